@@ -1,0 +1,56 @@
+"""Tuning of the tracker, and what it is told of sensors and terminals."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0.0)]
+Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
+
+
+class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[fusion]` of the site file: how vehicles move and what unstated errors are taken to be."""
+
+    accel_along_mps2: Positive = 1.0  # 1 sigma of a truck's acceleration along its course
+    accel_cross_mps2: Positive = 0.35  # the same across it: bends and lane changes
+    accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
+    gate_probability: Share = 0.999
+    detection_probability: Share = 0.9
+    clutter_per_m2: Positive = 1e-5  # false detections per scan and square metre
+    false_tracks_per_hour: Positive = 0.01  # wanted rate per radar; the confirmation threshold follows
+    radar_timeout_s: Positive = 1.0  # a track that only radar fed ends after this long without it
+    gnss_timeout_s: Positive = 35.0  # slow terminals report each 30 s
+    gnss_sigma_m: Positive = 1.5  # JT/T 808 states no accuracy
+    gnss_tau_s: Positive = 30.0
+    gnss_sigma_speed_mps: Positive = 0.3
+    identity_accept_p: Share = 0.999  # wanted probability that a binding is right
+    history_s: Annotated[float, Meta(ge=2.0)] = 2.5  # how far a late measurement is rewound
+    tracks_max: Annotated[int, Meta(ge=1)] = 4_096
+
+
+class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
+    """One radar in the site frame, with its stated errors (1 sigma)."""
+
+    sensor: str
+    east_m: float
+    north_m: float
+    height_m: float  # above the road
+    boresight_rad: float  # counter-clockwise from east, convergence applied
+    range_m_max: float
+    fov_rad: float  # full width
+    sigma_range_m: float
+    sigma_azimuth_rad: float
+    sigma_range_rate_mps: float
+    accepted: bool  # commissioned; else it tracks but does not enforce
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered terminal's vehicle, as far as tracking needs it."""
+
+    terminal: str
+    length_m: float | None = None
+    width_m: float | None = None
+    antenna_forward_m: float = 0.0  # of the vehicle's centre
+    antenna_left_m: float = 0.0
+    kind: int = 4  # class of DESIGN section 5

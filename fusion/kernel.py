@@ -1,0 +1,32 @@
+"""The one way to declare a compiled kernel: explicit signature, cached, IEEE arithmetic."""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+U64 = NDArray[np.uint64]
+U8 = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def kernel(signature: str | list[str], **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile at import under `signature`, or load from NUMBA_CACHE_DIR; any other dtype or layout is a TypeError.
+
+    No fastmath and no threads: equal inputs give equal bytes, and forked children live. NaN does not raise.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        settings = {"cache": True, "fastmath": False, "error_model": "numpy", "nogil": True} | options
+        compiled: Callable[P, R] = numba.njit(signature, **settings)(function)
+        return compiled
+
+    return decorate

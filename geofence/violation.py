@@ -1,0 +1,80 @@
+"""A violation as DESIGN section 5 has it: one version of an episode, and how it becomes bytes."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Grade = Literal["undecidable", "notice", "warning", "violation"]
+Phase = Literal["open", "update", "close"]
+Rule = Literal[
+    "lane_departure", "off_dedicated_road", "wrong_way", "overspeed", "too_slow", "illegal_stop",
+    "zone_entry", "zone_exit", "time_window", "route_deviation", "missed_exit", "following_distance",
+    "unauthorised_vehicle", "dark_vehicle", "ghost_report", "gnss_integrity",
+]  # fmt: skip
+GRADES: tuple[Grade, ...] = ("undecidable", "notice", "warning", "violation")
+
+
+class ViolationVehicle(msgspec.Struct, frozen=True, kw_only=True):
+    """Who it is, from the registry; absent as a whole where unidentified."""
+
+    plate: str | None = None
+    terminal: str | None = None
+    hazmat_class: str | None = None
+    un: str | None = None
+    carrier: str | None = None
+
+
+class Stamps(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of the observation that decided; both the tick's time and by="tick" where a tick did."""
+
+    measured_ns: int
+    arrived_ns: int
+    by: str | None = None
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """One version; (id, version, esn) is unique. Floats are quantised before they come here."""
+
+    id: str  # UUIDv5, kept for the episode's life
+    version: int
+    hop: int
+    phase: Phase
+    grade: Grade
+    rule: Rule
+    vehicle: ViolationVehicle | None
+    identity_p: float | None
+    track: int
+    esn: str
+    start_ns: int
+    confirmed_ns: int | None
+    end_ns: int | None
+    lon_deg: float
+    lat_deg: float
+    lane: str | None
+    zone: str | None
+    s_m: float | None
+    d_m: float | None
+    sigma_d_m: float | None
+    p_violation: float
+    speed_mps: float
+    limit_mps: float | None
+    map_version: str
+    rules_version: str
+    stamps: Stamps
+    reason: str | None = None
+    late: bool = False
+    evidence: dict[str, list[Any]] = {}
+
+
+ENCODER = msgspec.msgpack.Encoder()
+DECODER = msgspec.msgpack.Decoder(Violation)
+
+
+def encode(violation: Violation) -> bytes:
+    """Return the bytes that stay the same from the RSU to the evidence file."""
+    return ENCODER.encode(violation)
+
+
+def decode(body: bytes) -> Violation:
+    """Return the violation; raises msgspec.DecodeError or ValidationError."""
+    return DECODER.decode(body)
