@@ -1,4 +1,4 @@
-"""Compile every kernel into the cache, so that no service compiles while it serves. `python -m petroroad.kernels`"""
+"""Compile every kernel into the cache, so that no service compiles while it serves."""
 
 import sys
 import time
