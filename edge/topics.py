@@ -1,0 +1,110 @@
+"""Names of the MQTT topics of DESIGN section 5, both ways. Pure."""
+
+import re
+from typing import NamedTuple
+
+ROOT = "v2x/v1"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: NATS maps them to slashes
+
+
+class Topic(NamedTuple):
+    """A topic taken apart: `realm` is rsu, gateway or vehicle, `name` its id, `peer` the other of a handover."""
+
+    realm: str
+    name: str
+    tail: str
+    peer: str = ""
+
+
+def rsu(esn: str, tail: str) -> str:
+    """Return any topic of an RSU; `+` as esn makes a filter."""
+    return f"{ROOT}/rsu/{esn}/{tail}"
+
+
+def violation_up(esn: str) -> str:
+    return rsu(esn, "violation/up")
+
+
+def violation_ack(esn: str) -> str:
+    return rsu(esn, "violation/ack")
+
+
+def track_up(esn: str) -> str:
+    return rsu(esn, "track/up")
+
+
+def status(esn: str) -> str:
+    return rsu(esn, "status")
+
+
+def handover(giver: str, receiver: str) -> str:
+    """Return where `giver` publishes what it hands to `receiver`."""
+    return rsu(giver, f"handover/{receiver}")
+
+
+def handover_ack(receiver: str, giver: str) -> str:
+    """Return where `receiver` answers `giver`."""
+    return rsu(receiver, f"handover/{giver}/ack")
+
+
+def config_down(esn: str) -> str:
+    return rsu(esn, "config/down")
+
+
+def command_down(esn: str) -> str:
+    return rsu(esn, "command/down")
+
+
+def command_up(esn: str) -> str:
+    return rsu(esn, "command/up")
+
+
+def clock_req(esn: str) -> str:
+    return rsu(esn, "clock/req")
+
+
+def clock_rsp(esn: str) -> str:
+    return rsu(esn, "clock/rsp")
+
+
+def gnss_down(esn: str) -> str:
+    return rsu(esn, "gnss/down")
+
+
+def gateway_status(gateway: str) -> str:
+    return f"{ROOT}/gateway/{gateway}/status"
+
+
+def gateway_command_down(gateway: str) -> str:
+    return f"{ROOT}/gateway/{gateway}/command/down"
+
+
+def vehicle_gnss_up(terminal: str) -> str:
+    return f"{ROOT}/vehicle/{terminal}/gnss/up"
+
+
+def parse(topic: str) -> Topic | None:
+    """Return the parts of one of our topics, None for another's.
+
+    `handover/{to}` has tail "handover", `handover/{from}/ack` has tail "handover/ack", both with `peer`.
+    """
+    parts = topic.split("/")
+    if len(parts) < 5 or "/".join(parts[:2]) != ROOT or not NAME.fullmatch(parts[3]):
+        return None
+    realm, name, rest = parts[2], parts[3], parts[4:]
+    if realm not in ("rsu", "gateway", "vehicle"):
+        return None
+    if rest[0] == "handover" and realm == "rsu":
+        if len(rest) not in (2, 3) or not NAME.fullmatch(rest[1]) or rest[2:] not in ([], ["ack"]):
+            return None
+        return Topic(realm, name, "/".join(["handover", *rest[2:]]), rest[1])
+    return Topic(realm, name, "/".join(rest))
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Say whether an MQTT filter with + and # takes the topic (MQTT 3.1.1, sec. 4.7)."""
+    wants, has = pattern.split("/"), topic.split("/")
+    if wants[-1] == "#":
+        wants = wants[:-1]
+        has = has[: len(wants)]
+    return len(wants) == len(has) and all(w in ("+", h) for w, h in zip(wants, has, strict=True))

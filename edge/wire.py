@@ -1,0 +1,372 @@
+"""Every payload of DESIGN section 5 as a struct, and the packed records of a track snapshot. Pure.
+
+Bounds are checked where bytes become these objects. Absent and nil are the same. What a newer version of
+a peer adds is ignored, so that old and new parts can run side by side.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+ITEMS_MAX = 32  # of a violation batch
+FIXES_MAX = 4_096  # of one gateway message
+TRACKS_MAX = 65_535  # of one snapshot
+PAYLOAD_BYTES_MAX = 1_000_000  # a broker's usual limit: 1 MiB
+VIOLATION_BYTES_MAX = 256_000
+NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
+
+Esn = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Stamp = Annotated[int, Meta(ge=10**18, le=4 * 10**18)]  # UTC nanoseconds between 2001 and 2096
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
+Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Longitude = Annotated[float, Meta(ge=-180.0, le=180.0)]
+Latitude = Annotated[float, Meta(ge=-90.0, le=90.0)]
+Altitude = Annotated[float, Meta(ge=-1e5, le=1e5)]
+Course = Annotated[float, Meta(ge=0.0, le=360.0)]
+Quality = Literal["none", "single", "dgnss", "float", "fixed", "dead_reckoning"]
+
+# Little-endian and packed; the browser reads the same bytes. Order and names are fixed by DESIGN section 5.
+TRACK_DESCR: tuple[tuple[str, str], ...] = (
+    ("track", "<u8"),
+    ("lon_e7", "<i4"),
+    ("lat_e7", "<i4"),
+    ("dt_ms", "<i2"),  # state time - stamp
+    ("speed_cmps", "<u2"),
+    ("course_cdeg", "<u2"),  # clockwise from north
+    ("sigma_cm", "<u2"),  # lateral, 1 sigma
+    ("lane", "<u2"),  # index into `lanes`, NONE_LANE
+    ("s_dm", "<u4"),  # station along the road's axis, NONE_S_DM
+    ("d_cm", "<i2"),  # left of the lane's centre positive, NONE_D_CM
+    ("p_lane", "|u1"),  # of 255
+    ("length_dm", "|u1"),
+    ("class", "|u1"),  # 0 unknown, 1 car, 2 bus, 3 truck, 4 hazmat, 5 other
+    ("flags", "|u1"),  # the FLAG_ bits
+)
+TRACK_DTYPE = np.dtype(list(TRACK_DESCR))
+FLAG_OWNED, FLAG_CONFIRMED, FLAG_COASTING, FLAG_UNDECIDABLE = 1, 2, 4, 8
+FLAG_RADAR, FLAG_GNSS, FLAG_INTEGRITY = 16, 32, 64
+Records = NDArray[np.void]
+
+
+class ViolationItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One row of the outbox: a violation's own bytes, or a void in place of what can't be recovered."""
+
+    seq: Seq
+    detected_ns: Stamp | None = None
+    sent_ns: Stamp | None = None
+    violation: Annotated[bytes, Meta(max_length=VIOLATION_BYTES_MAX)] | None = None
+    void: str | None = None  # the reason
+
+    def __post_init__(self) -> None:
+        if (self.violation is None) == (self.void is None):
+            raise ValueError("an item is either a violation or a void")
+        if self.violation is not None and (self.detected_ns is None or self.sent_ns is None):
+            raise ValueError("a violation needs detected_ns and sent_ns")
+
+
+class ViolationBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """`violation/up`."""
+
+    epoch: Count
+    items: Annotated[tuple[ViolationItem, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
+
+
+class RawBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The same with unread items, so that one broken item does not hold up its neighbours."""
+
+    epoch: Count
+    items: Annotated[tuple[msgspec.Raw, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
+
+
+class ItemKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What even a broken item must have to be acknowledged."""
+
+    seq: Seq
+
+
+class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
+    """`violation/ack`: what of one batch the centre's database holds committed."""
+
+    centre: Name
+    epoch: Count
+    stored: tuple[Seq, ...] = ()
+    conflict: tuple[Seq, ...] = ()  # same key, other bytes: never stored under it
+
+
+class TrackNames(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the identified tracks are; columns of equal length, always whole."""
+
+    track: tuple[Count, ...] = ()
+    terminal: tuple[str | None, ...] = ()
+    plate: tuple[str | None, ...] = ()
+    identity_p: tuple[Probability, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self.track) == len(self.terminal) == len(self.plate) == len(self.identity_p):
+            raise ValueError("columns differ in length")
+
+
+class TrackSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`track/up`: all tracks at `stamp_ns`, a point of the 100 ms grid."""
+
+    # v has no default: omit_defaults would leave it out
+    v: Literal[1]
+    esn: Esn
+    seq: Count
+    stamp_ns: Stamp
+    n: Annotated[int, Meta(ge=0, le=TRACKS_MAX)]
+    dtype: tuple[tuple[str, str], ...]
+    data: bytes
+    lanes: tuple[str, ...] | None = None
+    names: TrackNames | None = None
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """`handover/{to}`: what `roadside` carries of each vehicle, still packed (`msgspec.Raw`)."""
+
+    epoch: Count
+    seq: Seq
+    tracks: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=512)]
+
+
+class HandoverAck(msgspec.Struct, frozen=True, kw_only=True):
+    """`handover/{from}/ack`."""
+
+    epoch: Count
+    seq: Seq
+
+
+class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and since when nothing can be judged."""
+
+    road: str
+    from_m: float
+    to_m: float
+    reason: str
+    since_ns: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`rsu/{esn}/status`: birth, will and heartbeat alike, retained.
+
+    The required fields have no default, so that they are always on the wire.
+    """
+
+    state: Literal["online", "offline"]
+    epoch: Count
+    connection: Count  # counts up within an epoch: an older one is ignored
+    last_seq: Count
+    pending: tuple[tuple[Count, Count], ...]  # (epoch, last_seq) of earlier epochs not yet acknowledged whole
+    outbox_depth: Count
+    config: str  # versions that are applied
+    map: str
+    version: str  # of the software
+    clock_offset_ms: float | None
+    sensors: dict[str, str]
+    counts: dict[str, int]
+    unjudged: tuple[UnjudgedStretch, ...]
+    degraded: tuple[str, ...] = ()  # reasons, such as disk_full
+    stamp_ns: int | None = None  # of this heartbeat
+
+
+class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`gateway/{id}/status`."""
+
+    state: Literal["online", "offline"]
+    epoch: Count
+    connection: Count
+    terminals: Count  # connected now
+    version: str
+    clock_offset_ms: float | None
+    counts: dict[str, int]
+    stamp_ns: int | None = None
+
+
+class GnssFix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`/gnss` and `vehicle/{terminal}/gnss/up`: one fix of the antenna."""
+
+    terminal: Name
+    stamp_ns: Stamp
+    lon_deg: Longitude
+    lat_deg: Latitude
+    plate: str | None = None
+    arrived_ns: Stamp | None = None
+    source_seq: Count | None = None
+    alt_m: Altitude | None = None
+    speed_mps: Nonnegative | None = None
+    course_deg: Course | None = None
+    sigma_m: Nonnegative | None = None
+    tau_s: Nonnegative | None = None
+    quality: Quality | None = None
+    satellites: Count | None = None
+    alarm: Count | None = None
+    status: Count | None = None
+
+
+class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of `GnssFix` as columns of equal length; an optional one that is absent is all None."""
+
+    terminal: Annotated[tuple[Name, ...], Meta(max_length=FIXES_MAX)] = ()
+    stamp_ns: Annotated[tuple[Stamp, ...], Meta(max_length=FIXES_MAX)] = ()
+    lon_deg: Annotated[tuple[Longitude, ...], Meta(max_length=FIXES_MAX)] = ()
+    lat_deg: Annotated[tuple[Latitude, ...], Meta(max_length=FIXES_MAX)] = ()
+    plate: tuple[str | None, ...] = ()
+    arrived_ns: tuple[Stamp | None, ...] = ()
+    source_seq: tuple[Count | None, ...] = ()
+    alt_m: tuple[Altitude | None, ...] = ()
+    speed_mps: tuple[Nonnegative | None, ...] = ()
+    course_deg: tuple[Course | None, ...] = ()
+    sigma_m: tuple[Nonnegative | None, ...] = ()
+    tau_s: tuple[Nonnegative | None, ...] = ()
+    quality: tuple[Quality | None, ...] = ()
+    satellites: tuple[Count | None, ...] = ()
+    alarm: tuple[Count | None, ...] = ()
+    status: tuple[Count | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.terminal)
+        if not len(self.stamp_ns) == len(self.lon_deg) == len(self.lat_deg) == n:
+            raise ValueError("columns differ in length")
+        for name in GNSS_OPTIONAL:
+            found = len(getattr(self, name))
+            if found == 0 and n:
+                msgspec.structs.force_setattr(self, name, (None,) * n)
+            elif found != n:
+                raise ValueError("columns differ in length")
+
+    def __len__(self) -> int:
+        return len(self.terminal)
+
+
+GNSS_OPTIONAL = (
+    "plate", "arrived_ns", "source_seq", "alt_m", "speed_mps", "course_deg", "sigma_m", "tau_s", "quality",
+    "satellites", "alarm", "status",
+)  # fmt: skip
+
+
+class GnssDown(msgspec.Struct, frozen=True, kw_only=True):
+    """`gnss/down`: what a gateway routes to one RSU, at least each second even if empty."""
+
+    gateway: Esn
+    epoch: Count
+    seq: Count
+    fixes: GnssColumns
+
+
+class ClockReq(msgspec.Struct, frozen=True, kw_only=True):
+    """`clock/req`."""
+
+    seq: Count
+    sent_ns: int
+
+
+class ClockRsp(msgspec.Struct, frozen=True, kw_only=True):
+    """`clock/rsp`: the request's two fields, and when the other side received and answered it."""
+
+    seq: Count
+    sent_ns: int
+    received_ns: int
+    answered_ns: int
+
+
+class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`/site` of a recording: what was used, whole."""
+
+    config: str
+    map: str
+    registry: str | None = None
+    esn: str | None = None  # None: the whole site
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def encode(payload: msgspec.Struct) -> bytes:
+    """Return the MessagePack of any payload of this module."""
+    return _ENCODER.encode(payload)
+
+
+decode_batch = msgspec.msgpack.Decoder(ViolationBatch).decode
+decode_raw_batch = msgspec.msgpack.Decoder(RawBatch).decode
+decode_item = msgspec.msgpack.Decoder(ViolationItem).decode
+decode_item_key = msgspec.msgpack.Decoder(ItemKey).decode
+decode_ack = msgspec.msgpack.Decoder(ViolationAck).decode
+decode_snapshot = msgspec.msgpack.Decoder(TrackSnapshot).decode
+decode_handover = msgspec.msgpack.Decoder(Handover).decode
+decode_handover_ack = msgspec.msgpack.Decoder(HandoverAck).decode
+decode_status = msgspec.msgpack.Decoder(Status).decode
+decode_gateway_status = msgspec.msgpack.Decoder(GatewayStatus).decode
+decode_fix = msgspec.msgpack.Decoder(GnssFix).decode
+decode_down = msgspec.msgpack.Decoder(GnssDown).decode
+decode_clock_req = msgspec.msgpack.Decoder(ClockReq).decode
+decode_clock_rsp = msgspec.msgpack.Decoder(ClockRsp).decode
+decode_site = msgspec.msgpack.Decoder(SiteRecord).decode
+
+
+def columns_of(fixes: list[GnssFix]) -> GnssColumns:
+    """Return the fixes as columns, in the same order."""
+    fields = GnssColumns.__struct_fields__
+    return GnssColumns(**{name: tuple(getattr(fix, name) for fix in fixes) for name in fields})
+
+
+def fixes_of(columns: GnssColumns) -> list[GnssFix]:
+    """Return the columns as single fixes, in the same order."""
+    fields = GnssColumns.__struct_fields__
+    rows = zip(*(getattr(columns, name) for name in fields), strict=True)
+    return [GnssFix(**dict(zip(fields, row, strict=True))) for row in rows]
+
+
+def snapshot_of(
+    records: Records,
+    *,
+    esn: str,
+    seq: int,
+    stamp_ns: int,
+    lanes: tuple[str, ...] | None = None,
+    names: TrackNames | None = None,
+) -> TrackSnapshot:
+    """Pack records of TRACK_DTYPE, shape (n,)."""
+    assert records.dtype == TRACK_DTYPE, "records of TRACK_DTYPE"
+    return TrackSnapshot(
+        v=1,
+        esn=esn,
+        seq=seq,
+        stamp_ns=stamp_ns,
+        n=len(records),
+        dtype=TRACK_DESCR,
+        data=records.tobytes(),
+        lanes=lanes,
+        names=names,
+    )
+
+
+def records_of(snapshot: TrackSnapshot) -> Records:
+    """Return the snapshot's records, shape (n,), read-only; ValueError where dtype or length is wrong.
+
+    Only the plain number formats of TRACK_DESCR are taken, so that no payload can name an object dtype.
+    """
+    known = dict(TRACK_DESCR)
+    if not known.items() <= dict(snapshot.dtype).items():
+        raise ValueError("dtype lacks a field of TRACK_DTYPE")
+    if not {form.lstrip("<|") for _, form in snapshot.dtype} <= PLAIN_FORMATS:
+        raise ValueError("dtype has a format that is no plain number")
+    dtype = np.dtype(list(snapshot.dtype))
+    if len(snapshot.data) != snapshot.n * dtype.itemsize:
+        raise ValueError("data is not n records long")
+    return np.frombuffer(snapshot.data, dtype)
+
+
+PLAIN_FORMATS = {"u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8"}
+
+
+def clock_offset_ns(response: ClockRsp, returned_ns: int) -> tuple[int, int]:
+    """Return (how far the answering clock is ahead, round trip) of a four-stamp probe (RFC 5905, sec. 8)."""
+    ahead_ns = (response.received_ns - response.sent_ns + response.answered_ns - returned_ns) // 2
+    trip_ns = (returned_ns - response.sent_ns) - (response.answered_ns - response.received_ns)
+    return ahead_ns, trip_ns
