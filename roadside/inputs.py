@@ -1,0 +1,229 @@
+"""Every input of an RSU's pipeline: as a recorded payload (DESIGN section 4) and as what the cores take.
+
+Pure: `decode` turns a topic and its bytes into an `Input`, the same for a live arrival and a recorded one.
+Lon/lat becomes site metres here, once.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from edge.wire import (
+    Count,
+    GnssColumns,
+    GnssFix,
+    Handover,
+    Stamp,
+    columns_of,
+    decode_down,
+    decode_fix,
+    decode_handover,
+)
+from fusion.kernel import F64
+from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from geofence.map.frames import SiteFrame
+
+TARGETS_MAX = 512
+Column = Annotated[tuple[float, ...], Meta(max_length=TARGETS_MAX)]
+MaybeColumn = Annotated[tuple[float | None, ...], Meta(max_length=TARGETS_MAX)]
+
+
+def _equal_lengths(columns: dict[str, Any]) -> int:
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError("columns differ in length")
+    return lengths.pop()
+
+
+def _all_finite(*columns: tuple[float, ...]) -> None:
+    if not all(math.isfinite(value) for column in columns for value in column):
+        raise ValueError("a number is not finite")
+
+
+class Detections(msgspec.Struct, frozen=True, kw_only=True):
+    """A radar's raw detections, columns of equal length, in its polar frame."""
+
+    range_m: Column
+    azimuth_rad: Column  # counter-clockwise from boresight
+    range_rate_mps: Column  # positive when receding
+    rcs_dbsm: MaybeColumn
+
+    def __post_init__(self) -> None:
+        _equal_lengths(msgspec.structs.asdict(self))
+        _all_finite(self.range_m, self.azimuth_rad, self.range_rate_mps)
+
+
+class Objects(msgspec.Struct, frozen=True, kw_only=True):
+    """A radar's own tracks, columns of equal length, x forward and y left of its boresight."""
+
+    id: Annotated[tuple[int, ...], Meta(max_length=TARGETS_MAX)]
+    x_m: Column
+    y_m: Column
+    vx_mps: Column
+    vy_mps: Column
+    length_m: MaybeColumn
+    width_m: MaybeColumn
+    class_: Annotated[tuple[int | None, ...], Meta(max_length=TARGETS_MAX)] = msgspec.field(name="class")
+
+    def __post_init__(self) -> None:
+        _equal_lengths(msgspec.structs.asdict(self))
+        _all_finite(self.x_m, self.y_m, self.vx_mps, self.vy_mps)
+
+
+class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`/radar/{sensor}`: one scan, either detections or objects."""
+
+    sensor: Annotated[str, Meta(min_length=1, max_length=32)]
+    stamp_ns: Stamp
+    arrived_ns: Stamp | None = None  # None: the log time
+    scan: Count
+    detections: Detections | None = None
+    objects: Objects | None = None
+
+    def __post_init__(self) -> None:
+        if (self.detections is None) == (self.objects is None):
+            raise ValueError("neither or both of detections and objects")
+
+
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
+    """The first input of all: the outbox's epoch and what it knew to be open."""
+
+    epoch: Count
+    episodes: tuple[bytes, ...] = ()
+
+
+class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
+    """The wall clock moved by more than a second against the monotonic one."""
+
+    from_ns: int
+    to_ns: int
+
+
+class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="handover_ack"):
+    """A neighbour took what we handed over under (epoch, seq)."""
+
+    by: str
+    epoch: Count
+    seq: Count
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
+    """A clean end."""
+
+
+Control = Start | ClockStep | HandoverAnswered | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One message of a gateway: its fixes, and the sign that terminals could report."""
+
+    gateway: str
+    fixes: GnssFixes
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What a neighbour hands over; `tracks` are `roadside.handover.CarriedVehicle`s, still packed."""
+
+    giver: str
+    message: Handover
+
+
+Input = RadarScan | ObjectScan | GnssFixes | Feed | HandedOver | Control
+
+_RADAR = msgspec.msgpack.Decoder(RadarPayload)
+_CONTROL = msgspec.msgpack.Decoder(Control)
+ENCODER = msgspec.msgpack.Encoder()
+
+
+def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | None:
+    """Return the input that a recorded or received payload is; None for a channel that is no input.
+
+    `log_ns` stands in for an absent arrival. Raises msgspec.DecodeError, ValidationError or ValueError.
+    """
+    head, _, rest = topic.removeprefix("/").partition("/")
+    if head == "radar":
+        return scan_of(_RADAR.decode(body), log_ns)
+    if head == "gnss":
+        return fixes_of(decode_fix(body), log_ns, frame)
+    if head == "gateway":
+        return Feed(rest, fixes_of_columns(decode_down(body).fixes, log_ns, frame))
+    if head == "handover":
+        return HandedOver(rest, decode_handover(body))
+    if head == "input":
+        return _CONTROL.decode(body)
+    return None
+
+
+def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
+    """Return the scan as the tracker takes it."""
+    arrived_ns = log_ns if payload.arrived_ns is None else payload.arrived_ns
+    if payload.detections is not None:
+        seen = payload.detections
+        return RadarScan(
+            sensor=payload.sensor,
+            stamp_ns=payload.stamp_ns,
+            arrived_ns=arrived_ns,
+            scan=payload.scan,
+            range_m=_column(seen.range_m),
+            azimuth_rad=_column(seen.azimuth_rad),
+            range_rate_mps=_column(seen.range_rate_mps),
+            rcs_dbsm=_column(seen.rcs_dbsm),
+        )
+    objects = payload.objects
+    assert objects is not None, "RadarPayload has either"
+    return ObjectScan(
+        sensor=payload.sensor,
+        stamp_ns=payload.stamp_ns,
+        arrived_ns=arrived_ns,
+        scan=payload.scan,
+        object_id=np.array(objects.id, dtype=np.int64),
+        x_m=_column(objects.x_m),
+        y_m=_column(objects.y_m),
+        vx_mps=_column(objects.vx_mps),
+        vy_mps=_column(objects.vy_mps),
+        length_m=_column(objects.length_m),
+        width_m=_column(objects.width_m),
+        kind=np.array([0 if k is None else k for k in objects.class_], dtype=np.int64),
+    )
+
+
+def _column(values: tuple[float, ...] | tuple[float | None, ...]) -> F64:
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
+    """Return one fix as the tracker takes it."""
+    return fixes_of_columns(columns_of([fix]), log_ns, frame)
+
+
+def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> GnssFixes:
+    """Return a message's fixes in site metres; where the frame can't carry one it is not usable."""
+    lon_deg, lat_deg = _column(columns.lon_deg), _column(columns.lat_deg)
+    inside = frame.within(lon_deg, lat_deg)
+    # what lies beyond the frame stands at the origin until the tracker refuses it
+    east_m, north_m = frame.site_from_lonlat(
+        np.where(inside, lon_deg, frame.lon_deg), np.where(inside, lat_deg, frame.lat_deg)
+    )
+    heading_rad = frame.heading_from_course(_column(columns.course_deg), east_m, north_m)
+    seen = [quality != "none" for quality in columns.quality]
+    return GnssFixes(
+        terminal=columns.terminal,
+        stamp_ns=np.array(columns.stamp_ns, dtype=np.int64),
+        arrived_ns=np.array([log_ns if a is None else a for a in columns.arrived_ns], dtype=np.int64),
+        source_seq=np.array([-1 if seq is None else seq for seq in columns.source_seq], dtype=np.int64),
+        east_m=east_m,
+        north_m=north_m,
+        speed_mps=_column(columns.speed_mps),
+        heading_rad=heading_rad,
+        sigma_m=_column(columns.sigma_m),
+        tau_s=_column(columns.tau_s),
+        usable=np.where(inside & np.array(seen, dtype=np.bool_), 1.0, 0.0),
+    )

@@ -1,0 +1,58 @@
+"""What one step of the pipeline hands on, in order; bodies are the very bytes that are sent and recorded."""
+
+from dataclasses import dataclass
+
+from geofence.violation import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A version of a violation, and the open episode that a restart would need (None: it closed)."""
+
+    violation: Violation
+    body: bytes
+    episode: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """An episode that went to a neighbour: no longer ours to resume after a restart."""
+
+    episode_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The tracks at a tick, as `track/up`."""
+
+    stamp_ns: int
+    n_tracks: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """A handover to neighbour `to`; repeated under the same seq until it is answered."""
+
+    to: str
+    seq: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a neighbour's handover."""
+
+    giver: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The pipeline's whole state, from which an exact replay can start."""
+
+    stamp_ns: int
+    body: bytes
+
+
+Output = Raised | Released | Snapshot | Give | Answer | State

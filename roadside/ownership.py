@@ -1,0 +1,119 @@
+"""Which RSU judges a track: ownership by stretch, with hysteresis and an answered handover (DESIGN section 5).
+
+Pure: a table of small state machines, one per track, stepped on the 100 ms grid.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fusion.kernel import F64, U64, Bools
+
+HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
+TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
+RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
+REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
+
+Phase = Literal["free", "owned", "giving", "given"]
+
+
+@dataclass(slots=True)
+class Holding:
+    """One track's phase, and since when it has been inside the stretch."""
+
+    phase: Phase = "free"
+    inside_since_ns: int | None = None
+    from_outside: bool = False  # first seen outside: a neighbour most likely owns it
+
+
+@dataclass(slots=True)
+class Giving:
+    """A handover under way: what was sent under `seq`, and when last."""
+
+    seq: int
+    to: str
+    tracks: list[int]
+    body: bytes
+    sent_ns: int
+
+
+@dataclass(slots=True)
+class Ownership:
+    """Who owns what of the tracks that this RSU sees."""
+
+    stretch_m: tuple[float, float] | None  # None: a recording without a road; everything is ours
+    neighbours: Sequence[tuple[str, float, float]]  # esn and stretch of each neighbour
+    holdings: dict[int, Holding] = field(default_factory=dict)
+
+    def step(self, t_ns: int, track: U64, s_m: F64) -> dict[str, list[int]]:
+        """Advance every track to tick `t_ns`; return the tracks to give away now, by neighbour.
+
+        track, s_m : (n,) id and station along the axis, NaN off the road (a track keeps its phase there).
+        """
+        leaving: dict[str, list[int]] = {}
+        for key, station in zip(track.tolist(), s_m.tolist(), strict=True):
+            holding = self.holdings.get(key)
+            if holding is None:
+                holding = self.holdings[key] = Holding(from_outside=not self._within(station, 0.0))
+            to = self._advance(holding, t_ns, station)
+            if to is not None:
+                leaving.setdefault(to, []).append(key)
+        return leaving
+
+    def _advance(self, holding: Holding, t_ns: int, station: float) -> str | None:
+        """Step one track; return the neighbour that it now leaves to, if any."""
+        if holding.phase == "owned":
+            return None if self._within(station, HYSTERESIS_M) else self._neighbour_at(station)
+        if holding.phase == "giving":
+            return None
+        # A track that came from outside must be well inside before we take it: its owner gives it
+        # away only beyond the same margin, so the answer to that comes first.
+        margin = -HYSTERESIS_M if holding.from_outside else 0.0
+        if not self._within(station, margin):
+            holding.inside_since_ns = None
+            return None
+        if holding.inside_since_ns is None:
+            holding.inside_since_ns = t_ns
+        wait_ns = RETAKE_AFTER_NS if holding.phase == "given" else TAKE_AFTER_NS
+        if t_ns - holding.inside_since_ns >= wait_ns:
+            holding.phase = "owned"
+        return None
+
+    def _within(self, station: float, margin_m: float) -> bool:
+        if self.stretch_m is None or math.isnan(station):
+            return True
+        return self.stretch_m[0] - margin_m <= station < self.stretch_m[1] + margin_m
+
+    def _neighbour_at(self, station: float) -> str | None:
+        for esn, from_m, to_m in self.neighbours:
+            if from_m <= station < to_m:
+                return esn
+        return None
+
+    def owned(self, track: U64) -> Bools:
+        """Return which of `track` (n,) this RSU judges: its own, and those whose handover is unanswered."""
+        phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
+        return np.array([phase in ("owned", "giving") for phase in phases], dtype=np.bool_)
+
+    def set(self, key: int, phase: Phase) -> None:
+        """Put a track into a phase that a message decided."""
+        holding = self.holdings.setdefault(key, Holding())
+        holding.phase, holding.inside_since_ns = phase, None
+
+    def phase(self, key: int) -> Phase:
+        """Return a track's phase."""
+        holding = self.holdings.get(key)
+        return "free" if holding is None else holding.phase
+
+    def forget(self, key: int) -> None:
+        """Drop a track that ended."""
+        self.holdings.pop(key, None)
+
+    def merge(self, gone: int, survivor: int) -> None:
+        """Two tracks became one: the survivor is ours if either was."""
+        old = self.holdings.pop(gone, None)
+        if old is not None and old.phase == "owned" and self.phase(survivor) in ("free", "given"):
+            self.holdings[survivor] = old

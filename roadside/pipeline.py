@@ -1,0 +1,260 @@
+"""The RSU's core: inputs in, outputs out, time from stamps alone. Live and replay are two shells around it.
+
+`step(now_ns, input)` first runs the ticks that are due on the 100 ms UTC grid, then the input. No I/O, no
+clock, no task: the same inputs give the same bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from edge.wire import HandoverAck, TrackNames, UnjudgedStretch, encode
+from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.tracker import Tracker
+from fusion.tracks import TrackBatch
+from geofence.config import RulesConfig, VehicleConfig
+from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import RoadMap
+from geofence.monitor import Monitor
+from geofence.violation import Violation
+from geofence.violation import encode as encode_violation
+from roadside.handover import CarriedVehicle, Received, pack, unpack
+from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
+from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot
+from roadside.ownership import REPEAT_NS, Giving, Ownership
+from roadside.snapshot import Names, rounded_p
+from roadside.snapshot import pack as pack_records
+
+TICK_NS = 100_000_000
+GATEWAY_SILENT_NS = 3_000_000_000
+PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
+GIVING_MAX = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What an RSU is told of itself, its sensors, its rules and its road."""
+
+    esn: str
+    place: int  # the RSU's index in the site file
+    stretch_m: tuple[float, float] | None
+    neighbours: tuple[tuple[str, float, float], ...]
+    fusion: FusionConfig
+    radars: tuple[RadarPose, ...]
+    terminals: tuple[Terminal, ...]
+    rules: RulesConfig
+    vehicles: tuple[VehicleConfig, ...]
+    road: RoadMap
+    frame: SiteFrame
+    expects_gateway: bool
+
+
+class Pipeline:
+    """One RSU: fuses, locates, judges and hands over."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.counts: dict[str, int] = {}
+        self.monitor = Monitor(
+            setup.rules,
+            setup.road,
+            setup.frame,
+            setup.vehicles,
+            esn=setup.esn,
+            stretch_m=setup.stretch_m,
+            radars=setup.radars,
+        )
+        self.epoch = 0
+        self.tracker = self._tracker(0)
+        self.ownership = Ownership(setup.stretch_m, setup.neighbours)
+        self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
+        self._names = Names(tuple(lane.lane for lane in setup.road.lanes))
+        self._next_tick_ns: int | None = None
+        self._feed_ns: int | None = None
+        self._received = Received()
+        self._giving: dict[int, Giving] = {}
+        self._give_seq = 0
+        self._snapshot_seq = 0
+        self.unjudged: tuple[UnjudgedStretch, ...] = ()
+
+    def step(self, now_ns: int, item: Input | None) -> list[Output]:
+        """Run the ticks due at `now_ns`, then fuse and judge the input; return what came of it, in order."""
+        outputs: list[Output] = []
+        if self._next_tick_ns is None:
+            self._next_tick_ns = (now_ns // TICK_NS + 1) * TICK_NS
+        while self._next_tick_ns <= now_ns:
+            self._tick(self._next_tick_ns, outputs)
+            self._next_tick_ns += TICK_NS
+        if item is not None:
+            self._take(now_ns, item, outputs)
+        return outputs
+
+    def _take(self, now_ns: int, item: Input, outputs: list[Output]) -> None:
+        match item:
+            case RadarScan() | ObjectScan() | GnssFixes():
+                self._observe(now_ns, item, outputs)
+            case Feed(fixes=fixes):
+                self._feed_ns = now_ns
+                if len(fixes.terminal):
+                    self._observe(now_ns, fixes, outputs)
+            case HandedOver():
+                self._adopt(now_ns, item, outputs)
+            case HandoverAnswered():
+                self._answered(item, outputs)
+            case Start(epoch=epoch, episodes=episodes):
+                self.epoch = epoch
+                self.tracker = self._tracker(epoch)
+                self._raise(self.monitor.start(now_ns, episodes), outputs)
+            case ClockStep():
+                self._reset_clock(item, outputs)
+            case Stop():
+                pass
+
+    def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes, outputs: list[Output]) -> None:
+        touched = self.tracker.step(now_ns, item)
+        self._settle(now_ns, outputs)
+        if len(touched):
+            located = self.monitor.locate(touched, self.tracker.terminal_ids)
+            owned = self.ownership.owned(touched.track)
+            self._raise(self.monitor.judge(now_ns, touched, located, owned, tick=False), outputs)
+
+    def _settle(self, t_ns: int, outputs: list[Output]) -> None:
+        """Follow tracks that became one, and those that ended."""
+        merged = self.tracker.take_merged()
+        for gone, survivor in merged:
+            self.ownership.merge(gone, survivor)
+        if merged:
+            self.monitor.merged(merged)
+        ended = self.tracker.take_ended()
+        if not ended:
+            return
+        lost = [key for key in ended if self.ownership.phase(key) == "giving"]
+        if lost:
+            self._raise(self.monitor.close_handover_lost(t_ns, lost), outputs)
+        self._raise(self.monitor.ended(t_ns, ended), outputs)
+        for key in ended:
+            self.ownership.forget(key)
+
+    def _tick(self, t_ns: int, outputs: list[Output]) -> None:
+        self.tracker.tick(t_ns)
+        self._settle(t_ns, outputs)
+        tracks = self.tracker.at(t_ns)
+        located = self.monitor.locate(tracks, self.tracker.terminal_ids)
+        leaving = self.ownership.step(t_ns, tracks.track, located.s_m)
+        owned = self.ownership.owned(tracks.track)
+        self.monitor.gateway_present = self._gateway_present(t_ns)
+        self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
+        self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True), outputs)
+        self._give(t_ns, leaving, outputs)
+        self.unjudged = self.monitor.unjudged(t_ns)
+        records = pack_records(t_ns, tracks, located, owned, self.setup.frame)
+        self._snapshot_seq += 1
+        body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
+        outputs.append(Snapshot(t_ns, len(records), body))
+
+    def _gateway_present(self, t_ns: int) -> bool:
+        if not self.setup.expects_gateway:
+            return True
+        return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
+
+    def _names_of(self, tracks: TrackBatch) -> TrackNames:
+        named = [
+            (track, self.tracker.terminal_ids[row], rounded_p(p))
+            for track, row, p in zip(
+                tracks.track.tolist(), tracks.terminal.tolist(), tracks.identity_p.tolist(), strict=True
+            )
+            if row >= 0
+        ]
+        return TrackNames(
+            track=tuple(track for track, _, _ in named),
+            terminal=tuple(terminal for _, terminal, _ in named),
+            plate=tuple(self._plates.get(terminal) for _, terminal, _ in named),
+            identity_p=tuple(p for _, _, p in named),
+        )
+
+    # ---- handover
+
+    def _give(self, t_ns: int, leaving: dict[str, list[int]], outputs: list[Output]) -> None:
+        for to, keys in leaving.items():
+            if len(self._giving) >= GIVING_MAX:
+                self._count("handover.full")
+                continue
+            self._give_seq += 1
+            body = pack(self.epoch, self._give_seq, self._carried(keys))
+            self._giving[self._give_seq] = Giving(self._give_seq, to, keys, body, t_ns)
+            outputs.append(Give(to, self._give_seq, body))
+            for key in keys:
+                self.ownership.set(key, "giving")
+        for giving in list(self._giving.values()):
+            if not any(self.ownership.phase(key) == "giving" for key in giving.tracks):
+                del self._giving[giving.seq]  # all its tracks are gone
+            elif t_ns - giving.sent_ns >= REPEAT_NS:
+                giving.sent_ns = t_ns
+                outputs.append(Give(giving.to, giving.seq, giving.body))
+
+    def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
+        judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
+        return [
+            CarriedVehicle(track=track, judgement=judgements.get(track.track))
+            for track in self.tracker.carry(keys)
+        ]
+
+    def _answered(self, answer: HandoverAnswered, outputs: list[Output]) -> None:
+        giving = self._giving.get(answer.seq) if answer.epoch == self.epoch else None
+        if giving is None or giving.to != answer.by:
+            self._count("handover.unknown_answer")
+            return
+        del self._giving[answer.seq]
+        given = [key for key in giving.tracks if self.ownership.phase(key) == "giving"]
+        for key in given:
+            self.ownership.set(key, "given")
+        outputs.extend(Released(episode_id) for episode_id in self.monitor.drop(given))
+
+    def _adopt(self, now_ns: int, handed: HandedOver, outputs: list[Output]) -> None:
+        message = handed.message
+        try:
+            vehicles = unpack(message)
+        except (msgspec.DecodeError, ValueError):  # another version's or a broken neighbour: ours goes on
+            self._count("handover.undecodable")
+            return
+        if self._received.is_new(handed.giver, message.epoch, message.seq):
+            self.tracker.adopt(now_ns, [vehicle.track for vehicle in vehicles])
+            self._settle(now_ns, outputs)
+            judged = [vehicle.judgement for vehicle in vehicles if vehicle.judgement is not None]
+            self.monitor.adopt(now_ns, judged)
+            for vehicle in vehicles:
+                self.ownership.set(vehicle.track.track, "owned")
+        outputs.append(Answer(handed.giver, encode(HandoverAck(epoch=message.epoch, seq=message.seq))))
+
+    # ---- the rest
+
+    def _reset_clock(self, step: ClockStep, outputs: list[Output]) -> None:
+        """Stamps before and after don't compare: every track ends, and the grid starts anew."""
+        last_ns = (self._next_tick_ns or step.to_ns) - TICK_NS
+        keys = self.tracker.at(last_ns).track.tolist()
+        self._raise(self.monitor.ended(last_ns, keys), outputs)
+        self.tracker.clear()
+        self.ownership.holdings.clear()
+        self._giving.clear()
+        self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
+        self._feed_ns = None
+        self._count("clock.step")
+
+    def _tracker(self, epoch: int) -> Tracker:
+        setup = self.setup
+        id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
+        return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base)
+
+    def _raise(self, violations: Sequence[Violation], outputs: list[Output]) -> None:
+        for violation in violations:
+            episode = None if violation.phase == "close" else self.monitor.open_episode(violation.id)
+            outputs.append(Raised(violation, encode_violation(violation), episode))
+
+    def _count(self, reason: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+
+    def all_counts(self) -> dict[str, int]:
+        """Return what was counted here, in the tracker and in the monitor, by reason."""
+        return self.counts | self.tracker.counts | self.monitor.counts

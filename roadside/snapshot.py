@@ -1,0 +1,116 @@
+"""A tick's tracks packed as `track/up` wants them: columns to records, names when they changed. Pure."""
+
+import math
+
+import numpy as np
+
+from edge.wire import (
+    FLAG_COASTING,
+    FLAG_CONFIRMED,
+    FLAG_GNSS,
+    FLAG_INTEGRITY,
+    FLAG_OWNED,
+    FLAG_RADAR,
+    FLAG_UNDECIDABLE,
+    NONE_D_CM,
+    NONE_S_DM,
+    TRACK_DTYPE,
+    Records,
+    TrackNames,
+    encode,
+    snapshot_of,
+)
+from fusion.kernel import F64, U8, Bools
+from fusion.tracks import TrackBatch
+from geofence.located import Located
+from geofence.map.frames import SiteFrame
+
+WHOLE_EVERY_NS = 5_000_000_000
+RADAR_FRESH_NS, GNSS_FRESH_NS = 1_000_000_000, 2_000_000_000
+STAMP_MS_MAX = 32_767
+
+
+def pack(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame) -> Records:
+    """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; whatever overflows a field is clipped."""
+    records = np.zeros(len(tracks), dtype=TRACK_DTYPE)
+    east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
+    lon_deg, lat_deg = frame.lonlat_from_site(east_m, north_m)
+    speed_mps = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
+    course_deg = frame.course_from_heading(np.arctan2(tracks.x[:, 3], tracks.x[:, 2]), east_m, north_m)
+    records["track"] = tracks.track
+    records["lon_e7"], records["lat_e7"] = np.rint(lon_deg * 1e7), np.rint(lat_deg * 1e7)
+    records["dt_ms"] = np.clip((tracks.stamp_ns - t_ns) // 1_000_000, -STAMP_MS_MAX, STAMP_MS_MAX)
+    records["speed_cmps"] = _scaled(speed_mps, 100.0, 65_535)
+    records["course_cdeg"] = _scaled(course_deg, 100.0, 36_000)
+    records["sigma_cm"] = _scaled(_lateral_sigma_m(tracks, located), 100.0, 65_535)
+    records["lane"] = located.lane
+    on_road, in_lane = np.isfinite(located.s_m) & (located.s_m >= 0.0), np.isfinite(located.d_m)
+    records["s_dm"] = np.where(on_road, _scaled(located.s_m, 10.0, NONE_S_DM - 1), NONE_S_DM)
+    d_cm = np.clip(np.rint(np.nan_to_num(located.d_m) * 100.0), NONE_D_CM + 1, 32_767)
+    records["d_cm"] = np.where(in_lane, d_cm, NONE_D_CM)
+    records["p_lane"] = _scaled(located.p_lane, 255.0, 255)
+    records["length_dm"] = _scaled(tracks.length_m, 10.0, 255)
+    records["class"] = located.kind
+    records["flags"] = _flags(t_ns, tracks, located, owned)
+    return records
+
+
+def _flags(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools) -> U8:
+    bits = (
+        (owned, FLAG_OWNED),
+        (tracks.confirmed, FLAG_CONFIRMED),
+        (tracks.coasting, FLAG_COASTING),
+        (located.undecidable, FLAG_UNDECIDABLE),
+        (t_ns - tracks.radar_ns <= RADAR_FRESH_NS, FLAG_RADAR),
+        (t_ns - tracks.gnss_ns <= GNSS_FRESH_NS, FLAG_GNSS),
+        (tracks.integrity, FLAG_INTEGRITY),
+    )
+    flags = np.zeros(len(tracks), dtype=np.uint8)
+    for holds, bit in bits:
+        flags |= np.where(holds, bit, 0).astype(np.uint8)
+    return flags
+
+
+def _lateral_sigma_m(tracks: TrackBatch, located: Located) -> F64:
+    """The located sigma across the lane; off the lanes the larger axis of the covariance."""
+    half_trace = (tracks.P[:, 0, 0] + tracks.P[:, 1, 1]) / 2
+    spread = np.hypot((tracks.P[:, 0, 0] - tracks.P[:, 1, 1]) / 2, tracks.P[:, 0, 1])
+    widest_m: F64 = np.sqrt(half_trace + spread + tracks.bias_m**2)
+    return np.where(np.isfinite(located.sigma_d_m), located.sigma_d_m, widest_m)
+
+
+def _scaled(values: F64, by: float, top: int) -> F64:
+    """Whole units, NaN as zero, clipped to the field."""
+    return np.clip(np.rint(np.nan_to_num(values * by)), 0, top)
+
+
+class Names:
+    """Remembers what was told last, so that names and lanes go out when they changed and each 5 s."""
+
+    def __init__(self, lanes: tuple[str, ...]) -> None:
+        self._lanes = lanes
+        self._told: TrackNames | None = None
+        self._told_ns = -WHOLE_EVERY_NS
+
+    def pack(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
+        """Return the snapshot's bytes, with lanes and names where they are due."""
+        whole = t_ns - self._told_ns >= WHOLE_EVERY_NS
+        changed = names != self._told
+        if whole:
+            self._told_ns = t_ns
+        self._told = names
+        return encode(
+            snapshot_of(
+                records,
+                esn=esn,
+                seq=seq,
+                stamp_ns=t_ns,
+                lanes=self._lanes if whole else None,
+                names=names if whole or changed else None,
+            )
+        )
+
+
+def rounded_p(p: float) -> float:
+    """A probability as names carry it: two decimals, so that it does not change them at each tick."""
+    return 0.0 if math.isnan(p) else round(p, 2)
