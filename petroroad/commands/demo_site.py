@@ -1,0 +1,99 @@
+"""The demo's copy of a site: the shipped one with free ports, in the run directory. No processes here."""
+
+import shutil
+import socket
+import tomllib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from petroroad.errors import CommandError
+from petroroad.toml_text import dumps
+
+SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "site.toml"
+MIDDLE_STATION_M = 23_000.0  # of the densely equipped part, K18 to K26
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSite:
+    """Where the copy lies and which addresses it names."""
+
+    path: Path
+    esns: tuple[str, ...]  # of the RSUs that run, along the road
+    broker: str
+    http: str
+    health: dict[str, str]  # part: HOST:PORT that answers /readyz
+
+
+def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
+    """Return the esns of `count` neighbouring RSUs around the middle, in the order of their stretches."""
+    if not 1 <= count <= len(rsus):
+        raise CommandError(f"--rsus {count}: this site has 1 to {len(rsus)}")
+    along = sorted(rsus, key=lambda row: (row["stretch_m"][0], row["esn"]))
+    centres = [sum(row["stretch_m"]) / 2.0 for row in along]
+    starts = range(len(along) - count + 1)
+
+    def off_middle(start: int) -> float:
+        return abs(sum(centres[start : start + count]) / count - MIDDLE_STATION_M)
+
+    first = min(starts, key=off_middle)
+    return [row["esn"] for row in along[first : first + count]]
+
+
+def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: str) -> DemoSite:
+    """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now."""
+    config = tomllib.loads(source.read_text(encoding="utf-8"))
+    esns = choose(config["rsu"], rsus)
+    running = [row for row in config["rsu"] if row["esn"] in esns]
+    with ExitStack() as held:
+        ports = _Ports(held)
+        health = {esn: ports.tcp() for esn in esns} | {"gateway": ports.tcp(), "sim": ports.tcp()}
+        address = ports.tcp()
+        page = http or ports.tcp()
+        for row in running:
+            row["health"] = health[row["esn"]]
+            for sensor in (*row.get("radar", ()), *row.get("gnss", ())):
+                sensor["input"] = ports.moved(sensor["input"])
+        gateway = config.setdefault("gateway", {})
+        gateway["listeners"] = [ports.moved(listener) for listener in gateway["listeners"]]
+        gateway["health"] = health["gateway"]
+    config["mqtt"] = config.get("mqtt", {}) | {"brokers": [address], "embedded": broker}
+    config["centre"] = config.get("centre", {}) | {
+        "http": page,
+        "database": f"sqlite:///{run_dir / 'centre.sqlite'}",
+    }
+    _copy_files(source.parent, run_dir, config)
+    path = run_dir / "site.toml"
+    path.write_text(dumps(config), encoding="utf-8")
+    return DemoSite(path=path, esns=tuple(esns), broker=address, http=page, health=health | {"centre": page})
+
+
+def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:
+    for name in (config["site"]["map"], config.get("registry")):
+        if name is not None:
+            shutil.copyfile(source / name, run_dir / Path(name).name)
+
+
+class _Ports:
+    """Free ports of the loopback; held until all are chosen, so that none is given twice."""
+
+    def __init__(self, held: ExitStack) -> None:
+        self._held = held
+
+    def tcp(self) -> str:
+        return self._free(socket.SOCK_STREAM)
+
+    def moved(self, url: str) -> str:
+        """Return a device's address on a free port; one that is no socket (can://, mqtt) as it is."""
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme == "can":
+            return url
+        kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+        return f"{scheme}://{self._free(kind)}"
+
+    def _free(self, kind: socket.SocketKind) -> str:
+        taken = self._held.enter_context(socket.socket(socket.AF_INET, kind))
+        taken.bind((LOOPBACK, 0))
+        return f"{LOOPBACK}:{taken.getsockname()[1]}"

@@ -1,0 +1,94 @@
+"""The demo's copy of a site: which RSUs run, and that no two parts share a port."""
+
+import tomllib
+
+import pytest
+
+from petroroad.commands.demo_site import choose, make_site
+from petroroad.errors import CommandError
+
+RSUS = [{"esn": f"RSU-{km}", "stretch_m": [km * 1000.0, km * 1000.0 + 1000.0]} for km in (25, 21, 22, 23, 24)]
+SITE = """
+registry = "vehicles.csv"
+[site]
+name = "t"
+map = "map.geojson"
+origin = [122.0, 41.0]
+[[rsu]]
+esn = "RSU-22"
+stretch_m = [22000.0, 23000.0]
+[[rsu.radar]]
+id = "R1"
+input = "udp://127.0.0.1:1"
+[[rsu.radar]]
+id = "R2"
+input = "can://can0"
+[[rsu]]
+esn = "RSU-23"
+stretch_m = [23000.0, 24000.0]
+[[rsu.radar]]
+id = "R3"
+input = "udp://127.0.0.1:1"
+[[rsu.gnss]]
+input = "nmea://127.0.0.1:1"
+[gateway]
+id = "GW1"
+listeners = ["jt808://127.0.0.1:1"]
+[centre]
+http = "127.0.0.1:8080"
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "want"),
+    [
+        (1, ["RSU-22"]),  # of two that lie equally near, the first
+        (2, ["RSU-22", "RSU-23"]),
+        (4, ["RSU-21", "RSU-22", "RSU-23", "RSU-24"]),  # never with a gap
+        (5, ["RSU-21", "RSU-22", "RSU-23", "RSU-24", "RSU-25"]),
+    ],
+)
+def test_choose_takes_neighbours_around_the_middle(count, want):
+    assert choose(RSUS, count) == want
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_choose_refuses_what_the_site_does_not_have(count):
+    with pytest.raises(CommandError, match="1 to 5"):
+        choose(RSUS, count)
+
+
+@pytest.fixture
+def copied(tmp_path):
+    source, run_dir = tmp_path / "shipped", tmp_path / "run"
+    source.mkdir()
+    run_dir.mkdir()
+    (source / "site.toml").write_text(SITE)
+    (source / "map.geojson").write_text("{}")
+    (source / "vehicles.csv").write_text("terminal\n")
+    site = make_site(source / "site.toml", run_dir, rsus=1, http=None, broker="nats")
+    return site, tomllib.loads(site.path.read_text()), run_dir
+
+
+def test_the_copy_stands_alone(copied):
+    site, config, run_dir = copied
+    assert {path.name for path in run_dir.iterdir()} == {"site.toml", "map.geojson", "vehicles.csv"}
+    assert config["centre"]["database"] == f"sqlite:///{run_dir}/centre.sqlite"
+    assert site.health["centre"] == config["centre"]["http"]
+
+
+def test_ports_are_free_and_no_two_parts_share_one(copied):
+    site, config, _ = copied
+    first, second = config["rsu"]
+    given = [*site.health.values(), site.broker, *config["gateway"]["listeners"], first["radar"][0]["input"]]
+    assert len({text.rpartition(":")[2] for text in given}) == len(given)
+    assert first["radar"][1]["input"] == "can://can0"
+    assert second["radar"][0]["input"] == "udp://127.0.0.1:1", "an RSU that does not run keeps its address"
+
+
+def test_a_chosen_page_address_is_kept(tmp_path, copied):
+    source = tmp_path / "shipped" / "site.toml"
+    site = make_site(source, tmp_path / "run", rsus=2, http="127.0.0.1:8080", broker="mosquitto")
+    config = tomllib.loads(site.path.read_text())
+    assert site.http == config["centre"]["http"] == "127.0.0.1:8080"
+    assert config["mqtt"] == {"brokers": [site.broker], "embedded": "mosquitto"}
