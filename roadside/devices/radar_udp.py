@@ -37,7 +37,7 @@ MaybeColumn = tuple[float | None, ...]
 
 
 def encode(payload: RadarPayload) -> bytes:
-    """Return the datagram of a scan; absent values become NaN, an absent class 255; `arrived_ns` is not sent."""
+    """Return the datagram of a scan; absent values become NaN, an absent class 255."""
     if payload.detections is not None:
         kind, columns = _DETECTIONS, _detection_columns(payload.detections)
     else:
@@ -62,7 +62,8 @@ def encode(payload: RadarPayload) -> bytes:
 def decode(datagram: bytes, arrived_ns: int | None = None) -> RadarPayload:
     """Return the scan in a datagram, stamped with the arrival at the socket.
 
-    Raises DeviceError with reason radar.length, .magic, .version, .kind, .crc, .sensor, .stamp, .targets or .value.
+    Raises DeviceError with reason radar.length, .magic, .version, .kind, .targets, .crc, .sensor, .stamp
+    or .value.
     """
     kind, sensor_bytes, scan, stamp_ns, n_targets = _checked_header(datagram)
     start = _HEADER.size + sensor_bytes
@@ -92,7 +93,7 @@ def decode(datagram: bytes, arrived_ns: int | None = None) -> RadarPayload:
 
 
 def _checked_header(datagram: bytes) -> tuple[int, int, int, int, int]:
-    """Return kind, length of the sensor's id, scan, stamp_ns and number of targets of a whole, unbroken frame."""
+    """Return kind, bytes of the sensor's id, scan, stamp_ns and number of targets of an unbroken frame."""
     if not _HEADER.size + _CRC.size < len(datagram) <= DATAGRAM_BYTES_MAX:
         raise DeviceError("radar.length")
     magic, version, kind, sensor_bytes, scan, stamp_ns, n_targets = _HEADER.unpack_from(datagram)

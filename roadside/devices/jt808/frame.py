@@ -129,6 +129,7 @@ class Splitter:
         self._rest = b""
         self._lost = False  # too long without a delimiter: nothing counts until the next one
         self._counts = counts
+        self.n_broken = 0
 
     @property
     def held_bytes(self) -> int:
@@ -144,15 +145,18 @@ class Splitter:
             elif piece:
                 self._decode(piece, frames)
         if len(self._rest) > ESCAPED_BYTES_MAX:
-            if not self._lost:
-                self._counts["frame.long"] += 1
+            self._count("frame.long")
             self._lost = True
         if self._lost:
-            self._rest = b""
+            self._rest = b""  # what still comes before the next delimiter
         return frames
 
     def _decode(self, piece: bytes, frames: list[Frame]) -> None:
         try:
             frames.append(decode(piece))
         except DeviceError as error:  # one broken frame costs itself only
-            self._counts[error.reason] += 1
+            self._count(error.reason)
+
+    def _count(self, reason: str) -> None:
+        self._counts[reason] += 1
+        self.n_broken += 1

@@ -1,7 +1,7 @@
 """The JT/T 808 position report (0x0200) and its batches (0x0704): bytes to fields and back, pure.
 
-Body: alarm u32, status u32, latitude and longitude 1e-6 deg, altitude u16 m, speed u16 0.1 km/h, course u16 deg,
-time BCD[6] in GMT+8, then items of id u8, length u8, value (2019 edition, sec. 8.18; 28 bytes before the items).
+Body: alarm u32, status u32, latitude and longitude 1e-6 deg, altitude u16 m, speed u16 0.1 km/h, course u16
+deg, time BCD[6] in GMT+8: 28 bytes; then items of id u8, length u8, value (2019 edition, sec. 8.18).
 """
 
 import struct

@@ -1,0 +1,203 @@
+"""The platform's side of one JT/T 808 connection, a pure state machine: bytes in, answers and fixes out.
+
+It knows no socket and no clock. What a terminal does wrong is answered as the standard says and counted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edge.wire import GnssFix
+from roadside.devices.errors import DeviceError
+from roadside.devices.jt808 import frame as framing
+from roadside.devices.jt808 import location as locations
+from roadside.devices.jt808 import messages
+from roadside.devices.jt808.fix import fix_of
+from roadside.devices.jt808.frame import Frame, Splitter
+from roadside.devices.jt808.messages import Id, RegisterReply, Reply, Result
+
+_REGISTERED, _NO_SUCH_TERMINAL = 0, 4
+_MISFITS_MAX = 20  # broken or foreign frames in a row: this is no terminal
+_ANSWERS_MAX = 16  # of the terminal to our texts, not yet taken
+
+Phase = Literal["new", "authenticated", "closed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRules:
+    """What all connections of a gateway share."""
+
+    code_of: Callable[[str], str]  # terminal -> the code to authenticate with, the same after each restart
+    known: Container[str]  # terminals of the registry
+    refuse_unknown: bool = False
+
+
+@dataclass(slots=True)
+class Received:
+    """What some bytes led to: answers to send, and fixes in the order of the reports."""
+
+    replies: bytearray = field(default_factory=bytearray)
+    fixes: list[GnssFix] = field(default_factory=list)
+
+
+class Session:
+    """One connection; `terminal` is empty until one registers or authenticates on it."""
+
+    def __init__(self, rules: SessionRules, counts: Counter[str]) -> None:
+        self.phase: Phase = "new"
+        self.answers: list[Reply] = []  # the terminal's, to what we sent; the caller takes them out
+        self._rules = rules
+        self._counts = counts
+        self._splitter = Splitter(counts)
+        self._phone = ""  # digits as this connection's frames bear them
+        self._version: int | None = None
+        self._plate: str | None = None
+        self._seq = 0
+        self._n_misfits = 0
+
+    @property
+    def terminal(self) -> str:
+        return self._phone.lstrip("0")
+
+    @property
+    def known(self) -> bool:
+        return self.terminal in self._rules.known
+
+    def receive(self, data: bytes, arrived_ns: int) -> Received:
+        """Return what the bytes lead to; `phase` is closed when nothing good can come any more."""
+        out = Received()
+        before = self._splitter.n_broken
+        frames = self._splitter.feed(data)
+        self._n_misfits += self._splitter.n_broken - before
+        for frame in frames:
+            if self._admit(frame):
+                self._n_misfits = 0
+                self._handle(frame, arrived_ns, out)
+        if self._n_misfits > _MISFITS_MAX:
+            self.phase = "closed"
+            self._counts["session.misfit"] += 1
+        return out
+
+    def text(self, text: str) -> tuple[int, bytes]:
+        """Return the serial number, by which the terminal answers, and the bytes of an urgent text."""
+        assert self.phase == "authenticated", "texts go to terminals that we know"
+        frame = self._frame(Id.TEXT, messages.encode_text(text, self._version))
+        return frame.seq, framing.encode(frame)
+
+    def _admit(self, frame: Frame) -> bool:
+        """Say whether the frame belongs to this connection's terminal; anyone's does before one registers."""
+        if not self._phone or frame.terminal == self.terminal:
+            self._version = frame.version
+            return True
+        self._counts["session.other_phone"] += 1
+        self._n_misfits += 1
+        return False
+
+    def _handle(self, frame: Frame, arrived_ns: int, out: Received) -> None:
+        if frame.msg_id == Id.TERMINAL_REPLY:
+            self._take_answer(frame)
+        elif frame.msg_id == Id.REGISTER:
+            self._register(frame, out)
+        else:
+            result = self._result_of(frame, arrived_ns, out)
+            reply = Reply(seq=frame.seq, msg_id=frame.msg_id, result=result)
+            out.replies += self._answer(frame, Id.PLATFORM_REPLY, messages.encode_reply(reply))
+
+    def _result_of(self, frame: Frame, arrived_ns: int, out: Received) -> Result:
+        if frame.encrypted or frame.package is not None:
+            self._counts["message.unsupported"] += 1
+            return Result.UNSUPPORTED
+        try:
+            return self._obey(frame, arrived_ns, out)
+        except DeviceError as error:  # the frame is sound, its body is not
+            self._counts[error.reason] += 1
+            return Result.WRONG
+
+    def _obey(self, frame: Frame, arrived_ns: int, out: Received) -> Result:
+        if frame.msg_id == Id.AUTHENTICATE:
+            return self._authenticate(frame)
+        if self.phase != "authenticated":
+            self._counts["session.unauthenticated"] += 1
+            return Result.FAILED
+        match frame.msg_id:
+            case Id.LOCATION:
+                out.fixes.append(self._fix(locations.decode(frame.body), frame, arrived_ns))
+            case Id.LOCATION_BATCH:
+                self._batch(frame, arrived_ns, out)
+            case Id.HEARTBEAT:
+                pass
+            case Id.LOGOUT:
+                self.phase = "new"
+            case _:
+                self._counts["message.unsupported"] += 1
+                return Result.UNSUPPORTED
+        return Result.OK
+
+    def _fix(self, report: locations.Location, frame: Frame, arrived_ns: int) -> GnssFix:
+        return fix_of(report, self.terminal, self._plate, arrived_ns, frame.seq)
+
+    def _batch(self, frame: Frame, arrived_ns: int, out: Received) -> None:
+        kind, reports = locations.decode_batch(frame.body, self._counts)
+        if kind == locations.BATCH_BLIND_AREA:
+            self._counts["location.blind_area"] += len(reports)
+        for report in reports:
+            try:
+                out.fixes.append(self._fix(report, frame, arrived_ns))
+            except DeviceError as error:  # one report costs itself only
+                self._counts[error.reason] += 1
+
+    def _register(self, frame: Frame, out: Received) -> None:
+        try:
+            register = messages.decode_register(frame)
+        except DeviceError as error:  # answered as if unknown: the standard has no better result
+            self._counts[error.reason] += 1
+            reply = RegisterReply(seq=frame.seq, result=_NO_SUCH_TERMINAL)
+        else:
+            reply = self._registered(frame, register)
+        out.replies += self._answer(frame, Id.REGISTER_REPLY, messages.encode_register_reply(reply))
+
+    def _registered(self, frame: Frame, register: messages.Register) -> RegisterReply:
+        if self._refused(frame.terminal):
+            return RegisterReply(seq=frame.seq, result=_NO_SUCH_TERMINAL)
+        self._phone = frame.phone
+        self._plate = register.plate or None
+        return RegisterReply(seq=frame.seq, result=_REGISTERED, code=self._rules.code_of(frame.terminal))
+
+    def _authenticate(self, frame: Frame) -> Result:
+        if self._refused(frame.terminal):
+            return Result.FAILED
+        if messages.decode_authenticate(frame) != self._rules.code_of(frame.terminal):
+            self._counts["session.wrong_code"] += 1
+            return Result.FAILED
+        self._phone = frame.phone
+        self.phase = "authenticated"
+        if not self.known:
+            self._counts["terminal.unknown"] += 1
+        return Result.OK
+
+    def _refused(self, terminal: str) -> bool:
+        refused = not terminal or (self._rules.refuse_unknown and terminal not in self._rules.known)
+        if refused:
+            self._counts["terminal.refused"] += 1
+        return refused
+
+    def _take_answer(self, frame: Frame) -> None:
+        try:
+            self.answers.append(messages.decode_reply(frame.body))
+        except DeviceError as error:  # an answer that can't be read answers nothing
+            self._counts[error.reason] += 1
+        del self.answers[:-_ANSWERS_MAX]
+
+    def _answer(self, asked: Frame, msg_id: Id, body: bytes) -> bytes:
+        return framing.encode(self._frame(msg_id, body, asked.phone, asked.version))
+
+    def _frame(self, msg_id: Id, body: bytes, phone: str = "", version: int | None = None) -> Frame:
+        seq, self._seq = self._seq, (self._seq + 1) & 0xFFFF
+        return Frame(
+            msg_id=msg_id,
+            phone=phone or self._phone,
+            seq=seq,
+            body=body,
+            version=version if phone else self._version,
+        )
