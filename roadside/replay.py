@@ -1,0 +1,163 @@
+"""Recorded inputs through the pipeline again: a plain loop, the same bytes as live.
+
+A recording of one RSU feeds one pipeline; one of a whole site (`/site` without an esn) feeds every RSU's,
+routes the fixes by stretch and computes the handovers (DESIGN section 4).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from edge.wire import decode_handover, decode_handover_ack
+from geofence.map.frames import SiteFrame
+from roadside.compare import digest
+from roadside.inputs import HandedOver, HandoverAnswered, Input, Start, decode
+from roadside.outputs import Answer, Give, Output, Raised, Snapshot
+from roadside.pipeline import TICK_NS, Pipeline
+
+BODY_ERRORS = (msgspec.DecodeError, ValueError)
+
+
+class Recorded(Protocol):
+    """One message of a recording."""
+
+    topic: str
+    body: bytes
+    log_ns: int
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of a replay."""
+
+    violations: dict[str, list[bytes]] = field(default_factory=dict)  # by esn, in the order of emission
+    snapshots: dict[str, list[bytes]] = field(default_factory=dict)
+    observations: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    tracks: set[int] = field(default_factory=set)  # ids that were ever published; only counted
+
+    def in_order(self) -> list[bytes]:
+        """Return all violations in the order (esn, emission)."""
+        return [body for esn in sorted(self.violations) for body in self.violations[esn]]
+
+    def digest(self) -> str:
+        """Return the digest of the violations."""
+        return digest(self.in_order())
+
+    def digest_tracks(self) -> str:
+        """Return the digest of the snapshots."""
+        return digest(body for esn in sorted(self.snapshots) for body in self.snapshots[esn])
+
+
+OnOutput = Callable[[str, int, Output], None]  # esn, log time, output
+
+
+def replay_rsu(
+    pipeline: Pipeline, messages: Iterable[Recorded], frame: SiteFrame, on_output: OnOutput
+) -> Iterator[int]:
+    """Feed one RSU's own recording; yield each message's log time before it is fed, for pacing."""
+    esn = pipeline.setup.esn
+    last_ns = 0
+    for message in messages:
+        last_ns = max(last_ns, message.log_ns)
+        yield message.log_ns
+        item = decoded(message, frame)
+        if item is not None:
+            for output in pipeline.step(message.log_ns, item):
+                on_output(esn, message.log_ns, output)
+    for output in pipeline.step(last_ns, None):
+        on_output(esn, last_ns, output)
+
+
+def decoded(message: Recorded, frame: SiteFrame) -> Input | None:
+    """Return the input that a message is; None for an output, for truth, and for what can't be read.
+
+    The live agent records only what it could decode, so an unreadable input was none for it either.
+    """
+    try:
+        return decode(message.topic, message.body, message.log_ns, frame)
+    except BODY_ERRORS:
+        return None
+
+
+@dataclass(slots=True)
+class _Post:
+    """What one pipeline sends another, kept until just before the next tick."""
+
+    to: str
+    item: Input
+
+
+def replay_site(
+    pipelines: dict[str, Pipeline],
+    messages: Iterable[Recorded],
+    frame: SiteFrame,
+    route: Callable[[Input, Recorded], list[tuple[str, Input]]],
+    on_output: OnOutput,
+) -> Iterator[int]:
+    """Feed a whole site's recording to every RSU's pipeline; yield each message's log time before it is fed.
+
+    route : which pipelines an input goes to, and what of it (a fix's RSUs by stretch, a radar's own RSU)
+    """
+    order = sorted(pipelines)
+    posts: dict[str, list[_Post]] = {esn: [] for esn in order}
+    next_tick_ns = 0
+
+    def run(esn: str, now_ns: int, item: Input | None) -> None:
+        for output in pipelines[esn].step(now_ns, item):
+            on_output(esn, now_ns, output)
+            posts[esn].extend(_posts_of(esn, output))
+
+    def ticks(until_ns: int) -> None:
+        nonlocal next_tick_ns
+        while next_tick_ns <= until_ns:
+            # posts of this round only: an answer to what is delivered now waits for the next tick
+            due = [post for esn in order for post in posts[esn]]
+            for mail in posts.values():
+                mail.clear()
+            for post in due:
+                if post.to in pipelines:
+                    run(post.to, next_tick_ns - 1, post.item)
+            for esn in order:
+                run(esn, next_tick_ns, None)
+            next_tick_ns += TICK_NS
+
+    last_ns = 0
+    for message in messages:
+        last_ns = max(last_ns, message.log_ns)
+        yield message.log_ns
+        item = decoded(message, frame)
+        if item is None or isinstance(item, HandedOver | HandoverAnswered):
+            continue  # handovers are computed anew
+        if not next_tick_ns:
+            next_tick_ns = (message.log_ns // TICK_NS + 1) * TICK_NS
+        ticks(message.log_ns)
+        targets = [(esn, item) for esn in order] if isinstance(item, Start) else route(item, message)
+        for esn, part in targets:
+            run(esn, message.log_ns, part)
+    if next_tick_ns:
+        ticks(last_ns)
+
+
+def _posts_of(esn: str, output: Output) -> list[_Post]:
+    if isinstance(output, Give):
+        return [_Post(output.to, HandedOver(esn, decode_handover(output.body)))]
+    if isinstance(output, Answer):
+        ack = decode_handover_ack(output.body)
+        return [_Post(output.giver, HandoverAnswered(by=esn, epoch=ack.epoch, seq=ack.seq))]
+    return []
+
+
+def collector(into: Replayed, names: Callable[[bytes], Iterable[int]]) -> OnOutput:
+    """Return what sorts outputs into `into`; `names` gives the track ids of a snapshot's body."""
+
+    def take(esn: str, _: int, output: Output) -> None:
+        if isinstance(output, Raised):
+            into.violations.setdefault(esn, []).append(output.body)
+        elif isinstance(output, Snapshot):
+            into.snapshots.setdefault(esn, []).append(output.body)
+            into.tracks.update(names(output.body))
+
+    return take

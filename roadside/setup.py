@@ -1,0 +1,33 @@
+"""From a loaded site to what each RSU's pipeline is told; the same for the live agent and for replay."""
+
+from edge.config import Site
+from geofence.map.roadmap import load_map
+from roadside.pipeline import Setup
+
+
+def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = None) -> dict[str, Setup]:
+    """Return the setup of each RSU (of `esns` only), in the site's order; the map is compiled once.
+
+    expects_gateway : whether silence of the gateway means that nobody could report
+    """
+    road = load_map(site.map_text, site.frame)
+    stretches = {rsu.esn: rsu.stretch_m for rsu in site.config.rsu}
+    made = {}
+    for rsu in site.config.rsu:
+        if esns is not None and rsu.esn not in esns:
+            continue
+        made[rsu.esn] = Setup(
+            esn=rsu.esn,
+            place=site.place(rsu.esn),
+            stretch_m=stretches[rsu.esn] if road.axis is not None else None,
+            neighbours=tuple((esn, *stretches[esn]) for esn in rsu.neighbours if esn in stretches),
+            fusion=site.config.fusion,
+            radars=site.radar_poses(rsu.esn),
+            terminals=site.terminals(),
+            rules=site.config.rules,
+            vehicles=tuple(site.vehicles),
+            road=road,
+            frame=site.frame,
+            expects_gateway=expects_gateway,
+        )
+    return made

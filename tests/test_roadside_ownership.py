@@ -1,0 +1,54 @@
+"""Ownership by stretch: who judges a track, tick by tick."""
+
+import numpy as np
+import pytest
+
+from roadside.ownership import Ownership
+
+SECOND_NS = 1_000_000_000
+T0_NS = 1_800_000_000 * SECOND_NS
+NEIGHBOURS = (("BEFORE", -500.0, 0.0), ("AFTER", 500.0, 1_000.0))
+
+
+def walk(stations, *, stretch_m=(0.0, 500.0), own=None):
+    """Step one track through `stations`, a tenth of a second apart; return (owned at the end, leaving)."""
+    ownership = Ownership(stretch_m, NEIGHBOURS)
+    track = np.array([7], dtype=np.uint64)
+    leaving = {}
+    for i, station in enumerate(stations):
+        if i == 0 and own:
+            ownership.set(7, own)
+        leaving = ownership.step(T0_NS + i * SECOND_NS // 10, track, np.array([station]))
+    return bool(ownership.owned(track)[0]), leaving
+
+
+@pytest.mark.parametrize(
+    ("stations", "own", "want", "leaving"),
+    [
+        ([250.0] * 10, None, False, {}),  # nine tenths of a second inside: its owner may yet speak
+        ([250.0] * 11, None, True, {}),  # a whole second: nobody owns it
+        ([-5.0] + [10.0] * 20, None, False, {}),  # came from outside: within 20 m its owner still has it
+        ([-5.0] + [21.0] * 11, None, True, {}),  # beyond that nobody has spoken for a second
+        ([float("nan")] * 11, None, True, {}),  # off the road: routed to us, so ours
+        ([519.0], "owned", True, {}),  # hysteresis
+        ([521.0], "owned", True, {"AFTER": [7]}),  # leaves, and is ours until it is answered
+        ([-21.0], "owned", True, {"BEFORE": [7]}),
+        ([1_200.0], "owned", True, {}),  # no neighbour there: we keep it
+        ([250.0] * 90, "given", False, {}),  # given away: not taken back at once
+        ([250.0] * 101, "given", True, {}),  # it came back, and its new owner died
+        ([700.0] * 30, None, False, {}),  # seen in the overlap, never ours
+    ],
+)
+def test_ownership_step(stations, own, want, leaving):
+    assert walk(stations, own=own) == (want, leaving)
+
+
+def test_without_a_stretch_everything_is_ours():
+    assert walk([9_999.0] * 11, stretch_m=None) == (True, {})
+
+
+def test_a_survivor_inherits_what_we_owned():
+    ownership = Ownership((0.0, 500.0), NEIGHBOURS)
+    ownership.set(1, "owned")
+    ownership.merge(1, 2)
+    assert (ownership.phase(1), ownership.phase(2)) == ("free", "owned")
