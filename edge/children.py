@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,13 +114,14 @@ def tail(log: Path, lines: int = 12) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-async def until_ready(child: Child, address: str, timeout_s: float) -> None:
-    """Return when the child's /readyz answers 200; raises ChildError or NotReadyError."""
+async def until_ready(child: Child, address: str, timeout_s: float, needs: Sequence[Child] = ()) -> None:
+    """Return when the child's /readyz answers 200; raises NotReadyError, or ChildError of it or what it needs."""
     try:
         async with asyncio.timeout(timeout_s):
             while not await is_ready(address):
-                if not child.running:
-                    raise await child.died()
+                for one in (*needs, child):
+                    if not one.running:
+                        raise await one.died()
                 await asyncio.sleep(READY_POLL_S)
     except TimeoutError:  # it lives, and says no
         log = child.spec.log

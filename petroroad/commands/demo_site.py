@@ -32,7 +32,7 @@ def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
     if not 1 <= count <= len(rsus):
         raise CommandError(f"--rsus {count}: this site has 1 to {len(rsus)}")
     along = sorted(rsus, key=lambda row: (row["stretch_m"][0], row["esn"]))
-    centres = [sum(row["stretch_m"]) / 2.0 for row in along]
+    centres: list[float] = [sum(row["stretch_m"]) / 2.0 for row in along]
     starts = range(len(along) - count + 1)
 
     def off_middle(start: int) -> float:

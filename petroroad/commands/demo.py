@@ -1,0 +1,189 @@
+"""`petroroad demo`: the whole system on this machine, from simulated sensors to the supervisor's page."""
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from edge.children import ChildError, NotReadyError
+from edge.clock import Clock
+from petroroad.commands import demo_live
+from petroroad.commands.demo_parts import Parts, RunDir, Traffic
+from petroroad.commands.demo_site import SHIPPED, DemoSite, make_site
+from petroroad.errors import CommandError
+
+DRAIN_S = 1.0  # what the last scans raised reaches the centre
+Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One demo run."""
+
+    site: DemoSite
+    run_dir: RunDir
+    traffic: Traffic
+    rate: float
+    as_json: bool
+
+
+def demo(
+    *,
+    scenario: str = "panjin",
+    rsus: int = 4,
+    vehicles: int | None = None,
+    seed: int | None = None,
+    duration: Positive | None = None,
+    rate: Positive = 1.0,
+    noise: Positive = 1.0,
+    http: str | None = None,
+    broker: Literal["nats", "mosquitto"] = "nats",
+    site: Path = SHIPPED,
+    run_dir: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Run broker, gateway, RSUs, centre and simulated traffic until Ctrl-C, or for --duration seconds.
+
+    Parameters
+    ----------
+    scenario
+        What happens on the road.
+    rsus
+        How many neighbouring RSUs run.
+    vehicles
+        How many vehicles drive.
+    seed
+        What chance is drawn from; without it, another one each time.
+    duration
+        End after this many simulated seconds, with a summary.
+    rate
+        Simulated seconds per real one.
+    noise
+        Factor on the sensors' errors.
+    http
+        HOST:PORT of the page (loopback); without it, a free port.
+    broker
+        Which embedded broker.
+    site
+        The site file that is copied.
+    run_dir
+        Where everything of this run is kept.
+    as_json
+        One JSON object on stdout.
+    """
+    chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
+    folder = _make_run_dir(run_dir, chosen)
+    traffic = Traffic(scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration)
+    copied = make_site(site, folder, rsus=rsus, http=http, broker=broker)
+    compile_kernels()
+    plan = Plan(site=copied, run_dir=RunDir(folder), traffic=traffic, rate=rate, as_json=as_json)
+    failure = asyncio.run(run(plan))
+    _finish(plan)
+    if failure is not None:
+        raise CommandError(failure)
+    return 0
+
+
+def compile_kernels() -> None:
+    """Fill the kernels' cache in a process of its own, so that no part compiles while it serves."""
+    done = subprocess.run([sys.executable, "-m", "petroroad.kernels"], check=False)
+    if done.returncode != 0:
+        raise CommandError(
+            f"the kernels don't compile: python -m petroroad.kernels ended with {done.returncode}"
+        )
+
+
+def _make_run_dir(given: Path | None, seed: int) -> Path:
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-seed{seed}"
+    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    for path in [given] if given else [Path("runs") / name, Path(state) / "petroroad" / "runs" / name]:
+        try:
+            path.mkdir(parents=True, exist_ok=given is not None)
+        except OSError as error:  # a read-only folder: the next place
+            refused = error
+        else:
+            return path.resolve()
+    raise CommandError(f"no place for the run: {refused}")
+
+
+async def run(plan: Plan) -> str | None:
+    """Run everything once; returns why it failed, None when it ended as asked."""
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    parts = Parts(plan.site, plan.run_dir, Clock.paced(time.time_ns(), plan.rate))
+    stop = asyncio.create_task(asked_to_stop.wait(), name="demo.stop")
+    work = asyncio.create_task(_serve(plan, parts), name="demo.serve")
+    try:
+        await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        for task in (stop, work):
+            task.cancel()
+        await asyncio.gather(stop, work, return_exceptions=True)
+        await parts.bring_down()
+
+
+async def _serve(plan: Plan, parts: Parts) -> str | None:
+    begun_s = time.monotonic()
+    try:
+        await parts.bring_up(plan.traffic)
+    except (ChildError, NotReadyError, ExceptionGroup) as failed:
+        return _told(failed)
+    _announce(plan, time.monotonic() - begun_s)
+    live = asyncio.create_task(demo_live.show(plan.site.http), name="demo.live")
+    try:
+        died = await parts.watch()
+    finally:
+        live.cancel()
+    if died is None:
+        await asyncio.sleep(DRAIN_S)
+    return None if died is None else str(died)
+
+
+def _told(failed: Exception) -> str:
+    """Return the first failure of several that are one after another's consequence."""
+    while isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    if not isinstance(failed, ChildError | NotReadyError):
+        raise failed  # ours, not a part's
+    return str(failed)
+
+
+def _say(plan: Plan, text: str) -> None:
+    """Print for a reader; stdout is kept for the one JSON object where that is wanted."""
+    print(text, file=sys.stderr if plan.as_json else sys.stdout, flush=True)
+
+
+def _announce(plan: Plan, seconds: float) -> None:
+    _say(plan, f"page           http://{plan.site.http}/")
+    _say(plan, f"broker         {plan.site.broker} (MQTT 3.1.1)")
+    _say(plan, f"run directory  {plan.run_dir.path}")
+    _say(plan, f"RSUs           {', '.join(plan.site.esns)}")
+    _say(plan, f"seed           {plan.traffic.seed}")
+    _say(plan, f"ready after {seconds:.1f} s; Ctrl-C ends it")
+
+
+def _finish(plan: Plan) -> None:
+    """Print the summary of a run with an end, and how to replay what was recorded."""
+    recordings = plan.run_dir.recordings(plan.site.esns)
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    if plan.traffic.duration_s is not None and plan.run_dir.truth.exists():
+        from petroroad.commands.demo_summary import summarise, table  # NumPy only when it is needed
+
+        summary = summarise(plan.run_dir, plan.site.esns)
+        print(json.dumps(summary) if plan.as_json else table(summary), flush=True)
+    if recordings:
+        _say(plan, shlex.join(["petroroad", "replay", *map(str, recordings)]))
