@@ -1,0 +1,102 @@
+"""Server-sent events: committed changes through a cursor, each once and in order, and the moment's state.
+
+A client is nothing but its cursor: it reads from the shared tail of the feed, or from the database where it is
+further behind, so a slow one costs no memory.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+TAIL_EVENTS_MAX = 1_000
+READ_EVENTS_MAX = 200
+
+
+class Event(NamedTuple):
+    """One committed change: its number in the feed and the lines that a browser gets."""
+
+    n: int
+    lines: bytes
+
+
+def lines_of(name: str, data: bytes, n: int | None = None) -> bytes:
+    """Return one event as `text/event-stream` has it; data is JSON, so it has no line end."""
+    head = b"" if n is None else b"id: %d\n" % n
+    return head + b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+class Feed:
+    """The tail of the feed, shared by all clients."""
+
+    def __init__(
+        self,
+        read: Callable[[int, int], Awaitable[Sequence[Event]]],
+        bounds: Callable[[], Awaitable[tuple[int, int]]],
+    ) -> None:
+        """`read(after, limit)` returns the next events, `bounds()` the newest and oldest numbers kept."""
+        self._read = read
+        self._bounds = bounds
+        self._tail: deque[Event] = deque(maxlen=TAIL_EVENTS_MAX)
+        self._newest = 0
+        self._states: dict[str, tuple[int, bytes]] = {}
+        self._changed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self.counts: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        """Begin at the feed's end."""
+        self._newest, _ = await self._bounds()
+
+    def committed(self) -> None:
+        """Say that the database has more."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Move what was committed into the tail, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while events := await self._read(self._newest, READ_EVENTS_MAX):
+                self._tail.extend(events)
+                self._newest = events[-1].n
+                self._notify()
+
+    def tell(self, name: str, data: bytes) -> None:
+        """Show the moment's state to all: no id, the newest wins."""
+        turn, _ = self._states.get(name, (0, b""))
+        self._states[name] = (turn + 1, lines_of(name, data))
+        self._notify()
+
+    async def follow(self, after: int | None) -> AsyncIterator[bytes]:
+        """Yield what a client with cursor `after` has not seen, for ever; None: from now on."""
+        newest, oldest = await self._bounds()
+        cursor = newest if after is None else after
+        if cursor > newest or cursor + 1 < oldest:  # another database, or further back than is kept
+            self.counts["feed.reset"] += 1
+            cursor = newest
+            yield lines_of("reset", b'{"cursor":%d}' % newest, newest)
+        seen: dict[str, int] = {}
+        while True:
+            changed = self._changed
+            for event in await self._next(cursor):
+                yield event.lines
+                cursor = event.n
+            for name, (turn, lines) in list(self._states.items()):
+                if seen.get(name) != turn:
+                    seen[name] = turn
+                    yield lines
+            if cursor >= self._newest:
+                await changed.wait()
+
+    async def _next(self, cursor: int) -> Sequence[Event]:
+        if cursor >= self._newest:
+            return ()
+        if self._tail and self._tail[0].n <= cursor + 1:
+            return [event for event in self._tail if event.n > cursor][:READ_EVENTS_MAX]
+        self.counts["feed.read_back"] += 1
+        return await self._read(cursor, READ_EVENTS_MAX)
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,271 @@
+"""The centre's only writer: puts batches and statuses into the database, once each, and says what it holds.
+
+Blocking; it runs in one thread of its own. Everything given to one `commit` is one transaction.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from centre.admit import Batch, Item, Refused
+from centre.store import EPISODE, EPOCH, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
+from geofence.violation import GRADES, Violation
+
+QUARANTINE_ROWS_MAX = 10_000
+QUARANTINE_BODY_BYTES_MAX = 65_536
+FEED_ROWS_MAX = 100_000
+WARNING = GRADES.index("warning")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the database holds committed of one batch."""
+
+    esn: str
+    epoch: int
+    stored: tuple[int, ...]
+    conflict: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """A reporter's status worth keeping; `announce` puts it into the feed."""
+
+    kind: str  # rsu, gateway
+    id: str
+    epoch: int
+    connection: int
+    since_ns: int
+    body: bytes
+    announce: bool
+    last_seqs: tuple[tuple[int, int], ...] = ()  # (epoch, last_seq) that grew
+
+
+@dataclass(slots=True)
+class Committed:
+    """The outcome of one transaction, known only after it."""
+
+    answers: list[Answer] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    committed_ns: int = 0
+    keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
+
+
+class Ledger:
+    """Writes; see the module."""
+
+    def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
+        self._engine = engine
+        self._now_ns = now_ns
+
+    def commit(self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]) -> Committed:
+        """Commit all of it at once and return what is held now; raises SQLAlchemyError, then nothing is."""
+        done = Committed()
+        with self._engine.begin() as db:
+            for batch in batches:
+                if isinstance(batch, Refused):
+                    _quarantine(db, done, batch, None, None, batch.body, batch.reason)
+                    done.counts["batch.unreadable"] += 1
+                else:
+                    done.answers.append(_take(db, done, batch))
+            for change in statuses:
+                _keep_status(db, change)
+            _trim(db, done)
+        done.committed_ns = self._now_ns()
+        if done.keys:
+            self._stamp(done)
+        return done
+
+    def _stamp(self, done: Committed) -> None:
+        """Write when the transaction was over; a crash in between only loses this time, not the violation."""
+        at_ns = done.committed_ns
+        with self._engine.begin() as db:
+            for violation_id, version, esn in done.keys:
+                db.execute(
+                    sa.update(VERSION)
+                    .where(VERSION.c.id == violation_id, VERSION.c.version == version, VERSION.c.esn == esn)
+                    .values(committed_ns=at_ns)
+                )
+            for violation_id in dict.fromkeys(key[0] for key in done.keys):
+                latency = db.execute(_LATENCY, {"id": violation_id}).first()
+                values = {} if latency is None else {"latency_ns": latency[0], "latency_esn": latency[1]}
+                db.execute(
+                    sa.update(EPISODE)
+                    .where(EPISODE.c.id == violation_id)
+                    .values(
+                        first_committed_ns=sa.func.coalesce(EPISODE.c.first_committed_ns, at_ns), **values
+                    )
+                )
+
+
+# The first version of grade warning or above that an observation decided.
+_LATENCY = (
+    sa.select(VERSION.c.committed_ns - VERSION.c.decided_ns, VERSION.c.esn)
+    .where(VERSION.c.id == sa.bindparam("id"), VERSION.c.grade >= WARNING, VERSION.c.decided_ns.is_not(None))
+    .order_by(VERSION.c.hop, VERSION.c.version)
+    .limit(1)
+)
+
+
+def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
+    stored: list[int] = []
+    conflict: list[int] = []
+    for item in batch.items:
+        (stored if _take_item(db, done, batch, item) else conflict).append(item.seq)
+    for body, reason in batch.strays:
+        _quarantine(db, done, batch, batch.epoch, None, body, reason)
+        done.counts["item.stray"] += 1
+    return Answer(
+        esn=batch.esn,
+        epoch=batch.epoch,
+        stored=tuple(dict.fromkeys(stored)),
+        conflict=tuple(dict.fromkeys(conflict)),
+    )
+
+
+def _take_item(db: sa.Connection, done: Committed, batch: Batch, item: Item) -> bool:
+    """Return whether the item is stored (or for ever quarantined); False: its key has other bytes."""
+    at = (TRANSPORT.c.esn == batch.esn, TRANSPORT.c.epoch == batch.epoch, TRANSPORT.c.seq == item.seq)
+    known = db.scalar(sa.select(TRANSPORT.c.sha256).where(*at))
+    if known is not None and (item.kind == "void" or known == item.sha256):
+        done.counts["item.repeated"] += 1  # a void never replaces an item
+        return True
+    if known:
+        _quarantine(db, done, batch, batch.epoch, item.seq, item.body, "conflict: the key holds other bytes")
+        done.counts["item.conflict"] += 1
+        return False
+    values = {"sha256": item.sha256, "void": item.reason if item.kind == "void" else None}
+    if known is None:
+        key = {"esn": batch.esn, "epoch": batch.epoch, "seq": item.seq}
+        db.execute(sa.insert(TRANSPORT).values(received_ns=batch.received_ns, **key, **values))
+    else:  # a void: an item replaces it
+        db.execute(sa.update(TRANSPORT).where(*at).values(received_ns=batch.received_ns, **values))
+    if item.kind == "void":
+        done.counts["item.void"] += 1
+    elif item.violation is None:
+        _quarantine(db, done, batch, batch.epoch, item.seq, item.body, f"unreadable: {item.reason}")
+        done.counts["item.unreadable"] += 1
+    else:
+        _take_version(db, done, batch, item, item.violation)
+    return True
+
+
+def _take_version(db: sa.Connection, done: Committed, batch: Batch, item: Item, found: Violation) -> None:
+    known = db.scalar(
+        sa.select(VERSION.c.sha256).where(
+            VERSION.c.id == found.id, VERSION.c.version == found.version, VERSION.c.esn == found.esn
+        )
+    )
+    if known == item.sha256:
+        done.counts["violation.resent"] += 1  # under a new epoch's key
+        return
+    if known is not None:
+        _quarantine(
+            db, done, batch, batch.epoch, item.seq, item.body, f"contradicts {found.id} v{found.version}"
+        )
+        done.counts["violation.contradicting"] += 1
+        return
+    db.execute(
+        sa.insert(VERSION).values(
+            id=found.id,
+            version=found.version,
+            esn=found.esn,
+            hop=found.hop,
+            grade=GRADES.index(found.grade),
+            body=item.body,
+            sha256=item.sha256,
+            epoch=batch.epoch,
+            seq=item.seq,
+            decided_ns=None if found.stamps.by is not None else found.stamps.arrived_ns,
+            detected_ns=item.detected_ns,
+            sent_ns=item.sent_ns,
+            received_ns=batch.received_ns,
+        )
+    )
+    done.keys.append((found.id, found.version, found.esn))
+    done.counts["violation.stored"] += 1
+    _show(db, done, batch, found)
+
+
+def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) -> None:
+    """Let the episode's row show its newest version: the highest (hop, version).
+
+    A `handover_lost` close gives way to any higher hop by that order alone, whichever comes first.
+    """
+    grade = GRADES.index(found.grade)
+    shown = db.execute(sa.select(EPISODE).where(EPISODE.c.id == found.id)).first()
+    newest = {
+        "version": found.version, "hop": found.hop, "esn": found.esn, "open": found.phase != "close",
+        "grade": grade, "rule": found.rule,
+    }  # fmt: skip
+    if shown is None:
+        first = {"grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns}
+        db.execute(sa.insert(EPISODE).values(id=found.id, **first, **newest))
+    else:
+        overtaken = (found.hop, found.version) <= (shown.hop, shown.version)
+        values = {} if overtaken else newest
+        values |= {"grade_max": max(shown.grade_max, grade), "versions": shown.versions + 1}
+        db.execute(sa.update(EPISODE).where(EPISODE.c.id == found.id).values(**values))
+        if overtaken:
+            done.counts["violation.overtaken"] += 1
+            return
+    feed = {"kind": "violation", "key": found.id, "version": found.version, "esn": found.esn}
+    db.execute(sa.insert(FEED).values(**feed))
+
+
+def _keep_status(db: sa.Connection, change: StatusChange) -> None:
+    at = (STATUS.c.kind == change.kind, STATUS.c.id == change.id)
+    values: dict[str, int | bytes] = {
+        "epoch": change.epoch,
+        "connection": change.connection,
+        "since_ns": change.since_ns,
+    }
+    values |= {"body": change.body}
+    if db.execute(sa.update(STATUS).where(*at).values(**values)).rowcount == 0:
+        db.execute(sa.insert(STATUS).values(kind=change.kind, id=change.id, **values))
+    for epoch, last_seq in change.last_seqs:
+        row = (EPOCH.c.esn == change.id, EPOCH.c.epoch == epoch)
+        grown = sa.case((EPOCH.c.last_seq > last_seq, EPOCH.c.last_seq), else_=last_seq)
+        if db.execute(sa.update(EPOCH).where(*row).values(last_seq=grown)).rowcount == 0:
+            db.execute(sa.insert(EPOCH).values(esn=change.id, epoch=epoch, last_seq=last_seq))
+    if change.announce:
+        db.execute(sa.insert(FEED).values(kind=change.kind, key=change.id))
+
+
+def _quarantine(
+    db: sa.Connection,
+    done: Committed,
+    source: Batch | Refused,
+    epoch: int | None,
+    seq: int | None,
+    body: bytes,
+    reason: str,
+) -> None:
+    """Keep what can't be stored for the operator to see, the same bytes of the same sender once."""
+    sha256 = hashlib.sha256(body).digest()
+    same = sa.select(QUARANTINE.c.n).where(
+        QUARANTINE.c.sha256 == sha256, QUARANTINE.c.topic == source.topic,
+        QUARANTINE.c.epoch.is_not_distinct_from(epoch), QUARANTINE.c.seq.is_not_distinct_from(seq),
+    )  # fmt: skip
+    if db.scalar(same.limit(1)) is not None:
+        done.counts["quarantine.repeated"] += 1
+        return
+    db.execute(
+        sa.insert(QUARANTINE).values(
+            received_ns=source.received_ns, topic=source.topic[:200], esn=source.esn, epoch=epoch, seq=seq,
+            reason=reason[:200], sha256=sha256, size_bytes=len(body), body=body[:QUARANTINE_BODY_BYTES_MAX],
+        )
+    )  # fmt: skip
+    done.counts["quarantine.kept"] += 1
+
+
+def _trim(db: sa.Connection, done: Committed) -> None:
+    """Forget the oldest beyond the tables' limits."""
+    for table, rows_max in ((QUARANTINE, QUARANTINE_ROWS_MAX), (FEED, FEED_ROWS_MAX)):
+        newest = sa.select(sa.func.max(table.c.n)).scalar_subquery()
+        dropped = db.execute(sa.delete(table).where(table.c.n <= newest - rows_max)).rowcount
+        if dropped:
+            done.counts[f"{table.name}.dropped"] += dropped

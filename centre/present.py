@@ -1,0 +1,67 @@
+"""How rows become the JSON of API.md: pure."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from geofence.violation import GRADES
+
+
+def json_safe(value: Any, key: str = "") -> Any:
+    """Return `value` with what JavaScript can't hold as decimal strings: each `…_ns` and `track`.
+
+    Lists under such a key are converted item by item; bytes (never of ours) become hex.
+    """
+    if isinstance(value, dict):
+        return {str(name): json_safe(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_safe(inner, key) for inner in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int) and not isinstance(value, bool) and (key.endswith("_ns") or key == "track"):
+        return str(value)
+    return value
+
+
+def episode(row: Any, body: bytes, hops: list[str]) -> dict[str, Any]:
+    """Return the Episode of API.md; `row` has the columns of EPISODE and of the VERSION in `body`."""
+    fields = msgspec.msgpack.decode(body)
+    fields.pop("evidence", None)
+    fields |= {
+        "order": row.n,
+        "open": fields["phase"] != "close",
+        "grade_max": GRADES[row.grade_max],
+        "versions": row.versions,
+        "hops": hops,
+        "detected_ns": row.detected_ns,
+        "sent_ns": row.sent_ns,
+        "received_ns": row.received_ns,
+        "committed_ns": row.committed_ns,
+        "first_committed_ns": row.first_committed_ns,
+        "latency_ms": None if row.latency_ns is None else round(row.latency_ns / 1e6, 3),
+    }
+    shown: dict[str, Any] = json_safe(fields)
+    return shown
+
+
+def version(row: Any) -> dict[str, Any]:
+    """Return one Version of API.md from a row of VERSION: the violation whole, and what came beside it."""
+    fields = msgspec.msgpack.decode(row.body)
+    for name in ("epoch", "seq", "detected_ns", "sent_ns", "received_ns", "committed_ns"):
+        fields[name] = getattr(row, name)
+    fields["sha256"] = hashlib.sha256(row.body).hexdigest()
+    shown: dict[str, Any] = json_safe(fields)
+    return shown
+
+
+def latency(samples_ns: list[int]) -> dict[str, Any]:
+    """Return p50 and p99 [ms], nearest rank, of latencies [ns]; nil figures where there are none."""
+    if not samples_ns:
+        return {"p50_ms": None, "p99_ms": None, "n": 0}
+    ranked, n = sorted(samples_ns), len(samples_ns)
+
+    def at(share: float) -> float:
+        return round(ranked[min(n - 1, int(share * n))] / 1e6, 3)
+
+    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": n}

@@ -1,0 +1,216 @@
+"""What the centre reads from its database: blocking, each in one snapshot, for a thread of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from centre import present
+from centre.store import EPISODE, EPOCH, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
+from geofence.violation import GRADES
+
+LATENCY_SAMPLES_MAX = 1_000
+PAGE_ROWS_MAX = 500
+
+_SHOWN = (
+    VERSION.c.body, VERSION.c.detected_ns, VERSION.c.sent_ns, VERSION.c.received_ns, VERSION.c.committed_ns,
+)  # fmt: skip
+_NEWEST = EPISODE.join(
+    VERSION,
+    (EPISODE.c.id == VERSION.c.id)
+    & (EPISODE.c.version == VERSION.c.version)
+    & (EPISODE.c.esn == VERSION.c.esn),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One row of the feed; `data` is the Episode at that change, None for a reporter."""
+
+    n: int
+    kind: str
+    key: str
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which episodes are wanted."""
+
+    state: str = "all"
+    grades: tuple[str, ...] = ()
+    rule: str | None = None
+    esn: str | None = None
+    before: int | None = None
+    limit: int = 100
+
+
+class Reader:
+    """Reads; see the module."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
+
+    def episodes(self, wanted: Filter) -> dict[str, Any]:
+        """Return the page of `/api/violations`."""
+        query = sa.select(EPISODE, *_SHOWN).select_from(_NEWEST)
+        if wanted.state != "all":
+            query = query.where(EPISODE.c.open == (wanted.state == "open"))
+        if wanted.grades:
+            query = query.where(EPISODE.c.grade.in_([GRADES.index(grade) for grade in wanted.grades]))
+        if wanted.rule is not None:
+            query = query.where(EPISODE.c.rule == wanted.rule)
+        if wanted.esn is not None:
+            query = query.where(EPISODE.c.esn == wanted.esn)
+        if wanted.before is not None:
+            query = query.where(EPISODE.c.n < wanted.before)
+        query = query.order_by(EPISODE.c.n.desc()).limit(wanted.limit + 1)
+        with self._engine.begin() as db:
+            cursor, rows = _cursor(db), db.execute(query).all()
+            shown = rows[: wanted.limit]
+            hops = _hops(db, [row.id for row in shown])
+        items = [present.episode(row, row.body, hops[row.id]) for row in shown]
+        return {
+            "cursor": cursor,
+            "next": shown[-1].n if len(rows) > len(shown) and shown else None,
+            "items": items,
+        }
+
+    def violation(self, violation_id: str) -> dict[str, Any] | None:
+        """Return an episode and all its versions, None if there is no such id."""
+        query = sa.select(EPISODE, *_SHOWN).select_from(_NEWEST).where(EPISODE.c.id == violation_id)
+        all_versions = sa.select(VERSION).where(VERSION.c.id == violation_id)
+        with self._engine.begin() as db:
+            row = db.execute(query).first()
+            if row is None:
+                return None
+            versions = db.execute(all_versions.order_by(VERSION.c.hop, VERSION.c.version)).all()
+            hops = _hops(db, [violation_id])
+        return {
+            "episode": present.episode(row, row.body, hops[violation_id]),
+            "versions": [present.version(each) for each in versions],
+        }
+
+    def bounds(self) -> tuple[int, int]:
+        """Return the newest number of the feed and the oldest that is still kept (0, 0: empty)."""
+        with self._engine.begin() as db:
+            oldest = db.scalar(sa.select(sa.func.min(FEED.c.n)))
+            return _cursor(db), oldest or 0
+
+    def changes(self, after: int, limit: int = 200) -> list[Change]:
+        """Return the feed's next rows, ascending; each violation at the version that the row announced."""
+        at_change = (
+            (VERSION.c.id == FEED.c.key)
+            & (VERSION.c.version == FEED.c.version)
+            & (VERSION.c.esn == FEED.c.esn)
+        )
+        source = FEED.outerjoin(VERSION, at_change).outerjoin(EPISODE, EPISODE.c.id == FEED.c.key)
+        columns = (
+            EPISODE.c.n,
+            EPISODE.c.grade_max,
+            EPISODE.c.versions,
+            EPISODE.c.latency_ns,
+            EPISODE.c.first_committed_ns,
+        )
+        query = (
+            sa.select(
+                FEED.c.n.label("cursor"), FEED.c.kind, FEED.c.key, *columns, *_SHOWN
+            )
+            .select_from(source)
+            .where(FEED.c.n > after)
+            .order_by(FEED.c.n)
+            .limit(limit)
+        )  # fmt: skip
+        with self._engine.begin() as db:
+            rows = db.execute(query).all()
+            hops = _hops(db, [row.key for row in rows if row.kind == "violation"])
+        return [
+            Change(
+                n=row.cursor,
+                kind=row.kind,
+                key=row.key,
+                data=present.episode(row, row.body, hops[row.key]) if row.kind == "violation" else None,
+            )
+            for row in rows
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """Return what `/api/summary` takes from the database."""
+        with self._engine.begin() as db:
+            by_grade = sa.select(EPISODE.c.grade, sa.func.count()).where(EPISODE.c.open)
+            opened = {row[0]: row[1] for row in db.execute(by_grade.group_by(EPISODE.c.grade)).all()}
+            alarm = sa.select(EPISODE.c.first_committed_ns).where(
+                EPISODE.c.grade_max >= GRADES.index("warning")
+            )
+            return {
+                "cursor": _cursor(db),
+                "open": {grade: opened.get(i, 0) for i, grade in enumerate(GRADES)},
+                "total": db.scalar(sa.select(sa.func.count()).select_from(EPISODE)),
+                "last_alarm_ns": db.scalar(alarm.order_by(EPISODE.c.n.desc()).limit(1)),
+                "quarantined": db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)),
+            }
+
+    def latencies(self) -> list[tuple[str, int]]:
+        """Return (esn, latency [ns]) of the newest samples."""
+        query = sa.select(EPISODE.c.latency_esn, EPISODE.c.latency_ns).where(
+            EPISODE.c.latency_ns.is_not(None)
+        )
+        with self._engine.begin() as db:
+            rows = db.execute(query.order_by(EPISODE.c.n.desc()).limit(LATENCY_SAMPLES_MAX)).all()
+        return [(row.latency_esn, row.latency_ns) for row in rows]
+
+    def gaps(self) -> dict[str, tuple[int, int]]:
+        """Return per RSU how many transport keys are stored, and how many it sent that are not.
+
+        An epoch without a gap is not counted again until its RSU sent more.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        with self._engine.begin() as db:
+            for esn, epoch, last_seq in db.execute(
+                sa.select(EPOCH.c.esn, EPOCH.c.epoch, EPOCH.c.last_seq)
+            ).all():
+                stored = self._complete.get((esn, epoch), 0)
+                if stored != last_seq:
+                    key = (TRANSPORT.c.esn == esn, TRANSPORT.c.epoch == epoch, TRANSPORT.c.seq <= last_seq)
+                    stored = db.scalar(sa.select(sa.func.count()).select_from(TRANSPORT).where(*key)) or 0
+                if stored == last_seq:
+                    self._complete[esn, epoch] = last_seq
+                before = found.get(esn, (0, 0))
+                found[esn] = (before[0] + stored, before[1] + last_seq - stored)
+        return found
+
+    def quarantined(self, limit: int) -> list[dict[str, Any]]:
+        """Return what `/api/quarantine` lists."""
+        columns = [
+            QUARANTINE.c[name] for name in ("n", "received_ns", "topic", "esn", "epoch", "seq", "reason")
+        ]
+        query = sa.select(*columns, QUARANTINE.c.size_bytes.label("bytes")).order_by(QUARANTINE.c.n.desc())
+        with self._engine.begin() as db:
+            rows = db.execute(query.limit(limit)).mappings().all()
+        return [present.json_safe(dict(row)) for row in rows]
+
+    def statuses(self) -> list[Any]:
+        """Return the rows of STATUS, for a start."""
+        with self._engine.begin() as db:
+            return list(db.execute(sa.select(STATUS)).all())
+
+    def last_seqs(self) -> dict[tuple[str, int], int]:
+        """Return the highest seq that each (esn, epoch) said to have sent."""
+        with self._engine.begin() as db:
+            return {(row.esn, row.epoch): row.last_seq for row in db.execute(sa.select(EPOCH)).all()}
+
+
+def _cursor(db: sa.Connection) -> int:
+    return db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
+
+
+def _hops(db: sa.Connection, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return per id the RSUs that had it, in order."""
+    query = sa.select(VERSION.c.id, VERSION.c.esn, sa.func.min(VERSION.c.hop).label("hop"))
+    query = query.where(VERSION.c.id.in_(dict.fromkeys(ids))).group_by(VERSION.c.id, VERSION.c.esn)
+    found: dict[str, list[str]] = {violation_id: [] for violation_id in ids}
+    for row in db.execute(query.order_by("hop")).all():
+        found[row.id].append(row.esn)
+    return found

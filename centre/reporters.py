@@ -1,0 +1,149 @@
+"""Who is alive: the last status of each RSU and gateway, three states and how old it is. Blocks on nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from centre.ledger import StatusChange
+from edge import wire
+
+Kind = Literal["rsu", "gateway"]
+AnyStatus = wire.Status | wire.GatewayStatus
+STALE_NS = 6_000_000_000  # three heartbeats
+STRANGERS_MAX = 64  # reporters that the site does not name
+STATUS_BYTES_MAX = 262_144
+_DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
+    "rsu": wire.decode_status,
+    "gateway": wire.decode_gateway_status,
+}
+
+
+@dataclass(slots=True)
+class Reporter:
+    """One RSU or gateway, as last heard."""
+
+    known: bool
+    status: AnyStatus | None = None  # None: never seen
+    since_ns: int | None = None  # of its state
+    beat_ns: int | None = None  # when it was last heard live; a retained status tells no time
+    last_seqs: dict[int, int] = field(default_factory=dict)  # by epoch, the highest
+
+
+class Reporters:
+    """All of one kind, the site's own first."""
+
+    def __init__(self, kind: Kind, ids: Iterable[str], started_ns: int) -> None:
+        self.kind: Kind = kind
+        self.counts: Counter[str] = Counter()
+        self._rows = {name: Reporter(known=True) for name in ids}
+        self._started_ns = started_ns
+
+    def restore(self, name: str, since_ns: int, body: bytes) -> None:
+        """Take what an earlier run of the centre knew; older formats are forgotten."""
+        try:
+            status = _DECODE[self.kind](body)
+        except msgspec.MsgspecError:
+            self.counts["status.forgotten"] += 1
+            return
+        row = self._rows.setdefault(name, Reporter(known=False))
+        row.status, row.since_ns = status, since_ns
+
+    def restore_last_seq(self, name: str, epoch: int, last_seq: int) -> None:
+        """Take the highest seq that an earlier run had heard of."""
+        if name in self._rows:
+            self._rows[name].last_seqs[epoch] = last_seq
+
+    def hear(self, name: str, payload: bytes, *, retained: bool, now_ns: int) -> StatusChange | None:
+        """Take a birth, a heartbeat or a will; return what of it must be kept, None where nothing changed."""
+        try:
+            if len(payload) > STATUS_BYTES_MAX:
+                raise ValueError("too long")
+            status = _DECODE[self.kind](payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.counts["status.unreadable"] += 1
+            return None
+        row = self._row(name)
+        if row is None:
+            return None
+        before = row.status
+        if before is not None and (status.epoch, status.connection) < (before.epoch, before.connection):
+            self.counts["status.outdated"] += 1  # the will of a connection that another has replaced
+            return None
+        if not retained and status.state == "online":
+            row.beat_ns = now_ns
+        if before is None or before.state != status.state:
+            row.since_ns = now_ns
+        grown = _grown(row, status)
+        row.status = _merged(before, status)
+        announce = before is None or _shown(before) != _shown(row.status)
+        if not announce and not grown:
+            return None
+        return StatusChange(
+            kind=self.kind,
+            id=name,
+            epoch=status.epoch,
+            connection=status.connection,
+            since_ns=row.since_ns or now_ns,
+            body=wire.encode(row.status),
+            announce=announce,
+            last_seqs=grown,
+        )
+
+    def state(self, name: str, now_ns: int) -> tuple[str, bool]:
+        """Return online, offline or never, and whether that is stale."""
+        row = self._rows.get(name)
+        if row is None or row.status is None:
+            return "never", False
+        heard_ns = self._started_ns if row.beat_ns is None else row.beat_ns
+        return row.status.state, row.status.state == "online" and now_ns - heard_ns > STALE_NS
+
+    def tally(self, now_ns: int) -> dict[str, int]:
+        """Return how many are in each state; the stale ones count among the online ones too."""
+        tally = {"online": 0, "offline": 0, "never": 0, "stale": 0}
+        for name in self._rows:
+            state, stale = self.state(name, now_ns)
+            tally[state] += 1
+            tally["stale"] += stale
+        return tally
+
+    def rows(self) -> dict[str, Reporter]:
+        """Return all of them by id, the site's order, then strangers as they came."""
+        return self._rows
+
+    def _row(self, name: str) -> Reporter | None:
+        if name not in self._rows:
+            if sum(not row.known for row in self._rows.values()) >= STRANGERS_MAX:
+                self.counts["status.strangers"] += 1
+                return None
+            self._rows[name] = Reporter(known=False)
+        return self._rows[name]
+
+
+def _grown(row: Reporter, status: AnyStatus) -> tuple[tuple[int, int], ...]:
+    """Note what the RSU says that it sent; a will was written before that, so its word does not count."""
+    if isinstance(status, wire.GatewayStatus) or status.state == "offline":
+        return ()
+    said = ((status.epoch, status.last_seq), *status.pending)
+    grown = tuple((epoch, last) for epoch, last in said if last > row.last_seqs.get(epoch, 0))
+    row.last_seqs.update(grown)
+    return grown
+
+
+def _merged(before: AnyStatus | None, status: AnyStatus) -> AnyStatus:
+    """Return the status to show: a will says only that it is gone, all else is as last heard."""
+    if before is None or status.state == "online":
+        return status
+    return msgspec.structs.replace(before, state="offline", epoch=status.epoch, connection=status.connection)
+
+
+def _shown(status: AnyStatus) -> tuple[Any, ...]:
+    """Return what the page must learn at once when it changes."""
+    if isinstance(status, wire.GatewayStatus):
+        return (status.state, status.epoch, status.version)
+    return (
+        status.state, status.epoch, status.config, status.map, status.version, status.sensors,
+        status.degraded, tuple((each.road, each.from_m, each.to_m, each.reason) for each in status.unjudged),
+    )  # fmt: skip

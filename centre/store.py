@@ -1,0 +1,144 @@
+"""The centre's database: its tables and how it is opened. ledger.py writes, queries.py reads."""
+
+import secrets
+from typing import Any
+
+import sqlalchemy as sa
+
+META = sa.MetaData()
+
+# What came under each transport key, for ever: the answer to "did you get it?".
+TRANSPORT = sa.Table(
+    "transport", META,
+    sa.Column("esn", sa.String(64), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),  # empty: a void
+    sa.Column("void", sa.String(200)),  # its reason
+    sa.Column("received_ns", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
+VERSION = sa.Table(
+    "violation_version", META,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("esn", sa.String(64), primary_key=True),
+    sa.Column("hop", sa.BigInteger, nullable=False),
+    sa.Column("grade", sa.SmallInteger, nullable=False),  # index into geofence.violation.GRADES
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("decided_ns", sa.BigInteger),  # the deciding observation's arrival; nil where a tick decided
+    sa.Column("detected_ns", sa.BigInteger, nullable=False),
+    sa.Column("sent_ns", sa.BigInteger, nullable=False),
+    sa.Column("received_ns", sa.BigInteger, nullable=False),
+    sa.Column("committed_ns", sa.BigInteger),  # written right after the commit that it times
+)  # fmt: skip
+
+# One row per id: what is shown.
+EPISODE = sa.Table(
+    "episode", META,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("hop", sa.BigInteger, nullable=False),
+    sa.Column("esn", sa.String(64), nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False, index=True),
+    sa.Column("grade", sa.SmallInteger, nullable=False),
+    sa.Column("grade_max", sa.SmallInteger, nullable=False),
+    sa.Column("rule", sa.String(32), nullable=False),
+    sa.Column("versions", sa.Integer, nullable=False),
+    sa.Column("first_received_ns", sa.BigInteger, nullable=False),
+    sa.Column("first_committed_ns", sa.BigInteger),
+    sa.Column("latency_ns", sa.BigInteger),  # deciding observation's arrival -> committed, of one version:
+    sa.Column("latency_esn", sa.String(64)),  # the first >= warning that an observation decided; who sent it
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
+# One row per committed change of what is shown; the number is the id of the server-sent event.
+FEED = sa.Table(
+    "feed", META,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(16), nullable=False),  # violation, rsu, gateway
+    sa.Column("key", sa.String(64), nullable=False),  # the violation's id, the esn, the gateway's id
+    sa.Column("version", sa.BigInteger),
+    sa.Column("esn", sa.String(64)),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
+QUARANTINE = sa.Table(
+    "quarantine", META,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("received_ns", sa.BigInteger, nullable=False),
+    sa.Column("topic", sa.String(200), nullable=False),
+    sa.Column("esn", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.BigInteger),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False, index=True),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
+# The last status of each reporter that changed something; heartbeats in between stay in memory.
+STATUS = sa.Table(
+    "status", META,
+    sa.Column("kind", sa.String(16), primary_key=True),  # rsu, gateway
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("connection", sa.BigInteger, nullable=False),
+    sa.Column("since_ns", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+
+# What each RSU says that it sent under each of its epochs: with TRANSPORT it shows a gap.
+EPOCH = sa.Table(
+    "epoch", META,
+    sa.Column("esn", sa.String(64), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, primary_key=True),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
+SETTING = sa.Table(
+    "setting", META,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(200), nullable=False),
+)  # fmt: skip
+
+
+def open_database(url: str) -> sa.Engine:
+    """Return an engine on `url` with all tables; SQLite keeps what it committed through a loss of power.
+
+    Raises sqlalchemy.exc.SQLAlchemyError where it can't be opened.
+    """
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin)
+    META.create_all(engine)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # else the driver begins on its own, and reads outside a transaction
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def centre_name(engine: sa.Engine) -> str:
+    """Return this database's own name, drawn when it was made: acks carry it, so another database shows."""
+    with engine.begin() as db:
+        known = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "centre"))
+        if known is not None:
+            return str(known)
+        name = f"centre-{secrets.token_hex(4)}"
+        db.execute(sa.insert(SETTING).values(key="centre", value=name))
+        return name

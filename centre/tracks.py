@@ -1,0 +1,110 @@
+"""Moving vehicles for the page: the newest snapshot of each RSU, its own bytes, newest wins."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from edge import wire
+
+RSUS_MAX = 512  # as many as track ids can name
+VIEWERS_MAX = 64
+FRESH_NS = 2_000_000_000
+HAZMAT = 4
+
+
+@dataclass(slots=True)
+class Latest:
+    """What one RSU last sent: its newest snapshot, and its newest one that carries names or lanes."""
+
+    newest: bytes
+    stamp_ns: int
+    named: bytes | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """One page: what it has not been sent yet, at most two frames an RSU."""
+
+    named: dict[str, bytes] = field(default_factory=dict)
+    newest: dict[str, bytes] = field(default_factory=dict)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    skipped: int = 0
+
+    def offer(self, esn: str, frame: bytes, *, named: bool) -> None:
+        """Take a frame in place of the RSU's older one; names are never skipped, only renewed."""
+        if named:
+            self.named[esn] = frame
+            self.newest.pop(esn, None)
+        else:
+            self.skipped += esn in self.newest
+            self.newest[esn] = frame
+        self.ready.set()
+
+    async def take(self) -> list[bytes]:
+        """Wait for something to send and return it: names before what needs them."""
+        await self.ready.wait()
+        self.ready.clear()
+        frames = [*self.named.values(), *self.newest.values()]
+        self.named.clear()
+        self.newest.clear()
+        return frames
+
+
+class Tracks:
+    """The hub between the RSUs' snapshots and the pages that watch."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._latest: dict[str, Latest] = {}
+        self._viewers: set[Viewer] = set()
+
+    def hear(self, esn: str, payload: bytes) -> None:
+        """Take a `track/up`; what can't be read is counted and not passed on."""
+        try:
+            snapshot = wire.decode_snapshot(payload)
+            wire.records_of(snapshot)
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+            self.counts["track.unreadable"] += 1
+            return
+        if snapshot.esn != esn or (esn not in self._latest and len(self._latest) >= RSUS_MAX):
+            self.counts["track.refused"] += 1
+            return
+        named = snapshot.names is not None or snapshot.lanes is not None
+        before = self._latest.get(esn)
+        kept = payload if named else before.named if before is not None else None
+        self._latest[esn] = Latest(payload, snapshot.stamp_ns, kept)
+        for viewer in self._viewers:
+            viewer.offer(esn, payload, named=named)
+
+    def join(self) -> Viewer | None:
+        """Return a new viewer that is owed all names and the newest snapshots; None when there are too many."""
+        if len(self._viewers) >= VIEWERS_MAX:
+            self.counts["track.viewers_refused"] += 1
+            return None
+        viewer = Viewer()
+        for esn, latest in self._latest.items():
+            if latest.named is not None:
+                viewer.offer(esn, latest.named, named=True)
+            if latest.newest is not latest.named:
+                viewer.offer(esn, latest.newest, named=False)
+        self._viewers.add(viewer)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget a viewer."""
+        self._viewers.discard(viewer)
+        self.counts["track.skipped"] += viewer.skipped
+
+    def vehicles(self, now_ns: int) -> tuple[int, int]:
+        """Return how many owned tracks the fresh snapshots hold, and how many of them are hazmat trucks."""
+        total, hazmat = 0, 0
+        for latest in self._latest.values():
+            if now_ns - latest.stamp_ns > FRESH_NS:
+                continue
+            records = wire.records_of(wire.decode_snapshot(latest.newest))
+            owned = records[(records["flags"] & wire.FLAG_OWNED) != 0]
+            total += len(owned)
+            hazmat += int((owned["class"] == HAZMAT).sum())
+        return total, hazmat
