@@ -55,7 +55,7 @@ class Clock:
         return self.t0_ns + (passed_ns if self.rate == 1.0 else int(passed_ns * self.rate))
 
     async def sleep_until_ns(self, due_ns: int) -> None:
-        """Return at due_ns or as soon after as the loop allows; if past, at once, but not without yielding."""
+        """Return at due_ns or as soon after as the loop allows; if past at once, but it yields."""
         left_s = max(0.0, self.seconds_until(due_ns))
         while True:
             await asyncio.sleep(left_s)

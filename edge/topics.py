@@ -8,7 +8,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: NATS maps them to slashes
 
 
 class Topic(NamedTuple):
-    """A topic taken apart: `realm` is rsu, gateway or vehicle, `name` its id, `peer` the other of a handover."""
+    """A topic taken apart: `realm` is rsu, gateway or vehicle, `name` its id, `peer` a handover's other."""
 
     realm: str
     name: str

@@ -1,0 +1,277 @@
+"""A site: its TOML file as frozen structs (DESIGN section 3), with its map, registry and site frame.
+
+Says what an operator got wrong as `ConfigError`, naming file, key, rule and value. The map itself is compiled
+and judged by `geofence`, not here.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import radians
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.registry import registry_rows
+from edge.sections import RsuConfig, SiteConfig
+from edge.wire import SiteRecord
+from fusion.config import RadarPose, Terminal
+from geofence.config import VehicleConfig
+from geofence.map.frames import SiteFrame
+
+ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
+
+
+class ConfigError(Exception):
+    """What the operator wrote does not hold; exit code 2."""
+
+    def __init__(self, file: str, key: str, rule: str, value: object = None) -> None:
+        shown = "" if value is None else f" (is {value!r:.200})"
+        super().__init__(f"{file}: {key or 'the file'}: {rule}{shown}")
+        self.file, self.key, self.rule, self.value = file, key, rule, value
+
+
+@dataclass(frozen=True)
+class Site:
+    """A loaded site; texts are as read, `${ENV}` unexpanded, as a recording keeps them."""
+
+    config: SiteConfig
+    config_text: str
+    map_text: str
+    registry_text: str | None
+    vehicles: tuple[VehicleConfig, ...]
+    frame: SiteFrame
+    where: str  # file, for messages
+
+    def rsu(self, esn: str) -> RsuConfig:
+        """Return one RSU's section; ConfigError where the site has none of that name."""
+        return self.config.rsu[self.place(esn)]
+
+    def place(self, esn: str) -> int:
+        """Return the RSU's index in the file, part of its track ids."""
+        esns = [rsu.esn for rsu in self.config.rsu]
+        if esn not in esns:
+            raise ConfigError(self.where, "rsu", f"the site has {', '.join(esns)}", esn)
+        return esns.index(esn)
+
+    def radar_poses(self, esn: str) -> tuple[RadarPose, ...]:
+        """Return the RSU's radars in site metres; the convergence is in the boresight."""
+        radars = self.rsu(esn).radar
+        if not radars:
+            return ()
+        east, north = self.frame.site_from_lonlat([r.lon_deg for r in radars], [r.lat_deg for r in radars])
+        boresight = self.frame.heading_from_course([r.heading_deg for r in radars], east, north)
+        return tuple(
+            RadarPose(
+                sensor=radar.id,
+                east_m=float(east[i]),
+                north_m=float(north[i]),
+                height_m=radar.height_m,
+                boresight_rad=float(boresight[i]),
+                range_m_max=radar.range_m_max,
+                fov_rad=radians(radar.fov_deg),
+                sigma_range_m=radar.sigma_range_m,
+                sigma_azimuth_rad=radians(radar.sigma_azimuth_deg),
+                sigma_range_rate_mps=radar.sigma_range_rate_mps,
+                accepted=radar.accepted,
+            )
+            for i, radar in enumerate(radars)
+        )
+
+    def terminals(self) -> tuple[Terminal, ...]:
+        """Return the registered terminals as tracking takes them, in the order of `vehicles`."""
+        return tuple(
+            Terminal(
+                terminal=vehicle.terminal,
+                length_m=vehicle.length_m,
+                width_m=vehicle.width_m,
+                antenna_forward_m=vehicle.antenna_m[0],
+                antenna_left_m=vehicle.antenna_m[1],
+                kind=vehicle.kind,
+            )
+            for vehicle in self.vehicles
+        )
+
+    @cached_property
+    def record(self) -> SiteRecord:
+        """The whole site as a recording's `/site`; `msgspec.structs.replace` gives it an esn."""
+        return SiteRecord(config=self.config_text, map=self.map_text, registry=self.registry_text)
+
+
+def load_site(path: str | os.PathLike[str]) -> Site:
+    """Read a site file with its map and registry; raises ConfigError."""
+    file = Path(path)
+    text = _read(file, str(file), "")
+    tables = _tables(text, str(file))
+    map_name = _plain(tables.get("site"), "map")
+    registry_name = tables.get("registry")
+    map_text = _read(file.parent / map_name, str(file), "site.map") if map_name else ""
+    registry_text = None
+    if isinstance(registry_name, str):
+        registry_text = _read(file.parent / registry_name, str(file), "registry")
+    return parse_site(text, map_text, registry_text, str(file), os.environ)
+
+
+def parse_site(
+    text: str,
+    map_text: str,
+    registry_text: str | None,
+    where: str,
+    environ: Mapping[str, str] | None = None,
+) -> Site:
+    """Build a site from its texts; raises ConfigError.
+
+    environ : for `${ENV}`; None leaves it unexpanded, as a replay must, which reaches no broker or device
+    """
+    tables = _tables(text, where)
+    if environ is not None:
+        tables = _expanded(tables, environ, where)
+    config = _convert(tables, where)
+    frame = SiteFrame(*config.site.origin)
+    rows: tuple[VehicleConfig, ...] = ()
+    if registry_text is not None:
+        try:
+            rows = registry_rows(registry_text)
+        except ValueError as error:  # msgspec.ValidationError is one
+            raise ConfigError(config.registry or "registry", "", str(error)) from error
+    site = Site(config, text, map_text, registry_text, (*config.vehicle, *rows), frame, where)
+    for check in (_check_names, _check_places):
+        check(site)
+    if environ is not None:
+        _check_addresses(config, where)
+    return site
+
+
+def _read(file: Path, where: str, key: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(where, key, f"can't be read: {error}") from error
+
+
+def _tables(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(where, "", f"is no TOML: {error}") from error
+
+
+def _plain(table: object, key: str) -> str | None:
+    value = table.get(key) if isinstance(table, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _expanded(tables: dict[str, Any], environ: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Expand ${ENV} where secrets and addresses stand; never in what the pipeline reads."""
+    result = dict(tables)
+    for key in ("mqtt", "centre"):
+        if key in result:
+            result[key] = _expand(result[key], environ, where, key)
+    gateway = result.get("gateway")
+    if isinstance(gateway, dict) and "listeners" in gateway:
+        listeners = _expand(gateway["listeners"], environ, where, "gateway.listeners")
+        result["gateway"] = gateway | {"listeners": listeners}
+    return result
+
+
+def _expand(value: Any, environ: Mapping[str, str], where: str, key: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _expand(item, environ, where, f"{key}.{name}") for name, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, environ, where, f"{key}[{i}]") for i, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in ENV.findall(value):
+        if name not in environ:
+            raise ConfigError(where, key, f"the environment has no {name}", value)
+    return ENV.sub(lambda found: environ[found[1]], value)
+
+
+def _convert(tables: dict[str, Any], where: str) -> SiteConfig:
+    try:
+        return msgspec.convert(tables, SiteConfig)
+    except msgspec.ValidationError as error:
+        rule, _, path = str(error).partition(" - at `$.")
+        key = path.rstrip("`")
+        raise ConfigError(where, key, rule, _value_at(tables, key)) from error
+
+
+def _value_at(tables: Any, key: str) -> object:
+    """Return what stands at a path such as rsu[0].esn; None where it can't be shown (a whole table)."""
+    for part in re.findall(r"[^.\[\]]+", key):
+        try:
+            tables = tables[int(part)] if isinstance(tables, list) else tables[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return None
+    return None if isinstance(tables, dict | list) else tables
+
+
+def _check_names(site: Site) -> None:
+    config, where = site.config, site.where
+    esns = [rsu.esn for rsu in config.rsu]
+    _unique(esns, where, "rsu.esn")
+    _unique([radar.id for rsu in config.rsu for radar in rsu.radar], where, "rsu.radar.id")
+    _unique([vehicle.terminal for vehicle in site.vehicles], where, "vehicle.terminal")
+    for i, rsu in enumerate(config.rsu):
+        for esn in rsu.neighbours:
+            if esn not in esns or esn == rsu.esn:
+                raise ConfigError(where, f"rsu[{i}].neighbours", "must be other RSUs of the site", esn)
+
+
+def _unique(names: list[str], where: str, key: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(where, key, "must be unique in the site", name)
+        seen.add(name)
+
+
+def _check_places(site: Site) -> None:
+    for i, rsu in enumerate(site.config.rsu):
+        if not rsu.stretch_m[0] < rsu.stretch_m[1]:
+            raise ConfigError(
+                site.where, f"rsu[{i}].stretch_m", "must be [from, to], from < to", rsu.stretch_m
+            )
+        places = [(f"rsu[{i}]", rsu.lon_deg, rsu.lat_deg)]
+        places += [(f"rsu[{i}].radar[{j}]", r.lon_deg, r.lat_deg) for j, r in enumerate(rsu.radar)]
+        for key, lon_deg, lat_deg in places:
+            if not site.frame.within(lon_deg, lat_deg).all():
+                rule = "must lie within 100 km of site.origin"
+                raise ConfigError(site.where, f"{key}.lon_deg, lat_deg", rule, (lon_deg, lat_deg))
+
+
+def _check_addresses(config: SiteConfig, where: str) -> None:
+    found = [("centre.http", config.centre.http), ("centre.health", config.centre.health)]
+    found += [(f"mqtt.brokers[{i}]", address) for i, address in enumerate(config.mqtt.brokers)]
+    found += [(f"rsu[{i}].health", rsu.health) for i, rsu in enumerate(config.rsu)]
+    urls = []
+    if config.gateway is not None:
+        found += [("gateway.health", config.gateway.health)]
+        urls += [(f"gateway.listeners[{i}]", url) for i, url in enumerate(config.gateway.listeners)]
+    for i, rsu in enumerate(config.rsu):
+        urls += [(f"rsu[{i}].radar[{j}].input", radar.input) for j, radar in enumerate(rsu.radar)]
+        urls += [(f"rsu[{i}].gnss[{j}].input", gnss.input) for j, gnss in enumerate(rsu.gnss)]
+    for key, address in found:
+        if address is not None and not is_address(address):
+            raise ConfigError(where, key, "must be HOST:PORT", address)
+    for key, url in urls:
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("can", "mqtt") and not is_address(rest):
+            raise ConfigError(where, key, "must be SCHEME://HOST:PORT", url)
+
+
+def is_address(text: str) -> bool:
+    """Say whether this is HOST:PORT (the host of IPv6 in brackets)."""
+    found = ADDRESS.fullmatch(text)
+    return found is not None and int(found[2]) <= 65_535
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Return (host, port) of a checked HOST:PORT or SCHEME://HOST:PORT, without the brackets of IPv6."""
+    host, _, port = text.rpartition("://")[2].rpartition(":")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,122 @@
+"""The sections of a site file as frozen structs; unknown keys are refused (DESIGN section 3)."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.wire import Esn, Latitude, Longitude
+from fusion.config import FusionConfig
+from geofence.config import RulesConfig, VehicleConfig
+
+RSUS_MAX = 512  # the place in a track id has nine bits
+
+Positive = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Url = Annotated[str, Meta(pattern=r"^[a-z0-9+]+://.+|^mqtt$|\$\{")]
+Address = Annotated[str, Meta(min_length=1)]  # HOST:PORT, looked at once ${ENV} is expanded
+
+
+class SiteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[site]`: the frame's zero and the map."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    map: Annotated[str, Meta(min_length=1)]  # file, relative to this one
+    origin: tuple[Longitude, Latitude]
+
+
+class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[rsu.radar]]`: where it hangs and what errors its maker states (1 sigma)."""
+
+    id: Esn
+    input: Url
+    accepted: bool = False  # commissioned; else it tracks but does not enforce
+    lon_deg: Longitude
+    lat_deg: Latitude
+    height_m: NotNegative  # above the road
+    heading_deg: Annotated[float, Meta(ge=-360.0, le=360.0)]  # boresight, clockwise from true north
+    range_m_max: Positive
+    fov_deg: Annotated[float, Meta(gt=0.0, le=360.0)]  # full width
+    sigma_range_m: Positive
+    sigma_azimuth_deg: Positive
+    sigma_range_rate_mps: Positive
+
+
+class GnssInputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[rsu.gnss]]`: a receiver or terminals of the RSU's own."""
+
+    input: Url
+
+
+class RsuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[rsu]]`: one roadside unit."""
+
+    esn: Esn
+    lon_deg: Longitude
+    lat_deg: Latitude
+    stretch_m: tuple[float, float]  # stations that it answers for
+    neighbours: tuple[Esn, ...] = ()
+    radar: tuple[RadarConfig, ...] = ()
+    gnss: tuple[GnssInputConfig, ...] = ()
+    health: Address | None = None  # serves /healthz, /readyz, /metrics; None: nowhere
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[gateway]`: the entrance for the vehicles' terminals."""
+
+    id: Esn
+    listeners: tuple[Url, ...] = ()
+    accept_unknown: bool = True  # terminals that the registry lacks
+    health: Address | None = None
+
+
+class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[mqtt]`: how to reach the broker; without addresses, the embedded one."""
+
+    brokers: tuple[Address, ...] = ()
+    embedded: Literal["nats", "mosquitto"] = "nats"
+    ca_file: str | None = None  # any of the three: TLS
+    cert_file: str | None = None
+    key_file: str | None = None
+    username: str | None = None
+    password: str | None = None  # only as ${ENV}
+
+
+class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[outbox]`: where violations wait for the centre."""
+
+    directory: str = "outbox"  # relative to the working directory
+    ballast_mib: Annotated[int, Meta(ge=0, le=4_096)] = 16  # freed first on a full disk
+
+
+class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[retention]`: what is older is purged."""
+
+    tracks_days: Positive = 7.0
+    recordings_days: Positive = 7.0
+    plates_days: Positive = 180.0
+
+
+class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[centre]`: the supervision centre."""
+
+    id: Esn = "centre"
+    database: str = "sqlite:///centre.sqlite"
+    http: Address = "127.0.0.1:8080"
+    health: Address | None = None  # None: the page's own address answers
+
+
+class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    site: SiteSection
+    rsu: Annotated[tuple[RsuConfig, ...], Meta(min_length=1, max_length=RSUS_MAX)]
+    gateway: GatewayConfig | None = None
+    mqtt: MqttConfig = MqttConfig()
+    fusion: FusionConfig = FusionConfig()
+    rules: RulesConfig = RulesConfig()
+    outbox: OutboxConfig = OutboxConfig()
+    retention: RetentionConfig = RetentionConfig()
+    centre: CentreConfig = CentreConfig()
+    vehicle: tuple[VehicleConfig, ...] = ()
+    registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
