@@ -46,18 +46,27 @@ def build() -> App:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 2 wrong use or configuration."""
     numba_cache.prepare()
-    from edge.config import ConfigError  # after prepare(): it imports the kernels
-
     try:
         result = build()(arguments, exit_on_error=False, print_error=True)
-    except (CycloptsError, ConfigError) as error:
-        if isinstance(error, ConfigError):
-            print(f"petroroad: {error}", file=sys.stderr)
+    except CycloptsError:  # cyclopts has said what is wrong
         return 2
     except CommandError as error:
-        print(f"petroroad: {error}", file=sys.stderr)
-        return 1
+        return _told(error, 1)
+    except _config_error() as error:
+        return _told(error, 2)
     return result if isinstance(result, int) else 0
+
+
+def _config_error() -> type[Exception]:
+    """Imported when something was raised: it takes the kernels along, which --help can do without."""
+    from edge.config import ConfigError
+
+    return ConfigError
+
+
+def _told(error: Exception, status: int) -> int:
+    print(f"petroroad: {error}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":
