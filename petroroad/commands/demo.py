@@ -17,6 +17,7 @@ from cyclopts import Parameter, validators
 
 from edge.children import ChildError, NotReadyError
 from edge.clock import Clock
+from edge.config import load_site
 from petroroad.commands import demo_live
 from petroroad.commands.demo_parts import Parts, RunDir, Traffic
 from petroroad.commands.demo_site import SHIPPED, DemoSite, make_site
@@ -81,6 +82,7 @@ def demo(
     as_json
         One JSON object on stdout.
     """
+    load_site(site)  # what is wrong with the site is said before anything is made
     chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
     folder = _make_run_dir(run_dir, chosen)
     traffic = Traffic(scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration)

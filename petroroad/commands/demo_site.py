@@ -71,9 +71,11 @@ def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broke
 
 
 def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:
-    for name in (config["site"]["map"], config.get("registry")):
-        if name is not None:
-            shutil.copyfile(source / name, run_dir / Path(name).name)
+    for table, key in ((config["site"], "map"), (config, "registry")):
+        if key in table:
+            name = Path(table[key]).name
+            shutil.copyfile(source / table[key], run_dir / name)
+            table[key] = name
 
 
 class _Ports:
