@@ -188,7 +188,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     stamp_ns: int | None = None
 
 
-class GnssFix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
     """`/gnss` and `vehicle/{terminal}/gnss/up`: one fix of the antenna."""
 
     terminal: Name

@@ -1,0 +1,246 @@
+"""Recordings as MCAP (DESIGN section 4): a writer that survives kill -9 and full disks, a tolerant reader."""
+
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+from mcap.exceptions import McapError
+from mcap.records import Channel, Chunk, McapRecord, Message, Metadata
+from mcap.stream_reader import StreamReader, breakup_chunk
+from mcap.writer import Writer
+
+from edge.schemas import schema_of
+from edge.versions import versions
+
+CHUNK_NS = 1_000_000_000
+CHUNK_S = 0.5  # a live recorder closes its chunk this often; at most a second is lost with the process
+CHUNK_BYTES = 2**20
+PENDING_BYTES_MAX = 16 * 2**20  # what a full disk may keep in memory
+RECORD_BYTES_MAX = 2**28
+# how the library says that a file ends too early, or that a chunk is damaged
+CUT = (McapError, struct.error)
+MAGIC = b"\x89MCAP0\r\n"
+DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError)
+
+
+class RecordingError(Exception):
+    """A file that is no recording."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """One message of a recording."""
+
+    topic: str
+    body: bytes
+    log_ns: int
+    publish_ns: int
+
+
+class Recorder:
+    """Writes one file. `write` only queues; the chunk is closed by time, by size and on demand.
+
+    Any thread may call any method. What a full disk refuses waits in memory up to PENDING_BYTES_MAX, then it
+    is dropped and counted; the file stays whole.
+    """
+
+    def __init__(self, path: Path, *, live: bool = False) -> None:
+        """Create the file; `live`: a thread closes the chunk each CHUNK_S, else log times alone do."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.counts: dict[str, int] = {}
+        self._queue: list[Recorded] = []
+        self._queued_bytes = 0
+        self._chunk_ns: int | None = None  # log time of the first queued message
+        self._queue_lock = threading.Lock()  # held for an append: the event loop never waits for the disk
+        self._file_lock = threading.Lock()
+        self._stream = _WholeWrites(path)
+        self._writer: Any = Writer(self._stream, chunk_size=4 * CHUNK_BYTES)  # type: ignore[arg-type]
+        self._channels: dict[str, int] = {}
+        self._schemas: dict[str, int] = {}
+        self._writer.start(profile="petroroad")
+        self._writer.add_metadata("petroroad", versions())
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="recorder", daemon=True) if live else None
+        self.close_chunk()
+        if self._thread is not None:
+            self._thread.start()
+
+    def write(self, topic: str, body: bytes, log_ns: int, publish_ns: int | None = None) -> None:
+        """Record one message; `publish_ns` is the time of measurement where it has one."""
+        if self._queued_bytes + self._stream.pending_bytes > PENDING_BYTES_MAX:
+            self._count("recording.dropped")
+            return
+        if self._thread is None and self._is_due(log_ns):
+            self.close_chunk()
+        message = Recorded(topic, body, log_ns, log_ns if publish_ns is None else publish_ns)
+        with self._queue_lock:
+            if self._chunk_ns is None:
+                self._chunk_ns = log_ns
+            self._queued_bytes += len(body)
+            self._queue.append(message)
+
+    def close_chunk(self) -> None:
+        """Hand all that was written so far to the operating system, as one whole chunk."""
+        with self._file_lock:
+            with self._queue_lock:
+                taken, self._queue = self._queue, []
+                self._queued_bytes, self._chunk_ns = 0, None
+            for message in taken:
+                self._add(message)
+            self._flush()
+
+    def close(self) -> None:
+        """End the file with its summary and index."""
+        if self._thread is not None:
+            self._stop.set()
+            self._thread.join()
+        self.close_chunk()
+        with self._file_lock:
+            self._writer.finish()
+            self._flush()
+            self._stream.close()
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _is_due(self, log_ns: int) -> bool:
+        old = self._chunk_ns is not None and log_ns - self._chunk_ns >= CHUNK_NS
+        return old or self._queued_bytes >= CHUNK_BYTES
+
+    def _beat(self) -> None:
+        while not self._stop.wait(CHUNK_S):
+            self.close_chunk()
+
+    def _add(self, message: Recorded) -> None:
+        channel = self._channels.get(message.topic)
+        if channel is None:
+            channel = self._channels[message.topic] = self._register(message.topic)
+        self._writer.add_message(
+            channel, max(0, message.log_ns), message.body, max(0, message.publish_ns)
+        )  # MCAP's times are unsigned
+
+    def _register(self, topic: str) -> int:
+        name, text = schema_of(topic)
+        if name not in self._schemas:
+            self._schemas[name] = self._writer.register_schema(name, "jsonschema", text)
+        channel: int = self._writer.register_channel(topic, "msgpack", self._schemas[name])
+        return channel
+
+    def _flush(self) -> None:
+        try:
+            self._writer.flush()
+        except OSError:  # a full or failing disk: what is pending is tried again with the next chunk
+            self._count("recording.disk")
+
+    def _count(self, reason: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+
+
+class _WholeWrites:
+    """A file that holds whole flushes only: one that fails is taken back and kept for the next try."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._written = 0
+        self._pending = bytearray()
+
+    @property
+    def pending_bytes(self) -> int:
+        return len(self._pending)
+
+    def write(self, data: bytes) -> int:
+        self._pending += data
+        return len(data)
+
+    def tell(self) -> int:
+        return self._written + len(self._pending)
+
+    def flush(self) -> None:
+        done = 0
+        view = memoryview(bytes(self._pending))
+        try:
+            while done < len(view):
+                done += os.pwrite(self._fd, view[done:], self._written + done)
+        except OSError:
+            os.ftruncate(self._fd, self._written)  # half a chunk would hide all that follows
+            raise
+        self._written += done
+        self._pending.clear()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading came across beside the messages."""
+
+    cut: bool = False  # the file ends too early, as after a crash
+    damaged_chunks: int = 0
+    metadata: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def read_messages(path: Path | str, reading: Reading | None = None) -> Iterator[Recorded]:
+    """Yield the messages in file order, never sorted; a cut file ends with its last whole chunk.
+
+    A damaged chunk is passed over and counted in `reading`. Raises OSError and RecordingError.
+    """
+    reading = Reading() if reading is None else reading
+    topics: dict[int, str] = {}
+    with open(path, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise RecordingError(f"{path} is no MCAP recording")
+        file.seek(0)
+        for record in _records(file, reading):
+            if isinstance(record, Channel):
+                topics[record.id] = record.topic
+            elif isinstance(record, Message):
+                if record.channel_id in topics:
+                    yield Recorded(
+                        topics[record.channel_id], record.data, record.log_time, record.publish_time
+                    )
+            elif isinstance(record, Metadata):
+                reading.metadata[record.name] = dict(record.metadata)
+
+
+def _records(file: IO[bytes], reading: Reading) -> Iterator[McapRecord]:
+    """Yield the records, those within chunks too."""
+    stream: Any = StreamReader(file, emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
+    records = iter(stream.records)
+    while True:
+        try:
+            record = next(records, None)
+        except CUT:
+            reading.cut = True
+            return
+        if record is None:
+            return
+        yield from _opened(record, reading) if isinstance(record, Chunk) else (record,)
+
+
+def _opened(chunk: Chunk, reading: Reading) -> list[McapRecord]:
+    try:
+        return breakup_chunk(chunk, validate_crc=True)
+    except DAMAGED:
+        reading.damaged_chunks += 1
+        return []
+
+
+def recover(source: Path, target: Path) -> tuple[int, Reading]:
+    """Copy every whole message of a cut or damaged file into a sound one; returns (messages, findings)."""
+    reading = Reading()
+    n_messages = 0
+    with Recorder(target) as recorder:
+        for message in read_messages(source, reading):
+            recorder.write(message.topic, message.body, message.log_ns, message.publish_ns)
+            n_messages += 1
+    return n_messages, reading
