@@ -1,0 +1,112 @@
+"""Raised violations against the true ones (DESIGN section 2, `demo`). Pure: lists in, figures out."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+SLACK_NS = 3_000_000_000  # how far apart in time the same event may be told
+UNSETTLED_NS = 10_000_000_000  # what begins this near the end is not judged yet
+PLACE_M = 15.0  # an unidentified vehicle is the true one when it is this near: less than a gap between trucks
+METRES_PER_DEGREE = 111_320.0
+
+LonLat = tuple[float, float]
+PlaceOf = Callable[[int, int], LonLat | None]  # (true vehicle, stamp_ns) -> where it was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrueEvent:
+    """One `/truth/violation`."""
+
+    id: str
+    rule: str
+    vehicle: int
+    terminal: str | None
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedEvent:
+    """One id that reached `warning`, over all its versions and RSUs."""
+
+    id: str
+    rule: str
+    terminal: str | None
+    start_ns: int
+    end_ns: int | None  # None: still open
+    at_ns: int  # when the first version of that grade was measured, and where
+    place: LonLat
+    latency_ms: float | None = None  # None: a tick decided
+
+
+@dataclass(slots=True)
+class Score:
+    """The figures, and which events they come from."""
+
+    n_true: int = 0
+    n_raised: int = 0
+    n_right: int = 0
+    missed: list[TrueEvent] = field(default_factory=list)
+    false: list[RaisedEvent] = field(default_factory=list)
+    duplicates: list[RaisedEvent] = field(default_factory=list)
+
+    @property
+    def precision(self) -> float:
+        """Share of the raised that are true; nothing raised is nothing wrong."""
+        return self.n_right / self.n_raised if self.n_raised else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the true that were raised."""
+        return 1.0 - len(self.missed) / self.n_true if self.n_true else 1.0
+
+
+def score(true: Sequence[TrueEvent], raised: Sequence[RaisedEvent], end_ns: int, place_of: PlaceOf) -> Score:
+    """Match by rule, vehicle (unidentified: place) and overlap in time; each raised to its best true event."""
+    settled = {event.id for event in true if event.start_ns <= end_ns - UNSETTLED_NS}
+    result = Score(n_true=len(settled))
+    found: set[str] = set()  # only asked, never iterated
+    for event in sorted(raised, key=lambda e: (e.start_ns, e.id)):
+        candidates = [t for t in true if _is_same(t, event, end_ns, place_of)]
+        best = max(candidates, key=lambda t: (_overlap_ns(t, event, end_ns), t.id), default=None)
+        if best is not None and best.id not in settled:
+            continue
+        result.n_raised += 1
+        if best is None:
+            result.false.append(event)
+            continue
+        result.n_right += 1
+        if best.id in found:
+            result.duplicates.append(event)
+        found.add(best.id)
+    result.missed = [event for event in true if event.id in settled and event.id not in found]
+    return result
+
+
+def _is_same(true: TrueEvent, raised: RaisedEvent, end_ns: int, place_of: PlaceOf) -> bool:
+    if true.rule != raised.rule or _overlap_ns(true, raised, end_ns) < -SLACK_NS:
+        return False
+    if raised.terminal is not None:
+        return raised.terminal == true.terminal
+    place = place_of(true.vehicle, raised.at_ns)
+    return place is not None and distance_m(place, raised.place) <= PLACE_M
+
+
+def _overlap_ns(true: TrueEvent, raised: RaisedEvent, end_ns: int) -> int:
+    """Return the common time; negative: the gap between them."""
+    raised_end_ns = end_ns if raised.end_ns is None else raised.end_ns
+    return min(true.end_ns, raised_end_ns) - max(true.start_ns, raised.start_ns)
+
+
+def distance_m(a: LonLat, b: LonLat) -> float:
+    """Return the distance of two near places in degrees, on a plane that touches at the first."""
+    east = (b[0] - a[0]) * math.cos(math.radians(a[1]))
+    return math.hypot(east, b[1] - a[1]) * METRES_PER_DEGREE
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the value that `share` of them do not exceed (nearest rank); None of none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
