@@ -62,13 +62,13 @@ class Score:
 
 
 def score(true: Sequence[TrueEvent], raised: Sequence[RaisedEvent], end_ns: int, place_of: PlaceOf) -> Score:
-    """Match by rule, vehicle (unidentified: place) and overlap in time; each raised to its best true event."""
+    """Match by rule, vehicle (unidentified: place) and overlap in time; each raised one to its best."""
     settled = {event.id for event in true if event.start_ns <= end_ns - UNSETTLED_NS}
     result = Score(n_true=len(settled))
     found: set[str] = set()  # only asked, never iterated
     for event in sorted(raised, key=lambda e: (e.start_ns, e.id)):
         candidates = [t for t in true if _is_same(t, event, end_ns, place_of)]
-        best = max(candidates, key=lambda t: (_overlap_ns(t, event, end_ns), t.id), default=None)
+        best = max(candidates, key=lambda t: _nearness(t, event, end_ns), default=None)
         if best is not None and best.id not in settled:
             continue
         result.n_raised += 1
@@ -96,6 +96,11 @@ def _overlap_ns(true: TrueEvent, raised: RaisedEvent, end_ns: int) -> int:
     """Return the common time; negative: the gap between them."""
     raised_end_ns = end_ns if raised.end_ns is None else raised.end_ns
     return min(true.end_ns, raised_end_ns) - max(true.start_ns, raised.start_ns)
+
+
+def _nearness(true: TrueEvent, raised: RaisedEvent, end_ns: int) -> tuple[int, int, str]:
+    """Return what grows as two fit better: common time, then like starts; the id makes it one order."""
+    return _overlap_ns(true, raised, end_ns), -abs(true.start_ns - raised.start_ns), true.id
 
 
 def distance_m(a: LonLat, b: LonLat) -> float:

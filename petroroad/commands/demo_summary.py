@@ -1,0 +1,229 @@
+"""The figures of a finished demo from its files: truth, the RSUs' recordings, the centre's database."""
+
+import sqlite3
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edge.recording import read_messages
+from edge.wire import FLAG_CONFIRMED, decode_snapshot, records_of
+from geofence.violation import GRADES, Violation
+from geofence.violation import decode as decode_violation
+from petroroad.commands.demo_parts import RunDir
+from sim.score import RaisedEvent, Score, TrueEvent, quantile, score
+
+ALARM = GRADES.index("warning")
+
+
+class TrueViolation(msgspec.Struct, frozen=True, kw_only=True):
+    """`/truth/violation`, as far as matching asks."""
+
+    id: str
+    rule: str
+    vehicle: int
+    terminal: str | None = None
+    start_ns: int
+    end_ns: int
+
+
+class TrueStates(msgspec.Struct, frozen=True, kw_only=True):
+    """`/truth`, as far as matching asks."""
+
+    stamp_ns: int
+    id: tuple[int, ...]
+    lon_deg: tuple[float, ...]
+    lat_deg: tuple[float, ...]
+
+
+class Stored(NamedTuple):
+    """One committed version and when it was."""
+
+    violation: Violation
+    committed_ns: int | None
+
+
+@dataclass(slots=True)
+class Truth:
+    """What really happened: events, and where each vehicle was."""
+
+    events: list[TrueEvent] = field(default_factory=list)
+    end_ns: int = 0
+    _stamps: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _places: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def n_vehicles(self) -> int:
+        return len(self._stamps)
+
+    def add(self, states: TrueStates) -> None:
+        self.end_ns = max(self.end_ns, states.stamp_ns)
+        for vehicle, *place in zip(states.id, states.lon_deg, states.lat_deg, strict=True):
+            self._stamps[vehicle].append(states.stamp_ns)
+            self._places[vehicle].append((place[0], place[1]))
+
+    def place_of(self, vehicle: int, stamp_ns: int) -> tuple[float, float] | None:
+        """Return where the vehicle was at the nearest stamp within a second; states come each 100 ms."""
+        stamps = self._stamps.get(vehicle, [])
+        i = bisect_left(stamps, stamp_ns)
+        near = min(
+            range(max(0, i - 1), min(len(stamps), i + 1)),
+            key=lambda k: abs(stamps[k] - stamp_ns),
+            default=None,
+        )
+        if near is None or abs(stamps[near] - stamp_ns) > 1_000_000_000:
+            return None
+        return self._places[vehicle][near]
+
+
+def read_truth(path: Path) -> Truth:
+    """Read the simulator's truth."""
+    states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TrueViolation)
+    truth = Truth()
+    for message in read_messages(path):
+        if message.topic == "/truth":
+            truth.add(states.decode(message.body))
+        elif message.topic == "/truth/violation":
+            truth.events.append(TrueEvent(**msgspec.structs.asdict(events.decode(message.body))))
+    return truth
+
+
+def read_centre(database: Path) -> list[Stored]:
+    """Read every version that the centre's database holds."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        rows = db.execute(
+            "SELECT body, committed_ns FROM violation_version ORDER BY id, hop, version"
+        ).fetchall()
+    return [Stored(decode_violation(body), committed_ns) for body, committed_ns in rows]
+
+
+def raised_events(stored: Sequence[Stored]) -> list[RaisedEvent]:
+    """Return one event for each id that reached `warning`."""
+    by_id: dict[str, list[Stored]] = defaultdict(list)
+    for row in stored:
+        by_id[row.violation.id].append(row)
+    return [event for rows in by_id.values() if (event := _raised(rows)) is not None]
+
+
+def _raised(rows: list[Stored]) -> RaisedEvent | None:
+    """`rows` are one id's versions in the order of (hop, version)."""
+    alarms = [row for row in rows if GRADES.index(row.violation.grade) >= ALARM]
+    if not alarms:
+        return None
+    first, last = alarms[0].violation, rows[-1].violation
+    vehicles = [row.violation.vehicle for row in rows if row.violation.vehicle is not None]
+    return RaisedEvent(
+        id=first.id,
+        rule=first.rule,
+        terminal=vehicles[-1].terminal if vehicles else None,
+        start_ns=first.start_ns,
+        end_ns=last.end_ns,
+        at_ns=first.stamps.measured_ns,
+        place=(first.lon_deg, first.lat_deg),
+        latency_ms=_latency_ms(alarms),
+    )
+
+
+def _latency_ms(alarms: Iterable[Stored]) -> float | None:
+    """Return arrival -> committed of the first version that an observation decided."""
+    for violation, committed_ns in alarms:
+        if violation.stamps.by is None and committed_ns is not None:
+            return (committed_ns - violation.stamps.arrived_ns) / 1e6
+    return None
+
+
+@dataclass(slots=True)
+class Sent:
+    """What the RSUs' recordings say: versions sent, and tracks that were ever confirmed."""
+
+    versions: set[tuple[str, int, str]] = field(default_factory=set)
+    tracks: set[int] = field(default_factory=set)
+
+
+def read_recordings(paths: Iterable[Path]) -> Sent:
+    """Read what the RSUs recorded of their own output."""
+    sent = Sent()
+    for topic, body in _outputs(paths):
+        if topic.startswith("/violation/"):
+            violation = decode_violation(body)
+            sent.versions.add((violation.id, violation.version, violation.esn))
+        else:
+            records = records_of(decode_snapshot(body))
+            sent.tracks.update(records["track"][records["flags"] & FLAG_CONFIRMED != 0].tolist())
+    return sent
+
+
+def _outputs(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
+        for message in read_messages(path):
+            if message.topic.startswith(("/violation/", "/tracks/")):
+                yield message.topic, message.body
+
+
+def summarise(run_dir: RunDir, esns: Sequence[str]) -> dict[str, Any]:
+    """Return DESIGN section 2's summary object, with what was missed or wrong beside it."""
+    truth = read_truth(run_dir.truth)
+    stored = read_centre(run_dir.database)
+    sent = read_recordings(run_dir.recordings(esns))
+    raised = raised_events(stored)
+    held = {(row.violation.id, row.violation.version, row.violation.esn) for row in stored}
+    result = score(truth.events, raised, truth.end_ns, truth.place_of)
+    latencies = [event.latency_ms for event in raised if event.latency_ms is not None]
+    return {
+        "violations_true": result.n_true,
+        "violations_raised": result.n_raised,
+        "precision": result.precision,
+        "recall": result.recall,
+        "latency_ms_p50": quantile(latencies, 0.5),
+        "latency_ms_p99": quantile(latencies, 0.99),
+        "latency_samples": len(latencies),
+        "lost": len(sent.versions - held),
+        "duplicates": len(result.duplicates),
+        "vehicles": truth.n_vehicles,
+        "tracks": len(sent.tracks),
+        "by_rule": _by_rule(truth, result),
+        "missed": [_event(event, truth.events) for event in result.missed],
+        "false": [_event(event, truth.events) for event in result.false],
+        "run_directory": str(run_dir.path),
+    }
+
+
+def _by_rule(truth: Truth, result: Score) -> dict[str, dict[str, int]]:
+    """Return how many true events of each rule there were, the last 10 s included, and what went wrong."""
+    rows: dict[str, dict[str, int]] = defaultdict(lambda: {"true": 0, "missed": 0, "false": 0})
+    for name, events in (("true", truth.events), ("missed", result.missed), ("false", result.false)):
+        for event in events:
+            rows[event.rule][name] += 1
+    return {rule: rows[rule] for rule in sorted(rows)}
+
+
+def _event(event: TrueEvent | RaisedEvent, events: Sequence[TrueEvent]) -> dict[str, Any]:
+    """Return what a reader needs to look into a wrong one; seconds count from the first true event."""
+    zero_ns = min((true.start_ns for true in events), default=event.start_ns)
+    return {
+        "id": event.id,
+        "rule": event.rule,
+        "terminal": event.terminal,
+        "at_s": (event.start_ns - zero_ns) / 1e9,
+    }
+
+
+def table(summary: dict[str, Any]) -> str:
+    """Return the summary for a reader."""
+
+    def ms(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f} ms"
+
+    return (
+        f"violations   {summary['violations_true']} true, {summary['violations_raised']} raised: "
+        f"precision {summary['precision']:.3f}, recall {summary['recall']:.3f}\n"
+        f"delivery     lost {summary['lost']}, duplicates {summary['duplicates']}\n"
+        f"latency      p50 {ms(summary['latency_ms_p50'])}, p99 {ms(summary['latency_ms_p99'])} "
+        f"({summary['latency_samples']} samples)\n"
+        f"traffic      {summary['vehicles']} vehicles, {summary['tracks']} tracks"
+    )

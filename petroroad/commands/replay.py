@@ -1,0 +1,86 @@
+"""`petroroad replay`: recorded observations through the RSU's pipeline; the digest of what comes out."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from petroroad.commands.replay_run import Run, pace_of, replay_file
+from petroroad.errors import CommandError
+from roadside.compare import digest
+
+
+def replay(
+    recordings: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    site: Path | None = None,
+    rate: str = "max",
+    out: Path | None = None,
+    expect: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Replay recordings; fail where other violations come out than were recorded or expected.
+
+    Parameters
+    ----------
+    recordings
+        One, or those of several RSUs: then the digest goes over all, in the order of their RSUs.
+    site
+        Another site file than the recordings' own.
+    rate
+        A factor of real time, max, or step (Enter before each message).
+    out
+        Where to write what comes out, as a recording.
+    expect
+        The digest that must come out.
+    as_json
+        One JSON object on stdout.
+    """
+    if out is not None and len(recordings) > 1:
+        raise CommandError("--out takes one recording at a time")
+    missing = [str(path) for path in recordings if not path.is_file()]
+    if missing:
+        raise CommandError(f"no such recording: {', '.join(missing)}")
+    runs = []
+    for path in recordings:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"replaying {path}\n")
+        runs.append(replay_file(path, site, pace_of(rate), out))
+    result = summary(runs)
+    print(json.dumps(result) if as_json else _text(result), flush=True)
+    faults = [] if site else [found for run in runs if (found := run.difference())]
+    if expect is not None and expect != result["digest"]:
+        faults.insert(0, f"the digest is {result['digest']}, not {expect}")
+    if faults:
+        raise CommandError("; ".join(faults))
+    return 0
+
+
+def summary(runs: list[Run]) -> dict[str, Any]:
+    """Return the counts over all runs; the digests go over their outputs in the order (esn, emission)."""
+    violations = {esn: bodies for run in runs for esn, bodies in run.replayed.violations.items()}
+    snapshots = {esn: bodies for run in runs for esn, bodies in run.replayed.snapshots.items()}
+    tracks: set[int] = set().union(*(run.replayed.tracks for run in runs))
+    rejected = sum((run.rejected for run in runs), Counter())
+    return {
+        "digest": digest(body for esn in sorted(violations) for body in violations[esn]),
+        "digest_tracks": digest(body for esn in sorted(snapshots) for body in snapshots[esn]),
+        "observations": sum(run.replayed.observations for run in runs),
+        "rejected": dict(sorted(rejected.items())),
+        "tracks": len(tracks),
+        "violations": sum(len(bodies) for bodies in violations.values()),
+        "recorded_violations": sum(len(bodies) for run in runs for bodies in run.recorded.values()),
+    }
+
+
+def _text(result: dict[str, Any]) -> str:
+    rejected = ", ".join(f"{reason} {n}" for reason, n in result["rejected"].items()) or "nothing"
+    return (
+        f"observations  {result['observations']}\nrejected      {rejected}\n"
+        f"tracks        {result['tracks']}\nviolations    {result['violations']}"
+        f" ({result['recorded_violations']} recorded)\ndigest        {result['digest']}"
+    )

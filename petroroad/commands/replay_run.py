@@ -1,0 +1,161 @@
+"""One recording through the pipeline: which site, which RSUs, at what pace, and whether the same came out."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.config import ConfigError, Site, load_site, parse_site
+from edge.recording import Recorded, read_messages
+from edge.wire import SiteRecord, decode_fix, decode_site, decode_snapshot, records_of
+from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from petroroad.commands.replay_out import ReplayOut
+from petroroad.errors import CommandError
+from roadside.compare import first_difference
+from roadside.inputs import Feed, Input
+from roadside.outputs import Output
+from roadside.pipeline import Pipeline
+from roadside.replay import Recorded as AnyRecorded
+from roadside.replay import Replayed, collector, replay_rsu, replay_site
+from roadside.routing import Router
+from roadside.setup import setups
+
+Pace = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """A replay and what the recording itself holds of the same."""
+
+    path: Path
+    replayed: Replayed = field(default_factory=Replayed)
+    recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def difference(self) -> str | None:
+        """Return the first violation and field that differ from what is recorded; None if none is."""
+        for esn in sorted(self.recorded):
+            found = first_difference(self.recorded[esn], self.replayed.violations.get(esn, []))
+            if found is not None:
+                return f"{self.path.name}, {esn}: {found}"
+        return None
+
+
+def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None) -> Run:
+    """Replay one recording; raises ConfigError or CommandError where it is none."""
+    record = site_record(path)
+    site = load_site(site_path) if site_path else _recorded_site(record, path)
+    has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
+    esns = (record.esn,) if record.esn is not None else None
+    pipelines = {
+        esn: Pipeline(setup) for esn, setup in setups(site, expects_gateway=has_gateway, esns=esns).items()
+    }
+    run = Run(path)
+    with ExitStack() as stack:
+        collect = collector(run.replayed, _track_ids)
+        writer = stack.enter_context(ReplayOut(out, record)) if out else None
+
+        def take(esn: str, now_ns: int, output: Output) -> None:
+            collect(esn, now_ns, output)
+            if writer is not None:
+                writer.write(esn, now_ns, output)
+
+        messages = _watched(path, run, writer)
+        if record.esn is not None:
+            steps = replay_rsu(pipelines[record.esn], messages, site.frame, take)
+        else:
+            steps = replay_site(pipelines, messages, site.frame, _route(site, router_of(site)), take)
+        for log_ns in steps:
+            pace(log_ns)
+    for pipeline in pipelines.values():
+        run.rejected.update(pipeline.all_counts())
+    return run
+
+
+def site_record(path: Path) -> SiteRecord:
+    """Return what the recording was made with."""
+    for message in read_messages(path):
+        if message.topic == "/site":
+            return decode_site(message.body)
+    raise CommandError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
+
+
+def _recorded_site(record: SiteRecord, path: Path) -> Site:
+    try:
+        return parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
+    except ConfigError as error:
+        raise CommandError(f"the recording's own site does not load: {error}") from error
+
+
+def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
+    """Yield the messages; keep what the live RSU sent, count what it observed."""
+    for message in read_messages(path):
+        head, _, rest = message.topic.removeprefix("/").partition("/")
+        if head == "violation":
+            run.recorded.setdefault(rest, []).append(message.body)
+        run.replayed.observations += head in ("radar", "gnss", "gateway")
+        if writer is not None and head == "truth":
+            writer.copy(message)
+        yield message
+
+
+def _track_ids(body: bytes) -> list[int]:
+    ids: list[int] = records_of(decode_snapshot(body))["track"].tolist()
+    return ids
+
+
+def _route(site: Site, router: Router) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
+    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch."""
+    owners = {radar.id: rsu.esn for rsu in site.config.rsu for radar in rsu.radar}
+
+    def route(item: Input, message: AnyRecorded) -> list[tuple[str, Input]]:
+        match item:
+            case RadarScan() | ObjectScan():
+                return [(owners[item.sensor], item)] if item.sensor in owners else []
+            case GnssFixes():
+                return [(esn, item) for esn in router.route([decode_fix(message.body)])[0]]
+            case Feed():
+                return []  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
+        return [(rsu.esn, item) for rsu in site.config.rsu]
+
+    return route
+
+
+def pace_of(rate: str) -> Pace:
+    """Return what waits before each message: `max`, a factor of real time, or `step` (Enter for each)."""
+    if rate == "max":
+        return lambda _: None
+    if rate == "step":
+        if not sys.stdin.isatty():
+            raise CommandError("--rate step needs a terminal: each message waits for Enter")
+        return _wait_for_enter
+    try:
+        factor = float(rate)
+    except ValueError:
+        factor = 0.0
+    if not 0.0 < factor < 1e6:
+        raise ConfigError("--rate", "", "must be a factor above 0, max or step", rate)
+    return _Paced(factor)
+
+
+def _wait_for_enter(log_ns: int) -> None:
+    input(f"{log_ns} ")
+
+
+class _Paced:
+    """Waits until a message is due, counted from the first."""
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._first: tuple[int, float] | None = None
+
+    def __call__(self, log_ns: int) -> None:
+        now_s = time.monotonic()
+        if self._first is None:
+            self._first = (log_ns, now_s)
+        due_s = self._first[1] + (log_ns - self._first[0]) / 1e9 / self._factor
+        if due_s > now_s:
+            time.sleep(due_s - now_s)
