@@ -119,7 +119,7 @@ class NmeaReader:
                 case "VTG":
                     self._vtg(fields)
                 case "HDT":
-                    self._heading_deg = number(fields[1])
+                    self._heading_deg = number(fields[1], 0.0, 360.0)
         except (ValueError, IndexError):  # the checksum holds, the content doesn't
             self._counts["nmea.field"] += 1
             return
@@ -147,9 +147,9 @@ class NmeaReader:
             return
         epoch.valid = fields[2] == "A"
         epoch.place(position(fields[3:7]))
-        speed_knots = number(fields[7])
+        speed_knots = number(fields[7], 0.0)
         epoch.speed_mps = None if speed_knots is None else speed_knots * _KNOTS_MPS
-        epoch.course_deg = number(fields[8])
+        epoch.course_deg = number(fields[8], 0.0, 360.0)
         if fields[9]:
             self._day_s = midnight_s(fields[9])
             self._day_at_s = epoch.second_s
@@ -160,14 +160,14 @@ class NmeaReader:
             return
         epoch.place(position(fields[2:6]))
         epoch.quality = _QUALITY.get(fields[6], "none")
-        epoch.satellites = int(fields[7]) if fields[7] else None
+        epoch.satellites = int(fields[7]) if fields[7].isdecimal() else None
         epoch.alt_m = number(fields[9])
 
     def _gst(self, fields: list[str], arrived_ns: int | None, fixes: list[GnssFix]) -> None:
         epoch = self._at(fields[1], arrived_ns, fixes)
         if epoch is None:
             return
-        lat_m, lon_m = number(fields[6]), number(fields[7])
+        lat_m, lon_m = number(fields[6], 0.0), number(fields[7], 0.0)
         if lat_m is not None and lon_m is not None:
             epoch.sigma_m = math.sqrt((lat_m**2 + lon_m**2) / 2.0)  # per axis
 
@@ -175,7 +175,7 @@ class NmeaReader:
         """Speed and course without a time: of the epoch under way, where RMC told none."""
         if self._epoch is None:
             return
-        course_deg, speed_kmh = number(fields[1]), number(fields[7])
+        course_deg, speed_kmh = number(fields[1], 0.0, 360.0), number(fields[7], 0.0)
         if self._epoch.course_deg is None:
             self._epoch.course_deg = course_deg
         if self._epoch.speed_mps is None and speed_kmh is not None:

@@ -19,13 +19,16 @@ def told_checksum(sent: bytes) -> int | None:
     return int(digits, 16)
 
 
-def number(field: str) -> float | None:
-    """Return a finite number; float() would take nan, inf and 1_0 as well."""
+def number(field: str, low: float = -1e5, high: float = 1e5) -> float | None:
+    """Return a number within bounds; float() would take nan, inf and 1_0 as well."""
     if not field:
         return None
     if not set(field) <= set("+-.0123456789"):
         raise ValueError("no number")
-    return float(field)
+    value = float(field)
+    if not low <= value <= high:
+        raise ValueError("out of bounds")
+    return value
 
 
 def position(fields: list[str]) -> tuple[float, float] | None:
@@ -50,7 +53,7 @@ def _degrees(field: str) -> float:
 
 def second_of(time: str) -> float:
     """Return the second of the UTC day of hhmmss.sss."""
-    value = number(time)
+    value = number(time, 0.0, 240_000.0)
     if value is None or len(time) < 6 or not time[:6].isdecimal():
         raise ValueError("no time")
     hour, minute, second_s = int(time[:2]), int(time[2:4]), float(time[4:])

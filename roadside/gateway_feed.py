@@ -1,0 +1,64 @@
+"""From fixes to `gnss/down` messages: drop duplicates, route, batch, number. Pure; DESIGN section 5."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
+from roadside.routing import Router
+
+REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
+EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
+
+Down = tuple[str, GnssDown]  # for which RSU
+
+
+class GatewayFeed:
+    """Collects what arrived and makes one message for each RSU of it."""
+
+    def __init__(
+        self, router: Router, gateway: str, epoch: int, esns: Sequence[str], counts: Counter[str]
+    ) -> None:
+        self._router = router
+        self._gateway = gateway
+        self._epoch = epoch
+        self._counts = counts
+        self._pending: list[GnssFix] = []
+        self._seen: dict[tuple[str, int, int | None], None] = {}  # the oldest first
+        self._seq = dict.fromkeys(esns, 0)
+        self._sent_ns = dict.fromkeys(esns, 0)
+
+    def put(self, fixes: Sequence[GnssFix]) -> None:
+        """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
+        for fix in fixes:
+            key = (fix.terminal, fix.stamp_ns, fix.source_seq)
+            if key in self._seen:
+                self._counts["fix.duplicate"] += 1
+            elif len(self._pending) >= FIXES_MAX:
+                self._counts["fix.full"] += 1
+            else:
+                self._seen[key] = None
+                self._pending.append(fix)
+                self._counts["fix.taken"] += 1
+        while len(self._seen) > REMEMBERED_MAX:
+            del self._seen[next(iter(self._seen))]
+
+    def flush(self, now_ns: int) -> list[Down]:
+        """Return what is pending, one message for each RSU that hears any of it."""
+        pending, self._pending = self._pending, []
+        heard: dict[str, list[GnssFix]] = {}
+        for fix, esns in zip(pending, self._router.route(pending), strict=True):
+            if not esns:
+                self._counts["fix.no_place"] += 1
+            for esn in esns:
+                heard.setdefault(esn, []).append(fix)
+        return [(esn, self._message(esn, fixes, now_ns)) for esn, fixes in heard.items()]
+
+    def beat(self, now_ns: int) -> list[Down]:
+        """Return an empty message for each RSU that has heard nothing for a while: the gateway lives."""
+        silent = [esn for esn, sent_ns in self._sent_ns.items() if now_ns - sent_ns >= EMPTY_AFTER_NS]
+        return [(esn, self._message(esn, [], now_ns)) for esn in silent]
+
+    def _message(self, esn: str, fixes: list[GnssFix], now_ns: int) -> GnssDown:
+        self._seq[esn] += 1
+        self._sent_ns[esn] = now_ns
+        return GnssDown(gateway=self._gateway, epoch=self._epoch, seq=self._seq[esn], fixes=columns_of(fixes))
