@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -33,8 +34,31 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+RUNS = Path(__file__).resolve().parents[1] / "runs"
+
+
+@pytest.fixture(scope="session")
+def run_folder(request: pytest.FixtureRequest) -> Generator[Callable[[str], Path]]:
+    """Give end-to-end runs a folder by name, under `runs/`; kept, and named at the end, when a test failed."""
+    given: list[Path] = []
+
+    def folder(name: str) -> Path:
+        path = RUNS / f"test-{name}"
+        shutil.rmtree(path, ignore_errors=True)
+        given.append(path)
+        return path
+
+    yield folder
+    if not request.session.testsfailed:
+        for path in given:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Without root: say which apt line lets the skipped tests run."""
+    """Name the run directories of what failed; without root, the apt line that lets the skipped tests run."""
+    if terminalreporter.stats.get("failed"):
+        for path in sorted(RUNS.glob("test-*")):
+            terminalreporter.write_line(f"run directory kept: {path}")
     missing = [package for program, package in APT.items() if find_program(program) is None]
     if terminalreporter.stats.get("skipped") and missing:
         terminalreporter.write_line(f"to run the skipped tests too: sudo apt-get install {' '.join(missing)}")
