@@ -39,7 +39,7 @@ RUNS = Path(__file__).resolve().parents[1] / "runs"
 
 @pytest.fixture(scope="session")
 def run_folder(request: pytest.FixtureRequest) -> Generator[Callable[[str], Path]]:
-    """Give end-to-end runs a folder by name, under `runs/`; kept, and named at the end, when a test failed."""
+    """Give end-to-end runs a folder each under `runs/`; kept, and named at the end, when a test failed."""
     given: list[Path] = []
 
     def folder(name: str) -> Path:

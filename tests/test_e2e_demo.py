@@ -1,4 +1,4 @@
-"""The whole system as processes: every true departure arrives once, and its recordings replay to the same bytes."""
+"""The whole system as processes: each true departure arrives once, recordings replay to the same bytes."""
 
 import json
 import secrets
