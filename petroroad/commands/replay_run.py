@@ -22,6 +22,7 @@ from roadside.replay import Recorded as AnyRecorded
 from roadside.replay import Replayed, collector, replay_rsu, replay_site
 from roadside.routing import Router
 from roadside.setup import setups
+from roadside.site_router import router_of
 
 Pace = Callable[[int], None]
 
@@ -50,9 +51,8 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
     site = load_site(site_path) if site_path else _recorded_site(record, path)
     has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
     esns = (record.esn,) if record.esn is not None else None
-    pipelines = {
-        esn: Pipeline(setup) for esn, setup in setups(site, expects_gateway=has_gateway, esns=esns).items()
-    }
+    made = setups(site, expects_gateway=has_gateway, esns=esns)
+    pipelines = {esn: Pipeline(setup) for esn, setup in made.items()}
     run = Run(path)
     with ExitStack() as stack:
         collect = collector(run.replayed, _track_ids)
@@ -67,7 +67,13 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
         if record.esn is not None:
             steps = replay_rsu(pipelines[record.esn], messages, site.frame, take)
         else:
-            steps = replay_site(pipelines, messages, site.frame, _route(site, router_of(site)), take)
+            steps = replay_site(
+                pipelines,
+                messages,
+                site.frame,
+                _route(site, router_of(site, next(iter(made.values())).road)),
+                take,
+            )
         for log_ns in steps:
             pace(log_ns)
     for pipeline in pipelines.values():
