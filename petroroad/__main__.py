@@ -52,16 +52,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except CommandError as error:
         return _told(error, 1)
-    except _config_error() as error:
+    except _wrong_configuration() as error:
         return _told(error, 2)
     return result if isinstance(result, int) else 0
 
 
-def _config_error() -> type[Exception]:
+def _wrong_configuration() -> tuple[type[Exception], ...]:
     """Imported when something was raised: it takes the kernels along, which --help can do without."""
     from edge.config import ConfigError
+    from geofence.map.frames import MapError
 
-    return ConfigError
+    return ConfigError, MapError
 
 
 def _told(error: Exception, status: int) -> int:

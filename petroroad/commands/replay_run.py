@@ -1,5 +1,6 @@
 """One recording through the pipeline: which site, which RSUs, at what pace, and whether the same came out."""
 
+import struct
 import sys
 import time
 from collections import Counter
@@ -7,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mcap.exceptions import McapError
 
 from edge.config import ConfigError, Site, load_site, parse_site
 from edge.recording import Recorded, read_messages
@@ -50,6 +53,8 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
     record = site_record(path)
     site = load_site(site_path) if site_path else _recorded_site(record, path)
     has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
+    if record.esn is not None:
+        site.place(record.esn)  # another site file may lack it
     esns = (record.esn,) if record.esn is not None else None
     made = setups(site, expects_gateway=has_gateway, esns=esns)
     pipelines = {esn: Pipeline(setup) for esn, setup in made.items()}
@@ -83,10 +88,13 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
 
 def site_record(path: Path) -> SiteRecord:
     """Return what the recording was made with."""
-    for message in read_messages(path):
-        if message.topic == "/site":
-            return decode_site(message.body)
-    raise CommandError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
+    try:
+        body = next((message.body for message in read_messages(path) if message.topic == "/site"), None)
+    except (McapError, struct.error, OSError) as error:
+        raise CommandError(f"{path}: no recording: {error}") from error
+    if body is None:
+        raise CommandError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
+    return decode_site(body)
 
 
 def _recorded_site(record: SiteRecord, path: Path) -> Site:
