@@ -115,7 +115,7 @@ def tail(log: Path, lines: int = 12) -> str:
 
 
 async def until_ready(child: Child, address: str, timeout_s: float, needs: Sequence[Child] = ()) -> None:
-    """Return when the child's /readyz answers 200; raises NotReadyError, or ChildError of it or what it needs."""
+    """Return when the child's /readyz answers 200; raises NotReadyError, or ChildError (its, a need's)."""
     try:
         async with asyncio.timeout(timeout_s):
             while not await is_ready(address):

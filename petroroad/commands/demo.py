@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from edge.broker import BrokerMissingError, Kind
 from edge.children import ChildError, NotReadyError
 from edge.clock import Clock
 from edge.config import load_site
@@ -23,6 +24,7 @@ from petroroad.commands.demo_parts import Parts, RunDir, Traffic
 from petroroad.commands.demo_site import SHIPPED, DemoSite, make_site
 from petroroad.errors import CommandError
 
+EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 DRAIN_S = 1.0  # what the last scans raised reaches the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0))]
 
@@ -48,7 +50,7 @@ def demo(
     rate: Positive = 1.0,
     noise: Positive = 1.0,
     http: str | None = None,
-    broker: Literal["nats", "mosquitto"] = "nats",
+    broker: Kind = "nats",
     site: Path = SHIPPED,
     run_dir: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
@@ -141,7 +143,7 @@ async def _serve(plan: Plan, parts: Parts) -> str | None:
     begun_s = time.monotonic()
     try:
         await parts.bring_up(plan.traffic)
-    except (ChildError, NotReadyError, ExceptionGroup) as failed:
+    except (*EXPECTED, ExceptionGroup) as failed:
         return _told(failed)
     _announce(plan, time.monotonic() - begun_s)
     live = asyncio.create_task(demo_live.show(plan.site.http), name="demo.live")
@@ -158,7 +160,7 @@ def _told(failed: Exception) -> str:
     """Return the first failure of several that are one after another's consequence."""
     while isinstance(failed, ExceptionGroup):
         failed = failed.exceptions[0]
-    if not isinstance(failed, ChildError | NotReadyError):
+    if not isinstance(failed, EXPECTED):
         raise failed  # ours, not a part's
     return str(failed)
 

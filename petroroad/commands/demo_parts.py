@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.broker import start_broker
 from edge.children import Child, ChildError, ChildSpec, start, stop_all, until_ready
 from edge.clock import Clock
+from edge.config import address_of
 from petroroad.commands.demo_site import DemoSite
 
 READY_S = 30.0  # of real time; a cold disk is slow, a hanging part is found out
@@ -40,7 +42,7 @@ class RunDir:
         return self.path / "centre.sqlite"
 
     def log(self, part: str) -> Path:
-        return self.path / "logs" / f"{part}.log"
+        return self.path / f"{part}.log"
 
     def state(self, esn: str) -> Path:
         return self.path / esn
@@ -63,7 +65,8 @@ class Parts:
     async def bring_up(self, traffic: Traffic) -> None:
         """Start everything, each part when what it needs is ready; raises ChildError or NotReadyError."""
         config = ("--config", str(self.site.path))
-        await self._start("broker", "broker", *config)
+        host, port = address_of(self.site.broker)
+        self.rest.append(await start_broker(self.site.broker_kind, self.run_dir.path, host, port))
         late = [
             await self._start("centre", "centre", *config),
             await self._start("gateway", "gateway", *config),

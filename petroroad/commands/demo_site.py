@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.broker import Kind
 from petroroad.errors import CommandError
 from petroroad.toml_text import dumps
 
@@ -23,6 +24,7 @@ class DemoSite:
     path: Path
     esns: tuple[str, ...]  # of the RSUs that run, along the road
     broker: str
+    broker_kind: Kind
     http: str
     health: dict[str, str]  # part: HOST:PORT that answers /readyz
 
@@ -42,7 +44,7 @@ def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
     return [row["esn"] for row in along[first : first + count]]
 
 
-def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: str) -> DemoSite:
+def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: Kind) -> DemoSite:
     """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now."""
     config = tomllib.loads(source.read_text(encoding="utf-8"))
     esns = choose(config["rsu"], rsus)
@@ -67,7 +69,14 @@ def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broke
     _copy_files(source.parent, run_dir, config)
     path = run_dir / "site.toml"
     path.write_text(dumps(config), encoding="utf-8")
-    return DemoSite(path=path, esns=tuple(esns), broker=address, http=page, health=health | {"centre": page})
+    return DemoSite(
+        path=path,
+        esns=tuple(esns),
+        broker=address,
+        broker_kind=broker,
+        http=page,
+        health=health | {"centre": page},
+    )
 
 
 def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:
