@@ -1,7 +1,7 @@
 """Server-sent events: committed changes through a cursor, each once and in order, and the moment's state.
 
-A client is nothing but its cursor: it reads from the shared tail of the feed, or from the database where it is
-further behind, so a slow one costs no memory.
+A client is nothing but its cursor: it reads from the shared tail of the feed, or from the database where it
+is further behind, so a slow one costs no memory.
 """
 
 import asyncio

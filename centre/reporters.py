@@ -1,4 +1,4 @@
-"""Who is alive: the last status of each RSU and gateway, three states and how old it is. Blocks on nothing."""
+"""Who is alive: the last status of each RSU and gateway, three states, and how old it is."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -36,7 +36,7 @@ class Viewer:
         """Take a frame in place of the RSU's older one; names are never skipped, only renewed."""
         if named:
             self.named[esn] = frame
-            self.newest.pop(esn, None)
+            self.skipped += self.newest.pop(esn, None) is not None
         else:
             self.skipped += esn in self.newest
             self.newest[esn] = frame
@@ -79,7 +79,7 @@ class Tracks:
             viewer.offer(esn, payload, named=named)
 
     def join(self) -> Viewer | None:
-        """Return a new viewer that is owed all names and the newest snapshots; None when there are too many."""
+        """Return a new viewer, owed all names and the newest snapshots; None when there are too many."""
         if len(self._viewers) >= VIEWERS_MAX:
             self.counts["track.viewers_refused"] += 1
             return None

@@ -1,0 +1,151 @@
+"""The routes of API.md, from HTTP to the hall and back."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from litestar import Litestar, Request, Response, asgi, get
+from litestar.enums import ScopeType
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, QueryParameter
+from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from centre.hall import Hall
+from centre.metrics import HallCollector
+from centre.queries import PAGE_ROWS_MAX, Filter
+from centre.shield import shielded
+from centre.streams import Streams
+from geofence.violation import Grade
+
+PAGE = Path(__file__).parent / "static"
+NO_PAGE = """<!doctype html><meta charset="utf-8"><title>petroroad</title>
+<h1>The page is not built</h1><p>Run <code>make page</code> and load again. The data is at
+<a href="/api/summary">/api/summary</a>.</p>
+<h1 lang="zh-CN">页面尚未构建</h1><p lang="zh-CN">请运行 <code>make page</code></p>
+"""
+
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)]
+Name = Annotated[str | None, QueryParameter(max_length=64)]
+Json = Response[bytes]
+Handlers = list[ControllerRouterHandler]
+
+
+def build(hall: Hall, page: Path = PAGE) -> ASGIApp:
+    """Return the whole web interface of one hall; `page` is the directory of the built page."""
+    streams = Streams(hall)
+
+    @asgi("/api/events", copy_scope=False)
+    async def events(scope: Scope, receive: Receive, send: Send) -> None:
+        await streams.events(scope, receive, send)
+
+    handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *_page(page)]
+    app = Litestar(route_handlers=handlers, openapi_config=None, debug=False)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == "/api/tracks":
+            await streams.tracks(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    return shielded(serve)
+
+
+def build_health(hall: Hall) -> ASGIApp:
+    """Return only `/healthz`, `/readyz` and `/metrics`, for an address of their own."""
+    app: ASGIApp = Litestar(route_handlers=_health(hall), openapi_config=None, debug=False)
+    return app
+
+
+def _stored(hall: Hall) -> Handlers:
+    """Return the handlers of what the database holds."""
+
+    @get("/api/violations")
+    async def violations(
+        shown: Annotated[Literal["open", "closed", "all"], QueryParameter(name="state")] = "all",
+        grade: Annotated[list[Grade] | None, QueryParameter()] = None,
+        rule: Name = None,
+        esn: Name = None,
+        before: Annotated[int | None, QueryParameter(ge=0, le=2**53)] = None,
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
+        grades = tuple(grade or ())
+        wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, before=before, limit=limit)
+        return await hall.read(hall.reader.episodes, wanted)
+
+    @get("/api/violations/{violation_id:str}")
+    async def violation(violation_id: FromPath[str]) -> dict[str, Any]:
+        found = await hall.read(hall.reader.violation, violation_id)
+        if found is None:
+            raise NotFoundException("no violation of this id")
+        return found
+
+    @get("/api/quarantine")
+    async def quarantine(limit: Limit = 100) -> dict[str, Any]:
+        return {"items": await hall.read(hall.reader.quarantined, limit)}
+
+    @get("/api/summary")
+    async def summary() -> dict[str, Any]:
+        return await hall.summary()
+
+    return [violations, violation, quarantine, summary]
+
+
+def _momentary(hall: Hall) -> Handlers:
+    """Return the handlers of what is in memory: the site, who is alive, what was counted."""
+
+    @get("/api/site", sync_to_thread=False)
+    def site() -> Json:
+        return Response(hall.description, media_type="application/json")
+
+    @get("/api/map", sync_to_thread=False)
+    def road_map(request: Request[Any, Any, Any]) -> Json:
+        headers = {"etag": hall.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == hall.map_etag:
+            return Response(b"", status_code=304, headers=headers, media_type="application/geo+json")
+        body = hall.map_plain
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["content-encoding"], body = "gzip", hall.map_gzip
+        return Response(body, headers=headers, media_type="application/geo+json")
+
+    @get("/api/rsus", sync_to_thread=False)
+    def rsus() -> dict[str, Any]:
+        return hall.rsu_table()
+
+    @get("/api/counts", sync_to_thread=False)
+    def counts() -> dict[str, dict[str, Any]]:
+        return hall.counts()
+
+    return [site, road_map, rsus, counts]
+
+
+def _health(hall: Hall) -> Handlers:
+    """Return the handlers that supervisors of processes ask."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(HallCollector(hall))
+
+    @get("/healthz", media_type="text/plain", sync_to_thread=False)
+    def healthz() -> str:
+        return "alive\n"
+
+    @get("/readyz", media_type="text/plain", sync_to_thread=False)
+    def readyz() -> Response[str]:
+        return Response("ready\n") if hall.linked() else Response("no broker\n", status_code=503)
+
+    @get("/metrics", sync_to_thread=False)
+    def metrics() -> Json:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return [healthz, readyz, metrics]
+
+
+def _page(directory: Path) -> Handlers:
+    """Return the handlers of the built page, or of the one that says how to build it."""
+    if (directory / "index.html").is_file():
+        return [create_static_files_router("/", [directory], html_mode=True)]
+
+    @get("/", media_type="text/html", sync_to_thread=False)
+    def missing() -> str:
+        return NO_PAGE
+
+    return [missing]

@@ -1,0 +1,113 @@
+"""What `/api/rsus`, `/api/summary` and `/api/counts` say: pure, from what is in memory and was just read."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from centre import present
+from centre.reporters import Reporter, Reporters
+from edge import wire
+from edge.sections import RsuConfig
+
+COUNTS_MAX = 200  # reasons shown of one reporter
+
+
+def rsu_row(
+    name: str,
+    config: RsuConfig | None,
+    reporters: Reporters,
+    now_ns: int,
+    gap: tuple[int, int],
+    samples_ns: list[int],
+) -> dict[str, Any]:
+    """Return the Rsu of API.md; `gap` is (stored, missing)."""
+    reporter = reporters.rows().get(name, Reporter(known=False))
+    status = reporter.status
+    row = _common(name, "esn", reporter, reporters, now_ns) | {
+        "known": config is not None,
+        "stretch_m": None if config is None else list(config.stretch_m),
+        "stored": gap[0],
+        "missing": gap[1],
+        "latency": present.latency(samples_ns),
+    }
+    if not isinstance(status, wire.Status):
+        blank = ("last_seq", "outbox_depth", "config", "map")
+        return row | dict.fromkeys(blank) | {"pending": [], "sensors": {}, "unjudged": [], "degraded": []}
+    return row | {
+        "last_seq": status.last_seq,
+        "pending": [list(pair) for pair in status.pending],
+        "outbox_depth": status.outbox_depth,
+        "config": status.config,
+        "map": status.map,
+        "sensors": status.sensors,
+        "degraded": list(status.degraded),
+        "unjudged": [
+            {
+                "road": each.road,
+                "from_m": each.from_m,
+                "to_m": each.to_m,
+                "reason": each.reason,
+                "since_ns": str(each.since_ns),
+            }
+            for each in status.unjudged
+        ],
+    }
+
+
+def gateway_row(name: str, reporters: Reporters, now_ns: int) -> dict[str, Any]:
+    """Return the Gateway of API.md."""
+    reporter = reporters.rows().get(name, Reporter(known=False))
+    row = _common(name, "id", reporter, reporters, now_ns)
+    status = reporter.status
+    return row | {"terminals": status.terminals if isinstance(status, wire.GatewayStatus) else None}
+
+
+def _common(name: str, key: str, reporter: Reporter, reporters: Reporters, now_ns: int) -> dict[str, Any]:
+    state, stale = reporters.state(name, now_ns)
+    status, beat_ns = reporter.status, reporter.beat_ns
+    return {
+        key: name,
+        "state": state,
+        "stale": stale,
+        "since_ns": None if reporter.since_ns is None else str(reporter.since_ns),
+        "beat_ns": None if beat_ns is None else str(beat_ns),
+        "beat_age_s": None if beat_ns is None else round(max(0, now_ns - beat_ns) / 1e9, 2),
+        "epoch": None if status is None else status.epoch,
+        "connection": None if status is None else status.connection,
+        "version": None if status is None else status.version,
+        "clock_offset_ms": None if status is None else status.clock_offset_ms,
+        "counts": {} if status is None else dict(sorted(status.counts.items())[:COUNTS_MAX]),
+    }
+
+
+def by_esn(latencies: Sequence[tuple[str, int]]) -> Mapping[str, list[int]]:
+    """Return the latencies [ns] of each RSU."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for esn, latency_ns in latencies:
+        found[esn].append(latency_ns)
+    return found
+
+
+def unjudged_m(rsus: Reporters, configs: Sequence[RsuConfig], now_ns: int) -> float:
+    """Return the length of road where nothing is judged now: said so, or its RSU is not there."""
+    pieces: list[tuple[float, float]] = []
+    for config in configs:
+        state, stale = rsus.state(config.esn, now_ns)
+        status = rsus.rows()[config.esn].status
+        if state != "online" or stale or not isinstance(status, wire.Status):
+            pieces.append(config.stretch_m)
+            continue
+        for each in status.unjudged:
+            low, high = max(each.from_m, config.stretch_m[0]), min(each.to_m, config.stretch_m[1])
+            if low < high:
+                pieces.append((low, high))
+    return union_m(pieces)
+
+
+def union_m(pieces: Sequence[tuple[float, float]]) -> float:
+    """Return the length that intervals cover together."""
+    covered_m, end_m = 0.0, float("-inf")
+    for low, high in sorted(pieces):
+        covered_m += max(0.0, high - max(low, end_m))
+        end_m = max(end_m, high)
+    return covered_m

@@ -1,0 +1,180 @@
+"""All of the centre that the web interface asks: database, who is alive, streams. No HTTP here."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from centre import board, present
+from centre.feed import Event, Feed, lines_of
+from centre.ingest import Ingest
+from centre.ledger import Ledger
+from centre.queries import Reader
+from centre.reporters import Reporters
+from centre.road import describe
+from centre.store import centre_name
+from centre.tracks import Tracks
+from edge.clock import Clock
+from edge.config import Site
+
+SUMMARY_S = 1.0
+FIGURES_EVERY = 2  # summaries a table of all RSUs
+Result = TypeVar("Result")
+
+
+class Broker(Protocol):
+    """What the hall needs of `edge.link.Link`."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    def publish(self, topic: str, payload: bytes) -> bool: ...
+
+
+class Hall:
+    """One running centre; `start` first, then `run` while it serves."""
+
+    def __init__(self, site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event) -> None:
+        self.site, self.clock = site, clock
+        self.stop = stop  # the streams end when it is set
+        self.link: Broker | None = None  # set before `run`
+        self._engine = engine
+        self._writer = ThreadPoolExecutor(1, "centre.writer")
+        self._readers = ThreadPoolExecutor(2, "centre.reader")
+        self.reader = Reader(engine)
+        self.description = msgspec.json.encode(describe(site))
+        self.map_plain = site.map_text.encode()
+        self.map_gzip = gzip.compress(self.map_plain, mtime=0)
+        self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'
+        self.length_m = board.union_m([rsu.stretch_m for rsu in site.config.rsu])
+        started_ns = clock.now_ns()
+        gateways = () if site.config.gateway is None else (site.config.gateway.id,)
+        self.rsus = Reporters("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
+        self.gateways = Reporters("gateway", gateways, started_ns)
+        self.tracks = Tracks()
+        self.feed = Feed(self._read_events, lambda: self.read(self.reader.bounds))
+        self.ingest = Ingest(
+            ledger=Ledger(engine, clock.now_ns),
+            writer=self._writer,
+            centre=centre_name(engine),
+            now_ns=clock.now_ns,
+            rsus=self.rsus,
+            gateways=self.gateways,
+            tracks=self.tracks,
+            publish=self._publish,
+            committed=self.feed.committed,
+        )
+        self._gaps: dict[str, tuple[int, int]] = {}
+        self._latencies: Sequence[tuple[str, int]] = ()
+
+    async def start(self) -> None:
+        """Take up what an earlier run knew."""
+        for row in await self.read(self.reader.statuses):
+            reporters = self.rsus if row.kind == "rsu" else self.gateways
+            reporters.restore(row.id, row.since_ns, row.body)
+        for (esn, epoch), last_seq in (await self.read(self.reader.last_seqs)).items():
+            self.rsus.restore_last_seq(esn, epoch, last_seq)
+        await self._refresh()
+        await self.feed.start()
+
+    async def run(self) -> None:
+        """Commit, feed and tell the moment's state until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.ingest.run(), name="centre.ingest")
+            tasks.create_task(self.feed.run(), name="centre.feed")
+            tasks.create_task(self._tell(), name="centre.tell")
+
+    def close(self) -> None:
+        """End the threads, after what they have begun, and the database."""
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    def linked(self) -> bool:
+        """Say whether the broker hands us what RSUs send."""
+        return self.link is not None and self.link.connected
+
+    def _publish(self, topic: str, body: bytes) -> bool:
+        return self.link is not None and self.link.publish(topic, body)
+
+    async def read(self, query: Callable[..., Result], *args: object) -> Result:
+        """Run a query of the reader in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, query, *args)
+
+    def rsu(self, esn: str) -> dict[str, Any]:
+        """Return the Rsu of API.md."""
+        configs = {config.esn: config for config in self.site.config.rsu}
+        samples = board.by_esn(self._latencies).get(esn, [])
+        gap = self._gaps.get(esn, (0, 0))
+        return board.rsu_row(esn, configs.get(esn), self.rsus, self.clock.now_ns(), gap, samples)
+
+    def gateway(self, name: str) -> dict[str, Any]:
+        """Return the Gateway of API.md."""
+        return board.gateway_row(name, self.gateways, self.clock.now_ns())
+
+    def rsu_table(self) -> dict[str, Any]:
+        """Return `/api/rsus`."""
+        return {
+            "now_ns": str(self.clock.now_ns()),
+            "rsus": [self.rsu(esn) for esn in self.rsus.rows()],
+            "gateways": [self.gateway(name) for name in self.gateways.rows()],
+        }
+
+    async def summary(self) -> dict[str, Any]:
+        """Return `/api/summary`."""
+        figures = await self.read(self.reader.figures)
+        now_ns = self.clock.now_ns()
+        vehicles, hazmat = self.tracks.vehicles(now_ns)
+        depths = [getattr(row.status, "outbox_depth", 0) for row in self.rsus.rows().values()]
+        found: dict[str, Any] = present.json_safe(figures | {"now_ns": now_ns})
+        return found | {
+            "rsus": self.rsus.tally(now_ns),
+            "gateways": self.gateways.tally(now_ns),
+            "vehicles": vehicles,
+            "hazmat": hazmat,
+            "length_m": self.length_m,
+            "unjudged_m": board.unjudged_m(self.rsus, self.site.config.rsu, now_ns),
+            "latency": present.latency([latency_ns for _, latency_ns in self._latencies]),
+            "outbox_depth": sum(depths),
+            "missing": sum(missing for _, missing in self._gaps.values()),
+        }
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """Return `/api/counts`."""
+        own = self.ingest.counts + self.feed.counts + self.tracks.counts
+        own += self.rsus.counts + self.gateways.counts
+        return {
+            "centre": dict(sorted(own.items())),
+            "rsus": {esn: self.rsu(esn)["counts"] for esn in self.rsus.rows()},
+            "gateways": {name: self.gateway(name)["counts"] for name in self.gateways.rows()},
+        }
+
+    async def _refresh(self) -> None:
+        self._gaps = await self.read(self.reader.gaps)
+        self._latencies = await self.read(self.reader.latencies)
+
+    async def _tell(self) -> None:
+        """Show the moment's state each second of real time, whatever a simulation's clock does."""
+        turn = 0
+        while True:
+            if turn % FIGURES_EVERY == 0:
+                await self._refresh()
+                self.feed.tell("rsus", msgspec.json.encode(self.rsu_table()))
+            self.feed.tell("summary", msgspec.json.encode(await self.summary()))
+            turn += 1
+            await asyncio.sleep(SUMMARY_S)
+
+    async def _read_events(self, after: int, limit: int) -> list[Event]:
+        events = []
+        for change in await self.read(self.reader.changes, after, limit):
+            if change.kind == "violation":
+                data: Any = change.data
+            else:
+                data = self.rsu(change.key) if change.kind == "rsu" else self.gateway(change.key)
+            events.append(Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n)))
+        return events

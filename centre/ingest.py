@@ -1,0 +1,137 @@
+"""From the broker into the database: what is queued is committed at once, and acknowledged only then."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from centre.admit import Batch, Refused, admit
+from centre.ledger import Answer, Committed, Ledger, StatusChange
+from centre.reporters import Reporters
+from centre.tracks import Tracks
+from edge import topics, wire
+
+FILTERS = (topics.violation_up("+"), topics.status("+"), topics.gateway_status("+"))
+TRACK_FILTERS = (topics.track_up("+"),)
+INBOX_MESSAGES_MAX = 2_000
+COMMIT_MESSAGES_MAX = 48  # each is answered by one publish, and the link bounds those in flight
+RETRY_S = 1.0  # after the database refused
+
+Publish = Callable[[str, bytes], bool]
+
+
+class Ingest:
+    """Takes messages as they arrive; one task commits them."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        writer: Executor,
+        centre: str,
+        now_ns: Callable[[], int],
+        rsus: Reporters,
+        gateways: Reporters,
+        tracks: Tracks,
+        publish: Publish,
+        committed: Callable[[], None],
+    ) -> None:
+        """`publish(topic, payload)` starts sending at QoS 1 and says whether it could.
+
+        `committed()` is called after each commit.
+        """
+        self._ledger, self._writer, self._centre, self._now_ns = ledger, writer, centre, now_ns
+        self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
+        self._publish, self._committed = publish, committed
+        self._inbox: asyncio.Queue[tuple[str, str, bytes, int]] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._statuses: dict[tuple[str, str], StatusChange] = {}
+        self._wake = asyncio.Event()
+        self.counts: Counter[str] = Counter()
+
+    def hear(self, topic: str, payload: bytes, retained: bool = False) -> None:
+        """Take one message; never blocks. A batch that finds the inbox full is sent again by its RSU."""
+        parts, now_ns = topics.parse(topic), self._now_ns()
+        match parts:
+            case topics.Topic("rsu", esn, "track/up"):
+                self._tracks.hear(esn, payload)
+            case topics.Topic("rsu", esn, "status"):
+                self._change(self._rsus.hear(esn, payload, retained=retained, now_ns=now_ns))
+            case topics.Topic("gateway", name, "status"):
+                self._change(self._gateways.hear(name, payload, retained=retained, now_ns=now_ns))
+            case topics.Topic("rsu", esn, "violation/up"):
+                self._queue(topic, esn, payload, now_ns)
+            case _:
+                self.counts["topic.unknown"] += 1
+
+    async def run(self) -> None:
+        """Commit what is queued and answer it, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._statuses or not self._inbox.empty():
+                await self._drain()
+
+    def _queue(self, topic: str, esn: str, payload: bytes, now_ns: int) -> None:
+        try:
+            self._inbox.put_nowait((topic, esn, payload, now_ns))
+        except asyncio.QueueFull:
+            self.counts["inbox.full"] += 1
+        self._wake.set()
+
+    def _change(self, change: StatusChange | None) -> None:
+        if change is not None:
+            key = (change.kind, change.id)
+            self._statuses[key] = _joined(self._statuses.get(key), change)
+            self._wake.set()
+
+    async def _drain(self) -> None:
+        taken = [self._inbox.get_nowait() for _ in range(min(self._inbox.qsize(), COMMIT_MESSAGES_MAX))]
+        statuses, self._statuses = self._statuses, {}
+        loop = asyncio.get_running_loop()
+        try:
+            done = await loop.run_in_executor(self._writer, self._commit, taken, list(statuses.values()))
+        except SQLAlchemyError:  # a full disk, mostly: nothing was stored, so nothing is acknowledged
+            self.counts["commit.failed"] += 1
+            for key, change in statuses.items():
+                self._statuses[key] = _joined(change, self._statuses.get(key))
+            await asyncio.sleep(RETRY_S)
+            return
+        self.counts.update(done.counts)
+        for answer in done.answers:
+            self._answer(answer)
+        self._committed()
+
+    def _commit(self, taken: list[tuple[str, str, bytes, int]], statuses: list[StatusChange]) -> Committed:
+        """Read and commit; in the writer's thread."""
+        batches: list[Batch | Refused] = [admit(*message) for message in taken]
+        return self._ledger.commit(batches, statuses)
+
+    def _answer(self, answer: Answer) -> None:
+        if not answer.stored and not answer.conflict:
+            return
+        ack = wire.ViolationAck(
+            centre=self._centre, epoch=answer.epoch, stored=answer.stored, conflict=answer.conflict
+        )
+        if not self._publish(topics.violation_ack(answer.esn), wire.encode(ack)):
+            self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
+
+
+def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusChange:
+    """Return two changes of one reporter as one."""
+    if before is None or after is None:
+        change = before or after
+        assert change is not None, "nothing to join"
+        return change
+    last_seqs = dict(before.last_seqs) | dict(after.last_seqs)
+    return StatusChange(
+        kind=after.kind,
+        id=after.id,
+        epoch=after.epoch,
+        connection=after.connection,
+        since_ns=after.since_ns,
+        body=after.body,
+        announce=before.announce or after.announce,
+        last_seqs=tuple(last_seqs.items()),
+    )

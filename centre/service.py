@@ -1,0 +1,77 @@
+"""The running centre: broker, database and web interface together, until it is told to stop."""
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from centre.api import build, build_health
+from centre.hall import Hall
+from centre.ingest import FILTERS, TRACK_FILTERS
+from centre.server import bind, serve
+from centre.shield import loopback
+from centre.store import open_database
+from edge.clock import Clock
+from edge.config import ConfigError, Site, address_of
+from edge.link import Link, link_settings
+
+
+@dataclass(slots=True)
+class Service:
+    """One centre; `stop` ends it within two seconds."""
+
+    site: Site
+    clock: Clock
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Serve until stopped; raises ConfigError where it can't begin."""
+        config, where = self.site.config, self.site.where
+        host, port = loopback(config.centre.http, where)
+        settings = link_settings(config.mqtt, config.centre.id, where)
+        flow_settings = link_settings(config.mqtt, f"{config.centre.id}-tracks", where)
+        listeners = [self._bind("centre.http", host, port)]
+        if config.centre.health is not None:
+            listeners.append(self._bind("centre.health", *address_of(config.centre.health)))
+        hall = self._open_hall()
+        link = Link(
+            settings,
+            subscriptions=[(topic, 1) for topic in FILTERS],
+            on_message=hall.ingest.hear,
+        )
+        flow = Link(  # snapshots on their own connection: a violation never waits behind them
+            flow_settings,
+            subscriptions=[(topic, 0) for topic in TRACK_FILTERS],
+            on_message=hall.ingest.hear,
+        )
+        hall.link = link
+        try:
+            await hall.start()
+            async with asyncio.TaskGroup() as tasks:
+                working = [
+                    tasks.create_task(part.run(), name=name)
+                    for name, part in (("centre.hall", hall), ("centre.link", link), ("centre.flow", flow))
+                ]
+                async with asyncio.TaskGroup() as serving:
+                    for app, listener in zip((build(hall), build_health(hall)), listeners, strict=False):
+                        serving.create_task(serve(app, listener, hall.stop), name="centre.http")
+                for task in working:
+                    task.cancel()
+        finally:
+            hall.close()
+
+    def _open_hall(self) -> Hall:
+        url = self.site.config.centre.database
+        try:
+            engine = open_database(url)
+            return Hall(self.site, engine, self.clock, self.stop)
+        except SQLAlchemyError as error:
+            rule = f"can't be opened: {str(error).splitlines()[0]}"
+            raise ConfigError(self.site.where, "centre.database", rule, url) from error
+
+    def _bind(self, key: str, host: str, port: int) -> socket.socket:
+        try:
+            return bind(host, port)
+        except OSError as error:
+            raise ConfigError(self.site.where, key, f"can't listen: {error}", f"{host}:{port}") from error

@@ -1,0 +1,75 @@
+"""What stands before every request while nobody logs in: loopback names only, and the security headers."""
+
+from urllib.parse import urlsplit
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge.config import ConfigError, address_of
+
+LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
+POLICY = (
+    "default-src 'self'; script-src 'self'; worker-src 'self' blob:; child-src blob:; "
+    "img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+def loopback(address: str, where: str) -> tuple[str, int]:
+    """Return (host, port) of `[centre].http`; ConfigError for any address but loopback."""
+    host, port = address_of(address)
+    if host not in LOOPBACK_HOSTS:
+        rule = "must be a loopback address (127.0.0.1, [::1], localhost) until people can log in"
+        raise ConfigError(where, "centre.http", rule, address)
+    return host, port
+
+
+def shielded(app: ASGIApp) -> ASGIApp:
+    """Return `app` behind the checks: another host's name (DNS rebinding) or origin is turned away."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):  # lifespan
+            await app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        names = [_host(b"//" + headers.get(b"host", b""))]
+        if b"origin" in headers:
+            names.append(_host(headers[b"origin"]))
+        if not all(name in LOOPBACK_HOSTS for name in names):
+            await _refuse(scope["type"] == ScopeType.WEBSOCKET, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [*message.get("headers", ()), *HEADERS]
+                if not any(name.lower() == b"cache-control" for name, _ in kept):
+                    kept.append((b"cache-control", b"no-store"))
+                message["headers"] = kept
+            await send(message)
+
+        await app(scope, receive, send_with_headers)
+
+    return serve
+
+
+def _host(url: bytes) -> str | None:
+    try:
+        return urlsplit(url.decode("latin-1")).hostname
+    except ValueError:
+        return None
+
+
+async def _refuse(websocket: bool, send: Send) -> None:
+    if websocket:
+        await send({"type": "websocket.close", "code": 1008, "reason": "another host or origin"})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": b"another host or origin", "more_body": False})
