@@ -1,0 +1,54 @@
+"""Run every benchmark, hold its ratios against the committed ones. `python -m benchmarks.check [--quick]`
+
+Ratios only: both rivals of one are measured in the same run on the same machine; absolute times differ.
+`--update` writes what was measured as the new reference.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+MODULES = ("fusion", "geofence", "latency")
+REFERENCE = Path(__file__).with_name("reference.json")
+SHARE_MIN = 0.5  # of the reference: less is a regression, not noise
+
+
+def faults(lines: list[dict[str, Any]], reference: dict[str, float]) -> list[str]:
+    """Return what fell below half of its reference, and what was not measured."""
+    ratios = {line["name"]: line["ratio"] for line in lines if line.get("ratio") is not None}
+    found = [f"{name}: not measured" for name in reference if name not in ratios]
+    for name, wanted in reference.items():
+        if name in ratios and ratios[name] < SHARE_MIN * wanted:
+            found.append(f"{name}: {ratios[name]:.3g} times its peer, the reference is {wanted:.3g}")
+    return found
+
+
+def measure(module: str, arguments: list[str]) -> list[dict[str, Any]]:
+    """Run one benchmark, pass its lines on and return them."""
+    argv = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+    sys.stdout.write(done.stdout)
+    sys.stdout.flush()
+    if done.returncode != 0:
+        sys.exit(f"benchmarks.{module} ended with {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def main() -> int:
+    """Measure all; 1 where a ratio fell below half of its reference."""
+    arguments = [word for word in sys.argv[1:] if word == "--quick"]
+    lines = [line for module in MODULES for line in measure(module, arguments)]
+    if "--update" in sys.argv[1:]:
+        ratios = {line["name"]: round(line["ratio"], 2) for line in lines if line.get("ratio") is not None}
+        REFERENCE.write_text(json.dumps(ratios, indent=1) + "\n", encoding="utf-8")
+        return 0
+    found = faults(lines, json.loads(REFERENCE.read_text(encoding="utf-8")))
+    for fault in found:
+        sys.stderr.write(f"benchmarks: {fault}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
