@@ -26,7 +26,8 @@ PUBLISH_S = 2.5
 LEAVE_S = 0.4  # a cancelled link ends within a second: twice this
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 5.0
 STABLE_S = 5.0  # a connection that lasted this long starts the back-off anew
-PENDING_MAX = 64  # aiomqtt's cost grows with what is in flight
+PENDING_MAX = 256  # accepted and not yet sent or answered
+INFLIGHT_MAX = 64  # of QoS 1 on the wire: the client's cost grows with it
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5_000),  # a black-holed link gives no reset
@@ -200,7 +201,7 @@ class Link:
             will=aiomqtt.Will(*will) if will else None,
             socket_options=SOCKET_OPTIONS,
             logger=LOGGER,
-            max_inflight_messages=PENDING_MAX,
+            max_inflight_messages=INFLIGHT_MAX,
             max_queued_outgoing_messages=2 * PENDING_MAX,
             queue_type=self._inbox,  # type: ignore[arg-type]  # what makes a queue serves as well as its type
         )
