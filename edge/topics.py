@@ -79,6 +79,10 @@ def gateway_command_down(gateway: str) -> str:
     return f"{ROOT}/gateway/{gateway}/command/down"
 
 
+def gateway_command_up(gateway: str) -> str:
+    return f"{ROOT}/gateway/{gateway}/command/up"
+
+
 def vehicle_gnss_up(terminal: str) -> str:
     return f"{ROOT}/vehicle/{terminal}/gnss/up"
 

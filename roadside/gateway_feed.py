@@ -8,6 +8,7 @@ from roadside.routing import Router
 
 REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
 EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
+BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
 
 Down = tuple[str, GnssDown]  # for which RSU
 
@@ -56,7 +57,8 @@ class GatewayFeed:
     def beat(self, now_ns: int) -> list[Down]:
         """Return an empty message for each RSU that has heard nothing for a while: the gateway lives."""
         silent = [esn for esn, sent_ns in self._sent_ns.items() if now_ns - sent_ns >= EMPTY_AFTER_NS]
-        return [(esn, self._message(esn, [], now_ns)) for esn in silent]
+        silent.sort(key=self._sent_ns.__getitem__)
+        return [(esn, self._message(esn, [], now_ns)) for esn in silent[:BEAT_MAX]]
 
     def _message(self, esn: str, fixes: list[GnssFix], now_ns: int) -> GnssDown:
         self._seq[esn] += 1

@@ -1,0 +1,165 @@
+"""The site's gateway: terminals' TCP connections in, `gnss/down` to the RSUs out (DESIGN section 1).
+
+What is done with a fix, a command, a beat; the process around it is gateway_process.py. Nothing is kept for a
+broker that is away: a late fix is worth nothing, and an RSU notices the silence by itself.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from edge import topics
+from edge.clock import NS, Clock
+from edge.config import ConfigError, Site
+from edge.link import Outgoing
+from edge.sections import GatewayConfig
+from edge.versions import package_version
+from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
+from geofence.map.roadmap import MapError, load_map
+from roadside.devices.jt808.session import SessionRules
+from roadside.gateway_commands import Commands, Outcome
+from roadside.gateway_feed import Down, GatewayFeed
+from roadside.routing import Router
+from roadside.site_router import router_of
+from roadside.terminals import Limits, TerminalServer
+
+VEHICLES = topics.vehicle_gnss_up("+")
+
+
+class Publish(Protocol):
+    """`Link.publish`."""
+
+    def __call__(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
+        """Say whether the message was taken."""
+
+
+class Gateway:
+    """What one gateway process holds; its methods are called from the one event loop and never block."""
+
+    def __init__(self, site: Site, clock: Clock, *, limits: Limits | None = None) -> None:
+        self.config = gateway_config(site)
+        self.clock = clock
+        self.counts: Counter[str] = Counter()
+        self.publish: Publish = _nowhere  # until there is a link
+        self.on_pending: Callable[[], None] = _ignore  # a fix waits for `flush`
+        self.link_counts: Callable[[], dict[str, int]] = dict
+        self.epoch = clock.now_ns() // NS
+        self.rules = _rules(site, self.config)
+        esns = [rsu.esn for rsu in site.config.rsu]
+        self._feed = GatewayFeed(_router(site), self.config.id, self.epoch, esns, self.counts)
+        self.server = TerminalServer(
+            self.rules, clock, self.counts, self.take, limits=limits, answered=self._answered
+        )
+        self._commands = Commands(self.server.send_text, self.counts)
+
+    @property
+    def subscriptions(self) -> list[tuple[str, int]]:
+        return [(VEHICLES, 0), (topics.gateway_command_down(self.config.id), 1)]
+
+    def take(self, fixes: list[GnssFix]) -> None:
+        """Take fixes that carry their arrival; they leave with the next `flush`."""
+        self._feed.put(fixes)
+        self.on_pending()
+
+    def flush(self) -> None:
+        """Send what waits to the RSUs that it concerns."""
+        self._send(self._feed.flush(self.clock.now_ns()))
+
+    def beat(self) -> None:
+        """Tell silent RSUs that we live; give up on drivers' answers that are overdue."""
+        now_ns = self.clock.now_ns()
+        self._send(self._feed.beat(now_ns))
+        self._tell(self._commands.overdue(now_ns))
+
+    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Take what the broker delivers: fixes of on-board units, commands."""
+        now_ns = self.clock.now_ns()
+        parts = topics.parse(topic)
+        if parts is None or retained:  # a retained fix or command is of another time
+            self.counts["message.stray"] += 1
+        elif parts.realm == "vehicle":
+            self._vehicle(parts.name, payload, now_ns)
+        else:
+            self._tell(self._commands.take(payload, now_ns))
+
+    def status(self, state: str, connection: int) -> Outgoing:
+        """Return birth, heartbeat or will."""
+        assert state in ("online", "offline"), "a gateway's states"
+        status = GatewayStatus(
+            state="online" if state == "online" else "offline",
+            epoch=self.epoch,
+            connection=connection,
+            terminals=self.server.n_terminals,
+            version=package_version("petroroad"),
+            clock_offset_ms=None,
+            counts=dict(sorted((self.counts + Counter(self.link_counts())).items())),
+            stamp_ns=self.clock.now_ns(),
+        )
+        return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)
+
+    def _vehicle(self, terminal: str, payload: bytes, now_ns: int) -> None:
+        """A faster on-board unit reports by MQTT, under its own name only."""
+        try:
+            fix = decode_fix(payload)
+        except msgspec.MsgspecError:  # an on-board unit's fault
+            self.counts["vehicle.malformed"] += 1
+            return
+        if fix.terminal != terminal:
+            self.counts["vehicle.other_terminal"] += 1
+        elif self.rules.refuse_unknown and terminal not in self.rules.known:
+            self.counts["terminal.refused"] += 1
+        else:
+            self.take([msgspec.structs.replace(fix, arrived_ns=now_ns)])
+
+    def _answered(self, terminal: str, seq: int, result: int) -> None:
+        self._tell(self._commands.answered(terminal, seq, result, self.clock.now_ns()))
+
+    def _send(self, downs: list[Down]) -> None:
+        for esn, down in downs:
+            if not self.publish(topics.gnss_down(esn), encode(down), qos=0):
+                self.counts["fix.unsent"] += len(down.fixes)
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            self.publish(topics.gateway_command_up(self.config.id), encode(outcome), qos=1)
+
+
+def gateway_config(site: Site) -> GatewayConfig:
+    """Return the site's `[gateway]`; ConfigError where it has none."""
+    if site.config.gateway is None:
+        raise ConfigError(site.where, "gateway", "the site has no [gateway]")
+    return site.config.gateway
+
+
+def _router(site: Site) -> Router:
+    try:
+        return router_of(site, load_map(site.map_text, site.frame))
+    except MapError as error:
+        raise ConfigError(site.config.site.map, "", str(error)) from error
+
+
+def _rules(site: Site, config: GatewayConfig) -> SessionRules:
+    """Codes to authenticate with are derived, so that a terminal's is good after a restart and at a standby.
+
+    They are the protocol's handshake, not a secret: anyone may register.
+    """
+
+    def code_of(terminal: str) -> str:
+        return hashlib.sha256(f"{site.config.site.name}/{terminal}".encode()).hexdigest()[:16]
+
+    return SessionRules(
+        code_of=code_of,
+        known=frozenset(vehicle.terminal for vehicle in site.vehicles),
+        refuse_unknown=not config.accept_unknown,
+    )
+
+
+def _nowhere(topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
+    return False
+
+
+def _ignore() -> None:
+    """Nobody waits."""

@@ -1,0 +1,101 @@
+"""The gateway as a process: listeners, link, timers and health around `Gateway`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from edge.clock import Clock
+from edge.config import ConfigError, Site, address_of
+from edge.link import Link, link_settings
+from roadside.gateway import Gateway
+
+BATCH_S = 0.004  # a fix waits at most this long for others; DESIGN allows 5 ms
+BEAT_S = 0.1
+STATUS_S = 2.0
+
+
+async def run(site: Site, clock: Clock) -> None:
+    """Serve until cancelled; ConfigError where a listener can't be opened, our own bug ends all."""
+    gateway = Gateway(site, clock)
+    link = Link(
+        link_settings(site.config.mqtt, f"gateway-{gateway.config.id}", site.where),
+        subscriptions=gateway.subscriptions,
+        on_message=gateway.on_message,
+        will=lambda connection: gateway.status("offline", connection),
+        birth=lambda connection: gateway.status("online", connection),
+    )
+    gateway.publish = link.publish
+    gateway.link_counts = lambda: link.counts
+    async with _listening(gateway, site.where), asyncio.TaskGroup() as tasks:
+        tasks.create_task(link.run(), name="gateway.link")
+        tasks.create_task(gateway.server.run(), name="gateway.terminals")
+        tasks.create_task(flushing(gateway), name="gateway.flush")
+        tasks.create_task(_beating(gateway), name="gateway.beat")
+        tasks.create_task(_reporting(gateway, link), name="gateway.status")
+        tasks.create_task(_until_bug(), name="gateway.bug")
+
+
+async def flushing(gateway: Gateway) -> None:
+    """Send each fix at most BATCH_S after it came, together with what came meanwhile."""
+    pending = asyncio.Event()
+    gateway.on_pending = pending.set
+    while True:
+        await pending.wait()
+        await asyncio.sleep(BATCH_S)
+        pending.clear()
+        gateway.flush()
+
+
+async def _beating(gateway: Gateway) -> None:
+    while True:
+        gateway.beat()
+        await asyncio.sleep(BEAT_S)
+
+
+async def _reporting(gateway: Gateway, link: Link) -> None:
+    while True:
+        await asyncio.sleep(STATUS_S)
+        status = gateway.status("online", link.connection)
+        link.publish(status.topic, status.payload, qos=status.qos, retain=status.retain)
+
+
+@asynccontextmanager
+async def _listening(gateway: Gateway, where: str) -> AsyncIterator[None]:
+    """Hold every listener of `[gateway]` open."""
+    servers: list[asyncio.Server] = []
+    try:
+        for i, url in enumerate(gateway.config.listeners):
+            servers.append(await _listen(gateway, url, f"gateway.listeners[{i}]", where))
+        yield
+    finally:
+        for server in servers:
+            server.close()
+
+
+async def _listen(gateway: Gateway, url: str, key: str, where: str) -> asyncio.Server:
+    if not url.startswith("jt808://"):
+        raise ConfigError(where, key, "must be jt808://HOST:PORT", url)
+    try:
+        return await gateway.server.listen(*address_of(url))
+    except OSError as error:
+        raise ConfigError(where, key, f"can't listen: {error}", url) from error
+
+
+async def _until_bug() -> None:
+    """Raise what escaped from a callback: asyncio alone would log it and go on half-broken."""
+    loop = asyncio.get_running_loop()
+    bug: asyncio.Future[None] = loop.create_future()
+
+    def escaped(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) or error is None:  # a peer's socket
+            return
+        if not bug.done():
+            bug.set_exception(error)
+
+    loop.set_exception_handler(escaped)
+    try:
+        await bug
+    finally:
+        loop.set_exception_handler(None)
