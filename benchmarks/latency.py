@@ -1,0 +1,136 @@
+"""Sensor datagram to MQTT subscriber through a real broker: 1 000 vehicles x 10 Hz.
+
+One RSU process with outbox and recording on disk, nats-server, and this process as radars and subscriber.
+A latency counts from when the deciding scan was due to be sent (late sending counts too) to when its
+violation was received. `--quick` ends within 50 s.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.latency_load import Load
+from benchmarks.latency_site import ESN, Addresses, write_site
+from edge import topics
+from edge.broker import start_broker
+from edge.children import ChildSpec, start, stop_all, until_ready
+from edge.config import address_of, load_site
+from edge.link import Link, link_settings
+from edge.wire import ViolationAck, decode_batch, encode
+from geofence.violation import decode as decode_violation
+from roadside.devices import radar_udp
+from sim.score import quantile
+
+WARM_UP_S, QUICK_S, WHOLE_S = 8.0, 25.0, 120.0
+PERIOD_NS = 100_000_000
+SAMPLES_MIN = 100
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """Receives violations, acknowledges them as a centre does, keeps one latency for each."""
+
+    link: Link | None = None
+    latencies_ms: list[float] = field(default_factory=list)
+    count_from_ns: int = 0
+    _seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Take one batch of the outbox."""
+        received_ns = time.time_ns()
+        batch = decode_batch(payload)
+        for item in batch.items:
+            if (batch.epoch, item.seq) in self._seen or item.violation is None:
+                continue  # a resend
+            self._seen.add((batch.epoch, item.seq))
+            stamps = decode_violation(item.violation).stamps
+            if stamps.by is None and stamps.measured_ns >= self.count_from_ns:
+                self.latencies_ms.append((received_ns - stamps.measured_ns) / 1e6)
+        ack = ViolationAck(centre="bench", epoch=batch.epoch, stored=tuple(item.seq for item in batch.items))
+        assert self.link is not None, "messages come through the link"
+        self.link.publish(topics.violation_ack(ESN), encode(ack))
+
+
+async def send_scans(addresses: Addresses, seconds: float) -> None:
+    """Send both radars' scans on schedule, half a period apart."""
+    load, out = Load(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    targets = {name: address_of(at) for name, at in zip("WE", addresses.radars, strict=True)}
+    begin_ns = (time.time_ns() // PERIOD_NS + 2) * PERIOD_NS
+    with out:
+        for i in range(int(seconds * 1e9 / PERIOD_NS)):
+            for phase_ns, name in ((0, "W"), (PERIOD_NS // 2, "E")):
+                due_ns = begin_ns + i * PERIOD_NS + phase_ns
+                payload = load.scan(name, i, (due_ns - begin_ns) / 1e9, due_ns)
+                frame = radar_udp.encode(payload)
+                await asyncio.sleep(max(0.0, (due_ns - time.time_ns()) / 1e9))
+                out.sendto(frame, targets[name])
+
+
+async def measure(seconds: float, folder: Path) -> list[float]:
+    """Return the latencies [ms] of all violations that a scan decided, after the warm-up."""
+    addresses = free_addresses()
+    site_path = write_site(folder, addresses)
+    broker = await start_broker("nats", folder, *address_of(addresses.broker))
+    argv = (sys.executable, "-m", "petroroad", "rsu", "--config", str(site_path), "--esn", ESN)
+    spec = ChildSpec(name=ESN, argv=(*argv, "--state", str(folder / "state")), log=folder / "rsu.log")
+    rsu = await start(spec)
+    subscriber = Subscriber()
+    subscriber.link = Link(
+        link_settings(load_site(site_path).config.mqtt, "bench"),
+        subscriptions=[(topics.violation_up(ESN), 1)],
+        on_message=subscriber.on_message,
+    )
+    listening = asyncio.create_task(subscriber.link.run(), name="bench.subscriber")
+    try:
+        await until_ready(rsu, addresses.health, 60.0)
+        subscriber.count_from_ns = time.time_ns() + int(WARM_UP_S * 1e9)
+        await send_scans(addresses, WARM_UP_S + seconds)
+        await asyncio.sleep(0.5)
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await stop_all([rsu, broker], 2.0)
+    return subscriber.latencies_ms
+
+
+def free_addresses() -> Addresses:
+    """Return four addresses that are free now."""
+    kinds = (socket.SOCK_STREAM, socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_DGRAM)
+    held = [socket.socket(socket.AF_INET, kind) for kind in kinds]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        broker, health, west, east = (f"127.0.0.1:{one.getsockname()[1]}" for one in held)
+    finally:
+        for one in held:
+            one.close()
+    return Addresses(broker=broker, health=health, radars=(west, east))
+
+
+def print_line(name: str, value: float | None, unit: str) -> None:
+    """Print one figure; no peer: no rival does the same work."""
+    line = {"name": name, "value": value, "unit": unit, "peer": None, "ratio": None}
+    sys.stdout.write(json.dumps(line) + "\n")
+
+
+def main() -> int:
+    """Print one JSON line per figure."""
+    with tempfile.TemporaryDirectory(prefix="petroroad-latency-") as folder:
+        seconds = QUICK_S if "--quick" in sys.argv[1:] else WHOLE_S
+        latencies_ms = asyncio.run(measure(seconds, Path(folder)))
+    if len(latencies_ms) < SAMPLES_MIN:
+        sys.stderr.write(f"latency: only {len(latencies_ms)} violations came\n")
+        return 1
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+        print_line(f"latency.{name}", quantile(latencies_ms, share), "ms")
+    print_line("latency.samples", len(latencies_ms), "violations")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
