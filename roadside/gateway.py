@@ -15,6 +15,7 @@ from edge import topics
 from edge.clock import NS, Clock
 from edge.config import ConfigError, Site
 from edge.link import Outgoing
+from edge.metrics import merged
 from edge.sections import GatewayConfig
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
@@ -95,10 +96,14 @@ class Gateway:
             terminals=self.server.n_terminals,
             version=package_version("petroroad"),
             clock_offset_ms=None,
-            counts=dict(sorted((self.counts + Counter(self.link_counts())).items())),
+            counts=self.all_counts(),
             stamp_ns=self.clock.now_ns(),
         )
         return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)
+
+    def all_counts(self) -> dict[str, int]:
+        """Return how often each thing happened since the start, the link's included."""
+        return merged(self.counts, self.link_counts())
 
     def _vehicle(self, terminal: str, payload: bytes, now_ns: int) -> None:
         """A faster on-board unit reports by MQTT, under its own name only."""

@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from edge import log
 from edge.clock import Clock
 from edge.config import ConfigError, Site, address_of
 from edge.link import Link, link_settings
+from edge.metrics import Health, Ready
 from roadside.gateway import Gateway
 
 BATCH_S = 0.004  # a fix waits at most this long for others; DESIGN allows 5 ms
 BEAT_S = 0.1
 STATUS_S = 2.0
+GOOD = frozenset(("fix.taken", "link.connected", "command.delivered"))  # counted, but nothing to log
 
 
 async def run(site: Site, clock: Clock) -> None:
@@ -27,12 +30,18 @@ async def run(site: Site, clock: Clock) -> None:
     )
     gateway.publish = link.publish
     gateway.link_counts = lambda: link.counts
+
+    def ready() -> Ready:
+        return link.connected, {"link": link.connected, "terminals": gateway.server.n_terminals}
+
+    health = Health(ready, gateway.all_counts, lambda: {"terminals": float(gateway.server.n_terminals)})
     async with _listening(gateway, site.where), asyncio.TaskGroup() as tasks:
         tasks.create_task(link.run(), name="gateway.link")
         tasks.create_task(gateway.server.run(), name="gateway.terminals")
         tasks.create_task(flushing(gateway), name="gateway.flush")
         tasks.create_task(_beating(gateway), name="gateway.beat")
         tasks.create_task(_reporting(gateway, link), name="gateway.status")
+        tasks.create_task(health.run(gateway.config.health), name="gateway.health")
         tasks.create_task(_until_bug(), name="gateway.bug")
 
 
@@ -54,8 +63,17 @@ async def _beating(gateway: Gateway) -> None:
 
 
 async def _reporting(gateway: Gateway, link: Link) -> None:
+    """Publish the heartbeat, and log what was counted since the last one."""
+    logger = log.setup(part="gateway", gateway=gateway.config.id)
+    logger.info("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
+    before: dict[str, int] = {}
     while True:
         await asyncio.sleep(STATUS_S)
+        counts = gateway.all_counts()
+        for reason in sorted(counts.keys() - GOOD):
+            if counts[reason] != before.get(reason, 0):
+                logger.warning("counted", reason=reason, total=counts[reason])
+        before = counts
         status = gateway.status("online", link.connection)
         link.publish(status.topic, status.payload, qos=status.qos, retain=status.retain)
 

@@ -1,6 +1,7 @@
 """The terminals' TCP server on real sockets: log in, limits, time-outs, garbage."""
 
 import asyncio
+import socket
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 
@@ -246,6 +247,9 @@ async def test_peer_that_never_reads_is_not_read_either_and_ends():
         truck = await site.truck().log_in(port)
         (connection,) = site.server.connections
         truck.reader._transport.pause_reading()
+        for transport in (truck.reader._transport, connection._transport):  # else megabytes fit in between
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         async with asyncio.timeout(WAIT_S):
             while connection._stuck_since_s is None:
                 truck.writer.write(truck.client.heartbeat() * 2_000)
