@@ -1,0 +1,234 @@
+/** What the centre serves (centre/API.md): its shapes, and fetching them. Times are decimal strings of nanoseconds. */
+
+export type Grade = "undecidable" | "notice" | "warning" | "violation";
+export const GRADES: readonly Grade[] = ["undecidable", "notice", "warning", "violation"];
+
+export interface Lane {
+  lane: string;
+  road: string;
+  index: number;
+  level: number;
+  allowed: string[];
+  speed_limit_mps: number | null;
+  direction: number;
+  from_m: number;
+  to_m: number;
+  offset_m: [number, number];
+  row: number | null;
+}
+
+export interface Row {
+  row: number;
+  direction: number;
+  index: number;
+  offset_m: [number, number];
+  hazmat: boolean;
+  allowed: string[];
+  speed_limit_mps: number | null;
+}
+
+export interface SitePlace {
+  kind: string;
+  role: string | null;
+  name: string;
+  name_en: string | null;
+  s_m: number;
+  to_m: number | null;
+  lon_deg: number;
+  lat_deg: number;
+  level: number;
+}
+
+export interface Radar {
+  id: string;
+  accepted: boolean;
+  lon_deg: number;
+  lat_deg: number;
+  heading_deg: number;
+  range_m_max: number;
+  fov_deg: number;
+  s_m: number | null;
+}
+
+export interface SiteRsu {
+  esn: string;
+  lon_deg: number;
+  lat_deg: number;
+  s_m: number | null;
+  stretch_m: [number, number] | null;
+  neighbours: string[];
+  radars: Radar[];
+}
+
+export interface SiteBody {
+  name: string;
+  synthetic: boolean;
+  origin: [number, number];
+  map_version: string;
+  rules_version: string;
+  length_m: number;
+  axis: { lon: number[]; lat: number[]; s_m: number[] } | null;
+  range_m: [number, number];
+  lanes: Lane[];
+  rows: Row[];
+  places: SitePlace[];
+  rsus: SiteRsu[];
+  gateway: string | null;
+  rules: Record<string, unknown>;
+}
+
+export interface Vehicle {
+  plate: string | null;
+  terminal: string | null;
+  hazmat_class: string | null;
+  un: string | null;
+  carrier: string | null;
+}
+
+export interface Episode {
+  id: string;
+  version: number;
+  hop: number;
+  phase: string;
+  grade: Grade;
+  grade_max: Grade;
+  rule: string;
+  vehicle: Vehicle | null;
+  identity_p: number | null;
+  track: string;
+  esn: string;
+  start_ns: string;
+  confirmed_ns: string | null;
+  end_ns: string | null;
+  lon_deg: number;
+  lat_deg: number;
+  lane: string | null;
+  zone: string | null;
+  s_m: number | null;
+  d_m: number | null;
+  sigma_d_m: number | null;
+  p_violation: number;
+  speed_mps: number;
+  limit_mps: number | null;
+  map_version: string;
+  rules_version: string;
+  stamps: { measured_ns: string; arrived_ns: string; by?: string | null };
+  reason: string | null;
+  late: boolean;
+  order: number;
+  open: boolean;
+  versions: number;
+  hops: string[];
+  detected_ns: string | null;
+  sent_ns: string | null;
+  received_ns: string | null;
+  committed_ns: string | null;
+  first_committed_ns: string | null;
+  latency_ms: number | null;
+}
+
+export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max"> {
+  evidence: Record<string, unknown>;
+}
+
+export interface EpisodeDetail {
+  episode: Episode;
+  versions: Version[];
+}
+
+export type RsuState = "online" | "offline" | "never";
+
+export interface Unjudged {
+  road: string;
+  from_m: number;
+  to_m: number;
+  reason: string;
+  since_ns: string | null;
+}
+
+export interface Rsu {
+  esn: string;
+  known: boolean;
+  stretch_m: [number, number] | null;
+  state: RsuState;
+  stale: boolean;
+  since_ns: string | null;
+  beat_ns: string | null;
+  beat_age_s: number | null;
+  epoch: number | null;
+  outbox_depth: number | null;
+  stored: number;
+  missing: number;
+  config: string | null;
+  map: string | null;
+  version: string | null;
+  clock_offset_ms: number | null;
+  sensors: Record<string, string>;
+  counts: Record<string, number>;
+  unjudged: Unjudged[];
+  latency: { p50_ms: number | null; p99_ms: number | null; n: number };
+}
+
+export interface Gateway {
+  id: string;
+  state: RsuState;
+  stale: boolean;
+  since_ns: string | null;
+  beat_ns: string | null;
+  beat_age_s: number | null;
+  counts: Record<string, number>;
+  clock_offset_ms: number | null;
+  version: string | null;
+}
+
+export interface Rsus {
+  now_ns: string;
+  rsus: Rsu[];
+  gateways: Gateway[];
+}
+
+export interface Summary {
+  now_ns: string;
+  cursor: number;
+  open: Record<Grade, number>;
+  total: number;
+  last_alarm_ns: string | null;
+  rsus: Record<string, number>;
+  gateways: Record<string, number>;
+  vehicles: number;
+  hazmat: number;
+  unjudged_m: number;
+  length_m: number;
+  latency: { p50_ms: number | null; p99_ms: number | null; n: number };
+  outbox_depth: number;
+  quarantined: number;
+  missing: number;
+}
+
+export async function get<T>(path: string): Promise<T> {
+  const answer = await fetch(path, { cache: "no-store" });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return (await answer.json()) as T;
+}
+
+interface Page {
+  cursor: number;
+  next: number | null;
+  items: Episode[];
+}
+
+const RECENT_MAX = 500;
+const PAGES_MAX = 20;
+
+/** All open episodes and the newest others, with the cursor that was read first: what comes twice is the same row. */
+export async function loadEpisodes(): Promise<{ cursor: number; items: Episode[] }> {
+  const recent = await get<Page>(`/api/violations?state=all&limit=${RECENT_MAX}`);
+  const items = [...recent.items];
+  let before = recent.next;
+  for (let i = 0; before !== null && i < PAGES_MAX; i++) {
+    const page: Page = await get<Page>(`/api/violations?state=open&limit=${RECENT_MAX}&before=${before}`);
+    items.push(...page.items);
+    before = page.next;
+  }
+  return { cursor: recent.cursor, items };
+}

@@ -1,0 +1,85 @@
+/** The selected episode: who, how far, how sure, its charts and its history. */
+
+import type { Episode, EpisodeDetail, Version } from "./api.ts";
+import { chartsSvg } from "./charts.ts";
+import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
+import { markSvg } from "./icons.ts";
+import { depthOf, lastedOf, set } from "./list.ts";
+import { isAlarm, rank } from "./order.ts";
+import { rowName } from "./strip.ts";
+import type { State } from "./state.ts";
+import { getLang, name, t } from "./words.ts";
+
+export function drawCard(el: HTMLElement, state: State): void {
+  const episode = state.chosen;
+  if (episode === null || state.site === null || state.link === "loading") {
+    const missing = state.selected !== null && state.details.get(state.selected) === "missing";
+    el.dataset["id"] = "";
+    set(el, `<div class="blank dim">${state.link === "loading" ? "…" : missing ? t("notFound") : state.follow !== null ? followed(state) : t("select")}</div>`);
+    return;
+  }
+  if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
+    el.dataset["id"] = episode.id;
+    set(el, '<div class="top"></div><div class="nums"></div><div class="plot" data-testid="charts"></div><div class="log"></div>');
+  }
+  set(el.querySelector(".top")!, topHtml(state, episode));
+  set(el.querySelector(".nums")!, numsHtml(state, episode));
+  const detail = state.details.get(episode.id);
+  const plot = el.querySelector<HTMLElement>(".plot")!;
+  if (detail === undefined || detail === "loading" || detail === "missing") {
+    set(plot, `<div class="blank dim">${t("loadingEvidence")}</div>`);
+    set(el.querySelector(".log")!, "");
+    return;
+  }
+  set(el.querySelector(".log")!, logHtml(episode, detail));
+  if (plot.clientWidth > 0 && plot.clientHeight > 60) set(plot, chartsSvg(state.site, detail, plot.clientWidth, plot.clientHeight));
+}
+
+function followed(state: State): string {
+  const { fleet } = state;
+  const slot = fleet === null || state.follow === null ? -1 : fleet.slot(state.follow);
+  if (fleet === null || slot < 0) return t("select");
+  return `<p><b>${escape(fleet.plate(slot) || t("unknown"))}</b></p>${station(fleet.s[slot])} · ${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m<br>${t("select")}`;
+}
+
+function topHtml(state: State, episode: Episode): string {
+  const { vehicle } = episode;
+  const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
+  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${t(!isAlarm(episode) ? "logged" : episode.open ? "open" : "ended")}</span>`;
+  const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
+  const un = vehicle === null ? "" : `<span class="un">${escape([vehicle.un ? `UN${vehicle.un}` : "", vehicle.carrier ?? ""].filter(Boolean).join(" · "))}<br><span class="dim">${escape(cls)}</span></span>`;
+  return `<div class="cardtop g-${episode.grade}">${markSvg(episode.grade, 9, episode.open)}<span class="gw">${name(episode.grade)} · ${escape(name(episode.rule))}</span>${chip}<span class="pl">${escape(plate)}</span>${un}</div>`;
+}
+
+function numsHtml(state: State, episode: Episode): string {
+  const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
+  const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
+  const where = lane === undefined ? (episode.zone ?? "—") : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
+  const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
+  const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
+  const list: [string, string][] = [
+    [t("excess"), withUnit(depthOf(state, episode))],
+    [t("lasted"), frozen + withUnit(lastedOf(state, episode))],
+    [t("probS"), episode.grade === "undecidable" ? "—" : probability(episode.p_violation)],
+    [t("speed") + limit, `${kmh(episode.speed_mps)}<small>km/h</small>`],
+    [t("sigma"), episode.sigma_d_m === null ? "—" : `${episode.sigma_d_m.toFixed(2)}<small>m</small>`],
+    [escape(where), station(episode.s_m)],
+  ];
+  return list.map(([key, value]) => `<div><div class="k">${key}</div><div class="x">${value}</div></div>`).join("");
+}
+
+/** What happened, from the versions: opened, grades risen, handed over, ended. */
+function logHtml(episode: Episode, detail: EpisodeDetail): string {
+  const lines: [string, string][] = [];
+  detail.versions.forEach((version, i) => {
+    const before: Version | undefined = detail.versions[i - 1];
+    const at = clock(ms(version.stamps.measured_ns), 1);
+    if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(version.rule === "lane_departure" ? "crossed" : "opened")]);
+    if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
+    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${before.esn} → ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
+    if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${version.reason}` : ""}`]);
+  });
+  const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
+  const link = `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}${episode.latency_ms === null ? "" : ` · ${t("arrivedToCommit")}`}</span>${episode.latency_ms === null ? "" : ` ${episode.latency_ms.toFixed(0)} ms`}`;
+  return [...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`, `<div>${link}</div>`].join("");
+}

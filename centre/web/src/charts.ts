@@ -1,0 +1,185 @@
+/** The selected episode's charts as one SVG: lateral position or speed, P(violation) in log-odds, latency budget. */
+
+import type { EpisodeDetail, Version } from "./api.ts";
+import { budget, history, logOdds } from "./evidence.ts";
+import type { History, Sample } from "./evidence.ts";
+import { clock, ms } from "./format.ts";
+import { rank } from "./order.ts";
+import type { Site } from "./site.ts";
+import { getLang, t } from "./words.ts";
+
+const LATENCY_LIMIT_MS = 100;
+type Point = readonly [number, number];
+const line = (x1: number, y1: number, x2: number, y2: number, style: string, more = ""): string => `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${style}" ${more}/>`;
+const rect = (x: number, y: number, w: number, h: number, more: string): string => `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(0, w).toFixed(1)}" height="${Math.max(0, h).toFixed(1)}" ${more}/>`;
+const text = (x: number, y: number, value: string, style = "", more = ""): string => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${style}" ${more}>${value}</text>`;
+const points = (list: readonly Point[]): string => list.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
+const poly = (list: readonly Point[], style: string, more = ""): string => (list.length < 2 ? "" : `<polyline points="${points(list)}" class="${style}" ${more}/>`);
+const area = (list: readonly Point[], style: string, more = ""): string => (list.length < 3 ? "" : `<polygon points="${points(list)}" class="${style}" ${more}/>`);
+
+interface Frame {
+  w: number;
+  left: number;
+  right: number;
+  x: (tMs: number) => number;
+  top: number;
+  upperH: number;
+  lowerTop: number;
+  lowerH: number;
+}
+
+/** The version that decided: the first at the highest grade. */
+export function deciding(detail: EpisodeDetail): Version | null {
+  const best = Math.max(...detail.versions.map((x) => rank(x.grade)));
+  return detail.versions.find((x) => rank(x.grade) === best) ?? null;
+}
+
+export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: number): string {
+  const data = history(site, detail);
+  const left = getLang() === "en" ? 52 : 46;
+  const right = w - (getLang() === "en" ? 98 : 92);
+  const lowerH = Math.max(40, Math.min(84, h * 0.2));
+  const upperH = Math.max(40, h - 40 - lowerH - 22 - 26);
+  const x = (tMs: number): number => left + ((tMs - data.fromMs) / (data.toMs - data.fromMs || 1)) * (right - left);
+  const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
+  const speed = ["overspeed", "too_slow", "illegal_stop"].includes(detail.episode.rule) || Number.isNaN(data.halfLaneM);
+  const body = [
+    '<defs><pattern id="over" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
+    speed ? speedChart(f, data, detail) : lateralChart(f, data, detail),
+    probabilityChart(f, data, detail),
+    timeAxis(f, data),
+    instants(f, data, detail),
+    latencyBar(f, detail, h),
+  ].join("");
+  return `<svg class="g-${detail.episode.grade_max}" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}" role="img" aria-label="${t("excess")}, ${t("pv")}, ${t("latency")}">${body}</svg>`;
+}
+
+function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
+  const known = data.samples.filter((s) => !Number.isNaN(s.y));
+  const deepest = known.reduce((best, s) => (Math.abs(s.y) > Math.abs(best) ? s.y : best), 0);
+  const side = deepest < 0 ? -1 : 1; // the edge that leaves is drawn on top
+  const edge = (s: Sample): number => side * s.y + data.halfWidthM;
+  const half = data.halfLaneM;
+  const low = Math.min(-1.6, ...known.map((s) => side * s.y - 0.3));
+  const high = Math.max(half + 1.5, ...known.map((s) => edge(s) + (s.sigma || 0) + 0.2));
+  const y = (m: number): number => f.top + ((high - m) / (high - low)) * f.upperH;
+  const clip = `clip-path="inset(0)"`;
+  const band = (a: (s: Sample) => number, b: (s: Sample) => number): Point[] => [...known.map((s): Point => [f.x(s.tMs), y(a(s))]), ...known.map((s): Point => [f.x(s.tMs), y(b(s))]).reverse()];
+  let out = rect(f.left, f.top, f.right - f.left, y(half) - f.top, 'fill="var(--road)"') + rect(f.left, y(half), f.right - f.left, f.top + f.upperH - y(half), 'fill="var(--haz)"');
+  out += area(band(edge, (s) => Math.max(low, side * s.y - data.halfWidthM)), "", 'fill="var(--veh)" opacity=".28"');
+  if (detail.episode.grade_max !== "undecidable") out += area(band((s) => Math.max(half, edge(s)), () => half), "", detail.episode.grade_max === "violation" ? 'fill="url(#over)"' : 'fill="var(--c)" opacity=".45"');
+  const sure = known.filter((s) => !Number.isNaN(s.sigma));
+  out += area([...sure.map((s): Point => [f.x(s.tMs), y(Math.min(high, edge(s) + s.sigma))]), ...sure.map((s): Point => [f.x(s.tMs), y(Math.max(low, edge(s) - s.sigma))]).reverse()], "sg");
+  out += poly(known.map((s): Point => [f.x(s.tMs), y(edge(s))]), "tail");
+  out += poly(known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" style="stroke:var(--tx2)"');
+  out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"') + line(f.left, y(0), f.right, y(0), "axl");
+  for (const m of [0.3, 1]) if (half + m < high) out += line(f.left, y(half + m), f.right, y(half + m), "ln", 'stroke-dasharray="2 4"') + text(f.left + 4, y(half + m) - 3, `+${m.toFixed(1)}`, "q");
+  out += text(f.left - 5, y(half) + 4, "0", "e b") + text(f.left - 5, y(0) + 4, t("mid"), "e q") + text(f.left - 5, f.top - 3, "m", "e q");
+  const newest = known.at(-1);
+  const labels: [number, string, string][] = [[y(half), t("laneLine"), ""]];
+  if (newest !== undefined) labels.push([y(edge(newest)), t(side > 0 ? "leftEdge" : "rightEdge"), "b"], [y(side * newest.y), t("centre"), ""]);
+  return out + spread(labels, f.right + 5, f.top + f.upperH);
+}
+
+/** Labels beside the plot, pushed apart so that none hides another. */
+function spread(labels: [number, string, string][], x: number, bottom: number): string {
+  labels.sort((a, b) => a[0] - b[0]);
+  for (let i = 1; i < labels.length; i++) labels[i]![0] = Math.max(labels[i]![0], labels[i - 1]![0] + 14);
+  return labels.map(([y, word, style]) => text(x, Math.min(bottom, y) + 4, word, style)).join("");
+}
+
+function speedChart(f: Frame, data: History, detail: EpisodeDetail): string {
+  const known = data.samples.filter((s) => !Number.isNaN(s.speed));
+  const limit = detail.episode.limit_mps;
+  const high = Math.max(5, (limit ?? 0) * 1.25, ...known.map((s) => s.speed * 1.15)) * 3.6;
+  const y = (kmh: number): number => f.top + (1 - kmh / high) * f.upperH;
+  const path = known.map((s): Point => [f.x(s.tMs), y(s.speed * 3.6)]);
+  let out = rect(f.left, f.top, f.right - f.left, f.upperH, 'fill="var(--road)"');
+  const step = high > 90 ? 30 : high > 30 ? 20 : 5;
+  for (let v = 0; v <= high; v += step) out += line(f.left, y(v), f.right, y(v), "axl") + text(f.left - 5, y(v) + 4, String(v), "e q");
+  if (limit !== null) {
+    const over = known.map((s): Point => [f.x(s.tMs), Math.min(y(limit * 3.6), y(s.speed * 3.6))]);
+    if (over.length > 1) out += area([...over, [over.at(-1)![0], y(limit * 3.6)], [over[0]![0], y(limit * 3.6)]], "", 'fill="var(--c)" opacity=".45"');
+    out += line(f.left, y(limit * 3.6), f.right, y(limit * 3.6), "sl", 'stroke-width="2"');
+  }
+  out += poly(path, "tail") + path.map(([px, py]) => (path.length < 4 ? `<circle cx="${px}" cy="${py}" r="2.5" fill="var(--truck)"/>` : "")).join("") + text(f.left - 5, f.top - 3, "km/h", "e q");
+  const labels: [number, string, string][] = [];
+  if (limit !== null) labels.push([y(limit * 3.6), `${t("limitLine")} ${(limit * 3.6).toFixed(0)}`, ""]);
+  if (known.length > 0) labels.push([y(known.at(-1)!.speed * 3.6), t("speedLine"), "b"]);
+  return out + spread(labels, f.right + 5, f.top + f.upperH);
+}
+
+const ODDS_LOW = -7;
+const ODDS_HIGH = 9.6;
+
+function probabilityChart(f: Frame, data: History, detail: EpisodeDetail): string {
+  const y = (p: number): number => f.lowerTop + f.lowerH - ((Math.max(ODDS_LOW, Math.min(ODDS_HIGH, logOdds(p))) - ODDS_LOW) / (ODDS_HIGH - ODDS_LOW)) * f.lowerH;
+  let out = rect(f.left, f.lowerTop, f.right - f.left, f.lowerH, 'fill="var(--road)"');
+  const ticks: [number, string][] = f.lowerH > 60 ? [[0.01, "0.01"], [0.5, "0.5"], [0.99, "0.99"], [0.9999, ".9999"]] : [[0.01, "0.01"], [0.99, "0.99"]];
+  for (const [p, word] of ticks) out += line(f.left, y(p), f.right, y(p), "axl") + text(f.left - 5, y(p) + 4, word, "e q");
+  const known = data.samples.filter((s) => !Number.isNaN(s.p));
+  if (detail.episode.grade_max === "undecidable" || known.length === 0) {
+    out += text((f.left + f.right) / 2, f.lowerTop + f.lowerH / 2 + 4, detail.episode.grade_max === "undecidable" ? t("undecidable") : t("noEvidence"), "lab b m");
+  } else {
+    out += poly(known.map((s): Point => [f.x(s.tMs), y(s.p)]), "tail");
+    if (known.length < 40) out += known.map((s) => `<circle cx="${f.x(s.tMs).toFixed(1)}" cy="${y(s.p).toFixed(1)}" r="2" fill="var(--truck)"/>`).join("");
+    const decided = deciding(detail);
+    if (decided !== null) {
+      const at = ms(decided.stamps.measured_ns);
+      if (at >= data.fromMs) out += `<circle cx="${f.x(at).toFixed(1)}" cy="${y(decided.p_violation).toFixed(1)}" r="4" fill="var(--c)"/>`;
+    }
+  }
+  return out + text(f.right + 5, f.lowerTop + f.lowerH - 4, t("pv"), "b");
+}
+
+function timeAxis(f: Frame, data: History): string {
+  const bottom = f.lowerTop + f.lowerH;
+  const seconds = (data.toMs - data.fromMs) / 1_000;
+  const step = seconds > 30 ? 10 : seconds > 12 ? 5 : seconds > 5 ? 2 : 1;
+  let out = "";
+  for (let s = 0; s <= seconds; s += step) {
+    const x = f.x(data.toMs - s * 1_000);
+    out += line(x, bottom, x, bottom + 4, "ax") + text(x, bottom + 15, s === 0 ? clock(data.toMs) : `-${s} s`, s === 0 ? "m" : "m q");
+  }
+  return out;
+}
+
+/** When it began, when it was decided, when another RSU took it over. */
+function instants(f: Frame, data: History, detail: EpisodeDetail): string {
+  const bottom = f.lowerTop + f.lowerH;
+  const mark = (at: number, word: string, left: boolean): string => (at < data.fromMs || at > data.toMs ? "" : line(f.x(at), f.top, f.x(at), bottom, "ln", 'stroke-dasharray="1 3"') + text(f.x(at) + (left ? -4 : 4), f.top - 3, word, left ? "e" : ""));
+  const start = ms(detail.episode.start_ns);
+  let out = mark(start, t(detail.episode.rule === "lane_departure" ? "crossed" : "started"), f.x(start) > f.left + 60);
+  detail.versions.forEach((version, i) => {
+    const before = detail.versions[i - 1];
+    if (before !== undefined && version.hop > before.hop) out += mark(ms(version.stamps.measured_ns), t("handover"), false);
+  });
+  const decided = deciding(detail);
+  if (decided !== null) {
+    const at = ms(decided.stamps.measured_ns);
+    if (at >= data.fromMs && at <= data.toMs) {
+      const left = f.x(at) > f.left + 130;
+      out += line(f.x(at), f.top, f.x(at), bottom, "", 'style="stroke:var(--c)" stroke-width="2"') + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, `${t("decided")} ${clock(at, 1)}`, `lab b${left ? " e" : ""}`);
+    }
+  }
+  return out;
+}
+
+function latencyBar(f: Frame, detail: EpisodeDetail, h: number): string {
+  const y = h - 15;
+  const decided = deciding(detail);
+  const found = decided === null ? null : budget(decided);
+  let out = text(12, y - 6, t("latency"), "b");
+  if (found === null) return out + text(getLang() === "en" ? 66 : f.left, y - 6, decided?.stamps.by != null ? t("byTick") : "—", "q");
+  const full = Math.max(120, found.totalMs * 1.1);
+  const x = (v: number): number => f.left + (v / full) * (f.right - f.left);
+  let at = 0;
+  found.parts.forEach((part, i) => {
+    out += rect(x(at) + 0.5, y, x(at + part.ms) - x(at) - 1, 9, `fill="var(--veh)" opacity="${[1, 0.55, 0.85][i]}"`);
+    at += part.ms;
+  });
+  const parts = found.parts.map((p) => `${t(p.word)} <tspan class="b">${p.ms < 10 ? p.ms.toFixed(1) : p.ms.toFixed(0)}</tspan>`).join("\u3000");
+  const slow = found.totalMs > LATENCY_LIMIT_MS ? ' style="fill:var(--w)"' : "";
+  return out + text(getLang() === "en" ? 66 : f.left, y - 6, parts) + line(x(LATENCY_LIMIT_MS), y - 3, x(LATENCY_LIMIT_MS), y + 12, "sl", 'stroke-width="2"')
+    + text(f.right + 5, y + 9, `${t("limit")} ${LATENCY_LIMIT_MS} ms`) + text(f.right + 5, y - 6, `${slow ? "▲ " : ""}${t("total")} ${found.totalMs.toFixed(0)} ms`, "b", slow);
+}

@@ -1,0 +1,329 @@
+/** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
+
+import type { Episode, Row } from "./api.ts";
+import { begin, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import type { Ctx } from "./draw.ts";
+import { clock, ms, shortPlate, station } from "./format.ts";
+import { isAlarm } from "./order.ts";
+import { paint } from "./painter.ts";
+import type { Lens } from "./painter.ts";
+import { excess, lateral } from "./site.ts";
+import type { Hatch, Site } from "./site.ts";
+import { HAZMAT } from "./snapshot.ts";
+import { WINDOW_M } from "./state.ts";
+import type { State } from "./state.ts";
+import { carriageways, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
+import { name, reason, t } from "./words.ts";
+
+const SHOULDER_M = 1.5;
+
+interface Frame {
+  w: number;
+  h: number;
+  perMetre: number;
+  from: number;
+  to: number;
+  x: (s: number) => number;
+  y: (u: number) => number;
+  top: number;
+  bottom: number;
+  left: number;
+  right: number;
+}
+
+let last: Frame | null = null;
+
+function lay(site: Site, w: number, from: number): Frame {
+  const perMetre = wide() ? 7.6 : 5.2;
+  const left = leftMargin();
+  const right = w - RIGHT_MARGIN;
+  const high = (site.rows[0]?.offset_m[1] ?? 4) + SHOULDER_M;
+  const low = (site.rows.at(-1)?.offset_m[0] ?? -4) - SHOULDER_M;
+  const top = 22;
+  const bottom = top + (high - low) * perMetre;
+  const to = from + Math.min(WINDOW_M, site.to - site.from);
+  return {
+    w, h: bottom + 6 + 18 + 5 + 14, perMetre, from, to, left, right, top, bottom,
+    x: (s) => left + ((s - from) / (to - from)) * (right - left),
+    y: (u) => top + (high - u) * perMetre,
+  };
+}
+
+export function detailHeight(site: Site | null): number {
+  return site === null ? 200 : lay(site, 1_000, site.from).h;
+}
+
+/** Hazmat trucks in view, for the heading. */
+export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
+  const { site, fleet } = state;
+  const w = canvas.parentElement!.clientWidth;
+  const ctx = begin(canvas, w, detailHeight(site));
+  if (ctx === null || site === null) return 0;
+  const f = lay(site, w, state.windowFrom);
+  last = f;
+  const hollow = state.link === "disconnected";
+  drawRoad(ctx, f, site);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(f.left, 0, f.right - f.left, f.h);
+  ctx.clip();
+  if (state.link !== "loading") for (const x of state.hatches) drawHatch(ctx, f, x);
+  drawPlaces(ctx, f, site);
+  let trucks = 0;
+  if (fleet !== null && state.steps.has("vehicles")) {
+    if (!hollow) drawTails(ctx, f, state);
+    paint(ctx, fleet, lens(state, f), { kind: "box", vectorS: 4, sigma: true, hollow });
+    trucks = drawLabels(ctx, f, state, site);
+  } else text(ctx, (f.left + f.right) / 2, (f.top + f.bottom) / 2 + 5, t("waitVehicles"), { bold: true, sizePx: 14, colour: colours().tx, align: "center", halo: colours().bg });
+  if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x);
+  ctx.restore();
+  drawRsus(ctx, f, state, site);
+  if (hollow) text(ctx, f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`, { bold: true, sizePx: 14, colour: colours().tx, halo: colours().bg });
+  return trucks;
+}
+
+function lens(state: State, f: Frame): Lens {
+  const fleet = state.fleet!;
+  const perX = f.x(f.from + 1) - f.x(f.from);
+  return (slot, out) => {
+    const s = fleet.s[slot]!;
+    if (!(s >= f.from - 60 && s <= f.to + 60) || Number.isNaN(fleet.u[slot]!)) return false;
+    out[0] = f.x(s);
+    out[1] = f.y(fleet.u[slot]!);
+    out[2] = fleet.way[slot]! * perX;
+    out[3] = 0;
+    out[4] = 0;
+    out[5] = -fleet.way[slot]! * f.perMetre;
+    return true;
+  };
+}
+
+function drawRoad(ctx: Ctx, f: Frame, site: Site): void {
+  const c = colours();
+  const wid = f.right - f.left;
+  for (const rows of carriageways(site.rows)) {
+    const [high, low] = [rows[0]!.offset_m[1], rows.at(-1)!.offset_m[0]];
+    const outer = rows[0] === site.rows[0] ? SHOULDER_M : 0;
+    const inner = rows.at(-1) === site.rows.at(-1) ? SHOULDER_M : 0;
+    rect(ctx, f.left, f.y(high + outer), wid, (high - low + outer + inner) * f.perMetre, c.road);
+    rows.forEach((row, i) => {
+      if (row.hazmat) rect(ctx, f.left, f.y(row.offset_m[1]), wid, (row.offset_m[1] - row.offset_m[0]) * f.perMetre, c.haz);
+      const next: Row | undefined = rows[i + 1];
+      if (next === undefined) return;
+      const solid = row.hazmat || next.hazmat;
+      line(ctx, f.left, f.y(row.offset_m[0]), f.right, f.y(row.offset_m[0]), solid ? c.solid : c.lane, solid ? 1.6 : 1, solid ? [] : [8, 12]);
+    });
+    for (const u of [high, low]) line(ctx, f.left, f.y(u), f.right, f.y(u), c.solid, 1.2);
+    for (const row of rows) {
+      text(ctx, f.left - 6, f.y((row.offset_m[0] + row.offset_m[1]) / 2) + 4, rowName(row), { align: "right", bold: row.hazmat, colour: row.hazmat ? c.tx : c.tx2 });
+    }
+  }
+  drawMedian(ctx, f, site);
+  line(ctx, f.left, 18, f.right, 18, c.line2);
+  for (let s = Math.ceil(f.from / 100) * 100; s <= f.to; s += 100) {
+    const isNamed = s % 500 === 0;
+    line(ctx, f.x(s), isNamed ? 13 : 15, f.x(s), 18, c.line2);
+    if (!isNamed) continue;
+    line(ctx, f.x(s), 18, f.x(s), f.bottom, c.line);
+    text(ctx, f.x(s), 11, station(s), { align: s === f.from ? "left" : s === f.to ? "right" : "center" });
+  }
+}
+
+/** Directions beside the median, and the lateral scale. */
+function drawMedian(ctx: Ctx, f: Frame, site: Site): void {
+  const c = colours();
+  const groups = carriageways(site.rows);
+  const [upper, lower] = [groups[0]?.at(-1), groups[1]?.[0]];
+  const y = upper !== undefined && lower !== undefined ? f.y((upper.offset_m[0] + lower.offset_m[1]) / 2) : f.bottom + 12;
+  if (groups.some((rows) => rows[0]!.direction < 0)) text(ctx, f.left - 6, y - 2.5, t("nbArrow"), { align: "right", colour: c.tx3 });
+  if (groups.some((rows) => rows[0]!.direction > 0)) text(ctx, f.left - 6, y + 10.5, t("sbArrow"), { align: "right", colour: c.tx3 });
+  const row = lower ?? site.rows[0];
+  if (row === undefined) return;
+  const [y0, y1] = [f.y(row.offset_m[1]), f.y(row.offset_m[0])];
+  line(ctx, 5, y0 + 0.5, 5, y1 - 0.5, c.line2);
+  for (const yy of [y0 + 0.5, y1 - 0.5]) line(ctx, 2, yy, 8, yy, c.line2);
+  const width = (row.offset_m[1] - row.offset_m[0]).toFixed(2);
+  text(ctx, 9, (y0 + y1) / 2 + 4, wide() ? `${width} m` : width, { colour: c.tx3 });
+}
+
+function drawHatch(ctx: Ctx, f: Frame, x: Hatch): void {
+  if (x.to <= f.from || x.from >= f.to) return;
+  const [x0, x1] = [Math.max(f.left - 2, f.x(x.from)), Math.min(f.right + 2, f.x(x.to))];
+  const y0 = Math.max(f.top, f.y(x.high + SHOULDER_M));
+  hatch(ctx, x0, y0, x1 - x0, Math.min(f.bottom, f.y(x.low - SHOULDER_M)) - y0);
+}
+
+function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch): void {
+  if (x.to <= f.from || x.from >= f.to) return;
+  const c = colours();
+  const [x0, x1] = [Math.max(f.left, f.x(x.from)), Math.min(f.right, f.x(x.to))];
+  const lines = [t("notJudged"), x.reason === "offline" || x.reason === "never" ? `${x.esn ? `${x.esn} ` : "RSU "}${name(x.reason)}` : reason(x.reason)];
+  const since = ms(x.sinceNs);
+  if (Number.isFinite(since) && x.reason !== "never") lines.push(`${t("since")} ${clock(since)}`);
+  const inside = state.fleet === null ? 0 : countIn(state, x);
+  if (x.reason === "offline" && inside > 0) lines.push(`${inside} ?`);
+  const rows = site.rows.filter((row) => !row.hazmat && row.offset_m[1] <= x.high + 0.1 && row.offset_m[0] >= x.low - 0.1);
+  rows.slice(0, lines.length).forEach((row, i) => {
+    const y = f.y((row.offset_m[0] + row.offset_m[1]) / 2) + 4;
+    const fits = textWidth(ctx, lines[i]!, i === 0) < x1 - x0 - 4;
+    if (fits) text(ctx, (x0 + x1) / 2, y, lines[i]!, { align: "center", bold: i === 0, colour: c.tx, halo: c.bg });
+    else if (i === 0 && x1 - x0 > 10) text(ctx, (x0 + x1) / 2, y, "?", { align: "center", bold: true, colour: c.tx, halo: c.bg });
+  });
+}
+
+function countIn(state: State, x: Hatch): number {
+  const fleet = state.fleet!;
+  let n = 0;
+  for (let i = 0; i < fleet.nLive; i++) {
+    const s = fleet.s[fleet.live[i]!]!;
+    if (s >= x.from && s < x.to) n++;
+  }
+  return n;
+}
+
+function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
+  const c = colours();
+  const groups = carriageways(site.rows);
+  const y = groups.length > 1 ? f.y((groups[0]!.at(-1)!.offset_m[0] + groups[1]![0]!.offset_m[1]) / 2) : f.top + 8;
+  const room = new Room();
+  for (const place of site.body.places) {
+    const to = place.to_m ?? place.s_m;
+    if (to < f.from || place.s_m > f.to) continue;
+    const at = (f.x(place.s_m) + f.x(to)) / 2;
+    const width = textWidth(ctx, placeName(place));
+    if (!room.take(at - width / 2, at + width / 2, 6)) continue;
+    if (to > place.s_m) {
+      line(ctx, f.x(place.s_m), y, f.x(to), y, c.line2);
+      for (const s of [place.s_m, to]) line(ctx, f.x(s), y - 4, f.x(s), y + 4, c.line2);
+    }
+    text(ctx, at, y + 4, placeName(place), { align: "center", halo: c.bg });
+  }
+}
+
+/** Thirty seconds of where the trucks with an alarm and the chosen one went. */
+function drawTails(ctx: Ctx, f: Frame, state: State): void {
+  const fleet = state.fleet!;
+  for (const slot of marked(state).keys()) {
+    const [from, to] = fleet.tail(slot);
+    ctx.beginPath();
+    for (let i = from; i < to; i++) ctx.lineTo(f.x(fleet.tailS[i]!), f.y(fleet.tailU[i]!));
+    ctx.lineTo(f.x(fleet.s[slot]!), f.y(fleet.u[slot]!));
+    ctx.strokeStyle = colours().truck;
+    ctx.lineWidth = 1.5;
+    ctx.stroke();
+  }
+}
+
+/** Slots of vehicles with an open episode (the highest), and the followed one (null). */
+function marked(state: State): Map<number, Episode | null> {
+  const fleet = state.fleet!;
+  const out = new Map<number, Episode | null>();
+  if (state.follow !== null && fleet.slot(state.follow) >= 0) out.set(fleet.slot(state.follow), null);
+  for (const episode of [...state.episodes.values()].sort((a, b) => a.order - b.order)) {
+    if (!episode.open || (!isAlarm(episode) && episode.id !== state.selected)) continue;
+    const slot = slotOf(state, episode);
+    if (slot >= 0) out.set(slot, episode);
+  }
+  return out;
+}
+
+/** The vehicle of an episode on the road now; -1 where it is not seen. */
+export function slotOf(state: State, episode: Episode): number {
+  const { fleet } = state;
+  if (fleet === null) return -1;
+  const slot = fleet.slot(BigInt(episode.track));
+  if (slot >= 0) return slot;
+  const plate = episode.vehicle?.plate ?? episode.vehicle?.terminal;
+  return plate ? fleet.findPlate(plate) : -1;
+}
+
+function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
+  const fleet = state.fleet!;
+  const c = colours();
+  const special = marked(state);
+  const rooms = new Map<number, Room>();
+  const room = (y: number): Room => rooms.get(Math.round(y / 10)) ?? rooms.set(Math.round(y / 10), new Room()).get(Math.round(y / 10))!;
+  for (const [slot, episode] of special) drawMarked(ctx, f, state, site, slot, episode, room);
+  let trucks = 0;
+  for (let i = 0; i < fleet.nLive; i++) {
+    const slot = fleet.live[i]!;
+    const [x, u] = [f.x(fleet.s[slot]!), fleet.u[slot]!];
+    if (fleet.kind[slot] !== HAZMAT || !(x >= f.left && x <= f.right) || Number.isNaN(u)) continue;
+    trucks++;
+    const plate = shortPlate(fleet.plate(slot));
+    if (special.has(slot) || plate === "") continue;
+    const y = f.y(u);
+    const width = textWidth(ctx, plate);
+    const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
+    if (x0 < f.left || x0 + width > f.right || !room(y).take(x0, x0 + width)) continue;
+    text(ctx, x0, y + 4, plate, { halo: c.haz });
+  }
+  // episodes whose vehicle is not seen (dark ones at places, silent RSUs) still have their mark
+  for (const episode of state.episodes.values()) {
+    if (!episode.open || !isAlarm(episode) || episode.s_m === null || special.has(slotOf(state, episode))) continue;
+    const u = lateral(site, episode.lane, episode.d_m);
+    if (!Number.isNaN(u)) mark(ctx, episode.grade, f.x(episode.s_m), f.y(u), 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
+  }
+  return trucks;
+}
+
+function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, episode: Episode | null, room: (y: number) => Room): void {
+  const fleet = state.fleet!;
+  const c = colours();
+  const [x, y] = [f.x(fleet.s[slot]!), f.y(fleet.u[slot]!)];
+  if (!(x > f.left - 20 && x < f.right + 20)) return;
+  const half = 1.25 * f.perMetre;
+  const chosen = episode !== null && episode.id === state.selected;
+  if (chosen || fleet.track[slot] === state.follow) brackets(ctx, x - 9, y - half - 4, 18, 2 * half + 8);
+  const my = Math.max(24, y - half - 10);
+  if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
+  const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
+  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? excess(site, episode.lane, episode.d_m) : NaN;
+  const depth = out > 0 ? `${out.toFixed(2)} m` : "";
+  const width = textWidth(ctx, plate, true);
+  const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);
+  const x0 = x + 12 + total > f.right ? x - 12 - total : x + 12;
+  room(my).take(x0, x0 + total);
+  text(ctx, x0, my + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
+  if (depth && episode !== null) text(ctx, x0 + width + 10, my + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
+}
+
+function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
+  const c = colours();
+  const y = f.bottom + 6;
+  for (const rsu of site.body.rsus) {
+    if (rsu.stretch_m === null || rsu.stretch_m[1] <= f.from || rsu.stretch_m[0] >= f.to) continue;
+    const [x0, x1] = [Math.max(f.left, f.x(rsu.stretch_m[0])) + 1, Math.min(f.right, f.x(rsu.stretch_m[1])) - 1];
+    const now = state.rsus.get(rsu.esn);
+    const kind = state.link === "loading" ? "never" : (now?.state ?? "never");
+    if (kind === "online") rect(ctx, x0, y, x1 - x0, 18, c.road);
+    frame(ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1, kind === "never" ? [2, 3] : []);
+    const p99 = now?.latency.p99_ms;
+    const stale = state.late.esns.includes(rsu.esn) ? ` · ${t("dataOld", { t: `${state.late.ageS.toFixed(1)} s` })}` : "";
+    const long = `${rsu.esn} ${state.link === "loading" ? "…" : name(kind)}${kind === "online" && p99 != null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
+    const label = `${kind === "offline" ? "✕ " : ""}${textWidth(ctx, long) < x1 - x0 - 12 ? long : rsu.esn}`;
+    if (textWidth(ctx, label) < x1 - x0 - 6) text(ctx, (x0 + x1) / 2, y + 13, label, { align: "center" });
+    if (rsu.s_m !== null && rsu.s_m > f.from && rsu.s_m < f.to) line(ctx, f.x(rsu.s_m), y - 4, f.x(rsu.s_m), y, c.line2, 2);
+  }
+  if (state.link !== "loading") {
+    for (const [a, b] of state.covers) {
+      if (b > f.from && a < f.to) rect(ctx, Math.max(f.left, f.x(a)), y + 23, Math.min(f.right, f.x(b)) - Math.max(f.left, f.x(a)), 6, c.tx2);
+    }
+  }
+  text(ctx, f.left - 6, y + 13, "RSU", { align: "right", colour: c.tx3 });
+  text(ctx, f.left - 6, y + 31, t("radar"), { align: "right", colour: c.tx3 });
+}
+
+/** The vehicle under a pointer in the detail strip; -1 for none. */
+export function detailPick(state: State, xPx: number, yPx: number): number {
+  const { fleet } = state;
+  if (last === null || fleet === null) return -1;
+  let best = -1;
+  let bestPx = 14;
+  for (let i = 0; i < fleet.nLive; i++) {
+    const slot = fleet.live[i]!;
+    const far = Math.hypot(last.x(fleet.s[slot]!) - xPx, last.y(fleet.u[slot]!) - yPx);
+    if (far < bestPx) [best, bestPx] = [slot, far];
+  }
+  return best;
+}

@@ -1,0 +1,188 @@
+/** Drawing on canvas: the theme's colours, marks of the grades, labels that give way, hatch. */
+
+import type { Grade } from "./api.ts";
+
+export type Ctx = CanvasRenderingContext2D;
+
+export const FONT = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC","Segoe UI",sans-serif';
+
+const TOKENS = [
+  "bg", "raise", "line", "line2", "tx", "tx2", "tx3", "road", "haz", "lane", "solid", "veh", "truck", "sel", "focus",
+  "v", "w", "n", "u", "on", "wf", "onw",
+] as const;
+export type Palette = Readonly<Record<(typeof TOKENS)[number], string>>;
+
+let palette: Palette;
+let hatchPattern: CanvasPattern | null = null;
+
+/** Read the theme's tokens from the style sheet; call after each change of theme. */
+export function readPalette(): Palette {
+  const style = getComputedStyle(document.documentElement);
+  palette = Object.fromEntries(TOKENS.map((key) => [key, style.getPropertyValue(`--${key}`).trim()])) as Palette;
+  hatchPattern = null;
+  return palette;
+}
+
+export function colours(): Palette {
+  return palette;
+}
+
+export function gradeColour(grade: Grade): string {
+  return { violation: palette.v, warning: palette.w, notice: palette.n, undecidable: palette.u }[grade];
+}
+
+/** Size the canvas to its box at the screen's resolution and clear it; null while it has no size. */
+export function begin(canvas: HTMLCanvasElement, widthPx: number, heightPx: number): Ctx | null {
+  const dpr = window.devicePixelRatio || 1;
+  const [w, h] = [Math.round(widthPx * dpr), Math.round(heightPx * dpr)];
+  if (w === 0 || h === 0) return null;
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+    canvas.style.width = `${widthPx}px`;
+    canvas.style.height = `${heightPx}px`;
+  }
+  const ctx = canvas.getContext("2d")!;
+  ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
+  ctx.clearRect(0, 0, widthPx, heightPx);
+  ctx.font = `12px ${FONT}`;
+  ctx.textBaseline = "alphabetic";
+  ctx.lineJoin = "round";
+  return ctx;
+}
+
+export function line(ctx: Ctx, x1: number, y1: number, x2: number, y2: number, colour: string, width = 1, dash: number[] = []): void {
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = width;
+  ctx.setLineDash(dash);
+  ctx.beginPath();
+  ctx.moveTo(x1, y1);
+  ctx.lineTo(x2, y2);
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
+export function rect(ctx: Ctx, x: number, y: number, w: number, h: number, fill: string | CanvasPattern): void {
+  ctx.fillStyle = fill;
+  ctx.fillRect(x, y, Math.max(0, w), h);
+}
+
+export function frame(ctx: Ctx, x: number, y: number, w: number, h: number, colour: string, width = 1, dash: number[] = []): void {
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = width;
+  ctx.setLineDash(dash);
+  ctx.strokeRect(x, y, w, h);
+  ctx.setLineDash([]);
+}
+
+interface TextStyle {
+  colour?: string;
+  align?: CanvasTextAlign;
+  bold?: boolean;
+  sizePx?: number;
+  halo?: string;
+}
+
+/** Text on its baseline; with `halo`, outlined in that colour so that it reads on anything. */
+export function text(ctx: Ctx, x: number, y: number, value: string, style: TextStyle = {}): void {
+  const size = style.sizePx ?? 12;
+  ctx.font = `${style.bold ? "700 " : ""}${size}px ${FONT}`;
+  ctx.textAlign = style.align ?? "left";
+  if (style.halo !== undefined) {
+    ctx.strokeStyle = style.halo;
+    ctx.lineWidth = 3;
+    ctx.strokeText(value, x, y);
+  }
+  ctx.fillStyle = style.colour ?? palette.tx2;
+  ctx.fillText(value, x, y);
+}
+
+export function textWidth(ctx: Ctx, value: string, bold = false): number {
+  ctx.font = `${bold ? "700 " : ""}12px ${FONT}`;
+  return ctx.measureText(value).width;
+}
+
+/** The hatch of what can't be judged, and its dotted rim. */
+export function hatch(ctx: Ctx, x: number, y: number, w: number, h: number): void {
+  hatchPattern ??= makeHatch(ctx);
+  if (hatchPattern !== null) rect(ctx, x, y, w, h, hatchPattern);
+  frame(ctx, x + 0.5, y + 0.5, Math.max(0, w - 1), h - 1, palette.u, 1, [1, 3]);
+}
+
+function makeHatch(ctx: Ctx): CanvasPattern | null {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 10;
+  const pen = tile.getContext("2d")!;
+  pen.globalAlpha = 0.5;
+  pen.fillStyle = palette.bg;
+  pen.fillRect(0, 0, 10, 10);
+  pen.globalAlpha = 0.62;
+  pen.strokeStyle = palette.u;
+  pen.lineWidth = 1.8;
+  pen.beginPath();
+  for (const k of [-10, 0, 10]) {
+    pen.moveTo(k - 1, 11);
+    pen.lineTo(k + 11, -1);
+  }
+  pen.stroke();
+  return ctx.createPattern(tile, "repeat");
+}
+
+/** Shape by grade: violation square, warning triangle, notice circle, undecidable dashed diamond. */
+export function mark(ctx: Ctx, grade: Grade, x: number, y: number, r: number, filled: boolean, ring = false): void {
+  const colour = gradeColour(grade);
+  ctx.beginPath();
+  if (grade === "violation") ctx.rect(x - r, y - r, 2 * r, 2 * r);
+  else if (grade === "notice") ctx.arc(x, y, r, 0, 2 * Math.PI);
+  else {
+    const points: [number, number][] = grade === "warning"
+      ? [[0, -1.15], [1.2, 1], [-1.2, 1]]
+      : [[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]];
+    for (const [px, py] of points) ctx.lineTo(x + px * r, y + py * r);
+    ctx.closePath();
+  }
+  const solid = filled && grade !== "undecidable";
+  ctx.fillStyle = solid ? (grade === "warning" ? palette.wf : colour) : palette.bg;
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1.6;
+  ctx.setLineDash(grade === "undecidable" ? [2, 1.6] : []);
+  ctx.fill();
+  ctx.stroke();
+  ctx.setLineDash([]);
+  if (ring) {
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    ctx.arc(x, y, r + 4.5, 0, 2 * Math.PI);
+    ctx.stroke();
+  }
+}
+
+/** The ring of what is new blinks at 1 Hz, or stands still where motion is not wanted. */
+export function ringOn(timeMs: number): boolean {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches || timeMs % 1_000 < 500;
+}
+
+/** Corner brackets: selection, the same in every view. */
+export function brackets(ctx: Ctx, x: number, y: number, w: number, h: number): void {
+  const k = Math.min(6, w / 3, h / 3);
+  ctx.strokeStyle = palette.sel;
+  ctx.lineWidth = 1.6;
+  ctx.beginPath();
+  for (const [cx, cy, dx, dy] of [[x, y, 1, 1], [x + w, y, -1, 1], [x, y + h, 1, -1], [x + w, y + h, -1, -1]] as const) {
+    ctx.moveTo(cx + dx * k, cy);
+    ctx.lineTo(cx, cy);
+    ctx.lineTo(cx, cy + dy * k);
+  }
+  ctx.stroke();
+}
+
+/** Room taken by labels along one line; a label that would collide is dropped. */
+export class Room {
+  private readonly taken: [number, number][] = [];
+
+  take(from: number, to: number, gap = 2): boolean {
+    if (this.taken.some(([a, b]) => from < b + gap && to > a - gap)) return false;
+    this.taken.push([from, to]);
+    return true;
+  }
+}

@@ -1,0 +1,123 @@
+/** Puts the evidence columns of an episode's versions together to one history; makes nothing up that is not in them. Pure. */
+
+import type { EpisodeDetail, Version } from "./api.ts";
+import { ms } from "./format.ts";
+import { lateral } from "./site.ts";
+import type { Site } from "./site.ts";
+
+export interface Sample {
+  readonly tMs: number;
+  /** Vehicle's centre left of the middle of the lane it belongs to, in driving direction [m]; NaN where unknown. */
+  readonly y: number;
+  readonly sigma: number;
+  readonly speed: number;
+  readonly p: number;
+}
+
+export interface History {
+  readonly samples: readonly Sample[];
+  /** Half the width of the lane it belongs to [m]; NaN without lane. */
+  readonly halfLaneM: number;
+  readonly halfWidthM: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+const TIME = ["stamp_ns", "t_ns", "measured_ns", "time_ns"];
+const SIGMA = ["sigma_d_m", "sigma_m", "sigma_lateral_m"];
+const PROBABILITY = ["p_violation", "p"];
+const SPEED = ["speed_mps", "v_mps"];
+
+export function history(site: Site, detail: EpisodeDetail): History {
+  const home = homeLane(site, detail);
+  const byTime = new Map<number, Sample>();
+  for (const version of detail.versions) {
+    for (const sample of columns(site, version, home)) byTime.set(Math.round(sample.tMs), sample);
+  }
+  for (const version of detail.versions) {
+    const own = ownSample(site, version, home);
+    const held = byTime.get(Math.round(own.tMs));
+    byTime.set(Math.round(own.tMs), held === undefined ? own : { ...held, p: Number.isNaN(held.p) ? own.p : held.p });
+  }
+  const samples = [...byTime.values()].filter((x) => Number.isFinite(x.tMs)).sort((a, b) => a.tMs - b.tMs);
+  const to = samples.at(-1)?.tMs ?? ms(detail.episode.start_ns);
+  return {
+    samples, toMs: to,
+    fromMs: Math.max(to - 60_000, Math.min(samples[0]?.tMs ?? to, to - 5_000)),
+    halfLaneM: home === null ? NaN : home.half,
+    halfWidthM: 1.25,
+  };
+}
+
+interface Home {
+  direction: number;
+  centre: number;
+  half: number;
+}
+
+/** The lane that the vehicle belongs to: the hazmat lane of its direction. */
+function homeLane(site: Site, detail: EpisodeDetail): Home | null {
+  for (const version of [...detail.versions].reverse()) {
+    const lane = version.lane === null ? undefined : site.lanes.get(version.lane);
+    if (lane === undefined || lane.direction === 0) continue;
+    const row = site.rows.find((x) => x.hazmat && x.direction === lane.direction) ?? site.rows.find((x) => x.row === lane.row);
+    if (row === undefined) continue;
+    const [low, high] = row.offset_m;
+    return { direction: lane.direction, centre: (low + high) / 2, half: (high - low) / 2 };
+  }
+  return null;
+}
+
+function across(site: Site, home: Home | null, lane: string | null, d: number): number {
+  if (home === null) return NaN;
+  return home.direction * (lateral(site, lane, d) - home.centre);
+}
+
+function columns(site: Site, version: Version, home: Home | null): Sample[] {
+  const evidence = version.evidence ?? {};
+  const column = (names: readonly string[]): unknown[] | null => {
+    for (const key of names) if (Array.isArray(evidence[key])) return evidence[key] as unknown[];
+    return null;
+  };
+  const times = column(TIME);
+  if (times === null) return [];
+  const [d, lane, sigma, p, speed] = [column(["d_m"]), column(["lane"]), column(SIGMA), column(PROBABILITY), column(SPEED)];
+  const excess = column(["excess_m", "outside_m"]);
+  const number = (list: unknown[] | null, i: number): number => (typeof list?.[i] === "number" ? (list[i] as number) : NaN);
+  return times.map((time, i) => {
+    const name = lane === null ? version.lane : typeof lane[i] === "string" ? (lane[i] as string) : null;
+    let y = across(site, home, name, number(d, i));
+    if (Number.isNaN(y) && excess !== null && home !== null) y = number(excess, i) + home.half - 1.25;
+    return { tMs: ms(time as string | number), y, sigma: number(sigma, i), speed: number(speed, i), p: number(p, i) };
+  });
+}
+
+function ownSample(site: Site, version: Version, home: Home | null): Sample {
+  return {
+    tMs: ms(version.stamps.measured_ns),
+    y: version.d_m === null ? NaN : across(site, home, version.lane, version.d_m),
+    sigma: version.sigma_d_m ?? NaN,
+    speed: version.speed_mps,
+    p: version.grade === "undecidable" ? NaN : version.p_violation,
+  };
+}
+
+/** Log-odds, so that evidence stays readable near 0 and 1. */
+export function logOdds(p: number): number {
+  const q = Math.min(1 - 1e-6, Math.max(1e-6, p));
+  return Math.log(q / (1 - q));
+}
+
+export interface Budget {
+  readonly parts: readonly { readonly word: "s1" | "s2" | "s3"; readonly ms: number }[];
+  readonly totalMs: number;
+}
+
+/** Where the deciding observation's time went, from the version's stamps; null where a tick decided or a stamp is missing. */
+export function budget(version: Version): Budget | null {
+  if (version.stamps.by != null) return null;
+  const at = [version.stamps.measured_ns, version.stamps.arrived_ns, version.detected_ns, version.committed_ns].map(ms);
+  if (at.some((x) => !Number.isFinite(x))) return null;
+  const parts = (["s1", "s2", "s3"] as const).map((word, i) => ({ word, ms: Math.max(0, at[i + 1]! - at[i]!) }));
+  return { parts, totalMs: parts.reduce((sum, x) => sum + x.ms, 0) };
+}

@@ -1,0 +1,311 @@
+/** The vehicles of all RSUs as struct of arrays: takes snapshots in, gives positions at a moment out. */
+
+import { HAZMAT, NO_LANE, NO_OFFSET, NO_STATION, OWNED } from "./snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { Axis, Plane } from "./project.ts";
+
+export const DELAY_MS = 150; // drawn behind the newest stamp, so that two snapshots always enclose the moment
+export const EXTRAPOLATE_MS = 1_000; // beyond it a vehicle stands still and is drawn hollow
+const GONE_MS = 450; // its RSU still reports, but not it
+const FORGET_MS = 60_000; // its RSU is silent
+const STATES = 4; // kept per vehicle, newest last
+const TAIL = 31; // one point per second
+const RAD = Math.PI / 180;
+
+/** Where lanes lie, by name; what the snapshot's `d_cm` refers to. */
+export interface LanePlace {
+  readonly centreM: number;
+  readonly direction: number;
+}
+
+export interface Ground {
+  readonly plane: Plane;
+  readonly axis: Axis | null;
+  readonly lane: (name: string) => LanePlace | undefined;
+}
+
+interface Source {
+  lanes: readonly string[];
+  places: (LanePlace | undefined)[];
+  stampMs: number;
+  seq: number;
+}
+
+export class Fleet {
+  /** Slots 0..size-1 may hold a vehicle; `live` says which do after `at`. */
+  size = 0;
+  live = new Int32Array(0);
+  nLive = 0;
+  // at the moment asked for: plane metres, unit heading, station and lateral (NaN: none), metres per second
+  x = new Float64Array(0);
+  y = new Float64Array(0);
+  hx = new Float32Array(0);
+  hy = new Float32Array(0);
+  s = new Float64Array(0);
+  u = new Float32Array(0);
+  speed = new Float32Array(0);
+  // as last reported
+  kind = new Uint8Array(0);
+  flags = new Uint8Array(0);
+  length = new Float32Array(0);
+  sigma = new Float32Array(0);
+  way = new Int8Array(0); // 1: drives towards growing station, -1: against it
+  stale = new Uint8Array(0);
+  source = new Uint16Array(0);
+  track: bigint[] = [];
+  tailS = new Float32Array(0);
+  tailU = new Float32Array(0);
+  private tailAt = new Float64Array(0);
+  private tailN = new Uint8Array(0);
+  private ring = new Float64Array(0); // STATES x (t, x, y, hx, hy, s, u, v) per slot
+  private ringN = new Uint8Array(0);
+  private readonly slots = new Map<bigint, number>();
+  private readonly free: number[] = [];
+  private readonly sources = new Map<string, number>();
+  private readonly states: Source[] = [];
+  private readonly plates = new Map<bigint, string>();
+  private readonly terminals = new Map<bigint, string>();
+  private readonly ground: Ground;
+
+  constructor(ground: Ground) {
+    this.ground = ground;
+  }
+
+  slot(track: bigint): number {
+    return this.slots.get(track) ?? -1;
+  }
+
+  plate(slot: number): string {
+    return this.plates.get(this.track[slot]!) ?? "";
+  }
+
+  findPlate(plate: string): number {
+    for (const [track, slot] of this.slots) if (this.plates.get(track) === plate) return slot;
+    return -1;
+  }
+
+  /** Stamp of the newest snapshot by RSU [ms]. */
+  stamps(): Map<string, number> {
+    return new Map([...this.sources].map(([esn, i]) => [esn, this.states[i]!.stampMs]));
+  }
+
+  esn(slot: number): string {
+    for (const [esn, i] of this.sources) if (i === this.source[slot]) return esn;
+    return "";
+  }
+
+  /** Take one snapshot in; older ones than known from that RSU only bring their names. */
+  ingest(snapshot: Snapshot): void {
+    const source = this.sourceOf(snapshot);
+    const state = this.states[source]!;
+    if (snapshot.names !== null) this.learn(snapshot.names);
+    if (snapshot.lanes !== null) {
+      state.lanes = snapshot.lanes;
+      state.places = snapshot.lanes.map((name) => this.ground.lane(name));
+    }
+    if (snapshot.stampMs <= state.stampMs) return;
+    state.stampMs = snapshot.stampMs;
+    state.seq = snapshot.seq;
+    const { view, at, itemBytes, n } = snapshot;
+    for (let i = 0; i < n; i++) {
+      const base = i * itemBytes;
+      if ((view.getUint8(base + at.flags) & OWNED) === 0) continue; // its owner draws it
+      this.take(snapshot, base, source, state);
+    }
+  }
+
+  private sourceOf(snapshot: Snapshot): number {
+    let source = this.sources.get(snapshot.esn);
+    if (source === undefined) {
+      source = this.states.length;
+      this.sources.set(snapshot.esn, source);
+      this.states.push({ lanes: [], places: [], stampMs: -Infinity, seq: -1 });
+    }
+    return source;
+  }
+
+  private learn(names: NonNullable<Snapshot["names"]>): void {
+    for (let i = 0; i < names.track.length; i++) {
+      const track = names.track[i]!;
+      const plate = names.plate[i] ?? names.terminal[i];
+      if (plate) this.plates.set(track, plate);
+      if (names.terminal[i]) this.terminals.set(track, names.terminal[i]!);
+    }
+  }
+
+  private take(snapshot: Snapshot, base: number, source: number, state: Source): void {
+    const { view, at } = snapshot;
+    const track = view.getBigUint64(base + at.track, true);
+    const slot = this.slots.get(track) ?? this.open(track);
+    const t = snapshot.stampMs + (at.dt_ms < 0 ? 0 : view.getInt16(base + at.dt_ms, true));
+    const x = this.ground.plane.x(view.getInt32(base + at.lon_e7, true) / 1e7);
+    const y = this.ground.plane.y(view.getInt32(base + at.lat_e7, true) / 1e7);
+    const course = at.course_cdeg < 0 ? 0 : (view.getUint16(base + at.course_cdeg, true) / 100) * RAD;
+    const station = at.s_dm < 0 ? NO_STATION : view.getUint32(base + at.s_dm, true);
+    const s = station === NO_STATION ? NaN : station / 10;
+    const lane = at.lane < 0 ? NO_LANE : view.getUint16(base + at.lane, true);
+    const place = state.places[lane];
+    const d = at.d_cm < 0 ? NO_OFFSET : view.getInt16(base + at.d_cm, true);
+    const [hx, hy] = [Math.sin(course), Math.cos(course)];
+    let u = NaN;
+    if (place !== undefined && d !== NO_OFFSET && place.direction !== 0) u = place.centreM + (place.direction * d) / 100;
+    else if (!Number.isNaN(s) && this.ground.axis !== null) u = this.ground.axis.offset(s, x, y);
+    this.source[slot] = source;
+    this.kind[slot] = at.class < 0 ? 0 : view.getUint8(base + at.class);
+    this.flags[slot] = view.getUint8(base + at.flags);
+    const length = at.length_dm < 0 ? 0 : view.getUint8(base + at.length_dm) / 10;
+    this.length[slot] = length > 0 ? length : this.kind[slot] === HAZMAT ? 12 : 4.5;
+    this.sigma[slot] = at.sigma_cm < 0 ? 0 : view.getUint16(base + at.sigma_cm, true) / 100;
+    this.way[slot] = this.wayOf(place, s, hx, hy);
+    const v = at.speed_cmps < 0 ? 0 : view.getUint16(base + at.speed_cmps, true) / 100;
+    this.push(slot, [t, x, y, hx, hy, s, u, v]);
+  }
+
+  /** Which way a vehicle goes: by its heading against the axis (a wrong-way driver goes against its lane). */
+  private wayOf(place: LanePlace | undefined, s: number, hx: number, hy: number): number {
+    if (this.ground.axis === null || Number.isNaN(s)) return place?.direction ?? 1;
+    const { theta } = this.ground.axis.at(s);
+    return hx * Math.cos(theta) + hy * Math.sin(theta) >= 0 ? 1 : -1;
+  }
+
+  private push(slot: number, state: readonly number[]): void {
+    const at = slot * STATES * 8;
+    let n = this.ringN[slot]!;
+    if (n > 0 && this.ring[at + (n - 1) * 8]! >= state[0]!) n--; // the same state again, or corrected
+    if (n === STATES) {
+      this.ring.copyWithin(at, at + 8, at + STATES * 8);
+      n--;
+    }
+    this.ring.set(state, at + n * 8);
+    this.ringN[slot] = n + 1;
+    this.leaveTail(slot, state[0]!, state[5]!, state[6]!);
+  }
+
+  private leaveTail(slot: number, t: number, s: number, u: number): void {
+    if (t - this.tailAt[slot]! < 1_000 || Number.isNaN(s)) return;
+    this.tailAt[slot] = t;
+    const at = slot * TAIL;
+    if (this.tailN[slot] === TAIL) {
+      this.tailS.copyWithin(at, at + 1, at + TAIL);
+      this.tailU.copyWithin(at, at + 1, at + TAIL);
+      this.tailN[slot] = TAIL - 1;
+    }
+    this.tailS[at + this.tailN[slot]!] = s;
+    this.tailU[at + this.tailN[slot]!] = u;
+    this.tailN[slot]!++;
+  }
+
+  /** Range [from, to) of the slot's tail in `tailS` and `tailU`, oldest first. */
+  tail(slot: number): [number, number] {
+    return [slot * TAIL, slot * TAIL + this.tailN[slot]!];
+  }
+
+  private open(track: bigint): number {
+    const slot = this.free.pop() ?? this.size++;
+    if (slot >= this.x.length) this.grow();
+    this.slots.set(track, slot);
+    this.track[slot] = track;
+    this.ringN[slot] = 0;
+    this.tailN[slot] = 0;
+    this.tailAt[slot] = -Infinity;
+    return slot;
+  }
+
+  private close(slot: number): void {
+    const track = this.track[slot]!;
+    this.slots.delete(track);
+    this.plates.delete(track);
+    this.terminals.delete(track);
+    this.ringN[slot] = 0;
+    this.free.push(slot);
+  }
+
+  private grow(): void {
+    const n = Math.max(256, this.x.length * 2);
+    const wide = <T extends Float64Array | Float32Array | Uint8Array | Uint16Array | Int8Array>(old: T, per = 1): T => {
+      const more = new (old.constructor as new (n: number) => T)(n * per);
+      more.set(old);
+      return more;
+    };
+    for (const key of ["x", "y", "s", "tailAt"] as const) this[key] = wide(this[key]);
+    for (const key of ["hx", "hy", "u", "speed", "length", "sigma"] as const) this[key] = wide(this[key]);
+    for (const key of ["kind", "flags", "stale", "tailN", "ringN"] as const) this[key] = wide(this[key]);
+    this.way = wide(this.way);
+    this.source = wide(this.source);
+    this.tailS = wide(this.tailS, TAIL);
+    this.tailU = wide(this.tailU, TAIL);
+    this.ring = wide(this.ring, STATES * 8);
+    this.live = new Int32Array(n);
+  }
+
+  /** Put every vehicle where it was at t [ms of the stamps' clock]; forget those that are gone. */
+  at(t: number): void {
+    this.nLive = 0;
+    for (const slot of this.slots.values()) {
+      const n = this.ringN[slot]!;
+      const newest = this.ring[(slot * STATES + n - 1) * 8]!;
+      const heard = this.states[this.source[slot]!]!.stampMs;
+      if (heard - newest > GONE_MS || t - newest > FORGET_MS) {
+        this.close(slot);
+        continue;
+      }
+      this.stale[slot] = t - newest > EXTRAPOLATE_MS ? 1 : 0;
+      this.place(slot, n, Math.min(t, newest + EXTRAPOLATE_MS));
+      this.live[this.nLive++] = slot;
+    }
+  }
+
+  private place(slot: number, n: number, t: number): void {
+    const ring = this.ring;
+    let b = (slot * STATES + n - 1) * 8;
+    const first = slot * STATES * 8;
+    if (t >= ring[b]! || n === 1) {
+      this.extrapolate(slot, b, Math.max(0, t - ring[b]!) / 1_000);
+      return;
+    }
+    while (b > first + 8 && ring[b - 8]! > t) b -= 8;
+    const a = b - 8;
+    const f = Math.max(0, Math.min(1, (t - ring[a]!) / (ring[b]! - ring[a]!)));
+    const mix = (k: number): number => ring[a + k]! + f * (ring[b + k]! - ring[a + k]!);
+    this.x[slot] = mix(1);
+    this.y[slot] = mix(2);
+    const [hx, hy] = [mix(3), mix(4)];
+    const norm = Math.hypot(hx, hy) || 1;
+    this.hx[slot] = hx / norm;
+    this.hy[slot] = hy / norm;
+    this.s[slot] = mix(5);
+    this.u[slot] = mix(6);
+    this.speed[slot] = mix(7);
+  }
+
+  private extrapolate(slot: number, b: number, dtS: number): void {
+    const ring = this.ring;
+    const step = ring[b + 7]! * dtS;
+    this.x[slot] = ring[b + 1]! + ring[b + 3]! * step;
+    this.y[slot] = ring[b + 2]! + ring[b + 4]! * step;
+    this.hx[slot] = ring[b + 3]!;
+    this.hy[slot] = ring[b + 4]!;
+    this.s[slot] = ring[b + 5]! + this.way[slot]! * step;
+    this.u[slot] = ring[b + 6]!;
+    this.speed[slot] = ring[b + 7]!;
+  }
+}
+
+/** Follows the clock of the stamps by the fastest recent delivery; both clocks in milliseconds. */
+export class StreamClock {
+  private leads: { at: number; lead: number }[] = [];
+  private lead = NaN;
+
+  hear(stampMs: number, localMs: number): void {
+    const lead = stampMs - localMs;
+    this.leads = this.leads.filter((x) => localMs - x.at < 2_000 && x.lead > lead);
+    this.leads.push({ at: localMs, lead });
+    const best = this.leads[0]!.lead;
+    // small corrections are slewed so that no vehicle jumps; a step of the clock is followed at once
+    this.lead = Math.abs(best - this.lead) < 250 ? this.lead + 0.1 * (best - this.lead) : best;
+  }
+
+  now(localMs: number): number {
+    return localMs + this.lead;
+  }
+}

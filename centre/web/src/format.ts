@@ -1,0 +1,75 @@
+/** Numbers and times as people read them. Times of day are UTC+8, whatever the browser's zone. */
+
+const pad = (x: number, n = 2): string => String(Math.floor(x)).padStart(n, "0");
+const ZONE_MS = 8 * 3_600_000;
+
+/** Nanoseconds since the epoch, as the API writes them (a decimal string), in milliseconds. */
+export function ms(ns: string | number | null | undefined): number {
+  return ns === null || ns === undefined ? NaN : Number(ns) / 1e6;
+}
+
+/** Time of day, with `digits` of the second's fraction (cut, not rounded). */
+export function clock(timeMs: number, digits = 0): string {
+  if (!Number.isFinite(timeMs)) return "—";
+  const day = (((timeMs + ZONE_MS) % 86_400_000) + 86_400_000) % 86_400_000;
+  const head = `${pad(day / 3_600_000)}:${pad((day / 60_000) % 60)}:${pad((day / 1_000) % 60)}`;
+  return digits === 0 ? head : `${head}.${pad((day % 1_000) / 10 ** (3 - digits), digits)}`;
+}
+
+export function date(timeMs: number): string {
+  return Number.isFinite(timeMs) ? new Date(timeMs + ZONE_MS).toISOString().slice(0, 10) : "—";
+}
+
+/** 0 = Sunday. */
+export function weekday(timeMs: number): number {
+  return new Date(timeMs + ZONE_MS).getUTCDay();
+}
+
+/** Kilometre number of a station: K26+032. */
+export function station(sM: number | null | undefined): string {
+  if (sM === null || sM === undefined || !Number.isFinite(sM)) return "—";
+  const m = Math.round(sM);
+  return `K${pad(Math.floor(m / 1_000))}+${pad(m % 1_000, 3)}`;
+}
+
+/** A duration with its parts: 23.1 s, 3:52, 1:02:07. */
+export function span(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "—";
+  const x = Math.max(0, seconds);
+  return x < 59.95 ? `${x.toFixed(1)} s` : age(x);
+}
+
+export function age(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "—";
+  const x = Math.max(0, seconds);
+  return x < 3_600 ? `${Math.floor(x / 60)}:${pad(x % 60)}` : `${Math.floor(x / 3_600)}:${pad((x / 60) % 60)}:${pad(x % 60)}`;
+}
+
+/** A probability that stays readable near 1. */
+export function probability(p: number | null | undefined): string {
+  if (p === null || p === undefined) return "—";
+  if (p > 0.9999) return ">0.9999";
+  return p >= 0.999 ? p.toFixed(4) : p >= 0.99 ? p.toFixed(3) : p.toFixed(2);
+}
+
+export function signed(x: number, digits = 1): string {
+  return `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(digits)}`;
+}
+
+export function kmh(mps: number): string {
+  return (mps * 3.6).toFixed(0);
+}
+
+/** Plates lose their province in drawings: 辽L·A7316挂 becomes A7316挂. */
+export function shortPlate(plate: string): string {
+  return plate.replace(/^[\u4e00-\u9fff][A-Z]·?/, "");
+}
+
+export function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+/** `1.25 m` with its unit in small type. */
+export function withUnit(text: string): string {
+  return escape(text).replace(/^(\S+) (.+)$/, "$1<small>$2</small>");
+}

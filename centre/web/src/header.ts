@@ -1,0 +1,104 @@
+/** Header, banner and footer: the state of the link and the figures of the whole road. */
+
+import type { Grade } from "./api.ts";
+import { clock, date, escape, ms, span, weekday } from "./format.ts";
+import { markSvg } from "./icons.ts";
+import { set } from "./list.ts";
+import { isAlarm } from "./order.ts";
+import { judgeableM } from "./site.ts";
+import type { State } from "./state.ts";
+import { getLang, pick, t } from "./words.ts";
+
+const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
+
+export function openAlarms(state: State): { all: number; byGrade: Record<Grade, number> } {
+  const byGrade: Record<Grade, number> = { violation: 0, warning: 0, notice: 0, undecidable: 0 };
+  let all = 0;
+  for (const episode of state.episodes.values()) {
+    if (!episode.open || !isAlarm(episode)) continue;
+    all++;
+    byGrade[episode.grade]++;
+  }
+  return { all, byGrade };
+}
+
+export function drawHeader(el: HTMLElement, state: State): void {
+  const lang = getLang();
+  const { site, summary } = state;
+  const now = state.nowMs();
+  const num = (html: string): string => (state.link === "loading" ? "—" : `<span class="num row">${html}</span>`);
+  const box = (key: string, html: string, extra = ""): string => `<div ${extra}><span class="k">${key}</span><span class="x row">${html}</span></div>`;
+  const open = openAlarms(state);
+  const marks = (["violation", "warning"] as const).filter((g) => open.byGrade[g] > 0).map((g) => `${markSvg(g, 6, true)}${open.byGrade[g]}`).join(" ");
+  const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
+  const rsus = [...state.rsus.values()];
+  const length = site === null ? 0 : site.to - site.from;
+  const p99 = summary?.latency.p99_ms;
+  el.dataset["lang"] = lang;
+  set(el, `<div class="site"><span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span></div>
+    <div><span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span></div>
+    ${box(t("link"), linkHtml(state), 'data-testid="link"')}
+    ${box(t("openN"), num(marks === "" ? "0" : marks), 'data-testid="open"')}
+    ${box(t("trucks"), num(String(summary?.hazmat ?? "—")), 'data-testid="trucks"')}
+    ${box(t("others"), num(String(summary === null ? "—" : summary.vehicles - summary.hazmat)), 'class="wide"')}
+    ${box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online").length}<small>/${rsus.length}</small>`))}
+    ${box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`))}
+    ${box(t("latency99"), num(p99 == null ? "—" : `${p99.toFixed(0)}<small>ms</small>`), 'class="wide"')}
+    <div class="grow"></div>
+    <div class="ctl"><button type="button" data-do="lang" lang="${lang === "zh" ? "en" : "zh"}">${lang === "zh" ? "English" : "中文"}<kbd>L</kbd></button><button type="button" data-do="theme">${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd></button></div>`);
+}
+
+function linkHtml(state: State): string {
+  switch (state.link) {
+    case "loading": return t("loading");
+    case "disconnected": return `${markSvg("violation", 5, true)}${t("lost")} ${lostFor(state)}`;
+    case "stale": return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${state.late.ageS.toFixed(1)} s` : ""}`;
+    case "live": return `<svg width="12" height="12" aria-hidden="true"><rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")} ${Math.max(0.1, state.late.ageS).toFixed(1)} s`;
+  }
+}
+
+function lostFor(state: State): string {
+  const s = (performance.now() - state.lostSinceMs) / 1_000;
+  return s < 60 ? `${Math.max(0, s).toFixed(0)} s` : span(s);
+}
+
+export function drawBanner(el: HTMLElement, state: State): void {
+  if (state.link === "disconnected") {
+    const wait = (state.nextTryMs - performance.now()) / 1_000;
+    set(el, `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
+      <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""}</span>
+      <button type="button" data-do="retry">${t("retryNow")}<kbd>R</kbd></button>`);
+  } else if (state.link === "stale") {
+    const { esns, ageS } = state.late;
+    const age = `${ageS.toFixed(1)} s`;
+    const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : esns.length === 0 || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
+    set(el, `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")}</span>`);
+  } else set(el, "");
+}
+
+const BIN_MS = 600_000;
+const BINS = 12;
+
+export function drawFooter(el: HTMLElement, state: State): void {
+  const dash = state.link === "loading";
+  const now = state.viewMs();
+  const bins = new Array<number>(BINS).fill(0);
+  let [ten, hour] = [0, 0];
+  for (const episode of state.episodes.values()) {
+    if (!isAlarm(episode)) continue;
+    const back = now - ms(episode.first_committed_ns ?? episode.start_ns);
+    if (back < BIN_MS) ten++;
+    if (back < 6 * BIN_MS) hour++;
+    const bin = BINS - 1 - Math.floor(Math.max(0, back) / BIN_MS);
+    if (bin >= 0) bins[bin]!++;
+  }
+  const top = Math.max(5, ...bins);
+  const bars = bins.map((n, i) => `<rect x="${i * 7 + 1}" y="${(21 - (n / top) * 18).toFixed(1)}" width="5" height="${((n / top) * 18).toFixed(1)}" fill="var(--truck)"/>`).join("");
+  const value = (x: number | undefined): string => (dash || x === undefined ? "—" : String(x));
+  const bad = (x: number | undefined): string => `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
+  const s = state.summary ?? undefined;
+  set(el, `<span class="head">${t("footAlarms")}</span><span>${t("foot10")} <b>${value(ten)}</b></span><span>${t("footHour")} <b>${value(hour)}</b></span>
+    <span class="bars"><span class="dim">${t("footBars")}</span><svg width="${BINS * 7 + 4}" height="24" role="img" aria-label="${t("footBars")}"><line x1="0" y1="21.5" x2="${BINS * 7 + 4}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg></span>
+    <span class="head">${t("footDelivery")}</span><span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span><span>${t("footQuarantine")} ${bad(s?.quarantined)}</span><span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>
+    <span class="end"><span>${state.site === null ? "" : `${t("mapW")} ${escape(state.site.body.map_version)} · ${t("rulesW")} ${escape(state.site.body.rules_version)}`}</span></span>`);
+}

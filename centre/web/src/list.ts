@@ -1,0 +1,209 @@
+/** The list of violations: one row per episode, changed in place, never moved under the pointer. */
+
+import type { Episode } from "./api.ts";
+import { age, escape, ms, probability, span, station, withUnit } from "./format.ts";
+import { markSvg } from "./icons.ts";
+import { arrange, isAlarm, neighbour } from "./order.ts";
+import type { Layout } from "./order.ts";
+import { excess, judgeableM } from "./site.ts";
+import type { Step } from "./state.ts";
+import type { State } from "./state.ts";
+import { rowShort } from "./strip.ts";
+import { name, t } from "./words.ts";
+import { clock } from "./format.ts";
+
+export class List {
+  private layout: Layout = { sections: [], held: 0 };
+  private readonly rows = new Map<string, { el: HTMLElement; html: string }>();
+  private pointed = false;
+  private focused = false;
+  private order = "";
+  private readonly box: HTMLElement;
+  private readonly section: HTMLElement;
+
+  constructor(section: HTMLElement, onSelect: (id: string) => void) {
+    this.section = section;
+    this.box = section.querySelector<HTMLElement>(".rows")!;
+    section.addEventListener("pointerenter", () => (this.pointed = true));
+    section.addEventListener("pointerleave", () => (this.pointed = false));
+    // a click leaves the focus on a row; only focus that the keyboard put there holds the order
+    section.addEventListener("focusin", (event) => (this.focused = (event.target as HTMLElement).matches(":focus-visible")));
+    section.addEventListener("focusout", () => (this.focused = false));
+    const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
+    this.box.addEventListener("click", (event) => {
+      const id = idOf(event);
+      if (id !== undefined) onSelect(id);
+    });
+    this.box.addEventListener("keydown", (event) => {
+      const id = idOf(event);
+      if (id !== undefined && (event.key === "Enter" || event.key === " ")) {
+        event.preventDefault();
+        onSelect(id);
+      }
+      if (event.key === "Escape") (document.activeElement as HTMLElement).blur();
+    });
+  }
+
+  get held(): number {
+    return this.layout.held;
+  }
+
+  step(id: string | null, by: number): string | null {
+    return neighbour(this.layout, id, by);
+  }
+
+  /** Show a row that was chosen by key or link. */
+  reveal(id: string): void {
+    this.rows.get(id)?.el.scrollIntoView({ block: "nearest" });
+  }
+
+  render(state: State): void {
+    this.heading(state);
+    if (state.link === "loading") {
+      this.layout = { sections: [], held: 0 };
+      this.blank(loadingHtml(state));
+      return;
+    }
+    const frozen = (this.pointed || this.focused) && this.layout.sections.length > 0;
+    this.layout = arrange(state.episodes, frozen ? this.layout : null);
+    this.heading(state);
+    for (const id of this.layout.sections.flatMap((x) => x.ids)) this.row(state, state.episodes.get(id)!);
+    this.place(state);
+  }
+
+  private heading(state: State): void {
+    const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x)).length;
+    const holding = this.pointed || this.focused;
+    const hold = holding && state.link !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
+    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.link === "loading" ? "—" : open}</span><span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
+    set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
+      <div class="r">${t("cExcess")}<br>${t("cSigma")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
+  }
+
+  private row(state: State, episode: Episode): void {
+    const html = rowHtml(state, episode);
+    let row = this.rows.get(episode.id);
+    if (row === undefined) {
+      const el = document.createElement("div");
+      el.tabIndex = 0;
+      el.dataset["id"] = episode.id;
+      el.dataset["testid"] = "violation";
+      row = { el, html: "" };
+      this.rows.set(episode.id, row);
+    }
+    const classes = `row2 g-${episode.grade}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}`;
+    if (row.el.className !== classes) row.el.className = classes;
+    if (row.html !== html) {
+      row.html = html;
+      row.el.innerHTML = html;
+    }
+    row.el.dataset["grade"] = episode.grade;
+    row.el.dataset["rule"] = episode.rule;
+    row.el.dataset["open"] = String(episode.open);
+  }
+
+  /** Put the rows into the box; nothing is touched while their order stays. */
+  private place(state: State): void {
+    const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
+    const heads = this.layout.sections.map((x) => `${x.key}${x.ids.length}${x.more}`).join();
+    const order = `${heads}|${empty}|${t("secOpen")}|${this.layout.sections.flatMap((x) => x.ids).join()}`;
+    if (order === this.order) return;
+    this.order = order;
+    const focus = document.activeElement;
+    const parts: Node[] = [];
+    if (empty !== "") parts.push(block("blank", empty));
+    for (const section of this.layout.sections) {
+      if (section.ids.length === 0) continue;
+      parts.push(block("grp", `<b>${t(section.key)} ${section.ids.length + section.more}</b>`));
+      for (const id of section.ids) parts.push(this.rows.get(id)!.el);
+      if (section.more > 0) parts.push(block("more", `${t("earlier")} ${section.more}`));
+    }
+    const top = this.box.scrollTop;
+    this.box.replaceChildren(...parts);
+    this.box.scrollTop = top;
+    if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus();
+  }
+
+  private blank(html: string): void {
+    if (this.order === html) return;
+    this.order = html;
+    this.box.replaceChildren(block("blank", html));
+  }
+}
+
+function block(kind: string, html: string): HTMLElement {
+  const el = document.createElement("div");
+  el.className = kind;
+  el.innerHTML = html;
+  return el;
+}
+
+/** Write a piece of page only when it changed, so that selections and tooltips survive. */
+export function set(el: Element, html: string): void {
+  const holder = el as Element & { written?: string };
+  if (holder.written === html) return;
+  holder.written = html;
+  el.innerHTML = html;
+}
+
+function rowHtml(state: State, episode: Episode): string {
+  const { vehicle } = episode;
+  const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
+  const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
+  const depth = depthOf(state, episode);
+  const sigma = episode.sigma_d_m === null ? "" : `±${episode.sigma_d_m.toFixed(2)}`;
+  const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
+  const word = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : !isAlarm(episode) ? t("logged") : episode.late ? t("lateMark") : t(episode.open ? "open" : "ended");
+  return `<div class="gr">${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}</div>
+    <div><span class="p">${escape(plate)}</span><i>${escape(un)}</i></div>
+    <div><span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i></div>
+    <div class="r"><span class="a">${withUnit(depth)}</span><i>${sigma || "&nbsp;"}</i></div>
+    <div class="r"><span class="a">${frozen}${lastedOf(state, episode)}</span><i>${episode.grade === "undecidable" ? "—" : probability(episode.p_violation)}</i></div>
+    <div class="r"><span class="a">${age((state.nowMs() - ms(episode.first_committed_ns ?? episode.start_ns)) / 1_000)}</span><i>${word}</i></div>`;
+}
+
+export function lastedOf(state: State, episode: Episode): string {
+  const end = episode.end_ns === null ? state.viewMs() : ms(episode.end_ns);
+  return span((end - ms(episode.start_ns)) / 1_000);
+}
+
+/** How far beyond the rule it is now, in the rule's own unit. */
+export function depthOf(state: State, episode: Episode): string {
+  if (episode.grade === "undecidable" || state.site === null) return "—";
+  switch (episode.rule) {
+    case "lane_departure": case "off_dedicated_road": {
+      const out = excess(state.site, episode.lane, episode.d_m);
+      return Number.isNaN(out) ? "—" : `${Math.max(0, out).toFixed(2)} m`;
+    }
+    case "overspeed": case "too_slow":
+      return episode.limit_mps === null ? "—" : `${episode.speed_mps >= episode.limit_mps ? "+" : "−"}${Math.abs((episode.speed_mps - episode.limit_mps) * 3.6).toFixed(0)} km/h`;
+    case "illegal_stop": case "wrong_way":
+      return `${(episode.speed_mps * 3.6).toFixed(0)} km/h`;
+    default:
+      return "—";
+  }
+}
+
+export function placeOf(state: State, episode: Episode): string {
+  const lane = episode.lane === null ? undefined : state.site?.lanes.get(episode.lane);
+  const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
+  const way = lane === undefined || lane.direction === 0 ? "" : ` ${t(lane.direction < 0 ? "nb" : "sb")}`;
+  const where = row !== undefined ? ` ${rowShort(row)}` : lane !== undefined ? ` ${t("ramp")}` : episode.zone !== null ? ` ${escape(episode.zone)}` : "";
+  return `${station(episode.s_m)}${way}${where}`;
+}
+
+function emptyHtml(state: State): string {
+  if (state.site === null || state.summary === null) return "";
+  const length = state.site.to - state.site.from;
+  const good = judgeableM(state.site, state.hatches);
+  const lastMs = ms(state.summary.last_alarm_ns);
+  return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) })}<br>
+    ${t("emptyNot", { n: state.hatches.length, a: ((length - good) / 1_000).toFixed(1) })}<br>
+    ${Number.isFinite(lastMs) ? t("emptyLast", { t: clock(lastMs) }) : t("emptyNone")}</p>`;
+}
+
+function loadingHtml(state: State): string {
+  const steps: [Step, string][] = [["site", t("loadSite")], ["map", t("loadMap")], ["list", t("loadList")], ["rsus", t("loadRsus")], ["vehicles", t("loadVehicles")]];
+  const lines = steps.map(([step, word]) => `${state.steps.has(step) ? "✓" : "…"} ${word}`).join("<br>");
+  return `<p><b>${t("loadTitle")}</b></p><p class="dim">${lines}</p><p class="dim">${t("loadNote")}</p>`;
+}

@@ -1,0 +1,432 @@
+/** Starts the page: loads, listens, keeps the views drawn at the rates they need, and takes keys and pointers. */
+
+import "./style.css";
+import { get, loadEpisodes } from "./api.ts";
+import type { Episode, EpisodeDetail, Rsu, Rsus, SiteBody } from "./api.ts";
+import { drawCard } from "./card.ts";
+import { detailPick, drawDetail, slotOf } from "./detail.ts";
+import { readPalette } from "./draw.ts";
+import { DELAY_MS, Fleet } from "./fleet.ts";
+import { station } from "./format.ts";
+import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
+import { List, set } from "./list.ts";
+import { Pane } from "./maps.ts";
+import { closeTitle, drawClose, drawWhole, fitWhole } from "./mapview.ts";
+import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
+import { RsuTable } from "./rsutable.ts";
+import { hatches, judgeableM, lanePlace, makeSite, radarCovers } from "./site.ts";
+import { readSnapshot } from "./snapshot.ts";
+import { State, WINDOW_M } from "./state.ts";
+import { Events, Tracks } from "./streams.ts";
+import { getLang, pick, setLang, t } from "./words.ts";
+import type { Lang } from "./words.ts";
+
+const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
+const root = document.documentElement;
+const state = new State();
+const list = new List($("#list"), (id) => select(id, true));
+const table = new RsuTable($("#rsu"), () => table.render(state));
+let panes: { whole: Pane; close: Pane } | null = null;
+let events: Events | null = null;
+let tracks: Tracks | null = null;
+let wholeMoved = false;
+let badFrames = 0;
+const SILENT_MS = 3_000; // of the event stream: the centre speaks each second
+const REOPEN_MS = 6_000; // open but silent: ask anew
+const LATE_MS = 1_000; // of an RSU's snapshots: ten are due
+const heard = new Map<string, number>(); // RSU -> when its last snapshot came [performance.now()]
+
+// --- what the streams bring
+
+function hearRsus(body: Rsus): void {
+  for (const rsu of body.rsus) state.rsus.set(rsu.esn, rsu);
+  state.rsuOrder = body.rsus.map((x) => x.esn);
+  state.gateways = body.gateways;
+  roadChanged();
+}
+
+function hearRsu(rsu: Rsu): void {
+  if (!state.rsus.has(rsu.esn)) state.rsuOrder.push(rsu.esn);
+  state.rsus.set(rsu.esn, rsu);
+  roadChanged();
+}
+
+function roadChanged(): void {
+  if (state.site === null) return;
+  state.hatches = hatches(state.site, [...state.rsus.values()]);
+  state.covers = radarCovers(state.site, state.rsus);
+}
+
+function hearViolation(episode: Episode): void {
+  if (!state.put(episode)) return;
+  if (episode.id === state.selected) void loadDetail(episode.id);
+}
+
+function hearFrame(bytes: Uint8Array): void {
+  const now = performance.now();
+  try {
+    const snapshot = readSnapshot(bytes);
+    state.fleet?.ingest(snapshot);
+    state.stream.hear(snapshot.stampMs, now);
+    // the first frame of a connection may be seconds old: it brings names, not news
+    if (snapshot.stampMs > state.stream.now(now) - LATE_MS) {
+      heard.set(snapshot.esn, now);
+      state.steps.add("vehicles");
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    root.dataset["badFrames"] = String(++badFrames); // one RSU's fault must not stop the page
+  }
+}
+
+async function loadDetail(id: string): Promise<void> {
+  if (!state.details.has(id)) state.details.set(id, "loading");
+  try {
+    const detail = await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`);
+    state.details.set(id, detail);
+    state.put(detail.episode);
+  } catch {
+    if (state.details.get(id) === "loading") state.details.set(id, "missing");
+  }
+}
+
+// --- choosing
+
+function select(id: string, byHand: boolean): void {
+  state.selected = id;
+  state.follow = null;
+  state.looked.add(id);
+  if (location.hash !== `#v=${id}`) history.replaceState(null, "", `#v=${id}`);
+  void loadDetail(id).then(() => {
+    bringIntoWindow();
+    slow();
+  });
+  bringIntoWindow();
+  slow();
+  if (!byHand) list.reveal(id);
+}
+
+/** Move the detail strip only when the chosen one is near its rim or outside. */
+function bringIntoWindow(): void {
+  const episode = state.chosen;
+  if (episode === null) return;
+  const slot = episode.open ? slotOf(state, episode) : -1;
+  const s = slot >= 0 ? state.fleet!.s[slot]! : episode.s_m;
+  if (s === null || Number.isNaN(s)) return;
+  if (s < state.windowFrom + 300 || s > state.windowFrom + WINDOW_M - 300) state.moveWindow(s - WINDOW_M / 2);
+}
+
+function chooseSlot(slot: number): void {
+  const track = state.fleet!.track[slot]!;
+  for (const episode of state.episodes.values()) {
+    if (episode.open && slotOf(state, episode) === slot) return select(episode.id, false);
+  }
+  state.selected = null;
+  state.follow = track;
+  history.replaceState(null, "", location.pathname + location.search);
+  slow();
+}
+
+function fromHash(): void {
+  const id = /^#v=([\w-]+)$/.exec(location.hash)?.[1];
+  if (id !== undefined) select(id, false);
+}
+
+// --- language and theme
+
+function restore(): void {
+  const query = new URLSearchParams(location.search);
+  const lang = query.get("lang") ?? localStorage.getItem("lang");
+  const theme = query.get("theme") ?? localStorage.getItem("theme");
+  applyLang(lang === "en" ? "en" : "zh");
+  applyTheme(theme === "light" ? "light" : "dark");
+}
+
+function applyLang(lang: Lang): void {
+  setLang(lang);
+  root.lang = lang === "zh" ? "zh-CN" : "en";
+  localStorage.setItem("lang", lang);
+}
+
+function applyTheme(theme: "dark" | "light"): void {
+  state.theme = theme;
+  root.dataset["theme"] = theme;
+  localStorage.setItem("theme", theme);
+  readPalette();
+  panes?.whole.restyle();
+  panes?.close.restyle();
+}
+
+const ACTIONS: Readonly<Record<string, () => void>> = {
+  lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
+  theme: () => applyTheme(state.theme === "dark" ? "light" : "dark"),
+  retry: () => {
+    events?.retry();
+    tracks?.retry();
+  },
+};
+
+// --- the link
+
+function watchLink(): void {
+  const now = performance.now();
+  const was = state.link;
+  const silent = events === null ? 0 : now - events.lifeAt;
+  const late: string[] = [];
+  let [newest, oldest] = [Infinity, 0];
+  for (const [esn, at] of heard) {
+    newest = Math.min(newest, now - at);
+    if (now - at > LATE_MS && state.rsus.get(esn)?.state === "online") {
+      late.push(esn);
+      oldest = Math.max(oldest, now - at);
+    }
+  }
+  const allLate = late.length > 0 && newest > LATE_MS;
+  state.late = late.length > 0 ? { esns: allLate ? [] : late, ageS: oldest / 1_000 } : { esns: [], ageS: newest === Infinity ? 0 : newest / 1_000 };
+  const loaded = (["site", "map", "list", "rsus"] as const).every((step) => state.steps.has(step));
+  const someOnline = [...state.rsus.values()].some((x) => x.state === "online");
+  const waiting = !state.steps.has("vehicles") && someOnline;
+  if (silent > SILENT_MS || (events?.waiting && silent > 1_500)) state.link = "disconnected";
+  else if (!loaded || (waiting && performance.now() < 10_000)) state.link = "loading";
+  else state.link = late.length > 0 || waiting ? "stale" : "live";
+  if (state.link === "disconnected" && was !== "disconnected") state.lostSinceMs = events?.lifeAt ?? now;
+  if (silent > REOPEN_MS && events !== null && !events.waiting) events.again();
+  root.dataset["state"] = state.link === "live" ? "normal" : state.link;
+  root.dataset["link"] = state.link;
+}
+
+// --- drawing: what moves fast is drawn often, what is read is drawn when it changes
+
+function slow(): void {
+  watchLink();
+  drawHeader($("#top"), state);
+  drawBanner($("#banner"), state);
+  drawFooter($("#foot"), state);
+  list.render(state);
+  table.render(state);
+  drawCard($("#card"), state);
+  headings();
+  const open = openAlarms(state).all;
+  const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
+  const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : ""}${title}`;
+  if (document.title !== shown) document.title = shown;
+  root.dataset["open"] = String(open);
+  root.dataset["episodes"] = String(state.episodes.size);
+}
+
+function headings(): void {
+  const { site } = state;
+  const dash = state.link === "loading" || site === null;
+  const length = site === null ? 0 : (site.to - site.from) / 1_000;
+  const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
+  const small = innerWidth <= 1600;
+  set($("#over h2"), `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span><span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${dash ? "—" : `${state.hatches.length} ${t("stretches")} ${unjudged.toFixed(1)} km`}</span>`);
+  set($("#focus h2"), `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span><span>${t("scale")} · ${t("drawn")}</span><span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`);
+  set($("#map h2"), `${t("map")} <span>${t("sameTurn")}</span><span class="end">${dash ? "" : closeTitle(state)}</span>`);
+  for (const [selector, word] of [["#over canvas", t("whole")], ["#focus canvas", t("detail")], ["#whole > canvas", t("map")], ["#close > canvas", t("closeUp")]] as const) $(selector).setAttribute("aria-label", word);
+  const fit = $<HTMLButtonElement>("#whole > button");
+  fit.hidden = !wholeMoved;
+  if (fit.textContent !== t("fit")) fit.textContent = t("fit");
+}
+
+let trucksInDetail = 0;
+let frames = 0;
+let lastSlow = 0;
+let lastWhole = 0;
+let lastDetail = 0;
+
+function tick(now: number): void {
+  requestAnimationFrame(tick);
+  if (document.hidden) return;
+  const { fleet } = state;
+  // the picture stands still while the link is down
+  if (fleet !== null && state.steps.has("vehicles") && state.link !== "disconnected") fleet.at(state.stream.now(now) - DELAY_MS);
+  root.dataset["vehicles"] = String(fleet?.nLive ?? 0);
+  root.dataset["frames"] = String(++frames);
+  if (now - lastSlow > 250) {
+    lastSlow = now;
+    slow();
+  }
+  if (now - lastWhole > 250) {
+    lastWhole = now;
+    drawOverview($<HTMLCanvasElement>("#over canvas"), state);
+    if (panes !== null) drawWhole(panes.whole, state);
+  }
+  if (now - lastDetail > 60) {
+    lastDetail = now;
+    trucksInDetail = drawDetail($<HTMLCanvasElement>("#focus canvas"), state);
+  }
+  if (panes !== null) drawClose(panes.close, state);
+}
+
+function redraw(): void {
+  lastSlow = lastWhole = lastDetail = 0;
+}
+
+function layOut(): void {
+  if (panes === null || state.site === null) return;
+  const w = $("#map").clientWidth;
+  const axis = state.site.axis;
+  const ends = axis === null ? null : [axis.at(state.site.from), axis.at(state.site.to)] as const;
+  const straight = ends === null ? 1 : Math.hypot(ends[1].x - ends[0].x, ends[1].y - ends[0].y);
+  const bulge = ends === null ? 0 : sideways(state.site, ends[0], ends[1]);
+  $("#whole").style.height = `${Math.round(Math.min(160, Math.max(70, (bulge * (w - 60)) / straight + (innerWidth > 1600 ? 70 : 62))))}px`;
+  for (const pane of [panes.whole, panes.close]) {
+    pane.measure();
+    pane.gl.resize();
+  }
+  if (!wholeMoved) fitWhole(panes.whole, state.site);
+  redraw();
+}
+
+function sideways(site: ReturnType<typeof makeSite>, a: { x: number; y: number }, b: { x: number; y: number }): number {
+  const turn = Math.atan2(b.y - a.y, b.x - a.x);
+  const side = Array.from({ length: 101 }, (_, i) => {
+    const p = site.axis!.at(site.from + ((site.to - site.from) * i) / 100);
+    return -p.x * Math.sin(turn) + p.y * Math.cos(turn);
+  });
+  return Math.max(...side) - Math.min(...side);
+}
+
+// --- pointers and keys
+
+function wire(): void {
+  document.body.addEventListener("click", (event) => {
+    const action = (event.target as HTMLElement).closest<HTMLElement>("[data-do]")?.dataset["do"];
+    if (action === undefined) return;
+    ACTIONS[action]?.();
+    slow();
+    redraw();
+  });
+  $("#over canvas").addEventListener("click", (event) => {
+    const id = overviewPick(state, event.offsetX, event.offsetY);
+    if (id !== null) return select(id, false);
+    const s = state.site === null ? null : overviewStation(state.site, event.offsetX);
+    if (s !== null) pan(s - WINDOW_M / 2);
+  });
+  $("#focus canvas").addEventListener("click", (event) => {
+    const slot = detailPick(state, event.offsetX, event.offsetY);
+    if (slot >= 0) chooseSlot(slot);
+  });
+  $("#whole > button").addEventListener("click", () => {
+    wholeMoved = false;
+    layOut();
+    slow();
+  });
+  addEventListener("resize", layOut);
+  addEventListener("hashchange", fromHash);
+  addEventListener("keydown", onKey);
+}
+
+function pan(from: number): void {
+  state.moveWindow(from);
+  redraw();
+}
+
+function onKey(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = (by: number): void => {
+    const id = list.step(state.selected, by);
+    if (id !== null) select(id, false);
+  };
+  const keys: Readonly<Record<string, () => void>> = {
+    j: () => step(1), k: () => step(-1), "[": () => pan(state.windowFrom - 1_000), "]": () => pan(state.windowFrom + 1_000),
+    l: ACTIONS["lang"]!, t: ACTIONS["theme"]!, r: ACTIONS["retry"]!,
+  };
+  const act = keys[event.key.toLowerCase()];
+  if (act === undefined) return;
+  act();
+  slow();
+  redraw();
+}
+
+// --- start
+
+/** Where traffic is to be seen: in the middle of the RSUs that are online. */
+function firstWindow(): void {
+  const online = [...state.rsus.values()].filter((x) => x.state === "online" && x.stretch_m !== null);
+  const from = Math.min(...online.map((x) => x.stretch_m![0]));
+  const to = Math.max(...online.map((x) => x.stretch_m![1]));
+  state.moveWindow(online.length === 0 ? (state.site?.from ?? 0) : (from + to - WINDOW_M) / 2);
+}
+
+async function loadSite(): Promise<void> {
+  const site = makeSite(await get<SiteBody>("/api/site"));
+  state.site = site;
+  state.fleet = new Fleet({ plane: site.plane, axis: site.axis, lane: (lane) => lanePlace(site, lane) });
+  state.steps.add("site");
+  state.windowFrom = site.from;
+  const map = await get<GeoJSON.FeatureCollection>("/api/map");
+  state.steps.add("map");
+  panes = { whole: new Pane($("#whole"), site, map, true), close: new Pane($("#close"), site, map, false) };
+  panes.whole.gl.on("move", (event) => {
+    if (panes === null || !("originalEvent" in event) || event.originalEvent === undefined) return;
+    wholeMoved = true;
+    panes.whole.read();
+    drawWhole(panes.whole, state);
+  });
+  panes.whole.gl.on("click", (event) => {
+    if (panes === null || site.axis === null) return;
+    const [x, y] = panes.whole.camera.from(event.point.x, event.point.y);
+    pan(nearestStation(site, x, y) - WINDOW_M / 2);
+  });
+  layOut();
+}
+
+function nearestStation(site: ReturnType<typeof makeSite>, x: number, y: number): number {
+  let [best, far] = [site.from, Infinity];
+  for (let s = site.from; s <= site.to; s += 50) {
+    const p = site.axis!.at(s);
+    const d = Math.hypot(p.x - x, p.y - y);
+    if (d < far) [best, far] = [s, d];
+  }
+  return best;
+}
+
+async function load(): Promise<number> {
+  const [episodes, rsus] = await Promise.all([loadEpisodes(), get<Rsus>("/api/rsus"), loadSite()]);
+  for (const episode of episodes.items) state.put(episode);
+  state.steps.add("list");
+  state.hearTime(rsus.now_ns, performance.now());
+  hearRsus(rsus);
+  state.steps.add("rsus");
+  firstWindow();
+  return episodes.cursor;
+}
+
+async function start(): Promise<void> {
+  restore();
+  wire();
+  requestAnimationFrame(tick);
+  let cursor = NaN;
+  for (let attempt = 0; Number.isNaN(cursor); attempt++) {
+    try {
+      cursor = await load();
+    } catch (error) {
+      console.warn(error);
+      await new Promise((done) => setTimeout(done, Math.min(5_000, 500 * 2 ** attempt)));
+    }
+  }
+  const hears = {
+    violation: hearViolation, rsu: hearRsu, rsus: hearRsus, frame: hearFrame,
+    gateway: (x: (typeof state.gateways)[number]) => {
+      state.gateways = [...state.gateways.filter((g) => g.id !== x.id), x].sort((a, b) => a.id.localeCompare(b.id));
+    },
+    summary: (x: NonNullable<typeof state.summary>) => {
+      state.summary = x;
+      state.attempt = 0;
+      state.nextTryMs = NaN;
+      state.hearTime(x.now_ns, performance.now());
+    },
+    reset: () => location.reload(),
+    lost: (attempt: number, waitMs: number) => {
+      state.attempt = attempt;
+      state.nextTryMs = performance.now() + waitMs;
+    },
+  };
+  events = new Events(cursor, hears);
+  tracks = new Tracks(hears);
+  fromHash();
+}
+
+void start();

@@ -1,0 +1,102 @@
+/** The two map panes: a still MapLibre map of the road and, above it, our own canvas that alone is redrawn. */
+
+import { Map as GlMap, setWorkerUrl } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import "maplibre-gl/dist/maplibre-gl.css";
+import { baseFeatures, baseStyle } from "./basemap.ts";
+import { colours, FONT } from "./draw.ts";
+import type { Site } from "./site.ts";
+
+setWorkerUrl(workerUrl);
+
+/** A view of the plane: where its middle is, how it is turned and how large a metre is. */
+export class Camera {
+  x = 0;
+  y = 0;
+  /** Direction of the plane that points right on the screen [rad, counter-clockwise from east]. */
+  turn = 0;
+  perMetre = 1;
+  w = 1;
+  h = 1;
+
+  toX(x: number, y: number): number {
+    return this.w / 2 + ((x - this.x) * Math.cos(this.turn) + (y - this.y) * Math.sin(this.turn)) * this.perMetre;
+  }
+
+  toY(x: number, y: number): number {
+    return this.h / 2 - (-(x - this.x) * Math.sin(this.turn) + (y - this.y) * Math.cos(this.turn)) * this.perMetre;
+  }
+
+  /** The plane's point under a pixel. */
+  from(px: number, py: number): [number, number] {
+    const a = (px - this.w / 2) / this.perMetre;
+    const b = -(py - this.h / 2) / this.perMetre;
+    return [this.x + a * Math.cos(this.turn) - b * Math.sin(this.turn), this.y + a * Math.sin(this.turn) + b * Math.cos(this.turn)];
+  }
+}
+
+export class Pane {
+  readonly camera = new Camera();
+  readonly canvas: HTMLCanvasElement;
+  readonly gl: GlMap;
+  private readonly el: HTMLElement;
+  private readonly site: Site;
+  private readonly features: GeoJSON.FeatureCollection;
+
+  constructor(el: HTMLElement, site: Site, map: GeoJSON.FeatureCollection, interactive: boolean) {
+    this.el = el;
+    this.site = site;
+    this.canvas = el.querySelector<HTMLCanvasElement>(":scope > canvas")!;
+    this.features = baseFeatures(map, site);
+    this.gl = new GlMap({
+      container: el.querySelector<HTMLElement>(".gl")!,
+      style: baseStyle(this.features, colours()),
+      center: site.body.origin,
+      zoom: 10,
+      maxZoom: 22,
+      maxPitch: 0,
+      interactive,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      attributionControl: false,
+      renderWorldCopies: false,
+      fadeDuration: 0,
+      localIdeographFontFamily: FONT,
+    });
+    if (interactive) {
+      this.gl.touchZoomRotate.disableRotation();
+      this.gl.keyboard.disableRotation();
+    }
+  }
+
+  /** Take the theme's colours. */
+  restyle(): void {
+    this.gl.setStyle(baseStyle(this.features, colours()), { diff: true });
+  }
+
+  measure(): void {
+    this.camera.w = this.el.clientWidth;
+    this.camera.h = this.el.clientHeight;
+  }
+
+  /** Move both, map and canvas, to the camera. */
+  show(): void {
+    const { camera } = this;
+    this.gl.jumpTo({
+      center: this.site.plane.lonLat(camera.x, camera.y),
+      zoom: this.site.plane.zoom(camera.perMetre),
+      bearing: (-camera.turn * 180) / Math.PI,
+    });
+  }
+
+  /** Take over where the user moved the map. */
+  read(): void {
+    const { camera } = this;
+    const centre = this.gl.getCenter();
+    camera.x = this.site.plane.x(centre.lng);
+    camera.y = this.site.plane.y(centre.lat);
+    camera.perMetre = this.site.plane.pixelsPerMetre(this.gl.getZoom());
+    camera.turn = (-this.gl.getBearing() * Math.PI) / 180;
+  }
+}

@@ -1,0 +1,297 @@
+/** What is drawn above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
+
+import type { Episode } from "./api.ts";
+import { slotOf } from "./detail.ts";
+import { begin, brackets, colours, gradeColour, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import type { Ctx } from "./draw.ts";
+import { clock, kmh, shortPlate, station } from "./format.ts";
+import type { Camera, Pane } from "./maps.ts";
+import { isAlarm } from "./order.ts";
+import { paint, widthOf } from "./painter.ts";
+import type { Lens } from "./painter.ts";
+import { lateral } from "./site.ts";
+import type { Site } from "./site.ts";
+import { HAZMAT } from "./snapshot.ts";
+import { WINDOW_M } from "./state.ts";
+import type { State } from "./state.ts";
+import { placeName, weight } from "./strip.ts";
+import { t } from "./words.ts";
+
+function lens(state: State, camera: Camera): Lens {
+  const fleet = state.fleet!;
+  const [cos, sin, k] = [Math.cos(camera.turn), Math.sin(camera.turn), camera.perMetre];
+  return (slot, out) => {
+    const x = camera.toX(fleet.x[slot]!, fleet.y[slot]!);
+    const y = camera.toY(fleet.x[slot]!, fleet.y[slot]!);
+    if (x < -80 || x > camera.w + 80 || y < -80 || y > camera.h + 80) return false;
+    const [hx, hy] = [fleet.hx[slot]!, fleet.hy[slot]!];
+    out[0] = x;
+    out[1] = y;
+    out[2] = (hx * cos + hy * sin) * k;
+    out[3] = -(-hx * sin + hy * cos) * k;
+    out[4] = out[3]; // left of forward: turned a quarter counter-clockwise, y pointing down
+    out[5] = -out[2];
+    return true;
+  };
+}
+
+/** Fit the whole road into the pane, K0 on the left. */
+export function fitWhole(pane: Pane, site: Site): void {
+  const { camera } = pane;
+  if (site.axis === null || camera.w < 10) return;
+  const [a, b] = [site.axis.at(site.from), site.axis.at(site.to)];
+  camera.turn = Math.atan2(b.y - a.y, b.x - a.x);
+  let [lo, hi, left, right] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (let i = 0; i <= 200; i++) {
+    const p = site.axis.at(site.from + ((site.to - site.from) * i) / 200);
+    const along = p.x * Math.cos(camera.turn) + p.y * Math.sin(camera.turn);
+    const side = -p.x * Math.sin(camera.turn) + p.y * Math.cos(camera.turn);
+    [lo, hi] = [Math.min(lo, side), Math.max(hi, side)];
+    [left, right] = [Math.min(left, along), Math.max(right, along)];
+  }
+  camera.perMetre = Math.min((camera.w - 60) / Math.max(1, right - left), (camera.h - 62) / Math.max(1, hi - lo));
+  const [along, side] = [(left + right) / 2, (lo + hi) / 2];
+  camera.x = along * Math.cos(camera.turn) - side * Math.sin(camera.turn);
+  camera.y = along * Math.sin(camera.turn) + side * Math.cos(camera.turn);
+  pane.show();
+}
+
+export function drawWhole(pane: Pane, state: State): void {
+  const { site, fleet } = state;
+  const { camera, canvas } = pane;
+  const ctx = begin(canvas, camera.w, camera.h);
+  if (ctx === null || site === null) return;
+  const c = colours();
+  if (site.axis !== null && pane.gl.getZoom() < 14) {
+    if (state.link !== "loading") for (const x of state.hatches) stretch(ctx, camera, site, x.from, x.to, c.u, 15, [2, 3]);
+    ctx.globalAlpha = 0.25;
+    stretch(ctx, camera, site, state.windowFrom, state.windowFrom + WINDOW_M, c.sel, 19, []);
+    ctx.globalAlpha = 1;
+  }
+  if (fleet !== null && state.steps.has("vehicles")) {
+    const near = camera.perMetre > 0.8;
+    paint(ctx, fleet, lens(state, camera), { kind: near ? "hull" : "arrow", onlyTrucks: !near, hollow: state.link === "disconnected" });
+  }
+  const room = new Room();
+  if (state.link !== "loading") drawMarks(ctx, camera, state, site);
+  for (const place of [...site.body.places].sort((x, y) => weight(y) - weight(x))) drawPlace(ctx, camera, site, room, place);
+  north(ctx, camera, camera.w - 46, 17);
+  const metres = niceScale(camera.perMetre, camera.w / 5);
+  line(ctx, 12, 12, 12 + metres * camera.perMetre, 12, c.line2, 2);
+  text(ctx, 18 + metres * camera.perMetre, 16, metres >= 1_000 ? `${metres / 1_000} km` : `${metres} m`, { colour: c.tx3 });
+}
+
+function stretch(ctx: Ctx, camera: Camera, site: Site, from: number, to: number, colour: string, width: number, dash: number[]): void {
+  ctx.beginPath();
+  for (let s = from; ; s = Math.min(to, s + 150)) {
+    const p = site.axis!.at(s);
+    ctx.lineTo(camera.toX(p.x, p.y), camera.toY(p.x, p.y));
+    if (s >= to) break;
+  }
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = width;
+  ctx.setLineDash(dash);
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
+function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site["body"]["places"][number]): void {
+  const c = colours();
+  const s = place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2;
+  const p = site.axis?.at(s) ?? { x: site.plane.x(place.lon_deg), y: site.plane.y(place.lat_deg) };
+  const [x, y] = [camera.toX(p.x, p.y), camera.toY(p.x, p.y)];
+  if (x < 0 || x > camera.w || y < 0 || y > camera.h) return;
+  const isGate = place.kind === "gate";
+  line(ctx, x, isGate ? y - 11 : y + 8, x, isGate ? y + 11 : y + 12, c.solid, isGate ? 2.5 : 1);
+  const label = placeName(place);
+  const width = textWidth(ctx, label);
+  const x0 = Math.max(4, Math.min(camera.w - width - 4, x - width / 2));
+  if (room.take(x0, x0 + width, 6)) text(ctx, x0, y + 24, label, { halo: c.bg });
+}
+
+function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
+  for (const episode of state.episodes.values()) {
+    const chosen = episode.id === state.selected;
+    if (!chosen && (!episode.open || !isAlarm(episode))) continue;
+    const slot = episode.open ? slotOf(state, episode) : -1;
+    const [x, y] = slot >= 0
+      ? [camera.toX(state.fleet!.x[slot]!, state.fleet!.y[slot]!), camera.toY(state.fleet!.x[slot]!, state.fleet!.y[slot]!)]
+      : [camera.toX(site.plane.x(episode.lon_deg), site.plane.y(episode.lat_deg)), camera.toY(site.plane.x(episode.lon_deg), site.plane.y(episode.lat_deg))];
+    line(ctx, x, y - 20, x, y, gradeColour(episode.grade), 1.5);
+    mark(ctx, episode.grade, x, y - 20, 4.5, episode.open);
+    if (chosen) brackets(ctx, x - 9, y - 29, 18, 18);
+  }
+}
+
+function north(ctx: Ctx, camera: Camera, x: number, y: number): void {
+  const c = colours();
+  const angle = Math.PI / 2 - camera.turn; // of north on the screen
+  const [dx, dy] = [Math.cos(angle), -Math.sin(angle)];
+  line(ctx, x - 11 * dx, y - 11 * dy, x + 9 * dx, y + 9 * dy, c.solid, 1.4);
+  ctx.beginPath();
+  ctx.moveTo(x + 14 * dx, y + 14 * dy);
+  ctx.lineTo(x + 7 * dx - 3.5 * dy, y + 7 * dy + 3.5 * dx);
+  ctx.lineTo(x + 7 * dx + 3.5 * dy, y + 7 * dy - 3.5 * dx);
+  ctx.closePath();
+  ctx.fillStyle = c.truck;
+  ctx.fill();
+  text(ctx, x + dx * 24, y + dy * 24 + 4, t("north"), { bold: true, align: "center", colour: c.tx });
+}
+
+function niceScale(perMetre: number, px: number): number {
+  const raw = px / perMetre;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  return ([5, 2, 1].find((k) => k * power <= raw) ?? 1) * power;
+}
+
+/** Where the close-up looks: the followed vehicle, the chosen episode's place, or the middle of the window. */
+function target(state: State, site: Site): { slot: number; s: number; u: number; episode: Episode | null } {
+  const { fleet } = state;
+  const episode = state.chosen;
+  const bySlot = episode !== null && episode.open ? slotOf(state, episode) : state.follow !== null && fleet !== null ? fleet.slot(state.follow) : -1;
+  if (fleet !== null && bySlot >= 0 && !Number.isNaN(fleet.s[bySlot]!)) return { slot: bySlot, s: fleet.s[bySlot]!, u: fleet.u[bySlot]!, episode };
+  if (episode !== null && episode.s_m !== null) return { slot: -1, s: episode.s_m, u: lateral(site, episode.lane, episode.d_m), episode };
+  return { slot: -1, s: state.windowFrom + WINDOW_M / 2, u: NaN, episode: null };
+}
+
+/** Words for the map's heading. */
+export function closeTitle(state: State): string {
+  if (state.site === null) return "";
+  const at = target(state, state.site);
+  const plate = at.slot < 0 ? "" : shortPlate(state.fleet!.plate(at.slot)) || t("unknown");
+  return `${t("closeUp")} ${station(at.s)}${plate === "" ? "" : ` · ${t("following")} ${plate}`}`;
+}
+
+export function drawClose(pane: Pane, state: State): void {
+  const { site, fleet } = state;
+  const { camera } = pane;
+  if (site === null || site.axis === null || camera.w < 10) return;
+  const at = target(state, site);
+  const [high, low] = [site.rows[0]?.offset_m[1] ?? 8, site.rows.at(-1)?.offset_m[0] ?? -8];
+  camera.perMetre = Math.max(6.1, Math.min(13, camera.h / (high - low + 6)));
+  const fits = camera.h / camera.perMetre >= high - low;
+  const middle = fits || Number.isNaN(at.u) ? (high + low) / 2 : at.u > (high + low) / 2 ? high + 3 - camera.h / camera.perMetre / 2 : low - 3 + camera.h / camera.perMetre / 2;
+  const centre = site.axis.at(at.s, middle);
+  [camera.x, camera.y, camera.turn] = [centre.x, centre.y, centre.theta];
+  pane.show();
+  const ctx = begin(pane.canvas, camera.w, camera.h);
+  if (ctx === null) return;
+  const hollow = state.link === "disconnected";
+  drawRsus(ctx, camera, state, site);
+  if (fleet !== null && state.steps.has("vehicles")) {
+    if (at.slot >= 0 && !hollow) drawTail(ctx, camera, state, site, at.slot);
+    paint(ctx, fleet, lens(state, camera), { kind: "hull", vectorS: 0.6, sigma: true, hollow });
+    drawPlates(ctx, camera, state, at.slot);
+  }
+  if (at.slot >= 0) drawTarget(ctx, camera, state, site, at.slot, at.episode);
+  else if (at.episode !== null && !Number.isNaN(at.u)) {
+    const p = site.axis.at(at.s, at.u);
+    mark(ctx, at.episode.grade, camera.toX(p.x, p.y), camera.toY(p.x, p.y), 6, at.episode.open);
+    brackets(ctx, camera.toX(p.x, p.y) - 14, camera.toY(p.x, p.y) - 14, 28, 28);
+  }
+  north(ctx, camera, camera.w - 40, 20);
+  const c = colours();
+  line(ctx, camera.w - 24 - 20 * camera.perMetre, camera.h - 10, camera.w - 24, camera.h - 10, c.line2, 2);
+  text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3 });
+  drawWays(ctx, camera, site, at.s);
+  if (hollow) text(ctx, camera.w / 2, 20, `${t("frozen")} ${clock(state.viewMs())}`, { bold: true, sizePx: 14, align: "center", colour: c.tx, halo: c.bg });
+}
+
+function drawWays(ctx: Ctx, camera: Camera, site: Site, s: number): void {
+  const middle = site.axis!.at(s, 0);
+  const y = camera.toY(middle.x, middle.y);
+  const style = { colour: colours().tx3, halo: colours().bg };
+  if (site.rows.some((row) => row.direction < 0)) text(ctx, 10, y - 2.5, t("nbArrow"), style);
+  if (site.rows.some((row) => row.direction > 0)) text(ctx, 10, y + 11.5, t("sbArrow"), style);
+}
+
+function drawRsus(ctx: Ctx, camera: Camera, state: State, site: Site): void {
+  const c = colours();
+  for (const rsu of site.body.rsus) {
+    const [x, y] = [site.plane.x(rsu.lon_deg), site.plane.y(rsu.lat_deg)];
+    const [px, py] = [camera.toX(x, y), camera.toY(x, y)];
+    if (px < -3_500 || px > camera.w + 3_500 || state.rsus.get(rsu.esn)?.state !== "online") continue;
+    for (const radar of rsu.radars) {
+      const [rx, ry] = [site.plane.x(radar.lon_deg), site.plane.y(radar.lat_deg)];
+      for (const side of [-0.5, 0.5]) {
+        const angle = ((90 - radar.heading_deg + side * radar.fov_deg) * Math.PI) / 180;
+        const [ex, ey] = [rx + radar.range_m_max * Math.cos(angle), ry + radar.range_m_max * Math.sin(angle)];
+        line(ctx, camera.toX(rx, ry), camera.toY(rx, ry), camera.toX(ex, ey), camera.toY(ex, ey), c.lane, 1, [1, 5]);
+      }
+    }
+    if (px < 6 || px > camera.w - 60) continue;
+    rect(ctx, px - 5, py - 5, 10, 10, c.veh);
+    const range = rsu.radars[0]?.range_m_max;
+    text(ctx, px + 10, py + 4, `${rsu.esn}${range === undefined ? "" : ` · ${t("radar")} ${range.toFixed(0)} m`}`, { halo: c.bg });
+  }
+}
+
+function drawTail(ctx: Ctx, camera: Camera, state: State, site: Site, slot: number): void {
+  const fleet = state.fleet!;
+  const [from, to] = fleet.tail(slot);
+  ctx.beginPath();
+  for (let i = Math.max(from, to - 10); i < to; i++) {
+    const p = site.axis!.at(fleet.tailS[i]!, fleet.tailU[i]!);
+    ctx.lineTo(camera.toX(p.x, p.y), camera.toY(p.x, p.y));
+  }
+  ctx.lineTo(camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!));
+  ctx.strokeStyle = colours().truck;
+  ctx.lineWidth = 1.5;
+  ctx.stroke();
+}
+
+function drawPlates(ctx: Ctx, camera: Camera, state: State, except: number): void {
+  const fleet = state.fleet!;
+  for (let i = 0; i < fleet.nLive; i++) {
+    const slot = fleet.live[i]!;
+    if (slot === except || fleet.kind[slot] !== HAZMAT) continue;
+    const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
+    if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
+    text(ctx, x, y - 1.25 * camera.perMetre - 6, shortPlate(fleet.plate(slot)) || t("unknown"), { align: "center", halo: colours().bg });
+  }
+}
+
+/** The followed vehicle: brackets, one sigma across, what of it is over the line, plate and speed. */
+function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: number, episode: Episode | null): void {
+  const fleet = state.fleet!;
+  const c = colours();
+  const half = widthOf(fleet.kind[slot]!) / 2;
+  const long = fleet.length[slot]! / 2;
+  const [s, u] = [fleet.s[slot]!, fleet.u[slot]!];
+  if (episode !== null && episode.rule === "lane_departure" && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, s, u, half, long, fleet.way[slot]!, gradeColour(episode.grade));
+  const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
+  const sigma = fleet.sigma[slot]! * camera.perMetre;
+  for (const [colour, width] of [[c.bg, 3.2], [c.tx2, 1.4]] as const) {
+    line(ctx, x, y - sigma, x, y + sigma, colour, width);
+    for (const k of [-1, 1]) line(ctx, x - 5, y + k * sigma, x + 5, y + k * sigma, colour, width);
+  }
+  const [bw, bh] = [long * camera.perMetre + 6, half * camera.perMetre + 6];
+  brackets(ctx, x - bw, y - bh, 2 * bw, 2 * bh);
+  const ty = y + bh + 14;
+  const plate = fleet.plate(slot) || t("unknown");
+  if (episode !== null) mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
+  text(ctx, x - bw + 20, ty, plate, { bold: true, colour: c.tx, halo: c.bg });
+  if (camera.h > 150) text(ctx, x - bw + 20, ty + 16, `${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`, { halo: c.bg });
+}
+
+function rankedColour(episode: Episode): boolean {
+  return episode.grade !== "undecidable";
+}
+
+function overLine(ctx: Ctx, camera: Camera, site: Site, s: number, u: number, half: number, long: number, way: number, colour: string): void {
+  const home = site.rows.find((row) => row.hazmat && row.direction === way);
+  if (home === undefined) return;
+  const [low, high] = home.offset_m;
+  const out: [number, number] | null = u + half > high ? [Math.max(high, u - half), u + half] : u - half < low ? [u - half, Math.min(low, u + half)] : null;
+  if (out === null) return;
+  ctx.beginPath();
+  for (const [ds, uu] of [[-long, out[0]], [long, out[0]], [long, out[1]], [-long, out[1]]] as const) {
+    const p = site.axis!.at(s + ds, uu);
+    ctx.lineTo(camera.toX(p.x, p.y), camera.toY(p.x, p.y));
+  }
+  ctx.closePath();
+  ctx.globalAlpha = 0.85;
+  ctx.fillStyle = colour;
+  ctx.fill();
+  ctx.globalAlpha = 1;
+}

@@ -1,0 +1,159 @@
+/** The road as the page draws it: axis, rows of the strip, lanes by name, and what can't be judged. */
+
+import type { Lane, Radar, Row, Rsu, SiteBody } from "./api.ts";
+import type { LanePlace } from "./fleet.ts";
+import { Axis, Plane } from "./project.ts";
+
+export interface Site {
+  readonly body: SiteBody;
+  readonly plane: Plane;
+  readonly axis: Axis | null;
+  readonly from: number;
+  readonly to: number;
+  /** Top to bottom: largest offset first. */
+  readonly rows: readonly Row[];
+  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly title: { readonly zh: string; readonly en: string };
+}
+
+export function makeSite(body: SiteBody): Site {
+  const plane = new Plane(body.origin[0], body.origin[1]);
+  const { axis } = body;
+  const rows = [...body.rows].sort((a, b) => b.offset_m[1] - a.offset_m[1]);
+  return {
+    body, plane, rows,
+    axis: axis === null || axis.s_m.length < 2 ? null : new Axis(axis.s_m, axis.lon.map((x) => plane.x(x)), axis.lat.map((y) => plane.y(y))),
+    from: body.range_m[0],
+    to: Math.max(body.range_m[1], body.range_m[0] + 1),
+    lanes: new Map(body.lanes.map((lane) => [lane.lane, lane])),
+    title: titleOf(body.name),
+  };
+}
+
+/** A name may hold both languages: `盘锦… / Panjin …`. */
+function titleOf(name: string): { zh: string; en: string } {
+  if (/^panjin/i.test(name)) return { zh: "盘锦石化运输智慧路", en: "Panjin petrochemical road" };
+  const [zh, en] = name.split(" / ");
+  return { zh: zh ?? name, en: en ?? name };
+}
+
+export function lanePlace(site: Site, name: string): LanePlace | undefined {
+  const lane = site.lanes.get(name);
+  return lane === undefined ? undefined : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction };
+}
+
+/** Lateral position of an episode on the strip [m left of growing station]; NaN without lane. */
+export function lateral(site: Site, lane: string | null, d: number | null): number {
+  const place = lane === null ? undefined : lanePlace(site, lane);
+  return place === undefined ? NaN : place.centreM + place.direction * (d ?? 0);
+}
+
+export function isHazmatLane(allowed: readonly string[]): boolean {
+  return allowed.includes("hazmat") && !allowed.includes("car");
+}
+
+/** How far a vehicle's edge stands out of the hazmat lane of its direction [m]; NaN where that is no question. */
+export function excess(site: Site, lane: string | null, d: number | null, halfWidthM = 1.25): number {
+  const place = lane === null ? undefined : site.lanes.get(lane);
+  if (place === undefined || d === null) return NaN;
+  const home = site.rows.find((row) => row.hazmat && row.direction === place.direction);
+  if (home === undefined) return NaN;
+  const u = lateral(site, lane, d);
+  return Math.max(u + halfWidthM - home.offset_m[1], home.offset_m[0] - (u - halfWidthM));
+}
+
+export interface Hatch {
+  from: number;
+  to: number;
+  reason: string;
+  esn: string;
+  sinceNs: string | null;
+  /** Lateral range; a road may carry one direction only. */
+  low: number;
+  high: number;
+}
+
+/** Stretches that nobody judges now: reported ones, and those of RSUs that are off or were never heard. */
+export function hatches(site: Site, rsus: readonly Rsu[]): Hatch[] {
+  const [low, high] = span(site, null);
+  const out: Hatch[] = [];
+  for (const rsu of rsus) {
+    if (rsu.state !== "online") {
+      if (rsu.stretch_m !== null) out.push({ from: rsu.stretch_m[0], to: rsu.stretch_m[1], reason: rsu.state, esn: rsu.esn, sinceNs: rsu.since_ns, low, high });
+      continue;
+    }
+    for (const gap of rsu.unjudged) {
+      const [lo, hi] = span(site, gap.road);
+      if (Number.isFinite(lo)) out.push({ from: gap.from_m, to: gap.to_m, reason: gap.reason, esn: rsu.esn, sinceNs: gap.since_ns, low: lo, high: hi });
+    }
+  }
+  return merge(out.filter((x) => x.to > x.from).map((x) => ({ ...x, from: Math.max(site.from, x.from), to: Math.min(site.to, x.to) })));
+}
+
+function merge(list: Hatch[]): Hatch[] {
+  list.sort((a, b) => a.low - b.low || a.reason.localeCompare(b.reason) || a.from - b.from);
+  const out: Hatch[] = [];
+  for (const x of list) {
+    const last = out.at(-1);
+    if (last !== undefined && last.reason === x.reason && last.low === x.low && last.high === x.high && x.from <= last.to + 0.5) {
+      last.to = Math.max(last.to, x.to);
+      if (last.esn !== x.esn) last.esn = "";
+    } else out.push({ ...x });
+  }
+  return out.sort((a, b) => a.from - b.from);
+}
+
+function span(site: Site, road: string | null): [number, number] {
+  const all = site.rows.map((row) => row.offset_m);
+  if (road !== null) {
+    const lanes = site.body.lanes.filter((lane) => lane.road === road);
+    if (lanes.length > 0) {
+      const rows = new Set(lanes.map((lane) => lane.row).filter((row) => row !== null));
+      if (rows.size === 0) return [NaN, NaN]; // a ramp: not on the strip
+      const own = site.rows.filter((row) => rows.has(row.row)).map((row) => row.offset_m);
+      return [Math.min(...own.map((x) => x[0])), Math.max(...own.map((x) => x[1]))];
+    }
+  }
+  return [Math.min(...all.map((x) => x[0])), Math.max(...all.map((x) => x[1]))];
+}
+
+/** Metres of the road on which every row is judged. */
+export function judgeableM(site: Site, list: readonly Hatch[]): number {
+  const sorted = [...list].sort((a, b) => a.from - b.from);
+  let covered = 0;
+  let upTo = site.from;
+  for (const x of sorted) {
+    covered += Math.max(0, x.to - Math.max(x.from, upTo));
+    upTo = Math.max(upTo, x.to);
+  }
+  return site.to - site.from - covered;
+}
+
+/** Station range that a radar sees along the road. */
+export function radarCover(site: Site, radar: Radar): [number, number] | null {
+  if (radar.s_m === null || site.axis === null) return null;
+  const heading = Math.PI / 2 - (radar.heading_deg * Math.PI) / 180;
+  const along = Math.cos(heading - site.axis.at(radar.s_m).theta);
+  if (radar.fov_deg >= 300) return [radar.s_m - radar.range_m_max, radar.s_m + radar.range_m_max];
+  return along >= 0 ? [radar.s_m, radar.s_m + radar.range_m_max] : [radar.s_m - radar.range_m_max, radar.s_m];
+}
+
+export function radarCovers(site: Site, rsus: ReadonlyMap<string, Rsu>): [number, number][] {
+  const list: [number, number][] = [];
+  for (const rsu of site.body.rsus) {
+    const now = rsus.get(rsu.esn);
+    if (now?.state !== "online") continue;
+    for (const radar of rsu.radars) {
+      const cover = radarCover(site, radar);
+      if (cover !== null && (now.sensors[radar.id] ?? "online") === "online") list.push(cover);
+    }
+  }
+  list.sort((a, b) => a[0] - b[0]);
+  const out: [number, number][] = [];
+  for (const [a, b] of list) {
+    const last = out.at(-1);
+    if (last !== undefined && a <= last[1] + 1) last[1] = Math.max(last[1], b);
+    else out.push([Math.max(site.from, a), Math.min(site.to, b)]);
+  }
+  return out;
+}

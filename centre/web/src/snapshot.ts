@@ -1,0 +1,92 @@
+/** Reads `track/up` snapshots: columns by the message's own dtype, little endian, straight from its bytes. */
+
+import { decode } from "./msgpack.ts";
+import type { Value } from "./msgpack.ts";
+
+export const OWNED = 1;
+export const COASTING = 4;
+export const UNDECIDABLE = 8;
+export const HAZMAT = 4; // of `class`
+export const NO_LANE = 65535;
+export const NO_STATION = 4294967295;
+export const NO_OFFSET = -32768;
+
+export interface Names {
+  readonly track: readonly bigint[];
+  readonly terminal: readonly (string | null)[];
+  readonly plate: readonly (string | null)[];
+}
+
+export interface Snapshot {
+  readonly esn: string;
+  readonly seq: number;
+  readonly stampMs: number;
+  readonly n: number;
+  readonly lanes: readonly string[] | null;
+  readonly names: Names | null;
+  /** Offset of each field in a record; -1 where the dtype lacks it. */
+  readonly at: Readonly<Record<Field, number>>;
+  readonly itemBytes: number;
+  readonly view: DataView;
+}
+
+const WIDTHS: Readonly<Record<string, number>> = {
+  u1: 1, i1: 1, u2: 2, i2: 2, u4: 4, i4: 4, u8: 8, i8: 8, f4: 4, f8: 8,
+};
+/** What the page reads, and as what; a column of another kind is a message of another version. */
+const FIELDS = {
+  track: "u8", lon_e7: "i4", lat_e7: "i4", dt_ms: "i2", speed_cmps: "u2", course_cdeg: "u2", sigma_cm: "u2",
+  lane: "u2", s_dm: "u4", d_cm: "i2", p_lane: "u1", length_dm: "u1", class: "u1", flags: "u1",
+} as const;
+export type Field = keyof typeof FIELDS;
+
+/** Decode one WebSocket frame; throws RangeError or TypeError with what is wrong with it. */
+export function readSnapshot(bytes: Uint8Array): Snapshot {
+  const map = decode(bytes);
+  if (map === null || typeof map !== "object" || Array.isArray(map) || map instanceof Uint8Array) throw new TypeError("no map");
+  const { v, esn, seq, stamp_ns: stamp, n, dtype, data, lanes, names } = map;
+  if (v !== 1) throw new TypeError(`version ${String(v)}`);
+  if (typeof esn !== "string" || typeof seq !== "number" || typeof n !== "number") throw new TypeError("esn, seq or n");
+  if (typeof stamp !== "number" && typeof stamp !== "bigint") throw new TypeError("stamp_ns");
+  if (!Array.isArray(dtype) || !(data instanceof Uint8Array)) throw new TypeError("dtype or data");
+  const { at, itemBytes } = layout(dtype);
+  if (data.length !== n * itemBytes) throw new RangeError(`${data.length} bytes for ${n} records of ${itemBytes}`);
+  return {
+    esn, seq, n, at, itemBytes,
+    stampMs: Number(stamp) / 1e6,
+    lanes: Array.isArray(lanes) ? lanes.map(String) : null,
+    names: readNames(names),
+    view: new DataView(data.buffer, data.byteOffset, data.byteLength),
+  };
+}
+
+function layout(dtype: Value[]): { at: Record<Field, number>; itemBytes: number } {
+  const at = Object.fromEntries(Object.keys(FIELDS).map((name) => [name, -1])) as Record<Field, number>;
+  let itemBytes = 0;
+  for (const column of dtype) {
+    if (!Array.isArray(column) || typeof column[0] !== "string" || typeof column[1] !== "string") throw new TypeError("dtype column");
+    const kind = column[1].replace(/^[<|]/, "");
+    const width = WIDTHS[kind];
+    if (width === undefined || column.length > 2) throw new TypeError(`dtype ${column[1]}`);
+    if (column[0] in FIELDS) {
+      const field = column[0] as Field;
+      if (FIELDS[field] !== kind) throw new TypeError(`${field} is ${kind}, not ${FIELDS[field]}`);
+      at[field] = itemBytes;
+    }
+    itemBytes += width;
+  }
+  for (const need of ["track", "lon_e7", "lat_e7", "flags"] as const) if (at[need] < 0) throw new TypeError(`no ${need}`);
+  return { at, itemBytes };
+}
+
+function readNames(names: Value | undefined): Names | null {
+  if (names === null || names === undefined || typeof names !== "object" || Array.isArray(names) || names instanceof Uint8Array) return null;
+  const { track, terminal, plate } = names;
+  if (!Array.isArray(track) || !Array.isArray(terminal) || !Array.isArray(plate)) return null;
+  const text = (x: Value | undefined): string | null => (typeof x === "string" ? x : null);
+  return {
+    track: track.map((x) => BigInt(x as number | bigint)),
+    terminal: track.map((_, i) => text(terminal[i])),
+    plate: track.map((_, i) => text(plate[i])),
+  };
+}

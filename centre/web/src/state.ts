@@ -1,0 +1,81 @@
+/** What the page knows now: one object, changed by the streams and the keys, read by the views. */
+
+import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
+import type { Fleet } from "./fleet.ts";
+import { StreamClock } from "./fleet.ts";
+import { ms } from "./format.ts";
+import { isNewer } from "./order.ts";
+import type { Hatch, Site } from "./site.ts";
+
+export type LinkState = "loading" | "live" | "stale" | "disconnected";
+export type Step = "site" | "map" | "list" | "rsus" | "vehicles";
+export type Theme = "dark" | "light";
+
+export const WINDOW_M = 4_000;
+
+export class State {
+  site: Site | null = null;
+  fleet: Fleet | null = null;
+  readonly episodes = new Map<string, Episode>();
+  readonly details = new Map<string, EpisodeDetail | "loading" | "missing">();
+  readonly rsus = new Map<string, Rsu>();
+  rsuOrder: string[] = [];
+  gateways: Gateway[] = [];
+  summary: Summary | null = null;
+  hatches: Hatch[] = [];
+  covers: [number, number][] = [];
+  readonly steps = new Set<Step>();
+  link: LinkState = "loading";
+  theme: Theme = "dark";
+  selected: string | null = null;
+  follow: bigint | null = null;
+  windowFrom = 0;
+  readonly looked = new Set<string>();
+  readonly stream = new StreamClock();
+  /** RSUs that are online but whose vehicles stopped moving, and how old the oldest of them is [s]. */
+  late: { esns: string[]; ageS: number } = { esns: [], ageS: 0 };
+  lostSinceMs = NaN;
+  attempt = 0;
+  nextTryMs = NaN;
+  private centreMs = NaN;
+  private heardAt = NaN;
+  private frozenMs = NaN;
+
+  /** Hear the centre's time; `local` is performance.now(). */
+  hearTime(ns: string, local: number): void {
+    this.centreMs = ms(ns);
+    this.heardAt = local;
+    this.frozenMs = this.centreMs;
+  }
+
+  /** The centre's time, which runs on while the link is down. */
+  nowMs(): number {
+    return Number.isNaN(this.centreMs) ? Date.now() : this.centreMs + performance.now() - this.heardAt;
+  }
+
+  /** The time that the picture shows: stands still while the link is down. */
+  viewMs(): number {
+    return this.link === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
+  }
+
+  put(episode: Episode): boolean {
+    if (!isNewer(episode, this.episodes.get(episode.id))) return false;
+    this.episodes.set(episode.id, episode);
+    return true;
+  }
+
+  get chosen(): Episode | null {
+    return this.selected === null ? null : (this.episodes.get(this.selected) ?? null);
+  }
+
+  /** New: began less than a minute ago, still open, and nobody has opened it here. */
+  isNew(episode: Episode): boolean {
+    return episode.open && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns) < 60_000;
+  }
+
+  moveWindow(from: number): void {
+    if (this.site === null) return;
+    const top = Math.max(this.site.from, this.site.to - WINDOW_M);
+    this.windowFrom = Math.max(this.site.from, Math.min(top, Math.round(from / 100) * 100));
+  }
+}

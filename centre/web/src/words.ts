@@ -1,0 +1,102 @@
+/** Every word of the page, Chinese and English; nothing else in the page holds text for people. */
+
+export type Lang = "zh" | "en";
+
+export const WORDS = {
+  link: ["连接", "Link"], live: ["实时", "Live"], lost: ["中断", "Lost"], late: ["迟到", "Late"], loading: ["读取中", "Loading"],
+  openN: ["未结束", "Open"], trucks: ["在途危化车", "Hazmat trucks"], others: ["其他车辆", "Other vehicles"],
+  rsuOnline: ["RSU 在线", "RSU online"], judgeable: ["可判定里程", "Judgeable length"],
+  latency99: ["传感→入库 p99", "sensor→commit p99"], light: ["浅色", "Light"], dark: ["深色", "Dark"],
+  synthetic: ["合成地图", "synthetic map"], mapped: ["监管台", "supervision"],
+  whole: ["道路全程", "Whole road"], detail: ["细部", "Detail"], map: ["地图", "Map"], rsuHealth: ["RSU 状态", "RSU health"], list: ["违规", "Violations"],
+  northUp: ["左 = K0", "left = K0"], nb: ["北行", "NB"], sb: ["南行", "SB"], nbArrow: ["← 北行", "← NB"], sbArrow: ["南行 →", "SB →"],
+  hazLane: ["危化道", "HAZMAT"], mixLane: ["混行道", "mixed"], carLane: ["客车道", "cars"], otherLane: ["车道", "lane"],
+  hazShort: ["危", "HAZ"], haz: ["危化", "HAZ"], mix: ["混行", "MIX"], car: ["客车", "CAR"], ramp: ["匝道", "RAMP"],
+  radar: ["雷达", "Radar"], legendTruck: ["▸ 危化车", "▸ hazmat truck"], legendOther: ["❘ 其他车辆，仅雷达覆盖处可见", "❘ other (radar cover only)"],
+  legendOtherShort: ["❘ 其他车辆", "❘ other"],
+  stretches: ["段", "stretches"], scale: ["横向按真实比例", "lateral at true scale"],
+  drawn: ["车身轮廓 ± 1σ · 4 s 速度矢 · 30 s 尾迹", "footprint ± 1σ · 4 s speed vector · 30 s tail"], pan: ["[ ] 平移", "[ ] pan"],
+  sameTurn: ["与道路带同向", "same turn as the strip"], closeUp: ["近景", "Close-up"], following: ["跟随", "following"], fit: ["全程", "Whole road"],
+  ellipse: ["横向 1σ", "lateral 1σ"],
+  violation: ["违规", "Violation"], warning: ["预警", "Warning"], notice: ["提示", "Notice"], undecidable: ["不可判定", "Undecidable"],
+  violationS: ["违规", "VIOL"], warningS: ["预警", "WARN"], noticeS: ["提示", "NOTE"], undecidableS: ["不可判", "UNDEC"],
+  online: ["在线", "online"], offline: ["离线", "offline"], never: ["未接入", "never seen"], silent: ["无数据", "silent"], staleBeat: ["心跳迟", "beat late"],
+  since: ["自", "since"], notJudged: ["不可判定", "undecidable"],
+  lane_departure: ["偏离车道", "Lane departure"], overspeed: ["超速", "Overspeed"], illegal_stop: ["违规停车", "Illegal stop"],
+  dark_vehicle: ["无定位车辆", "Dark vehicle"], off_dedicated_road: ["驶离专用道路", "Off dedicated road"], ghost_report: ["虚假位置", "Ghost report"],
+  wrong_way: ["逆行", "Wrong way"], too_slow: ["低速行驶", "Too slow"], zone_entry: ["进入区域", "Zone entry"], zone_exit: ["离开区域", "Zone exit"],
+  time_window: ["时段违规", "Time window"], route_deviation: ["偏离路线", "Route deviation"], missed_exit: ["错过出口", "Missed exit"],
+  following_distance: ["车距过近", "Following distance"], unauthorised_vehicle: ["无许可车辆", "Unauthorised vehicle"], gnss_integrity: ["卫导异常", "GNSS integrity"],
+  unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
+  open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
+  secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], earlier: ["更早的未列出", "earlier ones not listed"],
+  cGrade: ["等级", "Grade"], cPlate: ["车牌", "Plate"], cUn: ["UN · 类", "UN · class"], cRule: ["规则", "Rule"], cPlace: ["位置", "Place"],
+  cExcess: ["越限", "Excess"], cSigma: ["1σ", "1σ"], cLasted: ["持续", "Lasted"], cProb: ["概率", "prob."], cAge: ["距今", "Age"], cState: ["状态", "state"],
+  classN: ["类", ""], hold: ["顺序已冻结", "order held"], arrived: ["新到", "arrived"], keys: ["J K 移动", "J K move"],
+  excess: ["越限", "Excess"], lasted: ["持续", "Lasted"], prob: ["违规概率", "P(violation)"], probS: ["概率", "P(viol.)"], speed: ["速度", "Speed"], limit: ["限", "limit"], sigma: ["横向 1σ", "Lateral 1σ"],
+  leftEdge: ["左缘 ±1σ", "left edge ±1σ"], rightEdge: ["右缘 ±1σ", "right edge ±1σ"], laneLine: ["车道标线", "lane line"], centre: ["车中心", "centre"], mid: ["中线", "mid"],
+  speedLine: ["速度", "speed"], limitLine: ["限速", "limit"], decided: ["判定", "decided"], crossed: ["压线", "crossed"], started: ["开始", "began"], handover: ["交接", "handover"],
+  pv: ["P(违规)", "P(violation)"], latency: ["时延", "Latency"], s1: ["传感→到达", "sensor→arrival"], s2: ["检测", "detect"], s3: ["上送→入库", "send→commit"],
+  total: ["合计", "total"], byTick: ["由定时判定，不计时延", "decided by tick: no latency sample"], arrivedToCommit: ["到达→入库", "arrival→commit"],
+  identity: ["身份", "Identity"], event: ["事件", "id"], upTo: ["升为", "raised to"], opened: ["开始", "opened"], closed: ["结束", "ended"], ownerTo: ["交接", "handover"], sameId: ["同一事件", "same id"],
+  noEvidence: ["此版本未附依据曲线", "this version carries no evidence columns"], loadingEvidence: ["读取依据…", "loading evidence…"], notFound: ["找不到该事件", "no such event"],
+  select: ["选中一行、一个标记或一辆车，此处显示其依据。", "Select a row, a mark or a truck to see its evidence here."],
+  cRsu: ["RSU", "RSU"], cRsuState: ["状态", "State"], cStretch: ["桩号段 km", "Stretch km"], cClock: ["钟差 ms", "Clock ms"], cOutbox: ["积压", "Outbox"],
+  cP99: ["p99 ms", "p99 ms"], cBeat: ["心跳 s", "Beat s"], cSensors: ["雷达", "Sensors"], counters: ["计数", "counters"], noCounters: ["无计数", "no counters"],
+  stored: ["已入库", "stored"], missing: ["缺", "missing"], versionW: ["版本", "version"], mapW: ["地图", "map"], rulesW: ["规则", "rules"], gateway: ["网关", "gateway"],
+  waitBeat: ["等待首个心跳（2 s）…", "waiting for the first heartbeat (2 s)…"], waitVehicles: ["等待车辆数据…", "waiting for vehicles…"],
+  north: ["北", "N"],
+  frozen: ["画面停在", "Picture frozen at"],
+  emptyTitle: ["当前无未结束违规。", "No open violation."],
+  emptyJudging: ["正在判定 {n} 辆危化车，覆盖 {a} / {b} km。", "Judging {n} hazmat trucks on {a} of {b} km."],
+  emptyNot: ["未判定：{n} 段 {a} km（道路带上斜线处）。", "Not judged: {n} stretches, {a} km (hatched on the strip)."],
+  emptyLast: ["上一次告警 {t}。", "Last alarm {t}."], emptyNone: ["本库尚无告警。", "No alarm on record yet."],
+  loadTitle: ["正在读取…", "Loading…"], loadSite: ["站点与规则", "site and rules"], loadMap: ["地图", "map"], loadList: ["违规", "violations"], loadRsus: ["RSU", "RSUs"], loadVehicles: ["车辆快照", "vehicle snapshots"],
+  loadNote: ["五项全部打勾之前，本屏不代表道路状态。", "Nothing is judged on this screen until all five are ticked."],
+  lostTitle: ["与中心的连接已中断 {t}", "Link to the centre lost for {t}"],
+  lostText: ["画面停在 {t}。RSU 仍在判定，告警不会丢失，恢复后自动补齐。", "You see the road as of {t}. RSUs keep judging; nothing is lost and all of it is shown after reconnection."],
+  lostRetry: ["第 {n} 次重试", "Attempt {n}"], retryIn: ["{t} 后", "next in {t}"], retryNow: ["立即重试", "Retry now"],
+  staleTitle: ["{r} 车辆数据为 {t} 前", "Vehicles of {r} are {t} old"], staleAll: ["所有车辆数据为 {t} 前", "All vehicles are {t} old"], staleNone: ["尚无车辆快照", "No vehicle snapshot yet"],
+  staleText: ["空心 = 最后已知位置，外推不超过 1 s。违规仍正常到达。", "Hollow = last known position; not extrapolated beyond 1 s. Violations still arrive."],
+  dataOld: ["数据为 {t} 前", "data {t} old"],
+  footDelivery: ["送达", "Delivery"], footStored: ["违规总数", "violations on record"], footMissing: ["缺失", "missing"], footQuarantine: ["隔离", "quarantined"], footOutbox: ["RSU 积压", "RSU outboxes"],
+  footHour: ["近 1 小时", "last hour"], foot10: ["近 10 分钟", "last 10 min"], footGateway: ["网关", "Gateway"], footAlarms: ["告警", "Alarms"], footBars: ["近 2 小时每 10 分钟", "last 2 h, per 10 min"],
+} as const satisfies Record<string, readonly [string, string]>;
+
+export type Word = keyof typeof WORDS;
+
+/** Why a stretch can't be judged; reasons that nobody translated are shown as the RSU named them. */
+const REASONS: Readonly<Record<string, readonly [string, string]>> = {
+  offline: ["RSU 离线", "RSU offline"], never: ["RSU 未接入", "RSU never seen"], radar_gap: ["雷达间隙", "radar gap"], gap: ["雷达间隙", "radar gap"],
+  no_radar: ["雷达间隙", "radar gap"], radar_silent: ["雷达无数据", "radar silent"], silent: ["雷达无数据", "radar silent"], no_gateway: ["网关无数据", "no gateway feed"],
+  gateway_silent: ["网关无数据", "no gateway feed"], no_map: ["无地图", "no map"], not_accepted: ["雷达未验收", "radar not commissioned"], uncommissioned: ["雷达未验收", "radar not commissioned"],
+  gnss_shaded: ["卫导遮挡", "GNSS shaded"], accuracy: ["定位精度不足", "position too coarse"], sigma: ["定位精度不足", "position too coarse"],
+};
+
+let lang: Lang = "zh";
+
+export function setLang(to: Lang): void {
+  lang = to;
+}
+
+export function getLang(): Lang {
+  return lang;
+}
+
+export function t(word: Word, values: Readonly<Record<string, string | number>> = {}): string {
+  const text: string = WORDS[word][lang === "zh" ? 0 : 1];
+  return text.replace(/\{(\w)\}/g, (whole, key: string) => (key in values ? String(values[key]) : whole));
+}
+
+/** A word by a name that came over the wire (rule, grade, state); unknown names stay themselves. */
+export function name(key: string): string {
+  return key in WORDS ? t(key as Word) : key;
+}
+
+export function reason(key: string): string {
+  return REASONS[key]?.[lang === "zh" ? 0 : 1] ?? key.replaceAll("_", " ");
+}
+
+export function pick(zh: string | null | undefined, en: string | null | undefined): string {
+  return (lang === "zh" ? zh || en : en || zh) ?? "";
+}
