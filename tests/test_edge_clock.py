@@ -1,0 +1,79 @@
+"""Paced and wall clocks, and noticing that the wall clock was set."""
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.clock import NS, Clock, StepWatch, WallClock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+def test_a_child_shows_the_same_time():
+    clock = Clock.paced(10**18, 7.25)
+    child = Clock.from_env(clock.to_env())
+    assert child == clock
+    before_ns = clock.now_ns()
+    assert before_ns <= child.now_ns() <= clock.now_ns()
+
+
+def test_without_a_word_it_is_the_wall_clock():
+    assert isinstance(Clock.from_env({}), WallClock)
+    assert Clock.wall().to_env() == {}
+    assert abs(Clock.wall().now_ns() - time.time_ns()) < NS
+
+
+async def test_sleep_is_scaled_and_never_early():
+    clock = Clock.paced(10**18, 100.0)
+    begun_s = time.monotonic()
+    await clock.sleep_until_ns(10**18 + 5 * NS)  # 50 ms of real time
+    assert clock.now_ns() >= 10**18 + 5 * NS
+    assert 0.045 < time.monotonic() - begun_s < 1.0
+
+
+async def test_sleep_into_the_past_yields_once():
+    ran = []
+    asyncio.get_running_loop().call_soon(ran.append, 1)
+    for clock in (Clock.paced(10**18), Clock.wall()):
+        await clock.sleep_until_ns(0)
+    assert ran == [1]
+
+
+async def test_wall_clock_sleeps_until_due():
+    clock = Clock.wall()
+    due_ns = clock.now_ns() + 20_000_000
+    await clock.sleep_until_ns(due_ns)
+    assert clock.now_ns() >= due_ns
+
+
+@pytest.mark.parametrize(
+    ("moved_ns", "noticed"),
+    [
+        (0, False),
+        (NS, False),  # slewing is none; the limit itself is not beyond
+        (NS + 1, True),
+        (-NS - 1, True),  # backwards as well
+    ],
+)
+def test_a_set_clock_is_noticed(moved_ns, noticed):
+    watch = StepWatch()
+    assert watch.step(10**18, 5) is None
+    step = watch.step(10**18 + 10 + moved_ns, 15)
+    assert step == ((10**18 + 10, 10**18 + 10 + moved_ns) if noticed else None)
+
+
+@given(st.lists(st.integers(-NS, NS), max_size=20))
+def test_small_corrections_are_never_a_step(slews_ns):
+    watch, clock_ns, monotonic_ns = StepWatch(), 10**18, 0
+    for slew_ns in slews_ns:
+        monotonic_ns += NS
+        clock_ns += NS + slew_ns
+        assert watch.step(clock_ns, monotonic_ns) is None
