@@ -70,8 +70,8 @@ $(VENV)/.stamp-kernels: $(VENV)/.stamp-dev
 
 centre/static/index.html: $(PAGE_SOURCES) | $(VENV)/.stamp-run
 	@echo "setup: building the page (about 20 s the first time)"
-	@if ! { node --version 2>/dev/null | grep -qE '^v(2[2-9]|[3-9][0-9])' && command -v npm >/dev/null; }; then \
-	  export PATH="$(NODE_BIN):$$PATH"; fi; \
-	cd centre/web && if ! test node_modules -nt package.json; then npm ci --no-audit --no-fund --silent; fi && \
-	npm run --silent build
+	@npm=npm; if ! { node --version 2>/dev/null | grep -qE '^v(2[2-9]|[3-9][0-9])' && command -v npm >/dev/null; }; then \
+	  export PATH="$(NODE_BIN):$$PATH"; npm="node $(NODE_BIN)/../lib/node_modules/npm/bin/npm-cli.js"; fi; \
+	cd centre/web && if ! test node_modules -nt package.json; then $$npm ci --no-audit --no-fund --silent; fi && \
+	$$npm run --silent build
 	@touch $@
