@@ -9,10 +9,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, QueryParameter
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from centre.hall import Hall
-from centre.metrics import HallCollector
 from centre.queries import PAGE_ROWS_MAX, Filter
 from centre.shield import shielded
 from centre.streams import Streams
@@ -49,12 +47,6 @@ def build(hall: Hall, page: Path = PAGE) -> ASGIApp:
         await app(scope, receive, send)
 
     return shielded(serve)
-
-
-def build_health(hall: Hall) -> ASGIApp:
-    """Return only `/healthz`, `/readyz` and `/metrics`, for an address of their own."""
-    app: ASGIApp = Litestar(route_handlers=_health(hall), openapi_config=None, debug=False)
-    return app
 
 
 def _stored(hall: Hall) -> Handlers:
@@ -121,22 +113,13 @@ def _momentary(hall: Hall) -> Handlers:
 
 def _health(hall: Hall) -> Handlers:
     """Return the handlers that supervisors of processes ask."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(HallCollector(hall))
 
-    @get("/healthz", media_type="text/plain", sync_to_thread=False)
-    def healthz() -> str:
-        return "alive\n"
+    @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False)
+    def health(request: Request[Any, Any, Any]) -> Json:
+        status, kind, body = hall.health.answer(request.url.path)
+        return Response(body, status_code=status, media_type=kind.decode())
 
-    @get("/readyz", media_type="text/plain", sync_to_thread=False)
-    def readyz() -> Response[str]:
-        return Response("ready\n") if hall.linked() else Response("no broker\n", status_code=503)
-
-    @get("/metrics", sync_to_thread=False)
-    def metrics() -> Json:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    return [healthz, readyz, metrics]
+    return [health]
 
 
 def _page(directory: Path) -> Handlers:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import board, present
 from centre.feed import Event, Feed, lines_of
@@ -21,6 +22,7 @@ from centre.store import centre_name
 from centre.tracks import Tracks
 from edge.clock import Clock
 from edge.config import Site
+from edge.metrics import Health
 
 SUMMARY_S = 1.0
 FIGURES_EVERY = 2  # summaries a table of all RSUs
@@ -39,7 +41,7 @@ class Broker(Protocol):
 class Hall:
     """One running centre; `start` first, then `run` while it serves."""
 
-    def __init__(self, site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event) -> None:
+    def __init__(self, site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event, log: Logger) -> None:
         self.site, self.clock = site, clock
         self.stop = stop  # the streams end when it is set
         self.link: Broker | None = None  # set before `run`
@@ -67,8 +69,10 @@ class Hall:
             gateways=self.gateways,
             tracks=self.tracks,
             publish=self._publish,
+            log=log,
             committed=self.feed.committed,
         )
+        self.health = Health(self._ready, lambda: self.counts()["centre"], self._gauges)
         self._gaps: dict[str, tuple[int, int]] = {}
         self._latencies: Sequence[tuple[str, int]] = ()
 
@@ -95,9 +99,14 @@ class Hall:
         self._readers.shutdown()
         self._engine.dispose()
 
-    def linked(self) -> bool:
-        """Say whether the broker hands us what RSUs send."""
-        return self.link is not None and self.link.connected
+    def _ready(self) -> tuple[bool, dict[str, Any]]:
+        linked = self.link is not None and self.link.connected
+        return linked, {"broker": linked}
+
+    def _gauges(self) -> dict[str, float]:
+        now_ns = self.clock.now_ns()
+        kinds = (self.rsus, self.gateways)
+        return {f"{kind.kind}s_{state}": n for kind in kinds for state, n in kind.tally(now_ns).items()}
 
     def _publish(self, topic: str, body: bytes) -> bool:
         return self.link is not None and self.link.publish(topic, body)

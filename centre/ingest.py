@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
+from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.admit import Batch, Refused, admit
 from centre.ledger import Answer, Committed, Ledger, StatusChange
@@ -36,6 +37,7 @@ class Ingest:
         gateways: Reporters,
         tracks: Tracks,
         publish: Publish,
+        log: Logger,
         committed: Callable[[], None],
     ) -> None:
         """`publish(topic, payload)` starts sending at QoS 1 and says whether it could.
@@ -44,7 +46,7 @@ class Ingest:
         """
         self._ledger, self._writer, self._centre, self._now_ns = ledger, writer, centre, now_ns
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
-        self._publish, self._committed = publish, committed
+        self._publish, self._log, self._committed = publish, log, committed
         self._inbox: asyncio.Queue[tuple[str, str, bytes, int]] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
         self._wake = asyncio.Event()
@@ -92,13 +94,16 @@ class Ingest:
         loop = asyncio.get_running_loop()
         try:
             done = await loop.run_in_executor(self._writer, self._commit, taken, list(statuses.values()))
-        except SQLAlchemyError:  # a full disk, mostly: nothing was stored, so nothing is acknowledged
+        except OperationalError as error:  # a full disk, mostly: nothing is stored, so nothing acknowledged
             self.counts["commit.failed"] += 1
+            self._log.error("commit.failed", error=str(error.orig))
             for key, change in statuses.items():
                 self._statuses[key] = _joined(change, self._statuses.get(key))
             await asyncio.sleep(RETRY_S)
             return
         self.counts.update(done.counts)
+        if done.counts["quarantine.kept"]:
+            self._log.warning("quarantined", n=done.counts["quarantine.kept"])
         for answer in done.answers:
             self._answer(answer)
         self._committed()

@@ -5,15 +5,16 @@ import socket
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.api import build, build_health
+from centre.api import build
 from centre.hall import Hall
 from centre.ingest import FILTERS, TRACK_FILTERS
 from centre.server import bind, serve
 from centre.shield import loopback
 from centre.store import open_database
 from edge.clock import Clock
-from edge.config import ConfigError, Site, address_of
+from edge.config import ConfigError, Site
 from edge.link import Link, link_settings
 
 
@@ -23,6 +24,7 @@ class Service:
 
     site: Site
     clock: Clock
+    log: Logger
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -31,9 +33,7 @@ class Service:
         host, port = loopback(config.centre.http, where)
         settings = link_settings(config.mqtt, config.centre.id, where)
         flow_settings = link_settings(config.mqtt, f"{config.centre.id}-tracks", where)
-        listeners = [self._bind("centre.http", host, port)]
-        if config.centre.health is not None:
-            listeners.append(self._bind("centre.health", *address_of(config.centre.health)))
+        listener = self._bind("centre.http", host, port)
         hall = self._open_hall()
         link = Link(
             settings,
@@ -49,15 +49,13 @@ class Service:
         try:
             await hall.start()
             async with asyncio.TaskGroup() as tasks:
-                working = [
-                    tasks.create_task(part.run(), name=name)
-                    for name, part in (("centre.hall", hall), ("centre.link", link), ("centre.flow", flow))
-                ]
-                async with asyncio.TaskGroup() as serving:
-                    for app, listener in zip((build(hall), build_health(hall)), listeners, strict=False):
-                        serving.create_task(serve(app, listener, hall.stop), name="centre.http")
+                parts = [hall.run(), link.run(), flow.run(), hall.health.run(config.centre.health)]
+                working = [tasks.create_task(part) for part in parts]
+                self.log.info("serving", http=config.centre.http)
+                await serve(build(hall), listener, self.stop)
                 for task in working:
                     task.cancel()
+            self.log.info("stopped")
         finally:
             hall.close()
 
@@ -65,7 +63,7 @@ class Service:
         url = self.site.config.centre.database
         try:
             engine = open_database(url)
-            return Hall(self.site, engine, self.clock, self.stop)
+            return Hall(self.site, engine, self.clock, self.stop, self.log)
         except SQLAlchemyError as error:
             rule = f"can't be opened: {str(error).splitlines()[0]}"
             raise ConfigError(self.site.where, "centre.database", rule, url) from error

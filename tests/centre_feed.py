@@ -15,6 +15,7 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from geofence import violation as codec
 from geofence.violation import Grade, Phase, Stamps, Violation, ViolationVehicle
 from tests.centre_site import write_site
 
+State = Literal["online", "offline"]
 PERIOD_NS = 100_000_000
 DRIFT_EVERY_S, DRIFT_S = 8.0, 12.0
 OVERLAP_M = 150.0
@@ -104,12 +106,12 @@ class Rsu:
             birth=lambda connection: self._status("online", connection),
         )
 
-    def _status(self, state: str, connection: int) -> Outgoing:
+    def _status(self, state: State, connection: int) -> Outgoing:
         low = self.stretch_m[0]
         status = wire.Status(
             state=state, epoch=self.epoch, connection=connection, last_seq=self.seq, pending=(),
-            outbox_depth=0, config="1", map=str(self.traffic.about["map_version"]), version="made up", clock_offset_ms=0.4,
-            sensors=dict.fromkeys(self.radars, "online"), 
+            outbox_depth=0, config="1", map=str(self.traffic.about["map_version"]),
+            version="made up", clock_offset_ms=0.4, sensors=dict.fromkeys(self.radars, "online"),
             counts={"gnss.late": self.seq, "radar.truncated": 1},
             unjudged=(
                 wire.UnjudgedStretch(
@@ -222,7 +224,7 @@ async def gateway(site: Site, epoch: int) -> None:
     assert site.config.gateway is not None
     name = site.config.gateway.id
 
-    def status(state: str, connection: int) -> Outgoing:
+    def status(state: State, connection: int) -> Outgoing:
         body = wire.GatewayStatus(
             state=state, epoch=epoch, connection=connection, terminals=40, version="made up",
             clock_offset_ms=0.1, counts={},

@@ -19,7 +19,7 @@ from centre.hall import Hall
 from centre.server import bind, serve
 from centre.shield import loopback
 from centre.store import open_database
-from edge import topics, wire
+from edge import log, topics, wire
 from edge.clock import Clock
 from edge.config import ConfigError, parse_site
 from geofence.violation import Violation
@@ -133,7 +133,7 @@ async def _parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[int | None, 
 async def running(directory: Path) -> AsyncIterator[Running]:
     site = parse_site(SITE, MAP, None, "site.toml", {})
     engine = open_database(f"sqlite:///{directory / 'centre.sqlite'}")
-    hall = Hall(site, engine, Clock.wall(), asyncio.Event())
+    hall = Hall(site, engine, Clock.wall(), asyncio.Event(), log.setup(part="test"))
     hall.link = broker = FakeBroker()
     await hall.start()
     listener = bind("127.0.0.1", 0)
