@@ -22,9 +22,8 @@ CHUNK_S = 0.5  # a live recorder closes its chunk this often; at most a second i
 CHUNK_BYTES = 2**20
 PENDING_BYTES_MAX = 16 * 2**20  # what a full disk may keep in memory
 RECORD_BYTES_MAX = 2**28
-# how the library says that a file ends too early, or that a chunk is damaged
-CUT = (McapError, struct.error)
 MAGIC = b"\x89MCAP0\r\n"
+# how the library says that a file ends too early, or that what it reads makes no sense
 DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError)
 
 
@@ -219,7 +218,7 @@ def _records(file: IO[bytes], reading: Reading) -> Iterator[McapRecord]:
     while True:
         try:
             record = next(records, None)
-        except CUT:
+        except DAMAGED:
             reading.cut = True
             return
         if record is None:
