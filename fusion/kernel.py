@@ -14,6 +14,8 @@ U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
+INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # options of a kernel that only kernels call
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -25,7 +27,7 @@ def kernel(signature: str | list[str], **options: Any) -> Callable[[Callable[P, 
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        settings = {"cache": True, "fastmath": False, "error_model": "numpy", "nogil": True} | options
+        settings: dict[str, Any] = {"cache": True, "fastmath": False, "error_model": "numpy", "nogil": True} | options
         compiled: Callable[P, R] = numba.njit(signature, **settings)(function)
         return compiled
 

@@ -1,4 +1,4 @@
-"""What is carried of a vehicle from RSU to RSU, into `/state` and through a restart; and the answers' memory. Pure."""
+"""What is carried of a vehicle from RSU to RSU, and which handovers were taken already. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -89,8 +89,6 @@ class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             raise ValueError("neither or both of detections and objects")
 
 
-
-
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     """The first input of all: the outbox's epoch and what it knew to be open."""
 
@@ -158,7 +156,8 @@ def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | No
     if head == "handover":
         return HandedOver(rest, decode_handover(body))
     if head == "input":
-        return _CONTROL.decode(body)
+        control: Control = _CONTROL.decode(body)
+        return control
     return None
 
 

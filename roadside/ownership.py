@@ -1,4 +1,4 @@
-"""Which RSU judges a track: ownership by stretch, with hysteresis and an answered handover (DESIGN section 5).
+"""Which RSU judges a track: by stretch, with hysteresis and an answered handover (DESIGN section 5).
 
 Pure: a table of small state machines, one per track, stepped on the 100 ms grid.
 """

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from fusion.tracker import Tracker
 
 from edge.wire import HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
@@ -148,7 +148,12 @@ class Pipeline:
         self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
         self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True), outputs)
         self._give(t_ns, leaving, outputs)
-        self.unjudged = self.monitor.unjudged(t_ns)
+        self.unjudged = tuple(
+            UnjudgedStretch(
+                road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
+            )
+            for row in self.monitor.unjudged(t_ns)
+        )
         records = pack_records(t_ns, tracks, located, owned, self.setup.frame)
         self._snapshot_seq += 1
         body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))

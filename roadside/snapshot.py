@@ -31,7 +31,7 @@ STAMP_MS_MAX = 32_767
 
 
 def pack(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame) -> Records:
-    """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; whatever overflows a field is clipped."""
+    """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; what overflows is clipped."""
     records = np.zeros(len(tracks), dtype=TRACK_DTYPE)
     east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
     lon_deg, lat_deg = frame.lonlat_from_site(east_m, north_m)
