@@ -4,7 +4,6 @@ What is done with a fix, a command, a beat; the process around it is gateway_pro
 broker that is away: a late fix is worth nothing, and an RSU notices the silence by itself.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
@@ -124,7 +123,7 @@ class Gateway:
 
     def _send(self, downs: list[Down]) -> None:
         for esn, down in downs:
-            if not self.publish(topics.gnss_down(esn), encode(down), qos=0):
+            if not self.publish(topics.gnss_down(esn), encode(down), qos=0) and len(down.fixes):
                 self.counts["fix.unsent"] += len(down.fixes)
 
     def _tell(self, outcomes: list[Outcome]) -> None:
@@ -147,16 +146,7 @@ def _router(site: Site) -> Router:
 
 
 def _rules(site: Site, config: GatewayConfig) -> SessionRules:
-    """Codes to authenticate with are derived, so that a terminal's is good after a restart and at a standby.
-
-    They are the protocol's handshake, not a secret: anyone may register.
-    """
-
-    def code_of(terminal: str) -> str:
-        return hashlib.sha256(f"{site.config.site.name}/{terminal}".encode()).hexdigest()[:16]
-
     return SessionRules(
-        code_of=code_of,
         known=frozenset(vehicle.terminal for vehicle in site.vehicles),
         refuse_unknown=not config.accept_unknown,
     )

@@ -3,6 +3,7 @@
 It knows no socket and no clock. What a terminal does wrong is answered as the standard says and counted.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
@@ -24,13 +25,21 @@ _ANSWERS_MAX = 16  # of the terminal to our texts, not yet taken
 Phase = Literal["new", "authenticated", "closed"]
 
 
+def code_of_terminal(terminal: str) -> str:
+    """Return the code to authenticate with: derived, so that a restart or a standby knows it too.
+
+    It is the protocol's handshake and no secret: anyone may register.
+    """
+    return hashlib.sha256(f"petroroad/{terminal}".encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
     """What all connections of a gateway share."""
 
-    code_of: Callable[[str], str]  # terminal -> the code to authenticate with, the same after each restart
-    known: Container[str]  # terminals of the registry
+    known: Container[str] = frozenset()  # terminals of the registry
     refuse_unknown: bool = False
+    code_of: Callable[[str], str] = code_of_terminal
 
 
 @dataclass(slots=True)
