@@ -1,0 +1,89 @@
+"""`petroroad map`: check a map before it judges anybody, and tell what is in it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from edge.config import ConfigError, load_site
+from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import RoadMap, load_map
+
+app = App(name="map", help="Check a map, tell what is in it.")
+AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+
+
+@app.command
+def check(path: Path, /, *, as_json: AsJson = False) -> None:
+    """Load a site file's map, or a GeoJSON map by itself; say what is wrong with it first.
+
+    Parameters
+    ----------
+    path
+        A site file (.toml) or a map (.geojson).
+    as_json
+        One JSON object on stdout.
+    """
+    road = _load(path)
+    told = {"map": str(path), "version": road.version, "lanes": len(road.lanes)}
+    print(json.dumps(told) if as_json else f"{path}: sound; version {road.version}, {len(road.lanes)} lanes")
+
+
+@app.command
+def info(path: Path, /, *, as_json: AsJson = False) -> None:
+    """Tell the roads, lanes, gates and zones of a map.
+
+    Parameters
+    ----------
+    path
+        A site file (.toml) or a map (.geojson).
+    as_json
+        One JSON object on stdout.
+    """
+    facts = _facts(_load(path))
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    for key, value in facts.items():
+        print(f"{key:12}  {json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value}")
+
+
+def _load(path: Path) -> RoadMap:
+    if path.suffix == ".toml":
+        site = load_site(path)
+        return load_map(site.map_text, site.frame)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        features = json.loads(text)["features"]
+        lon_deg, lat_deg = _first_place(features[0]["geometry"]["coordinates"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ConfigError(str(path), "", f"is no GeoJSON map: {error!r}") from error
+    return load_map(text, SiteFrame(lon_deg, lat_deg))
+
+
+def _first_place(coordinates: Any) -> tuple[float, float]:
+    """Return the first point of any geometry: near enough to be the frame's zero."""
+    while isinstance(coordinates[0], list):
+        coordinates = coordinates[0]
+    return float(coordinates[0]), float(coordinates[1])
+
+
+def _facts(road: RoadMap) -> dict[str, Any]:
+    roles: dict[str, int] = {}
+    for zone in road.zones:
+        roles[zone.role] = roles.get(zone.role, 0) + 1
+    levels: dict[str, int] = {}
+    for lane in road.lanes:
+        levels[str(lane.level)] = levels.get(str(lane.level), 0) + 1
+    return {
+        "version": road.version,
+        "roads": ", ".join(dict.fromkeys(lane.road for lane in road.lanes)),
+        "axis": road.axis.road if road.axis else None,
+        "length_m": round(road.axis.length_m, 1) if road.axis else 0.0,
+        "lanes": len(road.lanes),
+        "hazmat_lanes": sum("hazmat" in lane.allowed for lane in road.lanes),
+        "levels": levels,
+        "gates": len(road.gates),
+        "zones": roles,
+    }
