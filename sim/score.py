@@ -45,7 +45,7 @@ class Score:
 
     n_true: int = 0
     n_raised: int = 0
-    n_right: int = 0
+    matched: list[tuple[TrueEvent, RaisedEvent]] = field(default_factory=list)
     missed: list[TrueEvent] = field(default_factory=list)
     false: list[RaisedEvent] = field(default_factory=list)
     duplicates: list[RaisedEvent] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Score:
     @property
     def precision(self) -> float:
         """Share of the raised that are true; nothing raised is nothing wrong."""
-        return self.n_right / self.n_raised if self.n_raised else 1.0
+        return len(self.matched) / self.n_raised if self.n_raised else 1.0
 
     @property
     def recall(self) -> float:
@@ -75,7 +75,7 @@ def score(true: Sequence[TrueEvent], raised: Sequence[RaisedEvent], end_ns: int,
         if best is None:
             result.false.append(event)
             continue
-        result.n_right += 1
+        result.matched.append((best, event))
         if best.id in found:
             result.duplicates.append(event)
         found.add(best.id)

@@ -50,7 +50,7 @@ def place_of(vehicle, stamp_ns):
 )
 def test_score_counts_each_event_where_it_belongs(truths, raiseds, right, false, missed, duplicates):
     found = score(truths, raiseds, END, place_of)
-    assert (found.n_right, len(found.false), len(found.missed), len(found.duplicates)) == (
+    assert (len(found.matched), len(found.false), len(found.missed), len(found.duplicates)) == (
         right,
         false,
         missed,

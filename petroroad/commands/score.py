@@ -1,0 +1,64 @@
+"""`petroroad score`: what came out of the pipeline against what really happened."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from edge.recording import read_messages
+from geofence.violation import decode as decode_violation
+from petroroad.errors import CommandError
+from petroroad.scoring import Stored, raised_events, read_truth
+from sim.score import quantile
+from sim.score import score as score_violations
+
+
+def score(
+    recording: Path,
+    /,
+    *,
+    truth: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Score a recording's violations against the truth.
+
+    Parameters
+    ----------
+    recording
+        What a replay wrote (--out), or an RSU's own recording.
+    truth
+        Where the truth is, when not in the same file.
+    as_json
+        One JSON object on stdout.
+    """
+    for path in (recording, truth or recording):
+        if not path.is_file():
+            raise CommandError(f"no such recording: {path}")
+    result = violation_figures(recording, truth or recording)
+    if as_json:
+        print(json.dumps(result))
+        return
+    for key, value in result.items():
+        print(f"{key:22} {value}")
+
+
+def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
+    """Return precision, recall and detection delay of the violations."""
+    truth = read_truth(truth_path)
+    if not truth.end_ns:
+        raise CommandError(f"{truth_path}: no /truth")
+    bodies = (m.body for m in read_messages(recording) if m.topic.startswith("/violation/"))
+    versions = [Stored(decode_violation(body), None) for body in bodies]
+    versions.sort(key=lambda row: (row.violation.id, row.violation.hop, row.violation.version))
+    found = score_violations(truth.events, raised_events(versions), truth.end_ns, truth.place_of)
+    delays_s = [(raised.at_ns - true.start_ns) / 1e9 for true, raised in found.matched]
+    return {
+        "violations_true": found.n_true,
+        "violations_raised": found.n_raised,
+        "violation_precision": found.precision,
+        "violation_recall": found.recall,
+        "violation_duplicates": len(found.duplicates),
+        "detection_delay_s_p50": quantile(delays_s, 0.5),
+        "detection_delay_s_max": max(delays_s, default=None),
+    }
