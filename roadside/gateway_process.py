@@ -1,6 +1,7 @@
 """The gateway as a process: listeners, link, timers and health around `Gateway`."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ GOOD = frozenset(("fix.taken", "link.connected", "command.delivered"))  # counte
 
 async def run(site: Site, clock: Clock) -> None:
     """Serve until cancelled; ConfigError where a listener can't be opened, our own bug ends all."""
+    _allow_sockets()
     gateway = Gateway(site, clock)
     link = Link(
         link_settings(site.config.mqtt, f"gateway-{gateway.config.id}", site.where),
@@ -42,7 +44,13 @@ async def run(site: Site, clock: Clock) -> None:
         tasks.create_task(_beating(gateway, link), name="gateway.beat")
         tasks.create_task(_reporting(gateway, link), name="gateway.status")
         tasks.create_task(health.run(gateway.config.health), name="gateway.health")
-        tasks.create_task(_until_bug(), name="gateway.bug")
+        tasks.create_task(_until_bug(gateway), name="gateway.bug")
+
+
+def _allow_sockets() -> None:
+    """Raise the soft limit of open files, often 1 024, to the hard one: each terminal is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def flushing(gateway: Gateway) -> None:
@@ -101,16 +109,16 @@ async def _listen(gateway: Gateway, url: str, key: str, where: str) -> asyncio.S
         raise ConfigError(where, key, f"can't listen: {error}", url) from error
 
 
-async def _until_bug() -> None:
+async def _until_bug(gateway: Gateway) -> None:
     """Raise what escaped from a callback: asyncio alone would log it and go on half-broken."""
     loop = asyncio.get_running_loop()
     bug: asyncio.Future[None] = loop.create_future()
 
     def escaped(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if isinstance(error, OSError) or error is None:  # a peer's socket
-            return
-        if not bug.done():
+        if isinstance(error, OSError) or error is None:  # a peer's socket, or no file descriptor left
+            gateway.counts["socket.error"] += 1
+        elif not bug.done():
             bug.set_exception(error)
 
     loop.set_exception_handler(escaped)

@@ -5,7 +5,8 @@ Frame: 7e | header | body | XOR | 7e, with 7e -> 7d 02 and 7d -> 7d 01 in betwee
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
+
+import msgspec
 
 from roadside.devices.errors import DeviceError
 
@@ -23,8 +24,7 @@ _PAIR = struct.Struct(">HH")
 _U16 = struct.Struct(">H")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """One frame: header fields and raw body."""
 
     msg_id: int

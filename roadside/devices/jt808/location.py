@@ -6,8 +6,9 @@ deg, time BCD[6] in GMT+8: 28 bytes; then items of id u8, length u8, value (2019
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+
+import msgspec
 
 from roadside.devices.errors import DeviceError
 
@@ -24,8 +25,7 @@ STATUS_ENCRYPTED = 0x20  # by a map plug-in: these are no coordinates
 STATUS_BEIDOU = 1 << 19
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(msgspec.Struct, frozen=True, kw_only=True):
     """One position report as it stands on the wire."""
 
     alarm: int = 0

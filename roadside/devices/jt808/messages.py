@@ -4,8 +4,9 @@ Section numbers are of the 2019 edition. The position report has a file of its o
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from roadside.devices.errors import DeviceError
 from roadside.devices.jt808.frame import BODY_BYTES_MAX, Frame
@@ -46,8 +47,7 @@ _URGENT_SHOWN_SPOKEN_2019 = 0x0E  # bits 0-1 = 10 urgent, 2 display, 3 speech
 _TEXT_TYPE_NOTICE = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """General reply: how the other side took our message `seq` of kind `msg_id`."""
 
     seq: int
@@ -55,8 +55,7 @@ class Reply:
     result: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
+class Register(msgspec.Struct, frozen=True, kw_only=True):
     """A terminal introduces itself and its vehicle (sec. 8.8)."""
 
     province: int
@@ -68,8 +67,7 @@ class Register:
     plate: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterReply:
+class RegisterReply(msgspec.Struct, frozen=True, kw_only=True):
     """The platform's answer; the code to authenticate with comes only with result 0."""
 
     seq: int
