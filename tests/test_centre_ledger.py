@@ -1,5 +1,6 @@
 """What the centre keeps of what RSUs send: real SQLite, each case a table of arrivals."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from centre import ledger
 from centre.admit import admit
 from centre.ledger import Committed, Ledger, StatusChange
 from centre.queries import Filter, Reader
@@ -255,3 +257,18 @@ def test_any_order_and_repetition_ends_in_the_same_rows(
             )  # the same (id, version, esn) again contradicts: the first stays
     assert {row["id"]: (row["hop"], row["version"]) for row in centre.shown()} == best
     centre.engine.dispose()
+
+
+def test_feed_and_quarantine_are_bounded_and_count_what_they_dropped(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "FEED_ROWS_MAX", 3)
+    monkeypatch.setattr(ledger, "QUARANTINE_ROWS_MAX", 2)
+    dropped: Counter[str] = Counter()
+    for seq in range(1, 6):
+        dropped += centre.take(payload(10, item(seq, violation(seq)))).counts
+        dropped += centre.take(payload(11, item(seq, b"\xc1" + bytes([seq])))).counts
+    assert centre.reader.bounds() == (5, 3)
+    assert [row["seq"] for row in centre.reader.quarantined(10)] == [5, 4]
+    assert (dropped["feed.dropped"], dropped["quarantine.dropped"]) == (2, 3)
+    assert len(centre.shown()) == 5  # what is shown is never dropped
