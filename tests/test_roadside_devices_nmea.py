@@ -1,6 +1,9 @@
 """NMEA receivers: epochs, dates and what must not become a position."""
 
+import json
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,7 @@ from edge.wire import decode_fix, encode
 from roadside.devices.nmea import SENTENCE_BYTES_MAX, NmeaReader
 
 NS = 1_000_000_000
+DATA = Path(__file__).parent / "data"
 
 
 def line(body: str) -> bytes:
@@ -144,3 +148,25 @@ def test_any_fields_under_a_right_checksum_give_sound_fixes_or_none(fields, kind
     fixes, _ = read(EPOCH[0] + line(",".join([f"GN{kind}", *fields])))
     for fix in fixes:
         assert decode_fix(encode(fix)) == fix  # the wire refuses what is out of bounds
+
+
+@pytest.mark.parametrize("log", json.loads((DATA / "nmea.json").read_text()), ids=lambda log: log["source"])
+def test_real_receivers_are_read_as_gpsd_reads_them(log):
+    counts: Counter[str] = Counter()
+    reader = NmeaReader("T1", counts)
+    fixes = reader.feed("\r\n".join([*log["sentences"], ""]).encode("ascii")) + reader.flush()
+    found = {_iso(fix.stamp_ns): fix for fix in fixes if fix.quality != "none"}
+    agreed = found.keys() & log["gpsd"].keys()
+    # gpsd reports a first epoch later than we do, and dead reckoning where the receiver says void
+    assert len(agreed) >= min(len(found), len(log["gpsd"])) - 1 > 0
+    for time in agreed:
+        fix, gpsd = found[time], log["gpsd"][time]
+        assert (fix.lat_deg, fix.lon_deg) == pytest.approx((gpsd["lat"], gpsd["lon"]), abs=1e-9)
+        # it rounds to mm/s, and tells other sentences' speeds of that time too
+        assert any(fix.speed_mps == pytest.approx(speed, abs=0.0011) for speed in gpsd["speeds"])
+    assert counts.keys() <= {"nmea.no_position"}
+
+
+def _iso(stamp_ns: int) -> str:
+    moment = datetime.fromtimestamp(stamp_ns // 10**9, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{stamp_ns // 10**6 % 1_000:03d}Z"
