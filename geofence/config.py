@@ -13,7 +13,7 @@ LonLat = tuple[Annotated[float, Meta(ge=-180.0, le=180.0)], Annotated[float, Met
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far over a limit, for how long: in the rule's own unit (metres, share of the limit, m/s, seconds)."""
+    """How far over a limit, for how long; `over` in the rule's own unit (m, share, m/s, s)."""
 
     over: NotNegative
     for_s: NotNegative = 0.0

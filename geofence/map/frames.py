@@ -1,4 +1,4 @@
-"""Site metres and CGCS2000 longitude/latitude: one Transverse Mercator per site, by PROJ, a call per batch."""
+"""Site metres and CGCS2000 longitude/latitude: a Transverse Mercator per site, by PROJ, a call per batch."""
 
 import math
 from typing import Any
@@ -39,7 +39,7 @@ class SiteFrame:
         if not near.all():  # NaN and infinity fail the comparison as well
             bad = int(np.flatnonzero(~near.ravel())[0])
             raise MapError(
-                f"position [{lon.ravel()[bad]}, {lat.ravel()[bad]}] is not within 100 km of the site's origin "
+                f"position [{lon.ravel()[bad]}, {lat.ravel()[bad]}] is not within 100 km of the origin "
                 f"[{self.lon_deg}, {self.lat_deg}]"
             )
         return east, north
@@ -62,7 +62,7 @@ class SiteFrame:
         heading_rad (counter-clockwise from site east) = pi/2 - course_rad (clockwise from true north) + this.
         """
         lon, lat = self.lonlat_from_site(east_m, north_m)
-        # to the third order of the longitude difference: 1e-9 rad within 100 km (Snyder 1987, eq. 8-9 expanded)
+        # to the third order of the longitude difference: 1e-9 rad within 100 km (Snyder 1987, p. 61)
         away = np.radians(lon - self.lon_deg)
         phi = np.radians(lat)
         second = 0.00673949677547816 * np.cos(phi) ** 2  # e'^2 cos^2: GRS80

@@ -1,0 +1,77 @@
+"""Where and since when an RSU can't judge: stretches that no enforcing radar sees, silent radars."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from fusion.config import RadarPose
+from fusion.kernel import F64, Bools
+from geofence.map.axis import Axis
+
+STEP_M = 10.0
+OFFSETS_M = (-12.0, 0.0, 12.0)  # both carriageways: a stretch is covered where its whole width is
+
+
+class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch, or a vehicle's place on it, that can't be judged."""
+
+    road: str
+    from_m: float
+    to_m: float
+    reason: str
+    since_ns: int
+
+
+class Coverage:
+    """The stretch sampled each 10 m, and which accepted radar sees each sample."""
+
+    def __init__(
+        self, axis: Axis | None, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose]
+    ) -> None:
+        self._axis = axis
+        self._sees: dict[str, Bools] = {}
+        self._since: dict[tuple[float, float, str], int] = {}
+        self._stations: F64 = np.zeros(0)
+        if axis is None:
+            return
+        first, last = stretch_m or (axis.k0_m, axis.k0_m + axis.length_m)
+        first, last = max(first, axis.k0_m), min(last, axis.k0_m + axis.length_m)
+        self._stations = np.linspace(first, last, max(1, int(np.ceil((last - first) / STEP_M))) + 1)
+        self._sees = {radar.sensor: self._seen_by(radar, axis) for radar in radars if radar.accepted}
+
+    def _seen_by(self, radar: RadarPose, axis: Axis) -> Bools:
+        middle = (self._stations[:-1] + self._stations[1:]) / 2
+        seen = np.ones(len(middle), dtype=np.bool_)
+        for offset in OFFSETS_M:
+            east, north = axis.site_of(middle, np.full(len(middle), offset))
+            de, dn = east - radar.east_m, north - radar.north_m
+            turn = np.arctan2(dn, de) - radar.boresight_rad
+            turn = np.abs(np.arctan2(np.sin(turn), np.cos(turn)))
+            seen &= (np.hypot(de, dn) <= radar.range_m_max) & (turn <= radar.fov_rad / 2)
+        return seen
+
+    def unjudged(self, t_ns: int, states: Mapping[str, str]) -> list[Unjudged]:
+        """Return the stretches without an enforcing radar now, each with its reason, in order of station."""
+        if self._axis is None or len(self._stations) < 2:
+            return []
+        planned = np.zeros(len(self._stations) - 1, dtype=np.bool_)
+        working = planned.copy()
+        for sensor, sees in self._sees.items():
+            planned |= sees
+            if states.get(sensor, "online") == "online":
+                working |= sees
+        reason = np.where(working, 0, np.where(planned, 1, 2))
+        names = ("", "radar_silent", "no_radar")
+        edges = np.flatnonzero(np.r_[True, reason[1:] != reason[:-1], True])
+        found, since = [], {}
+        for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            if reason[a] == 0:
+                continue
+            key = (round(float(self._stations[a]), 1), round(float(self._stations[b]), 1), names[reason[a]])
+            since[key] = self._since.get(key, t_ns)
+            found.append(
+                Unjudged(road=self._axis.road, from_m=key[0], to_m=key[1], reason=key[2], since_ns=since[key])
+            )
+        self._since = since
+        return found

@@ -1,0 +1,211 @@
+"""Sequential tests of "over its limit" against "just on it", on correlated errors (DESIGN section 6).
+
+For a value y (how far over) with an error of sigma and correlation time tau, two tests run in parallel with
+a split budget of false alarms: the level test y > k sigma, and CUSUMs for shifts of 1, 2 and 4 sigma whose
+samples weigh dt / (2 tau), so that a repeated error is no new evidence. Levels follow from the wanted rate of
+false alarms of a vehicle that rides exactly on its limit for ever. docs/geofence.md has what that costs.
+"""
+
+import math
+
+import numpy as np
+
+from fusion.kernel import F64, I64, Bools, kernel
+from geofence.config import Grading, RulesConfig
+from geofence.state import (
+    CLEAR_S,
+    CUSUM,
+    ENOUGH,
+    HELD,
+    JUDGED,
+    LAST,
+    LAST_OVER,
+    N_RULES,
+    R_VALUE,
+    RING,
+    RING_LAST,
+    RING_LENGTH,
+    RING_ROWS,
+    RING_STEP_NS,
+    RULES,
+    SIGMA,
+    SINCE,
+    VALUE,
+)  # fmt: skip
+
+SHIFTS = 3
+TESTS = 2  # level and CUSUM share the budget
+TAU_MIN_S = 0.05
+DT_MAX_S = 2.0  # of a longer gap nothing is known
+LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a long excess
+ROWS_PER_GRADE, GRADES = 2, 3
+
+
+@kernel("f8(f8)")
+def upper_quantile(p: float) -> float:
+    """Return z with P(standard normal > z) = p, for 0 < p < 0.5; Newton's method on the tail."""
+    z = math.sqrt(-2.0 * math.log(p))
+    for _ in range(8):
+        tail = 0.5 * math.erfc(z / math.sqrt(2.0))
+        density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+        z += tail / density * (math.log(tail) - math.log(p))
+    return z
+
+
+@kernel("f8(f8, f8)")
+def cusum_level(tau_s: float, rate_per_hour: float) -> float:
+    """Return h: a CUSUM of log-likelihood ratios passes it at most this often.
+
+    Wald: with probability exp(-h) from each start. An error has 3600 / (2 tau) starts an
+    hour; three shifts are tried.
+    """
+    return max(1.0, math.log(SHIFTS * 3600.0 / (2.0 * tau_s * rate_per_hour)))
+
+
+@kernel("f8(f8, f8)")
+def level_sigmas(tau_s: float, rate_per_hour: float) -> float:
+    """Return k: the error passes k sigma upwards at most this often."""
+    return upper_quantile(min(0.4, rate_per_hour * 2.0 * tau_s / 3600.0))
+
+
+@kernel("void(f8, f8, f8, f8, f8, i8, f8[::1], i8[::1])")
+def weigh(
+    value: float, sigma: float, tau_s: float, dt_s: float, rate: float, stamp_ns: int, row: F64, row_ns: I64
+) -> None:
+    """Add one sample's evidence to a rule's row; sets ENOUGH when either test passes."""
+    if sigma <= 0.0:  # a count of seconds needs no test
+        row[ENOUGH] = max(row[ENOUGH], 1.0 if value > 0.0 else 0.0)
+        return
+    tau = max(tau_s, TAU_MIN_S)
+    z = value / sigma
+    share = min(1.0, dt_s / (2.0 * tau))
+    level = cusum_level(tau, rate / TESTS)
+    shift = 1.0
+    for m in range(SHIFTS):
+        before = row[CUSUM + m]
+        now = max(0.0, min(before + share * shift * (z - shift / 2.0), 2.0 * level))
+        if before == 0.0 and now > 0.0:
+            row_ns[SINCE + m] = stamp_ns
+        row[CUSUM + m] = now
+        if now > level:
+            row[ENOUGH] = 1.0
+        shift *= 2.0
+    if z > 3.0 and z > level_sigmas(tau, rate / TESTS):
+        row[ENOUGH] = 1.0
+
+
+@kernel("i8(f8, f8, f8, f8, f8, i8, f8[:,::1], f8[::1], i8[::1])")
+def hold(
+    value: float,
+    sigma: float,
+    dt_s: float,
+    clear_below: float,
+    clear_s: float,
+    stamp_ns: int,
+    limits: F64,
+    row: F64,
+    row_ns: I64,
+) -> int:
+    """Advance a rule's hold timers; return the grade that holds: 0 none, 1 notice, 2 warning, 3 violation.
+
+    limits : (6, 2) over and for_s, two rows for each grade, NaN unused
+    """
+    grade = 0
+    for k in range(GRADES * ROWS_PER_GRADE):
+        if value > limits[k, 0]:
+            row[HELD + k] += dt_s
+            if row[ENOUGH] > 0.0 and row[HELD + k] >= limits[k, 1]:
+                grade = max(grade, k // ROWS_PER_GRADE + 1)
+        else:
+            row[HELD + k] = max(0.0, row[HELD + k] - LEAK * dt_s)
+    if value > clear_below:
+        row[CLEAR_S] = max(0.0, row[CLEAR_S] - LEAK * dt_s)
+        row_ns[LAST_OVER] = stamp_ns
+    else:
+        row[CLEAR_S] += dt_s
+        if row[CLEAR_S] >= clear_s:
+            row[ENOUGH] = 0.0
+    row[VALUE], row[SIGMA], row_ns[JUDGED] = value, sigma, stamp_ns
+    return grade
+
+
+@kernel(
+    "void(i8[::1], i8[::1], f8[:,::1], f8[:,::1], b1[:,::1], f8[:,::1], f8[:,:,::1], f8[::1], f8,"
+    "f8[:,:,::1], i8[:,:,::1], i8[:,::1], f8, i8[:,::1])"
+)
+def step(
+    rows: I64, stamp_ns: I64, value: F64, sigma: F64, judged: Bools, tau_s: F64, limits: F64,
+    clear_below: F64, rate: float, evidence: F64, evidence_ns: I64, stamps: I64, clear_s: float, grade: I64,
+) -> None:  # fmt: skip
+    """Judge one observation's n tracks: their State rows advance, grade (n, rules) is filled in.
+
+    value, sigma, tau_s : (n, rules) in each rule's unit, seconds.  rate : false alarms per hour and rule
+    A stamp that is not newer than the last one adds no evidence; grade -1 is "not judged".
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        last_ns = stamps[row, LAST]
+        for r in range(value.shape[1]):
+            grade[i, r] = -1
+        if last_ns >= stamp_ns[i]:
+            continue
+        dt_s = 0.0 if last_ns == 0 else min((stamp_ns[i] - last_ns) * 1e-9, DT_MAX_S)
+        stamps[row, LAST] = stamp_ns[i]
+        for r in range(value.shape[1]):
+            if judged[i, r] and value[i, r] == value[i, r]:
+                mine, mine_ns = evidence[row, r], evidence_ns[row, r]
+                weigh(value[i, r], sigma[i, r], tau_s[i, r], dt_s, rate, stamp_ns[i], mine, mine_ns)
+                grade[i, r] = hold(
+                    value[i, r],
+                    sigma[i, r],
+                    dt_s,
+                    clear_below[r],
+                    clear_s,
+                    stamp_ns[i],
+                    limits[r],
+                    mine,
+                    mine_ns,
+                )
+
+
+@kernel("void(i8[::1], i8[::1], f8[:,::1], i8[:,::1], f8[:,:,::1], i8[:,::1])")
+def remember(rows: I64, stamp_ns: I64, columns: F64, stamps: I64, ring: F64, ring_ns: I64) -> None:
+    """Put n tracks' newest columns (n, RING) into their rings, five times a second."""
+    for i in range(len(rows)):
+        row = rows[i]
+        if stamp_ns[i] - stamps[row, RING_LAST] < RING_STEP_NS:
+            continue
+        at = stamps[row, RING_ROWS] % RING_LENGTH
+        for c in range(RING):
+            ring[row, at, c] = columns[i, c]
+        ring_ns[row, at] = stamp_ns[i]
+        stamps[row, RING_LAST] = stamp_ns[i]
+        stamps[row, RING_ROWS] += 1
+
+
+def limits_of(rules: RulesConfig) -> F64:
+    """Return the grades' rows as (rules, 6, 2): over and for_s; NaN unused."""
+    table = np.full((N_RULES, GRADES * ROWS_PER_GRADE, 2), np.nan)
+    for r, name in enumerate(RULES):
+        grading: Grading = getattr(rules, name)
+        for g, rows in enumerate((grading.notice, grading.warning, grading.violation)):
+            for k, row in enumerate(rows[:ROWS_PER_GRADE]):
+                table[r, g * ROWS_PER_GRADE + k] = row.over, row.for_s
+    return table
+
+
+def provable_depth_m(sigma_m: F64, tau_s: F64, within_s: float, rate_per_hour: float) -> F64:
+    """Return the depth (n,) over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
+    tau = np.maximum(tau_s, TAU_MIN_S)
+    level = np.log(SHIFTS * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))
+    depth: F64 = sigma_m * np.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
+    return depth
+
+
+def start_of(row: F64, row_ns: I64, stamp_ns: int) -> int:
+    """Return since when the evidence speaks for an excess: the start of the CUSUM that says most."""
+    best = int(np.argmax(row[CUSUM : CUSUM + SHIFTS]))
+    return int(row_ns[SINCE + best]) if row[CUSUM + best] > 0.0 else stamp_ns
+
+
+assert R_VALUE + 2 * N_RULES == RING, "the ring's columns end with the rules' values and sigmas"

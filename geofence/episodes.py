@@ -1,0 +1,44 @@
+"""What is remembered of a judged track, as it is handed over, kept and resumed."""
+
+import msgspec
+
+from geofence.violation import Grade, Rule, ViolationVehicle
+
+
+class OpenEpisode(msgspec.Struct, kw_only=True):
+    """One open violation between its versions."""
+
+    id: str
+    rule: Rule
+    undecidable: bool  # the record of a time that could not be judged
+    track: int
+    grade: Grade
+    version: int
+    hop: int
+    start_ns: int
+    confirmed_ns: int | None
+    told_ns: int  # when its last version was made
+    seen_ns: int  # of the last observation judged
+    lane: str | None
+    zone: str | None
+    vehicle: ViolationVehicle | None
+    identity_p: float | None
+    lon_deg: float
+    lat_deg: float
+    s_m: float | None
+    d_m: float | None
+    sigma_d_m: float | None
+    p_violation: float
+    speed_mps: float
+    limit_mps: float | None
+
+
+class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was judged of one track; the columns are a row of geofence.state.State."""
+
+    track: int
+    state: tuple[float, ...]
+    stamps: tuple[int, ...]
+    ring: tuple[tuple[float, ...], ...]
+    ring_ns: tuple[int, ...]
+    episodes: tuple[OpenEpisode, ...]

@@ -1,0 +1,85 @@
+"""Tracks onto the map: registry, lane, station, offset, and whether the position carries a judgement."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fusion.kernel import F64, I32, U8, Bools
+from fusion.tracks import TrackBatch
+from geofence.config import RulesConfig, VehicleConfig
+from geofence.detectors import provable_depth_m
+from geofence.kernels import FOUND, LEFT, NO_LANE, OUT_ANY, P_LANE, RIGHT, SIGMA, S, locate
+from geofence.located import Located
+from geofence.map.roadmap import RoadMap
+from geofence.map.strips import MASK_ALL, mask_of
+from geofence.state import HINT, PRESUMED, State
+
+HAZMAT = 4
+KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), mask_of(["hazmat"]), MASK_ALL)
+GNSS_ALONE_NS = 2_000_000_000
+
+
+class Locator:
+    """Knows the road and the registry; the tracks' last lanes lie in the State."""
+
+    def __init__(
+        self, rules: RulesConfig, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State, rate: float
+    ) -> None:
+        self._rules, self._road, self._state, self._rate = rules, road, state, rate
+        self._row_of = {vehicle.terminal: i for i, vehicle in enumerate(vehicles)}
+        self._kinds: U8 = np.array([*(vehicle.kind for vehicle in vehicles), 0], dtype=np.uint8)
+        masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
+        self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
+        axis = road.axis
+        self._segments: F64 = np.zeros((0, 9)) if axis is None else axis.segments
+        self._axis_grid = road.strips.wide if axis is None else axis.grid
+
+    def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
+        """Return the tracks' places on the map; remembers each one's lane for the next time."""
+        n = len(tracks)
+        rows = self._state.rows(tracks.track)
+        vehicle: I32 = np.array(
+            [self._row_of.get(terminal_ids[t], -1) if t >= 0 else -1 for t in tracks.terminal.tolist()],
+            dtype=np.int32,
+        )
+        kind = np.where(vehicle >= 0, self._kinds[vehicle], tracks.kind).astype(np.uint8)
+        flags = np.where((rows >= 0)[:, None], self._state.flags[rows], 0.0)
+        mask = np.where(
+            vehicle >= 0, self._masks[vehicle], np.array(KIND_MASKS, np.int32)[np.minimum(kind, 5)]
+        )
+        presumed = (kind == 0) & (flags[:, PRESUMED] > 0.0)
+        mask = np.where(presumed, KIND_MASKS[HAZMAT], mask).astype(np.int32)
+        found, lane = np.empty((n, FOUND)), np.empty(n, dtype=np.int32)
+        strips, grid = self._road.strips, self._axis_grid
+        locate(
+            np.ascontiguousarray(tracks.x), np.ascontiguousarray(tracks.P), tracks.bias_m,
+            (flags[:, HINT] - 1.0).astype(np.int32), mask, strips.quads, strips.lane, strips.lanes,
+            strips.link_start, strips.link_items, strips.wide.shape, strips.wide.start, strips.wide.items,
+            self._segments, grid.shape, grid.start, grid.items, self._rules.map_sigma_m, found, lane,
+        )  # fmt: skip
+        held = (rows >= 0) & (lane != NO_LANE)
+        self._state.flags[rows[held], HINT] = lane[held] + 1.0
+        return Located(
+            lane=lane,
+            s_m=found[:, S].copy(),
+            d_m=(found[:, RIGHT] - found[:, LEFT]) / 2,
+            sigma_d_m=found[:, SIGMA].copy(),
+            p_lane=found[:, P_LANE].copy(),
+            undecidable=self._undecidable(tracks, found),
+            vehicle=vehicle,
+            kind=kind,
+            found=found,
+            terminal_ids=terminal_ids,
+        )
+
+    def _undecidable(self, tracks: TrackBatch, found: F64) -> Bools:
+        """Say where a departure could not be proved, by radar or by good fixes."""
+        rules = self._rules
+        fresh_ns = int(rules.fresh_s * 1e9)
+        enforced = tracks.stamp_ns - tracks.enforcing_ns <= fresh_ns
+        gnss_alone = (tracks.stamp_ns - tracks.radar_ns > fresh_ns) & (
+            tracks.stamp_ns - tracks.gnss_ns <= GNSS_ALONE_NS
+        )
+        depth_m = provable_depth_m(found[:, SIGMA], tracks.tau_s, rules.decide_s, self._rate)
+        decidable: Bools = (enforced | gnss_alone) & (depth_m <= rules.decide_depth_m)
+        return ~decidable & np.isfinite(found[:, OUT_ANY])

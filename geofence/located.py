@@ -1,0 +1,22 @@
+"""Where each track is on the map: what the monitor judges, and the snapshot shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fusion.kernel import F64, I32, U8, Bools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """n tracks as parallel columns, in the order of their TrackBatch."""
+
+    lane: I32  # (n,) index into RoadMap.lanes, 65535 none
+    s_m: F64  # (n,) station along the site's axis, NaN without one
+    d_m: F64  # (n,) vehicle's centre, left of the lane's centre positive; NaN off the lanes
+    sigma_d_m: F64  # (n,) 1 sigma of it; also beside a lane within reach
+    p_lane: F64  # (n,) probability of being in that lane
+    undecidable: Bools  # (n,) the position can't carry a judgement of the lane
+    vehicle: I32  # (n,) row in the monitor's vehicles, -1 unknown
+    kind: U8  # (n,) class after the registry
+    found: F64  # (n, geofence.kernels.FOUND) the kernel's columns
+    terminal_ids: Sequence[str]  # of the tracker, by TrackBatch.terminal

@@ -1,0 +1,132 @@
+"""A road's axis: station and offset of a place and back, bijective up to the radius of its bends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.kernel import F64, I32, kernel
+from geofence.map.frames import MapError
+from geofence.map.grid import Grid, build
+
+REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
+CELL_M = 50.0
+STEP_M = 50.0  # segments are cut to this, so that a diagonal one's box stays small
+
+SEGMENT = (
+    9  # columns: east, north of the start; unit vector; length; station; miters along it at both ends; spare
+)
+
+
+@kernel("UniTuple(f8, 2)(f8, f8, f8[:,::1], f8[::1], i4[::1], i4[::1])")
+def station_at(
+    east: float, north: float, segments: F64, shape: F64, start: I32, items: I32
+) -> tuple[float, float]:
+    """Return (station, offset) [m] of one place; left of the axis positive.
+
+    Ruled by the miter at each vertex: between two of them the offset is the distance from the segment and
+    the station grows linearly, so that a bend has neither gap nor overlap. Beyond the axis' ends and far
+    beside it: the nearest point, and the offset is the distance from it.
+    """
+    best, s, o = np.inf, np.nan, np.nan
+    column, row = np.floor((east - shape[0]) / shape[2]), np.floor((north - shape[1]) / shape[2])
+    if 0.0 <= column < shape[3] and 0.0 <= row < shape[4]:
+        cell = int(row) * int(shape[3]) + int(column)
+        for k in range(start[cell], start[cell + 1]):
+            i = items[k]
+            de, dn = east - segments[i, 0], north - segments[i, 1]
+            offset = segments[i, 2] * dn - segments[i, 3] * de
+            if abs(offset) >= best:
+                continue
+            length, miter = segments[i, 4], segments[i, 6]
+            divisor = length + offset * (segments[i, 7] - miter)
+            along = de * segments[i, 2] + dn * segments[i, 3] - offset * miter
+            if divisor > 0.0 and -1e-9 * length <= along <= divisor * (1.0 + 1e-9):
+                best, s, o = abs(offset), segments[i, 5] + length * along / divisor, offset
+    if best < np.inf:
+        return s, o
+    for i in range(segments.shape[0]):
+        de, dn = east - segments[i, 0], north - segments[i, 1]
+        along = min(max(de * segments[i, 2] + dn * segments[i, 3], 0.0), segments[i, 4])
+        away = np.hypot(de - along * segments[i, 2], dn - along * segments[i, 3])
+        if away < best:
+            side = segments[i, 2] * dn - segments[i, 3] * de
+            best, s, o = away, segments[i, 5] + along, away if side >= 0.0 else -away
+    return s, o
+
+
+@kernel("void(f8[::1], f8[::1], f8[:,::1], f8[::1], i4[::1], i4[::1], f8[::1], f8[::1])")
+def stations(
+    east: F64, north: F64, segments: F64, shape: F64, start: I32, items: I32, s: F64, o: F64
+) -> None:
+    """`station_at` for n places; s, o : (n,) are filled in."""
+    for i in range(len(east)):
+        s[i], o[i] = station_at(east[i], north[i], segments, shape, start, items)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The axis of a road, from station `k0_m` on; all in site metres."""
+
+    road: str
+    k0_m: float
+    length_m: float
+    points: F64  # (n, 2) its vertices, cut to 50 m
+    segments: F64  # (n - 1, SEGMENT)
+    grid: Grid
+
+    def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
+        """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it."""
+        east, north = (np.ascontiguousarray(np.atleast_1d(v), dtype=np.float64) for v in (east, north))
+        s, o = np.empty(len(east)), np.empty(len(east))
+        stations(east, north, self.segments, self.grid.shape, self.grid.start, self.grid.items, s, o)
+        return s, o
+
+    def site_of(self, s_m: F64, offset_m: F64) -> tuple[F64, F64]:
+        """Return (east, north) [m]: the inverse of `station_of`; stations are held within the axis."""
+        s, o = np.atleast_1d(np.asarray(s_m, np.float64)), np.atleast_1d(np.asarray(offset_m, np.float64))
+        g = self.segments
+        i = np.clip(np.searchsorted(g[:, 5], s, side="right") - 1, 0, len(g) - 1)
+        t = np.clip((s - g[i, 5]) / g[i, 4], 0.0, 1.0)
+        along = t * g[i, 4] + o * (g[i, 6] + t * (g[i, 7] - g[i, 6]))
+        return g[i, 0] + along * g[i, 2] - o * g[i, 3], g[i, 1] + along * g[i, 3] + o * g[i, 2]
+
+
+def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
+    """Return the axis through points (n, 2) in site metres; MapError where it turns back on itself."""
+    points = np.asarray(points, dtype=np.float64)
+    keep = np.r_[True, np.hypot(*np.diff(points, axis=0).T) > 1e-6]
+    points = cut(points[keep], STEP_M)
+    step = np.diff(points, axis=0)
+    length = np.hypot(step[:, 0], step[:, 1])
+    if not len(length):
+        raise MapError(f"axis of road {road}: it has no length")
+    unit = step / length[:, None]
+    turn = np.arctan2(
+        unit[:-1, 0] * unit[1:, 1] - unit[:-1, 1] * unit[1:, 0], (unit[:-1] * unit[1:]).sum(axis=1)
+    )
+    if len(turn) and np.abs(turn).max() > 2.0:
+        raise MapError(f"axis of road {road}: it turns back on itself")
+    half = np.r_[0.0, np.tan(turn / 2), 0.0]
+    segments = np.zeros((len(length), SEGMENT))
+    segments[:, 0:2], segments[:, 2:4], segments[:, 4] = points[:-1], unit, length
+    segments[:, 5] = k0_m + np.r_[0.0, np.cumsum(length)[:-1]]
+    segments[:, 6], segments[:, 7] = half[:-1], -half[1:]  # the miter leans forward at a left turn's start
+    low, high = np.minimum(points[:-1], points[1:]), np.maximum(points[:-1], points[1:])
+    return Axis(
+        road=road,
+        k0_m=k0_m,
+        length_m=float(length.sum()),
+        points=points,
+        segments=segments,
+        grid=build(low, high, cell_m=CELL_M, margin_m=REACH_M),
+    )
+
+
+def cut(points: F64, step_m: float) -> F64:
+    """Return the polyline with each segment cut into equal parts of at most step_m."""
+    length = np.hypot(*np.diff(points, axis=0).T)
+    parts = np.maximum(1, np.ceil(length / step_m)).astype(np.int64)
+    i = np.repeat(np.arange(len(length)), parts)
+    k = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    t = (k / parts[i])[:, None]
+    return np.vstack([points[i] + t * (points[i + 1] - points[i]), points[-1:]])

@@ -1,0 +1,268 @@
+"""The canonical GeoJSON map as checked features in site metres; refusals name feature, rule, place."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+
+from fusion.kernel import F64
+from geofence.map.frames import MapError, SiteFrame
+
+ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
+WIDTH_MAX_M = 30.0
+POINTS_MAX = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One lane section; boundaries in driving direction, site metres."""
+
+    lane: str
+    road: str
+    index: int  # 0 = rightmost
+    level: int
+    allowed: tuple[str, ...]
+    speed_limit_mps: float | None
+    successors: tuple[str, ...]
+    left: str | None
+    right: str | None
+    change_left: bool
+    change_right: bool
+    left_boundary: F64  # (n, 2)
+    right_boundary: F64  # (m, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """An entry or exit line across a road."""
+
+    gate: str
+    role: str
+    road: str
+    level: int
+    points: F64  # (n, 2) site metres
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """An area with a role (inspection, parking, weak_gnss, …)."""
+
+    zone: str
+    role: str
+    polygon: shapely.Polygon | shapely.MultiPolygon  # site metres
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a map's text says, checked one by one."""
+
+    version: str
+    lanes: tuple[Lane, ...]
+    axes: tuple[tuple[str, float, F64], ...]  # road, k0_m, points
+    gates: tuple[Gate, ...]
+    zones: tuple[Zone, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One feature under check: knows how to name itself."""
+
+    where: str
+    properties: dict[str, Any]
+    geometry: dict[str, Any]
+    frame: SiteFrame
+
+    def refuse(self, rule: str, place: Any = None) -> MapError:
+        """Return the error; `place` is a [lon, lat] of the file or nothing."""
+        return MapError(f"{self.where}: {rule}" + (f" at {place}" if place is not None else ""))
+
+    def take(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
+        """Return a property of one of the kinds; a missing one is refused unless it has a default."""
+        value = self.properties.get(key, default)
+        if value is ...:
+            raise self.refuse(f"property {key!r} is missing")
+        if value is not default and (
+            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
+        ):
+            raise self.refuse(f"property {key!r} is {value!r}, not {' or '.join(k.__name__ for k in kinds)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.refuse(f"property {key!r} is not finite")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a property that is a list of strings."""
+        values = self.take(key, (list,), [])
+        if not all(isinstance(value, str) for value in values):
+            raise self.refuse(f"property {key!r} holds something else than strings")
+        return tuple(values)
+
+    def line(self, coordinates: Any, at_least: int = 2) -> F64:
+        """Return a line (n, 2) in site metres."""
+        if not isinstance(coordinates, list) or not at_least <= len(coordinates) <= POINTS_MAX:
+            raise self.refuse(f"a line needs {at_least} to {POINTS_MAX} points")
+        for point in coordinates:
+            good = isinstance(point, list) and 2 <= len(point) <= 3
+            if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point):
+                raise self.refuse("a point is no [lon_deg, lat_deg(, z_m)]", point)
+            if not all(math.isfinite(v) for v in point):
+                raise self.refuse("a coordinate is not finite", point)
+        lon, lat = np.array([point[:2] for point in coordinates], dtype=np.float64).T
+        near = self.frame.within(lon, lat)
+        if not near.all():
+            bad = int(np.flatnonzero(~near)[0])
+            raise self.refuse(self._far(float(lon[bad]), float(lat[bad])), coordinates[bad])
+        return np.column_stack(self.frame.site_from_lonlat(lon, lat))
+
+    def _far(self, lon_deg: float, lat_deg: float) -> str:
+        swapped = bool(np.all(self.frame.within(lat_deg, lon_deg)))
+        if swapped:
+            return "longitude and latitude are swapped (GeoJSON wants [lon_deg, lat_deg])"
+        return f"too far from the site's origin [{self.frame.lon_deg}, {self.frame.lat_deg}] (100 km)"
+
+
+def read(text: str, frame: SiteFrame) -> Features:
+    """Return the features of the map; raises MapError."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MapError(f"map: not JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("type") != "FeatureCollection":
+        raise MapError("map: not a GeoJSON FeatureCollection")
+    rows = document.get("features")
+    if not isinstance(rows, list):
+        raise MapError("map: 'features' is no list")
+    found: dict[str, list[Any]] = {kind: [] for kind in READERS}
+    for i, row in enumerate(rows):
+        source = _source(i, row, frame)
+        reader = READERS.get(source.properties.get("kind", ""))
+        if reader is not None:  # labels and what other programs keep in the file are none of ours
+            found[source.properties["kind"]].append(reader(source))
+    return Features(
+        version=str(document.get("version", "")),
+        lanes=tuple(found["lane"]),
+        axes=tuple(found["axis"]),
+        gates=tuple(found["gate"]),
+        zones=tuple(found["zone"]),
+    )
+
+
+def _source(i: int, row: Any, frame: SiteFrame) -> Source:
+    properties = row.get("properties") if isinstance(row, dict) else None
+    if not isinstance(row, dict) or row.get("type") != "Feature" or not isinstance(properties, dict | None):
+        raise MapError(f"feature {i}: not a GeoJSON Feature")
+    properties = properties or {}
+    kind = properties.get("kind")
+    if kind is not None and not isinstance(kind, str):
+        raise MapError(f"feature {i}: property 'kind' is {kind!r}, not str")
+    name = properties.get(kind, properties.get("road", "")) if kind else ""
+    geometry = row.get("geometry")
+    where = f"feature {i} ({kind} {name})" if kind else f"feature {i}"
+    if kind in READERS and not isinstance(geometry, dict):
+        raise MapError(f"{where}: it has no geometry")
+    return Source(where, properties, geometry if isinstance(geometry, dict) else {}, frame)
+
+
+def _coordinates(source: Source, wanted: str) -> list[Any]:
+    kind, coordinates = source.geometry.get("type"), source.geometry.get("coordinates")
+    if kind != wanted or not isinstance(coordinates, list):
+        raise source.refuse(f"geometry is {kind!r}, not {wanted!r} with coordinates")
+    return coordinates
+
+
+def _lane(source: Source) -> Lane:
+    coordinates = _coordinates(source, "MultiLineString")
+    if len(coordinates) != 2:
+        raise source.refuse(f"a lane has 2 boundaries (left, then right), not {len(coordinates)}")
+    limit = source.take("speed_limit_mps", (int, float, type(None)), None)
+    if limit is not None and limit <= 0.0:
+        raise source.refuse(f"speed_limit_mps is {limit}, not above 0")
+    allowed = source.texts("allowed")
+    unknown = [name for name in allowed if name not in ALLOWED]
+    if unknown:
+        raise source.refuse(f"'allowed' names {unknown[0]!r}; known are {', '.join(ALLOWED)}")
+    lane = Lane(
+        lane=source.take("lane", (str,)),
+        road=source.take("road", (str,)),
+        index=source.take("index", (int,), 0),
+        level=source.take("level", (int,), 0),
+        allowed=allowed,
+        speed_limit_mps=None if limit is None else float(limit),
+        successors=source.texts("successors"),
+        left=source.take("left", (str, type(None)), None),
+        right=source.take("right", (str, type(None)), None),
+        change_left=source.take("change_left", (bool, type(None)), False) or False,
+        change_right=source.take("change_right", (bool, type(None)), False) or False,
+        left_boundary=source.line(coordinates[0]),
+        right_boundary=source.line(coordinates[1]),
+    )
+    _check_shape(source, lane, coordinates)
+    return lane
+
+
+def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
+    """Refuse what can't be ruled into strips: loops, boundaries that cross or are swapped, no width."""
+    for name, line, raw in zip(
+        ("left", "right"), (lane.left_boundary, lane.right_boundary), coordinates, strict=True
+    ):
+        if np.hypot(*(line.max(axis=0) - line.min(axis=0))) < 0.1:
+            raise source.refuse(f"the {name} boundary has no length", raw[0])
+        if not shapely.LineString(line).is_simple:
+            raise source.refuse(f"the {name} boundary crosses itself", raw[0])
+    left, right = shapely.LineString(lane.left_boundary), shapely.LineString(lane.right_boundary)
+    if left.crosses(right):
+        raise source.refuse("the boundaries cross each other", coordinates[0][0])
+    ring = np.vstack([lane.right_boundary, lane.left_boundary[::-1]])
+    twice = float(np.sum(ring[:, 0] * np.roll(ring[:, 1], -1) - np.roll(ring[:, 0], -1) * ring[:, 1]))
+    width_m = twice / (left.length + right.length)
+    if abs(width_m) < 0.1:
+        raise source.refuse("the lane has no width", coordinates[0][0])
+    if width_m < 0.0:
+        raise source.refuse(
+            "left and right boundary are swapped, or against the driving direction", coordinates[0][0]
+        )
+    if width_m > WIDTH_MAX_M:
+        raise source.refuse(
+            f"the lane is {width_m:.0f} m wide, more than {WIDTH_MAX_M:.0f}", coordinates[0][0]
+        )
+
+
+def _axis(source: Source) -> tuple[str, float, F64]:
+    line = source.line(_coordinates(source, "LineString"))
+    if not shapely.LineString(line).is_simple:
+        raise source.refuse("the axis crosses itself")
+    return source.take("road", (str,)), float(source.take("k0_m", (int, float), 0.0)), line
+
+
+def _gate(source: Source) -> Gate:
+    return Gate(
+        gate=source.take("gate", (str,)),
+        role=source.take("role", (str,), "entry"),
+        road=source.take("road", (str,), ""),
+        level=source.take("level", (int,), 0),
+        points=source.line(_coordinates(source, "LineString")),
+    )
+
+
+def _zone(source: Source) -> Zone:
+    coordinates = source.geometry.get("coordinates")
+    kind = source.geometry.get("type")
+    if kind not in ("Polygon", "MultiPolygon") or not isinstance(coordinates, list) or not coordinates:
+        raise source.refuse(f"geometry is {kind!r}, not 'Polygon' or 'MultiPolygon' with coordinates")
+    parts = coordinates if kind == "MultiPolygon" else [coordinates]
+    polygons = []
+    for rings in parts:
+        if not isinstance(rings, list) or not rings:
+            raise source.refuse("a polygon has no ring")
+        shell, *holes = (source.line(ring, 4) for ring in rings)
+        polygons.append(shapely.Polygon(shell, holes))
+    shape = polygons[0] if kind == "Polygon" else shapely.MultiPolygon(polygons)
+    if not shape.is_valid:
+        raise source.refuse(f"the area is not valid: {shapely.is_valid_reason(shape)}")
+    return Zone(zone=source.take("zone", (str,)), role=source.take("role", (str,), ""), polygon=shape)
+
+
+READERS: dict[str, Callable[[Source], Any]] = {"lane": _lane, "axis": _axis, "gate": _gate, "zone": _zone}

@@ -1,0 +1,182 @@
+"""Lanes compiled to ruled strips: quads between the two boundaries, as parallel arrays with grids over them.
+
+The boundaries' own vertices stay exact. Neighbouring quads share a rail, so that a lane has no gap in a bend.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.kernel import F64, I32
+from geofence.map.frames import MapError
+from geofence.map.grid import Grid, build
+from geofence.map.reading import ALLOWED, Lane
+
+STEP_M = 25.0  # quads are cut to this length
+CELL_M = 25.0
+REACH_M = 12.0  # beside its lanes a vehicle is still judged against them
+SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
+QUAD = 16  # columns of Strips.quads
+LANE = 8  # columns of Strips.lanes
+MASK_ALL = (1 << len(ALLOWED)) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """n quads of m lanes.
+
+    quads : (n, QUAD) left start; right start; right end; unit vectors of left and right edge, of the rails at
+    start and end (right to left), of the driving direction; all east, north.  lane : (n,) its lane's number
+    lanes : (m, LANE) level, mask of ALLOWED, speed limit (NaN none), index, change_left, change_right, spare
+    links : lanes next to lane i by succession or side, compressed rows like a grid's
+    tight : grid of the quads themselves; wide : with REACH_M around them
+    """
+
+    quads: F64
+    lane: I32
+    lanes: F64
+    link_start: I32
+    link_items: I32
+    tight: Grid
+    wide: Grid
+
+
+def compile_strips(lanes: Sequence[Lane]) -> Strips:
+    """Return the strips of checked lanes; MapError where a boundary bends too sharply to be ruled."""
+    quads, numbers, lows, highs = [np.zeros((0, QUAD))], [], [np.zeros((0, 2))], [np.zeros((0, 2))]
+    for i, lane in enumerate(lanes):
+        left, right = _cut(*pair(lane.left_boundary, lane.right_boundary))
+        quads.append(_quads(lane.lane, left, right))
+        corners = np.stack([left[:-1], left[1:], right[:-1], right[1:]])
+        lows.append(corners.min(axis=0))
+        highs.append(corners.max(axis=0))
+        numbers.append(np.full(len(left) - 1, i, dtype=np.int32))
+    low, high = np.vstack(lows), np.vstack(highs)
+    starts, items = _links(lanes)
+    return Strips(
+        quads=np.ascontiguousarray(np.vstack(quads)),
+        lane=np.concatenate([np.zeros(0, np.int32), *numbers]),
+        lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
+        link_start=starts,
+        link_items=items,
+        tight=build(low, high, cell_m=CELL_M, margin_m=1e-3),
+        wide=build(low, high, cell_m=CELL_M, margin_m=REACH_M),
+    )
+
+
+def mask_of(allowed: Sequence[str]) -> int:
+    """Return the bit mask of classes of ALLOWED; others are none."""
+    return sum(1 << ALLOWED.index(name) for name in dict.fromkeys(allowed) if name in ALLOWED)
+
+
+def _row(lane: Lane) -> list[float]:
+    limit = np.nan if lane.speed_limit_mps is None else lane.speed_limit_mps
+    sides = (float(lane.change_left), float(lane.change_right))
+    return [float(lane.level), float(mask_of(lane.allowed)), limit, float(lane.index), *sides, 0.0, 0.0]
+
+
+def _links(lanes: Sequence[Lane]) -> tuple[I32, I32]:
+    number = {lane.lane: i for i, lane in enumerate(lanes)}
+    near: list[dict[int, None]] = [{} for _ in lanes]
+    for i, lane in enumerate(lanes):
+        for name in (*lane.successors, lane.left, lane.right):
+            if name is not None:
+                near[i][number[name]] = None
+                near[number[name]][i] = None
+    start = np.cumsum([0, *(len(row) for row in near)]).astype(np.int32)
+    return start, np.array([j for row in near for j in row], dtype=np.int32)
+
+
+def pair(left: F64, right: F64) -> tuple[F64, F64]:
+    """Return both boundaries with equally many points, so that the i-th of each lie across from each other.
+
+    Every vertex is kept; where the other side has none, its foot is put in.
+    """
+    if len(left) == len(right) and _skew(left, right) <= SKEW_MAX:
+        return left, right
+    a, b = _lengths(left), _lengths(right)
+    foot_b, foot_a = _feet(left, right, b), _feet(right, left, a)
+    at_a, at_b = np.r_[a, foot_a], np.r_[foot_b, b]
+    own = np.r_[np.ones(len(a), bool), np.zeros(len(b), bool)]
+    order = np.argsort(at_a / a[-1] + at_b / b[-1], kind="stable")
+    at_a, at_b, own = at_a[order], at_b[order], own[order]
+    at_a, at_b = _between(at_a, own), _between(at_b, ~own)
+    keep = np.r_[True, (np.diff(at_a) > 1e-6) | (np.diff(at_b) > 1e-6)]
+    keep[-1] = True
+    if keep.sum() > 2 and max(at_a[-1] - at_a[keep][-2], at_b[-1] - at_b[keep][-2]) <= 1e-6:
+        keep[np.flatnonzero(keep)[-2]] = False
+    return _along(left, a, at_a[keep]), _along(right, b, at_b[keep])
+
+
+def _skew(left: F64, right: F64) -> float:
+    rail = left - right
+    length = np.hypot(rail[:, 0], rail[:, 1])
+    along = np.gradient((left + right) / 2, axis=0)
+    cosine = np.abs((rail * along).sum(axis=1)) / np.maximum(length * np.hypot(*along.T), 1e-12)
+    return float(np.where(length > 0.05, cosine, 0.0).max())  # at a taper's tip a rail has no direction
+
+
+def _lengths(line: F64) -> F64:
+    at: F64 = np.r_[0.0, np.cumsum(np.hypot(*np.diff(line, axis=0).T))]
+    return at
+
+
+def _feet(points: F64, line: F64, at: F64) -> F64:
+    """Arc lengths on `line` nearest to the points, never decreasing; the ends belong to the ends."""
+    step = np.diff(line, axis=0)
+    square = np.maximum((step**2).sum(axis=1), 1e-18)
+    away = points[:, None, :] - line[None, :-1, :]
+    t = np.clip((away * step).sum(axis=2) / square, 0.0, 1.0)
+    distance = ((away - t[..., None] * step) ** 2).sum(axis=2)
+    k = distance.argmin(axis=1)
+    feet = at[k] + t[np.arange(len(points)), k] * np.sqrt(square[k])
+    feet[0], feet[-1] = 0.0, at[-1]
+    monotone: F64 = np.minimum(np.maximum.accumulate(feet), at[-1])
+    return monotone
+
+
+def _between(at: F64, own: F64) -> F64:
+    """Hold what is put in between the vertices that it is sorted between."""
+    below = np.maximum.accumulate(np.where(own, at, -np.inf))
+    above = np.minimum.accumulate(np.where(own, at, np.inf)[::-1])[::-1]
+    return np.maximum.accumulate(np.where(own, at, np.clip(at, below, above)))
+
+
+def _along(line: F64, at: F64, wanted: F64) -> F64:
+    both: F64 = np.column_stack([np.interp(wanted, at, line[:, 0]), np.interp(wanted, at, line[:, 1])])
+    return both
+
+
+def _cut(left: F64, right: F64) -> tuple[F64, F64]:
+    """Cut both boundaries alike, so that no quad is longer than STEP_M."""
+    longest = np.maximum(np.hypot(*np.diff(left, axis=0).T), np.hypot(*np.diff(right, axis=0).T))
+    parts = np.maximum(1, np.ceil(longest / STEP_M)).astype(np.int64)
+    i = np.repeat(np.arange(len(longest)), parts)
+    t = ((np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[i])[:, None]
+    first, second = (np.vstack([p[i] + t * (p[i + 1] - p[i]), p[-1:]]) for p in (left, right))
+    return first, second
+
+
+def _quads(name: str, left: F64, right: F64) -> F64:
+    middle = _unit(np.diff((left + right) / 2, axis=0), np.nan)
+    across = np.column_stack([-middle[:, 1], middle[:, 0]])
+    rail = left - right
+    rail0, rail1 = _unit(rail[:-1], across), _unit(rail[1:], across)
+    edge_l, edge_r = _unit(np.diff(left, axis=0), middle), _unit(np.diff(right, axis=0), middle)
+    ahead = _cross(rail1, left[:-1] - right[1:]), _cross(rail1, right[:-1] - right[1:])
+    behind = _cross(rail0, left[1:] - right[:-1]), _cross(rail0, right[1:] - right[:-1])
+    bad = (np.minimum(*ahead) < -1e-6) | (np.maximum(*behind) > 1e-6) | ~np.isfinite(middle[:, 0])
+    if bad.any():
+        place = np.round(left[np.flatnonzero(bad)[0]], 1).tolist()
+        raise MapError(f"lane {name}: it bends more sharply than its width allows, {place} m from the origin")
+    return np.hstack([left[:-1], right[:-1], right[1:], edge_l, edge_r, rail0, rail1, middle])
+
+
+def _unit(vectors: F64, otherwise: F64 | float) -> F64:
+    length = np.hypot(vectors[:, 0], vectors[:, 1])[:, None]
+    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), otherwise)
+
+
+def _cross(a: F64, b: F64) -> F64:
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

@@ -1,0 +1,303 @@
+"""The geofence's front: tracks in, violations out. Pure; time comes from stamps and from the tick alone."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from fusion.config import RadarPose
+from fusion.kernel import F64, I64, Bools
+from fusion.tracks import TrackBatch
+from geofence.book import Book, decoded, same_vehicle, slot_of
+from geofence.config import RulesConfig, VehicleConfig
+from geofence.coverage import Coverage, Unjudged
+from geofence.detectors import limits_of, remember, start_of, step
+from geofence.episodes import CarriedJudgement, OpenEpisode
+from geofence.facts import Teller
+from geofence.locate import Locator
+from geofence.located import Located
+from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import RoadMap
+from geofence.measures import Measures, measure
+from geofence.resume import Resume
+from geofence.state import (
+    CLEAR_S,
+    DARK,
+    EXCUSED,
+    ILLEGAL_STOP,
+    MOVED,
+    N_RULES,
+    R_VALUE,
+    RING,
+    RULES,
+    STANDING,
+    State,
+)  # fmt: skip
+from geofence.surroundings import Surroundings
+from geofence.ticking import Ticking
+from geofence.violation import GRADES, Stamps, Violation
+from geofence.writing import probability
+
+MOVING_MPS = 3.0
+EVIDENCE_RULES = 4  # of the rules that weigh errors; the others count seconds
+
+
+class Monitor:
+    """Judges the tracks of one RSU."""
+
+    def __init__(
+        self,
+        rules: RulesConfig,
+        road: RoadMap,
+        frame: SiteFrame,
+        vehicles: Sequence[VehicleConfig],
+        *,
+        esn: str,
+        stretch_m: tuple[float, float] | None,
+        radars: Sequence[RadarPose],
+    ) -> None:
+        self.gateway_present = True
+        self.sensor_states: Mapping[str, str] = {}
+        self.counts: dict[str, int] = {}
+        self._rules, self._road = rules, road
+        self._rate = rules.false_alarms_per_vehicle_hour / EVIDENCE_RULES
+        self._state = State()
+        self._book = Book(rules, frame, self._state, esn, road.version)
+        self._locator = Locator(rules, road, vehicles, self._state, self._rate)
+        self._around = Surroundings(rules, road, frame)
+        self._teller = Teller(road, frame, vehicles)
+        self._ticking = Ticking(rules, self._state, self._book, self._around, self._teller)
+        self._resume = Resume(rules, frame, self._book)
+        self._coverage = Coverage(road.axis, stretch_m, radars)
+        self._limits = limits_of(rules)
+        self._clear_below = np.zeros(N_RULES)
+        self._clear_below[1:3] = rules.off_dedicated_road.notice[0].over / 2, 0.5
+        self._superseded: list[tuple[int, OpenEpisode]] = []  # of merged tracks, to be closed
+
+    def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
+        """Return where each track is; remembers its lane, so that the next look-up is continuous."""
+        return self._locator.locate(tracks, terminal_ids)
+
+    def judge(
+        self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools, tick: bool
+    ) -> list[Violation]:
+        """Judge one observation's tracks, or at a tick (`now_ns` = T) run the time-outs of all of them."""
+        out = self._close_superseded(now_ns)
+        mine = np.flatnonzero(owned & tracks.confirmed & (tracks.track != 0))
+        rows = self._state.rows(tracks.track)
+        if tick:
+            self._ticking.gateway_present = self.gateway_present
+            out += self._resume.overdue(now_ns)
+            return out + self._ticking.step(now_ns, tracks, located, mine, rows)
+        if len(mine) == 0 or self._road.axis is None:
+            return out
+        measures = measure(
+            self._rules, tracks, located, self._standing_s(tracks, rows, mine),
+            self._around.off_road_m(tracks, located), self._around.expressway,
+        )  # fmt: skip
+        mine_rows, stamps = rows[mine], tracks.stamp_ns[mine]
+        grade = np.empty((len(mine), N_RULES), dtype=np.int64)
+        before = self._state.stamps[mine_rows, 0]
+        step(
+            mine_rows, stamps, measures.value[mine], measures.sigma[mine], measures.judged[mine],
+            measures.tau_s[mine], self._limits, self._clear_below, self._rate, self._state.evidence,
+            self._state.evidence_ns, self._state.stamps, self._rules.clear_s, grade,
+        )  # fmt: skip
+        stale = int((before >= stamps).sum())
+        if stale:
+            self.counts["judge.stale"] = self.counts.get("judge.stale", 0) + stale
+        columns = _columns(tracks, located, measures)[mine]
+        remember(mine_rows, stamps, columns, self._state.stamps, self._state.ring, self._state.ring_ns)
+        self._resume.seen(tracks, located, mine)
+        active = (grade > 0).any(axis=1) | self._state.open[mine_rows, :N_RULES].any(axis=1)
+        for k in np.flatnonzero(active).tolist():
+            out += self._decide(int(mine[k]), int(mine_rows[k]), grade[k], tracks, located, measures)
+        return out
+
+    def _decide(
+        self, i: int, row: int, grade: I64, tracks: TrackBatch, located: Located, measures: Measures
+    ) -> list[Violation]:
+        """Open, tell again or close the episodes of one track after an observation of it."""
+        out: list[Violation] = []
+        track, stamp_ns = int(tracks.track[i]), int(tracks.stamp_ns[i])
+        stamps = Stamps(measured_ns=stamp_ns, arrived_ns=int(tracks.arrived_ns[i]))
+        for r in range(DARK):
+            episode = self._book.find(track, r)
+            if grade[r] < 0 or (episode is None and grade[r] == 0):
+                continue
+            facts = self._teller.facts(
+                i, tracks, located, float(measures.limit_mps[i]),
+                probability(float(measures.value[i, r]), float(measures.sigma[i, r])),
+            )  # fmt: skip
+            if episode is None:
+                episode = self._resume.same_place(r, facts, stamp_ns)
+                self._state.evidence[row, r, CLEAR_S] = 0.0
+                if episode is None:
+                    start_ns = self._start_ns(row, r, stamp_ns)
+                    out.append(self._book.open(track, r, int(grade[r]), start_ns, facts, stamps))
+                    self._count(f"opened.{RULES[r]}")
+                    continue
+                self._book.put(track, r, episode)
+            if self._state.evidence[row, r, CLEAR_S] >= self._rules.clear_s:
+                out.append(self._book.close(track, r, stamps, facts=facts))
+            elif (
+                GRADES.index(episode.grade) < grade[r]
+                or not same_vehicle(episode.vehicle, facts.vehicle)
+                or self._book.due(episode, stamp_ns)
+            ):
+                out.append(self._book.tell(episode, r, "update", GRADES[grade[r]], facts, stamps))
+            else:
+                episode.seen_ns = stamp_ns
+        return out
+
+    def _start_ns(self, row: int, rule: int, stamp_ns: int) -> int:
+        if rule == ILLEGAL_STOP:
+            return int(self._state.stamps[row, STANDING])
+        return min(
+            stamp_ns, start_of(self._state.evidence[row, rule], self._state.evidence_ns[row, rule], stamp_ns)
+        )
+
+    def _standing_s(self, tracks: TrackBatch, rows: I64, mine: I64) -> F64:
+        """Advance since when each vehicle stands; return for how long without excuse (n,)."""
+        state, at = self._state, rows[mine]
+        speed = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3])
+        moving = speed > MOVING_MPS
+        state.flags[at[moving], MOVED] = 1.0
+        stands = (speed < self._rules.stop_speed_mps) & (state.flags[at, MOVED] > 0.0)
+        since = state.stamps[at, STANDING]
+        since = np.where(stands, np.where(since == 0, tracks.stamp_ns[mine], since), 0)
+        state.stamps[at, STANDING] = since
+        held = np.where(since > 0, np.maximum(tracks.stamp_ns[mine] - since, 0) * 1e-9, 0.0)
+        out = np.full(len(tracks), np.nan)
+        out[mine] = np.where(state.flags[at, EXCUSED] > 0.0, 0.0, held)
+        return out
+
+    def ended(self, t_ns: int, ids: Sequence[int]) -> list[Violation]:
+        """Forget tracks that are gone; return the closes of what was open."""
+        return self._end(t_ns, ids, "lost")
+
+    def close_handover_lost(self, t_ns: int, ids: Sequence[int]) -> list[Violation]:
+        """Close what was to be handed over and never answered."""
+        return self._end(t_ns, ids, "handover_lost")
+
+    def _end(self, t_ns: int, ids: Sequence[int], reason: str) -> list[Violation]:
+        stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
+        out = []
+        for track in ids:
+            out += [self._book.close(track, slot, stamps, reason) for slot, _ in self._book.of(track)]
+            self._state.drop(track)
+        return out
+
+    def merged(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Let what hung on tracks that are gone hang on their survivors; of two alike the older goes on."""
+        for gone, survivor in pairs:
+            if self._state.find(gone) is None:
+                continue
+            ours, theirs = self._book.of(survivor), self._book.of(gone)
+            for track, episodes in ((survivor, ours), (gone, theirs)):
+                for slot, _ in episodes:
+                    self._book.take(track, slot)
+            if self._says_more(gone, survivor, bool(theirs), bool(ours)):
+                self._state.rename(gone, survivor)
+            else:
+                self._state.drop(gone)
+            self._state.open[self._state.row(survivor)] = False
+            self._hang(survivor, sorted(ours + theirs, key=lambda pair: (pair[1].start_ns, pair[1].id)))
+
+    def _says_more(self, gone: int, survivor: int, gone_open: bool, survivor_open: bool) -> bool:
+        mine, other = self._state.find(survivor), self._state.find(gone)
+        if mine is None or other is None:
+            return other is not None
+        if gone_open != survivor_open:
+            return gone_open
+        return bool(self._state.evidence[other, :, :3].sum() > self._state.evidence[mine, :, :3].sum())
+
+    def _hang(self, track: int, episodes: Sequence[tuple[int, OpenEpisode]]) -> None:
+        for slot, episode in episodes:
+            if self._book.find(track, slot) is None:
+                self._book.put(track, slot, episode)
+            else:
+                episode.track = track
+                self._superseded.append((slot, episode))
+
+    def _close_superseded(self, now_ns: int) -> list[Violation]:
+        stamps = Stamps(measured_ns=now_ns, arrived_ns=now_ns, by="tick")
+        out = [self._book.finish(episode, slot, stamps, "merged") for slot, episode in self._superseded]
+        self._superseded.clear()
+        return out
+
+    def carry(self, ids: Sequence[int] | None) -> list[CarriedJudgement]:
+        """Return what is known of the tracks (None: all), to be handed over or kept."""
+        out = []
+        for track in self._state.tracks() if ids is None else ids:
+            row = self._state.find(track)
+            if row is None:
+                continue
+            numbers, stamps, ring, ring_ns = self._state.packed(row)
+            out.append(
+                CarriedJudgement(
+                    track=track,
+                    state=numbers,
+                    stamps=stamps,
+                    ring=tuple(tuple(line) for line in ring),
+                    ring_ns=tuple(ring_ns),
+                    episodes=tuple(episode for _, episode in self._book.of(track)),
+                )
+            )
+        return out
+
+    def adopt(self, now_ns: int, carried: Sequence[CarriedJudgement]) -> None:
+        """Go on with what a neighbour judged so far; each episode's next version tells the new owner."""
+        for judgement in carried:
+            track = judgement.track
+            own = [(slot, self._book.take(track, slot)) for slot, _ in self._book.of(track)]
+            try:
+                self._state.unpack(
+                    track, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
+                )
+            except ValueError:  # a neighbour of another version: its episodes go on, its windows start anew
+                self._count("handover.state")
+            theirs = []
+            for episode in judgement.episodes:
+                taken = msgspec.structs.replace(episode, hop=episode.hop + 1, told_ns=0)
+                theirs.append((slot_of(taken), taken))
+            self._hang(track, theirs + own)
+
+    def drop(self, ids: Sequence[int]) -> list[str]:
+        """Forget tracks that a neighbour goes on with; return the ids of their open episodes."""
+        dropped = []
+        for track in ids:
+            dropped += [self._book.take(track, slot).id for slot, _ in self._book.of(track)]
+            self._state.drop(track)
+        return dropped
+
+    def start(self, now_ns: int, episodes: Sequence[bytes]) -> list[Violation]:
+        """Take what a restart found open: it is resumed when its vehicle is seen within 30 s, else closed."""
+        for body in episodes:
+            try:
+                self._resume.wait(now_ns, decoded([body])[0])
+            except (msgspec.DecodeError, ValueError):  # written by another version
+                self._count("start.episode")
+        return []
+
+    def open_episode(self, episode: str) -> bytes | None:
+        """Return an open episode as a restart would need it; None when it is not open."""
+        return self._book.packed(episode)
+
+    def unjudged(self, t_ns: int) -> list[Unjudged]:
+        """Return where and since when nothing can be judged."""
+        return self._coverage.unjudged(t_ns, self.sensor_states)
+
+    def _count(self, reason: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+
+
+def _columns(tracks: TrackBatch, located: Located, measures: Measures) -> F64:
+    """Return what the ring keeps of each track, (n, RING)."""
+    columns = np.empty((len(tracks), RING))
+    columns[:, 0:2] = tracks.x[:, 0:2]
+    columns[:, 2], columns[:, 3], columns[:, 4] = located.s_m, located.d_m, located.sigma_d_m
+    columns[:, 5] = measures.speed_mps
+    columns[:, R_VALUE : R_VALUE + N_RULES] = measures.value
+    columns[:, R_VALUE + N_RULES :] = measures.sigma
+    return columns

@@ -1,0 +1,91 @@
+"""What else a rule needs of the map: areas, gates, lanes of a kind, and what stands around a vehicle."""
+
+import numpy as np
+import shapely
+
+from fusion.kernel import F64, I64, Bools
+from fusion.tracks import TrackBatch
+from geofence.config import RulesConfig
+from geofence.kernels import NO_LANE, OUT_PERMITTED, distance_to_lanes
+from geofence.locate import HAZMAT, KIND_MASKS
+from geofence.located import Located
+from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import RoadMap
+from geofence.map.strips import mask_of
+
+FAR_M = 5_000.0  # distances are told up to this
+EVERYDAY = mask_of(["car", "bus", "truck"])
+
+
+class Surroundings:
+    """The map's areas and gates, prepared for questions about few vehicles."""
+
+    def __init__(self, rules: RulesConfig, road: RoadMap, frame: SiteFrame) -> None:
+        self._rules, self._road = rules, road
+        rings = [
+            np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
+        ]
+        self.area = shapely.union_all([shapely.Polygon(ring) for ring in rings])
+        stops = [zone.polygon for zone in road.zones if zone.role in rules.stop_zone_roles]
+        gates = [shapely.LineString(gate.points) for gate in road.gates]
+        self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
+        self._permitting = shapely.union_all([*stops, *gates])
+        for shape in (self.area, self._stops, self._gates, self._permitting):
+            shapely.prepare(shape)
+        masks = road.strips.lanes[:, 1].astype(np.int64)
+        hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
+        self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
+        changing = (road.strips.lanes[:, 4] > 0) | (road.strips.lanes[:, 5] > 0)
+        self.changing: Bools = np.append(changing, False)
+        on_expressway = [lane.road in rules.expressways for lane in road.lanes]
+        self.expressway: Bools = np.array([*on_expressway, False], dtype=np.bool_)
+
+    def lane_rows(self, located: Located) -> I64:
+        """Return each track's row in the tables above."""
+        return np.where(located.lane == NO_LANE, len(self.dedicated) - 1, located.lane).astype(np.int64)
+
+    def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
+        """Return how far each hazmat vehicle is from all that permits it (n,); NaN: not judged."""
+        out = np.full(len(tracks), np.nan)
+        if self.area.is_empty:
+            return out
+        near = located.found[:, OUT_PERMITTED]
+        mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
+        out = np.where(mine, np.maximum(near, 0.0), np.nan)
+        far = np.flatnonzero(mine & np.isnan(near))
+        inside = shapely.contains_xy(self.area, tracks.x[far, 0], tracks.x[far, 1])
+        strips = self._road.strips
+        for i in far[inside].tolist():
+            east, north = float(tracks.x[i, 0]), float(tracks.x[i, 1])
+            lanes_m = distance_to_lanes(
+                east, north, strips.quads, strips.lane, strips.lanes, KIND_MASKS[HAZMAT], FAR_M
+            )
+            areas_m = shapely.distance(self._permitting, shapely.Point(east, north))
+            out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
+        return out
+
+    def excused(self, tracks: TrackBatch, located: Located, standing: I64) -> list[bool]:
+        """Say of each standing track (indices) whether it may: in an area for it, at a gate, in a queue."""
+        speed = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
+        slow = speed < max(3.0, self._rules.stop_speed_mps)
+        return [self._may_stand(int(i), tracks, located, slow) for i in standing]
+
+    def _may_stand(self, i: int, tracks: TrackBatch, located: Located, slow: Bools) -> bool:
+        place = shapely.Point(tracks.x[i, 0], tracks.x[i, 1])
+        if not self._stops.is_empty and shapely.distance(self._stops, place) <= 1.0:
+            return True
+        if not self._gates.is_empty and shapely.distance(self._gates, place) <= self._rules.stop_gate_m:
+            return True
+        same_lane = (located.lane == located.lane[i]) & (located.lane != NO_LANE) & slow & tracks.confirmed
+        same_lane[i] = False
+        away = np.hypot(tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1])
+        return bool((same_lane & (away <= self._rules.stop_queue_m)).any())
+
+    def reporter_near(self, tracks: TrackBatch, wanted: Bools) -> Bools:
+        """Say of each wanted track whether a terminal without a radar track, maybe its own, reports near."""
+        near = np.zeros(len(tracks), dtype=np.bool_)
+        loose = np.flatnonzero((tracks.terminal >= 0) & (tracks.radar_ns == 0))
+        for i in np.flatnonzero(wanted).tolist() if len(loose) else ():
+            away = np.hypot(tracks.x[loose, 0] - tracks.x[i, 0], tracks.x[loose, 1] - tracks.x[i, 1])
+            near[i] = bool((away <= self._rules.dark_reporter_m + 3.0 * tracks.bias_m[loose]).any())
+        return near

@@ -1,0 +1,175 @@
+"""What only time decides, on the 100 ms grid: silence, blindness, excuses to stand, and what froze."""
+
+import numpy as np
+
+from fusion.kernel import I64, Bools
+from fusion.tracks import TrackBatch
+from geofence.book import Book
+from geofence.config import RulesConfig
+from geofence.detectors import hold, limits_of, weigh
+from geofence.facts import Teller
+from geofence.kernels import OUT_PERMITTED
+from geofence.locate import HAZMAT
+from geofence.located import Located
+from geofence.state import (
+    BLIND,
+    CLEAR_S,
+    DARK,
+    DEDICATED,
+    ELSEWHERE,
+    EXCUSED,
+    JUDGED,
+    MOVED,
+    PRESUMED,
+    SEEING,
+    SILENT,
+    STANDING,
+    UNDECIDABLE,
+    State,
+)  # fmt: skip
+from geofence.surroundings import Surroundings
+from geofence.violation import GRADES, Stamps, Violation
+
+TICK_S, TICK_NS = 0.1, 100_000_000
+PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as one of those it is for
+UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
+PRESUME_P = 0.9
+
+
+class Ticking:
+    """Steps the states that need no observation."""
+
+    def __init__(
+        self, rules: RulesConfig, state: State, book: Book, around: Surroundings, teller: Teller
+    ) -> None:
+        self.gateway_present = True
+        self._rules, self._state, self._book = rules, state, book
+        self._around, self._teller = around, teller
+        self._limits = limits_of(rules)
+
+    def step(self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64) -> list[Violation]:
+        """Return what tick `t_ns` opens, tells and closes of the owned tracks (indices `mine`)."""
+        if len(mine) == 0:
+            return []
+        lane_rows = self._around.lane_rows(located)
+        self._presume(t_ns, located, lane_rows, mine, rows)
+        self._excuse(t_ns, tracks, located, mine, rows)
+        out = self._dark(t_ns, tracks, located, lane_rows, mine, rows)
+        out += self._blind(t_ns, tracks, located, mine, rows)
+        return out + self._frozen(t_ns, tracks, mine, rows)
+
+    def _presume(self, t_ns: int, located: Located, lane_rows: I64, mine: I64, rows: I64) -> None:
+        """Take an unknown vehicle that drives in a dedicated lane for one of those the lane is for."""
+        state, at = self._state, rows[mine]
+        unknown = located.kind[mine] == 0
+        dedicated, changing = self._around.dedicated[lane_rows[mine]], self._around.changing[lane_rows[mine]]
+        steady = unknown & dedicated & ~changing & (located.p_lane[mine] >= PRESUME_P)
+        since = _since(state.stamps[at, DEDICATED], steady, t_ns)
+        away = _since(state.stamps[at, ELSEWHERE], ~dedicated, t_ns)
+        state.stamps[at, DEDICATED], state.stamps[at, ELSEWHERE] = since, away
+        presumed = (state.flags[at, PRESUMED] > 0.0) | ((since > 0) & (t_ns - since >= PRESUME_NS))
+        presumed &= unknown & ~(dedicated & changing) & ~((away > 0) & (t_ns - away >= UNPRESUME_NS))
+        state.flags[at, PRESUMED] = presumed
+
+    def _excuse(self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64) -> None:
+        state, at = self._state, rows[mine]
+        patience_ns = int(self._rules.illegal_stop.notice[0].over * 5e8)  # half of it: asked in good time
+        since = state.stamps[at, STANDING]
+        long = (since > 0) & (t_ns - since >= patience_ns)
+        state.flags[at, EXCUSED] = 0.0
+        if long.any():
+            state.flags[at[long], EXCUSED] = self._around.excused(tracks, located, mine[long])
+
+    def _dark(
+        self, t_ns: int, tracks: TrackBatch, located: Located, lane_rows: I64, mine: I64, rows: I64
+    ) -> list[Violation]:
+        """Count how long a radar track in a dedicated lane goes without report; open and close on it."""
+        rules, state, at = self._rules, self._state, rows[mine]
+        enforced = t_ns - tracks.enforcing_ns[mine] <= int(rules.fresh_s * 1e9)
+        unheard = (tracks.terminal[mine] < 0) | (t_ns - tracks.gnss_ns[mine] > int(rules.dark_report_s * 1e9))
+        there = self._around.dedicated[lane_rows[mine]] & (located.p_lane[mine] >= 0.5)
+        silent = enforced & unheard & there & (state.flags[at, MOVED] > 0.0)
+        since = _since(state.stamps[at, SILENT], silent, t_ns)
+        wanted = np.zeros(len(tracks), dtype=np.bool_)
+        wanted[mine[silent]] = True
+        sure = (located.p_lane[mine] >= rules.dark_lane_p) & self.gateway_present
+        waits = silent & (~sure | self._around.reporter_near(tracks, wanted)[mine])
+        since = np.where(waits, np.minimum(since + TICK_NS, t_ns), since)
+        state.stamps[at, SILENT] = since
+        held_s = np.where(since > 0, (t_ns - since) * 1e-9, 0.0)
+        due = (held_s > rules.dark_vehicle.notice[0].over) | state.open[at, DARK]
+        out: list[Violation] = []
+        for k in np.flatnonzero(due).tolist():
+            if not (waits[k] and state.open[at[k], DARK]):  # what can't be told goes on as it is
+                out += self._dark_one(t_ns, int(mine[k]), int(at[k]), float(held_s[k]), tracks, located)
+        return out
+
+    def _dark_one(
+        self, t_ns: int, i: int, row: int, held_s: float, tracks: TrackBatch, located: Located
+    ) -> list[Violation]:
+        state, track = self._state, int(tracks.track[i])
+        evidence, evidence_ns = state.evidence[row, DARK], state.evidence_ns[row, DARK]
+        weigh(held_s, 0.0, 1.0, TICK_S, 1.0, t_ns, evidence, evidence_ns)
+        grade = hold(
+            held_s, 0.0, TICK_S, 0.0, self._rules.clear_s, t_ns, self._limits[DARK], evidence, evidence_ns
+        )
+        stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
+        facts = self._teller.facts(i, tracks, located, np.nan, round(float(located.p_lane[i]), 6))
+        episode = self._book.find(track, DARK)
+        if episode is None:
+            if grade == 0:
+                return []
+            evidence[CLEAR_S] = 0.0
+            return [self._book.open(track, DARK, grade, int(state.stamps[row, SILENT]), facts, stamps)]
+        if evidence[CLEAR_S] >= self._rules.clear_s:
+            return [self._book.close(track, DARK, stamps, facts=facts)]
+        if GRADES.index(episode.grade) < grade or self._book.due(episode, t_ns):
+            return [self._book.tell(episode, DARK, "update", GRADES[grade], facts, stamps)]
+        episode.seen_ns = t_ns
+        return []
+
+    def _blind(
+        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64
+    ) -> list[Violation]:
+        """Record where a departure of a hazmat vehicle could not have been judged."""
+        rules, state, at = self._rules, self._state, rows[mine]
+        matters = (located.kind[mine] == HAZMAT) & np.isfinite(located.found[mine, OUT_PERMITTED])
+        blind = located.undecidable[mine] & matters
+        since = _since(state.stamps[at, BLIND], blind | state.open[at, UNDECIDABLE], t_ns)
+        seeing = _since(state.stamps[at, SEEING], ~blind, t_ns)
+        state.stamps[at, BLIND], state.stamps[at, SEEING] = since, seeing
+        is_open = state.open[at, UNDECIDABLE]
+        opens = ~is_open & blind & (t_ns - since >= int(rules.undecidable_s * 1e9))
+        closes = is_open & (seeing > 0) & (t_ns - seeing >= int(rules.clear_s * 1e9))
+        out: list[Violation] = []
+        stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
+        for k in np.flatnonzero(opens | is_open).tolist():
+            i, track = int(mine[k]), int(tracks.track[mine[k]])
+            episode = self._book.find(track, UNDECIDABLE)
+            facts = None
+            if episode is None or closes[k] or self._book.due(episode, t_ns):
+                facts = self._teller.facts(i, tracks, located, np.nan, 0.5)
+            if episode is None:
+                assert facts is not None, "made just now"
+                out.append(self._book.open(track, UNDECIDABLE, 0, int(since[k]), facts, stamps))
+            elif closes[k]:
+                state.stamps[at[k], BLIND] = 0
+                out.append(self._book.close(track, UNDECIDABLE, stamps, facts=facts))
+            elif blind[k]:
+                episode.seen_ns = t_ns
+        return out
+
+    def _frozen(self, t_ns: int, tracks: TrackBatch, mine: I64, rows: I64) -> list[Violation]:
+        """Close what could not be judged for too long: nobody knows whether it still holds."""
+        state, at = self._state, rows[mine]
+        stale = t_ns - state.evidence_ns[at, :DARK, JUDGED] > int(self._rules.resume_s * 1e9)
+        stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
+        return [
+            self._book.close(int(tracks.track[mine[k]]), slot, stamps, "lost")
+            for k, slot in np.argwhere(stale & state.open[at, :DARK]).tolist()
+        ]
+
+
+def _since(before: I64, holds: Bools, t_ns: int) -> I64:
+    """Return since when it has held (n,), 0 where it does not."""
+    return np.where(holds, np.where(before == 0, t_ns, before), 0)
