@@ -38,7 +38,7 @@ async def test_nothing_is_lost_or_told_twice(victim, run_folder):
         assert (await parts.sim.died()).status == 0
         await until_delivered(site.http)
     finally:
-        await parts.bring_down()
+        await parts.bring_down(patience=5.0)
     found = summarise(RunDir(folder), site.esns)
     assert found["violations_raised"] > 0
     assert (found["lost"], found["duplicates"]) == (0, 0), found

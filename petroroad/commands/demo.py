@@ -25,6 +25,7 @@ from petroroad.commands.demo_site import SHIPPED, DemoSite, make_site
 from petroroad.errors import CommandError
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
+UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
 DRAIN_S = 1.0  # what the last scans raised reaches the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0))]
 
@@ -136,7 +137,7 @@ async def run(plan: Plan) -> str | None:
         for task in (stop, work):
             task.cancel()
         await asyncio.gather(stop, work, return_exceptions=True)
-        await parts.bring_down()
+        await parts.bring_down(1.0 if asked_to_stop.is_set() else UNHURRIED)
 
 
 async def _serve(plan: Plan, parts: Parts) -> str | None:
