@@ -114,13 +114,14 @@ class Parts:
         first = next(iter(done)).result()
         return None if (first.name, first.status) == ("sim", 0) else first
 
-    async def bring_down(self) -> None:
-        """End all: first who produces, last who keeps; nothing is left, whatever happens meanwhile."""
+    async def bring_down(self, patience: float = 1.0) -> None:
+        """End all: first who produces, last who keeps; nothing is left, whatever happens meanwhile.
+
+        patience : factor on how long each may take before it is killed; 1: someone waits at the keyboard
+        """
         try:
             if self.sim is not None:
-                await self.sim.stop(SIM_GRACE_S)
-            await stop_all(
-                self.rest[2:], RSU_GRACE_S
-            )  # gateway and RSUs: their outboxes empty into the centre
+                await self.sim.stop(patience * SIM_GRACE_S)
+            await stop_all(self.rest[2:], patience * RSU_GRACE_S)  # gateway and RSUs: their outboxes empty
         finally:
-            await stop_all(reversed(self.rest[:2]), REST_GRACE_S)
+            await stop_all(reversed(self.rest[:2]), patience * REST_GRACE_S)
