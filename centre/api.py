@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from litestar import Litestar, Request, Response, asgi, get
+from litestar.datastructures import CacheControlHeader
 from litestar.enums import ScopeType
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, QueryParameter
@@ -16,6 +17,7 @@ from centre.shield import shielded
 from centre.streams import Streams
 from geofence.violation import Grade
 
+FRESH = CacheControlHeader(no_cache=True)  # asked again each time, by its etag
 PAGE = Path(__file__).parent / "static"
 NO_PAGE = """<!doctype html><meta charset="utf-8"><title>petroroad</title>
 <h1>The page is not built</h1><p>Run <code>make page</code> and load again. The data is at
@@ -125,7 +127,7 @@ def _health(hall: Hall) -> Handlers:
 def _page(directory: Path) -> Handlers:
     """Return the handlers of the built page, or of the one that says how to build it."""
     if (directory / "index.html").is_file():
-        return [create_static_files_router("/", [directory], html_mode=True)]
+        return [create_static_files_router("/", [directory], html_mode=True, cache_control=FRESH)]
 
     @get("/", media_type="text/html", sync_to_thread=False)
     def missing() -> str:

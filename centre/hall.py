@@ -35,7 +35,7 @@ class Broker(Protocol):
     @property
     def connected(self) -> bool: ...
 
-    def publish(self, topic: str, payload: bytes) -> bool: ...
+    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool: ...
 
 
 class Hall:
@@ -108,8 +108,8 @@ class Hall:
         kinds = (self.rsus, self.gateways)
         return {f"{kind.kind}s_{state}": n for kind in kinds for state, n in kind.tally(now_ns).items()}
 
-    def _publish(self, topic: str, body: bytes) -> bool:
-        return self.link is not None and self.link.publish(topic, body)
+    def _publish(self, topic: str, body: bytes, qos: int) -> bool:
+        return self.link is not None and self.link.publish(topic, body, qos=qos)
 
     async def read(self, query: Callable[..., Result], *args: object) -> Result:
         """Run a query of the reader in a thread."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+import msgspec
 from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger as Logger
 
@@ -14,13 +15,18 @@ from centre.reporters import Reporters
 from centre.tracks import Tracks
 from edge import topics, wire
 
-FILTERS = (topics.violation_up("+"), topics.status("+"), topics.gateway_status("+"))
-TRACK_FILTERS = (topics.track_up("+"),)
+FILTERS = (
+    (topics.violation_up("+"), 1),
+    (topics.status("+"), 1),
+    (topics.gateway_status("+"), 1),
+    (topics.clock_req("+"), 0),
+)
+TRACK_FILTERS = ((topics.track_up("+"), 0),)
 INBOX_MESSAGES_MAX = 2_000
 COMMIT_MESSAGES_MAX = 48  # each is answered by one publish, and the link bounds those in flight
 RETRY_S = 1.0  # after the database refused
 
-Publish = Callable[[str, bytes], bool]
+Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
 
 
 class Ingest:
@@ -40,7 +46,7 @@ class Ingest:
         log: Logger,
         committed: Callable[[], None],
     ) -> None:
-        """`publish(topic, payload)` starts sending at QoS 1 and says whether it could.
+        """`publish(topic, payload, qos)` starts sending and says whether it could.
 
         `committed()` is called after each commit.
         """
@@ -64,6 +70,8 @@ class Ingest:
                 self._change(self._gateways.hear(name, payload, retained=retained, now_ns=now_ns))
             case topics.Topic("rsu", esn, "violation/up"):
                 self._queue(topic, esn, payload, now_ns)
+            case topics.Topic("rsu", esn, "clock/req"):
+                self._tell_time(esn, payload, now_ns)
             case _:
                 self.counts["topic.unknown"] += 1
 
@@ -81,6 +89,18 @@ class Ingest:
         except asyncio.QueueFull:
             self.counts["inbox.full"] += 1
         self._wake.set()
+
+    def _tell_time(self, esn: str, payload: bytes, now_ns: int) -> None:
+        """Answer a four-stamp probe (RFC 5905, sec. 8): the RSU learns how far our clock is ahead."""
+        try:
+            asked = wire.decode_clock_req(payload)
+        except msgspec.MsgspecError:
+            self.counts["clock.unreadable"] += 1
+            return
+        answer = wire.ClockRsp(
+            seq=asked.seq, sent_ns=asked.sent_ns, received_ns=now_ns, answered_ns=self._now_ns()
+        )
+        self._publish(topics.clock_rsp(esn), wire.encode(answer), 0)
 
     def _change(self, change: StatusChange | None) -> None:
         if change is not None:
@@ -119,7 +139,7 @@ class Ingest:
         ack = wire.ViolationAck(
             centre=self._centre, epoch=answer.epoch, stored=answer.stored, conflict=answer.conflict
         )
-        if not self._publish(topics.violation_ack(answer.esn), wire.encode(ack)):
+        if not self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1):
             self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
 
 

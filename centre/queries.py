@@ -147,7 +147,7 @@ class Reader:
             return {
                 "cursor": _cursor(db),
                 "open": {grade: opened.get(i, 0) for i, grade in enumerate(GRADES)},
-                "total": db.scalar(sa.select(sa.func.count()).select_from(EPISODE)),
+                "total": db.scalar(sa.select(sa.func.max(EPISODE.c.n))) or 0,  # numbered without gaps
                 "last_alarm_ns": db.scalar(alarm.order_by(EPISODE.c.n.desc()).limit(1)),
                 "quarantined": db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)),
             }

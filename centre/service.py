@@ -37,12 +37,12 @@ class Service:
         hall = self._open_hall()
         link = Link(
             settings,
-            subscriptions=[(topic, 1) for topic in FILTERS],
+            subscriptions=FILTERS,
             on_message=hall.ingest.hear,
         )
         flow = Link(  # snapshots on their own connection: a violation never waits behind them
             flow_settings,
-            subscriptions=[(topic, 0) for topic in TRACK_FILTERS],
+            subscriptions=TRACK_FILTERS,
             on_message=hall.ingest.hear,
         )
         hall.link = link

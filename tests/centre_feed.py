@@ -9,6 +9,7 @@ never seen, one goes and comes. It is a tool of the tests; no part of it is in t
 import argparse
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -210,9 +211,10 @@ class Rsu:
             map_version=str(it.about["map_version"]), rules_version="1",
             stamps=Stamps(measured_ns=now_ns - 30_000_000, arrived_ns=now_ns - 14_000_000),
             evidence={
-                "t_ns": [now_ns + int(t * 10) * 10**8 for t in times],
+                "stamp_ns": [now_ns + int(t * 10) * 10**8 for t in times],
                 "d_m": [round(float(d), 3) for d in course],
                 "sigma_d_m": [0.17] * len(times),
+                "excess_m": [round(float(max(0.0, d + 1.25 - 1.875)), 3) for d in course],
                 "speed_mps": [16.0] * len(times),
                 "p_violation": [round(float(p), 4) for p in np.clip(course / 0.8, 0.01, 0.9994)],
             },
@@ -280,7 +282,8 @@ async def main(arguments: argparse.Namespace) -> None:
     """Start broker and centre, send traffic until interrupted."""
     folder = Path(tempfile.mkdtemp(prefix="centre-feed-"))
     path = arguments.site or write_site(folder, broker=BROKER, http=arguments.http)
-    site = load_site(path)
+    site = load_site(path.resolve())
+    os.chdir(folder)  # where a database without a folder falls
     host, _, port = site.config.mqtt.brokers[0].rpartition(":")
     children: list[Child] = []
     stop = asyncio.Event()
@@ -288,7 +291,7 @@ async def main(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         children.append(await start_broker("nats", folder, host, int(port)))
-        argv = (sys.executable, "-m", "petroroad", "centre", "--config", str(path))
+        argv = (sys.executable, "-m", "petroroad", "centre", "--config", site.where)
         children.append(await start(ChildSpec(name="centre", argv=argv, log=folder / "centre.log")))
         await until_ready(children[1], site.config.centre.http, 20.0)
         sys.stdout.write(f"the page: http://{site.config.centre.http}/   (files in {folder})\n")

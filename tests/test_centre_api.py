@@ -79,7 +79,7 @@ class FakeBroker:
     connected: bool = False
     sent: list[tuple[str, bytes]] = field(default_factory=list)
 
-    def publish(self, topic: str, payload: bytes) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
         self.sent.append((topic, payload))
         return True
 
@@ -247,6 +247,38 @@ async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> 
         assert (summary["vehicles"], summary["hazmat"]) == (2, 2)
 
 
+async def test_a_clock_probe_is_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        asked = wire.ClockReq(seq=7, sent_ns=Clock.wall().now_ns() + 10**9)  # its clock is a second ahead
+        centre.hall.ingest.hear(topics.clock_req("RSU001"), wire.encode(asked))
+        ((topic, body),) = centre.sent
+        assert topic == topics.clock_rsp("RSU001")
+        answer = wire.decode_clock_rsp(body)
+        ahead_ns, trip_ns = wire.clock_offset_ns(answer, Clock.wall().now_ns() + 10**9)
+        assert (answer.seq, ahead_ns) == (7, pytest.approx(-(10**9), abs=0.2e9))
+        assert 0 <= trip_ns < 10**9
+        centre.hall.ingest.hear(topics.clock_req("RSU001"), b"x")
+        assert len(centre.sent) == 1
+
+
+async def test_the_built_page_is_served(tmp_path: Path) -> None:
+    (tmp_path / "static" / "assets").mkdir(parents=True)
+    (tmp_path / "static" / "index.html").write_text("<!doctype html>the page", encoding="utf-8")
+    (tmp_path / "static" / "assets" / "main.js").write_text("1", encoding="utf-8")
+    async with running(tmp_path) as centre:
+        answer = await centre.http.get("/")
+        assert (answer.status_code, answer.text) == (200, "<!doctype html>the page")
+        assert answer.headers["cache-control"] == "no-cache"
+        script = await centre.http.get("/assets/main.js")
+        assert (script.status_code, script.headers["content-type"].partition(";")[0]) == (
+            200,
+            "text/javascript",
+        )
+        assert (await centre.http.get("/assets/none.js")).status_code == 404
+        assert (await centre.http.get("/..%2fcentre.sqlite")).status_code == 404
+        assert (await centre.get("/api/summary"))["total"] == 0
+
+
 async def test_a_slow_viewer_gets_the_newest(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         viewer = centre.hall.tracks.join()
@@ -290,7 +322,7 @@ async def test_the_site_is_described_along_its_axis(tmp_path: Path) -> None:
         site = await centre.get("/api/site")
         assert site["synthetic"] is True
         assert site["axis"]["s_m"][0] == 100.0
-        assert site["axis"]["s_m"][1] == pytest.approx(941.2, abs=0.5)
+        assert site["axis"]["s_m"][-1] == pytest.approx(941.2, abs=0.5)
         assert [(lane["lane"], lane["direction"], lane["row"]) for lane in site["lanes"]] == [
             ("south", 1, 1),
             ("north", -1, 0),

@@ -58,7 +58,7 @@ class Bench:
             log=log.setup(part="test"), committed=self._committed,
         )  # fmt: skip
 
-    def _publish(self, topic: str, body: bytes) -> bool:
+    def _publish(self, topic: str, body: bytes, _qos: int) -> bool:
         self.sent.append((topic, wire.decode_ack(body)))
         return True
 
@@ -121,13 +121,16 @@ async def test_a_full_inbox_drops_and_counts(bench: Bench) -> None:
     assert bench.ingest.counts["inbox.full"] == 3
 
 
-@given(topic=st.sampled_from(["violation/up", "status", "track/up", "x"]), body=st.binary(max_size=120))
+@given(
+    topic=st.sampled_from(["violation/up", "status", "track/up", "clock/req", "x"]),
+    body=st.binary(max_size=120),
+)
 async def test_any_message_is_taken_without_raising(topic: str, body: bytes) -> None:
     it = Ingest.__new__(Ingest)
     Ingest.__init__(
         it, ledger=None, writer=None, centre="test", now_ns=lambda: T0_NS,  # type: ignore[arg-type]
         rsus=Reporters("rsu", [], T0_NS), gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(),
-        publish=lambda _topic, _body: True, log=log.setup(part="test"), committed=lambda: None,
+        publish=lambda *_: True, log=log.setup(part="test"), committed=lambda: None,
     )  # fmt: skip
     for full in (topics.rsu("RSU001", topic), topics.gateway_status("GW1"), f"v2x/v1/rsu/{topic}", topic):
         it.hear(full, body)
