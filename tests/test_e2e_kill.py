@@ -31,7 +31,8 @@ async def test_nothing_is_lost_or_told_twice(victim, run_folder):
     parts = Parts(site, RunDir(folder), Clock.paced(time.time_ns()))
     traffic = Traffic(scenario="panjin", seed=7, noise=1.0, vehicles=None, duration_s=DURATION_S)
     try:
-        await parts.bring_up(traffic)
+        await parts.bring_up()
+        await parts.drive(traffic)
         await until_an_alarm(site.http)
         await kill_and_restart(parts, site.esns[0] if victim == "rsu" else victim)
         assert parts.sim is not None

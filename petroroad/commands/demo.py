@@ -143,7 +143,8 @@ async def run(plan: Plan) -> str | None:
 async def _serve(plan: Plan, parts: Parts) -> str | None:
     begun_s = time.monotonic()
     try:
-        await parts.bring_up(plan.traffic)
+        await parts.bring_up()
+        await parts.drive(plan.traffic)
     except (*EXPECTED, ExceptionGroup) as failed:
         return _told(failed)
     _announce(plan, time.monotonic() - begun_s)

@@ -54,7 +54,7 @@ class RunDir:
 
 @dataclass(slots=True)
 class Parts:
-    """What runs. Use `bring_up`, `watch`, `bring_down` in this order."""
+    """What runs. Use `bring_up`, `drive`, `watch`, `bring_down` in this order."""
 
     site: DemoSite
     run_dir: RunDir
@@ -62,8 +62,8 @@ class Parts:
     sim: Child | None = None
     rest: list[Child] = field(default_factory=list)  # broker first
 
-    async def bring_up(self, traffic: Traffic) -> None:
-        """Start everything, each part when what it needs is ready; raises ChildError or NotReadyError."""
+    async def bring_up(self) -> None:
+        """Start all but the traffic, each when what it needs is ready; raises ChildError or NotReadyError."""
         config = ("--config", str(self.site.path))
         host, port = address_of(self.site.broker)
         self.rest.append(await start_broker(self.site.broker_kind, self.run_dir.path, host, port))
@@ -79,6 +79,9 @@ class Parts:
                 address = self.site.health[child.spec.name]
                 ready = until_ready(child, address, READY_S, self.rest)
                 tasks.create_task(ready, name=f"demo.ready.{child.spec.name}")
+
+    async def drive(self, traffic: Traffic) -> None:
+        """Start the simulator against the device ports; raises as bring_up."""
         self.sim = await start(self._spec("sim", "sim", "run", *self._sim_arguments(traffic)))
         await until_ready(self.sim, self.site.health["sim"], READY_S, self.rest)
 
