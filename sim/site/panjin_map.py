@@ -92,7 +92,7 @@ class MapMaker:
     def _carriageways(self) -> Iterator[Feature]:
         for direction in sec.DIRECTIONS:
             dashed = _change_zones(direction)
-            pieces = list(itertools.pairwise(self._breaks(direction, dashed)))
+            pieces = list(itertools.pairwise(lane_breaks(direction, self.axis.length_m)))
             for i, (a, b) in enumerate(pieces):
                 ahead = i + sec.DIRECTIONS[direction]
                 after = [pieces[ahead]] if 0 <= ahead < len(pieces) else []
@@ -130,14 +130,6 @@ class MapMaker:
             change_left=left is not None and (index > 0 or may_cross),
             change_right=right is not None and (index > 1 or may_cross),
         )
-
-    def _breaks(self, direction: str, dashed: list[tuple[float, float]]) -> list[float]:
-        overpass = [sec.OVERPASS_M + sign * sec.OVERPASS_LENGTH_M / 2 for sign in (-1, 1)]
-        whole_km = [k * 1_000.0 for k in range(int(self.axis.length_m // 1_000) + 1)]
-        if self.axis.length_m - whole_km[-1] < 100.0:  # a stub of 53 m belongs to the last kilometre
-            whole_km.pop()
-        ends = [s for pair in dashed for s in pair]
-        return sorted({*whole_km, *ends, *overpass, self.axis.length_m})
 
     def _ramps(self) -> Iterator[Feature]:
         """The parallel lane, and the curve that leads from it to the land beside the road."""
@@ -245,6 +237,16 @@ def lane_name(direction: str, index: int, from_m: float) -> str:
     """Return the id of a lane section, by its lower station: SB-H-K18, SB-H-K20_800."""
     km, rest = divmod(round(from_m), 1_000)
     return f"{direction}-{LETTER[index]}-K{km:02d}" + (f"_{rest:03d}" if rest else "")
+
+
+def lane_breaks(direction: str, length_m: float) -> list[float]:
+    """Return where a direction's lane sections meet: whole kilometres, change zones, the overpass."""
+    overpass = [sec.OVERPASS_M + sign * sec.OVERPASS_LENGTH_M / 2 for sign in (-1, 1)]
+    whole_km = [k * 1_000.0 for k in range(int(length_m // 1_000) + 1)]
+    if length_m - whole_km[-1] < 100.0:  # a stub of 53 m belongs to the last kilometre
+        whole_km.pop()
+    ends = [s for pair in _change_zones(direction) for s in pair]
+    return sorted({*whole_km, *ends, *overpass, length_m})
 
 
 def height_m(s_m: F64) -> F64:

@@ -1,0 +1,105 @@
+"""The road as the simulator knows it: exact axis, cross-section, names of lanes. Not the locator's map."""
+
+import bisect
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.config import ConfigError, Site
+from fusion.kernel import F64, I64
+from geofence.map.frames import SiteFrame
+from sim.alignment import Alignment
+from sim.site import section as sec
+from sim.site.panjin_map import lane_breaks, lane_name
+
+_AXIS_TOLERANCE_M = 0.05  # drawn chords are 5 mm off
+_RAMP_CURVE_M = 250.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poses:
+    """Where n vehicles are at one moment. Site metres."""
+
+    east_m: F64
+    north_m: F64
+    heading_rad: F64  # of the body, counter-clockwise from east
+    speed_mps: F64  # along the heading, negative backwards
+    s_m: F64
+    left_m: F64  # of the axis, seen in the vehicle's direction
+
+
+class Road:
+    """Both carriageways; `way` is +1 along the axis (SB), -1 against it (NB)."""
+
+    def __init__(self, axis: Alignment, frame: SiteFrame) -> None:
+        self.axis = axis
+        self.frame = frame
+        self._breaks = {way: lane_breaks(name, axis.length_m) for name, way in sec.DIRECTIONS.items()}
+        self._names = {way: name for name, way in sec.DIRECTIONS.items()}
+        self._ramps = {way: [r for r in sec.ramps() if sec.DIRECTIONS[r.direction] == way] for way in (1, -1)}
+
+    def poses(self, way: I64, s_m: F64, left_m: F64, speed_mps: F64, sideways_mps: F64) -> Poses:
+        """Return where vehicles are; left_m counts from the axis, left of travel."""
+        east, north, heading = self.axis.at(s_m, way * left_m)
+        slip = np.arcsin(np.clip(sideways_mps / np.maximum(np.abs(speed_mps), 1.0), -0.9, 0.9))
+        forwards = np.where(way > 0, heading, heading + math.pi)
+        return Poses(
+            east_m=east,
+            north_m=north,
+            heading_rad=forwards + slip,
+            speed_mps=speed_mps,
+            s_m=s_m,
+            left_m=left_m,
+        )
+
+    def lane_of(self, way: int, s_m: float, left_m: float) -> str | None:
+        """Return the name of the lane at a place, None beside all of them."""
+        beyond_m = left_m + sec.EDGE_M  # left of the hazmat lane's right edge
+        index = math.floor(beyond_m / sec.LANE_M)
+        if 0 <= index < sec.N_LANES:
+            breaks = self._breaks[way]
+            piece = min(max(bisect.bisect_right(breaks, s_m) - 1, 0), len(breaks) - 2)
+            return lane_name(self._names[way], index, breaks[piece])
+        if index == -1:
+            return next((f"RAMP-{r.name}" for r in self._ramps[way] if r.from_m <= s_m <= r.to_m), None)
+        return None
+
+    def right_edge_m(self, way: int, s_m: float) -> float:
+        """Return the right edge of what a tank truck may use, left of travel from the axis."""
+        ramp = any(r.from_m <= s_m <= r.to_m for r in self._ramps[way])
+        return -sec.EDGE_M - (sec.LANE_M if ramp else 0.0)
+
+    def near_ramp(self, way: int, from_m: float, to_m: float) -> bool:
+        """Say whether a ramp joins between two stations (in any order): there is no plain right edge."""
+        low, high = min(from_m, to_m) - _RAMP_CURVE_M, max(from_m, to_m) + _RAMP_CURVE_M
+        return any(r.from_m <= high and low <= r.to_m for r in self._ramps[way])
+
+
+def road_of(site: Site) -> Road:
+    """Return the simulator's road of a site; ConfigError where the site's map shows another one."""
+    points = sec.waypoints()["control_points"]
+    assert isinstance(points, list), "a list in the waypoints file"
+    road = Road(sec.panjin_axis(points, site.frame), site.frame)
+    drawn = _drawn_axis(site)
+    off_m = math.inf
+    if drawn is not None:
+        # stations of the ends are near enough to start from: the axis is drawn from its beginning
+        steps = np.hypot(*np.diff(drawn, axis=0).T)
+        _, offset = road.axis.of(drawn[:, 0], drawn[:, 1], np.concatenate([[0.0], np.cumsum(steps)]))
+        off_m = float(np.abs(offset).max())
+    if off_m > _AXIS_TOLERANCE_M:
+        rule = "the simulator drives the shipped Panjin road; this map's axis of road main is another one"
+        raise ConfigError(site.where, "site.map", rule)
+    return road
+
+
+def _drawn_axis(site: Site) -> F64 | None:
+    features: Sequence[dict[str, dict[str, str]]] = json.loads(site.map_text).get("features", [])
+    for feature in features:
+        if feature.get("properties", {}).get("kind") == "axis" and feature["properties"]["road"] == "main":
+            rows = np.array(feature["geometry"]["coordinates"], dtype=np.float64)
+            return np.column_stack(site.frame.site_from_lonlat(rows[:, 0], rows[:, 1]))
+    return None

@@ -1,0 +1,227 @@
+"""The simulated world: traffic, script, sensors, network, truth, one step a tick. No I/O, no clock.
+
+What a step gives out is due a little later than it was measured; recording and driving differ only in what
+they do with it.
+"""
+
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count, pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+import shapely
+
+from edge.config import ConfigError, Site
+from edge.wire import GnssFix
+from roadside.inputs import RadarPayload
+from sim.cover import cover_of
+from sim.fleet import HAZMAT, fleet_of
+from sim.network import terminal_delay_ns
+from sim.road import Road, road_of
+from sim.scenario import Scenario
+from sim.script import Script
+from sim.sensors.gnss import Receivers
+from sim.sensors.radar import Radars
+from sim.site import section as sec
+from sim.traffic import LANES, TICK_NS, Traffic
+from sim.truth import NS, TrueViolation, TruthKeeper
+
+TRUTH_EVERY = 2  # ticks: 10 Hz
+HAZMAT_SHARE_MAX = 0.75  # of the registered trucks on the road at a time, the rest is on its way back
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is made of; equal settings give equal bytes."""
+
+    scenario: Scenario
+    seed: int = 0
+    noise: float = 1.0
+    vehicles: int | None = None  # None: the scenario's own
+    esns: tuple[str, ...] = ()  # whose sensors are simulated; none: the scenario's own number of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruthFrame:
+    """Where every vehicle is, as the `/truth` payload has it."""
+
+    stamp_ns: int
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixSent:
+    """A terminal's report that reaches the gateway when it is due."""
+
+    vehicle: int
+    fix: GnssFix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSent:
+    """A radar's datagram."""
+
+    radar: int
+    payload: RadarPayload
+
+
+Item = TruthFrame | TrueViolation | FixSent | ScanSent
+
+
+@dataclass(order=True, slots=True)
+class Due:
+    """Something that happens at a time; equal times in the order of making."""
+
+    due_ns: int
+    number: int
+    item: Item = field(compare=False)
+
+
+class World:
+    """Steps everything. `t0_ns` is a whole second: receivers sample on it."""
+
+    def __init__(self, site: Site, setting: Setting, t0_ns: int) -> None:
+        assert t0_ns % NS == 0, "the first simulated moment is a whole second"
+        self.site, self.setting, self.now_ns = site, setting, t0_ns
+        self.esns = driven_esns(site, setting)
+        self.road = road_of(site)
+        self.radars = [pose for esn in self.esns for pose in site.radar_poses(esn)]
+        self.traffic = _traffic_of(site, setting, self.road, self.esns)
+        fleet, seed = self.traffic.fleet, setting.seed
+        self._script = Script(
+            scenario=setting.scenario,
+            traffic=self.traffic,
+            cover=cover_of(self.road, self.radars),
+            boundaries_m=boundaries_m(site, self.esns),
+            seed=seed,
+        )
+        self._truth = TruthKeeper(self.traffic, site.config.rules)
+        self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(site))
+        self._radars = Radars(self.radars, fleet, seed, setting.noise)
+        self._pending: list[Due] = []
+        self._number = count()
+
+    def reporting(self) -> list[int]:
+        """Return the vehicles whose terminals are on the air now."""
+        state = self.traffic.state
+        return [int(i) for i in np.flatnonzero(state.active & self.traffic.fleet.reports & ~state.silent)]
+
+    def step(self) -> None:
+        """Observe the tick that begins at `now_ns`, then move on by one tick."""
+        tick = self.traffic.tick
+        for ended in self._truth.step(self.now_ns):
+            self._push(self.now_ns, ended)
+        if tick % TRUTH_EVERY == 0:
+            self._push(self.now_ns, self._frame())
+        if self.now_ns % NS == 0:
+            self._report(self.now_ns // NS)
+        for scan in self._radars.observe(self.traffic, self.now_ns):
+            self._push(scan.due_ns, ScanSent(radar=scan.radar, payload=scan.payload))
+        self.traffic.step()
+        self._script.step()
+        self.now_ns += TICK_NS
+
+    def finish(self) -> None:
+        """End the run at `now_ns`: what was going on ends here, what is under way arrives."""
+        for ended in self._truth.finish(self.now_ns):
+            self._push(self.now_ns, ended)
+
+    def next_due_ns(self) -> int | None:
+        """Return when the next thing happens, None while nothing is pending."""
+        return self._pending[0].due_ns if self._pending else None
+
+    def take(self, until_ns: int) -> Iterator[Due]:
+        """Yield what is due before until_ns, in order. All of it is there once `now_ns` >= until_ns."""
+        while self._pending and self._pending[0].due_ns < until_ns:
+            yield heapq.heappop(self._pending)
+
+    def _push(self, due_ns: int, item: Item) -> None:
+        heapq.heappush(self._pending, Due(due_ns, next(self._number), item))
+
+    def _report(self, second: int) -> None:
+        rows = np.array(self.reporting(), dtype=np.int64)
+        delay_ns = terminal_delay_ns(self.setting.seed, rows, second)
+        of_terminal = {self.traffic.fleet.terminal[i]: k for k, i in enumerate(rows.tolist())}
+        for fix in self._receivers.observe(second, rows, self.traffic.poses(rows)):
+            k = of_terminal[fix.terminal]
+            self._push(fix.stamp_ns + int(delay_ns[k]), FixSent(vehicle=int(rows[k]), fix=fix))
+
+    def _frame(self) -> TruthFrame:
+        traffic, fleet = self.traffic, self.traffic.fleet
+        rows = traffic.rows()
+        pose = traffic.poses(rows)
+        lon, lat = self.road.frame.lonlat_from_site(pose.east_m, pose.north_m)
+        moving = np.where(pose.speed_mps < 0.0, pose.heading_rad + np.pi, pose.heading_rad)
+        course = self.road.frame.course_from_heading(moving, pose.east_m, pose.north_m)
+        places = zip(traffic.state.way[rows].tolist(), pose.s_m.tolist(), pose.left_m.tolist(), strict=True)
+        payload = {
+            "stamp_ns": self.now_ns,
+            "id": (rows + 1).tolist(),
+            "terminal": [fleet.terminal[i] for i in rows.tolist()],
+            "lon_deg": np.round(lon, 9).tolist(),
+            "lat_deg": np.round(lat, 9).tolist(),
+            "speed_mps": np.round(np.abs(pose.speed_mps), 4).tolist(),
+            "course_deg": np.round(course, 4).tolist(),
+            "length_m": fleet.length_m[rows].tolist(),
+            "width_m": fleet.width_m[rows].tolist(),
+            "lane": [self.road.lane_of(way, s, left) for way, s, left in places],
+            "hazmat": (fleet.kind[rows] == HAZMAT).tolist(),
+        }
+        return TruthFrame(stamp_ns=self.now_ns, payload=payload)
+
+
+def driven_esns(site: Site, setting: Setting) -> tuple[str, ...]:
+    """Return whose sensors are simulated, along the road; raises ConfigError for an unknown one."""
+    if setting.esns:
+        return tuple(sorted(setting.esns, key=lambda esn: site.rsu(esn).stretch_m))
+    along = sorted(site.config.rsu, key=lambda rsu: (rsu.stretch_m, rsu.esn))
+    traffic = setting.scenario.traffic
+    n = min(traffic.rsus, len(along))
+    middles = [sum(rsu.stretch_m) / 2 for rsu in along]
+
+    def off_middle(first: int) -> float:
+        return abs(sum(middles[first : first + n]) / n - traffic.middle_m)
+
+    first = min(range(len(along) - n + 1), key=off_middle)
+    return tuple(rsu.esn for rsu in along[first : first + n])
+
+
+def boundaries_m(site: Site, esns: Sequence[str]) -> list[float]:
+    """Return the stations where one driven RSU's stretch meets the next one's."""
+    stretches = sorted(site.rsu(esn).stretch_m for esn in esns)
+    return [a[1] for a, b in pairwise(stretches) if abs(a[1] - b[0]) < 1.0]
+
+
+def weak_areas(site: Site) -> tuple[shapely.Geometry, ...]:
+    """Return the map's areas of weak satellite reception as shapes in site metres."""
+    found = []
+    for feature in json.loads(site.map_text)["features"]:
+        if feature["properties"].get("role") == "weak_gnss":
+            ring = np.array(feature["geometry"]["coordinates"][0])
+            found.append(
+                shapely.Polygon(np.column_stack(site.frame.site_from_lonlat(ring[:, 0], ring[:, 1])))
+            )
+    return tuple(found)
+
+
+def _traffic_of(site: Site, setting: Setting, road: Road, esns: Sequence[str]) -> Traffic:
+    asked = setting.scenario.traffic
+    n = asked.vehicles if setting.vehicles is None else setting.vehicles
+    n_registered = sum(v.kind == HAZMAT for v in site.vehicles)
+    if n_registered == 0:
+        raise ConfigError(site.where, "vehicle", "the registry has no vehicle of class hazmat to drive")
+    n_hazmat = min(round(n * asked.hazmat_share), int(n_registered * HAZMAT_SHARE_MAX))
+    per_lane = {sec.HAZMAT: n_hazmat / 2, sec.MIXED: (n - n_hazmat) / 4, sec.CARS: (n - n_hazmat) / 4}
+    wanted = {(way, lane): round(per_lane[lane] + (0.25 if way > 0 else -0.25)) for way, lane in LANES}
+    stretches = [site.rsu(esn).stretch_m for esn in esns]
+    return Traffic(
+        road=road,
+        fleet=fleet_of(site.vehicles, n_trucks=n, n_cars=2 * n, seed=setting.seed),
+        seed=setting.seed,
+        from_m=max(min(a for a, _ in stretches) - asked.margin_m, 0.0),
+        to_m=min(max(b for _, b in stretches) + asked.margin_m, road.axis.length_m),
+        wanted=wanted,
+    )
