@@ -58,7 +58,7 @@ function numsHtml(state: State, episode: Episode): string {
   const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [
-    [t("excess"), withUnit(depthOf(state, episode))],
+    [episode.open ? t("excess") : `${t("excess")} · ${t("max")}`, withUnit(depthOf(state, episode))],
     [t("lasted"), frozen + withUnit(lastedOf(state, episode))],
     [t("probS"), episode.grade === "undecidable" ? "—" : probability(episode.p_violation)],
     [t("speed") + limit, `${kmh(episode.speed_mps)}<small>km/h</small>`],

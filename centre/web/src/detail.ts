@@ -241,8 +241,13 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
   const fleet = state.fleet!;
   const c = colours();
   const special = marked(state);
-  const rooms = new Map<number, Room>();
-  const room = (y: number): Room => rooms.get(Math.round(y / 10)) ?? rooms.set(Math.round(y / 10), new Room()).get(Math.round(y / 10))!;
+  const rooms = site.rows.map(() => new Room());
+  const room = (u: number): Room => rooms[nearestRow(site, u)]!;
+  for (let i = 0; i < fleet.nLive; i++) {
+    const slot = fleet.live[i]!;
+    const x = f.x(fleet.s[slot]!);
+    if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) room(fleet.u[slot]!).take(x - 5, x + 5, -Infinity);
+  }
   for (const [slot, episode] of special) drawMarked(ctx, f, state, site, slot, episode, room);
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
@@ -255,7 +260,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     const y = f.y(u);
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
-    if (x0 < f.left || x0 + width > f.right || !room(y).take(x0, x0 + width)) continue;
+    if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1)) continue;
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
   // episodes whose vehicle is not seen (dark ones at places, silent RSUs) still have their mark
@@ -267,7 +272,16 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
   return trucks;
 }
 
-function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, episode: Episode | null, room: (y: number) => Room): void {
+function nearestRow(site: Site, u: number): number {
+  let [best, far] = [0, Infinity];
+  site.rows.forEach((row, i) => {
+    const d = Math.abs((row.offset_m[0] + row.offset_m[1]) / 2 - u);
+    if (d < far) [best, far] = [i, d];
+  });
+  return best;
+}
+
+function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, episode: Episode | null, room: (u: number) => Room): void {
   const fleet = state.fleet!;
   const c = colours();
   const [x, y] = [f.x(fleet.s[slot]!), f.y(fleet.u[slot]!)];
@@ -283,7 +297,7 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, 
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);
   const x0 = x + 12 + total > f.right ? x - 12 - total : x + 12;
-  room(my).take(x0, x0 + total);
+  room(fleet.u[slot]! + (half + 10) / f.perMetre).take(x0, x0 + total);
   text(ctx, x0, my + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
   if (depth && episode !== null) text(ctx, x0 + width + 10, my + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
 }

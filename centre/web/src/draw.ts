@@ -31,6 +31,20 @@ export function gradeColour(grade: Grade): string {
   return { violation: palette.v, warning: palette.w, notice: palette.n, undecidable: palette.u }[grade];
 }
 
+let software: boolean | null = null;
+
+/** Whether the browser has no graphics card: then a canvas kept in memory is much faster than one that imitates a card. */
+export function drawnInSoftware(): boolean {
+  if (software === null) {
+    const gl = document.createElement("canvas").getContext("webgl");
+    const about = gl?.getExtension("WEBGL_debug_renderer_info");
+    const renderer = gl === null || about == null ? "" : String(gl.getParameter(about.UNMASKED_RENDERER_WEBGL));
+    software = gl === null || /swiftshader|llvmpipe|software|basic render/i.test(renderer);
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+  return software;
+}
+
 /** Size the canvas to its box at the screen's resolution and clear it; null while it has no size. */
 export function begin(canvas: HTMLCanvasElement, widthPx: number, heightPx: number): Ctx | null {
   const dpr = window.devicePixelRatio || 1;
@@ -42,7 +56,7 @@ export function begin(canvas: HTMLCanvasElement, widthPx: number, heightPx: numb
     canvas.style.width = `${widthPx}px`;
     canvas.style.height = `${heightPx}px`;
   }
-  const ctx = canvas.getContext("2d")!;
+  const ctx = canvas.getContext("2d", { willReadFrequently: drawnInSoftware() })!;
   ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
   ctx.clearRect(0, 0, widthPx, heightPx);
   ctx.font = `12px ${FONT}`;

@@ -32,7 +32,11 @@ export function history(site: Site, detail: EpisodeDetail): History {
   const home = homeLane(site, detail);
   const byTime = new Map<number, Sample>();
   for (const version of detail.versions) {
-    for (const sample of columns(site, version, home)) byTime.set(Math.round(sample.tMs), sample);
+    const list = columns(site, version, home).filter((x) => Number.isFinite(x.tMs));
+    if (list.length === 0) continue;
+    const [from, to] = [Math.min(...list.map((x) => x.tMs)), Math.max(...list.map((x) => x.tMs))];
+    for (const t of byTime.keys()) if (t >= Math.round(from) && t <= Math.round(to)) byTime.delete(t); // the newer version knows better
+    for (const sample of list) byTime.set(Math.round(sample.tMs), sample);
   }
   for (const version of detail.versions) {
     const own = ownSample(site, version, home);
@@ -47,6 +51,12 @@ export function history(site: Site, detail: EpisodeDetail): History {
     halfLaneM: home === null ? NaN : home.half,
     halfWidthM: 1.25,
   };
+}
+
+/** Deepest excess over the line that the evidence holds [m]; NaN where it holds none. */
+export function deepestM(data: History): number {
+  const known = data.samples.filter((x) => !Number.isNaN(x.y)).map((x) => Math.abs(x.y) + data.halfWidthM - data.halfLaneM);
+  return known.length === 0 ? NaN : Math.max(...known);
 }
 
 interface Home {

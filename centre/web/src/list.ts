@@ -151,7 +151,7 @@ function rowHtml(state: State, episode: Episode): string {
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
   const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
   const depth = depthOf(state, episode);
-  const sigma = episode.sigma_d_m === null ? "" : `±${episode.sigma_d_m.toFixed(2)}`;
+  const sigma = !episode.open ? (depth === "—" ? "" : t("max")) : episode.sigma_d_m === null ? "" : `±${episode.sigma_d_m.toFixed(2)}`;
   const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
   const word = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : !isAlarm(episode) ? t("logged") : episode.late ? t("lateMark") : t(episode.open ? "open" : "ended");
   return `<div class="gr">${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}</div>
@@ -167,9 +167,13 @@ export function lastedOf(state: State, episode: Episode): string {
   return span((end - ms(episode.start_ns)) / 1_000);
 }
 
-/** How far beyond the rule it is now, in the rule's own unit. */
+/** How far beyond the rule it is now, or was at most once it has ended, in the rule's own unit. */
 export function depthOf(state: State, episode: Episode): string {
   if (episode.grade === "undecidable" || state.site === null) return "—";
+  if (!episode.open) {
+    const deepest = state.deepest.get(episode.id) ?? NaN;
+    return deepest > 0 ? `${deepest.toFixed(2)} m` : "—";
+  }
   switch (episode.rule) {
     case "lane_departure": case "off_dedicated_road": {
       const out = excess(state.site, episode.lane, episode.d_m);

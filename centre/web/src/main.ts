@@ -5,7 +5,8 @@ import { get, loadEpisodes } from "./api.ts";
 import type { Episode, EpisodeDetail, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
 import { detailPick, drawDetail, slotOf } from "./detail.ts";
-import { readPalette } from "./draw.ts";
+import { drawnInSoftware, readPalette } from "./draw.ts";
+import { deepestM, history } from "./evidence.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { station } from "./format.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
@@ -79,12 +80,15 @@ function hearFrame(bytes: Uint8Array): void {
   }
 }
 
+const AWAY = ["lane_departure", "off_dedicated_road"]; // rules whose excess is metres over the line
+
 async function loadDetail(id: string): Promise<void> {
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {
     const detail = await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`);
     state.details.set(id, detail);
     state.put(detail.episode);
+    if (state.site !== null && AWAY.includes(detail.episode.rule)) state.deepest.set(id, deepestM(history(state.site, detail)));
   } catch {
     if (state.details.get(id) === "loading") state.details.set(id, "missing");
   }
@@ -96,7 +100,7 @@ function select(id: string, byHand: boolean): void {
   state.selected = id;
   state.follow = null;
   state.looked.add(id);
-  if (location.hash !== `#v=${id}`) history.replaceState(null, "", `#v=${id}`);
+  if (location.hash !== `#v=${id}`) window.history.replaceState(null, "", `#v=${id}`);
   void loadDetail(id).then(() => {
     bringIntoWindow();
     slow();
@@ -123,7 +127,7 @@ function chooseSlot(slot: number): void {
   }
   state.selected = null;
   state.follow = track;
-  history.replaceState(null, "", location.pathname + location.search);
+  window.history.replaceState(null, "", location.pathname + location.search);
   slow();
 }
 
@@ -190,7 +194,7 @@ function watchLink(): void {
   else if (!loaded || (waiting && performance.now() < 10_000)) state.link = "loading";
   else state.link = late.length > 0 || waiting ? "stale" : "live";
   if (state.link === "disconnected" && was !== "disconnected") state.lostSinceMs = events?.lifeAt ?? now;
-  if (silent > REOPEN_MS && events !== null && !events.waiting) events.again();
+  if (events !== null && !events.waiting && silent > REOPEN_MS && now - events.openedAt > REOPEN_MS) events.again();
   root.dataset["state"] = state.link === "live" ? "normal" : state.link;
   root.dataset["link"] = state.link;
 }
@@ -231,28 +235,31 @@ function headings(): void {
 
 let trucksInDetail = 0;
 let frames = 0;
+let lastFrame = 0;
+const FRAME_MS = drawnInSoftware() ? 90 : 0; // without a graphics card few whole frames beat many late ones
 let lastSlow = 0;
 let lastWhole = 0;
 let lastDetail = 0;
 
 function tick(now: number): void {
   requestAnimationFrame(tick);
-  if (document.hidden) return;
+  if (document.hidden || now - lastFrame < FRAME_MS) return;
+  lastFrame = now;
   const { fleet } = state;
   // the picture stands still while the link is down
   if (fleet !== null && state.steps.has("vehicles") && state.link !== "disconnected") fleet.at(state.stream.now(now) - DELAY_MS);
   root.dataset["vehicles"] = String(fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
-  if (now - lastSlow > 250) {
+  if (now - lastSlow > 300) {
     lastSlow = now;
     slow();
   }
-  if (now - lastWhole > 250) {
+  if (now - lastWhole > Math.max(250, 5 * FRAME_MS)) {
     lastWhole = now;
     drawOverview($<HTMLCanvasElement>("#over canvas"), state);
     if (panes !== null) drawWhole(panes.whole, state);
   }
-  if (now - lastDetail > 60) {
+  if (now - lastDetail > Math.max(60, 2 * FRAME_MS)) {
     lastDetail = now;
     trucksInDetail = drawDetail($<HTMLCanvasElement>("#focus canvas"), state);
   }
@@ -313,7 +320,8 @@ function wire(): void {
     layOut();
     slow();
   });
-  addEventListener("resize", layOut);
+  new ResizeObserver(layOut).observe($("#map"));
+  addEventListener("resize", redraw);
   addEventListener("hashchange", fromHash);
   addEventListener("keydown", onKey);
 }

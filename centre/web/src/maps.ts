@@ -39,6 +39,7 @@ export class Pane {
   readonly camera = new Camera();
   readonly canvas: HTMLCanvasElement;
   readonly gl: GlMap;
+  private shown = "";
   private readonly el: HTMLElement;
   private readonly site: Site;
   private readonly features: GeoJSON.FeatureCollection;
@@ -80,9 +81,12 @@ export class Pane {
     this.camera.h = this.el.clientHeight;
   }
 
-  /** Move both, map and canvas, to the camera. */
+  /** Move both, map and canvas, to the camera; a map that need not move is not drawn again. */
   show(): void {
     const { camera } = this;
+    const view = [camera.x, camera.y, camera.turn, camera.perMetre, camera.w, camera.h].join();
+    if (view === this.shown) return;
+    this.shown = view;
     this.gl.jumpTo({
       center: this.site.plane.lonLat(camera.x, camera.y),
       zoom: this.site.plane.zoom(camera.perMetre),

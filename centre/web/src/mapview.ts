@@ -75,10 +75,10 @@ export function drawWhole(pane: Pane, state: State): void {
   const room = new Room();
   if (state.link !== "loading") drawMarks(ctx, camera, state, site);
   for (const place of [...site.body.places].sort((x, y) => weight(y) - weight(x))) drawPlace(ctx, camera, site, room, place);
-  north(ctx, camera, camera.w - 46, 17);
+  north(ctx, camera, camera.w - 46, 34);
   const metres = niceScale(camera.perMetre, camera.w / 5);
   line(ctx, 12, 12, 12 + metres * camera.perMetre, 12, c.line2, 2);
-  text(ctx, 18 + metres * camera.perMetre, 16, metres >= 1_000 ? `${metres / 1_000} km` : `${metres} m`, { colour: c.tx3 });
+  text(ctx, 18 + metres * camera.perMetre, 16, metres >= 1_000 ? `${metres / 1_000} km` : `${metres} m`, { colour: c.tx3, halo: c.bg });
 }
 
 function stretch(ctx: Ctx, camera: Camera, site: Site, from: number, to: number, colour: string, width: number, dash: number[]): void {
@@ -189,7 +189,7 @@ export function drawClose(pane: Pane, state: State): void {
     mark(ctx, at.episode.grade, camera.toX(p.x, p.y), camera.toY(p.x, p.y), 6, at.episode.open);
     brackets(ctx, camera.toX(p.x, p.y) - 14, camera.toY(p.x, p.y) - 14, 28, 28);
   }
-  north(ctx, camera, camera.w - 40, 20);
+  north(ctx, camera, camera.w - 40, 34);
   const c = colours();
   line(ctx, camera.w - 24 - 20 * camera.perMetre, camera.h - 10, camera.w - 24, camera.h - 10, c.line2, 2);
   text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3 });

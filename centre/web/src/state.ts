@@ -18,6 +18,8 @@ export class State {
   fleet: Fleet | null = null;
   readonly episodes = new Map<string, Episode>();
   readonly details = new Map<string, EpisodeDetail | "loading" | "missing">();
+  /** Deepest excess by episode, known once its evidence was read [m]. */
+  readonly deepest = new Map<string, number>();
   readonly rsus = new Map<string, Rsu>();
   rsuOrder: string[] = [];
   gateways: Gateway[] = [];

@@ -25,6 +25,8 @@ export function backOffMs(attempt: number, spread: number): number {
 export class Events {
   /** When the centre was last heard [performance.now()]. */
   lifeAt = performance.now();
+  /** When the stream was last asked for [performance.now()]. */
+  openedAt = performance.now();
   private source: EventSource | null = null;
   private timer = 0;
   private attempt = 0;
@@ -45,6 +47,7 @@ export class Events {
 
   private open(): void {
     this.source?.close();
+    this.openedAt = performance.now();
     const source = new EventSource(`/api/events?after=${this.cursor}`);
     this.source = source;
     const on = <T>(kind: string, take: (body: T) => void): void => {

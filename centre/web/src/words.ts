@@ -32,7 +32,7 @@ export const WORDS = {
   secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], earlier: ["更早的未列出", "earlier ones not listed"],
   cGrade: ["等级", "Grade"], cPlate: ["车牌", "Plate"], cUn: ["UN · 类", "UN · class"], cRule: ["规则", "Rule"], cPlace: ["位置", "Place"],
   cExcess: ["越限", "Excess"], cSigma: ["1σ", "1σ"], cLasted: ["持续", "Lasted"], cProb: ["概率", "prob."], cAge: ["距今", "Age"], cState: ["状态", "state"],
-  classN: ["类", ""], hold: ["顺序已冻结", "order held"], arrived: ["新到", "arrived"], keys: ["J K 移动", "J K move"],
+  max: ["最大", "max"], classN: ["类", ""], hold: ["顺序已冻结", "order held"], arrived: ["新到", "arrived"], keys: ["J K 移动", "J K move"],
   excess: ["越限", "Excess"], lasted: ["持续", "Lasted"], prob: ["违规概率", "P(violation)"], probS: ["概率", "P(viol.)"], speed: ["速度", "Speed"], limit: ["限", "limit"], sigma: ["横向 1σ", "Lateral 1σ"],
   leftEdge: ["左缘 ±1σ", "left edge ±1σ"], rightEdge: ["右缘 ±1σ", "right edge ±1σ"], laneLine: ["车道标线", "lane line"], centre: ["车中心", "centre"], mid: ["中线", "mid"],
   speedLine: ["速度", "speed"], limitLine: ["限速", "limit"], decided: ["判定", "decided"], crossed: ["压线", "crossed"], started: ["开始", "began"], handover: ["交接", "handover"],
