@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centre.reporters import STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, Reporters
@@ -112,6 +112,7 @@ def test_strangers_and_long_words_are_bounded() -> None:
     assert it.counts["status.unreadable"] == 1
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=200) | st.recursive(st.integers() | st.text(), st.lists).map(repr).map(str.encode))
 def test_any_bytes_are_counted_not_raised(body: bytes) -> None:
     it = reporters()
