@@ -52,14 +52,14 @@ def upper_quantile(p: float) -> float:
     return z
 
 
-@kernel("f8(f8, f8)")
-def cusum_level(tau_s: float, rate_per_hour: float) -> float:
-    """Return h: a CUSUM of log-likelihood ratios passes it at most this often.
+@kernel("f8(f8, f8, f8)")
+def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
+    """Return h: one of the CUSUMs passes its own at most this often.
 
-    Wald: with probability exp(-h) from each start. An error has 3600 / (2 tau) starts an
-    hour; three shifts are tried.
+    On its limit a CUSUM for a shift of m sigma alarms about m^2 / 2 exp(-h) times in each 2 tau (the
+    continuous limit of its run length; Monte Carlo gives a quarter of that), and the shifts share the rate.
     """
-    return max(1.0, math.log(SHIFTS * 3600.0 / (2.0 * tau_s * rate_per_hour)))
+    return max(1.0, math.log(SHIFTS * 0.5 * shift**2 * 3600.0 / (2.0 * tau_s * rate_per_hour)))
 
 
 @kernel("f8(f8, f8)")
@@ -79,9 +79,9 @@ def weigh(
     tau = max(tau_s, TAU_MIN_S)
     z = value / sigma
     share = min(1.0, dt_s / (2.0 * tau))
-    level = cusum_level(tau, rate / TESTS)
     shift = 1.0
     for m in range(SHIFTS):
+        level = cusum_level(shift, tau, rate / TESTS)
         before = row[CUSUM + m]
         now = max(0.0, min(before + share * shift * (z - shift / 2.0), 2.0 * level))
         if before == 0.0 and now > 0.0:
@@ -197,7 +197,7 @@ def limits_of(rules: RulesConfig) -> F64:
 def provable_depth_m(sigma_m: F64, tau_s: F64, within_s: float, rate_per_hour: float) -> F64:
     """Return the depth (n,) over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
     tau = np.maximum(tau_s, TAU_MIN_S)
-    level = np.log(SHIFTS * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))
+    level = np.log(SHIFTS * 2.0 * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))  # of the middle shift
     depth: F64 = sigma_m * np.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
     return depth
 

@@ -133,7 +133,9 @@ def reference(n: int, inside: int, near: F64, cosines: F64, lanes: F64, hint: in
     if inside >= 0:
         level = lanes[int(near[inside, 2]), 0]
     elif hint >= 0:
-        level = lanes[hint, 0]
+        for k in range(n):  # beside the road a level ends where its lanes do
+            if lanes[int(near[k, 2]), 0] == lanes[hint, 0]:
+                level = lanes[hint, 0]
     best, found = np.inf, inside
     for k in range(n):
         if cosines[k, 1] > 0.0 and cosines[k, 0] <= PARALLEL:
