@@ -30,6 +30,7 @@ from sim.site import section as sec
 from sim.traffic import LANES, TICK_NS, Traffic
 from sim.truth import NS, TrueViolation, TruthKeeper
 
+TICKS_PER_S = NS // TICK_NS
 TRUTH_EVERY = 2  # ticks: 10 Hz
 HAZMAT_SHARE_MAX = 0.75  # of the registered trucks on the road at a time, the rest is on its way back
 
@@ -84,8 +85,8 @@ class World:
     """Steps everything. `t0_ns` is a whole second: receivers sample on it."""
 
     def __init__(self, site: Site, setting: Setting, t0_ns: int) -> None:
-        assert t0_ns % NS == 0, "the first simulated moment is a whole second"
-        self.site, self.setting, self.now_ns = site, setting, t0_ns
+        self.site, self.setting = site, setting
+        self.begin(t0_ns)
         self.esns = driven_esns(site, setting)
         self.road = road_of(site)
         self.radars = [pose for esn in self.esns for pose in site.radar_poses(esn)]
@@ -103,6 +104,12 @@ class World:
         self._radars = Radars(self.radars, fleet, seed, setting.noise)
         self._pending: list[Due] = []
         self._number = count()
+        self.n_violations = 0  # true ones that have ended
+
+    def begin(self, t0_ns: int) -> None:
+        """Say when the first tick is; before any `step`."""
+        assert t0_ns % NS == 0, "the first simulated moment is a whole second"
+        self.now_ns = t0_ns
 
     def reporting(self) -> list[int]:
         """Return the vehicles whose terminals are on the air now."""
@@ -113,11 +120,12 @@ class World:
         """Observe the tick that begins at `now_ns`, then move on by one tick."""
         tick = self.traffic.tick
         for ended in self._truth.step(self.now_ns):
+            self.n_violations += 1
             self._push(self.now_ns, ended)
         if tick % TRUTH_EVERY == 0:
             self._push(self.now_ns, self._frame())
         if self.now_ns % NS == 0:
-            self._report(self.now_ns // NS)
+            self._report(tick // TICKS_PER_S)
         for scan in self._radars.observe(self.traffic, self.now_ns):
             self._push(scan.due_ns, ScanSent(radar=scan.radar, payload=scan.payload))
         self.traffic.step()
@@ -127,6 +135,7 @@ class World:
     def finish(self) -> None:
         """End the run at `now_ns`: what was going on ends here, what is under way arrives."""
         for ended in self._truth.finish(self.now_ns):
+            self.n_violations += 1
             self._push(self.now_ns, ended)
 
     def next_due_ns(self) -> int | None:
@@ -145,7 +154,7 @@ class World:
         rows = np.array(self.reporting(), dtype=np.int64)
         delay_ns = terminal_delay_ns(self.setting.seed, rows, second)
         of_terminal = {self.traffic.fleet.terminal[i]: k for k, i in enumerate(rows.tolist())}
-        for fix in self._receivers.observe(second, rows, self.traffic.poses(rows)):
+        for fix in self._receivers.observe(self.now_ns, second, rows, self.traffic.poses(rows)):
             k = of_terminal[fix.terminal]
             self._push(fix.stamp_ns + int(delay_ns[k]), FixSent(vehicle=int(rows[k]), fix=fix))
 

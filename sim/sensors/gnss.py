@@ -40,8 +40,11 @@ class Receivers:
         rows = np.arange(len(self.fleet))
         self._bias = np.column_stack([normals(self.seed, f"gnss.bias.{axis}", rows, -1) for axis in "en"])
 
-    def observe(self, second: int, rows: I64, poses: Poses) -> list[GnssFix]:
-        """Return the fixes of the vehicles in `rows` whose terminals report; not yet rounded."""
+    def observe(self, stamp_ns: int, second: int, rows: I64, poses: Poses) -> list[GnssFix]:
+        """Return the fixes of the vehicles in `rows` whose terminals report; not yet rounded.
+
+        second : of the run, what chance is keyed by
+        """
         self._drift(second)
         antenna_e, antenna_n = self._antennas(rows, poses)
         weak = np.zeros(len(rows), dtype=np.bool_)
@@ -58,7 +61,7 @@ class Receivers:
             GnssFix(
                 terminal=self.fleet.terminal[i] or "",
                 plate=self.fleet.plate[i],
-                stamp_ns=second * 1_000_000_000,
+                stamp_ns=stamp_ns,
                 lon_deg=float(lon[k]),
                 lat_deg=float(lat[k]),
                 alt_m=5.0,

@@ -66,7 +66,7 @@ class Radars:
         """Return each radar's scan of the tick that begins at now_ns."""
         if not self.poses:
             return []
-        scan = now_ns // TICK_NS % 2**32
+        scan = traffic.tick  # counts from the run's begin: equal seeds draw alike at any hour
         seen = self._look(traffic, scan)
         bounds = np.searchsorted(seen.radar, np.arange(len(self.poses) + 1)).tolist()
         columns = [_float32(column) for column in seen.columns]

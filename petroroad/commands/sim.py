@@ -1,0 +1,189 @@
+"""`petroroad sim run`: traffic, sensors and the 5G link, into a recording or into real device ports."""
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvloop
+from cyclopts import App, Parameter, validators
+
+from edge.clock import Clock
+from edge.config import Site, load_site
+from petroroad.commands.demo_site import SHIPPED
+from petroroad.commands.until_signal import until_signal
+from petroroad.errors import CommandError
+from sim.drive import Drive
+from sim.record import T0_NS, Tape, record
+from sim.scenario import load_scenario
+from sim.traffic import TICK_NS
+from sim.truth import NS
+from sim.world import Setting, World
+
+SECONDS = 60.0  # of a run that only records
+app = App(name="sim", help="Simulate traffic, sensors and the 5G link.", result_action="return_value")
+Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0))]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=2))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run; `rate` None: as fast as possible."""
+
+    site: Site
+    setting: Setting
+    seconds: float | None
+    rate: float | None
+    record: Path | None
+    truth: Path | None
+    health: str | None
+
+
+@app.command
+def run(
+    scenario: str = "panjin",
+    /,
+    *,
+    seed: int = 1,
+    duration: Positive | None = None,
+    record: Path | None = None,
+    rate: str | None = None,
+    noise: Positive = 1.0,
+    vehicles: Count | None = None,
+    site: Path = SHIPPED,
+    drive: Path | None = None,
+    rsus: str | None = None,
+    truth: Path | None = None,
+    health: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Simulate; record what the sensors say, or send it to RSUs and gateway through their device ports.
+
+    Parameters
+    ----------
+    scenario
+        The name of a shipped scenario, or a TOML file.
+    seed
+        What chance is drawn from; equal seeds give equal bytes.
+    duration
+        Seconds of the run; without it 60, or until Ctrl-C where ports are driven.
+    record
+        Where to write all sensors' inputs and the truth.
+    rate
+        Simulated seconds per real one, or max (the default unless ports are driven).
+    noise
+        Factor on the sensors' errors.
+    vehicles
+        How many are on the road at a time.
+    site
+        The site that is simulated.
+    drive
+        The site whose device ports are driven.
+    rsus
+        Whose sensors are simulated, separated by commas.
+    truth
+        Where to write the truth alone.
+    health
+        HOST:PORT that answers /readyz.
+    as_json
+        One JSON object on stdout.
+    """
+    setting = Setting(
+        scenario=load_scenario(scenario),
+        seed=seed,
+        noise=noise,
+        vehicles=vehicles,
+        esns=tuple(rsus.split(",")) if rsus else (),
+    )
+    plan = Plan(
+        site=load_site(drive or site),
+        setting=setting,
+        seconds=duration if duration is not None or drive else SECONDS,
+        rate=_rate_of(rate, live=drive is not None),
+        record=record,
+        truth=truth,
+        health=health,
+    )
+    world, counts = _live(plan) if drive else _in_process(plan)
+    result = summary(plan, world, counts)
+    sys.stdout.write((json.dumps(result) if as_json else _text(result)) + "\n")
+    return 0
+
+
+def _rate_of(text: str | None, *, live: bool) -> float | None:
+    if text is None:
+        return 1.0 if live else None
+    if text == "max":
+        if live:
+            raise CommandError("--rate max has no place where device ports are driven; give a factor")
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate < 1e4:
+        raise CommandError(f"--rate {text}: must be max or a factor above 0")
+    return rate
+
+
+def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
+    """Run without sockets, as fast as asked."""
+    world = World(plan.site, plan.setting, T0_NS)
+    assert plan.seconds is not None, "a run that only records has an end"
+    ticks = round(plan.seconds * NS) // TICK_NS
+    tapes = [Tape(path) if path is plan.record else Tape(path, truth_only=True)
+             for path in (plan.record, plan.truth) if path is not None]  # fmt: skip
+    counts: Counter[str] = Counter()
+    begun_s = time.monotonic()
+    for now_ns in record(world, tapes, ticks, counts):
+        done_s = (now_ns - T0_NS) / NS
+        if plan.rate is not None:
+            time.sleep(max(0.0, done_s / plan.rate - (time.monotonic() - begun_s)))
+        if done_s == int(done_s):
+            _progress(int(done_s), plan.seconds)
+    return world, counts
+
+
+def _live(plan: Plan) -> tuple[World, Counter[str]]:
+    """Run against real ports until the end or a signal."""
+    clock = Clock.from_env()
+    if plan.rate not in (None, 1.0, clock.rate):
+        assert plan.rate is not None, "not None here"
+        clock = Clock.paced(clock.now_ns(), plan.rate)
+    world = World(plan.site, plan.setting, clock.now_ns() // NS * NS)
+    tapes = tuple(
+        Tape(path, truth_only=path is plan.truth, live=True)
+        for path in (plan.record, plan.truth)
+        if path is not None
+    )
+    run = Drive(world, clock, plan.seconds, tapes, plan.health, lambda s: _progress(s, plan.seconds))
+    uvloop.run(until_signal(run.run()))
+    return world, run.counts
+
+
+def summary(plan: Plan, world: World, counts: Counter[str]) -> dict[str, Any]:
+    """Return what the run was and did."""
+    return {
+        "scenario": plan.setting.scenario.name,
+        "seed": plan.setting.seed,
+        "duration_s": world.traffic.t_s,
+        "rsus": list(world.esns),
+        "vehicles": len(world.traffic.rows()),
+        "violations_true": world.n_violations,
+        "record": None if plan.record is None else str(plan.record),
+        "counts": dict(sorted(counts.items())),
+    }
+
+
+def _progress(second: int, seconds: float | None) -> None:
+    if sys.stderr.isatty():
+        end = "" if seconds is None else f" of {seconds:.0f}"
+        sys.stderr.write(f"\rsimulated {second}{end} s ")
+        sys.stderr.flush()
+
+
+def _text(result: dict[str, Any]) -> str:
+    return "\n".join(f"{key:16} {value}" for key, value in result.items())
