@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from centre import statements as sql
 from centre.admit import Batch, Item, Refused
-from centre.store import EPISODE, EPOCH, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
+from centre.store import EPOCH, FEED, QUARANTINE, STATUS
 from geofence.violation import GRADES, Violation
 
 QUARANTINE_ROWS_MAX = 10_000
 QUARANTINE_BODY_BYTES_MAX = 65_536
 FEED_ROWS_MAX = 100_000
-WARNING = GRADES.index("warning")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +83,12 @@ class Ledger:
         """Write when the transaction was over; a crash in between only loses this time, not the violation."""
         at_ns = done.committed_ns
         with self._engine.begin() as db:
-            for violation_id, version, esn in done.keys:
-                db.execute(
-                    sa.update(VERSION)
-                    .where(VERSION.c.id == violation_id, VERSION.c.version == version, VERSION.c.esn == esn)
-                    .values(committed_ns=at_ns)
-                )
+            stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in done.keys]
+            db.execute(sql.STAMP_VERSION, stamps)
             for violation_id in dict.fromkeys(key[0] for key in done.keys):
-                latency = db.execute(_LATENCY, {"id": violation_id}).first()
-                values = {} if latency is None else {"latency_ns": latency[0], "latency_esn": latency[1]}
-                db.execute(
-                    sa.update(EPISODE)
-                    .where(EPISODE.c.id == violation_id)
-                    .values(
-                        first_committed_ns=sa.func.coalesce(EPISODE.c.first_committed_ns, at_ns), **values
-                    )
-                )
-
-
-# The first version of grade warning or above that an observation decided.
-_LATENCY = (
-    sa.select(VERSION.c.committed_ns - VERSION.c.decided_ns, VERSION.c.esn)
-    .where(VERSION.c.id == sa.bindparam("id"), VERSION.c.grade >= WARNING, VERSION.c.decided_ns.is_not(None))
-    .order_by(VERSION.c.hop, VERSION.c.version)
-    .limit(1)
-)
+                latency = db.execute(sql.FIND_LATENCY, {"k_id": violation_id}).first() or (None, None)
+                found = {"new_latency_ns": latency[0], "new_latency_esn": latency[1]}
+                db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
 
 
 def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
@@ -128,8 +109,8 @@ def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
 
 def _take_item(db: sa.Connection, done: Committed, batch: Batch, item: Item) -> bool:
     """Return whether the item is stored (or for ever quarantined); False: its key has other bytes."""
-    at = (TRANSPORT.c.esn == batch.esn, TRANSPORT.c.epoch == batch.epoch, TRANSPORT.c.seq == item.seq)
-    known = db.scalar(sa.select(TRANSPORT.c.sha256).where(*at))
+    at = {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seq": item.seq}
+    known = db.scalar(sql.FIND_KEY, at)
     if known is not None and (item.kind == "void" or known == item.sha256):
         done.counts["item.repeated"] += 1  # a void never replaces an item
         return True
@@ -137,12 +118,12 @@ def _take_item(db: sa.Connection, done: Committed, batch: Batch, item: Item) -> 
         _quarantine(db, done, batch, batch.epoch, item.seq, item.body, "conflict: the key holds other bytes")
         done.counts["item.conflict"] += 1
         return False
-    values = {"sha256": item.sha256, "void": item.reason if item.kind == "void" else None}
     if known is None:
-        key = {"esn": batch.esn, "epoch": batch.epoch, "seq": item.seq}
-        db.execute(sa.insert(TRANSPORT).values(received_ns=batch.received_ns, **key, **values))
+        row = {"esn": batch.esn, "epoch": batch.epoch, "seq": item.seq, "received_ns": batch.received_ns}
+        row |= {"sha256": item.sha256, "void": item.reason if item.kind == "void" else None}
+        db.execute(sql.ADD_KEY, row)
     else:  # a void: an item replaces it
-        db.execute(sa.update(TRANSPORT).where(*at).values(received_ns=batch.received_ns, **values))
+        db.execute(sql.REPLACE_VOID, at | {"new_sha256": item.sha256, "new_received_ns": batch.received_ns})
     if item.kind == "void":
         done.counts["item.void"] += 1
     elif item.violation is None:
@@ -154,11 +135,7 @@ def _take_item(db: sa.Connection, done: Committed, batch: Batch, item: Item) -> 
 
 
 def _take_version(db: sa.Connection, done: Committed, batch: Batch, item: Item, found: Violation) -> None:
-    known = db.scalar(
-        sa.select(VERSION.c.sha256).where(
-            VERSION.c.id == found.id, VERSION.c.version == found.version, VERSION.c.esn == found.esn
-        )
-    )
+    known = db.scalar(sql.FIND_VERSION, {"k_id": found.id, "k_version": found.version, "k_esn": found.esn})
     if known == item.sha256:
         done.counts["violation.resent"] += 1  # under a new epoch's key
         return
@@ -168,23 +145,13 @@ def _take_version(db: sa.Connection, done: Committed, batch: Batch, item: Item, 
         )
         done.counts["violation.contradicting"] += 1
         return
-    db.execute(
-        sa.insert(VERSION).values(
-            id=found.id,
-            version=found.version,
-            esn=found.esn,
-            hop=found.hop,
-            grade=GRADES.index(found.grade),
-            body=item.body,
-            sha256=item.sha256,
-            epoch=batch.epoch,
-            seq=item.seq,
-            decided_ns=None if found.stamps.by is not None else found.stamps.arrived_ns,
-            detected_ns=item.detected_ns,
-            sent_ns=item.sent_ns,
-            received_ns=batch.received_ns,
-        )
-    )
+    row = {
+        "id": found.id, "version": found.version, "esn": found.esn, "hop": found.hop,
+        "grade": GRADES.index(found.grade), "body": item.body, "sha256": item.sha256, "epoch": batch.epoch,
+        "seq": item.seq, "decided_ns": None if found.stamps.by is not None else found.stamps.arrived_ns,
+        "detected_ns": item.detected_ns, "sent_ns": item.sent_ns, "received_ns": batch.received_ns,
+    }  # fmt: skip
+    db.execute(sql.ADD_VERSION, row)
     done.keys.append((found.id, found.version, found.esn))
     done.counts["violation.stored"] += 1
     _show(db, done, batch, found)
@@ -196,24 +163,26 @@ def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) ->
     A `handover_lost` close gives way to any higher hop by that order alone, whichever comes first.
     """
     grade = GRADES.index(found.grade)
-    shown = db.execute(sa.select(EPISODE).where(EPISODE.c.id == found.id)).first()
-    newest = {
+    shown = db.execute(sql.FIND_EPISODE, {"k_id": found.id}).first()
+    newest: dict[str, object] = {
         "version": found.version, "hop": found.hop, "esn": found.esn, "open": found.phase != "close",
         "grade": grade, "rule": found.rule,
     }  # fmt: skip
     if shown is None:
         first = {"grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns}
-        db.execute(sa.insert(EPISODE).values(id=found.id, **first, **newest))
+        db.execute(sql.ADD_EPISODE, {"id": found.id} | first | newest)
     else:
         overtaken = (found.hop, found.version) <= (shown.hop, shown.version)
-        values = {} if overtaken else newest
-        values |= {"grade_max": max(shown.grade_max, grade), "versions": shown.versions + 1}
-        db.execute(sa.update(EPISODE).where(EPISODE.c.id == found.id).values(**values))
+        changed = {"k_id": found.id, "new_grade_max": max(shown.grade_max, grade)}
+        renewed = {f"new_{name}": newest[name] for name in sql.NEWEST}
+        db.execute(
+            sql.COUNT_EPISODE if overtaken else sql.RENEW_EPISODE, changed if overtaken else changed | renewed
+        )
         if overtaken:
             done.counts["violation.overtaken"] += 1
             return
     feed = {"kind": "violation", "key": found.id, "version": found.version, "esn": found.esn}
-    db.execute(sa.insert(FEED).values(**feed))
+    db.execute(sql.ADD_FEED, feed)
 
 
 def _keep_status(db: sa.Connection, change: StatusChange) -> None:
@@ -232,7 +201,7 @@ def _keep_status(db: sa.Connection, change: StatusChange) -> None:
         if db.execute(sa.update(EPOCH).where(*row).values(last_seq=grown)).rowcount == 0:
             db.execute(sa.insert(EPOCH).values(esn=change.id, epoch=epoch, last_seq=last_seq))
     if change.announce:
-        db.execute(sa.insert(FEED).values(kind=change.kind, key=change.id))
+        db.execute(sql.ADD_FEED, {"kind": change.kind, "key": change.id})
 
 
 def _quarantine(
@@ -265,7 +234,9 @@ def _quarantine(
 def _trim(db: sa.Connection, done: Committed) -> None:
     """Forget the oldest beyond the tables' limits."""
     for table, rows_max in ((QUARANTINE, QUARANTINE_ROWS_MAX), (FEED, FEED_ROWS_MAX)):
-        newest = sa.select(sa.func.max(table.c.n)).scalar_subquery()
+        newest = db.scalar(sql.NEWEST_NUMBER[table.name]) or 0
+        if newest <= rows_max:
+            continue
         dropped = db.execute(sa.delete(table).where(table.c.n <= newest - rows_max)).rowcount
         if dropped:
             done.counts[f"{table.name}.dropped"] += dropped

@@ -1,0 +1,62 @@
+"""The ledger's statements, made once: building one costs as much as running it. What changes is bound."""
+
+import sqlalchemy as sa
+
+from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, VERSION
+from geofence.violation import GRADES
+
+WARNING = GRADES.index("warning")
+NEWEST = ("version", "hop", "esn", "open", "grade", "rule")  # of EPISODE, bound as new_…
+_bound = sa.bindparam
+
+_AT_KEY = (
+    TRANSPORT.c.esn == _bound("k_esn"),
+    TRANSPORT.c.epoch == _bound("k_epoch"),
+    TRANSPORT.c.seq == _bound("k_seq"),
+)
+FIND_KEY = sa.select(TRANSPORT.c.sha256).where(*_AT_KEY)
+ADD_KEY = sa.insert(TRANSPORT)
+REPLACE_VOID = (
+    sa.update(TRANSPORT)
+    .where(*_AT_KEY)
+    .values(sha256=_bound("new_sha256"), void=None, received_ns=_bound("new_received_ns"))
+)
+
+_AT_VERSION = (
+    VERSION.c.id == _bound("k_id"),
+    VERSION.c.version == _bound("k_version"),
+    VERSION.c.esn == _bound("k_esn"),
+)
+FIND_VERSION = sa.select(VERSION.c.sha256).where(*_AT_VERSION)
+ADD_VERSION = sa.insert(VERSION)
+STAMP_VERSION = sa.update(VERSION).where(*_AT_VERSION).values(committed_ns=_bound("at_ns"))
+# The first version of grade warning or above that an observation decided.
+FIND_LATENCY = (
+    sa.select(VERSION.c.committed_ns - VERSION.c.decided_ns, VERSION.c.esn)
+    .where(VERSION.c.id == _bound("k_id"), VERSION.c.grade >= WARNING, VERSION.c.decided_ns.is_not(None))
+    .order_by(VERSION.c.hop, VERSION.c.version)
+    .limit(1)
+)
+
+_AT_EPISODE = EPISODE.c.id == _bound("k_id")
+_COUNTED = {"grade_max": _bound("new_grade_max"), "versions": EPISODE.c.versions + 1}
+FIND_EPISODE = sa.select(EPISODE.c.hop, EPISODE.c.version, EPISODE.c.grade_max).where(_AT_EPISODE)
+ADD_EPISODE = sa.insert(EPISODE)
+COUNT_EPISODE = sa.update(EPISODE).where(_AT_EPISODE).values(**_COUNTED)
+RENEW_EPISODE = (
+    sa.update(EPISODE)
+    .where(_AT_EPISODE)
+    .values(**_COUNTED, **{name: _bound(f"new_{name}") for name in NEWEST})
+)
+STAMP_EPISODE = (
+    sa.update(EPISODE)
+    .where(_AT_EPISODE)
+    .values(
+        first_committed_ns=sa.func.coalesce(EPISODE.c.first_committed_ns, _bound("at_ns")),
+        latency_ns=_bound("new_latency_ns"),
+        latency_esn=_bound("new_latency_esn"),
+    )
+)
+
+ADD_FEED = sa.insert(FEED)
+NEWEST_NUMBER = {table.name: sa.select(sa.func.max(table.c.n)) for table in (QUARANTINE, FEED)}
