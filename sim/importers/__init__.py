@@ -1,0 +1,1 @@
+"""Measurements and recordings of others, turned into recordings of ours."""
