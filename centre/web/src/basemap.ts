@@ -24,7 +24,7 @@ export function baseFeatures(map: GeoJSON.FeatureCollection, site: Site): GeoJSO
       add({ type: "LineString", coordinates: left }, { kind: "line", dash: p["change_left"] === true ? 1 : 0, level: Number(p["level"] ?? 0) });
       add({ type: "LineString", coordinates: right }, { kind: "line", dash: p["change_right"] === true ? 1 : 0, level: Number(p["level"] ?? 0) });
     } else if (p["kind"] === "gate") add(feature.geometry, { kind: "gate" });
-    else if (p["kind"] === "zone") add(feature.geometry, { kind: "zone" });
+    else if (p["kind"] === "zone" && p["role"] !== "weak_gnss") add(feature.geometry, { kind: "zone" });
   }
   return { type: "FeatureCollection", features };
 }

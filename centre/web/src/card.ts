@@ -80,6 +80,6 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
     if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${version.reason}` : ""}`]);
   });
   const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
-  const link = `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}${episode.latency_ms === null ? "" : ` · ${t("arrivedToCommit")}`}</span>${episode.latency_ms === null ? "" : ` ${episode.latency_ms.toFixed(0)} ms`}`;
+  const link = `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}</span>${episode.latency_ms === null ? "" : ` <span class="q" title="${t("arrivedToCommit")}">·</span> ${episode.latency_ms.toFixed(0)} ms`}`;
   return [...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`, `<div>${link}</div>`].join("");
 }

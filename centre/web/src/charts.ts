@@ -44,7 +44,7 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
   const speed = ["overspeed", "too_slow", "illegal_stop"].includes(detail.episode.rule) || Number.isNaN(data.halfLaneM);
   const body = [
-    '<defs><pattern id="over" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
+    '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
     speed ? speedChart(f, data, detail) : lateralChart(f, data, detail),
     probabilityChart(f, data, detail),
     timeAxis(f, data),
@@ -67,7 +67,7 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   const band = (a: (s: Sample) => number, b: (s: Sample) => number): Point[] => [...known.map((s): Point => [f.x(s.tMs), y(a(s))]), ...known.map((s): Point => [f.x(s.tMs), y(b(s))]).reverse()];
   let out = rect(f.left, f.top, f.right - f.left, y(half) - f.top, 'fill="var(--road)"') + rect(f.left, y(half), f.right - f.left, f.top + f.upperH - y(half), 'fill="var(--haz)"');
   out += area(band(edge, (s) => Math.max(low, side * s.y - data.halfWidthM)), "", 'fill="var(--veh)" opacity=".28"');
-  if (detail.episode.grade_max !== "undecidable") out += area(band((s) => Math.max(half, edge(s)), () => half), "", detail.episode.grade_max === "violation" ? 'fill="url(#over)"' : 'fill="var(--c)" opacity=".45"');
+  if (detail.episode.grade_max !== "undecidable") out += area(band((s) => Math.max(half, edge(s)), () => half), "", detail.episode.grade_max === "violation" ? 'fill="url(#overline)"' : 'fill="var(--c)" opacity=".45"');
   const sure = known.filter((s) => !Number.isNaN(s.sigma));
   out += area([...sure.map((s): Point => [f.x(s.tMs), y(Math.min(high, edge(s) + s.sigma))]), ...sure.map((s): Point => [f.x(s.tMs), y(Math.max(low, edge(s) - s.sigma))]).reverse()], "sg");
   out += poly(known.map((s): Point => [f.x(s.tMs), y(edge(s))]), "tail");

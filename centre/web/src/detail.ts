@@ -12,7 +12,7 @@ import type { Hatch, Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
-import { carriageways, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
+import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
 import { name, reason, t } from "./words.ts";
 
 const SHOULDER_M = 1.5;
@@ -186,7 +186,7 @@ function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
   const groups = carriageways(site.rows);
   const y = groups.length > 1 ? f.y((groups[0]!.at(-1)!.offset_m[0] + groups[1]![0]!.offset_m[1]) / 2) : f.top + 8;
   const room = new Room();
-  for (const place of site.body.places) {
+  for (const place of labelled(site.body.places)) {
     const to = place.to_m ?? place.s_m;
     if (to < f.from || place.s_m > f.to) continue;
     const at = (f.x(place.s_m) + f.x(to)) / 2;

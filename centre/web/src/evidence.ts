@@ -23,10 +23,7 @@ export interface History {
   readonly toMs: number;
 }
 
-const TIME = ["stamp_ns", "t_ns", "measured_ns", "time_ns"];
-const SIGMA = ["sigma_d_m", "sigma_m", "sigma_lateral_m"];
-const PROBABILITY = ["p_violation", "p"];
-const SPEED = ["speed_mps", "v_mps"];
+const TIME = ["stamp_ns", "t_ns"];
 
 export function history(site: Site, detail: EpisodeDetail): History {
   const home = homeLane(site, detail);
@@ -85,21 +82,37 @@ function across(site: Site, home: Home | null, lane: string | null, d: number): 
 
 function columns(site: Site, version: Version, home: Home | null): Sample[] {
   const evidence = version.evidence ?? {};
-  const column = (names: readonly string[]): unknown[] | null => {
-    for (const key of names) if (Array.isArray(evidence[key])) return evidence[key] as unknown[];
-    return null;
+  const times = TIME.map((key) => evidence[key]).find((x): x is (string | number)[] => Array.isArray(x));
+  if (times === undefined) return [];
+  const number = (key: string, i: number): number => {
+    const list = evidence[key];
+    return Array.isArray(list) && typeof list[i] === "number" ? list[i] : NaN;
   };
-  const times = column(TIME);
-  if (times === null) return [];
-  const [d, lane, sigma, p, speed] = [column(["d_m"]), column(["lane"]), column(SIGMA), column(PROBABILITY), column(SPEED)];
-  const excess = column(["excess_m", "outside_m"]);
-  const number = (list: unknown[] | null, i: number): number => (typeof list?.[i] === "number" ? (list[i] as number) : NaN);
   return times.map((time, i) => {
-    const name = lane === null ? version.lane : typeof lane[i] === "string" ? (lane[i] as string) : null;
-    let y = across(site, home, name, number(d, i));
-    if (Number.isNaN(y) && excess !== null && home !== null) y = number(excess, i) + home.half - 1.25;
-    return { tMs: ms(time as string | number), y, sigma: number(sigma, i), speed: number(speed, i), p: number(p, i) };
+    const u = offAxis(site, number("lon_deg", i), number("lat_deg", i), number("s_m", i));
+    const d = number("d_m", i);
+    return {
+      tMs: ms(time),
+      y: Number.isNaN(u) ? across(site, home, version.lane, d) : home === null ? NaN : home.direction * (refined(site, home, u, d) - home.centre),
+      sigma: number("sigma_d_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
+    };
   });
+}
+
+function offAxis(site: Site, lonDeg: number, latDeg: number, s: number): number {
+  if (site.axis === null || Number.isNaN(lonDeg) || Number.isNaN(s)) return NaN;
+  return site.axis.offset(s, site.plane.x(lonDeg), site.plane.y(latDeg));
+}
+
+/** `d_m` counts from the lane that the vehicle was in, which the columns don't name: the one that fits the position. */
+function refined(site: Site, home: Home, u: number, d: number): number {
+  let [best, far] = [u, 0.5];
+  for (const row of site.rows) {
+    if (row.direction !== home.direction || Number.isNaN(d)) continue;
+    const candidate = (row.offset_m[0] + row.offset_m[1]) / 2 + home.direction * d;
+    if (Math.abs(candidate - u) < far) [best, far] = [candidate, Math.abs(candidate - u)];
+  }
+  return best;
 }
 
 function ownSample(site: Site, version: Version, home: Home | null): Sample {

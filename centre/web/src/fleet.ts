@@ -16,6 +16,8 @@ const RAD = Math.PI / 180;
 export interface LanePlace {
   readonly centreM: number;
   readonly direction: number;
+  /** Whether the strip has a row for it; ramps are on the map only. */
+  readonly onStrip: boolean;
 }
 
 export interface Ground {
@@ -148,7 +150,8 @@ export class Fleet {
     const d = at.d_cm < 0 ? NO_OFFSET : view.getInt16(base + at.d_cm, true);
     const [hx, hy] = [Math.sin(course), Math.cos(course)];
     let u = NaN;
-    if (place !== undefined && d !== NO_OFFSET && place.direction !== 0) u = place.centreM + (place.direction * d) / 100;
+    if (place !== undefined && (!place.onStrip || place.direction === 0)) u = NaN;
+    else if (place !== undefined && d !== NO_OFFSET) u = place.centreM + (place.direction * d) / 100;
     else if (!Number.isNaN(s) && this.ground.axis !== null) u = this.ground.axis.offset(s, x, y);
     this.source[slot] = source;
     this.kind[slot] = at.class < 0 ? 0 : view.getUint8(base + at.class);

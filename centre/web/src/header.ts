@@ -33,14 +33,16 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
+  // the centre counts vehicles of fresh snapshots only: none of them is no empty road
+  const seen = summary !== null && state.steps.has("vehicles") && !state.late.all;
   const p99 = summary?.latency.p99_ms;
   el.dataset["lang"] = lang;
   set(el, `<div class="site"><span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span></div>
     <div><span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span></div>
     ${box(t("link"), linkHtml(state), 'data-testid="link"')}
     ${box(t("openN"), num(marks === "" ? "0" : marks), 'data-testid="open"')}
-    ${box(t("trucks"), num(String(summary?.hazmat ?? "—")), 'data-testid="trucks"')}
-    ${box(t("others"), num(String(summary === null ? "—" : summary.vehicles - summary.hazmat)), 'class="wide"')}
+    ${box(t("trucks"), num(seen ? String(summary.hazmat) : "—"), 'data-testid="trucks"')}
+    ${box(t("others"), num(seen ? String(summary.vehicles - summary.hazmat) : "—"), 'class="wide"')}
     ${box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online").length}<small>/${rsus.length}</small>`))}
     ${box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`))}
     ${box(t("latency99"), num(p99 == null ? "—" : `${p99.toFixed(0)}<small>ms</small>`), 'class="wide"')}
@@ -71,7 +73,7 @@ export function drawBanner(el: HTMLElement, state: State): void {
   } else if (state.link === "stale") {
     const { esns, ageS } = state.late;
     const age = `${ageS.toFixed(1)} s`;
-    const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : esns.length === 0 || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
+    const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : state.late.all || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
     set(el, `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")}</span>`);
   } else set(el, "");
 }

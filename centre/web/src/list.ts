@@ -198,6 +198,7 @@ export function placeOf(state: State, episode: Episode): string {
 
 function emptyHtml(state: State): string {
   if (state.site === null || state.summary === null) return "";
+  if (state.link === "disconnected") return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
   const length = state.site.to - state.site.from;
   const good = judgeableM(state.site, state.hatches);
   const lastMs = ms(state.summary.last_alarm_ns);

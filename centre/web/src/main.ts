@@ -186,7 +186,7 @@ function watchLink(): void {
     }
   }
   const allLate = late.length > 0 && newest > LATE_MS;
-  state.late = late.length > 0 ? { esns: allLate ? [] : late, ageS: oldest / 1_000 } : { esns: [], ageS: newest === Infinity ? 0 : newest / 1_000 };
+  state.late = { esns: late, all: allLate, ageS: late.length > 0 ? oldest / 1_000 : newest === Infinity ? 0 : newest / 1_000 };
   const loaded = (["site", "map", "list", "rsus"] as const).every((step) => state.steps.has(step));
   const someOnline = [...state.rsus.values()].some((x) => x.state === "online");
   const waiting = !state.steps.has("vehicles") && someOnline;

@@ -14,7 +14,7 @@ import type { Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
-import { placeName, weight } from "./strip.ts";
+import { labelled, placeName } from "./strip.ts";
 import { t } from "./words.ts";
 
 function lens(state: State, camera: Camera): Lens {
@@ -74,7 +74,7 @@ export function drawWhole(pane: Pane, state: State): void {
   }
   const room = new Room();
   if (state.link !== "loading") drawMarks(ctx, camera, state, site);
-  for (const place of [...site.body.places].sort((x, y) => weight(y) - weight(x))) drawPlace(ctx, camera, site, room, place);
+  for (const place of labelled(site.body.places)) drawPlace(ctx, camera, site, room, place);
   north(ctx, camera, camera.w - 46, 34);
   const metres = niceScale(camera.perMetre, camera.w / 5);
   line(ctx, 12, 12, 12 + metres * camera.perMetre, 12, c.line2, 2);
@@ -101,7 +101,7 @@ function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site
   const p = site.axis?.at(s) ?? { x: site.plane.x(place.lon_deg), y: site.plane.y(place.lat_deg) };
   const [x, y] = [camera.toX(p.x, p.y), camera.toY(p.x, p.y)];
   if (x < 0 || x > camera.w || y < 0 || y > camera.h) return;
-  const isGate = place.kind === "gate";
+  const isGate = site.body.places.some((other) => other.kind === "gate" && Math.abs(other.s_m - s) < 100);
   line(ctx, x, isGate ? y - 11 : y + 8, x, isGate ? y + 11 : y + 12, c.solid, isGate ? 2.5 : 1);
   const label = placeName(place);
   const width = textWidth(ctx, label);

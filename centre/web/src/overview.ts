@@ -10,7 +10,7 @@ import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
-import { carriageways, leftMargin, placeName, RIGHT_MARGIN, weight, wide } from "./strip.ts";
+import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, wide } from "./strip.ts";
 import { t } from "./words.ts";
 
 interface Frame {
@@ -148,7 +148,7 @@ function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
   const c = colours();
   const room = new Room();
   const [x0, x1] = [f.x(site.from), f.x(site.to)];
-  for (const place of [...site.body.places].sort((a, b) => weight(b) - weight(a) || a.s_m - b.s_m)) {
+  for (const place of labelled(site.body.places)) {
     const name = placeName(place);
     const width = textWidth(ctx, name);
     const at = f.x(place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2);

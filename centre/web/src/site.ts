@@ -39,7 +39,7 @@ function titleOf(name: string): { zh: string; en: string } {
 
 export function lanePlace(site: Site, name: string): LanePlace | undefined {
   const lane = site.lanes.get(name);
-  return lane === undefined ? undefined : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction };
+  return lane === undefined ? undefined : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction, onStrip: lane.row !== null };
 }
 
 /** Lateral position of an episode on the strip [m left of growing station]; NaN without lane. */

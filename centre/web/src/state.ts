@@ -35,7 +35,7 @@ export class State {
   readonly looked = new Set<string>();
   readonly stream = new StreamClock();
   /** RSUs that are online but whose vehicles stopped moving, and how old the oldest of them is [s]. */
-  late: { esns: string[]; ageS: number } = { esns: [], ageS: 0 };
+  late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };
   lostSinceMs = NaN;
   attempt = 0;
   nextTryMs = NaN;

@@ -7,14 +7,24 @@ export const wide = (): boolean => innerWidth > 1600;
 export const leftMargin = (): number => (wide() ? 92 : 80);
 export const RIGHT_MARGIN = 14;
 
-/** Weight of a place's label: gates before zones before the rest. */
-export function weight(place: SitePlace): number {
-  return place.kind === "gate" ? 3 : place.kind === "zone" ? 2 : 1;
+/** Short name: what stands in brackets or after a comma is left out. */
+export function placeName(place: SitePlace): string {
+  return pick(place.name, place.name_en).replace(/ *[(（,].*$/, "");
 }
 
-/** Short name: what stands in brackets is left out. */
-export function placeName(place: SitePlace): string {
-  return pick(place.name, place.name_en).replace(/ *[(（].*$/, "");
+/** Places worth a label, the weightiest first: each name once, and none that is only a feature's id. */
+export function labelled(places: readonly SitePlace[]): SitePlace[] {
+  const gates = places.filter((x) => x.kind === "gate");
+  const weight = (x: SitePlace): number => (gates.some((gate) => Math.abs(gate.s_m - x.s_m) < 100) ? 3 : x.kind === "place" ? 2 : 1);
+  const names = new Set<string>();
+  return [...places]
+    .sort((a, b) => weight(b) - weight(a) || Number(b.kind === "place") - Number(a.kind === "place") || a.s_m - b.s_m)
+    .filter((x) => {
+      const near = x.kind !== "place" && places.some((y) => y.kind === "place" && y.s_m >= x.s_m - 100 && y.s_m <= (x.to_m ?? x.s_m) + 100);
+      if (near || names.has(`${placeName(x)}${x.s_m}`)) return false;
+      names.add(`${placeName(x)}${x.s_m}`);
+      return true;
+    });
 }
 
 export function rowName(row: Row): string {

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Episode } from "../src/api.ts";
+import { arrange, isNewer, neighbour, sectionOf } from "../src/order.ts";
+import { episode } from "./samples.ts";
+
+const map = (...list: Episode[]): Map<string, Episode> => new Map(list.map((x) => [x.id, x]));
+const ids = (layout: ReturnType<typeof arrange>): string[] => layout.sections.map((x) => x.ids.join(""));
+
+test("sections: open alarms, ended alarms, what is only kept for the record", () => {
+  const rows: [Partial<Episode>, string][] = [
+    [{ grade: "warning", grade_max: "warning" }, "secOpen"],
+    [{ grade: "notice", grade_max: "violation" }, "secOpen"], // it was an alarm: it doesn't sink while it is open
+    [{ grade: "warning", grade_max: "warning", open: false }, "secEnded"],
+    [{ grade: "notice", grade_max: "notice" }, "secRecord"],
+    [{ grade: "undecidable", grade_max: "undecidable", open: false }, "secRecord"],
+  ];
+  for (const [more, want] of rows) assert.equal(sectionOf(episode("a", 1, more)), want, JSON.stringify(more));
+});
+
+test("the newest opened is on top, whatever came last", () => {
+  assert.deepEqual(ids(arrange(map(episode("a", 1), episode("c", 3), episode("b", 2)), null)), ["cba", "", ""]);
+});
+
+test("a frozen list neither moves nor grows; arrivals and moves are counted", () => {
+  const before = arrange(map(episode("a", 1), episode("b", 2)), null);
+  const now = arrange(map(episode("a", 1, { open: false }), episode("b", 2), episode("c", 3)), before);
+  assert.deepEqual(ids(now), ["ba", "", ""]);
+  assert.equal(now.held, 2); // c came, a ended
+  const later = arrange(map(episode("a", 1, { open: false }), episode("b", 2), episode("c", 3)), null);
+  assert.deepEqual([ids(later), later.held], [["cb", "a", ""], 0]);
+});
+
+test("a list of many shows all that is open and says how many ended ones it leaves out", () => {
+  const many = map(...Array.from({ length: 300 }, (_, i) => episode(`e${i}`, i, { open: i % 2 === 0 })));
+  const layout = arrange(many, null);
+  assert.equal(layout.sections[0]!.ids.length, 150);
+  assert.deepEqual([layout.sections[1]!.ids.length, layout.sections[1]!.more], [100, 50]);
+});
+
+test("the newest version is the highest hop, then version", () => {
+  const held = episode("a", 1, { hop: 1, version: 3 });
+  assert.ok(isNewer(held, undefined));
+  assert.ok(isNewer(episode("a", 1, { hop: 1, version: 4 }), held));
+  assert.ok(isNewer(episode("a", 1, { hop: 2, version: 1 }), held));
+  assert.ok(!isNewer(episode("a", 1, { hop: 0, version: 9 }), held));
+  assert.ok(!isNewer(episode("a", 1, { hop: 1, version: 2 }), held));
+});
+
+test("J and K walk through all sections and stop at the ends", () => {
+  const layout = arrange(map(episode("a", 1), episode("b", 2, { open: false })), null);
+  assert.deepEqual([neighbour(layout, null, 1), neighbour(layout, "a", 1), neighbour(layout, "b", 1), neighbour(layout, "a", -1)], ["a", "b", "b", "a"]);
+  assert.equal(neighbour(arrange(map(), null), null, 1), null);
+});
