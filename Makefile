@@ -34,7 +34,7 @@ lint: $(VENV)/.stamp-dev
 	@echo "lint: ruff, mypy --strict, import contracts"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timings >/tmp/petroroad-imports.$$$$ 2>&1 || { cat /tmp/petroroad-imports.$$$$; exit 1; }; \
+	@$(BIN)/lint-imports >/tmp/petroroad-imports.$$$$ 2>&1 || { cat /tmp/petroroad-imports.$$$$; exit 1; }; \
 	rm -f /tmp/petroroad-imports.$$$$
 
 golden-update: $(VENV)/.stamp-dev
