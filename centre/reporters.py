@@ -140,10 +140,13 @@ def _merged(before: AnyStatus | None, status: AnyStatus) -> AnyStatus:
 
 
 def _shown(status: AnyStatus) -> tuple[Any, ...]:
-    """Return what the page must learn at once when it changes."""
+    """Return what the page must learn at once when it changes; ends of stretches tremble, so 10 m count."""
     if isinstance(status, wire.GatewayStatus):
         return (status.state, status.epoch, status.version)
+    stretches = [
+        (each.road, round(each.from_m, -1), round(each.to_m, -1), each.reason) for each in status.unjudged
+    ]
     return (
         status.state, status.epoch, status.config, status.map, status.version, status.sensors,
-        status.degraded, tuple((each.road, each.from_m, each.to_m, each.reason) for each in status.unjudged),
+        status.degraded, stretches,
     )  # fmt: skip
