@@ -112,6 +112,7 @@ class Link:
         self._newest_waits = asyncio.Event()
         self._leave_asked = asyncio.Event()
         self._failure: Exception | None = None
+        self._stopping = False
 
     @property
     def connected(self) -> bool:
@@ -144,8 +145,19 @@ class Link:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        inner = asyncio.create_task(self._stay())
+        try:
+            await asyncio.shield(inner)
+        finally:
+            # aiomqtt uses asyncio.wait_for, which can swallow a cancellation before Python 3.12: say it twice
+            self._stopping = True
+            self._leave_asked.set()
+            inner.cancel()
+            await asyncio.wait([inner])
+
+    async def _stay(self) -> None:
         turn, backoff_s = 0, BACKOFF_S_MIN
-        while True:
+        while not self._stopping:
             begun_s = time.monotonic()
             try:
                 await self._serve(self.settings.addresses[turn % len(self.settings.addresses)])
@@ -161,6 +173,9 @@ class Link:
     async def _serve(self, address: tuple[str, int]) -> None:
         """Hold one connection; returns when asked to leave, raises when it is lost."""
         self.connection += 1
+        self._failure = None
+        if not self._stopping:
+            self._leave_asked.clear()
         will = self._will(self.connection) if self._will else None
         await _reach(address)
         client = self._new_client(address, will)
@@ -171,13 +186,9 @@ class Link:
             self._count("link.connected")
             self._on_up()
             await self._until_left(client)
-        except asyncio.CancelledError:
-            if (
-                will is not None and self.connected
-            ):  # a clean end makes the broker drop the will: say it ourselves
-                await _within(LEAVE_S, client.publish(*will))
-            raise
         finally:
+            if self._stopping and self.connected and will is not None:
+                await _within(LEAVE_S, client.publish(*will))  # a clean end makes the broker drop the will
             lost, self._client = self.connected, None
             self._newest.clear()
             for task in tuple(self._sending):
@@ -228,8 +239,6 @@ class Link:
 
     async def _until_left(self, client: aiomqtt.Client) -> None:
         """Return when asked to leave, raise when the connection is lost."""
-        self._leave_asked.clear()
-        self._failure = None
         tasks = [
             asyncio.create_task(_until_lost(client)),
             asyncio.create_task(self._pump_newest(client)),
