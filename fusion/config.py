@@ -13,8 +13,13 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`[fusion]` of the site file: how vehicles move and what unstated errors are taken to be."""
 
     accel_along_mps2: Positive = 1.0  # 1 sigma of a truck's acceleration along its course
-    accel_cross_mps2: Positive = 0.35  # the same across it: bends and lane changes
+    accel_cross_mps2: Positive = 0.35  # the same across it: lane changes
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
+    accel_bend_mps2: Positive = 0.5  # 1 sigma of what bends ask for across the course, beside the above
+    bend_tau_s: Positive = 20.0  # how long a bend lasts
+    speed_unseen_mps: Positive = (
+        12.0  # 1 sigma of a new target's speed that its first detection does not tell
+    )
     gate_probability: Share = 0.999
     detection_probability: Share = 0.9
     clutter_per_m2: Positive = 1e-5  # false detections per scan and square metre
@@ -24,6 +29,9 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gnss_sigma_m: Positive = 1.5  # JT/T 808 states no accuracy
     gnss_tau_s: Positive = 30.0
     gnss_sigma_speed_mps: Positive = 0.3
+    gnss_stamp_sigma_s: Annotated[float, Meta(ge=0.0)] = (
+        0.1  # of whole-second stamps (JT/T 808): a bias along the road
+    )
     identity_accept_p: Share = 0.999  # wanted probability that a binding is right
     history_s: Annotated[float, Meta(ge=2.0)] = 2.5  # how far a late measurement is rewound
     tracks_max: Annotated[int, Meta(ge=1)] = 4_096

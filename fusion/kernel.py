@@ -27,7 +27,12 @@ def kernel(signature: str | list[str], **options: Any) -> Callable[[Callable[P, 
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        settings: dict[str, Any] = {"cache": True, "fastmath": False, "error_model": "numpy", "nogil": True} | options
+        settings: dict[str, Any] = {
+            "cache": True,
+            "fastmath": False,
+            "error_model": "numpy",
+            "nogil": True,
+        } | options
         compiled: Callable[P, R] = numba.njit(signature, **settings)(function)
         return compiled
 

@@ -1,0 +1,135 @@
+"""Taking over a neighbour's track: joined with the own track of the same vehicle, under the neighbour's id."""
+
+import numpy as np
+
+from fusion.filter import predict
+from fusion.handover import CarriedTrack, is_whole, load, load_state
+from fusion.identity import describe, rebase, release
+from fusion.layout import (
+    BIAS_EAST,
+    BIAS_SIGMA,
+    BORN,
+    CONFIRMED,
+    FREE,
+    GNSS_NS,
+    IDENTITY_P,
+    N_CV,
+    N_DIM,
+    N_X,
+    RADAR_NS,
+    RADAR_TIMEOUT_NS,
+    ROW,
+    SERIAL,
+    STAMP,
+    STATUS,
+    TERMINAL,
+)
+from fusion.scan import T_HIGH, free_row, take_row
+from fusion.table import Table, Terminals
+
+GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
+REACH_M = 10.0  # further apart they are never one
+
+
+def adopt(table: Table, terminals: Terminals, track: CarriedTrack) -> tuple[str, list[int]]:
+    """Take one carried track; return what was done (for the counters) and the own ids that are no more."""
+    if not is_whole(track):
+        return "misfit", []
+    w = terminals.row_of(track.terminal) if track.terminal is not None else -1
+    reported = int(terminals.ints[w, ROW]) if w >= 0 else -1
+    outcome, i = "joined", _by_id(table, track.track)
+    if i < 0 and reported >= 0 and _is_seen(table, reported):
+        i = reported
+    if i < 0:
+        i = _by_place(table, track)
+    if i < 0 and reported >= 0:  # only fixes here so far: what radar knew over there is better
+        i = reported
+        _load_state(table, i, track)
+    if i < 0:
+        outcome, i = "created", take_row(table.ints, table.floats, table.free, table.tally, 0, 0)
+        if i < 0:
+            return "full", []
+        _create(table, i, track)
+    gone = [int(table.track[i])]
+    if w >= 0:
+        gone += _bind(table, terminals, i, w, track)
+    table.track[i] = track.track
+    table.ints[i, STATUS] = CONFIRMED
+    table.ints[i, BORN] = min(int(table.ints[i, BORN]), track.ints[BORN])
+    return outcome, [key for key in gone if key and key != track.track]
+
+
+def _by_id(table: Table, key: int) -> int:
+    rows = np.flatnonzero((table.track == np.uint64(key)) & (table.ints[:, STATUS] == CONFIRMED))
+    return int(rows[0]) if len(rows) else -1
+
+
+def _is_seen(table: Table, i: int) -> bool:
+    """Whether the track's state is radar's."""
+    radar_ns = int(table.ints[i, RADAR_NS])
+    return radar_ns > 0 and int(table.ints[i, STAMP]) - radar_ns <= table.tuning[RADAR_TIMEOUT_NS]
+
+
+def _by_place(table: Table, track: CarriedTrack) -> int:
+    """Return the nearest own radar track without a terminal that can be the carried one's vehicle, -1 none."""
+    best, least, stamp_ns = -1, GATE_4, track.ints[STAMP]
+    for i in range(int(table.tally[T_HIGH])):
+        if table.ints[i, STATUS] == FREE or table.ints[i, TERMINAL] >= 0 or not _is_seen(table, i):
+            continue
+        ahead_s = (int(table.ints[i, STAMP]) - stamp_ns) * 1e-9
+        if abs(ahead_s) > 5.0:
+            continue
+        load_state(table.WX, table.WP, 0, track)
+        table.WX[1], table.WP[1] = table.X[i], table.P[i]
+        predict(table.WX, table.WP, 0, max(ahead_s, 0.0), table.tuning)
+        predict(table.WX, table.WP, 1, max(-ahead_s, 0.0), table.tuning)
+        apart = table.WX[1, :N_CV] - table.WX[0, :N_CV]
+        if np.hypot(apart[0], apart[1]) > REACH_M:
+            continue
+        both = table.WP[0, :N_CV, :N_CV] + table.WP[1, :N_CV, :N_CV]
+        d2 = float(apart @ np.linalg.solve(both, apart))
+        if d2 < least:
+            best, least = i, d2
+    return best
+
+
+def _load_state(table: Table, i: int, track: CarriedTrack) -> None:
+    """Take the carried state where it is newer, else leave the own."""
+    if track.ints[STAMP] >= table.ints[i, STAMP] and track.ints[RADAR_NS] > 0:
+        load_state(table.X, table.P, i, track)
+        table.ints[i, STAMP], table.ints[i, RADAR_NS] = track.ints[STAMP], track.ints[RADAR_NS]
+        rebase(table, i)
+
+
+def _create(table: Table, i: int, track: CarriedTrack) -> None:
+    serial = int(table.ints[i, SERIAL])
+    load(table, i, track)
+    table.ints[i, SERIAL], table.ints[i, TERMINAL], table.track[i] = serial, -1, 0
+    rebase(table, i)
+
+
+def _bind(table: Table, terminals: Terminals, i: int, w: int, track: CarriedTrack) -> list[int]:
+    """Make row i the track of terminal w, with what was learnt of the terminal's error; return ids that are no more."""
+    gone = []
+    reported = int(terminals.ints[w, ROW])
+    if reported >= 0 and reported != i:
+        gone.append(int(table.track[reported]))
+        table.ints[i, GNSS_NS] = max(int(table.ints[i, GNSS_NS]), int(table.ints[reported, GNSS_NS]))
+        table.track[reported] = 0
+        free_row(table.ints, table.free, table.tally, reported)
+    if table.ints[i, TERMINAL] >= 0 and table.ints[i, TERMINAL] != w:
+        release(table, terminals, i)
+    fresh = table.ints[i, TERMINAL] < 0
+    table.ints[i, TERMINAL], terminals.ints[w, ROW] = w, i
+    table.ints[i, GNSS_NS] = max(int(table.ints[i, GNSS_NS]), track.ints[GNSS_NS])
+    table.floats[i, IDENTITY_P] = track.floats[IDENTITY_P]
+    describe(table, terminals, i)
+    if fresh and track.x[BIAS_SIGMA] > 0.0:
+        load_state(table.WX, table.WP, 0, track)
+        table.X[i, BIAS_EAST:N_DIM] = table.WX[0, BIAS_EAST:N_DIM]
+        table.X[i, BIAS_SIGMA:N_X] = table.WX[0, BIAS_SIGMA:N_X]
+        table.P[i, BIAS_EAST:, :] = 0.0
+        table.P[i, :, BIAS_EAST:] = 0.0
+        table.P[i, BIAS_EAST:, BIAS_EAST:] = table.WP[0, BIAS_EAST:, BIAS_EAST:]
+        rebase(table, i)
+    return gone

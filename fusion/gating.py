@@ -1,0 +1,219 @@
+"""Which detection can be which track's: tracks predicted to the scan, a hashed grid, likelihood of each near pair."""
+
+import math
+
+from fusion.history import state_at
+from fusion.kernel import F64, I64, INNER, kernel
+from fusion.layout import (
+    CLUTTER,
+    CONFIRMED,
+    EAST,
+    FREE,
+    GATE_3,
+    HEADING,
+    LENGTH,
+    NORTH,
+    OBJECT,
+    P_DETECT,
+    R_BORESIGHT,
+    R_DROP,
+    R_EAST,
+    R_HALF_FOV,
+    R_NORTH,
+    R_RANGE,
+    R_S_AZIMUTH,
+    R_S_RANGE,
+    R_S_RATE,
+    RADAR_NS,
+    RADAR_TIMEOUT_NS,
+    STATUS,
+    V_EAST,
+    V_NORTH,
+    WHAT,
+    WIDTH,
+    Z0,
+    Z1,
+    Z2,
+    Z3,
+)
+from fusion.measure import wrapped
+
+CELL_M = 8.0
+CELLS = 8_192  # of the hashed grid, a power of two
+REACH_M = 60.0  # no gate is wider
+RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
+OWN_RATE_MPS = 3.0  # a second echo of a vehicle moves as it does, to within this
+BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its own second echo may lie
+LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
+EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
+# Columns of seen (n_d, 6): where a detection lies, and what it measured
+S_EAST, S_NORTH, S_RANGE, S_BEARING, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5
+
+
+@kernel("void(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1])", **INNER)
+def _locate(M: F64, n_d: int, radars: F64, q: int, seen: F64) -> None:
+    """Write where each detection lies and its polar numbers, also for a radar's objects."""
+    r_e, r_n = radars[q, R_EAST], radars[q, R_NORTH]
+    for d in range(n_d):
+        if M[d, WHAT] == OBJECT:
+            d_e, d_n = M[d, Z0] - r_e, M[d, Z1] - r_n
+            flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
+            seen[d, S_RANGE], seen[d, S_BEARING], seen[d, S_DROP] = flat, math.atan2(d_n, d_e), 0.0
+            seen[d, S_RATE] = (M[d, Z2] * d_e + M[d, Z3] * d_n) / flat
+            seen[d, S_EAST], seen[d, S_NORTH] = M[d, Z0], M[d, Z1]
+        else:
+            drop = radars[q, R_DROP]
+            bearing = M[d, Z0] + radars[q, R_BORESIGHT]
+            flat = math.sqrt(max(M[d, Z1] ** 2 - drop * drop, 1.0))
+            seen[d, S_RANGE], seen[d, S_BEARING], seen[d, S_RATE] = M[d, Z1], bearing, M[d, Z2]
+            seen[d, S_DROP] = drop
+            seen[d, S_EAST], seen[d, S_NORTH] = r_e + flat * math.cos(bearing), r_n + flat * math.sin(bearing)
+
+
+@kernel("UniTuple(f8, 2)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8[::1])")
+def pair_cost(
+    X: F64, P: F64, i: int, seen: F64, d: int, radars: F64, q: int, tuning: F64
+) -> tuple[float, float]:
+    """Return (squared Mahalanobis distance, cost) of detection d for predicted track i.
+
+    cost = -2 ln(P_D N(innovation; 0, S) / clutter density), in metres along and across the beam and m/s.
+    """
+    d_e, d_n = X[i, EAST] - radars[q, R_EAST], X[i, NORTH] - radars[q, R_NORTH]
+    flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
+    c, s = d_e / flat, d_n / flat
+    slant = math.sqrt(flat * flat + seen[d, S_DROP] ** 2)
+    slope = flat / slant
+    z_t = flat * wrapped(seen[d, S_BEARING] - math.atan2(d_n, d_e))
+    z_r = seen[d, S_RANGE] - slant
+    s_tt = s * s * P[i, 0, 0] - 2.0 * s * c * P[i, 0, 1] + c * c * P[i, 1, 1]
+    s_rr = c * c * P[i, 0, 0] + 2.0 * s * c * P[i, 0, 1] + s * s * P[i, 1, 1]
+    s_tr = s * c * (P[i, 1, 1] - P[i, 0, 0]) + (c * c - s * s) * P[i, 0, 1]
+    s_tt += (flat * radars[q, R_S_AZIMUTH]) ** 2
+    s_rr = slope * slope * s_rr + radars[q, R_S_RANGE] ** 2
+    s_tr *= slope
+    d2 = z_t * z_t / s_tt
+    g = s_tr / s_tt
+    s_rr -= g * s_tr
+    z_r -= g * z_t
+    d2 += z_r * z_r / s_rr
+    log_s = math.log(s_tt * s_rr) + 2.0 * math.log(2.0 * math.pi)
+    clutter = tuning[CLUTTER]
+    if not math.isnan(seen[d, S_RATE]):
+        rate = slope * (c * X[i, V_EAST] + s * X[i, V_NORTH])
+        s_tv = slope * (-s * (c * P[i, 0, 2] + s * P[i, 0, 3]) + c * (c * P[i, 1, 2] + s * P[i, 1, 3]))
+        s_rv = slope * slope * (c * (c * P[i, 0, 2] + s * P[i, 0, 3]) + s * (c * P[i, 1, 2] + s * P[i, 1, 3]))
+        s_vv = slope * slope * (c * c * P[i, 2, 2] + 2.0 * s * c * P[i, 2, 3] + s * s * P[i, 3, 3])
+        s_vv += radars[q, R_S_RATE] ** 2
+        s_rv -= g * s_tv
+        z_v = seen[d, S_RATE] - rate - s_tv / s_tt * z_t - s_rv / s_rr * z_r
+        s_vv -= s_tv * s_tv / s_tt + s_rv * s_rv / s_rr
+        d2 += z_v * z_v / s_vv
+        log_s += math.log(s_vv) + math.log(2.0 * math.pi)
+        clutter /= RATE_SPAN_MPS
+    return d2, d2 + log_s - 2.0 * math.log(tuning[P_DETECT] / clutter)
+
+
+@kernel("b1(f8[:,::1], i8, f8, f8, f8[:,::1], i8)", **INNER)
+def _is_own_echo(X: F64, i: int, length: float, width: float, seen: F64, d: int) -> bool:
+    """Whether a detection lies on the outline of vehicle i: its second echo, not a new vehicle."""
+    heading = X[i, HEADING]
+    if math.isnan(heading):
+        heading = 0.0
+        width = length
+    c, s = math.cos(heading), math.sin(heading)
+    d_e, d_n = seen[d, S_EAST] - X[i, EAST], seen[d, S_NORTH] - X[i, NORTH]
+    along, across = abs(c * d_e + s * d_n), abs(c * d_n - s * d_e)
+    if along > length / 2.0 + BEHIND_M or across > width / 2.0 + BESIDE_M:
+        return False
+    if math.isnan(seen[d, S_RATE]):
+        return True
+    own = math.cos(seen[d, S_BEARING]) * X[i, V_EAST] + math.sin(seen[d, S_BEARING]) * X[i, V_NORTH]
+    return abs(seen[d, S_RATE] - own) < OWN_RATE_MPS
+
+
+@kernel("i8(i8, i8)", **INNER)
+def _cell(a: int, b: int) -> int:
+    return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
+
+
+@kernel(
+    "i8(i8[:,::1], f8[:,::1], f8[:,::1], f8[:,:,::1], i8, i8, f8, f8[:,::1], i8, f8[::1], i8,"
+    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8)",
+    **INNER,
+)
+def _pair(
+    ints: I64, floats: F64, WX: F64, WP: F64, j: int, i: int, flat: float, radars: F64, q: int, tuning: F64,
+    n_d: int, seen: F64, cells: I64, grid: I64, pairs: I64, costs: F64, n_p: int,
+) -> int:  # fmt: skip
+    """Add the pairs of predicted track j (slot i); mark detections that are its own echoes."""
+    noise = max(radars[q, R_S_RANGE], radars[q, R_S_AZIMUTH] * flat)
+    half = (WP[j, 0, 0] + WP[j, 1, 1]) / 2.0
+    widest = half + math.sqrt(((WP[j, 0, 0] - WP[j, 1, 1]) / 2.0) ** 2 + WP[j, 0, 1] ** 2) + noise * noise
+    reach = min(math.sqrt(tuning[GATE_3] * widest), REACH_M)
+    length, width = floats[i, LENGTH], floats[i, WIDTH]
+    length = LENGTH_M if math.isnan(length) else length
+    width = WIDTH_M if math.isnan(width) else width
+    is_vehicle = ints[i, STATUS] == CONFIRMED
+    if is_vehicle:
+        reach = max(reach, length / 2.0 + BEHIND_M)
+    for a in range(
+        math.floor((WX[j, EAST] - reach) / CELL_M), math.floor((WX[j, EAST] + reach) / CELL_M) + 1
+    ):
+        low, top = math.floor((WX[j, NORTH] - reach) / CELL_M), math.floor((WX[j, NORTH] + reach) / CELL_M)
+        for b in range(low, top + 1):
+            d = grid[_cell(a, b)]
+            while d >= 0:
+                if cells[0, d] == a and cells[1, d] == b:
+                    d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
+                    if d2 < tuning[GATE_3] and n_p < costs.shape[0]:
+                        pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
+                        n_p += 1
+                    if is_vehicle and _is_own_echo(WX, j, length, width, seen, d):
+                        cells[3, d] = 1
+                d = cells[2, d]
+    return n_p
+
+
+@kernel(
+    "UniTuple(i8, 2)(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], i8, i8,"
+    " f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1], i8[::1], f8[::1],"
+    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1])"
+)
+def gate(
+    X: F64, P: F64, ints: I64, floats: F64, stamps: I64, states: F64, high: int, t_ns: int,
+    M: F64, n_d: int, radars: F64, q: int, tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64,
+    seen: F64, cells: I64, grid: I64, pairs: I64, costs: F64,
+) -> tuple[int, int]:  # fmt: skip
+    """Predict the tracks that radar q can see to t_ns and pair them with the n_d detections in M.
+
+    WX, WP, rows, miss : predicted states of the tracks in play, their slots, cost of staying without a detection
+    cells : (4, >= n_d) grid place, next in the same cell, and whether it is some vehicle's own echo
+    Returns (tracks in play, pairs); pairs beyond the room in `pairs` are left out (the caller counts a full table).
+    """
+    _locate(M, n_d, radars, q, seen)
+    for a in range(CELLS):
+        grid[a] = -1
+    for d in range(n_d - 1, -1, -1):  # backwards, so that a cell's list runs forwards
+        cells[0, d], cells[1, d] = math.floor(seen[d, S_EAST] / CELL_M), math.floor(seen[d, S_NORTH] / CELL_M)
+        a = _cell(cells[0, d], cells[1, d])
+        cells[2, d], cells[3, d] = grid[a], 0
+        grid[a] = d
+    n_t = n_p = 0
+    for i in range(high):
+        if ints[i, STATUS] == FREE or abs(t_ns - ints[i, RADAR_NS]) > tuning[RADAR_TIMEOUT_NS]:
+            continue
+        if not state_at(X, P, i, ints, stamps, states, t_ns, WX, WP, n_t, tuning):
+            continue
+        d_e, d_n = WX[n_t, EAST] - radars[q, R_EAST], WX[n_t, NORTH] - radars[q, R_NORTH]
+        flat = math.sqrt(d_e * d_e + d_n * d_n)
+        off = abs(wrapped(math.atan2(d_n, d_e) - radars[q, R_BORESIGHT])) - radars[q, R_HALF_FOV]
+        if flat > radars[q, R_RANGE] + EDGE_M or off > EDGE_RAD:
+            continue
+        inside = flat <= radars[q, R_RANGE] and off <= 0.0
+        miss[n_t] = -2.0 * math.log(1.0 - tuning[P_DETECT]) if inside else 0.0
+        rows[n_t] = i
+        n_p = _pair(
+            ints, floats, WX, WP, n_t, i, flat, radars, q, tuning, n_d, seen, cells, grid, pairs, costs, n_p
+        )
+        n_t += 1
+    return n_t, n_p

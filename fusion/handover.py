@@ -1,0 +1,151 @@
+"""A track as it travels: to a neighbour, into `/state`, through a restart. And the whole tracker, for `/state`."""
+
+import msgspec
+import numpy as np
+
+from fusion.config import Terminal
+from fusion.history import unpack
+from fusion.kernel import F64
+from fusion.layout import (
+    FREE,
+    N_DIM,
+    N_INT,
+    N_MEAS,
+    N_PACKED,
+    RING_HEAD,
+    RING_LEN,
+    STATUS,
+    TERMINAL,
+)
+from fusion.table import RING, Table, Terminals
+
+UPPER = np.triu_indices(N_DIM)
+
+
+class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """One track whole: state, covariance, identity, and (for an exact restart) its ring."""
+
+    track: int  # site-unique id, 0 while tentative
+    terminal: str | None  # whose vehicle it is
+    x: tuple[float, ...]  # row of X, fusion.layout
+    p: tuple[float, ...]  # upper triangle of P, row by row
+    ints: tuple[int, ...]  # row of `ints`
+    floats: tuple[float, ...]  # row of `floats`
+    ring_stamp_ns: tuple[int, ...] = ()  # oldest first; empty: the state alone, as between RSUs
+    ring_meas: bytes = b""  # (n, N_MEAS) f8; sources are rows of this RSU's own radars
+    ring_states: bytes = b""  # (n, N_PACKED) f8
+
+
+class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the next step of a tracker depends on."""
+
+    rows: tuple[int, ...]  # of the tracks in the table
+    tracks: tuple[CarriedTrack, ...]
+    terminals: tuple["CarriedTerminal", ...]
+    free: tuple[int, ...]  # rows, the next to be taken last
+    tally: tuple[int, ...]
+    n_ids: int
+    heard_ns: tuple[int, ...]
+    counts: dict[str, int]
+    ended: tuple[int, ...]
+    merged: tuple[tuple[int, int], ...]
+
+
+class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
+    """One terminal's row: what is registered of it, which fixes it sent, and its identity evidence."""
+
+    about: bytes  # fusion.config.Terminal
+    ints: bytes
+    keys: bytes
+    pair_ints: bytes
+    pairs: bytes
+
+
+def carried(table: Table, terminals: Terminals, i: int, *, ring: bool) -> CarriedTrack:
+    """Return row i as it travels."""
+    w, n = int(table.ints[i, TERMINAL]), int(table.ints[i, RING_LEN]) if ring else 0
+    order = (int(table.ints[i, RING_HEAD]) + np.arange(n)) % RING
+    return CarriedTrack(
+        track=int(table.track[i]),
+        terminal=terminals.ids[w] if w >= 0 else None,
+        x=tuple(table.X[i].tolist()),
+        p=tuple(table.P[i][UPPER].tolist()),
+        ints=tuple(table.ints[i].tolist()),
+        floats=tuple(table.floats[i].tolist()),
+        ring_stamp_ns=tuple(table.stamps[i, order].tolist()),
+        ring_meas=table.meas[i, order].tobytes(),
+        ring_states=table.states[i, order].tobytes(),
+    )
+
+
+def is_whole(track: CarriedTrack) -> bool:
+    """Whether a carried track fits this version's layout: a neighbour may run another."""
+    sizes = (
+        len(track.ints) == N_INT and len(track.p) == len(UPPER[0]) and len(track.x) + len(track.p) == N_PACKED
+    )
+    return sizes and bool(np.isfinite(track.p).all()) and bool(np.isfinite(track.x[:N_DIM]).all())
+
+
+def load(table: Table, i: int, track: CarriedTrack) -> None:
+    """Write a carried track to row i; the ring too, if it came along."""
+    table.track[i] = track.track
+    table.X[i], table.ints[i], table.floats[i] = track.x, track.ints, track.floats
+    load_state(table.X, table.P, i, track)
+    n = len(track.ring_stamp_ns)
+    if n:
+        table.stamps[i, :n] = track.ring_stamp_ns
+        table.meas[i, :n] = np.frombuffer(track.ring_meas).reshape(n, N_MEAS)
+        table.states[i, :n] = np.frombuffer(track.ring_states).reshape(n, N_PACKED)
+        table.ints[i, RING_HEAD] = 0
+
+
+def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:
+    """Write a carried state to row i of (X, P)."""
+    packed = np.array([[[*track.x, *track.p]]])
+    unpack(X, P, i, packed, 0, 0)
+
+
+def snapshot(
+    table: Table, terminals: Terminals, n_ids: int, heard_ns: list[int], counts: dict[str, int],
+    ended: list[int], merged: list[tuple[int, int]],
+) -> TrackerState:  # fmt: skip
+    """Return the whole tracker as plain data."""
+    rows = np.flatnonzero(table.ints[:, STATUS] != FREE).tolist()
+    return TrackerState(
+        rows=tuple(rows),
+        tracks=tuple(carried(table, terminals, i, ring=True) for i in rows),
+        terminals=tuple(_carried_terminal(terminals, w) for w in range(len(terminals.ids))),
+        free=tuple(table.free[: table.tally[1]].tolist()),
+        tally=tuple(table.tally.tolist()),
+        n_ids=n_ids,
+        heard_ns=tuple(heard_ns),
+        counts=dict(counts),
+        ended=tuple(ended),
+        merged=tuple(merged),
+    )
+
+
+def _carried_terminal(terminals: Terminals, w: int) -> CarriedTerminal:
+    return CarriedTerminal(
+        about=msgspec.msgpack.encode(terminals.about[w]),
+        ints=terminals.ints[w].tobytes(),
+        keys=terminals.keys[w].tobytes(),
+        pair_ints=terminals.pair_ints[w].tobytes(),
+        pairs=terminals.pairs[w].tobytes(),
+    )
+
+
+def restore(table: Table, terminals: Terminals, state: TrackerState) -> None:
+    """Fill an empty table with a snapshot."""
+    for row in state.terminals:
+        w = terminals.add(msgspec.msgpack.decode(row.about, type=Terminal))
+        terminals.ints[w] = np.frombuffer(row.ints, dtype=np.int64)
+        terminals.keys[w] = np.frombuffer(row.keys, dtype=np.int64).reshape(terminals.keys[w].shape)
+        terminals.pair_ints[w] = np.frombuffer(row.pair_ints, dtype=np.int64).reshape(
+            terminals.pair_ints[w].shape
+        )
+        terminals.pairs[w] = np.frombuffer(row.pairs).reshape(terminals.pairs[w].shape)
+    for i, track in zip(state.rows, state.tracks, strict=True):
+        load(table, i, track)
+    table.free[: len(state.free)] = state.free
+    table.tally[:] = state.tally

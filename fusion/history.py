@@ -1,0 +1,130 @@
+"""The ring of each track: its measurements and the state after each, so that a late one is rewound exactly.
+
+Entry 0 of a ring is its base: nothing before it can be fused any more. Other tracks' associations stand.
+"""
+
+from fusion.filter import predict
+from fusion.kernel import F64, I64, INNER, kernel
+from fusion.layout import N_DIM, N_MEAS, N_X, RING_HEAD, RING_LEN, STAMP
+from fusion.measure import apply
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)", **INNER)
+def _pack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
+    for a in range(N_X):
+        states[j, k, a] = X[i, a]
+    n = N_X
+    for a in range(N_DIM):
+        for b in range(a, N_DIM):
+            states[j, k, n] = P[i, a, b]
+            n += 1
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)")
+def unpack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
+    """Write the packed state k of ring j to row i of (X, P)."""
+    for a in range(N_X):
+        X[i, a] = states[j, k, a]
+    n = N_X
+    for a in range(N_DIM):
+        for b in range(a, N_DIM):
+            P[i, a, b] = states[j, k, n]
+            P[i, b, a] = states[j, k, n]
+            n += 1
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8, f8[:,::1], i8)")
+def restart(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64, stamp_ns: int, M: F64, m: int
+) -> None:
+    """Make row i as it stands the base of its ring; row m of M is what it came from."""
+    ints[i, RING_HEAD], ints[i, RING_LEN], ints[i, STAMP] = 0, 1, stamp_ns
+    stamps[i, 0] = stamp_ns
+    for a in range(N_MEAS):
+        meas[i, 0, a] = M[m, a]
+    _pack(X, P, i, states, i, 0)
+
+
+@kernel("i8(i8[:,::1], i8[:,::1], i8, i8)")
+def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
+    """Return the logical index of the newest entry of ring i with stamp <= t_ns, -1 if none."""
+    size = stamps.shape[1]
+    k = ints[i, RING_LEN] - 1
+    while k >= 0 and stamps[i, (ints[i, RING_HEAD] + k) % size] > t_ns:
+        k -= 1
+    return k
+
+
+@kernel(
+    "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[::1])"
+)
+def state_at(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
+    XO: F64, PO: F64, j: int, tuning: F64,
+) -> bool:  # fmt: skip
+    """Write track i as it was known at t_ns to row j of (XO, PO); False if its ring does not reach back."""
+    known_ns = ints[i, STAMP]
+    if t_ns >= known_ns:
+        for a in range(N_X):
+            XO[j, a] = X[i, a]
+        for a in range(N_DIM):
+            for b in range(N_DIM):
+                PO[j, a, b] = P[i, a, b]
+    else:
+        k = newest_before(ints, stamps, i, t_ns)
+        if k < 0:
+            return False
+        slot = (ints[i, RING_HEAD] + k) % stamps.shape[1]
+        known_ns = stamps[i, slot]
+        unpack(XO, PO, j, states, i, slot)
+    predict(XO, PO, j, (t_ns - known_ns) * 1e-9, tuning)
+    return True
+
+
+@kernel(
+    "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
+    " i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])"
+)
+def fuse(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
+    stamp_ns: int, M: F64, m: int, radars: F64, tuning: F64, work: F64,
+) -> int:  # fmt: skip
+    """Fuse row m of M, measured at stamp_ns, into track i: in order if it is newest, else rewound and replayed.
+
+    Returns 0 fused, 1 refused as impossible (a fix outside the gate), 2 older than the ring.
+    """
+    size = stamps.shape[1]
+    k = newest_before(ints, stamps, i, stamp_ns) + 1
+    if k == 0:
+        return 2
+    if ints[i, RING_LEN] == size:  # the oldest measurement goes; the state after it becomes the base
+        if k == 1:
+            return 2
+        ints[i, RING_HEAD] = (ints[i, RING_HEAD] + 1) % size
+        ints[i, RING_LEN] -= 1
+        k -= 1
+    head, n = ints[i, RING_HEAD], ints[i, RING_LEN]
+    for j in range(n, k, -1):
+        to, at = (head + j) % size, (head + j - 1) % size
+        stamps[i, to] = stamps[i, at]
+        for a in range(N_MEAS):
+            meas[i, to, a] = meas[i, at, a]
+    ints[i, RING_LEN] = n + 1
+    slot = (head + k) % size
+    stamps[i, slot] = stamp_ns
+    for a in range(N_MEAS):
+        meas[i, slot, a] = M[m, a]
+    if k < n:
+        unpack(X, P, i, states, i, (head + k - 1) % size)
+    refused = 0
+    before_ns = stamps[i, (head + k - 1) % size]
+    for j in range(k, n + 1):
+        slot = (head + j) % size
+        predict(X, P, i, (stamps[i, slot] - before_ns) * 1e-9, tuning)
+        before_ns = stamps[i, slot]
+        odd = apply(X, P, i, meas[i], slot, radars, tuning, work)
+        if j == k:
+            refused = odd
+        _pack(X, P, i, states, i, slot)
+    ints[i, STAMP] = before_ns
+    return refused
