@@ -30,6 +30,7 @@ def load_map(text: str, frame: SiteFrame) -> RoadMap:
     """Return the compiled map of a canonical GeoJSON text; MapError names feature, rule and place."""
     features = read(text, frame)
     _check_names(features)
+    strips = compile_strips(features.lanes)  # first: it names what is wrong with a lane
     axes = tuple(compile_axis(road, k0_m, points) for road, k0_m, points in features.axes)
     if not axes and features.lanes:
         axes = (_default_axis(features.lanes),)
@@ -40,7 +41,7 @@ def load_map(text: str, frame: SiteFrame) -> RoadMap:
         zones=features.zones,
         axis=max(axes, key=lambda axis: axis.length_m, default=None),
         axes=axes,
-        strips=compile_strips(features.lanes),
+        strips=strips,
     )
 
 

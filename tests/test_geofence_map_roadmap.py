@@ -1,0 +1,207 @@
+"""Maps: what is refused and how it is named; strips and stations against Shapely and their own inverse."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.kernels import lanes_of
+from geofence.map.axis import compile_axis
+from geofence.map.frames import MapError, SiteFrame
+from geofence.map.roadmap import load_map
+from geofence.map.strips import pair
+from tests.geofence_world import FRAME, bend, beside, feature, lane, lonlat, map_text, road, road_features
+
+PANJIN = Path(__file__).parents[1] / "sim/site/panjin/map.geojson"
+LEFT, RIGHT = [[0, 3.75], [100, 3.75]], [[0, 0], [100, 0]]
+
+
+def quads_of(road_map, east, north):
+    """The quad of each place, -1 none."""
+    out = np.empty(len(east), dtype=np.int32)
+    s = road_map.strips
+    lanes_of(east, north, s.quads, s.lane, s.lanes, s.tight.shape, s.tight.start, s.tight.items, out)
+    return out
+
+
+LANE_AS_POINTS = feature("lane", "MultiLineString", [lonlat(LEFT)], lane="a", road="r")
+LANE_AS_LINE = feature("lane", "LineString", [[122, 41], [122.1, 41]], lane="a")
+SWAPPED = feature("lane", "MultiLineString", [[[41, 122], [41, 122.1]]] * 2, lane="a", road="r")
+FAR_AXIS = feature("axis", "LineString", [[120, 41], [122, 41]], road="r")
+LOOP_AXIS = feature("axis", "LineString", lonlat([[0, 0], [9, 0], [9, 9], [5, -5]]), road="r")
+BOW_TIE = feature("zone", "Polygon", [lonlat([[0, 0], [9, 9], [9, 0], [0, 9], [0, 0]])], zone="z")
+REFUSED = [
+    ("[1, 2", "not JSON"),
+    ('{"type": "Feature"}', "FeatureCollection"),
+    ('{"type": "FeatureCollection", "features": {}}', "list"),
+    (map_text([{"type": "Thing"}]), "feature 0: not a GeoJSON Feature"),
+    (map_text([LANE_AS_LINE]), r"feature 0 \(lane a\): geometry"),
+    (map_text([LANE_AS_POINTS]), "2 boundaries"),
+    (map_text([lane("a", RIGHT, LEFT)]), r"\(lane a\): left and right boundary are swapped"),
+    (map_text([lane("a", LEFT, [[0, 3.74], [100, 3.74]])]), "no width"),
+    (map_text([lane("a", [[0, 40], [100, 40]], RIGHT)]), "40 m wide"),
+    (
+        map_text([lane("a", [[0, 4], [60, 4], [60, 8], [30, 8], [30, 2]], RIGHT)]),
+        "left boundary crosses itself",
+    ),
+    (map_text([lane("a", [[0, 4], [100, -4]], RIGHT)]), "cross each other"),
+    (map_text([lane("a", LEFT, RIGHT, allowed=["tank"])]), "'allowed' names 'tank'"),
+    (map_text([lane("a", LEFT, RIGHT, speed_limit_mps=0)]), "speed_limit_mps"),
+    (map_text([lane("a", LEFT, RIGHT, index="first")]), "property 'index' is 'first', not int"),
+    (map_text([lane("a", LEFT, RIGHT, successors=["b"])]), "lane a: successors names 'b'"),
+    (map_text([lane("a", LEFT, RIGHT, left="b")]), "lane a: left names 'b'"),
+    (map_text([lane("a", LEFT, RIGHT), lane("a", LEFT, RIGHT)]), "another lane"),
+    (map_text([lane("a", LEFT, RIGHT)]).replace("[122.0,", "[NaN,", 1), r"not finite at \[nan"),
+    (map_text([SWAPPED]), "longitude and latitude are swapped"),
+    (map_text([FAR_AXIS]), r"too far .* at \[120, 41\]"),
+    (map_text([LOOP_AXIS]), "axis crosses itself"),
+    (map_text([BOW_TIE]), r"\(zone z\): the area is not valid"),
+    (map_text([feature("gate", "LineString", [[122, 41]], gate="g")]), "2 to"),
+    (
+        map_text([lane("a", [[0, 3.75], [50, 3.75], [20, 9], [100, 12]], RIGHT)]),
+        "lane a: it bends more sharply",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), REFUSED, ids=[says[:24] for _, says in REFUSED])
+def test_map_errors_name_feature_rule_and_place(text, says):
+    with pytest.raises(MapError, match=says):
+        load_map(text, FRAME)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda s: st.lists(s, max_size=3)
+    )
+)
+def test_map_garbage_is_a_map_error(coordinates):
+    for kind, geometry in (("lane", "MultiLineString"), ("axis", "LineString"), ("zone", "Polygon")):
+        row = feature(kind, geometry, coordinates, **{kind: "a", "road": "r"})
+        with pytest.raises(MapError):
+            load_map(json.dumps({"type": "FeatureCollection", "features": [row]}), FRAME)
+
+
+def test_map_without_lanes_is_legal():
+    empty = load_map(map_text([]), FRAME)
+    assert empty.axis is None
+    assert empty.lanes == ()
+    assert quads_of(empty, np.zeros(3), np.zeros(3)).tolist() == [-1, -1, -1]
+
+
+def test_axis_defaults_to_the_centre_of_the_rightmost_lanes():
+    features = [row for row in road_features() if row["properties"]["kind"] == "lane"][:2]
+    made = load_map(map_text(features), FRAME)
+    assert made.axis is not None
+    assert made.axis.length_m == pytest.approx(1_000.0, abs=1e-3)
+    s, offset = made.axis.station_of(np.array([250.0]), np.array([-7.625]))
+    assert (s[0], offset[0]) == pytest.approx((250.0, 0.0), abs=1e-3)
+
+
+@given(radius_m=st.floats(80.0, 2_000.0), s_m=st.floats(0.0, 300.0), offset_m=st.floats(-40.0, 40.0))
+def test_station_and_offset_round_trip(radius_m, s_m, offset_m):
+    axis = compile_axis("r", 0.0, bend(radius_m)(np.linspace(0.0, 300.0, 60)))
+    s_m = s_m * axis.length_m / 300.0
+    back = axis.station_of(*axis.site_of([s_m], [offset_m]))
+    np.testing.assert_allclose(np.ravel(back), [s_m, offset_m], atol=1e-9)
+
+
+def test_station_grows_along_a_line_beside_a_bend():
+    """The inside of a bend has neither gap nor jump: steps of 10 cm beside the road are steps of station."""
+    axis = compile_axis("r", 100.0, bend(60.0)(np.linspace(0.0, 120.0, 9)))
+    along = np.arange(10.0, 110.0, 0.1)
+    for offset_m in (-30.0, 12.0, 30.0):
+        s, _ = axis.station_of(*beside(bend(60.0), along, offset_m).T)
+        assert np.diff(s).min() > 0.0
+        assert np.diff(s).max() < 0.6
+
+
+def test_station_beyond_the_ends_and_far_beside_is_the_nearest():
+    axis = compile_axis("r", 0.0, np.array([[0.0, 0.0], [100.0, 0.0]]))
+    s, offset = axis.station_of(np.array([-30.0, 140.0, 50.0]), np.array([0.0, -30.0, 5_000.0]))
+    np.testing.assert_allclose(s, [0.0, 100.0, 50.0])
+    np.testing.assert_allclose(offset, [30.0, -50.0, 5_000.0])
+
+
+@given(n=st.integers(2, 9), m=st.integers(2, 9), seed=st.integers(0, 2**32 - 1))
+def test_pairing_keeps_every_vertex_of_both_boundaries(n, m, seed):
+    rng = np.random.default_rng(seed)
+    axis = bend(300.0)
+    a, b = (np.sort(np.r_[0.0, 100.0, rng.uniform(1, 99, k)]) for k in (n, m))
+    left, right = beside(axis, a, 1.9), beside(axis, b, -1.9)
+    new_left, new_right = pair(left, right)
+    assert len(new_left) == len(new_right)
+    for before, after in ((left, new_left), (right, new_right)):
+        assert all(np.hypot(*(after - point).T).min() < 1e-6 for point in before)
+        assert shapely.LineString(before).length == pytest.approx(shapely.LineString(after).length, abs=1e-6)
+
+
+def test_a_place_in_a_bend_is_in_exactly_one_quad():
+    made = road(axis=bend(80.0), length_m=240.0)
+    rng = np.random.default_rng(5)
+    quads = made.strips.quads
+    s, offset = rng.uniform(1.0, 239.0, 20_000), rng.uniform(-9.4, -2.1, 20_000)
+    place = beside(bend(80.0), s, offset)
+    chords = [shapely.Polygon(_ring(row)) for row in made.lanes]
+    inside = shapely.contains_xy(shapely.union_all(chords[:2]), *place.T)
+    found = quads_of(made, *(np.ascontiguousarray(v) for v in place[inside].T))
+    assert (found >= 0).all()
+    held = np.zeros(len(found), dtype=int)
+    for j in range(len(quads)):
+        ring = shapely.Polygon(_quad_ring(made, j)).buffer(-1e-9)
+        held += shapely.contains_xy(ring, *place[inside].T)
+    assert held.max() == 1
+
+
+def _ring(row):
+    return np.vstack([row.right_boundary, row.left_boundary[::-1]])
+
+
+def _quad_ring(made, j):
+    quads, lane_of = made.strips.quads, made.strips.lane
+    last = j + 1 == len(quads) or lane_of[j + 1] != lane_of[j]
+    end_left = made.lanes[lane_of[j]].left_boundary[-1] if last else quads[j + 1, 0:2]
+    return [quads[j, 2:4], quads[j, 4:6], end_left, quads[j, 0:2]]
+
+
+def test_lanes_agree_with_shapely_on_the_shipped_map():
+    """1e5 places, a tenth of them exactly on boundaries: GEOS's answer contains ours, outside is outside."""
+    site = json.loads(PANJIN.read_text(encoding="utf-8"))
+    first = next(f for f in site["features"] if f["properties"]["kind"] == "axis")["geometry"]["coordinates"]
+    frame = SiteFrame(*first[len(first) // 2][:2])
+    made = load_map(PANJIN.read_text(encoding="utf-8"), frame)
+    assert made.axis is not None
+    rng = np.random.default_rng(11)
+    place = np.column_stack(
+        made.axis.site_of(rng.uniform(0, made.axis.length_m, 90_000), rng.uniform(-25, 25, 90_000))
+    )
+    corners = np.vstack([lane.left_boundary for lane in made.lanes])
+    at = rng.integers(0, len(corners) - 1, 10_000)
+    t = rng.choice([0.0, 0.5, 1.0], (10_000, 1))
+    place = np.vstack([place, corners[at] + t * (corners[at + 1] - corners[at])])
+    found = quads_of(made, np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]))
+    tree = shapely.STRtree([shapely.Polygon(_ring(row)) for row in made.lanes])
+    points = shapely.points(place)
+    which, lanes = tree.query(points, predicate="intersects")
+    truth = [set() for _ in place]
+    for i, k in zip(which.tolist(), lanes.tolist(), strict=True):
+        truth[i].add(k)
+    for i, quad in enumerate(found.tolist()):
+        if quad < 0:
+            assert not truth[i], f"{place[i]} is lost"
+        else:
+            number = int(made.strips.lane[quad])
+            assert number in truth[i] or tree.geometries[number].distance(points[i]) < 1e-6
+    assert sum(bool(lanes) for lanes in truth[:90_000]) > 30_000
+
+
+def test_inner_edges_belong_to_the_left_lane_and_outer_edges_are_closed():
+    made = road()
+    names = [lane.lane for lane in made.lanes]
+    east = np.full(3, 333.3)
+    found = quads_of(made, east, np.array([-5.75, -9.5, -2.0]))
+    assert [names[made.strips.lane[quad]] for quad in found] == ["EG", "EH", "EG"]
