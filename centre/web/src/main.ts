@@ -8,18 +8,19 @@ import { detailPick, drawDetail, slotOf } from "./detail.ts";
 import { drawnInSoftware, readPalette } from "./draw.ts";
 import { deepestM, history } from "./evidence.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
-import { station } from "./format.ts";
+import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
-import { List, set } from "./list.ts";
+import { LATE_MS, watchLink } from "./link.ts";
+import { List } from "./list.ts";
 import { Pane } from "./maps.ts";
-import { closeTitle, drawClose, drawWhole, fitWhole } from "./mapview.ts";
+import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
 import { RsuTable } from "./rsutable.ts";
-import { hatches, judgeableM, lanePlace, makeSite, radarCovers } from "./site.ts";
+import { hatches, lanePlace, makeSite, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { State, WINDOW_M } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
-import { getLang, pick, setLang, t } from "./words.ts";
+import { getLang, pick, setLang } from "./words.ts";
 import type { Lang } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
@@ -32,9 +33,6 @@ let events: Events | null = null;
 let tracks: Tracks | null = null;
 let wholeMoved = false;
 let badFrames = 0;
-const SILENT_MS = 3_000; // of the event stream: the centre speaks each second
-const REOPEN_MS = 6_000; // open but silent: ask anew
-const LATE_MS = 1_000; // of an RSU's snapshots: ten are due
 const heard = new Map<string, number>(); // RSU -> when its last snapshot came [performance.now()]
 
 // --- what the streams bring
@@ -170,67 +168,23 @@ const ACTIONS: Readonly<Record<string, () => void>> = {
   },
 };
 
-// --- the link
-
-function watchLink(): void {
-  const now = performance.now();
-  const was = state.link;
-  const silent = events === null ? 0 : now - events.lifeAt;
-  const late: string[] = [];
-  let [newest, oldest] = [Infinity, 0];
-  for (const [esn, at] of heard) {
-    newest = Math.min(newest, now - at);
-    if (now - at > LATE_MS && state.rsus.get(esn)?.state === "online") {
-      late.push(esn);
-      oldest = Math.max(oldest, now - at);
-    }
-  }
-  const allLate = late.length > 0 && newest > LATE_MS;
-  state.late = { esns: late, all: allLate, ageS: late.length > 0 ? oldest / 1_000 : newest === Infinity ? 0 : newest / 1_000 };
-  const loaded = (["site", "map", "list", "rsus"] as const).every((step) => state.steps.has(step));
-  const someOnline = [...state.rsus.values()].some((x) => x.state === "online");
-  const waiting = !state.steps.has("vehicles") && someOnline;
-  if (silent > SILENT_MS || (events?.waiting && silent > 1_500)) state.link = "disconnected";
-  else if (!loaded || (waiting && performance.now() < 10_000)) state.link = "loading";
-  else state.link = late.length > 0 || waiting ? "stale" : "live";
-  if (state.link === "disconnected" && was !== "disconnected") state.lostSinceMs = events?.lifeAt ?? now;
-  if (events !== null && !events.waiting && silent > REOPEN_MS && now - events.openedAt > REOPEN_MS) events.again();
-  root.dataset["state"] = state.link === "live" ? "normal" : state.link;
-  root.dataset["link"] = state.link;
-}
-
 // --- drawing: what moves fast is drawn often, what is read is drawn when it changes
 
 function slow(): void {
-  watchLink();
+  watchLink(state, events, heard);
   drawHeader($("#top"), state);
   drawBanner($("#banner"), state);
   drawFooter($("#foot"), state);
   list.render(state);
   table.render(state);
   drawCard($("#card"), state);
-  headings();
+  drawHeadings(state, trucksInDetail, wholeMoved);
   const open = openAlarms(state).all;
   const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
   const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : ""}${title}`;
   if (document.title !== shown) document.title = shown;
   root.dataset["open"] = String(open);
   root.dataset["episodes"] = String(state.episodes.size);
-}
-
-function headings(): void {
-  const { site } = state;
-  const dash = state.link === "loading" || site === null;
-  const length = site === null ? 0 : (site.to - site.from) / 1_000;
-  const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
-  const small = innerWidth <= 1600;
-  set($("#over h2"), `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span><span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${dash ? "—" : `${state.hatches.length} ${t("stretches")} ${unjudged.toFixed(1)} km`}</span>`);
-  set($("#focus h2"), `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span><span>${t("scale")} · ${t("drawn")}</span><span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`);
-  set($("#map h2"), `${t("map")} <span>${t("sameTurn")}</span><span class="end">${dash ? "" : closeTitle(state)}</span>`);
-  for (const [selector, word] of [["#over canvas", t("whole")], ["#focus canvas", t("detail")], ["#whole > canvas", t("map")], ["#close > canvas", t("closeUp")]] as const) $(selector).setAttribute("aria-label", word);
-  const fit = $<HTMLButtonElement>("#whole > button");
-  fit.hidden = !wholeMoved;
-  if (fit.textContent !== t("fit")) fit.textContent = t("fit");
 }
 
 let trucksInDetail = 0;
