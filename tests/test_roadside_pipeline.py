@@ -1,0 +1,157 @@
+"""One pipeline on the example site: a truck that drifts out of its lane, seen by radar and its terminal."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.config import load_site
+from edge.wire import decode_handover, decode_handover_ack, decode_snapshot, records_of
+from fusion.observations import GnssFixes, RadarScan
+from geofence.violation import decode
+from roadside.compare import digest
+from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
+from roadside.outputs import Answer, Give, Raised, Snapshot
+from roadside.pipeline import Pipeline
+from roadside.setup import setups
+
+EXAMPLE = Path(__file__).parent / "data" / "example" / "site.toml"
+T0_NS = 1_800_000_000 * 10**9
+SCAN_NS, FIX_NS = 50_000_000, 1_000_000_000
+SPEED_MPS, START_M = 16.0, 315.0
+LANE_CENTRE_M = 1.875  # north of the example map's southern edge
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
+
+
+def place(t_s, drift):
+    """East and north of the truck's centre in site metres: along the lane, to the left by `drift(t_s)`.
+
+    The example's radar stands at 300 m, looks east and reaches 250 m.
+    """
+    return START_M + SPEED_MPS * t_s, LANE_CENTRE_M + drift(t_s)
+
+
+def scan(radar, t_ns, i_scan, east_m, north_m, noise):
+    de, dn = east_m - radar.east_m, north_m - radar.north_m
+    ground_m = math.hypot(de, dn)
+    slant_m = math.hypot(ground_m, radar.height_m - 1.0)
+    rate_mps = SPEED_MPS * de / slant_m
+    sigmas = (radar.sigma_range_m, radar.sigma_azimuth_rad, radar.sigma_range_rate_mps)
+    clean = (slant_m, math.atan2(dn, de) - radar.boresight_rad, rate_mps)
+    columns = [np.array([z + s * n]) for z, s, n in zip(clean, sigmas, noise.normal(size=3), strict=True)]
+    return RadarScan(
+        sensor=radar.sensor, stamp_ns=t_ns, arrived_ns=t_ns + 4_000_000, scan=i_scan,
+        range_m=columns[0], azimuth_rad=columns[1], range_rate_mps=columns[2], rcs_dbsm=np.array([10.0]),
+    )  # fmt: skip
+
+
+def fix(t_ns, east_m, north_m):
+    one = np.array([0.0])
+    return Feed("GW1", GnssFixes(
+        terminal=("13900000001",), stamp_ns=np.array([t_ns]), arrived_ns=np.array([t_ns + 60_000_000]),
+        source_seq=np.array([t_ns // FIX_NS % 65_536]), east_m=one + east_m + 5.5 + 0.8,
+        north_m=one + north_m - 0.3 - 0.6, speed_mps=one + SPEED_MPS, heading_rad=one, sigma_m=one * math.nan,
+        tau_s=one * math.nan, usable=one + 1.0,
+    ))  # fmt: skip
+
+
+def drive(setup, drift, seconds=13.0, seed=1):
+    """Return every input of the drive as (accepted_ns, input), the start first."""
+    noise = np.random.Generator(np.random.Philox(seed))
+    inputs = [(T0_NS, Start(epoch=1_800_000_000))]
+    for k in range(1, int(seconds * 1e9) // SCAN_NS):
+        t_ns = T0_NS + k * SCAN_NS
+        east_m, north_m = place((t_ns - T0_NS) / 1e9, drift)
+        inputs.append((t_ns + 5_000_000, scan(setup.radars[0], t_ns, k, east_m, north_m, noise)))
+        if (t_ns - T0_NS) % FIX_NS == 0:
+            inputs.append((t_ns + 65_000_000, fix(t_ns, east_m, north_m)))
+    inputs.append((T0_NS + int(seconds * 1e9), Stop()))
+    return sorted(inputs, key=lambda row: row[0])
+
+
+def run(pipeline, inputs):
+    return [output for now_ns, item in inputs for output in pipeline.step(now_ns, item)]
+
+
+def raised(outputs):
+    return [decode(output.body) for output in outputs if isinstance(output, Raised)]
+
+
+def leave(t_s):
+    """Drift 2.2 m to the left within 3 s, from second 3: a truck of 2.5 m is then 1.6 m over the line."""
+    return 2.2 * min(max((t_s - 3.0) / 3.0, 0.0), 1.0)
+
+
+def test_a_departure_is_raised_with_who_did_it(setup):
+    outputs = run(Pipeline(setup), drive(setup, leave))
+    found = [v for v in raised(outputs) if v.rule == "lane_departure" and v.grade in ("warning", "violation")]
+    assert found, "the departure was not raised"
+    first = found[0]
+    assert first.vehicle is not None
+    assert (first.vehicle.plate, first.vehicle.un) == ("辽L·A0001", "1203")
+    assert 3.0 <= (first.start_ns - T0_NS) / 1e9 <= 5.0  # the footprint crosses the line at 3.85 s
+    assert len({v.id for v in raised(outputs) if v.rule == "lane_departure"}) == 1
+
+
+def test_a_truck_that_keeps_its_lane_raises_nothing(setup):
+    assert raised(run(Pipeline(setup), drive(setup, lambda t_s: 0.2 * math.sin(t_s)))) == []
+
+
+def test_equal_inputs_give_equal_bytes_however_late_the_ticks_run(setup):
+    inputs = drive(setup, leave)
+    beats = [(T0_NS + k * 100_000_000 + 3_000_000, None) for k in range(1, 130)]
+    plain = run(Pipeline(setup), inputs)
+    beaten = run(Pipeline(setup), sorted(inputs + beats, key=lambda row: row[0]))
+    for kind in (Raised, Snapshot):
+        one, other = ([o.body for o in outputs if isinstance(o, kind)] for outputs in (plain, beaten))
+        assert digest(one) == digest(other)
+        assert one
+
+
+def test_snapshots_name_the_owned_truck(setup):
+    snapshots = [o for o in run(Pipeline(setup), drive(setup, leave)) if isinstance(o, Snapshot)]
+    assert [s.stamp_ns % 100_000_000 for s in snapshots] == [0] * len(snapshots)
+    last = decode_snapshot(snapshots[-1].body)
+    (record,) = records_of(last)
+    assert record["flags"] & 1, "owned"
+    assert record["s_dm"] / 10 == pytest.approx(START_M + SPEED_MPS * 13.0, abs=3.0)
+    named = [m.names for m in map(decode_snapshot, (s.body for s in snapshots)) if m.names and m.names.track]
+    assert named[-1].plate == ("辽L·A0001",)
+
+
+def test_a_handover_keeps_track_and_episode(setup):
+    """The boundary lies where the truck is over the line: one id, first from one RSU, then from the other."""
+    boundary_m = 420.0
+    giver = Pipeline(
+        replace(setup, esn="A", place=0, stretch_m=(0.0, boundary_m), neighbours=(("B", boundary_m, 600.0),))
+    )
+    taker = Pipeline(
+        replace(setup, esn="B", place=1, stretch_m=(boundary_m, 600.0), neighbours=(("A", 0.0, boundary_m),))
+    )
+    found, answers = [], 0
+    for now_ns, item in drive(setup, leave, seconds=14.0):
+        mail = []
+        for pipeline in (giver, taker):
+            outputs = pipeline.step(now_ns, item)
+            found += raised(outputs)
+            mail += [o for o in outputs if isinstance(o, Give)]
+        for give in mail:
+            for output in taker.step(now_ns, HandedOver("A", decode_handover(give.body))):
+                if isinstance(output, Answer):
+                    answers += 1
+                    ack = decode_handover_ack(output.body)
+                    giver.step(now_ns, HandoverAnswered(by="B", epoch=ack.epoch, seq=ack.seq))
+    departures = [v for v in found if v.rule == "lane_departure"]
+    assert answers >= 1
+    assert len({v.id for v in departures}) == 1, "one episode"
+    assert len({v.track for v in departures}) == 1, "one track"
+    assert [v.esn for v in departures][0] == "A"
+    assert [v.esn for v in departures][-1] == "B"
+    assert [v.version for v in departures] == sorted({v.version for v in departures})
+    assert {v.hop for v in departures if v.esn == "B"} == {1}
