@@ -181,5 +181,5 @@ function latencyBar(f: Frame, detail: EpisodeDetail, h: number): string {
   const parts = found.parts.map((p) => `${t(p.word)} <tspan class="b">${p.ms < 10 ? p.ms.toFixed(1) : p.ms.toFixed(0)}</tspan>`).join("\u3000");
   const slow = found.totalMs > LATENCY_LIMIT_MS ? ' style="fill:var(--w)"' : "";
   return out + text(getLang() === "en" ? 66 : f.left, y - 6, parts) + line(x(LATENCY_LIMIT_MS), y - 3, x(LATENCY_LIMIT_MS), y + 12, "sl", 'stroke-width="2"')
-    + text(f.right + 5, y + 9, `${t("limit")} ${LATENCY_LIMIT_MS} ms`) + text(f.right + 5, y - 6, `${slow ? "▲ " : ""}${t("total")} ${found.totalMs.toFixed(0)} ms`, "b", slow);
+    + text(f.w - 8, y + 9, `${t("limit")} ${LATENCY_LIMIT_MS} ms`, "e") + text(f.w - 8, y - 6, `${slow ? "▲ " : ""}${t("total")} ${found.totalMs.toFixed(0)} ms`, "b e", slow);
 }

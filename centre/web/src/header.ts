@@ -6,6 +6,7 @@ import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
+import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
 import { getLang, pick, t } from "./words.ts";
 
@@ -22,6 +23,19 @@ export function openAlarms(state: State): { all: number; byGrade: Record<Grade, 
   return { all, byGrade };
 }
 
+/** Vehicles that are drawn as live; hollow ones are not counted. */
+function countVehicles(state: State): { trucks: number; others: number } {
+  const { fleet } = state;
+  let [trucks, others] = [0, 0];
+  for (let i = 0; fleet !== null && i < fleet.nLive; i++) {
+    const slot = fleet.live[i]!;
+    if (fleet.stale[slot] === 1) continue;
+    if (fleet.kind[slot] === HAZMAT) trucks++;
+    else others++;
+  }
+  return { trucks, others };
+}
+
 export function drawHeader(el: HTMLElement, state: State): void {
   const lang = getLang();
   const { site, summary } = state;
@@ -33,16 +47,15 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
-  // the centre counts vehicles of fresh snapshots only: none of them is no empty road
-  const seen = summary !== null && state.steps.has("vehicles") && !state.late.all;
+  const seen = state.steps.has("vehicles") && !state.late.all ? countVehicles(state) : null;
   const p99 = summary?.latency.p99_ms;
   el.dataset["lang"] = lang;
   set(el, `<div class="site"><span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span></div>
     <div><span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span></div>
     ${box(t("link"), linkHtml(state), 'data-testid="link"')}
     ${box(t("openN"), num(marks === "" ? "0" : marks), 'data-testid="open"')}
-    ${box(t("trucks"), num(seen ? String(summary.hazmat) : "—"), 'data-testid="trucks"')}
-    ${box(t("others"), num(seen ? String(summary.vehicles - summary.hazmat) : "—"), 'class="wide"')}
+    ${box(t("trucks"), num(seen === null ? "—" : String(seen.trucks)), 'data-testid="trucks"')}
+    ${box(t("others"), num(seen === null ? "—" : String(seen.others)), 'class="wide"')}
     ${box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online").length}<small>/${rsus.length}</small>`))}
     ${box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`))}
     ${box(t("latency99"), num(p99 == null ? "—" : `${p99.toFixed(0)}<small>ms</small>`), 'class="wide"')}

@@ -109,6 +109,7 @@ export class List {
     const order = `${heads}|${empty}|${t("secOpen")}|${this.layout.sections.flatMap((x) => x.ids).join()}`;
     if (order === this.order) return;
     this.order = order;
+    for (const id of this.rows.keys()) if (!state.episodes.has(id)) this.rows.delete(id);
     const focus = document.activeElement;
     const parts: Node[] = [];
     if (empty !== "") parts.push(block("blank", empty));

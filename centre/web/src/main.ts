@@ -16,7 +16,7 @@ import { Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
 import { RsuTable } from "./rsutable.ts";
-import { hatches, lanePlace, makeSite, radarCovers } from "./site.ts";
+import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { State, WINDOW_M } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
@@ -220,6 +220,13 @@ function tick(now: number): void {
   if (panes !== null) drawClose(panes.close, state);
 }
 
+/** In a tab that nobody looks at nothing is drawn, but its title still counts and old vehicles are let go. */
+function unseen(): void {
+  if (!document.hidden) return;
+  if (state.fleet !== null && state.steps.has("vehicles")) state.fleet.at(state.stream.now(performance.now()) - DELAY_MS);
+  slow();
+}
+
 function redraw(): void {
   lastSlow = lastWhole = lastDetail = 0;
 }
@@ -227,26 +234,14 @@ function redraw(): void {
 function layOut(): void {
   if (panes === null || state.site === null) return;
   const w = $("#map").clientWidth;
-  const axis = state.site.axis;
-  const ends = axis === null ? null : [axis.at(state.site.from), axis.at(state.site.to)] as const;
-  const straight = ends === null ? 1 : Math.hypot(ends[1].x - ends[0].x, ends[1].y - ends[0].y);
-  const bulge = ends === null ? 0 : sideways(state.site, ends[0], ends[1]);
-  $("#whole").style.height = `${Math.round(Math.min(160, Math.max(70, (bulge * (w - 60)) / straight + (innerWidth > 1600 ? 70 : 62))))}px`;
+  const { length, bulge } = extent(state.site);
+  $("#whole").style.height = `${Math.round(Math.min(160, Math.max(70, (bulge * (w - 60)) / length + (innerWidth > 1600 ? 70 : 62))))}px`;
   for (const pane of [panes.whole, panes.close]) {
     pane.measure();
     pane.gl.resize();
   }
   if (!wholeMoved) fitWhole(panes.whole, state.site);
   redraw();
-}
-
-function sideways(site: ReturnType<typeof makeSite>, a: { x: number; y: number }, b: { x: number; y: number }): number {
-  const turn = Math.atan2(b.y - a.y, b.x - a.x);
-  const side = Array.from({ length: 101 }, (_, i) => {
-    const p = site.axis!.at(site.from + ((site.to - site.from) * i) / 100);
-    return -p.x * Math.sin(turn) + p.y * Math.cos(turn);
-  });
-  return Math.max(...side) - Math.min(...side);
 }
 
 // --- pointers and keys
@@ -335,16 +330,6 @@ async function loadSite(): Promise<void> {
   layOut();
 }
 
-function nearestStation(site: ReturnType<typeof makeSite>, x: number, y: number): number {
-  let [best, far] = [site.from, Infinity];
-  for (let s = site.from; s <= site.to; s += 50) {
-    const p = site.axis!.at(s);
-    const d = Math.hypot(p.x - x, p.y - y);
-    if (d < far) [best, far] = [s, d];
-  }
-  return best;
-}
-
 async function load(): Promise<number> {
   const [episodes, rsus] = await Promise.all([loadEpisodes(), get<Rsus>("/api/rsus"), loadSite()]);
   for (const episode of episodes.items) state.put(episode);
@@ -360,6 +345,7 @@ async function start(): Promise<void> {
   restore();
   wire();
   requestAnimationFrame(tick);
+  setInterval(unseen, 1_000);
   let cursor = NaN;
   for (let attempt = 0; Number.isNaN(cursor); attempt++) {
     try {

@@ -157,3 +157,26 @@ export function radarCovers(site: Site, rsus: ReadonlyMap<string, Rsu>): [number
   }
   return out;
 }
+
+/** The station nearest to a point of the plane, to 50 m. */
+export function nearestStation(site: Site, x: number, y: number): number {
+  let [best, far] = [site.from, Infinity];
+  for (let s = site.from; site.axis !== null && s <= site.to; s += 50) {
+    const p = site.axis.at(s);
+    const d = Math.hypot(p.x - x, p.y - y);
+    if (d < far) [best, far] = [s, d];
+  }
+  return best;
+}
+
+/** How long the road is from end to end, and how far it bends to the sides of that line [m]. */
+export function extent(site: Site): { length: number; bulge: number } {
+  if (site.axis === null) return { length: 1, bulge: 0 };
+  const [a, b] = [site.axis.at(site.from), site.axis.at(site.to)];
+  const turn = Math.atan2(b.y - a.y, b.x - a.x);
+  const side = Array.from({ length: 101 }, (_, i) => {
+    const p = site.axis!.at(site.from + ((site.to - site.from) * i) / 100);
+    return -p.x * Math.sin(turn) + p.y * Math.cos(turn);
+  });
+  return { length: Math.hypot(b.x - a.x, b.y - a.y) || 1, bulge: Math.max(...side) - Math.min(...side) };
+}

@@ -12,6 +12,7 @@ export type Step = "site" | "map" | "list" | "rsus" | "vehicles";
 export type Theme = "dark" | "light";
 
 export const WINDOW_M = 4_000;
+const EPISODES_MAX = 2_000;
 
 export class State {
   site: Site | null = null;
@@ -63,7 +64,17 @@ export class State {
   put(episode: Episode): boolean {
     if (!isNewer(episode, this.episodes.get(episode.id))) return false;
     this.episodes.set(episode.id, episode);
+    if (this.episodes.size > EPISODES_MAX) this.forget();
     return true;
+  }
+
+  /** A page that stays open for weeks keeps what is open, what is chosen, and the newest of the rest. */
+  private forget(): void {
+    const old = [...this.episodes.values()].filter((x) => !x.open && x.id !== this.selected).sort((a, b) => a.order - b.order);
+    for (const { id } of old.slice(0, EPISODES_MAX / 4)) {
+      for (const map of [this.episodes, this.details, this.deepest]) map.delete(id);
+      this.looked.delete(id);
+    }
   }
 
   get chosen(): Episode | null {
