@@ -5,16 +5,18 @@ A JT/T 808 report carries 1e-6 degrees, whole seconds, 0.1 km/h, whole degrees; 
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import shapely
 
 from edge.wire import GnssFix
 from fusion.kernel import F64, I64, Bools
+from geofence.map.frames import SiteFrame
 from roadside.devices.jt808.fix import fix_of, location_of
 from sim.chance import chosen, normals, uniforms
 from sim.fleet import Fleet
-from sim.road import Poses, Road
+from sim.road import Poses
 
 BIAS_M = (1.0, 1.5)  # 1 sigma per axis, each receiver its own
 BIAS_TAU_S = (30.0, 60.0)
@@ -25,12 +27,20 @@ WEAK_FACTOR = 2.5  # beneath pipe racks and trees
 WEAK_LOSS = 0.25  # share of seconds without a fix there
 
 
+class Placed(Protocol):
+    """What has a place on earth: a road, a site."""
+
+    @property
+    def frame(self) -> SiteFrame:
+        """The site frame."""
+
+
 @dataclass(slots=True)
 class Receivers:
     """One receiver per vehicle; `observe` is called once each whole second."""
 
     fleet: Fleet
-    road: Road
+    road: Placed
     seed: int
     noise: float
     weak: tuple[shapely.Geometry, ...]  # areas, site metres

@@ -7,6 +7,7 @@ carries them (float32).
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from roadside.inputs import Detections, RadarPayload
 from sim.chance import chosen, normals, uniforms
 from sim.fleet import CAR, Fleet
 from sim.network import radar_delay_ns
-from sim.traffic import TICK_NS, Traffic
+from sim.road import Poses
+from sim.traffic import TICK_NS
 
 TARGET_HEIGHT_M = 1.0
 POINT_ALONG_M, POINT_ACROSS_M = 0.1, 0.05  # how the reflecting point moves about the vehicle's centre
@@ -27,6 +29,18 @@ OCCLUSION_M = 8.0
 CLUTTER_DRAWS, CLUTTER_SHARE = 3, 0.15  # chances per scan for a false detection
 RCS_SIGMA_DB = 2.5
 _PAIR = 1_000_003  # spreads (radar, vehicle) over one key
+
+
+class Moving(Protocol):
+    """Whoever the radars look at: the simulator's traffic, or a recorded one."""
+
+    tick: int
+
+    def rows(self) -> I64:
+        """Return who is there in this tick."""
+
+    def poses(self, rows: I64, after_s: F64 | float = 0.0) -> Poses:
+        """Return where they are up to a tick later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +76,7 @@ class Radars:
             if name not in ("sensor", "accepted")
         }
 
-    def observe(self, traffic: Traffic, now_ns: int) -> list[Scan]:
+    def observe(self, traffic: Moving, now_ns: int) -> list[Scan]:
         """Return each radar's scan of the tick that begins at now_ns."""
         if not self.poses:
             return []
@@ -90,7 +104,7 @@ class Radars:
             for r, (pose, a, b) in enumerate(zip(self.poses, bounds[:-1], bounds[1:], strict=True))
         ]
 
-    def _look(self, traffic: Traffic, scan: int) -> _Seen:
+    def _look(self, traffic: Moving, scan: int) -> _Seen:
         """Return what all radars detect, noise and clutter included."""
         rows = traffic.rows()
         keys = self._key[:, None] * _PAIR + rows[None, :]
@@ -115,7 +129,7 @@ class Radars:
         reach, azimuth, rate, rcs = (column[order] for column in columns)
         return _Seen(all_radars[order], (reach, azimuth, rate, rcs))
 
-    def _polar(self, traffic: Traffic, rows: I64, keys: I64, scan: int) -> F64:
+    def _polar(self, traffic: Moving, rows: I64, keys: I64, scan: int) -> F64:
         """Return (3, radars, n): range, azimuth and range rate of every vehicle, without noise."""
         c = {name: column[:, None] for name, column in self._column.items()}
         pose = traffic.poses(rows, (self._phase_ns / 1e9)[:, None])
