@@ -1,4 +1,4 @@
-"""One truck, one radar, one JT/T 808 terminal, real processes: a committed row, replayed to the same bytes."""
+"""One truck, one radar, one JT/T 808 terminal, real processes: a committed row, replayed to its bytes."""
 
 import asyncio
 import json
