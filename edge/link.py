@@ -193,6 +193,8 @@ class Link:
             self._newest.clear()
             for task in tuple(self._sending):
                 task.cancel()
+            if client._connected.cancelled():  # aiomqtt would trip over it and leave the socket open
+                client._connected = asyncio.get_running_loop().create_future()
             await _within(LEAVE_S, client.__aexit__(None, None, None))
             if lost:
                 self._on_down()

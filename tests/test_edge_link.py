@@ -190,7 +190,7 @@ async def test_a_broker_that_never_answers_is_left_within_a_second():
             await task
         assert time.monotonic() - begun_s < 1.0
         assert not link.publish("t", b"")
-        await asyncio.wait_for(asyncio.gather(*handlers), 5.0)  # both connections were closed
+        await asyncio.wait_for(asyncio.gather(*handlers), 2.0)  # both connections were closed
 
 
 async def test_a_bug_in_the_callback_ends_the_link(tmp_path):
