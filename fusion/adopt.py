@@ -1,4 +1,4 @@
-"""Taking over a neighbour's track: joined with the own track of the same vehicle, under the neighbour's id."""
+"""Taking over a neighbour's track: joined with the own one of the same vehicle, under the neighbour's id."""
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def _is_seen(table: Table, i: int) -> bool:
 
 
 def _by_place(table: Table, track: CarriedTrack) -> int:
-    """Return the nearest own radar track without a terminal that can be the carried one's vehicle, -1 none."""
+    """Return the nearest own radar track without a terminal that can be the carried one's, -1 none."""
     best, least, stamp_ns = -1, GATE_4, track.ints[STAMP]
     for i in range(int(table.tally[T_HIGH])):
         if table.ints[i, STATUS] == FREE or table.ints[i, TERMINAL] >= 0 or not _is_seen(table, i):
@@ -109,7 +109,7 @@ def _create(table: Table, i: int, track: CarriedTrack) -> None:
 
 
 def _bind(table: Table, terminals: Terminals, i: int, w: int, track: CarriedTrack) -> list[int]:
-    """Make row i the track of terminal w, with what was learnt of the terminal's error; return ids that are no more."""
+    """Make row i terminal w's track, with what was learnt of its error; return ids that are no more."""
     gone = []
     reported = int(terminals.ints[w, ROW])
     if reported >= 0 and reported != i:

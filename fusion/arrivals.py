@@ -1,4 +1,4 @@
-"""A scan's columns as rows of measurements, ready for the kernel; what is no number is left out and counted."""
+"""A scan's columns as rows of measurements, ready for the kernel; what is no number is left out."""
 
 import math
 
@@ -26,7 +26,7 @@ def polar_rows(table: Table, seen: RadarScan, q: int) -> tuple[int, int]:
 
 
 def object_rows(table: Table, seen: ObjectScan, q: int) -> tuple[int, int]:
-    """Write the objects of radar q, turned into the site frame, to table.M; return how many, and how many were odd."""
+    """Write the objects of radar q, in the site frame, to table.M; return how many, and how many were odd."""
     good = np.isfinite(seen.x_m) & np.isfinite(seen.y_m) & np.isfinite(seen.vx_mps) & np.isfinite(seen.vy_mps)
     n = int(np.count_nonzero(good))
     if n > len(table.M):

@@ -1,7 +1,7 @@
 """Exact assignment of detections to tracks, one connected component at a time; our own kernel.
 
-A track may stay without a detection at its own cost, a detection without a track costs nothing. Components share
-no detection, so that solving each alone is exact. Larger ones than CAP fall back to the cheapest pair first.
+A track may stay without a detection at its own cost, a detection without a track costs nothing. Components
+share no detection, so that solving each alone is exact. Larger ones than CAP take the cheapest pair first.
 """
 
 from fusion.kernel import F64, I64, INNER, kernel
@@ -20,7 +20,7 @@ def _root(parent: I64, a: int) -> int:
 
 @kernel("void(f8[:,::1], i8, i8, i8[::1], f8[:,::1])")
 def solve(cost: F64, n: int, m: int, row_of: I64, work: F64) -> None:
-    """Assign each of n rows one of m >= n columns at least total cost (Jonker & Volgenant 1987, shortest paths).
+    """Assign each of n rows one of m >= n columns at least total cost (Jonker & Volgenant 1987).
 
     cost : (n, m) in the upper left corner;  row_of : (m,) the row of each column, -1 none
     work : (5, >= m + 1) scratch: row duals, column duals, least slack, way back, used
@@ -137,7 +137,8 @@ def assign(
 
     pairs, costs : (2, >= n_p) track and detection of each gated pair, and its cost [-2 ln likelihood]
     miss : (>= n_t,) cost of no detection.  parent, start : (>= n_t + n_d + 1,), order : (>= n_p,) scratch
-    names : (>= 2 CAP_TRACKS + 2 CAP_DETECTIONS,), cost : (CAP_TRACKS, CAP_TRACKS + CAP_DETECTIONS), work scratch
+    names : (>= 2 CAP_TRACKS + 2 CAP_DETECTIONS,), work : as in solve
+    cost : (CAP_TRACKS, CAP_TRACKS + CAP_DETECTIONS) scratch
     """
     fallen = 0
     for t in range(n_t):

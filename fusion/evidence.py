@@ -1,9 +1,9 @@
 """Which radar track is which terminal's vehicle: the likelihood of each near pair, added up over time.
 
-For a pair, the difference fix - track is, if they are one vehicle, the terminal's lasting error (Gauss-Markov around
-nought) plus noise: a small Kalman filter per axis predicts it, so that an error that merely lasts is no new
-evidence. It is set against two other stories: a vehicle that keeps its place beside the terminal's (platoon,
-neighbouring lane), and one that moves on its own. Both need the terminal's own vehicle to be without a radar track.
+For a pair, the difference fix - track is, if they are one vehicle, the terminal's lasting error (Gauss-Markov
+around nought) plus noise: a small Kalman filter per axis predicts it, so that an error that merely lasts is
+no new evidence. It is set against two other stories: a vehicle that keeps its place beside the terminal's
+(platoon, neighbouring lane), and one that moves on its own. Both need the own vehicle to have no radar track.
 """
 
 import math
@@ -34,7 +34,7 @@ from fusion.scan import T_HIGH
 
 NEAR_M = 60.0  # further apart they are never weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # how densely other vehicles may stand about
-P_BESIDE, P_APART = 0.01, 0.05  # own vehicle unseen, and the other keeps its place beside it, or does not
+P_BESIDE, P_APART = 0.002, 0.01  # own vehicle unseen, and the other keeps its place beside it, or does not
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # nearer to the own vehicle's centre no other one's can be
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
 RELATIVE_MPS = 3.0  # 1 sigma of speed between vehicles that have nothing to do with each other
@@ -63,7 +63,7 @@ def odds(pairs: F64, w: int, k: int) -> float:
     """Return the log odds of pair k of terminal w being one vehicle, rivals aside."""
     a, b = math.log(P_BESIDE) + pairs[w, k, L_BESIDE], math.log(P_APART) + pairs[w, k, L_APART]
     top = max(a, b)
-    return pairs[w, k, L_ONE] - top - math.log(math.exp(a - top) + math.exp(b - top))
+    return float(pairs[w, k, L_ONE] - top - math.log(math.exp(a - top) + math.exp(b - top)))
 
 
 @kernel("i8(i8[:,:,::1], f8[:,:,::1], i8, i8, i8, i8[:,::1])", **INNER)
@@ -89,7 +89,7 @@ def _axis(
 ) -> None:
     """Advance one axis' error filter of one story and add the likelihood of difference z, variance r, to it.
 
-    at : place of its mean and variance;  prior : stationary variance;  keep : share of the error that is left;
+    at : place of its mean and variance;  prior : stationary variance;  keep : share of the error left;
     story : 0 the error goes back to nought, 1 it stays about its offset
     """
     mean, var = pairs[w, k, at], pairs[w, k, at + 1]
@@ -175,7 +175,7 @@ def weigh(
     X: F64, P: F64, ints: I64, stamps: I64, states: F64, tally: I64, terminals: I64, pair_ints: I64,
     pairs: F64, w: int, t_ns: int, M: F64, m: int, tuning: F64, WX: F64, WP: F64,
 ) -> None:  # fmt: skip
-    """Add the evidence of the fix in row m of M to each pair of terminal w with a radar track that it could be."""
+    """Add the evidence of the fix in row m of M to each pair of terminal w with a radar track near it."""
     own = terminals[w, ROW]
     learnt_by = own if ints[own, RADAR_NS] > 0 and X[own, BIAS_SIGMA] > 0.0 else -1
     for i in range(tally[T_HIGH]):
@@ -204,8 +204,8 @@ def decide(
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Weigh terminal w's pairs against each other, and against other terminals' claims on the same track.
 
-    accept : log odds that a binding needs.  Returns (row to bind or -1, its pair, its probability, own track's
-    log odds; NaN where the own track has no radar).
+    accept : log odds that a binding needs.  Returns (row to bind or -1, its pair, its probability, own
+    track's log odds; NaN where the own track has no radar).
     """
     own = terminals[w, ROW]
     own_odds, best, best_odds, total = math.nan, -1, -1e30, 1.0

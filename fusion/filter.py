@@ -1,4 +1,4 @@
-"""Prediction and scalar update of one track's state: constant velocity, a bend, and a terminal's lasting error.
+"""Prediction and scalar update of one track: constant velocity, a bend, and a terminal's lasting error.
 
 All kernels work on row i of X (n, N_X) and P (n, N_DIM, N_DIM), site metres; the first m dimensions are live.
 """
@@ -56,7 +56,7 @@ def predict_cv(X: F64, P: F64, i: int, dt_s: float, q_ee: float, q_nn: float, q_
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **INNER)
 def _decay_bias(X: F64, P: F64, i: int, dt_s: float, c: float, s: float, speed: float) -> None:
-    """Decay the bias towards its prior: sigma on each axis, and along the course what an inexact stamp adds."""
+    """Decay the bias to its prior: sigma on each axis, and along the course what an inexact stamp adds."""
     keep = math.exp(-dt_s / X[i, BIAS_TAU])
     fresh = 1.0 - keep * keep
     iso = X[i, BIAS_SIGMA] ** 2
@@ -138,7 +138,7 @@ def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)")
 def update_cv(X: F64, P: F64, i: int, h0: float, h1: float, residual: float, r: float) -> None:
-    """Fuse one scalar h0*east + h1*north with variance r into the four constant-velocity dimensions, in place."""
+    """Fuse one scalar h0*east + h1*north, variance r, into the four constant-velocity dimensions."""
     k0 = P[i, 0, 0] * h0 + P[i, 0, 1] * h1
     k1 = P[i, 1, 0] * h0 + P[i, 1, 1] * h1
     k2 = P[i, 2, 0] * h0 + P[i, 2, 1] * h1
@@ -167,7 +167,7 @@ def update(
     X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, hb: float,
     residual: float, r: float, work: F64,
 ) -> None:  # fmt: skip
-    """Fuse one scalar (h0, h1) position + (h2, h3) velocity + hb (h0, h1) bias, variance r, into all dimensions.
+    """Fuse one scalar (h0, h1) position + (h2, h3) velocity + hb (h0, h1) bias, variance r, into the state.
 
     work : (>= N_DIM,) scratch.  Symmetric rank-one form: P stays symmetric to the bit.
     """
@@ -192,7 +192,7 @@ def update(
 
 @kernel("void(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8, f8)")
 def step_cv(X: F64, P: F64, z: F64, sigma: F64, dt_s: float, q: float) -> None:
-    """Advance n tracks by dt_s and fuse a position each, in place: the filter's core alone, to compare with others.
+    """Advance n tracks by dt_s and fuse a position each, in place: the filter's core alone.
 
     z, sigma : (n, 2) east and north [m], 1 sigma of each, independent;  q : PSD per axis [m^2/s^3]
     """

@@ -1,8 +1,8 @@
-"""One message of GNSS fixes against the table, in one call: admit, fuse with the terminal's own track, weigh identity."""
+"""One message of GNSS fixes against the table, in one call: admit, fuse, weigh identity."""
 
 from fusion.evidence import weigh
 from fusion.history import fuse, restart
-from fusion.kernel import F64, I64, INNER, kernel
+from fusion.kernel import F64, I64, INNER, Bools, kernel
 from fusion.layout import (
     ARRIVED,
     DUE,
@@ -52,7 +52,8 @@ def _is_known(terminals: I64, keys: I64, w: int, stamp_ns: int, source_seq: int)
 )
 def _own_track(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
-    terminals: I64, w: int, stamp_ns: int, arrived_ns: int, M: F64, m: int, radars: F64, tuning: F64, scratch: F64,
+    terminals: I64, w: int, stamp_ns: int, arrived_ns: int, M: F64, m: int, radars: F64, tuning: F64,
+    scratch: F64,
 ) -> int:  # fmt: skip
     """Fuse the fix with the track of its terminal, or start one; return what became of it."""
     i = terminals[w, ROW]
@@ -89,17 +90,18 @@ def _own_track(
 
 
 @kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1], i8[::1],"
-    " i8[:,::1], i8[:,:,::1], i8[:,:,::1], f8[:,:,::1], i8, i8, i8[::1], i8[::1], i8[::1], i8[::1], b1[::1],"
+    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
+    " i8[::1], i8[:,::1], i8[:,:,::1], i8[:,:,::1], f8[:,:,::1], i8, i8, i8[::1], i8[::1], i8[::1],"
+    " i8[::1], b1[::1],"
     " f8[:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[::1], i8[::1], i8[::1])"
 )
 def fixes(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
     terminals: I64, keys: I64, pair_ints: I64, pairs: F64, now_ns: int, n: int,
-    who: I64, stamp_ns: I64, arrived_ns: I64, source_seq: I64, usable: I64,
+    who: I64, stamp_ns: I64, arrived_ns: I64, source_seq: I64, usable: Bools,
     M: F64, radars: F64, tuning: F64, WX: F64, WP: F64, scratch: F64, outcome: I64, touched: I64,
 ) -> None:  # fmt: skip
-    """Take n fixes in their order; outcome (n,) says what became of each, touched lists the rows that changed.
+    """Take n fixes in their order; outcome (n,) says what became of each, touched which rows changed.
 
     who : (n,) terminal rows;  M : (n, N_MEAS) the fixes as measurements
     outcome has WEIGHED (64) added where identity evidence came in

@@ -1,4 +1,4 @@
-"""Which detection can be which track's: tracks predicted to the scan, a hashed grid, likelihood of each near pair."""
+"""Which detection can be which track's: prediction to the scan, a hashed grid, near pairs' likelihoods."""
 
 import math
 
@@ -128,7 +128,7 @@ def _is_own_echo(X: F64, i: int, length: float, width: float, seen: F64, d: int)
     if math.isnan(seen[d, S_RATE]):
         return True
     own = math.cos(seen[d, S_BEARING]) * X[i, V_EAST] + math.sin(seen[d, S_BEARING]) * X[i, V_NORTH]
-    return abs(seen[d, S_RATE] - own) < OWN_RATE_MPS
+    return bool(abs(seen[d, S_RATE] - own) < OWN_RATE_MPS)
 
 
 @kernel("i8(i8, i8)", **INNER)
@@ -186,9 +186,9 @@ def gate(
 ) -> tuple[int, int]:  # fmt: skip
     """Predict the tracks that radar q can see to t_ns and pair them with the n_d detections in M.
 
-    WX, WP, rows, miss : predicted states of the tracks in play, their slots, cost of staying without a detection
+    WX, WP, rows, miss : predicted states of the tracks in play, their rows, cost of having no detection
     cells : (4, >= n_d) grid place, next in the same cell, and whether it is some vehicle's own echo
-    Returns (tracks in play, pairs); pairs beyond the room in `pairs` are left out (the caller counts a full table).
+    Returns (tracks in play, pairs); pairs beyond the room in `pairs` are left out.
     """
     _locate(M, n_d, radars, q, seen)
     for a in range(CELLS):

@@ -1,4 +1,4 @@
-"""A track as it travels: to a neighbour, into `/state`, through a restart. And the whole tracker, for `/state`."""
+"""A track as it travels: to a neighbour, through a restart, into `/state`; there with the whole tracker."""
 
 import msgspec
 import numpy as np

@@ -49,14 +49,15 @@ def restart(
 def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
     """Return the logical index of the newest entry of ring i with stamp <= t_ns, -1 if none."""
     size = stamps.shape[1]
-    k = ints[i, RING_LEN] - 1
+    k = int(ints[i, RING_LEN]) - 1
     while k >= 0 and stamps[i, (ints[i, RING_HEAD] + k) % size] > t_ns:
         k -= 1
     return k
 
 
 @kernel(
-    "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[::1])"
+    "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8,"
+    " f8[:,::1], f8[:,:,::1], i8, f8[::1])"
 )
 def state_at(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
@@ -89,7 +90,7 @@ def fuse(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
     stamp_ns: int, M: F64, m: int, radars: F64, tuning: F64, work: F64,
 ) -> int:  # fmt: skip
-    """Fuse row m of M, measured at stamp_ns, into track i: in order if it is newest, else rewound and replayed.
+    """Fuse row m of M, measured at stamp_ns, into track i; if not the newest, rewound and replayed.
 
     Returns 0 fused, 1 refused as impossible (a fix outside the gate), 2 older than the ring.
     """

@@ -1,4 +1,4 @@
-"""Binding a terminal to the radar track of its vehicle, and letting go: what the evidence decides, done to the table."""
+"""Binding a terminal to the radar track of its vehicle, and letting go, done to the table."""
 
 import math
 

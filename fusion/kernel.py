@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def kernel(signature: str | list[str], **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Compile at import under `signature`, or load from NUMBA_CACHE_DIR; any other dtype or layout is a TypeError.
+    """Compile at import under `signature`, or load from NUMBA_CACHE_DIR; other dtypes or layouts: TypeError.
 
     No fastmath and no threads: equal inputs give equal bytes, and forked children live. NaN does not raise.
     """

@@ -124,7 +124,7 @@ def open_bias(X: F64, P: F64, i: int, M: F64, k: int) -> None:
 
 @kernel("UniTuple(f8, 3)(f8[:,::1], i8, f8)")
 def centre_of(M: F64, k: int, heading: float) -> tuple[float, float, float]:
-    """Return the vehicle's centre under its antenna for a fix, and the variance that an unknown heading adds."""
+    """Return the vehicle's centre under a fix's antenna, and the variance that an unknown heading adds."""
     if math.isnan(heading):
         heading = M[k, Z3]
     forward, left = M[k, Z7], M[k, Z8]
@@ -169,7 +169,8 @@ def _begin_fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64) -> bool:
     s_nn = P[i, 1, 1] + 2.0 * P[i, 1, 6] + P[i, 6, 6] + r
     s_en = P[i, 0, 1] + P[i, 0, 6] + P[i, 1, 5] + P[i, 5, 6]
     det = s_ee * s_nn - s_en * s_en
-    return (s_nn * z_e * z_e - 2.0 * s_en * z_e * z_n + s_ee * z_n * z_n) / det < tuning[GATE_2]
+    d2 = (s_nn * z_e * z_e - 2.0 * s_en * z_e * z_n + s_ee * z_n * z_n) / det
+    return bool(d2 < tuning[GATE_2])
 
 
 @kernel("UniTuple(f8, 7)(f8[:,::1], i8, f8[:,::1], i8, f8[::1], i8)", **INNER)
@@ -217,7 +218,7 @@ def _spread(X: F64, P: F64, i: int, a: int, c: float, s: float, s_c: float, s_s:
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1])")
 def first(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64) -> None:
-    """Set track i from one measurement alone (converted measurement; what it doesn't tell gets a wide prior)."""
+    """Set track i from one measurement alone (converted; what it doesn't tell gets a wide prior)."""
     for a in range(N_X):
         X[i, a] = 0.0
     for a in range(N_DIM):

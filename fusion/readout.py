@@ -1,4 +1,4 @@
-"""What is told of the tracks: their states at one time, with the error split into its fresh and its lasting part."""
+"""What is told of the tracks: states at one time, the error split into its fresh and its lasting part."""
 
 import math
 
@@ -13,7 +13,7 @@ O_BIAS, O_TAU, N_OUT = 0, 1, 2
 
 @kernel("f8(f8[:,:,::1], i8)", **INNER)
 def _lasting_variance(P: F64, j: int) -> float:
-    """Return the variance per axis that position has in common with the bias: least eigenvalue of C B^-1 C'."""
+    """Return the variance per axis that position shares with the bias: least eigenvalue of C B^-1 C'."""
     b_ee, b_en, b_nn = P[j, 5, 5], P[j, 5, 6], P[j, 6, 6]
     det = b_ee * b_nn - b_en * b_en
     if not det > 0.0:
@@ -24,7 +24,7 @@ def _lasting_variance(P: F64, j: int) -> float:
     k10, k11 = c10 * i00 + c11 * i01, c10 * i01 + c11 * i11
     s00, s01, s11 = k00 * c00 + k01 * c01, k00 * c10 + k01 * c11, k10 * c10 + k11 * c11
     least = (s00 + s11) / 2.0 - math.sqrt(((s00 - s11) / 2.0) ** 2 + s01 * s01)
-    return max(least, 0.0)
+    return float(max(least, 0.0))
 
 
 @kernel("f8(f8[:,:,::1], i8, f8)", **INNER)
@@ -32,8 +32,9 @@ def _filter_tau_s(P: F64, j: int, heading: float) -> float:
     """Return the correlation time of the filter's own error across the course.
 
     In the steady state of a constant-velocity filter P_vv / P_pp = w^2, its bandwidth, and P_pp = sqrt(2) r w
-    for measurement noise of density r, which alone does not average out. So an average over T has the variance
-    r / T = 2 tau P_pp / T with tau = 1 / (2 sqrt(2) w): the tau of an AR(1) error, as the detectors weigh it.
+    for measurement noise of density r, which alone does not average out. So an average over T has the
+    variance r / T = 2 tau P_pp / T with tau = 1 / (2 sqrt(2) w): that of an AR(1) error, as the detectors
+    weigh it.
     """
     c, s = (math.cos(heading), math.sin(heading)) if not math.isnan(heading) else (1.0, 0.0)
     p = s * s * P[j, 0, 0] - 2.0 * s * c * P[j, 0, 1] + c * c * P[j, 1, 1]
@@ -49,7 +50,7 @@ def read_out(
     X: F64, P: F64, ints: I64, rows: I64, t_ns: int, tuning: F64, WX: F64, WP: F64,
     x: F64, cov: F64, out: F64, stamp_ns: I64,
 ) -> None:  # fmt: skip
-    """Fill x (n, 4), cov (n, 4, 4), out (n, N_OUT), stamp_ns (n,) with `rows` predicted to t_ns, never backwards.
+    """Fill x (n, 4), cov (n, 4, 4), out (n, N_OUT), stamp_ns (n,) with `rows` predicted to t_ns, never back.
 
     cov + bias^2 on the positions' diagonal is the whole covariance.
     """

@@ -1,4 +1,4 @@
-"""One radar scan against the table, in one call: predict, gate, assign, fuse, score, start and drop tracks."""
+"""One radar scan against the table, in one call: predict, gate, assign, fuse, start and drop tracks."""
 
 import math
 
@@ -43,7 +43,7 @@ def take_row(ints: I64, floats: F64, free: I64, tally: I64, stamp_ns: int, arriv
         tally[T_FULL] += 1
         return -1
     tally[T_FREE] -= 1
-    i = free[tally[T_FREE]]
+    i = int(free[tally[T_FREE]])
     for a in range(ints.shape[1]):
         ints[i, a] = 0
     floats[i, LLR], floats[i, IDENTITY_P] = 0.0, 0.0
@@ -87,15 +87,16 @@ def _seen(ints: I64, floats: F64, i: int, t_ns: int, arrived_ns: int, accepted: 
 
 
 @kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1], i8[::1],"
-    " i8, i8, i8, f8[:,::1], f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1], i8[::1], f8[::1],"
-    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " f8[:,::1], f8[:,::1], i8[::1], f8[::1])"
+    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
+    " i8[::1], i8, i8, i8, f8[:,::1], f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
+    " i8[::1], f8[::1], f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], i8[::1], i8[::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1])"
 )
 def scan(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
-    t_ns: int, arrived_ns: int, period_ns: int, M: F64, about: F64, n_d: int, radars: F64, q: int, tuning: F64,
-    WX: F64, WP: F64, rows: I64, miss: F64, seen: F64, cells: I64, grid: I64, pairs: I64, costs: F64,
+    t_ns: int, arrived_ns: int, period_ns: int, M: F64, about: F64, n_d: int, radars: F64, q: int,
+    tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64, seen: F64, cells: I64, grid: I64, pairs: I64,
+    costs: F64,
     det_of: I64, track_of: I64, parent: I64, order: I64, start: I64, names: I64,
     cost: F64, work: F64, touched: I64, scratch: F64,
 ) -> None:  # fmt: skip
@@ -106,8 +107,8 @@ def scan(
     n_touched = 0
     tally[T_FALLEN], tally[T_FULL], tally[T_LATE], tally[T_PAIRS] = 0, 0, 0, 0
     n_t, n_p = gate(
-        X, P, ints, floats, stamps, states, tally[T_HIGH], t_ns, M, n_d, radars, q, tuning, WX, WP, rows, miss,
-        seen, cells, grid, pairs, costs,
+        X, P, ints, floats, stamps, states, tally[T_HIGH], t_ns, M, n_d, radars, q, tuning, WX, WP, rows,
+        miss, seen, cells, grid, pairs, costs,
     )  # fmt: skip
     tally[T_PAIRS] = n_p
     tally[T_FALLEN] = assign(

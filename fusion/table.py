@@ -1,4 +1,4 @@
-"""The tracker's memory as arrays: tracks, their rings, terminals, identity evidence, and what kernels scribble on."""
+"""The tracker's memory as arrays: tracks, their rings, terminals, identity evidence, kernels' scratch."""
 
 import math
 from collections.abc import Sequence
@@ -83,9 +83,9 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
     poses = np.zeros((max(len(radars), 1), N_POSE))
     for q, radar in enumerate(radars):
         poses[q] = (
-            radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad, radar.range_m_max,
-            radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad, radar.sigma_range_rate_mps,
-            float(radar.accepted),
+            radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad,
+            radar.range_m_max, radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad,
+            radar.sigma_range_rate_mps, float(radar.accepted),
         )  # fmt: skip
     return poses
 
@@ -116,7 +116,7 @@ class Table:
         self.room(512)
 
     def room(self, n_detections: int) -> None:
-        """Make the buffers of one scan hold so many detections; only a bigger scan than any before allocates."""
+        """Make the buffers hold a scan of so many detections; only a bigger one than before allocates."""
         n = len(self.track)
         n_pairs = 4 * n_detections + 4 * n
         self.M, self.about = np.zeros((n_detections, N_MEAS)), np.zeros((n_detections, 3))
@@ -131,7 +131,7 @@ class Table:
 
 
 class Terminals:
-    """Terminals as rows, in the order in which they were registered or first heard; rows are never given back."""
+    """Terminals as rows, in the order in which they were registered or first heard; none is given back."""
 
     def __init__(self, registered: Sequence[Terminal]) -> None:
         self.ids: list[str] = []

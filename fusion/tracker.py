@@ -1,4 +1,4 @@
-"""The tracker: observations in, tracks with identity out. It only orchestrates; the arithmetic is in the kernels."""
+"""The tracker: observations in, tracks with identity out. It only orchestrates; kernels do the arithmetic."""
 
 import math
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Tracker:
     # ---- observations
 
     def step(self, now_ns: int, observation: Observation) -> TrackBatch:
-        """Fuse one arrival; return the tracks that it touched, tentative ones with id 0, at their newest states."""
+        """Fuse one arrival; return the tracks it touched at their newest states, tentative ones with id 0."""
         if isinstance(observation, GnssFixes):
             rows = self._fixes(now_ns, observation)
         else:
@@ -108,9 +108,10 @@ class Tracker:
         self.heard_ns[q] = max(self.heard_ns[q], seen.stamp_ns)
         n, odd = polar_rows(table, seen, q) if isinstance(seen, RadarScan) else object_rows(table, seen, q)
         scan(
-            table.X, table.P, table.ints, table.floats, table.stamps, table.meas, table.states, table.free, tally,
-            seen.stamp_ns, seen.arrived_ns, period_ns, table.M, table.about, n, table.radars, q, table.tuning,
-            table.WX, table.WP, table.rows, table.miss, table.seen, table.cells, table.grid, table.pairs,
+            table.X, table.P, table.ints, table.floats, table.stamps, table.meas, table.states, table.free,
+            tally, seen.stamp_ns, seen.arrived_ns, period_ns, table.M, table.about, n, table.radars, q,
+            table.tuning, table.WX, table.WP, table.rows, table.miss, table.seen, table.cells, table.grid,
+            table.pairs,
             table.costs, table.det_of, table.track_of, table.parent, table.order, table.start, table.names,
             table.cost, table.work, table.touched, table.scratch,
         )  # fmt: skip
@@ -133,8 +134,8 @@ class Tracker:
             table.X, table.P, table.ints, table.floats, table.stamps, table.meas, table.states, table.free,
             table.tally, terminals.ints, terminals.keys, terminals.pair_ints, terminals.pairs, now_ns, n,
             np.maximum(who, 0), np.ascontiguousarray(seen.stamp_ns), np.ascontiguousarray(seen.arrived_ns),
-            np.ascontiguousarray(seen.source_seq), usable, self._fix_rows(seen, who), table.radars, table.tuning,
-            table.WX, table.WP, table.scratch, outcome, touched,
+            np.ascontiguousarray(seen.source_seq), usable, self._fix_rows(seen, who), table.radars,
+            table.tuning, table.WX, table.WP, table.scratch, outcome, touched,
         )  # fmt: skip
         for reason, times in zip(*np.unique(outcome & (WEIGHED - 1), return_counts=True), strict=True):
             if reason != FUSED:
@@ -150,7 +151,7 @@ class Tracker:
         return np.array([i for i in alive if i >= 0], dtype=np.int64)
 
     def _fix_rows(self, seen: GnssFixes, who: I64) -> F64:
-        """Return the fixes as measurements (n, N_MEAS); what a source does not state comes from the configuration."""
+        """Return the fixes as measurements; what a source does not state, the configuration does."""
         config, M = self.config, np.zeros((len(who), N_MEAS))
         whole = (seen.stamp_ns % 1_000_000_000 == 0) & (seen.source_seq >= 0)  # JT/T 808
         M[:, WHAT], M[:, SOURCE] = FIX, who
@@ -223,7 +224,7 @@ class Tracker:
         free_row(table.ints, table.free, table.tally, i)
 
     def at(self, t_ns: int) -> TrackBatch:
-        """Return all confirmed tracks predicted to t_ns (those known later: at their newest), ordered by id."""
+        """Return all confirmed tracks predicted to t_ns (newer ones as they are), ordered by id."""
         return batch_of(self.table, self._confirmed(), t_ns)
 
     def _confirmed(self) -> I64:
@@ -270,7 +271,7 @@ class Tracker:
     # ---- across RSUs and restarts
 
     def carry(self, ids: Sequence[int] | None) -> list[CarriedTrack]:
-        """Return the named tracks as their states stand, without rings; None: all that have ids, with rings."""
+        """Return the named tracks as they stand, without rings; None: all that have ids, with rings."""
         rows = self._confirmed()
         if ids is None:
             return [carried(self.table, self.terminals, int(i), ring=True) for i in rows]
@@ -278,7 +279,7 @@ class Tracker:
         return [carried(self.table, self.terminals, by_id[key], ring=False) for key in ids if key in by_id]
 
     def adopt(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> None:
-        """Take a neighbour's tracks under their ids, each joined with the own track of the same vehicle if any."""
+        """Take a neighbour's tracks under their ids, each joined with the own one of its vehicle."""
         for track in tracks:
             outcome, gone = adopt(self.table, self.terminals, track)
             self._count(f"handover.{outcome}")
