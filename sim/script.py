@@ -138,15 +138,23 @@ class Script:
 
     def _can(self, i: int, lasts_s: float, crossing_after_s: float, side: int) -> bool:
         """Say whether a truck has cover for all of it, and room on that side."""
+        if not self._covered(i, lasts_s, crossing_after_s):
+            return False
+        return self._room_left(i) if side > 0 else self._room_right(i, lasts_s)
+
+    def _covered(self, i: int, lasts_s: float, crossing_after_s: float) -> bool:
         state = self.traffic.state
         way = int(state.way[i])
         s, rate = way * float(state.along_m[i]), way * float(state.speed_mps[i])
-        end_m = s + rate * (lasts_s + 1.0)
-        if not self.cover.throughout(way, s, end_m) or not self.cover.sees(way, s + rate * crossing_after_s):
-            return False
-        if side < 0:
-            return not self.traffic.road.near_ramp(way, s, end_m)
-        return self._room_left(i)
+        held = self.cover.throughout(way, s, s + rate * (lasts_s + 1.0))
+        return held and self.cover.sees(way, s + rate * crossing_after_s)
+
+    def _room_right(self, i: int, lasts_s: float) -> bool:
+        """Say whether there is plain shoulder all the way."""
+        state = self.traffic.state
+        way = int(state.way[i])
+        s, rate = way * float(state.along_m[i]), way * float(state.speed_mps[i])
+        return not self.traffic.road.near_ramp(way, s, s + rate * (lasts_s + 1.0))
 
     def _room_left(self, i: int) -> bool:
         """Say whether the lane to the left is free beside, behind and ahead, closing speeds considered."""
@@ -168,9 +176,7 @@ class Script:
         if t_s < wanted.first_s + (k + 0.4 * draw[0] - 0.2) * wanted.period_s:
             return
         out_s, hold_s = 4.0 + 2.0 * draw[1], _between(wanted.hold_s, draw[2])
-        able = [
-            i for i in self._free() if self._can(i, 2 * out_s + hold_s, out_s, -1 if draw[3] < 0.5 else 1)
-        ]
+        able = [i for i in self._free() if self._covered(i, 2 * out_s + hold_s, out_s)]
         if not able:
             return
         truck = able[int(uniform(self.seed, "near_miss.who", k) * len(able))]

@@ -21,6 +21,7 @@ DT_S = 0.05
 TICK_NS = 50_000_000
 AWAY_S = 45.0  # before a vehicle that left comes again: nobody may take it for the same trip
 WANDER_M, WANDER_TAU_S, WANDER_SMOOTH_S = 0.2, 4.0, 0.6
+WANDER_FULL_MPS = 5.0  # below, a wheel steers less far to the side
 WANDER_MAX_M = 0.45  # a 2.5 m truck in 3.75 m has 0.625 m each side
 ACCEL_MPS2, BRAKE_MPS2, BRAKE_MAX_MPS2 = 0.9, 1.6, 6.0
 HEADWAY_S, STANDSTILL_M = 1.3, 3.0
@@ -187,10 +188,13 @@ class Traffic:
     def _wander(self, rows: I64) -> None:
         """An Ornstein-Uhlenbeck process, smoothed so that wheels could follow it, bounded within the lane."""
         state = self.state
-        keep = math.exp(-DT_S / WANDER_TAU_S)
-        kick = WANDER_M * math.sqrt(1 - keep**2) * normals(self.seed, "wander", rows, self.tick)
+        rolled_s = DT_S * np.minimum(
+            np.abs(state.speed_mps[rows]) / WANDER_FULL_MPS, 1.0
+        )  # none while it stands
+        keep = np.exp(-rolled_s / WANDER_TAU_S)
+        kick = WANDER_M * np.sqrt(1 - keep**2) * normals(self.seed, "wander", rows, self.tick)
         state.raw_wander[rows] = keep * state.raw_wander[rows] + kick
-        state.wander_m[rows] += (state.raw_wander[rows] - state.wander_m[rows]) * DT_S / WANDER_SMOOTH_S
+        state.wander_m[rows] += (state.raw_wander[rows] - state.wander_m[rows]) * rolled_s / WANDER_SMOOTH_S
         # 1.1: what smoothing and bounding take from the standard deviation
         side = WANDER_MAX_M * np.tanh(1.1 * state.wander_m[rows] / WANDER_MAX_M)
         t_s = self.t_s + DT_S
