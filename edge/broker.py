@@ -44,12 +44,12 @@ def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
     """Write the broker's configuration into run_dir and return how to start it; BrokerMissingError."""
     folder = run_dir / "broker"
     folder.mkdir(parents=True, exist_ok=True)
-    program = _program(kind)
+    path = program(kind)
     config = folder / f"{kind}.conf"
     text = NATS if kind == "nats" else MOSQUITTO
     store = '"' + str(folder / "jetstream").replace("\\", "\\\\").replace('"', '\\"') + '"'
     config.write_text(text.format(host=host, port=port, store=store), encoding="utf-8")
-    return ChildSpec(name="broker", argv=(program, "-c", str(config)), log=run_dir / "broker.log")
+    return ChildSpec(name="broker", argv=(path, "-c", str(config)), log=run_dir / "broker.log")
 
 
 async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child:
@@ -68,7 +68,8 @@ async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child
     return child
 
 
-def _program(kind: Kind) -> str:
+def program(kind: Kind) -> str:
+    """Return the broker's path; BrokerMissingError."""
     if kind == "nats":
         beside = Path(sys.executable).parent / "nats-server"
         found = str(beside) if beside.exists() else shutil.which("nats-server")

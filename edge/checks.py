@@ -1,0 +1,131 @@
+"""What can be asked of a machine before it serves: each check says ok, warn or fail, and why."""
+
+import ctypes
+import os
+import shutil
+import socket
+import ssl
+import time
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from edge.broker import BrokerMissingError, program
+from edge.config import ConfigError, Site, address_of, is_address
+from edge.link import link_settings
+from edge.sections import MqttConfig
+
+FREE_BYTES_MIN = 2 * 2**30
+FSYNC_MS_MAX = 20.0
+EXPIRES_DAYS_MIN = 30.0
+TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+CONNECT_S = 2.0
+
+
+class Check(NamedTuple):
+    """One answer."""
+
+    name: str
+    level: Literal["ok", "warn", "fail"]
+    detail: str
+
+
+def clock() -> Check:
+    """Ask the kernel whether anything keeps its clock right; violations carry its time."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))  # modes = 0: only reads
+    except (AttributeError, OSError):  # not Linux
+        return Check("clock", "warn", "this system does not say whether its clock is synchronised")
+    if state == TIME_ERROR:
+        return Check("clock", "warn", "not synchronised: run chrony or a PTP daemon")
+    if state < 0:
+        return Check("clock", "warn", "the kernel does not say whether its clock is synchronised")
+    return Check("clock", "ok", "synchronised")
+
+
+def disk(folder: Path) -> list[Check]:
+    """Look at the free space and at what one commit to disk costs."""
+    usage = shutil.disk_usage(folder)
+    text = f"{usage.free / 2**30:.1f} GiB free at {folder.resolve()}"
+    checks = [Check("disk.space", "ok" if usage.free >= FREE_BYTES_MIN else "warn", text)]
+    probe = folder / f".doctor-{os.getpid()}"
+    try:
+        begun_s = time.monotonic()
+        with probe.open("wb") as file:
+            for _ in range(5):
+                file.write(bytes(4_096))
+                file.flush()
+                os.fsync(file.fileno())
+        fsync_ms = (time.monotonic() - begun_s) * 200.0
+        level: Literal["ok", "warn"] = "ok" if fsync_ms <= FSYNC_MS_MAX else "warn"
+        checks.append(Check("disk.fsync", level, f"{fsync_ms:.1f} ms"))
+    except OSError as error:
+        checks.append(Check("disk.fsync", "fail", str(error)))
+    finally:
+        probe.unlink(missing_ok=True)
+    return checks
+
+
+def programs() -> list[Check]:
+    """Look for the embedded broker's program."""
+    try:
+        return [Check("broker.program", "ok", program("nats"))]
+    except BrokerMissingError as error:
+        return [Check("broker.program", "warn", str(error))]
+
+
+def ports(site: Site) -> list[Check]:
+    """Try to listen where the site says; a port in use may be the running service's own."""
+    wanted = [("centre.http", "tcp", site.config.centre.http)]
+    if site.config.gateway is not None:
+        wanted += [("gateway", "tcp", url.partition("://")[2]) for url in site.config.gateway.listeners]
+    for rsu in site.config.rsu:
+        for radar in rsu.radar:
+            scheme, _, address = radar.input.partition("://")
+            wanted += [(f"{rsu.esn}.{radar.id}", "udp", address)] if scheme == "udp" else []
+        wanted += [(f"{rsu.esn}.health", "tcp", rsu.health)] if rsu.health else []
+    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)]
+
+
+def _port(name: str, kind: str, address: str) -> Check:
+    host, port = address_of(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as probe:
+        try:
+            if kind == "tcp":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+        except OSError as error:
+            return Check(f"port.{name}", "warn", f"{kind} {address}: {error.strerror}")
+    return Check(f"port.{name}", "ok", f"{kind} {address} is free")
+
+
+def broker(mqtt: MqttConfig) -> list[Check]:
+    """Connect to each broker's address."""
+    if not mqtt.brokers:
+        return [Check("broker", "warn", "the site names no broker: only the demo has one of its own")]
+    checks = []
+    for address in mqtt.brokers:
+        try:
+            with socket.create_connection(address_of(address), timeout=CONNECT_S):
+                checks.append(Check("broker", "ok", f"{address} takes connections"))
+        except OSError as error:
+            checks.append(Check("broker", "fail", f"{address}: {error}"))
+    return checks
+
+
+def certificates(mqtt: MqttConfig, where: str) -> list[Check]:
+    """Load the TLS files and look at when the authorities' certificates end."""
+    if not (mqtt.ca_file or mqtt.cert_file):
+        return [Check("certificates", "warn", "MQTT without TLS: only for one machine or a trial")]
+    try:
+        context = link_settings(mqtt, "doctor", where).tls
+    except ConfigError as error:
+        return [Check("certificates", "fail", str(error))]
+    assert context is not None, "TLS files make a context"
+    left_days = [
+        (ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()) / 86_400
+        for found in context.get_ca_certs()
+    ]
+    least_days = min(left_days, default=float("inf"))
+    level: Literal["ok", "warn", "fail"] = "ok" if least_days >= EXPIRES_DAYS_MIN else "warn"
+    return [Check("certificates", "fail" if least_days < 0 else level, f"valid for {least_days:.0f} days")]

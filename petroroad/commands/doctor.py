@@ -1,0 +1,81 @@
+"""`petroroad doctor`: what stands in the way of serving on this machine."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from edge import checks, numba_cache
+from edge.checks import Check
+from edge.config import ConfigError, Site, load_site
+from geofence.map.frames import MapError
+from geofence.map.roadmap import load_map
+from petroroad.errors import CommandError
+from petroroad.kernels import modules
+
+SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+def doctor(
+    *,
+    config: Path | None = None,
+    state: Path = Path(),
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Check clock, ports, broker, disk, certificates, map and compiled kernels; fails where one fails.
+
+    Parameters
+    ----------
+    config
+        The site file; without it only the machine is checked.
+    state
+        Directory that will hold outbox and recordings.
+    as_json
+        One JSON object on stdout.
+    """
+    found = [checks.clock(), *checks.disk(state), *checks.programs(), _kernels()]
+    if config is not None:
+        found += _site(config)
+    failed = [check.name for check in found if check.level == "fail"]
+    if as_json:
+        print(json.dumps({"ok": not failed, "checks": [check._asdict() for check in found]}))
+    else:
+        for check in found:
+            print(f"{SIGNS[check.level]}  {check.name:20} {check.detail}")
+    if failed:
+        raise CommandError(f"failed: {', '.join(failed)}")
+
+
+def _site(path: Path) -> list[Check]:
+    try:
+        site = load_site(path)
+    except ConfigError as error:
+        return [Check("config", "fail", str(error))]
+    mqtt = site.config.mqtt
+    return [
+        Check("config", "ok", f"{len(site.config.rsu)} RSUs, {len(site.vehicles)} vehicles"),
+        _map(site),
+        *checks.ports(site),
+        *checks.broker(mqtt),
+        *checks.certificates(mqtt, str(path)),
+    ]
+
+
+def _map(site: Site) -> Check:
+    try:
+        road = load_map(site.map_text, site.frame)
+    except MapError as error:
+        return Check("map", "fail", str(error))
+    return Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes")
+
+
+def _kernels() -> Check:
+    folder = numba_cache.prepare()
+    compiled = {path.name.split(".")[0] for path in folder.rglob("*.nbi")}
+    missing = [name for name in modules() if name.split(".")[-1] not in compiled]
+    if missing:
+        remedy = f"the first start takes longer; {sys.executable} -m petroroad.kernels"
+        return Check("kernels", "warn", f"not compiled: {', '.join(missing)}: {remedy}")
+    return Check("kernels", "ok", f"compiled in {folder}")

@@ -1,0 +1,146 @@
+"""`petroroad recording`: look into a recording, recover a cut one, export it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from edge.export import ExportError, to_foxglove, to_geojson, to_parquet
+from edge.recording import Reading, RecordingError, read_messages
+from edge.recording import recover as recover_file
+from edge.wire import decode_site
+from petroroad.errors import CommandError
+
+app = App(name="recording", help="Look into a recording, recover one, export it.")
+AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@app.command
+def info(path: Path, /, *, as_json: AsJson = False) -> None:
+    """Tell what a recording holds, channel by channel, and whether it is whole.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    as_json
+        One JSON object on stdout.
+    """
+    facts = _checked(path, _facts)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for name, item in value.items():
+                print(f"  {name:40} {item}")
+        else:
+            print(f"{key:16} {value}")
+
+
+@app.command
+def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
+    """Copy every whole message of a cut or damaged recording into a sound one.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    out
+        The new file.
+    as_json
+        One JSON object on stdout.
+    """
+    if out.exists():
+        raise CommandError(f"{out} is there already")
+    n_messages, reading = _checked(path, lambda source: recover_file(source, out))
+    told = {"messages": n_messages, "cut": reading.cut, "damaged_chunks": reading.damaged_chunks}
+    text = f"{out}: {n_messages} messages; {_state(reading)}"
+    print(json.dumps(told) if as_json else text)
+
+
+@app.command
+def export(
+    path: Path,
+    out: Path | None = None,
+    /,
+    *,
+    foxglove: Flag = False,
+    parquet: Flag = False,
+    geojson: Flag = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a recording's tracks and violations for other tools.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    out
+        The new file; left out, beside the recording.
+    foxglove
+        An MCAP file that Foxglove's map panel shows.
+    parquet
+        A row for each track of each snapshot; needs pyarrow.
+    geojson
+        A line for each track, a point for each version of a violation.
+    as_json
+        One JSON object on stdout.
+    """
+    if [foxglove, parquet, geojson].count(True) != 1:
+        raise CommandError("choose one of --foxglove, --parquet, --geojson")
+    suffix, write = (
+        (".foxglove.mcap", to_foxglove) if foxglove
+        else (".parquet", to_parquet) if parquet
+        else (".geojson", to_geojson)
+    )  # fmt: skip
+    target = out if out is not None else path.with_suffix(suffix)
+    if target.resolve() == path.resolve():
+        raise CommandError(f"{target} is the recording itself")
+    n_written = _checked(path, lambda source: write(source, target))
+    print(json.dumps({"out": str(target), "written": n_written}) if as_json else f"{target}: {n_written}")
+
+
+def _checked(path: Path, work: Any) -> Any:
+    try:
+        return work(path)
+    except (OSError, RecordingError, ExportError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    reading = Reading()
+    channels: dict[str, int] = {}
+    first_ns, last_ns, site = None, None, None
+    for message in read_messages(path, reading):
+        channels[message.topic] = channels.get(message.topic, 0) + 1
+        first_ns = message.log_ns if first_ns is None else min(first_ns, message.log_ns)
+        last_ns = message.log_ns if last_ns is None else max(last_ns, message.log_ns)
+        if message.topic == "/site" and site is None:
+            site = decode_site(message.body)
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "messages": sum(channels.values()),
+        "from": _time(first_ns),
+        "duration_s": 0.0 if first_ns is None or last_ns is None else round((last_ns - first_ns) / 1e9, 3),
+        "esn": site.esn if site else None,
+        "whole": not reading.cut and not reading.damaged_chunks,
+        "state": _state(reading),
+        "channels": dict(sorted(channels.items())),
+        "made_by": reading.metadata.get("petroroad", {}),
+    }
+
+
+def _time(ns: int | None) -> str | None:
+    return None if ns is None else datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="milliseconds")
+
+
+def _state(reading: Reading) -> str:
+    faults = ["cut off"] * reading.cut
+    faults += [f"{reading.damaged_chunks} damaged chunks"] * (reading.damaged_chunks > 0)
+    return ", ".join(faults) or "whole"
