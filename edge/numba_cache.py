@@ -1,22 +1,53 @@
 """Where compiled kernels are kept: a directory named by all kernel sources, chosen before Numba is imported.
 
-Numba's own cache looks at the file of a kernel only; a kernel of another file that it calls may have changed.
+Numba's own cache looks at the file of a kernel only; a kernel of another file that it calls, or a constant
+that it names, may have changed. So the name covers each file that declares kernels and all that these import.
 """
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("fusion", "geofence", "edge", "roadside", "sim")
-MARK = "fusion.kernel"
+DECLARES = re.compile(rb"^@kernel\(", re.MULTILINE)
+IMPORTS = re.compile(rb"^from ([\w.]+) import", re.MULTILINE)
+
+
+def declaring() -> list[Path]:
+    """Return the files that declare kernels, in the order of their names."""
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [path for path in found if DECLARES.search(path.read_bytes())]
 
 
 def sources() -> list[Path]:
-    """Return the files that declare kernels, and what they are declared with."""
-    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    return [path for path in found if path.name == "kernel.py" or MARK in path.read_text(encoding="utf-8")]
+    """Return the files that compiled code depends on: the declaring ones, and what they import of ours."""
+    found: set[Path] = set()
+    waiting = declaring()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            names = IMPORTS.findall(path.read_bytes())
+            waiting += [file for name in names if (file := _file_of(name.decode())) is not None]
+    return sorted(found)
+
+
+def _file_of(module: str) -> Path | None:
+    if module.partition(".")[0] not in PACKAGES:
+        return None
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    return path if path.exists() else None
+
+
+def digest() -> str:
+    """Return the hash of the sources."""
+    running = hashlib.sha256()
+    for path in sources():
+        running.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return running.hexdigest()
 
 
 def prepare() -> Path:
@@ -25,10 +56,7 @@ def prepare() -> Path:
         path = Path(given)
         path.mkdir(parents=True, exist_ok=True)
         return path
-    digest = hashlib.sha256()
-    for path in sources():
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    name = Path("petroroad") / f"numba-{digest.hexdigest()[:16]}"
+    name = Path("petroroad") / f"numba-{digest()[:16]}"
     for base in _bases():
         try:
             (base / name).mkdir(parents=True, exist_ok=True)

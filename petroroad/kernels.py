@@ -1,26 +1,18 @@
 """Compile every kernel into the cache, so that no service compiles while it serves."""
 
+import fcntl
 import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 from edge import numba_cache
 
-PACKAGES = ("fusion", "geofence", "edge", "roadside", "sim")
-ROOT = Path(__file__).resolve().parents[1]
-
 
 def modules() -> list[str]:
-    """Return the modules that declare kernels, leaves first."""
-    found = []
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            if "from fusion.kernel import" in text and "@kernel(" in text:
-                found.append(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    return found
+    """Return the modules that declare kernels, lower packages first."""
+    root = numba_cache.ROOT
+    return [".".join(path.relative_to(root).with_suffix("").parts) for path in numba_cache.declaring()]
 
 
 def compile_all() -> Iterator[tuple[str, int, int]]:
@@ -33,7 +25,13 @@ def compile_all() -> Iterator[tuple[str, int, int]]:
 
 def main() -> int:
     """Compile with a line of progress on a terminal."""
-    numba_cache.prepare()
+    with (numba_cache.prepare() / "compiling.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and then finds all compiled
+        _compile()
+    return 0
+
+
+def _compile() -> None:
     begun_s = time.monotonic()
     shown = sys.stderr.isatty()
     for name, done, total in compile_all():
@@ -42,7 +40,6 @@ def main() -> int:
             sys.stderr.flush()
     end = "\r" if shown else ""
     sys.stderr.write(f"{end}setup: kernels compiled in {time.monotonic() - begun_s:.0f} s{' ' * 40}\n")
-    return 0
 
 
 if __name__ == "__main__":
