@@ -24,7 +24,7 @@ PENDING_BYTES_MAX = 16 * 2**20  # what a full disk may keep in memory
 RECORD_BYTES_MAX = 2**28
 MAGIC = b"\x89MCAP0\r\n"
 # how the library says that a file ends too early, or that what it reads makes no sense
-DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError)
+DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError, MemoryError)
 
 
 class RecordingError(Exception):
@@ -199,7 +199,7 @@ def read_messages(path: Path | str, reading: Reading | None = None) -> Iterator[
         if file.read(len(MAGIC)) != MAGIC:
             raise RecordingError(f"{path} is no MCAP recording")
         file.seek(0)
-        for record in _records(file, reading):
+        for record in _records(_Within(file), reading):
             if isinstance(record, Channel):
                 topics[record.id] = record.topic
             elif isinstance(record, Message):
@@ -211,9 +211,23 @@ def read_messages(path: Path | str, reading: Reading | None = None) -> Iterator[
                 reading.metadata[record.name] = dict(record.metadata)
 
 
-def _records(file: IO[bytes], reading: Reading) -> Iterator[McapRecord]:
+class _Within:
+    """Reads no further than the file goes: a damaged length must not be allocated first."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = os.fstat(file.fileno()).st_size
+
+    def read(self, n_bytes: int) -> bytes:
+        data = self._file.read(min(n_bytes, self._left))
+        self._left -= len(data)
+        return data
+
+
+def _records(file: _Within, reading: Reading) -> Iterator[McapRecord]:
     """Yield the records, those within chunks too."""
-    stream: Any = StreamReader(file, emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
+    stream: Any = file  # of IO[bytes] the library uses read() only
+    stream = StreamReader(stream, emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
     records = iter(stream.records)
     while True:
         try:
