@@ -33,6 +33,9 @@ let events: Events | null = null;
 let tracks: Tracks | null = null;
 let wholeMoved = false;
 let badFrames = 0;
+// without a graphics card each frame is the processor's work: few whole ones beat many late ones
+const SOFT_FRAME_MS = 90;
+const SOFT_FRAME_MS_MAX = 400;
 const heard = new Map<string, number>(); // RSU -> when its last snapshot came [performance.now()]
 
 // --- what the streams bring
@@ -190,30 +193,34 @@ function slow(): void {
 let trucksInDetail = 0;
 let frames = 0;
 let lastFrame = 0;
-const FRAME_MS = drawnInSoftware() ? 90 : 0; // without a graphics card few whole frames beat many late ones
+let frameMs = drawnInSoftware() ? SOFT_FRAME_MS : 0;
 let lastSlow = 0;
 let lastWhole = 0;
 let lastDetail = 0;
 
 function tick(now: number): void {
   requestAnimationFrame(tick);
-  if (document.hidden || now - lastFrame < FRAME_MS) return;
+  if (document.hidden || now - lastFrame < frameMs) return;
+  if (frameMs > 0) {
+    const late = now - lastFrame - frameMs; // a busy machine is left time for others
+    frameMs = Math.min(SOFT_FRAME_MS_MAX, 0.8 * frameMs + 0.2 * (SOFT_FRAME_MS + 2 * late));
+  }
   lastFrame = now;
   const { fleet } = state;
   // the picture stands still while the link is down
   if (fleet !== null && state.steps.has("vehicles") && state.link !== "disconnected") fleet.at(state.stream.now(now) - DELAY_MS);
   root.dataset["vehicles"] = String(fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
-  if (now - lastSlow > 300) {
+  if (now - lastSlow > Math.max(300, 3 * frameMs)) {
     lastSlow = now;
     slow();
   }
-  if (now - lastWhole > Math.max(250, 5 * FRAME_MS)) {
+  if (now - lastWhole > Math.max(250, 5 * frameMs)) {
     lastWhole = now;
     drawOverview($<HTMLCanvasElement>("#over canvas"), state);
     if (panes !== null) drawWhole(panes.whole, state);
   }
-  if (now - lastDetail > Math.max(60, 2 * FRAME_MS)) {
+  if (now - lastDetail > Math.max(60, 2 * frameMs)) {
     lastDetail = now;
     trucksInDetail = drawDetail($<HTMLCanvasElement>("#focus canvas"), state);
   }
