@@ -34,11 +34,14 @@ class OpenEpisode(msgspec.Struct, kw_only=True):
 
 
 class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was judged of one track; the columns are a row of geofence.state.State."""
+    """All that was judged of one track: a row of geofence.state.State.
+
+    Little-endian numbers, since what is not known is NaN, which no payload may show as a number.
+    """
 
     track: int
-    state: tuple[float, ...]
+    state: bytes  # evidence, then flags, f8
     stamps: tuple[int, ...]
-    ring: tuple[tuple[float, ...], ...]
+    ring: bytes  # (n, RING) f8, oldest first
     ring_ns: tuple[int, ...]
     episodes: tuple[OpenEpisode, ...]

@@ -239,7 +239,7 @@ class Monitor:
                     track=track,
                     state=numbers,
                     stamps=stamps,
-                    ring=tuple(tuple(line) for line in ring),
+                    ring=ring,
                     ring_ns=tuple(ring_ns),
                     episodes=tuple(episode for _, episode in self._book.of(track)),
                 )

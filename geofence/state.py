@@ -118,28 +118,28 @@ class State:
         order = np.arange(max(0, count - RING_LENGTH), count) % RING_LENGTH
         return self.ring[row, order], self.ring_ns[row, order]
 
-    def packed(self, row: int) -> tuple[tuple[float, ...], tuple[int, ...], list[list[float]], list[int]]:
+    def packed(self, row: int) -> tuple[bytes, tuple[int, ...], bytes, list[int]]:
         """Return a row as (numbers, stamps, ring, ring stamps)."""
         ring, ring_ns = self.newest(row)
         numbers = np.concatenate([self.evidence[row].ravel(), self.flags[row]])
         stamps = np.concatenate([self.evidence_ns[row].ravel(), self.stamps[row]])
-        return tuple(numbers.tolist()), tuple(stamps.tolist()), ring.tolist(), ring_ns.tolist()
+        return numbers.tobytes(), tuple(stamps.tolist()), ring.tobytes(), ring_ns.tolist()
 
     def unpack(
         self,
         track: int,
-        numbers: Sequence[float],
+        numbers: bytes,
         stamps: Sequence[int],
-        ring: Sequence[Sequence[float]],
+        ring: bytes,
         ring_ns: Sequence[int],
     ) -> int:
         """Put a packed row in for the track and return its number; ValueError where it has another shape."""
         row = self.row(track)
         split, split_ns = N_RULES * EVIDENCE, N_RULES * EVIDENCE_NS
-        all_numbers, all_stamps = np.array(numbers, np.float64), np.array(stamps, np.int64)
+        all_numbers, all_stamps = np.frombuffer(numbers), np.array(stamps, np.int64)
         if len(all_numbers) != split + FLAGS or len(all_stamps) != split_ns + STAMPS:
             raise ValueError("a carried judgement of another version")
-        rows = np.array(ring, np.float64).reshape(-1, RING)[-RING_LENGTH:]
+        rows = np.frombuffer(ring).reshape(-1, RING)[-RING_LENGTH:]
         self.evidence[row] = all_numbers[:split].reshape(N_RULES, EVIDENCE)
         self.flags[row] = all_numbers[split:]
         self.evidence_ns[row] = all_stamps[:split_ns].reshape(N_RULES, EVIDENCE_NS)

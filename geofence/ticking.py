@@ -49,17 +49,20 @@ class Ticking:
 
     def step(self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64) -> list[Violation]:
         """Return what tick `t_ns` opens, tells and closes of the owned tracks (indices `mine`)."""
+        lane_rows = self._around.lane_rows(located)
+        self._presume(t_ns, located, lane_rows, np.flatnonzero(tracks.confirmed & (rows >= 0)), rows)
         if len(mine) == 0:
             return []
-        lane_rows = self._around.lane_rows(located)
-        self._presume(t_ns, located, lane_rows, mine, rows)
         self._excuse(t_ns, tracks, located, mine, rows)
         out = self._dark(t_ns, tracks, located, lane_rows, mine, rows)
         out += self._blind(t_ns, tracks, located, mine, rows)
         return out + self._frozen(t_ns, tracks, mine, rows)
 
     def _presume(self, t_ns: int, located: Located, lane_rows: I64, mine: I64, rows: I64) -> None:
-        """Take an unknown vehicle that drives in a dedicated lane for one of those the lane is for."""
+        """Take an unknown vehicle that drives in a dedicated lane for one of those the lane is for.
+
+        Of every track (indices `mine`), owned or not: it may leave the lane as soon as it is ours.
+        """
         state, at = self._state, rows[mine]
         unknown = located.kind[mine] == 0
         dedicated, changing = self._around.dedicated[lane_rows[mine]], self._around.changing[lane_rows[mine]]
