@@ -122,9 +122,9 @@ def _bind(table: Table, terminals: Terminals, i: int, w: int, track: CarriedTrac
     fresh = table.ints[i, TERMINAL] < 0
     table.ints[i, TERMINAL], terminals.ints[w, ROW] = w, i
     table.ints[i, GNSS_NS] = max(int(table.ints[i, GNSS_NS]), track.ints[GNSS_NS])
-    table.floats[i, IDENTITY_P] = track.floats[IDENTITY_P]
+    table.floats[i, IDENTITY_P] = track.floats[IDENTITY_P] or 0.0
     describe(table, terminals, i)
-    if fresh and track.x[BIAS_SIGMA] > 0.0:
+    if fresh and (track.x[BIAS_SIGMA] or 0.0) > 0.0:
         load_state(table.WX, table.WP, 0, track)
         table.X[i, BIAS_EAST:N_DIM] = table.WX[0, BIAS_EAST:N_DIM]
         table.X[i, BIAS_SIGMA:N_X] = table.WX[0, BIAS_SIGMA:N_X]

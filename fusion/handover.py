@@ -27,10 +27,10 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
 
     track: int  # site-unique id, 0 while tentative
     terminal: str | None  # whose vehicle it is
-    x: tuple[float, ...]  # row of X, fusion.layout
+    x: tuple[float | None, ...]  # row of X, fusion.layout; None for NaN, which no payload may show
     p: tuple[float, ...]  # upper triangle of P, row by row
     ints: tuple[int, ...]  # row of `ints`
-    floats: tuple[float, ...]  # row of `floats`
+    floats: tuple[float | None, ...]  # row of `floats`
     ring_stamp_ns: tuple[int, ...] = ()  # oldest first; empty: the state alone, as between RSUs
     ring_meas: bytes = b""  # (n, N_MEAS) f8; sources are rows of this RSU's own radars
     ring_states: bytes = b""  # (n, N_PACKED) f8
@@ -61,6 +61,11 @@ class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
     pairs: bytes
 
 
+def without_nan(row: list[float]) -> tuple[float | None, ...]:
+    """Return the row with None for NaN; NumPy reads it back as NaN."""
+    return tuple(None if value != value else value for value in row)
+
+
 def carried(table: Table, terminals: Terminals, i: int, *, ring: bool) -> CarriedTrack:
     """Return row i as it travels."""
     w, n = int(table.ints[i, TERMINAL]), int(table.ints[i, RING_LEN]) if ring else 0
@@ -68,10 +73,10 @@ def carried(table: Table, terminals: Terminals, i: int, *, ring: bool) -> Carrie
     return CarriedTrack(
         track=int(table.track[i]),
         terminal=terminals.ids[w] if w >= 0 else None,
-        x=tuple(table.X[i].tolist()),
+        x=without_nan(table.X[i].tolist()),
         p=tuple(table.P[i][UPPER].tolist()),
         ints=tuple(table.ints[i].tolist()),
-        floats=tuple(table.floats[i].tolist()),
+        floats=without_nan(table.floats[i].tolist()),
         ring_stamp_ns=tuple(table.stamps[i, order].tolist()),
         ring_meas=table.meas[i, order].tobytes(),
         ring_states=table.states[i, order].tobytes(),
@@ -83,13 +88,14 @@ def is_whole(track: CarriedTrack) -> bool:
     sizes = (
         len(track.ints) == N_INT and len(track.p) == len(UPPER[0]) and len(track.x) + len(track.p) == N_PACKED
     )
-    return sizes and bool(np.isfinite(track.p).all()) and bool(np.isfinite(track.x[:N_DIM]).all())
+    return sizes and bool(np.isfinite(track.p).all()) and None not in track.x[:N_DIM]
 
 
 def load(table: Table, i: int, track: CarriedTrack) -> None:
     """Write a carried track to row i; the ring too, if it came along."""
     table.track[i] = track.track
-    table.X[i], table.ints[i], table.floats[i] = track.x, track.ints, track.floats
+    table.ints[i] = track.ints
+    table.floats[i] = np.array(track.floats, dtype=np.float64)
     load_state(table.X, table.P, i, track)
     n = len(track.ring_stamp_ns)
     if n:
@@ -101,7 +107,7 @@ def load(table: Table, i: int, track: CarriedTrack) -> None:
 
 def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:
     """Write a carried state to row i of (X, P)."""
-    packed = np.array([[[*track.x, *track.p]]])
+    packed = np.array([[[*track.x, *track.p]]], dtype=np.float64)
     unpack(X, P, i, packed, 0, 0)
 
 
