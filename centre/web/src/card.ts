@@ -54,7 +54,7 @@ function topHtml(state: State, episode: Episode): string {
 function numsHtml(state: State, episode: Episode): string {
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
-  const where = lane === undefined ? (episode.zone ?? "—") : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
+  const where = lane === undefined ? (episode.zone ?? t("outside")) : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
   const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [

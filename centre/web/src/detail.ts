@@ -71,8 +71,13 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
   drawPlaces(ctx, f, site);
   let trucks = 0;
   if (fleet !== null && state.steps.has("vehicles")) {
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(f.left, f.top - 2, f.right - f.left, f.bottom - f.top + 4);
+    ctx.clip();
     if (!hollow) drawTails(ctx, f, state);
     paint(ctx, fleet, lens(state, f), { kind: "box", vectorS: 4, sigma: true, hollow });
+    ctx.restore();
     trucks = drawLabels(ctx, f, state, site);
   } else text(ctx, (f.left + f.right) / 2, (f.top + f.bottom) / 2 + 5, t("waitVehicles"), { bold: true, sizePx: 14, colour: colours().tx, align: "center", halo: colours().bg });
   if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x);
@@ -248,7 +253,13 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     const x = f.x(fleet.s[slot]!);
     if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) room(fleet.u[slot]!).take(x - 5, x + 5, -Infinity);
   }
-  for (const [slot, episode] of special) drawMarked(ctx, f, state, site, slot, episode, room);
+  const labels = site.rows.map(() => new Room()); // of what is marked: they give way to each other only, plates to them
+  const free = (u: number, from: number, to: number): boolean => {
+    if (!labels[nearestRow(site, u)]!.take(from, to)) return false;
+    room(u).take(from, to, -Infinity);
+    return true;
+  };
+  for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, site, slot, episode, free);
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
@@ -256,8 +267,8 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     if (fleet.kind[slot] !== HAZMAT || !(x >= f.left && x <= f.right) || Number.isNaN(u)) continue;
     trucks++;
     const plate = shortPlate(fleet.plate(slot));
-    if (special.has(slot) || plate === "") continue;
     const y = f.y(u);
+    if (special.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
     if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1)) continue;
@@ -266,7 +277,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
   // episodes whose vehicle is not seen (dark ones at places, silent RSUs) still have their mark
   for (const episode of state.episodes.values()) {
     if (!episode.open || !isAlarm(episode) || episode.s_m === null || special.has(slotOf(state, episode))) continue;
-    const u = lateral(site, episode.lane, episode.d_m);
+    const u = lateral(site, episode);
     if (!Number.isNaN(u)) mark(ctx, episode.grade, f.x(episode.s_m), f.y(u), 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   }
   return trucks;
@@ -281,7 +292,7 @@ function nearestRow(site: Site, u: number): number {
   return best;
 }
 
-function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, episode: Episode | null, room: (u: number) => Room): void {
+function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean): void {
   const fleet = state.fleet!;
   const c = colours();
   const [x, y] = [f.x(fleet.s[slot]!), f.y(fleet.u[slot]!)];
@@ -292,12 +303,12 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, 
   const my = Math.max(24, y - half - 10);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
-  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? excess(site, episode.lane, episode.d_m) : NaN;
+  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? excess(site, episode) : NaN;
   const depth = out > 0 ? `${out.toFixed(2)} m` : "";
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);
   const x0 = x + 12 + total > f.right ? x - 12 - total : x + 12;
-  room(fleet.u[slot]! + (half + 10) / f.perMetre).take(x0, x0 + total);
+  if (!free(fleet.u[slot]!, x0, x0 + total)) return;
   text(ctx, x0, my + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
   if (depth && episode !== null) text(ctx, x0 + width + 10, my + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
 }

@@ -2,7 +2,7 @@
 
 import type { EpisodeDetail, Version } from "./api.ts";
 import { ms } from "./format.ts";
-import { lateral } from "./site.ts";
+import { homeRow, lateral } from "./site.ts";
 import type { Site } from "./site.ts";
 
 export interface Sample {
@@ -64,20 +64,15 @@ interface Home {
 
 /** The lane that the vehicle belongs to: the hazmat lane of its direction. */
 function homeLane(site: Site, detail: EpisodeDetail): Home | null {
-  for (const version of [...detail.versions].reverse()) {
-    const lane = version.lane === null ? undefined : site.lanes.get(version.lane);
-    if (lane === undefined || lane.direction === 0) continue;
-    const row = site.rows.find((x) => x.hazmat && x.direction === lane.direction) ?? site.rows.find((x) => x.row === lane.row);
-    if (row === undefined) continue;
-    const [low, high] = row.offset_m;
-    return { direction: lane.direction, centre: (low + high) / 2, half: (high - low) / 2 };
-  }
-  return null;
+  const versions = [...detail.versions].reverse();
+  const row = versions.filter((x) => x.lane !== null || x.s_m !== null).map((x) => homeRow(site, x)).find((x) => x !== undefined);
+  if (row === undefined) return null;
+  const [low, high] = row.offset_m;
+  return { direction: row.direction, centre: (low + high) / 2, half: (high - low) / 2 };
 }
 
-function across(site: Site, home: Home | null, lane: string | null, d: number): number {
-  if (home === null) return NaN;
-  return home.direction * (lateral(site, lane, d) - home.centre);
+function across(home: Home | null, u: number): number {
+  return home === null ? NaN : home.direction * (u - home.centre);
 }
 
 function columns(site: Site, version: Version, home: Home | null): Sample[] {
@@ -93,7 +88,7 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
     const d = number("d_m", i);
     return {
       tMs: ms(time),
-      y: Number.isNaN(u) ? across(site, home, version.lane, d) : home === null ? NaN : home.direction * (refined(site, home, u, d) - home.centre),
+      y: across(home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d)),
       sigma: number("sigma_d_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
     };
   });
@@ -105,11 +100,11 @@ function offAxis(site: Site, lonDeg: number, latDeg: number, s: number): number 
 }
 
 /** `d_m` counts from the lane that the vehicle was in, which the columns don't name: the one that fits the position. */
-function refined(site: Site, home: Home, u: number, d: number): number {
+function refined(site: Site, home: Home | null, u: number, d: number): number {
   let [best, far] = [u, 0.5];
   for (const row of site.rows) {
-    if (row.direction !== home.direction || Number.isNaN(d)) continue;
-    const candidate = (row.offset_m[0] + row.offset_m[1]) / 2 + home.direction * d;
+    if (row.direction !== home?.direction || Number.isNaN(d)) continue;
+    const candidate = (row.offset_m[0] + row.offset_m[1]) / 2 + row.direction * d;
     if (Math.abs(candidate - u) < far) [best, far] = [candidate, Math.abs(candidate - u)];
   }
   return best;
@@ -118,7 +113,7 @@ function refined(site: Site, home: Home, u: number, d: number): number {
 function ownSample(site: Site, version: Version, home: Home | null): Sample {
   return {
     tMs: ms(version.stamps.measured_ns),
-    y: version.d_m === null ? NaN : across(site, home, version.lane, version.d_m),
+    y: across(home, lateral(site, version)),
     sigma: version.sigma_d_m ?? NaN,
     speed: version.speed_mps,
     p: version.grade === "undecidable" ? NaN : version.p_violation,

@@ -5,7 +5,7 @@ import { age, escape, ms, probability, span, station, withUnit } from "./format.
 import { markSvg } from "./icons.ts";
 import { arrange, isAlarm, neighbour } from "./order.ts";
 import type { Layout } from "./order.ts";
-import { excess, judgeableM } from "./site.ts";
+import { excess, homeRow, judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
@@ -177,7 +177,7 @@ export function depthOf(state: State, episode: Episode): string {
   }
   switch (episode.rule) {
     case "lane_departure": case "off_dedicated_road": {
-      const out = excess(state.site, episode.lane, episode.d_m);
+      const out = excess(state.site, episode);
       return Number.isNaN(out) ? "—" : `${Math.max(0, out).toFixed(2)} m`;
     }
     case "overspeed": case "too_slow":
@@ -192,8 +192,9 @@ export function depthOf(state: State, episode: Episode): string {
 export function placeOf(state: State, episode: Episode): string {
   const lane = episode.lane === null ? undefined : state.site?.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
-  const way = lane === undefined || lane.direction === 0 ? "" : ` ${t(lane.direction < 0 ? "nb" : "sb")}`;
-  const where = row !== undefined ? ` ${rowShort(row)}` : lane !== undefined ? ` ${t("ramp")}` : episode.zone !== null ? ` ${escape(episode.zone)}` : "";
+  const direction = lane?.direction ?? (state.site === null || episode.s_m === null ? 0 : (homeRow(state.site, episode)?.direction ?? 0));
+  const way = direction === 0 ? "" : ` ${t(direction < 0 ? "nb" : "sb")}`;
+  const where = row !== undefined ? ` ${rowShort(row)}` : lane !== undefined ? ` ${t("ramp")}` : episode.zone !== null ? ` ${escape(episode.zone)}` : ` ${t("outside")}`;
   return `${station(episode.s_m)}${way}${where}`;
 }
 

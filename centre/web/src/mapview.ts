@@ -150,7 +150,7 @@ function target(state: State, site: Site): { slot: number; s: number; u: number;
   const episode = state.chosen;
   const bySlot = episode !== null && episode.open ? slotOf(state, episode) : state.follow !== null && fleet !== null ? fleet.slot(state.follow) : -1;
   if (fleet !== null && bySlot >= 0 && !Number.isNaN(fleet.s[bySlot]!)) return { slot: bySlot, s: fleet.s[bySlot]!, u: fleet.u[bySlot]!, episode };
-  if (episode !== null && episode.s_m !== null) return { slot: -1, s: episode.s_m, u: lateral(site, episode.lane, episode.d_m), episode };
+  if (episode !== null && episode.s_m !== null) return { slot: -1, s: episode.s_m, u: lateral(site, episode), episode };
   return { slot: -1, s: state.windowFrom + WINDOW_M / 2, u: NaN, episode: null };
 }
 

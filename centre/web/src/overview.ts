@@ -207,7 +207,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
   const middleY = (f.top + f.bottom) / 2;
   for (const episode of list) {
     const x = f.x(episode.s_m!);
-    const u = lateral(site, episode.lane, episode.d_m);
+    const u = lateral(site, episode);
     const y = Number.isNaN(u) ? middleY : middle(f, f.y(u));
     const up = y < middleY;
     const my = up ? f.top - 12 : f.bottom + 12;
@@ -244,7 +244,7 @@ export function overviewPick(state: State, xPx: number, yPx: number): string | n
   let bestPx = 12;
   for (const episode of state.episodes.values()) {
     if (!episode.open || episode.s_m === null) continue;
-    const u = lateral(state.site, episode.lane, episode.d_m);
+    const u = lateral(state.site, episode);
     const up = Number.isNaN(u) || last.y(u) < (last.top + last.bottom) / 2;
     const far = Math.hypot(last.x(episode.s_m) - xPx, (up ? last.top - 12 : last.bottom + 12) - yPx);
     if (far < bestPx) [best, bestPx] = [episode.id, far];

@@ -24,6 +24,8 @@ export function widthOf(kind: number): number {
   return kind >= 2 && kind <= 4 ? 2.5 : 1.85;
 }
 
+const SIGMA_M_MAX = 3; // a vehicle without a usable lateral position is no tower across the road
+
 const out = new Float64Array(6);
 
 /** Paint all vehicles in view, others first, hazmat trucks above them. */
@@ -128,7 +130,7 @@ function paintSigma(ctx: Ctx, fleet: Fleet, lens: Lens, palette: Palette): void 
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
     if (fleet.kind[slot] !== HAZMAT || fleet.stale[slot] === 1 || !lens(slot, out)) continue;
-    body(ctx, fleet.length[slot]! + 2 / (Math.hypot(out[2]!, out[3]!) || 1), widthOf(HAZMAT) + 2 * fleet.sigma[slot]!, false);
+    body(ctx, fleet.length[slot]! + 2 / (Math.hypot(out[2]!, out[3]!) || 1), widthOf(HAZMAT) + 2 * Math.min(SIGMA_M_MAX, fleet.sigma[slot]!), false);
   }
   ctx.globalAlpha = 0.32;
   ctx.fillStyle = palette.truck;

@@ -42,10 +42,30 @@ export function lanePlace(site: Site, name: string): LanePlace | undefined {
   return lane === undefined ? undefined : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction, onStrip: lane.row !== null };
 }
 
-/** Lateral position of an episode on the strip [m left of growing station]; NaN without lane. */
-export function lateral(site: Site, lane: string | null, d: number | null): number {
-  const place = lane === null ? undefined : lanePlace(site, lane);
-  return place === undefined ? NaN : place.centreM + place.direction * (d ?? 0);
+/** What of an episode or a version tells where it is across the road. */
+export interface Located {
+  readonly lane: string | null;
+  readonly d_m: number | null;
+  readonly s_m: number | null;
+  readonly lon_deg: number;
+  readonly lat_deg: number;
+}
+
+/** Lateral position on the strip [m left of growing station]: by the lane, outside all lanes by the position; NaN on a ramp. */
+export function lateral(site: Site, at: Located): number {
+  const place = at.lane === null ? undefined : lanePlace(site, at.lane);
+  if (place !== undefined && at.d_m !== null) return place.onStrip ? place.centreM + place.direction * at.d_m : NaN;
+  if (at.s_m === null || site.axis === null) return NaN;
+  return site.axis.offset(at.s_m, site.plane.x(at.lon_deg), site.plane.y(at.lat_deg));
+}
+
+/** The hazmat lane that a vehicle there belongs to: that of its lane's direction, outside all lanes the nearest. */
+export function homeRow(site: Site, at: Located): Row | undefined {
+  const lane = at.lane === null ? undefined : site.lanes.get(at.lane);
+  const rows = site.rows.filter((row) => row.hazmat && (lane === undefined || row.direction === lane.direction));
+  const u = lateral(site, at);
+  const far = (row: Row): number => Math.abs((row.offset_m[0] + row.offset_m[1]) / 2 - u);
+  return rows.sort((a, b) => far(a) - far(b))[0];
 }
 
 export function isHazmatLane(allowed: readonly string[]): boolean {
@@ -53,13 +73,10 @@ export function isHazmatLane(allowed: readonly string[]): boolean {
 }
 
 /** How far a vehicle's edge stands out of the hazmat lane of its direction [m]; NaN where that is no question. */
-export function excess(site: Site, lane: string | null, d: number | null, halfWidthM = 1.25): number {
-  const place = lane === null ? undefined : site.lanes.get(lane);
-  if (place === undefined || d === null) return NaN;
-  const home = site.rows.find((row) => row.hazmat && row.direction === place.direction);
-  if (home === undefined) return NaN;
-  const u = lateral(site, lane, d);
-  return Math.max(u + halfWidthM - home.offset_m[1], home.offset_m[0] - (u - halfWidthM));
+export function excess(site: Site, at: Located, halfWidthM = 1.25): number {
+  const home = homeRow(site, at);
+  const u = lateral(site, at);
+  return home === undefined ? NaN : Math.max(u + halfWidthM - home.offset_m[1], home.offset_m[0] - (u - halfWidthM));
 }
 
 export interface Hatch {

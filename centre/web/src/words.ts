@@ -11,7 +11,7 @@ export const WORDS = {
   whole: ["道路全程", "Whole road"], detail: ["细部", "Detail"], map: ["地图", "Map"], rsuHealth: ["RSU 状态", "RSU health"], list: ["违规", "Violations"],
   northUp: ["左 = K0", "left = K0"], nb: ["北行", "NB"], sb: ["南行", "SB"], nbArrow: ["← 北行", "← NB"], sbArrow: ["南行 →", "SB →"],
   hazLane: ["危化道", "HAZMAT"], mixLane: ["混行道", "mixed"], carLane: ["客车道", "cars"], otherLane: ["车道", "lane"],
-  hazShort: ["危", "HAZ"], haz: ["危化", "HAZ"], mix: ["混行", "MIX"], car: ["客车", "CAR"], ramp: ["匝道", "RAMP"],
+  hazShort: ["危", "HAZ"], haz: ["危化", "HAZ"], mix: ["混行", "MIX"], car: ["客车", "CAR"], ramp: ["匝道", "RAMP"], outside: ["车道外", "off lanes"],
   radar: ["雷达", "Radar"], legendTruck: ["▸ 危化车", "▸ hazmat truck"], legendOther: ["❘ 其他车辆，仅雷达覆盖处可见", "❘ other (radar cover only)"],
   legendOtherShort: ["❘ 其他车辆", "❘ other"],
   stretches: ["段", "stretches"], scale: ["横向按真实比例", "lateral at true scale"],

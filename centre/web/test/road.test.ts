@@ -48,8 +48,10 @@ test("left of a bent axis is left in every segment", () => {
 
 test("excess is the depth of the edge outside the hazmat lane of its direction", () => {
   const rows: [string, number, number][] = [["sb-h", 0, -0.75], ["sb-h", 1, 0.25], ["sb-h", -1, 0.25], ["sb-m", -1, 2.25], ["nb-h", 1, 0.25], ["nb-m", 0, 3.25]];
-  for (const [name, d, want] of rows) near(excess(SITE, name, d), want, 1e-9);
-  assert.ok(Number.isNaN(excess(SITE, null, 0)));
+  for (const [name, d, want] of rows) near(excess(SITE, episode("a", 1, { lane: name, d_m: d })), want, 1e-9);
+  const [lon, lat] = PLANE.lonLat(500, -9); // on the shoulder, outside all lanes
+  near(excess(SITE, episode("a", 1, { lane: null, d_m: null, s_m: 500, lon_deg: lon, lat_deg: lat })), 2.25, 1e-6);
+  assert.ok(Number.isNaN(excess(SITE, episode("a", 1))));
 });
 
 test("what nobody judges: silent RSUs whole, online ones where they say, neighbours joined", () => {
