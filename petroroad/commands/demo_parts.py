@@ -13,7 +13,7 @@ from edge.config import address_of
 from petroroad.commands.demo_site import DemoSite
 
 READY_S = 30.0  # of real time; a cold disk is slow, a hanging part is found out
-SIM_GRACE_S, RSU_GRACE_S, REST_GRACE_S = 0.8, 1.2, 0.5  # together under the 3 s that Ctrl-C may take
+PRODUCER_GRACE_S, REST_GRACE_S = 1.5, 0.5  # together well under the 3 s that Ctrl-C may take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +122,8 @@ class Parts:
 
         patience : factor on how long each may take before it is killed; 1: someone waits at the keyboard
         """
+        producers = [*self.rest[2:], *([self.sim] if self.sim else [])]
         try:
-            if self.sim is not None:
-                await self.sim.stop(patience * SIM_GRACE_S)
-            await stop_all(self.rest[2:], patience * RSU_GRACE_S)  # gateway and RSUs: their outboxes empty
+            await stop_all(producers, patience * PRODUCER_GRACE_S)  # the RSUs' outboxes empty into the centre
         finally:
             await stop_all(reversed(self.rest[:2]), patience * REST_GRACE_S)
