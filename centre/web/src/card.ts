@@ -4,7 +4,7 @@ import type { Episode, EpisodeDetail, Version } from "./api.ts";
 import { chartsSvg } from "./charts.ts";
 import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
-import { depthOf, lastedOf, set } from "./list.ts";
+import { depthOf, lastedOf, probabilityOf, set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
 import { rowName } from "./strip.ts";
 import type { State } from "./state.ts";
@@ -60,7 +60,7 @@ function numsHtml(state: State, episode: Episode): string {
   const list: [string, string][] = [
     [episode.open ? t("excess") : `${t("excess")} · ${t("max")}`, withUnit(depthOf(state, episode))],
     [t("lasted"), frozen + withUnit(lastedOf(state, episode))],
-    [t("probS"), episode.grade === "undecidable" ? "—" : probability(episode.p_violation)],
+    [t("probS"), probabilityOf(state, episode)],
     [t("speed") + limit, `${kmh(episode.speed_mps)}<small>km/h</small>`],
     [t("sigma"), episode.sigma_d_m === null ? "—" : `${episode.sigma_d_m.toFixed(2)}<small>m</small>`],
     [escape(where), station(episode.s_m)],

@@ -1,10 +1,9 @@
 /** The selected episode's charts as one SVG: lateral position or speed, P(violation) in log-odds, latency budget. */
 
-import type { EpisodeDetail, Version } from "./api.ts";
-import { budget, history, logOdds } from "./evidence.ts";
+import type { EpisodeDetail } from "./api.ts";
+import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
 import { clock, ms } from "./format.ts";
-import { rank } from "./order.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
 
@@ -28,16 +27,10 @@ interface Frame {
   lowerH: number;
 }
 
-/** The version that decided: the first at the highest grade. */
-export function deciding(detail: EpisodeDetail): Version | null {
-  const best = Math.max(...detail.versions.map((x) => rank(x.grade)));
-  return detail.versions.find((x) => rank(x.grade) === best) ?? null;
-}
-
 export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: number): string {
   const data = history(site, detail);
   const left = getLang() === "en" ? 52 : 46;
-  const right = w - (getLang() === "en" ? 98 : 92);
+  const right = w - (getLang() === "en" ? 106 : 92);
   const lowerH = Math.max(40, Math.min(84, h * 0.2));
   const upperH = Math.max(40, h - 40 - lowerH - 22 - 26);
   const x = (tMs: number): number => left + ((tMs - data.fromMs) / (data.toMs - data.fromMs || 1)) * (right - left);

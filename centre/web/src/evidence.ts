@@ -2,6 +2,7 @@
 
 import type { EpisodeDetail, Version } from "./api.ts";
 import { ms } from "./format.ts";
+import { rank } from "./order.ts";
 import { homeRow, lateral } from "./site.ts";
 import type { Site } from "./site.ts";
 
@@ -124,6 +125,12 @@ function ownSample(site: Site, version: Version, home: Home | null): Sample {
 export function logOdds(p: number): number {
   const q = Math.min(1 - 1e-6, Math.max(1e-6, p));
   return Math.log(q / (1 - q));
+}
+
+/** The version that decided: the first at the highest grade. */
+export function deciding(detail: EpisodeDetail): Version | null {
+  const best = Math.max(...detail.versions.map((x) => rank(x.grade)));
+  return detail.versions.find((x) => rank(x.grade) === best) ?? null;
 }
 
 export interface Budget {

@@ -1,6 +1,7 @@
 /** The list of violations: one row per episode, changed in place, never moved under the pointer. */
 
 import type { Episode } from "./api.ts";
+import { deciding } from "./evidence.ts";
 import { age, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { arrange, isAlarm, neighbour } from "./order.ts";
@@ -159,7 +160,7 @@ function rowHtml(state: State, episode: Episode): string {
     <div><span class="p">${escape(plate)}</span><i>${escape(un)}</i></div>
     <div><span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i></div>
     <div class="r"><span class="a">${withUnit(depth)}</span><i>${sigma || "&nbsp;"}</i></div>
-    <div class="r"><span class="a">${frozen}${lastedOf(state, episode)}</span><i>${episode.grade === "undecidable" ? "—" : probability(episode.p_violation)}</i></div>
+    <div class="r"><span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(state, episode)}</i></div>
     <div class="r"><span class="a">${age((state.nowMs() - ms(episode.first_committed_ns ?? episode.start_ns)) / 1_000)}</span><i>${word}</i></div>`;
 }
 
@@ -187,6 +188,14 @@ export function depthOf(state: State, episode: Episode): string {
     default:
       return "—";
   }
+}
+
+/** How sure it is, or was when it was decided; the closing version's own is near 0 and says nothing. */
+export function probabilityOf(state: State, episode: Episode): string {
+  if (episode.grade === "undecidable") return "—";
+  if (episode.open) return probability(episode.p_violation);
+  const detail = state.details.get(episode.id);
+  return typeof detail === "object" ? probability(deciding(detail)?.p_violation) : "—";
 }
 
 export function placeOf(state: State, episode: Episode): string {

@@ -4,7 +4,7 @@ import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
 import type { Fleet } from "./fleet.ts";
 import { StreamClock } from "./fleet.ts";
 import { ms } from "./format.ts";
-import { isNewer } from "./order.ts";
+import { isAlarm, isNewer } from "./order.ts";
 import type { Hatch, Site } from "./site.ts";
 
 export type LinkState = "loading" | "live" | "stale" | "disconnected";
@@ -81,9 +81,9 @@ export class State {
     return this.selected === null ? null : (this.episodes.get(this.selected) ?? null);
   }
 
-  /** New: began less than a minute ago, still open, and nobody has opened it here. */
+  /** New: an alarm that began less than a minute ago, is still open, and that nobody has opened here. */
   isNew(episode: Episode): boolean {
-    return episode.open && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns) < 60_000;
+    return episode.open && isAlarm(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns) < 60_000;
   }
 
   moveWindow(from: number): void {
