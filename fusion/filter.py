@@ -171,23 +171,25 @@ def update(
 
     work : (>= N_DIM,) scratch.  Symmetric rank-one form: P stays symmetric to the bit.
     """
-    m = N_DIM if X[i, BIAS_SIGMA] > 0.0 else N_RADAR
-    b0, b1 = hb * h0, hb * h1
-    for a in range(m):
-        g = P[i, a, 0] * h0 + P[i, a, 1] * h1 + P[i, a, 2] * h2 + P[i, a, 3] * h3
-        if hb != 0.0:
-            g += P[i, a, 5] * b0 + P[i, a, 6] * b1
-        work[a] = g
-    s = h0 * work[0] + h1 * work[1] + h2 * work[2] + h3 * work[3] + r
-    if hb != 0.0:
-        s += b0 * work[5] + b1 * work[6]
-    for a in range(m):
-        g = work[a] / s
-        X[i, a] += g * residual
-        for b in range(a, m):
-            p = P[i, a, b] - g * work[b]
-            P[i, a, b] = p
-            P[i, b, a] = p
+    if X[i, BIAS_SIGMA] == 0.0:  # fixed bounds unroll: half of the tracks' time
+        for a in range(N_RADAR):
+            work[a] = P[i, a, 0] * h0 + P[i, a, 1] * h1 + P[i, a, 2] * h2 + P[i, a, 3] * h3
+        over_s = 1.0 / (h0 * work[0] + h1 * work[1] + h2 * work[2] + h3 * work[3] + r)
+        for a in range(N_RADAR):
+            X[i, a] += work[a] * over_s * residual
+            for b in range(N_RADAR):
+                P[i, a, b] -= work[a] * work[b] * over_s
+    else:
+        b0, b1 = hb * h0, hb * h1
+        for a in range(N_DIM):
+            g = P[i, a, 0] * h0 + P[i, a, 1] * h1 + P[i, a, 2] * h2 + P[i, a, 3] * h3
+            work[a] = g + P[i, a, 5] * b0 + P[i, a, 6] * b1
+        s = h0 * work[0] + h1 * work[1] + h2 * work[2] + h3 * work[3] + b0 * work[5] + b1 * work[6] + r
+        over_s = 1.0 / s
+        for a in range(N_DIM):
+            X[i, a] += work[a] * over_s * residual
+            for b in range(N_DIM):
+                P[i, a, b] -= work[a] * work[b] * over_s
 
 
 @kernel("void(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8, f8)")

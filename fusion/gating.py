@@ -36,7 +36,7 @@ from fusion.layout import (
     Z2,
     Z3,
 )
-from fusion.measure import wrapped
+from fusion.measure import COURSE_MPS
 
 CELL_M = 8.0
 CELLS = 8_192  # of the hashed grid, a power of two
@@ -83,7 +83,7 @@ def pair_cost(
     c, s = d_e / flat, d_n / flat
     slant = math.sqrt(flat * flat + seen[d, S_DROP] ** 2)
     slope = flat / slant
-    z_t = flat * wrapped(seen[d, S_BEARING] - math.atan2(d_n, d_e))
+    z_t = c * (seen[d, S_NORTH] - X[i, NORTH]) - s * (seen[d, S_EAST] - X[i, EAST])
     z_r = seen[d, S_RANGE] - slant
     s_tt = s * s * P[i, 0, 0] - 2.0 * s * c * P[i, 0, 1] + c * c * P[i, 1, 1]
     s_rr = c * c * P[i, 0, 0] + 2.0 * s * c * P[i, 0, 1] + s * s * P[i, 1, 1]
@@ -91,13 +91,14 @@ def pair_cost(
     s_tt += (flat * radars[q, R_S_AZIMUTH]) ** 2
     s_rr = slope * slope * s_rr + radars[q, R_S_RANGE] ** 2
     s_tr *= slope
-    d2 = z_t * z_t / s_tt
     g = s_tr / s_tt
     s_rr -= g * s_tr
     z_r -= g * z_t
-    d2 += z_r * z_r / s_rr
-    log_s = math.log(s_tt * s_rr) + 2.0 * math.log(2.0 * math.pi)
-    clutter = tuning[CLUTTER]
+    d2 = z_t * z_t / s_tt + z_r * z_r / s_rr
+    odds = tuning[P_DETECT] / (
+        2.0 * math.pi * tuning[CLUTTER]
+    )  # of a vehicle, at density one of its innovation
+    volume = s_tt * s_rr
     if not math.isnan(seen[d, S_RATE]):
         rate = slope * (c * X[i, V_EAST] + s * X[i, V_NORTH])
         s_tv = slope * (-s * (c * P[i, 0, 2] + s * P[i, 0, 3]) + c * (c * P[i, 1, 2] + s * P[i, 1, 3]))
@@ -108,22 +109,24 @@ def pair_cost(
         z_v = seen[d, S_RATE] - rate - s_tv / s_tt * z_t - s_rv / s_rr * z_r
         s_vv -= s_tv * s_tv / s_tt + s_rv * s_rv / s_rr
         d2 += z_v * z_v / s_vv
-        log_s += math.log(s_vv) + math.log(2.0 * math.pi)
-        clutter /= RATE_SPAN_MPS
-    return d2, d2 + log_s - 2.0 * math.log(tuning[P_DETECT] / clutter)
+        odds *= RATE_SPAN_MPS / math.sqrt(2.0 * math.pi)
+        volume *= s_vv
+    return d2, d2 + math.log(volume / (odds * odds))
 
 
 @kernel("b1(f8[:,::1], i8, f8, f8, f8[:,::1], i8)", **INNER)
 def _is_own_echo(X: F64, i: int, length: float, width: float, seen: F64, d: int) -> bool:
     """Whether a detection lies on the outline of vehicle i: its second echo, not a new vehicle."""
-    heading = X[i, HEADING]
-    if math.isnan(heading):
-        heading = 0.0
-        width = length
-    c, s = math.cos(heading), math.sin(heading)
     d_e, d_n = seen[d, S_EAST] - X[i, EAST], seen[d, S_NORTH] - X[i, NORTH]
-    along, across = abs(c * d_e + s * d_n), abs(c * d_n - s * d_e)
-    if along > length / 2.0 + BEHIND_M or across > width / 2.0 + BESIDE_M:
+    speed = math.sqrt(X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2)
+    if speed > COURSE_MPS:
+        c, s = X[i, V_EAST] / speed, X[i, V_NORTH] / speed
+    elif not math.isnan(X[i, HEADING]):
+        c, s = math.cos(X[i, HEADING]), math.sin(X[i, HEADING])
+    else:
+        c, s = 1.0, 0.0
+        width = length
+    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M or abs(c * d_n - s * d_e) > width / 2.0 + BESIDE_M:
         return False
     if math.isnan(seen[d, S_RATE]):
         return True
@@ -155,7 +158,7 @@ def _pair(
     width = WIDTH_M if math.isnan(width) else width
     is_vehicle = ints[i, STATUS] == CONFIRMED
     if is_vehicle:
-        reach = max(reach, length / 2.0 + BEHIND_M)
+        reach = max(reach, length / 2.0 + BEHIND_M + width / 2.0)
     for a in range(
         math.floor((WX[j, EAST] - reach) / CELL_M), math.floor((WX[j, EAST] + reach) / CELL_M) + 1
     ):
@@ -163,7 +166,8 @@ def _pair(
         for b in range(low, top + 1):
             d = grid[_cell(a, b)]
             while d >= 0:
-                if cells[0, d] == a and cells[1, d] == b:
+                off2 = (seen[d, S_EAST] - WX[j, EAST]) ** 2 + (seen[d, S_NORTH] - WX[j, NORTH]) ** 2
+                if cells[0, d] == a and cells[1, d] == b and off2 < reach * reach:
                     d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
                     if d2 < tuning[GATE_3] and n_p < costs.shape[0]:
                         pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
@@ -198,6 +202,11 @@ def gate(
         a = _cell(cells[0, d], cells[1, d])
         cells[2, d], cells[3, d] = grid[a], 0
         grid[a] = d
+    cos_sight, sin_sight = math.cos(radars[q, R_BORESIGHT]), math.sin(radars[q, R_BORESIGHT])
+    cos_fov, cos_edge = (
+        math.cos(radars[q, R_HALF_FOV]),
+        math.cos(min(radars[q, R_HALF_FOV] + EDGE_RAD, math.pi)),
+    )
     n_t = n_p = 0
     for i in range(high):
         if ints[i, STATUS] == FREE or abs(t_ns - ints[i, RADAR_NS]) > tuning[RADAR_TIMEOUT_NS]:
@@ -206,10 +215,10 @@ def gate(
             continue
         d_e, d_n = WX[n_t, EAST] - radars[q, R_EAST], WX[n_t, NORTH] - radars[q, R_NORTH]
         flat = math.sqrt(d_e * d_e + d_n * d_n)
-        off = abs(wrapped(math.atan2(d_n, d_e) - radars[q, R_BORESIGHT])) - radars[q, R_HALF_FOV]
-        if flat > radars[q, R_RANGE] + EDGE_M or off > EDGE_RAD:
+        ahead = d_e * cos_sight + d_n * sin_sight
+        if flat > radars[q, R_RANGE] + EDGE_M or ahead < flat * cos_edge:
             continue
-        inside = flat <= radars[q, R_RANGE] and off <= 0.0
+        inside = flat <= radars[q, R_RANGE] and ahead >= flat * cos_fov
         miss[n_t] = -2.0 * math.log(1.0 - tuning[P_DETECT]) if inside else 0.0
         rows[n_t] = i
         n_p = _pair(

@@ -83,6 +83,37 @@ def state_at(
 
 
 @kernel(
+    "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
+    " i8, f8[:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[::1], f8[::1])"
+)
+def append(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
+    stamp_ns: int, M: F64, m: int, WX: F64, WP: F64, j: int, radars: F64, tuning: F64, work: F64,
+) -> None:  # fmt: skip
+    """Fuse row m of M, the newest of track i, whose prediction to stamp_ns is row j of (WX, WP).
+
+    The same bytes as `fuse`, for less: nothing is predicted twice.
+    """
+    size = stamps.shape[1]
+    for a in range(N_X):
+        X[i, a] = WX[j, a]
+    for a in range(N_DIM):
+        for b in range(N_DIM):
+            P[i, a, b] = WP[j, a, b]
+    if ints[i, RING_LEN] == size:
+        ints[i, RING_HEAD] = (ints[i, RING_HEAD] + 1) % size
+    else:
+        ints[i, RING_LEN] += 1
+    slot = (ints[i, RING_HEAD] + ints[i, RING_LEN] - 1) % size
+    stamps[i, slot] = stamp_ns
+    for a in range(N_MEAS):
+        meas[i, slot, a] = M[m, a]
+    apply(X, P, i, M, m, radars, tuning, work)
+    _pack(X, P, i, states, i, slot)
+    ints[i, STAMP] = stamp_ns
+
+
+@kernel(
     "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
     " i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])"
 )

@@ -4,7 +4,7 @@ import math
 
 from fusion.assignment import assign
 from fusion.gating import gate
-from fusion.history import fuse, restart
+from fusion.history import append, fuse, restart
 from fusion.kernel import F64, I64, INNER, kernel
 from fusion.layout import (
     ARRIVED,
@@ -24,6 +24,7 @@ from fusion.layout import (
     R_ACCEPTED,
     RADAR_NS,
     SERIAL,
+    STAMP,
     STATUS,
     TENTATIVE,
     TERMINAL,
@@ -128,7 +129,9 @@ def scan(
             if ints[i, STATUS] == TENTATIVE and floats[i, LLR] < tuning[LLR_DROP]:
                 free_row(ints, free, tally, i)
             continue
-        if fuse(X, P, i, ints, stamps, meas, states, t_ns, M, d, radars, tuning, scratch) == 2:
+        if t_ns >= ints[i, STAMP]:
+            append(X, P, i, ints, stamps, meas, states, t_ns, M, d, WX, WP, t, radars, tuning, scratch)
+        elif fuse(X, P, i, ints, stamps, meas, states, t_ns, M, d, radars, tuning, scratch) == 2:
             tally[T_LATE] += 1
             continue
         _seen(ints, floats, i, t_ns, arrived_ns, accepted, period_ns)

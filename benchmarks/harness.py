@@ -1,0 +1,41 @@
+"""What every benchmark stands on: rivals timed in turns in one run, medians, and one JSON line per figure."""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+QUICK_ROUNDS, ROUNDS = 15, 60
+
+
+def is_quick() -> bool:
+    """Whether `--quick` was asked for."""
+    return "--quick" in sys.argv[1:]
+
+
+def rounds() -> int:
+    """How often each rival is timed."""
+    return QUICK_ROUNDS if is_quick() else ROUNDS
+
+
+def medians_s(rivals: dict[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
+    """Time each rival once per round, in turns, so that a busy machine troubles all alike; return medians."""
+    for run in rivals.values():
+        run()  # compiled and warm before the clock starts
+    taken: dict[str, list[float]] = {name: [] for name in rivals}
+    for _ in range(n_rounds):
+        for name, run in rivals.items():
+            begun = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def print_line(
+    name: str, value: float, unit: str, peer: str | None = None, ratio: float | None = None
+) -> None:
+    """Print one figure; ratio is how many times better than the named peer."""
+    line = {"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
