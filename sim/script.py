@@ -66,6 +66,8 @@ class Script:
 
     def _depart(self, wanted: Departures) -> None:
         t_s, k = self.traffic.t_s, self._departures
+        if t_s < wanted.first_s + k * wanted.period_s - wanted.jitter_s - SIDEWAYS_S_MAX:
+            return  # long before any plan
         plan = self._plan(wanted, k)
         jitter_s = (2 * uniform(self.seed, "departure.when", k) - 1) * wanted.jitter_s
         if t_s < wanted.first_s + k * wanted.period_s + jitter_s - plan.crossing_s:
@@ -172,6 +174,8 @@ class Script:
 
     def _miss(self, wanted: NearMisses) -> None:
         t_s, k = self.traffic.t_s, self._misses
+        if t_s < wanted.first_s + (k - 0.2) * wanted.period_s:
+            return
         draw = [uniform(self.seed, "near_miss", k, 0, i) for i in range(5)]
         if t_s < wanted.first_s + (k + 0.4 * draw[0] - 0.2) * wanted.period_s:
             return

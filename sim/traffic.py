@@ -112,9 +112,8 @@ class Traffic:
         if len(rows):
             accel = self._following(rows)
             self._yield(rows, accel)
-            wanted = np.array([self._backwards(int(i)) for i in rows], dtype=np.bool_)
             speed = state.speed_mps[rows] + np.maximum(accel, -BRAKE_MAX_MPS2) * DT_S
-            state.speed_mps[rows] = np.where(wanted, speed, np.maximum(speed, 0.0))
+            state.speed_mps[rows] = np.where(np.isin(rows, self._reversing()), speed, np.maximum(speed, 0.0))
             self._wander(rows)
             s, way = state.way[rows] * state.along_m[rows], state.way[rows]
             rate = self._station_rate(s, way, self.left_m(rows), state.speed_mps[rows], state.side_mps[rows])
@@ -141,26 +140,26 @@ class Traffic:
         ahead[order[:-1][same]] = order[1:][same]
         leader = rows[np.maximum(ahead, 0)]
         gap = np.where(ahead >= 0, self._gap(rows, leader), 1e6)
-        wanted = np.array([self._wanted(int(i)) for i in rows])
-        return driver_model(state.speed_mps[rows], wanted, gap, state.speed_mps[leader])
+        return driver_model(state.speed_mps[rows], self._wanted()[rows], gap, state.speed_mps[leader])
 
     def _gap(self, rows: I64, leaders: I64) -> F64:
         """Return the bumper to bumper distances, less what is kept off a reversing one."""
         gap = self.state.along_m[leaders] - self.state.along_m[rows]
         gap -= (self.fleet.length_m[rows] + self.fleet.length_m[leaders]) / 2
-        if any(m.kind == "wrong_way" for m in self.manoeuvres.values()):
-            gap -= np.array([REVERSE_ROOM_M if self._backwards(int(i)) else 0.0 for i in leaders])
+        for vehicle in self._reversing():
+            gap[leaders == vehicle] -= REVERSE_ROOM_M
         return gap
 
-    def _wanted(self, i: int) -> float:
-        doing = self.manoeuvres.get(i)
-        if doing is None or doing.speed_mps is None:
-            return float(self.fleet.wanted_mps[i])
-        return doing.speed_mps
+    def _wanted(self) -> F64:
+        """Return everyone's wanted speed now."""
+        wanted = self.fleet.wanted_mps.copy()
+        for vehicle, doing in self.manoeuvres.items():
+            if doing.speed_mps is not None:
+                wanted[vehicle] = doing.speed_mps
+        return wanted
 
-    def _backwards(self, i: int) -> bool:
-        doing = self.manoeuvres.get(i)
-        return doing is not None and doing.kind == "wrong_way"
+    def _reversing(self) -> list[int]:
+        return [vehicle for vehicle, doing in self.manoeuvres.items() if doing.kind == "wrong_way"]
 
     def _yield(self, rows: I64, accel: F64) -> None:
         """The lane to the left of an intruding truck makes room, and the truck follows who is ahead there."""
@@ -171,9 +170,11 @@ class Traffic:
             beside = (state.way[rows] == state.way[truck]) & (state.lane[rows] == state.lane[truck] + 1)
             behind = np.flatnonzero(beside & (state.along_m[rows] < state.along_m[truck]))
             one = np.full(len(behind), truck)
-            wanted = np.array([self._wanted(int(i)) for i in rows[behind]])
             follow = driver_model(
-                state.speed_mps[rows[behind]], wanted, self._gap(rows[behind], one), state.speed_mps[one]
+                state.speed_mps[rows[behind]],
+                self._wanted()[rows[behind]],
+                self._gap(rows[behind], one),
+                state.speed_mps[one],
             )
             accel[behind] = np.minimum(accel[behind], follow)
             before = np.flatnonzero(beside & (state.along_m[rows] >= state.along_m[truck]))
@@ -198,10 +199,9 @@ class Traffic:
         # 1.1: what smoothing and bounding take from the standard deviation
         side = WANDER_MAX_M * np.tanh(1.1 * state.wander_m[rows] / WANDER_MAX_M)
         t_s = self.t_s + DT_S
-        for k, i in enumerate(rows.tolist()):
-            doing = self.manoeuvres.get(i)
-            if doing is not None:
-                side[k] = side[k] * doing.wander_share(t_s) + doing.offset_m * doing.share(t_s)
+        for vehicle, doing in self.manoeuvres.items():
+            k = np.searchsorted(rows, vehicle)  # active, as all that manoeuvre are
+            side[k] = side[k] * doing.wander_share(t_s) + doing.offset_m * doing.share(t_s)
         state.side_mps[rows] = (side - state.side_m[rows]) / DT_S
         state.side_m[rows] = side
 

@@ -19,6 +19,7 @@ from sim.site import section as sec
 from sim.traffic import TICK_NS, Traffic
 
 LIMIT_MPS = 60 / 3.6  # of the hazmat lane
+NEAR_M = 0.25  # to a line: corners are looked at; nobody comes nearer by more in a tick
 NS = 1_000_000_000
 
 
@@ -146,17 +147,30 @@ def _crossed(before: float, level: float, now_ns: int) -> float:
 
 
 def footprint_beyond_m(traffic: Traffic, rows: I64, poses: Poses) -> F64:
-    """Return how far the outermost corner is outside the hazmat lane (with ramps), negative inside, (n,)."""
-    state, fleet, road = traffic.state, traffic.fleet, traffic.road
-    way = state.way[rows]
-    cos, sin = np.cos(poses.heading_rad), np.sin(poses.heading_rad)
-    edge = np.array(
-        [road.right_edge_m(int(w), float(s)) for w, s in zip(way, poses.s_m, strict=True)], dtype=np.float64
-    )
+    """Return how far the outermost corner is outside the hazmat lane (with ramps), negative inside, (n,).
+
+    Exact near a line and beyond it; well inside the lane an upper bound is told instead.
+    """
+    state, fleet = traffic.state, traffic.fleet
+    half_m, slip = fleet.length_m[rows] / 2, np.abs(state.side_mps[rows])
+    slip = slip / np.maximum(np.abs(poses.speed_mps), 1.0)
+    beyond = np.abs(state.side_m[rows]) + fleet.width_m[rows] / 2 + half_m * slip - sec.LANE_M / 2
+    beyond += half_m**2 * np.abs(traffic.road.axis.curvature_at(poses.s_m))  # twice the bulge in a bend
+    near = np.flatnonzero(beyond > -NEAR_M)
+    beyond[near] = _corners_beyond_m(traffic, rows[near], poses, near)
+    return beyond
+
+
+def _corners_beyond_m(traffic: Traffic, rows: I64, poses: Poses, at: I64) -> F64:
+    """Return the exact distances of the vehicles `rows`, which are the entries `at` of the poses."""
+    road, fleet = traffic.road, traffic.fleet
+    way, s_m = traffic.state.way[rows], poses.s_m[at]
+    cos, sin = np.cos(poses.heading_rad[at]), np.sin(poses.heading_rad[at])
+    edge = np.array([road.right_edge_m(int(w), float(s)) for w, s in zip(way, s_m, strict=True)])
     corners = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) / 2  # forward, left
     a, b = corners[:, :1] * fleet.length_m[rows], corners[:, 1:] * fleet.width_m[rows]  # (4, n)
-    east, north = poses.east_m + a * cos - b * sin, poses.north_m + a * sin + b * cos
-    _, d = road.axis.of(east, north, poses.s_m)
+    east, north = poses.east_m[at] + a * cos - b * sin, poses.north_m[at] + a * sin + b * cos
+    _, d = road.axis.of(east, north, s_m)
     corner_m = way * d  # left of travel from the axis
     outside = np.maximum(corner_m - (-sec.EDGE_M + sec.LANE_M), edge - corner_m)
     return np.asarray(outside.max(axis=0, initial=-np.inf))

@@ -1,0 +1,35 @@
+"""Scenarios: the shipped ones load, and what is wrong with one is said."""
+
+import pytest
+
+from edge.config import ConfigError
+from sim.scenario import load_scenario, parse_scenario
+
+
+@pytest.mark.parametrize("name", ["panjin", "rules"])
+def test_shipped_scenarios_load_under_their_name(name: str) -> None:
+    assert load_scenario(name).name == name
+
+
+def test_the_rules_scenario_has_every_rule() -> None:
+    kinds = {event.kind for event in load_scenario("rules").event}
+    assert kinds == {"overspeed", "illegal_stop", "wrong_way", "off_road", "dark_vehicle"}
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ('name = "x"\ncolour = 1', "colour"),  # an unknown key
+    ("", "name"),  # a missing one
+    ('name = "x"\n[traffic]\nvehicles = 1', "vehicles"),  # out of bounds
+    ('name = "x"\n[[event]]\nkind = "flood"\nfirst_s = 1.0', "kind"),  # no such event
+    ('name = "x"\n[departures]\nrate_mps = [1.0, 0.5]', "rate_mps"),  # from beyond to
+    ('name = "x', "x"),  # no TOML
+])  # fmt: skip
+def test_a_faulty_scenario_is_refused_by_its_key(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse_scenario(text, "x.toml")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere.toml"])
+def test_a_scenario_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_scenario(name)
