@@ -70,11 +70,10 @@ class State:
 
     def rows(self, tracks: U64) -> I64:
         """Return the rows (n,) of the tracks, new ones where there are none; -1 for track 0 (tentative)."""
-        get = self._row.get
-        found = [get(track, -1) for track in tracks.tolist()]
-        for i, (row, track) in enumerate(zip(found, tracks.tolist(), strict=True)):
-            if row < 0 and track != 0:
-                found[i] = self.row(track)
+        get, wanted = self._row.get, tracks.tolist()
+        found = [get(track, -1) for track in wanted]
+        if -1 in found:
+            found = [self.row(track) if track != 0 else -1 for track in wanted]
         return np.array(found, dtype=np.int64)
 
     def row(self, track: int) -> int:

@@ -9,6 +9,7 @@ from geofence.config import RulesConfig
 from geofence.kernels import NO_LANE, OUT_PERMITTED, distance_to_lanes
 from geofence.locate import HAZMAT, KIND_MASKS
 from geofence.located import Located
+from geofence.map.areas import compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import mask_of
@@ -25,12 +26,12 @@ class Surroundings:
         rings = [
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
-        self.area = shapely.union_all([shapely.Polygon(ring) for ring in rings])
+        self._area = compile_areas([shapely.Polygon(ring) for ring in rings])
         stops = [zone.polygon for zone in road.zones if zone.role in rules.stop_zone_roles]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
         self._permitting = shapely.union_all([*stops, *gates])
-        for shape in (self.area, self._stops, self._gates, self._permitting):
+        for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
         masks = road.strips.lanes[:, 1].astype(np.int64)
         hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
@@ -47,13 +48,13 @@ class Surroundings:
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
         """Return how far each hazmat vehicle is from all that permits it (n,); NaN: not judged."""
         out = np.full(len(tracks), np.nan)
-        if self.area.is_empty:
+        if self._area.count == 0:
             return out
         near = located.found[:, OUT_PERMITTED]
         mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
         out = np.where(mine, np.maximum(near, 0.0), np.nan)
         far = np.flatnonzero(mine & np.isnan(near))
-        inside = shapely.contains_xy(self.area, tracks.x[far, 0], tracks.x[far, 1])
+        inside = self._area.any(tracks.x[far, 0], tracks.x[far, 1])
         strips = self._road.strips
         for i in far[inside].tolist():
             east, north = float(tracks.x[i, 0]), float(tracks.x[i, 1])

@@ -1,0 +1,176 @@
+"""Looking up lanes and zones against the best Shapely recipes, and a whole judged observation.
+
+`python -m benchmarks.geofence [--quick]`; JSON lines. The road is 60 km of six lanes, the zones 200 of about
+280 vertices; rivals answer the same places in the same rounds.
+"""
+
+from edge import numba_cache
+
+numba_cache.prepare()
+
+import json  # noqa: E402  the cache's place is chosen before Numba is imported
+from collections.abc import Callable  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+import shapely  # noqa: E402
+
+from benchmarks.harness import is_quick, medians_s, print_line, rounds  # noqa: E402
+from fusion.kernel import F64  # noqa: E402
+from fusion.tracks import TrackBatch  # noqa: E402
+from geofence.config import RulesConfig  # noqa: E402
+from geofence.kernels import lanes_of  # noqa: E402
+from geofence.map.areas import compile_areas  # noqa: E402
+from geofence.map.frames import SiteFrame  # noqa: E402
+from geofence.map.roadmap import RoadMap, load_map  # noqa: E402
+from geofence.monitor import Monitor  # noqa: E402
+
+LENGTH_M, STEP_M, SECTION = 60_000.0, 20.0, 50  # vertices of a lane section: 1 km
+LANES, LANE_M = 6, 3.75
+ZONES, ZONE_VERTICES = 200, 280
+SEED = 13
+FRAME = SiteFrame(122.0, 41.0)
+T0_NS = 1_790_000_000_000_000_000
+
+
+def axis() -> tuple[F64, F64]:
+    """Return a winding axis (n, 2), radius at least 280 m, and its left unit vectors."""
+    s = np.arange(0.0, LENGTH_M + STEP_M, STEP_M)
+    heading = 0.9 * np.sin(s / 1_300.0) + 0.5 * np.sin(s / 470.0)
+    points = np.cumsum(np.column_stack([np.cos(heading), np.sin(heading)]) * STEP_M, axis=0)
+    points -= points.mean(axis=0)
+    return points, np.column_stack([-np.sin(heading), np.cos(heading)])
+
+
+def road_text(points: F64, left: F64) -> str:
+    """Return the canonical map of the road."""
+    features: list[dict[str, Any]] = []
+    for k in range(LANES):
+        for first in range(0, len(points) - 1, SECTION):
+            part = slice(first, min(first + SECTION, len(points) - 1) + 1)
+            lines = [_lonlat(points[part] + (k + side - LANES / 2) * LANE_M * left[part]) for side in (1, 0)]
+            properties = {
+                "kind": "lane",
+                "lane": f"{k}/{first}",
+                "road": "main",
+                "index": k,
+                "allowed": ["car"],
+            }
+            geometry = {"type": "MultiLineString", "coordinates": lines}
+            features.append({"type": "Feature", "properties": properties, "geometry": geometry})
+    line = {"type": "LineString", "coordinates": _lonlat(points)}
+    features.append({"type": "Feature", "properties": {"kind": "axis", "road": "main"}, "geometry": line})
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def _lonlat(points: F64) -> list[list[float]]:
+    lonlat: list[list[float]] = np.column_stack(FRAME.lonlat_from_site(*points.T)).tolist()
+    return lonlat
+
+
+def places(points: F64, left: F64, n: int) -> tuple[F64, F64]:
+    """Return n places within 20 m of the axis."""
+    rng = np.random.Generator(np.random.Philox(SEED))
+    at = rng.integers(0, len(points), n)
+    place = points[at] + rng.uniform(-20.0, 20.0, (n, 1)) * left[at] + rng.uniform(-10.0, 10.0, (n, 2))
+    return np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1])
+
+
+def by_bounds(tree: shapely.STRtree, shapes: Any, east: F64, north: F64) -> Any:
+    """Return the pairs (place, shape) of bounding boxes and then `contains_xy` on prepared polygons."""
+    place, shape = tree.query(shapely.points(east, north))
+    inside = shapely.contains_xy(shapes[shape], east[place], north[place])
+    return place[inside], shape[inside]
+
+
+def ratio_of(ours: Callable[[], object], rivals: dict[str, Callable[[], object]], n: int, name: str) -> None:
+    """Print ours against the faster rival."""
+    taken = medians_s({"ours": ours, **rivals}, max(5, rounds() // 3))
+    peer = min(rivals, key=lambda rival: taken[rival])
+    print_line(name, n / taken["ours"] / 1e6, "M places/s", peer, taken[peer] / taken["ours"])
+
+
+def measure_lanes(road: RoadMap, east: F64, north: F64) -> None:
+    """Print the look-up of lanes."""
+    s, out = road.strips, np.empty(len(east), dtype=np.int32)
+    rings = [np.vstack([lane.right_boundary, lane.left_boundary[::-1]]) for lane in road.lanes]
+    shapes = np.array([shapely.Polygon(ring) for ring in rings])
+    tree = shapely.STRtree(shapes)
+    shapely.prepare(shapes)
+
+    def ours() -> None:
+        lanes_of(east, north, s.quads, s.lane, s.lanes, s.tight.shape, s.tight.start, s.tight.items, out)
+
+    rivals: dict[str, Callable[[], object]] = {
+        "Shapely STRtree": lambda: tree.query(shapely.points(east, north), predicate="intersects"),
+        "Shapely bbox + contains_xy": lambda: by_bounds(tree, shapes, east, north),
+    }
+    ratio_of(ours, rivals, len(east), "geofence.lanes")
+
+
+def measure_zones(points: F64, east: F64, north: F64) -> None:
+    """Print the look-up of zones."""
+    rng = np.random.Generator(np.random.Philox(SEED + 1))
+    turn = np.linspace(0.0, 2 * np.pi, ZONE_VERTICES, endpoint=False)
+    zones = []
+    for _ in range(ZONES):
+        radius = rng.uniform(80.0, 300.0) * (1 + 0.15 * np.sin(5 * turn + rng.uniform(0, 6)))
+        centre = points[rng.integers(len(points))] + rng.uniform(-100, 100, 2)
+        zones.append(
+            shapely.Polygon(centre + radius[:, None] * np.column_stack([np.cos(turn), np.sin(turn)]))
+        )
+    areas, shapes = compile_areas(zones), np.array(zones)
+    tree = shapely.STRtree(shapes)
+    shapely.prepare(shapes)
+    rivals: dict[str, Callable[[], object]] = {
+        "Shapely STRtree": lambda: tree.query(shapely.points(east, north), predicate="intersects"),
+        "Shapely bbox + contains_xy": lambda: by_bounds(tree, shapes, east, north),
+    }
+    ratio_of(lambda: areas.find(east, north), rivals, len(east), "geofence.zones")
+
+
+def tracks(points: F64, left: F64, n: int) -> TrackBatch:
+    """Return n confirmed radar tracks that drive along the road."""
+    rng = np.random.Generator(np.random.Philox(SEED + 2))
+    at = rng.integers(0, len(points), n)
+    place = points[at] + (rng.integers(0, LANES, (n, 1)) + 0.5 - LANES / 2) * LANE_M * left[at]
+    ahead = 20.0 * np.column_stack([left[at, 1], -left[at, 0]])
+    stamps, none = np.full(n, T0_NS), np.full(n, np.nan)
+    return TrackBatch(
+        track=np.arange(1, n + 1).astype(np.uint64), stamp_ns=stamps, arrived_ns=stamps,
+        x=np.hstack([place, ahead]), P=np.tile(np.diag([0.04, 0.04, 0.01, 0.01]), (n, 1, 1)),
+        bias_m=np.zeros(n), tau_s=np.full(n, 0.2), terminal=np.full(n, -1, np.int32), identity_p=np.zeros(n),
+        length_m=none, width_m=none, kind=np.zeros(n, np.uint8), confirmed=np.ones(n, np.bool_),
+        coasting=np.zeros(n, np.bool_), integrity=np.zeros(n, np.bool_), radar_ns=stamps, enforcing_ns=stamps,
+        gnss_ns=np.zeros(n, np.int64),
+    )  # fmt: skip
+
+
+def measure_judging(road: RoadMap, points: F64, left: F64) -> None:
+    """Print a whole observation: located, measured, tested."""
+    for n in (100, 1_000, 5_000):
+        batch = tracks(points, left, n)
+        monitor = Monitor(RulesConfig(), road, FRAME, [], esn="bench", stretch_m=None, radars=[])
+        owned = np.ones(n, np.bool_)
+
+        def judge(batch: TrackBatch = batch, monitor: Monitor = monitor, owned: Any = owned) -> None:
+            for stamps in (batch.stamp_ns, batch.enforcing_ns, batch.radar_ns):
+                stamps += 50_000_000
+            monitor.judge(0, batch, monitor.locate(batch, []), owned, tick=False)
+
+        taken = medians_s({"ours": judge}, rounds())
+        print_line(f"geofence.judge.n{n}", taken["ours"] * 1e3, "ms")
+
+
+def main() -> None:
+    """Print all lines."""
+    points, left = axis()
+    road = load_map(road_text(points, left), FRAME)
+    east, north = places(points, left, 50_000 if is_quick() else 300_000)
+    measure_lanes(road, east, north)
+    measure_zones(points, east, north)
+    measure_judging(road, points, left)
+
+
+if __name__ == "__main__":
+    main()
