@@ -38,6 +38,7 @@ class Drive:
     health: str | None = None
     on_second: Callable[[int], None] = lambda _: None
     counts: Counter[str] = field(default_factory=Counter)
+    patience_s: float = READY_S
     _terminals: dict[int, tuple[Terminal, asyncio.Task[None]]] = field(default_factory=dict)
     _radars: list[asyncio.DatagramTransport] = field(default_factory=list)
     _begun: bool = False
@@ -95,7 +96,7 @@ class Drive:
 
     async def _until_ready(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(self.patience_s):
                 for terminal, _ in self._terminals.values():
                     await terminal.signed_in.wait()
 
