@@ -1,0 +1,189 @@
+"""A real pole radar's log with its dirt, and more dirt of the same kind."""
+
+import json
+import math
+import struct
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.config import parse_site
+from edge.recording import read_messages
+from edge.wire import decode_site
+from sim.importers.openv2x import import_openv2x_radar
+from sim.importers.openv2x_records import Record, Target, read
+from sim.importers.openv2x_scans import scans_of
+
+LOG = Path(__file__).parent / "data" / "openv2x_radar.json"
+RECORDS = json.loads(LOG.read_text(encoding="utf-8-sig"))
+MOVER = 6972
+
+
+def target(name: int = 1, **changes) -> dict:
+    row = {
+        "targetId": name, "latitude": 39.07, "longitude": 115.93, "speed": -36.0, "headingAngle": 90.0,
+        "rcs": 1.5, "targetLength": 4.5, "targetWidth": 1.8,
+    }  # fmt: skip
+    return row | changes
+
+
+def record(field_ms: int, *targets: dict) -> dict:
+    return {"timeStamp": str(field_ms), "number": len(targets), "targets": list(targets), "deviceId": "D"}
+
+
+def dumped(*records: object) -> bytes:
+    return json.dumps(records).encode()
+
+
+def scans(path: Path) -> list[dict]:
+    return [msgspec.msgpack.decode(m.body) for m in read_messages(path) if m.topic.startswith("/radar/")]
+
+
+def test_real_log_is_read_whole_and_each_fault_counted(tmp_path):
+    told = import_openv2x_radar(LOG, tmp_path / "r.mcap")
+    assert (told["records"], told["scans"], told["targets"]) == (26, 13, 156)
+    faults = told["faults"]
+    assert (faults["bom"], faults["split_scan"]) == (1, 13)
+    rows = [row for entry in RECORDS for row in entry["targets"]]
+    assert faults["zero_length"] == sum(row["targetLength"] == 0 for row in rows)
+    assert faults["rcs_bits"] == sum(row["rcs"] > 1000 for row in rows) > 0
+    stamps = [scan["stamp_ns"] for scan in scans(tmp_path / "r.mcap")]
+    assert set(np.diff(stamps)) == {100_000_000}
+    assert faults["stamp_order"] == 2  # where the field falls by 899 s, the second is full
+
+
+def test_objects_in_the_estimated_frame_are_where_the_radar_said(tmp_path):
+    import_openv2x_radar(LOG, tmp_path / "r.mcap")
+    first, *_ = read_messages(tmp_path / "r.mcap")
+    record_ = decode_site(first.body)
+    site = parse_site(record_.config, record_.map, record_.registry, "test")
+    (pose,) = site.radar_poses("IMPORT")
+    assert "ESTIMATED" in record_.config
+    assert not pose.accepted
+    objects = scans(tmp_path / "r.mcap")[0]["objects"]
+    x, y = np.array(objects["x_m"]), np.array(objects["y_m"])
+    assert (x > 0).all()  # all before the pole
+    cos, sin = math.cos(pose.boresight_rad), math.sin(pose.boresight_rad)
+    lon, lat = site.frame.lonlat_from_site(pose.east_m + x * cos - y * sin, pose.north_m + x * sin + y * cos)
+    said = {row["targetId"]: row for entry in RECORDS[:2] for row in entry["targets"]}
+    for name, lon_deg, lat_deg in zip(objects["id"], lon, lat, strict=True):
+        assert (lon_deg, lat_deg) == pytest.approx(
+            (said[name]["longitude"], said[name]["latitude"]), abs=1e-8
+        )
+
+
+def test_velocity_of_the_mover_is_what_its_positions_say(tmp_path):
+    import_openv2x_radar(LOG, tmp_path / "r.mcap")
+    rows = []
+    for scan in scans(tmp_path / "r.mcap"):
+        objects = scan["objects"]
+        i = objects["id"].index(MOVER)
+        rows.append([scan["stamp_ns"] / 1e9] + [objects[k][i] for k in ("x_m", "y_m", "vx_mps", "vy_mps")])
+    t, x, y, vx, vy = np.array(rows).T
+    assert np.polyfit(t - t[0], x, 1)[0] == pytest.approx(vx.mean(), abs=0.3)
+    assert np.polyfit(t - t[0], y, 1)[0] == pytest.approx(vy.mean(), abs=0.3)
+    assert vx.mean() < -3.0  # towards the pole
+
+
+@given(
+    start_ms=st.integers(1_600_000_000_000, 1_700_000_000_000),
+    steps_ms=st.lists(st.integers(60, 900), min_size=12, max_size=60),
+)
+def test_true_steps_come_back_from_the_broken_field(start_ms, steps_ms):
+    true_ms = np.cumsum([start_ms, *steps_ms]).tolist()
+    broken = [(ms // 1_000 + ms % 1_000) * 1_000 for ms in true_ms]
+    records = [Record(ms, (Target(id=i, lon_deg=0.0, lat_deg=0.0, speed_mps=0.0, heading_deg=0.0,
+                                  length_m=None, width_m=None, rcs_dbsm=None),))
+               for i, ms in enumerate(broken)]  # fmt: skip
+    found, off_ms = scans_of(records, Counter())
+    if len(found) < len(true_ms):  # two scans fell into one stamp by chance: not the radar's case
+        return
+    stamps = [scan.stamp_ms for scan in found]
+    assert np.diff(stamps).tolist() == steps_ms
+    assert abs(stamps[0] - true_ms[0]) <= off_ms
+    assert [(ms // 1_000 + ms % 1_000) * 1_000 for ms in stamps] == broken  # and they explain the field
+
+
+def test_sound_stamps_are_left_alone():
+    data = dumped(record(1_664_423_415_012, target(1)), record(1_664_423_415_115, target(1)))
+    found, off_ms = scans_of(read(data, Counter()), Counter())
+    assert ([scan.stamp_ms for scan in found], off_ms) == ([1_664_423_415_012, 1_664_423_415_115], 0)
+
+
+@pytest.mark.parametrize(("rows", "reason"), [
+    ([target(speed=float("nan"))], "target_speed"),        # JSON of Python and of C libraries may say NaN
+    ([target(latitude=None)], "target_latitude"),
+    ([target(latitude=391.0)], "target_latitude"),
+    ([target(), target()], "duplicate_id"),                # within one record
+    ([target("seven")], "target_id"),
+    ([target(targetWidth=0)], "zero_width"),               # kept, width unknown
+    ([target(targetLength=-4)], "bad_length"),
+    ([target(rcs="strong")], "bad_rcs"),
+    (["no object"], "target_no_object"),
+])  # fmt: skip
+def test_broken_target_is_counted_by_reason(rows, reason):
+    counts: Counter[str] = Counter()
+    (found,) = read(dumped(record(1_664_423_415_000, target(99), *rows)), counts)
+    assert counts[reason] == 1
+    assert found.targets[0].id == 99
+
+
+@pytest.mark.parametrize(("value", "reason"), [
+    (record(0, target()), "record_timestamp"),
+    ({"timeStamp": "soon", "targets": []}, "record_timestamp"),
+    ({"timeStamp": "1664423415000"}, "record_targets"),
+    (["list"], "record_broken"),  # an array is looked into: what is in it is no object
+    ({"timeStamp": "1664423415000", "number": 3, "targets": []}, "number_mismatch"),
+])  # fmt: skip
+def test_broken_record_is_counted_by_reason(value, reason):
+    counts: Counter[str] = Counter()
+    data = dumped(record(1_664_423_415_000, target()), value, record(1_664_423_515_000, target()))
+    if reason == "record_broken":
+        data = data.replace(b'["list"]', b"[list]")
+    assert len(read(data, counts)) >= 2
+    assert counts[reason] == 1
+
+
+@given(cut=st.integers(100, LOG.stat().st_size - 1))
+def test_file_that_ends_too_early_gives_what_is_whole(cut):
+    counts: Counter[str] = Counter()
+    records = read(LOG.read_bytes()[:cut], counts)
+    assert len(records) <= len(RECORDS)
+    assert counts["record_broken"] <= 1
+    assert len(records) >= cut * len(RECORDS) // LOG.stat().st_size - 1
+
+
+def test_reading_goes_on_behind_garbage():
+    counts: Counter[str] = Counter()
+    first, second = (json.dumps(record(ms, target())) for ms in (1_664_423_415_000, 1_664_423_515_000))
+    data = f'[{first},{{"timeStamp":"1664423","targets":[{{"speed":oops,{second}]'.encode()
+    assert [found.field_ms for found in read(data, counts)] == [1_664_423_415_000, 1_664_423_515_000]
+    assert counts["record_broken"] == 1
+
+
+def test_repeated_record_and_a_stamp_far_off_are_left_out():
+    counts: Counter[str] = Counter()
+    rows = [record(1_664_423_415_000 + 100_000 * i, target(1, latitude=39.07 + 1e-5 * i)) for i in range(5)]
+    rows.insert(2, rows[1])
+    rows.append(record(9_999_423_415_000, target()))
+    found, _ = scans_of(read(dumped(*rows), Counter()), counts)
+    assert len(found) == 5
+    assert (counts["repeated_record"], counts["stamp_far"]) == (1, 1)
+
+
+def test_rcs_is_the_bits_of_a_float():
+    bits = struct.unpack("<I", struct.pack("<f", -1.25))[0]
+    ((found,),) = (read(dumped(record(1_664_423_415_000, target(rcs=bits))), Counter())[0].targets,)
+    assert found.rcs_dbsm == -1.25
+    assert found.speed_mps == pytest.approx(-10.0)
+
+
+def test_file_without_a_sound_target_is_refused_with_its_counts(tmp_path):
+    (tmp_path / "log").write_bytes(b"{}")
+    with pytest.raises(ValueError, match="record_timestamp"):
+        import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
