@@ -1,0 +1,163 @@
+"""The sequential tests: levels against SciPy, false alarms and delays against simulated correlated errors."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from geofence.config import RulesConfig
+from geofence.detectors import hold, level_sigmas, limits_of, provable_depth_m, step, upper_quantile
+from geofence.kernels import normal_cdf
+from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, LANE_DEPARTURE, N_RULES, State
+
+DT_NS = 100_000_000
+T0_NS = 1_790_000_000_000_000_000
+
+
+@given(p=st.floats(1e-14, 0.4))
+def test_upper_quantile_agrees_with_scipy(p):
+    assert upper_quantile(p) == pytest.approx(norm.isf(p), rel=1e-9)
+
+
+@given(z=st.floats(-8.0, 8.0))
+def test_normal_cdf_agrees_with_scipy(z):
+    assert normal_cdf(z) == pytest.approx(norm.cdf(z), rel=1e-12)
+
+
+def test_level_is_crossed_as_seldom_as_asked():
+    """At most once in 1 / rate hours, by Rice's count of independent looks: one in each 2 tau."""
+    assert norm.sf(level_sigmas(0.5, 0.36)) * 3600 / 1.0 == pytest.approx(0.36)
+
+
+def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
+    """Return when each of n vehicles first reached each grade [s], with AR(1) errors at 10 Hz."""
+    state, rng = State(), np.random.default_rng(seed)
+    rows = state.rows(np.arange(1, n + 1).astype(np.uint64))
+    limits, clear_below = limits_of(RulesConfig()), np.zeros(N_RULES)
+    phi = math.exp(-0.1 / tau_s)
+    error = sigma * rng.standard_normal(n)
+    first = np.full((n, 4), np.inf)
+    value, sigmas = np.full((n, N_RULES), np.nan), np.full((n, N_RULES), sigma)
+    judged, taus = np.ones((n, N_RULES), np.bool_), np.full((n, N_RULES), tau_s)
+    grade = np.empty((n, N_RULES), np.int64)
+    for k in range(round(seconds * 10)):
+        value[:, LANE_DEPARTURE] = truth(k * 0.1) + error
+        stamps = np.full(n, T0_NS + k * DT_NS)
+        step(
+            rows, stamps, value, sigmas, judged, taus, limits, clear_below, rate, state.evidence,
+            state.evidence_ns, state.stamps, 3.0, grade,
+        )  # fmt: skip
+        enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
+        first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])
+        for g in (1, 2, 3):
+            reached = (grade[:, LANE_DEPARTURE] >= g) & np.isinf(first[:, g])
+            first[reached, g] = k * 0.1
+        error = phi * error + math.sqrt(1 - phi**2) * sigma * rng.standard_normal(n)
+    return first
+
+
+@pytest.mark.parametrize(("sigma", "tau_s"), [(0.2, 0.25), (0.3, 1.0), (0.3, 5.0)])
+def test_false_alarms_on_the_line_stay_below_the_wanted_rate(sigma, tau_s):
+    """Vehicles that ride exactly on the line; 20 alarms an hour asked, 400 vehicles for 90 s: 10 hours."""
+    first = simulate(lambda t: 0.0, n=400, seconds=90.0, sigma=sigma, tau_s=tau_s, rate=20.0, seed=3)
+    alarms = np.isfinite(first[:, 0]).sum()
+    assert alarms <= 20 * 10.0 * 1.3
+    assert alarms >= 5  # it is not silent for another reason
+
+
+def test_vehicles_that_keep_their_lane_raise_nothing():
+    """Centred with a margin of 0.625 m and 0.2 m of wander in tau 4 s, errors as of a fused track."""
+    first = simulate(
+        lambda t: -0.625 + 0.2 * math.sqrt(2) * math.sin(t / 4.0), n=500, seconds=60.0, sigma=0.25, tau_s=0.3,
+        rate=1e-4, seed=4,
+    )  # fmt: skip
+    assert not np.isfinite(first).any()
+
+
+@pytest.mark.parametrize(
+    ("v_mps", "depth_m", "sigma", "tau_s", "p50_s", "p95_s"),
+    [
+        (0.5, 1.2, 0.2, 0.25, 2.4, 2.9),  # under radar, near
+        (1.0, 1.2, 0.2, 0.25, 1.4, 2.0),
+        (0.5, 1.2, 0.31, 0.23, 3.4, 4.3),  # under radar, at 270 m
+        (1.0, 0.8, 0.31, 0.23, 4.0, 5.7),
+        (1.0, 2.0, 0.3, 5.0, 2.0, 3.5),  # correlated: averaging would gain nothing
+    ],
+)
+def test_departures_reach_warning_in_time(v_mps, depth_m, sigma, tau_s, p50_s, p95_s):
+    first = simulate(
+        lambda t: min(-0.6 + v_mps * t, depth_m),
+        n=300,
+        seconds=9.0,
+        sigma=sigma,
+        tau_s=tau_s,
+        rate=2.5e-5,
+        seed=5,
+    )
+    delay = np.sort(first[:, 2]) - 0.6 / v_mps
+    assert delay[150] <= p50_s
+    assert delay[285] <= p95_s
+
+
+def row():
+    """A fresh row of evidence that suffices."""
+    evidence, evidence_ns = np.zeros(EVIDENCE), np.zeros(EVIDENCE_NS, np.int64)
+    evidence[ENOUGH] = 1.0
+    return evidence, evidence_ns
+
+
+@pytest.mark.parametrize(
+    ("depth_m", "steps", "want"),
+    [
+        (0.00, 99, 0),  # on the line is not over it
+        (0.01, 1, 1),
+        (0.30, 99, 1),  # the threshold itself is not over it
+        (0.31, 4, 1),  # 0.4 s
+        (0.31, 5, 2),  # 0.5 s
+        (0.31, 29, 2),
+        (0.31, 30, 3),  # 3 s
+        (1.01, 9, 2),
+        (1.01, 10, 3),  # 1 s
+    ],
+)
+def test_hold_grades_depth_and_duration(depth_m, steps, want):
+    evidence, evidence_ns = row()
+    limits = limits_of(RulesConfig())[LANE_DEPARTURE]
+    grades = [
+        hold(depth_m, 0.1, 0.1 + 1e-9, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        for k in range(steps)
+    ]
+    assert max(grades) == want
+
+
+def test_hold_needs_evidence():
+    evidence, evidence_ns = row()
+    evidence[ENOUGH] = 0.0
+    limits = limits_of(RulesConfig())[LANE_DEPARTURE]
+    assert [hold(2.0, 1.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [
+        0
+    ] * 40
+
+
+def test_hold_survives_one_noisy_sample_and_clears_after_the_time_without():
+    evidence, evidence_ns = row()
+    limits = limits_of(RulesConfig())[LANE_DEPARTURE]
+    for k, depth_m in enumerate([0.5, 0.5, 0.5, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5]):
+        grade = hold(depth_m, 0.1, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+    assert grade == 2
+    for k in range(9, 40):
+        hold(-0.5, 0.1, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+    assert evidence[CLEAR_S] >= 3.0
+    assert evidence[ENOUGH] == 0.0
+
+
+def test_provable_depth_tells_radar_from_gnss_alone():
+    """Under radar half a metre, with good RTK under a metre, with single-frequency GNSS no lane at all."""
+    sigma, tau = np.array([0.3, 0.12, 1.5]), np.array([0.23, 5.0, 30.0])
+    radar, rtk, gnss = provable_depth_m(sigma, tau, 5.0, 2.5e-5).tolist()
+    assert 0.4 < radar < 0.8
+    assert 0.4 < rtk < 1.0
+    assert gnss > 7.0
