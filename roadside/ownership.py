@@ -13,8 +13,10 @@ import numpy as np
 from fusion.kernel import F64, U64, Bools
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
+FEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
 TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
-RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
+REFEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
+TAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
 REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
 
 Phase = Literal["free", "owned", "giving", "given"]
@@ -97,6 +99,18 @@ class Ownership:
         """Return which of `track` (n,) this RSU judges: its own, and those whose handover is unanswered."""
         phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
         return np.array([phase in ("owned", "giving") for phase in phases], dtype=np.bool_)
+
+    def gone_on(self, track: U64, s_m: F64, unseen: Bools) -> list[int]:
+        """Return the tracks that are a neighbour's now: not ours, beyond our feed's margin, and unseen here.
+
+        unseen : (n,) neither radar nor a fix tells of it any more
+        """
+        found = []
+        for i in np.flatnonzero(unseen).tolist():
+            key = int(track[i])
+            if self.phase(key) in ("free", "given") and not self._within(float(s_m[i]), FEED_MARGIN_M):
+                found.append(key)
+        return found
 
     def set(self, key: int, phase: Phase) -> None:
         """Put a track into a phase that a message decided."""

@@ -12,6 +12,7 @@ from fusion.tracker import Tracker
 
 from edge.wire import HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.kernel import F64
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
@@ -28,6 +29,7 @@ from roadside.snapshot import Names, rounded_p
 from roadside.snapshot import pack as pack_records
 
 TICK_NS = 100_000_000
+UNSEEN_NS = 2_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
 PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
 GIVING_MAX = 256
@@ -158,6 +160,16 @@ class Pipeline:
         self._snapshot_seq += 1
         body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body))
+        self._forget_gone_on(t_ns, tracks, located.s_m)
+
+    def _forget_gone_on(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
+        """A bound track lives on by its terminal's next fix; of what a neighbour has, that never comes."""
+        unseen = (t_ns - tracks.radar_ns > UNSEEN_NS) & (t_ns - tracks.gnss_ns > UNSEEN_NS)
+        gone_on = self.ownership.gone_on(tracks.track, s_m, unseen)
+        self.tracker.drop(gone_on)
+        self.monitor.drop(gone_on)
+        for key in gone_on:
+            self.ownership.forget(key)
 
     def _gateway_present(self, t_ns: int) -> bool:
         if not self.setup.expects_gateway:

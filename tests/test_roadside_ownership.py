@@ -43,6 +43,23 @@ def test_ownership_step(stations, own, want, leaving):
     assert walk(stations, own=own) == (want, leaving)
 
 
+@pytest.mark.parametrize(
+    ("station", "own", "unseen", "gone"),
+    [
+        (651.0, "given", True, [7]),
+        (649.0, "given", True, []),  # its fixes still come to us
+        (651.0, "given", False, []),  # our radar sees it
+        (651.0, "giving", True, []),  # not answered: still ours
+        (651.0, "owned", True, []),
+        (float("nan"), "given", True, []),  # off the road: routed to who had it last
+    ],
+)
+def test_what_a_neighbour_has_is_forgotten(station, own, unseen, gone):
+    ownership = Ownership((0.0, 500.0), NEIGHBOURS)
+    ownership.set(7, own)
+    assert ownership.gone_on(np.array([7], np.uint64), np.array([station]), np.array([unseen])) == gone
+
+
 def test_without_a_stretch_everything_is_ours():
     assert walk([9_999.0] * 11, stretch_m=None) == (True, {})
 
