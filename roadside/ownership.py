@@ -15,8 +15,7 @@ from fusion.kernel import F64, U64, Bools
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 FEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
 TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
-REFEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
-TAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
+RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
 REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
 
 Phase = Literal["free", "owned", "giving", "given"]

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from fusion.tracker import Tracker
 
 from edge.wire import HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.kernel import F64
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
