@@ -98,30 +98,26 @@ def read(path: Path, counts: Counter[str]) -> Scene:
 
 def _elements(path: Path, counts: Counter[str]) -> Iterator[tuple[int, Element]]:
     """Yield the root as (0, element) when it begins and its children as (1, element) when they end."""
-    parser: XMLPullParser[Element] = XMLPullParser(
-        ("start", "end")
-    )  # expat itself bounds the expansion of entities
     depth = 0
+    try:
+        for event, element in _events(path):
+            depth -= event == "end"
+            if (event, depth) in (("start", 0), ("end", 1)):
+                yield depth, element
+            depth += event == "start"
+    except ParseError:
+        counts["xml_broken"] += 1  # cut off, or no XML from here on: what came before stands
+
+
+def _events(path: Path) -> Iterator[tuple[str, Element]]:
+    # expat itself bounds the expansion of entities
+    parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     with path.open("rb") as file:
-        while True:
-            piece = file.read(65_536)
-            try:
-                parser.feed(piece) if piece else parser.close()
-            except ParseError:
-                counts["xml_broken"] += 1  # cut off, or no XML from here on: what came before stands
-                piece = b""
-            events = cast("Iterator[tuple[str, Element]]", parser.read_events())
-            for event, element in events:
-                if event == "start":
-                    if depth == 0:
-                        yield 0, element
-                    depth += 1
-                else:
-                    depth -= 1
-                    if depth == 1:
-                        yield 1, element
-            if not piece:
-                return
+        while piece := file.read(65_536):
+            parser.feed(piece)
+            yield from cast("Iterator[tuple[str, Element]]", parser.read_events())
+    parser.close()
+    yield from cast("Iterator[tuple[str, Element]]", parser.read_events())
 
 
 def _time_step(root: Element, counts: Counter[str]) -> float:
