@@ -28,3 +28,10 @@ def test_what_is_no_map_is_one_line_and_status_2(text, tmp_path, capsys):
     path.write_text(text)
     assert main(["map", "check", str(path)]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_map_without_lanes_is_legal(tmp_path, capsys):
+    path = tmp_path / "m.geojson"
+    path.write_text('{"type": "FeatureCollection", "version": "1", "features": []}')
+    assert main(["map", "check", str(path)]) == 0
+    assert "0 lanes" in capsys.readouterr().out

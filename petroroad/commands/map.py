@@ -55,8 +55,9 @@ def _load(path: Path) -> RoadMap:
         return load_map(site.map_text, site.frame)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        features = json.loads(text)["features"]
-        lon_deg, lat_deg = _first_place(features[0]["geometry"]["coordinates"])
+        geometries = [feature["geometry"] for feature in json.loads(text)["features"]]
+        lines = [geometry["coordinates"] for geometry in geometries if geometry is not None]
+        lon_deg, lat_deg = _first_place(lines[0]) if lines else (0.0, 0.0)  # a map without lanes is legal
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ConfigError(str(path), "", f"is no GeoJSON map: {error!r}") from error
     return load_map(text, SiteFrame(lon_deg, lat_deg))
