@@ -15,6 +15,7 @@ from fusion.layout import (
     BIAS_NORTH,
     BIAS_SIGMA,
     BIAS_TAU,
+    HEADING,
     N_CV,
     N_DIM,
     N_RADAR,
@@ -128,8 +129,10 @@ def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
     if speed > SLOW_MPS:
         c, s = X[i, V_EAST] / speed, X[i, V_NORTH] / speed
         gain = min(1.0, (speed - SLOW_MPS) / SLOW_MPS)
-    else:
-        q_al = max(q_al, q_cr)
+    elif not math.isnan(X[i, HEADING]):  # stands, or nearly: it will go on the way it came
+        c, s = math.cos(X[i, HEADING]), math.sin(X[i, HEADING])
+    else:  # never seen moving
+        q_al = min(q_al, q_cr)
         q_cr = q_al
     _predict_extras(X, P, i, dt_s, gain, c, s, speed, tuning)
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
