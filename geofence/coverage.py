@@ -75,3 +75,11 @@ class Coverage:
             )
         self._since = since
         return found
+
+    def packed(self) -> tuple[tuple[float, float, str, int], ...]:
+        """Return since when what can't be judged can't."""
+        return tuple((*key, since_ns) for key, since_ns in self._since.items())
+
+    def unpack(self, rows: Sequence[tuple[float, float, str, int]]) -> None:
+        """Take those times over."""
+        self._since = {(from_m, to_m, reason): since_ns for from_m, to_m, reason, since_ns in rows}

@@ -45,3 +45,13 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
     ring: bytes  # (n, RING) f8, oldest first
     ring_ns: tuple[int, ...]
     episodes: tuple[OpenEpisode, ...]
+
+
+class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the next step of a monitor depends on."""
+
+    judgements: tuple[CarriedJudgement, ...]
+    waiting: tuple[tuple[OpenEpisode, int], ...]  # of a restart, and until when
+    superseded: tuple[tuple[int, OpenEpisode], ...]  # slot and episode, to be closed
+    unjudged_since: tuple[tuple[float, float, str, int], ...]
+    counts: dict[str, int]

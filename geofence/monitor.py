@@ -12,7 +12,7 @@ from geofence.book import Book, decoded, same_vehicle, slot_of
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.coverage import Coverage, Unjudged
 from geofence.detectors import limits_of, remember, start_of, step
-from geofence.episodes import CarriedJudgement, OpenEpisode
+from geofence.episodes import CarriedJudgement, MonitorState, OpenEpisode
 from geofence.facts import Teller
 from geofence.locate import Locator
 from geofence.located import Located
@@ -283,6 +283,29 @@ class Monitor:
     def open_episode(self, episode: str) -> bytes | None:
         """Return an open episode as a restart would need it; None when it is not open."""
         return self._book.packed(episode)
+
+    def state(self) -> MonitorState:
+        """Return everything that the next step depends on."""
+        return MonitorState(
+            judgements=tuple(self.carry(None)),
+            waiting=self._resume.packed(),
+            superseded=tuple(self._superseded),
+            unjudged_since=self._coverage.packed(),
+            counts=dict(self.counts),
+        )
+
+    def restore(self, state: MonitorState) -> None:
+        """Go on exactly where `state` was taken, under the same rules and map."""
+        for judgement in state.judgements:
+            self._state.unpack(
+                judgement.track, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
+            )
+            for episode in judgement.episodes:
+                self._book.put(judgement.track, slot_of(episode), episode)
+        self._resume.unpack(state.waiting)
+        self._superseded = list(state.superseded)
+        self._coverage.unpack(state.unjudged_since)
+        self.counts = dict(state.counts)
 
     def unjudged(self, t_ns: int) -> list[Unjudged]:
         """Return where and since when nothing can be judged."""

@@ -1,5 +1,6 @@
 """What a restart found open, until its vehicle is seen again or half a minute has passed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fusion.kernel import I64
@@ -35,6 +36,14 @@ class Resume:
         """Let an episode wait for its vehicle."""
         episode.told_ns = 0  # its next version comes with the next observation
         self._waiting.append(Waiting(episode, now_ns + self._wait_ns))
+
+    def packed(self) -> tuple[tuple[OpenEpisode, int], ...]:
+        """Return what waits, and until when."""
+        return tuple((waiting.episode, waiting.until_ns) for waiting in self._waiting)
+
+    def unpack(self, waiting: Sequence[tuple[OpenEpisode, int]]) -> None:
+        """Let those wait, and no others."""
+        self._waiting = [Waiting(episode, until_ns) for episode, until_ns in waiting]
 
     def seen(self, tracks: TrackBatch, located: Located, mine: I64) -> None:
         """Hang waiting episodes on the owned tracks (indices) of the same terminals."""

@@ -6,19 +6,17 @@ Pure: a table of small state machines, one per track, stepped on the 100 ms grid
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from fusion.kernel import F64, U64, Bools
+from roadside.whole import GivingState, HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 FEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
 TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
 REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
-
-Phase = Literal["free", "owned", "giving", "given"]
 
 
 @dataclass(slots=True)
@@ -39,6 +37,17 @@ class Giving:
     tracks: list[int]
     body: bytes
     sent_ns: int
+
+    def packed(self) -> GivingState:
+        """Return it as `/state` keeps it."""
+        return GivingState(
+            seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns
+        )
+
+    @staticmethod
+    def unpacked(row: GivingState) -> "Giving":
+        """Return what was packed."""
+        return Giving(row.seq, row.to, list(row.tracks), row.body, row.sent_ns)
 
 
 @dataclass(slots=True)
@@ -120,6 +129,22 @@ class Ownership:
         """Return a track's phase."""
         holding = self.holdings.get(key)
         return "free" if holding is None else holding.phase
+
+    def packed(self) -> tuple[HoldingState, ...]:
+        """Return all holdings as `/state` keeps them."""
+        return tuple(
+            HoldingState(
+                track=key,
+                phase=holding.phase,
+                inside_since_ns=holding.inside_since_ns,
+                from_outside=holding.from_outside,
+            )
+            for key, holding in self.holdings.items()
+        )
+
+    def unpack(self, rows: Sequence[HoldingState]) -> None:
+        """Take packed holdings over."""
+        self.holdings = {row.track: Holding(row.phase, row.inside_since_ns, row.from_outside) for row in rows}
 
     def forget(self, key: int) -> None:
         """Drop a track that ended."""

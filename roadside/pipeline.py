@@ -23,13 +23,16 @@ from geofence.violation import Violation
 from geofence.violation import encode as encode_violation
 from roadside.handover import CarriedVehicle, Received, pack, unpack
 from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot
+from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
 from roadside.ownership import REPEAT_NS, Giving, Ownership
 from roadside.snapshot import Names, rounded_p
 from roadside.snapshot import pack as pack_records
+from roadside.whole import PipelineState
+from roadside.whole import encode as encode_state
 
 TICK_NS = 100_000_000
 UNSEEN_NS = 2_000_000_000
+STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
 PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
 GIVING_MAX = 256
@@ -161,6 +164,8 @@ class Pipeline:
         body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body))
         self._forget_gone_on(t_ns, tracks, located.s_m)
+        if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
+            outputs.append(State(t_ns, encode_state(self.state(t_ns))))
 
     def _forget_gone_on(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
         """A bound track lives on by its terminal's next fix; of what a neighbour has, that never comes."""
@@ -244,6 +249,41 @@ class Pipeline:
             for vehicle in vehicles:
                 self.ownership.set(vehicle.track.track, "owned")
         outputs.append(Answer(handed.giver, encode(HandoverAck(epoch=message.epoch, seq=message.seq))))
+
+    # ---- the whole state
+
+    def state(self, t_ns: int) -> PipelineState:
+        """Return everything that the next step depends on, after tick `t_ns`."""
+        told, told_ns = self._names.told()
+        return PipelineState(
+            stamp_ns=t_ns,
+            epoch=self.epoch,
+            tracker=self.tracker.state(),
+            monitor=self.monitor.state(),
+            holdings=self.ownership.packed(),
+            giving=tuple(giving.packed() for giving in self._giving.values()),
+            received={giver: tuple(keys) for giver, keys in self._received.keys.items()},
+            give_seq=self._give_seq,
+            snapshot_seq=self._snapshot_seq,
+            feed_ns=self._feed_ns,
+            told=told,
+            told_ns=told_ns,
+            counts=dict(self.counts),
+        )
+
+    def restore(self, state: PipelineState) -> None:
+        """Go on exactly where `state` was taken; the next inputs are those from its stamp on."""
+        self.epoch = state.epoch
+        self.tracker = self._tracker(state.epoch)
+        self.tracker.restore(state.tracker)
+        self.monitor.restore(state.monitor)
+        self.ownership.unpack(state.holdings)
+        self._giving = {row.seq: Giving.unpacked(row) for row in state.giving}
+        self._received = Received({giver: list(keys) for giver, keys in state.received.items()})
+        self._give_seq, self._snapshot_seq = state.give_seq, state.snapshot_seq
+        self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
+        self._names.go_on(state.told, state.told_ns)
+        self.counts = dict(state.counts)
 
     # ---- the rest
 

@@ -110,6 +110,14 @@ class Names:
             )
         )
 
+    def told(self) -> tuple[TrackNames | None, int]:
+        """Return what was told last, and when all was."""
+        return self._told, self._told_ns
+
+    def go_on(self, told: TrackNames | None, told_ns: int) -> None:
+        """Go on as if that had been told."""
+        self._told, self._told_ns = told, told_ns
+
 
 def rounded_p(p: float) -> float:
     """A probability as names carry it: two decimals, so that it does not change them at each tick."""

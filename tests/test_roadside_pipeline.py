@@ -13,9 +13,11 @@ from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
 from roadside.compare import digest
 from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
-from roadside.outputs import Answer, Give, Raised, Snapshot
+from roadside.outputs import Answer, Give, Raised, Snapshot, State
 from roadside.pipeline import Pipeline
 from roadside.setup import setups
+from roadside.whole import decode as decode_state
+from roadside.whole import encode as encode_state
 
 EXAMPLE = Path(__file__).parent / "data" / "example" / "site.toml"
 T0_NS = 1_800_000_000 * 10**9
@@ -151,7 +153,31 @@ def test_a_handover_keeps_track_and_episode(setup):
     assert answers >= 1
     assert len({v.id for v in departures}) == 1, "one episode"
     assert len({v.track for v in departures}) == 1, "one track"
-    assert [v.esn for v in departures][0] == "A"
-    assert [v.esn for v in departures][-1] == "B"
+    assert (departures[0].esn, departures[-1].esn) == ("A", "B")
     assert [v.version for v in departures] == sorted({v.version for v in departures})
     assert {v.hop for v in departures if v.esn == "B"} == {1}
+
+
+def test_a_replay_can_start_from_a_recorded_state(setup):
+    """Taken in the middle of the departure: what follows is the same to the byte."""
+    inputs = drive(setup, leave)
+    whole = Pipeline(setup)
+    cut_ns = T0_NS + 6_000_000_000
+    before = [row for row in inputs if row[0] < cut_ns]
+    run(whole, before)
+    whole.step(cut_ns, None)
+    resumed = Pipeline(setup)
+    resumed.restore(decode_state(encode_state(whole.state(cut_ns))))
+    after = [row for row in inputs if row[0] >= cut_ns]
+    wanted, found = run(whole, after), run(resumed, after)
+    assert raised(wanted)
+    assert [o.body for o in wanted if isinstance(o, Raised | Snapshot)] == [
+        o.body for o in found if isinstance(o, Raised | Snapshot)
+    ]
+
+
+def test_the_state_is_kept_at_the_start_and_each_minute(setup):
+    pipeline = Pipeline(setup)
+    outputs = run(pipeline, [(T0_NS, Start(epoch=1_800_000_000)), (T0_NS + 130 * 10**9, Stop())])
+    stamps = [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)]
+    assert stamps == [0.1, 60.0, 120.0]

@@ -1,0 +1,52 @@
+"""The whole state of a pipeline, as `/state` keeps it: a replay from it gives the very bytes. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+from edge.wire import TrackNames
+from fusion.handover import TrackerState
+from geofence.episodes import MonitorState
+
+Phase = Literal["free", "owned", "giving", "given"]
+
+
+class HoldingState(msgspec.Struct, frozen=True, kw_only=True):
+    """One track's ownership."""
+
+    track: int
+    phase: Phase
+    inside_since_ns: int | None
+    from_outside: bool
+
+
+class GivingState(msgspec.Struct, frozen=True, kw_only=True):
+    """A handover that is not answered."""
+
+    seq: int
+    to: str
+    tracks: tuple[int, ...]
+    body: bytes
+    sent_ns: int
+
+
+class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the next step depends on, after tick `stamp_ns`; inputs from that log time on follow."""
+
+    stamp_ns: int
+    epoch: int
+    tracker: TrackerState
+    monitor: MonitorState
+    holdings: tuple[HoldingState, ...]
+    giving: tuple[GivingState, ...]
+    received: dict[str, tuple[tuple[int, int], ...]]
+    give_seq: int
+    snapshot_seq: int
+    feed_ns: int | None
+    told: TrackNames | None
+    told_ns: int
+    counts: dict[str, int]
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(PipelineState).decode
