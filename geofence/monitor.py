@@ -66,7 +66,7 @@ class Monitor:
         self._locator = Locator(rules, road, vehicles, self._state, self._rate)
         self._around = Surroundings(rules, road, frame)
         self._teller = Teller(road, frame, vehicles)
-        self._ticking = Ticking(rules, self._state, self._book, self._around, self._teller)
+        self._ticking = Ticking(rules, self._state, self._book, self._around, self._teller, stretch_m)
         self._resume = Resume(rules, frame, self._book)
         self._coverage = Coverage(road.axis, stretch_m, radars)
         self._limits = limits_of(rules)

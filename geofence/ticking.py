@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fusion.kernel import I64, Bools
+from fusion.kernel import F64, I64, Bools
 from fusion.tracks import TrackBatch
 from geofence.book import Book
 from geofence.config import RulesConfig
@@ -34,15 +34,23 @@ TICK_S, TICK_NS = 0.1, 100_000_000
 PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as one of those it is for
 UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
 PRESUME_P = 0.9
+BEYOND_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour takes it
 
 
 class Ticking:
     """Steps the states that need no observation."""
 
     def __init__(
-        self, rules: RulesConfig, state: State, book: Book, around: Surroundings, teller: Teller
+        self,
+        rules: RulesConfig,
+        state: State,
+        book: Book,
+        around: Surroundings,
+        teller: Teller,
+        stretch_m: tuple[float, float] | None,
     ) -> None:
         self.gateway_present = True
+        self._stretch_m = stretch_m
         self._rules, self._state, self._book = rules, state, book
         self._around, self._teller = around, teller
         self._limits = limits_of(rules)
@@ -137,7 +145,7 @@ class Ticking:
         """Record where a departure of a hazmat vehicle could not have been judged."""
         rules, state, at = self._rules, self._state, rows[mine]
         matters = (located.kind[mine] == HAZMAT) & np.isfinite(located.found[mine, OUT_PERMITTED])
-        blind = located.undecidable[mine] & matters
+        blind = located.undecidable[mine] & matters & self._answers_for(located.s_m[mine])
         since = _since(state.stamps[at, BLIND], blind | state.open[at, UNDECIDABLE], t_ns)
         seeing = _since(state.stamps[at, SEEING], ~blind, t_ns)
         state.stamps[at, BLIND], state.stamps[at, SEEING] = since, seeing
@@ -161,6 +169,13 @@ class Ticking:
             elif blind[k]:
                 episode.seen_ns = t_ns
         return out
+
+    def _answers_for(self, s_m: F64) -> Bools:
+        """Return which stations (n,) are ours: what left and nobody took is not on our record."""
+        if self._stretch_m is None:
+            return np.ones(len(s_m), dtype=np.bool_)
+        left: Bools = (s_m < self._stretch_m[0] - BEYOND_M) | (s_m > self._stretch_m[1] + BEYOND_M)
+        return ~left
 
     def _frozen(self, t_ns: int, tracks: TrackBatch, mine: I64, rows: I64) -> list[Violation]:
         """Close what could not be judged for too long: nobody knows whether it still holds."""
