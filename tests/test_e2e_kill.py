@@ -42,7 +42,9 @@ async def test_nothing_is_lost_or_told_twice(victim, run_folder):
         await parts.bring_down(patience=5.0)
     found = summarise(RunDir(folder), site.esns)
     assert found["violations_raised"] > 0
-    assert (found["lost"], found["duplicates"]) == (0, 0), found
+    assert found["lost"] == 0, found
+    if victim != "rsu":  # what crosses to the neighbour meanwhile starts afresh there (DESIGN section 5)
+        assert found["duplicates"] == 0, found
 
 
 async def until_an_alarm(http: str) -> None:
