@@ -11,7 +11,7 @@ from sim.fleet import HAZMAT
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s
 from sim.scenario import Departures, NearMisses, Scenario, Scripted
 from sim.site import section as sec
-from sim.traffic import Traffic
+from sim.traffic import BRAKE_MPS2, Traffic
 
 REST_S = 12.0  # between two manoeuvres of one vehicle: their episodes must not become one
 SIDEWAYS_S_MAX = 7.0  # of one swing; a slow one is a shallow one
@@ -229,6 +229,10 @@ class Script:
         )
         if event.kind == "off_road" and self.traffic.road.near_ramp(way, s, s + way * reach_m):
             return False
+        if event.kind in ("illegal_stop", "wrong_way"):  # whoever stands beneath a pole stays unseen
+            stands_m = s + way * (float(state.speed_mps[i]) ** 2 / (2 * BRAKE_MPS2))
+            if not all(self.cover.sees(way, stands_m + off_m) for off_m in (-20.0, 0.0, 20.0)):
+                return False
         return self.cover.throughout(way, s, s + way * reach_m)
 
     def _has_gap(self, i: int, event: Scripted) -> bool:
