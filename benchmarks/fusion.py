@@ -18,13 +18,14 @@ from fusion.config import FusionConfig, RadarPose  # noqa: E402
 from fusion.filter import step_cv  # noqa: E402
 from fusion.kernel import F64  # noqa: E402
 from fusion.observations import RadarScan  # noqa: E402
+from fusion.table import RING  # noqa: E402
 from fusion.tracker import Tracker  # noqa: E402
 
 DT_S, Q = 0.1, 0.5
 N_CV, N_PEER = 1_000, 20
 SPACING_M, LANE_M, LANES = 30.0, 3.75, 3
 DETECTED, CLUTTER = 0.9, 0.2  # share of the vehicles in a scan, and of false detections beside
-WARM_SCANS = 12
+WARM_SCANS = RING + 8  # rings are full and their memory is touched: the steady state
 SEED = 13
 
 

@@ -4,7 +4,7 @@ A track may stay without a detection at its own cost, a detection without a trac
 share no detection, so that solving each alone is exact. Larger ones than CAP take the cheapest pair first.
 """
 
-from fusion.kernel import F64, I64, INNER, kernel
+from fusion.kernel import BARE, F64, I64, INNER, kernel
 
 CAP_TRACKS, CAP_DETECTIONS = 96, 128  # of one component that is solved exactly
 BIG = 1e12
@@ -18,7 +18,7 @@ def _root(parent: I64, a: int) -> int:
     return a
 
 
-@kernel("void(f8[:,::1], i8, i8, i8[::1], f8[:,::1])")
+@kernel("void(f8[:,::1], i8, i8, i8[::1], f8[:,::1])", **BARE)
 def solve(cost: F64, n: int, m: int, row_of: I64, work: F64) -> None:
     """Assign each of n rows one of m >= n columns at least total cost (Jonker & Volgenant 1987).
 
@@ -127,7 +127,8 @@ def _exact(
 
 @kernel(
     "i8(i8, i8, i8, i8[:,::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " f8[:,::1], f8[:,::1])"
+    " f8[:,::1], f8[:,::1])",
+    **BARE,
 )
 def assign(
     n_t: int, n_d: int, n_p: int, pairs: I64, costs: F64, miss: F64, det_of: I64, track_of: I64,

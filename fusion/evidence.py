@@ -9,7 +9,7 @@ no new evidence. It is set against two other stories: a vehicle that keeps its p
 import math
 
 from fusion.history import state_at
-from fusion.kernel import F64, I64, INNER, kernel
+from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     BIAS_SIGMA,
     CONFIRMED,
@@ -58,7 +58,7 @@ def _within(mean: float, sigma: float, half: float) -> float:
     return 0.5 * (math.erf((half - mean) / scale) + math.erf((half + mean) / scale))
 
 
-@kernel("f8(f8[:,:,::1], i8, i8)")
+@kernel("f8(f8[:,:,::1], i8, i8)", **BARE)
 def odds(pairs: F64, w: int, k: int) -> float:
     """Return the log odds of pair k of terminal w being one vehicle, rivals aside."""
     a, b = math.log(P_BESIDE) + pairs[w, k, L_BESIDE], math.log(P_APART) + pairs[w, k, L_APART]
@@ -169,7 +169,8 @@ def _add(
 
 @kernel(
     "void(f8[:,::1], f8[:,:,::1], i8[:,::1], i8[:,::1], f8[:,:,::1], i8[::1], i8[:,::1], i8[:,:,::1],"
-    " f8[:,:,::1], i8, i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1])"
+    " f8[:,:,::1], i8, i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1])",
+    **BARE,
 )
 def weigh(
     X: F64, P: F64, ints: I64, stamps: I64, states: F64, tally: I64, terminals: I64, pair_ints: I64,
@@ -197,7 +198,7 @@ def weigh(
         )  # fmt: skip
 
 
-@kernel("UniTuple(f8, 4)(i8[:,::1], i8[:,::1], i8, i8[:,:,::1], f8[:,:,::1], i8, i8, f8[::1], f8)")
+@kernel("UniTuple(f8, 4)(i8[:,::1], i8[:,::1], i8, i8[:,:,::1], f8[:,:,::1], i8, i8, f8[::1], f8)", **BARE)
 def decide(
     ints: I64, terminals: I64, n_terminals: int, pair_ints: I64, pairs: F64, w: int, t_ns: int, tuning: F64,
     accept: float,

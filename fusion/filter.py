@@ -5,7 +5,7 @@ All kernels work on row i of X (n, N_X) and P (n, N_DIM, N_DIM), site metres; th
 
 import math
 
-from fusion.kernel import F64, INNER, kernel
+from fusion.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BEND,
     BEND_SIGMA,
@@ -19,6 +19,7 @@ from fusion.layout import (
     N_CV,
     N_DIM,
     N_RADAR,
+    N_X,
     Q_ALONG,
     Q_CROSS,
     V_EAST,
@@ -28,7 +29,7 @@ from fusion.layout import (
 SLOW_MPS = 2.0  # below: no course to tell along from across
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE)
 def predict_cv(X: F64, P: F64, i: int, dt_s: float, q_ee: float, q_nn: float, q_en: float) -> None:
     """Advance the four constant-velocity dimensions by dt_s, in place; the rest of P is not touched.
 
@@ -72,6 +73,41 @@ def _decay_bias(X: F64, P: F64, i: int, dt_s: float, c: float, s: float, speed: 
     P[i, 5, 6] = keep * P[i, 5, 6] + fresh * along * c * s
 
 
+@kernel("void(f8[:,:,::1], i8, i8, f8, f8, f8, f8, f8)", **INNER)
+def _push(P: F64, i: int, m: int, dt_s: float, p_e: float, p_n: float, v_e: float, v_n: float) -> None:
+    """Let the bend push the first m dimensions, and advance the columns that predict_cv leaves alone."""
+    for b in range(m):  # G P
+        g = P[i, BEND, b]
+        P[i, 0, b] += p_e * g
+        P[i, 1, b] += p_n * g
+        P[i, 2, b] += v_e * g
+        P[i, 3, b] += v_n * g
+    for a in range(m):  # (G P) G'
+        g = P[i, a, BEND]
+        P[i, a, 0] += p_e * g
+        P[i, a, 1] += p_n * g
+        P[i, a, 2] += v_e * g
+        P[i, a, 3] += v_n * g
+    for b in range(N_CV, m):
+        P[i, 0, b] += dt_s * P[i, 2, b]
+        P[i, 1, b] += dt_s * P[i, 3, b]
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8)", **BARE)
+def copy(X: F64, P: F64, i: int, XO: F64, PO: F64, j: int) -> None:
+    """Write state i to row j of (XO, PO), as far as it is live."""
+    for a in range(N_X):
+        XO[j, a] = X[i, a]
+    if X[i, BIAS_SIGMA] > 0.0:
+        for a in range(N_DIM):
+            for b in range(N_DIM):
+                PO[j, a, b] = P[i, a, b]
+    else:
+        for a in range(N_RADAR):
+            for b in range(N_RADAR):
+                PO[j, a, b] = P[i, a, b]
+
+
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8[::1])", **INNER)
 def _predict_extras(
     X: F64, P: F64, i: int, dt_s: float, gain: float, c: float, s: float, speed: float, tuning: F64
@@ -89,21 +125,10 @@ def _predict_extras(
     X[i, 1] += p_n * bend
     X[i, 2] += v_e * bend
     X[i, 3] += v_n * bend
-    for b in range(m):  # G P
-        g = P[i, BEND, b]
-        P[i, 0, b] += p_e * g
-        P[i, 1, b] += p_n * g
-        P[i, 2, b] += v_e * g
-        P[i, 3, b] += v_n * g
-    for a in range(m):  # (G P) G'
-        g = P[i, a, BEND]
-        P[i, a, 0] += p_e * g
-        P[i, a, 1] += p_n * g
-        P[i, a, 2] += v_e * g
-        P[i, a, 3] += v_n * g
-    for b in range(N_CV, m):  # the columns that predict_cv leaves alone
-        P[i, 0, b] += dt_s * P[i, 2, b]
-        P[i, 1, b] += dt_s * P[i, 3, b]
+    if has_bias:  # fixed bounds unroll
+        _push(P, i, N_DIM, dt_s, p_e, p_n, v_e, v_n)
+    else:
+        _push(P, i, N_RADAR, dt_s, p_e, p_n, v_e, v_n)
     keep = math.exp(-dt_s / tuning[BEND_TAU])
     X[i, BEND] *= keep
     for b in range(N_CV):
@@ -118,7 +143,7 @@ def _predict_extras(
             P[i, b, a] = P[i, a, b]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8[::1])")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8[::1])", **BARE)
 def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
     """Advance row i by dt_s, in place: constant velocity, bend (Singer 1970), bias (Gauss-Markov)."""
     if dt_s <= 0.0:
@@ -139,7 +164,7 @@ def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
     predict_cv(X, P, i, dt_s, q_ee, q_nn, (q_al - q_cr) * s * c)
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE)
 def update_cv(X: F64, P: F64, i: int, h0: float, h1: float, residual: float, r: float) -> None:
     """Fuse one scalar h0*east + h1*north, variance r, into the four constant-velocity dimensions."""
     k0 = P[i, 0, 0] * h0 + P[i, 0, 1] * h1
@@ -165,7 +190,7 @@ def update_cv(X: F64, P: F64, i: int, h0: float, h1: float, residual: float, r: 
     P[i, 3, 0], P[i, 3, 1], P[i, 3, 2] = p03, p13, p23
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])", **BARE)
 def update(
     X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, hb: float,
     residual: float, r: float, work: F64,
@@ -195,7 +220,7 @@ def update(
                 P[i, a, b] -= work[a] * work[b] * over_s
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8, f8)")
+@kernel("void(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8, f8)", **BARE)
 def step_cv(X: F64, P: F64, z: F64, sigma: F64, dt_s: float, q: float) -> None:
     """Advance n tracks by dt_s and fuse a position each, in place: the filter's core alone.
 

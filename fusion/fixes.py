@@ -2,7 +2,7 @@
 
 from fusion.evidence import weigh
 from fusion.history import fuse, restart
-from fusion.kernel import F64, I64, INNER, Bools, kernel
+from fusion.kernel import BARE, F64, I64, INNER, Bools, kernel
 from fusion.layout import (
     ARRIVED,
     DUE,
@@ -93,7 +93,8 @@ def _own_track(
     "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
     " i8[::1], i8[:,::1], i8[:,:,::1], i8[:,:,::1], f8[:,:,::1], i8, i8, i8[::1], i8[::1], i8[::1],"
     " i8[::1], b1[::1],"
-    " f8[:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[::1], i8[::1], i8[::1])"
+    " f8[:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[::1], i8[::1], i8[::1])",
+    **BARE,
 )
 def fixes(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,

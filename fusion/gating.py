@@ -3,7 +3,7 @@
 import math
 
 from fusion.history import state_at
-from fusion.kernel import F64, I64, INNER, kernel
+from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     CLUTTER,
     CONFIRMED,
@@ -70,7 +70,7 @@ def _locate(M: F64, n_d: int, radars: F64, q: int, seen: F64) -> None:
             seen[d, S_EAST], seen[d, S_NORTH] = r_e + flat * math.cos(bearing), r_n + flat * math.sin(bearing)
 
 
-@kernel("UniTuple(f8, 2)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8[::1])")
+@kernel("UniTuple(f8, 2)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8[::1])", **BARE)
 def pair_cost(
     X: F64, P: F64, i: int, seen: F64, d: int, radars: F64, q: int, tuning: F64
 ) -> tuple[float, float]:
@@ -181,7 +181,8 @@ def _pair(
 @kernel(
     "UniTuple(i8, 2)(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], i8, i8,"
     " f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1], i8[::1], f8[::1],"
-    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1])"
+    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1])",
+    **BARE,
 )
 def gate(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, states: F64, high: int, t_ns: int,

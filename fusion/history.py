@@ -3,8 +3,8 @@
 Entry 0 of a ring is its base: nothing before it can be fused any more. Other tracks' associations stand.
 """
 
-from fusion.filter import predict
-from fusion.kernel import F64, I64, INNER, kernel
+from fusion.filter import copy, predict
+from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import N_DIM, N_MEAS, N_X, RING_HEAD, RING_LEN, STAMP
 from fusion.measure import apply
 
@@ -20,7 +20,7 @@ def _pack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
             n += 1
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)", **BARE)
 def unpack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
     """Write the packed state k of ring j to row i of (X, P)."""
     for a in range(N_X):
@@ -33,7 +33,10 @@ def unpack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
             n += 1
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8, f8[:,::1], i8)")
+@kernel(
+    "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8, f8[:,::1], i8)",
+    **BARE,
+)
 def restart(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64, stamp_ns: int, M: F64, m: int
 ) -> None:
@@ -45,7 +48,7 @@ def restart(
     _pack(X, P, i, states, i, 0)
 
 
-@kernel("i8(i8[:,::1], i8[:,::1], i8, i8)")
+@kernel("i8(i8[:,::1], i8[:,::1], i8, i8)", **BARE)
 def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
     """Return the logical index of the newest entry of ring i with stamp <= t_ns, -1 if none."""
     size = stamps.shape[1]
@@ -57,7 +60,8 @@ def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
 
 @kernel(
     "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8,"
-    " f8[:,::1], f8[:,:,::1], i8, f8[::1])"
+    " f8[:,::1], f8[:,:,::1], i8, f8[::1])",
+    **BARE,
 )
 def state_at(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
@@ -66,11 +70,7 @@ def state_at(
     """Write track i as it was known at t_ns to row j of (XO, PO); False if its ring does not reach back."""
     known_ns = ints[i, STAMP]
     if t_ns >= known_ns:
-        for a in range(N_X):
-            XO[j, a] = X[i, a]
-        for a in range(N_DIM):
-            for b in range(N_DIM):
-                PO[j, a, b] = P[i, a, b]
+        copy(X, P, i, XO, PO, j)
     else:
         k = newest_before(ints, stamps, i, t_ns)
         if k < 0:
@@ -84,7 +84,8 @@ def state_at(
 
 @kernel(
     "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
-    " i8, f8[:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[::1], f8[::1])"
+    " i8, f8[:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
+    **BARE,
 )
 def append(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
@@ -95,11 +96,7 @@ def append(
     The same bytes as `fuse`, for less: nothing is predicted twice.
     """
     size = stamps.shape[1]
-    for a in range(N_X):
-        X[i, a] = WX[j, a]
-    for a in range(N_DIM):
-        for b in range(N_DIM):
-            P[i, a, b] = WP[j, a, b]
+    copy(WX, WP, j, X, P, i)
     if ints[i, RING_LEN] == size:
         ints[i, RING_HEAD] = (ints[i, RING_HEAD] + 1) % size
     else:
@@ -115,7 +112,8 @@ def append(
 
 @kernel(
     "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
-    " i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])"
+    " i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
+    **BARE,
 )
 def fuse(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,

@@ -14,7 +14,10 @@ U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
-INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # options of a kernel that only kernels call
+# Options of a kernel that never allocates: no counted references to its arrays, which cost as much as its
+# arithmetic (measured: a scan of 1 000 tracks 2.9 ms with, 2.1 ms without)
+BARE = {"_nrt": False}
+INNER = BARE | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # the same, called by kernels only
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,7 +6,7 @@ Row i of (X, P) is changed in place; the measurement is row k of M (.., N_MEAS),
 import math
 
 from fusion.filter import SLOW_MPS, update
-from fusion.kernel import F64, INNER, kernel
+from fusion.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BASE,
     BEND,
@@ -59,7 +59,7 @@ Scalar = tuple[float, float, float, float, float, float, float]  # h on position
 NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 
 
-@kernel("f8(f8)")
+@kernel("f8(f8)", **BARE)
 def wrapped(angle_rad: float) -> float:
     """Return the angle in (-pi, pi]."""
     return angle_rad - 2.0 * math.pi * math.ceil((angle_rad - math.pi) / (2.0 * math.pi))
@@ -102,7 +102,7 @@ def _object(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
     return 0.0, 0.0, c, s, 0.0, c * (M[k, Z2] - X[i, 2]) + s * (M[k, Z3] - X[i, 3]), sigma**2
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8)")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8)", **BARE)
 def open_bias(X: F64, P: F64, i: int, M: F64, k: int) -> None:
     """Give the track the error model of its terminal: a bias around nought, at its prior."""
     speed2 = X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2
@@ -122,7 +122,7 @@ def open_bias(X: F64, P: F64, i: int, M: F64, k: int) -> None:
     P[i, 6, 5] = P[i, 5, 6]
 
 
-@kernel("UniTuple(f8, 3)(f8[:,::1], i8, f8)")
+@kernel("UniTuple(f8, 3)(f8[:,::1], i8, f8)", **BARE)
 def centre_of(M: F64, k: int, heading: float) -> tuple[float, float, float]:
     """Return the vehicle's centre under a fix's antenna, and the variance that an unknown heading adds."""
     if math.isnan(heading):
@@ -185,7 +185,7 @@ def _fix(X: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scalar:
     return 0.0, 1.0, 0.0, 0.0, 1.0, north - X[i, 1] - X[i, 6], r
 
 
-@kernel("i8(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])")
+@kernel("i8(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])", **BARE)
 def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work: F64) -> int:
     """Fuse measurement k into track i, which stands at its time. Returns 1 for a fix that was refused."""
     what = M[k, WHAT]
@@ -216,7 +216,7 @@ def _spread(X: F64, P: F64, i: int, a: int, c: float, s: float, s_c: float, s_s:
     P[i, a + 1, a] = P[i, a, a + 1]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1])")
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1])", **BARE)
 def first(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64) -> None:
     """Set track i from one measurement alone (converted; what it doesn't tell gets a wide prior)."""
     for a in range(N_X):

@@ -2,9 +2,9 @@
 
 import math
 
-from fusion.filter import predict
-from fusion.kernel import F64, I64, INNER, kernel
-from fusion.layout import BIAS_SIGMA, BIAS_TAU, HEADING, N_DIM, N_X, STAMP, V_EAST, V_NORTH
+from fusion.filter import copy, predict
+from fusion.kernel import BARE, F64, I64, INNER, kernel
+from fusion.layout import BIAS_SIGMA, BIAS_TAU, HEADING, STAMP, V_EAST, V_NORTH
 
 TAU_MIN_S, TAU_MAX_S = 0.05, 10.0
 # Columns of out (n, N_OUT)
@@ -44,7 +44,8 @@ def _filter_tau_s(P: F64, j: int, heading: float) -> float:
 
 @kernel(
     "void(f8[:,::1], f8[:,:,::1], i8[:,::1], i8[::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
-    " f8[:,::1], f8[:,:,::1], f8[:,::1], i8[::1])"
+    " f8[:,::1], f8[:,:,::1], f8[:,::1], i8[::1])",
+    **BARE,
 )
 def read_out(
     X: F64, P: F64, ints: I64, rows: I64, t_ns: int, tuning: F64, WX: F64, WP: F64,
@@ -56,11 +57,7 @@ def read_out(
     """
     for k in range(rows.shape[0]):
         i = rows[k]
-        for a in range(N_X):
-            WX[0, a] = X[i, a]
-        for a in range(N_DIM):
-            for b in range(N_DIM):
-                WP[0, a, b] = P[i, a, b]
+        copy(X, P, i, WX, WP, 0)
         stamp_ns[k] = max(t_ns, ints[i, STAMP])
         predict(WX, WP, 0, (stamp_ns[k] - ints[i, STAMP]) * 1e-9, tuning)
         heading = WX[0, HEADING]

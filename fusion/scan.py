@@ -5,7 +5,7 @@ import math
 from fusion.assignment import assign
 from fusion.gating import gate
 from fusion.history import append, fuse, restart
-from fusion.kernel import F64, I64, INNER, kernel
+from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     ARRIVED,
     BORN,
@@ -37,7 +37,7 @@ T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS = 0, 1, 2
 N_TALLY = 8
 
 
-@kernel("i8(i8[:,::1], f8[:,::1], i8[::1], i8[::1], i8, i8)")
+@kernel("i8(i8[:,::1], f8[:,::1], i8[::1], i8[::1], i8, i8)", **BARE)
 def take_row(ints: I64, floats: F64, free: I64, tally: I64, stamp_ns: int, arrived_ns: int) -> int:
     """Take a free row for a new track, -1 if there is none."""
     if tally[T_FREE] == 0:
@@ -56,7 +56,7 @@ def take_row(ints: I64, floats: F64, free: I64, tally: I64, stamp_ns: int, arriv
     return i
 
 
-@kernel("void(i8[:,::1], i8[::1], i8[::1], i8)")
+@kernel("void(i8[:,::1], i8[::1], i8[::1], i8)", **BARE)
 def free_row(ints: I64, free: I64, tally: I64, i: int) -> None:
     """Give row i back."""
     ints[i, STATUS] = FREE
@@ -91,7 +91,8 @@ def _seen(ints: I64, floats: F64, i: int, t_ns: int, arrived_ns: int, accepted: 
     "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
     " i8[::1], i8, i8, i8, f8[:,::1], f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
     " i8[::1], f8[::1], f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8[::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1])"
+    " i8[::1], i8[::1], i8[::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1])",
+    **BARE,
 )
 def scan(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
