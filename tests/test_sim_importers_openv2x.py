@@ -166,6 +166,17 @@ def test_reading_goes_on_behind_garbage():
     assert counts["record_broken"] == 1
 
 
+def test_field_that_stands_still_or_leaps_does_not_stop_the_time():
+    fields = [1_664_423_415_000] * 3 + [1_664_423_515_000, 1_664_427_115_000, 1_664_427_215_000]
+    rows = [record(ms, target(1, latitude=39.07 + 1e-5 * i)) for i, ms in enumerate(fields)]
+    counts: Counter[str] = Counter()
+    found, off_ms = scans_of(read(dumped(*rows), Counter()), counts)
+    steps_ms = np.diff([scan.stamp_ms for scan in found]).tolist()
+    assert steps_ms == [100, 100, 100, 3_600_000, 100]
+    assert (counts["stamp_repeated"], counts["stamp_gap"]) == (2, 1)
+    assert off_ms > 400_000  # nothing tells the millisecond
+
+
 def test_repeated_record_and_a_stamp_far_off_are_left_out():
     counts: Counter[str] = Counter()
     rows = [record(1_664_423_415_000 + 100_000 * i, target(1, latitude=39.07 + 1e-5 * i)) for i in range(5)]

@@ -61,7 +61,7 @@ def import_ngsim(source: Path, out: Path, *, noise: float, seed: int, n_terminal
     counts: Counter[str] = Counter()
     scene = read(source, counts)
     if not scene.vehicles:
-        raise ValueError(f"holds no vehicle with a trajectory; {dict(sorted(counts.items()))}")
+        raise ValueError(f"holds no vehicle with a trajectory; {dict(sorted((+counts).items()))}")
     world = _world_of(scene, n_terminals, counts)
     written: Counter[str] = Counter()
     with InputTape(out, world.record, T0_NS) as tape:

@@ -30,7 +30,7 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
     scans, off_ms = scans_of(records, counts)
     scans = _near(scans, counts)
     if not any(scan.targets for scan in scans):
-        raise ValueError(f"holds no record with a sound target; {dict(sorted(counts.items()))}")
+        raise ValueError(f"holds no record with a sound target; {dict(sorted((+counts).items()))}")
     pose = estimate(scans)
     frame = SiteFrame(pose.lon_deg, pose.lat_deg)
     radar = RadarText(

@@ -82,12 +82,15 @@ def _recovered(fields: Sequence[int], counts: Counter[str]) -> tuple[list[int], 
     """Undo the bug: field = s + ms. Returns the stamps and how far all of them may be off together."""
     since = [0]  # ms since the first scan
     seconds = [0]  # whole seconds that passed, as the field tells them
+    sound: int | None = None  # how many scans the field explains, from the first one on; None: all
     for before, field in pairwise(fields):
         step_ms, passed = _step(field - before, counts)
+        if field == before or not -999 < field - before <= 999:
+            sound = len(since) if sound is None else sound
         since.append(since[-1] + step_ms)
         seconds.append(seconds[-1] + passed)
     # with the first scan at millisecond m of its second: 0 <= m + since - 1000 * seconds <= 999 for each scan
-    within = [ms - 1_000 * passed for ms, passed in zip(since, seconds, strict=True)]
+    within = [ms - 1_000 * passed for ms, passed in zip(since, seconds, strict=True)][:sound]
     low, high = -min(within), 999 - max(within)
     first_ms = min(max((low + high) // 2, 0), 999)
     start_ms = (fields[0] - first_ms) * 1_000 + first_ms
@@ -97,6 +100,8 @@ def _recovered(fields: Sequence[int], counts: Counter[str]) -> tuple[list[int], 
 
 def _step(difference: int, counts: Counter[str]) -> tuple[int, int]:
     """Return (ms, whole seconds) from one scan to the next: difference = seconds + change of the ms."""
+    if difference == 0:
+        return PERIOD_MS, 0  # the field stands still, the radar does not
     if difference < 0:
         counts["stamp_order"] += 1  # the field runs backwards, the time does not
     if -999 < difference <= 999:
