@@ -11,10 +11,10 @@ PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -n
 PACKAGES := edge roadside fusion geofence sim centre petroroad benchmarks
 
 .NOTPARALLEL:
-.PHONY: setup demo test bench bench-check page lint golden-update clean
+.PHONY: setup demo test bench bench-check page lint kernels golden-update clean
 .DEFAULT_GOAL := demo
 
-setup: $(VENV)/.stamp-dev centre/static/index.html $(VENV)/.stamp-kernels
+setup: $(VENV)/.stamp-dev centre/static/index.html kernels
 
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
@@ -51,7 +51,7 @@ $(VENV)/bin/python:
 	  { echo "petroroad needs Python 3.11 or newer: sudo apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "petroroad needs Python's venv: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo "setup: a first start takes about 2 minutes (packages 80 s, page 20 s, kernels 20 s); later ones none of it"
+	@echo "setup: a first start takes about 3 minutes (packages 80 s, page 20 s, kernels 50 s); later ones none of it"
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.stamp-run: pyproject.toml constraints.txt | $(VENV)/bin/python
@@ -64,14 +64,13 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.stamp-run
 
-$(VENV)/.stamp-kernels: $(VENV)/.stamp-dev
+kernels: $(VENV)/.stamp-dev
 	@$(BIN)/python -m petroroad.kernels
-	@touch $@
 
 centre/static/index.html: $(PAGE_SOURCES) | $(VENV)/.stamp-run
 	@echo "setup: building the page (about 20 s the first time)"
 	@npm=npm; if ! { node --version 2>/dev/null | grep -qE '^v(2[2-9]|[3-9][0-9])' && command -v npm >/dev/null; }; then \
 	  export PATH="$(NODE_BIN):$$PATH"; npm="node $(NODE_BIN)/../lib/node_modules/npm/bin/npm-cli.js"; fi; \
 	cd centre/web && if ! test node_modules -nt package.json; then $$npm ci --no-audit --no-fund --silent; fi && \
-	$$npm run --silent build
+	$$npm run --silent build -- --logLevel warn
 	@touch $@

@@ -6,7 +6,6 @@ violation was received. `--quick` ends within 50 s.
 """
 
 import asyncio
-import json
 import socket
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.harness import is_quick, print_line
 from benchmarks.latency_load import Load
 from benchmarks.latency_site import ESN, Addresses, write_site
 from edge import topics
@@ -112,22 +112,18 @@ def free_addresses() -> Addresses:
     return Addresses(broker=broker, health=health, radars=(west, east))
 
 
-def print_line(name: str, value: float | None, unit: str) -> None:
-    """Print one figure; no peer: no rival does the same work."""
-    line = {"name": name, "value": value, "unit": unit, "peer": None, "ratio": None}
-    sys.stdout.write(json.dumps(line) + "\n")
-
-
 def main() -> int:
     """Print one JSON line per figure."""
     with tempfile.TemporaryDirectory(prefix="petroroad-latency-") as folder:
-        seconds = QUICK_S if "--quick" in sys.argv[1:] else WHOLE_S
+        seconds = QUICK_S if is_quick() else WHOLE_S
         latencies_ms = asyncio.run(measure(seconds, Path(folder)))
     if len(latencies_ms) < SAMPLES_MIN:
         sys.stderr.write(f"latency: only {len(latencies_ms)} violations came\n")
         return 1
     for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
-        print_line(f"latency.{name}", quantile(latencies_ms, share), "ms")
+        value = quantile(latencies_ms, share)
+        assert value is not None, "there are samples"
+        print_line(f"latency.{name}", value, "ms")
     print_line("latency.samples", len(latencies_ms), "violations")
     return 0
 

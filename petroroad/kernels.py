@@ -33,6 +33,8 @@ def main() -> int:
 
 def _compile() -> None:
     begun_s = time.monotonic()
+    if not any(numba_cache.prepare().rglob("*.nbi")):
+        sys.stderr.write("setup: compiling the kernels (about 50 s the first time)\n")
     shown = sys.stderr.isatty()
     for name, done, total in compile_all():
         if shown:
