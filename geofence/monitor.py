@@ -23,6 +23,7 @@ from geofence.resume import Resume
 from geofence.state import (
     CLEAR_S,
     DARK,
+    ENOUGH,
     EXCUSED,
     ILLEGAL_STOP,
     MOVED,
@@ -39,6 +40,8 @@ from geofence.violation import GRADES, Stamps, Violation
 from geofence.writing import probability
 
 MOVING_MPS = 3.0
+Episodes = Sequence[tuple[int, OpenEpisode]]
+ADOPTED = -1  # a row's track until it is known which row goes on
 EVIDENCE_RULES = 4  # of the rules that weigh errors; the others count seconds
 
 
@@ -72,6 +75,7 @@ class Monitor:
         self._limits = limits_of(rules)
         self._clear_below = np.zeros(N_RULES)
         self._clear_below[1:3] = rules.off_dedicated_road.notice[0].over / 2, 0.5
+        self._followed: dict[int, int] = {}  # merged in this step
         self._superseded: list[tuple[int, OpenEpisode]] = []  # of merged tracks, to be closed
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
@@ -82,6 +86,7 @@ class Monitor:
         self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools, tick: bool
     ) -> list[Violation]:
         """Judge one observation's tracks, or at a tick (`now_ns` = T) run the time-outs of all of them."""
+        self._followed.clear()
         out = self._close_superseded(now_ns)
         mine = np.flatnonzero(owned & tracks.confirmed & (tracks.track != 0))
         rows = self._state.rows(tracks.track)
@@ -192,25 +197,29 @@ class Monitor:
         """Let what hung on tracks that are gone hang on their survivors; of two alike the older goes on."""
         for gone, survivor in pairs:
             if self._state.find(gone) is None:
+                self._followed[gone] = survivor  # what is to be adopted as `gone` in the same step
                 continue
             ours, theirs = self._book.of(survivor), self._book.of(gone)
             for track, episodes in ((survivor, ours), (gone, theirs)):
                 for slot, _ in episodes:
                     self._book.take(track, slot)
-            if self._says_more(gone, survivor, bool(theirs), bool(ours)):
-                self._state.rename(gone, survivor)
-            else:
-                self._state.drop(gone)
-            self._state.open[self._state.row(survivor)] = False
+            self._keep_one_row(gone, survivor, theirs, ours)
             self._hang(survivor, sorted(ours + theirs, key=lambda pair: (pair[1].start_ns, pair[1].id)))
 
-    def _says_more(self, gone: int, survivor: int, gone_open: bool, survivor_open: bool) -> bool:
-        mine, other = self._state.find(survivor), self._state.find(gone)
-        if mine is None or other is None:
-            return other is not None
-        if gone_open != survivor_open:
-            return gone_open
-        return bool(self._state.evidence[other, :, :3].sum() > self._state.evidence[mine, :, :3].sum())
+    def _keep_one_row(self, gone: int, survivor: int, theirs: Episodes, ours: Episodes) -> None:
+        """Let the survivor have the row that says more: whose episode is open, or else by evidence."""
+        state = self._state
+        mine, other = state.find(survivor), state.find(gone)
+        assert other is not None, "a track that is gone has a row"
+        judged, judged_other = (any(slot < N_RULES for slot, _ in rows) for rows in (ours, theirs))
+        more = mine is None or judged_other
+        if mine is not None and judged == judged_other:
+            more = bool(state.evidence[other, :, :ENOUGH].sum() > state.evidence[mine, :, :ENOUGH].sum())
+        if more:
+            state.rename(gone, survivor)
+        else:
+            state.drop(gone)
+        state.open[state.row(survivor)] = False
 
     def _hang(self, track: int, episodes: Sequence[tuple[int, OpenEpisode]]) -> None:
         for slot, episode in episodes:
@@ -250,18 +259,24 @@ class Monitor:
         """Go on with what a neighbour judged so far; each episode's next version tells the new owner."""
         for judgement in carried:
             track = judgement.track
+            while track in self._followed:
+                track = self._followed[track]
             own = [(slot, self._book.take(track, slot)) for slot, _ in self._book.of(track)]
-            try:
-                self._state.unpack(
-                    track, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
-                )
-            except ValueError:  # a neighbour of another version: its episodes go on, its windows start anew
-                self._count("handover.state")
             theirs = []
             for episode in judgement.episodes:
                 taken = msgspec.structs.replace(episode, hop=episode.hop + 1, told_ns=0)
                 theirs.append((slot_of(taken), taken))
+            try:
+                self._state.unpack(
+                    ADOPTED, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
+                )
+            except (ValueError, OverflowError):  # of another version: its episodes go on, its windows don't
+                self._count("handover.state")
+                self._state.drop(ADOPTED)
+            else:
+                self._keep_one_row(ADOPTED, track, theirs, own)
             self._hang(track, theirs + own)
+        self._followed.clear()
 
     def drop(self, ids: Sequence[int]) -> list[str]:
         """Forget tracks that a neighbour goes on with; return the ids of their open episodes."""

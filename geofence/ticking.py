@@ -180,12 +180,16 @@ class Ticking:
     def _frozen(self, t_ns: int, tracks: TrackBatch, mine: I64, rows: I64) -> list[Violation]:
         """Close what could not be judged for too long: nobody knows whether it still holds."""
         state, at = self._state, rows[mine]
-        stale = t_ns - state.evidence_ns[at, :DARK, JUDGED] > int(self._rules.resume_s * 1e9)
+        patience_ns = int(self._rules.resume_s * 1e9)
         stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
-        return [
-            self._book.close(int(tracks.track[mine[k]]), slot, stamps, "lost")
-            for k, slot in np.argwhere(stale & state.open[at, :DARK]).tolist()
-        ]
+        out = []
+        for k, slot in np.argwhere(state.open[at, :DARK]).tolist():
+            track = int(tracks.track[mine[k]])
+            episode = self._book.find(track, slot)
+            assert episode is not None, "open says so"
+            if t_ns - max(episode.seen_ns, int(state.evidence_ns[at[k], slot, JUDGED])) > patience_ns:
+                out.append(self._book.close(track, slot, stamps, "lost"))
+        return out
 
 
 def _since(before: I64, holds: Bools, t_ns: int) -> I64:

@@ -441,3 +441,20 @@ def test_unjudged_names_stretches_and_silent_radars():
         ("radar_silent", 5),
         ("no_radar", 0),
     ]
+
+
+def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
+    """The radar track's episode goes on under the terminal's track, whichever of them is taken first."""
+    at = drift(2.0, 1.0, 4.0, 20.0)
+    giver = World()
+    loose = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "bias": 1.5, "tau": 30.0, "track": 2}
+    opened = giver.drive(8.0, lambda t: [at(t) | {"terminal": -1, "kind": 0}, at(t) | loose])
+    episode = next(v.id for v in opened if v.grade == "violation")
+    for before in ([], [1], [2], [1, 2]):
+        taker = World(esn="RSU-2")
+        taker.monitor.adopt(0, giver.monitor.carry(before))
+        taker.monitor.merged([(1, 2)])
+        taker.monitor.adopt(0, giver.monitor.carry([track for track in (1, 2) if track not in before]))
+        later = taker.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
+        mine = [v for v in later if v.grade == "violation"]
+        assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
