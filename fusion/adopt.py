@@ -71,11 +71,13 @@ def _is_seen(table: Table, i: int) -> bool:
 
 
 def _by_place(table: Table, track: CarriedTrack) -> int:
-    """Return the nearest own radar track without a terminal that can be the carried one's, -1 none."""
+    """Return the nearest own radar track that can be the carried one's and has no other terminal, -1 none."""
     best, least, stamp_ns = -1, GATE_4, track.ints[STAMP]
     for i in range(int(table.tally[T_HIGH])):
-        if table.ints[i, STATUS] == FREE or table.ints[i, TERMINAL] >= 0 or not _is_seen(table, i):
+        if table.ints[i, STATUS] == FREE or not _is_seen(table, i):
             continue
+        if table.ints[i, TERMINAL] >= 0 and track.terminal is not None:
+            continue  # another vehicle's; an unidentified one may have been identified here first
         ahead_s = (int(table.ints[i, STAMP]) - stamp_ns) * 1e-9
         if abs(ahead_s) > 5.0:
             continue
