@@ -26,7 +26,7 @@ from geofence.violation import decode as decode_violation
 from roadside.devices import radar_udp
 from sim.score import quantile
 
-WARM_UP_S, QUICK_S, WHOLE_S = 8.0, 25.0, 120.0
+WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 22.0, 120.0
 PERIOD_NS = 100_000_000
 SAMPLES_MIN = 100
 
