@@ -1,7 +1,7 @@
 /** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
 
 import type { Episode, Row } from "./api.ts";
-import { begin, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import { beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, Still, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
@@ -13,7 +13,7 @@ import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
-import { name, reason, t } from "./words.ts";
+import { getLang, name, reason, t } from "./words.ts";
 
 const SHOULDER_M = 1.5;
 
@@ -32,6 +32,7 @@ interface Frame {
 }
 
 let last: Frame | null = null;
+const still = new Still();
 
 function lay(site: Site, w: number, from: number): Frame {
   const perMetre = wide() ? 7.6 : 5.2;
@@ -57,18 +58,16 @@ export function detailHeight(site: Site | null): number {
 export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
   const { site, fleet } = state;
   const w = canvas.parentElement!.clientWidth;
-  const ctx = begin(canvas, w, detailHeight(site));
+  const ctx = beginOpaque(canvas, w, detailHeight(site));
   if (ctx === null || site === null) return 0;
   const f = lay(site, w, state.windowFrom);
   last = f;
   const hollow = state.link === "disconnected";
-  drawRoad(ctx, f, site);
+  still.under(ctx, w, f.h, [f.from, getLang(), state.link, state.roadChanges, state.late.esns.length, state.late.esns.length > 0 ? state.late.ageS.toFixed(1) : ""].join(), (under) => drawStill(under, f, state, site));
   ctx.save();
   ctx.beginPath();
   ctx.rect(f.left, 0, f.right - f.left, f.h);
   ctx.clip();
-  if (state.link !== "loading") for (const x of state.hatches) drawHatch(ctx, f, x);
-  drawPlaces(ctx, f, site);
   let trucks = 0;
   if (fleet !== null && state.steps.has("vehicles")) {
     ctx.save();
@@ -82,9 +81,20 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
   } else text(ctx, (f.left + f.right) / 2, (f.top + f.bottom) / 2 + 5, t("waitVehicles"), { bold: true, sizePx: 14, colour: colours().tx, align: "center", halo: colours().bg });
   if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x);
   ctx.restore();
-  drawRsus(ctx, f, state, site);
   if (hollow) text(ctx, f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`, { bold: true, sizePx: 14, colour: colours().tx, halo: colours().bg });
   return trucks;
+}
+
+function drawStill(ctx: Ctx, f: Frame, state: State, site: Site): void {
+  drawRoad(ctx, f, site);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(f.left, 0, f.right - f.left, f.h);
+  ctx.clip();
+  if (state.link !== "loading") for (const x of state.hatches) drawHatch(ctx, f, x);
+  drawPlaces(ctx, f, site);
+  ctx.restore();
+  drawRsus(ctx, f, state, site);
 }
 
 function lens(state: State, f: Frame): Lens {
@@ -224,8 +234,8 @@ function marked(state: State): Map<number, Episode | null> {
   const fleet = state.fleet!;
   const out = new Map<number, Episode | null>();
   if (state.follow !== null && fleet.slot(state.follow) >= 0) out.set(fleet.slot(state.follow), null);
-  for (const episode of [...state.episodes.values()].sort((a, b) => a.order - b.order)) {
-    if (!episode.open || (!isAlarm(episode) && episode.id !== state.selected)) continue;
+  const shown = [...state.episodes.values()].filter((x) => x.open && (isAlarm(x) || x.id === state.selected));
+  for (const episode of shown.sort((a, b) => a.order - b.order)) {
     const slot = slotOf(state, episode);
     if (slot >= 0) out.set(slot, episode);
   }

@@ -45,8 +45,38 @@ export function drawnInSoftware(): boolean {
   return software;
 }
 
-/** Size the canvas to its box at the screen's resolution and clear it; null while it has no size. */
+/** Size the canvas to its box at the screen's resolution and clear it to see-through; null while it has no size. */
 export function begin(canvas: HTMLCanvasElement, widthPx: number, heightPx: number): Ctx | null {
+  const ctx = size(canvas, widthPx, heightPx, true);
+  ctx?.clearRect(0, 0, widthPx, heightPx);
+  return ctx;
+}
+
+/** The same for a canvas with nothing under it: cheaper to put on the screen. */
+export function beginOpaque(canvas: HTMLCanvasElement, widthPx: number, heightPx: number): Ctx | null {
+  const ctx = size(canvas, widthPx, heightPx, false);
+  if (ctx !== null) rect(ctx, 0, 0, widthPx, heightPx, palette.bg);
+  return ctx;
+}
+
+/** What stands still in a picture: painted when its key changes, copied under each frame. */
+export class Still {
+  private readonly canvas = document.createElement("canvas");
+  private key = "";
+
+  under(ctx: Ctx, widthPx: number, heightPx: number, key: string, paint: (ctx: Ctx) => void): void {
+    const full = `${key}|${widthPx}|${heightPx}|${window.devicePixelRatio}|${palette.bg}`;
+    if (full !== this.key) {
+      const own = beginOpaque(this.canvas, widthPx, heightPx);
+      if (own === null) return;
+      this.key = full;
+      paint(own);
+    }
+    ctx.drawImage(this.canvas, 0, 0, widthPx, heightPx);
+  }
+}
+
+function size(canvas: HTMLCanvasElement, widthPx: number, heightPx: number, alpha: boolean): Ctx | null {
   const dpr = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(widthPx * dpr), Math.round(heightPx * dpr)];
   if (w === 0 || h === 0) return null;
@@ -56,9 +86,8 @@ export function begin(canvas: HTMLCanvasElement, widthPx: number, heightPx: numb
     canvas.style.width = `${widthPx}px`;
     canvas.style.height = `${heightPx}px`;
   }
-  const ctx = canvas.getContext("2d", { willReadFrequently: drawnInSoftware() })!;
+  const ctx = canvas.getContext("2d", { alpha, willReadFrequently: drawnInSoftware() })!;
   ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
-  ctx.clearRect(0, 0, widthPx, heightPx);
   ctx.font = `12px ${FONT}`;
   ctx.textBaseline = "alphabetic";
   ctx.lineJoin = "round";

@@ -23,6 +23,7 @@ export function watchLink(state: State, events: Events | null, heard: ReadonlyMa
   if (state.link === "disconnected" && was !== "disconnected") state.lostSinceMs = events?.lifeAt ?? now;
   if (events !== null && !events.waiting && silent > REOPEN_MS && now - events.openedAt > REOPEN_MS) events.again();
   const root = document.documentElement;
+  if (root.dataset["link"] === state.link) return;
   root.dataset["state"] = state.link === "live" ? "normal" : state.link;
   root.dataset["link"] = state.link;
 }

@@ -12,9 +12,11 @@ import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
 import { LATE_MS, watchLink } from "./link.ts";
 import { List } from "./list.ts";
-import { Pane } from "./maps.ts";
+import { baseFeatures } from "./basemap.ts";
+import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
+import { Pace } from "./pace.ts";
 import { RsuTable } from "./rsutable.ts";
 import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -28,14 +30,11 @@ const root = document.documentElement;
 const state = new State();
 const list = new List($("#list"), (id) => select(id, true));
 const table = new RsuTable($("#rsu"), () => table.render(state));
-let panes: { whole: Pane; close: Pane } | null = null;
+let panes: { whole: Pane; close: ClosePane } | null = null;
 let events: Events | null = null;
 let tracks: Tracks | null = null;
 let wholeMoved = false;
 let badFrames = 0;
-// without a graphics card each frame is the processor's work: few whole ones beat many late ones
-const SOFT_FRAME_MS = 90;
-const SOFT_FRAME_MS_MAX = 400;
 const heard = new Map<string, number>(); // RSU -> when its last snapshot came [performance.now()]
 
 // --- what the streams bring
@@ -55,6 +54,7 @@ function hearRsu(rsu: Rsu): void {
 
 function roadChanged(): void {
   if (state.site === null) return;
+  state.roadChanges++;
   state.hatches = hatches(state.site, [...state.rsus.values()]);
   state.covers = radarCovers(state.site, state.rsus);
 }
@@ -159,7 +159,6 @@ function applyTheme(theme: "dark" | "light"): void {
   localStorage.setItem("theme", theme);
   readPalette();
   panes?.whole.restyle();
-  panes?.close.restyle();
 }
 
 const ACTIONS: Readonly<Record<string, () => void>> = {
@@ -192,35 +191,31 @@ function slow(): void {
 
 let trucksInDetail = 0;
 let frames = 0;
-let lastFrame = 0;
-let frameMs = drawnInSoftware() ? SOFT_FRAME_MS : 0;
 let lastSlow = 0;
 let lastWhole = 0;
 let lastDetail = 0;
 
+/** Due again: words at most twice a second (once without a card), the whole road four times, the strip sixteen times. */
+function due(last: number, now: number, everyMs: number): boolean {
+  return now - last >= everyMs - 5;
+}
+
 function tick(now: number): void {
-  requestAnimationFrame(tick);
-  if (document.hidden || now - lastFrame < frameMs) return;
-  if (frameMs > 0) {
-    const late = now - lastFrame - frameMs; // a busy machine is left time for others
-    frameMs = Math.min(SOFT_FRAME_MS_MAX, 0.8 * frameMs + 0.2 * (SOFT_FRAME_MS + 2 * late));
-  }
-  lastFrame = now;
   const { fleet } = state;
   // the picture stands still while the link is down
   if (fleet !== null && state.steps.has("vehicles") && state.link !== "disconnected") fleet.at(state.stream.now(now) - DELAY_MS);
   root.dataset["vehicles"] = String(fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
-  if (now - lastSlow > Math.max(300, 3 * frameMs)) {
+  if (due(lastSlow, now, drawnInSoftware() ? 1_000 : 500)) {
     lastSlow = now;
     slow();
   }
-  if (now - lastWhole > Math.max(250, 5 * frameMs)) {
+  if (due(lastWhole, now, drawnInSoftware() ? 1_000 : 250)) {
     lastWhole = now;
     drawOverview($<HTMLCanvasElement>("#over canvas"), state);
     if (panes !== null) drawWhole(panes.whole, state);
   }
-  if (now - lastDetail > Math.max(60, 2 * frameMs)) {
+  if (due(lastDetail, now, 60)) {
     lastDetail = now;
     trucksInDetail = drawDetail($<HTMLCanvasElement>("#focus canvas"), state);
   }
@@ -243,10 +238,9 @@ function layOut(): void {
   const w = $("#map").clientWidth;
   const { length, bulge } = extent(state.site);
   $("#whole").style.height = `${Math.round(Math.min(160, Math.max(70, (bulge * (w - 60)) / length + (innerWidth > 1600 ? 70 : 62))))}px`;
-  for (const pane of [panes.whole, panes.close]) {
-    pane.measure();
-    pane.gl.resize();
-  }
+  panes.whole.measure();
+  panes.close.measure();
+  panes.whole.gl.resize();
   if (!wholeMoved) fitWhole(panes.whole, state.site);
   redraw();
 }
@@ -322,7 +316,8 @@ async function loadSite(): Promise<void> {
   state.windowFrom = site.from;
   const map = await get<GeoJSON.FeatureCollection>("/api/map");
   state.steps.add("map");
-  panes = { whole: new Pane($("#whole"), site, map, true), close: new Pane($("#close"), site, map, false) };
+  const features = baseFeatures(map, site);
+  panes = { whole: new Pane($("#whole"), site, features), close: new ClosePane($("#close"), site, features) };
   panes.whole.gl.on("move", (event) => {
     if (panes === null || !("originalEvent" in event) || event.originalEvent === undefined) return;
     wholeMoved = true;
@@ -351,7 +346,7 @@ async function load(): Promise<number> {
 async function start(): Promise<void> {
   restore();
   wire();
-  requestAnimationFrame(tick);
+  new Pace(drawnInSoftware(), tick);
   setInterval(unseen, 1_000);
   let cursor = NaN;
   for (let attempt = 0; Number.isNaN(cursor); attempt++) {

@@ -1,10 +1,11 @@
-/** The two map panes: a still MapLibre map of the road and, above it, our own canvas that alone is redrawn. */
+/** The two map panes: the whole road as a still MapLibre map with our own canvas above it, and the close-up as a canvas alone. */
 
 import { Map as GlMap, setWorkerUrl } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
-import { baseFeatures, baseStyle } from "./basemap.ts";
+import { baseStyle } from "./basemap.ts";
 import { colours, FONT } from "./draw.ts";
+import { Ground } from "./ground.ts";
 import type { Site } from "./site.ts";
 
 setWorkerUrl(workerUrl);
@@ -35,6 +36,26 @@ export class Camera {
   }
 }
 
+/** The close-up: road and vehicles on one canvas. */
+export class ClosePane {
+  readonly camera = new Camera();
+  readonly canvas: HTMLCanvasElement;
+  readonly ground: Ground;
+  private readonly el: HTMLElement;
+
+  constructor(el: HTMLElement, site: Site, features: GeoJSON.FeatureCollection) {
+    this.el = el;
+    this.canvas = el.querySelector<HTMLCanvasElement>(":scope > canvas")!;
+    this.ground = new Ground(features, site.plane);
+  }
+
+  measure(): void {
+    this.camera.w = this.el.clientWidth;
+    this.camera.h = this.el.clientHeight;
+  }
+}
+
+/** The road as a still map of the whole; the canvas above it holds what moves. */
 export class Pane {
   readonly camera = new Camera();
   readonly canvas: HTMLCanvasElement;
@@ -44,11 +65,11 @@ export class Pane {
   private readonly site: Site;
   private readonly features: GeoJSON.FeatureCollection;
 
-  constructor(el: HTMLElement, site: Site, map: GeoJSON.FeatureCollection, interactive: boolean) {
+  constructor(el: HTMLElement, site: Site, features: GeoJSON.FeatureCollection) {
     this.el = el;
     this.site = site;
     this.canvas = el.querySelector<HTMLCanvasElement>(":scope > canvas")!;
-    this.features = baseFeatures(map, site);
+    this.features = features;
     this.gl = new GlMap({
       container: el.querySelector<HTMLElement>(".gl")!,
       style: baseStyle(this.features, colours()),
@@ -56,7 +77,6 @@ export class Pane {
       zoom: 10,
       maxZoom: 22,
       maxPitch: 0,
-      interactive,
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,
@@ -65,10 +85,8 @@ export class Pane {
       fadeDuration: 0,
       localIdeographFontFamily: FONT,
     });
-    if (interactive) {
-      this.gl.touchZoomRotate.disableRotation();
-      this.gl.keyboard.disableRotation();
-    }
+    this.gl.touchZoomRotate.disableRotation();
+    this.gl.keyboard.disableRotation();
   }
 
   /** Take the theme's colours. */
@@ -81,7 +99,7 @@ export class Pane {
     this.camera.h = this.el.clientHeight;
   }
 
-  /** Move both, map and canvas, to the camera; a map that need not move is not drawn again. */
+  /** Move the map to the camera; one that need not move is not drawn again. */
   show(): void {
     const { camera } = this;
     const view = [camera.x, camera.y, camera.turn, camera.perMetre, camera.w, camera.h].join();

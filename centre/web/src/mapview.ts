@@ -2,10 +2,10 @@
 
 import type { Episode } from "./api.ts";
 import { slotOf } from "./detail.ts";
-import { begin, brackets, colours, gradeColour, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import { begin, beginOpaque, brackets, colours, gradeColour, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, kmh, shortPlate, station } from "./format.ts";
-import type { Camera, Pane } from "./maps.ts";
+import type { Camera, ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint, widthOf } from "./painter.ts";
 import type { Lens } from "./painter.ts";
@@ -162,7 +162,7 @@ export function closeTitle(state: State): string {
   return `${t("closeUp")} ${station(at.s)}${plate === "" ? "" : ` · ${t("following")} ${plate}`}`;
 }
 
-export function drawClose(pane: Pane, state: State): void {
+export function drawClose(pane: ClosePane, state: State): void {
   const { site, fleet } = state;
   const { camera } = pane;
   if (site === null || site.axis === null || camera.w < 10) return;
@@ -173,9 +173,9 @@ export function drawClose(pane: Pane, state: State): void {
   const middle = fits || Number.isNaN(at.u) ? (high + low) / 2 : at.u > (high + low) / 2 ? high + 3 - camera.h / camera.perMetre / 2 : low - 3 + camera.h / camera.perMetre / 2;
   const centre = site.axis.at(at.s, middle);
   [camera.x, camera.y, camera.turn] = [centre.x, centre.y, centre.theta];
-  pane.show();
-  const ctx = begin(pane.canvas, camera.w, camera.h);
+  const ctx = beginOpaque(pane.canvas, camera.w, camera.h);
   if (ctx === null) return;
+  pane.ground.draw(ctx, camera);
   const hollow = state.link === "disconnected";
   drawRsus(ctx, camera, state, site);
   if (fleet !== null && state.steps.has("vehicles")) {

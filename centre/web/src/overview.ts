@@ -1,9 +1,10 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
-import { begin, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import type { Episode } from "./api.ts";
+import { beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
-import { rank } from "./order.ts";
+import { isAlarm, rank } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
 import { lateral } from "./site.ts";
@@ -83,7 +84,7 @@ export function overviewHeight(site: Site | null): number {
 export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
   const { site } = state;
   const w = canvas.parentElement!.clientWidth;
-  const ctx = begin(canvas, w, overviewHeight(site));
+  const ctx = beginOpaque(canvas, w, overviewHeight(site));
   if (ctx === null || site === null) return;
   const f = lay(site, w);
   last = f;
@@ -205,11 +206,17 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
   const chosen = state.chosen;
   if (chosen !== null && !chosen.open && chosen.s_m !== null) list.push(chosen);
   const middleY = (f.top + f.bottom) / 2;
-  for (const episode of list) {
-    const x = f.x(episode.s_m!);
+  const places = list.map((episode) => {
     const u = lateral(site, episode);
     const y = Number.isNaN(u) ? middleY : middle(f, f.y(u));
-    const up = y < middleY;
+    return { episode, x: f.x(episode.s_m!), y, up: y < middleY };
+  });
+  // what is only kept for the record shows where no alarm stands
+  const rooms = [new Room(), new Room()] as const;
+  const counts = (episode: Episode): boolean => isAlarm(episode) || episode.id === state.selected;
+  for (const { episode, x, up } of places) if (counts(episode)) rooms[Number(up)]!.take(x - 8, x + 8, -Infinity);
+  for (const { episode, x, y, up } of places) {
+    if (!counts(episode) && !rooms[Number(up)]!.take(x - 6, x + 6)) continue;
     const my = up ? f.top - 12 : f.bottom + 12;
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
     mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, episode.open, state.isNew(episode) && ringOn(state.viewMs()));

@@ -27,6 +27,8 @@ export class State {
   summary: Summary | null = null;
   hatches: Hatch[] = [];
   covers: [number, number][] = [];
+  /** Grows whenever RSUs, hatches or covers may have changed: still pictures are painted anew. */
+  roadChanges = 0;
   readonly steps = new Set<Step>();
   link: LinkState = "loading";
   theme: Theme = "dark";
