@@ -4,8 +4,8 @@ import type { Episode } from "./api.ts";
 import { deciding } from "./evidence.ts";
 import { age, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
-import { arrange, isAlarm, neighbour } from "./order.ts";
-import type { Layout } from "./order.ts";
+import { arrange, canUnfold, isAlarm, neighbour } from "./order.ts";
+import type { Layout, Section, SectionKey } from "./order.ts";
 import { excess, homeRow, judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
@@ -15,14 +15,16 @@ import { clock } from "./format.ts";
 
 export class List {
   private layout: Layout = { sections: [], held: 0 };
-  private readonly rows = new Map<string, { el: HTMLElement; html: string }>();
+  private readonly rows = new Map<string, HTMLElement>();
+  private readonly unfolded = new Set<SectionKey>();
+  private renew: SectionKey | null = null;
   private pointed = false;
   private focused = false;
   private order = "";
   private readonly box: HTMLElement;
   private readonly section: HTMLElement;
 
-  constructor(section: HTMLElement, onSelect: (id: string) => void) {
+  constructor(section: HTMLElement, onSelect: (id: string) => void, onUnfold: () => void) {
     this.section = section;
     this.box = section.querySelector<HTMLElement>(".rows")!;
     section.addEventListener("pointerenter", () => (this.pointed = true));
@@ -32,6 +34,12 @@ export class List {
     section.addEventListener("focusout", () => (this.focused = false));
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
+      const key = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold]")?.dataset["unfold"] as SectionKey | undefined;
+      if (key !== undefined) {
+        if (!this.unfolded.delete(key)) this.unfolded.add(key);
+        this.renew = key;
+        return onUnfold();
+      }
       const id = idOf(event);
       if (id !== undefined) onSelect(id);
     });
@@ -55,7 +63,7 @@ export class List {
 
   /** Show a row that was chosen by key or link. */
   reveal(id: string): void {
-    this.rows.get(id)?.el.scrollIntoView({ block: "nearest" });
+    this.rows.get(id)?.scrollIntoView({ block: "nearest" });
   }
 
   render(state: State): void {
@@ -66,7 +74,9 @@ export class List {
       return;
     }
     const frozen = (this.pointed || this.focused) && this.layout.sections.length > 0;
-    this.layout = arrange(state.episodes, frozen ? this.layout : null);
+    const wish = { unfolded: this.unfolded, chosen: state.selected };
+    this.layout = arrange(state.episodes, frozen ? this.layout : null, wish, this.renew);
+    this.renew = null;
     this.heading(state);
     for (const id of this.layout.sections.flatMap((x) => x.ids)) this.row(state, state.episodes.get(id)!);
     this.place(state);
@@ -81,44 +91,53 @@ export class List {
       <div class="r">${t("cExcess")}<br>${t("cSigma")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
   }
 
+  /** Write a row, cell by cell and only what changed. */
   private row(state: State, episode: Episode): void {
-    const html = rowHtml(state, episode);
     let row = this.rows.get(episode.id);
     if (row === undefined) {
-      const el = document.createElement("div");
-      el.tabIndex = 0;
-      el.dataset["id"] = episode.id;
-      el.dataset["testid"] = "violation";
-      row = { el, html: "" };
+      row = document.createElement("div");
+      row.innerHTML = CELLS;
+      row.tabIndex = 0;
+      row.dataset["id"] = episode.id;
+      row.dataset["testid"] = "violation";
       this.rows.set(episode.id, row);
     }
+    cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
     const classes = `row2 g-${episode.grade}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}`;
-    if (row.el.className !== classes) row.el.className = classes;
-    if (row.html !== html) {
-      row.html = html;
-      row.el.innerHTML = html;
+    if (row.className !== classes) row.className = classes;
+    for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
+      if (row.dataset[key] !== value) row.dataset[key] = value;
     }
-    row.el.dataset["grade"] = episode.grade;
-    row.el.dataset["rule"] = episode.rule;
-    row.el.dataset["open"] = String(episode.open);
   }
 
   /** Put the rows into the box; nothing is touched while their order stays. */
   private place(state: State): void {
     const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
-    const heads = this.layout.sections.map((x) => `${x.key}${x.ids.length}${x.more}`).join();
-    const order = `${heads}|${empty}|${t("secOpen")}|${this.layout.sections.flatMap((x) => x.ids).join()}`;
-    if (order === this.order) return;
-    this.order = order;
+    const order = this.layout.sections.map((x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${x.ids.join()}`).join("|") + (empty === "" ? "" : "|empty");
+    if (order !== this.order) this.build(order, empty);
+    this.section.querySelectorAll<HTMLElement>("[data-words]").forEach((el) => {
+      const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
+      if (el.dataset["words"] === "empty") set(el, empty);
+      else if (section !== undefined) set(el, el.dataset["words"] === "head" ? headHtml(section) : this.unfoldWord(section));
+    });
     for (const id of this.rows.keys()) if (!state.episodes.has(id)) this.rows.delete(id);
+  }
+
+  private unfoldWord(section: Section): string {
+    return this.unfolded.has(section.key) ? t("showFew") : t("showAll", { n: section.ids.length + section.more });
+  }
+
+  private build(order: string, empty: string): void {
+    this.order = order;
     const focus = document.activeElement;
     const parts: Node[] = [];
-    if (empty !== "") parts.push(block("blank", empty));
+    if (empty !== "") parts.push(block("blank", "", "empty"));
     for (const section of this.layout.sections) {
       if (section.ids.length === 0) continue;
-      parts.push(block("grp", `<b>${t(section.key)} ${section.ids.length + section.more}</b>`));
-      for (const id of section.ids) parts.push(this.rows.get(id)!.el);
-      if (section.more > 0) parts.push(block("more", `${t("earlier")} ${section.more}`));
+      const head = block("grp", `<b data-words="head" data-key="${section.key}"></b>`);
+      if (canUnfold(section)) head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold="${section.key}" data-words="unfold" data-key="${section.key}"></button>`);
+      parts.push(head);
+      for (const id of section.ids) parts.push(this.rows.get(id)!);
     }
     const top = this.box.scrollTop;
     this.box.replaceChildren(...parts);
@@ -133,11 +152,20 @@ export class List {
   }
 }
 
-function block(kind: string, html: string): HTMLElement {
+function block(kind: string, html: string, words = ""): HTMLElement {
   const el = document.createElement("div");
   el.className = kind;
   el.innerHTML = html;
+  if (words !== "") el.dataset["words"] = words;
   return el;
+}
+
+/** The section's word, how many it holds, and how many rows of the record are still going on. */
+function headHtml(section: Section): string {
+  const all = section.ids.length + section.more;
+  const open = section.key === "secRecord" && section.open > 0 ? ` <span>${t("openN")} ${section.open}</span>` : "";
+  const of = section.more > 0 ? ` <span>${t("newest")} ${section.ids.length}</span>` : "";
+  return `${t(section.key)} ${all}${open}${of}`;
 }
 
 /** Write a piece of page only when it changed, so that selections and tooltips survive. */
@@ -148,7 +176,9 @@ export function set(el: Element, html: string): void {
   el.innerHTML = html;
 }
 
-function rowHtml(state: State, episode: Episode): string {
+const CELLS = '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div>';
+
+function cellsHtml(state: State, episode: Episode): string[] {
   const { vehicle } = episode;
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
   const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
@@ -156,12 +186,14 @@ function rowHtml(state: State, episode: Episode): string {
   const sigma = !episode.open ? (depth === "—" ? "" : t("max")) : episode.sigma_d_m === null ? "" : `±${episode.sigma_d_m.toFixed(2)}`;
   const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
   const word = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : !isAlarm(episode) ? t("logged") : episode.late ? t("lateMark") : t(episode.open ? "open" : "ended");
-  return `<div class="gr">${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}</div>
-    <div><span class="p">${escape(plate)}</span><i>${escape(un)}</i></div>
-    <div><span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i></div>
-    <div class="r"><span class="a">${withUnit(depth)}</span><i>${sigma || "&nbsp;"}</i></div>
-    <div class="r"><span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(state, episode)}</i></div>
-    <div class="r"><span class="a">${age((state.nowMs() - ms(episode.first_committed_ns ?? episode.start_ns)) / 1_000)}</span><i>${word}</i></div>`;
+  return [
+    `${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}`,
+    `<span class="p">${escape(plate)}</span><i>${escape(un)}</i>`,
+    `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i>`,
+    `<span class="a">${withUnit(depth)}</span><i>${sigma || "&nbsp;"}</i>`,
+    `<span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(state, episode)}</i>`,
+    `<span class="a">${age((state.nowMs() - ms(episode.first_committed_ns ?? episode.start_ns)) / 1_000)}</span><i>${word}</i>`,
+  ];
 }
 
 export function lastedOf(state: State, episode: Episode): string {

@@ -28,7 +28,7 @@ import type { Lang } from "./words.ts";
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
 const state = new State();
-const list = new List($("#list"), (id) => select(id, true));
+const list = new List($("#list"), (id) => select(id, true), () => slow());
 const table = new RsuTable($("#rsu"), () => table.render(state));
 let panes: { whole: Pane; close: ClosePane } | null = null;
 let events: Events | null = null;

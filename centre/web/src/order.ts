@@ -6,13 +6,35 @@ import type { Episode, Grade } from "./api.ts";
 export type SectionKey = "secOpen" | "secEnded" | "secRecord";
 export const SECTIONS: readonly SectionKey[] = ["secOpen", "secEnded", "secRecord"];
 
+export interface Section {
+  readonly key: SectionKey;
+  readonly ids: readonly string[];
+  /** Rows of it that are not shown, and how many of all are still open. */
+  readonly more: number;
+  readonly open: number;
+}
+
 export interface Layout {
-  readonly sections: readonly { readonly key: SectionKey; readonly ids: readonly string[]; readonly more: number }[];
+  readonly sections: readonly Section[];
   /** Rows that would have come or moved, had nobody pointed at the list. */
   readonly held: number;
 }
 
-const ROWS_MAX = 100; // per section; the open ones are all shown
+/** Rows that a section shows, and shows once it is unfolded; the open alarms are all shown. */
+const FEW: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: 30, secRecord: 3 };
+const ALL: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: 200, secRecord: 200 };
+
+/** What the reader wants to see: unfolded sections, and the chosen row, which is shown wherever it is. */
+export interface Wish {
+  readonly unfolded: ReadonlySet<SectionKey>;
+  readonly chosen: string | null;
+}
+
+export const FOLDED: Wish = { unfolded: new Set(), chosen: null };
+
+export function canUnfold(section: Section): boolean {
+  return section.ids.length + section.more > FEW[section.key];
+}
 
 export function rank(grade: Grade): number {
   return GRADES.indexOf(grade);
@@ -34,24 +56,33 @@ export function isNewer(next: Episode, held: Episode | undefined): boolean {
   return next.hop !== held.hop ? next.hop > held.hop : next.version >= held.version;
 }
 
-/** The rows by section, newest opened on top; with `frozen`, in the order that it had. */
-export function arrange(episodes: ReadonlyMap<string, Episode>, frozen: Layout | null): Layout {
-  const fresh = arrangeAfresh(episodes);
+/** The rows by section, newest opened on top; with `frozen`, in the order that it had, but for the section to `renew`. */
+export function arrange(episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null): Layout {
+  const fresh = arrangeAfresh(episodes, wish);
   if (frozen === null) return fresh;
-  const kept = frozen.sections.map((section) => ({ ...section, ids: section.ids.filter((id) => episodes.has(id)) }));
+  const shown = new Set(frozen.sections.flatMap((section) => (section.key === renew ? [] : section.ids)));
+  const kept = frozen.sections.map((section, i) => {
+    const { ids, more, open } = fresh.sections[i]!;
+    if (section.key === renew) return { key: section.key, ids: ids.filter((id) => !shown.has(id)), more, open };
+    return { key: section.key, ids: section.ids.filter((id) => episodes.has(id)), more: section.more, open: section.open };
+  });
   const was = new Map(kept.flatMap((section) => section.ids.map((id) => [id, section.key] as const)));
   let held = 0;
-  for (const section of fresh.sections) for (const id of section.ids) if (was.get(id) !== section.key) held++;
+  for (const section of fresh.sections) {
+    const isNews = (id: string): boolean => (section.key === "secOpen" ? was.get(id) !== "secOpen" : was.get(id) === "secOpen");
+    held += section.ids.filter(isNews).length; // what is only kept for the record is no news
+  }
   return { sections: kept, held };
 }
 
-function arrangeAfresh(episodes: ReadonlyMap<string, Episode>): Layout {
+function arrangeAfresh(episodes: ReadonlyMap<string, Episode>, wish: Wish): Layout {
   const buckets = new Map<SectionKey, Episode[]>(SECTIONS.map((key) => [key, []]));
   for (const episode of episodes.values()) buckets.get(sectionOf(episode))!.push(episode);
   const sections = SECTIONS.map((key) => {
     const rows = buckets.get(key)!.sort((a, b) => b.order - a.order);
-    const shown = key === "secOpen" ? rows : rows.slice(0, ROWS_MAX);
-    return { key, ids: shown.map((x) => x.id), more: rows.length - shown.length };
+    const shownMax = (wish.unfolded.has(key) ? ALL : FEW)[key];
+    const shown = rows.filter((x, i) => i < shownMax || x.id === wish.chosen);
+    return { key, ids: shown.map((x) => x.id), more: rows.length - shown.length, open: rows.filter((x) => x.open).length };
   });
   return { sections, held: 0 };
 }

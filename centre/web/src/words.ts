@@ -29,7 +29,7 @@ export const WORDS = {
   following_distance: ["车距过近", "Following distance"], unauthorised_vehicle: ["无许可车辆", "Unauthorised vehicle"], gnss_integrity: ["卫导异常", "GNSS integrity"],
   unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
-  secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], earlier: ["更早的未列出", "earlier ones not listed"],
+  secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"], showAll: ["全部 {n}", "all {n}"], showFew: ["只看最新", "newest only"],
   cGrade: ["等级", "Grade"], cPlate: ["车牌", "Plate"], cUn: ["UN · 类", "UN · class"], cRule: ["规则", "Rule"], cPlace: ["位置", "Place"],
   cExcess: ["越限", "Excess"], cSigma: ["1σ", "1σ"], cLasted: ["持续", "Lasted"], cProb: ["概率", "prob."], cAge: ["距今", "Age"], cState: ["状态", "state"],
   max: ["最大", "max"], classN: ["类", ""], hold: ["顺序已冻结", "order held"], arrived: ["新到", "arrived"], keys: ["J K 移动", "J K move"],

@@ -35,7 +35,26 @@ test("a list of many shows all that is open and says how many ended ones it leav
   const many = map(...Array.from({ length: 300 }, (_, i) => episode(`e${i}`, i, { open: i % 2 === 0 })));
   const layout = arrange(many, null);
   assert.equal(layout.sections[0]!.ids.length, 150);
-  assert.deepEqual([layout.sections[1]!.ids.length, layout.sections[1]!.more], [100, 50]);
+  assert.deepEqual([layout.sections[1]!.ids.length, layout.sections[1]!.more], [30, 120]);
+});
+
+test("what is only kept for the record shows its newest few, all when unfolded, and the chosen row always", () => {
+  const rows = Array.from({ length: 40 }, (_, i) => episode(`r${i}`, i, { grade: "undecidable", grade_max: "undecidable", open: i < 10 }));
+  const many = map(episode("a", 99), ...rows);
+  const folded = arrange(many, null).sections[2]!;
+  assert.deepEqual([folded.ids, folded.more, folded.open], [["r39", "r38", "r37"], 37, 10]);
+  assert.deepEqual(arrange(many, null, { unfolded: new Set(), chosen: "r5" }).sections[2]!.ids, ["r39", "r38", "r37", "r5"]);
+  assert.equal(arrange(many, null, { unfolded: new Set(["secRecord"]), chosen: null }).sections[2]!.ids.length, 40);
+});
+
+test("unfolding a section under the pointer renews that section only, and the record's arrivals are no news", () => {
+  const record = (i: number): Episode => episode(`r${i}`, i, { grade: "notice", grade_max: "notice" });
+  const before = arrange(map(episode("a", 100), ...[1, 2, 3, 4, 5].map(record)), null);
+  const more = map(episode("a", 100), episode("b", 101), ...[1, 2, 3, 4, 5, 6].map(record));
+  const held = arrange(more, before);
+  assert.deepEqual([held.sections[2]!.ids, held.held], [["r5", "r4", "r3"], 1]);
+  const unfolded = arrange(more, before, { unfolded: new Set(["secRecord"]), chosen: null }, "secRecord");
+  assert.deepEqual([unfolded.sections[0]!.ids, unfolded.sections[2]!.ids], [["a"], ["r6", "r5", "r4", "r3", "r2", "r1"]]);
 });
 
 test("the newest version is the highest hop, then version", () => {
