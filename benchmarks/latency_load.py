@@ -22,14 +22,14 @@ class Load:
     def __init__(self) -> None:
         index = np.arange(VEHICLES)
         lane = index % LANES
-        self._north_m = np.array([lane_north_m(row) for row in lane.tolist()])
-        self._start_m = (index // LANES) * (2.0 * HALF_M * LANES / VEHICLES)
+        self._north_m: F64 = np.array([lane_north_m(row) for row in lane.tolist()])
+        self._start_m = (index // LANES).astype(np.float64) * (2.0 * HALF_M * LANES / VEHICLES)
         self._strays = lane == 0
         self._phase_s = (index // LANES) * 0.618 * CYCLE_S  # the golden ratio spreads the phases evenly
 
     def states(self, t_s: float) -> tuple[F64, F64, F64]:
         """Return (east_m, north_m, north_mps), shape (VEHICLES,); who leaves the road enters at its start."""
-        east_m: F64 = (self._start_m + SPEED_MPS * t_s) % (2.0 * HALF_M) - HALF_M
+        east_m = (self._start_m + SPEED_MPS * t_s) % (2.0 * HALF_M) - HALF_M
         now_s = (t_s + self._phase_s) % CYCLE_S
         share: F64 = np.clip(np.minimum(now_s - IN_LANE_S, CYCLE_S - now_s) / ASIDE_S, 0.0, 1.0)
         moving = np.where((share > 0.0) & (share < 1.0), np.where(now_s < CYCLE_S - ASIDE_S, -1.0, 1.0), 0.0)
