@@ -196,8 +196,9 @@ class Monitor:
     def merged(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Let what hung on tracks that are gone hang on their survivors; of two alike the older goes on."""
         for gone, survivor in pairs:
+            self._followed[gone] = survivor  # for what is to be adopted as `gone` in the same step
+            self._followed.pop(survivor, None)  # never a circle
             if self._state.find(gone) is None:
-                self._followed[gone] = survivor  # what is to be adopted as `gone` in the same step
                 continue
             ours, theirs = self._book.of(survivor), self._book.of(gone)
             for track, episodes in ((survivor, ours), (gone, theirs)):

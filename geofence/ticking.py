@@ -59,8 +59,6 @@ class Ticking:
         """Return what tick `t_ns` opens, tells and closes of the owned tracks (indices `mine`)."""
         lane_rows = self._around.lane_rows(located)
         self._presume(t_ns, located, lane_rows, np.flatnonzero(tracks.confirmed & (rows >= 0)), rows)
-        if len(mine) == 0:
-            return []
         self._excuse(t_ns, tracks, located, mine, rows)
         out = self._dark(t_ns, tracks, located, lane_rows, mine, rows)
         out += self._blind(t_ns, tracks, located, mine, rows)
@@ -188,6 +186,10 @@ class Ticking:
             episode = self._book.find(track, slot)
             assert episode is not None, "open says so"
             if t_ns - max(episode.seen_ns, int(state.evidence_ns[at[k], slot, JUDGED])) > patience_ns:
+                out.append(self._book.close(track, slot, stamps, "lost"))
+        alive = dict.fromkeys(tracks.track.tolist())
+        for track, slot, episode in self._book.all():
+            if track not in alive and t_ns - episode.seen_ns > patience_ns:
                 out.append(self._book.close(track, slot, stamps, "lost"))
         return out
 

@@ -450,11 +450,22 @@ def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
     loose = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "bias": 1.5, "tau": 30.0, "track": 2}
     opened = giver.drive(8.0, lambda t: [at(t) | {"terminal": -1, "kind": 0}, at(t) | loose])
     episode = next(v.id for v in opened if v.grade == "violation")
-    for before in ([], [1], [2], [1, 2]):
+    for before, chain in [([], False), ([1], False), ([2], False), ([1, 2], False), ([], True)]:
         taker = World(esn="RSU-2")
         taker.monitor.adopt(0, giver.monitor.carry(before))
+        if chain:  # an own track became 1 before it became 2
+            taker.observe(T0_NS, {"track": 9})
+            taker.monitor.merged([(9, 1)])
         taker.monitor.merged([(1, 2)])
         taker.monitor.adopt(0, giver.monitor.carry([track for track in (1, 2) if track not in before]))
         later = taker.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
         mine = [v for v in later if v.grade == "violation"]
         assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
+
+
+def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    assert world.tick(T0_NS + 36_000_000_000, {"track": 5}) == []
+    closed = world.tick(T0_NS + 38_000_000_000, {"track": 5})
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
