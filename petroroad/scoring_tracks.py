@@ -12,7 +12,9 @@ from edge.config import Site, parse_site
 from edge.recording import read_messages
 from edge.wire import (
     FLAG_CONFIRMED,
+    FLAG_GNSS,
     FLAG_OWNED,
+    FLAG_RADAR,
     NONE_LANE,
     TrackSnapshot,
     decode_site,
@@ -217,6 +219,7 @@ def _counted(snapshot: TrackSnapshot, names: dict[str, _Names], frame: SiteFrame
         north_m=north + on_m * np.sin(heading),
         speed_mps=speed,
         sigma_m=records["sigma_cm"] / 100.0,
+        unseen=records["flags"] & (FLAG_RADAR | FLAG_GNSS) == 0,
         lane=lanes,
         terminal=[known.terminals.get(key) for key in records["track"].tolist()],
     )
@@ -228,7 +231,7 @@ def _joined(parts: list[TracksNow]) -> TracksNow:
         return parts[0]
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("id", "east_m", "north_m", "speed_mps", "sigma_m")
+        for name in ("id", "east_m", "north_m", "speed_mps", "sigma_m", "unseen")
     }
     return TracksNow(
         **columns,

@@ -42,6 +42,7 @@ class TracksNow:
     north_m: F64
     speed_mps: F64
     sigma_m: F64  # lateral, 1 sigma
+    unseen: Bools  # kept without radar or GNSS for a while
     lane: Sequence[str | None]
     terminal: Sequence[str | None]
 
@@ -64,6 +65,7 @@ class TrackScore:
 
     def add(self, truth: TruthNow, tracks: TracksNow) -> None:
         """Score one instant."""
+        tracks = self._without_gone(truth, tracks)
         de = tracks.east_m[None, :] - truth.east_m[:, None]
         dn = tracks.north_m[None, :] - truth.north_m[:, None]
         squared = de**2 + dn**2
@@ -85,6 +87,29 @@ class TrackScore:
         self._errors(truth, tracks, hit, at, de[hit, at], dn[hit, at])
         self._names(truth, tracks, hit, at)
         self._identities(truth, tracks, hit, at, pairs)
+
+    def _without_gone(self, truth: TruthNow, tracks: TracksNow) -> TracksNow:
+        """Leave out, and count, tracks kept of vehicles that the truth knows nothing of any more.
+
+        One that reaches the end of the recorded or simulated road vanishes there; a real one drives on.
+        """
+        here = set(truth.terminal)  # only asked, never iterated
+        named = zip(tracks.unseen.tolist(), tracks.terminal, strict=True)
+        gone = [unseen and name is not None and name not in here for unseen, name in named]
+        if not any(gone):
+            return tracks
+        self.counts["left_truth"] += sum(gone)
+        keep = np.flatnonzero(~np.array(gone, dtype=np.bool_))
+        return TracksNow(
+            id=tracks.id[keep],
+            east_m=tracks.east_m[keep],
+            north_m=tracks.north_m[keep],
+            speed_mps=tracks.speed_mps[keep],
+            sigma_m=tracks.sigma_m[keep],
+            unseen=tracks.unseen[keep],
+            lane=[tracks.lane[j] for j in keep.tolist()],
+            terminal=[tracks.terminal[j] for j in keep.tolist()],
+        )
 
     def _errors(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64, de: F64, dn: F64) -> None:
         heading = truth.heading_rad[hit]
@@ -148,6 +173,7 @@ class TrackScore:
             "missed_per_frame": _rounded(counts["missed"] / n),
             "false_per_frame": _rounded(counts["false"] / n),
             "missed_outside_cover_per_frame": _rounded(counts["missed_outside_cover"] / n),
+            "left_truth_per_frame": _rounded(counts["left_truth"] / n),
             "track_ids": len(self._track_ids),
             "id_switches": counts["id_switches"],
             "idf1": _rounded(self.idf1()),
