@@ -44,6 +44,7 @@ REACH_M = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
 OWN_RATE_MPS = 3.0  # a second echo of a vehicle moves as it does, to within this
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its own second echo may lie
+BESIDE_M_MAX = 2.8  # of its middle: three quarters of a lane
 LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
 EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
 # Columns of seen (n_d, 6): where a detection lies, and what it measured
@@ -114,9 +115,14 @@ def pair_cost(
     return d2, d2 + math.log(volume / (odds * odds))
 
 
-@kernel("b1(f8[:,::1], i8, f8, f8, f8[:,::1], i8)", **INNER)
-def _is_own_echo(X: F64, i: int, length: float, width: float, seen: F64, d: int) -> bool:
-    """Whether a detection lies on the outline of vehicle i: its second echo, not a new vehicle."""
+@kernel("b1(f8[:,::1], i8, f8, f8, f8[:,::1], i8, f8)", **INNER)
+def _is_own_echo(
+    X: F64, i: int, length: float, width: float, seen: F64, d: int, sigma_azimuth: float
+) -> bool:
+    """Whether a detection lies on the outline of vehicle i: its second echo, not a new vehicle.
+
+    Far away the azimuth's error throws echoes aside, but never as far as the next lane.
+    """
     d_e, d_n = seen[d, S_EAST] - X[i, EAST], seen[d, S_NORTH] - X[i, NORTH]
     speed = math.sqrt(X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2)
     if speed > COURSE_MPS:
@@ -126,7 +132,10 @@ def _is_own_echo(X: F64, i: int, length: float, width: float, seen: F64, d: int)
     else:
         c, s = 1.0, 0.0
         width = length
-    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M or abs(c * d_n - s * d_e) > width / 2.0 + BESIDE_M:
+    bearing = seen[d, S_BEARING]
+    thrown = 3.0 * seen[d, S_RANGE] * sigma_azimuth * abs(c * math.cos(bearing) + s * math.sin(bearing))
+    beside = max(width / 2.0 + BESIDE_M, min(width / 2.0 + thrown, BESIDE_M_MAX))
+    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M or abs(c * d_n - s * d_e) > beside:
         return False
     if math.isnan(seen[d, S_RATE]):
         return True
@@ -158,7 +167,7 @@ def _pair(
     width = WIDTH_M if math.isnan(width) else width
     is_vehicle = ints[i, STATUS] == CONFIRMED
     if is_vehicle:
-        reach = max(reach, length / 2.0 + BEHIND_M + width / 2.0)
+        reach = max(reach, length / 2.0 + BEHIND_M + BESIDE_M_MAX)
     for a in range(
         math.floor((WX[j, EAST] - reach) / CELL_M), math.floor((WX[j, EAST] + reach) / CELL_M) + 1
     ):
@@ -172,7 +181,7 @@ def _pair(
                     if d2 < tuning[GATE_3] and n_p < costs.shape[0]:
                         pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
                         n_p += 1
-                    if is_vehicle and _is_own_echo(WX, j, length, width, seen, d):
+                    if is_vehicle and _is_own_echo(WX, j, length, width, seen, d, radars[q, R_S_AZIMUTH]):
                         cells[3, d] = 1
                 d = cells[2, d]
     return n_p

@@ -49,6 +49,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     ended: tuple[int, ...]
     merged: tuple[tuple[int, int], ...]
+    twins: tuple[tuple[int, int, int], ...]  # ids in one place, and since when
 
 
 class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +114,7 @@ def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:
 
 def snapshot(
     table: Table, terminals: Terminals, n_ids: int, heard_ns: list[int], counts: dict[str, int],
-    ended: list[int], merged: list[tuple[int, int]],
+    ended: list[int], merged: list[tuple[int, int]], twins: dict[tuple[int, int], int],
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows = np.flatnonzero(table.ints[:, STATUS] != FREE).tolist()
@@ -128,6 +129,7 @@ def snapshot(
         counts=dict(counts),
         ended=tuple(ended),
         merged=tuple(merged),
+        twins=tuple((one, other, since_ns) for (one, other), since_ns in twins.items()),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fusion import twins
 from fusion.adopt import adopt
 from fusion.arrivals import object_rows, polar_rows
 from fusion.batch import batch_of
@@ -75,6 +76,7 @@ class Tracker:
         self.id_base, self.n_ids = id_base, 0
         self.ended: list[int] = []
         self.merged: list[tuple[int, int]] = []
+        self.twins: dict[tuple[int, int], int] = {}
         self._accept = math.log(config.identity_accept_p / (1.0 - config.identity_accept_p))
 
     @property
@@ -213,6 +215,12 @@ class Tracker:
         no_fix = (ints[:, TERMINAL] < 0) | (t_ns - ints[:, GNSS_NS] > self.config.gnss_timeout_s * 1e9)
         for i in np.flatnonzero((ints[:, STATUS] != FREE) & no_radar & no_fix).tolist():
             self._end(i)
+        self.twins, joined = twins.step(table, self._confirmed(), t_ns, self.twins)
+        for goes, stays in joined:
+            self._merge(int(table.track[goes]), int(table.track[stays]))
+            table.track[goes] = 0
+            self._end(goes)
+            self._count("tracks.twins")
 
     def _end(self, i: int) -> None:
         table = self.table
@@ -247,6 +255,7 @@ class Tracker:
         self.table = Table(self.config, self._radars)
         self.terminals = Terminals(self.terminals.about)
         self.heard_ns = [0] * len(self.heard_ns)
+        self.twins = {}
 
     # ---- who is heard
 
@@ -297,8 +306,9 @@ class Tracker:
     def state(self) -> TrackerState:
         """Return everything that the next step depends on."""
         return snapshot(
-            self.table, self.terminals, self.n_ids, self.heard_ns, self.counts, self.ended, self.merged
-        )
+            self.table, self.terminals, self.n_ids, self.heard_ns, self.counts, self.ended, self.merged,
+            self.twins,
+        )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
         """Go on exactly where `state` was taken, under the same configuration and id_base."""
@@ -307,6 +317,7 @@ class Tracker:
         restore(self.table, self.terminals, state)
         self.n_ids, self.heard_ns = state.n_ids, list(state.heard_ns)
         self.counts = dict(state.counts)
+        self.twins = {(one, other): since_ns for one, other, since_ns in state.twins}
         self.ended, self.merged = list(state.ended), [(gone, survivor) for gone, survivor in state.merged]
 
     def _count(self, reason: str, times: int = 1) -> None:

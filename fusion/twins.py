@@ -1,0 +1,69 @@
+"""Two tracks in one place are one vehicle: found after they have stood so for a while, and made one.
+
+Errors larger than stated throw echoes out of the gate, and enough of them found a second track.
+"""
+
+import numpy as np
+
+from fusion.kernel import F64, I64
+from fusion.layout import (
+    BORN,
+    EAST,
+    HEADING,
+    NORTH,
+    RADAR_NS,
+    STAMP,
+    TERMINAL,
+    V_EAST,
+    V_NORTH,
+)
+from fusion.table import Table
+
+ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
+FRESH_NS = 500_000_000
+HELD_NS = 500_000_000
+
+Pair = tuple[int, int]  # ids, the smaller first
+
+
+def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
+    """Return the rows (i < j) that radar sees in one place now; two bound tracks are never a pair."""
+    ints, X = table.ints, table.X
+    rows = rows[t_ns - ints[rows, RADAR_NS] <= FRESH_NS]
+    if len(rows) < 2:
+        return []
+    at: F64 = X[rows][:, [EAST, NORTH, V_EAST, V_NORTH]]
+    at[:, :2] += at[:, 2:] * ((t_ns - ints[rows, STAMP]) * 1e-9)[:, None]
+    apart = at[:, None, :] - at[None, :, :]
+    heading = np.nan_to_num(X[rows, HEADING])
+    c, s = np.cos(heading)[:, None], np.sin(heading)[:, None]
+    near = np.abs(c * apart[..., 0] + s * apart[..., 1]) < ALONG_M
+    near &= np.abs(c * apart[..., 1] - s * apart[..., 0]) < ACROSS_M
+    near &= np.hypot(apart[..., 2], apart[..., 3]) < SPEED_MPS
+    bound = ints[rows, TERMINAL] >= 0
+    near &= ~(bound[:, None] & bound[None, :])
+    return [(int(rows[a]), int(rows[b])) for a, b in np.argwhere(np.triu(near, 1)).tolist()]
+
+
+def step(
+    table: Table, rows: I64, t_ns: int, since: dict[Pair, int]
+) -> tuple[dict[Pair, int], list[tuple[int, int]]]:
+    """Return since when each pair has stood in one place, and the rows (goes, stays) that now become one.
+
+    A bound track stays, else the older one.
+    """
+    held: dict[Pair, int] = {}
+    joined: list[tuple[int, int]] = []
+    gone: list[int] = []
+    for i, j in close_pairs(table, rows, t_ns):
+        one, other = int(table.track[i]), int(table.track[j])
+        key = (min(one, other), max(one, other))
+        held[key] = since.get(key, t_ns)
+        if t_ns - held[key] < HELD_NS or i in gone or j in gone:
+            continue
+        first = (table.ints[i, TERMINAL] < 0, table.ints[i, BORN], one)
+        second = (table.ints[j, TERMINAL] < 0, table.ints[j, BORN], other)
+        goes, stays = (j, i) if first <= second else (i, j)
+        joined.append((goes, stays))
+        gone.append(goes)
+    return held, joined

@@ -1,0 +1,61 @@
+"""Two tracks in one place become one; two vehicles side by side or in a platoon never do."""
+
+import numpy as np
+import pytest
+
+from fusion import twins
+from fusion.config import FusionConfig
+from fusion.layout import BORN, CONFIRMED, RADAR_NS, STAMP, STATUS, TERMINAL
+from fusion.table import Table
+
+T0_NS = 1_800_000_000 * 10**9
+HELD_NS = twins.HELD_NS
+
+
+def table_of(*states, terminals=(-1, -1)):
+    """Two confirmed tracks, ids 1 and 2, the first the older one; states: east, north, v_east, v_north."""
+    table = Table(FusionConfig(tracks_max=8), ())
+    for i, (state, terminal) in enumerate(zip(states, terminals, strict=True)):
+        table.X[i, :4] = state
+        table.X[i, 7] = 0.0  # heading east
+        for column, value in (
+            (STATUS, CONFIRMED), (TERMINAL, terminal), (BORN, T0_NS + i), (STAMP, T0_NS), (RADAR_NS, T0_NS)
+        ):  # fmt: skip
+            table.ints[i, column] = value
+        table.track[i] = i + 1
+    return table
+
+
+@pytest.mark.parametrize(
+    ("other", "terminals", "want"),
+    [
+        ((1.0, 1.0, 16.0, 0.0), (-1, -1), [(1, 0)]),  # the older stays
+        ((1.0, 1.0, 16.0, 0.0), (-1, 3), [(0, 1)]),  # the identified stays
+        ((1.0, 1.0, 16.0, 0.0), (2, 3), []),  # two terminals are two vehicles
+        ((0.0, 3.75, 16.0, 0.0), (-1, -1), []),  # side by side in two lanes
+        ((8.0, 0.0, 16.0, 0.0), (-1, -1), []),  # one behind the other
+        ((1.0, 1.0, -16.0, 0.0), (-1, -1), []),  # passing the other way
+    ],
+)
+def test_twins_step(other, terminals, want):
+    table = table_of((0.0, 0.0, 16.0, 0.0), other, terminals=terminals)
+    rows = np.array([0, 1])
+    held, joined = twins.step(table, rows, T0_NS, {})
+    assert joined == [], "not at first sight"
+    table.ints[:2, RADAR_NS] += HELD_NS
+    table.ints[:2, STAMP] += HELD_NS
+    assert twins.step(table, rows, T0_NS + HELD_NS, held)[1] == want
+
+
+def test_a_pair_that_parts_starts_anew():
+    table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
+    held, _ = twins.step(table, np.array([0, 1]), T0_NS, {})
+    table.X[1, 0] = 9.0
+    parted, _ = twins.step(table, np.array([0, 1]), T0_NS, held)
+    assert (held, parted) == ({(1, 2): T0_NS}, {})
+
+
+def test_a_track_that_radar_lost_is_no_twin():
+    table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
+    late_ns = T0_NS + twins.FRESH_NS + 1
+    assert twins.step(table, np.array([0, 1]), late_ns, {}) == ({}, [])
