@@ -16,7 +16,11 @@ def body(**fields):
     ("recorded", "replayed", "want"),
     [
         ([body()], [body()], None),
-        ([body(d_m=1.0)], [body(d_m=2.0)], "violation 1 (overspeed a version 1), field d_m: recorded 1.0, replayed 2.0"),
+        (
+            [body(d_m=1.0)],
+            [body(d_m=2.0)],
+            "violation 1 (overspeed a version 1), field d_m: recorded 1.0, replayed 2.0",
+        ),
         (
             [body(), body(evidence={"d_m": [1, 2]})],
             [body(), body(evidence={"d_m": [1, 3]})],
@@ -25,7 +29,8 @@ def body(**fields):
         ([body()], [], "violation 1 (overspeed a version 1) is missing among the replayed"),
         ([], [body()], "violation 1 (overspeed a version 1) is missing among the recorded"),
         ([body(x=1)], [body()], "violation 1 (overspeed a version 1), field x: recorded 1, replayed None"),
-        ([b"\xc1"], [body()], "violation 1 is no map: b'\\xc1' and"),  # unreadable bytes are shown as they are
+        # unreadable bytes are shown as they are
+        ([b"\xc1"], [body()], "violation 1 is no map: b'\\xc1' and"),
     ],
 )
 def test_first_difference(recorded, replayed, want):
