@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from centre import statements as sql
 from centre.admit import Batch, Item, Refused
+from centre.excess import excesses_m
 from centre.store import EPOCH, FEED, QUARANTINE, STATUS
 from geofence.violation import GRADES, Violation
 
@@ -163,17 +164,26 @@ def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) ->
     A `handover_lost` close gives way to any higher hop by that order alone, whichever comes first.
     """
     grade = GRADES.index(found.grade)
+    excesses = excesses_m(found.rule, found.grade, found.evidence, found.start_ns, found.end_ns)
     shown = db.execute(sql.FIND_EPISODE, {"k_id": found.id}).first()
     newest: dict[str, object] = {
         "version": found.version, "hop": found.hop, "esn": found.esn, "open": found.phase != "close",
         "grade": grade, "rule": found.rule,
     }  # fmt: skip
     if shown is None:
-        first = {"grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns}
+        first: dict[str, object] = {
+            "grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns,
+            "excess_m_max": max(excesses, default=None), "p_violation_max": found.p_violation,
+        }  # fmt: skip
         db.execute(sql.ADD_EPISODE, {"id": found.id} | first | newest)
     else:
         overtaken = (found.hop, found.version) <= (shown.hop, shown.version)
-        changed = {"k_id": found.id, "new_grade_max": max(shown.grade_max, grade)}
+        deepest = excesses if shown.excess_m_max is None else [*excesses, shown.excess_m_max]
+        changed: dict[str, object] = {
+            "k_id": found.id, "new_grade_max": max(shown.grade_max, grade),
+            "new_excess_m_max": max(deepest, default=None),
+            "new_p_violation_max": max(shown.p_violation_max, found.p_violation),
+        }  # fmt: skip
         renewed = {f"new_{name}": newest[name] for name in sql.NEWEST}
         db.execute(
             sql.COUNT_EPISODE if overtaken else sql.RENEW_EPISODE, changed if overtaken else changed | renewed

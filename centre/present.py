@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from centre.excess import excesses_m
 from geofence.violation import GRADES
 
 
@@ -27,8 +28,12 @@ def json_safe(value: Any, key: str = "") -> Any:
 def episode(row: Any, body: bytes, hops: list[str]) -> dict[str, Any]:
     """Return the Episode of API.md; `row` has the columns of EPISODE and of the VERSION in `body`."""
     fields = msgspec.msgpack.decode(body)
-    fields.pop("evidence", None)
+    evidence = fields.pop("evidence", None) or {}
+    excesses = excesses_m(fields["rule"], fields["grade"], evidence, fields["start_ns"], fields["end_ns"])
     fields |= {
+        "excess_m": excesses[-1] if excesses else None,
+        "excess_m_max": row.excess_m_max,
+        "p_violation_max": row.p_violation_max,
         "order": row.n,
         "open": fields["phase"] != "close",
         "grade_max": GRADES[row.grade_max],

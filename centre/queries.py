@@ -110,6 +110,8 @@ class Reader:
         columns = (
             EPISODE.c.n,
             EPISODE.c.grade_max,
+            EPISODE.c.excess_m_max,
+            EPISODE.c.p_violation_max,
             EPISODE.c.versions,
             EPISODE.c.latency_ns,
             EPISODE.c.first_committed_ns,

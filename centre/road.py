@@ -33,6 +33,7 @@ def describe(site: Site) -> dict[str, Any]:
     about = " ".join(str(document.get(key, "")) for key in ("synthetic", "note", "version"))
     return {
         "name": config.site.name,
+        "title": _title(document, config.site.name),
         "synthetic": document.get("synthetic") is True or "synthetic" in about.lower(),
         "origin": list(config.site.origin),
         "map_version": road.version,
@@ -47,6 +48,12 @@ def describe(site: Site) -> dict[str, Any]:
         "gateway": None if config.gateway is None else config.gateway.id,
         "rules": msgspec.to_builtins(config.rules),
     }
+
+
+def _title(document: dict[str, Any], name: str) -> dict[str, str]:
+    """Return the site's name in both languages; one stands in for the other."""
+    zh, en = (document.get(f"name_{language}") for language in ("zh", "en"))
+    return {"zh": str(zh or en or name), "en": str(en or zh or name)}
 
 
 def _axis(site: Site, axis: Axis) -> dict[str, list[float]]:

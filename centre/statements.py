@@ -39,8 +39,19 @@ FIND_LATENCY = (
 )
 
 _AT_EPISODE = EPISODE.c.id == _bound("k_id")
-_COUNTED = {"grade_max": _bound("new_grade_max"), "versions": EPISODE.c.versions + 1}
-FIND_EPISODE = sa.select(EPISODE.c.hop, EPISODE.c.version, EPISODE.c.grade_max).where(_AT_EPISODE)
+_COUNTED = {
+    "grade_max": _bound("new_grade_max"),
+    "p_violation_max": _bound("new_p_violation_max"),
+    "excess_m_max": _bound("new_excess_m_max"),
+    "versions": EPISODE.c.versions + 1,
+}
+FIND_EPISODE = sa.select(
+    EPISODE.c.hop,
+    EPISODE.c.version,
+    EPISODE.c.grade_max,
+    EPISODE.c.excess_m_max,
+    EPISODE.c.p_violation_max,
+).where(_AT_EPISODE)
 ADD_EPISODE = sa.insert(EPISODE)
 COUNT_EPISODE = sa.update(EPISODE).where(_AT_EPISODE).values(**_COUNTED)
 RENEW_EPISODE = (

@@ -53,6 +53,8 @@ EPISODE = sa.Table(
     sa.Column("first_committed_ns", sa.BigInteger),
     sa.Column("latency_ns", sa.BigInteger),  # deciding observation's arrival -> committed, of one version:
     sa.Column("latency_esn", sa.String(64)),  # the first >= warning that an observation decided; who sent it
+    sa.Column("p_violation_max", sa.Float, nullable=False),  # of all versions: a close's own says nothing
+    sa.Column("excess_m_max", sa.Float),  # of all versions; nil where the rule measures no length
     sqlite_autoincrement=True,
 )  # fmt: skip
 

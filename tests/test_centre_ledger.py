@@ -272,3 +272,43 @@ def test_feed_and_quarantine_are_bounded_and_count_what_they_dropped(
     assert [row["seq"] for row in centre.reader.quarantined(10)] == [5, 4]
     assert (dropped["feed.dropped"], dropped["quarantine.dropped"]) == (2, 3)
     assert len(centre.shown()) == 5  # what is shown is never dropped
+
+
+def _evidence(*excesses_m: float | None) -> dict[str, Any]:
+    stamps = [T0_NS + (i - 1) * 100 * MS for i in range(len(excesses_m))]  # the first lies before the start
+    return {"stamp_ns": stamps, "excess_m": list(excesses_m), "over": [9.0] * len(excesses_m)}
+
+
+def test_an_episode_tells_its_newest_excess_and_the_deepest_of_all_versions(centre: Centre) -> None:
+    centre.send(1, violation(hop=1, evidence=_evidence(3.0, -0.1, 0.4, None)))
+    assert [(row["excess_m"], row["excess_m_max"]) for row in centre.shown()] == [(0.4, 0.4)]
+    centre.send(
+        2,
+        violation(
+            version=2, hop=1, phase="update", p_violation=1.0, evidence=_evidence(None, 0.5, 1.25, 1.2)
+        ),
+    )
+    centre.send(
+        3, violation(version=3, hop=1, phase="close", p_violation=0.001, evidence=_evidence(None, 0.1, -0.8))
+    )
+    (row,) = centre.shown()
+    assert (row["excess_m"], row["excess_m_max"], row["p_violation_max"]) == (-0.8, 1.25, 1.0)
+    centre.send(4, violation(version=9, hop=0, esn="RSU000", evidence=_evidence(None, 2.5)), esn="RSU000")
+    assert centre.shown()[0]["excess_m_max"] == 2.5  # one that is overtaken counts too
+    assert [each.data and each.data["excess_m_max"] for each in centre.reader.changes(0)][-1] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("changed", "want"),
+    [
+        ({"rule": "off_dedicated_road"}, 9.0),
+        ({"rule": "overspeed"}, None),
+        ({"grade": "undecidable"}, None),
+        ({"evidence": {}}, None),
+    ],
+)
+def test_an_excess_is_metres_over_the_line_or_none(
+    centre: Centre, changed: dict[str, Any], want: Any
+) -> None:
+    centre.send(1, violation(**({"evidence": _evidence(0.1, 0.2)} | changed)))
+    assert [row["excess_m_max"] for row in centre.shown()] == [want]

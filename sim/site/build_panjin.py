@@ -120,6 +120,8 @@ def map_text(maker: MapMaker) -> str:
     head = {
         "type": "FeatureCollection",
         "name": "panjin",
+        "name_zh": "盘锦石化运输智慧路",
+        "name_en": "Panjin petrochemical road",
         "note": "SYNTHETIC alignment, plausible but not surveyed",
         "datum": "CGCS2000",
         "epoch": 2000.0,

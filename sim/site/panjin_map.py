@@ -24,6 +24,7 @@ ALLOWED = {
 EVERYONE = ["car", "bus", "truck", "hazmat", "emergency", "maintenance"]
 LIMIT_KMH = {sec.HAZMAT: 60.0, sec.MIXED: 80.0, sec.CARS: 80.0}
 LETTER = {sec.HAZMAT: "H", sec.MIXED: "M", sec.CARS: "C"}
+GATE_ZH = {"north": "北门", "south": "南门", "entry": "入口", "exit": "出口"}
 GROUND_Z_M = 3.0
 Feature = dict[str, Any]
 
@@ -230,6 +231,8 @@ class MapMaker:
                     road="main",
                     level=0,
                     direction=direction,
+                    name_zh=f"{GATE_ZH[side]}{GATE_ZH[role]}",
+                    name_en=f"{side.capitalize()} gate {role}",
                 )
 
 

@@ -62,6 +62,7 @@ export interface SiteRsu {
 
 export interface SiteBody {
   name: string;
+  title: { zh: string; en: string };
   synthetic: boolean;
   origin: [number, number];
   map_version: string;
@@ -117,6 +118,9 @@ export interface Episode {
   late: boolean;
   order: number;
   open: boolean;
+  excess_m: number | null;
+  excess_m_max: number | null;
+  p_violation_max: number;
   versions: number;
   hops: string[];
   detected_ns: string | null;
@@ -127,7 +131,7 @@ export interface Episode {
   latency_ms: number | null;
 }
 
-export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max"> {
+export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max"> {
   evidence: Record<string, unknown>;
 }
 

@@ -4,11 +4,11 @@ import type { Episode, EpisodeDetail, Version } from "./api.ts";
 import { chartsSvg } from "./charts.ts";
 import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
-import { depthOf, lastedOf, probabilityOf, set } from "./list.ts";
+import { depthOf, lastedOf, maxOf, probabilityOf, set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
 import { rowName } from "./strip.ts";
 import type { State } from "./state.ts";
-import { getLang, name, t } from "./words.ts";
+import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
   const episode = state.chosen;
@@ -58,9 +58,9 @@ function numsHtml(state: State, episode: Episode): string {
   const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [
-    [episode.open ? t("excess") : `${t("excess")} · ${t("max")}`, withUnit(depthOf(state, episode))],
+    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open ? ` ${maxOf(episode)}` : ""}`, withUnit(depthOf(state, episode))],
     [t("lasted"), frozen + withUnit(lastedOf(state, episode))],
-    [t("probS"), probabilityOf(state, episode)],
+    [t("probS"), probabilityOf(episode)],
     [t("speed") + limit, `${kmh(episode.speed_mps)}<small>km/h</small>`],
     [t("sigma"), episode.sigma_d_m === null ? "—" : `${episode.sigma_d_m.toFixed(2)}<small>m</small>`],
     [escape(where), station(episode.s_m)],
@@ -77,7 +77,7 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
     if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(version.rule === "lane_departure" ? "crossed" : "opened")]);
     if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
     if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${before.esn} → ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
-    if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${version.reason}` : ""}`]);
+    if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
   });
   const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
   const link = `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}</span>${episode.latency_ms === null ? "" : ` <span class="q" title="${t("arrivedToCommit")}">·</span> ${episode.latency_ms.toFixed(0)} ms`}`;

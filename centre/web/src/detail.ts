@@ -7,7 +7,7 @@ import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
-import { excess, lateral } from "./site.ts";
+import { lateral } from "./site.ts";
 import type { Hatch, Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
@@ -269,7 +269,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     room(u).take(from, to, -Infinity);
     return true;
   };
-  for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, site, slot, episode, free);
+  for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
@@ -302,7 +302,7 @@ function nearestRow(site: Site, u: number): number {
   return best;
 }
 
-function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean): void {
+function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean): void {
   const fleet = state.fleet!;
   const c = colours();
   const [x, y] = [f.x(fleet.s[slot]!), f.y(fleet.u[slot]!)];
@@ -313,7 +313,7 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, site: Site, slot: number, 
   const my = Math.max(24, y - half - 10);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
-  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? excess(site, episode) : NaN;
+  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? (episode.excess_m ?? NaN) : NaN;
   const depth = out > 0 ? `${out.toFixed(2)} m` : "";
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);

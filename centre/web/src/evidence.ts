@@ -11,6 +11,8 @@ export interface Sample {
   /** Vehicle's centre left of the middle of the lane it belongs to, in driving direction [m]; NaN where unknown. */
   readonly y: number;
   readonly sigma: number;
+  /** How far its edge stood over the line, as the RSU judged it [m]; NaN where unknown. */
+  readonly excess: number;
   readonly speed: number;
   readonly p: number;
 }
@@ -25,6 +27,7 @@ export interface History {
 }
 
 const TIME = ["stamp_ns", "t_ns"];
+const HALF_WIDTH_M = 1.25; // of a truck, for evidence without an excess
 
 export function history(site: Site, detail: EpisodeDetail): History {
   const home = homeLane(site, detail);
@@ -47,14 +50,17 @@ export function history(site: Site, detail: EpisodeDetail): History {
     samples, toMs: to,
     fromMs: Math.max(to - 60_000, Math.min(samples[0]?.tMs ?? to, to - 5_000)),
     halfLaneM: home === null ? NaN : home.half,
-    halfWidthM: 1.25,
+    halfWidthM: halfWidth(samples, home === null ? NaN : home.half),
   };
 }
 
-/** Deepest excess over the line that the evidence holds [m]; NaN where it holds none. */
-export function deepestM(data: History): number {
-  const known = data.samples.filter((x) => !Number.isNaN(x.y)).map((x) => Math.abs(x.y) + data.halfWidthM - data.halfLaneM);
-  return known.length === 0 ? NaN : Math.max(...known);
+/** Half of what the footprint takes up across the lane, as the evidence judged it: where it stood out most. */
+function halfWidth(samples: readonly Sample[], halfLaneM: number): number {
+  const known = samples.filter((x) => !Number.isNaN(x.y) && !Number.isNaN(x.excess));
+  const out = known.filter((x) => x.excess > 0);
+  const halves = (out.length > 0 ? out : known).map((x) => x.excess + halfLaneM - Math.abs(x.y)).sort((a, b) => a - b);
+  const middle = halves[Math.floor(halves.length / 2)];
+  return middle === undefined || !(middle > 0.4 && middle < 3) ? HALF_WIDTH_M : middle;
 }
 
 interface Home {
@@ -90,7 +96,7 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
     return {
       tMs: ms(time),
       y: across(home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d)),
-      sigma: number("sigma_d_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
+      sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
     };
   });
 }
@@ -116,6 +122,7 @@ function ownSample(site: Site, version: Version, home: Home | null): Sample {
     tMs: ms(version.stamps.measured_ns),
     y: across(home, lateral(site, version)),
     sigma: version.sigma_d_m ?? NaN,
+    excess: NaN,
     speed: version.speed_mps,
     p: version.grade === "undecidable" ? NaN : version.p_violation,
   };

@@ -1,12 +1,11 @@
 /** The list of violations: one row per episode, changed in place, never moved under the pointer. */
 
 import type { Episode } from "./api.ts";
-import { deciding } from "./evidence.ts";
 import { age, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { arrange, canUnfold, isAlarm, neighbour } from "./order.ts";
 import type { Layout, Section, SectionKey } from "./order.ts";
-import { excess, homeRow, judgeableM } from "./site.ts";
+import { homeRow, judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
@@ -88,7 +87,7 @@ export class List {
     const hold = holding && state.link !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
     set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.link === "loading" ? "—" : open}</span><span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
     set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
-      <div class="r">${t("cExcess")}<br>${t("cSigma")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
+      <div class="r">${t("cExcess")}<br>${t("max")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
   }
 
   /** Write a row, cell by cell and only what changed. */
@@ -183,15 +182,15 @@ function cellsHtml(state: State, episode: Episode): string[] {
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
   const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
   const depth = depthOf(state, episode);
-  const sigma = !episode.open ? (depth === "—" ? "" : t("max")) : episode.sigma_d_m === null ? "" : `±${episode.sigma_d_m.toFixed(2)}`;
+  const most = maxOf(episode);
   const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
   const word = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : !isAlarm(episode) ? t("logged") : episode.late ? t("lateMark") : t(episode.open ? "open" : "ended");
   return [
     `${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}`,
     `<span class="p">${escape(plate)}</span><i>${escape(un)}</i>`,
     `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i>`,
-    `<span class="a">${withUnit(depth)}</span><i>${sigma || "&nbsp;"}</i>`,
-    `<span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(state, episode)}</i>`,
+    `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : episode.open ? `${t("max")} ${most}` : t("max")}</i>`,
+    `<span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(episode)}</i>`,
     `<span class="a">${age((state.nowMs() - ms(episode.first_committed_ns ?? episode.start_ns)) / 1_000)}</span><i>${word}</i>`,
   ];
 }
@@ -204,14 +203,10 @@ export function lastedOf(state: State, episode: Episode): string {
 /** How far beyond the rule it is now, or was at most once it has ended, in the rule's own unit. */
 export function depthOf(state: State, episode: Episode): string {
   if (episode.grade === "undecidable" || state.site === null) return "—";
-  if (!episode.open) {
-    const deepest = state.deepest.get(episode.id) ?? NaN;
-    return deepest > 0 ? `${deepest.toFixed(2)} m` : "—";
-  }
   switch (episode.rule) {
     case "lane_departure": case "off_dedicated_road": {
-      const out = excess(state.site, episode);
-      return Number.isNaN(out) ? "—" : `${Math.max(0, out).toFixed(2)} m`;
+      const out = episode.open ? episode.excess_m : episode.excess_m_max;
+      return out === null ? "—" : `${Math.max(0, out).toFixed(2)} m`;
     }
     case "overspeed": case "too_slow":
       return episode.limit_mps === null ? "—" : `${episode.speed_mps >= episode.limit_mps ? "+" : "−"}${Math.abs((episode.speed_mps - episode.limit_mps) * 3.6).toFixed(0)} km/h`;
@@ -222,12 +217,15 @@ export function depthOf(state: State, episode: Episode): string {
   }
 }
 
-/** How sure it is, or was when it was decided; the closing version's own is near 0 and says nothing. */
-export function probabilityOf(state: State, episode: Episode): string {
-  if (episode.grade === "undecidable") return "—";
-  if (episode.open) return probability(episode.p_violation);
-  const detail = state.details.get(episode.id);
-  return typeof detail === "object" ? probability(deciding(detail)?.p_violation) : "—";
+/** The deepest excess in metres, without unit; empty where the rule has none. */
+export function maxOf(episode: Episode): string {
+  return episode.grade === "undecidable" || episode.excess_m_max === null ? "" : Math.max(0, episode.excess_m_max).toFixed(2);
+}
+
+/** How sure it is, or was at most once it has ended: the closing version's own is near 0 and says nothing. */
+export function probabilityOf(episode: Episode): string {
+  if (episode.grade_max === "undecidable") return "—";
+  return probability(episode.open ? episode.p_violation : episode.p_violation_max);
 }
 
 export function placeOf(state: State, episode: Episode): string {

@@ -6,7 +6,6 @@ import type { Episode, EpisodeDetail, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
 import { detailPick, drawDetail, slotOf } from "./detail.ts";
 import { drawnInSoftware, readPalette } from "./draw.ts";
-import { deepestM, history } from "./evidence.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
@@ -81,15 +80,12 @@ function hearFrame(bytes: Uint8Array): void {
   }
 }
 
-const AWAY = ["lane_departure", "off_dedicated_road"]; // rules whose excess is metres over the line
-
 async function loadDetail(id: string): Promise<void> {
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {
     const detail = await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`);
     state.details.set(id, detail);
     state.put(detail.episode);
-    if (state.site !== null && AWAY.includes(detail.episode.rule)) state.deepest.set(id, deepestM(history(state.site, detail)));
   } catch {
     if (state.details.get(id) === "loading") state.details.set(id, "missing");
   }

@@ -26,15 +26,8 @@ export function makeSite(body: SiteBody): Site {
     from: body.range_m[0],
     to: Math.max(body.range_m[1], body.range_m[0] + 1),
     lanes: new Map(body.lanes.map((lane) => [lane.lane, lane])),
-    title: titleOf(body.name),
+    title: body.title,
   };
-}
-
-/** A name may hold both languages: `盘锦… / Panjin …`. */
-function titleOf(name: string): { zh: string; en: string } {
-  if (/^panjin/i.test(name)) return { zh: "盘锦石化运输智慧路", en: "Panjin petrochemical road" };
-  const [zh, en] = name.split(" / ");
-  return { zh: zh ?? name, en: en ?? name };
 }
 
 export function lanePlace(site: Site, name: string): LanePlace | undefined {
@@ -70,13 +63,6 @@ export function homeRow(site: Site, at: Located): Row | undefined {
 
 export function isHazmatLane(allowed: readonly string[]): boolean {
   return allowed.includes("hazmat") && !allowed.includes("car");
-}
-
-/** How far a vehicle's edge stands out of the hazmat lane of its direction [m]; NaN where that is no question. */
-export function excess(site: Site, at: Located, halfWidthM = 1.25): number {
-  const home = homeRow(site, at);
-  const u = lateral(site, at);
-  return home === undefined ? NaN : Math.max(u + halfWidthM - home.offset_m[1], home.offset_m[0] - (u - halfWidthM));
 }
 
 export interface Hatch {

@@ -19,8 +19,6 @@ export class State {
   fleet: Fleet | null = null;
   readonly episodes = new Map<string, Episode>();
   readonly details = new Map<string, EpisodeDetail | "loading" | "missing">();
-  /** Deepest excess by episode, known once its evidence was read [m]. */
-  readonly deepest = new Map<string, number>();
   readonly rsus = new Map<string, Rsu>();
   rsuOrder: string[] = [];
   gateways: Gateway[] = [];
@@ -74,7 +72,7 @@ export class State {
   private forget(): void {
     const old = [...this.episodes.values()].filter((x) => !x.open && x.id !== this.selected).sort((a, b) => a.order - b.order);
     for (const { id } of old.slice(0, EPISODES_MAX / 4)) {
-      for (const map of [this.episodes, this.details, this.deepest]) map.delete(id);
+      for (const map of [this.episodes, this.details]) map.delete(id);
       this.looked.delete(id);
     }
   }

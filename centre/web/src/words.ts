@@ -31,7 +31,7 @@ export const WORDS = {
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
   secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"], showAll: ["全部 {n}", "all {n}"], showFew: ["只看最新", "newest only"],
   cGrade: ["等级", "Grade"], cPlate: ["车牌", "Plate"], cUn: ["UN · 类", "UN · class"], cRule: ["规则", "Rule"], cPlace: ["位置", "Place"],
-  cExcess: ["越限", "Excess"], cSigma: ["1σ", "1σ"], cLasted: ["持续", "Lasted"], cProb: ["概率", "prob."], cAge: ["距今", "Age"], cState: ["状态", "state"],
+  cExcess: ["越限", "Excess"], cLasted: ["持续", "Lasted"], cProb: ["概率", "prob."], cAge: ["距今", "Age"], cState: ["状态", "state"],
   max: ["最大", "max"], classN: ["类", ""], hold: ["顺序已冻结", "order held"], arrived: ["新到", "arrived"], keys: ["J K 移动", "J K move"],
   excess: ["越限", "Excess"], lasted: ["持续", "Lasted"], prob: ["违规概率", "P(violation)"], probS: ["概率", "P(viol.)"], speed: ["速度", "Speed"], limit: ["限", "limit"], sigma: ["横向 1σ", "Lateral 1σ"],
   leftEdge: ["左缘 ±1σ", "left edge ±1σ"], rightEdge: ["右缘 ±1σ", "right edge ±1σ"], laneLine: ["车道标线", "lane line"], centre: ["车中心", "centre"], mid: ["中线", "mid"],
@@ -65,11 +65,13 @@ export const WORDS = {
 
 export type Word = keyof typeof WORDS;
 
-/** Why a stretch can't be judged; reasons that nobody translated are shown as the RSU named them. */
+/** Why a stretch can't be judged, an episode ended, an RSU is not at its best; what has no word here is shown as it was named. */
 const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   offline: ["RSU 离线", "RSU offline"], never: ["RSU 未接入", "RSU never seen"], radar_gap: ["雷达间隙", "radar gap"], gap: ["雷达间隙", "radar gap"],
   no_radar: ["雷达间隙", "radar gap"], radar_silent: ["雷达无数据", "radar silent"], silent: ["雷达无数据", "radar silent"], no_gateway: ["网关无数据", "no gateway feed"],
   gateway_silent: ["网关无数据", "no gateway feed"], no_map: ["无地图", "no map"], not_accepted: ["雷达未验收", "radar not commissioned"], uncommissioned: ["雷达未验收", "radar not commissioned"],
+  lost: ["车辆不再可见", "no longer seen"], handover_lost: ["交接未完成", "handover failed"],
+  disk_full: ["磁盘已满", "disk full"], disk_error: ["磁盘故障", "disk fault"], disk_low: ["磁盘将满", "disk nearly full"], outbox_in_memory: ["告警仅存于内存", "outbox in memory only"],
   gnss_shaded: ["卫导遮挡", "GNSS shaded"], accuracy: ["定位精度不足", "position too coarse"], sigma: ["定位精度不足", "position too coarse"],
 };
 

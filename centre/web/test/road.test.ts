@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail, Rsu, SiteBody, Version } from "../src/api.ts";
-import { budget, deepestM, history, logOdds } from "../src/evidence.ts";
+import { budget, history, logOdds } from "../src/evidence.ts";
 import { clock, probability, span, station } from "../src/format.ts";
 import { Axis, Plane } from "../src/project.ts";
-import { excess, hatches, judgeableM, makeSite } from "../src/site.ts";
+import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
 import { WORDS } from "../src/words.ts";
 import { episode } from "./samples.ts";
@@ -17,7 +17,7 @@ const lane = (name: string, direction: number, row: number, low: number, hazmat:
 });
 const LANES = [lane("nb-h", -1, 0, 4, true), lane("nb-m", -1, 1, 0, false), lane("sb-m", 1, 2, -4, false), lane("sb-h", 1, 3, -8, true)];
 const SITE = makeSite({
-  name: "made up", synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1", length_m: 10_000, range_m: [0, 10_000],
+  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1", length_m: 10_000, range_m: [0, 10_000],
   axis: { lon: [122, PLANE.lonLat(10_000, 0)[0]], lat: [41, 41], s_m: [0, 10_000] }, lanes: LANES,
   rows: LANES.map((x) => ({ row: x.row!, direction: x.direction, index: 0, offset_m: x.offset_m, hazmat: x.allowed.includes("hazmat"), allowed: x.allowed, speed_limit_mps: 20 })),
   places: [], rsus: [], gateway: null, rules: {},
@@ -46,14 +46,6 @@ test("left of a bent axis is left in every segment", () => {
   near(axis.at(150, 5).x, 95, 1e-9);
 });
 
-test("excess is the depth of the edge outside the hazmat lane of its direction", () => {
-  const rows: [string, number, number][] = [["sb-h", 0, -0.75], ["sb-h", 1, 0.25], ["sb-h", -1, 0.25], ["sb-m", -1, 2.25], ["nb-h", 1, 0.25], ["nb-m", 0, 3.25]];
-  for (const [name, d, want] of rows) near(excess(SITE, episode("a", 1, { lane: name, d_m: d })), want, 1e-9);
-  const [lon, lat] = PLANE.lonLat(500, -9); // on the shoulder, outside all lanes
-  near(excess(SITE, episode("a", 1, { lane: null, d_m: null, s_m: 500, lon_deg: lon, lat_deg: lat })), 2.25, 1e-6);
-  assert.ok(Number.isNaN(excess(SITE, episode("a", 1))));
-});
-
 test("what nobody judges: silent RSUs whole, online ones where they say, neighbours joined", () => {
   const gap = { road: "main", from_m: 7_000, to_m: 7_100, reason: "no_radar", since_ns: "1" };
   const list = hatches(SITE, [rsu("A", [0, 2_000], "never"), rsu("B", [2_000, 4_000], "never"), rsu("C", [4_000, 5_000], "offline"), rsu("D", [5_000, 10_000], "online", [gap])]);
@@ -70,13 +62,13 @@ test("evidence of all versions becomes one history across a change of lane", () 
   const places = [at(100, -6), at(110, -4.5), at(120, -3.5)]; // from sb-h over the line at -4 into sb-m
   const evidence = {
     stamp_ns: ["1000000000", "1100000000", "1200000000"], lon_deg: places.map((p) => p[0]), lat_deg: places.map((p) => p[1]), s_m: [100, 110, 120],
-    d_m: [0.01, 1.51, -1.49], sigma_d_m: [0.1, 0.1, 0.2], speed_mps: [20, 20, 20], p_violation: [0.01, 0.5, 0.999],
+    d_m: [0.01, 1.51, -1.49], sigma_d_m: [0.1, 0.1, 0.2], speed_mps: [20, 20, 20], p_violation: [0.01, 0.5, 0.999], excess_m: [-0.69, 0.81, 1.81],
   };
   const detail: EpisodeDetail = { episode: episode("a", 1), versions: [version({ lane: "sb-m", d_m: -1.49, stamps: { measured_ns: "1200000000", arrived_ns: "1210000000" }, evidence })] };
   const h = history(SITE, detail);
   assert.deepEqual(h.samples.map((x) => x.tMs), [1_000, 1_100, 1_200]);
   [0.01, 1.51, 2.51].forEach((y, i) => near(h.samples[i]!.y, y, 1e-6)); // d_m to the millimetre, the lane by position
-  near(deepestM(h), 2.51 + 1.25 - 2, 1e-6);
+  near(h.halfWidthM, 1.3, 1e-6); // as judged: excess + half the lane - offset
 });
 
 test("an episode without columns still has its versions as points", () => {
