@@ -20,7 +20,7 @@ T0_NS = 1_790_000_000_000_000_000
 HAZMAT, GENERAL = ["hazmat", "emergency"], ["car", "bus", "truck"]
 TRUCK = VehicleConfig(terminal="13900000001", plate="辽L·A0001", class_="hazmat", length_m=16.0, width_m=2.5)
 CAR = VehicleConfig(terminal="13900000009", plate="辽L·B0009", class_="car", length_m=4.5, width_m=1.8)
-STEP_NS = 50_000_000
+STEP_NS = 100_000_000
 
 
 def lonlat(points: Any) -> list[list[float]]:
@@ -145,7 +145,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
 
 
 class World:
-    """A monitor, driven by observations each 50 ms and ticks each 100 ms."""
+    """A monitor, driven by observations each 100 ms and ticks each 200 ms."""
 
     def __init__(
         self, road_map: RoadMap | None = None, rules: RulesConfig | None = None, esn: str = "RSU-1"
@@ -184,9 +184,9 @@ class World:
     ) -> list[Violation]:
         """Observe and tick what `at(t)` says, from `from_s` on for some seconds; return what came of it."""
         before = len(self.out)
-        for k in range(round(seconds / 0.05)):
-            t_s = from_s + k * 0.05
-            stamp_ns = T0_NS + round(t_s * 20) * STEP_NS
+        for k in range(round(seconds / 0.1)):
+            t_s = from_s + k * 0.1
+            stamp_ns = T0_NS + round(t_s * 10) * STEP_NS
             now = at(t_s)
             vehicles = now if isinstance(now, list) else [now]
             if k % 2 == 0:

@@ -298,8 +298,8 @@ def test_off_dedicated_road(north, area, want):
 def test_what_is_not_owned_is_not_judged():
     world = World()
     at = drift(2.0, 1.0, 1.0, 4.0)
-    for k in range(120):
-        world.observe(T0_NS + k * 50_000_000, at(k * 0.05), owned=False)
+    for k in range(60):
+        world.observe(T0_NS + k * 100_000_000, at(k * 0.1), owned=False)
     assert world.out == []
 
 
