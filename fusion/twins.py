@@ -20,6 +20,7 @@ from fusion.layout import (
 from fusion.table import Table
 
 ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
+STANDS_MPS = 1.0  # slower ones are left alone: a radar tells standing things a metre apart from each other
 FRESH_NS = 500_000_000
 HELD_NS = 500_000_000
 
@@ -27,9 +28,10 @@ Pair = tuple[int, int]  # ids, the smaller first
 
 
 def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
-    """Return the rows (i < j) that radar sees in one place now; two bound tracks are never a pair."""
+    """Return the rows (i < j) that radar sees drive in one place now; two bound tracks are never a pair."""
     ints, X = table.ints, table.X
     rows = rows[t_ns - ints[rows, RADAR_NS] <= FRESH_NS]
+    rows = rows[np.hypot(X[rows, V_EAST], X[rows, V_NORTH]) > STANDS_MPS]
     if len(rows) < 2:
         return []
     at: F64 = X[rows][:, [EAST, NORTH, V_EAST, V_NORTH]]
