@@ -1,0 +1,162 @@
+"""An episode's life: handed over, restarted, merged, ended; and what an RSU says of where it can't judge."""
+
+import msgspec
+import numpy as np
+
+from geofence.episodes import CarriedJudgement
+from geofence.violation import encode
+from tests.geofence_world import T0_NS, World, drift
+
+
+def test_handover_goes_on_under_the_same_id():
+    giver, taker = World(esn="RSU-1"), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    before = giver.drive(7.0, at)
+    carried = msgspec.msgpack.encode(giver.monitor.carry([1]))
+    taker.monitor.adopt(0, msgspec.msgpack.decode(carried, type=list[CarriedJudgement]))
+    after = taker.drive(1.0, at, from_s=7.0)
+    last, first = before[-1], after[0]
+    assert (first.id, first.version, first.hop, first.esn) == (last.id, last.version + 1, 1, "RSU-2")
+    assert first.start_ns == last.start_ns
+    assert first.phase == "update"
+    assert first.evidence["stamp_ns"][0] < T0_NS + 7_000_000_000
+    assert giver.monitor.drop([1]) == [last.id]
+    assert giver.monitor.ended(T0_NS, [1]) == []
+    closed = taker.drive(20.0, drift(2.0, 1.0, 2.0, 5.0), from_s=8.0)
+    assert closed[-1].phase == "close"
+
+
+def test_handover_that_is_never_answered_closes_with_its_reason():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    closed = world.monitor.close_handover_lost(T0_NS + 8_000_000_000, [1])
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "handover_lost")]
+
+
+def test_carry_restores_the_very_judgement():
+    """A monitor that adopts all of another's windows tells the same from then on, hops aside."""
+    at = drift(0.9, 0.4, 2.0, 6.0)
+    whole, first, second = World(), World(), World()
+    told = whole.drive(14.0, at)
+    first.drive(4.9, at)
+    second.monitor.adopt(0, first.monitor.carry(None))
+    rest = second.drive(9.1, at, from_s=4.9)
+    assert [v.start_ns for v in rest] == [v.start_ns for v in told[-len(rest) :]]
+    assert [v.p_violation for v in rest] == [v.p_violation for v in told[-len(rest) :]]
+
+
+def test_restart_resumes_the_same_terminal_and_closes_the_rest():
+    before, after = World(), World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    opened = before.drive(7.0, lambda t: [at(t), at(t) | {"track": 2, "terminal": 2, "east": 900.0}])
+    bodies = [before.monitor.open_episode(v.id) for v in opened if v.phase == "open"]
+    assert len(bodies) == 2
+    start_ns = T0_NS + 9_000_000_000
+    assert after.monitor.start(start_ns, bodies) == []
+    resumed = after.drive(1.0, lambda t: at(t) | {"track": 501}, from_s=9.0)
+    mine = [v for v in opened if v.track == 1]
+    assert (resumed[0].id, resumed[0].version) == (mine[0].id, mine[-1].version + 1)
+    assert resumed[0].track == 501
+    closed = after.tick(start_ns + 30_000_000_000, at(39.0) | {"track": 501})
+    assert [(v.track, v.phase, v.reason) for v in closed if v.reason] == [(2, "close", "lost")]
+
+
+def test_restart_resumes_an_unidentified_vehicle_at_the_place_it_can_have_reached():
+    before, after = World(), World()
+    at = drift(2.0, 1.0, 4.0, 20.0)
+    unknown = {"terminal": -1, "kind": 0}
+    opened = before.drive(8.0, lambda t: at(t) | unknown)
+    after.monitor.start(T0_NS + 9_000_000_000, [before.monitor.open_episode(opened[0].id)])
+    side = {"terminal": -1, "kind": 4, "track": 77}
+    resumed = after.drive(2.0, lambda t: at(t) | side, from_s=10.0)
+    assert resumed[0].id == opened[0].id
+
+
+def test_start_survives_what_another_version_wrote():
+    world = World()
+    assert world.monitor.start(T0_NS, [b"\x81\xa1x\x01", b"garbage"]) == []
+    assert world.monitor.counts["start.episode"] == 2
+
+
+def test_a_track_that_ends_closes_its_episode_as_lost():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    closed = world.monitor.ended(T0_NS + 8_000_000_000, [1, 99])
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
+    assert world.monitor.open_episode(opened[0].id) is None
+
+
+def test_merged_tracks_keep_the_older_episode():
+    world = World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    opened = world.drive(7.0, lambda t: at(t) | {"track": 12})
+    world.monitor.merged([(12, 4)])
+    later = world.drive(5.5, lambda t: at(t) | {"track": 4}, from_s=7.0)
+    assert {v.id for v in later} == {opened[0].id}
+    assert {v.track for v in later} == {4}
+
+
+def test_two_alike_episodes_of_merged_tracks_become_one():
+    world = World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    world.drive(7.0, lambda t: [at(t), at(t) | {"track": 2}])
+    assert len({v.id for v in world.out}) == 2
+    world.monitor.merged([(2, 1)])
+    later = world.drive(0.2, at, from_s=7.0)
+    assert [(v.phase, v.reason) for v in later] == [("close", "merged")]
+
+
+def test_same_inputs_same_bytes():
+    def run():
+        world = World()
+        at = drift(1.1, 0.7, 2.0, 5.0)
+        world.drive(14.0, lambda t: [at(t), {"track": 2, "terminal": -1, "kind": 0, "east": 16 * t + 30}])
+        return b"".join(encode(v) for v in world.out)
+
+    first = run()
+    assert len(first) > 1_000
+    assert first == run()
+
+
+def test_unjudged_names_stretches_and_silent_radars():
+    world = World()
+    whole = world.monitor.unjudged(T0_NS)
+    assert [(u.reason, u.since_ns) for u in whole] == [("no_radar", T0_NS)] * 2
+    assert whole[0].from_m == 0.0
+    assert 500.0 < whole[0].to_m < 530.0  # it looks east from station 500; beside it, its field is narrow
+    assert whole[1].to_m == 1_000.0
+    world.monitor.sensor_states = {"R1": "silent"}
+    later = world.monitor.unjudged(T0_NS + 5)
+    assert [(u.reason, u.since_ns - T0_NS) for u in later] == [
+        ("no_radar", 0),
+        ("radar_silent", 5),
+        ("no_radar", 0),
+    ]
+
+
+def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
+    """The radar track's episode goes on under the terminal's track, whichever of them is taken first."""
+    at = drift(2.0, 1.0, 4.0, 20.0)
+    giver = World()
+    loose = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "bias": 1.5, "tau": 30.0, "track": 2}
+    opened = giver.drive(8.0, lambda t: [at(t) | {"terminal": -1, "kind": 0}, at(t) | loose])
+    episode = next(v.id for v in opened if v.grade == "violation")
+    for before, chain in [([], False), ([1], False), ([2], False), ([1, 2], False), ([], True)]:
+        taker = World(esn="RSU-2")
+        taker.monitor.adopt(0, giver.monitor.carry(before))
+        if chain:  # an own track became 1 before it became 2
+            taker.observe(T0_NS, {"track": 9})
+            taker.monitor.merged([(9, 1)])
+        taker.monitor.merged([(1, 2)])
+        taker.monitor.adopt(0, giver.monitor.carry([track for track in (1, 2) if track not in before]))
+        later = taker.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
+        mine = [v for v in later if v.grade == "violation"]
+        assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
+
+
+def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    assert world.tick(T0_NS + 36_000_000_000, {"track": 5}) == []
+    closed = world.tick(T0_NS + 38_000_000_000, {"track": 5})
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
