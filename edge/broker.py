@@ -23,9 +23,11 @@ max_payload: 1MB
 jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 4GB }}
 mqtt {{ host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s" }}
 """
+# user: started as root it would change to its own, and with that lose the signal of its parent's death
 MOSQUITTO = """\
 listener {port} {host}
 allow_anonymous true
+user root
 persistence false
 set_tcp_nodelay true
 max_inflight_messages 100
