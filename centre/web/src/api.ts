@@ -170,6 +170,7 @@ export interface Rsu {
   sensors: Record<string, string>;
   counts: Record<string, number>;
   unjudged: Unjudged[];
+  degraded: string[];
   latency: { p50_ms: number | null; p99_ms: number | null; n: number };
 }
 

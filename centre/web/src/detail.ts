@@ -1,7 +1,7 @@
 /** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
 
 import type { Episode, Row } from "./api.ts";
-import { beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, Still, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, Still, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
@@ -16,6 +16,7 @@ import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, w
 import { getLang, name, reason, t } from "./words.ts";
 
 const SHOULDER_M = 1.5;
+const REASON_HALF_PX = 45; // of the words that say why a stretch is not judged
 
 interface Frame {
   w: number;
@@ -81,7 +82,7 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
   } else text(ctx, (f.left + f.right) / 2, (f.top + f.bottom) / 2 + 5, t("waitVehicles"), { bold: true, sizePx: 14, colour: colours().tx, align: "center", halo: colours().bg });
   if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x);
   ctx.restore();
-  if (hollow) text(ctx, f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`, { bold: true, sizePx: 14, colour: colours().tx, halo: colours().bg });
+  if (hollow) banner(ctx, f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`);
   return trucks;
 }
 
@@ -204,8 +205,9 @@ function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
   for (const place of labelled(site.body.places)) {
     const to = place.to_m ?? place.s_m;
     if (to < f.from || place.s_m > f.to) continue;
-    const at = (f.x(place.s_m) + f.x(to)) / 2;
     const width = textWidth(ctx, placeName(place));
+    const middle = (f.x(place.s_m) + f.x(to)) / 2;
+    const at = Math.max(f.left + width / 2 + 4, Math.min(f.right - width / 2 - 4, middle));
     if (!room.take(at - width / 2, at + width / 2, 6)) continue;
     if (to > place.s_m) {
       line(ctx, f.x(place.s_m), y, f.x(to), y, c.line2);
@@ -263,7 +265,12 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     const x = f.x(fleet.s[slot]!);
     if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) room(fleet.u[slot]!).take(x - 5, x + 5, -Infinity);
   }
+  for (const x of state.hatches) {
+    const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
+    site.rows.forEach((row, i) => row.hazmat || rooms[i]!.take(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
+  }
   const labels = site.rows.map(() => new Room()); // of what is marked: they give way to each other only, plates to them
+  for (const slot of special.keys()) labels[nearestRow(site, fleet.u[slot]!)]?.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity);
   const free = (u: number, from: number, to: number): boolean => {
     if (!labels[nearestRow(site, u)]!.take(from, to)) return false;
     room(u).take(from, to, -Infinity);
@@ -317,8 +324,8 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Epi
   const depth = out > 0 ? `${out.toFixed(2)} m` : "";
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);
-  const x0 = x + 12 + total > f.right ? x - 12 - total : x + 12;
-  if (!free(fleet.u[slot]!, x0, x0 + total)) return;
+  const x0 = [x + 12, x - 12 - total].find((at) => at >= f.left && at + total <= f.right && free(fleet.u[slot]!, at, at + total));
+  if (x0 === undefined) return;
   text(ctx, x0, my + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
   if (depth && episode !== null) text(ctx, x0 + width + 10, my + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
 }

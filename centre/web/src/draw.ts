@@ -140,6 +140,14 @@ export function text(ctx: Ctx, x: number, y: number, value: string, style: TextS
   ctx.fillText(value, x, y);
 }
 
+/** A word over the whole picture, on ground of its own so that nothing shines through. */
+export function banner(ctx: Ctx, x: number, y: number, value: string): void {
+  const style = { bold: true, sizePx: 14, colour: palette.tx };
+  ctx.font = `700 14px ${FONT}`;
+  rect(ctx, x - 6, y - 16, ctx.measureText(value).width + 12, 22, palette.bg);
+  text(ctx, x, y, value, style);
+}
+
 export function textWidth(ctx: Ctx, value: string, bold = false): number {
   ctx.font = `${bold ? "700 " : ""}12px ${FONT}`;
   return ctx.measureText(value).width;

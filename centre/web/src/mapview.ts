@@ -267,7 +267,7 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   }
   const [bw, bh] = [long * camera.perMetre + 6, half * camera.perMetre + 6];
   brackets(ctx, x - bw, y - bh, 2 * bw, 2 * bh);
-  const ty = y + bh + 14;
+  const ty = y + bh + 34 > camera.h ? y - bh - 24 : y + bh + 14; // no word below the rim
   const plate = fleet.plate(slot) || t("unknown");
   if (episode !== null) mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   text(ctx, x - bw + 20, ty, plate, { bold: true, colour: c.tx, halo: c.bg });

@@ -6,7 +6,7 @@ import { stateSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { hasFault } from "./overview.ts";
 import type { State } from "./state.ts";
-import { name, t } from "./words.ts";
+import { name, reason, t } from "./words.ts";
 
 const CLOCK_MS_MAX = 20;
 const P99_MS_MAX = 100;
@@ -115,7 +115,7 @@ export class RsuTable {
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
       [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))], [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
-      ...states.map(([id, s]): [string, string] => [id, name(s)]),
+      ...x.degraded.map((why): [string, string] => ["▲", reason(why)]), ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));
   }
 
