@@ -5,12 +5,17 @@ Errors larger than stated throw echoes out of the gate, and enough of them found
 
 import numpy as np
 
+from fusion.identity import rebase
 from fusion.kernel import F64, I64
 from fusion.layout import (
+    ARRIVED,
     BORN,
     EAST,
+    ENFORCING_NS,
     HEADING,
+    N_RADAR,
     NORTH,
+    PERIOD_NS,
     RADAR_NS,
     STAMP,
     TERMINAL,
@@ -20,9 +25,10 @@ from fusion.layout import (
 from fusion.table import Table
 
 ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
+ACROSS_M_LOST = 2.6  # where radar lost one of them: what it did since is not known; a lane is 3.75 m
 STANDS_MPS = 1.0  # slower ones are left alone: a radar tells standing things a metre apart from each other
-FRESH_NS = 500_000_000
-HELD_NS = 500_000_000
+FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago it is another story
+HELD_NS = 400_000_000
 
 Pair = tuple[int, int]  # ids, the smaller first
 
@@ -30,7 +36,7 @@ Pair = tuple[int, int]  # ids, the smaller first
 def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
     """Return the rows (i < j) that radar sees drive in one place now; two bound tracks are never a pair."""
     ints, X = table.ints, table.X
-    rows = rows[t_ns - ints[rows, RADAR_NS] <= FRESH_NS]
+    rows = rows[t_ns - ints[rows, RADAR_NS] <= LOST_NS]
     rows = rows[np.hypot(X[rows, V_EAST], X[rows, V_NORTH]) > STANDS_MPS]
     if len(rows) < 2:
         return []
@@ -40,7 +46,11 @@ def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
     heading = np.nan_to_num(X[rows, HEADING])
     c, s = np.cos(heading)[:, None], np.sin(heading)[:, None]
     near = np.abs(c * apart[..., 0] + s * apart[..., 1]) < ALONG_M
-    near &= np.abs(c * apart[..., 1] - s * apart[..., 0]) < ACROSS_M
+    fresh = t_ns - ints[rows, RADAR_NS] <= FRESH_NS
+    both = fresh[:, None] & fresh[None, :]
+    across = np.abs(c * apart[..., 1] - s * apart[..., 0])
+    near &= across < np.where(both, ACROSS_M, ACROSS_M_LOST)
+    near &= fresh[:, None] | fresh[None, :]
     near &= np.hypot(apart[..., 2], apart[..., 3]) < SPEED_MPS
     bound = ints[rows, TERMINAL] >= 0
     near &= ~(bound[:, None] & bound[None, :])
@@ -66,6 +76,21 @@ def step(
         first = (table.ints[i, TERMINAL] < 0, table.ints[i, BORN], one)
         second = (table.ints[j, TERMINAL] < 0, table.ints[j, BORN], other)
         goes, stays = (j, i) if first <= second else (i, j)
+        if table.ints[goes, RADAR_NS] > table.ints[stays, RADAR_NS]:
+            _take_over(table, goes, stays)
         joined.append((goes, stays))
         gone.append(goes)
     return held, joined
+
+
+def _take_over(table: Table, goes: int, stays: int) -> None:
+    """Let the one that stays go on from the state of the one that radar saw last."""
+    X, P, ints = table.X, table.P, table.ints
+    X[stays, :N_RADAR] = X[goes, :N_RADAR]
+    X[stays, HEADING] = X[goes, HEADING]
+    P[stays, :N_RADAR, N_RADAR:] = 0.0
+    P[stays, N_RADAR:, :N_RADAR] = 0.0
+    P[stays, :N_RADAR, :N_RADAR] = P[goes, :N_RADAR, :N_RADAR]
+    for column in (STAMP, ARRIVED, RADAR_NS, ENFORCING_NS, PERIOD_NS):
+        ints[stays, column] = ints[goes, column]
+    rebase(table, stays)

@@ -57,5 +57,18 @@ def test_a_pair_that_parts_starts_anew():
 
 def test_a_track_that_radar_lost_is_no_twin():
     table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
-    late_ns = T0_NS + twins.FRESH_NS + 1
+    late_ns = T0_NS + twins.LOST_NS + 1
     assert twins.step(table, np.array([0, 1]), late_ns, {}) == ({}, [])
+
+
+def test_the_older_goes_on_from_where_radar_sees_the_vehicle():
+    """Radar lost the first one in a swerve and found the vehicle again as the second, 2 m beside."""
+    table = table_of((0.0, 0.0, 16.0, 0.0), (0.0, 2.0, 16.0, 1.0))
+    now_ns = T0_NS + 600_000_000
+    table.ints[1, [RADAR_NS, STAMP]] = now_ns
+    table.X[1, 0] += 0.6 * 16.0
+    held, _ = twins.step(table, np.array([0, 1]), now_ns, {})
+    later_ns = now_ns + twins.HELD_NS - 100_000_000
+    assert twins.step(table, np.array([0, 1]), later_ns, dict.fromkeys(held, T0_NS))[1] == [(1, 0)]
+    assert table.X[0, :4].tolist() == table.X[1, :4].tolist()
+    assert table.ints[0, RADAR_NS] == now_ns
