@@ -40,6 +40,7 @@ from geofence.violation import GRADES, Stamps, Violation
 from geofence.writing import probability
 
 MOVING_MPS = 3.0
+SAME_M, SAME_NS = 12.0, 1_000_000_000  # less than from truck to truck
 Episodes = Sequence[tuple[int, OpenEpisode]]
 ADOPTED = -1  # a row's track until it is known which row goes on
 EVIDENCE_RULES = 4  # of the rules that weigh errors; the others count seconds
@@ -135,6 +136,8 @@ class Monitor:
                 probability(float(measures.value[i, r]), float(measures.sigma[i, r])),
             )  # fmt: skip
             if episode is None:
+                if self._is_told(i, r, tracks, located):
+                    continue
                 episode = self._resume.same_place(r, facts, stamp_ns)
                 self._state.evidence[row, r, CLEAR_S] = 0.0
                 if episode is None:
@@ -154,6 +157,19 @@ class Monitor:
             else:
                 episode.seen_ns = stamp_ns
         return out
+
+    def _is_told(self, i: int, rule: int, tracks: TrackBatch, located: Located) -> bool:
+        """Say whether the same is open of a track at the same place that is identified where this one isn't.
+
+        Until fusion knows that a radar track and a terminal's are one vehicle, it must not be told twice.
+        """
+        for track, slot, episode in self._book.all():
+            if slot != rule or (episode.vehicle is None) == (tracks.terminal[i] < 0):
+                continue
+            place = self._state.newest_place(track, int(tracks.stamp_ns[i]) - SAME_NS)
+            if place is not None and np.hypot(*(tracks.x[i, :2] - place)) <= SAME_M:
+                return True
+        return False
 
     def _start_ns(self, row: int, rule: int, stamp_ns: int) -> int:
         if rule == ILLEGAL_STOP:

@@ -117,6 +117,14 @@ class State:
         order = np.arange(max(0, count - RING_LENGTH), count) % RING_LENGTH
         return self.ring[row, order], self.ring_ns[row, order]
 
+    def newest_place(self, track: int, after_ns: int) -> F64 | None:
+        """Return where the track was last (east, north), None where that was not after `after_ns`."""
+        row = self._row.get(track)
+        if row is None or self.stamps[row, RING_LAST] < after_ns:
+            return None
+        at = (int(self.stamps[row, RING_ROWS]) - 1) % RING_LENGTH
+        return self.ring[row, at, R_EAST : R_NORTH + 1]
+
     def packed(self, row: int) -> tuple[bytes, tuple[int, ...], bytes, list[int]]:
         """Return a row as (numbers, stamps, ring, ring stamps)."""
         ring, ring_ns = self.newest(row)

@@ -6,7 +6,7 @@ import shapely
 from fusion.kernel import F64, I64, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
-from geofence.kernels import NO_LANE, OUT_PERMITTED, distance_to_lanes
+from geofence.kernels import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, distance_to_lanes
 from geofence.locate import HAZMAT, KIND_MASKS
 from geofence.located import Located
 from geofence.map.areas import compile_areas
@@ -14,6 +14,8 @@ from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import mask_of
 
+GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
+LANE_HALF_M = 1.9
 FAR_M = 5_000.0  # distances are told up to this
 EVERYDAY = mask_of(["car", "bus", "truck"])
 
@@ -77,10 +79,11 @@ class Surroundings:
             return True
         if not self._gates.is_empty and shapely.distance(self._gates, place) <= self._rules.stop_gate_m:
             return True
-        same_lane = (located.lane == located.lane[i]) & (located.lane != NO_LANE) & slow & tracks.confirmed
-        same_lane[i] = False
-        away = np.hypot(tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1])
-        return bool((same_lane & (away <= self._rules.stop_queue_m)).any())
+        along_e, along_n = located.found[i, U_EAST], located.found[i, U_NORTH]
+        de, dn = tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1]
+        ahead, beside = de * along_e + dn * along_n, np.abs(along_e * dn - along_n * de)
+        blocks = (ahead >= GAP_M) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
+        return bool((blocks & slow & tracks.confirmed).any())  # who stands behind is no excuse
 
     def reporter_near(self, tracks: TrackBatch, wanted: Bools) -> Bools:
         """Say of each wanted track whether a terminal without a radar track, maybe its own, reports near."""

@@ -31,6 +31,7 @@ from geofence.surroundings import Surroundings
 from geofence.violation import GRADES, Stamps, Violation
 
 TICK_S, TICK_NS = 0.1, 100_000_000
+MOVING_MPS = 3.0
 PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as one of those it is for
 UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
 PRESUME_P = 0.9
@@ -58,9 +59,11 @@ class Ticking:
     def step(self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64) -> list[Violation]:
         """Return what tick `t_ns` opens, tells and closes of the owned tracks (indices `mine`)."""
         lane_rows = self._around.lane_rows(located)
-        self._presume(t_ns, located, lane_rows, np.flatnonzero(tracks.confirmed & (rows >= 0)), rows)
+        known = np.flatnonzero(tracks.confirmed & (rows >= 0))
+        self._presume(t_ns, located, lane_rows, known, rows)
         self._excuse(t_ns, tracks, located, mine, rows)
-        out = self._dark(t_ns, tracks, located, lane_rows, mine, rows)
+        waits = self._listen(t_ns, tracks, located, lane_rows, known, rows)
+        out = self._dark(t_ns, tracks, located, mine, rows, waits)
         out += self._blind(t_ns, tracks, located, mine, rows)
         return out + self._frozen(t_ns, tracks, mine, rows)
 
@@ -89,11 +92,16 @@ class Ticking:
         if long.any():
             state.flags[at[long], EXCUSED] = self._around.excused(tracks, located, mine[long])
 
-    def _dark(
+    def _listen(
         self, t_ns: int, tracks: TrackBatch, located: Located, lane_rows: I64, mine: I64, rows: I64
-    ) -> list[Violation]:
-        """Count how long a radar track in a dedicated lane goes without report; open and close on it."""
+    ) -> Bools:
+        """Count since when radar tracks in a dedicated lane go without report, owned or not.
+
+        Return of which tracks (n,) that can't be told now.
+        """
         rules, state, at = self._rules, self._state, rows[mine]
+        fast = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3]) > MOVING_MPS
+        state.flags[at[fast], MOVED] = 1.0
         enforced = t_ns - tracks.enforcing_ns[mine] <= int(rules.fresh_s * 1e9)
         unheard = (tracks.terminal[mine] < 0) | (t_ns - tracks.gnss_ns[mine] > int(rules.dark_report_s * 1e9))
         there = self._around.dedicated[lane_rows[mine]] & (located.p_lane[mine] >= 0.5)
@@ -105,11 +113,21 @@ class Ticking:
         waits = silent & (~sure | self._around.reporter_near(tracks, wanted)[mine])
         since = np.where(waits, np.minimum(since + TICK_NS, t_ns), since)
         state.stamps[at, SILENT] = since
+        unsure = np.zeros(len(tracks), dtype=np.bool_)
+        unsure[mine] = waits
+        return unsure
+
+    def _dark(
+        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64, waits: Bools
+    ) -> list[Violation]:
+        """Open, tell and close what has been silent for too long."""
+        rules, state, at = self._rules, self._state, rows[mine]
+        since = state.stamps[at, SILENT]
         held_s = np.where(since > 0, (t_ns - since) * 1e-9, 0.0)
         due = (held_s > rules.dark_vehicle.notice[0].over) | state.open[at, DARK]
         out: list[Violation] = []
         for k in np.flatnonzero(due).tolist():
-            if not (waits[k] and state.open[at[k], DARK]):  # what can't be told goes on as it is
+            if not (waits[mine[k]] and state.open[at[k], DARK]):  # what can't be told goes on as it is
                 out += self._dark_one(t_ns, int(mine[k]), int(at[k]), float(held_s[k]), tracks, located)
         return out
 

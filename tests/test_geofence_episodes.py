@@ -160,3 +160,15 @@ def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
     assert world.tick(T0_NS + 36_000_000_000, {"track": 5}) == []
     closed = world.tick(T0_NS + 38_000_000_000, {"track": 5})
     assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
+
+
+def test_a_vehicle_that_is_two_tracks_is_told_once():
+    """Its radar track is unidentified while its terminal's own track says the same: the first one stands."""
+    world = World()
+    at = drift(2.0, 1.0, 4.0, 9.0)
+
+    def both(t):
+        return [at(t) | {"terminal": -1, "kind": 0}, at(t) | {"track": 2, "east": at(t)["east"] + 4.0}]
+
+    world.drive(10.0, both)
+    assert len({v.id for v in world.out}) == 1
