@@ -32,6 +32,7 @@ from geofence.state import (
     RING,
     RULES,
     STANDING,
+    WRONG_WAY,
     State,
 )  # fmt: skip
 from geofence.surroundings import Surroundings
@@ -41,6 +42,7 @@ from geofence.writing import probability
 
 MOVING_MPS = 3.0
 SAME_M, SAME_NS = 12.0, 1_000_000_000  # less than from truck to truck
+SAME_WRONG_WAY_M = 30.0  # nobody follows there, and a fix taken off its whole second lies far along the road
 Episodes = Sequence[tuple[int, OpenEpisode]]
 ADOPTED = -1  # a row's track until it is known which row goes on
 EVIDENCE_RULES = 4  # of the rules that weigh errors; the others count seconds
@@ -163,11 +165,12 @@ class Monitor:
 
         Until fusion knows that a radar track and a terminal's are one vehicle, it must not be told twice.
         """
+        reach_m = SAME_WRONG_WAY_M if rule == WRONG_WAY else SAME_M
         for track, slot, episode in self._book.all():
             if slot != rule or (episode.vehicle is None) == (tracks.terminal[i] < 0):
                 continue
             place = self._state.newest_place(track, int(tracks.stamp_ns[i]) - SAME_NS)
-            if place is not None and np.hypot(*(tracks.x[i, :2] - place)) <= SAME_M:
+            if place is not None and np.hypot(*(tracks.x[i, :2] - place)) <= reach_m:
                 return True
         return False
 
