@@ -48,6 +48,7 @@ class Outbox:
         self._waiting: dict[Key, _Waiting] = {}
         self._n_putting = 0
         self._loading = False
+        self._gone: set[Key] = set()  # acknowledged while the keeper reads; not to come back
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._failure: BaseException | None = None
@@ -203,18 +204,20 @@ class Outbox:
         )
 
     def _sent(self, epoch: int, seqs: Iterable[int]) -> Iterable[Key]:
-        """Yield the keys that wait and were sent; count the others."""
+        """Yield the keys that wait for an answer; count the others, such as one that is moved already."""
         for key in dict.fromkeys(Key(epoch, seq) for seq in seqs):
             item = self._waiting.get(key)
-            if item is not None and item.n_sent:
+            if item is not None and item.n_sent and item.due_s != float("inf"):
                 yield key
-            elif item is None and 0 < key.seq <= self._last_seqs.get(epoch, 0):
+            elif (item is None or item.n_sent) and 0 < key.seq <= self._last_seqs.get(epoch, 0):
                 self._count("outbox.ack_repeated")
             else:
                 self._count("outbox.ack_never_sent")
 
     def _forget(self, key: Key) -> None:
         del self._waiting[key]
+        if self._loading:
+            self._gone.add(key)
         self._remaining[key.epoch] = self._remaining.get(key.epoch, 1) - 1
         if not self.depth:
             self._drained.set()
@@ -239,7 +242,9 @@ class Outbox:
         if news.loaded is not None:
             self._loading = False
             for row in news.loaded:
-                self._add(row)
+                if row.key not in self._gone:
+                    self._add(row)
+            self._gone.clear()
         if news.epoch != self.epoch:
             self.epoch = news.epoch
             self._on_epoch()

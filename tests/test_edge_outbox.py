@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -154,6 +155,47 @@ async def test_a_conflict_moves_the_item_to_a_new_epoch(tmp_path):
         assert wire.keys()[-1] == (outbox.epoch, 2)
         wire.ack(outbox)
         await asyncio.wait_for(outbox.drained(), 5.0)
+
+
+async def test_an_answer_that_comes_twice_moves_the_item_once(tmp_path):
+    async with running(tmp_path / "o.sqlite") as (outbox, wire):
+        put(outbox, b"a")
+        await until(lambda: wire.batches)
+        first = outbox.epoch
+        conflict = ViolationAck(centre="c", epoch=first, conflict=(1,))
+        outbox.acknowledge(conflict)
+        outbox.acknowledge(conflict)  # QoS 1 may deliver twice, before the disk has moved it
+        outbox.acknowledge(ViolationAck(centre="c", epoch=first, stored=(1,)))
+        wire.batches.clear()
+        await until(lambda: wire.batches)
+        assert wire.keys() == [(outbox.epoch, 1)]
+        assert (outbox.depth, outbox.counts) == (1, {"outbox.conflict": 1, "outbox.ack_repeated": 2})
+        wire.ack(outbox)
+        await asyncio.wait_for(outbox.drained(), 5.0)
+
+
+async def test_what_is_acknowledged_while_the_backlog_is_read_does_not_come_back(tmp_path, monkeypatch):
+    asked, answer = threading.Event(), threading.Event()
+    async with running(tmp_path / "o.sqlite") as (outbox, wire):
+        load = outbox._keeper.store.load
+
+        def slow(n_rows, known):
+            rows = load(n_rows, ())  # it was put after the keeper was asked
+            asked.set()
+            answer.wait(5.0)
+            return rows
+
+        put(outbox, b"a")
+        await until(lambda: wire.batches)
+        monkeypatch.setattr(outbox._keeper.store, "load", slow)
+        outbox._load()
+        await until(asked.is_set)
+        wire.ack(outbox)
+        answer.set()
+        put(outbox, b"b")
+        await until(lambda: wire.batches)
+        assert wire.keys() == [(outbox.epoch, 2)]
+        assert outbox.depth == 1
 
 
 async def test_a_backlog_larger_than_memory_drains(tmp_path, monkeypatch):
