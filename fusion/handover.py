@@ -8,10 +8,13 @@ from fusion.history import unpack
 from fusion.kernel import F64
 from fusion.layout import (
     FREE,
+    N_CV,
     N_DIM,
+    N_FLOAT,
     N_INT,
     N_MEAS,
     N_PACKED,
+    N_X,
     RING_HEAD,
     RING_LEN,
     STATUS,
@@ -85,11 +88,24 @@ def carried(table: Table, terminals: Terminals, i: int, *, ring: bool) -> Carrie
 
 
 def is_whole(track: CarriedTrack) -> bool:
-    """Whether a carried track fits this version's layout: a neighbour may run another."""
+    """Whether a carried track fits this version's layout: a neighbour may run another, or be broken."""
+    n = len(track.ring_stamp_ns)
     sizes = (
-        len(track.ints) == N_INT and len(track.p) == len(UPPER[0]) and len(track.x) + len(track.p) == N_PACKED
+        (len(track.x), len(track.p)) == (N_X, len(UPPER[0]))
+        and (len(track.ints), len(track.floats)) == (N_INT, N_FLOAT)
+        and (len(track.ring_meas), len(track.ring_states)) == (8 * n * N_MEAS, 8 * n * N_PACKED)
+        and n <= RING
     )
-    return sizes and bool(np.isfinite(track.p).all()) and None not in track.x[:N_DIM]
+    if not sizes or not 0 < track.track < 2**64:
+        return False
+    if not all(-(2**63) <= whole < 2**63 for whole in (*track.ints, *track.ring_stamp_ns)):
+        return False
+    if None in track.x[:N_DIM] or not np.isfinite([v for v in track.x + track.p if v is not None]).all():
+        return False
+    cov = np.zeros((N_DIM, N_DIM))
+    cov[UPPER] = track.p
+    moving = np.linalg.eigvalsh(cov[:N_CV, :N_CV], UPLO="U")
+    return bool(moving.min() > 0.0 and (cov.diagonal() >= 0.0).all())
 
 
 def load(table: Table, i: int, track: CarriedTrack) -> None:

@@ -121,12 +121,20 @@ def test_what_does_not_fit_is_counted():
     world, tracker = given(), taker()
     (carried,) = sent(world)
     broken = [
-        msgspec.structs.replace(carried, ints=carried.ints[:-1]),
-        msgspec.structs.replace(carried, p=(math.nan, *carried.p[1:])),
-        msgspec.structs.replace(carried, x=(None, *carried.x[1:])),
+        {"ints": carried.ints[:-1]},
+        {"ints": (2**63, *carried.ints[1:])},
+        {"floats": carried.floats[:-1]},
+        {"p": (math.nan, *carried.p[1:])},
+        {"p": (-1.0, *carried.p[1:])},
+        {"x": (None, *carried.x[1:])},
+        {"x": (math.nan, *carried.x[1:])},
+        {"track": 0},
+        {"track": -1},
+        {"track": 2**64},
+        {"ring_stamp_ns": (world.now_ns,), "ring_meas": b"short"},
     ]
-    tracker.adopt(world.now_ns, broken)
-    assert tracker.counts == {"handover.misfit": 3}
+    tracker.adopt(world.now_ns, [msgspec.structs.replace(carried, **change) for change in broken])
+    assert tracker.counts == {"handover.misfit": len(broken)}
     assert len(tracker.at(world.now_ns)) == 0
 
 
