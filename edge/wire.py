@@ -20,6 +20,7 @@ NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
 
 Esn = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Plate = Annotated[str, Meta(max_length=32)]
 Stamp = Annotated[int, Meta(ge=10**18, le=4 * 10**18)]  # UTC nanoseconds between 2001 and 2096
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -195,7 +196,7 @@ class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
     stamp_ns: Stamp
     lon_deg: Longitude
     lat_deg: Latitude
-    plate: str | None = None
+    plate: Plate | None = None
     arrived_ns: Stamp | None = None
     source_seq: Count | None = None
     alt_m: Altitude | None = None
@@ -216,7 +217,7 @@ class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
     stamp_ns: Annotated[tuple[Stamp, ...], Meta(max_length=FIXES_MAX)] = ()
     lon_deg: Annotated[tuple[Longitude, ...], Meta(max_length=FIXES_MAX)] = ()
     lat_deg: Annotated[tuple[Latitude, ...], Meta(max_length=FIXES_MAX)] = ()
-    plate: tuple[str | None, ...] = ()
+    plate: tuple[Plate | None, ...] = ()
     arrived_ns: tuple[Stamp | None, ...] = ()
     source_seq: tuple[Count | None, ...] = ()
     alt_m: tuple[Altitude | None, ...] = ()

@@ -7,6 +7,7 @@ from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
 from roadside.routing import Router
 
 REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
+MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below what a broker refuses
 EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
 BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
 
@@ -44,7 +45,7 @@ class GatewayFeed:
             del self._seen[next(iter(self._seen))]
 
     def flush(self, now_ns: int) -> list[Down]:
-        """Return what is pending, one message for each RSU that hears any of it."""
+        """Return what is pending: a message for each RSU that hears any of it, more where it is much."""
         pending, self._pending = self._pending, []
         heard: dict[str, list[GnssFix]] = {}
         for fix, esns in zip(pending, self._router.route(pending), strict=True):
@@ -52,7 +53,11 @@ class GatewayFeed:
                 self._counts["fix.no_place"] += 1
             for esn in esns:
                 heard.setdefault(esn, []).append(fix)
-        return [(esn, self._message(esn, fixes, now_ns)) for esn, fixes in heard.items()]
+        return [
+            (esn, self._message(esn, fixes[at : at + MESSAGE_FIXES_MAX], now_ns))
+            for esn, fixes in heard.items()
+            for at in range(0, len(fixes), MESSAGE_FIXES_MAX)
+        ]
 
     def beat(self, now_ns: int) -> list[Down]:
         """Return an empty message for each RSU that has heard nothing for a while: the gateway lives."""

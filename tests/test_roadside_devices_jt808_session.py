@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.wire import GnssFix
+from edge.wire import GnssFix, decode_fix, encode
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import messages
 from roadside.devices.jt808.client import Client
@@ -79,6 +79,14 @@ def test_terminal_registers_authenticates_and_reports():
     assert (fix.course_deg, fix.quality, fix.satellites, fix.source_seq) == (88.0, "single", 17, 2)
     assert client.counts["reply.not_ok"] == 0
     assert not counts
+
+
+def test_plate_of_any_length_is_cut_to_what_a_fix_may_carry():
+    session, client = Session(rules(), Counter()), Client(TERMINAL, "辽" * 400)
+    talk(session, client, client.connected())
+    (fix,) = talk(session, client, client.report(FIX))
+    assert fix.plate == "辽" * 32
+    assert decode_fix(encode(fix)) == fix
 
 
 def test_code_is_kept_over_a_reconnection():

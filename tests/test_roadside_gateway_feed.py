@@ -5,7 +5,7 @@ from collections import Counter
 import msgpack
 from msgspec import structs
 
-from edge.wire import FIXES_MAX, GnssFix, decode_down, encode
+from edge.wire import FIXES_MAX, PAYLOAD_BYTES_MAX, GnssFix, decode_down, encode
 from roadside.gateway_feed import BEAT_MAX, EMPTY_AFTER_NS, REMEMBERED_MAX, GatewayFeed
 
 NOW_NS = 1_790_000_000 * 10**9
@@ -103,13 +103,34 @@ def test_fix_without_a_place_is_counted():
     assert counts["fix.no_place"] == 1
 
 
+def test_the_largest_message_passes_a_broker():
+    """One terminal's burst must not make a message for which the broker cuts the gateway off."""
+    gateway, _ = feed()
+    stamp = 4 * 10**18 - FIXES_MAX
+    gateway.put(
+        [
+            GnssFix(
+                terminal="A" + "1" * 63, stamp_ns=stamp + i, arrived_ns=stamp, source_seq=2**63 - 1,
+                lon_deg=122.1, lat_deg=41.1, plate="\U0001f69a" * 32, alt_m=1.1, speed_mps=1.1,
+                course_deg=1.1, sigma_m=1.1, tau_s=1.1, quality="dead_reckoning", satellites=2**63 - 1,
+                alarm=2**63 - 1, status=2**63 - 1,
+            )
+            for i in range(FIXES_MAX)
+        ]
+    )  # fmt: skip
+    for _, down in gateway.flush(NOW_NS):
+        assert len(encode(down)) < PAYLOAD_BYTES_MAX
+        assert decode_down(encode(down)) == down
+
+
 def test_what_waits_and_what_is_remembered_is_bounded():
     gateway, counts = feed()
     flood = [fix("A1", i) for i in range(FIXES_MAX + 10)]
     gateway.put(flood)
     assert counts["fix.full"] == 10
-    ((_, down),) = gateway.flush(NOW_NS)
-    assert decode_down(encode(down)) == down
+    downs = [down for _, down in gateway.flush(NOW_NS)]
+    assert sum(len(down.fixes) for down in downs) == FIXES_MAX
+    assert [down.seq for down in downs] == [1, 2, 3, 4]
     for part in range(REMEMBERED_MAX // FIXES_MAX):
         gateway.put([structs.replace(each, source_seq=part + 2) for each in flood])
         gateway.flush(NOW_NS)

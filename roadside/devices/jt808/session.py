@@ -20,6 +20,7 @@ from roadside.devices.jt808.messages import Id, RegisterReply, Reply, Result
 
 _REGISTERED, _NO_SUCH_TERMINAL = 0, 4
 _MISFITS_MAX = 20  # broken or foreign frames in a row: this is no terminal
+_PLATE_LENGTH_MAX = 32  # a fix's on the wire: each of thousands carries it
 _ANSWERS_MAX = 16  # of the terminal to our texts, not yet taken
 
 Phase = Literal["new", "authenticated", "closed"]
@@ -170,7 +171,7 @@ class Session:
         if self._refused(frame.terminal):
             return RegisterReply(seq=frame.seq, result=_NO_SUCH_TERMINAL)
         self._phone = frame.phone
-        self._plate = register.plate or None
+        self._plate = register.plate[:_PLATE_LENGTH_MAX] or None
         return RegisterReply(seq=frame.seq, result=_REGISTERED, code=self._rules.code_of(frame.terminal))
 
     def _authenticate(self, frame: Frame) -> Result:
