@@ -100,6 +100,10 @@ class Gateway:
         )
         return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)
 
+    def count(self, reason: str) -> None:
+        """Count one of a reason."""
+        self.counts[reason] += 1
+
     def all_counts(self) -> dict[str, int]:
         """Return how often each thing happened since the start, the link's included."""
         return merged(self.counts, self.link_counts())

@@ -4,9 +4,9 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from edge import log
+from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.config import ConfigError, Site, address_of
 from edge.link import Link, link_settings
@@ -44,7 +44,7 @@ async def run(site: Site, clock: Clock) -> None:
         tasks.create_task(_beating(gateway, link), name="gateway.beat")
         tasks.create_task(_reporting(gateway, link), name="gateway.status")
         tasks.create_task(health.run(gateway.config.health), name="gateway.health")
-        tasks.create_task(_until_bug(gateway), name="gateway.bug")
+        tasks.create_task(until_bug(gateway.count), name="gateway.bug")
 
 
 def _allow_sockets() -> None:
@@ -107,22 +107,3 @@ async def _listen(gateway: Gateway, url: str, key: str, where: str) -> asyncio.S
         return await gateway.server.listen(*address_of(url))
     except OSError as error:
         raise ConfigError(where, key, f"can't listen: {error}", url) from error
-
-
-async def _until_bug(gateway: Gateway) -> None:
-    """Raise what escaped from a callback: asyncio alone would log it and go on half-broken."""
-    loop = asyncio.get_running_loop()
-    bug: asyncio.Future[None] = loop.create_future()
-
-    def escaped(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if isinstance(error, OSError) or error is None:  # a peer's socket, or no file descriptor left
-            gateway.counts["socket.error"] += 1
-        elif not bug.done():
-            bug.set_exception(error)
-
-    loop.set_exception_handler(escaped)
-    try:
-        await bug
-    finally:
-        loop.set_exception_handler(None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from edge import log, topics, wire
+from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.config import ConfigError, Site
 from edge.link import Link, Outgoing, link_settings
@@ -122,6 +123,7 @@ class Unit:
                 delivery.create_task(agent.outbox.run(self._send), name="rsu.outbox"),
                 delivery.create_task(self._report(), name="rsu.status"),
                 delivery.create_task(self._health().run(self.config.health), name="rsu.health"),
+                delivery.create_task(until_bug(agent.counts.add), name="rsu.bug"),
             ]
             try:
                 await self._sense()

@@ -1,0 +1,29 @@
+"""Our own bug in a callback: asyncio alone would log it and go on half-broken; here it ends the process."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+
+async def until_bug(count: Callable[[str], None]) -> None:
+    """Raise what escaped from a protocol or another callback of this loop; a peer's socket is counted.
+
+    What a library's future or task was told and nobody asked for is no callback's, and counted too.
+    """
+    loop = asyncio.get_running_loop()
+    bug: asyncio.Future[None] = loop.create_future()
+
+    def escaped(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if "future" in context or "task" in context:
+            count("loop.unasked")
+        elif isinstance(error, OSError) or error is None:  # a peer's socket, or no file descriptor left
+            count("socket.error")
+        elif not bug.done():
+            bug.set_exception(error)
+
+    loop.set_exception_handler(escaped)
+    try:
+        await bug
+    finally:
+        loop.set_exception_handler(None)

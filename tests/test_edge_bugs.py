@@ -1,0 +1,66 @@
+"""What escapes from a callback ends the process; what a peer or a library did does not."""
+
+import asyncio
+
+import pytest
+
+from edge.bugs import until_bug
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+async def _soon(task):
+    """Let the loop run its callbacks."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return task.done()
+
+
+@pytest.mark.parametrize(
+    ("context", "counted"),
+    [
+        ({"exception": ConnectionResetError("peer")}, "socket.error"),
+        ({"message": "socket.accept() out of system resource"}, "socket.error"),
+        ({"exception": ValueError("lost"), "future": None}, "loop.unasked"),  # a library's, never awaited
+        ({"exception": ValueError("lost"), "task": None}, "loop.unasked"),
+    ],
+)
+async def test_what_is_no_bug_of_ours_is_counted(context, counted):
+    counts = []
+    watch = asyncio.create_task(until_bug(counts.append))
+    await _soon(watch)
+    asyncio.get_running_loop().call_exception_handler({"message": "", **context})
+    assert not await _soon(watch)
+    assert counts == [counted]
+    watch.cancel()
+
+
+async def test_a_bug_in_a_callback_is_raised():
+    watch = asyncio.create_task(until_bug(lambda _: None))
+    await _soon(watch)
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(watch, 5.0)
+
+
+async def test_a_bug_in_a_datagram_is_raised():
+    class Broken(asyncio.DatagramProtocol):
+        def datagram_received(self, data, addr):
+            raise AssertionError("ours")
+
+    loop = asyncio.get_running_loop()
+    watch = asyncio.create_task(until_bug(lambda _: None))
+    transport, _ = await loop.create_datagram_endpoint(Broken, local_addr=("127.0.0.1", 0))
+    sender, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=transport.get_extra_info("sockname")
+    )
+    sender.sendto(b"x")
+    with pytest.raises(AssertionError, match="ours"):
+        await asyncio.wait_for(watch, 5.0)
+    sender.close()
+    transport.close()
