@@ -21,10 +21,10 @@ from edge.broker import start_broker
 from edge.children import ChildSpec, start, stop_all, until_ready
 from edge.config import address_of, load_site
 from edge.link import Link, link_settings
+from edge.quantiles import quantile
 from edge.wire import ViolationAck, decode_batch, encode
 from geofence.violation import decode as decode_violation
 from roadside.devices import radar_udp
-from sim.score import quantile
 
 WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 22.0, 120.0
 PERIOD_NS = 100_000_000

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from centre.excess import excesses_m
+from edge.quantiles import quantile
 from geofence.violation import GRADES
 
 
@@ -62,11 +63,9 @@ def version(row: Any) -> dict[str, Any]:
 
 def latency(samples_ns: list[int]) -> dict[str, Any]:
     """Return p50 and p99 [ms], nearest rank, of latencies [ns]; nil figures where there are none."""
-    if not samples_ns:
-        return {"p50_ms": None, "p99_ms": None, "n": 0}
-    ranked, n = sorted(samples_ns), len(samples_ns)
 
-    def at(share: float) -> float:
-        return round(ranked[min(n - 1, int(share * n))] / 1e6, 3)
+    def at(share: float) -> float | None:
+        found = quantile(samples_ns, share)
+        return None if found is None else round(found / 1e6, 3)
 
-    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": n}
+    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": len(samples_ns)}

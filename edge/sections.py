@@ -90,7 +90,7 @@ class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[retention]`: what is older is purged."""
+    """`[retention]`: how long things are to be kept. Read and checked; nothing is purged by it yet."""
 
     tracks_days: Positive = 7.0
     recordings_days: Positive = 7.0

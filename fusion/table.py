@@ -104,7 +104,6 @@ class Table:
         self.free = np.arange(n - 1, -1, -1, dtype=np.int64)  # taken from the end
         self.tally = np.zeros(N_TALLY, dtype=np.int64)
         self.tally[T_FREE] = n
-        self.touched = np.zeros(n + 1, dtype=np.int64)
         self.WX, self.WP = np.zeros((n, N_X)), np.zeros((n, N_DIM, N_DIM))
         self.rows, self.miss = np.zeros(n, dtype=np.int64), np.zeros(n)
         self.det_of = np.zeros(n, dtype=np.int64)

@@ -174,7 +174,7 @@ class Ticking:
             i, track = int(mine[k]), int(tracks.track[mine[k]])
             episode = self._book.find(track, UNDECIDABLE)
             facts = None
-            if episode is None or closes[k] or self._book.due(episode, t_ns):
+            if episode is None or closes[k]:
                 facts = self._teller.facts(i, tracks, located, np.nan, 0.5)
             if episode is None:
                 assert facts is not None, "made just now"

@@ -4,6 +4,7 @@
 clock, no task: the same inputs give the same bytes.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -314,4 +315,4 @@ class Pipeline:
 
     def all_counts(self) -> dict[str, int]:
         """Return what was counted here, in the tracker and in the monitor, by reason."""
-        return self.counts | self.tracker.counts | self.monitor.counts
+        return dict(Counter(self.counts) + Counter(self.tracker.counts) + Counter(self.monitor.counts))

@@ -107,11 +107,3 @@ def distance_m(a: LonLat, b: LonLat) -> float:
     """Return the distance of two near places in degrees, on a plane that touches at the first."""
     east = (b[0] - a[0]) * math.cos(math.radians(a[1]))
     return math.hypot(east, b[1] - a[1]) * METRES_PER_DEGREE
-
-
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """Return the value that `share` of them do not exceed (nearest rank); None of none."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

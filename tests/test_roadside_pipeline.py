@@ -181,3 +181,9 @@ def test_the_state_is_kept_at_the_start_and_each_minute(setup):
     outputs = run(pipeline, [(T0_NS, Start(epoch=1_800_000_000)), (T0_NS + 130 * 10**9, Stop())])
     stamps = [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)]
     assert stamps == [0.1, 60.0, 120.0]
+
+
+def test_counts_of_one_name_add_up(setup):
+    pipeline = Pipeline(setup)
+    pipeline.counts["handover.full"], pipeline.tracker.counts["handover.full"] = 1, 2  # both have that reason
+    assert pipeline.all_counts()["handover.full"] == 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.score import RaisedEvent, TrueEvent, distance_m, quantile, score
+from sim.score import RaisedEvent, TrueEvent, distance_m, score
 
 S = 1_000_000_000
 T0 = 1_800_000_000 * S
@@ -73,9 +73,3 @@ def test_precision_and_recall_are_shares():
 def test_distance_is_metres():
     assert distance_m(HERE, THERE) == pytest.approx(84.0, abs=0.1)
     assert distance_m(HERE, (122.0, 41.001)) == pytest.approx(111.3, abs=0.1)
-
-
-@pytest.mark.parametrize(("share", "want"), [(0.5, 2.0), (0.51, 3.0), (0.99, 4.0), (0.0, 1.0), (1.0, 4.0)])
-def test_quantile_is_the_nearest_rank(share, want):
-    assert quantile([4.0, 1.0, 3.0, 2.0], share) == want
-    assert quantile([], share) is None

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge.quantiles import quantile
 from edge.recording import read_messages
 from edge.wire import FLAG_CONFIRMED, decode_snapshot, records_of
 from geofence.violation import decode as decode_violation
 from petroroad.commands.demo_parts import RunDir
 from petroroad.scoring import Stored, Truth, raised_events, read_truth
-from sim.score import RaisedEvent, Score, TrueEvent, quantile, score
+from sim.score import RaisedEvent, Score, TrueEvent, score
 
 
 def read_centre(database: Path) -> list[Stored]:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from edge.quantiles import quantile
 from edge.recording import read_messages
 from geofence.violation import decode as decode_violation
 from petroroad.errors import CommandError
 from petroroad.scoring import Stored, raised_events, read_truth
 from petroroad.scoring_tracks import score_tracks
-from sim.score import quantile
 from sim.score import score as score_violations
 
 
