@@ -11,6 +11,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge.decoding import decoder
+
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message
 TRACKS_MAX = 65_535  # of one snapshot
@@ -293,21 +295,21 @@ def encode(payload: msgspec.Struct) -> bytes:
     return _ENCODER.encode(payload)
 
 
-decode_batch = msgspec.msgpack.Decoder(ViolationBatch).decode
-decode_raw_batch = msgspec.msgpack.Decoder(RawBatch).decode
-decode_item = msgspec.msgpack.Decoder(ViolationItem).decode
-decode_item_key = msgspec.msgpack.Decoder(ItemKey).decode
-decode_ack = msgspec.msgpack.Decoder(ViolationAck).decode
-decode_snapshot = msgspec.msgpack.Decoder(TrackSnapshot).decode
-decode_handover = msgspec.msgpack.Decoder(Handover).decode
-decode_handover_ack = msgspec.msgpack.Decoder(HandoverAck).decode
-decode_status = msgspec.msgpack.Decoder(Status).decode
-decode_gateway_status = msgspec.msgpack.Decoder(GatewayStatus).decode
-decode_fix = msgspec.msgpack.Decoder(GnssFix).decode
-decode_down = msgspec.msgpack.Decoder(GnssDown).decode
-decode_clock_req = msgspec.msgpack.Decoder(ClockReq).decode
-decode_clock_rsp = msgspec.msgpack.Decoder(ClockRsp).decode
-decode_site = msgspec.msgpack.Decoder(SiteRecord).decode
+decode_batch = decoder(msgspec.msgpack.Decoder(ViolationBatch))
+decode_raw_batch = decoder(msgspec.msgpack.Decoder(RawBatch))
+decode_item = decoder(msgspec.msgpack.Decoder(ViolationItem))
+decode_item_key = decoder(msgspec.msgpack.Decoder(ItemKey))
+decode_ack = decoder(msgspec.msgpack.Decoder(ViolationAck))
+decode_snapshot = decoder(msgspec.msgpack.Decoder(TrackSnapshot))
+decode_handover = decoder(msgspec.msgpack.Decoder(Handover))
+decode_handover_ack = decoder(msgspec.msgpack.Decoder(HandoverAck))
+decode_status = decoder(msgspec.msgpack.Decoder(Status))
+decode_gateway_status = decoder(msgspec.msgpack.Decoder(GatewayStatus))
+decode_fix = decoder(msgspec.msgpack.Decoder(GnssFix))
+decode_down = decoder(msgspec.msgpack.Decoder(GnssDown))
+decode_clock_req = decoder(msgspec.msgpack.Decoder(ClockReq))
+decode_clock_rsp = decoder(msgspec.msgpack.Decoder(ClockRsp))
+decode_site = decoder(msgspec.msgpack.Decoder(SiteRecord))
 
 
 def columns_of(fixes: list[GnssFix]) -> GnssColumns:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fusion.filter import predict
-from fusion.handover import CarriedTrack, is_whole, load, load_state
+from fusion.handover import CarriedTrack, is_sound, load, load_state
 from fusion.identity import describe, rebase, release
 from fusion.layout import (
     BIAS_EAST,
@@ -31,9 +31,9 @@ GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
 REACH_M = 10.0  # further apart they are never one
 
 
-def adopt(table: Table, terminals: Terminals, track: CarriedTrack) -> tuple[str, list[int]]:
+def adopt(table: Table, terminals: Terminals, now_ns: int, track: CarriedTrack) -> tuple[str, list[int]]:
     """Take one carried track; return what was done (for the counters) and the own ids that are no more."""
-    if not is_whole(track):
+    if not is_sound(track, now_ns):
         return "misfit", []
     w = terminals.row_of(track.terminal) if track.terminal is not None else -1
     reported = int(terminals.ints[w, ROW]) if w >= 0 else -1

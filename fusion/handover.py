@@ -7,7 +7,12 @@ from fusion.config import Terminal
 from fusion.history import unpack
 from fusion.kernel import F64
 from fusion.layout import (
+    BORN,
+    EAST,
+    ENFORCING_NS,
     FREE,
+    GNSS_NS,
+    IDENTITY_P,
     N_CV,
     N_DIM,
     N_FLOAT,
@@ -15,14 +20,21 @@ from fusion.layout import (
     N_MEAS,
     N_PACKED,
     N_X,
+    NORTH,
+    RADAR_NS,
     RING_HEAD,
     RING_LEN,
+    STAMP,
     STATUS,
     TERMINAL,
+    V_EAST,
+    V_NORTH,
 )
 from fusion.table import RING, Table, Terminals
 
 UPPER = np.triu_indices(N_DIM)
+FUTURE_NS = 1_000_000_000  # an observation or a neighbour's track of later than that was stamped wrong
+PLACE_M_MAX, SPEED_MPS_MAX = 200_000.0, 200.0
 
 
 class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,25 +99,32 @@ def carried(table: Table, terminals: Terminals, i: int, *, ring: bool) -> Carrie
     )
 
 
-def is_whole(track: CarriedTrack) -> bool:
-    """Whether a carried track fits this version's layout: a neighbour may run another, or be broken."""
-    n = len(track.ring_stamp_ns)
-    sizes = (
-        (len(track.x), len(track.p)) == (N_X, len(UPPER[0]))
-        and (len(track.ints), len(track.floats)) == (N_INT, N_FLOAT)
-        and (len(track.ring_meas), len(track.ring_states)) == (8 * n * N_MEAS, 8 * n * N_PACKED)
-        and n <= RING
+def is_sound(track: CarriedTrack, now_ns: int) -> bool:
+    """Whether a neighbour's track fits this version's layout and can be true by this clock.
+
+    The neighbour may run another version or have its clock wrong; a kernel would believe every number.
+    """
+    sizes = (len(track.ints), len(track.floats), len(track.x), len(track.p), len(track.ring_stamp_ns))
+    if sizes != (N_INT, N_FLOAT, N_X, len(UPPER[0]), 0):
+        return False
+    stamps = [track.ints[k] for k in (STAMP, BORN, RADAR_NS, ENFORCING_NS, GNSS_NS)]
+    if not all(abs(number) < 2**63 for number in track.ints) or max(stamps) > now_ns + FUTURE_NS:
+        return False
+    x, floats = np.array(track.x, dtype=np.float64), np.array(track.floats, dtype=np.float64)
+    p = np.zeros((N_DIM, N_DIM))
+    p[UPPER] = track.p
+    if np.isinf(x).any() or np.isinf(floats).any() or not np.isfinite(p).all():
+        return False
+    spread, moving = np.linalg.eigvalsh(p, UPLO="U"), np.linalg.eigvalsh(p[:N_CV, :N_CV], UPLO="U")
+    return bool(
+        0 < track.track < 2**64
+        and (np.abs(x[[EAST, NORTH]]) <= PLACE_M_MAX).all()
+        and (np.abs(x[[V_EAST, V_NORTH]]) <= SPEED_MPS_MAX).all()
+        and np.isfinite(x[:N_DIM]).all()
+        and moving[0] > 0.0
+        and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
+        and 0.0 <= (track.floats[IDENTITY_P] or 0.0) <= 1.0
     )
-    if not sizes or not 0 < track.track < 2**64:
-        return False
-    if not all(-(2**63) <= whole < 2**63 for whole in (*track.ints, *track.ring_stamp_ns)):
-        return False
-    if None in track.x[:N_DIM] or not np.isfinite([v for v in track.x + track.p if v is not None]).all():
-        return False
-    cov = np.zeros((N_DIM, N_DIM))
-    cov[UPPER] = track.p
-    moving = np.linalg.eigvalsh(cov[:N_CV, :N_CV], UPLO="U")
-    return bool(moving.min() > 0.0 and (cov.diagonal() >= 0.0).all())
 
 
 def load(table: Table, i: int, track: CarriedTrack) -> None:

@@ -12,7 +12,7 @@ from fusion.batch import batch_of
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.evidence import decide
 from fusion.fixes import DUPLICATE, FUSED, FUTURE, LATE, NO_ROOM, OUTLIER, UNUSABLE, fixes
-from fusion.handover import CarriedTrack, TrackerState, carried, restore, snapshot
+from fusion.handover import FUTURE_NS, CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
 from fusion.identity import bind, describe, forget_pairs, release
 from fusion.kernel import F64, I64
 from fusion.layout import (
@@ -44,7 +44,6 @@ from fusion.scan import T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, fr
 from fusion.table import Table, Terminals
 from fusion.tracks import TrackBatch
 
-FUTURE_NS = 1_000_000_000
 SILENT_NS = 1_000_000_000
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
@@ -287,10 +286,14 @@ class Tracker:
         by_id = {int(self.table.track[i]): int(i) for i in rows}
         return [carried(self.table, self.terminals, by_id[key], ring=False) for key in ids if key in by_id]
 
+    def believes(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> bool:
+        """Whether all of a neighbour's tracks can be taken: of this version's layout, by the same clock."""
+        return all(is_sound(track, now_ns) for track in tracks)
+
     def adopt(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> None:
         """Take a neighbour's tracks under their ids, each joined with the own one of its vehicle."""
         for track in tracks:
-            outcome, gone = adopt(self.table, self.terminals, track)
+            outcome, gone = adopt(self.table, self.terminals, now_ns, track)
             self._count(f"handover.{outcome}")
             for key in gone:
                 self._merge(key, track.track)

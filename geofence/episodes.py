@@ -1,8 +1,16 @@
 """What is remembered of a judged track, as it is handed over, kept and resumed."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from geofence.violation import Grade, Rule, ViolationVehicle
+
+# ge and le refuse NaN and infinity, which no payload may show
+Number = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Small = Annotated[int, Meta(ge=0, le=2**31)]
+Stamp = Annotated[int, Meta(ge=0, le=4 * 10**18)]
 
 
 class OpenEpisode(msgspec.Struct, kw_only=True):
@@ -11,26 +19,26 @@ class OpenEpisode(msgspec.Struct, kw_only=True):
     id: str
     rule: Rule
     undecidable: bool  # the record of a time that could not be judged
-    track: int
+    track: Annotated[int, Meta(ge=0)]
     grade: Grade
-    version: int
-    hop: int
-    start_ns: int
-    confirmed_ns: int | None
-    told_ns: int  # when its last version was made
-    seen_ns: int  # of the last observation judged
+    version: Small
+    hop: Small
+    start_ns: Stamp
+    confirmed_ns: Stamp | None
+    told_ns: Stamp  # when its last version was made
+    seen_ns: Stamp  # of the last observation judged
     lane: str | None
     zone: str | None
     vehicle: ViolationVehicle | None
-    identity_p: float | None
-    lon_deg: float
-    lat_deg: float
-    s_m: float | None
-    d_m: float | None
-    sigma_d_m: float | None
-    p_violation: float
-    speed_mps: float
-    limit_mps: float | None
+    identity_p: Number | None
+    lon_deg: Number
+    lat_deg: Number
+    s_m: Number | None
+    d_m: Number | None
+    sigma_d_m: Number | None
+    p_violation: Number
+    speed_mps: Number
+    limit_mps: Number | None
 
 
 class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from geofence.state import (
     DARK,
     ENOUGH,
     EXCUSED,
+    HINT,
     ILLEGAL_STOP,
     MOVED,
     N_RULES,
@@ -287,9 +288,11 @@ class Monitor:
                 taken = msgspec.structs.replace(episode, hop=episode.hop + 1, told_ns=0)
                 theirs.append((slot_of(taken), taken))
             try:
-                self._state.unpack(
+                row = self._state.unpack(
                     ADOPTED, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
                 )
+                if not 0.0 <= self._state.flags[row, HINT] <= len(self._road.lanes):
+                    self._state.flags[row, HINT] = 0.0  # a lane of another map: no kernel checks it
             except (ValueError, OverflowError):  # of another version: its episodes go on, its windows don't
                 self._count("handover.state")
                 self._state.drop(ADOPTED)

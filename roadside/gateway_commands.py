@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge.decoding import decoder
+
 WAITING_MAX = 1_000
 REMEMBERED_MAX = 4_096
 ANSWER_WITHIN_NS = 10_000_000_000
@@ -37,7 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     stamp_ns: int
 
 
-_DECODER = msgspec.msgpack.Decoder(Command)
+_decode = decoder(msgspec.msgpack.Decoder(Command))
 
 
 class Commands:
@@ -52,7 +54,7 @@ class Commands:
     def take(self, body: bytes, now_ns: int) -> list[Outcome]:
         """Act on a `command/down`; a repeated id (QoS 1) is not sent again."""
         try:
-            command = _DECODER.decode(body)
+            command = _decode(body)
         except msgspec.MsgspecError:  # nobody to answer: it may even lack an id
             self._counts["command.malformed"] += 1
             return []

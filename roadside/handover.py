@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from edge.decoding import decoder
 from edge.wire import Handover
 from fusion.handover import CarriedTrack
 from geofence.episodes import CarriedJudgement
@@ -20,7 +21,7 @@ class CarriedVehicle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(CarriedVehicle)
+_decode = decoder(msgspec.msgpack.Decoder(CarriedVehicle))
 
 
 def pack(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
@@ -30,8 +31,8 @@ def pack(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
 
 
 def unpack(message: Handover) -> list[CarriedVehicle]:
-    """Return what a message carries; raises msgspec.DecodeError or ValidationError."""
-    return [_DECODER.decode(row) for row in message.tracks]
+    """Return what a message carries; raises msgspec.DecodeError."""
+    return [_decode(bytes(row)) for row in message.tracks]
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ Lon/lat becomes site metres here, once.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from edge.decoding import decoder
 from edge.wire import (
     Count,
     GnssColumns,
@@ -136,19 +138,19 @@ class HandedOver:
 
 Input = RadarScan | ObjectScan | GnssFixes | Feed | HandedOver | Control
 
-_RADAR = msgspec.msgpack.Decoder(RadarPayload)
-_CONTROL = msgspec.msgpack.Decoder(Control)
+_decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
+_decode_control: Callable[[bytes], Control] = decoder(msgspec.msgpack.Decoder(Control))
 ENCODER = msgspec.msgpack.Encoder()
 
 
 def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | None:
     """Return the input that a recorded or received payload is; None for a channel that is no input.
 
-    `log_ns` stands in for an absent arrival. Raises msgspec.DecodeError, ValidationError or ValueError.
+    `log_ns` stands in for an absent arrival. Raises msgspec.DecodeError or ValueError.
     """
     head, _, rest = topic.removeprefix("/").partition("/")
     if head == "radar":
-        return scan_of(_RADAR.decode(body), log_ns)
+        return scan_of(_decode_radar(body), log_ns)
     if head == "gnss":
         return fixes_of(decode_fix(body), log_ns, frame)
     if head == "gateway":
@@ -156,8 +158,7 @@ def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | No
     if head == "handover":
         return HandedOver(rest, decode_handover(body))
     if head == "input":
-        control: Control = _CONTROL.decode(body)
-        return control
+        return _decode_control(body)
     return None
 
 

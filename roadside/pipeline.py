@@ -242,6 +242,9 @@ class Pipeline:
         except (msgspec.DecodeError, ValueError):  # another version's or a broken neighbour: ours goes on
             self._count("handover.undecodable")
             return
+        if not self.tracker.believes(now_ns, [vehicle.track for vehicle in vehicles]):
+            self._count("handover.refused")  # unanswered, so that its giver goes on judging
+            return
         if self._received.is_new(handed.giver, message.epoch, message.seq):
             self.tracker.adopt(now_ns, [vehicle.track for vehicle in vehicles])
             self._settle(now_ns, outputs)

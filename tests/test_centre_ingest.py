@@ -121,9 +121,16 @@ async def test_a_full_inbox_drops_and_counts(bench: Bench) -> None:
     assert bench.ingest.counts["inbox.full"] == 3
 
 
+HOSTILE = [
+    b"\x91" * 100_000 + b"\xc0",  # nested deeper than a decoder goes
+    b"\x81\xa5extra" + b"\x91" * 100_000 + b"\xc0",
+    b"\x82\xa3seq\x01\xa7sent_ns\xa1\xff",  # no UTF-8
+]
+
+
 @given(
     topic=st.sampled_from(["violation/up", "status", "track/up", "clock/req", "x"]),
-    body=st.binary(max_size=120),
+    body=st.binary(max_size=120) | st.sampled_from(HOSTILE),
 )
 async def test_any_message_is_taken_without_raising(topic: str, body: bytes) -> None:
     it = Ingest.__new__(Ingest)

@@ -152,6 +152,26 @@ def test_garbage_is_a_decode_error(decode, body):
         decode(body)
 
 
+DECODERS = [getattr(wire, name) for name in sorted(vars(wire)) if name.startswith("decode_")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x81\xa5extra" + b"\x91" * 100_000 + b"\xc0",  # a nesting bomb where a newer version's field may be
+        b"\x91" * 100_000 + b"\xc0",
+        b"\x81\xa2\xff\xfe\x01",  # a key that is no UTF-8
+        b"\x83\xa3esn\xa1\xff\xa8terminal\xa1\xff\xa5state\xa1\xff",
+        b"\x81\x80\x01",  # a map as a key
+    ],
+)
+@pytest.mark.parametrize("decode", DECODERS)
+def test_whatever_is_wrong_with_bytes_is_one_error(decode, body):
+    """What escapes another way ends the process that reads it."""
+    with pytest.raises(msgspec.DecodeError):
+        decode(body)
+
+
 @given(cut=st.integers(0, 200), flip=st.integers(0, 255))
 def test_a_damaged_batch_is_refused_or_still_a_batch(cut, flip):
     body = bytearray(

@@ -121,20 +121,27 @@ def test_what_does_not_fit_is_counted():
     world, tracker = given(), taker()
     (carried,) = sent(world)
     broken = [
-        {"ints": carried.ints[:-1]},
-        {"ints": (2**63, *carried.ints[1:])},
-        {"floats": carried.floats[:-1]},
-        {"p": (math.nan, *carried.p[1:])},
-        {"p": (-1.0, *carried.p[1:])},
-        {"x": (None, *carried.x[1:])},
-        {"x": (math.nan, *carried.x[1:])},
-        {"track": 0},
-        {"track": -1},
-        {"track": 2**64},
-        {"ring_stamp_ns": (world.now_ns,), "ring_meas": b"short"},
+        msgspec.structs.replace(carried, ints=carried.ints[:-1]),
+        msgspec.structs.replace(carried, p=(math.nan, *carried.p[1:])),
+        msgspec.structs.replace(carried, p=(-1.0, *carried.p[1:])),
+        msgspec.structs.replace(carried, x=(None, *carried.x[1:])),
+        msgspec.structs.replace(carried, x=(1e300, *carried.x[1:])),
+        msgspec.structs.replace(carried, floats=carried.floats[:-1]),
+        msgspec.structs.replace(carried, floats=(*carried.floats[:-1], 1.5)),
+        msgspec.structs.replace(carried, ints=(*carried.ints[:-1], 2**63)),
+        msgspec.structs.replace(carried, ring_stamp_ns=(1,)),
+        *(msgspec.structs.replace(carried, track=key) for key in (0, -1, 2**64)),
     ]
-    tracker.adopt(world.now_ns, [msgspec.structs.replace(carried, **change) for change in broken])
+    tracker.adopt(world.now_ns, broken)
     assert tracker.counts == {"handover.misfit": len(broken)}
+    assert len(tracker.at(world.now_ns)) == 0
+
+
+def test_a_track_of_a_neighbour_whose_clock_is_ahead_is_not_believed():
+    """It would never be silent long enough to end, and every own measurement would come late for it."""
+    world, tracker = given(), taker()
+    tracker.adopt(world.now_ns - 5_000_000_000, sent(world))
+    assert tracker.counts == {"handover.misfit": 1}
     assert len(tracker.at(world.now_ns)) == 0
 
 

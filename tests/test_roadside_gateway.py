@@ -131,6 +131,16 @@ async def test_on_board_unit_reports_by_mqtt_under_its_own_name():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "body", [b"\x91" * 100_000 + b"\xc0", b"\x81\xa8terminal\xa1\xff", b"\x81\xa2id\xa1\xff", b""]
+)
+async def test_garbage_from_the_broker_is_counted(body):
+    made, _ = gateway()
+    made.on_message(topics.vehicle_gnss_up(TERMINAL), body, False)
+    made.on_message(topics.gateway_command_down("GW1"), body, False)
+    assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1}
+
+
 async def test_unknown_on_board_unit_is_refused_where_the_setting_says_so():
     made, sent = gateway(accept_unknown="false")
     made.on_message(topics.vehicle_gnss_up("T9"), wire.encode(fix(terminal="T9")), False)

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -187,3 +188,75 @@ def test_counts_of_one_name_add_up(setup):
     pipeline = Pipeline(setup)
     pipeline.counts["handover.full"], pipeline.tracker.counts["handover.full"] = 1, 2  # both have that reason
     assert pipeline.all_counts()["handover.full"] == 3
+
+
+def between(setup, boundary_m):
+    """Return the example RSU as two neighbours, who meet at a station."""
+    giver = replace(
+        setup, esn="A", place=0, stretch_m=(0.0, boundary_m), neighbours=(("B", boundary_m, 600.0),)
+    )
+    taker = replace(
+        setup, esn="B", place=1, stretch_m=(boundary_m, 600.0), neighbours=(("A", 0.0, boundary_m),)
+    )
+    return Pipeline(giver), Pipeline(taker)
+
+
+def damaged(body, path, value):
+    """Return a handover's bytes with one thing of its first vehicle changed."""
+    message = msgpack.unpackb(body, strict_map_key=False)
+    inner = message["tracks"][0]
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return msgpack.packb(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("track", "floats"), [0.0], "refused"),  # another version's layout
+        (("track", "ints", 1), 2**63 + 5, "refused"),
+        (("track", "ints", 1), T0_NS + 3600 * 10**9, "refused"),  # its clock is an hour ahead
+        (("track", "x", 0), 1e300, "refused"),
+        (("track", "p", 24), 1e300, "refused"),
+        (("judgement", "episodes", 0, "p_violation"), math.nan, "undecodable"),
+        (("judgement", "episodes", 0, "version"), 2**63 - 1, "undecodable"),
+        (("judgement", "episodes", 0, "new"), [1], None),  # a newer version's field
+    ],
+)
+def test_a_handover_that_can_not_be_true_is_not_answered(setup, path, value, reason):
+    """Its giver goes on judging then; what was answered and not taken would stay open for ever."""
+    giver, taker = between(setup, 420.0)
+    body, at_ns = None, 0
+    for now_ns, item in drive(setup, leave, seconds=9.0):
+        gives = [o for o in giver.step(now_ns, item) if isinstance(o, Give)]
+        if gives and body is None:
+            body, at_ns = gives[0].body, now_ns
+    assert body is not None
+    taker.step(at_ns - 1, Start(epoch=1))
+    outputs = taker.step(at_ns, HandedOver("A", decode_handover(damaged(body, path, value))))
+    answered = any(isinstance(o, Answer) for o in outputs)
+    if reason is None:
+        assert answered
+        assert "handover.created" in taker.all_counts()
+    else:
+        assert not answered
+        assert taker.all_counts() == {f"handover.{reason}": 1}
+
+
+def test_a_lane_of_a_neighbours_longer_map_is_forgotten(setup):
+    """A kernel looks the lane up without asking whether there is one."""
+    giver, taker = between(setup, 420.0)
+    inputs = drive(setup, leave, seconds=9.0)
+    outputs = run(giver, inputs)
+    body = next(o.body for o in outputs if isinstance(o, Give))
+    carried = msgpack.unpackb(body, strict_map_key=False)["tracks"][0]["judgement"]["state"]
+    state = np.frombuffer(carried).copy()
+    assert state[-1] > 0.0, "the flag of the lane held stands last"
+    state[-1] = 1e9
+    taker.step(
+        T0_NS + 9 * 10**9,
+        HandedOver("A", decode_handover(damaged(body, ("judgement", "state"), state.tobytes()))),
+    )
+    (judgement,) = taker.monitor.carry(None)
+    assert np.frombuffer(judgement.state)[-1] == 0.0
