@@ -24,6 +24,7 @@ from geofence.config import VehicleConfig
 from geofence.map.frames import SiteFrame
 
 ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 
 
@@ -130,6 +131,7 @@ def parse_site(
     """
     tables = _tables(text, where)
     if environ is not None:
+        _check_secrets(tables, where)
         tables = _expanded(tables, environ, where)
     config = _convert(tables, where)
     frame = SiteFrame(*config.site.origin)
@@ -164,6 +166,17 @@ def _tables(text: str, where: str) -> dict[str, Any]:
 def _plain(table: object, key: str) -> str | None:
     value = table.get(key) if isinstance(table, dict) else None
     return value if isinstance(value, str) else None
+
+
+def _check_secrets(tables: dict[str, Any], where: str) -> None:
+    """Refuse a secret that stands in the file itself: the text goes whole into every recording."""
+    mqtt = tables.get("mqtt")
+    password = mqtt.get("password") if isinstance(mqtt, dict) else None
+    if password is not None and not ENV.fullmatch(str(password)):
+        raise ConfigError(where, "mqtt.password", "must be ${NAME} of an environment variable, never itself")
+    url = PASSWORD.match(_plain(tables.get("centre"), "database") or "")
+    if url is not None and not ENV.fullmatch(url[1]):
+        raise ConfigError(where, "centre.database", "its password must be ${NAME}, never itself")
 
 
 def _expanded(tables: dict[str, Any], environ: Mapping[str, str], where: str) -> dict[str, Any]:

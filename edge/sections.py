@@ -79,7 +79,7 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cert_file: str | None = None
     key_file: str | None = None
     username: str | None = None
-    password: str | None = None  # only as ${ENV}
+    password: str | None = None  # only as ${ENV}: edge.config refuses it in the file
 
 
 class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ from tests.centre_site import write_site
 pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
 ROOT = Path(__file__).resolve().parents[1]
 READY_S, TEST_S = 20.0, 30.0
+STOP_S = 10.0  # how quickly it ends is one test's matter; the others only want that it does
 # the centre whose answers never leave: it dies where only the commit is behind it
 DIES_BEFORE_ACK = """
 import os, signal, sys
@@ -133,7 +134,7 @@ async def test_killed_between_commit_and_ack_it_neither_loses_nor_doubles(tmp_pa
         async with httpx.AsyncClient(base_url=f"http://{it.http}") as http:
             page = (await http.get("/api/violations")).json()
         assert ([row["id"] for row in page["items"]], page["cursor"]) == ([episode_id(1)], 1)
-        assert await centre.stop(2.0) == 0
+        assert await centre.stop(STOP_S) == 0
 
 
 async def test_killed_at_any_time_it_neither_loses_nor_doubles(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ async def test_killed_at_any_time_it_neither_loses_nor_doubles(tmp_path: Path) -
         await sending
         assert sorted(it.acked) == list(range(1, 121))
         assert it.stored() == [episode_id(seq) for seq in range(1, 121)]
-        assert await centre.stop(2.0) == 0
+        assert await centre.stop(STOP_S) == 0
 
 
 async def test_sigterm_ends_it_within_two_seconds_with_clients(tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ def test_load_reads_the_files_beside_it(tmp_path, monkeypatch):
         ("udp://127.0.0.1:17001", "udp://17001", "rsu[0].radar[0].input", "SCHEME://HOST:PORT"),
         ("udp://127.0.0.1:17001", "udp://127.0.0.1:99999", "rsu[0].radar[0].input", "SCHEME://HOST:PORT"),
         ("${SECRET}", "${MISSING}", "mqtt.password", "environment has no MISSING"),
+        ("${SECRET}", "s3", "mqtt.password", "never itself"),  # the text goes into every recording
+        ("[mqtt]", '[centre]\ndatabase = "pg://me:s3@db/x"\n[mqtt]', "centre.database", "never itself"),
         ("origin = [122.0, 41.0]", "origin = [41.0, 122.0]", "site.origin[1]", "<= 90.0"),
         ("13900000001", "13900000002", "vehicle.terminal", "unique"),
     ],
@@ -151,6 +153,19 @@ def test_an_error_names_file_key_rule_and_value(old, new, key, rule):
     assert (error.file, error.key) == ("site.toml", key)
     assert rule in error.rule
     assert str(error).startswith(f"site.toml: {key or 'the file'}: ")
+
+
+@pytest.mark.parametrize("secret", ['"31337"', "31337"])
+def test_a_refused_secret_is_not_shown(secret):
+    with pytest.raises(ConfigError, match="never itself") as caught:
+        site_of(SITE.replace('"${SECRET}"', secret))
+    assert "31337" not in str(caught.value)
+
+
+def test_a_database_s_password_comes_from_the_environment():
+    url = "postgresql://me:${SECRET}@db/x"
+    site = site_of(SITE.replace("[mqtt]", f'[centre]\ndatabase = "{url}"\n[mqtt]'))
+    assert site.config.centre.database == "postgresql://me:s3@db/x"
 
 
 def test_the_error_shows_the_value():
