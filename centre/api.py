@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import CacheControlHeader
 from litestar.enums import ScopeType
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath, QueryParameter
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
@@ -40,7 +40,18 @@ def build(hall: Hall, page: Path = PAGE) -> ASGIApp:
         await streams.events(scope, receive, send)
 
     handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *_page(page)]
-    app = Litestar(route_handlers=handlers, openapi_config=None, debug=False)
+
+    async def failed(error: Exception, scope: Scope) -> None:
+        if not isinstance(error, HTTPException):  # those are the asker's; this is ours, or the database's
+            hall.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
+
+    app = Litestar(
+        route_handlers=handlers,
+        openapi_config=None,
+        debug=False,
+        logging_config=None,
+        after_exception=[failed],
+    )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == "/api/tracks":

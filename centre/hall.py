@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -22,9 +22,11 @@ from centre.store import centre_name
 from centre.tracks import Tracks
 from edge.clock import Clock
 from edge.config import Site
+from edge.log import CountsLog
 from edge.metrics import Health
 
 SUMMARY_S = 1.0
+USUAL = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped")  # needs no line
 FIGURES_EVERY = 2  # summaries a table of all RSUs
 Result = TypeVar("Result")
 
@@ -45,6 +47,8 @@ class Hall:
         self.site, self.clock = site, clock
         self.stop = stop  # the streams end when it is set
         self.link: Broker | None = None  # set before `run`
+        self.link_counts: Callable[[], Mapping[str, int]] = dict
+        self.log = log
         self._engine = engine
         self._writer = ThreadPoolExecutor(1, "centre.writer")
         self._readers = ThreadPoolExecutor(2, "centre.reader")
@@ -157,6 +161,7 @@ class Hall:
         """Return `/api/counts`."""
         own = self.ingest.counts + self.feed.counts + self.tracks.counts
         own += self.rsus.counts + self.gateways.counts
+        own.update(self.link_counts())
         return {
             "centre": dict(sorted(own.items())),
             "rsus": {esn: self.rsu(esn)["counts"] for esn in self.rsus.rows()},
@@ -169,11 +174,12 @@ class Hall:
 
     async def _tell(self) -> None:
         """Show the moment's state each second of real time, whatever a simulation's clock does."""
-        turn = 0
+        turn, counted = 0, CountsLog(self.log, USUAL)
         while True:
             if turn % FIGURES_EVERY == 0:
                 await self._refresh()
                 self.feed.tell("rsus", msgspec.json.encode(self.rsu_table()))
+                counted.tell(self.counts()["centre"])
             self.feed.tell("summary", msgspec.json.encode(await self.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)

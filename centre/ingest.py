@@ -20,6 +20,7 @@ FILTERS = (
     (topics.status("+"), 1),
     (topics.gateway_status("+"), 1),
     (topics.clock_req("+"), 0),
+    (topics.gateway_clock_req("+"), 0),
 )
 TRACK_FILTERS = ((topics.track_up("+"), 0),)
 INBOX_MESSAGES_MAX = 2_000
@@ -71,7 +72,9 @@ class Ingest:
             case topics.Topic("rsu", esn, "violation/up"):
                 self._queue(topic, esn, payload, now_ns)
             case topics.Topic("rsu", esn, "clock/req"):
-                self._tell_time(esn, payload, now_ns)
+                self._tell_time(topics.clock_rsp(esn), payload, now_ns)
+            case topics.Topic("gateway", name, "clock/req"):
+                self._tell_time(topics.gateway_clock_rsp(name), payload, now_ns)
             case _:
                 self.counts["topic.unknown"] += 1
 
@@ -90,8 +93,8 @@ class Ingest:
             self.counts["inbox.full"] += 1
         self._wake.set()
 
-    def _tell_time(self, esn: str, payload: bytes, now_ns: int) -> None:
-        """Answer a four-stamp probe (RFC 5905, sec. 8): the RSU learns how far our clock is ahead."""
+    def _tell_time(self, answer_to: str, payload: bytes, now_ns: int) -> None:
+        """Answer a four-stamp probe (RFC 5905, sec. 8): the asker learns how far our clock is ahead."""
         try:
             asked = wire.decode_clock_req(payload)
         except msgspec.MsgspecError:
@@ -100,7 +103,7 @@ class Ingest:
         answer = wire.ClockRsp(
             seq=asked.seq, sent_ns=asked.sent_ns, received_ns=now_ns, answered_ns=self._now_ns()
         )
-        self._publish(topics.clock_rsp(esn), wire.encode(answer), 0)
+        self._publish(answer_to, wire.encode(answer), 0)
 
     def _change(self, change: StatusChange | None) -> None:
         if change is not None:

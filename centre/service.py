@@ -16,6 +16,7 @@ from centre.store import open_database
 from edge.clock import Clock
 from edge.config import ConfigError, Site
 from edge.link import Link, link_settings
+from edge.metrics import merged
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Service:
             on_message=hall.ingest.hear,
         )
         hall.link = link
+        hall.link_counts = lambda: merged(link.counts, {f"flow.{k}": n for k, n in flow.counts.items()})
         try:
             await hall.start()
             async with asyncio.TaskGroup() as tasks:

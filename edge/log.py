@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -31,6 +31,31 @@ class _Bounded:
         return {**event, "left_out": n_left_out} if n_left_out else event
 
 
+class _Relay(logging.Handler):
+    """What a library logs comes out as our own lines do: JSON, at a bounded rate."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger()
+        logger.log(
+            record.levelno, "library", reason=record.name, said=record.getMessage(), exc_info=record.exc_info
+        )
+
+
+class CountsLog:
+    """Says which counts have grown since it was last asked; `usual` (prefixes) need no line."""
+
+    def __init__(self, logger: structlog.typing.FilteringBoundLogger, usual: Sequence[str]) -> None:
+        self._logger, self._usual = logger, tuple(usual)
+        self._before: Mapping[str, int] = {}
+
+    def tell(self, counts: Mapping[str, int]) -> None:
+        """Log one line a reason, bounded like any."""
+        for reason in sorted(counts):
+            if counts[reason] != self._before.get(reason, 0) and not reason.startswith(self._usual):
+                self._logger.warning("counted", reason=reason, total=counts[reason])
+        self._before = dict(counts)
+
+
 def setup(**facts: str) -> structlog.typing.FilteringBoundLogger:
     """Configure this process's log; `facts` (such as part="rsu", esn="RSU001") stand in every line."""
     structlog.configure(
@@ -45,5 +70,6 @@ def setup(**facts: str) -> structlog.typing.FilteringBoundLogger:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_Relay()], level=logging.WARNING, force=True)
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(**facts)
     return logger

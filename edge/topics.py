@@ -83,6 +83,14 @@ def gateway_command_up(gateway: str) -> str:
     return f"{ROOT}/gateway/{gateway}/command/up"
 
 
+def gateway_clock_req(gateway: str) -> str:
+    return f"{ROOT}/gateway/{gateway}/clock/req"
+
+
+def gateway_clock_rsp(gateway: str) -> str:
+    return f"{ROOT}/gateway/{gateway}/clock/rsp"
+
+
 def vehicle_gnss_up(terminal: str) -> str:
     return f"{ROOT}/vehicle/{terminal}/gnss/up"
 

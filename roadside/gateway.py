@@ -22,6 +22,7 @@ from geofence.map.roadmap import MapError, load_map
 from roadside.devices.jt808.session import SessionRules
 from roadside.gateway_commands import Commands, Outcome
 from roadside.gateway_feed import Down, GatewayFeed
+from roadside.probe import ClockProbe
 from roadside.routing import Router
 from roadside.site_router import router_of
 from roadside.terminals import Limits, TerminalServer
@@ -54,10 +55,15 @@ class Gateway:
             self.rules, clock, self.counts, self.take, limits=limits, answered=self._answered
         )
         self._commands = Commands(self.server.send_text, self.counts)
+        self.probe = ClockProbe(clock)
 
     @property
     def subscriptions(self) -> list[tuple[str, int]]:
-        return [(VEHICLES, 0), (topics.gateway_command_down(self.config.id), 1)]
+        return [
+            (VEHICLES, 0),
+            (topics.gateway_command_down(self.config.id), 1),
+            (topics.gateway_clock_rsp(self.config.id), 0),
+        ]
 
     def take(self, fixes: list[GnssFix]) -> None:
         """Take fixes that carry their arrival; they leave with the next `flush`."""
@@ -82,6 +88,8 @@ class Gateway:
             self.counts["message.stray"] += 1
         elif parts.realm == "vehicle":
             self._vehicle(parts.name, payload, now_ns)
+        elif parts.tail == "clock/rsp":
+            self.probe.hear(payload, self.count)
         else:
             self._tell(self._commands.take(payload, now_ns))
 
@@ -94,7 +102,7 @@ class Gateway:
             connection=connection,
             terminals=self.server.n_terminals,
             version=package_version("petroroad"),
-            clock_offset_ms=None,
+            clock_offset_ms=self.probe.offset_ms,
             counts=self.all_counts(),
             stamp_ns=self.clock.now_ns(),
         )

@@ -5,7 +5,7 @@ import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from edge import log
+from edge import log, topics
 from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.config import ConfigError, Site, address_of
@@ -16,7 +16,7 @@ from roadside.gateway import Gateway
 BATCH_S = 0.005  # messages to one RSU are at least this far apart; what comes meanwhile goes together
 BEAT_S = 0.1
 STATUS_S = 2.0
-GOOD = frozenset(("fix.taken", "link.connected", "command.delivered"))  # counted, but nothing to log
+USUAL = ("fix.taken", "link.connected", "command.delivered")  # counted, but nothing to log
 
 
 async def run(site: Site, clock: Clock) -> None:
@@ -72,19 +72,16 @@ async def _beating(gateway: Gateway, link: Link) -> None:
 
 
 async def _reporting(gateway: Gateway, link: Link) -> None:
-    """Publish the heartbeat, and log what was counted since the last one."""
+    """Publish the heartbeat, probe the clock, and log what was counted since the last one."""
     logger = log.setup(part="gateway", gateway=gateway.config.id)
     logger.info("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
-    before: dict[str, int] = {}
+    counted = log.CountsLog(logger, USUAL)
     while True:
         await asyncio.sleep(STATUS_S)
-        counts = gateway.all_counts()
-        for reason in sorted(counts.keys() - GOOD):
-            if counts[reason] != before.get(reason, 0):
-                logger.warning("counted", reason=reason, total=counts[reason])
-        before = counts
+        counted.tell(gateway.all_counts())
         status = gateway.status("online", link.connection)
         link.publish(status.topic, status.payload, qos=status.qos, retain=status.retain)
+        link.publish(topics.gateway_clock_req(gateway.config.id), gateway.probe.ask(), qos=0)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""How far this RSU's clock is from the centre's: four-stamp probes, the best of the last few (RFC 5905)."""
+"""How far a clock is from the centre's: four-stamp probes, the best of the last few (RFC 5905)."""
 
 from collections import deque
 from collections.abc import Callable

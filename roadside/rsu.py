@@ -28,7 +28,11 @@ from roadside.setup import setups
 
 STATUS_S = 2.0
 DRAIN_S = 0.8  # a clean end waits this long for the centre's acknowledgements
-QUIET = ("link.connected",)
+# counted in the ordinary course: on the page, not in the log
+USUAL = (
+    "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
+    "handover.joined", "opened.", "judge.stale",
+)  # fmt: skip
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
@@ -171,7 +175,7 @@ class Unit:
 
     async def _report(self) -> None:
         """Publish the heartbeat, probe the clock, and log what was counted since the last one."""
-        before: dict[str, int] = {}
+        counted = log.CountsLog(self.log, USUAL)
         while True:
             await asyncio.sleep(STATUS_S)
             if self.agent.outbox.epoch != self.epoch:  # a conflict: the will must carry the new epoch
@@ -179,11 +183,7 @@ class Unit:
                 self.link.reconnect()
             self.link.publish(*self._status("online", self.link.connection)[:2], retain=True)
             self.link.publish(topics.clock_req(self.agent.esn), self.probe.ask(), qos=0)
-            counts = self.counts()
-            for reason in sorted(counts.keys() - QUIET):
-                if counts[reason] != before.get(reason, 0):
-                    self.log.warning("counted", reason=reason, total=counts[reason])
-            before = counts
+            counted.tell(self.counts())
 
     def _status(self, state: str, connection: int) -> Outgoing:
         agent, outbox = self.agent, self.agent.outbox

@@ -224,6 +224,28 @@ async def test_a_clock_probe_is_answered(tmp_path: Path) -> None:
         assert len(centre.sent) == 1
 
 
+async def test_a_gateways_clock_probe_is_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        asked = wire.ClockReq(seq=3, sent_ns=1)
+        centre.hall.ingest.hear(topics.gateway_clock_req("GW1"), wire.encode(asked))
+        ((topic, body),) = centre.sent
+    assert topic == topics.gateway_clock_rsp("GW1")
+    assert wire.decode_clock_rsp(body).seq == 3
+
+
+async def test_the_links_counts_are_the_centres(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        centre.hall.link_counts = lambda: {"link.down": 2}
+        assert (await centre.get("/api/counts"))["centre"]["link.down"] == 2
+
+
+async def test_our_own_failure_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(tmp_path) as centre:
+        del centre.hall.description
+        assert (await centre.http.get("/api/site")).status_code == 500
+    assert "request.failed" in capsys.readouterr().err
+
+
 async def test_the_built_page_is_served(tmp_path: Path) -> None:
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html>the page", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import time
 
@@ -97,3 +98,21 @@ def test_log_is_json_and_bounded(capsys, monkeypatch):
     )  # fmt: skip
     assert second["reason"] == "length"
     assert third["left_out"] == 4
+
+
+def test_a_librarys_words_are_lines_of_ours(capsys):
+    log.setup(part="centre")
+    for _ in range(50):
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    (line,) = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (line["event"], line["reason"], line["said"]) == (
+        "library", "uvicorn.error", "Invalid HTTP request received.",
+    )  # fmt: skip
+
+
+def test_what_grew_is_told_and_the_usual_is_not(capsys):
+    counted = log.CountsLog(log.setup(part="rsu"), ("opened.",))
+    counted.tell({"radar.crc": 1, "opened.overspeed": 1})
+    counted.tell({"radar.crc": 1, "opened.overspeed": 2, "radar.magic": 3})
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["reason"], line["total"]) for line in lines] == [("radar.crc", 1), ("radar.magic", 3)]

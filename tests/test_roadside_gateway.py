@@ -138,7 +138,8 @@ async def test_garbage_from_the_broker_is_counted(body):
     made, _ = gateway()
     made.on_message(topics.vehicle_gnss_up(TERMINAL), body, False)
     made.on_message(topics.gateway_command_down("GW1"), body, False)
-    assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1}
+    made.on_message(topics.gateway_clock_rsp("GW1"), body, False)
+    assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1, "clock.undecodable": 1}
 
 
 async def test_unknown_on_board_unit_is_refused_where_the_setting_says_so():
