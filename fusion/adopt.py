@@ -40,7 +40,7 @@ def adopt(table: Table, terminals: Terminals, now_ns: int, track: CarriedTrack) 
     outcome, i = "joined", _by_id(table, track.track)
     if i < 0 and reported >= 0 and _is_seen(table, reported):
         i = reported
-    if i < 0:
+    if i < 0 and _was_seen(table, track):  # a place that fixes alone tell is no evidence: identity weighs it
         i = _by_place(table, track)
     if i < 0 and reported >= 0:  # only fixes here so far: what radar knew over there is better
         i = reported
@@ -68,6 +68,12 @@ def _is_seen(table: Table, i: int) -> bool:
     """Whether the track's state is radar's."""
     radar_ns = int(table.ints[i, RADAR_NS])
     return radar_ns > 0 and int(table.ints[i, STAMP]) - radar_ns <= table.tuning[RADAR_TIMEOUT_NS]
+
+
+def _was_seen(table: Table, track: CarriedTrack) -> bool:
+    """Whether the carried state is radar's."""
+    radar_ns = track.ints[RADAR_NS]
+    return radar_ns > 0 and track.ints[STAMP] - radar_ns <= table.tuning[RADAR_TIMEOUT_NS]
 
 
 def _by_place(table: Table, track: CarriedTrack) -> int:

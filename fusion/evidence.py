@@ -2,8 +2,10 @@
 
 For a pair, the difference fix - track is, if they are one vehicle, the terminal's lasting error (Gauss-Markov
 around nought) plus noise: a small Kalman filter per axis predicts it, so that an error that merely lasts is
-no new evidence. It is set against two other stories: a vehicle that keeps its place beside the terminal's
-(platoon, neighbouring lane), and one that moves on its own. Both need the own vehicle to have no radar track.
+no new evidence. Or else it is off by far more than stated, and stays so (multipath, a wrong lever arm).
+It is set against two other stories: a vehicle that keeps its place beside the terminal's (platoon,
+neighbouring lane), and one that moves on its own. Both need the own vehicle to have no radar track where
+radar sees this one, and the longer that would have lasted, the less likely it is.
 """
 
 import math
@@ -36,14 +38,19 @@ NEAR_M = 60.0  # further apart they are never weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # how densely other vehicles may stand about
 P_BESIDE, P_APART = 0.002, 0.01  # own vehicle unseen, and the other keeps its place beside it, or does not
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # nearer to the own vehicle's centre no other one's can be
+FOUND_S = 2.0  # radar finds a vehicle in its field within about this long,
+P_NEVER = 0.01  # but of those that it has not this share stays hidden
+P_WIDE, WIDE = 0.1, 2.5  # so often an error stays at what a sigma so many times the stated one would give
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
 RELATIVE_MPS = 3.0  # 1 sigma of speed between vehicles that have nothing to do with each other
 CEILING = 20.0  # evidence is not hoarded beyond this, so that a change still shows
 # Integers of a pair
-P_SLOT, P_SERIAL, P_N, P_NS, N_PAIR_INT = 0, 1, 2, 3, 4
-# Numbers of a pair: log likelihoods of the three stories; per axis (along, across) mean and variance of the
-# error under "one vehicle" and of the offset under "beside"; last difference east, north
-L_ONE, L_BESIDE, L_APART, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 7, 11, 13
+P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
+# Numbers of a pair: log likelihoods of the three stories; of "one vehicle" with a wide error against
+# "beside", with which it moves alike, once for all; of the own vehicle having been unseen so long; per axis
+# (along, across) mean and variance of the error under "one vehicle" and of the offset under "beside"; last
+# difference east, north
+L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
 
 
 @kernel("f8(f8, f8)", **INNER)
@@ -58,12 +65,20 @@ def _within(mean: float, sigma: float, half: float) -> float:
     return 0.5 * (math.erf((half - mean) / scale) + math.erf((half + mean) / scale))
 
 
+@kernel("f8(f8, f8)", **INNER)
+def _log_sum(a: float, b: float) -> float:
+    """Return the logarithm of exp(a) + exp(b)."""
+    top = max(a, b)
+    return top + math.log(math.exp(a - top) + math.exp(b - top))
+
+
 @kernel("f8(f8[:,:,::1], i8, i8)", **BARE)
 def odds(pairs: F64, w: int, k: int) -> float:
     """Return the log odds of pair k of terminal w being one vehicle, rivals aside."""
-    a, b = math.log(P_BESIDE) + pairs[w, k, L_BESIDE], math.log(P_APART) + pairs[w, k, L_APART]
-    top = max(a, b)
-    return float(pairs[w, k, L_ONE] - top - math.log(math.exp(a - top) + math.exp(b - top)))
+    wide = pairs[w, k, L_BESIDE] + pairs[w, k, L_WIDE]
+    one = _log_sum(math.log(1.0 - P_WIDE) + pairs[w, k, L_ONE], math.log(P_WIDE) + wide)
+    beside, apart = math.log(P_BESIDE) + pairs[w, k, L_BESIDE], math.log(P_APART) + pairs[w, k, L_APART]
+    return float(one - pairs[w, k, L_UNSEEN] - _log_sum(beside, apart))
 
 
 @kernel("i8(i8[:,:,::1], f8[:,:,::1], i8, i8, i8, i8[:,::1])", **INNER)
@@ -90,15 +105,15 @@ def _axis(
     """Advance one axis' error filter of one story and add the likelihood of difference z, variance r, to it.
 
     at : place of its mean and variance;  prior : stationary variance;  keep : share of the error left;
-    story : 0 the error goes back to nought, 1 it stays about its offset
+    story : place of its likelihood; beside, the error stays about its offset, else it goes back to nought
     """
     mean, var = pairs[w, k, at], pairs[w, k, at + 1]
-    if story == 0:
+    if story != L_BESIDE:
         mean *= keep
         var *= keep * keep
     var += (1.0 - keep * keep) * prior
     s = var + r
-    pairs[w, k, L_ONE if story == 0 else L_BESIDE] += _log_normal(z - mean, s)
+    pairs[w, k, story] += _log_normal(z - mean, s)
     pairs[w, k, at] = mean + var / s * (z - mean)
     pairs[w, k, at + 1] = var * r / s
 
@@ -125,44 +140,54 @@ def _add(
     r_white = (WHITE_SHARE * M[m, Z4]) ** 2 + QUANTUM_M**2 + r_lever
     log_place = math.log(VEHICLES_PER_M2)
     if fresh:
-        pairs[w, k, L_ONE], pairs[w, k, L_BESIDE], pairs[w, k, L_APART] = 0.0, log_place, log_place
+        alike = alone = 0.0
         if not math.isnan(M[m, Z2]):
             var = tuning[S_SPEED] ** 2 + c * c * WP[0, 2, 2] + 2.0 * s * c * WP[0, 2, 3] + s * s * WP[0, 3, 3]
             alike = _log_normal(M[m, Z2] - speed, var)
-            pairs[w, k, L_ONE] += alike
-            pairs[w, k, L_BESIDE] += alike
-            pairs[w, k, L_APART] += _log_normal(M[m, Z2] - speed, var + RELATIVE_MPS**2)
+            alone = _log_normal(M[m, Z2] - speed, var + RELATIVE_MPS**2)
+        pairs[w, k, L_ONE], pairs[w, k, L_WIDE] = alike, -log_place
+        pairs[w, k, L_BESIDE], pairs[w, k, L_APART] = log_place + alike, log_place + alone
+        pair_ints[w, k, P_SINCE] = t_ns
     overlap = 1.0  # probability that "beside" would put two vehicles into one place
     for axis in range(2):
         if axis == 1:
             c, s = -s, c
         z = c * d_east + s * d_north
         r = r_white + c * c * WP[0, 0, 0] + 2.0 * s * c * WP[0, 0, 1] + s * s * WP[0, 1, 1]
-        prior = M[m, Z4] ** 2 + ((speed * M[m, Z6]) ** 2 if axis == 0 else 0.0)
+        by_stamp = (speed * M[m, Z6]) ** 2 if axis == 0 else 0.0
+        prior = M[m, Z4] ** 2 + by_stamp
         one, beside = ONE + 2 * axis, BESIDE + 2 * axis
         if fresh:
             pairs[w, k, one], pairs[w, k, one + 1] = 0.0, prior
+            wide = (WIDE * M[m, Z4]) ** 2 + by_stamp
             if learnt_by >= 0:
                 i = learnt_by
                 pairs[w, k, one] = c * X[i, 5] + s * X[i, 6]
                 var = c * c * P[i, 5, 5] + 2.0 * s * c * P[i, 5, 6] + s * s * P[i, 6, 6]
                 pairs[w, k, one + 1] = min(var, prior)
+                wide = min(var, wide)
             half = BESIDE_ALONG_M if axis == 0 else BESIDE_ACROSS_M
             overlap *= _within(z - pairs[w, k, one], math.sqrt(pairs[w, k, one + 1] + r), half)
+            pairs[w, k, L_WIDE] += _log_normal(z - pairs[w, k, one], wide + r)
             pairs[w, k, beside], pairs[w, k, beside + 1] = z, r
-            _axis(pairs, w, k, one, z, r, prior, 1.0, 0)
+            _axis(pairs, w, k, one, z, r, prior, 1.0, L_ONE)
         else:
-            _axis(pairs, w, k, one, z, r, prior, keep, 0)
-            _axis(pairs, w, k, beside, z, r, prior, keep, 1)
+            _axis(pairs, w, k, one, z, r, prior, keep, L_ONE)
+            _axis(pairs, w, k, beside, z, r, prior, keep, L_BESIDE)
             apart = 2.0 * r + (RELATIVE_MPS * dt_s) ** 2
             moved = z - c * pairs[w, k, LAST] - s * pairs[w, k, LAST + 1]
             pairs[w, k, L_APART] += _log_normal(moved, apart)
     if fresh:
-        pairs[w, k, L_BESIDE] += math.log(max(1.0 - overlap, P_OVERLAP_MIN))
+        fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
+        pairs[w, k, L_BESIDE] += fits
+        pairs[w, k, L_WIDE] -= fits
+    unseen = math.exp(-max(0.0, (t_ns - pair_ints[w, k, P_SINCE]) * 1e-9) / FOUND_S)
+    pairs[w, k, L_UNSEEN] = math.log(P_NEVER + (1.0 - P_NEVER) * unseen)
     pairs[w, k, LAST], pairs[w, k, LAST + 1] = d_east, d_north
     over = odds(pairs, w, k) - CEILING
     if over > 0.0:
         pairs[w, k, L_ONE] -= over
+        pairs[w, k, L_WIDE] -= over
     pair_ints[w, k, P_N] += 1
     pair_ints[w, k, P_NS] = max(t_ns, pair_ints[w, k, P_NS])
 

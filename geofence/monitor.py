@@ -87,9 +87,20 @@ class Monitor:
         return self._locator.locate(tracks, terminal_ids)
 
     def judge(
-        self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools, tick: bool
+        self,
+        now_ns: int,
+        tracks: TrackBatch,
+        located: Located,
+        owned: Bools,
+        tick: bool,
+        may_open: Bools | None = None,
     ) -> list[Violation]:
-        """Judge one observation's tracks, or at a tick (`now_ns` = T) run the time-outs of all of them."""
+        """Judge one observation's tracks, or at a tick (`now_ns` = T) run the time-outs of all of them.
+
+        may_open : (n,) of which something new may be told; None: of all.  Evidence grows either way
+        """
+        if may_open is None:
+            may_open = np.ones(len(tracks), dtype=np.bool_)
         self._followed.clear()
         out = self._close_superseded(now_ns)
         mine = np.flatnonzero(owned & tracks.confirmed & (tracks.track != 0))
@@ -97,7 +108,7 @@ class Monitor:
         if tick:
             self._ticking.gateway_present = self.gateway_present
             out += self._resume.overdue(now_ns)
-            return out + self._ticking.step(now_ns, tracks, located, mine, rows)
+            return out + self._ticking.step(now_ns, tracks, located, mine, rows, may_open)
         if len(mine) == 0 or self._road.axis is None:
             return out
         measures = measure(
@@ -120,11 +131,19 @@ class Monitor:
         self._resume.seen(tracks, located, mine)
         active = (grade > 0).any(axis=1) | self._state.open[mine_rows, :N_RULES].any(axis=1)
         for k in np.flatnonzero(active).tolist():
-            out += self._decide(int(mine[k]), int(mine_rows[k]), grade[k], tracks, located, measures)
+            i = int(mine[k])
+            out += self._decide(i, int(mine_rows[k]), grade[k], tracks, located, measures, bool(may_open[i]))
         return out
 
     def _decide(
-        self, i: int, row: int, grade: I64, tracks: TrackBatch, located: Located, measures: Measures
+        self,
+        i: int,
+        row: int,
+        grade: I64,
+        tracks: TrackBatch,
+        located: Located,
+        measures: Measures,
+        may_open: bool,
     ) -> list[Violation]:
         """Open, tell again or close the episodes of one track after an observation of it."""
         out: list[Violation] = []
@@ -132,7 +151,7 @@ class Monitor:
         stamps = Stamps(measured_ns=stamp_ns, arrived_ns=int(tracks.arrived_ns[i]))
         for r in range(DARK):
             episode = self._book.find(track, r)
-            if grade[r] < 0 or (episode is None and grade[r] == 0):
+            if grade[r] < 0 or (episode is None and (grade[r] == 0 or not may_open)):
                 continue
             facts = self._teller.facts(
                 i, tracks, located, float(measures.limit_mps[i]),

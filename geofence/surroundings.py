@@ -85,10 +85,11 @@ class Surroundings:
         blocks = (ahead >= GAP_M) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
         return bool((blocks & slow & tracks.confirmed).any())  # who stands behind is no excuse
 
-    def reporter_near(self, tracks: TrackBatch, wanted: Bools) -> Bools:
-        """Say of each wanted track whether a terminal without a radar track, maybe its own, reports near."""
+    def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
+        """Say of each wanted track whether a terminal without radar now, maybe its own, reports near."""
         near = np.zeros(len(tracks), dtype=np.bool_)
-        loose = np.flatnonzero((tracks.terminal >= 0) & (tracks.radar_ns == 0))
+        unseen = t_ns - tracks.radar_ns > int(self._rules.fresh_s * 1e9)
+        loose = np.flatnonzero((tracks.terminal >= 0) & unseen)
         for i in np.flatnonzero(wanted).tolist() if len(loose) else ():
             away = np.hypot(tracks.x[loose, 0] - tracks.x[i, 0], tracks.x[loose, 1] - tracks.x[i, 1])
             near[i] = bool((away <= self._rules.dark_reporter_m + 3.0 * tracks.bias_m[loose]).any())

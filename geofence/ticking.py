@@ -56,15 +56,17 @@ class Ticking:
         self._around, self._teller = around, teller
         self._limits = limits_of(rules)
 
-    def step(self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64) -> list[Violation]:
+    def step(
+        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64, may_open: Bools
+    ) -> list[Violation]:
         """Return what tick `t_ns` opens, tells and closes of the owned tracks (indices `mine`)."""
         lane_rows = self._around.lane_rows(located)
         known = np.flatnonzero(tracks.confirmed & (rows >= 0))
         self._presume(t_ns, located, lane_rows, known, rows)
         self._excuse(t_ns, tracks, located, mine, rows)
         waits = self._listen(t_ns, tracks, located, lane_rows, known, rows)
-        out = self._dark(t_ns, tracks, located, mine, rows, waits)
-        out += self._blind(t_ns, tracks, located, mine, rows)
+        out = self._dark(t_ns, tracks, located, mine, rows, waits, may_open)
+        out += self._blind(t_ns, tracks, located, mine, rows, may_open)
         return out + self._frozen(t_ns, tracks, mine, rows)
 
     def _presume(self, t_ns: int, located: Located, lane_rows: I64, mine: I64, rows: I64) -> None:
@@ -110,7 +112,7 @@ class Ticking:
         wanted = np.zeros(len(tracks), dtype=np.bool_)
         wanted[mine[silent]] = True
         sure = (located.p_lane[mine] >= rules.dark_lane_p) & self.gateway_present
-        waits = silent & (~sure | self._around.reporter_near(tracks, wanted)[mine])
+        waits = silent & (~sure | self._around.reporter_near(t_ns, tracks, wanted)[mine])
         since = np.where(waits, np.minimum(since + TICK_NS, t_ns), since)
         state.stamps[at, SILENT] = since
         unsure = np.zeros(len(tracks), dtype=np.bool_)
@@ -118,13 +120,20 @@ class Ticking:
         return unsure
 
     def _dark(
-        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64, waits: Bools
+        self,
+        t_ns: int,
+        tracks: TrackBatch,
+        located: Located,
+        mine: I64,
+        rows: I64,
+        waits: Bools,
+        may_open: Bools,
     ) -> list[Violation]:
         """Open, tell and close what has been silent for too long."""
         rules, state, at = self._rules, self._state, rows[mine]
         since = state.stamps[at, SILENT]
         held_s = np.where(since > 0, (t_ns - since) * 1e-9, 0.0)
-        due = (held_s > rules.dark_vehicle.notice[0].over) | state.open[at, DARK]
+        due = ((held_s > rules.dark_vehicle.notice[0].over) & may_open[mine]) | state.open[at, DARK]
         out: list[Violation] = []
         for k in np.flatnonzero(due).tolist():
             if not (waits[mine[k]] and state.open[at[k], DARK]):  # what can't be told goes on as it is
@@ -156,7 +165,7 @@ class Ticking:
         return []
 
     def _blind(
-        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64
+        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64, may_open: Bools
     ) -> list[Violation]:
         """Record where a departure of a hazmat vehicle could not have been judged."""
         rules, state, at = self._rules, self._state, rows[mine]
@@ -166,7 +175,7 @@ class Ticking:
         seeing = _since(state.stamps[at, SEEING], ~blind, t_ns)
         state.stamps[at, BLIND], state.stamps[at, SEEING] = since, seeing
         is_open = state.open[at, UNDECIDABLE]
-        opens = ~is_open & blind & (t_ns - since >= int(rules.undecidable_s * 1e9))
+        opens = ~is_open & may_open[mine] & blind & (t_ns - since >= int(rules.undecidable_s * 1e9))
         closes = is_open & (seeing > 0) & (t_ns - seeing >= int(rules.clear_s * 1e9))
         out: list[Violation] = []
         stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")

@@ -16,12 +16,13 @@ HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given awa
 FEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
 TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
+TELLS_AFTER_NS = 1_000_000_000  # of a handover under way without an answer: there is no taker
 REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
 
 
 @dataclass(slots=True)
 class Holding:
-    """One track's phase, and since when it has been inside the stretch."""
+    """One track's phase, and since when it has been inside the stretch, or under way to a neighbour."""
 
     phase: Phase = "free"
     inside_since_ns: int | None = None
@@ -107,6 +108,24 @@ class Ownership:
         """Return which of `track` (n,) this RSU judges: its own, and those whose handover is unanswered."""
         phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
         return np.array([phase in ("owned", "giving") for phase in phases], dtype=np.bool_)
+
+    def may_open(self, track: U64, t_ns: int) -> Bools:
+        """Return of which of `track` (n,) this RSU may tell something new at `t_ns`.
+
+        What has just been given is left to its taker: the evidence travels, so both would open the same.
+        """
+        held = [self.holdings.get(key) for key in track.tolist()]
+        given = [
+            holding is not None
+            and holding.phase == "giving"
+            and t_ns - (holding.inside_since_ns or 0) < TELLS_AFTER_NS
+            for holding in held
+        ]
+        return ~np.array(given, dtype=np.bool_)
+
+    def give(self, key: int, t_ns: int) -> None:
+        """Put a track under way to a neighbour."""
+        self.holdings[key] = Holding("giving", t_ns)
 
     def gone_on(self, track: U64, s_m: F64, unseen: Bools) -> list[int]:
         """Return the tracks that are a neighbour's now: not ours, beyond our feed's margin, and unseen here.

@@ -124,7 +124,10 @@ class Pipeline:
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
-            self._raise(self.monitor.judge(now_ns, touched, located, owned, tick=False), outputs)
+            may_open = self.ownership.may_open(touched.track, now_ns)
+            self._raise(
+                self.monitor.judge(now_ns, touched, located, owned, tick=False, may_open=may_open), outputs
+            )
 
     def _settle(self, t_ns: int, outputs: list[Output]) -> None:
         """Follow tracks that became one, and those that ended."""
@@ -152,7 +155,8 @@ class Pipeline:
         owned = self.ownership.owned(tracks.track)
         self.monitor.gateway_present = self._gateway_present(t_ns)
         self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
-        self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True), outputs)
+        may_open = self.ownership.may_open(tracks.track, t_ns)
+        self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True, may_open=may_open), outputs)
         self._give(t_ns, leaving, outputs)
         self.unjudged = tuple(
             UnjudgedStretch(
@@ -209,7 +213,7 @@ class Pipeline:
             self._giving[self._give_seq] = Giving(self._give_seq, to, keys, body, t_ns)
             outputs.append(Give(to, self._give_seq, body))
             for key in keys:
-                self.ownership.set(key, "giving")
+                self.ownership.give(key, t_ns)
         for giving in list(self._giving.values()):
             if not any(self.ownership.phase(key) == "giving" for key in giving.tracks):
                 del self._giving[giving.seq]  # all its tracks are gone

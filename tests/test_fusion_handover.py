@@ -104,6 +104,24 @@ def test_a_neighbour_in_the_next_lane_is_not_taken_for_the_carried_one():
     assert tracker.take_merged() == []
 
 
+def test_a_place_that_fixes_alone_tell_takes_nobody_s_radar_track():
+    """The giver never saw truck A; a vehicle 4 m beside its fixes need not be it."""
+    world = World([Vehicle(130.0, 0.0, 20.0, "A")], [], 1)
+    tracker = taker()
+    for _ in range(60):
+        world.step()
+        beside = world.truth + np.array([0.0, 3.75, 0.0, 0.0])
+        tracker.step(world.now_ns, scan(TAKER, world.now_ns, beside, world.rng.normal(size=(1, 3))))
+    own = int(tracker.at(world.now_ns).track[0])
+    (carried,) = sent(world)
+    tracker.adopt(world.now_ns, [carried])
+    tracks = tracker.at(world.now_ns)
+    assert dict(zip(tracks.track.tolist(), tracks.terminal.tolist(), strict=True)) == {
+        own: -1,
+        carried.track: 0,
+    }
+
+
 def test_the_same_handover_twice_changes_nothing_more():
     world, tracker = given(), taker()
     watch(tracker, world, 20)

@@ -72,6 +72,28 @@ def test_a_platoon_is_bound_each_to_its_own_and_never_swapped(seed):
     assert "identity.rejected" not in world.tracker.counts
 
 
+@pytest.mark.parametrize("off", [(0.0, 4.8), (0.0, -4.8), (5.0, 2.5)])
+def test_a_truck_far_off_its_fixes_is_bound_once_radar_had_time_to_find_another(off):
+    """Three times the stated error: at first a vehicle beside explains as much, but its own never shows."""
+    world = World([Vehicle(0.0, 0.0, 16.0, "A")], RADAR, 12, bias_m=0.3)
+    for _ in range(16):
+        world.vehicles[0].bias_m = np.array(off)
+        run(world, 1.0)
+    assert world.tracker.counts["identity.bound"] == 1
+    assert near(world, "A") < 0.8
+
+
+def test_a_truck_that_radar_does_not_see_is_not_bound_to_the_car_in_the_next_lane():
+    """The car passes slowly: for some seconds its place alone says little."""
+    world = World([Vehicle(0.0, 0.0, 20.0, "A"), Vehicle(-9.0, 3.75, 21.5)], list(RADAR), 13, bias_m=0.5)
+    world.radars.clear()
+    for k in range(20 * 12):
+        world.step()
+        car, noise = world.truth[1:], world.rng.normal(size=(1, 3))
+        world.tracker.step(world.now_ns, scan(RADAR[0], world.now_ns, car, noise))
+        assert "identity.bound" not in world.tracker.counts, k / 20
+
+
 def test_the_id_lives_on_through_a_gap_without_radar_and_its_error_is_told():
     world = World([Vehicle(0.0, 0.0, 25.0, "A")], list(HALVES), 6)
     run(world, 5.0)

@@ -260,14 +260,15 @@ def test_dark_vehicle(change, present, want):
     assert all(v.stamps.by == "tick" for v in told)
 
 
-def test_dark_vehicle_waits_while_a_report_nearby_may_be_its_own():
+@pytest.mark.parametrize("age_s", [np.inf, 3.0])
+def test_dark_vehicle_waits_while_a_report_nearby_may_be_its_own(age_s):
     world = World()
 
     def both(t):
         loose = {
             "track": 2,
-            "radar_age_s": np.inf,
-            "enforcing_age_s": np.inf,
+            "radar_age_s": age_s,
+            "enforcing_age_s": age_s,
             "east": 62 + 16 * t,
             "bias": 1.5,
         }

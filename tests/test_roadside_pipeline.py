@@ -15,6 +15,7 @@ from geofence.violation import decode
 from roadside.compare import digest
 from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
 from roadside.outputs import Answer, Give, Raised, Snapshot, State
+from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import Pipeline
 from roadside.setup import setups
 from roadside.whole import decode as decode_state
@@ -128,35 +129,55 @@ def test_snapshots_name_the_owned_truck(setup):
     assert named[-1].plate == ("辽L·A0001",)
 
 
-def test_a_handover_keeps_track_and_episode(setup):
-    """The boundary lies where the truck is over the line: one id, first from one RSU, then from the other."""
-    boundary_m = 420.0
+def pass_on(setup, boundary_m, answered_after_ns=0):
+    """Return what two RSUs raise of a truck that is over the line at their boundary, and the answers."""
     giver = Pipeline(
         replace(setup, esn="A", place=0, stretch_m=(0.0, boundary_m), neighbours=(("B", boundary_m, 600.0),))
     )
     taker = Pipeline(
         replace(setup, esn="B", place=1, stretch_m=(boundary_m, 600.0), neighbours=(("A", 0.0, boundary_m),))
     )
-    found, answers = [], 0
+    found, answers, mail = [], 0, []
     for now_ns, item in drive(setup, leave, seconds=14.0):
-        mail = []
         for pipeline in (giver, taker):
             outputs = pipeline.step(now_ns, item)
             found += raised(outputs)
-            mail += [o for o in outputs if isinstance(o, Give)]
-        for give in mail:
+            mail += [(now_ns + answered_after_ns, o) for o in outputs if isinstance(o, Give)]
+        due, mail = [o for at, o in mail if at <= now_ns], [row for row in mail if row[0] > now_ns]
+        for give in due:
             for output in taker.step(now_ns, HandedOver("A", decode_handover(give.body))):
                 if isinstance(output, Answer):
                     answers += 1
                     ack = decode_handover_ack(output.body)
                     giver.step(now_ns, HandoverAnswered(by="B", epoch=ack.epoch, seq=ack.seq))
-    departures = [v for v in found if v.rule == "lane_departure"]
+    return [v for v in found if v.rule == "lane_departure"], answers
+
+
+def test_a_handover_keeps_track_and_episode(setup):
+    """The boundary lies where the truck is over the line: one id, first from one RSU, then from the other."""
+    departures, answers = pass_on(setup, 420.0)
     assert answers >= 1
     assert len({v.id for v in departures}) == 1, "one episode"
     assert len({v.track for v in departures}) == 1, "one track"
     assert (departures[0].esn, departures[-1].esn) == ("A", "B")
     assert [v.version for v in departures] == sorted({v.version for v in departures})
     assert {v.hop for v in departures if v.esn == "B"} == {1}
+
+
+def test_what_becomes_sure_while_a_handover_is_under_way_is_told_by_the_taker_alone(setup):
+    """Both have the evidence by then: told by both, it would be two episodes."""
+    alone = raised(run(Pipeline(setup), drive(setup, leave)))
+    opened_s = (alone[0].stamps.measured_ns - T0_NS) / 1e9
+    boundary_m = START_M + SPEED_MPS * (opened_s - 0.2) - HYSTERESIS_M
+    departures, _ = pass_on(setup, boundary_m, answered_after_ns=400_000_000)
+    assert len({v.id for v in departures}) == 1
+    assert {v.esn for v in departures} == {"B"}
+
+
+def test_a_neighbour_that_never_answers_does_not_silence_the_giver(setup):
+    giver = Pipeline(replace(setup, stretch_m=(0.0, 345.0), neighbours=(("B", 345.0, 600.0),)))
+    departures = [v for v in raised(run(giver, drive(setup, leave))) if v.rule == "lane_departure"]
+    assert departures
 
 
 def test_a_replay_can_start_from_a_recorded_state(setup):
