@@ -49,6 +49,7 @@ from fusion.layout import (
 )
 
 COURSE_MPS = 1.0  # above: the velocity tells the course
+REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # slower, and turned so far between two measurements: it backs
 WHITE_SHARE = 0.25  # of a fix's stated sigma that is new in each fix; the rest is the lasting bias
 QUANTUM_M = 0.03  # 1 sigma of positions cut to 1e-6 degrees (JT/T 808)
 COURSE_SIGMA_RAD = 0.02  # of a reported course: whole degrees, antenna sway
@@ -185,6 +186,18 @@ def _fix(X: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scalar:
     return 0.0, 1.0, 0.0, 0.0, 1.0, north - X[i, 1] - X[i, 6], r
 
 
+@kernel("void(f8[:,::1], i8)", **INNER)
+def _follow_course(X: F64, i: int) -> None:
+    """Let the vehicle point where it goes; one that backs keeps its heading: its antenna stays in front."""
+    speed2 = X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2
+    if speed2 <= COURSE_MPS**2:
+        return
+    course = math.atan2(X[i, V_NORTH], X[i, V_EAST])
+    turned = abs(wrapped(course - X[i, HEADING]))  # NaN: none known yet
+    if not (turned > REVERSE_RAD and speed2 < REVERSE_MPS**2):
+        X[i, HEADING] = course
+
+
 @kernel("i8(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])", **BARE)
 def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work: F64) -> int:
     """Fuse measurement k into track i, which stands at its time. Returns 1 for a fix that was refused."""
@@ -200,8 +213,7 @@ def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work
             h0, h1, h2, h3, hb, z, r = _fix(X, i, M, k, tuning, part)
         if r > 0.0:
             update(X, P, i, h0, h1, h2, h3, hb, z, r, work)
-    if X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2 > COURSE_MPS**2:
-        X[i, HEADING] = math.atan2(X[i, V_NORTH], X[i, V_EAST])
+    _follow_course(X, i)
     return 0
 
 

@@ -5,6 +5,7 @@ Errors larger than stated throw echoes out of the gate, and enough of them found
 
 import numpy as np
 
+from fusion.filter import predict
 from fusion.identity import rebase
 from fusion.kernel import F64, I64
 from fusion.layout import (
@@ -76,15 +77,31 @@ def step(
         first = (table.ints[i, TERMINAL] < 0, table.ints[i, BORN], one)
         second = (table.ints[j, TERMINAL] < 0, table.ints[j, BORN], other)
         goes, stays = (j, i) if first <= second else (i, j)
-        if table.ints[goes, RADAR_NS] > table.ints[stays, RADAR_NS]:
+        if _is_better(table, goes, stays, t_ns):
             _take_over(table, goes, stays)
         joined.append((goes, stays))
         gone.append(goes)
     return held, joined
 
 
+def _is_better(table: Table, one: int, other: int, t_ns: int) -> bool:
+    """Whether track `one` tells the place better: radar lost the other, or gave it less of late.
+
+    The detections of one vehicle went to either, and what stood far off drew those that lay far off.
+    """
+    ahead_ns = int(table.ints[one, RADAR_NS] - table.ints[other, RADAR_NS])
+    if abs(ahead_ns) > FRESH_NS:
+        return ahead_ns > 0
+    spread = []
+    for row, i in enumerate((one, other)):
+        table.WX[row], table.WP[row] = table.X[i], table.P[i]
+        predict(table.WX, table.WP, row, max(t_ns - int(table.ints[i, STAMP]), 0) * 1e-9, table.tuning)
+        spread.append(float(table.WP[row, EAST, EAST] + table.WP[row, NORTH, NORTH]))
+    return spread[0] < spread[1]
+
+
 def _take_over(table: Table, goes: int, stays: int) -> None:
-    """Let the one that stays go on from the state of the one that radar saw last."""
+    """Let the one that stays go on from the state of the other."""
     X, P, ints = table.X, table.P, table.ints
     X[stays, :N_RADAR] = X[goes, :N_RADAR]
     X[stays, HEADING] = X[goes, HEADING]

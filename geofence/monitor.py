@@ -240,6 +240,7 @@ class Monitor:
             if self._state.find(gone) is None:
                 continue
             ours, theirs = self._book.of(survivor), self._book.of(gone)
+            self._state.doubt(gone, survivor)
             for track, episodes in ((survivor, ours), (gone, theirs)):
                 for slot, _ in episodes:
                     self._book.take(track, slot)

@@ -30,6 +30,7 @@ STAMPS = 9
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
 FLAGS = 4
 
+BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
 RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
 # columns of State.ring: place, station, offset and its sigma, speed; then value and sigma of each rule
@@ -105,6 +106,17 @@ class State:
         """Let the survivor have the row of the one that is gone; its own is forgotten."""
         self.drop(survivor)
         self._row[survivor] = self._row.pop(gone)
+
+    def doubt(self, gone: int, survivor: int) -> None:
+        """Start the evidence of two tracks that prove to be one vehicle anew, if both were judged just now.
+
+        While they shared its detections, neither told its place.
+        """
+        rows = [self._row[gone], self._row.get(survivor, -1)]
+        if -1 not in rows:
+            judged = self.evidence_ns[rows, :, JUDGED]
+            both = (judged.min(axis=0) > 0) & (np.ptp(judged, axis=0) < BOTH_NS)
+            self.evidence[np.ix_(rows, both.nonzero()[0], range(CUSUM, CLEAR_S))] = 0.0
 
     def clear_rule(self, row: int, rule: int) -> None:
         """Start a rule's evidence anew, as after a close."""

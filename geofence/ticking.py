@@ -8,7 +8,7 @@ from geofence.book import Book
 from geofence.config import RulesConfig
 from geofence.detectors import hold, limits_of, weigh
 from geofence.facts import Teller
-from geofence.kernels import OUT_PERMITTED
+from geofence.kernels import OUT_ANY, OUT_PERMITTED
 from geofence.locate import HAZMAT
 from geofence.located import Located
 from geofence.state import (
@@ -19,6 +19,7 @@ from geofence.state import (
     ELSEWHERE,
     EXCUSED,
     JUDGED,
+    LANE_DEPARTURE,
     MOVED,
     PRESUMED,
     SEEING,
@@ -67,7 +68,7 @@ class Ticking:
         waits = self._listen(t_ns, tracks, located, lane_rows, known, rows)
         out = self._dark(t_ns, tracks, located, mine, rows, waits, may_open)
         out += self._blind(t_ns, tracks, located, mine, rows, may_open)
-        return out + self._frozen(t_ns, tracks, mine, rows)
+        return out + self._frozen(t_ns, tracks, located, mine, rows)
 
     def _presume(self, t_ns: int, located: Located, lane_rows: I64, mine: I64, rows: I64) -> None:
         """Take an unknown vehicle that drives in a dedicated lane for one of those the lane is for.
@@ -202,8 +203,13 @@ class Ticking:
         left: Bools = (s_m < self._stretch_m[0] - BEYOND_M) | (s_m > self._stretch_m[1] + BEYOND_M)
         return ~left
 
-    def _frozen(self, t_ns: int, tracks: TrackBatch, mine: I64, rows: I64) -> list[Violation]:
-        """Close what could not be judged for too long: nobody knows whether it still holds."""
+    def _frozen(
+        self, t_ns: int, tracks: TrackBatch, located: Located, mine: I64, rows: I64
+    ) -> list[Violation]:
+        """Close what could not be judged for too long: nobody knows whether it still holds.
+
+        How far out of its lane a vehicle is can't be told where no lane is near; that it is out can.
+        """
         state, at = self._state, rows[mine]
         patience_ns = int(self._rules.resume_s * 1e9)
         stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
@@ -212,6 +218,8 @@ class Ticking:
             track = int(tracks.track[mine[k]])
             episode = self._book.find(track, slot)
             assert episode is not None, "open says so"
+            if slot == LANE_DEPARTURE and np.isnan(located.found[mine[k], OUT_ANY]):
+                episode.seen_ns = t_ns
             if t_ns - max(episode.seen_ns, int(state.evidence_ns[at[k], slot, JUDGED])) > patience_ns:
                 out.append(self._book.close(track, slot, stamps, "lost"))
         alive = dict.fromkeys(tracks.track.tolist())

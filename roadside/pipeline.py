@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from edge.wire import HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.kernel import F64
+from fusion.kernel import F64, Bools
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
@@ -124,10 +125,15 @@ class Pipeline:
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
-            may_open = self.ownership.may_open(touched.track, now_ns)
+            may_open = self._may_open(touched, now_ns)
             self._raise(
                 self.monitor.judge(now_ns, touched, located, owned, tick=False, may_open=may_open), outputs
             )
+
+    def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools:
+        """Return of which tracks news may be told: not in a handover, nor while two are in one place."""
+        doubtful = [track for pair in self.tracker.twins for track in pair]
+        return self.ownership.may_open(tracks.track, now_ns) & ~np.isin(tracks.track, doubtful)
 
     def _settle(self, t_ns: int, outputs: list[Output]) -> None:
         """Follow tracks that became one, and those that ended."""
@@ -155,7 +161,7 @@ class Pipeline:
         owned = self.ownership.owned(tracks.track)
         self.monitor.gateway_present = self._gateway_present(t_ns)
         self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
-        may_open = self.ownership.may_open(tracks.track, t_ns)
+        may_open = self._may_open(tracks, t_ns)
         self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True, may_open=may_open), outputs)
         self._give(t_ns, leaving, outputs)
         self.unjudged = tuple(

@@ -172,6 +172,25 @@ def test_a_terminal_whose_track_leaves_its_fixes_is_let_go():
     assert ids_of(world)["A"] != bound
 
 
+def test_a_truck_that_backs_keeps_its_antenna_in_front():
+    """It brakes and drives backwards: its fixes must not seem to jump by twice the antenna's place."""
+    tracker = Tracker(
+        FusionConfig(), RADAR, [Terminal(terminal="A", length_m=16.0, antenna_forward_m=6.0)], id_base=0
+    )
+    east = 60.0
+    for step in range(20 * 24):
+        t_s, now = 0.05 * step, T0_NS + step * 50_000_000
+        speed = min(12.0, max(-4.0, 12.0 - 2.0 * (t_s - 6.0)))
+        east += 0.05 * speed
+        tracker.step(now, scan(RADAR[0], now, np.array([[east, 0.0, speed, 0.0]])))
+        if step % 20 == 0:
+            course = 0.0 if speed >= 0.0 else math.pi
+            tracker.step(now, fix("A", now, east + 6.0, 0.3, speed_mps=abs(speed), heading_rad=course))
+    assert tracker.counts == {"identity.bound": 1}
+    (track,) = tracker.at(now).terminal.tolist()
+    assert track == 0
+
+
 def test_unheard_names_the_terminals_without_radar():
     world = World([Vehicle(0.0, 0.0, 20.0, "A"), Vehicle(-500.0, 0.0, 20.0, "B")], RADAR, 9)
     run(world, 8.0)

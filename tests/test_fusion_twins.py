@@ -47,6 +47,17 @@ def test_twins_step(other, terminals, want):
     assert twins.step(table, rows, T0_NS + HELD_NS, held)[1] == want
 
 
+@pytest.mark.parametrize(("sigmas", "goes_on_from"), [((0.5, 0.3), 1), ((0.3, 0.5), 0)])
+def test_the_older_goes_on_from_the_surer_state_where_radar_sees_both(sigmas, goes_on_from):
+    """One vehicle's detections were shared out: those that lay off were drawn by the one that stood off."""
+    table = table_of((0.0, 1.8, 16.0, 0.0), (0.0, 0.0, 16.0, 0.0))
+    for i, sigma in enumerate(sigmas):
+        table.P[i, 0, 0] = table.P[i, 1, 1] = sigma**2
+    north = table.X[goes_on_from, 1]
+    assert twins.step(table, np.array([0, 1]), T0_NS, {(1, 2): T0_NS - HELD_NS})[1] == [(1, 0)]
+    assert table.X[0, 1] == north
+
+
 def test_a_pair_that_parts_starts_anew():
     table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
     held, _ = twins.step(table, np.array([0, 1]), T0_NS, {})

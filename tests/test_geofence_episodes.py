@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+import pytest
 
 from geofence.episodes import CarriedJudgement
 from geofence.violation import encode
@@ -94,6 +95,31 @@ def test_merged_tracks_keep_the_older_episode():
     later = world.drive(5.5, lambda t: at(t) | {"track": 4}, from_s=7.0)
     assert {v.id for v in later} == {opened[0].id}
     assert {v.track for v in later} == {4}
+
+
+@pytest.mark.parametrize(("radar_age_s", "want"), [(0.0, set()), (np.inf, {"lane_departure"})])
+def test_two_tracks_that_shared_a_vehicle_start_their_evidence_anew(radar_age_s, want):
+    """One that stood off its vehicle nearly had a departure together; a terminal's track shares nothing."""
+    world = World()
+    exact = {"sigma": 0.02, "tau": 0.1, "length": 4.0}
+
+    def at(t_s, over_m, **more):
+        return {"east": 100.0 + 16.0 * t_s, "north": -7.625 + 0.625 + over_m} | exact | more
+
+    other = {"radar_age_s": radar_age_s, "enforcing_age_s": radar_age_s, "bias": min(radar_age_s, 1.5)}
+    world.drive(0.5, lambda t: [at(t, 0.6), at(t, -0.6, track=2) | other])
+    assert [v.grade for v in world.out if v.grade == "warning"] == []
+    world.monitor.merged([(2, 1)])
+    later = world.drive(0.3, lambda t: at(t, 0.6), from_s=0.5)
+    assert {v.rule for v in later if v.grade == "warning"} == want
+
+
+def test_a_departure_goes_on_while_the_vehicle_is_far_from_every_lane():
+    world = World()
+    out = drift(60.0, 6.0, 1.0, 40.0)
+    world.drive(70.0, lambda t: out(t) | {"east": 50.0 + 8.0 * t, "v_east": 8.0})
+    assert [v.phase for v in world.of("lane_departure") if v.phase != "update"] == ["open", "close"]
+    assert len({v.id for v in world.of("lane_departure")}) == 1
 
 
 def test_two_alike_episodes_of_merged_tracks_become_one():
