@@ -49,6 +49,7 @@ from fusion.layout import (
 )
 
 COURSE_MPS = 1.0  # above: the velocity tells the course
+COURSE_SIGMAS = 3.0  # of the velocity, or its direction is noise
 REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # slower, and turned so far between two measurements: it backs
 WHITE_SHARE = 0.25  # of a fix's stated sigma that is new in each fix; the rest is the lasting bias
 QUANTUM_M = 0.03  # 1 sigma of positions cut to 1e-6 degrees (JT/T 808)
@@ -186,11 +187,11 @@ def _fix(X: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scalar:
     return 0.0, 1.0, 0.0, 0.0, 1.0, north - X[i, 1] - X[i, 6], r
 
 
-@kernel("void(f8[:,::1], i8)", **INNER)
-def _follow_course(X: F64, i: int) -> None:
+@kernel("void(f8[:,::1], f8[:,:,::1], i8)", **INNER)
+def _follow_course(X: F64, P: F64, i: int) -> None:
     """Let the vehicle point where it goes; one that backs keeps its heading: its antenna stays in front."""
     speed2 = X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2
-    if speed2 <= COURSE_MPS**2:
+    if speed2 <= max(COURSE_MPS**2, COURSE_SIGMAS**2 * (P[i, 2, 2] + P[i, 3, 3])):
         return
     course = math.atan2(X[i, V_NORTH], X[i, V_EAST])
     turned = abs(wrapped(course - X[i, HEADING]))  # NaN: none known yet
@@ -213,7 +214,7 @@ def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work
             h0, h1, h2, h3, hb, z, r = _fix(X, i, M, k, tuning, part)
         if r > 0.0:
             update(X, P, i, h0, h1, h2, h3, hb, z, r, work)
-    _follow_course(X, i)
+    _follow_course(X, P, i)
     return 0
 
 
