@@ -4,25 +4,56 @@ import math
 
 import numpy as np
 
-from fusion.layout import OBJECT, POLAR, R_BORESIGHT, R_EAST, R_NORTH, SOURCE, WHAT, Z0, Z1, Z2, Z3
+from fusion.kernel import BARE, F64, kernel
+from fusion.layout import (
+    N_MEAS,
+    OBJECT,
+    POLAR,
+    R_BORESIGHT,
+    R_EAST,
+    R_NORTH,
+    SOURCE,
+    WHAT,
+    Z0,
+    Z1,
+    Z2,
+    Z3,
+    Z4,
+)
 from fusion.observations import ObjectScan, RadarScan
 from fusion.table import Table
 
 
+@kernel("i8(f8[::1], f8[::1], f8[::1], f8[:,::1], f8[:,::1], i8, f8)", **BARE)
+def _fill_polar(
+    range_m: F64, azimuth_rad: F64, rate_mps: F64, M: F64, about: F64, q: int, boresight_rad: float
+) -> int:
+    n = 0
+    for d in range(range_m.shape[0]):
+        if not (math.isfinite(azimuth_rad[d]) and math.isfinite(range_m[d]) and range_m[d] > 0.0):
+            continue
+        for a in range(N_MEAS):
+            M[n, a] = 0.0
+        M[n, WHAT], M[n, SOURCE] = POLAR, q
+        M[n, Z0], M[n, Z1] = azimuth_rad[d], range_m[d]
+        M[n, Z2] = rate_mps[d] if math.isfinite(rate_mps[d]) else math.nan
+        bearing = azimuth_rad[d] + boresight_rad
+        M[n, Z3], M[n, Z4] = math.cos(bearing), math.sin(bearing)
+        about[n, 0], about[n, 1], about[n, 2] = math.nan, math.nan, 0.0
+        n += 1
+    return n
+
+
 def polar_rows(table: Table, seen: RadarScan, q: int) -> tuple[int, int]:
     """Write the detections of radar q to table.M; return how many, and how many were odd."""
-    good = np.isfinite(seen.range_m) & np.isfinite(seen.azimuth_rad) & (seen.range_m > 0.0)
-    n = int(np.count_nonzero(good))
-    if n > len(table.M):
-        table.room(n)
-    M, about = table.M[:n], table.about[:n]
-    M[:] = 0.0
-    M[:, WHAT], M[:, SOURCE] = POLAR, q
-    M[:, Z0], M[:, Z1] = seen.azimuth_rad[good], seen.range_m[good]
-    rate = seen.range_rate_mps[good]
-    M[:, Z2] = np.where(np.isfinite(rate), rate, math.nan)
-    about[:, :2], about[:, 2] = math.nan, 0.0
-    return n, len(good) - n
+    if len(seen.range_m) > len(table.M):
+        table.room(len(seen.range_m))
+    n = _fill_polar(
+        np.ascontiguousarray(seen.range_m), np.ascontiguousarray(seen.azimuth_rad),
+        np.ascontiguousarray(seen.range_rate_mps), table.M, table.about, q,
+        float(table.radars[q, R_BORESIGHT]),
+    )  # fmt: skip
+    return n, len(seen.range_m) - n
 
 
 def object_rows(table: Table, seen: ObjectScan, q: int) -> tuple[int, int]:

@@ -10,12 +10,12 @@ radar sees this one, and the longer that would have lasted, the less likely it i
 
 import math
 
+from fusion.heading import heading_of
 from fusion.history import state_at
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     BIAS_SIGMA,
     CONFIRMED,
-    HEADING,
     RADAR_NS,
     RADAR_TIMEOUT_NS,
     ROW,
@@ -132,7 +132,8 @@ def _add(
     learnt_by : row of a track that learnt the terminal's error from radar before, -1 none
     """
     speed = math.sqrt(WX[0, V_EAST] ** 2 + WX[0, V_NORTH] ** 2)
-    heading = WX[0, HEADING] if not math.isnan(WX[0, HEADING]) else M[m, Z3]
+    heading = heading_of(WX, WP, 0)
+    heading = M[m, Z3] if math.isnan(heading) else heading
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     fresh = pair_ints[w, k, P_N] == 0
     dt_s = max(0.0, (t_ns - pair_ints[w, k, P_NS]) * 1e-9)
@@ -213,7 +214,7 @@ def weigh(
             continue
         if not state_at(X, P, i, ints, stamps, states, t_ns, WX, WP, 0, tuning):
             continue
-        east, north, r_lever = centre_of(M, m, WX[0, HEADING])
+        east, north, r_lever = centre_of(M, m, heading_of(WX, WP, 0))
         if math.sqrt((east - WX[0, 0]) ** 2 + (north - WX[0, 1]) ** 2) > NEAR_M:
             continue
         k = _place(pair_ints, pairs, w, i, ints[i, SERIAL], ints)

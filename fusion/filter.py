@@ -12,11 +12,9 @@ from fusion.layout import (
     BEND_TAU,
     BIAS_DELAY,
     BIAS_EAST,
-    BIAS_NORTH,
     BIAS_SIGMA,
     BIAS_TAU,
     HEADING,
-    N_CV,
     N_DIM,
     N_RADAR,
     N_X,
@@ -29,14 +27,19 @@ from fusion.layout import (
 SLOW_MPS = 2.0  # below: no course to tell along from across
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE)
-def predict_cv(X: F64, P: F64, i: int, dt_s: float, q_ee: float, q_nn: float, q_en: float) -> None:
-    """Advance the four constant-velocity dimensions by dt_s, in place; the rest of P is not touched.
+@kernel(
+    "void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE, forceinline=True
+)
+def predict_cv(
+    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, q_ee: float, q_nn: float, q_en: float
+) -> None:
+    """Write the constant-velocity dimensions of row i, dt_s later, to row j of (XO, PO); i itself may be j.
 
     q : continuous white acceleration, two-sided PSD per axis and across [m^2/s^3] (Bar-Shalom 2001, 6.2.2)
     """
-    X[i, 0] += dt_s * X[i, 2]
-    X[i, 1] += dt_s * X[i, 3]
+    v_e, v_n = X[i, 2], X[i, 3]
+    XO[j, 0], XO[j, 1] = X[i, 0] + dt_s * v_e, X[i, 1] + dt_s * v_n
+    XO[j, 2], XO[j, 3] = v_e, v_n
     a3, a2 = dt_s * dt_s * dt_s / 3.0, dt_s * dt_s / 2.0
     p02, p03, p12, p13 = P[i, 0, 2], P[i, 0, 3], P[i, 1, 2], P[i, 1, 3]
     p22, p23, p33 = P[i, 2, 2], P[i, 2, 3], P[i, 3, 3]
@@ -50,50 +53,77 @@ def predict_cv(X: F64, P: F64, i: int, dt_s: float, q_ee: float, q_nn: float, q_
     p22 += dt_s * q_ee
     p23 += dt_s * q_en
     p33 += dt_s * q_nn
-    P[i, 0, 0], P[i, 0, 1], P[i, 0, 2], P[i, 0, 3] = p00, p01, p02, p03
-    P[i, 1, 0], P[i, 1, 1], P[i, 1, 2], P[i, 1, 3] = p01, p11, p12, p13
-    P[i, 2, 0], P[i, 2, 1], P[i, 2, 2], P[i, 2, 3] = p02, p12, p22, p23
-    P[i, 3, 0], P[i, 3, 1], P[i, 3, 2], P[i, 3, 3] = p03, p13, p23, p33
+    PO[j, 0, 0], PO[j, 0, 1], PO[j, 0, 2], PO[j, 0, 3] = p00, p01, p02, p03
+    PO[j, 1, 0], PO[j, 1, 1], PO[j, 1, 2], PO[j, 1, 3] = p01, p11, p12, p13
+    PO[j, 2, 0], PO[j, 2, 1], PO[j, 2, 2], PO[j, 2, 3] = p02, p12, p22, p23
+    PO[j, 3, 0], PO[j, 3, 1], PO[j, 3, 2], PO[j, 3, 3] = p03, p13, p23, p33
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **INNER)
-def _decay_bias(X: F64, P: F64, i: int, dt_s: float, c: float, s: float, speed: float) -> None:
+@kernel(
+    "void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)",
+    **INNER,
+)
+def _push(
+    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, w_e: float, w_n: float, keep: float
+) -> None:
+    """Let the bend of row i push row j, its constant-velocity prediction, and decay; its variance is left.
+
+    (w_e, w_n) : velocity that a bend of one adds;  keep : share of the bend that is left
+    """
+    d_e, d_n = 0.5 * dt_s * w_e, 0.5 * dt_s * w_n
+    bend = X[i, BEND]
+    XO[j, 0] += d_e * bend
+    XO[j, 1] += d_n * bend
+    XO[j, 2] += w_e * bend
+    XO[j, 3] += w_n * bend
+    XO[j, BEND] = keep * bend
+    b2, b3, b4 = P[i, 2, BEND], P[i, 3, BEND], P[i, BEND, BEND]
+    b0, b1 = P[i, 0, BEND] + dt_s * b2, P[i, 1, BEND] + dt_s * b3
+    f0, f1 = b0 + 0.5 * d_e * b4, b1 + 0.5 * d_n * b4  # (I + k e') P (I + k e')' = P + k f' + f k'
+    f2, f3 = b2 + 0.5 * w_e * b4, b3 + 0.5 * w_n * b4
+    PO[j, 0, 0] += 2.0 * d_e * f0
+    PO[j, 1, 1] += 2.0 * d_n * f1
+    PO[j, 2, 2] += 2.0 * w_e * f2
+    PO[j, 3, 3] += 2.0 * w_n * f3
+    p01, p02, p03 = d_e * f1 + d_n * f0, d_e * f2 + w_e * f0, d_e * f3 + w_n * f0
+    p12, p13, p23 = d_n * f2 + w_e * f1, d_n * f3 + w_n * f1, w_e * f3 + w_n * f2
+    p01, p02, p03 = p01 + PO[j, 0, 1], p02 + PO[j, 0, 2], p03 + PO[j, 0, 3]
+    p12, p13, p23 = p12 + PO[j, 1, 2], p13 + PO[j, 1, 3], p23 + PO[j, 2, 3]
+    b0, b1 = keep * (b0 + d_e * b4), keep * (b1 + d_n * b4)
+    b2, b3 = keep * (b2 + w_e * b4), keep * (b3 + w_n * b4)
+    PO[j, 0, 1], PO[j, 0, 2], PO[j, 0, 3], PO[j, 0, 4] = p01, p02, p03, b0
+    PO[j, 1, 0], PO[j, 1, 2], PO[j, 1, 3], PO[j, 1, 4] = p01, p12, p13, b1
+    PO[j, 2, 0], PO[j, 2, 1], PO[j, 2, 3], PO[j, 2, 4] = p02, p12, p23, b2
+    PO[j, 3, 0], PO[j, 3, 1], PO[j, 3, 2], PO[j, 3, 4] = p03, p13, p23, b3
+    PO[j, 4, 0], PO[j, 4, 1], PO[j, 4, 2], PO[j, 4, 3] = b0, b1, b2, b3
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8)", **INNER)
+def _predict_bias(
+    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, w_e: float, w_n: float, keep_bend: float,
+    c: float, s: float, speed: float,
+) -> None:  # fmt: skip
     """Decay the bias to its prior: sigma on each axis, and along the course what an inexact stamp adds."""
     keep = math.exp(-dt_s / X[i, BIAS_TAU])
-    fresh = 1.0 - keep * keep
-    iso = X[i, BIAS_SIGMA] ** 2
-    along = (speed * X[i, BIAS_DELAY]) ** 2
     for b in range(BIAS_EAST, N_DIM):
-        X[i, b] *= keep
-        for a in range(N_RADAR):
-            P[i, a, b] *= keep
-    keep *= keep
-    P[i, 5, 5] = keep * P[i, 5, 5] + fresh * (iso + along * c * c)
-    P[i, 6, 6] = keep * P[i, 6, 6] + fresh * (iso + along * s * s)
-    P[i, 5, 6] = keep * P[i, 5, 6] + fresh * along * c * s
-
-
-@kernel("void(f8[:,:,::1], i8, i8, f8, f8, f8, f8, f8)", **INNER)
-def _push(P: F64, i: int, m: int, dt_s: float, p_e: float, p_n: float, v_e: float, v_n: float) -> None:
-    """Let the bend push the first m dimensions, and advance the columns that predict_cv leaves alone."""
-    for b in range(m):  # G P
+        XO[j, b] = keep * X[i, b]
         g = P[i, BEND, b]
-        P[i, 0, b] += p_e * g
-        P[i, 1, b] += p_n * g
-        P[i, 2, b] += v_e * g
-        P[i, 3, b] += v_n * g
-    for a in range(m):  # (G P) G'
-        g = P[i, a, BEND]
-        P[i, a, 0] += p_e * g
-        P[i, a, 1] += p_n * g
-        P[i, a, 2] += v_e * g
-        P[i, a, 3] += v_n * g
-    for b in range(N_CV, m):
-        P[i, 0, b] += dt_s * P[i, 2, b]
-        P[i, 1, b] += dt_s * P[i, 3, b]
+        p2, p3 = P[i, 2, b] + w_e * g, P[i, 3, b] + w_n * g
+        p0 = P[i, 0, b] + dt_s * (P[i, 2, b] + 0.5 * w_e * g)
+        p1 = P[i, 1, b] + dt_s * (P[i, 3, b] + 0.5 * w_n * g)
+        p0, p1, p2, p3, g = keep * p0, keep * p1, keep * p2, keep * p3, keep * keep_bend * g
+        PO[j, 0, b], PO[j, 1, b], PO[j, 2, b], PO[j, 3, b], PO[j, BEND, b] = p0, p1, p2, p3, g
+        PO[j, b, 0], PO[j, b, 1], PO[j, b, 2], PO[j, b, 3], PO[j, b, BEND] = p0, p1, p2, p3, g
+    fresh = 1.0 - keep * keep
+    iso, along = X[i, BIAS_SIGMA] ** 2, (speed * X[i, BIAS_DELAY]) ** 2
+    keep *= keep
+    PO[j, 5, 5] = keep * P[i, 5, 5] + fresh * (iso + along * c * c)
+    PO[j, 6, 6] = keep * P[i, 6, 6] + fresh * (iso + along * s * s)
+    PO[j, 5, 6] = keep * P[i, 5, 6] + fresh * along * c * s
+    PO[j, 6, 5] = PO[j, 5, 6]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8)", **BARE)
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8)", **BARE, forceinline=True)
 def copy(X: F64, P: F64, i: int, XO: F64, PO: F64, j: int) -> None:
     """Write state i to row j of (XO, PO), as far as it is live."""
     for a in range(N_X):
@@ -108,45 +138,24 @@ def copy(X: F64, P: F64, i: int, XO: F64, PO: F64, j: int) -> None:
                 PO[j, a, b] = P[i, a, b]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8[::1])", **INNER)
-def _predict_extras(
-    X: F64, P: F64, i: int, dt_s: float, gain: float, c: float, s: float, speed: float, tuning: F64
+@kernel("f8(f8, f8[::1])", **INNER)
+def bend_keep(dt_s: float, tuning: F64) -> float:
+    """Return the share of a bend that is left after dt_s."""
+    return math.exp(-dt_s / tuning[BEND_TAU])
+
+
+@kernel(
+    "void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8[::1])", **BARE, forceinline=True
+)
+def predict_to(
+    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, keep: float, tuning: F64
 ) -> None:
-    """Let the bend push the state, and bend and bias decay, over dt_s; predict_cv must follow.
+    """Write row i, dt_s later, to row j of (XO, PO), as far as it is live; row j may be row i itself.
 
-    CV adds dt times the pushed velocity, so that the push on the position here is -dt^2/2: together +dt^2/2.
+    Constant velocity, bend (Singer 1970), bias (Gauss-Markov);  keep : bend_keep of dt_s
     """
-    has_bias = X[i, BIAS_SIGMA] > 0.0
-    m = N_DIM if has_bias else N_RADAR
-    v_e, v_n = -s * gain * dt_s, c * gain * dt_s
-    p_e, p_n = -0.5 * dt_s * v_e, -0.5 * dt_s * v_n
-    bend = X[i, BEND]
-    X[i, 0] += p_e * bend
-    X[i, 1] += p_n * bend
-    X[i, 2] += v_e * bend
-    X[i, 3] += v_n * bend
-    if has_bias:  # fixed bounds unroll
-        _push(P, i, N_DIM, dt_s, p_e, p_n, v_e, v_n)
-    else:
-        _push(P, i, N_RADAR, dt_s, p_e, p_n, v_e, v_n)
-    keep = math.exp(-dt_s / tuning[BEND_TAU])
-    X[i, BEND] *= keep
-    for b in range(N_CV):
-        P[i, b, BEND] *= keep
-    P[i, BEND, BEND] = keep * keep * P[i, BEND, BEND] + (1.0 - keep * keep) * tuning[BEND_SIGMA] ** 2
-    if has_bias:
-        P[i, BEND, BIAS_EAST] *= keep
-        P[i, BEND, BIAS_NORTH] *= keep
-        _decay_bias(X, P, i, dt_s, c, s, speed)
-    for b in range(N_CV, m):
-        for a in range(b):
-            P[i, b, a] = P[i, a, b]
-
-
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8[::1])", **BARE)
-def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
-    """Advance row i by dt_s, in place: constant velocity, bend (Singer 1970), bias (Gauss-Markov)."""
     if dt_s <= 0.0:
+        copy(X, P, i, XO, PO, j)
         return
     speed = math.sqrt(X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2)
     q_al, q_cr = tuning[Q_ALONG], tuning[Q_CROSS]
@@ -159,9 +168,22 @@ def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
     else:  # never seen moving
         q_al = min(q_al, q_cr)
         q_cr = q_al
-    _predict_extras(X, P, i, dt_s, gain, c, s, speed, tuning)
+    w_e, w_n = -s * gain * dt_s, c * gain * dt_s
+    if X[i, BIAS_SIGMA] > 0.0:  # before the rest, which may overwrite what it reads
+        _predict_bias(X, P, i, XO, PO, j, dt_s, w_e, w_n, keep, c, s, speed)
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
-    predict_cv(X, P, i, dt_s, q_ee, q_nn, (q_al - q_cr) * s * c)
+    predict_cv(X, P, i, XO, PO, j, dt_s, q_ee, q_nn, (q_al - q_cr) * s * c)
+    _push(X, P, i, XO, PO, j, dt_s, w_e, w_n, keep)
+    PO[j, BEND, BEND] = keep * keep * P[i, BEND, BEND] + (1.0 - keep * keep) * tuning[BEND_SIGMA] ** 2
+    for a in range(HEADING, N_X):
+        XO[j, a] = X[i, a]
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8[::1])", **BARE)
+def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
+    """Advance row i by dt_s, in place."""
+    if dt_s > 0.0:
+        predict_to(X, P, i, X, P, i, dt_s, bend_keep(dt_s, tuning), tuning)
 
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE)
@@ -190,7 +212,37 @@ def update_cv(X: F64, P: F64, i: int, h0: float, h1: float, residual: float, r: 
     P[i, 3, 0], P[i, 3, 1], P[i, 3, 2] = p03, p13, p23
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])", **BARE)
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8)", **INNER)
+def _update_radar(
+    X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, residual: float, r: float
+) -> None:
+    """Fuse one scalar into a state without a terminal: all of it in registers, half of the time of loops."""
+    p00, p01, p02, p03, p04 = P[i, 0, 0], P[i, 0, 1], P[i, 0, 2], P[i, 0, 3], P[i, 0, 4]
+    p11, p12, p13, p14 = P[i, 1, 1], P[i, 1, 2], P[i, 1, 3], P[i, 1, 4]
+    p22, p23, p24, p33, p34, p44 = P[i, 2, 2], P[i, 2, 3], P[i, 2, 4], P[i, 3, 3], P[i, 3, 4], P[i, 4, 4]
+    k0 = p00 * h0 + p01 * h1 + p02 * h2 + p03 * h3
+    k1 = p01 * h0 + p11 * h1 + p12 * h2 + p13 * h3
+    k2 = p02 * h0 + p12 * h1 + p22 * h2 + p23 * h3
+    k3 = p03 * h0 + p13 * h1 + p23 * h2 + p33 * h3
+    k4 = p04 * h0 + p14 * h1 + p24 * h2 + p34 * h3
+    over_s = 1.0 / (h0 * k0 + h1 * k1 + h2 * k2 + h3 * k3 + r)
+    g0, g1, g2, g3, g4 = k0 * over_s, k1 * over_s, k2 * over_s, k3 * over_s, k4 * over_s
+    X[i, 0] += g0 * residual
+    X[i, 1] += g1 * residual
+    X[i, 2] += g2 * residual
+    X[i, 3] += g3 * residual
+    X[i, 4] += g4 * residual
+    p01, p02, p03, p04 = p01 - g0 * k1, p02 - g0 * k2, p03 - g0 * k3, p04 - g0 * k4
+    p12, p13, p14 = p12 - g1 * k2, p13 - g1 * k3, p14 - g1 * k4
+    p23, p24, p34 = p23 - g2 * k3, p24 - g2 * k4, p34 - g3 * k4
+    P[i, 0, 0], P[i, 0, 1], P[i, 0, 2], P[i, 0, 3], P[i, 0, 4] = p00 - g0 * k0, p01, p02, p03, p04
+    P[i, 1, 0], P[i, 1, 1], P[i, 1, 2], P[i, 1, 3], P[i, 1, 4] = p01, p11 - g1 * k1, p12, p13, p14
+    P[i, 2, 0], P[i, 2, 1], P[i, 2, 2], P[i, 2, 3], P[i, 2, 4] = p02, p12, p22 - g2 * k2, p23, p24
+    P[i, 3, 0], P[i, 3, 1], P[i, 3, 2], P[i, 3, 3], P[i, 3, 4] = p03, p13, p23, p33 - g3 * k3, p34
+    P[i, 4, 0], P[i, 4, 1], P[i, 4, 2], P[i, 4, 3], P[i, 4, 4] = p04, p14, p24, p34, p44 - g4 * k4
+
+
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])", **BARE, forceinline=True)
 def update(
     X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, hb: float,
     residual: float, r: float, work: F64,
@@ -199,14 +251,8 @@ def update(
 
     work : (>= N_DIM,) scratch.  Symmetric rank-one form: P stays symmetric to the bit.
     """
-    if X[i, BIAS_SIGMA] == 0.0:  # fixed bounds unroll: half of the tracks' time
-        for a in range(N_RADAR):
-            work[a] = P[i, a, 0] * h0 + P[i, a, 1] * h1 + P[i, a, 2] * h2 + P[i, a, 3] * h3
-        over_s = 1.0 / (h0 * work[0] + h1 * work[1] + h2 * work[2] + h3 * work[3] + r)
-        for a in range(N_RADAR):
-            X[i, a] += work[a] * over_s * residual
-            for b in range(N_RADAR):
-                P[i, a, b] -= work[a] * work[b] * over_s
+    if X[i, BIAS_SIGMA] == 0.0:
+        _update_radar(X, P, i, h0, h1, h2, h3, residual, r)
     else:
         b0, b1 = hb * h0, hb * h1
         for a in range(N_DIM):
@@ -227,6 +273,6 @@ def step_cv(X: F64, P: F64, z: F64, sigma: F64, dt_s: float, q: float) -> None:
     z, sigma : (n, 2) east and north [m], 1 sigma of each, independent;  q : PSD per axis [m^2/s^3]
     """
     for i in range(X.shape[0]):
-        predict_cv(X, P, i, dt_s, q, q, 0.0)
+        predict_cv(X, P, i, X, P, i, dt_s, q, q, 0.0)
         update_cv(X, P, i, 1.0, 0.0, z[i, 0] - X[i, 0], sigma[i, 0] ** 2)
         update_cv(X, P, i, 0.0, 1.0, z[i, 1] - X[i, 1], sigma[i, 1] ** 2)

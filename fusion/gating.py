@@ -2,7 +2,9 @@
 
 import math
 
-from fusion.history import state_at
+from fusion.filter import bend_keep, predict_to
+from fusion.heading import axis_of
+from fusion.history import past_state
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     CLUTTER,
@@ -10,7 +12,6 @@ from fusion.layout import (
     EAST,
     FREE,
     GATE_3,
-    HEADING,
     LENGTH,
     NORTH,
     OBJECT,
@@ -26,6 +27,7 @@ from fusion.layout import (
     R_S_RATE,
     RADAR_NS,
     RADAR_TIMEOUT_NS,
+    STAMP,
     STATUS,
     V_EAST,
     V_NORTH,
@@ -35,10 +37,10 @@ from fusion.layout import (
     Z1,
     Z2,
     Z3,
+    Z4,
 )
-from fusion.measure import COURSE_MPS
 
-CELL_M = 8.0
+CELL_M = 16.0
 CELLS = 8_192  # of the hashed grid, a power of two
 REACH_M = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
@@ -47,8 +49,8 @@ BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its own sec
 BESIDE_M_MAX = 2.8  # of its middle: three quarters of a lane
 LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
 EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
-# Columns of seen (n_d, 6): where a detection lies, and what it measured
-S_EAST, S_NORTH, S_RANGE, S_BEARING, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5
+# Columns of seen (n_d, N_SEEN): where a detection lies, and what it measured
+S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP, N_SEEN = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @kernel("void(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1])", **INNER)
@@ -59,19 +61,24 @@ def _locate(M: F64, n_d: int, radars: F64, q: int, seen: F64) -> None:
         if M[d, WHAT] == OBJECT:
             d_e, d_n = M[d, Z0] - r_e, M[d, Z1] - r_n
             flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
-            seen[d, S_RANGE], seen[d, S_BEARING], seen[d, S_DROP] = flat, math.atan2(d_n, d_e), 0.0
+            seen[d, S_RANGE], seen[d, S_COS], seen[d, S_SIN] = flat, d_e / flat, d_n / flat
+            seen[d, S_DROP] = 0.0
             seen[d, S_RATE] = (M[d, Z2] * d_e + M[d, Z3] * d_n) / flat
             seen[d, S_EAST], seen[d, S_NORTH] = M[d, Z0], M[d, Z1]
         else:
             drop = radars[q, R_DROP]
-            bearing = M[d, Z0] + radars[q, R_BORESIGHT]
+            c, s = M[d, Z3], M[d, Z4]
             flat = math.sqrt(max(M[d, Z1] ** 2 - drop * drop, 1.0))
-            seen[d, S_RANGE], seen[d, S_BEARING], seen[d, S_RATE] = M[d, Z1], bearing, M[d, Z2]
-            seen[d, S_DROP] = drop
-            seen[d, S_EAST], seen[d, S_NORTH] = r_e + flat * math.cos(bearing), r_n + flat * math.sin(bearing)
+            seen[d, S_RANGE], seen[d, S_COS], seen[d, S_SIN] = M[d, Z1], c, s
+            seen[d, S_RATE], seen[d, S_DROP] = M[d, Z2], drop
+            seen[d, S_EAST], seen[d, S_NORTH] = r_e + flat * c, r_n + flat * s
 
 
-@kernel("UniTuple(f8, 2)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8[::1])", **BARE)
+@kernel(
+    "UniTuple(f8, 2)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8[::1])",
+    **BARE,
+    forceinline=True,
+)
 def pair_cost(
     X: F64, P: F64, i: int, seen: F64, d: int, radars: F64, q: int, tuning: F64
 ) -> tuple[float, float]:
@@ -115,31 +122,24 @@ def pair_cost(
     return d2, d2 + math.log(volume / (odds * odds))
 
 
-@kernel("b1(f8[:,::1], i8, f8, f8, f8[:,::1], i8, f8)", **INNER)
+@kernel("b1(f8[:,::1], i8, f8, f8, f8, f8, f8[:,::1], i8, f8)", **INNER)
 def _is_own_echo(
-    X: F64, i: int, length: float, width: float, seen: F64, d: int, sigma_azimuth: float
+    X: F64, i: int, c: float, s: float, length: float, width: float, seen: F64, d: int, sigma_azimuth: float
 ) -> bool:
-    """Whether a detection lies on the outline of vehicle i: its second echo, not a new vehicle.
+    """Whether a detection lies on the outline of vehicle i, on course (c, s): its second echo.
 
     Far away the azimuth's error throws echoes aside, but never as far as the next lane.
     """
     d_e, d_n = seen[d, S_EAST] - X[i, EAST], seen[d, S_NORTH] - X[i, NORTH]
-    speed = math.sqrt(X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2)
-    if speed > COURSE_MPS:
-        c, s = X[i, V_EAST] / speed, X[i, V_NORTH] / speed
-    elif not math.isnan(X[i, HEADING]):
-        c, s = math.cos(X[i, HEADING]), math.sin(X[i, HEADING])
-    else:
-        c, s = 1.0, 0.0
-        width = length
-    bearing = seen[d, S_BEARING]
-    thrown = 3.0 * seen[d, S_RANGE] * sigma_azimuth * abs(c * math.cos(bearing) + s * math.sin(bearing))
+    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M:
+        return False
+    thrown = 3.0 * seen[d, S_RANGE] * sigma_azimuth * abs(c * seen[d, S_COS] + s * seen[d, S_SIN])
     beside = max(width / 2.0 + BESIDE_M, min(width / 2.0 + thrown, BESIDE_M_MAX))
-    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M or abs(c * d_n - s * d_e) > beside:
+    if abs(c * d_n - s * d_e) > beside:
         return False
     if math.isnan(seen[d, S_RATE]):
         return True
-    own = math.cos(seen[d, S_BEARING]) * X[i, V_EAST] + math.sin(seen[d, S_BEARING]) * X[i, V_NORTH]
+    own = seen[d, S_COS] * X[i, V_EAST] + seen[d, S_SIN] * X[i, V_NORTH]
     return bool(abs(seen[d, S_RATE] - own) < OWN_RATE_MPS)
 
 
@@ -159,14 +159,18 @@ def _pair(
 ) -> int:  # fmt: skip
     """Add the pairs of predicted track j (slot i); mark detections that are its own echoes."""
     noise = max(radars[q, R_S_RANGE], radars[q, R_S_AZIMUTH] * flat)
-    half = (WP[j, 0, 0] + WP[j, 1, 1]) / 2.0
-    widest = half + math.sqrt(((WP[j, 0, 0] - WP[j, 1, 1]) / 2.0) ** 2 + WP[j, 0, 1] ** 2) + noise * noise
-    reach = min(math.sqrt(tuning[GATE_3] * widest), REACH_M)
+    widest = WP[j, 0, 0] + WP[j, 1, 1] + noise * noise  # no axis of the ellipse is wider than both together
+    gate2 = min(tuning[GATE_3] * widest, REACH_M * REACH_M)  # nothing further off passes the gate
+    reach = math.sqrt(gate2)
     length, width = floats[i, LENGTH], floats[i, WIDTH]
     length = LENGTH_M if math.isnan(length) else length
     width = WIDTH_M if math.isnan(width) else width
     is_vehicle = ints[i, STATUS] == CONFIRMED
+    c, s = 1.0, 0.0
     if is_vehicle:
+        c, s = axis_of(WX, j)
+        if math.isnan(c):
+            c, s, width = 1.0, 0.0, length
         reach = max(reach, length / 2.0 + BEHIND_M + BESIDE_M_MAX)
     for a in range(
         math.floor((WX[j, EAST] - reach) / CELL_M), math.floor((WX[j, EAST] + reach) / CELL_M) + 1
@@ -177,12 +181,14 @@ def _pair(
             while d >= 0:
                 off2 = (seen[d, S_EAST] - WX[j, EAST]) ** 2 + (seen[d, S_NORTH] - WX[j, NORTH]) ** 2
                 if cells[0, d] == a and cells[1, d] == b and off2 < reach * reach:
-                    d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
-                    if d2 < tuning[GATE_3] and n_p < costs.shape[0]:
-                        pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
-                        n_p += 1
-                    if is_vehicle and _is_own_echo(WX, j, length, width, seen, d, radars[q, R_S_AZIMUTH]):
-                        cells[3, d] = 1
+                    if off2 < gate2 and n_p < costs.shape[0]:
+                        d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
+                        if d2 < tuning[GATE_3]:
+                            pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
+                            n_p += 1
+                    if is_vehicle and cells[3, d] == 0:
+                        own = _is_own_echo(WX, j, c, s, length, width, seen, d, radars[q, R_S_AZIMUTH])
+                        cells[3, d] = int(own)
                 d = cells[2, d]
     return n_p
 
@@ -217,12 +223,19 @@ def gate(
         math.cos(radars[q, R_HALF_FOV]),
         math.cos(min(radars[q, R_HALF_FOV] + EDGE_RAD, math.pi)),
     )
-    n_t = n_p = 0
+    n_t = n_p = ahead_ns = 0
+    keep = 1.0
     for i in range(high):
         if ints[i, STATUS] == FREE or abs(t_ns - ints[i, RADAR_NS]) > tuning[RADAR_TIMEOUT_NS]:
             continue
-        if not state_at(X, P, i, ints, stamps, states, t_ns, WX, WP, n_t, tuning):
-            continue
+        if t_ns < ints[i, STAMP]:
+            if not past_state(X, P, i, ints, stamps, states, t_ns, WX, WP, n_t, tuning):
+                continue
+        else:
+            if t_ns - ints[i, STAMP] != ahead_ns:  # most tracks were seen by the same scan
+                ahead_ns = t_ns - ints[i, STAMP]
+                keep = bend_keep(ahead_ns * 1e-9, tuning)
+            predict_to(X, P, i, WX, WP, n_t, ahead_ns * 1e-9, keep, tuning)
         d_e, d_n = WX[n_t, EAST] - radars[q, R_EAST], WX[n_t, NORTH] - radars[q, R_NORTH]
         flat = math.sqrt(d_e * d_e + d_n * d_n)
         ahead = d_e * cos_sight + d_n * sin_sight

@@ -4,7 +4,6 @@ import msgspec
 import numpy as np
 
 from fusion.config import Terminal
-from fusion.history import unpack
 from fusion.kernel import F64
 from fusion.layout import (
     BORN,
@@ -143,8 +142,9 @@ def load(table: Table, i: int, track: CarriedTrack) -> None:
 
 def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:
     """Write a carried state to row i of (X, P)."""
-    packed = np.array([[[*track.x, *track.p]]], dtype=np.float64)
-    unpack(X, P, i, packed, 0, 0)
+    X[i] = np.array(track.x, dtype=np.float64)
+    P[i][UPPER] = track.p
+    P[i].T[UPPER] = track.p
 
 
 def snapshot(

@@ -3,34 +3,51 @@
 Entry 0 of a ring is its base: nothing before it can be fused any more. Other tracks' associations stand.
 """
 
-from fusion.filter import copy, predict
+from fusion.filter import bend_keep, copy, predict, predict_to
+from fusion.fuse_radar import fuse_polar
 from fusion.kernel import BARE, F64, I64, INNER, kernel
-from fusion.layout import N_DIM, N_MEAS, N_X, RING_HEAD, RING_LEN, STAMP
+from fusion.layout import BIAS_SIGMA, N_DIM, N_MEAS, N_RADAR, N_X, POLAR, RING_HEAD, RING_LEN, STAMP, WHAT
 from fusion.measure import apply
+from fusion.prefetch import LINE, fetch
+
+N_LIVE = N_X + N_RADAR * (N_RADAR + 1) // 2  # of a packed state without a terminal
 
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)", **INNER)
 def _pack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
+    """Write row i of (X, P), as far as it is live, as packed state k of ring j; P column by column."""
     for a in range(N_X):
         states[j, k, a] = X[i, a]
     n = N_X
-    for a in range(N_DIM):
-        for b in range(a, N_DIM):
+    for b in range(N_RADAR):
+        for a in range(b + 1):
             states[j, k, n] = P[i, a, b]
             n += 1
+    if X[i, BIAS_SIGMA] > 0.0:
+        for b in range(N_RADAR, N_DIM):
+            for a in range(b + 1):
+                states[j, k, n] = P[i, a, b]
+                n += 1
 
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)", **BARE)
 def unpack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
-    """Write the packed state k of ring j to row i of (X, P)."""
+    """Write the packed state k of ring j to row i of (X, P), as far as it is live."""
     for a in range(N_X):
         X[i, a] = states[j, k, a]
     n = N_X
-    for a in range(N_DIM):
-        for b in range(a, N_DIM):
+    for b in range(N_DIM if X[i, BIAS_SIGMA] > 0.0 else N_RADAR):
+        for a in range(b + 1):
             P[i, a, b] = states[j, k, n]
             P[i, b, a] = states[j, k, n]
             n += 1
+
+
+@kernel("i8(i8, i8, i8)", **INNER)
+def _slot(head: int, k: int, size: int) -> int:
+    """Return where entry k of a ring lies, 0 <= k < size; a division would cost as much as an update."""
+    at = head + k
+    return at - size if at >= size else at
 
 
 @kernel(
@@ -53,7 +70,7 @@ def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
     """Return the logical index of the newest entry of ring i with stamp <= t_ns, -1 if none."""
     size = stamps.shape[1]
     k = int(ints[i, RING_LEN]) - 1
-    while k >= 0 and stamps[i, (ints[i, RING_HEAD] + k) % size] > t_ns:
+    while k >= 0 and stamps[i, _slot(ints[i, RING_HEAD], k, size)] > t_ns:
         k -= 1
     return k
 
@@ -63,29 +80,57 @@ def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
     " f8[:,::1], f8[:,:,::1], i8, f8[::1])",
     **BARE,
 )
+def past_state(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
+    XO: F64, PO: F64, j: int, tuning: F64,
+) -> bool:  # fmt: skip
+    """Write track i as its ring knew it at t_ns to row j of (XO, PO); False if it does not reach back."""
+    k = newest_before(ints, stamps, i, t_ns)
+    if k < 0:
+        return False
+    slot = _slot(ints[i, RING_HEAD], k, stamps.shape[1])
+    unpack(XO, PO, j, states, i, slot)
+    predict(XO, PO, j, (t_ns - stamps[i, slot]) * 1e-9, tuning)
+    return True
+
+
+@kernel(
+    "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8,"
+    " f8[:,::1], f8[:,:,::1], i8, f8[::1])",
+    **BARE,
+    forceinline=True,
+)
 def state_at(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
     XO: F64, PO: F64, j: int, tuning: F64,
 ) -> bool:  # fmt: skip
     """Write track i as it was known at t_ns to row j of (XO, PO); False if its ring does not reach back."""
-    known_ns = ints[i, STAMP]
-    if t_ns >= known_ns:
-        copy(X, P, i, XO, PO, j)
-    else:
-        k = newest_before(ints, stamps, i, t_ns)
-        if k < 0:
-            return False
-        slot = (ints[i, RING_HEAD] + k) % stamps.shape[1]
-        known_ns = stamps[i, slot]
-        unpack(XO, PO, j, states, i, slot)
-    predict(XO, PO, j, (t_ns - known_ns) * 1e-9, tuning)
+    if t_ns < ints[i, STAMP]:
+        return past_state(X, P, i, ints, stamps, states, t_ns, XO, PO, j, tuning)
+    ahead_s = (t_ns - ints[i, STAMP]) * 1e-9
+    predict_to(X, P, i, XO, PO, j, ahead_s, bend_keep(ahead_s, tuning), tuning)
     return True
+
+
+@kernel("void(i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1])", **INNER)
+def fetch_next(i: int, ints: I64, stamps: I64, meas: F64, states: F64) -> None:
+    """Fetch what `append` will write to for track i: done some tracks ahead, it waits for nothing."""
+    size = stamps.shape[1]
+    slot = _slot(ints[i, RING_HEAD], min(ints[i, RING_LEN], size - 1), size)
+    if ints[i, RING_LEN] == size:
+        slot = ints[i, RING_HEAD]  # the oldest gives way
+    fetch(stamps, (i, slot))
+    for a in range(0, N_MEAS, LINE):
+        fetch(meas, (i, slot, a))
+    for a in range(0, N_LIVE, LINE):
+        fetch(states, (i, slot, a))
 
 
 @kernel(
     "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
     " i8, f8[:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
     **BARE,
+    forceinline=True,
 )
 def append(
     X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
@@ -96,16 +141,19 @@ def append(
     The same bytes as `fuse`, for less: nothing is predicted twice.
     """
     size = stamps.shape[1]
-    copy(WX, WP, j, X, P, i)
     if ints[i, RING_LEN] == size:
-        ints[i, RING_HEAD] = (ints[i, RING_HEAD] + 1) % size
+        ints[i, RING_HEAD] = _slot(ints[i, RING_HEAD], 1, size)
     else:
         ints[i, RING_LEN] += 1
-    slot = (ints[i, RING_HEAD] + ints[i, RING_LEN] - 1) % size
+    slot = _slot(ints[i, RING_HEAD], ints[i, RING_LEN] - 1, size)
     stamps[i, slot] = stamp_ns
     for a in range(N_MEAS):
         meas[i, slot, a] = M[m, a]
-    apply(X, P, i, M, m, radars, tuning, work)
+    if M[m, WHAT] == POLAR and WX[j, BIAS_SIGMA] == 0.0:
+        fuse_polar(WX, WP, j, X, P, i, M, m, radars)
+    else:
+        copy(WX, WP, j, X, P, i)
+        apply(X, P, i, M, m, radars, tuning, work)
     _pack(X, P, i, states, i, slot)
     ints[i, STAMP] = stamp_ns
 
@@ -130,26 +178,26 @@ def fuse(
     if ints[i, RING_LEN] == size:  # the oldest measurement goes; the state after it becomes the base
         if k == 1:
             return 2
-        ints[i, RING_HEAD] = (ints[i, RING_HEAD] + 1) % size
+        ints[i, RING_HEAD] = _slot(ints[i, RING_HEAD], 1, size)
         ints[i, RING_LEN] -= 1
         k -= 1
     head, n = ints[i, RING_HEAD], ints[i, RING_LEN]
     for j in range(n, k, -1):
-        to, at = (head + j) % size, (head + j - 1) % size
+        to, at = _slot(head, j, size), _slot(head, j - 1, size)
         stamps[i, to] = stamps[i, at]
         for a in range(N_MEAS):
             meas[i, to, a] = meas[i, at, a]
     ints[i, RING_LEN] = n + 1
-    slot = (head + k) % size
+    slot = _slot(head, k, size)
     stamps[i, slot] = stamp_ns
     for a in range(N_MEAS):
         meas[i, slot, a] = M[m, a]
     if k < n:
-        unpack(X, P, i, states, i, (head + k - 1) % size)
+        unpack(X, P, i, states, i, _slot(head, k - 1, size))
     refused = 0
-    before_ns = stamps[i, (head + k - 1) % size]
+    before_ns = stamps[i, _slot(head, k - 1, size)]
     for j in range(k, n + 1):
-        slot = (head + j) % size
+        slot = _slot(head, j, size)
         predict(X, P, i, (stamps[i, slot] - before_ns) * 1e-9, tuning)
         before_ns = stamps[i, slot]
         odd = apply(X, P, i, meas[i], slot, radars, tuning, work)

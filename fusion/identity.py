@@ -3,6 +3,7 @@
 import math
 
 from fusion.evidence import ONE, P_N
+from fusion.heading import heading_of
 from fusion.history import restart
 from fusion.layout import (
     BASE,
@@ -106,7 +107,7 @@ def bind(
 
 def _learn_bias(table: Table, terminals: Terminals, w: int, i: int, k: int) -> None:
     """Start the terminal's error where the pair's own filter has it, along and across the course."""
-    heading = table.X[i, HEADING]
+    heading = heading_of(table.X, table.P, i)
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     along, var_along, across, var_across = terminals.pairs[w, k, ONE : ONE + 4]
     table.P[i, N_CV + 1 :, :] = 0.0

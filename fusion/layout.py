@@ -5,10 +5,12 @@ EAST, NORTH, V_EAST, V_NORTH = 0, 1, 2, 3
 BEND = 4  # slow acceleration to the left of the course [m/s^2]: what a bend asks for
 BIAS_EAST, BIAS_NORTH = 5, 6  # the part of the terminal's error that lasts [m]
 N_CV, N_RADAR, N_DIM = 4, 5, 7  # plain constant velocity; with the bend; with the terminal's bias
-HEADING = 7  # last course that was known [rad], NaN never
+HEADING = 7  # where it points [rad], NaN unknown; a fast one where it goes: see fusion.heading
 BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 8, 9, 10  # of the terminal's error [m, s, s]; sigma 0: no terminal yet
 N_X = 11
-N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2  # a state in the ring: X row, then the upper triangle of P
+N_PACKED = (
+    N_X + N_DIM * (N_DIM + 1) // 2
+)  # a state in the ring: X row, then P up to its diagonal, column by column
 
 # Row of `ints` (n, N_INT), int64
 STATUS, STAMP, ARRIVED, BORN, SERIAL, TERMINAL, RADAR_NS, ENFORCING_NS, GNSS_NS = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -25,7 +27,7 @@ WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
 Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8 = 2, 3, 4, 5, 6, 7, 8, 9, 10
 N_MEAS = 11
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
-# POLAR: azimuth, range, range rate.  OBJECT: east, north, v_east, v_north.
+# POLAR: azimuth, range, range rate, cosine and sine of the bearing.  OBJECT: east, north, v_east, v_north.
 # FIX: east, north, speed, heading, sigma, tau, delay sigma, antenna forward, antenna left.
 
 # Row of `radars` (m, N_POSE)

@@ -6,6 +6,8 @@ Row i of (X, P) is changed in place; the measurement is row k of M (.., N_MEAS),
 import math
 
 from fusion.filter import SLOW_MPS, update
+from fusion.fuse_radar import fuse_polar, off_bearing
+from fusion.heading import follow, heading_of
 from fusion.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BASE,
@@ -24,7 +26,6 @@ from fusion.layout import (
     NORTH,
     OBJECT,
     POLAR,
-    R_BORESIGHT,
     R_DROP,
     R_EAST,
     R_NORTH,
@@ -48,9 +49,6 @@ from fusion.layout import (
     Z8,
 )
 
-COURSE_MPS = 1.0  # above: the velocity tells the course
-COURSE_SIGMAS = 3.0  # of the velocity, or its direction is noise
-REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # slower, and turned so far between two measurements: it backs
 WHITE_SHARE = 0.25  # of a fix's stated sigma that is new in each fix; the rest is the lasting bias
 QUANTUM_M = 0.03  # 1 sigma of positions cut to 1e-6 degrees (JT/T 808)
 COURSE_SIGMA_RAD = 0.02  # of a reported course: whole degrees, antenna sway
@@ -61,12 +59,6 @@ Scalar = tuple[float, float, float, float, float, float, float]  # h on position
 NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 
 
-@kernel("f8(f8)", **BARE)
-def wrapped(angle_rad: float) -> float:
-    """Return the angle in (-pi, pi]."""
-    return angle_rad - 2.0 * math.pi * math.ceil((angle_rad - math.pi) / (2.0 * math.pi))
-
-
 @kernel("UniTuple(f8, 7)(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1], i8)", **INNER)
 def _polar(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
     """Azimuth, slant range and range rate one after another, each linearised where the last one led (EKF)."""
@@ -74,8 +66,7 @@ def _polar(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
     d_e, d_n = X[i, EAST] - radars[q, R_EAST], X[i, NORTH] - radars[q, R_NORTH]
     if part == 0:
         d2 = max(d_e * d_e + d_n * d_n, 1.0)
-        z = wrapped(M[k, Z0] + radars[q, R_BORESIGHT] - math.atan2(d_n, d_e))
-        return -d_n / d2, d_e / d2, 0.0, 0.0, 0.0, z, radars[q, R_S_AZIMUTH] ** 2
+        return -d_n / d2, d_e / d2, 0.0, 0.0, 0.0, off_bearing(M, k, d_e, d_n), radars[q, R_S_AZIMUTH] ** 2
     slant = math.sqrt(max(d_e * d_e + d_n * d_n + radars[q, R_DROP] ** 2, 1.0))
     u_e, u_n = d_e / slant, d_n / slant
     if part == 1:
@@ -164,7 +155,7 @@ def _begin_fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64) -> bool:
     if X[i, BIAS_SIGMA] == 0.0:
         open_bias(X, P, i, M, k)
     X[i, BIAS_SIGMA], X[i, BIAS_TAU], X[i, BIAS_DELAY] = M[k, Z4], M[k, Z5], M[k, Z6]
-    east, north, r = centre_of(M, k, X[i, HEADING])
+    east, north, r = centre_of(M, k, heading_of(X, P, i))
     r += (WHITE_SHARE * M[k, Z4]) ** 2 + QUANTUM_M**2
     z_e, z_n = east - X[i, 0] - X[i, 5], north - X[i, 1] - X[i, 6]
     s_ee = P[i, 0, 0] + 2.0 * P[i, 0, 5] + P[i, 5, 5] + r
@@ -175,46 +166,40 @@ def _begin_fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64) -> bool:
     return bool(d2 < tuning[GATE_2])
 
 
-@kernel("UniTuple(f8, 7)(f8[:,::1], i8, f8[:,::1], i8, f8[::1], i8)", **INNER)
-def _fix(X: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scalar:
+@kernel("UniTuple(f8, 7)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[::1], i8)", **INNER)
+def _fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scalar:
     """A fix: east and north with their lasting bias, then speed and course."""
     if part >= 2:
         return _reported_velocity(X, i, M[k, Z2], M[k, Z3], tuning[S_SPEED], part)
-    east, north, r = centre_of(M, k, X[i, HEADING])
+    east, north, r = centre_of(M, k, heading_of(X, P, i))
     r += (WHITE_SHARE * M[k, Z4]) ** 2 + QUANTUM_M**2
     if part == 0:
         return 1.0, 0.0, 0.0, 0.0, 1.0, east - X[i, 0] - X[i, 5], r
     return 0.0, 1.0, 0.0, 0.0, 1.0, north - X[i, 1] - X[i, 6], r
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8)", **INNER)
-def _follow_course(X: F64, P: F64, i: int) -> None:
-    """Let the vehicle point where it goes; one that backs keeps its heading: its antenna stays in front."""
-    speed2 = X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2
-    if speed2 <= max(COURSE_MPS**2, COURSE_SIGMAS**2 * (P[i, 2, 2] + P[i, 3, 3])):
-        return
-    course = math.atan2(X[i, V_NORTH], X[i, V_EAST])
-    turned = abs(wrapped(course - X[i, HEADING]))  # NaN: none known yet
-    if not (turned > REVERSE_RAD and speed2 < REVERSE_MPS**2):
-        X[i, HEADING] = course
-
-
-@kernel("i8(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])", **BARE)
+@kernel(
+    "i8(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])", **BARE, forceinline=True
+)
 def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work: F64) -> int:
     """Fuse measurement k into track i, which stands at its time. Returns 1 for a fix that was refused."""
     what = M[k, WHAT]
+    if what == POLAR and X[i, BIAS_SIGMA] == 0.0:
+        fuse_polar(X, P, i, X, P, i, M, k, radars)
+        return 0
     if what == FIX and not _begin_fix(X, P, i, M, k, tuning):
         return 1
+    v_east, v_north, var = X[i, V_EAST], X[i, V_NORTH], P[i, 2, 2] + P[i, 3, 3]
     for part in range(3 if what == POLAR else 4 if what != BASE else 0):
         if what == POLAR:
             h0, h1, h2, h3, hb, z, r = _polar(X, i, M, k, radars, part)
         elif what == OBJECT:
             h0, h1, h2, h3, hb, z, r = _object(X, i, M, k, radars, part)
         else:
-            h0, h1, h2, h3, hb, z, r = _fix(X, i, M, k, tuning, part)
+            h0, h1, h2, h3, hb, z, r = _fix(X, P, i, M, k, tuning, part)
         if r > 0.0:
             update(X, P, i, h0, h1, h2, h3, hb, z, r, work)
-    _follow_course(X, P, i)
+    follow(X, i, P[i, 2, 2] + P[i, 3, 3], v_east, v_north, var)
     return 0
 
 
@@ -267,8 +252,7 @@ def first(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64) -> N
     if M[k, WHAT] == POLAR:
         drop = radars[q, R_DROP]
         flat = math.sqrt(max(M[k, Z1] ** 2 - drop * drop, 1.0))
-        bearing = M[k, Z0] + radars[q, R_BORESIGHT]
-        c, s = math.cos(bearing), math.sin(bearing)
+        c, s = M[k, Z3], M[k, Z4]
         if math.isnan(M[k, Z2]):
             _spread(X, P, i, 2, c, s, wide, wide, 0.0)
         else:
@@ -285,5 +269,3 @@ def first(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64) -> N
         _spread(X, P, i, 0, d_e / d, d_n / d, radars[q, R_S_RANGE], across, 0.0)
         _spread(X, P, i, 2, d_e / d, d_n / d, radars[q, R_S_RATE], s_v, 0.0)
         X[i, 0], X[i, 1], X[i, 2], X[i, 3] = M[k, Z0], M[k, Z1], M[k, Z2], M[k, Z3]
-    if X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2 > COURSE_MPS**2:
-        X[i, HEADING] = math.atan2(X[i, V_NORTH], X[i, V_EAST])

@@ -2,13 +2,35 @@
 
 import math
 
-from fusion.filter import copy, predict
-from fusion.kernel import BARE, F64, I64, INNER, kernel
-from fusion.layout import BIAS_SIGMA, BIAS_TAU, HEADING, STAMP, V_EAST, V_NORTH
+from fusion.filter import bend_keep, predict_to
+from fusion.heading import axis_of
+from fusion.kernel import BARE, F64, I64, INNER, Bools, kernel
+from fusion.layout import (
+    ARRIVED,
+    BIAS_SIGMA,
+    BIAS_TAU,
+    CONFIRMED,
+    ENFORCING_NS,
+    GNSS_NS,
+    IDENTITY_P,
+    INTEGRITY,
+    KIND,
+    LENGTH,
+    PERIOD_NS,
+    RADAR_NS,
+    STAMP,
+    STATUS,
+    TERMINAL,
+    WIDTH,
+)
 
 TAU_MIN_S, TAU_MAX_S = 0.05, 10.0
-# Columns of out (n, N_OUT)
-O_BIAS, O_TAU, N_OUT = 0, 1, 2
+PERIODS = 3  # so many of the sensor's periods without a measurement: coasting
+COASTING_NS_MIN = 150_000_000
+# Rows of what is read out: numbers (N_OUT, n), integers (N_OUT_INT, n), answers (N_OUT_BOOL, n)
+O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, N_OUT = 0, 1, 2, 3, 4, 5
+O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
+O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
 
 
 @kernel("f8(f8[:,:,::1], i8)", **INNER)
@@ -27,51 +49,70 @@ def _lasting_variance(P: F64, j: int) -> float:
     return float(max(least, 0.0))
 
 
-@kernel("f8(f8[:,:,::1], i8, f8)", **INNER)
-def _filter_tau_s(P: F64, j: int, heading: float) -> float:
-    """Return the correlation time of the filter's own error across the course.
+@kernel("f8(f8[:,:,::1], i8, f8, f8)", **INNER)
+def _filter_tau_s(P: F64, j: int, c: float, s: float) -> float:
+    """Return the correlation time of the filter's own error across the course (c, s).
 
     In the steady state of a constant-velocity filter P_vv / P_pp = w^2, its bandwidth, and P_pp = sqrt(2) r w
     for measurement noise of density r, which alone does not average out. So an average over T has the
     variance r / T = 2 tau P_pp / T with tau = 1 / (2 sqrt(2) w): that of an AR(1) error, as the detectors
     weigh it.
     """
-    c, s = (math.cos(heading), math.sin(heading)) if not math.isnan(heading) else (1.0, 0.0)
     p = s * s * P[j, 0, 0] - 2.0 * s * c * P[j, 0, 1] + c * c * P[j, 1, 1]
     v = s * s * P[j, 2, 2] - 2.0 * s * c * P[j, 2, 3] + c * c * P[j, 3, 3]
     return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), TAU_MIN_S), TAU_MAX_S)
 
 
+@kernel("void(f8[:,::1], f8[:,:,::1], i8, i8, f8[:,::1], f8[:,:,::1], f8[:,::1])", **INNER)
+def _state(X: F64, P: F64, j: int, k: int, x: F64, cov: F64, out: F64) -> None:
+    """Write state j as entry k: mean, covariance of the fresh error; the lasting one, the whole one's tau."""
+    c, s = axis_of(X, j)
+    if math.isnan(c):
+        c, s = 1.0, 0.0
+    lasting, tau_s = 0.0, _filter_tau_s(P, j, c, s)
+    if X[j, BIAS_SIGMA] > 0.0:
+        whole = (P[j, 0, 0] + P[j, 1, 1]) / 2.0
+        lasting = min(_lasting_variance(P, j), whole)
+        tau_s += lasting / whole * (max(X[j, BIAS_TAU], tau_s) - tau_s)
+    for a in range(4):
+        x[k, a] = X[j, a]
+        for b in range(4):
+            cov[k, a, b] = P[j, a, b]
+    cov[k, 0, 0] -= lasting
+    cov[k, 1, 1] -= lasting
+    out[O_BIAS, k], out[O_TAU, k] = math.sqrt(lasting), tau_s
+
+
 @kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], i8[::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
-    " f8[:,::1], f8[:,:,::1], f8[:,::1], i8[::1])",
+    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
+    " f8[:,::1], f8[:,:,::1], f8[:,::1], i8[:,::1], b1[:,::1])",
     **BARE,
 )
 def read_out(
-    X: F64, P: F64, ints: I64, rows: I64, t_ns: int, tuning: F64, WX: F64, WP: F64,
-    x: F64, cov: F64, out: F64, stamp_ns: I64,
+    X: F64, P: F64, ints: I64, floats: F64, rows: I64, t_ns: int, tuning: F64, WX: F64, WP: F64,
+    x: F64, cov: F64, out: F64, out_ints: I64, answers: Bools,
 ) -> None:  # fmt: skip
-    """Fill x (n, 4), cov (n, 4, 4), out (n, N_OUT), stamp_ns (n,) with `rows` predicted to t_ns, never back.
+    """Fill x (n, 4), cov (n, 4, 4) and what is told of them with `rows` predicted to t_ns, never back.
 
     cov + bias^2 on the positions' diagonal is the whole covariance.
     """
     for k in range(rows.shape[0]):
         i = rows[k]
-        copy(X, P, i, WX, WP, 0)
-        stamp_ns[k] = max(t_ns, ints[i, STAMP])
-        predict(WX, WP, 0, (stamp_ns[k] - ints[i, STAMP]) * 1e-9, tuning)
-        heading = WX[0, HEADING]
-        if WX[0, V_EAST] ** 2 + WX[0, V_NORTH] ** 2 > 1.0:
-            heading = math.atan2(WX[0, V_NORTH], WX[0, V_EAST])
-        lasting, tau_s = 0.0, _filter_tau_s(WP, 0, heading)
-        if WX[0, BIAS_SIGMA] > 0.0:
-            whole = (WP[0, 0, 0] + WP[0, 1, 1]) / 2.0
-            lasting = min(_lasting_variance(WP, 0), whole)
-            tau_s += lasting / whole * (max(WX[0, BIAS_TAU], tau_s) - tau_s)
-        for a in range(4):
-            x[k, a] = WX[0, a]
-            for b in range(4):
-                cov[k, a, b] = WP[0, a, b]
-        cov[k, 0, 0] -= lasting
-        cov[k, 1, 1] -= lasting
-        out[k, O_BIAS], out[k, O_TAU] = math.sqrt(lasting), tau_s
+        stamp_ns = max(t_ns, ints[i, STAMP])
+        if stamp_ns > ints[i, STAMP]:
+            ahead_s = (stamp_ns - ints[i, STAMP]) * 1e-9
+            predict_to(X, P, i, WX, WP, 0, ahead_s, bend_keep(ahead_s, tuning), tuning)
+            _state(WX, WP, 0, k, x, cov, out)
+        else:
+            _state(X, P, i, k, x, cov, out)
+        known = ints[i, TERMINAL] >= 0
+        out[O_IDENTITY_P, k] = floats[i, IDENTITY_P] if known else 0.0
+        out[O_LENGTH, k], out[O_WIDTH, k] = floats[i, LENGTH], floats[i, WIDTH]
+        out_ints[O_STAMP, k], out_ints[O_ARRIVED, k] = stamp_ns, ints[i, ARRIVED]
+        out_ints[O_RADAR, k], out_ints[O_ENFORCING, k] = ints[i, RADAR_NS], ints[i, ENFORCING_NS]
+        out_ints[O_GNSS, k], out_ints[O_TERMINAL, k] = ints[i, GNSS_NS], ints[i, TERMINAL]
+        out_ints[O_KIND, k] = ints[i, KIND]
+        patience_ns = max(PERIODS * ints[i, PERIOD_NS], COASTING_NS_MIN)
+        answers[O_CONFIRMED, k] = ints[i, STATUS] == CONFIRMED
+        answers[O_COASTING, k] = stamp_ns - max(ints[i, RADAR_NS], ints[i, GNSS_NS]) > patience_ns
+        answers[O_INTEGRITY, k] = ints[i, INTEGRITY] != 0

@@ -4,7 +4,7 @@ import math
 
 from fusion.assignment import assign
 from fusion.gating import gate
-from fusion.history import append, fuse, restart
+from fusion.history import append, fetch_next, fuse, restart
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     ARRIVED,
@@ -33,8 +33,10 @@ from fusion.layout import (
 from fusion.measure import first
 
 # Places of `tally`: what lasts, then what one call reports
-T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS = 0, 1, 2, 3, 4, 5, 6, 7
-N_TALLY = 8
+T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+N_TALLY = 9
+
+AHEAD = 4  # tracks: what they will write is fetched meanwhile
 
 
 @kernel("i8(i8[:,::1], f8[:,::1], i8[::1], i8[::1], i8, i8)", **BARE)
@@ -107,7 +109,7 @@ def scan(
     about : (n_d, 3) length, width [m] and class as the radar tells them, NaN and 0 unknown
     """
     n_touched = 0
-    tally[T_FALLEN], tally[T_FULL], tally[T_LATE], tally[T_PAIRS] = 0, 0, 0, 0
+    tally[T_FALLEN], tally[T_FULL], tally[T_LATE], tally[T_PAIRS], tally[T_DUE] = 0, 0, 0, 0, 0
     n_t, n_p = gate(
         X, P, ints, floats, stamps, states, tally[T_HIGH], t_ns, M, n_d, radars, q, tuning, WX, WP, rows,
         miss, seen, cells, grid, pairs, costs,
@@ -122,6 +124,8 @@ def scan(
             miss[t] = costs[p]
     accepted = radars[q, R_ACCEPTED] > 0.0
     for t in range(n_t):
+        if t + AHEAD < n_t:
+            fetch_next(rows[t + AHEAD], ints, stamps, meas, states)
         i = rows[t]
         if ints[i, STATUS] != CONFIRMED:
             floats[i, LLR] -= 0.5 * miss[t]
@@ -139,6 +143,7 @@ def scan(
         _describe(ints, floats, i, about, d)
         if ints[i, STATUS] == TENTATIVE and floats[i, LLR] >= tuning[LLR_CONFIRM]:
             ints[i, STATUS] = DUE
+            tally[T_DUE] += 1
         touched[n_touched] = i
         n_touched += 1
     for d in range(n_d):

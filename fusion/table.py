@@ -8,7 +8,7 @@ import numpy as np
 from fusion.assignment import CAP_DETECTIONS, CAP_TRACKS
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.evidence import N_PAIR, N_PAIR_INT
-from fusion.gating import CELLS
+from fusion.gating import CELLS, N_SEEN
 from fusion.kernel import F64, I64
 from fusion.layout import (
     BEND_SIGMA,
@@ -119,7 +119,7 @@ class Table:
         n = len(self.track)
         n_pairs = 4 * n_detections + 4 * n
         self.M, self.about = np.zeros((n_detections, N_MEAS)), np.zeros((n_detections, 3))
-        self.seen = np.zeros((n_detections, 6))
+        self.seen = np.zeros((n_detections, N_SEEN))
         self.cells = np.zeros((4, n_detections), dtype=np.int64)
         self.track_of = np.zeros(n_detections, dtype=np.int64)
         self.pairs, self.costs = np.zeros((2, n_pairs), dtype=np.int64), np.zeros(n_pairs)

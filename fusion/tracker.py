@@ -40,7 +40,7 @@ from fusion.layout import (
     Z8,
 )
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
-from fusion.scan import T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
+from fusion.scan import T_DUE, T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
 from fusion.table import Table, Terminals
 from fusion.tracks import TrackBatch
 
@@ -122,7 +122,8 @@ class Tracker:
         self._count("radar.late_detection", int(tally[T_LATE]))
         self._count("gate.full", int(tally[T_PAIRS] >= len(table.costs)))
         rows = table.touched[: tally[T_TOUCHED]].copy()
-        self._confirm(rows)
+        if tally[T_DUE]:
+            self._confirm(rows)
         return rows
 
     def _fixes(self, now_ns: int, seen: GnssFixes) -> I64:

@@ -6,6 +6,7 @@ Errors larger than stated throw echoes out of the gate, and enough of them found
 import numpy as np
 
 from fusion.filter import predict
+from fusion.heading import headings_of
 from fusion.identity import rebase
 from fusion.kernel import F64, I64
 from fusion.layout import (
@@ -44,7 +45,7 @@ def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
     at: F64 = X[rows][:, [EAST, NORTH, V_EAST, V_NORTH]]
     at[:, :2] += at[:, 2:] * ((t_ns - ints[rows, STAMP]) * 1e-9)[:, None]
     apart = at[:, None, :] - at[None, :, :]
-    heading = np.nan_to_num(X[rows, HEADING])
+    heading = np.nan_to_num(headings_of(X, table.P, rows))
     c, s = np.cos(heading)[:, None], np.sin(heading)[:, None]
     near = np.abs(c * apart[..., 0] + s * apart[..., 1]) < ALONG_M
     fresh = t_ns - ints[rows, RADAR_NS] <= FRESH_NS

@@ -117,9 +117,9 @@ def test_predicting_in_parts_is_predicting_at_once(parts):
     """The law of a continuous model: white acceleration makes no step size special."""
     X, P = np.array([[0.0, 0.0, 10.0, 5.0]]), np.eye(4)[None].copy()
     XP, PP = X.copy(), P.copy()
-    predict_cv(X, P, 0, 1.0, 0.5, 0.8, 0.1)
+    predict_cv(X, P, 0, X, P, 0, 1.0, 0.5, 0.8, 0.1)
     for _ in range(parts):
-        predict_cv(XP, PP, 0, 1.0 / parts, 0.5, 0.8, 0.1)
+        predict_cv(XP, PP, 0, XP, PP, 0, 1.0 / parts, 0.5, 0.8, 0.1)
     np.testing.assert_allclose(XP, X, rtol=1e-12)
     np.testing.assert_allclose(PP, P, rtol=1e-12)
 

@@ -1,0 +1,39 @@
+"""Ask for memory before it is needed: a ring's next entry was last touched seconds ago and lies in no cache.
+
+Without it a scan of 1 000 tracks takes a fifth longer (measured: 1.20 ms with full rings, 0.98 ms with).
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.cgutils import get_item_pointer, unpack_tuple
+from numba.extending import intrinsic
+
+LINE = 8  # numbers of 8 bytes in a cache line
+FOR_READ, KEEP, DATA = 0, 3, 1  # arguments of llvm.prefetch; asking to write is slower (measured)
+
+
+def _fetch(typing: Any, array: Any, at: Any) -> Any:
+    """Fetch the cache line of array[at], at a tuple of int64, for it will be written to soon."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, place = signature.args
+        whole = context.make_array(kind)(context, builder, args[0])
+        indices = unpack_tuple(builder, args[1], count=len(place))  # type: ignore[no-untyped-call]
+        pointer = get_item_pointer(  # type: ignore[no-untyped-call]
+            context, builder, kind, whole, indices, wraparound=False
+        )
+        byte = ir.IntType(8).as_pointer()
+        i32 = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        )
+        flags = [ir.Constant(i32, flag) for flag in (FOR_READ, KEEP, DATA)]
+        builder.call(function, [builder.bitcast(pointer, byte), *flags])
+        return context.get_dummy_value()
+
+    return types.void(array, at), emit
+
+
+fetch: Any = intrinsic(_fetch)
