@@ -2,4 +2,4 @@
 
 from edge import numba_cache
 
-numba_cache.prepare()  # before any module here imports a kernel
+numba_cache.prepare()  # Python imports this package before a benchmark of it, and so before any kernel

@@ -4,22 +4,18 @@
 gate, assignment, fusion with ring, life cycle and read-out, with the models that ship.
 """
 
-from edge import numba_cache
+import math
 
-numba_cache.prepare()
+import numpy as np
+from filterpy.kalman import KalmanFilter
 
-import math  # noqa: E402  the cache's place is chosen before Numba is imported
-
-import numpy as np  # noqa: E402
-from filterpy.kalman import KalmanFilter  # noqa: E402
-
-from benchmarks.harness import medians_s, print_line, rounds  # noqa: E402
-from fusion.config import FusionConfig, RadarPose  # noqa: E402
-from fusion.filter import step_cv  # noqa: E402
-from fusion.kernel import F64  # noqa: E402
-from fusion.observations import RadarScan  # noqa: E402
-from fusion.table import RING  # noqa: E402
-from fusion.tracker import Tracker  # noqa: E402
+from benchmarks.harness import medians_s, print_line, rounds
+from fusion.config import FusionConfig, RadarPose
+from fusion.filter import step_cv
+from fusion.kernel import F64
+from fusion.observations import RadarScan
+from fusion.table import RING
+from fusion.tracker import Tracker
 
 DT_S, Q = 0.1, 0.5
 N_CV, N_PEER = 1_000, 20

@@ -4,26 +4,22 @@
 280 vertices; rivals answer the same places in the same rounds.
 """
 
-from edge import numba_cache
+import json
+from collections.abc import Callable
+from typing import Any
 
-numba_cache.prepare()
+import numpy as np
+import shapely
 
-import json  # noqa: E402  the cache's place is chosen before Numba is imported
-from collections.abc import Callable  # noqa: E402
-from typing import Any  # noqa: E402
-
-import numpy as np  # noqa: E402
-import shapely  # noqa: E402
-
-from benchmarks.harness import is_quick, medians_s, print_line, rounds  # noqa: E402
-from fusion.kernel import F64  # noqa: E402
-from fusion.tracks import TrackBatch  # noqa: E402
-from geofence.config import RulesConfig  # noqa: E402
-from geofence.kernels import lanes_of  # noqa: E402
-from geofence.map.areas import compile_areas  # noqa: E402
-from geofence.map.frames import SiteFrame  # noqa: E402
-from geofence.map.roadmap import RoadMap, load_map  # noqa: E402
-from geofence.monitor import Monitor  # noqa: E402
+from benchmarks.harness import is_quick, medians_s, print_line, rounds
+from fusion.kernel import F64
+from fusion.tracks import TrackBatch
+from geofence.config import RulesConfig
+from geofence.kernels import lanes_of
+from geofence.map.areas import compile_areas
+from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import RoadMap, load_map
+from geofence.monitor import Monitor
 
 LENGTH_M, STEP_M, SECTION = 60_000.0, 20.0, 50  # vertices of a lane section: 1 km
 LANES, LANE_M = 6, 3.75

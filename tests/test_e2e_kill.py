@@ -15,7 +15,7 @@ from petroroad.commands.demo_summary import summarise
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
 
-DURATION_S = 24.0
+DURATION_S = 30.0
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def anyio_backend():
     return "asyncio"
 
 
-@pytest.mark.parametrize("victim", ["centre", "rsu", "broker", "gateway"])
-async def test_nothing_is_lost_or_told_twice(victim, run_folder):
-    folder = run_folder(f"kill-{victim}")
+@pytest.mark.parametrize("victims", [("gateway", "broker", "centre"), ("rsu",)], ids="-".join)
+async def test_nothing_is_lost_or_told_twice(victims, run_folder):
+    folder = run_folder(f"kill-{'-'.join(victims)}")
     folder.mkdir(parents=True)
     site = make_site(SHIPPED, folder, rsus=2, http=None, broker="nats")
     parts = Parts(site, RunDir(folder), Clock.paced(time.time_ns()))
@@ -33,8 +33,9 @@ async def test_nothing_is_lost_or_told_twice(victim, run_folder):
     try:
         await parts.bring_up()
         await parts.drive(traffic)
-        await until_an_alarm(site.http)
-        await kill_and_restart(parts, site.esns[0] if victim == "rsu" else victim)
+        for victim in victims:  # one after another, each while what the last one held up is under way
+            await until_another_alarm(site.http)
+            await kill_and_restart(parts, site.esns[0] if victim == "rsu" else victim)
         assert parts.sim is not None
         assert (await parts.sim.died()).status == 0
         await until_delivered(site.http)
@@ -43,13 +44,15 @@ async def test_nothing_is_lost_or_told_twice(victim, run_folder):
     found = summarise(RunDir(folder), site.esns)
     assert found["violations_raised"] > 0
     assert found["lost"] == 0, found
-    if victim != "rsu":  # what crosses to the neighbour meanwhile starts afresh there (DESIGN section 5)
+    if "rsu" not in victims:  # what crosses to the neighbour meanwhile starts afresh there (DESIGN section 5)
         assert found["duplicates"] == 0, found
 
 
-async def until_an_alarm(http: str) -> None:
+async def until_another_alarm(http: str) -> None:
+    """Return when an alarm came that was not there before, the first one at the start."""
+    before = (await summary(http))["last_alarm_ns"]
     async with asyncio.timeout(DURATION_S):
-        while (await summary(http))["last_alarm_ns"] is None:
+        while (await summary(http))["last_alarm_ns"] in (None, before):
             await asyncio.sleep(0.1)
 
 

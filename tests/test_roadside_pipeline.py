@@ -16,13 +16,14 @@ from roadside.compare import digest
 from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
 from roadside.outputs import Answer, Give, Raised, Snapshot, State
 from roadside.ownership import HYSTERESIS_M
-from roadside.pipeline import Pipeline
+from roadside.pipeline import STATE_EVERY_NS, Pipeline
 from roadside.setup import setups
 from roadside.whole import decode as decode_state
 from roadside.whole import encode as encode_state
 
 EXAMPLE = Path(__file__).parent / "data" / "example" / "site.toml"
-T0_NS = 1_800_000_000 * 10**9
+NS = 10**9
+T0_NS = 1_800_000_000 * NS
 SCAN_NS, FIX_NS = 50_000_000, 1_000_000_000
 SPEED_MPS, START_M = 16.0, 315.0
 LANE_CENTRE_M = 1.875  # north of the example map's southern edge
@@ -198,11 +199,12 @@ def test_a_replay_can_start_from_a_recorded_state(setup):
     ]
 
 
-def test_the_state_is_kept_at_the_start_and_each_minute(setup):
-    pipeline = Pipeline(setup)
-    outputs = run(pipeline, [(T0_NS, Start(epoch=1_800_000_000)), (T0_NS + 130 * 10**9, Stop())])
-    stamps = [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)]
-    assert stamps == [0.1, 60.0, 120.0]
+@pytest.mark.parametrize(("begin_s", "end_s", "want_s"), [(59, 61, [59.1, 60.0]), (61, 63, [61.1])])
+def test_the_state_is_kept_at_the_start_and_each_minute_of_utc(setup, begin_s, end_s, want_s):
+    inputs = [(T0_NS + begin_s * NS, Start(epoch=1_800_000_000)), (T0_NS + end_s * NS, Stop())]
+    outputs = run(Pipeline(setup), inputs)
+    assert [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)] == want_s
+    assert STATE_EVERY_NS == 60 * NS
 
 
 def test_counts_of_one_name_add_up(setup):
