@@ -41,17 +41,6 @@ LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a l
 ROWS_PER_GRADE, GRADES = 2, 3
 
 
-@kernel("f8(f8)")
-def upper_quantile(p: float) -> float:
-    """Return z with P(standard normal > z) = p, for 0 < p < 0.5; Newton's method on the tail."""
-    z = math.sqrt(-2.0 * math.log(p))
-    for _ in range(8):
-        tail = 0.5 * math.erfc(z / math.sqrt(2.0))
-        density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-        z += tail / density * (math.log(tail) - math.log(p))
-    return z
-
-
 @kernel("f8(f8, f8, f8)")
 def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
     """Return h: one of the CUSUMs passes its own at most this often.
@@ -62,10 +51,18 @@ def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
     return max(1.0, math.log(SHIFTS * 0.5 * shift**2 * 3600.0 / (2.0 * tau_s * rate_per_hour)))
 
 
-@kernel("f8(f8, f8)")
-def level_sigmas(tau_s: float, rate_per_hour: float) -> float:
-    """Return k: the error passes k sigma upwards at most this often."""
-    return upper_quantile(min(0.4, rate_per_hour * 2.0 * tau_s / 3600.0))
+@kernel("f8(f8, f8, f8)")
+def level_sigmas(tau_s: float, dt_s: float, rate_per_hour: float) -> float:
+    """Return k: the error, looked at each dt_s, passes k sigma upwards at most this often.
+
+    An Ornstein-Uhlenbeck process does so k phi(k) / tau times a second (Aldous 1989: each clump once); who
+    looks at times only misses as much as if the level lay 0.583 sqrt(2 dt / tau) higher (Siegmund 1985).
+    """
+    density = math.sqrt(2.0 * math.pi) * rate_per_hour * tau_s / 3600.0
+    k = 4.0
+    for _ in range(12):  # k exp(-k^2 / 2) = density
+        k = math.sqrt(2.0 * math.log(max(k / density, 2.0)))
+    return k - 0.583 * math.sqrt(2.0 * min(dt_s / tau_s, 0.5))
 
 
 @kernel("void(f8, f8, f8, f8, f8, i8, f8[::1], i8[::1])")
@@ -90,7 +87,7 @@ def weigh(
         if now > level:
             row[ENOUGH] = 1.0
         shift *= 2.0
-    if z > 3.0 and z > level_sigmas(tau, rate / TESTS):
+    if z > 3.0 and z > level_sigmas(tau, dt_s, rate / TESTS):
         row[ENOUGH] = 1.0
 
 
