@@ -15,7 +15,8 @@ from roadside.devices.nmea import NmeaReader
 from roadside.terminals import TerminalServer
 
 OnFix = Callable[[GnssFix], None]
-SENDERS_MAX = 16
+SENDERS_MAX = 16  # of one address, and connections
+FORGET_NS = 10_000_000_000  # a sender that was silent for so long gives its place to a new one
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -23,25 +24,48 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def __init__(self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str]) -> None:
         self._name, self._clock, self._on_fix, self._counts = name, clock, on_fix, counts
-        self._readers: dict[object, NmeaReader] = {}
+        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and when it was heard, the oldest first
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        reader = self._readers.get(addr)
+        now_ns = self._clock.now_ns()
+        if addr not in self._readers and not self._has_room(now_ns):
+            self._counts["nmea.senders"] += 1
+            return
+        reader, _ = self._readers.pop(addr, (None, 0))
         if reader is None:
-            if len(self._readers) >= SENDERS_MAX:
-                self._counts["nmea.senders"] += 1
-                return
-            reader = self._readers[addr] = NmeaReader(self._name, self._counts)
-        for fix in reader.feed(data, self._clock.now_ns()):
+            reader = NmeaReader(self._name, self._counts)
+        self._readers[addr] = reader, now_ns
+        for fix in reader.feed(data, now_ns):
             self._on_fix(fix)
+
+    def _has_room(self, now_ns: int) -> bool:
+        """Say whether one more sender may come; a receiver that restarts sends from another port."""
+        if len(self._readers) >= SENDERS_MAX:
+            oldest = next(iter(self._readers))
+            if abs(now_ns - self._readers[oldest][1]) > FORGET_NS:
+                del self._readers[oldest]
+        return len(self._readers) < SENDERS_MAX
 
 
 class _Stream(asyncio.Protocol):
-    """NMEA over one TCP connection."""
+    """NMEA over one TCP connection, of at most SENDERS_MAX."""
 
-    def __init__(self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str]) -> None:
-        self._clock, self._on_fix = clock, on_fix
+    def __init__(
+        self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str], connected: set["_Stream"]
+    ) -> None:
+        self._clock, self._on_fix, self._counts = clock, on_fix, counts
+        self._connected = connected
         self._reader = NmeaReader(name, counts)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if len(self._connected) >= SENDERS_MAX:
+            self._counts["nmea.connections"] += 1
+            transport.close()
+            return
+        self._connected.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connected.discard(self)
 
     def data_received(self, data: bytes) -> None:
         for fix in self._reader.feed(data, self._clock.now_ns()):
@@ -67,7 +91,8 @@ async def serve_receiver(url: str, clock: Clock, on_fix: OnFix, counts: Counter[
             await terminals.run()
         return
     name = f"{host}:{port}"
-    server = await loop.create_server(lambda: _Stream(name, clock, on_fix, counts), host, port)
+    connected: set[_Stream] = set()  # only counted, never iterated
+    server = await loop.create_server(lambda: _Stream(name, clock, on_fix, counts, connected), host, port)
     datagrams, _ = await loop.create_datagram_endpoint(
         lambda: _Datagrams(name, clock, on_fix, counts), local_addr=(host, port)
     )

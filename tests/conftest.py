@@ -35,12 +35,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 RUNS = Path(__file__).resolve().parents[1] / "runs"
+GIVEN = pytest.StashKey[list[Path]]()  # run folders of this session
 
 
 @pytest.fixture(scope="session")
 def run_folder(request: pytest.FixtureRequest) -> Generator[Callable[[str], Path]]:
     """Give end-to-end runs a folder each under `runs/`; kept, and named at the end, when a test failed."""
-    given: list[Path] = []
+    given = request.config.stash.setdefault(GIVEN, [])
 
     def folder(name: str) -> Path:
         path = RUNS / f"test-{name}"
@@ -57,7 +58,7 @@ def run_folder(request: pytest.FixtureRequest) -> Generator[Callable[[str], Path
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the run directories of what failed; without root, the apt line that lets the skipped tests run."""
     if terminalreporter.stats.get("failed"):
-        for path in sorted(RUNS.glob("test-*")):
+        for path in terminalreporter.config.stash.get(GIVEN, []):
             terminalreporter.write_line(f"run directory kept: {path}")
     missing = [package for program, package in APT.items() if find_program(program) is None]
     if terminalreporter.stats.get("skipped") and missing:

@@ -1,7 +1,9 @@
 """The demo's line on the terminal, and how it asks."""
 
 import asyncio
+import http.server
 import io
+import threading
 
 import pytest
 
@@ -27,6 +29,22 @@ def test_line_without_a_sample_says_so():
 
 def test_a_centre_that_is_away_is_no_error():
     assert ask("127.0.0.1:1", "/api/summary") is None
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch):
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"total": 3}')
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert ask(f"127.0.0.1:{server.server_port}", "/api/summary") == {"total": 3}
 
 
 def test_nothing_is_shown_in_a_pipe():
