@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.config import ConfigError, address_of
+from edge.config import ConfigError, address_of, is_address
 
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
 POLICY = (
@@ -24,6 +24,8 @@ HEADERS = (
 
 def loopback(address: str, where: str) -> tuple[str, int]:
     """Return (host, port) of `[centre].http`; ConfigError for any address but loopback."""
+    if not is_address(address):
+        raise ConfigError(where, "centre.http", "must be HOST:PORT", address)
     host, port = address_of(address)
     if host not in LOOPBACK_HOSTS:
         rule = "must be a loopback address (127.0.0.1, [::1], localhost) until people can log in"

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     except CycloptsError:  # cyclopts has said what is wrong
         return 2
     except CommandError as error:
-        return _told(error, 1)
+        return _told(error, error.status)
     except _wrong_configuration() as error:
         return _told(error, 2)
     return result if isinstance(result, int) else 0
@@ -60,9 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _wrong_configuration() -> tuple[type[Exception], ...]:
     """Imported when something was raised: it takes the kernels along, which --help can do without."""
     from edge.config import ConfigError
+    from edge.recording import RecordingError
     from geofence.map.frames import MapError
 
-    return ConfigError, MapError
+    return ConfigError, MapError, RecordingError
 
 
 def _told(error: Exception, status: int) -> int:

@@ -4,7 +4,8 @@ A recording of one RSU feeds one pipeline; one of a whole site (`/site` without 
 routes the fixes by stretch and computes the handovers (DESIGN section 4).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +19,12 @@ from roadside.outputs import Answer, Give, Output, Raised, Snapshot
 from roadside.pipeline import TICK_NS, Pipeline
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
+# counts of inputs, or parts of them, that were not taken; what else a pipeline counts is no refusal
+REFUSALS = (
+    "radar.", "gnss.late", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier", "tracks.full",
+    "terminals.full", "gate.full", "handover.misfit", "handover.refused", "handover.undecodable",
+    "handover.unknown_answer", "handover.full",
+)  # fmt: skip
 
 
 class Recorded(Protocol):
@@ -35,7 +42,7 @@ class Replayed:
     violations: dict[str, list[bytes]] = field(default_factory=dict)  # by esn, in the order of emission
     snapshots: dict[str, list[bytes]] = field(default_factory=dict)
     observations: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason
     tracks: set[int] = field(default_factory=set)  # ids that were ever published; only counted
 
     def in_order(self) -> list[bytes]:
@@ -51,19 +58,31 @@ class Replayed:
         return digest(body for esn in sorted(self.snapshots) for body in self.snapshots[esn])
 
 
+def refusals(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return those of a pipeline's counts that say what it refused, by reason."""
+    return {reason: n for reason, n in counts.items() if n and reason.startswith(REFUSALS)}
+
+
 OnOutput = Callable[[str, int, Output], None]  # esn, log time, output
 
 
 def replay_rsu(
-    pipeline: Pipeline, messages: Iterable[Recorded], frame: SiteFrame, on_output: OnOutput
+    pipeline: Pipeline,
+    messages: Iterable[Recorded],
+    frame: SiteFrame,
+    on_output: OnOutput,
+    unread: Counter[str] | None = None,
 ) -> Iterator[int]:
-    """Feed one RSU's own recording; yield each message's log time before it is fed, for pacing."""
+    """Feed one RSU's own recording; yield each message's log time before it is fed, for pacing.
+
+    unread : counts what can't be read
+    """
     esn = pipeline.setup.esn
     last_ns = 0
     for message in messages:
         last_ns = max(last_ns, message.log_ns)
         yield message.log_ns
-        item = decoded(message, frame)
+        item = decoded(message, frame, unread)
         if item is not None:
             for output in pipeline.step(message.log_ns, item):
                 on_output(esn, message.log_ns, output)
@@ -71,7 +90,7 @@ def replay_rsu(
         on_output(esn, last_ns, output)
 
 
-def decoded(message: Recorded, frame: SiteFrame) -> Input | None:
+def decoded(message: Recorded, frame: SiteFrame, unread: Counter[str] | None) -> Input | None:
     """Return the input that a message is; None for an output, for truth, and for what can't be read.
 
     The live agent records only what it could decode, so an unreadable input was none for it either.
@@ -79,6 +98,8 @@ def decoded(message: Recorded, frame: SiteFrame) -> Input | None:
     try:
         return decode(message.topic, message.body, message.log_ns, frame)
     except BODY_ERRORS:
+        if unread is not None:
+            unread["input.undecodable"] += 1
         return None
 
 
@@ -96,6 +117,7 @@ def replay_site(
     frame: SiteFrame,
     route: Callable[[Input, Recorded], list[tuple[str, Input]]],
     on_output: OnOutput,
+    unread: Counter[str] | None = None,
 ) -> Iterator[int]:
     """Feed a whole site's recording to every RSU's pipeline; yield each message's log time before it is fed.
 
@@ -128,7 +150,7 @@ def replay_site(
     for message in messages:
         last_ns = max(last_ns, message.log_ns)
         yield message.log_ns
-        item = decoded(message, frame)
+        item = decoded(message, frame, unread)
         if item is None or isinstance(item, HandedOver | HandoverAnswered):
             continue  # handovers are computed anew
         if not next_tick_ns:

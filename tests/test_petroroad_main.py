@@ -15,8 +15,20 @@ from tests.demo_run import ROOT
         (["--help"], 0),
         (["--version"], 0),
         (["replay", "--help"], 0),
-        (["replay", "missing.mcap"], 1),
-        (["replay", "--rate", "fast", "x.mcap"], 1),  # the missing file is found first
+        (["replay", "missing.mcap"], 2),
+        (["replay", __file__], 2),  # no recording
+        (["score", __file__], 2),
+        (["import", "nmea", "missing.log", "--out", "x.mcap"], 2),
+        (["broker", "--listen", "here"], 2),
+        (["demo", "--rsus", "0"], 2),
+        (["demo", "--rsus", "500"], 2),
+        (["demo", "--vehicles", "1"], 2),
+        (["demo", "--duration", "nan"], 2),
+        (["demo", "--rate", "inf"], 2),
+        (["demo", "--scenario", "no-such"], 2),
+        (["demo", "--http", "0.0.0.0:8080"], 2),  # nobody logs in yet
+        (["demo", "--http", "127.0.0.1"], 2),
+        (["demo", "--http", "127.0.0.1:99999"], 2),
         (["demo", "--rate", "-1"], 2),
         (["demo", "--rsus", "many"], 2),
         (["demo", "--no-such-option"], 2),
@@ -27,7 +39,9 @@ from tests.demo_run import ROOT
     ],
 )
 def test_exit_status_tells_wrong_use_from_failure(arguments, status, capsys):
+    runs = set(ROOT.glob("runs/*"))
     assert main(arguments) == status
+    assert set(ROOT.glob("runs/*")) == runs, "nothing was begun"
     if status:
         assert "Traceback" not in capsys.readouterr().err
 

@@ -79,7 +79,7 @@ def test_recover_saves_what_is_whole(recorded, tmp_path, capsys):
     assert told["cut"]
     with sound.open("rb") as file:
         assert make_reader(file).get_summary().statistics.message_count == told["messages"] > 0
-    assert main(["recording", "recover", str(cut), str(sound)]) == 1  # never over another file
+    assert main(["recording", "recover", str(cut), str(sound)]) == 2  # never over another file
     assert "there already" in capsys.readouterr().err
 
 
@@ -116,10 +116,10 @@ def test_export_parquet_says_what_it_needs(recorded, tmp_path, capsys, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
-        (["info", "/nowhere.mcap"], 1),
-        (["info", __file__], 1),  # no recording
-        (["export", __file__], 1),  # no form chosen
-        (["export", __file__, "--geojson"], 1),
+        (["info", "/nowhere.mcap"], 2),
+        (["info", __file__], 2),  # no recording
+        (["export", __file__], 2),  # no form chosen
+        (["export", __file__, "--geojson"], 2),
         (["info"], 2),
         (["melt", __file__], 2),
     ],

@@ -9,7 +9,7 @@ from edge.broker import BrokerMissingError, Kind, start_broker
 from edge.children import ChildError, NotReadyError
 from edge.config import address_of, is_address, load_site
 from petroroad.commands.until_signal import until_signal
-from petroroad.errors import CommandError
+from petroroad.errors import CommandError, UsageError
 
 
 def broker(
@@ -36,7 +36,7 @@ def broker(
         mqtt = load_site(config).config.mqtt
         listen, kind = (mqtt.brokers or (listen,))[0], mqtt.embedded
     if not is_address(listen):
-        raise CommandError(f"--listen {listen}: must be HOST:PORT")
+        raise UsageError(f"--listen {listen}: must be HOST:PORT")
     uvloop.run(until_signal(_serve(kind, state, *address_of(listen))))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import shlex
 import signal
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter, validators
 
 from edge.broker import BrokerMissingError, Kind
@@ -21,13 +23,15 @@ from edge.clock import Clock
 from edge.config import load_site
 from petroroad.commands import demo_live
 from petroroad.commands.demo_parts import Parts, RunDir, Traffic
-from petroroad.commands.demo_site import SHIPPED, DemoSite, make_site
+from petroroad.commands.demo_site import SHIPPED, DemoSite, choose, make_site
 from petroroad.errors import CommandError
+from sim.scenario import load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
 DRAIN_S = 1.0  # what the last scans raised reaches the centre
-Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0))]
+Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=2))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ def demo(
     *,
     scenario: str = "panjin",
     rsus: int = 4,
-    vehicles: int | None = None,
+    vehicles: Count | None = None,
     seed: int | None = None,
     duration: Positive | None = None,
     rate: Positive = 1.0,
@@ -85,7 +89,7 @@ def demo(
     as_json
         One JSON object on stdout.
     """
-    load_site(site)  # what is wrong with the site is said before anything is made
+    check(site, scenario=scenario, rsus=rsus, http=http)
     chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
     folder = _make_run_dir(run_dir, chosen)
     traffic = Traffic(scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration)
@@ -97,6 +101,21 @@ def demo(
     if failure is not None:
         raise CommandError(failure)
     return 0
+
+
+def check(site: Path, *, scenario: str, rsus: int, http: str | None) -> None:
+    """Say what is wrong with the site, or with what is asked, before anything is made."""
+    loaded = load_site(site)
+    load_scenario(scenario)
+    choose([msgspec.structs.asdict(rsu) for rsu in loaded.config.rsu], rsus)
+    if http is not None:
+        from centre.shield import loopback  # it takes a second to import
+
+        loopback(http, "--http")
+    if site != SHIPPED:
+        from geofence.map.roadmap import load_map
+
+        load_map(loaded.map_text, loaded.frame)
 
 
 def compile_kernels() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.broker import Kind
-from petroroad.errors import CommandError
+from petroroad.errors import UsageError
 from petroroad.toml_text import dumps
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "site.toml"
@@ -32,7 +32,7 @@ class DemoSite:
 def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
     """Return the esns of `count` neighbouring RSUs around the middle, in the order of their stretches."""
     if not 1 <= count <= len(rsus):
-        raise CommandError(f"--rsus {count}: this site has 1 to {len(rsus)}")
+        raise UsageError(f"--rsus {count}: this site has 1 to {len(rsus)}")
     along = sorted(rsus, key=lambda row: (row["stretch_m"][0], row["esn"]))
     centres: list[float] = [sum(row["stretch_m"]) / 2.0 for row in along]
     starts = range(len(along) - count + 1)

@@ -11,7 +11,7 @@ from edge.export import ExportError, to_foxglove, to_geojson, to_parquet
 from edge.recording import Reading, RecordingError, read_messages
 from edge.recording import recover as recover_file
 from edge.wire import decode_site
-from petroroad.errors import CommandError
+from petroroad.errors import CommandError, UsageError
 
 app = App(name="recording", help="Look into a recording, recover one, export it.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -56,7 +56,7 @@ def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
         One JSON object on stdout.
     """
     if out.exists():
-        raise CommandError(f"{out} is there already")
+        raise UsageError(f"{out} is there already")
     n_messages, reading = _checked(path, lambda source: recover_file(source, out))
     told = {"messages": n_messages, "cut": reading.cut, "damaged_chunks": reading.damaged_chunks}
     text = f"{out}: {n_messages} messages; {_state(reading)}"
@@ -92,7 +92,7 @@ def export(
         One JSON object on stdout.
     """
     if [foxglove, parquet, geojson].count(True) != 1:
-        raise CommandError("choose one of --foxglove, --parquet, --geojson")
+        raise UsageError("choose one of --foxglove, --parquet, --geojson")
     suffix, write = (
         (".foxglove.mcap", to_foxglove) if foxglove
         else (".parquet", to_parquet) if parquet
@@ -100,7 +100,7 @@ def export(
     )  # fmt: skip
     target = out if out is not None else path.with_suffix(suffix)
     if target.resolve() == path.resolve():
-        raise CommandError(f"{target} is the recording itself")
+        raise UsageError(f"{target} is the recording itself")
     n_written = _checked(path, lambda source: write(source, target))
     print(json.dumps({"out": str(target), "written": n_written}) if as_json else f"{target}: {n_written}")
 
@@ -108,8 +108,10 @@ def export(
 def _checked(path: Path, work: Any) -> Any:
     try:
         return work(path)
-    except (OSError, RecordingError, ExportError) as error:
+    except ExportError as error:
         raise CommandError(str(error)) from error
+    except (OSError, RecordingError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _facts(path: Path) -> dict[str, Any]:

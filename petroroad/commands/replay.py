@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from petroroad.commands.replay_run import Run, pace_of, replay_file
-from petroroad.errors import CommandError
+from petroroad.errors import CommandError, UsageError
 from roadside.compare import digest
 
 
@@ -41,10 +41,10 @@ def replay(
         One JSON object on stdout.
     """
     if out is not None and len(recordings) > 1:
-        raise CommandError("--out takes one recording at a time")
+        raise UsageError("--out takes one recording at a time")
     missing = [str(path) for path in recordings if not path.is_file()]
     if missing:
-        raise CommandError(f"no such recording: {', '.join(missing)}")
+        raise UsageError(f"no such recording: {', '.join(missing)}")
     runs = []
     for path in recordings:
         if sys.stderr.isatty():
@@ -65,7 +65,7 @@ def summary(runs: list[Run]) -> dict[str, Any]:
     violations = {esn: bodies for run in runs for esn, bodies in run.replayed.violations.items()}
     snapshots = {esn: bodies for run in runs for esn, bodies in run.replayed.snapshots.items()}
     tracks: set[int] = set().union(*(run.replayed.tracks for run in runs))
-    rejected = sum((run.rejected for run in runs), Counter())
+    rejected = sum((run.replayed.rejected for run in runs), Counter())
     return {
         "digest": digest(body for esn in sorted(violations) for body in violations[esn]),
         "digest_tracks": digest(body for esn in sorted(snapshots) for body in snapshots[esn]),

@@ -3,26 +3,26 @@
 import struct
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from mcap.exceptions import McapError
 
 from edge.config import ConfigError, Site, load_site, parse_site
-from edge.recording import Recorded, read_messages
+from edge.recording import Recorded, RecordingError, read_messages
 from edge.wire import SiteRecord, decode_fix, decode_site, decode_snapshot, records_of
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from petroroad.commands.replay_out import ReplayOut
-from petroroad.errors import CommandError
+from petroroad.errors import UsageError
 from roadside.compare import first_difference
 from roadside.inputs import Feed, Input
 from roadside.outputs import Output
 from roadside.pipeline import Pipeline
 from roadside.replay import Recorded as AnyRecorded
-from roadside.replay import Replayed, collector, replay_rsu, replay_site
+from roadside.replay import Replayed, collector, refusals, replay_rsu, replay_site
 from roadside.routing import Router
 from roadside.setup import setups
 from roadside.site_router import router_of
@@ -37,7 +37,6 @@ class Run:
     path: Path
     replayed: Replayed = field(default_factory=Replayed)
     recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
-    rejected: Counter[str] = field(default_factory=Counter)
 
     def difference(self) -> str | None:
         """Return the first violation and field that differ from what is recorded; None if none is."""
@@ -70,7 +69,7 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
 
         messages = _watched(path, run, writer)
         if record.esn is not None:
-            steps = replay_rsu(pipelines[record.esn], messages, site.frame, take)
+            steps = replay_rsu(pipelines[record.esn], messages, site.frame, take, run.replayed.rejected)
         else:
             steps = replay_site(
                 pipelines,
@@ -78,11 +77,12 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
                 site.frame,
                 _route(site, router_of(site, next(iter(made.values())).road)),
                 take,
+                run.replayed.rejected,
             )
         for log_ns in steps:
             pace(log_ns)
     for pipeline in pipelines.values():
-        run.rejected.update(pipeline.all_counts())
+        run.replayed.rejected.update(refusals(pipeline.all_counts()))
     return run
 
 
@@ -90,18 +90,21 @@ def site_record(path: Path) -> SiteRecord:
     """Return what the recording was made with."""
     try:
         body = next((message.body for message in read_messages(path) if message.topic == "/site"), None)
-    except (McapError, struct.error, OSError) as error:
-        raise CommandError(f"{path}: no recording: {error}") from error
+    except (McapError, RecordingError, struct.error, OSError) as error:
+        raise UsageError(f"{path}: no recording: {error}") from error
     if body is None:
-        raise CommandError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
-    return decode_site(body)
+        raise UsageError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
+    try:
+        return decode_site(body)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path}: its /site can't be read: {error}") from error
 
 
 def _recorded_site(record: SiteRecord, path: Path) -> Site:
     try:
         return parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
     except ConfigError as error:
-        raise CommandError(f"the recording's own site does not load: {error}") from error
+        raise UsageError(f"the recording's own site does not load: {error}") from error
 
 
 def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
@@ -144,7 +147,7 @@ def pace_of(rate: str) -> Pace:
         return lambda _: None
     if rate == "step":
         if not sys.stdin.isatty():
-            raise CommandError("--rate step needs a terminal: each message waits for Enter")
+            raise UsageError("--rate step needs a terminal: each message waits for Enter")
         return _wait_for_enter
     try:
         factor = float(rate)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from edge.quantiles import quantile
 from edge.recording import read_messages
 from geofence.violation import decode as decode_violation
-from petroroad.errors import CommandError
+from petroroad.errors import CommandError, UsageError
 from petroroad.scoring import Stored, raised_events, read_truth
 from petroroad.scoring_tracks import score_tracks
 from sim.score import score as score_violations
@@ -40,7 +40,7 @@ def score(
     """
     for path in (recording, truth or recording):
         if not path.is_file():
-            raise CommandError(f"no such recording: {path}")
+            raise UsageError(f"no such recording: {path}")
     result = score_tracks(recording, truth or recording).figures()
     result |= violation_figures(recording, truth or recording)
     if as_json:

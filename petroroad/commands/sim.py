@@ -15,7 +15,7 @@ from edge.clock import Clock
 from edge.config import Site, load_site
 from petroroad.commands.demo_site import SHIPPED
 from petroroad.commands.until_signal import until_signal
-from petroroad.errors import CommandError
+from petroroad.errors import UsageError
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
 from sim.scenario import load_scenario
@@ -118,14 +118,14 @@ def _rate_of(text: str | None, *, live: bool) -> float | None:
         return 1.0 if live else None
     if text == "max":
         if live:
-            raise CommandError("--rate max has no place where device ports are driven; give a factor")
+            raise UsageError("--rate max has no place where device ports are driven; give a factor")
         return None
     try:
         rate = float(text)
     except ValueError:
         rate = 0.0
     if not 0.0 < rate < 1e4:
-        raise CommandError(f"--rate {text}: must be max or a factor above 0")
+        raise UsageError(f"--rate {text}: must be max or a factor above 0")
     return rate
 
 

@@ -14,7 +14,7 @@ from edge.config import address_of, is_address, load_site
 from edge.link import Link, LinkSettings, link_settings
 from edge.show import plain
 from petroroad.commands.until_signal import until_signal
-from petroroad.errors import CommandError
+from petroroad.errors import CommandError, UsageError
 
 WIDTH = 400  # of a line without --json
 QUEUE_MAX = 10_000
@@ -46,7 +46,7 @@ def tail(
         One whole JSON object a line.
     """
     if not is_address(broker):
-        raise CommandError(f"--broker {broker}: must be HOST:PORT")
+        raise UsageError(f"--broker {broker}: must be HOST:PORT")
     name = f"tail-{os.getpid()}"
     if config is not None:
         settings = link_settings(load_site(config).config.mqtt, name, str(config))
