@@ -48,7 +48,7 @@ class Gateway:
         self.on_pending: Callable[[], None] = _ignore  # a fix waits for `flush`
         self.link_counts: Callable[[], dict[str, int]] = dict
         self.epoch = clock.now_ns() // NS
-        self.rules = _rules(site, self.config)
+        self.rules = terminal_rules(site)
         esns = [rsu.esn for rsu in site.config.rsu]
         self._feed = GatewayFeed(_router(site), self.config.id, self.epoch, esns, self.counts)
         self.server = TerminalServer(
@@ -157,10 +157,12 @@ def _router(site: Site) -> Router:
         raise ConfigError(site.config.site.map, "", str(error)) from error
 
 
-def _rules(site: Site, config: GatewayConfig) -> SessionRules:
+def terminal_rules(site: Site) -> SessionRules:
+    """Return what terminals are held to, at the gateway and at an RSU's own listeners alike."""
+    config = site.config.gateway
     return SessionRules(
         known=frozenset(vehicle.terminal for vehicle in site.vehicles),
-        refuse_unknown=not config.accept_unknown,
+        refuse_unknown=config is not None and not config.accept_unknown,
     )
 
 

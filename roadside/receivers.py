@@ -72,10 +72,12 @@ class _Stream(asyncio.Protocol):
             self._on_fix(fix)
 
 
-async def serve_receiver(url: str, clock: Clock, on_fix: OnFix, counts: Counter[str]) -> None:
+async def serve_receiver(
+    url: str, clock: Clock, on_fix: OnFix, counts: Counter[str], rules: SessionRules
+) -> None:
     """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is taken.
 
-    A receiver has no name of its own: its fixes carry its address.
+    A receiver has no name of its own: its fixes carry its address.  rules : of the terminals
     """
     host, port = address_of(url)
     loop = asyncio.get_running_loop()
@@ -85,7 +87,7 @@ async def serve_receiver(url: str, clock: Clock, on_fix: OnFix, counts: Counter[
             for fix in fixes:
                 on_fix(fix)
 
-        terminals = TerminalServer(SessionRules(), clock, counts, deliver)
+        terminals = TerminalServer(rules, clock, counts, deliver)
         server = await terminals.listen(host, port)
         async with server:
             await terminals.run()

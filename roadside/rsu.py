@@ -19,6 +19,7 @@ from edge.outbox import Outbox
 from edge.recording import Recorder
 from edge.versions import versions
 from roadside.agent import Agent
+from roadside.gateway import terminal_rules
 from roadside.inputs import Start
 from roadside.pipeline import Pipeline
 from roadside.ports import open_radar_ports
@@ -149,8 +150,11 @@ class Unit:
             async with asyncio.TaskGroup() as senses:
                 senses.create_task(agent.think(), name="rsu.think")
                 senses.create_task(agent.beat(), name="rsu.beat")
+                rules = terminal_rules(self.site)
                 for receiver in self.config.gnss:
-                    task = serve_receiver(receiver.input, agent.clock, agent.hear_fix, self.receiver_counts)
+                    task = serve_receiver(
+                        receiver.input, agent.clock, agent.hear_fix, self.receiver_counts, rules
+                    )
                     senses.create_task(task, name=f"rsu.receiver.{receiver.input}")
         finally:
             for transport in transports:

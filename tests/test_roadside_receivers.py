@@ -2,19 +2,28 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 from collections import Counter
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge.clock import Clock
+from edge.config import load_site
 from roadside import receivers
+from roadside.devices.jt808.client import Client
+from roadside.devices.jt808.session import SessionRules
 from roadside.devices.nmea_fields import checksum
+from roadside.gateway import terminal_rules
 from roadside.receivers import SENDERS_MAX, serve_receiver
 
 pytestmark = pytest.mark.anyio
 NS = 1_000_000_000
 LON_DEG = 122.0
+ALL = SessionRules()
+EXAMPLE = Path(__file__).parent / "data" / "example" / "site.toml"
 
 
 @pytest.fixture
@@ -28,14 +37,14 @@ def rmc(second):
 
 
 @contextlib.asynccontextmanager
-async def receiver():
+async def receiver(scheme="nmea", rules=ALL):
     """A listening receiver: its address, what it heard and counted."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         address = chosen.getsockname()
     fixes, counts = [], Counter()
     task = asyncio.create_task(
-        serve_receiver(f"nmea://127.0.0.1:{address[1]}", Clock.wall(), fixes.append, counts)
+        serve_receiver(f"{scheme}://127.0.0.1:{address[1]}", Clock.wall(), fixes.append, counts, rules)
     )
     await until(lambda: listens(address))
     try:
@@ -96,3 +105,26 @@ async def test_connections_are_bounded():
         assert counts["nmea.connections"] == 1
         for _, open_writer in [*held, (reader, writer)]:
             open_writer.close()
+
+
+def test_an_rsus_own_terminals_are_held_to_the_gateways_rules():
+    site = load_site(EXAMPLE)
+    assert site.config.gateway is not None
+    strict = msgspec.structs.replace(site.config.gateway, accept_unknown=False)
+    config = msgspec.structs.replace(site.config, gateway=strict)
+    rules = terminal_rules(dataclasses.replace(site, config=config))
+    assert (rules.refuse_unknown, site.vehicles[0].terminal in rules.known) == (True, True)
+
+
+@pytest.mark.parametrize("terminal", ["13900000001", "13900000002"])
+async def test_an_unknown_terminal_is_refused_where_the_setting_says_so(terminal):
+    rules = SessionRules(known=frozenset(["13900000001"]), refuse_unknown=True)
+    client = Client(terminal, "")
+    async with receiver("jt808", rules) as (address, _, counts):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(client.connected())
+        async with asyncio.timeout(10.0):
+            while not client.ready and not counts["terminal.refused"]:
+                writer.write(client.receive(await reader.read(1_000)))
+        writer.close()
+    assert client.ready == (terminal in rules.known)
