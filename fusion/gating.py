@@ -41,7 +41,7 @@ from fusion.layout import (
 )
 
 CELL_M = 16.0
-CELLS = 8_192  # of the hashed grid, a power of two
+CELLS = 16_384  # of the hashed grid, a power of two
 REACH_M = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
 OWN_RATE_MPS = 3.0  # a second echo of a vehicle moves as it does, to within this
@@ -50,7 +50,9 @@ BESIDE_M_MAX = 2.8  # of its middle: three quarters of a lane
 LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
 EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
 # Columns of seen (n_d, N_SEEN): where a detection lies, and what it measured
-S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP, N_SEEN = 0, 1, 2, 3, 4, 5, 6, 7
+S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
+N_SEEN = 8  # a cache line
+NEXT, OWN_ECHO = 0, 1  # columns of cells
 
 
 @kernel("void(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1])", **INNER)
@@ -148,6 +150,11 @@ def _cell(a: int, b: int) -> int:
     return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
 
 
+@kernel("b1(f8[:,::1], i8, i8, i8)", **INNER)
+def _is_in(seen: F64, d: int, a: int, b: int) -> bool:
+    return bool(math.floor(seen[d, S_EAST] / CELL_M) == a and math.floor(seen[d, S_NORTH] / CELL_M) == b)
+
+
 @kernel(
     "i8(i8[:,::1], f8[:,::1], f8[:,::1], f8[:,:,::1], i8, i8, f8, f8[:,::1], i8, f8[::1], i8,"
     " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8)",
@@ -180,16 +187,16 @@ def _pair(
             d = grid[_cell(a, b)]
             while d >= 0:
                 off2 = (seen[d, S_EAST] - WX[j, EAST]) ** 2 + (seen[d, S_NORTH] - WX[j, NORTH]) ** 2
-                if cells[0, d] == a and cells[1, d] == b and off2 < reach * reach:
+                if off2 < reach * reach and _is_in(seen, d, a, b):  # other cells share this one's list
                     if off2 < gate2 and n_p < costs.shape[0]:
                         d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
                         if d2 < tuning[GATE_3]:
                             pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
                             n_p += 1
-                    if is_vehicle and cells[3, d] == 0:
+                    if is_vehicle and cells[d, OWN_ECHO] == 0:
                         own = _is_own_echo(WX, j, c, s, length, width, seen, d, radars[q, R_S_AZIMUTH])
-                        cells[3, d] = int(own)
-                d = cells[2, d]
+                        cells[d, OWN_ECHO] = int(own)
+                d = cells[d, NEXT]
     return n_p
 
 
@@ -207,16 +214,15 @@ def gate(
     """Predict the tracks that radar q can see to t_ns and pair them with the n_d detections in M.
 
     WX, WP, rows, miss : predicted states of the tracks in play, their rows, cost of having no detection
-    cells : (4, >= n_d) grid place, next in the same cell, and whether it is some vehicle's own echo
+    cells : (>= n_d, 2) next in the same cell, and whether it is some vehicle's own echo
     Returns (tracks in play, pairs); pairs beyond the room in `pairs` are left out.
     """
     _locate(M, n_d, radars, q, seen)
     for a in range(CELLS):
         grid[a] = -1
     for d in range(n_d - 1, -1, -1):  # backwards, so that a cell's list runs forwards
-        cells[0, d], cells[1, d] = math.floor(seen[d, S_EAST] / CELL_M), math.floor(seen[d, S_NORTH] / CELL_M)
-        a = _cell(cells[0, d], cells[1, d])
-        cells[2, d], cells[3, d] = grid[a], 0
+        a = _cell(math.floor(seen[d, S_EAST] / CELL_M), math.floor(seen[d, S_NORTH] / CELL_M))
+        cells[d, NEXT], cells[d, OWN_ECHO] = grid[a], 0
         grid[a] = d
     cos_sight, sin_sight = math.cos(radars[q, R_BORESIGHT]), math.sin(radars[q, R_BORESIGHT])
     cos_fov, cos_edge = (

@@ -3,7 +3,7 @@
 import math
 
 from fusion.assignment import assign
-from fusion.gating import gate
+from fusion.gating import OWN_ECHO, gate
 from fusion.history import append, fetch_next, fuse, restart
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
@@ -147,7 +147,7 @@ def scan(
         touched[n_touched] = i
         n_touched += 1
     for d in range(n_d):
-        if track_of[d] >= 0 or cells[3, d] != 0:
+        if track_of[d] >= 0 or cells[d, OWN_ECHO] != 0:
             continue
         i = take_row(ints, floats, free, tally, t_ns, arrived_ns)
         if i < 0:

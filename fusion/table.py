@@ -120,7 +120,7 @@ class Table:
         n_pairs = 4 * n_detections + 4 * n
         self.M, self.about = np.zeros((n_detections, N_MEAS)), np.zeros((n_detections, 3))
         self.seen = np.zeros((n_detections, N_SEEN))
-        self.cells = np.zeros((4, n_detections), dtype=np.int64)
+        self.cells = np.zeros((n_detections, 2), dtype=np.int64)
         self.track_of = np.zeros(n_detections, dtype=np.int64)
         self.pairs, self.costs = np.zeros((2, n_pairs), dtype=np.int64), np.zeros(n_pairs)
         self.order = np.zeros(n_pairs, dtype=np.int64)

@@ -9,6 +9,7 @@ Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
 VehicleClass = Literal["unknown", "car", "bus", "truck", "hazmat", "other"]
 KINDS: tuple[VehicleClass, ...] = ("unknown", "car", "bus", "truck", "hazmat", "other")
+HOLDS_MAX = 2  # rows of one grade
 LonLat = tuple[Annotated[float, Meta(ge=-180.0, le=180.0)], Annotated[float, Meta(ge=-90.0, le=90.0)]]
 
 
@@ -22,9 +23,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Grading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Each grade holds as soon as one of its rows does."""
 
-    notice: tuple[Hold, ...]
-    warning: tuple[Hold, ...]
-    violation: tuple[Hold, ...]
+    notice: Annotated[tuple[Hold, ...], Meta(min_length=1, max_length=HOLDS_MAX)]
+    warning: Annotated[tuple[Hold, ...], Meta(max_length=HOLDS_MAX)]
+    violation: Annotated[tuple[Hold, ...], Meta(max_length=HOLDS_MAX)]
 
 
 class RulesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

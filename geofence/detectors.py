@@ -186,7 +186,7 @@ def limits_of(rules: RulesConfig) -> F64:
     for r, name in enumerate(RULES):
         grading: Grading = getattr(rules, name)
         for g, rows in enumerate((grading.notice, grading.warning, grading.violation)):
-            for k, row in enumerate(rows[:ROWS_PER_GRADE]):
+            for k, row in enumerate(rows):
                 table[r, g * ROWS_PER_GRADE + k] = row.over, row.for_s
     return table
 

@@ -238,3 +238,11 @@ def test_registry_text_is_the_inverse(vehicles):
 def test_addresses(text, want):
     assert is_address(text.rpartition("://")[2])
     assert address_of(text) == want
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_grade_of_a_rule_has_one_row_or_two(rows):
+    row = "{ over = 0.1, for_s = 1.0 }"
+    grades = f"notice = [{', '.join([row] * rows)}], warning = [], violation = []"
+    with pytest.raises(ConfigError, match=r"rules\.lane_departure\.notice.*length"):
+        site_of(SITE + f"\n[rules]\nlane_departure = {{ {grades} }}\n")
