@@ -14,7 +14,9 @@ PACKAGES := edge roadside fusion geofence sim centre petroroad benchmarks
 .PHONY: setup demo test bench bench-check page lint kernels golden-update clean
 .DEFAULT_GOAL := demo
 
-setup: $(VENV)/.stamp-dev centre/static/index.html kernels
+setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is built
+	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page; page=$$?; \
+	wait $$kernels && exit $$page
 
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
