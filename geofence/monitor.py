@@ -42,6 +42,7 @@ from geofence.violation import GRADES, Stamps, Violation
 from geofence.writing import probability
 
 MOVING_MPS = 3.0
+GOES_SIGMAS = 2.0  # of its speed, by which one that stands must be faster to be going again
 SAME_M, SAME_NS = 12.0, 1_000_000_000  # less than from truck to truck
 SAME_WRONG_WAY_M = 30.0  # nobody follows there, and a fix taken off its whole second lies far along the road
 Episodes = Sequence[tuple[int, OpenEpisode]]
@@ -207,8 +208,10 @@ class Monitor:
         speed = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3])
         moving = speed > MOVING_MPS
         state.flags[at[moving], MOVED] = 1.0
-        stands = (speed < self._rules.stop_speed_mps) & (state.flags[at, MOVED] > 0.0)
         since = state.stamps[at, STANDING]
+        sigma = np.sqrt(np.maximum(tracks.P[mine, 2, 2] + tracks.P[mine, 3, 3], 0.0) / 2)
+        surely = np.where(since > 0, speed - GOES_SIGMAS * sigma, speed)  # one noisy speed is no going on
+        stands = (surely < self._rules.stop_speed_mps) & (state.flags[at, MOVED] > 0.0)
         since = np.where(stands, np.where(since == 0, tracks.stamp_ns[mine], since), 0)
         state.stamps[at, STANDING] = since
         held = np.where(since > 0, np.maximum(tracks.stamp_ns[mine] - since, 0) * 1e-9, 0.0)
@@ -256,6 +259,8 @@ class Monitor:
         more = mine is None or judged_other
         if mine is not None and judged == judged_other:
             more = bool(state.evidence[other, :, :ENOUGH].sum() > state.evidence[mine, :, :ENOUGH].sum())
+        if mine is not None:  # either saw it move: it is no post
+            state.flags[[mine, other], MOVED] = state.flags[[mine, other], MOVED].max()
         if more:
             state.rename(gone, survivor)
         else:

@@ -93,7 +93,9 @@ class Ticking:
         long = (since > 0) & (t_ns - since >= patience_ns)
         state.flags[at, EXCUSED] = 0.0
         if long.any():
-            state.flags[at[long], EXCUSED] = self._around.excused(tracks, located, mine[long])
+            excused = np.array(self._around.excused(tracks, located, mine[long]), dtype=np.bool_)
+            state.flags[at[long], EXCUSED] = excused
+            state.stamps[at[long][excused], STANDING] = t_ns  # what it waited for is not counted afterwards
 
     def _listen(
         self, t_ns: int, tracks: TrackBatch, located: Located, lane_rows: I64, mine: I64, rows: I64

@@ -122,6 +122,16 @@ def test_a_departure_goes_on_while_the_vehicle_is_far_from_every_lane():
     assert len({v.id for v in world.of("lane_departure")}) == 1
 
 
+def test_of_two_tracks_of_one_vehicle_it_is_enough_that_one_saw_it_move():
+    world = World()
+    world.drive(1.0, lambda t: {"east": 484 + 16 * t})
+    still = {"east": 500.0, "v_east": 0.0}
+    world.drive(0.5, lambda t: [still, still | {"track": 2, "terminal": -1}], from_s=1.0)
+    world.monitor.merged([(1, 2)])
+    world.drive(31.0, lambda t: still | {"track": 2}, from_s=1.5)
+    assert {v.track for v in world.of("illegal_stop")} == {2}
+
+
 def test_two_alike_episodes_of_merged_tracks_become_one():
     world = World()
     at = drift(2.0, 1.0, 2.0, 20.0)

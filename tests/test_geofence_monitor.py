@@ -225,6 +225,20 @@ def test_illegal_stop(more, change, want):
         assert (told[0].start_ns - T0_NS) / 1e9 == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize(("sigma_v", "want"), [(0.3, "warning"), (0.05, None)])
+def test_illegal_stop_goes_on_through_a_noisy_speed(sigma_v, want):
+    rules = RulesConfig(
+        illegal_stop=Grading(
+            notice=(Hold(over=3.0),), warning=(Hold(over=5.0),), violation=(Hold(over=99.0),)
+        )
+    )
+    world = World(rules=rules)
+    world.drive(1.0, lambda t: {"east": 484 + 16 * t})
+    shaken = {"sigma_v": sigma_v}
+    world.drive(7.0, lambda t: STOPPED | shaken | {"v_north": 1.0 if t % 2.5 > 2.35 else 0.0}, from_s=1.0)
+    assert best(world.of("illegal_stop")) == want
+
+
 def test_illegal_stop_is_none_behind_another_and_none_of_what_never_moved():
     rules = RulesConfig(
         illegal_stop=Grading(
