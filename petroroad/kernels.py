@@ -1,12 +1,16 @@
 """Compile every kernel into the cache, so that no service compiles while it serves."""
 
 import fcntl
+import json
 import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
 
 from edge import numba_cache
+from edge.versions import versions
+
+MARKER = "compiled"
 
 
 def modules() -> list[str]:
@@ -23,11 +27,23 @@ def compile_all() -> Iterator[tuple[str, int, int]]:
         import_module(name)
 
 
+def _key() -> str:
+    """Return what Numba's cache depends on beside the sources, which name its directory."""
+    return json.dumps(versions(), sort_keys=True)
+
+
+def all_compiled() -> bool:
+    """Say, without importing Numba, whether all kernels were compiled here by these versions on this CPU."""
+    marker = numba_cache.prepare() / MARKER
+    return marker.is_file() and marker.read_text(encoding="utf-8") == _key()
+
+
 def main() -> int:
     """Compile with a line of progress on a terminal."""
     with (numba_cache.prepare() / "compiling.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and then finds all compiled
         _compile()
+    (numba_cache.prepare() / MARKER).write_text(_key(), encoding="utf-8")
     return 0
 
 

@@ -25,6 +25,7 @@ from petroroad.commands import demo_live
 from petroroad.commands.demo_parts import Parts, RunDir, Traffic
 from petroroad.commands.demo_site import SHIPPED, DemoSite, choose, make_site
 from petroroad.errors import CommandError
+from petroroad.kernels import all_compiled
 from sim.scenario import load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
@@ -120,6 +121,8 @@ def check(site: Path, *, scenario: str, rsus: int, http: str | None) -> None:
 
 def compile_kernels() -> None:
     """Fill the kernels' cache in a process of its own, so that no part compiles while it serves."""
+    if all_compiled():
+        return
     done = subprocess.run([sys.executable, "-m", "petroroad.kernels"], check=False)
     if done.returncode != 0:
         raise CommandError(
