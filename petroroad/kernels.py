@@ -1,16 +1,16 @@
 """Compile every kernel into the cache, so that no service compiles while it serves."""
 
 import fcntl
+import hashlib
 import json
 import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 from edge import numba_cache
 from edge.versions import versions
-
-MARKER = "compiled"
 
 
 def modules() -> list[str]:
@@ -27,14 +27,21 @@ def compile_all() -> Iterator[tuple[str, int, int]]:
         import_module(name)
 
 
+def _marker() -> Path:
+    """Return the file that says so; one per place of the sources, as Numba's cache has it, too."""
+    place = hashlib.sha256(str(numba_cache.ROOT).encode()).hexdigest()[:16]
+    return numba_cache.prepare() / f"compiled-{place}"
+
+
 def _key() -> str:
-    """Return what Numba's cache depends on beside the sources, which name its directory."""
-    return json.dumps(versions(), sort_keys=True)
+    """Return what Numba's cache depends on beside the sources' text: versions, CPU and files' times."""
+    stamps = {str(path): path.stat().st_mtime_ns for path in numba_cache.declaring()}
+    return json.dumps([versions(), stamps], sort_keys=True)
 
 
 def all_compiled() -> bool:
     """Say, without importing Numba, whether all kernels were compiled here by these versions on this CPU."""
-    marker = numba_cache.prepare() / MARKER
+    marker = _marker()
     return marker.is_file() and marker.read_text(encoding="utf-8") == _key()
 
 
@@ -43,14 +50,14 @@ def main() -> int:
     with (numba_cache.prepare() / "compiling.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and then finds all compiled
         _compile()
-    (numba_cache.prepare() / MARKER).write_text(_key(), encoding="utf-8")
+    _marker().write_text(_key(), encoding="utf-8")
     return 0
 
 
 def _compile() -> None:
     begun_s = time.monotonic()
     if not any(numba_cache.prepare().rglob("*.nbi")):
-        sys.stderr.write("setup: compiling the kernels (about 50 s the first time)\n")
+        sys.stderr.write("setup: compiling the kernels (about 60 s the first time)\n")
     shown = sys.stderr.isatty()
     for name, done, total in compile_all():
         if shown:

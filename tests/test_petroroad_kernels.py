@@ -1,5 +1,7 @@
 """What says that no kernel needs compiling, so that a demo need not ask for it."""
 
+import os
+
 import pytest
 
 from petroroad import kernels
@@ -21,4 +23,21 @@ def test_compiled_kernels_are_remembered(cache):
 def test_another_version_or_cpu_compiles_anew(cache, monkeypatch):
     kernels.main()
     monkeypatch.setattr(kernels, "versions", lambda: {"numba": "another"})
+    assert not kernels.all_compiled()
+
+
+@pytest.mark.parametrize("what", ["elsewhere", "again"])
+def test_the_same_sources_in_another_clone_compile_anew(cache, monkeypatch, tmp_path_factory, what):
+    """Numba tells its entries by the sources' paths and times: a clone made again has neither compiled."""
+    clone = tmp_path_factory.mktemp("clone")
+    source = clone / "fusion" / "filter.py"
+    source.parent.mkdir()
+    source.write_text("")
+    monkeypatch.setattr(kernels.numba_cache, "declaring", lambda: [source])
+    kernels.main()
+    assert kernels.all_compiled()
+    if what == "again":
+        os.utime(source, ns=(0, 0))
+    else:
+        monkeypatch.setattr(kernels.numba_cache, "ROOT", clone)
     assert not kernels.all_compiled()
