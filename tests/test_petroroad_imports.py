@@ -77,6 +77,6 @@ def test_file_of_another_kind_is_one_line_and_no_traceback(tmp_path, capsys, kin
 
 
 def test_missing_file_and_missing_option_are_told(tmp_path, capsys):
-    assert main(["import", "nmea", str(tmp_path / "none"), "--out", str(tmp_path / "r.mcap")]) == 1
+    assert main(["import", "nmea", str(tmp_path / "none"), "--out", str(tmp_path / "r.mcap")]) == 2
     assert "no such file" in capsys.readouterr().err
     assert main(["import", "nmea", str(DATA / "nmea_cold_start.txt")]) == 2
