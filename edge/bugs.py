@@ -1,14 +1,24 @@
 """Our own bug in a callback: asyncio alone would log it and go on half-broken; here it ends the process."""
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from typing import Any
+
+LIBRARIES = frozenset({"asyncio", "uvloop", "paho", "aiomqtt"})  # whose callbacks run in our loops
+
+
+def _is_library(error: BaseException) -> bool:
+    """Whether nothing but these libraries' code ran when the error was raised."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(names) and all(name.partition(".")[0] in LIBRARIES for name in names)
 
 
 async def until_bug(count: Callable[[str], None]) -> None:
     """Raise what escaped from a protocol or another callback of this loop; a peer's socket is counted.
 
-    What a library's future or task was told and nobody asked for is no callback's, and counted too.
+    What a library's future or task was told and nobody asked for is no callback's, and counted too. So is what
+    a library's own callback trips over, as uvloop over a socket that died: the socket's owner sees that.
     """
     loop = asyncio.get_running_loop()
     bug: asyncio.Future[None] = loop.create_future()
@@ -19,6 +29,8 @@ async def until_bug(count: Callable[[str], None]) -> None:
             count("loop.unasked")
         elif isinstance(error, OSError) or error is None:  # a peer's socket, or no file descriptor left
             count("socket.error")
+        elif _is_library(error):
+            count("loop.library")
         elif not bug.done():
             bug.set_exception(error)
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 
 from edge.bugs import until_bug
 
@@ -38,6 +39,30 @@ async def test_what_is_no_bug_of_ours_is_counted(context, counted):
     assert not await _soon(watch)
     assert counts == [counted]
     watch.cancel()
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_library_that_trips_over_a_socket_that_died_ends_nothing(ours):
+    """uvloop does so in a writer of its own when the broker is killed: the link sees that, and reconnects."""
+    counts = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        watch = asyncio.create_task(until_bug(counts.append))
+        await _soon(watch)
+        if ours:
+            loop.call_soon(lambda: loop.add_writer("no socket", print))
+        else:
+            loop.call_soon(loop.add_writer, "no socket", print)
+        await asyncio.sleep(0.01)
+        return await watch if watch.done() else watch.cancel()
+
+    if ours:
+        with pytest.raises(ValueError, match="no socket"):
+            uvloop.run(main())
+    else:
+        uvloop.run(main())
+        assert counts == ["loop.library"]
 
 
 async def test_a_bug_in_a_callback_is_raised():
