@@ -7,23 +7,19 @@ too, of an edge that rides exactly on the line for ever, the null hypothesis of 
 vehicle-hour asked. Errors are AR(1) with the sigma and tau that the tracks state, each truck its own.
 """
 
-from edge import numba_cache
+import json
+import math
+import sys
 
-numba_cache.prepare()
+import numpy as np
 
-import json  # noqa: E402  the cache's place is chosen before Numba is imported
-import math  # noqa: E402
-import sys  # noqa: E402
-
-import numpy as np  # noqa: E402
-
-from benchmarks.harness import is_quick  # noqa: E402
-from fusion.kernel import F64  # noqa: E402
-from fusion.tracks import TrackBatch  # noqa: E402
-from geofence.config import RulesConfig, VehicleConfig  # noqa: E402
-from geofence.map.frames import SiteFrame  # noqa: E402
-from geofence.map.roadmap import load_map  # noqa: E402
-from geofence.monitor import Monitor  # noqa: E402
+from benchmarks.harness import is_quick
+from fusion.kernel import F64
+from fusion.tracks import TrackBatch
+from geofence.config import RulesConfig, VehicleConfig
+from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import load_map
+from geofence.monitor import Monitor
 
 FRAME = SiteFrame(122.0, 41.0)
 T0_NS, STEP_NS = 1_790_000_000_000_000_000, 100_000_000

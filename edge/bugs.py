@@ -17,8 +17,8 @@ def _is_library(error: BaseException) -> bool:
 async def until_bug(count: Callable[[str], None]) -> None:
     """Raise what escaped from a protocol or another callback of this loop; a peer's socket is counted.
 
-    What a library's future or task was told and nobody asked for is no callback's, and counted too. So is what
-    a library's own callback trips over, as uvloop over a socket that died: the socket's owner sees that.
+    What a library's future or task was told and nobody asked for is no callback's, and counted too. So is
+    what a library's own callback trips over, as uvloop over a socket that died: the socket's owner sees that.
     """
     loop = asyncio.get_running_loop()
     bug: asyncio.Future[None] = loop.create_future()
