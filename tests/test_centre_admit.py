@@ -45,7 +45,7 @@ def test_any_bytes_are_a_batch_or_refused(body: bytes) -> None:
     assert isinstance(admit(TOPIC, "RSU001", body, 5), Batch | Refused)
 
 
-@settings(max_examples=25)
+@settings(max_examples=40)
 @given(st.integers(0, 2**63 - 1), st.lists(ITEMS, min_size=1, max_size=4))
 def test_each_item_of_a_batch_is_answered_or_a_stray(epoch: int, rows: list[dict[str, object]]) -> None:
     found = admit(TOPIC, "RSU001", msgspec.msgpack.encode({"epoch": epoch, "items": rows}), 5)

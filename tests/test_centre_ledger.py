@@ -237,7 +237,7 @@ ARRIVALS = st.lists(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=25, deadline=None)
 @given(arrivals=ARRIVALS)
 def test_any_order_and_repetition_ends_in_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[int, int, int, int]]

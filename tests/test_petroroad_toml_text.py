@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from petroroad.toml_text import dumps
@@ -21,7 +21,6 @@ TABLES = st.recursive(
 )
 
 
-@settings(max_examples=40)
 @given(TABLES)
 def test_what_is_written_reads_back(table):
     assert tomllib.loads(dumps(table)) == table
