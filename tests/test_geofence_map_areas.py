@@ -18,7 +18,7 @@ def star(seed, vertices, centre=(0.0, 0.0)):
 
 
 @given(seed=st.integers(0, 2**32 - 1), vertices=st.integers(3, 60))
-@settings(max_examples=12)
+@settings(max_examples=25)
 def test_areas_agree_with_shapely(seed, vertices):
     shapes = [star(seed, vertices), star(seed + 1, vertices, (60.0, 30.0))]
     shapes = [shape for shape in shapes if shape.is_valid]
