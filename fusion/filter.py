@@ -23,6 +23,7 @@ from fusion.layout import (
     V_EAST,
     V_NORTH,
 )
+from fusion.registers import fused, load, store
 
 SLOW_MPS = 2.0  # below: no course to tell along from across
 
@@ -212,36 +213,6 @@ def update_cv(X: F64, P: F64, i: int, h0: float, h1: float, residual: float, r: 
     P[i, 3, 0], P[i, 3, 1], P[i, 3, 2] = p03, p13, p23
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8)", **INNER)
-def _update_radar(
-    X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, residual: float, r: float
-) -> None:
-    """Fuse one scalar into a state without a terminal: all of it in registers, half of the time of loops."""
-    p00, p01, p02, p03, p04 = P[i, 0, 0], P[i, 0, 1], P[i, 0, 2], P[i, 0, 3], P[i, 0, 4]
-    p11, p12, p13, p14 = P[i, 1, 1], P[i, 1, 2], P[i, 1, 3], P[i, 1, 4]
-    p22, p23, p24, p33, p34, p44 = P[i, 2, 2], P[i, 2, 3], P[i, 2, 4], P[i, 3, 3], P[i, 3, 4], P[i, 4, 4]
-    k0 = p00 * h0 + p01 * h1 + p02 * h2 + p03 * h3
-    k1 = p01 * h0 + p11 * h1 + p12 * h2 + p13 * h3
-    k2 = p02 * h0 + p12 * h1 + p22 * h2 + p23 * h3
-    k3 = p03 * h0 + p13 * h1 + p23 * h2 + p33 * h3
-    k4 = p04 * h0 + p14 * h1 + p24 * h2 + p34 * h3
-    over_s = 1.0 / (h0 * k0 + h1 * k1 + h2 * k2 + h3 * k3 + r)
-    g0, g1, g2, g3, g4 = k0 * over_s, k1 * over_s, k2 * over_s, k3 * over_s, k4 * over_s
-    X[i, 0] += g0 * residual
-    X[i, 1] += g1 * residual
-    X[i, 2] += g2 * residual
-    X[i, 3] += g3 * residual
-    X[i, 4] += g4 * residual
-    p01, p02, p03, p04 = p01 - g0 * k1, p02 - g0 * k2, p03 - g0 * k3, p04 - g0 * k4
-    p12, p13, p14 = p12 - g1 * k2, p13 - g1 * k3, p14 - g1 * k4
-    p23, p24, p34 = p23 - g2 * k3, p24 - g2 * k4, p34 - g3 * k4
-    P[i, 0, 0], P[i, 0, 1], P[i, 0, 2], P[i, 0, 3], P[i, 0, 4] = p00 - g0 * k0, p01, p02, p03, p04
-    P[i, 1, 0], P[i, 1, 1], P[i, 1, 2], P[i, 1, 3], P[i, 1, 4] = p01, p11 - g1 * k1, p12, p13, p14
-    P[i, 2, 0], P[i, 2, 1], P[i, 2, 2], P[i, 2, 3], P[i, 2, 4] = p02, p12, p22 - g2 * k2, p23, p24
-    P[i, 3, 0], P[i, 3, 1], P[i, 3, 2], P[i, 3, 3], P[i, 3, 4] = p03, p13, p23, p33 - g3 * k3, p34
-    P[i, 4, 0], P[i, 4, 1], P[i, 4, 2], P[i, 4, 3], P[i, 4, 4] = p04, p14, p24, p34, p44 - g4 * k4
-
-
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])", **BARE, forceinline=True)
 def update(
     X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, hb: float,
@@ -252,7 +223,7 @@ def update(
     work : (>= N_DIM,) scratch.  Symmetric rank-one form: P stays symmetric to the bit.
     """
     if X[i, BIAS_SIGMA] == 0.0:
-        _update_radar(X, P, i, h0, h1, h2, h3, residual, r)
+        store(X, P, i, fused(load(X, P, i), h0, h1, h2, h3, residual, r))
     else:
         b0, b1 = hb * h0, hb * h1
         for a in range(N_DIM):

@@ -141,3 +141,12 @@ def test_a_heading_is_told_by_the_velocity_or_remembered(speeds_mps, heading_rad
         heading_rad
     )
     np.testing.assert_array_equal(headings_of(table.X, table.P, np.array([0])), [told])
+
+
+def test_a_track_that_stands_on_the_radar_stays_finite():
+    table = table_seeing(6.1, 0.3, math.nan)
+    table.X[0, :4] = POSE.east_m, POSE.north_m, 1.0, 0.0
+    table.P[0, :5, :5] = np.eye(5)
+    apply(table.X, table.P, 0, table.M, 0, table.radars, table.tuning, table.scratch)
+    assert np.isfinite(table.X[0, :5]).all()
+    assert np.isfinite(table.P[0, :5, :5]).all()
