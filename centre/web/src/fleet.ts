@@ -211,6 +211,7 @@ export class Fleet {
     this.ringN[slot] = 0;
     this.tailN[slot] = 0;
     this.tailAt[slot] = -Infinity;
+    this.s[slot] = this.u[slot] = NaN; // until a moment is asked for
     return slot;
   }
 

@@ -112,7 +112,8 @@ function bringIntoWindow(): void {
   const episode = state.chosen;
   if (episode === null) return;
   const slot = episode.open ? slotOf(state, episode) : -1;
-  const s = slot >= 0 ? state.fleet!.s[slot]! : episode.s_m;
+  const live = slot >= 0 ? state.fleet!.s[slot]! : NaN;
+  const s = Number.isNaN(live) ? episode.s_m : live;
   if (s === null || Number.isNaN(s)) return;
   if (s < state.windowFrom + 300 || s > state.windowFrom + WINDOW_M - 300) state.moveWindow(s - WINDOW_M / 2);
 }

@@ -124,3 +124,14 @@ test("the stamps' clock follows the fastest delivery and ignores a late one", ()
   clock.hear(100_000, 5_500); // the clock was stepped
   near(clock.now(5_500), 100_000, 1);
 });
+
+test("a new vehicle has no station before a moment is asked for, not even where its slot was used before", () => {
+  const f = fleet();
+  feed(f, 1_000, [car(300)]);
+  assert.ok(Number.isNaN(f.s[f.slot(1n)]!));
+  f.at(1_000);
+  f.at(200_000); // gone
+  feed(f, 201_000, [car(500, { track: 2n })]);
+  assert.equal(f.slot(2n), 0);
+  assert.ok(Number.isNaN(f.s[0]!));
+});
