@@ -130,8 +130,13 @@ class Pipeline:
                 self.monitor.judge(now_ns, touched, located, owned, tick=False, may_open=may_open), outputs
             )
 
-    def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools:
-        """Return of which tracks news may be told: not in a handover, nor while two are in one place."""
+    def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
+        """Return of which tracks news may be told: not in a handover, nor while two are in one place.
+
+        None, of all, most of the time: then no track is asked for one by one.
+        """
+        if not self._giving and not self.tracker.twins:
+            return None
         doubtful = [track for pair in self.tracker.twins for track in pair]
         return self.ownership.may_open(tracks.track, now_ns) & ~np.isin(tracks.track, doubtful)
 
