@@ -91,15 +91,21 @@ def test_what_was_learnt_of_the_terminal_s_error_is_carried():
     assert np.hypot(*(learnt - world.vehicles[0].bias_m)) < 1.0
 
 
-def test_a_neighbour_in_the_next_lane_is_not_taken_for_the_carried_one():
-    world, tracker = given(), taker()
-    for _ in range(20):
+def adopted_beside_one(world, tracker, steps):
+    """Let the taker's radar see a vehicle in the next lane only, then adopt the world's; its id, the carried."""
+    for _ in range(steps):
         world.step()
         beside = world.truth + np.array([0.0, 3.75, 0.0, 0.0])
         tracker.step(world.now_ns, scan(TAKER, world.now_ns, beside, world.rng.normal(size=(1, 3))))
     own = int(tracker.at(world.now_ns).track[0])
     (carried,) = sent(world)
     tracker.adopt(world.now_ns, [carried])
+    return own, carried
+
+
+def test_a_neighbour_in_the_next_lane_is_not_taken_for_the_carried_one():
+    world, tracker = given(), taker()
+    own, carried = adopted_beside_one(world, tracker, 20)
     assert tracker.at(world.now_ns).track.tolist() == sorted([own, carried.track])
     assert tracker.take_merged() == []
 
@@ -108,13 +114,7 @@ def test_a_place_that_fixes_alone_tell_takes_nobody_s_radar_track():
     """The giver never saw truck A; a vehicle 4 m beside its fixes need not be it."""
     world = World([Vehicle(130.0, 0.0, 20.0, "A")], [], 1)
     tracker = taker()
-    for _ in range(60):
-        world.step()
-        beside = world.truth + np.array([0.0, 3.75, 0.0, 0.0])
-        tracker.step(world.now_ns, scan(TAKER, world.now_ns, beside, world.rng.normal(size=(1, 3))))
-    own = int(tracker.at(world.now_ns).track[0])
-    (carried,) = sent(world)
-    tracker.adopt(world.now_ns, [carried])
+    own, carried = adopted_beside_one(world, tracker, 60)
     tracks = tracker.at(world.now_ns)
     assert dict(zip(tracks.track.tolist(), tracks.terminal.tolist(), strict=True)) == {
         own: -1,
