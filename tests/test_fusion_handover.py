@@ -92,7 +92,7 @@ def test_what_was_learnt_of_the_terminal_s_error_is_carried():
 
 
 def adopted_beside_one(world, tracker, steps):
-    """Let the taker's radar see a vehicle in the next lane only, then adopt the world's; its id, the carried."""
+    """Let the taker's radar see a vehicle in the next lane only, then adopt; its id, and the carried."""
     for _ in range(steps):
         world.step()
         beside = world.truth + np.array([0.0, 3.75, 0.0, 0.0])
