@@ -1,5 +1,7 @@
 """Taking over a neighbour's track: joined with the own one of the same vehicle, under the neighbour's id."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fusion.filter import predict
@@ -24,7 +26,7 @@ from fusion.layout import (
     STATUS,
     TERMINAL,
 )
-from fusion.scan import T_HIGH, free_row, take_row
+from fusion.scan import T_FREE, T_HIGH, free_row, take_row
 from fusion.table import Table, Terminals
 
 GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
@@ -36,14 +38,8 @@ def adopt(table: Table, terminals: Terminals, now_ns: int, track: CarriedTrack) 
     if not is_sound(track, now_ns):
         return "misfit", []
     w = terminals.row_of(track.terminal) if track.terminal is not None else -1
-    reported = int(terminals.ints[w, ROW]) if w >= 0 else -1
-    outcome, i = "joined", _by_id(table, track.track)
-    if i < 0 and reported >= 0 and _is_seen(table, reported):
-        i = reported
-    if i < 0 and _was_seen(table, track):  # a place that fixes alone tell is no evidence: identity weighs it
-        i = _by_place(table, track)
-    if i < 0 and reported >= 0:  # only fixes here so far: what radar knew over there is better
-        i = reported
+    outcome, (i, by_fixes) = "joined", _own(table, terminals, w, track)
+    if by_fixes:  # only fixes here so far: what radar knew over there is better
         _load_state(table, i, track)
     if i < 0:
         outcome, i = "created", take_row(table.ints, table.floats, table.free, table.tally, 0, 0)
@@ -57,6 +53,29 @@ def adopt(table: Table, terminals: Terminals, now_ns: int, track: CarriedTrack) 
     table.ints[i, STATUS] = CONFIRMED
     table.ints[i, BORN] = min(int(table.ints[i, BORN]), track.ints[BORN])
     return outcome, [key for key in gone if key and key != track.track]
+
+
+def has_room(table: Table, terminals: Terminals, tracks: Sequence[CarriedTrack]) -> bool:
+    """Whether all can be taken: each finds an own track that it joins, or a free row."""
+    n_free = int(table.tally[T_FREE])
+    if len(tracks) <= n_free:  # nearly always
+        return True
+    joined = set()
+    for track in tracks:
+        w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
+        joined.add(_own(table, terminals, w, track)[0])
+    return len(tracks) - len(joined - {-1}) <= n_free  # two that would join the same need a row more
+
+
+def _own(table: Table, terminals: Terminals, w: int, track: CarriedTrack) -> tuple[int, bool]:
+    """Return the own row of the vehicle with terminal row w, -1 none; and whether fixes alone tell so."""
+    reported = int(terminals.ints[w, ROW]) if w >= 0 else -1
+    i = _by_id(table, track.track)
+    if i < 0 and reported >= 0 and _is_seen(table, reported):
+        i = reported
+    if i < 0 and _was_seen(table, track):  # a place that fixes alone tell is no evidence: identity weighs it
+        i = _by_place(table, track)
+    return (reported, reported >= 0) if i < 0 else (i, False)
 
 
 def _by_id(table: Table, key: int) -> int:

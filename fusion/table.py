@@ -104,7 +104,8 @@ class Table:
         self.free = np.arange(n - 1, -1, -1, dtype=np.int64)  # taken from the end
         self.tally = np.zeros(N_TALLY, dtype=np.int64)
         self.tally[T_FREE] = n
-        self.WX, self.WP = np.zeros((n, N_X)), np.zeros((n, N_DIM, N_DIM))
+        n_work = max(n, 2)  # two tracks are compared there, even where only one has room
+        self.WX, self.WP = np.zeros((n_work, N_X)), np.zeros((n_work, N_DIM, N_DIM))
         self.rows, self.miss = np.zeros(n, dtype=np.int64), np.zeros(n)
         self.det_of = np.zeros(n, dtype=np.int64)
         self.grid = np.zeros(CELLS, dtype=np.int64)

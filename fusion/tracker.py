@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion import twins
-from fusion.adopt import adopt
+from fusion.adopt import adopt, has_room
 from fusion.arrivals import object_rows, polar_rows
 from fusion.batch import batch_of
 from fusion.config import FusionConfig, RadarPose, Terminal
@@ -290,6 +290,10 @@ class Tracker:
     def believes(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> bool:
         """Whether all of a neighbour's tracks can be taken: of this version's layout, by the same clock."""
         return all(is_sound(track, now_ns) for track in tracks)
+
+    def has_room(self, tracks: Sequence[CarriedTrack]) -> bool:
+        """Whether `adopt` can take all of a neighbour's tracks, which it believes."""
+        return has_room(self.table, self.terminals, tracks)
 
     def adopt(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> None:
         """Take a neighbour's tracks under their ids, each joined with the own one of its vehicle."""

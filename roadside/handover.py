@@ -41,11 +41,12 @@ class Received:
 
     keys: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
-    def is_new(self, giver: str, epoch: int, seq: int) -> bool:
-        """Remember the key; say whether it was unknown."""
+    def has(self, giver: str, epoch: int, seq: int) -> bool:
+        """Say whether it was taken."""
+        return (epoch, seq) in self.keys.get(giver, ())
+
+    def add(self, giver: str, epoch: int, seq: int) -> None:
+        """Remember that it was taken."""
         known = self.keys.setdefault(giver, [])
-        if (epoch, seq) in known:
-            return False
         known.append((epoch, seq))
         del known[:-REMEMBERED_MAX]
-        return True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from edge.wire import HandoverAck, TrackNames, UnjudgedStretch, encode
+from edge.wire import Handover, HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.kernel import F64, Bools
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
@@ -251,16 +251,14 @@ class Pipeline:
         outputs.extend(Released(episode_id) for episode_id in self.monitor.drop(given))
 
     def _adopt(self, now_ns: int, handed: HandedOver, outputs: list[Output]) -> None:
+        """Take a handover and answer it, a repeat too; unanswered, its giver goes on judging."""
         message = handed.message
-        try:
-            vehicles = unpack(message)
-        except (msgspec.DecodeError, ValueError):  # another version's or a broken neighbour: ours goes on
-            self._count("handover.undecodable")
-            return
-        if not self.tracker.believes(now_ns, [vehicle.track for vehicle in vehicles]):
-            self._count("handover.refused")  # unanswered, so that its giver goes on judging
-            return
-        if self._received.is_new(handed.giver, message.epoch, message.seq):
+        key = (handed.giver, message.epoch, message.seq)
+        if not self._received.has(*key):
+            vehicles = self._acceptable(now_ns, message)
+            if vehicles is None:
+                return
+            self._received.add(*key)
             self.tracker.adopt(now_ns, [vehicle.track for vehicle in vehicles])
             self._settle(now_ns, outputs)
             judged = [vehicle.judgement for vehicle in vehicles if vehicle.judgement is not None]
@@ -268,6 +266,22 @@ class Pipeline:
             for vehicle in vehicles:
                 self.ownership.set(vehicle.track.track, "owned")
         outputs.append(Answer(handed.giver, encode(HandoverAck(epoch=message.epoch, seq=message.seq))))
+
+    def _acceptable(self, now_ns: int, message: Handover) -> list[CarriedVehicle] | None:
+        """Return what a handover carries; None, counted, where not all of it can be taken."""
+        try:
+            vehicles = unpack(message)
+        except (msgspec.DecodeError, ValueError):  # another version's or a broken neighbour: ours goes on
+            self._count("handover.undecodable")
+            return None
+        tracks = [vehicle.track for vehicle in vehicles]
+        if not self.tracker.believes(now_ns, tracks):
+            self._count("handover.refused")
+            return None
+        if not self.tracker.has_room(tracks):
+            self._count("handover.no_room")
+            return None
+        return vehicles
 
     # ---- the whole state
 

@@ -23,7 +23,7 @@ BODY_ERRORS = (msgspec.DecodeError, ValueError)
 REFUSALS = (
     "radar.", "gnss.late", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier", "tracks.full",
     "terminals.full", "gate.full", "handover.misfit", "handover.refused", "handover.undecodable",
-    "handover.unknown_answer", "handover.full",
+    "handover.unknown_answer", "handover.full", "handover.no_room",
 )  # fmt: skip
 
 

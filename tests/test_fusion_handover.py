@@ -163,6 +163,19 @@ def test_a_track_of_a_neighbour_whose_clock_is_ahead_is_not_believed():
     assert len(tracker.at(world.now_ns)) == 0
 
 
+def test_a_full_table_has_room_for_what_joins_its_own_tracks_only():
+    world = given()
+    tracker = Tracker(FusionConfig(tracks_max=1), [TAKER], [TRUCK], id_base=8 << 32)
+    (carried,) = sent(world)
+    stranger = msgspec.structs.replace(carried, track=5, terminal=None, x=(200.0, *carried.x[1:]))
+    assert tracker.has_room([carried])
+    assert not tracker.has_room([carried, stranger])
+    tracker.adopt(world.now_ns, [carried])
+    assert tracker.has_room([carried])
+    assert not tracker.has_room([stranger])
+    assert not tracker.has_room([carried, msgspec.structs.replace(carried, track=6)]), "one row for two"
+
+
 def test_drop_forgets_without_calling_it_ended():
     world = given()
     keys = world.tracker.at(world.now_ns).track.tolist()

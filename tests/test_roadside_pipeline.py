@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgpack
+import msgspec
 import numpy as np
 import pytest
 
@@ -64,6 +65,11 @@ def fix(t_ns, east_m, north_m):
         north_m=one + north_m - 0.3 - 0.6, speed_mps=one + SPEED_MPS, heading_rad=one, sigma_m=one * math.nan,
         tau_s=one * math.nan, usable=one + 1.0,
     ))  # fmt: skip
+
+
+def replace_terminal(feed, terminal):
+    """Return the feed as another terminal's."""
+    return replace(feed, fixes=replace(feed.fixes, terminal=(terminal,)))
 
 
 def drive(setup, drift, seconds=13.0, seed=1):
@@ -265,6 +271,21 @@ def test_a_handover_that_can_not_be_true_is_not_answered(setup, path, value, rea
     else:
         assert not answered
         assert taker.all_counts() == {f"handover.{reason}": 1}
+
+
+def test_a_handover_for_which_there_is_no_room_is_not_answered(setup):
+    """Answered, nobody would judge its vehicle: its giver stops then."""
+    giver, taker = between(setup, 420.0)
+    body = next(o.body for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, Give))
+    at_ns, handed = T0_NS + 9 * NS, HandedOver("A", decode_handover(body))
+    narrow = Pipeline(replace(taker.setup, fusion=msgspec.structs.replace(setup.fusion, tracks_max=1)))
+    narrow.step(at_ns, replace_terminal(fix(at_ns, 500.0, LANE_CENTRE_M), "13900000002"))
+    assert not any(isinstance(o, Answer) for o in narrow.step(at_ns + 1, handed))
+    assert narrow.all_counts()["handover.no_room"] == 1
+    later_ns = at_ns + 60 * NS  # the one that was there is gone, and the giver has repeated it
+    assert any(isinstance(o, Answer) for o in narrow.step(later_ns, handed))
+    narrow.step(later_ns + 1, replace_terminal(fix(later_ns, 500.0, LANE_CENTRE_M), "13900000002"))
+    assert any(isinstance(o, Answer) for o in narrow.step(later_ns + 2, handed)), "a repeat of what is taken"
 
 
 def test_a_lane_of_a_neighbours_longer_map_is_forgotten(setup):
