@@ -269,8 +269,13 @@ class Monitor:
 
     def _hang(self, track: int, episodes: Sequence[tuple[int, OpenEpisode]]) -> None:
         for slot, episode in episodes:
-            if self._book.find(track, slot) is None:
+            first = self._book.find(track, slot)
+            if first is None:
                 self._book.put(track, slot, episode)
+            elif first.id == episode.id:  # handed over twice: it lives once, as it was told last
+                if (episode.hop, episode.version) > (first.hop, first.version):
+                    self._book.take(track, slot)
+                    self._book.put(track, slot, episode)
             else:
                 episode.track = track
                 self._superseded.append((slot, episode))

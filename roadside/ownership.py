@@ -18,6 +18,7 @@ TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the 
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
 TELLS_AFTER_NS = 1_000_000_000  # of a handover under way without an answer: there is no taker
 REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
+OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 
 @dataclass(slots=True)
@@ -38,6 +39,13 @@ class Giving:
     tracks: list[int]
     body: bytes
     sent_ns: int
+
+    def merge(self, gone: int, survivor: int, *, under_way: bool) -> None:
+        """Two tracks became one; under_way : a message still gives it, else it is ours again."""
+        if not under_way:
+            self.tracks = [key for key in self.tracks if key not in (gone, survivor)]
+        elif gone in self.tracks:
+            self.tracks[self.tracks.index(gone)] = survivor
 
     def packed(self) -> GivingState:
         """Return it as `/state` keeps it."""
@@ -107,7 +115,7 @@ class Ownership:
     def owned(self, track: U64) -> Bools:
         """Return which of `track` (n,) this RSU judges: its own, and those whose handover is unanswered."""
         phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
-        return np.array([phase in ("owned", "giving") for phase in phases], dtype=np.bool_)
+        return np.array([phase in OURS for phase in phases], dtype=np.bool_)
 
     def may_open(self, track: U64, t_ns: int) -> Bools:
         """Return of which of `track` (n,) this RSU may tell something new at `t_ns`.
@@ -170,7 +178,14 @@ class Ownership:
         self.holdings.pop(key, None)
 
     def merge(self, gone: int, survivor: int) -> None:
-        """Two tracks became one: the survivor is ours if either was."""
+        """Two tracks became one: the survivor is judged here if either was, and under way if one alone was.
+
+        Where both were judged, no message under way tells the whole: the survivor is to be given anew.
+        """
         old = self.holdings.pop(gone, None)
-        if old is not None and old.phase == "owned" and self.phase(survivor) in ("free", "given"):
+        if old is None or old.phase not in OURS:
+            return
+        if self.phase(survivor) not in OURS:
             self.holdings[survivor] = old
+        else:
+            self.set(survivor, "owned")

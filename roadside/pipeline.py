@@ -145,6 +145,9 @@ class Pipeline:
         merged = self.tracker.take_merged()
         for gone, survivor in merged:
             self.ownership.merge(gone, survivor)
+            under_way = self.ownership.phase(survivor) == "giving"
+            for giving in self._giving.values():
+                giving.merge(gone, survivor, under_way=under_way)
         if merged:
             self.monitor.merged(merged)
         ended = self.tracker.take_ended()

@@ -190,6 +190,21 @@ def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
         assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
 
 
+def test_an_episode_that_is_handed_over_twice_lives_on():
+    """The giver did not hear the first answer, and gives its vehicle anew under another seq."""
+    giver, taker = World(), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 40.0)
+    giver.drive(7.0, at)
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.drive(6.0, at, from_s=7.0)
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.drive(6.0, at, from_s=13.0)
+    versions = [(v.phase, v.hop, v.version) for v in taker.out]
+    assert len({v.id for v in taker.out}) == 1
+    assert {phase for phase, _, _ in versions} == {"update"}
+    assert versions == sorted(set(versions)), "each version once"
+
+
 def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
     world = World()
     opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from roadside.ownership import Ownership
+from roadside.ownership import Giving, Ownership
 
 SECOND_NS = 1_000_000_000
 T0_NS = 1_800_000_000 * SECOND_NS
@@ -64,8 +64,32 @@ def test_without_a_stretch_everything_is_ours():
     assert walk([9_999.0] * 11, stretch_m=None) == (True, {})
 
 
-def test_a_survivor_inherits_what_we_owned():
+@pytest.mark.parametrize(
+    ("gone", "survivor", "want"),
+    [
+        ("owned", "free", "owned"),
+        ("owned", "given", "owned"),
+        ("giving", "free", "giving"),  # the message under way tells all of it; unanswered, we judge
+        ("giving", "given", "giving"),
+        ("free", "giving", "giving"),
+        ("given", "owned", "owned"),
+        ("giving", "owned", "owned"),
+        ("owned", "giving", "owned"),  # the message under way lacks what was judged of the other
+        ("giving", "giving", "owned"),
+        ("given", "free", "free"),  # a neighbour's, most likely; else nobody's, and taken in a second
+    ],
+)
+def test_a_survivor_is_judged_where_either_was(gone, survivor, want):
     ownership = Ownership((0.0, 500.0), NEIGHBOURS)
-    ownership.set(1, "owned")
+    ownership.set(1, gone)
+    ownership.set(2, survivor)
     ownership.merge(1, 2)
-    assert (ownership.phase(1), ownership.phase(2)) == ("free", "owned")
+    assert (ownership.phase(1), ownership.phase(2)) == ("free", want)
+
+
+def test_a_handover_follows_a_track_that_becomes_another():
+    giving = Giving(seq=1, to="AFTER", tracks=[1, 3], body=b"", sent_ns=T0_NS)
+    giving.merge(1, 2, under_way=True)
+    assert giving.tracks == [2, 3]
+    giving.merge(4, 2, under_way=False)  # ours alone: it is given anew
+    assert giving.tracks == [3]

@@ -15,7 +15,7 @@ from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
 from roadside.compare import digest
 from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
-from roadside.outputs import Answer, Give, Raised, Snapshot, State
+from roadside.outputs import Answer, Give, Raised, Released, Snapshot, State
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import STATE_EVERY_NS, Pipeline
 from roadside.setup import setups
@@ -286,6 +286,26 @@ def test_a_handover_for_which_there_is_no_room_is_not_answered(setup):
     assert any(isinstance(o, Answer) for o in narrow.step(later_ns, handed))
     narrow.step(later_ns + 1, replace_terminal(fix(later_ns, 500.0, LANE_CENTRE_M), "13900000002"))
     assert any(isinstance(o, Answer) for o in narrow.step(later_ns + 2, handed)), "a repeat of what is taken"
+
+
+def test_a_track_under_way_that_becomes_another_is_judged_until_the_answer(setup):
+    """Nobody did otherwise: its handover was forgotten with its id, and the survivor was not ours."""
+    giver, _ = between(setup, 420.0)
+    inputs = drive(setup, leave, seconds=9.0)
+    give = next(o for o in run(giver, inputs) if isinstance(o, Give))
+    (gone,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()
+    survivor = gone + 1
+    giver.tracker.table.track[giver.tracker.table.track == gone] = survivor
+    giver.tracker.merged.append((gone, survivor))
+    outputs = giver.step(T0_NS + 9 * NS + 300_000_000, None)
+    assert {o.body for o in outputs if isinstance(o, Give)} == {give.body}, "repeated still"
+    (record,) = records_of(decode_snapshot(next(o.body for o in outputs if isinstance(o, Snapshot))))
+    assert (record["track"], record["flags"] & 1) == (survivor, 1), "owned"
+    answered = giver.step(
+        T0_NS + 9 * NS + 300_000_001, HandoverAnswered(by="B", epoch=1_800_000_000, seq=give.seq)
+    )
+    assert len([o for o in answered if isinstance(o, Released)]) == 1
+    assert giver.ownership.phase(survivor) == "given"
 
 
 def test_a_lane_of_a_neighbours_longer_map_is_forgotten(setup):
