@@ -3,16 +3,14 @@
 import math
 
 from fusion.filter import bend_keep, predict_to
-from fusion.heading import axis_of
+from fusion.grid import CELL_M, CELLS, cell_of
 from fusion.history import past_state
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     CLUTTER,
-    CONFIRMED,
     EAST,
     FREE,
     GATE_3,
-    LENGTH,
     NORTH,
     OBJECT,
     P_DETECT,
@@ -27,12 +25,18 @@ from fusion.layout import (
     R_S_RATE,
     RADAR_NS,
     RADAR_TIMEOUT_NS,
+    S_COS,
+    S_DROP,
+    S_EAST,
+    S_NORTH,
+    S_RANGE,
+    S_RATE,
+    S_SIN,
     STAMP,
     STATUS,
     V_EAST,
     V_NORTH,
     WHAT,
-    WIDTH,
     Z0,
     Z1,
     Z2,
@@ -40,19 +44,9 @@ from fusion.layout import (
     Z4,
 )
 
-CELL_M = 16.0
-CELLS = 16_384  # of the hashed grid, a power of two
 REACH_M = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
-OWN_RATE_MPS = 3.0  # a second echo of a vehicle moves as it does, to within this
-BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its own second echo may lie
-BESIDE_M_MAX = 2.8  # of its middle: three quarters of a lane
-LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
 EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
-# Columns of seen (n_d, N_SEEN): where a detection lies, and what it measured
-S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
-N_SEEN = 8  # a cache line
-NEXT, OWN_ECHO = 0, 1  # columns of cells
 
 
 @kernel("void(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1])", **INNER)
@@ -124,105 +118,66 @@ def pair_cost(
     return d2, d2 + math.log(volume / (odds * odds))
 
 
-@kernel("b1(f8[:,::1], i8, f8, f8, f8, f8, f8[:,::1], i8, f8)", **INNER)
-def _is_own_echo(
-    X: F64, i: int, c: float, s: float, length: float, width: float, seen: F64, d: int, sigma_azimuth: float
-) -> bool:
-    """Whether a detection lies on the outline of vehicle i, on course (c, s): its second echo.
-
-    Far away the azimuth's error throws echoes aside, but never as far as the next lane.
-    """
-    d_e, d_n = seen[d, S_EAST] - X[i, EAST], seen[d, S_NORTH] - X[i, NORTH]
-    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M:
-        return False
-    thrown = 3.0 * seen[d, S_RANGE] * sigma_azimuth * abs(c * seen[d, S_COS] + s * seen[d, S_SIN])
-    beside = max(width / 2.0 + BESIDE_M, min(width / 2.0 + thrown, BESIDE_M_MAX))
-    if abs(c * d_n - s * d_e) > beside:
-        return False
-    if math.isnan(seen[d, S_RATE]):
-        return True
-    own = seen[d, S_COS] * X[i, V_EAST] + seen[d, S_SIN] * X[i, V_NORTH]
-    return bool(abs(seen[d, S_RATE] - own) < OWN_RATE_MPS)
-
-
-@kernel("i8(i8, i8)", **INNER)
-def _cell(a: int, b: int) -> int:
-    return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
-
-
 @kernel("b1(f8[:,::1], i8, i8, i8)", **INNER)
 def _is_in(seen: F64, d: int, a: int, b: int) -> bool:
     return bool(math.floor(seen[d, S_EAST] / CELL_M) == a and math.floor(seen[d, S_NORTH] / CELL_M) == b)
 
 
 @kernel(
-    "i8(i8[:,::1], f8[:,::1], f8[:,::1], f8[:,:,::1], i8, i8, f8, f8[:,::1], i8, f8[::1], i8,"
-    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8)",
+    "i8(f8[:,::1], f8[:,:,::1], i8, f8, f8[:,::1], i8, f8[::1], f8[:,::1], i8[::1], i8[::1], i8[:,::1],"
+    " f8[::1], i8)",
     **INNER,
 )
 def _pair(
-    ints: I64, floats: F64, WX: F64, WP: F64, j: int, i: int, flat: float, radars: F64, q: int, tuning: F64,
-    n_d: int, seen: F64, cells: I64, grid: I64, pairs: I64, costs: F64, n_p: int,
+    WX: F64, WP: F64, j: int, flat: float, radars: F64, q: int, tuning: F64, seen: F64, next_of: I64,
+    grid: I64, pairs: I64, costs: F64, n_p: int,
 ) -> int:  # fmt: skip
-    """Add the pairs of predicted track j (slot i); mark detections that are its own echoes."""
+    """Add the pairs of predicted track j, which is `flat` metres from radar q."""
     noise = max(radars[q, R_S_RANGE], radars[q, R_S_AZIMUTH] * flat)
     widest = WP[j, 0, 0] + WP[j, 1, 1] + noise * noise  # no axis of the ellipse is wider than both together
     gate2 = min(tuning[GATE_3] * widest, REACH_M * REACH_M)  # nothing further off passes the gate
     reach = math.sqrt(gate2)
-    length, width = floats[i, LENGTH], floats[i, WIDTH]
-    length = LENGTH_M if math.isnan(length) else length
-    width = WIDTH_M if math.isnan(width) else width
-    is_vehicle = ints[i, STATUS] == CONFIRMED
-    c, s = 1.0, 0.0
-    if is_vehicle:
-        c, s = axis_of(WX, j)
-        if math.isnan(c):
-            c, s, width = 1.0, 0.0, length
-        reach = max(reach, length / 2.0 + BEHIND_M + BESIDE_M_MAX)
+    low, top = math.floor((WX[j, NORTH] - reach) / CELL_M), math.floor((WX[j, NORTH] + reach) / CELL_M)
     for a in range(
         math.floor((WX[j, EAST] - reach) / CELL_M), math.floor((WX[j, EAST] + reach) / CELL_M) + 1
     ):
-        low, top = math.floor((WX[j, NORTH] - reach) / CELL_M), math.floor((WX[j, NORTH] + reach) / CELL_M)
         for b in range(low, top + 1):
-            d = grid[_cell(a, b)]
+            d = grid[cell_of(a, b)]
             while d >= 0:
                 off2 = (seen[d, S_EAST] - WX[j, EAST]) ** 2 + (seen[d, S_NORTH] - WX[j, NORTH]) ** 2
-                if off2 < reach * reach and _is_in(seen, d, a, b):  # other cells share this one's list
-                    if off2 < gate2 and n_p < costs.shape[0]:
-                        d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
-                        if d2 < tuning[GATE_3]:
-                            pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
-                            n_p += 1
-                    if is_vehicle and cells[d, OWN_ECHO] == 0:
-                        own = _is_own_echo(WX, j, c, s, length, width, seen, d, radars[q, R_S_AZIMUTH])
-                        cells[d, OWN_ECHO] = int(own)
-                d = cells[d, NEXT]
+                # other cells share this one's list
+                if off2 < gate2 and n_p < costs.shape[0] and _is_in(seen, d, a, b):
+                    d2, cost = pair_cost(WX, WP, j, seen, d, radars, q, tuning)
+                    if d2 < tuning[GATE_3]:
+                        pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
+                        n_p += 1
+                d = next_of[d]
     return n_p
 
 
 @kernel(
-    "UniTuple(i8, 2)(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], i8, i8,"
+    "UniTuple(i8, 2)(f8[:,::1], f8[:,:,::1], i8[:,::1], i8[:,::1], f8[:,:,::1], i8, i8,"
     " f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1], i8[::1], f8[::1],"
-    " f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1])",
+    " f8[:,::1], i8[::1], i8[::1], i8[:,::1], f8[::1])",
     **BARE,
 )
 def gate(
-    X: F64, P: F64, ints: I64, floats: F64, stamps: I64, states: F64, high: int, t_ns: int,
+    X: F64, P: F64, ints: I64, stamps: I64, states: F64, high: int, t_ns: int,
     M: F64, n_d: int, radars: F64, q: int, tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64,
-    seen: F64, cells: I64, grid: I64, pairs: I64, costs: F64,
+    seen: F64, next_of: I64, grid: I64, pairs: I64, costs: F64,
 ) -> tuple[int, int]:  # fmt: skip
     """Predict the tracks that radar q can see to t_ns and pair them with the n_d detections in M.
 
     WX, WP, rows, miss : predicted states of the tracks in play, their rows, cost of having no detection
-    cells : (>= n_d, 2) next in the same cell, and whether it is some vehicle's own echo
+    next_of, grid : (>= n_d,), (CELLS,) scratch
     Returns (tracks in play, pairs); pairs beyond the room in `pairs` are left out.
     """
     _locate(M, n_d, radars, q, seen)
     for a in range(CELLS):
         grid[a] = -1
     for d in range(n_d - 1, -1, -1):  # backwards, so that a cell's list runs forwards
-        a = _cell(math.floor(seen[d, S_EAST] / CELL_M), math.floor(seen[d, S_NORTH] / CELL_M))
-        cells[d, NEXT], cells[d, OWN_ECHO] = grid[a], 0
+        a = cell_of(math.floor(seen[d, S_EAST] / CELL_M), math.floor(seen[d, S_NORTH] / CELL_M))
+        next_of[d] = grid[a]
         grid[a] = d
     cos_sight, sin_sight = math.cos(radars[q, R_BORESIGHT]), math.sin(radars[q, R_BORESIGHT])
     cos_fov, cos_edge = (
@@ -230,7 +185,7 @@ def gate(
         math.cos(min(radars[q, R_HALF_FOV] + EDGE_RAD, math.pi)),
     )
     n_t = n_p = ahead_ns = 0
-    keep = 1.0
+    keep, unseen = 1.0, -2.0 * math.log(1.0 - tuning[P_DETECT])
     for i in range(high):
         if ints[i, STATUS] == FREE or abs(t_ns - ints[i, RADAR_NS]) > tuning[RADAR_TIMEOUT_NS]:
             continue
@@ -248,10 +203,8 @@ def gate(
         if flat > radars[q, R_RANGE] + EDGE_M or ahead < flat * cos_edge:
             continue
         inside = flat <= radars[q, R_RANGE] and ahead >= flat * cos_fov
-        miss[n_t] = -2.0 * math.log(1.0 - tuning[P_DETECT]) if inside else 0.0
+        miss[n_t] = unseen if inside else 0.0
         rows[n_t] = i
-        n_p = _pair(
-            ints, floats, WX, WP, n_t, i, flat, radars, q, tuning, n_d, seen, cells, grid, pairs, costs, n_p
-        )
+        n_p = _pair(WX, WP, n_t, flat, radars, q, tuning, seen, next_of, grid, pairs, costs, n_p)
         n_t += 1
     return n_t, n_p

@@ -36,6 +36,10 @@ R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUT
 )  # fmt: skip
 N_POSE = 10
 
+# Row of `seen` (N_SEEN,): where a detection lies [site metres], and what it measured
+S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
+N_SEEN = 8  # a cache line
+
 # Row of `tuning` (N_TUNING,): FusionConfig as a kernel sees it
 Q_ALONG, Q_CROSS, BEND_SIGMA, BEND_TAU, GATE_2, GATE_3, P_DETECT, CLUTTER, LLR_CONFIRM, LLR_DROP = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,

@@ -3,7 +3,8 @@
 import math
 
 from fusion.assignment import assign
-from fusion.gating import OWN_ECHO, gate
+from fusion.echoes import NO_TRACK, own_echoes
+from fusion.gating import gate
 from fusion.history import append, fetch_next, fuse, restart
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
@@ -22,6 +23,7 @@ from fusion.layout import (
     LLR_DROP,
     PERIOD_NS,
     R_ACCEPTED,
+    R_S_AZIMUTH,
     RADAR_NS,
     SERIAL,
     STAMP,
@@ -92,14 +94,14 @@ def _seen(ints: I64, floats: F64, i: int, t_ns: int, arrived_ns: int, accepted: 
 @kernel(
     "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
     " i8[::1], i8, i8, i8, f8[:,::1], f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
-    " i8[::1], f8[::1], f8[:,::1], i8[:,::1], i8[::1], i8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], f8[::1], f8[:,::1], i8[::1], i8[::1], i8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8[::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1])",
     **BARE,
 )
 def scan(
     X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
     t_ns: int, arrived_ns: int, period_ns: int, M: F64, about: F64, n_d: int, radars: F64, q: int,
-    tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64, seen: F64, cells: I64, grid: I64, pairs: I64,
+    tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64, seen: F64, next_of: I64, grid: I64, pairs: I64,
     costs: F64,
     det_of: I64, track_of: I64, parent: I64, order: I64, start: I64, names: I64,
     cost: F64, work: F64, touched: I64, scratch: F64,
@@ -111,13 +113,16 @@ def scan(
     n_touched = 0
     tally[T_FALLEN], tally[T_FULL], tally[T_LATE], tally[T_PAIRS], tally[T_DUE] = 0, 0, 0, 0, 0
     n_t, n_p = gate(
-        X, P, ints, floats, stamps, states, tally[T_HIGH], t_ns, M, n_d, radars, q, tuning, WX, WP, rows,
-        miss, seen, cells, grid, pairs, costs,
+        X, P, ints, stamps, states, tally[T_HIGH], t_ns, M, n_d, radars, q, tuning, WX, WP, rows, miss,
+        seen, next_of, grid, pairs, costs,
     )  # fmt: skip
     tally[T_PAIRS] = n_p
     tally[T_FALLEN] = assign(
         n_t, n_d, n_p, pairs, costs, miss, det_of, track_of, parent, order, start, names, cost, work
     )
+    own_echoes(
+        ints, floats, WX, rows, n_t, radars[q, R_S_AZIMUTH], seen, n_d, track_of, grid, next_of
+    )  # fmt: skip
     for p in range(n_p):  # the winning pair's likelihood, for those not confirmed
         t = pairs[0, p]
         if det_of[t] == pairs[1, p]:
@@ -147,7 +152,7 @@ def scan(
         touched[n_touched] = i
         n_touched += 1
     for d in range(n_d):
-        if track_of[d] >= 0 or cells[d, OWN_ECHO] != 0:
+        if track_of[d] != NO_TRACK:
             continue
         i = take_row(ints, floats, free, tally, t_ns, arrived_ns)
         if i < 0:

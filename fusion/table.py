@@ -8,7 +8,7 @@ import numpy as np
 from fusion.assignment import CAP_DETECTIONS, CAP_TRACKS
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.evidence import N_PAIR, N_PAIR_INT
-from fusion.gating import CELLS, N_SEEN
+from fusion.grid import CELLS
 from fusion.kernel import F64, I64
 from fusion.layout import (
     BEND_SIGMA,
@@ -25,6 +25,7 @@ from fusion.layout import (
     N_MEAS,
     N_PACKED,
     N_POSE,
+    N_SEEN,
     N_TERMINAL,
     N_TUNING,
     N_X,
@@ -121,7 +122,7 @@ class Table:
         n_pairs = 4 * n_detections + 4 * n
         self.M, self.about = np.zeros((n_detections, N_MEAS)), np.zeros((n_detections, 3))
         self.seen = np.zeros((n_detections, N_SEEN))
-        self.cells = np.zeros((n_detections, 2), dtype=np.int64)
+        self.next_of = np.zeros(n + n_detections, dtype=np.int64)
         self.track_of = np.zeros(n_detections, dtype=np.int64)
         self.pairs, self.costs = np.zeros((2, n_pairs), dtype=np.int64), np.zeros(n_pairs)
         self.order = np.zeros(n_pairs, dtype=np.int64)

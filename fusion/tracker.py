@@ -111,7 +111,7 @@ class Tracker:
         scan(
             table.X, table.P, table.ints, table.floats, table.stamps, table.meas, table.states, table.free,
             tally, seen.stamp_ns, seen.arrived_ns, period_ns, table.M, table.about, n, table.radars, q,
-            table.tuning, table.WX, table.WP, table.rows, table.miss, table.seen, table.cells, table.grid,
+            table.tuning, table.WX, table.WP, table.rows, table.miss, table.seen, table.next_of, table.grid,
             table.pairs,
             table.costs, table.det_of, table.track_of, table.parent, table.order, table.start, table.names,
             table.cost, table.work, table.touched, table.scratch,
