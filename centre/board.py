@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from centre import present
-from centre.reporters import Reporter, Reporters
+from centre.reporters import PENDING_MAX, Reporter, Reporters
 from edge import wire
 from edge.sections import RsuConfig
 
@@ -35,7 +35,7 @@ def rsu_row(
         return row | dict.fromkeys(blank) | {"pending": [], "sensors": {}, "unjudged": [], "degraded": []}
     return row | {
         "last_seq": status.last_seq,
-        "pending": [list(pair) for pair in status.pending],
+        "pending": [list(pair) for pair in status.pending[:PENDING_MAX]],
         "outbox_depth": status.outbox_depth,
         "config": status.config,
         "map": status.map,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.admit import Batch, Refused, admit
-from centre.ledger import Answer, Committed, Ledger, StatusChange
+from centre.ledger import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
 from centre.reporters import Reporters
 from centre.tracks import Tracks
 from edge import topics, wire
@@ -152,7 +152,7 @@ def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusCh
         change = before or after
         assert change is not None, "nothing to join"
         return change
-    last_seqs = dict(before.last_seqs) | dict(after.last_seqs)
+    last_seqs = sorted((dict(before.last_seqs) | dict(after.last_seqs)).items())
     return StatusChange(
         kind=after.kind,
         id=after.id,
@@ -161,5 +161,5 @@ def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusCh
         since_ns=after.since_ns,
         body=after.body,
         announce=before.announce or after.announce,
-        last_seqs=tuple(last_seqs.items()),
+        last_seqs=tuple(last_seqs[-EPOCHS_MAX:]),
     )

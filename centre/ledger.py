@@ -19,6 +19,7 @@ from geofence.violation import GRADES, Violation
 QUARANTINE_ROWS_MAX = 10_000
 QUARANTINE_BODY_BYTES_MAX = 65_536
 FEED_ROWS_MAX = 100_000
+EPOCHS_MAX = 1_000  # of one RSU, the newest: an epoch is a start of it, so years of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class Ledger:
                 else:
                     done.answers.append(_take(db, done, batch))
             for change in statuses:
-                _keep_status(db, change)
+                _keep_status(db, done, change)
             _trim(db, done)
         done.committed_ns = self._now_ns()
         if done.keys:
@@ -195,7 +196,7 @@ def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) ->
     db.execute(sql.ADD_FEED, feed)
 
 
-def _keep_status(db: sa.Connection, change: StatusChange) -> None:
+def _keep_status(db: sa.Connection, done: Committed, change: StatusChange) -> None:
     at = (STATUS.c.kind == change.kind, STATUS.c.id == change.id)
     values: dict[str, int | bytes] = {
         "epoch": change.epoch,
@@ -205,13 +206,28 @@ def _keep_status(db: sa.Connection, change: StatusChange) -> None:
     values |= {"body": change.body}
     if db.execute(sa.update(STATUS).where(*at).values(**values)).rowcount == 0:
         db.execute(sa.insert(STATUS).values(kind=change.kind, id=change.id, **values))
+    _keep_last_seqs(db, done, change)
+    if change.announce:
+        db.execute(sql.ADD_FEED, {"kind": change.kind, "key": change.id})
+
+
+def _keep_last_seqs(db: sa.Connection, done: Committed, change: StatusChange) -> None:
+    """Keep the highest seq of each epoch; of an RSU that names ever new ones only the newest epochs."""
+    added = False
     for epoch, last_seq in change.last_seqs:
         row = (EPOCH.c.esn == change.id, EPOCH.c.epoch == epoch)
         grown = sa.case((EPOCH.c.last_seq > last_seq, EPOCH.c.last_seq), else_=last_seq)
         if db.execute(sa.update(EPOCH).where(*row).values(last_seq=grown)).rowcount == 0:
             db.execute(sa.insert(EPOCH).values(esn=change.id, epoch=epoch, last_seq=last_seq))
-    if change.announce:
-        db.execute(sql.ADD_FEED, {"kind": change.kind, "key": change.id})
+            added = True
+    if not added:
+        return
+    own = EPOCH.c.esn == change.id
+    newest = sa.select(EPOCH.c.epoch).where(own).order_by(EPOCH.c.epoch.desc())
+    beyond = db.scalar(newest.offset(EPOCHS_MAX).limit(1))
+    if beyond is not None:
+        old = sa.delete(EPOCH).where(own, EPOCH.c.epoch <= beyond)
+        done.counts["epoch.dropped"] += db.execute(old).rowcount
 
 
 def _quarantine(

@@ -169,6 +169,7 @@ class Reader:
         An epoch without a gap is not counted again until its RSU sent more.
         """
         found: dict[str, tuple[int, int]] = {}
+        complete: dict[tuple[str, int], int] = {}
         with self._engine.begin() as db:
             for esn, epoch, last_seq in db.execute(
                 sa.select(EPOCH.c.esn, EPOCH.c.epoch, EPOCH.c.last_seq)
@@ -178,9 +179,10 @@ class Reader:
                     key = (TRANSPORT.c.esn == esn, TRANSPORT.c.epoch == epoch, TRANSPORT.c.seq <= last_seq)
                     stored = db.scalar(sa.select(sa.func.count()).select_from(TRANSPORT).where(*key)) or 0
                 if stored == last_seq:
-                    self._complete[esn, epoch] = last_seq
+                    complete[esn, epoch] = last_seq
                 before = found.get(esn, (0, 0))
                 found[esn] = (before[0] + stored, before[1] + last_seq - stored)
+        self._complete = complete  # of the epochs that are there still
         return found
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:

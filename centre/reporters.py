@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from centre.ledger import StatusChange
+from centre.ledger import EPOCHS_MAX, StatusChange
 from edge import wire
 
 Kind = Literal["rsu", "gateway"]
@@ -15,6 +15,7 @@ AnyStatus = wire.Status | wire.GatewayStatus
 STALE_NS = 6_000_000_000  # three heartbeats
 STRANGERS_MAX = 64  # reporters that the site does not name
 STATUS_BYTES_MAX = 262_144
+PENDING_MAX = 256  # earlier epochs read of one status, the oldest; as those are stored, the others come up
 _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
     "rsu": wire.decode_status,
     "gateway": wire.decode_gateway_status,
@@ -29,7 +30,7 @@ class Reporter:
     status: AnyStatus | None = None  # None: never seen
     since_ns: int | None = None  # of its state
     beat_ns: int | None = None  # when it was last heard live; a retained status tells no time
-    last_seqs: dict[int, int] = field(default_factory=dict)  # by epoch, the highest
+    last_seqs: dict[int, int] = field(default_factory=dict)  # by epoch, the highest; EPOCHS_MAX at most
 
 
 class Reporters:
@@ -54,7 +55,7 @@ class Reporters:
     def restore_last_seq(self, name: str, epoch: int, last_seq: int) -> None:
         """Take the highest seq that an earlier run had heard of."""
         if name in self._rows:
-            self._rows[name].last_seqs[epoch] = last_seq
+            self._note(self._rows[name], epoch, last_seq)
 
     def hear(self, name: str, payload: bytes, *, retained: bool, now_ns: int) -> StatusChange | None:
         """Take a birth, a heartbeat or a will; return what of it must be kept, None where nothing changed."""
@@ -76,7 +77,7 @@ class Reporters:
             row.beat_ns = now_ns
         if before is None or before.state != status.state:
             row.since_ns = now_ns
-        grown = _grown(row, status)
+        grown = self._grown(row, status)
         row.status = _merged(before, status)
         announce = before is None or _shown(before) != _shown(row.status)
         if not announce and not grown:
@@ -121,15 +122,33 @@ class Reporters:
             self._rows[name] = Reporter(known=False)
         return self._rows[name]
 
+    def _grown(self, row: Reporter, status: AnyStatus) -> tuple[tuple[int, int], ...]:
+        """Note what the RSU says that it sent; a will was written before that, so its word does not count."""
+        if isinstance(status, wire.GatewayStatus) or status.state == "offline":
+            return ()
+        earlier = [pair for pair in status.pending if pair[0] < status.epoch]
+        self._count("status.pending_untrue", len(status.pending) - len(earlier))
+        self._count("status.pending_excess", len(earlier[PENDING_MAX:]))
+        said = ((status.epoch, status.last_seq), *earlier[:PENDING_MAX])
+        return tuple((epoch, last) for epoch, last in said if self._note(row, epoch, last))
 
-def _grown(row: Reporter, status: AnyStatus) -> tuple[tuple[int, int], ...]:
-    """Note what the RSU says that it sent; a will was written before that, so its word does not count."""
-    if isinstance(status, wire.GatewayStatus) or status.state == "offline":
-        return ()
-    said = ((status.epoch, status.last_seq), *status.pending)
-    grown = tuple((epoch, last) for epoch, last in said if last > row.last_seqs.get(epoch, 0))
-    row.last_seqs.update(grown)
-    return grown
+    def _note(self, row: Reporter, epoch: int, last_seq: int) -> bool:
+        """Take a last seq; say whether it is news. The newest epochs stay, this RSU's own lowest give way."""
+        known = row.last_seqs
+        if last_seq <= known.get(epoch, 0):
+            return False
+        if epoch not in known and len(known) >= EPOCHS_MAX:
+            self._count("status.epochs_forgotten", 1)
+            oldest = min(known)
+            if epoch < oldest:
+                return False
+            del known[oldest]
+        known[epoch] = last_seq
+        return True
+
+    def _count(self, reason: str, times: int) -> None:
+        if times:
+            self.counts[reason] += times
 
 
 def _merged(before: AnyStatus | None, status: AnyStatus) -> AnyStatus:

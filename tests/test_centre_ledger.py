@@ -197,6 +197,23 @@ def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:
     assert centre.reader.gaps() == {"RSU001": (4, 2)}
 
 
+def test_the_newest_epochs_of_each_rsu_are_kept(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "EPOCHS_MAX", 3)
+
+    def beat(esn: str, *last_seqs: tuple[int, int]) -> Counter[str]:
+        change = StatusChange(
+            kind="rsu", id=esn, epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
+            last_seqs=last_seqs,
+        )  # fmt: skip
+        return centre.ledger.commit([], [change]).counts
+
+    beat("RSU002", (1, 1))
+    assert beat("RSU001", (4, 1), (5, 1), (6, 1)) == {}
+    assert beat("RSU001", (8, 1), (7, 1)) == {"epoch.dropped": 2}
+    assert sorted(centre.reader.last_seqs()) == [("RSU001", 6), ("RSU001", 7), ("RSU001", 8), ("RSU002", 1)]
+    assert centre.reader.gaps() == {"RSU001": (0, 3), "RSU002": (0, 1)}
+
+
 def test_large_integers_are_decimal_strings(centre: Centre) -> None:
     centre.send(1, violation())
     (row,) = centre.shown()

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centre.reporters import STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, Reporters
+from centre.ledger import EPOCHS_MAX
+from centre.reporters import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, Reporters
 from edge import wire
 from tests.centre_samples import T0_NS, status
 
@@ -110,6 +111,49 @@ def test_strangers_and_long_words_are_bounded() -> None:
     assert it.counts["status.strangers"] == 5
     hear(it, status(counts={"x" * STATUS_BYTES_MAX: 1}))
     assert it.counts["status.unreadable"] == 1
+
+
+def test_ever_new_epochs_of_one_rsu_are_bounded_and_cost_no_other_its_own() -> None:
+    it = reporters()
+    honest = status(epoch=9_000_000, last_seq=7, pending=((8_000_000, 3),))
+    hear(it, honest, esn="RSU002")
+    for turn in range(10):
+        earlier = tuple((turn * 10_000 + n, 1) for n in range(2 * PENDING_MAX))
+        change = hear(it, status(epoch=1_000_000 + turn, last_seq=1, pending=earlier))
+        assert change is not None
+        assert len(change.last_seqs) == PENDING_MAX + 1
+        assert (1_000_000 + turn, 1) in change.last_seqs, "the epoch that it is in is always noted"
+    assert len(it.rows()["RSU001"].last_seqs) == EPOCHS_MAX
+    assert it.counts["status.pending_excess"] == 10 * PENDING_MAX
+    assert it.counts["status.epochs_forgotten"] == 10 * (PENDING_MAX + 1) - EPOCHS_MAX
+    assert it.rows()["RSU002"].last_seqs == {9_000_000: 7, 8_000_000: 3}
+    assert hear(it, honest, esn="RSU002") is None, "known already"
+
+
+def test_what_lies_beyond_the_limit_comes_up_as_the_oldest_are_acknowledged() -> None:
+    it = reporters()
+    pending = tuple((n, 1) for n in range(1, PENDING_MAX + 4))
+    hear(it, status(epoch=10_000, pending=pending))
+    change = hear(it, status(epoch=10_000, pending=pending[3:]))
+    assert change is not None
+    assert change.last_seqs == pending[-3:]
+
+
+def test_an_earlier_epoch_is_earlier() -> None:
+    it = reporters()
+    change = hear(it, status(epoch=10, last_seq=2, pending=((10, 99), (11, 99), (9, 5))))
+    assert change is not None
+    assert change.last_seqs == ((10, 2), (9, 5))
+    assert it.counts["status.pending_untrue"] == 2
+
+
+def test_an_old_database_is_taken_up_within_the_limit() -> None:
+    it = reporters()
+    for epoch in range(1, EPOCHS_MAX + 4):
+        it.restore_last_seq("RSU001", epoch, 1)
+    assert min(it.rows()["RSU001"].last_seqs) == 4
+    assert hear(it, status(epoch=9_999, pending=((2, 1),))) is not None  # below all: its row is kept by none
+    assert 2 not in it.rows()["RSU001"].last_seqs
 
 
 @settings(max_examples=40)
