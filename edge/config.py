@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import radians
+from math import isfinite, radians
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,7 @@ def parse_site(
         _check_secrets(tables, where)
         tables = _expanded(tables, environ, where)
     config = _convert(tables, where)
+    check_finite(tables, where)
     frame = SiteFrame(*config.site.origin)
     rows: tuple[VehicleConfig, ...] = ()
     if registry_text is not None:
@@ -159,7 +160,7 @@ def _read(file: Path, where: str, key: str) -> str:
 def _tables(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:  # the latter: brackets within brackets
         raise ConfigError(where, "", f"is no TOML: {error}") from error
 
 
@@ -212,6 +213,18 @@ def _convert(tables: dict[str, Any], where: str) -> SiteConfig:
         rule, _, path = str(error).partition(" - at `$.")
         key = path.rstrip("`")
         raise ConfigError(where, key, rule, _value_at(tables, key)) from error
+
+
+def check_finite(tables: Any, where: str, key: str = "") -> None:
+    """Refuse nan and inf, which TOML can write and no bound from one side keeps out; raises ConfigError."""
+    if isinstance(tables, dict):
+        for name, value in tables.items():
+            check_finite(value, where, f"{key}.{name}" if key else name)
+    elif isinstance(tables, list):
+        for i, value in enumerate(tables):
+            check_finite(value, where, f"{key}[{i}]")
+    elif isinstance(tables, float) and not isfinite(tables):
+        raise ConfigError(where, key, "must be a finite number", tables)
 
 
 def _value_at(tables: Any, key: str) -> object:

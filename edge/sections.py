@@ -33,9 +33,9 @@ class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     accepted: bool = False  # commissioned; else it tracks but does not enforce
     lon_deg: Longitude
     lat_deg: Latitude
-    height_m: NotNegative  # above the road
+    height_m: Annotated[float, Meta(ge=0.0, le=100.0)]  # above the road
     heading_deg: Annotated[float, Meta(ge=-360.0, le=360.0)]  # boresight, clockwise from true north
-    range_m_max: Positive
+    range_m_max: Annotated[float, Meta(gt=0.0, le=10_000.0)]
     fov_deg: Annotated[float, Meta(gt=0.0, le=360.0)]  # full width
     sigma_range_m: Positive
     sigma_azimuth_deg: Positive

@@ -7,6 +7,8 @@ from msgspec import Meta
 
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
+Size = Annotated[float, Meta(gt=0.0, le=100.0)]  # of a vehicle; millimetres are refused
+Lever = Annotated[float, Meta(ge=-100.0, le=100.0)]
 VehicleClass = Literal["unknown", "car", "bus", "truck", "hazmat", "other"]
 KINDS: tuple[VehicleClass, ...] = ("unknown", "car", "bus", "truck", "hazmat", "other")
 HOLDS_MAX = 2  # rows of one grade
@@ -97,9 +99,9 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hazmat_class: str | None = None
     un: str | None = None
     carrier: str | None = None
-    length_m: Positive | None = None
-    width_m: Positive | None = None
-    antenna_m: tuple[float, float] = (0.0, 0.0)  # forward, left of the vehicle's centre
+    length_m: Size | None = None
+    width_m: Size | None = None
+    antenna_m: tuple[Lever, Lever] = (0.0, 0.0)  # forward, left of the vehicle's centre
     permits: tuple[str, ...] = ()  # further classes of `allowed` that it may use lanes as
 
     @property
