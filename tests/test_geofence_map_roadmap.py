@@ -61,6 +61,11 @@ REFUSED = [
     (map_text([LOOP_AXIS]), "axis crosses itself"),
     (map_text([BOW_TIE]), r"\(zone z\): the area is not valid"),
     (map_text([feature("gate", "LineString", [[122, 41]], gate="g")]), "2 to"),
+    (map_text([lane("a", LEFT, RIGHT)]).replace("[122.0,", f"[{'9' * 400},", 1), "400 digits"),
+    (map_text([lane("a", LEFT, RIGHT, level=10**12)]), "'level' is 1000000000000, not within"),
+    (map_text([lane("a", LEFT, RIGHT, index=-1)]), "'index' is -1, not within"),
+    (map_text([lane("a", LEFT, RIGHT, speed_limit_mps=1e9)]), "speed_limit_mps"),
+    (map_text([feature("axis", "LineString", lonlat(LEFT), road="r", k0_m=1e308)]), "'k0_m' is 1e.308"),
     (
         map_text([lane("a", [[0, 3.75], [50, 3.75], [20, 9], [100, 12]], RIGHT)]),
         "lane a: it bends more sharply",

@@ -15,6 +15,10 @@ from geofence.map.frames import MapError, SiteFrame
 ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
+DIGITS_MAX = 18  # of a whole number
+INDEX_MAX, LEVEL_MAX = 50, 100
+SPEED_MAX_MPS = 200.0
+K0_MAX_M = 10_000_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,13 @@ class Source:
             raise self.refuse(f"property {key!r} is not finite")
         return value
 
+    def number(self, key: str, kinds: tuple[type, ...], low: float, high: float) -> Any:
+        """Return a number within [low, high]; 0 where it is missing."""
+        value = self.take(key, kinds, 0)
+        if not low <= value <= high:
+            raise self.refuse(f"property {key!r} is {value!r}, not within {low:g} and {high:g}")
+        return value
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a property that is a list of strings."""
         values = self.take(key, (list,), [])
@@ -127,7 +138,7 @@ class Source:
 def read(text: str, frame: SiteFrame) -> Features:
     """Return the features of the map; raises MapError."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise MapError(f"map: not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("type") != "FeatureCollection":
@@ -148,6 +159,12 @@ def read(text: str, frame: SiteFrame) -> Features:
         gates=tuple(found["gate"]),
         zones=tuple(found["zone"]),
     )
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > DIGITS_MAX:  # no array could hold it
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _source(i: int, row: Any, frame: SiteFrame) -> Source:
@@ -178,8 +195,8 @@ def _lane(source: Source) -> Lane:
     if len(coordinates) != 2:
         raise source.refuse(f"a lane has 2 boundaries (left, then right), not {len(coordinates)}")
     limit = source.take("speed_limit_mps", (int, float, type(None)), None)
-    if limit is not None and limit <= 0.0:
-        raise source.refuse(f"speed_limit_mps is {limit}, not above 0")
+    if limit is not None and not 0.0 < limit <= SPEED_MAX_MPS:
+        raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g}")
     allowed = source.texts("allowed")
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
@@ -187,8 +204,8 @@ def _lane(source: Source) -> Lane:
     lane = Lane(
         lane=source.take("lane", (str,)),
         road=source.take("road", (str,)),
-        index=source.take("index", (int,), 0),
-        level=source.take("level", (int,), 0),
+        index=source.number("index", (int,), 0, INDEX_MAX),
+        level=source.number("level", (int,), -LEVEL_MAX, LEVEL_MAX),
         allowed=allowed,
         speed_limit_mps=None if limit is None else float(limit),
         successors=source.texts("successors"),
@@ -234,7 +251,7 @@ def _axis(source: Source) -> tuple[str, float, F64]:
     line = source.line(_coordinates(source, "LineString"))
     if not shapely.LineString(line).is_simple:
         raise source.refuse("the axis crosses itself")
-    return source.take("road", (str,)), float(source.take("k0_m", (int, float), 0.0)), line
+    return source.take("road", (str,)), float(source.number("k0_m", (int, float), -K0_MAX_M, K0_MAX_M)), line
 
 
 def _gate(source: Source) -> Gate:
@@ -242,7 +259,7 @@ def _gate(source: Source) -> Gate:
         gate=source.take("gate", (str,)),
         role=source.take("role", (str,), "entry"),
         road=source.take("road", (str,), ""),
-        level=source.take("level", (int,), 0),
+        level=source.number("level", (int,), -LEVEL_MAX, LEVEL_MAX),
         points=source.line(_coordinates(source, "LineString")),
     )
 
