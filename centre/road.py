@@ -7,10 +7,11 @@ import msgspec
 import numpy as np
 import shapely
 
-from edge.config import ConfigError, Site
+from edge.config import Site
 from edge.sections import RsuConfig
+from edge.site_map import road_of
 from fusion.kernel import F64
-from geofence.map.roadmap import Axis, Lane, MapError, RoadMap, load_map
+from geofence.map.roadmap import Axis, Lane, RoadMap
 
 PLACE_KINDS = ("gate", "zone", "place")
 ALONG_SHARE = 0.9  # a lane whose length along the axis is less than this of its own is no strip row
@@ -19,10 +20,7 @@ ROW_TOLERANCE_M = 1.0  # lanes whose middles differ by less share a row
 
 def describe(site: Site) -> dict[str, Any]:
     """Return `/api/site` of API.md; ConfigError where the map does not hold."""
-    try:
-        road = load_map(site.map_text, site.frame)
-    except MapError as error:
-        raise ConfigError(site.config.site.map, "", str(error)) from error
+    road = road_of(site)
     document = json.loads(site.map_text)
     named = [(each["properties"], each["geometry"]) for each in document["features"] if each["geometry"]]
     axis, config = road.axis, site.config

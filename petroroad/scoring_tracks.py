@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.config import Site, parse_site
 from edge.recording import read_messages
+from edge.site_map import road_of
 from edge.wire import (
     FLAG_CONFIRMED,
     FLAG_GNSS,
@@ -24,7 +25,7 @@ from edge.wire import (
 from fusion.config import RadarPose
 from fusion.kernel import F64, Bools
 from geofence.map.frames import SiteFrame
-from geofence.map.roadmap import Axis, load_map
+from geofence.map.roadmap import Axis
 from sim.score_tracks import TrackScore, TracksNow, TruthNow
 
 GAP_NS = 250_000_000  # truth is interpolated over no longer a pause
@@ -103,7 +104,7 @@ def _cover(site: Site, esns: list[str], sensors: set[str]) -> CoverOf:
     """
     poses = [pose for esn in esns for pose in site.radar_poses(esn) if not sensors or pose.sensor in sensors]
     stretches = [site.rsu(esn).stretch_m for esn in esns]
-    axis = load_map(site.map_text, site.frame).axis
+    axis = road_of(site).axis
 
     def cover(east_m: F64, north_m: F64, terminal: list[str | None]) -> Bools:
         seen = np.array([name is not None for name in terminal], dtype=np.bool_)

@@ -16,14 +16,13 @@ from edge.config import ConfigError, Site
 from edge.link import Outgoing
 from edge.metrics import merged
 from edge.sections import GatewayConfig
+from edge.site_map import road_of
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
-from geofence.map.roadmap import MapError, load_map
 from roadside.devices.jt808.session import SessionRules
 from roadside.gateway_commands import Commands, Outcome
 from roadside.gateway_feed import Down, GatewayFeed
 from roadside.probe import ClockProbe
-from roadside.routing import Router
 from roadside.site_router import router_of
 from roadside.terminals import Limits, TerminalServer
 
@@ -50,7 +49,9 @@ class Gateway:
         self.epoch = clock.now_ns() // NS
         self.rules = terminal_rules(site)
         esns = [rsu.esn for rsu in site.config.rsu]
-        self._feed = GatewayFeed(_router(site), self.config.id, self.epoch, esns, self.counts)
+        self._feed = GatewayFeed(
+            router_of(site, road_of(site)), self.config.id, self.epoch, esns, self.counts
+        )
         self.server = TerminalServer(
             self.rules, clock, self.counts, self.take, limits=limits, answered=self._answered
         )
@@ -148,13 +149,6 @@ def gateway_config(site: Site) -> GatewayConfig:
     if site.config.gateway is None:
         raise ConfigError(site.where, "gateway", "the site has no [gateway]")
     return site.config.gateway
-
-
-def _router(site: Site) -> Router:
-    try:
-        return router_of(site, load_map(site.map_text, site.frame))
-    except MapError as error:
-        raise ConfigError(site.config.site.map, "", str(error)) from error
 
 
 def terminal_rules(site: Site) -> SessionRules:

@@ -1,7 +1,7 @@
 """From a loaded site to what each RSU's pipeline is told; the same for the live agent and for replay."""
 
 from edge.config import Site
-from geofence.map.roadmap import load_map
+from edge.site_map import road_of
 from roadside.pipeline import Setup
 
 
@@ -10,7 +10,7 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
 
     expects_gateway : whether silence of the gateway means that nobody could report
     """
-    road = load_map(site.map_text, site.frame)
+    road = road_of(site)
     stretches = {rsu.esn: rsu.stretch_m for rsu in site.config.rsu}
     made = {}
     for rsu in site.config.rsu:

@@ -1,16 +1,16 @@
 """The road as the simulator knows it: exact axis, cross-section, names of lanes. Not the locator's map."""
 
 import bisect
-import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge.config import ConfigError, Site
+from edge.site_map import features_of
 from fusion.kernel import F64, I64
 from geofence.map.frames import SiteFrame
+from geofence.map.reading import Features
 from sim.alignment import Alignment
 from sim.site import section as sec
 from sim.site.panjin_map import lane_breaks, lane_name
@@ -78,28 +78,22 @@ class Road:
         return any(r.from_m <= high and low <= r.to_m for r in self._ramps[way])
 
 
-def road_of(site: Site) -> Road:
-    """Return the simulator's road of a site; ConfigError where the site's map shows another one."""
+def road_of(site: Site, drawn: Features | None = None) -> Road:
+    """Return the simulator's road of a site; ConfigError where the site's map is broken or shows another one.
+
+    drawn : the site's map, where the caller has read it
+    """
     points = sec.waypoints()["control_points"]
     assert isinstance(points, list), "a list in the waypoints file"
     road = Road(sec.panjin_axis(points, site.frame), site.frame)
-    drawn = _drawn_axis(site)
+    axes = (drawn or features_of(site)).axes
     off_m = math.inf
-    if drawn is not None:
+    for axis in (points for name, _, points in axes if name == "main"):
         # stations of the ends are near enough to start from: the axis is drawn from its beginning
-        steps = np.hypot(*np.diff(drawn, axis=0).T)
-        _, offset = road.axis.of(drawn[:, 0], drawn[:, 1], np.concatenate([[0.0], np.cumsum(steps)]))
+        steps = np.hypot(*np.diff(axis, axis=0).T)
+        _, offset = road.axis.of(axis[:, 0], axis[:, 1], np.concatenate([[0.0], np.cumsum(steps)]))
         off_m = float(np.abs(offset).max())
     if off_m > _AXIS_TOLERANCE_M:
         rule = "the simulator drives the shipped Panjin road; this map's axis of road main is another one"
         raise ConfigError(site.where, "site.map", rule)
     return road
-
-
-def _drawn_axis(site: Site) -> F64 | None:
-    features: Sequence[dict[str, dict[str, str]]] = json.loads(site.map_text).get("features", [])
-    for feature in features:
-        if feature.get("properties", {}).get("kind") == "axis" and feature["properties"]["road"] == "main":
-            rows = np.array(feature["geometry"]["coordinates"], dtype=np.float64)
-            return np.column_stack(site.frame.site_from_lonlat(rows[:, 0], rows[:, 1]))
-    return None

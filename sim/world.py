@@ -5,7 +5,6 @@ they do with it.
 """
 
 import heapq
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, pairwise
@@ -16,7 +15,9 @@ import numpy as np
 import shapely
 
 from edge.config import ConfigError, Site
+from edge.site_map import features_of
 from edge.wire import GnssFix
+from geofence.map.reading import Features
 from roadside.inputs import RadarPayload
 from sim.cover import cover_of
 from sim.fleet import HAZMAT, fleet_of
@@ -88,7 +89,8 @@ class World:
         self.site, self.setting = site, setting
         self.begin(t0_ns)
         self.esns = driven_esns(site, setting)
-        self.road = road_of(site)
+        drawn = features_of(site)
+        self.road = road_of(site, drawn)
         self.radars = [pose for esn in self.esns for pose in site.radar_poses(esn)]
         self.traffic = _traffic_of(site, setting, self.road, self.esns)
         fleet, seed = self.traffic.fleet, setting.seed
@@ -100,7 +102,7 @@ class World:
             seed=seed,
         )
         self._truth = TruthKeeper(self.traffic, site.config.rules)
-        self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(site))
+        self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(drawn))
         self._radars = Radars(self.radars, fleet, seed, setting.noise)
         self._pending: list[Due] = []
         self._number = count()
@@ -204,16 +206,9 @@ def boundaries_m(site: Site, esns: Sequence[str]) -> list[float]:
     return [a[1] for a, b in pairwise(stretches) if abs(a[1] - b[0]) < 1.0]
 
 
-def weak_areas(site: Site) -> tuple[shapely.Geometry, ...]:
+def weak_areas(drawn: Features) -> tuple[shapely.Geometry, ...]:
     """Return the map's areas of weak satellite reception as shapes in site metres."""
-    found = []
-    for feature in json.loads(site.map_text)["features"]:
-        if feature["properties"].get("role") == "weak_gnss":
-            ring = np.array(feature["geometry"]["coordinates"][0])
-            found.append(
-                shapely.Polygon(np.column_stack(site.frame.site_from_lonlat(ring[:, 0], ring[:, 1])))
-            )
-    return tuple(found)
+    return tuple(zone.polygon for zone in drawn.zones if zone.role == "weak_gnss")
 
 
 def _traffic_of(site: Site, setting: Setting, road: Road, esns: Sequence[str]) -> Traffic:

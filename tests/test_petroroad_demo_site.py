@@ -92,3 +92,16 @@ def test_a_chosen_page_address_is_kept(tmp_path, copied):
     config = tomllib.loads(site.path.read_text())
     assert site.http == config["centre"]["http"] == "127.0.0.1:8080"
     assert config["mqtt"] == {"brokers": [site.broker], "embedded": "mosquitto"}
+
+
+@pytest.mark.parametrize("gateway", ["", '[gateway]\nid = "GW2"\n'])
+def test_a_site_whose_trucks_have_nowhere_to_dial_gets_a_listener(tmp_path, copied, gateway):
+    source = tmp_path / "shipped" / "site.toml"
+    head, _, tail = SITE.partition("[gateway]")
+    text = head + gateway + tail[tail.index("[centre]") :]
+    source.write_bytes(b"\xef\xbb\xbf" + text.encode())  # some editors write a BOM
+    site = make_site(source, tmp_path / "run", rsus=2, http=None, broker="nats")
+    config = tomllib.loads(site.path.read_text())
+    (listener,) = config["gateway"]["listeners"]
+    assert listener.startswith("jt808://127.0.0.1:")
+    assert config["gateway"]["id"] == ("GW2" if gateway else "GW1")

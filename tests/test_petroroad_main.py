@@ -8,6 +8,8 @@ import pytest
 from petroroad.__main__ import COMMANDS, main
 from tests.demo_run import ROOT
 
+EXAMPLE = ROOT / "tests" / "data" / "example" / "site.toml"
+
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
@@ -33,6 +35,7 @@ from tests.demo_run import ROOT
         (["demo", "--rsus", "many"], 2),
         (["demo", "--no-such-option"], 2),
         (["demo", "--site", "missing.toml"], 2),
+        (["demo", "--site", str(EXAMPLE), "--rsus", "1"], 2),  # only Panjin is simulated
         (["centre", "--config", "missing.toml"], 2),
         (["rsu", "--config", "missing.toml", "--esn", "A"], 2),
         (["gateway"], 2),  # what it needs is not given

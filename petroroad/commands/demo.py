@@ -90,7 +90,7 @@ def demo(
     as_json
         One JSON object on stdout.
     """
-    check(site, scenario=scenario, rsus=rsus, http=http)
+    check(site, scenario=scenario, rsus=rsus, vehicles=vehicles, http=http)
     chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
     folder = _make_run_dir(run_dir, chosen)
     traffic = Traffic(scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration)
@@ -104,19 +104,21 @@ def demo(
     return 0
 
 
-def check(site: Path, *, scenario: str, rsus: int, http: str | None) -> None:
+def check(site: Path, *, scenario: str, rsus: int, vehicles: int | None, http: str | None) -> None:
     """Say what is wrong with the site, or with what is asked, before anything is made."""
     loaded = load_site(site)
-    load_scenario(scenario)
-    choose([msgspec.structs.asdict(rsu) for rsu in loaded.config.rsu], rsus)
+    played = load_scenario(scenario)
+    esns = choose([msgspec.structs.asdict(rsu) for rsu in loaded.config.rsu], rsus)
     if http is not None:
         from centre.shield import loopback  # it takes a second to import
 
         loopback(http, "--http")
     if site != SHIPPED:
-        from geofence.map.roadmap import load_map
+        from edge.site_map import road_of
+        from sim.world import Setting, World
 
-        load_map(loaded.map_text, loaded.frame)
+        road_of(loaded)
+        World(loaded, Setting(scenario=played, vehicles=vehicles, esns=tuple(esns)), 0)
 
 
 def compile_kernels() -> None:

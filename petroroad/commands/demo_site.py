@@ -46,7 +46,7 @@ def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
 
 def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: Kind) -> DemoSite:
     """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now."""
-    config = tomllib.loads(source.read_text(encoding="utf-8"))
+    config = tomllib.loads(source.read_text(encoding="utf-8-sig"))
     esns = choose(config["rsu"], rsus)
     running = [row for row in config["rsu"] if row["esn"] in esns]
     with ExitStack() as held:
@@ -58,8 +58,9 @@ def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broke
             row["health"] = health[row["esn"]]
             for sensor in (*row.get("radar", ()), *row.get("gnss", ())):
                 sensor["input"] = ports.moved(sensor["input"])
-        gateway = config.setdefault("gateway", {})
-        gateway["listeners"] = [ports.moved(listener) for listener in gateway["listeners"]]
+        gateway = config.setdefault("gateway", {"id": "GW1"})
+        listeners = gateway.get("listeners") or ["jt808://"]  # the simulated trucks dial one in any case
+        gateway["listeners"] = [ports.moved(listener) for listener in listeners]
         gateway["health"] = health["gateway"]
     config["mqtt"] = config.get("mqtt", {}) | {"brokers": [address], "embedded": broker}
     config["centre"] = config.get("centre", {}) | {

@@ -10,8 +10,7 @@ from cyclopts import Parameter
 from edge import checks, numba_cache
 from edge.checks import Check
 from edge.config import ConfigError, Site, load_site
-from geofence.map.frames import MapError
-from geofence.map.roadmap import load_map
+from edge.site_map import road_of
 from petroroad.errors import CommandError
 from petroroad.kernels import modules
 
@@ -65,8 +64,8 @@ def _site(path: Path) -> list[Check]:
 
 def _map(site: Site) -> Check:
     try:
-        road = load_map(site.map_text, site.frame)
-    except MapError as error:
+        road = road_of(site)
+    except ConfigError as error:
         return Check("map", "fail", str(error))
     return Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes")
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from edge.config import ConfigError, load_site
+from edge.site_map import road_of
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 
@@ -51,8 +52,7 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
 
 def _load(path: Path) -> RoadMap:
     if path.suffix == ".toml":
-        site = load_site(path)
-        return load_map(site.map_text, site.frame)
+        return road_of(load_site(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
         geometries = [feature["geometry"] for feature in json.loads(text)["features"]]
