@@ -11,8 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.outbox_keeper import Acked, Close, Conflict, Done, Job, Keeper, Load, Put, Release, Restore
-from edge.outbox_store import Key, Row
+from edge.outbox_changes import Key, Row
+from edge.outbox_keeper import (
+    REFUSED,
+    Acked,
+    Close,
+    Conflict,
+    Done,
+    Episode,
+    Job,
+    Keeper,
+    Load,
+    Put,
+    Restore,
+)
 from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
 
 RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
@@ -21,6 +33,9 @@ BATCH_BYTES_MAX = 256_000
 INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
 WAITING_MAX = 10_000  # live items beyond stay on disk only
+UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
+IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened
+NO_ROOM = "outbox_full"
 
 Send = Callable[[bytes], bool]  # a batch's bytes; whether the link took it
 
@@ -41,12 +56,13 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self.epoch = keeper.store.epoch
         self.episodes = keeper.store.episodes()  # what was open when the process last ended
-        self.degraded: tuple[str, ...] = ()
+        self._degraded: tuple[str, ...] = ()
         self._counts: dict[str, int] = {}
         self._last_seqs = dict(keeper.store.last_seqs)
         self._remaining = dict(keeper.store.remaining)
         self._waiting: dict[Key, _Waiting] = {}
-        self._n_putting = 0
+        self._n_putting = self._n_refused = 0
+        self._is_full = False
         self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads; not to come back
         self._wake = asyncio.Event()
@@ -114,18 +130,32 @@ class Outbox:
     def counts(self) -> dict[str, int]:
         return self._counts | self._keeper.counts
 
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Reasons why not all is well."""
+        full = self._is_full and self._n_unsaved() >= UNSAVED_MAX
+        return tuple(sorted({*self._degraded, NO_ROOM})) if full else self._degraded
+
     def put(self, violation: bytes, detected_ns: int, episode_id: str, episode: bytes | None) -> None:
-        """Keep a violation and what a restart needs of its episode (None: it closed), then send it."""
-        void = None
-        if self.degraded and len(self._waiting) >= WAITING_MAX:  # neither disk nor memory has room
+        """Keep a violation and what a restart needs of its episode (None: it closed), then send it.
+
+        Where neither disk nor memory has room, a void says so to the centre, one until there is room again.
+        """
+        was_full, self._is_full = self._is_full, self._n_unsaved() >= UNSAVED_MAX
+        if self._is_full:
             self._count("outbox.dropped")
-            void = "no room on disk or in memory"
+            if was_full:
+                self._submit(Episode(episode_id, episode))
+                return
         self._n_putting += 1
-        self._submit(Put(detected_ns, None if void else violation, void, episode_id, episode))
+        if self._is_full:
+            self._submit(Put(detected_ns, None, "no room on disk or in memory", episode_id, episode))
+        else:
+            self._submit(Put(detected_ns, violation, None, episode_id, episode))
 
     def release(self, episode_id: str) -> None:
         """Forget an open episode that a neighbour goes on with."""
-        self._submit(Release(episode_id))
+        self._submit(Episode(episode_id, None))
 
     def acknowledge(self, ack: ViolationAck) -> None:
         """Delete exactly what the centre holds; give what it contradicts a new epoch."""
@@ -225,7 +255,7 @@ class Outbox:
     def _take(self, news: Done) -> None:
         """Learn what the keeper did (in the loop)."""
         self._failure = self._keeper.failure
-        self._last_seqs, self.degraded = news.last_seqs, news.degraded
+        self._last_seqs, self._degraded, self._n_refused = news.last_seqs, news.degraded, news.n_unsaved
         if news.lost:
             self._remaining.clear()
             for key in self._waiting:
@@ -251,8 +281,12 @@ class Outbox:
         self._wake.set()
 
     def _add(self, row: Row) -> None:
-        if len(self._waiting) < WAITING_MAX or self.degraded:
+        if len(self._waiting) < WAITING_MAX or REFUSED.intersection(self._degraded):
             self._waiting.setdefault(row.key, _Waiting(row))
+
+    def _n_unsaved(self) -> int:
+        """Return how many items memory alone has, and those on their way to the disk."""
+        return self.depth if IN_MEMORY in self._degraded else self._n_refused + self._n_putting
 
     def _refill(self) -> None:
         if not self._loading and len(self._waiting) < LOADED_MAX // 2 and self.depth > len(self._waiting):

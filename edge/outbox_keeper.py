@@ -10,21 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.outbox_store import (
-    Ballast,
-    Key,
-    Row,
-    Statement,
-    Store,
-    delete,
-    insert,
-    is_damaged,
-    keep_episode,
-    set_aside,
-)
+from edge.outbox_changes import Changes, Key, Row
+from edge.outbox_store import Ballast, Store, is_damaged, set_aside
 
 GROUP_MAX = 100  # jobs of one commit
 RETRY_S = 1.0  # what a disk refused is tried again
+REFUSED = frozenset({"disk_full", "disk_error"})  # degraded, because the last commit failed
 REFILL_S = 60.0  # a freed ballast is filled again when all has been well for so long
 
 
@@ -38,10 +29,11 @@ class Put(NamedTuple):
     episode: bytes | None
 
 
-class Release(NamedTuple):
-    """An episode that a neighbour goes on with."""
+class Episode(NamedTuple):
+    """What an episode leaves open, without a violation (None: a neighbour goes on with it)."""
 
     episode_id: str
+    state: bytes | None
 
 
 class Acked(NamedTuple):
@@ -73,7 +65,7 @@ class Close(NamedTuple):
     """The last job."""
 
 
-Job = Put | Release | Acked | Conflict | Load | Restore | Close
+Job = Put | Episode | Acked | Conflict | Load | Restore | Close
 
 
 @dataclass(slots=True)
@@ -86,6 +78,7 @@ class Done:
     moved: list[tuple[Key, Row]] = field(default_factory=list)  # old key, new row
     loaded: list[Row] | None = None
     lost: bool = False  # the file was damaged: memory is asked to restore
+    n_unsaved: int = 0  # rows that the disk has refused so far
     degraded: tuple[str, ...] = ()
 
 
@@ -108,7 +101,7 @@ class Keeper(threading.Thread):
         self.failure: BaseException | None = None  # our own bug; the loop raises it
         self._before_commit, self._done = before_commit, done
         self._ballast = Ballast(path.with_name(path.name + ".ballast"), ballast_bytes)
-        self._held: list[Statement] = []  # refused by the disk
+        self._unsaved = Changes()  # planned, and refused by the disk so far
         self._degraded: set[str] = set()
         self._well_since_s = time.monotonic()
         self.store = self._open(wall_s)
@@ -128,88 +121,82 @@ class Keeper(threading.Thread):
         """Plan and commit what has come in; False after Close."""
         jobs = self._take()
         news = self._news()
-        statements: list[Statement] = []
         for job in jobs:
-            statements += self._plan(job, news)
+            self._plan(job, news)
         if any(isinstance(job, Put) for job in jobs):
             self._before_commit()  # the inputs that led here must be on disk first
-        self._keep(statements, news)
+        self._keep(news)
         for job in jobs:
             if isinstance(job, Load) and not news.lost:
-                news.loaded = self.store.load(job.n_rows, job.known)
+                news.loaded = self.store.load(job.n_rows, job.known | self._unsaved.forgotten())
         self._refill()
         news.epoch, news.degraded = self.store.epoch, self._reasons()
-        news.last_seqs = dict(self.store.last_seqs)
+        news.last_seqs, news.n_unsaved = dict(self.store.last_seqs), self._unsaved.n_rows()
         self._done(news)
         return not any(isinstance(job, Close) for job in jobs)
 
     def _take(self) -> list[Job]:
         jobs: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            jobs.append(self.jobs.get(timeout=RETRY_S if self._held else None))
+            jobs.append(self.jobs.get(timeout=RETRY_S if self._refused else None))
             while len(jobs) < GROUP_MAX:
                 jobs.append(self.jobs.get_nowait())
         return jobs
 
-    def _plan(self, job: Job, news: Done) -> list[Statement]:
+    def _plan(self, job: Job, news: Done) -> None:
+        changes = self._unsaved
         match job:
             case Put():
-                row, statements = self.store.put(job.detected_ns, job.violation, job.void)
-                news.rows.append(row)
+                news.rows.append(self.store.put(changes, job.detected_ns, job.violation, job.void))
                 if job.episode_id is not None:
-                    statements.append(keep_episode(job.episode_id, job.episode))
-                return statements
-            case Release():
-                return [keep_episode(job.episode_id, None)]
+                    changes.keep_episode(job.episode_id, job.episode, self.store.episode_ids)
+            case Episode():
+                changes.keep_episode(job.episode_id, job.state, self.store.episode_ids)
             case Acked():
-                return [delete(key) for key in job.keys]
+                for key in job.keys:
+                    changes.forget(key)
             case Conflict():
-                return self._move(job.rows, news)
+                self._move(job.rows, news)
             case Restore():
-                return [insert(row) for row in job.rows]
-        return []
+                for row in job.rows:
+                    changes.keep(row)
 
-    def _move(self, rows: tuple[Row, ...], news: Done) -> list[Statement]:
+    def _move(self, rows: tuple[Row, ...], news: Done) -> None:
         """Give rows keys of a new epoch, which no one can have used."""
-        statements = self.store.begin_epoch(max(self.store.epoch + 1, self.wall_s))
+        self.store.begin_epoch(self._unsaved, max(self.store.epoch + 1, self.wall_s))
         for old in rows:
-            row, puts = self.store.put(old.detected_ns, old.violation, old.void)
-            statements += [delete(old.key), *puts]
+            row = self.store.put(self._unsaved, old.detected_ns, old.violation, old.void)
+            self._unsaved.forget(old.key)
             news.moved.append((old.key, row))
-        return statements
 
-    def _keep(self, statements: list[Statement], news: Done) -> None:
-        """Commit with what was held before; on a full disk free the ballast, then hold."""
-        wanted = self._held + statements
+    def _keep(self, news: Done) -> None:
+        """Commit what is planned; on a full disk free the ballast, then wait."""
         try:
-            self.store.commit(wanted)
+            self.store.commit(self._unsaved)
         except sqlite3.Error as error:
             if is_damaged(error):
-                self._start_anew(wanted, news)
+                self._start_anew(news)
                 return
             self._count("outbox.disk")
             self._well_since_s = time.monotonic()
             if self._ballast.free():
                 self._count("outbox.ballast_freed")
-                self._held = []
-                self._keep(wanted, news)
+                self._keep(news)
                 return
-            self._held = wanted
             self._degraded.add("disk_full" if "full" in str(error) else "disk_error")
             return
-        self._held = []
-        self._degraded -= {"disk_full", "disk_error"}
+        self._unsaved = Changes()
+        self._degraded -= REFUSED
 
-    def _start_anew(self, wanted: list[Statement], news: Done) -> None:
+    def _start_anew(self, news: Done) -> None:
         before = self.store
         before.close()
-        self._held = []
         set_aside(self.path, self.wall_s)
         self._count("outbox.damaged")
         self.store = self._open(max(self.wall_s, before.epoch + 1))
         self.store.last_seqs = before.last_seqs | self.store.last_seqs
         news.lost = True
-        self._keep(wanted, news)
+        self._keep(news)
 
     def _open(self, epoch_min: int) -> Store:
         """Open the database; a damaged one is set aside, and memory stands in for a disk that refuses."""
@@ -226,7 +213,7 @@ class Keeper(threading.Thread):
         return Store(None, epoch_min)
 
     def _refill(self) -> None:
-        if not self._held and time.monotonic() - self._well_since_s > REFILL_S:
+        if not self._refused and time.monotonic() - self._well_since_s > REFILL_S:
             self._ballast.fill()
             self._well_since_s = time.monotonic()
 
@@ -236,6 +223,10 @@ class Keeper(threading.Thread):
     def _reasons(self) -> tuple[str, ...]:
         low = set() if self._ballast.held else {"disk_low"}
         return tuple(sorted(self._degraded | low))
+
+    @property
+    def _refused(self) -> bool:
+        return bool(self._degraded & REFUSED)
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1

@@ -1,16 +1,16 @@
 """The outbox's database: SQLite in WAL mode with synchronous=FULL, used by one thread only.
 
-A job is first planned (keys are given, statements written down) and then committed; what a full disk refuses
-is committed later under the same keys.
+A job is first planned (keys are given, changes noted) and then committed; what a full disk refuses is
+committed later under the same keys.
 """
 
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+
+from edge.outbox_changes import Changes, Key, Row
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
@@ -20,25 +20,6 @@ CREATE TABLE IF NOT EXISTS item (
 CREATE TABLE IF NOT EXISTS epoch (epoch INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS episode (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 """
-INSERT = "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?)"
-Statement = tuple[str, tuple[Any, ...]]
-
-
-class Key(NamedTuple):
-    """The transport key, beside the esn."""
-
-    epoch: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One item that the centre has not acknowledged; `violation` or `void`."""
-
-    key: Key
-    detected_ns: int | None
-    violation: bytes | None
-    void: str | None
 
 
 class Store:
@@ -66,35 +47,34 @@ class Store:
             self.remaining: dict[int, int] = dict(
                 self.db.execute("SELECT epoch, count(*) FROM item GROUP BY epoch")
             )
+            self.episode_ids = {name for (name,) in self.db.execute("SELECT id FROM episode")}
             self.epoch, self.seq = max(stored + 1, wall_s), 0
-            self.commit(self.begin_epoch(self.epoch))
+            first = Changes()
+            self.begin_epoch(first, self.epoch)
+            self.commit(first)
         except sqlite3.Error:
             self.db.close()
             raise
 
-    def begin_epoch(self, epoch: int) -> list[Statement]:
+    def begin_epoch(self, changes: Changes, epoch: int) -> None:
         """Plan: count from 1 under a new epoch; earlier ones without items are forgotten."""
         self.epoch, self.seq = epoch, 0
-        self.last_seqs[epoch] = 0
-        return [
-            ("DELETE FROM epoch WHERE epoch < ? AND epoch NOT IN (SELECT epoch FROM item)", (epoch,)),
-            ("INSERT OR IGNORE INTO epoch VALUES (?, 0)", (epoch,)),
-        ]
+        self.last_seqs[epoch] = changes.last_seqs[epoch] = 0
+        changes.begun = epoch
 
     def put(
-        self, detected_ns: int | None, violation: bytes | None, void: str | None
-    ) -> tuple[Row, list[Statement]]:
+        self, changes: Changes, detected_ns: int | None, violation: bytes | None, void: str | None
+    ) -> Row:
         """Plan: the next row of this epoch."""
         self.seq += 1
         row = Row(Key(self.epoch, self.seq), detected_ns, violation, void)
-        self.last_seqs[self.epoch] = self.seq
-        return row, [
-            insert(row),
-            ("UPDATE epoch SET last_seq = max(last_seq, ?) WHERE epoch = ?", (self.seq, self.epoch)),
-        ]
+        self.last_seqs[self.epoch] = changes.last_seqs[self.epoch] = self.seq
+        changes.keep(row)
+        return row
 
-    def commit(self, statements: Sequence[Statement]) -> None:
+    def commit(self, changes: Changes) -> None:
         """Do all of it or nothing; sqlite3.Error where the disk refuses."""
+        statements = changes.statements()
         if not statements:
             return
         try:
@@ -106,6 +86,8 @@ class Store:
             with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self.db.execute("ROLLBACK")
             raise
+        for episode_id, state in changes.episodes.items():
+            (self.episode_ids.discard if state is None else self.episode_ids.add)(episode_id)
 
     def load(self, n_rows: int, known: Iterable[Key]) -> list[Row]:
         """Return up to n_rows items that are not `known`, oldest first."""
@@ -126,23 +108,6 @@ class Store:
 
     def close(self) -> None:
         self.db.close()
-
-
-def insert(row: Row) -> Statement:
-    """Return the statement that keeps a row."""
-    return INSERT, (*row.key, row.detected_ns, row.violation, row.void)
-
-
-def delete(key: Key) -> Statement:
-    """Return the statement that forgets an acknowledged row."""
-    return "DELETE FROM item WHERE epoch = ? AND seq = ?", tuple(key)
-
-
-def keep_episode(episode_id: str, state: bytes | None) -> Statement:
-    """Return the statement that keeps an open episode's state; None: it closed or went away."""
-    if state is None:
-        return "DELETE FROM episode WHERE id = ?", (episode_id,)
-    return "INSERT OR REPLACE INTO episode VALUES (?, ?)", (episode_id, state)
 
 
 def is_damaged(error: sqlite3.Error) -> bool:

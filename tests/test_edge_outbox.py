@@ -9,6 +9,7 @@ import pytest
 
 from edge import outbox as outbox_module
 from edge.outbox import Outbox
+from edge.outbox_changes import Changes
 from edge.outbox_store import Store
 from edge.wire import ViolationAck
 from tests.outbox_end import CLOCK, NS, put, running, until
@@ -202,8 +203,10 @@ async def test_a_backlog_larger_than_memory_drains(tmp_path, monkeypatch):
     monkeypatch.setattr(outbox_module, "LOADED_MAX", 20)
     path = tmp_path / "o.sqlite"
     store = Store(path, 5)
+    changes = Changes()
     for i in range(90):
-        store.commit(store.put(NS, b"%d" % i, None)[1])
+        store.put(changes, NS, b"%d" % i, None)
+    store.commit(changes)
     store.close()
     async with running(path) as (outbox, wire):
         assert outbox.pending == ((5, 90),)

@@ -11,7 +11,7 @@ import pytest
 
 from edge import outbox as outbox_module
 from edge import outbox_keeper
-from edge.outbox_store import Store
+from edge.outbox_store import Ballast, Store
 from tests.outbox_end import put, running, until
 
 pytestmark = pytest.mark.anyio
@@ -67,13 +67,24 @@ async def test_a_directory_that_refuses_is_met_with_memory(tmp_path):
         assert "outbox_in_memory" in outbox.degraded
 
 
-async def test_no_room_anywhere_sends_a_void(tmp_path, monkeypatch):
-    def full(statements):
-        raise sqlite3.OperationalError("database or disk is full")
+class Disk:
+    """The disk of a running outbox, which may refuse; both are told as SQLite would."""
 
-    monkeypatch.setattr(outbox_module, "WAITING_MAX", 1)
+    def __init__(self, outbox, monkeypatch):
+        self.full, self._commit = True, outbox._keeper.store.commit
+        monkeypatch.setattr(outbox._keeper.store, "commit", self.commit)
+        monkeypatch.setattr(outbox_keeper, "RETRY_S", 0.005)
+
+    def commit(self, changes):
+        if self.full:
+            raise sqlite3.OperationalError("database or disk is full")
+        self._commit(changes)
+
+
+async def test_no_room_anywhere_sends_a_void(tmp_path, monkeypatch):
+    monkeypatch.setattr(outbox_module, "UNSAVED_MAX", 1)
     async with running(tmp_path / "o.sqlite") as (outbox, wire):
-        commit, outbox._keeper.store.commit = outbox._keeper.store.commit, full
+        disk = Disk(outbox, monkeypatch)
         put(outbox, b"kept")
         await until(lambda: wire.batches)
         assert outbox.degraded == ("disk_full",)
@@ -82,8 +93,99 @@ async def test_no_room_anywhere_sends_a_void(tmp_path, monkeypatch):
         (item,) = wire.batches[1].items
         assert (item.seq, item.violation) == (2, None)
         assert "no room" in item.void
-        assert outbox.counts["outbox.dropped"] == 1
-        outbox._keeper.store.commit = commit
+        assert outbox.degraded == ("disk_full", "outbox_full")
+        for _ in range(100):  # said already: a void each would need room too
+            put(outbox, b"lost too", episode=b"goes on")
+        assert (outbox.counts["outbox.dropped"], outbox.depth) == (101, 2)
+        disk.full = False
+        await until(lambda: outbox.degraded == ())
+        put(outbox, b"kept again", episode_id="another")
+        await until(lambda: len(wire.batches) == 3)
+        assert [(item.seq, item.violation) for item in wire.batches[2].items] == [(3, b"kept again")]
+    async with running(tmp_path / "o.sqlite") as (outbox, _):
+        assert outbox.episodes == (b"goes on",)  # of what was dropped too
+
+
+async def test_hours_on_a_full_disk_leave_nothing_behind_of_what_the_centre_has(tmp_path, monkeypatch):
+    """The violations, and each state that their episodes had, stayed in memory until the disk took them."""
+    path = tmp_path / "o.sqlite"
+    async with running(path) as (outbox, wire):
+        put(outbox, b"first", episode=b"old", episode_id="open before")
+        put(outbox, b"second", episode=b"old", episode_id="ends meanwhile")
+        await until(lambda: len(wire.keys()) == 2)
+        disk, unsaved = Disk(outbox, monkeypatch), lambda: outbox._keeper._unsaved
+        for n in range(50):
+            put(outbox, b"v", episode=b"%d" % n, episode_id="open before")
+            put(outbox, b"v", episode=b"here", episode_id=f"short {n}")
+            put(outbox, b"v", episode=None, episode_id=f"short {n}")
+            put(outbox, b"v", episode=None, episode_id="ends meanwhile")
+            await until(lambda n=n: outbox.last_seq == 4 * n + 6)
+            wire.ack(outbox)
+        await until(lambda: (wire.ack(outbox), unsaved().n_rows() == 0)[1])
+        assert unsaved().forgotten() == {(outbox.epoch, 1), (outbox.epoch, 2)}  # the disk has these still
+        assert unsaved().episodes == {"open before": b"49", "ends meanwhile": None}
+        assert unsaved().last_seqs == {outbox.epoch: 202}
+        disk.full = False
+        await until(lambda: outbox.degraded == ())
+        epoch = outbox.epoch
+    store = Store(path, 0)
+    assert (store.load(9, ()), store.episodes(), store.last_seqs[epoch]) == ([], (b"49",), 202)
+    store.close()
+
+
+async def test_what_was_acknowledged_on_a_full_disk_is_not_read_from_it_again(tmp_path, monkeypatch):
+    """It was sent again and again, and each answer counted one item less that waits."""
+    async with running(tmp_path / "o.sqlite") as (outbox, wire):
+        put(outbox, b"a")
+        put(outbox, b"b")
+        await until(lambda: len(wire.keys()) == 2)
+        disk = Disk(outbox, monkeypatch)
+        wire.ack(outbox)
+        put(outbox, b"c")
+        outbox._load()
+        await until(lambda: wire.batches and not outbox._loading)
+        assert wire.keys() == [(outbox.epoch, 3)]
+        assert outbox.depth == 1
+        disk.full = False
+
+
+async def test_a_disk_that_is_nearly_full_takes_what_memory_need_not(tmp_path, monkeypatch):
+    """Voids took the violations' place, though the disk had room for them."""
+    monkeypatch.setattr(outbox_module, "WAITING_MAX", 2)
+    monkeypatch.setattr(outbox_module, "UNSAVED_MAX", 2)
+    monkeypatch.setattr(Ballast, "fill", lambda ballast: None)  # no room for so much
+    path = tmp_path / "o.sqlite"
+    async with running(path, ballast_bytes=1_000) as (outbox, wire):
+        wire.up = False
+        await until(lambda: outbox.degraded == ("disk_low",))
+        for n in range(5):
+            put(outbox, b"%d" % n)
+            await until(lambda n=n: outbox.last_seq == n + 1)
+        assert (len(outbox._waiting), outbox.depth, outbox.counts) == (2, 5, {})
+    store = Store(path, 0)
+    assert [row.violation for row in store.load(9, ())] == [b"0", b"1", b"2", b"3", b"4"]
+    store.close()
+
+
+async def test_a_backlog_on_disk_leaves_memory_its_room(tmp_path, monkeypatch):
+    """So many waiting ones were on the disk when it became full that new ones had no room at once."""
+    monkeypatch.setattr(outbox_module, "WAITING_MAX", 2)
+    monkeypatch.setattr(outbox_module, "UNSAVED_MAX", 2)
+    async with running(tmp_path / "o.sqlite") as (outbox, wire):
+        wire.up = False
+        for n in range(2):
+            put(outbox, b"%d" % n)
+            await until(lambda n=n: outbox.last_seq == n + 1)
+        disk = Disk(outbox, monkeypatch)
+        put(outbox, b"2")
+        await until(lambda: outbox.degraded == ("disk_full",))
+        put(outbox, b"3")
+        wire.up = True
+        await until(lambda: outbox.last_seq == 4)
+        outbox.resend()
+        await until(lambda: len(wire.keys()) == 4)
+        assert [item.violation for batch in wire.batches for item in batch.items] == [b"0", b"1", b"2", b"3"]
+        disk.full = False
 
 
 KILLED = """

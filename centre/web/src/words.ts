@@ -71,7 +71,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   no_radar: ["雷达间隙", "radar gap"], radar_silent: ["雷达无数据", "radar silent"], silent: ["雷达无数据", "radar silent"], no_gateway: ["网关无数据", "no gateway feed"],
   gateway_silent: ["网关无数据", "no gateway feed"], no_map: ["无地图", "no map"], not_accepted: ["雷达未验收", "radar not commissioned"], uncommissioned: ["雷达未验收", "radar not commissioned"],
   lost: ["车辆不再可见", "no longer seen"], handover_lost: ["交接未完成", "handover failed"],
-  disk_full: ["磁盘已满", "disk full"], disk_error: ["磁盘故障", "disk fault"], disk_low: ["磁盘将满", "disk nearly full"], outbox_in_memory: ["告警仅存于内存", "outbox in memory only"],
+  disk_full: ["磁盘已满", "disk full"], disk_error: ["磁盘故障", "disk fault"], disk_low: ["磁盘将满", "disk nearly full"], outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
   gnss_shaded: ["卫导遮挡", "GNSS shaded"], accuracy: ["定位精度不足", "position too coarse"], sigma: ["定位精度不足", "position too coarse"],
 };
 

@@ -1,0 +1,90 @@
+"""What the outbox's database is yet to be told: the newest word on each row, episode and epoch. Pure.
+
+While a disk refuses, this is all that is kept of hours of traffic: what the centre has acknowledged
+meanwhile, and what an episode was before, leave nothing behind.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+INSERT = "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?)"
+DELETE = "DELETE FROM item WHERE epoch = ? AND seq = ?"
+KEEP_EPISODE = "INSERT OR REPLACE INTO episode VALUES (?, ?)"
+FORGET_EPISODE = "DELETE FROM episode WHERE id = ?"
+KEEP_LAST_SEQ = """INSERT INTO epoch VALUES (?, ?)
+    ON CONFLICT (epoch) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq)"""
+FORGET_EPOCHS = "DELETE FROM epoch WHERE epoch < ? AND epoch NOT IN (SELECT epoch FROM item)"
+Statement = tuple[str, tuple[Any, ...]]
+
+
+class Key(NamedTuple):
+    """The transport key, beside the esn."""
+
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One item that the centre has not acknowledged; `violation` or `void`."""
+
+    key: Key
+    detected_ns: int | None
+    violation: bytes | None
+    void: str | None
+
+
+@dataclass(slots=True)
+class Changes:
+    """Planned, and committed as one."""
+
+    rows: dict[Key, Row | None] = field(default_factory=dict)  # None: acknowledged, to be deleted
+    episodes: dict[str, bytes | None] = field(default_factory=dict)  # open ones' states; None: closed or gone
+    last_seqs: dict[int, int] = field(default_factory=dict)
+    begun: int | None = None  # an epoch: earlier ones without items are forgotten
+
+    def keep(self, row: Row) -> None:
+        """Put a row."""
+        self.rows[row.key] = row
+
+    def forget(self, key: Key) -> None:
+        """Delete an acknowledged row; one that never reached the disk is as if it had not been."""
+        if self.rows.pop(key, None) is None:
+            self.rows[key] = None
+
+    def keep_episode(self, episode_id: str, state: bytes | None, saved: Container[str]) -> None:
+        """Keep an open episode's state; None: it closed or went away.
+
+        saved : episodes that the disk has; of another one that closed nothing is to be told
+        """
+        if state is None and episode_id not in saved:
+            self.episodes.pop(episode_id, None)
+        else:
+            self.episodes[episode_id] = state
+
+    def n_rows(self) -> int:
+        """Return how many rows only memory has."""
+        return sum(row is not None for row in self.rows.values())
+
+    def forgotten(self) -> frozenset[Key]:
+        """Return the keys of acknowledged rows that the disk still has."""
+        return frozenset(key for key, row in self.rows.items() if row is None)
+
+    def statements(self) -> list[Statement]:
+        """Return what the database is to be asked; of its parts none touches another's."""
+        found: list[Statement] = []
+        for key, row in self.rows.items():
+            if row is None:
+                found.append((DELETE, tuple(key)))
+            else:
+                found.append((INSERT, (*row.key, row.detected_ns, row.violation, row.void)))
+        for episode_id, state in self.episodes.items():
+            if state is None:
+                found.append((FORGET_EPISODE, (episode_id,)))
+            else:
+                found.append((KEEP_EPISODE, (episode_id, state)))
+        found += [(KEEP_LAST_SEQ, pair) for pair in self.last_seqs.items()]
+        if self.begun is not None:
+            found.append((FORGET_EPOCHS, (self.begun,)))
+        return found
