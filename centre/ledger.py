@@ -4,11 +4,12 @@ Blocking; it runs in one thread of its own. Everything given to one `commit` is 
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from centre import statements as sql
 from centre.admit import Batch, Item, Refused
@@ -19,6 +20,7 @@ from geofence.violation import GRADES, Violation
 QUARANTINE_ROWS_MAX = 10_000
 QUARANTINE_BODY_BYTES_MAX = 65_536
 FEED_ROWS_MAX = 100_000
+UNSTAMPED_MAX = 100  # commits whose time could not be written yet; of older ones it stays unknown
 EPOCHS_MAX = 1_000  # of one RSU, the newest: an epoch is a start of it, so years of them
 
 
@@ -62,6 +64,7 @@ class Ledger:
     def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
         self._engine = engine
         self._now_ns = now_ns
+        self._unstamped: deque[Committed] = deque(maxlen=UNSTAMPED_MAX)
 
     def commit(self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]) -> Committed:
         """Commit all of it at once and return what is held now; raises SQLAlchemyError, then nothing is."""
@@ -78,19 +81,35 @@ class Ledger:
             _trim(db, done)
         done.committed_ns = self._now_ns()
         if done.keys:
-            self._stamp(done)
+            self._unstamped.append(done)
+        self._stamp(done.counts)
         return done
 
-    def _stamp(self, done: Committed) -> None:
-        """Write when the transaction was over; a crash in between only loses this time, not the violation."""
-        at_ns = done.committed_ns
-        with self._engine.begin() as db:
-            stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in done.keys]
-            db.execute(sql.STAMP_VERSION, stamps)
-            for violation_id in dict.fromkeys(key[0] for key in done.keys):
-                latency = db.execute(sql.FIND_LATENCY, {"k_id": violation_id}).first() or (None, None)
-                found = {"new_latency_ns": latency[0], "new_latency_esn": latency[1]}
-                db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
+    def _stamp(self, counts: Counter[str]) -> None:
+        """Write when each transaction was over; where that fails, after the next one.
+
+        A crash in between only loses this time, not the violation.
+        """
+        if not self._unstamped:
+            return
+        try:
+            with self._engine.begin() as db:
+                for done in self._unstamped:
+                    _write_stamps(db, done)
+        except OperationalError:  # a full disk, mostly; what is committed is to be answered all the same
+            counts["stamp.failed"] += 1
+        else:
+            self._unstamped.clear()
+
+
+def _write_stamps(db: sa.Connection, done: Committed) -> None:
+    at_ns = done.committed_ns
+    stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in done.keys]
+    db.execute(sql.STAMP_VERSION, stamps)
+    for violation_id in dict.fromkeys(key[0] for key in done.keys):
+        latency = db.execute(sql.FIND_LATENCY, {"k_id": violation_id}).first() or (None, None)
+        found = {"new_latency_ns": latency[0], "new_latency_esn": latency[1]}
+        db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
 
 
 def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:

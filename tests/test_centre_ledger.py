@@ -175,6 +175,26 @@ def test_latency_is_of_the_first_warning_that_an_observation_decided(centre: Cen
     assert row["grade_max"] == "violation"
 
 
+def test_a_time_that_could_not_be_written_is_written_later(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed is answered and shown all the same."""
+    with monkeypatch.context() as refused:
+        refused.setattr(ledger.sql, "STAMP_VERSION", sa.text("UPDATE nowhere SET committed_ns = :at_ns"))
+        first = centre.take(payload(10, item(1, violation(1))))
+        second = centre.take(payload(10, item(2, violation(2))))
+    assert [done.answers[0].stored for done in (first, second)] == [(1,), (2,)]
+    assert first.counts["stamp.failed"] == second.counts["stamp.failed"] == 1
+    assert [row["committed_ns"] for row in centre.shown()] == [None, None]
+    centre.ledger.commit([], [])
+    stamped = {row["id"]: (row["committed_ns"], row["first_committed_ns"]) for row in centre.shown()}
+    assert stamped == {
+        episode_id(n): (str(done.committed_ns), str(done.committed_ns))
+        for n, done in ((1, first), (2, second))
+    }
+    assert len(centre.reader.latencies()) == 2
+
+
 def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:
     def beat(last_seq: int) -> None:
         change = StatusChange(

@@ -83,7 +83,7 @@ export class State {
 
   /** New: an alarm that began less than a minute ago, is still open, and that nobody has opened here. */
   isNew(episode: Episode): boolean {
-    return episode.open && isAlarm(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns) < 60_000;
+    return episode.open && isAlarm(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns ?? episode.start_ns) < 60_000;
   }
 
   moveWindow(from: number): void {
