@@ -23,11 +23,12 @@ OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 @dataclass(slots=True)
 class Holding:
-    """One track's phase, and since when it has been inside the stretch, or under way to a neighbour."""
+    """One track's phase, and since when it has been as it is."""
 
     phase: Phase = "free"
-    inside_since_ns: int | None = None
+    inside_since_ns: int | None = None  # inside the stretch, while it is not ours
     from_outside: bool = False  # first seen outside: a neighbour most likely owns it
+    giving_since_ns: int | None = None  # under way to a neighbour
 
 
 @dataclass(slots=True)
@@ -126,14 +127,14 @@ class Ownership:
         given = [
             holding is not None
             and holding.phase == "giving"
-            and t_ns - (holding.inside_since_ns or 0) < TELLS_AFTER_NS
+            and t_ns - (holding.giving_since_ns or 0) < TELLS_AFTER_NS
             for holding in held
         ]
         return ~np.array(given, dtype=np.bool_)
 
     def give(self, key: int, t_ns: int) -> None:
         """Put a track under way to a neighbour."""
-        self.holdings[key] = Holding("giving", t_ns)
+        self.holdings[key] = Holding("giving", giving_since_ns=t_ns)
 
     def gone_on(self, track: U64, s_m: F64, unseen: Bools) -> list[int]:
         """Return the tracks that are a neighbour's now: not ours, beyond our feed's margin, and unseen here.
@@ -150,7 +151,7 @@ class Ownership:
     def set(self, key: int, phase: Phase) -> None:
         """Put a track into a phase that a message decided."""
         holding = self.holdings.setdefault(key, Holding())
-        holding.phase, holding.inside_since_ns = phase, None
+        holding.phase, holding.inside_since_ns, holding.giving_since_ns = phase, None, None
 
     def phase(self, key: int) -> Phase:
         """Return a track's phase."""
@@ -165,13 +166,17 @@ class Ownership:
                 phase=holding.phase,
                 inside_since_ns=holding.inside_since_ns,
                 from_outside=holding.from_outside,
+                giving_since_ns=holding.giving_since_ns,
             )
             for key, holding in self.holdings.items()
         )
 
     def unpack(self, rows: Sequence[HoldingState]) -> None:
         """Take packed holdings over."""
-        self.holdings = {row.track: Holding(row.phase, row.inside_since_ns, row.from_outside) for row in rows}
+        self.holdings = {
+            row.track: Holding(row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns)
+            for row in rows
+        }
 
     def forget(self, key: int) -> None:
         """Drop a track that ended."""

@@ -18,6 +18,7 @@ class HoldingState(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     inside_since_ns: int | None
     from_outside: bool
+    giving_since_ns: int | None = None
 
 
 class GivingState(msgspec.Struct, frozen=True, kw_only=True):

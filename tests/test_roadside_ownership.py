@@ -93,3 +93,14 @@ def test_a_handover_follows_a_track_that_becomes_another():
     assert giving.tracks == [2, 3]
     giving.merge(4, 2, under_way=False)  # ours alone: it is given anew
     assert giving.tracks == [3]
+
+
+def test_a_state_tells_since_when_a_track_is_under_way():
+    """Its own news wait for the answer, for a second; after a restore too."""
+    ownership, track = Ownership((0.0, 500.0), NEIGHBOURS), np.array([7], np.uint64)
+    ownership.give(7, T0_NS)
+    restored = Ownership((0.0, 500.0), NEIGHBOURS)
+    restored.unpack(ownership.packed())
+    for each in (ownership, restored):
+        assert not each.may_open(track, T0_NS + SECOND_NS - 1)[0]
+        assert each.may_open(track, T0_NS + SECOND_NS)[0]
