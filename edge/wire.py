@@ -247,10 +247,7 @@ class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.terminal)
 
 
-GNSS_OPTIONAL = (
-    "plate", "arrived_ns", "source_seq", "alt_m", "speed_mps", "course_deg", "sigma_m", "tau_s", "quality",
-    "satellites", "alarm", "status",
-)  # fmt: skip
+GNSS_OPTIONAL = tuple(field.name for field in msgspec.structs.fields(GnssFix) if not field.required)
 
 
 class GnssDown(msgspec.Struct, frozen=True, kw_only=True):

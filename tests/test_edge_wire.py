@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import wire
+from edge import schemas, wire
 from edge.wire import (
     GnssColumns,
     GnssDown,
@@ -98,6 +98,19 @@ def test_columns_and_fixes_are_inverse(fixes):
     columns = unpacked(down)["fixes"]
     assert {len(column) for column in columns.values()} == {len(fixes)}
     assert [fix.lon_deg for fix in fixes] == columns["lon_deg"]
+
+
+def test_columns_schema_and_fix_have_the_same_fields():
+    """A field that one of them lacked would be lost on its way."""
+    fix, columns = (msgspec.structs.fields(kind) for kind in (GnssFix, GnssColumns))
+    assert [field.name for field in fix] == [field.name for field in columns]
+    assert {field.name for field in fix} == set(schemas.GNSS)
+    may_be_nil = {
+        name
+        for name, schema in schemas.GNSS.items()
+        if None in schema.get("enum", ()) or "null" in schema.get("type", ())
+    }
+    assert {field.name for field in fix if not field.required} == may_be_nil
 
 
 def test_absent_columns_are_none():
