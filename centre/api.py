@@ -20,9 +20,10 @@ from geofence.violation import Grade
 FRESH = CacheControlHeader(no_cache=True)  # asked again each time, by its etag
 PAGE = Path(__file__).parent / "static"
 NO_PAGE = """<!doctype html><meta charset="utf-8"><title>petroroad</title>
-<h1>The page is not built</h1><p>Run <code>make page</code> and load again. The data is at
-<a href="/api/summary">/api/summary</a>.</p>
-<h1 lang="zh-CN">页面尚未构建</h1><p lang="zh-CN">请运行 <code>make page</code></p>
+<h1>The page is not built</h1><p>Run <code>make page</code> in the clone, install again where it was
+installed, and start again. The data is at <a href="/api/summary">/api/summary</a>.</p>
+<h1 lang="zh-CN">页面尚未构建</h1>
+<p lang="zh-CN">请在代码目录运行 <code>make page</code>，已安装的请重新安装，然后重启</p>
 """
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)]

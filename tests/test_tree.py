@@ -1,6 +1,7 @@
 """What grew: sizes of files and functions, and the reach of the pure cores (STYLE, DESIGN section 1)."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,16 @@ def test_pure_cores_reach_no_world(path):
             assert node.func.id != "open", f"line {node.lineno}"
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) != ("np", "random"), f"line {node.lineno}"
+
+
+def test_documents_link_to_what_is_there():
+    missing = {
+        f"{_name(path)}: {target}"
+        for path in _tracked("*.md")
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    }
+    assert missing == set()
 
 
 def test_nothing_of_the_workplace_is_committed():
