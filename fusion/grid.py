@@ -1,6 +1,10 @@
 """A hashed grid over the site's plane: who lies near whom, without asking everybody."""
 
-from fusion.kernel import INNER, kernel
+import math
+
+import numpy as np
+
+from fusion.kernel import BARE, F64, I64, INNER, kernel
 
 CELL_M = 16.0
 CELLS = 16_384  # a power of two; cells that share a place share a list
@@ -10,3 +14,40 @@ CELLS = 16_384  # a power of two; cells that share a place share a list
 def cell_of(a: int, b: int) -> int:
     """Return the place of column a, row b."""
     return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
+
+
+@kernel("i8(f8[:,::1], f8, i8[::1], i8[::1], i8[:,::1])", **BARE)
+def _near_pairs(at: F64, reach_m: float, grid: I64, next_of: I64, pairs: I64) -> int:
+    """Write the pairs as far as `pairs` has room; return how many there are, some perhaps twice."""
+    n_pairs = 0
+    for a in range(CELLS):
+        grid[a] = -1
+    for i in range(at.shape[0]):
+        east, north = at[i, 0], at[i, 1]
+        low, top = math.floor((north - reach_m) / CELL_M), math.floor((north + reach_m) / CELL_M)
+        for a in range(math.floor((east - reach_m) / CELL_M), math.floor((east + reach_m) / CELL_M) + 1):
+            for b in range(low, top + 1):
+                j = grid[cell_of(a, b)]
+                while j >= 0:
+                    if (at[j, 0] - east) ** 2 + (at[j, 1] - north) ** 2 <= reach_m * reach_m:
+                        if n_pairs < pairs.shape[0]:
+                            pairs[n_pairs, 0], pairs[n_pairs, 1] = j, i
+                        n_pairs += 1
+                    j = next_of[j]
+        place = cell_of(math.floor(east / CELL_M), math.floor(north / CELL_M))
+        next_of[i] = grid[place]
+        grid[place] = i
+    return n_pairs
+
+
+def near_pairs(at: F64, reach_m: float, grid: I64, next_of: I64) -> I64:
+    """Return which places lie within reach_m of each other, as sorted index pairs (m, 2), the smaller first.
+
+    at : (n, 2) or wider, east and north [m] first.  grid, next_of : (CELLS,), (>= n,) scratch
+    """
+    pairs = np.empty((2 * len(at), 2), dtype=np.int64)
+    n = _near_pairs(at, reach_m, grid, next_of, pairs)
+    if n > len(pairs):
+        pairs = np.empty((n, 2), dtype=np.int64)
+        _near_pairs(at, reach_m, grid, next_of, pairs)
+    return np.unique(pairs[:n], axis=0)  # cells that share a list show a pair twice

@@ -3,9 +3,12 @@
 Errors larger than stated throw echoes out of the gate, and enough of them found a second track.
 """
 
+import math
+
 import numpy as np
 
 from fusion.filter import predict
+from fusion.grid import near_pairs
 from fusion.heading import headings_of
 from fusion.identity import rebase
 from fusion.kernel import F64, I64
@@ -28,6 +31,7 @@ from fusion.table import Table
 
 ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
 ACROSS_M_LOST = 2.6  # where radar lost one of them: what it did since is not known; a lane is 3.75 m
+REACH_M = math.hypot(ALONG_M, ACROSS_M_LOST)
 STANDS_MPS = 1.0  # slower ones are left alone: a radar tells standing things a metre apart from each other
 FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago it is another story
 HELD_NS = 400_000_000
@@ -42,21 +46,21 @@ def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
     rows = rows[np.hypot(X[rows, V_EAST], X[rows, V_NORTH]) > STANDS_MPS]
     if len(rows) < 2:
         return []
-    at: F64 = X[rows][:, [EAST, NORTH, V_EAST, V_NORTH]]
+    at: F64 = X[rows, : V_NORTH + 1]
     at[:, :2] += at[:, 2:] * ((t_ns - ints[rows, STAMP]) * 1e-9)[:, None]
-    apart = at[:, None, :] - at[None, :, :]
-    heading = np.nan_to_num(headings_of(X, table.P, rows))
-    c, s = np.cos(heading)[:, None], np.sin(heading)[:, None]
-    near = np.abs(c * apart[..., 0] + s * apart[..., 1]) < ALONG_M
+    one, other = near_pairs(at, REACH_M, table.grid, table.next_of).T
+    apart = at[one] - at[other]
+    heading = np.nan_to_num(headings_of(X, table.P, rows[one]))
+    c, s = np.cos(heading), np.sin(heading)
+    near = np.abs(c * apart[:, 0] + s * apart[:, 1]) < ALONG_M
     fresh = t_ns - ints[rows, RADAR_NS] <= FRESH_NS
-    both = fresh[:, None] & fresh[None, :]
-    across = np.abs(c * apart[..., 1] - s * apart[..., 0])
-    near &= across < np.where(both, ACROSS_M, ACROSS_M_LOST)
-    near &= fresh[:, None] | fresh[None, :]
-    near &= np.hypot(apart[..., 2], apart[..., 3]) < SPEED_MPS
+    across = np.abs(c * apart[:, 1] - s * apart[:, 0])
+    near &= across < np.where(fresh[one] & fresh[other], ACROSS_M, ACROSS_M_LOST)
+    near &= fresh[one] | fresh[other]
+    near &= np.hypot(apart[:, 2], apart[:, 3]) < SPEED_MPS
     bound = ints[rows, TERMINAL] >= 0
-    near &= ~(bound[:, None] & bound[None, :])
-    return [(int(rows[a]), int(rows[b])) for a, b in np.argwhere(np.triu(near, 1)).tolist()]
+    near &= ~(bound[one] & bound[other])
+    return list(zip(rows[one[near]].tolist(), rows[other[near]].tolist(), strict=True))
 
 
 def step(
