@@ -67,6 +67,16 @@ def test_help_names_every_command_and_imports_no_kernel():
     assert "'numba'" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "module", ["edge.config", *(f"petroroad.commands.{name}" for name in ("broker", "demo", "tail"))]
+)
+def test_who_needs_no_kernel_loads_no_compiler(module):
+    """It takes a third of a second."""
+    code = f"import sys, {module}; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name, capsys):
     assert main([name, "--help"]) == 0

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyproj
 
-from fusion.kernel import F64
+from fusion.arrays import F64
 
 REACH_M = 100_000.0  # beyond, the projection's scale is no longer ground distance
 
