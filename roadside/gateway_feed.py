@@ -1,6 +1,6 @@
 """From fixes to `gnss/down` messages: drop duplicates, route, batch, number. Pure; DESIGN section 5."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
@@ -25,9 +25,14 @@ class GatewayFeed:
         self._epoch = epoch
         self._counts = counts
         self._pending: list[GnssFix] = []
-        self._seen: dict[tuple[str, int, int | None], None] = {}  # the oldest first
+        # the oldest first; a dict would search it behind all the holes of those dropped before
+        self._seen: OrderedDict[tuple[str, int, int | None], None] = OrderedDict()
         self._seq = dict.fromkeys(esns, 0)
         self._sent_ns = dict.fromkeys(esns, 0)
+
+    @property
+    def n_pending(self) -> int:
+        return len(self._pending)
 
     def put(self, fixes: Sequence[GnssFix]) -> None:
         """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
@@ -42,7 +47,7 @@ class GatewayFeed:
                 self._pending.append(fix)
                 self._counts["fix.taken"] += 1
         while len(self._seen) > REMEMBERED_MAX:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
 
     def flush(self, now_ns: int) -> list[Down]:
         """Return what is pending: a message for each RSU that hears any of it, more where it is much."""

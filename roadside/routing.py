@@ -4,6 +4,7 @@ The gateway routes live, a whole-site replay routes again: the same fixes in the
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,7 @@ from geofence.map.frames import SiteFrame
 
 MARGIN_M = 150.0  # beyond both ends of a stretch: the neighbour hears a truck before it owns it
 CORRIDOR_M = 60.0  # from the axis: carriageways, ramps and the error of a bad receiver
+CELL_M = 500.0  # of the axis: a long road's stretches are not all asked for each fix
 TERMINALS_MAX = 20_000  # remembered; three times the hazmat trucks of Panjin
 
 Esns = tuple[str, ...]
@@ -62,7 +64,8 @@ class Router:
         self._frame = frame
         self._axis = axis
         self._stretches = tuple(stretches)
-        self._last: dict[str, str] = {}  # terminal -> esn, the longest unheard first
+        self._nearby: dict[int, tuple[Stretch, ...]] = {}  # by cell of the axis, as it is asked for
+        self._last: OrderedDict[str, str] = OrderedDict()  # terminal -> esn, the longest unheard first
         self._entrances = self._entrances_of(np.array(gates, dtype=np.float64).reshape(-1, 2))
 
     def route(self, fixes: Sequence[GnssFix]) -> list[Esns]:
@@ -91,9 +94,10 @@ class Router:
         return np.where(np.abs(offset_m) <= CORRIDOR_M, station_m, math.nan)
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
-        hearing = tuple(s.esn for s in self._stretches if s.holds(station_m, MARGIN_M))
+        nearby = self._near(station_m)
+        hearing = tuple(s.esn for s in nearby if s.holds(station_m, MARGIN_M))
         if hearing:
-            nearest = min(self._stretches, key=lambda s: s.beside_m(station_m))
+            nearest = min(nearby, key=lambda s: s.beside_m(station_m))
             self._remember(terminal, nearest.esn)
             return hearing
         last = self._last.get(terminal)
@@ -102,11 +106,23 @@ class Router:
             return (last,)
         return (self._entrance(east_m, north_m),) if seen else ()
 
+    def _near(self, station_m: float) -> tuple[Stretch, ...]:
+        """Return, in the site's order, all stretches that may hear a station, and some beside; () for NaN."""
+        if math.isnan(station_m):
+            return ()
+        cell = math.floor(station_m / CELL_M)
+        nearby = self._nearby.get(cell)
+        if nearby is None:
+            middle_m, reach_m = (cell + 0.5) * CELL_M, CELL_M + MARGIN_M
+            nearby = tuple(s for s in self._stretches if s.holds(middle_m, reach_m))
+            self._nearby[cell] = nearby
+        return nearby
+
     def _remember(self, terminal: str, esn: str) -> None:
-        self._last.pop(terminal, None)
         self._last[terminal] = esn
+        self._last.move_to_end(terminal)
         if len(self._last) > TERMINALS_MAX:
-            del self._last[next(iter(self._last))]
+            self._last.popitem(last=False)
 
     def _entrances_of(self, gates: F64) -> list[tuple[float, float, str]]:
         """Return each gate with the RSU that answers for it; the RSUs' own poles where there is no gate."""

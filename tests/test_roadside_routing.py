@@ -24,6 +24,18 @@ class EastwardAxis:
         return station, np.where(east == station, north, away)
 
 
+class ExactAxis:
+    """The n-th place that is asked for lies at the n-th station, to the bit, then all are beside the road."""
+
+    def __init__(self, stations):
+        self._left = [np.array(stations)]
+
+    def station_of(self, east, north):
+        if len(east) == len(GATES):
+            return EastwardAxis().station_of(east, north)
+        return (self._left.pop(), np.zeros(len(east))) if self._left else (east, np.full(len(east), 400.0))
+
+
 AXIS = EastwardAxis()
 
 
@@ -58,6 +70,25 @@ def fix(east: float, north: float = 0.0, *, terminal: str = "T", quality: str = 
 )
 def test_route_by_place(east, north, hears):
     assert router().route([fix(east, north)]) == [hears]
+
+
+@pytest.mark.parametrize("margin_m", [0.0, MARGIN_M])
+def test_on_a_long_road_each_station_is_heard_by_all_whose_stretch_holds_it(margin_m):
+    # gaps, overlaps, one within another and one longer than any cell; not in the order of the road
+    spans = [(400.0, 900.0), (-500.0, 450.0), (880.0, 2_100.0), (1_000.0, 1_001.0), (2_250.0, 2_400.0)]
+    stretches = [Stretch(f"R{i}", *span, 0.0, 0.0) for i, span in enumerate(spans)]
+    edges = {edge + sign * margin_m for span in spans for edge in span for sign in (-1, 1)}
+    places = [e + away for e in sorted(edges) for away in (-1e-6, 0.0, 1e-6) if -500.0 <= e + away <= 2_500.0]
+    way = Router(FRAME, ExactAxis(places), stretches, GATES)
+    heard = way.route([fix(i, terminal=f"T{i}") for i in range(len(places))])
+    assert heard == [
+        tuple(s.esn for s in stretches if s.holds(place, MARGIN_M)) or heard[i]  # else its gate's
+        for i, place in enumerate(places)
+    ]
+    beside = way.route([fix(0.0, 400.0, terminal=f"T{i}") for i in range(len(places))])
+    for place, on, off in zip(places, heard, beside, strict=True):  # the last one that was nearest
+        if any(s.holds(place, MARGIN_M) for s in stretches):
+            assert off == (min(stretches, key=lambda s: s.beside_m(place)).esn,), (place, on)
 
 
 def test_off_the_road_goes_where_the_terminal_was_last_on_it():
