@@ -119,9 +119,14 @@ class Link:
         return self._client is not None
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        """Start sending, in order; False (and counted) where there is no connection or too much in flight."""
+        """Start sending; False (and counted) where there is no connection or too much in flight.
+
+        Messages of one QoS leave in order.
+        """
         if self._client is None:
             return self._refuse("link.down")
+        if qos == 0:
+            return self._send_unanswered(self._client, topic, payload, retain=retain)
         if len(self._sending) >= PENDING_MAX:
             return self._refuse("link.full")
         task = asyncio.create_task(self._send(self._client, Outgoing(topic, payload, qos, retain)))
@@ -263,6 +268,20 @@ class Link:
             while self._newest:
                 message = self._newest.pop(next(iter(self._newest)))
                 await client.publish(*message)  # returns once the socket took it
+
+    def _send_unanswered(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> bool:
+        """Hand a QoS 0 message to the client, which writes at the loop's next turn.
+
+        Nothing will answer it, so it needs no task: a gateway sends thousands a second.
+        """
+        mqtt = client._client
+        if len(mqtt._out_packet) >= PENDING_MAX:
+            mqtt.loop_write()  # the turn is long; full is only what the socket does not take
+        if len(mqtt._out_packet) >= PENDING_MAX:
+            return self._refuse("link.full")
+        if mqtt.publish(topic, payload, 0, retain).rc != 0:  # lost, and `_until_left` has not noticed yet
+            return self._refuse("link.down")
+        return True
 
     async def _send(self, client: aiomqtt.Client, message: Outgoing) -> None:
         try:

@@ -21,7 +21,7 @@ from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
 from roadside.devices.jt808.session import SessionRules
 from roadside.gateway_commands import Commands, Outcome
-from roadside.gateway_feed import Down, GatewayFeed
+from roadside.gateway_feed import MESSAGE_FIXES_MAX, Down, GatewayFeed
 from roadside.probe import ClockProbe
 from roadside.site_router import router_of
 from roadside.terminals import Limits, TerminalServer
@@ -67,9 +67,16 @@ class Gateway:
         ]
 
     def take(self, fixes: list[GnssFix]) -> None:
-        """Take fixes that carry their arrival; they leave with the next `flush`."""
+        """Take fixes that carry their arrival; they leave with the next `flush`.
+
+        A message's worth leaves at once: where thousands report on the same second, one turn of the loop
+        takes more of them than may wait.
+        """
         self._feed.put(fixes)
-        self.on_pending()
+        if self._feed.n_pending >= MESSAGE_FIXES_MAX:
+            self.flush()
+        else:
+            self.on_pending()
 
     def flush(self) -> None:
         """Send what waits to the RSUs that it concerns."""

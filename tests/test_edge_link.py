@@ -153,6 +153,41 @@ async def test_publishing_is_bounded_and_in_order(tmp_path):
         assert [int(payload) for _, payload, _ in heard] == list(range(PENDING_MAX))
 
 
+async def test_what_nobody_answers_is_bounded_by_the_socket_alone(tmp_path):
+    heard = Heard()
+    async with (
+        broker(tmp_path) as (_, port),
+        linked(port, "watch", subscriptions=[("t", 0)], on_message=heard),
+        linked(port, "a") as link,
+    ):
+        n_sent = 4 * PENDING_MAX  # within one turn of the loop
+        assert all(link.publish("t", b"%d" % i, qos=0) for i in range(n_sent))
+        await heard.until(("t", b"%d" % (n_sent - 1)))
+        assert [int(payload) for _, payload, _ in heard] == list(range(n_sent))
+        assert "link.full" not in link.counts
+
+
+async def test_a_broker_that_reads_nothing_fills_a_bounded_queue():
+    handlers, over = [], asyncio.Event()
+
+    async def accept(reader, writer):
+        handlers.append(asyncio.current_task())
+        if await reader.read(1):  # the first connection only asks whether anyone listens
+            writer.write(b"\x20\x02\x00\x00")  # CONNACK, and no word more
+            await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1_024)
+    async with server:
+        async with linked(server.sockets[0].getsockname()[1], "a") as link:
+            taken = [link.publish("t", bytes(100_000), qos=0) for _ in range(4 * PENDING_MAX)]
+            assert not taken[-1]
+            assert PENDING_MAX <= sum(taken) < 2 * PENDING_MAX  # what the socket took is on top
+            assert link.counts["link.full"] == taken.count(False)
+        over.set()
+        await asyncio.wait_for(asyncio.gather(*handlers), 2.0)
+
+
 async def test_of_snapshots_the_newest_wins(tmp_path):
     heard = Heard()
     async with (

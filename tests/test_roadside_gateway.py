@@ -105,6 +105,16 @@ def gateway(**more) -> tuple[Gateway, Sent]:
     return made, sent
 
 
+async def test_a_burst_in_one_turn_of_the_loop_costs_no_fix():
+    made, sent = gateway()
+    for i in range(2 * wire.FIXES_MAX):  # as when every terminal reports on the GNSS second
+        made.take([fix(LON_AT_A, terminal=f"T{i}", arrived_ns=NOW_NS)])
+    made.flush()
+    assert made.counts["fix.full"] == 0
+    heard = [terminal for down in sent.downs("A") for terminal in down.fixes.terminal]
+    assert heard == [f"T{i}" for i in range(2 * wire.FIXES_MAX)]
+
+
 async def test_fix_goes_to_the_rsus_of_its_stretch_at_qos_0():
     made, sent = gateway()
     made.take([fix(LON_AT_A, arrived_ns=NOW_NS), fix(LON_AT_B, seq=1, arrived_ns=NOW_NS)])
