@@ -51,7 +51,8 @@ class Service:
         try:
             await hall.start()
             async with asyncio.TaskGroup() as tasks:
-                parts = [hall.run(), link.run(), flow.run(), hall.health.run(config.centre.health)]
+                answers = hall.health.serve(config.centre.health, where, "centre.health")
+                parts = [hall.run(), link.run(), flow.run(), answers]
                 working = [tasks.create_task(part) for part in parts]
                 self.log.info("serving", http=config.centre.http)
                 await serve(build(hall), listener, self.stop)

@@ -25,6 +25,7 @@ from geofence.map.frames import SiteFrame
 
 ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
+RADARS, RECEIVERS, LISTENERS = ("udp", "can", "mqtt"), ("nmea", "jt808"), ("jt808",)  # schemes
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 
 
@@ -275,18 +276,22 @@ def _check_addresses(config: SiteConfig, where: str) -> None:
     found = [("centre.http", config.centre.http), ("centre.health", config.centre.health)]
     found += [(f"mqtt.brokers[{i}]", address) for i, address in enumerate(config.mqtt.brokers)]
     found += [(f"rsu[{i}].health", rsu.health) for i, rsu in enumerate(config.rsu)]
-    urls = []
+    urls: list[tuple[str, str, tuple[str, ...]]] = []
     if config.gateway is not None:
         found += [("gateway.health", config.gateway.health)]
-        urls += [(f"gateway.listeners[{i}]", url) for i, url in enumerate(config.gateway.listeners)]
+        urls += [
+            (f"gateway.listeners[{i}]", url, LISTENERS) for i, url in enumerate(config.gateway.listeners)
+        ]
     for i, rsu in enumerate(config.rsu):
-        urls += [(f"rsu[{i}].radar[{j}].input", radar.input) for j, radar in enumerate(rsu.radar)]
-        urls += [(f"rsu[{i}].gnss[{j}].input", gnss.input) for j, gnss in enumerate(rsu.gnss)]
+        urls += [(f"rsu[{i}].radar[{j}].input", radar.input, RADARS) for j, radar in enumerate(rsu.radar)]
+        urls += [(f"rsu[{i}].gnss[{j}].input", gnss.input, RECEIVERS) for j, gnss in enumerate(rsu.gnss)]
     for key, address in found:
         if address is not None and not is_address(address):
             raise ConfigError(where, key, "must be HOST:PORT", address)
-    for key, url in urls:
+    for key, url, schemes in urls:
         scheme, _, rest = url.partition("://")
+        if scheme not in schemes:
+            raise ConfigError(where, key, f"must be {' or '.join(f'{name}://' for name in schemes)}", url)
         if scheme not in ("can", "mqtt") and not is_address(rest):
             raise ConfigError(where, key, "must be SCHEME://HOST:PORT", url)
 

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from edge.config import address_of
+from edge.config import ConfigError, address_of
 
 REASONS_MAX = 512
 OTHER = "other"
@@ -92,6 +92,13 @@ class Health(Collector):
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def serve(self, address: str | None, where: str, key: str) -> None:
+        """Run at the address that a file names under a key; ConfigError where nothing can listen there."""
+        try:
+            await self.run(address)
+        except OSError as error:
+            raise ConfigError(where, key, f"can't listen: {error}", address) from error
 
     async def run(self, address: str | None) -> None:
         """Serve on HOST:PORT until cancelled; None: wait to be cancelled. OSError where the port is taken."""

@@ -54,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _told(error, error.status)
     except _wrong_configuration() as error:
         return _told(error, 2)
+    except ExceptionGroup as group:  # of a process's tasks, one of which found that out
+        first = _first(group)
+        if not isinstance(first, (*_wrong_configuration(), CommandError)):
+            raise
+        return _told(first, getattr(first, "status", 2))
     return result if isinstance(result, int) else 0
 
 
@@ -64,6 +69,13 @@ def _wrong_configuration() -> tuple[type[Exception], ...]:
     from geofence.map.frames import MapError
 
     return ConfigError, MapError, RecordingError
+
+
+def _first(error: Exception) -> Exception:
+    """Return the first failure of several that are one after another's consequence."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _told(error: Exception, status: int) -> int:

@@ -43,7 +43,9 @@ async def run(site: Site, clock: Clock) -> None:
         tasks.create_task(flushing(gateway), name="gateway.flush")
         tasks.create_task(_beating(gateway, link), name="gateway.beat")
         tasks.create_task(_reporting(gateway, link), name="gateway.status")
-        tasks.create_task(health.run(gateway.config.health), name="gateway.health")
+        tasks.create_task(
+            health.serve(gateway.config.health, site.where, "gateway.health"), name="gateway.health"
+        )
         tasks.create_task(until_bug(gateway.count), name="gateway.bug")
 
 

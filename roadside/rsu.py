@@ -19,6 +19,7 @@ from edge.outbox import Outbox
 from edge.recording import Recorder
 from edge.versions import versions
 from roadside.agent import Agent
+from roadside.devices.jt808.session import SessionRules
 from roadside.gateway import terminal_rules
 from roadside.inputs import Start
 from roadside.pipeline import Pipeline
@@ -127,7 +128,7 @@ class Unit:
                 delivery.create_task(self.tracks.run(), name="rsu.tracks"),
                 delivery.create_task(agent.outbox.run(self._send), name="rsu.outbox"),
                 delivery.create_task(self._report(), name="rsu.status"),
-                delivery.create_task(self._health().run(self.config.health), name="rsu.health"),
+                delivery.create_task(self._serve_health(), name="rsu.health"),
                 delivery.create_task(until_bug(agent.counts.add), name="rsu.bug"),
             ]
             try:
@@ -151,14 +152,20 @@ class Unit:
                 senses.create_task(agent.think(), name="rsu.think")
                 senses.create_task(agent.beat(), name="rsu.beat")
                 rules = terminal_rules(self.site)
-                for receiver in self.config.gnss:
-                    task = serve_receiver(
-                        receiver.input, agent.clock, agent.hear_fix, self.receiver_counts, rules
-                    )
+                for i, receiver in enumerate(self.config.gnss):
+                    task = self._hear_receiver(i, receiver.input, rules)
                     senses.create_task(task, name=f"rsu.receiver.{receiver.input}")
         finally:
             for transport in transports:
                 transport.close()
+
+    async def _hear_receiver(self, i: int, url: str, rules: SessionRules) -> None:
+        agent = self.agent
+        try:
+            await serve_receiver(url, agent.clock, agent.hear_fix, self.receiver_counts, rules)
+        except OSError as error:
+            key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
+            raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
 
     async def _open_ports(self) -> list[asyncio.DatagramTransport]:
         inputs: dict[str, list[str]] = {}
@@ -223,6 +230,10 @@ class Unit:
             self.link.counts,
             {f"tracks.{reason}": n for reason, n in self.tracks.counts.items()},
         )
+
+    async def _serve_health(self) -> None:
+        key = f"rsu[{self.site.place(self.agent.esn)}].health"
+        await self._health().serve(self.config.health, self.site.where, key)
 
     def _health(self) -> Health:
         def ready() -> Ready:

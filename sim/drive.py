@@ -67,7 +67,7 @@ class Drive:
 
     async def _serve_health(self) -> None:
         served = Health(self.ready, lambda: self.counts, self._gauges)
-        await served.run(self.health)
+        await served.serve(self.health, "sim", "--health")
 
     def _gauges(self) -> dict[str, float]:
         return {"vehicles": float(len(self.world.traffic.rows()))}

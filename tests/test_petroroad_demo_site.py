@@ -88,6 +88,7 @@ def test_ports_are_free_and_no_two_parts_share_one(copied):
 
 def test_a_chosen_page_address_is_kept(tmp_path, copied):
     source = tmp_path / "shipped" / "site.toml"
+    source.write_text(SITE + '[mqtt]\nbrokers = ["b:1"]\nca_file = "ca.pem"\nusername = "u"\n')
     site = make_site(source, tmp_path / "run", rsus=2, http="127.0.0.1:8080", broker="mosquitto")
     config = tomllib.loads(site.path.read_text())
     assert site.http == config["centre"]["http"] == "127.0.0.1:8080"

@@ -62,7 +62,7 @@ def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broke
         listeners = gateway.get("listeners") or ["jt808://"]  # the simulated trucks dial one in any case
         gateway["listeners"] = [ports.moved(listener) for listener in listeners]
         gateway["health"] = health["gateway"]
-    config["mqtt"] = config.get("mqtt", {}) | {"brokers": [address], "embedded": broker}
+    config["mqtt"] = {"brokers": [address], "embedded": broker}  # its own broker knows no TLS or password
     config["centre"] = config.get("centre", {}) | {
         "http": page,
         "database": f"sqlite:///{run_dir / 'centre.sqlite'}",

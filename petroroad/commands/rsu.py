@@ -1,5 +1,6 @@
 """`petroroad rsu`: one roadside unit, one process."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import uvloop
 from edge.clock import Clock
 from edge.config import load_site
 from petroroad.commands.until_signal import until_signal
+from petroroad.errors import UsageError
 from roadside import rsu as unit
 
 
@@ -24,7 +26,19 @@ def rsu(*, config: Path, esn: str, state: Path = Path()) -> None:
         Directory of the outbox and the recordings.
     """
     site = load_site(config)
+    site.rsu(esn)
+    for folder in (state / site.config.outbox.directory, state / "recordings"):
+        _make(folder, state)
     radars = ", ".join(radar.input for radar in site.rsu(esn).radar)
     if sys.stderr.isatty():
         sys.stderr.write(f"{esn}: radars at {radars or '(none)'}; state in {state.resolve()}\n")
     uvloop.run(until_signal(unit.run(site, esn, state, Clock.from_env())))
+
+
+def _make(folder: Path, state: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--state {state}: can't be written: {error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"--state {state}: can't be written: {folder} belongs to someone else")
