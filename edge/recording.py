@@ -1,5 +1,6 @@
 """Recordings as MCAP (DESIGN section 4): a writer that survives kill -9 and full disks, a tolerant reader."""
 
+import contextlib
 import os
 import struct
 import threading
@@ -53,6 +54,7 @@ class Recorder:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.counts: dict[str, int] = {}
+        self._refusal: OSError | None = None  # the disk's last one
         self._queue: list[Recorded] = []
         self._queued_bytes = 0
         self._chunk_ns: int | None = None  # log time of the first queued message
@@ -105,6 +107,13 @@ class Recorder:
             self._flush()
             self._stream.close()
 
+    @property
+    def refused(self) -> OSError | None:
+        """What the disk said that did not take all of a closed file; None: it is whole."""
+        if self._refusal is None or not (self._stream.pending_bytes or "recording.dropped" in self.counts):
+            return None
+        return OSError(self._refusal.errno, self._refusal.strerror, str(self.path))
+
     def __enter__(self) -> "Recorder":
         return self
 
@@ -137,7 +146,8 @@ class Recorder:
     def _flush(self) -> None:
         try:
             self._writer.flush()
-        except OSError:  # a full or failing disk: what is pending is tried again with the next chunk
+        except OSError as error:  # a full or failing disk: what is pending is tried again with the next chunk
+            self._refusal = error
             self._count("recording.disk")
 
     def _count(self, reason: str) -> None:
@@ -170,7 +180,10 @@ class _WholeWrites:
             while done < len(view):
                 done += os.pwrite(self._fd, view[done:], self._written + done)
         except OSError:
-            os.ftruncate(self._fd, self._written)  # half a chunk would hide all that follows
+            with contextlib.suppress(
+                OSError
+            ):  # half a chunk would hide all that follows; a device has no end
+                os.ftruncate(self._fd, self._written)
             raise
         self._written += done
         self._pending.clear()
@@ -249,11 +262,16 @@ def _opened(chunk: Chunk, reading: Reading) -> list[McapRecord]:
 
 
 def recover(source: Path, target: Path) -> tuple[int, Reading]:
-    """Copy every whole message of a cut or damaged file into a sound one; returns (messages, findings)."""
+    """Copy every whole message of a cut or damaged file into a sound one; returns (messages, findings).
+
+    Raises OSError where the disk does not take all of it.
+    """
     reading = Reading()
     n_messages = 0
     with Recorder(target) as recorder:
         for message in read_messages(source, reading):
             recorder.write(message.topic, message.body, message.log_ns, message.publish_ns)
             n_messages += 1
+    if recorder.refused is not None:
+        raise recorder.refused
     return n_messages, reading

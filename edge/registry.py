@@ -31,7 +31,7 @@ def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
             if len(rows) > ROWS_MAX:
                 raise ValueError(f"has more than {ROWS_MAX} rows")
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: is no CSV: {error}") from error
+        raise ValueError(f"line {reader.line_num + 1}: is no CSV: {error}") from error  # where the row begins
     return tuple(rows)
 
 

@@ -155,7 +155,7 @@ OPEN = _object({})  # /config, /input, /state: a map, or what its writer says
 
 def schema_of(topic: str) -> tuple[str, bytes]:
     """Return (name, JSON Schema) of a channel."""
-    name = topic.split("/")[1]
+    name = topic.removeprefix("/").partition("/")[0]
     if topic == "/truth/violation":
         name = "truth.violation"
     return f"petroroad.{name}", msgspec.json.encode(SCHEMAS.get(name, OPEN))

@@ -92,6 +92,11 @@ class Tape:
     def close(self) -> None:
         self._recorder.close()
 
+    @property
+    def refused(self) -> OSError | None:
+        """What the disk said that did not take all of a closed tape."""
+        return self._recorder.refused
+
     def _write(self, topic: str, body: bytes, due_ns: int, publish_ns: int) -> None:
         self._last_ns = max(due_ns, self._last_ns + 1)
         self._recorder.write(topic, body, self._last_ns, publish_ns)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from petroroad.errors import CommandError, UsageError
+from petroroad.output_file import check_output
 
 app = App(name="import", help="Real measurements of others to a recording.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -89,6 +90,7 @@ def ngsim_commonroad(
 def _run(importer: Callable[[Path, Path], dict[str, Any]], file: Path, out: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UsageError(f"no such file: {file}")
+    check_output(out, file)
     if sys.stderr.isatty():
         sys.stderr.write(f"importing {file}\n")
     try:

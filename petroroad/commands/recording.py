@@ -12,6 +12,7 @@ from edge.recording import Reading, RecordingError, read_messages
 from edge.recording import recover as recover_file
 from edge.wire import decode_site
 from petroroad.errors import CommandError, UsageError
+from petroroad.output_file import check_output
 
 app = App(name="recording", help="Look into a recording, recover one, export it.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -29,6 +30,7 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
     as_json
         One JSON object on stdout.
     """
+    _check_source(path)
     facts = _checked(path, _facts)
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
@@ -57,6 +59,8 @@ def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
     """
     if out.exists():
         raise UsageError(f"{out} is there already")
+    _check_source(path)
+    check_output(out)
     n_messages, reading = _checked(path, lambda source: recover_file(source, out))
     told = {"messages": n_messages, "cut": reading.cut, "damaged_chunks": reading.damaged_chunks}
     text = f"{out}: {n_messages} messages; {_state(reading)}"
@@ -98,19 +102,24 @@ def export(
         else (".parquet", to_parquet) if parquet
         else (".geojson", to_geojson)
     )  # fmt: skip
+    _check_source(path)
     target = out if out is not None else path.with_suffix(suffix)
-    if target.resolve() == path.resolve():
-        raise UsageError(f"{target} is the recording itself")
+    check_output(target, path)
     n_written = _checked(path, lambda source: write(source, target))
     print(json.dumps({"out": str(target), "written": n_written}) if as_json else f"{target}: {n_written}")
+
+
+def _check_source(path: Path) -> None:
+    if not path.is_file():
+        raise UsageError(f"no such recording: {path}")
 
 
 def _checked(path: Path, work: Any) -> Any:
     try:
         return work(path)
-    except ExportError as error:
+    except (ExportError, OSError) as error:  # what is missing here, or the disk
         raise CommandError(str(error)) from error
-    except (OSError, RecordingError) as error:
+    except RecordingError as error:
         raise UsageError(str(error)) from error
 
 

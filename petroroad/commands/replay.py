@@ -3,13 +3,15 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from petroroad.commands.replay_run import Run, pace_of, replay_file
+from petroroad.commands.replay_run import Pace, Run, pace_of, replay_file
 from petroroad.errors import CommandError, UsageError
+from petroroad.output_file import check_output
 from roadside.compare import digest
 
 
@@ -45,11 +47,16 @@ def replay(
     missing = [str(path) for path in recordings if not path.is_file()]
     if missing:
         raise UsageError(f"no such recording: {', '.join(missing)}")
+    if len({path.resolve() for path in recordings}) < len(recordings):
+        raise UsageError("a recording is named twice")
+    if out is not None:
+        check_output(out, *recordings)
+    pace = pace_of(rate)
     runs = []
     for path in recordings:
         if sys.stderr.isatty():
             sys.stderr.write(f"replaying {path}\n")
-        runs.append(replay_file(path, site, pace_of(rate), out))
+        runs.append(_replayed(path, site, pace, out))
     result = summary(runs)
     print(json.dumps(result) if as_json else _text(result), flush=True)
     faults = [] if site else [found for run in runs if (found := run.difference())]
@@ -60,10 +67,17 @@ def replay(
     return 0
 
 
+def _replayed(path: Path, site: Path | None, pace: Pace, out: Path | None) -> Run:
+    try:
+        return replay_file(path, site, pace, out)
+    except OSError as error:  # the disk's, midway
+        raise CommandError(str(error)) from error
+
+
 def summary(runs: list[Run]) -> dict[str, Any]:
     """Return the counts over all runs; the digests go over their outputs in the order (esn, emission)."""
-    violations = {esn: bodies for run in runs for esn, bodies in run.replayed.violations.items()}
-    snapshots = {esn: bodies for run in runs for esn, bodies in run.replayed.snapshots.items()}
+    violations = _joined(run.replayed.violations for run in runs)
+    snapshots = _joined(run.replayed.snapshots for run in runs)
     tracks: set[int] = set().union(*(run.replayed.tracks for run in runs))
     rejected = sum((run.replayed.rejected for run in runs), Counter())
     return {
@@ -75,6 +89,15 @@ def summary(runs: list[Run]) -> dict[str, Any]:
         "violations": sum(len(bodies) for bodies in violations.values()),
         "recorded_violations": sum(len(bodies) for run in runs for bodies in run.recorded.values()),
     }
+
+
+def _joined(found: Iterable[dict[str, list[bytes]]]) -> dict[str, list[bytes]]:
+    """Return the outputs by RSU; one that was started anew has several recordings, in the order given."""
+    joined: dict[str, list[bytes]] = {}
+    for outputs in found:
+        for esn, bodies in outputs.items():
+            joined.setdefault(esn, []).extend(bodies)
+    return joined
 
 
 def _text(result: dict[str, Any]) -> str:

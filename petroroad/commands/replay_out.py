@@ -8,7 +8,10 @@ from roadside.outputs import Output, Raised, Snapshot
 
 
 class ReplayOut:
-    """Writes `/site`, `/tracks/{esn}`, `/violation/{esn}` and the truth; a context."""
+    """Writes `/site`, `/tracks/{esn}`, `/violation/{esn}` and the truth; a context.
+
+    Its end raises OSError where the disk did not take all.
+    """
 
     def __init__(self, path: Path, site: SiteRecord) -> None:
         self._recorder = Recorder(path)
@@ -18,8 +21,10 @@ class ReplayOut:
     def __enter__(self) -> "ReplayOut":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._recorder.close()
+        if kind is None and self._recorder.refused is not None:
+            raise self._recorder.refused
 
     def write(self, esn: str, now_ns: int, output: Output) -> None:
         """Record one output under the log time of the input that brought it."""

@@ -154,7 +154,7 @@ def pace_of(rate: str) -> Pace:
     except ValueError:
         factor = 0.0
     if not 0.0 < factor < 1e6:
-        raise ConfigError("--rate", "", "must be a factor above 0, max or step", rate)
+        raise UsageError(f"--rate {rate}: must be a factor above 0, max or step")
     return _Paced(factor)
 
 

@@ -42,6 +42,10 @@ def score(
         if not path.is_file():
             raise UsageError(f"no such recording: {path}")
     result = score_tracks(recording, truth or recording).figures()
+    if not result["frames"]:
+        raise CommandError(
+            f"{recording}: no tracks at a moment whose truth is known; replay it with --out, and score that"
+        )
     result |= violation_figures(recording, truth or recording)
     if as_json:
         print(json.dumps(result))

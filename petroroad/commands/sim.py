@@ -1,9 +1,11 @@
 """`petroroad sim run`: traffic, sensors and the 5G link, into a recording or into real device ports."""
 
 import json
+import math
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +14,11 @@ import uvloop
 from cyclopts import App, Parameter, validators
 
 from edge.clock import Clock
-from edge.config import Site, load_site
+from edge.config import Site, is_address, load_site
 from petroroad.commands.demo_site import SHIPPED
 from petroroad.commands.until_signal import until_signal
-from petroroad.errors import UsageError
+from petroroad.errors import CommandError, UsageError
+from petroroad.output_file import check_output
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
 from sim.scenario import load_scenario
@@ -25,7 +28,7 @@ from sim.world import Setting, World
 
 SECONDS = 60.0  # of a run that only records
 app = App(name="sim", help="Simulate traffic, sensors and the 5G link.", result_action="return_value")
-Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0))]
+Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=2))]
 
 
@@ -107,6 +110,7 @@ def run(
         truth=truth,
         health=health,
     )
+    _check_wishes(plan)
     world, counts = _live(plan) if drive else _in_process(plan)
     result = summary(plan, world, counts)
     sys.stdout.write((json.dumps(result) if as_json else _text(result)) + "\n")
@@ -129,6 +133,24 @@ def _rate_of(text: str | None, *, live: bool) -> float | None:
     return rate
 
 
+def _check_wishes(plan: Plan) -> None:
+    paths = [path for path in (plan.record, plan.truth) if path is not None]
+    for path in paths:
+        check_output(path)
+    if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
+        raise UsageError(f"--record and --truth name the same file: {paths[0]}")
+    if len(set(plan.setting.esns)) < len(plan.setting.esns):
+        raise UsageError(f"--rsus {','.join(plan.setting.esns)}: one is named twice")
+    if plan.health is not None and not is_address(plan.health):
+        raise UsageError(f"--health {plan.health}: must be HOST:PORT")
+
+
+def _check_whole(tapes: Sequence[Tape]) -> None:
+    for tape in tapes:
+        if tape.refused is not None:
+            raise CommandError(f"the recording is not whole: {tape.refused}")
+
+
 def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
     """Run without sockets, as fast as asked."""
     world = World(plan.site, plan.setting, T0_NS)
@@ -144,6 +166,7 @@ def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
             time.sleep(max(0.0, done_s / plan.rate - (time.monotonic() - begun_s)))
         if done_s == int(done_s):
             _progress(int(done_s), plan.seconds)
+    _check_whole(tapes)
     return world, counts
 
 
@@ -161,6 +184,7 @@ def _live(plan: Plan) -> tuple[World, Counter[str]]:
     )
     run = Drive(world, clock, plan.seconds, tapes, plan.health, lambda s: _progress(s, plan.seconds))
     uvloop.run(until_signal(run.run()))
+    _check_whole(tapes)
     return world, run.counts
 
 

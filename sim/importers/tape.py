@@ -14,7 +14,10 @@ MOMENT_NS = 1_700_000_000_000_000_000  # of a recording without any input
 
 
 class InputTape:
-    """One file under way; a context. Log times grow strictly, whatever the stamps do."""
+    """One file under way; a context whose end raises OSError where the disk did not take all.
+
+    Log times grow strictly, whatever the stamps do.
+    """
 
     def __init__(self, path: Path, site: SiteRecord, first_ns: int | None) -> None:
         self.counts: Counter[str] = Counter()
@@ -30,6 +33,8 @@ class InputTape:
         if kind is None:
             self._input(Stop())
         self._recorder.close()
+        if kind is None and self._recorder.refused is not None:
+            raise self._recorder.refused
 
     def put(self, topic: str, body: bytes, due_ns: int, publish_ns: int) -> None:
         """Write one input under the time when it arrived; what comes too early waits for the one before."""

@@ -1,0 +1,18 @@
+"""What `petroroad replay` tells of several recordings."""
+
+from pathlib import Path
+
+from petroroad.commands.replay import summary
+from petroroad.commands.replay_run import Run
+from roadside.compare import digest
+from roadside.replay import Replayed
+
+
+def test_an_rsu_that_was_started_anew_has_two_recordings_and_one_digest():
+    first = Run(Path("A-1.mcap"), Replayed(violations={"A": [b"1", b"2"]}, snapshots={"A": [b"s"]}))
+    other = Run(Path("B-1.mcap"), Replayed(violations={"B": [b"4"]}))
+    again = Run(Path("A-2.mcap"), Replayed(violations={"A": [b"3"]}, snapshots={"A": [b"t"]}))
+    told = summary([first, other, again])
+    assert told["violations"] == 4
+    assert told["digest"] == digest([b"1", b"2", b"3", b"4"])
+    assert told["digest_tracks"] == digest([b"s", b"t"])
