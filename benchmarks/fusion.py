@@ -11,8 +11,8 @@ from filterpy.kalman import KalmanFilter
 
 from benchmarks.harness import medians_s, print_line, rounds
 from fusion.config import FusionConfig, RadarPose
-from fusion.filter import step_cv
 from fusion.kernel import F64
+from fusion.moving import step
 from fusion.observations import RadarScan
 from fusion.table import RING
 from fusion.tracker import Tracker
@@ -48,7 +48,7 @@ def measure_cv() -> None:
             peer.predict()
             peer.update(z[i])
 
-    taken = medians_s({"ours": lambda: step_cv(X, P, z, sigma, DT_S, Q), "theirs": theirs}, 3 * rounds())
+    taken = medians_s({"ours": lambda: step(X, P, z, sigma, DT_S, Q), "theirs": theirs}, 3 * rounds())
     ours_s, theirs_s = taken["ours"] / N_CV, taken["theirs"] / N_PEER
     print_line("fusion.cv", ours_s * 1e9, "ns/track", "FilterPy", theirs_s / ours_s)
 

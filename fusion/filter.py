@@ -5,6 +5,7 @@ All kernels work on row i of X (n, N_X) and P (n, N_DIM, N_DIM), site metres; th
 
 import math
 
+from fusion import moving
 from fusion.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BEND,
@@ -26,38 +27,6 @@ from fusion.layout import (
 from fusion.registers import fused, load, store
 
 SLOW_MPS = 2.0  # below: no course to tell along from across
-
-
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE, forceinline=True
-)
-def predict_cv(
-    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, q_ee: float, q_nn: float, q_en: float
-) -> None:
-    """Write the constant-velocity dimensions of row i, dt_s later, to row j of (XO, PO); i itself may be j.
-
-    q : continuous white acceleration, two-sided PSD per axis and across [m^2/s^3] (Bar-Shalom 2001, 6.2.2)
-    """
-    v_e, v_n = X[i, 2], X[i, 3]
-    XO[j, 0], XO[j, 1] = X[i, 0] + dt_s * v_e, X[i, 1] + dt_s * v_n
-    XO[j, 2], XO[j, 3] = v_e, v_n
-    a3, a2 = dt_s * dt_s * dt_s / 3.0, dt_s * dt_s / 2.0
-    p02, p03, p12, p13 = P[i, 0, 2], P[i, 0, 3], P[i, 1, 2], P[i, 1, 3]
-    p22, p23, p33 = P[i, 2, 2], P[i, 2, 3], P[i, 3, 3]
-    p00 = P[i, 0, 0] + dt_s * (2.0 * p02 + dt_s * p22) + a3 * q_ee
-    p01 = P[i, 0, 1] + dt_s * (p12 + p03 + dt_s * p23) + a3 * q_en
-    p11 = P[i, 1, 1] + dt_s * (2.0 * p13 + dt_s * p33) + a3 * q_nn
-    p02 += dt_s * p22 + a2 * q_ee
-    p03 += dt_s * p23 + a2 * q_en
-    p12 += dt_s * p23 + a2 * q_en
-    p13 += dt_s * p33 + a2 * q_nn
-    p22 += dt_s * q_ee
-    p23 += dt_s * q_en
-    p33 += dt_s * q_nn
-    PO[j, 0, 0], PO[j, 0, 1], PO[j, 0, 2], PO[j, 0, 3] = p00, p01, p02, p03
-    PO[j, 1, 0], PO[j, 1, 1], PO[j, 1, 2], PO[j, 1, 3] = p01, p11, p12, p13
-    PO[j, 2, 0], PO[j, 2, 1], PO[j, 2, 2], PO[j, 2, 3] = p02, p12, p22, p23
-    PO[j, 3, 0], PO[j, 3, 1], PO[j, 3, 2], PO[j, 3, 3] = p03, p13, p23, p33
 
 
 @kernel(
@@ -173,7 +142,7 @@ def predict_to(
     if X[i, BIAS_SIGMA] > 0.0:  # before the rest, which may overwrite what it reads
         _predict_bias(X, P, i, XO, PO, j, dt_s, w_e, w_n, keep, c, s, speed)
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
-    predict_cv(X, P, i, XO, PO, j, dt_s, q_ee, q_nn, (q_al - q_cr) * s * c)
+    moving.store(XO, PO, j, moving.predicted(moving.load(X, P, i), dt_s, q_ee, q_nn, (q_al - q_cr) * s * c))
     _push(X, P, i, XO, PO, j, dt_s, w_e, w_n, keep)
     PO[j, BEND, BEND] = keep * keep * P[i, BEND, BEND] + (1.0 - keep * keep) * tuning[BEND_SIGMA] ** 2
     for a in range(HEADING, N_X):
@@ -185,32 +154,6 @@ def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
     """Advance row i by dt_s, in place."""
     if dt_s > 0.0:
         predict_to(X, P, i, X, P, i, dt_s, bend_keep(dt_s, tuning), tuning)
-
-
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)", **BARE)
-def update_cv(X: F64, P: F64, i: int, h0: float, h1: float, residual: float, r: float) -> None:
-    """Fuse one scalar h0*east + h1*north, variance r, into the four constant-velocity dimensions."""
-    k0 = P[i, 0, 0] * h0 + P[i, 0, 1] * h1
-    k1 = P[i, 1, 0] * h0 + P[i, 1, 1] * h1
-    k2 = P[i, 2, 0] * h0 + P[i, 2, 1] * h1
-    k3 = P[i, 3, 0] * h0 + P[i, 3, 1] * h1
-    over_s = 1.0 / (h0 * k0 + h1 * k1 + r)
-    step = residual * over_s
-    X[i, 0] += k0 * step
-    X[i, 1] += k1 * step
-    X[i, 2] += k2 * step
-    X[i, 3] += k3 * step
-    g0, g1, g2 = k0 * over_s, k1 * over_s, k2 * over_s
-    p01, p02, p03 = P[i, 0, 1] - g0 * k1, P[i, 0, 2] - g0 * k2, P[i, 0, 3] - g0 * k3
-    p12, p13, p23 = P[i, 1, 2] - g1 * k2, P[i, 1, 3] - g1 * k3, P[i, 2, 3] - g2 * k3
-    P[i, 0, 0] -= g0 * k0
-    P[i, 1, 1] -= g1 * k1
-    P[i, 2, 2] -= g2 * k2
-    P[i, 3, 3] -= k3 * over_s * k3
-    P[i, 0, 1], P[i, 0, 2], P[i, 0, 3] = p01, p02, p03
-    P[i, 1, 0], P[i, 1, 2], P[i, 1, 3] = p01, p12, p13
-    P[i, 2, 0], P[i, 2, 1], P[i, 2, 3] = p02, p12, p23
-    P[i, 3, 0], P[i, 3, 1], P[i, 3, 2] = p03, p13, p23
 
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])", **BARE, forceinline=True)
@@ -235,15 +178,3 @@ def update(
             X[i, a] += work[a] * over_s * residual
             for b in range(N_DIM):
                 P[i, a, b] -= work[a] * work[b] * over_s
-
-
-@kernel("void(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8, f8)", **BARE)
-def step_cv(X: F64, P: F64, z: F64, sigma: F64, dt_s: float, q: float) -> None:
-    """Advance n tracks by dt_s and fuse a position each, in place: the filter's core alone.
-
-    z, sigma : (n, 2) east and north [m], 1 sigma of each, independent;  q : PSD per axis [m^2/s^3]
-    """
-    for i in range(X.shape[0]):
-        predict_cv(X, P, i, X, P, i, dt_s, q, q, 0.0)
-        update_cv(X, P, i, 1.0, 0.0, z[i, 0] - X[i, 0], sigma[i, 0] ** 2)
-        update_cv(X, P, i, 0.0, 1.0, z[i, 1] - X[i, 1], sigma[i, 1] ** 2)

@@ -8,8 +8,9 @@ from filterpy.kalman import KalmanFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fusion import moving
 from fusion.config import FusionConfig
-from fusion.filter import predict, predict_cv, step_cv, update, update_cv
+from fusion.filter import predict, update
 from fusion.layout import BEND_SIGMA, BIAS_DELAY, BIAS_SIGMA, BIAS_TAU, N_DIM, N_X, Q_ALONG, Q_CROSS
 from fusion.table import tuning_of
 
@@ -26,14 +27,14 @@ def peer_of(q: float, r: np.ndarray, p0: np.ndarray) -> KalmanFilter:
     return peer
 
 
-def test_step_cv_equals_filterpy_over_a_hundred_steps():
+def test_moving_step_equals_filterpy_over_a_hundred_steps():
     rng, n = np.random.default_rng(1), 8
     sigma = 0.1 + rng.random((n, 2))
     X, P = np.zeros((n, 4)), np.tile(np.diag([10.0, 20.0, 5.0, 7.0]), (n, 1, 1))
     peers = [peer_of(0.7, np.diag(s**2), P[0]) for s in sigma]
     for _ in range(100):
         z = 10.0 * rng.normal(size=(n, 2))
-        step_cv(X, P, z, sigma, DT_S, 0.7)
+        moving.step(X, P, z, sigma, DT_S, 0.7)
         for i, peer in enumerate(peers):
             peer.predict()
             peer.update(z[i])
@@ -115,17 +116,19 @@ def test_predict_and_update_keep_p_symmetric_and_positive(dt_s, seed, known):
 @pytest.mark.parametrize("parts", [2, 5])
 def test_predicting_in_parts_is_predicting_at_once(parts):
     """The law of a continuous model: white acceleration makes no step size special."""
-    X, P = np.array([[0.0, 0.0, 10.0, 5.0]]), np.eye(4)[None].copy()
-    XP, PP = X.copy(), P.copy()
-    predict_cv(X, P, 0, X, P, 0, 1.0, 0.5, 0.8, 0.1)
+    predicted = moving.predicted.py_func
+    state = (0.0, 0.0, 10.0, 5.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0)
+    parted = state
     for _ in range(parts):
-        predict_cv(XP, PP, 0, XP, PP, 0, 1.0 / parts, 0.5, 0.8, 0.1)
-    np.testing.assert_allclose(XP, X, rtol=1e-12)
-    np.testing.assert_allclose(PP, P, rtol=1e-12)
+        parted = predicted(parted, 1.0 / parts, 0.5, 0.8, 0.1)
+    np.testing.assert_allclose(parted, predicted(state, 1.0, 0.5, 0.8, 0.1), rtol=1e-12)
 
 
-def test_update_cv_only_shrinks():
-    X, P = np.zeros((1, 4)), np.eye(4)[None].copy()
-    update_cv(X, P, 0, 1.0, 0.0, 2.0, 1.0)
-    np.testing.assert_allclose(P[0], np.diag([0.5, 1.0, 1.0, 1.0]))
-    np.testing.assert_allclose(X[0], [1.0, 0.0, 0.0, 0.0])
+def test_a_position_tells_what_it_correlates_with_and_no_more():
+    """East is seen at 2, as unsure as it was, and tied to its speed; of north nothing is told."""
+    state = (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0)
+    x0, x1, x2, x3, p00, _, p02, _, p11, _, _, p22, _, p33 = moving.located.py_func(
+        state, 2.0, 0.0, 1.0, 1e12
+    )
+    np.testing.assert_allclose([x0, x1, x2, x3], [1.0, 0.0, 0.5, 0.0], atol=1e-9)
+    np.testing.assert_allclose([p00, p02, p11, p22, p33], [0.5, 0.25, 1.0, 0.875, 1.0], atol=1e-9)
