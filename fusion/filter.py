@@ -5,7 +5,6 @@ All kernels work on row i of X (n, N_X) and P (n, N_DIM, N_DIM), site metres; th
 
 import math
 
-from fusion import moving
 from fusion.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BEND,
@@ -24,48 +23,9 @@ from fusion.layout import (
     V_EAST,
     V_NORTH,
 )
-from fusion.registers import fused, load, store
+from fusion.registers import fused, load, predicted, store
 
 SLOW_MPS = 2.0  # below: no course to tell along from across
-
-
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8)",
-    **INNER,
-)
-def _push(
-    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, w_e: float, w_n: float, keep: float
-) -> None:
-    """Let the bend of row i push row j, its constant-velocity prediction, and decay; its variance is left.
-
-    (w_e, w_n) : velocity that a bend of one adds;  keep : share of the bend that is left
-    """
-    d_e, d_n = 0.5 * dt_s * w_e, 0.5 * dt_s * w_n
-    bend = X[i, BEND]
-    XO[j, 0] += d_e * bend
-    XO[j, 1] += d_n * bend
-    XO[j, 2] += w_e * bend
-    XO[j, 3] += w_n * bend
-    XO[j, BEND] = keep * bend
-    b2, b3, b4 = P[i, 2, BEND], P[i, 3, BEND], P[i, BEND, BEND]
-    b0, b1 = P[i, 0, BEND] + dt_s * b2, P[i, 1, BEND] + dt_s * b3
-    f0, f1 = b0 + 0.5 * d_e * b4, b1 + 0.5 * d_n * b4  # (I + k e') P (I + k e')' = P + k f' + f k'
-    f2, f3 = b2 + 0.5 * w_e * b4, b3 + 0.5 * w_n * b4
-    PO[j, 0, 0] += 2.0 * d_e * f0
-    PO[j, 1, 1] += 2.0 * d_n * f1
-    PO[j, 2, 2] += 2.0 * w_e * f2
-    PO[j, 3, 3] += 2.0 * w_n * f3
-    p01, p02, p03 = d_e * f1 + d_n * f0, d_e * f2 + w_e * f0, d_e * f3 + w_n * f0
-    p12, p13, p23 = d_n * f2 + w_e * f1, d_n * f3 + w_n * f1, w_e * f3 + w_n * f2
-    p01, p02, p03 = p01 + PO[j, 0, 1], p02 + PO[j, 0, 2], p03 + PO[j, 0, 3]
-    p12, p13, p23 = p12 + PO[j, 1, 2], p13 + PO[j, 1, 3], p23 + PO[j, 2, 3]
-    b0, b1 = keep * (b0 + d_e * b4), keep * (b1 + d_n * b4)
-    b2, b3 = keep * (b2 + w_e * b4), keep * (b3 + w_n * b4)
-    PO[j, 0, 1], PO[j, 0, 2], PO[j, 0, 3], PO[j, 0, 4] = p01, p02, p03, b0
-    PO[j, 1, 0], PO[j, 1, 2], PO[j, 1, 3], PO[j, 1, 4] = p01, p12, p13, b1
-    PO[j, 2, 0], PO[j, 2, 1], PO[j, 2, 3], PO[j, 2, 4] = p02, p12, p23, b2
-    PO[j, 3, 0], PO[j, 3, 1], PO[j, 3, 2], PO[j, 3, 4] = p03, p13, p23, b3
-    PO[j, 4, 0], PO[j, 4, 1], PO[j, 4, 2], PO[j, 4, 3] = b0, b1, b2, b3
 
 
 @kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8)", **INNER)
@@ -142,9 +102,11 @@ def predict_to(
     if X[i, BIAS_SIGMA] > 0.0:  # before the rest, which may overwrite what it reads
         _predict_bias(X, P, i, XO, PO, j, dt_s, w_e, w_n, keep, c, s, speed)
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
-    moving.store(XO, PO, j, moving.predicted(moving.load(X, P, i), dt_s, q_ee, q_nn, (q_al - q_cr) * s * c))
-    _push(X, P, i, XO, PO, j, dt_s, w_e, w_n, keep)
-    PO[j, BEND, BEND] = keep * keep * P[i, BEND, BEND] + (1.0 - keep * keep) * tuning[BEND_SIGMA] ** 2
+    bend_sigma = tuning[BEND_SIGMA]
+    state = predicted(
+        load(X, P, i), dt_s, q_ee, q_nn, (q_al - q_cr) * s * c, w_e, w_n, keep, bend_sigma * bend_sigma
+    )
+    store(XO, PO, j, state)
     for a in range(HEADING, N_X):
         XO[j, a] = X[i, a]
 

@@ -1,5 +1,6 @@
 """A state without a terminal as 20 numbers, which a compiled caller keeps in registers."""
 
+from fusion import moving
 from fusion.kernel import F64, INNER, kernel
 from fusion.layout import BEND, EAST, NORTH, V_EAST, V_NORTH
 
@@ -32,6 +33,36 @@ def store(X: F64, P: F64, i: int, state: State) -> None:
     P[i, 2, 0], P[i, 2, 1], P[i, 2, 2], P[i, 2, 3], P[i, 2, 4] = p02, p12, p22, p23, p24
     P[i, 3, 0], P[i, 3, 1], P[i, 3, 2], P[i, 3, 3], P[i, 3, 4] = p03, p13, p23, p33, p34
     P[i, 4, 0], P[i, 4, 1], P[i, 4, 2], P[i, 4, 3], P[i, 4, 4] = p04, p14, p24, p34, p44
+
+
+@kernel("UniTuple(f8, 20)(UniTuple(f8, 20), f8, f8, f8, f8, f8, f8, f8, f8)", **INNER)
+def predicted(
+    state: State, dt_s: float, q_ee: float, q_nn: float, q_en: float, w_e: float, w_n: float, keep: float,
+    bend_var: float,
+) -> State:  # fmt: skip
+    """Return the state dt_s later: constant velocity, pushed by the bend, which decays.
+
+    q : as of moving.predicted.  (w_e, w_n) : velocity that a bend of one adds
+    keep : share of the bend that is left;  bend_var : what its variance goes back to
+    """
+    x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = state
+    x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = moving.predicted(
+        (x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33), dt_s, q_ee, q_nn, q_en
+    )
+    d_e, d_n = 0.5 * dt_s * w_e, 0.5 * dt_s * w_n
+    p04, p14 = p04 + dt_s * p24, p14 + dt_s * p34
+    f0, f1 = p04 + 0.5 * d_e * p44, p14 + 0.5 * d_n * p44  # (I + k e') P (I + k e')' = P + k f' + f k'
+    f2, f3 = p24 + 0.5 * w_e * p44, p34 + 0.5 * w_n * p44
+    return (
+        x0 + d_e * x4, x1 + d_n * x4, x2 + w_e * x4, x3 + w_n * x4, keep * x4,
+        p00 + 2.0 * d_e * f0, d_e * f1 + d_n * f0 + p01, d_e * f2 + w_e * f0 + p02, d_e * f3 + w_n * f0 + p03,
+        keep * (p04 + d_e * p44),
+        p11 + 2.0 * d_n * f1, d_n * f2 + w_e * f1 + p12, d_n * f3 + w_n * f1 + p13,
+        keep * (p14 + d_n * p44),
+        p22 + 2.0 * w_e * f2, w_e * f3 + w_n * f2 + p23, keep * (p24 + w_e * p44),
+        p33 + 2.0 * w_n * f3, keep * (p34 + w_n * p44),
+        keep * keep * p44 + (1.0 - keep * keep) * bend_var,
+    )  # fmt: skip
 
 
 @kernel("UniTuple(f8, 20)(UniTuple(f8, 20), f8, f8, f8, f8, f8, f8)", **INNER)
