@@ -1,5 +1,6 @@
 """The command line: one name for every process and tool of the site; imports only what the command needs."""
 
+import signal
 import sys
 from importlib.metadata import version
 
@@ -9,6 +10,7 @@ from cyclopts.exceptions import CycloptsError
 from edge import numba_cache
 from petroroad.errors import CommandError
 
+INTERRUPTED = 128 + signal.SIGINT
 # name: (where it lives, its line in --help). The line stands here so that --help imports none of them.
 COMMANDS = {
     "demo": (
@@ -44,8 +46,26 @@ def build() -> App:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 done, 1 failed, 2 wrong use or configuration."""
+    """Run one command; 0 done, 1 failed, 2 wrong use or configuration, 130 or 143 where a signal ended it.
+
+    A service takes the signals over as soon as it serves, and ends with 0.
+    """
     numba_cache.prepare()
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # within a command cyclopts takes it, not while one is imported
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    """End as an exception does: what a tool writes is closed whole, its children end."""
+    sys.exit(128 + number)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result = build()(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:  # cyclopts has said what is wrong

@@ -80,3 +80,7 @@ def test_missing_file_and_missing_option_are_told(tmp_path, capsys):
     assert main(["import", "nmea", str(tmp_path / "none"), "--out", str(tmp_path / "r.mcap")]) == 2
     assert "no such file" in capsys.readouterr().err
     assert main(["import", "nmea", str(DATA / "nmea_cold_start.txt")]) == 2
+    for option in (["--noise", "nan"], ["--noise", "-1"], ["--terminals", "-5"]):
+        source, out = str(tmp_path / "none"), str(tmp_path / "r.mcap")
+        assert main(["import", "ngsim-commonroad", source, "--out", out, *option]) == 2
+        assert option[0] in capsys.readouterr().err

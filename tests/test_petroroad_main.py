@@ -1,10 +1,13 @@
 """Exit codes, one clear line for an operator's error, and what --help does not import."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from edge.recording import Reading, read_messages
 from petroroad.__main__ import COMMANDS, main
 from tests.demo_run import ROOT
 
@@ -81,3 +84,32 @@ def test_who_needs_no_kernel_loads_no_compiler(module):
 def test_every_command_has_help(name, capsys):
     assert main([name, "--help"]) == 0
     assert "Usage" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_a_command_is_imported_is_no_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("petroroad.__main__.build", interrupted)
+    assert main(["doctor"]) == 130
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_whole_recording(tmp_path, number, status):
+    path = tmp_path / "r.mcap"
+    command = [sys.executable, "-m", "petroroad", "sim", "run", "--rsus", "RSU-23", "--record", str(path)]
+    command += ["--rate", "1", "--duration", "600"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            deadline_s = time.monotonic() + 60.0
+            while not (path.exists() and path.stat().st_size > 50_000) and time.monotonic() < deadline_s:
+                time.sleep(0.05)  # another process's file: nothing tells when it grows
+            running.send_signal(number)
+            _, told = running.communicate(timeout=30.0)
+        finally:
+            running.kill()
+    assert (running.returncode, told) == (status, "")
+    reading = Reading()
+    topics = {message.topic for message in read_messages(path, reading)}
+    assert {"/site", "/truth"} < topics
+    assert not reading.cut

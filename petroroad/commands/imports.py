@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 
 app = App(name="import", help="Real measurements of others to a recording.")
+Noise = Annotated[float, Parameter(validator=validators.Number(gte=0.0, lte=1e3))]
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 
@@ -57,9 +58,9 @@ def ngsim_commonroad(
     /,
     *,
     out: Path,
-    noise: float = 1.0,
+    noise: Noise = 1.0,
     seed: int = 1,
-    terminals: int = 0,
+    terminals: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Import recorded traffic from a CommonRoad XML file: the truth, and what simulated sensors see of it.
