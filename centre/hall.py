@@ -26,7 +26,8 @@ from edge.log import CountsLog
 from edge.metrics import Health
 
 SUMMARY_S = 1.0
-USUAL = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped")  # needs no line
+# needs no line
+USUAL = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
 FIGURES_EVERY = 2  # summaries a table of all RSUs
 Result = TypeVar("Result")
 
@@ -78,7 +79,9 @@ class Hall:
         )
         self.health = Health(self._ready, lambda: self.counts()["centre"], self._gauges)
         self._gaps: dict[str, tuple[int, int]] = {}
+        self._configs = {config.esn: config for config in site.config.rsu}
         self._latencies: Sequence[tuple[str, int]] = ()
+        self._latencies_of: Mapping[str, list[int]] = {}  # the same by RSU
 
     async def start(self) -> None:
         """Take up what an earlier run knew."""
@@ -121,10 +124,9 @@ class Hall:
 
     def rsu(self, esn: str) -> dict[str, Any]:
         """Return the Rsu of API.md."""
-        configs = {config.esn: config for config in self.site.config.rsu}
-        samples = board.by_esn(self._latencies).get(esn, [])
+        samples = self._latencies_of.get(esn, [])
         gap = self._gaps.get(esn, (0, 0))
-        return board.rsu_row(esn, configs.get(esn), self.rsus, self.clock.now_ns(), gap, samples)
+        return board.rsu_row(esn, self._configs.get(esn), self.rsus, self.clock.now_ns(), gap, samples)
 
     def gateway(self, name: str) -> dict[str, Any]:
         """Return the Gateway of API.md."""
@@ -171,6 +173,7 @@ class Hall:
     async def _refresh(self) -> None:
         self._gaps = await self.read(self.reader.gaps)
         self._latencies = await self.read(self.reader.latencies)
+        self._latencies_of = board.by_esn(self._latencies)
 
     async def _tell(self) -> None:
         """Show the moment's state each second of real time, whatever a simulation's clock does."""

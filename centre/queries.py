@@ -166,7 +166,7 @@ class Reader:
     def gaps(self) -> dict[str, tuple[int, int]]:
         """Return per RSU how many transport keys are stored, and how many it sent that are not.
 
-        An epoch without a gap is not counted again until its RSU sent more.
+        What was once without a gap is not counted again: an epoch may grow for months.
         """
         found: dict[str, tuple[int, int]] = {}
         complete: dict[tuple[str, int], int] = {}
@@ -174,12 +174,12 @@ class Reader:
             for esn, epoch, last_seq in db.execute(
                 sa.select(EPOCH.c.esn, EPOCH.c.epoch, EPOCH.c.last_seq)
             ).all():
-                stored = self._complete.get((esn, epoch), 0)
+                stored = whole = self._complete.get((esn, epoch), 0)
                 if stored != last_seq:
-                    key = (TRANSPORT.c.esn == esn, TRANSPORT.c.epoch == epoch, TRANSPORT.c.seq <= last_seq)
-                    stored = db.scalar(sa.select(sa.func.count()).select_from(TRANSPORT).where(*key)) or 0
-                if stored == last_seq:
-                    complete[esn, epoch] = last_seq
+                    seq = TRANSPORT.c.seq
+                    key = (TRANSPORT.c.esn == esn, TRANSPORT.c.epoch == epoch, seq > whole, seq <= last_seq)
+                    stored += db.scalar(sa.select(sa.func.count()).select_from(TRANSPORT).where(*key)) or 0
+                complete[esn, epoch] = last_seq if stored == last_seq else whole
                 before = found.get(esn, (0, 0))
                 found[esn] = (before[0] + stored, before[1] + last_seq - stored)
         self._complete = complete  # of the epochs that are there still

@@ -215,6 +215,31 @@ def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:
     assert centre.reader.gaps() == {"RSU001": (4, 0)}
     beat(5)
     assert centre.reader.gaps() == {"RSU001": (4, 2)}
+    centre.send(5, violation(5))
+    assert centre.reader.gaps() == {"RSU001": (5, 1)}
+    centre.send(4, violation(4))
+    assert centre.reader.gaps() == {"RSU001": (6, 0)}
+
+
+def test_what_had_no_gap_is_not_counted_again(centre: Centre) -> None:
+    asked: list[tuple[int, int]] = []  # the seqs between which keys are counted
+
+    def note(_0: Any, _1: Any, statement: str, parameters: Any, _2: Any, _3: Any) -> None:
+        if "count(*)" in statement:
+            asked.append(parameters[2:])
+
+    sa.event.listen(centre.reader._engine, "before_cursor_execute", note)
+    for last_seq in (3, 3, 5, 6):
+        change = StatusChange(
+            kind="rsu", id="RSU001", epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
+            last_seqs=((10, last_seq),),
+        )  # fmt: skip
+        centre.ledger.commit([], [change])
+        for seq in range(1, last_seq + 1):
+            if seq != 4:
+                centre.send(seq, violation(seq))
+        centre.reader.gaps()
+    assert asked == [(0, 3), (3, 5), (3, 6)]
 
 
 def test_the_newest_epochs_of_each_rsu_are_kept(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
