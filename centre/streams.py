@@ -50,9 +50,9 @@ class Streams:
 
         async def write() -> None:
             while True:
-                for frame in await viewer.take():
-                    async with asyncio.timeout(SEND_TIMEOUT_S):
-                        await send({"type": "websocket.send", "bytes": frame, "text": None})
+                frame = await viewer.take()
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send({"type": "websocket.send", "bytes": frame, "text": None})
 
         try:
             if await self._until_gone(write(), receive, "websocket.disconnect"):

@@ -1,7 +1,7 @@
 """Moving vehicles for the page: the newest snapshot of each RSU, its own bytes, newest wins."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,29 +27,34 @@ class Latest:
 class Viewer:
     """One page: what it has not been sent yet, at most two frames an RSU."""
 
-    named: dict[str, bytes] = field(default_factory=dict)
-    newest: dict[str, bytes] = field(default_factory=dict)
+    # by RSU, who waits longest first: its newest frame that carries names or lanes, and its newest after that
+    owed: OrderedDict[str, tuple[bytes | None, bytes | None]] = field(default_factory=OrderedDict)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     skipped: int = 0
 
     def offer(self, esn: str, frame: bytes, *, named: bool) -> None:
         """Take a frame in place of the RSU's older one; names are never skipped, only renewed."""
-        if named:
-            self.named[esn] = frame
-            self.skipped += self.newest.pop(esn, None) is not None
-        else:
-            self.skipped += esn in self.newest
-            self.newest[esn] = frame
+        names, newest = self.owed.get(esn, (None, None))
+        self.skipped += newest is not None
+        self.owed[esn] = (frame, None) if named else (names, frame)
         self.ready.set()
 
-    async def take(self) -> list[bytes]:
-        """Wait for something to send and return it: names before what needs them."""
-        await self.ready.wait()
-        self.ready.clear()
-        frames = [*self.named.values(), *self.newest.values()]
-        self.named.clear()
-        self.newest.clear()
-        return frames
+    async def take(self) -> bytes:
+        """Wait for something to send and return it: an RSU's names before what needs them.
+
+        One at a time: while a slow page takes it, the others are renewed.
+        """
+        while not self.owed:
+            self.ready.clear()
+            await self.ready.wait()
+        esn, (names, newest) = next(iter(self.owed.items()))
+        if names is not None and newest is not None:
+            self.owed[esn] = (None, newest)
+            return names
+        del self.owed[esn]
+        frame = names or newest
+        assert frame is not None, "an RSU waits with a frame"
+        return frame
 
 
 class Tracks:
