@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.config import address_of
+
 PR_SET_PDEATHSIG = 1
 TAIL_BYTES = 8_192
 READY_POLL_S = 0.05
@@ -131,9 +133,8 @@ async def until_ready(child: Child, address: str, timeout_s: float, needs: Seque
 
 async def is_ready(address: str) -> bool:
     """Ask HOST:PORT once for /readyz."""
-    host, _, port = address.rpartition(":")
     try:
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(*address_of(address))
     except OSError:  # it does not listen yet
         return False
     try:

@@ -221,7 +221,7 @@ def check_finite(tables: Any, where: str, key: str = "") -> None:
     if isinstance(tables, dict):
         for name, value in tables.items():
             check_finite(value, where, f"{key}.{name}" if key else name)
-    elif isinstance(tables, list):
+    elif isinstance(tables, list | tuple):
         for i, value in enumerate(tables):
             check_finite(value, where, f"{key}[{i}]")
     elif isinstance(tables, float) and not isfinite(tables):
@@ -299,7 +299,7 @@ def _check_addresses(config: SiteConfig, where: str) -> None:
 def is_address(text: str) -> bool:
     """Say whether this is HOST:PORT (the host of IPv6 in brackets)."""
     found = ADDRESS.fullmatch(text)
-    return found is not None and int(found[2]) <= 65_535
+    return found is not None and 1 <= int(found[2]) <= 65_535
 
 
 def address_of(text: str) -> tuple[str, int]:

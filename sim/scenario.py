@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.config import ConfigError
+from edge.config import ConfigError, check_finite
 
+VEHICLES_MAX = 20_000
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -20,7 +21,7 @@ EventKind = Literal["overspeed", "illegal_stop", "wrong_way", "off_road", "dark_
 class Traffic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who drives."""
 
-    vehicles: Annotated[int, Meta(ge=2, le=20_000)] = 120  # on the road at a time, as far as they fit
+    vehicles: Annotated[int, Meta(ge=2, le=VEHICLES_MAX)] = 120  # on the road at a time, as far as they fit
     hazmat_share: Share = 0.6
     rsus: Annotated[int, Meta(ge=1)] = 4  # neighbouring ones around `middle_m` whose sensors are simulated
     middle_m: float = 23_000.0
@@ -82,7 +83,7 @@ def load_scenario(name: str) -> Scenario:
         there = ", ".join(k for k in known if not k.startswith("_"))
         raise ConfigError(name, "scenario", f"no such scenario; there are {there}, or a path to a TOML file")
     try:
-        text = Path(name).read_text(encoding="utf-8") if is_path else shipped.read_text(encoding="utf-8")
+        text = Path(name).read_text(encoding="utf-8-sig") if is_path else shipped.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(name, "", f"can't be read: {error}") from error
     return parse_scenario(text, name)
@@ -92,7 +93,8 @@ def parse_scenario(text: str, where: str) -> Scenario:
     """Return the scenario in a TOML text; raises ConfigError."""
     try:
         found = msgspec.toml.decode(text, type=Scenario)
-    except msgspec.DecodeError as error:  # a ValidationError is one, too, and names the key
+        check_finite(msgspec.to_builtins(found), where)
+    except (msgspec.DecodeError, RecursionError) as error:  # a ValidationError is one, too, and names the key
         raise ConfigError(where, "", str(error)) from error
     for key, table in (("departures", found.departures), ("near_misses", found.near_misses)):
         for field in () if table is None else table.__struct_fields__:

@@ -112,6 +112,18 @@ asyncio.run(main())
     await until_gone(pid)
 
 
+async def test_readiness_is_asked_over_ipv6_too():
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "::1", 0)
+    async with server:
+        assert await is_ready(f"[::1]:{server.sockets[0].getsockname()[1]}")
+
+
 async def test_readiness_is_what_readyz_answers(tmp_path):
     answers = [503, 503, 200]
 

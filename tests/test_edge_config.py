@@ -255,6 +255,11 @@ def test_addresses(text, want):
     assert address_of(text) == want
 
 
+@pytest.mark.parametrize("text", ["host", "host:", "host:0", "host:65536", ":80", "a b:80", "::1:80"])
+def test_what_is_no_address(text):
+    assert not is_address(text)
+
+
 @pytest.mark.parametrize("rows", [0, 3])
 def test_a_grade_of_a_rule_has_one_row_or_two(rows):
     row = "{ over = 0.1, for_s = 1.0 }"

@@ -1,6 +1,7 @@
 """Exit codes, one clear line for an operator's error, and what --help does not import."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,6 +36,11 @@ EXAMPLE = ROOT / "tests" / "data" / "example" / "site.toml"
         (["demo", "--http", "127.0.0.1"], 2),
         (["demo", "--http", "127.0.0.1:99999"], 2),
         (["demo", "--rate", "-1"], 2),
+        (["demo", "--rate", "1e9"], 2),
+        (["demo", "--rate", "1e-9"], 2),  # it would never end
+        (["demo", "--vehicles", "1000000000"], 2),
+        (["sim", "run", "--vehicles", "1000000000"], 2),
+        (["demo", "--http", "127.0.0.1:0"], 2),
         (["demo", "--rsus", "many"], 2),
         (["demo", "--no-such-option"], 2),
         (["demo", "--site", "missing.toml"], 2),
@@ -113,3 +119,18 @@ def test_a_signal_leaves_a_whole_recording(tmp_path, number, status):
     topics = {message.topic for message in read_messages(path, reading)}
     assert {"/site", "/truth"} < topics
     assert not reading.cut
+
+
+def test_the_demo_says_at_once_that_the_page_s_port_is_taken(capsys):
+    runs = set(ROOT.glob("runs/*"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["demo", "--http", address]) == 2
+    assert f"--http {address}: can't listen: " in capsys.readouterr().err
+    assert set(ROOT.glob("runs/*")) == runs
+
+
+def test_the_demo_leaves_an_earlier_run_alone(tmp_path, capsys):
+    (tmp_path / "site.toml").write_text("")
+    assert main(["demo", "--run-dir", str(tmp_path)]) == 2
+    assert "holds a run already" in capsys.readouterr().err

@@ -23,6 +23,9 @@ def test_the_rules_scenario_has_every_rule() -> None:
     ('name = "x"\n[[event]]\nkind = "flood"\nfirst_s = 1.0', "kind"),  # no such event
     ('name = "x"\n[departures]\nrate_mps = [1.0, 0.5]', "rate_mps"),  # from beyond to
     ('name = "x', "x"),  # no TOML
+    ('name = "x"\n[departures]\nperiod_s = inf', r"departures\.period_s.*finite"),
+    ('name = "x"\n[departures]\nrate_mps = [0.5, inf]', r"departures\.rate_mps\[1\].*finite"),
+    (f"name = {'[' * 5_000}", "x.toml"),
 ])  # fmt: skip
 def test_a_faulty_scenario_is_refused_by_its_key(text: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):

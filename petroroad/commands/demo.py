@@ -24,15 +24,16 @@ from edge.config import load_site
 from petroroad.commands import demo_live
 from petroroad.commands.demo_parts import Parts, RunDir, Traffic
 from petroroad.commands.demo_site import SHIPPED, DemoSite, choose, make_site
-from petroroad.errors import CommandError
+from petroroad.errors import CommandError, UsageError
 from petroroad.kernels import all_compiled
-from sim.scenario import load_scenario
+from sim.scenario import VEHICLES_MAX, load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
 DRAIN_S = 1.0  # what the last scans raised reaches the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
-Count = Annotated[int, Parameter(validator=validators.Number(gte=2))]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES_MAX))]
+Rate = Annotated[float, Parameter(validator=validators.Number(gte=0.01, lte=100.0))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def demo(
     vehicles: Count | None = None,
     seed: int | None = None,
     duration: Positive | None = None,
-    rate: Positive = 1.0,
+    rate: Rate = 1.0,
     noise: Positive = 1.0,
     http: str | None = None,
     broker: Kind = "nats",
@@ -110,9 +111,13 @@ def check(site: Path, *, scenario: str, rsus: int, vehicles: int | None, http: s
     played = load_scenario(scenario)
     esns = choose([msgspec.structs.asdict(rsu) for rsu in loaded.config.rsu], rsus)
     if http is not None:
-        from centre.shield import loopback  # it takes a second to import
+        from centre.server import bind  # it takes a second to import
+        from centre.shield import loopback
 
-        loopback(http, "--http")
+        try:
+            bind(*loopback(http, "--http")).close()
+        except OSError as error:
+            raise UsageError(f"--http {http}: can't listen: {error}") from error
     if site != SHIPPED:
         from edge.site_map import road_of
         from sim.world import Setting, World
@@ -135,6 +140,8 @@ def compile_kernels() -> None:
 def _make_run_dir(given: Path | None, seed: int) -> Path:
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-seed{seed}"
     state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    if given is not None and (given / "site.toml").exists():
+        raise UsageError(f"--run-dir {given}: holds a run already, which would be mixed with this one")
     for path in [given] if given else [Path("runs") / name, Path(state) / "petroroad" / "runs" / name]:
         try:
             path.mkdir(parents=True, exist_ok=given is not None)

@@ -21,7 +21,7 @@ from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
-from sim.scenario import load_scenario
+from sim.scenario import VEHICLES_MAX, load_scenario
 from sim.traffic import TICK_NS
 from sim.truth import NS
 from sim.world import Setting, World
@@ -29,7 +29,7 @@ from sim.world import Setting, World
 SECONDS = 60.0  # of a run that only records
 app = App(name="sim", help="Simulate traffic, sensors and the 5G link.", result_action="return_value")
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
-Count = Annotated[int, Parameter(validator=validators.Number(gte=2))]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES_MAX))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
