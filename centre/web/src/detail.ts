@@ -269,10 +269,10 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
     site.rows.forEach((row, i) => row.hazmat || rooms[i]!.take(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
   }
-  const labels = site.rows.map(() => new Room()); // of what is marked: they give way to each other only, plates to them
-  for (const slot of special.keys()) labels[nearestRow(site, fleet.u[slot]!)]?.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity);
+  const labels = new Room(); // of what is marked, in any row: they give way to each other only, plates to them
+  for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   const free = (u: number, from: number, to: number): boolean => {
-    if (!labels[nearestRow(site, u)]!.take(from, to)) return false;
+    if (!labels.take(from, to, 2, markHeight(f, u))) return false;
     room(u).take(from, to, -Infinity);
     return true;
   };
@@ -309,6 +309,11 @@ function nearestRow(site: Site, u: number): number {
   return best;
 }
 
+/** Where the mark of a vehicle stands, and its label beside it: above its outline. */
+function markHeight(f: Frame, u: number): number {
+  return Math.max(24, f.y(u) - 1.25 * f.perMetre - 10);
+}
+
 function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean): void {
   const fleet = state.fleet!;
   const c = colours();
@@ -317,7 +322,7 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Epi
   const half = 1.25 * f.perMetre;
   const chosen = episode !== null && episode.id === state.selected;
   if (chosen || fleet.track[slot] === state.follow) brackets(ctx, x - 9, y - half - 4, 18, 2 * half + 8);
-  const my = Math.max(24, y - half - 10);
+  const my = markHeight(f, fleet.u[slot]!);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
   const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? (episode.excess_m ?? NaN) : NaN;

@@ -227,13 +227,15 @@ export function brackets(ctx: Ctx, x: number, y: number, w: number, h: number): 
   ctx.stroke();
 }
 
-/** Room taken by labels along one line; a label that would collide is dropped. */
-export class Room {
-  private readonly taken: [number, number][] = [];
+const LINE_PX = 13; // of text: labels on lines nearer than this would touch
 
-  take(from: number, to: number, gap = 2): boolean {
-    if (this.taken.some(([a, b]) => from < b + gap && to > a - gap)) return false;
-    this.taken.push([from, to]);
+/** Room taken by labels along one line, or on lines at heights of their own; a label that would collide is dropped. */
+export class Room {
+  private readonly taken: [number, number, number][] = [];
+
+  take(from: number, to: number, gap = 2, y = 0): boolean {
+    if (this.taken.some(([a, b, at]) => from < b + gap && to > a - gap && Math.abs(y - at) < LINE_PX)) return false;
+    this.taken.push([from, to, y]);
     return true;
   }
 }
