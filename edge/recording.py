@@ -46,7 +46,8 @@ class Recorder:
     """Writes one file. `write` only queues; the chunk is closed by time, by size and on demand.
 
     Any thread may call any method. What a full disk refuses waits in memory up to PENDING_BYTES_MAX, then it
-    is dropped and counted; the file stays whole.
+    is dropped and counted; the file stays whole. The longest message that waits counts for nothing: a state
+    alone may be longer, and must not cost what comes before its chunk is closed.
     """
 
     def __init__(self, path: Path, *, live: bool = False) -> None:
@@ -56,7 +57,7 @@ class Recorder:
         self.counts: dict[str, int] = {}
         self._refusal: OSError | None = None  # the disk's last one
         self._queue: list[Recorded] = []
-        self._queued_bytes = 0
+        self._queued_bytes = self._longest_bytes = 0
         self._chunk_ns: int | None = None  # log time of the first queued message
         self._queue_lock = threading.Lock()  # held for an append: the event loop never waits for the disk
         self._file_lock = threading.Lock()
@@ -74,7 +75,7 @@ class Recorder:
 
     def write(self, topic: str, body: bytes, log_ns: int, publish_ns: int | None = None) -> None:
         """Record one message; `publish_ns` is the time of measurement where it has one."""
-        if self._queued_bytes + self._stream.pending_bytes > PENDING_BYTES_MAX:
+        if self._queued_bytes - self._longest_bytes + self._stream.pending_bytes > PENDING_BYTES_MAX:
             self._count("recording.dropped")
             return
         if self._thread is None and self._is_due(log_ns):
@@ -84,6 +85,7 @@ class Recorder:
             if self._chunk_ns is None:
                 self._chunk_ns = log_ns
             self._queued_bytes += len(body)
+            self._longest_bytes = max(self._longest_bytes, len(body))
             self._queue.append(message)
 
     def close_chunk(self) -> None:
@@ -91,7 +93,7 @@ class Recorder:
         with self._file_lock:
             with self._queue_lock:
                 taken, self._queue = self._queue, []
-                self._queued_bytes, self._chunk_ns = 0, None
+                self._queued_bytes, self._longest_bytes, self._chunk_ns = 0, 0, None
             for message in taken:
                 self._add(message)
             self._flush()

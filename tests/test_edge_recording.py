@@ -195,6 +195,18 @@ def test_a_full_disk_leaves_a_whole_file_and_is_counted(tmp_path, monkeypatch):
         assert len(list(NonSeekingReader(file).iter_messages(log_time_order=False))) == len(found)
 
 
+def test_one_long_message_costs_none_of_those_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "PENDING_BYTES_MAX", 2_000)
+    path = tmp_path / "r.mcap"
+    with Recorder(path) as recorder:
+        for i in range(1, 20):  # a state of 5 100 registered terminals alone is 13 MB, each minute
+            recorder.write("/input", bytes(9_000 if i == 3 else 200), i)
+        assert recorder.counts == {"recording.dropped": 7}  # 2 200 bytes of the others wait
+    assert [(message.log_ns, len(message.body)) for message in read_messages(path)] == [
+        (i, 9_000 if i == 3 else 200) for i in range(1, 13)
+    ]
+
+
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_each_channel_has_its_schema(name):
     topic = {"truth.violation": "/truth/violation"}.get(name, f"/{name}/x")
