@@ -4,10 +4,16 @@ import math
 
 import msgspec
 import numpy as np
+import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
+from fusion import adopt
 from fusion.config import FusionConfig, Terminal
 from fusion.handover import CarriedTrack
-from fusion.layout import BIAS_EAST, BIAS_NORTH, BIAS_SIGMA
+from fusion.layout import BEND, BIAS_EAST, BIAS_NORTH, BIAS_SIGMA, RADAR_NS, STAMP, STATUS, TERMINAL, V_EAST
+from fusion.scan import T_HIGH
+from fusion.table import Table
 from fusion.tracker import Tracker
 from tests.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
 
@@ -22,6 +28,9 @@ def given(seed: int = 1) -> World:
         world.step()
     assert world.tracker.counts["identity.bound"] == 1
     return world
+
+
+GIVEN = given()
 
 
 def taker() -> Tracker:
@@ -108,6 +117,32 @@ def test_a_neighbour_in_the_next_lane_is_not_taken_for_the_carried_one():
     own, carried = adopted_beside_one(world, tracker, 20)
     assert tracker.at(world.now_ns).track.tolist() == sorted([own, carried.track])
     assert tracker.take_merged() == []
+
+
+@given_any(
+    st.integers(0, 2**32 - 1), st.floats(-6.0, 6.0), st.floats(0.0, 40.0), st.floats(-3.0, 3.0), st.booleans()
+)
+def test_of_many_own_tracks_the_same_one_joins_as_if_all_were_predicted(seed, later_s, fast, bend, known):
+    rng, config = np.random.default_rng(seed), FusionConfig(tracks_max=64)
+    table, n = Table(config, [TAKER]), 60
+    table.tally[T_HIGH] = n
+    table.ints[:n, STATUS], table.ints[:n, TERMINAL] = rng.integers(0, 4, n), rng.integers(-1, 2, n)
+    table.ints[:n, STAMP] = T0_NS + rng.integers(0, 300, n) * 1_000_000
+    table.ints[:n, RADAR_NS] = table.ints[:n, STAMP] - rng.integers(0, 2, n) * 3_000_000_000
+    table.X[:n, :2] = rng.normal((later_s * fast, 0.0), 15.0, (n, 2))
+    table.X[:n, V_EAST], table.X[:n, BEND] = fast, rng.normal(0.0, 2.0, n)
+    table.P[:] = np.diag([4.0, 4.0, 1.0, 1.0, 0.1, 0.0, 0.0])
+    (carried,) = sent(GIVEN)
+    ints = list(carried.ints)
+    ints[STAMP] = ints[RADAR_NS] = T0_NS - int(later_s * 1e9)
+    x = [0.0, 0.0, fast, 0.0, bend, *carried.x[5:]]
+    carried = msgspec.structs.replace(
+        carried, ints=tuple(ints), x=tuple(x), terminal=carried.terminal if known else None
+    )
+    found = adopt._by_place(table, carried)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adopt, "_near", lambda table, track: range(int(table.tally[T_HIGH])))
+        assert found == adopt._by_place(table, carried)
 
 
 def test_a_place_that_fixes_alone_tell_takes_nobody_s_radar_track():
