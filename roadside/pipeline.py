@@ -38,6 +38,7 @@ STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
 PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
 GIVING_MAX = 256
+GIVE_TRACKS_MAX = 50  # in one message: some 6 kB each with its evidence, and brokers refuse 1 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +219,12 @@ class Pipeline:
     # ---- handover
 
     def _give(self, t_ns: int, leaving: dict[str, list[int]], outputs: list[Output]) -> None:
-        for to, keys in leaving.items():
+        parts = [
+            (to, keys[at : at + GIVE_TRACKS_MAX])
+            for to, keys in leaving.items()
+            for at in range(0, len(keys), GIVE_TRACKS_MAX)
+        ]
+        for to, keys in parts:
             if len(self._giving) >= GIVING_MAX:
                 self._count("handover.full")
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.config import load_site
-from edge.wire import decode_handover, decode_handover_ack, decode_snapshot, records_of
+from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, decode_snapshot, records_of
 from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
 from roadside.compare import digest
@@ -271,6 +271,21 @@ def test_a_handover_that_can_not_be_true_is_not_answered(setup, path, value, rea
     else:
         assert not answered
         assert taker.all_counts() == {f"handover.{reason}": 1}
+
+
+def test_many_that_cross_at_once_go_in_messages_that_a_broker_takes(setup, monkeypatch):
+    giver, _ = between(setup, 420.0)
+    run(giver, drive(setup, leave, seconds=9.0))
+    (key,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()
+    (vehicle,) = giver._carried([key])
+    assert vehicle.judgement.episodes, "with its evidence"
+    monkeypatch.setattr(giver, "_carried", lambda keys: [vehicle] * len(keys))
+    giver._giving.clear()
+    outputs, keys = [], list(range(1, 251))
+    giver._give(T0_NS + 9 * NS, {"B": keys}, outputs)
+    assert max(len(o.body) for o in outputs) < PAYLOAD_BYTES_MAX / 2
+    assert sum(len(decode_handover(o.body).tracks) for o in outputs) == len(keys)
+    assert [key for giving in giver._giving.values() for key in giving.tracks] == keys
 
 
 def test_a_handover_for_which_there_is_no_room_is_not_answered(setup):
