@@ -272,8 +272,9 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
   const labels = new Room(); // of what is marked, in any row: they give way to each other only, plates to them
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   const free = (u: number, from: number, to: number): boolean => {
-    if (!labels.take(from, to, 2, markHeight(f, u))) return false;
-    room(u).take(from, to, -Infinity);
+    const y = markHeight(f, u);
+    if (!labels.take(from, to, 2, y)) return false;
+    for (const row of new Set([u, u + (f.y(u) - y) / f.perMetre].map((at) => nearestRow(site, at)))) rooms[row]!.take(from, to, -Infinity); // it stands between two
     return true;
   };
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
@@ -348,8 +349,9 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const p99 = now?.latency.p99_ms;
     const stale = state.late.esns.includes(rsu.esn) ? ` · ${t("dataOld", { t: `${state.late.ageS.toFixed(1)} s` })}` : "";
     const long = `${rsu.esn} ${state.link === "loading" ? "…" : name(kind)}${kind === "online" && p99 != null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
-    const label = `${kind === "offline" ? "✕ " : ""}${textWidth(ctx, long) < x1 - x0 - 12 ? long : rsu.esn}`;
-    if (textWidth(ctx, label) < x1 - x0 - 6) text(ctx, (x0 + x1) / 2, y + 13, label, { align: "center" });
+    const cross = kind === "offline" ? "✕ " : "";
+    const label = [cross + long, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
+    if (label) text(ctx, (x0 + x1) / 2, y + 13, label, { align: "center" });
     if (rsu.s_m !== null && rsu.s_m > f.from && rsu.s_m < f.to) line(ctx, f.x(rsu.s_m), y - 4, f.x(rsu.s_m), y, c.line2, 2);
   }
   if (state.link !== "loading") {

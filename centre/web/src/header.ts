@@ -67,9 +67,13 @@ function linkHtml(state: State): string {
   switch (state.link) {
     case "loading": return t("loading");
     case "disconnected": return `${markSvg("violation", 5, true)}${t("lost")} ${lostFor(state)}`;
-    case "stale": return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${state.late.ageS.toFixed(1)} s` : ""}`;
-    case "live": return `<svg width="12" height="12" aria-hidden="true"><rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")} ${Math.max(0.1, state.late.ageS).toFixed(1)} s`;
+    case "stale": return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${aged(state.late.ageS)}` : ""}`;
+    case "live": return `<svg width="12" height="12" aria-hidden="true"><rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")}${state.steps.has("vehicles") ? ` ${aged(Math.max(0.1, state.late.ageS))}` : ""}`;
   }
+}
+
+function aged(s: number): string {
+  return s < 60 ? `${s.toFixed(1)} s` : span(s);
 }
 
 function lostFor(state: State): string {
@@ -85,9 +89,10 @@ export function drawBanner(el: HTMLElement, state: State): void {
       <button type="button" data-do="retry">${t("retryNow")}<kbd>R</kbd></button>`);
   } else if (state.link === "stale") {
     const { esns, ageS } = state.late;
-    const age = `${ageS.toFixed(1)} s`;
+    const age = aged(ageS);
+    const heard = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
     const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : state.late.all || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
-    set(el, `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")}</span>`);
+    set(el, `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${t(heard ? "staleArrive" : "staleOff")}</span>`);
   } else set(el, "");
 }
 

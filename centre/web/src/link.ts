@@ -19,7 +19,7 @@ export function watchLink(state: State, events: Events | null, heard: ReadonlyMa
   const waiting = !state.steps.has("vehicles") && [...state.rsus.values()].some((x) => x.state === "online");
   if (silent > SILENT_MS || (events?.waiting && silent > BROKEN_MS)) state.link = "disconnected";
   else if (!loaded || (waiting && now < FIRST_MS)) state.link = "loading";
-  else state.link = state.late.esns.length > 0 || waiting ? "stale" : "live";
+  else state.link = state.late.esns.length > 0 || state.late.all || waiting ? "stale" : "live";
   if (state.link === "disconnected" && was !== "disconnected") state.lostSinceMs = events?.lifeAt ?? now;
   if (events !== null && !events.waiting && silent > REOPEN_MS && now - events.openedAt > REOPEN_MS) events.again();
   const root = document.documentElement;
@@ -28,7 +28,8 @@ export function watchLink(state: State, events: Events | null, heard: ReadonlyMa
   root.dataset["link"] = state.link;
 }
 
-function lateness(state: State, heard: ReadonlyMap<string, number>, now: number): State["late"] {
+/** Say whose snapshots are overdue at `now`, and whether nothing moves at all. */
+export function lateness(state: State, heard: ReadonlyMap<string, number>, now: number): State["late"] {
   const esns: string[] = [];
   let [newest, oldest] = [Infinity, 0];
   for (const [esn, at] of heard) {
@@ -38,5 +39,5 @@ function lateness(state: State, heard: ReadonlyMap<string, number>, now: number)
     oldest = Math.max(oldest, now - at);
   }
   const ageS = esns.length > 0 ? oldest / 1_000 : newest === Infinity ? 0 : newest / 1_000;
-  return { esns, ageS, all: esns.length > 0 && newest > LATE_MS };
+  return { esns, ageS, all: heard.size > 0 && newest > LATE_MS }; // also when every RSU is off: nothing moves
 }

@@ -203,6 +203,7 @@ export function lastedOf(state: State, episode: Episode): string {
 /** How far beyond the rule it is now, or was at most once it has ended, in the rule's own unit. */
 export function depthOf(state: State, episode: Episode): string {
   if (episode.grade === "undecidable" || state.site === null) return "—";
+  if (!episode.open && episode.excess_m_max === null) return "—"; // the closing version's speed is no excess
   switch (episode.rule) {
     case "lane_departure": case "off_dedicated_road": {
       const out = episode.open ? episode.excess_m : episode.excess_m_max;

@@ -35,7 +35,7 @@ export class State {
   windowFrom = 0;
   readonly looked = new Set<string>();
   readonly stream = new StreamClock();
-  /** RSUs that are online but whose vehicles stopped moving, and how old the oldest of them is [s]. */
+  /** RSUs that are online but whose vehicles stopped moving, how old the oldest is [s]; all: nothing moves at all. */
   late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };
   lostSinceMs = NaN;
   attempt = 0;
