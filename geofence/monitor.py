@@ -8,7 +8,7 @@ import numpy as np
 from fusion.config import RadarPose
 from fusion.kernel import F64, I64, Bools
 from fusion.tracks import TrackBatch
-from geofence.book import Book, decoded, same_vehicle, slot_of
+from geofence.book import Book, Facts, decoded, same_vehicle, slot_of
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.coverage import Coverage, Unjudged
 from geofence.detectors import limits_of, remember, start_of, step
@@ -150,17 +150,15 @@ class Monitor:
         out: list[Violation] = []
         track, stamp_ns = int(tracks.track[i]), int(tracks.stamp_ns[i])
         stamps = Stamps(measured_ns=stamp_ns, arrived_ns=int(tracks.arrived_ns[i]))
+        vehicle = self._teller.vehicle(i, tracks, located)
         for r in range(DARK):
             episode = self._book.find(track, r)
             if grade[r] < 0 or (episode is None and (grade[r] == 0 or not may_open)):
                 continue
-            facts = self._teller.facts(
-                i, tracks, located, float(measures.limit_mps[i]),
-                probability(float(measures.value[i, r]), float(measures.sigma[i, r])),
-            )  # fmt: skip
             if episode is None:
                 if self._is_told(i, r, tracks, located):
                     continue
+                facts = self._facts(i, r, tracks, located, measures)
                 episode = self._resume.same_place(r, facts, stamp_ns)
                 self._state.evidence[row, r, CLEAR_S] = 0.0
                 if episode is None:
@@ -170,16 +168,23 @@ class Monitor:
                     continue
                 self._book.put(track, r, episode)
             if self._state.evidence[row, r, CLEAR_S] >= self._rules.clear_s:
+                facts = self._facts(i, r, tracks, located, measures)
                 out.append(self._book.close(track, r, stamps, facts=facts))
             elif (
                 GRADES.index(episode.grade) < grade[r]
-                or not same_vehicle(episode.vehicle, facts.vehicle)
+                or not same_vehicle(episode.vehicle, vehicle)
                 or self._book.due(episode, stamp_ns)
             ):
+                facts = self._facts(i, r, tracks, located, measures)
                 out.append(self._book.tell(episode, r, "update", GRADES[grade[r]], facts, stamps))
             else:
                 episode.seen_ns = stamp_ns
         return out
+
+    def _facts(self, i: int, r: int, tracks: TrackBatch, located: Located, measures: Measures) -> Facts:
+        """Return the facts of track i under rule r, for a version: most observations make none."""
+        p_violation = probability(float(measures.value[i, r]), float(measures.sigma[i, r]))
+        return self._teller.facts(i, tracks, located, float(measures.limit_mps[i]), p_violation)
 
     def _is_told(self, i: int, rule: int, tracks: TrackBatch, located: Located) -> bool:
         """Say whether the same is open of a track at the same place that is identified where this one isn't.
