@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -121,3 +121,14 @@ def _latency_ms(alarms: Iterable[Stored]) -> float | None:
         if violation.stamps.by is None and committed_ns is not None:
             return (committed_ns - violation.stamps.arrived_ns) / 1e6
     return None
+
+
+def event_row(event: TrueEvent | RaisedEvent, events: Sequence[TrueEvent]) -> dict[str, Any]:
+    """Return what a reader needs to look into a wrong one; seconds count from the first true event."""
+    zero_ns = min((true.start_ns for true in events), default=event.start_ns)
+    return {
+        "id": event.id,
+        "rule": event.rule,
+        "terminal": event.terminal,
+        "at_s": (event.start_ns - zero_ns) / 1e9,
+    }

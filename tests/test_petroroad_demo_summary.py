@@ -9,6 +9,7 @@ from edge.recording import Recorder
 from geofence.violation import GRADES, Stamps, Violation, ViolationVehicle, encode
 from petroroad.commands.demo_parts import RunDir
 from petroroad.commands.demo_summary import summarise, table
+from petroroad.commands.score import violation_figures
 
 MS, S = 1_000_000, 1_000_000_000
 T0 = 1_800_000_000 * S
@@ -114,3 +115,12 @@ def test_notices_are_no_alarms(run_dir):
     found = summarise(run_dir, [ESN])
     assert (found["violations_raised"], found["latency_ms_p99"]) == (0, None)
     assert "p99 -" in table(found)
+
+
+def test_score_names_what_was_missed_and_what_was_false(run_dir):
+    versions = [violation("a", 1, "warning"), violation("b", 1, "warning", at_s=20.0, terminal="9")]
+    write_output(run_dir, versions, [])
+    figures = violation_figures(run_dir.state(ESN) / "a.mcap", run_dir.truth)
+    assert (figures["violations_true"], figures["violations_raised"]) == (2, 2)
+    assert figures["missed"] == [{"id": "t1", "rule": "lane_departure", "terminal": "2", "at_s": 19.0}]
+    assert figures["false"] == [{"id": "b", "rule": "lane_departure", "terminal": "9", "at_s": 0.0}]

@@ -13,8 +13,8 @@ from edge.recording import read_messages
 from edge.wire import FLAG_CONFIRMED, decode_snapshot, records_of
 from geofence.violation import decode as decode_violation
 from petroroad.commands.demo_parts import RunDir
-from petroroad.scoring import Stored, Truth, raised_events, read_truth
-from sim.score import RaisedEvent, Score, TrueEvent, score
+from petroroad.scoring import Stored, Truth, event_row, raised_events, read_truth
+from sim.score import Score, score
 
 
 def read_centre(database: Path) -> list[Stored]:
@@ -76,8 +76,8 @@ def summarise(run_dir: RunDir, esns: Sequence[str]) -> dict[str, Any]:
         "vehicles": truth.n_vehicles,
         "tracks": len(sent.tracks),
         "by_rule": _by_rule(truth, result),
-        "missed": [_event(event, truth.events) for event in result.missed],
-        "false": [_event(event, truth.events) for event in result.false],
+        "missed": [event_row(event, truth.events) for event in result.missed],
+        "false": [event_row(event, truth.events) for event in result.false],
         "run_directory": str(run_dir.path),
     }
 
@@ -89,17 +89,6 @@ def _by_rule(truth: Truth, result: Score) -> dict[str, dict[str, int]]:
         for event in events:
             rows[event.rule][name] += 1
     return {rule: rows[rule] for rule in sorted(rows)}
-
-
-def _event(event: TrueEvent | RaisedEvent, events: Sequence[TrueEvent]) -> dict[str, Any]:
-    """Return what a reader needs to look into a wrong one; seconds count from the first true event."""
-    zero_ns = min((true.start_ns for true in events), default=event.start_ns)
-    return {
-        "id": event.id,
-        "rule": event.rule,
-        "terminal": event.terminal,
-        "at_s": (event.start_ns - zero_ns) / 1e9,
-    }
 
 
 def table(summary: dict[str, Any]) -> str:

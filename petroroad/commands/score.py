@@ -10,7 +10,7 @@ from edge.quantiles import quantile
 from edge.recording import read_messages
 from geofence.violation import decode as decode_violation
 from petroroad.errors import CommandError, UsageError
-from petroroad.scoring import Stored, raised_events, read_truth
+from petroroad.scoring import Stored, event_row, raised_events, read_truth
 from petroroad.scoring_tracks import score_tracks
 from sim.score import score as score_violations
 
@@ -51,11 +51,12 @@ def score(
         print(json.dumps(result))
         return
     for key, value in result.items():
-        print(f"{key:31} {value}")
+        for row in value if isinstance(value, list) else [value]:
+            print(f"{key:31} {row}")
 
 
 def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
-    """Return precision, recall and detection delay of the violations."""
+    """Return precision, recall and detection delay of the violations, and which were missed or false."""
     truth = read_truth(truth_path)
     if not truth.end_ns:
         raise CommandError(f"{truth_path}: no /truth")
@@ -72,4 +73,6 @@ def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
         "violation_duplicates": len(found.duplicates),
         "detection_delay_s_p50": quantile(delays_s, 0.5),
         "detection_delay_s_max": max(delays_s, default=None),
+        "missed": [event_row(event, truth.events) for event in found.missed],
+        "false": [event_row(event, truth.events) for event in found.false],
     }
