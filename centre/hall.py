@@ -108,7 +108,8 @@ class Hall:
 
     def _ready(self) -> tuple[bool, dict[str, Any]]:
         linked = self.link is not None and self.link.connected
-        return linked, {"broker": linked}
+        refused = self.ingest.refused
+        return linked and refused is None, {"broker": linked, "database": refused or "open"}
 
     def _gauges(self) -> dict[str, float]:
         now_ns = self.clock.now_ns()

@@ -58,6 +58,7 @@ class Ingest:
         self._statuses: dict[tuple[str, str], StatusChange] = {}
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
+        self.refused: str | None = None  # what the database says that does not commit
 
     def hear(self, topic: str, payload: bytes, retained: bool = False) -> None:
         """Take one message; never blocks. A batch that finds the inbox full is sent again by its RSU."""
@@ -119,11 +120,13 @@ class Ingest:
             done = await loop.run_in_executor(self._writer, self._commit, taken, list(statuses.values()))
         except OperationalError as error:  # a full disk, mostly: nothing is stored, so nothing acknowledged
             self.counts["commit.failed"] += 1
-            self._log.error("commit.failed", error=str(error.orig))
+            self.refused = str(error.orig)
+            self._log.error("commit.failed", error=self.refused)
             for key, change in statuses.items():
                 self._statuses[key] = _joined(change, self._statuses.get(key))
             await asyncio.sleep(RETRY_S)
             return
+        self.refused = None
         self.counts.update(done.counts)
         if done.counts["quarantine.kept"]:
             self._log.warning("quarantined", n=done.counts["quarantine.kept"])

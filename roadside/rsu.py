@@ -242,7 +242,8 @@ class Unit:
                 "link": self.link.connected,
                 "tracks": self.tracks.connected,
             }
-            return all(facts.values()), facts
+            # a full disk is no reason to take it out of service: it goes on, and says so
+            return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
 
         def gauges() -> dict[str, float]:
             return {

@@ -331,6 +331,9 @@ async def test_every_answer_carries_the_security_headers(tmp_path: Path) -> None
         assert (await centre.http.get("/readyz")).status_code == 503
         centre.hall.link = FakeBroker(connected=True)
         assert (await centre.http.get("/readyz")).status_code == 200
+        centre.hall.ingest.refused = "database or disk is full"
+        answer = await centre.http.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "database or disk is full")
 
 
 async def test_another_host_or_origin_is_turned_away(tmp_path: Path) -> None:

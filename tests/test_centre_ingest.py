@@ -104,8 +104,12 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
     bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
+        while bench.ingest.counts["commit.failed"] == 0:
+            await asyncio.sleep(0)
+        assert bench.ingest.refused == "database or disk is full"
         await bench.idle.wait()
     running.cancel()
+    assert bench.ingest.refused is None
     assert bench.sent == []  # the batch was dropped: its RSU sends it again
     assert bench.ingest.counts["commit.failed"] == 2
     with bench.engine.begin() as db:  # but what the RSU said of itself is not said again: it was kept
