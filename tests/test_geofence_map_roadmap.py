@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.kernels import lanes_of
-from geofence.map.axis import compile_axis
+from geofence.map.axis import CELL_M, REACH_M, compile_axis
 from geofence.map.frames import MapError, SiteFrame
 from geofence.map.roadmap import load_map
 from geofence.map.strips import pair
@@ -130,6 +130,50 @@ def test_station_beyond_the_ends_and_far_beside_is_the_nearest():
     s, offset = axis.station_of(np.array([-30.0, 140.0, 50.0]), np.array([0.0, -30.0, 5_000.0]))
     np.testing.assert_allclose(s, [0.0, 100.0, 50.0])
     np.testing.assert_allclose(offset, [30.0, -50.0, 5_000.0])
+
+
+def nearest_of_all(axis, east, north):
+    """Return (station, offset) as a look at every segment tells them, to the bit."""
+    g = axis.segments
+    de, dn = east - g[:, 0], north - g[:, 1]
+    along = np.clip(de * g[:, 2] + dn * g[:, 3], 0.0, g[:, 4])
+    away = np.hypot(de - along * g[:, 2], dn - along * g[:, 3])
+    i = int(np.argmin(away))  # the first of several
+    left = g[i, 2] * dn[i] - g[i, 3] * de[i] >= 0.0
+    return g[i, 5] + along[i], away[i] if left else -away[i]
+
+
+@given(
+    n=st.integers(2, 400), turn=st.floats(0.0, 1.5), reach_m=st.sampled_from([300.0, 3e3, 3e4, 1e6]),
+    seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_far_beside_a_long_road_the_nearest_of_all_segments_is_found(n, turn, reach_m, seed):
+    rng = np.random.default_rng(seed)
+    heading = np.cumsum(rng.uniform(-turn, turn, n))  # winds, and may come near itself
+    step_m = rng.uniform(1.0, 120.0, n)
+    points = np.cumsum(np.c_[step_m * np.cos(heading), step_m * np.sin(heading)], axis=0)
+    axis = compile_axis("r", 0.0, points)
+    places = rng.normal(points.mean(axis=0), reach_m, (50, 2))
+    s, offset = axis.station_of(*places.T)
+    for k, place in enumerate(places):
+        want = nearest_of_all(axis, *place)
+        if abs(want[1]) > REACH_M + 2.0 * CELL_M:  # beyond all cells; in them miters answer
+            assert (s[k], offset[k]) == want
+
+
+def test_where_two_segments_are_equally_near_the_first_one_counts():
+    square = compile_axis(
+        "r", 0.0, np.array([[0.0, 0.0], [0.0, 5_000.0], [5_000.0, 5_000.0], [5_000.0, 0.0]])
+    )
+    s, offset = square.station_of(np.array([2_500.0]), np.array([1_000.0]))
+    assert (s[0], offset[0]) == (1_000.0, -2_500.0)
+
+
+def test_a_place_that_is_none_has_no_station():
+    axis = compile_axis("r", 0.0, np.c_[np.linspace(0.0, 40_000.0, 900), np.zeros(900)])
+    s, offset = axis.station_of(np.array([np.nan, 0.0]), np.array([0.0, np.nan]))
+    assert np.isnan(s).all()
+    assert np.isnan(offset).all()
 
 
 @given(n=st.integers(2, 9), m=st.integers(2, 9), seed=st.integers(0, 2**32 - 1))
