@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from fusion.config import Terminal
-from fusion.kernel import F64
+from fusion.kernel import F64, I64
 from fusion.layout import (
     BORN,
     EAST,
@@ -67,7 +67,10 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
-    """One terminal's row: what is registered of it, which fixes it sent, and its identity evidence."""
+    """One terminal's row: what is registered of it, which fixes it sent, and its identity evidence.
+
+    Arrays that hold nothing but zeros are empty: of thousands that are registered few are ever heard here.
+    """
 
     about: bytes  # fusion.config.Terminal
     ints: bytes
@@ -172,10 +175,14 @@ def _carried_terminal(terminals: Terminals, w: int) -> CarriedTerminal:
     return CarriedTerminal(
         about=msgspec.msgpack.encode(terminals.about[w]),
         ints=terminals.ints[w].tobytes(),
-        keys=terminals.keys[w].tobytes(),
-        pair_ints=terminals.pair_ints[w].tobytes(),
-        pairs=terminals.pairs[w].tobytes(),
+        keys=_told(terminals.keys[w]),
+        pair_ints=_told(terminals.pair_ints[w]),
+        pairs=_told(terminals.pairs[w]),
     )
+
+
+def _told(numbers: F64 | I64) -> bytes:
+    return numbers.tobytes() if numbers.any() else b""
 
 
 def restore(table: Table, terminals: Terminals, state: TrackerState) -> None:
@@ -183,11 +190,13 @@ def restore(table: Table, terminals: Terminals, state: TrackerState) -> None:
     for row in state.terminals:
         w = terminals.add(msgspec.msgpack.decode(row.about, type=Terminal))
         terminals.ints[w] = np.frombuffer(row.ints, dtype=np.int64)
-        terminals.keys[w] = np.frombuffer(row.keys, dtype=np.int64).reshape(terminals.keys[w].shape)
-        terminals.pair_ints[w] = np.frombuffer(row.pair_ints, dtype=np.int64).reshape(
-            terminals.pair_ints[w].shape
-        )
-        terminals.pairs[w] = np.frombuffer(row.pairs).reshape(terminals.pairs[w].shape)
+        for numbers, told in (
+            (terminals.keys[w], row.keys),
+            (terminals.pair_ints[w], row.pair_ints),
+            (terminals.pairs[w], row.pairs),
+        ):
+            if told:
+                numbers[:] = np.frombuffer(told, dtype=numbers.dtype).reshape(numbers.shape)
     for i, track in zip(state.rows, state.tracks, strict=True):
         load(table, i, track)
     table.free[: len(state.free)] = state.free

@@ -265,6 +265,17 @@ def test_a_restart_from_its_state_goes_on_to_the_byte():
     assert kept.tracker.take_merged() == fresh.take_merged() != []
 
 
+def test_a_registered_terminal_that_was_never_heard_costs_a_state_little():
+    some = tracker_of()
+    many = tracker_of(*(Terminal(terminal=f"{n:012d}", kind=4) for n in range(1_000)))
+    sizes = [len(msgspec.msgpack.encode(tracker.state())) for tracker in (some, many)]
+    assert sizes[1] - sizes[0] < 300 * 1_000
+    fresh = tracker_of()
+    fresh.restore(many.state())
+    assert fresh.terminal_ids == many.terminal_ids
+    assert fresh.state() == many.state()
+
+
 def test_clear_forgets_tracks_but_never_an_id():
     tracker = tracker_of()
     drive(tracker, 0.0, 0.5)
