@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from edge import nats_streams
 from edge.children import Child, ChildSpec, NotReadyError, start, tail
 
 Kind = Literal["nats", "mosquitto"]
@@ -20,6 +21,7 @@ server_name: petroroad
 host: "{host}"
 port: -1
 max_payload: 1MB
+ports_file_dir: {folder}
 jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 4GB }}
 mqtt {{ host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s" }}
 """
@@ -49,9 +51,15 @@ def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
     path = program(kind)
     config = folder / f"{kind}.conf"
     text = NATS if kind == "nats" else MOSQUITTO
-    store = '"' + str(folder / "jetstream").replace("\\", "\\\\").replace('"', '\\"') + '"'
-    config.write_text(text.format(host=host, port=port, store=store), encoding="utf-8")
+    store = _quoted(folder / "jetstream")
+    config.write_text(
+        text.format(host=host, port=port, store=store, folder=_quoted(folder)), encoding="utf-8"
+    )
     return ChildSpec(name="broker", argv=(path, "-c", str(config)), log=run_dir / "broker.log")
+
+
+def _quoted(path: Path) -> str:
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child:
@@ -67,7 +75,27 @@ async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child
         await child.stop(1.0)
         text = f"the broker does not listen on {host}:{port}; the end of its log:\n{tail(child.spec.log)}"
         raise NotReadyError(text) from None
+    if kind == "nats":
+        await _prepare(child, run_dir / "broker")
     return child
+
+
+async def _prepare(child: Child, folder: Path) -> None:
+    """Make nats-server's streams; raises as start_broker. What listened may have been another program."""
+    making = asyncio.create_task(nats_streams.make(folder, child.process.pid))
+    dying = asyncio.create_task(child.died())
+    try:
+        await asyncio.wait({making, dying}, return_when=asyncio.FIRST_COMPLETED)
+        if dying.done():
+            raise dying.result()
+        making.result()
+    except nats_streams.StreamsError as error:
+        await child.stop(1.0)
+        raise NotReadyError(f"{error}; the end of its log:\n{tail(child.spec.log)}") from error
+    finally:
+        for task in (making, dying):
+            task.cancel()
+        await asyncio.gather(making, dying, return_exceptions=True)
 
 
 def program(kind: Kind) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 import time
 
@@ -279,3 +280,19 @@ def test_settings_come_from_the_site():
 def test_settings_that_can_not_work_are_the_operators_error(mqtt, rule):
     with pytest.raises(ConfigError, match=rule):
         link_settings(mqtt, "R1")
+
+
+async def test_the_embedded_broker_needs_no_disk(tmp_path):
+    """A full one: no file of the server may grow any more. QoS 1 goes on, for new connections too."""
+    heard, late = Heard(), Heard()
+    async with broker(tmp_path) as (child, port):
+        resource.prlimit(child.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        async with linked(port, "a", subscriptions=[("t", 1)], on_message=heard) as link:
+            link.publish("t", b"x" * 5_000)
+            await heard.until(("t", b"x" * 5_000))
+            link.publish("kept", b"status", retain=True)
+            link.publish("t", b"after")
+            await heard.until(("t", b"after"))
+            async with linked(port, "b", subscriptions=[("kept", 1)], on_message=late):
+                await late.until(("kept", b"status"))
+            assert "link.publish_failed" not in link.counts
