@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import msgspec
@@ -14,11 +15,13 @@ COLUMNS = (
     "antenna_m",  # "forward left", two numbers in one cell
     "permits",  # words in one cell
 )  # fmt: skip
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 ROWS_MAX = 100_000
 
 
 def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
     """Return the vehicles; an empty cell is an absent key. ValueError names line, column and rule."""
+    _check_characters(text)
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     unknown = set(reader.fieldnames or ()) - set(COLUMNS)
     if unknown or "terminal" not in (reader.fieldnames or ()):
@@ -33,6 +36,13 @@ def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num + 1}: is no CSV: {error}") from error  # where the row begins
     return tuple(rows)
+
+
+def _check_characters(text: str) -> None:
+    found = CONTROL.search(text)
+    if found is not None:  # csv takes them, and a terminal of that name never reports
+        line = text.count("\n", 0, found.start()) + 1
+        raise ValueError(f"line {line}: has the control character {found[0]!r}")
 
 
 def registry_text(vehicles: list[VehicleConfig]) -> str:

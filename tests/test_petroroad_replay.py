@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from edge.recording import Recorder, read_messages
+from petroroad.__main__ import main
 from petroroad.commands.replay import summary
 from petroroad.commands.replay_run import Run
 from roadside.compare import digest
@@ -16,3 +18,13 @@ def test_an_rsu_that_was_started_anew_has_two_recordings_and_one_digest():
     assert told["violations"] == 4
     assert told["digest"] == digest([b"1", b"2", b"3", b"4"])
     assert told["digest_tracks"] == digest([b"s", b"t"])
+
+
+def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_through(tmp_path, capsys):
+    sound, damaged = tmp_path / "a.mcap", tmp_path / "b.mcap"
+    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(sound)]) == 0
+    with Recorder(damaged) as recorder:
+        for i, message in enumerate(read_messages(sound)):
+            recorder.write(message.topic, message.body, message.log_ns + (i > 40) * 10**17)
+    assert main(["replay", str(damaged)]) == 1
+    assert "log times jump by 27778 h" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from edge.recording import Recorded, RecordingError, read_messages
 from edge.wire import SiteRecord, decode_fix, decode_site, decode_snapshot, records_of
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from petroroad.commands.replay_out import ReplayOut
-from petroroad.errors import UsageError
+from petroroad.errors import CommandError, UsageError
 from roadside.compare import first_difference
 from roadside.inputs import Feed, Input
 from roadside.outputs import Output
@@ -27,6 +27,7 @@ from roadside.routing import Router
 from roadside.setup import setups
 from roadside.site_router import router_of
 
+JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
 Pace = Callable[[int], None]
 
 
@@ -109,7 +110,14 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
 
 def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
     """Yield the messages; keep what the live RSU sent, count what it observed."""
+    last_ns: int | None = None
     for message in read_messages(path):
+        if last_ns is not None and message.log_ns - last_ns > JUMP_NS and message.topic != "/input":
+            hours = (message.log_ns - last_ns) / 3.6e12
+            raise CommandError(
+                f"{path}: log times jump by {hours:.0f} h at a {message.topic}, without a clock_step"
+            )
+        last_ns = message.log_ns
         head, _, rest = message.topic.removeprefix("/").partition("/")
         if head == "violation":
             run.recorded.setdefault(rest, []).append(message.body)
