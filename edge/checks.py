@@ -44,7 +44,10 @@ def clock() -> Check:
 
 def disk(folder: Path) -> list[Check]:
     """Look at the free space and at what one commit to disk costs."""
-    usage = shutil.disk_usage(folder)
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError as error:
+        return [Check("disk.space", "fail", str(error))]
     text = f"{usage.free / 2**30:.1f} GiB free at {folder.resolve()}"
     checks = [Check("disk.space", "ok" if usage.free >= FREE_BYTES_MIN else "warn", text)]
     probe = folder / f".doctor-{os.getpid()}"

@@ -174,6 +174,12 @@ def test_doctor_looks_at_the_machine(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []  # its probe is gone
 
 
+def test_doctor_tells_a_state_directory_that_is_not_there(tmp_path, capsys):
+    status, found = doctor(capsys, "--state", str(tmp_path / "none"))
+    assert (status, found["disk.space"]["level"]) == (1, "fail")
+    assert "none" in found["disk.space"]["detail"]
+
+
 def test_doctor_names_what_is_wrong_with_a_site(site_file, tmp_path, capsys):
     with socket.socket() as taken, socket.socket() as nobody:
         taken.bind(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from edge import checks, numba_cache
 from edge.checks import Check
 from edge.config import ConfigError, Site, load_site
+from edge.site_checks import site_checks
 from edge.site_map import road_of
 from petroroad.errors import CommandError
 from petroroad.kernels import modules
@@ -55,19 +56,20 @@ def _site(path: Path) -> list[Check]:
     mqtt = site.config.mqtt
     return [
         Check("config", "ok", f"{len(site.config.rsu)} RSUs, {len(site.vehicles)} vehicles"),
-        _map(site),
+        *_map(site),
         *checks.ports(site),
         *checks.broker(mqtt),
         *checks.certificates(mqtt, str(path)),
     ]
 
 
-def _map(site: Site) -> Check:
+def _map(site: Site) -> list[Check]:
     try:
         road = road_of(site)
     except ConfigError as error:
-        return Check("map", "fail", str(error))
-    return Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes")
+        return [Check("map", "fail", str(error))]
+    sound = Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes")
+    return [sound, *site_checks(site, road)]
 
 
 def _kernels() -> Check:

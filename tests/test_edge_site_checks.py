@@ -1,0 +1,52 @@
+"""What loads and can hardly be meant: each is told by doctor, with whom it is about."""
+
+import pytest
+
+from edge.config import load_site, parse_site
+from edge.site_checks import site_checks
+from edge.site_map import road_of
+from petroroad.commands.demo_site import SHIPPED
+
+
+def told(old, new):
+    site = load_site(SHIPPED)
+    assert old in site.config_text
+    changed = site.config_text.replace(old, new, 1)
+    site = parse_site(changed, site.map_text, site.registry_text, "site.toml")
+    return {check.name: check for check in site_checks(site, road_of(site))}
+
+
+def test_the_shipped_site_is_as_meant():
+    assert {check.level for check in told("R0-N", "R0-N").values()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "says"),
+    [
+        ("lon_deg = 122.104791204", "lon_deg = 122.6", "site.places", "RSU-0 stands 4"),  # 41 km
+        (
+            "stretch_m = [0.0, 500.0]",
+            "stretch_m = [-9000.0, -2000.0]",
+            "site.places",
+            "away from its stretch",
+        ),
+        (
+            "stretch_m = [0.0, 500.0]",
+            "stretch_m = [90000.0, 90500.0]",
+            "site.stretches",
+            "no part of the axis",
+        ),
+        (
+            "stretch_m = [0.0, 500.0]",
+            "stretch_m = [0.0, 1600.0]",
+            "site.stretches",
+            "RSU-0 and RSU-2 share 100 m and are no neighbours",
+        ),
+        ('neighbours = ["RSU-1"]', "neighbours = []", "site.neighbours", "RSU-1 hands over to RSU-0"),
+        ("range_m_max = 300.0", "range_m_max = 0.01", "site.places", "R0-N stands"),
+    ],
+)
+def test_what_can_hardly_be_meant_is_told(old, new, name, says):
+    found = told(old, new)[name]
+    assert found.level == "warn"
+    assert says in found.detail
