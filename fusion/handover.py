@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 
 from fusion.config import Terminal
+from fusion.history import rebuild
 from fusion.kernel import F64, I64
 from fusion.layout import (
     BORN,
@@ -17,7 +18,6 @@ from fusion.layout import (
     N_FLOAT,
     N_INT,
     N_MEAS,
-    N_PACKED,
     N_X,
     NORTH,
     RADAR_NS,
@@ -47,7 +47,7 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
     floats: tuple[float | None, ...]  # row of `floats`
     ring_stamp_ns: tuple[int, ...] = ()  # oldest first; empty: the state alone, as between RSUs
     ring_meas: bytes = b""  # (n, N_MEAS) f8; sources are rows of this RSU's own radars
-    ring_states: bytes = b""  # (n, N_PACKED) f8
+    ring_base: bytes = b""  # (N_PACKED,) f8: the state after the first; the others follow from it
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ def carried(table: Table, terminals: Terminals, i: int, *, ring: bool) -> Carrie
         floats=without_nan(table.floats[i].tolist()),
         ring_stamp_ns=tuple(table.stamps[i, order].tolist()),
         ring_meas=table.meas[i, order].tobytes(),
-        ring_states=table.states[i, order].tobytes(),
+        ring_base=table.states[i, order[:1]].tobytes(),
     )
 
 
@@ -134,13 +134,17 @@ def load(table: Table, i: int, track: CarriedTrack) -> None:
     table.track[i] = track.track
     table.ints[i] = track.ints
     table.floats[i] = np.array(track.floats, dtype=np.float64)
-    load_state(table.X, table.P, i, track)
     n = len(track.ring_stamp_ns)
     if n:
         table.stamps[i, :n] = track.ring_stamp_ns
         table.meas[i, :n] = np.frombuffer(track.ring_meas).reshape(n, N_MEAS)
-        table.states[i, :n] = np.frombuffer(track.ring_states).reshape(n, N_PACKED)
+        table.states[i, 0] = np.frombuffer(track.ring_base)
         table.ints[i, RING_HEAD] = 0
+        rebuild(
+            table.X, table.P, i, table.ints, table.stamps, table.meas, table.states, table.radars,
+            table.tuning, table.scratch,
+        )  # fmt: skip
+    load_state(table.X, table.P, i, track)
 
 
 def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:

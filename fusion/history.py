@@ -160,6 +160,31 @@ def append(
 
 @kernel(
     "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
+    " i8, f8[:,::1], f8[::1], f8[::1])",
+    **BARE,
+)
+def _fuse_again(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64, k: int,
+    radars: F64, tuning: F64, work: F64,
+) -> int:  # fmt: skip
+    """Fuse the entries from k >= 1 on into row i, which stands as after the one before; return how k went."""
+    size, head, n = stamps.shape[1], ints[i, RING_HEAD], ints[i, RING_LEN]
+    outcome = 0
+    before_ns = stamps[i, _slot(head, k - 1, size)]
+    for j in range(k, n):
+        slot = _slot(head, j, size)
+        predict(X, P, i, (stamps[i, slot] - before_ns) * 1e-9, tuning)
+        before_ns = stamps[i, slot]
+        odd = apply(X, P, i, meas[i], slot, radars, tuning, work)
+        if j == k:
+            outcome = odd
+        _pack(X, P, i, states, i, slot)
+    ints[i, STAMP] = before_ns
+    return outcome
+
+
+@kernel(
+    "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
     " i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
     **BARE,
 )
@@ -194,15 +219,18 @@ def fuse(
         meas[i, slot, a] = M[m, a]
     if k < n:
         unpack(X, P, i, states, i, _slot(head, k - 1, size))
-    refused = 0
-    before_ns = stamps[i, _slot(head, k - 1, size)]
-    for j in range(k, n + 1):
-        slot = _slot(head, j, size)
-        predict(X, P, i, (stamps[i, slot] - before_ns) * 1e-9, tuning)
-        before_ns = stamps[i, slot]
-        odd = apply(X, P, i, meas[i], slot, radars, tuning, work)
-        if j == k:
-            refused = odd
-        _pack(X, P, i, states, i, slot)
-    ints[i, STAMP] = before_ns
-    return refused
+    return _fuse_again(X, P, i, ints, stamps, meas, states, k, radars, tuning, work)
+
+
+@kernel(
+    "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
+    " f8[:,::1], f8[::1], f8[::1])",
+    **BARE,
+)
+def rebuild(
+    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
+    radars: F64, tuning: F64, work: F64,
+) -> None:  # fmt: skip
+    """Fill in the states of ring i from its measurements and its first state; row i becomes its newest."""
+    unpack(X, P, i, states, i, int(ints[i, RING_HEAD]))
+    _fuse_again(X, P, i, ints, stamps, meas, states, 1, radars, tuning, work)

@@ -9,8 +9,10 @@ import pytest
 
 from fusion.config import FusionConfig, Terminal
 from fusion.handover import TrackerState
+from fusion.history import N_LIVE
+from fusion.layout import BIAS_SIGMA, N_PACKED, RING_HEAD, RING_LEN, STATUS
 from fusion.observations import ObjectScan
-from fusion.table import chi2_quantile
+from fusion.table import RING, chi2_quantile
 from fusion.tracker import Tracker
 from tests.fusion_world import NAN, T0_NS, Vehicle, World, fix, pose, scan
 
@@ -247,6 +249,14 @@ def test_the_same_inputs_give_the_same_bytes():
     assert len(one.tracker.at(one.now_ns)) == 3
 
 
+def ring_of(tracker: Tracker, i: int) -> list[list[float]]:
+    """The live part of a track's ring: stamps, then the packed states, oldest first."""
+    table = tracker.table
+    order = (table.ints[i, RING_HEAD] + np.arange(table.ints[i, RING_LEN])) % RING
+    states = [row[: N_PACKED if row[BIAS_SIGMA] > 0.0 else N_LIVE].tolist() for row in table.states[i, order]]
+    return [table.stamps[i, order].tolist(), *(["nan" if v != v else v for v in row] for row in states)]
+
+
 def test_a_restart_from_its_state_goes_on_to_the_byte():
     kept, restarted = small_world(), small_world()
     for _ in range(130):  # in the middle of identity, with fixes under way
@@ -255,6 +265,8 @@ def test_a_restart_from_its_state_goes_on_to_the_byte():
     packed = msgspec.msgpack.encode(restarted.tracker.state())
     fresh = Tracker(FusionConfig(), restarted.radars, [], id_base=7 << 32)
     fresh.restore(msgspec.msgpack.decode(packed, type=TrackerState))
+    for i in kept.tracker.table.ints[:, STATUS].nonzero()[0].tolist():
+        assert ring_of(fresh, i) == ring_of(kept.tracker, i), "built again from its base"
     restarted.tracker = fresh
     for _ in range(150):
         kept.step()
