@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import shapely
 
-from edge.config import Site
+from edge.config import ConfigError, Site
 from edge.sections import RsuConfig
 from edge.site_map import road_of
 from fusion.kernel import F64
@@ -22,7 +22,6 @@ def describe(site: Site) -> dict[str, Any]:
     """Return `/api/site` of API.md; ConfigError where the map does not hold."""
     road = road_of(site)
     document = json.loads(site.map_text)
-    named = [(each["properties"], each["geometry"]) for each in document["features"] if each["geometry"]]
     axis, config = road.axis, site.config
     lanes = [_lane(axis, lane) for lane in road.lanes]
     reach = [station for rsu in config.rsu for station in rsu.stretch_m]
@@ -41,7 +40,7 @@ def describe(site: Site) -> dict[str, Any]:
         "axis": None if axis is None else _axis(site, axis),
         "lanes": lanes,
         "rows": _rows(road, lanes),
-        "places": [_place(site, axis, p, g) for p, g in named if p.get("kind") in PLACE_KINDS],
+        "places": _places(site, axis, document["features"]),
         "rsus": [_rsu(site, axis, rsu) for rsu in config.rsu],
         "gateway": None if config.gateway is None else config.gateway.id,
         "rules": msgspec.to_builtins(config.rules),
@@ -105,8 +104,25 @@ def _rows(road: RoadMap, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _places(site: Site, axis: Axis | None, features: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what has a name on the road; other features are of no concern, whatever they hold."""
+    found = []
+    for i, feature in enumerate(features):
+        props, shape = feature.get("properties") or {}, feature.get("geometry")
+        if shape is None or props.get("kind") not in PLACE_KINDS:
+            continue
+        try:
+            found.append(_place(site, axis, props, shape))
+        except (ValueError, TypeError, LookupError, AttributeError, shapely.errors.ShapelyError) as error:
+            rule = f"feature {i} ({props['kind']}): its geometry can't be read"
+            raise ConfigError(site.where, f"site.map {site.config.site.map}", rule) from error
+    return found
+
+
 def _place(site: Site, axis: Axis | None, props: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
     lonlat = _lonlat(shape)
+    if not len(lonlat) or not np.isfinite(lonlat).all():
+        raise ValueError("no position")
     lon_deg, lat_deg = lonlat.mean(axis=0)
     stations = None if axis is None else axis.station_of(*_site(site, lonlat).T)[0]
     kind = props["kind"]

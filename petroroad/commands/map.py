@@ -59,7 +59,7 @@ def _load(path: Path) -> RoadMap:
         lines = [geometry["coordinates"] for geometry in geometries if geometry is not None]
         lon_deg, lat_deg = _first_place(lines[0]) if lines else (0.0, 0.0)  # a map without lanes is legal
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ConfigError(str(path), "", f"is no GeoJSON map: {error!r}") from error
+        raise ConfigError(str(path), "", f"is no GeoJSON map: {type(error).__name__}: {error}") from error
     return load_map(text, SiteFrame(lon_deg, lat_deg))
 
 

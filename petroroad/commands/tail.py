@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import uvloop
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from edge.config import address_of, is_address, load_site
 from edge.link import Link, LinkSettings, link_settings
@@ -27,7 +27,7 @@ def tail(
     *,
     config: Path | None = None,
     broker: str = "127.0.0.1:1883",
-    count: int | None = None,
+    count: Annotated[int, Parameter(validator=validators.Number(gte=1))] | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
     """Print messages as they come, until SIGINT.
@@ -47,12 +47,20 @@ def tail(
     """
     if not is_address(broker):
         raise UsageError(f"--broker {broker}: must be HOST:PORT")
+    if not _is_filter(topic):
+        raise UsageError(f"{topic!r} is no MQTT filter: + stands alone between slashes, # alone at the end")
     name = f"tail-{os.getpid()}"
     if config is not None:
         settings = link_settings(load_site(config).config.mqtt, name, str(config))
     else:
         settings = LinkSettings(addresses=(address_of(broker),), client_id=name)
     uvloop.run(until_signal(_follow(settings, topic, count, as_json)))
+
+
+def _is_filter(topic: str) -> bool:
+    levels = topic.split("/")
+    alone = all(level in ("+", "#") or not {"+", "#"}.intersection(level) for level in levels)
+    return topic != "" and "\0" not in topic and alone and "#" not in levels[:-1]
 
 
 async def _follow(settings: LinkSettings, topic: str, count: int | None, as_json: bool) -> None:

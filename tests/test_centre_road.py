@@ -1,0 +1,54 @@
+"""The road as the page draws it: what other programs keep in the map's file is none of its concern."""
+
+import json
+
+import pytest
+
+from centre.road import describe
+from edge.config import ConfigError, parse_site
+from tests.centre_road import MAP, SITE
+
+
+def described(*more):
+    document = json.loads(MAP)
+    document["features"] += more
+    return describe(parse_site(SITE, json.dumps(document), None, "site.toml"))
+
+
+POINT = {"type": "Point", "coordinates": [122.005, 41.0]}
+PLACE = {"kind": "place", "name": "X"}
+
+
+def test_a_place_has_its_station():
+    place = described({"type": "Feature", "properties": PLACE, "geometry": POINT})["places"][-1]
+    assert (place["name"], place["s_m"]) == ("X", pytest.approx(100.0 + 842.0 / 2, abs=2.0))
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        {"type": "Feature", "properties": None, "geometry": POINT},  # GeoJSON's way of having none
+        {"type": "Feature", "properties": {"kind": "note"}},
+        {"type": "Feature", "properties": {"kind": "note"}, "geometry": {"type": "Point"}},
+        {"type": "Feature", "properties": PLACE, "geometry": None},
+    ],
+)
+def test_what_is_none_of_ours_is_passed_over(feature):
+    assert described(feature)["places"] == described()["places"]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Point", "coordinates": ["a"]},
+        {"type": "Point"},
+        {"type": "Blob", "coordinates": [1, 2]},
+        {"type": "GeometryCollection", "geometries": []},
+        {"type": "Point", "coordinates": [2.0, 41.0]},  # 10 000 km away
+    ],
+)
+def test_a_place_that_can_not_be_drawn_names_its_feature(geometry):
+    with pytest.raises(
+        ConfigError, match=r"site\.toml: site\.map map\.geojson: feature 4 \(place\): its geo"
+    ):
+        described({"type": "Feature", "properties": PLACE, "geometry": geometry})
