@@ -3,7 +3,7 @@
 import pytest
 from mcap.writer import Writer
 
-from edge.recording import read_messages
+from edge.recording import Recorder, read_messages
 from petroroad.__main__ import main
 from tests.demo_run import ROOT
 
@@ -99,3 +99,20 @@ def test_a_recording_without_tracks_has_no_score(recorded, capsys):
 def test_wrong_use_is_told(recorded, capsys, arguments, says):
     assert main([word.format(recorded) for word in arguments]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("topic", ["/site", "/tracks/RSU-23", "/truth", "/violation/RSU-23"])
+def test_a_message_that_can_not_be_read_is_told(recorded, tmp_path, capsys, topic):
+    scored, path = tmp_path / "o.mcap", tmp_path / "r.mcap"
+    assert main(["replay", str(recorded), "--out", str(scored)]) == 0
+    with Recorder(path) as recorder:
+        for message in read_messages(scored):
+            body = message.body if message.topic != topic else b"\xc1"
+            recorder.write(message.topic, body, message.log_ns)
+        if topic.startswith("/violation"):
+            recorder.write(topic, b"\xc1", message.log_ns)
+    capsys.readouterr()
+    assert main(["score", str(path)]) == 1
+    assert "can't be read" in capsys.readouterr().err
+    assert main(["recording", "info", str(path)]) == 0
+    assert ("its /site can't be read" in capsys.readouterr().out) is (topic == "/site")

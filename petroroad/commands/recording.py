@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
 
 from edge.export import ExportError, to_foxglove, to_geojson, to_parquet
@@ -126,13 +127,16 @@ def _checked(path: Path, work: Any) -> Any:
 def _facts(path: Path) -> dict[str, Any]:
     reading = Reading()
     channels: dict[str, int] = {}
-    first_ns, last_ns, site = None, None, None
+    first_ns, last_ns, site, unread = None, None, None, ""
     for message in read_messages(path, reading):
         channels[message.topic] = channels.get(message.topic, 0) + 1
         first_ns = message.log_ns if first_ns is None else min(first_ns, message.log_ns)
         last_ns = message.log_ns if last_ns is None else max(last_ns, message.log_ns)
         if message.topic == "/site" and site is None:
-            site = decode_site(message.body)
+            try:
+                site = decode_site(message.body)
+            except msgspec.DecodeError as error:
+                unread = f"its /site can't be read: {error}"
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -141,7 +145,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "duration_s": 0.0 if first_ns is None or last_ns is None else round((last_ns - first_ns) / 1e9, 3),
         "esn": site.esn if site else None,
         "whole": not reading.cut and not reading.damaged_chunks,
-        "state": _state(reading),
+        "state": "; ".join(filter(None, (_state(reading), unread))),
         "channels": dict(sorted(channels.items())),
         "made_by": reading.metadata.get("petroroad", {}),
     }

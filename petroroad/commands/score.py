@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from edge.quantiles import quantile
@@ -41,18 +42,26 @@ def score(
     for path in (recording, truth or recording):
         if not path.is_file():
             raise UsageError(f"no such recording: {path}")
-    result = score_tracks(recording, truth or recording).figures()
-    if not result["frames"]:
-        raise CommandError(
-            f"{recording}: no tracks at a moment whose truth is known; replay it with --out, and score that"
-        )
-    result |= violation_figures(recording, truth or recording)
+    try:
+        result = _figures(recording, truth or recording)
+    except (msgspec.MsgspecError, ValueError) as error:  # what is recorded is of another kind
+        named = f"{recording}" + (f" or {truth}" if truth else "")
+        raise CommandError(f"{named}: holds a message that can't be read: {error}") from error
     if as_json:
         print(json.dumps(result))
         return
     for key, value in result.items():
         for row in value if isinstance(value, list) else [value]:
             print(f"{key:31} {row}")
+
+
+def _figures(recording: Path, truth: Path) -> dict[str, Any]:
+    result = score_tracks(recording, truth).figures()
+    if not result["frames"]:
+        raise CommandError(
+            f"{recording}: no tracks at a moment whose truth is known; replay it with --out, and score that"
+        )
+    return result | violation_figures(recording, truth)
 
 
 def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
