@@ -41,6 +41,8 @@ EXAMPLE = ROOT / "tests" / "data" / "example" / "site.toml"
         (["demo", "--http", "127.0.0.1:99999"], 2),
         (["demo", "--rate", "-1"], 2),
         (["demo", "--rate", "1e9"], 2),
+        (["demo", "--run-dir", "/proc/petroroad"], 2),
+        (["demo", "--run-dir", __file__], 2),
         (["demo", "--rate", "1e-9"], 2),  # it would never end
         (["demo", "--vehicles", "1000000000"], 2),
         (["sim", "run", "--vehicles", "1000000000"], 2),

@@ -149,6 +149,8 @@ def _make_run_dir(given: Path | None, seed: int) -> Path:
             refused = error
         else:
             return path.resolve()
+    if given is not None:
+        raise UsageError(f"--run-dir {given}: can't be written: {refused}")
     raise CommandError(f"no place for the run: {refused}")
 
 
