@@ -14,7 +14,7 @@ import msgspec
 from edge.wire import decode_handover, decode_handover_ack
 from geofence.map.frames import SiteFrame
 from roadside.compare import digest
-from roadside.inputs import HandedOver, HandoverAnswered, Input, Start, decode
+from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Input, Start, decode
 from roadside.outputs import Answer, Give, Output, Raised, Snapshot
 from roadside.pipeline import TICK_NS, Pipeline
 
@@ -80,9 +80,9 @@ def replay_rsu(
     esn = pipeline.setup.esn
     last_ns = 0
     for message in messages:
-        last_ns = max(last_ns, message.log_ns)
         yield message.log_ns
         item = decoded(message, frame, unread)
+        last_ns = message.log_ns if isinstance(item, ClockStep) else max(last_ns, message.log_ns)
         if item is not None:
             for output in pipeline.step(message.log_ns, item):
                 on_output(esn, message.log_ns, output)
@@ -148,17 +148,20 @@ def replay_site(
 
     last_ns = 0
     for message in messages:
-        last_ns = max(last_ns, message.log_ns)
         yield message.log_ns
         item = decoded(message, frame, unread)
+        stepped = item if isinstance(item, ClockStep) else None
+        last_ns = message.log_ns if stepped else max(last_ns, message.log_ns)
         if item is None or isinstance(item, HandedOver | HandoverAnswered):
             continue  # handovers are computed anew
         if not next_tick_ns:
             next_tick_ns = (message.log_ns // TICK_NS + 1) * TICK_NS
-        ticks(message.log_ns)
+        ticks(stepped.ticks_until_ns(message.log_ns) if stepped else message.log_ns)
         targets = [(esn, item) for esn in order] if isinstance(item, Start) else route(item, message)
         for esn, part in targets:
             run(esn, message.log_ns, part)
+        if stepped:
+            next_tick_ns = (stepped.to_ns // TICK_NS + 1) * TICK_NS
     if next_tick_ns:
         ticks(last_ns)
 

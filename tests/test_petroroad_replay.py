@@ -5,8 +5,9 @@ from pathlib import Path
 from edge.recording import Recorder, read_messages
 from petroroad.__main__ import main
 from petroroad.commands.replay import summary
-from petroroad.commands.replay_run import Run
+from petroroad.commands.replay_run import JUMP_NS, Run
 from roadside.compare import digest
+from roadside.inputs import ENCODER, ClockStep
 from roadside.replay import Replayed
 
 
@@ -28,3 +29,18 @@ def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_thro
             recorder.write(message.topic, message.body, message.log_ns + (i > 40) * 10**17)
     assert main(["replay", str(damaged)]) == 1
     assert "log times jump by 27778 h" in capsys.readouterr().err
+
+
+def test_a_pause_of_days_that_an_importer_tells_of_is_no_damage(tmp_path):
+    """It logs the step by the old clock, just before the first message after the pause."""
+    sound, paused = tmp_path / "a.mcap", tmp_path / "b.mcap"
+    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(sound)]) == 0
+    last_ns, pause_ns = 0, 3 * JUMP_NS
+    with Recorder(paused) as recorder:
+        for i, message in enumerate(read_messages(sound)):
+            if i == 41:
+                step = ClockStep(from_ns=last_ns, to_ns=message.log_ns + pause_ns - 1)
+                recorder.write("/input", ENCODER.encode(step), last_ns + 1)
+            last_ns = message.log_ns
+            recorder.write(message.topic, message.body, last_ns + (i > 40) * pause_ns)
+    assert main(["replay", str(paused)]) == 0

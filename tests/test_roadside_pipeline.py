@@ -14,7 +14,7 @@ from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, d
 from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
 from roadside.compare import digest
-from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
+from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Start, Stop
 from roadside.outputs import Answer, Give, Raised, Released, Snapshot, State
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import STATE_EVERY_NS, Pipeline
@@ -339,3 +339,16 @@ def test_a_lane_of_a_neighbours_longer_map_is_forgotten(setup):
     )
     (judgement,) = taker.monitor.carry(None)
     assert np.frombuffer(judgement.state)[-1] == 0.0
+
+
+@pytest.mark.parametrize("step_s", [86_400, -86_400])
+def test_a_clock_that_is_set_leaves_no_ticks_to_be_caught_up(setup, step_s):
+    """A machine without a battery starts years behind: an RSU that ticked through them would be gone."""
+    pipeline, to_ns = Pipeline(setup), T0_NS + step_s * NS
+    inputs = [(T0_NS, Start(epoch=1)), (T0_NS + NS, None)]
+    assert len([o for o in run(pipeline, inputs) if isinstance(o, Snapshot)]) == 10
+    step = ClockStep(from_ns=T0_NS + NS + 200_000_000, to_ns=to_ns)
+    outputs = run(pipeline, [(to_ns, step), (to_ns + NS, Stop())])
+    stamps = [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, Snapshot)]
+    late = [1.1, 1.2] if step_s > 0 else []
+    assert stamps == pytest.approx([*late, *(step_s + (k + 1) / 10 for k in range(10))])
