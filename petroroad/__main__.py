@@ -51,18 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     A service takes the signals over as soon as it serves, and ends with 0.
     """
     numba_cache.prepare()
-    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         return _run(arguments)
     except KeyboardInterrupt:  # within a command cyclopts takes it, not while one is imported
         return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminated(number: int, _frame: object) -> None:
-    """End as an exception does: what a tool writes is closed whole, its children end."""
-    sys.exit(128 + number)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -72,13 +64,11 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except CommandError as error:
         return _told(error, error.status)
-    except _wrong_configuration() as error:
-        return _told(error, 2)
-    except ExceptionGroup as group:  # of a process's tasks, one of which found that out
-        first = _first(group)
-        if not isinstance(first, (*_wrong_configuration(), CommandError)):
+    except Exception as error:
+        told = _first(error)  # of a process's tasks, one of which may have found out what is wrong
+        if not isinstance(told, (*_wrong_configuration(), CommandError)):
             raise
-        return _told(first, getattr(first, "status", 2))
+        return _told(told, getattr(told, "status", 2))
     return result if isinstance(result, int) else 0
 
 

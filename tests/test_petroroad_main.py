@@ -140,3 +140,15 @@ def test_the_demo_leaves_an_earlier_run_alone(tmp_path, capsys):
     (tmp_path / "site.toml").write_text("")
     assert main(["demo", "--run-dir", str(tmp_path)]) == 2
     assert "holds a run already" in capsys.readouterr().err
+
+
+def test_sigterm_is_left_alone_while_a_command_is_imported(monkeypatch):
+    """What an import raises may be swallowed there, and the signal with it: a part that nobody could end."""
+    seen = []
+
+    def imported(*_, **__):
+        seen.append(signal.getsignal(signal.SIGTERM))
+
+    monkeypatch.setattr("petroroad.__main__.build", lambda: imported)
+    assert main(["doctor"]) == 0
+    assert seen == [signal.getsignal(signal.SIGTERM)] == [signal.SIG_DFL]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter, validators
 
+from petroroad.commands.until_signal import ended_whole
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 
@@ -95,7 +96,8 @@ def _run(importer: Callable[[Path, Path], dict[str, Any]], file: Path, out: Path
     if sys.stderr.isatty():
         sys.stderr.write(f"importing {file}\n")
     try:
-        return importer(file, out)
+        with ended_whole():
+            return importer(file, out)
     except (OSError, ValueError) as error:  # neither the disk nor a file of another kind is ours to mend
         raise CommandError(f"{file}: {error}") from error
 

@@ -12,6 +12,7 @@ from edge.export import ExportError, to_foxglove, to_geojson, to_parquet
 from edge.recording import Reading, RecordingError, read_messages
 from edge.recording import recover as recover_file
 from edge.wire import decode_site
+from petroroad.commands.until_signal import ended_whole
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 
@@ -117,7 +118,8 @@ def _check_source(path: Path) -> None:
 
 def _checked(path: Path, work: Any) -> Any:
     try:
-        return work(path)
+        with ended_whole():
+            return work(path)
     except (ExportError, OSError) as error:  # what is missing here, or the disk
         raise CommandError(str(error)) from error
     except RecordingError as error:

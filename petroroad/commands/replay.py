@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from petroroad.commands.replay_run import Pace, Run, pace_of, replay_file
+from petroroad.commands.until_signal import ended_whole
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 from roadside.compare import digest
@@ -69,7 +70,8 @@ def replay(
 
 def _replayed(path: Path, site: Path | None, pace: Pace, out: Path | None) -> Run:
     try:
-        return replay_file(path, site, pace, out)
+        with ended_whole():
+            return replay_file(path, site, pace, out)
     except OSError as error:  # the disk's, midway
         raise CommandError(str(error)) from error
 

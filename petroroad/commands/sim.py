@@ -5,7 +5,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from cyclopts import App, Parameter, validators
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
 from petroroad.commands.demo_site import SHIPPED
-from petroroad.commands.until_signal import until_signal
+from petroroad.commands.until_signal import ended_whole, until_signal
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 from sim.drive import Drive
@@ -159,15 +159,21 @@ def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
     tapes = [Tape(path) if path is plan.record else Tape(path, truth_only=True)
              for path in (plan.record, plan.truth) if path is not None]  # fmt: skip
     counts: Counter[str] = Counter()
+    with ended_whole():
+        _record(plan, record(world, tapes, ticks, counts))
+    _check_whole(tapes)
+    return world, counts
+
+
+def _record(plan: Plan, moments: Iterator[int]) -> None:
+    assert plan.seconds is not None, "a run that only records has an end"
     begun_s = time.monotonic()
-    for now_ns in record(world, tapes, ticks, counts):
+    for now_ns in moments:
         done_s = (now_ns - T0_NS) / NS
         if plan.rate is not None:
             time.sleep(max(0.0, done_s / plan.rate - (time.monotonic() - begun_s)))
         if done_s == int(done_s):
             _progress(int(done_s), plan.seconds)
-    _check_whole(tapes)
-    return world, counts
 
 
 def _live(plan: Plan) -> tuple[World, Counter[str]]:

@@ -1,8 +1,10 @@
-"""Run one service until SIGINT or SIGTERM asks it to end."""
+"""Run one service until SIGINT or SIGTERM asks it to end; let a tool that writes a file end whole."""
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 
 
 async def until_signal(service: Coroutine[None, None, None]) -> None:
@@ -23,3 +25,20 @@ async def until_signal(service: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:  # only a signal cancels it
         if not asked:
             raise
+
+
+@contextmanager
+def ended_whole() -> Iterator[None]:
+    """Within it SIGTERM ends as SIGINT does, by an exception: what is being written is closed whole.
+
+    Not before: while modules are imported, some of them swallow whatever is raised, and with it the signal.
+    """
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
