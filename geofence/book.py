@@ -53,13 +53,17 @@ class Book:
         """Return a track's open episodes with their slots."""
         return [(slot, self._open[track, slot]) for slot in range(N_RULES + 1) if (track, slot) in self._open]
 
+    def place(self, episode: str) -> tuple[int, int] | None:
+        """Return the track and slot that an open episode hangs on, None where it is not open."""
+        return self._key_of.get(episode)
+
     def all(self) -> list[tuple[int, int, OpenEpisode]]:
         """Return every open episode with its track and slot, in the order of opening."""
         return [(track, slot, episode) for (track, slot), episode in self._open.items()]
 
     def packed(self, episode: str) -> bytes | None:
         """Return an open episode's bytes, as a restart would need them."""
-        key = self._key_of.get(episode)
+        key = self.place(episode)
         return None if key is None else CARRIED.encode(self._open[key])
 
     def put(self, track: int, slot: int, episode: OpenEpisode) -> None:

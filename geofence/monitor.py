@@ -275,15 +275,11 @@ class Monitor:
     def _hang(self, track: int, episodes: Sequence[tuple[int, OpenEpisode]]) -> None:
         for slot, episode in episodes:
             first = self._book.find(track, slot)
-            if first is None:
-                self._book.put(track, slot, episode)
-            elif first.id == episode.id:  # handed over twice: it lives once, as it was told last
-                if (episode.hop, episode.version) > (first.hop, first.version):
-                    self._book.take(track, slot)
-                    self._book.put(track, slot, episode)
-            else:
+            if first is not None and first.id != episode.id:
                 episode.track = track
                 self._superseded.append((slot, episode))
+            elif first is None or (episode.hop, episode.version) > (first.hop, first.version):
+                self._book.put(track, slot, episode)  # handed over twice it lives once, as it was told last
 
     def _close_superseded(self, now_ns: int) -> list[Violation]:
         stamps = Stamps(measured_ns=now_ns, arrived_ns=now_ns, by="tick")
@@ -320,8 +316,10 @@ class Monitor:
             own = [(slot, self._book.take(track, slot)) for slot, _ in self._book.of(track)]
             theirs = []
             for episode in judgement.episodes:
-                taken = msgspec.structs.replace(episode, hop=episode.hop + 1, told_ns=0)
-                theirs.append((slot_of(taken), taken))
+                theirs.append(
+                    (slot_of(episode), msgspec.structs.replace(episode, hop=episode.hop + 1, told_ns=0))
+                )
+                own += self._resume.take_known(episode.id)
             try:
                 row = self._state.unpack(
                     ADOPTED, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns

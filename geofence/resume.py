@@ -45,6 +45,17 @@ class Resume:
         """Let those wait, and no others."""
         self._waiting = [Waiting(episode, until_ns) for episode, until_ns in waiting]
 
+    def take_known(self, episode_id: str) -> list[tuple[int, OpenEpisode]]:
+        """Take off, with its slot, what a neighbour hands over and we had of it before.
+
+        It came with another track, which became this one over there, or waits since a restart.
+        """
+        place = self._book.place(episode_id)
+        known = [] if place is None else [(place[1], self._book.take(*place))]
+        known += [(slot_of(w.episode), w.episode) for w in self._waiting if w.episode.id == episode_id]
+        self._waiting = [waiting for waiting in self._waiting if waiting.episode.id != episode_id]
+        return known
+
     def seen(self, tracks: TrackBatch, located: Located, mine: I64) -> None:
         """Hang waiting episodes on the owned tracks (indices) of the same terminals."""
         if not self._waiting:

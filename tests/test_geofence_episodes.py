@@ -205,6 +205,39 @@ def test_an_episode_that_is_handed_over_twice_lives_on():
     assert versions == sorted(set(versions)), "each version once"
 
 
+def test_an_episode_that_is_handed_over_twice_with_two_tracks_lives_once():
+    """While the first answer was under way, its track became another at the giver; not yet at the taker."""
+    giver, taker = World(), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 40.0)
+    giver.drive(7.0, at)
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.drive(6.0, at, from_s=7.0)
+    giver.observe(T0_NS + 7 * 10**9, at(7.0) | {"track": 2})
+    giver.monitor.merged([(1, 2)])
+    taker.monitor.adopt(0, giver.monitor.carry([2]))
+    taker.monitor.merged([(1, 2)])
+    taker.drive(6.0, lambda t: at(t) | {"track": 2}, from_s=13.0)
+    versions = [(v.hop, v.version) for v in taker.out]
+    assert versions == sorted(set(versions)), "each version once"
+    assert {(v.id, v.phase) for v in taker.out} == {(giver.out[0].id, "update")}
+    assert taker.out[-1].track == 2
+
+
+def test_an_episode_that_is_handed_over_again_after_a_restart_lives_once():
+    """The taker told it, and ended before its answer left: its outbox has it, and so has the giver."""
+    giver, taker, again = World(), World(esn="RSU-2"), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 60.0)
+    giver.drive(7.0, at)
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    before = taker.drive(1.0, at, from_s=7.0)
+    again.monitor.start(T0_NS + 9 * 10**9, [taker.monitor.open_episode(before[0].id)])
+    again.monitor.adopt(0, giver.monitor.carry([1]))
+    again.drive(40.0, at, from_s=9.0)
+    told = [(v.id, v.phase, v.hop, v.version) for v in [*before, *again.out]]
+    assert {(name, phase) for name, phase, _, _ in told} == {(before[0].id, "update")}
+    assert told == sorted(set(told)), "each version once"
+
+
 def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
     world = World()
     opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
