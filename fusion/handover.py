@@ -13,6 +13,7 @@ from fusion.layout import (
     FREE,
     GNSS_NS,
     IDENTITY_P,
+    LENGTH,
     N_CV,
     N_DIM,
     N_FLOAT,
@@ -28,7 +29,9 @@ from fusion.layout import (
     TERMINAL,
     V_EAST,
     V_NORTH,
+    WIDTH,
 )
+from fusion.observations import SIZE_M_MAX
 from fusion.table import RING, Table, Terminals
 
 UPPER = np.triu_indices(N_DIM)
@@ -126,6 +129,7 @@ def is_sound(track: CarriedTrack, now_ns: int) -> bool:
         and moving[0] > 0.0
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
         and 0.0 <= (track.floats[IDENTITY_P] or 0.0) <= 1.0
+        and not ((floats[[LENGTH, WIDTH]] <= 0.0) | (floats[[LENGTH, WIDTH]] > SIZE_M_MAX)).any()
     )
 
 

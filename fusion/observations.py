@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from fusion.kernel import F64, I64
 
+SIZE_M_MAX = 100.0  # of a vehicle
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadarScan:
@@ -35,7 +37,7 @@ class ObjectScan:
     y_m: F64
     vx_mps: F64
     vy_mps: F64
-    length_m: F64  # NaN where unknown
+    length_m: F64  # SIZE_M_MAX at most; NaN where unknown
     width_m: F64
     kind: I64  # class of DESIGN section 5
 

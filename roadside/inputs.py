@@ -26,7 +26,7 @@ from edge.wire import (
     decode_handover,
 )
 from fusion.kernel import F64
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 
 TARGETS_MAX = 512
@@ -193,14 +193,21 @@ def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
         y_m=_column(objects.y_m),
         vx_mps=_column(objects.vx_mps),
         vy_mps=_column(objects.vy_mps),
-        length_m=_column(objects.length_m),
-        width_m=_column(objects.width_m),
+        length_m=_sizes(objects.length_m),
+        width_m=_sizes(objects.width_m),
         kind=np.array([0 if k is None else k for k in objects.class_], dtype=np.int64),
     )
 
 
 def _column(values: tuple[float, ...] | tuple[float | None, ...]) -> F64:
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _sizes(values: tuple[float | None, ...]) -> F64:
+    """Return sizes (n,) [m], NaN where unknown or no vehicle's: second echoes are looked for within them."""
+    sizes = _column(values)
+    sizes[~(sizes <= SIZE_M_MAX)] = math.nan
+    return sizes
 
 
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:

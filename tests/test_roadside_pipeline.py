@@ -11,6 +11,7 @@ import pytest
 
 from edge.config import load_site
 from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, decode_snapshot, records_of
+from fusion.layout import LENGTH
 from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
 from roadside.compare import digest
@@ -248,6 +249,7 @@ def damaged(body, path, value):
         (("track", "ints", 1), T0_NS + 3600 * 10**9, "refused"),  # its clock is an hour ahead
         (("track", "x", 0), 1e300, "refused"),
         (("track", "p", 24), 1e300, "refused"),
+        (("track", "floats", LENGTH), 1e6, "refused"),  # its echoes would be looked for all over the country
         (("judgement", "episodes", 0, "p_violation"), math.nan, "undecodable"),
         (("judgement", "episodes", 0, "version"), 2**63 - 1, "undecodable"),
         (("judgement", "episodes", 0, "new"), [1], None),  # a newer version's field
