@@ -48,6 +48,8 @@ def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
     """Write the broker's configuration into run_dir and return how to start it; BrokerMissingError."""
     folder = run_dir / "broker"
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("*.ports"):  # by a server that was killed; in a container its pid comes again
+        left.unlink()
     path = program(kind)
     config = folder / f"{kind}.conf"
     text = NATS if kind == "nats" else MOSQUITTO

@@ -49,7 +49,7 @@ async def make(folder: Path, pid: int) -> None:
                     await _make(reader, writer, name)
             finally:
                 writer.close()
-    except (OSError, TimeoutError, ValueError, KeyError, IndexError) as error:
+    except (OSError, EOFError, TimeoutError, ValueError, KeyError, IndexError) as error:
         raise StreamsError(f"nats-server makes no streams: {error!r}") from error
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,12 +24,9 @@ def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
     """Return the vehicles; an empty cell is an absent key. ValueError names line, column and rule."""
     _check_characters(text)
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    unknown = set(reader.fieldnames or ()) - set(COLUMNS)
-    if unknown or "terminal" not in (reader.fieldnames or ()):
-        names = ", ".join(sorted(unknown)) or "no terminal"
-        raise ValueError(f"line 1: columns must be of {', '.join(COLUMNS)} (has {names})")
     rows = []
     try:
+        _check_columns(reader.fieldnames or ())
         for row in reader:
             rows.append(_vehicle(row, reader.line_num))
             if len(rows) > ROWS_MAX:
@@ -36,6 +34,13 @@ def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num + 1}: is no CSV: {error}") from error  # where the row begins
     return tuple(rows)
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    unknown = set(names) - set(COLUMNS)
+    if unknown or "terminal" not in names:
+        has = ", ".join(sorted(unknown)) or "no terminal"
+        raise ValueError(f"line 1: columns must be of {', '.join(COLUMNS)} (has {has})")
 
 
 def _check_characters(text: str) -> None:

@@ -11,6 +11,7 @@ def check_output(out: Path, *sources: Path) -> None:
         if out.exists() and source.exists() and out.samefile(source):
             raise UsageError(f"{out} is {source} itself: choose another place to write to")
     was_there = out.exists()
+    out = out.resolve()  # a link to what is not there yet stays
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("ab"):

@@ -296,3 +296,12 @@ async def test_the_embedded_broker_needs_no_disk(tmp_path):
             async with linked(port, "b", subscriptions=[("kept", 1)], on_message=late):
                 await late.until(("kept", b"status"))
             assert "link.publish_failed" not in link.counts
+
+
+def test_what_a_killed_server_said_of_its_ports_is_not_believed(tmp_path):
+    """In a container the next one may have its pid."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    (folder / "nats-server_7.ports").write_text('{"nats": ["nats://127.0.0.1:1"]}')
+    broker_spec("nats", tmp_path, "127.0.0.1", 1)
+    assert not list(folder.glob("*.ports"))

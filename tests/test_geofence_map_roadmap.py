@@ -254,3 +254,8 @@ def test_inner_edges_belong_to_the_left_lane_and_outer_edges_are_closed():
     east = np.full(3, 333.3)
     found = quads_of(made, east, np.array([-5.75, -9.5, -2.0]))
     assert [names[made.strips.lane[quad]] for quad in found] == ["EG", "EH", "EG"]
+
+
+def test_numbers_of_64_bits_that_another_program_keeps_are_no_fault():
+    marked = lane("a", LEFT, RIGHT, way_id=2**63 - 1) | {"id": 2**64 - 1}
+    assert [lane.lane for lane in load_map(map_text([marked]), FRAME).lanes] == ["a"]

@@ -5,6 +5,7 @@ from mcap.writer import Writer
 
 from edge.recording import Recorder, read_messages
 from petroroad.__main__ import main
+from petroroad.output_file import check_output
 from tests.demo_run import ROOT
 
 NMEA = ROOT / "tests" / "data" / "nmea_cold_start.txt"
@@ -116,3 +117,11 @@ def test_a_message_that_can_not_be_read_is_told(recorded, tmp_path, capsys, topi
     assert "can't be read" in capsys.readouterr().err
     assert main(["recording", "info", str(path)]) == 0
     assert ("its /site can't be read" in capsys.readouterr().out) is (topic == "/site")
+
+
+def test_a_link_to_what_is_not_there_yet_stays(recorded, tmp_path):
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    check_output(link, recorded)
+    assert link.is_symlink()
+    assert not target.exists()

@@ -15,7 +15,7 @@ from geofence.map.frames import MapError, SiteFrame
 ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
-DIGITS_MAX = 18  # of a whole number
+DIGITS_MAX = 300  # of a whole number: a float holds no more
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 200.0
 K0_MAX_M = 10_000_000.0
@@ -162,7 +162,7 @@ def read(text: str, frame: SiteFrame) -> Features:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > DIGITS_MAX:  # no array could hold it
+    if len(digits) > DIGITS_MAX:  # ids of 64 bits are the drawing program's, and fine
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
 
