@@ -127,13 +127,23 @@ class Keeper(threading.Thread):
             self._before_commit()  # the inputs that led here must be on disk first
         self._keep(news)
         for job in jobs:
-            if isinstance(job, Load) and not news.lost:
-                news.loaded = self.store.load(job.n_rows, job.known | self._unsaved.forgotten())
+            if isinstance(job, Load):
+                news.loaded = self._loaded(job, news)
         self._refill()
         news.epoch, news.degraded = self.store.epoch, self._reasons()
         news.last_seqs, news.n_unsaved = dict(self.store.last_seqs), self._unsaved.n_rows()
         self._done(news)
         return not any(isinstance(job, Close) for job in jobs)
+
+    def _loaded(self, job: Load, news: Done) -> list[Row]:
+        """Read what memory lacks; nothing for now where the disk refuses, nor of a damaged file."""
+        try:
+            return self.store.load(job.n_rows, job.known | self._unsaved.forgotten())
+        except sqlite3.Error as error:
+            self._count("outbox.disk")
+            if is_damaged(error):
+                self._start_anew(news)
+            return []
 
     def _take(self) -> list[Job]:
         jobs: list[Job] = []

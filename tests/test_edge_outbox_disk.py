@@ -11,6 +11,7 @@ import pytest
 
 from edge import outbox as outbox_module
 from edge import outbox_keeper
+from edge.outbox_keeper import Done, Keeper, Load
 from edge.outbox_store import Ballast, Store
 from tests.outbox_end import put, running, until
 
@@ -276,3 +277,25 @@ async def test_a_full_disk_frees_the_ballast_and_keeps_serving(small_disk, monke
     store = Store(small_disk / "o.sqlite", 0)
     assert [row.key for row in store.load(999, ())] == [(first, seq) for seq in range(1, n_put + 4)]
     store.close()
+
+
+@pytest.mark.parametrize("call", ["commit", "load"])
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR])
+def test_who_asks_for_a_backlog_is_answered_whatever_the_disk_does(tmp_path, call, code):
+    """Without an answer it would never ask again, and what lies on disk only waited for a restart."""
+    done: list[Done] = []
+    keeper = Keeper(
+        tmp_path / "o.sqlite", wall_s=7, ballast_bytes=0, before_commit=lambda: None, done=done.append
+    )
+
+    def refuse(*_):
+        error = sqlite3.DatabaseError("the disk says no")
+        error.sqlite_errorcode = code
+        raise error
+
+    setattr(keeper.store, call, refuse)
+    keeper.jobs.put(Load(9, frozenset()))
+    assert keeper._round()
+    assert done[-1].loaded == []
+    assert done[-1].lost == (code == sqlite3.SQLITE_CORRUPT)
+    keeper.store.close()
