@@ -182,9 +182,8 @@ class _WholeWrites:
             while done < len(view):
                 done += os.pwrite(self._fd, view[done:], self._written + done)
         except OSError:
-            with contextlib.suppress(
-                OSError
-            ):  # half a chunk would hide all that follows; a device has no end
+            # half a chunk would hide all that follows; a device has no end
+            with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self._written)
             raise
         self._written += done

@@ -41,4 +41,4 @@ def _make(folder: Path, state: Path) -> None:
     except OSError as error:
         raise UsageError(f"--state {state}: can't be written: {error}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"--state {state}: can't be written: {folder} belongs to someone else")
+        raise UsageError(f"--state {state}: can't be written: no right to write in {folder}")
