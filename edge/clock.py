@@ -80,11 +80,14 @@ class WallClock(Clock):
         return time.time_ns()
 
     async def sleep_until_ns(self, due_ns: int) -> None:
-        """Sleep in pieces of a second at most, so that a clock set forwards is not slept through."""
+        """Sleep in pieces of a second at most: a clock set forwards is not slept through.
+
+        Nor is one that was set back waited for: whoever keeps a schedule begins a new one then.
+        """
+        end_ns = time.monotonic_ns() + max(0, due_ns - self.now_ns()) + STEP_NS
         while True:
-            left_s = self.seconds_until(due_ns)
-            await asyncio.sleep(min(max(0.0, left_s), 1.0))
-            if self.now_ns() >= due_ns:
+            await asyncio.sleep(min(max(0.0, self.seconds_until(due_ns)), 1.0))
+            if self.now_ns() >= due_ns or time.monotonic_ns() >= end_ns:
                 return
 
 

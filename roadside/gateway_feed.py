@@ -66,7 +66,8 @@ class GatewayFeed:
 
     def beat(self, now_ns: int) -> list[Down]:
         """Return an empty message for each RSU that has heard nothing for a while: the gateway lives."""
-        silent = [esn for esn, sent_ns in self._sent_ns.items() if now_ns - sent_ns >= EMPTY_AFTER_NS]
+        # of either sign: a clock that was set back must not silence us until the time comes round again
+        silent = [esn for esn, sent_ns in self._sent_ns.items() if abs(now_ns - sent_ns) >= EMPTY_AFTER_NS]
         silent.sort(key=self._sent_ns.__getitem__)
         return [(esn, self._message(esn, [], now_ns)) for esn in silent[:BEAT_MAX]]
 

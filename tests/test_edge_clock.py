@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import edge.clock
 from edge.clock import NS, Clock, StepWatch, WallClock
 
 pytestmark = pytest.mark.anyio
@@ -77,3 +78,22 @@ def test_small_corrections_are_never_a_step(slews_ns):
         monotonic_ns += NS
         clock_ns += NS + slew_ns
         assert watch.step(clock_ns, monotonic_ns) is None
+
+
+async def test_a_wall_clock_that_is_set_back_is_not_waited_for(monkeypatch):
+    """The beat would stand still until the time came round again."""
+    monkeypatch.setattr(edge.clock, "STEP_NS", NS // 50)
+    clock, real, set_back = Clock.wall(), time.time_ns, []
+    monkeypatch.setattr(edge.clock.time, "time_ns", lambda: real() - 3_600 * NS * len(set_back))
+    asyncio.get_running_loop().call_soon(set_back.append, 1)
+    async with asyncio.timeout(5.0):
+        await clock.sleep_until_ns(clock.now_ns() + NS // 50)
+    assert set_back
+
+
+async def test_a_wall_clock_that_only_goes_slow_is_waited_for(monkeypatch):
+    clock, real = Clock.wall(), time.time_ns
+    due_ns = clock.now_ns() + NS // 50
+    monkeypatch.setattr(edge.clock.time, "time_ns", lambda: real() - NS // 100)
+    await clock.sleep_until_ns(due_ns)
+    assert clock.now_ns() >= due_ns

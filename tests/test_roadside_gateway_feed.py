@@ -87,6 +87,8 @@ def test_silent_rsu_hears_that_the_gateway_lives():
     assert gateway.beat(NOW_NS + EMPTY_AFTER_NS - 1) == []
     beats = gateway.beat(NOW_NS + EMPTY_AFTER_NS)
     assert [(esn, len(down.fixes)) for esn, down in beats] == [("A", 0), ("B", 0)]
+    set_back = gateway.beat(NOW_NS - 3_600 * 10**9)
+    assert [esn for esn, _ in set_back] == ["A", "B"], "else silent until the time comes round again"
 
 
 def test_beat_of_a_long_road_comes_in_parts():
