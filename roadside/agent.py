@@ -198,6 +198,7 @@ class Agent:
 
     def finish(self) -> None:
         """Take what still waits, then the clean end: recorded, so that a replay ends there too."""
+        self._notice_clock_step()
         while not self.inbox.empty():
             self.accept(self.inbox.get_nowait())
         self.accept(Arrival("/input", None, None, Stop()))

@@ -101,12 +101,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
 class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
     """The wall clock moved by more than a second against the monotonic one."""
 
-    from_ns: int  # what it would show
+    from_ns: int  # what it would show: the ticks until then are due, and no later ones of the old grid
     to_ns: int  # what it shows
-
-    def ticks_until_ns(self, now_ns: int) -> int:
-        """Return until when ticks are due on the old grid, at `now_ns`: none in what the step leapt over."""
-        return min(now_ns, self.from_ns)
 
 
 class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="handover_ack"):

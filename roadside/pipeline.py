@@ -92,7 +92,7 @@ class Pipeline:
         outputs: list[Output] = []
         if self._next_tick_ns is None:
             self._next_tick_ns = (now_ns // TICK_NS + 1) * TICK_NS
-        until_ns = item.ticks_until_ns(now_ns) if isinstance(item, ClockStep) else now_ns
+        until_ns = item.from_ns if isinstance(item, ClockStep) else now_ns
         while self._next_tick_ns <= until_ns:
             self._tick(self._next_tick_ns, outputs)
             self._next_tick_ns += TICK_NS

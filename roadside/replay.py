@@ -156,7 +156,7 @@ def replay_site(
             continue  # handovers are computed anew
         if not next_tick_ns:
             next_tick_ns = (message.log_ns // TICK_NS + 1) * TICK_NS
-        ticks(stepped.ticks_until_ns(message.log_ns) if stepped else message.log_ns)
+        ticks(stepped.from_ns if stepped else message.log_ns)
         targets = [(esn, item) for esn in order] if isinstance(item, Start) else route(item, message)
         for esn, part in targets:
             run(esn, message.log_ns, part)

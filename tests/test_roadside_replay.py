@@ -51,5 +51,4 @@ def test_a_clock_that_is_set_is_not_ticked_through(whole_site, step_s):
     else:
         steps = replay_rsu(pipelines["RSU001"], messages, site.frame, take)
     assert len(list(steps)) == 3
-    new = [to_ns + (k + 1) * TICK_NS for k in range(10)]
-    assert stamps == ([T0_NS + (k + 1) * TICK_NS for k in range(10)] if step_s > 0 else []) + new
+    assert stamps == [begin_ns + (k + 1) * TICK_NS for begin_ns in (T0_NS, to_ns) for k in range(10)]
