@@ -6,7 +6,7 @@ import { closeTitle } from "./mapview.ts";
 import { judgeableM } from "./site.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
-import { t } from "./words.ts";
+import { stretches, t } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 
@@ -16,7 +16,7 @@ export function drawHeadings(state: State, trucksInDetail: number, wholeMoved: b
   const length = site === null ? 0 : (site.to - site.from) / 1_000;
   const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
   const small = innerWidth <= 1600;
-  set($("#over h2"), `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span><span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${dash ? "—" : `${state.hatches.length} ${t("stretches")} ${unjudged.toFixed(1)} km`}</span>`);
+  set($("#over h2"), `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span><span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${dash ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`}</span>`);
   set($("#focus h2"), `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span><span>${t("scale")} · ${t("drawn")}</span><span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`);
   set($("#map h2"), `${t("map")} <span>${t("sameTurn")}</span><span class="end">${dash ? "" : closeTitle(state)}</span>`);
   for (const [selector, word] of [["#over canvas", t("whole")], ["#focus canvas", t("detail")], ["#whole > canvas", t("map")], ["#close > canvas", t("closeUp")]] as const) {

@@ -9,7 +9,7 @@ import { homeRow, judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
-import { name, t } from "./words.ts";
+import { name, stretches, t } from "./words.ts";
 import { clock } from "./format.ts";
 
 export class List {
@@ -245,7 +245,7 @@ function emptyHtml(state: State): string {
   const good = judgeableM(state.site, state.hatches);
   const lastMs = ms(state.summary.last_alarm_ns);
   return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) })}<br>
-    ${t("emptyNot", { n: state.hatches.length, a: ((length - good) / 1_000).toFixed(1) })}<br>
+    ${t("emptyNot", { n: stretches(state.hatches.length), a: ((length - good) / 1_000).toFixed(1) })}<br>
     ${Number.isFinite(lastMs) ? t("emptyLast", { t: clock(lastMs) }) : t("emptyNone")}</p>`;
 }
 

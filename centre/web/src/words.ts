@@ -14,7 +14,7 @@ export const WORDS = {
   hazShort: ["危", "HAZ"], haz: ["危化", "HAZ"], mix: ["混行", "MIX"], car: ["客车", "CAR"], ramp: ["匝道", "RAMP"], outside: ["车道外", "off lanes"],
   radar: ["雷达", "Radar"], legendTruck: ["▸ 危化车", "▸ hazmat truck"], legendOther: ["❘ 其他车辆，仅雷达覆盖处可见", "❘ other (radar cover only)"],
   legendOtherShort: ["❘ 其他车辆", "❘ other"],
-  stretches: ["段", "stretches"], scale: ["横向按真实比例", "lateral at true scale"],
+  oneStretch: ["1 段", "1 stretch"], nStretches: ["{n} 段", "{n} stretches"], scale: ["横向按真实比例", "lateral at true scale"],
   drawn: ["车身轮廓 ± 1σ · 4 s 速度矢 · 30 s 尾迹", "footprint ± 1σ · 4 s speed vector · 30 s tail"], pan: ["[ ] 平移", "[ ] pan"],
   sameTurn: ["与道路带同向", "same turn as the strip"], closeUp: ["近景", "Close-up"], following: ["跟随", "following"], fit: ["全程", "Whole road"],
   ellipse: ["横向 1σ", "lateral 1σ"],
@@ -49,7 +49,7 @@ export const WORDS = {
   frozen: ["画面停在", "Picture frozen at"],
   emptyTitle: ["当前无未结束违规。", "No open violation."],
   emptyJudging: ["正在判定 {n} 辆危化车，覆盖 {a} / {b} km。", "Judging {n} hazmat trucks on {a} of {b} km."],
-  emptyNot: ["未判定：{n} 段 {a} km（道路带上斜线处）。", "Not judged: {n} stretches, {a} km (hatched on the strip)."],
+  emptyNot: ["未判定：{n} {a} km（道路带上斜线处）。", "Not judged: {n}, {a} km (hatched on the strip)."],
   emptyLast: ["上一次告警 {t}。", "Last alarm {t}."], emptyNone: ["本库尚无告警。", "No alarm on record yet."],
   loadTitle: ["正在读取…", "Loading…"], loadSite: ["站点与规则", "site and rules"], loadMap: ["地图", "map"], loadList: ["违规", "violations"], loadRsus: ["RSU", "RSUs"], loadVehicles: ["车辆快照", "vehicle snapshots"],
   loadNote: ["五项全部打勾之前，本屏不代表道路状态。", "Nothing is judged on this screen until all five are ticked."],
@@ -89,6 +89,11 @@ export function getLang(): Lang {
 export function t(word: Word, values: Readonly<Record<string, string | number>> = {}): string {
   const text: string = WORDS[word][lang === "zh" ? 0 : 1];
   return text.replace(/\{(\w)\}/g, (whole, key: string) => (key in values ? String(values[key]) : whole));
+}
+
+/** So many stretches of road: English tells one from several. */
+export function stretches(n: number): string {
+  return n === 1 ? t("oneStretch") : t("nStretches", { n });
 }
 
 /** A word by a name that came over the wire (rule, grade, state); unknown names stay themselves. */
