@@ -190,13 +190,19 @@ def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
         assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
 
 
-def test_an_episode_that_is_handed_over_twice_lives_on():
-    """The giver did not hear the first answer, and gives its vehicle anew under another seq."""
+def handed_over():
+    """A departure that the taker tells since 7 s, now 13 s; the giver has not heard its answer."""
     giver, taker = World(), World(esn="RSU-2")
     at = drift(2.0, 1.0, 2.0, 40.0)
     giver.drive(7.0, at)
     taker.monitor.adopt(0, giver.monitor.carry([1]))
     taker.drive(6.0, at, from_s=7.0)
+    return giver, taker, at
+
+
+def test_an_episode_that_is_handed_over_twice_lives_on():
+    """The giver did not hear the first answer, and gives its vehicle anew under another seq."""
+    giver, taker, at = handed_over()
     taker.monitor.adopt(0, giver.monitor.carry([1]))
     taker.drive(6.0, at, from_s=13.0)
     versions = [(v.phase, v.hop, v.version) for v in taker.out]
@@ -207,11 +213,7 @@ def test_an_episode_that_is_handed_over_twice_lives_on():
 
 def test_an_episode_that_is_handed_over_twice_with_two_tracks_lives_once():
     """While the first answer was under way, its track became another at the giver; not yet at the taker."""
-    giver, taker = World(), World(esn="RSU-2")
-    at = drift(2.0, 1.0, 2.0, 40.0)
-    giver.drive(7.0, at)
-    taker.monitor.adopt(0, giver.monitor.carry([1]))
-    taker.drive(6.0, at, from_s=7.0)
+    giver, taker, at = handed_over()
     giver.observe(T0_NS + 7 * 10**9, at(7.0) | {"track": 2})
     giver.monitor.merged([(1, 2)])
     taker.monitor.adopt(0, giver.monitor.carry([2]))
