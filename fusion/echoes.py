@@ -2,7 +2,7 @@
 
 import math
 
-from fusion.grid import CELL_M, CELLS, cell_of
+from fusion.grid import CELL_M, cell_of, clear, put
 from fusion.heading import axis_of
 from fusion.kernel import F64, I64, INNER, kernel
 from fusion.layout import (
@@ -64,15 +64,12 @@ def _is_own_echo(WX: F64, j: int, floats: F64, i: int, seen: F64, d: int, sigma_
 @kernel("f8(i8[:,::1], f8[:,::1], f8[:,::1], i8[::1], i8, i8[::1], i8[::1])", **INNER)
 def _sort_vehicles(ints: I64, floats: F64, WX: F64, rows: I64, n_t: int, grid: I64, next_of: I64) -> float:
     """Put the confirmed tracks in play into the grid; return how far off an echo of one may lie [m]."""
-    for a in range(CELLS):
-        grid[a] = -1
+    clear(grid)
     reach = 0.0
     for j in range(n_t):
         if ints[rows[j], STATUS] != CONFIRMED:
             continue
-        a = cell_of(math.floor(WX[j, EAST] / CELL_M), math.floor(WX[j, NORTH] / CELL_M))
-        next_of[j] = grid[a]
-        grid[a] = j
+        put(grid, next_of, j, WX[j, EAST], WX[j, NORTH])
         _, _, length, width = _outline(WX, j, floats, rows[j])
         reach = max(reach, length / 2.0 + BEHIND_M + max(width / 2.0 + BESIDE_M, BESIDE_M_MAX))
     return reach

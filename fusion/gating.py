@@ -3,7 +3,7 @@
 import math
 
 from fusion.filter import bend_keep, predict_to
-from fusion.grid import CELL_M, CELLS, cell_of
+from fusion.grid import CELL_M, cell_of, clear, put
 from fusion.history import past_state
 from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
@@ -173,12 +173,9 @@ def gate(
     Returns (tracks in play, pairs); pairs beyond the room in `pairs` are left out.
     """
     _locate(M, n_d, radars, q, seen)
-    for a in range(CELLS):
-        grid[a] = -1
+    clear(grid)
     for d in range(n_d - 1, -1, -1):  # backwards, so that a cell's list runs forwards
-        a = cell_of(math.floor(seen[d, S_EAST] / CELL_M), math.floor(seen[d, S_NORTH] / CELL_M))
-        next_of[d] = grid[a]
-        grid[a] = d
+        put(grid, next_of, d, seen[d, S_EAST], seen[d, S_NORTH])
     cos_sight, sin_sight = math.cos(radars[q, R_BORESIGHT]), math.sin(radars[q, R_BORESIGHT])
     cos_fov, cos_edge = (
         math.cos(radars[q, R_HALF_FOV]),

@@ -16,12 +16,26 @@ def cell_of(a: int, b: int) -> int:
     return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
 
 
+@kernel("void(i8[::1])", **INNER)
+def clear(grid: I64) -> None:
+    """Empty the grid."""
+    for a in range(CELLS):
+        grid[a] = -1
+
+
+@kernel("void(i8[::1], i8[::1], i8, f8, f8)", **INNER)
+def put(grid: I64, next_of: I64, i: int, east: float, north: float) -> None:
+    """Put i in front of its cell's list: grid has each list's first, next_of who is behind each; -1 none."""
+    a = cell_of(math.floor(east / CELL_M), math.floor(north / CELL_M))
+    next_of[i] = grid[a]
+    grid[a] = i
+
+
 @kernel("i8(f8[:,::1], f8, i8[::1], i8[::1], i8[:,::1])", **BARE)
 def _near_pairs(at: F64, reach_m: float, grid: I64, next_of: I64, pairs: I64) -> int:
     """Write the pairs as far as `pairs` has room; return how many there are, some perhaps twice."""
     n_pairs = 0
-    for a in range(CELLS):
-        grid[a] = -1
+    clear(grid)
     for i in range(at.shape[0]):
         east, north = at[i, 0], at[i, 1]
         low, top = math.floor((north - reach_m) / CELL_M), math.floor((north + reach_m) / CELL_M)
@@ -34,9 +48,7 @@ def _near_pairs(at: F64, reach_m: float, grid: I64, next_of: I64, pairs: I64) ->
                             pairs[n_pairs, 0], pairs[n_pairs, 1] = j, i
                         n_pairs += 1
                     j = next_of[j]
-        place = cell_of(math.floor(east / CELL_M), math.floor(north / CELL_M))
-        next_of[i] = grid[place]
-        grid[place] = i
+        put(grid, next_of, i, east, north)
     return n_pairs
 
 
