@@ -63,12 +63,14 @@ def _run(arguments: list[str] | None) -> int:
     except CycloptsError:  # cyclopts has said what is wrong
         return 2
     except CommandError as error:
-        return _told(error, error.status)
-    except Exception as error:
-        told = _first(error)  # of a process's tasks, one of which may have found out what is wrong
-        if not isinstance(told, (*_wrong_configuration(), CommandError)):
+        return _told(error)
+    except _wrong_configuration() as error:
+        return _told(error)
+    except ExceptionGroup as group:  # of a process's tasks, one of which found out what is wrong
+        first = _first(group)
+        if not isinstance(first, (CommandError, *_wrong_configuration())):
             raise
-        return _told(told, getattr(told, "status", 2))
+        return _told(first)
     return result if isinstance(result, int) else 0
 
 
@@ -88,9 +90,9 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def _told(error: Exception, status: int) -> int:
+def _told(error: Exception) -> int:
     print(f"petroroad: {error}", file=sys.stderr)
-    return status
+    return error.status if isinstance(error, CommandError) else 2
 
 
 if __name__ == "__main__":
