@@ -6,9 +6,14 @@ anew, whatever space there is then (measured with 2.15).
 """
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 # name: what differs from the other streams; subjects and limits as nats-server makes them itself
 STREAMS: dict[str, dict[str, Any]] = {
@@ -23,7 +28,6 @@ STREAMS: dict[str, dict[str, Any]] = {
         "discard_new_per_subject": True,
     },
 }
-ANSWER_TO = "petroroad.made"
 CONNECT_S, POLL_S = 5.0, 0.02
 IN_USE = 10_058  # its error code for a stream of this name that is made otherwise
 
@@ -39,50 +43,39 @@ async def make(folder: Path, pid: int) -> None:
     """
     try:
         async with asyncio.timeout(CONNECT_S):
-            host, port = await _client_address(folder / f"nats-server_{pid}.ports")
-            reader, writer = await asyncio.open_connection(host, port)
+            url = await _client_url(folder / f"nats-server_{pid}.ports")
+            client = await nats.connect(url, allow_reconnect=False, error_cb=_told_by_the_caller)
             try:
-                await reader.readline()  # INFO
-                writer.write(b'CONNECT {"verbose":false,"pedantic":false}\r\n')
-                writer.write(f"SUB {ANSWER_TO} 1\r\n".encode())
                 for name in STREAMS:
-                    await _make(reader, writer, name)
+                    await _make(client, name)
             finally:
-                writer.close()
-    except (OSError, EOFError, TimeoutError, ValueError, KeyError, IndexError) as error:
+                await client.close()
+    except (OSError, TimeoutError, ValueError, KeyError, IndexError, NatsError) as error:
         raise StreamsError(f"nats-server makes no streams: {error!r}") from error
 
 
-async def _client_address(ports: Path) -> tuple[str, int]:
+async def _told_by_the_caller(error: Exception) -> None:
+    """What goes wrong is raised where it is awaited; the library would log it as well."""
+
+
+async def _client_url(ports: Path) -> str:
     """Return the address for NATS clients, which the server writes once it listens."""
     while True:
-        found = _read(ports)
-        if found is not None:
-            return found
+        url = _written_url(ports)
+        if url is not None:
+            return url
         await asyncio.sleep(POLL_S)
 
 
-def _read(ports: Path) -> tuple[str, int] | None:
-    try:
-        first = json.loads(ports.read_bytes())["nats"][0]
-    except (FileNotFoundError, ValueError):  # not yet, or not yet whole
-        return None
-    host, _, port = first.removeprefix("nats://").rpartition(":")
-    return host.strip("[]"), int(port)
+def _written_url(ports: Path) -> str | None:
+    with contextlib.suppress(FileNotFoundError, ValueError):  # not yet, or not yet whole
+        return str(json.loads(ports.read_bytes())["nats"][0])
+    return None
 
 
-async def _make(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+async def _make(client: Client, name: str) -> None:
     wanted = {"retention": "limits", "discard": "old", "num_replicas": 1} | STREAMS[name]
     body = json.dumps(wanted | {"name": name, "storage": "memory"}).encode()
-    writer.write(f"PUB $JS.API.STREAM.CREATE.{name} {ANSWER_TO} {len(body)}\r\n".encode() + body + b"\r\n")
-    line = b""
-    while not line.startswith(b"MSG "):
-        line = await reader.readline()
-        if not line or line.startswith(b"-ERR"):
-            raise ValueError(line.decode(errors="replace").strip() or "it hung up")
-        if line.startswith(b"PING"):
-            writer.write(b"PONG\r\n")
-    answer = json.loads(await reader.readexactly(int(line.split()[-1])))
-    await reader.readline()
+    answer = json.loads((await client.request(f"$JS.API.STREAM.CREATE.{name}", body, timeout=CONNECT_S)).data)
     if answer.get("error", {}).get("err_code", 0) not in (0, IN_USE):
         raise ValueError(answer["error"].get("description", "an error without a word"))
