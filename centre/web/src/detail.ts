@@ -269,14 +269,9 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
     site.rows.forEach((row, i) => row.hazmat || rooms[i]!.take(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
   }
-  const labels = new Room(); // of what is marked, in any row: they give way to each other only, plates to them
+  const labels = new Room(); // at their heights, in any row: of what is marked first, to which plates give way
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
-  const free = (u: number, from: number, to: number): boolean => {
-    const y = markHeight(f, u);
-    if (!labels.take(from, to, 2, y)) return false;
-    for (const row of new Set([u, u + (f.y(u) - y) / f.perMetre].map((at) => nearestRow(site, at)))) rooms[row]!.take(from, to, -Infinity); // it stands between two
-    return true;
-  };
+  const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
@@ -289,7 +284,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     if (special.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
-    if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1)) continue;
+    if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1) || !labels.take(x0, x0 + width, 1, y)) continue;
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
   // episodes whose vehicle is not seen (dark ones at places, silent RSUs) still have their mark
