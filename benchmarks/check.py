@@ -1,8 +1,6 @@
 """Run every benchmark, hold its ratios against the committed ones. `python -m benchmarks.check [--quick]`
 
 Ratios only: both rivals of one are measured in the same run on the same machine; absolute times differ.
-They still differ between kinds of machine (FilterPy 18 or 77 microseconds a step, caches of 8 or 32 MB): the
-reference is what the kind with the lowest ratios gives.
 `--update` writes what was measured as the new reference.
 """
 

@@ -9,7 +9,7 @@ import shapely
 from fusion.kernel import F64, I32, Bools, kernel
 from geofence.map.grid import CELLS_MAX
 
-CELL_M = 25.0
+CELL_M = 16.0  # a boundary cell asks all edges of its row: 25 m took a fifth longer per place
 HITS_MAX = 8  # areas that one place is told to be in
 
 Area = shapely.Polygon | shapely.MultiPolygon
