@@ -94,11 +94,11 @@ async def serve_receiver(
         return
     name = f"{host}:{port}"
     connected: set[_Stream] = set()  # only counted, never iterated
-    server = await loop.create_server(lambda: _Stream(name, clock, on_fix, counts, connected), host, port)
     datagrams, _ = await loop.create_datagram_endpoint(
         lambda: _Datagrams(name, clock, on_fix, counts), local_addr=(host, port)
     )
-    try:
+    try:  # TCP second: who can connect can also send datagrams
+        server = await loop.create_server(lambda: _Stream(name, clock, on_fix, counts, connected), host, port)
         async with server:
             await server.serve_forever()
     finally:

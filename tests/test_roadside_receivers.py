@@ -85,14 +85,15 @@ async def test_sentences_of_two_senders_do_not_mix():
 
 async def test_a_new_sender_takes_the_place_of_a_silent_one(monkeypatch):
     async with receiver() as (address, fixes, counts):
-        for _ in range(SENDERS_MAX):
-            send(address, b"$").close()
-        send(address, rmc(1), rmc(2)).close()
-        await until(lambda: counts["nmea.senders"] == 2)  # all others were heard just now
-        assert fixes == []
-        monkeypatch.setattr(receivers, "FORGET_NS", -1)  # ten seconds later
-        send(address, rmc(1), rmc(2)).close()
-        await until(lambda: fixes)
+        with contextlib.ExitStack() as open_senders:  # a closed one's port may be the next one's
+            for _ in range(SENDERS_MAX):
+                open_senders.enter_context(send(address, b"$"))
+            open_senders.enter_context(send(address, rmc(1), rmc(2)))
+            await until(lambda: counts["nmea.senders"] == 2)  # all others were heard just now
+            assert fixes == []
+            monkeypatch.setattr(receivers, "FORGET_NS", -1)  # ten seconds later
+            open_senders.enter_context(send(address, rmc(1), rmc(2)))
+            await until(lambda: fixes)
 
 
 async def test_connections_are_bounded():
