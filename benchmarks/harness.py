@@ -1,5 +1,6 @@
 """What every benchmark stands on: rivals timed in turns in one run, medians, and one JSON line per figure."""
 
+import gc
 import json
 import statistics
 import sys
@@ -20,15 +21,24 @@ def rounds() -> int:
 
 
 def medians_s(rivals: dict[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
-    """Time each rival once per round, in turns, so that a busy machine troubles all alike; return medians."""
+    """Time each rival once per round, in turns, so that a busy machine troubles all alike; return medians.
+
+    Without garbage collection, as `timeit` does: a collection goes through the whole process and costs
+    whoever made the object that was one too many, so that a peer's time would hang on what else we loaded.
+    """
     for run in rivals.values():
         run()  # compiled and warm before the clock starts
     taken: dict[str, list[float]] = {name: [] for name in rivals}
-    for _ in range(n_rounds):
-        for name, run in rivals.items():
-            begun = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - begun)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(n_rounds):
+            for name, run in rivals.items():
+                begun = time.perf_counter()
+                run()
+                taken[name].append(time.perf_counter() - begun)
+    finally:
+        gc.enable()
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

@@ -14,7 +14,7 @@ from geofence.map.grid import Grid, build
 from geofence.map.reading import ALLOWED, Lane
 
 STEP_M = 25.0  # quads are cut to this length
-CELL_M = 25.0
+TIGHT_M, WIDE_M = 12.5, 25.0  # cells: small ones hold fewer quads to ask, larger ones are sooner filled
 REACH_M = 12.0  # beside its lanes a vehicle is still judged against them
 SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
 QUAD = 16  # columns of Strips.quads
@@ -60,8 +60,8 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
         link_start=starts,
         link_items=items,
-        tight=build(low, high, cell_m=CELL_M, margin_m=1e-3),
-        wide=build(low, high, cell_m=CELL_M, margin_m=REACH_M),
+        tight=build(low, high, cell_m=TIGHT_M, margin_m=1e-3),
+        wide=build(low, high, cell_m=WIDE_M, margin_m=REACH_M),
     )
 
 
