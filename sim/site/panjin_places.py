@@ -1,13 +1,9 @@
 """Zones and place labels of the synthetic Panjin road."""
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from sim.site import section as sec
-
-if TYPE_CHECKING:
-    from sim.site.panjin_map import MapMaker
+from sim.site.drawing import Drawing, Feature
 
 # id, role, from, to along the axis, nearer and farther offset (left of the axis positive), names
 AREAS = (
@@ -58,12 +54,12 @@ PLACES = (
 )
 
 
-def zones(maker: "MapMaker") -> list[dict[str, Any]]:
+def zones(drawing: Drawing) -> list[Feature]:
     """Return the zone polygons."""
     return [
-        maker.feature(
+        drawing.feature(
             "Polygon",
-            [corridor(maker, from_m, to_m, near_m, far_m)],
+            [corridor(drawing, from_m, to_m, near_m, far_m)],
             kind="zone",
             zone=zone,
             role=role,
@@ -76,12 +72,12 @@ def zones(maker: "MapMaker") -> list[dict[str, Any]]:
     ]
 
 
-def labels(maker: "MapMaker") -> list[dict[str, Any]]:
+def labels(drawing: Drawing) -> list[Feature]:
     """Return the points that a page writes names at."""
     return [
-        maker.feature(
+        drawing.feature(
             "Point",
-            maker.line(np.array([s_m]), 0.0)[0],
+            drawing.line(np.array([s_m]), 0.0)[0],
             kind="place",
             name_zh=zh,
             name_en=en,
@@ -93,15 +89,15 @@ def labels(maker: "MapMaker") -> list[dict[str, Any]]:
 
 
 def corridor(
-    maker: "MapMaker", from_m: float, to_m: float, near_m: float, far_m: float, step_m: float = 50.0
+    drawing: Drawing, from_m: float, to_m: float, near_m: float, far_m: float, step_m: float = 50.0
 ) -> list[list[float]]:
     """Return the closed ring between two offsets along a part of the axis."""
     s = np.linspace(from_m, to_m, max(2, round((to_m - from_m) / step_m) + 1))
-    ring = maker.line(s, near_m) + maker.line(s[::-1], far_m)
+    ring = drawing.line(s, near_m) + drawing.line(s[::-1], far_m)
     return [*ring, ring[0]]
 
 
-def enforcement_area(maker: "MapMaker") -> list[list[float]]:
+def enforcement_area(drawing: Drawing) -> list[list[float]]:
     """Return [lon, lat] rows of where leaving the road is judged: K17 to K27, 250 m each side."""
     assert sec.GATE_NORTH_M < 17_000.0, "between the gates"
-    return [row[:2] for row in corridor(maker, 17_000.0, 27_000.0, -250.0, 250.0, step_m=250.0)[:-1]]
+    return [row[:2] for row in corridor(drawing, 17_000.0, 27_000.0, -250.0, 250.0, step_m=250.0)[:-1]]

@@ -1,8 +1,8 @@
 /** The road under the close-up, on our own canvas: it follows a truck, and a MapLibre map that moves is drawn anew each frame. */
 
+import type { Camera } from "./camera.ts";
 import { colours } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import type { Camera } from "./maps.ts";
 import type { Plane } from "./project.ts";
 
 const DASH_M = [6, 9]; // painted, gap

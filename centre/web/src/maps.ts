@@ -4,37 +4,12 @@ import { Map as GlMap, setWorkerUrl } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 import { baseStyle } from "./basemap.ts";
+import { Camera } from "./camera.ts";
 import { colours, FONT } from "./draw.ts";
 import { Ground } from "./ground.ts";
 import type { Site } from "./site.ts";
 
 setWorkerUrl(workerUrl);
-
-/** A view of the plane: where its middle is, how it is turned and how large a metre is. */
-export class Camera {
-  x = 0;
-  y = 0;
-  /** Direction of the plane that points right on the screen [rad, counter-clockwise from east]. */
-  turn = 0;
-  perMetre = 1;
-  w = 1;
-  h = 1;
-
-  toX(x: number, y: number): number {
-    return this.w / 2 + ((x - this.x) * Math.cos(this.turn) + (y - this.y) * Math.sin(this.turn)) * this.perMetre;
-  }
-
-  toY(x: number, y: number): number {
-    return this.h / 2 - (-(x - this.x) * Math.sin(this.turn) + (y - this.y) * Math.cos(this.turn)) * this.perMetre;
-  }
-
-  /** The plane's point under a pixel. */
-  from(px: number, py: number): [number, number] {
-    const a = (px - this.w / 2) / this.perMetre;
-    const b = -(py - this.h / 2) / this.perMetre;
-    return [this.x + a * Math.cos(this.turn) - b * Math.sin(this.turn), this.y + a * Math.sin(this.turn) + b * Math.cos(this.turn)];
-  }
-}
 
 /** The close-up: road and vehicles on one canvas. */
 export class ClosePane {

@@ -1,11 +1,12 @@
 /** What is drawn above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
 
 import type { Episode } from "./api.ts";
+import type { Camera } from "./camera.ts";
 import { slotOf } from "./detail.ts";
 import { begin, beginOpaque, brackets, colours, gradeColour, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, kmh, shortPlate, station } from "./format.ts";
-import type { Camera, ClosePane, Pane } from "./maps.ts";
+import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint, widthOf } from "./painter.ts";
 import type { Lens } from "./painter.ts";
