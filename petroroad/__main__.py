@@ -1,48 +1,8 @@
-"""The command line: one name for every process and tool of the site; imports only what the command needs."""
+"""The entry: little is imported before Ctrl-C ends a command without a traceback."""
 
-import signal
 import sys
-from importlib.metadata import version
 
-from cyclopts import App
-from cyclopts.exceptions import CycloptsError
-
-from edge import numba_cache
-from petroroad.errors import CommandError
-
-INTERRUPTED = 128 + signal.SIGINT
-# name: (where it lives, its line in --help). The line stands here so that --help imports none of them.
-COMMANDS = {
-    "demo": (
-        "petroroad.commands.demo:demo",
-        "Everything on this machine: broker, gateway, RSUs, centre, traffic.",
-    ),
-    "rsu": ("petroroad.commands.rsu:rsu", "One roadside unit: sensors in, violations out."),
-    "gateway": ("petroroad.commands.gateway:gateway", "The site's entrance for the vehicles' terminals."),
-    "centre": ("petroroad.commands.centre:centre", "The supervision centre and its page."),
-    "broker": ("petroroad.commands.broker:broker", "The embedded MQTT broker."),
-    "sim": ("petroroad.commands.sim:app", "Simulate traffic, sensors and the 5G link."),
-    "replay": ("petroroad.commands.replay:replay", "A recording through the pipeline again; its digest."),
-    "score": ("petroroad.commands.score:score", "Hold tracks and violations against the truth."),
-    "recording": ("petroroad.commands.recording:app", "Look into a recording, recover one, export it."),
-    "import": ("petroroad.commands.imports:app", "Real measurements of others to a recording."),
-    "map": ("petroroad.commands.map:app", "Check a map, tell what is in it."),
-    "tail": ("petroroad.commands.tail:tail", "Live messages, decoded."),
-    "doctor": ("petroroad.commands.doctor:doctor", "Check clock, ports, broker, disk, map and kernels."),
-}
-
-
-def build() -> App:
-    """Return the command line with every command registered and none imported."""
-    app = App(
-        name="petroroad",
-        help="Supervises hazardous-goods traffic lane by lane.",
-        version=version("petroroad"),
-        result_action="return_value",
-    )
-    for name, (path, line) in COMMANDS.items():
-        app.command(path, name=name, help=line)
-    return app
+INTERRUPTED = 130  # 128 + SIGINT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,49 +10,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     A service takes the signals over as soon as it serves, and ends with 0.
     """
-    numba_cache.prepare()
     try:
-        return _run(arguments)
+        from edge import numba_cache
+
+        numba_cache.prepare()
+        from petroroad.cli import run
+
+        return run(arguments)
     except KeyboardInterrupt:  # within a command cyclopts takes it, not while one is imported
         return INTERRUPTED
-
-
-def _run(arguments: list[str] | None) -> int:
-    try:
-        result = build()(arguments, exit_on_error=False, print_error=True)
-    except CycloptsError:  # cyclopts has said what is wrong
-        return 2
-    except CommandError as error:
-        return _told(error)
-    except _wrong_configuration() as error:
-        return _told(error)
-    except ExceptionGroup as group:  # of a process's tasks, one of which found out what is wrong
-        first = _first(group)
-        if not isinstance(first, (CommandError, *_wrong_configuration())):
-            raise
-        return _told(first)
-    return result if isinstance(result, int) else 0
-
-
-def _wrong_configuration() -> tuple[type[Exception], ...]:
-    """Imported when something was raised: it takes the kernels along, which --help can do without."""
-    from edge.config import ConfigError
-    from edge.recording import RecordingError
-    from geofence.map.frames import MapError
-
-    return ConfigError, MapError, RecordingError
-
-
-def _first(error: Exception) -> Exception:
-    """Return the first failure of several that are one after another's consequence."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _told(error: Exception) -> int:
-    print(f"petroroad: {error}", file=sys.stderr)
-    return error.status if isinstance(error, CommandError) else 2
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from edge.recording import Reading, read_messages
-from petroroad.__main__ import COMMANDS, main
+from petroroad.__main__ import main
+from petroroad.cli import COMMANDS
 from tests.demo_run import ROOT
 
 EXAMPLE = ROOT / "tests" / "data" / "example" / "site.toml"
@@ -102,8 +103,25 @@ def test_ctrl_c_while_a_command_is_imported_is_no_traceback(monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("petroroad.__main__.build", interrupted)
+    monkeypatch.setattr("petroroad.cli.build", interrupted)
     assert main(["doctor"]) == 130
+
+
+@pytest.mark.parametrize("module", ["edge", "cyclopts", "petroroad.errors", "pyproj.geod"])
+def test_ctrl_c_while_anything_is_imported_is_no_traceback(module):
+    code = f"""
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from petroroad.__main__ import main
+sys.exit(main(["doctor"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -149,6 +167,6 @@ def test_sigterm_is_left_alone_while_a_command_is_imported(monkeypatch):
     def imported(*_, **__):
         seen.append(signal.getsignal(signal.SIGTERM))
 
-    monkeypatch.setattr("petroroad.__main__.build", lambda: imported)
+    monkeypatch.setattr("petroroad.cli.build", lambda: imported)
     assert main(["doctor"]) == 0
     assert seen == [signal.getsignal(signal.SIGTERM)] == [signal.SIG_DFL]

@@ -1,1 +1,1 @@
-"""One module a command; `petroroad.__main__` imports it only when it is called."""
+"""One module a command; `petroroad.cli` imports it only when it is called."""
