@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from edge import numba_cache
 numba_cache.prepare()
 settings.register_profile("petroroad", deadline=None)  # a busy machine is no counter-example
 settings.load_profile("petroroad")
+
+# under `nohup` or as a script's job this process ignores SIGINT, and what it starts would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI") == "true"
 APT = {"mosquitto": "mosquitto", "chromium": "chromium"}  # program: Debian's package
