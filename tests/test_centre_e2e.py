@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from edge.config import load_site
 from edge.link import Link, link_settings
 from tests.centre_samples import episode_id, item, payload, violation
 from tests.centre_site import write_site
+from tests.ports import kept_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,12 +42,6 @@ sys.exit(main(["centre", "--config", sys.argv[1]]))
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -96,7 +90,13 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    port, http = free_port(), f"127.0.0.1:{free_port()}"
+    with kept_port() as port, kept_port() as page_port:
+        async with _stage(folder, port, f"127.0.0.1:{page_port}") as it:
+            yield it
+
+
+@contextlib.asynccontextmanager
+async def _stage(folder: Path, port: int, http: str) -> AsyncIterator[Stage]:
     site = write_site(folder, broker=f"127.0.0.1:{port}", http=http)
     broker = await start_broker("nats", folder, "127.0.0.1", port)
     link = Link(
@@ -183,7 +183,7 @@ async def test_sigterm_ends_it_within_two_seconds_with_clients(tmp_path: Path) -
     ],
 )
 async def test_what_the_operator_got_wrong_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:
-    site = write_site(tmp_path, broker="127.0.0.1:1", http=f"127.0.0.1:{free_port()}")
+    site = write_site(tmp_path, broker="127.0.0.1:1", http="127.0.0.1:1")  # it gets as far as neither
     text = site.read_text(encoding="utf-8")
     assert old in text
     site.write_text(text.replace(old, new), encoding="utf-8")

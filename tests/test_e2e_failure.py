@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,8 @@ def test_no_part_survives_the_demos_own_kill(run_folder):
 def pid_of(run_dir: Path, word: bytes) -> int:
     """Return the process of one part: its command line names the run directory and the part."""
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            words = (entry / "cmdline").read_bytes().split(b"\0")
+        with suppress(OSError):  # one that has just ended
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
             if word in words and any(os.fsencode(run_dir) in one for one in words):
                 return int(entry.name)
     raise AssertionError(f"no process {word!r}")

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -27,7 +28,8 @@ def anyio_backend():
 async def test_nothing_is_lost_or_told_twice(victims, run_folder):
     folder = run_folder(f"kill-{'-'.join(victims)}")
     folder.mkdir(parents=True)
-    site = make_site(SHIPPED, folder, rsus=2, http=None, broker="nats")
+    held = ExitStack()
+    site = make_site(SHIPPED, folder, rsus=2, http=None, broker="nats", held=held)
     parts = Parts(site, RunDir(folder), Clock.paced(time.time_ns()))
     traffic = Traffic(scenario="panjin", seed=7, noise=1.0, vehicles=None, duration_s=DURATION_S)
     try:
@@ -41,6 +43,7 @@ async def test_nothing_is_lost_or_told_twice(victims, run_folder):
         await until_delivered(site.http)
     finally:
         await parts.bring_down(patience=5.0)
+        held.close()
     found = summarise(RunDir(folder), site.esns)
     assert found["violations_raised"] > 0
     assert found["lost"] == 0, found

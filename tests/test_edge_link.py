@@ -14,6 +14,7 @@ from edge.config import ConfigError
 from edge.link import PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
 from edge.sections import MqttConfig
 from tests.conftest import find_program
+from tests.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 
@@ -23,24 +24,18 @@ def anyio_backend():
     return "asyncio"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.asynccontextmanager
 async def broker(tmp_path, kind="nats"):
     if kind == "mosquitto" and find_program("mosquitto") is None:
         pytest.skip("mosquitto is not installed")
-    port = free_port()
-    child = await start_broker(kind, tmp_path, "127.0.0.1", port)
-    try:
-        yield child, port
-    finally:
-        begun_s = time.monotonic()
-        await child.stop(2.0)
-        assert time.monotonic() - begun_s < 2.0
+    with kept_port() as port:
+        child = await start_broker(kind, tmp_path, "127.0.0.1", port)
+        try:
+            yield child, port
+        finally:
+            begun_s = time.monotonic()
+            await child.stop(2.0)
+            assert time.monotonic() - begun_s < 2.0
 
 
 class Heard(list):
@@ -108,10 +103,17 @@ async def test_the_will_speaks_for_who_vanishes(tmp_path, kind):
         await heard.until(("s/a", b"off1"), ("s/a", b"on2"))
 
 
-async def test_a_lost_broker_is_found_again(tmp_path):
+@pytest.fixture
+def dead_port():
+    """One on which nobody listens."""
+    with kept_port() as port:
+        yield port
+
+
+async def test_a_lost_broker_is_found_again(tmp_path, dead_port):
     heard, downs = Heard(), []
     async with broker(tmp_path) as (child, port):
-        addresses = (("127.0.0.1", free_port()), ("127.0.0.1", port))  # the first is dead
+        addresses = (("127.0.0.1", dead_port), ("127.0.0.1", port))
         hear = {"subscriptions": [("t", 1)], "on_message": heard, "on_down": lambda: downs.append(1)}
         async with linked(port, "a", addresses=addresses, **hear) as link:
             assert link.counts["link.ConnectionRefusedError"] == 1

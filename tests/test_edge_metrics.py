@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge import log
 from edge.metrics import OTHER, REASONS_MAX, Counts, Health, merged
+from tests.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 
@@ -28,10 +29,13 @@ async def get(address, path):
     return int(head.split()[1]), body
 
 
-async def test_health_is_served_until_cancelled():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = probe.getsockname()
+@pytest.fixture
+def address():
+    with kept_port() as port:
+        yield "127.0.0.1", port
+
+
+async def test_health_is_served_until_cancelled(address):
     ready = [(False, {"link": "down"})]
     counts = Counts()
     counts.add('odd "reason"', 3)

@@ -20,6 +20,7 @@ from edge import checks, wire
 from edge.recording import Recorder
 from edge.show import plain
 from petroroad.__main__ import main
+from tests.ports import kept_port
 
 ROOT = Path(__file__).resolve().parents[1]
 T0 = 1_790_000_000_000_000_000
@@ -212,11 +213,14 @@ def test_a_full_disk_is_warned_of(tmp_path, monkeypatch):
     assert checks.disk(tmp_path)[0].level == "warn"
 
 
+@pytest.fixture
+def address():
+    with kept_port() as port:
+        yield f"127.0.0.1:{port}"
+
+
 @pytest.mark.e2e
-def test_broker_and_tail_as_processes(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:{}".format(*probe.getsockname()[1:])
+def test_broker_and_tail_as_processes(tmp_path, address):
     petroroad = [sys.executable, "-m", "petroroad"]
     broker = subprocess.Popen(
         [*petroroad, "broker", "--listen", address, "--state", str(tmp_path)],

@@ -17,6 +17,7 @@ from edge.wire import GnssFix
 from roadside import gateway_process
 from roadside.devices.jt808.client import Client
 from roadside.gateway import Gateway
+from tests.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 TERMINAL = "13900000001"
@@ -216,16 +217,16 @@ def test_site_without_a_gateway_is_the_operators_error():
         Gateway(parse_site(bare, MAP, None, "site.toml", {}), Clock.wall())
 
 
-def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return chosen.getsockname()[1]
+@pytest.fixture
+def ports():
+    with kept_port() as first, kept_port() as second:
+        yield first, second
 
 
 @pytest.mark.e2e
-async def test_terminals_bytes_become_a_message_at_the_rsu(tmp_path):
+async def test_terminals_bytes_become_a_message_at_the_rsu(tmp_path, ports):
     """TCP in, a real broker between, MQTT out; then a text to the driver and its outcome."""
-    broker_port, port = free_port(), free_port()
+    broker_port, port = ports
     broker = await start_broker("nats", tmp_path, "127.0.0.1", broker_port)
     serving = asyncio.create_task(
         gateway_process.run(site(f"jt808://127.0.0.1:{port}", broker=broker_port), Clock.wall())

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,10 +96,11 @@ def demo(
     chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
     folder = _make_run_dir(run_dir, chosen)
     traffic = Traffic(scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration)
-    copied = make_site(site, folder, rsus=rsus, http=http, broker=broker)
-    compile_kernels()
-    plan = Plan(site=copied, run_dir=RunDir(folder), traffic=traffic, rate=rate, as_json=as_json)
-    failure = asyncio.run(run(plan))
+    with ExitStack() as held:
+        copied = make_site(site, folder, rsus=rsus, http=http, broker=broker, held=held)
+        compile_kernels()
+        plan = Plan(site=copied, run_dir=RunDir(folder), traffic=traffic, rate=rate, as_json=as_json)
+        failure = asyncio.run(run(plan))
     _finish(plan)
     if failure is not None:
         raise CommandError(failure)

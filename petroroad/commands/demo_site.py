@@ -44,13 +44,18 @@ def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
     return [row["esn"] for row in along[first : first + count]]
 
 
-def make_site(source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: Kind) -> DemoSite:
-    """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now."""
+def make_site(
+    source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: Kind, held: ExitStack
+) -> DemoSite:
+    """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now.
+
+    held : keeps the TCP ports from others while the parts come up: nats-server, the first, draws one itself
+    """
     config = tomllib.loads(source.read_text(encoding="utf-8-sig"))
     esns = choose(config["rsu"], rsus)
     running = [row for row in config["rsu"] if row["esn"] in esns]
-    with ExitStack() as held:
-        ports = _Ports(held)
+    with ExitStack() as until_chosen:
+        ports = _Ports(held, until_chosen)
         health = {esn: ports.tcp() for esn in esns} | {"gateway": ports.tcp(), "sim": ports.tcp()}
         address = ports.tcp()
         page = http or ports.tcp()
@@ -89,23 +94,31 @@ def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:
 
 
 class _Ports:
-    """Free ports of the loopback; held until all are chosen, so that none is given twice."""
+    """Free ports of the loopback, kept until all are chosen so that none is given twice; those of TCP longer.
 
-    def __init__(self, held: ExitStack) -> None:
-        self._held = held
+    Who names a kept port of TCP may listen on it (both sockets reuse addresses, as servers do, and ours does
+    not listen); who asks for any free one is never given it.
+    """
+
+    def __init__(self, held: ExitStack, until_chosen: ExitStack) -> None:
+        self._held, self._until_chosen = held, until_chosen
 
     def tcp(self) -> str:
-        return self._free(socket.SOCK_STREAM)
+        taken = self._held.enter_context(socket.socket())
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return _bound(taken)
+
+    def udp(self) -> str:
+        return _bound(self._until_chosen.enter_context(socket.socket(type=socket.SOCK_DGRAM)))
 
     def moved(self, url: str) -> str:
         """Return a device's address on a free port; one that is no socket (can://, mqtt) as it is."""
         scheme, separator, _ = url.partition("://")
         if not separator or scheme == "can":
             return url
-        kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
-        return f"{scheme}://{self._free(kind)}"
+        return f"{scheme}://{self.udp() if scheme == 'udp' else self.tcp()}"
 
-    def _free(self, kind: socket.SocketKind) -> str:
-        taken = self._held.enter_context(socket.socket(socket.AF_INET, kind))
-        taken.bind((LOOPBACK, 0))
-        return f"{LOOPBACK}:{taken.getsockname()[1]}"
+
+def _bound(taken: socket.socket) -> str:
+    taken.bind((LOOPBACK, 0))
+    return f"{LOOPBACK}:{taken.getsockname()[1]}"
