@@ -124,6 +124,37 @@ sys.exit(main(["doctor"]))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+PROGRAM = """
+import atexit, sys, threading
+from petroroad.__main__ import program
+atexit.register(print, "taken apart")
+sys.argv[1:] = ["--version"]
+"""
+
+
+def test_a_command_that_has_ended_is_not_taken_apart_first():
+    """A demo's parts end together, and that half second of each of them is what Ctrl-C would wait for."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + "program()"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()
+    assert "taken apart" not in done.stdout
+
+
+def test_a_thread_that_still_works_is_waited_for():
+    code = PROGRAM + "threading.Timer(0.2, print, ['worked']).start(); program()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "worked" in done.stdout
+
+
+def test_what_could_not_be_printed_is_a_failure():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "petroroad", "--version"], cwd=ROOT, stdout=full, stderr=subprocess.DEVNULL
+        )
+    assert done.returncode != 0
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_whole_recording(tmp_path, number, status):
     path = tmp_path / "r.mcap"
