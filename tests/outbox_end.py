@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
+import pytest
+
+from edge import outbox as outbox_module
 from edge.clock import Clock
 from edge.outbox import Outbox
 from edge.wire import ViolationAck, decode_batch
 
 NS = 1_790_000_000_000_000_000
 CLOCK = Clock.paced(NS)
+LONG_S = 3_600.0
 
 
 class Wire:
@@ -42,9 +47,25 @@ class Wire:
             )
 
 
+@contextlib.contextmanager
+def patient():
+    """Nothing is sent again only because the disk under the test took a second for what comes next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox_module, "RESEND_S_MIN", LONG_S)
+        patch.setattr(outbox_module, "_Waiting", partial(outbox_module._Waiting, backoff_s=LONG_S))
+        yield
+
+
 @contextlib.asynccontextmanager
-async def running(path, **options):
-    """A running outbox and the wire that it sends into."""
+async def running(path, *, resends=False, **options):
+    """A running outbox and the wire that it sends into; without `resends` it waits long for an answer."""
+    with contextlib.nullcontext() if resends else patient():
+        async with _running(path, **options) as both:
+            yield both
+
+
+@contextlib.asynccontextmanager
+async def _running(path, **options):
     outbox, wire = await Outbox.open(path, clock=CLOCK, **options), Wire()
     task = asyncio.create_task(outbox.run(wire.send))
     try:

@@ -87,7 +87,7 @@ async def test_what_was_not_sent_can_not_be_acknowledged(tmp_path):
 
 async def test_unanswered_items_are_sent_again_ever_more_slowly(tmp_path, monkeypatch):
     monkeypatch.setattr(outbox_module, "RESEND_S_MAX", 0.1)
-    async with running(tmp_path / "o.sqlite") as (outbox, wire):
+    async with running(tmp_path / "o.sqlite", resends=True) as (outbox, wire):
         put(outbox)
         await until(lambda: wire.batches)
         waiting = next(iter(outbox._waiting.values()))
