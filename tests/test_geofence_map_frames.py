@@ -40,6 +40,16 @@ def test_convergence_is_where_true_north_points(east, north):
     assert FRAME.convergence_rad(east, north) == pytest.approx(leaning_left, abs=1e-8)
 
 
+@pytest.mark.parametrize("origin", [(179.999, -16.8), (-179.999, 68.0)])  # roads in Fiji and in Chukotka
+@pytest.mark.parametrize("east", [-5_000.0, 5_000.0])
+def test_course_is_the_same_on_both_sides_of_the_date_line(origin, east):
+    frame = SiteFrame(*origin)
+    lon, lat = frame.lonlat_from_site([east, east], [0.0, 100.0])
+    course, _, _ = pyproj.Geod(ellps="GRS80").inv(lon[0], lat[0], lon[1], lat[1])
+    away = frame.course_from_heading(np.pi / 2, east, 50.0) - course
+    assert abs((float(away) + 180.0) % 360.0 - 180.0) < 1e-5
+
+
 @given(course=st.floats(0.0, 359.999), east=METRES, north=METRES)
 def test_course_and_heading_are_inverse(course, east, north):
     back = FRAME.course_from_heading(FRAME.heading_from_course(course, east, north), east, north)

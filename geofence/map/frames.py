@@ -63,7 +63,9 @@ class SiteFrame:
         """
         lon, lat = self.lonlat_from_site(east_m, north_m)
         # to the third order of the longitude difference: 1e-9 rad within 100 km (Snyder 1987, p. 61)
-        away = np.radians(lon - self.lon_deg)
+        away_deg = lon - self.lon_deg
+        away_deg -= 360.0 * np.rint(away_deg / 360.0)  # 179.9 and -179.9 are neighbours
+        away = np.radians(away_deg)
         phi = np.radians(lat)
         second = 0.00673949677547816 * np.cos(phi) ** 2  # e'^2 cos^2: GRS80
         spread = (away * np.cos(phi)) ** 2
