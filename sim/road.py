@@ -85,15 +85,20 @@ def road_of(site: Site, drawn: Features | None = None) -> Road:
     """
     points = sec.waypoints()["control_points"]
     assert isinstance(points, list), "a list in the waypoints file"
-    road = Road(sec.panjin_axis(points, site.frame), site.frame)
-    axes = (drawn or features_of(site)).axes
+    if site.frame.within([p["lon"] for p in points], [p["lat"] for p in points]).all():
+        road = Road(sec.panjin_axis(points, site.frame), site.frame)
+        if _off_m(road, drawn or features_of(site)) <= _AXIS_TOLERANCE_M:
+            return road
+    rule = "the simulator drives the shipped Panjin road; this map's axis of road main is another one"
+    raise ConfigError(site.where, "site.map", rule)
+
+
+def _off_m(road: Road, drawn: Features) -> float:
+    """Return how far the map's axis of road main leaves the road; infinity where it has none."""
     off_m = math.inf
-    for axis in (points for name, _, points in axes if name == "main"):
+    for axis in (points for name, _, points in drawn.axes if name == "main"):
         # stations of the ends are near enough to start from: the axis is drawn from its beginning
         steps = np.hypot(*np.diff(axis, axis=0).T)
         _, offset = road.axis.of(axis[:, 0], axis[:, 1], np.concatenate([[0.0], np.cumsum(steps)]))
         off_m = float(np.abs(offset).max())
-    if off_m > _AXIS_TOLERANCE_M:
-        rule = "the simulator drives the shipped Panjin road; this map's axis of road main is another one"
-        raise ConfigError(site.where, "site.map", rule)
-    return road
+    return off_m

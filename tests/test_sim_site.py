@@ -106,3 +106,22 @@ def test_another_road_is_refused() -> None:
     other = parse_site(panjin().config_text, json.dumps(text), panjin().registry_text, "other.toml")
     with pytest.raises(ConfigError, match="another one"):
         road_of(other)
+
+
+CHILE = """
+[site]
+name = "chile"
+map = "map.geojson"
+origin = [-70.4, -23.6]
+[[rsu]]
+esn = "RSU1"
+lon_deg = -70.4
+lat_deg = -23.6
+stretch_m = [0.0, 600.0]
+"""
+
+
+def test_a_road_on_another_continent_is_refused_like_any_other() -> None:
+    other = parse_site(CHILE, json.dumps({"type": "FeatureCollection", "features": []}), None, "other.toml")
+    with pytest.raises(ConfigError, match=r"other\.toml: site\.map: the simulator drives .* another one"):
+        road_of(other)
