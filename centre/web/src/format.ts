@@ -25,11 +25,11 @@ export function weekday(timeMs: number): number {
   return new Date(timeMs + ZONE_MS).getUTCDay();
 }
 
-/** Kilometre number of a station: K26+032. */
+/** Kilometre number of a station: K26+032; before the axis' zero K-00+406, counted away from it. */
 export function station(sM: number | null | undefined): string {
   if (sM === null || sM === undefined || !Number.isFinite(sM)) return "—";
-  const m = Math.round(sM);
-  return `K${pad(Math.floor(m / 1_000))}+${pad(m % 1_000, 3)}`;
+  const m = Math.abs(Math.round(sM));
+  return `K${sM <= -0.5 ? "-" : ""}${pad(Math.floor(m / 1_000))}+${pad(m % 1_000, 3)}`;
 }
 
 /** A duration with its parts: 23.1 s, 3:52, 1:02:07. */

@@ -87,6 +87,7 @@ test("the latency budget adds up to measured → committed, and a tick has none"
 
 test("numbers as people read them", () => {
   assert.deepEqual([station(26_032), station(999.6), station(null)], ["K26+032", "K01+000", "—"]);
+  assert.deepEqual([station(-406), station(-1_032.4), station(-0.3)], ["K-00+406", "K-01+032", "K00+000"]); // before the zero
   assert.deepEqual([span(23.14), span(59.96), span(232), span(3_727)], ["23.1 s", "0:59", "3:52", "1:02:07"]);
   assert.equal(clock(Date.UTC(2026, 10, 23, 6, 32, 7, 250), 1), "14:32:07.2"); // UTC+8
   assert.deepEqual([probability(0.99995), probability(0.9994), probability(0.91), probability(null)], [">0.9999", "0.9994", "0.91", "—"]);
