@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from edge.recording import Recorder, read_messages
 from petroroad.__main__ import main
 from petroroad.commands.replay import summary
@@ -29,6 +31,17 @@ def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_thro
             recorder.write(message.topic, message.body, message.log_ns + (i > 40) * 10**17)
     assert main(["replay", str(damaged)]) == 1
     assert "log times jump by 27778 h" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("off_ns", [-(10**18), 3 * 10**18])
+def test_log_times_that_no_snapshot_can_bear_end_the_replay_with_a_word(tmp_path, capsys, off_ns):
+    sound, damaged = tmp_path / "a.mcap", tmp_path / "b.mcap"
+    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(sound)]) == 0
+    with Recorder(damaged) as recorder:
+        for message in read_messages(sound):
+            recorder.write(message.topic, message.body, message.log_ns + off_ns)
+    assert main(["replay", str(damaged)]) == 1
+    assert "is no time of ours" in capsys.readouterr().err
 
 
 def test_a_pause_of_days_that_an_importer_tells_of_is_no_damage(tmp_path):

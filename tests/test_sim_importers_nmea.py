@@ -89,3 +89,12 @@ def test_log_without_any_place_is_an_empty_recording_not_a_crash(tmp_path, data)
     told = import_nmea(source, tmp_path / "r.mcap")
     assert told["messages"] == 0
     assert [m.topic for m in messages(tmp_path / "r.mcap")] == ["/site", "/input", "/input"]
+
+
+def test_a_file_that_is_no_log_at_all_is_told_so():
+    counts: Counter[str] = Counter()
+    assert read(rmc(20).decode().encode("utf-16"), counts) == []
+    assert counts["nmea.no_sentence"] == 1
+    counts.clear()
+    read(rmc(20, "060524", "V"), counts)
+    assert "nmea.no_sentence" not in counts

@@ -198,3 +198,11 @@ def test_file_without_a_sound_target_is_refused_with_its_counts(tmp_path):
     (tmp_path / "log").write_bytes(b"{}")
     with pytest.raises(ValueError, match="record_timestamp"):
         import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+
+
+@pytest.mark.parametrize("first", [1_664_423_415, 90_000_000_000_000])  # seconds, and the year 4822
+def test_stamps_that_no_recording_can_bear_are_left_out_and_counted(tmp_path, first):
+    rows = [record(first + 100 * i, target(1, latitude=39.07 + 1e-5 * i)) for i in range(5)]
+    (tmp_path / "log").write_bytes(dumped(*rows))
+    with pytest.raises(ValueError, match="'stamp_range': 5"):
+        import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")

@@ -13,7 +13,15 @@ from mcap.exceptions import McapError
 
 from edge.config import ConfigError, Site, load_site, parse_site
 from edge.recording import Recorded, RecordingError, read_messages
-from edge.wire import SiteRecord, decode_fix, decode_site, decode_snapshot, records_of
+from edge.wire import (
+    STAMP_NS_MAX,
+    STAMP_NS_MIN,
+    SiteRecord,
+    decode_fix,
+    decode_site,
+    decode_snapshot,
+    records_of,
+)
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from petroroad.commands.replay_out import ReplayOut
 from petroroad.errors import CommandError, UsageError
@@ -112,6 +120,9 @@ def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorde
     """Yield the messages; keep what the live RSU sent, count what it observed."""
     last: Recorded | None = None
     for message in read_messages(path):
+        if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
+            rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
+            raise CommandError(f"{path}: {rule}")
         jump_ns = 0 if last is None else message.log_ns - last.log_ns
         # a clock_step is logged by the new clock where it is live, by the old one where it tells of a pause
         if last is not None and jump_ns > JUMP_NS and "/input" not in (message.topic, last.topic):

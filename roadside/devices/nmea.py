@@ -60,6 +60,7 @@ class NmeaReader:
     """
 
     def __init__(self, terminal: str, counts: Counter[str]) -> None:
+        self.n_sentences = 0  # of a GNSS talker, with the right checksum
         self._terminal = terminal
         self._counts = counts
         self._rest = b""
@@ -104,6 +105,7 @@ class NmeaReader:
         if told is None or told != checksum(body):
             self._counts["nmea.checksum"] += 1
             return None
+        self.n_sentences += 1
         kind, *rest = body.decode("ascii").split(",")
         return [kind[2:], *rest]
 

@@ -26,6 +26,8 @@ def read(data: bytes, counts: Counter[str]) -> list[GnssFix]:
         fixes += reader.feed(data[start : start + PIECE_BYTES])
     fixes += reader.feed(b"\r\n")  # a last sentence without an end
     fixes += reader.flush()
+    if not reader.n_sentences:
+        counts["nmea.no_sentence"] += 1  # packed, of another encoding, or no log at all
     return _of_one_time(fixes, counts)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from edge.wire import STAMP_NS_MAX, STAMP_NS_MIN
 from sim.importers.openv2x_records import Record, Target
 
 DAY_MS = 86_400_000
@@ -34,7 +35,10 @@ def scans_of(records: Sequence[Record], counts: Counter[str]) -> tuple[list[Scan
         stamps_ms, off_ms = _plain(fields_ms, counts), 0
     else:
         stamps_ms, off_ms = _recovered([field // 1_000 for field in fields_ms], counts)
-    return [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, joined, strict=True)], off_ms
+    scans = [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, joined, strict=True)]
+    sound = [scan for scan in scans if STAMP_NS_MIN <= scan.stamp_ms * 1_000_000 <= STAMP_NS_MAX]
+    counts["stamp_range"] += len(scans) - len(sound)  # seconds, microseconds: no recording may bear them
+    return sound, off_ms
 
 
 def _of_one_time(records: Sequence[Record], counts: Counter[str]) -> list[Record]:
