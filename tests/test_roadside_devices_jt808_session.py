@@ -235,6 +235,17 @@ def test_text_reaches_the_driver_and_is_answered():
     assert [(answer.seq, answer.msg_id, answer.result) for answer in session.answers] == [(seq, Id.TEXT, 0)]
 
 
+@pytest.mark.parametrize(("version", "digits"), [(None, 12), (1, 20)])
+def test_text_goes_in_the_edition_of_the_newest_frame(version, digits):
+    """The flag of each frame decides: a number of 20 digits has no room in a header of 2013."""
+    session, _, _ = logged_in()  # in the edition 2019
+    session.receive(sent(Id.HEARTBEAT, version=version), NOW_NS)
+    _, data = session.text("靠右")
+    (frame,) = Splitter(Counter()).feed(data)
+    assert (frame.msg_id, frame.version, frame.phone) == (Id.TEXT, version, TERMINAL.zfill(digits))
+    assert messages.decode_text(frame) == "靠右"
+
+
 @given(data=st.lists(st.binary(max_size=40) | st.sampled_from((b"\x7e", sent(Id.HEARTBEAT))), max_size=30))
 def test_session_survives_anything(data):
     session, client, _ = logged_in()

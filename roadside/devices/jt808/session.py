@@ -99,6 +99,8 @@ class Session:
         """Say whether the frame belongs to this connection's terminal; anyone's does before one registers."""
         if not self._phone or frame.terminal == self.terminal:
             self._version = frame.version
+            if self._phone:
+                self._phone = frame.phone  # as many digits as this edition's header holds
             return True
         self._counts["session.other_phone"] += 1
         self._n_misfits += 1
