@@ -84,6 +84,21 @@ def test_both_languages_are_there(page):
     page.keyboard.press("l")
 
 
+def test_buttons_stay_while_the_clock_runs(page):
+    """The header says the time each second: that must take neither focus nor a press from its buttons."""
+    clock = "document.querySelector('[data-testid=clock]').textContent"
+    button = page.locator("[data-do=theme]")
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    button.focus()
+    button.hover()
+    page.mouse.down()
+    wait_for(page, f"{clock} !== '{page.evaluate(clock)}'")
+    page.mouse.up()
+    wait_for(page, f"document.documentElement.dataset.theme !== '{theme}'")
+    assert page.evaluate("document.activeElement.dataset.do") == "theme"
+    page.keyboard.press("t")
+
+
 def test_page_says_when_the_centre_is_gone(page, demo):
     """Last of this module: it ends the demo. Ctrl-C takes 3 s at most and leaves nothing."""
     took_s = demo.end()

@@ -23,44 +23,57 @@ export function openAlarms(state: State): { all: number; byGrade: Record<Grade, 
   return { all, byGrade };
 }
 
-/** Vehicles that are drawn as live; hollow ones are not counted. */
+/** Vehicles that are drawn as live, hollow ones not counted; while the link is down, those of the frozen picture. */
 function countVehicles(state: State): { trucks: number; others: number } {
   const { fleet } = state;
+  const frozen = state.link === "disconnected";
   let [trucks, others] = [0, 0];
   for (let i = 0; fleet !== null && i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
-    if (fleet.stale[slot] === 1) continue;
+    if (fleet.stale[slot] === 1 && !frozen) continue;
     if (fleet.kind[slot] === HAZMAT) trucks++;
     else others++;
   }
   return { trucks, others };
 }
 
+const HEADER = `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="open"></div><div data-testid="trucks"></div>
+  <div class="wide"></div><div></div><div></div><div class="wide"></div><div class="grow"></div>
+  <div class="ctl"><button type="button" data-do="lang"></button><button type="button" data-do="theme"></button></div>`;
+const BANNER = '<div></div><button type="button" data-do="retry"></button>';
+
 export function drawHeader(el: HTMLElement, state: State): void {
   const lang = getLang();
   const { site, summary } = state;
   const now = state.nowMs();
   const num = (html: string): string => (state.link === "loading" ? "—" : `<span class="num row">${html}</span>`);
-  const box = (key: string, html: string, extra = ""): string => `<div ${extra}><span class="k">${key}</span><span class="x row">${html}</span></div>`;
+  const box = (key: string, html: string): string => `<span class="k">${key}</span><span class="x row">${html}</span>`;
   const open = openAlarms(state);
   const marks = (["violation", "warning"] as const).filter((g) => open.byGrade[g] > 0).map((g) => `${markSvg(g, 6, true)}${open.byGrade[g]}`).join(" ");
   const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
-  const seen = state.steps.has("vehicles") && !state.late.all ? countVehicles(state) : null;
+  const seen = state.steps.has("vehicles") && (!state.late.all || state.link === "disconnected") ? countVehicles(state) : null;
   const p99 = summary?.latency.p99_ms;
   el.dataset["lang"] = lang;
-  set(el, `<div class="site"><span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span></div>
-    <div><span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span></div>
-    ${box(t("link"), linkHtml(state), 'data-testid="link"')}
-    ${box(t("openN"), num(marks === "" ? "0" : marks), 'data-testid="open"')}
-    ${box(t("trucks"), num(seen === null ? "—" : String(seen.trucks)), 'data-testid="trucks"')}
-    ${box(t("others"), num(seen === null ? "—" : String(seen.others)), 'class="wide"')}
-    ${box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online").length}<small>/${rsus.length}</small>`))}
-    ${box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`))}
-    ${box(t("latency99"), num(p99 == null ? "—" : `${p99.toFixed(0)}<small>ms</small>`), 'class="wide"')}
-    <div class="grow"></div>
-    <div class="ctl"><button type="button" data-do="lang" lang="${lang === "zh" ? "en" : "zh"}">${lang === "zh" ? "English" : "中文"}<kbd>L</kbd></button><button type="button" data-do="theme">${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd></button></div>`);
+  set(el, HEADER); // written once: buttons that stay keep the focus, and a press that lasts over a second finds its button
+  const title = `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
+  const boxes = [
+    title,
+    `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`,
+    box(t("link"), linkHtml(state)),
+    box(t("openN"), num(marks === "" ? "0" : marks)),
+    box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
+    box(t("others"), num(seen === null ? "—" : String(seen.others))),
+    box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online").length}<small>/${rsus.length}</small>`)),
+    box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`)),
+    box(t("latency99"), num(p99 == null ? "—" : `${p99.toFixed(0)}<small>ms</small>`)),
+  ];
+  boxes.forEach((html, i) => set(el.children[i]!, html));
+  const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
+  toLang.lang = lang === "zh" ? "en" : "zh";
+  set(toLang, `${lang === "zh" ? "English" : "中文"}<kbd>L</kbd>`);
+  set(el.querySelector('[data-do="theme"]')!, `${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd>`);
 }
 
 function linkHtml(state: State): string {
@@ -82,18 +95,25 @@ function lostFor(state: State): string {
 }
 
 export function drawBanner(el: HTMLElement, state: State): void {
+  set(el, BANNER);
+  set(el.firstElementChild!, bannerHtml(state));
+  const retry = el.querySelector<HTMLElement>("button")!;
+  retry.hidden = state.link !== "disconnected";
+  set(retry, `${t("retryNow")}<kbd>R</kbd>`);
+}
+
+function bannerHtml(state: State): string {
   if (state.link === "disconnected") {
     const wait = (state.nextTryMs - performance.now()) / 1_000;
-    set(el, `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
-      <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""}</span>
-      <button type="button" data-do="retry">${t("retryNow")}<kbd>R</kbd></button>`);
-  } else if (state.link === "stale") {
-    const { esns, ageS } = state.late;
-    const age = aged(ageS);
-    const heard = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
-    const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : state.late.all || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
-    set(el, `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${t(heard ? "staleArrive" : "staleOff")}</span>`);
-  } else set(el, "");
+    return `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
+      <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""}</span>`;
+  }
+  if (state.link !== "stale") return "";
+  const { esns, ageS } = state.late;
+  const age = aged(ageS);
+  const heard = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
+  const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : state.late.all || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
+  return `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${t(heard ? "staleArrive" : "staleOff")}</span>`;
 }
 
 const BIN_MS = 600_000;
