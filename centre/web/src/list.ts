@@ -28,11 +28,12 @@ export class List {
     this.box = section.querySelector<HTMLElement>(".rows")!;
     section.addEventListener("pointerenter", () => (this.pointed = true));
     section.addEventListener("pointerleave", () => (this.pointed = false));
-    // a click leaves the focus on a row; only focus that the keyboard put there holds the order
+    // only focus that the keyboard put there holds the order
     section.addEventListener("focusin", (event) => (this.focused = (event.target as HTMLElement).matches(":focus-visible")));
     section.addEventListener("focusout", () => (this.focused = false));
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
+      if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would make it keyboard focus, for good
       const key = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold]")?.dataset["unfold"] as SectionKey | undefined;
       if (key !== undefined) {
         if (!this.unfolded.delete(key)) this.unfolded.add(key);
@@ -139,9 +140,18 @@ export class List {
       for (const id of section.ids) parts.push(this.rows.get(id)!);
     }
     const top = this.box.scrollTop;
+    const seen = top === 0 ? [] : this.inView();
     this.box.replaceChildren(...parts);
-    this.box.scrollTop = top;
-    if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus();
+    this.box.scrollTop = top + middle(seen.filter(([row]) => row.isConnected).map(([row, was]) => row.offsetTop - was));
+    if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus({ preventScroll: true });
+  }
+
+  /** The rows that are being read, and where each lies. */
+  private inView(): [HTMLElement, number][] {
+    const { scrollTop, clientHeight, offsetTop } = this.box;
+    return [...this.box.querySelectorAll<HTMLElement>(".row2")]
+      .map((row): [HTMLElement, number] => [row, row.offsetTop])
+      .filter(([, at]) => at >= offsetTop + scrollTop && at < offsetTop + scrollTop + clientHeight);
   }
 
   private blank(html: string): void {
@@ -149,6 +159,11 @@ export class List {
     this.order = html;
     this.box.replaceChildren(block("blank", html));
   }
+}
+
+/** Most rows move together; one that goes to another section is no measure. */
+function middle(shifts: number[]): number {
+  return shifts.sort((a, b) => a - b)[Math.floor(shifts.length / 2)] ?? 0;
 }
 
 function block(kind: string, html: string, words = ""): HTMLElement {
