@@ -210,9 +210,19 @@ export interface Summary {
   missing: number;
 }
 
+/** The centre answered, but not with what was asked for. */
+export class Refused extends Error {
+  readonly status: number;
+
+  constructor(path: string, status: number) {
+    super(`${path}: ${status}`);
+    this.status = status;
+  }
+}
+
 export async function get<T>(path: string): Promise<T> {
   const answer = await fetch(path, { cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw new Refused(path, answer.status);
   return (await answer.json()) as T;
 }
 

@@ -15,7 +15,7 @@ export function drawCard(el: HTMLElement, state: State): void {
   if (episode === null || state.site === null || state.link === "loading") {
     const missing = state.selected !== null && state.details.get(state.selected) === "missing";
     el.dataset["id"] = "";
-    set(el, `<div class="blank dim">${state.link === "loading" ? "…" : missing ? t("notFound") : state.follow !== null ? followed(state) : t("select")}</div>`);
+    set(el, `<div class="blank dim">${state.link === "loading" ? "…" : missing ? t("notFound") : state.selected !== null ? t("loadingEvidence") : state.follow !== null ? followed(state) : t("select")}</div>`);
     return;
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {

@@ -2,8 +2,9 @@
 
 import "./style.css";
 import { get, loadEpisodes } from "./api.ts";
-import type { Episode, EpisodeDetail, Rsu, Rsus, SiteBody } from "./api.ts";
+import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
+import { loadDetail } from "./details.ts";
 import { detailPick, drawDetail, slotOf } from "./detail.ts";
 import { drawnInSoftware, readPalette } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
@@ -60,7 +61,7 @@ function roadChanged(): void {
 
 function hearViolation(episode: Episode): void {
   if (!state.put(episode)) return;
-  if (episode.id === state.selected) void loadDetail(episode.id);
+  if (episode.id === state.selected) void loadDetail(state, episode.id);
 }
 
 function hearFrame(bytes: Uint8Array): void {
@@ -80,17 +81,6 @@ function hearFrame(bytes: Uint8Array): void {
   }
 }
 
-async function loadDetail(id: string): Promise<void> {
-  if (!state.details.has(id)) state.details.set(id, "loading");
-  try {
-    const detail = await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`);
-    state.details.set(id, detail);
-    state.put(detail.episode);
-  } catch {
-    if (state.details.get(id) === "loading") state.details.set(id, "missing");
-  }
-}
-
 // --- choosing
 
 function select(id: string, byHand: boolean): void {
@@ -98,7 +88,7 @@ function select(id: string, byHand: boolean): void {
   state.follow = null;
   state.looked.add(id);
   if (location.hash !== `#v=${id}`) window.history.replaceState(null, "", `#v=${id}`);
-  void loadDetail(id).then(() => {
+  void loadDetail(state, id).then(() => {
     bringIntoWindow();
     slow();
   });
@@ -171,6 +161,7 @@ const ACTIONS: Readonly<Record<string, () => void>> = {
 
 function slow(): void {
   watchLink(state, events, heard);
+  if (state.wantsDetail && (state.link === "live" || state.link === "stale")) void loadDetail(state, state.selected!);
   drawHeader($("#top"), state);
   drawBanner($("#banner"), state);
   drawFooter($("#foot"), state);

@@ -81,6 +81,15 @@ export class State {
     return this.selected === null ? null : (this.episodes.get(this.selected) ?? null);
   }
 
+  /** Whether the chosen one's evidence is to be fetched: not there, or of an older version than is known. */
+  get wantsDetail(): boolean {
+    if (this.selected === null) return false;
+    const held = this.details.get(this.selected);
+    if (held === undefined) return true;
+    if (held === "loading" || this.chosen === null) return false;
+    return held === "missing" || !isNewer(held.episode, this.chosen);
+  }
+
   /** New: an alarm that began less than a minute ago, is still open, and that nobody has opened here. */
   isNew(episode: Episode): boolean {
     return episode.open && isAlarm(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns ?? episode.start_ns) < 60_000;
