@@ -320,15 +320,29 @@ async function loadSite(): Promise<void> {
   layOut();
 }
 
-async function load(): Promise<number> {
-  const [episodes, rsus] = await Promise.all([loadEpisodes(), get<Rsus>("/api/rsus"), loadSite()]);
+let sited: Promise<void> | null = null; // once: another attempt makes no second map
+
+async function loadList(): Promise<number> {
+  const episodes = await loadEpisodes();
   for (const episode of episodes.items) state.put(episode);
   state.steps.add("list");
+  return episodes.cursor;
+}
+
+async function loadRsus(): Promise<void> {
+  const rsus = await get<Rsus>("/api/rsus");
   state.hearTime(rsus.now_ns, performance.now());
   hearRsus(rsus);
   state.steps.add("rsus");
+}
+
+async function load(): Promise<number> {
+  sited ??= loadSite();
+  sited.catch(() => (sited = null));
+  const [cursor] = await Promise.all([loadList(), loadRsus(), sited]);
+  roadChanged();
   firstWindow();
-  return episodes.cursor;
+  return cursor;
 }
 
 async function start(): Promise<void> {
