@@ -47,8 +47,9 @@ function topHtml(state: State, episode: Episode): string {
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
   const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${t(!isAlarm(episode) ? "logged" : episode.open ? "open" : "ended")}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
-  const un = vehicle === null ? "" : `<span class="un">${escape([vehicle.un ? `UN${vehicle.un}` : "", vehicle.carrier ?? ""].filter(Boolean).join(" · "))}<br><span class="dim">${escape(cls)}</span></span>`;
-  return `<div class="cardtop g-${episode.grade}">${markSvg(episode.grade, 9, episode.open)}<span class="gw">${name(episode.grade)} · ${escape(name(episode.rule))}</span>${chip}<span class="pl">${escape(plate)}</span>${un}</div>`;
+  const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
+  const un = vehicle === null ? "" : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
+  return `<div class="cardtop g-${episode.grade}">${markSvg(episode.grade, 9, episode.open)}<span class="gw">${name(episode.grade)} · ${escape(name(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>`;
 }
 
 function numsHtml(state: State, episode: Episode): string {
@@ -76,7 +77,7 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
     const at = clock(ms(version.stamps.measured_ns), 1);
     if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(version.rule === "lane_departure" ? "crossed" : "opened")]);
     if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
-    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${before.esn} → ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
+    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")}${getLang() === "zh" ? ` ${before.esn} → ${version.esn}，` : ` → ${version.esn}, `}${t("sameId")}`]);
     if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
   });
   const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;

@@ -8,6 +8,7 @@ import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
 
 const LATENCY_LIMIT_MS = 100;
+const LATENCY_FROM_PX = 160; // lower, the bar would lie on the time axis
 type Point = readonly [number, number];
 const line = (x1: number, y1: number, x2: number, y2: number, style: string, more = ""): string => `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${style}" ${more}/>`;
 const rect = (x: number, y: number, w: number, h: number, more: string): string => `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(0, w).toFixed(1)}" height="${Math.max(0, h).toFixed(1)}" ${more}/>`;
@@ -31,8 +32,9 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const data = history(site, detail);
   const left = getLang() === "en" ? 52 : 46;
   const right = w - (getLang() === "en" ? 106 : 92);
-  const lowerH = Math.max(40, Math.min(84, h * 0.2));
-  const upperH = Math.max(40, h - 40 - lowerH - 22 - 26);
+  const latencyH = h < LATENCY_FROM_PX ? 0 : 26;
+  const lowerH = Math.max(34, Math.min(84, h * 0.2));
+  const upperH = Math.max(34, h - 40 - lowerH - 22 - latencyH);
   const x = (tMs: number): number => left + ((tMs - data.fromMs) / (data.toMs - data.fromMs || 1)) * (right - left);
   const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
   const speed = ["overspeed", "too_slow", "illegal_stop"].includes(detail.episode.rule) || Number.isNaN(data.halfLaneM);
@@ -42,7 +44,7 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
     probabilityChart(f, data, detail),
     timeAxis(f, data),
     instants(f, data, detail),
-    latencyBar(f, detail, h),
+    latencyH === 0 ? "" : latencyBar(f, detail, h),
   ].join("");
   return `<svg class="g-${detail.episode.grade_max}" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}" role="img" aria-label="${t("excess")}, ${t("pv")}, ${t("latency")}">${body}</svg>`;
 }
@@ -66,7 +68,7 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   out += poly(known.map((s): Point => [f.x(s.tMs), y(edge(s))]), "tail");
   out += poly(known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" style="stroke:var(--tx2)"');
   out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"') + line(f.left, y(0), f.right, y(0), "axl");
-  for (const m of [0.3, 1]) if (half + m < high) out += line(f.left, y(half + m), f.right, y(half + m), "ln", 'stroke-dasharray="2 4"') + text(f.left + 4, y(half + m) - 3, `+${m.toFixed(1)}`, "q");
+  for (const m of [0.3, 1]) if (half + m < high) out += line(f.left, y(half + m), f.right, y(half + m), "ln", 'stroke-dasharray="2 4"') + (m < 1 && y(half + m) - y(half + 1) < 12 ? "" : text(f.left + 4, y(half + m) - 3, `+${m.toFixed(1)}`, "q"));
   out += text(f.left - 5, y(half) + 4, "0", "e b") + text(f.left - 5, y(0) + 4, t("mid"), "e q") + text(f.left - 5, f.top - 3, "m", "e q");
   const newest = known.at(-1);
   const labels: [number, string, string][] = [[y(half), t("laneLine"), ""]];

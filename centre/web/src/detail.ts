@@ -139,9 +139,11 @@ function drawRoad(ctx: Ctx, f: Frame, site: Site): void {
   for (let s = Math.ceil(f.from / 100) * 100; s <= f.to; s += 100) {
     const isNamed = s % 500 === 0;
     line(ctx, f.x(s), isNamed ? 13 : 15, f.x(s), 18, c.line2);
+  const room = new Room();
     if (!isNamed) continue;
     line(ctx, f.x(s), 18, f.x(s), f.bottom, c.line);
-    text(ctx, f.x(s), 11, station(s), { align: s === f.from ? "left" : s === f.to ? "right" : "center" });
+    const align = s === f.from ? "left" : s === f.to ? "right" : "center";
+    if (room.takeText(f.x(s), textWidth(ctx, station(s)), align)) text(ctx, f.x(s), 11, station(s), { align });
   }
 }
 

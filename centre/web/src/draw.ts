@@ -238,4 +238,10 @@ export class Room {
     this.taken.push([from, to, y]);
     return true;
   }
+
+  /** The same for a text that stands at x. */
+  takeText(x: number, width: number, align: "left" | "center" | "right", gap = 4): boolean {
+    const from = x - { left: 0, center: width / 2, right: width }[align];
+    return this.take(from, from + width, gap);
+  }
 }

@@ -202,7 +202,7 @@ function cellsHtml(state: State, episode: Episode): string[] {
   const word = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : !isAlarm(episode) ? t("logged") : episode.late ? t("lateMark") : t(episode.open ? "open" : "ended");
   return [
     `${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}`,
-    `<span class="p">${escape(plate)}</span><i>${escape(un)}</i>`,
+    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
     `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : episode.open ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(episode)}</i>`,

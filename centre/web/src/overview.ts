@@ -192,12 +192,14 @@ function drawScale(ctx: Ctx, f: Frame, site: Site): void {
   line(ctx, f.x(site.from), f.axisY, f.x(site.to), f.axisY, c.line2);
   const km = (site.to - site.from) / 1_000;
   const [every, named] = km > 12 ? [1_000, 5_000] : km > 3 ? [500, 1_000] : [50, 100];
+  const room = new Room();
   for (let s = Math.ceil(site.from / every) * every; s <= site.to; s += every) {
     const isNamed = s % named === 0;
     line(ctx, f.x(s), f.axisY, f.x(s), f.axisY + (isNamed ? 5 : 3), c.line2);
     if (!isNamed) continue;
     const align = s - site.from < every ? "left" : site.to - s < every ? "right" : "center";
-    text(ctx, f.x(s), f.axisY + 16, named < 1_000 ? `${s} m` : `K${s / 1_000}`, { align });
+    const word = named < 1_000 ? `${s} m` : `K${s / 1_000}`;
+    if (room.takeText(f.x(s), textWidth(ctx, word), align)) text(ctx, f.x(s), f.axisY + 16, word, { align });
   }
 }
 

@@ -10,3 +10,11 @@ test("a label gives way to one on its own line, and to one on a line that touche
   assert.ok(room.take(20, 70, 2, 113), "a whole line lower");
   assert.ok(room.take(53, 90, 2, 100));
 });
+
+test("a text takes the room on the side where it stands", () => {
+  const room = new Room();
+  assert.ok(room.takeText(0, 50, "left"));
+  assert.ok(!room.takeText(60, 30, "center"), "45 to 75: inside");
+  assert.ok(room.takeText(70, 30, "center"), "55 to 85: beside it");
+  assert.ok(!room.takeText(100, 20, "right"), "80 to 100");
+});
