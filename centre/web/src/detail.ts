@@ -70,6 +70,9 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
   ctx.rect(f.left, 0, f.right - f.left, f.h);
   ctx.clip();
   let trucks = 0;
+  const labels = new Room(); // at their heights, in any row: what is written first is not written over
+  const [bannerX, bannerY, bannerWords] = [f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`];
+  if (hollow) for (const y of [bannerY - 9, bannerY - 1]) labels.take(f.left, bannerX + 8 + (textWidth(ctx, bannerWords, true) * 14) / 12, -Infinity, y);
   if (fleet !== null && state.steps.has("vehicles")) {
     ctx.save();
     ctx.beginPath();
@@ -78,11 +81,11 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
     if (!hollow) drawTails(ctx, f, state);
     paint(ctx, fleet, lens(state, f), { kind: "box", vectorS: 4, sigma: true, hollow });
     ctx.restore();
-    trucks = drawLabels(ctx, f, state, site);
+    trucks = drawLabels(ctx, f, state, site, labels);
   } else text(ctx, (f.left + f.right) / 2, (f.top + f.bottom) / 2 + 5, t("waitVehicles"), { bold: true, sizePx: 14, colour: colours().tx, align: "center", halo: colours().bg });
-  if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x);
+  if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x, labels);
   ctx.restore();
-  if (hollow) banner(ctx, f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`);
+  if (hollow) banner(ctx, bannerX, bannerY, bannerWords);
   return trucks;
 }
 
@@ -136,10 +139,10 @@ function drawRoad(ctx: Ctx, f: Frame, site: Site): void {
   }
   drawMedian(ctx, f, site);
   line(ctx, f.left, 18, f.right, 18, c.line2);
+  const room = new Room();
   for (let s = Math.ceil(f.from / 100) * 100; s <= f.to; s += 100) {
     const isNamed = s % 500 === 0;
     line(ctx, f.x(s), isNamed ? 13 : 15, f.x(s), 18, c.line2);
-  const room = new Room();
     if (!isNamed) continue;
     line(ctx, f.x(s), 18, f.x(s), f.bottom, c.line);
     const align = s === f.from ? "left" : s === f.to ? "right" : "center";
@@ -171,7 +174,7 @@ function drawHatch(ctx: Ctx, f: Frame, x: Hatch): void {
   hatch(ctx, x0, y0, x1 - x0, Math.min(f.bottom, f.y(x.low - SHOULDER_M)) - y0);
 }
 
-function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch): void {
+function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch, labels: Room): void {
   if (x.to <= f.from || x.from >= f.to) return;
   const c = colours();
   const [x0, x1] = [Math.max(f.left, f.x(x.from)), Math.min(f.right, f.x(x.to))];
@@ -179,13 +182,16 @@ function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch): voi
   const since = ms(x.sinceNs);
   if (Number.isFinite(since) && x.reason !== "never") lines.push(`${t("since")} ${clock(since)}`);
   const inside = state.fleet === null ? 0 : countIn(state, x);
-  if (x.reason === "offline" && inside > 0) lines.push(`${inside} ?`);
+  if (x.reason === "offline" && inside > 0) lines.push(t("lastKnown", { n: inside }));
   const rows = site.rows.filter((row) => !row.hazmat && row.offset_m[1] <= x.high + 0.1 && row.offset_m[0] >= x.low - 0.1);
   rows.slice(0, lines.length).forEach((row, i) => {
-    const y = f.y((row.offset_m[0] + row.offset_m[1]) / 2) + 4;
-    const fits = textWidth(ctx, lines[i]!, i === 0) < x1 - x0 - 4;
-    if (fits) text(ctx, (x0 + x1) / 2, y, lines[i]!, { align: "center", bold: i === 0, colour: c.tx, halo: c.bg });
-    else if (i === 0 && x1 - x0 > 10) text(ctx, (x0 + x1) / 2, y, "?", { align: "center", bold: true, colour: c.tx, halo: c.bg });
+    const y = f.y((row.offset_m[0] + row.offset_m[1]) / 2);
+    const middle = (x0 + x1) / 2;
+    const word = [lines[i]!, ...(i === 0 && x1 - x0 > 10 ? ["?"] : [])].find((each) => {
+      const half = textWidth(ctx, each, i === 0) / 2;
+      return (each === "?" || 2 * half < x1 - x0 - 4) && labels.take(middle - half, middle + half, 2, y);
+    });
+    if (word !== undefined) text(ctx, middle, y + 4, word, { align: "center", bold: i === 0, colour: c.tx, halo: c.bg });
   });
 }
 
@@ -256,7 +262,7 @@ export function slotOf(state: State, episode: Episode): number {
   return plate ? fleet.findPlate(plate) : -1;
 }
 
-function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
+function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): number {
   const fleet = state.fleet!;
   const c = colours();
   const special = marked(state);
@@ -271,7 +277,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site): number {
     const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
     site.rows.forEach((row, i) => row.hazmat || rooms[i]!.take(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
   }
-  const labels = new Room(); // at their heights, in any row: of what is marked first, to which plates give way
+  // what is marked first; plates give way to it
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
@@ -344,10 +350,12 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     if (kind === "online") rect(ctx, x0, y, x1 - x0, 18, c.road);
     frame(ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1, kind === "never" ? [2, 3] : []);
     const p99 = now?.latency.p99_ms;
-    const stale = state.late.esns.includes(rsu.esn) ? ` · ${t("dataOld", { t: `${state.late.ageS.toFixed(1)} s` })}` : "";
+    const age = state.link === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
+    const stale = age ? ` · ${t("dataOld", { t: age })}` : "";
     const long = `${rsu.esn} ${state.link === "loading" ? "…" : name(kind)}${kind === "online" && p99 != null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
     const cross = kind === "offline" ? "✕ " : "";
-    const label = [cross + long, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
+    const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // how old it is counts more than whose it is
+    const label = [cross + long, ...short, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
     if (label) text(ctx, (x0 + x1) / 2, y + 13, label, { align: "center" });
     if (rsu.s_m !== null && rsu.s_m > f.from && rsu.s_m < f.to) line(ctx, f.x(rsu.s_m), y - 4, f.x(rsu.s_m), y, c.line2, 2);
   }

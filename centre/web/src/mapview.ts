@@ -199,7 +199,7 @@ export function drawClose(pane: ClosePane, state: State): void {
 }
 
 function drawWays(ctx: Ctx, camera: Camera, site: Site, s: number): void {
-  const middle = site.axis!.at(s, 0);
+  const middle = site.axis!.at(s - (camera.w / 2 - 24) / camera.perMetre, 0); // where the words stand, the road may bend
   const y = camera.toY(middle.x, middle.y);
   const style = { colour: colours().tx3, halo: colours().bg };
   if (site.rows.some((row) => row.direction < 0)) text(ctx, 10, y - 2.5, t("nbArrow"), style);
@@ -248,7 +248,9 @@ function drawPlates(ctx: Ctx, camera: Camera, state: State, except: number): voi
     if (slot === except || fleet.kind[slot] !== HAZMAT) continue;
     const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
     if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
-    text(ctx, x, y - 1.25 * camera.perMetre - 6, shortPlate(fleet.plate(slot)) || t("unknown"), { align: "center", halo: colours().bg });
+    const half = 1.25 * camera.perMetre;
+    const above = y - half - 6;
+    text(ctx, x, above < 12 ? y + half + 14 : above, shortPlate(fleet.plate(slot)) || t("unknown"), { align: "center", halo: colours().bg });
   }
 }
 
