@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 
 from fusion.config import Terminal
+from fusion.copies import Copies, Key
 from fusion.history import rebuild
 from fusion.kernel import F64, I64
 from fusion.layout import (
@@ -67,6 +68,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[int, ...]
     merged: tuple[tuple[int, int], ...]
     twins: tuple[tuple[int, int, int], ...]  # ids in one place, and since when
+    copies: tuple[tuple[Key, ...], ...] = ()  # scans that were heard, by radar
 
 
 class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +163,7 @@ def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:
 def snapshot(
     table: Table, terminals: Terminals, n_ids: int, heard_ns: list[int], counts: dict[str, int],
     ended: list[int], merged: list[tuple[int, int]], twins: dict[tuple[int, int], int],
+    copies: Copies,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows = np.flatnonzero(table.ints[:, STATUS] != FREE).tolist()
@@ -176,6 +179,7 @@ def snapshot(
         ended=tuple(ended),
         merged=tuple(merged),
         twins=tuple((one, other, since_ns) for (one, other), since_ns in twins.items()),
+        copies=copies.packed(),
     )
 
 

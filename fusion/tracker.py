@@ -10,6 +10,7 @@ from fusion.adopt import adopt, has_room
 from fusion.arrivals import object_rows, polar_rows
 from fusion.batch import batch_of
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.copies import Copies
 from fusion.evidence import decide
 from fusion.fixes import DUPLICATE, FUSED, FUTURE, LATE, NO_ROOM, OUTLIER, UNUSABLE, fixes
 from fusion.handover import FUTURE_NS, CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
@@ -71,6 +72,7 @@ class Tracker:
         self.terminals = Terminals(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.heard_ns = [0] * len(radars)  # newest stamp of each radar
+        self.copies = Copies(len(radars))
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
         self.ended: list[int] = []
@@ -104,6 +106,9 @@ class Tracker:
             return np.zeros(0, dtype=np.int64)
         if seen.stamp_ns < now_ns - self.config.history_s * 1e9:
             self._count("radar.late")
+            return np.zeros(0, dtype=np.int64)
+        if self.copies.note(q, seen):
+            self._count("radar.duplicate")
             return np.zeros(0, dtype=np.int64)
         period_ns = min(max(seen.stamp_ns - self.heard_ns[q], PERIOD_NS_MIN), PERIOD_NS_MAX)
         self.heard_ns[q] = max(self.heard_ns[q], seen.stamp_ns)
@@ -255,6 +260,7 @@ class Tracker:
         self.table = Table(self.config, self._radars)
         self.terminals = Terminals(self.terminals.about)
         self.heard_ns = [0] * len(self.heard_ns)
+        self.copies = Copies(len(self.heard_ns))
         self.twins = {}
 
     # ---- who is heard
@@ -315,7 +321,7 @@ class Tracker:
         """Return everything that the next step depends on."""
         return snapshot(
             self.table, self.terminals, self.n_ids, self.heard_ns, self.counts, self.ended, self.merged,
-            self.twins,
+            self.twins, self.copies,
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
@@ -324,6 +330,7 @@ class Tracker:
         self.terminals = Terminals(())
         restore(self.table, self.terminals, state)
         self.n_ids, self.heard_ns = state.n_ids, list(state.heard_ns)
+        self.copies.unpack(state.copies)
         self.counts = dict(state.counts)
         self.twins = {(one, other): since_ns for one, other, since_ns in state.twins}
         self.ended, self.merged = list(state.ended), [(gone, survivor) for gone, survivor in state.merged]

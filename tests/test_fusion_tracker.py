@@ -145,6 +145,41 @@ def test_odd_scans_are_counted():
     }
 
 
+def test_a_scan_that_comes_twice_is_fused_once():
+    """Switches mirror and bonded links double: errors that repeat are no new evidence, clutter no vehicle."""
+    once, twice = tracker_of(), tracker_of()
+    for k in range(40):
+        targets = CAR + 0.05 * k * np.array([[-20.0, 0.0, 0.0, 0.0]])
+        seen = scan(RADAR, at(0.05 * k), targets, clutter=np.array([[90.0, 0.3, 1.0 + k % 7]]))
+        for tracker, times in ((once, 1), (twice, 3)):
+            for _ in range(times):
+                tracker.step(at(0.05 * k), seen)
+    assert bytes_of(once.at(at(2.0))) == bytes_of(twice.at(at(2.0)))
+    assert twice.counts == once.counts | {"radar.duplicate": 80}
+
+
+def test_a_copy_is_known_after_a_restart_and_when_it_is_late():
+    tracker, fresh = tracker_of(), tracker_of()
+    sent = [scan(RADAR, at(0.05 * k), CAR) for k in range(40)]
+    for k, seen in enumerate(sent):
+        tracker.step(at(0.05 * k), seen)
+    fresh.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(tracker.state()), type=TrackerState))
+    for seen in sent:
+        fresh.step(at(2.0), seen)
+    assert fresh.counts["radar.duplicate"] == 40
+    assert bytes_of(fresh.at(at(2.0))) == bytes_of(tracker.at(at(2.0)))
+
+
+def test_the_other_half_of_a_scan_is_no_copy():
+    tracker = tracker_of()
+    for k in range(20):
+        for ahead_m in (0.0, 60.0):
+            targets = CAR + np.array([[ahead_m - k, 0.0, 0.0, 0.0]])
+            tracker.step(at(0.05 * k), scan(RADAR, at(0.05 * k), targets))
+    assert "radar.duplicate" not in tracker.counts
+    assert len(tracker.at(at(1.0))) == 2
+
+
 def test_odd_fixes_are_counted_and_move_nothing():
     tracker = tracker_of()
     tracker.step(at(0.0), fix("T", at(0.0), 1.0, 2.0))
