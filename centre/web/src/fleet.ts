@@ -8,6 +8,7 @@ export const DELAY_MS = 150; // drawn behind the newest stamp, so that two snaps
 export const EXTRAPOLATE_MS = 1_000; // beyond it a vehicle stands still and is drawn hollow
 const GONE_MS = 450; // its RSU still reports, but not it
 const FORGET_MS = 60_000; // its RSU is silent
+const STANDING_MPS = 1; // below it the course is mostly noise
 const STATES = 4; // kept per vehicle, newest last
 const TAIL = 31; // one point per second
 const RAD = Math.PI / 180;
@@ -148,7 +149,8 @@ export class Fleet {
     const lane = at.lane < 0 ? NO_LANE : view.getUint16(base + at.lane, true);
     const place = state.places[lane];
     const d = at.d_cm < 0 ? NO_OFFSET : view.getInt16(base + at.d_cm, true);
-    const [hx, hy] = [Math.sin(course), Math.cos(course)];
+    const v = at.speed_cmps < 0 ? 0 : view.getUint16(base + at.speed_cmps, true) / 100;
+    const [hx, hy] = v < STANDING_MPS ? this.lastHeading(slot, place, s, course) : [Math.sin(course), Math.cos(course)];
     let u = NaN;
     if (place !== undefined && (!place.onStrip || place.direction === 0)) u = NaN;
     else if (place !== undefined && d !== NO_OFFSET) u = place.centreM + (place.direction * d) / 100;
@@ -160,8 +162,16 @@ export class Fleet {
     this.length[slot] = length > 0 ? length : this.kind[slot] === HAZMAT ? 12 : 4.5;
     this.sigma[slot] = at.sigma_cm < 0 ? 0 : view.getUint16(base + at.sigma_cm, true) / 100;
     this.way[slot] = this.wayOf(place, s, hx, hy);
-    const v = at.speed_cmps < 0 ? 0 : view.getUint16(base + at.speed_cmps, true) / 100;
     this.push(slot, [t, x, y, hx, hy, s, u, v]);
+  }
+
+  /** What stands or creeps has a course by chance: it looks where it looked before, else along its lane. */
+  private lastHeading(slot: number, place: LanePlace | undefined, s: number, course: number): [number, number] {
+    const n = this.ringN[slot]!;
+    if (n > 0) return [this.ring[(slot * STATES + n - 1) * 8 + 3]!, this.ring[(slot * STATES + n - 1) * 8 + 4]!];
+    if (place === undefined || place.direction === 0 || this.ground.axis === null || Number.isNaN(s)) return [Math.sin(course), Math.cos(course)];
+    const { theta } = this.ground.axis.at(s);
+    return [place.direction * Math.cos(theta), place.direction * Math.sin(theta)];
   }
 
   /** Which way a vehicle goes: by its heading against the axis (a wrong-way driver goes against its lane). */

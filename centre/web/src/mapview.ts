@@ -145,6 +145,8 @@ function niceScale(perMetre: number, px: number): number {
   return ([5, 2, 1].find((k) => k * power <= raw) ?? 1) * power;
 }
 
+const RIM_M = 4; // what is followed stays this far inside
+
 /** Where the close-up looks: the followed vehicle, the chosen episode's place, or the middle of the window. */
 function target(state: State, site: Site): { slot: number; s: number; u: number; episode: Episode | null } {
   const { fleet } = state;
@@ -172,7 +174,8 @@ export function drawClose(pane: ClosePane, state: State): void {
   camera.perMetre = Math.max(6.1, Math.min(13, camera.h / (high - low + 6)));
   const fits = camera.h / camera.perMetre >= high - low;
   const middle = fits || Number.isNaN(at.u) ? (high + low) / 2 : at.u > (high + low) / 2 ? high + 3 - camera.h / camera.perMetre / 2 : low - 3 + camera.h / camera.perMetre / 2;
-  const centre = site.axis.at(at.s, middle);
+  const reach = camera.h / camera.perMetre / 2 - RIM_M;
+  const centre = site.axis.at(at.s, Number.isNaN(at.u) ? middle : Math.max(at.u - reach, Math.min(at.u + reach, middle))); // off the road too
   [camera.x, camera.y, camera.turn] = [centre.x, centre.y, centre.theta];
   const ctx = beginOpaque(pane.canvas, camera.w, camera.h);
   if (ctx === null) return;

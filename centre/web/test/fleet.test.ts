@@ -53,6 +53,17 @@ test("a wrong-way driver moves against its lane", () => {
   near(f.s[0]!, 110, 1e-3);
 });
 
+test("what stands looks where it looked before, else along its lane: its course is noise", () => {
+  const f = fleet();
+  const parked = car(300, { track: 2n, lane: 1, speed: 0.3, course: 10 });
+  feed(f, 1_000, [car(100), parked]);
+  feed(f, 1_100, [car(100.1, { speed: 0.4, course: 200 }), parked]);
+  f.at(1_100);
+  near(f.hx[f.slot(1n)]!, 1, 1e-6);
+  near(f.hx[f.slot(2n)]!, -1, 1e-6);
+  assert.deepEqual([f.way[f.slot(1n)], f.way[f.slot(2n)]], [1, -1]);
+});
+
 test("without lane the offset comes from the position; ramps are not on the strip", () => {
   const f = fleet();
   feed(f, 1_000, [car(100, { lane: 65535, d: undefined as never }), car(100, { track: 2n, lane: 2 })]);
