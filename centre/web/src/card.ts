@@ -6,7 +6,7 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { depthOf, lastedOf, maxOf, probabilityOf, set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { rowName } from "./strip.ts";
+import { rowName, wide } from "./strip.ts";
 import type { State } from "./state.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
@@ -77,7 +77,7 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
     const at = clock(ms(version.stamps.measured_ns), 1);
     if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(version.rule === "lane_departure" ? "crossed" : "opened")]);
     if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
-    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")}${getLang() === "zh" ? ` ${before.esn} → ${version.esn}，` : ` → ${version.esn}, `}${t("sameId")}`]);
+    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
     if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
   });
   const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;

@@ -3,6 +3,7 @@
 import type { EpisodeDetail } from "./api.ts";
 import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
+import { Room } from "./draw.ts";
 import { clock, ms } from "./format.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
@@ -69,7 +70,7 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   out += poly(known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" style="stroke:var(--tx2)"');
   out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"') + line(f.left, y(0), f.right, y(0), "axl");
   for (const m of [0.3, 1]) if (half + m < high) out += line(f.left, y(half + m), f.right, y(half + m), "ln", 'stroke-dasharray="2 4"') + (m < 1 && y(half + m) - y(half + 1) < 12 ? "" : text(f.left + 4, y(half + m) - 3, `+${m.toFixed(1)}`, "q"));
-  out += text(f.left - 5, y(half) + 4, "0", "e b") + text(f.left - 5, y(0) + 4, t("mid"), "e q") + text(f.left - 5, f.top - 3, "m", "e q");
+  out += text(f.left - 5, y(half) + 4, "0", "e b") + (y(0) - y(half) < 12 ? "" : text(f.left - 5, y(0) + 4, t("mid"), "e q")) + text(f.left - 5, f.top - 3, "m", "e q");
   const newest = known.at(-1);
   const labels: [number, string, string][] = [[y(half), t("laneLine"), ""]];
   if (newest !== undefined) labels.push([y(edge(newest)), t(side > 0 ? "leftEdge" : "rightEdge"), "b"], [y(side * newest.y), t("centre"), ""]);
@@ -91,7 +92,7 @@ function speedChart(f: Frame, data: History, detail: EpisodeDetail): string {
   const path = known.map((s): Point => [f.x(s.tMs), y(s.speed * 3.6)]);
   let out = rect(f.left, f.top, f.right - f.left, f.upperH, 'fill="var(--road)"');
   const step = high > 90 ? 30 : high > 30 ? 20 : 5;
-  for (let v = 0; v <= high; v += step) out += line(f.left, y(v), f.right, y(v), "axl") + text(f.left - 5, y(v) + 4, String(v), "e q");
+  for (let v = 0; v <= high; v += step) out += line(f.left, y(v), f.right, y(v), "axl") + (y(v) - f.top < 10 ? "" : text(f.left - 5, y(v) + 4, String(v), "e q")); // the unit stands there
   if (limit !== null) {
     const over = known.map((s): Point => [f.x(s.tMs), Math.min(y(limit * 3.6), y(s.speed * 3.6))]);
     if (over.length > 1) out += area([...over, [over.at(-1)![0], y(limit * 3.6)], [over[0]![0], y(limit * 3.6)]], "", 'fill="var(--c)" opacity=".45"');
@@ -142,12 +143,19 @@ function timeAxis(f: Frame, data: History): string {
 /** When it began, when it was decided, when another RSU took it over. */
 function instants(f: Frame, data: History, detail: EpisodeDetail): string {
   const bottom = f.lowerTop + f.lowerH;
-  const mark = (at: number, word: string, left: boolean): string => (at < data.fromMs || at > data.toMs ? "" : line(f.x(at), f.top, f.x(at), bottom, "ln", 'stroke-dasharray="1 3"') + text(f.x(at) + (left ? -4 : 4), f.top - 3, word, left ? "e" : ""));
+  const named = new Room();
+  const mark = (at: number, word: string, left: boolean): string => {
+    if (at < data.fromMs || at > data.toMs) return "";
+    const x = f.x(at) + (left ? -4 : 4);
+    const width = word.length * (getLang() === "zh" ? 12 : 6.5);
+    const free = named.takeText(x, width, left ? "right" : "left");
+    return line(f.x(at), f.top, f.x(at), bottom, "ln", 'stroke-dasharray="1 3"') + (free ? text(x, f.top - 3, word, left ? "e" : "") : "");
+  };
   const start = ms(detail.episode.start_ns);
   let out = mark(start, t(detail.episode.rule === "lane_departure" ? "crossed" : "started"), f.x(start) > f.left + 60);
   detail.versions.forEach((version, i) => {
     const before = detail.versions[i - 1];
-    if (before !== undefined && version.hop > before.hop) out += mark(ms(version.stamps.measured_ns), t("handover"), false);
+    if (before !== undefined && version.hop > before.hop) out += mark(ms(version.stamps.measured_ns), t("handover"), f.x(ms(version.stamps.measured_ns)) > f.right - 60); // not over the edge's name
   });
   const decided = deciding(detail);
   if (decided !== null) {
