@@ -81,12 +81,19 @@ def ports(site: Site) -> list[Check]:
     wanted = [("centre.http", "tcp", site.config.centre.http)]
     if site.config.gateway is not None:
         wanted += [("gateway", "tcp", url.partition("://")[2]) for url in site.config.gateway.listeners]
+    deaf = []
     for rsu in site.config.rsu:
         for radar in rsu.radar:
             scheme, _, address = radar.input.partition("://")
             wanted += [(f"{rsu.esn}.{radar.id}", "udp", address)] if scheme == "udp" else []
+            deaf += [(f"{rsu.esn}.{radar.id}", radar.input)] if scheme != "udp" else []
+        for gnss in rsu.gnss:  # NMEA comes over UDP as well, by the port of the same number
+            wanted += [(f"{rsu.esn}.gnss", "tcp", gnss.input.partition("://")[2])]
         wanted += [(f"{rsu.esn}.health", "tcp", rsu.health)] if rsu.health else []
-    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)]
+    told = [
+        Check(f"port.{name}", "fail", f"{url} is not heard yet: udp://HOST:PORT only") for name, url in deaf
+    ]
+    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)] + told
 
 
 def _port(name: str, kind: str, address: str) -> Check:

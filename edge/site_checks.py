@@ -1,6 +1,7 @@
-"""What loads and yet can hardly be meant, asked of a site's map and RSUs together."""
+"""What loads and yet can hardly be meant, asked of a site's registry, map and RSUs together."""
 
 import itertools
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,14 +14,15 @@ from geofence.map.roadmap import RoadMap
 BESIDE_M = 200.0  # a pole stands nearer to its road
 BEYOND_M = 1_000.0  # and to its stretch, along the road
 NAMED_MAX = 5  # of one kind; the rest is counted
+SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")  # 1.39E+10
 
 
 def site_checks(site: Site, road: RoadMap) -> list[Check]:
-    """Return one check each of places, stretches and neighbours; none where the map has no axis."""
-    if road.axis is None:
-        return []
-    kinds = {"places": _places(site, road.axis), "stretches": _stretches(site, road.axis)}
-    kinds["neighbours"] = _neighbours(site)
+    """Return one check each of terminals and, where the map has an axis, places, stretches and neighbours."""
+    kinds = {"terminals": _terminals(site)}
+    if road.axis is not None:
+        kinds |= {"places": _places(site, road.axis), "stretches": _stretches(site, road.axis)}
+        kinds |= {"neighbours": _neighbours(site)}
     return [_check(f"site.{name}", list(faults)) for name, faults in kinds.items()]
 
 
@@ -29,6 +31,16 @@ def _check(name: str, faults: list[str]) -> Check:
         return Check(name, "ok", "nothing to say")
     more = f"; and {len(faults) - NAMED_MAX} more" if len(faults) > NAMED_MAX else ""
     return Check(name, "warn", "; ".join(faults[:NAMED_MAX]) + more)
+
+
+def _terminals(site: Site) -> Iterator[str]:
+    """Registered terminals that are never heard under this name."""
+    for vehicle in site.vehicles:
+        name = vehicle.terminal
+        if name.isdecimal() and name.startswith("0"):
+            yield f"{name} is called {name.lstrip('0') or 'nothing'} by JT/T 808: without leading zeros"
+        elif SHORTENED.fullmatch(name):
+            yield f"{name} is a number that a spreadsheet has shortened"
 
 
 def _places(site: Site, axis: Axis) -> Iterator[str]:

@@ -63,3 +63,15 @@ def test_stations_below_zero_are_told_for_snapshots_do_not_carry_them():
         found[k0_m] = checks["site.stretches"].detail
     assert "the axis begins at -600 m" in found["-600.0"]
     assert "begins" not in found["600.0"]
+
+
+def test_a_terminal_that_can_never_be_heard_under_its_name_is_told():
+    site = load_site(SHIPPED)
+    assert site.registry_text is not None
+    for name, says in (("013900100000", "13900100000 by JT/T 808"), ("1.39E+10", "spreadsheet")):
+        registry = site.registry_text.replace("13900100000", name, 1)
+        changed = parse_site(site.config_text, site.map_text, registry, "site.toml")
+        found = {check.name: check for check in site_checks(changed, road_of(changed))}["site.terminals"]
+        assert found.level == "warn"
+        assert f"{name} " in found.detail
+        assert says in found.detail

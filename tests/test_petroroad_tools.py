@@ -200,6 +200,36 @@ def test_doctor_names_what_is_wrong_with_a_site(site_file, tmp_path, capsys):
     }  # fmt: skip
 
 
+RADAR = """
+[[rsu.radar]]
+id = "RADAR"
+input = "can://vcan0"
+lon_deg = 122.0
+lat_deg = 41.0
+height_m = 6.0
+heading_deg = 90.0
+range_m_max = 250.0
+fov_deg = 120.0
+sigma_range_m = 0.25
+sigma_azimuth_deg = 0.3
+sigma_range_rate_mps = 0.1
+"""
+
+
+def test_doctor_tells_a_radar_that_no_rsu_can_hear_yet_and_a_receiver_without_a_port(
+    site_file, tmp_path, capsys
+):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        gnss = f'[[rsu.gnss]]\ninput = "nmea://127.0.0.1:{port}"\n'
+        site_file.write_text(SITE + RADAR + gnss)
+        status, found = doctor(capsys, "--config", str(site_file), "--state", str(tmp_path))
+    assert status == 1
+    assert (found["port.R1.RADAR"]["level"], found["port.R1.gnss"]["level"]) == ("fail", "warn")
+    assert "can://vcan0 is not heard yet" in found["port.R1.RADAR"]["detail"]
+
+
 def test_doctor_tells_a_broken_site(site_file, capsys):
     site_file.write_text(SITE.replace("origin", "orign"))
     status, found = doctor(capsys, "--config", str(site_file))
