@@ -33,16 +33,17 @@ ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be,
 ACROSS_M_LOST = 2.6  # where radar lost one of them: what it did since is not known; a lane is 3.75 m
 REACH_M = math.hypot(ALONG_M, ACROSS_M_LOST)
 STANDS_MPS = 1.0  # slower ones are left alone: a radar tells standing things a metre apart from each other
-FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago it is another story
+FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must tell
+DOUBT_NS = 3_000_000_000  # until then it may be what radar found anew: nothing new is told of either
 HELD_NS = 400_000_000
 
 Pair = tuple[int, int]  # ids, the smaller first
 
 
 def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
-    """Return the rows (i < j) that radar sees drive in one place now; two bound tracks are never a pair."""
+    """Return the rows (i < j) in one place, of which radar sees one; two bound tracks are never a pair."""
     ints, X = table.ints, table.X
-    rows = rows[t_ns - ints[rows, RADAR_NS] <= LOST_NS]
+    rows = rows[t_ns - ints[rows, RADAR_NS] <= DOUBT_NS]
     rows = rows[np.hypot(X[rows, V_EAST], X[rows, V_NORTH]) > STANDS_MPS]
     if len(rows) < 2:
         return []
@@ -78,6 +79,8 @@ def step(
         key = (min(one, other), max(one, other))
         held[key] = since.get(key, t_ns)
         if t_ns - held[key] < HELD_NS or i in gone or j in gone:
+            continue
+        if t_ns - min(table.ints[i, RADAR_NS], table.ints[j, RADAR_NS]) > LOST_NS:
             continue
         first = (table.ints[i, TERMINAL] < 0, table.ints[i, BORN], one)
         second = (table.ints[j, TERMINAL] < 0, table.ints[j, BORN], other)

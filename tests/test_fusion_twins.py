@@ -66,7 +66,15 @@ def test_a_pair_that_parts_starts_anew():
     assert (held, parted) == ({(1, 2): T0_NS}, {})
 
 
-def test_a_track_that_radar_lost_is_no_twin():
+def test_of_a_track_that_radar_lost_its_terminal_must_tell():
+    """Until it has, the two may be one vehicle: a pair in doubt, and not made one."""
+    table = table_of((0.0, 0.0, 0.0, 16.0), (0.0, 0.0, 0.0, 16.0), terminals=(3, -1))
+    for later_ns, want in ((twins.LOST_NS + 1, {(1, 2): T0_NS}), (twins.DOUBT_NS + 1, {})):
+        table.ints[1, RADAR_NS] = T0_NS + later_ns
+        assert twins.step(table, np.array([0, 1]), T0_NS + later_ns, {(1, 2): T0_NS}) == (want, [])
+
+
+def test_two_that_radar_lost_are_no_pair():
     table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
     late_ns = T0_NS + twins.LOST_NS + 1
     assert twins.step(table, np.array([0, 1]), late_ns, {}) == ({}, [])
