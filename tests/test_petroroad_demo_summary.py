@@ -117,10 +117,12 @@ def test_notices_are_no_alarms(run_dir):
     assert "p99 -" in table(found)
 
 
-def test_score_names_what_was_missed_and_what_was_false(run_dir):
+def test_score_names_what_was_missed_false_or_told_twice(run_dir):
     versions = [violation("a", 1, "warning"), violation("b", 1, "warning", at_s=20.0, terminal="9")]
+    versions.append(violation("c", 1, "warning", at_s=21.0))
     write_output(run_dir, versions, [])
     figures = violation_figures(run_dir.state(ESN) / "a.mcap", run_dir.truth)
-    assert (figures["violations_true"], figures["violations_raised"]) == (2, 2)
+    assert (figures["violations_true"], figures["violations_raised"]) == (2, 3)
+    assert figures["doubled"] == [{"id": "c", "rule": "lane_departure", "terminal": "1", "at_s": 0.0}]
     assert figures["missed"] == [{"id": "t1", "rule": "lane_departure", "terminal": "2", "at_s": 19.0}]
     assert figures["false"] == [{"id": "b", "rule": "lane_departure", "terminal": "9", "at_s": 0.0}]

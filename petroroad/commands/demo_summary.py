@@ -78,6 +78,7 @@ def summarise(run_dir: RunDir, esns: Sequence[str]) -> dict[str, Any]:
         "by_rule": _by_rule(truth, result),
         "missed": [event_row(event, truth.events) for event in result.missed],
         "false": [event_row(event, truth.events) for event in result.false],
+        "doubled": [event_row(event, truth.events) for event in result.duplicates],
         "run_directory": str(run_dir.path),
     }
 

@@ -65,7 +65,7 @@ def _figures(recording: Path, truth: Path) -> dict[str, Any]:
 
 
 def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
-    """Return precision, recall and detection delay of the violations, and which were missed or false."""
+    """Return the violations' precision, recall and delay, and which were missed, false or told twice."""
     truth = read_truth(truth_path)
     if not truth.end_ns:
         raise CommandError(f"{truth_path}: no /truth")
@@ -84,4 +84,5 @@ def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
         "detection_delay_s_max": max(delays_s, default=None),
         "missed": [event_row(event, truth.events) for event in found.missed],
         "false": [event_row(event, truth.events) for event in found.false],
+        "doubled": [event_row(event, truth.events) for event in found.duplicates],
     }
