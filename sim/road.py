@@ -94,11 +94,11 @@ def road_of(site: Site, drawn: Features | None = None) -> Road:
 
 
 def _off_m(road: Road, drawn: Features) -> float:
-    """Return how far the map's axis of road main leaves the road; infinity where it has none."""
+    """Return how far the map's axis of road main is off, aside or in stations; infinity without one."""
     off_m = math.inf
-    for axis in (points for name, _, points in drawn.axes if name == "main"):
+    for k0_m, axis in ((k0_m, points) for name, k0_m, points in drawn.axes if name == "main"):
         # stations of the ends are near enough to start from: the axis is drawn from its beginning
         steps = np.hypot(*np.diff(axis, axis=0).T)
         _, offset = road.axis.of(axis[:, 0], axis[:, 1], np.concatenate([[0.0], np.cumsum(steps)]))
-        off_m = float(np.abs(offset).max())
+        off_m = max(float(np.abs(offset).max()), abs(k0_m))
     return off_m

@@ -108,6 +108,13 @@ def test_another_road_is_refused() -> None:
         road_of(other)
 
 
+def test_the_road_with_other_stations_is_another_one() -> None:
+    text = panjin().map_text.replace('"k0_m":0.0', '"k0_m":103250.0')
+    other = parse_site(panjin().config_text, text, panjin().registry_text, "other.toml")
+    with pytest.raises(ConfigError, match="another one"):
+        road_of(other)
+
+
 CHILE = """
 [site]
 name = "chile"
