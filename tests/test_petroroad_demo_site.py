@@ -55,6 +55,11 @@ def test_choose_takes_neighbours_around_the_middle(count, want):
     assert choose(RSUS, count) == want
 
 
+def test_unasked_a_site_of_fewer_runs_all_that_it_has():
+    assert choose(RSUS, None) == choose(RSUS, 4)
+    assert choose(RSUS[:1], None) == ["RSU-25"]
+
+
 @pytest.mark.parametrize("count", [0, 6])
 def test_choose_refuses_what_the_site_does_not_have(count):
     with pytest.raises(CommandError, match="1 to 5"):

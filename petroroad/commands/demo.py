@@ -51,7 +51,7 @@ class Plan:
 def demo(
     *,
     scenario: str = "panjin",
-    rsus: int = 4,
+    rsus: int | None = None,
     vehicles: Count | None = None,
     seed: int | None = None,
     duration: Positive | None = None,
@@ -70,7 +70,7 @@ def demo(
     scenario
         What happens on the road.
     rsus
-        How many neighbouring RSUs run.
+        How many neighbouring RSUs run; without it 4, or all of a site that has fewer.
     vehicles
         How many vehicles drive.
     seed
@@ -107,7 +107,7 @@ def demo(
     return 0
 
 
-def check(site: Path, *, scenario: str, rsus: int, vehicles: int | None, http: str | None) -> None:
+def check(site: Path, *, scenario: str, rsus: int | None, vehicles: int | None, http: str | None) -> None:
     """Say what is wrong with the site, or with what is asked, before anything is made."""
     loaded = load_site(site)
     played = load_scenario(scenario)

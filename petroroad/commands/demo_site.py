@@ -13,6 +13,7 @@ from petroroad.errors import UsageError
 from petroroad.toml_text import dumps
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "site.toml"
+RSUS_USUAL = 4
 MIDDLE_STATION_M = 23_000.0  # of the densely equipped part, K18 to K26
 LOOPBACK = "127.0.0.1"
 
@@ -29,8 +30,12 @@ class DemoSite:
     health: dict[str, str]  # part: HOST:PORT that answers /readyz
 
 
-def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
-    """Return the esns of `count` neighbouring RSUs around the middle, in the order of their stretches."""
+def choose(rsus: list[dict[str, Any]], wanted: int | None) -> list[str]:
+    """Return the esns of neighbouring RSUs around the middle, in the order of their stretches.
+
+    wanted : how many; None: four, or all of a site that has fewer
+    """
+    count = min(RSUS_USUAL, len(rsus)) if wanted is None else wanted
     if not 1 <= count <= len(rsus):
         raise UsageError(f"--rsus {count}: this site has 1 to {len(rsus)}")
     along = sorted(rsus, key=lambda row: (row["stretch_m"][0], row["esn"]))
@@ -45,7 +50,7 @@ def choose(rsus: list[dict[str, Any]], count: int) -> list[str]:
 
 
 def make_site(
-    source: Path, run_dir: Path, *, rsus: int, http: str | None, broker: Kind, held: ExitStack
+    source: Path, run_dir: Path, *, rsus: int | None, http: str | None, broker: Kind, held: ExitStack
 ) -> DemoSite:
     """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now.
 
