@@ -23,7 +23,7 @@ async def until_bug(count: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     bug: asyncio.Future[None] = loop.create_future()
 
-    def escaped(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def escaped(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if "future" in context or "task" in context:
             count("loop.unasked")
@@ -31,11 +31,10 @@ async def until_bug(count: Callable[[str], None]) -> None:
             count("socket.error")
         elif _is_library(error):
             count("loop.library")
-        elif not bug.done():
+        elif bug.done():  # all ends already: it can only be logged
+            loop.default_exception_handler(context)
+        else:
             bug.set_exception(error)
 
-    loop.set_exception_handler(escaped)
-    try:
-        await bug
-    finally:
-        loop.set_exception_handler(None)
+    loop.set_exception_handler(escaped)  # for good: what ends after us trips as well
+    await bug

@@ -65,6 +65,20 @@ def test_a_library_that_trips_over_a_socket_that_died_ends_nothing(ours):
         assert counts == ["loop.library"]
 
 
+@pytest.mark.parametrize("ours", [False, True])
+async def test_what_trips_while_all_ends_is_still_told_apart(ours, caplog):
+    """A writer comes for a socket that a clean end has just closed: no error to log. A bug of ours is one."""
+    counts = []
+    watch = asyncio.create_task(until_bug(counts.append))
+    await _soon(watch)
+    watch.cancel()
+    await _soon(watch)
+    error = ZeroDivisionError("ours") if ours else OSError(9, "Bad file descriptor")
+    asyncio.get_running_loop().call_exception_handler({"message": "in a callback", "exception": error})
+    assert counts == ([] if ours else ["socket.error"])
+    assert ("in a callback" in caplog.text) is ours
+
+
 async def test_a_bug_in_a_callback_is_raised():
     watch = asyncio.create_task(until_bug(lambda _: None))
     await _soon(watch)
