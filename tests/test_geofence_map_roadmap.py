@@ -269,3 +269,9 @@ def test_inner_edges_belong_to_the_left_lane_and_outer_edges_are_closed():
 def test_numbers_of_64_bits_that_another_program_keeps_are_no_fault():
     marked = lane("a", LEFT, RIGHT, way_id=2**63 - 1) | {"id": 2**64 - 1}
     assert [lane.lane for lane in load_map(map_text([marked]), FRAME).lanes] == ["a"]
+
+
+def test_an_axis_that_turns_back_is_refused_with_the_station():
+    points = np.array([[0.0, 0.0], [300.0, 0.0], [340.0, 0.0], [100.0, 30.0]])
+    with pytest.raises(MapError, match=r"axis of road main: it turns back on itself at station 103590 m"):
+        compile_axis("main", 103_250.0, points)

@@ -133,7 +133,8 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         unit[:-1, 0] * unit[1:, 1] - unit[:-1, 1] * unit[1:, 0], (unit[:-1] * unit[1:]).sum(axis=1)
     )
     if len(turn) and np.abs(turn).max() > 2.0:
-        raise MapError(f"axis of road {road}: it turns back on itself")
+        at_m = k0_m + length[: int(np.abs(turn).argmax()) + 1].sum()
+        raise MapError(f"axis of road {road}: it turns back on itself at station {at_m:.0f} m")
     half = np.r_[0.0, np.tan(turn / 2), 0.0]
     segments = np.zeros((len(length), SEGMENT))
     segments[:, 0:2], segments[:, 2:4], segments[:, 4] = points[:-1], unit, length
