@@ -62,10 +62,10 @@ def rebase(table: Table, i: int) -> None:
 
 
 def release(table: Table, terminals: Terminals, i: int) -> None:
-    """Take the terminal off track i, which lives on as radar's alone."""
+    """Take the terminal off track i, with all that the registry says; it lives on as radar's alone."""
     terminals.ints[table.ints[i, TERMINAL], ROW] = -1
     table.ints[i, TERMINAL] = -1
-    table.ints[i, INTEGRITY], table.ints[i, OUTLIERS], table.ints[i, GNSS_NS] = 0, 0, 0
+    table.ints[i, [KIND, INTEGRITY, OUTLIERS, GNSS_NS]] = 0
     table.floats[i, IDENTITY_P], table.floats[i, LENGTH], table.floats[i, WIDTH] = 0.0, math.nan, math.nan
     table.X[i, BIAS_EAST : BIAS_DELAY + 1] = [0.0, 0.0, table.X[i, HEADING], 0.0, 0.0, 0.0]
     table.P[i, N_CV + 1 :, :] = 0.0

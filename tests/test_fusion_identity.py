@@ -168,7 +168,10 @@ def test_a_terminal_whose_track_leaves_its_fixes_is_let_go():
         run(world, 1.0)
     tracks = world.tracker.at(world.now_ns)
     assert world.tracker.counts["identity.rejected"] == 1
-    assert bound in tracks.track[tracks.terminal < 0].tolist()
+    alone = np.flatnonzero(tracks.terminal < 0)
+    assert bound in tracks.track[alone].tolist()
+    assert not tracks.kind[alone].any(), "what the registry says goes with the terminal"
+    assert np.isnan(tracks.length_m[alone]).all()
     assert ids_of(world)["A"] != bound
 
 
