@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import shapely
 
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.sections import RsuConfig
 from edge.site_map import road_of
 from fusion.kernel import F64

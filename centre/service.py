@@ -14,7 +14,8 @@ from centre.server import bind, serve
 from centre.shield import loopback
 from centre.store import open_database
 from edge.clock import Clock
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.link import Link, link_settings
 from edge.metrics import merged
 

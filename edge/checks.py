@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge.broker import BrokerMissingError, program
-from edge.config import ConfigError, Site, address_of, is_address
+from edge.config import Site, address_of, is_address
+from edge.errors import ConfigError
 from edge.link import link_settings
 from edge.sections import MqttConfig
 
@@ -84,16 +85,18 @@ def ports(site: Site) -> list[Check]:
     deaf = []
     for rsu in site.config.rsu:
         for radar in rsu.radar:
+            name = f"{rsu.esn}.{radar.id}"
             scheme, _, address = radar.input.partition("://")
-            wanted += [(f"{rsu.esn}.{radar.id}", "udp", address)] if scheme == "udp" else []
-            deaf += [(f"{rsu.esn}.{radar.id}", radar.input)] if scheme != "udp" else []
+            if scheme == "udp":
+                wanted.append((name, "udp", address))
+            else:
+                rule = f"{radar.input} is not heard yet: udp://HOST:PORT only"
+                deaf.append(Check(f"port.{name}", "fail", rule))
         for gnss in rsu.gnss:  # NMEA comes over UDP as well, by the port of the same number
-            wanted += [(f"{rsu.esn}.gnss", "tcp", gnss.input.partition("://")[2])]
-        wanted += [(f"{rsu.esn}.health", "tcp", rsu.health)] if rsu.health else []
-    told = [
-        Check(f"port.{name}", "fail", f"{url} is not heard yet: udp://HOST:PORT only") for name, url in deaf
-    ]
-    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)] + told
+            wanted.append((f"{rsu.esn}.gnss", "tcp", gnss.input.partition("://")[2]))
+        if rsu.health:
+            wanted.append((f"{rsu.esn}.health", "tcp", rsu.health))
+    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)] + deaf
 
 
 def _port(name: str, kind: str, address: str) -> Check:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from edge.errors import ConfigError
 from edge.registry import registry_rows
 from edge.sections import RsuConfig, SiteConfig
 from edge.wire import SiteRecord
@@ -27,15 +28,6 @@ ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
 RADARS, RECEIVERS, LISTENERS = ("udp", "can", "mqtt"), ("nmea", "jt808"), ("jt808",)  # schemes
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
-
-
-class ConfigError(Exception):
-    """What the operator wrote does not hold; exit code 2."""
-
-    def __init__(self, file: str, key: str, rule: str, value: object = None) -> None:
-        shown = "" if value is None else f" (is {value!r:.200})"
-        super().__init__(f"{file}: {key or 'the file'}: {rule}{shown}")
-        self.file, self.key, self.rule, self.value = file, key, rule, value
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from edge.config import ConfigError, address_of
+from edge.config import address_of
+from edge.errors import ConfigError
 
 REASONS_MAX = 512
 OTHER = "other"

@@ -15,6 +15,7 @@ from mcap.records import Channel, Chunk, McapRecord, Message, Metadata
 from mcap.stream_reader import StreamReader, breakup_chunk
 from mcap.writer import Writer
 
+from edge.errors import RecordingError
 from edge.schemas import schema_of
 from edge.versions import versions
 
@@ -26,10 +27,6 @@ RECORD_BYTES_MAX = 2**28
 MAGIC = b"\x89MCAP0\r\n"
 # how the library says that a file ends too early, or that what it reads makes no sense
 DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError, MemoryError)
-
-
-class RecordingError(Exception):
-    """A file that is no recording."""
 
 
 @dataclass(slots=True)

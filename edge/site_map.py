@@ -1,7 +1,8 @@
 """The map that a site names, compiled or only read; what is wrong with it is the operator's error."""
 
-from edge.config import ConfigError, Site
-from geofence.map.frames import MapError
+from edge.config import Site
+from edge.errors import ConfigError
+from geofence.errors import MapError
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
 

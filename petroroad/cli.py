@@ -6,8 +6,11 @@ from importlib.metadata import version
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
+from edge.errors import ConfigError, RecordingError
+from geofence.errors import MapError
 from petroroad.errors import CommandError
 
+OPERATORS = (CommandError, ConfigError, MapError, RecordingError)  # told in a line, without a traceback
 # name: (where it lives, its line in --help). The line stands here so that --help imports none of them.
 COMMANDS = {
     "demo": (
@@ -48,25 +51,18 @@ def run(arguments: list[str] | None) -> int:
         result = build()(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:  # cyclopts has said what is wrong
         return 2
-    except Exception as error:
-        first = _first(error)
-        if not isinstance(first, (CommandError, *_wrong_configuration())):
+    except OPERATORS as error:
+        return _told(error)
+    except ExceptionGroup as group:  # of a process's tasks, one of which found out
+        first = _first(group)
+        if not isinstance(first, OPERATORS):
             raise
         return _told(first)
     return result if isinstance(result, int) else 0
 
 
-def _wrong_configuration() -> tuple[type[Exception], ...]:
-    """Imported when something was raised: it takes the kernels along, which --help can do without."""
-    from edge.config import ConfigError
-    from edge.recording import RecordingError
-    from geofence.map.frames import MapError
-
-    return ConfigError, MapError, RecordingError
-
-
 def _first(error: Exception) -> Exception:
-    """Return what went wrong first where an error is a group of several: of tasks, one of which found out."""
+    """Return the first failure of several that are one after another's consequence."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

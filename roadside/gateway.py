@@ -12,7 +12,8 @@ import msgspec
 
 from edge import topics
 from edge.clock import NS, Clock
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.link import Outgoing
 from edge.metrics import merged
 from edge.sections import GatewayConfig

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from edge import log, topics
 from edge.bugs import until_bug
 from edge.clock import Clock
-from edge.config import ConfigError, Site, address_of
+from edge.config import Site, address_of
+from edge.errors import ConfigError
 from edge.link import Link, link_settings
 from edge.metrics import Health, Ready
 from roadside.gateway import Gateway

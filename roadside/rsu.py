@@ -12,7 +12,8 @@ import msgspec
 from edge import log, topics, wire
 from edge.bugs import until_bug
 from edge.clock import Clock
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.link import Link, Outgoing, link_settings
 from edge.metrics import Counts, Health, Ready, merged
 from edge.outbox import Outbox

@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edge.clock import Clock
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.metrics import Health, Ready
 from roadside.devices import radar_udp
 from sim.record import Tape

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.site_map import features_of
 from fusion.kernel import F64, I64
 from geofence.map.frames import SiteFrame
@@ -96,7 +97,9 @@ def road_of(site: Site, drawn: Features | None = None) -> Road:
 def _off_m(road: Road, drawn: Features) -> float:
     """Return how far the map's axis of road main is off, aside or in stations; infinity without one."""
     off_m = math.inf
-    for k0_m, axis in ((k0_m, points) for name, k0_m, points in drawn.axes if name == "main"):
+    for name, k0_m, axis in drawn.axes:
+        if name != "main":
+            continue
         # stations of the ends are near enough to start from: the axis is drawn from its beginning
         steps = np.hypot(*np.diff(axis, axis=0).T)
         _, offset = road.axis.of(axis[:, 0], axis[:, 1], np.concatenate([[0.0], np.cumsum(steps)]))

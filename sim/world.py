@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 import shapely
 
-from edge.config import ConfigError, Site
+from edge.config import Site
+from edge.errors import ConfigError
 from edge.site_map import features_of
 from edge.wire import GnssFix
 from geofence.map.reading import Features

@@ -21,7 +21,8 @@ from centre.shield import loopback
 from centre.store import open_database
 from edge import log, topics, wire
 from edge.clock import Clock
-from edge.config import ConfigError, parse_site
+from edge.config import parse_site
+from edge.errors import ConfigError
 from geofence.violation import Violation
 from tests.centre_road import MAP, SITE
 from tests.centre_samples import episode_id, item, payload, status, violation

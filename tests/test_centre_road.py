@@ -5,7 +5,8 @@ import json
 import pytest
 
 from centre.road import describe
-from edge.config import ConfigError, parse_site
+from edge.config import parse_site
+from edge.errors import ConfigError
 from tests.centre_road import MAP, SITE
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.broker import BrokerMissingError, broker_spec, start_broker
 from edge.children import ChildError
-from edge.config import ConfigError
+from edge.errors import ConfigError
 from edge.link import PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
 from edge.sections import MqttConfig
 from tests.conftest import find_program

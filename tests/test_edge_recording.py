@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mcap.reader import NonSeekingReader, make_reader
 
 from edge import recording
-from edge.recording import Reading, Recorder, RecordingError, read_messages, recover
+from edge.errors import RecordingError
+from edge.recording import Reading, Recorder, read_messages, recover
 from edge.schemas import SCHEMAS, schema_of
 from edge.wire import GnssFix, encode
 

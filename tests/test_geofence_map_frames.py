@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.map.frames import MapError, SiteFrame
+from geofence.errors import MapError
+from geofence.map.frames import SiteFrame
 
 FRAME = SiteFrame(122.0, 41.0)
 METRES = st.floats(-60_000.0, 60_000.0)

@@ -9,9 +9,10 @@ import shapely
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from geofence.errors import MapError
 from geofence.kernels import lanes_of
 from geofence.map.axis import compile_axis
-from geofence.map.frames import MapError, SiteFrame
+from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import load_map
 from geofence.map.strips import pair
 from tests.geofence_world import FRAME, bend, beside, feature, lane, lonlat, map_text, road, road_features

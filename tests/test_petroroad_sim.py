@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import ConfigError
+from edge.errors import ConfigError
 from edge.recording import read_messages
 from petroroad.commands.sim import run
 from petroroad.errors import CommandError

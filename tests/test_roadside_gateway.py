@@ -12,7 +12,8 @@ import pytest
 from edge import topics, wire
 from edge.broker import start_broker
 from edge.clock import Clock
-from edge.config import ConfigError, parse_site
+from edge.config import parse_site
+from edge.errors import ConfigError
 from edge.wire import GnssFix
 from roadside import gateway_process
 from roadside.devices.jt808.client import Client

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge.clock import Clock
-from edge.config import ConfigError, Site, parse_site
+from edge.config import Site, parse_site
+from edge.errors import ConfigError
 from edge.recording import read_messages
 from edge.wire import GnssFix
 from roadside.devices import radar_udp

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.config import ConfigError
+from edge.errors import ConfigError
 from sim.scenario import load_scenario, parse_scenario
 
 

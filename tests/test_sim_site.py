@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import shapely
 
-from edge.config import ConfigError, parse_site
+from edge.config import parse_site
+from edge.errors import ConfigError
 from geofence.map.roadmap import load_map
 from petroroad.commands.demo_site import SHIPPED
 from sim.road import road_of

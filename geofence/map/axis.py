@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.kernel import F64, I32, INNER, kernel
-from geofence.map.frames import MapError
+from geofence.errors import MapError
 from geofence.map.grid import Grid, build
 
 REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments

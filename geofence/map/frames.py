@@ -7,12 +7,9 @@ import numpy as np
 import pyproj
 
 from fusion.arrays import F64
+from geofence.errors import MapError
 
 REACH_M = 100_000.0  # beyond, the projection's scale is no longer ground distance
-
-
-class MapError(ValueError):
-    """A map, or a position, that breaks a rule; says where and which."""
 
 
 class SiteFrame:

@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 
 from fusion.kernel import F64
-from geofence.map.frames import MapError, SiteFrame
+from geofence.errors import MapError
+from geofence.map.frames import SiteFrame
 
 ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
 WIDTH_MAX_M = 30.0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.kernel import F64
+from geofence.errors import MapError
 from geofence.map.axis import Axis, compile_axis
-from geofence.map.frames import MapError, SiteFrame
+from geofence.map.frames import SiteFrame
 from geofence.map.reading import Features, Gate, Lane, Zone, read
 from geofence.map.strips import Strips, compile_strips, pair
 

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from edge import checks, numba_cache
 from edge.checks import Check
-from edge.config import ConfigError, Site, load_site
+from edge.config import Site, load_site
+from edge.errors import ConfigError
 from edge.site_checks import site_checks
 from edge.site_map import road_of
 from petroroad.errors import CommandError

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from edge.config import ConfigError, load_site
+from edge.config import load_site
+from edge.errors import ConfigError
 from edge.site_map import road_of
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map

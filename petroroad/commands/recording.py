@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
+from edge.errors import RecordingError
 from edge.export import ExportError, to_foxglove, to_geojson, to_parquet
-from edge.recording import Reading, RecordingError, read_messages
+from edge.recording import Reading, read_messages
 from edge.recording import recover as recover_file
 from edge.wire import decode_site
 from petroroad.commands.until_signal import ended_whole

@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 from mcap.exceptions import McapError
 
-from edge.config import ConfigError, Site, load_site, parse_site
-from edge.recording import Recorded, RecordingError, read_messages
+from edge.config import Site, load_site, parse_site
+from edge.errors import ConfigError, RecordingError
+from edge.recording import Recorded, read_messages
 from edge.wire import (
     STAMP_NS_MAX,
     STAMP_NS_MIN,

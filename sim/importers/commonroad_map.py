@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fusion.kernel import F64
-from geofence.map.frames import MapError, SiteFrame
+from geofence.errors import MapError
+from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import load_map
 from sim.importers.commonroad import Lanelet
 from sim.importers.site import map_document
