@@ -20,6 +20,7 @@ from edge import topics
 from edge.broker import start_broker
 from edge.children import ChildSpec, start, stop_all, until_ready
 from edge.config import address_of, load_site
+from edge.kept_port import kept_port
 from edge.link import Link, link_settings
 from edge.quantiles import quantile
 from edge.wire import ViolationAck, decode_batch, encode
@@ -71,9 +72,8 @@ async def send_scans(addresses: Addresses, seconds: float) -> None:
                 out.sendto(frame, targets[name])
 
 
-async def measure(seconds: float, folder: Path) -> list[float]:
+async def measure(seconds: float, folder: Path, addresses: Addresses) -> list[float]:
     """Return the latencies [ms] of all violations that a scan decided, after the warm-up."""
-    addresses = free_addresses()
     site_path = write_site(folder, addresses)
     broker = await start_broker("nats", folder, *address_of(addresses.broker))
     argv = (sys.executable, "-m", "petroroad", "rsu", "--config", str(site_path), "--esn", ESN)
@@ -98,25 +98,26 @@ async def measure(seconds: float, folder: Path) -> list[float]:
     return subscriber.latencies_ms
 
 
-def free_addresses() -> Addresses:
-    """Return four addresses that are free now."""
-    kinds = (socket.SOCK_STREAM, socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_DGRAM)
-    held = [socket.socket(socket.AF_INET, kind) for kind in kinds]
-    try:
-        for one in held:
+def addresses_on(broker_port: int, health_port: int) -> Addresses:
+    """Return the addresses of one run; the radars' are free now."""
+    with socket.socket(type=socket.SOCK_DGRAM) as west, socket.socket(type=socket.SOCK_DGRAM) as east:
+        for one in (west, east):
             one.bind(("127.0.0.1", 0))
-        broker, health, west, east = (f"127.0.0.1:{one.getsockname()[1]}" for one in held)
-    finally:
-        for one in held:
-            one.close()
-    return Addresses(broker=broker, health=health, radars=(west, east))
+        ports = (broker_port, health_port, west.getsockname()[1], east.getsockname()[1])
+    broker, health, *radars = (f"127.0.0.1:{port}" for port in ports)
+    return Addresses(broker=broker, health=health, radars=(radars[0], radars[1]))
 
 
 def main() -> int:
     """Print one JSON line per figure."""
-    with tempfile.TemporaryDirectory(prefix="petroroad-latency-") as folder:
-        seconds = QUICK_S if is_quick() else WHOLE_S
-        latencies_ms = asyncio.run(measure(seconds, Path(folder)))
+    seconds = QUICK_S if is_quick() else WHOLE_S
+    with (
+        tempfile.TemporaryDirectory(prefix="petroroad-latency-") as folder,
+        kept_port() as broker_port,
+        kept_port() as health_port,
+    ):
+        addresses = addresses_on(broker_port, health_port)
+        latencies_ms = asyncio.run(measure(seconds, Path(folder), addresses))
     if len(latencies_ms) < SAMPLES_MIN:
         sys.stderr.write(f"latency: only {len(latencies_ms)} violations came\n")
         return 1

@@ -20,10 +20,10 @@ from edge import topics, wire
 from edge.broker import start_broker
 from edge.children import Child, ChildSpec, start, until_ready
 from edge.config import load_site
+from edge.kept_port import kept_port
 from edge.link import Link, link_settings
 from tests.centre_samples import episode_id, item, payload, violation
 from tests.centre_site import write_site
-from tests.ports import kept_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
 ROOT = Path(__file__).resolve().parents[1]

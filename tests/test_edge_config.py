@@ -11,8 +11,10 @@ from edge.errors import ConfigError
 from edge.registry import registry_rows, registry_text
 from edge.wire import decode_site, encode
 from geofence.config import VehicleConfig
+from tests.site_text import RADAR_POSE
 
-SITE = """
+SITE = (
+    """
 registry = "vehicles.csv"
 
 [site]
@@ -31,16 +33,9 @@ health = "127.0.0.1:9001"
 [[rsu.radar]]
 id = "radar1"
 input = "udp://127.0.0.1:17001"
-lon_deg = 122.5
-lat_deg = 41.0
-height_m = 6.0
-heading_deg = 90.0
-range_m_max = 250.0
-fov_deg = 120.0
-sigma_range_m = 0.25
-sigma_azimuth_deg = 0.3
-sigma_range_rate_mps = 0.1
-
+"""
+    + RADAR_POSE
+    + """
 [[rsu.gnss]]
 input = "nmea://[::1]:17101"
 
@@ -65,6 +60,7 @@ class = "hazmat"
 length_m = 16.0
 antenna_m = [5.5, -0.3]
 """
+)
 CSV = "terminal,plate,class,antenna_m,permits\n13900000002,辽L·A0002,truck,4.0 0.3,hazmat bus\n"
 ENVIRON = {"GATEWAY": "0.0.0.0:7808", "SECRET": "s3"}
 

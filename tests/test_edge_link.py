@@ -11,10 +11,10 @@ import pytest
 from edge.broker import BrokerMissingError, broker_spec, start_broker
 from edge.children import ChildError
 from edge.errors import ConfigError
+from edge.kept_port import kept_port
 from edge.link import PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
 from edge.sections import MqttConfig
 from tests.conftest import find_program
-from tests.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 

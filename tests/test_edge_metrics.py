@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge import log
+from edge.kept_port import kept_port
 from edge.metrics import OTHER, REASONS_MAX, Counts, Health, merged
-from tests.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 

@@ -17,10 +17,11 @@ import pytest
 from mcap.reader import make_reader
 
 from edge import checks, wire
+from edge.kept_port import kept_port
 from edge.recording import Recorder
 from edge.show import plain
 from petroroad.__main__ import main
-from tests.ports import kept_port
+from tests.site_text import RADAR_POSE
 
 ROOT = Path(__file__).resolve().parents[1]
 T0 = 1_790_000_000_000_000_000
@@ -200,20 +201,7 @@ def test_doctor_names_what_is_wrong_with_a_site(site_file, tmp_path, capsys):
     }  # fmt: skip
 
 
-RADAR = """
-[[rsu.radar]]
-id = "RADAR"
-input = "can://vcan0"
-lon_deg = 122.0
-lat_deg = 41.0
-height_m = 6.0
-heading_deg = 90.0
-range_m_max = 250.0
-fov_deg = 120.0
-sigma_range_m = 0.25
-sigma_azimuth_deg = 0.3
-sigma_range_rate_mps = 0.1
-"""
+RADAR = '[[rsu.radar]]\nid = "RADAR"\ninput = "can://vcan0"\n' + RADAR_POSE
 
 
 def test_doctor_tells_a_radar_that_no_rsu_can_hear_yet_and_a_receiver_without_a_port(

@@ -14,11 +14,11 @@ from edge.broker import start_broker
 from edge.clock import Clock
 from edge.config import parse_site
 from edge.errors import ConfigError
+from edge.kept_port import kept_port
 from edge.wire import GnssFix
 from roadside import gateway_process
 from roadside.devices.jt808.client import Client
 from roadside.gateway import Gateway
-from tests.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 TERMINAL = "13900000001"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.broker import Kind
+from edge.kept_port import kept_port
 from petroroad.errors import UsageError
 from petroroad.toml_text import dumps
 
@@ -99,22 +100,18 @@ def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:
 
 
 class _Ports:
-    """Free ports of the loopback, kept until all are chosen so that none is given twice; those of TCP longer.
-
-    Who names a kept port of TCP may listen on it (both sockets reuse addresses, as servers do, and ours does
-    not listen); who asks for any free one is never given it.
-    """
+    """Free ports of the loopback, kept until all are chosen: none is given twice; those of TCP longer."""
 
     def __init__(self, held: ExitStack, until_chosen: ExitStack) -> None:
         self._held, self._until_chosen = held, until_chosen
 
     def tcp(self) -> str:
-        taken = self._held.enter_context(socket.socket())
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return _bound(taken)
+        return f"{LOOPBACK}:{self._held.enter_context(kept_port())}"
 
     def udp(self) -> str:
-        return _bound(self._until_chosen.enter_context(socket.socket(type=socket.SOCK_DGRAM)))
+        taken = self._until_chosen.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        taken.bind((LOOPBACK, 0))
+        return f"{LOOPBACK}:{taken.getsockname()[1]}"
 
     def moved(self, url: str) -> str:
         """Return a device's address on a free port; one that is no socket (can://, mqtt) as it is."""
@@ -122,8 +119,3 @@ class _Ports:
         if not separator or scheme == "can":
             return url
         return f"{scheme}://{self.udp() if scheme == 'udp' else self.tcp()}"
-
-
-def _bound(taken: socket.socket) -> str:
-    taken.bind((LOOPBACK, 0))
-    return f"{LOOPBACK}:{taken.getsockname()[1]}"
