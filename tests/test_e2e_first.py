@@ -116,8 +116,9 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
         await parts.bring_up()
         await drive(parts)
         wanted = "/api/violations?state=all&grade=warning&grade=violation"
-        while (found := await asyncio.to_thread(ask, site.http, wanted)) is None:
-            await asyncio.sleep(0.1)  # on a busy machine the centre may not answer within a second
+        async with asyncio.timeout(30.0):
+            while (found := await asyncio.to_thread(ask, site.http, wanted)) is None:
+                await asyncio.sleep(0.1)  # on a busy machine the centre may not answer within a second
     finally:
         await parts.bring_down(patience=5.0)
         held.close()
