@@ -73,10 +73,11 @@ class Gateway:
         A message's worth leaves at once: where thousands report on the same second, one turn of the loop
         takes more of them than may wait.
         """
-        self._feed.put(fixes)
-        if self._feed.n_pending >= MESSAGE_FIXES_MAX:
-            self.flush()
-        else:
+        for at in range(0, len(fixes), MESSAGE_FIXES_MAX):  # a long stored batch is more than may wait
+            self._feed.put(fixes[at : at + MESSAGE_FIXES_MAX])
+            if self._feed.n_pending >= MESSAGE_FIXES_MAX:
+                self.flush()
+        if self._feed.n_pending:
             self.on_pending()
 
     def flush(self) -> None:

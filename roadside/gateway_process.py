@@ -17,7 +17,7 @@ from roadside.gateway import Gateway
 BATCH_S = 0.005  # messages to one RSU are at least this far apart; what comes meanwhile goes together
 BEAT_S = 0.1
 STATUS_S = 2.0
-USUAL = ("fix.taken", "link.connected", "command.delivered")  # counted, but nothing to log
+USUAL = ("fix.taken", "link.connected", "command.delivered", "location.item.")  # counted, but nothing to log
 
 
 async def run(site: Site, clock: Clock) -> None:

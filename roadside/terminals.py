@@ -12,6 +12,7 @@ from typing import cast
 
 from edge.clock import Clock
 from edge.wire import GnssFix
+from roadside.devices.jt808.packages import Packages
 from roadside.devices.jt808.session import Session, SessionRules
 from roadside.limits import TokenBucket
 
@@ -51,6 +52,7 @@ class TerminalServer:
         self.answered = answered
         self.connections: set[Connection] = set()
         self._of_terminal: dict[str, Connection] = {}  # authenticated, the newest of each
+        self.packages = Packages(counts)  # of all connections: a message may end on another than it began on
 
     @property
     def n_terminals(self) -> int:
@@ -67,6 +69,7 @@ class TerminalServer:
             while True:
                 await asyncio.sleep(1.0)
                 self.sweep(asyncio.get_running_loop().time())
+                self.chase_packages(self.clock.now_ns())
         finally:
             for connection in list(self.connections):
                 connection.abort()
@@ -78,6 +81,20 @@ class TerminalServer:
             if reason is not None:
                 self.counts[f"connection.{reason}"] += 1
                 connection.abort()
+
+    def chase_packages(self, now_ns: int) -> None:
+        """Ask for missing packages again; of messages that never got whole, deliver what came."""
+        for terminal in self.packages.waiting(now_ns):
+            if terminal in self._of_terminal:
+                self._of_terminal[terminal].request_packages(now_ns)
+        for terminal, message in self.packages.expire(now_ns):
+            connection = self._of_terminal.get(terminal)
+            if connection is None:
+                self.counts["package.no_terminal"] += 1
+                continue
+            fixes = connection.session.salvage(message)
+            if fixes:
+                self.deliver(fixes)
 
     def send_text(self, terminal: str, text: str) -> int | None:
         """Send an urgent text to a driver; return its serial number, None when he is not connected."""
@@ -109,7 +126,7 @@ class Connection(asyncio.Protocol):
     """One peer."""
 
     def __init__(self, server: TerminalServer) -> None:
-        self.session = Session(server.rules, server.counts)
+        self.session = Session(server.rules, server.counts, server.packages)
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._since_s = self._heard_s = self._loop.time()
@@ -131,6 +148,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._resume is not None:
             self._resume.cancel()
+        self.session.end()
         self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
@@ -166,6 +184,9 @@ class Connection(asyncio.Protocol):
         seq, frame = self.session.text(text)
         self._transport.write(frame)
         return seq
+
+    def request_packages(self, now_ns: int) -> None:
+        self._transport.write(self.session.requests(now_ns))
 
     def overdue(self, now_s: float) -> str | None:
         """Return why the connection should end now, if it should."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadside.devices.errors import DeviceError
+from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808 import messages
@@ -56,8 +57,8 @@ def test_frame_of_others_is_read_and_written_alike(row):
         agree(locations.decode(frame.body), norm)
         assert locations.encode(locations.decode(frame.body)) == frame.body
     if frame.msg_id == 0x0704:
-        kind, reports = locations.decode_batch(frame.body, Counter())
-        assert locations.encode_batch(reports, kind) == frame.body
+        kind, reports = batches.decode_batch(frame.body, Counter())
+        assert batches.encode_batch(reports, kind) == frame.body
         if "lat_raw" in norm:
             agree(reports[0], norm)
 
@@ -113,15 +114,12 @@ def test_location_without_a_real_time_is_refused(time):
         locations.decode(bytes(22) + bytes.fromhex(time))
 
 
-def test_batch_keeps_the_reports_beside_a_broken_one():
-    good = locations.Location(status=2, lat_e6=41_000_000, lon_e6=122_000_000, stamp_ns=1_790_000_000 * 10**9)
-    body = locations.encode_batch([good, good], locations.BATCH_BLIND_AREA)
-    broken = body[:5] + bytes(22) + b"\xff" * 6 + body[33:]  # the first one's time
-    counts: Counter[str] = Counter()
-    assert locations.decode_batch(broken, counts) == (1, [good])
-    assert counts == {"location.time": 1}
-    with pytest.raises(DeviceError, match=r"batch\.length"):
-        locations.decode_batch(body[:-1], counts)
+def test_second_that_was_inserted_is_a_second():
+    """2016-12-31 23:59:60 UTC was 07:59:60 in China."""
+    found = [locations.decode(bytes(22) + bytes.fromhex(f"1701010759{s}")).stamp_ns for s in (59, 60)]
+    assert found[1] - found[0] == 10**9
+    with pytest.raises(DeviceError, match=r"location\.time"):
+        locations.decode(bytes(22) + bytes.fromhex("170101075860"))
 
 
 def test_text_is_urgent_in_both_editions_and_never_cut_within_a_character():
@@ -197,7 +195,7 @@ def test_no_body_makes_a_decoder_raise_anything_but_a_device_error(body, version
     frame = Frame(msg_id=0, phone="1", seq=0, body=body, version=version)
     for decode in (
         lambda: locations.decode(body),
-        lambda: locations.decode_batch(body, Counter()),
+        lambda: batches.decode_batch(body, Counter()),
         lambda: messages.decode_register(frame),
         lambda: messages.decode_authenticate(frame),
         lambda: messages.decode_reply(body),

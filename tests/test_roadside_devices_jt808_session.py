@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.wire import GnssFix, decode_fix, encode
+from roadside.devices.counting import KINDS_MAX
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import messages
 from roadside.devices.jt808.client import Client
@@ -135,9 +136,9 @@ def test_unknown_terminal_is_refused_where_the_setting_says_so():
         (
             sent(Id.LOCATION, bytes(28), free_bits=0x0400),
             (Id.LOCATION, 3),
-            "message.unsupported",
-        ),  # encrypted
-        (sent(Id.LOCATION, bytes(28), package=(2, 1)), (Id.LOCATION, 3), "message.unsupported"),
+            "message.encrypted",
+        ),
+        (sent(Id.LOCATION, bytes(28), package=(2, 1)), (Id.LOCATION, 1), "session.unauthenticated"),
     ],
 )
 def test_stranger_is_answered_and_counted(data, result, reason):
@@ -164,7 +165,7 @@ def test_stranger_is_answered_and_counted(data, result, reason):
             "location.range",
         ),
         (sent(Id.LOCATION_BATCH, b"\0\1\0\0\1"), (Id.LOCATION_BATCH, 2), "batch.length"),
-        (sent(0x0900, b"\x01"), (0x0900, 3), "message.unsupported"),
+        (sent(0x0900, b"\x01"), (0x0900, 3), "message.unsupported.0900"),
     ],
 )
 def test_terminal_that_errs_is_told_and_counted(data, result, reason):
@@ -173,6 +174,41 @@ def test_terminal_that_errs_is_told_and_counted(data, result, reason):
     assert received.fixes == []
     assert results(received.replies) == [result]
     assert counts == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("items", "satellites", "counted"),
+    [
+        (b"\x01\x04\0\0\x03\xe8\x31\x01\x09", 9, {}),
+        (b"\x01\x08" + bytes(8) + b"\x31\x01\x09", 9, {"location.item_length.01": 1}),  # a longer mileage
+        (b"\x31\x02\x00\x09", None, {"location.item_length.31": 1}),
+        (b"\xeb\x02\0\0\xe1\x00\xeb\x00", None, {"location.item.EB": 2, "location.item.E1": 1}),
+        (b"\x31\x01\x09\x01\x09\0", 9, {"location.tail": 1}),  # its length leads past the end
+        (b"\x31", None, {"location.tail": 1}),
+    ],
+)
+def test_position_is_kept_whatever_the_additional_information_is(items, satellites, counted):
+    session, _, counts = logged_in()
+    received = session.receive(sent(Id.LOCATION, encode_location(location_of(FIX))[:28] + items), NOW_NS)
+    assert [fix.satellites for fix in received.fixes] == [satellites]
+    assert results(received.replies) == [(Id.LOCATION, 0)]
+    assert counts == counted
+
+
+@pytest.mark.parametrize("msg_id", [Id.LOCATION_REPLY, Id.CONTROL_REPLY])
+def test_position_in_the_reply_to_a_query_is_a_position(msg_id):
+    session, _, counts = logged_in()
+    received = session.receive(sent(msg_id, b"\0\7" + encode_location(location_of(FIX))), NOW_NS)
+    assert [fix.stamp_ns for fix in received.fixes] == [FIX.stamp_ns]
+    assert not counts
+
+
+def test_unread_messages_are_counted_by_id_and_a_peer_fills_no_status():
+    session, _, counts = logged_in()
+    for msg_id in range(0x0600, 0x0700):
+        session.receive(sent(msg_id), NOW_NS)
+    assert (counts["message.unsupported.0600"], counts.total()) == (1, 256)
+    assert len(counts) <= KINDS_MAX + 1
 
 
 def test_frame_of_another_phone_is_dropped_without_an_answer():

@@ -117,6 +117,14 @@ async def test_a_burst_in_one_turn_of_the_loop_costs_no_fix():
     assert heard == [f"T{i}" for i in range(2 * wire.FIXES_MAX)]
 
 
+async def test_a_stored_batch_longer_than_what_may_wait_costs_no_fix():
+    made, sent = gateway()
+    made.take([fix(terminal=f"T{i}", arrived_ns=NOW_NS) for i in range(2 * wire.FIXES_MAX)])
+    made.flush()
+    assert made.counts["fix.full"] == 0
+    assert sum(len(down.fixes) for down in sent.downs("A")) == 2 * wire.FIXES_MAX
+
+
 async def test_fix_goes_to_the_rsus_of_its_stretch_at_qos_0():
     made, sent = gateway()
     made.take([fix(LON_AT_A, arrived_ns=NOW_NS), fix(LON_AT_B, seq=1, arrived_ns=NOW_NS)])

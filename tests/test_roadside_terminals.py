@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import pytest
 
 from edge.clock import Clock
@@ -187,6 +188,62 @@ async def test_text_reaches_the_driver_and_his_terminals_answer_comes_back():
         truck.writer.write(truck.client.logout() + truck.client.report(FIX))
         await truck.until(lambda: truck.client.counts["reply.not_ok"] == 1)
         assert site.server.send_text(FIX.terminal, "gone") is None
+
+
+def stored(n_fixes: int) -> list[GnssFix]:
+    return [msgspec.structs.replace(FIX, stamp_ns=FIX.stamp_ns + i * 10**9) for i in range(n_fixes)]
+
+
+def packages_of(data: bytes) -> list[bytes]:
+    return [b"\x7e" + piece + b"\x7e" for piece in data.split(b"\x7e") if piece]
+
+
+async def test_missing_package_is_asked_for_and_sent_again():
+    async with serving() as (site, port):
+        truck = await site.truck().log_in(port)
+        first, _, third = packages_of(truck.client.report_late(stored(80)))
+        truck.writer.write(first + third)
+        while site.server.packages.n_bytes < 2 * 900:
+            await asyncio.sleep(0)
+        site.server.chase_packages(site.server.clock.now_ns() + 3 * 10**9)
+        reading = asyncio.create_task(truck.until(lambda: False))
+        await site.until(lambda: len(site.fixes) == 80)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+
+async def test_message_goes_on_over_a_new_connection():
+    async with serving() as (site, port):
+        truck = await site.truck().log_in(port)
+        first, second = packages_of(truck.client.report_late(stored(40)))
+        truck.writer.write(first)
+        while not site.server.packages.n_bytes:
+            await asyncio.sleep(0)
+        again = await site.truck().log_in(port)
+        again.writer.write(second)
+        await site.until(lambda: len(site.fixes) == 40)
+
+
+async def test_what_came_of_an_unfinished_message_is_delivered_in_the_end():
+    async with serving() as (site, port):
+        truck = await site.truck().log_in(port)
+        first, _ = packages_of(truck.client.report_late(stored(40)))
+        truck.writer.write(first)
+        while not site.server.packages.n_bytes:
+            await asyncio.sleep(0)
+        site.server.chase_packages(site.server.clock.now_ns() + 61 * 10**9)
+        assert [fix.stamp_ns for fix in site.fixes] == [fix.stamp_ns for fix in stored(len(site.fixes))]
+        assert len(site.fixes) > 25
+        assert site.counts["package.incomplete"] == 1
+
+
+async def test_frame_that_the_end_of_a_connection_cuts_off_is_counted():
+    async with serving() as (site, port):
+        truck = await site.truck().log_in(port)
+        truck.writer.write(truck.client.report(FIX)[:-5])
+        truck.writer.write_eof()
+        assert await truck.hung_up()
+        assert site.counts["frame.cut"] == 1
 
 
 async def test_one_too_many_is_turned_away():

@@ -8,17 +8,19 @@ from typing import Literal
 
 from edge.wire import GnssFix
 from roadside.devices.errors import DeviceError
+from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808 import messages
 from roadside.devices.jt808.fix import location_of
-from roadside.devices.jt808.frame import Frame, Splitter
+from roadside.devices.jt808.frame import BODY_BYTES_MAX, Frame, Splitter
 from roadside.devices.jt808.messages import Id, Register, Reply, Result
 
 VERSION_2019 = 1
 _PHONE_DIGITS = 20
 _REGISTERED = 0
 _TEXTS_MAX = 16
+_SENT_MAX = 4
 
 Phase = Literal["registering", "authenticating", "ready", "refused"]
 
@@ -37,6 +39,7 @@ class Client:
         self._software = software
         self._code: str | None = None  # kept over reconnections, as a terminal's flash does
         self._seq = 0
+        self._sent: dict[int, list[bytes]] = {}  # packages of long messages by the first one's
         self._splitter = Splitter(self.counts)
 
     @property
@@ -63,9 +66,11 @@ class Client:
         return self._frame(Id.LOCATION, locations.encode(location_of(fix)))
 
     def report_late(self, fixes: list[GnssFix]) -> bytes:
-        """Return what a terminal stored in a blind area as one batch (0x0704 type 1), at most about 25."""
-        reports = [location_of(fix) for fix in fixes]
-        return self._frame(Id.LOCATION_BATCH, locations.encode_batch(reports, locations.BATCH_BLIND_AREA))
+        """Return what was stored in a blind area as one batch (0x0704 type 1), in packages if it is long."""
+        body = batches.encode_batch([location_of(fix) for fix in fixes], batches.BATCH_BLIND_AREA)
+        if len(body) <= BODY_BYTES_MAX:
+            return self._frame(Id.LOCATION_BATCH, body)
+        return b"".join(self._packages(Id.LOCATION_BATCH, body))
 
     def _handle(self, frame: Frame) -> bytes:
         try:
@@ -84,6 +89,10 @@ class Client:
                 self.texts.append(messages.decode_text(frame))
                 del self.texts[:-_TEXTS_MAX]
                 result = Result.OK
+            case Id.RESEND:  # answered by what it asks for
+                first_seq, numbers = messages.decode_resend(frame)
+                sent = self._sent.get(first_seq, [])
+                return b"".join(sent[number - 1] for number in numbers if 1 <= number <= len(sent))
             case _:
                 result = Result.UNSUPPORTED
         answer = Reply(seq=frame.seq, msg_id=frame.msg_id, result=result)
@@ -128,7 +137,18 @@ class Client:
             Id.AUTHENTICATE, messages.encode_authenticate(code, self.terminal[-15:], self._software)
         )
 
-    def _frame(self, msg_id: Id, body: bytes = b"") -> bytes:
+    def _packages(self, msg_id: Id, body: bytes) -> list[bytes]:
+        """Return a message in packages, and keep them for when some are asked for again."""
+        pieces = [body[at : at + BODY_BYTES_MAX] for at in range(0, len(body), BODY_BYTES_MAX)]
+        first_seq = self._seq
+        packages = [self._frame(msg_id, piece, (len(pieces), i)) for i, piece in enumerate(pieces, start=1)]
+        self._sent[first_seq] = packages
+        for old in list(self._sent)[:-_SENT_MAX]:
+            del self._sent[old]
+        return packages
+
+    def _frame(self, msg_id: Id, body: bytes = b"", package: tuple[int, int] | None = None) -> bytes:
         seq, self._seq = self._seq, (self._seq + 1) & 0xFFFF
         phone = self.terminal.zfill(_PHONE_DIGITS)
-        return framing.encode(Frame(msg_id=msg_id, phone=phone, seq=seq, body=body, version=VERSION_2019))
+        frame = Frame(msg_id=msg_id, phone=phone, seq=seq, body=body, version=VERSION_2019, package=package)
+        return framing.encode(frame)

@@ -34,11 +34,17 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None  # of the protocol since 2019 (1); None: the header of 2011 and 2013
     package: tuple[int, int] | None = None  # (how many, which from 1) of a message cut in packages
     free_bits: int = 0  # encryption and reserved bits of the properties
+    first_seq: int | None = None  # of the first package, where the body was put together from packages
 
     @property
     def terminal(self) -> str:
         """The terminal's id: its phone number without leading zeros."""
         return self.phone.lstrip("0")
+
+    @property
+    def message_seq(self) -> int:
+        """The serial number of the message: stable, whichever of its packages came last."""
+        return self.seq if self.first_seq is None else self.first_seq
 
     @property
     def encrypted(self) -> bool:
@@ -132,6 +138,12 @@ class Splitter:
     @property
     def held_bytes(self) -> int:
         return len(self._rest)
+
+    def end(self) -> None:
+        """Count the frame that the end of the stream cut off."""
+        if self._rest:
+            self._count("frame.cut")
+        self._rest = b""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the whole frames that these bytes end; what is none is counted by reason."""

@@ -1,4 +1,4 @@
-"""The JT/T 808 position report (0x0200) and its batches (0x0704): bytes to fields and back, pure.
+"""The JT/T 808 position report (0x0200): bytes to fields and back, pure; batches of them are batch.py's.
 
 Body: alarm u32, status u32, latitude and longitude 1e-6 deg, altitude u16 m, speed u16 0.1 km/h, course u16
 deg, time BCD[6] in GMT+8: 28 bytes; then items of id u8, length u8, value (2019 edition, sec. 8.18).
@@ -13,13 +13,16 @@ import msgspec
 from roadside.devices.errors import DeviceError
 
 _HEAD = struct.Struct(">IIiiHHH6s")
-_BATCH_HEAD = struct.Struct(">HB")
-_U16 = struct.Struct(">H")
+HEAD_BYTES = _HEAD.size
 _CHINA = timezone(timedelta(hours=8))
 
 ITEM_SIGNAL, ITEM_SATELLITES = 0x30, 0x31
-BATCH_NORMAL, BATCH_BLIND_AREA = 0, 1
-
+# Bytes of the standard's items (sec. 8.18, JT/T 1078 for 0x14 to 0x18); None: several lengths are legal.
+_ITEM_BYTES: dict[int, int | None] = {
+    0x01: 4, 0x02: 2, 0x03: 2, 0x04: 2, 0x05: None, 0x06: 2, 0x11: None, 0x12: 6, 0x13: 7, 0x14: 4, 0x15: 4,
+    0x16: 4, 0x17: 2, 0x18: None, 0x25: 4, 0x2A: 2, 0x2B: 4, ITEM_SIGNAL: 1, ITEM_SATELLITES: 1,
+}  # fmt: skip
+_LAT_E6_MAX, _LON_E6_MAX = 90_000_000, 180_000_000
 STATUS_ACC, STATUS_FIXED, STATUS_SOUTH, STATUS_WEST = 0x1, 0x2, 0x4, 0x8
 STATUS_ENCRYPTED = 0x20  # by a map plug-in: these are no coordinates
 STATUS_BEIDOU = 1 << 19
@@ -58,7 +61,11 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def satellites(self) -> int | None:
         value = self.item(ITEM_SATELLITES)
-        return value[0] if value else None
+        return value[0] if value is not None and len(value) == 1 else None
+
+    @property
+    def on_earth(self) -> bool:
+        return abs(self.lat_e6) <= _LAT_E6_MAX and abs(self.lon_e6) <= _LON_E6_MAX
 
 
 def encode(location: Location) -> bytes:
@@ -97,38 +104,16 @@ def decode(body: bytes) -> Location:
     )
 
 
-def encode_batch(locations: list[Location], kind: int = BATCH_NORMAL) -> bytes:
-    bodies = [encode(location) for location in locations]
-    head = _BATCH_HEAD.pack(len(bodies), kind)
-    return head + b"".join(_U16.pack(len(body)) + body for body in bodies)
-
-
-def decode_batch(body: bytes, counts: Counter[str]) -> tuple[int, list[Location]]:
-    """Return a batch's kind and its readable reports; an unreadable one is counted and skipped.
-
-    Raises DeviceError `batch.length` where the lengths inside don't add up.
-    """
-    if len(body) < _BATCH_HEAD.size:
-        raise DeviceError("batch.length")
-    n_reports, kind = _BATCH_HEAD.unpack_from(body)
-    at = _BATCH_HEAD.size
-    reports: list[Location] = []
-    for _ in range(n_reports):
-        end = at + 2 + int.from_bytes(body[at : at + 2], "big")
-        if len(body) < at + 2 or len(body) < end:
-            raise DeviceError("batch.length")
-        _decode_one(body[at + 2 : end], reports, counts)
-        at = end
-    if at != len(body):
-        raise DeviceError("batch.length")
-    return kind, reports
-
-
-def _decode_one(body: bytes, reports: list[Location], counts: Counter[str]) -> None:
-    try:
-        reports.append(decode(body))
-    except DeviceError as error:  # one report costs itself only
-        counts[error.reason] += 1
+def count_items(location: Location, counts: Counter[str]) -> None:
+    """Count the additional information that can't be read: by id, and what is cut off at the end."""
+    for key, value in location.items:
+        length = _ITEM_BYTES.get(key, -1)
+        if length == -1:
+            counts[f"location.item.{key:02X}"] += 1  # at most 256 kinds
+        elif length is not None and length != len(value):
+            counts[f"location.item_length.{key:02X}"] += 1
+    if location.tail:
+        counts["location.tail"] += 1
 
 
 def _items(body: bytes, at: int) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
@@ -151,11 +136,12 @@ def _stamp_ns(bcd: bytes) -> int:
     if not digits.isdecimal():
         raise DeviceError("location.time")
     year, month, day, hour, minute, second = (int(digits[i : i + 2]) for i in range(0, 12, 2))
+    leap_s = int(second == 60 and minute == 59)  # the name of a second that UTC does have
     try:
-        moment = datetime(2000 + year, month, day, hour, minute, second, tzinfo=_CHINA)
+        moment = datetime(2000 + year, month, day, hour, minute, second - leap_s, tzinfo=_CHINA)
     except ValueError as error:  # month 13, hour 25, or the zeros of a receiver without a fix
         raise DeviceError("location.time") from error
-    return int(moment.timestamp()) * 1_000_000_000
+    return (int(moment.timestamp()) + leap_s) * 1_000_000_000
 
 
 def _bcd_time(stamp_ns: int) -> bytes:

@@ -21,8 +21,11 @@ class Id(IntEnum):
     REGISTER = 0x0100
     AUTHENTICATE = 0x0102
     LOCATION = 0x0200
+    LOCATION_REPLY = 0x0201  # to a query: a serial number, then a position report
+    CONTROL_REPLY = 0x0500  # to a command for the vehicle: the same
     LOCATION_BATCH = 0x0704
     PLATFORM_REPLY = 0x8001
+    RESEND = 0x8003
     REGISTER_REPLY = 0x8100
     TEXT = 0x8300
 
@@ -36,6 +39,9 @@ class Result(IntEnum):
     UNSUPPORTED = 3
 
 
+RESENT_MAX = 125  # packages in one request (0x8003)
+
+_U16 = struct.Struct(">H")
 _REPLY = struct.Struct(">HHB")
 _REGISTER_REPLY = struct.Struct(">HB")
 _REGISTER_2011 = struct.Struct(">HH5s8s7sB")
@@ -85,6 +91,23 @@ def decode_reply(body: bytes) -> Reply:
         raise DeviceError("reply.length")
     seq, msg_id, result = _REPLY.unpack(body)
     return Reply(seq=seq, msg_id=msg_id, result=result)
+
+
+def encode_resend(first_seq: int, numbers: list[int], version: int | None) -> bytes:
+    """Return the body of a request for missing packages; 2019 counts them in a word, else in a byte."""
+    assert 1 <= len(numbers) <= RESENT_MAX, "the standard's list"
+    n_numbers = len(numbers).to_bytes(1 if version is None else 2, "big")
+    return _U16.pack(first_seq) + n_numbers + b"".join(map(_U16.pack, numbers))
+
+
+def decode_resend(frame: Frame) -> tuple[int, list[int]]:
+    """Return the first package's serial number and the missing numbers; DeviceError `resend.length`."""
+    numbers_at = 3 if frame.version is None else 4
+    listed = frame.body[numbers_at:]
+    if len(frame.body) < numbers_at or len(listed) != 2 * int.from_bytes(frame.body[2:numbers_at], "big"):
+        raise DeviceError("resend.length")
+    (first_seq,) = _U16.unpack_from(frame.body)
+    return first_seq, [number for (number,) in _U16.iter_unpack(listed)]
 
 
 def encode_register(register: Register) -> bytes:

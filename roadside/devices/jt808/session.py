@@ -7,21 +7,31 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from edge.wire import GnssFix
+from roadside.devices.counting import count_kind
 from roadside.devices.errors import DeviceError
+from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808 import messages
 from roadside.devices.jt808.fix import fix_of
 from roadside.devices.jt808.frame import Frame, Splitter
-from roadside.devices.jt808.messages import Id, RegisterReply, Reply, Result
+from roadside.devices.jt808.messages import RESENT_MAX, Id, RegisterReply, Reply, Result
+from roadside.devices.jt808.packages import Assembly, PackageLimits, Packages
 
 _REGISTERED, _NO_SUCH_TERMINAL = 0, 4
 _MISFITS_MAX = 20  # broken or foreign frames in a row: this is no terminal
 _PLATE_LENGTH_MAX = 32  # a fix's on the wire: each of thousands carries it
 _ANSWERS_MAX = 16  # of the terminal to our texts, not yet taken
+
+_READ_UNKNOWN = frozenset((Id.TERMINAL_REPLY, Id.REGISTER, Id.AUTHENTICATE))  # before one authenticates
+_READ = _READ_UNKNOWN | {
+    Id.HEARTBEAT, Id.LOGOUT, Id.LOCATION, Id.LOCATION_REPLY, Id.CONTROL_REPLY, Id.LOCATION_BATCH,
+}  # fmt: skip
+_UNKNOWN_LIMITS = PackageLimits(terminal_bytes=8_192)
 
 Phase = Literal["new", "authenticated", "closed"]
 
@@ -54,12 +64,14 @@ class Received:
 class Session:
     """One connection; `terminal` is empty until one registers or authenticates on it."""
 
-    def __init__(self, rules: SessionRules, counts: Counter[str]) -> None:
+    def __init__(self, rules: SessionRules, counts: Counter[str], packages: Packages | None = None) -> None:
         self.phase: Phase = "new"
         self.answers: list[Reply] = []  # the terminal's, to what we sent; the caller takes them out
         self._rules = rules
         self._counts = counts
         self._splitter = Splitter(counts)
+        self._packages = packages if packages is not None else Packages(counts)
+        self._packages_unknown: Packages | None = None  # a stranger's are no matter of the others
         self._phone = ""  # digits as this connection's frames bear them
         self._version: int | None = None
         self._plate: str | None = None
@@ -87,7 +99,29 @@ class Session:
         if self._n_misfits > _MISFITS_MAX:
             self.phase = "closed"
             self._counts["session.misfit"] += 1
+        if frames:
+            out.replies += self.requests(arrived_ns)
         return out
+
+    def requests(self, now_ns: int) -> bytes:
+        """Return the requests (0x8003) for packages that are missing for a while now."""
+        if self.phase != "authenticated" or self.terminal not in self._packages:
+            return b""
+        return b"".join(map(self._request, self._packages.requests(self.terminal, now_ns)))
+
+    def salvage(self, message: Assembly) -> list[GnssFix]:
+        """Return the fixes in what came of a message that was given up."""
+        if message.msg_id != Id.LOCATION_BATCH:
+            return []
+        fixes: list[GnssFix] = []
+        for number, body in message.runs():
+            reports = batches.salvage(body[batches.HEAD_BYTES if number == 1 else 0 :], self._counts)
+            self._take_reports(reports, message.first_seq, message.newest_ns, fixes)
+        return fixes
+
+    def end(self) -> None:
+        """Count what the end of the connection cut off."""
+        self._splitter.end()
 
     def text(self, text: str) -> tuple[int, bytes]:
         """Return the serial number, by which the terminal answers, and the bytes of an urgent text."""
@@ -107,19 +141,55 @@ class Session:
         return False
 
     def _handle(self, frame: Frame, arrived_ns: int, out: Received) -> None:
+        if frame.package is not None and not frame.encrypted:
+            self._package(frame, arrived_ns, out)
+        elif frame.encrypted:
+            self._counts["message.encrypted"] += 1
+            self._reply(frame, Result.UNSUPPORTED, out)
+        else:
+            self._whole(frame, arrived_ns, out)
+
+    def _whole(self, frame: Frame, arrived_ns: int, out: Received) -> None:
         if frame.msg_id == Id.TERMINAL_REPLY:
             self._take_answer(frame)
         elif frame.msg_id == Id.REGISTER:
             self._register(frame, out)
         else:
-            result = self._result_of(frame, arrived_ns, out)
-            reply = Reply(seq=frame.seq, msg_id=frame.msg_id, result=result)
-            out.replies += self._answer(frame, Id.PLATFORM_REPLY, messages.encode_reply(reply))
+            self._reply(frame, self._result_of(frame, arrived_ns, out), out)
+
+    def _package(self, frame: Frame, arrived_ns: int, out: Received) -> None:
+        """Take one package of a message: each is answered, the last one for the whole message."""
+        authenticated = self.phase == "authenticated"
+        if frame.msg_id not in (_READ if authenticated else _READ_UNKNOWN):
+            self._reply(frame, self._result_of(frame, arrived_ns, out), out)  # nobody would read the whole
+            return
+        if not authenticated and self._packages_unknown is None:
+            self._packages_unknown = Packages(self._counts, _UNKNOWN_LIMITS)
+        packages = self._packages if authenticated else self._packages_unknown
+        assert packages is not None, "made above"
+        try:
+            whole = packages.take(frame.terminal, frame, arrived_ns)
+        except DeviceError as error:  # this package can't be kept; others may
+            self._counts[error.reason] += 1
+            self._reply(frame, Result.WRONG if error.reason == "package.number" else Result.FAILED, out)
+            return
+        if whole is None:
+            self._reply(frame, Result.OK, out)
+        else:
+            self._whole(whole, arrived_ns, out)
+
+    def _request(self, message: Assembly) -> bytes:
+        numbers = list(islice(message.missing(), RESENT_MAX))
+        body = messages.encode_resend(message.first_seq, numbers, message.version)
+        return framing.encode(self._frame(Id.RESEND, body))
+
+    def _reply(self, frame: Frame, result: Result, out: Received) -> None:
+        if frame.msg_id == Id.TERMINAL_REPLY:  # an answer to an answer would never end
+            return
+        reply = Reply(seq=frame.seq, msg_id=frame.msg_id, result=result)
+        out.replies += self._answer(frame, Id.PLATFORM_REPLY, messages.encode_reply(reply))
 
     def _result_of(self, frame: Frame, arrived_ns: int, out: Received) -> Result:
-        if frame.encrypted or frame.package is not None:
-            self._counts["message.unsupported"] += 1
-            return Result.UNSUPPORTED
         try:
             return self._obey(frame, arrived_ns, out)
         except DeviceError as error:  # the frame is sound, its body is not
@@ -134,28 +204,38 @@ class Session:
             return Result.FAILED
         match frame.msg_id:
             case Id.LOCATION:
-                out.fixes.append(self._fix(locations.decode(frame.body), frame, arrived_ns))
+                out.fixes.append(self._fix(locations.decode(frame.body), frame.message_seq, arrived_ns))
             case Id.LOCATION_BATCH:
                 self._batch(frame, arrived_ns, out)
+            case Id.LOCATION_REPLY | Id.CONTROL_REPLY:
+                report = locations.decode(frame.body[2:])  # behind the serial number of what was asked
+                out.fixes.append(self._fix(report, frame.message_seq, arrived_ns))
             case Id.HEARTBEAT:
                 pass
             case Id.LOGOUT:
                 self.phase = "new"
             case _:
-                self._counts["message.unsupported"] += 1
+                count_kind(self._counts, "message.unsupported", f"{frame.msg_id:04X}")
                 return Result.UNSUPPORTED
         return Result.OK
 
-    def _fix(self, report: locations.Location, frame: Frame, arrived_ns: int) -> GnssFix:
-        return fix_of(report, self.terminal, self._plate, arrived_ns, frame.seq)
+    def _fix(self, report: locations.Location, source_seq: int, arrived_ns: int) -> GnssFix:
+        if report.items or report.tail:
+            locations.count_items(report, self._counts)
+        return fix_of(report, self.terminal, self._plate, arrived_ns, source_seq)
 
     def _batch(self, frame: Frame, arrived_ns: int, out: Received) -> None:
-        kind, reports = locations.decode_batch(frame.body, self._counts)
-        if kind == locations.BATCH_BLIND_AREA:
+        kind, reports = batches.decode_batch(frame.body, self._counts)
+        if kind == batches.BATCH_BLIND_AREA:
             self._counts["location.blind_area"] += len(reports)
+        self._take_reports(reports, frame.message_seq, arrived_ns, out.fixes)
+
+    def _take_reports(
+        self, reports: list[locations.Location], source_seq: int, arrived_ns: int, fixes: list[GnssFix]
+    ) -> None:
         for report in reports:
             try:
-                out.fixes.append(self._fix(report, frame, arrived_ns))
+                fixes.append(self._fix(report, source_seq, arrived_ns))
             except DeviceError as error:  # one report costs itself only
                 self._counts[error.reason] += 1
 
