@@ -33,7 +33,7 @@ class _Datagrams(asyncio.DatagramProtocol):
             return
         reader, _ = self._readers.pop(addr, (None, 0))
         if reader is None:
-            reader = NmeaReader(self._name, self._counts)
+            reader = NmeaReader(self._name, self._counts, self._counts)
         self._readers[addr] = reader, now_ns
         for fix in reader.feed(data, now_ns):
             self._on_fix(fix)
@@ -43,7 +43,9 @@ class _Datagrams(asyncio.DatagramProtocol):
         if len(self._readers) >= SENDERS_MAX:
             oldest = next(iter(self._readers))
             if abs(now_ns - self._readers[oldest][1]) > FORGET_NS:
-                del self._readers[oldest]
+                reader, _ = self._readers.pop(oldest)
+                for fix in reader.end(now_ns):
+                    self._on_fix(fix)
         return len(self._readers) < SENDERS_MAX
 
 
@@ -55,7 +57,7 @@ class _Stream(asyncio.Protocol):
     ) -> None:
         self._clock, self._on_fix, self._counts = clock, on_fix, counts
         self._connected = connected
-        self._reader = NmeaReader(name, counts)
+        self._reader = NmeaReader(name, counts, counts)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if len(self._connected) >= SENDERS_MAX:
@@ -65,7 +67,11 @@ class _Stream(asyncio.Protocol):
         self._connected.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self not in self._connected:  # turned away
+            return
         self._connected.discard(self)
+        for fix in self._reader.end(self._clock.now_ns()):
+            self._on_fix(fix)
 
     def data_received(self, data: bytes) -> None:
         for fix in self._reader.feed(data, self._clock.now_ns()):

@@ -34,7 +34,7 @@ DRAIN_S = 0.8  # a clean end waits this long for the centre's acknowledgements
 # counted in the ordinary course: on the page, not in the log
 USUAL = (
     "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
-    "handover.joined", "opened.", "judge.stale",
+    "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.",
 )  # fmt: skip
 
 

@@ -76,6 +76,23 @@ def test_file_of_another_kind_is_one_line_and_no_traceback(tmp_path, capsys, kin
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    ("log", "status", "says"),
+    [
+        (b"no log", 1, "no position at all: nmea.no_sentence 1"),
+        (b"$GPGGA,120000.00,4052.0,N,12203.0,E,1,05,1.9,4.4,M,7.1,M,,*55\r\n", 1, "nmea.no_date 1"),
+        ((DATA / "devices" / "n3_rmc_simulator_mode.nmea").read_bytes(), 0, "nmea.simulated 5"),
+    ],
+)
+def test_log_without_a_fix_says_why(tmp_path, capsys, log, status, says):
+    source = tmp_path / "log"
+    source.write_bytes(log)
+    assert main(["import", "nmea", str(source), "--out", str(tmp_path / "r.mcap"), "--json"]) == status
+    told = capsys.readouterr()
+    assert says in told.err
+    assert json.loads(told.out)["fixes"] == 0
+
+
 def test_missing_file_and_missing_option_are_told(tmp_path, capsys):
     assert main(["import", "nmea", str(tmp_path / "none"), "--out", str(tmp_path / "r.mcap")]) == 2
     assert "no such file" in capsys.readouterr().err

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.wire import decode_fix, encode
-from roadside.devices.nmea import SENTENCE_BYTES_MAX, NmeaReader
+from roadside.devices.nmea import NmeaReader
+from roadside.devices.nmea_lines import SENTENCE_BYTES_MAX
 
 NS = 1_000_000_000
 DATA = Path(__file__).parent / "data"
@@ -135,7 +136,7 @@ def test_garbage_between_sentences_raises_nothing_and_is_not_kept(pieces):
     reader = NmeaReader("T1", Counter())
     for piece in pieces:
         reader.feed(piece)
-        assert len(reader._rest) <= SENTENCE_BYTES_MAX
+        assert reader.held_bytes <= SENTENCE_BYTES_MAX
     fixes = reader.feed(b"\r\n" + b"".join(later(EPOCH, 20))) + reader.flush()
     assert fixes[-1].stamp_ns == 1_744_413_260 * NS
 

@@ -18,6 +18,7 @@ from roadside.devices.jt808.session import SessionRules
 from roadside.devices.nmea_fields import checksum
 from roadside.gateway import terminal_rules
 from roadside.receivers import SENDERS_MAX, serve_receiver
+from sim.importers.nmea import read as read_log
 
 pytestmark = pytest.mark.anyio
 NS = 1_000_000_000
@@ -129,3 +130,20 @@ async def test_an_unknown_terminal_is_refused_where_the_setting_says_so(terminal
                 writer.write(client.receive(await reader.read(1_000)))
         writer.close()
     assert client.ready == (terminal in rules.known)
+
+
+async def test_what_a_live_receiver_reads_is_what_an_import_reads():
+    log = (Path(__file__).parent / "data" / "nmea_cold_start.txt").read_bytes()
+    skipped = Counter()
+    wanted = read_log(log, wanted_counts := Counter(), skipped)
+    async with receiver() as (address, fixes, counts):
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(b"".join(line for line in log.splitlines(True) if not line.startswith(b"#")))
+        writer.close()  # ends the last epoch
+        await until(lambda: len(fixes) == len(wanted))
+    assert [dataclass_of(fix) for fix in fixes] == [dataclass_of(fix) for fix in wanted]
+    assert counts == wanted_counts + skipped
+
+
+def dataclass_of(fix):
+    return msgspec.structs.replace(fix, terminal="", arrived_ns=None)

@@ -98,3 +98,20 @@ def test_a_file_that_is_no_log_at_all_is_told_so():
     counts.clear()
     read(rmc(20, "060524", "V"), counts)
     assert "nmea.no_sentence" not in counts
+
+
+def test_place_before_the_first_date_of_a_log_is_dated_by_it():
+    times = ("235958", "235959", "000000")
+    places = [f"GPGGA,{time},3114.8770,N,12135.2463,E,1,08,1.0,4.0,M,,M,," for time in times]
+    zda = "GPZDA,000001.00,26,02,2015,00,00"
+    log = b"".join(b"$%s*%02X\r\n" % (b.encode(), checksum(b.encode())) for b in [*places, zda])
+    counts: Counter[str] = Counter()
+    fixes = read(log, counts)
+    day_ns = MIDNIGHT_NS + 86_400 * 10**9
+    assert [(fix.stamp_ns - day_ns) // 10**9 for fix in fixes] == [-2, -1, 0]
+    assert counts == {"nmea.dated_later": 3}
+
+
+def test_what_is_skipped_is_told_apart_from_what_is_rejected(tmp_path):
+    told = import_nmea(LOG, tmp_path / "r.mcap")
+    assert told["skipped"] == {"GSA": 20, "GSV": 17, "PSRF": 12}

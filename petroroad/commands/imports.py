@@ -28,11 +28,14 @@ def nmea(file: Path, /, *, out: Path, as_json: AsJson = False) -> None:
     out
         The recording to write.
     as_json
-        One JSON object on stdout: messages, fixes, rejected by reason.
+        One JSON object on stdout: messages, fixes, rejected by reason, skipped sentences by kind.
     """
     from sim.importers.nmea import import_nmea
 
-    _told(_run(import_nmea, file, out), as_json)
+    result = _run(import_nmea, file, out)
+    _told(result, as_json)
+    if result["fixes"] == 0:
+        _without_a_fix(file, result)
 
 
 @app.command(name="openv2x-radar")
@@ -100,6 +103,14 @@ def _run(importer: Callable[[Path, Path], dict[str, Any]], file: Path, out: Path
             return importer(file, out)
     except (OSError, ValueError) as error:  # neither the disk nor a file of another kind is ours to mend
         raise CommandError(f"{file}: {error}") from error
+
+
+def _without_a_fix(file: Path, result: dict[str, Any]) -> None:
+    """Say why a log holds no fix; CommandError where it holds no position at all."""
+    reasons = _text(result["rejected"])
+    if not result["messages"]:
+        raise CommandError(f"{file}: no position at all: {reasons}")
+    sys.stderr.write(f"{file}: no fix that can be used, the quality of all is none: {reasons}\n")
 
 
 def _told(result: dict[str, Any], as_json: bool) -> None:

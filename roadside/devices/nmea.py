@@ -1,38 +1,33 @@
 """NMEA 0183 receivers: a stream of sentences to one fix per epoch, pure; NMEA 0183 v4.11.
 
-Zero trust: no date, no fix, no place on earth, no sentence with a wrong checksum becomes a position.
+Zero trust: no date, no fix, no place on earth, no sentence with a wrong checksum becomes a position. Place,
+speed, date and quality are read from whichever sentence bears them: RMC, GGA, GNS, GLL, VTG, ZDA, GST.
 """
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.wire import GnssFix, Quality
-from roadside.devices.nmea_fields import checksum, midnight_s, number, position, second_of, told_checksum
+from edge.wire import GnssFix
+from roadside.devices import nmea_quality as qualities
+from roadside.devices.nmea_fields import field_of, midnight_of, midnight_s, number, position, second_of
+from roadside.devices.nmea_lines import LineReader
+from roadside.devices.nmea_quality import Belief, Claim
 
-SENTENCE_BYTES_MAX = 512  # the standard says 82; receivers with many satellites don't care
-_TALKERS = frozenset(("GP", "GN", "GL", "GA", "GB", "BD", "GQ", "GI"))
-_KINDS = frozenset(("RMC", "GGA", "GST", "VTG"))  # what an epoch is made of
+_TIMED = frozenset(("RMC", "GGA", "GNS", "GLL", "GST", "VTG", "ZDA"))  # what an epoch is made of
 _KNOTS_MPS = 1852.0 / 3600.0
 _DAY_S = 86_400
 _STAMP_NS_MIN, _STAMP_NS_MAX = 10**18, 4 * 10**18
-_NS = 1_000_000_000
-_QUALITY: dict[str, Quality] = {  # GGA field 6
-    "0": "none",
-    "1": "single",
-    "2": "dgnss",
-    "3": "single",  # PPS
-    "4": "fixed",
-    "5": "float",
-    "6": "dead_reckoning",
-    "7": "dead_reckoning",  # manual input
-    "8": "none",  # a receiver's own simulator is no measurement
-}
+_SATELLITES_MAX = 999
+_SAME_DATUM = ("", "W84", "P90")  # PZ-90 agrees with WGS 84 within centimetres
+
+Date = tuple[int, float]  # midnight in seconds since 1970, and the second of that day when it was stated
 
 
 @dataclass(slots=True)
 class Epoch:
-    """What the sentences of one instant have told so far; None: not told."""
+    """What the sentences of one instant have stated so far; None: not stated."""
 
     second_s: float  # of the UTC day
     lon_deg: float | None = None
@@ -41,11 +36,10 @@ class Epoch:
     speed_mps: float | None = None
     course_deg: float | None = None
     sigma_m: float | None = None
-    quality: Quality | None = None
     satellites: int | None = None
-    valid: bool | None = None  # RMC's status
+    belief: Belief = field(default_factory=Belief)
     kinds: set[str] = field(default_factory=set)
-    told: bool = False  # handed on before its end, since all that was expected had come
+    emitted: bool = False  # before its end, since all that was expected had come
 
     def place(self, position: tuple[float, float] | None) -> None:
         if position is not None:
@@ -57,181 +51,259 @@ class NmeaReader:
 
     An epoch ends when the time changes, and already when every kind of sentence that the epoch before had
     has come: a receiver at 1 Hz would else always be a second late.
+
+    skipped : counts whole sentences that are not read, by kind; date : known beforehand, of a log read twice
     """
 
-    def __init__(self, terminal: str, counts: Counter[str]) -> None:
-        self.n_sentences = 0  # of a GNSS talker, with the right checksum
+    def __init__(
+        self,
+        terminal: str,
+        counts: Counter[str],
+        skipped: Counter[str] | None = None,
+        date: Date | None = None,
+    ) -> None:
+        self.skipped: Counter[str] = Counter() if skipped is None else skipped
+        self.first_date: Date | None = None  # that a sentence stated
         self._terminal = terminal
         self._counts = counts
-        self._rest = b""
-        self._long = False
+        self._lines = LineReader(counts, self.skipped)
         self._epoch: Epoch | None = None
-        self._day_s: int | None = None  # midnight of the last known date, since 1970
-        self._day_at_s = 0.0  # second of that day when it was told
-        self._heading_deg: float | None = None  # HDT comes without a time
+        self._date = date
+        self._stated: Date | None = None  # the newest that a sentence stated
+        self._heading_deg: float | None = None  # HDT and THS come without a time
+        self._foreign_datum = False
         self._expected: frozenset[str] = frozenset()  # kinds of the last whole epoch
+        self._readers: dict[str, Callable[[list[str]], None]] = {
+            "RMC": self._rmc,
+            "GGA": self._gga,
+            "GNS": self._gns,
+            "GLL": self._gll,
+            "GST": self._gst,
+            "VTG": self._vtg,
+            "ZDA": self._zda,
+            "HDT": self._hdt,
+            "THS": self._ths,
+            "DTM": self._dtm,
+        }
+        self._arrived_ns: int | None = None
+        self._fixes: list[GnssFix] = []
+
+    @property
+    def n_sentences(self) -> int:
+        """How many came from a GNSS talker with the right checksum."""
+        return self._lines.n_sentences
+
+    @property
+    def held_bytes(self) -> int:
+        return self._lines.held_bytes
 
     def feed(self, data: bytes, arrived_ns: int | None = None) -> list[GnssFix]:
         """Return the fixes of the epochs that these bytes ended, in the order of the stream."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if lines:
-            self._long = False
-        if len(self._rest) > SENTENCE_BYTES_MAX:
-            self._counts["nmea.long"] += not self._long  # once for each line without an end
-            self._long = True
-            self._rest = self._rest[-SENTENCE_BYTES_MAX:]  # a sentence may begin among other bytes
-        fixes: list[GnssFix] = []
-        for line in lines:
-            fields = self._fields(line)
-            if fields is not None:
-                self._sentence(fields, arrived_ns, fixes)
-        return fixes
+        self._arrived_ns = arrived_ns
+        for fields in self._lines.feed(data):
+            self._sentence(fields)
+        return self._taken()
 
     def flush(self, arrived_ns: int | None = None) -> list[GnssFix]:
-        """End the epoch under way: the stream is over, or silent."""
-        fixes: list[GnssFix] = []
-        self._end(arrived_ns, fixes)
+        """End the epoch under way: the stream is silent."""
+        self._arrived_ns = arrived_ns
+        self._end()
+        return self._taken()
+
+    def end(self, arrived_ns: int | None = None) -> list[GnssFix]:
+        """End the line and the epoch under way: the stream is over."""
+        return self.feed(b"\r\n", arrived_ns) + self.flush(arrived_ns)
+
+    def _taken(self) -> list[GnssFix]:
+        fixes, self._fixes = self._fixes, []
         return fixes
 
-    def _fields(self, line: bytes) -> list[str] | None:
-        """Return the fields of one sentence of a GNSS talker, kind first; the rest of the line is skipped."""
-        start = line.rfind(b"$")
-        if start < 0 or len(line) - start > SENTENCE_BYTES_MAX:
-            return None
-        body, star, sent = line[start + 1 :].rstrip(b"\r").partition(b"*")
-        if not body.isascii() or body[:2].decode("ascii") not in _TALKERS:
-            return None
-        told = told_checksum(sent) if star else None
-        if told is None or told != checksum(body):
-            self._counts["nmea.checksum"] += 1
-            return None
-        self.n_sentences += 1
-        kind, *rest = body.decode("ascii").split(",")
-        return [kind[2:], *rest]
-
-    def _sentence(self, fields: list[str], arrived_ns: int | None, fixes: list[GnssFix]) -> None:
+    def _sentence(self, fields: list[str]) -> None:
+        kind = fields[0]
+        reader = self._readers.get(kind)
+        if reader is None:
+            self._lines.skip(kind)
+            return
         try:
-            match fields[0]:
-                case "RMC":
-                    self._rmc(fields, arrived_ns, fixes)
-                case "GGA":
-                    self._gga(fields, arrived_ns, fixes)
-                case "GST":
-                    self._gst(fields, arrived_ns, fixes)
-                case "VTG":
-                    self._vtg(fields)
-                case "HDT":
-                    self._heading_deg = number(fields[1], 0.0, 360.0)
+            reader(fields)
         except (ValueError, IndexError):  # the checksum holds, the content doesn't
             self._counts["nmea.field"] += 1
             return
         epoch = self._epoch
-        if epoch is None or fields[0] not in _KINDS:
+        if epoch is None or kind not in _TIMED:
             return
-        epoch.kinds.add(fields[0])
-        if self._expected and not epoch.told and epoch.kinds >= self._expected:
-            epoch.told = True
-            self._tell(epoch, arrived_ns, fixes)
+        epoch.kinds.add(kind)
+        if self._expected and not epoch.emitted and epoch.kinds >= self._expected:
+            epoch.emitted = True
+            self._emit(epoch)
 
-    def _at(self, time: str, arrived_ns: int | None, fixes: list[GnssFix]) -> Epoch | None:
+    def _at(self, time: str) -> Epoch | None:
         """Return the epoch of a sentence's time; another time than before ends the epoch before."""
         if not time:
+            self._counts["nmea.no_time"] += 1
             return None
         second_s = second_of(time)
         if self._epoch is None or self._epoch.second_s != second_s:
-            self._end(arrived_ns, fixes)
+            self._end()
             self._epoch = Epoch(second_s)
+            self._carry_date(second_s)
         return self._epoch
 
-    def _rmc(self, fields: list[str], arrived_ns: int | None, fixes: list[GnssFix]) -> None:
-        epoch = self._at(fields[1], arrived_ns, fixes)
+    def _rmc(self, fields: list[str]) -> None:
+        epoch = self._at(fields[1])
+        place, speed_knots = position(fields[3:7]), number(fields[7], 0.0)
+        course_deg = number(fields[8], 0.0, 360.0)
+        midnight = midnight_s(fields[9]) if fields[9] else None
         if epoch is None:
             return
-        epoch.valid = fields[2] == "A"
-        epoch.place(position(fields[3:7]))
-        speed_knots = number(fields[7], 0.0)
-        epoch.speed_mps = None if speed_knots is None else speed_knots * _KNOTS_MPS
-        epoch.course_deg = number(fields[8], 0.0, 360.0)
-        if fields[9]:
-            self._day_s = midnight_s(fields[9])
-            self._day_at_s = epoch.second_s
+        epoch.belief.add(qualities.of_status(fields[2], field_of(fields, 12)))
+        epoch.place(place)
+        if speed_knots is not None:
+            epoch.speed_mps = speed_knots * _KNOTS_MPS
+        if course_deg is not None:
+            epoch.course_deg = course_deg
+        if midnight is not None:
+            self._set_date(midnight, epoch.second_s)
 
-    def _gga(self, fields: list[str], arrived_ns: int | None, fixes: list[GnssFix]) -> None:
-        epoch = self._at(fields[1], arrived_ns, fixes)
-        if epoch is None:
-            return
-        epoch.place(position(fields[2:6]))
-        epoch.quality = _QUALITY.get(fields[6], "none")
-        epoch.satellites = int(fields[7]) if fields[7].isdecimal() else None
-        epoch.alt_m = number(fields[9])
+    def _gga(self, fields: list[str]) -> None:
+        self._solution(fields, qualities.of_digit(fields[6]))
 
-    def _gst(self, fields: list[str], arrived_ns: int | None, fixes: list[GnssFix]) -> None:
-        epoch = self._at(fields[1], arrived_ns, fixes)
+    def _gns(self, fields: list[str]) -> None:
+        self._solution(fields, qualities.of_letters(fields[6]))
+
+    def _solution(self, fields: list[str], claim: Claim) -> None:
+        """GGA and GNS, which differ in how they state the quality."""
+        epoch = self._at(fields[1])
+        place, satellites, alt_m = position(fields[2:6]), _satellites(fields[7]), number(fields[9])
         if epoch is None:
             return
+        epoch.belief.add(claim)
+        epoch.place(place)
+        epoch.satellites = satellites if satellites is not None else epoch.satellites
+        epoch.alt_m = alt_m if alt_m is not None else epoch.alt_m
+
+    def _gll(self, fields: list[str]) -> None:
+        epoch = self._at(field_of(fields, 5))  # the oldest edition has a place only
+        place = position(fields[1:5])
+        if epoch is None:
+            return
+        has_status = len(fields) > 6
+        claim = qualities.of_status(fields[6], field_of(fields, 7)) if has_status else qualities.VALID
+        epoch.belief.add(claim)
+        if epoch.lat_deg is None:  # the others have as many digits or more
+            epoch.place(place)
+
+    def _gst(self, fields: list[str]) -> None:
+        epoch = self._at(fields[1])
         lat_m, lon_m = number(fields[6], 0.0), number(fields[7], 0.0)
-        if lat_m is not None and lon_m is not None:
+        if epoch is not None and lat_m is not None and lon_m is not None:
             epoch.sigma_m = math.sqrt((lat_m**2 + lon_m**2) / 2.0)  # per axis
 
     def _vtg(self, fields: list[str]) -> None:
-        """Speed and course without a time: of the epoch under way, where RMC told none."""
-        if self._epoch is None:
-            return
+        """Speed and course without a time: of the epoch under way, where RMC stated none."""
+        epoch, letter = self._epoch, field_of(fields, 9)
         course_deg, speed_kmh = number(fields[1], 0.0, 360.0), number(fields[7], 0.0)
-        if self._epoch.course_deg is None:
-            self._epoch.course_deg = course_deg
-        if self._epoch.speed_mps is None and speed_kmh is not None:
-            self._epoch.speed_mps = speed_kmh / 3.6
+        speed_knots = number(fields[5], 0.0)
+        if epoch is None:
+            self._lines.skip("VTG")
+            return
+        if letter and qualities.of_status("A", letter)[1] == 0:  # simulated, or no speed at all
+            if letter != "N":
+                epoch.belief.add(qualities.of_status("A", letter))
+            return
+        if epoch.course_deg is None:
+            epoch.course_deg = course_deg
+        if epoch.speed_mps is None and speed_kmh is not None:
+            epoch.speed_mps = speed_kmh / 3.6
+        elif epoch.speed_mps is None and speed_knots is not None:
+            epoch.speed_mps = speed_knots * _KNOTS_MPS
 
-    def _end(self, arrived_ns: int | None, fixes: list[GnssFix]) -> None:
+    def _zda(self, fields: list[str]) -> None:
+        """The date; it opens no epoch, since some receivers send it for the pulse of the next second."""
+        midnight = midnight_of(*fields[2:5])
+        if not fields[1]:
+            self._counts["nmea.no_time"] += 1
+        elif midnight is not None:
+            self._set_date(midnight, second_of(fields[1]))
+
+    def _hdt(self, fields: list[str]) -> None:
+        self._heading_deg = number(fields[1], 0.0, 360.0)
+
+    def _ths(self, fields: list[str]) -> None:
+        if fields[2] in ("A", "E"):  # measured or estimated, neither manual nor simulated nor void
+            self._heading_deg = number(fields[1], 0.0, 360.0)
+
+    def _dtm(self, fields: list[str]) -> None:
+        """Positions on another datum are 100 m off; one without an offset is ours by another name."""
+        same = fields[1] in _SAME_DATUM or (number(fields[3]), number(fields[5])) == (0.0, 0.0)
+        self._foreign_datum = not same
+
+    def _set_date(self, midnight: int, second_s: float) -> None:
+        if self._stated is not None and self._stated[1] == second_s and self._stated[0] != midnight:
+            self._counts["nmea.date_conflict"] += 1  # of two sentences of one second
+        self._date = self._stated = (midnight, second_s)
+        self.first_date = self.first_date or self._date
+
+    def _carry_date(self, second_s: float) -> None:
+        """Carry the date on over midnight, for receivers that state it rarely."""
+        if self._date is None:
+            return
+        date = _nearest_day(self._date, second_s)
+        if (date, second_s) > self._date:
+            self._date = (date, second_s)
+
+    def _end(self) -> None:
         epoch, self._epoch = self._epoch, None
         if epoch is None:
             return
         self._expected = frozenset(epoch.kinds)
-        if not epoch.told:
-            self._tell(epoch, arrived_ns, fixes)
+        if not epoch.emitted:
+            self._emit(epoch)
 
-    def _tell(self, epoch: Epoch, arrived_ns: int | None, fixes: list[GnssFix]) -> None:
+    def _emit(self, epoch: Epoch) -> None:
         """Make a fix of an epoch that has one."""
         heading_deg, self._heading_deg = self._heading_deg, None
-        if self._day_s is None:
+        if self._date is None:
             self._counts["nmea.no_date"] += 1
             return
         if epoch.lat_deg is None or epoch.lon_deg is None:
             self._counts["nmea.no_position"] += 1
             return
-        stamp_ns = self._stamp_ns(epoch)
+        midnight = _nearest_day(self._date, epoch.second_s)
+        stamp_ns = (midnight * 1_000 + round(epoch.second_s * 1_000)) * 1_000_000
         if not _STAMP_NS_MIN < stamp_ns < _STAMP_NS_MAX:
             self._counts["nmea.stamp"] += 1
             return
-        fixes.append(self._fix(epoch, stamp_ns, arrived_ns, heading_deg))
-
-    def _stamp_ns(self, epoch: Epoch) -> int:
-        """Return the epoch's instant; after midnight the time is ahead of the date that RMC told last."""
-        assert self._day_s is not None, "the caller has checked"
-        second_s = epoch.second_s
-        if second_s < self._day_at_s - _DAY_S / 2:
-            second_s += _DAY_S
-        return (self._day_s * 1_000 + round(second_s * 1_000)) * 1_000_000
-
-    def _fix(self, epoch: Epoch, stamp_ns: int, arrived_ns: int | None, heading_deg: float | None) -> GnssFix:
-        quality = epoch.quality
-        if epoch.valid is False:
-            quality = "none"
-        elif quality is None and epoch.valid:
-            quality = "single"
-        assert epoch.lon_deg is not None and epoch.lat_deg is not None, "the caller has checked"  # noqa: PT018
-        course_deg = heading_deg if epoch.course_deg is None else epoch.course_deg
-        return GnssFix(
-            terminal=self._terminal,
-            stamp_ns=stamp_ns,
-            arrived_ns=arrived_ns,
-            lon_deg=epoch.lon_deg,
-            lat_deg=epoch.lat_deg,
-            alt_m=epoch.alt_m,
-            speed_mps=epoch.speed_mps,
-            course_deg=course_deg,
-            sigma_m=epoch.sigma_m,
-            quality=quality or "none",
-            satellites=epoch.satellites,
+        if self._foreign_datum:
+            epoch.belief.add(qualities.FOREIGN_DATUM)
+        self._counts.update(epoch.belief.faults)
+        self._fixes.append(
+            GnssFix(
+                terminal=self._terminal,
+                stamp_ns=stamp_ns,
+                arrived_ns=self._arrived_ns,
+                lon_deg=epoch.lon_deg,
+                lat_deg=epoch.lat_deg,
+                alt_m=epoch.alt_m,
+                speed_mps=epoch.speed_mps,
+                course_deg=heading_deg if epoch.course_deg is None else epoch.course_deg,
+                sigma_m=epoch.sigma_m,
+                quality=epoch.belief.quality,
+                satellites=epoch.satellites,
+            )
         )
+
+
+def _nearest_day(date: Date, second_s: float) -> int:
+    """Return the midnight before a second of the day that lies within half a day of the stated date."""
+    midnight, at_s = date
+    if second_s < at_s - _DAY_S / 2:
+        return midnight + _DAY_S
+    if second_s > at_s + _DAY_S / 2:
+        return midnight - _DAY_S
+    return midnight
+
+
+def _satellites(text: str) -> int | None:
+    n_satellites = number(text, 0.0, _SATELLITES_MAX)
+    return None if n_satellites is None else int(n_satellites)

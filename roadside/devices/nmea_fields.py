@@ -11,7 +11,7 @@ def checksum(body: bytes) -> int:
     return total
 
 
-def told_checksum(sent: bytes) -> int | None:
+def stated_checksum(sent: bytes) -> int | None:
     """Return the two hex digits behind the star, None where they are none."""
     digits = sent[:2]
     if len(digits) != 2 or not all(digit in b"0123456789ABCDEFabcdef" for digit in digits):
@@ -60,6 +60,20 @@ def second_of(time: str) -> float:
     if hour > 23 or minute > 59 or second_s >= 61.0:
         raise ValueError("no time")
     return hour * 3_600 + minute * 60 + second_s
+
+
+def midnight_of(day: str, month: str, year: str) -> int | None:
+    """Return midnight of ZDA's date, seconds since 1970; None where the receiver has none yet."""
+    if not (day or month or year):
+        return None
+    if not (day + month + year).isdecimal() or len(year) != 4:
+        raise ValueError("no date")
+    return int(datetime(int(year), int(month), int(day), tzinfo=UTC).timestamp())
+
+
+def field_of(fields: list[str], i: int) -> str:
+    """Return a field that older editions of the standard do not have."""
+    return fields[i] if i < len(fields) else ""
 
 
 def midnight_s(date: str) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.wire import GnssFix, encode
-from roadside.devices.nmea import NmeaReader
+from roadside.devices.nmea import Date, NmeaReader
+from roadside.devices.nmea_lines import SKIPPED
 from sim.importers.site import site_record
 from sim.importers.tape import InputTape
 
@@ -16,19 +17,33 @@ CLOCK_NS = 86_400_000_000_000  # a stamp further from the others is a clock that
 PIECE_BYTES = 4_096  # a log is fed as a stream, as the device sends it
 
 
-def read(data: bytes, counts: Counter[str]) -> list[GnssFix]:
-    """Return the epochs of a log in its order; what is none is counted by reason."""
-    reader = NmeaReader(TERMINAL, counts)
-    fixes: list[GnssFix] = []
+def read(data: bytes, counts: Counter[str], skipped: Counter[str] | None = None) -> list[GnssFix]:
+    """Return the epochs of a log in its order; what is none is counted by reason.
+
+    skipped : counts whole sentences that are not read, by kind
+    """
     while data.startswith(b"#"):  # the head that gpsd writes above a log
         data = data.partition(b"\n")[2]
+    fixes, reader, faults = _read_once(data, None)
+    if faults["nmea.no_date"] and reader.first_date is not None:  # stated later: it held before as well
+        n_dated = len(fixes)
+        fixes, reader, faults = _read_once(data, reader.first_date)
+        faults["nmea.dated_later"] += len(fixes) - n_dated
+    if not reader.n_sentences:
+        faults["nmea.no_sentence"] += 1  # packed, of another encoding, or no log at all
+    counts.update(+faults)
+    if skipped is not None:
+        skipped.update(reader.skipped)
+    return _of_one_time(fixes, counts)
+
+
+def _read_once(data: bytes, date: Date | None) -> tuple[list[GnssFix], NmeaReader, Counter[str]]:
+    counts: Counter[str] = Counter()
+    reader = NmeaReader(TERMINAL, counts, date=date)
+    fixes: list[GnssFix] = []
     for start in range(0, len(data), PIECE_BYTES):
         fixes += reader.feed(data[start : start + PIECE_BYTES])
-    fixes += reader.feed(b"\r\n")  # a last sentence without an end
-    fixes += reader.flush()
-    if not reader.n_sentences:
-        counts["nmea.no_sentence"] += 1  # packed, of another encoding, or no log at all
-    return _of_one_time(fixes, counts)
+    return fixes + reader.end(), reader, counts
 
 
 def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
@@ -49,9 +64,10 @@ def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
 
 
 def import_nmea(source: Path, out: Path) -> dict[str, Any]:
-    """Write the recording; returns messages, fixes and what was rejected, by reason."""
+    """Write the recording; returns messages, fixes, and what was rejected by reason and skipped by kind."""
     counts: Counter[str] = Counter()
-    fixes = read(source.read_bytes(), counts)
+    skipped: Counter[str] = Counter()
+    fixes = read(source.read_bytes(), counts, skipped)
     good = [fix for fix in fixes if fix.quality != "none"]
     origin = _origin(good or fixes)
     note = "The frame's zero is the first good fix; there is no map of the road."
@@ -66,6 +82,7 @@ def import_nmea(source: Path, out: Path) -> dict[str, Any]:
         "fixes": len(good),
         "quality": dict(sorted(Counter(fix.quality or "none" for fix in fixes).items())),
         "rejected": dict(sorted(counts.items())),
+        "skipped": {kind.removeprefix(f"{SKIPPED}."): n for kind, n in sorted(skipped.items())},
         "origin": list(origin),
     }
 
