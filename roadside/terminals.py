@@ -13,6 +13,7 @@ from typing import cast
 from edge.clock import Clock
 from edge.wire import GnssFix
 from roadside.devices.jt808.packages import Packages
+from roadside.devices.jt808.salvage import salvage
 from roadside.devices.jt808.session import Session, SessionRules
 from roadside.limits import TokenBucket
 
@@ -89,10 +90,8 @@ class TerminalServer:
                 self._of_terminal[terminal].request_packages(now_ns)
         for terminal, message in self.packages.expire(now_ns):
             connection = self._of_terminal.get(terminal)
-            if connection is None:
-                self.counts["package.no_terminal"] += 1
-                continue
-            fixes = connection.session.salvage(message)
+            plate = connection.session.plate if connection is not None else None
+            fixes = salvage(message, terminal, plate, self.counts)
             if fixes:
                 self.deliver(fixes)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from roadside.devices.errors import DeviceError
 from roadside.devices.jt808 import batch as batches
+from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808.frame import Splitter
 from roadside.devices.jt808.location import Location, encode
 
@@ -98,6 +99,19 @@ def test_length_that_swallows_whole_reports_is_seen_by_the_count(length):
     found, counts = read(batch(BODIES, [37, length, 37, 37, 37]))
     assert found == [0, 1, 2, 3, 4]
     assert counts["batch.length"] == 1
+
+
+def test_bytes_made_to_be_searched_for_long_are_not(monkeypatch):
+    """Each second report has a wrong length, which leads to the end of a sound one far away."""
+    decoded: list[int] = []
+    decode = locations.decode
+    monkeypatch.setattr(locations, "decode", lambda body: decoded.append(len(body)) or decode(body))
+    n_reports = 1_000
+    bodies = [BODIES[0]] * n_reports
+    lengths = [37 + 39 * 20 if i % 2 == 0 and i < n_reports - 40 else 37 for i in range(n_reports)]
+    found, _ = read(batch(bodies, lengths))
+    assert len(found) == n_reports
+    assert sum(decoded) < 10 * 39 * n_reports
 
 
 def test_two_faults_at_once_cost_two_reports():

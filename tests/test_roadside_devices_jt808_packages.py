@@ -20,6 +20,7 @@ from roadside.devices.jt808.frame import Frame, Splitter
 from roadside.devices.jt808.location import encode as encode_location
 from roadside.devices.jt808.messages import Id
 from roadside.devices.jt808.packages import PackageLimits, Packages
+from roadside.devices.jt808.salvage import salvage
 from roadside.devices.jt808.session import Received, Session, SessionRules
 
 FIELD = Path(__file__).parent / "data" / "devices"
@@ -230,13 +231,22 @@ def test_what_came_of_a_message_that_never_got_whole_is_not_lost():
     platform.say(*frames[:2], *frames[3:])
     assert platform.packages.expire(NOW_NS + 59 * NS) == []
     ((terminal, message),) = platform.packages.expire(NOW_NS + 61 * NS)
-    fixes = platform.session.salvage(message)
+    fixes = salvage(message, terminal, platform.session.plate, platform.counts)
     assert terminal == TERMINAL
     gone = {fix.stamp_ns for fix in stored(40)} - {fix.stamp_ns for fix in fixes}
     assert len(gone) <= 200 // 33 + 2  # what stood in the package, and in part in it
     assert {fix.source_seq for fix in fixes} == {20}
     assert platform.counts["package.incomplete"] == 1
     assert platform.packages.n_bytes == 0
+
+
+def test_place_at_the_beginning_of_an_unfinished_report_is_not_lost():
+    platform = Platform()
+    body = encode_location(location_of(FIX)) + b"\xe1\xff" + bytes(255)
+    platform.say(cut(body, 100, 20, Id.LOCATION)[0])
+    ((terminal, message),) = platform.packages.expire(NOW_NS + 61 * NS)
+    (fix,) = salvage(message, terminal, None, platform.counts)
+    assert (fix.terminal, fix.stamp_ns, fix.satellites) == (TERMINAL, FIX.stamp_ns, FIX.satellites)
 
 
 @given(

@@ -232,7 +232,7 @@ def test_heading(sentence, heading_deg):
     [
         ("GPDTM,W84,,0.0,N,0.0,E,0.0,W84", "single", {}),
         ("GPDTM,999,CGC,0.0,N,0.0,E,0.0,W84", "single", {}),  # CGCS2000 by a user's name
-        ("GPDTM,999,,0.08,N,0.07,E,-47.7,W84", "none", {"nmea.datum": 1, "nmea.conflict": 1}),
+        ("GPDTM,999,,0.08,N,0.07,E,-47.7,W84", "none", {"nmea.datum": 1}),
         ("GPDTM,P90,,0.0,N,0.0,E,0.0,W84", "single", {}),
     ],
 )

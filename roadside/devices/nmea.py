@@ -275,7 +275,7 @@ class NmeaReader:
             self._counts["nmea.stamp"] += 1
             return
         if self._foreign_datum:
-            epoch.belief.add(qualities.FOREIGN_DATUM)
+            self._counts["nmea.datum"] += 1
         self._counts.update(epoch.belief.faults)
         self._fixes.append(
             GnssFix(
@@ -288,7 +288,7 @@ class NmeaReader:
                 speed_mps=epoch.speed_mps,
                 course_deg=heading_deg if epoch.course_deg is None else epoch.course_deg,
                 sigma_m=epoch.sigma_m,
-                quality=epoch.belief.quality,
+                quality="none" if self._foreign_datum else epoch.belief.quality,
                 satellites=epoch.satellites,
             )
         )

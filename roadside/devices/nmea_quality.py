@@ -14,7 +14,6 @@ _NONE, _DEAD, _SINGLE, _DGNSS, _FLOAT, _FIXED = range(6)
 Claim = tuple[int, int, str | None]  # at least, at most (places in _ORDER), why there is no measurement
 VOID: Claim = (_NONE, _NONE, None)
 VALID: Claim = (_SINGLE, _FIXED, None)  # status A of a receiver before NMEA 2.3, which has no mode letter
-FOREIGN_DATUM: Claim = (_NONE, _NONE, "nmea.datum")
 _UNKNOWN: Claim = (_NONE, _NONE, "nmea.mode")
 _SIMULATED: Claim = (_NONE, _NONE, "nmea.simulated")
 _MANUAL: Claim = (_NONE, _NONE, "nmea.manual")

@@ -4,11 +4,12 @@ Body: how many u16, kind u8, then for each report its length u16 and the report 
 """
 
 import struct
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 
 from roadside.devices.errors import DeviceError
 from roadside.devices.jt808 import location as locations
+from roadside.devices.jt808.frame import BODY_BYTES_MAX
 from roadside.devices.jt808.location import HEAD_BYTES as REPORT_BYTES_MIN
 from roadside.devices.jt808.location import Location
 
@@ -68,19 +69,27 @@ def salvage(body: bytes, counts: Counter[str]) -> list[Location]:
     Each stretch of bytes that is no whole report counts `batch.length`. A report is recognised by its length,
     its date, its place on earth and items that end where it ends; one with a wrong length only is kept.
     """
+    whole = _whole_reports(body)
+    starts = list(whole)
     reports: list[Location] = []
     at = 0
     while at < len(body):
-        report, end = _at(body, at)
-        if report is not None and (_is_whole(report) or _ends(body, at, end)):
-            reports.append(report)
+        end = whole.get(at)
+        if end is None:
+            end = _end_of_report(body, at)
+            next_start = _next(starts, at + 2 + REPORT_BYTES_MIN, len(body))
+            # a tail that nobody knows is accepted, unless the next report stands in it
+            if end is not None and (not _begins(body, end) or next_start < end):
+                end = None
+        if end is not None:
+            reports.append(locations.decode(body[at + 2 : end]))
             at = end
             continue
         counts["batch.length"] += 1
         head = _decoded(body[at + 2 : at + 2 + REPORT_BYTES_MIN])
         if head is not None:
             reports.append(head)
-        at = _next_report(body, at + (2 + REPORT_BYTES_MIN if head is not None else 1))
+        at = _next(starts, at + (2 + REPORT_BYTES_MIN if head is not None else 1), len(body))
     return reports
 
 
@@ -103,37 +112,43 @@ def _decode_one(body: bytes, reports: list[Location], counts: Counter[str]) -> N
         counts[error.reason] += 1
 
 
-def _next_report(body: bytes, start: int) -> int:
-    """Return where the next whole report begins, the body's end where none does."""
-    return next((at for at, _ in _whole_reports(body, start, len(body))), len(body))
+def _next(starts: list[int], at: int, otherwise: int) -> int:
+    """Return the first start from `at` on."""
+    i_next = bisect_left(starts, at)
+    return starts[i_next] if i_next < len(starts) else otherwise
 
 
-def _whole_reports(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield where whole reports begin and end, at any byte."""
-    for at in range(start, stop - REPORT_BYTES_MIN - 1):
-        report, end = _at(body, at)
-        if report is not None and _is_whole(report):
-            yield at, end
+def _whole_reports(body: bytes) -> dict[int, int]:
+    """Return where whole reports begin and end, at any byte, in the order of their beginnings."""
+    found: dict[int, int] = {}
+    for at in range(len(body) - REPORT_BYTES_MIN - 1):
+        end = _end_of_report(body, at)
+        if end is not None and _has_whole_items(body, at + 2 + REPORT_BYTES_MIN, end):
+            found[at] = end
+    return found
 
 
-def _is_whole(report: Location) -> bool:
-    """Say whether its items end where it ends; an item 0, in no standard, is the next report's length."""
-    return not report.tail and all(key for key, _ in report.items)
-
-
-def _ends(body: bytes, at: int, end: int) -> bool:
-    """Say whether a report with a tail that nobody knows ends here, and has not swallowed the next one."""
-    if end < len(body) and _at(body, end)[0] is None:
-        return False
-    return all(inner_end != end for _, inner_end in _whole_reports(body, at + 2 + REPORT_BYTES_MIN, end))
-
-
-def _at(body: bytes, at: int) -> tuple[Location | None, int]:
-    """Return the report whose length stands at `at`, and where it ends; None where none can be."""
+def _end_of_report(body: bytes, at: int) -> int | None:
+    """Return the end of a report whose length stands at `at`, None where none can begin there."""
     end = at + 2 + int.from_bytes(body[at : at + 2], "big")
-    if end < at + 2 + REPORT_BYTES_MIN or end > len(body):
-        return None, end
-    return _decoded(body[at + 2 : end]), end
+    if not REPORT_BYTES_MIN <= end - at - 2 <= BODY_BYTES_MAX or end > len(body):
+        return None
+    month, day = body[at + 25], body[at + 26]  # BCD: cheaper to look at than to decode at each byte
+    if not (0x01 <= month <= 0x12 and 0x01 <= day <= 0x31):
+        return None
+    return end if _decoded(body[at + 2 : at + 2 + REPORT_BYTES_MIN]) is not None else None
+
+
+def _has_whole_items(body: bytes, at: int, end: int) -> bool:
+    """Say whether items end where their report ends; item 0, in no standard, is the next report's length."""
+    while at + 2 <= end and body[at]:
+        at += 2 + body[at + 1]
+    return at == end
+
+
+def _begins(body: bytes, at: int) -> bool:
+    """Say whether a report begins here, or the body ends."""
+    return at == len(body) or _end_of_report(body, at) is not None
 
 
 def _decoded(body: bytes) -> Location | None:

@@ -108,10 +108,10 @@ def count_items(location: Location, counts: Counter[str]) -> None:
     """Count the additional information that can't be read: by id, and what is cut off at the end."""
     for key, value in location.items:
         length = _ITEM_BYTES.get(key, -1)
-        if length == -1:
-            counts[f"location.item.{key:02X}"] += 1  # at most 256 kinds
-        elif length is not None and length != len(value):
-            counts[f"location.item_length.{key:02X}"] += 1
+        if length == len(value) or length is None:
+            continue
+        fault = "item" if length == -1 else "item_length"
+        counts[f"location.{fault}.{key:02X}"] += 1  # at most 256 of each
     if location.tail:
         counts["location.tail"] += 1
 

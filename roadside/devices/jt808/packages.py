@@ -38,7 +38,6 @@ class Assembly:
     msg_id: int
     first_seq: int
     total: int
-    version: int | None
     newest_ns: int = 0  # arrival of the newest package
     pieces: dict[int, bytes] = field(default_factory=dict)  # by number, from 1
     n_bytes: int = _MESSAGE_BYTES
@@ -152,7 +151,7 @@ class Packages:
             if found.done is None:
                 self._counts["package.restarted"] += 1
             self._release(held, found)
-        message = Assembly(frame.msg_id, first_seq, total, frame.version, newest_ns=now_ns)
+        message = Assembly(frame.msg_id, first_seq, total, newest_ns=now_ns)
         held.messages[message.msg_id, message.first_seq] = message
         held.n_bytes += message.n_bytes
         self.n_bytes += message.n_bytes

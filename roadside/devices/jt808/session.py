@@ -83,6 +83,10 @@ class Session:
         return self._phone.lstrip("0")
 
     @property
+    def plate(self) -> str | None:
+        return self._plate
+
+    @property
     def known(self) -> bool:
         return self.terminal in self._rules.known
 
@@ -99,7 +103,7 @@ class Session:
         if self._n_misfits > _MISFITS_MAX:
             self.phase = "closed"
             self._counts["session.misfit"] += 1
-        if frames:
+        if frames and self._packages.n_bytes:
             out.replies += self.requests(arrived_ns)
         return out
 
@@ -108,16 +112,6 @@ class Session:
         if self.phase != "authenticated" or self.terminal not in self._packages:
             return b""
         return b"".join(map(self._request, self._packages.requests(self.terminal, now_ns)))
-
-    def salvage(self, message: Assembly) -> list[GnssFix]:
-        """Return the fixes in what came of a message that was given up."""
-        if message.msg_id != Id.LOCATION_BATCH:
-            return []
-        fixes: list[GnssFix] = []
-        for number, body in message.runs():
-            reports = batches.salvage(body[batches.HEAD_BYTES if number == 1 else 0 :], self._counts)
-            self._take_reports(reports, message.first_seq, message.newest_ns, fixes)
-        return fixes
 
     def end(self) -> None:
         """Count what the end of the connection cut off."""
@@ -141,11 +135,11 @@ class Session:
         return False
 
     def _handle(self, frame: Frame, arrived_ns: int, out: Received) -> None:
-        if frame.package is not None and not frame.encrypted:
-            self._package(frame, arrived_ns, out)
-        elif frame.encrypted:
+        if frame.free_bits and frame.encrypted:
             self._counts["message.encrypted"] += 1
             self._reply(frame, Result.UNSUPPORTED, out)
+        elif frame.package is not None:
+            self._package(frame, arrived_ns, out)
         else:
             self._whole(frame, arrived_ns, out)
 
@@ -180,7 +174,7 @@ class Session:
 
     def _request(self, message: Assembly) -> bytes:
         numbers = list(islice(message.missing(), RESENT_MAX))
-        body = messages.encode_resend(message.first_seq, numbers, message.version)
+        body = messages.encode_resend(message.first_seq, numbers, self._version)
         return framing.encode(self._frame(Id.RESEND, body))
 
     def _reply(self, frame: Frame, result: Result, out: Received) -> None:
@@ -228,14 +222,9 @@ class Session:
         kind, reports = batches.decode_batch(frame.body, self._counts)
         if kind == batches.BATCH_BLIND_AREA:
             self._counts["location.blind_area"] += len(reports)
-        self._take_reports(reports, frame.message_seq, arrived_ns, out.fixes)
-
-    def _take_reports(
-        self, reports: list[locations.Location], source_seq: int, arrived_ns: int, fixes: list[GnssFix]
-    ) -> None:
         for report in reports:
             try:
-                fixes.append(self._fix(report, source_seq, arrived_ns))
+                out.fixes.append(self._fix(report, frame.message_seq, arrived_ns))
             except DeviceError as error:  # one report costs itself only
                 self._counts[error.reason] += 1
 
