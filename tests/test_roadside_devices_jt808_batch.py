@@ -1,6 +1,7 @@
 """Batches of JT/T 808 reports: a damaged report or a wrong count costs itself only."""
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,15 @@ def test_bytes_made_to_be_searched_for_long_are_not(monkeypatch):
     found, _ = read(batch(bodies, lengths))
     assert len(found) == n_reports
     assert sum(decoded) < 10 * 39 * n_reports
+
+
+def test_bytes_in_which_a_report_seems_to_begin_anywhere_are_not_searched_to_the_end(monkeypatch):
+    decoded: list[int] = []
+    decode = locations.decode
+    monkeypatch.setattr(locations, "decode", lambda body: decoded.append(len(body)) or decode(body))
+    with suppress(DeviceError):
+        batches.decode_batch(b"\xff\xff\x01" + b"\x01" * 50_000, Counter())
+    assert sum(decoded) < 10 * 50_000
 
 
 def test_two_faults_at_once_cost_two_reports():

@@ -279,6 +279,13 @@ def test_endless_message_is_refused_and_others_go_on():
     assert len(platform.say(*cut(batch_body(20), 300, 20)).fixes) == 20
 
 
+def test_terminal_that_begins_messages_without_end_is_not_asked_for_all_of_them():
+    platform = Platform()
+    for first_seq in range(0, 5_000, 10):
+        platform.say(cut(bytes(20), 10, first_seq)[0])
+    assert len(resends(platform.session.requests(NOW_NS + 3 * NS))) == PackageLimits().terminal_messages
+
+
 def test_terminal_that_floods_drops_its_own_oldest_message():
     platform = Platform(PackageLimits(terminal_bytes=4_000))
     for first_seq in range(1_000, 1_100, 10):

@@ -16,6 +16,7 @@ from roadside.devices.jt808.location import Location
 BATCH_NORMAL, BATCH_BLIND_AREA = 0, 1
 
 _HEAD = struct.Struct(">HB")
+_SEEMING_MIN = 64
 HEAD_BYTES = _HEAD.size  # how many, and the kind
 _U16 = struct.Struct(">H")
 
@@ -119,12 +120,21 @@ def _next(starts: list[int], at: int, otherwise: int) -> int:
 
 
 def _whole_reports(body: bytes) -> dict[int, int]:
-    """Return where whole reports begin and end, at any byte, in the order of their beginnings."""
+    """Return where whole reports begin and end, at any byte, in the order of their beginnings.
+
+    Where more reports seem to begin than have room, the bytes were made to be searched for long: it stops.
+    """
     found: dict[int, int] = {}
+    n_more = _SEEMING_MIN + 2 * len(body) // REPORT_BYTES_MIN
     for at in range(len(body) - REPORT_BYTES_MIN - 1):
         end = _end_of_report(body, at)
-        if end is not None and _has_whole_items(body, at + 2 + REPORT_BYTES_MIN, end):
+        if end is None:
+            continue
+        if _has_whole_items(body, at + 2 + REPORT_BYTES_MIN, end):
             found[at] = end
+        n_more -= 1
+        if n_more == 0:
+            break
     return found
 
 

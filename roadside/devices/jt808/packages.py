@@ -24,6 +24,7 @@ class PackageLimits:
     """How much waits for how long."""
 
     terminal_bytes: int = 256_000  # of one terminal
+    terminal_messages: int = 32
     total_bytes: int = 32_000_000  # of all
     pause_ns: int = 2_000_000_000  # since the newest package, before the missing ones are asked for
     again_ns: int = 5_000_000_000  # between two requests
@@ -181,7 +182,9 @@ class Packages:
         Raises DeviceError `package.full` where it is the newest message itself that does not fit.
         """
         held = self._held[terminal]
-        while held.n_bytes > self._limits.terminal_bytes:
+        while (
+            held.n_bytes > self._limits.terminal_bytes or len(held.messages) > self._limits.terminal_messages
+        ):
             self._evict(terminal, held, newest)
         while self.n_bytes > self._limits.total_bytes:
             longest = next(iter(self._held))
