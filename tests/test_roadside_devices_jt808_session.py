@@ -90,6 +90,18 @@ def test_plate_of_any_length_is_cut_to_what_a_fix_may_carry():
     assert decode_fix(encode(fix)) == fix
 
 
+def test_plate_holds_no_control_characters():
+    session, client, counts = (
+        Session(rules(), counted := Counter()),
+        Client(TERMINAL, "辽L\x07\x1bA1"),
+        counted,
+    )
+    talk(session, client, client.connected())
+    (fix,) = talk(session, client, client.report(FIX))
+    assert fix.plate == "辽LA1"
+    assert counts == {"register.plate": 1}
+
+
 def test_code_is_kept_over_a_reconnection():
     _, client, _ = logged_in()
     session = Session(rules(), Counter())

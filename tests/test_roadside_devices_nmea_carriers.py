@@ -91,6 +91,21 @@ def test_date_that_comes_after_the_place_serves_the_same_epoch_also_when_it_is_e
         assert stamps == [NOON_NS + i * NS for i in range(5)]
 
 
+@pytest.mark.parametrize("sentences", [[zda, gga], [gga, zda], [zda, gll, gga]])
+def test_fix_does_not_wait_for_the_next_second(sentences):
+    reader = NmeaReader("T1", Counter())
+    n_fixes = 0
+    for second in range(3):
+        for sentence in sentences:
+            n_fixes += len(reader.feed(sentence(f"12000{second}.00")))
+    assert n_fixes == 3  # of the first epoch nobody knows that it is whole before the second begins
+
+
+def test_sentence_that_comes_after_the_fix_of_its_epoch_is_counted():
+    _, counts, _ = read(rmc() + rmc("120001.00") + gga("120001.00"))
+    assert counts == {"nmea.after_fix": 1}
+
+
 def test_date_of_the_next_second_does_not_tear_the_epochs_apart():
     """Some receivers announce the second that the coming pulse marks."""
     data = b"".join(gga(f"12000{s}.00") + zda(f"12000{s + 1}.00") for s in range(5))
@@ -277,6 +292,12 @@ def test_neighbours_on_a_line_are_both_read(data):
     fixes, counts, _ = read(data)
     assert [fix.stamp_ns for fix in fixes] == [NOON_NS, NOON_NS + NS]
     assert not counts
+
+
+def test_datagrams_without_line_ends_are_read():
+    reader = NmeaReader("T1", Counter())
+    fixes = [fix for s in range(3) for fix in reader.feed(rmc(f"12000{s}.00").rstrip())]
+    assert len(fixes + reader.end()) == 3
 
 
 def test_sentence_that_another_one_cuts_off_is_counted():

@@ -112,6 +112,14 @@ def test_place_before_the_first_date_of_a_log_is_dated_by_it():
     assert counts == {"nmea.dated_later": 3}
 
 
+def test_log_of_many_days_is_kept_whole():
+    counts: Counter[str] = Counter()
+    days = [f"{day:02d}0215" for day in range(20, 27)]
+    log = b"".join(rmc(hour * 3_600, day) for day in days for hour in (0, 8, 16))
+    assert len(read(rmc(5, "010199") + log, counts)) == 21
+    assert counts == {"nmea.clock": 1} or counts == {"nmea.stamp": 1}  # 1999: a clock before its first fix
+
+
 def test_what_is_skipped_is_told_apart_from_what_is_rejected(tmp_path):
     told = import_nmea(LOG, tmp_path / "r.mcap")
     assert told["skipped"] == {"GSA": 20, "GSV": 17, "PSRF": 12}

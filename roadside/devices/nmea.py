@@ -15,7 +15,7 @@ from roadside.devices.nmea_fields import field_of, midnight_of, midnight_s, numb
 from roadside.devices.nmea_lines import LineReader
 from roadside.devices.nmea_quality import Belief, Claim
 
-_TIMED = frozenset(("RMC", "GGA", "GNS", "GLL", "GST", "VTG", "ZDA"))  # what an epoch is made of
+_EPOCH_KINDS = frozenset(("RMC", "GGA", "GNS", "GLL", "GST", "VTG"))  # what an epoch is made of, and ZDA
 _KNOTS_MPS = 1852.0 / 3600.0
 _DAY_S = 86_400
 _STAMP_NS_MIN, _STAMP_NS_MAX = 10**18, 4 * 10**18
@@ -130,9 +130,12 @@ class NmeaReader:
             self._counts["nmea.field"] += 1
             return
         epoch = self._epoch
-        if epoch is None or kind not in _TIMED:
+        if epoch is None:
             return
-        epoch.kinds.add(kind)
+        if kind in _EPOCH_KINDS:
+            if epoch.emitted:  # it came too late for the fix of its epoch
+                self._counts["nmea.after_fix"] += 1
+            epoch.kinds.add(kind)
         if self._expected and not epoch.emitted and epoch.kinds >= self._expected:
             epoch.emitted = True
             self._emit(epoch)
@@ -224,7 +227,10 @@ class NmeaReader:
         if not fields[1]:
             self._counts["nmea.no_time"] += 1
         elif midnight is not None:
-            self._set_date(midnight, second_of(fields[1]))
+            second_s = second_of(fields[1])
+            self._set_date(midnight, second_s)
+            if self._epoch is not None and self._epoch.second_s == second_s:
+                self._epoch.kinds.add("ZDA")  # to be waited for in the next epoch as well
 
     def _hdt(self, fields: list[str]) -> None:
         self._heading_deg = number(fields[1], 0.0, 360.0)

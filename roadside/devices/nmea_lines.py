@@ -29,6 +29,8 @@ class LineReader:
     def feed(self, data: bytes) -> list[list[str]]:
         """Return the sentences that these bytes end: their fields, the kind such as RMC first."""
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
+        if _is_whole(self._rest):  # a datagram may hold a sentence without a line end
+            lines, self._rest = [*lines, self._rest], b""
         if lines:
             self._long = False
         if len(self._rest) > SENTENCE_BYTES_MAX:
@@ -72,3 +74,11 @@ class LineReader:
             return None
         self.n_sentences += 1
         return [address[2:], *fields]
+
+
+def _is_whole(rest: bytes) -> bool:
+    """Say whether bytes end with a whole sentence: nothing can follow its checksum but a line end."""
+    if rest[-3:-2] != b"*":
+        return False
+    body = rest[rest.rfind(b"$") + 1 : -3]
+    return stated_checksum(rest[-2:]) == checksum(body)

@@ -1,6 +1,5 @@
 """A receiver's NMEA log to a recording: every epoch with a place, and how many were refused for what."""
 
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,16 +50,24 @@ def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
     if not fixes:
         return fixes
     good = [fix.stamp_ns for fix in fixes if fix.quality != "none"] or [fix.stamp_ns for fix in fixes]
-    middle_ns = statistics.median_low(good)
+    first_ns, last_ns = _longest_run(sorted(good))
     kept: list[GnssFix] = []
     for fix in fixes:
-        if abs(fix.stamp_ns - middle_ns) > CLOCK_NS:
+        if not first_ns - CLOCK_NS <= fix.stamp_ns <= last_ns + CLOCK_NS:
             counts["nmea.clock"] += 1
             continue
         if kept and fix.stamp_ns <= kept[-1].stamp_ns:
             counts["nmea.stamp_order"] += 1  # kept: the tracker knows what to do with a late one
         kept.append(fix)
     return kept
+
+
+def _longest_run(stamps: list[int]) -> tuple[int, int]:
+    """Return the first and last of most stamps without a gap of CLOCK_NS: a log may go on for days."""
+    ends = [i for i in range(1, len(stamps)) if stamps[i] - stamps[i - 1] > CLOCK_NS] + [len(stamps)]
+    runs = list(zip([0, *ends[:-1]], ends, strict=True))
+    start, end = max(runs, key=lambda run: run[1] - run[0])
+    return stamps[start], stamps[end - 1]
 
 
 def import_nmea(source: Path, out: Path) -> dict[str, Any]:

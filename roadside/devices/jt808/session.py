@@ -242,7 +242,10 @@ class Session:
         if self._refused(frame.terminal):
             return RegisterReply(seq=frame.seq, result=_NO_SUCH_TERMINAL)
         self._phone = frame.phone
-        self._plate = register.plate[:_PLATE_LENGTH_MAX] or None
+        plate = "".join(filter(str.isprintable, register.plate))
+        if plate != register.plate:  # control characters are no part of one
+            self._counts["register.plate"] += 1
+        self._plate = plate[:_PLATE_LENGTH_MAX] or None
         return RegisterReply(seq=frame.seq, result=_REGISTERED, code=self._rules.code_of(frame.terminal))
 
     def _authenticate(self, frame: Frame) -> Result:
@@ -268,7 +271,9 @@ class Session:
             self.answers.append(messages.decode_reply(frame.body))
         except DeviceError as error:  # an answer that can't be read answers nothing
             self._counts[error.reason] += 1
-        del self.answers[:-_ANSWERS_MAX]
+        if len(self.answers) > _ANSWERS_MAX:  # nobody asked for so many
+            self._counts["reply.full"] += 1
+            del self.answers[0]
 
     def _answer(self, asked: Frame, msg_id: Id, body: bytes) -> bytes:
         return framing.encode(self._frame(msg_id, body, asked.phone, asked.version))
