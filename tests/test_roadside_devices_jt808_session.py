@@ -91,11 +91,7 @@ def test_plate_of_any_length_is_cut_to_what_a_fix_may_carry():
 
 
 def test_plate_holds_no_control_characters():
-    session, client, counts = (
-        Session(rules(), counted := Counter()),
-        Client(TERMINAL, "辽L\x07\x1bA1"),
-        counted,
-    )
+    session, client = Session(rules(), counts := Counter()), Client(TERMINAL, "辽L\x07\x1bA1")
     talk(session, client, client.connected())
     (fix,) = talk(session, client, client.report(FIX))
     assert fix.plate == "辽LA1"

@@ -70,7 +70,7 @@ class LineReader:
         address, *fields = body.decode("ascii").split(",")
         if not ours:
             proprietary = address.startswith("P")  # then three letters of the maker
-            self.skip((address[:4] if proprietary else address[:5]) if address.isalnum() else _OTHER)
+            self.skip((address[:4] if proprietary else address[:8]) if address.isalnum() else _OTHER)
             return None
         self.n_sentences += 1
         return [address[2:], *fields]
