@@ -200,6 +200,45 @@ def test_terminal_that_numbers_messages_and_not_packages_is_understood():
     assert len(Platform().say(*frames).fixes) == 40
 
 
+def interleaved(n_fixes: int, first_seq: int, n_between: int) -> list[Frame]:
+    """Packages of a terminal that goes on reporting while it sends them, all from one counter."""
+    frames: list[Frame] = []
+    for package in cut(batch_body(n_fixes), 200, 0):
+        frames.append(msgspec.structs.replace(package, seq=(first_seq + len(frames)) & 0xFFFF))
+        for _ in range(n_between):
+            seq = (first_seq + len(frames)) & 0xFFFF
+            frames.append(Frame(msg_id=Id.HEARTBEAT, phone=package.phone, seq=seq))
+    return frames
+
+
+@pytest.mark.parametrize("first_seq", [20, 65_530])
+@pytest.mark.parametrize("n_between", [1, 2, 3])
+def test_frames_sent_in_between_shift_the_serial_numbers(first_seq, n_between):
+    platform = Platform()
+    frames = interleaved(40, first_seq, n_between)
+    received = platform.say(*frames[:5], *frames, frames[0])
+    assert len(received.fixes) == 40
+    assert {fix.source_seq for fix in received.fixes} == {first_seq}
+    assert resends(platform.session.requests(NOW_NS + 9 * NS)) == []
+
+
+@pytest.mark.parametrize("lost", [{2}, {2, 4}, {4, 6}, {8}])
+def test_lost_packages_among_other_frames_are_asked_for_and_taken(lost):
+    platform = Platform()
+    frames = interleaved(40, 20, 1)
+    platform.say(*(frame for i, frame in enumerate(frames) if i not in lost))
+    ((first_seq, numbers),) = resends(platform.session.requests(NOW_NS + 3 * NS))
+    assert (first_seq, numbers) == (20, [i // 2 + 1 for i in sorted(lost)])
+    assert len(platform.say(*(frames[i] for i in sorted(lost)), at_s=4).fixes) == 40
+
+
+def test_two_messages_of_one_size_in_any_order_are_not_mixed():
+    platform = Platform()
+    a, b = cut(batch_body(8), 100, 10), cut(batch_body(8), 100, 20)
+    received = platform.say(a[0], b[1], b[0], a[2], b[2], a[1])
+    assert Counter(fix.source_seq for fix in received.fixes) == {10: 8, 20: 8}
+
+
 @pytest.mark.parametrize("package", [(0, 0), (0, 1), (2, 0), (2, 3), (65_535, 0)])
 def test_package_that_cannot_be_is_refused(package):
     platform = Platform()

@@ -1,12 +1,13 @@
 """Put the sub-packages of JT/T 808 messages together (2013 and 2019 editions, sec. 4.4.3), pure.
 
 A message is known by its terminal, its id and the serial number of its first package; the packages of one
-message have consecutive serial numbers. Memory is bounded by terminal and in total, time by `forget_ns`.
+message have consecutive serial numbers, but for those of frames that the terminal sent in between. Memory is
+bounded by terminal and in total, time by `forget_ns`.
 """
 
 import zlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,6 +17,8 @@ from roadside.devices.jt808.frame import Frame
 
 _PIECE_BYTES = 128  # what a package costs beside its body, so that empty ones are bounded as well
 _MESSAGE_BYTES = 512
+_SEQ_MASK = 0xFFFF
+_OTHERS_MAX = 256  # frames between two packages of one message
 _DONE_MAX = 4  # whole messages of a terminal whose repeated packages are still recognised
 
 
@@ -41,10 +44,40 @@ class Assembly:
     total: int
     newest_ns: int = 0  # arrival of the newest package
     pieces: dict[int, bytes] = field(default_factory=dict)  # by number, from 1
+    seqs: dict[int, int] = field(default_factory=dict)  # their serial numbers
+    last_number: int = 0  # the highest that came
+    others: set[int] = field(default_factory=set)  # serial numbers of other frames since then
     n_bytes: int = _MESSAGE_BYTES
     asked_ns: int | None = None
     n_requests: int = 0
     done: dict[int, int] | None = None
+
+    def put(self, number: int, seq: int, body: bytes) -> None:
+        self.pieces[number] = body
+        self.seqs[number] = seq
+        if number > self.last_number:
+            self.last_number = number
+            self.others.clear()
+
+    def passed(self, seq: int) -> None:
+        if len(self.others) < _OTHERS_MAX:
+            self.others.add(seq)
+
+    def fits(self, number: int, seq: int) -> bool:
+        """Say whether a missing package may bear this serial number, after other frames in between."""
+        if self.done is not None or number in self.pieces:
+            return False
+        if number > self.last_number:
+            last_seq = self.seqs[self.last_number]
+            ahead = (seq - last_seq) & _SEQ_MASK
+            n_others = sum((other - last_seq) & _SEQ_MASK < ahead for other in self.others)
+            return ahead - n_others == number - self.last_number
+        before = max((other for other in self.seqs if other < number), default=None)
+        if before is None:
+            return False
+        after = min(other for other in self.seqs if other > number)
+        n_between = (self.seqs[after] - self.seqs[before]) & _SEQ_MASK
+        return 0 < (seq - self.seqs[before]) & _SEQ_MASK < n_between
 
     def missing(self) -> Iterator[int]:
         return (number for number in range(1, self.total + 1) if number not in self.pieces)
@@ -79,6 +112,14 @@ class Packages:
     def __contains__(self, terminal: object) -> bool:
         return terminal in self._held
 
+    def passed(self, terminal: str, seq: int) -> None:
+        """Take note of a serial number that the terminal gave to another frame."""
+        held = self._held.get(terminal)
+        if held is not None:
+            for message in held.messages.values():
+                if message.done is None:
+                    message.passed(seq)
+
     def take(self, terminal: str, frame: Frame, now_ns: int) -> Frame | None:
         """Return the whole message when this package completes it: `seq` of this package, `first_seq` set.
 
@@ -92,7 +133,10 @@ class Packages:
         message = self._message_of(held, frame, total, number, now_ns)
         if message is None:
             return None
-        message.pieces[number] = frame.body
+        for other in held.messages.values():
+            if other is not message and other.done is None:
+                other.passed(frame.seq)
+        message.put(number, frame.seq, frame.body)
         message.newest_ns = now_ns
         self._grow(held, message, len(frame.body) + _PIECE_BYTES)
         self._held.move_to_end(terminal)
@@ -137,11 +181,10 @@ class Packages:
 
     def _message_of(self, held: _Held, frame: Frame, total: int, number: int, now_ns: int) -> Assembly | None:
         """Return the message that a package belongs to, a new one where there is none; None: a repetition."""
-        first_seq = (frame.seq - number + 1) & 0xFFFF
+        first_seq = (frame.seq - number + 1) & _SEQ_MASK
         found = held.messages.get((frame.msg_id, first_seq))
-        if found is None:  # some number a whole message, not its packages
-            same = held.messages.get((frame.msg_id, frame.seq))
-            found = same if same is not None and same.total == total else None
+        if found is None:
+            found = _other_numbering(held.messages, frame, total, number)
         if found is not None:
             if found.total == total and _holds(found, number, frame.body):
                 self._counts["package.duplicate"] += 1
@@ -161,7 +204,7 @@ class Packages:
     def _complete(self, terminal: str, held: _Held, message: Assembly, frame: Frame) -> Frame:
         body = b"".join(message.pieces[number] for number in range(1, message.total + 1))
         message.done = {number: zlib.crc32(piece) for number, piece in message.pieces.items()}
-        message.pieces = {}
+        message.pieces, message.others = {}, set()
         self._grow(held, message, -len(body))
         done = [other for other in held.messages.values() if other.done is not None]
         for old in done[:-_DONE_MAX]:
@@ -211,6 +254,21 @@ class Packages:
         message.n_bytes += n_bytes
         held.n_bytes += n_bytes
         self.n_bytes += n_bytes
+
+
+def _other_numbering(
+    messages: Mapping[tuple[int, int], Assembly], frame: Frame, total: int, number: int
+) -> Assembly | None:
+    """Return the message of a package whose serial number is not its first package's plus its place."""
+    same = messages.get((frame.msg_id, frame.seq))
+    if same is not None and same.total == total:  # some number a whole message, not its packages
+        return same
+    for message in messages.values():  # other frames were sent in between
+        if (message.msg_id, message.total) != (frame.msg_id, total):
+            continue
+        if message.seqs.get(number) == frame.seq or message.fits(number, frame.seq):
+            return message
+    return None
 
 
 def _holds(message: Assembly, number: int, body: bytes) -> bool:

@@ -135,6 +135,8 @@ class Session:
         return False
 
     def _handle(self, frame: Frame, arrived_ns: int, out: Received) -> None:
+        if self._packages.n_bytes and frame.package is None and self.phase == "authenticated":
+            self._packages.passed(self.terminal, frame.seq)
         if frame.free_bits and frame.encrypted:
             self._counts["message.encrypted"] += 1
             self._reply(frame, Result.UNSUPPORTED, out)
