@@ -17,6 +17,7 @@ import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
 import { Pace } from "./pace.ts";
+import { Prompt } from "./prompt.ts";
 import { RsuTable } from "./rsutable.ts";
 import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -28,7 +29,8 @@ import type { Lang } from "./words.ts";
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
 const state = new State();
-const list = new List($("#list"), (id) => select(id, true), () => slow());
+const list = new List($("#list"), (id) => select(id, true), () => slow(), (items) => items.forEach((x) => state.put(x)));
+const prompt = new Prompt(() => words());
 const table = new RsuTable($("#rsu"), () => table.render(state));
 let panes: { whole: Pane; close: ClosePane } | null = null;
 let events: Events | null = null;
@@ -44,12 +46,14 @@ function hearRsus(body: Rsus): void {
   state.rsuOrder = body.rsus.map((x) => x.esn);
   state.gateways = body.gateways;
   roadChanged();
+  prompt.ask();
 }
 
 function hearRsu(rsu: Rsu): void {
   if (!state.rsus.has(rsu.esn)) state.rsuOrder.push(rsu.esn);
   state.rsus.set(rsu.esn, rsu);
   roadChanged();
+  prompt.ask(); // one that goes off is an alarm too
 }
 
 function roadChanged(): void {
@@ -61,6 +65,7 @@ function roadChanged(): void {
 
 function hearViolation(episode: Episode): void {
   if (!state.put(episode)) return;
+  prompt.ask(); // nobody waits a slow tick for an alarm
   if (episode.id === state.selected) void loadDetail(state, episode.id);
 }
 
@@ -159,13 +164,18 @@ const ACTIONS: Readonly<Record<string, () => void>> = {
 
 // --- drawing: what moves fast is drawn often, what is read is drawn when it changes
 
-function slow(): void {
+/** What alarms: who is heard, what is open. */
+function words(): void {
   watchLink(state, events, heard);
-  if (state.wantsDetail && (state.link === "live" || state.link === "stale")) void loadDetail(state, state.selected!);
   drawHeader($("#top"), state);
   drawBanner($("#banner"), state);
-  drawFooter($("#foot"), state);
   list.render(state);
+}
+
+function slow(): void {
+  words();
+  if (state.wantsDetail && (state.link === "live" || state.link === "stale")) void loadDetail(state, state.selected!);
+  drawFooter($("#foot"), state);
   table.render(state);
   drawCard($("#card"), state);
   drawHeadings(state, trucksInDetail, wholeMoved);
@@ -324,6 +334,7 @@ let sited: Promise<void> | null = null; // once: another attempt makes no second
 
 async function loadList(): Promise<number> {
   const episodes = await loadEpisodes();
+  state.complete = episodes.complete;
   for (const episode of episodes.items) state.put(episode);
   state.steps.add("list");
   return episodes.cursor;
@@ -363,6 +374,7 @@ async function start(): Promise<void> {
     violation: hearViolation, rsu: hearRsu, rsus: hearRsus, frame: hearFrame,
     gateway: (x: (typeof state.gateways)[number]) => {
       state.gateways = [...state.gateways.filter((g) => g.id !== x.id), x].sort((a, b) => a.id.localeCompare(b.id));
+      prompt.ask();
     },
     summary: (x: NonNullable<typeof state.summary>) => {
       state.summary = x;
