@@ -28,11 +28,15 @@ def json_safe(value: Any, key: str = "") -> Any:
     return value
 
 
+DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
+
+
 class History(NamedTuple):
     """What all versions of an episode say together."""
 
     hops: tuple[str, ...]  # RSUs that had it, in order
     first_detected_ns: int | None  # the earliest detection of any version
+    deciding: bytes | None  # body of the first version at the highest grade
 
 
 def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
@@ -54,6 +58,7 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
         "hops": list(history.hops),
         "last_violating_ns": violating_ns,
         "first_detected_ns": history.first_detected_ns,
+        "decided": _decided(history.deciding),
         "detected_ns": row.detected_ns,
         "sent_ns": row.sent_ns,
         "received_ns": row.received_ns,
@@ -63,6 +68,14 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     }
     shown: dict[str, Any] = json_safe(fields)
     return shown
+
+
+def _decided(body: bytes | None) -> dict[str, Any] | None:
+    """Return where and how fast it was when its highest grade was decided: a close says where it was back."""
+    if body is None:
+        return None
+    fields = msgspec.msgpack.decode(body)
+    return {name: fields[name] for name in DECIDED}
 
 
 def version(row: Any) -> dict[str, Any]:

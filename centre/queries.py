@@ -233,9 +233,28 @@ def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
     rows: dict[str, list[Any]] = {violation_id: [] for violation_id in ids}
     for row in db.execute(query.order_by("hop", VERSION.c.esn)).all():
         rows[row.id].append(row)
+    deciding = _deciding(db, ids)
     return {
         violation_id: History(
-            tuple(row.esn for row in found), min((row.detected_ns for row in found), default=None)
+            tuple(row.esn for row in found),
+            min((row.detected_ns for row in found), default=None),
+            deciding.get(violation_id),
         )
         for violation_id, found in rows.items()
     }
+
+
+def _deciding(db: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
+    """Return per id the body of the first version at the episode's highest grade."""
+    order = (VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
+    turn = sa.func.row_number().over(partition_by=VERSION.c.id, order_by=order).label("turn")
+    at_top = (EPISODE.c.id == VERSION.c.id) & (EPISODE.c.grade_max == VERSION.c.grade)
+    keys = sa.select(VERSION.c.id, VERSION.c.version, VERSION.c.esn, turn).select_from(
+        VERSION.join(EPISODE, at_top)
+    )
+    first = keys.where(VERSION.c.id.in_(dict.fromkeys(ids))).subquery()
+    same = (
+        (VERSION.c.id == first.c.id) & (VERSION.c.version == first.c.version) & (VERSION.c.esn == first.c.esn)
+    )
+    query = sa.select(VERSION.c.id, VERSION.c.body).join(first, same).where(first.c.turn == 1)
+    return {row.id: row.body for row in db.execute(query).all()}

@@ -122,3 +122,14 @@ def test_an_open_episode_says_until_when_it_was_seen_to_violate_and_when_it_was_
     assert row["first_detected_ns"] == row["detected_ns"]
     centre.send(2, violation(version=3, phase="close", end_ns=T0_NS + 300 * MS))
     assert centre.shown()[0]["last_violating_ns"] == str(T0_NS + 300 * MS)
+
+
+def test_an_ended_episode_says_where_it_was_decided_not_where_it_was_back(centre: Centre) -> None:
+    centre.send(1, violation(grade="notice", s_m=100.0))
+    centre.send(2, violation(version=2, phase="update", grade="violation", s_m=150.0, speed_mps=21.0))
+    centre.send(3, violation(version=3, phase="update", grade="violation", s_m=200.0))
+    centre.send(4, violation(version=4, phase="close", grade="notice", s_m=300.0, lane="hazmat"))
+    (row,) = centre.shown()
+    assert (row["s_m"], row["decided"]["s_m"], row["decided"]["speed_mps"]) == (300.0, 150.0, 21.0)
+    centre.send(5, violation(2, grade="undecidable", phase="close", s_m=7.0))
+    assert centre.shown()[0]["decided"]["s_m"] == 7.0

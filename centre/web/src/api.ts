@@ -127,6 +127,8 @@ export interface Episode {
   last_violating_ns: string | null;
   /** The earliest detection of any version. */
   first_detected_ns: string | null;
+  /** Where and how fast it was when its highest grade was decided. */
+  decided: Pick<Episode, "lon_deg" | "lat_deg" | "lane" | "zone" | "s_m" | "d_m" | "speed_mps"> | null;
   detected_ns: string | null;
   sent_ns: string | null;
   received_ns: string | null;
@@ -135,7 +137,7 @@ export interface Episode {
   latency_ms: number | null;
 }
 
-export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns" | "first_detected_ns"> {
+export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns" | "first_detected_ns" | "decided"> {
   evidence: Record<string, unknown>;
 }
 

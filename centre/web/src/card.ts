@@ -6,7 +6,7 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, maxOf, probabilityOf, shownGrade } from "./row.ts";
+import { asOf, depthOf, isReturning, lastedOf, maxOf, probabilityOf, placed, shownGrade } from "./row.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
@@ -62,7 +62,25 @@ function asOfHtml(state: State, episode: Episode): string {
   return loss === null ? values : `<b>▲ ${t("offSince", { r: escape(loss.id), t: clock(loss.sinceMs) })}</b> · ${values}`;
 }
 
-function numsHtml(state: State, episode: Episode): string {
+/** The highest speed that any version or its evidence had, from start to end [m/s]; NaN before the versions are here. */
+function peakMps(detail: EpisodeDetail | undefined | "loading" | "missing"): number {
+  if (typeof detail !== "object") return NaN;
+  let peak = NaN;
+  const note = (atMs: number, speed: unknown, version: Version): void => {
+    const within = atMs >= ms(version.start_ns) && atMs <= ms(detail.episode.end_ns ?? version.stamps.measured_ns);
+    if (within && typeof speed === "number" && !(speed <= peak)) peak = speed;
+  };
+  for (const version of detail.versions) {
+    note(ms(version.stamps.measured_ns), version.speed_mps, version);
+    const { stamp_ns: stamps, speed_mps: speeds } = version.evidence ?? {};
+    if (Array.isArray(stamps) && Array.isArray(speeds)) stamps.forEach((stamp, i) => note(ms(stamp as string), speeds[i], version));
+  }
+  return peak;
+}
+
+function numsHtml(state: State, found: Episode): string {
+  const episode = placed(found);
+  const peak = episode.open ? NaN : peakMps(state.details.get(episode.id));
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
   const where = lane === undefined ? (episode.zone ?? t("outside")) : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
@@ -72,7 +90,7 @@ function numsHtml(state: State, episode: Episode): string {
     [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode)}` : ""}`, withUnit(depthOf(state, episode))],
     [t("lasted"), withUnit(lastedOf(episode))],
     [t("probS"), probabilityOf(episode)],
-    [t("speed") + limit, `${kmh(episode.speed_mps)}<small>km/h</small>`],
+    [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(Number.isNaN(peak) ? episode.speed_mps : peak)}<small>km/h</small>`],
     [t("sigma"), episode.sigma_d_m === null ? "—" : `${episode.sigma_d_m.toFixed(2)}<small>m</small>`],
     [escape(where), station(episode.s_m)],
   ];

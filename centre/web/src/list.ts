@@ -139,7 +139,7 @@ export class List {
     const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
     const named = shown.map((x) => `${escape(plateOf(x))} ${escape(name(x.rule))} ${placeOf(state, x)}`).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
-    set(this.news, news.length === 0 ? "" : `<b>▲ ${t("newOpen", { n: news.length })}</b> ${named}${news.length > NEWS_NAMED ? " …" : ""}<i>${t("showNow")}</i>`);
+    set(this.news, news.length === 0 ? "" : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`);
   }
 
   private heading(state: State): void {
@@ -185,7 +185,7 @@ export class List {
   }
 
   private word(section: Section, what: string): string {
-    if (what === "head") return headHtml(section);
+    if (what === "head") return headHtml(section, this.pages.skipped(section.key) > 0);
     if (what === "older" || what === "newer") return t(what);
     if (what === "unfold") return this.unfolded.has(section.key) ? t("showFew") : t("showAll", { n: section.total });
     const from = this.pages.skipped(section.key);
@@ -249,10 +249,10 @@ function block(kind: string, html: string, words = ""): HTMLElement {
 }
 
 /** The section's word, how many it holds, and how many rows of the record are still going on. */
-function headHtml(section: Section): string {
+function headHtml(section: Section, leafing: boolean): string {
   const { total, ids } = section;
   const open = section.key === "secRecord" && section.open > 0 ? ` <span>${t("openN")} ${section.open}</span>` : "";
-  const of = total > ids.length && section.key !== "secOpen" ? ` <span>${t("newest")} ${ids.length}</span>` : "";
+  const of = total > ids.length && section.key !== "secOpen" && !leafing ? ` <span>${t("newest")} ${ids.length}</span>` : "";
   return `${t(section.key)} ${total}${open}${of}`;
 }
 

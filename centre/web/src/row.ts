@@ -28,10 +28,10 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   return [
     `<div>${markSvg(grade, 6, episode.open)}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
     `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
-    `<div class="what"><span class="rl">${escape(name(episode.rule))}</span>${chip}</div><i>${placeOf(state, episode)}</i>`,
+    `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode)}</i>`,
-    `<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span><i>${stateWord(state, episode)}</i>`,
+    `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div><i>${stateWord(state, episode)}</i>`,
     noteHtml(state, episode),
   ];
 }
@@ -104,7 +104,13 @@ export function probabilityOf(episode: Episode): string {
   return probability(episode.open && !isReturning(episode) ? episode.p_violation : episode.p_violation_max);
 }
 
-export function placeOf(state: State, episode: Episode): string {
+/** The episode at the place that counts: where it is; once it has ended where it was decided, not where it was legal again. */
+export function placed(episode: Episode): Episode {
+  return episode.open || episode.decided === null ? episode : { ...episode, ...episode.decided };
+}
+
+export function placeOf(state: State, found: Episode): string {
+  const episode = placed(found);
   const lane = episode.lane === null ? undefined : state.site?.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
   const direction = lane?.direction ?? (state.site === null || episode.s_m === null ? 0 : (homeRow(state.site, episode)?.direction ?? 0));
