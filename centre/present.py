@@ -35,7 +35,8 @@ class History(NamedTuple):
     """What all versions of an episode say together."""
 
     hops: tuple[str, ...]  # RSUs that had it, in order
-    first_detected_ns: int | None  # the earliest detection of any version
+    first_detected_ns: int | None  # the earliest detection of any version, by its RSU's clock
+    first_sent_ns: int | None  # the earliest sending of any version that was stored, likewise
     deciding: bytes | None  # body of the first version at the highest grade
 
 
@@ -58,6 +59,7 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
         "hops": list(history.hops),
         "last_violating_ns": violating_ns,
         "first_detected_ns": history.first_detected_ns,
+        "first_sent_ns": history.first_sent_ns,
         "decided": _decided(history.deciding),
         "detected_ns": row.detected_ns,
         "sent_ns": row.sent_ns,

@@ -225,10 +225,8 @@ def _cursor(db: sa.Connection, settled_n: int | None) -> int:
 
 def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
     """Return what all versions of each id say together."""
-    detected_ns = sa.func.min(VERSION.c.detected_ns)
-    query = sa.select(
-        VERSION.c.id, VERSION.c.esn, sa.func.min(VERSION.c.hop).label("hop"), detected_ns.label("detected_ns")
-    )
+    lowest = [sa.func.min(VERSION.c[name]).label(name) for name in ("hop", "detected_ns", "sent_ns")]
+    query = sa.select(VERSION.c.id, VERSION.c.esn, *lowest)
     query = query.where(VERSION.c.id.in_(dict.fromkeys(ids))).group_by(VERSION.c.id, VERSION.c.esn)
     rows: dict[str, list[Any]] = {violation_id: [] for violation_id in ids}
     for row in db.execute(query.order_by("hop", VERSION.c.esn)).all():
@@ -238,6 +236,7 @@ def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
         violation_id: History(
             tuple(row.esn for row in found),
             min((row.detected_ns for row in found), default=None),
+            min((row.sent_ns for row in found), default=None),
             deciding.get(violation_id),
         )
         for violation_id, found in rows.items()

@@ -125,8 +125,9 @@ export interface Episode {
   hops: string[];
   /** Until when the rule was seen to be broken; of a closed one its end. */
   last_violating_ns: string | null;
-  /** The earliest detection of any version. */
+  /** The earliest detection of any version, and the earliest sending of one that was stored, by the RSU's clock. */
   first_detected_ns: string | null;
+  first_sent_ns: string | null;
   /** Where and how fast it was when its highest grade was decided. */
   decided: Pick<Episode, "lon_deg" | "lat_deg" | "lane" | "zone" | "s_m" | "d_m" | "speed_mps"> | null;
   detected_ns: string | null;
@@ -137,7 +138,7 @@ export interface Episode {
   latency_ms: number | null;
 }
 
-export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns" | "first_detected_ns" | "decided"> {
+export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns" | "first_detected_ns" | "first_sent_ns" | "decided"> {
   evidence: Record<string, unknown>;
 }
 

@@ -10,7 +10,7 @@ import { asOf, depthOf, isReturning, lastedOf, maxOf, probabilityOf, placed, sho
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
-import { lossOf } from "./supervision.ts";
+import { lossOf, sinceWord } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -59,7 +59,7 @@ function topHtml(state: State, episode: Episode): string {
 function asOfHtml(state: State, episode: Episode): string {
   const loss = lossOf(state, episode);
   const values = t("lastValues", { t: clock(asOf(episode)) });
-  return loss === null ? values : `<b>▲ ${t("offSince", { r: escape(loss.id), t: clock(loss.sinceMs) })}</b> · ${values}`;
+  return loss === null ? values : `<b>▲ ${t("offSince", { r: escape(loss.id), t: sinceWord(loss.sinceMs) })}</b> · ${values}`;
 }
 
 /** The highest speed that any version or its evidence had, from start to end [m/s]; NaN before the versions are here. */

@@ -8,7 +8,7 @@ import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { nobodyWatches, p99Of } from "./supervision.ts";
+import { nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
 import { getLang, pick, t } from "./words.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
@@ -131,12 +131,12 @@ function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
   const parts: string[] = [];
   const rsus = state.losses.filter((x) => x.kind === "rsu");
-  const first = clock(Math.min(...rsus.map((x) => x.sinceMs)));
+  const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));
   const seen = [...state.rsus.values()].filter((x) => x.state !== "never").length;
   if (nobodyWatches(state)) parts.push(rsus.length === 0 ? t("lossNever") : t("lossAll", { n: rsus.length, t: first }));
   else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
-  else if (rsus.length > 0) parts.push(rsus.map((x) => t("lossRsus", { r: escape(x.id), t: clock(x.sinceMs) })).join(comma));
-  for (const x of state.losses) if (x.kind === "gateway") parts.push(t("lossGateway", { r: escape(x.id), t: clock(x.sinceMs) }));
+  else if (rsus.length > 0) parts.push(rsus.map((x) => t("lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma));
+  for (const x of state.losses) if (x.kind === "gateway") parts.push(t("lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
   if (parts.length === 0) return "";
   const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x) && rsus.some((loss) => loss.id === x.esn)).length;
   return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b><span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;

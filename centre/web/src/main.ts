@@ -5,13 +5,14 @@ import { get, loadEpisodes } from "./api.ts";
 import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
 import { detailPick, drawDetail, slotOf } from "./detail.ts";
-import { drawnInSoftware, readPalette } from "./draw.ts";
+import { drawnInSoftware } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
 import { LATE_MS, watchLink } from "./link.ts";
 import { List } from "./list.ts";
 import { loadDetail } from "./loaddetail.ts";
+import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { baseFeatures } from "./basemap.ts";
 import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
@@ -23,8 +24,7 @@ import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } fro
 import { readSnapshot } from "./snapshot.ts";
 import { State, WINDOW_M } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
-import { getLang, pick, setLang } from "./words.ts";
-import type { Lang } from "./words.ts";
+import { getLang, pick } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
@@ -131,31 +131,11 @@ function fromHash(): void {
 
 // --- language and theme
 
-function restore(): void {
-  const query = new URLSearchParams(location.search);
-  const lang = query.get("lang") ?? localStorage.getItem("lang");
-  const theme = query.get("theme") ?? localStorage.getItem("theme");
-  applyLang(lang === "en" ? "en" : "zh");
-  applyTheme(theme === "light" ? "light" : "dark");
-}
-
-function applyLang(lang: Lang): void {
-  setLang(lang);
-  root.lang = lang === "zh" ? "zh-CN" : "en";
-  localStorage.setItem("lang", lang);
-}
-
-function applyTheme(theme: "dark" | "light"): void {
-  state.theme = theme;
-  root.dataset["theme"] = theme;
-  localStorage.setItem("theme", theme);
-  readPalette();
-  panes?.whole.restyle();
-}
+const restyle = (): void => panes?.whole.restyle();
 
 const ACTIONS: Readonly<Record<string, () => void>> = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
-  theme: () => applyTheme(state.theme === "dark" ? "light" : "dark"),
+  theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", restyle),
   retry: () => {
     events?.retry();
     tracks?.retry();
@@ -357,7 +337,7 @@ async function load(): Promise<number> {
 }
 
 async function start(): Promise<void> {
-  restore();
+  restoreLooks(state);
   wire();
   new Pace(drawnInSoftware(), tick);
   setInterval(unseen, 1_000);

@@ -8,7 +8,7 @@ import { homeRow } from "./site.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
-import { lossOf } from "./supervision.ts";
+import { lossOf, sinceWord } from "./supervision.ts";
 import { name, t } from "./words.ts";
 
 const BACK_P = 0.5; // less likely broken than not
@@ -46,7 +46,7 @@ function stateWord(state: State, episode: Episode): string {
 /** Whose word is missing and since when, where nobody knows how it goes on. */
 function noteHtml(state: State, episode: Episode): string {
   const loss = lossOf(state, episode);
-  return loss === null ? "" : `▲ ${t("offSince", { r: escape(loss.id), t: clock(loss.sinceMs) })} · ${t("lastValues", { t: clock(asOf(episode)) })}`;
+  return loss === null ? "" : `▲ ${t("offSince", { r: escape(loss.id), t: sinceWord(loss.sinceMs) })} · ${t("lastValues", { t: clock(asOf(episode)) })}`;
 }
 
 export function plateOf(episode: Episode): string {

@@ -15,11 +15,14 @@ export type Theme = "dark" | "light";
 export const WINDOW_M = 4_000;
 const EPISODES_MAX = 2_000;
 const NEW_MS = 60_000; // since it began
-const DELIVERED_MS_MAX = 10_000; // detected to committed: longer, and it was stored and forwarded
+const WAITED_MS_MAX = 10_000; // detected to sent: longer, and it was stored and forwarded
 
-/** Whether it came long after it was detected: uploaded later, or held in an outbox while the link was down. */
+/**
+ * Whether it came long after it was detected: uploaded later, or held in an outbox while the link was down. Both times are
+ * of the RSU's clock, so that one that is wrong makes nothing late.
+ */
 export function isLate(episode: Episode): boolean {
-  return episode.late || ms(episode.first_committed_ns) - ms(episode.first_detected_ns) > DELIVERED_MS_MAX;
+  return episode.late || ms(episode.first_sent_ns) - ms(episode.first_detected_ns) > WAITED_MS_MAX;
 }
 
 export class State {

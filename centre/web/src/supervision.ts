@@ -1,8 +1,9 @@
 /** Who supervises the road no longer: RSUs and gateways that are off or silent, and what that means for a row. Pure. */
 
 import type { Episode, Gateway, Rsu } from "./api.ts";
-import { ms } from "./format.ts";
+import { clock, ms } from "./format.ts";
 import type { State } from "./state.ts";
+import { t } from "./words.ts";
 
 /** A quantile of fewer samples is chance: it is neither shown nor judged. */
 export const SAMPLES_MIN = 20;
@@ -30,9 +31,14 @@ export function losses(state: State): Loss[] {
   return [...state.gateways.filter(isLost).map((x) => lost("gateway", x.id, x)), ...rsus.map((x) => lost("rsu", x.esn, x))];
 }
 
-/** A will comes when the connection broke; one that fell silent was last there at its last heartbeat. */
+/** A will comes when the connection broke; one that fell silent was last there at its last heartbeat, NaN where none came. */
 function lostSinceMs(x: Rsu | Gateway): number {
-  return x.state === "offline" ? ms(x.since_ns ?? x.beat_ns) : ms(x.beat_ns ?? x.since_ns);
+  return x.state === "offline" ? ms(x.since_ns ?? x.beat_ns) : ms(x.beat_ns);
+}
+
+/** The time of day since when one is lost, or that nobody saw it. */
+export function sinceWord(sinceMs: number): string {
+  return Number.isNaN(sinceMs) ? t("beforeStart") : clock(sinceMs);
 }
 
 /** Whether no RSU at all judges: none is there, or none ever was. */

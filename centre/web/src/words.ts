@@ -66,7 +66,7 @@ export const WORDS = {
   lossAll: ["全部 {n} 个 RSU 离线，最早自 {t}：道路无人监管", "All {n} RSUs off, first since {t}: the road is not supervised"],
   lossNever: ["没有 RSU 在线：道路无人监管", "No RSU is online: the road is not supervised"],
   lossGateway: ["网关 {r} 自 {t} 离线，无定位车辆暂不判定", "Gateway {r} off since {t}: dark vehicles are not judged"],
-  lossOpen: ["{n} 条未结束违规停在最后已知状态。", "{n} open shown as last known."], noRsu: ["无 RSU", "no RSU"], nOff: ["{n} 离线", "{n} off"],
+  lossOpen: ["{n} 条未结束违规停在最后已知状态。", "{n} open shown as last known."], beforeStart: ["中心启动前", "before the centre started"], noRsu: ["无 RSU", "no RSU"], nOff: ["{n} 离线", "{n} off"],
   offSince: ["{r} 自 {t} 离线", "{r} off since {t}"], lastValues: ["数值截至 {t}", "values as of {t}"],
   dataOld: ["数据为 {t} 前", "data {t} old"],
   footDelivery: ["送达", "Delivery"], footStored: ["违规总数", "violations on record"], footMissing: ["缺失", "missing"], footQuarantine: ["隔离", "quarantined"], footOutbox: ["RSU 积压", "RSU outboxes"],

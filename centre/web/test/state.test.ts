@@ -88,12 +88,13 @@ const at = (seconds: number): string => String(1_790_000_000n * S + BigInt(secon
 
 test("new is what began within the minute and came at once; what came late is late, however freshly committed", () => {
   const rows: [Partial<Episode>, number, boolean, boolean][] = [
-    [{ first_detected_ns: at(0.1), first_committed_ns: at(0.2) }, 5, false, true],
-    [{ first_detected_ns: at(0.1), first_committed_ns: at(0.2) }, 61, false, false], // it began a minute ago
-    [{ first_detected_ns: at(0.1), first_committed_ns: at(45) }, 46, true, false], // held in an outbox
-    [{ first_detected_ns: at(0.1), first_committed_ns: at(8) }, 9, false, true], // a reconnection is no outage
-    [{ first_detected_ns: at(0.1), first_committed_ns: null }, 5, false, true], // its commit's time is not known yet
-    [{ late: true, first_detected_ns: at(0.1), first_committed_ns: at(0.2) }, 5, true, false], // uploaded from a blind area
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2), first_committed_ns: at(4) }, 5, false, true],
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 61, false, false], // it began a minute ago
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(45), first_committed_ns: at(45.1) }, 46, true, false], // held in an outbox
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(8) }, 9, false, true], // a reconnection is no outage
+    [{ first_detected_ns: at(-60), first_sent_ns: at(-59.9), first_committed_ns: at(0.2) }, 5, false, true], // its RSU's clock is a minute slow
+    [{ first_detected_ns: null, first_sent_ns: null }, 5, false, true],
+    [{ late: true, first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 5, true, false], // uploaded from a blind area
   ];
   for (const [more, now, late, isNew] of rows) {
     const state = new State();

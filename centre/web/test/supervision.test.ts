@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Gateway, Rsu } from "../src/api.ts";
 import { cellsHtml, isReturning, lastedOf, probabilityOf, shownGrade } from "../src/row.ts";
 import { State } from "../src/state.ts";
-import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of } from "../src/supervision.ts";
+import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord } from "../src/supervision.ts";
 import { setLang } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
@@ -36,6 +36,12 @@ test("one that is off or without heartbeat is lost, one that never came is not",
   assert.equal(nobodyWatches(state), false);
 });
 
+test("one that was lost before the centre started has no time made up for it", () => {
+  setLang("en");
+  const { sinceMs } = stateOf([rsu("A", { stale: true, beat_ns: null })]).losses[0]!;
+  assert.equal(sinceWord(sinceMs), "before the centre started");
+});
+
 test("nobody watches where all are off, silent or never came", () => {
   assert.equal(nobodyWatches(stateOf([rsu("A", { state: "offline" }), rsu("B", { stale: true }), rsu("C", { state: "never" })])), true);
   assert.equal(nobodyWatches(stateOf([rsu("A", { state: "never" })])), true);
@@ -61,7 +67,7 @@ test("a row has the time it began, its age from there and of when its values are
   setLang("en");
   const state = stateOf([rsu("A")]);
   state.looked.add("a");
-  const row = episode("a", 1, { start_ns: ns(0), stamps: { measured_ns: ns(58), arrived_ns: ns(58) }, first_committed_ns: ns(59), first_detected_ns: ns(1) });
+  const row = episode("a", 1, { start_ns: ns(0), stamps: { measured_ns: ns(58), arrived_ns: ns(58) }, first_committed_ns: ns(59), first_sent_ns: ns(58.9), first_detected_ns: ns(1) });
   const text = cellsHtml(state, row).join("|").replace(/<[^>]*>/g, " ");
   assert.match(text, /22:13:20/);
   assert.match(text, /1:0\d/, "from the event, not from the commit a second ago");
