@@ -233,7 +233,7 @@ def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) ->
         )
     if overtaken:
         done.counts["violation.overtaken"] += 1
-    source = shown if overtaken else found
+    source = shown if shown is not None and overtaken else found
     feed = {"kind": "violation", "key": found.id, "version": source.version, "esn": source.esn}
     db.execute(sql.ADD_FEED, feed)
 
