@@ -30,7 +30,10 @@ const $ = <T extends HTMLElement>(selector: string): T => document.querySelector
 const root = document.documentElement;
 const state = new State();
 const list = new List($("#list"), (id) => select(id, true), () => slow(), (items) => items.forEach((x) => state.put(x)));
-const prompt = new Prompt(() => words());
+const prompt = new Prompt(() => {
+  words();
+  void $("#list .rows").scrollHeight; // lays out now, so that its cost counts
+});
 const table = new RsuTable($("#rsu"), () => table.render(state));
 let panes: { whole: Pane; close: ClosePane } | null = null;
 let events: Events | null = null;
@@ -161,7 +164,7 @@ function slow(): void {
   drawHeadings(state, trucksInDetail, wholeMoved);
   const open = openAlarms(state).all;
   const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
-  const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : ""}${title}`;
+  const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : state.losses.length > 0 ? "▲ " : ""}${title}`;
   if (document.title !== shown) document.title = shown;
   root.dataset["open"] = String(open);
   root.dataset["episodes"] = String(state.episodes.size);

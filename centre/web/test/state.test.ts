@@ -103,3 +103,14 @@ test("new is what began within the minute and came at once; what came late is la
     assert.deepEqual([isLate(row), state.isNew(row)], [late, isNew], JSON.stringify(more));
   }
 });
+
+test("a page that has forgotten old rows counts no longer by itself, and keeps the page that is read", () => {
+  const state = new State();
+  state.complete = true;
+  state.paged = new Set(["e1", "e2"]);
+  for (let i = 0; i < 1_999; i++) state.put(episode(`e${i}`, i, { open: i === 0 }));
+  assert.equal(state.complete, true);
+  for (let i = 2_000; i < 2_010; i++) state.put(episode(`e${i}`, i, { open: false }));
+  assert.equal(state.complete, false);
+  assert.deepEqual(["e0", "e1", "e2", "e3"].map((id) => state.episodes.has(id)), [true, true, true, false]);
+});
