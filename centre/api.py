@@ -72,11 +72,12 @@ def _stored(hall: Hall) -> Handlers:
         grade: Annotated[list[Grade] | None, QueryParameter()] = None,
         rule: Name = None,
         esn: Name = None,
+        kind: Annotated[Literal["alarm", "record"] | None, QueryParameter()] = None,
         before: Annotated[int | None, QueryParameter(ge=0, le=2**53)] = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:
         grades = tuple(grade or ())
-        wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, before=before, limit=limit)
+        wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit)
         return await hall.read(hall.reader.episodes, wanted)
 
     @get("/api/violations/{violation_id:str}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from centre import present
 from centre.reporters import PENDING_MAX, Reporter, Reporters
+from centre.tally import Sample
 from edge import wire
 from edge.sections import RsuConfig
 
@@ -18,7 +19,7 @@ def rsu_row(
     reporters: Reporters,
     now_ns: int,
     gap: tuple[int, int],
-    samples_ns: list[int],
+    samples: Sequence[Sample],
 ) -> dict[str, Any]:
     """Return the Rsu of API.md; `gap` is (stored, missing)."""
     reporter = reporters.rows().get(name, Reporter(known=False))
@@ -28,7 +29,7 @@ def rsu_row(
         "stretch_m": None if config is None else list(config.stretch_m),
         "stored": gap[0],
         "missing": gap[1],
-        "latency": present.latency(samples_ns),
+        "latency": present.latency(samples),
     }
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
@@ -80,11 +81,11 @@ def _common(name: str, key: str, reporter: Reporter, reporters: Reporters, now_n
     }
 
 
-def by_esn(latencies: Sequence[tuple[str, int]]) -> Mapping[str, list[int]]:
-    """Return the latencies [ns] of each RSU."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for esn, latency_ns in latencies:
-        found[esn].append(latency_ns)
+def by_esn(samples: Sequence[Sample]) -> Mapping[str, Sequence[Sample]]:
+    """Return the latency samples of each RSU."""
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.esn].append(sample)
     return found
 
 

@@ -1,10 +1,11 @@
-"""How far beyond the line a violation went, from its evidence columns: pure."""
+"""How far beyond the line a violation went, and until when, from its evidence columns: pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 # rule -> the evidence column that counts metres over the line; in the others an excess is no length
 COLUMNS = {"lane_departure": "excess_m", "off_dedicated_road": "over"}
+P_VIOLATING = 0.5  # in the other rules: more likely broken than not
 
 
 def excesses_m(
@@ -23,3 +24,22 @@ def excesses_m(
         for stamp_ns, value in zip(stamps, values, strict=False)
         if isinstance(value, (int, float)) and start_ns <= stamp_ns <= (end_ns or stamp_ns)
     ]
+
+
+def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, measured_ns: int) -> int:
+    """Return the newest observation in which the rule was broken; without such columns the deciding one.
+
+    A version that is sent while the vehicle is already back is no proof that it was still outside.
+    """
+    stamps, values = evidence.get("stamp_ns"), evidence.get(COLUMNS.get(rule, "p_violation"))
+    least = 0.0 if rule in COLUMNS else P_VIOLATING
+    if not isinstance(stamps, Sequence) or not isinstance(values, Sequence):
+        return measured_ns
+    pairs = [
+        (stamp_ns, value)
+        for stamp_ns, value in zip(stamps, values, strict=False)
+        if isinstance(stamp_ns, int) and isinstance(value, (int, float))
+    ]
+    if not pairs:
+        return measured_ns
+    return max([start_ns, *(stamp_ns for stamp_ns, value in pairs if value > least)])

@@ -19,6 +19,7 @@ from centre.queries import Reader
 from centre.reporters import Reporters
 from centre.road import describe
 from centre.store import centre_name
+from centre.tally import Sample
 from centre.tracks import Tracks
 from edge.clock import Clock
 from edge.config import Site
@@ -26,6 +27,7 @@ from edge.log import CountsLog
 from edge.metrics import Health
 
 SUMMARY_S = 1.0
+LATENCY_WINDOW_S = 900  # quantiles say how it is now: a quarter of an hour
 # needs no line
 USUAL = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
 FIGURES_EVERY = 2  # summaries a table of all RSUs
@@ -53,7 +55,8 @@ class Hall:
         self._engine = engine
         self._writer = ThreadPoolExecutor(1, "centre.writer")
         self._readers = ThreadPoolExecutor(2, "centre.reader")
-        self.reader = Reader(engine)
+        ledger = Ledger(engine, clock.now_ns)
+        self.reader = Reader(engine, lambda: ledger.settled_n)
         self.description = msgspec.json.encode(describe(site))
         self.map_plain = site.map_text.encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
@@ -66,7 +69,7 @@ class Hall:
         self.tracks = Tracks()
         self.feed = Feed(self._read_events, lambda: self.read(self.reader.bounds))
         self.ingest = Ingest(
-            ledger=Ledger(engine, clock.now_ns),
+            ledger=ledger,
             writer=self._writer,
             centre=centre_name(engine),
             now_ns=clock.now_ns,
@@ -80,8 +83,8 @@ class Hall:
         self.health = Health(self._ready, lambda: self.counts()["centre"], self._gauges)
         self._gaps: dict[str, tuple[int, int]] = {}
         self._configs = {config.esn: config for config in site.config.rsu}
-        self._latencies: Sequence[tuple[str, int]] = ()
-        self._latencies_of: Mapping[str, list[int]] = {}  # the same by RSU
+        self._latencies: Sequence[Sample] = ()
+        self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
 
     async def start(self) -> None:
         """Take up what an earlier run knew."""
@@ -125,7 +128,7 @@ class Hall:
 
     def rsu(self, esn: str) -> dict[str, Any]:
         """Return the Rsu of API.md."""
-        samples = self._latencies_of.get(esn, [])
+        samples = self._latencies_of.get(esn, ())
         gap = self._gaps.get(esn, (0, 0))
         return board.rsu_row(esn, self._configs.get(esn), self.rsus, self.clock.now_ns(), gap, samples)
 
@@ -143,8 +146,8 @@ class Hall:
 
     async def summary(self) -> dict[str, Any]:
         """Return `/api/summary`."""
-        figures = await self.read(self.reader.figures)
         now_ns = self.clock.now_ns()
+        figures = await self.read(self.reader.figures, now_ns)
         vehicles, hazmat = self.tracks.vehicles(now_ns)
         depths = [getattr(row.status, "outbox_depth", 0) for row in self.rsus.rows().values()]
         found: dict[str, Any] = present.json_safe(figures | {"now_ns": now_ns})
@@ -155,7 +158,7 @@ class Hall:
             "hazmat": hazmat,
             "length_m": self.length_m,
             "unjudged_m": board.unjudged_m(self.rsus, self.site.config.rsu, now_ns),
-            "latency": present.latency([latency_ns for _, latency_ns in self._latencies]),
+            "latency": present.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
             "missing": sum(missing for _, missing in self._gaps.values()),
         }
@@ -173,7 +176,8 @@ class Hall:
 
     async def _refresh(self) -> None:
         self._gaps = await self.read(self.reader.gaps)
-        self._latencies = await self.read(self.reader.latencies)
+        since_ns = self.clock.now_ns() - LATENCY_WINDOW_S * 10**9
+        self._latencies = await self.read(self.reader.latencies, since_ns)
         self._latencies_of = board.by_esn(self._latencies)
 
     async def _tell(self) -> None:

@@ -56,6 +56,7 @@ class Committed:
     counts: Counter[str] = field(default_factory=Counter)
     committed_ns: int = 0
     keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
+    feed_n: int = 0  # the newest row of the feed, this transaction's included
 
 
 class Ledger:
@@ -65,6 +66,10 @@ class Ledger:
         self._engine = engine
         self._now_ns = now_ns
         self._unstamped: deque[Committed] = deque(maxlen=UNSTAMPED_MAX)
+        with engine.begin() as db:
+            # Rows of the feed up to here are final: their episodes carry the time of the commit, or it failed
+            # to be written. A page's cursor stays below, so that it receives what the stamps change.
+            self.settled_n: int = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
 
     def commit(self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]) -> Committed:
         """Commit all of it at once and return what is held now; raises SQLAlchemyError, then nothing is."""
@@ -79,37 +84,53 @@ class Ledger:
             for change in statuses:
                 _keep_status(db, done, change)
             _trim(db, done)
+            done.feed_n = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
         done.committed_ns = self._now_ns()
         if done.keys:
             self._unstamped.append(done)
-        self._stamp(done.counts)
+        self.settled_n = self._stamp(done)
         return done
 
-    def _stamp(self, counts: Counter[str]) -> None:
-        """Write when each transaction was over; where that fails, after the next one.
+    def _stamp(self, newest: Committed) -> int:
+        """Write when each transaction was over, and return the newest row of the feed.
 
-        A crash in between only loses this time, not the violation.
+        Where that fails it is done after the next one, and the episodes are announced again: pages have them
+        without. A crash in between only loses this time, not the violation.
         """
         if not self._unstamped:
-            return
+            return newest.feed_n
         try:
             with self._engine.begin() as db:
                 for done in self._unstamped:
-                    _write_stamps(db, done)
+                    ids = _write_stamps(db, done)
+                    for violation_id in ids if done is not newest else ():
+                        _announce(db, violation_id)
+                feed_n: int = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
         except OperationalError:  # a full disk, mostly; what is committed is to be answered all the same
-            counts["stamp.failed"] += 1
-        else:
-            self._unstamped.clear()
+            newest.counts["stamp.failed"] += 1
+            return newest.feed_n
+        self._unstamped.clear()
+        return feed_n
 
 
-def _write_stamps(db: sa.Connection, done: Committed) -> None:
+def _write_stamps(db: sa.Connection, done: Committed) -> list[str]:
+    """Write the time of one commit; return the ids of its episodes."""
     at_ns = done.committed_ns
     stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in done.keys]
     db.execute(sql.STAMP_VERSION, stamps)
-    for violation_id in dict.fromkeys(key[0] for key in done.keys):
+    ids = list(dict.fromkeys(key[0] for key in done.keys))
+    for violation_id in ids:
         latency = db.execute(sql.FIND_LATENCY, {"k_id": violation_id}).first() or (None, None)
         found = {"new_latency_ns": latency[0], "new_latency_esn": latency[1]}
         db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
+    return ids
+
+
+def _announce(db: sa.Connection, violation_id: str) -> None:
+    """Put an episode into the feed at the version that it shows."""
+    shown = db.execute(sql.FIND_EPISODE, {"k_id": violation_id}).one()
+    feed = {"kind": "violation", "key": violation_id, "version": shown.version, "esn": shown.esn}
+    db.execute(sql.ADD_FEED, feed)
 
 
 def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
@@ -181,7 +202,8 @@ def _take_version(db: sa.Connection, done: Committed, batch: Batch, item: Item, 
 def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) -> None:
     """Let the episode's row show its newest version: the highest (hop, version).
 
-    A `handover_lost` close gives way to any higher hop by that order alone, whichever comes first.
+    A `handover_lost` close gives way to any higher hop by that order alone, whichever comes first. Every
+    change is announced: an overtaken version too can raise the row's maxima, and makes a record an alarm.
     """
     grade = GRADES.index(found.grade)
     excesses = excesses_m(found.rule, found.grade, found.evidence, found.start_ns, found.end_ns)
@@ -196,6 +218,7 @@ def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) ->
             "excess_m_max": max(excesses, default=None), "p_violation_max": found.p_violation,
         }  # fmt: skip
         db.execute(sql.ADD_EPISODE, {"id": found.id} | first | newest)
+        overtaken = False
     else:
         overtaken = (found.hop, found.version) <= (shown.hop, shown.version)
         deepest = excesses if shown.excess_m_max is None else [*excesses, shown.excess_m_max]
@@ -208,10 +231,10 @@ def _show(db: sa.Connection, done: Committed, batch: Batch, found: Violation) ->
         db.execute(
             sql.COUNT_EPISODE if overtaken else sql.RENEW_EPISODE, changed if overtaken else changed | renewed
         )
-        if overtaken:
-            done.counts["violation.overtaken"] += 1
-            return
-    feed = {"kind": "violation", "key": found.id, "version": found.version, "esn": found.esn}
+    if overtaken:
+        done.counts["violation.overtaken"] += 1
+    source = shown if shown is not None and overtaken else found
+    feed = {"kind": "violation", "key": found.id, "version": source.version, "esn": source.esn}
     db.execute(sql.ADD_FEED, feed)
 
 

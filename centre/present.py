@@ -1,11 +1,13 @@
 """How rows become the JSON of API.md: pure."""
 
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from centre.excess import excesses_m
+from centre.excess import excesses_m, last_violating_ns
+from centre.tally import Sample
 from edge.quantiles import quantile
 from geofence.violation import GRADES
 
@@ -26,11 +28,26 @@ def json_safe(value: Any, key: str = "") -> Any:
     return value
 
 
-def episode(row: Any, body: bytes, hops: list[str]) -> dict[str, Any]:
+DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
+
+
+class History(NamedTuple):
+    """What all versions of an episode say together."""
+
+    hops: tuple[str, ...]  # RSUs that had it, in order
+    first_detected_ns: int | None  # the earliest detection of any version, by its RSU's clock
+    first_sent_ns: int | None  # the earliest sending of any version that was stored, likewise
+    deciding: bytes | None  # body of the first version at the highest grade
+
+
+def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     """Return the Episode of API.md; `row` has the columns of EPISODE and of the VERSION in `body`."""
     fields = msgspec.msgpack.decode(body)
     evidence = fields.pop("evidence", None) or {}
     excesses = excesses_m(fields["rule"], fields["grade"], evidence, fields["start_ns"], fields["end_ns"])
+    violating_ns = fields["end_ns"] or last_violating_ns(
+        fields["rule"], evidence, fields["start_ns"], fields["stamps"]["measured_ns"]
+    )
     fields |= {
         "excess_m": excesses[-1] if excesses else None,
         "excess_m_max": row.excess_m_max,
@@ -39,7 +56,11 @@ def episode(row: Any, body: bytes, hops: list[str]) -> dict[str, Any]:
         "open": fields["phase"] != "close",
         "grade_max": GRADES[row.grade_max],
         "versions": row.versions,
-        "hops": hops,
+        "hops": list(history.hops),
+        "last_violating_ns": violating_ns,
+        "first_detected_ns": history.first_detected_ns,
+        "first_sent_ns": history.first_sent_ns,
+        "decided": _decided(history.deciding),
         "detected_ns": row.detected_ns,
         "sent_ns": row.sent_ns,
         "received_ns": row.received_ns,
@@ -49,6 +70,14 @@ def episode(row: Any, body: bytes, hops: list[str]) -> dict[str, Any]:
     }
     shown: dict[str, Any] = json_safe(fields)
     return shown
+
+
+def _decided(body: bytes | None) -> dict[str, Any] | None:
+    """Return where and how fast it was when its highest grade was decided: a close says where it was back."""
+    if body is None:
+        return None
+    fields = msgspec.msgpack.decode(body)
+    return {name: fields[name] for name in DECIDED}
 
 
 def version(row: Any) -> dict[str, Any]:
@@ -61,11 +90,16 @@ def version(row: Any) -> dict[str, Any]:
     return shown
 
 
-def latency(samples_ns: list[int]) -> dict[str, Any]:
-    """Return p50 and p99 [ms], nearest rank, of latencies [ns]; nil figures where there are none."""
+def latency(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return p50 and p99 [ms], nearest rank, of the samples that were sent at once; nil where none was.
+
+    What waited at its RSU for the link or the centre says how long the outage was, so it is only counted.
+    """
+    samples_ns = [sample.latency_ns for sample in samples if not sample.deferred]
 
     def at(share: float) -> float | None:
         found = quantile(samples_ns, share)
         return None if found is None else round(found / 1e6, 3)
 
-    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": len(samples_ns)}
+    n = len(samples_ns)
+    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": n, "deferred": len(samples) - n}

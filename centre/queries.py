@@ -1,16 +1,17 @@
 """What the centre reads from its database: blocking, each in one snapshot, for a thread of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from centre import present
+from centre import present, tally
+from centre.present import History
+from centre.statements import WARNING
 from centre.store import EPISODE, EPOCH, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
 from geofence.violation import GRADES
 
-LATENCY_SAMPLES_MAX = 1_000
 PAGE_ROWS_MAX = 500
 
 _SHOWN = (
@@ -42,6 +43,7 @@ class Filter:
     grades: tuple[str, ...] = ()
     rule: str | None = None
     esn: str | None = None
+    kind: str | None = None  # alarm: reached warning; record: did not
     before: int | None = None
     limit: int = 100
 
@@ -49,8 +51,11 @@ class Filter:
 class Reader:
     """Reads; see the module."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, settled_n: Callable[[], int] | None = None) -> None:
+        """`settled_n()` is the newest row of the feed that may be read; None: all of it."""
         self._engine = engine
+        self._settled_n = settled_n
+        self._alarms = tally.AlarmBins()
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
 
     def episodes(self, wanted: Filter) -> dict[str, Any]:
@@ -64,14 +69,18 @@ class Reader:
             query = query.where(EPISODE.c.rule == wanted.rule)
         if wanted.esn is not None:
             query = query.where(EPISODE.c.esn == wanted.esn)
+        if wanted.kind is not None:
+            alarm = EPISODE.c.grade_max >= WARNING
+            query = query.where(alarm if wanted.kind == "alarm" else ~alarm)
         if wanted.before is not None:
             query = query.where(EPISODE.c.n < wanted.before)
         query = query.order_by(EPISODE.c.n.desc()).limit(wanted.limit + 1)
+        settled_n = self._settled()  # before the snapshot: what is settled later is announced to the page
         with self._engine.begin() as db:
-            cursor, rows = _cursor(db), db.execute(query).all()
+            cursor, rows = _cursor(db, settled_n), db.execute(query).all()
             shown = rows[: wanted.limit]
-            hops = _hops(db, [row.id for row in shown])
-        items = [present.episode(row, row.body, hops[row.id]) for row in shown]
+            histories = _histories(db, [row.id for row in shown])
+        items = [present.episode(row, row.body, histories[row.id]) for row in shown]
         return {
             "cursor": cursor,
             "next": shown[-1].n if len(rows) > len(shown) and shown else None,
@@ -87,20 +96,21 @@ class Reader:
             if row is None:
                 return None
             versions = db.execute(all_versions.order_by(VERSION.c.hop, VERSION.c.version)).all()
-            hops = _hops(db, [violation_id])
+            histories = _histories(db, [violation_id])
         return {
-            "episode": present.episode(row, row.body, hops[violation_id]),
+            "episode": present.episode(row, row.body, histories[violation_id]),
             "versions": [present.version(each) for each in versions],
         }
 
     def bounds(self) -> tuple[int, int]:
         """Return the newest number of the feed and the oldest that is still kept (0, 0: empty)."""
+        settled_n = self._settled()
         with self._engine.begin() as db:
             oldest = db.scalar(sa.select(sa.func.min(FEED.c.n)))
-            return _cursor(db), oldest or 0
+            return _cursor(db, settled_n), oldest or 0
 
     def changes(self, after: int, limit: int = 200) -> list[Change]:
-        """Return the feed's next rows, ascending; each violation at the version that the row announced."""
+        """Return the feed's next settled rows, ascending; each violation at the version that it announced."""
         at_change = (
             (VERSION.c.id == FEED.c.key)
             & (VERSION.c.version == FEED.c.version)
@@ -125,43 +135,42 @@ class Reader:
             .order_by(FEED.c.n)
             .limit(limit)
         )  # fmt: skip
+        if (settled_n := self._settled()) is not None:
+            query = query.where(FEED.c.n <= settled_n)
         with self._engine.begin() as db:
             rows = db.execute(query).all()
-            hops = _hops(db, [row.key for row in rows if row.kind == "violation"])
+            histories = _histories(db, [row.key for row in rows if row.kind == "violation"])
         return [
             Change(
                 n=row.cursor,
                 kind=row.kind,
                 key=row.key,
-                data=present.episode(row, row.body, hops[row.key]) if row.kind == "violation" else None,
+                data=present.episode(row, row.body, histories[row.key]) if row.kind == "violation" else None,
             )
             for row in rows
         ]
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self, now_ns: int) -> dict[str, Any]:
         """Return what `/api/summary` takes from the database."""
+        settled_n = self._settled()
         with self._engine.begin() as db:
             by_grade = sa.select(EPISODE.c.grade, sa.func.count()).where(EPISODE.c.open)
             opened = {row[0]: row[1] for row in db.execute(by_grade.group_by(EPISODE.c.grade)).all()}
-            alarm = sa.select(EPISODE.c.first_committed_ns).where(
-                EPISODE.c.grade_max >= GRADES.index("warning")
-            )
+            alarm = sa.select(EPISODE.c.first_committed_ns).where(EPISODE.c.grade_max >= WARNING)
             return {
-                "cursor": _cursor(db),
+                "cursor": _cursor(db, settled_n),
+                "sections": tally.sections(db),
+                "alarms": self._alarms.read(db, now_ns),
                 "open": {grade: opened.get(i, 0) for i, grade in enumerate(GRADES)},
                 "total": db.scalar(sa.select(sa.func.max(EPISODE.c.n))) or 0,  # numbered without gaps
                 "last_alarm_ns": db.scalar(alarm.order_by(EPISODE.c.n.desc()).limit(1)),
                 "quarantined": db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)),
             }
 
-    def latencies(self) -> list[tuple[str, int]]:
-        """Return (esn, latency [ns]) of the newest samples."""
-        query = sa.select(EPISODE.c.latency_esn, EPISODE.c.latency_ns).where(
-            EPISODE.c.latency_ns.is_not(None)
-        )
+    def latencies(self, since_ns: int = 0) -> list[tally.Sample]:
+        """Return the newest samples that were committed since then."""
         with self._engine.begin() as db:
-            rows = db.execute(query.order_by(EPISODE.c.n.desc()).limit(LATENCY_SAMPLES_MAX)).all()
-        return [(row.latency_esn, row.latency_ns) for row in rows]
+            return tally.latencies(db, since_ns)
 
     def gaps(self) -> dict[str, tuple[int, int]]:
         """Return per RSU how many transport keys are stored, and how many it sent that are not.
@@ -205,16 +214,46 @@ class Reader:
         with self._engine.begin() as db:
             return {(row.esn, row.epoch): row.last_seq for row in db.execute(sa.select(EPOCH)).all()}
 
+    def _settled(self) -> int | None:
+        return None if self._settled_n is None else self._settled_n()
 
-def _cursor(db: sa.Connection) -> int:
-    return db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
+
+def _cursor(db: sa.Connection, settled_n: int | None) -> int:
+    newest: int = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
+    return newest if settled_n is None else min(newest, settled_n)
 
 
-def _hops(db: sa.Connection, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return per id the RSUs that had it, in order."""
-    query = sa.select(VERSION.c.id, VERSION.c.esn, sa.func.min(VERSION.c.hop).label("hop"))
+def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
+    """Return what all versions of each id say together."""
+    lowest = [sa.func.min(VERSION.c[name]).label(name) for name in ("hop", "detected_ns", "sent_ns")]
+    query = sa.select(VERSION.c.id, VERSION.c.esn, *lowest)
     query = query.where(VERSION.c.id.in_(dict.fromkeys(ids))).group_by(VERSION.c.id, VERSION.c.esn)
-    found: dict[str, list[str]] = {violation_id: [] for violation_id in ids}
-    for row in db.execute(query.order_by("hop")).all():
-        found[row.id].append(row.esn)
-    return found
+    rows: dict[str, list[Any]] = {violation_id: [] for violation_id in ids}
+    for row in db.execute(query.order_by("hop", VERSION.c.esn)).all():
+        rows[row.id].append(row)
+    deciding = _deciding(db, ids)
+    return {
+        violation_id: History(
+            tuple(row.esn for row in found),
+            min((row.detected_ns for row in found), default=None),
+            min((row.sent_ns for row in found), default=None),
+            deciding.get(violation_id),
+        )
+        for violation_id, found in rows.items()
+    }
+
+
+def _deciding(db: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
+    """Return per id the body of the first version at the episode's highest grade."""
+    order = (VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
+    turn = sa.func.row_number().over(partition_by=VERSION.c.id, order_by=order).label("turn")
+    at_top = (EPISODE.c.id == VERSION.c.id) & (EPISODE.c.grade_max == VERSION.c.grade)
+    keys = sa.select(VERSION.c.id, VERSION.c.version, VERSION.c.esn, turn).select_from(
+        VERSION.join(EPISODE, at_top)
+    )
+    first = keys.where(VERSION.c.id.in_(dict.fromkeys(ids))).subquery()
+    same = (
+        (VERSION.c.id == first.c.id) & (VERSION.c.version == first.c.version) & (VERSION.c.esn == first.c.esn)
+    )
+    query = sa.select(VERSION.c.id, VERSION.c.body).join(first, same).where(first.c.turn == 1)
+    return {row.id: row.body for row in db.execute(query).all()}

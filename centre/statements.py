@@ -48,6 +48,7 @@ _COUNTED = {
 FIND_EPISODE = sa.select(
     EPISODE.c.hop,
     EPISODE.c.version,
+    EPISODE.c.esn,
     EPISODE.c.grade_max,
     EPISODE.c.excess_m_max,
     EPISODE.c.p_violation_max,

@@ -57,6 +57,7 @@ EPISODE = sa.Table(
     sa.Column("excess_m_max", sa.Float),  # of all versions; nil where the rule measures no length
     sqlite_autoincrement=True,
 )  # fmt: skip
+sa.Index("ix_episode_section", EPISODE.c.grade_max, EPISODE.c.open)  # what the page counts each second
 
 # One row per committed change of what is shown; the number is the id of the server-sent event.
 FEED = sa.Table(
@@ -120,6 +121,8 @@ def open_database(url: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
     META.create_all(engine)
+    for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
+        index.create(engine, checkfirst=True)
     return engine
 
 

@@ -123,6 +123,13 @@ export interface Episode {
   p_violation_max: number;
   versions: number;
   hops: string[];
+  /** Until when the rule was seen to be broken; of a closed one its end. */
+  last_violating_ns: string | null;
+  /** The earliest detection of any version, and the earliest sending of one that was stored, by the RSU's clock. */
+  first_detected_ns: string | null;
+  first_sent_ns: string | null;
+  /** Where and how fast it was when its highest grade was decided. */
+  decided: Pick<Episode, "lon_deg" | "lat_deg" | "lane" | "zone" | "s_m" | "d_m" | "speed_mps"> | null;
   detected_ns: string | null;
   sent_ns: string | null;
   received_ns: string | null;
@@ -131,13 +138,21 @@ export interface Episode {
   latency_ms: number | null;
 }
 
-export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max"> {
+export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns" | "first_detected_ns" | "first_sent_ns" | "decided"> {
   evidence: Record<string, unknown>;
 }
 
 export interface EpisodeDetail {
   episode: Episode;
   versions: Version[];
+}
+
+export interface Latency {
+  p50_ms: number | null;
+  p99_ms: number | null;
+  n: number;
+  /** Samples that waited in an outbox; not in the quantiles. */
+  deferred: number;
 }
 
 export type RsuState = "online" | "offline" | "never";
@@ -171,7 +186,7 @@ export interface Rsu {
   counts: Record<string, number>;
   unjudged: Unjudged[];
   degraded: string[];
-  latency: { p50_ms: number | null; p99_ms: number | null; n: number };
+  latency: Latency;
 }
 
 export interface Gateway {
@@ -204,7 +219,10 @@ export interface Summary {
   hazmat: number;
   unjudged_m: number;
   length_m: number;
-  latency: { p50_ms: number | null; p99_ms: number | null; n: number };
+  latency: Latency & { window_s: number };
+  /** Episodes of each section of the list, and alarms by when they came, all of the database. */
+  sections: { open: number; ended: number; record: number; record_open: number };
+  alarms: { last_10_min: number; last_hour: number; per_10_min: number[] };
   outbox_depth: number;
   quarantined: number;
   missing: number;
@@ -226,7 +244,7 @@ export async function get<T>(path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-interface Page {
+export interface Page {
   cursor: number;
   next: number | null;
   items: Episode[];
@@ -236,7 +254,7 @@ const RECENT_MAX = 500;
 const PAGES_MAX = 20;
 
 /** All open episodes and the newest others, with the cursor that was read first: what comes twice is the same row. */
-export async function loadEpisodes(): Promise<{ cursor: number; items: Episode[] }> {
+export async function loadEpisodes(): Promise<{ cursor: number; items: Episode[]; complete: boolean }> {
   const recent = await get<Page>(`/api/violations?state=all&limit=${RECENT_MAX}`);
   const items = [...recent.items];
   let before = recent.next;
@@ -245,5 +263,5 @@ export async function loadEpisodes(): Promise<{ cursor: number; items: Episode[]
     items.push(...page.items);
     before = page.next;
   }
-  return { cursor: recent.cursor, items };
+  return { cursor: recent.cursor, items, complete: recent.next === null };
 }

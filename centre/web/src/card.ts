@@ -4,10 +4,13 @@ import type { Episode, EpisodeDetail, Version } from "./api.ts";
 import { chartsSvg } from "./charts.ts";
 import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
-import { depthOf, lastedOf, maxOf, probabilityOf, set } from "./list.ts";
+import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
+import { asOf, depthOf, isReturning, lastedOf, maxOf, probabilityOf, placed, shownGrade } from "./row.ts";
 import { rowName, wide } from "./strip.ts";
+import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
+import { lossOf, sinceWord } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -45,24 +48,49 @@ function followed(state: State): string {
 function topHtml(state: State, episode: Episode): string {
   const { vehicle } = episode;
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
-  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${t(!isAlarm(episode) ? "logged" : episode.open ? "open" : "ended")}</span>`;
+  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(!isAlarm(episode) ? "logged" : !episode.open ? "ended" : isReturning(episode) ? "returning" : "open")}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
   const un = vehicle === null ? "" : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
-  return `<div class="cardtop g-${episode.grade}">${markSvg(episode.grade, 9, episode.open)}<span class="gw">${name(episode.grade)} · ${escape(name(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>`;
+  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}<span class="gw">${name(shownGrade(episode))} · ${escape(name(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
-function numsHtml(state: State, episode: Episode): string {
+/** Of when the numbers below are: they come by version, the truck in the close-up is live. */
+function asOfHtml(state: State, episode: Episode): string {
+  const loss = lossOf(state, episode);
+  const values = t("lastValues", { t: clock(asOf(episode)) });
+  return loss === null ? values : `<b>▲ ${t("offSince", { r: escape(loss.id), t: sinceWord(loss.sinceMs) })}</b> · ${values}`;
+}
+
+/** The highest speed that any version or its evidence had, from start to end [m/s]; NaN before the versions are here. */
+function peakMps(detail: EpisodeDetail | undefined | "loading" | "missing"): number {
+  if (typeof detail !== "object") return NaN;
+  let peak = NaN;
+  const note = (atMs: number, speed: unknown, version: Version): void => {
+    const within = atMs >= ms(version.start_ns) && atMs <= ms(detail.episode.end_ns ?? version.stamps.measured_ns);
+    if (within && typeof speed === "number" && !(speed <= peak)) peak = speed;
+  };
+  for (const version of detail.versions) {
+    note(ms(version.stamps.measured_ns), version.speed_mps, version);
+    const { stamp_ns: stamps, speed_mps: speeds } = version.evidence ?? {};
+    if (Array.isArray(stamps) && Array.isArray(speeds)) stamps.forEach((stamp, i) => note(ms(stamp as string), speeds[i], version));
+  }
+  return peak;
+}
+
+function numsHtml(state: State, found: Episode): string {
+  const episode = placed(found);
+  const peak = episode.open ? NaN : peakMps(state.details.get(episode.id));
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
   const where = lane === undefined ? (episode.zone ?? t("outside")) : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
-  const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
+  const back = isReturning(episode);
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [
-    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open ? ` ${maxOf(episode)}` : ""}`, withUnit(depthOf(state, episode))],
-    [t("lasted"), frozen + withUnit(lastedOf(state, episode))],
+    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode)}` : ""}`, withUnit(depthOf(state, episode))],
+    [t("lasted"), withUnit(lastedOf(episode))],
     [t("probS"), probabilityOf(episode)],
-    [t("speed") + limit, `${kmh(episode.speed_mps)}<small>km/h</small>`],
+    [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(Number.isNaN(peak) ? episode.speed_mps : peak)}<small>km/h</small>`],
     [t("sigma"), episode.sigma_d_m === null ? "—" : `${episode.sigma_d_m.toFixed(2)}<small>m</small>`],
     [escape(where), station(episode.s_m)],
   ];

@@ -12,6 +12,7 @@ import type { Hatch, Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
+import { isLost, p99Of } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
@@ -346,13 +347,13 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     if (rsu.stretch_m === null || rsu.stretch_m[1] <= f.from || rsu.stretch_m[0] >= f.to) continue;
     const [x0, x1] = [Math.max(f.left, f.x(rsu.stretch_m[0])) + 1, Math.min(f.right, f.x(rsu.stretch_m[1])) - 1];
     const now = state.rsus.get(rsu.esn);
-    const kind = state.link === "loading" ? "never" : (now?.state ?? "never");
+    const kind = state.link === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x0, y, x1 - x0, 18, c.road);
     frame(ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1, kind === "never" ? [2, 3] : []);
-    const p99 = now?.latency.p99_ms;
+    const p99 = now === undefined ? null : p99Of(now.latency);
     const age = state.link === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
     const stale = age ? ` · ${t("dataOld", { t: age })}` : "";
-    const long = `${rsu.esn} ${state.link === "loading" ? "…" : name(kind)}${kind === "online" && p99 != null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
+    const long = `${rsu.esn} ${state.link === "loading" ? "…" : name(kind)}${kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
     const cross = kind === "offline" ? "✕ " : "";
     const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // how old it is counts more than whose it is
     const label = [cross + long, ...short, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);

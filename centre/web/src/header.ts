@@ -1,13 +1,14 @@
 /** Header, banner and footer: the state of the link and the figures of the whole road. */
 
 import type { Grade } from "./api.ts";
-import { clock, date, escape, ms, span, weekday } from "./format.ts";
+import { clock, date, escape, span, weekday } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
+import { nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
 import { getLang, pick, t } from "./words.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
@@ -54,7 +55,7 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
   const seen = state.steps.has("vehicles") && (!state.late.all || state.link === "disconnected") ? countVehicles(state) : null;
-  const p99 = summary?.latency.p99_ms;
+  const p99 = summary === null ? null : p99Of(summary.latency);
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: buttons that stay keep the focus, and a press that lasts over a second finds its button
   const title = `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
@@ -65,9 +66,9 @@ export function drawHeader(el: HTMLElement, state: State): void {
     box(t("openN"), num(marks === "" ? "0" : marks)),
     box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
     box(t("others"), num(seen === null ? "—" : String(seen.others))),
-    box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online").length}<small>/${rsus.length}</small>`)),
+    box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online" && !x.stale).length}<small>/${rsus.length}</small>`)),
     box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`)),
-    box(t("latency99"), num(p99 == null ? "—" : `${p99.toFixed(0)}<small>ms</small>`)),
+    box(t("latency99"), num(`${p99 === null ? "—" : `${p99.toFixed(0)}<small>ms</small>`}<small title="${t("deferredN", { n: summary?.latency.deferred ?? 0 })}">n ${summary?.latency.n ?? 0}</small>`)),
   ];
   boxes.forEach((html, i) => set(el.children[i]!, html));
   const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
@@ -80,9 +81,16 @@ function linkHtml(state: State): string {
   switch (state.link) {
     case "loading": return t("loading");
     case "disconnected": return `${markSvg("violation", 5, true)}${t("lost")} ${lostFor(state)}`;
-    case "stale": return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${aged(state.late.ageS)}` : ""}`;
+    case "stale": if (state.losses.length > 0 || nobodyWatches(state)) return `${markSvg("warning", 5, true)}${lossWord(state)}`;
+      return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${aged(state.late.ageS)}` : ""}`;
     case "live": return `<svg width="12" height="12" aria-hidden="true"><rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")}${state.steps.has("vehicles") ? ` ${aged(Math.max(0.1, state.late.ageS))}` : ""}`;
   }
+}
+
+function lossWord(state: State): string {
+  const rsus = state.losses.filter((x) => x.kind === "rsu");
+  if (nobodyWatches(state)) return t("noRsu");
+  return rsus.length > 1 ? `RSU ${t("nOff", { n: rsus.length })}` : `${escape(state.losses.at(-1)!.id)} ${t("offline")}`;
 }
 
 function aged(s: number): string {
@@ -109,6 +117,8 @@ function bannerHtml(state: State): string {
       <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""}</span>`;
   }
   if (state.link !== "stale") return "";
+  const loss = lossHtml(state);
+  if (loss !== "") return loss;
   const { esns, ageS } = state.late;
   const age = aged(ageS);
   const heard = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
@@ -116,28 +126,33 @@ function bannerHtml(state: State): string {
   return `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${t(heard ? "staleArrive" : "staleOff")}</span>`;
 }
 
-const BIN_MS = 600_000;
+/** Who is off and since when; empty where nobody is. */
+function lossHtml(state: State): string {
+  const comma = getLang() === "zh" ? "、" : ", ";
+  const parts: string[] = [];
+  const rsus = state.losses.filter((x) => x.kind === "rsu");
+  const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));
+  const seen = [...state.rsus.values()].filter((x) => x.state !== "never").length;
+  if (nobodyWatches(state)) parts.push(rsus.length === 0 ? t("lossNever") : t("lossAll", { n: rsus.length, t: first }));
+  else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
+  else if (rsus.length > 0) parts.push(rsus.map((x) => t("lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma));
+  for (const x of state.losses) if (x.kind === "gateway") parts.push(t("lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+  if (parts.length === 0) return "";
+  const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x) && rsus.some((loss) => loss.id === x.esn)).length;
+  return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b><span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
+}
+
 const BINS = 12;
 
 export function drawFooter(el: HTMLElement, state: State): void {
   const dash = state.link === "loading";
-  const now = state.viewMs();
-  const bins = new Array<number>(BINS).fill(0);
-  let [ten, hour] = [0, 0];
-  for (const episode of state.episodes.values()) {
-    if (!isAlarm(episode)) continue;
-    const back = now - ms(episode.first_committed_ns ?? episode.start_ns);
-    if (back < BIN_MS) ten++;
-    if (back < 6 * BIN_MS) hour++;
-    const bin = BINS - 1 - Math.floor(Math.max(0, back) / BIN_MS);
-    if (bin >= 0) bins[bin]!++;
-  }
+  const bins = state.summary?.alarms.per_10_min ?? new Array<number>(BINS).fill(0);
   const top = Math.max(5, ...bins);
   const bars = bins.map((n, i) => `<rect x="${i * 7 + 1}" y="${(21 - (n / top) * 18).toFixed(1)}" width="5" height="${((n / top) * 18).toFixed(1)}" fill="var(--truck)"/>`).join("");
   const value = (x: number | undefined): string => (dash || x === undefined ? "—" : String(x));
   const bad = (x: number | undefined): string => `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
   const s = state.summary ?? undefined;
-  set(el, `<span class="head">${t("footAlarms")}</span><span>${t("foot10")} <b>${value(ten)}</b></span><span>${t("footHour")} <b>${value(hour)}</b></span>
+  set(el, `<span class="head">${t("footAlarms")}</span><span>${t("foot10")} <b>${value(s?.alarms.last_10_min)}</b></span><span>${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>
     <span class="bars"><span class="dim">${t("footBars")}</span><svg width="${BINS * 7 + 4}" height="24" role="img" aria-label="${t("footBars")}"><line x1="0" y1="21.5" x2="${BINS * 7 + 4}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg></span>
     <span class="head">${t("footDelivery")}</span><span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span><span>${t("footQuarantine")} ${bad(s?.quarantined)}</span><span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>
     <span class="end"><span>${state.site === null ? "" : `${t("mapW")} ${escape(state.site.body.map_version)} · ${t("rulesW")} ${escape(state.site.body.rules_version)}`}</span></span>`);

@@ -2,6 +2,7 @@
 
 import type { Events } from "./streams.ts";
 import type { State } from "./state.ts";
+import { losses, nobodyWatches } from "./supervision.ts";
 
 const SILENT_MS = 3_000; // of the event stream: the centre speaks each second
 const BROKEN_MS = 1_500; // silent, and known to be closed
@@ -14,12 +15,16 @@ export function watchLink(state: State, events: Events | null, heard: ReadonlyMa
   const now = performance.now();
   const silent = events === null ? 0 : now - events.lifeAt;
   state.late = lateness(state, heard, now);
+  state.losses = losses(state);
   const was = state.link;
   const loaded = (["site", "map", "list", "rsus"] as const).every((step) => state.steps.has(step));
   const waiting = !state.steps.has("vehicles") && [...state.rsus.values()].some((x) => x.state === "online");
   if (silent > SILENT_MS || (events?.waiting && silent > BROKEN_MS)) state.link = "disconnected";
   else if (!loaded || (waiting && now < FIRST_MS)) state.link = "loading";
-  else state.link = state.late.esns.length > 0 || state.late.all || waiting ? "stale" : "live";
+  else {
+    const whole = state.losses.length === 0 && !nobodyWatches(state) && state.late.esns.length === 0 && !state.late.all && !waiting;
+    state.link = whole ? "live" : "stale";
+  }
   if (state.link === "disconnected" && was !== "disconnected") state.lostSinceMs = events?.lifeAt ?? now;
   if (events !== null && !events.waiting && silent > REOPEN_MS && now - events.openedAt > REOPEN_MS) events.again();
   const root = document.documentElement;

@@ -1,45 +1,55 @@
 /** The list of violations: one row per episode, changed in place, never moved under the pointer. */
 
 import type { Episode } from "./api.ts";
-import { age, escape, ms, probability, span, station, withUnit } from "./format.ts";
-import { markSvg } from "./icons.ts";
-import { arrange, canUnfold, isAlarm, neighbour } from "./order.ts";
+import { clock, escape, ms } from "./format.ts";
+import { Hold } from "./hold.ts";
+import { arrange, BLANK, canUnfold, isAlarm, neighbour, PAGE_ROWS } from "./order.ts";
 import type { Layout, Section, SectionKey } from "./order.ts";
-import { homeRow, judgeableM } from "./site.ts";
+import { Pages } from "./pages.ts";
+import { CELLS, cellsHtml, placeOf, plateOf, shownGrade } from "./row.ts";
+import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
-import { rowShort } from "./strip.ts";
+import { backlog, lossOf } from "./supervision.ts";
 import { name, stretches, t } from "./words.ts";
-import { clock } from "./format.ts";
+
+const NEWS_NAMED = 2; // of the new ones, named in the notice
 
 export class List {
-  private layout: Layout = { sections: [], held: 0 };
+  private layout: Layout = BLANK;
   private readonly rows = new Map<string, HTMLElement>();
   private readonly unfolded = new Set<SectionKey>();
   private renew: SectionKey | null = null;
-  private pointed = false;
-  private focused = false;
+  private readonly pointer = new Hold();
+  private readonly focus = new Hold();
+  private readonly pages = new Pages();
+  private readonly news: HTMLButtonElement;
   private order = "";
+  private readonly turned: () => void;
+  /** Takes older episodes that were fetched. */
+  private readonly took: (items: readonly Episode[]) => void;
+  private orders: ReadonlyMap<string, Episode> = new Map();
   private readonly box: HTMLElement;
   private readonly section: HTMLElement;
 
-  constructor(section: HTMLElement, onSelect: (id: string) => void, onUnfold: () => void) {
+  constructor(section: HTMLElement, onSelect: (id: string) => void, onUnfold: () => void, onOlder: (items: readonly Episode[]) => void) {
     this.section = section;
     this.box = section.querySelector<HTMLElement>(".rows")!;
-    section.addEventListener("pointerenter", () => (this.pointed = true));
-    section.addEventListener("pointerleave", () => (this.pointed = false));
-    // only focus that the keyboard put there holds the order
-    section.addEventListener("focusin", (event) => (this.focused = (event.target as HTMLElement).matches(":focus-visible")));
-    section.addEventListener("focusout", () => (this.focused = false));
+    this.news = document.createElement("button");
+    this.news.type = "button";
+    this.news.className = "news";
+    this.news.dataset["testid"] = "news";
+    this.news.hidden = true;
+    section.append(this.news);
+    this.news.addEventListener("click", () => this.release(onUnfold));
+    this.turned = onUnfold;
+    this.took = onOlder;
+    this.holdWhileRead();
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
       if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would make it keyboard focus, for good
-      const key = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold]")?.dataset["unfold"] as SectionKey | undefined;
-      if (key !== undefined) {
-        if (!this.unfolded.delete(key)) this.unfolded.add(key);
-        this.renew = key;
-        return onUnfold();
-      }
+      const button = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold], [data-turn]");
+      if (button !== null) return this.leaf(button.dataset["key"] as SectionKey, button.dataset["turn"]);
       const id = idOf(event);
       if (id !== undefined) onSelect(id);
     });
@@ -53,8 +63,46 @@ export class List {
     });
   }
 
-  get held(): number {
-    return this.layout.held;
+  /** Pointer, or focus that the keyboard put there, holds the order; a click's focus doesn't. */
+  private holdWhileRead(): void {
+    const { section } = this;
+    section.addEventListener("pointerenter", () => this.pointer.begin(performance.now()));
+    section.addEventListener("pointermove", () => this.pointer.stir(performance.now()));
+    section.addEventListener("pointerleave", () => this.pointer.end());
+    section.addEventListener("focusin", (event) => {
+      if ((event.target as HTMLElement).matches(":focus-visible")) this.focus.begin(performance.now());
+      else this.focus.end();
+    });
+    section.addEventListener("keydown", () => this.focus.stir(performance.now()));
+    section.addEventListener("focusout", () => this.focus.end());
+  }
+
+  private get holding(): boolean {
+    const now = performance.now();
+    const [pointer, focus] = [this.pointer.holds(now), this.focus.holds(now)];
+    return pointer || focus;
+  }
+
+  /** Show what is new: the order moves on, and its top is in view. */
+  private release(show: () => void): void {
+    this.pointer.end();
+    this.focus.end();
+    show();
+    this.box.scrollTop = 0;
+  }
+
+  /** Unfold a section, fold it, or turn its pages. */
+  private leaf(key: SectionKey, turn: string | undefined): void {
+    this.renew = key;
+    if (turn === "older") {
+      const last = this.layout.sections.find((x) => x.key === key)?.ids.map((id) => this.orders.get(id)?.order ?? Infinity) ?? [];
+      void this.pages.older(key, Math.min(...last), (items) => this.took(items)).then(() => this.turned());
+      return;
+    }
+    if (turn === "newer") this.pages.newer(key);
+    else if (this.unfolded.delete(key)) this.pages.close(key);
+    else this.unfolded.add(key);
+    this.turned();
   }
 
   step(id: string | null, by: number): string | null {
@@ -69,25 +117,38 @@ export class List {
   render(state: State): void {
     this.heading(state);
     if (state.link === "loading") {
-      this.layout = { sections: [], held: 0 };
+      this.layout = BLANK;
       this.blank(loadingHtml(state));
       return;
     }
-    const frozen = (this.pointed || this.focused) && this.layout.sections.length > 0;
-    const wish = { unfolded: this.unfolded, chosen: state.selected };
+    this.orders = state.episodes;
+    state.paged = new Set([...this.pages.current().values()].flat());
+    const frozen = this.holding && this.layout.sections.length > 0;
+    const wish = { unfolded: this.unfolded, chosen: state.selected, pages: this.pages.current(), totals: totalsOf(state) };
     this.layout = arrange(state.episodes, frozen ? this.layout : null, wish, this.renew);
     this.renew = null;
     this.heading(state);
     for (const id of this.layout.sections.flatMap((x) => x.ids)) this.row(state, state.episodes.get(id)!);
     this.place(state);
+    this.notice(state);
+  }
+
+  /** What is new and open while the order is held: it must not wait until the pointer leaves. */
+  private notice(state: State): void {
+    const { news } = this.layout;
+    const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
+    const named = shown.map((x) => `${escape(plateOf(x))} ${escape(name(x.rule))} ${placeOf(state, x)}`).join("　");
+    if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
+    set(this.news, news.length === 0 ? "" : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`);
   }
 
   private heading(state: State): void {
     const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x)).length;
-    const holding = this.pointed || this.focused;
-    const hold = holding && state.link !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
-    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.link === "loading" ? "—" : open}</span><span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
-    set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
+    const hold = this.holding && state.link !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
+    const toCome = state.link === "loading" ? 0 : backlog(state);
+    const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
+    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.link === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
+    set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}<br>${t("cBegan")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
       <div class="r">${t("cExcess")}<br>${t("max")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
   }
 
@@ -103,7 +164,7 @@ export class List {
       this.rows.set(episode.id, row);
     }
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
-    const classes = `row2 g-${episode.grade}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}`;
+    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${lossOf(state, episode) === null ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
@@ -113,18 +174,30 @@ export class List {
   /** Put the rows into the box; nothing is touched while their order stays. */
   private place(state: State): void {
     const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
-    const order = this.layout.sections.map((x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${x.ids.join()}`).join("|") + (empty === "" ? "" : "|empty");
+    const order = this.layout.sections.map((x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`).join("|") + (empty === "" ? "" : "|empty");
     if (order !== this.order) this.build(order, empty);
     this.section.querySelectorAll<HTMLElement>("[data-words]").forEach((el) => {
       const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
       if (el.dataset["words"] === "empty") set(el, empty);
-      else if (section !== undefined) set(el, el.dataset["words"] === "head" ? headHtml(section) : this.unfoldWord(section));
+      else if (section !== undefined) set(el, this.word(section, el.dataset["words"]!));
     });
     for (const id of this.rows.keys()) if (!state.episodes.has(id)) this.rows.delete(id);
   }
 
-  private unfoldWord(section: Section): string {
-    return this.unfolded.has(section.key) ? t("showFew") : t("showAll", { n: section.ids.length + section.more });
+  private word(section: Section, what: string): string {
+    if (what === "head") return headHtml(section, this.pages.skipped(section.key) > 0);
+    if (what === "older" || what === "newer") return t(what);
+    if (what === "unfold") return this.unfolded.has(section.key) ? t("showFew") : t("showAll", { n: section.total });
+    const from = this.pages.skipped(section.key);
+    return t("pageOf", { a: from + 1, b: Math.min(section.total, from + section.ids.length), n: section.total });
+  }
+
+  /** Under an unfolded section of more than a page: which rows these are, and the way to the others. */
+  private pager(section: Section): Node[] {
+    const { key } = section;
+    if (!this.unfolded.has(key) || section.total <= PAGE_ROWS || key === "secOpen") return [];
+    const button = (turn: string, hidden: boolean): string => `<button type="button" data-turn="${turn}" data-key="${key}" data-words="${turn}"${hidden ? " hidden" : ""}></button>`;
+    return [block("grp pager", `${button("newer", this.pages.skipped(key) === 0)}<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`)];
   }
 
   private build(order: string, empty: string): void {
@@ -135,9 +208,10 @@ export class List {
     for (const section of this.layout.sections) {
       if (section.ids.length === 0) continue;
       const head = block("grp", `<b data-words="head" data-key="${section.key}"></b>`);
-      if (canUnfold(section)) head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold="${section.key}" data-words="unfold" data-key="${section.key}"></button>`);
+      if (canUnfold(section)) head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold data-words="unfold" data-key="${section.key}"></button>`);
       parts.push(head);
       for (const id of section.ids) parts.push(this.rows.get(id)!);
+      parts.push(...this.pager(section));
     }
     const top = this.box.scrollTop;
     const seen = top === 0 ? [] : this.inView();
@@ -175,11 +249,17 @@ function block(kind: string, html: string, words = ""): HTMLElement {
 }
 
 /** The section's word, how many it holds, and how many rows of the record are still going on. */
-function headHtml(section: Section): string {
-  const all = section.ids.length + section.more;
+function headHtml(section: Section, leafing: boolean): string {
+  const { total, ids } = section;
   const open = section.key === "secRecord" && section.open > 0 ? ` <span>${t("openN")} ${section.open}</span>` : "";
-  const of = section.more > 0 ? ` <span>${t("newest")} ${section.ids.length}</span>` : "";
-  return `${t(section.key)} ${all}${open}${of}`;
+  const of = total > ids.length && section.key !== "secOpen" && !leafing ? ` <span>${t("newest")} ${ids.length}</span>` : "";
+  return `${t(section.key)} ${total}${open}${of}`;
+}
+
+/** What the centre counts; needed only where this page has not loaded all. */
+function totalsOf(state: State): Partial<Record<SectionKey, number>> {
+  const counted = state.summary?.sections;
+  return state.complete || counted === undefined ? {} : { secEnded: counted.ended, secRecord: counted.record };
 }
 
 /** Write a piece of page only when it changed, so that selections and tooltips survive. */
@@ -188,69 +268,6 @@ export function set(el: Element, html: string): void {
   if (holder.written === html) return;
   holder.written = html;
   el.innerHTML = html;
-}
-
-const CELLS = '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div>';
-
-function cellsHtml(state: State, episode: Episode): string[] {
-  const { vehicle } = episode;
-  const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
-  const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
-  const depth = depthOf(state, episode);
-  const most = maxOf(episode);
-  const frozen = state.link === "disconnected" && episode.open ? "≥" : "";
-  const word = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : !isAlarm(episode) ? t("logged") : episode.late ? t("lateMark") : t(episode.open ? "open" : "ended");
-  return [
-    `${markSvg(episode.grade, 7, episode.open)}${name(`${episode.grade}S`)}`,
-    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
-    `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode)}</i>`,
-    `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : episode.open ? `${t("max")} ${most}` : t("max")}</i>`,
-    `<span class="a">${frozen}${lastedOf(state, episode)}</span><i>${probabilityOf(episode)}</i>`,
-    `<span class="a">${age((state.nowMs() - ms(episode.first_committed_ns ?? episode.start_ns)) / 1_000)}</span><i>${word}</i>`,
-  ];
-}
-
-export function lastedOf(state: State, episode: Episode): string {
-  const end = episode.end_ns === null ? state.viewMs() : ms(episode.end_ns);
-  return span((end - ms(episode.start_ns)) / 1_000);
-}
-
-/** How far beyond the rule it is now, or was at most once it has ended, in the rule's own unit. */
-export function depthOf(state: State, episode: Episode): string {
-  if (episode.grade === "undecidable" || state.site === null) return "—";
-  if (!episode.open && episode.excess_m_max === null) return "—"; // the closing version's speed is no excess
-  switch (episode.rule) {
-    case "lane_departure": case "off_dedicated_road": {
-      const out = episode.open ? episode.excess_m : episode.excess_m_max;
-      return out === null ? "—" : `${Math.max(0, out).toFixed(2)} m`;
-    }
-    case "overspeed": case "too_slow":
-      return episode.limit_mps === null ? "—" : `${episode.speed_mps >= episode.limit_mps ? "+" : "−"}${Math.abs((episode.speed_mps - episode.limit_mps) * 3.6).toFixed(0)} km/h`;
-    case "illegal_stop": case "wrong_way":
-      return `${(episode.speed_mps * 3.6).toFixed(0)} km/h`;
-    default:
-      return "—";
-  }
-}
-
-/** The deepest excess in metres, without unit; empty where the rule has none. */
-export function maxOf(episode: Episode): string {
-  return episode.grade === "undecidable" || episode.excess_m_max === null ? "" : Math.max(0, episode.excess_m_max).toFixed(2);
-}
-
-/** How sure it is, or was at most once it has ended: the closing version's own is near 0 and says nothing. */
-export function probabilityOf(episode: Episode): string {
-  if (episode.grade_max === "undecidable") return "—";
-  return probability(episode.open ? episode.p_violation : episode.p_violation_max);
-}
-
-export function placeOf(state: State, episode: Episode): string {
-  const lane = episode.lane === null ? undefined : state.site?.lanes.get(episode.lane);
-  const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
-  const direction = lane?.direction ?? (state.site === null || episode.s_m === null ? 0 : (homeRow(state.site, episode)?.direction ?? 0));
-  const way = direction === 0 ? "" : ` ${t(direction < 0 ? "nb" : "sb")}`;
-  const where = row !== undefined ? ` ${rowShort(row)}` : lane !== undefined ? ` ${t("ramp")}` : episode.zone !== null ? ` ${escape(episode.zone)}` : ` ${t("outside")}`;
-  return `${station(episode.s_m)}${way}${where}`;
 }
 
 function emptyHtml(state: State): string {

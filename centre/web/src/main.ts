@@ -5,30 +5,35 @@ import { get, loadEpisodes } from "./api.ts";
 import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
 import { detailPick, drawDetail, slotOf } from "./detail.ts";
-import { drawnInSoftware, readPalette } from "./draw.ts";
+import { drawnInSoftware } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
 import { LATE_MS, watchLink } from "./link.ts";
 import { List } from "./list.ts";
 import { loadDetail } from "./loaddetail.ts";
+import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { baseFeatures } from "./basemap.ts";
 import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
 import { Pace } from "./pace.ts";
+import { Prompt } from "./prompt.ts";
 import { RsuTable } from "./rsutable.ts";
 import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { State, WINDOW_M } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
-import { getLang, pick, setLang } from "./words.ts";
-import type { Lang } from "./words.ts";
+import { getLang, pick } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
 const state = new State();
-const list = new List($("#list"), (id) => select(id, true), () => slow());
+const list = new List($("#list"), (id) => select(id, true), () => slow(), (items) => items.forEach((x) => state.put(x)));
+const prompt = new Prompt(() => {
+  words();
+  void $("#list .rows").scrollHeight; // lays out now, so that its cost counts
+});
 const table = new RsuTable($("#rsu"), () => table.render(state));
 let panes: { whole: Pane; close: ClosePane } | null = null;
 let events: Events | null = null;
@@ -44,12 +49,14 @@ function hearRsus(body: Rsus): void {
   state.rsuOrder = body.rsus.map((x) => x.esn);
   state.gateways = body.gateways;
   roadChanged();
+  prompt.ask();
 }
 
 function hearRsu(rsu: Rsu): void {
   if (!state.rsus.has(rsu.esn)) state.rsuOrder.push(rsu.esn);
   state.rsus.set(rsu.esn, rsu);
   roadChanged();
+  prompt.ask(); // one that goes off is an alarm too
 }
 
 function roadChanged(): void {
@@ -61,6 +68,7 @@ function roadChanged(): void {
 
 function hearViolation(episode: Episode): void {
   if (!state.put(episode)) return;
+  prompt.ask(); // nobody waits a slow tick for an alarm
   if (episode.id === state.selected) void loadDetail(state, episode.id);
 }
 
@@ -126,31 +134,11 @@ function fromHash(): void {
 
 // --- language and theme
 
-function restore(): void {
-  const query = new URLSearchParams(location.search);
-  const lang = query.get("lang") ?? localStorage.getItem("lang");
-  const theme = query.get("theme") ?? localStorage.getItem("theme");
-  applyLang(lang === "en" ? "en" : "zh");
-  applyTheme(theme === "light" ? "light" : "dark");
-}
-
-function applyLang(lang: Lang): void {
-  setLang(lang);
-  root.lang = lang === "zh" ? "zh-CN" : "en";
-  localStorage.setItem("lang", lang);
-}
-
-function applyTheme(theme: "dark" | "light"): void {
-  state.theme = theme;
-  root.dataset["theme"] = theme;
-  localStorage.setItem("theme", theme);
-  readPalette();
-  panes?.whole.restyle();
-}
+const restyle = (): void => panes?.whole.restyle();
 
 const ACTIONS: Readonly<Record<string, () => void>> = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
-  theme: () => applyTheme(state.theme === "dark" ? "light" : "dark"),
+  theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", restyle),
   retry: () => {
     events?.retry();
     tracks?.retry();
@@ -159,19 +147,24 @@ const ACTIONS: Readonly<Record<string, () => void>> = {
 
 // --- drawing: what moves fast is drawn often, what is read is drawn when it changes
 
-function slow(): void {
+/** What alarms: who is heard, what is open. */
+function words(): void {
   watchLink(state, events, heard);
-  if (state.wantsDetail && (state.link === "live" || state.link === "stale")) void loadDetail(state, state.selected!);
   drawHeader($("#top"), state);
   drawBanner($("#banner"), state);
-  drawFooter($("#foot"), state);
   list.render(state);
+}
+
+function slow(): void {
+  words();
+  if (state.wantsDetail && (state.link === "live" || state.link === "stale")) void loadDetail(state, state.selected!);
+  drawFooter($("#foot"), state);
   table.render(state);
   drawCard($("#card"), state);
   drawHeadings(state, trucksInDetail, wholeMoved);
   const open = openAlarms(state).all;
   const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
-  const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : ""}${title}`;
+  const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : state.losses.length > 0 ? "▲ " : ""}${title}`;
   if (document.title !== shown) document.title = shown;
   root.dataset["open"] = String(open);
   root.dataset["episodes"] = String(state.episodes.size);
@@ -324,6 +317,7 @@ let sited: Promise<void> | null = null; // once: another attempt makes no second
 
 async function loadList(): Promise<number> {
   const episodes = await loadEpisodes();
+  state.complete = episodes.complete;
   for (const episode of episodes.items) state.put(episode);
   state.steps.add("list");
   return episodes.cursor;
@@ -346,7 +340,7 @@ async function load(): Promise<number> {
 }
 
 async function start(): Promise<void> {
-  restore();
+  restoreLooks(state);
   wire();
   new Pace(drawnInSoftware(), tick);
   setInterval(unseen, 1_000);
@@ -363,6 +357,7 @@ async function start(): Promise<void> {
     violation: hearViolation, rsu: hearRsu, rsus: hearRsus, frame: hearFrame,
     gateway: (x: (typeof state.gateways)[number]) => {
       state.gateways = [...state.gateways.filter((g) => g.id !== x.id), x].sort((a, b) => a.id.localeCompare(b.id));
+      prompt.ask();
     },
     summary: (x: NonNullable<typeof state.summary>) => {
       state.summary = x;

@@ -1,4 +1,4 @@
-/** Which rows the list shows and in what order; it never moves while somebody points at it. Pure. */
+/** Which rows the list shows and in what order; while it is held still, its rows stay and its heads tell the truth. Pure. */
 
 import { GRADES } from "./api.ts";
 import type { Episode, Grade } from "./api.ts";
@@ -9,8 +9,8 @@ export const SECTIONS: readonly SectionKey[] = ["secOpen", "secEnded", "secRecor
 export interface Section {
   readonly key: SectionKey;
   readonly ids: readonly string[];
-  /** Rows of it that are not shown, and how many of all are still open. */
-  readonly more: number;
+  /** Episodes that belong to it, shown or not, and how many of these are open; also while the rows are held. */
+  readonly total: number;
   readonly open: number;
 }
 
@@ -18,22 +18,33 @@ export interface Layout {
   readonly sections: readonly Section[];
   /** Rows that would have come or moved, had nobody pointed at the list. */
   readonly held: number;
+  /** Open alarms that the held order does not show under "open", newest first. */
+  readonly news: readonly string[];
 }
+
+export const BLANK: Layout = { sections: [], held: 0, news: [] };
+
+/** Rows of one page of an unfolded section. */
+export const PAGE_ROWS = 100;
 
 /** Rows that a section shows, and shows once it is unfolded; the open alarms are all shown. */
 const FEW: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: 30, secRecord: 3 };
-const ALL: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: 200, secRecord: 200 };
+const ALL: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: PAGE_ROWS, secRecord: PAGE_ROWS };
 
 /** What the reader wants to see: unfolded sections, and the chosen row, which is shown wherever it is. */
 export interface Wish {
   readonly unfolded: ReadonlySet<SectionKey>;
   readonly chosen: string | null;
+  /** Rows of an older page that stand in for a section's newest. */
+  readonly pages?: ReadonlyMap<SectionKey, readonly string[]>;
+  /** How many episodes the centre has of each section, where the page has not loaded all. */
+  readonly totals?: Readonly<Partial<Record<SectionKey, number>>>;
 }
 
 export const FOLDED: Wish = { unfolded: new Set(), chosen: null };
 
 export function canUnfold(section: Section): boolean {
-  return section.ids.length + section.more > FEW[section.key];
+  return section.total > FEW[section.key];
 }
 
 export function rank(grade: Grade): number {
@@ -62,9 +73,9 @@ export function arrange(episodes: ReadonlyMap<string, Episode>, frozen: Layout |
   if (frozen === null) return fresh;
   const shown = new Set(frozen.sections.flatMap((section) => (section.key === renew ? [] : section.ids)));
   const kept = frozen.sections.map((section, i) => {
-    const { ids, more, open } = fresh.sections[i]!;
-    if (section.key === renew) return { key: section.key, ids: ids.filter((id) => !shown.has(id)), more, open };
-    return { key: section.key, ids: section.ids.filter((id) => episodes.has(id)), more: section.more, open: section.open };
+    const { ids, total, open } = fresh.sections[i]!;
+    const stays = section.key === renew ? ids.filter((id) => !shown.has(id)) : section.ids.filter((id) => episodes.has(id));
+    return { key: section.key, ids: stays, total, open };
   });
   const was = new Map(kept.flatMap((section) => section.ids.map((id) => [id, section.key] as const)));
   let held = 0;
@@ -72,7 +83,8 @@ export function arrange(episodes: ReadonlyMap<string, Episode>, frozen: Layout |
     const isNews = (id: string): boolean => (section.key === "secOpen" ? was.get(id) !== "secOpen" : was.get(id) === "secOpen");
     held += section.ids.filter(isNews).length; // what is only kept for the record is no news
   }
-  return { sections: kept, held };
+  const news = fresh.sections[0]!.ids.filter((id) => was.get(id) !== "secOpen");
+  return { sections: kept, held, news };
 }
 
 function arrangeAfresh(episodes: ReadonlyMap<string, Episode>, wish: Wish): Layout {
@@ -81,10 +93,13 @@ function arrangeAfresh(episodes: ReadonlyMap<string, Episode>, wish: Wish): Layo
   const sections = SECTIONS.map((key) => {
     const rows = buckets.get(key)!.sort((a, b) => b.order - a.order);
     const shownMax = (wish.unfolded.has(key) ? ALL : FEW)[key];
-    const shown = rows.filter((x, i) => i < shownMax || x.id === wish.chosen);
-    return { key, ids: shown.map((x) => x.id), more: rows.length - shown.length, open: rows.filter((x) => x.open).length };
+    const page = wish.pages?.get(key);
+    const onPage = page === undefined ? null : new Set(page);
+    const shown = rows.filter((x, i) => (onPage === null ? i < shownMax : onPage.has(x.id)) || x.id === wish.chosen);
+    const total = Math.max(rows.length, wish.totals?.[key] ?? 0);
+    return { key, ids: shown.map((x) => x.id), total, open: rows.filter((x) => x.open).length };
   });
-  return { sections, held: 0 };
+  return { sections, held: 0, news: [] };
 }
 
 /** The id `by` rows further in the list, for J and K. */

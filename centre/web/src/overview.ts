@@ -11,6 +11,7 @@ import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
+import { hasFault, isLost } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, wide } from "./strip.ts";
 import { t } from "./words.ts";
 
@@ -168,7 +169,7 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const now = state.rsus.get(rsu.esn);
     const x = f.x(rsu.stretch_m[0]) + 0.7;
     const w = Math.max(1.5, f.x(rsu.stretch_m[1]) - f.x(rsu.stretch_m[0]) - 1.4);
-    const kind = state.link === "loading" ? "never" : (now?.state ?? "never");
+    const kind = state.link === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x, f.rsuY, w, f.rsuH, c.veh);
     else frame(ctx, x + 0.5, f.rsuY + 0.5, w - 1, f.rsuH - 1, kind === "offline" ? c.w : c.tx3, kind === "offline" ? 1.5 : 1, kind === "offline" ? [] : [2, 3]);
     if (kind === "offline") {
@@ -179,12 +180,6 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
   }
   if (state.link === "loading") return;
   for (const [a, b] of state.covers) rect(ctx, f.x(a), f.coverY, f.x(b) - f.x(a), 4, c.tx2);
-}
-
-/** What makes an online RSU worth a look: late heartbeat, clock, backlog, slow, a silent sensor. */
-export function hasFault(rsu: NonNullable<ReturnType<State["rsus"]["get"]>>): boolean {
-  return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > 20 || (rsu.outbox_depth ?? 0) > 50 || (rsu.latency.p99_ms ?? 0) > 100
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent");
 }
 
 function drawScale(ctx: Ctx, f: Frame, site: Site): void {

@@ -4,12 +4,12 @@ import type { Gateway, Rsu } from "./api.ts";
 import { age, clock, escape, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
 import { set } from "./list.ts";
-import { hasFault } from "./overview.ts";
+import { Hold } from "./hold.ts";
+import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
 import type { State } from "./state.ts";
 import { name, reason, t } from "./words.ts";
 
 const CLOCK_MS_MAX = 20;
-const P99_MS_MAX = 100;
 
 interface Row {
   main: HTMLTableRowElement;
@@ -20,7 +20,7 @@ export class RsuTable {
   private readonly open = new Set<string>();
   private readonly rows = new Map<string, Row>();
   private order = "";
-  private pointed = false;
+  private readonly hold = new Hold();
   private readonly section: HTMLElement;
   private readonly plot: HTMLElement;
   private readonly table: HTMLTableElement;
@@ -32,8 +32,9 @@ export class RsuTable {
     this.plot = section.querySelector<HTMLElement>(".plot")!;
     this.table = document.createElement("table");
     this.table.append(document.createElement("thead"), document.createElement("tbody"));
-    section.addEventListener("pointerenter", () => (this.pointed = true));
-    section.addEventListener("pointerleave", () => (this.pointed = false));
+    section.addEventListener("pointerenter", () => this.hold.begin(performance.now()));
+    section.addEventListener("pointermove", () => this.hold.stir(performance.now()));
+    section.addEventListener("pointerleave", () => this.hold.end());
     this.plot.addEventListener("click", (event) => this.toggle(event));
     this.plot.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
@@ -51,7 +52,7 @@ export class RsuTable {
 
   render(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
-    const count = (kind: string): string => (state.link === "loading" ? "—" : String(list.filter((x) => x.state === kind).length));
+    const count = (kind: string): string => (state.link === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
     const end = state.link === "disconnected" ? `${t("frozen")} ${clock(state.viewMs())}` : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
     set(this.section.querySelector("h2")!, `${t("rsuHealth")} <span class="end">${end}</span>`);
     if (state.link === "loading") {
@@ -66,7 +67,7 @@ export class RsuTable {
     set(this.table.tHead!, head);
     for (const x of state.gateways) this.gatewayRow(x, state);
     for (const x of list) this.rsuRow(x, x.esn === state.chosen?.esn, state);
-    const place = (x: Rsu): number => (x.state === "offline" ? 0 : x.state === "never" ? 3 : hasFault(x) ? 1 : 2);
+    const place = (x: Rsu): number => (isLost(x) ? 0 : x.state === "never" ? 3 : hasFault(x) ? 1 : 2);
     const ids = [...state.gateways.map((x) => x.id), ...[...list].sort((a, b) => place(a) - place(b)).map((x) => x.esn)];
     this.place(ids);
   }
@@ -74,7 +75,7 @@ export class RsuTable {
   /** Put the rows in order; they are kept, so that nothing vanishes under a click, and stand still under the pointer. */
   private place(ids: readonly string[]): void {
     const order = ids.join();
-    if (order === this.order || (this.pointed && this.order.length === order.length)) return;
+    if (order === this.order || (this.hold.holds(performance.now()) && this.order.length === order.length)) return;
     this.order = order;
     const focus = document.activeElement;
     this.table.tBodies[0]!.replaceChildren(...ids.flatMap((id) => [this.rows.get(id)!.main, this.rows.get(id)!.more]));
@@ -107,13 +108,13 @@ export class RsuTable {
     const states = Object.entries(x.sensors);
     const sensors = !on || states.length === 0 ? "—" : states.map(([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" ? "▲✕" : "○"}</span>`).join(" ");
     const clockMs = x.clock_offset_ms;
-    const p99 = x.latency.p99_ms;
+    const p99 = p99Of(x.latency);
     const cells = `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td><td class="wide-cell">${stretch}</td>
       <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}</td>
       <td>${x.state === "never" ? "—" : on ? cell(String(x.outbox_depth ?? "—"), (x.outbox_depth ?? 0) > 50) : "?"}</td>
-      <td>${on && p99 !== null ? cell(p99.toFixed(0), p99 > P99_MS_MAX) : "—"}</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
+      <td>${on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"}</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
-      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))], [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
+      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))], ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`], [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
       ...x.degraded.map((why): [string, string] => ["▲", reason(why)]), ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));

@@ -81,8 +81,9 @@ export function hatches(site: Site, rsus: readonly Rsu[]): Hatch[] {
   const [low, high] = span(site, null);
   const out: Hatch[] = [];
   for (const rsu of rsus) {
-    if (rsu.state !== "online") {
-      if (rsu.stretch_m !== null) out.push({ from: rsu.stretch_m[0], to: rsu.stretch_m[1], reason: rsu.state, esn: rsu.esn, sinceNs: rsu.since_ns, low, high });
+    if (rsu.state !== "online" || rsu.stale) {
+      const [reason, sinceNs] = rsu.state === "online" ? ["offline", rsu.beat_ns] : [rsu.state, rsu.since_ns];
+      if (rsu.stretch_m !== null) out.push({ from: rsu.stretch_m[0], to: rsu.stretch_m[1], reason, esn: rsu.esn, sinceNs, low, high });
       continue;
     }
     for (const gap of rsu.unjudged) {
@@ -145,7 +146,7 @@ export function radarCovers(site: Site, rsus: ReadonlyMap<string, Rsu>): [number
   const list: [number, number][] = [];
   for (const rsu of site.body.rsus) {
     const now = rsus.get(rsu.esn);
-    if (now?.state !== "online") continue;
+    if (now?.state !== "online" || now.stale) continue;
     for (const radar of rsu.radars) {
       const cover = radarCover(site, radar);
       if (cover !== null && (now.sensors[radar.id] ?? "online") === "online") list.push(cover);

@@ -6,6 +6,7 @@ import { StreamClock } from "./fleet.ts";
 import { ms } from "./format.ts";
 import { isAlarm, isNewer } from "./order.ts";
 import type { Hatch, Site } from "./site.ts";
+import type { Loss } from "./supervision.ts";
 
 export type LinkState = "loading" | "live" | "stale" | "disconnected";
 export type Step = "site" | "map" | "list" | "rsus" | "vehicles";
@@ -13,6 +14,16 @@ export type Theme = "dark" | "light";
 
 export const WINDOW_M = 4_000;
 const EPISODES_MAX = 2_000;
+const NEW_MS = 60_000; // since it began
+const WAITED_MS_MAX = 10_000; // detected to sent: longer, and it was stored and forwarded
+
+/**
+ * Whether it came long after it was detected: uploaded later, or held in an outbox while the link was down. Both times are
+ * of the RSU's clock, so that one that is wrong makes nothing late.
+ */
+export function isLate(episode: Episode): boolean {
+  return episode.late || ms(episode.first_sent_ns) - ms(episode.first_detected_ns) > WAITED_MS_MAX;
+}
 
 export class State {
   site: Site | null = null;
@@ -37,6 +48,12 @@ export class State {
   readonly stream = new StreamClock();
   /** RSUs that are online but whose vehicles stopped moving, how old the oldest is [s]; all: nothing moves at all. */
   late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };
+  /** RSUs and gateways that were there and are not any more. */
+  losses: readonly Loss[] = [];
+  /** Whether all episodes of the centre are held, so that what is held can be counted. */
+  complete = false;
+  /** Older episodes that are being read. */
+  paged: ReadonlySet<string> = new Set();
   lostSinceMs = NaN;
   attempt = 0;
   nextTryMs = NaN;
@@ -70,7 +87,9 @@ export class State {
 
   /** A page that stays open for weeks keeps what is open, what is chosen, and the newest of the rest. */
   private forget(): void {
-    const old = [...this.episodes.values()].filter((x) => !x.open && x.id !== this.selected).sort((a, b) => a.order - b.order);
+    const kept = (x: Episode): boolean => x.open || x.id === this.selected || this.paged.has(x.id);
+    const old = [...this.episodes.values()].filter((x) => !kept(x)).sort((a, b) => a.order - b.order);
+    if (old.length > 0) this.complete = false;
     for (const { id } of old.slice(0, EPISODES_MAX / 4)) {
       for (const map of [this.episodes, this.details]) map.delete(id);
       this.looked.delete(id);
@@ -87,12 +106,12 @@ export class State {
     const held = this.details.get(this.selected);
     if (held === undefined) return true;
     if (held === "loading" || this.chosen === null) return false;
-    return held === "missing" || !isNewer(held.episode, this.chosen);
+    return held === "missing" || !isNewer(held.episode, this.chosen) || held.episode.versions < this.chosen.versions;
   }
 
-  /** New: an alarm that began less than a minute ago, is still open, and that nobody has opened here. */
+  /** New: an alarm that began less than a minute ago, came at once, is still open, and that nobody has opened here. */
   isNew(episode: Episode): boolean {
-    return episode.open && isAlarm(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.first_committed_ns ?? episode.start_ns) < 60_000;
+    return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.start_ns) < NEW_MS;
   }
 
   moveWindow(from: number): void {

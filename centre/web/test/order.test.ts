@@ -31,18 +31,36 @@ test("a frozen list neither moves nor grows; arrivals and moves are counted", ()
   assert.deepEqual([ids(later), later.held], [["cb", "a", ""], 0]);
 });
 
+test("the heads of a held list tell the truth, and what is new and open is named", () => {
+  const before = arrange(map(episode("a", 1), episode("b", 2), episode("e", 0, { open: false })), null);
+  const now = arrange(map(episode("a", 1, { open: false }), episode("b", 2, { open: false }), episode("e", 0, { open: false }), episode("c", 3), episode("d", 4)), before);
+  assert.deepEqual(now.sections.map((x) => [x.key, x.ids.join(""), x.total]), [["secOpen", "ba", 2], ["secEnded", "e", 3], ["secRecord", "", 0]]);
+  assert.deepEqual(now.news, ["d", "c"]);
+  const back = arrange(map(episode("a", 1), episode("b", 2), episode("e", 0)), before); // an ended one that goes on elsewhere
+  assert.deepEqual([back.news, back.sections[0]!.total], [["e"], 3]);
+});
+
+test("a section counts what the centre has where the page has not loaded all, and shows the page that is read", () => {
+  const many = map(...Array.from({ length: 250 }, (_, i) => episode(`e${i}`, 1_000 + i, { open: false })), ...[1, 2, 3].map((i) => episode(`o${i}`, i, { open: false })));
+  const wish = { unfolded: new Set(["secEnded"] as const), chosen: null, totals: { secEnded: 1_839 } };
+  const newest = arrange(many, null, wish).sections[1]!;
+  assert.deepEqual([newest.ids.length, newest.ids[0], newest.total], [100, "e249", 1_839]);
+  const older = arrange(many, null, { ...wish, pages: new Map([["secEnded", ["o3", "o2", "o1"]]]) }).sections[1]!;
+  assert.deepEqual([older.ids, older.total], [["o3", "o2", "o1"], 1_839]);
+});
+
 test("a list of many shows all that is open and says how many ended ones it leaves out", () => {
   const many = map(...Array.from({ length: 300 }, (_, i) => episode(`e${i}`, i, { open: i % 2 === 0 })));
   const layout = arrange(many, null);
   assert.equal(layout.sections[0]!.ids.length, 150);
-  assert.deepEqual([layout.sections[1]!.ids.length, layout.sections[1]!.more], [30, 120]);
+  assert.deepEqual([layout.sections[1]!.ids.length, layout.sections[1]!.total], [30, 150]);
 });
 
 test("what is only kept for the record shows its newest few, all when unfolded, and the chosen row always", () => {
   const rows = Array.from({ length: 40 }, (_, i) => episode(`r${i}`, i, { grade: "undecidable", grade_max: "undecidable", open: i < 10 }));
   const many = map(episode("a", 99), ...rows);
   const folded = arrange(many, null).sections[2]!;
-  assert.deepEqual([folded.ids, folded.more, folded.open], [["r39", "r38", "r37"], 37, 10]);
+  assert.deepEqual([folded.ids, folded.total, folded.open], [["r39", "r38", "r37"], 40, 10]);
   assert.deepEqual(arrange(many, null, { unfolded: new Set(), chosen: "r5" }).sections[2]!.ids, ["r39", "r38", "r37", "r5"]);
   assert.equal(arrange(many, null, { unfolded: new Set(["secRecord"]), chosen: null }).sections[2]!.ids.length, 40);
 });

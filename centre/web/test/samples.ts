@@ -88,7 +88,7 @@ export function episode(id: string, order: number, more: Partial<Episode> = {}):
     id, order, version: 1, hop: 0, phase: "open", grade: "warning", grade_max: "warning", rule: "lane_departure", vehicle: null, identity_p: null,
     track: "1", esn: "A", start_ns: "0", confirmed_ns: null, end_ns: null, lon_deg: 0, lat_deg: 0, lane: null, zone: null, s_m: null, d_m: null,
     sigma_d_m: null, p_violation: 1, speed_mps: 0, limit_mps: null, map_version: "1", rules_version: "1", stamps: { measured_ns: "0", arrived_ns: "0" },
-    reason: null, late: false, open: true, excess_m: null, excess_m_max: null, p_violation_max: 1, versions: 1, hops: ["A"], detected_ns: null, sent_ns: null, received_ns: null, committed_ns: null,
+    reason: null, late: false, open: true, excess_m: null, excess_m_max: null, p_violation_max: 1, versions: 1, hops: ["A"], last_violating_ns: null, first_detected_ns: null, first_sent_ns: null, decided: null, detected_ns: null, sent_ns: null, received_ns: null, committed_ns: null,
     first_committed_ns: null, latency_ms: null, ...more,
   };
 }

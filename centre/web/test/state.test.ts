@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail } from "../src/api.ts";
-import { State } from "../src/state.ts";
+import type { Episode } from "../src/api.ts";
+import { isLate, State } from "../src/state.ts";
 import { episode } from "./samples.ts";
 
 test("the chosen one's evidence is fetched when it is not there, or older than the episode", () => {
@@ -26,4 +27,90 @@ test("the chosen one's evidence is fetched when it is not there, or older than t
   state.selected = "b";
   state.details.set("b", "missing");
   assert.equal(state.wantsDetail, false, "the centre knows no such episode");
+});
+
+test("evidence is fetched anew when an overtaken version has come", () => {
+  const state = new State();
+  state.put(episode("a", 1, { version: 3, versions: 2 }));
+  state.selected = "a";
+  state.details.set("a", { episode: episode("a", 1, { version: 3, versions: 1 }), versions: [] });
+  assert.equal(state.wantsDetail, true);
+});
+
+/** Numbers that look drawn by chance, the same each time. */
+function* chance(seed: number): Generator<number> {
+  for (let x = seed; ; ) {
+    x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0;
+    yield x / 2 ** 32;
+  }
+}
+
+test("law: what the stream of changes leaves equals a fresh load, whenever the page was loaded and whatever it missed", () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const dice = chance(seed);
+    const pick = (n: number): number => Math.floor((dice.next().value as number) * n);
+    const rows = new Map<string, Episode>();
+    const feed: { key: string; at: Episode }[] = []; // each change announces the row that it left
+    const pages: { state: State; cursor: number }[] = [];
+    const load = (): void => {
+      const state = new State();
+      for (const row of rows.values()) state.put(row);
+      pages.push({ state, cursor: Math.max(0, feed.length - pick(3)) }); // what comes twice is the same row
+    };
+    const follow = (page: (typeof pages)[number], n: number): void => {
+      for (const { at } of feed.slice(page.cursor, page.cursor + n)) page.state.put(at);
+      page.cursor = Math.min(feed.length, page.cursor + n);
+    };
+    load();
+    for (let i = 0; i < 40; i++) {
+      const id = "abc"[pick(3)]!;
+      const [hop, version, grade] = [pick(2), 1 + pick(5), (["notice", "warning", "violation"] as const)[pick(3)]!];
+      const before = rows.get(id);
+      const overtaken = before !== undefined && (hop < before.hop || (hop === before.hop && version <= before.version));
+      const newest = overtaken ? before : episode(id, before?.order ?? rows.size + 1, { hop, version, grade, open: pick(3) > 0 });
+      const grades = ["undecidable", "notice", "warning", "violation"] as const;
+      const grade_max = before !== undefined && grades.indexOf(before.grade_max) > grades.indexOf(grade) ? before.grade_max : grade;
+      const row: Episode = { ...newest, grade_max, versions: (before?.versions ?? 0) + 1, p_violation_max: Math.max(before?.p_violation_max ?? 0, pick(100) / 100) };
+      rows.set(id, row);
+      feed.push({ key: id, at: row });
+      if (pick(6) === 0) load();
+      if (pick(2) === 0) follow(pages[pick(pages.length)]!, 1 + pick(4));
+    }
+    for (const page of pages) {
+      follow(page, Infinity);
+      assert.deepEqual(Object.fromEntries(page.state.episodes), Object.fromEntries(rows), `seed ${seed}`);
+    }
+  }
+});
+
+const S = 1_000_000_000n;
+const at = (seconds: number): string => String(1_790_000_000n * S + BigInt(seconds * 1_000) * 1_000_000n);
+
+test("new is what began within the minute and came at once; what came late is late, however freshly committed", () => {
+  const rows: [Partial<Episode>, number, boolean, boolean][] = [
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2), first_committed_ns: at(4) }, 5, false, true],
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 61, false, false], // it began a minute ago
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(45), first_committed_ns: at(45.1) }, 46, true, false], // held in an outbox
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(8) }, 9, false, true], // a reconnection is no outage
+    [{ first_detected_ns: at(-60), first_sent_ns: at(-59.9), first_committed_ns: at(0.2) }, 5, false, true], // its RSU's clock is a minute slow
+    [{ first_detected_ns: null, first_sent_ns: null }, 5, false, true],
+    [{ late: true, first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 5, true, false], // uploaded from a blind area
+  ];
+  for (const [more, now, late, isNew] of rows) {
+    const state = new State();
+    state.hearTime(at(now), performance.now());
+    const row = episode("a", 1, { start_ns: at(0), ...more });
+    assert.deepEqual([isLate(row), state.isNew(row)], [late, isNew], JSON.stringify(more));
+  }
+});
+
+test("a page that has forgotten old rows counts no longer by itself, and keeps the page that is read", () => {
+  const state = new State();
+  state.complete = true;
+  state.paged = new Set(["e1", "e2"]);
+  for (let i = 0; i < 1_999; i++) state.put(episode(`e${i}`, i, { open: i === 0 }));
+  assert.equal(state.complete, true);
+  for (let i = 2_000; i < 2_010; i++) state.put(episode(`e${i}`, i, { open: false }));
+  assert.equal(state.complete, false);
+  assert.deepEqual(["e0", "e1", "e2", "e3"].map((id) => state.episodes.has(id)), [true, true, true, false]);
 });

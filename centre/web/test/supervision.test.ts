@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Gateway, Rsu } from "../src/api.ts";
+import { cellsHtml, isReturning, lastedOf, probabilityOf, shownGrade } from "../src/row.ts";
+import { State } from "../src/state.ts";
+import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord } from "../src/supervision.ts";
+import { setLang } from "../src/words.ts";
+import { episode } from "./samples.ts";
+
+const T0 = 1_790_000_000_000; // 22:13:20 in UTC+8
+const ns = (seconds: number): string => `${T0 + seconds * 1_000}000000`;
+const latency = { p50_ms: 20, p99_ms: 900, n: 1, deferred: 0 };
+
+function rsu(esn: string, more: Partial<Rsu> = {}): Rsu {
+  return { esn, state: "online", stale: false, since_ns: ns(0), beat_ns: ns(10), outbox_depth: 0, degraded: [], sensors: {}, missing: 0, clock_offset_ms: 0, latency, ...more } as Rsu;
+}
+
+function stateOf(rsus: readonly Rsu[], gateways: readonly Partial<Gateway>[] = []): State {
+  const state = new State();
+  for (const x of rsus) state.rsus.set(x.esn, x);
+  state.rsuOrder = rsus.map((x) => x.esn);
+  state.gateways = gateways as Gateway[];
+  state.hearTime(ns(60), performance.now());
+  state.losses = losses(state);
+  return state;
+}
+
+test("one that is off or without heartbeat is lost, one that never came is not", () => {
+  const off = { state: "offline", since_ns: ns(20) } as const;
+  const state = stateOf([rsu("A"), rsu("B", off), rsu("C", { stale: true, beat_ns: ns(30) }), rsu("D", { state: "never", since_ns: null, beat_ns: null })], [{ id: "GW1", ...off, stale: false, beat_ns: ns(5) }]);
+  assert.deepEqual(state.losses, [
+    { kind: "gateway", id: "GW1", sinceMs: T0 + 20_000 },
+    { kind: "rsu", id: "B", sinceMs: T0 + 20_000 }, // since its will
+    { kind: "rsu", id: "C", sinceMs: T0 + 30_000 }, // since its last heartbeat
+  ]);
+  assert.equal(nobodyWatches(state), false);
+});
+
+test("one that was lost before the centre started has no time made up for it", () => {
+  setLang("en");
+  const { sinceMs } = stateOf([rsu("A", { stale: true, beat_ns: null })]).losses[0]!;
+  assert.equal(sinceWord(sinceMs), "before the centre started");
+});
+
+test("nobody watches where all are off, silent or never came", () => {
+  assert.equal(nobodyWatches(stateOf([rsu("A", { state: "offline" }), rsu("B", { stale: true }), rsu("C", { state: "never" })])), true);
+  assert.equal(nobodyWatches(stateOf([rsu("A", { state: "never" })])), true);
+  assert.equal(nobodyWatches(stateOf([])), false, "not loaded yet");
+});
+
+test("an open row of a lost RSU says so and stands still; an ended one and another's are as they were", () => {
+  setLang("en");
+  const state = stateOf([rsu("A", { state: "offline", since_ns: ns(40) }), rsu("B")]);
+  const seen = { start_ns: ns(0), last_violating_ns: ns(35), stamps: { measured_ns: ns(35.5), arrived_ns: ns(35.5) } };
+  const row = episode("a", 1, { esn: "A", ...seen });
+  const text = cellsHtml(state, row).join("|").replace(/<[^>]*>/g, " ");
+  assert.match(text, /≥35\.0\s+s/);
+  assert.match(text, /A off since 22:14:00 · values as of 22:13:55/);
+  assert.equal(lossOf(state, episode("b", 2, { esn: "A", open: false })), null);
+  assert.equal(lossOf(state, episode("c", 3, { esn: "B" })), null);
+  state.rsus.set("A", rsu("A"));
+  state.losses = losses(state);
+  assert.equal(lossOf(state, row), null, "it is back");
+});
+
+test("a row has the time it began, its age from there and of when its values are", () => {
+  setLang("en");
+  const state = stateOf([rsu("A")]);
+  state.looked.add("a");
+  const row = episode("a", 1, { start_ns: ns(0), stamps: { measured_ns: ns(58), arrived_ns: ns(58) }, first_committed_ns: ns(59), first_sent_ns: ns(58.9), first_detected_ns: ns(1) });
+  const text = cellsHtml(state, row).join("|").replace(/<[^>]*>/g, " ");
+  assert.match(text, /22:13:20/);
+  assert.match(text, /1:0\d/, "from the event, not from the commit a second ago");
+  assert.match(text, /as of 22:14:18/);
+  assert.match(text, /Late/);
+});
+
+test("before it ends it is returning, at its worst values, and its duration does not shrink at the end", () => {
+  const open = { start_ns: ns(0), p_violation: 0.999, p_violation_max: 0.999, excess_m: 0.9, excess_m_max: 1.2, last_violating_ns: ns(11.3) };
+  const out = episode("a", 1, open);
+  const back = episode("a", 1, { ...open, version: 2, p_violation: 0.0001, excess_m: -0.4, stamps: { measured_ns: ns(14), arrived_ns: ns(14) } });
+  const closed = episode("a", 1, { ...back, version: 3, open: false, end_ns: ns(11.3), grade: "notice", grade_max: "violation" });
+  assert.deepEqual([out, back, closed].map(isReturning), [false, true, false]);
+  assert.deepEqual([out, back, closed].map(lastedOf), ["≥11.3 s", "≥11.3 s", "11.3 s"]);
+  assert.deepEqual([back, closed].map(probabilityOf), ["0.9990", "0.9990"]);
+  assert.equal(shownGrade(closed), "violation", "the closing version's own grade says nothing");
+});
+
+test("what waits in outboxes is a backlog, what is on its way is none", () => {
+  assert.equal(backlog(stateOf([rsu("A", { outbox_depth: 70 }), rsu("B", { outbox_depth: 2 })])), 72);
+  assert.equal(backlog(stateOf([rsu("A", { outbox_depth: 2 }), rsu("B", { outbox_depth: 2 })])), 0);
+  assert.equal(backlog(stateOf([rsu("A", { outbox_depth: 70, state: "offline" })])), 0, "it sends nothing now");
+});
+
+test("a quantile of few samples is neither shown nor an alarm", () => {
+  assert.equal(p99Of(latency), null);
+  assert.equal(p99Of({ ...latency, n: 20 }), 900);
+  assert.deepEqual([hasFault(rsu("A")), hasFault(rsu("A", { latency: { ...latency, n: 20 } }))], [false, true]);
+});
