@@ -28,7 +28,10 @@ def read(data: bytes, counts: Counter[str]) -> list[GnssFix]:
     fixes += reader.flush()
     if not reader.n_sentences:
         counts["nmea.no_sentence"] += 1  # packed, of another encoding, or no log at all
-    return _of_one_time(fixes, counts)
+    dated = [fix for fix in fixes if fix.device_stamp_ns is None]
+    if len(dated) < len(fixes):  # a clock that was never set; nothing else dates a log
+        counts["nmea.stamp"] += len(fixes) - len(dated)
+    return _of_one_time(dated, counts)
 
 
 def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
