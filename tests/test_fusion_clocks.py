@@ -12,7 +12,7 @@ LATE_NS = 2_500_000_000
 
 
 def named(ages_s, period_s=1.0, *, sound_before=False, clocks=None):
-    """Return (kind, offset [s]) after messages of these ages, one each period; None while nothing is named."""
+    """Return (kind, offset [s]) after messages of these ages, one each period; None if nothing is named."""
     clocks = clocks or Clocks(1, LATE_NS)
     if sound_before:
         clocks.note(0, T0_NS - NS, T0_NS - NS - NS // 10, 0)

@@ -69,6 +69,6 @@ def location_of(fix: GnssFix) -> Location:
         alt_m=max(0, min(round(fix.alt_m or 0.0), 0xFFFF)),
         speed_dkmh=speed,
         course_deg=_UNKNOWN_U16 if fix.course_deg is None else round(fix.course_deg) % 360,
-        stamp_ns=fix.stamp_ns,
+        stamp_ns=fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns,
         items=items,
     )
