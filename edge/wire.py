@@ -19,6 +19,7 @@ from edge.stamps import DeviceStamp, Stamp, place_stamp
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message
 TRACKS_MAX = 65_535  # of one snapshot
+CLOCKS_MAX = 512  # of one status
 PAYLOAD_BYTES_MAX = 1_000_000  # a broker's usual limit: 1 MiB
 VIOLATION_BYTES_MAX = 256_000
 NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
@@ -160,11 +161,14 @@ class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
 class ClockFault(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with one clock."""
 
-    kind: str  # time_zone, offset, stopped, erratic, registry, rollover, host, gateway
-    offset_s: float  # how far it is ahead of the arrivals here; negative behind
-    corrected: bool = False  # its stamps are put right and used
-    since_ns: int
-    n: int  # messages since then that bore it
+    kind: Name  # time_zone, offset, stopped, erratic, registry, rollover, host, gateway
+    offset_s: Annotated[float, Meta(ge=-1e10, le=1e10)]  # ahead of the arrivals here; negative behind
+    corrected: bool  # its stamps are put right and used
+    since_ns: Count
+    n: Count  # messages since then that bore it
+
+
+Clocks = Annotated[dict[Name, ClockFault], Meta(max_length=CLOCKS_MAX)]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -187,9 +191,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[str, int]
     unjudged: tuple[UnjudgedStretch, ...]
     degraded: tuple[str, ...] = ()  # reasons, such as disk_full
-    clocks: dict[str, ClockFault] = {}  # by terminal, the first of `clocks_n`
+    clocks: Clocks = {}  # by terminal, the first of `clocks_n`
     clocks_n: Count = 0  # terminals whose clocks are wrong
-    radar_clocks: dict[str, ClockFault] = {}  # by sensor
+    radar_clocks: Clocks = {}  # by sensor
     host_clock: ClockFault | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
 

@@ -150,6 +150,15 @@ export interface Unjudged {
   since_ns: string | null;
 }
 
+/** What is wrong with one clock. */
+export interface Clock {
+  kind: string;
+  offset_s: number;
+  corrected: boolean;
+  since_ns: string;
+  n: number;
+}
+
 export interface Rsu {
   esn: string;
   known: boolean;
@@ -171,6 +180,10 @@ export interface Rsu {
   counts: Record<string, number>;
   unjudged: Unjudged[];
   degraded: string[];
+  clocks: Record<string, Clock>;
+  clocks_n: number;
+  radar_clocks: Record<string, Clock>;
+  host_clock: Clock | null;
   latency: { p50_ms: number | null; p99_ms: number | null; n: number };
 }
 

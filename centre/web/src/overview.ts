@@ -1,6 +1,7 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
+import { wrongClocks } from "./clocks.ts";
 import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
@@ -184,7 +185,7 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
 /** What makes an online RSU worth a look: late heartbeat, clock, backlog, slow, a silent sensor. */
 export function hasFault(rsu: NonNullable<ReturnType<State["rsus"]["get"]>>): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > 20 || (rsu.outbox_depth ?? 0) > 50 || (rsu.latency.p99_ms ?? 0) > 100
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent");
+    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock") || wrongClocks(rsu) > 0;
 }
 
 function drawScale(ctx: Ctx, f: Frame, site: Site): void {
