@@ -72,7 +72,7 @@ def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
 
 
 def _clock(fault: wire.ClockFault) -> dict[str, Any]:
-    return msgspec.to_builtins(fault) | {"since_ns": str(fault.since_ns)}
+    return msgspec.structs.asdict(fault) | {"since_ns": str(fault.since_ns)}
 
 
 def gateway_row(name: str, reporters: Reporters, now_ns: int) -> dict[str, Any]:

@@ -109,13 +109,17 @@ class TerminalClocks:
         stamp_ns, age_ns = stamp_ns + weeks_ns, age_ns - weeks_ns
         prompt = (age_ns >= PROMPT_NS[0]) & (age_ns <= PROMPT_NS[1])
         by_ns = weeks_ns - self.declared_ns[who]
-        if prompt.all() and not (by_ns.any() or self.clocks.ints[who, KIND].any() or self.more[who].any()):
-            self.clocks.ints[who[usable], SOUND_AT] = now_ns  # the usual case: nothing to find out
-            self.clocks.ints[who[usable], HEARD_NS] = now_ns
-            return stamp_ns, np.zeros(len(who), dtype=np.bool_)
+        odd = ~prompt | (by_ns != 0) | (self.clocks.ints[who, KIND] != NO_FAULT) | self.more[who].any(axis=1)
+        if odd.any():
+            odd = np.isin(who, who[odd])  # all fixes of a terminal, to find its freshest
+        at = who[usable & ~odd]  # the usual case: nothing to find out
+        self.clocks.ints[at, SOUND_AT] = now_ns
+        self.clocks.ints[at, HEARD_NS] = now_ns
+        if not odd.any():
+            return stamp_ns, odd
         _add(counts, "gnss.rollover", int(np.count_nonzero(weeks_ns)))
         _add(counts, "gnss.offset_corrected", int(np.count_nonzero(self.declared_ns[who])))
-        for w in dict.fromkeys(who[usable].tolist()):
+        for w in dict.fromkeys(who[usable & odd].tolist()):
             mine = np.flatnonzero((who == w) & usable)
             j = int(mine[np.argmin(age_ns[mine])])  # the freshest tells most of the clock
             kind = self.clocks.note(w, now_ns, int(stamp_ns[j]), _key(seen, j))

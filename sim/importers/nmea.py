@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edge.wire import GnssFix, encode
+from fusion.terminal_clocks import ROLLOVER_NS
 from roadside.devices.nmea import NmeaReader
 from sim.importers.site import site_record
 from sim.importers.tape import InputTape
 
 TERMINAL = "NMEA"
+ERA_FIXES_MIN = 3  # one odd date is no era
 CLOCK_NS = 86_400_000_000_000  # a stamp further from the others is a clock that had not found its day yet
 PIECE_BYTES = 4_096  # a log is fed as a stream, as the device sends it
 
@@ -35,13 +39,18 @@ def read(data: bytes, counts: Counter[str]) -> list[GnssFix]:
 
 
 def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
-    """Leave out what a cold clock stamped, and count what goes back in time."""
+    """Put whole rollovers right, leave out what a cold clock stamped, count what goes back in time."""
     if not fixes:
         return fixes
     good = [fix.stamp_ns for fix in fixes if fix.quality != "none"] or [fix.stamp_ns for fix in fixes]
-    middle_ns = statistics.median_low(good)
+    middle_ns = _right_era(statistics.median_low(good), good)
     kept: list[GnssFix] = []
-    for fix in fixes:
+    for each in fixes:
+        fix = each
+        weeks_ns = round((middle_ns - fix.stamp_ns) / ROLLOVER_NS) * ROLLOVER_NS
+        if weeks_ns > 0 and abs(fix.stamp_ns + weeks_ns - middle_ns) <= CLOCK_NS:
+            counts["nmea.rollover"] += 1
+            fix = msgspec.structs.replace(fix, stamp_ns=fix.stamp_ns + weeks_ns)
         if abs(fix.stamp_ns - middle_ns) > CLOCK_NS:
             counts["nmea.clock"] += 1
             continue
@@ -49,6 +58,19 @@ def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
             counts["nmea.stamp_order"] += 1  # kept: the tracker knows what to do with a late one
         kept.append(fix)
     return kept
+
+
+def _right_era(middle_ns: int, good: Sequence[int]) -> int:
+    """Return the moment of most fixes, in whichever era of 1 024 weeks is the latest that several are in.
+
+    A week number that rolls over sends a clock back, never ahead.
+    """
+    eras = Counter(
+        round((stamp_ns - middle_ns) / ROLLOVER_NS)
+        for stamp_ns in good
+        if abs((stamp_ns - middle_ns + ROLLOVER_NS // 2) % ROLLOVER_NS - ROLLOVER_NS // 2) <= CLOCK_NS
+    )
+    return middle_ns + ROLLOVER_NS * max(era for era, n in eras.items() if n >= ERA_FIXES_MIN or era == 0)
 
 
 def import_nmea(source: Path, out: Path) -> dict[str, Any]:
