@@ -38,7 +38,8 @@ class GatewayFeed:
         """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
         for fix in fixes:
             # the place too: where a clock stands still and nothing is numbered, only it tells reports apart
-            key = (fix.terminal, fix.stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg)
+            stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
+            key = (fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg)
             if key in self._seen:
                 self._counts["fix.duplicate"] += 1
             elif len(self._pending) >= FIXES_MAX:

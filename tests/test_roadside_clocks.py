@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge.config import load_site
+from fusion.observations import GnssFixes
 from roadside.inputs import Feed
 from roadside.pipeline import Pipeline
 from roadside.setup import setups
@@ -262,3 +263,55 @@ def test_a_radar_whose_clock_is_wrong_is_named_and_its_stretch_unjudged(setup, o
     assert "radar_clock" in {row.reason for row in pipeline.unjudged}
     fault = pipeline.clock_report(T0_NS + int(SECONDS * NS)).radars[sensor]
     assert fault.offset_s == pytest.approx(offset_s, abs=0.2)
+
+
+def batched(inputs, from_s, to_s):
+    """Return the inputs with the fixes of some seconds stored and sent at once, the newest one last."""
+    first, last = T0_NS + from_s * NS, T0_NS + to_s * NS
+    stored = [item.fixes for at, item in inputs if isinstance(item, Feed) and first <= at < last]
+    columns = {
+        name: np.concatenate([getattr(fixes, name) for fixes in stored])
+        for name in stored[0].__dataclass_fields__
+        if name != "terminal"
+    }
+    columns["arrived_ns"][:] = last
+    batch = Feed("GW1", GnssFixes(terminal=(TERMINAL,) * len(stored), **columns))
+    kept = [row for row in inputs if not (isinstance(row[1], Feed) and first <= row[0] < last)]
+    return sorted([*kept, (last, batch)], key=lambda row: row[0])
+
+
+def test_a_batch_of_stored_reports_is_no_wrong_clock(setup):
+    pipeline = Pipeline(setup)
+    inputs = batched(drive(setup, straight, SECONDS), 3, 9)
+    assert alarms(run(pipeline, inputs)) == []
+    assert pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
+
+
+def test_a_batch_whose_weeks_rolled_over_is_put_right_fix_by_fix(setup):
+    inputs = batched(drive(setup, straight, SECONDS), 3, 9)
+    plain, rolled = Pipeline(setup), Pipeline(setup)
+    run(plain, inputs)
+    run(rolled, shifted(inputs, -WEEKS_NS))
+    assert rolled.all_counts()["gnss.late"] == plain.all_counts()["gnss.late"]
+    assert rolled.all_counts()["gnss.rollover"] == 13
+    end_ns = T0_NS + int(SECONDS * NS)
+    assert rolled.tracker.at(end_ns).x.tobytes() == plain.tracker.at(end_ns).x.tobytes()
+
+
+def test_a_truck_that_reports_seldom_by_a_wrong_clock_is_not_dark(setup):
+    """One report, then silence for the rest of the drive: a terminal that reports each half minute."""
+    inputs, n = [], 0
+    for at, item in shifted(drive(setup, straight, SECONDS), 8 * 3_600 * NS):
+        n += isinstance(item, Feed)
+        if not isinstance(item, Feed) or n == 1:
+            inputs.append((at, item))
+    assert alarms(run(Pipeline(setup), inputs)) == []
+
+
+def test_a_clock_that_jumps_under_way_costs_the_truck_no_accusation(setup):
+    """Bound by radar, then 8 h off from second 5 on: its identity stays while radar sees it."""
+    pipeline = Pipeline(setup)
+    jump = lambda at: -28_800 * NS if at > T0_NS + 5 * NS else 0  # noqa: E731
+    assert alarms(run(pipeline, shifted(drive(setup, straight, SECONDS), jump))) == []
+    tracks = pipeline.tracker.at(T0_NS + int(SECONDS * NS))
+    assert tracks.terminal.tolist() == [0]
