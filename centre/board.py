@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from centre import present
 from centre.reporters import PENDING_MAX, Reporter, Reporters
 from centre.tally import Sample
@@ -33,7 +35,8 @@ def rsu_row(
     }
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
-        return row | dict.fromkeys(blank) | {"pending": [], "sensors": {}, "unjudged": [], "degraded": []}
+        none: dict[str, Any] = {"pending": [], "sensors": {}, "unjudged": [], "degraded": []}
+        return row | dict.fromkeys(blank) | none | {"clocks": {}, "clocks_n": 0} | _host_clocks(None)
     return row | {
         "last_seq": status.last_seq,
         "pending": [list(pair) for pair in status.pending[:PENDING_MAX]],
@@ -52,7 +55,25 @@ def rsu_row(
             }
             for each in status.unjudged
         ],
+        "clocks": {name: _clock(fault) for name, fault in status.clocks.items()},
+        "clocks_n": status.clocks_n,
+        **_host_clocks(status),
     }
+
+
+def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
+    """Return what is wrong with the clocks of the roadside itself."""
+    if status is None:
+        return {"radar_clocks": {}, "host_clock": None}
+    host = status.host_clock
+    return {
+        "radar_clocks": {name: _clock(fault) for name, fault in status.radar_clocks.items()},
+        "host_clock": None if host is None else _clock(host),
+    }
+
+
+def _clock(fault: wire.ClockFault) -> dict[str, Any]:
+    return msgspec.structs.asdict(fault) | {"since_ns": str(fault.since_ns)}
 
 
 def gateway_row(name: str, reporters: Reporters, now_ns: int) -> dict[str, Any]:

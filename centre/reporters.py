@@ -1,7 +1,7 @@
 """Who is alive: the last status of each RSU and gateway, three states, and how old it is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -167,5 +167,11 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
     ]
     return (
         status.state, status.epoch, status.config, status.map, status.version, status.sensors,
-        status.degraded, stretches,
+        status.degraded, stretches, status.clocks_n, _kinds(status.clocks), _kinds(status.radar_clocks),
+        status.host_clock and status.host_clock.kind,
     )  # fmt: skip
+
+
+def _kinds(clocks: Mapping[str, wire.ClockFault]) -> dict[str, tuple[str, bool]]:
+    """Return whose clock is wrong and how; the estimate of an offset trembles."""
+    return {name: (fault.kind, fault.corrected) for name, fault in clocks.items()}

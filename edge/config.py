@@ -87,6 +87,7 @@ class Site:
                 antenna_forward_m=vehicle.antenna_m[0],
                 antenna_left_m=vehicle.antenna_m[1],
                 kind=vehicle.kind,
+                clock_offset_s=vehicle.clock_offset_s,
             )
             for vehicle in self.vehicles
         )

@@ -10,11 +10,12 @@ import msgspec
 
 from geofence.config import VehicleConfig
 
-NUMBERS = ("length_m", "width_m")
+NUMBERS = ("length_m", "width_m", "clock_offset_s")
 COLUMNS = (
     "terminal", "plate", "class", "hazmat_class", "un", "carrier", "length_m", "width_m",
     "antenna_m",  # "forward left", two numbers in one cell
     "permits",  # words in one cell
+    "clock_offset_s",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 ROWS_MAX = 100_000
@@ -54,12 +55,13 @@ def registry_text(vehicles: list[VehicleConfig]) -> str:
     """Return the vehicles as CSV, the inverse of `registry_rows`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    columns = COLUMNS if any(vehicle.clock_offset_s for vehicle in vehicles) else COLUMNS[:-1]
+    writer.writerow(columns)
     for vehicle in vehicles:
         cells = msgspec.to_builtins(vehicle)
         cells["antenna_m"] = " ".join(map(repr, vehicle.antenna_m))
         cells["permits"] = " ".join(vehicle.permits)
-        writer.writerow([cells[name] for name in COLUMNS])  # None becomes an empty cell
+        writer.writerow([cells[name] for name in columns])  # None becomes an empty cell
     return out.getvalue()
 
 

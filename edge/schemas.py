@@ -39,6 +39,7 @@ GNSS: dict[str, dict[str, Any]] = {
     "satellites": maybe(WHOLE),
     "alarm": maybe(WHOLE),
     "status": maybe(WHOLE),
+    "device_stamp_ns": maybe(WHOLE | {"description": "in place of a stamp_ns that no right clock shows"}),
 }
 DETECTIONS = {
     "range_m": column(NUMBER),
@@ -120,7 +121,13 @@ TRACKS = {
     "lanes": column(TEXT),
     "names": MAP,
 }
-RADAR = {"sensor": TEXT, "stamp_ns": WHOLE, "arrived_ns": maybe(WHOLE), "scan": WHOLE}
+RADAR = {
+    "sensor": TEXT,
+    "stamp_ns": WHOLE,
+    "arrived_ns": maybe(WHOLE),
+    "scan": WHOLE,
+    "device_stamp_ns": maybe(WHOLE),
+}
 SITE = {"config": TEXT, "map": TEXT, "registry": maybe(TEXT), "esn": maybe(TEXT)}
 
 

@@ -12,10 +12,14 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.decoding import decoder
+from edge.stamps import STAMP_NS_MAX as STAMP_NS_MAX
+from edge.stamps import STAMP_NS_MIN as STAMP_NS_MIN
+from edge.stamps import DeviceStamp, Stamp, place_stamp
 
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message
 TRACKS_MAX = 65_535  # of one snapshot
+CLOCKS_MAX = 512  # of one status
 PAYLOAD_BYTES_MAX = 1_000_000  # a broker's usual limit: 1 MiB
 VIOLATION_BYTES_MAX = 256_000
 NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
@@ -23,8 +27,6 @@ NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
 Esn = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Plate = Annotated[str, Meta(max_length=32)]
-STAMP_NS_MIN, STAMP_NS_MAX = 10**18, 4 * 10**18
-Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
@@ -156,6 +158,19 @@ class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int
 
 
+class ClockFault(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one clock."""
+
+    kind: Name  # time_zone, offset, stopped, erratic, registry, rollover, host, gateway
+    offset_s: Annotated[float, Meta(ge=-1e10, le=1e10)]  # ahead of the arrivals here; negative behind
+    corrected: bool  # its stamps are put right and used
+    since_ns: Count
+    n: Count  # messages since then that bore it
+
+
+Clocks = Annotated[dict[Name, ClockFault], Meta(max_length=CLOCKS_MAX)]
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`rsu/{esn}/status`: birth, will and heartbeat alike, retained.
 
@@ -176,6 +191,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[str, int]
     unjudged: tuple[UnjudgedStretch, ...]
     degraded: tuple[str, ...] = ()  # reasons, such as disk_full
+    clocks: Clocks = {}  # by terminal, the first of `clocks_n`
+    clocks_n: Count = 0  # terminals whose clocks are wrong
+    radar_clocks: Clocks = {}  # by sensor
+    host_clock: ClockFault | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
 
 
@@ -196,7 +215,7 @@ class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
     """`/gnss` and `vehicle/{terminal}/gnss/up`: one fix of the antenna."""
 
     terminal: Name
-    stamp_ns: Stamp
+    stamp_ns: DeviceStamp  # within Stamp once it is made
     lon_deg: Longitude
     lat_deg: Latitude
     plate: Plate | None = None
@@ -211,6 +230,10 @@ class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
     satellites: Count | None = None
     alarm: Count | None = None
     status: Count | None = None
+    device_stamp_ns: DeviceStamp | None = None  # in place of a `stamp_ns` that no right clock shows
+
+    def __post_init__(self) -> None:
+        place_stamp(self)
 
 
 class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,6 +255,7 @@ class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
     satellites: tuple[Count | None, ...] = ()
     alarm: tuple[Count | None, ...] = ()
     status: tuple[Count | None, ...] = ()
+    device_stamp_ns: tuple[DeviceStamp | None, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.terminal)

@@ -62,3 +62,4 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     antenna_forward_m: float = 0.0  # of the vehicle's centre
     antenna_left_m: float = 0.0
     kind: int = 4  # class of DESIGN section 5
+    clock_offset_s: float = 0.0  # how far its clock is known to be ahead of UTC

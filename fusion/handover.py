@@ -34,6 +34,7 @@ from fusion.layout import (
 )
 from fusion.observations import SIZE_M_MAX
 from fusion.table import RING, Table, Terminals
+from fusion.timekeeping import Timekeeping
 
 UPPER = np.triu_indices(N_DIM)
 FUTURE_NS = 1_000_000_000  # an observation or a neighbour's track of later than that was stamped wrong
@@ -69,6 +70,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     merged: tuple[tuple[int, int], ...]
     twins: tuple[tuple[int, int, int], ...]  # ids in one place, and since when
     copies: tuple[tuple[Key, ...], ...] = ()  # scans that were heard, by radar
+    clocks: bytes = b""  # of the radars and the gateway
 
 
 class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
     keys: bytes
     pair_ints: bytes
     pairs: bytes
+    clock: bytes = b""
 
 
 def without_nan(row: list[float]) -> tuple[float | None, ...]:
@@ -163,14 +166,14 @@ def load_state(X: F64, P: F64, i: int, track: CarriedTrack) -> None:
 def snapshot(
     table: Table, terminals: Terminals, n_ids: int, heard_ns: list[int], counts: dict[str, int],
     ended: list[int], merged: list[tuple[int, int]], twins: dict[tuple[int, int], int],
-    copies: Copies,
+    copies: Copies, times: Timekeeping,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows = np.flatnonzero(table.ints[:, STATUS] != FREE).tolist()
     return TrackerState(
         rows=tuple(rows),
         tracks=tuple(carried(table, terminals, i, ring=True) for i in rows),
-        terminals=tuple(_carried_terminal(terminals, w) for w in range(len(terminals.ids))),
+        terminals=tuple(_carried_terminal(terminals, times, w) for w in range(len(terminals.ids))),
         free=tuple(table.free[: table.tally[1]].tolist()),
         tally=tuple(table.tally.tolist()),
         n_ids=n_ids,
@@ -180,16 +183,18 @@ def snapshot(
         merged=tuple(merged),
         twins=tuple((one, other, since_ns) for (one, other), since_ns in twins.items()),
         copies=copies.packed(),
+        clocks=times.packed(),
     )
 
 
-def _carried_terminal(terminals: Terminals, w: int) -> CarriedTerminal:
+def _carried_terminal(terminals: Terminals, times: Timekeeping, w: int) -> CarriedTerminal:
     return CarriedTerminal(
         about=msgspec.msgpack.encode(terminals.about[w]),
         ints=terminals.ints[w].tobytes(),
         keys=_told(terminals.keys[w]),
         pair_ints=_told(terminals.pair_ints[w]),
         pairs=_told(terminals.pairs[w]),
+        clock=times.terminals.packed(w),
     )
 
 
@@ -197,8 +202,9 @@ def _told(numbers: F64 | I64) -> bytes:
     return numbers.tobytes() if numbers.any() else b""
 
 
-def restore(table: Table, terminals: Terminals, state: TrackerState) -> None:
+def restore(table: Table, terminals: Terminals, times: Timekeeping, state: TrackerState) -> None:
     """Fill an empty table with a snapshot."""
+    times.unpack(state.clocks)
     for row in state.terminals:
         w = terminals.add(msgspec.msgpack.decode(row.about, type=Terminal))
         terminals.ints[w] = np.frombuffer(row.ints, dtype=np.int64)
@@ -209,6 +215,8 @@ def restore(table: Table, terminals: Terminals, state: TrackerState) -> None:
         ):
             if told:
                 numbers[:] = np.frombuffer(told, dtype=numbers.dtype).reshape(numbers.shape)
+        times.terminals.grow(terminals.about)
+        times.terminals.unpack(w, row.clock)
     for i, track in zip(state.rows, state.tracks, strict=True):
         load(table, i, track)
     table.free[: len(state.free)] = state.free

@@ -43,15 +43,19 @@ from fusion.layout import (
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.scan import T_DUE, T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
 from fusion.table import Table, Terminals
+from fusion.terminal_clocks import ClockReport, LooseReports
+from fusion.timekeeping import Timekeeping
 from fusion.tracks import TrackBatch
 
 SILENT_NS = 1_000_000_000
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
 WEIGHED = 64  # of a fix's outcome: identity evidence came in
+CLOCK = 7  # of a fix's outcome, beside those of fusion.fixes: its terminal's clock is wrong
 OUTCOMES = {
     FUSED: "gnss.fused", DUPLICATE: "gnss.duplicate", FUTURE: "gnss.future", LATE: "gnss.late",
     UNUSABLE: "gnss.unusable", OUTLIER: "gnss.outlier", NO_ROOM: "tracks.full",
+    CLOCK: "gnss.clock",
 }  # fmt: skip
 
 
@@ -73,6 +77,7 @@ class Tracker:
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.heard_ns = [0] * len(radars)  # newest stamp of each radar
         self.copies = Copies(len(radars))
+        self.times = Timekeeping(config.history_s, len(radars))
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
         self.ended: list[int] = []
@@ -101,6 +106,7 @@ class Tracker:
         if q is None:
             self._count("radar.unknown")
             return np.zeros(0, dtype=np.int64)
+        self.times.scan(q, now_ns, seen, self.counts)
         if seen.stamp_ns > now_ns + FUTURE_NS:
             self._count("radar.future")
             return np.zeros(0, dtype=np.int64)
@@ -137,20 +143,25 @@ class Tracker:
         usable = (seen.usable > 0.0) & np.isfinite(seen.east_m) & np.isfinite(seen.north_m) & (who >= 0)
         self._count("terminals.full", int(np.count_nonzero(who < 0)))
         outcome, touched = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        M = self._fix_rows(seen, who)
+        stamp_ns, doubtful = self.times.fixes(
+            now_ns, terminals.about, who, seen, usable, M[:, Z4], self.counts
+        )
         fixes(
             table.X, table.P, table.ints, table.floats, table.stamps, table.meas, table.states, table.free,
             table.tally, terminals.ints, terminals.keys, terminals.pair_ints, terminals.pairs, now_ns, n,
-            np.maximum(who, 0), np.ascontiguousarray(seen.stamp_ns), np.ascontiguousarray(seen.arrived_ns),
-            np.ascontiguousarray(seen.source_seq), usable, self._fix_rows(seen, who), table.radars,
+            np.maximum(who, 0), stamp_ns, np.ascontiguousarray(seen.arrived_ns),
+            np.ascontiguousarray(seen.source_seq), usable & ~doubtful, M, table.radars,
             table.tuning, table.WX, table.WP, table.scratch, outcome, touched,
         )  # fmt: skip
+        outcome[doubtful & usable & np.isin(outcome, (LATE, FUTURE, UNUSABLE))] = CLOCK
         for reason, times in zip(*np.unique(outcome & (WEIGHED - 1), return_counts=True), strict=True):
             if reason != FUSED:
                 self._count(OUTCOMES[int(reason)], int(times))
         rows = touched[: table.tally[T_TOUCHED]]
         self._confirm(rows)
         for j in np.flatnonzero(outcome >= WEIGHED):
-            self._identify(int(who[j]), int(seen.stamp_ns[j]))
+            self._identify(int(who[j]), int(stamp_ns[j]))
         fused = dict.fromkeys(
             who[(outcome & (WEIGHED - 1) == FUSED) | (outcome & (WEIGHED - 1) == OUTLIER)].tolist()
         )
@@ -261,6 +272,7 @@ class Tracker:
         self.terminals = Terminals(self.terminals.about)
         self.heard_ns = [0] * len(self.heard_ns)
         self.copies = Copies(len(self.heard_ns))
+        self.times = Timekeeping(self.config.history_s, len(self.heard_ns))
         self.twins = {}
 
     # ---- who is heard
@@ -273,15 +285,20 @@ class Tracker:
         return [self.terminals.ids[k] for k in w[blind]]
 
     def sensor_state(self, t_ns: int) -> dict[str, str]:
-        """Return each radar's state: online, silent (for more than a second), never heard."""
+        """Return each radar's state: online, silent (for more than a second), never heard, clock (wrong)."""
         return {
-            sensor: "never"
-            if not self.heard_ns[q]
-            else "silent"
-            if t_ns - self.heard_ns[q] > SILENT_NS
-            else "online"
-            for sensor, q in self.sensor_row.items()
+            sensor: self.times.radar_state(q, t_ns)
+            or ("never" if not heard_ns else "silent" if t_ns - heard_ns > SILENT_NS else "online")
+            for (sensor, q), heard_ns in zip(self.sensor_row.items(), self.heard_ns, strict=True)
         }
+
+    def loose_reports(self, t_ns: int, within_ns: int) -> LooseReports:
+        """Return terminals' reports of the last `within_ns` whose stamps don't say where the vehicle is."""
+        return self.times.terminals.loose(t_ns, within_ns)
+
+    def clock_report(self, t_ns: int) -> ClockReport:
+        """Return whose clock is wrong."""
+        return self.times.report(t_ns, self.terminals.ids, list(self.sensor_row))
 
     # ---- across RSUs and restarts
 
@@ -321,14 +338,14 @@ class Tracker:
         """Return everything that the next step depends on."""
         return snapshot(
             self.table, self.terminals, self.n_ids, self.heard_ns, self.counts, self.ended, self.merged,
-            self.twins, self.copies,
+            self.twins, self.copies, self.times,
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
         """Go on exactly where `state` was taken, under the same configuration and id_base."""
         self.clear()
         self.terminals = Terminals(())
-        restore(self.table, self.terminals, state)
+        restore(self.table, self.terminals, self.times, state)
         self.n_ids, self.heard_ns = state.n_ids, list(state.heard_ns)
         self.copies.unpack(state.copies)
         self.counts = dict(state.counts)

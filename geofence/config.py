@@ -103,6 +103,8 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     width_m: Size | None = None
     antenna_m: tuple[Lever, Lever] = (0.0, 0.0)  # forward, left of the vehicle's centre
     permits: tuple[str, ...] = ()  # further classes of `allowed` that it may use lanes as
+    # how far the terminal's clock is known to be ahead of UTC; its stamps are put right by it
+    clock_offset_s: Annotated[float, Meta(ge=-1e9, le=1e9)] = 0.0
 
     @property
     def kind(self) -> int:

@@ -56,13 +56,16 @@ class Coverage:
         if self._axis is None or len(self._stations) < 2:
             return []
         planned = np.zeros(len(self._stations) - 1, dtype=np.bool_)
-        working = planned.copy()
+        working, misdated = planned.copy(), planned.copy()
         for sensor, sees in self._sees.items():
             planned |= sees
-            if states.get(sensor, "online") == "online":
+            state = states.get(sensor, "online")
+            if state == "online":
                 working |= sees
-        reason = np.where(working, 0, np.where(planned, 1, 2))
-        names = ("", "radar_silent", "no_radar")
+            elif state == "clock":
+                misdated |= sees
+        reason = np.where(working, 0, np.where(misdated, 3, np.where(planned, 1, 2)))
+        names = ("", "radar_silent", "no_radar", "radar_clock")
         edges = np.flatnonzero(np.r_[True, reason[1:] != reason[:-1], True])
         found, since = [], {}
         for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):

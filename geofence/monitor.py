@@ -7,6 +7,7 @@ import numpy as np
 
 from fusion.config import RadarPose
 from fusion.kernel import F64, I64, Bools
+from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.book import Book, Facts, decoded, same_vehicle, slot_of
 from geofence.config import RulesConfig, VehicleConfig
@@ -66,6 +67,7 @@ class Monitor:
     ) -> None:
         self.gateway_present = True
         self.sensor_states: Mapping[str, str] = {}
+        self.loose_reports: LooseReports | None = None  # of terminals whose stamps don't say where they are
         self.counts: dict[str, int] = {}
         self._rules, self._road = rules, road
         self._rate = rules.false_alarms_per_vehicle_hour / EVIDENCE_RULES
@@ -108,6 +110,7 @@ class Monitor:
         rows = self._state.rows(tracks.track)
         if tick:
             self._ticking.gateway_present = self.gateway_present
+            self._ticking.loose_reports = self.loose_reports
             out += self._resume.overdue(now_ns)
             return out + self._ticking.step(now_ns, tracks, located, mine, rows, may_open)
         if len(mine) == 0 or self._road.axis is None:

@@ -4,6 +4,7 @@ import numpy as np
 import shapely
 
 from fusion.kernel import F64, I64, Bools
+from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
 from geofence.kernels import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, distance_to_lanes
@@ -17,6 +18,8 @@ from geofence.map.strips import mask_of
 GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
 FAR_M = 5_000.0  # distances are told up to this
+UNSTEADY_SHARE = 0.25  # of its speed, by which a truck's may change until it reports again
+COURSE_MPS = 3.0  # a report slower than this has no course
 EVERYDAY = mask_of(["car", "bus", "truck"])
 
 
@@ -93,4 +96,32 @@ class Surroundings:
         for i in np.flatnonzero(wanted).tolist() if len(loose) else ():
             away = np.hypot(tracks.x[loose, 0] - tracks.x[i, 0], tracks.x[loose, 1] - tracks.x[i, 1])
             near[i] = bool((away <= self._rules.dark_reporter_m + 3.0 * tracks.bias_m[loose]).any())
+        return near
+
+    def may_have_reported(self, t_ns: int, tracks: TrackBatch, wanted: Bools, reports: LooseReports) -> Bools:
+        """Say of each wanted track whether a report that only its arrival places may be its vehicle's.
+
+        The report was measured between `way_ns` before its arrival and its arrival: the vehicle of the track
+        was then on the line that its velocity draws backwards. A terminal bound to another track that radar
+        sees is that vehicle's.
+        """
+        near = np.zeros(len(tracks), dtype=np.bool_)
+        seen = t_ns - tracks.radar_ns <= int(self._rules.fresh_s * 1e9)
+        bound = np.where(seen, tracks.terminal, -1)
+        since_s = (t_ns - reports.arrived_ns) * 1e-9
+        back_s = since_s + reports.way_ns * 1e-9
+        for i in np.flatnonzero(wanted).tolist():
+            v_e, v_n = float(tracks.x[i, 2]), float(tracks.x[i, 3])
+            speed = np.hypot(v_e, v_n)
+            d_e, d_n = reports.east_m - tracks.x[i, 0], reports.north_m - tracks.x[i, 1]
+            # seconds before now at which the track was nearest to the report, within what is possible
+            ago_s = np.clip(-(d_e * v_e + d_n * v_n) / max(speed**2, 1e-6), since_s, back_s)
+            away_m = np.hypot(d_e + ago_s * v_e, d_n + ago_s * v_n)
+            faster = np.fmax(reports.speed_mps, speed)
+            reach_m = self._rules.dark_reporter_m + 3.0 * reports.sigma_m + UNSTEADY_SHARE * faster * since_s
+            against = (np.cos(reports.heading_rad) * v_e + np.sin(reports.heading_rad) * v_n < 0.0) & (
+                np.fmin(reports.speed_mps, speed) > COURSE_MPS
+            )
+            others = np.isin(reports.terminal, bound[np.arange(len(bound)) != i])
+            near[i] = bool(((away_m <= reach_m) & ~against & ~others).any())
         return near

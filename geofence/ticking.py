@@ -3,6 +3,7 @@
 import numpy as np
 
 from fusion.kernel import F64, I64, Bools
+from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.book import Book
 from geofence.config import RulesConfig
@@ -52,6 +53,7 @@ class Ticking:
         stretch_m: tuple[float, float] | None,
     ) -> None:
         self.gateway_present = True
+        self.loose_reports: LooseReports | None = None
         self._stretch_m = stretch_m
         self._rules, self._state, self._book = rules, state, book
         self._around, self._teller = around, teller
@@ -115,7 +117,10 @@ class Ticking:
         wanted = np.zeros(len(tracks), dtype=np.bool_)
         wanted[mine[silent]] = True
         sure = (located.p_lane[mine] >= rules.dark_lane_p) & self.gateway_present
-        waits = silent & (~sure | self._around.reporter_near(t_ns, tracks, wanted)[mine])
+        near = self._around.reporter_near(t_ns, tracks, wanted)
+        if self.loose_reports is not None and len(self.loose_reports):
+            near |= self._around.may_have_reported(t_ns, tracks, wanted, self.loose_reports)
+        waits = silent & (~sure | near[mine])
         since = np.where(waits, np.minimum(since + TICK_NS, t_ns), since)
         state.stamps[at, SILENT] = since
         unsure = np.zeros(len(tracks), dtype=np.bool_)

@@ -26,7 +26,7 @@ class GatewayFeed:
         self._counts = counts
         self._pending: list[GnssFix] = []
         # the oldest first; a dict would search it behind all the holes of those dropped before
-        self._seen: OrderedDict[tuple[str, int, int | None], None] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, int, int | None, float, float], None] = OrderedDict()
         self._seq = dict.fromkeys(esns, 0)
         self._sent_ns = dict.fromkeys(esns, 0)
 
@@ -37,7 +37,9 @@ class GatewayFeed:
     def put(self, fixes: Sequence[GnssFix]) -> None:
         """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
         for fix in fixes:
-            key = (fix.terminal, fix.stamp_ns, fix.source_seq)
+            # the place too: where a clock stands still and nothing is numbered, only it tells reports apart
+            stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
+            key = (fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg)
             if key in self._seen:
                 self._counts["fix.duplicate"] += 1
             elif len(self._pending) >= FIXES_MAX:

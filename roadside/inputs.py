@@ -14,12 +14,12 @@ import numpy as np
 from msgspec import Meta
 
 from edge.decoding import decoder
+from edge.stamps import DeviceStamp, Stamp, place_stamp
 from edge.wire import (
     Count,
     GnssColumns,
     GnssFix,
     Handover,
-    Stamp,
     columns_of,
     decode_down,
     decode_fix,
@@ -80,13 +80,15 @@ class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """`/radar/{sensor}`: one scan, either detections or objects."""
 
     sensor: Annotated[str, Meta(min_length=1, max_length=32)]
-    stamp_ns: Stamp
+    stamp_ns: DeviceStamp  # within Stamp once it is made
     arrived_ns: Stamp | None = None  # None: the log time
     scan: Count
     detections: Detections | None = None
     objects: Objects | None = None
+    device_stamp_ns: DeviceStamp | None = None  # in place of a `stamp_ns` that no right clock shows
 
     def __post_init__(self) -> None:
+        place_stamp(self)
         if (self.detections is None) == (self.objects is None):
             raise ValueError("neither or both of detections and objects")
 
@@ -165,11 +167,12 @@ def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | No
 def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
     """Return the scan as the tracker takes it."""
     arrived_ns = log_ns if payload.arrived_ns is None else payload.arrived_ns
+    stamp_ns = payload.stamp_ns if payload.device_stamp_ns is None else payload.device_stamp_ns
     if payload.detections is not None:
         seen = payload.detections
         return RadarScan(
             sensor=payload.sensor,
-            stamp_ns=payload.stamp_ns,
+            stamp_ns=stamp_ns,
             arrived_ns=arrived_ns,
             scan=payload.scan,
             range_m=_column(seen.range_m),
@@ -181,7 +184,7 @@ def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
     assert objects is not None, "RadarPayload has either"
     return ObjectScan(
         sensor=payload.sensor,
-        stamp_ns=payload.stamp_ns,
+        stamp_ns=stamp_ns,
         arrived_ns=arrived_ns,
         scan=payload.scan,
         object_id=np.array(objects.id, dtype=np.int64),
@@ -223,7 +226,13 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
     seen = [quality != "none" for quality in columns.quality]
     return GnssFixes(
         terminal=columns.terminal,
-        stamp_ns=np.array(columns.stamp_ns, dtype=np.int64),
+        stamp_ns=np.array(
+            [
+                stamp_ns if device_ns is None else device_ns
+                for stamp_ns, device_ns in zip(columns.stamp_ns, columns.device_stamp_ns, strict=True)
+            ],
+            dtype=np.int64,
+        ),
         arrived_ns=np.array([log_ns if a is None else a for a in columns.arrived_ns], dtype=np.int64),
         source_seq=np.array([-1 if seq is None else seq for seq in columns.source_seq], dtype=np.int64),
         east_m=east_m,

@@ -15,6 +15,7 @@ from edge.wire import Handover, HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.kernel import F64, Bools
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.terminal_clocks import ClockReport
 from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
@@ -77,6 +78,7 @@ class Pipeline:
         self.epoch = 0
         self.tracker = self._tracker(0)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
+        self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
         self._names = Names(tuple(lane.lane for lane in setup.road.lanes))
         self._next_tick_ns: int | None = None
@@ -171,6 +173,7 @@ class Pipeline:
         owned = self.ownership.owned(tracks.track)
         self.monitor.gateway_present = self._gateway_present(t_ns)
         self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
+        self.monitor.loose_reports = self.tracker.loose_reports(t_ns, self._report_ns)
         may_open = self._may_open(tracks, t_ns)
         self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True, may_open=may_open), outputs)
         self._give(t_ns, leaving, outputs)
@@ -354,6 +357,10 @@ class Pipeline:
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
+
+    def clock_report(self, t_ns: int) -> ClockReport:
+        """Return whose clocks are wrong at `t_ns`, for the status."""
+        return self.tracker.clock_report(t_ns)
 
     def all_counts(self) -> dict[str, int]:
         """Return what was counted here, in the tracker and in the monitor, by reason."""

@@ -20,6 +20,7 @@ from edge.outbox import Outbox
 from edge.recording import Recorder
 from edge.versions import versions
 from roadside.agent import Agent
+from roadside.clock_faults import fault_of, faults_of
 from roadside.devices.jt808.session import SessionRules
 from roadside.gateway import terminal_rules
 from roadside.inputs import Start
@@ -199,7 +200,8 @@ class Unit:
 
     def _status(self, state: str, connection: int) -> Outgoing:
         agent, outbox = self.agent, self.agent.outbox
-        setup = agent.pipeline.setup
+        setup, now_ns = agent.pipeline.setup, agent.clock.now_ns()
+        clocks = agent.pipeline.clock_report(now_ns)
         status = wire.Status(
             state="online" if state == "online" else "offline",
             epoch=outbox.epoch,
@@ -215,7 +217,11 @@ class Unit:
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
             degraded=outbox.degraded,
-            stamp_ns=agent.clock.now_ns(),
+            stamp_ns=now_ns,
+            clocks=faults_of(clocks.terminals),
+            clocks_n=clocks.n_terminals,
+            radar_clocks=faults_of(clocks.radars),
+            host_clock=None if clocks.host is None else fault_of(clocks.host),
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 

@@ -64,6 +64,13 @@ class Scripted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     offset_m: Positive = 45.0  # off_road: how far to the right
 
 
+class WrongClock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Terminals whose clocks are off; a vehicle's own driving and the truth stay as they are."""
+
+    offset_s: Annotated[float, Meta(ge=-1.8e9, le=2e9)]  # how far ahead; GPS rollover: -619315200
+    share: Share = 1.0  # of the registered terminals, drawn by the seed
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -73,6 +80,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     departures: Departures | None = None
     near_misses: NearMisses | None = None
     event: tuple[Scripted, ...] = ()
+    clock: tuple[WrongClock, ...] = ()  # each takes its share of what those before leave
 
 
 def load_scenario(name: str) -> Scenario:

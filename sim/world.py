@@ -18,8 +18,10 @@ from edge.config import Site
 from edge.errors import ConfigError
 from edge.site_map import features_of
 from edge.wire import GnssFix
+from fusion.kernel import I64
 from geofence.map.reading import Features
 from roadside.inputs import RadarPayload
+from sim.chance import chosen
 from sim.cover import cover_of
 from sim.fleet import HAZMAT, fleet_of
 from sim.network import terminal_delay_ns
@@ -104,6 +106,7 @@ class World:
         )
         self._truth = TruthKeeper(self.traffic, site.config.rules)
         self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(drawn))
+        self._clock_ns = clocks_of(setting, len(fleet))
         self._radars = Radars(self.radars, fleet, seed, setting.noise)
         self._pending: list[Due] = []
         self._number = count()
@@ -159,7 +162,9 @@ class World:
         of_terminal = {self.traffic.fleet.terminal[i]: k for k, i in enumerate(rows.tolist())}
         for fix in self._receivers.observe(self.now_ns, second, rows, self.traffic.poses(rows)):
             k = of_terminal[fix.terminal]
-            self._push(fix.stamp_ns + int(delay_ns[k]), FixSent(vehicle=int(rows[k]), fix=fix))
+            ahead_ns = int(self._clock_ns[rows[k]])
+            sent = msgspec.structs.replace(fix, stamp_ns=fix.stamp_ns + ahead_ns) if ahead_ns else fix
+            self._push(fix.stamp_ns + int(delay_ns[k]), FixSent(vehicle=int(rows[k]), fix=sent))
 
     def _frame(self) -> TruthFrame:
         traffic, fleet = self.traffic, self.traffic.fleet
@@ -182,7 +187,21 @@ class World:
             "lane": [self.road.lane_of(way, s, left) for way, s, left in places],
             "hazmat": (fleet.kind[rows] == HAZMAT).tolist(),
         }
+        if self._clock_ns.any():
+            payload["clock_offset_s"] = (self._clock_ns[rows] / NS).tolist()
         return TruthFrame(stamp_ns=self.now_ns, payload=payload)
+
+
+def clocks_of(setting: Setting, n_vehicles: int) -> I64:
+    """Return how far ahead each vehicle's terminal clock is [ns], (n,)."""
+    rows = np.arange(n_vehicles)
+    offset_ns = np.zeros(n_vehicles, dtype=np.int64)
+    left = np.ones(n_vehicles, dtype=np.bool_)
+    for i, wrong in enumerate(setting.scenario.clock):
+        drawn = left & chosen(setting.seed, f"clock.{i}", rows, 0, wrong.share)
+        offset_ns[drawn] = round(wrong.offset_s * NS)
+        left &= ~drawn
+    return offset_ns
 
 
 def driven_esns(site: Site, setting: Setting) -> tuple[str, ...]:

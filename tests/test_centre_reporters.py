@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from centre.board import rsu_row
 from centre.ledger import EPOCHS_MAX
 from centre.reporters import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, Reporters
 from edge import wire
@@ -60,6 +61,9 @@ def test_a_retained_word_gets_a_moment_to_be_confirmed_after_a_start() -> None:
     assert it.state("RSU001", T0_NS + STALE_NS + 1) == ("online", True)
 
 
+CLOCK = wire.ClockFault(kind="time_zone", offset_s=-28_800.0, corrected=False, since_ns=T0_NS, n=4)
+
+
 @pytest.mark.parametrize(
     ("changed", "announced", "kept"),
     [
@@ -77,6 +81,9 @@ def test_a_retained_word_gets_a_moment_to_be_confirmed_after_a_start() -> None:
             True,
             True,
         ),
+        ({"clocks": {"13900000001": CLOCK}, "clocks_n": 1}, True, True),
+        ({"radar_clocks": {"R1": CLOCK}}, True, True),
+        ({"host_clock": CLOCK}, True, True),
         ({"state": "offline"}, True, True),
         ({"epoch": 11}, True, True),
     ],
@@ -169,3 +176,23 @@ def test_a_damaged_status_never_raises(at: int, value: int) -> None:
     body = bytearray(msgspec.msgpack.encode(status()))
     body[at % len(body)] = value
     reporters().hear("RSU001", bytes(body), retained=False, now_ns=T0_NS)
+
+
+def test_an_offset_that_trembles_is_no_news() -> None:
+    it = reporters()
+    hear(it, status(clocks={"1": CLOCK}, clocks_n=1))
+    again = wire.ClockFault(kind="time_zone", offset_s=-28_800.1, corrected=False, since_ns=T0_NS, n=9)
+    assert hear(it, status(clocks={"1": again}, clocks_n=1), T0_NS + S) is None
+
+
+def test_the_page_is_told_whose_clock_is_wrong() -> None:
+    it = reporters()
+    row = rsu_row("RSU001", None, it, T0_NS, (0, 0), [])
+    assert (row["clocks"], row["clocks_n"], row["radar_clocks"], row["host_clock"]) == ({}, 0, {}, None)
+    hear(it, status(clocks={"1": CLOCK}, clocks_n=70, radar_clocks={"R1": CLOCK}, host_clock=CLOCK))
+    row = rsu_row("RSU001", None, it, T0_NS, (0, 0), [])
+    shown = {"kind": "time_zone", "offset_s": -28_800.0, "corrected": False, "since_ns": str(T0_NS), "n": 4}
+    assert row["clocks"] == {"1": shown}
+    assert row["clocks_n"] == 70
+    assert row["radar_clocks"] == {"R1": shown}
+    assert row["host_clock"] == shown

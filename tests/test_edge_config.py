@@ -233,6 +233,7 @@ LENGTHS = st.none() | st.floats(0.1, 50.0)
             width_m=LENGTHS,
             antenna_m=st.tuples(st.floats(-9, 9), st.floats(-9, 9)),
             permits=st.lists(WORDS, max_size=3).map(tuple),
+            clock_offset_s=st.just(0.0) | st.floats(-1e9, 1e9),
         ),
         max_size=5,
     )
@@ -265,3 +266,13 @@ def test_a_grade_of_a_rule_has_one_row_or_two(rows):
     grades = f"notice = [{', '.join([row] * rows)}], warning = [], violation = []"
     with pytest.raises(ConfigError, match=r"rules\.lane_departure\.notice.*length"):
         site_of(SITE + f"\n[rules]\nlane_departure = {{ {grades} }}\n")
+
+
+def test_a_terminals_clock_offset_reaches_tracking_from_either_registry():
+    rows = registry_rows("terminal,clock_offset_s\n1,-28800\n2,\n")
+    assert [row.clock_offset_s for row in rows] == [-28_800.0, 0.0]
+    with pytest.raises(ValueError, match="line 2"):
+        registry_rows("terminal,clock_offset_s\n1,eight hours\n")
+    text = SITE.replace('terminal = "', 'clock_offset_s = -28800\nterminal = "', 1)
+    site = parse_site(text, "", None, "site.toml")
+    assert site.terminals()[0].clock_offset_s == -28_800.0

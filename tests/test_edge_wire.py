@@ -138,7 +138,8 @@ def test_absent_columns_are_none():
         (wire.decode_ack, {"centre": "c", "epoch": 1, "stored": [-1]}),
         (wire.decode_fix, {"terminal": "1", "stamp_ns": NS, "lon_deg": math.nan, "lat_deg": 0.0}),
         (wire.decode_fix, {"terminal": "1", "stamp_ns": NS, "lon_deg": 0.0, "lat_deg": math.inf}),
-        (wire.decode_fix, {"terminal": "1", "stamp_ns": 5, "lon_deg": 0.0, "lat_deg": 0.0}),  # seconds, say
+        (wire.decode_fix, {"terminal": "1", "stamp_ns": -5, "lon_deg": 0.0, "lat_deg": 0.0}),
+        (wire.decode_fix, {"terminal": "1", "stamp_ns": 5 * NS, "lon_deg": 0.0, "lat_deg": 0.0}),
         (wire.decode_fix, {"terminal": "1", "stamp_ns": NS, "lon_deg": 0.0, "lat_deg": 0.0, "sigma_m": -1.0}),
         (
             wire.decode_fix,
@@ -285,3 +286,15 @@ def test_ack_defaults_to_nothing():
 
 def test_columns_know_their_length():
     assert len(GnssColumns(terminal=("1",), stamp_ns=(NS,), lon_deg=(1.0,), lat_deg=(1.0,))) == 1
+
+
+@pytest.mark.parametrize("stamp_ns", [0, 5, 946_684_800 * 10**9, 41 * 10**17])  # 1970, 2000, 2099
+def test_a_clock_that_was_never_set_costs_no_report(stamp_ns):
+    """Others still read a stamp that they know; what the device showed travels beside it, in columns too."""
+    body = msgpack.packb({"terminal": "1", "stamp_ns": stamp_ns, "lon_deg": 1.0, "lat_deg": 2.0})
+    fix = wire.decode_fix(body)
+    assert wire.STAMP_NS_MIN <= fix.stamp_ns <= wire.STAMP_NS_MAX
+    assert fix.device_stamp_ns == stamp_ns
+    assert wire.decode_fix(wire.encode(fix)) == fix
+    down = wire.GnssDown(gateway="G", epoch=1, seq=1, fixes=wire.columns_of([fix]))
+    assert wire.fixes_of(wire.decode_down(wire.encode(down)).fixes) == [fix]

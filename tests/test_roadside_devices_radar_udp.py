@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.stamps import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.devices import radar_udp
 from roadside.devices.errors import DeviceError
-from roadside.inputs import Detections, Objects, RadarPayload
+from roadside.inputs import Detections, Objects, RadarPayload, scan_of
 
 STAMP_NS = 1_790_000_000_123_456_789
 value = st.floats(-1e6, 1e6, width=32)
@@ -46,7 +47,7 @@ def payloads(draw):
         )
     return RadarPayload(
         sensor=draw(st.from_regex(r"[A-Za-z0-9_-]{1,32}", fullmatch=True)),
-        stamp_ns=draw(st.integers(10**18, 4 * 10**18)),
+        stamp_ns=draw(st.integers(0, 42 * 10**17)),
         arrived_ns=draw(st.none() | st.integers(10**18, 4 * 10**18)),
         scan=draw(st.integers(0, 2**32 - 1)),
         detections=detections,
@@ -100,6 +101,14 @@ def test_the_largest_scan_fits_one_datagram():
 GOOD = radar_udp.encode(scan())
 
 
+def test_a_radar_whose_clock_was_never_set_costs_no_scan():
+    """It is the tracker's to name; on the wire the stamp is one that others can read."""
+    payload = radar_udp.decode(altered(12, struct.pack("<Q", 0)))
+    assert payload.device_stamp_ns == 0
+    assert STAMP_NS_MIN <= payload.stamp_ns <= STAMP_NS_MAX
+    assert scan_of(payload, STAMP_NS).stamp_ns == 0
+
+
 def altered(at: int, new: bytes) -> bytes:
     """A datagram whose sender means it: with a right checksum."""
     return sealed(GOOD[:at] + new + GOOD[at + len(new) : -4])
@@ -122,7 +131,6 @@ def altered(at: int, new: bytes) -> bytes:
         (GOOD[:30] + bytes((GOOD[30] ^ 1,)) + GOOD[31:], "radar.crc"),
         (altered(22, b"\xff"), "radar.sensor"),  # no ASCII
         (altered(22, b"\n"), "radar.sensor"),
-        (altered(12, struct.pack("<Q", 0)), "radar.stamp"),  # a radar whose clock was never set
         (altered(12, struct.pack("<Q", 2**64 - 1)), "radar.stamp"),
         (altered(24, struct.pack("<f", math.nan)), "radar.value"),  # a range is needed
         (altered(36, struct.pack("<f", math.inf)), "radar.value"),  # unknown is NaN, not infinite

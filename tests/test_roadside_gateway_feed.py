@@ -137,3 +137,19 @@ def test_what_waits_and_what_is_remembered_is_bounded():
         gateway.put([structs.replace(each, source_seq=part + 2) for each in flood])
         gateway.flush(NOW_NS)
     assert len(gateway._seen) == REMEMBERED_MAX
+
+
+def test_reports_of_a_clock_that_stands_still_are_no_duplicates():
+    """Without serial numbers only the place tells them apart; a copy is still one."""
+    gateway, counts = feed()
+    first = fix("A1", seq=None)
+    gateway.put([first, structs.replace(first, lon_deg=122.001), first])
+    assert counts == {"fix.taken": 2, "fix.duplicate": 1}
+
+
+def test_clocks_that_were_never_set_still_tell_their_reports_apart():
+    """On the wire both bear the earliest stamp that it knows; what the device showed differs."""
+    gateway, counts = feed()
+    first = fix("A1", seq=None)
+    gateway.put([structs.replace(first, stamp_ns=0), structs.replace(first, stamp_ns=10**9)])
+    assert counts == {"fix.taken": 2}

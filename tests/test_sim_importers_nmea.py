@@ -123,3 +123,15 @@ def test_log_of_many_days_is_kept_whole():
 def test_what_is_skipped_is_told_apart_from_what_is_rejected(tmp_path):
     told = import_nmea(LOG, tmp_path / "r.mcap")
     assert told["skipped"] == {"GSA": 20, "GSV": 17, "PSRF": 12}
+
+
+@pytest.mark.parametrize("n_old", [2, 9])
+def test_weeks_that_rolled_over_within_a_log_are_put_right_and_counted(n_old):
+    """1 024 weeks before 2025-02-25 is 2005-07-12; the later era is right, even where few are in it."""
+    counts: Counter[str] = Counter()
+    log = b"".join([rmc(k, "120705") for k in range(n_old)] + [rmc(20 + k, "250225") for k in range(3)])
+    fixes = read(log, counts)
+    assert counts == {"nmea.rollover": n_old}
+    stamps = [fix.stamp_ns for fix in fixes]
+    assert stamps == sorted(stamps)
+    assert stamps[-1] - stamps[0] == 22 * 10**9

@@ -87,6 +87,7 @@ def summary(runs: list[Run]) -> dict[str, Any]:
         "digest_tracks": digest(body for esn in sorted(snapshots) for body in snapshots[esn]),
         "observations": sum(run.replayed.observations for run in runs),
         "rejected": dict(sorted(rejected.items())),
+        "clocks": {esn: found for run in runs for esn, found in sorted(run.clocks.items())},
         "tracks": len(tracks),
         "violations": sum(len(bodies) for bodies in violations.values()),
         "recorded_violations": sum(len(bodies) for run in runs for bodies in run.recorded.values()),
@@ -104,8 +105,21 @@ def _joined(found: Iterable[dict[str, list[bytes]]]) -> dict[str, list[bytes]]:
 
 def _text(result: dict[str, Any]) -> str:
     rejected = ", ".join(f"{reason} {n}" for reason, n in result["rejected"].items()) or "nothing"
+    wrong = ", ".join(
+        f"{who} {fault['kind']} {fault['offset_s']:+} s{' (put right)' if fault['corrected'] else ''}"
+        for found in result["clocks"].values()
+        for who, fault in _named(found).items()
+    )
+    clocks = f"wrong clocks  {wrong}\n" if wrong else ""
     return (
         f"observations  {result['observations']}\nrejected      {rejected}\n"
-        f"tracks        {result['tracks']}\nviolations    {result['violations']}"
+        f"{clocks}tracks        {result['tracks']}\nviolations    {result['violations']}"
         f" ({result['recorded_violations']} recorded)\ndigest        {result['digest']}"
     )
+
+
+def _named(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the wrong clocks of one RSU by whose they are."""
+    host = {"this host": found["host_clock"]} if found["host_clock"] is not None else {}
+    named: dict[str, dict[str, Any]] = found["clocks"] | found["radar_clocks"] | host
+    return named

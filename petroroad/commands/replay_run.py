@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from mcap.exceptions import McapError
@@ -26,6 +27,7 @@ from edge.wire import (
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from petroroad.commands.replay_out import ReplayOut
 from petroroad.errors import CommandError, UsageError
+from roadside.clock_faults import report_of
 from roadside.compare import first_difference
 from roadside.inputs import Feed, Input
 from roadside.outputs import Output
@@ -47,6 +49,7 @@ class Run:
     path: Path
     replayed: Replayed = field(default_factory=Replayed)
     recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
 
     def difference(self) -> str | None:
         """Return the first violation and field that differ from what is recorded; None if none is."""
@@ -89,9 +92,13 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
                 take,
                 run.replayed.rejected,
             )
-        for log_ns in steps:
-            pace(log_ns)
-    for pipeline in pipelines.values():
+        end_ns = 0
+        for end_ns in steps:
+            pace(end_ns)
+    for esn, pipeline in pipelines.items():
+        report = pipeline.clock_report(end_ns)
+        if report.n_terminals or report.radars or report.host is not None:
+            run.clocks[esn] = report_of(report)
         run.replayed.rejected.update(refusals(pipeline.all_counts()))
     return run
 

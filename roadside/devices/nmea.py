@@ -18,7 +18,6 @@ from roadside.devices.nmea_quality import Belief, Claim
 _EPOCH_KINDS = frozenset(("RMC", "GGA", "GNS", "GLL", "GST", "VTG"))  # what an epoch is made of, and ZDA
 _KNOTS_MPS = 1852.0 / 3600.0
 _DAY_S = 86_400
-_STAMP_NS_MIN, _STAMP_NS_MAX = 10**18, 4 * 10**18
 _SATELLITES_MAX = 999
 _SAME_DATUM = ("", "W84", "P90")  # PZ-90 agrees with WGS 84 within centimetres
 
@@ -277,9 +276,6 @@ class NmeaReader:
             return
         midnight = _nearest_day(self._date, epoch.second_s)
         stamp_ns = (midnight * 1_000 + round(epoch.second_s * 1_000)) * 1_000_000
-        if not _STAMP_NS_MIN < stamp_ns < _STAMP_NS_MAX:
-            self._counts["nmea.stamp"] += 1
-            return
         if self._foreign_datum:
             self._counts["nmea.datum"] += 1
         self._counts.update(epoch.belief.faults)

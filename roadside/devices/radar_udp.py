@@ -9,13 +9,13 @@ import zlib
 
 import numpy as np
 
+from edge.stamps import DEVICE_STAMP_NS_MAX
 from roadside.devices.errors import DeviceError
 from roadside.inputs import TARGETS_MAX, Detections, Objects, RadarPayload
 
 MAGIC = b"PRAD"
 VERSION = 1
 SENSOR_BYTES_MAX = 32
-STAMP_NS_MIN, STAMP_NS_MAX = 10**18, 4 * 10**18
 CLASS_UNKNOWN = 255
 
 _DETECTIONS, _OBJECTS = 1, 2
@@ -52,9 +52,8 @@ def encode(payload: RadarPayload) -> bytes:
         records[name] = column
     sensor = payload.sensor.encode("ascii")
     assert 1 <= len(sensor) <= SENSOR_BYTES_MAX, "a sensor id has 1 to 32 bytes"
-    head = _HEADER.pack(
-        MAGIC, VERSION, kind, len(sensor), payload.scan & 0xFFFFFFFF, payload.stamp_ns, n_targets
-    )
+    stamp_ns = payload.stamp_ns if payload.device_stamp_ns is None else payload.device_stamp_ns
+    head = _HEADER.pack(MAGIC, VERSION, kind, len(sensor), payload.scan & 0xFFFFFFFF, stamp_ns, n_targets)
     body = head + sensor + records.tobytes()
     return body + _CRC.pack(zlib.crc32(body))
 
@@ -74,7 +73,7 @@ def decode(datagram: bytes, arrived_ns: int | None = None) -> RadarPayload:
         or not sensor.decode("ascii").isprintable()
     ):
         raise DeviceError("radar.sensor")
-    if not STAMP_NS_MIN <= stamp_ns <= STAMP_NS_MAX:
+    if stamp_ns > DEVICE_STAMP_NS_MAX:  # a clock that was never set is the tracker's to name
         raise DeviceError("radar.stamp")
     records = np.frombuffer(datagram, _RECORD[kind], n_targets, start)
     detections, objects = None, None

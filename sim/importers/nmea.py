@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edge.wire import GnssFix, encode
+from fusion.terminal_clocks import ROLLOVER_NS
 from roadside.devices.nmea import Date, NmeaReader
 from roadside.devices.nmea_lines import SKIPPED
 from sim.importers.site import site_record
 from sim.importers.tape import InputTape
 
 TERMINAL = "NMEA"
+ERA_FIXES_MIN = 3  # one odd date is no era
 CLOCK_NS = 86_400_000_000_000  # a stamp further from the others is a clock that had not found its day yet
 PIECE_BYTES = 4_096  # a log is fed as a stream, as the device sends it
 
@@ -42,17 +46,26 @@ def _read_once(data: bytes, date: Date | None) -> tuple[list[GnssFix], NmeaReade
     fixes: list[GnssFix] = []
     for start in range(0, len(data), PIECE_BYTES):
         fixes += reader.feed(data[start : start + PIECE_BYTES])
-    return fixes + reader.end(), reader, counts
+    fixes += reader.end()
+    dated = [fix for fix in fixes if fix.device_stamp_ns is None]
+    if len(dated) < len(fixes):  # a clock that was never set; nothing else dates a log
+        counts["nmea.stamp"] += len(fixes) - len(dated)
+    return dated, reader, counts
 
 
 def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
-    """Leave out what a cold clock stamped, and count what goes back in time."""
+    """Put whole rollovers right, leave out what a cold clock stamped, count what goes back in time."""
     if not fixes:
         return fixes
     good = [fix.stamp_ns for fix in fixes if fix.quality != "none"] or [fix.stamp_ns for fix in fixes]
-    first_ns, last_ns = _longest_run(sorted(good))
+    first_ns, last_ns = _right_era(*_longest_run(sorted(good)), good)
     kept: list[GnssFix] = []
-    for fix in fixes:
+    for each in fixes:
+        fix = each
+        weeks_ns = round((first_ns - fix.stamp_ns) / ROLLOVER_NS) * ROLLOVER_NS
+        if weeks_ns > 0 and first_ns - CLOCK_NS <= fix.stamp_ns + weeks_ns <= last_ns + CLOCK_NS:
+            counts["nmea.rollover"] += 1
+            fix = msgspec.structs.replace(fix, stamp_ns=fix.stamp_ns + weeks_ns)
         if not first_ns - CLOCK_NS <= fix.stamp_ns <= last_ns + CLOCK_NS:
             counts["nmea.clock"] += 1
             continue
@@ -68,6 +81,20 @@ def _longest_run(stamps: list[int]) -> tuple[int, int]:
     runs = list(zip([0, *ends[:-1]], ends, strict=True))
     start, end = max(runs, key=lambda run: run[1] - run[0])
     return stamps[start], stamps[end - 1]
+
+
+def _right_era(first_ns: int, last_ns: int, good: Sequence[int]) -> tuple[int, int]:
+    """Return the ends of the longest run, in the latest era of 1 024 weeks that several fixes are in.
+
+    A week number that rolls over sends a clock back, never ahead.
+    """
+    eras: Counter[int] = Counter()
+    for stamp_ns in good:
+        era = round((stamp_ns - first_ns) / ROLLOVER_NS)
+        if first_ns - CLOCK_NS <= stamp_ns - era * ROLLOVER_NS <= last_ns + CLOCK_NS:
+            eras[era] += 1
+    shift_ns = ROLLOVER_NS * max(era for era, n in eras.items() if n >= ERA_FIXES_MIN or era == 0)
+    return first_ns + shift_ns, last_ns + shift_ns
 
 
 def import_nmea(source: Path, out: Path) -> dict[str, Any]:

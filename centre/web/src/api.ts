@@ -165,6 +165,15 @@ export interface Unjudged {
   since_ns: string | null;
 }
 
+/** What is wrong with one clock. */
+export interface Clock {
+  kind: string;
+  offset_s: number;
+  corrected: boolean;
+  since_ns: string;
+  n: number;
+}
+
 export interface Rsu {
   esn: string;
   known: boolean;
@@ -186,6 +195,10 @@ export interface Rsu {
   counts: Record<string, number>;
   unjudged: Unjudged[];
   degraded: string[];
+  clocks: Record<string, Clock>;
+  clocks_n: number;
+  radar_clocks: Record<string, Clock>;
+  host_clock: Clock | null;
   latency: Latency;
 }
 

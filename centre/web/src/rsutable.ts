@@ -1,6 +1,7 @@
 /** The table of RSUs: exceptions first, then the healthy, then those never seen; a row opens to its counters by reason. */
 
 import type { Gateway, Rsu } from "./api.ts";
+import { clockFacts, wrongClocks } from "./clocks.ts";
 import { age, clock, escape, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
 import { set } from "./list.ts";
@@ -106,17 +107,18 @@ export class RsuTable {
     const stretch = x.stretch_m === null ? "—" : `${(x.stretch_m[0] / 1_000).toFixed(2)}–${(x.stretch_m[1] / 1_000).toFixed(2)}`;
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
     const states = Object.entries(x.sensors);
-    const sensors = !on || states.length === 0 ? "—" : states.map(([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" ? "▲✕" : "○"}</span>`).join(" ");
+    const sensors = !on || states.length === 0 ? "—" : states.map(([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" || s === "clock" ? "▲✕" : "○"}</span>`).join(" ");
     const clockMs = x.clock_offset_ms;
+    const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
     const cells = `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td><td class="wide-cell">${stretch}</td>
-      <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}</td>
+      <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`}</td>
       <td>${x.state === "never" ? "—" : on ? cell(String(x.outbox_depth ?? "—"), (x.outbox_depth ?? 0) > 50) : "?"}</td>
       <td>${on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"}</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
       [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))], ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`], [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
-      ...x.degraded.map((why): [string, string] => ["▲", reason(why)]), ...states.map(([id, s]): [string, string] => [id, name(s)]),
+      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", reason(why)]), ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));
   }
 

@@ -1,6 +1,7 @@
 /** Who supervises the road no longer: RSUs and gateways that are off or silent, and what that means for a row. Pure. */
 
 import type { Episode, Gateway, Rsu } from "./api.ts";
+import { wrongClocks } from "./clocks.ts";
 import { clock, ms } from "./format.ts";
 import type { State } from "./state.ts";
 import { t } from "./words.ts";
@@ -71,5 +72,5 @@ export function isSlow(rsu: Rsu): boolean {
 /** What makes an online RSU worth a look: late heartbeat, clock, backlog, slow, a silent sensor. */
 export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent");
+    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock") || wrongClocks(rsu) > 0;
 }

@@ -48,6 +48,7 @@ export const WORDS = {
   cP99: ["p99 ms", "p99 ms"], cBeat: ["心跳 s", "Beat s"], cSensors: ["雷达", "Sensors"], counters: ["计数", "counters"], noCounters: ["无计数", "no counters"],
   stored: ["已入库", "stored"], missing: ["缺", "missing"], versionW: ["版本", "version"], mapW: ["地图", "map"], rulesW: ["规则", "rules"], gateway: ["网关", "gateway"],
   waitBeat: ["等待首个心跳（2 s）…", "waiting for the first heartbeat (2 s)…"], waitVehicles: ["等待车辆数据…", "waiting for vehicles…"],
+  clockPutRight: ["已修正", "put right"], clockMore: ["其他终端时钟异常", "further terminals"], clockWrong: ["时钟异常", "wrong clocks"], clock: ["时钟异常", "clock wrong"],
   north: ["北", "N"],
   frozen: ["画面停在", "Picture frozen at"],
   emptyTitle: ["当前无未结束违规。", "No open violation."],
@@ -83,6 +84,9 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   gateway_silent: ["网关无数据", "no gateway feed"], no_map: ["无地图", "no map"], not_accepted: ["雷达未验收", "radar not commissioned"], uncommissioned: ["雷达未验收", "radar not commissioned"],
   lost: ["车辆不再可见", "no longer seen"], handover_lost: ["交接未完成", "handover failed"],
   disk_full: ["磁盘已满", "disk full"], disk_error: ["磁盘故障", "disk fault"], disk_low: ["磁盘将满", "disk nearly full"], outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
+  radar_clock: ["雷达时钟异常", "radar clock wrong"], clock_time_zone: ["时区错误", "time zone"], clock_offset: ["时钟偏差", "clock off"], clock_stopped: ["时钟停走", "clock stopped"],
+  clock_erratic: ["时钟紊乱", "clock erratic"], clock_rollover: ["GPS 周翻转", "GPS week rollover"], clock_registry: ["登记偏差", "registered offset"],
+  clock_host: ["RSU 时钟或全部终端偏差", "this RSU's clock, or all terminals alike"], clock_gateway: ["网关时钟偏差", "gateway's clock off"],
   gnss_shaded: ["卫导遮挡", "GNSS shaded"], accuracy: ["定位精度不足", "position too coarse"], sigma: ["定位精度不足", "position too coarse"],
 };
 

@@ -12,7 +12,7 @@ const ns = (seconds: number): string => `${T0 + seconds * 1_000}000000`;
 const latency = { p50_ms: 20, p99_ms: 900, n: 1, deferred: 0 };
 
 function rsu(esn: string, more: Partial<Rsu> = {}): Rsu {
-  return { esn, state: "online", stale: false, since_ns: ns(0), beat_ns: ns(10), outbox_depth: 0, degraded: [], sensors: {}, missing: 0, clock_offset_ms: 0, latency, ...more } as Rsu;
+  return { esn, state: "online", stale: false, since_ns: ns(0), beat_ns: ns(10), outbox_depth: 0, degraded: [], sensors: {}, missing: 0, clock_offset_ms: 0, clocks: {}, clocks_n: 0, radar_clocks: {}, host_clock: null, latency, ...more } as Rsu;
 }
 
 function stateOf(rsus: readonly Rsu[], gateways: readonly Partial<Gateway>[] = []): State {

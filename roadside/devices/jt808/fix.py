@@ -20,20 +20,18 @@ _DKMH_PER_MPS = 36.0
 _UNKNOWN_U16 = 0xFFFF
 _COURSE_DEG_MAX = 360
 _SATELLITES_MAX = 255
-STAMP_NS_MIN, STAMP_NS_MAX = 10**18, 4 * 10**18  # what a fix on the wire may bear
 
 
 def fix_of(location: Location, terminal: str, plate: str | None, arrived_ns: int, source_seq: int) -> GnssFix:
     """Return the fix; without a fix by the receiver its quality is none.
 
-    Raises DeviceError `location.encrypted`, `location.range` (no place on earth) or `location.stamp`.
+    Raises DeviceError `location.encrypted` or `location.range` (no place on earth). A clock that was never
+    set costs nothing here: the tracker names it.
     """
     if location.status & STATUS_ENCRYPTED:
         raise DeviceError("location.encrypted")
     if abs(location.lat_deg) > 90.0 or abs(location.lon_deg) > 180.0:
         raise DeviceError("location.range")
-    if not STAMP_NS_MIN < location.stamp_ns < STAMP_NS_MAX:  # a clock that was never set
-        raise DeviceError("location.stamp")
     speed_known = location.speed_dkmh != _UNKNOWN_U16
     return GnssFix(
         terminal=terminal,
@@ -71,6 +69,6 @@ def location_of(fix: GnssFix) -> Location:
         alt_m=max(0, min(round(fix.alt_m or 0.0), 0xFFFF)),
         speed_dkmh=speed,
         course_deg=_UNKNOWN_U16 if fix.course_deg is None else round(fix.course_deg) % 360,
-        stamp_ns=fix.stamp_ns,
+        stamp_ns=fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns,
         items=items,
     )

@@ -1,0 +1,175 @@
+"""Wrong clocks of senders, told from slow transport: by how the age of what they send behaves. Pure.
+
+One row per sender. An age is arrival minus stamp: how far the clock is behind, plus what the way took, which
+is never negative. docs/fusion.md, "Clocks", gives the reasons for the thresholds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.kernel import I64
+
+NS = 1_000_000_000
+EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
+SAMPLES = 8  # ages that are remembered of a sender
+SAMPLES_MIN, SPAN_NS_MIN = 4, 3 * NS  # what it takes to say anything
+APART_NS = NS // 2  # what arrives sooner is of the same moment: its freshest message counts
+SPREAD_SHARE, SPREAD_NS_MIN, SPREAD_NS_MAX = 0.1, NS // 2, 5 * NS // 2  # of ages that are steady
+SOUND_NS = 600 * NS  # for so long it is remembered that a clock was right,
+PATIENCE_NS = 60 * NS  # and then an age must be steady for this long: a backlog that drains is not
+UNSTORED_NS = 86_400 * NS  # nobody stores reports for longer
+RECOVERY = 3  # fresh messages in a row that prove a clock right again
+HALF_HOUR_NS, ZONE_NS_MAX = 1_800 * NS, 14 * 3_600 * NS
+ON_TIME_NS = (-NS, 10 * NS)  # what an age may differ from a whole half hour, or day
+FORGET_NS = 600 * NS  # a sender that was silent for so long is named no longer
+
+KINDS = ("", "time_zone", "offset", "stopped", "erratic", "registry", "rollover")
+NO_FAULT, TIME_ZONE, OFFSET, STOPPED, ERRATIC, REGISTRY, ROLLOVER = range(7)
+
+# Row of `ints` (n, N_CLOCK), int64
+KIND, OFFSET_NS, SINCE_NS, TIMES, HEARD_NS, SOUND_AT, FRESH_RUN, ODD_NS, STEADY_NS = range(9)
+LAST_STAMP, LAST_KEY, N_SAMPLES = 9, 10, 11
+AGE, AT = 12, 12 + SAMPLES  # the remembered ages and their arrivals, the oldest first
+N_CLOCK = 12 + 2 * SAMPLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockFault:
+    """What is wrong with one clock."""
+
+    kind: str  # one of KINDS
+    offset_s: float  # how far it is ahead of the arrivals; negative behind
+    corrected: bool  # its stamps are put right and used
+    since_ns: int
+    n: int  # messages since then that bore it
+
+
+class Clocks:
+    """The clocks of n senders."""
+
+    def __init__(self, n: int, late_ns: int, patience_ns: int = PATIENCE_NS) -> None:
+        """late_ns : the greatest age that is taken as it is."""
+        self.ints: I64 = np.zeros((n, N_CLOCK), dtype=np.int64)
+        self._late_ns, self._patience_ns = late_ns, patience_ns
+
+    def note(self, w: int, now_ns: int, stamp_ns: int, key: int) -> int:
+        """Take the freshest stamp of one arrival of sender w; return the kind of fault that is new, else 0.
+
+        key : tells messages of one stamp apart; a copy of the last message says nothing
+        """
+        row, age_ns = self.ints[w], now_ns - stamp_ns
+        row[HEARD_NS] = now_ns
+        fresh = -EARLY_NS <= age_ns <= self._late_ns
+        if fresh and row[KIND] == NO_FAULT and row[N_SAMPLES] == 0:  # the usual case
+            row[SOUND_AT] = now_ns
+            return NO_FAULT
+        if row[LAST_STAMP] == stamp_ns and row[LAST_KEY] == key:
+            return NO_FAULT
+        row[LAST_STAMP], row[LAST_KEY] = stamp_ns, key
+        if fresh:
+            self._fresh(row, now_ns)
+            return NO_FAULT
+        row[FRESH_RUN] = 0
+        if row[N_SAMPLES] == 0:
+            row[ODD_NS] = now_ns
+        self._remember(row, now_ns, age_ns)
+        found = self._judge(row, now_ns)
+        row[TIMES] += row[KIND] != NO_FAULT
+        if found is None:
+            return NO_FAULT
+        kind, offset_ns = found
+        news = kind if kind != row[KIND] else NO_FAULT
+        if row[KIND] == NO_FAULT:
+            row[SINCE_NS], row[TIMES] = row[AT], row[N_SAMPLES]
+        row[KIND], row[OFFSET_NS] = kind, offset_ns
+        return news
+
+    def _fresh(self, row: I64, now_ns: int) -> None:
+        row[SOUND_AT], row[N_SAMPLES], row[STEADY_NS] = now_ns, 0, 0
+        row[FRESH_RUN] = min(row[FRESH_RUN] + 1, RECOVERY)
+        if row[FRESH_RUN] >= RECOVERY:
+            row[KIND], row[OFFSET_NS], row[SINCE_NS], row[TIMES] = NO_FAULT, 0, 0, 0
+
+    def _remember(self, row: I64, now_ns: int, age_ns: int) -> None:
+        n = int(row[N_SAMPLES])
+        if n and 0 <= now_ns - row[AT + n - 1] < APART_NS:
+            row[AGE + n - 1] = min(row[AGE + n - 1], age_ns)
+            return
+        if n == SAMPLES:
+            for first in (AGE, AT):
+                row[first : first + SAMPLES - 1] = row[first + 1 : first + SAMPLES].copy()
+            n -= 1
+        row[AGE + n], row[AT + n], row[N_SAMPLES] = age_ns, now_ns, n + 1
+
+    def _judge(self, row: I64, now_ns: int) -> tuple[int, int] | None:
+        """Return kind and offset of the fault that the remembered ages prove, None while they prove none."""
+        n = int(row[N_SAMPLES])
+        ages, at = row[AGE : AGE + n].tolist(), row[AT : AT + n].tolist()
+        least, middle = min(ages), sorted(ages)[n // 2]
+        steady = middle - least <= _spread_ns(least, middle)
+        row[STEADY_NS] = (row[STEADY_NS] or at[0]) if steady else 0
+        if n < SAMPLES_MIN or at[-1] - at[0] < SPAN_NS_MIN:
+            return None
+        if len({arrived - age for arrived, age in zip(at, ages, strict=True)}) == 1:
+            return STOPPED, -ages[-1]
+        ahead = middle < -EARLY_NS  # no transport explains it
+        if steady:
+            was_sound = row[SOUND_AT] > 0 and now_ns - row[SOUND_AT] <= SOUND_NS
+            if ahead or not was_sound or now_ns - row[STEADY_NS] >= self._patience_ns:
+                return kind_of(least)
+        elif ahead or (least > UNSTORED_NS and now_ns - row[ODD_NS] >= self._patience_ns):
+            return ERRATIC, -ages[-1]
+        return None
+
+    def doubtful(self, w: int) -> bool:
+        """Say whether what sender w stamps is to be used for nothing."""
+        return bool(self.ints[w, KIND] != NO_FAULT)
+
+    def fault(self, w: int, t_ns: int) -> ClockFault | None:
+        """Return what is wrong with the clock of sender w, which was heard lately."""
+        row = self.ints[w]
+        if row[KIND] == NO_FAULT or t_ns - row[HEARD_NS] > FORGET_NS:
+            return None
+        return ClockFault(
+            kind=KINDS[row[KIND]],
+            offset_s=round(int(row[OFFSET_NS]) / NS, 1),
+            corrected=False,
+            since_ns=int(row[SINCE_NS]),
+            n=int(row[TIMES]),
+        )
+
+
+def _spread_ns(least_ns: int, middle_ns: int) -> float:
+    """Return how far the median of steady ages lies above the least at most: what the way takes varies.
+
+    Where the stamps lie ahead, nothing else than the clock can be the cause; little lateness is steady only
+    where it hardly varies, since slow transport is late by varying times.
+    """
+    if middle_ns < -EARLY_NS:
+        return SPREAD_NS_MAX
+    return min(max(SPREAD_SHARE * least_ns, SPREAD_NS_MIN), SPREAD_NS_MAX)
+
+
+def kind_of(least_ns: int) -> tuple[int, int]:
+    """Return kind and offset [ns] of a steady fault from the least age: whole half hours are a time zone."""
+    for whole_ns, kind in ((HALF_HOUR_NS, TIME_ZONE), (48 * HALF_HOUR_NS, OFFSET)):
+        nearest_ns = round(least_ns / whole_ns) * whole_ns
+        if kind == TIME_ZONE and abs(nearest_ns) > ZONE_NS_MAX:
+            continue
+        if nearest_ns and ON_TIME_NS[0] <= least_ns - nearest_ns <= ON_TIME_NS[1]:
+            return kind, -nearest_ns
+    return OFFSET, -least_ns
+
+
+def common_offset_s(offsets_s: Sequence[float]) -> tuple[float, int]:
+    """Return the offset that most clocks share, within SPREAD_NS_MAX, and how many do; (0, 0) of none."""
+    best, n_best = 0.0, 0
+    reach_s = SPREAD_NS_MAX / NS
+    ordered = np.sort(np.array(offsets_s, dtype=np.float64))
+    for low in ordered.tolist():
+        inside = ordered[(ordered >= low) & (ordered <= low + reach_s)]
+        if len(inside) > n_best:
+            best, n_best = round(float(np.median(inside)), 1), len(inside)
+    return best, n_best

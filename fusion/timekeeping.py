@@ -1,0 +1,90 @@
+"""Every clock that the tracker depends on: the radars', the terminals', the gateway's. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fusion.clocks import HEARD_NS, KIND, KINDS, N_CLOCK, NO_FAULT, NS, SPAN_NS_MIN, Clocks
+from fusion.config import Terminal
+from fusion.kernel import F64, I64, Bools
+from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.terminal_clocks import ClockReport, TerminalClocks
+
+SILENT_NS = NS
+GATEWAY = 0  # the row of all gateways: an RSU has one at a time
+
+
+class Timekeeping:
+    """Compares what senders stamp with when it arrives."""
+
+    def __init__(self, history_s: float, n_radars: int) -> None:
+        """history_s : the greatest age that the tracker fuses."""
+        late_ns = int(history_s * 1e9)
+        self.terminals = TerminalClocks(late_ns)
+        self._radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
+        self._gateway = Clocks(1, late_ns)
+
+    def scan(self, q: int, now_ns: int, seen: RadarScan | ObjectScan, counts: dict[str, int]) -> None:
+        """Take the stamp of a scan of radar q."""
+        kind = self._radars.note(q, now_ns, seen.stamp_ns, seen.scan)
+        if kind:
+            _add(counts, f"clock.radar.{KINDS[kind]}")
+
+    def fixes(
+        self,
+        now_ns: int,
+        about: Sequence[Terminal],
+        who: I64,
+        seen: GnssFixes,
+        usable: Bools,
+        sigma_m: F64,
+        counts: dict[str, int],
+    ) -> tuple[I64, Bools]:
+        """Return the stamps of a message's fixes, put right where that is sure, and which are doubtful (n,).
+
+        about : the terminals by row;  who : (n,) rows, -1 of none;  usable, sigma_m : (n,) as of the tracker
+        """
+        if len(who) == 0:
+            return seen.stamp_ns, usable
+        self.terminals.grow(about)
+        kind = self._gateway.note(GATEWAY, now_ns, int(seen.arrived_ns.max()), 0)
+        if kind:
+            _add(counts, f"clock.gateway.{KINDS[kind]}")
+        return self.terminals.step(now_ns, np.maximum(who, 0), seen, usable, sigma_m, counts)
+
+    def radar_state(self, q: int, t_ns: int) -> str:
+        """Return clock where radar q sends and its clock is wrong, else nothing."""
+        row = self._radars.ints[q]
+        return "clock" if row[KIND] != NO_FAULT and t_ns - row[HEARD_NS] <= SILENT_NS else ""
+
+    def report(self, t_ns: int, ids: Sequence[str], sensors: Sequence[str]) -> ClockReport:
+        """Return whose clock is wrong.
+
+        ids : of the terminals by row;  sensors : the radars by row
+        """
+        radars = {
+            sensor: fault
+            for q, sensor in enumerate(sensors)
+            if (fault := self._radars.fault(q, t_ns)) is not None
+        }
+        gateway = self._gateway.fault(GATEWAY, t_ns)
+        witnesses = [fault.offset_s for fault in (*radars.values(), gateway) if fault is not None]
+        found = self.terminals.report(t_ns, ids, witnesses)
+        if found.host is None and gateway is not None:
+            found = replace(found, host=replace(gateway, kind="gateway"))
+        return replace(found, radars=radars)
+
+    def packed(self) -> bytes:
+        """Return the radars' and the gateway's rows; a terminal's travel with it."""
+        return self._radars.ints.tobytes() + self._gateway.ints.tobytes()
+
+    def unpack(self, packed: bytes) -> None:
+        """Take those over; a state of an earlier version has none."""
+        rows = np.frombuffer(packed, dtype=np.int64).reshape(-1, N_CLOCK)
+        if len(rows) == len(self._radars.ints) + 1:
+            self._radars.ints[:], self._gateway.ints[:] = rows[:-1], rows[-1:]
+
+
+def _add(counts: dict[str, int], reason: str) -> None:
+    counts[reason] = counts.get(reason, 0) + 1
