@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion import twins
-from fusion.adopt import adopt, has_room
+from fusion.adopt import adopt, contradicts, has_room
 from fusion.arrivals import object_rows, polar_rows
 from fusion.batch import batch_of
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.copies import Copies
 from fusion.evidence import decide
 from fusion.fixes import DUPLICATE, FUSED, FUTURE, LATE, NO_ROOM, OUTLIER, UNUSABLE, fixes
-from fusion.handover import FUTURE_NS, CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
+from fusion.handover import CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
 from fusion.identity import bind, describe, forget_pairs, release
 from fusion.kernel import F64, I64
 from fusion.layout import (
@@ -43,6 +43,7 @@ from fusion.layout import (
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.scan import T_DUE, T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
 from fusion.table import Table, Terminals
+from fusion.times import FUTURE_NS
 from fusion.tracks import TrackBatch
 
 SILENT_NS = 1_000_000_000
@@ -293,9 +294,10 @@ class Tracker:
         by_id = {int(self.table.track[i]): int(i) for i in rows}
         return [carried(self.table, self.terminals, by_id[key], ring=False) for key in ids if key in by_id]
 
-    def believes(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> bool:
-        """Whether all of a neighbour's tracks can be taken: of this version's layout, by the same clock."""
-        return all(is_sound(track, now_ns) for track in tracks)
+    def believes(self, now_ns: int, track: CarriedTrack) -> bool:
+        """Whether a neighbour's track can be taken: of this version's layout, by the same clock, and not
+        against what is known here of the same vehicle."""
+        return is_sound(track, now_ns) and not contradicts(self.table, self.terminals, track)
 
     def has_room(self, tracks: Sequence[CarriedTrack]) -> bool:
         """Whether `adopt` can take all of a neighbour's tracks, which it believes."""

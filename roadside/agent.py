@@ -15,6 +15,7 @@ from edge.link import Link
 from edge.metrics import Counts
 from edge.outbox import Outbox
 from edge.recording import Recorder
+from fusion.times import TICK_NS
 from roadside.inputs import (
     ENCODER,
     ClockStep,
@@ -27,7 +28,7 @@ from roadside.inputs import (
     scan_of,
 )
 from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
-from roadside.pipeline import TICK_NS, Pipeline
+from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
 RESYNC_NS = 10 * TICK_NS

@@ -19,6 +19,7 @@ from edge.wire import (
     GnssColumns,
     GnssFix,
     Handover,
+    Place,
     Stamp,
     columns_of,
     decode_down,
@@ -105,12 +106,13 @@ class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
     to_ns: int  # what it shows
 
 
-class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="handover_ack"):
-    """A neighbour took what we handed over under (epoch, seq)."""
+class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handover_ack"):
+    """A neighbour took what we handed over under (epoch, seq), but for the `refused` places in it."""
 
     by: str
     epoch: Count
     seq: Count
+    refused: tuple[Place, ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fusion.kernel import F64, U64, Bools
+from roadside.routing import FEED_MARGIN_M
 from roadside.whole import GivingState, HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
-FEED_MARGIN_M = 150.0  # a gateway sends us the fixes of this much beyond the stretch
 TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
 TELLS_AFTER_NS = 1_000_000_000  # of a handover under way without an answer: there is no taker
@@ -37,14 +37,14 @@ class Giving:
 
     seq: int
     to: str
-    tracks: list[int]
+    tracks: list[int]  # by place in the message; 0 where it gives none any more
     body: bytes
     sent_ns: int
 
     def merge(self, gone: int, survivor: int, *, under_way: bool) -> None:
         """Two tracks became one; under_way : a message still gives it, else it is ours again."""
         if not under_way:
-            self.tracks = [key for key in self.tracks if key not in (gone, survivor)]
+            self.tracks = [0 if key in (gone, survivor) else key for key in self.tracks]
         elif gone in self.tracks:
             self.tracks[self.tracks.index(gone)] = survivor
 

@@ -26,7 +26,7 @@ class GivingState(msgspec.Struct, frozen=True, kw_only=True):
 
     seq: int
     to: str
-    tracks: tuple[int, ...]
+    tracks: tuple[int, ...]  # by place in the message; 0 where it gives none any more
     body: bytes
     sent_ns: int
 
@@ -40,7 +40,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     monitor: MonitorState
     holdings: tuple[HoldingState, ...]
     giving: tuple[GivingState, ...]
-    received: dict[str, tuple[tuple[int, int], ...]]
+    received: dict[str, tuple[tuple[int, ...], ...]]  # epoch, seq, refused places
     give_seq: int
     snapshot_seq: int
     feed_ns: int | None
