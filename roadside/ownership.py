@@ -37,27 +37,33 @@ class Giving:
 
     seq: int
     to: str
-    tracks: list[int]  # by place in the message; 0 where it gives none any more
+    tracks: list[int]
     body: bytes
     sent_ns: int
+    places: list[int] = field(default_factory=list)  # of the tracks in the message
+
+    def __post_init__(self) -> None:
+        self.places = self.places or list(range(len(self.tracks)))
 
     def merge(self, gone: int, survivor: int, *, under_way: bool) -> None:
         """Two tracks became one; under_way : a message still gives it, else it is ours again."""
         if not under_way:
-            self.tracks = [0 if key in (gone, survivor) else key for key in self.tracks]
+            left = [i for i, key in enumerate(self.tracks) if key not in (gone, survivor)]
+            self.tracks, self.places = [self.tracks[i] for i in left], [self.places[i] for i in left]
         elif gone in self.tracks:
             self.tracks[self.tracks.index(gone)] = survivor
 
     def packed(self) -> GivingState:
         """Return it as `/state` keeps it."""
         return GivingState(
-            seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns
-        )
+            seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns,
+            places=tuple(self.places),
+        )  # fmt: skip
 
     @staticmethod
     def unpacked(row: GivingState) -> "Giving":
         """Return what was packed."""
-        return Giving(row.seq, row.to, list(row.tracks), row.body, row.sent_ns)
+        return Giving(row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places))
 
 
 @dataclass(slots=True)

@@ -259,7 +259,7 @@ class Pipeline:
         refused = set(answer.refused)
         given = [
             key
-            for place, key in enumerate(giving.tracks)
+            for place, key in zip(giving.places, giving.tracks, strict=True)
             if place not in refused and self.ownership.phase(key) == "giving"
         ]
         self._count("handover.not_taken", len(refused))

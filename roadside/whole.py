@@ -26,9 +26,10 @@ class GivingState(msgspec.Struct, frozen=True, kw_only=True):
 
     seq: int
     to: str
-    tracks: tuple[int, ...]  # by place in the message; 0 where it gives none any more
+    tracks: tuple[int, ...]
     body: bytes
     sent_ns: int
+    places: tuple[int, ...] = ()  # of the tracks in the message; empty: all, in their order
 
 
 class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
