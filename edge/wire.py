@@ -279,9 +279,9 @@ class ClockRsp(msgspec.Struct, frozen=True, kw_only=True):
     """`clock/rsp`: the request's two fields, and when the other side received and answered it."""
 
     seq: Count
-    sent_ns: int
-    received_ns: int
-    answered_ns: int
+    sent_ns: int  # by the asker's clock, which may be anything
+    received_ns: Stamp
+    answered_ns: Stamp
 
 
 class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):

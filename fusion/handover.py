@@ -36,13 +36,13 @@ from fusion.layout import (
     TERMINAL,
     WIDTH,
 )
-from fusion.observations import SIZE_M_MAX
+from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.table import RING, Table, Terminals
 from fusion.times import FUTURE_NS
 
 UPPER = np.triu_indices(N_DIM)
 # What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.
-PLACE_M_MAX, SPEED_MPS_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 200.0, 50.0, 10_000.0, 1e6
+PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
 X_MAX = np.array(  # by column of X, the heading left out
     [PLACE_M_MAX] * 2 + [SPEED_MPS_MAX] * 2 + [BEND_MPS2_MAX] + [BIAS_M_MAX] * 3 + [BIAS_S_MAX] * 2
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion.assignment import CAP_DETECTIONS, CAP_TRACKS
+from fusion.classes import UNKNOWN
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.evidence import N_PAIR, N_PAIR_INT
 from fusion.grid import CELLS
@@ -174,4 +175,4 @@ class Terminals:
     def row_of(self, terminal: str) -> int:
         """Return the terminal's row; one never heard of gets one, -1 if there is no room."""
         w = self.row.get(terminal)
-        return self.add(Terminal(terminal=terminal, kind=0)) if w is None else w
+        return self.add(Terminal(terminal=terminal, kind=UNKNOWN)) if w is None else w

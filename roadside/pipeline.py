@@ -104,8 +104,9 @@ class Pipeline:
         match item:
             case RadarScan() | ObjectScan() | GnssFixes():
                 self._observe(now_ns, item, outputs)
-            case Feed(fixes=fixes):
+            case Feed(fixes=fixes, n_refused=n_refused):
                 self._feed_ns = now_ns
+                self._count("gnss.implausible", n_refused)
                 if len(fixes.terminal):
                     self._observe(now_ns, fixes, outputs)
             case HandedOver():

@@ -22,9 +22,10 @@ from roadside.pipeline import Pipeline
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
 # counts of inputs, or parts of them, that were not taken; what else a pipeline counts is no refusal
 REFUSALS = (
-    "radar.", "gnss.late", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier", "tracks.full",
-    "terminals.full", "gate.full", "handover.misfit", "handover.refused", "handover.undecodable",
-    "handover.unknown_answer", "handover.full", "handover.no_room",
+    "radar.", "gnss.late", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier",
+    "gnss.implausible", "gnss.odd_speed", "tracks.full", "terminals.full", "gate.full", "handover.misfit",
+    "handover.refused", "handover.undecodable", "handover.unknown_answer", "handover.full",
+    "handover.no_room",
 )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def test_both_are_taken_as_they_are(setup, handed):
 FIRST = st.sampled_from(("track", "judgement"))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_any_field_of_one_vehicle_costs_that_vehicle_alone(setup, handed, data):
     """The other is taken, or the message is not answered at all; then its giver judges both on."""
@@ -134,7 +134,7 @@ def test_any_field_of_one_vehicle_costs_that_vehicle_alone(setup, handed, data):
         assert np.isfinite(finite).all(), "no NaN enters the tracker"
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_windows_that_no_evidence_makes_accuse_nobody(setup, handed, data):
     """Where they can't be true they start anew; its episodes go on."""
