@@ -38,6 +38,7 @@ from fusion.layout import (
     S_SPEED,
     S_V_PRIOR,
 )
+from fusion.observations import TARGET_HEIGHT_M
 from fusion.scan import N_TALLY, T_FREE
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
@@ -46,7 +47,6 @@ PAIRS = 8  # radar tracks that are weighed per terminal
 SCANS_PER_HOUR = 20 * 3600  # of a fast radar: how often clutter may start a track
 DROP_BELOW = math.log(0.01)  # a start that is a hundred times likelier clutter is given up
 TERMINALS_MAX = 65_536
-TARGET_HEIGHT_M = 1.0  # of what a radar sees, above the road
 
 
 def chi2_quantile(p: float, dimensions: int) -> float:

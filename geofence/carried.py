@@ -7,6 +7,7 @@ A damaged window accuses an innocent or never judges again; a damaged episode wo
 import msgspec
 import numpy as np
 
+from fusion.handover import PLACE_M_MAX
 from fusion.kernel import F64, I64
 from geofence.episodes import CarriedJudgement, OpenEpisode
 from geofence.map.frames import SiteFrame
@@ -31,7 +32,7 @@ AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer t
 EPISODE_AGE_NS_MAX = 366 * AGE_NS_MAX
 AHEAD_NS_MAX = 60_000_000_000  # of the neighbour's clock: a stamp far ahead would stop the judging until then
 WINDOW_MAX = 86_400.0  # seconds held; a CUSUM ends far below, at twice its level
-PLACE_M_MAX, SPEED_MPS_MAX, MEASURE_MAX = 200_000.0, 1_000.0, 1e9
+EPISODE_MPS_MAX, MEASURE_MAX = 1_000.0, 1e9
 TEXT_MAX = 256
 
 
@@ -64,7 +65,7 @@ def _check_ring(numbers: F64, ring_ns: I64, now_ns: int) -> None:
         raise ValueError("a ring of another length than its stamps")
     _check_stamps(ring_ns, now_ns)
     must = rows[:, [R_EAST, R_NORTH, R_SPEED]]
-    if not (np.abs(must) <= [PLACE_M_MAX, PLACE_M_MAX, SPEED_MPS_MAX]).all():  # NaN fails as well
+    if not (np.abs(must) <= [PLACE_M_MAX, PLACE_M_MAX, EPISODE_MPS_MAX]).all():  # NaN fails as well
         raise ValueError("a place or a speed that no vehicle has")
     if (np.abs(rows) > MEASURE_MAX).any():  # what is not known is NaN
         raise ValueError("a measure that no vehicle has")
@@ -83,7 +84,7 @@ def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
         and bool(frame.within(episode.lon_deg, episode.lat_deg))
         and 0.0 <= episode.p_violation <= 1.0
         and 0.0 <= (episode.identity_p or 0.0) <= 1.0
-        and 0.0 <= episode.speed_mps <= SPEED_MPS_MAX
+        and 0.0 <= episode.speed_mps <= EPISODE_MPS_MAX
         and (episode.sigma_d_m or 0.0) >= 0.0
         and (episode.limit_mps or 0.0) >= 0.0
         and all(text is None or (len(text) <= TEXT_MAX and text.isprintable()) for text in texts)

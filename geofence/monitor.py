@@ -29,6 +29,7 @@ from geofence.state import (
     HINT,
     ILLEGAL_STOP,
     MOVED,
+    MOVED_MPS,
     N_RULES,
     R_VALUE,
     RING,
@@ -42,7 +43,6 @@ from geofence.ticking import Ticking
 from geofence.violation import GRADES, Stamps, Violation
 from geofence.writing import probability
 
-MOVING_MPS = 3.0
 GOES_SIGMAS = 2.0  # of its speed, by which one that stands must be faster to be going again
 SAME_M, SAME_NS = 12.0, 1_000_000_000  # less than from truck to truck
 SAME_WRONG_WAY_M = 30.0  # nobody follows there, and a fix taken off its whole second lies far along the road
@@ -212,7 +212,7 @@ class Monitor:
         """Advance since when each vehicle stands; return for how long without excuse (n,)."""
         state, at = self._state, rows[mine]
         speed = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3])
-        moving = speed > MOVING_MPS
+        moving = speed > MOVED_MPS
         state.flags[at[moving], MOVED] = 1.0
         since = state.stamps[at, STANDING]
         sigma = np.sqrt(np.maximum(tracks.P[mine, 2, 2] + tracks.P[mine, 3, 3], 0.0) / 2)

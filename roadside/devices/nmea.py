@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from edge.wire import GnssFix, Quality
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.devices.nmea_fields import checksum, midnight_s, number, position, second_of, told_checksum
 
 SENTENCE_BYTES_MAX = 512  # the standard says 82; receivers with many satellites don't care
@@ -15,7 +16,6 @@ _TALKERS = frozenset(("GP", "GN", "GL", "GA", "GB", "BD", "GQ", "GI"))
 _KINDS = frozenset(("RMC", "GGA", "GST", "VTG"))  # what an epoch is made of
 _KNOTS_MPS = 1852.0 / 3600.0
 _DAY_S = 86_400
-_STAMP_NS_MIN, _STAMP_NS_MAX = 10**18, 4 * 10**18
 _NS = 1_000_000_000
 _QUALITY: dict[str, Quality] = {  # GGA field 6
     "0": "none",
@@ -201,7 +201,7 @@ class NmeaReader:
             self._counts["nmea.no_position"] += 1
             return
         stamp_ns = self._stamp_ns(epoch)
-        if not _STAMP_NS_MIN < stamp_ns < _STAMP_NS_MAX:
+        if not STAMP_NS_MIN < stamp_ns < STAMP_NS_MAX:
             self._counts["nmea.stamp"] += 1
             return
         fixes.append(self._fix(epoch, stamp_ns, arrived_ns, heading_deg))

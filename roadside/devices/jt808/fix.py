@@ -4,6 +4,7 @@ The protocol carries no accuracy: sigma and tau stay absent, the site's configur
 """
 
 from edge.wire import GnssFix
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.devices.errors import DeviceError
 from roadside.devices.jt808.location import (
     ITEM_SATELLITES,
@@ -20,7 +21,6 @@ _DKMH_PER_MPS = 36.0
 _UNKNOWN_U16 = 0xFFFF
 _COURSE_DEG_MAX = 360
 _SATELLITES_MAX = 255
-STAMP_NS_MIN, STAMP_NS_MAX = 10**18, 4 * 10**18  # what a fix on the wire may bear
 
 
 def fix_of(location: Location, terminal: str, plate: str | None, arrived_ns: int, source_seq: int) -> GnssFix:
