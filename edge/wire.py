@@ -100,7 +100,7 @@ class ItemKey(msgspec.Struct, frozen=True, kw_only=True):
 class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
     """`violation/ack`: what of one batch the centre's database holds committed."""
 
-    centre: Name
+    centre: Name  # reserved: an RSU has one centre, and does not ask which one answers
     epoch: Count
     stored: Annotated[tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)] = ()
     conflict: Annotated[

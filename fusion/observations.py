@@ -36,7 +36,7 @@ class ObjectScan:
     stamp_ns: int
     arrived_ns: int
     scan: int
-    object_id: I64
+    object_id: I64  # the radar's own number; reserved: association does not use it yet
     x_m: F64
     y_m: F64
     vx_mps: F64
