@@ -6,13 +6,13 @@ import numpy as np
 
 from benchmarks.latency_site import HALF_M, LANES, LIMIT_MPS, POLE_HEIGHT_M, POLE_NORTH_M, lane_north_m
 from fusion.kernel import F64
+from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import Detections, RadarPayload
 
 VEHICLES = 1_000
 SPEED_MPS = 0.9 * LIMIT_MPS
 CYCLE_S, IN_LANE_S, ASIDE_S = 12.0, 6.0, 1.5  # in its lane, over the edge, outside, back
 ASIDE_M = 3.0  # how far south a straying vehicle goes: 2 m of it over the road's edge
-TARGET_HEIGHT_M = 1.0
 SIGMA = (0.1, math.radians(0.01), 0.1)  # as the site states: range [m], azimuth [rad], range rate [m/s]
 
 

@@ -17,6 +17,7 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.errors import ConfigError
 from edge.link import Link, link_settings
+from edge.log import tell_unapplied
 from edge.metrics import merged
 
 
@@ -55,6 +56,7 @@ class Service:
                 answers = hall.health.serve(config.centre.health, where, "centre.health")
                 parts = [hall.run(), link.run(), flow.run(), answers]
                 working = [tasks.create_task(part) for part in parts]
+                tell_unapplied(self.log, self.site.unapplied)
                 self.log.info("serving", http=config.centre.http)
                 await serve(build(hall), listener, self.stop)
                 for task in working:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge import wire
+from edge.sections import RSUS_MAX
+from fusion.classes import HAZMAT
 
-RSUS_MAX = 512  # as many as track ids can name
 VIEWERS_MAX = 64
 FRESH_NS = 2_000_000_000
-HAZMAT = 4
 
 
 @dataclass(slots=True)

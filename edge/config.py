@@ -92,6 +92,13 @@ class Site:
             for vehicle in self.vehicles
         )
 
+    @property
+    def unapplied(self) -> tuple[str, ...]:
+        """The settings that the file makes and no part follows yet, each with what that means."""
+        if self.config.retention is None:
+            return ()
+        return ("[retention] is not applied yet: recordings, tracks and plates stay until deleted by hand",)
+
     @cached_property
     def record(self) -> SiteRecord:
         """The whole site as a recording's `/site`; `msgspec.structs.replace` gives it an esn."""

@@ -56,6 +56,12 @@ class CountsLog:
         self._before = dict(counts)
 
 
+def tell_unapplied(logger: structlog.typing.FilteringBoundLogger, settings: Sequence[str]) -> None:
+    """Say at the start which settings of the site file nothing follows yet (`Site.unapplied`)."""
+    for setting in settings:
+        logger.warning("setting.unapplied", reason=setting)
+
+
 def setup(**facts: str) -> structlog.typing.FilteringBoundLogger:
     """Configure this process's log; `facts` (such as part="rsu", esn="RSU001") stand in every line."""
     structlog.configure(

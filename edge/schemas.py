@@ -153,7 +153,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "truth": _object(TRUTH),
     "truth.violation": _object(TRUE_VIOLATION),
     "site": _object(SITE),
-    "handover": _object({"epoch": WHOLE, "seq": WHOLE, "tracks": column(MAP)}),
+    "handover": _object(
+        {"epoch": WHOLE, "seq": WHOLE, "tracks": column(MAP), "partial": {"type": "boolean"}},
+        ("epoch", "seq", "tracks"),
+    ),
     "tracks": _object(TRACKS, ("v", "esn", "seq", "stamp_ns", "n", "dtype", "data")),
     "violation": _object(VIOLATION),
 }

@@ -90,7 +90,7 @@ class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[retention]`: how long things are to be kept. Read and checked; nothing is purged by it yet."""
+    """`[retention]`: how long things are to be kept. Reserved: checked, but nothing is purged by it yet."""
 
     tracks_days: Positive = 7.0
     recordings_days: Positive = 7.0
@@ -116,7 +116,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     fusion: FusionConfig = FusionConfig()
     rules: RulesConfig = RulesConfig()
     outbox: OutboxConfig = OutboxConfig()
-    retention: RetentionConfig = RetentionConfig()
+    retention: RetentionConfig | None = None  # reserved: see Site.unapplied
     centre: CentreConfig = CentreConfig()
     vehicle: tuple[VehicleConfig, ...] = ()
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables

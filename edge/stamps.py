@@ -5,7 +5,8 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-STAMP_NS_MIN, STAMP_NS_MAX = 10**18, 4 * 10**18
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
+
 Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
 DEVICE_STAMP_NS_MAX = 42 * 10**17  # 2103: two digits of a year reach no further
 DeviceStamp = Annotated[int, Meta(ge=0, le=DEVICE_STAMP_NS_MAX)]  # what a clock may show that was never set

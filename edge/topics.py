@@ -47,18 +47,6 @@ def handover_ack(receiver: str, giver: str) -> str:
     return rsu(receiver, f"handover/{giver}/ack")
 
 
-def config_down(esn: str) -> str:
-    return rsu(esn, "config/down")
-
-
-def command_down(esn: str) -> str:
-    return rsu(esn, "command/down")
-
-
-def command_up(esn: str) -> str:
-    return rsu(esn, "command/up")
-
-
 def clock_req(esn: str) -> str:
     return rsu(esn, "clock/req")
 

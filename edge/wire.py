@@ -12,14 +12,14 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.decoding import decoder
-from edge.stamps import STAMP_NS_MAX as STAMP_NS_MAX
-from edge.stamps import STAMP_NS_MIN as STAMP_NS_MIN
 from edge.stamps import DeviceStamp, Stamp, place_stamp
 
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message
 TRACKS_MAX = 65_535  # of one snapshot
 CLOCKS_MAX = 512  # of one status
+HANDED_MAX = 512  # vehicles of one handover
+ACKNOWLEDGED_MAX = 1_024  # seqs of one acknowledgement: as many items as the centre takes of one batch
 PAYLOAD_BYTES_MAX = 1_000_000  # a broker's usual limit: 1 MiB
 VIOLATION_BYTES_MAX = 256_000
 NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
@@ -29,6 +29,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Plate = Annotated[str, Meta(max_length=32)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Place = Annotated[int, Meta(ge=0, lt=HANDED_MAX)]
 Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Longitude = Annotated[float, Meta(ge=-180.0, le=180.0)]
@@ -99,10 +100,12 @@ class ItemKey(msgspec.Struct, frozen=True, kw_only=True):
 class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
     """`violation/ack`: what of one batch the centre's database holds committed."""
 
-    centre: Name
+    centre: Name  # reserved: an RSU has one centre, and does not ask which one answers
     epoch: Count
-    stored: tuple[Seq, ...] = ()
-    conflict: tuple[Seq, ...] = ()  # same key, other bytes: never stored under it
+    stored: Annotated[tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)] = ()
+    conflict: Annotated[
+        tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)
+    ] = ()  # same key, other bytes: never stored under it
 
 
 class TrackNames(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,19 +136,22 @@ class TrackSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     names: TrackNames | None = None
 
 
-class Handover(msgspec.Struct, frozen=True, kw_only=True):
+class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`handover/{to}`: what `roadside` carries of each vehicle, still packed (`msgspec.Raw`)."""
 
     epoch: Count
     seq: Seq
-    tracks: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=512)]
+    tracks: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=HANDED_MAX)]
+    partial: bool = False  # its giver reads `refused` in the answer, and judges those on
 
 
-class HandoverAck(msgspec.Struct, frozen=True, kw_only=True):
+class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`handover/{from}/ack`."""
 
     epoch: Count
     seq: Seq
+    # places in `tracks` of the vehicles that were not taken
+    refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()
 
 
 class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,9 +301,9 @@ class ClockRsp(msgspec.Struct, frozen=True, kw_only=True):
     """`clock/rsp`: the request's two fields, and when the other side received and answered it."""
 
     seq: Count
-    sent_ns: int
-    received_ns: int
-    answered_ns: int
+    sent_ns: int  # by the asker's clock, which may be anything
+    received_ns: Stamp
+    answered_ns: Stamp
 
 
 class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,9 @@ from fusion.scan import T_FREE, T_HIGH, free_row, take_row
 from fusion.table import Table, Terminals
 
 GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
-REACH_M = 10.0  # further apart they are never one
+JOIN_M_MAX = 10.0  # further apart two radar tracks are never one
+APART_M_MAX = 1_000.0  # of two places of one vehicle, the offset of a wrong datum included
+SPEED_MPS_LEAST = 40.0  # that it may have got to meanwhile
 ROUNDING_M = 0.001
 
 
@@ -71,6 +73,22 @@ def has_room(table: Table, terminals: Terminals, tracks: Sequence[CarriedTrack])
         w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
         joined.add(_own(table, terminals, w, track)[0])
     return len(tracks) - len(joined - {-1}) <= n_free  # two that would join the same need a row more
+
+
+def contradicts(table: Table, terminals: Terminals, track: CarriedTrack) -> bool:
+    """Whether the own track of the vehicle that is claimed is nowhere near: joined, it would become another.
+
+    Both can have driven apart since the older of the two states.
+    """
+    w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
+    i, _ = _own(table, terminals, w, track)
+    if i < 0:
+        return False
+    x, mine = np.array(track.x, dtype=np.float64), table.X[i]
+    dt_s = abs(int(table.ints[i, STAMP]) - track.ints[STAMP]) * 1e-9
+    speed_mps = max(np.hypot(x[V_EAST], x[V_NORTH]), np.hypot(mine[V_EAST], mine[V_NORTH]), SPEED_MPS_LEAST)
+    apart_m = np.hypot(x[EAST] - mine[EAST], x[NORTH] - mine[NORTH])
+    return bool(apart_m > APART_M_MAX + dt_s * speed_mps)
 
 
 def _own(table: Table, terminals: Terminals, w: int, track: CarriedTrack) -> tuple[int, bool]:
@@ -117,7 +135,7 @@ def _by_place(table: Table, track: CarriedTrack) -> int:
         predict(table.WX, table.WP, 0, max(ahead_s, 0.0), table.tuning)
         predict(table.WX, table.WP, 1, max(-ahead_s, 0.0), table.tuning)
         apart = table.WX[1, :N_CV] - table.WX[0, :N_CV]
-        if np.hypot(apart[0], apart[1]) > REACH_M:
+        if np.hypot(apart[0], apart[1]) > JOIN_M_MAX:
             continue
         both = table.WP[0, :N_CV, :N_CV] + table.WP[1, :N_CV, :N_CV]
         d2 = float(apart @ np.linalg.solve(both, apart))
@@ -127,7 +145,7 @@ def _by_place(table: Table, track: CarriedTrack) -> int:
 
 
 def _near(table: Table, track: CarriedTrack) -> list[int]:
-    """Return the rows that may come within REACH_M of the carried track, whichever of the two is predicted.
+    """Return the rows that may come within JOIN_M_MAX of the carried track, whichever is predicted.
 
     Predicting takes 20 us: of a thousand rows, for each of a platoon's tracks, the RSU would stand still.
     """
@@ -141,7 +159,7 @@ def _near(table: Table, track: CarriedTrack) -> list[int]:
     bend_mps2 = np.abs(np.where(ahead_s < 0.0, X[:, BEND], x[BEND]))
     goes_m = dt_s * (speed_mps + 0.5 * dt_s * bend_mps2)
     apart_m = np.hypot(X[:, EAST] - x[EAST], X[:, NORTH] - x[NORTH])
-    near: list[int] = np.flatnonzero(apart_m <= REACH_M + goes_m + ROUNDING_M).tolist()
+    near: list[int] = np.flatnonzero(apart_m <= JOIN_M_MAX + goes_m + ROUNDING_M).tolist()
     return near
 
 

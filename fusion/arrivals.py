@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from fusion.classes import N_CLASSES, UNKNOWN
 from fusion.kernel import BARE, F64, kernel
 from fusion.layout import (
     N_MEAS,
@@ -20,7 +21,7 @@ from fusion.layout import (
     Z3,
     Z4,
 )
-from fusion.observations import ObjectScan, RadarScan
+from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.table import Table
 
 
@@ -30,7 +31,9 @@ def _fill_polar(
 ) -> int:
     n = 0
     for d in range(range_m.shape[0]):
-        if not (math.isfinite(azimuth_rad[d]) and math.isfinite(range_m[d]) and range_m[d] > 0.0):
+        if not (abs(azimuth_rad[d]) <= AZIMUTH_RAD_MAX and 0.0 < range_m[d] <= RANGE_M_MAX):
+            continue  # NaN fails as well
+        if abs(rate_mps[d]) > RATE_MPS_MAX:
             continue
         for a in range(N_MEAS):
             M[n, a] = 0.0
@@ -58,7 +61,9 @@ def polar_rows(table: Table, seen: RadarScan, q: int) -> tuple[int, int]:
 
 def object_rows(table: Table, seen: ObjectScan, q: int) -> tuple[int, int]:
     """Write the objects of radar q, in the site frame, to table.M; return how many, and how many were odd."""
-    good = np.isfinite(seen.x_m) & np.isfinite(seen.y_m) & np.isfinite(seen.vx_mps) & np.isfinite(seen.vy_mps)
+    good = (np.maximum(np.abs(seen.x_m), np.abs(seen.y_m)) <= RANGE_M_MAX) & (
+        np.maximum(np.abs(seen.vx_mps), np.abs(seen.vy_mps)) <= RATE_MPS_MAX
+    )  # NaN fails as well
     n = int(np.count_nonzero(good))
     if n > len(table.M):
         table.room(n)
@@ -73,5 +78,6 @@ def object_rows(table: Table, seen: ObjectScan, q: int) -> tuple[int, int]:
     length_m, width_m = seen.length_m[good], seen.width_m[good]
     about[:, 0] = np.where(length_m > 0.0, length_m, math.nan)  # logs write 0 for unknown
     about[:, 1] = np.where(width_m > 0.0, width_m, math.nan)
-    about[:, 2] = seen.kind[good]
+    kind = seen.kind[good]
+    about[:, 2] = np.where((kind >= UNKNOWN) & (kind < N_CLASSES), kind, UNKNOWN)
     return n, len(good) - n

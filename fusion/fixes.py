@@ -24,8 +24,8 @@ from fusion.layout import (
 )
 from fusion.measure import first
 from fusion.scan import T_FULL, T_TOUCHED, take_row
+from fusion.times import FUTURE_NS
 
-FUTURE_NS = 1_000_000_000
 OUTLIERS_MAX = 3  # so many fixes in a row outside the gate, and a track without radar starts anew
 WEIGH_EVERY_NS = 500_000_000  # radar's own error lasts about as long: sooner is no new evidence
 # What became of a fix

@@ -44,7 +44,7 @@ from fusion.layout import (
     Z4,
 )
 
-REACH_M = 60.0  # no gate is wider
+GATE_M_MAX = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
 EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
 
@@ -135,7 +135,7 @@ def _pair(
     """Add the pairs of predicted track j, which is `flat` metres from radar q."""
     noise = max(radars[q, R_S_RANGE], radars[q, R_S_AZIMUTH] * flat)
     widest = WP[j, 0, 0] + WP[j, 1, 1] + noise * noise  # no axis of the ellipse is wider than both together
-    gate2 = min(tuning[GATE_3] * widest, REACH_M * REACH_M)  # nothing further off passes the gate
+    gate2 = min(tuning[GATE_3] * widest, GATE_M_MAX * GATE_M_MAX)  # nothing further off passes the gate
     reach = math.sqrt(gate2)
     low, top = math.floor((WX[j, NORTH] - reach) / CELL_M), math.floor((WX[j, NORTH] + reach) / CELL_M)
     for a in range(

@@ -3,42 +3,54 @@
 import msgspec
 import numpy as np
 
+from fusion.classes import N_CLASSES
 from fusion.config import Terminal
 from fusion.copies import Copies, Key
 from fusion.history import rebuild
 from fusion.kernel import F64, I64
 from fusion.layout import (
+    ARRIVED,
+    BIAS_SIGMA,
+    BIAS_TAU,
     BORN,
-    EAST,
     ENFORCING_NS,
     FREE,
     GNSS_NS,
+    HEADING,
     IDENTITY_P,
+    KIND,
     LENGTH,
+    LLR,
     N_CV,
     N_DIM,
     N_FLOAT,
     N_INT,
     N_MEAS,
     N_X,
-    NORTH,
+    PERIOD_NS,
     RADAR_NS,
     RING_HEAD,
     RING_LEN,
     STAMP,
     STATUS,
     TERMINAL,
-    V_EAST,
-    V_NORTH,
     WIDTH,
 )
-from fusion.observations import SIZE_M_MAX
+from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.table import RING, Table, Terminals
 from fusion.timekeeping import Timekeeping
+from fusion.times import FUTURE_NS
 
 UPPER = np.triu_indices(N_DIM)
-FUTURE_NS = 1_000_000_000  # an observation or a neighbour's track of later than that was stamped wrong
-PLACE_M_MAX, SPEED_MPS_MAX = 200_000.0, 200.0
+# What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.
+PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
+X_MAX = np.array(  # by column of X, the heading left out
+    [PLACE_M_MAX] * 2 + [SPEED_MPS_MAX] * 2 + [BEND_MPS2_MAX] + [BIAS_M_MAX] * 3 + [BIAS_S_MAX] * 2
+)
+HEADING_RAD_MAX, VARIANCE_MAX, LLR_MAX = 100.0, 1e8, 1e9
+CARRIED_AGE_NS_MAX = 3_600_000_000_000  # repeated through an outage; older, nobody knows where it is
+LAG_NS_MAX = 60_000_000_000  # of a state behind its newest fix: that of a terminal which joined since
+NAME_MAX = 64
 
 
 class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,26 +127,47 @@ def is_sound(track: CarriedTrack, now_ns: int) -> bool:
     The neighbour may run another version or have its clock wrong; a kernel would believe every number.
     """
     sizes = (len(track.ints), len(track.floats), len(track.x), len(track.p), len(track.ring_stamp_ns))
-    if sizes != (N_INT, N_FLOAT, N_X, len(UPPER[0]), 0):
+    return (
+        sizes == (N_INT, N_FLOAT, N_X, len(UPPER[0]), 0)
+        and 0 < track.track < 2**64
+        and (track.terminal is None or (0 < len(track.terminal) <= NAME_MAX and track.terminal.isprintable()))
+        and _whole_numbers_are_sound(track.ints, now_ns)
+        and _numbers_are_sound(track)
+    )
+
+
+def _whole_numbers_are_sound(ints: tuple[int, ...], now_ns: int) -> bool:
+    seen = [ints[k] for k in (RADAR_NS, ENFORCING_NS, GNSS_NS)]
+    if min(ints) < -(2**62) or max(ints) > 2**62:  # sums of two must fit int64
         return False
-    stamps = [track.ints[k] for k in (STAMP, BORN, RADAR_NS, ENFORCING_NS, GNSS_NS)]
-    if not all(abs(number) < 2**63 for number in track.ints) or max(stamps) > now_ns + FUTURE_NS:
-        return False
+    return (
+        max(ints[STAMP], ints[BORN], *seen) <= now_ns + FUTURE_NS
+        and min(ints[BORN], ints[ARRIVED], *seen) >= 0
+        and ints[STAMP] >= max(*seen, now_ns - CARRIED_AGE_NS_MAX) - LAG_NS_MAX
+        and 0 <= ints[KIND] < N_CLASSES
+        and abs(ints[PERIOD_NS]) <= CARRIED_AGE_NS_MAX
+    )
+
+
+def _numbers_are_sound(track: CarriedTrack) -> bool:
     x, floats = np.array(track.x, dtype=np.float64), np.array(track.floats, dtype=np.float64)
     p = np.zeros((N_DIM, N_DIM))
     p[UPPER] = track.p
-    if np.isinf(x).any() or np.isinf(floats).any() or not np.isfinite(p).all():
+    heading = x[HEADING]
+    if not (np.abs(np.delete(x, HEADING)) <= X_MAX).all() or not (np.abs(p) <= VARIANCE_MAX).all():
+        return False  # NaN fails the comparison as well
+    if abs(heading) > HEADING_RAD_MAX or not (x[BIAS_SIGMA:] >= 0.0).all():
+        return False  # a heading that is not known is NaN
+    if x[BIAS_SIGMA] > 0.0 and x[BIAS_TAU] <= 0.0:
         return False
     spread, moving = np.linalg.eigvalsh(p, UPLO="U"), np.linalg.eigvalsh(p[:N_CV, :N_CV], UPLO="U")
     return bool(
-        0 < track.track < 2**64
-        and (np.abs(x[[EAST, NORTH]]) <= PLACE_M_MAX).all()
-        and (np.abs(x[[V_EAST, V_NORTH]]) <= SPEED_MPS_MAX).all()
-        and np.isfinite(x[:N_DIM]).all()
-        and moving[0] > 0.0
+        moving[0] > 0.0
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
+        and abs(floats[LLR]) <= LLR_MAX
         and 0.0 <= (track.floats[IDENTITY_P] or 0.0) <= 1.0
-        and not ((floats[[LENGTH, WIDTH]] <= 0.0) | (floats[[LENGTH, WIDTH]] > SIZE_M_MAX)).any()
+        and not (floats[[LENGTH, WIDTH]] <= 0.0).any()
+        and not (floats[[LENGTH, WIDTH]] > SIZE_M_MAX).any()
     )
 
 

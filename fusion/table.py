@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion.assignment import CAP_DETECTIONS, CAP_TRACKS
+from fusion.classes import UNKNOWN
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.evidence import N_PAIR, N_PAIR_INT
 from fusion.grid import CELLS
@@ -37,6 +38,7 @@ from fusion.layout import (
     S_SPEED,
     S_V_PRIOR,
 )
+from fusion.observations import TARGET_HEIGHT_M
 from fusion.scan import N_TALLY, T_FREE
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
@@ -45,7 +47,6 @@ PAIRS = 8  # radar tracks that are weighed per terminal
 SCANS_PER_HOUR = 20 * 3600  # of a fast radar: how often clutter may start a track
 DROP_BELOW = math.log(0.01)  # a start that is a hundred times likelier clutter is given up
 TERMINALS_MAX = 65_536
-TARGET_HEIGHT_M = 1.0  # of what a radar sees, above the road
 
 
 def chi2_quantile(p: float, dimensions: int) -> float:
@@ -174,4 +175,4 @@ class Terminals:
     def row_of(self, terminal: str) -> int:
         """Return the terminal's row; one never heard of gets one, -1 if there is no room."""
         w = self.row.get(terminal)
-        return self.add(Terminal(terminal=terminal, kind=0)) if w is None else w
+        return self.add(Terminal(terminal=terminal, kind=UNKNOWN)) if w is None else w

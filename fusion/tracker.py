@@ -6,14 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion import twins
-from fusion.adopt import adopt, has_room
+from fusion.adopt import adopt, contradicts, has_room
 from fusion.arrivals import object_rows, polar_rows
 from fusion.batch import batch_of
+from fusion.classes import N_CLASSES
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.copies import Copies
 from fusion.evidence import decide
 from fusion.fixes import DUPLICATE, FUSED, FUTURE, LATE, NO_ROOM, OUTLIER, UNUSABLE, fixes
-from fusion.handover import FUTURE_NS, CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
+from fusion.handover import CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
 from fusion.identity import bind, describe, forget_pairs, release
 from fusion.kernel import F64, I64
 from fusion.layout import (
@@ -40,11 +41,20 @@ from fusion.layout import (
     Z7,
     Z8,
 )
-from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
+from fusion.observations import (
+    SIGMA_M_MAX,
+    SPEED_MPS_MAX,
+    TAU_S_MAX,
+    GnssFixes,
+    ObjectScan,
+    Observation,
+    RadarScan,
+)
 from fusion.scan import T_DUE, T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
 from fusion.table import Table, Terminals
 from fusion.terminal_clocks import ClockReport, LooseReports
 from fusion.timekeeping import Timekeeping
+from fusion.times import FUTURE_NS
 from fusion.tracks import TrackBatch
 
 SILENT_NS = 1_000_000_000
@@ -128,6 +138,8 @@ class Tracker:
             table.cost, table.work, table.touched, table.scratch,
         )  # fmt: skip
         self._count("radar.odd_detection", odd)
+        if isinstance(seen, ObjectScan):
+            self._count("radar.odd_class", int(np.count_nonzero((seen.kind < 0) | (seen.kind >= N_CLASSES))))
         self._count("assignment.fallback", int(tally[T_FALLEN]))
         self._count("tracks.full", int(tally[T_FULL]))
         self._count("radar.late_detection", int(tally[T_LATE]))
@@ -141,7 +153,9 @@ class Tracker:
         table, terminals, n = self.table, self.terminals, len(seen.terminal)
         who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
         usable = (seen.usable > 0.0) & np.isfinite(seen.east_m) & np.isfinite(seen.north_m) & (who >= 0)
+        usable &= ~(seen.sigma_m > SIGMA_M_MAX)  # it says itself that it knows no place
         self._count("terminals.full", int(np.count_nonzero(who < 0)))
+        self._count("gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
         outcome, touched = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         M = self._fix_rows(seen, who)
         stamp_ns, doubtful = self.times.fixes(
@@ -174,12 +188,14 @@ class Tracker:
         whole = (seen.stamp_ns % 1_000_000_000 == 0) & (seen.source_seq >= 0)  # JT/T 808
         M[:, WHAT], M[:, SOURCE] = FIX, who
         M[:, Z0], M[:, Z1] = seen.east_m, seen.north_m
-        M[:, Z2] = np.where(seen.speed_mps >= 0.0, seen.speed_mps, math.nan)
+        moves = (seen.speed_mps >= 0.0) & (seen.speed_mps <= SPEED_MPS_MAX)
+        M[:, Z2] = np.where(moves, seen.speed_mps, math.nan)
         M[:, Z3] = seen.heading_rad
         M[:, Z4] = np.fmax(
             np.where(np.isfinite(seen.sigma_m), seen.sigma_m, config.gnss_sigma_m), SIGMA_M_MIN
         )
-        M[:, Z5] = np.fmax(np.where(np.isfinite(seen.tau_s), seen.tau_s, config.gnss_tau_s), TAU_S_MIN)
+        tau_s = np.where(np.isfinite(seen.tau_s), seen.tau_s, config.gnss_tau_s)
+        M[:, Z5] = np.clip(tau_s, TAU_S_MIN, TAU_S_MAX)
         M[:, Z6] = np.where(whole, config.gnss_stamp_sigma_s, 0.0)
         M[:, Z7], M[:, Z8] = self.terminals.lever_m[who].T
         return M
@@ -310,9 +326,10 @@ class Tracker:
         by_id = {int(self.table.track[i]): int(i) for i in rows}
         return [carried(self.table, self.terminals, by_id[key], ring=False) for key in ids if key in by_id]
 
-    def believes(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> bool:
-        """Whether all of a neighbour's tracks can be taken: of this version's layout, by the same clock."""
-        return all(is_sound(track, now_ns) for track in tracks)
+    def believes(self, now_ns: int, track: CarriedTrack) -> bool:
+        """Whether a neighbour's track can be taken: of this version's layout, by the same clock, and not
+        against what is known here of the same vehicle."""
+        return is_sound(track, now_ns) and not contradicts(self.table, self.terminals, track)
 
     def has_room(self, tracks: Sequence[CarriedTrack]) -> bool:
         """Whether `adopt` can take all of a neighbour's tracks, which it believes."""

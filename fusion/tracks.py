@@ -20,7 +20,7 @@ class TrackBatch:
     P: F64  # (n, 4, 4)
     bias_m: F64  # (n,)
     tau_s: F64  # (n,) correlation time of the whole position error, for the detectors
-    terminal: I32  # (n,) row in the tracker's TerminalTable, -1 unidentified
+    terminal: I32  # (n,) row in the tracker's Terminals, -1 unidentified
     identity_p: F64  # (n,) probability of that identity, 0 unidentified
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
     width_m: F64

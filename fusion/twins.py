@@ -31,7 +31,7 @@ from fusion.table import Table
 
 ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
 ACROSS_M_LOST = 2.6  # where radar lost one of them: what it did since is not known; a lane is 3.75 m
-REACH_M = math.hypot(ALONG_M, ACROSS_M_LOST)
+TWINS_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
 STANDS_MPS = 1.0  # slower ones are left alone: a radar tells standing things a metre apart from each other
 FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must tell
 DOUBT_NS = 3_000_000_000  # until then it may be what radar found anew: nothing new is told of either
@@ -49,7 +49,7 @@ def close_pairs(table: Table, rows: I64, t_ns: int) -> list[tuple[int, int]]:
         return []
     at: F64 = X[rows, : V_NORTH + 1]
     at[:, :2] += at[:, 2:] * ((t_ns - ints[rows, STAMP]) * 1e-9)[:, None]
-    one, other = near_pairs(at, REACH_M, table.grid, table.next_of).T
+    one, other = near_pairs(at, TWINS_M_MAX, table.grid, table.next_of).T
     apart = at[one] - at[other]
     heading = np.nan_to_num(headings_of(X, table.P, rows[one]))
     c, s = np.cos(heading), np.sin(heading)

@@ -1,6 +1,5 @@
 """The open episodes: opened, told again, closed; each step makes one version of a violation."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,8 +179,3 @@ def same_vehicle(a: ViolationVehicle | None, b: ViolationVehicle | None) -> bool
 def slot_of(episode: OpenEpisode) -> int:
     """Return the slot that an episode belongs in."""
     return UNDECIDABLE if episode.undecidable else RULES.index(episode.rule)
-
-
-def decoded(bodies: Sequence[bytes]) -> list[OpenEpisode]:
-    """Return packed episodes; raises msgspec.DecodeError or ValidationError."""
-    return [msgspec.msgpack.decode(body, type=OpenEpisode) for body in bodies]

@@ -63,3 +63,14 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
     superseded: tuple[tuple[int, OpenEpisode], ...]  # slot and episode, to be closed
     unjudged_since: tuple[tuple[float, float, str, int], ...]
     counts: dict[str, int]
+
+
+_DECODER = msgspec.msgpack.Decoder(OpenEpisode)
+
+
+def decoded(body: bytes) -> OpenEpisode | None:
+    """Return a packed episode; None for any bytes that are none, nesting bombs and broken text included."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+        return None

@@ -6,12 +6,12 @@ import numpy as np
 
 from fusion.kernel import F64, I32, kernel
 from geofence.map.axis import station_at
-from geofence.map.strips import REACH_M
+from geofence.map.strips import BESIDE_LANE_M
 
 EDGE_M = 1e-7  # outer edges are closed: rounding must not lose a place exactly on one
 TOUCH_M = 0.15  # permitted lanes this close to each other are one
 PARALLEL = 0.5  # cosine from which a lane counts as going the same way
-MOVING_MPS = 1.5  # below it the course says nothing
+COURSE_MPS_MIN = 1.5  # below it the course says nothing
 NEAR_MAX = 64
 NO_LANE = 65_535
 
@@ -92,14 +92,14 @@ def gather(x: float, y: float, quads: F64, lane: I32, shape: F64, start: I32, it
         j = items[k]
         dx, dy = x - quads[j, 2], y - quads[j, 3]
         right = quads[j, 8] * dy - quads[j, 9] * dx
-        if quads[j, 10] * dy - quads[j, 11] * dx > EDGE_M or right < -REACH_M:
+        if quads[j, 10] * dy - quads[j, 11] * dx > EDGE_M or right < -BESIDE_LANE_M:
             continue
         ex, ey = x - quads[j, 4], y - quads[j, 5]
         if quads[j, 12] * ey - quads[j, 13] * ex < -EDGE_M:
             continue
         dx, dy = x - quads[j, 0], y - quads[j, 1]
         left = quads[j, 7] * dx - quads[j, 6] * dy
-        if left < -REACH_M or n == NEAR_MAX:
+        if left < -BESIDE_LANE_M or n == NEAR_MAX:
             continue
         near[n, 0], near[n, 1], near[n, 2], near[n, 3] = left, right, lane[j], j
         n += 1
@@ -230,7 +230,7 @@ def locate(
         speed = math.hypot(x[t, 2], x[t, 3])
         for k in range(n):
             j = int(near[k, 3])
-            cosines[k, 1] = 1.0 if speed > MOVING_MPS else 0.0
+            cosines[k, 1] = 1.0 if speed > COURSE_MPS_MIN else 0.0
             cosines[k, 0] = (
                 cosines[k, 1] * (x[t, 2] * quads[j, 14] + x[t, 3] * quads[j, 15]) / max(speed, 1e-9)
             )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fusion.classes import HAZMAT, OTHER
 from fusion.kernel import F64, I32, U8, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
@@ -14,7 +15,6 @@ from geofence.map.roadmap import RoadMap
 from geofence.map.strips import MASK_ALL, mask_of
 from geofence.state import HINT, PRESUMED, State
 
-HAZMAT = 4
 KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), mask_of(["hazmat"]), MASK_ALL)
 GNSS_ALONE_NS = 2_000_000_000
 
@@ -45,7 +45,7 @@ class Locator:
         kind = np.where(vehicle >= 0, self._kinds[vehicle], tracks.kind).astype(np.uint8)
         flags = np.where((rows >= 0)[:, None], self._state.flags[rows], 0.0)
         mask = np.where(
-            vehicle >= 0, self._masks[vehicle], np.array(KIND_MASKS, np.int32)[np.minimum(kind, 5)]
+            vehicle >= 0, self._masks[vehicle], np.array(KIND_MASKS, np.int32)[np.minimum(kind, OTHER)]
         )
         presumed = (kind == 0) & (flags[:, PRESUMED] > 0.0)
         mask = np.where(presumed, KIND_MASKS[HAZMAT], mask).astype(np.int32)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusion.classes import HAZMAT
 from fusion.kernel import F64, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
@@ -18,7 +19,6 @@ from geofence.kernels import (
     U_EAST,
     U_NORTH,
 )  # fmt: skip
-from geofence.locate import HAZMAT
 from geofence.located import Located
 from geofence.state import ILLEGAL_STOP, LANE_DEPARTURE, N_RULES, OFF_ROAD, OVERSPEED, WRONG_WAY
 

@@ -9,11 +9,12 @@ from fusion.config import RadarPose
 from fusion.kernel import F64, I64, Bools
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
-from geofence.book import Book, Facts, decoded, same_vehicle, slot_of
+from geofence.book import Book, Facts, same_vehicle, slot_of
+from geofence.carried import is_sound
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.coverage import Coverage, Unjudged
 from geofence.detectors import limits_of, remember, start_of, step
-from geofence.episodes import CarriedJudgement, MonitorState, OpenEpisode
+from geofence.episodes import CarriedJudgement, MonitorState, OpenEpisode, decoded
 from geofence.facts import Teller
 from geofence.locate import Locator
 from geofence.located import Located
@@ -29,6 +30,7 @@ from geofence.state import (
     HINT,
     ILLEGAL_STOP,
     MOVED,
+    MOVED_MPS,
     N_RULES,
     R_VALUE,
     RING,
@@ -42,7 +44,6 @@ from geofence.ticking import Ticking
 from geofence.violation import GRADES, Stamps, Violation
 from geofence.writing import probability
 
-MOVING_MPS = 3.0
 GOES_SIGMAS = 2.0  # of its speed, by which one that stands must be faster to be going again
 SAME_M, SAME_NS = 12.0, 1_000_000_000  # less than from truck to truck
 SAME_WRONG_WAY_M = 30.0  # nobody follows there, and a fix taken off its whole second lies far along the road
@@ -69,7 +70,7 @@ class Monitor:
         self.sensor_states: Mapping[str, str] = {}
         self.loose_reports: LooseReports | None = None  # of terminals whose stamps don't say where they are
         self.counts: dict[str, int] = {}
-        self._rules, self._road = rules, road
+        self._rules, self._road, self._frame = rules, road, frame
         self._rate = rules.false_alarms_per_vehicle_hour / EVIDENCE_RULES
         self._state = State()
         self._book = Book(rules, frame, self._state, esn, road.version)
@@ -214,7 +215,7 @@ class Monitor:
         """Advance since when each vehicle stands; return for how long without excuse (n,)."""
         state, at = self._state, rows[mine]
         speed = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3])
-        moving = speed > MOVING_MPS
+        moving = speed > MOVED_MPS
         state.flags[at[moving], MOVED] = 1.0
         since = state.stamps[at, STANDING]
         sigma = np.sqrt(np.maximum(tracks.P[mine, 2, 2] + tracks.P[mine, 3, 3], 0.0) / 2)
@@ -329,7 +330,7 @@ class Monitor:
                 )
                 if not 0.0 <= self._state.flags[row, HINT] <= len(self._road.lanes):
                     self._state.flags[row, HINT] = 0.0  # a lane of another map: no kernel checks it
-            except (ValueError, OverflowError):  # of another version: its episodes go on, its windows don't
+            except (ValueError, OverflowError):  # its episodes go on, its windows start anew
                 self._count("handover.state")
                 self._state.drop(ADOPTED)
             else:
@@ -345,14 +346,14 @@ class Monitor:
             self._state.drop(track)
         return dropped
 
-    def start(self, now_ns: int, episodes: Sequence[bytes]) -> list[Violation]:
-        """Take what a restart found open: it is resumed when its vehicle is seen within 30 s, else closed."""
+    def start(self, now_ns: int, episodes: Sequence[bytes]) -> None:
+        """Let what a restart found open wait 30 s for its vehicle; its close comes at a later tick."""
         for body in episodes:
-            try:
-                self._resume.wait(now_ns, decoded([body])[0])
-            except (msgspec.DecodeError, ValueError):  # written by another version
+            episode = decoded(body)
+            if episode is not None and is_sound(episode, self._frame):
+                self._resume.wait(now_ns, episode)
+            else:  # a damaged row, or one of another version
                 self._count("start.episode")
-        return []
 
     def open_episode(self, episode: str) -> bytes | None:
         """Return an open episode as a restart would need it; None when it is not open."""

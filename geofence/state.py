@@ -30,6 +30,7 @@ STAMPS = 9
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
 FLAGS = 4
 
+MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its speed: it is no post
 BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
 RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases

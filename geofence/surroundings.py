@@ -3,12 +3,13 @@
 import numpy as np
 import shapely
 
+from fusion.classes import HAZMAT
 from fusion.kernel import F64, I64, Bools
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
 from geofence.kernels import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, distance_to_lanes
-from geofence.locate import HAZMAT, KIND_MASKS
+from geofence.locate import KIND_MASKS
 from geofence.located import Located
 from geofence.map.areas import compile_areas
 from geofence.map.frames import SiteFrame

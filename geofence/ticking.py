@@ -2,15 +2,16 @@
 
 import numpy as np
 
+from fusion.classes import HAZMAT
 from fusion.kernel import F64, I64, Bools
 from fusion.terminal_clocks import LooseReports
+from fusion.times import TICK_NS
 from fusion.tracks import TrackBatch
 from geofence.book import Book
 from geofence.config import RulesConfig
 from geofence.detectors import hold, limits_of, weigh
 from geofence.facts import Teller
 from geofence.kernels import OUT_ANY, OUT_PERMITTED
-from geofence.locate import HAZMAT
 from geofence.located import Located
 from geofence.state import (
     BLIND,
@@ -22,6 +23,7 @@ from geofence.state import (
     JUDGED,
     LANE_DEPARTURE,
     MOVED,
+    MOVED_MPS,
     PRESUMED,
     SEEING,
     SILENT,
@@ -32,8 +34,7 @@ from geofence.state import (
 from geofence.surroundings import Surroundings
 from geofence.violation import GRADES, Stamps, Violation
 
-TICK_S, TICK_NS = 0.1, 100_000_000
-MOVING_MPS = 3.0
+TICK_S = TICK_NS * 1e-9
 PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as one of those it is for
 UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
 PRESUME_P = 0.9
@@ -107,7 +108,7 @@ class Ticking:
         Return of which tracks (n,) that can't be told now.
         """
         rules, state, at = self._rules, self._state, rows[mine]
-        fast = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3]) > MOVING_MPS
+        fast = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3]) > MOVED_MPS
         state.flags[at[fast], MOVED] = 1.0
         enforced = t_ns - tracks.enforcing_ns[mine] <= int(rules.fresh_s * 1e9)
         unheard = (tracks.terminal[mine] < 0) | (t_ns - tracks.gnss_ns[mine] > int(rules.dark_report_s * 1e9))

@@ -51,7 +51,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     lon_deg: float
     lat_deg: float
     lane: str | None
-    zone: str | None
+    zone: str | None  # reserved for the rules of zones
     s_m: float | None
     d_m: float | None
     sigma_d_m: float | None
@@ -62,7 +62,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str
     stamps: Stamps
     reason: str | None = None
-    late: bool = False
+    late: bool = False  # reserved for blind-area uploads
     evidence: dict[str, list[Any]] = {}
 
 

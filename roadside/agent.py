@@ -11,36 +11,40 @@ import msgspec
 
 from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
+from edge.gnss_down import read_down
 from edge.link import Link
 from edge.metrics import Counts
 from edge.outbox import Outbox
 from edge.recording import Recorder
+from fusion.times import TICK_NS
 from roadside.inputs import (
     ENCODER,
     ClockStep,
     Control,
+    Down,
     HandoverAnswered,
     Input,
+    Payload,
     RadarPayload,
     Stop,
-    decode,
-    scan_of,
+    input_of,
 )
 from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
-from roadside.pipeline import TICK_NS, Pipeline
+from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
 RESYNC_NS = 10 * TICK_NS
+GATEWAYS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a port heard: the payload of a recording's channel, decoded already or still bytes."""
+    """What a port heard: the payload of a recording's channel, and the bytes as received."""
 
     topic: str
     body: bytes | None  # None: encoded when it is recorded
     publish_ns: int | None  # when it was measured; None: when it was accepted
-    payload: RadarPayload | Control | None = None
+    payload: Payload
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class Agent:
     inbox: asyncio.Queue[Arrival | None] = field(default_factory=lambda: asyncio.Queue(INBOX_MAX))
     alerts: Link | None = None  # violations, status, handovers
     snapshots: Link | None = None  # a second connection: an alert never queues behind tracks
+    gateways: set[str] = field(default_factory=set)  # that sent fixes
     watch: StepWatch = field(default_factory=StepWatch)
     last_ns: int = 0
 
@@ -78,7 +83,7 @@ class Agent:
 
     def hear_fix(self, fix: wire.GnssFix) -> None:
         """A fix of a receiver or terminal of this RSU's own."""
-        self.hear(Arrival("/gnss", wire.encode(fix), fix.stamp_ns))
+        self.hear(Arrival("/gnss", wire.encode(fix), fix.stamp_ns, fix))
 
     def hear_message(self, topic: str, body: bytes, retained: bool) -> None:
         """A message of the broker: a gateway's fixes, a neighbour's handover or answer, the centre's ack."""
@@ -96,18 +101,27 @@ class Agent:
 
     def _sort_message(self, parts: topics.Topic, body: bytes) -> None:
         if parts.tail == "gnss/down":
-            gateway = wire.decode_down(body).gateway
-            self.hear(Arrival(f"/gateway/{gateway}", body, None))
-        elif parts.tail == "handover":
-            wire.decode_handover(body)
-            self.hear(Arrival(f"/handover/{parts.name}", body, None))
-        elif parts.tail == "handover/ack":
+            self._hear_down(body)
+        elif parts.tail == "handover" and parts.peer == self.esn:
+            self.hear(Arrival(f"/handover/{parts.name}", body, None, wire.decode_handover(body)))
+        elif parts.tail == "handover/ack" and parts.peer == self.esn:
             ack = wire.decode_handover_ack(body)
-            self.hear_control(HandoverAnswered(by=parts.name, epoch=ack.epoch, seq=ack.seq))
+            self.hear_control(
+                HandoverAnswered(by=parts.name, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
+            )
         elif parts.tail == "violation/ack":
             self.outbox.acknowledge(wire.decode_ack(body))
         else:
             self.counts.add("mqtt.unexpected")
+
+    def _hear_down(self, body: bytes) -> None:
+        down = Down(*read_down(body))
+        gateway = down.message.gateway
+        if gateway not in self.gateways and len(self.gateways) >= GATEWAYS_MAX:
+            self.counts.add("gateway.too_many")  # each name is a channel of the recording
+            return
+        self.gateways.add(gateway)
+        self.hear(Arrival(f"/gateway/{gateway}", body, None, down))
 
     def hear_control(self, control: Control) -> None:
         """An input that is no observation."""
@@ -144,17 +158,9 @@ class Agent:
             self._hand_on(output)
 
     def _input_of(self, arrival: Arrival) -> Input | None:
-        if isinstance(arrival.payload, RadarPayload):
-            return scan_of(arrival.payload, self.last_ns)
-        if arrival.payload is not None:
-            return arrival.payload
-        assert arrival.body is not None, "an arrival has bytes or a payload"
         try:
-            return decode(arrival.topic, arrival.body, self.last_ns, self.pipeline.setup.frame)
-        except (
-            msgspec.DecodeError,
-            ValueError,
-        ):  # passed the wire's shape but not ours: counted, not recorded
+            return input_of(arrival.topic, arrival.payload, self.last_ns, self.pipeline.setup.frame)
+        except ValueError:  # passed the wire's bounds but not ours: counted, not recorded
             self.counts.add("input.undecodable")
             return None
 

@@ -43,7 +43,7 @@ async def run(site: Site, clock: Clock) -> None:
         tasks.create_task(gateway.server.run(), name="gateway.terminals")
         tasks.create_task(flushing(gateway), name="gateway.flush")
         tasks.create_task(_beating(gateway, link), name="gateway.beat")
-        tasks.create_task(_reporting(gateway, link), name="gateway.status")
+        tasks.create_task(_reporting(gateway, link, site.unapplied), name="gateway.status")
         tasks.create_task(
             health.serve(gateway.config.health, site.where, "gateway.health"), name="gateway.health"
         )
@@ -74,9 +74,10 @@ async def _beating(gateway: Gateway, link: Link) -> None:
         await asyncio.sleep(BEAT_S)
 
 
-async def _reporting(gateway: Gateway, link: Link) -> None:
+async def _reporting(gateway: Gateway, link: Link, unapplied: tuple[str, ...]) -> None:
     """Publish the heartbeat, probe the clock, and log what was counted since the last one."""
     logger = log.setup(part="gateway", gateway=gateway.config.id)
+    log.tell_unapplied(logger, unapplied)
     logger.info("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
     counted = log.CountsLog(logger, USUAL)
     while True:

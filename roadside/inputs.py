@@ -14,22 +14,26 @@ import numpy as np
 from msgspec import Meta
 
 from edge.decoding import decoder
+from edge.gnss_down import read_down
 from edge.stamps import DeviceStamp, Stamp, place_stamp
 from edge.wire import (
     Count,
     GnssColumns,
+    GnssDown,
     GnssFix,
     Handover,
+    Place,
     columns_of,
-    decode_down,
     decode_fix,
     decode_handover,
 )
+from fusion.classes import N_CLASSES, UNKNOWN
 from fusion.kernel import F64
 from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 
-TARGETS_MAX = 512
+TARGETS_MAX = 512  # of one scan
+INT64_MAX = 2**63 - 1
 Column = Annotated[tuple[float, ...], Meta(max_length=TARGETS_MAX)]
 MaybeColumn = Annotated[tuple[float | None, ...], Meta(max_length=TARGETS_MAX)]
 
@@ -41,13 +45,8 @@ def _equal_lengths(columns: dict[str, Any]) -> int:
     return lengths.pop()
 
 
-def _all_finite(*columns: tuple[float, ...]) -> None:
-    if not all(math.isfinite(value) for column in columns for value in column):
-        raise ValueError("a number is not finite")
-
-
 class Detections(msgspec.Struct, frozen=True, kw_only=True):
-    """A radar's raw detections, columns of equal length, in its polar frame."""
+    """A radar's raw detections, columns of equal length, in its polar frame; the tracker drops odd ones."""
 
     range_m: Column
     azimuth_rad: Column  # counter-clockwise from boresight
@@ -56,7 +55,6 @@ class Detections(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _equal_lengths(msgspec.structs.asdict(self))
-        _all_finite(self.range_m, self.azimuth_rad, self.range_rate_mps)
 
 
 class Objects(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +71,6 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _equal_lengths(msgspec.structs.asdict(self))
-        _all_finite(self.x_m, self.y_m, self.vx_mps, self.vy_mps)
 
 
 class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,12 +104,13 @@ class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
     to_ns: int  # what it shows
 
 
-class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="handover_ack"):
-    """A neighbour took what we handed over under (epoch, seq)."""
+class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handover_ack"):
+    """A neighbour took what we handed over under (epoch, seq), but for the `refused` places in it."""
 
     by: str
     epoch: Count
     seq: Count
+    refused: tuple[Place, ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
@@ -128,6 +126,7 @@ class Feed:
 
     gateway: str
     fixes: GnssFixes
+    n_refused: int = 0  # fixes of the message that no terminal can mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +137,15 @@ class HandedOver:
     message: Handover
 
 
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A gateway's message as it was read: its sound fixes, and how many were left out."""
+
+    message: GnssDown
+    n_refused: int
+
+
+Payload = RadarPayload | GnssFix | Down | Handover | Control  # a channel's bytes, decoded
 Input = RadarScan | ObjectScan | GnssFixes | Feed | HandedOver | Control
 
 _decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
@@ -146,22 +154,43 @@ ENCODER = msgspec.msgpack.Encoder()
 
 
 def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | None:
-    """Return the input that a recorded or received payload is; None for a channel that is no input.
+    """Return the input that a recorded payload is; None for a channel that is no input.
 
     `log_ns` stands in for an absent arrival. Raises msgspec.DecodeError or ValueError.
     """
-    head, _, rest = topic.removeprefix("/").partition("/")
+    payload = payload_of(topic, body)
+    return None if payload is None else input_of(topic, payload, log_ns, frame)
+
+
+def payload_of(topic: str, body: bytes) -> Payload | None:
+    """Return what a channel's bytes say; raises msgspec.DecodeError or ValueError."""
+    head = topic.removeprefix("/").partition("/")[0]
     if head == "radar":
-        return scan_of(_decode_radar(body), log_ns)
+        return _decode_radar(body)
     if head == "gnss":
-        return fixes_of(decode_fix(body), log_ns, frame)
+        return decode_fix(body)
     if head == "gateway":
-        return Feed(rest, fixes_of_columns(decode_down(body).fixes, log_ns, frame))
+        return Down(*read_down(body))
     if head == "handover":
-        return HandedOver(rest, decode_handover(body))
+        return decode_handover(body)
     if head == "input":
         return _decode_control(body)
     return None
+
+
+def input_of(topic: str, payload: Payload, log_ns: int, frame: SiteFrame) -> Input:
+    """Return a decoded payload as the pipeline takes it; raises ValueError."""
+    match payload:
+        case RadarPayload():
+            return scan_of(payload, log_ns)
+        case GnssFix():
+            return fixes_of(payload, log_ns, frame)
+        case Down(message=message, n_refused=n_refused):
+            fixes = fixes_of_columns(message.fixes, log_ns, frame)
+            return Feed(message.gateway, fixes, n_refused)
+        case Handover():
+            return HandedOver(topic.rpartition("/")[2], payload)
+    return payload
 
 
 def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
@@ -187,15 +216,22 @@ def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
         stamp_ns=stamp_ns,
         arrived_ns=arrived_ns,
         scan=payload.scan,
-        object_id=np.array(objects.id, dtype=np.int64),
+        object_id=np.array([number & INT64_MAX for number in objects.id], dtype=np.int64),
         x_m=_column(objects.x_m),
         y_m=_column(objects.y_m),
         vx_mps=_column(objects.vx_mps),
         vy_mps=_column(objects.vy_mps),
         length_m=_sizes(objects.length_m),
         width_m=_sizes(objects.width_m),
-        kind=np.array([0 if k is None else k for k in objects.class_], dtype=np.int64),
+        kind=np.array([_class(k) for k in objects.class_], dtype=np.int64),
     )
+
+
+def _class(kind: int | None) -> int:
+    """Return a class's number; -1, which the tracker counts and takes as unknown, for no class."""
+    if kind is None:
+        return UNKNOWN
+    return kind if UNKNOWN <= kind < N_CLASSES else -1
 
 
 def _column(values: tuple[float, ...] | tuple[float | None, ...]) -> F64:

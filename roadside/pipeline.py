@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from edge.wire import Handover, HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.handover import CarriedTrack
 from fusion.kernel import F64, Bools
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.terminal_clocks import ClockReport
+from fusion.times import TICK_NS
 from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
@@ -24,7 +25,7 @@ from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
 from geofence.violation import Violation
 from geofence.violation import encode as encode_violation
-from roadside.handover import CarriedVehicle, Received, pack, unpack
+from roadside.handover import CarriedVehicle, Reading, Received, pack, read
 from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
 from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
 from roadside.ownership import REPEAT_NS, Giving, Ownership
@@ -33,7 +34,6 @@ from roadside.snapshot import pack as pack_records
 from roadside.whole import PipelineState
 from roadside.whole import encode as encode_state
 
-TICK_NS = 100_000_000
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
@@ -106,8 +106,9 @@ class Pipeline:
         match item:
             case RadarScan() | ObjectScan() | GnssFixes():
                 self._observe(now_ns, item, outputs)
-            case Feed(fixes=fixes):
+            case Feed(fixes=fixes, n_refused=n_refused):
                 self._feed_ns = now_ns
+                self._count("gnss.implausible", n_refused)
                 if len(fixes.terminal):
                     self._observe(now_ns, fixes, outputs)
             case HandedOver():
@@ -117,7 +118,7 @@ class Pipeline:
             case Start(epoch=epoch, episodes=episodes):
                 self.epoch = epoch
                 self.tracker = self._tracker(epoch)
-                self._raise(self.monitor.start(now_ns, episodes), outputs)
+                self.monitor.start(now_ns, episodes)
             case ClockStep():
                 self._reset_clock(item, outputs)
             case Stop():
@@ -253,12 +254,19 @@ class Pipeline:
         ]
 
     def _answered(self, answer: HandoverAnswered, outputs: list[Output]) -> None:
+        """Leave what the neighbour took to it; what it refused is judged here until it is gone."""
         giving = self._giving.get(answer.seq) if answer.epoch == self.epoch else None
         if giving is None or giving.to != answer.by:
             self._count("handover.unknown_answer")
             return
         del self._giving[answer.seq]
-        given = [key for key in giving.tracks if self.ownership.phase(key) == "giving"]
+        refused = set(answer.refused)
+        given = [
+            key
+            for place, key in zip(giving.places, giving.tracks, strict=True)
+            if place not in refused and self.ownership.phase(key) == "giving"
+        ]
+        self._count("handover.not_taken", len(refused))
         for key in given:
             self.ownership.set(key, "given")
         outputs.extend(Released(episode_id) for episode_id in self.monitor.drop(given))
@@ -267,34 +275,42 @@ class Pipeline:
         """Take a handover and answer it, a repeat too; unanswered, its giver goes on judging."""
         message = handed.message
         key = (handed.giver, message.epoch, message.seq)
-        if not self._received.has(*key):
-            vehicles = self._acceptable(now_ns, message)
-            if vehicles is None:
+        refused = self._received.refused(*key)
+        if refused is None:
+            reading = self._acceptable(now_ns, message)
+            if reading is None:
                 return
-            self._received.add(*key)
+            refused, vehicles = tuple(reading.refused), reading.vehicles
+            self._received.add(*key, refused)
             self.tracker.adopt(now_ns, [vehicle.track for vehicle in vehicles])
             self._settle(now_ns, outputs)
             judged = [vehicle.judgement for vehicle in vehicles if vehicle.judgement is not None]
             self.monitor.adopt(now_ns, judged)
             for vehicle in vehicles:
                 self.ownership.set(vehicle.track.track, "owned")
-        outputs.append(Answer(handed.giver, encode(HandoverAck(epoch=message.epoch, seq=message.seq))))
+        ack = HandoverAck(epoch=message.epoch, seq=message.seq, refused=refused)
+        outputs.append(Answer(handed.giver, encode(ack)))
 
-    def _acceptable(self, now_ns: int, message: Handover) -> list[CarriedVehicle] | None:
-        """Return what a handover carries; None, counted, where not all of it can be taken."""
-        try:
-            vehicles = unpack(message)
-        except (msgspec.DecodeError, ValueError):  # another version's or a broken neighbour: ours goes on
-            self._count("handover.undecodable")
+    def _acceptable(self, now_ns: int, message: Handover) -> Reading | None:
+        """Return what a handover carries; None, counted, where it must stay unanswered.
+
+        A giver of an earlier version reads any answer as one to all of its vehicles: it gets none for a part.
+        """
+        reading = read(message, now_ns, self.setup.frame, lambda track: self._believes(now_ns, track))
+        for reason in reading.refused.values():
+            self._count(reason)
+        if reading.refused and not (message.partial and reading.vehicles):
             return None
-        tracks = [vehicle.track for vehicle in vehicles]
-        if not self.tracker.believes(now_ns, tracks):
-            self._count("handover.refused")
-            return None
-        if not self.tracker.has_room(tracks):
+        if not self.tracker.has_room([vehicle.track for vehicle in reading.vehicles]):
             self._count("handover.no_room")
             return None
-        return vehicles
+        return reading
+
+    def _believes(self, now_ns: int, track: CarriedTrack) -> bool:
+        """Whether a neighbour's track can be true; an id of ours that we never gave would be given again."""
+        place = track.track >> COUNTER_BITS & (1 << PLACE_BITS) - 1
+        ours = place == self.setup.place and track.track > self.tracker.id_base + self.tracker.n_ids
+        return not ours and self.tracker.believes(now_ns, track)
 
     # ---- the whole state
 
@@ -355,8 +371,9 @@ class Pipeline:
             episode = None if violation.phase == "close" else self.monitor.open_episode(violation.id)
             outputs.append(Raised(violation, encode_violation(violation), episode))
 
-    def _count(self, reason: str) -> None:
-        self.counts[reason] = self.counts.get(reason, 0) + 1
+    def _count(self, reason: str, times: int = 1) -> None:
+        if times:
+            self.counts[reason] = self.counts.get(reason, 0) + times
 
     def clock_report(self, t_ns: int) -> ClockReport:
         """Return whose clocks are wrong at `t_ns`, for the status."""

@@ -27,7 +27,7 @@ class RadarPort(asyncio.DatagramProtocol):
         """Decode one scan, stamped with its arrival."""
         arrived_ns = self.clock.now_ns()
         try:
-            payload = radar_udp.decode(data, arrived_ns)
+            payload = radar_udp.decode(data, arrived_ns, self.count)
         except DeviceError as error:  # one sensor's fault must not stop the site
             self.count(error.reason)
             return

@@ -41,6 +41,9 @@ class ClockProbe:
             return
         self._asked.remove((answer.seq, answer.sent_ns))
         offset_ns, trip_ns = wire.clock_offset_ns(answer, returned_ns)
+        if trip_ns < 0 or answer.answered_ns < answer.received_ns:  # one that lies, or a clock set meanwhile
+            count("clock.implausible")
+            return
         self._answers.append((trip_ns, offset_ns))
 
     @property

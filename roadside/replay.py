@@ -12,18 +12,20 @@ from typing import Protocol
 import msgspec
 
 from edge.wire import decode_handover, decode_handover_ack
+from fusion.times import TICK_NS
 from geofence.map.frames import SiteFrame
 from roadside.compare import digest
 from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Input, Start, decode
 from roadside.outputs import Answer, Give, Output, Raised, Snapshot
-from roadside.pipeline import TICK_NS, Pipeline
+from roadside.pipeline import Pipeline
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
 # counts of inputs, or parts of them, that were not taken; what else a pipeline counts is no refusal
 REFUSALS = (
     "radar.", "gnss.late", "gnss.clock", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier",
-    "tracks.full", "terminals.full", "gate.full", "handover.misfit", "handover.refused",
-    "handover.undecodable", "handover.unknown_answer", "handover.full", "handover.no_room",
+    "gnss.implausible", "gnss.odd_speed", "tracks.full", "terminals.full", "gate.full", "handover.misfit",
+    "handover.refused", "handover.undecodable", "handover.unknown_answer", "handover.full",
+    "handover.no_room",
 )  # fmt: skip
 
 
@@ -171,7 +173,8 @@ def _posts_of(esn: str, output: Output) -> list[_Post]:
         return [_Post(output.to, HandedOver(esn, decode_handover(output.body)))]
     if isinstance(output, Answer):
         ack = decode_handover_ack(output.body)
-        return [_Post(output.giver, HandoverAnswered(by=esn, epoch=ack.epoch, seq=ack.seq))]
+        answered = HandoverAnswered(by=esn, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
+        return [_Post(output.giver, answered)]
     return []
 
 

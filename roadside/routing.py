@@ -15,7 +15,7 @@ from edge.wire import GnssFix
 from fusion.kernel import F64
 from geofence.map.frames import SiteFrame
 
-MARGIN_M = 150.0  # beyond both ends of a stretch: the neighbour hears a truck before it owns it
+FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: the neighbour hears a truck before it owns it
 CORRIDOR_M = 60.0  # from the axis: carriageways, ramps and the error of a bad receiver
 CELL_M = 500.0  # of the axis: a long road's stretches are not all asked for each fix
 TERMINALS_MAX = 20_000  # remembered; three times the hazmat trucks of Panjin
@@ -95,7 +95,7 @@ class Router:
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
         nearby = self._near(station_m)
-        hearing = tuple(s.esn for s in nearby if s.holds(station_m, MARGIN_M))
+        hearing = tuple(s.esn for s in nearby if s.holds(station_m, FEED_MARGIN_M))
         if hearing:
             nearest = min(nearby, key=lambda s: s.beside_m(station_m))
             self._remember(terminal, nearest.esn)
@@ -113,7 +113,7 @@ class Router:
         cell = math.floor(station_m / CELL_M)
         nearby = self._nearby.get(cell)
         if nearby is None:
-            middle_m, reach_m = (cell + 0.5) * CELL_M, CELL_M + MARGIN_M
+            middle_m, reach_m = (cell + 0.5) * CELL_M, CELL_M + FEED_MARGIN_M
             nearby = tuple(s for s in self._stretches if s.holds(middle_m, reach_m))
             self._nearby[cell] = nearby
         return nearby

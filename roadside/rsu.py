@@ -148,6 +148,7 @@ class Unit:
         agent = self.agent
         transports = await self._open_ports()
         self.listening = True
+        log.tell_unapplied(self.log, self.site.unapplied)
         self.log.info("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
         try:
             async with asyncio.TaskGroup() as senses:

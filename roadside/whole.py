@@ -29,6 +29,7 @@ class GivingState(msgspec.Struct, frozen=True, kw_only=True):
     tracks: tuple[int, ...]
     body: bytes
     sent_ns: int
+    places: tuple[int, ...] = ()  # of the tracks in the message; empty: all, in their order
 
 
 class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     monitor: MonitorState
     holdings: tuple[HoldingState, ...]
     giving: tuple[GivingState, ...]
-    received: dict[str, tuple[tuple[int, int], ...]]
+    received: dict[str, tuple[tuple[int, ...], ...]]  # epoch, seq, refused places
     give_seq: int
     snapshot_seq: int
     feed_ns: int | None

@@ -42,7 +42,7 @@ def cover_of(road: Road, radars: Sequence[RadarPose]) -> Cover:
     s = np.arange(0.0, road.axis.length_m, STEP_M)
     seen, held = {}, {}
     for way in (1, -1):
-        east, north, _ = road.axis.at(s, np.full_like(s, way * sec.lane_centre_m(sec.HAZMAT)))
+        east, north, _ = road.axis.at(s, np.full_like(s, way * sec.lane_centre_m(sec.HAZMAT_LANE)))
         found = np.zeros(len(s), dtype=np.bool_)
         for radar in radars:
             dx, dy = east - radar.east_m, north - radar.north_m

@@ -19,7 +19,7 @@ from edge.metrics import Health, Ready
 from roadside.devices import radar_udp
 from sim.record import Tape
 from sim.terminals import Terminal
-from sim.traffic import TICK_NS
+from sim.traffic import SIM_TICK_NS
 from sim.truth import NS
 from sim.world import Due, FixSent, ScanSent, World
 
@@ -108,7 +108,9 @@ class Drive:
         for tape in self.tapes:
             tape.begin(world.site, t0_ns)
         self._begun = True
-        end_ns = None if self.seconds is None else t0_ns + round(self.seconds * NS) // TICK_NS * TICK_NS
+        end_ns = (
+            None if self.seconds is None else t0_ns + round(self.seconds * NS) // SIM_TICK_NS * SIM_TICK_NS
+        )
         while end_ns is None or world.now_ns < end_ns:
             await self._send_until(world.now_ns - LEAD_NS)
             world.step()

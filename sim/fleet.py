@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusion.classes import BUS, CAR, HAZMAT, TRUCK
 from fusion.kernel import F64, I64, Bools
 from geofence.config import VehicleConfig
 from sim.chance import uniforms
 
-CAR, BUS, TRUCK, HAZMAT = 1, 2, 3, 4  # classes of DESIGN section 5
 _RCS_DBSM = {CAR: 8.0, BUS: 18.0, TRUCK: 18.0, HAZMAT: 20.0}
 _SPEED_MPS = {
     CAR: (19.0, 21.8),

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fusion.classes import HAZMAT
 from sim.chance import uniform
 from sim.cover import Cover
-from sim.fleet import HAZMAT
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s
 from sim.scenario import Departures, NearMisses, Scenario, Scripted
 from sim.site import section as sec

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fusion.classes import BUS, CAR, HAZMAT, TRUCK
 from fusion.kernel import F64, I64, Bools
 from sim.chance import normals, uniform, uniforms
-from sim.fleet import BUS, CAR, HAZMAT, TRUCK, Fleet
+from sim.fleet import Fleet
 from sim.manoeuvre import Manoeuvre
 from sim.road import Poses, Road
 from sim.site import section as sec
 
 DT_S = 0.05
-TICK_NS = 50_000_000
+SIM_TICK_NS = 50_000_000
 AWAY_S = 45.0  # before a vehicle that left comes again: nobody may take it for the same trip
 WANDER_M, WANDER_TAU_S, WANDER_SMOOTH_S = 0.2, 4.0, 0.6
 WANDER_FULL_MPS = 5.0  # below, a wheel steers less far to the side
@@ -221,7 +222,7 @@ class Traffic:
     def _fill(self, way: int, lane: int) -> None:
         """Put the first vehicles on a lane, evenly with some jitter, everyone at their own speed."""
         n = self.wanted[way, lane]
-        room_m = ROOM_M + (5.0 if lane == sec.CARS else 18.0)
+        room_m = ROOM_M + (5.0 if lane == sec.CARS_LANE else 18.0)
         n = min(n, int((self.to_m - self.from_m) / room_m))
         key = LANES.index((way, lane))
         begin_m = self._begin_m(way)
@@ -245,7 +246,7 @@ class Traffic:
         mine = np.flatnonzero(state.active & (state.way == way) & (state.lane == lane))
         begin_m = self._begin_m(way)
         spacing_m = (self.to_m - self.from_m) / n * (0.6 + 0.8 * uniform(self.seed, "entry", key, count))
-        length_m = 5.0 if lane == sec.CARS else 18.0
+        length_m = 5.0 if lane == sec.CARS_LANE else 18.0
         if len(mine):
             last = mine[np.argmin(state.along_m[mine])]
             far_m = state.along_m[last] - begin_m
@@ -295,8 +296,8 @@ def _centres(lanes: I64) -> F64:
 
 
 def _kinds(lane: int, draw: float) -> Sequence[int]:
-    if lane == sec.HAZMAT:
+    if lane == sec.HAZMAT_LANE:
         return (HAZMAT,)
-    if lane == sec.MIXED and draw < 0.5:
+    if lane == sec.MIXED_LANE and draw < 0.5:
         return (TRUCK, BUS)
     return (CAR,)

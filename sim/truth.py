@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from fusion.classes import HAZMAT
 from fusion.kernel import F64, I64
 from geofence.config import Grading, RulesConfig
-from sim.fleet import HAZMAT
 from sim.road import Poses
 from sim.site import section as sec
-from sim.traffic import TICK_NS, Traffic
+from sim.traffic import SIM_TICK_NS, Traffic
 
 LIMIT_MPS = 60 / 3.6  # of the hazmat lane
 NEAR_M = 0.25  # to a line: corners are looked at; nobody comes nearer by more in a tick
@@ -90,7 +90,7 @@ class TruthKeeper:
         yield "lane_departure", footprint_beyond_m(traffic, rows, poses)
         yield "overspeed", np.abs(poses.speed_mps) / LIMIT_MPS - 1.0
         yield "wrong_way", -poses.speed_mps
-        yield "off_dedicated_road", np.abs(poses.left_m - sec.lane_centre_m(sec.HAZMAT)) - sec.LANE_M / 2
+        yield "off_dedicated_road", np.abs(poses.left_m - sec.lane_centre_m(sec.HAZMAT_LANE)) - sec.LANE_M / 2
         scripted = np.array(
             [m is not None and m.kind == "illegal_stop" for m in map(traffic.manoeuvres.get, rows.tolist())],
             dtype=np.bool_,
@@ -143,7 +143,7 @@ def _crossed(before: float, level: float, now_ns: int) -> float:
     """Return when the level passed zero since the tick before, linearly; now where there was none."""
     if math.isnan(before):
         return now_ns
-    return now_ns - TICK_NS * level / (level - before)
+    return now_ns - SIM_TICK_NS * level / (level - before)
 
 
 def footprint_beyond_m(traffic: Traffic, rows: I64, poses: Poses) -> F64:

@@ -18,12 +18,13 @@ from edge.config import Site
 from edge.errors import ConfigError
 from edge.site_map import features_of
 from edge.wire import GnssFix
+from fusion.classes import HAZMAT
 from fusion.kernel import I64
 from geofence.map.reading import Features
 from roadside.inputs import RadarPayload
 from sim.chance import chosen
 from sim.cover import cover_of
-from sim.fleet import HAZMAT, fleet_of
+from sim.fleet import fleet_of
 from sim.network import terminal_delay_ns
 from sim.road import Road, road_of
 from sim.scenario import Scenario
@@ -31,10 +32,10 @@ from sim.script import Script
 from sim.sensors.gnss import Receivers
 from sim.sensors.radar import Radars
 from sim.site import section as sec
-from sim.traffic import LANES, TICK_NS, Traffic
+from sim.traffic import LANES, SIM_TICK_NS, Traffic
 from sim.truth import NS, TrueViolation, TruthKeeper
 
-TICKS_PER_S = NS // TICK_NS
+TICKS_PER_S = NS // SIM_TICK_NS
 TRUTH_EVERY = 2  # ticks: 10 Hz
 HAZMAT_SHARE_MAX = 0.75  # of the registered trucks on the road at a time, the rest is on its way back
 
@@ -136,7 +137,7 @@ class World:
             self._push(scan.due_ns, ScanSent(radar=scan.radar, payload=scan.payload))
         self.traffic.step()
         self._script.step()
-        self.now_ns += TICK_NS
+        self.now_ns += SIM_TICK_NS
 
     def finish(self) -> None:
         """End the run at `now_ns`: what was going on ends here, what is under way arrives."""
@@ -238,7 +239,11 @@ def _traffic_of(site: Site, setting: Setting, road: Road, esns: Sequence[str]) -
     if n_registered == 0:
         raise ConfigError(site.where, "vehicle", "the registry has no vehicle of class hazmat to drive")
     n_hazmat = min(round(n * asked.hazmat_share), int(n_registered * HAZMAT_SHARE_MAX))
-    per_lane = {sec.HAZMAT: n_hazmat / 2, sec.MIXED: (n - n_hazmat) / 4, sec.CARS: (n - n_hazmat) / 4}
+    per_lane = {
+        sec.HAZMAT_LANE: n_hazmat / 2,
+        sec.MIXED_LANE: (n - n_hazmat) / 4,
+        sec.CARS_LANE: (n - n_hazmat) / 4,
+    }
     wanted = {(way, lane): round(per_lane[lane] + (0.25 if way > 0 else -0.25)) for way, lane in LANES}
     stretches = [site.rsu(esn).stretch_m for esn in esns]
     return Traffic(

@@ -16,7 +16,8 @@ import paho.mqtt.client as paho
 import pytest
 from mcap.reader import make_reader
 
-from edge import checks, wire
+from edge import checks, log, wire
+from edge.config import load_site
 from edge.kept_port import kept_port
 from edge.recording import Recorder
 from edge.show import plain
@@ -216,6 +217,18 @@ def test_doctor_tells_a_radar_that_no_rsu_can_hear_yet_and_a_receiver_without_a_
     assert status == 1
     assert (found["port.R1.RADAR"]["level"], found["port.R1.gnss"]["level"]) == ("fail", "warn")
     assert "can://vcan0 is not heard yet" in found["port.R1.RADAR"]["detail"]
+
+
+def test_a_setting_that_nothing_follows_yet_is_told(site_file, tmp_path, capsys):
+    """Who sets how long plates are kept must not believe that they are deleted."""
+    quiet = load_site(site_file)
+    site_file.write_text(SITE + "[retention]\nplates_days = 30.0\n")
+    _, found = doctor(capsys, "--config", str(site_file), "--state", str(tmp_path))
+    assert found["config.unapplied"]["level"] == "warn"
+    assert "[retention] is not applied yet" in found["config.unapplied"]["detail"]
+    assert quiet.unapplied == ()
+    log.tell_unapplied(log.setup(part="test"), load_site(site_file).unapplied)
+    assert "[retention] is not applied yet" in capsys.readouterr().err
 
 
 def test_doctor_tells_a_broken_site(site_file, capsys):

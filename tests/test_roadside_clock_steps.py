@@ -9,10 +9,11 @@ from edge.clock import WallClock
 from edge.config import load_site
 from edge.metrics import Counts
 from edge.recording import Recorder, read_messages
+from fusion.times import TICK_NS
 from roadside import agent as agent_module
 from roadside.agent import Agent, Arrival
 from roadside.inputs import Start
-from roadside.pipeline import TICK_NS, Pipeline
+from roadside.pipeline import Pipeline
 from roadside.replay import Replayed, collector, replay_rsu
 from roadside.setup import setups
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.stamps import STAMP_NS_MAX, STAMP_NS_MIN
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.devices import radar_udp
 from roadside.devices.errors import DeviceError
 from roadside.inputs import Detections, Objects, RadarPayload, scan_of
@@ -132,14 +132,43 @@ def altered(at: int, new: bytes) -> bytes:
         (altered(22, b"\xff"), "radar.sensor"),  # no ASCII
         (altered(22, b"\n"), "radar.sensor"),
         (altered(12, struct.pack("<Q", 2**64 - 1)), "radar.stamp"),
-        (altered(24, struct.pack("<f", math.nan)), "radar.value"),  # a range is needed
-        (altered(36, struct.pack("<f", math.inf)), "radar.value"),  # unknown is NaN, not infinite
     ],
 )
 def test_broken_datagram_names_its_fault(datagram, reason):
     with pytest.raises(DeviceError) as caught:
         radar_udp.decode(datagram)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "reason"),
+    [
+        (24, math.nan, "radar.value"),  # a range is needed
+        (28, math.inf, "radar.value"),
+        (32, -math.inf, "radar.value"),
+        (36, math.inf, "radar.infinite"),  # unknown is NaN
+    ],
+)
+def test_one_bad_target_costs_itself_only(at, value, reason):
+    counted = []
+    seen = radar_udp.decode(altered(at, struct.pack("<f", value)), STAMP_NS, counted.append).detections
+    assert counted == [reason]
+    whole = radar_udp.decode(GOOD).detections
+    assert seen.range_m == (whole.range_m[1:] if reason == "radar.value" else whole.range_m)
+    assert seen.rcs_dbsm == (whole.rcs_dbsm[1:] if reason == "radar.value" else (None, whole.rcs_dbsm[1]))
+
+
+def test_one_bad_object_costs_itself_only():
+    three = (1.0, 2.0, 3.0)
+    objects = Objects(
+        id=(1, 2, 3), x_m=three, y_m=(1.0, math.nan, 3.0), vx_mps=three, vy_mps=three,
+        length_m=(math.inf, 2.0, 3.0), width_m=three, class_=(1, 200, 254),
+    )  # fmt: skip
+    counted = []
+    datagram = radar_udp.encode(RadarPayload(sensor="R1", stamp_ns=STAMP_NS, scan=7, objects=objects))
+    seen = radar_udp.decode(datagram, STAMP_NS, counted.append).objects
+    assert (seen.id, seen.length_m) == ((1, 3), (None, 3.0))
+    assert counted == ["radar.value", "radar.infinite"]
 
 
 @given(junk=st.binary(max_size=200), at=st.integers(0, len(GOOD)), cut=st.integers(0, 60))

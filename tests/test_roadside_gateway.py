@@ -7,18 +7,23 @@ from contextlib import suppress
 
 import aiomqtt
 import msgpack
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge import topics, wire
 from edge.broker import start_broker
 from edge.clock import Clock
 from edge.config import parse_site
 from edge.errors import ConfigError
+from edge.gnss_down import read_down
 from edge.kept_port import kept_port
 from edge.wire import GnssFix
 from roadside import gateway_process
 from roadside.devices.jt808.client import Client
 from roadside.gateway import Gateway
+from tests.test_roadside_hostile_handover import POISON
 
 pytestmark = pytest.mark.anyio
 TERMINAL = "13900000001"
@@ -160,6 +165,20 @@ async def test_garbage_from_the_broker_is_counted(body):
     made.on_message(topics.gateway_command_down("GW1"), body, False)
     made.on_message(topics.gateway_clock_rsp("GW1"), body, False)
     assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1, "clock.undecodable": 1}
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(GnssFix.__struct_fields__), value=st.sampled_from(POISON))
+def test_an_on_board_unit_s_nonsense_costs_its_own_report_only(name, value):
+    """Refused or routed: its neighbour in the same flush gets through, and every message can be read."""
+    made, sent = gateway()
+    report = msgspec.to_builtins(fix()) | {name: value}
+    made.on_message(topics.vehicle_gnss_up(TERMINAL), msgpack.packb(report), False)
+    made.on_message(topics.vehicle_gnss_up("13900000002"), wire.encode(fix(terminal="13900000002")), False)
+    made.flush()
+    read = [read_down(body) for topic, body, *_ in sent.messages if topic == topics.gnss_down("A")]
+    assert [n_refused for _, n_refused in read] == [0] * len(read)
+    assert "13900000002" in [terminal for down, _ in read for terminal in down.fixes.terminal]
 
 
 async def test_unknown_on_board_unit_is_refused_where_the_setting_says_so():

@@ -92,7 +92,8 @@ def test_a_handover_follows_a_track_that_becomes_another():
     giving.merge(1, 2, under_way=True)
     assert giving.tracks == [2, 3]
     giving.merge(4, 2, under_way=False)  # ours alone: it is given anew
-    assert giving.tracks == [3]
+    assert (giving.tracks, giving.places) == ([3], [1]), "an answer names places in the message"
+    assert Giving.unpacked(giving.packed()) == giving
 
 
 def test_a_state_tells_since_when_a_track_is_under_way():

@@ -11,7 +11,7 @@ import pytest
 
 from edge.config import load_site
 from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, decode_snapshot, records_of
-from fusion.layout import LENGTH
+from fusion.layout import BIAS_SIGMA, KIND, LENGTH, RADAR_NS, STAMP
 from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
 from roadside.compare import digest
@@ -250,6 +250,19 @@ def damaged(body, path, value):
         (("track", "x", 0), 1e300, "refused"),
         (("track", "p", 24), 1e300, "refused"),
         (("track", "floats", LENGTH), 1e6, "refused"),  # its echoes would be looked for all over the country
+        (("track", "terminal"), "\u202e900", "refused"),  # a name that turns its line around
+        (("track", "ints", KIND), 99, "refused"),  # a class that there is not
+        (("track", "ints", RADAR_NS), T0_NS + 3600 * 10**9, "refused"),
+        (("track", "ints", STAMP), -1, "refused"),  # predicted from there it would be beyond the sun
+        (("track", "x", BIAS_SIGMA), 1e200, "refused"),  # its square is infinite
+        (("judgement", "track"), 7, "refused"),  # another track's
+        (("judgement", "episodes", 0, "rule"), "zone_entry", "refused"),  # its time-out ended the process
+        (("judgement", "episodes", 0, "lon_deg"), 1e8, "refused"),
+        (("judgement", "episodes", 0, "version"), 2**31, "refused"),  # nothing would ever be newer
+        (("judgement", "episodes", 0, "hop"), 2**31, "refused"),
+        (("judgement", "episodes", 0, "start_ns"), T0_NS + 3600 * 10**9, "refused"),
+        (("judgement", "episodes", 0, "vehicle", "plate"), "\u2066A", "refused"),
+        (("judgement", "episodes", 0, "p_violation"), 1.5, "refused"),
         (("judgement", "episodes", 0, "p_violation"), math.nan, "undecodable"),
         (("judgement", "episodes", 0, "version"), 2**63 - 1, "undecodable"),
         (("judgement", "episodes", 0, "new"), [1], None),  # a newer version's field

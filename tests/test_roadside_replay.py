@@ -7,9 +7,10 @@ import pytest
 
 from edge.config import load_site
 from edge.recording import Recorded
+from fusion.times import TICK_NS
 from roadside.inputs import ENCODER, ClockStep, Start, Stop
 from roadside.outputs import Output, Snapshot
-from roadside.pipeline import TICK_NS, Pipeline
+from roadside.pipeline import Pipeline
 from roadside.replay import refusals, replay_rsu, replay_site
 from roadside.setup import setups
 

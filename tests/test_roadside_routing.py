@@ -8,7 +8,7 @@ from msgspec import structs
 
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
-from roadside.routing import CORRIDOR_M, MARGIN_M, TERMINALS_MAX, Router, Stretch
+from roadside.routing import CORRIDOR_M, FEED_MARGIN_M, TERMINALS_MAX, Router, Stretch
 
 FRAME = SiteFrame(122.0, 41.0)
 STRETCHES = (Stretch("A", 0.0, 1_000.0, 500.0, 20.0), Stretch("B", 1_000.0, 2_000.0, 1_500.0, 20.0))
@@ -56,14 +56,14 @@ def fix(east: float, north: float = 0.0, *, terminal: str = "T", quality: str = 
         (500.0, 0.0, ("A",)),
         (1_500.0, 0.0, ("B",)),
         (1_000.0, 0.0, ("A", "B")),
-        (1_000.0 - MARGIN_M + 1.0, 0.0, ("A", "B")),  # just inside the overlap
-        (1_000.0 - MARGIN_M - 1.0, 0.0, ("A",)),  # just before it
-        (1_000.0 + MARGIN_M + 1.0, 0.0, ("B",)),
-        (-MARGIN_M + 1.0, 0.0, ("A",)),  # the margin holds at the site's end too
+        (1_000.0 - FEED_MARGIN_M + 1.0, 0.0, ("A", "B")),  # just inside the overlap
+        (1_000.0 - FEED_MARGIN_M - 1.0, 0.0, ("A",)),  # just before it
+        (1_000.0 + FEED_MARGIN_M + 1.0, 0.0, ("B",)),
+        (-FEED_MARGIN_M + 1.0, 0.0, ("A",)),  # the margin holds at the site's end too
         (500.0, CORRIDOR_M - 1.0, ("A",)),
         # off the road, never on it: the nearest gate's
         (500.0, CORRIDOR_M + 1.0, ("A",)),
-        (-MARGIN_M - 100.0, 0.0, ("A",)),  # on the axis, but where no RSU answers
+        (-FEED_MARGIN_M - 100.0, 0.0, ("A",)),  # on the axis, but where no RSU answers
         (1_100.0, 5_000.0, ("B",)),
         (90_000.0, 0.0, ("B",)),
     ],
@@ -72,7 +72,7 @@ def test_route_by_place(east, north, hears):
     assert router().route([fix(east, north)]) == [hears]
 
 
-@pytest.mark.parametrize("margin_m", [0.0, MARGIN_M])
+@pytest.mark.parametrize("margin_m", [0.0, FEED_MARGIN_M])
 def test_on_a_long_road_each_station_is_heard_by_all_whose_stretch_holds_it(margin_m):
     # gaps, overlaps, one within another and one longer than any cell; not in the order of the road
     spans = [(400.0, 900.0), (-500.0, 450.0), (880.0, 2_100.0), (1_000.0, 1_001.0), (2_250.0, 2_400.0)]
@@ -82,12 +82,12 @@ def test_on_a_long_road_each_station_is_heard_by_all_whose_stretch_holds_it(marg
     way = Router(FRAME, ExactAxis(places), stretches, GATES)
     heard = way.route([fix(i, terminal=f"T{i}") for i in range(len(places))])
     assert heard == [
-        tuple(s.esn for s in stretches if s.holds(place, MARGIN_M)) or heard[i]  # else its gate's
+        tuple(s.esn for s in stretches if s.holds(place, FEED_MARGIN_M)) or heard[i]  # else its gate's
         for i, place in enumerate(places)
     ]
     beside = way.route([fix(0.0, 400.0, terminal=f"T{i}") for i in range(len(places))])
     for place, on, off in zip(places, heard, beside, strict=True):  # the last one that was nearest
-        if any(s.holds(place, MARGIN_M) for s in stretches):
+        if any(s.holds(place, FEED_MARGIN_M) for s in stretches):
             assert off == (min(stretches, key=lambda s: s.beside_m(place)).esn,), (place, on)
 
 
@@ -129,4 +129,4 @@ def test_nothing_to_route():
 
 
 def test_stretch_never_holds_a_station_that_is_none():
-    assert not STRETCHES[0].holds(math.nan, MARGIN_M)
+    assert not STRETCHES[0].holds(math.nan, FEED_MARGIN_M)

@@ -8,7 +8,7 @@ from roadside.devices import radar_udp
 from sim.network import terminal_delay_ns
 from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported
 from sim.sensors.radar import POINT_ACROSS_M, POINT_ALONG_M, Radars
-from sim.traffic import TICK_NS
+from sim.traffic import SIM_TICK_NS
 from sim.world import ScanSent, World
 from tests.sim_world import quiet, world
 
@@ -19,9 +19,9 @@ def residuals(made: World, noise: float, ticks: int) -> dict[str, F64]:
     rows, found = made.traffic.rows(), []
     for tick in range(ticks):
         made.traffic.tick = tick
-        for scan in radars.observe(made.traffic, tick * TICK_NS):
+        for scan in radars.observe(made.traffic, tick * SIM_TICK_NS):
             pose = made.radars[scan.radar]
-            where = made.traffic.poses(rows, (scan.payload.stamp_ns - tick * TICK_NS) / 1e9)
+            where = made.traffic.poses(rows, (scan.payload.stamp_ns - tick * SIM_TICK_NS) / 1e9)
             dx, dy = where.east_m - pose.east_m, where.north_m - pose.north_m
             reach = np.sqrt(dx**2 + dy**2 + (pose.height_m - 1.0) ** 2)
             off = np.arctan2(dy, dx) - pose.boresight_rad
@@ -60,7 +60,7 @@ def test_radar_scans_come_at_20_hz_each_at_its_own_phase_and_survive_the_wire() 
         made.step()
     scans = [due for due in made.take(2**63) if isinstance(due.item, ScanSent)]
     stamps = [due.item.payload.stamp_ns for due in scans if due.item.radar == 3]  # type: ignore[union-attr]
-    assert np.unique(np.diff(stamps)).tolist() == [TICK_NS]
+    assert np.unique(np.diff(stamps)).tolist() == [SIM_TICK_NS]
     assert len({due.item.payload.stamp_ns for due in scans if due.item.payload.scan == 0}) == 8  # type: ignore[union-attr]
     for due in scans[:50]:
         assert isinstance(due.item, ScanSent)

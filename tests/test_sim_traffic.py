@@ -8,7 +8,7 @@ import pytest
 from sim.cover import cover_of
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s, smooth
 from sim.script import Script
-from sim.traffic import DT_S, TICK_NS, Traffic
+from sim.traffic import DT_S, SIM_TICK_NS, Traffic
 from sim.truth import NS, TrueViolation, TruthKeeper
 from sim.world import World, boundaries_m
 from tests.sim_world import quiet, world
@@ -39,7 +39,7 @@ def play(
     for tick in range(seconds * 20):
         if tick % look_every == 0:
             least = min(least, clearances_m(traffic))
-        found += truth.step(tick * TICK_NS)
+        found += truth.step(tick * SIM_TICK_NS)
         before = traffic.state.way * traffic.state.along_m
         traffic.step()
         script.step()
@@ -48,7 +48,7 @@ def play(
             low, high = sorted((float(before[vehicle]), float(after[vehicle])))
             if doing.kind == "departure" and any(low < b <= high for b in script.boundaries_m):
                 crossing.append(doing.start_s)
-    return found + truth.finish(seconds * 20 * TICK_NS), script, least, crossing
+    return found + truth.finish(seconds * 20 * SIM_TICK_NS), script, least, crossing
 
 
 @pytest.mark.parametrize(("seed", "seconds", "setting"), [
@@ -92,7 +92,7 @@ def test_lane_wander_has_its_spread_and_never_leaves_the_lane() -> None:
     side, truth = [], TruthKeeper(made.traffic, made.site.config.rules)
     for tick in range(20 * 20):
         made.traffic.step()
-        assert truth.step(tick * TICK_NS) == []
+        assert truth.step(tick * SIM_TICK_NS) == []
         if tick % 10 == 0:
             rows = made.traffic.rows()
             side.append(made.traffic.state.side_m[rows])

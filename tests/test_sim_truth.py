@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import shapely
 
-from sim.fleet import HAZMAT
+from fusion.classes import HAZMAT
 from sim.manoeuvre import Manoeuvre
 from sim.site import section as sec
-from sim.traffic import TICK_NS, Traffic
+from sim.traffic import SIM_TICK_NS, Traffic
 from sim.truth import NS, TrueViolation, TruthKeeper
 from tests.sim_world import quiet, world
 
@@ -54,7 +54,7 @@ def test_a_departure_begins_and_ends_with_the_footprint(side: int) -> None:
     found: list[TrueViolation] = []
     out_s: list[float] = []
     for tick in range(16 * 20):
-        found += truth.step(tick * TICK_NS)
+        found += truth.step(tick * SIM_TICK_NS)
         if not lane.covers(footprint(traffic, i, 0.0)):
             out_s.append(traffic.t_s)
         traffic.step()
@@ -83,9 +83,9 @@ def run(kind: str, **numbers: float) -> list[TrueViolation]:
     found: list[TrueViolation] = []
     doing = traffic.manoeuvres.get(i)
     for tick in range(round(20 * (15.0 if doing is None else doing.end_s + 4.0))):
-        found += truth.step(tick * TICK_NS)
+        found += truth.step(tick * SIM_TICK_NS)
         traffic.step()
-    return found + truth.finish(traffic.tick * TICK_NS)
+    return found + truth.finish(traffic.tick * SIM_TICK_NS)
 
 
 @pytest.mark.parametrize(("kind", "numbers", "rules"), [

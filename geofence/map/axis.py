@@ -8,7 +8,7 @@ from fusion.kernel import F64, I32, INNER, kernel
 from geofence.errors import MapError
 from geofence.map.grid import Grid, build
 
-REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
+GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
 CELL_M = 50.0
 STEP_M = 50.0  # segments are cut to this, so that a diagonal one's box stays small
 SOME = 32  # of so many segments, one is looked at to know how near the axis comes at least
@@ -147,7 +147,7 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         length_m=float(length.sum()),
         points=points,
         segments=segments,
-        grid=build(low, high, cell_m=CELL_M, margin_m=REACH_M),
+        grid=build(low, high, cell_m=CELL_M, margin_m=GRID_REACH_M),
     )
 
 

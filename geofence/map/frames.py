@@ -9,7 +9,7 @@ import pyproj
 from fusion.arrays import F64
 from geofence.errors import MapError
 
-REACH_M = 100_000.0  # beyond, the projection's scale is no longer ground distance
+FRAME_M_MAX = 100_000.0  # beyond, the projection's scale is no longer ground distance
 
 
 class SiteFrame:
@@ -32,7 +32,7 @@ class SiteFrame:
         lon, lat = _column(lon_deg), _column(lat_deg)
         east, north = self._project(lon, lat)
         east, north = np.asarray(east, dtype=np.float64), np.asarray(north, dtype=np.float64)
-        near = (np.hypot(east, north) <= REACH_M) & (np.abs(lon) <= 180.0) & (np.abs(lat) <= 90.0)
+        near = (np.hypot(east, north) <= FRAME_M_MAX) & (np.abs(lon) <= 180.0) & (np.abs(lat) <= 90.0)
         if not near.all():  # NaN and infinity fail the comparison as well
             bad = int(np.flatnonzero(~near.ravel())[0])
             raise MapError(
@@ -46,7 +46,7 @@ class SiteFrame:
         lon, lat = _column(lon_deg), _column(lat_deg)
         good = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lon) <= 180.0) & (np.abs(lat) <= 90.0)
         east, north = self._project(np.where(good, lon, self.lon_deg), np.where(good, lat, self.lat_deg))
-        return good & (np.hypot(east, north) <= REACH_M)
+        return good & (np.hypot(east, north) <= FRAME_M_MAX)
 
     def lonlat_from_site(self, east_m: Any, north_m: Any) -> tuple[F64, F64]:
         """Return (lon_deg, lat_deg)."""

@@ -15,7 +15,7 @@ from geofence.map.reading import ALLOWED, Lane
 
 STEP_M = 25.0  # quads are cut to this length
 TIGHT_M, WIDE_M = 12.5, 25.0  # cells: small ones hold fewer quads to ask, larger ones are sooner filled
-REACH_M = 12.0  # beside its lanes a vehicle is still judged against them
+BESIDE_LANE_M = 12.0  # beside its lanes a vehicle is still judged against them
 SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
 QUAD = 16  # columns of Strips.quads
 LANE = 8  # columns of Strips.lanes
@@ -30,7 +30,7 @@ class Strips:
     start and end (right to left), of the driving direction; all east, north.  lane : (n,) its lane's number
     lanes : (m, LANE) level, mask of ALLOWED, speed limit (NaN none), index, change_left, change_right, spare
     links : lanes next to lane i by succession or side, compressed rows like a grid's
-    tight : grid of the quads themselves; wide : with REACH_M around them
+    tight : grid of the quads themselves; wide : with BESIDE_LANE_M around them
     """
 
     quads: F64
@@ -61,7 +61,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         link_start=starts,
         link_items=items,
         tight=build(low, high, cell_m=TIGHT_M, margin_m=1e-3),
-        wide=build(low, high, cell_m=WIDE_M, margin_m=REACH_M),
+        wide=build(low, high, cell_m=WIDE_M, margin_m=BESIDE_LANE_M),
     )
 
 

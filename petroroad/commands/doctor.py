@@ -57,6 +57,7 @@ def _site(path: Path) -> list[Check]:
     mqtt = site.config.mqtt
     return [
         Check("config", "ok", f"{len(site.config.rsu)} RSUs, {len(site.vehicles)} vehicles"),
+        *(Check("config.unapplied", "warn", setting) for setting in site.unapplied),
         *_map(site),
         *checks.ports(site),
         *checks.broker(mqtt),

@@ -16,8 +16,6 @@ from edge.config import Site, load_site, parse_site
 from edge.errors import ConfigError, RecordingError
 from edge.recording import Recorded, read_messages
 from edge.wire import (
-    STAMP_NS_MAX,
-    STAMP_NS_MIN,
     SiteRecord,
     decode_fix,
     decode_site,
@@ -25,6 +23,7 @@ from edge.wire import (
     records_of,
 )
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from petroroad.commands.replay_out import ReplayOut
 from petroroad.errors import CommandError, UsageError
 from roadside.clock_faults import report_of

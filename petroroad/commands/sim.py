@@ -22,7 +22,7 @@ from petroroad.output_file import check_output
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
 from sim.scenario import VEHICLES_MAX, load_scenario
-from sim.traffic import TICK_NS
+from sim.traffic import SIM_TICK_NS
 from sim.truth import NS
 from sim.world import Setting, World
 
@@ -155,7 +155,7 @@ def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
     """Run without sockets, as fast as asked."""
     world = World(plan.site, plan.setting, T0_NS)
     assert plan.seconds is not None, "a run that only records has an end"
-    ticks = round(plan.seconds * NS) // TICK_NS
+    ticks = round(plan.seconds * NS) // SIM_TICK_NS
     tapes = [Tape(path) if path is plan.record else Tape(path, truth_only=True)
              for path in (plan.record, plan.truth) if path is not None]  # fmt: skip
     counts: Counter[str] = Counter()

@@ -6,6 +6,7 @@ One datagram is one scan. Little-endian throughout, float32 values, CRC-32 at th
 import math
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,10 +31,16 @@ _OBJECT = np.dtype(
     + [("class", "u1")]
 )
 _RECORD = {_DETECTIONS: _DETECTION, _OBJECTS: _OBJECT}
+_NEEDED = {
+    _DETECTIONS: ("range_m", "azimuth_rad", "range_rate_mps"),
+    _OBJECTS: ("x_m", "y_m", "vx_mps", "vy_mps"),
+}
+_OPTIONAL = {_DETECTIONS: ("rcs_dbsm",), _OBJECTS: ("length_m", "width_m")}
 DATAGRAM_BYTES_MAX = _HEADER.size + SENSOR_BYTES_MAX + TARGETS_MAX * _OBJECT.itemsize + _CRC.size
 
 Column = tuple[float, ...]
 MaybeColumn = tuple[float | None, ...]
+Count = Callable[[str], None]
 
 
 def encode(payload: RadarPayload) -> bytes:
@@ -58,11 +65,12 @@ def encode(payload: RadarPayload) -> bytes:
     return body + _CRC.pack(zlib.crc32(body))
 
 
-def decode(datagram: bytes, arrived_ns: int | None = None) -> RadarPayload:
+def decode(datagram: bytes, arrived_ns: int | None = None, count: Count = lambda _: None) -> RadarPayload:
     """Return the scan in a datagram, stamped with the arrival at the socket.
 
-    Raises DeviceError with reason radar.length, .magic, .version, .kind, .targets, .crc, .sensor, .stamp
-    or .value.
+    A target without a place or a speed is left out, and counted as radar.value; the others stand. A size or a
+    radar cross-section that is infinite is unknown, and counted as radar.infinite.
+    Raises DeviceError with reason radar.length, .magic, .version, .kind, .targets, .crc, .sensor or .stamp.
     """
     kind, sensor_bytes, scan, stamp_ns, n_targets = _checked_header(datagram)
     start = _HEADER.size + sensor_bytes
@@ -76,6 +84,12 @@ def decode(datagram: bytes, arrived_ns: int | None = None) -> RadarPayload:
     if stamp_ns > DEVICE_STAMP_NS_MAX:  # a clock that was never set is the tracker's to name
         raise DeviceError("radar.stamp")
     records = np.frombuffer(datagram, _RECORD[kind], n_targets, start)
+    sound = np.logical_and.reduce([np.isfinite(records[name]) for name in _NEEDED[kind]])
+    odd = [np.isinf(records[name]) for name in _OPTIONAL[kind]]
+    for reason, n in (("radar.value", np.count_nonzero(~sound)), ("radar.infinite", np.count_nonzero(odd))):
+        for _ in range(int(n)):
+            count(reason)
+    records = records[sound]
     detections, objects = None, None
     if kind == _DETECTIONS:
         detections = _detections(records)
@@ -124,9 +138,9 @@ def _object_columns(seen: Objects) -> list[Column]:
 
 def _detections(records: np.ndarray) -> Detections:
     return Detections(
-        range_m=_finite(records, "range_m"),
-        azimuth_rad=_finite(records, "azimuth_rad"),
-        range_rate_mps=_finite(records, "range_rate_mps"),
+        range_m=_numbers_of(records, "range_m"),
+        azimuth_rad=_numbers_of(records, "azimuth_rad"),
+        range_rate_mps=_numbers_of(records, "range_rate_mps"),
         rcs_dbsm=_maybe(records, "rcs_dbsm"),
     )
 
@@ -134,28 +148,23 @@ def _detections(records: np.ndarray) -> Detections:
 def _objects(records: np.ndarray) -> Objects:
     return Objects(
         id=tuple(records["id"].tolist()),
-        x_m=_finite(records, "x_m"),
-        y_m=_finite(records, "y_m"),
-        vx_mps=_finite(records, "vx_mps"),
-        vy_mps=_finite(records, "vy_mps"),
+        x_m=_numbers_of(records, "x_m"),
+        y_m=_numbers_of(records, "y_m"),
+        vx_mps=_numbers_of(records, "vx_mps"),
+        vy_mps=_numbers_of(records, "vy_mps"),
         length_m=_maybe(records, "length_m"),
         width_m=_maybe(records, "width_m"),
         class_=tuple(None if kind == CLASS_UNKNOWN else kind for kind in records["class"].tolist()),
     )
 
 
-def _finite(records: np.ndarray, name: str) -> Column:
-    column = records[name]
-    if not np.isfinite(column).all():
-        raise DeviceError("radar.value")
-    return tuple(column.tolist())
+def _numbers_of(records: np.ndarray, name: str) -> Column:
+    return tuple(records[name].tolist())
 
 
 def _maybe(records: np.ndarray, name: str) -> MaybeColumn:
-    """A column in which NaN says unknown; infinity is no value."""
-    if np.isinf(records[name]).any():
-        raise DeviceError("radar.value")
-    return tuple(None if math.isnan(value) else value for value in records[name].tolist())
+    """Return a column in which NaN, or what is infinite, says unknown."""
+    return tuple(value if math.isfinite(value) else None for value in records[name].tolist())
 
 
 def _numbers(column: MaybeColumn) -> Column:

@@ -30,7 +30,7 @@ from sim.network import terminal_delay_ns
 from sim.record import T0_NS
 from sim.sensors.gnss import Receivers, as_reported
 from sim.sensors.radar import Radars
-from sim.traffic import TICK_NS
+from sim.traffic import SIM_TICK_NS
 
 ORIGIN = (122.0, 41.0)  # synthetic: the file's metres have no place on earth
 FAR_M = 20_000.0  # metres beyond this are brought near the origin by a whole offset
@@ -40,7 +40,7 @@ NOTE = (
     "Local metres of the source placed at a SYNTHETIC origin, x east and y north: not where the road is. "
     "Radar poses are chosen beside the road, the stated errors are a model's."
 )
-SOURCES_PER_S = SECOND_NS // TICK_NS
+SOURCES_PER_S = SECOND_NS // SIM_TICK_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,9 @@ def _play(
     lane_of = _lanes_of(world.road)
     due: list[tuple[int, int, str, bytes, int]] = []  # when, number, topic, body, stamp
     number = count()
-    n_ticks = math.floor(traffic.duration_s * 1e9 / TICK_NS + 1e-6)
+    n_ticks = math.floor(traffic.duration_s * 1e9 / SIM_TICK_NS + 1e-6)
     for tick in range(n_ticks + 1):
-        traffic.tick, now_ns = tick, T0_NS + tick * TICK_NS
+        traffic.tick, now_ns = tick, T0_NS + tick * SIM_TICK_NS
         for scan in radars.observe(traffic, now_ns):
             payload = msgspec.structs.replace(scan.payload, arrived_ns=scan.due_ns)
             body = ENCODER.encode(payload)
@@ -155,7 +155,7 @@ def _play(
         if tick % FRAME_TICKS == 0:
             tape.truth(ENCODER.encode(_truth(world, fleet.terminal, lane_of, now_ns)), now_ns)
             written["truth"] += 1
-        _send(tape, due, now_ns + TICK_NS, written)
+        _send(tape, due, now_ns + SIM_TICK_NS, written)
     _send(tape, due, 2**63, written)
 
 

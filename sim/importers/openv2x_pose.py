@@ -14,7 +14,7 @@ from sim.importers.openv2x_scans import Scan
 BEFORE_M = 15.0  # the pole stands this far before its nearest target: nearer ones it can't see
 MARGIN = 1.1
 FOV_MIN_DEG = 60.0
-MOVING_MPS = 0.5
+TARGET_MPS_MIN = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def _votes(scans: Sequence[Scan], ahead: F64) -> float:
     votes = 0.0
     for scan in scans:
         for target in scan.targets:
-            if abs(target.speed_mps) >= MOVING_MPS:
+            if abs(target.speed_mps) >= TARGET_MPS_MIN:
                 course = math.radians(target.heading_deg)
                 along = math.sin(course) * float(ahead[0]) + math.cos(course) * float(ahead[1])
                 votes += math.copysign(along, along * target.speed_mps)

@@ -8,9 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from roadside.inputs import TARGETS_MAX
+
 RECORD = re.compile(r'\{\s*"(?:timeStamp|deviceId|number|targets)"\s*:')
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-TARGETS_MAX = 512
 ID_MAX = 2**63 - 1
 _SKIP = re.compile(r"[\s,\[\]]*")
 _DECODER = json.JSONDecoder()

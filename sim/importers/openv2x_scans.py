@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edge.wire import STAMP_NS_MAX, STAMP_NS_MIN
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from sim.importers.openv2x_records import Record, Target
 
 DAY_MS = 86_400_000

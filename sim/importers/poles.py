@@ -10,7 +10,7 @@ from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from sim.importers.site import RadarText
 
-EVERY_M, REACH_M, FOV_DEG = 250.0, 300.0, 120.0
+EVERY_M, POLE_RANGE_M, FOV_DEG = 250.0, 300.0, 120.0
 POLES_MAX = 16
 SET_BACK_M = 30.0  # before the stretch that it looks along
 BESIDE_M = 8.0  # right of the axis
@@ -49,7 +49,7 @@ def _radar(
     east_m: float,
     north_m: float,
     heading_rad: float,
-    reach_m: float = REACH_M,
+    reach_m: float = POLE_RANGE_M,
     fov_deg: float = FOV_DEG,
 ) -> RadarText:
     lon, lat = frame.lonlat_from_site(east_m, north_m)

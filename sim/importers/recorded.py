@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fusion.classes import BUS, CAR, HAZMAT, TRUCK
 from fusion.kernel import F64, I64
-from sim.fleet import BUS, CAR, HAZMAT, TRUCK, Fleet
+from sim.fleet import Fleet
 from sim.importers.commonroad import Trajectory
 from sim.road import Poses
-from sim.traffic import TICK_NS
+from sim.traffic import SIM_TICK_NS
 
 RCS_DBSM = {CAR: 8.0, BUS: 18.0, TRUCK: 18.0, HAZMAT: 20.0}
 RCS_OTHER_DBSM = 0.0
@@ -30,7 +31,7 @@ class RecordedTraffic:
     @property
     def t_s(self) -> float:
         """Time since the first state."""
-        return self.tick * (TICK_NS / 1e9)
+        return self.tick * (SIM_TICK_NS / 1e9)
 
     def rows(self) -> I64:
         """Return who is there in this tick."""

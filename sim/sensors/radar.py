@@ -11,16 +11,17 @@ from typing import Protocol
 
 import numpy as np
 
+from fusion.classes import CAR
 from fusion.config import RadarPose
 from fusion.kernel import F64, I64, Bools
+from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import Detections, RadarPayload
 from sim.chance import chosen, normals, uniforms
-from sim.fleet import CAR, Fleet
+from sim.fleet import Fleet
 from sim.network import radar_delay_ns
 from sim.road import Poses
-from sim.traffic import TICK_NS
+from sim.traffic import SIM_TICK_NS
 
-TARGET_HEIGHT_M = 1.0
 POINT_ALONG_M, POINT_ACROSS_M = 0.1, 0.05  # how the reflecting point moves about the vehicle's centre
 DETECTION_NEAR, DETECTION_FAR = 0.98, 0.90  # share of scans; falls with the range squared
 OCCLUDED = 0.5  # what is left of it behind a tall vehicle
@@ -69,7 +70,7 @@ class Radars:
         self._seed = seed
         self._noise = noise
         self._key = np.array([zlib.crc32(pose.sensor.encode()) for pose in poses], dtype=np.int64)
-        self._phase_ns = (TICK_NS * uniforms(seed, "radar.phase", self._key, 0)).astype(np.int64)
+        self._phase_ns = (SIM_TICK_NS * uniforms(seed, "radar.phase", self._key, 0)).astype(np.int64)
         self._column = {
             name: np.array([getattr(pose, name) for pose in poses], dtype=np.float64)
             for name in RadarPose.__struct_fields__

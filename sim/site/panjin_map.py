@@ -11,13 +11,13 @@ from sim.site.panjin_places import labels, zones
 
 CHANGE_ZONE_M = 200.0  # dashed line before ramps, gates and inspection areas
 ALLOWED = {
-    sec.HAZMAT: ["hazmat", "emergency", "maintenance"],
-    sec.MIXED: ["car", "bus", "truck", "emergency", "maintenance"],
-    sec.CARS: ["car", "emergency", "maintenance"],
+    sec.HAZMAT_LANE: ["hazmat", "emergency", "maintenance"],
+    sec.MIXED_LANE: ["car", "bus", "truck", "emergency", "maintenance"],
+    sec.CARS_LANE: ["car", "emergency", "maintenance"],
 }
 EVERYONE = ["car", "bus", "truck", "hazmat", "emergency", "maintenance"]
-LIMIT_KMH = {sec.HAZMAT: 60.0, sec.MIXED: 80.0, sec.CARS: 80.0}
-LETTER = {sec.HAZMAT: "H", sec.MIXED: "M", sec.CARS: "C"}
+LIMIT_KMH = {sec.HAZMAT_LANE: 60.0, sec.MIXED_LANE: 80.0, sec.CARS_LANE: 80.0}
+LETTER = {sec.HAZMAT_LANE: "H", sec.MIXED_LANE: "M", sec.CARS_LANE: "C"}
 GATE_ZH = {"north": "北门", "south": "南门", "entry": "入口", "exit": "出口"}
 
 

@@ -1,0 +1,110 @@
+"""Whether what a neighbour or a restart says of a judged track can be true: no window, no episode is believed
+that no vehicle could have. Pure.
+
+A damaged window accuses an innocent or never judges again; a damaged episode would be published as evidence.
+"""
+
+import msgspec
+import numpy as np
+
+from fusion.handover import PLACE_M_MAX
+from fusion.kernel import F64, I64
+from geofence.episodes import CarriedJudgement, OpenEpisode
+from geofence.map.frames import SiteFrame
+from geofence.state import (
+    EVIDENCE,
+    EVIDENCE_NS,
+    FLAGS,
+    N_RULES,
+    R_EAST,
+    R_NORTH,
+    R_SPEED,
+    RING,
+    RING_LENGTH,
+    RING_ROWS,
+    RULES,
+    STAMPS,
+    VALUE,
+)  # fmt: skip
+from geofence.violation import ViolationVehicle
+
+AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer than a day
+EPISODE_AGE_NS_MAX = 366 * AGE_NS_MAX
+AHEAD_NS_MAX = 60_000_000_000  # of the neighbour's clock: a stamp far ahead would stop the judging until then
+WINDOW_MAX = 86_400.0  # seconds held; a CUSUM ends far below, at twice its level
+VERSION_MAX, HOP_MAX = 10_000_000, 100_000  # one each 5 s for a year; RSUs of a road, many times over
+EPISODE_MPS_MAX, MEASURE_MAX = 1_000.0, 1e9
+TEXT_MAX = 256
+
+
+def believed(judgement: CarriedJudgement, now_ns: int) -> CarriedJudgement:
+    """Return the judgement; without its windows, which then start anew, where they can't be a track's."""
+    try:
+        _check_windows(judgement, now_ns)
+    except (ValueError, OverflowError):  # another version's too
+        return msgspec.structs.replace(judgement, state=b"", stamps=(), ring=b"", ring_ns=())
+    return judgement
+
+
+def _check_windows(judgement: CarriedJudgement, now_ns: int) -> None:
+    numbers, stamps = np.frombuffer(judgement.state), np.array(judgement.stamps, dtype=np.int64)
+    if len(numbers) != N_RULES * EVIDENCE + FLAGS or len(stamps) != N_RULES * EVIDENCE_NS + STAMPS:
+        raise ValueError("a judgement of another version")
+    windows = numbers[: N_RULES * EVIDENCE].reshape(N_RULES, EVIDENCE)[:, :VALUE]
+    if not ((windows >= 0.0) & (windows <= WINDOW_MAX)).all():
+        raise ValueError("a window that no evidence makes")
+    if not np.isfinite(numbers[N_RULES * EVIDENCE :]).all():
+        raise ValueError("a flag that is no number")
+    lasting = np.delete(stamps, N_RULES * EVIDENCE_NS + RING_ROWS)  # a number of rows, no stamp
+    _check_stamps(lasting[lasting != 0], now_ns)
+    _check_ring(np.frombuffer(judgement.ring), np.array(judgement.ring_ns, dtype=np.int64), now_ns)
+
+
+def _check_ring(numbers: F64, ring_ns: I64, now_ns: int) -> None:
+    rows = numbers.reshape(-1, RING)
+    if not len(rows) == len(ring_ns) <= RING_LENGTH:
+        raise ValueError("a ring of another length than its stamps")
+    _check_stamps(ring_ns, now_ns)
+    must = rows[:, [R_EAST, R_NORTH, R_SPEED]]
+    if not (np.abs(must) <= [PLACE_M_MAX, PLACE_M_MAX, EPISODE_MPS_MAX]).all():  # NaN fails as well
+        raise ValueError("a place or a speed that no vehicle has")
+    if (np.abs(rows) > MEASURE_MAX).any():  # what is not known is NaN
+        raise ValueError("a measure that no vehicle has")
+
+
+def _check_stamps(stamps: I64, now_ns: int) -> None:
+    if ((stamps < now_ns - AGE_NS_MAX) | (stamps > now_ns + AHEAD_NS_MAX)).any():
+        raise ValueError("a stamp far from now")
+
+
+def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
+    """Whether an open episode can be gone on with: of a rule that is judged here, and of a vehicle here."""
+    texts = (episode.id, episode.lane, episode.zone, *_texts_of(episode.vehicle))
+    return (
+        episode.rule in RULES
+        and 1 <= episode.version <= VERSION_MAX
+        and episode.hop <= HOP_MAX
+        and bool(frame.within(episode.lon_deg, episode.lat_deg))
+        and 0.0 <= episode.p_violation <= 1.0
+        and 0.0 <= (episode.identity_p or 0.0) <= 1.0
+        and 0.0 <= episode.speed_mps <= EPISODE_MPS_MAX
+        and (episode.sigma_d_m or 0.0) >= 0.0
+        and (episode.limit_mps or 0.0) >= 0.0
+        and all(text is None or (len(text) <= TEXT_MAX and text.isprintable()) for text in texts)
+    )
+
+
+def is_of_now(episode: OpenEpisode, now_ns: int) -> bool:
+    """Whether its stamps can be true by this clock.
+
+    Not asked of a restart: a machine without a battery starts years behind its own last episodes.
+    """
+    stamps = (episode.start_ns, episode.seen_ns, episode.told_ns, episode.confirmed_ns or 0)
+    oldest_ns = min(episode.start_ns, episode.seen_ns)
+    return max(stamps) <= now_ns + AHEAD_NS_MAX and oldest_ns >= now_ns - EPISODE_AGE_NS_MAX
+
+
+def _texts_of(vehicle: ViolationVehicle | None) -> tuple[str | None, ...]:
+    if vehicle is None:
+        return ()
+    return (vehicle.plate, vehicle.terminal, vehicle.hazmat_class, vehicle.un, vehicle.carrier)

@@ -1,0 +1,76 @@
+"""What the docs say of routes, modules and files is so."""
+
+import asyncio
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+
+from centre import api
+from centre.hall import Hall
+from centre.store import open_database
+from edge import log
+from edge.clock import Clock
+from edge.config import parse_site
+from tests.centre_road import MAP, SITE
+
+ROOT = Path(__file__).parents[1]
+DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "centre" / "API.md", ROOT / "deploy" / "README.md"]
+PACKAGES = ("fusion", "geofence", "edge", "roadside", "sim", "centre", "petroroad")
+NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)[`(]")
+FILE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'tests', 'benchmarks', 'deploy'))})/[\w/]+\.\w+)")
+WEBSOCKET = "/api/tracks"  # taken before the framework: it has no route
+
+
+@pytest.fixture
+def routes(monkeypatch, tmp_path):
+    """The paths that the centre's app serves, parameters as {name}."""
+    made = []
+
+    def remembered(**settings):
+        made.append(Litestar(**settings))
+        return made[0]
+
+    monkeypatch.setattr(api, "Litestar", remembered)
+    site = parse_site(SITE, MAP, None, "site.toml", {})
+    engine = open_database(f"sqlite:///{tmp_path}/c.sqlite")
+    hall = Hall(site, engine, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
+    try:
+        api.build(hall, tmp_path)
+    finally:
+        hall.close()
+    return {re.sub(r"\{\w+(:\w+)?\}", "{id}", route.path) for route in made[0].routes} | {WEBSOCKET}
+
+
+@pytest.mark.parametrize("path", ["docs/architecture.md", "centre/API.md"])
+def test_the_documented_routes_are_those_that_are_served(routes, path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    told = set(re.findall(r"/api/[a-z]+(?:/\{id\})?|/(?:healthz|readyz|metrics)\b", text))
+    assert told == routes - {"/"}
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_the_docs_name_is_there(path):
+    """A module, class, function or file that was renamed leaves no reader searching."""
+    text = path.read_text(encoding="utf-8")
+    assert [name for name in NAME.findall(text) if not is_there(name)] == []
+    assert [file for file in FILE.findall(text) if not (ROOT / file).exists()] == []
+
+
+def is_there(name):
+    """Whether a dotted name is a module, or what stands in one."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            annotated = getattr(found, "__annotations__", {})
+            if not hasattr(found, part):
+                return part in annotated
+            found = getattr(found, part)
+        return True
+    return False
