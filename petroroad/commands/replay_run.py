@@ -1,19 +1,19 @@
 """One recording through the pipeline: which site, which RSUs, at what pace, and whether the same came out."""
 
-import struct
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from mcap.exceptions import McapError
 
 from edge.config import Site, load_site, parse_site
 from edge.errors import ConfigError, RecordingError
-from edge.recording import Recorded, read_messages
+from edge.recording import Reading, Recorded, read_messages
+from edge.schemas import SCHEMAS
 from edge.wire import (
     STAMP_NS_MAX,
     STAMP_NS_MIN,
@@ -37,6 +37,7 @@ from roadside.setup import setups
 from roadside.site_router import router_of
 
 JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
+CHANNELS = frozenset({*(name.partition(".")[0] for name in SCHEMAS), "config", "input", "state"})
 Pace = Callable[[int], None]
 
 
@@ -47,6 +48,8 @@ class Run:
     path: Path
     replayed: Replayed = field(default_factory=Replayed)
     recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
+    reading: Reading = field(default_factory=Reading)  # what of the file is damaged
+    skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
 
     def difference(self) -> str | None:
         """Return the first violation and field that differ from what is recorded; None if none is."""
@@ -59,8 +62,9 @@ class Run:
 
 def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None) -> Run:
     """Replay one recording; raises ConfigError or CommandError where it is none."""
-    record = site_record(path)
-    site = load_site(site_path) if site_path else _recorded_site(record, path)
+    site = load_site(site_path) if site_path else None
+    record = site_record(path, site)
+    site = site or _recorded_site(record, path)
     has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
     if record.esn is not None:
         site.place(record.esn)  # another site file may lack it
@@ -96,12 +100,26 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
     return run
 
 
-def site_record(path: Path) -> SiteRecord:
-    """Return what the recording was made with."""
+def site_record(path: Path, site: Site | None = None) -> SiteRecord:
+    """Return what the recording was made with; `site` stands in where a damage took its /site."""
+    reading = Reading()
+    body, esns = None, set()
     try:
-        body = next((message.body for message in read_messages(path) if message.topic == "/site"), None)
-    except (McapError, RecordingError, struct.error, OSError) as error:
+        for message in read_messages(path, reading):
+            head, _, rest = message.topic.removeprefix("/").partition("/")
+            if head == "site":
+                body = message.body
+                break
+            if head in ("tracks", "violation"):
+                esns.add(rest)
+    except (RecordingError, OSError) as error:
         raise UsageError(f"{path}: no recording: {error}") from error
+    if body is None and reading.damaged and site is not None:
+        if len(esns) > 1:
+            raise UsageError(f"{path}: its /site is lost, and it holds outputs of {', '.join(sorted(esns))}")
+        return msgspec.structs.replace(site.record, esn=next(iter(esns), None))  # none: of a whole site
+    if body is None and reading.damaged:
+        raise UsageError(f"{path}: its /site is lost ({reading.text()}): name the site file with --site")
     if body is None:
         raise UsageError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
     try:
@@ -120,7 +138,7 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
 def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
     """Yield the messages; keep what the live RSU sent, count what it observed."""
     last: Recorded | None = None
-    for message in read_messages(path):
+    for message in read_messages(path, run.reading):
         if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
             rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
             raise CommandError(f"{path}: {rule}")
@@ -133,6 +151,8 @@ def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorde
         head, _, rest = message.topic.removeprefix("/").partition("/")
         if head == "violation":
             run.recorded.setdefault(rest, []).append(message.body)
+        if head not in CHANNELS:
+            run.skipped[message.topic] += 1
         run.replayed.observations += head in ("radar", "gnss", "gateway")
         if writer is not None and head == "truth":
             writer.copy(message)
