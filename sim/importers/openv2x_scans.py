@@ -1,10 +1,9 @@
 """From a pole radar's records to its scans: what was split is joined, true stamps are recovered. Pure.
 
-One kind of radar writes timeStamp = (epoch_s + ms_of_second) * 1000; others write true milliseconds, which may
-be whole seconds too. Which it is, the movers decide: their way must be speed x time.
+One kind of radar writes timeStamp = (epoch_s + ms_of_second) * 1000; others write true milliseconds, which
+may be whole seconds too. Which it is, the movers decide: their way must be speed x time.
 
-In the former, the field grows with the milliseconds within a second, and falls by 899 s where a second is full.
-The differences give the true steps back (below a second, without doubt), the absolute time only to within the
+In the former, the field grows with the milliseconds within a second, and falls by 899 s where it is full. The differences give the true steps back (below a second, without doubt), the absolute time only to within the
 second's milliseconds taken as seconds.
 """
 
@@ -38,8 +37,8 @@ def scans_of(records: Sequence[Record], counts: Counter[str]) -> tuple[list[Scan
     joined = _joined(_of_one_time(records, counts), counts)
     if not joined:
         return [], 0
-    joined, stamps_ms, off_ms = _timed(joined, counts)
-    scans = [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, joined, strict=True)]
+    timed, stamps_ms, off_ms = _timed(joined, counts)
+    scans = [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, timed, strict=True)]
     sound = [scan for scan in scans if STAMP_NS_MIN <= scan.stamp_ms * 1_000_000 <= STAMP_NS_MAX]
     counts["stamp_range"] += len(scans) - len(sound)  # seconds, microseconds: no recording may bear them
     return sound, off_ms
