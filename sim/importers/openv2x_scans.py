@@ -3,7 +3,8 @@
 One kind of radar writes timeStamp = (epoch_s + ms_of_second) * 1000; others write true milliseconds, which
 may be whole seconds too. Which it is, the movers decide: their way must be speed x time.
 
-In the former, the field grows with the milliseconds within a second, and falls by 899 s where it is full. The differences give the true steps back (below a second, without doubt), the absolute time only to within the
+In the former, the field grows with the milliseconds within a second, and falls by 899 s where it is full. The
+differences give the true steps back (below a second, without doubt), the absolute time only to within the
 second's milliseconds taken as seconds.
 """
 
