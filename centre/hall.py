@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -24,6 +25,7 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
 from edge.metrics import Health
+from geofence.map.document import document_of
 
 SUMMARY_S = 1.0
 # needs no line
@@ -41,6 +43,12 @@ class Broker(Protocol):
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool: ...
 
 
+def _map_of(site: Site) -> str:
+    """Return the map's text as the page reads it: with the types that the judgement took it to mean."""
+    document = document_of(site.map_text)
+    return json.dumps(document.body, ensure_ascii=False) if document.changed else site.map_text
+
+
 class Hall:
     """One running centre; `start` first, then `run` while it serves."""
 
@@ -55,7 +63,7 @@ class Hall:
         self._readers = ThreadPoolExecutor(2, "centre.reader")
         self.reader = Reader(engine)
         self.description = msgspec.json.encode(describe(site))
-        self.map_plain = site.map_text.encode()
+        self.map_plain = _map_of(site).encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
         self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'
         self.length_m = board.union_m([rsu.stretch_m for rsu in site.config.rsu])

@@ -1,6 +1,5 @@
 """The road as the page draws it: axis, lanes as strip rows, places, RSUs (`/api/site`). Made once."""
 
-import json
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from edge.errors import ConfigError
 from edge.sections import RsuConfig
 from edge.site_map import road_of
 from fusion.kernel import F64
+from geofence.map.document import document_of
 from geofence.map.roadmap import Axis, Lane, RoadMap
 
 PLACE_KINDS = ("gate", "zone", "place")
@@ -22,7 +22,7 @@ ROW_TOLERANCE_M = 1.0  # lanes whose middles differ by less share a row
 def describe(site: Site) -> dict[str, Any]:
     """Return `/api/site` of API.md; ConfigError where the map does not hold."""
     road = road_of(site)
-    document = json.loads(site.map_text)
+    document = document_of(site.map_text).body
     axis, config = road.axis, site.config
     lanes = [_lane(axis, lane) for lane in road.lanes]
     reach = [station for rsu in config.rsu for station in rsu.stretch_m]
