@@ -84,7 +84,7 @@ PROPERTIES = {
     "gate": {"gate", "role", "road", "level"},
     "zone": {"zone", "role"},
 }  # fmt: skip
-COMMON = {"kind", "name", "name_zh", "name_en", "note"}
+COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
 
 @dataclass(frozen=True, slots=True)
