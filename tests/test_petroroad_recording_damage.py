@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge.recording import Reading, Recorder, read_messages
@@ -144,3 +145,20 @@ def test_an_empty_file_is_named_as_one(tmp_path, capsys, command):
     more = ["--geojson"] if command == "export" else []
     assert main(["recording", command, str(tmp_path / "r.mcap"), *more]) == 2
     assert "is empty" in capsys.readouterr().err
+
+
+def test_replay_counts_scans_of_a_radar_that_the_site_lacks(tmp_path, capsys):
+    """A whole site's recording: no RSU has this radar, so nobody would count it."""
+    source, other = tmp_path / "a.mcap", tmp_path / "b.mcap"
+    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(source)]) == 0
+    capsys.readouterr()
+    renamed = 0
+    with Recorder(other) as recorder:
+        for message in read_messages(source):
+            body = message.body
+            if message.topic.startswith("/radar/"):
+                scan = msgspec.msgpack.decode(body)
+                body, renamed = msgspec.msgpack.encode(scan | {"sensor": "R9"}), renamed + 1
+            recorder.write(message.topic, body, message.log_ns, message.publish_ns)
+    result, _ = told(capsys, "replay", other, "--json", status=0)
+    assert result["skipped"]["scan of an unknown radar"] == renamed > 0

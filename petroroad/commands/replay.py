@@ -102,11 +102,11 @@ def summary(runs: list[Run]) -> dict[str, Any]:
 
 
 def _skipped(runs: list[Run]) -> Counter[str]:
-    """Return messages that are no input and no output of ours, by channel."""
+    """Return messages that are no input and no output of ours, by channel, and inputs that go to no RSU."""
     skipped = sum((run.skipped for run in runs), Counter[str]())
     for run in runs:
         skipped.update(run.reading.foreign)
-    return skipped
+    return +skipped
 
 
 def _joined(found: Iterable[dict[str, list[bytes]]]) -> dict[str, list[bytes]]:

@@ -89,7 +89,7 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
                 pipelines,
                 messages,
                 site.frame,
-                _route(site, router_of(site, next(iter(made.values())).road)),
+                _route(site, router_of(site, next(iter(made.values())).road), run.skipped),
                 take,
                 run.replayed.rejected,
             )
@@ -164,19 +164,29 @@ def _track_ids(body: bytes) -> list[int]:
     return ids
 
 
-def _route(site: Site, router: Router) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
-    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch."""
+def _route(
+    site: Site, router: Router, skipped: Counter[str]
+) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
+    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch.
+
+    skipped : counts inputs that go nowhere
+    """
     owners = {radar.id: rsu.esn for rsu in site.config.rsu for radar in rsu.radar}
 
     def route(item: Input, message: AnyRecorded) -> list[tuple[str, Input]]:
         match item:
             case RadarScan() | ObjectScan():
-                return [(owners[item.sensor], item)] if item.sensor in owners else []
+                found = [owners[item.sensor]] if item.sensor in owners else []
+                skipped["scan of an unknown radar"] += not found
             case GnssFixes():
-                return [(esn, item) for esn in router.route([decode_fix(message.body)])[0]]
-            case Feed():
-                return []  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
-        return [(rsu.esn, item) for rsu in site.config.rsu]
+                found = list(router.route([decode_fix(message.body)])[0])
+                skipped["fix beyond every stretch"] += not found
+            case Feed():  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
+                found = []
+                skipped["gateway message in a whole site's recording"] += 1
+            case _:
+                found = [rsu.esn for rsu in site.config.rsu]
+        return [(esn, item) for esn in found]
 
     return route
 

@@ -68,6 +68,7 @@ def import_ngsim(source: Path, out: Path, *, noise: float, seed: int, n_terminal
     written: Counter[str] = Counter()
     with InputTape(out, world.record, T0_NS) as tape:
         _play(world, tape, written, noise=noise, seed=seed, n_terminals=n_terminals)
+    counts += tape.counts
     return {
         "name": scene.name,
         "vehicles": len(scene.vehicles),
