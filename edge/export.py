@@ -12,7 +12,7 @@ from mcap.writer import Writer
 
 from edge.recording import Reading, read_messages
 from edge.show import plain, track_rows
-from edge.wire import TrackSnapshot, decode_snapshot
+from edge.wire import TrackSnapshot, decode_snapshot, records_of
 
 FOXGLOVE_GEOJSON = {"type": "object", "properties": {"geojson": {"type": "string"}}}
 PARQUET_ROWS = 50_000  # of one row group
@@ -37,7 +37,8 @@ def snapshots(path: Path, left_out: LeftOut) -> Iterator[tuple[int, TrackSnapsho
         if message.topic.startswith("/tracks/"):
             try:
                 snapshot = decode_snapshot(message.body)
-            except msgspec.DecodeError:  # another version's
+                records_of(snapshot)
+            except (msgspec.DecodeError, ValueError):  # another version's, or columns that do not fit
                 left_out.unread[message.topic] += 1
                 continue
             if snapshot.lanes is not None:

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from edge import wire
 from edge.recording import Reading, Recorder, read_messages
 from petroroad.__main__ import main
 
@@ -85,12 +87,14 @@ def test_export_of_a_damaged_file_writes_the_rest_and_fails(tmp_path, capsys):
 def test_export_counts_messages_that_can_not_be_decoded(tmp_path, capsys):
     with Recorder(tmp_path / "r.mcap") as recorder:
         recorder.write("/tracks/A", b"\x80", 1)
+        rows = wire.snapshot_of(np.zeros(2, wire.TRACK_DTYPE), esn="A", seq=1, stamp_ns=10**18, lanes=None)
+        recorder.write("/tracks/A", wire.encode(msgspec.structs.replace(rows, data=rows.data[:-3])), 1)
         recorder.write("/violation/A", b"\x81\xa7lon_deg\x01", 2)
     facts, _ = told(
         capsys, "recording", "export", tmp_path / "r.mcap", tmp_path / "o.geojson", "--geojson", "--json",
         status=0,
     )  # fmt: skip
-    assert facts["unread"] == {"/tracks/A": 1, "/violation/A": 1}
+    assert facts["unread"] == {"/tracks/A": 2, "/violation/A": 1}
 
 
 def test_replay_and_score_of_a_damaged_file_print_their_figures_and_fail(tmp_path, capsys):

@@ -26,7 +26,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 @app.command
 def info(path: Path, /, *, as_json: AsJson = False) -> None:
-    """Tell what a recording holds, channel by channel, and whether it is whole.
+    """Show what a recording holds, channel by channel; fails where part of it is lost.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
 
 @app.command
 def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
-    """Copy every whole message of a cut or damaged recording into a sound one.
+    """Copy every whole message of a cut or damaged recording into a sound one; fails where some are lost.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def export(
     geojson: Flag = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a recording's tracks and violations for other tools.
+    """Write a recording's tracks and violations for other tools; fails where part of it is lost.
 
     Parameters
     ----------
