@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -18,14 +17,13 @@ from centre.ingest import Ingest
 from centre.ledger import Ledger
 from centre.queries import Reader
 from centre.reporters import Reporters
-from centre.road import describe
+from centre.road import describe, page_map
 from centre.store import centre_name
 from centre.tracks import Tracks
 from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
 from edge.metrics import Health
-from geofence.map.document import document_of
 
 SUMMARY_S = 1.0
 # needs no line
@@ -43,12 +41,6 @@ class Broker(Protocol):
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool: ...
 
 
-def _map_of(site: Site) -> str:
-    """Return the map's text as the page reads it: with the types that the judgement took it to mean."""
-    document = document_of(site.map_text)
-    return json.dumps(document.body, ensure_ascii=False) if document.changed else site.map_text
-
-
 class Hall:
     """One running centre; `start` first, then `run` while it serves."""
 
@@ -63,7 +55,7 @@ class Hall:
         self._readers = ThreadPoolExecutor(2, "centre.reader")
         self.reader = Reader(engine)
         self.description = msgspec.json.encode(describe(site))
-        self.map_plain = _map_of(site).encode()
+        self.map_plain = page_map(site).encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
         self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'
         self.length_m = board.union_m([rsu.stretch_m for rsu in site.config.rsu])

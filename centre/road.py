@@ -1,5 +1,6 @@
 """The road as the page draws it: axis, lanes as strip rows, places, RSUs (`/api/site`). Made once."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -46,6 +47,12 @@ def describe(site: Site) -> dict[str, Any]:
         "gateway": None if config.gateway is None else config.gateway.id,
         "rules": msgspec.to_builtins(config.rules),
     }
+
+
+def page_map(site: Site) -> str:
+    """Return the map's text as the page reads it: with the types that the judgement took it to mean."""
+    document = document_of(site.map_text)
+    return json.dumps(document.body, ensure_ascii=False) if document.changed else site.map_text
 
 
 def _title(document: dict[str, Any], name: str) -> dict[str, str]:
