@@ -17,7 +17,7 @@ from centre.ingest import Ingest
 from centre.ledger import Ledger
 from centre.queries import Reader
 from centre.reporters import Reporters
-from centre.road import describe
+from centre.road import describe, page_map
 from centre.store import centre_name
 from centre.tally import Sample
 from centre.tracks import Tracks
@@ -58,7 +58,7 @@ class Hall:
         ledger = Ledger(engine, clock.now_ns)
         self.reader = Reader(engine, lambda: ledger.settled_n)
         self.description = msgspec.json.encode(describe(site))
-        self.map_plain = site.map_text.encode()
+        self.map_plain = page_map(site).encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
         self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'
         self.length_m = board.union_m([rsu.stretch_m for rsu in site.config.rsu])

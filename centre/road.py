@@ -12,6 +12,7 @@ from edge.errors import ConfigError
 from edge.sections import RsuConfig
 from edge.site_map import road_of
 from fusion.kernel import F64
+from geofence.map.document import document_of
 from geofence.map.roadmap import Axis, Lane, RoadMap
 
 PLACE_KINDS = ("gate", "zone", "place")
@@ -22,7 +23,7 @@ ROW_TOLERANCE_M = 1.0  # lanes whose middles differ by less share a row
 def describe(site: Site) -> dict[str, Any]:
     """Return `/api/site` of API.md; ConfigError where the map does not hold."""
     road = road_of(site)
-    document = json.loads(site.map_text)
+    document = document_of(site.map_text).body
     axis, config = road.axis, site.config
     lanes = [_lane(axis, lane) for lane in road.lanes]
     reach = [station for rsu in config.rsu for station in rsu.stretch_m]
@@ -46,6 +47,12 @@ def describe(site: Site) -> dict[str, Any]:
         "gateway": None if config.gateway is None else config.gateway.id,
         "rules": msgspec.to_builtins(config.rules),
     }
+
+
+def page_map(site: Site) -> str:
+    """Return the map's text as the page reads it: with the types that the judgement took it to mean."""
+    document = document_of(site.map_text)
+    return json.dumps(document.body, ensure_ascii=False) if document.changed else site.map_text
 
 
 def _title(document: dict[str, Any], name: str) -> dict[str, str]:

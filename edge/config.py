@@ -19,6 +19,7 @@ import msgspec
 from edge.errors import ConfigError
 from edge.registry import registry_rows
 from edge.sections import RsuConfig, SiteConfig
+from edge.text_file import read_text
 from edge.wire import SiteRecord
 from fusion.config import RadarPose, Terminal
 from geofence.config import VehicleConfig
@@ -153,8 +154,8 @@ def parse_site(
 
 def _read(file: Path, where: str, key: str) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(file)
+    except (OSError, ValueError) as error:
         raise ConfigError(where, key, f"can't be read: {error}") from error
 
 

@@ -10,36 +10,17 @@ from typing import Any
 import msgspec
 
 from edge.decoding import decoder
-from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of, decode_down
+from edge.wire import FIXES_MAX, Count, Esn, GnssDown, GnssFix, columns_of, decode_down
 
 UNNEEDED = frozenset(("plate", "alt_m", "quality", "satellites", "alarm", "status"))  # left out where unsound
 
-
-class _Columns(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of `GnssFix` as columns whose values are not looked at."""
-
-    terminal: tuple[msgspec.Raw, ...] = ()
-    stamp_ns: tuple[msgspec.Raw, ...] = ()
-    lon_deg: tuple[msgspec.Raw, ...] = ()
-    lat_deg: tuple[msgspec.Raw, ...] = ()
-    plate: tuple[msgspec.Raw, ...] = ()
-    arrived_ns: tuple[msgspec.Raw, ...] = ()
-    source_seq: tuple[msgspec.Raw, ...] = ()
-    alt_m: tuple[msgspec.Raw, ...] = ()
-    speed_mps: tuple[msgspec.Raw, ...] = ()
-    course_deg: tuple[msgspec.Raw, ...] = ()
-    sigma_m: tuple[msgspec.Raw, ...] = ()
-    tau_s: tuple[msgspec.Raw, ...] = ()
-    quality: tuple[msgspec.Raw, ...] = ()
-    satellites: tuple[msgspec.Raw, ...] = ()
-    alarm: tuple[msgspec.Raw, ...] = ()
-    status: tuple[msgspec.Raw, ...] = ()
-
-
-class _Down(GnssDown, frozen=True, kw_only=True):
-    """The message with its fixes' values not looked at."""
-
-    fixes: _Columns  # type: ignore[assignment]
+# the message with its fixes' values not looked at: one that can't be read leaves the others as they are
+_Columns = msgspec.defstruct(
+    "_Columns", [(name, tuple[msgspec.Raw, ...], ()) for name in GnssFix.__struct_fields__], kw_only=True
+)
+_Down = msgspec.defstruct(
+    "_Down", [("gateway", Esn), ("epoch", Count), ("seq", Count), ("fixes", _Columns)], kw_only=True
+)
 
 
 def _field_decoders() -> dict[str, Callable[[bytes], Any]]:

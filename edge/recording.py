@@ -1,42 +1,25 @@
-"""Recordings as MCAP (DESIGN section 4): a writer that survives kill -9 and full disks, a tolerant reader."""
+"""Recordings as MCAP (DESIGN section 4): a writer that survives kill -9 and full disks; recovery."""
 
 import contextlib
 import os
-import struct
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import zstandard
-from mcap.exceptions import McapError
-from mcap.records import Channel, Chunk, McapRecord, Message, Metadata
-from mcap.stream_reader import StreamReader, breakup_chunk
+from mcap.records import Channel, Schema
 from mcap.writer import Writer
 
-from edge.errors import RecordingError
+from edge.recording_damage import ENCODING, Damage, Reading
+from edge.recording_reader import Recorded, read_messages
 from edge.schemas import schema_of
 from edge.versions import versions
+
+__all__ = ["Damage", "Reading", "Recorded", "Recorder", "read_messages", "recover"]
 
 CHUNK_NS = 1_000_000_000
 CHUNK_S = 0.5  # a live recorder closes its chunk this often; at most a second is lost with the process
 CHUNK_BYTES = 2**20
 PENDING_BYTES_MAX = 16 * 2**20  # what a full disk may keep in memory
-RECORD_BYTES_MAX = 2**28
-MAGIC = b"\x89MCAP0\r\n"
-# how the library says that a file ends too early, or that what it reads makes no sense
-DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError, MemoryError)
-
-
-@dataclass(slots=True)
-class Recorded:
-    """One message of a recording."""
-
-    topic: str
-    body: bytes
-    log_ns: int
-    publish_ns: int
 
 
 class Recorder:
@@ -60,8 +43,10 @@ class Recorder:
         self._file_lock = threading.Lock()
         self._stream = _WholeWrites(path)
         self._writer: Any = Writer(self._stream, chunk_size=4 * CHUNK_BYTES)  # type: ignore[arg-type]
-        self._channels: dict[str, int] = {}
-        self._schemas: dict[str, int] = {}
+        self._channels: dict[tuple[str, str], Channel] = {}  # by topic and encoding
+        self._schemas: dict[int, Schema] = {}  # by id
+        self._channels_in_chunk: set[int] = set()  # ids that the open chunk names; only asked
+        self._schemas_in_chunk: set[int] = set()
         self._writer.start(profile="petroroad")
         self._writer.add_metadata("petroroad", versions())
         self._stop = threading.Event()
@@ -70,14 +55,25 @@ class Recorder:
         if self._thread is not None:
             self._thread.start()
 
-    def write(self, topic: str, body: bytes, log_ns: int, publish_ns: int | None = None) -> None:
-        """Record one message; `publish_ns` is the time of measurement where it has one."""
+    def write(
+        self,
+        topic: str,
+        body: bytes,
+        log_ns: int,
+        publish_ns: int | None = None,
+        *,
+        encoding: str = ENCODING,
+    ) -> None:
+        """Record one message; `publish_ns` is the time of measurement where it has one.
+
+        encoding : another one than ours is a recovered message of another program
+        """
         if self._queued_bytes - self._longest_bytes + self._stream.pending_bytes > PENDING_BYTES_MAX:
             self._count("recording.dropped")
             return
         if self._thread is None and self._is_due(log_ns):
             self.close_chunk()
-        message = Recorded(topic, body, log_ns, log_ns if publish_ns is None else publish_ns)
+        message = Recorded(topic, body, log_ns, log_ns if publish_ns is None else publish_ns, encoding)
         with self._queue_lock:
             if self._chunk_ns is None:
                 self._chunk_ns = log_ns
@@ -128,19 +124,48 @@ class Recorder:
             self.close_chunk()
 
     def _add(self, message: Recorded) -> None:
-        channel = self._channels.get(message.topic)
-        if channel is None:
-            channel = self._channels[message.topic] = self._register(message.topic)
+        key = (message.topic, message.encoding)
+        if key not in self._channels:
+            self._register(*key)
+        channel = self._channels[key]
+        self._name_in_chunk(channel)
         self._writer.add_message(
-            channel, max(0, message.log_ns), message.body, max(0, message.publish_ns)
+            channel.id, max(0, message.log_ns), message.body, max(0, message.publish_ns)
         )  # MCAP's times are unsigned
 
-    def _register(self, topic: str) -> int:
+    def _register(self, topic: str, encoding: str) -> None:
+        schema_id = self._schema(topic) if encoding == ENCODING else 0  # none: not ours to describe
+        key = self._writer.register_channel(topic, encoding, schema_id)
+        self._channels[topic, encoding] = Channel(
+            id=key, topic=topic, message_encoding=encoding, metadata={}, schema_id=schema_id
+        )
+
+    def _schema(self, topic: str) -> int:
+        """Return the id of a topic's schema, registered with its first channel."""
         name, text = schema_of(topic)
-        if name not in self._schemas:
-            self._schemas[name] = self._writer.register_schema(name, "jsonschema", text)
-        channel: int = self._writer.register_channel(topic, "msgpack", self._schemas[name])
-        return channel
+        for schema in self._schemas.values():
+            if schema.name == name:
+                return schema.id
+        key: int = self._writer.register_schema(name, "jsonschema", text)
+        self._schemas[key] = Schema(id=key, name=name, encoding="jsonschema", data=text)
+        return key
+
+    def _name_in_chunk(self, channel: Channel) -> None:
+        """Repeat the channel and its schema in each chunk that has messages of it: a chunk is read alone.
+
+        The library writes them once, so a damaged first chunk would take all others along.
+        """
+        chunk = self._writer._Writer__chunk_builder  # it has no method for this
+        if chunk.num_messages == 0:  # a new one
+            self._channels_in_chunk.clear()
+            self._schemas_in_chunk.clear()
+        if channel.id in self._channels_in_chunk:
+            return
+        if channel.schema_id and channel.schema_id not in self._schemas_in_chunk:
+            chunk.add_schema(self._schemas[channel.schema_id])
+            self._schemas_in_chunk.add(channel.schema_id)
+        chunk.add_channel(channel)
+        self._channels_in_chunk.add(channel.id)
 
     def _flush(self) -> None:
         try:
@@ -190,75 +215,6 @@ class _WholeWrites:
         os.close(self._fd)
 
 
-@dataclass(slots=True)
-class Reading:
-    """What reading came across beside the messages."""
-
-    cut: bool = False  # the file ends too early, as after a crash
-    damaged_chunks: int = 0
-    metadata: dict[str, dict[str, str]] = field(default_factory=dict)
-
-
-def read_messages(path: Path | str, reading: Reading | None = None) -> Iterator[Recorded]:
-    """Yield the messages in file order, never sorted; a cut file ends with its last whole chunk.
-
-    A damaged chunk is passed over and counted in `reading`. Raises OSError and RecordingError.
-    """
-    reading = Reading() if reading is None else reading
-    topics: dict[int, str] = {}
-    with open(path, "rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise RecordingError(f"{path} is no MCAP recording")
-        file.seek(0)
-        for record in _records(_Within(file), reading):
-            if isinstance(record, Channel):
-                topics[record.id] = record.topic
-            elif isinstance(record, Message):
-                if record.channel_id in topics:
-                    yield Recorded(
-                        topics[record.channel_id], record.data, record.log_time, record.publish_time
-                    )
-            elif isinstance(record, Metadata):
-                reading.metadata[record.name] = dict(record.metadata)
-
-
-class _Within:
-    """Reads no further than the file goes: a damaged length must not be allocated first."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._left = os.fstat(file.fileno()).st_size
-
-    def read(self, n_bytes: int) -> bytes:
-        data = self._file.read(min(n_bytes, self._left))
-        self._left -= len(data)
-        return data
-
-
-def _records(file: _Within, reading: Reading) -> Iterator[McapRecord]:
-    """Yield the records, those within chunks too."""
-    stream: Any = file  # of IO[bytes] the library uses read() only
-    stream = StreamReader(stream, emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
-    records = iter(stream.records)
-    while True:
-        try:
-            record = next(records, None)
-        except DAMAGED:
-            reading.cut = True
-            return
-        if record is None:
-            return
-        yield from _opened(record, reading) if isinstance(record, Chunk) else (record,)
-
-
-def _opened(chunk: Chunk, reading: Reading) -> list[McapRecord]:
-    try:
-        return breakup_chunk(chunk, validate_crc=True)
-    except DAMAGED:
-        reading.damaged_chunks += 1
-        return []
-
-
 def recover(source: Path, target: Path) -> tuple[int, Reading]:
     """Copy every whole message of a cut or damaged file into a sound one; returns (messages, findings).
 
@@ -267,8 +223,10 @@ def recover(source: Path, target: Path) -> tuple[int, Reading]:
     reading = Reading()
     n_messages = 0
     with Recorder(target) as recorder:
-        for message in read_messages(source, reading):
-            recorder.write(message.topic, message.body, message.log_ns, message.publish_ns)
+        for message in read_messages(source, reading, foreign=True):
+            recorder.write(
+                message.topic, message.body, message.log_ns, message.publish_ns, encoding=message.encoding
+            )
             n_messages += 1
     if recorder.refused is not None:
         raise recorder.refused

@@ -11,6 +11,11 @@ import msgspec
 from geofence.config import VehicleConfig
 
 NUMBERS = ("length_m", "width_m", "clock_offset_s")
+DIGITS = ("terminal", "un", "hazmat_class")  # of which a spreadsheet makes 13900000001.0
+WITH_POINT = re.compile(r"[0-9]+\.0+")
+DELIMITERS = (",", ";", "\t")
+LEVERS = re.compile(r"[\s;]+|,\s+")  # between two numbers of one cell
+WORDS = re.compile(r"[\s,;\[\]\"']+")
 COLUMNS = (
     "terminal", "plate", "class", "hazmat_class", "un", "carrier", "length_m", "width_m",
     "antenna_m",  # "forward left", two numbers in one cell
@@ -22,26 +27,50 @@ ROWS_MAX = 100_000
 
 
 def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
-    """Return the vehicles; an empty cell is an absent key. ValueError names line, column and rule."""
+    """Return the vehicles; an empty cell is an absent key. ValueError names line, column and rule.
+
+    Read is what spreadsheets make of it too: semicolons or tabs, empty columns and rows at the end, whole
+    numbers with a point, decimal commas.
+    """
     _check_characters(text)
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    rows = []
+    text = text.removeprefix("\ufeff")
+    reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True)
+    rows: list[VehicleConfig] = []
+    read_to = 0  # the line where the last whole row ends
     try:
-        _check_columns(reader.fieldnames or ())
-        for row in reader:
-            rows.append(_vehicle(row, reader.line_num))
+        names = next((cells for cells in reader if any(cells) and not cells[0].startswith("sep=")), [])
+        names = [name.strip().lower() for name in names]
+        _check_columns(names)
+        read_to = reader.line_num
+        for cells in reader:
+            read_to = reader.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            rows.append(_vehicle(names, cells, reader.line_num))
             if len(rows) > ROWS_MAX:
                 raise ValueError(f"has more than {ROWS_MAX} rows")
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num + 1}: is no CSV: {error}") from error  # where the row begins
+        raise ValueError(f"line {read_to + 1}: is no CSV: {error}") from error  # where the row begins
     return tuple(rows)
 
 
+def _delimiter(text: str) -> str:
+    """Return what separates the cells of the first line; a spreadsheet may say so before it."""
+    first = text.lstrip().partition("\n")[0]
+    if first.startswith("sep=") and len(first.strip()) == 5:
+        return first[4]
+    return max(DELIMITERS, key=first.count)  # of none the first
+
+
 def _check_columns(names: Sequence[str]) -> None:
-    unknown = set(names) - set(COLUMNS)
-    if unknown or "terminal" not in names:
+    named = [name for name in names if name]  # those without a name hold nothing, or are refused by line
+    unknown = set(named) - set(COLUMNS)
+    if unknown or "terminal" not in named:
         has = ", ".join(sorted(unknown)) or "no terminal"
         raise ValueError(f"line 1: columns must be of {', '.join(COLUMNS)} (has {has})")
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"line 1: column {twice} is there twice")
 
 
 def _check_characters(text: str) -> None:
@@ -65,18 +94,33 @@ def registry_text(vehicles: list[VehicleConfig]) -> str:
     return out.getvalue()
 
 
-def _vehicle(row: dict[str | None, Any], line: int) -> VehicleConfig:
-    if None in row:  # more cells than columns
-        raise ValueError(f"line {line}: has more cells than the header")
-    cells: dict[str, Any] = {str(key): value.strip() for key, value in row.items() if value and value.strip()}
+def _vehicle(names: Sequence[str], values: Sequence[str], line: int) -> VehicleConfig:
+    cells: dict[str, Any] = {}
+    for i, value in enumerate(map(str.strip, values)):
+        if not value:
+            continue
+        if i >= len(names) or not names[i]:
+            raise ValueError(f"line {line}: has more cells than the header")
+        cells[names[i]] = value
     try:
         for key in NUMBERS:
             if key in cells:
-                cells[key] = float(cells[key])
+                cells[key] = _number(cells[key])
+        for key in DIGITS:
+            if key in cells and WITH_POINT.fullmatch(cells[key]):
+                cells[key] = cells[key].partition(".")[0]
+        if "class" in cells:
+            cells["class"] = cells["class"].lower()
         if "antenna_m" in cells:
-            cells["antenna_m"] = [float(word) for word in cells["antenna_m"].split()]
+            words = [word for word in LEVERS.split(cells["antenna_m"].strip("[]() ")) if word]
+            cells["antenna_m"] = [_number(word) for word in words]
         if "permits" in cells:
-            cells["permits"] = cells["permits"].split()
+            cells["permits"] = [word for word in WORDS.split(cells["permits"]) if word]
         return msgspec.convert(cells, VehicleConfig)
     except ValueError as error:  # of float(), or msgspec's
         raise ValueError(f"line {line}: {error}") from error
+
+
+def _number(text: str) -> float:
+    """Return a number, with a decimal comma too."""
+    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)

@@ -56,16 +56,9 @@ class Monitor:
     """Judges the tracks of one RSU."""
 
     def __init__(
-        self,
-        rules: RulesConfig,
-        road: RoadMap,
-        frame: SiteFrame,
-        vehicles: Sequence[VehicleConfig],
-        *,
-        esn: str,
-        stretch_m: tuple[float, float] | None,
-        radars: Sequence[RadarPose],
-    ) -> None:
+        self, rules: RulesConfig, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig], *,
+        esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose],
+    ) -> None:  # fmt: skip
         self.gateway_present = True
         self.sensor_states: Mapping[str, str] = {}
         self.loose_reports: LooseReports | None = None  # of terminals whose stamps don't say where they are

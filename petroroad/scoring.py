@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edge.recording import read_messages
+from edge.recording import Reading, read_messages
 from geofence.violation import GRADES, Violation
 from sim.score import RaisedEvent, TrueEvent
 
@@ -76,11 +76,11 @@ class Truth:
         return self._places[vehicle][near]
 
 
-def read_truth(path: Path) -> Truth:
-    """Read the simulator's truth."""
+def read_truth(path: Path, reading: Reading | None = None) -> Truth:
+    """Read the simulator's truth; what is damaged is noted in `reading`."""
     states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TrueViolation)
     truth = Truth()
-    for message in read_messages(path):
+    for message in read_messages(path, reading):
         if message.topic == "/truth":
             truth.add(states.decode(message.body))
         elif message.topic == "/truth/violation":

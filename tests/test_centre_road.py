@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from centre.road import describe
+from centre.road import describe, page_map
 from edge.config import parse_site
 from edge.errors import ConfigError
 from tests.centre_road import MAP, SITE
@@ -53,3 +53,15 @@ def test_a_place_that_can_not_be_drawn_names_its_feature(geometry):
         ConfigError, match=r"site\.toml: site\.map map\.geojson: feature 4 \(place\): its geo"
     ):
         described({"type": "Feature", "properties": PLACE, "geometry": geometry})
+
+
+def test_the_page_reads_the_map_with_the_types_that_it_was_judged_by():
+    """A table tool has made text of lists, numbers of flags; the page knows neither."""
+    document = json.loads(MAP)
+    changed = {"allowed": '["hazmat"]', "index": "0", "change_left": 1}
+    document["features"][1]["properties"] |= changed
+    site = parse_site(SITE, json.dumps(document), None, "site.toml")
+    lane = json.loads(page_map(site))["features"][1]["properties"]
+    assert (lane["allowed"], lane["index"], lane["change_left"]) == (["hazmat"], 0, True)
+    assert describe(site)["lanes"][0]["allowed"] == ["hazmat"]
+    assert page_map(parse_site(SITE, MAP, None, "site.toml")) == MAP

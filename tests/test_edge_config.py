@@ -216,6 +216,59 @@ def test_a_bad_registry_names_line_and_rule(text, rule):
     assert caught.value.file == "vehicles.csv"
 
 
+@pytest.mark.parametrize("text", [
+    "terminal;plate;length_m\r\n13900000001;A1;16,5\r\n",                # European Excel
+    "terminal\tplate\tlength_m\n13900000001\tA1\t16.5\n",               # "Unicode text"
+    "sep=;\nterminal;plate;length_m\n13900000001;A1;16.5\n",
+    '\ufeff"terminal","plate","length_m","",""\n"13900000001","A1","16.5","",""\n,,,,\n\n',
+    "Terminal, Plate ,length_m\n13900000001.0,A1,16.5\n",                  # pandas
+    "\nterminal,plate,length_m\n 13900000001 ,A1,16.50,,\n",
+])  # fmt: skip
+def test_a_registry_from_a_spreadsheet_is_the_same_registry(text):
+    (vehicle,) = registry_rows(text)
+    assert (vehicle.terminal, vehicle.plate, vehicle.length_m) == ("13900000001", "A1", 16.5)
+
+
+@pytest.mark.parametrize(("column", "cell", "key", "meant"), [
+    ("antenna_m", "5.5 -0.3", "antenna_m", (5.5, -0.3)),
+    ("antenna_m", '"[5.5, -0.3]"', "antenna_m", (5.5, -0.3)),
+    ("antenna_m", '"5,5 -0,3"', "antenna_m", (5.5, -0.3)),
+    ("antenna_m", "5.5;-0.3", "antenna_m", (5.5, -0.3)),
+    ("permits", '"bus, truck"', "permits", ("bus", "truck")),
+    ("permits", '"[""bus"",""truck""]"', "permits", ("bus", "truck")),
+    ("un", "1203.0", "un", "1203"), ("hazmat_class", "3.0", "hazmat_class", "3"),
+    ("hazmat_class", "2.1", "hazmat_class", "2.1"), ("class", "HAZMAT", "class_", "hazmat"),
+])  # fmt: skip
+def test_a_cell_in_another_form_is_what_it_means(column, cell, key, meant):
+    (vehicle,) = registry_rows(f"terminal,{column}\n1,{cell}\n")
+    assert getattr(vehicle, key) == meant
+
+
+@pytest.mark.parametrize(("text", "rule"), [
+    ("terminal,plate,plate\n1,a,b\n", "column plate is there twice"),
+    ("terminal,,plate\n1,x,b\n", "line 2: has more cells"),     # a cell under a column without a name
+    ("terminal,plate\n,b\n", "line 2"),                          # no terminal
+    ("terminal,antenna_m\n1,5.5\n", "line 2"),                   # one lever of two
+    ("terminal,length_m\n1,\"1,650.0\"\n", "line 2"),            # thousands
+])  # fmt: skip
+def test_what_no_spreadsheet_means_is_refused_by_line(text, rule):
+    with pytest.raises(ValueError, match=rule):
+        registry_rows(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_registry_in_the_encodings_of_windows_is_read(tmp_path, monkeypatch, encoding):
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "site.toml").write_text(SITE, encoding="utf-8")
+    (tmp_path / "map.geojson").write_text("{}")
+    (tmp_path / "vehicles.csv").write_bytes(CSV.replace("\n", "\r\n").encode(encoding))
+    assert load_site(tmp_path / "site.toml").vehicles[1].plate == "辽L·A0002"
+    (tmp_path / "vehicles.csv").write_bytes(CSV.encode("gb18030"))
+    with pytest.raises(ConfigError, match="line 2: is not UTF-8: save it as UTF-8"):
+        load_site(tmp_path / "site.toml")
+
+
 WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=9)
 LENGTHS = st.none() | st.floats(0.1, 50.0)
 

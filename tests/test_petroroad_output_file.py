@@ -77,7 +77,9 @@ def test_recovering_another_program_s_recording_keeps_its_topics(tmp_path):
         writer.add_message(writer.register_channel("weird", "json", schema), 1, b"{}", 1)
         writer.finish()
     assert main(["recording", "recover", str(tmp_path / "r.mcap"), str(tmp_path / "o.mcap")]) == 0
-    assert [message.topic for message in read_messages(tmp_path / "o.mcap")] == ["weird"]
+    assert [
+        (message.topic, message.encoding) for message in read_messages(tmp_path / "o.mcap", foreign=True)
+    ] == [("weird", "json")]
 
 
 def test_a_recording_without_tracks_has_no_score(recorded, capsys):

@@ -206,3 +206,91 @@ def test_stamps_that_no_recording_can_bear_are_left_out_and_counted(tmp_path, fi
     (tmp_path / "log").write_bytes(dumped(*rows))
     with pytest.raises(ValueError, match="'stamp_range': 5"):
         import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+
+
+def drive(stamps_ms, name=7, speed_kmh=72.0, step_m=20.0, shift=0) -> list[dict]:
+    """Return records of a car that drives north by `step_m` from stamp to stamp."""
+    return [
+        record(ms, target(name, latitude=39.0 + (i + shift) * step_m / 111_320.0, speed=speed_kmh,
+                          headingAngle=0.0))
+        for i, ms in enumerate(stamps_ms)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "step_m", "steps_ms"), [
+    (range(T0 := 1_664_423_277_000, T0 + 30_000, 1_000), 20.0, [1_000] * 29),          # 1 Hz, true
+    ([T0, T0 + 2_000, T0 + 3_000, T0 + 6_000], 20.0, [2_000, 1_000, 3_000]),             # with gaps
+    ([T0 + 30_000 * i for i in range(6)], 600.0, [30_000] * 5),                          # each half minute
+    ([T0 + 100_000 * i for i in range(6)], 2.0, [100] * 5),                              # the broken field
+    ([T0 + 10_000 * i for i in range(6)], 0.2, [10] * 5),                                # at 100 Hz
+    ([T0 + 200_000, T0 + 300_000, T0 - 599_000, T0 - 499_000], 2.0, [100, 100, 100]),    # a second is full
+])  # fmt: skip
+def test_the_movers_decide_how_the_stamps_are_meant(fields, step_m, steps_ms):
+    found, _ = scans_of(read(dumped(*drive(fields, step_m=step_m)), Counter()), Counter())
+    assert np.diff([scan.stamp_ms for scan in found]).tolist() == steps_ms
+
+
+def test_a_log_at_one_hertz_lasts_as_long_as_it_says(tmp_path):
+    rows = drive([T0 + 1_000 * i for i in range(30)])
+    (tmp_path / "log").write_bytes(dumped(*rows))
+    told = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+    assert (told["duration_s"], told["time_off_s_max"]) == (29.0, 0.0)
+    assert told["motion_ratio"] == pytest.approx(1.0, abs=0.01)
+    assert "motion_doubtful" not in told["faults"]
+
+
+def test_standing_targets_leave_a_log_at_one_hertz_to_its_stamps():
+    rows = drive([T0 + 1_000 * i for i in range(9)], speed_kmh=0.0, step_m=0.0)
+    found, off_ms = scans_of(read(dumped(*rows), Counter()), Counter())
+    assert set(np.diff([scan.stamp_ms for scan in found])) == {1_000}
+    assert off_ms == 0
+
+
+def test_stamps_that_nothing_explains_are_a_doubt():
+    """Steps of ten seconds, or of ten milliseconds: nothing moves."""
+    counts: Counter[str] = Counter()
+    scans_of(read(dumped(*drive([T0 + 10_000 * i for i in range(9)], speed_kmh=0.0)), Counter()), counts)
+    assert counts["stamp_doubtful"] == 1
+
+
+def test_records_out_of_order_are_put_in_the_order_of_their_stamps():
+    rows = drive([T0 + 1 + 1_000 * i for i in range(9)])
+    rows[3], rows[5] = rows[5], rows[3]
+    counts: Counter[str] = Counter()
+    found, _ = scans_of(read(dumped(*rows), Counter()), counts)
+    assert set(np.diff([scan.stamp_ms for scan in found])) == {1_000}
+    assert np.all(np.diff([scan.targets[0].lat_deg for scan in found]) > 0)
+    assert counts["stamp_order"] == 2
+
+
+def test_one_stamp_far_ahead_takes_no_other_along():
+    rows = drive([T0 + 1 + 1_000 * i for i in range(9)])
+    rows[3]["timeStamp"] = str(T0 + 3_600_001)
+    found, _ = scans_of(read(dumped(*rows), Counter()), Counter())
+    assert [scan.stamp_ms - T0 - 1 for scan in found] == [0, 1_000, 2_000, 4_000, 5_000, 6_000, 7_000, 8_000,
+                                                          3_600_000]  # fmt: skip
+
+
+@pytest.mark.parametrize(("speed_kmh", "step_m", "reason"), [
+    (20.0, 20.0, "motion_doubtful"),   # metres per second under the name of km/h
+    (300.0, 120.0, "motion_too_fast"),
+])  # fmt: skip
+def test_a_doubt_about_units_is_reported(tmp_path, speed_kmh, step_m, reason):
+    rows = drive([T0 + 1 + 1_000 * i for i in range(9)], speed_kmh=speed_kmh, step_m=step_m)
+    (tmp_path / "log").write_bytes(dumped(*rows))
+    assert import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")["faults"][reason] > 0
+
+
+def test_places_that_contradict_the_speeds_are_refused(tmp_path):
+    """Milliseconds that are tens of microseconds: 2 km/s."""
+    rows = drive([T0 + 1 + 10 * i for i in range(9)])
+    (tmp_path / "log").write_bytes(dumped(*rows))
+    with pytest.raises(ValueError, match="100 times as fast as it states"):
+        import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+
+
+def test_a_target_faster_than_any_vehicle_is_left_out():
+    counts: Counter[str] = Counter()
+    (found,) = read(dumped(record(T0, target(1, speed=400.0), target(2))), counts)
+    assert [row.id for row in found.targets] == [2]
+    assert counts["target_speed"] == 1

@@ -1,7 +1,7 @@
 """The canonical GeoJSON map as checked features in site metres; refusals name feature, rule, place."""
 
-import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ import shapely
 
 from fusion.kernel import F64
 from geofence.errors import MapError
+from geofence.map.document import SHOWN, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame
 
 ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
-DIGITS_MAX = 300  # of a whole number: a float holds no more
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 200.0
 K0_MAX_M = 10_000_000.0
@@ -70,6 +70,21 @@ class Features:
     axes: tuple[tuple[str, float, F64], ...]  # road, k0_m, points
     gates: tuple[Gate, ...]
     zones: tuple[Zone, ...]
+    skipped: dict[str, int]  # features and properties that are not read, by kind
+
+
+NAMES = {int: "int (a whole number)", float: "float (a number)", str: "text", bool: "true or false"}
+NAMES |= {list: "a list", type(None): "null"}
+PROPERTIES = {
+    "lane": {
+        "lane", "road", "index", "level", "allowed", "speed_limit_mps", "successors", "left", "right",
+        "change_left", "change_right",
+    },
+    "axis": {"road", "k0_m"},
+    "gate": {"gate", "role", "road", "level"},
+    "zone": {"zone", "role"},
+}  # fmt: skip
+COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +102,15 @@ class Source:
 
     def take(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
         """Return a property of one of the kinds; a missing one is refused unless it has a default."""
-        value = self.properties.get(key, default)
+        value = self.properties.get(key)
+        value = default if value is None else value  # null says that it is missing
         if value is ...:
             raise self.refuse(f"property {key!r} is missing")
         if value is not default and (
             not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
         ):
-            raise self.refuse(f"property {key!r} is {value!r}, not {' or '.join(k.__name__ for k in kinds)}")
+            wanted = " or ".join(NAMES[kind] for kind in kinds if kind is not type(None))
+            raise self.refuse(f"property {key!r} is {value!r}, not {wanted}")
         if isinstance(value, float) and not math.isfinite(value):
             raise self.refuse(f"property {key!r} is not finite")
         return value
@@ -105,9 +122,9 @@ class Source:
             raise self.refuse(f"property {key!r} is {value!r}, not within {low:g} and {high:g}")
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return a property that is a list of strings."""
-        values = self.take(key, (list,), [])
+    def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
+        """Return a property that is a list of strings; `default` where it is missing."""
+        values = self.take(key, (list,), default)
         if not all(isinstance(value, str) for value in values):
             raise self.refuse(f"property {key!r} holds something else than strings")
         return tuple(values)
@@ -117,10 +134,10 @@ class Source:
         if not isinstance(coordinates, list) or not at_least <= len(coordinates) <= POINTS_MAX:
             raise self.refuse(f"a line needs {at_least} to {POINTS_MAX} points")
         for point in coordinates:
-            good = isinstance(point, list) and 2 <= len(point) <= 3
-            if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point):
+            good = isinstance(point, list) and len(point) >= 2  # height and measures are not read
+            if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point[:2]):
                 raise self.refuse("a point is no [lon_deg, lat_deg(, z_m)]", point)
-            if not all(math.isfinite(v) for v in point):
+            if not all(math.isfinite(v) for v in point[:2]):
                 raise self.refuse("a coordinate is not finite", point)
         lon, lat = np.array([point[:2] for point in coordinates], dtype=np.float64).T
         near = self.frame.within(lon, lat)
@@ -136,52 +153,44 @@ class Source:
         return f"too far from the site's origin [{self.frame.lon_deg}, {self.frame.lat_deg}] (100 km)"
 
 
-def read(text: str, frame: SiteFrame) -> Features:
+def read(text: str | Document, frame: SiteFrame) -> Features:
     """Return the features of the map; raises MapError."""
-    try:
-        document = json.loads(text, parse_int=_whole)
-    except (ValueError, RecursionError) as error:
-        raise MapError(f"map: not JSON: {error}") from error
-    if not isinstance(document, dict) or document.get("type") != "FeatureCollection":
-        raise MapError("map: not a GeoJSON FeatureCollection")
-    rows = document.get("features")
-    if not isinstance(rows, list):
-        raise MapError("map: 'features' is no list")
+    document = text if isinstance(text, Document) else document_of(text)
     found: dict[str, list[Any]] = {kind: [] for kind in READERS}
-    for i, row in enumerate(rows):
-        source = _source(i, row, frame)
-        reader = READERS.get(source.properties.get("kind", ""))
-        if reader is not None:  # labels and what other programs keep in the file are none of ours
-            found[source.properties["kind"]].append(reader(source))
+    skipped: Counter[str] = Counter()
+    for i, row in enumerate(document.features):
+        if not isinstance(row, dict) or row.get("type") != "Feature":
+            raise MapError(f"feature {i}: not a GeoJSON Feature")
+        if not isinstance(row.get("properties"), dict | None):
+            raise MapError(f"feature {i}: its properties are no object")
+        kind = kind_of(row)
+        if kind is None:  # labels and what other programs keep in the file are none of ours
+            other = (row.get("properties") or {}).get("kind")
+            if other != SHOWN:
+                skipped["feature without kind" if other is None else f"feature of kind {other!r:.40}"] += 1
+            continue
+        source = _source(i, row, kind, frame)
+        found[kind].append(READERS[kind](source))
+        for name in source.properties.keys() - PROPERTIES[kind] - COMMON:
+            skipped[f"property {name!r:.40} of a {kind}"] += 1
     return Features(
-        version=str(document.get("version", "")),
+        version=str(document.body.get("version", "")),
         lanes=tuple(found["lane"]),
         axes=tuple(found["axis"]),
         gates=tuple(found["gate"]),
         zones=tuple(found["zone"]),
+        skipped=dict(sorted(skipped.items())),
     )
 
 
-def _whole(digits: str) -> int:
-    if len(digits) > DIGITS_MAX:  # ids of 64 bits are the drawing program's, and fine
-        raise ValueError(f"a number of {len(digits)} digits")
-    return int(digits)
-
-
-def _source(i: int, row: Any, frame: SiteFrame) -> Source:
-    properties = row.get("properties") if isinstance(row, dict) else None
-    if not isinstance(row, dict) or row.get("type") != "Feature" or not isinstance(properties, dict | None):
-        raise MapError(f"feature {i}: not a GeoJSON Feature")
-    properties = properties or {}
-    kind = properties.get("kind")
-    if kind is not None and not isinstance(kind, str):
-        raise MapError(f"feature {i}: property 'kind' is {kind!r}, not str")
-    name = properties.get(kind, properties.get("road", "")) if kind else ""
+def _source(i: int, row: dict[str, Any], kind: str, frame: SiteFrame) -> Source:
+    properties = row["properties"]
+    name = properties.get(kind, properties.get("road", ""))
     geometry = row.get("geometry")
-    where = f"feature {i} ({kind} {name})" if kind else f"feature {i}"
-    if kind in READERS and not isinstance(geometry, dict):
+    where = f"feature {i} ({kind} {name})"
+    if not isinstance(geometry, dict):
         raise MapError(f"{where}: it has no geometry")
-    return Source(where, properties, geometry if isinstance(geometry, dict) else {}, frame)
+    return Source(where, properties, geometry, frame)
 
 
 def _coordinates(source: Source, wanted: str) -> list[Any]:
@@ -195,10 +204,11 @@ def _lane(source: Source) -> Lane:
     coordinates = _coordinates(source, "MultiLineString")
     if len(coordinates) != 2:
         raise source.refuse(f"a lane has 2 boundaries (left, then right), not {len(coordinates)}")
+    left, right = source.line(coordinates[0]), source.line(coordinates[1])
     limit = source.take("speed_limit_mps", (int, float, type(None)), None)
     if limit is not None and not 0.0 < limit <= SPEED_MAX_MPS:
         raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g}")
-    allowed = source.texts("allowed")
+    allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: nobody knows
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
         raise source.refuse(f"'allowed' names {unknown[0]!r}; known are {', '.join(ALLOWED)}")
@@ -214,8 +224,8 @@ def _lane(source: Source) -> Lane:
         right=source.take("right", (str, type(None)), None),
         change_left=source.take("change_left", (bool, type(None)), False) or False,
         change_right=source.take("change_right", (bool, type(None)), False) or False,
-        left_boundary=source.line(coordinates[0]),
-        right_boundary=source.line(coordinates[1]),
+        left_boundary=left,
+        right_boundary=right,
     )
     _check_shape(source, lane, coordinates)
     return lane

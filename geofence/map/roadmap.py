@@ -7,6 +7,7 @@ import numpy as np
 from fusion.kernel import F64
 from geofence.errors import MapError
 from geofence.map.axis import Axis, compile_axis
+from geofence.map.document import Document
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Features, Gate, Lane, Zone, read
 from geofence.map.strips import Strips, compile_strips, pair
@@ -25,9 +26,10 @@ class RoadMap:
     axis: Axis | None  # of the site's road: the longest one; None where the map has neither axis nor lanes
     axes: tuple[Axis, ...]
     strips: Strips
+    skipped: dict[str, int]  # features and properties of the text that are not read, by kind
 
 
-def load_map(text: str, frame: SiteFrame) -> RoadMap:
+def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
     """Return the compiled map of a canonical GeoJSON text; MapError names feature, rule and place."""
     features = read(text, frame)
     _check_names(features)
@@ -43,6 +45,7 @@ def load_map(text: str, frame: SiteFrame) -> RoadMap:
         axis=max(axes, key=lambda axis: axis.length_m, default=None),
         axes=axes,
         strips=strips,
+        skipped=features.skipped,
     )
 
 

@@ -70,7 +70,8 @@ def _map(site: Site) -> list[Check]:
         road = road_of(site)
     except ConfigError as error:
         return [Check("map", "fail", str(error))]
-    sound = Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes")
+    skipped = "".join(f"; not read: {what} ({n})" for what, n in road.skipped.items())
+    sound = Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes{skipped}")
     return [sound, *site_checks(site, road)]
 
 

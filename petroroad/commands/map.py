@@ -9,6 +9,9 @@ from cyclopts import App, Parameter
 from edge.config import load_site
 from edge.errors import ConfigError
 from edge.site_map import road_of
+from edge.text_file import read_text
+from geofence.errors import MapError
+from geofence.map.document import document_of, first_place
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 
@@ -28,8 +31,13 @@ def check(path: Path, /, *, as_json: AsJson = False) -> None:
         One JSON object on stdout.
     """
     road = _load(path)
-    told = {"map": str(path), "version": road.version, "lanes": len(road.lanes)}
-    print(json.dumps(told) if as_json else f"{path}: sound; version {road.version}, {len(road.lanes)} lanes")
+    facts = {"map": str(path), "version": road.version, "lanes": len(road.lanes), "skipped": road.skipped}
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    print(f"{path}: sound; version {road.version}, {len(road.lanes)} lanes")
+    for what, n_times in road.skipped.items():
+        print(f"  not read: {what}, {n_times} times")
 
 
 @app.command
@@ -55,20 +63,13 @@ def _load(path: Path) -> RoadMap:
     if path.suffix == ".toml":
         return road_of(load_site(path))
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        geometries = [feature["geometry"] for feature in json.loads(text)["features"]]
-        lines = [geometry["coordinates"] for geometry in geometries if geometry is not None]
-        lon_deg, lat_deg = _first_place(lines[0]) if lines else (0.0, 0.0)  # a map without lanes is legal
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ConfigError(str(path), "", f"is no GeoJSON map: {type(error).__name__}: {error}") from error
-    return load_map(text, SiteFrame(lon_deg, lat_deg))
-
-
-def _first_place(coordinates: Any) -> tuple[float, float]:
-    """Return the first point of any geometry: near enough to be the frame's zero."""
-    while isinstance(coordinates[0], list):
-        coordinates = coordinates[0]
-    return float(coordinates[0]), float(coordinates[1])
+        document = document_of(read_text(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(path), "", f"can't be read: {error}") from error
+    except MapError as error:
+        raise ConfigError(str(path), "", str(error)) from error
+    # any place of the map is near enough to be the frame's zero; a map without lanes is legal
+    return load_map(document, SiteFrame(*(first_place(document) or (0.0, 0.0))))
 
 
 def _facts(road: RoadMap) -> dict[str, Any]:
@@ -88,4 +89,5 @@ def _facts(road: RoadMap) -> dict[str, Any]:
         "levels": levels,
         "gates": len(road.gates),
         "zones": roles,
+        "skipped": road.skipped,
     }

@@ -1,7 +1,8 @@
 """`petroroad recording`: look into a recording, recover a cut one, export it."""
 
 import json
-from datetime import UTC, datetime
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,9 +10,10 @@ import msgspec
 from cyclopts import App, Parameter
 
 from edge.errors import RecordingError
-from edge.export import ExportError, to_foxglove, to_geojson, to_parquet
+from edge.export import ExportError, LeftOut, to_foxglove, to_geojson, to_parquet
 from edge.recording import Reading, read_messages
 from edge.recording import recover as recover_file
+from edge.recording_damage import time_text
 from edge.wire import decode_site
 from petroroad.commands.until_signal import ended_whole
 from petroroad.errors import CommandError, UsageError
@@ -24,7 +26,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 @app.command
 def info(path: Path, /, *, as_json: AsJson = False) -> None:
-    """Tell what a recording holds, channel by channel, and whether it is whole.
+    """Show what a recording holds, channel by channel; fails where part of it is lost.
 
     Parameters
     ----------
@@ -34,22 +36,25 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
         One JSON object on stdout.
     """
     _check_source(path)
-    facts = _checked(path, _facts)
+    reading = Reading()
+    facts = _checked(path, lambda source: _facts(source, reading))
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
+        _check_whole(path, reading)
         return
     for key, value in facts.items():
         if isinstance(value, dict):
             print(f"{key}:")
             for name, item in value.items():
                 print(f"  {name:40} {item}")
-        else:
+        elif not isinstance(value, list):  # the damages stand in the state
             print(f"{key:16} {value}")
+    _check_whole(path, reading)
 
 
 @app.command
 def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
-    """Copy every whole message of a cut or damaged recording into a sound one.
+    """Copy every whole message of a cut or damaged recording into a sound one; fails where some are lost.
 
     Parameters
     ----------
@@ -65,9 +70,11 @@ def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
     _check_source(path)
     check_output(out)
     n_messages, reading = _checked(path, lambda source: recover_file(source, out))
-    told = {"messages": n_messages, "cut": reading.cut, "damaged_chunks": reading.damaged_chunks}
-    text = f"{out}: {n_messages} messages; {_state(reading)}"
-    print(json.dumps(told) if as_json else text)
+    facts = {"messages": n_messages} | reading.facts()
+    print(json.dumps(facts, ensure_ascii=False) if as_json else f"{out}: {n_messages} messages")
+    if not n_messages:
+        raise CommandError(f"{path}: no message can be recovered ({reading.text()})")
+    _check_whole(path, reading, always=not as_json)
 
 
 @app.command
@@ -81,7 +88,7 @@ def export(
     geojson: Flag = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a recording's tracks and violations for other tools.
+    """Write a recording's tracks and violations for other tools; fails where part of it is lost.
 
     Parameters
     ----------
@@ -108,8 +115,14 @@ def export(
     _check_source(path)
     target = out if out is not None else path.with_suffix(suffix)
     check_output(target, path)
-    n_written = _checked(path, lambda source: write(source, target))
-    print(json.dumps({"out": str(target), "written": n_written}) if as_json else f"{target}: {n_written}")
+    left_out = LeftOut()
+    n_written = _checked(path, lambda source: write(source, target, left_out))
+    facts: dict[str, Any] = {"out": str(target), "written": n_written}
+    if left_out.unread or left_out.reading.text() != "whole":
+        facts |= {"unread": dict(sorted(left_out.unread.items())), **left_out.reading.facts()}
+    unread = f"; left out: {_counted(left_out.unread)}" if left_out.unread else ""
+    print(json.dumps(facts, ensure_ascii=False) if as_json else f"{target}: {n_written}{unread}")
+    _check_whole(path, left_out.reading)
 
 
 def _check_source(path: Path) -> None:
@@ -127,11 +140,22 @@ def _checked(path: Path, work: Any) -> Any:
         raise UsageError(str(error)) from error
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    reading = Reading()
+def _check_whole(path: Path, reading: Reading, *, always: bool = False) -> None:
+    """Fail where messages of the file are lost; say so of a cut one, whose whole chunks are all there."""
+    if reading.damaged:
+        raise CommandError(f"{path}: {reading.text()}")
+    if always and reading.cut:
+        sys.stderr.write(f"petroroad: {path}: {reading.text()}\n")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items()))
+
+
+def _facts(path: Path, reading: Reading) -> dict[str, Any]:
     channels: dict[str, int] = {}
     first_ns, last_ns, site, unread = None, None, None, ""
-    for message in read_messages(path, reading):
+    for message in read_messages(path, reading, foreign=True):
         channels[message.topic] = channels.get(message.topic, 0) + 1
         first_ns = message.log_ns if first_ns is None else min(first_ns, message.log_ns)
         last_ns = message.log_ns if last_ns is None else max(last_ns, message.log_ns)
@@ -144,21 +168,12 @@ def _facts(path: Path) -> dict[str, Any]:
         "file": str(path),
         "bytes": path.stat().st_size,
         "messages": sum(channels.values()),
-        "from": _time(first_ns),
+        "from": time_text(first_ns),
         "duration_s": 0.0 if first_ns is None or last_ns is None else round((last_ns - first_ns) / 1e9, 3),
         "esn": site.esn if site else None,
-        "whole": not reading.cut and not reading.damaged_chunks,
-        "state": "; ".join(filter(None, (_state(reading), unread))),
+        "whole": not reading.cut and not reading.damaged,
+        "state": "; ".join(filter(None, (reading.text(), unread))),
+        **reading.facts(),
         "channels": dict(sorted(channels.items())),
         "made_by": reading.metadata.get("petroroad", {}),
     }
-
-
-def _time(ns: int | None) -> str | None:
-    return None if ns is None else datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="milliseconds")
-
-
-def _state(reading: Reading) -> str:
-    faults = ["cut off"] * reading.cut
-    faults += [f"{reading.damaged_chunks} damaged chunks"] * (reading.damaged_chunks > 0)
-    return ", ".join(faults) or "whole"

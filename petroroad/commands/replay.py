@@ -60,7 +60,13 @@ def replay(
         runs.append(_replayed(path, site, pace, out))
     result = summary(runs)
     print(json.dumps(result) if as_json else _text(result), flush=True)
-    faults = [] if site else [found for run in runs if (found := run.difference())]
+    damaged = [run for run in runs if run.reading.damaged]
+    faults = [
+        f"{run.path}: {run.reading.text()}: what comes out can't be compared with the digest of the whole"
+        for run in damaged
+    ]
+    if not site:
+        faults += [found for run in runs if run not in damaged and (found := run.difference())]
     if expect is not None and expect != result["digest"]:
         faults.insert(0, f"the digest is {result['digest']}, not {expect}")
     if faults:
@@ -88,10 +94,20 @@ def summary(runs: list[Run]) -> dict[str, Any]:
         "observations": sum(run.replayed.observations for run in runs),
         "rejected": dict(sorted(rejected.items())),
         "clocks": {esn: found for run in runs for esn, found in sorted(run.clocks.items())},
+        "skipped": dict(sorted(_skipped(runs).items())),
+        "messages_lost": sum(run.reading.lost for run in runs),
         "tracks": len(tracks),
         "violations": sum(len(bodies) for bodies in violations.values()),
         "recorded_violations": sum(len(bodies) for run in runs for bodies in run.recorded.values()),
     }
+
+
+def _skipped(runs: list[Run]) -> Counter[str]:
+    """Return messages that are no input and no output of ours, by channel, and inputs that go to no RSU."""
+    skipped = sum((run.skipped for run in runs), Counter[str]())
+    for run in runs:
+        skipped.update(run.reading.foreign)
+    return +skipped
 
 
 def _joined(found: Iterable[dict[str, list[bytes]]]) -> dict[str, list[bytes]]:
@@ -105,15 +121,18 @@ def _joined(found: Iterable[dict[str, list[bytes]]]) -> dict[str, list[bytes]]:
 
 def _text(result: dict[str, Any]) -> str:
     rejected = ", ".join(f"{reason} {n}" for reason, n in result["rejected"].items()) or "nothing"
+    skipped = ", ".join(f"{channel} {n}" for channel, n in result["skipped"].items())
     wrong = ", ".join(
         f"{who} {fault['kind']} {fault['offset_s']:+} s{' (put right)' if fault['corrected'] else ''}"
         for found in result["clocks"].values()
         for who, fault in _named(found).items()
     )
-    clocks = f"wrong clocks  {wrong}\n" if wrong else ""
     return (
         f"observations  {result['observations']}\nrejected      {rejected}\n"
-        f"{clocks}tracks        {result['tracks']}\nviolations    {result['violations']}"
+        + (f"skipped       {skipped}\n" if skipped else "")
+        + (f"lost          {result['messages_lost']} messages\n" if result["messages_lost"] else "")
+        + (f"wrong clocks  {wrong}\n" if wrong else "")
+        + f"tracks        {result['tracks']}\nviolations    {result['violations']}"
         f" ({result['recorded_violations']} recorded)\ndigest        {result['digest']}"
     )
 

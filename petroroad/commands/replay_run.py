@@ -1,8 +1,8 @@
 """One recording through the pipeline: which site, which RSUs, at what pace, and whether the same came out."""
 
-import struct
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from mcap.exceptions import McapError
 
 from edge.config import Site, load_site, parse_site
 from edge.errors import ConfigError, RecordingError
-from edge.recording import Recorded, read_messages
+from edge.recording import Reading, Recorded, read_messages
+from edge.schemas import SCHEMAS
 from edge.wire import (
     SiteRecord,
     decode_fix,
@@ -38,6 +38,7 @@ from roadside.setup import setups
 from roadside.site_router import router_of
 
 JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
+CHANNELS = frozenset({*(name.partition(".")[0] for name in SCHEMAS), "config", "input", "state"})
 Pace = Callable[[int], None]
 
 
@@ -49,6 +50,8 @@ class Run:
     replayed: Replayed = field(default_factory=Replayed)
     recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
+    reading: Reading = field(default_factory=Reading)  # what of the file is damaged
+    skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
 
     def difference(self) -> str | None:
         """Return the first violation and field that differ from what is recorded; None if none is."""
@@ -61,8 +64,9 @@ class Run:
 
 def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None) -> Run:
     """Replay one recording; raises ConfigError or CommandError where it is none."""
-    record = site_record(path)
-    site = load_site(site_path) if site_path else _recorded_site(record, path)
+    site = load_site(site_path) if site_path else None
+    record = site_record(path, site)
+    site = site or _recorded_site(record, path)
     has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
     if record.esn is not None:
         site.place(record.esn)  # another site file may lack it
@@ -87,7 +91,7 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
                 pipelines,
                 messages,
                 site.frame,
-                _route(site, router_of(site, next(iter(made.values())).road)),
+                _route(site, router_of(site, next(iter(made.values())).road), run.skipped),
                 take,
                 run.replayed.rejected,
             )
@@ -102,12 +106,26 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
     return run
 
 
-def site_record(path: Path) -> SiteRecord:
-    """Return what the recording was made with."""
+def site_record(path: Path, site: Site | None = None) -> SiteRecord:
+    """Return what the recording was made with; `site` stands in where a damage took its /site."""
+    reading = Reading()
+    body, esns = None, set()
     try:
-        body = next((message.body for message in read_messages(path) if message.topic == "/site"), None)
-    except (McapError, RecordingError, struct.error, OSError) as error:
+        for message in read_messages(path, reading):
+            head, _, rest = message.topic.removeprefix("/").partition("/")
+            if head == "site":
+                body = message.body
+                break
+            if head in ("tracks", "violation"):
+                esns.add(rest)
+    except (RecordingError, OSError) as error:
         raise UsageError(f"{path}: no recording: {error}") from error
+    if body is None and reading.damaged and site is not None:
+        if len(esns) > 1:
+            raise UsageError(f"{path}: its /site is lost, and it holds outputs of {', '.join(sorted(esns))}")
+        return msgspec.structs.replace(site.record, esn=next(iter(esns), None))  # none: of a whole site
+    if body is None and reading.damaged:
+        raise UsageError(f"{path}: its /site is lost ({reading.text()}): name the site file with --site")
     if body is None:
         raise UsageError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
     try:
@@ -126,7 +144,7 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
 def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
     """Yield the messages; keep what the live RSU sent, count what it observed."""
     last: Recorded | None = None
-    for message in read_messages(path):
+    for message in read_messages(path, run.reading):
         if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
             rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
             raise CommandError(f"{path}: {rule}")
@@ -139,6 +157,8 @@ def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorde
         head, _, rest = message.topic.removeprefix("/").partition("/")
         if head == "violation":
             run.recorded.setdefault(rest, []).append(message.body)
+        if head not in CHANNELS:
+            run.skipped[message.topic] += 1
         run.replayed.observations += head in ("radar", "gnss", "gateway")
         if writer is not None and head == "truth":
             writer.copy(message)
@@ -150,19 +170,29 @@ def _track_ids(body: bytes) -> list[int]:
     return ids
 
 
-def _route(site: Site, router: Router) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
-    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch."""
+def _route(
+    site: Site, router: Router, skipped: Counter[str]
+) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
+    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch.
+
+    skipped : counts inputs that go nowhere
+    """
     owners = {radar.id: rsu.esn for rsu in site.config.rsu for radar in rsu.radar}
 
     def route(item: Input, message: AnyRecorded) -> list[tuple[str, Input]]:
         match item:
             case RadarScan() | ObjectScan():
-                return [(owners[item.sensor], item)] if item.sensor in owners else []
+                found = [owners[item.sensor]] if item.sensor in owners else []
+                skipped["scan of an unknown radar"] += not found
             case GnssFixes():
-                return [(esn, item) for esn in router.route([decode_fix(message.body)])[0]]
-            case Feed():
-                return []  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
-        return [(rsu.esn, item) for rsu in site.config.rsu]
+                found = list(router.route([decode_fix(message.body)])[0])
+                skipped["fix beyond every stretch"] += not found
+            case Feed():  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
+                found = []
+                skipped["gateway message in a whole site's recording"] += 1
+            case _:
+                found = [rsu.esn for rsu in site.config.rsu]
+        return [(esn, item) for esn in found]
 
     return route
 

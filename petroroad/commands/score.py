@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from edge.quantiles import quantile
-from edge.recording import read_messages
+from edge.recording import Reading, read_messages
 from geofence.violation import decode as decode_violation
 from petroroad.errors import CommandError, UsageError
 from petroroad.scoring import Stored, event_row, raised_events, read_truth
@@ -42,34 +42,48 @@ def score(
     for path in (recording, truth or recording):
         if not path.is_file():
             raise UsageError(f"no such recording: {path}")
+    readings = {path: Reading() for path in (recording, truth or recording)}
     try:
-        result = _figures(recording, truth or recording)
+        result = _figures(recording, truth or recording, readings)
     except (msgspec.MsgspecError, ValueError) as error:  # what is recorded is of another kind
         named = f"{recording}" + (f" or {truth}" if truth else "")
         raise CommandError(f"{named}: holds a message that can't be read: {error}") from error
+    damaged = {path: reading for path, reading in readings.items() if reading.damaged}
+    if damaged:
+        result["messages_lost"] = sum(reading.lost for reading in damaged.values())
     if as_json:
         print(json.dumps(result))
-        return
-    for key, value in result.items():
-        for row in value if isinstance(value, list) else [value]:
-            print(f"{key:31} {row}")
+    else:
+        for key, value in result.items():
+            for row in value if isinstance(value, list) else [value]:
+                print(f"{key:31} {row}")
+    if damaged:
+        named = "; ".join(f"{path}: {reading.text()}" for path, reading in damaged.items())
+        raise CommandError(f"{named}: the figures hold for the rest only")
 
 
-def _figures(recording: Path, truth: Path) -> dict[str, Any]:
+def _figures(recording: Path, truth: Path, readings: dict[Path, Reading]) -> dict[str, Any]:
     result = score_tracks(recording, truth).figures()
     if not result["frames"]:
         raise CommandError(
             f"{recording}: no tracks at a moment whose truth is known; replay it with --out, and score that"
         )
-    return result | violation_figures(recording, truth)
+    return result | violation_figures(recording, truth, readings)
 
 
-def violation_figures(recording: Path, truth_path: Path) -> dict[str, Any]:
-    """Return the violations' precision, recall and delay, and which were missed, false or told twice."""
-    truth = read_truth(truth_path)
+def violation_figures(
+    recording: Path, truth_path: Path, readings: dict[Path, Reading] | None = None
+) -> dict[str, Any]:
+    """Return the violations' precision, recall and delay, and which were missed, false or told twice.
+
+    readings : what was found beside the messages of each of the two files
+    """
+    readings = readings or {}
+    truth = read_truth(truth_path, readings.get(truth_path) if truth_path != recording else None)
     if not truth.end_ns:
         raise CommandError(f"{truth_path}: no /truth")
-    bodies = (m.body for m in read_messages(recording) if m.topic.startswith("/violation/"))
+    messages = read_messages(recording, readings.get(recording))
+    bodies = (message.body for message in messages if message.topic.startswith("/violation/"))
     versions = [Stored(decode_violation(body), None) for body in bodies]
     versions.sort(key=lambda row: (row.violation.id, row.violation.hop, row.violation.version))
     found = score_violations(truth.events, raised_events(versions), truth.end_ns, truth.place_of)

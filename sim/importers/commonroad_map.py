@@ -10,7 +10,7 @@ from fusion.kernel import F64
 from geofence.errors import MapError
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import load_map
-from sim.importers.commonroad import Lanelet
+from sim.importers.commonroad_lanelets import Lanelet
 from sim.importers.site import map_document
 
 KIND = "ngsim-commonroad"

@@ -22,6 +22,7 @@ from geofence.map.roadmap import RoadMap, load_map
 from roadside.inputs import ENCODER
 from sim.importers.commonroad import Scene, Trajectory, read
 from sim.importers.commonroad_map import KIND, map_of
+from sim.importers.motion import MOVING_MPS, Leg, check
 from sim.importers.poles import radars_along
 from sim.importers.recorded import RecordedTraffic, fleet_of
 from sim.importers.site import site_record
@@ -62,10 +63,12 @@ def import_ngsim(source: Path, out: Path, *, noise: float, seed: int, n_terminal
     scene = read(source, counts)
     if not scene.vehicles:
         raise ValueError(f"holds no vehicle with a trajectory; {dict(sorted((+counts).items()))}")
+    motion_ratio = check(_legs(scene), counts)
     world = _world_of(scene, n_terminals, counts)
     written: Counter[str] = Counter()
     with InputTape(out, world.record, T0_NS) as tape:
         _play(world, tape, written, noise=noise, seed=seed, n_terminals=n_terminals)
+    counts += tape.counts
     return {
         "name": scene.name,
         "vehicles": len(scene.vehicles),
@@ -75,8 +78,22 @@ def import_ngsim(source: Path, out: Path, *, noise: float, seed: int, n_terminal
         "truth": written["truth"],
         "scans": written["radar"],
         "fixes": written["gnss"],
-        "rejected": dict(sorted(counts.items())),
+        "motion_ratio": None if motion_ratio is None else round(motion_ratio, 3),
+        "rejected": dict(sorted((+counts).items())),
+        "skipped": dict(sorted(scene.skipped.items())),
     }
+
+
+def _legs(scene: Scene) -> list[Leg]:
+    """Return the ways of all movers from state to state."""
+    legs = []
+    for vehicle in scene.vehicles:
+        way = np.hypot(np.diff(vehicle.x_m), np.diff(vehicle.y_m))
+        speed = (np.abs(vehicle.speed_mps[1:]) + np.abs(vehicle.speed_mps[:-1])) / 2.0
+        dt_s = np.diff(vehicle.step) * scene.dt_s
+        moves = np.minimum(np.abs(vehicle.speed_mps[1:]), np.abs(vehicle.speed_mps[:-1])) >= MOVING_MPS
+        legs += [Leg(*row) for row in np.column_stack([dt_s, way, speed])[moves].tolist()]
+    return legs
 
 
 def _world_of(scene: Scene, n_terminals: int, counts: Counter[str]) -> _World:

@@ -11,9 +11,10 @@ import numpy as np
 
 from fusion.kernel import F64
 from geofence.map.frames import SiteFrame
+from sim.importers.motion import check
 from sim.importers.openv2x_pose import Pose, estimate
 from sim.importers.openv2x_records import read
-from sim.importers.openv2x_scans import Scan, scans_of
+from sim.importers.openv2x_scans import Scan, legs_of, scans_of
 from sim.importers.site import RadarText, site_record
 from sim.importers.tape import InputTape
 
@@ -31,6 +32,7 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
     scans = _near(scans, counts)
     if not any(scan.targets for scan in scans):
         raise ValueError(f"holds no record with a sound target; {dict(sorted((+counts).items()))}")
+    motion_ratio = check(legs_of(scans), counts)
     pose = estimate(scans)
     frame = SiteFrame(pose.lon_deg, pose.lat_deg)
     radar = RadarText(
@@ -57,7 +59,8 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
         "ids": len({target.id for scan in scans for target in scan.targets}),
         "duration_s": (scans[-1].stamp_ms - scans[0].stamp_ms) / 1e3,
         "time_off_s_max": off_ms / 2e3,
-        "faults": dict(sorted(counts.items())),
+        "motion_ratio": None if motion_ratio is None else round(motion_ratio, 3),
+        "faults": dict(sorted((+counts).items())),
         "pose_estimated": {
             name: getattr(pose, name)
             for name in ("lon_deg", "lat_deg", "heading_deg", "range_m_max", "fov_deg")

@@ -12,6 +12,7 @@ from roadside.inputs import TARGETS_MAX
 
 RECORD = re.compile(r'\{\s*"(?:timeStamp|deviceId|number|targets)"\s*:')
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+SPEED_KMH_MAX = 360.0
 ID_MAX = 2**63 - 1
 _SKIP = re.compile(r"[\s,\[\]]*")
 _DECODER = json.JSONDecoder()
@@ -120,7 +121,7 @@ def _target(row: Any, counts: Counter[str]) -> Target | None:
     for key, least, most in (
         ("longitude", -180.0, 180.0),
         ("latitude", -85.0, 85.0),
-        ("speed", -500.0, 500.0),
+        ("speed", -SPEED_KMH_MAX, SPEED_KMH_MAX),
         ("headingAngle", -360.0, 360.0),
     ):
         value = _number(row.get(key))

@@ -1,20 +1,28 @@
 """From a pole radar's records to its scans: what was split is joined, true stamps are recovered. Pure.
 
-The radar writes timeStamp = (epoch_s + ms_of_second) * 1000. So within a second the field grows with the
-milliseconds, and falls by 899 s where a second is full. The differences give the true steps back (below a
-second, without doubt), the absolute time only to within the second's milliseconds taken as seconds.
+One kind of radar writes timeStamp = (epoch_s + ms_of_second) * 1000; others write true milliseconds, which
+may be whole seconds too. Which it is, the movers decide: their way must be speed x time.
+
+In the former, the field grows with the milliseconds within a second, and falls by 899 s where it is full. The
+differences give the true steps back (below a second, without doubt), the absolute time only to within the
+second's milliseconds taken as seconds.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
 
 from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
+from sim.importers.motion import MOVING_MPS, Leg, misfit, way_m
 from sim.importers.openv2x_records import Record, Target
 
 DAY_MS = 86_400_000
 PERIOD_MS = 100  # 10 Hz, when the field tells nothing
+TRUE_STEP_S_MAX = 5.0  # between scans, of a field that is what it says
+BROKEN_STEP_MIN = 20.0  # milliseconds between scans at least, which the broken field shows as seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +38,91 @@ def scans_of(records: Sequence[Record], counts: Counter[str]) -> tuple[list[Scan
     joined = _joined(_of_one_time(records, counts), counts)
     if not joined:
         return [], 0
-    fields_ms = [record.field_ms for record in joined]
-    if any(field % 1_000 for field in fields_ms) or len(joined) == 1:
-        stamps_ms, off_ms = _plain(fields_ms, counts), 0
-    else:
-        stamps_ms, off_ms = _recovered([field // 1_000 for field in fields_ms], counts)
-    scans = [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, joined, strict=True)]
+    timed, stamps_ms, off_ms = _timed(joined, counts)
+    scans = [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, timed, strict=True)]
     sound = [scan for scan in scans if STAMP_NS_MIN <= scan.stamp_ms * 1_000_000 <= STAMP_NS_MAX]
     counts["stamp_range"] += len(scans) - len(sound)  # seconds, microseconds: no recording may bear them
     return sound, off_ms
+
+
+def legs_of(scans: Sequence[Scan]) -> list[Leg]:
+    """Return the ways of all movers from scan to scan."""
+    stamps_ms = [scan.stamp_ms for scan in scans]
+    return [
+        Leg((stamps_ms[i + 1] - stamps_ms[i]) / 1e3, way, speed)
+        for i, way, speed in _ways([scan.targets for scan in scans])
+    ]
+
+
+def _ways(rows: Sequence[Sequence[Target]]) -> list[tuple[int, float, float]]:
+    """Return (row, way [m], stated speed [m/s]) of each target that moves from one row to the next."""
+    ways = []
+    for i, (row, following) in enumerate(pairwise(rows)):
+        before = {target.id: target for target in row}
+        for target in following:
+            other = before.get(target.id)
+            if other is not None and min(abs(other.speed_mps), abs(target.speed_mps)) >= MOVING_MPS:
+                way = way_m(other.lon_deg, other.lat_deg, target.lon_deg, target.lat_deg)
+                ways.append((i, way, (abs(other.speed_mps) + abs(target.speed_mps)) / 2.0))
+    return ways
+
+
+class _Timing(NamedTuple):
+    """One way to read the stamps."""
+
+    records: Sequence[Record]
+    stamps_ms: list[int]
+    off_ms: int
+    counts: Counter[str]
+    likely: bool  # by the stamps alone
+
+    def misfit(self) -> float | None:
+        """Return how badly speeds, places and these times fit; None where nothing moves."""
+        ways = _ways([record.targets for record in self.records])
+        legs = [Leg((self.stamps_ms[i + 1] - self.stamps_ms[i]) / 1e3, way, speed) for i, way, speed in ways]
+        return misfit(legs)
+
+
+def _timed(records: Sequence[Record], counts: Counter[str]) -> tuple[Sequence[Record], list[int], int]:
+    """Return records, stamps and how far these may be off, read in the way that the motion fits best.
+
+    Where nothing moves the stamps alone decide, and a doubt is counted.
+    """
+    timings = _timings(records)
+    misfits = [timing.misfit() for timing in timings]
+    known = [value for value in misfits if value is not None]
+    if len(timings) > 1 and known and len(known) == len(timings):
+        best = timings[misfits.index(min(known))]
+    else:
+        best = next(timing for timing in timings if timing.likely)
+        fields = [record.field_ms for record in records]
+        steps_s = [abs(b - a) / 1e3 for a, b in pairwise(fields) if a != b]
+        doubtful = len(timings) > 1 and steps_s and TRUE_STEP_S_MAX < median(steps_s) < BROKEN_STEP_MIN
+        counts["stamp_doubtful"] += bool(doubtful)
+    counts += best.counts
+    return best.records, best.stamps_ms, best.off_ms
+
+
+def _timings(records: Sequence[Record]) -> list[_Timing]:
+    """Return the ways in which the stamps may be meant, at least one of them likely."""
+    fields = [record.field_ms for record in records]
+    grows = all(a < b for a, b in pairwise(fields))
+    steps_s = [(b - a) / 1e3 for a, b in pairwise(fields) if a != b]
+    whole = not any(field % 1_000 for field in fields) and len(records) > 1
+    broken = whole and not (grows and median(steps_s) < BROKEN_STEP_MIN)
+    found = []
+    in_order: Counter[str] = Counter()
+    found.append(_Timing(records, _plain(fields, in_order), 0, in_order, not broken))
+    if not grows and len(set(fields)) == len(fields):
+        n_moved = sum(b < a for a, b in pairwise(fields))
+        by_stamp = sorted(records, key=lambda record: record.field_ms)
+        likely = not broken
+        found.insert(0, _Timing(by_stamp, sorted(fields), 0, Counter(stamp_order=n_moved), likely))
+    if whole:
+        undone: Counter[str] = Counter()
+        stamps_ms, off_ms = _recovered([field // 1_000 for field in fields], undone)
+        found.append(_Timing(records, stamps_ms, off_ms, undone, broken))
+    return found
 
 
 def _of_one_time(records: Sequence[Record], counts: Counter[str]) -> list[Record]:
@@ -73,11 +157,13 @@ def _joined(records: Sequence[Record], counts: Counter[str]) -> list[Record]:
 
 def _plain(fields_ms: Sequence[int], counts: Counter[str]) -> list[int]:
     """Return true stamps as they are; one that does not grow follows the one before by a period."""
+    steps = [b - a for a, b in pairwise(fields_ms) if b > a]
+    period_ms = round(median(steps)) if steps else PERIOD_MS
     stamps = [fields_ms[0]]
     for field in fields_ms[1:]:
         if field <= stamps[-1]:
             counts["stamp_order"] += 1
-            field = stamps[-1] + PERIOD_MS
+            field = stamps[-1] + period_ms
         stamps.append(field)
     return stamps
 

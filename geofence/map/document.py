@@ -1,0 +1,187 @@
+"""A map's text as a GeoJSON document whose features of ours have the types that are meant. Pure.
+
+Table tools keep the values and change their types: 0 becomes 0.0 or "0", a list its JSON text, a missing
+value null, a flag 0 or 1, a line a collection of one. Everyone who reads a map reads this document.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geofence.errors import MapError
+
+KINDS = ("lane", "axis", "gate", "zone")
+SHOWN = "place"  # the centre's page shows it; nobody is judged by it
+DIGITS_MAX = 300  # of a whole number: a float holds no more
+FLAGS = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
+KNOWN_CRS = ("CRS84", "4326", "4490")  # longitude, latitude of WGS 84 or CGCS2000
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A FeatureCollection; `changed` says whether it differs from the text."""
+
+    body: dict[str, Any]
+    changed: bool
+
+    @property
+    def features(self) -> list[Any]:
+        rows: list[Any] = self.body["features"]
+        return rows
+
+
+def document_of(text: str) -> Document:
+    """Return the document; raises MapError where it is no GeoJSON of features."""
+    try:
+        body = json.loads(text.removeprefix("\ufeff"), parse_int=_whole_digits)
+    except (ValueError, RecursionError) as error:
+        raise MapError(f"map: not JSON: {error}") from error
+    is_feature = isinstance(body, dict) and body.get("type") == "Feature" and "geometry" in body
+    if is_feature:  # a map of one
+        body = {"type": "FeatureCollection", "features": [body]}
+    if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
+        raise MapError("map: not a GeoJSON FeatureCollection")
+    if not isinstance(body.get("features"), list):
+        raise MapError("map: 'features' is no list")
+    _check_crs(body.get("crs"))
+    rows = [_tidied(row) for row in body["features"]]
+    changed = is_feature or any(row is not old for row, old in zip(rows, body["features"], strict=True))
+    return Document(body | {"features": rows}, changed)
+
+
+def kind_of(row: Any) -> str | None:
+    """Return which of our kinds a feature is; None for another program's."""
+    properties = row.get("properties") if isinstance(row, dict) else None
+    kind = properties.get("kind") if isinstance(properties, dict) else None
+    return kind if isinstance(kind, str) and kind in KINDS else None
+
+
+def first_place(document: Document) -> tuple[float, float] | None:
+    """Return (lon_deg, lat_deg) of the first feature of ours that has one; None where none has."""
+    for row in document.features:
+        geometry = row.get("geometry") if kind_of(row) is not None else None
+        found = geometry.get("coordinates") if isinstance(geometry, dict) else None
+        while isinstance(found, list) and found and isinstance(found[0], list):
+            found = found[0]
+        if isinstance(found, list) and len(found) >= 2 and all(_is_degrees(value) for value in found[:2]):
+            return float(found[0]), float(found[1])
+    return None
+
+
+def _is_degrees(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 180.0
+
+
+def _whole_digits(digits: str) -> int:
+    if len(digits) > DIGITS_MAX:  # ids of 64 bits are the drawing program's, and fine
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _check_crs(crs: Any) -> None:
+    """Refuse coordinates that are said to be no longitude and latitude."""
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if isinstance(name, str) and not name.endswith(KNOWN_CRS):
+        raise MapError(
+            f"map: its 'crs' is {name!r}: coordinates must be [lon_deg, lat_deg] (WGS 84, CGCS2000)"
+        )
+
+
+def _tidied(row: Any) -> Any:
+    """Return a feature of ours with the types that are meant; any other as it is."""
+    kind = kind_of(row)
+    if kind is None:
+        return row
+    properties = row["properties"]
+    tidy = {key: _meant(key, value) for key, value in properties.items()}
+    geometry = _geometry(kind, row.get("geometry"))
+    same = geometry is row.get("geometry") and all(tidy[key] is properties[key] for key in properties)
+    return row if same else row | {"properties": tidy, "geometry": geometry}
+
+
+def _meant(key: str, value: Any) -> Any:
+    if key not in TYPES:
+        return value
+    return None if isinstance(value, str) and not value.strip() else TYPES[key](value)
+
+
+def _geometry(kind: str, geometry: Any) -> Any:
+    """Return a line that came as a collection of one as a line, and rings closed."""
+    if not isinstance(geometry, dict) or not isinstance(geometry.get("coordinates"), list):
+        return geometry
+    coordinates = geometry["coordinates"]
+    if kind in ("axis", "gate") and geometry.get("type") == "MultiLineString" and len(coordinates) == 1:
+        return {"type": "LineString", "coordinates": coordinates[0]}
+    if kind == "zone" and geometry.get("type") == "Polygon":
+        closed = [_closed(ring) for ring in coordinates]
+    elif kind == "zone" and geometry.get("type") == "MultiPolygon":
+        closed = [
+            [_closed(ring) for ring in part] if isinstance(part, list) else part for part in coordinates
+        ]
+    else:
+        return geometry
+    return geometry if closed == coordinates else geometry | {"coordinates": closed}
+
+
+def _closed_all(rings: Any) -> Any:
+    return [_closed(ring) for ring in rings] if isinstance(rings, list) else rings
+
+
+def _closed(ring: Any) -> Any:
+    is_open = isinstance(ring, list) and len(ring) >= 3 and ring[0] != ring[-1]
+    return [*ring, ring[0]] if is_open else ring
+
+
+# Each returns what is meant, or the value itself where that is not clear: the reader then refuses it by name.
+def _number(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return _number_of(value.strip())
+    except ValueError:
+        return value
+
+
+def _number_of(text: str) -> int | float:
+    return int(text) if text.lstrip("+-").isdecimal() and len(text) <= DIGITS_MAX else float(text)
+
+
+def _whole(value: Any) -> Any:
+    number = _number(value)
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    return FLAGS.get(value.strip().lower() if isinstance(value, str) else value, value)
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):  # lane 7 of a table's number column
+        whole = _whole(value)
+        return str(whole) if isinstance(whole, int) else value
+    return value
+
+
+def _names(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip().startswith("[") else value.split(",")
+        except (ValueError, RecursionError):
+            return value
+        value = [name.strip() if isinstance(name, str) else name for name in value]
+        value = [name for name in value if name != ""]
+    if not isinstance(value, list):
+        return value
+    named = [_name(name) for name in value]
+    return value if named == value else named
+
+
+TYPES: dict[str, Callable[[Any], Any]] = {
+    "lane": _name, "road": _name, "left": _name, "right": _name, "gate": _name, "zone": _name, "role": _name,
+    "index": _whole, "level": _whole, "speed_limit_mps": _number, "k0_m": _number,
+    "change_left": _flag, "change_right": _flag, "allowed": _names, "successors": _names,
+}  # fmt: skip
