@@ -49,8 +49,8 @@ def read_down(body: bytes) -> tuple[GnssDown, int]:
 
 
 def _read_fixes(body: bytes) -> tuple[GnssDown, int]:
-    message = _decode_raw(body)
-    columns = {name: getattr(message.fixes, name) for name in FIELDS}
+    message: Any = _decode_raw(body)
+    columns: dict[str, Any] = {name: getattr(message.fixes, name) for name in FIELDS}
     n = len(columns["terminal"])
     if n > FIXES_MAX or any(len(columns[name]) not in (0, n) for name in FIELDS):
         raise msgspec.ValidationError("columns differ in length, or are too long")

@@ -3,6 +3,7 @@
 import pytest
 
 from centre.present import latency
+from centre.tally import Sample
 from edge.quantiles import quantile
 
 
@@ -13,6 +14,6 @@ def test_quantile_is_the_nearest_rank(share, want):
 
 
 def test_the_centre_shows_the_same():
-    hundred = [i * 1_000_000 for i in range(100, 0, -1)]
-    assert latency(hundred) == {"p50_ms": 50.0, "p99_ms": 99.0, "n": 100}
-    assert latency([]) == {"p50_ms": None, "p99_ms": None, "n": 0}
+    hundred = [Sample("RSU-1", i * 1_000_000, deferred=False) for i in range(100, 0, -1)]
+    assert latency(hundred) == {"p50_ms": 50.0, "p99_ms": 99.0, "n": 100, "deferred": 0}
+    assert latency([]) == {"p50_ms": None, "p99_ms": None, "n": 0, "deferred": 0}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-MOVING_MPS = 2.0  # slower, the noise of places is longer than the way
+MOVER_MPS_MIN = 2.0  # slower, the noise of places is longer than the way
 FASTEST_MPS = 100.0
 PAIRS_MIN = 3
 DOUBT = 1.6  # way / (speed * time) beyond this factor, or below its inverse

@@ -22,7 +22,7 @@ from geofence.map.roadmap import RoadMap, load_map
 from roadside.inputs import ENCODER
 from sim.importers.commonroad import Scene, Trajectory, read
 from sim.importers.commonroad_map import KIND, map_of
-from sim.importers.motion import MOVING_MPS, Leg, check
+from sim.importers.motion import MOVER_MPS_MIN, Leg, check
 from sim.importers.poles import radars_along
 from sim.importers.recorded import RecordedTraffic, fleet_of
 from sim.importers.site import site_record
@@ -91,7 +91,7 @@ def _legs(scene: Scene) -> list[Leg]:
         way = np.hypot(np.diff(vehicle.x_m), np.diff(vehicle.y_m))
         speed = (np.abs(vehicle.speed_mps[1:]) + np.abs(vehicle.speed_mps[:-1])) / 2.0
         dt_s = np.diff(vehicle.step) * scene.dt_s
-        moves = np.minimum(np.abs(vehicle.speed_mps[1:]), np.abs(vehicle.speed_mps[:-1])) >= MOVING_MPS
+        moves = np.minimum(np.abs(vehicle.speed_mps[1:]), np.abs(vehicle.speed_mps[:-1])) >= MOVER_MPS_MIN
         legs += [Leg(*row) for row in np.column_stack([dt_s, way, speed])[moves].tolist()]
     return legs
 

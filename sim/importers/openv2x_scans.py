@@ -16,7 +16,7 @@ from statistics import median
 from typing import NamedTuple
 
 from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
-from sim.importers.motion import MOVING_MPS, Leg, misfit, way_m
+from sim.importers.motion import MOVER_MPS_MIN, Leg, misfit, way_m
 from sim.importers.openv2x_records import Record, Target
 
 DAY_MS = 86_400_000
@@ -61,7 +61,7 @@ def _ways(rows: Sequence[Sequence[Target]]) -> list[tuple[int, float, float]]:
         before = {target.id: target for target in row}
         for target in following:
             other = before.get(target.id)
-            if other is not None and min(abs(other.speed_mps), abs(target.speed_mps)) >= MOVING_MPS:
+            if other is not None and min(abs(other.speed_mps), abs(target.speed_mps)) >= MOVER_MPS_MIN:
                 way = way_m(other.lon_deg, other.lat_deg, target.lon_deg, target.lat_deg)
                 ways.append((i, way, (abs(other.speed_mps) + abs(target.speed_mps)) / 2.0))
     return ways
