@@ -1,18 +1,19 @@
 /** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
 
 import type { Episode, Row } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, Still, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeWords, Still, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
-import { lateral } from "./site.ts";
+import { placeWords } from "./places.ts";
 import type { Hatch, Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
+import { seenSlot, whereabouts } from "./where.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 const SHOULDER_M = 1.5;
@@ -246,20 +247,10 @@ function marked(state: State): Map<number, Episode | null> {
   if (state.follow !== null && fleet.slot(state.follow) >= 0) out.set(fleet.slot(state.follow), null);
   const shown = [...state.episodes.values()].filter((x) => x.open && (isAlarm(x) || x.id === state.selected));
   for (const episode of shown.sort((a, b) => a.order - b.order)) {
-    const slot = slotOf(state, episode);
+    const slot = seenSlot(state, episode);
     if (slot >= 0) out.set(slot, episode);
   }
   return out;
-}
-
-/** The vehicle of an episode on the road now; -1 where it is not seen. */
-export function slotOf(state: State, episode: Episode): number {
-  const { fleet } = state;
-  if (fleet === null) return -1;
-  const slot = fleet.slot(BigInt(episode.track));
-  if (slot >= 0) return slot;
-  const plate = episode.vehicle?.plate ?? episode.vehicle?.terminal;
-  return plate ? fleet.findPlate(plate) : -1;
 }
 
 function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): number {
@@ -295,13 +286,25 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
     if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1) || !labels.take(x0, x0 + width, 1, y)) continue;
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
-  // episodes whose vehicle is not seen (dark ones at places, silent RSUs) still have their mark
-  for (const episode of state.episodes.values()) {
-    if (!episode.open || !isAlarm(episode) || episode.s_m === null || special.has(slotOf(state, episode))) continue;
-    const u = lateral(site, episode);
-    if (!Number.isNaN(u)) mark(ctx, episode.grade, f.x(episode.s_m), f.y(u), 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
-  }
+  drawStakes(ctx, f, state, site, labels);
   return trucks;
+}
+
+/** Alarms whose vehicle is not seen (of silent RSUs, lost tracks), and the chosen one where it ended: places with an age. */
+function drawStakes(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): void {
+  for (const episode of state.episodes.values()) {
+    const chosen = episode.id === state.selected;
+    if (!chosen && (!episode.open || !isAlarm(episode))) continue;
+    const where = whereabouts(state, site, episode);
+    const x = f.x(where.s);
+    if (where.slot >= 0 || Number.isNaN(where.u) || !(x > f.left - 20 && x < f.right + 20)) continue;
+    const y = f.y(where.u);
+    const head = markHeight(f, where.u);
+    stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);
+    const words = placeWords(state, episode, where);
+    const width = 24 + textWidth(ctx, words.plate, true) + textWidth(ctx, words.when);
+    if (labels.take(x - 8, x + width, 2, head) || chosen) stakeWords(ctx, x, head + 4, f.right, words);
+  }
 }
 
 function nearestRow(site: Site, u: number): number {

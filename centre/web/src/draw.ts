@@ -160,6 +160,20 @@ export function hatch(ctx: Ctx, x: number, y: number, w: number, h: number): voi
   frame(ctx, x + 0.5, y + 0.5, Math.max(0, w - 1), h - 1, palette.u, 1, [1, 3]);
 }
 
+/** The same hatch inside the path that was traced. */
+export function hatchPath(ctx: Ctx): void {
+  hatchPattern ??= makeHatch(ctx);
+  if (hatchPattern !== null) {
+    ctx.fillStyle = hatchPattern;
+    ctx.fill();
+  }
+  ctx.strokeStyle = palette.u;
+  ctx.lineWidth = 1;
+  ctx.setLineDash([1, 3]);
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
 function makeHatch(ctx: Ctx): CanvasPattern | null {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 10;
@@ -225,6 +239,38 @@ export function brackets(ctx: Ctx, x: number, y: number, w: number, h: number): 
     ctx.lineTo(cx, cy + dy * k);
   }
   ctx.stroke();
+}
+
+/** What stands beside a stake: whose place it is, struck through once that is over, and since when. */
+export interface StakeWords {
+  readonly plate: string;
+  readonly struck: boolean;
+  readonly when: string;
+}
+
+/**
+ * A stake in the ground: marks a place where an episode was, not a vehicle; its foot is on the place, its head off it.
+ * `upPx` is how far the head stands above the foot (negative: below).
+ */
+export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean): void {
+  const colour = chosen ? palette.sel : gradeColour(grade);
+  const head = y - upPx;
+  for (const [stroke, width] of [[palette.bg, 3.6], [colour, 1.6]] as const) {
+    line(ctx, x, y, x, head, stroke, width);
+    line(ctx, x - 4, y, x + 4, y, stroke, width);
+  }
+  mark(ctx, grade, x, head, 5, filled);
+}
+
+/** Write a stake's words to the right of x, or to its left where the picture ends; returns what they cover [px]. */
+export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, words: StakeWords): [number, number] {
+  const plate = textWidth(ctx, words.plate, true);
+  const total = plate + 8 + textWidth(ctx, words.when);
+  const x0 = x + 10 + total <= widthPx - 2 ? x + 10 : Math.max(2, x - 10 - total);
+  text(ctx, x0, y, words.plate, { bold: true, colour: palette.tx, halo: palette.bg });
+  if (words.struck) line(ctx, x0 - 1, y - 4, x0 + plate + 1, y - 4, palette.tx, 1.4);
+  text(ctx, x0 + plate + 8, y, words.when, { colour: palette.tx2, halo: palette.bg });
+  return [x0, x0 + total];
 }
 
 const LINE_PX = 13; // of text: labels on lines nearer than this would touch
