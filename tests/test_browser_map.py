@@ -231,7 +231,7 @@ def test_they_agree_in_every_size(page: Page) -> None:
         if moved:
             page.mouse.move(*middle(page))
             wheel(page, 2, -120)
-        for width, height in ((1000, 700), (1920, 1080), (853, 533), (1280, 800)):
+        for width, height in ((1000, 700), (1920, 1080), (853, 533), (3840, 2160), (1280, 800)):
             page.evaluate("window.worst = 0")
             page.set_viewport_size({"width": width, "height": height})
             wait_for(

@@ -14,6 +14,7 @@ import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
 import { seenSlot, whereabouts } from "./where.ts";
+import type { Where } from "./where.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 const SHOULDER_M = 1.5;
@@ -257,6 +258,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
   const fleet = state.fleet!;
   const c = colours();
   const special = marked(state);
+  const staked = new Set(places(state, site).map(({ where }) => where.hull)); // their plates stand on the stakes
   const rooms = site.rows.map(() => new Room());
   const room = (u: number): Room => rooms[nearestRow(site, u)]!;
   for (let i = 0; i < fleet.nLive; i++) {
@@ -280,7 +282,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
     trucks++;
     const plate = shortPlate(fleet.plate(slot));
     const y = f.y(u);
-    if (special.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
+    if (special.has(slot) || staked.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
     if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1) || !labels.take(x0, x0 + width, 1, y)) continue;
@@ -291,13 +293,18 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
 }
 
 /** Alarms whose vehicle is not seen (of silent RSUs, lost tracks), and the chosen one where it ended: places with an age. */
+function places(state: State, site: Site): { episode: Episode; where: Where }[] {
+  return [...state.episodes.values()]
+    .filter((x) => x.id === state.selected || (x.open && isAlarm(x)))
+    .map((episode) => ({ episode, where: whereabouts(state, site, episode) }))
+    .filter(({ where }) => where.slot < 0 && !Number.isNaN(where.u));
+}
+
 function drawStakes(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): void {
-  for (const episode of state.episodes.values()) {
+  for (const { episode, where } of places(state, site)) {
     const chosen = episode.id === state.selected;
-    if (!chosen && (!episode.open || !isAlarm(episode))) continue;
-    const where = whereabouts(state, site, episode);
     const x = f.x(where.s);
-    if (where.slot >= 0 || Number.isNaN(where.u) || !(x > f.left - 20 && x < f.right + 20)) continue;
+    if (!(x > f.left - 20 && x < f.right + 20)) continue;
     const y = f.y(where.u);
     const head = markHeight(f, where.u);
     stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);

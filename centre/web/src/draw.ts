@@ -65,7 +65,7 @@ export class Still {
   private key = "";
 
   under(ctx: Ctx, widthPx: number, heightPx: number, key: string, paint: (ctx: Ctx) => void): void {
-    const full = `${key}|${widthPx}|${heightPx}|${window.devicePixelRatio}|${palette.bg}`;
+    const full = `${key}|${widthPx}|${heightPx}|${pixelRatio()}|${palette.bg}`;
     if (full !== this.key) {
       const own = beginOpaque(this.canvas, widthPx, heightPx);
       if (own === null) return;
@@ -76,8 +76,35 @@ export class Still {
   }
 }
 
+let zoom = 1;
+
+/** How much larger the page is drawn in a window of this size [px]: by the root of what it has beyond 1920 x 1080.
+ *
+ * Less than in proportion, and without a step: the browser's own zoom makes the window smaller, and must still enlarge.
+ */
+export function zoomFor(widthPx: number, heightPx: number): number {
+  return Math.sqrt(Math.max(1, Math.min(widthPx / 1_920, heightPx / 1_080)));
+}
+
+/** Enlarge the page on a large screen (a wall, a 4K desk); call when the window's size may have changed. */
+export function enlarge(): void {
+  zoom = zoomFor(innerWidth, innerHeight);
+  document.body.style.zoom = String(zoom);
+}
+
+/** Pixels of the screen to one of the page. */
+export function pixelRatio(): number {
+  return (window.devicePixelRatio || 1) * zoom;
+}
+
+/** Where in an element a pointer is, in the page's own pixels. */
+export function pointIn(el: HTMLElement, event: MouseEvent): [number, number] {
+  const box = el.getBoundingClientRect();
+  return [((event.clientX - box.left) * el.offsetWidth) / box.width, ((event.clientY - box.top) * el.offsetHeight) / box.height];
+}
+
 function size(canvas: HTMLCanvasElement, widthPx: number, heightPx: number, alpha: boolean): Ctx | null {
-  const dpr = window.devicePixelRatio || 1;
+  const dpr = pixelRatio();
   const [w, h] = [Math.round(widthPx * dpr), Math.round(heightPx * dpr)];
   if (w === 0 || h === 0) return null;
   if (canvas.width !== w || canvas.height !== h) {

@@ -5,7 +5,7 @@ import { get, loadEpisodes } from "./api.ts";
 import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
 import { detailPick, drawDetail } from "./detail.ts";
-import { drawnInSoftware, readPalette } from "./draw.ts";
+import { drawnInSoftware, enlarge, pointIn, readPalette } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
@@ -220,6 +220,7 @@ function redraw(): void {
 }
 
 function layOut(): void {
+  enlarge();
   if (panes === null || state.site === null) return;
   const w = $("#map").clientWidth;
   const { length, bulge } = extent(state.site);
@@ -241,13 +242,14 @@ function wire(): void {
     redraw();
   });
   $("#over canvas").addEventListener("click", (event) => {
-    const id = overviewPick(state, event.offsetX, event.offsetY);
+    const [x, y] = pointIn(event.target as HTMLElement, event);
+    const id = overviewPick(state, x, y);
     if (id !== null) return select(id, false);
-    const s = state.site === null ? null : overviewStation(state.site, event.offsetX);
+    const s = state.site === null ? null : overviewStation(state.site, x);
     if (s !== null) pan(s - WINDOW_M / 2);
   });
   $("#focus canvas").addEventListener("click", (event) => {
-    const slot = detailPick(state, event.offsetX, event.offsetY);
+    const slot = detailPick(state, ...pointIn(event.target as HTMLElement, event));
     if (slot >= 0) chooseSlot(slot);
   });
   $("#whole > button").addEventListener("click", () => {

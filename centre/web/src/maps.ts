@@ -5,7 +5,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 import { baseStyle } from "./basemap.ts";
 import { Camera } from "./camera.ts";
-import { colours, FONT } from "./draw.ts";
+import { colours, FONT, pixelRatio } from "./draw.ts";
 import { Ground } from "./ground.ts";
 import type { Site } from "./site.ts";
 
@@ -99,6 +99,7 @@ export class Pane {
   resize(): void {
     const wasMoved = this.moved;
     this.showing = true;
+    if (this.gl.getPixelRatio() !== pixelRatio()) this.gl.setPixelRatio(pixelRatio());
     this.gl.resize();
     this.showing = false;
     this.moved = wasMoved;

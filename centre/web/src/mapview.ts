@@ -232,7 +232,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   if (fleet !== null && state.steps.has("vehicles")) {
     if (at.slot >= 0 && !hollow) drawTail(ctx, camera, state, site, at.slot);
     paint(ctx, fleet, lens(state, camera), { kind: "hull", vectorS: 0.6, sigma: true, hollow });
-    drawPlates(ctx, camera, state, at.slot);
+    drawPlates(ctx, camera, state, at.where?.hull ?? at.slot); // its own is written beside its brackets or stake
   }
   if (at.slot >= 0) drawTarget(ctx, camera, state, site, at.slot, at.episode);
   else if (at.episode !== null && at.where !== null) drawStake(ctx, camera, state, at.episode, at.where);

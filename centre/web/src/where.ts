@@ -10,6 +10,8 @@ import type { State } from "./state.ts";
 export interface Where {
   /** The fleet's slot of its vehicle as it is seen now; -1: this is a place. */
   readonly slot: number;
+  /** The slot of its vehicle as it is drawn, also hollow, where it was last seen; -1: it is not drawn. */
+  readonly hull: number;
   readonly x: number;
   readonly y: number;
   readonly s: number;
@@ -39,10 +41,10 @@ export function whereabouts(state: State, site: Site, episode: Episode): Where {
   const { fleet } = state;
   const slot = slotOf(state, episode);
   if (fleet !== null && slot >= 0) {
-    return { slot: seenSlot(state, episode), x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!, atMs: fleet.seenMs(slot) };
+    return { slot: seenSlot(state, episode), hull: slot, x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!, atMs: fleet.seenMs(slot) };
   }
   return {
-    slot: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN, u: lateral(site, episode),
+    slot: -1, hull: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN, u: lateral(site, episode),
     atMs: ms(episode.open ? episode.stamps.measured_ns : (episode.end_ns ?? episode.stamps.measured_ns)),
   };
 }
