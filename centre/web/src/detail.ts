@@ -1,7 +1,7 @@
 /** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
 
 import type { Episode, Row } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeWords, Still, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, Still, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
@@ -258,7 +258,8 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
   const fleet = state.fleet!;
   const c = colours();
   const special = marked(state);
-  const staked = new Set(places(state, site).map(({ where }) => where.hull)); // their plates stand on the stakes
+  const stakes = places(state, site);
+  const staked = new Set(stakes.map(({ where }) => where.hull)); // their plates stand on the stakes
   const rooms = site.rows.map(() => new Room());
   const room = (u: number): Room => rooms[nearestRow(site, u)]!;
   for (let i = 0; i < fleet.nLive; i++) {
@@ -272,6 +273,9 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
   }
   // what is marked first; plates give way to it
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
+  for (const { episode, where } of stakes) {
+    if (episode.id === state.selected) labels.take(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
+  }
   const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
   let trucks = 0;
@@ -288,7 +292,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
     if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1) || !labels.take(x0, x0 + width, 1, y)) continue;
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
-  drawStakes(ctx, f, state, site, labels);
+  drawStakes(ctx, f, state, stakes, labels);
   return trucks;
 }
 
@@ -300,8 +304,8 @@ function places(state: State, site: Site): { episode: Episode; where: Where }[] 
     .filter(({ where }) => where.slot < 0 && !Number.isNaN(where.u));
 }
 
-function drawStakes(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): void {
-  for (const { episode, where } of places(state, site)) {
+function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof places>, labels: Room): void {
+  for (const { episode, where } of stakes) {
     const chosen = episode.id === state.selected;
     const x = f.x(where.s);
     if (!(x > f.left - 20 && x < f.right + 20)) continue;
@@ -309,8 +313,8 @@ function drawStakes(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
     const head = markHeight(f, where.u);
     stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);
     const words = placeWords(state, episode, where);
-    const width = 24 + textWidth(ctx, words.plate, true) + textWidth(ctx, words.when);
-    if (labels.take(x - 8, x + width, 2, head) || chosen) stakeWords(ctx, x, head + 4, f.right, words);
+    const [from, to] = stakeSpan(ctx, x, f.right, words);
+    if (chosen || labels.take(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words); // the chosen one's room was kept
   }
 }
 

@@ -289,15 +289,19 @@ export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number
   mark(ctx, grade, x, head, 5, filled);
 }
 
-/** Write a stake's words to the right of x, or to its left where the picture ends; returns what they cover [px]. */
-export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, words: StakeWords): [number, number] {
-  const plate = textWidth(ctx, words.plate, true);
-  const total = plate + 8 + textWidth(ctx, words.when);
+/** What the words of a stake at x cover [px]: to its right, or to its left where the picture ends. */
+export function stakeSpan(ctx: Ctx, x: number, widthPx: number, words: StakeWords): [number, number] {
+  const total = textWidth(ctx, words.plate, true) + 8 + textWidth(ctx, words.when);
   const x0 = x + 10 + total <= widthPx - 2 ? x + 10 : Math.max(2, x - 10 - total);
+  return [x0, x0 + total];
+}
+
+export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, words: StakeWords): void {
+  const [x0] = stakeSpan(ctx, x, widthPx, words);
+  const plate = textWidth(ctx, words.plate, true);
   text(ctx, x0, y, words.plate, { bold: true, colour: palette.tx, halo: palette.bg });
   if (words.struck) line(ctx, x0 - 1, y - 4, x0 + plate + 1, y - 4, palette.tx, 1.4);
   text(ctx, x0 + plate + 8, y, words.when, { colour: palette.tx2, halo: palette.bg });
-  return [x0, x0 + total];
 }
 
 const LINE_PX = 13; // of text: labels on lines nearer than this would touch

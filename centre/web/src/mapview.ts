@@ -147,6 +147,7 @@ function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
     const where = whereabouts(state, site, episode);
     const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
     if (where.slot < 0) {
+      if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
       stake(ctx, episode.grade, x, y, 20, episode.open, chosen);
       if (chosen) stakeWords(ctx, x, Math.max(12, y - 16), camera.w, placeWords(state, episode, where));
       continue;

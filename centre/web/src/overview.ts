@@ -1,7 +1,7 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeWords, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
 import { isAlarm, rank } from "./order.ts";
@@ -225,8 +225,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
       stake(ctx, episode.grade, x, y, y - my, episode.open, true);
       const words = placeWords(state, episode, where);
-      const width = 24 + textWidth(ctx, words.plate, true) + textWidth(ctx, words.when);
-      if (rooms[Number(up)]!.take(x + 8, x + width, 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      if (rooms[Number(up)]!.take(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
       continue;
     }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
