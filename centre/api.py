@@ -4,27 +4,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from litestar import Litestar, Request, Response, asgi, get
-from litestar.datastructures import CacheControlHeader
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath, QueryParameter
-from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
+from centre import page
 from centre.hall import Hall
 from centre.queries import PAGE_ROWS_MAX, Filter
 from centre.shield import shielded
 from centre.streams import Streams
 from geofence.violation import Grade
 
-FRESH = CacheControlHeader(no_cache=True)  # asked again each time, by its etag
 PAGE = Path(__file__).parent / "static"
-NO_PAGE = """<!doctype html><meta charset="utf-8"><title>petroroad</title>
-<h1>The page is not built</h1><p>Run <code>make page</code> in the clone, install again where it was
-installed, and start again. The data is at <a href="/api/summary">/api/summary</a>.</p>
-<h1 lang="zh-CN">页面尚未构建</h1>
-<p lang="zh-CN">请在代码目录运行 <code>make page</code>，已安装的请重新安装，然后重启</p>
-"""
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)]
 Name = Annotated[str | None, QueryParameter(max_length=64)]
@@ -32,15 +24,15 @@ Json = Response[bytes]
 Handlers = list[ControllerRouterHandler]
 
 
-def build(hall: Hall, page: Path = PAGE) -> ASGIApp:
-    """Return the whole web interface of one hall; `page` is the directory of the built page."""
+def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
+    """Return the whole web interface of one hall; `directory` holds the built page."""
     streams = Streams(hall)
 
     @asgi("/api/events", copy_scope=False)
     async def events(scope: Scope, receive: Receive, send: Send) -> None:
         await streams.events(scope, receive, send)
 
-    handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *_page(page)]
+    handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *page.handlers(directory)]
 
     async def failed(error: Exception, scope: Scope) -> None:
         if not isinstance(error, HTTPException):  # those are the asker's; this is ours, or the database's
@@ -54,9 +46,11 @@ def build(hall: Hall, page: Path = PAGE) -> ASGIApp:
         after_exception=[failed],
     )
 
+    sockets = {"/api/tracks": streams.tracks, "/api/stream": streams.stream}
+
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == "/api/tracks":
-            await streams.tracks(scope, receive, send)
+        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] in sockets:
+            await sockets[scope["path"]](scope, receive, send)
             return
         await app(scope, receive, send)
 
@@ -135,15 +129,3 @@ def _health(hall: Hall) -> Handlers:
         return Response(body, status_code=status, media_type=kind.decode())
 
     return [health]
-
-
-def _page(directory: Path) -> Handlers:
-    """Return the handlers of the built page, or of the one that says how to build it."""
-    if (directory / "index.html").is_file():
-        return [create_static_files_router("/", [directory], html_mode=True, cache_control=FRESH)]
-
-    @get("/", media_type="text/html", sync_to_thread=False)
-    def missing() -> str:
-        return NO_PAGE
-
-    return [missing]

@@ -1,6 +1,7 @@
-"""The two streams to the page as plain ASGI: server-sent events and binary snapshots; both end at a stop."""
+"""The streams to the page as plain ASGI: events (SSE, WebSocket), binary snapshots; all end at a stop."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,7 +11,8 @@ from litestar.types import Receive, Scope, Send
 from centre.hall import Hall
 
 SEND_TIMEOUT_S = 10.0  # a client that takes nothing for so long is cut; it comes back and resumes
-CLIENTS_MAX = 64
+FAREWELL_S = 1.0  # what a client gets to take its close frame: one that reads nothing never would
+CLIENTS_MAX = 64  # of the event streams, both carriers together
 
 
 class Streams:
@@ -22,7 +24,7 @@ class Streams:
 
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /api/events."""
-        if self._listeners >= CLIENTS_MAX:
+        if self._is_full():
             await _plain(send, 503, "too many listeners")
             return
         try:
@@ -32,10 +34,46 @@ class Streams:
             return
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+        async def write() -> None:
+            async for lines in self._hall.feed.follow(after):
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send({"type": "http.response.body", "body": lines, "more_body": True})
+
         self._listeners += 1
         try:
-            if await self._until_gone(self._write_events(after, send), receive, "http.disconnect"):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if await self._until_gone(write(), receive, "http.disconnect"):
+                async with _farewell():
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._listeners -= 1
+
+    async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """WebSocket /api/stream: the events of `/api/events`, each a text message of the same lines.
+
+        A browser opens six HTTP/1.1 connections to a host for all its windows together, and an SSE stream
+        holds one for good; WebSockets are not among them.
+        """
+        await receive()  # websocket.connect
+        if self._is_full():
+            await _close(send, 1013, "too many listeners")
+            return
+        try:
+            after = _cursor(scope)
+        except ValueError:
+            await _close(send, 1008, "after is a whole number")
+            return
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+
+        async def write() -> None:
+            async for lines in self._hall.feed.follow(after):
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send({"type": "websocket.send", "bytes": None, "text": lines.decode()})
+
+        self._listeners += 1
+        try:
+            if await self._until_gone(write(), receive, "websocket.disconnect"):
+                await _close(send, 1001, "the centre stops, or the client was too slow")
         finally:
             self._listeners -= 1
 
@@ -44,7 +82,7 @@ class Streams:
         await receive()  # websocket.connect
         viewer = self._hall.tracks.join()
         if viewer is None:
-            await send({"type": "websocket.close", "code": 1013, "reason": "too many viewers"})
+            await _close(send, 1013, "too many viewers")
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
 
@@ -56,15 +94,15 @@ class Streams:
 
         try:
             if await self._until_gone(write(), receive, "websocket.disconnect"):
-                await send({"type": "websocket.close", "code": 1001, "reason": "the centre stops"})
+                await _close(send, 1001, "the centre stops, or the client was too slow")
         finally:
             self._hall.tracks.leave(viewer)
 
-    async def _write_events(self, after: int | None, send: Send) -> None:
-        stream: AsyncIterator[bytes] = self._hall.feed.follow(after)
-        async for lines in stream:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await send({"type": "http.response.body", "body": lines, "more_body": True})
+    def _is_full(self) -> bool:
+        if self._listeners < CLIENTS_MAX:
+            return False
+        self._hall.feed.counts["stream.refused"] += 1
+        return True
 
     async def _until_gone(self, writing: Coroutine[Any, Any, None], receive: Receive, gone: str) -> bool:
         """Write until the client leaves, is cut or the centre stops; return whether the end can be told."""
@@ -92,6 +130,19 @@ class Streams:
         if writer.done() and not writer.cancelled() and writer.exception() is not None:
             raise writer.exception()  # type: ignore[misc]
         return reader.cancelled()
+
+
+@contextlib.asynccontextmanager
+async def _farewell() -> AsyncIterator[None]:
+    """Give the end a moment to get through; a client that reads nothing is left to its closed connection."""
+    with contextlib.suppress(TimeoutError, OSError):
+        async with asyncio.timeout(FAREWELL_S):
+            yield
+
+
+async def _close(send: Send, code: int, reason: str) -> None:
+    async with _farewell():
+        await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def _cursor(scope: Scope) -> int | None:

@@ -103,12 +103,13 @@ def test_buttons_stay_while_the_clock_runs(page):
 
 # made-up alarms on top of what the centre sends, all of them like the first that the road really had
 MADE_UP = """
-  const Real = window.EventSource;
-  window.EventSource = class extends Real {
+  const Real = window.WebSocket;
+  window.WebSocket = class extends Real {
     constructor(url) {
       super(url);
-      window.alarm = (order) => this.dispatchEvent(new MessageEvent("violation", {
-        data: JSON.stringify({
+      if (!url.includes("/api/stream")) return;
+      window.alarm = (order) => this.dispatchEvent(new MessageEvent("message", {
+        data: "event: violation\\ndata: " + JSON.stringify({
           ...window.like, id: `made-up-${order}`, order, open: true, grade_max: "warning",
         }),
       }));

@@ -1,19 +1,21 @@
 /** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
 
 import type { Episode, Row } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, Still, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, Still, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
-import { lateral } from "./site.ts";
+import { placeWords } from "./places.ts";
 import type { Hatch, Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { isLost, p99Of } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
+import { seenSlot, whereabouts } from "./where.ts";
+import type { Where } from "./where.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 const SHOULDER_M = 1.5;
@@ -247,26 +249,18 @@ function marked(state: State): Map<number, Episode | null> {
   if (state.follow !== null && fleet.slot(state.follow) >= 0) out.set(fleet.slot(state.follow), null);
   const shown = [...state.episodes.values()].filter((x) => x.open && (isAlarm(x) || x.id === state.selected));
   for (const episode of shown.sort((a, b) => a.order - b.order)) {
-    const slot = slotOf(state, episode);
+    const slot = seenSlot(state, episode);
     if (slot >= 0) out.set(slot, episode);
   }
   return out;
-}
-
-/** The vehicle of an episode on the road now; -1 where it is not seen. */
-export function slotOf(state: State, episode: Episode): number {
-  const { fleet } = state;
-  if (fleet === null) return -1;
-  const slot = fleet.slot(BigInt(episode.track));
-  if (slot >= 0) return slot;
-  const plate = episode.vehicle?.plate ?? episode.vehicle?.terminal;
-  return plate ? fleet.findPlate(plate) : -1;
 }
 
 function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): number {
   const fleet = state.fleet!;
   const c = colours();
   const special = marked(state);
+  const stakes = places(state, site);
+  const staked = new Set(stakes.map(({ where }) => where.hull)); // their plates stand on the stakes
   const rooms = site.rows.map(() => new Room());
   const room = (u: number): Room => rooms[nearestRow(site, u)]!;
   for (let i = 0; i < fleet.nLive; i++) {
@@ -280,6 +274,9 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
   }
   // what is marked first; plates give way to it
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
+  for (const { episode, where } of stakes) {
+    if (episode.id === state.selected) labels.take(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
+  }
   const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
   let trucks = 0;
@@ -290,19 +287,36 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
     trucks++;
     const plate = shortPlate(fleet.plate(slot));
     const y = f.y(u);
-    if (special.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
+    if (special.has(slot) || staked.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
     if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1) || !labels.take(x0, x0 + width, 1, y)) continue;
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
-  // episodes whose vehicle is not seen (dark ones at places, silent RSUs) still have their mark
-  for (const episode of state.episodes.values()) {
-    if (!episode.open || !isAlarm(episode) || episode.s_m === null || special.has(slotOf(state, episode))) continue;
-    const u = lateral(site, episode);
-    if (!Number.isNaN(u)) mark(ctx, episode.grade, f.x(episode.s_m), f.y(u), 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
-  }
+  drawStakes(ctx, f, state, stakes, labels);
   return trucks;
+}
+
+/** Alarms whose vehicle is not seen (of silent RSUs, lost tracks), and the chosen one where it ended: places with an age. */
+function places(state: State, site: Site): { episode: Episode; where: Where }[] {
+  return [...state.episodes.values()]
+    .filter((x) => x.id === state.selected || (x.open && isAlarm(x)))
+    .map((episode) => ({ episode, where: whereabouts(state, site, episode) }))
+    .filter(({ where }) => where.slot < 0 && !Number.isNaN(where.u));
+}
+
+function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof places>, labels: Room): void {
+  for (const { episode, where } of stakes) {
+    const chosen = episode.id === state.selected;
+    const x = f.x(where.s);
+    if (!(x > f.left - 20 && x < f.right + 20)) continue;
+    const y = f.y(where.u);
+    const head = markHeight(f, where.u);
+    stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);
+    const words = placeWords(state, episode, where);
+    const [from, to] = stakeSpan(ctx, x, f.right, words);
+    if (chosen || labels.take(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words); // the chosen one's room was kept
+  }
 }
 
 function nearestRow(site: Site, u: number): number {

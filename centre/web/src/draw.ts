@@ -65,7 +65,7 @@ export class Still {
   private key = "";
 
   under(ctx: Ctx, widthPx: number, heightPx: number, key: string, paint: (ctx: Ctx) => void): void {
-    const full = `${key}|${widthPx}|${heightPx}|${window.devicePixelRatio}|${palette.bg}`;
+    const full = `${key}|${widthPx}|${heightPx}|${pixelRatio()}|${palette.bg}`;
     if (full !== this.key) {
       const own = beginOpaque(this.canvas, widthPx, heightPx);
       if (own === null) return;
@@ -76,8 +76,35 @@ export class Still {
   }
 }
 
+let zoom = 1;
+
+/** How much larger the page is drawn in a window of this size [px]: by the root of what it has beyond 1920 x 1080.
+ *
+ * Less than in proportion, and without a step: the browser's own zoom makes the window smaller, and must still enlarge.
+ */
+export function zoomFor(widthPx: number, heightPx: number): number {
+  return Math.sqrt(Math.max(1, Math.min(widthPx / 1_920, heightPx / 1_080)));
+}
+
+/** Enlarge the page on a large screen (a wall, a 4K desk); call when the window's size may have changed. */
+export function enlarge(): void {
+  zoom = zoomFor(innerWidth, innerHeight);
+  document.body.style.zoom = String(zoom);
+}
+
+/** Pixels of the screen to one of the page. */
+export function pixelRatio(): number {
+  return (window.devicePixelRatio || 1) * zoom;
+}
+
+/** Where in an element a pointer is, in the page's own pixels. */
+export function pointIn(el: HTMLElement, event: MouseEvent): [number, number] {
+  const box = el.getBoundingClientRect();
+  return [((event.clientX - box.left) * el.offsetWidth) / box.width, ((event.clientY - box.top) * el.offsetHeight) / box.height];
+}
+
 function size(canvas: HTMLCanvasElement, widthPx: number, heightPx: number, alpha: boolean): Ctx | null {
-  const dpr = window.devicePixelRatio || 1;
+  const dpr = pixelRatio();
   const [w, h] = [Math.round(widthPx * dpr), Math.round(heightPx * dpr)];
   if (w === 0 || h === 0) return null;
   if (canvas.width !== w || canvas.height !== h) {
@@ -160,6 +187,20 @@ export function hatch(ctx: Ctx, x: number, y: number, w: number, h: number): voi
   frame(ctx, x + 0.5, y + 0.5, Math.max(0, w - 1), h - 1, palette.u, 1, [1, 3]);
 }
 
+/** The same hatch inside the path that was traced. */
+export function hatchPath(ctx: Ctx): void {
+  hatchPattern ??= makeHatch(ctx);
+  if (hatchPattern !== null) {
+    ctx.fillStyle = hatchPattern;
+    ctx.fill();
+  }
+  ctx.strokeStyle = palette.u;
+  ctx.lineWidth = 1;
+  ctx.setLineDash([1, 3]);
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
 function makeHatch(ctx: Ctx): CanvasPattern | null {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 10;
@@ -225,6 +266,42 @@ export function brackets(ctx: Ctx, x: number, y: number, w: number, h: number): 
     ctx.lineTo(cx, cy + dy * k);
   }
   ctx.stroke();
+}
+
+/** What stands beside a stake: whose place it is, struck through once that is over, and since when. */
+export interface StakeWords {
+  readonly plate: string;
+  readonly struck: boolean;
+  readonly when: string;
+}
+
+/**
+ * A stake in the ground: marks a place where an episode was, not a vehicle; its foot is on the place, its head off it.
+ * `upPx` is how far the head stands above the foot (negative: below).
+ */
+export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean): void {
+  const colour = chosen ? palette.sel : gradeColour(grade);
+  const head = y - upPx;
+  for (const [stroke, width] of [[palette.bg, 3.6], [colour, 1.6]] as const) {
+    line(ctx, x, y, x, head, stroke, width);
+    line(ctx, x - 4, y, x + 4, y, stroke, width);
+  }
+  mark(ctx, grade, x, head, 5, filled);
+}
+
+/** What the words of a stake at x cover [px]: to its right, or to its left where the picture ends. */
+export function stakeSpan(ctx: Ctx, x: number, widthPx: number, words: StakeWords): [number, number] {
+  const total = textWidth(ctx, words.plate, true) + 8 + textWidth(ctx, words.when);
+  const x0 = x + 10 + total <= widthPx - 2 ? x + 10 : Math.max(2, x - 10 - total);
+  return [x0, x0 + total];
+}
+
+export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, words: StakeWords): void {
+  const [x0] = stakeSpan(ctx, x, widthPx, words);
+  const plate = textWidth(ctx, words.plate, true);
+  text(ctx, x0, y, words.plate, { bold: true, colour: palette.tx, halo: palette.bg });
+  if (words.struck) line(ctx, x0 - 1, y - 4, x0 + plate + 1, y - 4, palette.tx, 1.4);
+  text(ctx, x0 + plate + 8, y, words.when, { colour: palette.tx2, halo: palette.bg });
 }
 
 const LINE_PX = 13; // of text: labels on lines nearer than this would touch

@@ -83,8 +83,25 @@ export class Fleet {
   }
 
   findPlate(plate: string): number {
-    for (const [track, slot] of this.slots) if (this.plates.get(track) === plate) return slot;
-    return -1;
+    return this.newestOf(this.plates, plate);
+  }
+
+  findTerminal(terminal: string): number {
+    return this.newestOf(this.terminals, terminal);
+  }
+
+  /** At a handover a vehicle may have two tracks for a moment: the one that was seen last is it. */
+  private newestOf(names: ReadonlyMap<bigint, string>, name: string): number {
+    let [best, at] = [-1, -Infinity];
+    for (const [track, slot] of this.slots) {
+      if (names.get(track) === name && this.seenMs(slot) > at) [best, at] = [slot, this.seenMs(slot)];
+    }
+    return best;
+  }
+
+  /** The stamp at which the vehicle was last seen [ms]. */
+  seenMs(slot: number): number {
+    return this.ring[(slot * STATES + this.ringN[slot]! - 1) * 8]!;
   }
 
   /** Stamp of the newest snapshot by RSU [ms]. */
@@ -110,9 +127,12 @@ export class Fleet {
     state.stampMs = snapshot.stampMs;
     state.seq = snapshot.seq;
     const { view, at, itemBytes, n } = snapshot;
+    const named = snapshot.names === null ? null : new Set(snapshot.names.track);
     for (let i = 0; i < n; i++) {
       const base = i * itemBytes;
       if ((view.getUint8(base + at.flags) & OWNED) === 0) continue; // its owner draws it
+      // names come whole: whose owner no longer names it has no identity any more
+      if (named !== null && !named.has(view.getBigUint64(base + at.track, true))) this.unname(view.getBigUint64(base + at.track, true));
       this.take(snapshot, base, source, state);
     }
   }
@@ -130,10 +150,16 @@ export class Fleet {
   private learn(names: NonNullable<Snapshot["names"]>): void {
     for (let i = 0; i < names.track.length; i++) {
       const track = names.track[i]!;
-      const plate = names.plate[i] ?? names.terminal[i];
+      const [terminal, plate] = [names.terminal[i], names.plate[i] ?? names.terminal[i]];
+      this.unname(track);
       if (plate) this.plates.set(track, plate);
-      if (names.terminal[i]) this.terminals.set(track, names.terminal[i]!);
+      if (terminal) this.terminals.set(track, terminal);
     }
+  }
+
+  private unname(track: bigint): void {
+    this.plates.delete(track);
+    this.terminals.delete(track);
   }
 
   private take(snapshot: Snapshot, base: number, source: number, state: Source): void {
@@ -228,8 +254,7 @@ export class Fleet {
   private close(slot: number): void {
     const track = this.track[slot]!;
     this.slots.delete(track);
-    this.plates.delete(track);
-    this.terminals.delete(track);
+    this.unname(track);
     this.ringN[slot] = 0;
     this.free.push(slot);
   }

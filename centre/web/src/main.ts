@@ -4,8 +4,8 @@ import "./style.css";
 import { get, loadEpisodes } from "./api.ts";
 import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
-import { detailPick, drawDetail, slotOf } from "./detail.ts";
-import { drawnInSoftware } from "./draw.ts";
+import { detailPick, drawDetail } from "./detail.ts";
+import { drawnInSoftware, enlarge, pointIn } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawHeadings } from "./headings.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
@@ -24,6 +24,7 @@ import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } fro
 import { readSnapshot } from "./snapshot.ts";
 import { State, WINDOW_M } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
+import { slotOf, whereabouts } from "./where.ts";
 import { getLang, pick } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
@@ -38,7 +39,6 @@ const table = new RsuTable($("#rsu"), () => table.render(state));
 let panes: { whole: Pane; close: ClosePane } | null = null;
 let events: Events | null = null;
 let tracks: Tracks | null = null;
-let wholeMoved = false;
 let badFrames = 0;
 const heard = new Map<string, number>(); // RSU -> when its last snapshot came [performance.now()]
 
@@ -108,11 +108,9 @@ function select(id: string, byHand: boolean): void {
 /** Move the detail strip only when the chosen one is near its rim or outside. */
 function bringIntoWindow(): void {
   const episode = state.chosen;
-  if (episode === null) return;
-  const slot = episode.open ? slotOf(state, episode) : -1;
-  const live = slot >= 0 ? state.fleet!.s[slot]! : NaN;
-  const s = Number.isNaN(live) ? episode.s_m : live;
-  if (s === null || Number.isNaN(s)) return;
+  if (episode === null || state.site === null) return;
+  const { s } = whereabouts(state, state.site, episode);
+  if (Number.isNaN(s)) return;
   if (s < state.windowFrom + 300 || s > state.windowFrom + WINDOW_M - 300) state.moveWindow(s - WINDOW_M / 2);
 }
 
@@ -161,7 +159,7 @@ function slow(): void {
   drawFooter($("#foot"), state);
   table.render(state);
   drawCard($("#card"), state);
-  drawHeadings(state, trucksInDetail, wholeMoved);
+  drawHeadings(state, trucksInDetail, panes?.whole.moved ?? false);
   const open = openAlarms(state).all;
   const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
   const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : state.losses.length > 0 ? "▲ " : ""}${title}`;
@@ -215,14 +213,14 @@ function redraw(): void {
 }
 
 function layOut(): void {
+  enlarge();
   if (panes === null || state.site === null) return;
   const w = $("#map").clientWidth;
   const { length, bulge } = extent(state.site);
   $("#whole").style.height = `${Math.round(Math.min(160, Math.max(70, (bulge * (w - 60)) / length + (innerWidth > 1600 ? 70 : 62))))}px`;
-  panes.whole.measure();
   panes.close.measure();
-  panes.whole.gl.resize();
-  if (!wholeMoved) fitWhole(panes.whole, state.site);
+  panes.whole.resize();
+  if (!panes.whole.moved) fitWhole(panes.whole, state.site);
   redraw();
 }
 
@@ -237,22 +235,23 @@ function wire(): void {
     redraw();
   });
   $("#over canvas").addEventListener("click", (event) => {
-    const id = overviewPick(state, event.offsetX, event.offsetY);
+    const [x, y] = pointIn(event.target as HTMLElement, event);
+    const id = overviewPick(state, x, y);
     if (id !== null) return select(id, false);
-    const s = state.site === null ? null : overviewStation(state.site, event.offsetX);
+    const s = state.site === null ? null : overviewStation(state.site, x);
     if (s !== null) pan(s - WINDOW_M / 2);
   });
   $("#focus canvas").addEventListener("click", (event) => {
-    const slot = detailPick(state, event.offsetX, event.offsetY);
+    const slot = detailPick(state, ...pointIn(event.target as HTMLElement, event));
     if (slot >= 0) chooseSlot(slot);
   });
   $("#whole > button").addEventListener("click", () => {
-    wholeMoved = false;
-    layOut();
+    if (panes !== null && state.site !== null) fitWhole(panes.whole, state.site);
     slow();
+    redraw();
   });
   new ResizeObserver(layOut).observe($("#map"));
-  addEventListener("resize", redraw);
+  addEventListener("resize", layOut); // also on another screen, where pixels are of another size
   addEventListener("hashchange", fromHash);
   addEventListener("keydown", onKey);
 }
@@ -298,16 +297,11 @@ async function loadSite(): Promise<void> {
   const map = await get<GeoJSON.FeatureCollection>("/api/map");
   state.steps.add("map");
   const features = baseFeatures(map, site);
-  panes = { whole: new Pane($("#whole"), site, features), close: new ClosePane($("#close"), site, features) };
-  panes.whole.gl.on("move", (event) => {
-    if (panes === null || !("originalEvent" in event) || event.originalEvent === undefined) return;
-    wholeMoved = true;
-    panes.whole.read();
-    drawWhole(panes.whole, state);
-  });
-  panes.whole.gl.on("click", (event) => {
-    if (panes === null || site.axis === null) return;
-    const [x, y] = panes.whole.camera.from(event.point.x, event.point.y);
+  const whole = new Pane($("#whole"), site, features, (pane) => drawWhole(pane, state));
+  panes = { whole, close: new ClosePane($("#close"), site, features) };
+  whole.gl.on("click", (event) => {
+    if (site.axis === null) return;
+    const [x, y] = whole.camera.from(event.point.x, event.point.y);
     pan(nearestStation(site, x, y) - WINDOW_M / 2);
   });
   layOut();

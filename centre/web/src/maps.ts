@@ -5,7 +5,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 import { baseStyle } from "./basemap.ts";
 import { Camera } from "./camera.ts";
-import { colours, FONT } from "./draw.ts";
+import { colours, FONT, pixelRatio } from "./draw.ts";
 import { Ground } from "./ground.ts";
 import type { Site } from "./site.ts";
 
@@ -30,17 +30,33 @@ export class ClosePane {
   }
 }
 
-/** The road as a still map of the whole; the canvas above it holds what moves. */
+/** What a map is asked to show: middle [m of the plane], turn [rad, as the camera's], pixels per metre. */
+export interface View {
+  readonly x: number;
+  readonly y: number;
+  readonly turn: number;
+  readonly perMetre: number;
+}
+
+/** The road as a MapLibre map; the canvas above it holds what moves.
+ *
+ * The map's own camera is the only truth: ours is read from it, whatever moved it (wheel, drag, pinch, keys, inertia,
+ * our own fit, a new size), and what lies above is drawn in the same frame as the map.
+ */
 export class Pane {
   readonly camera = new Camera();
   readonly canvas: HTMLCanvasElement;
   readonly gl: GlMap;
-  private shown = "";
+  /** Whether somebody looks elsewhere than at what `show` asked for. */
+  moved = false;
+  private showing = false;
+  private drawnAt = "";
   private readonly el: HTMLElement;
   private readonly site: Site;
   private readonly features: GeoJSON.FeatureCollection;
 
-  constructor(el: HTMLElement, site: Site, features: GeoJSON.FeatureCollection) {
+  /** `redraw` draws what lies above the map. */
+  constructor(el: HTMLElement, site: Site, features: GeoJSON.FeatureCollection, redraw: (pane: Pane) => void) {
     this.el = el;
     this.site = site;
     this.canvas = el.querySelector<HTMLCanvasElement>(":scope > canvas")!;
@@ -52,9 +68,11 @@ export class Pane {
       zoom: 10,
       maxZoom: 22,
       maxPitch: 0,
+      bearingSnap: 0, // a road that runs nearly east must not be turned north up after a drag
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,
+      trackResize: false, // `resize` does, at once with ours
       attributionControl: false,
       renderWorldCopies: false,
       fadeDuration: 0,
@@ -62,6 +80,14 @@ export class Pane {
     });
     this.gl.touchZoomRotate.disableRotation();
     this.gl.keyboard.disableRotation();
+    this.gl.on("move", () => {
+      if (!this.showing) this.moved = true;
+    });
+    this.gl.on("render", () => {
+      this.read();
+      if (this.view !== this.drawnAt) redraw(this);
+    });
+    Object.assign(el, { pane: this }); // for the browser's console and its tests
   }
 
   /** Take the theme's colours. */
@@ -69,31 +95,49 @@ export class Pane {
     this.gl.setStyle(baseStyle(this.features, colours()), { diff: true });
   }
 
-  measure(): void {
-    this.camera.w = this.el.clientWidth;
-    this.camera.h = this.el.clientHeight;
+  /** Take the size of the box. */
+  resize(): void {
+    const wasMoved = this.moved;
+    this.showing = true;
+    if (this.gl.getPixelRatio() !== pixelRatio()) this.gl.setPixelRatio(pixelRatio());
+    this.gl.resize();
+    this.showing = false;
+    this.moved = wasMoved;
+    this.read();
   }
 
-  /** Move the map to the camera; one that need not move is not drawn again. */
-  show(): void {
-    const { camera } = this;
-    const view = [camera.x, camera.y, camera.turn, camera.perMetre, camera.w, camera.h].join();
-    if (view === this.shown) return;
-    this.shown = view;
+  /** Move the map to a view; what it makes of it is what counts. */
+  show(view: View): void {
+    this.showing = true;
     this.gl.jumpTo({
-      center: this.site.plane.lonLat(camera.x, camera.y),
-      zoom: this.site.plane.zoom(camera.perMetre),
-      bearing: (-camera.turn * 180) / Math.PI,
+      center: this.site.plane.lonLat(view.x, view.y),
+      zoom: this.site.plane.zoom(view.perMetre),
+      bearing: (-view.turn * 180) / Math.PI,
     });
+    this.showing = false;
+    this.moved = false;
+    this.read();
   }
 
-  /** Take over where the user moved the map. */
+  /** Take over where the map's camera is. */
   read(): void {
     const { camera } = this;
     const centre = this.gl.getCenter();
+    camera.w = this.el.clientWidth;
+    camera.h = this.el.clientHeight;
     camera.x = this.site.plane.x(centre.lng);
     camera.y = this.site.plane.y(centre.lat);
     camera.perMetre = this.site.plane.pixelsPerMetre(this.gl.getZoom());
     camera.turn = (-this.gl.getBearing() * Math.PI) / 180;
+  }
+
+  /** Say that what lies above was drawn from the camera as it is. */
+  drawn(): void {
+    this.drawnAt = this.view;
+  }
+
+  private get view(): string {
+    const { camera } = this;
+    return [camera.x, camera.y, camera.turn, camera.perMetre, camera.w, camera.h].join();
   }
 }

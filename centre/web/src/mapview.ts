@@ -2,20 +2,23 @@
 
 import type { Episode } from "./api.ts";
 import type { Camera } from "./camera.ts";
-import { slotOf } from "./detail.ts";
-import { begin, beginOpaque, brackets, colours, gradeColour, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import { begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, Room, stake, stakeWords, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, kmh, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint, widthOf } from "./painter.ts";
 import type { Lens } from "./painter.ts";
-import { lateral } from "./site.ts";
+import { agoOf, placeWords } from "./places.ts";
+import { NEAR } from "./basemap.ts";
+import { nearestStation } from "./site.ts";
 import type { Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { labelled, placeName } from "./strip.ts";
+import { whereabouts } from "./where.ts";
+import type { Where } from "./where.ts";
 import { t } from "./words.ts";
 
 function lens(state: State, camera: Camera): Lens {
@@ -38,33 +41,34 @@ function lens(state: State, camera: Camera): Lens {
 
 /** Fit the whole road into the pane, K0 on the left. */
 export function fitWhole(pane: Pane, site: Site): void {
-  const { camera } = pane;
-  if (site.axis === null || camera.w < 10) return;
+  const { w, h } = pane.camera;
+  if (site.axis === null || w < 10 || h < 10) return;
   const [a, b] = [site.axis.at(site.from), site.axis.at(site.to)];
-  camera.turn = Math.atan2(b.y - a.y, b.x - a.x);
+  const turn = Math.atan2(b.y - a.y, b.x - a.x);
   let [lo, hi, left, right] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i <= 200; i++) {
     const p = site.axis.at(site.from + ((site.to - site.from) * i) / 200);
-    const along = p.x * Math.cos(camera.turn) + p.y * Math.sin(camera.turn);
-    const side = -p.x * Math.sin(camera.turn) + p.y * Math.cos(camera.turn);
+    const along = p.x * Math.cos(turn) + p.y * Math.sin(turn);
+    const side = -p.x * Math.sin(turn) + p.y * Math.cos(turn);
     [lo, hi] = [Math.min(lo, side), Math.max(hi, side)];
     [left, right] = [Math.min(left, along), Math.max(right, along)];
   }
-  camera.perMetre = Math.min((camera.w - 60) / Math.max(1, right - left), (camera.h - 62) / Math.max(1, hi - lo));
+  const perMetre = Math.min(Math.max(10, w - 60) / Math.max(1, right - left), Math.max(10, h - 62) / Math.max(1, hi - lo));
   const [along, side] = [(left + right) / 2, (lo + hi) / 2];
-  camera.x = along * Math.cos(camera.turn) - side * Math.sin(camera.turn);
-  camera.y = along * Math.sin(camera.turn) + side * Math.cos(camera.turn);
-  pane.show();
+  pane.show({ x: along * Math.cos(turn) - side * Math.sin(turn), y: along * Math.sin(turn) + side * Math.cos(turn), turn, perMetre });
 }
 
+/** Draw what moves above the map, from where the map's own camera is now. */
 export function drawWhole(pane: Pane, state: State): void {
   const { site, fleet } = state;
   const { camera, canvas } = pane;
+  pane.read();
   const ctx = begin(canvas, camera.w, camera.h);
   if (ctx === null || site === null) return;
+  pane.drawn();
   const c = colours();
-  if (site.axis !== null && pane.gl.getZoom() < 14) {
-    if (state.link !== "loading") for (const x of state.hatches) stretch(ctx, camera, site, x.from, x.to, c.u, 15, [2, 3]);
+  if (site.axis !== null) {
+    if (state.link !== "loading") drawHatches(ctx, camera, state, site, pane.gl.getZoom() < NEAR);
     ctx.globalAlpha = 0.25;
     stretch(ctx, camera, site, state.windowFrom, state.windowFrom + WINDOW_M, c.sel, 19, []);
     ctx.globalAlpha = 1;
@@ -96,6 +100,32 @@ function stretch(ctx: Ctx, camera: Camera, site: Site, from: number, to: number,
   ctx.setLineDash([]);
 }
 
+const SHOULDER_M = 1.5;
+
+/** What nobody judges now: far off as a dotted band along the road, near by as hatched ground at its true width. */
+function drawHatches(ctx: Ctx, camera: Camera, state: State, site: Site, far: boolean): void {
+  const reach = Math.hypot(camera.w, camera.h) / camera.perMetre;
+  const middle = far ? 0 : nearestStation(site, camera.x, camera.y);
+  for (const x of state.hatches) {
+    if (far) stretch(ctx, camera, site, x.from, x.to, colours().u, 15, [2, 3]);
+    else ground(ctx, camera, site, Math.max(x.from, middle - reach), Math.min(x.to, middle + reach), x.low - SHOULDER_M, x.high + SHOULDER_M);
+  }
+}
+
+function ground(ctx: Ctx, camera: Camera, site: Site, from: number, to: number, low: number, high: number): void {
+  if (from >= to) return;
+  const n = Math.max(1, Math.ceil((to - from) / 20));
+  ctx.beginPath();
+  for (const [u, way] of [[high, 1], [low, -1]] as const) {
+    for (let i = 0; i <= n; i++) {
+      const p = site.axis!.at(from + ((to - from) * (way > 0 ? i : n - i)) / n, u);
+      ctx.lineTo(camera.toX(p.x, p.y), camera.toY(p.x, p.y));
+    }
+  }
+  ctx.closePath();
+  hatchPath(ctx);
+}
+
 function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site["body"]["places"][number]): void {
   const c = colours();
   const s = place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2;
@@ -114,10 +144,14 @@ function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
   for (const episode of state.episodes.values()) {
     const chosen = episode.id === state.selected;
     if (!chosen && (!episode.open || !isAlarm(episode))) continue;
-    const slot = episode.open ? slotOf(state, episode) : -1;
-    const [x, y] = slot >= 0
-      ? [camera.toX(state.fleet!.x[slot]!, state.fleet!.y[slot]!), camera.toY(state.fleet!.x[slot]!, state.fleet!.y[slot]!)]
-      : [camera.toX(site.plane.x(episode.lon_deg), site.plane.y(episode.lat_deg)), camera.toY(site.plane.x(episode.lon_deg), site.plane.y(episode.lat_deg))];
+    const where = whereabouts(state, site, episode);
+    const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
+    if (where.slot < 0) {
+      if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
+      stake(ctx, episode.grade, x, y, 20, episode.open, chosen);
+      if (chosen) stakeWords(ctx, x, Math.max(12, y - 16), camera.w, placeWords(state, episode, where));
+      continue;
+    }
     line(ctx, x, y - 20, x, y, gradeColour(episode.grade), 1.5);
     mark(ctx, episode.grade, x, y - 20, 4.5, episode.open);
     if (chosen) brackets(ctx, x - 9, y - 29, 18, 18);
@@ -147,14 +181,26 @@ function niceScale(perMetre: number, px: number): number {
 
 const RIM_M = 4; // what is followed stays this far inside
 
+/** What the close-up looks at: a vehicle (slot), an episode's place (slot -1), or the middle of the window (no `where`). */
+interface Target {
+  slot: number;
+  s: number;
+  u: number;
+  episode: Episode | null;
+  where: Where | null;
+}
+
 /** Where the close-up looks: the followed vehicle, the chosen episode's place, or the middle of the window. */
-function target(state: State, site: Site): { slot: number; s: number; u: number; episode: Episode | null } {
+function target(state: State, site: Site): Target {
   const { fleet } = state;
   const episode = state.chosen;
-  const bySlot = episode !== null && episode.open ? slotOf(state, episode) : state.follow !== null && fleet !== null ? fleet.slot(state.follow) : -1;
-  if (fleet !== null && bySlot >= 0 && !Number.isNaN(fleet.s[bySlot]!)) return { slot: bySlot, s: fleet.s[bySlot]!, u: fleet.u[bySlot]!, episode };
-  if (episode !== null && episode.s_m !== null) return { slot: -1, s: episode.s_m, u: lateral(site, episode), episode };
-  return { slot: -1, s: state.windowFrom + WINDOW_M / 2, u: NaN, episode: null };
+  if (episode !== null) {
+    const where = whereabouts(state, site, episode);
+    if (!Number.isNaN(where.s)) return { slot: where.slot, s: where.s, u: where.u, episode, where };
+  }
+  const slot = state.follow !== null && fleet !== null ? fleet.slot(state.follow) : -1;
+  if (fleet !== null && slot >= 0 && !Number.isNaN(fleet.s[slot]!)) return { slot, s: fleet.s[slot]!, u: fleet.u[slot]!, episode: null, where: null };
+  return { slot: -1, s: state.windowFrom + WINDOW_M / 2, u: NaN, episode: null, where: null };
 }
 
 /** Words for the map's heading. */
@@ -162,7 +208,8 @@ export function closeTitle(state: State): string {
   if (state.site === null) return "";
   const at = target(state, state.site);
   const plate = at.slot < 0 ? "" : shortPlate(state.fleet!.plate(at.slot)) || t("unknown");
-  return `${t("closeUp")} ${station(at.s)}${plate === "" ? "" : ` · ${t("following")} ${plate}`}`;
+  const what = at.slot >= 0 ? `${t("following")} ${plate}` : at.where === null ? "" : at.episode!.open ? t("lastPlace", { t: agoOf(state, at.where) }) : t("placeOf", { t: clock(at.where.atMs) });
+  return `${t("closeUp")} ${station(at.s)}${what === "" ? "" : ` · ${what}`}`;
 }
 
 export function drawClose(pane: ClosePane, state: State): void {
@@ -180,25 +227,30 @@ export function drawClose(pane: ClosePane, state: State): void {
   const ctx = beginOpaque(pane.canvas, camera.w, camera.h);
   if (ctx === null) return;
   pane.ground.draw(ctx, camera);
+  if (state.link !== "loading") drawHatches(ctx, camera, state, site, false);
   const hollow = state.link === "disconnected";
   drawRsus(ctx, camera, state, site);
   if (fleet !== null && state.steps.has("vehicles")) {
     if (at.slot >= 0 && !hollow) drawTail(ctx, camera, state, site, at.slot);
     paint(ctx, fleet, lens(state, camera), { kind: "hull", vectorS: 0.6, sigma: true, hollow });
-    drawPlates(ctx, camera, state, at.slot);
+    drawPlates(ctx, camera, state, at.where?.hull ?? at.slot); // its own is written beside its brackets or stake
   }
   if (at.slot >= 0) drawTarget(ctx, camera, state, site, at.slot, at.episode);
-  else if (at.episode !== null && !Number.isNaN(at.u)) {
-    const p = site.axis.at(at.s, at.u);
-    mark(ctx, at.episode.grade, camera.toX(p.x, p.y), camera.toY(p.x, p.y), 6, at.episode.open);
-    brackets(ctx, camera.toX(p.x, p.y) - 14, camera.toY(p.x, p.y) - 14, 28, 28);
-  }
+  else if (at.episode !== null && at.where !== null) drawStake(ctx, camera, state, at.episode, at.where);
   north(ctx, camera, camera.w - 40, 34);
   const c = colours();
   line(ctx, camera.w - 24 - 20 * camera.perMetre, camera.h - 10, camera.w - 24, camera.h - 10, c.line2, 2);
   text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3 });
   drawWays(ctx, camera, site, at.s);
   if (hollow) text(ctx, camera.w / 2, 20, `${t("frozen")} ${clock(state.viewMs())}`, { bold: true, sizePx: 14, align: "center", colour: c.tx, halo: c.bg });
+}
+
+/** The stake reaches over the edge of the road, so that its head and words stand beside what drives there. */
+function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, where: Where): void {
+  const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
+  const up = y > 58 ? Math.min(y - 24, 3.2 * camera.perMetre) : -Math.min(camera.h - y - 24, 3.2 * camera.perMetre); // inside the picture
+  stake(ctx, episode.grade, x, y, up, episode.open, true);
+  stakeWords(ctx, x, y - up + 4, camera.w, placeWords(state, episode, where));
 }
 
 function drawWays(ctx: Ctx, camera: Camera, site: Site, s: number): void {

@@ -1,18 +1,19 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
 import { isAlarm, rank } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
-import { lateral } from "./site.ts";
+import { placeWords } from "./places.ts";
 import type { Site } from "./site.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { hasFault, isLost } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, wide } from "./strip.ts";
+import { whereabouts } from "./where.ts";
 import { t } from "./words.ts";
 
 interface Frame {
@@ -199,22 +200,29 @@ function drawScale(ctx: Ctx, f: Frame, site: Site): void {
 }
 
 function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
-  const list = [...state.episodes.values()].filter((x) => x.open && x.s_m !== null).sort((a, b) => rank(a.grade) - rank(b.grade) || a.order - b.order);
+  const list = [...state.episodes.values()].filter((x) => x.open).sort((a, b) => rank(a.grade) - rank(b.grade) || a.order - b.order);
   const chosen = state.chosen;
-  if (chosen !== null && !chosen.open && chosen.s_m !== null) list.push(chosen);
+  if (chosen !== null && !chosen.open) list.push(chosen);
   const middleY = (f.top + f.bottom) / 2;
-  const places = list.map((episode) => {
-    const u = lateral(site, episode);
-    const y = Number.isNaN(u) ? middleY : middle(f, f.y(u));
-    return { episode, x: f.x(episode.s_m!), y, up: y < middleY };
+  const places = list.flatMap((episode) => {
+    const where = whereabouts(state, site, episode);
+    if (Number.isNaN(where.s)) return [];
+    const y = Number.isNaN(where.u) ? middleY : middle(f, f.y(where.u));
+    return [{ episode, where, x: f.x(where.s), y, up: y < middleY }];
   });
   // what is only kept for the record shows where no alarm stands
   const rooms = [new Room(), new Room()] as const;
   const counts = (episode: Episode): boolean => isAlarm(episode) || episode.id === state.selected;
   for (const { episode, x, up } of places) if (counts(episode)) rooms[Number(up)]!.take(x - 8, x + 8, -Infinity);
-  for (const { episode, x, y, up } of places) {
+  for (const { episode, where, x, y, up } of places) {
     if (!counts(episode) && !rooms[Number(up)]!.take(x - 6, x + 6)) continue;
     const my = up ? f.top - 12 : f.bottom + 12;
+    if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
+      stake(ctx, episode.grade, x, y, y - my, episode.open, true);
+      const words = placeWords(state, episode, where);
+      if (rooms[Number(up)]!.take(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      continue;
+    }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
     mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, episode.open, state.isNew(episode) && ringOn(state.viewMs()));
     if (episode.id === state.selected) brackets(ctx, x - 11, my - 10, 22, 20);
@@ -247,10 +255,10 @@ export function overviewPick(state: State, xPx: number, yPx: number): string | n
   let best: string | null = null;
   let bestPx = 12;
   for (const episode of state.episodes.values()) {
-    if (!episode.open || episode.s_m === null) continue;
-    const u = lateral(state.site, episode);
+    if (!episode.open) continue;
+    const { s, u } = whereabouts(state, state.site, episode);
     const up = Number.isNaN(u) || last.y(u) < (last.top + last.bottom) / 2;
-    const far = Math.hypot(last.x(episode.s_m) - xPx, (up ? last.top - 12 : last.bottom + 12) - yPx);
+    const far = Math.hypot(last.x(s) - xPx, (up ? last.top - 12 : last.bottom + 12) - yPx);
     if (far < bestPx) [best, bestPx] = [episode.id, far];
   }
   return best;

@@ -1,4 +1,8 @@
-/** The two streams of the centre: events by SSE with a cursor, vehicles by WebSocket; both come back by themselves. */
+/** The two streams of the centre: events with a cursor, and vehicles; both by WebSocket, both come back by themselves.
+ *
+ * No EventSource: it would hold one of the six HTTP/1.1 connections that a browser opens to a host for all its
+ * windows together, so that six windows get no evidence and a seventh never opens. WebSockets don't count there.
+ */
 
 import type { Episode, Gateway, Rsu, Rsus, Summary } from "./api.ts";
 
@@ -22,12 +26,23 @@ export function backOffMs(attempt: number, spread: number): number {
   return Math.min(WAIT_MAX_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt, 10)) * (0.75 + 0.5 * spread);
 }
 
+/** One event as `text/event-stream` and `/api/stream` have it: lines of `id`, `event` and `data`. */
+export function parseEvent(text: string): { id: string; kind: string; body: unknown } {
+  const fields = { id: "", event: "", data: "" };
+  for (const line of text.split("\n")) {
+    const at = line.indexOf(": ");
+    const key = line.slice(0, at);
+    if (at > 0 && key in fields) fields[key as keyof typeof fields] = line.slice(at + 2);
+  }
+  return { id: fields.id, kind: fields.event, body: JSON.parse(fields.data) };
+}
+
 export class Events {
   /** When the centre was last heard [performance.now()]. */
   lifeAt = performance.now();
   /** When the stream was last asked for [performance.now()]. */
   openedAt = performance.now();
-  private source: EventSource | null = null;
+  private socket: WebSocket | null = null;
   private timer = 0;
   private attempt = 0;
   private cursor: string;
@@ -46,34 +61,42 @@ export class Events {
   }
 
   private open(): void {
-    this.source?.close();
+    this.close();
     this.openedAt = performance.now();
-    const source = new EventSource(`/api/events?after=${this.cursor}`);
-    this.source = source;
-    const on = <T>(kind: string, take: (body: T) => void): void => {
-      source.addEventListener(kind, (event: MessageEvent<string>) => {
-        if (source !== this.source) return;
-        this.lifeAt = performance.now();
-        this.attempt = 0;
-        if (event.lastEventId !== "") this.cursor = event.lastEventId;
-        take(JSON.parse(event.data) as T);
-      });
+    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/stream?after=${this.cursor}`);
+    this.socket = socket;
+    socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
+      if (socket === this.socket && typeof event.data === "string") this.take(event.data);
     };
-    on<Episode>("violation", (x) => this.hears.violation(x));
-    on<Rsu>("rsu", (x) => this.hears.rsu(x));
-    on<Gateway>("gateway", (x) => this.hears.gateway(x));
-    on<Rsus>("rsus", (x) => this.hears.rsus(x));
-    on<Summary>("summary", (x) => this.hears.summary(x));
-    on<{ cursor: number }>("reset", (x) => this.hears.reset(x.cursor));
-    source.onerror = () => {
-      if (source === this.source) this.again();
+    socket.onclose = () => {
+      if (socket === this.socket) this.again();
     };
+  }
+
+  private close(): void {
+    const { socket } = this;
+    this.socket = null; // first: what it still brings is another connection's
+    socket?.close();
+  }
+
+  private take(text: string): void {
+    const { id, kind, body } = parseEvent(text);
+    this.lifeAt = performance.now();
+    this.attempt = 0;
+    if (id !== "") this.cursor = id;
+    switch (kind) {
+      case "violation": return this.hears.violation(body as Episode);
+      case "rsu": return this.hears.rsu(body as Rsu);
+      case "gateway": return this.hears.gateway(body as Gateway);
+      case "rsus": return this.hears.rsus(body as Rsus);
+      case "summary": return this.hears.summary(body as Summary);
+      case "reset": return this.hears.reset((body as { cursor: number }).cursor);
+    }
   }
 
   /** Drop the stream and try anew after a while; also for one that is open but silent. */
   again(): void {
-    this.source?.close();
-    this.source = null;
+    this.close();
     clearTimeout(this.timer);
     const waitMs = backOffMs(this.attempt++, Math.random());
     this.hears.lost(this.attempt, waitMs);
@@ -81,7 +104,7 @@ export class Events {
   }
 
   get waiting(): boolean {
-    return this.source === null;
+    return this.socket === null;
   }
 }
 

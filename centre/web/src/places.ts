@@ -1,0 +1,20 @@
+/** The words on the stake of an episode whose vehicle is not to be seen: it has ended, or nobody reports it any more. */
+
+import type { Episode } from "./api.ts";
+import type { StakeWords } from "./draw.ts";
+import { age, clock, shortPlate } from "./format.ts";
+import type { State } from "./state.ts";
+import type { Where } from "./where.ts";
+import { t } from "./words.ts";
+
+/** How long ago that was, in whole seconds. */
+export function agoOf(state: State, where: Where): string {
+  const s = Math.max(0, (state.viewMs() - where.atMs) / 1_000);
+  return Number.isFinite(s) && s < 60 ? `${Math.floor(s)} s` : age(s);
+}
+
+export function placeWords(state: State, episode: Episode, where: Where): StakeWords {
+  const plate = shortPlate(episode.vehicle?.plate ?? episode.vehicle?.terminal ?? "") || t("unknown");
+  if (!episode.open) return { plate, struck: true, when: t("endedAt", { t: clock(where.atMs) }) };
+  return { plate, struck: false, when: t("lastSeen", { t: agoOf(state, where) }) };
+}

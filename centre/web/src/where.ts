@@ -1,0 +1,50 @@
+/** Where an episode is drawn: on its own vehicle while that is seen, else at a place that has an age. Never by position. */
+
+import type { Episode } from "./api.ts";
+import { ms } from "./format.ts";
+import { lateral } from "./site.ts";
+import type { Site } from "./site.ts";
+import type { State } from "./state.ts";
+
+/** Site plane [m], station and lateral [m; NaN: none]. */
+export interface Where {
+  /** The fleet's slot of its vehicle as it is seen now; -1: this is a place. */
+  readonly slot: number;
+  /** The slot of its vehicle as it is drawn, also hollow, where it was last seen; -1: it is not drawn. */
+  readonly hull: number;
+  readonly x: number;
+  readonly y: number;
+  readonly s: number;
+  readonly u: number;
+  /** When the vehicle was there [ms since the epoch]; NaN: unknown. */
+  readonly atMs: number;
+}
+
+/** The slot that carries the episode's identity, seen now or hollow: by track, after a handover by terminal; -1: none. */
+export function slotOf(state: State, episode: Episode): number {
+  const { fleet } = state;
+  if (fleet === null || !episode.open) return -1;
+  const slot = fleet.slot(BigInt(episode.track));
+  if (slot >= 0) return slot;
+  const { terminal, plate } = episode.vehicle ?? { terminal: null, plate: null };
+  // a plate is what people read; it stands for the vehicle only where no terminal does
+  return terminal ? fleet.findTerminal(terminal) : plate ? fleet.findPlate(plate) : -1;
+}
+
+/** The slot of the episode's vehicle if it is seen now (or was when the picture froze); -1: it is not. */
+export function seenSlot(state: State, episode: Episode): number {
+  const slot = slotOf(state, episode);
+  return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.link === "disconnected") ? slot : -1;
+}
+
+export function whereabouts(state: State, site: Site, episode: Episode): Where {
+  const { fleet } = state;
+  const slot = slotOf(state, episode);
+  if (fleet !== null && slot >= 0) {
+    return { slot: seenSlot(state, episode), hull: slot, x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!, atMs: fleet.seenMs(slot) };
+  }
+  return {
+    slot: -1, hull: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN, u: lateral(site, episode),
+    atMs: ms(episode.open ? episode.stamps.measured_ns : (episode.end_ns ?? episode.stamps.measured_ns)),
+  };
+}

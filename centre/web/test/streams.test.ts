@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { Events, parseEvent } from "../src/streams.ts";
+import type { Hears } from "../src/streams.ts";
+
+/** A WebSocket that the test opens, feeds and breaks. */
+class FakeSocket {
+  static all: FakeSocket[] = [];
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  closed = false;
+  readonly url: string;
+
+  constructor(url: string) {
+    this.url = url;
+    FakeSocket.all.push(this);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+const globals = globalThis as unknown as Record<string, unknown>;
+globals["WebSocket"] = FakeSocket;
+globals["location"] = { origin: "http://localhost:8080" };
+globals["window"] = globalThis;
+
+let heard: string[] = [];
+const note = (kind: string) => (body: unknown) => void heard.push(`${kind} ${JSON.stringify(body)}`);
+const hears = Object.fromEntries(["violation", "rsu", "gateway", "rsus", "summary", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])) as unknown as Hears;
+const last = (): FakeSocket => FakeSocket.all.at(-1)!;
+
+beforeEach(() => {
+  FakeSocket.all = [];
+  heard = [];
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+test("an event is read from its lines, whatever its data holds", () => {
+  assert.deepEqual(parseEvent('id: 7\nevent: violation\ndata: {"plate":"a: b","id":"x"}\n\n'), { id: "7", kind: "violation", body: { plate: "a: b", id: "x" } });
+  assert.deepEqual(parseEvent("event: summary\nretry: 5\n: a comment\ndata: 1\n\n"), { id: "", kind: "summary", body: 1 });
+});
+
+test("the stream is resumed behind the last change that came, not behind the moment's state", () => {
+  const events = new Events(3, hears);
+  assert.equal(last().url, "ws://localhost:8080/api/stream?after=3");
+  last().onmessage!({ data: 'id: 4\nevent: violation\ndata: {"id":"a"}\n\n' });
+  last().onmessage!({ data: 'event: summary\ndata: {"cursor":9}\n\n' });
+  last().onclose!();
+  assert.ok(events.waiting);
+  mock.timers.tick(10_000);
+  assert.equal(last().url, "ws://localhost:8080/api/stream?after=4");
+  assert.deepEqual(heard.slice(0, 2), ['violation {"id":"a"}', 'summary {"cursor":9}']);
+  assert.equal(FakeSocket.all.length, 2);
+});
+
+test("what an abandoned connection still brings is not heard: its cursor would be passed twice", () => {
+  const events = new Events(3, hears);
+  const first = last();
+  events.retry();
+  assert.ok(first.closed);
+  first.onmessage!({ data: 'id: 4\nevent: violation\ndata: {"id":"a"}\n\n' });
+  first.onclose!();
+  mock.timers.tick(10_000);
+  assert.deepEqual(heard, []);
+  assert.equal(FakeSocket.all.length, 2, "the old one's end opens no third");
+});
+
+test("a refused connection is tried again, ever more slowly, at most each 6.25 s", () => {
+  new Events(3, hears);
+  for (let i = 0; i < 8; i++) {
+    last().onclose!();
+    mock.timers.tick(6_250);
+    assert.equal(FakeSocket.all.length, i + 2);
+  }
+  assert.equal(heard.length, 8);
+});
+
+test("an event that is not known is passed over: a newer centre may send more", () => {
+  new Events(3, hears);
+  last().onmessage!({ data: "id: 5\nevent: handling\ndata: {}\n\n" });
+  last().onclose!();
+  mock.timers.tick(10_000);
+  assert.match(last().url, /after=5$/);
+});
