@@ -6,14 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 import msgspec
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.admit import Batch, Refused, admit
+from centre.admit import ANYWHERE, Batch, Refused, admit
+from centre.inbox import Inbox, Message
 from centre.ledger import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
 from centre.reporters import Reporters
 from centre.tracks import Tracks
 from edge import topics, wire
+from geofence.plausible import Bounds
 
 FILTERS = (
     (topics.violation_up("+"), 1),
@@ -23,8 +25,10 @@ FILTERS = (
     (topics.gateway_clock_req("+"), 0),
 )
 TRACK_FILTERS = ((topics.track_up("+"), 0),)
-INBOX_MESSAGES_MAX = 2_000
+INBOX_MESSAGES_MAX = 2_000  # of one RSU
+INBOX_BYTES_MAX = 256_000_000  # of all
 COMMIT_MESSAGES_MAX = 48  # each is answered by one publish, and the link bounds those in flight
+COMMIT_BYTES_MAX = 2_000_000  # some 0.2 s of work: a message of another RSU waits for two commits at most
 RETRY_S = 1.0  # after the database refused
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
@@ -46,15 +50,17 @@ class Ingest:
         publish: Publish,
         log: Logger,
         committed: Callable[[], None],
+        bounds: Bounds = ANYWHERE,
     ) -> None:
         """`publish(topic, payload, qos)` starts sending and says whether it could.
 
-        `committed()` is called after each commit.
+        `committed()` is called after each commit; `bounds`: where the site's violations can be.
         """
         self._ledger, self._writer, self._centre, self._now_ns = ledger, writer, centre, now_ns
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
         self._publish, self._log, self._committed = publish, log, committed
-        self._inbox: asyncio.Queue[tuple[str, str, bytes, int]] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._bounds = bounds
+        self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
@@ -84,14 +90,13 @@ class Ingest:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._statuses or not self._inbox.empty():
+            while self._statuses or self._inbox:
                 await self._drain()
 
     def _queue(self, topic: str, esn: str, payload: bytes, now_ns: int) -> None:
-        try:
-            self._inbox.put_nowait((topic, esn, payload, now_ns))
-        except asyncio.QueueFull:
-            self.counts["inbox.full"] += 1
+        n_dropped = self._inbox.put(Message(topic, esn, payload, now_ns))
+        if n_dropped:
+            self.counts["inbox.full"] += n_dropped
         self._wake.set()
 
     def _tell_time(self, answer_to: str, payload: bytes, now_ns: int) -> None:
@@ -113,14 +118,14 @@ class Ingest:
             self._wake.set()
 
     async def _drain(self) -> None:
-        taken = [self._inbox.get_nowait() for _ in range(min(self._inbox.qsize(), COMMIT_MESSAGES_MAX))]
+        taken = self._inbox.take(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
         statuses, self._statuses = self._statuses, {}
         loop = asyncio.get_running_loop()
         try:
             done = await loop.run_in_executor(self._writer, self._commit, taken, list(statuses.values()))
-        except OperationalError as error:  # a full disk, mostly: nothing is stored, so nothing acknowledged
+        except SQLAlchemyError as error:  # a full or locked disk: nothing is stored, so nothing acknowledged
             self.counts["commit.failed"] += 1
-            self.refused = str(error.orig)
+            self.refused = str(getattr(error, "orig", error))
             self._log.error("commit.failed", error=self.refused)
             for key, change in statuses.items():
                 self._statuses[key] = _joined(change, self._statuses.get(key))
@@ -134,9 +139,9 @@ class Ingest:
             self._answer(answer)
         self._committed()
 
-    def _commit(self, taken: list[tuple[str, str, bytes, int]], statuses: list[StatusChange]) -> Committed:
+    def _commit(self, taken: list[Message], statuses: list[StatusChange]) -> Committed:
         """Read and commit; in the writer's thread."""
-        batches: list[Batch | Refused] = [admit(*message) for message in taken]
+        batches: list[Batch | Refused] = [admit(*message, self._bounds) for message in taken]
         return self._ledger.commit(batches, statuses)
 
     def _answer(self, answer: Answer) -> None:

@@ -6,15 +6,17 @@ Blocking; it runs in one thread of its own. Everything given to one `commit` is 
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from centre import statements as sql
 from centre.admit import Batch, Item, Refused
 from centre.excess import excesses_m
+from centre.faults import blame, reason_of, refused
 from centre.store import EPOCH, FEED, QUARANTINE, STATUS
+from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
 
 QUARANTINE_ROWS_MAX = 10_000
@@ -67,22 +69,38 @@ class Ledger:
         self._unstamped: deque[Committed] = deque(maxlen=UNSTAMPED_MAX)
 
     def commit(self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]) -> Committed:
-        """Commit all of it at once and return what is held now; raises SQLAlchemyError, then nothing is."""
-        done = Committed()
-        with self._engine.begin() as db:
-            for batch in batches:
-                if isinstance(batch, Refused):
-                    _quarantine(db, done, batch, None, None, batch.body, batch.reason)
-                    done.counts["batch.unreadable"] += 1
-                else:
-                    done.answers.append(_take(db, done, batch))
-            for change in statuses:
-                _keep_status(db, done, change)
-            _trim(db, done)
+        """Commit all of it at once and return what is held now.
+
+        An item, a batch or a status that the database does not take costs its neighbours nothing: it is
+        quarantined alone. Raises SQLAlchemyError where the storage refuses (then nothing is stored), and
+        SchemaError where the database is not of this version.
+        """
+        try:
+            done = self._commit(batches, statuses, _together)
+        except Exception as error:  # whatever it is: found by taking one by one
+            if blame(error) != "item":
+                raise refused(error) from error
+            done = self._commit(batches, statuses, _alone)
         done.committed_ns = self._now_ns()
         if done.keys:
             self._unstamped.append(done)
         self._stamp(done.counts)
+        return done
+
+    def _commit(
+        self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange], attempt: "Attempt"
+    ) -> Committed:
+        done = Committed()
+        with self._engine.begin() as db:
+            for batch in batches:
+                if isinstance(batch, Refused):
+                    attempt(db, done, partial(_refuse, batch=batch))
+                    continue
+                done.answers.append(_take(db, done, batch, attempt))
+            for change in statuses:
+                if attempt(db, done, partial(_keep_status, change=change)) is not None:
+                    done.counts["status.unstorable"] += 1
+            _trim(db, done)
         return done
 
     def _stamp(self, counts: Counter[str]) -> None:
@@ -96,10 +114,36 @@ class Ledger:
             with self._engine.begin() as db:
                 for done in self._unstamped:
                     _write_stamps(db, done)
-        except OperationalError:  # a full disk, mostly; what is committed is to be answered all the same
+        except Exception as error:  # what is committed is to be answered all the same
             counts["stamp.failed"] += 1
+            if blame(error) == "item":  # would never get better: these times stay unknown
+                self._unstamped.clear()
         else:
             self._unstamped.clear()
+
+
+Step = Callable[[sa.Connection, Committed], None]
+Attempt = Callable[[sa.Connection, Committed, Step], Exception | None]
+
+
+def _together(db: sa.Connection, done: Committed, step: Step) -> None:
+    """Do a step as part of the whole, which fails with it."""
+    step(db, done)
+
+
+def _alone(db: sa.Connection, done: Committed, step: Step) -> Exception | None:
+    """Do a step under a savepoint; where it fails through its own fault, nothing is done and this is why."""
+    trial = Committed()
+    try:
+        with db.begin_nested():
+            step(db, trial)
+    except Exception as error:
+        if blame(error) != "item":
+            raise
+        return error
+    done.counts.update(trial.counts)
+    done.keys += trial.keys
+    return None
 
 
 def _write_stamps(db: sa.Connection, done: Committed) -> None:
@@ -112,14 +156,20 @@ def _write_stamps(db: sa.Connection, done: Committed) -> None:
         db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
 
 
-def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
+def _take(db: sa.Connection, done: Committed, batch: Batch, attempt: Attempt) -> Answer:
+    """Take a batch item by item, and return which of them are held or conflict."""
     stored: list[int] = []
     conflict: list[int] = []
     for item in batch.items:
-        (stored if _take_item(db, done, batch, item) else conflict).append(item.seq)
+        take = partial(_take_item, batch=batch, stored=stored, conflict=conflict)
+        error = attempt(db, done, partial(take, item=item))
+        if error is None:
+            continue
+        poison = replace(item, kind="unstorable", violation=None, reason=reason_of(error))
+        if attempt(db, done, partial(take, item=poison)) is not None:
+            done.counts["item.untakable"] += 1  # not acknowledged: its RSU keeps it
     for body, reason in batch.strays:
-        _quarantine(db, done, batch, batch.epoch, None, body, reason)
-        done.counts["item.stray"] += 1
+        attempt(db, done, partial(_keep_stray, batch=batch, body=body, reason=reason))
     return Answer(
         esn=batch.esn,
         epoch=batch.epoch,
@@ -128,31 +178,44 @@ def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
     )
 
 
-def _take_item(db: sa.Connection, done: Committed, batch: Batch, item: Item) -> bool:
-    """Return whether the item is stored (or for ever quarantined); False: its key has other bytes."""
+def _refuse(db: sa.Connection, done: Committed, *, batch: Refused) -> None:
+    _quarantine(db, done, batch, None, None, batch.body, batch.reason)
+    done.counts["batch.unreadable"] += 1
+
+
+def _keep_stray(db: sa.Connection, done: Committed, *, batch: Batch, body: bytes, reason: str) -> None:
+    _quarantine(db, done, batch, batch.epoch, None, body, reason)
+    done.counts["item.stray"] += 1
+
+
+def _take_item(
+    db: sa.Connection, done: Committed, *, batch: Batch, item: Item, stored: list[int], conflict: list[int]
+) -> None:
+    """Store an item, or quarantine it for ever; in `conflict`: its key has other bytes."""
     at = {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seq": item.seq}
     known = db.scalar(sql.FIND_KEY, at)
     if known is not None and (item.kind == "void" or known == item.sha256):
         done.counts["item.repeated"] += 1  # a void never replaces an item
-        return True
+        stored.append(item.seq)
+        return
     if known:
         _quarantine(db, done, batch, batch.epoch, item.seq, item.body, "conflict: the key holds other bytes")
         done.counts["item.conflict"] += 1
-        return False
+        conflict.append(item.seq)
+        return
     if known is None:
         row = {"esn": batch.esn, "epoch": batch.epoch, "seq": item.seq, "received_ns": batch.received_ns}
         row |= {"sha256": item.sha256, "void": item.reason if item.kind == "void" else None}
         db.execute(sql.ADD_KEY, row)
     else:  # a void: an item replaces it
         db.execute(sql.REPLACE_VOID, at | {"new_sha256": item.sha256, "new_received_ns": batch.received_ns})
-    if item.kind == "void":
-        done.counts["item.void"] += 1
-    elif item.violation is None:
-        _quarantine(db, done, batch, batch.epoch, item.seq, item.body, f"unreadable: {item.reason}")
-        done.counts["item.unreadable"] += 1
+    if item.violation is None:
+        done.counts[f"item.{item.kind}"] += 1
+        if item.kind != "void" or (item.reason or "").startswith(WITHHELD):
+            _quarantine(db, done, batch, batch.epoch, item.seq, item.body, f"{item.kind}: {item.reason}")
     else:
         _take_version(db, done, batch, item, item.violation)
-    return True
+    stored.append(item.seq)
 
 
 def _take_version(db: sa.Connection, done: Committed, batch: Batch, item: Item, found: Violation) -> None:

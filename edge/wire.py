@@ -12,6 +12,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.decoding import decoder
+from geofence.plausible import STAMP_NS_MAX, STAMP_NS_MIN
 
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message
@@ -23,7 +24,6 @@ NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
 Esn = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Plate = Annotated[str, Meta(max_length=32)]
-STAMP_NS_MIN, STAMP_NS_MAX = 10**18, 4 * 10**18
 Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
