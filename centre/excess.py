@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from geofence.plausible import REACH_M
+
 # rule -> the evidence column that counts metres over the line; in the others an excess is no length
 COLUMNS = {"lane_departure": "excess_m", "off_dedicated_road": "over"}
+
+EXCESS_M_MAX = REACH_M  # beyond it, and NaN, is no excess: an older centre may hold such
 
 
 def excesses_m(
@@ -21,5 +25,6 @@ def excesses_m(
     return [
         float(value)
         for stamp_ns, value in zip(stamps, values, strict=False)
-        if isinstance(value, (int, float)) and start_ns <= stamp_ns <= (end_ns or stamp_ns)
-    ]
+        if isinstance(stamp_ns, int) and isinstance(value, (int, float)) and abs(value) <= EXCESS_M_MAX
+        and start_ns <= stamp_ns <= (end_ns or stamp_ns)
+    ]  # fmt: skip

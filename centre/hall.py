@@ -24,6 +24,7 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
 from edge.metrics import Health
+from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
 # needs no line
@@ -54,7 +55,9 @@ class Hall:
         self._writer = ThreadPoolExecutor(1, "centre.writer")
         self._readers = ThreadPoolExecutor(2, "centre.reader")
         self.reader = Reader(engine)
-        self.description = msgspec.json.encode(describe(site))
+        described = describe(site)
+        self.description = msgspec.json.encode(described)
+        bounds = bounds_of(site.config.site.origin, described["range_m"])
         self.map_plain = site.map_text.encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
         self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'
@@ -76,6 +79,7 @@ class Hall:
             publish=self._publish,
             log=log,
             committed=self.feed.committed,
+            bounds=bounds,
         )
         self.health = Health(self._ready, lambda: self.counts()["centre"], self._gauges)
         self._gaps: dict[str, tuple[int, int]] = {}
@@ -163,7 +167,7 @@ class Hall:
     def counts(self) -> dict[str, dict[str, Any]]:
         """Return `/api/counts`."""
         own = self.ingest.counts + self.feed.counts + self.tracks.counts
-        own += self.rsus.counts + self.gateways.counts
+        own += self.rsus.counts + self.gateways.counts + self.reader.counts
         own.update(self.link_counts())
         return {
             "centre": dict(sorted(own.items())),
@@ -191,6 +195,9 @@ class Hall:
     async def _read_events(self, after: int, limit: int) -> list[Event]:
         events = []
         for change in await self.read(self.reader.changes, after, limit):
+            if change.kind == "violation" and change.data is None:
+                events.append(Event(change.n, b"id: %d\n\n" % change.n))  # moves the cursor, shows nothing
+                continue
             if change.kind == "violation":
                 data: Any = change.data
             else:

@@ -71,7 +71,7 @@ class Ingest:
         parts, now_ns = topics.parse(topic), self._now_ns()
         match parts:
             case topics.Topic("rsu", esn, "track/up"):
-                self._tracks.hear(esn, payload)
+                self._tracks.hear(esn, payload, now_ns)
             case topics.Topic("rsu", esn, "status"):
                 self._change(self._rsus.hear(esn, payload, retained=retained, now_ns=now_ns))
             case topics.Topic("gateway", name, "status"):

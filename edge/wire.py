@@ -26,6 +26,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Plate = Annotated[str, Meta(max_length=32)]
 Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
+Epoch = Annotated[int, Meta(ge=0, le=2**32 - 1)]  # wall seconds; track ids hold 32 bits of it
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -163,7 +164,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     state: Literal["online", "offline"]
-    epoch: Count
+    epoch: Epoch
     connection: Count  # counts up within an epoch: an older one is ignored
     last_seq: Count
     pending: tuple[tuple[Count, Count], ...]  # (epoch, last_seq) of earlier epochs not yet acknowledged whole
@@ -183,7 +184,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """`gateway/{id}/status`."""
 
     state: Literal["online", "offline"]
-    epoch: Count
+    epoch: Epoch
     connection: Count
     terminals: Count  # connected now
     version: str
