@@ -27,7 +27,7 @@ _NEWEST = EPISODE.join(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One row of the feed; `data` is the Episode at that change, None for a reporter and an unreadable row."""
+    """One row of the feed; `data` is the Episode then, None for a reporter and an unreadable row."""
 
     n: int
     kind: str

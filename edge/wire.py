@@ -12,7 +12,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.decoding import decoder
-from geofence.plausible import STAMP_NS_MAX, STAMP_NS_MIN
+from geofence.plausible import STAMP_NS_MAX as STAMP_NS_MAX
+from geofence.plausible import STAMP_NS_MIN as STAMP_NS_MIN
 
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message

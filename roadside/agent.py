@@ -26,7 +26,7 @@ from roadside.inputs import (
     decode,
     scan_of,
 )
-from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
+from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State, Withheld
 from roadside.pipeline import TICK_NS, Pipeline
 
 INBOX_MAX = 1_000
@@ -167,6 +167,8 @@ class Agent:
                     f"/violation/{self.esn}", body, self.last_ns, violation.stamps.measured_ns
                 )
                 self.outbox.put(body, self.clock.now_ns(), violation.id, episode)
+            case Withheld(violation_id=violation_id, reason=reason, episode=episode):
+                self.outbox.put_void(reason, self.clock.now_ns(), violation_id, episode)
             case Snapshot(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/tracks/{self.esn}", body, self.last_ns, stamp_ns)
                 if self.snapshots is not None:

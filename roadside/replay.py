@@ -19,11 +19,12 @@ from roadside.outputs import Answer, Give, Output, Raised, Snapshot
 from roadside.pipeline import TICK_NS, Pipeline
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
-# counts of inputs, or parts of them, that were not taken; what else a pipeline counts is no refusal
+# counts of inputs, or parts of them, that were not taken, and of violations that were withheld; what else a
+# pipeline counts is no refusal
 REFUSALS = (
     "radar.", "gnss.late", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier", "tracks.full",
     "terminals.full", "gate.full", "handover.misfit", "handover.refused", "handover.undecodable",
-    "handover.unknown_answer", "handover.full", "handover.no_room",
+    "handover.unknown_answer", "handover.full", "handover.no_room", "violation.implausible.",
 )  # fmt: skip
 
 
