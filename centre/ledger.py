@@ -150,18 +150,19 @@ def _write_stamps(db: sa.Connection, done: Committed) -> None:
     at_ns = done.committed_ns
     stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in done.keys]
     db.execute(sql.STAMP_VERSION, stamps)
-    for violation_id in dict.fromkeys(key[0] for key in done.keys):
-        latency = db.execute(sql.FIND_LATENCY, {"k_id": violation_id}).first() or (None, None)
-        found = {"new_latency_ns": latency[0], "new_latency_esn": latency[1]}
-        db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
+    ids = dict.fromkeys(key[0] for key in done.keys)
+    db.execute(sql.STAMP_EPISODE, [{"k_id": each, "at_ns": at_ns} for each in ids])
 
 
 def _take(db: sa.Connection, done: Committed, batch: Batch, attempt: Attempt) -> Answer:
     """Take a batch item by item, and return which of them are held or conflict."""
     stored: list[int] = []
     conflict: list[int] = []
+    seqs = [item.seq for item in batch.items]
+    found = db.execute(sql.FIND_KEYS, {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seqs": seqs})
+    keys = {row.seq: row.sha256 for row in found}
     for item in batch.items:
-        take = partial(_take_item, batch=batch, stored=stored, conflict=conflict)
+        take = partial(_take_item, batch=batch, keys=keys, stored=stored, conflict=conflict)
         error = attempt(db, done, partial(take, item=item))
         if error is None:
             continue
@@ -189,11 +190,20 @@ def _keep_stray(db: sa.Connection, done: Committed, *, batch: Batch, body: bytes
 
 
 def _take_item(
-    db: sa.Connection, done: Committed, *, batch: Batch, item: Item, stored: list[int], conflict: list[int]
+    db: sa.Connection,
+    done: Committed,
+    *,
+    batch: Batch,
+    item: Item,
+    keys: dict[int, bytes],
+    stored: list[int],
+    conflict: list[int],
 ) -> None:
-    """Store an item, or quarantine it for ever; in `conflict`: its key has other bytes."""
-    at = {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seq": item.seq}
-    known = db.scalar(sql.FIND_KEY, at)
+    """Store an item, or quarantine it for ever; in `conflict`: its key has other bytes.
+
+    keys : what the batch's seqs hold already, kept up to date; changed last, since a savepoint may undo this
+    """
+    known = keys.get(item.seq)
     if known is not None and (item.kind == "void" or known == item.sha256):
         done.counts["item.repeated"] += 1  # a void never replaces an item
         stored.append(item.seq)
@@ -208,6 +218,7 @@ def _take_item(
         row |= {"sha256": item.sha256, "void": item.reason if item.kind == "void" else None}
         db.execute(sql.ADD_KEY, row)
     else:  # a void: an item replaces it
+        at = {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seq": item.seq}
         db.execute(sql.REPLACE_VOID, at | {"new_sha256": item.sha256, "new_received_ns": batch.received_ns})
     if item.violation is None:
         done.counts[f"item.{item.kind}"] += 1
@@ -215,6 +226,7 @@ def _take_item(
             _quarantine(db, done, batch, batch.epoch, item.seq, item.body, f"{item.kind}: {item.reason}")
     else:
         _take_version(db, done, batch, item, item.violation)
+    keys[item.seq] = item.sha256
     stored.append(item.seq)
 
 
