@@ -109,7 +109,7 @@ def _item(esn: str, seq: int, row: bytes, received_ns: int, bounds: Bounds) -> I
     kind: Literal["unreadable", "implausible"] = "unreadable"
     try:
         parts = _decode_parts(row)
-        body = bytes(parts.violation)  # what stays the same when it is sent again
+        body = bytes(parts.violation) or row  # what stays the same when it is sent again
         if bytes(parts.void) not in ABSENT:
             return Item(seq=seq, kind="void", body=b"", sha256=b"", reason=_void(parts.void))
         found = _value(parts.violation)

@@ -1,6 +1,7 @@
 """From the broker into the database: what is queued is committed at once, and acknowledged only then."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -30,6 +31,8 @@ INBOX_BYTES_MAX = 256_000_000  # of all
 COMMIT_MESSAGES_MAX = 48  # each is answered by one publish, and the link bounds those in flight
 COMMIT_BYTES_MAX = 2_000_000  # some 0.2 s of work: a message of another RSU waits for two commits at most
 RETRY_S = 1.0  # after the database refused
+ANSWER_RETRY_S = 0.02  # after the link was full of acknowledgements
+UNSENT_MAX, UNSENT_SEQS_MAX = 1_024, 10_000  # RSUs and their epochs; seqs of each
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
 
@@ -62,6 +65,7 @@ class Ingest:
         self._bounds = bounds
         self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
+        self._unsent: dict[tuple[str, int], Answer] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
         self.refused: str | None = None  # what the database says that does not commit
@@ -87,11 +91,17 @@ class Ingest:
 
     async def run(self) -> None:
         """Commit what is queued and answer it, for ever."""
+        retry_s = ANSWER_RETRY_S
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(retry_s if self._unsent else None):
+                    await self._wake.wait()
             self._wake.clear()
+            self._answer_unsent()
+            retry_s = min(2.0 * retry_s, RETRY_S) if self._unsent else ANSWER_RETRY_S
             while self._statuses or self._inbox:
                 await self._drain()
+                self._answer_unsent()
 
     def _queue(self, topic: str, esn: str, payload: bytes, now_ns: int) -> None:
         n_dropped = self._inbox.put(Message(topic, esn, payload, now_ns))
@@ -136,7 +146,8 @@ class Ingest:
         if done.counts["quarantine.kept"]:
             self._log.warning("quarantined", n=done.counts["quarantine.kept"])
         for answer in done.answers:
-            self._answer(answer)
+            if answer.stored or answer.conflict:
+                self._answer(answer)
         self._committed()
 
     def _commit(self, taken: list[Message], statuses: list[StatusChange]) -> Committed:
@@ -145,13 +156,36 @@ class Ingest:
         return self._ledger.commit(batches, statuses)
 
     def _answer(self, answer: Answer) -> None:
-        if not answer.stored and not answer.conflict:
+        """Publish an acknowledgement; one that the link does not take waits, joined with its RSU's others."""
+        key = (answer.esn, answer.epoch)
+        if key not in self._unsent and self._publish_answer(answer):
             return
+        before = self._unsent.get(key)
+        if before is not None:
+            answer = Answer(
+                esn=answer.esn,
+                epoch=answer.epoch,
+                stored=tuple(dict.fromkeys(before.stored + answer.stored)),
+                conflict=tuple(dict.fromkeys(before.conflict + answer.conflict)),
+            )
+        full = before is None and len(self._unsent) >= UNSENT_MAX
+        if full or len(answer.stored) + len(answer.conflict) > UNSENT_SEQS_MAX:
+            self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
+            return
+        self._unsent[key] = answer
+
+    def _answer_unsent(self) -> None:
+        """Publish what the link did not take before, an RSU after the other, until it is full again."""
+        for key in list(self._unsent):
+            if not self._publish_answer(self._unsent[key]):
+                return
+            del self._unsent[key]
+
+    def _publish_answer(self, answer: Answer) -> bool:
         ack = wire.ViolationAck(
             centre=self._centre, epoch=answer.epoch, stored=answer.stored, conflict=answer.conflict
         )
-        if not self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1):
-            self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
+        return self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1)
 
 
 def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusChange:

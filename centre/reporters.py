@@ -72,8 +72,10 @@ class Reporters:
             return None
         before = row.status
         if before is not None and (status.epoch, status.connection) < (before.epoch, before.connection):
-            self.counts["status.outdated"] += 1  # the will of a connection that another has replaced
-            return None
+            if retained or status.state == "offline" or not self.state(name, now_ns)[1]:
+                self.counts["status.outdated"] += 1  # the will of a connection that another has replaced
+                return None
+            self.counts["status.epoch_back"] += 1  # alive, and of the later epoch nothing has come for long
         if not retained and status.state == "online":
             row.beat_ns = now_ns
         if before is None or before.state != status.state:

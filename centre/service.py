@@ -38,7 +38,11 @@ class Service:
         settings = link_settings(config.mqtt, config.centre.id, where)
         flow_settings = link_settings(config.mqtt, f"{config.centre.id}-tracks", where)
         listener = self._bind("centre.http", host, port)
-        hall = self._open_hall()
+        try:
+            hall = self._open_hall()
+        except ConfigError:
+            listener.close()
+            raise
         link = Link(
             settings,
             subscriptions=FILTERS,
