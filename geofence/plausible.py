@@ -123,6 +123,12 @@ def is_plain(text: str, length_max: int = TEXT_LENGTH_MAX) -> bool:
     return not any(_is_refused(character) for character in text)
 
 
+def first_refused(text: str) -> str | None:
+    """Return the code of the first character that does not show what it is, None where there is none."""
+    found = next((character for character in text if _is_refused(character)), None)
+    return None if found is None else f"U+{ord(found):04X}"
+
+
 def plain(text: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     """Return a text that is safe to show: refused characters as their code, too long a text cut."""
     if is_plain(text, length_max):
