@@ -76,16 +76,25 @@ class Ledger:
         SchemaError where the database is not of this version.
         """
         try:
-            done = self._commit(batches, statuses, _together)
-        except Exception as error:  # whatever it is: found by taking one by one
-            if blame(error) != "item":
-                raise refused(error) from error
-            done = self._commit(batches, statuses, _alone)
+            done = self._commit_in_parts(batches, statuses)
+        except Exception as error:
+            raise refused(error) from error
         done.committed_ns = self._now_ns()
         if done.keys:
             self._unstamped.append(done)
         self._stamp(done.counts)
         return done
+
+    def _commit_in_parts(
+        self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]
+    ) -> Committed:
+        """Commit all together, and where that fails through one item, whatever the error, one by one."""
+        try:
+            return self._commit(batches, statuses, _together)
+        except Exception as error:
+            if blame(error) != "item":
+                raise
+        return self._commit(batches, statuses, _alone)
 
     def _commit(
         self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange], attempt: "Attempt"

@@ -125,6 +125,24 @@ def test_a_schema_that_changes_while_it_runs_is_no_full_disk_and_no_poisoned_ite
     engine.dispose()
 
 
+def test_a_schema_that_changes_while_items_are_tried_one_by_one_ends_the_commit_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_database(_made(tmp_path / "a"))
+    errors: list[Exception] = [
+        TypeError("a poisoned item"),
+        sa.exc.OperationalError("", {}, _SqliteError(1, "no such column: x")),
+    ]
+
+    def failing(*_: Any) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr("centre.ledger._show", failing)
+    with pytest.raises(SchemaError):
+        _takes(engine)
+    engine.dispose()
+
+
 class _PostgresError(Exception):
     def __init__(self, sqlstate: str) -> None:
         super().__init__(f"state {sqlstate}")
