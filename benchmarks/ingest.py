@@ -126,7 +126,7 @@ async def measure(kind: Any, n: int, folder: Path, port: int, http: str) -> tupl
         await bystander.until(lambda: bystander.link.connected, TOTAL_S)
         begun_s = time.monotonic()
         burst = asyncio.create_task(flood.send_until_acked(n))
-        waits_ms = []
+        waits_ms: list[float] = []
         while not burst.done():
             waits_ms.append(1e3 * await bystander.wait_s(len(waits_ms) + 1))
             await asyncio.sleep(0.02)

@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.config import parse_site
+from edge.errors import ConfigError
+from edge.site_map import road_of
 from geofence.plausible import DAY_NS, PAST_NS, Bounds, bounds_of, fault_of, is_plain, plain
 from geofence.violation import Stamps, ViolationVehicle
+from tests.centre_road import MAP, SITE
 from tests.centre_samples import MS, T0_NS, violation
 
 NOW_NS = T0_NS + 1_000 * MS
-SITE = bounds_of((122.0, 41.0), (0.0, 9_000.0))
+BOUNDS = bounds_of((122.0, 41.0), (0.0, 9_000.0))
 NAN, INF = math.nan, math.inf
 
 
@@ -62,7 +66,7 @@ def _stamps(**changed: int) -> Stamps:
     ],
 )
 def test_what_can_t_be_true_is_named(field: str, changed: dict[str, Any]) -> None:
-    fault = fault_of(violation(**changed), SITE, NOW_NS)
+    fault = fault_of(violation(**changed), BOUNDS, NOW_NS)
     assert fault is not None
     assert fault.field == field
     assert str(fault).isprintable()
@@ -82,11 +86,11 @@ def test_what_can_t_be_true_is_named(field: str, changed: dict[str, Any]) -> Non
     ],
 )
 def test_what_can_be_true_is_let_through(changed: dict[str, Any]) -> None:
-    assert fault_of(violation(**changed), SITE, NOW_NS) is None
+    assert fault_of(violation(**changed), BOUNDS, NOW_NS) is None
 
 
 def test_a_clock_that_was_never_set_says_nothing_of_stamps() -> None:
-    assert fault_of(violation(), SITE, 5) is None
+    assert fault_of(violation(), BOUNDS, 5) is None
 
 
 def test_without_a_road_only_the_earth_bounds_a_station() -> None:
@@ -97,3 +101,19 @@ def test_without_a_road_only_the_earth_bounds_a_station() -> None:
 def test_what_is_shown_is_plain_and_plain_text_stays_as_it_is(text: str) -> None:
     assert is_plain(plain(text))
     assert plain(text) == text or not is_plain(text)
+
+
+@pytest.mark.parametrize(
+    ("map_text", "site_text", "says"),
+    [
+        (MAP.replace('"south"', '"so\u200buth"'), SITE, r"lane 'so.u200buth'"),
+        (MAP.replace("7-synthetic", "7\u202e"), SITE, "version"),
+        (MAP, SITE + '\n[rules]\nversion = "1\u202e"\n', "rules.version"),
+    ],
+)
+def test_a_name_that_no_violation_may_bear_is_refused_before_it_could_withhold_them(
+    map_text: str, site_text: str, says: str
+) -> None:
+    site = parse_site(site_text, map_text, None, "site.toml", {})
+    with pytest.raises(ConfigError, match=says):
+        road_of(site)
