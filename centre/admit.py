@@ -1,30 +1,54 @@
 """What an RSU's violation batch is, item by item: pure, so that no byte of it can hurt the centre."""
 
 import hashlib
-import uuid
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
+from edge import wire
+from edge.decoding import decoder
 from geofence import violation as codec
+from geofence.plausible import Bounds, fault_of, plain, stamp_range
 from geofence.violation import Violation
 
-INT64_MAX = 2**63 - 1
 REASON_LENGTH_MAX = 200
 ITEMS_MAX = 1_024  # far over the 32 of the protocol: one ack must never leave the rest to be sent for ever
+ANYWHERE = Bounds()
+ABSENT = (b"", b"\xc0")  # not there, or nil
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch with unread items: one that can't be read costs its neighbours nothing."""
+
+    epoch: wire.Count
+    items: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=ITEMS_MAX)]
+
+
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """One item's fields, unread, so that one that can't be read leaves the others as they are."""
+
+    violation: msgspec.Raw = msgspec.Raw()
+    void: msgspec.Raw = msgspec.Raw()
+    detected_ns: msgspec.Raw = msgspec.Raw()
+    sent_ns: msgspec.Raw = msgspec.Raw()
+
+
+_decode_envelope = decoder(msgspec.msgpack.Decoder(_Envelope))
+_decode_parts = decoder(msgspec.msgpack.Decoder(_Parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One transport item; `violation` is None for a void and for what can't be read."""
+    """One transport item; `violation` is None for a void and for what is never shown as a value."""
 
     seq: int
-    kind: Literal["violation", "void", "unreadable"]
+    kind: Literal["violation", "void", "unreadable", "implausible", "unstorable"]
     body: bytes
     sha256: bytes
     violation: Violation | None = None
-    reason: str | None = None  # of the void, or why unreadable
+    reason: str | None = None  # of the void, or why there is no violation
     detected_ns: int = 0
     sent_ns: int = 0
 
@@ -52,81 +76,92 @@ class Refused:
     reason: str
 
 
-def admit(topic: str, esn: str, payload: bytes, received_ns: int) -> Batch | Refused:
+class _ImplausibleError(ValueError):
+    """Readable, and can't be true."""
+
+
+def admit(
+    topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds = ANYWHERE
+) -> Batch | Refused:
     """Return the batch in `payload`, whatever the bytes are; never raises for them."""
     try:
-        batch = _map(msgspec.msgpack.decode(payload))
-        epoch, rows = _natural(batch, "epoch"), batch.get("items")
-        if not isinstance(rows, list) or not 1 <= len(rows) <= ITEMS_MAX:
-            raise ValueError("items: no list of 1 to 1024")
-    # msgspec raises TypeError for map keys that can't be hashed, RecursionError for a nesting bomb
-    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+        batch = _decode_envelope(payload)
+    except (msgspec.MsgspecError, ValueError) as error:
         return Refused(esn=esn, topic=topic, received_ns=received_ns, body=payload, reason=_short(error))
     items, strays = [], []
-    for row in rows:
-        item = _item(esn, row)
-        if isinstance(item, Item):
-            items.append(item)
-        else:
-            strays.append((msgspec.msgpack.encode(row), item))
+    for raw in batch.items:
+        row = bytes(raw)
+        try:
+            seq = wire.decode_item_key(row).seq
+        except (msgspec.MsgspecError, ValueError) as error:
+            strays.append((row, _short(error)))
+            continue
+        items.append(_item(esn, seq, row, received_ns, bounds))
     return Batch(
-        esn=esn, topic=topic, received_ns=received_ns, epoch=epoch, items=tuple(items), strays=tuple(strays)
-    )
+        esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch,
+        items=tuple(items), strays=tuple(strays),
+    )  # fmt: skip
 
 
-def _item(esn: str, row: Any) -> Item | str:
-    """Return the item, or why it has no transport key."""
+def _item(esn: str, seq: int, row: bytes, received_ns: int, bounds: Bounds) -> Item:
+    """Return the item of this seq; any fault of it is this item's alone."""
+    body = row
+    kind: Literal["unreadable", "implausible"] = "unreadable"
     try:
-        fields = _map(row)
-        seq = _natural(fields, "seq", least=1)
-    except ValueError as error:
-        return _short(error)
-    if fields.get("void") is not None:
-        return Item(
-            seq=seq, kind="void", body=b"", sha256=b"", reason=str(fields["void"])[:REASON_LENGTH_MAX]
-        )
-    body = fields.get("violation")
-    body = body if isinstance(body, bytes) else msgspec.msgpack.encode(body)
+        parts = _decode_parts(row)
+        body = bytes(parts.violation) or row  # what stays the same when it is sent again
+        if bytes(parts.void) not in ABSENT:
+            return Item(seq=seq, kind="void", body=b"", sha256=b"", reason=_void(parts.void))
+        found = _value(parts.violation)
+        body = found if isinstance(found, bytes) else body
+        detected_ns = _stamp("detected_ns", parts.detected_ns, received_ns)
+        sent_ns = _stamp("sent_ns", parts.sent_ns, received_ns)
+        violation = read_violation(body, esn, received_ns, bounds)
+    except Exception as error:  # bytes of others: msgspec raises more kinds than it names
+        if isinstance(error, _ImplausibleError):
+            kind = "implausible"
+        sha256 = hashlib.sha256(body).digest()
+        return Item(seq=seq, kind=kind, body=body, sha256=sha256, reason=_short(error))
     sha256 = hashlib.sha256(body).digest()
-    try:
-        detected_ns, sent_ns = _natural(fields, "detected_ns"), _natural(fields, "sent_ns")
-        violation = read_violation(body, esn)
-    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
-        return Item(seq=seq, kind="unreadable", body=body, sha256=sha256, reason=_short(error))
     return Item(
         seq=seq, kind="violation", body=body, sha256=sha256, violation=violation,
         detected_ns=detected_ns, sent_ns=sent_ns,
     )  # fmt: skip
 
 
-def read_violation(body: bytes, esn: str) -> Violation:
+def read_violation(body: bytes, esn: str, received_ns: int, bounds: Bounds = ANYWHERE) -> Violation:
     """Return the violation that RSU `esn` may send; raises msgspec's errors or ValueError."""
     violation = codec.decode(body)
-    uuid.UUID(violation.id)
     if violation.esn != esn:
         raise ValueError(f"esn {violation.esn[:64]!r} under the topic of {esn}")
-    if not 1 <= violation.version <= INT64_MAX or not 0 <= violation.hop <= INT64_MAX:
-        raise ValueError("version or hop out of range")
-    if not 0 <= violation.track < 2**64:
-        raise ValueError("track out of range")
-    stamps = (violation.start_ns, violation.stamps.measured_ns, violation.stamps.arrived_ns)
-    if not all(0 < stamp <= INT64_MAX for stamp in stamps):
-        raise ValueError("a stamp out of range")
+    fault = fault_of(violation, bounds, received_ns)
+    if fault is not None:
+        raise ValueError(fault) if fault.field == "id" else _ImplausibleError(fault)
     return violation
 
 
-def _map(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"no map but {type(value).__name__}")
-    return value
+def _value(raw: msgspec.Raw) -> Any:
+    return msgspec.msgpack.decode(raw) if bytes(raw) else None
 
 
-def _natural(fields: dict[Any, Any], key: str, least: int = 0) -> int:
-    value = fields.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= INT64_MAX:
-        raise ValueError(f"{key}: no integer of {least} to 2^63 - 1")
+def _void(raw: msgspec.Raw) -> str:
+    reason = _value(raw)
+    if not isinstance(reason, str):
+        return f"no text but {type(reason).__name__}"
+    return plain(reason, REASON_LENGTH_MAX)
+
+
+def _stamp(name: str, raw: msgspec.Raw, received_ns: int) -> int:
+    """Return a time beside the violation; what is no integer is unreadable, another century implausible."""
+    value = _value(raw)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name}: no integer")
+    low, high = stamp_range(received_ns)
+    if not low <= value <= high:
+        raise _ImplausibleError(f"{name}: a stamp out of range (is {value})")
     return value
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:REASON_LENGTH_MAX]
+    text = str(error) if isinstance(error, _ImplausibleError) else f"{type(error).__name__}: {error}"
+    return plain(text, REASON_LENGTH_MAX)

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from geofence.plausible import SITE_REACH_M
+
 # rule -> the evidence column that counts metres over the line; in the others an excess is no length
 COLUMNS = {"lane_departure": "excess_m", "off_dedicated_road": "over"}
 P_VIOLATING = 0.5  # in the other rules: more likely broken than not
+
+EXCESS_M_MAX = SITE_REACH_M  # beyond it, and NaN, is no excess: an older centre may hold such
 
 
 def excesses_m(
@@ -22,8 +26,9 @@ def excesses_m(
     return [
         float(value)
         for stamp_ns, value in zip(stamps, values, strict=False)
-        if isinstance(value, (int, float)) and start_ns <= stamp_ns <= (end_ns or stamp_ns)
-    ]
+        if isinstance(stamp_ns, int) and isinstance(value, (int, float)) and abs(value) <= EXCESS_M_MAX
+        and start_ns <= stamp_ns <= (end_ns or stamp_ns)
+    ]  # fmt: skip
 
 
 def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, measured_ns: int) -> int:

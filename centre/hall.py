@@ -25,6 +25,7 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
 from edge.metrics import Health
+from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
 LATENCY_WINDOW_S = 900  # quantiles say how it is now: a quarter of an hour
@@ -57,7 +58,9 @@ class Hall:
         self._readers = ThreadPoolExecutor(2, "centre.reader")
         ledger = Ledger(engine, clock.now_ns)
         self.reader = Reader(engine, lambda: ledger.settled_n)
-        self.description = msgspec.json.encode(describe(site))
+        described = describe(site)
+        self.description = msgspec.json.encode(described)
+        bounds = bounds_of(site.config.site.origin, described["range_m"])
         self.map_plain = page_map(site).encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
         self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'
@@ -79,6 +82,7 @@ class Hall:
             publish=self._publish,
             log=log,
             committed=self.feed.committed,
+            bounds=bounds,
         )
         self.health = Health(self._ready, lambda: self.counts()["centre"], self._gauges)
         self._gaps: dict[str, tuple[int, int]] = {}
@@ -166,7 +170,7 @@ class Hall:
     def counts(self) -> dict[str, dict[str, Any]]:
         """Return `/api/counts`."""
         own = self.ingest.counts + self.feed.counts + self.tracks.counts
-        own += self.rsus.counts + self.gateways.counts
+        own += self.rsus.counts + self.gateways.counts + self.reader.counts
         own.update(self.link_counts())
         return {
             "centre": dict(sorted(own.items())),
@@ -195,6 +199,9 @@ class Hall:
     async def _read_events(self, after: int, limit: int) -> list[Event]:
         events = []
         for change in await self.read(self.reader.changes, after, limit):
+            if change.kind == "violation" and change.data is None:
+                events.append(Event(change.n, b"id: %d\n\n" % change.n))  # moves the cursor, shows nothing
+                continue
             if change.kind == "violation":
                 data: Any = change.data
             else:

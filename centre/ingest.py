@@ -1,19 +1,22 @@
 """From the broker into the database: what is queued is committed at once, and acknowledged only then."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 
 import msgspec
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.admit import Batch, Refused, admit
+from centre.admit import ANYWHERE, Batch, Refused, admit
+from centre.inbox import Inbox, Message
 from centre.ledger import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
 from centre.reporters import Reporters
 from centre.tracks import Tracks
 from edge import topics, wire
+from geofence.plausible import Bounds
 
 FILTERS = (
     (topics.violation_up("+"), 1),
@@ -23,9 +26,13 @@ FILTERS = (
     (topics.gateway_clock_req("+"), 0),
 )
 TRACK_FILTERS = ((topics.track_up("+"), 0),)
-INBOX_MESSAGES_MAX = 2_000
+INBOX_MESSAGES_MAX = 2_000  # of one RSU
+INBOX_BYTES_MAX = 256_000_000  # of all
 COMMIT_MESSAGES_MAX = 48  # each is answered by one publish, and the link bounds those in flight
+COMMIT_BYTES_MAX = 2_000_000  # some 0.2 s of work: a message of another RSU waits for two commits at most
 RETRY_S = 1.0  # after the database refused
+ANSWER_RETRY_S = 0.02  # after the link was full of acknowledgements
+UNSENT_MAX, UNSENT_SEQS_MAX = 1_024, 10_000  # RSUs and their epochs; seqs of each
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
 
@@ -46,16 +53,19 @@ class Ingest:
         publish: Publish,
         log: Logger,
         committed: Callable[[], None],
+        bounds: Bounds = ANYWHERE,
     ) -> None:
         """`publish(topic, payload, qos)` starts sending and says whether it could.
 
-        `committed()` is called after each commit.
+        `committed()` is called after each commit; `bounds`: where the site's violations can be.
         """
         self._ledger, self._writer, self._centre, self._now_ns = ledger, writer, centre, now_ns
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
         self._publish, self._log, self._committed = publish, log, committed
-        self._inbox: asyncio.Queue[tuple[str, str, bytes, int]] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._bounds = bounds
+        self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
+        self._unsent: dict[tuple[str, int], Answer] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
         self.refused: str | None = None  # what the database says that does not commit
@@ -65,7 +75,7 @@ class Ingest:
         parts, now_ns = topics.parse(topic), self._now_ns()
         match parts:
             case topics.Topic("rsu", esn, "track/up"):
-                self._tracks.hear(esn, payload)
+                self._tracks.hear(esn, payload, now_ns)
             case topics.Topic("rsu", esn, "status"):
                 self._change(self._rsus.hear(esn, payload, retained=retained, now_ns=now_ns))
             case topics.Topic("gateway", name, "status"):
@@ -81,17 +91,22 @@ class Ingest:
 
     async def run(self) -> None:
         """Commit what is queued and answer it, for ever."""
+        retry_s = ANSWER_RETRY_S
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(retry_s if self._unsent else None):
+                    await self._wake.wait()
             self._wake.clear()
-            while self._statuses or not self._inbox.empty():
+            self._answer_unsent()
+            retry_s = min(2.0 * retry_s, RETRY_S) if self._unsent else ANSWER_RETRY_S
+            while self._statuses or self._inbox:
                 await self._drain()
+                self._answer_unsent()
 
     def _queue(self, topic: str, esn: str, payload: bytes, now_ns: int) -> None:
-        try:
-            self._inbox.put_nowait((topic, esn, payload, now_ns))
-        except asyncio.QueueFull:
-            self.counts["inbox.full"] += 1
+        n_dropped = self._inbox.put(Message(topic, esn, payload, now_ns))
+        if n_dropped:
+            self.counts["inbox.full"] += n_dropped
         self._wake.set()
 
     def _tell_time(self, answer_to: str, payload: bytes, now_ns: int) -> None:
@@ -113,14 +128,14 @@ class Ingest:
             self._wake.set()
 
     async def _drain(self) -> None:
-        taken = [self._inbox.get_nowait() for _ in range(min(self._inbox.qsize(), COMMIT_MESSAGES_MAX))]
+        taken = self._inbox.take(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
         statuses, self._statuses = self._statuses, {}
         loop = asyncio.get_running_loop()
         try:
             done = await loop.run_in_executor(self._writer, self._commit, taken, list(statuses.values()))
-        except OperationalError as error:  # a full disk, mostly: nothing is stored, so nothing acknowledged
+        except SQLAlchemyError as error:  # a full or locked disk: nothing is stored, so nothing acknowledged
             self.counts["commit.failed"] += 1
-            self.refused = str(error.orig)
+            self.refused = str(getattr(error, "orig", error))
             self._log.error("commit.failed", error=self.refused)
             for key, change in statuses.items():
                 self._statuses[key] = _joined(change, self._statuses.get(key))
@@ -131,22 +146,46 @@ class Ingest:
         if done.counts["quarantine.kept"]:
             self._log.warning("quarantined", n=done.counts["quarantine.kept"])
         for answer in done.answers:
-            self._answer(answer)
+            if answer.stored or answer.conflict:
+                self._answer(answer)
         self._committed()
 
-    def _commit(self, taken: list[tuple[str, str, bytes, int]], statuses: list[StatusChange]) -> Committed:
+    def _commit(self, taken: list[Message], statuses: list[StatusChange]) -> Committed:
         """Read and commit; in the writer's thread."""
-        batches: list[Batch | Refused] = [admit(*message) for message in taken]
+        batches: list[Batch | Refused] = [admit(*message, self._bounds) for message in taken]
         return self._ledger.commit(batches, statuses)
 
     def _answer(self, answer: Answer) -> None:
-        if not answer.stored and not answer.conflict:
+        """Publish an acknowledgement; one that the link does not take waits, joined with its RSU's others."""
+        key = (answer.esn, answer.epoch)
+        if key not in self._unsent and self._publish_answer(answer):
             return
+        before = self._unsent.get(key)
+        if before is not None:
+            answer = Answer(
+                esn=answer.esn,
+                epoch=answer.epoch,
+                stored=tuple(dict.fromkeys(before.stored + answer.stored)),
+                conflict=tuple(dict.fromkeys(before.conflict + answer.conflict)),
+            )
+        full = before is None and len(self._unsent) >= UNSENT_MAX
+        if full or len(answer.stored) + len(answer.conflict) > UNSENT_SEQS_MAX:
+            self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
+            return
+        self._unsent[key] = answer
+
+    def _answer_unsent(self) -> None:
+        """Publish what the link did not take before, an RSU after the other, until it is full again."""
+        for key in list(self._unsent):
+            if not self._publish_answer(self._unsent[key]):
+                return
+            del self._unsent[key]
+
+    def _publish_answer(self, answer: Answer) -> bool:
         ack = wire.ViolationAck(
             centre=self._centre, epoch=answer.epoch, stored=answer.stored, conflict=answer.conflict
         )
-        if not self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1):
-            self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
+        return self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1)
 
 
 def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusChange:

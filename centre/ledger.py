@@ -6,15 +6,17 @@ Blocking; it runs in one thread of its own. Everything given to one `commit` is 
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from centre import statements as sql
 from centre.admit import Batch, Item, Refused
 from centre.excess import excesses_m
+from centre.faults import blame, reason_of, refused
 from centre.store import EPOCH, FEED, QUARANTINE, STATUS
+from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
 
 QUARANTINE_ROWS_MAX = 10_000
@@ -66,29 +68,53 @@ class Ledger:
         self._engine = engine
         self._now_ns = now_ns
         self._unstamped: deque[Committed] = deque(maxlen=UNSTAMPED_MAX)
-        with engine.begin() as db:
-            # Rows of the feed up to here are final: their episodes carry the time of the commit, or it failed
-            # to be written. A page's cursor stays below, so that it receives what the stamps change.
-            self.settled_n: int = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
+        # Rows of the feed up to here are final: their episodes carry the time of the commit, or it failed
+        # to be written. A page's cursor stays below, so that it receives what the stamps change.
+        self.settled_n = _newest_change(engine)
 
     def commit(self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]) -> Committed:
-        """Commit all of it at once and return what is held now; raises SQLAlchemyError, then nothing is."""
-        done = Committed()
-        with self._engine.begin() as db:
-            for batch in batches:
-                if isinstance(batch, Refused):
-                    _quarantine(db, done, batch, None, None, batch.body, batch.reason)
-                    done.counts["batch.unreadable"] += 1
-                else:
-                    done.answers.append(_take(db, done, batch))
-            for change in statuses:
-                _keep_status(db, done, change)
-            _trim(db, done)
-            done.feed_n = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
+        """Commit all of it at once and return what is held now.
+
+        An item, a batch or a status that the database does not take costs its neighbours nothing: it is
+        quarantined alone. Raises SQLAlchemyError where the storage refuses (then nothing is stored), and
+        SchemaError where the database is not of this version.
+        """
+        try:
+            done = self._commit_in_parts(batches, statuses)
+        except Exception as error:
+            raise refused(error) from error
         done.committed_ns = self._now_ns()
         if done.keys:
             self._unstamped.append(done)
         self.settled_n = self._stamp(done)
+        return done
+
+    def _commit_in_parts(
+        self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange]
+    ) -> Committed:
+        """Commit all together, and where that fails through one item, whatever the error, one by one."""
+        try:
+            return self._commit(batches, statuses, _together)
+        except Exception as error:
+            if blame(error) != "item":
+                raise
+        return self._commit(batches, statuses, _alone)
+
+    def _commit(
+        self, batches: Sequence[Batch | Refused], statuses: Sequence[StatusChange], attempt: "Attempt"
+    ) -> Committed:
+        done = Committed()
+        with self._engine.begin() as db:
+            for batch in batches:
+                if isinstance(batch, Refused):
+                    attempt(db, done, partial(_refuse, batch=batch))
+                    continue
+                done.answers.append(_take(db, done, batch, attempt))
+            for change in statuses:
+                if attempt(db, done, partial(_keep_status, change=change)) is not None:
+                    done.counts["status.unstorable"] += 1
+            _trim(db, done)
+            done.feed_n = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
         return done
 
     def _stamp(self, newest: Committed) -> int:
@@ -106,11 +132,45 @@ class Ledger:
                     for violation_id in ids if done is not newest else ():
                         _announce(db, violation_id)
                 feed_n: int = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
-        except OperationalError:  # a full disk, mostly; what is committed is to be answered all the same
+        except Exception as error:  # what is committed is to be answered all the same
             newest.counts["stamp.failed"] += 1
+            if blame(error) == "item":  # would never get better: these times stay unknown
+                self._unstamped.clear()
             return newest.feed_n
         self._unstamped.clear()
         return feed_n
+
+
+def _newest_change(engine: sa.Engine) -> int:
+    try:
+        with engine.begin() as db:
+            return db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
+    except Exception as error:
+        raise refused(error) from error
+
+
+Step = Callable[[sa.Connection, Committed], None]
+Attempt = Callable[[sa.Connection, Committed, Step], Exception | None]
+
+
+def _together(db: sa.Connection, done: Committed, step: Step) -> None:
+    """Do a step as part of the whole, which fails with it."""
+    step(db, done)
+
+
+def _alone(db: sa.Connection, done: Committed, step: Step) -> Exception | None:
+    """Do a step under a savepoint; where it fails through its own fault, nothing is done and this is why."""
+    trial = Committed()
+    try:
+        with db.begin_nested():
+            step(db, trial)
+    except Exception as error:
+        if blame(error) != "item":
+            raise
+        return error
+    done.counts.update(trial.counts)
+    done.keys += trial.keys
+    return None
 
 
 def _write_stamps(db: sa.Connection, done: Committed) -> list[str]:
@@ -119,10 +179,7 @@ def _write_stamps(db: sa.Connection, done: Committed) -> list[str]:
     stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in done.keys]
     db.execute(sql.STAMP_VERSION, stamps)
     ids = list(dict.fromkeys(key[0] for key in done.keys))
-    for violation_id in ids:
-        latency = db.execute(sql.FIND_LATENCY, {"k_id": violation_id}).first() or (None, None)
-        found = {"new_latency_ns": latency[0], "new_latency_esn": latency[1]}
-        db.execute(sql.STAMP_EPISODE, found | {"k_id": violation_id, "at_ns": at_ns})
+    db.execute(sql.STAMP_EPISODE, [{"k_id": each, "at_ns": at_ns} for each in ids])
     return ids
 
 
@@ -133,14 +190,23 @@ def _announce(db: sa.Connection, violation_id: str) -> None:
     db.execute(sql.ADD_FEED, feed)
 
 
-def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
+def _take(db: sa.Connection, done: Committed, batch: Batch, attempt: Attempt) -> Answer:
+    """Take a batch item by item, and return which of them are held or conflict."""
     stored: list[int] = []
     conflict: list[int] = []
+    seqs = [item.seq for item in batch.items]
+    found = db.execute(sql.FIND_KEYS, {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seqs": seqs})
+    keys = {row.seq: row.sha256 for row in found}
     for item in batch.items:
-        (stored if _take_item(db, done, batch, item) else conflict).append(item.seq)
+        take = partial(_take_item, batch=batch, keys=keys, stored=stored, conflict=conflict)
+        error = attempt(db, done, partial(take, item=item))
+        if error is None:
+            continue
+        poison = replace(item, kind="unstorable", violation=None, reason=reason_of(error))
+        if attempt(db, done, partial(take, item=poison)) is not None:
+            done.counts["item.untakable"] += 1  # not acknowledged: its RSU keeps it
     for body, reason in batch.strays:
-        _quarantine(db, done, batch, batch.epoch, None, body, reason)
-        done.counts["item.stray"] += 1
+        attempt(db, done, partial(_keep_stray, batch=batch, body=body, reason=reason))
     return Answer(
         esn=batch.esn,
         epoch=batch.epoch,
@@ -149,31 +215,55 @@ def _take(db: sa.Connection, done: Committed, batch: Batch) -> Answer:
     )
 
 
-def _take_item(db: sa.Connection, done: Committed, batch: Batch, item: Item) -> bool:
-    """Return whether the item is stored (or for ever quarantined); False: its key has other bytes."""
-    at = {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seq": item.seq}
-    known = db.scalar(sql.FIND_KEY, at)
+def _refuse(db: sa.Connection, done: Committed, *, batch: Refused) -> None:
+    _quarantine(db, done, batch, None, None, batch.body, batch.reason)
+    done.counts["batch.unreadable"] += 1
+
+
+def _keep_stray(db: sa.Connection, done: Committed, *, batch: Batch, body: bytes, reason: str) -> None:
+    _quarantine(db, done, batch, batch.epoch, None, body, reason)
+    done.counts["item.stray"] += 1
+
+
+def _take_item(
+    db: sa.Connection,
+    done: Committed,
+    *,
+    batch: Batch,
+    item: Item,
+    keys: dict[int, bytes],
+    stored: list[int],
+    conflict: list[int],
+) -> None:
+    """Store an item, or quarantine it for ever; in `conflict`: its key has other bytes.
+
+    keys : what the batch's seqs hold already, kept up to date; changed last, since a savepoint may undo this
+    """
+    known = keys.get(item.seq)
     if known is not None and (item.kind == "void" or known == item.sha256):
         done.counts["item.repeated"] += 1  # a void never replaces an item
-        return True
+        stored.append(item.seq)
+        return
     if known:
         _quarantine(db, done, batch, batch.epoch, item.seq, item.body, "conflict: the key holds other bytes")
         done.counts["item.conflict"] += 1
-        return False
+        conflict.append(item.seq)
+        return
     if known is None:
         row = {"esn": batch.esn, "epoch": batch.epoch, "seq": item.seq, "received_ns": batch.received_ns}
         row |= {"sha256": item.sha256, "void": item.reason if item.kind == "void" else None}
         db.execute(sql.ADD_KEY, row)
     else:  # a void: an item replaces it
+        at = {"k_esn": batch.esn, "k_epoch": batch.epoch, "k_seq": item.seq}
         db.execute(sql.REPLACE_VOID, at | {"new_sha256": item.sha256, "new_received_ns": batch.received_ns})
-    if item.kind == "void":
-        done.counts["item.void"] += 1
-    elif item.violation is None:
-        _quarantine(db, done, batch, batch.epoch, item.seq, item.body, f"unreadable: {item.reason}")
-        done.counts["item.unreadable"] += 1
+    if item.violation is None:
+        done.counts[f"item.{item.kind}"] += 1
+        if item.kind != "void" or (item.reason or "").startswith(WITHHELD):
+            _quarantine(db, done, batch, batch.epoch, item.seq, item.body, f"{item.kind}: {item.reason}")
     else:
         _take_version(db, done, batch, item, item.violation)
-    return True
+    keys[item.seq] = item.sha256
+    stored.append(item.seq)
 
 
 def _take_version(db: sa.Connection, done: Committed, batch: Batch, item: Item, found: Violation) -> None:

@@ -1,6 +1,7 @@
 """How rows become the JSON of API.md: pure."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,23 +10,43 @@ import msgspec
 from centre.excess import excesses_m, last_violating_ns
 from centre.tally import Sample
 from edge.quantiles import quantile
+from geofence import violation as codec
+from geofence.plausible import plain
 from geofence.violation import GRADES
 
+DEPTH_MAX = 8
 
-def json_safe(value: Any, key: str = "") -> Any:
+
+def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
     """Return `value` with what JavaScript can't hold as decimal strings: each `…_ns` and `track`.
 
-    Lists under such a key are converted item by item; bytes (never of ours) become hex.
+    Lists under such a key are converted item by item; bytes (never of ours) become hex; what JSON can't hold
+    (NaN, infinity, what lies deeper than DEPTH_MAX) becomes null, refused characters their code.
     """
+    if depth > DEPTH_MAX:
+        return None
     if isinstance(value, dict):
-        return {str(name): json_safe(inner, str(name)) for name, inner in value.items()}
+        items = ((str(name), inner) for name, inner in value.items())
+        return {plain(name): json_safe(inner, name, depth + 1) for name, inner in items}
     if isinstance(value, (list, tuple)):
-        return [json_safe(inner, key) for inner in value]
+        return [json_safe(inner, key, depth + 1) for inner in value]
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, int) and not isinstance(value, bool) and (key.endswith("_ns") or key == "track"):
         return str(value)
-    return value
+    return value if isinstance(value, int) else None
+
+
+def _plain_fields(body: bytes) -> dict[str, Any]:
+    """Return a stored violation's fields; raises msgspec.MsgspecError or ValueError for what is none.
+
+    Only those that this version knows: what else a body carries was never checked.
+    """
+    return dict(msgspec.to_builtins(codec.decode(body), builtin_types=(bytes,)))
 
 
 DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
@@ -42,7 +63,7 @@ class History(NamedTuple):
 
 def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     """Return the Episode of API.md; `row` has the columns of EPISODE and of the VERSION in `body`."""
-    fields = msgspec.msgpack.decode(body)
+    fields = _plain_fields(body)
     evidence = fields.pop("evidence", None) or {}
     excesses = excesses_m(fields["rule"], fields["grade"], evidence, fields["start_ns"], fields["end_ns"])
     violating_ns = fields["end_ns"] or last_violating_ns(
@@ -76,13 +97,13 @@ def _decided(body: bytes | None) -> dict[str, Any] | None:
     """Return where and how fast it was when its highest grade was decided: a close says where it was back."""
     if body is None:
         return None
-    fields = msgspec.msgpack.decode(body)
+    fields = _plain_fields(body)
     return {name: fields[name] for name in DECIDED}
 
 
 def version(row: Any) -> dict[str, Any]:
     """Return one Version of API.md from a row of VERSION: the violation whole, and what came beside it."""
-    fields = msgspec.msgpack.decode(row.body)
+    fields = _plain_fields(row.body)
     for name in ("epoch", "seq", "detected_ns", "sent_ns", "received_ns", "committed_ns"):
         fields[name] = getattr(row, name)
     fields["sha256"] = hashlib.sha256(row.body).hexdigest()

@@ -1,5 +1,6 @@
 """What the centre reads from its database: blocking, each in one snapshot, for a thread of its own."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ _NEWEST = EPISODE.join(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One row of the feed; `data` is the Episode at that change, None for a reporter."""
+    """One row of the feed; `data` is the Episode then, None for a reporter and an unreadable row."""
 
     n: int
     kind: str
@@ -56,6 +57,7 @@ class Reader:
         self._engine = engine
         self._settled_n = settled_n
         self._alarms = tally.AlarmBins()
+        self.counts: Counter[str] = Counter()
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
 
     def episodes(self, wanted: Filter) -> dict[str, Any]:
@@ -80,11 +82,11 @@ class Reader:
             cursor, rows = _cursor(db, settled_n), db.execute(query).all()
             shown = rows[: wanted.limit]
             histories = _histories(db, [row.id for row in shown])
-        items = [present.episode(row, row.body, histories[row.id]) for row in shown]
+        items = [self._shown(present.episode, row, row.body, histories[row.id]) for row in shown]
         return {
             "cursor": cursor,
             "next": shown[-1].n if len(rows) > len(shown) and shown else None,
-            "items": items,
+            "items": [item for item in items if item is not None],
         }
 
     def violation(self, violation_id: str) -> dict[str, Any] | None:
@@ -97,10 +99,19 @@ class Reader:
                 return None
             versions = db.execute(all_versions.order_by(VERSION.c.hop, VERSION.c.version)).all()
             histories = _histories(db, [violation_id])
-        return {
-            "episode": present.episode(row, row.body, histories[violation_id]),
-            "versions": [present.version(each) for each in versions],
-        }
+        episode = self._shown(present.episode, row, row.body, histories[violation_id])
+        if episode is None:
+            return None
+        shown = [self._shown(present.version, each) for each in versions]
+        return {"episode": episode, "versions": [each for each in shown if each is not None]}
+
+    def _shown(self, present_row: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any] | None:
+        """Return a row for the page; None, counted, for one that an older centre took and nobody can show."""
+        try:
+            return present_row(*args)
+        except Exception:  # whatever the row is: the others are shown
+            self.counts["row.unreadable"] += 1
+            return None
 
     def bounds(self) -> tuple[int, int]:
         """Return the newest number of the feed and the oldest that is still kept (0, 0: empty)."""
@@ -145,7 +156,11 @@ class Reader:
                 n=row.cursor,
                 kind=row.kind,
                 key=row.key,
-                data=present.episode(row, row.body, histories[row.key]) if row.kind == "violation" else None,
+                data=(
+                    self._shown(present.episode, row, row.body, histories[row.key])
+                    if row.kind == "violation"
+                    else None
+                ),
             )
             for row in rows
         ]

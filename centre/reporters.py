@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from centre.ledger import EPOCHS_MAX, StatusChange
+from centre.screen import sound_status
 from edge import wire
 
 Kind = Literal["rsu", "gateway"]
@@ -45,8 +46,8 @@ class Reporters:
     def restore(self, name: str, since_ns: int, body: bytes) -> None:
         """Take what an earlier run of the centre knew; older formats are forgotten."""
         try:
-            status = _DECODE[self.kind](body)
-        except msgspec.MsgspecError:
+            status = sound_status(_DECODE[self.kind](body), since_ns, Counter())
+        except (msgspec.MsgspecError, ValueError):
             self.counts["status.forgotten"] += 1
             return
         row = self._rows.setdefault(name, Reporter(known=False))
@@ -62,7 +63,7 @@ class Reporters:
         try:
             if len(payload) > STATUS_BYTES_MAX:
                 raise ValueError("too long")
-            status = _DECODE[self.kind](payload)
+            status = sound_status(_DECODE[self.kind](payload), now_ns, self.counts)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.counts["status.unreadable"] += 1
             return None
@@ -71,8 +72,10 @@ class Reporters:
             return None
         before = row.status
         if before is not None and (status.epoch, status.connection) < (before.epoch, before.connection):
-            self.counts["status.outdated"] += 1  # the will of a connection that another has replaced
-            return None
+            if retained or status.state == "offline" or not self.state(name, now_ns)[1]:
+                self.counts["status.outdated"] += 1  # the will of a connection that another has replaced
+                return None
+            self.counts["status.epoch_back"] += 1  # alive, and of the later epoch nothing has come for long
         if not retained and status.state == "online":
             row.beat_ns = now_ns
         if before is None or before.state != status.state:

@@ -4,10 +4,12 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.api import build
+from centre.faults import SchemaError
 from centre.hall import Hall
 from centre.ingest import FILTERS, TRACK_FILTERS
 from centre.server import bind, serve
@@ -37,7 +39,11 @@ class Service:
         settings = link_settings(config.mqtt, config.centre.id, where)
         flow_settings = link_settings(config.mqtt, f"{config.centre.id}-tracks", where)
         listener = self._bind("centre.http", host, port)
-        hall = self._open_hall()
+        try:
+            hall = self._open_hall()
+        except ConfigError:
+            listener.close()
+            raise
         link = Link(
             settings,
             subscriptions=FILTERS,
@@ -54,7 +60,7 @@ class Service:
             await hall.start()
             async with asyncio.TaskGroup() as tasks:
                 answers = hall.health.serve(config.centre.health, where, "centre.health")
-                parts = [hall.run(), link.run(), flow.run(), answers]
+                parts = [self._run_hall(hall), link.run(), flow.run(), answers]
                 working = [tasks.create_task(part) for part in parts]
                 tell_unapplied(self.log, self.site.unapplied)
                 self.log.info("serving", http=config.centre.http)
@@ -65,17 +71,35 @@ class Service:
         finally:
             hall.close()
 
-    def _open_hall(self) -> Hall:
-        url = self.site.config.centre.database
+    async def _run_hall(self, hall: Hall) -> None:
         try:
-            engine = open_database(url)
+            await hall.run()
+        except* SchemaError as errors:  # somebody changed the tables under us
+            raise self._no_database("does not fit", errors.exceptions[0]) from errors
+
+    def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
+        rule = f"{wrong}: {str(error).splitlines()[0]}"
+        return ConfigError(self.site.where, "centre.database", rule, _shown(self.site.config.centre.database))
+
+    def _open_hall(self) -> Hall:
+        try:
+            engine = open_database(self.site.config.centre.database)
             return Hall(self.site, engine, self.clock, self.stop, self.log)
-        except SQLAlchemyError as error:
-            rule = f"can't be opened: {str(error).splitlines()[0]}"
-            raise ConfigError(self.site.where, "centre.database", rule, url) from error
+        except SchemaError as error:
+            raise self._no_database("does not fit", error) from error
+        except (SQLAlchemyError, ImportError) as error:  # ImportError: the driver that the address names
+            raise self._no_database("can't be opened", error) from error
 
     def _bind(self, key: str, host: str, port: int) -> socket.socket:
         try:
             return bind(host, port)
         except OSError as error:
             raise ConfigError(self.site.where, key, f"can't listen: {error}", f"{host}:{port}") from error
+
+
+def _shown(url: str) -> str:
+    """Return a database's address without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:  # no address at all
+        return url

@@ -1,5 +1,7 @@
 """The ledger's statements, made once: building one costs as much as running it. What changes is bound."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, VERSION
@@ -14,7 +16,11 @@ _AT_KEY = (
     TRANSPORT.c.epoch == _bound("k_epoch"),
     TRANSPORT.c.seq == _bound("k_seq"),
 )
-FIND_KEY = sa.select(TRANSPORT.c.sha256).where(*_AT_KEY)
+FIND_KEYS = sa.select(TRANSPORT.c.seq, TRANSPORT.c.sha256).where(
+    TRANSPORT.c.esn == _bound("k_esn"),
+    TRANSPORT.c.epoch == _bound("k_epoch"),
+    TRANSPORT.c.seq.in_(_bound("k_seqs", expanding=True)),
+)
 ADD_KEY = sa.insert(TRANSPORT)
 REPLACE_VOID = (
     sa.update(TRANSPORT)
@@ -30,14 +36,6 @@ _AT_VERSION = (
 FIND_VERSION = sa.select(VERSION.c.sha256).where(*_AT_VERSION)
 ADD_VERSION = sa.insert(VERSION)
 STAMP_VERSION = sa.update(VERSION).where(*_AT_VERSION).values(committed_ns=_bound("at_ns"))
-# The first version of grade warning or above that an observation decided.
-FIND_LATENCY = (
-    sa.select(VERSION.c.committed_ns - VERSION.c.decided_ns, VERSION.c.esn)
-    .where(VERSION.c.id == _bound("k_id"), VERSION.c.grade >= WARNING, VERSION.c.decided_ns.is_not(None))
-    .order_by(VERSION.c.hop, VERSION.c.version)
-    .limit(1)
-)
-
 _AT_EPISODE = EPISODE.c.id == _bound("k_id")
 _COUNTED = {
     "grade_max": _bound("new_grade_max"),
@@ -60,13 +58,24 @@ RENEW_EPISODE = (
     .where(_AT_EPISODE)
     .values(**_COUNTED, **{name: _bound(f"new_{name}") for name in NEWEST})
 )
+# The first version of grade warning or above that an observation decided.
+_sample = (
+    VERSION.c.id == _bound("k_id"), VERSION.c.grade >= WARNING, VERSION.c.decided_ns.is_not(None),
+)  # fmt: skip
+
+
+def _of_sample(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    query = sa.select(column).where(*_sample).order_by(VERSION.c.hop, VERSION.c.version)
+    return query.limit(1).scalar_subquery()
+
+
 STAMP_EPISODE = (
     sa.update(EPISODE)
     .where(_AT_EPISODE)
     .values(
         first_committed_ns=sa.func.coalesce(EPISODE.c.first_committed_ns, _bound("at_ns")),
-        latency_ns=_bound("new_latency_ns"),
-        latency_esn=_bound("new_latency_esn"),
+        latency_ns=_of_sample(VERSION.c.committed_ns - VERSION.c.decided_ns),
+        latency_esn=_of_sample(VERSION.c.esn),
     )
 )
 

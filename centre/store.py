@@ -5,6 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from centre.faults import SchemaError, refused
+
+SCHEMA_VERSION = 1  # counts up with each change of the tables below
+VERSION_KEY = "schema_version"  # in SETTING
+
 META = sa.MetaData()
 
 # What came under each transport key, for ever: the answer to "did you get it?".
@@ -114,16 +119,72 @@ SETTING = sa.Table(
 def open_database(url: str) -> sa.Engine:
     """Return an engine on `url` with all tables; SQLite keeps what it committed through a loss of power.
 
-    Raises sqlalchemy.exc.SQLAlchemyError where it can't be opened.
+    What an older version lacks is added where that is safe: whole tables, and columns that may be nil.
+    Raises sqlalchemy.exc.SQLAlchemyError where it can't be opened, SchemaError where its tables don't fit.
     """
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
-    META.create_all(engine)
-    for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
-        index.create(engine, checkfirst=True)
+    try:
+        with engine.begin() as db:
+            _check_version(db)
+            META.create_all(db)
+            for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
+                index.create(db, checkfirst=True)
+            _complete_columns(db)
+            _write_version(db)
+    except Exception as error:
+        engine.dispose()
+        raise refused(error) from error
     return engine
+
+
+def _check_version(db: sa.Connection) -> None:
+    """Refuse a database of a newer version before anything is changed in it."""
+    if not sa.inspect(db).has_table(SETTING.name):
+        return
+    found = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == VERSION_KEY))
+    if found is None:  # from before versions were kept
+        return
+    if not found.isascii() or not found.isdigit():
+        raise SchemaError(f"table {SETTING.name}: {VERSION_KEY} is {found!r:.60}, no number")
+    if int(found) > SCHEMA_VERSION:
+        raise SchemaError(
+            f"table {SETTING.name}: its schema is version {found}, this petroroad knows up to "
+            f"{SCHEMA_VERSION}: install the newer petroroad again, or name another database"
+        )
+
+
+def _complete_columns(db: sa.Connection) -> None:
+    """Add missing columns that may be nil; SchemaError names the others, all of them at once."""
+    found = sa.inspect(db)
+    lacking = []
+    for table in META.sorted_tables:
+        has = {column["name"] for column in found.get_columns(table.name)}
+        for column in table.columns:
+            if column.name in has:
+                continue
+            if not column.nullable:
+                lacking.append(f"table {table.name} lacks column {column.name}")
+                continue
+            quoted = db.dialect.identifier_preparer
+            kind = column.type.compile(db.dialect)
+            name = f"{quoted.format_table(table)} ADD COLUMN {quoted.format_column(column)}"
+            db.exec_driver_sql(f"ALTER TABLE {name} {kind}")
+    if lacking:
+        raise SchemaError(
+            f"{'; '.join(lacking)}: it is not of this version: restore the version that wrote it, or move "
+            "the database aside to begin a new one (the RSUs keep what is not acknowledged)"
+        )
+
+
+def _write_version(db: sa.Connection) -> None:
+    known = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == VERSION_KEY))
+    if known is None:
+        db.execute(sa.insert(SETTING).values(key=VERSION_KEY, value=str(SCHEMA_VERSION)))
+    elif known != str(SCHEMA_VERSION):
+        db.execute(sa.update(SETTING).where(SETTING.c.key == VERSION_KEY).values(value=str(SCHEMA_VERSION)))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from centre.screen import sound_snapshot
 from edge import wire
 from edge.sections import RSUS_MAX
 from fusion.classes import HAZMAT
@@ -19,7 +20,7 @@ class Latest:
     """What one RSU last sent: its newest snapshot, and its newest one that carries names or lanes."""
 
     newest: bytes
-    stamp_ns: int
+    stamp_ns: int  # of the snapshot, or when it came where its clock is ahead of ours
     named: bytes | None = None
 
 
@@ -65,11 +66,13 @@ class Tracks:
         self._latest: dict[str, Latest] = {}
         self._viewers: set[Viewer] = set()
 
-    def hear(self, esn: str, payload: bytes) -> None:
-        """Take a `track/up`; what can't be read is counted and not passed on."""
+    def hear(self, esn: str, payload: bytes, now_ns: int = 0) -> None:
+        """Take a `track/up`; what can't be read, or can't be true, is counted and not passed on.
+
+        now_ns : when it came, 0 unknown
+        """
         try:
-            snapshot = wire.decode_snapshot(payload)
-            wire.records_of(snapshot)
+            snapshot, payload = sound_snapshot(payload, now_ns, self.counts)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             self.counts["track.unreadable"] += 1
             return
@@ -79,7 +82,7 @@ class Tracks:
         named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
         kept = payload if named else before.named if before is not None else None
-        self._latest[esn] = Latest(payload, snapshot.stamp_ns, kept)
+        self._latest[esn] = Latest(payload, min(snapshot.stamp_ns, now_ns or snapshot.stamp_ns), kept)
         for viewer in self._viewers:
             viewer.offer(esn, payload, named=named)
 

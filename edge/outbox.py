@@ -141,17 +141,22 @@ class Outbox:
 
         Where neither disk nor memory has room, a void says so to the centre, one until there is room again.
         """
+        self._put(Put(detected_ns, violation, None, episode_id, episode))
+
+    def put_void(self, reason: str, detected_ns: int, episode_id: str, episode: bytes | None) -> None:
+        """Keep and send a void in place of a violation that can't be published; else as `put`."""
+        self._put(Put(detected_ns, None, reason, episode_id, episode))
+
+    def _put(self, job: Put) -> None:
         was_full, self._is_full = self._is_full, self._n_unsaved() >= UNSAVED_MAX
         if self._is_full:
             self._count("outbox.dropped")
             if was_full:
-                self._submit(Episode(episode_id, episode))
+                self._submit(Episode(str(job.episode_id), job.episode))
                 return
+            job = job._replace(violation=None, void="no room on disk or in memory")
         self._n_putting += 1
-        if self._is_full:
-            self._submit(Put(detected_ns, None, "no room on disk or in memory", episode_id, episode))
-        else:
-            self._submit(Put(detected_ns, violation, None, episode_id, episode))
+        self._submit(job)
 
     def release(self, episode_id: str) -> None:
         """Forget an open episode that a neighbour goes on with."""

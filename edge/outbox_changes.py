@@ -8,11 +8,11 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-INSERT = "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?)"
+INSERT = "INSERT OR REPLACE INTO item (epoch, seq, detected_ns, violation, void) VALUES (?, ?, ?, ?, ?)"
 DELETE = "DELETE FROM item WHERE epoch = ? AND seq = ?"
-KEEP_EPISODE = "INSERT OR REPLACE INTO episode VALUES (?, ?)"
+KEEP_EPISODE = "INSERT OR REPLACE INTO episode (id, state) VALUES (?, ?)"
 FORGET_EPISODE = "DELETE FROM episode WHERE id = ?"
-KEEP_LAST_SEQ = """INSERT INTO epoch VALUES (?, ?)
+KEEP_LAST_SEQ = """INSERT INTO epoch (epoch, last_seq) VALUES (?, ?)
     ON CONFLICT (epoch) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq)"""
 FORGET_EPOCHS = "DELETE FROM epoch WHERE epoch < ? AND epoch NOT IN (SELECT epoch FROM item)"
 Statement = tuple[str, tuple[Any, ...]]

@@ -20,6 +20,12 @@ CREATE TABLE IF NOT EXISTS item (
 CREATE TABLE IF NOT EXISTS epoch (epoch INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS episode (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 """
+# the columns of each table; those with a type may be nil, so an older file gets them
+COLUMNS: dict[str, dict[str, str | None]] = {
+    "item": {"epoch": None, "seq": None, "detected_ns": "INTEGER", "violation": "BLOB", "void": "TEXT"},
+    "epoch": {"epoch": None, "last_seq": None},
+    "episode": {"id": None, "state": None},
+}
 
 
 class Store:
@@ -42,6 +48,7 @@ class Store:
             self.db.executescript(SCHEMA)
             if self.db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("the database is damaged")
+            _complete(self.db)
             (stored,) = self.db.execute("SELECT coalesce(max(epoch), 0) FROM epoch").fetchone()
             self.last_seqs: dict[int, int] = dict(self.db.execute("SELECT epoch, last_seq FROM epoch"))
             self.remaining: dict[int, int] = dict(
@@ -108,6 +115,21 @@ class Store:
 
     def close(self) -> None:
         self.db.close()
+
+
+def _complete(db: sqlite3.Connection) -> None:
+    """Add columns that an older file lacks and that may be nil; sqlite3.DatabaseError where one may not be.
+
+    Else each commit would fail, be taken for a refusing disk, and tried again for ever.
+    """
+    for table, columns in COLUMNS.items():
+        has = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        for column, kind in columns.items():
+            if column in has:
+                continue
+            if kind is None:
+                raise sqlite3.DatabaseError(f"table {table} lacks column {column}")
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 def is_damaged(error: sqlite3.Error) -> bool:

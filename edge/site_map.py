@@ -5,14 +5,28 @@ from edge.errors import ConfigError
 from geofence.errors import MapError
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
+from geofence.plausible import TEXT_LENGTH_MAX, is_plain
 
 
 def road_of(site: Site) -> RoadMap:
     """Return the compiled map; ConfigError names site file, map, feature, rule and place."""
     try:
-        return load_map(site.map_text, site.frame)
+        road = load_map(site.map_text, site.frame)
+        _check_names(road)
     except MapError as error:
         raise _refused(site, error) from error
+    if not is_plain(site.config.rules.version):
+        raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
+    return road
+
+
+def _check_names(road: RoadMap) -> None:
+    """Refuse names that a violation may not bear: an RSU would withhold each one on that lane."""
+    names = [("version", road.version), *(("lane", lane.lane) for lane in road.lanes)]
+    names += [("zone", zone.zone) for zone in road.zones]
+    for what, name in names:
+        if not is_plain(name):
+            raise MapError(f"{what} {name[:60]!r}: must be plain text of up to {TEXT_LENGTH_MAX} characters")
 
 
 def features_of(site: Site) -> Features:

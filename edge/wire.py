@@ -28,6 +28,7 @@ Esn = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Plate = Annotated[str, Meta(max_length=32)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
+Epoch = Annotated[int, Meta(ge=0, le=2**32 - 1)]  # wall seconds; track ids hold 32 bits of it
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Place = Annotated[int, Meta(ge=0, lt=HANDED_MAX)]
 Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
@@ -82,13 +83,6 @@ class ViolationBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: Count
     items: Annotated[tuple[ViolationItem, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
-
-
-class RawBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """The same with unread items, so that one broken item does not hold up its neighbours."""
-
-    epoch: Count
-    items: Annotated[tuple[msgspec.Raw, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
 
 
 class ItemKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +178,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     state: Literal["online", "offline"]
-    epoch: Count
+    epoch: Epoch
     connection: Count  # counts up within an epoch: an older one is ignored
     last_seq: Count
     pending: tuple[tuple[Count, Count], ...]  # (epoch, last_seq) of earlier epochs not yet acknowledged whole
@@ -208,7 +202,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """`gateway/{id}/status`."""
 
     state: Literal["online", "offline"]
-    epoch: Count
+    epoch: Epoch
     connection: Count
     terminals: Count  # connected now
     version: str
@@ -324,8 +318,6 @@ def encode(payload: msgspec.Struct) -> bytes:
 
 
 decode_batch = decoder(msgspec.msgpack.Decoder(ViolationBatch))
-decode_raw_batch = decoder(msgspec.msgpack.Decoder(RawBatch))
-decode_item = decoder(msgspec.msgpack.Decoder(ViolationItem))
 decode_item_key = decoder(msgspec.msgpack.Decoder(ItemKey))
 decode_ack = decoder(msgspec.msgpack.Decoder(ViolationAck))
 decode_snapshot = decoder(msgspec.msgpack.Decoder(TrackSnapshot))

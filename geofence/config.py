@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from geofence.plausible import TEXT_LENGTH_MAX, first_refused, is_plain
+
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
 Size = Annotated[float, Meta(gt=0.0, le=100.0)]  # of a vehicle; millimetres are refused
@@ -105,6 +107,16 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     permits: tuple[str, ...] = ()  # further classes of `allowed` that it may use lanes as
     # how far the terminal's clock is known to be ahead of UTC; its stamps are put right by it
     clock_offset_s: Annotated[float, Meta(ge=-1e9, le=1e9)] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would be withheld from the page: a direction override, a zero width, a line end."""
+        for name in ("terminal", "plate", "hazmat_class", "un", "carrier"):
+            text = getattr(self, name)
+            if text is None or is_plain(text):
+                continue
+            code = first_refused(text)
+            rule = f"the character {code}, which does not show" if code else f"more than {TEXT_LENGTH_MAX}"
+            raise ValueError(f"{name} has {rule}")
 
     @property
     def kind(self) -> int:

@@ -29,7 +29,7 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
-from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
+from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State, Withheld
 from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
@@ -173,6 +173,8 @@ class Agent:
                     f"/violation/{self.esn}", body, self.last_ns, violation.stamps.measured_ns
                 )
                 self.outbox.put(body, self.clock.now_ns(), violation.id, episode)
+            case Withheld(violation_id=violation_id, reason=reason, episode=episode):
+                self.outbox.put_void(reason, self.clock.now_ns(), violation_id, episode)
             case Snapshot(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/tracks/{self.esn}", body, self.last_ns, stamp_ns)
                 if self.snapshots is not None:

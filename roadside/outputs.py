@@ -15,6 +15,15 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """A version that can't be true: the centre gets a void with the reason in its place."""
+
+    violation_id: str
+    reason: str
+    episode: bytes | None  # as in Raised
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """An episode that went to a neighbour: no longer ours to resume after a restart."""
 
@@ -55,4 +64,4 @@ class State:
     body: bytes
 
 
-Output = Raised | Released | Snapshot | Give | Answer | State
+Output = Raised | Withheld | Released | Snapshot | Give | Answer | State

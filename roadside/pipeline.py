@@ -23,11 +23,12 @@ from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
+from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
 from geofence.violation import Violation
 from geofence.violation import encode as encode_violation
 from roadside.handover import CarriedVehicle, Reading, Received, pack, read
 from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State
+from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State, Withheld
 from roadside.ownership import REPEAT_NS, Giving, Ownership
 from roadside.snapshot import Names, rounded_p
 from roadside.snapshot import pack as pack_records
@@ -75,6 +76,9 @@ class Pipeline:
             stretch_m=setup.stretch_m,
             radars=setup.radars,
         )
+        axis, frame = setup.road.axis, setup.frame
+        stations = [] if axis is None else [axis.k0_m, axis.k0_m + axis.length_m, *(setup.stretch_m or ())]
+        self._bounds = bounds_of((frame.lon_deg, frame.lat_deg), stations)
         self.epoch = 0
         self.tracker = self._tracker(0)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
@@ -131,9 +135,8 @@ class Pipeline:
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
             may_open = self._may_open(touched, now_ns)
-            self._raise(
-                self.monitor.judge(now_ns, touched, located, owned, tick=False, may_open=may_open), outputs
-            )
+            found = self.monitor.judge(now_ns, touched, located, owned, tick=False, may_open=may_open)
+            self._raise(now_ns, found, outputs)
 
     def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
         """Return of which tracks news may be told: not in a handover, nor while two are in one place.
@@ -160,8 +163,8 @@ class Pipeline:
             return
         lost = [key for key in ended if self.ownership.phase(key) == "giving"]
         if lost:
-            self._raise(self.monitor.close_handover_lost(t_ns, lost), outputs)
-        self._raise(self.monitor.ended(t_ns, ended), outputs)
+            self._raise(t_ns, self.monitor.close_handover_lost(t_ns, lost), outputs)
+        self._raise(t_ns, self.monitor.ended(t_ns, ended), outputs)
         for key in ended:
             self.ownership.forget(key)
 
@@ -176,7 +179,8 @@ class Pipeline:
         self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
         self.monitor.loose_reports = self.tracker.loose_reports(t_ns, self._report_ns)
         may_open = self._may_open(tracks, t_ns)
-        self._raise(self.monitor.judge(t_ns, tracks, located, owned, tick=True, may_open=may_open), outputs)
+        found = self.monitor.judge(t_ns, tracks, located, owned, tick=True, may_open=may_open)
+        self._raise(t_ns, found, outputs)
         self._give(t_ns, leaving, outputs)
         self.unjudged = tuple(
             UnjudgedStretch(
@@ -353,7 +357,7 @@ class Pipeline:
         """Stamps before and after don't compare: every track ends, and the grid starts anew."""
         last_ns = (self._next_tick_ns or step.to_ns) - TICK_NS
         keys = self.tracker.at(last_ns).track.tolist()
-        self._raise(self.monitor.ended(last_ns, keys), outputs)
+        self._raise(last_ns, self.monitor.ended(last_ns, keys), outputs)
         self.tracker.clear()
         self.ownership.holdings.clear()
         self._giving.clear()
@@ -366,10 +370,16 @@ class Pipeline:
         id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
         return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base)
 
-    def _raise(self, violations: Sequence[Violation], outputs: list[Output]) -> None:
+    def _raise(self, t_ns: int, violations: Sequence[Violation], outputs: list[Output]) -> None:
+        """Publish what can be true; in place of the rest the centre gets a void with the reason."""
         for violation in violations:
             episode = None if violation.phase == "close" else self.monitor.open_episode(violation.id)
-            outputs.append(Raised(violation, encode_violation(violation), episode))
+            fault = fault_of(violation, self._bounds, t_ns)
+            if fault is None:
+                outputs.append(Raised(violation, encode_violation(violation), episode))
+                continue
+            self._count(f"violation.implausible.{fault.field}")
+            outputs.append(Withheld(violation.id, plain(f"{WITHHELD}{violation.rule}: {fault}"), episode))
 
     def _count(self, reason: str, times: int = 1) -> None:
         if times:

@@ -20,12 +20,13 @@ from roadside.outputs import Answer, Give, Output, Raised, Snapshot
 from roadside.pipeline import Pipeline
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
-# counts of inputs, or parts of them, that were not taken; what else a pipeline counts is no refusal
+# counts of inputs, or parts of them, that were not taken, and of violations that were withheld; what else a
+# pipeline counts is no refusal
 REFUSALS = (
     "radar.", "gnss.late", "gnss.clock", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier",
     "gnss.implausible", "gnss.odd_speed", "tracks.full", "terminals.full", "gate.full", "handover.misfit",
     "handover.refused", "handover.undecodable", "handover.unknown_answer", "handover.full",
-    "handover.no_room",
+    "handover.no_room", "violation.implausible.",
 )  # fmt: skip
 
 

@@ -168,9 +168,9 @@ async def test_a_client_that_reads_nothing_is_cut_and_resumes(
     monkeypatch.setattr(streams, "CLIENTS_MAX", 1)
     async with running(tmp_path) as centre:
         with contextlib.closing(deaf(centre.port, "/api/stream?after=0")):
-            long = violation(1, evidence={"t_ns": [1] * 3_000, "d_m": [1.0] * 3_000}, reason="x" * 400)
-            for n in range(1, 1_001):
-                centre.say(n, violation(n, reason="x" * 400) if n > 1 else long)
+            long = violation(1, evidence={"t_ns": [1] * 3_000, "d_m": [1.0] * 3_000}, reason="x" * 200)
+            for n in range(1, 2_001):
+                centre.say(n, violation(n, reason="x" * 200) if n > 1 else long)
             await until(lambda: centre.hall.feed.counts["stream.cut"] == 1)
             async with streaming(centre, 7) as stream:  # there is room again while it still holds its end
                 found = [n async for n in _numbers(stream, 3)]

@@ -206,6 +206,7 @@ def test_an_unknown_rsu_is_the_operators_error():
         ('terminal\n\n1\n"', "no CSV"),
         ('terminal,"pla\nte\n1,2\n', "line 1: is no CSV"),
         ('terminal,plate\n1,a\n2,"b\n3,c\n', "line 3: is no CSV"),  # where the quote opens, not the end
+        ("terminal,plate\n1,A\n2,\u202aB\n", r"line 3: plate has the character U\+202A"),
         ("terminal\n1\n\0\0\n", "line 3: has the control character '.x00'"),
         ("", "no terminal"),
     ],

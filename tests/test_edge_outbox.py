@@ -41,6 +41,20 @@ async def test_committed_before_sent_and_deleted_once_held(tmp_path):
     store.close()
 
 
+async def test_a_void_is_kept_and_sent_like_a_violation(tmp_path):
+    async with running(tmp_path / "o.sqlite") as (outbox, wire):
+        outbox.put_void("implausible overspeed: speed_mps", 1_790_000_000_000_000_000, "e", b"state")
+        put(outbox, b"two", episode_id="f")
+        await until(lambda: sum(len(batch.items) for batch in wire.batches) == 2)
+        items = [item for batch in wire.batches for item in batch.items]
+        assert [(item.seq, item.void, item.violation) for item in items] == [
+            (1, "implausible overspeed: speed_mps", None), (2, None, b"two"),
+        ]  # fmt: skip
+    store = Store(tmp_path / "o.sqlite", 0)
+    assert store.episode_ids == {"e"}  # what a restart resumes is kept too
+    store.close()
+
+
 async def test_seqs_have_no_gaps_and_batches_are_bounded(tmp_path):
     async with running(tmp_path / "o.sqlite") as (outbox, wire):
         for i in range(100):

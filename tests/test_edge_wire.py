@@ -157,7 +157,7 @@ def test_what_breaks_a_bound_is_refused(decode, payload):
 @pytest.mark.parametrize(
     "decode",
     [
-        wire.decode_batch, wire.decode_raw_batch, wire.decode_item, wire.decode_ack, wire.decode_snapshot,
+        wire.decode_batch, wire.decode_ack, wire.decode_snapshot,
         wire.decode_handover, wire.decode_status, wire.decode_fix, wire.decode_down, wire.decode_site,
     ],
 )  # fmt: skip
@@ -202,13 +202,6 @@ def test_a_damaged_batch_is_refused_or_still_a_batch(cut, flip):
     except msgspec.DecodeError:
         return
     assert 1 <= len(batch.items) <= 32
-
-
-def test_one_broken_item_leaves_its_neighbours_readable():
-    body = msgpack.packb({"epoch": 3, "items": [{"seq": 1}, {"seq": 2, "void": "x"}]})
-    broken, sound = wire.decode_raw_batch(body).items
-    assert wire.decode_item_key(broken).seq == 1
-    assert wire.decode_item(sound) == ViolationItem(seq=2, void="x")
 
 
 def records(n):

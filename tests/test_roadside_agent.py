@@ -12,6 +12,7 @@ from edge.clock import Clock
 from edge.config import load_site
 from edge.metrics import Counts
 from roadside.agent import Agent
+from roadside.outputs import Withheld
 from roadside.pipeline import Pipeline
 from roadside.probe import ClockProbe
 from roadside.setup import setups
@@ -98,3 +99,15 @@ def test_the_clocks_probe_takes_garbage(body):
     counted = []
     ClockProbe(Clock.paced(T0_NS)).hear(body, counted.append)
     assert counted == ["clock.undecodable"]
+
+
+def test_what_is_withheld_goes_out_as_a_void_and_is_recorded_as_no_violation(setup):
+    agent = made(setup)
+    voids = []
+    agent.outbox.put_void = lambda *void: voids.append(void)
+    agent._hand_on(Withheld("an id", "implausible overspeed: speed_mps: out of range", b"state"))
+    ((reason, _, violation_id, episode),) = voids
+    assert (reason, violation_id, episode) == (
+        "implausible overspeed: speed_mps: out of range", "an id", b"state",
+    )  # fmt: skip
+    assert agent.recorder.topics == []

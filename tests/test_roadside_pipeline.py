@@ -13,12 +13,14 @@ from edge.config import load_site
 from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, decode_snapshot, records_of
 from fusion.layout import BIAS_SIGMA, KIND, LENGTH, RADAR_NS, STAMP
 from fusion.observations import GnssFixes, RadarScan
+from geofence.plausible import WITHHELD
 from geofence.violation import decode
 from roadside.compare import digest
 from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Start, Stop
-from roadside.outputs import Answer, Give, Raised, Released, Snapshot, State
+from roadside.outputs import Answer, Give, Raised, Released, Snapshot, State, Withheld
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import STATE_EVERY_NS, Pipeline
+from roadside.replay import refusals
 from roadside.setup import setups
 from roadside.whole import decode as decode_state
 from roadside.whole import encode as encode_state
@@ -102,13 +104,45 @@ def leave(t_s):
 
 def test_a_departure_is_raised_with_who_did_it(setup):
     outputs = run(Pipeline(setup), drive(setup, leave))
-    found = [v for v in raised(outputs) if v.rule == "lane_departure" and v.grade in ("warning", "violation")]
-    assert found, "the departure was not raised"
-    first = found[0]
+    first = next(
+        v for v in raised(outputs) if v.rule == "lane_departure" and v.grade in ("warning", "violation")
+    )
     assert first.vehicle is not None
     assert (first.vehicle.plate, first.vehicle.un) == ("辽L·A0001", "1203")
     assert 3.0 <= (first.start_ns - T0_NS) / 1e9 <= 5.0  # the footprint crosses the line at 3.85 s
     assert len({v.id for v in raised(outputs) if v.rule == "lane_departure"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "field"),
+    [
+        ({"p_violation": math.nan}, "p_violation"),
+        ({"lon_deg": 0.0, "lat_deg": 0.0}, "lon_deg"),
+        ({"start_ns": 1}, "start_ns"),
+        ({"lane": "a\u202eb"}, "lane"),
+        ({"evidence": {"d_m": [math.inf]}}, "evidence.d_m"),
+    ],
+)
+def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field):
+    """The RSU goes on, later versions too, and the centre gets a void in place of each."""
+
+    def outputs_of():
+        pipeline = Pipeline(setup)
+        judge = pipeline.monitor.judge
+        pipeline.monitor.judge = lambda *args, **kwargs: [
+            msgspec.structs.replace(found, **fault) if found.version != 2 else found
+            for found in judge(*args, **kwargs)
+        ]
+        return pipeline, run(pipeline, drive(setup, leave))
+
+    pipeline, outputs = outputs_of()
+    withheld = [output for output in outputs if isinstance(output, Withheld)]
+    assert withheld
+    assert all(each.reason.startswith(WITHHELD) and field in each.reason for each in withheld)
+    assert all(each.reason.isprintable() for each in withheld)
+    assert {found.version for found in raised(outputs)} == {2}  # the sound one gets through
+    assert refusals(pipeline.all_counts())[f"violation.implausible.{field}"] == len(withheld)
+    assert outputs_of()[1] == outputs  # the same in a replay
 
 
 def test_a_truck_that_keeps_its_lane_raises_nothing(setup):

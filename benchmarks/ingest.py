@@ -1,0 +1,156 @@
+"""A burst of one RSU's violations through a broker into the centre, and what another RSU waits meanwhile.
+
+`python -m benchmarks.ingest [mosquitto|nats] [N]`: N single-item batches at once, each sent again after 2 s
+until it is acknowledged; the bystander sends one violation at a time, again after 1 s as an outbox does.
+Broker and centre are processes.
+"""
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import print_line
+from benchmarks.latency_site import ORIGIN, Addresses, write_site
+from edge import topics
+from edge.broker import start_broker
+from edge.children import ChildSpec, start, stop_all, until_ready
+from edge.config import load_site
+from edge.kept_port import kept_port
+from edge.link import Link, link_settings
+from edge.quantiles import quantile
+from edge.wire import ViolationBatch, ViolationItem, decode_ack, encode
+from geofence.violation import Stamps, Violation
+from geofence.violation import encode as encode_violation
+
+RESEND_S, OUTBOX_RESEND_S, TOTAL_S = 2.0, 1.0, 120.0
+ROWS = 30  # of evidence: some 3 kB a violation
+
+
+def batch(esn: str, seq: int) -> bytes:
+    """Return a batch of one made-up violation."""
+    now_ns = time.time_ns()
+    columns: dict[str, list[Any]] = {
+        name: [round(0.01 * i, 3) for i in range(ROWS)]
+        for name in ("s_m", "d_m", "sigma_d_m", "excess_m", "speed_mps", "p_violation")
+    }
+    columns |= {"stamp_ns": [now_ns] * ROWS, "lon_deg": [ORIGIN[0]] * ROWS, "lat_deg": [ORIGIN[1]] * ROWS}
+    found = Violation(
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{esn}/{seq}")), version=1, hop=0, phase="open",
+        grade="warning", rule="lane_departure", vehicle=None, identity_p=None, track=seq, esn=esn,
+        start_ns=now_ns, confirmed_ns=None, end_ns=None, lon_deg=ORIGIN[0], lat_deg=ORIGIN[1], lane=None,
+        zone=None, s_m=100.0, d_m=1.5, sigma_d_m=0.2, p_violation=0.9, speed_mps=16.0, limit_mps=None,
+        map_version="1", rules_version="1", stamps=Stamps(measured_ns=now_ns, arrived_ns=now_ns),
+        evidence=columns,
+    )  # fmt: skip
+    item = ViolationItem(seq=seq, detected_ns=now_ns, sent_ns=now_ns, violation=encode_violation(found))
+    return encode(ViolationBatch(epoch=10, items=(item,)))
+
+
+class Rsu:
+    """One made-up RSU: what the centre acknowledged, and its connection."""
+
+    def __init__(self, esn: str, site: Path) -> None:
+        self.esn, self.acked, self._news = esn, set[int](), asyncio.Event()
+        self.link = Link(
+            link_settings(load_site(site).config.mqtt, f"rsu-{esn}"),
+            subscriptions=[(topics.violation_ack(esn), 1)],
+            on_message=self._hear,
+            on_up=self._news.set,
+        )
+
+    def _hear(self, _topic: str, body: bytes, _retained: bool) -> None:
+        self.acked.update(decode_ack(body).stored)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait for news until the condition holds, or that long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+
+    async def send_until_acked(self, n: int) -> None:
+        """Send all, as fast as the link takes them, and each rest again."""
+        bodies = {seq: batch(self.esn, seq) for seq in range(1, n + 1)}
+        topic = topics.violation_up(self.esn)
+        while len(self.acked) < n:
+            rest = deque(seq for seq in bodies if seq not in self.acked)
+            while rest:
+                if self.link.publish(topic, bodies[rest[0]]):
+                    rest.popleft()
+                else:
+                    await asyncio.sleep(0.001)
+            await self.until(lambda: len(self.acked) >= n, RESEND_S)
+
+    async def wait_s(self, seq: int) -> float:
+        """Send one until it is acknowledged and return how long that took."""
+        begun_s = time.monotonic()
+        while seq not in self.acked and time.monotonic() - begun_s < TOTAL_S:
+            self.link.publish(topics.violation_up(self.esn), batch(self.esn, seq))
+            await self.until(lambda: seq in self.acked, OUTBOX_RESEND_S)
+        return time.monotonic() - begun_s
+
+
+@contextlib.asynccontextmanager
+async def _running(kind: Any, folder: Path, port: int, http: str) -> AsyncIterator[Path]:
+    host = "127.0.0.1"
+    addresses = Addresses(broker=f"{host}:{port}", health=f"{host}:1", radars=(f"{host}:2", f"{host}:3"))
+    site = write_site(folder, addresses)
+    database = folder / "centre.sqlite"
+    with site.open("a", encoding="utf-8") as file:
+        file.write(f'\n[centre]\nhttp = "{http}"\ndatabase = "sqlite:///{database}"\n')
+    broker = await start_broker(kind, folder, host, port)
+    argv = (sys.executable, "-m", "petroroad", "centre", "--config", str(site))
+    centre = await start(ChildSpec(name="centre", argv=argv, log=folder / "centre.log"))
+    try:
+        await until_ready(centre, http, 60.0)
+        yield site
+    finally:
+        await stop_all([centre, broker], 2.0)
+
+
+async def measure(kind: Any, n: int, folder: Path, port: int, http: str) -> tuple[float, list[float]]:
+    """Return how long the burst took [s], and what the bystander waited each time [ms]."""
+    async with _running(kind, folder, port, http) as site:
+        flood, bystander = Rsu("FLOOD", site), Rsu("BYSTANDER", site)
+        links = [asyncio.create_task(rsu.link.run()) for rsu in (flood, bystander)]
+        await flood.until(lambda: flood.link.connected, TOTAL_S)
+        await bystander.until(lambda: bystander.link.connected, TOTAL_S)
+        begun_s = time.monotonic()
+        burst = asyncio.create_task(flood.send_until_acked(n))
+        waits_ms: list[float] = []
+        while not burst.done():
+            waits_ms.append(1e3 * await bystander.wait_s(len(waits_ms) + 1))
+            await asyncio.sleep(0.02)
+        took_s = time.monotonic() - begun_s
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+    return took_s, waits_ms
+
+
+def main() -> int:
+    """Print one JSON line per figure."""
+    kind, n = (*sys.argv[1:3], *("mosquitto", "10000")[len(sys.argv[1:3]) :])
+    with (
+        tempfile.TemporaryDirectory(prefix="petroroad-ingest-") as folder,
+        kept_port() as port,
+        kept_port() as page_port,
+    ):
+        took_s, waits_ms = asyncio.run(measure(kind, int(n), Path(folder), port, f"127.0.0.1:{page_port}"))
+    print_line(f"ingest.{kind}.rate", int(n) / took_s, "violations/s")
+    print_line(f"ingest.{kind}.bystander.p50", quantile(waits_ms, 0.5) or 0.0, "ms")
+    print_line(f"ingest.{kind}.bystander.max", max(waits_ms), "ms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""What of a snapshot or a status can be true: the rest is taken out alone and counted, never shown. Pure.
+
+The whole message is refused only where its own bytes or key figures can't be read.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import wire
+from fusion.observations import SPEED_MPS_MAX
+from geofence.plausible import is_plain, plain, stamp_range
+
+DTYPE_FIELDS_MAX = 64
+COURSE_CDEG_MAX = 36_000
+ENTRIES_MAX = 512  # of any list or map in a status
+COUNT_MAX = 10**12  # JavaScript holds integers up to 2^53, and sums of such counts are shown
+LAST_SEQ_MAX = 10**9  # violations of one start of an RSU
+STATION_M_MAX = 1e7
+OFFSET_MS_MAX = 1e13  # a clock that begins at 1970 is to be seen
+AnyStatus = wire.Status | wire.GatewayStatus
+Row = TypeVar("Row")
+
+
+def sound_snapshot(payload: bytes, now_ns: int, counts: Counter[str]) -> tuple[wire.TrackSnapshot, bytes]:
+    """Return a `track/up` and its bytes without the tracks and names that can't be true.
+
+    Raises msgspec.MsgspecError or ValueError where it is none, or of another day.
+    """
+    snapshot = wire.decode_snapshot(payload)
+    if len(snapshot.dtype) > DTYPE_FIELDS_MAX:
+        raise ValueError(f"dtype has more than {DTYPE_FIELDS_MAX} fields")
+    records = wire.records_of(snapshot)
+    low, high = stamp_range(now_ns)
+    if not low <= snapshot.stamp_ns <= high:
+        raise ValueError("stamp_ns out of range")
+    changed: dict[str, Any] = {}
+    sound = _sound_rows(records, snapshot.lanes)
+    if not sound.all():
+        counts["track.implausible"] += int((~sound).sum())
+        kept = records[sound]
+        changed |= {"n": len(kept), "data": kept.tobytes()}
+    if snapshot.lanes is not None and not all(map(is_plain, snapshot.lanes)):
+        counts["track.lane_refused"] += 1  # escaped, not left out: records point at places
+        changed["lanes"] = tuple(map(plain, snapshot.lanes))
+    if snapshot.names is not None:
+        names = _sound_names(snapshot.names)
+        if names is not snapshot.names:
+            counts["track.name_refused"] += 1
+            changed["names"] = names
+    if not changed:
+        return snapshot, payload
+    snapshot = msgspec.structs.replace(snapshot, **changed)
+    return snapshot, wire.encode(snapshot)
+
+
+def _sound_rows(records: wire.Records, lanes: tuple[str, ...] | None) -> NDArray[np.bool_]:
+    """Return a mask (n,) of the records that can be a vehicle on a road on Earth."""
+    lon, lat, station, lane = (records[name] for name in ("lon_e7", "lat_e7", "s_dm", "lane"))
+    sound = (lon >= -1_800_000_000) & (lon <= 1_800_000_000) & (lat >= -900_000_000) & (lat <= 900_000_000)
+    sound &= (station == wire.NONE_S_DM) | (station <= STATION_M_MAX * 10)
+    sound &= (records["speed_cmps"] <= SPEED_MPS_MAX * 100) & (records["course_cdeg"] <= COURSE_CDEG_MAX)
+    if lanes is not None:
+        sound &= (lane == wire.NONE_LANE) | (lane < len(lanes))
+    return np.asarray(sound, dtype=np.bool_)
+
+
+def _sound_names(names: wire.TrackNames) -> wire.TrackNames:
+    """Return the names without those that are no plain text; the same object where all are."""
+    terminal = tuple(_plain_or_none(text) for text in names.terminal)
+    plate = tuple(_plain_or_none(text) for text in names.plate)
+    if terminal == names.terminal and plate == names.plate:
+        return names
+    return msgspec.structs.replace(names, terminal=terminal, plate=plate)
+
+
+def _plain_or_none(text: str | None) -> str | None:
+    return text if text is None or is_plain(text) else None
+
+
+def sound_status(status: AnyStatus, now_ns: int, counts: Counter[str]) -> AnyStatus:
+    """Return a status with only what can be true of it; what is taken out is counted by field."""
+    clean = _Clean(counts)
+    changed: dict[str, Any] = {
+        "version": clean.text("version", status.version),
+        "clock_offset_ms": clean.number("clock_offset_ms", status.clock_offset_ms, OFFSET_MS_MAX),
+        "counts": clean.figures("counts", status.counts),
+    }
+    if isinstance(status, wire.GatewayStatus):
+        changed["terminals"] = clean.count("terminals", status.terminals, COUNT_MAX)
+        return msgspec.structs.replace(status, **changed)
+    changed |= {
+        "last_seq": clean.count("last_seq", status.last_seq, LAST_SEQ_MAX),
+        "pending": clean.rows("pending", status.pending, lambda pair: pair[1] <= LAST_SEQ_MAX),
+        "outbox_depth": clean.count("outbox_depth", status.outbox_depth, COUNT_MAX),
+        "config": clean.text("config", status.config),
+        "map": clean.text("map", status.map),
+        "sensors": clean.texts("sensors", status.sensors),
+        "degraded": clean.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
+        "unjudged": clean.stretches(status.unjudged, now_ns),
+    }
+    return msgspec.structs.replace(status, **changed)
+
+
+class _Clean:
+    """Takes out field by field, and counts."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+
+    def _fault(self, name: str, times: int = 1) -> None:
+        if times:
+            self._counts[f"status.implausible.{name}"] += times
+
+    def text(self, name: str, text: str) -> str:
+        if not is_plain(text):
+            self._fault(name)
+        return plain(text)
+
+    def number(self, name: str, value: float | None, limit: float) -> float | None:
+        if value is None or abs(value) <= limit:  # NaN is not
+            return value
+        self._fault(name)
+        return None
+
+    def count(self, name: str, value: int, limit: int) -> int:
+        if value <= limit:
+            return value
+        self._fault(name)
+        return 0
+
+    def figures(self, name: str, figures: dict[str, int]) -> dict[str, int]:
+        sound = {key: n for key, n in figures.items() if is_plain(key) and abs(n) <= COUNT_MAX}
+        self._fault(name, len(figures) - len(sound))
+        return sound
+
+    def texts(self, name: str, texts: dict[str, str]) -> dict[str, str]:
+        sound = {key: text for key, text in texts.items() if is_plain(key) and is_plain(text)}
+        sound = dict(list(sound.items())[:ENTRIES_MAX])
+        self._fault(name, len(texts) - len(sound))
+        return sound
+
+    def rows(self, name: str, rows: Iterable[Row], is_sound: Any) -> tuple[Row, ...]:
+        all_rows = tuple(rows)
+        sound = tuple(row for row in all_rows if is_sound(row))
+        self._fault(name, len(all_rows) - len(sound))
+        return sound
+
+    def stretches(
+        self, stretches: tuple[wire.UnjudgedStretch, ...], now_ns: int
+    ) -> tuple[wire.UnjudgedStretch, ...]:
+        """Return the stretches that have a place; one of unknown age begins now."""
+        low, high = stamp_range(now_ns)
+        found = []
+        for each in self.rows("unjudged", stretches, _is_stretch)[:ENTRIES_MAX]:
+            if not low <= each.since_ns <= high:
+                self._fault("unjudged.since_ns")
+                found.append(msgspec.structs.replace(each, since_ns=now_ns))
+            else:
+                found.append(each)
+        self._fault("unjudged", max(0, len(stretches) - ENTRIES_MAX))
+        return tuple(found)
+
+
+def _is_stretch(stretch: wire.UnjudgedStretch) -> bool:
+    ends = (stretch.from_m, stretch.to_m)
+    return (
+        all(math.isfinite(end) and abs(end) <= STATION_M_MAX for end in ends)
+        and is_plain(stretch.road)
+        and is_plain(stretch.reason)
+    )
