@@ -104,13 +104,12 @@ def leave(t_s):
 
 def test_a_departure_is_raised_with_who_did_it(setup):
     outputs = run(Pipeline(setup), drive(setup, leave))
-    first = next(
-        v for v in raised(outputs) if v.rule == "lane_departure" and v.grade in ("warning", "violation")
-    )
+    found = [v for v in raised(outputs) if v.rule == "lane_departure"]
+    first = next(v for v in found if v.grade in ("warning", "violation"))
     assert first.vehicle is not None
     assert (first.vehicle.plate, first.vehicle.un) == ("辽L·A0001", "1203")
     assert 3.0 <= (first.start_ns - T0_NS) / 1e9 <= 5.0  # the footprint crosses the line at 3.85 s
-    assert len({v.id for v in raised(outputs) if v.rule == "lane_departure"}) == 1
+    assert len({v.id for v in found}) == 1
 
 
 @pytest.mark.parametrize(
@@ -127,8 +126,7 @@ def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field
     """The RSU goes on, later versions too, and the centre gets a void in place of each."""
 
     def outputs_of():
-        pipeline = Pipeline(setup)
-        judge = pipeline.monitor.judge
+        judge = (pipeline := Pipeline(setup)).monitor.judge
         pipeline.monitor.judge = lambda *args, **kwargs: [
             msgspec.structs.replace(found, **fault) if found.version != 2 else found
             for found in judge(*args, **kwargs)

@@ -12,6 +12,8 @@ from sim.traffic import SIM_TICK_NS
 from sim.world import ScanSent, World
 from tests.sim_world import quiet, world
 
+T0_NS = 1_800_000_000 * 10**9
+
 
 def residuals(made: World, noise: float, ticks: int) -> dict[str, F64]:
     """Return detections minus the nearest true vehicle, and how far away that was."""
@@ -19,9 +21,10 @@ def residuals(made: World, noise: float, ticks: int) -> dict[str, F64]:
     rows, found = made.traffic.rows(), []
     for tick in range(ticks):
         made.traffic.tick = tick
-        for scan in radars.observe(made.traffic, tick * SIM_TICK_NS):
+        now_ns = T0_NS + tick * SIM_TICK_NS
+        for scan in radars.observe(made.traffic, now_ns):
             pose = made.radars[scan.radar]
-            where = made.traffic.poses(rows, (scan.payload.stamp_ns - tick * SIM_TICK_NS) / 1e9)
+            where = made.traffic.poses(rows, (scan.payload.stamp_ns - now_ns) / 1e9)
             dx, dy = where.east_m - pose.east_m, where.north_m - pose.north_m
             reach = np.sqrt(dx**2 + dy**2 + (pose.height_m - 1.0) ** 2)
             off = np.arctan2(dy, dx) - pose.boresight_rad
