@@ -157,7 +157,6 @@ class Hall:
             if self._database_fault is None:
                 self.log.error("read.failed", error=said)
             self._unread = (said, time.monotonic())
-            self._engine.dispose()  # a connection to a disk that came back may fail for good; a new one doesn't
             self.reader.counts["read.failed"] += 1
             raise UnreadableError(said) from error
 
