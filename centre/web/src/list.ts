@@ -10,7 +10,7 @@ import { CELLS, cellsHtml, placeOf, plateOf, shownGrade } from "./row.ts";
 import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
-import { backlog, lossOf } from "./supervision.ts";
+import { backlog, standstill } from "./supervision.ts";
 import { name, stretches, t } from "./words.ts";
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
@@ -164,7 +164,7 @@ export class List {
       this.rows.set(episode.id, row);
     }
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
-    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${lossOf(state, episode) === null ? "" : " lost"}`;
+    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
