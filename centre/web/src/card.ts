@@ -6,13 +6,11 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, maxOf, probabilityOf, shownGrade, standing } from "./row.ts";
+import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, standing } from "./row.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
-import { lossOf, standstill } from "./supervision.ts";
-import { liveOf } from "./where.ts";
-import type { Live } from "./where.ts";
+import { standstill } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -62,10 +60,6 @@ function asOfHtml(state: State, episode: Episode): string {
   const why = standstill(state, episode);
   const values = t(liveFor(state, episode) === null ? "lastValues" : "liveValues", { t: clock(asOf(episode)) });
   return why === "" ? values : `<b>▲ ${why}</b> · ${values}`;
-}
-
-function liveFor(state: State, episode: Episode): Live | null {
-  return lossOf(state, episode) === null ? liveOf(state, episode) : null;
 }
 
 /** The highest speed that any version or its evidence had, from start to end [m/s]; NaN before the versions are here. */

@@ -275,6 +275,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
   // what is marked first; plates give way to it
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   for (const { episode, where } of stakes) {
+    labels.take(f.x(where.s) - 7, f.x(where.s) + 7, -Infinity, markHeight(f, where.u));
     if (episode.id === state.selected) labels.take(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
   }
   const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));

@@ -17,7 +17,7 @@ import { HAZMAT, widthOf } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { labelled, placeName } from "./strip.ts";
-import { homeOf, whereabouts } from "./where.ts";
+import { homeOf, liveOf, seenExcess, whereabouts } from "./where.ts";
 import type { Where } from "./where.ts";
 import { t } from "./words.ts";
 
@@ -316,7 +316,8 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   const half = widthOf(fleet.kind[slot]!) / 2;
   const long = fleet.length[slot]! / 2;
   const [s, u] = [fleet.s[slot]!, fleet.u[slot]!];
-  if (episode !== null && episode.rule === "lane_departure" && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
+  const out = episode === null ? null : seenExcess(episode, liveOf(state, episode));
+  if (episode !== null && out !== null && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
   const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
   const sigma = fleet.sigma[slot]! * camera.perMetre;
   for (const [colour, width] of [[c.bg, 3.2], [c.tx2, 1.4]] as const) {

@@ -9,7 +9,7 @@ import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
 import { isUnheard, lossOf, standstill } from "./supervision.ts";
-import { liveOf } from "./where.ts";
+import { liveOf, seenExcess } from "./where.ts";
 import type { Live } from "./where.ts";
 import { name, t } from "./words.ts";
 
@@ -21,7 +21,7 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   const { vehicle } = episode;
   const plate = plateOf(episode);
   const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
-  const live = lossOf(state, episode) === null ? liveOf(state, episode) : null;
+  const live = liveFor(state, episode);
   const depth = depthOf(state, episode, live);
   const most = maxOf(episode, live);
   const now = episode.open && !isReturning(episode, live);
@@ -39,12 +39,19 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   ];
 }
 
+/** What of an episode is shown live: all that moves, or nothing, so that one "as of" holds for the rest. */
+export function liveFor(state: State, episode: Episode): Live | null {
+  const live = lossOf(state, episode) === null ? liveOf(state, episode) : null;
+  return episode.rule === "lane_departure" && seenExcess(episode, live) === null ? null : live;
+}
+
 /** How it stands; an open one says of when those numbers are that come by version, each 5 s at most. */
 function stateWord(state: State, episode: Episode, live: Live | null): string {
   if (!episode.open) return t(isAlarm(episode) ? "ended" : "logged");
-  if (lossOf(state, episode) !== null) return t("rsuOff");
+  const loss = lossOf(state, episode);
+  if (loss !== null) return t(loss.kind === "rsu" ? "rsuOff" : "noUpdate");
   if (isUnheard(state, episode)) return t("noUpdate");
-  return isReturning(episode, live) ? t("returning") : t(live === null ? "asOf" : "pAsOf", { t: clock(asOf(episode)) });
+  return isReturning(episode, live) ? t("returning") : t(live !== null ? "pAsOf" : "asOf", { t: clock(asOf(episode)) });
 }
 
 /** Why it stands still and since when, where nobody knows how it goes on. */
@@ -70,8 +77,8 @@ export function asOf(episode: Episode): number {
 /** Back within the rule, but not yet for long enough to have ended: as its vehicle is seen, else as its version says. */
 export function isReturning(episode: Episode, live: Live | null = null): boolean {
   if (!episode.open || !isAlarm(episode) || episode.grade === "undecidable") return false;
-  if (live !== null && episode.rule === "lane_departure" && !Number.isNaN(live.excessM)) return live.excessM === 0;
-  return episode.p_violation < BACK_P && !((episode.excess_m ?? 0) > 0);
+  const seen = seenExcess(episode, live);
+  return seen !== null ? seen === 0 : episode.p_violation < BACK_P && !((episode.excess_m ?? 0) > 0);
 }
 
 /** How long the rule was broken; of an open one how long at least: it was seen so, and what came since is not known yet. */
@@ -88,8 +95,7 @@ export function depthOf(state: State, episode: Episode, live: Live | null = null
   if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is back is no excess
   switch (episode.rule) {
     case "lane_departure": case "off_dedicated_road": {
-      const seen = episode.rule === "lane_departure" && live !== null && !Number.isNaN(live.excessM) ? live.excessM : episode.excess_m;
-      const out = now ? seen : episode.excess_m_max;
+      const out = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
       return out === null ? "—" : `${Math.max(0, out).toFixed(2)} m`;
     }
     case "overspeed": case "too_slow":
@@ -104,8 +110,7 @@ export function depthOf(state: State, episode: Episode, live: Live | null = null
 /** The deepest excess in metres, without unit, never below what is seen; empty where the rule has none. */
 export function maxOf(episode: Episode, live: Live | null = null): string {
   if (episode.grade === "undecidable" || episode.excess_m_max === null) return "";
-  const seen = episode.rule === "lane_departure" && live !== null && !Number.isNaN(live.excessM) ? live.excessM : 0;
-  return Math.max(0, episode.excess_m_max, seen).toFixed(2);
+  return Math.max(0, episode.excess_m_max, seenExcess(episode, live) ?? 0).toFixed(2);
 }
 
 /** How sure it is, or was at most once it has ended: the closing version's own is near 0 and says nothing. */

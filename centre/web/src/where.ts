@@ -3,7 +3,7 @@
 import type { Episode, Row } from "./api.ts";
 import type { Fleet } from "./fleet.ts";
 import { ms } from "./format.ts";
-import { widthOf } from "./snapshot.ts";
+import { COASTING, UNDECIDABLE, widthOf } from "./snapshot.ts";
 import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
 import type { State } from "./state.ts";
@@ -41,7 +41,7 @@ export function seenSlot(state: State, episode: Episode): number {
 
 /** What the picture shows of an episode's vehicle now. */
 export interface Live {
-  /** Its edge beyond its lane's line [m], 0 within; NaN where its lane is not on the strip. */
+  /** Its edge beyond its lane's line [m], 0 within; NaN where its lane is not on the strip, or its RSU would not judge it so. */
   readonly excessM: number;
   readonly speedMps: number;
   readonly sigmaM: number;
@@ -60,12 +60,21 @@ export function liveOf(state: State, episode: Episode): Live | null {
   return { excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]! };
 }
 
+/** The excess that is seen of an open lane departure [m]; null where its version's is all that is known. */
+export function seenExcess(episode: Episode, live: Live | null): number | null {
+  return episode.rule !== "lane_departure" || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
+}
+
 /** The hazmat lane of a vehicle's direction, which it must not leave; undefined where the strip has none. */
 export function homeOf(site: Site, fleet: Fleet, slot: number): Row | undefined {
   return site.rows.find((row) => row.hazmat && row.direction === fleet.way[slot]);
 }
 
+/** No radar holds it, or its place is too uncertain: what is drawn then is no measure of how far it is out. */
+const VAGUE = COASTING | UNDECIDABLE;
+
 function excessOf(site: Site, fleet: Fleet, slot: number): number {
+  if ((fleet.flags[slot]! & VAGUE) !== 0) return NaN;
   const home = homeOf(site, fleet, slot);
   if (home === undefined) return NaN;
   const [u, half] = [fleet.u[slot]!, widthOf(fleet.kind[slot]!) / 2];

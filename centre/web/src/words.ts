@@ -29,7 +29,7 @@ export const WORDS = {
   time_window: ["时段违规", "Time window"], route_deviation: ["偏离路线", "Route deviation"], missed_exit: ["错过出口", "Missed exit"],
   following_distance: ["车距过近", "Following distance"], unauthorised_vehicle: ["无许可车辆", "Unauthorised vehicle"], gnss_integrity: ["卫导异常", "GNSS integrity"],
   unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
-  returning: ["返回中", "returning"], rsuOff: ["RSU 离线", "RSU off"], asOf: ["截至 {t}", "as of {t}"], pAsOf: ["概率截至 {t}", "P as of {t}"],
+  returning: ["返回中", "returning"], rsuOff: ["RSU 离线", "RSU off"], asOf: ["截至 {t}", "as of {t}"], pAsOf: ["概率 {t}", "P at {t}"],
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
   secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"], showAll: ["全部 {n}", "all {n}"], showFew: ["只看最新", "newest only"],
   older: ["更早 ›", "older ›"], newer: ["‹ 更新", "‹ newer"], pageOf: ["第 {a}–{b} 行，共 {n}", "{a}–{b} of {n}"],

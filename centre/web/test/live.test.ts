@@ -5,7 +5,7 @@ import { Fleet } from "../src/fleet.ts";
 import { Plane } from "../src/project.ts";
 import { cellsHtml, depthOf, isReturning, maxOf } from "../src/row.ts";
 import { lanePlace, makeSite } from "../src/site.ts";
-import { readSnapshot } from "../src/snapshot.ts";
+import { COASTING, readSnapshot, UNDECIDABLE } from "../src/snapshot.ts";
 import { State } from "../src/state.ts";
 import { losses } from "../src/supervision.ts";
 import { liveOf } from "../src/where.ts";
@@ -26,8 +26,8 @@ const T0 = 1_790_000_000_000;
 let state: State;
 
 /** A truck (2.5 m wide) whose middle is `d` left of the hazmat lane's. */
-function see(d: number, speed = 15): void {
-  const car = { track: 1n, lon: PLANE.lonLat(1_100, 0)[0], lat: 41 + d / 111_200, s: 1_100, d, lane: 0, course: 90, speed };
+function see(d: number, speed = 15, flags = 3): void {
+  const car = { flags, track: 1n, lon: PLANE.lonLat(1_100, 0)[0], lat: 41 + d / 111_200, s: 1_100, d, lane: 0, course: 90, speed };
   state.fleet!.ingest(readSnapshot(snapshotBytes("A", T0, [car], { lanes: ["h", "m"] })));
   state.fleet!.at(T0);
 }
@@ -56,7 +56,7 @@ test("a row says what the picture shows of its truck, and of when the rest is", 
   assert.equal(liveOf(state, found)!.excessM.toFixed(2), "1.45");
   assert.match(text(found), /1\.45 m max 1\.45 /, "deeper than any version: the maximum is not below it");
   assert.match(text(found), /K01\+100 SB CAR/);
-  assert.match(text(found), /P as of 22:13:16/);
+  assert.match(text(found), /P at 22:13:16/);
 });
 
 test("a truck that is back within its line is returning before its next version says so", () => {
@@ -82,6 +82,14 @@ test("a truck that is entirely beyond the line is out by more than its width", (
 test("where the truck is not seen the version's values stand, with their age", () => {
   assert.equal(liveOf(state, row()), null);
   assert.match(text(row()), /0\.90 m max 1\.10 .* as of 22:13:16/);
+});
+
+test("a truck that no radar holds, or whose place is too uncertain, is no measure of the excess", () => {
+  for (const flag of [COASTING, UNDECIDABLE]) {
+    see(-4, 15, 3 | flag);
+    assert.match(text(row()), /0\.90 m max 1\.10 .* as of 22:13:16/);
+    assert.equal(isReturning(row(), liveOf(state, row())), false);
+  }
 });
 
 test("speeds are those that the picture shows", () => {
