@@ -10,6 +10,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from centre import page
+from centre.faults import UnreadableError
 from centre.hall import Hall
 from centre.queries import PAGE_ROWS_MAX, Filter
 from centre.shield import shielded
@@ -35,7 +36,8 @@ def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
     handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *page.handlers(directory)]
 
     async def failed(error: Exception, scope: Scope) -> None:
-        if not isinstance(error, HTTPException):  # those are the asker's; this is ours, or the database's
+        # those are the asker's fault, or the database's, which the hall logs
+        if not isinstance(error, (HTTPException, UnreadableError)):
             hall.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
 
     app = Litestar(
@@ -44,6 +46,7 @@ def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
         debug=False,
         logging_config=None,
         after_exception=[failed],
+        exception_handlers={UnreadableError: _unreadable},
     )
 
     sockets = {"/api/tracks": streams.tracks, "/api/stream": streams.stream}
@@ -55,6 +58,12 @@ def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
         await app(scope, receive, send)
 
     return shielded(serve)
+
+
+def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Response[dict[str, Any]]:
+    """Answer what can't be read now like any other refusal: 503, ask again."""
+    detail = f"the database can't be read: {error}"
+    return Response({"status_code": 503, "detail": detail}, status_code=503, headers={"retry-after": "1"})
 
 
 def _stored(hall: Hall) -> Handlers:

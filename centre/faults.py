@@ -13,6 +13,10 @@ class SchemaError(Exception):
     """The database lacks what this version needs; trying again is of no use."""
 
 
+class UnreadableError(Exception):
+    """The database can't be read now; nothing is lost, and the same question may be answered later."""
+
+
 Blame = Literal["storage", "schema", "item"]
 
 # a full, locked, read-only, unreachable or broken file: no item can change it

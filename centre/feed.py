@@ -9,8 +9,11 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from centre.faults import UnreadableError
+
 TAIL_EVENTS_MAX = 1_000
 READ_EVENTS_MAX = 200
+RETRY_S = 1.0  # after the database could not be read
 
 
 class Event(NamedTuple):
@@ -34,7 +37,10 @@ class Feed:
         read: Callable[[int, int], Awaitable[Sequence[Event]]],
         bounds: Callable[[], Awaitable[tuple[int, int]]],
     ) -> None:
-        """`read(after, limit)` returns the next events, `bounds()` the newest and oldest numbers kept."""
+        """`read(after, limit)` returns the next events, `bounds()` the newest and oldest numbers kept.
+
+        Both may raise UnreadableError: what was committed is read once the database answers again.
+        """
         self._read = read
         self._bounds = bounds
         self._tail: deque[Event] = deque(maxlen=TAIL_EVENTS_MAX)
@@ -57,10 +63,14 @@ class Feed:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while events := await self._read(self._newest, READ_EVENTS_MAX):
-                self._tail.extend(events)
-                self._newest = events[-1].n
-                self._notify()
+            try:
+                while events := await self._read(self._newest, READ_EVENTS_MAX):
+                    self._tail.extend(events)
+                    self._newest = events[-1].n
+                    self._notify()
+            except UnreadableError:
+                self._wake.set()
+                await asyncio.sleep(RETRY_S)
 
     def tell(self, name: str, data: bytes) -> None:
         """Show the moment's state to all: no id, the newest wins."""
@@ -70,24 +80,35 @@ class Feed:
 
     async def follow(self, after: int | None) -> AsyncIterator[bytes]:
         """Yield what a client with cursor `after` has not seen, for ever; None: from now on."""
-        newest, oldest = await self._bounds()
-        cursor = newest if after is None else after
-        if cursor > newest or cursor + 1 < oldest:  # another database, or further back than is kept
-            self.counts["feed.reset"] += 1
-            cursor = newest
-            yield lines_of("reset", b'{"cursor":%d}' % newest, newest)
+        cursor: int | None = None
         seen: dict[str, int] = {}
         while True:
-            changed = self._changed
-            for event in await self._next(cursor):
-                yield event.lines
-                cursor = event.n
+            changed, unread = self._changed, False
+            try:
+                if cursor is None:
+                    cursor, is_reset = await self._begin(after)
+                    if is_reset:
+                        yield lines_of("reset", b'{"cursor":%d}' % cursor, cursor)
+                for event in await self._next(cursor):
+                    yield event.lines
+                    cursor = event.n
+            except UnreadableError:
+                unread = True
             for name, (turn, lines) in list(self._states.items()):
                 if seen.get(name) != turn:
                     seen[name] = turn
                     yield lines
-            if cursor >= self._newest:
-                await changed.wait()
+            if unread or cursor is None or cursor >= self._newest:
+                await changed.wait()  # also the moment's state: what could not be read is asked for again
+
+    async def _begin(self, after: int | None) -> tuple[int, bool]:
+        """Return where a client begins, and whether that is not where it left off."""
+        newest, oldest = await self._bounds()
+        cursor = newest if after is None else after
+        if cursor <= newest and cursor + 1 >= oldest:
+            return cursor, False
+        self.counts["feed.reset"] += 1  # another database, or further back than is kept
+        return newest, True
 
     async def _next(self, cursor: int) -> Sequence[Event]:
         if cursor >= self._newest:

@@ -1,17 +1,21 @@
 """All of the centre that the web interface asks: database, who is alive, streams. No HTTP here."""
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import board, present
+from centre.faults import SchemaError, UnreadableError, refused
 from centre.feed import Event, Feed, lines_of
 from centre.ingest import Ingest
 from centre.ledger import Ledger
@@ -25,13 +29,14 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
 from edge.metrics import Health
-from geofence.plausible import bounds_of
+from geofence.plausible import bounds_of, plain
 
 SUMMARY_S = 1.0
 LATENCY_WINDOW_S = 900  # quantiles say how it is now: a quarter of an hour
 # needs no line
 USUAL = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
 FIGURES_EVERY = 2  # summaries a table of all RSUs
+FAULT_ROUNDS = 3  # summaries; so long after its last failure reading counts as failing
 Result = TypeVar("Result")
 
 
@@ -89,14 +94,19 @@ class Hall:
         self._configs = {config.esn: config for config in site.config.rsu}
         self._latencies: Sequence[Sample] = ()
         self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
+        self._figures: dict[str, Any] = {}  # what the database last answered
+        self._unread = ("", float("-inf"))  # how reading last failed, and when [monotonic, s]
+        self._faulty_since_ns: int | None = None  # reading or committing fails
+        self._broker_since_ns: tuple[bool, int] = (False, started_ns)
 
     async def start(self) -> None:
-        """Take up what an earlier run knew."""
+        """Take up what an earlier run knew; raises UnreadableError."""
         for row in await self.read(self.reader.statuses):
             reporters = self.rsus if row.kind == "rsu" else self.gateways
             reporters.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await self.read(self.reader.last_seqs)).items():
             self.rsus.restore_last_seq(esn, epoch, last_seq)
+        self._figures = await self.read(self.reader.figures, self.clock.now_ns())
         await self._refresh()
         await self.feed.start()
 
@@ -114,9 +124,18 @@ class Hall:
         self._engine.dispose()
 
     def _ready(self) -> tuple[bool, dict[str, Any]]:
-        linked = self.link is not None and self.link.connected
-        refused = self.ingest.refused
-        return linked and refused is None, {"broker": linked, "database": refused or "open"}
+        fault = self._database_fault
+        return self._linked and fault is None, {"broker": self._linked, "database": fault or "open"}
+
+    @property
+    def _linked(self) -> bool:
+        return self.link is not None and self.link.connected
+
+    @property
+    def _database_fault(self) -> str | None:
+        """What the database says that does not commit or can't be read."""
+        said, at_s = self._unread
+        return self.ingest.refused or (said if time.monotonic() - at_s < FAULT_ROUNDS * SUMMARY_S else None)
 
     def _gauges(self) -> dict[str, float]:
         now_ns = self.clock.now_ns()
@@ -127,8 +146,19 @@ class Hall:
         return self.link is not None and self.link.publish(topic, body, qos=qos)
 
     async def read(self, query: Callable[..., Result], *args: object) -> Result:
-        """Run a query of the reader in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, query, *args)
+        """Run a query of the reader in a thread; raises UnreadableError, or SchemaError for good."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, query, *args)
+        except SQLAlchemyError as error:
+            fault = refused(error)
+            if isinstance(fault, SchemaError):
+                raise fault from error
+            said = plain(str(getattr(error, "orig", error)))
+            if self._database_fault is None:
+                self.log.error("read.failed", error=said)
+            self._unread = (said, time.monotonic())
+            self.reader.counts["read.failed"] += 1
+            raise UnreadableError(said) from error
 
     def rsu(self, esn: str) -> dict[str, Any]:
         """Return the Rsu of API.md."""
@@ -149,12 +179,14 @@ class Hall:
         }
 
     async def summary(self) -> dict[str, Any]:
-        """Return `/api/summary`."""
+        """Return `/api/summary`; where the database can't be read, with the figures that it last gave."""
         now_ns = self.clock.now_ns()
-        figures = await self.read(self.reader.figures, now_ns)
+        with contextlib.suppress(UnreadableError):
+            self._figures = await self.read(self.reader.figures, now_ns)
         vehicles, hazmat = self.tracks.vehicles(now_ns)
         depths = [getattr(row.status, "outbox_depth", 0) for row in self.rsus.rows().values()]
-        found: dict[str, Any] = present.json_safe(figures | {"now_ns": now_ns})
+        links = {"database": self._database(now_ns), "broker": self._broker(now_ns)}
+        found: dict[str, Any] = present.json_safe(self._figures | links | {"now_ns": now_ns})
         return found | {
             "rsus": self.rsus.tally(now_ns),
             "gateways": self.gateways.tally(now_ns),
@@ -166,6 +198,20 @@ class Hall:
             "outbox_depth": sum(depths),
             "missing": sum(missing for _, missing in self._gaps.values()),
         }
+
+    def _database(self, now_ns: int) -> dict[str, Any] | None:
+        fault = self._database_fault
+        if fault is None:
+            self._faulty_since_ns = None
+            return None
+        self._faulty_since_ns = self._faulty_since_ns or now_ns
+        return {"fault": fault, "since_ns": self._faulty_since_ns}
+
+    def _broker(self, now_ns: int) -> dict[str, Any]:
+        if self._broker_since_ns[0] != self._linked:
+            self._broker_since_ns = (self._linked, now_ns)
+        connected, since_ns = self._broker_since_ns
+        return {"connected": connected, "since_ns": since_ns}
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Return `/api/counts`."""
@@ -189,7 +235,8 @@ class Hall:
         turn, counted = 0, CountsLog(self.log, USUAL)
         while True:
             if turn % FIGURES_EVERY == 0:
-                await self._refresh()
+                with contextlib.suppress(UnreadableError):
+                    await self._refresh()
                 self.feed.tell("rsus", msgspec.json.encode(self.rsu_table()))
                 counted.tell(self.counts()["centre"])
             self.feed.tell("summary", msgspec.json.encode(await self.summary()))

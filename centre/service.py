@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.api import build
-from centre.faults import SchemaError
+from centre.faults import SchemaError, UnreadableError
 from centre.hall import Hall
 from centre.ingest import FILTERS, TRACK_FILTERS
 from centre.server import bind, serve
@@ -57,7 +57,7 @@ class Service:
         hall.link = link
         hall.link_counts = lambda: merged(link.counts, {f"flow.{k}": n for k, n in flow.counts.items()})
         try:
-            await hall.start()
+            await self._start(hall)
             async with asyncio.TaskGroup() as tasks:
                 answers = hall.health.serve(config.centre.health, where, "centre.health")
                 parts = [self._run_hall(hall), link.run(), flow.run(), answers]
@@ -70,6 +70,12 @@ class Service:
             self.log.info("stopped")
         finally:
             hall.close()
+
+    async def _start(self, hall: Hall) -> None:
+        try:
+            await hall.start()
+        except UnreadableError as error:
+            raise self._no_database("can't be read", error) from error
 
     async def _run_hall(self, hall: Hall) -> None:
         try:

@@ -1,5 +1,6 @@
 """The open episodes: opened, told again, closed; each step makes one version of a violation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +129,15 @@ class Book:
             for name, value in _fields(facts).items():
                 setattr(episode, name, value)
         return self.finish(episode, slot, stamps, reason)
+
+    def close_all(self, track: int, t_ns: int, reason: str, but: Sequence[str] = ()) -> list[Violation]:
+        """Close a track's open episodes at tick `t_ns`, but for some; return their last versions."""
+        stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
+        return [
+            self.close(track, slot, stamps, reason)
+            for slot, episode in self.of(track)
+            if episode.id not in but
+        ]
 
     def finish(self, episode: OpenEpisode, slot: int, stamps: Stamps, reason: str | None) -> Violation:
         """Return the last version of an episode that hangs on no track any more."""

@@ -229,11 +229,14 @@ class Monitor:
         """Close what was to be handed over and never answered."""
         return self._end(t_ns, ids, "handover_lost")
 
+    def close_left_behind(self, t_ns: int, ids: Sequence[int], carried: Sequence[str]) -> list[Violation]:
+        """Close what is open of tracks that a neighbour took, but for the episodes that it was given."""
+        return [each for track in ids for each in self._book.close_all(track, t_ns, "handover_lost", carried)]
+
     def _end(self, t_ns: int, ids: Sequence[int], reason: str) -> list[Violation]:
-        stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
         out = []
         for track in ids:
-            out += [self._book.close(track, slot, stamps, reason) for slot, _ in self._book.of(track)]
+            out += self._book.close_all(track, t_ns, reason)
             self._state.drop(track)
         return out
 

@@ -33,6 +33,12 @@ def pack(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
     return _ENCODER.encode(Handover(epoch=epoch, seq=seq, tracks=rows, partial=True))
 
 
+def episodes_of(vehicles: Sequence[CarriedVehicle]) -> tuple[str, ...]:
+    """Return the ids of the open episodes that vehicles carry."""
+    judged = [vehicle.judgement for vehicle in vehicles if vehicle.judgement is not None]
+    return tuple(episode.id for judgement in judged for episode in judgement.episodes)
+
+
 @dataclass(slots=True)
 class Reading:
     """What of a handover can be taken, and what can not."""

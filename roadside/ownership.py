@@ -41,6 +41,7 @@ class Giving:
     body: bytes
     sent_ns: int
     places: list[int] = field(default_factory=list)  # of the tracks in the message
+    episodes: tuple[str, ...] = ()  # open ones that the message carries; what opens later is not in it
 
     def __post_init__(self) -> None:
         self.places = self.places or list(range(len(self.tracks)))
@@ -57,13 +58,15 @@ class Giving:
         """Return it as `/state` keeps it."""
         return GivingState(
             seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns,
-            places=tuple(self.places),
+            places=tuple(self.places), episodes=self.episodes,
         )  # fmt: skip
 
     @staticmethod
     def unpacked(row: GivingState) -> "Giving":
         """Return what was packed."""
-        return Giving(row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places))
+        return Giving(
+            row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places), row.episodes
+        )
 
 
 @dataclass(slots=True)

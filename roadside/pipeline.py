@@ -26,7 +26,7 @@ from geofence.monitor import Monitor
 from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
 from geofence.violation import Violation
 from geofence.violation import encode as encode_violation
-from roadside.handover import CarriedVehicle, Reading, Received, pack, read
+from roadside.handover import CarriedVehicle, Reading, Received, episodes_of, pack, read
 from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
 from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State, Withheld
 from roadside.ownership import REPEAT_NS, Giving, Ownership
@@ -118,7 +118,7 @@ class Pipeline:
             case HandedOver():
                 self._adopt(now_ns, item, outputs)
             case HandoverAnswered():
-                self._answered(item, outputs)
+                self._answered(now_ns, item, outputs)
             case Start(epoch=epoch, episodes=episodes):
                 self.epoch = epoch
                 self.tracker = self._tracker(epoch)
@@ -238,8 +238,10 @@ class Pipeline:
                 self._count("handover.full")
                 continue
             self._give_seq += 1
-            body = pack(self.epoch, self._give_seq, self._carried(keys))
-            self._giving[self._give_seq] = Giving(self._give_seq, to, keys, body, t_ns)
+            vehicles = self._carried(keys)
+            body = pack(self.epoch, self._give_seq, vehicles)
+            ids = episodes_of(vehicles)
+            self._giving[self._give_seq] = Giving(self._give_seq, to, keys, body, t_ns, episodes=ids)
             outputs.append(Give(to, self._give_seq, body))
             for key in keys:
                 self.ownership.give(key, t_ns)
@@ -257,8 +259,8 @@ class Pipeline:
             for track in self.tracker.carry(keys)
         ]
 
-    def _answered(self, answer: HandoverAnswered, outputs: list[Output]) -> None:
-        """Leave what the neighbour took to it; what it refused is judged here until it is gone."""
+    def _answered(self, now_ns: int, answer: HandoverAnswered, outputs: list[Output]) -> None:
+        """Leave to the neighbour what it took; what it refused is judged here until it is gone."""
         giving = self._giving.get(answer.seq) if answer.epoch == self.epoch else None
         if giving is None or giving.to != answer.by:
             self._count("handover.unknown_answer")
@@ -273,6 +275,8 @@ class Pipeline:
         self._count("handover.not_taken", len(refused))
         for key in given:
             self.ownership.set(key, "given")
+        # what opened since the message was packed did not travel: nobody else could ever close it
+        self._raise(now_ns, self.monitor.close_left_behind(now_ns, given, giving.episodes), outputs)
         outputs.extend(Released(episode_id) for episode_id in self.monitor.drop(given))
 
     def _adopt(self, now_ns: int, handed: HandedOver, outputs: list[Output]) -> None:

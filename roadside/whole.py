@@ -30,6 +30,7 @@ class GivingState(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     sent_ns: int
     places: tuple[int, ...] = ()  # of the tracks in the message; empty: all, in their order
+    episodes: tuple[str, ...] = ()  # that the message carries
 
 
 class PipelineState(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,7 +32,8 @@ EPOCH = 10
 class _Silent:
     """Takes what the centre publishes."""
 
-    connected = True
+    def __init__(self) -> None:
+        self.connected = True
 
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
         return True
@@ -47,6 +48,7 @@ class Stage:
         self.online: set[str] = set()
         self.depths: dict[str, int] = {}  # outbox depth that an RSU's heartbeats say
         self.gateway_online = False
+        self.broker = _Silent()
         self.clock = Clock.wall()
         self._folder, self._seqs = folder, dict.fromkeys(self.esns, 0)
         self._loop = asyncio.new_event_loop()
@@ -70,7 +72,7 @@ class Stage:
     async def _serve(self) -> None:
         engine = open_database(f"sqlite:///{self._folder / 'stage.sqlite'}")
         hall = self._hall = Hall(self.site, engine, self.clock, asyncio.Event(), log.setup(part="stage"))
-        hall.link = _Silent()
+        hall.link = self.broker
         await hall.start()
         listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -218,6 +220,10 @@ class Stage:
             seq=seq, detected_ns=sent_ns - 2 * MS - waited_ns, sent_ns=sent_ns, violation=codec.encode(found)
         )
 
+    def refuse(self, reason: str | None) -> None:
+        """Let the database's commits have failed with that reason; None: they work again."""
+        self._hall.ingest.refused = reason
+
     def counts(self) -> dict[str, int]:
         """Return what the centre has counted."""
 
@@ -228,11 +234,11 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(folder: Path, *, online: int = 4) -> Iterator[Stage]:
-    """Serve a stage with so many RSUs online, and the gateway."""
+def staged(folder: Path, *, online: int = 4, gateway: bool = True) -> Iterator[Stage]:
+    """Serve a stage with so many RSUs online, with or without the gateway."""
     stage = Stage(folder)
     stage.online = set(stage.esns[:online])
-    stage.gateway_online = True
+    stage.gateway_online = gateway
     stage.start()
     try:
         yield stage

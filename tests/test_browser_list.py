@@ -155,6 +155,38 @@ def test_a_gateway_that_goes_is_said(stage: Stage, load: Callable[..., Page]) ->
     assert "dark vehicles" in page.locator("[data-testid=banner]").inner_text()
 
 
+def test_a_gateway_that_never_came_is_said(tmp_path: Path, browser: Browser) -> None:
+    with staged(tmp_path, gateway=False) as stage:
+        page = browser.new_page()
+        page.goto(stage.url + "?lang=en")
+        page.wait_for_selector("[data-testid=banner]:has-text('Gateway GW1 was never seen')")
+        assert "GW1 never seen" in page.locator("[data-testid=link]").inner_text()
+        page.close()
+
+
+def test_what_cuts_the_centre_off_is_said_and_nobody_else_is_blamed(
+    stage: Stage, load: Callable[..., Page]
+) -> None:
+    """Neither broker nor database is an RSU's fault: no RSU is called off, the open rows stand still."""
+    found = stage.violation(1, ago_s=5)
+    stage.send(found)
+    page = load()
+    stage.broker.connected = False
+    for each in (page, load(live=False)):
+        each.wait_for_selector("[data-testid=banner]:has-text('cut off from the message broker')")
+        assert "no broker" in each.locator("[data-testid=link]").inner_text()
+        assert "off since" not in each.locator("[data-testid=banner]").inner_text().replace("cut off", "")
+        assert "cut off from the RSUs" in row(each, found).inner_text()
+    stage.broker.connected = True
+    wait_for(page, LIVE, 20)
+    stage.refuse("database or disk is full")
+    for each in (page, load(live=False)):
+        each.wait_for_selector("[data-testid=banner]:has-text('database or disk is full')")
+        assert "database fault" in each.locator("[data-testid=link]").inner_text()
+    stage.refuse(None)
+    wait_for(page, LIVE, 20)
+
+
 def test_rsus_that_never_came_are_no_alarm(stage: Stage, load: Callable[..., Page]) -> None:
     page = load()  # five of nine never came
     assert page.locator("[data-testid=banner]").evaluate("x => x.offsetHeight") == 0

@@ -178,18 +178,18 @@ def pass_on(setup, boundary_m, answered_after_ns=0):
         replace(setup, esn="B", place=1, stretch_m=(boundary_m, 600.0), neighbours=(("A", 0.0, boundary_m),))
     )
     found, answers, mail = [], 0, []
-    for now_ns, item in drive(setup, leave, seconds=14.0):
+    for t_ns, item in drive(setup, leave, seconds=14.0):
         for pipeline in (giver, taker):
-            outputs = pipeline.step(now_ns, item)
+            outputs = pipeline.step(t_ns, item)
             found += raised(outputs)
-            mail += [(now_ns + answered_after_ns, o) for o in outputs if isinstance(o, Give)]
-        due, mail = [o for at, o in mail if at <= now_ns], [row for row in mail if row[0] > now_ns]
+            mail += [(t_ns + answered_after_ns, o) for o in outputs if isinstance(o, Give)]
+        due, mail = [o for at, o in mail if at <= t_ns], [row for row in mail if row[0] > t_ns]
         for give in due:
-            for output in taker.step(now_ns, HandedOver("A", decode_handover(give.body))):
+            for output in taker.step(t_ns, HandedOver("A", decode_handover(give.body))):
                 if isinstance(output, Answer):
                     answers += 1
                     ack = decode_handover_ack(output.body)
-                    giver.step(now_ns, HandoverAnswered(by="B", epoch=ack.epoch, seq=ack.seq))
+                    found += raised(giver.step(t_ns, HandoverAnswered(by="B", epoch=ack.epoch, seq=ack.seq)))
     return [v for v in found if v.rule == "lane_departure"], answers
 
 

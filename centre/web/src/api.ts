@@ -239,6 +239,10 @@ export interface Summary {
   outbox_depth: number;
   quarantined: number;
   missing: number;
+  /** What the database says that refuses; null where it works. */
+  database?: { fault: string; since_ns: string } | null;
+  /** Whether the centre has the message broker, since when. */
+  broker?: { connected: boolean; since_ns: string };
 }
 
 /** The centre answered, but not with what was asked for. */

@@ -6,11 +6,11 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, maxOf, probabilityOf, placed, shownGrade } from "./row.ts";
+import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, standing } from "./row.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
-import { lossOf, sinceWord } from "./supervision.ts";
+import { standstill } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -48,18 +48,18 @@ function followed(state: State): string {
 function topHtml(state: State, episode: Episode): string {
   const { vehicle } = episode;
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
-  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(!isAlarm(episode) ? "logged" : !episode.open ? "ended" : isReturning(episode) ? "returning" : "open")}</span>`;
+  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(!isAlarm(episode) ? "logged" : !episode.open ? "ended" : isReturning(episode, liveFor(state, episode)) ? "returning" : "open")}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
   const un = vehicle === null ? "" : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
   return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}<span class="gw">${name(shownGrade(episode))} · ${escape(name(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
-/** Of when the numbers below are: they come by version, the truck in the close-up is live. */
+/** Of when the numbers below are: those of a vehicle that is seen are live as in the close-up, the others come by version. */
 function asOfHtml(state: State, episode: Episode): string {
-  const loss = lossOf(state, episode);
-  const values = t("lastValues", { t: clock(asOf(episode)) });
-  return loss === null ? values : `<b>▲ ${t("offSince", { r: escape(loss.id), t: sinceWord(loss.sinceMs) })}</b> · ${values}`;
+  const why = standstill(state, episode);
+  const values = t(liveFor(state, episode) === null ? "lastValues" : "liveValues", { t: clock(asOf(episode)) });
+  return why === "" ? values : `<b>▲ ${why}</b> · ${values}`;
 }
 
 /** The highest speed that any version or its evidence had, from start to end [m/s]; NaN before the versions are here. */
@@ -79,19 +79,21 @@ function peakMps(detail: EpisodeDetail | undefined | "loading" | "missing"): num
 }
 
 function numsHtml(state: State, found: Episode): string {
-  const episode = placed(found);
+  const live = liveFor(state, found);
+  const episode = standing(state, found, live);
   const peak = episode.open ? NaN : peakMps(state.details.get(episode.id));
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
   const where = lane === undefined ? (episode.zone ?? t("outside")) : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
-  const back = isReturning(episode);
+  const back = isReturning(episode, live);
+  const [speed, sigma] = [Number.isNaN(peak) ? (live?.speedMps ?? episode.speed_mps) : peak, live?.sigmaM ?? episode.sigma_d_m];
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [
-    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode)}` : ""}`, withUnit(depthOf(state, episode))],
+    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode, live)}` : ""}`, withUnit(depthOf(state, episode, live))],
     [t("lasted"), withUnit(lastedOf(episode))],
-    [t("probS"), probabilityOf(episode)],
-    [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(Number.isNaN(peak) ? episode.speed_mps : peak)}<small>km/h</small>`],
-    [t("sigma"), episode.sigma_d_m === null ? "—" : `${episode.sigma_d_m.toFixed(2)}<small>m</small>`],
+    [t("probS"), probabilityOf(episode, live)],
+    [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(speed)}<small>km/h</small>`],
+    [t("sigma"), sigma === null ? "—" : `${sigma.toFixed(2)}<small>m</small>`],
     [escape(where), station(episode.s_m)],
   ];
   return list.map(([key, value]) => `<div><div class="k">${key}</div><div class="x">${value}</div></div>`).join("");

@@ -14,7 +14,7 @@ import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { isLost, p99Of } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
-import { seenSlot, whereabouts } from "./where.ts";
+import { liveOf, seenSlot, whereabouts } from "./where.ts";
 import type { Where } from "./where.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
@@ -275,6 +275,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
   // what is marked first; plates give way to it
   for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   for (const { episode, where } of stakes) {
+    labels.take(f.x(where.s) - 7, f.x(where.s) + 7, -Infinity, markHeight(f, where.u));
     if (episode.id === state.selected) labels.take(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
   }
   const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));
@@ -284,7 +285,7 @@ function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room):
     const slot = fleet.live[i]!;
     const [x, u] = [f.x(fleet.s[slot]!), fleet.u[slot]!];
     if (fleet.kind[slot] !== HAZMAT || !(x >= f.left && x <= f.right) || Number.isNaN(u)) continue;
-    trucks++;
+    if (fleet.stale[slot] === 0 || state.link === "disconnected") trucks++; // as the header counts
     const plate = shortPlate(fleet.plate(slot));
     const y = f.y(u);
     if (special.has(slot) || staked.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
@@ -344,7 +345,7 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Epi
   const my = markHeight(f, fleet.u[slot]!);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
-  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? (episode.excess_m ?? NaN) : NaN;
+  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? (liveOf(state, episode)?.excessM ?? NaN) : NaN;
   const depth = out > 0 ? `${out.toFixed(2)} m` : "";
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);

@@ -68,6 +68,7 @@ export class Fleet {
   private readonly states: Source[] = [];
   private readonly plates = new Map<bigint, string>();
   private readonly terminals = new Map<bigint, string>();
+  private readonly index = new Map<ReadonlyMap<bigint, string>, Map<string, bigint[]>>(); // of names; cleared when one changes
   private readonly ground: Ground;
 
   constructor(ground: Ground) {
@@ -93,10 +94,22 @@ export class Fleet {
   /** At a handover a vehicle may have two tracks for a moment: the one that was seen last is it. */
   private newestOf(names: ReadonlyMap<bigint, string>, name: string): number {
     let [best, at] = [-1, -Infinity];
-    for (const [track, slot] of this.slots) {
-      if (names.get(track) === name && this.seenMs(slot) > at) [best, at] = [slot, this.seenMs(slot)];
+    for (const track of this.tracksOf(names, name)) {
+      const slot = this.slot(track);
+      if (slot >= 0 && this.seenMs(slot) > at) [best, at] = [slot, this.seenMs(slot)];
     }
     return best;
+  }
+
+  /** The tracks of a name, by an index: each open alarm asks for its vehicle in each picture. */
+  private tracksOf(names: ReadonlyMap<bigint, string>, name: string): readonly bigint[] {
+    let index = this.index.get(names);
+    if (index === undefined) {
+      index = new Map<string, bigint[]>();
+      for (const [track, each] of names) index.set(each, [...(index.get(each) ?? []), track]);
+      this.index.set(names, index);
+    }
+    return index.get(name) ?? [];
   }
 
   /** The stamp at which the vehicle was last seen [ms]. */
@@ -158,6 +171,7 @@ export class Fleet {
   }
 
   private unname(track: bigint): void {
+    this.index.clear();
     this.plates.delete(track);
     this.terminals.delete(track);
   }

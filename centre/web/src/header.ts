@@ -8,7 +8,7 @@ import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
+import { lossOf, nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
 import { getLang, pick, t } from "./words.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
@@ -89,7 +89,10 @@ function linkHtml(state: State): string {
 
 function lossWord(state: State): string {
   const rsus = state.losses.filter((x) => x.kind === "rsu");
+  const [first] = state.losses;
+  if (first?.kind === "broker" || first?.kind === "database") return t(first.kind === "broker" ? "brokerOff" : "databaseOff");
   if (nobodyWatches(state)) return t("noRsu");
+  if (rsus.length === 0 && first?.never === true) return t("gatewayNever", { r: escape(first.id) });
   return rsus.length > 1 ? `RSU ${t("nOff", { n: rsus.length })}` : `${escape(state.losses.at(-1)!.id)} ${t("offline")}`;
 }
 
@@ -131,14 +134,15 @@ function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
   const parts: string[] = [];
   const rsus = state.losses.filter((x) => x.kind === "rsu");
+  for (const x of state.losses) if (x.kind === "broker" || x.kind === "database") parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
   const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));
   const seen = [...state.rsus.values()].filter((x) => x.state !== "never").length;
   if (nobodyWatches(state)) parts.push(rsus.length === 0 ? t("lossNever") : t("lossAll", { n: rsus.length, t: first }));
   else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
-  else if (rsus.length > 0) parts.push(rsus.map((x) => t("lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma));
-  for (const x of state.losses) if (x.kind === "gateway") parts.push(t("lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+  else if (rsus.length > 0) parts.push(rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma));
+  for (const x of state.losses) if (x.kind === "gateway") parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
   if (parts.length === 0) return "";
-  const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x) && rsus.some((loss) => loss.id === x.esn)).length;
+  const open = [...state.episodes.values()].filter((x) => isAlarm(x) && lossOf(state, x) !== null).length;
   return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b><span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
 }
 

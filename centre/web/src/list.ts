@@ -10,7 +10,7 @@ import { CELLS, cellsHtml, placeOf, plateOf, shownGrade } from "./row.ts";
 import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
-import { backlog, lossOf } from "./supervision.ts";
+import { backlog, standstill } from "./supervision.ts";
 import { name, stretches, t } from "./words.ts";
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
@@ -164,7 +164,7 @@ export class List {
       this.rows.set(episode.id, row);
     }
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
-    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${lossOf(state, episode) === null ? "" : " lost"}`;
+    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
@@ -215,7 +215,7 @@ export class List {
     }
     const top = this.box.scrollTop;
     const seen = top === 0 ? [] : this.inView();
-    this.box.replaceChildren(...parts);
+    arrangeChildren(this.box, parts);
     this.box.scrollTop = top + middle(seen.filter(([row]) => row.isConnected).map(([row, was]) => row.offsetTop - was));
     if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus({ preventScroll: true });
   }
@@ -238,6 +238,22 @@ export class List {
 /** Most rows move together; one that goes to another section is no measure. */
 function middle(shifts: number[]): number {
   return shifts.sort((a, b) => a - b)[Math.floor(shifts.length / 2)] ?? 0;
+}
+
+/** Make `parts` the children of `box`; what stands right already is not touched, so that one new row of a thousand costs one. */
+function arrangeChildren(box: HTMLElement, parts: readonly Node[]): void {
+  const kept = new Set(parts);
+  for (const child of [...box.childNodes]) if (!kept.has(child)) child.remove();
+  let next = box.firstChild;
+  for (const part of parts) {
+    if (next !== null && part === next.nextSibling) {
+      const [gone, then]: [ChildNode, ChildNode] = [next, next.nextSibling as ChildNode];
+      gone.remove(); // it stands further below from now on, and is put there in its turn
+      next = then;
+    }
+    if (part === next) next = next.nextSibling;
+    else box.insertBefore(part, next);
+  }
 }
 
 function block(kind: string, html: string, words = ""): HTMLElement {

@@ -1,23 +1,23 @@
 /** What is drawn above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
 
-import type { Episode } from "./api.ts";
+import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
 import { begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, Room, stake, stakeWords, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, kmh, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
-import { paint, widthOf } from "./painter.ts";
+import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
 import { agoOf, placeWords } from "./places.ts";
 import { NEAR } from "./basemap.ts";
 import { nearestStation } from "./site.ts";
 import type { Site } from "./site.ts";
-import { HAZMAT } from "./snapshot.ts";
+import { HAZMAT, widthOf } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { labelled, placeName } from "./strip.ts";
-import { whereabouts } from "./where.ts";
+import { homeOf, liveOf, seenExcess, whereabouts } from "./where.ts";
 import type { Where } from "./where.ts";
 import { t } from "./words.ts";
 
@@ -316,7 +316,8 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   const half = widthOf(fleet.kind[slot]!) / 2;
   const long = fleet.length[slot]! / 2;
   const [s, u] = [fleet.s[slot]!, fleet.u[slot]!];
-  if (episode !== null && episode.rule === "lane_departure" && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, s, u, half, long, fleet.way[slot]!, gradeColour(episode.grade));
+  const out = episode === null ? null : seenExcess(episode, liveOf(state, episode));
+  if (episode !== null && out !== null && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
   const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
   const sigma = fleet.sigma[slot]! * camera.perMetre;
   for (const [colour, width] of [[c.bg, 3.2], [c.tx2, 1.4]] as const) {
@@ -336,8 +337,7 @@ function rankedColour(episode: Episode): boolean {
   return episode.grade !== "undecidable";
 }
 
-function overLine(ctx: Ctx, camera: Camera, site: Site, s: number, u: number, half: number, long: number, way: number, colour: string): void {
-  const home = site.rows.find((row) => row.hazmat && row.direction === way);
+function overLine(ctx: Ctx, camera: Camera, site: Site, home: Row | undefined, s: number, u: number, half: number, long: number, colour: string): void {
   if (home === undefined) return;
   const [low, high] = home.offset_m;
   const out: [number, number] | null = u + half > high ? [Math.max(high, u - half), u + half] : u - half < low ? [u - half, Math.min(low, u + half)] : null;

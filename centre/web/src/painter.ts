@@ -3,7 +3,7 @@
 import { colours } from "./draw.ts";
 import type { Ctx, Palette } from "./draw.ts";
 import type { Fleet } from "./fleet.ts";
-import { HAZMAT } from "./snapshot.ts";
+import { HAZMAT, widthOf } from "./snapshot.ts";
 
 /** Where a slot lies: writes x, y, forward (fx, fy) and left (lx, ly) in pixels per metre; false: not in view. */
 export type Lens = (slot: number, out: Float64Array) => boolean;
@@ -18,10 +18,6 @@ export interface Shape {
   sigma?: boolean;
   onlyTrucks?: boolean;
   hollow: boolean;
-}
-
-export function widthOf(kind: number): number {
-  return kind >= 2 && kind <= 4 ? 2.5 : 1.85;
 }
 
 const SIGMA_M_MAX = 3; // a vehicle without a usable lateral position is no tower across the road

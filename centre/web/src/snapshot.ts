@@ -11,6 +11,11 @@ export const NO_LANE = 65535;
 export const NO_STATION = 4294967295;
 export const NO_OFFSET = -32768;
 
+/** The width that a vehicle of this `class` is drawn with, and judged by unless the registry says otherwise [m]. */
+export function widthOf(kind: number): number {
+  return kind >= 2 && kind <= 4 ? 2.5 : 1.85;
+}
+
 export interface Names {
   readonly track: readonly bigint[];
   readonly terminal: readonly (string | null)[];

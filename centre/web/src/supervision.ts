@@ -2,7 +2,7 @@
 
 import type { Episode, Gateway, Rsu } from "./api.ts";
 import { wrongClocks } from "./clocks.ts";
-import { clock, ms } from "./format.ts";
+import { clock, escape, ms } from "./format.ts";
 import type { State } from "./state.ts";
 import { t } from "./words.ts";
 
@@ -13,23 +13,46 @@ const OUTBOX_MAX = 50;
 const P99_MS_MAX = 100;
 const BACKLOG_MIN = 5; // below it an outbox only holds what is on its way
 
-/** One that was there and is not any more; `sinceMs` is when it was last known to be there. */
+const UPDATES_MISSED = 3; // an open episode is told of each `update_s`; after so many that failed to come nobody knows how it is
+const UPDATE_S = 5; // of a site that does not say
+
+/**
+ * Who or what supervises no longer; `sinceMs` is when it was last known to, NaN where nobody saw it.
+ *
+ * rsu, gateway: one that was there and is not any more, or is needed and never came (`never`); broker: the centre's connection to
+ * it, without which no state is known; database: it refuses, so that nothing new is kept or shown (`id`: what it says).
+ */
 export interface Loss {
-  readonly kind: "rsu" | "gateway";
+  readonly kind: "rsu" | "gateway" | "broker" | "database";
   readonly id: string;
   readonly sinceMs: number;
+  readonly never?: boolean;
 }
 
-/** Off, or without a heartbeat for so long that it counts as off; one that never came is no loss. */
+/** Off, or without a heartbeat for so long that it counts as off. */
 export function isLost(x: Pick<Rsu | Gateway, "state" | "stale">): boolean {
   return x.state === "offline" || (x.state === "online" && x.stale);
 }
 
-/** All that are lost, gateways first, then RSUs in the site's order. */
+/**
+ * All that are lost: the centre's own connections, gateways, then RSUs in the site's order. An RSU that never came is no loss on a
+ * road that is equipped in part, unless an open episode is its; a gateway serves the whole road.
+ */
 export function losses(state: State): Loss[] {
-  const lost = (kind: Loss["kind"], id: string, x: Rsu | Gateway): Loss => ({ kind, id, sinceMs: lostSinceMs(x) });
-  const rsus = state.rsuOrder.map((esn) => state.rsus.get(esn)!).filter(isLost);
-  return [...state.gateways.filter(isLost).map((x) => lost("gateway", x.id, x)), ...rsus.map((x) => lost("rsu", x.esn, x))];
+  const { broker, database } = state.summary ?? {};
+  if (broker?.connected === false) return [...databaseLoss(database), { kind: "broker", id: "", sinceMs: ms(broker.since_ns) }];
+  const owners = new Set([...state.episodes.values()].filter((x) => x.open).map((x) => x.esn));
+  const rsus = state.rsuOrder.map((esn) => state.rsus.get(esn)!).filter((x) => isLost(x) || (x.state === "never" && owners.has(x.esn)));
+  const gateways = state.gateways.filter((x) => isLost(x) || x.state === "never");
+  return [...databaseLoss(database), ...gateways.map((x) => lossBy("gateway", x.id, x)), ...rsus.map((x) => lossBy("rsu", x.esn, x))];
+}
+
+function lossBy(kind: Loss["kind"], id: string, x: Rsu | Gateway): Loss {
+  return { kind, id, sinceMs: lostSinceMs(x), ...(x.state === "never" ? { never: true } : {}) };
+}
+
+function databaseLoss(fault: { fault: string; since_ns: string } | null | undefined): Loss[] {
+  return fault == null ? [] : [{ kind: "database", id: fault.fault, sinceMs: ms(fault.since_ns) }];
 }
 
 /** A will comes when the connection broke; one that fell silent was last there at its last heartbeat, NaN where none came. */
@@ -42,15 +65,33 @@ export function sinceWord(sinceMs: number): string {
   return Number.isNaN(sinceMs) ? t("beforeStart") : clock(sinceMs);
 }
 
-/** Whether no RSU at all judges: none is there, or none ever was. */
+/** Whether no RSU at all judges: none is there, or none ever was. Not known while the centre is cut off from them. */
 export function nobodyWatches(state: State): boolean {
+  if (state.summary?.broker?.connected === false) return false;
   return state.rsus.size > 0 && ![...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
 }
 
-/** The loss of the RSU that has an open episode: nobody knows how it goes on. */
+/** The loss by which nobody knows how an open episode goes on: of its RSU, or of the way from there. */
 export function lossOf(state: State, episode: Episode): Loss | null {
   if (!episode.open) return null;
-  return state.losses.find((x) => x.kind === "rsu" && x.id === episode.esn) ?? null;
+  return state.losses.find((x) => x.kind === "broker" || x.kind === "database" || (x.kind === "rsu" && x.id === episode.esn)) ?? null;
+}
+
+/** Whether no version of an open episode came for so long that several are missing, though its RSU is there. */
+export function isUnheard(state: State, episode: Episode): boolean {
+  const updateS = state.site?.body.rules["update_s"];
+  const limitMs = UPDATES_MISSED * (typeof updateS === "number" ? updateS : UPDATE_S) * 1_000;
+  return episode.open && state.link !== "disconnected" && state.nowMs() - ms(episode.received_ns) > limitMs;
+}
+
+/** Why the values of an open episode stand still, in words; empty where they don't. */
+export function standstill(state: State, episode: Episode): string {
+  const loss = lossOf(state, episode);
+  if (loss === null) return isUnheard(state, episode) ? t("noNews", { r: escape(episode.esn), t: clock(ms(episode.received_ns)) }) : "";
+  const since = sinceWord(loss.sinceMs);
+  if (loss.kind === "broker") return t("brokerSince", { t: since });
+  if (loss.kind === "database") return t("databaseSince", { t: since });
+  return t(loss.never === true ? "neverHeard" : "offSince", { r: escape(loss.id), t: since });
 }
 
 /** Violations that wait in the outboxes of RSUs that are there; 0 where it is only what is on its way. */

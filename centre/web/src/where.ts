@@ -1,7 +1,9 @@
 /** Where an episode is drawn: on its own vehicle while that is seen, else at a place that has an age. Never by position. */
 
-import type { Episode } from "./api.ts";
+import type { Episode, Row } from "./api.ts";
+import type { Fleet } from "./fleet.ts";
 import { ms } from "./format.ts";
+import { COASTING, UNDECIDABLE, widthOf } from "./snapshot.ts";
 import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
 import type { State } from "./state.ts";
@@ -35,6 +37,48 @@ export function slotOf(state: State, episode: Episode): number {
 export function seenSlot(state: State, episode: Episode): number {
   const slot = slotOf(state, episode);
   return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.link === "disconnected") ? slot : -1;
+}
+
+/** What the picture shows of an episode's vehicle now. */
+export interface Live {
+  /** Its edge beyond its lane's line [m], 0 within; NaN where its lane is not on the strip, or its RSU would not judge it so. */
+  readonly excessM: number;
+  readonly speedMps: number;
+  readonly sigmaM: number;
+  /** Its station [m]; NaN off the axis. */
+  readonly s: number;
+  /** Where its middle is across the road [m]; NaN off the strip. */
+  readonly u: number;
+}
+
+/** The live values of an open episode's vehicle; null where it is not seen, so that its versions are all that is known. */
+export function liveOf(state: State, episode: Episode): Live | null {
+  const { fleet, site } = state;
+  if (fleet === null || site === null || !state.steps.has("vehicles")) return null;
+  const slot = seenSlot(state, episode);
+  if (slot < 0) return null;
+  return { excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]! };
+}
+
+/** The excess that is seen of an open lane departure [m]; null where its version's is all that is known. */
+export function seenExcess(episode: Episode, live: Live | null): number | null {
+  return episode.rule !== "lane_departure" || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
+}
+
+/** The hazmat lane of a vehicle's direction, which it must not leave; undefined where the strip has none. */
+export function homeOf(site: Site, fleet: Fleet, slot: number): Row | undefined {
+  return site.rows.find((row) => row.hazmat && row.direction === fleet.way[slot]);
+}
+
+/** No radar holds it, or its place is too uncertain: what is drawn then is no measure of how far it is out. */
+const VAGUE = COASTING | UNDECIDABLE;
+
+function excessOf(site: Site, fleet: Fleet, slot: number): number {
+  if ((fleet.flags[slot]! & VAGUE) !== 0) return NaN;
+  const home = homeOf(site, fleet, slot);
+  if (home === undefined) return NaN;
+  const [u, half] = [fleet.u[slot]!, widthOf(fleet.kind[slot]!) / 2];
+  return Math.max(0, u + half - home.offset_m[1], home.offset_m[0] - (u - half)); // NaN stays NaN
 }
 
 export function whereabouts(state: State, site: Site, episode: Episode): Where {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Gateway, Rsu } from "../src/api.ts";
 import { cellsHtml, isReturning, lastedOf, probabilityOf, shownGrade } from "../src/row.ts";
 import { State } from "../src/state.ts";
-import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord } from "../src/supervision.ts";
+import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord, standstill } from "../src/supervision.ts";
 import { setLang } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
@@ -80,9 +80,9 @@ test("before it ends it is returning, at its worst values, and its duration does
   const out = episode("a", 1, open);
   const back = episode("a", 1, { ...open, version: 2, p_violation: 0.0001, excess_m: -0.4, stamps: { measured_ns: ns(14), arrived_ns: ns(14) } });
   const closed = episode("a", 1, { ...back, version: 3, open: false, end_ns: ns(11.3), grade: "notice", grade_max: "violation" });
-  assert.deepEqual([out, back, closed].map(isReturning), [false, true, false]);
+  assert.deepEqual([out, back, closed].map((x) => isReturning(x)), [false, true, false]);
   assert.deepEqual([out, back, closed].map(lastedOf), ["≥11.3 s", "≥11.3 s", "11.3 s"]);
-  assert.deepEqual([back, closed].map(probabilityOf), ["0.9990", "0.9990"]);
+  assert.deepEqual([back, closed].map((x) => probabilityOf(x)), ["0.9990", "0.9990"]);
   assert.equal(shownGrade(closed), "violation", "the closing version's own grade says nothing");
 });
 
@@ -96,4 +96,38 @@ test("a quantile of few samples is neither shown nor an alarm", () => {
   assert.equal(p99Of(latency), null);
   assert.equal(p99Of({ ...latency, n: 20 }), 900);
   assert.deepEqual([hasFault(rsu("A")), hasFault(rsu("A", { latency: { ...latency, n: 20 } }))], [false, true]);
+});
+
+test("a gateway that never came is no live link; an RSU that never came is one only while an open episode is its", () => {
+  const never = { state: "never", stale: false, since_ns: null, beat_ns: null } as const;
+  const state = stateOf([rsu("A"), rsu("B", never)], [{ id: "GW1", ...never }]);
+  assert.deepEqual(state.losses.map((x) => [x.kind, x.id, x.never]), [["gateway", "GW1", true]]);
+  state.put(episode("b", 1, { esn: "B", open: true }));
+  assert.deepEqual(losses(state).map((x) => x.id), ["GW1", "B"]);
+  state.losses = losses(state);
+  assert.equal(lossOf(state, episode("b", 1, { esn: "B" }))?.never, true);
+});
+
+test("without the broker no RSU's state is known; without the database nothing new is shown", () => {
+  setLang("en");
+  const state = stateOf([rsu("A", { stale: true })]);
+  state.summary = { broker: { connected: false, since_ns: ns(50) }, database: null } as never;
+  state.losses = losses(state);
+  assert.deepEqual(state.losses, [{ kind: "broker", id: "", sinceMs: T0 + 50_000 }]);
+  assert.equal(nobodyWatches(state), false, "nobody knows");
+  const open = episode("a", 1, { esn: "A", open: true });
+  assert.equal(standstill(state, open), "the centre is cut off from the RSUs since 22:14:10");
+  state.summary = { broker: { connected: true, since_ns: ns(50) }, database: { fault: "database is locked", since_ns: ns(55) } } as never;
+  state.losses = losses(state);
+  assert.deepEqual(state.losses.map((x) => x.kind), ["database", "rsu"]);
+  assert.equal(standstill(state, open), "the centre's database fails since 22:14:15");
+});
+
+test("an open row of which nothing came for three updates does not look live, though its RSU is there", () => {
+  setLang("en");
+  const state = stateOf([rsu("A")]);
+  const row = (afterS: number): string => standstill(state, episode("a", 1, { esn: "A", open: true, received_ns: ns(60 - afterS) }));
+  assert.equal(row(14), "");
+  assert.match(row(16), /no update from A since 22:14:04/);
+  assert.equal(standstill(state, episode("a", 1, { esn: "A", open: false, received_ns: ns(0) })), "");
 });
