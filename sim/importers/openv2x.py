@@ -31,7 +31,8 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
     scans, off_ms = scans_of(records, counts)
     scans = _near(scans, counts)
     if not any(scan.targets for scan in scans):
-        raise ValueError(f"holds no record with a sound target; {dict(sorted((+counts).items()))}")
+        found = f"holds no record with a sound target, of {len(records)} with a time"
+        raise ValueError(f"{found}; {dict(sorted((+counts).items()))}")
     motion_ratio = check(legs_of(scans), counts)
     pose = estimate(scans)
     frame = SiteFrame(pose.lon_deg, pose.lat_deg)
