@@ -214,8 +214,9 @@ def _state(
 
 def _middle(polygon: Element | None) -> tuple[float, float] | None:
     """Return the middle of a polygon's box."""
-    points = [] if polygon is None else [point_of(point) for point in polygon.findall("point")]
-    if not points or None in points:
+    found = [] if polygon is None else [point_of(point) for point in polygon.findall("point")]
+    points = [point for point in found if point is not None]
+    if not points or len(points) < len(found):
         return None
     low, high = np.min(points, axis=0), np.max(points, axis=0)
     return float(low[0] + high[0]) / 2.0, float(low[1] + high[1]) / 2.0
