@@ -182,7 +182,7 @@ class _Reader:
             return end, records, False
         end_or_none = self._chunk_end(at)
         following = None
-        if end_or_none is None:  # cut within its data: what stands there is not for sure
+        if end_or_none is None:  # cut within its data, which its checksum no longer covers
             is_chunk = self._chunk_end(at, is_cut=True) is not None
             following = self._next_chunk(at + 1, self._summary_at) if is_chunk else self._resumes(at + 1)
         if end_or_none is None and following is None and self._reading.cut:

@@ -38,8 +38,15 @@ class Document:
 
 def document_of(text: str) -> Document:
     """Return the document; raises MapError where it is no GeoJSON of features."""
+    beside: list[str] = []  # what Python reads and JSON does not have
+
+    def constant(name: str) -> float:
+        beside.append(name)
+        return float(name)
+
     try:
-        body = json.loads(text.removeprefix("\ufeff"), parse_int=_whole_digits)
+        plain = text.removeprefix("\ufeff")
+        body = json.loads(plain, parse_int=_whole_digits, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise MapError(f"map: not JSON: {error}") from error
     is_feature = isinstance(body, dict) and body.get("type") == "Feature" and "geometry" in body
@@ -52,7 +59,8 @@ def document_of(text: str) -> Document:
     _check_crs(body.get("crs"))
     _check_datum(body.get("datum"))
     rows = [_tidied(row) for row in body["features"]]
-    changed = is_feature or any(row is not old for row, old in zip(rows, body["features"], strict=True))
+    changed = is_feature or bool(beside) or len(plain) < len(text)
+    changed = changed or any(row is not old for row, old in zip(rows, body["features"], strict=True))
     return Document(body | {"features": rows}, changed)
 
 
@@ -159,10 +167,6 @@ def _geometry(kind: str, geometry: Any) -> Any:
     else:
         return geometry
     return geometry if closed == coordinates else geometry | {"coordinates": closed}
-
-
-def _closed_all(rings: Any) -> Any:
-    return [_closed(ring) for ring in rings] if isinstance(rings, list) else rings
 
 
 def _closed(ring: Any) -> Any:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge.text_file import MARKS
 from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.inputs import TARGETS_MAX
 
 RECORD = re.compile(r'\{\s*"(?:timeStamp|deviceId|number|targets)"\s*:')
-BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 SPEED_KMH_MAX = 360.0
 ID_MAX = 2**63 - 1
 UNITS_NS = {"ms": 10**6, "s": 10**9, "us": 10**3, "ns": 1}  # of a stamp: its size says which
@@ -54,7 +54,7 @@ def read(data: bytes, counts: Counter[str]) -> list[Record]:
 
 
 def _text(data: bytes, counts: Counter[str]) -> str:
-    for mark, encoding in BOMS:
+    for mark, encoding in MARKS:
         if data.startswith(mark):
             counts["bom"] += 1
             return data[len(mark) :].decode(encoding, errors="replace")
