@@ -1,6 +1,7 @@
 """The road as the page draws it: axis, lanes as strip rows, places, RSUs (`/api/site`). Made once."""
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -52,7 +53,16 @@ def describe(site: Site) -> dict[str, Any]:
 def page_map(site: Site) -> str:
     """Return the map's text as the page reads it: with the types that the judgement took it to mean."""
     document = document_of(site.map_text)
-    return json.dumps(document.body, ensure_ascii=False) if document.changed else site.map_text
+    return json.dumps(_finite(document.body), ensure_ascii=False) if document.changed else site.map_text
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with null for each NaN and infinity: a browser refuses the whole text for one."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _title(document: dict[str, Any], name: str) -> dict[str, str]:

@@ -1,38 +1,39 @@
 """Reads a recording (MCAP) record by record: a damaged part costs itself alone, and what it costs is counted.
 
 A chunk whose checksum fails is left out; behind a damaged length or opcode reading resumes at the next whole
-chunk. Channels that a damaged chunk named are taken from the summary, or from another chunk.
+chunk, in a file without chunks at the next records that follow each other. Channels that a damaged chunk
+named are taken from the summary, or from another chunk.
 """
 
 import os
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import zstandard
-from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, McapRecord, Message, MessageIndex, Metadata, Statistics
-from mcap.stream_reader import breakup_chunk
+from mcap.records import Channel, McapRecord, Message, MessageIndex, Metadata, Statistics
 
 from edge.errors import RecordingError
 from edge.recording_damage import ENCODING, Damage, Reading
+from edge.recording_records import DAMAGED, LENGTHS_MIN, RECORD_BYTES_MAX, is_attachment, opened, parsed
 
 MAGIC = b"\x89MCAP0\r\n"
 MAGIC_BYTES_MIN = 6  # equal ones by which a damaged magic is still known
-RECORD_BYTES_MAX = 2**28
 BLOCK_BYTES = 2**20  # of a search
-# how the libraries say that a record makes no sense
-DAMAGED = (McapError, struct.error, zstandard.ZstdError, ValueError, MemoryError, OverflowError)
 _HEAD = struct.Struct("<BQ")  # opcode, length of what follows
 _CHUNK = struct.Struct("<QQQI")  # first and last log time, uncompressed size, CRC-32 of that
 _COMPRESSIONS = tuple(struct.pack("<I", len(name)) + name for name in (b"zstd", b"lz4", b""))
 _COMPRESSION_AT = _HEAD.size + _CHUNK.size  # from a chunk record's first byte
+# a head whose length is below RECORD_BYTES_MAX: of a chunk, of any record
+_CHUNK_HEAD = re.compile(rb"\x06[\s\S]{3}[\x00-\x0f]\x00{4}")
+_ANY_HEAD = re.compile(rb"[\x01-\x0f][\s\S]{3}[\x00-\x0f]\x00{4}")
+_CHAIN = 3  # records that follow each other, by which a search knows the first
+_INDEX = struct.Struct("<HI")  # channel, bytes of what follows: 16 for each message
+_ENTRY_BYTES = 16
 _FOOTER = struct.Struct("<BQQQI")  # opcode, length, start of the summary, of its offsets, CRC-32
 _FOOTER_BYTES = _FOOTER.size - 4  # of which the CRC is taken
 
@@ -74,6 +75,7 @@ class _Reader:
         self._others: dict[int, Channel] | None = None  # of the whole file; None: not yet asked
         self._last_ns: int | None = None
         self._open: list[Damage] = []  # of which the end, or the messages, are not yet known
+        self._chunked: bool | None = None  # whether messages stand in chunks; None: not yet asked
         if self._size == 0:
             raise RecordingError(f"{name} is empty: nothing was recorded")
         magic, end = self._at(0, len(MAGIC)), self._at(max(0, self._size - len(MAGIC)), len(MAGIC))
@@ -96,6 +98,8 @@ class _Reader:
                 message = self._message(record)
                 if message is not None:
                     yield message
+        if self._reading.stated is not None and self._reading.n_messages > self._reading.stated:
+            self._reading.add(Damage("summary", self._summary_at, messages=0))  # or one message is none
         self._reading.share_lost()
 
     def _message(self, record: Message) -> Recorded | None:
@@ -146,18 +150,18 @@ class _Reader:
             return self._chunk(at, is_named=opcode == Opcode.CHUNK)
         is_within = opcode > 0 and end <= self._size and length <= RECORD_BYTES_MAX
         content = self._at(at + _HEAD.size, length) if is_within else b""
-        following = None
-        if not is_within or opcode not in (Opcode.ATTACHMENT, Opcode.MESSAGE):
-            following = self._next_chunk(at + 1, end if is_within else self._summary_at)
-        if following is not None or not is_within:  # its length, or its opcode, is not what was written
-            is_cut = following is None and self._reading.cut
-            if not is_cut:
+        if not is_within or not self._is_whole(at, opcode, content, end):  # not what was written
+            following = self._resumes(at + 1)
+            if following is not None or not self._reading.cut:
                 self._open.append(self._reading.add(Damage("record", at, self._last_ns)))
             return (self._summary_at, [], True) if following is None else (following, [], False)
         try:
-            record = _parsed(opcode, length, content)
+            record = parsed(opcode, length, content)
         except DAMAGED:
             self._reading.add(Damage("record", at, messages=1 if opcode == Opcode.MESSAGE else 0))
+            return end, [], False
+        if self._is_false(at, record, content):
+            self._reading.add(Damage("record", at, messages=0))
             return end, [], False
         if isinstance(record, MessageIndex):
             self._count_lost(record)
@@ -170,14 +174,17 @@ class _Reader:
         head = self._at(at, _COMPRESSION_AT + 16)
         for end, content in self._chunk_contents(at, head):
             try:
-                records = _opened(content, is_sure=end == self._chunk_end(at))
+                records = opened(content, is_sure=end == self._chunk_end(at))
             except DAMAGED:
                 continue
             if not is_named or end != self._chunk_end(at):  # its head is damaged, its content is not
                 self._reading.add(Damage("record", at, messages=0))
             return end, records, False
         end_or_none = self._chunk_end(at)
-        following = self._next_chunk(at + 1, self._summary_at) if end_or_none is None else None
+        following = None
+        if end_or_none is None:  # cut within its data, which its checksum no longer covers
+            is_chunk = self._chunk_end(at, is_cut=True) is not None
+            following = self._next_chunk(at + 1, self._summary_at) if is_chunk else self._resumes(at + 1)
         if end_or_none is None and following is None and self._reading.cut:
             return self._size, [], True
         damage = self._reading.add(Damage("chunk", at, self._last_ns))
@@ -204,8 +211,11 @@ class _Reader:
                         yield at + data_at + n_bytes, before + struct.pack("<Q", n_bytes) + data
                 return
 
-    def _chunk_end(self, at: int) -> int | None:
-        """Return where a chunk ends if both of its lengths agree; None where there is no such chunk."""
+    def _chunk_end(self, at: int, *, is_cut: bool = False) -> int | None:
+        """Return where a chunk ends if both of its lengths agree; None where there is no such chunk.
+
+        is_cut : it may end beyond the file
+        """
         head = self._at(at, _COMPRESSION_AT + 16)
         for compression in _COMPRESSIONS:
             data_at = _COMPRESSION_AT + len(compression) + 8
@@ -213,25 +223,78 @@ class _Reader:
                 n_bytes = struct.unpack_from("<Q", head, data_at - 8)[0]
                 end = at + data_at + n_bytes
                 is_one = data_at - _HEAD.size + n_bytes == _HEAD.unpack_from(head)[1]
-                return int(end) if n_bytes and is_one and end <= self._size else None
+                return int(end) if n_bytes and is_one and (is_cut or end <= self._size) else None
         return None
+
+    def _is_whole(self, at: int, opcode: int, content: bytes, end: int) -> bool:
+        """Say whether a record's length can be right."""
+        if opcode == Opcode.ATTACHMENT:  # may hold anything, a recording too
+            return is_attachment(content)
+        if self._is_chunked():
+            return opcode == Opcode.MESSAGE or self._next_chunk(at + 1, end) is None
+        if end == self._summary_at or self._record_end(end) is not None:
+            return True
+        following = self._next_record(at + 1)
+        return following is None or following >= end  # the one behind is damaged
+
+    def _is_false(self, at: int, record: McapRecord | None, content: bytes) -> bool:
+        """Say whether a record of this kind can't stand here: its opcode, or its content, is damaged."""
+        if isinstance(record, Message):
+            _, n_bytes = _INDEX.unpack_from(content)
+            is_index = n_bytes % _ENTRY_BYTES == 0 and n_bytes + _INDEX.size == len(content)
+            return at == len(MAGIC) or (is_index and self._is_chunked())
+        return isinstance(record, Channel) and self._summary.get(record.id, record) != record
+
+    def _is_chunked(self) -> bool:
+        if self._chunked is None:
+            self._chunked = self._next_chunk(len(MAGIC), self._summary_at) is not None
+        return self._chunked
+
+    def _resumes(self, start: int) -> int | None:
+        """Return where sound records go on; None where none do."""
+        if self._is_chunked():
+            return self._next_chunk(start, self._summary_at)
+        return self._next_record(start)
 
     def _next_chunk(self, start: int, end: int) -> int | None:
         """Return the first byte of the next chunk record within [start, end); None where there is none."""
-        mark = _COMPRESSIONS[0]  # the recorder's; others end with the damaged record
-        at = start
-        while at < end:
-            block = self._at(at + _COMPRESSION_AT, min(BLOCK_BYTES, end - at) + len(mark))
-            found = block.find(mark)
-            while found >= 0:
-                if (
-                    at + found < end
-                    and self._at(at + found, 1)[0] == Opcode.CHUNK
-                    and self._chunk_end(at + found)
-                ):
-                    return at + found
-                found = block.find(mark, found + 1)
-            at += BLOCK_BYTES
+        return self._search(_CHUNK_HEAD, start, end, lambda at: self._chunk_end(at) is not None)
+
+    def _next_record(self, start: int) -> int | None:
+        """Return the first byte of the next records that follow each other; None where there are none."""
+        return self._search(_ANY_HEAD, start, self._summary_at, self._is_chain)
+
+    def _is_chain(self, at: int) -> bool:
+        for _ in range(_CHAIN):
+            end = self._record_end(at)
+            if end is None:
+                return False
+            if end == self._summary_at:
+                return not self._reading.cut
+            at = end
+        return True
+
+    def _record_end(self, at: int) -> int | None:
+        """Return where a record ends, as its head says; None where that is no head."""
+        head = self._at(at, _HEAD.size)
+        if len(head) < _HEAD.size or not 0 < head[0] <= Opcode.DATA_END:
+            return None
+        opcode, length = _HEAD.unpack(head)
+        end = at + _HEAD.size + int(length)
+        is_one = length >= LENGTHS_MIN.get(opcode, 0) and end <= self._summary_at
+        return end if is_one else None
+
+    def _search(
+        self, pattern: re.Pattern[bytes], start: int, end: int, is_one: Callable[[int], bool]
+    ) -> int | None:
+        """Return the first byte within [start, end) that begins a head and is one; None where none is."""
+        for at in range(start, end, BLOCK_BYTES):
+            block = self._at(at, min(BLOCK_BYTES, end - at) + _HEAD.size - 1)
+            found = pattern.search(block)
+            while found is not None:
+                if is_one(at + found.start()):
+                    return at + found.start()
+                found = pattern.search(block, found.start() + 1)
         return None
 
     def _count_lost(self, index: MessageIndex) -> None:
@@ -269,12 +332,16 @@ class _Reader:
         try:
             while i + _HEAD.size <= len(content):
                 opcode, length = _HEAD.unpack_from(content, i)
-                record = _parsed(opcode, length, content[i + _HEAD.size : i + _HEAD.size + length])
+                record = parsed(opcode, length, content[i + _HEAD.size : i + _HEAD.size + length])
                 i += _HEAD.size + length
                 if isinstance(record, Channel):
                     channels[record.id] = record
                 elif isinstance(record, Statistics):
+                    counts = record.channel_message_counts.values()
+                    if counts and sum(counts) != record.message_count:
+                        raise ValueError("the statistics contradict themselves")
                     self._reading.stated = record.message_count
+                    self._chunked = record.chunk_count > 0
         except DAMAGED:
             self._reading.add(Damage("summary", start, messages=0))
         return int(start), channels
@@ -282,40 +349,3 @@ class _Reader:
     def _at(self, at: int, n_bytes: int) -> bytes:
         self._file.seek(at)
         return self._file.read(max(0, min(n_bytes, self._size - at)))
-
-
-_PARSERS: dict[int, Callable[[ReadDataStream], Any]] = {
-    Opcode.CHANNEL: Channel.read,
-    Opcode.METADATA: Metadata.read,
-    Opcode.MESSAGE_INDEX: MessageIndex.read,
-    Opcode.STATISTICS: Statistics.read,
-}
-
-
-def _parsed(opcode: int, length: int, content: bytes) -> Any:
-    """Return one record outside chunks; None for kinds that a reading does not need."""
-    stream = ReadDataStream(BytesIO(content))
-    if opcode == Opcode.MESSAGE:
-        return Message.read(stream, length)
-    parser = _PARSERS.get(opcode)
-    return None if parser is None else parser(stream)
-
-
-def _opened(content: bytes, *, is_sure: bool) -> list[McapRecord]:
-    """Return the records of a chunk; raises one of DAMAGED.
-
-    is_sure : both lengths of the chunk agree; else bytes behind the compressed data refuse this one
-    """
-    chunk = Chunk.read(ReadDataStream(BytesIO(content)))
-    n_bytes = chunk.uncompressed_size
-    if chunk.compression == "zstd":
-        n_bytes = max(n_bytes, zstandard.frame_content_size(chunk.data))
-    if n_bytes > RECORD_BYTES_MAX:
-        raise ValueError("a damaged size must not be allocated first")
-    records = breakup_chunk(chunk, validate_crc=True)
-    if chunk.compression == "zstd" and not is_sure:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        frame.decompress(chunk.data)
-        if frame.unused_data:
-            raise ValueError("the compressed data is shorter")
-    return records

@@ -13,6 +13,9 @@ from geofence.config import VehicleConfig
 NUMBERS = ("length_m", "width_m", "clock_offset_s")
 DIGITS = ("terminal", "un", "hazmat_class")  # of which a spreadsheet makes 13900000001.0
 WITH_POINT = re.compile(r"[0-9]+\.0+")
+SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]+|#+")  # 1.39E+10, ####: the digits are gone
+QUOTED = re.compile(r"""="(.*)"|'(.*)""")  # how a spreadsheet is made to keep a number as text
+FULL_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}  # of an input method, to ASCII
 DELIMITERS = (",", ";", "\t")
 LEVERS = re.compile(r"[\s;]+|,\s+")  # between two numbers of one cell
 WORDS = re.compile(r"[\s,;\[\]\"']+")
@@ -101,12 +104,19 @@ def _vehicle(names: Sequence[str], values: Sequence[str], line: int) -> VehicleC
             continue
         if i >= len(names) or not names[i]:
             raise ValueError(f"line {line}: has more cells than the header")
-        cells[names[i]] = value
+        if names[i] in (*DIGITS, *NUMBERS, "plate"):
+            quoted = QUOTED.fullmatch(value)
+            value = (quoted[1] or quoted[2] or "") if quoted is not None else value
+            value = value.translate(FULL_WIDTH)
+        if value:
+            cells[names[i]] = value
     try:
         for key in NUMBERS:
             if key in cells:
                 cells[key] = _number(cells[key])
         for key in DIGITS:
+            if key in cells and SHORTENED.fullmatch(cells[key]):
+                raise ValueError(f"{key} is {cells[key]!r}: format the column as text and fill it in again")
             if key in cells and WITH_POINT.fullmatch(cells[key]):
                 cells[key] = cells[key].partition(".")[0]
         if "class" in cells:

@@ -1,20 +1,19 @@
 """What loads and yet can hardly be meant, asked of a site's registry, map and RSUs together."""
 
 import itertools
-import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from edge.checks import Check
 from edge.config import Site
+from edge.registry import SHORTENED
 from geofence.map.axis import Axis
 from geofence.map.roadmap import RoadMap
 
 BESIDE_M = 200.0  # a pole stands nearer to its road
 BEYOND_M = 1_000.0  # and to its stretch, along the road
 NAMED_MAX = 5  # of one kind; the rest is counted
-SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")  # 1.39E+10
 
 
 def site_checks(site: Site, road: RoadMap) -> list[Check]:

@@ -12,7 +12,7 @@ def road_of(site: Site) -> RoadMap:
     """Return the compiled map; ConfigError names site file, map, feature, rule and place."""
     try:
         road = load_map(site.map_text, site.frame)
-        _check_names(road)
+        check_names(road)
     except MapError as error:
         raise _refused(site, error) from error
     if not is_plain(site.config.rules.version):
@@ -20,8 +20,8 @@ def road_of(site: Site) -> RoadMap:
     return road
 
 
-def _check_names(road: RoadMap) -> None:
-    """Refuse names that a violation may not bear: an RSU would withhold each one on that lane."""
+def check_names(road: RoadMap) -> None:
+    """Refuse (MapError) names that a violation may not bear: an RSU would withhold each one on that lane."""
     names = [("version", road.version), *(("lane", lane.lane) for lane in road.lanes)]
     names += [("zone", zone.zone) for zone in road.zones]
     for what, name in names:

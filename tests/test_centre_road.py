@@ -1,6 +1,7 @@
 """The road as the page draws it: what other programs keep in the map's file is none of its concern."""
 
 import json
+import math
 
 import pytest
 
@@ -65,3 +66,20 @@ def test_the_page_reads_the_map_with_the_types_that_it_was_judged_by():
     assert (lane["allowed"], lane["index"], lane["change_left"]) == (["hazmat"], 0, True)
     assert describe(site)["lanes"][0]["allowed"] == ["hazmat"]
     assert page_map(parse_site(SITE, MAP, None, "site.toml")) == MAP
+
+
+def test_a_browser_reads_the_map_that_python_reads():
+    """NaN is what a table tool has where it has nothing; JSON, and so a browser, does not have it."""
+    document = json.loads(MAP)
+    foreign = {"type": "Feature", "properties": {"fid": math.nan, "x": [math.inf]}, "geometry": None}
+    document["features"].append(foreign)
+    document["features"][1]["geometry"]["coordinates"][0][0] += [math.nan]
+    text = "\ufeff" + json.dumps(document)
+    shown = page_map(parse_site(SITE, text, None, "site.toml"))
+
+    def refused(name: str) -> None:
+        raise ValueError(name)
+
+    features = json.loads(shown, parse_constant=refused)["features"]
+    assert features[-1]["properties"] == {"fid": None, "x": [None]}
+    assert features[1]["geometry"]["coordinates"][0][0][-1] is None

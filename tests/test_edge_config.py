@@ -239,6 +239,9 @@ def test_a_registry_from_a_spreadsheet_is_the_same_registry(text):
     ("permits", '"[""bus"",""truck""]"', "permits", ("bus", "truck")),
     ("un", "1203.0", "un", "1203"), ("hazmat_class", "3.0", "hazmat_class", "3"),
     ("hazmat_class", "2.1", "hazmat_class", "2.1"), ("class", "HAZMAT", "class_", "hazmat"),
+    ("un", '"=""1203"""', "un", "1203"), ("un", "'1203", "un", "1203"), ("un", "１２０３", "un", "1203"),
+    ("plate", "辽Ａ１２３４５", "plate", "辽A12345"), ("length_m", "１６．５", "length_m", 16.5),
+    ("carrier", "盘锦（一）", "carrier", "盘锦（一）"),
 ])  # fmt: skip
 def test_a_cell_in_another_form_is_what_it_means(column, cell, key, meant):
     (vehicle,) = registry_rows(f"terminal,{column}\n1,{cell}\n")
@@ -251,6 +254,9 @@ def test_a_cell_in_another_form_is_what_it_means(column, cell, key, meant):
     ("terminal,plate\n,b\n", "line 2"),                          # no terminal
     ("terminal,antenna_m\n1,5.5\n", "line 2"),                   # one lever of two
     ("terminal,length_m\n1,\"1,650.0\"\n", "line 2"),            # thousands
+    ("terminal\n1.39E+10\n", "line 2: terminal is '1.39E.10': format the column as text"),
+    ("terminal\n1\n########\n", "line 3: terminal is '########'"),
+    ("terminal,un\n1,1.2E+3\n", "line 2: un is"),
 ])  # fmt: skip
 def test_what_no_spreadsheet_means_is_refused_by_line(text, rule):
     with pytest.raises(ValueError, match=rule):
@@ -270,7 +276,8 @@ def test_a_registry_in_the_encodings_of_windows_is_read(tmp_path, monkeypatch, e
         load_site(tmp_path / "site.toml")
 
 
-WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=9)
+FULL_WIDTH = "".join(map(chr, range(0xFF01, 0xFF5F)))  # read as what it is the wide form of
+WORDS = st.text(st.characters(categories=["L", "N"], exclude_characters=FULL_WIDTH), min_size=1, max_size=9)
 LENGTHS = st.none() | st.floats(0.1, 50.0)
 
 

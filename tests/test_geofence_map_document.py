@@ -1,6 +1,7 @@
 """Maps after a round through other tools: the same map, or a refusal that names feature and property."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,13 @@ def test_a_map_after_a_round_through_a_table_tool_is_the_same_map(change):
     ("allowed", '["car"]', ("car",)), ("allowed", "[]", ()), ("allowed", [], ()),
     ("successors", None, ()), ("successors", "", ()), ("left", "", None), ("left", None, None),
     ("change_left", 1, True), ("change_left", 0.0, False), ("change_left", "TRUE", True),
-    ("change_left", None, False), ("road", 7, "7"), ("road", 7.0, "7"),
+    ("change_left", None, False), ("road", 7, "7"), ("road", 7.0, "7"), ("road", " r ", "r"),
+    ("allowed", "['car', 'bus']", ("car", "bus")),  # Python's
+    ("allowed", "(2:car,bus)", ("car", "bus")), ("allowed", "(0:)", ()),  # OGR's
+    ("allowed", "{car,bus}", ("car", "bus")), ("allowed", "car;bus", ("car", "bus")),
+    ("allowed", '"car","bus"', ("car", "bus")),
+    ("left", math.nan, None), ("speed_limit_mps", math.nan, None), ("successors", math.nan, ()),
+    ("change_left", "no", False), ("change_left", "Yes", True),
 ])  # fmt: skip
 def test_a_property_of_another_type_is_what_it_means(key, value, meant):
     (found,) = read(map_text([lane("a", LEFT, RIGHT, **{key: value})]), FRAME).lanes
@@ -78,7 +85,8 @@ def test_a_property_of_another_type_is_what_it_means(key, value, meant):
     ("index", "right", "property 'index' is 'right', not int"),
     ("index", [0], "property 'index'"),
     ("speed_limit_mps", "fast", "property 'speed_limit_mps' is 'fast', not int .* or float"),
-    ("speed_limit_mps", "nan", "not finite"),
+    ("speed_limit_mps", "nan", "not finite"), ("allowed", math.nan, "property 'allowed' is missing"),
+    ("speed_limit_mps", 80, "speed_limit_mps is 80, not above 0 and at most 50 m/s"),  # km/h
     ("change_left", 2, "property 'change_left' is 2, not true or false"),
     ("change_left", "maybe", "property 'change_left'"),
     ("allowed", "tank", "'allowed' names 'tank'"),
@@ -127,6 +135,42 @@ def test_heights_and_measures_beside_a_position_are_not_read():
         line[0] += [3.0, 17.0]
         line[1] = [*line[1][:2], None]
     assert len(read(map_text([row]), FRAME).lanes) == 1
+
+
+@pytest.mark.parametrize("rename", [str.upper, str.title, lambda name: f" {name} "])
+def test_names_in_capitals_or_with_blanks_are_ours(rename):
+    row = lane("a", LEFT, RIGHT)
+    changed = {rename(key): value for key, value in row["properties"].items()}
+    changed[rename("kind")] = rename("lane")
+    found = read(map_text([row | {"properties": changed}]), FRAME)
+    assert [lane.lane for lane in found.lanes] == ["a"]
+    assert found.skipped == {}
+
+
+def test_columns_that_a_table_has_for_other_rows_are_not_called_unread():
+    rows = [lane("a", LEFT, RIGHT), feature("gate", "LineString", lonlat(LEFT), gate="g")]
+    for row in rows:
+        row["properties"] = {"gate": None, "allowed": math.nan, "rules": None} | row["properties"]
+    rows[1]["properties"]["time_window"] = "22:00"
+    assert read(map_text(rows), FRAME).skipped == {"property 'time_window' of a gate": 1}
+
+
+def test_a_version_of_null_is_none_and_no_text():
+    document = json.loads(map_text([lane("a", LEFT, RIGHT)])) | {"version": None}
+    assert read(json.dumps(document), FRAME).version == ""
+
+
+@pytest.mark.parametrize(("datum", "sound"), [
+    ("CGCS2000", True), ("WGS 84", True), ("ITRF2014", True), (None, True),
+    ("GCJ-02", False), ("gcj02", False), ("BD-09", False), ("Xian 80", False), ("Beijing 1954", False),
+])  # fmt: skip
+def test_a_datum_that_is_lanes_off_is_refused(datum, sound):
+    text = json.dumps(json.loads(map_text([lane("a", LEFT, RIGHT)])) | {"datum": datum})
+    if sound:
+        assert len(read(text, FRAME).lanes) == 1
+        return
+    with pytest.raises(MapError, match="its 'datum' is"):
+        read(text, FRAME)
 
 
 def test_a_feature_alone_is_a_map():

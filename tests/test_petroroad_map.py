@@ -91,3 +91,25 @@ def test_misspelt_kinds_and_properties_are_named(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "feature of kind 'gaet', 1 times" in out
     assert "property 'speed_limit' of a lane, 1 times" in out
+
+
+@pytest.mark.parametrize(("place", "says"), [
+    (lambda lon, lat: [lat, lon], "longitude and latitude are swapped"),
+    (lambda lon, lat: [lon * 111_320.0, lat * 111_320.0], "no longitude and latitude in degrees"),
+])  # fmt: skip
+def test_coordinates_in_another_order_or_unit_are_named(place, says, tmp_path, capsys):
+    document = json.loads((DATA / "example/map.geojson").read_text(encoding="utf-8"))
+    row = next(row for row in document["features"] if row["properties"]["kind"] == "lane")
+    lines = row["geometry"]["coordinates"]
+    row["geometry"]["coordinates"] = [[place(*point[:2]) for point in line] for line in lines]
+    document["features"] = [row]
+    (tmp_path / "map.geojson").write_text(json.dumps(document), encoding="utf-8")
+    assert main(["map", "check", str(tmp_path / "map.geojson")]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_map_alone_is_held_to_the_names_that_a_site_is_held_to(tmp_path, capsys):
+    document = json.loads((DATA / "example/map.geojson").read_text(encoding="utf-8")) | {"version": "a\nb"}
+    (tmp_path / "map.geojson").write_text(json.dumps(document), encoding="utf-8")
+    assert main(["map", "check", str(tmp_path / "map.geojson")]) == 2
+    assert "must be plain text" in capsys.readouterr().err

@@ -249,7 +249,8 @@ def test_what_moves_unrecorded_never_becomes_a_standing_vehicle(tmp_path, part, 
 
 
 def test_static_obstacle_of_the_newer_form_stands(tmp_path):
-    told, _ = imported(tmp_path, scenario(*LANES, *TWO, thing("staticObstacle", SHAPE, START)))
+    start = START.replace(f"<velocity><exact>{SPEED_MPS}</exact></velocity>", "")
+    told, _ = imported(tmp_path, scenario(*LANES, *TWO, thing("staticObstacle", SHAPE, start)))
     assert (told["vehicles"], told["rejected"]) == (3, {})
 
 

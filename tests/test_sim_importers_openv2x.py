@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
@@ -200,7 +201,7 @@ def test_file_without_a_sound_target_is_refused_with_its_counts(tmp_path):
         import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
 
 
-@pytest.mark.parametrize("first", [1_664_423_415, 90_000_000_000_000])  # seconds, and the year 4822
+@pytest.mark.parametrize("first", [1_664_423, 90_000_000_000_000])  # January 1970, and the year 4822
 def test_stamps_that_no_recording_can_bear_are_left_out_and_counted(tmp_path, first):
     rows = [record(first + 100 * i, target(1, latitude=39.07 + 1e-5 * i)) for i in range(5)]
     (tmp_path / "log").write_bytes(dumped(*rows))
@@ -286,6 +287,61 @@ def test_places_that_contradict_the_speeds_are_refused(tmp_path):
     rows = drive([T0 + 1 + 10 * i for i in range(9)])
     (tmp_path / "log").write_bytes(dumped(*rows))
     with pytest.raises(ValueError, match="100 times as fast as it states"):
+        import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+
+
+@pytest.mark.parametrize(("stamp", "counted"), [
+    (lambda ms: ms / 1e3, "stamp_in_s"),
+    (lambda ms: str(ms / 1e3), "stamp_in_s"),
+    (lambda ms: ms * 1_000, "stamp_in_us"),
+    (lambda ms: ms * 1_000_000, "stamp_in_ns"),
+    (lambda ms: ms + 0.25, None),
+    (lambda ms: datetime.fromtimestamp(ms / 1e3, timezone(timedelta(hours=8))).isoformat(), "stamp_in_text"),
+])  # fmt: skip
+def test_a_stamp_in_another_unit_is_read_and_counted(tmp_path, stamp, counted):
+    rows = drive([T0 + 100 * i for i in range(30)], step_m=2.0)
+    rows = [row | {"timeStamp": stamp(int(row["timeStamp"]))} for row in rows]
+    (tmp_path / "log").write_bytes(dumped(*rows))
+    told = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+    assert told["faults"] == ({counted: 30} if counted else {})
+    assert (told["scans"], told["duration_s"]) == (30, 2.9)
+    assert scans(tmp_path / "r.mcap")[0]["stamp_ns"] == T0 * 1_000_000
+
+
+def test_a_local_time_without_its_zone_is_no_time():
+    counts: Counter[str] = Counter()
+    assert read(dumped(record(0) | {"timeStamp": "2022-09-29 11:47:57"}), counts) == []
+    assert counts["stamp_without_zone"] == 1
+
+
+def test_the_broken_field_is_not_put_in_the_order_of_its_numbers():
+    """Sorted, those of one millisecond are a second apart, and fit the movers as well."""
+    times_ms = [T0 + 100 * i for i in range(200)]
+    rows = drive([(ms // 1_000 + ms % 1_000) * 1_000 for ms in times_ms], step_m=2.0)
+    found, _ = scans_of(read(dumped(*rows), Counter()), Counter())
+    assert set(np.diff([scan.stamp_ms for scan in found])) == {100}
+
+
+def test_numbers_that_are_written_as_text_are_numbers():
+    rows = {name: str(value) for name, value in target().items()}
+    counts: Counter[str] = Counter()
+    assert read(dumped(record(T0, rows)), counts) == read(dumped(record(T0, target())), Counter())
+    assert not +counts
+
+
+@pytest.mark.parametrize("heading_deg", [math.pi, 90.0, 180.0])  # of a car that drives north
+def test_a_heading_that_is_not_where_movers_drive_is_a_doubt(tmp_path, heading_deg):
+    rows = drive([T0 + 100 * i for i in range(9)], step_m=2.0)
+    for row in rows:
+        row["targets"][0]["headingAngle"] = heading_deg
+    (tmp_path / "log").write_bytes(dumped(*rows))
+    found = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")["faults"]
+    assert ("heading_doubtful" in found) == (heading_deg > 10.0)
+
+
+def test_a_log_of_empty_records_says_so(tmp_path):
+    (tmp_path / "log").write_bytes(dumped(*(record(T0 + 100 * i) for i in range(9))))
+    with pytest.raises(ValueError, match="no record with a sound target, of 9"):
         import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
 
 

@@ -1,10 +1,12 @@
 """A map's text as a GeoJSON document whose features of ours have the types that are meant. Pure.
 
 Table tools keep the values and change their types: 0 becomes 0.0 or "0", a list its JSON text, a missing
-value null, a flag 0 or 1, a line a collection of one. Everyone who reads a map reads this document.
+value null or NaN, a flag 0 or 1, a line a collection of one, a name upper case. Everyone who reads a map
+reads this document.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,9 @@ KINDS = ("lane", "axis", "gate", "zone")
 SHOWN = "place"  # the centre's page shows it; nobody is judged by it
 DIGITS_MAX = 300  # of a whole number: a float holds no more
 FLAGS = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
+FLAGS |= {"no": False, "yes": True, "n": False, "y": True}
+LISTED = re.compile(r"\(\d+:(.*)\)|[\[({](.*)[\])}]|(.*)", re.DOTALL)  # (2:a,b) of OGR; {a,b} of PostgreSQL
+OTHER_DATUMS = ("GCJ02", "BD09", "BEIJING54", "BEIJING1954", "XIAN80", "XIAN1980")  # 50 to 500 m off
 KNOWN_CRS = ("CRS84", "4326", "4490")  # longitude, latitude of WGS 84 or CGCS2000
 
 
@@ -33,8 +38,15 @@ class Document:
 
 def document_of(text: str) -> Document:
     """Return the document; raises MapError where it is no GeoJSON of features."""
+    beside: list[str] = []  # what Python reads and JSON does not have
+
+    def constant(name: str) -> float:
+        beside.append(name)
+        return float(name)
+
     try:
-        body = json.loads(text.removeprefix("\ufeff"), parse_int=_whole_digits)
+        plain = text.removeprefix("\ufeff")
+        body = json.loads(plain, parse_int=_whole_digits, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise MapError(f"map: not JSON: {error}") from error
     is_feature = isinstance(body, dict) and body.get("type") == "Feature" and "geometry" in body
@@ -45,8 +57,10 @@ def document_of(text: str) -> Document:
     if not isinstance(body.get("features"), list):
         raise MapError("map: 'features' is no list")
     _check_crs(body.get("crs"))
+    _check_datum(body.get("datum"))
     rows = [_tidied(row) for row in body["features"]]
-    changed = is_feature or any(row is not old for row, old in zip(rows, body["features"], strict=True))
+    changed = is_feature or bool(beside) or len(plain) < len(text)
+    changed = changed or any(row is not old for row, old in zip(rows, body["features"], strict=True))
     return Document(body | {"features": rows}, changed)
 
 
@@ -64,8 +78,10 @@ def first_place(document: Document) -> tuple[float, float] | None:
         found = geometry.get("coordinates") if isinstance(geometry, dict) else None
         while isinstance(found, list) and found and isinstance(found[0], list):
             found = found[0]
-        if isinstance(found, list) and len(found) >= 2 and all(_is_degrees(value) for value in found[:2]):
-            return float(found[0]), float(found[1])
+        if isinstance(found, list) and len(found) >= 2 and all(map(_is_degrees, found[:2])):
+            lon_deg, lat_deg = float(found[0]), float(found[1])
+            if abs(lat_deg) <= 90.0:
+                return lon_deg, lat_deg
     return None
 
 
@@ -89,8 +105,32 @@ def _check_crs(crs: Any) -> None:
         )
 
 
+def _check_datum(datum: Any) -> None:
+    """Refuse coordinates of a map service or of an old national system: beside the road by many lanes."""
+    plain = re.sub(r"[^A-Z0-9]", "", datum.upper()) if isinstance(datum, str) else ""
+    if plain.startswith(OTHER_DATUMS):
+        raise MapError(f"map: its 'datum' is {datum!r}: coordinates must be of CGCS2000 or WGS 84")
+
+
+def _named(row: Any) -> Any:
+    """Return a feature whose names are ours but for capitals and blanks with ours."""
+    properties = row.get("properties") if isinstance(row, dict) else None
+    if not isinstance(properties, dict):
+        return row
+    found = {}
+    for key, value in properties.items():
+        plain = key.strip().lower()
+        found[plain if plain not in properties else key] = value
+    kind = found.get("kind")
+    if isinstance(kind, str) and kind.strip().lower() in KINDS:
+        found["kind"] = kind.strip().lower()
+        return row if found == properties else row | {"properties": found}
+    return row
+
+
 def _tidied(row: Any) -> Any:
-    """Return a feature of ours with the types that are meant; any other as it is."""
+    """Return a feature of ours with the names and types that are meant; any other as it is."""
+    as_read, row = row, _named(row)
     kind = kind_of(row)
     if kind is None:
         return row
@@ -98,10 +138,14 @@ def _tidied(row: Any) -> Any:
     tidy = {key: _meant(key, value) for key, value in properties.items()}
     geometry = _geometry(kind, row.get("geometry"))
     same = geometry is row.get("geometry") and all(tidy[key] is properties[key] for key in properties)
-    return row if same else row | {"properties": tidy, "geometry": geometry}
+    if same and row is as_read:
+        return as_read
+    return row | {"properties": tidy, "geometry": geometry}
 
 
 def _meant(key: str, value: Any) -> Any:
+    if isinstance(value, float) and value != value:  # NaN: what a table has where it has nothing
+        return None
     if key not in TYPES:
         return value
     return None if isinstance(value, str) and not value.strip() else TYPES[key](value)
@@ -123,10 +167,6 @@ def _geometry(kind: str, geometry: Any) -> Any:
     else:
         return geometry
     return geometry if closed == coordinates else geometry | {"coordinates": closed}
-
-
-def _closed_all(rings: Any) -> Any:
-    return [_closed(ring) for ring in rings] if isinstance(rings, list) else rings
 
 
 def _closed(ring: Any) -> Any:
@@ -160,6 +200,8 @@ def _flag(value: Any) -> Any:
 
 
 def _name(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value == value.strip() else value.strip()
     if isinstance(value, int | float) and not isinstance(value, bool):  # lane 7 of a table's number column
         whole = _whole(value)
         return str(whole) if isinstance(whole, int) else value
@@ -168,16 +210,27 @@ def _name(value: Any) -> Any:
 
 def _names(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip().startswith("[") else value.split(",")
-        except (ValueError, RecursionError):
-            return value
-        value = [name.strip() if isinstance(name, str) else name for name in value]
-        value = [name for name in value if name != ""]
+        value = _listed(value.strip())
     if not isinstance(value, list):
         return value
     named = [_name(name) for name in value]
     return value if named == value else named
+
+
+def _listed(text: str) -> Any:
+    """Return the names in a text; the text itself where it opens a list that does not end."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, list):
+        return found
+    if text[:1] in "[({" and text[-1:] not in "])}":
+        return text
+    match = LISTED.fullmatch(text)
+    inner = next((part for part in match.groups() if part is not None), "") if match else text
+    names = [name.strip(" \t\r\n'\"") for name in re.split("[,;]", inner)]
+    return [name for name in names if name]
 
 
 TYPES: dict[str, Callable[[Any], Any]] = {

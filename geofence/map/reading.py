@@ -18,7 +18,7 @@ ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100
-SPEED_MAX_MPS = 200.0
+SPEED_MAX_MPS = 50.0  # 180 km/h: more was written in km/h
 K0_MAX_M = 10_000_000.0
 
 
@@ -148,8 +148,10 @@ class Source:
 
     def _far(self, lon_deg: float, lat_deg: float) -> str:
         swapped = bool(np.all(self.frame.within(lat_deg, lon_deg)))
-        if swapped:
+        if swapped or (abs(lat_deg) > 90.0 >= abs(lon_deg) and abs(lat_deg) <= 180.0):
             return "longitude and latitude are swapped (GeoJSON wants [lon_deg, lat_deg])"
+        if abs(lon_deg) > 180.0 or abs(lat_deg) > 90.0:
+            return "no longitude and latitude in degrees (metres of a projection?)"
         return f"too far from the site's origin [{self.frame.lon_deg}, {self.frame.lat_deg}] (100 km)"
 
 
@@ -172,9 +174,10 @@ def read(text: str | Document, frame: SiteFrame) -> Features:
         source = _source(i, row, kind, frame)
         found[kind].append(READERS[kind](source))
         for name in source.properties.keys() - PROPERTIES[kind] - COMMON:
-            skipped[f"property {name!r:.40} of a {kind}"] += 1
+            if source.properties[name] is not None:  # a table has each column in each row
+                skipped[f"property {name!r:.40} of a {kind}"] += 1
     return Features(
-        version=str(document.body.get("version", "")),
+        version="" if document.body.get("version") is None else str(document.body["version"]),
         lanes=tuple(found["lane"]),
         axes=tuple(found["axis"]),
         gates=tuple(found["gate"]),
@@ -207,7 +210,7 @@ def _lane(source: Source) -> Lane:
     left, right = source.line(coordinates[0]), source.line(coordinates[1])
     limit = source.take("speed_limit_mps", (int, float, type(None)), None)
     if limit is not None and not 0.0 < limit <= SPEED_MAX_MPS:
-        raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g}")
+        raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g} m/s")
     allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: nobody knows
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:

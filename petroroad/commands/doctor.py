@@ -71,7 +71,8 @@ def _map(site: Site) -> list[Check]:
     except ConfigError as error:
         return [Check("map", "fail", str(error))]
     skipped = "".join(f"; not read: {what} ({n})" for what, n in road.skipped.items())
-    sound = Check("map", "ok", f"version {road.version}, {len(road.lanes)} lanes{skipped}")
+    facts = f"version {road.version}, {len(road.lanes)} lanes{skipped}"
+    sound = Check("map", "warn" if skipped else "ok", facts)
     return [sound, *site_checks(site, road)]
 
 

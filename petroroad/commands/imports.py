@@ -33,7 +33,7 @@ def nmea(file: Path, /, *, out: Path, as_json: AsJson = False) -> None:
     from sim.importers.nmea import import_nmea
 
     result = _run(import_nmea, file, out)
-    _told(result, as_json)
+    _print(result, as_json)
     if result["fixes"] == 0:
         _without_a_fix(file, result)
 
@@ -53,7 +53,7 @@ def openv2x_radar(file: Path, /, *, out: Path, as_json: AsJson = False) -> None:
     """
     from sim.importers.openv2x import import_openv2x_radar
 
-    _told(_run(import_openv2x_radar, file, out), as_json)
+    _print(_run(import_openv2x_radar, file, out), as_json)
 
 
 @app.command(name="ngsim-commonroad")
@@ -89,7 +89,7 @@ def ngsim_commonroad(
     def run(source: Path, target: Path) -> dict[str, Any]:
         return import_ngsim(source, target, noise=noise, seed=seed, n_terminals=terminals)
 
-    _told(_run(run, file, out), as_json)
+    _print(_run(run, file, out), as_json)
 
 
 def _run(importer: Callable[[Path, Path], dict[str, Any]], file: Path, out: Path) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _without_a_fix(file: Path, result: dict[str, Any]) -> None:
     sys.stderr.write(f"{file}: no fix that can be used, the quality of all is none: {reasons}\n")
 
 
-def _told(result: dict[str, Any], as_json: bool) -> None:
+def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, ensure_ascii=False))
         return

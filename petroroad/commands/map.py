@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from edge.config import load_site
 from edge.errors import ConfigError
-from edge.site_map import road_of
+from edge.site_map import check_names, road_of
 from edge.text_file import read_text
 from geofence.errors import MapError
 from geofence.map.document import document_of, first_place
@@ -69,7 +69,9 @@ def _load(path: Path) -> RoadMap:
     except MapError as error:
         raise ConfigError(str(path), "", str(error)) from error
     # any place of the map is near enough to be the frame's zero; a map without lanes is legal
-    return load_map(document, SiteFrame(*(first_place(document) or (0.0, 0.0))))
+    road = load_map(document, SiteFrame(*(first_place(document) or (0.0, 0.0))))
+    check_names(road)
+    return road
 
 
 def _facts(road: RoadMap) -> dict[str, Any]:

@@ -54,7 +54,9 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
 
 @app.command
 def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
-    """Copy every whole message of a cut or damaged recording into a sound one; fails where some are lost.
+    """Copy every whole message of a cut or damaged recording into a sound one, and say what is lost.
+
+    Fails where no message is left: what is lost was lost before, and info fails for it.
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
     print(json.dumps(facts, ensure_ascii=False) if as_json else f"{out}: {n_messages} messages")
     if not n_messages:
         raise CommandError(f"{path}: no message can be recovered ({reading.text()})")
-    _check_whole(path, reading, always=not as_json)
+    if reading.cut or reading.damaged:
+        sys.stderr.write(f"petroroad: {path}: {reading.text()}\n")
 
 
 @app.command
@@ -140,12 +143,10 @@ def _checked(path: Path, work: Any) -> Any:
         raise UsageError(str(error)) from error
 
 
-def _check_whole(path: Path, reading: Reading, *, always: bool = False) -> None:
-    """Fail where messages of the file are lost; say so of a cut one, whose whole chunks are all there."""
+def _check_whole(path: Path, reading: Reading) -> None:
+    """Fail where messages of the file are lost; of a cut one all whole chunks are there."""
     if reading.damaged:
         raise CommandError(f"{path}: {reading.text()}")
-    if always and reading.cut:
-        sys.stderr.write(f"petroroad: {path}: {reading.text()}\n")
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -27,8 +27,8 @@ def score(
 
     GOSPA has c = 5 m, p = 2, alpha = 2; the squares of its split add up to the square of gospa_rms_m. Counted
     are owned tracks (of an RSU without neighbours: confirmed ones). A truth beyond the RSUs' stretches, or
-    neither in a radar's field of view nor with a terminal, costs nothing; it is told beside. ANEES is that of
-    the lateral error (1 is right): a snapshot carries no whole covariance.
+    neither in a radar's field of view nor with a terminal, costs nothing; it is counted apart. ANEES is that
+    of the lateral error (1 is right): a snapshot carries no whole covariance.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def _figures(recording: Path, truth: Path, readings: dict[Path, Reading]) -> dic
 def violation_figures(
     recording: Path, truth_path: Path, readings: dict[Path, Reading] | None = None
 ) -> dict[str, Any]:
-    """Return the violations' precision, recall and delay, and which were missed, false or told twice.
+    """Return the violations' precision, recall and delay, and which were missed, false or raised twice.
 
     readings : what was found beside the messages of each of the two files
     """

@@ -15,9 +15,10 @@ import numpy as np
 from fusion.kernel import F64
 from sim.importers.commonroad_lanelets import Lanelet, Sign, joined, lanelet_of, sign_of
 from sim.importers.commonroad_xml import elements, float_of, interval_of, is_interval, point_of
-from sim.importers.motion import FASTEST_MPS
+from sim.importers.motion import FASTEST_MPS, MOVER_MPS_MIN
 
 STEPS_MAX = 1_000_000
+STANDS_M = 1.0  # from place to place, of what does not move
 # CommonRoad's types to the classes of DESIGN section 5
 KINDS = {
     "car": 1, "taxi": 1, "priorityVehicle": 1, "parkedVehicle": 1, "bus": 2, "truck": 3,
@@ -57,7 +58,7 @@ class Scene:
 def read(path: Path, counts: Counter[str]) -> Scene:
     """Read the file; raises ValueError where it is no CommonRoad scenario at all."""
     scene = Scene()
-    lanelets: list[Lanelet] = []
+    lanelets: dict[str, Lanelet] = {}
     signs: list[Sign] = []
     standing: list[Trajectory] = []
     ids: Counter[int] = Counter()
@@ -71,7 +72,8 @@ def read(path: Path, counts: Counter[str]) -> Scene:
         if element.tag == "lanelet":
             lanelet = lanelet_of(element, counts, scene.skipped)
             if lanelet is not None:
-                lanelets.append(lanelet)
+                counts["lanelet.duplicate_id"] += lanelet.id in lanelets
+                lanelets.setdefault(lanelet.id, lanelet)
         elif element.tag == "trafficSign":
             signs.append(sign_of(element, counts, scene.skipped))
         elif element.tag in OBSTACLES:
@@ -89,7 +91,7 @@ def read(path: Path, counts: Counter[str]) -> Scene:
         raise ValueError("is no CommonRoad scenario")
     scene.name = root.get("benchmarkID", "")
     scene.dt_s = _time_step(root, counts)
-    scene.lanelets = joined(lanelets, signs, counts)
+    scene.lanelets = joined(list(lanelets.values()), signs, counts)
     steps = [step for vehicle in scene.vehicles for step in (vehicle.step[0], vehicle.step[-1])]
     scene.vehicles += [_through(vehicle, min(steps), max(steps)) for vehicle in standing if steps]
     counts["obstacle.static_alone"] += 0 if steps else len(standing)
@@ -129,10 +131,19 @@ def _obstacle(element: Element, counts: Counter[str], skipped: Counter[str]) -> 
             counts["state.duplicate"] += 1
         else:
             states[row[0]] = row[1]
+    if stands and states:
+        x, y, _, speed = np.array([*states.values()]).T
+        if np.hypot(np.ptp(x), np.ptp(y)) > STANDS_M:
+            counts["obstacle.static_moves"] += 1  # what is recorded decides
+            stands = False
+        elif np.abs(speed).max() >= MOVER_MPS_MIN:
+            counts["obstacle.static_with_speed"] += 1  # a doubt
     if not states or (len(states) == 1 and not stands):
         counts["obstacle.no_state" if not states else "obstacle.single_state"] += 1
         return None
     skipped.update(f"obstacle.{child.tag}" for child in element if child.tag not in READ)
+    if _is_shifted(element.find("shape")):
+        skipped["obstacle.shape: further parts or an offset"] += 1
     if kind not in KINDS and kind != "unknown":
         skipped[f"obstacle type {kind or 'missing'}"] += 1
     steps = sorted(states)
@@ -149,6 +160,13 @@ def _obstacle(element: Element, counts: Counter[str], skipped: Counter[str]) -> 
         heading_rad=np.unwrap(heading),
         speed_mps=speed,
     )
+
+
+def _is_shifted(shape: Element | None) -> bool:
+    """Say whether a shape is more than one centred part: only the first one's size is read."""
+    parts = [] if shape is None else list(shape)
+    centres = [point_of(part.find("center")) or (0.0, 0.0) for part in parts]
+    return len(parts) > 1 or any(centre != (0.0, 0.0) for centre in centres)
 
 
 def _stands(element: Element, kind: str) -> bool | None:
@@ -179,8 +197,8 @@ def _state(
 ) -> tuple[int, tuple[float, float, float, float]] | None:
     """Return (step, (x, y, heading, speed)); `default_mps` is the speed of one that stands."""
     place = point_of(element.find("position/point"))
-    if place is None:  # an uncertain position: the middle of its rectangle or circle
-        place = point_of(element.find("position/*/center"))
+    if place is None:  # an uncertain position: the middle of its rectangle, circle or polygon
+        place = point_of(element.find("position/*/center")) or _middle(element.find("position/polygon"))
         counts["state.uncertain"] += place is not None
     numbers = [element.find(name) for name in ("orientation", "velocity", "time")]
     counts["state.uncertain"] += any(map(is_interval, numbers))  # the middle is taken
@@ -192,6 +210,16 @@ def _state(
         counts["state.too_fast"] += 1
         return None
     return round(step), (*place, heading, speed)
+
+
+def _middle(polygon: Element | None) -> tuple[float, float] | None:
+    """Return the middle of a polygon's box."""
+    found = [] if polygon is None else [point_of(point) for point in polygon.findall("point")]
+    points = [point for point in found if point is not None]
+    if not points or len(points) < len(found):
+        return None
+    low, high = np.min(points, axis=0), np.max(points, axis=0)
+    return float(low[0] + high[0]) / 2.0, float(low[1] + high[1]) / 2.0
 
 
 def _extent(shape: Element | None) -> tuple[float, float] | None:

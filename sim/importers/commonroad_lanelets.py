@@ -55,11 +55,13 @@ def sign_of(element: Element, counts: Counter[str], skipped: Counter[str]) -> Si
         if name not in SPEED_SIGNS:
             skipped[f"sign.{name or 'unknown'}"] += 1
             continue
-        values = [float_of(value.text) for value in part.findall("additionalValue")]
-        limit = _limit(next((value for value in values if value is not None), None), counts)
+        texts = part.findall("additionalValue")
+        values = [value for text in texts if (value := float_of(text.text)) is not None]
+        counts["lanelet.speed_limit"] += bool(texts) and not values  # "50 km/h", nan
+        limit = _limit(values[0] if values else None, counts)
         if limit is not None:
             limits.append(limit)
-        elif not values:
+        elif not texts:
             skipped[f"sign.{name} without value"] += 1
     return Sign(element.get("id", ""), tuple(limits))
 
@@ -74,7 +76,10 @@ def _limit(value: float | None, counts: Counter[str]) -> float | None:
 
 def joined(lanelets: Sequence[Lanelet], signs: Sequence[Sign], counts: Counter[str]) -> list[Lanelet]:
     """Return the lanelets with what others say of them: limits of signs, successions, neighbours."""
-    limits = {sign.id: sign.limits_mps for sign in signs}
+    limits: dict[str, tuple[float, ...]] = {}
+    for sign in signs:  # of two of one id both limits hold: the lowest counts
+        counts["sign.duplicate_id"] += sign.id in limits
+        limits[sign.id] = limits.get(sign.id, ()) + sign.limits_mps
     following: dict[str, list[str]] = {}
     for lanelet in lanelets:
         for before in lanelet.predecessors:

@@ -12,6 +12,8 @@ PAIRS_MIN = 3
 DOUBT = 1.6  # way / (speed * time) beyond this factor, or below its inverse
 REFUSED = 10.0
 NOTHING_M = 0.1  # a mover that does not move
+WAY_M_MIN = 1.0  # shorter, its direction is noise
+TURN_RAD_MAX = math.radians(60.0)
 _DEGREE_M = 111_320.0
 
 
@@ -21,6 +23,7 @@ class Leg(NamedTuple):
     dt_s: float
     way_m: float
     speed_mps: float  # stated, the mean of both ends
+    turn_rad: float = 0.0  # between the way and the stated heading, 0 to pi
 
     @property
     def ratio(self) -> float:
@@ -32,6 +35,16 @@ def way_m(lon_a_deg: float, lat_a_deg: float, lon_b_deg: float, lat_b_deg: float
     """Return the distance of two places near each other."""
     east = (lon_b_deg - lon_a_deg) * math.cos(math.radians(lat_a_deg))
     return math.hypot(east, lat_b_deg - lat_a_deg) * _DEGREE_M
+
+
+def bearing_rad(lon_a_deg: float, lat_a_deg: float, lon_b_deg: float, lat_b_deg: float) -> float:
+    """Return the direction from a to b near it, clockwise from north."""
+    return math.atan2((lon_b_deg - lon_a_deg) * math.cos(math.radians(lat_a_deg)), lat_b_deg - lat_a_deg)
+
+
+def turn_rad(a_rad: float, b_rad: float) -> float:
+    """Return the angle between two directions, 0 to pi."""
+    return abs(math.remainder(a_rad - b_rad, math.tau))
 
 
 def misfit(legs: Sequence[Leg]) -> float | None:
@@ -47,7 +60,7 @@ def ratio(legs: Sequence[Leg]) -> float | None:
 
 
 def check(legs: Sequence[Leg], counts: Counter[str]) -> float | None:
-    """Count what moves faster than any vehicle, and doubts; return the ratio.
+    """Count what moves faster than any vehicle, and doubts (speeds, headings); return the ratio.
 
     Raises ValueError where places and times contradict the stated speeds by an order of magnitude.
     """
@@ -64,4 +77,7 @@ def check(legs: Sequence[Leg], counts: Counter[str]) -> float | None:
         raise ValueError(f"{rule}: the unit of its times, places or speeds is another one")
     if not 1.0 / DOUBT <= found <= DOUBT:
         counts["motion_doubtful"] += 1
+    turns = [leg.turn_rad for leg in legs if leg.way_m >= WAY_M_MIN]
+    if len(turns) >= PAIRS_MIN and median(turns) > TURN_RAD_MAX:
+        counts["heading_doubtful"] += 1  # degrees for radians, from east for from north
     return found

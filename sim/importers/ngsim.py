@@ -88,11 +88,14 @@ def _legs(scene: Scene) -> list[Leg]:
     """Return the ways of all movers from state to state."""
     legs = []
     for vehicle in scene.vehicles:
-        way = np.hypot(np.diff(vehicle.x_m), np.diff(vehicle.y_m))
+        x_m, y_m = np.diff(vehicle.x_m), np.diff(vehicle.y_m)
+        way = np.hypot(x_m, y_m)
+        moving = np.where(vehicle.speed_mps < 0.0, vehicle.heading_rad + math.pi, vehicle.heading_rad)
+        turn = np.abs(np.angle(np.exp(1j * (np.arctan2(y_m, x_m) - moving[1:]))))
         speed = (np.abs(vehicle.speed_mps[1:]) + np.abs(vehicle.speed_mps[:-1])) / 2.0
         dt_s = np.diff(vehicle.step) * scene.dt_s
         moves = np.minimum(np.abs(vehicle.speed_mps[1:]), np.abs(vehicle.speed_mps[:-1])) >= MOVER_MPS_MIN
-        legs += [Leg(*row) for row in np.column_stack([dt_s, way, speed])[moves].tolist()]
+        legs += [Leg(*row) for row in np.column_stack([dt_s, way, speed, turn])[moves].tolist()]
     return legs
 
 

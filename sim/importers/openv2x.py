@@ -11,7 +11,7 @@ import numpy as np
 
 from fusion.kernel import F64
 from geofence.map.frames import SiteFrame
-from sim.importers.motion import check
+from sim.importers.motion import check, way_m
 from sim.importers.openv2x_pose import Pose, estimate
 from sim.importers.openv2x_records import read
 from sim.importers.openv2x_scans import Scan, legs_of, scans_of
@@ -20,7 +20,6 @@ from sim.importers.tape import InputTape
 
 SENSOR = "R1"
 FAR_M = 2_000.0  # further from the others is no target of the same pole
-_DEGREE_M = 111_320.0
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -31,7 +30,8 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
     scans, off_ms = scans_of(records, counts)
     scans = _near(scans, counts)
     if not any(scan.targets for scan in scans):
-        raise ValueError(f"holds no record with a sound target; {dict(sorted((+counts).items()))}")
+        found = f"holds no record with a sound target, of {len(records)} with a time"
+        raise ValueError(f"{found}; {dict(sorted((+counts).items()))}")
     motion_ratio = check(legs_of(scans), counts)
     pose = estimate(scans)
     frame = SiteFrame(pose.lon_deg, pose.lat_deg)
@@ -73,13 +73,11 @@ def _near(scans: Sequence[Scan], counts: Counter[str]) -> list[Scan]:
     places = [(t.lon_deg, t.lat_deg) for scan in scans for t in scan.targets]
     if not places:
         return list(scans)
-    lon, lat = np.median(np.array(places), axis=0)
-
-    def is_near(lon_deg: float, lat_deg: float) -> bool:
-        east_m = (lon_deg - lon) * math.cos(math.radians(lat)) * _DEGREE_M
-        return math.hypot(east_m, (lat_deg - lat) * _DEGREE_M) <= FAR_M
-
-    kept = [Scan(s.stamp_ms, tuple(t for t in s.targets if is_near(t.lon_deg, t.lat_deg))) for s in scans]
+    lon, lat = np.median(np.array(places), axis=0).tolist()
+    kept = [
+        Scan(s.stamp_ms, tuple(t for t in s.targets if way_m(lon, lat, t.lon_deg, t.lat_deg) <= FAR_M))
+        for s in scans
+    ]
     counts["target_far"] += len(places) - sum(len(scan.targets) for scan in kept)
     return kept
 

@@ -6,14 +6,17 @@ import re
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from edge.text_file import MARKS
+from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.inputs import TARGETS_MAX
 
 RECORD = re.compile(r'\{\s*"(?:timeStamp|deviceId|number|targets)"\s*:')
-BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 SPEED_KMH_MAX = 360.0
 ID_MAX = 2**63 - 1
+UNITS_NS = {"ms": 10**6, "s": 10**9, "us": 10**3, "ns": 1}  # of a stamp: its size says which
 _SKIP = re.compile(r"[\s,\[\]]*")
 _DECODER = json.JSONDecoder()
 
@@ -34,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its time field as it stands (milliseconds), and its sound targets."""
+    """One record: its time field as it stands, in milliseconds, and its sound targets."""
 
     field_ms: int
     targets: tuple[Target, ...]
@@ -51,7 +54,7 @@ def read(data: bytes, counts: Counter[str]) -> list[Record]:
 
 
 def _text(data: bytes, counts: Counter[str]) -> str:
-    for mark, encoding in BOMS:
+    for mark, encoding in MARKS:
         if data.startswith(mark):
             counts["bom"] += 1
             return data[len(mark) :].decode(encoding, errors="replace")
@@ -85,7 +88,7 @@ def _record(value: Any, counts: Counter[str]) -> Record | None:
     if not isinstance(value, dict):
         counts["record_no_object"] += 1
         return None
-    field_ms = _whole(value.get("timeStamp"))
+    field_ms = _field_ms(value.get("timeStamp"), counts)
     if field_ms is None or not 0 < field_ms < 10**14:
         counts["record_timestamp"] += 1
         return None
@@ -107,6 +110,31 @@ def _record(value: Any, counts: Counter[str]) -> Record | None:
         else:
             counts["too_many_targets"] += 1
     return Record(field_ms, tuple(targets.values()))
+
+
+def _field_ms(value: Any, counts: Counter[str]) -> int | None:
+    """Return a time field in milliseconds; one in another unit, or as ISO 8601 with a zone, is counted."""
+    whole = _whole(value)
+    number = _number(value) if whole is None else whole
+    if number is None:
+        return _ms_of_text(value, counts)
+    for unit, unit_ns in UNITS_NS.items():
+        if STAMP_NS_MIN <= number * unit_ns <= STAMP_NS_MAX:
+            counts[f"stamp_in_{unit}"] += unit != "ms"
+            return int(number) * unit_ns // 10**6 if number == int(number) else round(number * unit_ns / 1e6)
+    return whole
+
+
+def _ms_of_text(value: Any, counts: Counter[str]) -> int | None:
+    try:
+        moment = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        counts["stamp_without_zone"] += 1  # of which day and hour nothing says
+        return None
+    counts["stamp_in_text"] += 1
+    return round(moment.timestamp() * 1e3)
 
 
 def _target(row: Any, counts: Counter[str]) -> Target | None:
@@ -154,6 +182,12 @@ def _whole(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
+    """Return a finite number, also one that is written as text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
         return None
     return float(value)  # NaN and infinity fail the comparison

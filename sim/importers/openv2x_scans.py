@@ -8,6 +8,7 @@ differences give the true steps back (below a second, without doubt), the absolu
 second's milliseconds taken as seconds.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from statistics import median
 from typing import NamedTuple
 
 from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
-from sim.importers.motion import MOVER_MPS_MIN, Leg, misfit, way_m
+from sim.importers.motion import DOUBT, MOVER_MPS_MIN, Leg, bearing_rad, misfit, turn_rad, way_m
 from sim.importers.openv2x_records import Record, Target
 
 DAY_MS = 86_400_000
@@ -49,21 +50,23 @@ def legs_of(scans: Sequence[Scan]) -> list[Leg]:
     """Return the ways of all movers from scan to scan."""
     stamps_ms = [scan.stamp_ms for scan in scans]
     return [
-        Leg((stamps_ms[i + 1] - stamps_ms[i]) / 1e3, way, speed)
-        for i, way, speed in _ways([scan.targets for scan in scans])
+        Leg((stamps_ms[i + 1] - stamps_ms[i]) / 1e3, *way)
+        for i, *way in _ways([scan.targets for scan in scans])
     ]
 
 
-def _ways(rows: Sequence[Sequence[Target]]) -> list[tuple[int, float, float]]:
-    """Return (row, way [m], stated speed [m/s]) of each target that moves from one row to the next."""
+def _ways(rows: Sequence[Sequence[Target]]) -> list[tuple[int, float, float, float]]:
+    """Return (row, way [m], stated speed [m/s], heading off the way [rad]) of each mover from row to row."""
     ways = []
     for i, (row, following) in enumerate(pairwise(rows)):
         before = {target.id: target for target in row}
         for target in following:
             other = before.get(target.id)
             if other is not None and min(abs(other.speed_mps), abs(target.speed_mps)) >= MOVER_MPS_MIN:
-                way = way_m(other.lon_deg, other.lat_deg, target.lon_deg, target.lat_deg)
-                ways.append((i, way, (abs(other.speed_mps) + abs(target.speed_mps)) / 2.0))
+                places = (other.lon_deg, other.lat_deg, target.lon_deg, target.lat_deg)
+                speed = (abs(other.speed_mps) + abs(target.speed_mps)) / 2.0
+                turn = turn_rad(bearing_rad(*places), math.radians(target.heading_deg))
+                ways.append((i, way_m(*places), speed, turn))
     return ways
 
 
@@ -79,7 +82,7 @@ class _Timing(NamedTuple):
     def misfit(self) -> float | None:
         """Return how badly speeds, places and these times fit; None where nothing moves."""
         ways = _ways([record.targets for record in self.records])
-        legs = [Leg((self.stamps_ms[i + 1] - self.stamps_ms[i]) / 1e3, way, speed) for i, way, speed in ways]
+        legs = [Leg((self.stamps_ms[i + 1] - self.stamps_ms[i]) / 1e3, *way) for i, *way in ways]
         return misfit(legs)
 
 
@@ -92,7 +95,9 @@ def _timed(records: Sequence[Record], counts: Counter[str]) -> tuple[Sequence[Re
     misfits = [timing.misfit() for timing in timings]
     known = [value for value in misfits if value is not None]
     if len(timings) > 1 and known and len(known) == len(timings):
-        best = timings[misfits.index(min(known))]
+        # the broken field in the order of its numbers fits too: those of one millisecond, a second apart
+        likely = [m - math.log(DOUBT) * timing.likely for m, timing in zip(known, timings, strict=True)]
+        best = timings[likely.index(min(likely))]
     else:
         best = next(timing for timing in timings if timing.likely)
         fields = [record.field_ms for record in records]

@@ -1,0 +1,65 @@
+"""The records of an MCAP file: bytes to records, one at a time; what is damaged raises one of DAMAGED."""
+
+import struct
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import zstandard
+from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
+from mcap.opcode import Opcode
+from mcap.records import Channel, Chunk, McapRecord, Message, MessageIndex, Metadata, Statistics
+from mcap.stream_reader import breakup_chunk
+
+RECORD_BYTES_MAX = 2**28
+# how the libraries say that a record makes no sense
+DAMAGED = (
+    McapError, struct.error, zstandard.ZstdError, ValueError, MemoryError, OverflowError,
+    RuntimeError,  # lz4's
+)  # fmt: skip
+# of the content, without which it is none
+LENGTHS_MIN = {Opcode.MESSAGE: 22, Opcode.CHUNK: 40, Opcode.MESSAGE_INDEX: 6, Opcode.DATA_END: 4}
+_PARSERS: dict[int, Callable[[ReadDataStream], Any]] = {
+    Opcode.CHANNEL: Channel.read,
+    Opcode.METADATA: Metadata.read,
+    Opcode.MESSAGE_INDEX: MessageIndex.read,
+    Opcode.STATISTICS: Statistics.read,
+}
+
+
+def parsed(opcode: int, length: int, content: bytes) -> Any:
+    """Return one record outside chunks; None for kinds that a reading does not need."""
+    stream = ReadDataStream(BytesIO(content))
+    if opcode == Opcode.MESSAGE:
+        return Message.read(stream, length)
+    parser = _PARSERS.get(opcode)
+    return None if parser is None else parser(stream)
+
+
+def is_attachment(content: bytes) -> bool:
+    """Say whether the lengths within an attachment add up to its own."""
+    at = 16  # two times; then name and media type, the data, its CRC-32
+    for width in (4, 4, 8):
+        at += width + int.from_bytes(content[at : at + width], "little")
+    return at + 4 == len(content)
+
+
+def opened(content: bytes, *, is_sure: bool) -> list[McapRecord]:
+    """Return the records of a chunk; raises one of DAMAGED.
+
+    is_sure : both lengths of the chunk agree; else bytes behind the compressed data refuse this one
+    """
+    chunk = Chunk.read(ReadDataStream(BytesIO(content)))
+    n_bytes = chunk.uncompressed_size
+    if chunk.compression == "zstd":
+        n_bytes = max(n_bytes, zstandard.frame_content_size(chunk.data))
+    if n_bytes > RECORD_BYTES_MAX:
+        raise ValueError("a damaged size must not be allocated first")
+    records = breakup_chunk(chunk, validate_crc=True)
+    if chunk.compression == "zstd" and not is_sure:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        frame.decompress(chunk.data)
+        if frame.unused_data:
+            raise ValueError("the compressed data is shorter")
+    return records
