@@ -186,6 +186,20 @@ def test_late_reports_of_a_right_clock_are_neither_named_nor_dark(setup):
     assert pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
 
 
+def test_stored_reports_between_late_ones_do_not_hide_them(setup):
+    """Each report of now comes 3 s late, and on its heels one of five minutes ago, of another place."""
+    seconds, inputs = 17.0, []
+    for at, item in drive(setup, straight, seconds):
+        if not isinstance(item, Feed):
+            inputs.append((at, item))
+            continue
+        came = replace(item.fixes, arrived_ns=item.fixes.arrived_ns + 3 * NS)
+        old = replace(came, stamp_ns=came.stamp_ns - 300 * NS, east_m=came.east_m - 5_000.0)
+        inputs += [(at + 3 * NS, replace(item, fixes=came)), (at + 3 * NS + 1, replace(item, fixes=old))]
+    inputs = sorted((row for row in inputs if row[0] <= T0_NS + int(seconds * NS)), key=lambda row: row[0])
+    assert dark(run(Pipeline(setup), inputs)) == []
+
+
 def test_a_replay_from_a_state_knows_the_clocks(setup):
     inputs = shifted(drive(setup, straight, SECONDS), -8 * 3_600 * NS)
     whole = Pipeline(setup)

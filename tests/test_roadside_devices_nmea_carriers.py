@@ -145,7 +145,10 @@ def test_impossible_date_costs_its_sentence_only(date):
 @pytest.mark.parametrize(("status", "counted"), [("S", {}), ("C", {}), ("V", {}), ("U", {"nmea.unsafe": 1})])
 def test_navigational_status_of_nmea_4_1_costs_no_position(status, counted):
     """Most receivers always say V, which means that they do not judge it."""
-    for data in (rmc(mode=f",A,{status}"), line(f"GNGNS,120000.00,{PLACE},AA,09,1.2,4.4,7.1,,,{status}") + zda()):
+    for data in (
+        rmc(mode=f",A,{status}"),
+        line(f"GNGNS,120000.00,{PLACE},AA,09,1.2,4.4,7.1,,,{status}") + zda(),
+    ):
         fixes, counts, _ = read(data)
         assert [fix.quality for fix in fixes] == ["single"]
         assert counts == counted
