@@ -94,7 +94,7 @@ def decode(body: bytes) -> Location:
 
 
 def decode_untimed(body: bytes) -> Location:
-    """Return the report, with NO_TIME_NS where its time can't be read. Raises DeviceError `location.length`."""
+    """Return the report, NO_TIME_NS where its time can't be read; raises DeviceError `location.length`."""
     if len(body) < _HEAD.size:
         raise DeviceError("location.length")
     alarm, status, lat_e6, lon_e6, alt_m, speed_dkmh, course_deg, time = _HEAD.unpack_from(body)
