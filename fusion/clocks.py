@@ -176,11 +176,10 @@ def kind_of(least_ns: int) -> tuple[int, int]:
 
 def common_offset_s(offsets_s: Sequence[float]) -> tuple[float, int]:
     """Return the offset that most clocks share, within SPREAD_NS_MAX, and how many do; (0, 0) of none."""
-    best, n_best = 0.0, 0
-    reach_s = SPREAD_NS_MAX / NS
     ordered = np.sort(np.array(offsets_s, dtype=np.float64))
-    for low in ordered.tolist():
-        inside = ordered[(ordered >= low) & (ordered <= low + reach_s)]
-        if len(inside) > n_best:
-            best, n_best = round(float(np.median(inside)), 1), len(inside)
-    return best, n_best
+    if len(ordered) == 0:
+        return 0.0, 0
+    first = np.arange(len(ordered))
+    n_alike = np.searchsorted(ordered, ordered + SPREAD_NS_MAX / NS, side="right") - first
+    i = int(np.argmax(n_alike))
+    return round(float(np.median(ordered[i : i + n_alike[i]])), 1), int(n_alike[i])

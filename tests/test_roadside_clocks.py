@@ -100,10 +100,11 @@ def test_a_truck_that_reports_by_a_wrong_clock_is_not_dark(setup, offset_s):
 
 @pytest.mark.parametrize("clock", [
     lambda at: -at + T0_NS - 86_400 * NS + at % 60_000_000,  # stands still
+    lambda at: 65_000_000 - at,  # 0: a report without a readable time
     lambda at: -int(8.5e8 * NS) - (at - T0_NS) // 3,  # far behind, and loses a second in three
     lambda at: (at // NS % 7 - 3) * 1_000 * NS,  # jumps about
     lambda at: (at - T0_NS) // 2,  # right at first, then too fast
-], ids=["stopped", "slow", "jumps", "fast"])  # fmt: skip
+], ids=["stopped", "none", "slow", "jumps", "fast"])  # fmt: skip
 def test_a_clock_without_any_sense_accuses_nobody_either(setup, clock):
     assert dark(run(Pipeline(setup), shifted(drive(setup, straight, SECONDS), clock))) == []
 
