@@ -32,6 +32,7 @@ ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits
 ROLLED_NS_MAX = 2 * 86_400 * NS  # what may be left of an age then: a time zone, a report that was stored
 PROMPT_NS = (-300_000_000, NS)  # ages of a fix whose vehicle still is about where it says
 WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # what the way of a fix takes where its stamp doesn't tell
+LAST_NS = 3 * NS  # for so long a report of now is not replaced by a stored one
 NAMED_MAX = 64  # clocks in one status
 HOST_MIN, HOST_SHARE = 3, 0.8  # so many, of those heard, are not wrong alike by chance: the host's clock is
 HOST_NS = 300 * NS  # heard within
@@ -39,8 +40,8 @@ HOST_NS = 300 * NS  # heard within
 Numbers = TypeVar("Numbers", I64, F64)
 
 # Row of `more` (n, N_MORE), int64: corrections, and the last report that its stamp does not place
-CORRECTED_BY_NS, CORRECTED_AT, CORRECTED_N, REPORT_NS, REPORT_WAY_NS = range(5)
-N_MORE = 5
+CORRECTED_BY_NS, CORRECTED_AT, CORRECTED_N, REPORT_NS, REPORT_WAY_NS, REPORT_STAMP = range(6)
+N_MORE = 6
 # Row of `place` (n, N_PLACE): of that report
 P_EAST, P_NORTH, P_HEADING, P_SPEED, P_SIGMA = range(5)
 N_PLACE = 5
@@ -126,7 +127,7 @@ class TerminalClocks:
             _add(counts, f"clock.terminal.{KINDS[kind]}", int(kind != NO_FAULT))
             self._correct(w, now_ns, int(by_ns[j]), len(mine))
             if prompt[j] and not self.clocks.doubtful(w):
-                self.more[w, [REPORT_NS, REPORT_WAY_NS]] = 0
+                self.more[w, [REPORT_NS, REPORT_WAY_NS, REPORT_STAMP]] = 0
             else:
                 self._keep_report(w, now_ns, int(age_ns[j]), seen, j, float(sigma_m[j]))
         return stamp_ns, self.clocks.ints[who, KIND] != NO_FAULT
@@ -140,10 +141,19 @@ class TerminalClocks:
             row[CORRECTED_AT] = 0
 
     def _keep_report(self, w: int, now_ns: int, age_ns: int, seen: GnssFixes, j: int, sigma_m: float) -> None:
+        row = self.more[w]
         stamped = 0 <= age_ns <= WAY_NS_MAX and not self.clocks.doubtful(w)
-        self.more[w, REPORT_NS] = now_ns
-        self.more[w, REPORT_WAY_NS] = max(age_ns, WAY_NS) if stamped else WAY_NS
+        if age_ns > WAY_NS_MAX and self._has_newer(row, now_ns, now_ns - age_ns):
+            return
+        row[REPORT_NS], row[REPORT_STAMP] = now_ns, now_ns - age_ns
+        row[REPORT_WAY_NS] = max(age_ns, WAY_NS) if stamped else WAY_NS
         self.place[w] = (seen.east_m[j], seen.north_m[j], seen.heading_rad[j], seen.speed_mps[j], sigma_m)
+
+    @staticmethod
+    def _has_newer(row: I64, now_ns: int, stamp_ns: int) -> bool:
+        """Say whether a report that came just now was measured after that stamp, and then came soon."""
+        came_ns, newer = int(row[REPORT_NS]), int(row[REPORT_STAMP])
+        return 0 <= now_ns - came_ns <= LAST_NS and newer > stamp_ns and came_ns - newer <= WAY_NS_MAX
 
     def loose(self, t_ns: int, within_ns: int) -> LooseReports:
         """Return the newest report of each terminal that only its arrival places, if it came lately."""
@@ -230,9 +240,9 @@ class TerminalClocks:
 
     def unpack(self, w: int, packed: bytes) -> None:
         """Take row w over; a state of an earlier version has none."""
-        if not packed:
-            return
         numbers = np.frombuffer(packed, dtype=np.int64)
+        if len(numbers) != N_CLOCK + N_MORE + N_PLACE:
+            return
         self.clocks.ints[w], self.more[w] = numbers[:N_CLOCK], numbers[N_CLOCK : N_CLOCK + N_MORE]
         self.place[w] = numbers[N_CLOCK + N_MORE :].view(np.float64)
 

@@ -60,6 +60,25 @@ def test_what_is_only_late_is_no_wrong_clock(ages_s):
     assert named(ages_s, sound_before=True) is None
 
 
+@pytest.mark.parametrize("delay", [
+    lambda rng, n: rng.uniform(0.0, 8.0, n),  # each for itself
+    lambda rng, n: rng.uniform(2.6, 8.0, n),  # and never in time
+    lambda rng, n: 3.0 + rng.exponential(4.0, n),
+    lambda rng, n: 4.5 + 3.5 * np.sin(np.arange(n) / 20.0) + rng.uniform(-0.5, 0.5, n),  # comes and goes
+])  # fmt: skip
+def test_a_way_of_varying_seconds_is_no_wrong_clock(delay):
+    """Nor is it in the first minute, when nobody knows yet that the clock was right."""
+    rng = np.random.Generator(np.random.Philox(5))
+    assert [named(delay(rng, 160)) for _ in range(50)].count(None) >= 48
+
+
+def test_one_report_in_time_ends_the_doubt_about_a_clock_that_seemed_seconds_behind():
+    """Behind by 4 s, no report could come within 2.5 s."""
+    clocks = Clocks(1, LATE_NS)
+    assert named([4.1] * 20, clocks=clocks) == ("offset", -4.1)
+    assert named([0.4], clocks=clocks) is None
+
+
 def test_stored_reports_that_come_at_once_are_no_wrong_clock():
     """Even of a terminal that nobody heard before."""
     assert named(np.arange(400.0, 0.0, -5.0), period_s=0.05) is None

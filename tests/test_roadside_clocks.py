@@ -100,10 +100,11 @@ def test_a_truck_that_reports_by_a_wrong_clock_is_not_dark(setup, offset_s):
 
 @pytest.mark.parametrize("clock", [
     lambda at: -at + T0_NS - 86_400 * NS + at % 60_000_000,  # stands still
+    lambda at: 65_000_000 - at,  # 0: a report without a readable time
     lambda at: -int(8.5e8 * NS) - (at - T0_NS) // 3,  # far behind, and loses a second in three
     lambda at: (at // NS % 7 - 3) * 1_000 * NS,  # jumps about
     lambda at: (at - T0_NS) // 2,  # right at first, then too fast
-], ids=["stopped", "slow", "jumps", "fast"])  # fmt: skip
+], ids=["stopped", "none", "slow", "jumps", "fast"])  # fmt: skip
 def test_a_clock_without_any_sense_accuses_nobody_either(setup, clock):
     assert dark(run(Pipeline(setup), shifted(drive(setup, straight, SECONDS), clock))) == []
 
@@ -184,6 +185,20 @@ def test_late_reports_of_a_right_clock_are_neither_named_nor_dark(setup):
     late = [(min(at, T0_NS + int(SECONDS * NS)), item) for at, item in late]
     assert dark(run(pipeline, late)) == []
     assert pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
+
+
+def test_stored_reports_between_late_ones_do_not_hide_them(setup):
+    """Each report of now comes 3 s late, and on its heels one of five minutes ago, of another place."""
+    seconds, inputs = 17.0, []
+    for at, item in drive(setup, straight, seconds):
+        if not isinstance(item, Feed):
+            inputs.append((at, item))
+            continue
+        came = replace(item.fixes, arrived_ns=item.fixes.arrived_ns + 3 * NS)
+        old = replace(came, stamp_ns=came.stamp_ns - 300 * NS, east_m=came.east_m - 5_000.0)
+        inputs += [(at + 3 * NS, replace(item, fixes=came)), (at + 3 * NS + 1, replace(item, fixes=old))]
+    inputs = sorted((row for row in inputs if row[0] <= T0_NS + int(seconds * NS)), key=lambda row: row[0])
+    assert dark(run(Pipeline(setup), inputs)) == []
 
 
 def test_a_replay_from_a_state_knows_the_clocks(setup):

@@ -203,6 +203,21 @@ def test_position_is_kept_whatever_the_additional_information_is(items, satellit
     assert counts == counted
 
 
+@pytest.mark.parametrize("time", [bytes(6), b"\x26\x13\x01\0\0\0", b"\xff" * 6, b"\x26\x02\x30\x25\0\0"])
+@pytest.mark.parametrize("msg_id", [Id.LOCATION, Id.LOCATION_REPLY])
+def test_a_position_of_now_without_a_readable_time_is_taken_as_one_without_a_clock(msg_id, time):
+    """The truck reports: were its report refused, radar would call it dark."""
+    session, _, counts = logged_in()
+    report = encode_location(location_of(FIX))
+    asked = b"\0\7" if msg_id == Id.LOCATION_REPLY else b""
+    received = session.receive(sent(msg_id, asked + report[:22] + time + report[28:]), NOW_NS)
+    assert [fix.device_stamp_ns for fix in received.fixes] == [0]
+    assert [fix.lat_deg for fix in received.fixes] == [pytest.approx(FIX.lat_deg, abs=1e-6)]
+    assert decode_fix(encode(received.fixes[0])) == received.fixes[0]
+    assert results(received.replies) == [(msg_id, 0)]
+    assert counts == {"location.time": 1}
+
+
 @pytest.mark.parametrize("msg_id", [Id.LOCATION_REPLY, Id.CONTROL_REPLY])
 def test_position_in_the_reply_to_a_query_is_a_position(msg_id):
     session, _, counts = logged_in()

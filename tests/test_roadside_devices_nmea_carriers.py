@@ -142,6 +142,18 @@ def test_impossible_date_costs_its_sentence_only(date):
     assert counts == {"nmea.field": 1}
 
 
+@pytest.mark.parametrize(("status", "counted"), [("S", {}), ("C", {}), ("V", {}), ("U", {"nmea.unsafe": 1})])
+def test_navigational_status_of_nmea_4_1_costs_no_position(status, counted):
+    """Most receivers always say V, which means that they do not judge it."""
+    for data in (
+        rmc(mode=f",A,{status}"),
+        line(f"GNGNS,120000.00,{PLACE},AA,09,1.2,4.4,7.1,,,{status}") + zda(),
+    ):
+        fixes, counts, _ = read(data)
+        assert [fix.quality for fix in fixes] == ["single"]
+        assert counts == counted
+
+
 def test_dates_that_contradict_each_other_are_counted():
     _, counts, _ = read(rmc() + zda(date="14,04,2007"))
     assert counts["nmea.date_conflict"] == 1

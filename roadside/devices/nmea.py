@@ -159,6 +159,7 @@ class NmeaReader:
         if epoch is None:
             return
         epoch.belief.add(qualities.of_status(fields[2], field_of(fields, 12)))
+        self._count_unsafe(fields)
         epoch.place(place)
         if speed_knots is not None:
             epoch.speed_mps = speed_knots * _KNOTS_MPS
@@ -172,6 +173,7 @@ class NmeaReader:
 
     def _gns(self, fields: list[str]) -> None:
         self._solution(fields, qualities.of_letters(fields[6]))
+        self._count_unsafe(fields)
 
     def _solution(self, fields: list[str], claim: Claim) -> None:
         """GGA and GNS, which differ in how they state the quality."""
@@ -183,6 +185,11 @@ class NmeaReader:
         epoch.place(place)
         epoch.satellites = satellites if satellites is not None else epoch.satellites
         epoch.alt_m = alt_m if alt_m is not None else epoch.alt_m
+
+    def _count_unsafe(self, fields: list[str]) -> None:
+        """Count a navigational status (NMEA 4.1) U; V says that the receiver does not judge it, as most."""
+        if field_of(fields, 13) == "U":
+            self._counts["nmea.unsafe"] += 1
 
     def _gll(self, fields: list[str]) -> None:
         epoch = self._at(field_of(fields, 5))  # the oldest edition has a place only

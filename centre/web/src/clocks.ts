@@ -7,6 +7,7 @@ import { reason, t } from "./words.ts";
 type Clocks = Pick<Rsu, "clocks" | "clocks_n" | "radar_clocks" | "host_clock">;
 
 const DAYS_S = 2 * 86_400;
+const DELAY_S = 60; // a clock this little behind can't be told from reports that always take as long
 
 /** `−8:00:00`, `+17.9 s`, `−7168 d`. */
 export function offset(seconds: number): string {
@@ -24,7 +25,8 @@ export function wrongClocks(x: Clocks): number {
 
 /** One pair for each clock that is named: whose, and what is wrong with it. */
 export function clockFacts(x: Clocks): [string, string][] {
-  const fact = (c: Clock): string => `${reason(`clock_${c.kind}`)} ${offset(c.offset_s)}${c.corrected ? ` · ${t("clockPutRight")}` : ""}`;
+  const kind = (c: Clock): string => (c.kind === "offset" && c.offset_s < 0 && c.offset_s > -DELAY_S ? "delay" : c.kind);
+  const fact = (c: Clock): string => `${reason(`clock_${kind(c)}`)} ${offset(c.offset_s)}${c.corrected ? ` · ${t("clockPutRight")}` : ""}`;
   const named = Object.entries(x.clocks);
   const facts: [string, string][] = [];
   if (x.host_clock !== null) facts.push(["▲", fact(x.host_clock)]);

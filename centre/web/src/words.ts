@@ -92,6 +92,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   lost: ["车辆不再可见", "no longer seen"], handover_lost: ["交接未完成", "handover failed"],
   disk_full: ["磁盘已满", "disk full"], disk_error: ["磁盘故障", "disk fault"], disk_low: ["磁盘将满", "disk nearly full"], outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
   radar_clock: ["雷达时钟异常", "radar clock wrong"], clock_time_zone: ["时区错误", "time zone"], clock_offset: ["时钟偏差", "clock off"], clock_stopped: ["时钟停走", "clock stopped"],
+  clock_delay: ["时钟偏慢或上报延迟", "clock behind, or always late"],
   clock_erratic: ["时钟紊乱", "clock erratic"], clock_rollover: ["GPS 周翻转", "GPS week rollover"], clock_registry: ["登记偏差", "registered offset"],
   clock_host: ["RSU 时钟或全部终端偏差", "this RSU's clock, or all terminals alike"], clock_gateway: ["网关时钟偏差", "gateway's clock off"],
   gnss_shaded: ["卫导遮挡", "GNSS shaded"], accuracy: ["定位精度不足", "position too coarse"], sigma: ["定位精度不足", "position too coarse"],

@@ -24,6 +24,14 @@ test("a clock that is put right is named and is no fault", () => {
   assert.deepEqual(clockFacts(x), [["A", "GPS week rollover −7168 d · put right"]]);
 });
 
+test("a clock some seconds behind may as well be a way that takes as long", () => {
+  setLang("en");
+  const said = (offset_s: number): string => clockFacts({ ...none, clocks: { A: clock("offset", offset_s) }, clocks_n: 1 })[0]![1];
+  assert.equal(said(-4), "clock behind, or always late −4.0 s");
+  assert.equal(said(18), "clock off +18.0 s"); // no report comes before it was sent
+  assert.equal(said(-137), "clock off −2:17");
+});
+
 test("terminals, radars and the RSU itself are named, and how many more there are", () => {
   setLang("en");
   const x = { clocks: { A: clock("time_zone", -28_800) }, clocks_n: 3, radar_clocks: { R1: clock("offset", 20) }, host_clock: clock("gateway", 137) };

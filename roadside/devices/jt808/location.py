@@ -26,6 +26,7 @@ _LAT_E6_MAX, _LON_E6_MAX = 90_000_000, 180_000_000
 STATUS_ACC, STATUS_FIXED, STATUS_SOUTH, STATUS_WEST = 0x1, 0x2, 0x4, 0x8
 STATUS_ENCRYPTED = 0x20  # by a map plug-in: these are no coordinates
 STATUS_BEIDOU = 1 << 19
+NO_TIME_NS = 0  # the stamp of a report whose time can't be read
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +87,14 @@ def encode(location: Location) -> bytes:
 
 def decode(body: bytes) -> Location:
     """Return the report. Raises DeviceError `location.length` or `location.time`."""
+    location = decode_untimed(body)
+    if location.stamp_ns == NO_TIME_NS:
+        raise DeviceError("location.time")
+    return location
+
+
+def decode_untimed(body: bytes) -> Location:
+    """Return the report, NO_TIME_NS where its time can't be read; raises DeviceError `location.length`."""
     if len(body) < _HEAD.size:
         raise DeviceError("location.length")
     alarm, status, lat_e6, lon_e6, alt_m, speed_dkmh, course_deg, time = _HEAD.unpack_from(body)
@@ -132,15 +141,16 @@ def _signed_deg(value_e6: int, negative: int) -> float:
 
 
 def _stamp_ns(bcd: bytes) -> int:
+    """Return UTC; NO_TIME_NS for what is no time: month 13, hour 25, the zeros of a clock without one."""
     digits = bcd.hex()
     if not digits.isdecimal():
-        raise DeviceError("location.time")
+        return NO_TIME_NS
     year, month, day, hour, minute, second = (int(digits[i : i + 2]) for i in range(0, 12, 2))
     leap_s = int(second == 60 and minute == 59)  # the name of a second that UTC does have
     try:
         moment = datetime(2000 + year, month, day, hour, minute, second - leap_s, tzinfo=_CHINA)
-    except ValueError as error:  # month 13, hour 25, or the zeros of a receiver without a fix
-        raise DeviceError("location.time") from error
+    except ValueError:
+        return NO_TIME_NS
     return (int(moment.timestamp()) + leap_s) * 1_000_000_000
 
 

@@ -200,12 +200,12 @@ class Session:
             return Result.FAILED
         match frame.msg_id:
             case Id.LOCATION:
-                out.fixes.append(self._fix(locations.decode(frame.body), frame.message_seq, arrived_ns))
+                out.fixes.append(self._live(frame.body, frame.message_seq, arrived_ns))
             case Id.LOCATION_BATCH:
                 self._batch(frame, arrived_ns, out)
             case Id.LOCATION_REPLY | Id.CONTROL_REPLY:
-                report = locations.decode(frame.body[2:])  # behind the serial number of what was asked
-                out.fixes.append(self._fix(report, frame.message_seq, arrived_ns))
+                report = frame.body[2:]  # behind the serial number of what was asked
+                out.fixes.append(self._live(report, frame.message_seq, arrived_ns))
             case Id.HEARTBEAT:
                 pass
             case Id.LOGOUT:
@@ -214,6 +214,18 @@ class Session:
                 count_kind(self._counts, "message.unsupported", f"{frame.msg_id:04X}")
                 return Result.UNSUPPORTED
         return Result.OK
+
+    def _live(self, body: bytes, source_seq: int, arrived_ns: int) -> GnssFix:
+        """Return the fix of a report of now: where its time can't be read, its arrival says when it was.
+
+        Without a time and without a fix it says nothing. Raises DeviceError.
+        """
+        report = locations.decode_untimed(body)
+        if report.stamp_ns == locations.NO_TIME_NS:
+            if not report.fixed:
+                raise DeviceError("location.time")
+            self._counts["location.time"] += 1
+        return self._fix(report, source_seq, arrived_ns)
 
     def _fix(self, report: locations.Location, source_seq: int, arrived_ns: int) -> GnssFix:
         if report.items or report.tail:
