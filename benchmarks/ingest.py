@@ -2,7 +2,7 @@
 
 `python -m benchmarks.ingest [mosquitto|nats] [N]`: N single-item batches at once, each sent again after 2 s
 until it is acknowledged; the bystander sends one violation at a time, again after 1 s as an outbox does.
-Broker and centre are processes.
+Broker, centre and bystander are processes of their own.
 """
 
 import asyncio
@@ -94,9 +94,9 @@ class Rsu:
 
     async def wait_s(self, seq: int) -> float:
         """Send one until it is acknowledged and return how long that took."""
-        begun_s = time.monotonic()
+        begun_s, body = time.monotonic(), batch(self.esn, seq)
         while seq not in self.acked and time.monotonic() - begun_s < TOTAL_S:
-            self.link.publish(topics.violation_up(self.esn), batch(self.esn, seq))
+            self.link.publish(topics.violation_up(self.esn), body)
             await self.until(lambda: seq in self.acked, OUTBOX_RESEND_S)
         return time.monotonic() - begun_s
 
