@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 SENDERS_MAX = 1_024  # with something queued
-MESSAGE_BYTES = (
-    400  # what one takes beside its payload: the bound of all counts it, so that empty ones end too
-)
+MESSAGE_BYTES = 400  # memory of one beside its payload, so that empty ones are bounded too
 
 
 class Message(NamedTuple):
