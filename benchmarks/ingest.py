@@ -2,17 +2,20 @@
 
 `python -m benchmarks.ingest [mosquitto|nats] [N]`: N single-item batches at once, each sent again after 2 s
 until it is acknowledged; the bystander sends one violation at a time, again after 1 s as an outbox does.
-Broker and centre are processes.
+Broker, centre and bystander are processes of their own.
 """
 
 import asyncio
 import contextlib
+import multiprocessing
 import sys
 import tempfile
 import time
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +80,9 @@ class Rsu:
                     self._news.clear()
                     await self._news.wait()
 
-    async def send_until_acked(self, n: int) -> None:
+    async def send_until_acked(self, bodies: dict[int, bytes]) -> None:
         """Send all, as fast as the link takes them, and each rest again."""
-        bodies = {seq: batch(self.esn, seq) for seq in range(1, n + 1)}
-        topic = topics.violation_up(self.esn)
+        topic, n = topics.violation_up(self.esn), len(bodies)
         while len(self.acked) < n:
             rest = deque(seq for seq in bodies if seq not in self.acked)
             while rest:
@@ -92,9 +94,9 @@ class Rsu:
 
     async def wait_s(self, seq: int) -> float:
         """Send one until it is acknowledged and return how long that took."""
-        begun_s = time.monotonic()
+        begun_s, body = time.monotonic(), batch(self.esn, seq)
         while seq not in self.acked and time.monotonic() - begun_s < TOTAL_S:
-            self.link.publish(topics.violation_up(self.esn), batch(self.esn, seq))
+            self.link.publish(topics.violation_up(self.esn), body)
             await self.until(lambda: seq in self.acked, OUTBOX_RESEND_S)
         return time.monotonic() - begun_s
 
@@ -117,23 +119,45 @@ async def _running(kind: Any, folder: Path, port: int, http: str) -> AsyncIterat
         await stop_all([centre, broker], 2.0)
 
 
+def bystand(site: Path, begin: Event, end: Event, waits_ms: "Queue[list[float]]") -> None:
+    """Send one violation after the other while the burst lasts; a process of its own, as an RSU is."""
+
+    async def run() -> list[float]:
+        rsu = Rsu("BYSTANDER", site)
+        link = asyncio.create_task(rsu.link.run())
+        await rsu.until(lambda: rsu.link.connected, TOTAL_S)
+        found = [1e3 * await rsu.wait_s(1)]  # the first is not measured: it makes statements and plans
+        found.clear()
+        await asyncio.to_thread(begin.wait, TOTAL_S)
+        while not end.is_set():
+            found.append(1e3 * await rsu.wait_s(len(found) + 2))
+            await asyncio.sleep(0.02)
+        link.cancel()
+        await asyncio.gather(link, return_exceptions=True)
+        return found
+
+    waits_ms.put(asyncio.run(run()))
+
+
 async def measure(kind: Any, n: int, folder: Path, port: int, http: str) -> tuple[float, list[float]]:
     """Return how long the burst took [s], and what the bystander waited each time [ms]."""
+    spawn = multiprocessing.get_context("spawn")
+    begin, end, found = spawn.Event(), spawn.Event(), spawn.Queue()
     async with _running(kind, folder, port, http) as site:
-        flood, bystander = Rsu("FLOOD", site), Rsu("BYSTANDER", site)
-        links = [asyncio.create_task(rsu.link.run()) for rsu in (flood, bystander)]
+        bystander = spawn.Process(target=bystand, args=(site, begin, end, found), daemon=True)
+        bystander.start()
+        flood = Rsu("FLOOD", site)
+        link = asyncio.create_task(flood.link.run())
+        bodies = {seq: batch(flood.esn, seq) for seq in range(1, n + 1)}
         await flood.until(lambda: flood.link.connected, TOTAL_S)
-        await bystander.until(lambda: bystander.link.connected, TOTAL_S)
+        begin.set()
         begun_s = time.monotonic()
-        burst = asyncio.create_task(flood.send_until_acked(n))
-        waits_ms: list[float] = []
-        while not burst.done():
-            waits_ms.append(1e3 * await bystander.wait_s(len(waits_ms) + 1))
-            await asyncio.sleep(0.02)
+        await flood.send_until_acked(bodies)
         took_s = time.monotonic() - begun_s
-        for link in links:
-            link.cancel()
-        await asyncio.gather(*links, return_exceptions=True)
+        end.set()
+        waits_ms = await asyncio.to_thread(found.get, True, TOTAL_S)
+        link.cancel()
+        await asyncio.gather(link, return_exceptions=True)
     return took_s, waits_ms
 
 

@@ -45,6 +45,7 @@ class Feed:
         self._bounds = bounds
         self._tail: deque[Event] = deque(maxlen=TAIL_EVENTS_MAX)
         self._newest = 0
+        self._n_clients = 0
         self._states: dict[str, tuple[int, bytes]] = {}
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
@@ -59,15 +60,19 @@ class Feed:
         self._wake.set()
 
     async def run(self) -> None:
-        """Move what was committed into the tail, for ever."""
+        """Move what was committed into the tail while there are clients, for ever."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while events := await self._read(self._newest, READ_EVENTS_MAX):
+                while self._n_clients and (events := await self._read(self._newest, READ_EVENTS_MAX)):
                     self._tail.extend(events)
                     self._newest = events[-1].n
                     self._notify()
+                if not self._n_clients:  # nobody waits for it, and reading costs half as much as storing
+                    self._tail.clear()
+                    self._newest, _ = await self._bounds()
+                    self._notify()  # a client may have come meanwhile
             except UnreadableError:
                 self._wake.set()
                 await asyncio.sleep(RETRY_S)
@@ -80,6 +85,14 @@ class Feed:
 
     async def follow(self, after: int | None) -> AsyncIterator[bytes]:
         """Yield what a client with cursor `after` has not seen, for ever; None: from now on."""
+        self._n_clients += 1
+        try:
+            async for lines in self._follow(after):
+                yield lines
+        finally:
+            self._n_clients -= 1
+
+    async def _follow(self, after: int | None) -> AsyncIterator[bytes]:
         cursor: int | None = None
         seen: dict[str, int] = {}
         while True:

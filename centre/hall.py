@@ -65,7 +65,7 @@ class Hall:
         self.reader = Reader(engine, lambda: ledger.settled_n)
         described = describe(site)
         self.description = msgspec.json.encode(described)
-        bounds = bounds_of(site.config.site.origin, described["range_m"])
+        bounds = bounds_of(site.config.site.origin, described["range_m"], described["map_version"])
         self.map_plain = page_map(site).encode()
         self.map_gzip = gzip.compress(self.map_plain, mtime=0)
         self.map_etag = f'"{hashlib.sha256(self.map_plain).hexdigest()[:32]}"'

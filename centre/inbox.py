@@ -4,10 +4,12 @@ Pure. Bounded in messages for each RSU and in bytes for all; what finds no room 
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 SENDERS_MAX = 1_024  # with something queued
+MESSAGE_BYTES = 400  # memory of one beside its payload, so that empty ones are bounded too
 
 
 class Message(NamedTuple):
@@ -18,10 +20,15 @@ class Message(NamedTuple):
     payload: bytes
     received_ns: int
 
+    @property
+    def n_bytes(self) -> int:
+        return len(self.payload) + MESSAGE_BYTES
+
 
 @dataclass(slots=True)
 class _Queue:
     messages: deque[Message] = field(default_factory=deque)
+    payloads: set[bytes] = field(default_factory=set)  # of these messages
     n_bytes: int = 0
 
 
@@ -37,6 +44,11 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
+    def holds(self, message: Message) -> bool:
+        """Say whether the same bytes of the same RSU wait already: their answer serves both."""
+        queue = self._queues.get(message.esn)
+        return queue is not None and message.payload in queue.payloads
+
     def put(self, message: Message) -> int:
         """Queue a message; return how many were dropped for want of room, this one or an RSU's newest.
 
@@ -50,8 +62,7 @@ class Inbox:
         if len(queue.messages) >= self._n_messages_max:
             return 1
         queue.messages.append(message)
-        queue.n_bytes += len(message.payload)
-        self._n_bytes += len(message.payload)
+        self._add(queue, message)
         n_dropped = 0
         while self._n_bytes > self._n_bytes_max:
             largest = max(self._queues, key=lambda esn: self._queues[esn].n_bytes)
@@ -71,11 +82,25 @@ class Inbox:
             n_bytes -= len(message.payload)
         return taken
 
+    def put_back(self, messages: Sequence[Message]) -> None:
+        """Queue again what was taken and not committed, before all else and in the order it was taken."""
+        for message in reversed(messages):
+            queue = self._queues.setdefault(message.esn, _Queue())
+            self._queues.move_to_end(message.esn, last=False)
+            queue.messages.appendleft(message)
+            self._add(queue, message)
+
+    def _add(self, queue: _Queue, message: Message) -> None:
+        queue.payloads.add(message.payload)
+        queue.n_bytes += message.n_bytes
+        self._n_bytes += message.n_bytes
+
     def _pop(self, esn: str, *, newest: bool) -> Message:
         queue = self._queues[esn]
         message = queue.messages.pop() if newest else queue.messages.popleft()
-        queue.n_bytes -= len(message.payload)
-        self._n_bytes -= len(message.payload)
+        queue.payloads.discard(message.payload)
+        queue.n_bytes -= message.n_bytes
+        self._n_bytes -= message.n_bytes
         if not queue.messages:
             del self._queues[esn]
         return message

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
 import msgspec
@@ -26,13 +26,16 @@ FILTERS = (
     (topics.gateway_clock_req("+"), 0),
 )
 TRACK_FILTERS = ((topics.track_up("+"), 0),)
-INBOX_MESSAGES_MAX = 2_000  # of one RSU
+INBOX_MESSAGES_MAX = 20_000  # of one RSU: what is dropped comes again and costs twice
 INBOX_BYTES_MAX = 256_000_000  # of all
-COMMIT_MESSAGES_MAX = 48  # each is answered by one publish, and the link bounds those in flight
-COMMIT_BYTES_MAX = 2_000_000  # some 0.2 s of work: a message of another RSU waits for two commits at most
+# A message of another RSU waits for two commits at most. These bounds make one some 50 ms long; of items too,
+# since each costs a few statements however small it is.
+COMMIT_MESSAGES_MAX = COMMIT_ITEMS_MAX = 96
+COMMIT_BYTES_MAX = 2_000_000
+SINGLE_ANSWERS_MAX = 48  # of one commit; more are joined by RSU and epoch, since each publish costs as a read
 RETRY_S = 1.0  # after the database refused
 ANSWER_RETRY_S = 0.02  # after the link was full of acknowledgements
-UNSENT_MAX, UNSENT_SEQS_MAX = 1_024, 10_000  # RSUs and their epochs; seqs of each
+UNSENT_MAX = 1_024  # RSUs and their epochs
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
 
@@ -104,7 +107,11 @@ class Ingest:
                 self._answer_unsent()
 
     def _queue(self, topic: str, esn: str, payload: bytes, now_ns: int) -> None:
-        n_dropped = self._inbox.put(Message(topic, esn, payload, now_ns))
+        message = Message(topic, esn, payload, now_ns)
+        if self._inbox.holds(message):
+            self.counts["inbox.repeated"] += 1
+            return
+        n_dropped = self._inbox.put(message)
         if n_dropped:
             self.counts["inbox.full"] += n_dropped
         self._wake.set()
@@ -132,7 +139,9 @@ class Ingest:
         statuses, self._statuses = self._statuses, {}
         loop = asyncio.get_running_loop()
         try:
-            done = await loop.run_in_executor(self._writer, self._commit, taken, list(statuses.values()))
+            done, left = await loop.run_in_executor(
+                self._writer, self._commit, taken, list(statuses.values())
+            )
         except SQLAlchemyError as error:  # a full or locked disk: nothing is stored, so nothing acknowledged
             self.counts["commit.failed"] += 1
             self.refused = str(getattr(error, "orig", error))
@@ -141,19 +150,27 @@ class Ingest:
                 self._statuses[key] = _joined(change, self._statuses.get(key))
             await asyncio.sleep(RETRY_S)
             return
+        self._inbox.put_back(left)
         self.refused = None
         self.counts.update(done.counts)
         if done.counts["quarantine.kept"]:
             self._log.warning("quarantined", n=done.counts["quarantine.kept"])
-        for answer in done.answers:
-            if answer.stored or answer.conflict:
-                self._answer(answer)
+        answers = [answer for answer in done.answers if answer.stored or answer.conflict]
+        for answer in answers if len(answers) <= SINGLE_ANSWERS_MAX else _joined_answers(answers):
+            self._answer(answer)
         self._committed()
 
-    def _commit(self, taken: list[Message], statuses: list[StatusChange]) -> Committed:
-        """Read and commit; in the writer's thread."""
-        batches: list[Batch | Refused] = [admit(*message, self._bounds) for message in taken]
-        return self._ledger.commit(batches, statuses)
+    def _commit(self, taken: list[Message], statuses: list[StatusChange]) -> tuple[Committed, list[Message]]:
+        """Read and commit, in the writer's thread; return what was beyond the bound of items, too."""
+        batches: list[Batch | Refused] = []
+        n_items = 0
+        for message in taken:
+            if n_items >= COMMIT_ITEMS_MAX:
+                break
+            batch = admit(*message, self._bounds)
+            batches.append(batch)
+            n_items += len(batch.items) + len(batch.strays) if isinstance(batch, Batch) else 1
+        return self._ledger.commit(batches, statuses), taken[len(batches) :]
 
     def _answer(self, answer: Answer) -> None:
         """Publish an acknowledgement; one that the link does not take waits, joined with its RSU's others."""
@@ -162,14 +179,9 @@ class Ingest:
             return
         before = self._unsent.get(key)
         if before is not None:
-            answer = Answer(
-                esn=answer.esn,
-                epoch=answer.epoch,
-                stored=tuple(dict.fromkeys(before.stored + answer.stored)),
-                conflict=tuple(dict.fromkeys(before.conflict + answer.conflict)),
-            )
+            answer = _both(before, answer)
         full = before is None and len(self._unsent) >= UNSENT_MAX
-        if full or len(answer.stored) + len(answer.conflict) > UNSENT_SEQS_MAX:
+        if full or max(len(answer.stored), len(answer.conflict)) > wire.ACKNOWLEDGED_MAX:
             self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
             return
         self._unsent[key] = answer
@@ -186,6 +198,30 @@ class Ingest:
             centre=self._centre, epoch=answer.epoch, stored=answer.stored, conflict=answer.conflict
         )
         return self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1)
+
+
+def _joined_answers(answers: Iterable[Answer]) -> list[Answer]:
+    """Return the answers with those to one RSU and epoch as one, as far as one message may name seqs."""
+    joined: list[Answer] = []
+    newest: dict[tuple[str, int], int] = {}  # place in `joined`
+    for answer in answers:
+        place = newest.get((answer.esn, answer.epoch))
+        both = answer if place is None else _both(joined[place], answer)
+        if place is None or max(len(both.stored), len(both.conflict)) > wire.ACKNOWLEDGED_MAX:
+            newest[answer.esn, answer.epoch] = len(joined)
+            joined.append(answer)
+        else:
+            joined[place] = both
+    return joined
+
+
+def _both(before: Answer, after: Answer) -> Answer:
+    return Answer(
+        esn=after.esn,
+        epoch=after.epoch,
+        stored=tuple(dict.fromkeys(before.stored + after.stored)),
+        conflict=tuple(dict.fromkeys(before.conflict + after.conflict)),
+    )
 
 
 def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusChange:

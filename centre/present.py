@@ -15,10 +15,11 @@ from geofence.plausible import plain
 from geofence.violation import GRADES
 
 DEPTH_MAX = 8
+EXACT_MAX = 2**53  # JavaScript rounds integers beyond
 
 
 def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
-    """Return `value` with what JavaScript can't hold as decimal strings: each `…_ns` and `track`.
+    """Return `value` with what JavaScript can't hold as decimal strings: each `…_ns`, `track`, huge integer.
 
     Lists under such a key are converted item by item; bytes (never of ours) become hex; what JSON can't hold
     (NaN, infinity, what lies deeper than DEPTH_MAX) becomes null, refused characters their code.
@@ -36,7 +37,9 @@ def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
         return plain(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, int) and not isinstance(value, bool) and (key.endswith("_ns") or key == "track"):
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and (key.endswith("_ns") or key == "track" or abs(value) > EXACT_MAX):
         return str(value)
     return value if isinstance(value, int) else None
 

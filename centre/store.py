@@ -157,24 +157,30 @@ def _check_version(db: sa.Connection) -> None:
 
 
 def _complete_columns(db: sa.Connection) -> None:
-    """Add missing columns that may be nil; SchemaError names the others, all of them at once."""
+    """Add missing columns that may be nil; SchemaError names what does not fit, all of it at once."""
     found = sa.inspect(db)
-    lacking = []
+    faults: list[str] = []
     for table in META.sorted_tables:
-        has = {column["name"] for column in found.get_columns(table.name)}
+        columns = found.get_columns(table.name)
+        has = {column["name"] for column in columns}
+        faults += [  # what we don't know we can't fill: each insert would fail
+            f"table {table.name} has a column {other['name']} that must be filled"
+            for other in columns
+            if other["name"] not in table.columns and not other["nullable"] and other["default"] is None
+        ]
         for column in table.columns:
             if column.name in has:
                 continue
             if not column.nullable:
-                lacking.append(f"table {table.name} lacks column {column.name}")
+                faults.append(f"table {table.name} lacks column {column.name}")
                 continue
             quoted = db.dialect.identifier_preparer
             kind = column.type.compile(db.dialect)
             name = f"{quoted.format_table(table)} ADD COLUMN {quoted.format_column(column)}"
             db.exec_driver_sql(f"ALTER TABLE {name} {kind}")
-    if lacking:
+    if faults:
         raise SchemaError(
-            f"{'; '.join(lacking)}: it is not of this version: restore the version that wrote it, or move "
+            f"{'; '.join(faults)}: it is not of this version: restore the version that wrote it, or move "
             "the database aside to begin a new one (the RSUs keep what is not acknowledged)"
         )
 

@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from fusion.observations import SPEED_MPS_MAX
@@ -75,30 +75,47 @@ class Bounds:
     lon_deg: Range = (-180.0, 180.0)
     lat_deg: Range = (-90.0, 90.0)
     s_m: Range = (-1e7, 1e7)
+    map_version: str | None = None  # whose stations `s_m` are; None: of every map
+
+    def judged_by(self, map_version: str) -> "Bounds":
+        """Return the bounds for violations of that map; another version can number its stations otherwise."""
+        if self.map_version in (None, map_version):
+            return self
+        return replace(self, s_m=Bounds().s_m)
 
 
-def bounds_of(origin: tuple[float, float], stations_m: Iterable[float]) -> Bounds:
-    """Return the bounds of the site at `origin` (lon, lat) [deg] whose road has these stations [m]."""
+def bounds_of(
+    origin: tuple[float, float], stations_m: Iterable[float], map_version: str | None = None
+) -> Bounds:
+    """Return the bounds of the site at `origin` (lon, lat) [deg] whose road has these stations [m].
+
+    map_version : of the map with these stations; None where every violation is judged by that map
+    """
     lon_deg, lat_deg = origin
+    earth = Bounds()
     lat_reach = SITE_REACH_M / METRES_A_DEGREE
     lon_reach = lat_reach / max(math.cos(math.radians(lat_deg)), 1e-3)
     stations = tuple(stations_m)
-    s_m = Bounds().s_m if not stations else (
+    s_m = earth.s_m if not stations else (
         min(stations) - STATION_MARGIN_M, max(stations) + STATION_MARGIN_M,
     )  # fmt: skip
+    west, east = lon_deg - lon_reach, lon_deg + lon_reach
     return Bounds(
-        lon_deg=(lon_deg - lon_reach, lon_deg + lon_reach),
-        lat_deg=(lat_deg - lat_reach, lat_deg + lat_reach),
+        lon_deg=(west, east) if west >= -180.0 and east <= 180.0 else earth.lon_deg,  # across the date line
+        lat_deg=(max(-90.0, lat_deg - lat_reach), min(90.0, lat_deg + lat_reach)),
         s_m=s_m,
+        map_version=map_version,
     )
 
 
 def fault_of(violation: Violation, bounds: Bounds, now_ns: int) -> Fault | None:
     """Return the first fault of a violation, None where it can be true.
 
+    bounds : of the site; its stations bound only what was judged by the same version of the map
     now_ns : when it came; stamps may lie up to 5 years before and a day after it. A clock that was itself
         never set (before 2001) says nothing.
     """
+    bounds = bounds.judged_by(violation.map_version)
     return (
         _range_fault(violation, bounds)
         or _stamp_fault(violation, stamp_range(now_ns))

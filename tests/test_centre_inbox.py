@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre import ingest as module
-from centre.inbox import Inbox, Message
+from centre.inbox import MESSAGE_BYTES, Inbox, Message
 from edge import topics, wire
 from tests.centre_samples import item, payload, violation
 from tests.test_centre_ingest import Bench
@@ -44,11 +44,39 @@ def test_a_flood_fills_its_own_queue_only() -> None:
 
 
 def test_where_memory_ends_the_largest_backlog_gives_way() -> None:
-    inbox = Inbox(100, 100)
+    inbox = Inbox(100, 100 + 10 * MESSAGE_BYTES)
     for n in range(9):
         assert inbox.put(_message("flood", n)) == 0
-    assert inbox.put(_message("A", 0, 30)) == 2  # of the flood, its newest
-    assert _taken(inbox) == [("flood", 0), ("A", 0), *(("flood", n) for n in range(1, 7))]
+    assert inbox.put(_message("A", 0, 30)) == 1  # of the flood, its newest
+    assert _taken(inbox) == [("flood", 0), ("A", 0), *(("flood", n) for n in range(1, 8))]
+
+
+def test_empty_messages_are_bounded_too() -> None:
+    inbox = Inbox(10**6, 10 * MESSAGE_BYTES)
+    assert sum(inbox.put(_message("flood", n, 0)) for n in range(100)) == 90
+
+
+def test_the_same_bytes_wait_once_for_each_rsu() -> None:
+    inbox = Inbox(100, 10**6)
+    inbox.put(_message("A", 0))
+    assert inbox.holds(_message("A", 1))
+    assert not inbox.holds(_message("B", 1))
+    assert not inbox.holds(_message("A", 1, 11))
+    inbox.take(1, 1)
+    assert not inbox.holds(_message("A", 2))  # its answer may have left already
+
+
+def test_what_no_commit_had_room_for_comes_first_again() -> None:
+    inbox = Inbox(100, 10**6)
+    for esn, n in (("A", 0), ("B", 0), ("A", 1), ("B", 1), ("C", 0)):
+        inbox.put(_message(esn, n))
+    taken = inbox.take(5, 10**6)
+    inbox.put(_message("D", 0))
+    inbox.put(_message("A", 2))
+    inbox.put_back(taken[2:])
+    assert _taken(inbox, 4) == [("C", 0), ("A", 1), ("B", 1), ("D", 0)]
+    assert _taken(inbox) == [("A", 2)]
+    assert not inbox
 
 
 def test_a_commit_is_bounded_in_bytes_and_takes_at_least_one() -> None:
@@ -67,7 +95,7 @@ def test_rsus_that_nobody_knows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 40)), max_size=60), st.integers(1, 5))
 def test_what_goes_in_comes_out_once_or_is_counted(puts: list[tuple[str, int]], at_once: int) -> None:
-    inbox, n_dropped, out = Inbox(7, 300), 0, Counter[str]()
+    inbox, n_dropped, out = Inbox(7, 300 + 12 * MESSAGE_BYTES), 0, Counter[str]()
     for n, (esn, n_bytes) in enumerate(puts):
         n_dropped += inbox.put(_message(esn, n, n_bytes))
     last: dict[str, int] = {}
@@ -86,8 +114,47 @@ async def test_a_bystander_is_in_the_next_commit_whatever_another_sends(tmp_path
     for seq in range(1, 1_001):
         bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
     bench.ingest.hear(topics.violation_up("RSU002"), payload(10, item(1, violation(1, esn="RSU002"))))
-    await bench.until(module.COMMIT_MESSAGES_MAX)
+    await bench.until(2)
     assert topics.violation_ack("RSU002") in [topic for topic, _ in bench.sent[:2]]
+    bench.close()
+
+
+def _many(n: int) -> list[bytes]:
+    return [payload(10, *(item(seq, "void") for seq in range(k * n + 1, k * n + n + 1))) for k in range(60)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("n", [1, 32, 1_024])
+async def test_a_commit_is_bounded_in_items_however_they_are_batched(tmp_path: Path, n: int) -> None:
+    """A bystander's next message is committed after a bounded number of the flood's items."""
+    bench = Bench(tmp_path)
+    for body in _many(n):
+        bench.ingest.hear(topics.violation_up("RSU001"), body)
+    running = asyncio.create_task(bench.ingest.run())
+    async with asyncio.timeout(20.0):
+        await bench.idle.wait()
+        running.cancel()
+    n_rows = sum(len(ack.stored) for topic, ack in bench.sent)
+    assert n_rows <= max(n, module.COMMIT_ITEMS_MAX + n)
+    bench.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bodies = [*_many(1), payload(10, *(item(seq, "void") for seq in range(1_000, 2_024)))]
+    for body in (*bodies, bodies[0]):
+        bench.ingest.hear(topics.violation_up("RSU001"), body)
+    bench.ingest.hear(topics.violation_up("RSU002"), payload(10, item(1, "void")))
+    await bench.until(3)  # 60 single items do not fit beside 1,024 into one acknowledgement
+    assert len(bench.sent) == 3
+    stored = [
+        seq for topic, ack in bench.sent if topic == topics.violation_ack("RSU001") for seq in ack.stored
+    ]
+    assert sorted(stored) == [*range(1, 61), *range(1_000, 2_024)]
+    assert bench.ingest.counts["inbox.repeated"] == 1
     bench.close()
 
 

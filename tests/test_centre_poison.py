@@ -288,7 +288,8 @@ def test_json_safe_holds_only_what_json_can(centre: Centre) -> None:
     for _ in range(2_000):
         deep = [deep]
     found = present.json_safe(
-        {"a": math.nan, "b": deep, "c": "\u202ex", "d_ns": 5, 3: b"\x01", "e": object()}
+        {"a": math.nan, "b": deep, "c": "\u202ex", "d_ns": 5, 3: b"\x01", "e": object(), "seq": 2**53 + 1}
     )
     assert msgspec.json.decode(msgspec.json.encode(found))["c"] == "<U+202E>x"
     assert (found["a"], found["d_ns"], found["3"], found["e"]) == (None, "5", "01", None)
+    assert found["seq"] == "9007199254740993"  # a number would be rounded to an RSU's other seq

@@ -75,6 +75,7 @@ def test_what_an_older_database_lacks_is_added_where_that_is_safe(
     [
         ("ALTER TABLE episode DROP COLUMN p_violation_max", "table episode lacks column p_violation_max"),
         ("ALTER TABLE transport DROP COLUMN sha256", "table transport lacks column sha256"),
+        ("ALTER TABLE quarantine RENAME COLUMN reason TO why", "quarantine has a column why that must be"),
         ("UPDATE setting SET value = '99' WHERE key = 'schema_version'", "schema is version 99"),
         ("UPDATE setting SET value = 'x' WHERE key = 'schema_version'", "schema_version is 'x'"),
         ("ALTER TABLE setting RENAME COLUMN value TO worth", "no such column"),

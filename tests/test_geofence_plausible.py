@@ -89,6 +89,27 @@ def test_what_can_be_true_is_let_through(changed: dict[str, Any]) -> None:
     assert fault_of(violation(**changed), BOUNDS, NOW_NS) is None
 
 
+def test_stations_of_another_map_are_not_held_against_the_centre_s_own() -> None:
+    """An RSU may have a newer and longer map, or one whose kilometre posts begin elsewhere."""
+    bounds = bounds_of((122.0, 41.0), (0.0, 9_000.0), "7")
+    newer = {"map_version": "8", "s_m": 1_200_000.0, "evidence": {"s_m": [1_200_000.0, -30_000.0]}}
+    assert fault_of(violation(**newer), bounds, NOW_NS) is None
+    assert fault_of(violation(**newer | {"map_version": "7"}), bounds, NOW_NS) is not None
+    for s_m in (NAN, INF, 1e8):
+        fault = fault_of(violation(**newer | {"s_m": s_m}), bounds, NOW_NS)
+        assert fault is not None
+        assert fault.field == "s_m"
+
+
+@pytest.mark.parametrize("origin", [(179.9, 65.0), (-179.95, -10.0), (0.0, 89.9), (15.0, -78.0), (2.0, 0.0)])
+def test_a_site_anywhere_on_earth_takes_positions_around_its_origin(origin: tuple[float, float]) -> None:
+    bounds = bounds_of(origin, (-5_000.0, 40_000.0))
+    for off_deg in (-0.3, 0.0, 0.3):
+        lon_deg = (origin[0] + off_deg + 180.0) % 360.0 - 180.0  # across the date line
+        found = violation(lon_deg=lon_deg, lat_deg=min(90.0, origin[1] + off_deg), s_m=-5_000.0)
+        assert fault_of(found, bounds, NOW_NS) is None
+
+
 def test_a_clock_that_was_never_set_says_nothing_of_stamps() -> None:
     assert fault_of(violation(), BOUNDS, 5) is None
 

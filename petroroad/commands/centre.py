@@ -12,10 +12,6 @@ from edge import log
 from edge.clock import Clock
 from edge.config import load_site
 
-# The loop gives the GIL away at each read of a socket and, while the writer's thread works, waits this long
-# to get it back; Python's own 5 ms make one message cost as much as ten (measured: a third more a second).
-SWITCH_S = 0.0005
-
 
 def centre(*, config: Path) -> None:
     """Take violations in, keep them and show them, until SIGINT or SIGTERM.
@@ -26,7 +22,6 @@ def centre(*, config: Path) -> None:
         The site file; `[centre]` names the database and the page's address.
     """
     site = load_site(config)
-    sys.setswitchinterval(SWITCH_S)
 
     async def run() -> None:
         service = Service(site, Clock.from_env(), log.setup(part="centre"))
