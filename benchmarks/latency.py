@@ -20,11 +20,11 @@ from edge import topics
 from edge.broker import start_broker
 from edge.children import ChildSpec, start, stop_all, until_ready
 from edge.config import address_of, load_site
-from edge.kept_port import kept_port
 from edge.link import Link, link_settings
 from edge.quantiles import quantile
 from edge.wire import ViolationAck, decode_batch, encode
 from geofence.violation import decode as decode_violation
+from petroroad.demo.kept_port import kept_port
 from roadside.devices import radar_udp
 
 WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 22.0, 120.0

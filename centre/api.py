@@ -12,8 +12,8 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from centre import page
 from centre.faults import UnreadableError
 from centre.hall import Hall
-from centre.queries import PAGE_ROWS_MAX, Filter
-from centre.shield import shielded
+from centre.reader import PAGE_ROWS_MAX, Filter
+from centre.security import shielded
 from centre.streams import Streams
 from geofence.violation import Grade
 

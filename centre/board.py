@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from centre import present
-from centre.reporters import PENDING_MAX, Reporter, Reporters
 from centre.tally import Sample
+from centre.unit_registry import PENDING_MAX, Reporter, Reporters
 from edge import wire
 from edge.sections import RsuConfig
 

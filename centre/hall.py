@@ -15,16 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import board, present
+from centre.event_stream import Event, Feed, lines_of
 from centre.faults import SchemaError, UnreadableError, refused
-from centre.feed import Event, Feed, lines_of
 from centre.ingest import Ingest
-from centre.ledger import Ledger
-from centre.queries import Reader
-from centre.reporters import Reporters
-from centre.road import describe, page_map
+from centre.reader import Reader
+from centre.site_view import describe, page_map
 from centre.store import centre_name
 from centre.tally import Sample
-from centre.tracks import Tracks
+from centre.track_hub import Tracks
+from centre.unit_registry import Reporters
+from centre.violation_writer import Ledger
 from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
@@ -114,7 +114,7 @@ class Hall:
         """Commit, feed and tell the moment's state until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.ingest.run(), name="centre.ingest")
-            tasks.create_task(self.feed.run(), name="centre.feed")
+            tasks.create_task(self.feed.run(), name="centre.event_stream")
             tasks.create_task(self._tell(), name="centre.tell")
 
     def close(self) -> None:

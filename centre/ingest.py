@@ -10,11 +10,11 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.admit import ANYWHERE, Batch, Refused, admit
+from centre.batch_decoder import ANYWHERE, Batch, Refused, admit
 from centre.inbox import Inbox, Message
-from centre.ledger import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
-from centre.reporters import Reporters
-from centre.tracks import Tracks
+from centre.track_hub import Tracks
+from centre.unit_registry import Reporters
+from centre.violation_writer import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
 from edge import topics, wire
 from geofence.plausible import Bounds
 

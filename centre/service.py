@@ -12,8 +12,8 @@ from centre.api import build
 from centre.faults import SchemaError, UnreadableError
 from centre.hall import Hall
 from centre.ingest import FILTERS, TRACK_FILTERS
+from centre.security import loopback
 from centre.server import bind, serve
-from centre.shield import loopback
 from centre.store import open_database
 from edge.clock import Clock
 from edge.config import Site

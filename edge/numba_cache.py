@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("fusion", "geofence", "edge", "roadside", "sim")
+PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "petroroad")
 DECLARES = re.compile(rb"^@kernel\(", re.MULTILINE)
 IMPORTS = re.compile(rb"^from ([\w.]+) import", re.MULTILINE)
 

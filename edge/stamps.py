@@ -5,7 +5,7 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
+from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 
 Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
 DEVICE_STAMP_NS_MAX = 42 * 10**17  # 2103: two digits of a year reach no further

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from fusion.classes import N_CLASSES, UNKNOWN
-from fusion.kernel import BARE, F64, kernel
+from core.classes import N_CLASSES, UNKNOWN
+from core.kernel import BARE, F64, kernel
 from fusion.layout import (
     N_MEAS,
     OBJECT,
@@ -22,7 +22,7 @@ from fusion.layout import (
     Z4,
 )
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
-from fusion.table import Table
+from fusion.track_store import Table
 
 
 @kernel("i8(f8[::1], f8[::1], f8[::1], f8[:,::1], f8[:,::1], i8, f8)", **BARE)

@@ -4,7 +4,7 @@ A track may stay without a detection at its own cost, a detection without a trac
 share no detection, so that solving each alone is exact. Larger ones than CAP take the cheapest pair first.
 """
 
-from fusion.kernel import BARE, F64, I64, INNER, kernel
+from core.kernel import BARE, F64, I64, INNER, kernel
 
 CAP_TRACKS, CAP_DETECTIONS = 96, 128  # of one component that is solved exactly
 BIG = 1e12

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fusion.kernel import I64
+from core.kernel import I64
 from fusion.readout import (
     N_OUT,
     N_OUT_BOOL,
@@ -24,7 +24,7 @@ from fusion.readout import (
     O_WIDTH,
     read_out,
 )
-from fusion.table import Table
+from fusion.track_store import Table
 from fusion.tracks import TrackBatch
 
 

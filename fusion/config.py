@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from fusion.classes import HAZMAT
+from core.classes import HAZMAT
 
 Positive = Annotated[float, Meta(gt=0.0)]
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]

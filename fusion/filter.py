@@ -5,7 +5,7 @@ All kernels work on row i of X (n, N_X) and P (n, N_DIM, N_DIM), site metres; th
 
 import math
 
-from fusion.kernel import BARE, F64, INNER, kernel
+from core.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BEND,
     BEND_SIGMA,

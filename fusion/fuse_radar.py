@@ -5,8 +5,8 @@ The same model as fusion.measure, whose loops over rows of memory take three tim
 
 import math
 
+from core.kernel import F64, INNER, kernel
 from fusion.heading import follow
-from fusion.kernel import F64, INNER, kernel
 from fusion.layout import (
     HEADING,
     N_X,

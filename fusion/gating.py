@@ -2,10 +2,9 @@
 
 import math
 
+from core.kernel import BARE, F64, I64, INNER, kernel
 from fusion.filter import bend_keep, predict_to
 from fusion.grid import CELL_M, cell_of, clear, put
-from fusion.history import past_state
-from fusion.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import (
     CLUTTER,
     EAST,
@@ -43,6 +42,7 @@ from fusion.layout import (
     Z3,
     Z4,
 )
+from fusion.rewind import past_state
 
 GATE_M_MAX = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fusion.kernel import BARE, F64, I64, INNER, kernel
+from core.kernel import BARE, F64, I64, INNER, kernel
 
 CELL_M = 16.0
 CELLS = 16_384  # a power of two; cells that share a place share a list

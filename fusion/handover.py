@@ -3,11 +3,11 @@
 import msgspec
 import numpy as np
 
-from fusion.classes import N_CLASSES
+from core.classes import N_CLASSES
+from core.kernel import F64, I64
+from core.times import FUTURE_NS
 from fusion.config import Terminal
-from fusion.copies import Copies, Key
-from fusion.history import rebuild
-from fusion.kernel import F64, I64
+from fusion.duplicate_scans import Copies, Key
 from fusion.layout import (
     ARRIVED,
     BIAS_SIGMA,
@@ -37,9 +37,9 @@ from fusion.layout import (
     WIDTH,
 )
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
-from fusion.table import RING, Table, Terminals
+from fusion.rewind import rebuild
 from fusion.timekeeping import Timekeeping
-from fusion.times import FUTURE_NS
+from fusion.track_store import RING, Table, Terminals
 
 UPPER = np.triu_indices(N_DIM)
 # What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fusion.kernel import BARE, F64, I64, INNER, kernel
+from core.kernel import BARE, F64, I64, INNER, kernel
 from fusion.layout import HEADING, V_EAST, V_NORTH
 
 COURSE_MPS = 1.0  # above: the velocity tells the course

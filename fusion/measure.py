@@ -5,10 +5,10 @@ Row i of (X, P) is changed in place; the measurement is row k of M (.., N_MEAS),
 
 import math
 
+from core.kernel import BARE, F64, INNER, kernel
 from fusion.filter import SLOW_MPS, update
 from fusion.fuse_radar import fuse_polar, off_bearing
 from fusion.heading import follow, heading_of
-from fusion.kernel import BARE, F64, INNER, kernel
 from fusion.layout import (
     BASE,
     BEND,

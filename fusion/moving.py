@@ -1,6 +1,6 @@
 """A constant-velocity state as 14 numbers, which a compiled caller keeps in registers: the filter's core."""
 
-from fusion.kernel import BARE, F64, INNER, kernel
+from core.kernel import BARE, F64, INNER, kernel
 
 # East, north, their velocities; then the upper triangle of their covariance, row by row
 Moving = tuple[

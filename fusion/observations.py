@@ -5,7 +5,7 @@ Bounds are checked where bytes become these objects (roadside), and nowhere else
 
 from dataclasses import dataclass
 
-from fusion.arrays import F64, I64
+from core.arrays import F64, I64
 
 SIZE_M_MAX = 100.0  # of a vehicle
 TARGET_HEIGHT_M = 1.0  # of what a radar sees, above the road

@@ -2,9 +2,9 @@
 
 import math
 
+from core.kernel import BARE, F64, I64, INNER, Bools, kernel
 from fusion.filter import bend_keep, predict_to
 from fusion.heading import axis_of
-from fusion.kernel import BARE, F64, I64, INNER, Bools, kernel
 from fusion.layout import (
     ARRIVED,
     BIAS_SIGMA,

@@ -1,7 +1,7 @@
 """A state without a terminal as 20 numbers, which a compiled caller keeps in registers."""
 
+from core.kernel import F64, INNER, kernel
 from fusion import moving
-from fusion.kernel import F64, INNER, kernel
 from fusion.layout import BEND, EAST, NORTH, V_EAST, V_NORTH
 
 P22, P33 = 14, 17  # places of the velocities' variances

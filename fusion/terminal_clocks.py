@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from core.kernel import F64, I64, Bools
 from fusion.clocks import (
     FORGET_NS,
     HEARD_NS,
@@ -25,7 +26,6 @@ from fusion.clocks import (
     common_offset_s,
 )
 from fusion.config import Terminal
-from fusion.kernel import F64, I64, Bools
 from fusion.observations import GnssFixes
 
 ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.kernel import F64, I64, Bools
 from fusion.clocks import HEARD_NS, KIND, KINDS, N_CLOCK, NO_FAULT, NS, SPAN_NS_MIN, Clocks
 from fusion.config import Terminal
-from fusion.kernel import F64, I64, Bools
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.terminal_clocks import ClockReport, TerminalClocks
 

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusion import twins
-from fusion.adopt import adopt, contradicts, has_room
+from core.classes import N_CLASSES
+from core.kernel import F64, I64
+from core.times import FUTURE_NS
+from fusion import duplicate_tracks as twins
 from fusion.arrivals import object_rows, polar_rows
 from fusion.batch import batch_of
-from fusion.classes import N_CLASSES
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.copies import Copies
-from fusion.evidence import decide
-from fusion.fixes import DUPLICATE, FUSED, FUTURE, LATE, NO_ROOM, OUTLIER, UNUSABLE, fixes
+from fusion.duplicate_scans import Copies
+from fusion.gnss_update import DUPLICATE, FUSED, FUTURE, LATE, NO_ROOM, OUTLIER, UNUSABLE, fixes
 from fusion.handover import CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
-from fusion.identity import bind, describe, forget_pairs, release
-from fusion.kernel import F64, I64
+from fusion.handover_adopt import adopt, contradicts, has_room
+from fusion.identity_binding import bind, describe, forget_pairs, release
+from fusion.identity_likelihood import decide
 from fusion.layout import (
     CONFIRMED,
     DUE,
@@ -50,11 +51,10 @@ from fusion.observations import (
     Observation,
     RadarScan,
 )
-from fusion.scan import T_DUE, T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
-from fusion.table import Table, Terminals
+from fusion.radar_update import T_DUE, T_FALLEN, T_FULL, T_HIGH, T_LATE, T_PAIRS, T_TOUCHED, free_row, scan
 from fusion.terminal_clocks import ClockReport, LooseReports
 from fusion.timekeeping import Timekeeping
-from fusion.times import FUTURE_NS
+from fusion.track_store import Table, Terminals
 from fusion.tracks import TrackBatch
 
 SILENT_NS = 1_000_000_000

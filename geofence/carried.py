@@ -7,8 +7,8 @@ A damaged window accuses an innocent or never judges again; a damaged episode wo
 import msgspec
 import numpy as np
 
+from core.kernel import F64, I64
 from fusion.handover import PLACE_M_MAX
-from fusion.kernel import F64, I64
 from geofence.episodes import CarriedJudgement, OpenEpisode
 from geofence.map.frames import SiteFrame
 from geofence.state import (

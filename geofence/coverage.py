@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from core.kernel import F64, Bools
 from fusion.config import RadarPose
-from fusion.kernel import F64, Bools
 from geofence.map.axis import Axis
 
 STEP_M = 10.0

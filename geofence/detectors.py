@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from fusion.kernel import F64, I64, Bools, kernel
+from core.kernel import F64, I64, Bools, kernel
 from geofence.config import Grading, RulesConfig
 from geofence.state import (
     CLEAR_S,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fusion.kernel import F64, I32, kernel
+from core.kernel import F64, I32, kernel
 from geofence.map.axis import station_at
 from geofence.map.strips import BESIDE_LANE_M
 

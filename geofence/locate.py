@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusion.classes import HAZMAT, OTHER
-from fusion.kernel import F64, I32, U8, Bools
+from core.classes import HAZMAT, OTHER
+from core.kernel import F64, I32, U8, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.detectors import provable_depth_m

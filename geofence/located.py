@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusion.kernel import F64, I32, U8, Bools
+from core.kernel import F64, I32, U8, Bools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.classes import HAZMAT
-from fusion.kernel import F64, Bools
+from core.classes import HAZMAT
+from core.kernel import F64, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
 from geofence.kernels import (

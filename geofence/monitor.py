@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from core.kernel import F64, I64, Bools
 from fusion.config import RadarPose
-from fusion.kernel import F64, I64, Bools
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.book import Book, Facts, same_vehicle, slot_of

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from fusion.observations import SPEED_MPS_MAX
-from fusion.times import STAMP_NS_MAX, STAMP_NS_MIN
 from geofence.violation import Violation
 
 DAY_NS = 86_400_000_000_000

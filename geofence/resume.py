@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusion.kernel import I64
+from core.kernel import I64
 from fusion.tracks import TrackBatch
 from geofence.book import Book, Facts, slot_of
 from geofence.config import RulesConfig

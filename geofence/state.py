@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusion.kernel import F64, I64, U64, Bools
+from core.kernel import F64, I64, U64, Bools
 from geofence.violation import Rule
 
 RULES: tuple[Rule, ...] = (

@@ -3,8 +3,8 @@
 import numpy as np
 import shapely
 
-from fusion.classes import HAZMAT
-from fusion.kernel import F64, I64, Bools
+from core.classes import HAZMAT
+from core.kernel import F64, I64, Bools
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from fusion.classes import HAZMAT
-from fusion.kernel import F64, I64, Bools
+from core.classes import HAZMAT
+from core.kernel import F64, I64, Bools
+from core.times import TICK_NS
 from fusion.terminal_clocks import LooseReports
-from fusion.times import TICK_NS
 from fusion.tracks import TrackBatch
 from geofence.book import Book
 from geofence.config import RulesConfig

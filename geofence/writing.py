@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fusion.kernel import F64, I64
+from core.kernel import F64, I64
 from geofence.episodes import OpenEpisode
 from geofence.kernels import normal_cdf
 from geofence.map.frames import SiteFrame

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from core.times import TICK_NS
 from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
 from edge.gnss_down import read_down
 from edge.link import Link
 from edge.metrics import Counts
-from edge.outbox import Outbox
-from edge.recording import Recorder
-from fusion.times import TICK_NS
+from edge.outbox.outbox import Outbox
+from edge.recording.recorder import Recorder
 from roadside.inputs import (
     ENCODER,
     ClockStep,

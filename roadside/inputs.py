@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from core.classes import N_CLASSES, UNKNOWN
+from core.kernel import F64
 from edge.decoding import decoder
 from edge.gnss_down import read_down
 from edge.stamps import DeviceStamp, Stamp, place_stamp
@@ -27,8 +29,6 @@ from edge.wire import (
     decode_fix,
     decode_handover,
 )
-from fusion.classes import N_CLASSES, UNKNOWN
-from fusion.kernel import F64
 from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 

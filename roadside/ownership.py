@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusion.kernel import F64, U64, Bools
-from roadside.routing import FEED_MARGIN_M
+from core.kernel import F64, U64, Bools
+from roadside.gateway.routing import FEED_MARGIN_M
 from roadside.whole import GivingState, HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away

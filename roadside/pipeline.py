@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.kernel import F64, Bools
+from core.times import TICK_NS
 from edge.wire import Handover, HandoverAck, TrackNames, UnjudgedStretch, encode
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.handover import CarriedTrack
-from fusion.kernel import F64, Bools
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.terminal_clocks import ClockReport
-from fusion.times import TICK_NS
 from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig

@@ -11,8 +11,8 @@ from edge.clock import Clock
 from edge.config import address_of
 from edge.wire import GnssFix
 from roadside.devices.jt808.session import SessionRules
-from roadside.devices.nmea import NmeaReader
-from roadside.terminals import TerminalServer
+from roadside.devices.nmea.reader import NmeaReader
+from roadside.gateway.terminals import TerminalServer
 
 OnFix = Callable[[GnssFix], None]
 SENDERS_MAX = 16  # of one address, and connections

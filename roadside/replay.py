@@ -11,8 +11,8 @@ from typing import Protocol
 
 import msgspec
 
+from core.times import TICK_NS
 from edge.wire import decode_handover, decode_handover_ack
-from fusion.times import TICK_NS
 from geofence.map.frames import SiteFrame
 from roadside.compare import digest
 from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Input, Start, decode

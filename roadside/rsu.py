@@ -16,13 +16,13 @@ from edge.config import Site
 from edge.errors import ConfigError
 from edge.link import Link, Outgoing, link_settings
 from edge.metrics import Counts, Health, Ready, merged
-from edge.outbox import Outbox
-from edge.recording import Recorder
+from edge.outbox.outbox import Outbox
+from edge.recording.recorder import Recorder
 from edge.versions import versions
 from roadside.agent import Agent
 from roadside.clock_faults import fault_of, faults_of
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway import terminal_rules
+from roadside.gateway.gateway import terminal_rules
 from roadside.inputs import Start
 from roadside.pipeline import Pipeline
 from roadside.ports import open_radar_ports

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from core.kernel import F64, U8, Bools
 from edge.wire import (
     FLAG_COASTING,
     FLAG_CONFIRMED,
@@ -20,7 +21,6 @@ from edge.wire import (
     encode,
     snapshot_of,
 )
-from fusion.kernel import F64, U8, Bools
 from fusion.tracks import TrackBatch
 from geofence.located import Located
 from geofence.map.frames import SiteFrame

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from fusion.kernel import F64, I64, Bools, kernel
+from core.kernel import F64, I64, Bools, kernel
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15

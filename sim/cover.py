@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.kernel import Bools
 from fusion.config import RadarPose
-from fusion.kernel import Bools
 from sim.road import Road
 from sim.site import section as sec
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fusion.kernel import F64, I64
+from core.kernel import F64, I64
 from sim.chance import normals, uniforms
 
 BASE_MS = 10.0  # median of the air interface

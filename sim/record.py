@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config import Site
-from edge.recording import Recorder
+from edge.recording.recorder import Recorder
 from edge.wire import encode
 from roadside.inputs import ENCODER, Start, Stop
 from sim.sensors.gnss import as_reported

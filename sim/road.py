@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.kernel import F64, I64
 from edge.config import Site
 from edge.errors import ConfigError
 from edge.site_map import features_of
-from fusion.kernel import F64, I64
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Features
 from sim.alignment import Alignment

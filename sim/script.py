@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusion.classes import HAZMAT
+from core.classes import HAZMAT
 from sim.chance import uniform
 from sim.cover import Cover
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s

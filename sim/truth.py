@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fusion.classes import HAZMAT
-from fusion.kernel import F64, I64
+from core.classes import HAZMAT
+from core.kernel import F64, I64
 from geofence.config import Grading, RulesConfig
 from sim.road import Poses
 from sim.site import section as sec

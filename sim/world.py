@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.classes import HAZMAT
+from core.kernel import I64
 from edge.config import Site
 from edge.errors import ConfigError
 from edge.site_map import features_of
 from edge.wire import GnssFix
-from fusion.classes import HAZMAT
-from fusion.kernel import I64
 from geofence.map.reading import Features
 from roadside.inputs import RadarPayload
 from sim.chance import chosen

@@ -14,11 +14,11 @@ from centre.store import open_database
 from edge import log
 from edge.clock import Clock
 from edge.config import parse_site
-from tests.centre_road import MAP, SITE
+from tests.support.centre_road import MAP, SITE
 
 ROOT = Path(__file__).parents[1]
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "centre" / "API.md", ROOT / "deploy" / "README.md"]
-PACKAGES = ("fusion", "geofence", "edge", "roadside", "sim", "centre", "petroroad")
+PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")
 NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)[`(]")
 FILE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'tests', 'benchmarks', 'deploy'))})/[\w/]+\.\w+)")
 WEBSOCKETS = {"/api/tracks", "/api/stream"}  # taken before the framework: they have no route

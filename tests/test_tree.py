@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
-PURE = ("fusion/", "geofence/", "roadside/pipeline", "roadside/inputs.py", "edge/wire.py")
+PURE = ("core/", "fusion/", "geofence/", "roadside/pipeline", "roadside/inputs.py", "edge/wire.py")
 BANNED_MODULES = {
     "asyncio", "time", "random", "socket", "logging", "structlog", "pathlib", "os", "threading", "subprocess",
     "sqlite3",

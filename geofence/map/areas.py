@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from fusion.kernel import F64, I32, Bools, kernel
+from core.kernel import F64, I32, Bools, kernel
 from geofence.map.grid import CELLS_MAX
 
 CELL_M = 16.0  # a boundary cell asks all edges of its row: 25 m took a fifth longer per place

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.kernel import F64, I32, INNER, kernel
+from core.kernel import F64, I32, INNER, kernel
 from geofence.errors import MapError
 from geofence.map.grid import Grid, build
 

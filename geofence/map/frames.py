@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyproj
 
-from fusion.arrays import F64
+from core.arrays import F64
 from geofence.errors import MapError
 
 FRAME_M_MAX = 100_000.0  # beyond, the projection's scale is no longer ground distance

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from fusion.kernel import F64
+from core.kernel import F64
 from geofence.errors import MapError
 from geofence.map.document import SHOWN, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.kernel import F64
+from core.kernel import F64
 from geofence.errors import MapError
 from geofence.map.axis import Axis, compile_axis
 from geofence.map.document import Document

@@ -22,9 +22,9 @@ from edge.broker import BrokerMissingError, Kind
 from edge.children import ChildError, NotReadyError
 from edge.clock import Clock
 from edge.config import load_site
-from petroroad.commands import demo_live
-from petroroad.commands.demo_parts import Parts, RunDir, Traffic
-from petroroad.commands.demo_site import SHIPPED, DemoSite, choose, make_site
+from petroroad.demo import live as demo_live
+from petroroad.demo.parts import Parts, RunDir, Traffic
+from petroroad.demo.site import SHIPPED, DemoSite, choose, make_site
 from petroroad.errors import CommandError, UsageError
 from petroroad.kernels import all_compiled
 from sim.scenario import VEHICLES_MAX, load_scenario
@@ -113,8 +113,8 @@ def check(site: Path, *, scenario: str, rsus: int | None, vehicles: int | None, 
     played = load_scenario(scenario)
     esns = choose([msgspec.structs.asdict(rsu) for rsu in loaded.config.rsu], rsus)
     if http is not None:
+        from centre.security import loopback
         from centre.server import bind  # it takes a second to import
-        from centre.shield import loopback
 
         try:
             bind(*loopback(http, "--http")).close()
@@ -222,7 +222,7 @@ def _finish(plan: Plan) -> None:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     if plan.traffic.duration_s is not None and plan.run_dir.truth.exists():
-        from petroroad.commands.demo_summary import summarise, table  # NumPy only when it is needed
+        from petroroad.demo.summary import summarise, table
 
         summary = summarise(plan.run_dir, plan.site.esns)
         print(json.dumps(summary) if plan.as_json else table(summary), flush=True)

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from edge import checks, numba_cache
-from edge.checks import Check
+from edge import numba_cache
 from edge.config import Site, load_site
 from edge.errors import ConfigError
-from edge.site_checks import site_checks
 from edge.site_map import road_of
+from petroroad.doctor import checks
+from petroroad.doctor.checks import Check
+from petroroad.doctor.site_checks import site_checks
 from petroroad.errors import CommandError
 from petroroad.kernels import modules
 

@@ -8,7 +8,7 @@ import uvloop
 from edge.clock import Clock
 from edge.config import load_site
 from petroroad.commands.until_signal import until_signal
-from roadside import gateway_process
+from roadside.gateway import process as gateway_process
 
 
 def gateway(*, config: Path) -> None:

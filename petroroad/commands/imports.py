@@ -30,7 +30,7 @@ def nmea(file: Path, /, *, out: Path, as_json: AsJson = False) -> None:
     as_json
         One JSON object on stdout: messages, fixes, rejected by reason, skipped sentences by kind.
     """
-    from sim.importers.nmea import import_nmea
+    from importers.nmea import import_nmea
 
     result = _run(import_nmea, file, out)
     _print(result, as_json)
@@ -51,7 +51,7 @@ def openv2x_radar(file: Path, /, *, out: Path, as_json: AsJson = False) -> None:
     as_json
         One JSON object on stdout: scans, targets, each fault counted by reason, the estimated pose.
     """
-    from sim.importers.openv2x import import_openv2x_radar
+    from importers.openv2x.recording import import_openv2x_radar
 
     _print(_run(import_openv2x_radar, file, out), as_json)
 
@@ -84,7 +84,7 @@ def ngsim_commonroad(
     as_json
         One JSON object on stdout: vehicles, truth, scans, fixes, rejected by reason.
     """
-    from sim.importers.ngsim import import_ngsim
+    from importers.ngsim import import_ngsim
 
     def run(source: Path, target: Path) -> dict[str, Any]:
         return import_ngsim(source, target, noise=noise, seed=seed, n_terminals=terminals)

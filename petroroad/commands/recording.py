@@ -10,13 +10,13 @@ import msgspec
 from cyclopts import App, Parameter
 
 from edge.errors import RecordingError
-from edge.export import ExportError, LeftOut, to_foxglove, to_geojson, to_parquet
-from edge.recording import Reading, read_messages
-from edge.recording import recover as recover_file
-from edge.recording_damage import time_text
+from edge.recording.damage import time_text
+from edge.recording.recorder import Reading, read_messages
+from edge.recording.recorder import recover as recover_file
 from edge.wire import decode_site
 from petroroad.commands.until_signal import ended_whole
 from petroroad.errors import CommandError, UsageError
+from petroroad.export import ExportError, LeftOut, to_foxglove, to_geojson, to_parquet
 from petroroad.output_file import check_output
 
 app = App(name="recording", help="Look into a recording, recover one, export it.")

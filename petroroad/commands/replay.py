@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from petroroad.commands.replay_run import Pace, Run, pace_of, replay_file
 from petroroad.commands.until_signal import ended_whole
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
+from petroroad.replay.run import Pace, Run, pace_of, replay_file
 from roadside.compare import digest
 
 

@@ -8,12 +8,12 @@ import msgspec
 from cyclopts import Parameter
 
 from edge.quantiles import quantile
-from edge.recording import Reading, read_messages
+from edge.recording.recorder import Reading, read_messages
 from geofence.violation import decode as decode_violation
 from petroroad.errors import CommandError, UsageError
-from petroroad.scoring import Stored, event_row, raised_events, read_truth
-from petroroad.scoring_tracks import score_tracks
-from sim.score import score as score_violations
+from petroroad.scoring.recorded_tracks import score_tracks
+from petroroad.scoring.recorded_violations import Stored, event_row, raised_events, read_truth
+from petroroad.scoring.violations import score as score_violations
 
 
 def score(

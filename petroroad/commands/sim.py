@@ -15,8 +15,8 @@ from cyclopts import App, Parameter, validators
 
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
-from petroroad.commands.demo_site import SHIPPED
 from petroroad.commands.until_signal import ended_whole, until_signal
+from petroroad.demo.site import SHIPPED
 from petroroad.errors import CommandError, UsageError
 from petroroad.output_file import check_output
 from sim.drive import Drive

@@ -12,9 +12,9 @@ from cyclopts import Parameter, validators
 
 from edge.config import address_of, is_address, load_site
 from edge.link import Link, LinkSettings, link_settings
-from edge.show import plain
 from petroroad.commands.until_signal import until_signal
 from petroroad.errors import CommandError, UsageError
+from petroroad.show import plain
 
 WIDTH = 400  # of a line without --json
 QUEUE_MAX = 10_000

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import shapely
 
+from core.kernel import F64, I64, Bools
 from edge.wire import GnssFix
-from fusion.kernel import F64, I64, Bools
 from geofence.map.frames import SiteFrame
 from roadside.devices.jt808.fix import fix_of, location_of
 from sim.chance import chosen, normals, uniforms

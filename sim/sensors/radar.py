@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from fusion.classes import CAR
+from core.classes import CAR
+from core.kernel import F64, I64, Bools
 from fusion.config import RadarPose
-from fusion.kernel import F64, I64, Bools
 from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import Detections, RadarPayload
 from sim.chance import chosen, normals, uniforms

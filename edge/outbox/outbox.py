@@ -1,0 +1,324 @@
+"""The outbox: violations are committed to disk before they are sent, and kept until the centre holds them.
+
+DESIGN section 5, "Never lost, never twice". All methods belong to the event loop; the disk to one thread
+(`edge.outbox.outbox.keeper`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.outbox.changes import Key, Row
+from edge.outbox.keeper import REFUSED, Acked, Close, Conflict, Done, Episode, Job, Keeper, Load, Put, Restore
+from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
+
+RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
+RETRY_S = 0.5  # while the link takes nothing; coming up wakes at once
+BATCH_BYTES_MAX = 256_000
+INFLIGHT_MAX = 512  # items sent and not yet due again
+LOADED_MAX = 1_000  # of a backlog in memory
+WAITING_MAX = 10_000  # live items beyond stay on disk only
+UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
+IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened
+NO_ROOM = "outbox_full"
+
+Send = Callable[[bytes], bool]  # a batch's bytes; whether the link took it
+
+
+@dataclass(slots=True)
+class _Waiting:
+    row: Row
+    due_s: float = 0.0  # loop time from which it may be sent
+    backoff_s: float = RESEND_S_MIN
+    n_sent: int = 0
+
+
+class Outbox:
+    """Open it, `run` it beside the link, `put` into it; `acknowledge` what the centre answers."""
+
+    def __init__(self, keeper: Keeper, clock: Clock, on_epoch: Callable[[], None]) -> None:
+        self._keeper, self._clock, self._on_epoch = keeper, clock, on_epoch
+        self._loop = asyncio.get_running_loop()
+        self.epoch = keeper.store.epoch
+        self.episodes = keeper.store.episodes()  # what was open when the process last ended
+        self._degraded: tuple[str, ...] = ()
+        self._counts: dict[str, int] = {}
+        self._last_seqs = dict(keeper.store.last_seqs)
+        self._remaining = dict(keeper.store.remaining)
+        self._waiting: dict[Key, _Waiting] = {}
+        self._n_putting = self._n_refused = 0
+        self._is_full = False
+        self._loading = False
+        self._gone: set[Key] = set()  # acknowledged while the keeper reads; not to come back
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    @staticmethod
+    async def open(
+        path: Path,
+        *,
+        clock: Clock,
+        ballast_bytes: int = 0,
+        before_commit: Callable[[], None] = lambda: None,
+        on_epoch: Callable[[], None] = lambda: None,
+    ) -> "Outbox":
+        """Open the database under a new epoch.
+
+        before_commit : called in the keeper's thread before violations are committed, to close the
+            recording's chunk
+        on_epoch : a conflict made a new epoch: reconnect, so that the will carries it
+        """
+        loop = asyncio.get_running_loop()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        box: list[Outbox] = []
+
+        def done(news: Done) -> None:
+            loop.call_soon_threadsafe(lambda: box[0]._take(news))
+
+        def make() -> Keeper:
+            return Keeper(
+                path,
+                wall_s=time.time_ns()
+                // 1_000_000_000,  # real, also under a simulated clock: epochs must grow
+                ballast_bytes=ballast_bytes,
+                before_commit=before_commit,
+                done=done,
+            )
+
+        keeper = await asyncio.to_thread(make)  # it waits for the disk
+        outbox = Outbox(keeper, clock, on_epoch)
+        box.append(outbox)
+        keeper.start()
+        outbox._load()
+        return outbox
+
+    @property
+    def last_seq(self) -> int:
+        return self._last_seqs.get(self.epoch, 0)
+
+    @property
+    def depth(self) -> int:
+        """How many items the centre has not acknowledged."""
+        return sum(self._remaining.values()) + self._n_putting
+
+    @property
+    def pending(self) -> tuple[tuple[int, int], ...]:
+        """(epoch, last_seq) of earlier epochs that are not yet acknowledged whole."""
+        return tuple(
+            (epoch, self._last_seqs.get(epoch, 0))
+            for epoch, n_rows in sorted(self._remaining.items())
+            if n_rows and epoch != self.epoch
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self._counts | self._keeper.counts
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Reasons why not all is well."""
+        full = self._is_full and self._n_unsaved() >= UNSAVED_MAX
+        return tuple(sorted({*self._degraded, NO_ROOM})) if full else self._degraded
+
+    def put(self, violation: bytes, detected_ns: int, episode_id: str, episode: bytes | None) -> None:
+        """Keep a violation and what a restart needs of its episode (None: it closed), then send it.
+
+        Where neither disk nor memory has room, a void says so to the centre, one until there is room again.
+        """
+        self._put(Put(detected_ns, violation, None, episode_id, episode))
+
+    def put_void(self, reason: str, detected_ns: int, episode_id: str, episode: bytes | None) -> None:
+        """Keep and send a void in place of a violation that can't be published; else as `put`."""
+        self._put(Put(detected_ns, None, reason, episode_id, episode))
+
+    def _put(self, job: Put) -> None:
+        was_full, self._is_full = self._is_full, self._n_unsaved() >= UNSAVED_MAX
+        if self._is_full:
+            self._count("outbox.dropped")
+            if was_full:
+                self._submit(Episode(str(job.episode_id), job.episode))
+                return
+            job = job._replace(violation=None, void="no room on disk or in memory")
+        self._n_putting += 1
+        self._submit(job)
+
+    def release(self, episode_id: str) -> None:
+        """Forget an open episode that a neighbour goes on with."""
+        self._submit(Episode(episode_id, None))
+
+    def acknowledge(self, ack: ViolationAck) -> None:
+        """Delete exactly what the centre holds; give what it contradicts a new epoch."""
+        stored = list(self._sent(ack.epoch, ack.stored))
+        for key in stored:
+            self._forget(key)
+        if stored:
+            self._submit(Acked(tuple(stored)))
+        conflicts = list(self._sent(ack.epoch, ack.conflict))
+        if conflicts:
+            self._count("outbox.conflict", len(conflicts))
+            for key in conflicts:
+                self._waiting[key].due_s = float("inf")  # not under this key again
+            self._submit(Conflict(tuple(self._waiting[key].row for key in conflicts)))
+        self._refill()
+
+    def resend(self) -> None:
+        """Send all that waits again: the link is new."""
+        for item in self._waiting.values():
+            if item.due_s != float("inf"):
+                item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
+        self._wake.set()
+
+    async def run(self, send: Send) -> None:
+        """Send what is due until cancelled."""
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            self._wake.clear()
+            self._send_due(send)
+            due_s = min((item.due_s for item in self._waiting.values()), default=float("inf"))
+            left_s = due_s - self._loop.time()
+            if left_s <= 0.0:  # the link refused it, or the window is full
+                left_s = RETRY_S
+            wait_s = None if due_s == float("inf") else left_s
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:  # something is due
+                pass
+
+    async def drained(self) -> None:
+        """Return when the centre holds everything."""
+        while self.depth:
+            self._drained.clear()
+            await self._drained.wait()
+
+    async def close(self) -> None:
+        """Commit what is on its way and end the thread."""
+        self._submit(Close())
+        await asyncio.to_thread(self._keeper.join)
+        await asyncio.sleep(0)  # its last news
+
+    def _send_due(self, send: Send) -> None:
+        """Send what is due, new items of this epoch first, until the link takes no more."""
+        now_s = self._loop.time()
+        n_inflight = sum(1 for item in self._waiting.values() if now_s < item.due_s < float("inf"))
+        due = [item for item in self._waiting.values() if item.due_s <= now_s]
+        due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
+        for batch in _batches(due[: max(0, INFLIGHT_MAX - n_inflight)]):
+            if not send(self._payload(batch)):
+                return
+            for item in batch:
+                if item.n_sent:
+                    self._count("outbox.resent")
+                item.n_sent += 1
+                item.due_s = now_s + item.backoff_s
+                item.backoff_s = min(2.0 * item.backoff_s, RESEND_S_MAX)
+
+    def _payload(self, batch: list[_Waiting]) -> bytes:
+        sent_ns = self._clock.now_ns()
+        return encode(
+            ViolationBatch(
+                epoch=batch[0].row.key.epoch, items=tuple(_item(waiting.row, sent_ns) for waiting in batch)
+            )
+        )
+
+    def _sent(self, epoch: int, seqs: Iterable[int]) -> Iterable[Key]:
+        """Yield the keys that wait for an answer; count the others, such as one that is moved already."""
+        for key in dict.fromkeys(Key(epoch, seq) for seq in seqs):
+            item = self._waiting.get(key)
+            if item is not None and item.n_sent and item.due_s != float("inf"):
+                yield key
+            elif (item is None or item.n_sent) and 0 < key.seq <= self._last_seqs.get(epoch, 0):
+                self._count("outbox.ack_repeated")
+            else:
+                self._count("outbox.ack_never_sent")
+
+    def _forget(self, key: Key) -> None:
+        del self._waiting[key]
+        if self._loading:
+            self._gone.add(key)
+        self._remaining[key.epoch] = self._remaining.get(key.epoch, 1) - 1
+        if not self.depth:
+            self._drained.set()
+
+    def _take(self, news: Done) -> None:
+        """Learn what the keeper did (in the loop)."""
+        self._failure = self._keeper.failure
+        self._last_seqs, self._degraded, self._n_refused = news.last_seqs, news.degraded, news.n_unsaved
+        if news.lost:
+            self._remaining.clear()
+            for key in self._waiting:
+                self._remaining[key.epoch] = self._remaining.get(key.epoch, 0) + 1
+            self._submit(Restore(tuple(item.row for item in self._waiting.values())))
+        self._n_putting -= len(news.rows)
+        for row in news.rows:
+            self._add(row)
+            self._remaining[row.key.epoch] = self._remaining.get(row.key.epoch, 0) + 1
+        for old, row in news.moved:
+            self._forget(old)
+            self._add(row)
+            self._remaining[row.key.epoch] = self._remaining.get(row.key.epoch, 0) + 1
+        if news.loaded is not None:
+            self._loading = False
+            for row in news.loaded:
+                if row.key not in self._gone:
+                    self._add(row)
+            self._gone.clear()
+        if news.epoch != self.epoch:
+            self.epoch = news.epoch
+            self._on_epoch()
+        self._wake.set()
+
+    def _add(self, row: Row) -> None:
+        if len(self._waiting) < WAITING_MAX or REFUSED.intersection(self._degraded):
+            self._waiting.setdefault(row.key, _Waiting(row))
+
+    def _n_unsaved(self) -> int:
+        """Return how many items memory alone has, and those on their way to the disk."""
+        return self.depth if IN_MEMORY in self._degraded else self._n_refused + self._n_putting
+
+    def _refill(self) -> None:
+        if not self._loading and len(self._waiting) < LOADED_MAX // 2 and self.depth > len(self._waiting):
+            self._load()
+
+    def _load(self) -> None:
+        self._loading = True
+        self._submit(Load(LOADED_MAX, frozenset(self._waiting)))
+
+    def _submit(self, job: Job) -> None:
+        self._keeper.jobs.put(job)
+
+    def _count(self, reason: str, n: int = 1) -> None:
+        self._counts[reason] = self._counts.get(reason, 0) + n
+
+
+def _item(row: Row, sent_ns: int) -> ViolationItem:
+    if row.violation is None:
+        return ViolationItem(seq=row.key.seq, void=row.void or "unreadable")
+    detected_ns = row.detected_ns or sent_ns
+    return ViolationItem(
+        seq=row.key.seq,
+        detected_ns=detected_ns,
+        sent_ns=max(sent_ns, detected_ns),
+        violation=row.violation,
+    )
+
+
+def _batches(items: list[_Waiting]) -> Iterable[list[_Waiting]]:
+    """Cut into batches of one epoch each, neither too many items nor too many bytes."""
+    batch: list[_Waiting] = []
+    n_bytes = 0
+    for item in items:
+        size = len(item.row.violation or b"")
+        other = bool(batch) and item.row.key.epoch != batch[0].row.key.epoch
+        if batch and (other or len(batch) == ITEMS_MAX or n_bytes + size > BATCH_BYTES_MAX):
+            yield batch
+            batch, n_bytes = [], 0
+        batch.append(item)
+        n_bytes += size
+    if batch:
+        yield batch

@@ -1,0 +1,107 @@
+"""Which detections that no track took are a vehicle's second echoes: these start no track of their own."""
+
+import math
+
+from core.kernel import F64, I64, INNER, kernel
+from fusion.grid import CELL_M, cell_of, clear, put
+from fusion.heading import axis_of
+from fusion.layout import (
+    CONFIRMED,
+    EAST,
+    LENGTH,
+    NORTH,
+    S_COS,
+    S_EAST,
+    S_NORTH,
+    S_RANGE,
+    S_RATE,
+    S_SIN,
+    STATUS,
+    V_EAST,
+    V_NORTH,
+    WIDTH,
+)
+
+OWN_RATE_MPS = 3.0  # a second echo of a vehicle moves as it does, to within this
+BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its own second echo may lie
+BESIDE_M_MAX = 2.8  # of its middle: three quarters of a lane
+LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
+NO_TRACK, OWN_ECHO = -1, -2  # in track_of: anybody's; a vehicle's second echo
+
+
+@kernel("UniTuple(f8, 4)(f8[:,::1], i8, f8[:,::1], i8)", **INNER)
+def _outline(WX: F64, j: int, floats: F64, i: int) -> tuple[float, float, float, float]:
+    """Return the axis (c, s), length and width of predicted track j (row i); if it has no axis, a square."""
+    length, width = floats[i, LENGTH], floats[i, WIDTH]
+    length = LENGTH_M if math.isnan(length) else length
+    width = WIDTH_M if math.isnan(width) else width
+    c, s = axis_of(WX, j)
+    if math.isnan(c):
+        return 1.0, 0.0, length, length
+    return c, s, length, width
+
+
+@kernel("b1(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8)", **INNER)
+def _is_own_echo(WX: F64, j: int, floats: F64, i: int, seen: F64, d: int, sigma_azimuth: float) -> bool:
+    """Whether detection d lies on the outline of predicted track j (row i) and moves as it does.
+
+    Far away the azimuth's error throws echoes aside, but never as far as the next lane.
+    """
+    c, s, length, width = _outline(WX, j, floats, i)
+    d_e, d_n = seen[d, S_EAST] - WX[j, EAST], seen[d, S_NORTH] - WX[j, NORTH]
+    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M:
+        return False
+    thrown = 3.0 * seen[d, S_RANGE] * sigma_azimuth * abs(c * seen[d, S_COS] + s * seen[d, S_SIN])
+    beside = max(width / 2.0 + BESIDE_M, min(width / 2.0 + thrown, BESIDE_M_MAX))
+    if abs(c * d_n - s * d_e) > beside:
+        return False
+    if math.isnan(seen[d, S_RATE]):
+        return True
+    own = seen[d, S_COS] * WX[j, V_EAST] + seen[d, S_SIN] * WX[j, V_NORTH]
+    return bool(abs(seen[d, S_RATE] - own) < OWN_RATE_MPS)
+
+
+@kernel("f8(i8[:,::1], f8[:,::1], f8[:,::1], i8[::1], i8, i8[::1], i8[::1])", **INNER)
+def _sort_vehicles(ints: I64, floats: F64, WX: F64, rows: I64, n_t: int, grid: I64, next_of: I64) -> float:
+    """Put the confirmed tracks in play into the grid; return how far off an echo of one may lie [m]."""
+    clear(grid)
+    reach = 0.0
+    for j in range(n_t):
+        if ints[rows[j], STATUS] != CONFIRMED:
+            continue
+        put(grid, next_of, j, WX[j, EAST], WX[j, NORTH])
+        _, _, length, width = _outline(WX, j, floats, rows[j])
+        reach = max(reach, length / 2.0 + BEHIND_M + max(width / 2.0 + BESIDE_M, BESIDE_M_MAX))
+    return reach
+
+
+@kernel(
+    "void(i8[:,::1], f8[:,::1], f8[:,::1], i8[::1], i8, f8, f8[:,::1], i8, i8[::1], i8[::1], i8[::1])",
+    **INNER,
+)
+def own_echoes(
+    ints: I64, floats: F64, WX: F64, rows: I64, n_t: int, sigma_azimuth: float, seen: F64, n_d: int,
+    track_of: I64, grid: I64, next_of: I64,
+) -> None:  # fmt: skip
+    """Set track_of from NO_TRACK to OWN_ECHO where a detection is the second echo of a confirmed track.
+
+    Asked only of detections that are left over: in the gate it would have every vehicle search its whole
+    surroundings, not its covariance's.
+    """
+    reach = -1.0
+    for d in range(n_d):
+        if track_of[d] != NO_TRACK:
+            continue
+        if reach < 0.0:
+            reach = _sort_vehicles(ints, floats, WX, rows, n_t, grid, next_of)
+        low = math.floor((seen[d, S_NORTH] - reach) / CELL_M)
+        top = math.floor((seen[d, S_NORTH] + reach) / CELL_M)
+        for a in range(
+            math.floor((seen[d, S_EAST] - reach) / CELL_M), math.floor((seen[d, S_EAST] + reach) / CELL_M) + 1
+        ):
+            for b in range(low, top + 1):
+                j = grid[cell_of(a, b)]
+                while j >= 0 and track_of[d] == NO_TRACK:
+                    if _is_own_echo(WX, j, floats, rows[j], seen, d, sigma_azimuth):
+                        track_of[d] = OWN_ECHO
+                    j = next_of[j]

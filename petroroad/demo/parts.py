@@ -1,0 +1,129 @@
+"""The demo's processes: what each is started with, in which order they come up and go down."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.broker import start_broker
+from edge.children import Child, ChildError, ChildSpec, start, stop_all, until_ready
+from edge.clock import Clock
+from edge.config import address_of
+from petroroad.demo.site import DemoSite
+
+READY_S = 30.0  # of real time; a cold disk is slow, a hanging part is found out
+PRODUCER_GRACE_S, REST_GRACE_S = 1.5, 0.5  # together well under the 3 s that Ctrl-C may take
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What the simulator is asked for; None: its own default."""
+
+    scenario: str
+    seed: int
+    noise: float
+    vehicles: int | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """Where everything of one run lies."""
+
+    path: Path
+
+    @property
+    def truth(self) -> Path:
+        return self.path / "truth.mcap"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "centre.sqlite"
+
+    def log(self, part: str) -> Path:
+        return self.path / f"{part}.log"
+
+    def state(self, esn: str) -> Path:
+        return self.path / esn
+
+    def recordings(self, esns: Sequence[str]) -> list[Path]:
+        """Return the recordings of the RSUs that exist, in the order of esns and of time."""
+        return [path for esn in esns for path in sorted(self.state(esn).rglob("*.mcap"))]
+
+
+@dataclass(slots=True)
+class Parts:
+    """What runs. Use `bring_up`, `drive`, `watch`, `bring_down` in this order."""
+
+    site: DemoSite
+    run_dir: RunDir
+    clock: Clock
+    sim: Child | None = None
+    rest: list[Child] = field(default_factory=list)  # broker first
+
+    async def bring_up(self) -> None:
+        """Start all but the traffic, each when what it needs is ready; raises ChildError or NotReadyError."""
+        config = ("--config", str(self.site.path))
+        host, port = address_of(self.site.broker)
+        self.rest.append(await start_broker(self.site.broker_kind, self.run_dir.path, host, port))
+        late = [
+            await self._start("centre", "centre", *config),
+            await self._start("gateway", "gateway", *config),
+        ]
+        for esn in self.site.esns:
+            state = ("--state", str(self.run_dir.state(esn)))
+            late.append(await self._start(esn, "rsu", *config, "--esn", esn, *state))
+        async with asyncio.TaskGroup() as tasks:
+            for child in late:
+                address = self.site.health[child.spec.name]
+                ready = until_ready(child, address, READY_S, self.rest)
+                tasks.create_task(ready, name=f"demo.ready.{child.spec.name}")
+
+    async def drive(self, traffic: Traffic) -> None:
+        """Start the simulator against the device ports; raises as bring_up."""
+        self.sim = await start(self._spec("sim", "sim", "run", *self._sim_arguments(traffic)))
+        await until_ready(self.sim, self.site.health["sim"], READY_S, self.rest)
+
+    def _sim_arguments(self, traffic: Traffic) -> list[str]:
+        given = [traffic.scenario, "--drive", str(self.site.path), "--rsus", ",".join(self.site.esns)]
+        given += ["--seed", str(traffic.seed), "--noise", str(traffic.noise)]
+        given += ["--health", self.site.health["sim"], "--truth", str(self.run_dir.truth)]
+        if traffic.vehicles is not None:
+            given += ["--vehicles", str(traffic.vehicles)]
+        if traffic.duration_s is not None:
+            given += ["--duration", str(traffic.duration_s)]
+        return given
+
+    def _spec(self, name: str, *arguments: str) -> ChildSpec:
+        argv = (sys.executable, "-m", "petroroad", *arguments)
+        return ChildSpec(name=name, argv=argv, log=self.run_dir.log(name), env=self.clock.to_env())
+
+    async def _start(self, name: str, *arguments: str) -> Child:
+        child = await start(self._spec(name, *arguments))
+        self.rest.append(child)
+        return child
+
+    async def watch(self) -> ChildError | None:
+        """Return when the simulator has ended by itself (None), or else how the first part died."""
+        assert self.sim is not None, "watched before it was brought up"
+        children = [self.sim, *self.rest]
+        ends = {asyncio.create_task(child.died(), name=f"demo.watch.{child.spec.name}") for child in children}
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ends:
+                task.cancel()
+        first = next(iter(done)).result()
+        return None if (first.name, first.status) == ("sim", 0) else first
+
+    async def bring_down(self, patience: float = 1.0) -> None:
+        """End all: first who produces, last who keeps; nothing is left, whatever happens meanwhile.
+
+        patience : factor on how long each may take before it is killed; 1: someone waits at the keyboard
+        """
+        producers = [*self.rest[2:], *([self.sim] if self.sim else [])]
+        try:
+            await stop_all(producers, patience * PRODUCER_GRACE_S)  # the RSUs' outboxes empty into the centre
+        finally:
+            await stop_all(reversed(self.rest[:2]), patience * REST_GRACE_S)

@@ -1,0 +1,234 @@
+"""One recording through the pipeline: which site, which RSUs, at what pace, and whether the same came out."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.times import STAMP_NS_MAX, STAMP_NS_MIN
+from edge.config import Site, load_site, parse_site
+from edge.errors import ConfigError, RecordingError
+from edge.recording.recorder import Reading, Recorded, read_messages
+from edge.schemas import SCHEMAS
+from edge.wire import (
+    SiteRecord,
+    decode_fix,
+    decode_site,
+    decode_snapshot,
+    records_of,
+)
+from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from petroroad.errors import CommandError, UsageError
+from petroroad.replay.output import ReplayOut
+from roadside.clock_faults import report_of
+from roadside.compare import first_difference
+from roadside.gateway.routing import Router
+from roadside.gateway.site_router import router_of
+from roadside.inputs import Feed, Input
+from roadside.outputs import Output
+from roadside.pipeline import Pipeline
+from roadside.replay import Recorded as AnyRecorded
+from roadside.replay import Replayed, collector, refusals, replay_rsu, replay_site
+from roadside.setup import setups
+
+JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
+CHANNELS = frozenset({*(name.partition(".")[0] for name in SCHEMAS), "config", "input", "state"})
+Pace = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """A replay and what the recording itself holds of the same."""
+
+    path: Path
+    replayed: Replayed = field(default_factory=Replayed)
+    recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
+    reading: Reading = field(default_factory=Reading)  # what of the file is damaged
+    skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
+
+    def difference(self) -> str | None:
+        """Return the first violation and field that differ from what is recorded; None if none is."""
+        for esn in sorted(self.recorded):
+            found = first_difference(self.recorded[esn], self.replayed.violations.get(esn, []))
+            if found is not None:
+                return f"{self.path.name}, {esn}: {found}"
+        return None
+
+
+def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None) -> Run:
+    """Replay one recording; raises ConfigError or CommandError where it is none."""
+    site = load_site(site_path) if site_path else None
+    record = site_record(path, site)
+    site = site or _recorded_site(record, path)
+    has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
+    if record.esn is not None:
+        site.place(record.esn)  # another site file may lack it
+    esns = (record.esn,) if record.esn is not None else None
+    made = setups(site, expects_gateway=has_gateway, esns=esns)
+    pipelines = {esn: Pipeline(setup) for esn, setup in made.items()}
+    run = Run(path)
+    with ExitStack() as stack:
+        collect = collector(run.replayed, _track_ids)
+        writer = stack.enter_context(ReplayOut(out, record)) if out else None
+
+        def take(esn: str, now_ns: int, output: Output) -> None:
+            collect(esn, now_ns, output)
+            if writer is not None:
+                writer.write(esn, now_ns, output)
+
+        messages = _watched(path, run, writer)
+        if record.esn is not None:
+            steps = replay_rsu(pipelines[record.esn], messages, site.frame, take, run.replayed.rejected)
+        else:
+            steps = replay_site(
+                pipelines,
+                messages,
+                site.frame,
+                _route(site, router_of(site, next(iter(made.values())).road), run.skipped),
+                take,
+                run.replayed.rejected,
+            )
+        end_ns = 0
+        for end_ns in steps:
+            pace(end_ns)
+    for esn, pipeline in pipelines.items():
+        report = pipeline.clock_report(end_ns)
+        if report.n_terminals or report.radars or report.host is not None:
+            run.clocks[esn] = report_of(report)
+        run.replayed.rejected.update(refusals(pipeline.all_counts()))
+    return run
+
+
+def site_record(path: Path, site: Site | None = None) -> SiteRecord:
+    """Return what the recording was made with; `site` stands in where a damage took its /site."""
+    reading = Reading()
+    body, esns = None, set()
+    try:
+        for message in read_messages(path, reading):
+            head, _, rest = message.topic.removeprefix("/").partition("/")
+            if head == "site":
+                body = message.body
+                break
+            if head in ("tracks", "violation"):
+                esns.add(rest)
+    except (RecordingError, OSError) as error:
+        raise UsageError(f"{path}: no recording: {error}") from error
+    if body is None and reading.damaged and site is not None:
+        if len(esns) > 1:
+            raise UsageError(f"{path}: its /site is lost, and it holds outputs of {', '.join(sorted(esns))}")
+        return msgspec.structs.replace(site.record, esn=next(iter(esns), None))  # none: of a whole site
+    if body is None and reading.damaged:
+        raise UsageError(f"{path}: its /site is lost ({reading.text()}): name the site file with --site")
+    if body is None:
+        raise UsageError(f"{path}: no /site: not a recording of ours, or cut before its first whole chunk")
+    try:
+        return decode_site(body)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path}: its /site can't be read: {error}") from error
+
+
+def _recorded_site(record: SiteRecord, path: Path) -> Site:
+    try:
+        return parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
+    except ConfigError as error:
+        raise UsageError(f"the recording's own site does not load: {error}") from error
+
+
+def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
+    """Yield the messages; keep what the live RSU sent, count what it observed."""
+    last: Recorded | None = None
+    for message in read_messages(path, run.reading):
+        if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
+            rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
+            raise CommandError(f"{path}: {rule}")
+        jump_ns = 0 if last is None else message.log_ns - last.log_ns
+        # a clock_step is logged by the new clock where it is live, by the old one where it tells of a pause
+        if last is not None and jump_ns > JUMP_NS and "/input" not in (message.topic, last.topic):
+            rule = f"log times jump by {jump_ns / 3.6e12:.0f} h at a {message.topic}, without a clock_step"
+            raise CommandError(f"{path}: {rule}")
+        last = message
+        head, _, rest = message.topic.removeprefix("/").partition("/")
+        if head == "violation":
+            run.recorded.setdefault(rest, []).append(message.body)
+        if head not in CHANNELS:
+            run.skipped[message.topic] += 1
+        run.replayed.observations += head in ("radar", "gnss", "gateway")
+        if writer is not None and head == "truth":
+            writer.copy(message)
+        yield message
+
+
+def _track_ids(body: bytes) -> list[int]:
+    ids: list[int] = records_of(decode_snapshot(body))["track"].tolist()
+    return ids
+
+
+def _route(
+    site: Site, router: Router, skipped: Counter[str]
+) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
+    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch.
+
+    skipped : counts inputs that go nowhere
+    """
+    owners = {radar.id: rsu.esn for rsu in site.config.rsu for radar in rsu.radar}
+
+    def route(item: Input, message: AnyRecorded) -> list[tuple[str, Input]]:
+        match item:
+            case RadarScan() | ObjectScan():
+                found = [owners[item.sensor]] if item.sensor in owners else []
+                skipped["scan of an unknown radar"] += not found
+            case GnssFixes():
+                found = list(router.route([decode_fix(message.body)])[0])
+                skipped["fix beyond every stretch"] += not found
+            case Feed():  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
+                found = []
+                skipped["gateway message in a whole site's recording"] += 1
+            case _:
+                found = [rsu.esn for rsu in site.config.rsu]
+        return [(esn, item) for esn in found]
+
+    return route
+
+
+def pace_of(rate: str) -> Pace:
+    """Return what waits before each message: `max`, a factor of real time, or `step` (Enter for each)."""
+    if rate == "max":
+        return lambda _: None
+    if rate == "step":
+        if not sys.stdin.isatty():
+            raise UsageError("--rate step needs a terminal: each message waits for Enter")
+        return _wait_for_enter
+    try:
+        factor = float(rate)
+    except ValueError:
+        factor = 0.0
+    if not 0.0 < factor < 1e6:
+        raise UsageError(f"--rate {rate}: must be a factor above 0, max or step")
+    return _Paced(factor)
+
+
+def _wait_for_enter(log_ns: int) -> None:
+    input(f"{log_ns} ")
+
+
+class _Paced:
+    """Waits until a message is due, counted from the first."""
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._first: tuple[int, float] | None = None
+
+    def __call__(self, log_ns: int) -> None:
+        now_s = time.monotonic()
+        if self._first is None:
+            self._first = (log_ns, now_s)
+        due_s = self._first[1] + (log_ns - self._first[0]) / 1e9 / self._factor
+        if due_s > now_s:
+            time.sleep(due_s - now_s)

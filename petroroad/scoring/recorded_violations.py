@@ -1,0 +1,134 @@
+"""Truth and what was raised, read from recordings into what `petroroad.scoring.violations` matches."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edge.recording.recorder import Reading, read_messages
+from geofence.violation import GRADES, Violation
+from petroroad.scoring.violations import RaisedEvent, TrueEvent
+
+ALARM = GRADES.index("warning")
+
+
+class TrueViolation(msgspec.Struct, frozen=True, kw_only=True):
+    """`/truth/violation`, as far as matching asks."""
+
+    id: str
+    rule: str
+    vehicle: int
+    terminal: str | None = None
+    start_ns: int
+    end_ns: int
+
+
+class TrueStates(msgspec.Struct, frozen=True, kw_only=True):
+    """`/truth`, as far as matching asks."""
+
+    stamp_ns: int
+    id: tuple[int, ...]
+    lon_deg: tuple[float, ...]
+    lat_deg: tuple[float, ...]
+
+
+class Stored(NamedTuple):
+    """One committed version and when it was."""
+
+    violation: Violation
+    committed_ns: int | None
+
+
+@dataclass(slots=True)
+class Truth:
+    """What really happened: events, and where each vehicle was."""
+
+    events: list[TrueEvent] = field(default_factory=list)
+    end_ns: int = 0
+    _stamps: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _places: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def n_vehicles(self) -> int:
+        return len(self._stamps)
+
+    def add(self, states: TrueStates) -> None:
+        self.end_ns = max(self.end_ns, states.stamp_ns)
+        for vehicle, *place in zip(states.id, states.lon_deg, states.lat_deg, strict=True):
+            self._stamps[vehicle].append(states.stamp_ns)
+            self._places[vehicle].append((place[0], place[1]))
+
+    def place_of(self, vehicle: int, stamp_ns: int) -> tuple[float, float] | None:
+        """Return where the vehicle was at the nearest stamp within a second; states come each 100 ms."""
+        stamps = self._stamps.get(vehicle, [])
+        i = bisect_left(stamps, stamp_ns)
+        near = min(
+            range(max(0, i - 1), min(len(stamps), i + 1)),
+            key=lambda k: abs(stamps[k] - stamp_ns),
+            default=None,
+        )
+        if near is None or abs(stamps[near] - stamp_ns) > 1_000_000_000:
+            return None
+        return self._places[vehicle][near]
+
+
+def read_truth(path: Path, reading: Reading | None = None) -> Truth:
+    """Read the simulator's truth; what is damaged is noted in `reading`."""
+    states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TrueViolation)
+    truth = Truth()
+    for message in read_messages(path, reading):
+        if message.topic == "/truth":
+            truth.add(states.decode(message.body))
+        elif message.topic == "/truth/violation":
+            truth.events.append(TrueEvent(**msgspec.structs.asdict(events.decode(message.body))))
+    return truth
+
+
+def raised_events(stored: Sequence[Stored]) -> list[RaisedEvent]:
+    """Return one event for each id that reached `warning`."""
+    by_id: dict[str, list[Stored]] = defaultdict(list)
+    for row in stored:
+        by_id[row.violation.id].append(row)
+    return [event for rows in by_id.values() if (event := _raised(rows)) is not None]
+
+
+def _raised(rows: list[Stored]) -> RaisedEvent | None:
+    """`rows` are one id's versions in the order of (hop, version)."""
+    alarms = [row for row in rows if GRADES.index(row.violation.grade) >= ALARM]
+    if not alarms:
+        return None
+    first, last = alarms[0].violation, rows[-1].violation
+    vehicles = [row.violation.vehicle for row in rows if row.violation.vehicle is not None]
+    return RaisedEvent(
+        id=first.id,
+        rule=first.rule,
+        terminal=vehicles[-1].terminal if vehicles else None,
+        start_ns=first.start_ns,
+        end_ns=last.end_ns,
+        at_ns=first.stamps.measured_ns,
+        place=(first.lon_deg, first.lat_deg),
+        latency_ms=_latency_ms(alarms),
+    )
+
+
+def _latency_ms(alarms: Iterable[Stored]) -> float | None:
+    """Return arrival -> committed of the first version that an observation decided."""
+    for violation, committed_ns in alarms:
+        if violation.stamps.by is None and committed_ns is not None:
+            return (committed_ns - violation.stamps.arrived_ns) / 1e6
+    return None
+
+
+def event_row(event: TrueEvent | RaisedEvent, events: Sequence[TrueEvent]) -> dict[str, Any]:
+    """Return what a reader needs to look into a wrong one; seconds count from the first true event."""
+    zero_ns = min((true.start_ns for true in events), default=event.start_ns)
+    return {
+        "id": event.id,
+        "rule": event.rule,
+        "terminal": event.terminal,
+        "at_s": (event.start_ns - zero_ns) / 1e9,
+    }

@@ -1,0 +1,209 @@
+"""Tracks against the truth: GOSPA with its split, identities, lateral error. Pure: frames in, figures out.
+
+GOSPA after Rahmathullah et al. (2017), c = 5 m, p = 2, alpha = 2: per frame
+sqrt(sum of squared distances of the matched + c^2 / 2 for each missed truth and each false track).
+A truth that no sensor covers costs nothing when it is missed; it is counted beside.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from core.kernel import F64, I64, U64, Bools
+from petroroad.scoring.matching import match
+
+CUTOFF_M = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruthNow:
+    """n vehicles at one instant; centres in site metres."""
+
+    id: I64
+    east_m: F64
+    north_m: F64
+    heading_rad: F64  # of travel, counter-clockwise from east
+    speed_mps: F64
+    covered: Bools  # some sensor could see it
+    lane: Sequence[str | None]
+    terminal: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracksNow:
+    """m tracks at the same instant."""
+
+    id: U64
+    east_m: F64
+    north_m: F64
+    speed_mps: F64
+    sigma_m: F64  # lateral, 1 sigma
+    unseen: Bools  # kept without radar or GNSS for a while
+    lane: Sequence[str | None]
+    terminal: Sequence[str | None]
+
+
+@dataclass(slots=True)
+class TrackScore:
+    """Adds up frame by frame."""
+
+    frames: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    gospa_m: list[float] = field(default_factory=list)
+    squared_m2: float = 0.0  # of all matched distances
+    lateral_m: list[float] = field(default_factory=list)
+    nees: list[float] = field(default_factory=list)
+    speed_mps: list[float] = field(default_factory=list)
+    _last: dict[int, int] = field(default_factory=dict)  # by the truth's id: its last track
+    # frames of (truth, track) within the cut-off
+    _overlap: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _track_ids: dict[int, None] = field(default_factory=dict)
+
+    def add(self, truth: TruthNow, tracks: TracksNow) -> None:
+        """Score one instant."""
+        tracks = self._without_gone(truth, tracks)
+        de = tracks.east_m[None, :] - truth.east_m[:, None]
+        dn = tracks.north_m[None, :] - truth.north_m[:, None]
+        squared = de**2 + dn**2
+        pairs = np.stack(np.nonzero(squared < CUTOFF_M**2)).astype(np.int64)
+        costs = squared[pairs[0], pairs[1]]
+        track_of = match(len(truth.id), len(tracks.id), pairs, costs, CUTOFF_M**2)
+        hit = np.flatnonzero(track_of >= 0)
+        at = track_of[hit]
+        n_missed = int((truth.covered & (track_of < 0)).sum())
+        n_false = len(tracks.id) - len(hit)
+        located_m2 = float(squared[hit, at].sum())
+        self.frames += 1
+        self.squared_m2 += located_m2
+        self.gospa_m.append(math.sqrt(located_m2 + CUTOFF_M**2 / 2.0 * (n_missed + n_false)))
+        self.counts["matched"] += len(hit)
+        self.counts["missed"] += n_missed
+        self.counts["false"] += n_false
+        self.counts["missed_outside_cover"] += int((~truth.covered & (track_of < 0)).sum())
+        self._errors(truth, tracks, hit, at, de[hit, at], dn[hit, at])
+        self._names(truth, tracks, hit, at)
+        self._identities(truth, tracks, hit, at, pairs)
+
+    def _without_gone(self, truth: TruthNow, tracks: TracksNow) -> TracksNow:
+        """Leave out, and count, tracks kept of vehicles that the truth knows nothing of any more.
+
+        One that reaches the end of the recorded or simulated road vanishes there; a real one drives on.
+        """
+        here = set(truth.terminal)  # only asked, never iterated
+        named = zip(tracks.unseen.tolist(), tracks.terminal, strict=True)
+        gone = [unseen and name is not None and name not in here for unseen, name in named]
+        if not any(gone):
+            return tracks
+        self.counts["left_truth"] += sum(gone)
+        keep = np.flatnonzero(~np.array(gone, dtype=np.bool_))
+        return TracksNow(
+            id=tracks.id[keep],
+            east_m=tracks.east_m[keep],
+            north_m=tracks.north_m[keep],
+            speed_mps=tracks.speed_mps[keep],
+            sigma_m=tracks.sigma_m[keep],
+            unseen=tracks.unseen[keep],
+            lane=[tracks.lane[j] for j in keep.tolist()],
+            terminal=[tracks.terminal[j] for j in keep.tolist()],
+        )
+
+    def _errors(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64, de: F64, dn: F64) -> None:
+        heading = truth.heading_rad[hit]
+        lateral = -de * np.sin(heading) + dn * np.cos(heading)  # left of the true course
+        sigma = tracks.sigma_m[at]
+        self.lateral_m += lateral.tolist()
+        self.nees += ((lateral / np.where(sigma > 0.0, sigma, np.nan)) ** 2)[sigma > 0.0].tolist()
+        self.speed_mps += (tracks.speed_mps[at] - truth.speed_mps[hit]).tolist()
+
+    def _names(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64) -> None:
+        counts = self.counts
+        for i, j in zip(hit.tolist(), at.tolist(), strict=True):
+            if truth.lane[i] is not None:
+                counts["lane"] += 1
+                counts["lane_right"] += tracks.lane[j] == truth.lane[i]
+            counts["named"] += tracks.terminal[j] is not None
+            counts["nameable"] += truth.terminal[i] is not None
+            counts["named_right"] += (
+                tracks.terminal[j] is not None and tracks.terminal[j] == truth.terminal[i]
+            )
+
+    def _identities(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64, pairs: I64) -> None:
+        true_ids, track_ids = truth.id.tolist(), tracks.id.tolist()
+        self._track_ids.update(dict.fromkeys(track_ids))
+        for i, j in pairs.T.tolist():
+            self._overlap[true_ids[i], track_ids[j]] += 1
+        for i, j in zip(hit.tolist(), at.tolist(), strict=True):
+            before = self._last.get(true_ids[i])
+            self.counts["id_switches"] += before is not None and before != track_ids[j]
+            self._last[true_ids[i]] = track_ids[j]
+
+    def idf1(self) -> float | None:
+        """Return IDF1: the best one-to-one naming of whole truths by whole tracks (Ristani et al. 2016)."""
+        n_truths = self.counts["matched"] + self.counts["missed"]
+        n_tracks = self.counts["matched"] + self.counts["false"]
+        if not n_truths + n_tracks:
+            return None
+        truths = {key: i for i, key in enumerate(dict.fromkeys(truth for truth, _ in self._overlap))}
+        tracks = {key: j for j, key in enumerate(dict.fromkeys(track for _, track in self._overlap))}
+        pairs = np.array([[truths[a], tracks[b]] for a, b in self._overlap], dtype=np.int64).reshape(-1, 2).T
+        gain = np.array(list(self._overlap.values()), dtype=np.float64)
+        chosen = match(len(truths), len(tracks), pairs, -gain, 0.0)
+        together = float(gain[chosen[pairs[0]] == pairs[1]].sum())
+        return 2.0 * together / (n_truths + n_tracks)
+
+    def figures(self) -> dict[str, Any]:
+        """Return every figure; None where nothing was there to tell."""
+        n, counts = max(self.frames, 1), self.counts
+        split = {
+            "localisation": self.squared_m2 / n,
+            "missed": CUTOFF_M**2 / 2.0 * counts["missed"] / n,
+            "false": CUTOFF_M**2 / 2.0 * counts["false"] / n,
+        }
+        return {
+            "frames": self.frames,
+            "gospa_m": _mean(self.gospa_m),
+            "gospa_m_p50": _quantile(self.gospa_m, 0.5),
+            "gospa_rms_m": _rounded(math.sqrt(sum(split.values()))),
+            **{f"gospa_rms_{name}_m": _rounded(math.sqrt(part)) for name, part in split.items()},
+            "truths_per_frame": _rounded((counts["matched"] + counts["missed"]) / n),
+            "missed_per_frame": _rounded(counts["missed"] / n),
+            "false_per_frame": _rounded(counts["false"] / n),
+            "missed_outside_cover_per_frame": _rounded(counts["missed_outside_cover"] / n),
+            "left_truth_per_frame": _rounded(counts["left_truth"] / n),
+            "track_ids": len(self._track_ids),
+            "id_switches": counts["id_switches"],
+            "idf1": _rounded(self.idf1()),
+            "position_rmse_m": _root(self.squared_m2, counts["matched"]),
+            "lateral_rmse_m": _root(float(np.square(self.lateral_m).sum()), len(self.lateral_m)),
+            "lateral_m_p95": _quantile(np.abs(self.lateral_m).tolist(), 0.95),
+            "lateral_bias_m": _mean(self.lateral_m),
+            "anees_lateral": _mean(self.nees),  # 1 where sigma tells the error
+            "speed_rmse_mps": _root(float(np.square(self.speed_mps).sum()), len(self.speed_mps)),
+            "lane_accuracy": _share(counts["lane_right"], counts["lane"]),
+            "identity_precision": _share(counts["named_right"], counts["named"]),
+            "identity_recall": _share(counts["named_right"], counts["nameable"]),
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return _rounded(float(np.mean(values))) if values else None
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    return _rounded(float(np.quantile(values, share))) if values else None
+
+
+def _root(squared: float, n: int) -> float | None:
+    return _rounded(math.sqrt(squared / n)) if n else None
+
+
+def _share(part: int, whole: int) -> float | None:
+    return _rounded(part / whole) if whole else None

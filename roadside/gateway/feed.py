@@ -1,0 +1,79 @@
+"""From fixes to `gnss/down` messages: drop duplicates, route, batch, number. Pure; DESIGN section 5."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
+from roadside.gateway.routing import Router
+
+REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
+MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below what a broker refuses
+EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
+BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
+
+Down = tuple[str, GnssDown]  # for which RSU
+
+
+class GatewayFeed:
+    """Collects what arrived and makes one message for each RSU of it."""
+
+    def __init__(
+        self, router: Router, gateway: str, epoch: int, esns: Sequence[str], counts: Counter[str]
+    ) -> None:
+        self._router = router
+        self._gateway = gateway
+        self._epoch = epoch
+        self._counts = counts
+        self._pending: list[GnssFix] = []
+        # the oldest first; a dict would search it behind all the holes of those dropped before
+        self._seen: OrderedDict[tuple[str, int, int | None, float, float], None] = OrderedDict()
+        self._seq = dict.fromkeys(esns, 0)
+        self._sent_ns = dict.fromkeys(esns, 0)
+
+    @property
+    def n_pending(self) -> int:
+        return len(self._pending)
+
+    def put(self, fixes: Sequence[GnssFix]) -> None:
+        """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
+        for fix in fixes:
+            # the place too: where a clock stands still and nothing is numbered, only it tells reports apart
+            stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
+            key = (fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg)
+            if key in self._seen:
+                self._counts["fix.duplicate"] += 1
+            elif len(self._pending) >= FIXES_MAX:
+                self._counts["fix.full"] += 1
+            else:
+                self._seen[key] = None
+                self._pending.append(fix)
+                self._counts["fix.taken"] += 1
+        while len(self._seen) > REMEMBERED_MAX:
+            self._seen.popitem(last=False)
+
+    def flush(self, now_ns: int) -> list[Down]:
+        """Return what is pending: a message for each RSU that hears any of it, more where it is much."""
+        pending, self._pending = self._pending, []
+        heard: dict[str, list[GnssFix]] = {}
+        for fix, esns in zip(pending, self._router.route(pending), strict=True):
+            if not esns:
+                self._counts["fix.no_place"] += 1
+            for esn in esns:
+                heard.setdefault(esn, []).append(fix)
+        return [
+            (esn, self._message(esn, fixes[at : at + MESSAGE_FIXES_MAX], now_ns))
+            for esn, fixes in heard.items()
+            for at in range(0, len(fixes), MESSAGE_FIXES_MAX)
+        ]
+
+    def beat(self, now_ns: int) -> list[Down]:
+        """Return an empty message for each RSU that has heard nothing for a while: the gateway lives."""
+        # of either sign: a clock that was set back must not silence us until the time comes round again
+        silent = [esn for esn, sent_ns in self._sent_ns.items() if abs(now_ns - sent_ns) >= EMPTY_AFTER_NS]
+        silent.sort(key=self._sent_ns.__getitem__)
+        return [(esn, self._message(esn, [], now_ns)) for esn in silent[:BEAT_MAX]]
+
+    def _message(self, esn: str, fixes: list[GnssFix], now_ns: int) -> GnssDown:
+        self._seq[esn] += 1
+        self._sent_ns[esn] = now_ns
+        return GnssDown(gateway=self._gateway, epoch=self._epoch, seq=self._seq[esn], fixes=columns_of(fixes))

@@ -1,0 +1,141 @@
+"""Which RSUs hear a fix: those on whose stretch of road it falls (DESIGN section 1, "Who hears whom"). Pure.
+
+The gateway routes live, a whole-site replay routes again: the same fixes in the same order go the same ways.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from core.kernel import F64
+from edge.wire import GnssFix
+from geofence.map.frames import SiteFrame
+
+FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: the neighbour hears a truck before it owns it
+CORRIDOR_M = 60.0  # from the axis: carriageways, ramps and the error of a bad receiver
+CELL_M = 500.0  # of the axis: a long road's stretches are not all asked for each fix
+TERMINALS_MAX = 20_000  # remembered; three times the hazmat trucks of Panjin
+
+Esns = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One RSU: its station range and where its pole stands, in site metres."""
+
+    esn: str
+    from_m: float
+    to_m: float
+    east_m: float
+    north_m: float
+
+    def holds(self, station_m: float, margin_m: float) -> bool:
+        """Say whether the station is on the stretch; NaN never is."""
+        return self.from_m - margin_m <= station_m <= self.to_m + margin_m
+
+    def beside_m(self, station_m: float) -> float:
+        """Return how far outside the stretch a station lies."""
+        return max(self.from_m - station_m, station_m - self.to_m, 0.0)
+
+
+class Axis(Protocol):
+    """What routing needs of the road's axis."""
+
+    def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
+        """Return station and offset, shape (n,)."""
+
+
+class Router:
+    """Knows the stretches, and on whose each terminal was last seen on the road."""
+
+    def __init__(
+        self,
+        frame: SiteFrame,
+        axis: Axis | None,
+        stretches: Sequence[Stretch],
+        gates: Sequence[tuple[float, float]] = (),
+    ) -> None:
+        """`gates` are the middles of the gate lines, east and north; without an axis all is off the road."""
+        assert stretches, "a site has an RSU"
+        self._frame = frame
+        self._axis = axis
+        self._stretches = tuple(stretches)
+        self._nearby: dict[int, tuple[Stretch, ...]] = {}  # by cell of the axis, as it is asked for
+        self._last: OrderedDict[str, str] = OrderedDict()  # terminal -> esn, the longest unheard first
+        self._entrances = self._entrances_of(np.array(gates, dtype=np.float64).reshape(-1, 2))
+
+    def route(self, fixes: Sequence[GnssFix]) -> list[Esns]:
+        """Return, for each fix, the RSUs that hear it; () for one without a place that the site knows."""
+        if not fixes:
+            return []
+        lon_deg = np.array([fix.lon_deg for fix in fixes])
+        lat_deg = np.array([fix.lat_deg for fix in fixes])
+        seen = np.array([fix.quality != "none" for fix in fixes]) & self._frame.within(lon_deg, lat_deg)
+        east_m, north_m = self._frame.site_from_lonlat(
+            np.where(seen, lon_deg, self._frame.lon_deg), np.where(seen, lat_deg, self._frame.lat_deg)
+        )
+        station_m = np.where(seen, self._stations(east_m, north_m), math.nan)
+        return [
+            self._one(fix.terminal, *row)
+            for fix, *row in zip(
+                fixes, seen.tolist(), station_m.tolist(), east_m.tolist(), north_m.tolist(), strict=True
+            )
+        ]
+
+    def _stations(self, east_m: F64, north_m: F64) -> F64:
+        """Return the station of each place on the road, NaN beside it."""
+        if self._axis is None:
+            return np.full(len(east_m), math.nan)
+        station_m, offset_m = self._axis.station_of(east_m, north_m)
+        return np.where(np.abs(offset_m) <= CORRIDOR_M, station_m, math.nan)
+
+    def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
+        nearby = self._near(station_m)
+        hearing = tuple(s.esn for s in nearby if s.holds(station_m, FEED_MARGIN_M))
+        if hearing:
+            nearest = min(nearby, key=lambda s: s.beside_m(station_m))
+            self._remember(terminal, nearest.esn)
+            return hearing
+        last = self._last.get(terminal)
+        if last is not None:
+            self._remember(terminal, last)
+            return (last,)
+        return (self._entrance(east_m, north_m),) if seen else ()
+
+    def _near(self, station_m: float) -> tuple[Stretch, ...]:
+        """Return, in the site's order, all stretches that may hear a station, and some beside; () for NaN."""
+        if math.isnan(station_m):
+            return ()
+        cell = math.floor(station_m / CELL_M)
+        nearby = self._nearby.get(cell)
+        if nearby is None:
+            middle_m, reach_m = (cell + 0.5) * CELL_M, CELL_M + FEED_MARGIN_M
+            nearby = tuple(s for s in self._stretches if s.holds(middle_m, reach_m))
+            self._nearby[cell] = nearby
+        return nearby
+
+    def _remember(self, terminal: str, esn: str) -> None:
+        self._last[terminal] = esn
+        self._last.move_to_end(terminal)
+        if len(self._last) > TERMINALS_MAX:
+            self._last.popitem(last=False)
+
+    def _entrances_of(self, gates: F64) -> list[tuple[float, float, str]]:
+        """Return each gate with the RSU that answers for it; the RSUs' own poles where there is no gate."""
+        if self._axis is None or not len(gates):
+            return [(s.east_m, s.north_m, s.esn) for s in self._stretches]
+        stations_m, _ = self._axis.station_of(
+            np.ascontiguousarray(gates[:, 0]), np.ascontiguousarray(gates[:, 1])
+        )
+        return [
+            (east, north, min(self._stretches, key=lambda s: (s.beside_m(station), s.from_m)).esn)
+            for (east, north), station in zip(gates.tolist(), stations_m.tolist(), strict=True)
+            if not math.isnan(station)
+        ] or [(s.east_m, s.north_m, s.esn) for s in self._stretches]
+
+    def _entrance(self, east_m: float, north_m: float) -> str:
+        return min(self._entrances, key=lambda gate: math.hypot(gate[0] - east_m, gate[1] - north_m))[2]

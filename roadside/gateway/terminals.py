@@ -1,0 +1,222 @@
+"""The TCP server that JT/T 808 terminals connect to: sockets, limits and time-outs around `Session`.
+
+One process carries thousands of connections, so each is a bare asyncio.Protocol without a task of its own.
+Time-outs are real time, stamps are the Clock's. A peer's fault is counted and ends its own connection only.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from edge.clock import Clock
+from edge.wire import GnssFix
+from roadside.devices.jt808.packages import Packages
+from roadside.devices.jt808.salvage import salvage
+from roadside.devices.jt808.session import Session, SessionRules
+from roadside.gateway.limits import TokenBucket
+
+Deliver = Callable[[list[GnssFix]], None]
+Answered = Callable[[str, int, int], None]  # terminal, serial number of our message, result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one peer, and all together, may take."""
+
+    connections_max: int = 20_000
+    login_s: float = 15.0  # from connecting to authenticated
+    idle_s: float = 180.0  # three heartbeats of a usual terminal
+    rate_bytes_hz: float = 20_000.0  # some 200 reports a second; a truck sends one
+    burst_bytes: float = 256_000.0  # a blind area's stored reports at once
+    unsent_bytes_max: int = 16_384  # answers that the peer does not read: we stop reading then
+    unsent_s: float = 15.0  # and give up after this
+
+
+class TerminalServer:
+    """All terminals that are connected to one process, whatever port they came by."""
+
+    def __init__(
+        self,
+        rules: SessionRules,
+        clock: Clock,
+        counts: Counter[str],
+        deliver: Deliver,
+        *,
+        limits: Limits | None = None,
+        answered: Answered | None = None,
+    ) -> None:
+        self.rules, self.clock, self.counts = rules, clock, counts
+        self.deliver = deliver
+        self.limits = limits or Limits()
+        self.answered = answered
+        self.connections: set[Connection] = set()
+        self._of_terminal: dict[str, Connection] = {}  # authenticated, the newest of each
+        self.packages = Packages(counts)  # of all connections: a message may end on another than it began on
+
+    @property
+    def n_terminals(self) -> int:
+        return len(self._of_terminal)
+
+    async def listen(self, host: str, port: int) -> asyncio.Server:
+        """Return a server that accepts already; the caller closes it. OSError where the port is taken."""
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: Connection(self), host, port, backlog=1_024)
+
+    async def run(self) -> None:
+        """End overdue connections until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(1.0)
+                self.sweep(asyncio.get_running_loop().time())
+                self.chase_packages(self.clock.now_ns())
+        finally:
+            for connection in list(self.connections):
+                connection.abort()
+
+    def sweep(self, now_s: float) -> None:
+        """End the connections that are silent, never log in or never read."""
+        for connection in list(self.connections):
+            reason = connection.overdue(now_s)
+            if reason is not None:
+                self.counts[f"connection.{reason}"] += 1
+                connection.abort()
+
+    def chase_packages(self, now_ns: int) -> None:
+        """Ask for missing packages again; of messages that never got whole, deliver what came."""
+        for terminal in self.packages.waiting(now_ns):
+            if terminal in self._of_terminal:
+                self._of_terminal[terminal].request_packages(now_ns)
+        for terminal, message in self.packages.expire(now_ns):
+            connection = self._of_terminal.get(terminal)
+            plate = connection.session.plate if connection is not None else None
+            fixes = salvage(message, terminal, plate, self.counts)
+            if fixes:
+                self.deliver(fixes)
+
+    def send_text(self, terminal: str, text: str) -> int | None:
+        """Send an urgent text to a driver; return its serial number, None when he is not connected."""
+        connection = self._of_terminal.get(terminal)
+        if connection is None or connection.session.phase != "authenticated":  # it may have logged out
+            return None
+        return connection.send_text(text)
+
+    def joined(self, connection: "Connection") -> None:
+        """Take note of who authenticated; a terminal that comes back drops its old, half-dead connection."""
+        terminal = connection.session.terminal
+        old = self._of_terminal.get(terminal)
+        if old is connection:
+            return
+        self._of_terminal[terminal] = connection
+        if old is not None:
+            self.counts["terminal.replaced"] += 1
+            old.abort()
+
+    def left(self, connection: "Connection") -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+        terminal = connection.session.terminal
+        if self._of_terminal.get(terminal) is connection:
+            del self._of_terminal[terminal]
+
+
+class Connection(asyncio.Protocol):
+    """One peer."""
+
+    def __init__(self, server: TerminalServer) -> None:
+        self.session = Session(server.rules, server.counts, server.packages)
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._since_s = self._heard_s = self._loop.time()
+        self._stuck_since_s: float | None = None  # the peer does not read its answers
+        limits = server.limits
+        self._bucket = TokenBucket.full(limits.rate_bytes_hz, limits.burst_bytes, self._since_s)
+        self._resume: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if len(self._server.connections) >= self._server.limits.connections_max:
+            self._server.counts["connection.full"] += 1
+            self.abort()
+            return
+        self._server.connections.add(self)
+        self._transport.set_write_buffer_limits(high=self._server.limits.unsent_bytes_max)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._resume is not None:
+            self._resume.cancel()
+        self.session.end()
+        self._server.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        arrived_ns = self._server.clock.now_ns()
+        now_s = self._loop.time()
+        received = self.session.receive(data, arrived_ns)
+        if received.replies:
+            self._heard_s = now_s  # a whole frame, not just bytes: dribbling does not keep a connection
+            self._transport.write(bytes(received.replies))
+        if self.session.phase == "authenticated":
+            self._server.joined(self)
+        if received.fixes:
+            self._server.deliver(received.fixes)
+        self._hand_answers()
+        if self.session.phase == "closed":
+            self.abort()
+            return
+        wait_s = self._bucket.take(len(data), now_s)
+        if wait_s > 0.0:
+            self._server.counts["connection.throttled"] += 1
+            self._pause(wait_s)
+
+    def pause_writing(self) -> None:
+        self._stuck_since_s = self._loop.time()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._stuck_since_s = None
+        if self._resume is None:
+            self._transport.resume_reading()
+
+    def send_text(self, text: str) -> int:
+        seq, frame = self.session.text(text)
+        self._transport.write(frame)
+        return seq
+
+    def request_packages(self, now_ns: int) -> None:
+        self._transport.write(self.session.requests(now_ns))
+
+    def overdue(self, now_s: float) -> str | None:
+        """Return why the connection should end now, if it should."""
+        limits = self._server.limits
+        if self._stuck_since_s is not None and now_s - self._stuck_since_s > limits.unsent_s:
+            return "stuck"
+        if self.session.phase != "authenticated" and now_s - self._since_s > limits.login_s:
+            return "no_login"
+        if now_s - self._heard_s > limits.idle_s:
+            return "idle"
+        return None
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def _hand_answers(self) -> None:
+        answers, self.session.answers = self.session.answers, []
+        if answers:
+            self._heard_s = self._loop.time()
+        if self._server.answered is not None:
+            for reply in answers:
+                self._server.answered(self.session.terminal, reply.seq, reply.result)
+
+    def _pause(self, wait_s: float) -> None:
+        """Let TCP hold the peer back until its bucket is out of debt."""
+        self._transport.pause_reading()
+        if self._resume is not None:
+            self._resume.cancel()
+        self._resume = self._loop.call_later(wait_s, self._resumed)
+
+    def _resumed(self) -> None:
+        self._resume = None
+        if self._stuck_since_s is None:
+            self._transport.resume_reading()

@@ -1,0 +1,395 @@
+"""The centre over real sockets: what a page gets, once and in order, and how it ends."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import websockets.asyncio.client as ws
+from websockets.exceptions import InvalidStatus
+
+from centre.api import build
+from centre.hall import Hall
+from centre.security import loopback
+from centre.server import bind, serve
+from centre.store import open_database
+from edge import log, topics, wire
+from edge.clock import Clock
+from edge.config import parse_site
+from edge.errors import ConfigError
+from geofence.violation import Violation
+from tests.support.centre_road import MAP, SITE
+from tests.support.centre_samples import episode_id, item, payload, status, violation
+
+pytestmark = pytest.mark.anyio
+TEST_S = 10.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class FakeBroker:
+    """Takes what is published."""
+
+    connected: bool = False
+    sent: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
+        self.sent.append((topic, payload))
+        return True
+
+
+@dataclass
+class Running:
+    """A centre that serves, without a broker: `say` is what it would hear, `sent` what it published."""
+
+    hall: Hall
+    port: int
+    serving: asyncio.Task[None]
+    http: httpx.AsyncClient
+    sent: list[tuple[str, bytes]]
+
+    def say(self, seq: int, what: Violation, esn: str = "RSU001") -> None:
+        self.hall.ingest.hear(topics.violation_up(esn), payload(10, item(seq, what)))
+
+    async def until_sent(self, n: int) -> None:
+        async with asyncio.timeout(TEST_S):
+            while len(self.sent) < n:
+                await asyncio.sleep(0.005)
+
+    async def get(self, path: str) -> Any:
+        answer = await self.http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    @contextlib.asynccontextmanager
+    async def events(
+        self, after: int | None = None
+    ) -> AsyncIterator[AsyncIterator[tuple[int | None, str, Any]]]:
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        async with self.http.stream("GET", "/api/events", headers=headers, timeout=TEST_S) as answer:
+            assert answer.status_code == 200
+            yield _parsed(answer.aiter_lines())
+
+
+async def _parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[int | None, str, Any]]:
+    found: dict[str, str] = {}
+    async for line in lines:
+        if line:
+            name, _, value = line.partition(": ")
+            found[name] = value
+        else:
+            number = int(found["id"]) if "id" in found else None
+            yield number, found["event"], json.loads(found["data"])
+            found = {}
+
+
+@contextlib.asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[Running]:
+    site = parse_site(SITE, MAP, None, "site.toml", {})
+    engine = open_database(f"sqlite:///{directory / 'centre.sqlite'}")
+    hall = Hall(site, engine, Clock.wall(), asyncio.Event(), log.setup(part="test"))
+    hall.link = broker = FakeBroker()
+    await hall.start()
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    work = asyncio.create_task(hall.run())
+    serving = asyncio.create_task(serve(build(hall, directory / "static"), listener, hall.stop))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        try:
+            yield Running(hall, port, serving, http, broker.sent)
+        finally:
+            hall.stop.set()
+            await serving
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+            hall.close()
+
+
+async def test_a_violation_is_committed_before_it_is_acknowledged(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        centre.say(1, violation())
+        await centre.until_sent(1)
+        topic, body = centre.sent[0]
+        assert topic == "v2x/v1/rsu/RSU001/violation/ack"
+        ack = wire.decode_ack(body)
+        assert (ack.epoch, ack.stored, ack.conflict) == (10, (1,), ())
+        page = await centre.get("/api/violations")
+        assert [row["id"] for row in page["items"]] == [episode_id(1)]
+        assert page["cursor"] == 1
+        whole = await centre.get(f"/api/violations/{episode_id(1)}")
+        assert len(whole["versions"]) == 1
+        assert (await centre.http.get("/api/violations/none")).status_code == 404
+
+
+async def test_events_resume_exactly_once_in_order(tmp_path: Path) -> None:
+    """Law: however often the stream breaks, the ids of its changes are 1, 2, … without a gap or a repeat."""
+    seen: list[tuple[int, int]] = []
+    async with running(tmp_path) as centre:
+        for n in range(1, 21):
+            centre.say(n, violation(1, version=n))
+        await centre.until_sent(20)
+        while len(seen) < 40:  # reconnect after each third change, while more arrive
+            async with centre.events(after=seen[-1][0] if seen else 0) as stream:
+                async for n, name, data in stream:
+                    if name != "violation":
+                        continue
+                    assert n is not None
+                    seen.append((n, data["version"]))
+                    if len(seen) == 10:
+                        for more in range(21, 41):
+                            centre.say(more, violation(1, version=more))
+                    if len(seen) % 3 == 0 or len(seen) == 40:
+                        break
+    assert seen == [(n, n) for n in range(1, 41)]
+
+
+async def test_events_after_a_restart_go_on_from_the_cursor(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        for n in (1, 2):
+            centre.say(n, violation(n))
+        await centre.until_sent(2)
+    async with running(tmp_path) as centre:
+        centre.say(3, violation(3))
+        async with centre.events(after=1) as stream:
+            found = [(n, data["id"]) async for n, name, data in _first(stream, "violation", 2)]
+        assert found == [(2, episode_id(2)), (3, episode_id(3))]
+
+
+async def test_an_unknown_cursor_is_reset(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        centre.say(1, violation())
+        await centre.until_sent(1)
+        async with centre.events(after=99) as stream:
+            assert [found async for found in _first(stream, "reset", 1)] == [(1, "reset", {"cursor": 1})]
+        assert (await centre.http.get("/api/events?after=x")).status_code == 400
+
+
+async def _first(stream: AsyncIterator[tuple[int | None, str, Any]], name: str, n: int) -> AsyncIterator[Any]:
+    async for found in stream:
+        if found[1] == name:
+            yield found
+            n -= 1
+            if n == 0:
+                return
+
+
+def snapshot(seq: int, esn: str = "RSU001", names: bool = False) -> bytes:
+    stamp_ns = Clock.wall().now_ns() // 100_000_000 * 100_000_000
+    records = np.zeros(2, wire.TRACK_DTYPE)
+    records["track"], records["flags"], records["class"] = (1, 2), (1, 0), (4, 1)
+    lanes = ("south",) if names else None
+    return wire.encode(wire.snapshot_of(records, esn=esn, seq=seq, stamp_ns=stamp_ns, lanes=lanes))
+
+
+async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        frames = [snapshot(1, names=True), snapshot(2), snapshot(3)]
+        for frame in frames:
+            centre.hall.ingest.hear(topics.track_up("RSU001"), frame)
+        async with ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as socket:
+            assert [await socket.recv(), await socket.recv()] == [frames[0], frames[2]]
+            centre.hall.ingest.hear(
+                topics.track_up("RSU001"), snapshot(4)[:-1]
+            )  # unreadable: counted, not passed on
+            centre.hall.ingest.hear(topics.track_up("RSU002"), snapshot(4, esn="RSU001"))  # another's name
+            centre.hall.ingest.hear(topics.track_up("RSU002"), last := snapshot(5, esn="RSU002"))
+            assert await socket.recv() == last
+        assert centre.hall.tracks.counts["track.unreadable"] == 1
+        assert centre.hall.tracks.counts["track.refused"] == 1
+        summary = await centre.get("/api/summary")
+        assert (summary["vehicles"], summary["hazmat"]) == (2, 2)
+
+
+async def test_a_clock_probe_is_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        asked = wire.ClockReq(seq=7, sent_ns=Clock.wall().now_ns() + 10**9)  # its clock is a second ahead
+        centre.hall.ingest.hear(topics.clock_req("RSU001"), wire.encode(asked))
+        ((topic, body),) = centre.sent
+        assert topic == topics.clock_rsp("RSU001")
+        answer = wire.decode_clock_rsp(body)
+        ahead_ns, trip_ns = wire.clock_offset_ns(answer, Clock.wall().now_ns() + 10**9)
+        assert (answer.seq, ahead_ns) == (7, pytest.approx(-(10**9), abs=0.2e9))
+        assert 0 <= trip_ns < 10**9
+        centre.hall.ingest.hear(topics.clock_req("RSU001"), b"x")
+        assert len(centre.sent) == 1
+
+
+async def test_a_gateways_clock_probe_is_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        asked = wire.ClockReq(seq=3, sent_ns=1)
+        centre.hall.ingest.hear(topics.gateway_clock_req("GW1"), wire.encode(asked))
+        ((topic, body),) = centre.sent
+    assert topic == topics.gateway_clock_rsp("GW1")
+    assert wire.decode_clock_rsp(body).seq == 3
+
+
+async def test_the_links_counts_are_the_centres(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        centre.hall.link_counts = lambda: {"link.down": 2}
+        assert (await centre.get("/api/counts"))["centre"]["link.down"] == 2
+
+
+async def test_our_own_failure_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(tmp_path) as centre:
+        del centre.hall.description
+        assert (await centre.http.get("/api/site")).status_code == 500
+    assert "request.failed" in capsys.readouterr().err
+
+
+async def test_the_built_page_is_served(tmp_path: Path) -> None:
+    (tmp_path / "static" / "assets").mkdir(parents=True)
+    (tmp_path / "static" / "index.html").write_text("<!doctype html>the page", encoding="utf-8")
+    (tmp_path / "static" / "assets" / "main.js").write_text("1", encoding="utf-8")
+    async with running(tmp_path) as centre:
+        answer = await centre.http.get("/")
+        assert (answer.status_code, answer.text) == (200, "<!doctype html>the page")
+        assert answer.headers["cache-control"] == "no-cache"
+        script = await centre.http.get("/assets/main.js")
+        assert (script.status_code, script.headers["content-type"].partition(";")[0]) == (
+            200,
+            "text/javascript",
+        )
+        assert (await centre.http.get("/assets/none.js")).status_code == 404
+        assert (await centre.http.get("/..%2fcentre.sqlite")).status_code == 404
+        assert (await centre.get("/api/summary"))["total"] == 0
+
+
+async def test_a_slow_viewer_gets_the_newest(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        viewer = centre.hall.tracks.join()
+        assert viewer is not None
+        frames = [snapshot(seq, names=seq == 3) for seq in range(6)]
+        for frame in frames:
+            centre.hall.ingest.hear(topics.track_up("RSU001"), frame)
+        assert [await viewer.take(), await viewer.take()] == [frames[3], frames[5]]
+        assert viewer.skipped == 4
+
+
+async def test_rsus_have_three_states(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+
+        def hear(changed: wire.Status) -> None:
+            centre.hall.ingest.hear(topics.status("RSU001"), wire.encode(changed))
+
+        async def state() -> tuple[Any, ...]:
+            table = await centre.get("/api/rsus")
+            return tuple((row["esn"], row["state"], row["last_seq"]) for row in table["rsus"])
+
+        assert await state() == (("RSU001", "never", None), ("RSU002", "never", None))
+        async with centre.events(after=0) as stream:  # "from now on" may begin behind the changes
+            hear(status(connection=2, last_seq=3))
+            hear(status(state="offline", connection=1))  # the will of an older connection says nothing
+            assert (await state())[0] == ("RSU001", "online", 3)
+            hear(status(state="offline", connection=2, last_seq=99))  # a will's last_seq was never true
+            assert (await state())[0] == ("RSU001", "offline", 3)
+            found = [data["state"] async for _, _, data in _first(stream, "rsu", 1)]
+        assert found[0] in ("online", "offline")  # both changes may be in one commit
+        counts = await centre.get("/api/counts")
+        assert counts["centre"]["status.outdated"] == 1
+    async with running(tmp_path) as centre:  # remembered, with what is missing
+        summary = await centre.get("/api/summary")
+        assert summary["rsus"] == {"online": 0, "offline": 1, "never": 1, "stale": 0}
+        assert summary["missing"] == 3
+
+
+async def test_the_site_is_described_along_its_axis(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        site = await centre.get("/api/site")
+        assert site["synthetic"] is True
+        assert site["axis"]["s_m"][0] == 100.0
+        assert site["axis"]["s_m"][-1] == pytest.approx(941.2, abs=0.5)
+        assert [(lane["lane"], lane["direction"], lane["row"]) for lane in site["lanes"]] == [
+            ("south", 1, 1),
+            ("north", -1, 0),
+        ]
+        assert site["lanes"][0]["offset_m"] == pytest.approx([-4.44, 0.0], abs=0.02)
+        assert [row["hazmat"] for row in site["rows"]] == [False, True]
+        assert site["places"][0]["s_m"] == pytest.approx(100 + 841.2 / 2, abs=1.0)
+        answer = await centre.http.get("/api/map")
+        assert answer.text == MAP
+        again = await centre.http.get("/api/map", headers={"if-none-match": answer.headers["etag"]})
+        assert again.status_code == 304
+
+
+async def test_every_answer_carries_the_security_headers(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        for path in ("/", "/api/site", "/api/nothing", "/healthz", "/metrics"):
+            answer = await centre.http.get(path)
+            assert "script-src 'self';" in answer.headers["content-security-policy"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (await centre.http.get("/")).text.count("make page") == 2
+        assert (await centre.http.get("/readyz")).status_code == 503
+        centre.hall.link = FakeBroker(connected=True)
+        assert (await centre.http.get("/readyz")).status_code == 200
+        centre.hall.ingest.refused = "database or disk is full"
+        answer = await centre.http.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "database or disk is full")
+
+
+async def test_another_host_or_origin_is_turned_away(tmp_path: Path) -> None:
+    """A page of the internet must not read the centre through the visitor's browser."""
+    async with running(tmp_path) as centre:
+        for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+            assert (await centre.http.get("/api/site", headers=headers)).status_code == 403
+        with pytest.raises(InvalidStatus):
+            await ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks", origin="http://evil.example")  # type: ignore[arg-type]
+
+
+async def test_it_ends_in_time_with_clients_connected(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path) as centre,
+        centre.events() as stream,
+        ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as socket,
+    ):
+        await anext(stream)
+        centre.hall.stop.set()
+        async with asyncio.timeout(2.0):
+            await centre.serving
+        await socket.wait_closed()
+        assert socket.close_code in (1001, 1012)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8080", "192.168.0.7:80", "example.org:80", "[::]:80"])
+async def test_it_listens_on_loopback_only(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"centre\.http.*loopback"):
+        loopback(address, "site.toml")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/violations?limit=0",
+        "/api/violations?limit=501",
+        "/api/violations?state=x",
+        "/api/violations?grade=x",
+    ],
+)
+async def test_wrong_questions_are_answered_400(tmp_path: Path, path: str) -> None:
+    async with running(tmp_path) as centre:
+        assert (await centre.http.get(path)).status_code == 400
+
+
+async def test_filters_choose_episodes(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        centre.say(1, violation(1))
+        centre.say(2, violation(2, grade="notice"))
+        centre.say(3, violation(3, rule="overspeed", phase="close", end_ns=violation().start_ns))
+        await centre.until_sent(3)
+        for query, want in (
+            ("state=open", [2, 1]), ("state=closed", [3]), ("rule=overspeed", [3]),
+            ("grade=notice&grade=warning", [3, 2, 1]),
+            ("esn=RSU002", []), ("before=3&limit=1", [2]),
+        ):  # fmt: skip
+            page = await centre.get(f"/api/violations?{query}")
+            assert [row["id"] for row in page["items"]] == [episode_id(n) for n in want], query

@@ -1,0 +1,83 @@
+"""The feed reads for its clients: none missed by one that comes later, nothing read for nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from centre.event_stream import Event, Feed
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Database:
+    """Rows 1 to `newest`; counts how many of them are read."""
+
+    def __init__(self) -> None:
+        self.newest = self.n_read = 0
+
+    async def read(self, after: int, limit: int) -> list[Event]:
+        await asyncio.sleep(0)
+        found = [Event(n, b"%d" % n) for n in range(after + 1, min(self.newest, after + limit) + 1)]
+        self.n_read += len(found)
+        return found
+
+    async def bounds(self) -> tuple[int, int]:
+        newest = self.newest
+        await asyncio.sleep(0)
+        return newest, 1
+
+
+async def _turns(n: int) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+async def _next(stream: AsyncIterator[bytes], n: int) -> list[int]:
+    async with asyncio.timeout(10.0):
+        return [int(await anext(stream)) for _ in range(n)]
+
+
+async def test_nothing_is_read_while_no_client_follows_and_a_later_one_misses_nothing() -> None:
+    database = Database()
+    feed = Feed(database.read, database.bounds)
+    running = asyncio.create_task(feed.run())
+    for database.newest in (300, 700, 1_000):
+        feed.committed()
+        await _turns(10)
+    assert database.n_read == 0
+    stream = feed.follow(995)
+    assert await _next(stream, 5) == [996, 997, 998, 999, 1_000]
+    for database.newest in range(1_001, 1_006):  # each commit may fall into any turn of the other tasks
+        feed.committed()
+        assert await _next(stream, 1) == [database.newest]
+    await stream.aclose()  # type: ignore[attr-defined]
+    await _turns(10)  # of a read that has begun
+    n_read = database.n_read
+    database.newest = 2_000
+    feed.committed()
+    await _turns(10)
+    assert database.n_read == n_read
+    again = feed.follow(1_004)
+    assert await _next(again, 996) == [*range(1_005, 2_001)]
+    running.cancel()
+
+
+async def test_a_client_that_comes_while_the_feed_passes_over_is_woken() -> None:
+    database = Database()
+    feed = Feed(database.read, database.bounds)
+    running = asyncio.create_task(feed.run())
+    for turns in range(6):
+        stream = feed.follow(database.newest)
+        waiting = asyncio.create_task(_next(stream, 1))
+        database.newest += 1
+        feed.committed()
+        await _turns(turns)
+        assert await waiting == [database.newest]
+        await stream.aclose()  # type: ignore[attr-defined]
+    running.cancel()

@@ -1,0 +1,168 @@
+"""Between broker and database: what is bounded, what is retried, when an answer leaves."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centre import ingest as module
+from centre.ingest import INBOX_MESSAGES_MAX, Ingest
+from centre.store import open_database
+from centre.track_hub import Tracks
+from centre.unit_registry import Reporters
+from centre.violation_writer import Committed, Ledger
+from edge import log, topics, wire
+from tests.support.centre_samples import T0_NS, item, payload, status, violation
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Full(Ledger):
+    """A ledger whose disk is full for the first n commits."""
+
+    n_failures = 0
+
+    def commit(self, *args: Any) -> Committed:
+        if self.n_failures:
+            self.n_failures -= 1
+            raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
+        return super().commit(*args)
+
+
+class Bench:
+    """An ingest on a real database, with what it published."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = open_database(f"sqlite:///{folder / 'centre.sqlite'}")
+        self.ledger = Full(self.engine, lambda: T0_NS)
+        self.writer = ThreadPoolExecutor(1)
+        self.sent: list[tuple[str, wire.ViolationAck]] = []
+        self.n_commits = 0
+        self.idle = asyncio.Event()
+        self.rsus = Reporters("rsu", ["RSU001"], T0_NS)
+        self.ingest = Ingest(
+            ledger=self.ledger, writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
+            gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(), publish=self._publish,
+            log=log.setup(part="test"), committed=self._committed,
+        )  # fmt: skip
+
+    def _publish(self, topic: str, body: bytes, _qos: int) -> bool:
+        self.sent.append((topic, wire.decode_ack(body)))
+        return True
+
+    def _committed(self) -> None:
+        self.n_commits += 1
+        self.idle.set()
+
+    async def until(self, n_sent: int) -> None:
+        running = asyncio.create_task(self.ingest.run())
+        async with asyncio.timeout(10.0):
+            while len(self.sent) < n_sent:
+                await self.idle.wait()
+                self.idle.clear()
+        running.cancel()
+
+    def close(self) -> None:
+        self.writer.shutdown()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    it = Bench(tmp_path)
+    yield it
+    it.close()
+
+
+async def test_what_is_queued_is_one_commit_and_each_batch_gets_its_answer(bench: Bench) -> None:
+    for seq in range(1, 31):
+        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, violation(seq))))
+    await bench.until(30)
+    assert bench.n_commits == 1
+    assert [ack.stored for _, ack in bench.sent] == [(seq,) for seq in range(1, 31)]
+    assert {ack.centre for _, ack in bench.sent} == {"test"}
+
+
+async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.0)
+    bench.ledger.n_failures = 2
+    bench.ingest.hear(topics.status("RSU001"), wire.encode(status(last_seq=1)))
+    bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(1, violation())))
+    running = asyncio.create_task(bench.ingest.run())
+    async with asyncio.timeout(10.0):
+        while bench.ingest.counts["commit.failed"] == 0:
+            await asyncio.sleep(0)
+        assert bench.ingest.refused == "database or disk is full"
+        await bench.idle.wait()
+    running.cancel()
+    assert bench.ingest.refused is None
+    assert bench.sent == []  # the batch was dropped: its RSU sends it again
+    assert bench.ingest.counts["commit.failed"] == 2
+    with bench.engine.begin() as db:  # but what the RSU said of itself is not said again: it was kept
+        assert db.scalar(sa.text("SELECT last_seq FROM epoch")) == 1
+    bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(1, violation())))
+    await bench.until(1)
+    assert bench.sent[0][1].stored == (1,)
+
+
+async def test_a_full_inbox_drops_and_counts(bench: Bench) -> None:
+    for seq in range(INBOX_MESSAGES_MAX + 3):
+        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq + 1, "void")))
+    assert bench.ingest.counts["inbox.full"] == 3
+
+
+HOSTILE = [
+    b"\x91" * 100_000 + b"\xc0",  # nested deeper than a decoder goes
+    b"\x81\xa5extra" + b"\x91" * 100_000 + b"\xc0",
+    b"\x82\xa3seq\x01\xa7sent_ns\xa1\xff",  # no UTF-8
+]
+
+
+@given(
+    topic=st.sampled_from(["violation/up", "status", "track/up", "clock/req", "x"]),
+    body=st.binary(max_size=120) | st.sampled_from(HOSTILE),
+)
+async def test_any_message_is_taken_without_raising(topic: str, body: bytes) -> None:
+    it = Ingest.__new__(Ingest)
+    Ingest.__init__(
+        it, ledger=None, writer=None, centre="test", now_ns=lambda: T0_NS,  # type: ignore[arg-type]
+        rsus=Reporters("rsu", [], T0_NS), gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(),
+        publish=lambda *_: True, log=log.setup(part="test"), committed=lambda: None,
+    )  # fmt: skip
+    for full in (topics.rsu("RSU001", topic), topics.gateway_status("GW1"), f"v2x/v1/rsu/{topic}", topic):
+        it.hear(full, body)
+        it.hear(full, body, True)
+
+
+@given(damage=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), max_size=4))
+async def test_a_damaged_snapshot_is_passed_on_readable_or_not_at_all(damage: list[tuple[int, int]]) -> None:
+    records = np.zeros(3, wire.TRACK_DTYPE)
+    body = bytearray(wire.encode(wire.snapshot_of(records, esn="RSU001", seq=1, stamp_ns=T0_NS)))
+    for at, value in damage:
+        body[at % len(body)] = value
+    tracks = Tracks()
+    viewer = tracks.join()
+    assert viewer is not None
+    tracks.hear("RSU001", bytes(body))
+    if viewer.ready.is_set():
+        passed_on = await viewer.take()
+        sound = wire.records_of(wire.decode_snapshot(passed_on))  # readable, or this raises
+        assert (passed_on == bytes(body)) == (len(sound) == 3)
+        assert len(sound) + tracks.counts["track.implausible"] == 3
+        tracks.vehicles(T0_NS)
+    else:
+        assert tracks.counts["track.unreadable"] + tracks.counts["track.refused"] == 1

@@ -1,0 +1,208 @@
+"""The stream of events as a WebSocket: what SSE gives, without holding one of a browser's six connections."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets.asyncio.client as ws
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from centre import streams
+from centre import track_hub as tracks
+from edge import topics
+from tests.centre.test_api import TEST_S, Running, running, snapshot
+from tests.support.centre_samples import episode_id, violation
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def parsed(message: str | bytes) -> tuple[int | None, str, Any]:
+    """Return (id, event, data) of one text message."""
+    assert isinstance(message, str)
+    fields = dict(line.split(": ", 1) for line in message.splitlines() if line)
+    number = int(fields["id"]) if "id" in fields else None
+    return number, fields["event"], json.loads(fields["data"])
+
+
+@contextlib.asynccontextmanager
+async def streaming(
+    centre: Running, after: int | str | None = None
+) -> AsyncIterator[AsyncIterator[tuple[int | None, str, Any]]]:
+    query = "" if after is None else f"?after={after}"
+    address = f"ws://127.0.0.1:{centre.port}/api/stream{query}"
+    async with ws.connect(address, max_queue=None) as opened:  # a full queue would hold up its close
+        yield (parsed(message) async for message in opened)
+
+
+async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:
+    """The law of the SSE stream holds here too, and where a client changes from one to the other."""
+    seen: list[tuple[int, int]] = []
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        for n in range(1, 21):
+            centre.say(n, violation(1, version=n))
+        await centre.until_sent(20)
+        turn = 0
+        while len(seen) < 40:
+            turn += 1
+            after = seen[-1][0] if seen else 0
+            async with centre.events(after) if turn % 4 == 0 else streaming(centre, after) as stream:
+                async for n, name, data in stream:
+                    if name != "violation":
+                        continue
+                    assert n is not None
+                    seen.append((n, data["version"]))
+                    if len(seen) == 10:
+                        for more in range(21, 41):
+                            centre.say(more, violation(1, version=more))
+                    if len(seen) % 3 == 0 or len(seen) == 40:
+                        break
+    assert seen == [(n, n) for n in range(1, 41)]
+
+
+async def test_both_carriers_bring_the_same_events(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        centre.say(1, violation(1))
+        await centre.until_sent(1)
+        found = []
+        for opened in (centre.events(0), streaming(centre, 0)):
+            async with opened as stream:
+                found.append(await anext(stream))
+    assert found[0] == found[1]
+    assert found[0][:2] == (1, "violation")
+
+
+async def test_an_unknown_cursor_is_reset_and_a_wrong_one_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        centre.say(1, violation())
+        await centre.until_sent(1)
+        async with streaming(centre, 99) as stream:
+            assert await anext(stream) == (1, "reset", {"cursor": 1})
+        for wrong in ("x", "-1", "1" * 30):
+            with pytest.raises(InvalidStatus):
+                await ws.connect(f"ws://127.0.0.1:{centre.port}/api/stream?after={wrong}")
+        async with streaming(centre, 1) as stream:  # the refused ones cost the others nothing
+            centre.say(2, violation(2))
+            assert [data["id"] async for data in only(stream, "violation", 1)] == [episode_id(2)]
+
+
+async def only(stream: AsyncIterator[tuple[int | None, str, Any]], name: str, n: int) -> AsyncIterator[Any]:
+    async for _, event, data in stream:
+        if event == name:
+            yield data
+            n -= 1
+            if n == 0:
+                return
+
+
+@pytest.mark.parametrize("route", ["stream", "tracks"])
+async def test_another_origin_gets_no_socket(tmp_path: Path, route: str) -> None:
+    """A page of the internet must not follow the centre through the visitor's browser."""
+    async with running(tmp_path) as centre:
+        address = f"ws://127.0.0.1:{centre.port}/api/{route}"
+        for origin in ("http://evil.example", "null", "http://127.0.0.1.evil.example"):
+            with pytest.raises(InvalidStatus):
+                await ws.connect(address, origin=origin)  # type: ignore[arg-type]
+        async with ws.connect(address, origin=f"http://127.0.0.1:{centre.port}"):  # type: ignore[arg-type]
+            pass
+
+
+async def test_the_stop_ends_every_stream(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        sockets = [await ws.connect(f"ws://127.0.0.1:{centre.port}/api/stream") for _ in range(10)]
+        for each in sockets:
+            await each.recv()
+        centre.hall.stop.set()
+        async with asyncio.timeout(2.0):
+            await centre.serving
+        for each in sockets:
+            await each.wait_closed()
+            assert each.close_code in (1001, 1012)
+
+
+async def test_too_many_listeners_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CLIENTS_MAX", 2)
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        address = f"ws://127.0.0.1:{centre.port}/api/stream"
+        async with ws.connect(address), ws.connect(address):
+            with pytest.raises((InvalidStatus, ConnectionClosed)):
+                await (await ws.connect(address)).recv()
+            assert (await centre.http.get("/api/events")).status_code == 503
+        await until(lambda: centre.hall.feed.counts["stream.refused"] == 2)
+        async with streaming(centre) as stream:
+            await anext(stream)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(TEST_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def deaf(port: int, path: str) -> socket.socket:
+    """Open a WebSocket that reads its handshake and nothing more."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    return client
+
+
+async def test_a_client_that_reads_nothing_is_cut_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is let go although not even the farewell gets through, and the next connection brings the rest."""
+    monkeypatch.setattr(streams, "SEND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(streams, "FAREWELL_S", 0.0)
+    monkeypatch.setattr(streams, "CLIENTS_MAX", 1)
+    async with running(tmp_path) as centre:
+        with contextlib.closing(deaf(centre.port, "/api/stream?after=0")):
+            long = violation(1, evidence={"t_ns": [1] * 3_000, "d_m": [1.0] * 3_000}, reason="x" * 200)
+            for n in range(1, 2_001):
+                centre.say(n, violation(n, reason="x" * 200) if n > 1 else long)
+            await until(lambda: centre.hall.feed.counts["stream.cut"] == 1)
+            async with streaming(centre, 7) as stream:  # there is room again while it still holds its end
+                found = [n async for n in _numbers(stream, 3)]
+    assert found == [8, 9, 10]
+
+
+async def _numbers(stream: AsyncIterator[tuple[int | None, str, Any]], n: int) -> AsyncIterator[int]:
+    async for number, name, _ in stream:
+        if name == "violation" and number is not None:
+            yield number
+            n -= 1
+            if n == 0:
+                return
+
+
+async def test_a_viewer_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kin: 64 pages that stand still in a debugger would leave no room for the 65th."""
+    monkeypatch.setattr(streams, "SEND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(streams, "FAREWELL_S", 0.0)
+    monkeypatch.setattr(tracks, "VIEWERS_MAX", 1)
+    async with running(tmp_path) as centre:
+        with contextlib.closing(deaf(centre.port, "/api/tracks")):
+            seq = 0
+
+            def gone() -> bool:
+                nonlocal seq
+                for _ in range(20):
+                    seq += 1
+                    centre.hall.ingest.hear(topics.track_up("RSU001"), snapshot(seq, names=True))
+                return centre.hall.feed.counts["stream.cut"] == 1
+
+            await until(gone)
+            async with ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as other:
+                await other.recv()

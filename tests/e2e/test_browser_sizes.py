@@ -1,0 +1,184 @@
+"""The page from a laptop at 200 % to a 4K wall: each pane is of use, whole, in reach and readable."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.conftest import find_program
+from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+SIZES = [
+    (853, 533),  # 1280 x 800 at 150 %
+    (960, 540),  # 1920 x 1080 at 200 %
+    (1024, 768),
+    (1279, 600),  # the last of the one column
+    (1280, 600),  # the first of the two: too low for them
+    (1280, 800),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+]
+LEAST_PX = {  # width, height
+    "#over canvas": (400, 140), "#focus canvas": (400, 160), "#whole": (300, 70), "#close": (300, 110),
+    "#rsu .plot": (300, 150), "#list .rows": (500, 120), "#card .plot": (400, 150),
+    "header": (800, 40), "footer": (800, 30),
+}  # fmt: skip
+BOXES = """(selectors) => Object.fromEntries(selectors.map((x) => {
+  const { left, top, right, bottom } = document.querySelector(x).getBoundingClientRect();
+  return [x, [left, top, right, bottom]];
+}))"""
+# words that end at a rim: an element's own, or that of what it lies in; a list that scrolls has none
+CUT = """() => [...document.querySelectorAll("body *")].flatMap((el) => {
+  const text = [...el.childNodes].filter((x) => x.nodeType === 3).map((x) => x.data.trim()).join("");
+  const box = el.getBoundingClientRect();
+  // a carrier's name has any length; the UN number before it shows in any case
+  const apart = "svg, .un, .hidden, .maplibregl-map";
+  if (text === "" || box.width + box.height === 0 || el.closest(apart)) return [];
+  const px = 3 * el.currentCSSZoom; // a line's box may be lower than its letters' box
+  for (let at = el; at !== document.body; at = at.parentElement) {
+    const style = getComputedStyle(at), rim = at.getBoundingClientRect();
+    const where = ` in ${at.id || at.className || at.tagName}`;
+    const sideways = box.right > rim.right + px || box.left < rim.left - px;
+    const cut = at === el ? el.scrollWidth > el.clientWidth + 1 : sideways;
+    if (style.overflowX !== "visible" && cut) return [text + where];
+    const below = box.bottom > rim.bottom + px || box.top < rim.top - px;
+    if (style.overflowY === "hidden" && at !== el && below) return [text + " below" + where];
+    if (style.overflowY === "auto") return [];
+  }
+  return [];
+})"""
+SMALLEST_PX = """() => Math.min(...[...document.querySelectorAll("body *")]
+  .filter((el) => [...el.childNodes].some((x) => x.nodeType === 3 && x.data.trim() !== ""))
+  .filter((el) => el.getClientRects().length > 0 && el.closest("svg, .maplibregl-map") === null)
+  .map((el) => parseFloat(getComputedStyle(el).fontSize) * el.currentCSSZoom))"""
+DRAWINGS = ["#over canvas", "#focus canvas", "#whole > canvas", "#close > canvas", "#whole .gl canvas"]
+BLURRED = """(drawings) => drawings.filter((x) => {
+  const canvas = document.querySelector(x);
+  return Math.abs(canvas.width - canvas.getBoundingClientRect().width * devicePixelRatio) > 2;
+})"""
+
+
+@pytest.fixture(scope="module")
+def page(run_folder: Any) -> Iterator[Page]:
+    if find_program("chromium") is None:
+        pytest.skip("chromium is missing: sudo apt-get install chromium")
+    with fed_centre(run_folder("browser-sizes")) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(url)
+        wait_for(page, "document.documentElement.dataset.link === 'live'")
+        page.locator("[data-testid=violation]").first.click()
+        page.wait_for_selector("[data-testid=charts] svg")
+        yield page
+        assert problems == []
+
+
+def lay_out(page: Page, width: int, height: int, lang: str) -> None:
+    """Give the window a size and wait until the page is drawn for it."""
+    page.set_viewport_size({"width": width, "height": height})
+    if page.evaluate("document.documentElement.lang").startswith("zh") != (lang == "zh"):
+        page.keyboard.press("l")
+    drawn = page.evaluate("Number(document.documentElement.dataset.frames)")
+    wait_for(page, f"Number(document.documentElement.dataset.frames) >= {drawn + 2}")
+    wait_for(page, f"document.querySelector('[data-testid=header]').dataset.lang === '{lang}'")
+    wait_for(page, """["#over", "#focus"].every((x) => {
+      const canvas = document.querySelector(x + " canvas");
+      return canvas.style.width === canvas.parentElement.clientWidth + "px";
+    })""")  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize(("width", "height"), SIZES, ids=lambda px: str(px))
+def test_each_pane_is_of_use(page: Page, width: int, height: int, lang: str) -> None:
+    lay_out(page, width, height, lang)
+    boxes = page.evaluate(BOXES, list(LEAST_PX))
+    sizes = {x: (right - left, bottom - top) for x, (left, top, right, bottom) in boxes.items()}
+    assert {x: px for x, px in sizes.items() if px[0] < LEAST_PX[x][0] or px[1] < LEAST_PX[x][1]} == {}
+    panes = {
+        x: box for x, box in boxes.items() if x not in ("header", "footer")
+    }  # those lie above what scrolls
+    assert [pair for pair in combinations(panes, 2) if _overlap(panes[pair[0]], panes[pair[1]])] == []
+    frame = page.evaluate(BOXES, ["header", "main", "footer"])
+    assert [pair for pair in combinations(frame, 2) if _overlap(frame[pair[0]], frame[pair[1]])] == []
+    assert (frame["header"][1], frame["footer"][3]) == (0, height)
+    assert all(left >= 0 and right <= width for left, _, right, _ in boxes.values())
+    assert page.evaluate(CUT) == []
+
+
+def _overlap(a: list[float], b: list[float]) -> bool:
+    return a[0] < b[2] - 1 and b[0] < a[2] - 1 and a[1] < b[3] - 1 and b[1] < a[3] - 1
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES, ids=lambda px: str(px))
+def test_each_pane_can_be_reached(page: Page, width: int, height: int) -> None:
+    """What main does not show, it scrolls to, and nothing lies above it there."""
+    lay_out(page, width, height, "zh")
+    for pane in LEAST_PX:
+        seen = page.evaluate(
+            """(selector) => {
+              const el = document.querySelector(selector);
+              el.scrollIntoView({ block: "nearest" });
+              const box = el.getBoundingClientRect();
+              const main = document.querySelector("main").getBoundingClientRect();
+              const inside = el.closest("main") === null ? box : main;
+              const [top, bottom] = [Math.max(box.top, inside.top), Math.min(box.bottom, inside.bottom)];
+              const hit = document.elementFromPoint((box.left + box.right) / 2, (top + bottom) / 2);
+              const own = el.closest("section, header, footer");
+              return [(bottom - top) / Math.min(box.height, inside.height), own.contains(hit)];
+            }""",
+            pane,
+        )
+        assert seen[0] > 0.99, pane
+        assert seen[1], f"something lies above {pane}"
+    page.evaluate("document.querySelector('main').scrollTop = 0")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "least_px"), [(1280, 800, 11), (1920, 1080, 11), (2560, 1440, 13), (3840, 2160, 16)]
+)
+def test_text_grows_with_the_screen_and_stays_sharp(
+    page: Page, width: int, height: int, least_px: int
+) -> None:
+    lay_out(page, width, height, "zh")
+    assert page.evaluate(SMALLEST_PX) >= least_px
+    assert page.evaluate(BLURRED, DRAWINGS) == []
+
+
+def test_zooming_in_always_enlarges(page: Page) -> None:
+    """On a 4K screen at 150 % the style sheet sees a smaller window: it must not undo the zoom."""
+    shown = []
+    for zoom in (1.0, 1.1, 1.25, 1.5, 1.75, 2.0):
+        lay_out(page, int(3840 / zoom), int(2160 / zoom), "zh")
+        shown.append(page.evaluate(SMALLEST_PX) * zoom)
+    assert shown == sorted(shown)
+
+
+@pytest.mark.parametrize(("width", "height"), [(853, 533), (1280, 800), (3840, 2160)], ids=lambda px: str(px))
+def test_a_pointer_finds_what_it_points_at(page: Page, width: int, height: int) -> None:
+    """K26+500 in the strip of the whole road: the detail opens around it, whatever the page's scale."""
+    lay_out(page, width, height, "zh")
+    page.locator("#over canvas").scroll_into_view_if_needed()
+    x, y = page.evaluate("""() => {
+      const canvas = document.querySelector("#over canvas"), box = canvas.getBoundingClientRect();
+      const scale = box.width / canvas.offsetWidth, left = innerWidth > 1600 ? 92 : 80;
+      const { from, to } = document.querySelector("#whole").pane.site;
+      return [box.left + (left + ((26_500 - from) / (to - from)) * (canvas.offsetWidth - left - 14)) * scale,
+        box.bottom - 10 * scale];
+    }""")  # fmt: skip
+    page.mouse.click(x, y)
+    wait_for(page, "document.querySelector('#focus h2').textContent.includes('K24+500 – K28+500')")
+    page.mouse.click(x - (x - box_left(page)) * 0.5, y)  # away again, for the next size
+    page.mouse.move(1, 1)
+
+
+def box_left(page: Page) -> float:
+    box = page.locator("#over canvas").bounding_box()
+    assert box is not None
+    return box["x"]

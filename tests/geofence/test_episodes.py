@@ -1,0 +1,260 @@
+"""An episode's life: handed over, restarted, merged, ended; and what an RSU says of where it can't judge."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from geofence.episodes import CarriedJudgement
+from geofence.violation import encode
+from tests.support.geofence_world import T0_NS, World, drift
+
+
+def test_handover_goes_on_under_the_same_id():
+    giver, taker = World(esn="RSU-1"), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    before = giver.drive(7.0, at)
+    carried = msgspec.msgpack.encode(giver.monitor.carry([1]))
+    taker.monitor.adopt(0, msgspec.msgpack.decode(carried, type=list[CarriedJudgement]))
+    after = taker.drive(1.0, at, from_s=7.0)
+    last, first = before[-1], after[0]
+    assert (first.id, first.version, first.hop, first.esn) == (last.id, last.version + 1, 1, "RSU-2")
+    assert first.start_ns == last.start_ns
+    assert first.phase == "update"
+    assert first.evidence["stamp_ns"][0] < T0_NS + 7_000_000_000
+    assert giver.monitor.drop([1]) == [last.id]
+    assert giver.monitor.ended(T0_NS, [1]) == []
+    closed = taker.drive(20.0, drift(2.0, 1.0, 2.0, 5.0), from_s=8.0)
+    assert closed[-1].phase == "close"
+
+
+def test_handover_that_is_never_answered_closes_with_its_reason():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    closed = world.monitor.close_handover_lost(T0_NS + 8_000_000_000, [1])
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "handover_lost")]
+
+
+def test_carry_restores_the_very_judgement():
+    """A monitor that adopts all of another's windows tells the same from then on, hops aside."""
+    at = drift(0.9, 0.4, 2.0, 6.0)
+    whole, first, second = World(), World(), World()
+    told = whole.drive(14.0, at)
+    first.drive(4.9, at)
+    second.monitor.adopt(0, first.monitor.carry(None))
+    rest = second.drive(9.1, at, from_s=4.9)
+    assert [v.start_ns for v in rest] == [v.start_ns for v in told[-len(rest) :]]
+    assert [v.p_violation for v in rest] == [v.p_violation for v in told[-len(rest) :]]
+
+
+def test_restart_resumes_the_same_terminal_and_closes_the_rest():
+    before, after = World(), World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    opened = before.drive(7.0, lambda t: [at(t), at(t) | {"track": 2, "terminal": 2, "east": 900.0}])
+    bodies = [before.monitor.open_episode(v.id) for v in opened if v.phase == "open"]
+    assert len(bodies) == 2
+    start_ns = T0_NS + 9_000_000_000
+    after.monitor.start(start_ns, bodies)
+    resumed = after.drive(1.0, lambda t: at(t) | {"track": 501}, from_s=9.0)
+    mine = [v for v in opened if v.track == 1]
+    assert (resumed[0].id, resumed[0].version) == (mine[0].id, mine[-1].version + 1)
+    assert resumed[0].track == 501
+    closed = after.tick(start_ns + 30_000_000_000, at(39.0) | {"track": 501})
+    assert [(v.track, v.phase, v.reason) for v in closed if v.reason] == [(2, "close", "lost")]
+
+
+def test_restart_resumes_an_unidentified_vehicle_at_the_place_it_can_have_reached():
+    before, after = World(), World()
+    at = drift(2.0, 1.0, 4.0, 20.0)
+    unknown = {"terminal": -1, "kind": 0}
+    opened = before.drive(8.0, lambda t: at(t) | unknown)
+    after.monitor.start(T0_NS + 9_000_000_000, [before.monitor.open_episode(opened[0].id)])
+    side = {"terminal": -1, "kind": 4, "track": 77}
+    resumed = after.drive(2.0, lambda t: at(t) | side, from_s=10.0)
+    assert resumed[0].id == opened[0].id
+
+
+def test_start_survives_what_another_version_wrote():
+    world = World()
+    world.monitor.start(T0_NS, [b"\x81\xa1x\x01", b"garbage"])
+    assert world.monitor.counts["start.episode"] == 2
+
+
+def test_a_track_that_ends_closes_its_episode_as_lost():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    closed = world.monitor.ended(T0_NS + 8_000_000_000, [1, 99])
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
+    assert world.monitor.open_episode(opened[0].id) is None
+
+
+def test_merged_tracks_keep_the_older_episode():
+    world = World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    opened = world.drive(7.0, lambda t: at(t) | {"track": 12})
+    world.monitor.merged([(12, 4)])
+    later = world.drive(5.5, lambda t: at(t) | {"track": 4}, from_s=7.0)
+    assert {v.id for v in later} == {opened[0].id}
+    assert {v.track for v in later} == {4}
+
+
+@pytest.mark.parametrize(("radar_age_s", "want"), [(0.0, set()), (np.inf, {"lane_departure"})])
+def test_two_tracks_that_shared_a_vehicle_start_their_evidence_anew(radar_age_s, want):
+    """One that stood off its vehicle nearly had a departure together; a terminal's track shares nothing."""
+    world = World()
+    exact = {"sigma": 0.02, "tau": 0.1, "length": 4.0}
+
+    def at(t_s, over_m, **more):
+        return {"east": 100.0 + 16.0 * t_s, "north": -7.625 + 0.625 + over_m} | exact | more
+
+    other = {"radar_age_s": radar_age_s, "enforcing_age_s": radar_age_s, "bias": min(radar_age_s, 1.5)}
+    world.drive(0.5, lambda t: [at(t, 0.6), at(t, -0.6, track=2) | other])
+    assert [v.grade for v in world.out if v.grade == "warning"] == []
+    world.monitor.merged([(2, 1)])
+    later = world.drive(0.3, lambda t: at(t, 0.6), from_s=0.5)
+    assert {v.rule for v in later if v.grade == "warning"} == want
+
+
+def test_a_departure_goes_on_while_the_vehicle_is_far_from_every_lane():
+    world = World()
+    out = drift(60.0, 6.0, 1.0, 40.0)
+    world.drive(70.0, lambda t: out(t) | {"east": 50.0 + 8.0 * t, "v_east": 8.0})
+    assert [v.phase for v in world.of("lane_departure") if v.phase != "update"] == ["open", "close"]
+    assert len({v.id for v in world.of("lane_departure")}) == 1
+
+
+def test_of_two_tracks_of_one_vehicle_it_is_enough_that_one_saw_it_move():
+    world = World()
+    world.drive(1.0, lambda t: {"east": 484 + 16 * t})
+    still = {"east": 500.0, "v_east": 0.0}
+    world.drive(0.5, lambda t: [still, still | {"track": 2, "terminal": -1}], from_s=1.0)
+    world.monitor.merged([(1, 2)])
+    world.drive(31.0, lambda t: still | {"track": 2}, from_s=1.5)
+    assert {v.track for v in world.of("illegal_stop")} == {2}
+
+
+def test_two_alike_episodes_of_merged_tracks_become_one():
+    world = World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    world.drive(7.0, lambda t: [at(t), at(t) | {"track": 2}])
+    assert len({v.id for v in world.out}) == 2
+    world.monitor.merged([(2, 1)])
+    later = world.drive(0.2, at, from_s=7.0)
+    assert [(v.phase, v.reason) for v in later] == [("close", "merged")]
+
+
+def test_same_inputs_same_bytes():
+    def run():
+        world = World()
+        at = drift(1.1, 0.7, 2.0, 5.0)
+        world.drive(14.0, lambda t: [at(t), {"track": 2, "terminal": -1, "kind": 0, "east": 16 * t + 30}])
+        return b"".join(encode(v) for v in world.out)
+
+    first = run()
+    assert len(first) > 1_000
+    assert first == run()
+
+
+def test_unjudged_names_stretches_and_silent_radars():
+    world = World()
+    whole = world.monitor.unjudged(T0_NS)
+    assert [(u.reason, u.since_ns) for u in whole] == [("no_radar", T0_NS)] * 2
+    assert whole[0].from_m == 0.0
+    assert 500.0 < whole[0].to_m < 530.0  # it looks east from station 500; beside it, its field is narrow
+    assert whole[1].to_m == 1_000.0
+    world.monitor.sensor_states = {"R1": "silent"}
+    later = world.monitor.unjudged(T0_NS + 5)
+    assert [(u.reason, u.since_ns - T0_NS) for u in later] == [
+        ("no_radar", 0),
+        ("radar_silent", 5),
+        ("no_radar", 0),
+    ]
+
+
+def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
+    """The radar track's episode goes on under the terminal's track, whichever of them is taken first."""
+    at = drift(2.0, 1.0, 4.0, 20.0)
+    giver = World()
+    loose = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "bias": 1.5, "tau": 30.0, "track": 2}
+    opened = giver.drive(8.0, lambda t: [at(t) | {"terminal": -1, "kind": 0}, at(t) | loose])
+    episode = next(v.id for v in opened if v.grade == "violation")
+    for before, chain in [([], False), ([1], False), ([2], False), ([1, 2], False), ([], True)]:
+        taker = World(esn="RSU-2")
+        taker.monitor.adopt(0, giver.monitor.carry(before))
+        if chain:  # an own track became 1 before it became 2
+            taker.observe(T0_NS, {"track": 9})
+            taker.monitor.merged([(9, 1)])
+        taker.monitor.merged([(1, 2)])
+        taker.monitor.adopt(0, giver.monitor.carry([track for track in (1, 2) if track not in before]))
+        later = taker.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
+        mine = [v for v in later if v.grade == "violation"]
+        assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
+
+
+def handed_over():
+    """A departure that the taker tells since 7 s, now 13 s; the giver has not heard its answer."""
+    giver, taker = World(), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 40.0)
+    giver.drive(7.0, at)
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.drive(6.0, at, from_s=7.0)
+    return giver, taker, at
+
+
+def test_an_episode_that_is_handed_over_twice_lives_on():
+    """The giver did not hear the first answer, and gives its vehicle anew under another seq."""
+    giver, taker, at = handed_over()
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.drive(6.0, at, from_s=13.0)
+    versions = [(v.phase, v.hop, v.version) for v in taker.out]
+    assert len({v.id for v in taker.out}) == 1
+    assert {phase for phase, _, _ in versions} == {"update"}
+    assert versions == sorted(set(versions)), "each version once"
+
+
+def test_an_episode_that_is_handed_over_twice_with_two_tracks_lives_once():
+    """While the first answer was under way, its track became another at the giver; not yet at the taker."""
+    giver, taker, at = handed_over()
+    giver.observe(T0_NS + 7 * 10**9, at(7.0) | {"track": 2})
+    giver.monitor.merged([(1, 2)])
+    taker.monitor.adopt(0, giver.monitor.carry([2]))
+    taker.monitor.merged([(1, 2)])
+    taker.drive(6.0, lambda t: at(t) | {"track": 2}, from_s=13.0)
+    versions = [(v.hop, v.version) for v in taker.out]
+    assert versions == sorted(set(versions)), "each version once"
+    assert {(v.id, v.phase) for v in taker.out} == {(giver.out[0].id, "update")}
+    assert taker.out[-1].track == 2
+
+
+def test_an_episode_that_is_handed_over_again_after_a_restart_lives_once():
+    """The taker told it, and ended before its answer left: its outbox has it, and so has the giver."""
+    giver, taker, again = World(), World(esn="RSU-2"), World(esn="RSU-2")
+    at = drift(2.0, 1.0, 2.0, 60.0)
+    giver.drive(7.0, at)
+    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    before = taker.drive(1.0, at, from_s=7.0)
+    again.monitor.start(T0_NS + 9 * 10**9, [taker.monitor.open_episode(before[0].id)])
+    again.monitor.adopt(0, giver.monitor.carry([1]))
+    again.drive(40.0, at, from_s=9.0)
+    told = [(v.id, v.phase, v.hop, v.version) for v in [*before, *again.out]]
+    assert {(name, phase) for name, phase, _, _ in told} == {(before[0].id, "update")}
+    assert told == sorted(set(told)), "each version once"
+
+
+def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    assert world.tick(T0_NS + 36_000_000_000, {"track": 5}) == []
+    closed = world.tick(T0_NS + 38_000_000_000, {"track": 5})
+    assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
+
+
+def test_a_vehicle_that_is_two_tracks_is_told_once():
+    """Its radar track is unidentified while its terminal's own track says the same: the first one stands."""
+    world = World()
+    at = drift(2.0, 1.0, 4.0, 9.0)
+
+    def both(t):
+        return [at(t) | {"terminal": -1, "kind": 0}, at(t) | {"track": 2, "east": at(t)["east"] + 4.0}]
+
+    world.drive(10.0, both)
+    assert len({v.id for v in world.out}) == 1

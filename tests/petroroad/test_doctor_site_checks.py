@@ -1,0 +1,81 @@
+"""What loads and can hardly be meant: each is told by doctor, with whom it is about."""
+
+from dataclasses import replace
+
+import pytest
+
+from edge.config import load_site, parse_site
+from edge.site_map import road_of
+from geofence.config import VehicleConfig
+from petroroad.demo.site import SHIPPED
+from petroroad.doctor.site_checks import site_checks
+
+
+def told(old, new):
+    site = load_site(SHIPPED)
+    assert old in site.config_text
+    changed = site.config_text.replace(old, new, 1)
+    site = parse_site(changed, site.map_text, site.registry_text, "site.toml")
+    return {check.name: check for check in site_checks(site, road_of(site))}
+
+
+def test_the_shipped_site_is_as_meant():
+    assert {check.level for check in told("R0-N", "R0-N").values()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "says"),
+    [
+        ("lon_deg = 122.104791204", "lon_deg = 122.6", "site.places", "RSU-0 stands 4"),  # 41 km
+        (
+            "stretch_m = [0.0, 500.0]",
+            "stretch_m = [-9000.0, -2000.0]",
+            "site.places",
+            "away from its stretch",
+        ),
+        (
+            "stretch_m = [0.0, 500.0]",
+            "stretch_m = [90000.0, 90500.0]",
+            "site.stretches",
+            "no part of the axis",
+        ),
+        (
+            "stretch_m = [0.0, 500.0]",
+            "stretch_m = [0.0, 1600.0]",
+            "site.stretches",
+            "RSU-0 and RSU-2 share 100 m and are no neighbours",
+        ),
+        ('neighbours = ["RSU-1"]', "neighbours = []", "site.neighbours", "RSU-1 hands over to RSU-0"),
+        ("range_m_max = 300.0", "range_m_max = 0.01", "site.places", "R0-N stands"),
+    ],
+)
+def test_what_can_hardly_be_meant_is_told(old, new, name, says):
+    found = told(old, new)[name]
+    assert found.level == "warn"
+    assert says in found.detail
+
+
+def test_stations_below_zero_are_told_for_snapshots_do_not_carry_them():
+    site = load_site(SHIPPED)
+    assert site.map_text.count('"k0_m":0.0') == 1
+    found = {}
+    for k0_m in ("-600.0", "600.0"):
+        map_text = site.map_text.replace('"k0_m":0.0', f'"k0_m": {k0_m}')
+        site_there = parse_site(site.config_text, map_text, site.registry_text, "site.toml")
+        checks = {check.name: check for check in site_checks(site_there, road_of(site_there))}
+        found[k0_m] = checks["site.stretches"].detail
+    assert "the axis begins at -600 m" in found["-600.0"]
+    assert "begins" not in found["600.0"]
+
+
+def test_a_terminal_that_can_never_be_heard_under_its_name_is_told():
+    site = load_site(SHIPPED)
+    assert site.registry_text is not None
+    registry = site.registry_text.replace("13900100000", "013900100000", 1)
+    short = VehicleConfig(terminal="1.39E+10")  # of [[vehicle]]: in a registry it is refused by line
+    changed = parse_site(site.config_text, site.map_text, registry, "site.toml")
+    changed = replace(changed, vehicles=(*changed.vehicles, short))
+    found = {check.name: check for check in site_checks(changed, road_of(changed))}["site.terminals"]
+    assert found.level == "warn"
+    assert "013900100000 is called 13900100000 by JT/T 808" in found.detail
+    assert "1.39E+10 is a number that a spreadsheet has shortened" in found.detail

@@ -1,0 +1,173 @@
+"""Track figures against cases done by hand, and against SciPy's assignment."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+
+from petroroad.scoring.matching import match
+from petroroad.scoring.tracks import CUTOFF_M, TrackScore, TracksNow, TruthNow
+
+
+def truths(places, ids=None, heading=0.0, covered=True, lane=None, terminal=None) -> TruthNow:
+    n = len(places)
+    east, north = np.array(places, dtype=np.float64).reshape(-1, 2).T
+    return TruthNow(
+        id=np.array(ids or range(n), dtype=np.int64),
+        east_m=east,
+        north_m=north,
+        heading_rad=np.full(n, heading),
+        speed_mps=np.full(n, 10.0),
+        covered=np.full(n, covered, dtype=np.bool_),
+        lane=lane or [None] * n,
+        terminal=terminal or [None] * n,
+    )
+
+
+def tracks(places, ids=None, sigma_m=0.5, lane=None, terminal=None, unseen=False) -> TracksNow:
+    n = len(places)
+    east, north = np.array(places, dtype=np.float64).reshape(-1, 2).T
+    return TracksNow(
+        id=np.array(ids or range(100, 100 + n), dtype=np.uint64),
+        east_m=east,
+        north_m=north,
+        speed_mps=np.full(n, 11.0),
+        sigma_m=np.full(n, sigma_m),
+        unseen=np.full(n, unseen, dtype=np.bool_),
+        lane=lane or [None] * n,
+        terminal=terminal or [None] * n,
+    )
+
+
+def scored(*frames) -> dict:
+    score = TrackScore()
+    for truth, found in frames:
+        score.add(truth, found)
+    return score.figures()
+
+
+@pytest.mark.parametrize(("true", "found", "gospa"), [
+    ([], [], 0.0),
+    ([(0, 0)], [(3, 0)], 3.0),                              # one matched, 3 m off
+    ([(0, 0)], [(6, 0)], 5.0),                              # beyond c: one missed, one false
+    ([(0, 0)], [], math.sqrt(12.5)),
+    ([], [(0, 0), (9, 9)], 5.0),
+    ([(0, 0), (4, 0)], [(3, 0), (-1, 0)], math.sqrt(2)),    # nearest first would take (4, 0)-(3, 0) as well
+    ([(0, 0), (4, 0)], [(2, 0)], math.sqrt(4 + 12.5)),
+])  # fmt: skip
+def test_gospa_of_one_frame(true, found, gospa):
+    assert scored((truths(true), tracks(found)))["gospa_m"] == pytest.approx(gospa, abs=1e-4)
+
+
+PLACES = st.lists(st.tuples(st.integers(-80, 80), st.integers(-80, 80)), max_size=14)
+
+
+@given(true=PLACES, found=PLACES)
+def test_gospa_equals_scipys(true, found):
+    a, b = (np.array(places, dtype=np.float64).reshape(-1, 2) / 8.0 for places in (true, found))
+    squared = np.minimum(((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2), CUTOFF_M**2)
+    rows, columns = linear_sum_assignment(squared)
+    alone = len(a) + len(b) - 2 * len(rows)
+    want = math.sqrt(squared[rows, columns].sum() + CUTOFF_M**2 / 2 * alone)
+    assert scored((truths(a.tolist()), tracks(b.tolist())))["gospa_m"] == pytest.approx(want, abs=1e-4)
+
+
+@given(
+    gains=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 50)),
+        max_size=40, unique_by=lambda row: row[:2],
+    )
+)  # fmt: skip
+def test_match_takes_the_greatest_gain(gains):
+    table = np.zeros((10, 10))
+    for i, j, gain in gains:
+        table[i, j] = gain
+    pairs = np.array([row[:2] for row in gains], dtype=np.int64).reshape(-1, 2).T
+    chosen = match(10, 10, pairs, np.array([-float(row[2]) for row in gains]), 0.0)
+    taken = [(i, j) for i, j in enumerate(chosen.tolist()) if j >= 0]
+    assert len({j for _, j in taken}) == len(taken)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    assert sum(table[i, j] for i, j in taken) == table[rows, columns].sum()
+
+
+def test_split_adds_up():
+    figures = scored(
+        (truths([(0, 0), (50, 0)]), tracks([(1, 0), (90, 0)])), (truths([(0, 0)]), tracks([(0, 2)]))
+    )
+    parts = [figures[f"gospa_rms_{name}_m"] ** 2 for name in ("localisation", "missed", "false")]
+    assert sum(parts) == pytest.approx(figures["gospa_rms_m"] ** 2, abs=1e-3)
+    assert parts == pytest.approx([(1 + 4) / 2, 12.5 / 2, 12.5 / 2], abs=1e-3)
+
+
+def test_truth_without_cover_costs_nothing_but_is_told():
+    figures = scored((truths([(0, 0), (99, 0)], covered=False), tracks([(1, 0)])))
+    assert figures["gospa_m"] == 1.0  # a covered one missed would cost 3.5 m more
+    assert (figures["missed_per_frame"], figures["missed_outside_cover_per_frame"]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("terminal", "unseen", "gospa"), [
+    ("T9", True, 0.0),              # kept of a vehicle that left the recorded road
+    ("T9", False, math.sqrt(12.5)), # a sensor feeds it: false
+    (None, True, math.sqrt(12.5)),  # of nobody: false
+    ("T1", True, math.sqrt(12.5)),  # of one that is elsewhere: false
+])  # fmt: skip
+def test_track_of_a_vehicle_that_left_the_truth_is_told_beside(terminal, unseen, gospa):
+    true = truths([(0, 0)], terminal=["T1"])
+    both = tracks([(0, 0), (90, 0)], terminal=["T1", terminal], unseen=unseen)
+    figures = scored((true, both))
+    assert figures["gospa_m"] == pytest.approx(gospa, abs=1e-4)
+    assert figures["left_truth_per_frame"] == (gospa == 0.0)
+
+
+def test_identity_switch_and_idf1():
+    frames = [(truths([(0, 0)]), tracks([(0, 0)], ids=[track])) for track in (7, 7, 7, 8)]
+    figures = scored(*frames)
+    assert figures["id_switches"] == 1
+    assert figures["idf1"] == pytest.approx(2 * 3 / (4 + 4))
+    swapped = [
+        (truths([(0, 0), (50, 0)]), tracks([(0, 0), (50, 0)], ids=ids)) for ids in ([1, 2], [1, 2], [2, 1])
+    ]
+    assert (scored(*swapped)["id_switches"], scored(*swapped)["idf1"]) == (2, pytest.approx(4 / 6, abs=1e-4))
+
+
+@pytest.mark.parametrize(("heading", "at", "lateral"), [
+    (0.0, (2.0, 0.5), 0.5),                 # driving east: north is left
+    (math.pi / 2, (-0.5, 2.0), 0.5),        # driving north: west is left
+    (math.pi, (2.0, 0.5), -0.5),
+])  # fmt: skip
+def test_lateral_error_is_left_of_the_true_course(heading, at, lateral):
+    figures = scored((truths([(0, 0)], heading=heading), tracks([at], sigma_m=0.25)))
+    assert figures["lateral_bias_m"] == pytest.approx(lateral)
+    assert figures["lateral_rmse_m"] == figures["lateral_m_p95"] == pytest.approx(0.5)
+    assert figures["anees_lateral"] == pytest.approx(4.0)
+    assert figures["speed_rmse_mps"] == pytest.approx(1.0)
+
+
+def test_anees_of_an_honest_sigma_is_one():
+    rng = np.random.default_rng(5)
+    score = TrackScore()
+    for _ in range(200):
+        error = rng.normal(0.0, 0.4, 20)
+        places = [(60.0 * i, float(e)) for i, e in enumerate(error)]
+        score.add(truths([(60.0 * i, 0.0) for i in range(20)]), tracks(places, sigma_m=0.4))
+    assert score.figures()["anees_lateral"] == pytest.approx(1.0, abs=0.08)
+
+
+def test_lanes_and_names():
+    places = [(0, 0), (50, 0), (99, 0), (150, 0)]
+    true = truths(places, lane=["a", "b", None, "a"], terminal=["T1", "T2", None, "T4"])
+    found = tracks(places, lane=["a", "a", "b", "a"], terminal=["T1", "T9", "T3", None])
+    figures = scored((true, found))
+    assert figures["lane_accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert figures["identity_precision"] == pytest.approx(1 / 3, abs=1e-4)
+    assert figures["identity_recall"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_nothing_scored_tells_nothing():
+    figures = scored()
+    assert figures["frames"] == 0
+    assert figures["gospa_m"] is None
+    assert figures["idf1"] is None

@@ -1,0 +1,39 @@
+"""`petroroad sim run`: what it prints, what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.errors import ConfigError
+from edge.recording.recorder import read_messages
+from petroroad.commands.sim import run
+from petroroad.errors import CommandError
+
+
+def test_a_recorded_run_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, truth = tmp_path / "r.mcap", tmp_path / "t.mcap"
+    assert run("panjin", seed=3, duration=1.0, record=path, truth=truth, rsus="RSU-23", as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rsus"] == ["RSU-23"]
+    assert told["counts"]["radar.scans"] == 40
+    assert sum(m.topic.startswith("/radar") for m in read_messages(path)) == 40
+    assert {m.topic for m in read_messages(truth)} == {"/site", "/truth"}
+
+
+def test_a_paced_run_takes_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(duration=0.5, rate="1000", rsus="RSU-23") == 0
+    assert "duration_s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rate", ["-1", "fast", "0"])
+def test_a_rate_that_is_none_is_refused(rate: str) -> None:
+    with pytest.raises(CommandError, match="rate"):
+        run(duration=0.5, rate=rate)
+
+
+def test_an_unknown_unit_or_scenario_is_refused() -> None:
+    with pytest.raises(ConfigError, match="RSU-99"):
+        run(duration=0.5, rsus="RSU-99")
+    with pytest.raises(ConfigError, match="no such scenario"):
+        run("mars", duration=0.5)

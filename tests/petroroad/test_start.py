@@ -1,0 +1,94 @@
+"""What keeps a process from starting is one line that names file and key, with exit code 2."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.demo_run import ROOT
+
+EXAMPLE = ROOT / "tests" / "data" / "example"
+UNWRITABLE = "/proc/petroroad"
+
+
+def bound(stack, kind):
+    """A loopback port that is held."""
+    taken = stack.enter_context(socket.socket(socket.AF_INET, kind))
+    taken.bind(("127.0.0.1", 0))
+    if kind == socket.SOCK_STREAM:
+        taken.listen()
+    return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Start a part on a copy of the example site, `old` replaced by `new`; returns (status, stderr)."""
+
+    def run(old, new, *arguments):
+        text = (EXAMPLE / "site.toml").read_text(encoding="utf-8")
+        assert old in text
+        with ExitStack() as stack:
+            free = [
+                bound(stack, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM)
+            ]
+        for wanted, port in zip(("127.0.0.1:17001", "127.0.0.1:17808", "127.0.0.1:8080"), free, strict=True):
+            if wanted not in old:
+                text = text.replace(wanted, port)
+        (tmp_path / "site.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+        (tmp_path / "map.geojson").write_bytes((EXAMPLE / "map.geojson").read_bytes())
+        command = [sys.executable, "-m", "petroroad", arguments[0], "--config", "site.toml", *arguments[1:]]
+        env = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30.0)
+        return done.returncode, done.stderr
+
+    return run
+
+
+RSU = ("rsu", "--esn", "RSU001")
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "part", "key"),
+    [
+        ("udp", "127.0.0.1:17001", "{}", RSU, "rsu.radar.input: can't be opened"),
+        ("udp", "127.0.0.1:17101", "{}", RSU, "rsu[0].gnss[0].input: can't be opened"),
+        ("tcp", "neighbours = []", 'health = "{}"', RSU, "rsu[0].health: can't listen"),
+        ("tcp", "127.0.0.1:17808", "{}", ("gateway",), "gateway.listeners[0]: can't listen"),
+        ("tcp", 'id = "GW1"', 'id = "GW1"\nhealth = "{}"', ("gateway",), "gateway.health: can't listen"),
+        ("tcp", "127.0.0.1:8080", "{}", ("centre",), "centre.http: can't listen"),
+        ("tcp", "[centre]", '[centre]\nhealth = "{}"', ("centre",), "centre.health: can't listen"),
+    ],
+)
+def test_a_port_in_use_is_one_line(started, kind, old, new, part, key):
+    with ExitStack() as stack:
+        taken = bound(stack, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+        status, told = started(old, new.format(taken), *part)
+    assert status == 2
+    assert f"site.toml: {key}" in told
+    assert taken.rpartition(":")[2] in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part", "key"),
+    [
+        ("udp://127.0.0.1:17001", "tcp://127.0.0.1:17001", RSU, "rsu[0].radar[0].input: must be udp://"),
+        ("nmea://127.0.0.1:17101", "http://127.0.0.1:17101", RSU, "rsu[0].gnss[0].input: must be nmea://"),
+        ("jt808://", "http://", ("gateway",), "gateway.listeners[0]: must be jt808://"),
+        ("udp://127.0.0.1:17001", "udp://nosuch.invalid:17001", RSU, "rsu.radar.input: can't be opened"),
+    ],
+)
+def test_an_address_that_can_not_be_opened_is_one_line(started, old, new, part, key):
+    status, told = started(old, new, *part)
+    assert (status, f"site.toml: {key}" in told, "Traceback" in told) == (2, True, False)
+
+
+@pytest.mark.parametrize("state", [UNWRITABLE, "site.toml"], ids=["refused", "a file"])
+def test_a_state_directory_that_can_not_be_written_is_one_line(started, state):
+    status, told = started("17001", "17001", *RSU, "--state", state)
+    assert status == 2
+    assert told.startswith(f"petroroad: --state {state}: can't be written: ")
+    assert len(told.splitlines()) == 1

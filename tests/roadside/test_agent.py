@@ -1,0 +1,113 @@
+"""The agent's ears: whatever the broker delivers is counted or taken, and nothing escapes."""
+
+from pathlib import Path
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge import topics
+from edge.clock import Clock
+from edge.config import load_site
+from edge.metrics import Counts
+from roadside.agent import Agent
+from roadside.outputs import Withheld
+from roadside.pipeline import Pipeline
+from roadside.probe import ClockProbe
+from roadside.setup import setups
+
+EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
+T0_NS = 1_800_000_000 * 10**9
+BOMB = b"\x91" * 100_000 + b"\xc0"
+NOT_UTF8 = b"\x81\xa7gateway\xa2\xff\xfe"
+
+
+class Outbox:
+    """Remembers what it was told."""
+
+    def __init__(self):
+        self.acks = []
+
+    def acknowledge(self, ack):
+        self.acks.append(ack)
+
+
+class Recorder:
+    """Remembers the channels that were written."""
+
+    def __init__(self):
+        self.topics = []
+
+    def write(self, topic, body, log_ns, publish_ns=None):
+        self.topics.append(topic)
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
+
+
+def made(setup):
+    return Agent(
+        pipeline=Pipeline(setup),
+        clock=Clock.paced(T0_NS),
+        outbox=Outbox(),
+        recorder=Recorder(),
+        counts=Counts(),
+    )
+
+
+def heard(agent):
+    """Let the agent think of all it heard."""
+    while not agent.inbox.empty():
+        agent.accept(agent.inbox.get_nowait())
+
+
+HEARD = ("gnss/down", "handover/RSU001", "handover/RSU002/ack", "violation/ack", "status", "nonsense")
+
+
+@pytest.mark.parametrize("body", [BOMB, NOT_UTF8, b"\x81\xa5extra" + BOMB, b"", b"\x00" * 1_100_000])
+@pytest.mark.parametrize("tail", HEARD)
+def test_garbage_is_counted_and_not_recorded(setup, tail, body):
+    agent = made(setup)
+    agent.hear_message(topics.rsu("RSU002", tail), body, False)
+    agent.hear_message(topics.rsu("RSU002", tail), body, True)
+    heard(agent)
+    assert sum(agent.counts().values()) == 2
+    assert agent.recorder.topics == []
+
+
+@given(tail=st.sampled_from(HEARD), body=st.binary(max_size=60))
+def test_any_message_is_taken_without_raising(setup, tail, body):
+    agent = made(setup)
+    agent.hear_message(topics.rsu("RSU002", tail), body, False)
+    heard(agent)
+
+
+def test_a_row_that_bombs_in_a_handover_is_counted(setup):
+    """Its shell is sound, so that it gets as far as the pipeline."""
+    agent = made(setup)
+    body = b"\x83\xa5epoch\x01\xa3seq\x01\xa6tracks\x91" + b"\x81\xa5extra" + BOMB
+    agent.hear_message(topics.handover("RSU002", "RSU001"), body, False)
+    heard(agent)
+    assert sum(agent.counts().values()) + sum(agent.pipeline.all_counts().values()) == 1
+
+
+@pytest.mark.parametrize("body", [BOMB, NOT_UTF8, b"\x81\xa5extra" + BOMB, msgpack.packb({"seq": 1})])
+def test_the_clocks_probe_takes_garbage(body):
+    counted = []
+    ClockProbe(Clock.paced(T0_NS)).hear(body, counted.append)
+    assert counted == ["clock.undecodable"]
+
+
+def test_what_is_withheld_goes_out_as_a_void_and_is_recorded_as_no_violation(setup):
+    agent = made(setup)
+    voids = []
+    agent.outbox.put_void = lambda *void: voids.append(void)
+    agent._hand_on(Withheld("an id", "implausible overspeed: speed_mps: out of range", b"state"))
+    ((reason, _, violation_id, episode),) = voids
+    assert (reason, violation_id, episode) == (
+        "implausible overspeed: speed_mps: out of range", "an id", b"state",
+    )  # fmt: skip
+    assert agent.recorder.topics == []

@@ -1,0 +1,400 @@
+"""One pipeline on the example site: a truck that drifts out of its lane, seen by radar and its terminal."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import msgpack
+import msgspec
+import numpy as np
+import pytest
+
+from edge.config import load_site
+from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, decode_snapshot, records_of
+from fusion.layout import BIAS_SIGMA, KIND, LENGTH, RADAR_NS, STAMP
+from fusion.observations import GnssFixes, RadarScan
+from geofence.plausible import WITHHELD
+from geofence.violation import decode
+from roadside.compare import digest
+from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Start, Stop
+from roadside.outputs import Answer, Give, Raised, Released, Snapshot, State, Withheld
+from roadside.ownership import HYSTERESIS_M
+from roadside.pipeline import STATE_EVERY_NS, Pipeline
+from roadside.replay import refusals
+from roadside.setup import setups
+from roadside.whole import decode as decode_state
+from roadside.whole import encode as encode_state
+
+EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
+NS = 10**9
+T0_NS = 1_800_000_000 * NS
+SCAN_NS, FIX_NS = 50_000_000, 1_000_000_000
+SPEED_MPS, START_M = 16.0, 315.0
+LANE_CENTRE_M = 1.875  # north of the example map's southern edge
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
+
+
+def place(t_s, drift):
+    """East and north of the truck's centre in site metres: along the lane, to the left by `drift(t_s)`.
+
+    The example's radar stands at 300 m, looks east and reaches 250 m.
+    """
+    return START_M + SPEED_MPS * t_s, LANE_CENTRE_M + drift(t_s)
+
+
+def scan(radar, t_ns, i_scan, east_m, north_m, noise):
+    de, dn = east_m - radar.east_m, north_m - radar.north_m
+    ground_m = math.hypot(de, dn)
+    slant_m = math.hypot(ground_m, radar.height_m - 1.0)
+    rate_mps = SPEED_MPS * de / slant_m
+    sigmas = (radar.sigma_range_m, radar.sigma_azimuth_rad, radar.sigma_range_rate_mps)
+    clean = (slant_m, math.atan2(dn, de) - radar.boresight_rad, rate_mps)
+    columns = [np.array([z + s * n]) for z, s, n in zip(clean, sigmas, noise.normal(size=3), strict=True)]
+    return RadarScan(
+        sensor=radar.sensor, stamp_ns=t_ns, arrived_ns=t_ns + 4_000_000, scan=i_scan,
+        range_m=columns[0], azimuth_rad=columns[1], range_rate_mps=columns[2], rcs_dbsm=np.array([10.0]),
+    )  # fmt: skip
+
+
+def fix(t_ns, east_m, north_m):
+    one = np.array([0.0])
+    return Feed("GW1", GnssFixes(
+        terminal=("13900000001",), stamp_ns=np.array([t_ns]), arrived_ns=np.array([t_ns + 60_000_000]),
+        source_seq=np.array([t_ns // FIX_NS % 65_536]), east_m=one + east_m + 5.5 + 0.8,
+        north_m=one + north_m - 0.3 - 0.6, speed_mps=one + SPEED_MPS, heading_rad=one, sigma_m=one * math.nan,
+        tau_s=one * math.nan, usable=one + 1.0,
+    ))  # fmt: skip
+
+
+def replace_terminal(feed, terminal):
+    """Return the feed as another terminal's."""
+    return replace(feed, fixes=replace(feed.fixes, terminal=(terminal,)))
+
+
+def drive(setup, drift, seconds=13.0, seed=1):
+    """Return every input of the drive as (accepted_ns, input), the start first."""
+    noise = np.random.Generator(np.random.Philox(seed))
+    inputs = [(T0_NS, Start(epoch=1_800_000_000))]
+    for k in range(1, int(seconds * 1e9) // SCAN_NS):
+        t_ns = T0_NS + k * SCAN_NS
+        east_m, north_m = place((t_ns - T0_NS) / 1e9, drift)
+        inputs.append((t_ns + 5_000_000, scan(setup.radars[0], t_ns, k, east_m, north_m, noise)))
+        if (t_ns - T0_NS) % FIX_NS == 0:
+            inputs.append((t_ns + 65_000_000, fix(t_ns, east_m, north_m)))
+    inputs.append((T0_NS + int(seconds * 1e9), Stop()))
+    return sorted(inputs, key=lambda row: row[0])
+
+
+def run(pipeline, inputs):
+    return [output for now_ns, item in inputs for output in pipeline.step(now_ns, item)]
+
+
+def raised(outputs):
+    return [decode(output.body) for output in outputs if isinstance(output, Raised)]
+
+
+def leave(t_s):
+    """Drift 2.2 m to the left within 3 s, from second 3: a truck of 2.5 m is then 1.6 m over the line."""
+    return 2.2 * min(max((t_s - 3.0) / 3.0, 0.0), 1.0)
+
+
+def test_a_departure_is_raised_with_who_did_it(setup):
+    outputs = run(Pipeline(setup), drive(setup, leave))
+    found = [v for v in raised(outputs) if v.rule == "lane_departure"]
+    first = next(v for v in found if v.grade in ("warning", "violation"))
+    assert first.vehicle is not None
+    assert (first.vehicle.plate, first.vehicle.un) == ("辽L·A0001", "1203")
+    assert 3.0 <= (first.start_ns - T0_NS) / 1e9 <= 5.0  # the footprint crosses the line at 3.85 s
+    assert len({v.id for v in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "field"),
+    [
+        ({"p_violation": math.nan}, "p_violation"),
+        ({"lon_deg": 0.0, "lat_deg": 0.0}, "lon_deg"),
+        ({"start_ns": 1}, "start_ns"),
+        ({"lane": "a\u202eb"}, "lane"),
+        ({"evidence": {"d_m": [math.inf]}}, "evidence.d_m"),
+    ],
+)
+def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field):
+    """The RSU goes on, later versions too, and the centre gets a void in place of each."""
+
+    def outputs_of():
+        judge = (pipeline := Pipeline(setup)).monitor.judge
+        pipeline.monitor.judge = lambda *args, **kwargs: [
+            msgspec.structs.replace(found, **fault) if found.version != 2 else found
+            for found in judge(*args, **kwargs)
+        ]
+        return pipeline, run(pipeline, drive(setup, leave))
+
+    pipeline, outputs = outputs_of()
+    withheld = [output for output in outputs if isinstance(output, Withheld)]
+    assert withheld
+    assert all(each.reason.startswith(WITHHELD) and field in each.reason for each in withheld)
+    assert all(each.reason.isprintable() for each in withheld)
+    assert {found.version for found in raised(outputs)} == {2}  # the sound one gets through
+    assert refusals(pipeline.all_counts())[f"violation.implausible.{field}"] == len(withheld)
+    assert outputs_of()[1] == outputs  # the same in a replay
+
+
+def test_a_truck_that_keeps_its_lane_raises_nothing(setup):
+    assert raised(run(Pipeline(setup), drive(setup, lambda t_s: 0.2 * math.sin(t_s)))) == []
+
+
+def test_equal_inputs_give_equal_bytes_however_late_the_ticks_run(setup):
+    inputs = drive(setup, leave)
+    beats = [(T0_NS + k * 100_000_000 + 3_000_000, None) for k in range(1, 130)]
+    plain = run(Pipeline(setup), inputs)
+    beaten = run(Pipeline(setup), sorted(inputs + beats, key=lambda row: row[0]))
+    for kind in (Raised, Snapshot):
+        one, other = ([o.body for o in outputs if isinstance(o, kind)] for outputs in (plain, beaten))
+        assert digest(one) == digest(other)
+        assert one
+
+
+def test_snapshots_name_the_owned_truck(setup):
+    snapshots = [o for o in run(Pipeline(setup), drive(setup, leave)) if isinstance(o, Snapshot)]
+    assert [s.stamp_ns % 100_000_000 for s in snapshots] == [0] * len(snapshots)
+    last = decode_snapshot(snapshots[-1].body)
+    (record,) = records_of(last)
+    assert record["flags"] & 1, "owned"
+    assert record["s_dm"] / 10 == pytest.approx(START_M + SPEED_MPS * 13.0, abs=3.0)
+    named = [m.names for m in map(decode_snapshot, (s.body for s in snapshots)) if m.names and m.names.track]
+    assert named[-1].plate == ("辽L·A0001",)
+
+
+def pass_on(setup, boundary_m, answered_after_ns=0):
+    """Return what two RSUs raise of a truck that is over the line at their boundary, and the answers."""
+    giver = Pipeline(
+        replace(setup, esn="A", place=0, stretch_m=(0.0, boundary_m), neighbours=(("B", boundary_m, 600.0),))
+    )
+    taker = Pipeline(
+        replace(setup, esn="B", place=1, stretch_m=(boundary_m, 600.0), neighbours=(("A", 0.0, boundary_m),))
+    )
+    found, answers, mail = [], 0, []
+    for t_ns, item in drive(setup, leave, seconds=14.0):
+        for pipeline in (giver, taker):
+            outputs = pipeline.step(t_ns, item)
+            found += raised(outputs)
+            mail += [(t_ns + answered_after_ns, o) for o in outputs if isinstance(o, Give)]
+        due, mail = [o for at, o in mail if at <= t_ns], [row for row in mail if row[0] > t_ns]
+        for give in due:
+            for output in taker.step(t_ns, HandedOver("A", decode_handover(give.body))):
+                if isinstance(output, Answer):
+                    answers += 1
+                    ack = decode_handover_ack(output.body)
+                    found += raised(giver.step(t_ns, HandoverAnswered(by="B", epoch=ack.epoch, seq=ack.seq)))
+    return [v for v in found if v.rule == "lane_departure"], answers
+
+
+def test_a_handover_keeps_track_and_episode(setup):
+    """The boundary lies where the truck is over the line: one id, first from one RSU, then from the other."""
+    departures, answers = pass_on(setup, 420.0)
+    assert answers >= 1
+    assert len({v.id for v in departures}) == 1, "one episode"
+    assert len({v.track for v in departures}) == 1, "one track"
+    assert (departures[0].esn, departures[-1].esn) == ("A", "B")
+    assert [v.version for v in departures] == sorted({v.version for v in departures})
+    assert {v.hop for v in departures if v.esn == "B"} == {1}
+
+
+def test_what_becomes_sure_while_a_handover_is_under_way_is_told_by_the_taker_alone(setup):
+    """Both have the evidence by then: told by both, it would be two episodes."""
+    alone = raised(run(Pipeline(setup), drive(setup, leave)))
+    opened_s = (alone[0].stamps.measured_ns - T0_NS) / 1e9
+    boundary_m = START_M + SPEED_MPS * (opened_s - 0.2) - HYSTERESIS_M
+    departures, _ = pass_on(setup, boundary_m, answered_after_ns=400_000_000)
+    assert len({v.id for v in departures}) == 1
+    assert {v.esn for v in departures} == {"B"}
+
+
+def test_a_neighbour_that_never_answers_does_not_silence_the_giver(setup):
+    giver = Pipeline(replace(setup, stretch_m=(0.0, 345.0), neighbours=(("B", 345.0, 600.0),)))
+    departures = [v for v in raised(run(giver, drive(setup, leave))) if v.rule == "lane_departure"]
+    assert departures
+
+
+def test_a_replay_can_start_from_a_recorded_state(setup):
+    """Taken in the middle of the departure: what follows is the same to the byte."""
+    inputs = drive(setup, leave)
+    whole = Pipeline(setup)
+    cut_ns = T0_NS + 6_000_000_000
+    before = [row for row in inputs if row[0] < cut_ns]
+    run(whole, before)
+    whole.step(cut_ns, None)
+    resumed = Pipeline(setup)
+    resumed.restore(decode_state(encode_state(whole.state(cut_ns))))
+    after = [row for row in inputs if row[0] >= cut_ns]
+    wanted, found = run(whole, after), run(resumed, after)
+    assert raised(wanted)
+    assert [o.body for o in wanted if isinstance(o, Raised | Snapshot)] == [
+        o.body for o in found if isinstance(o, Raised | Snapshot)
+    ]
+
+
+@pytest.mark.parametrize(("begin_s", "end_s", "want_s"), [(59, 61, [59.1, 60.0]), (61, 63, [61.1])])
+def test_the_state_is_kept_at_the_start_and_each_minute_of_utc(setup, begin_s, end_s, want_s):
+    inputs = [(T0_NS + begin_s * NS, Start(epoch=1_800_000_000)), (T0_NS + end_s * NS, Stop())]
+    outputs = run(Pipeline(setup), inputs)
+    assert [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)] == want_s
+    assert STATE_EVERY_NS == 60 * NS
+
+
+def test_counts_of_one_name_add_up(setup):
+    pipeline = Pipeline(setup)
+    pipeline.counts["handover.full"], pipeline.tracker.counts["handover.full"] = 1, 2  # both have that reason
+    assert pipeline.all_counts()["handover.full"] == 3
+
+
+def between(setup, boundary_m):
+    """Return the example RSU as two neighbours, who meet at a station."""
+    giver = replace(
+        setup, esn="A", place=0, stretch_m=(0.0, boundary_m), neighbours=(("B", boundary_m, 600.0),)
+    )
+    taker = replace(
+        setup, esn="B", place=1, stretch_m=(boundary_m, 600.0), neighbours=(("A", 0.0, boundary_m),)
+    )
+    return Pipeline(giver), Pipeline(taker)
+
+
+def damaged(body, path, value):
+    """Return a handover's bytes with one thing of its first vehicle changed."""
+    message = msgpack.unpackb(body, strict_map_key=False)
+    inner = message["tracks"][0]
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return msgpack.packb(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("track", "floats"), [0.0], "refused"),  # another version's layout
+        (("track", "ints", 1), 2**63 + 5, "refused"),
+        (("track", "ints", 1), T0_NS + 3600 * 10**9, "refused"),  # its clock is an hour ahead
+        (("track", "x", 0), 1e300, "refused"),
+        (("track", "p", 24), 1e300, "refused"),
+        (("track", "floats", LENGTH), 1e6, "refused"),  # its echoes would be looked for all over the country
+        (("track", "terminal"), "\u202e900", "refused"),  # a name that turns its line around
+        (("track", "ints", KIND), 99, "refused"),  # a class that there is not
+        (("track", "ints", RADAR_NS), T0_NS + 3600 * 10**9, "refused"),
+        (("track", "ints", STAMP), -1, "refused"),  # predicted from there it would be beyond the sun
+        (("track", "x", BIAS_SIGMA), 1e200, "refused"),  # its square is infinite
+        (("judgement", "track"), 7, "refused"),  # another track's
+        (("judgement", "episodes", 0, "rule"), "zone_entry", "refused"),  # its time-out ended the process
+        (("judgement", "episodes", 0, "lon_deg"), 1e8, "refused"),
+        (("judgement", "episodes", 0, "version"), 2**31, "refused"),  # nothing would ever be newer
+        (("judgement", "episodes", 0, "hop"), 2**31, "refused"),
+        (("judgement", "episodes", 0, "start_ns"), T0_NS + 3600 * 10**9, "refused"),
+        (("judgement", "episodes", 0, "vehicle", "plate"), "\u2066A", "refused"),
+        (("judgement", "episodes", 0, "p_violation"), 1.5, "refused"),
+        (("judgement", "episodes", 0, "p_violation"), math.nan, "undecodable"),
+        (("judgement", "episodes", 0, "version"), 2**63 - 1, "undecodable"),
+        (("judgement", "episodes", 0, "new"), [1], None),  # a newer version's field
+    ],
+)
+def test_a_handover_that_can_not_be_true_is_not_answered(setup, path, value, reason):
+    """Its giver goes on judging then; what was answered and not taken would stay open for ever."""
+    giver, taker = between(setup, 420.0)
+    body, at_ns = None, 0
+    for now_ns, item in drive(setup, leave, seconds=9.0):
+        gives = [o for o in giver.step(now_ns, item) if isinstance(o, Give)]
+        if gives and body is None:
+            body, at_ns = gives[0].body, now_ns
+    assert body is not None
+    taker.step(at_ns - 1, Start(epoch=1))
+    outputs = taker.step(at_ns, HandedOver("A", decode_handover(damaged(body, path, value))))
+    answered = any(isinstance(o, Answer) for o in outputs)
+    if reason is None:
+        assert answered
+        assert "handover.created" in taker.all_counts()
+    else:
+        assert not answered
+        assert taker.all_counts() == {f"handover.{reason}": 1}
+
+
+def test_many_that_cross_at_once_go_in_messages_that_a_broker_takes(setup, monkeypatch):
+    giver, _ = between(setup, 420.0)
+    run(giver, drive(setup, leave, seconds=9.0))
+    (key,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()
+    (vehicle,) = giver._carried([key])
+    assert vehicle.judgement.episodes, "with its evidence"
+    monkeypatch.setattr(giver, "_carried", lambda keys: [vehicle] * len(keys))
+    giver._giving.clear()
+    outputs, keys = [], list(range(1, 251))
+    giver._give(T0_NS + 9 * NS, {"B": keys}, outputs)
+    assert max(len(o.body) for o in outputs) < PAYLOAD_BYTES_MAX / 2
+    assert sum(len(decode_handover(o.body).tracks) for o in outputs) == len(keys)
+    assert [key for giving in giver._giving.values() for key in giving.tracks] == keys
+
+
+def test_a_handover_for_which_there_is_no_room_is_not_answered(setup):
+    """Answered, nobody would judge its vehicle: its giver stops then."""
+    giver, taker = between(setup, 420.0)
+    body = next(o.body for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, Give))
+    at_ns, handed = T0_NS + 9 * NS, HandedOver("A", decode_handover(body))
+    narrow = Pipeline(replace(taker.setup, fusion=msgspec.structs.replace(setup.fusion, tracks_max=1)))
+    narrow.step(at_ns, replace_terminal(fix(at_ns, 500.0, LANE_CENTRE_M), "13900000002"))
+    assert not any(isinstance(o, Answer) for o in narrow.step(at_ns + 1, handed))
+    assert narrow.all_counts()["handover.no_room"] == 1
+    later_ns = at_ns + 60 * NS  # the one that was there is gone, and the giver has repeated it
+    assert any(isinstance(o, Answer) for o in narrow.step(later_ns, handed))
+    narrow.step(later_ns + 1, replace_terminal(fix(later_ns, 500.0, LANE_CENTRE_M), "13900000002"))
+    assert any(isinstance(o, Answer) for o in narrow.step(later_ns + 2, handed)), "a repeat of what is taken"
+
+
+def test_a_track_under_way_that_becomes_another_is_judged_until_the_answer(setup):
+    """Nobody did otherwise: its handover was forgotten with its id, and the survivor was not ours."""
+    giver, _ = between(setup, 420.0)
+    inputs = drive(setup, leave, seconds=9.0)
+    give = next(o for o in run(giver, inputs) if isinstance(o, Give))
+    (gone,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()
+    survivor = gone + 1
+    giver.tracker.table.track[giver.tracker.table.track == gone] = survivor
+    giver.tracker.merged.append((gone, survivor))
+    outputs = giver.step(T0_NS + 9 * NS + 300_000_000, None)
+    assert {o.body for o in outputs if isinstance(o, Give)} == {give.body}, "repeated still"
+    (record,) = records_of(decode_snapshot(next(o.body for o in outputs if isinstance(o, Snapshot))))
+    assert (record["track"], record["flags"] & 1) == (survivor, 1), "owned"
+    answered = giver.step(
+        T0_NS + 9 * NS + 300_000_001, HandoverAnswered(by="B", epoch=1_800_000_000, seq=give.seq)
+    )
+    assert len([o for o in answered if isinstance(o, Released)]) == 1
+    assert giver.ownership.phase(survivor) == "given"
+
+
+def test_a_lane_of_a_neighbours_longer_map_is_forgotten(setup):
+    """A kernel looks the lane up without asking whether there is one."""
+    giver, taker = between(setup, 420.0)
+    inputs = drive(setup, leave, seconds=9.0)
+    outputs = run(giver, inputs)
+    body = next(o.body for o in outputs if isinstance(o, Give))
+    carried = msgpack.unpackb(body, strict_map_key=False)["tracks"][0]["judgement"]["state"]
+    state = np.frombuffer(carried).copy()
+    assert state[-1] > 0.0, "the flag of the lane held stands last"
+    state[-1] = 1e9
+    taker.step(
+        T0_NS + 9 * 10**9,
+        HandedOver("A", decode_handover(damaged(body, ("judgement", "state"), state.tobytes()))),
+    )
+    (judgement,) = taker.monitor.carry(None)
+    assert np.frombuffer(judgement.state)[-1] == 0.0
+
+
+@pytest.mark.parametrize("step_s", [86_400, -86_400])
+def test_a_clock_that_is_set_leaves_no_ticks_to_be_caught_up(setup, step_s):
+    """A machine without a battery starts years behind: an RSU that ticked through them would be gone."""
+    pipeline, to_ns = Pipeline(setup), T0_NS + step_s * NS
+    inputs = [(T0_NS, Start(epoch=1)), (T0_NS + NS, None)]
+    assert len([o for o in run(pipeline, inputs) if isinstance(o, Snapshot)]) == 10
+    step = ClockStep(from_ns=T0_NS + NS + 200_000_000, to_ns=to_ns)
+    outputs = run(pipeline, [(to_ns, step), (to_ns + NS, Stop())])
+    stamps = [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, Snapshot)]
+    assert stamps == pytest.approx([1.1, 1.2, *(step_s + (k + 1) / 10 for k in range(10))])

@@ -1,0 +1,61 @@
+"""What an RSU's process answers of itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.clock import Clock
+from edge.config import load_site
+from edge.metrics import Counts
+from roadside.agent import Agent
+from roadside.pipeline import Pipeline
+from roadside.rsu import Unit
+from roadside.setup import setups
+
+EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
+T0_NS = 1_790_000_000_000_000_000
+
+
+class Outbox:
+    """As much of one as the answers need."""
+
+    epoch, depth = 1, 3
+
+    def __init__(self):
+        self.degraded = ()
+
+    def resend(self):
+        raise AssertionError("nothing is connected")
+
+
+class Recorder:
+    path, counts = Path("r.mcap"), {}
+
+
+@pytest.fixture
+def unit():
+    site = load_site(EXAMPLE)
+    pipeline = Pipeline(setups(site, expects_gateway=True)["RSU001"])
+    clock = Clock.paced(T0_NS)
+    return Unit(site, Agent(pipeline, clock, outbox=Outbox(), recorder=Recorder(), counts=Counts()))
+
+
+def ready(unit):
+    status, _, body = unit._health().answer("/readyz")
+    return status, json.loads(body)
+
+
+def test_a_full_disk_is_told_and_is_no_reason_to_be_taken_out_of_service(unit):
+    unit.listening = True
+    for link in (unit.link, unit.tracks):
+        link._client = object()  # connected
+    assert ready(unit) == (200, {"listening": True, "link": True, "tracks": True, "degraded": []})
+    unit.agent.outbox.degraded = ("disk_full", "disk_low")
+    assert ready(unit)[0] == 200
+    assert ready(unit)[1]["degraded"] == ["disk_full", "disk_low"]
+
+
+def test_without_a_broker_it_is_not_ready(unit):
+    unit.listening = True
+    assert ready(unit) == (503, {"listening": True, "link": False, "tracks": False, "degraded": []})
