@@ -1,9 +1,19 @@
-"""The one way to declare a compiled kernel: explicit signature, cached, IEEE arithmetic."""
+"""The one way to declare a compiled kernel: its signature is its annotations; cached, IEEE arithmetic.
+
+    @kernel                  called from Python and from kernels
+    @kernel(inline=True)     the same, copied by LLVM into each kernel that calls it
+    @kernel(inner=True)      called by kernels only: no wrapper for Python, inlined, compiled with its caller
+
+An annotation is `float` (float64), `int` (int64), `bool`, a NumPy scalar type, an array with its rank
+(`core.arrays.F2`), a tuple of these or a NamedTuple of these.
+"""
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints, overload
 
 import numba
+import numpy as np
+from numba import types
 
 from core.arrays import F64, I32, I64, U8, U64, Bools
 
@@ -13,17 +23,52 @@ __all__ = ["BARE", "F64", "I32", "I64", "INNER", "U8", "U64", "Bools", "kernel"]
 # arithmetic (measured: a scan of 1 000 tracks 2.9 ms with, 2.1 ms without)
 BARE = {"_nrt": False}
 # forceinline: a call hands each array over as nine words, which costs as much as a prediction
-INNER = BARE | {
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-    "forceinline": True,
-}  # the same, called by kernels only
+INNER = BARE | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+TYPES: Any = types  # Numba types it in part only
+SCALARS: dict[Any, Any] = {
+    float: types.float64,
+    int: types.int64,
+    bool: types.boolean,
+    type(None): types.void,
+}
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _when_called(inner: Any, signature: str | list[str]) -> Any:
+def numba_type(hint: Any) -> Any:
+    """Return the Numba type of one annotation; TypeError where it is none that a kernel can take."""
+    if hint in SCALARS:
+        return SCALARS[hint]
+    if isinstance(hint, type) and issubclass(hint, np.generic):
+        return numba.from_dtype(np.dtype(hint))
+    if get_origin(hint) is Annotated:
+        array, rank = get_args(hint)
+        (dtype,) = get_args(get_args(array)[1])
+        return types.Array(numba.from_dtype(np.dtype(dtype)), rank, "C")
+    if get_origin(hint) is tuple:
+        return TYPES.BaseTuple.from_types(tuple(numba_type(part) for part in get_args(hint)))
+    if isinstance(hint, type) and hasattr(hint, "_fields"):
+        hints = get_type_hints(hint, include_extras=True)
+        return TYPES.NamedTuple([numba_type(hints[field]) for field in hint._fields], hint)
+    raise TypeError(f"{hint} is no type that a kernel takes: an array needs its rank (core.arrays.F2)")
+
+
+def signature_of(function: Callable[..., Any]) -> Any:
+    """Return the Numba signature that a function's annotations state; TypeError names what is missing."""
+    where = f"kernel {function.__module__}.{function.__qualname__}"
+    hints = get_type_hints(function, include_extras=True)
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    missing = [name for name in (*names, "return") if name not in hints]
+    if missing:
+        raise TypeError(f"{where}: no annotation of {', '.join(missing)}")
+    try:
+        return numba_type(hints["return"])(*(numba_type(hints[name]) for name in names))
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
+
+
+def _when_called(inner: Any, signature: Any) -> Any:
     """Let a kernel that only kernels call be compiled, or loaded, when one that calls it is compiled.
 
     A caller that comes from the cache holds it already: loading each once more took a third of a start.
@@ -32,8 +77,7 @@ def _when_called(inner: Any, signature: str | list[str]) -> Any:
 
     def compiled_first(args: Any, kws: Any) -> Any:
         if not inner.overloads:
-            for one in [signature] if isinstance(signature, str) else signature:
-                inner.compile(one)
+            inner.compile(signature)
             inner.disable_compile()
         return template(args, kws)
 
@@ -41,24 +85,34 @@ def _when_called(inner: Any, signature: str | list[str]) -> Any:
     return inner
 
 
-def kernel(signature: str | list[str], **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Compile at import under `signature`, or load from NUMBA_CACHE_DIR; other dtypes or layouts: TypeError.
+@overload
+def kernel(function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def kernel(
+    function: str | None = None, /, *, inner: bool = False, inline: bool = False, **options: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def kernel(
+    function: Callable[..., Any] | str | None = None, /, *, inner: bool = False, inline: bool = False,
+    **options: Any,
+) -> Any:  # fmt: skip
+    """Compile at import, or load from NUMBA_CACHE_DIR; arguments of other dtypes or layouts: TypeError.
 
     No fastmath and no threads: equal inputs give equal bytes, and forked children live. NaN does not raise.
     """
+    stated = function if isinstance(function, str) else None
+    settings: dict[str, Any] = {"cache": True, "fastmath": False, "error_model": "numpy", "nogil": True}
+    settings |= options if stated else BARE | ({"forceinline": True} if inline else {}) | options
+    if inner:
+        settings |= INNER
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        settings: dict[str, Any] = {
-            "cache": True,
-            "fastmath": False,
-            "error_model": "numpy",
-            "nogil": True,
-        } | options
-        compiled: Callable[P, R]
-        if options.get("no_cpython_wrapper"):
-            compiled = _when_called(numba.njit(**settings)(function), signature)
-        else:
-            compiled = numba.njit(signature, **settings)(function)
-        return compiled
+    def decorate(function: Callable[..., Any]) -> Any:
+        signature = stated or signature_of(function)
+        if settings.get("no_cpython_wrapper"):
+            return _when_called(numba.njit(**settings)(function), signature)
+        return numba.njit(signature, **settings)(function)
 
-    return decorate
+    return decorate(function) if callable(function) else decorate

@@ -12,8 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "petroroad")
-DECLARES = re.compile(rb"^@kernel\(", re.MULTILINE)
-IMPORTS = re.compile(rb"^from ([\w.]+) import", re.MULTILINE)
+DECLARES = re.compile(rb"^@kernel\b", re.MULTILINE)
+IMPORTS = re.compile(rb"^from ([\w.]+) import ([^(\n]*)", re.MULTILINE)
 
 
 def declaring() -> list[Path]:
@@ -30,9 +30,19 @@ def sources() -> list[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            names = IMPORTS.findall(path.read_bytes())
-            waiting += [file for name in names if (file := _file_of(name.decode())) is not None]
+            waiting += [file for name in _imported(path.read_bytes()) if (file := _file_of(name)) is not None]
     return sorted(found)
+
+
+def _imported(source: bytes) -> list[str]:
+    """Return the modules that a source imports from; of `from package import module as m` the module too."""
+    found = []
+    for package, names in IMPORTS.findall(source):
+        found.append(package.decode())
+        found += [
+            f"{package.decode()}.{name.split()[0]}" for name in names.decode().split(",") if name.strip()
+        ]
+    return found
 
 
 def _file_of(module: str) -> Path | None:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from core.arrays import F1, F2
 from core.classes import N_CLASSES, UNKNOWN
-from core.kernel import BARE, F64, kernel
+from core.kernel import kernel
 from fusion.layout import (
     N_MEAS,
     OBJECT,
@@ -25,9 +26,9 @@ from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, Obje
 from fusion.track_store import Table
 
 
-@kernel("i8(f8[::1], f8[::1], f8[::1], f8[:,::1], f8[:,::1], i8, f8)", **BARE)
+@kernel
 def _fill_polar(
-    range_m: F64, azimuth_rad: F64, rate_mps: F64, M: F64, about: F64, q: int, boresight_rad: float
+    range_m: F1, azimuth_rad: F1, rate_mps: F1, M: F2, about: F2, q: int, boresight_rad: float
 ) -> int:
     n = 0
     for d in range(range_m.shape[0]):

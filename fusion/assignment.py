@@ -4,22 +4,23 @@ A track may stay without a detection at its own cost, a detection without a trac
 share no detection, so that solving each alone is exact. Larger ones than CAP take the cheapest pair first.
 """
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F1, F2, I1, I2
+from core.kernel import kernel
 
 CAP_TRACKS, CAP_DETECTIONS = 96, 128  # of one component that is solved exactly
 BIG = 1e12
 
 
-@kernel("i8(i8[::1], i8)", **INNER)
-def _root(parent: I64, a: int) -> int:
+@kernel(inner=True)
+def _root(parent: I1, a: int) -> int:
     while parent[a] != a:
         parent[a] = parent[parent[a]]
         a = parent[a]
     return a
 
 
-@kernel("void(f8[:,::1], i8, i8, i8[::1], f8[:,::1])", **BARE)
-def solve(cost: F64, n: int, m: int, row_of: I64, work: F64) -> None:
+@kernel
+def solve(cost: F2, n: int, m: int, row_of: I1, work: F2) -> None:
     """Assign each of n rows one of m >= n columns at least total cost (Jonker & Volgenant 1987).
 
     cost : (n, m) in the upper left corner;  row_of : (m,) the row of each column, -1 none
@@ -65,9 +66,9 @@ def solve(cost: F64, n: int, m: int, row_of: I64, work: F64) -> None:
             into = before
 
 
-@kernel("void(i8[:,::1], f8[::1], i8[::1], i8, i8, i8[::1], i8[::1], f8[::1])", **INNER)
+@kernel(inner=True)
 def _greedy(
-    pairs: I64, costs: F64, order: I64, begin: int, end: int, track_of: I64, det_of: I64, miss: F64
+    pairs: I2, costs: F1, order: I1, begin: int, end: int, track_of: I1, det_of: I1, miss: F1
 ) -> None:
     """Take the best pair of a component again and again; quadratic, but bounded and deterministic."""
     while True:
@@ -84,13 +85,10 @@ def _greedy(
         track_of[pairs[1, at]] = pairs[0, at]
 
 
-@kernel(
-    "void(i8[:,::1], f8[::1], i8[::1], i8, i8, i8[::1], i8[::1], f8[::1], i8[::1], f8[:,::1], f8[:,::1])",
-    **INNER,
-)
+@kernel(inner=True)
 def _exact(
-    pairs: I64, costs: F64, order: I64, begin: int, end: int, track_of: I64, det_of: I64, miss: F64,
-    names: I64, cost: F64, work: F64,
+    pairs: I2, costs: F1, order: I1, begin: int, end: int, track_of: I1, det_of: I1, miss: F1,
+    names: I1, cost: F2, work: F2,
 ) -> None:  # fmt: skip
     """Solve one component; names holds its tracks, then its detections, then the columns' rows."""
     n_t = n_d = 0
@@ -125,14 +123,10 @@ def _exact(
             track_of[d] = names[i]
 
 
-@kernel(
-    "i8(i8, i8, i8, i8[:,::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " f8[:,::1], f8[:,::1])",
-    **BARE,
-)
+@kernel
 def assign(
-    n_t: int, n_d: int, n_p: int, pairs: I64, costs: F64, miss: F64, det_of: I64, track_of: I64,
-    parent: I64, order: I64, start: I64, names: I64, cost: F64, work: F64,
+    n_t: int, n_d: int, n_p: int, pairs: I2, costs: F1, miss: F1, det_of: I1, track_of: I1,
+    parent: I1, order: I1, start: I1, names: I1, cost: F2, work: F2,
 ) -> int:  # fmt: skip
     """Assign; det_of[track] and track_of[detection] are the partner or -1. Returns how many fell back.
 

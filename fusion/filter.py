@@ -5,7 +5,8 @@ All kernels work on row i of X (n, N_X) and P (n, N_DIM, N_DIM), site metres; th
 
 import math
 
-from core.kernel import BARE, F64, INNER, kernel
+from core.arrays import F1, F2, F3
+from core.kernel import kernel
 from fusion.layout import (
     BEND,
     BEND_SIGMA,
@@ -28,9 +29,9 @@ from fusion.registers import fused, load, predicted, store
 SLOW_MPS = 2.0  # below: no course to tell along from across
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def _predict_bias(
-    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, w_e: float, w_n: float, keep_bend: float,
+    X: F2, P: F3, i: int, XO: F2, PO: F3, j: int, dt_s: float, w_e: float, w_n: float, keep_bend: float,
     c: float, s: float, speed: float,
 ) -> None:  # fmt: skip
     """Decay the bias to its prior: sigma on each axis, and along the course what an inexact stamp adds."""
@@ -53,8 +54,8 @@ def _predict_bias(
     PO[j, 6, 5] = PO[j, 5, 6]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8)", **BARE, forceinline=True)
-def copy(X: F64, P: F64, i: int, XO: F64, PO: F64, j: int) -> None:
+@kernel(inline=True)
+def copy(X: F2, P: F3, i: int, XO: F2, PO: F3, j: int) -> None:
     """Write state i to row j of (XO, PO), as far as it is live."""
     for a in range(N_X):
         XO[j, a] = X[i, a]
@@ -68,18 +69,14 @@ def copy(X: F64, P: F64, i: int, XO: F64, PO: F64, j: int) -> None:
                 PO[j, a, b] = P[i, a, b]
 
 
-@kernel("f8(f8, f8[::1])", **INNER)
-def bend_keep(dt_s: float, tuning: F64) -> float:
+@kernel(inner=True)
+def bend_keep(dt_s: float, tuning: F1) -> float:
     """Return the share of a bend that is left after dt_s."""
     return math.exp(-dt_s / tuning[BEND_TAU])
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8, f8, f8[::1])", **BARE, forceinline=True
-)
-def predict_to(
-    X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, dt_s: float, keep: float, tuning: F64
-) -> None:
+@kernel(inline=True)
+def predict_to(X: F2, P: F3, i: int, XO: F2, PO: F3, j: int, dt_s: float, keep: float, tuning: F1) -> None:
     """Write row i, dt_s later, to row j of (XO, PO), as far as it is live; row j may be row i itself.
 
     Constant velocity, bend (Singer 1970), bias (Gauss-Markov);  keep : bend_keep of dt_s
@@ -111,17 +108,17 @@ def predict_to(
         XO[j, a] = X[i, a]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8[::1])", **BARE)
-def predict(X: F64, P: F64, i: int, dt_s: float, tuning: F64) -> None:
+@kernel
+def predict(X: F2, P: F3, i: int, dt_s: float, tuning: F1) -> None:
     """Advance row i by dt_s, in place."""
     if dt_s > 0.0:
         predict_to(X, P, i, X, P, i, dt_s, bend_keep(dt_s, tuning), tuning)
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8, f8, f8, f8, f8, f8, f8, f8[::1])", **BARE, forceinline=True)
+@kernel(inline=True)
 def update(
-    X: F64, P: F64, i: int, h0: float, h1: float, h2: float, h3: float, hb: float,
-    residual: float, r: float, work: F64,
+    X: F2, P: F3, i: int, h0: float, h1: float, h2: float, h3: float, hb: float,
+    residual: float, r: float, work: F1,
 ) -> None:  # fmt: skip
     """Fuse one scalar (h0, h1) position + (h2, h3) velocity + hb (h0, h1) bias, variance r, into the state.
 

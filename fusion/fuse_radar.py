@@ -5,7 +5,8 @@ The same model as fusion.measure, whose loops over rows of memory take three tim
 
 import math
 
-from core.kernel import F64, INNER, kernel
+from core.arrays import F2, F3
+from core.kernel import kernel
 from fusion.heading import follow
 from fusion.layout import (
     HEADING,
@@ -25,8 +26,8 @@ from fusion.layout import (
 from fusion.registers import P22, P33, fused, load, store
 
 
-@kernel("f8(f8[:,::1], i8, f8, f8)", **INNER)
-def off_bearing(M: F64, k: int, d_e: float, d_n: float) -> float:
+@kernel(inner=True)
+def off_bearing(M: F2, k: int, d_e: float, d_n: float) -> float:
     """Return how far left of (d_e, d_n) the bearing of measurement k lies [rad], in (-pi, pi]."""
     across, ahead = d_e * M[k, Z4] - d_n * M[k, Z3], d_e * M[k, Z3] + d_n * M[k, Z4]
     if not abs(across) < 0.1 * ahead:  # far off, behind, or on the radar itself
@@ -38,8 +39,8 @@ def off_bearing(M: F64, k: int, d_e: float, d_n: float) -> float:
     )
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1])", **INNER)
-def fuse_polar(X: F64, P: F64, i: int, XO: F64, PO: F64, j: int, M: F64, k: int, radars: F64) -> None:
+@kernel(inner=True)
+def fuse_polar(X: F2, P: F3, i: int, XO: F2, PO: F3, j: int, M: F2, k: int, radars: F2) -> None:
     """Write state i (no terminal) after measurement k (POLAR) of M to row j of (XO, PO); i itself may be j.
 
     Azimuth, slant range and range rate one after another, each linearised where the last one led (EKF).

@@ -2,7 +2,8 @@
 
 import math
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F1, F2, F3, I1, I2
+from core.kernel import kernel
 from fusion.filter import bend_keep, predict_to
 from fusion.grid import CELL_M, cell_of, clear, put
 from fusion.layout import (
@@ -49,8 +50,8 @@ RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
 EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
 
 
-@kernel("void(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1])", **INNER)
-def _locate(M: F64, n_d: int, radars: F64, q: int, seen: F64) -> None:
+@kernel(inner=True)
+def _locate(M: F2, n_d: int, radars: F2, q: int, seen: F2) -> None:
     """Write where each detection lies and its polar numbers, also for a radar's objects."""
     r_e, r_n = radars[q, R_EAST], radars[q, R_NORTH]
     for d in range(n_d):
@@ -70,14 +71,8 @@ def _locate(M: F64, n_d: int, radars: F64, q: int, seen: F64) -> None:
             seen[d, S_EAST], seen[d, S_NORTH] = r_e + flat * c, r_n + flat * s
 
 
-@kernel(
-    "UniTuple(f8, 2)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8[::1])",
-    **BARE,
-    forceinline=True,
-)
-def pair_cost(
-    X: F64, P: F64, i: int, seen: F64, d: int, radars: F64, q: int, tuning: F64
-) -> tuple[float, float]:
+@kernel(inline=True)
+def pair_cost(X: F2, P: F3, i: int, seen: F2, d: int, radars: F2, q: int, tuning: F1) -> tuple[float, float]:
     """Return (squared Mahalanobis distance, cost) of detection d for predicted track i.
 
     cost = -2 ln(P_D N(innovation; 0, S) / clutter density), in metres along and across the beam and m/s.
@@ -118,19 +113,15 @@ def pair_cost(
     return d2, d2 + math.log(volume / (odds * odds))
 
 
-@kernel("b1(f8[:,::1], i8, i8, i8)", **INNER)
-def _is_in(seen: F64, d: int, a: int, b: int) -> bool:
+@kernel(inner=True)
+def _is_in(seen: F2, d: int, a: int, b: int) -> bool:
     return bool(math.floor(seen[d, S_EAST] / CELL_M) == a and math.floor(seen[d, S_NORTH] / CELL_M) == b)
 
 
-@kernel(
-    "i8(f8[:,::1], f8[:,:,::1], i8, f8, f8[:,::1], i8, f8[::1], f8[:,::1], i8[::1], i8[::1], i8[:,::1],"
-    " f8[::1], i8)",
-    **INNER,
-)
+@kernel(inner=True)
 def _pair(
-    WX: F64, WP: F64, j: int, flat: float, radars: F64, q: int, tuning: F64, seen: F64, next_of: I64,
-    grid: I64, pairs: I64, costs: F64, n_p: int,
+    WX: F2, WP: F3, j: int, flat: float, radars: F2, q: int, tuning: F1, seen: F2, next_of: I1,
+    grid: I1, pairs: I2, costs: F1, n_p: int,
 ) -> int:  # fmt: skip
     """Add the pairs of predicted track j, which is `flat` metres from radar q."""
     noise = max(radars[q, R_S_RANGE], radars[q, R_S_AZIMUTH] * flat)
@@ -155,16 +146,11 @@ def _pair(
     return n_p
 
 
-@kernel(
-    "UniTuple(i8, 2)(f8[:,::1], f8[:,:,::1], i8[:,::1], i8[:,::1], f8[:,:,::1], i8, i8,"
-    " f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1], i8[::1], f8[::1],"
-    " f8[:,::1], i8[::1], i8[::1], i8[:,::1], f8[::1])",
-    **BARE,
-)
+@kernel
 def gate(
-    X: F64, P: F64, ints: I64, stamps: I64, states: F64, high: int, t_ns: int,
-    M: F64, n_d: int, radars: F64, q: int, tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64,
-    seen: F64, next_of: I64, grid: I64, pairs: I64, costs: F64,
+    X: F2, P: F3, ints: I2, stamps: I2, states: F3, high: int, t_ns: int,
+    M: F2, n_d: int, radars: F2, q: int, tuning: F1, WX: F2, WP: F3, rows: I1, miss: F1,
+    seen: F2, next_of: I1, grid: I1, pairs: I2, costs: F1,
 ) -> tuple[int, int]:  # fmt: skip
     """Predict the tracks that radar q can see to t_ns and pair them with the n_d detections in M.
 

@@ -1,6 +1,7 @@
 """One message of GNSS fixes against the table, in one call: admit, fuse, weigh identity."""
 
-from core.kernel import BARE, F64, I64, INNER, Bools, kernel
+from core.arrays import B1, F1, F2, F3, I1, I2, I3
+from core.kernel import kernel
 from core.times import FUTURE_NS
 from fusion.identity_likelihood import weigh
 from fusion.layout import (
@@ -32,8 +33,8 @@ WEIGH_EVERY_NS = 500_000_000  # radar's own error lasts about as long: sooner is
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM = 0, 1, 2, 3, 4, 5, 6
 
 
-@kernel("b1(i8[:,::1], i8[:,:,::1], i8, i8, i8)", **INNER)
-def _is_known(terminals: I64, keys: I64, w: int, stamp_ns: int, source_seq: int) -> bool:
+@kernel(inner=True)
+def _is_known(terminals: I2, keys: I3, w: int, stamp_ns: int, source_seq: int) -> bool:
     """Remember (stamp, source_seq) of terminal w; say whether it came before."""
     size = keys.shape[1]
     for k in range(min(size, terminals[w, N_KEYS])):
@@ -45,15 +46,11 @@ def _is_known(terminals: I64, keys: I64, w: int, stamp_ns: int, source_seq: int)
     return False
 
 
-@kernel(
-    "i8(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1], i8[::1],"
-    " i8[:,::1], i8, i8, i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
-    **INNER,
-)
+@kernel(inner=True)
 def _own_track(
-    X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
-    terminals: I64, w: int, stamp_ns: int, arrived_ns: int, M: F64, m: int, radars: F64, tuning: F64,
-    scratch: F64,
+    X: F2, P: F3, ints: I2, floats: F2, stamps: I2, meas: F3, states: F3, free: I1, tally: I1,
+    terminals: I2, w: int, stamp_ns: int, arrived_ns: int, M: F2, m: int, radars: F2, tuning: F1,
+    scratch: F1,
 ) -> int:  # fmt: skip
     """Fuse the fix with the track of its terminal, or start one; return what became of it."""
     i = terminals[w, ROW]
@@ -89,18 +86,12 @@ def _own_track(
     return outcome
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
-    " i8[::1], i8[:,::1], i8[:,:,::1], i8[:,:,::1], f8[:,:,::1], i8, i8, i8[::1], i8[::1], i8[::1],"
-    " i8[::1], b1[::1],"
-    " f8[:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[::1], i8[::1], i8[::1])",
-    **BARE,
-)
+@kernel
 def fixes(
-    X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
-    terminals: I64, keys: I64, pair_ints: I64, pairs: F64, now_ns: int, n: int,
-    who: I64, stamp_ns: I64, arrived_ns: I64, source_seq: I64, usable: Bools,
-    M: F64, radars: F64, tuning: F64, WX: F64, WP: F64, scratch: F64, outcome: I64, touched: I64,
+    X: F2, P: F3, ints: I2, floats: F2, stamps: I2, meas: F3, states: F3, free: I1, tally: I1,
+    terminals: I2, keys: I3, pair_ints: I3, pairs: F3, now_ns: int, n: int,
+    who: I1, stamp_ns: I1, arrived_ns: I1, source_seq: I1, usable: B1,
+    M: F2, radars: F2, tuning: F1, WX: F2, WP: F3, scratch: F1, outcome: I1, touched: I1,
 ) -> None:  # fmt: skip
     """Take n fixes in their order; outcome (n,) says what became of each, touched which rows changed.
 

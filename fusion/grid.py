@@ -4,35 +4,36 @@ import math
 
 import numpy as np
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F2, F64, I1, I2, I64
+from core.kernel import kernel
 
 CELL_M = 16.0
 CELLS = 16_384  # a power of two; cells that share a place share a list
 
 
-@kernel("i8(i8, i8)", **INNER)
+@kernel(inner=True)
 def cell_of(a: int, b: int) -> int:
     """Return the place of column a, row b."""
     return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
 
 
-@kernel("void(i8[::1])", **INNER)
-def clear(grid: I64) -> None:
+@kernel(inner=True)
+def clear(grid: I1) -> None:
     """Empty the grid."""
     for a in range(CELLS):
         grid[a] = -1
 
 
-@kernel("void(i8[::1], i8[::1], i8, f8, f8)", **INNER)
-def put(grid: I64, next_of: I64, i: int, east: float, north: float) -> None:
+@kernel(inner=True)
+def put(grid: I1, next_of: I1, i: int, east: float, north: float) -> None:
     """Put i in front of its cell's list: grid has each list's first, next_of who is behind each; -1 none."""
     a = cell_of(math.floor(east / CELL_M), math.floor(north / CELL_M))
     next_of[i] = grid[a]
     grid[a] = i
 
 
-@kernel("i8(f8[:,::1], f8, i8[::1], i8[::1], i8[:,::1])", **BARE)
-def _near_pairs(at: F64, reach_m: float, grid: I64, next_of: I64, pairs: I64) -> int:
+@kernel
+def _near_pairs(at: F2, reach_m: float, grid: I1, next_of: I1, pairs: I2) -> int:
     """Write the pairs as far as `pairs` has room; return how many there are, some perhaps twice."""
     n_pairs = 0
     clear(grid)

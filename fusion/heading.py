@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F2, F3, F64, I64
+from core.kernel import kernel
 from fusion.layout import HEADING, V_EAST, V_NORTH
 
 COURSE_MPS = 1.0  # above: the velocity tells the course
@@ -12,13 +13,13 @@ COURSE_SIGMAS = 3.0  # of the velocity, or its direction is noise
 REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # slower, and turned so far between two measurements: it backs
 
 
-@kernel("f8(f8)", **INNER)
+@kernel(inner=True)
 def _wrapped(angle_rad: float) -> float:
     """Return the angle in (-pi, pi]."""
     return angle_rad - 2.0 * math.pi * math.ceil((angle_rad - math.pi) / (2.0 * math.pi))
 
 
-@kernel("f8(f8, f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def told_heading(v_east: float, v_north: float, var: float, remembered: float) -> float:
     """Return the heading [rad] of a velocity whose variances sum to var, or the remembered one."""
     speed2 = v_east * v_east + v_north * v_north
@@ -27,14 +28,14 @@ def told_heading(v_east: float, v_north: float, var: float, remembered: float) -
     return remembered
 
 
-@kernel("f8(f8[:,::1], f8[:,:,::1], i8)", **BARE)
-def heading_of(X: F64, P: F64, i: int) -> float:
+@kernel
+def heading_of(X: F2, P: F3, i: int) -> float:
     """Return the heading of row i [rad], NaN unknown."""
     return float(told_heading(X[i, V_EAST], X[i, V_NORTH], P[i, 2, 2] + P[i, 3, 3], X[i, HEADING]))
 
 
-@kernel("void(f8[:,::1], i8, f8, f8, f8, f8)", **INNER)
-def follow(X: F64, i: int, var: float, v_east: float, v_north: float, var_before: float) -> None:
+@kernel(inner=True)
+def follow(X: F2, i: int, var: float, v_east: float, v_north: float, var_before: float) -> None:
     """Remember the heading of row i after a measurement, if its velocity alone will not tell it.
 
     One that backs keeps its heading: its antenna stays in front.
@@ -52,8 +53,8 @@ def follow(X: F64, i: int, var: float, v_east: float, v_north: float, var_before
             X[i, HEADING] = course
 
 
-@kernel("UniTuple(f8, 2)(f8[:,::1], i8)", **INNER)
-def axis_of(X: F64, i: int) -> tuple[float, float]:
+@kernel(inner=True)
+def axis_of(X: F2, i: int) -> tuple[float, float]:
     """Return the line that row i drives along as a unit vector, NaN unknown."""
     speed = math.sqrt(X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2)
     if speed > COURSE_MPS:

@@ -10,7 +10,8 @@ radar sees this one, and the longer that would have lasted, the less likely it i
 
 import math
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F1, F2, F3, I1, I2, I3
+from core.kernel import kernel
 from fusion.heading import heading_of
 from fusion.layout import (
     BIAS_SIGMA,
@@ -53,27 +54,27 @@ P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
 L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
 
 
-@kernel("f8(f8, f8)", **INNER)
+@kernel(inner=True)
 def _log_normal(z: float, var: float) -> float:
     return -0.5 * (z * z / var + math.log(2.0 * math.pi * var))
 
 
-@kernel("f8(f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def _within(mean: float, sigma: float, half: float) -> float:
     """Return the probability that a normal number lies within +-half."""
     scale = sigma * math.sqrt(2.0)
     return 0.5 * (math.erf((half - mean) / scale) + math.erf((half + mean) / scale))
 
 
-@kernel("f8(f8, f8)", **INNER)
+@kernel(inner=True)
 def _log_sum(a: float, b: float) -> float:
     """Return the logarithm of exp(a) + exp(b)."""
     top = max(a, b)
     return top + math.log(math.exp(a - top) + math.exp(b - top))
 
 
-@kernel("f8(f8[:,:,::1], i8, i8)", **BARE)
-def odds(pairs: F64, w: int, k: int) -> float:
+@kernel
+def odds(pairs: F3, w: int, k: int) -> float:
     """Return the log odds of pair k of terminal w being one vehicle, rivals aside."""
     wide = pairs[w, k, L_BESIDE] + pairs[w, k, L_WIDE]
     one = _log_sum(math.log(1.0 - P_WIDE) + pairs[w, k, L_ONE], math.log(P_WIDE) + wide)
@@ -81,8 +82,8 @@ def odds(pairs: F64, w: int, k: int) -> float:
     return float(one - pairs[w, k, L_UNSEEN] - _log_sum(beside, apart))
 
 
-@kernel("i8(i8[:,:,::1], f8[:,:,::1], i8, i8, i8, i8[:,::1])", **INNER)
-def _place(pair_ints: I64, pairs: F64, w: int, i: int, serial: int, ints: I64) -> int:
+@kernel(inner=True)
+def _place(pair_ints: I3, pairs: F3, w: int, i: int, serial: int, ints: I2) -> int:
     """Return the pair's place: its own, else one whose track is gone, else that of the least likely."""
     worst, least = 0, 1e30
     for k in range(pair_ints.shape[1]):
@@ -98,9 +99,9 @@ def _place(pair_ints: I64, pairs: F64, w: int, i: int, serial: int, ints: I64) -
     return worst
 
 
-@kernel("void(f8[:,:,::1], i8, i8, i8, f8, f8, f8, f8, i8)", **INNER)
+@kernel(inner=True)
 def _axis(
-    pairs: F64, w: int, k: int, at: int, z: float, r: float, prior: float, keep: float, story: int
+    pairs: F3, w: int, k: int, at: int, z: float, r: float, prior: float, keep: float, story: int
 ) -> None:
     """Advance one axis' error filter of one story and add the likelihood of difference z, variance r, to it.
 
@@ -118,14 +119,10 @@ def _axis(
     pairs[w, k, at + 1] = var * r / s
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,:,::1], f8[:,:,::1], i8, i8, i8, i8, f8[:,::1], i8, f8[::1],"
-    " f8[:,::1], f8[:,:,::1], f8, f8, f8)",
-    **INNER,
-)
+@kernel(inner=True)
 def _add(
-    X: F64, P: F64, pair_ints: I64, pairs: F64, w: int, k: int, learnt_by: int, t_ns: int, M: F64, m: int,
-    tuning: F64, WX: F64, WP: F64, d_east: float, d_north: float, r_lever: float,
+    X: F2, P: F3, pair_ints: I3, pairs: F3, w: int, k: int, learnt_by: int, t_ns: int, M: F2, m: int,
+    tuning: F1, WX: F2, WP: F3, d_east: float, d_north: float, r_lever: float,
 ) -> None:  # fmt: skip
     """Add one difference (fix's centre - track, at the same time) to pair k.
 
@@ -193,14 +190,10 @@ def _add(
     pair_ints[w, k, P_NS] = max(t_ns, pair_ints[w, k, P_NS])
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], i8[:,::1], f8[:,:,::1], i8[::1], i8[:,::1], i8[:,:,::1],"
-    " f8[:,:,::1], i8, i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1])",
-    **BARE,
-)
+@kernel
 def weigh(
-    X: F64, P: F64, ints: I64, stamps: I64, states: F64, tally: I64, terminals: I64, pair_ints: I64,
-    pairs: F64, w: int, t_ns: int, M: F64, m: int, tuning: F64, WX: F64, WP: F64,
+    X: F2, P: F3, ints: I2, stamps: I2, states: F3, tally: I1, terminals: I2, pair_ints: I3,
+    pairs: F3, w: int, t_ns: int, M: F2, m: int, tuning: F1, WX: F2, WP: F3,
 ) -> None:  # fmt: skip
     """Add the evidence of the fix in row m of M to each pair of terminal w with a radar track near it."""
     own = terminals[w, ROW]
@@ -224,9 +217,9 @@ def weigh(
         )  # fmt: skip
 
 
-@kernel("UniTuple(f8, 4)(i8[:,::1], i8[:,::1], i8, i8[:,:,::1], f8[:,:,::1], i8, i8, f8[::1], f8)", **BARE)
+@kernel
 def decide(
-    ints: I64, terminals: I64, n_terminals: int, pair_ints: I64, pairs: F64, w: int, t_ns: int, tuning: F64,
+    ints: I2, terminals: I2, n_terminals: int, pair_ints: I3, pairs: F3, w: int, t_ns: int, tuning: F1,
     accept: float,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Weigh terminal w's pairs against each other, and against other terminals' claims on the same track.

@@ -5,7 +5,8 @@ Row i of (X, P) is changed in place; the measurement is row k of M (.., N_MEAS),
 
 import math
 
-from core.kernel import BARE, F64, INNER, kernel
+from core.arrays import F1, F2, F3
+from core.kernel import kernel
 from fusion.filter import SLOW_MPS, update
 from fusion.fuse_radar import fuse_polar, off_bearing
 from fusion.heading import follow, heading_of
@@ -59,8 +60,8 @@ Scalar = tuple[float, float, float, float, float, float, float]  # h on position
 NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 
 
-@kernel("UniTuple(f8, 7)(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1], i8)", **INNER)
-def _polar(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
+@kernel(inner=True)
+def _polar(X: F2, i: int, M: F2, k: int, radars: F2, part: int) -> Scalar:
     """Azimuth, slant range and range rate one after another, each linearised where the last one led (EKF)."""
     q = int(M[k, SOURCE])
     d_e, d_n = X[i, EAST] - radars[q, R_EAST], X[i, NORTH] - radars[q, R_NORTH]
@@ -78,8 +79,8 @@ def _polar(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
     return h_e, h_n, u_e, u_n, 0.0, M[k, Z2] - rate, radars[q, R_S_RATE] ** 2
 
 
-@kernel("UniTuple(f8, 7)(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1], i8)", **INNER)
-def _object(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
+@kernel(inner=True)
+def _object(X: F2, i: int, M: F2, k: int, radars: F2, part: int) -> Scalar:
     """A radar's own track: position and velocity, each along and across the beam."""
     q = int(M[k, SOURCE])
     d_e, d_n = M[k, Z0] - radars[q, R_EAST], M[k, Z1] - radars[q, R_NORTH]
@@ -95,8 +96,8 @@ def _object(X: F64, i: int, M: F64, k: int, radars: F64, part: int) -> Scalar:
     return 0.0, 0.0, c, s, 0.0, c * (M[k, Z2] - X[i, 2]) + s * (M[k, Z3] - X[i, 3]), sigma**2
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8)", **BARE)
-def open_bias(X: F64, P: F64, i: int, M: F64, k: int) -> None:
+@kernel
+def open_bias(X: F2, P: F3, i: int, M: F2, k: int) -> None:
     """Give the track the error model of its terminal: a bias around nought, at its prior."""
     speed2 = X[i, V_EAST] ** 2 + X[i, V_NORTH] ** 2
     iso, along = M[k, Z4] ** 2, 0.0
@@ -115,8 +116,8 @@ def open_bias(X: F64, P: F64, i: int, M: F64, k: int) -> None:
     P[i, 6, 5] = P[i, 5, 6]
 
 
-@kernel("UniTuple(f8, 3)(f8[:,::1], i8, f8)", **BARE)
-def centre_of(M: F64, k: int, heading: float) -> tuple[float, float, float]:
+@kernel
+def centre_of(M: F2, k: int, heading: float) -> tuple[float, float, float]:
     """Return the vehicle's centre under a fix's antenna, and the variance that an unknown heading adds."""
     if math.isnan(heading):
         heading = M[k, Z3]
@@ -127,8 +128,8 @@ def centre_of(M: F64, k: int, heading: float) -> tuple[float, float, float]:
     return M[k, Z0] - forward * c + left * s, M[k, Z1] - forward * s - left * c, 0.0
 
 
-@kernel("UniTuple(f8, 7)(f8[:,::1], i8, f8, f8, f8, i8)", **INNER)
-def _reported_velocity(X: F64, i: int, speed: float, heading: float, s_speed: float, part: int) -> Scalar:
+@kernel(inner=True)
+def _reported_velocity(X: F2, i: int, speed: float, heading: float, s_speed: float, part: int) -> Scalar:
     """A terminal's speed along its course and none across; without a usable course, the speed's size."""
     if math.isnan(speed):
         return NOTHING
@@ -149,8 +150,8 @@ def _reported_velocity(X: F64, i: int, speed: float, heading: float, s_speed: fl
     return NOTHING
 
 
-@kernel("b1(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[::1])", **INNER)
-def _begin_fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64) -> bool:
+@kernel(inner=True)
+def _begin_fix(X: F2, P: F3, i: int, M: F2, k: int, tuning: F1) -> bool:
     """Open or follow the terminal's error model; False if the fix can't be of this track."""
     if X[i, BIAS_SIGMA] == 0.0:
         open_bias(X, P, i, M, k)
@@ -166,8 +167,8 @@ def _begin_fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64) -> bool:
     return bool(d2 < tuning[GATE_2])
 
 
-@kernel("UniTuple(f8, 7)(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[::1], i8)", **INNER)
-def _fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scalar:
+@kernel(inner=True)
+def _fix(X: F2, P: F3, i: int, M: F2, k: int, tuning: F1, part: int) -> Scalar:
     """A fix: east and north with their lasting bias, then speed and course."""
     if part >= 2:
         return _reported_velocity(X, i, M[k, Z2], M[k, Z3], tuning[S_SPEED], part)
@@ -178,10 +179,8 @@ def _fix(X: F64, P: F64, i: int, M: F64, k: int, tuning: F64, part: int) -> Scal
     return 0.0, 1.0, 0.0, 0.0, 1.0, north - X[i, 1] - X[i, 6], r
 
 
-@kernel(
-    "i8(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])", **BARE, forceinline=True
-)
-def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work: F64) -> int:
+@kernel(inline=True)
+def apply(X: F2, P: F3, i: int, M: F2, k: int, radars: F2, tuning: F1, work: F1) -> int:
     """Fuse measurement k into track i, which stands at its time. Returns 1 for a fix that was refused."""
     what = M[k, WHAT]
     if what == POLAR and X[i, BIAS_SIGMA] == 0.0:
@@ -203,8 +202,8 @@ def apply(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64, work
     return 0
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, i8, f8, f8, f8, f8, f8)", **INNER)
-def _spread(X: F64, P: F64, i: int, a: int, c: float, s: float, s_c: float, s_s: float, m: float) -> None:
+@kernel(inner=True)
+def _spread(X: F2, P: F3, i: int, a: int, c: float, s: float, s_c: float, s_s: float, m: float) -> None:
     """Set the 2x2 block at dimension a to s_c along (c, s) and s_s across it; m is the mean along."""
     X[i, a] = c * m
     X[i, a + 1] = s * m
@@ -214,8 +213,8 @@ def _spread(X: F64, P: F64, i: int, a: int, c: float, s: float, s_c: float, s_s:
     P[i, a + 1, a] = P[i, a, a + 1]
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,::1], i8, f8[:,::1], f8[::1])", **BARE)
-def first(X: F64, P: F64, i: int, M: F64, k: int, radars: F64, tuning: F64) -> None:
+@kernel
+def first(X: F2, P: F3, i: int, M: F2, k: int, radars: F2, tuning: F1) -> None:
     """Set track i from one measurement alone (converted; what it doesn't tell gets a wide prior)."""
     for a in range(N_X):
         X[i, a] = 0.0

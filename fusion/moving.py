@@ -1,6 +1,7 @@
 """A constant-velocity state as 14 numbers, which a compiled caller keeps in registers: the filter's core."""
 
-from core.kernel import BARE, F64, INNER, kernel
+from core.arrays import F2, F3
+from core.kernel import kernel
 
 # East, north, their velocities; then the upper triangle of their covariance, row by row
 Moving = tuple[
@@ -9,8 +10,8 @@ Moving = tuple[
 ]  # fmt: skip
 
 
-@kernel("UniTuple(f8, 14)(f8[:,::1], f8[:,:,::1], i8)", **INNER)
-def load(X: F64, P: F64, i: int) -> Moving:
+@kernel(inner=True)
+def load(X: F2, P: F3, i: int) -> Moving:
     """Return row i."""
     return (
         X[i, 0], X[i, 1], X[i, 2], X[i, 3],
@@ -20,8 +21,8 @@ def load(X: F64, P: F64, i: int) -> Moving:
     )  # fmt: skip
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, UniTuple(f8, 14))", **INNER)
-def store(X: F64, P: F64, i: int, state: Moving) -> None:
+@kernel(inner=True)
+def store(X: F2, P: F3, i: int, state: Moving) -> None:
     """Write row i, both triangles of its covariance."""
     x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = state
     X[i, 0], X[i, 1], X[i, 2], X[i, 3] = x0, x1, x2, x3
@@ -31,7 +32,7 @@ def store(X: F64, P: F64, i: int, state: Moving) -> None:
     P[i, 3, 0], P[i, 3, 1], P[i, 3, 2], P[i, 3, 3] = p03, p13, p23, p33
 
 
-@kernel("UniTuple(f8, 14)(UniTuple(f8, 14), f8, f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def predicted(state: Moving, dt_s: float, q_ee: float, q_nn: float, q_en: float) -> Moving:
     """Return the state dt_s later.
 
@@ -52,7 +53,7 @@ def predicted(state: Moving, dt_s: float, q_ee: float, q_nn: float, q_en: float)
     )  # fmt: skip
 
 
-@kernel("UniTuple(f8, 14)(UniTuple(f8, 14), f8, f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def located(state: Moving, east_m: float, north_m: float, r_east: float, r_north: float) -> Moving:
     """Return the state after a position of independent variances r: east, then north.
 
@@ -77,8 +78,8 @@ def located(state: Moving, east_m: float, north_m: float, r_east: float, r_north
     )  # fmt: skip
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8, f8)", **BARE)
-def step(X: F64, P: F64, z: F64, sigma: F64, dt_s: float, q: float) -> None:
+@kernel
+def step(X: F2, P: F3, z: F2, sigma: F2, dt_s: float, q: float) -> None:
     """Advance n tracks by dt_s and fuse a position each, in place: the filter's core alone.
 
     X, P : (n, 4), (n, 4, 4).  z, sigma : (n, 2) east and north [m], 1 sigma of each, independent

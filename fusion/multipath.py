@@ -2,7 +2,8 @@
 
 import math
 
-from core.kernel import F64, I64, INNER, kernel
+from core.arrays import F2, I1, I2
+from core.kernel import kernel
 from fusion.grid import CELL_M, cell_of, clear, put
 from fusion.heading import axis_of
 from fusion.layout import (
@@ -29,8 +30,8 @@ LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
 NO_TRACK, OWN_ECHO = -1, -2  # in track_of: anybody's; a vehicle's second echo
 
 
-@kernel("UniTuple(f8, 4)(f8[:,::1], i8, f8[:,::1], i8)", **INNER)
-def _outline(WX: F64, j: int, floats: F64, i: int) -> tuple[float, float, float, float]:
+@kernel(inner=True)
+def _outline(WX: F2, j: int, floats: F2, i: int) -> tuple[float, float, float, float]:
     """Return the axis (c, s), length and width of predicted track j (row i); if it has no axis, a square."""
     length, width = floats[i, LENGTH], floats[i, WIDTH]
     length = LENGTH_M if math.isnan(length) else length
@@ -41,8 +42,8 @@ def _outline(WX: F64, j: int, floats: F64, i: int) -> tuple[float, float, float,
     return c, s, length, width
 
 
-@kernel("b1(f8[:,::1], i8, f8[:,::1], i8, f8[:,::1], i8, f8)", **INNER)
-def _is_own_echo(WX: F64, j: int, floats: F64, i: int, seen: F64, d: int, sigma_azimuth: float) -> bool:
+@kernel(inner=True)
+def _is_own_echo(WX: F2, j: int, floats: F2, i: int, seen: F2, d: int, sigma_azimuth: float) -> bool:
     """Whether detection d lies on the outline of predicted track j (row i) and moves as it does.
 
     Far away the azimuth's error throws echoes aside, but never as far as the next lane.
@@ -61,8 +62,8 @@ def _is_own_echo(WX: F64, j: int, floats: F64, i: int, seen: F64, d: int, sigma_
     return bool(abs(seen[d, S_RATE] - own) < OWN_RATE_MPS)
 
 
-@kernel("f8(i8[:,::1], f8[:,::1], f8[:,::1], i8[::1], i8, i8[::1], i8[::1])", **INNER)
-def _sort_vehicles(ints: I64, floats: F64, WX: F64, rows: I64, n_t: int, grid: I64, next_of: I64) -> float:
+@kernel(inner=True)
+def _sort_vehicles(ints: I2, floats: F2, WX: F2, rows: I1, n_t: int, grid: I1, next_of: I1) -> float:
     """Put the confirmed tracks in play into the grid; return how far off an echo of one may lie [m]."""
     clear(grid)
     reach = 0.0
@@ -75,13 +76,10 @@ def _sort_vehicles(ints: I64, floats: F64, WX: F64, rows: I64, n_t: int, grid: I
     return reach
 
 
-@kernel(
-    "void(i8[:,::1], f8[:,::1], f8[:,::1], i8[::1], i8, f8, f8[:,::1], i8, i8[::1], i8[::1], i8[::1])",
-    **INNER,
-)
+@kernel(inner=True)
 def own_echoes(
-    ints: I64, floats: F64, WX: F64, rows: I64, n_t: int, sigma_azimuth: float, seen: F64, n_d: int,
-    track_of: I64, grid: I64, next_of: I64,
+    ints: I2, floats: F2, WX: F2, rows: I1, n_t: int, sigma_azimuth: float, seen: F2, n_d: int,
+    track_of: I1, grid: I1, next_of: I1,
 ) -> None:  # fmt: skip
     """Set track_of from NO_TRACK to OWN_ECHO where a detection is the second echo of a confirmed track.
 

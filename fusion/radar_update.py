@@ -2,7 +2,8 @@
 
 import math
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F1, F2, F3, I1, I2
+from core.kernel import kernel
 from fusion.assignment import assign
 from fusion.gating import gate
 from fusion.layout import (
@@ -41,8 +42,8 @@ N_TALLY = 9
 AHEAD = 4  # tracks: what they will write is fetched meanwhile
 
 
-@kernel("i8(i8[:,::1], f8[:,::1], i8[::1], i8[::1], i8, i8)", **BARE)
-def take_row(ints: I64, floats: F64, free: I64, tally: I64, stamp_ns: int, arrived_ns: int) -> int:
+@kernel
+def take_row(ints: I2, floats: F2, free: I1, tally: I1, stamp_ns: int, arrived_ns: int) -> int:
     """Take a free row for a new track, -1 if there is none."""
     if tally[T_FREE] == 0:
         tally[T_FULL] += 1
@@ -60,16 +61,16 @@ def take_row(ints: I64, floats: F64, free: I64, tally: I64, stamp_ns: int, arriv
     return i
 
 
-@kernel("void(i8[:,::1], i8[::1], i8[::1], i8)", **BARE)
-def free_row(ints: I64, free: I64, tally: I64, i: int) -> None:
+@kernel
+def free_row(ints: I2, free: I1, tally: I1, i: int) -> None:
     """Give row i back."""
     ints[i, STATUS] = FREE
     free[tally[T_FREE]] = i
     tally[T_FREE] += 1
 
 
-@kernel("void(i8[:,::1], f8[:,::1], i8, f8[:,::1], i8)", **INNER)
-def _describe(ints: I64, floats: F64, i: int, about: F64, d: int) -> None:
+@kernel(inner=True)
+def _describe(ints: I2, floats: F2, i: int, about: F2, d: int) -> None:
     """Take size and class from the radar where no registry tells them."""
     if ints[i, TERMINAL] >= 0:
         return
@@ -81,8 +82,8 @@ def _describe(ints: I64, floats: F64, i: int, about: F64, d: int) -> None:
         ints[i, KIND] = int(about[d, 2])
 
 
-@kernel("void(i8[:,::1], f8[:,::1], i8, i8, i8, b1, i8)", **INNER)
-def _seen(ints: I64, floats: F64, i: int, t_ns: int, arrived_ns: int, accepted: bool, period_ns: int) -> None:
+@kernel(inner=True)
+def _seen(ints: I2, floats: F2, i: int, t_ns: int, arrived_ns: int, accepted: bool, period_ns: int) -> None:
     if t_ns >= ints[i, RADAR_NS]:
         ints[i, RADAR_NS] = t_ns
         ints[i, PERIOD_NS] = period_ns
@@ -91,20 +92,14 @@ def _seen(ints: I64, floats: F64, i: int, t_ns: int, arrived_ns: int, accepted: 
     ints[i, ARRIVED] = max(arrived_ns, ints[i, ARRIVED])
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8[::1],"
-    " i8[::1], i8, i8, i8, f8[:,::1], f8[:,::1], i8, f8[:,::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
-    " i8[::1], f8[::1], f8[:,::1], i8[::1], i8[::1], i8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8[::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1])",
-    **BARE,
-)
+@kernel
 def scan(
-    X: F64, P: F64, ints: I64, floats: F64, stamps: I64, meas: F64, states: F64, free: I64, tally: I64,
-    t_ns: int, arrived_ns: int, period_ns: int, M: F64, about: F64, n_d: int, radars: F64, q: int,
-    tuning: F64, WX: F64, WP: F64, rows: I64, miss: F64, seen: F64, next_of: I64, grid: I64, pairs: I64,
-    costs: F64,
-    det_of: I64, track_of: I64, parent: I64, order: I64, start: I64, names: I64,
-    cost: F64, work: F64, touched: I64, scratch: F64,
+    X: F2, P: F3, ints: I2, floats: F2, stamps: I2, meas: F3, states: F3, free: I1, tally: I1,
+    t_ns: int, arrived_ns: int, period_ns: int, M: F2, about: F2, n_d: int, radars: F2, q: int,
+    tuning: F1, WX: F2, WP: F3, rows: I1, miss: F1, seen: F2, next_of: I1, grid: I1, pairs: I2,
+    costs: F1,
+    det_of: I1, track_of: I1, parent: I1, order: I1, start: I1, names: I1,
+    cost: F2, work: F2, touched: I1, scratch: F1,
 ) -> None:  # fmt: skip
     """Fuse the n_d detections in M, all of radar q at t_ns; touched lists the rows that changed.
 

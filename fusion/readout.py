@@ -2,7 +2,8 @@
 
 import math
 
-from core.kernel import BARE, F64, I64, INNER, Bools, kernel
+from core.arrays import B2, F1, F2, F3, I1, I2
+from core.kernel import kernel
 from fusion.filter import bend_keep, predict_to
 from fusion.heading import axis_of
 from fusion.layout import (
@@ -33,8 +34,8 @@ O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT 
 O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
 
 
-@kernel("f8(f8[:,:,::1], i8)", **INNER)
-def _lasting_variance(P: F64, j: int) -> float:
+@kernel(inner=True)
+def _lasting_variance(P: F3, j: int) -> float:
     """Return the variance per axis that position shares with the bias: least eigenvalue of C B^-1 C'."""
     b_ee, b_en, b_nn = P[j, 5, 5], P[j, 5, 6], P[j, 6, 6]
     det = b_ee * b_nn - b_en * b_en
@@ -49,8 +50,8 @@ def _lasting_variance(P: F64, j: int) -> float:
     return float(max(least, 0.0))
 
 
-@kernel("f8(f8[:,:,::1], i8, f8, f8)", **INNER)
-def _filter_tau_s(P: F64, j: int, c: float, s: float) -> float:
+@kernel(inner=True)
+def _filter_tau_s(P: F3, j: int, c: float, s: float) -> float:
     """Return the correlation time of the filter's own error across the course (c, s).
 
     In the steady state of a constant-velocity filter P_vv / P_pp = w^2, its bandwidth, and P_pp = sqrt(2) r w
@@ -63,8 +64,8 @@ def _filter_tau_s(P: F64, j: int, c: float, s: float) -> float:
     return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), TAU_MIN_S), TAU_MAX_S)
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, i8, f8[:,::1], f8[:,:,::1], f8[:,::1])", **INNER)
-def _state(X: F64, P: F64, j: int, k: int, x: F64, cov: F64, out: F64) -> None:
+@kernel(inner=True)
+def _state(X: F2, P: F3, j: int, k: int, x: F2, cov: F3, out: F2) -> None:
     """Write state j as entry k: mean, covariance of the fresh error; the lasting one, the whole one's tau."""
     c, s = axis_of(X, j)
     if math.isnan(c):
@@ -83,14 +84,10 @@ def _state(X: F64, P: F64, j: int, k: int, x: F64, cov: F64, out: F64) -> None:
     out[O_BIAS, k], out[O_TAU, k] = math.sqrt(lasting), tau_s
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8[:,::1], f8[:,::1], i8[::1], i8, f8[::1], f8[:,::1], f8[:,:,::1],"
-    " f8[:,::1], f8[:,:,::1], f8[:,::1], i8[:,::1], b1[:,::1])",
-    **BARE,
-)
+@kernel
 def read_out(
-    X: F64, P: F64, ints: I64, floats: F64, rows: I64, t_ns: int, tuning: F64, WX: F64, WP: F64,
-    x: F64, cov: F64, out: F64, out_ints: I64, answers: Bools,
+    X: F2, P: F3, ints: I2, floats: F2, rows: I1, t_ns: int, tuning: F1, WX: F2, WP: F3,
+    x: F2, cov: F3, out: F2, out_ints: I2, answers: B2,
 ) -> None:  # fmt: skip
     """Fill x (n, 4), cov (n, 4, 4) and what is told of them with `rows` predicted to t_ns, never back.
 

@@ -1,6 +1,7 @@
 """A state without a terminal as 20 numbers, which a compiled caller keeps in registers."""
 
-from core.kernel import F64, INNER, kernel
+from core.arrays import F2, F3
+from core.kernel import kernel
 from fusion import moving
 from fusion.layout import BEND, EAST, NORTH, V_EAST, V_NORTH
 
@@ -12,8 +13,8 @@ State = tuple[
 ]  # fmt: skip
 
 
-@kernel("UniTuple(f8, 20)(f8[:,::1], f8[:,:,::1], i8)", **INNER)
-def load(X: F64, P: F64, i: int) -> State:
+@kernel(inner=True)
+def load(X: F2, P: F3, i: int) -> State:
     """Return row i."""
     return (
         X[i, 0], X[i, 1], X[i, 2], X[i, 3], X[i, 4],
@@ -23,8 +24,8 @@ def load(X: F64, P: F64, i: int) -> State:
     )  # fmt: skip
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, UniTuple(f8, 20))", **INNER)
-def store(X: F64, P: F64, i: int, state: State) -> None:
+@kernel(inner=True)
+def store(X: F2, P: F3, i: int, state: State) -> None:
     """Write row i, both triangles of its covariance."""
     x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = state
     X[i, EAST], X[i, NORTH], X[i, V_EAST], X[i, V_NORTH], X[i, BEND] = x0, x1, x2, x3, x4
@@ -35,7 +36,7 @@ def store(X: F64, P: F64, i: int, state: State) -> None:
     P[i, 4, 0], P[i, 4, 1], P[i, 4, 2], P[i, 4, 3], P[i, 4, 4] = p04, p14, p24, p34, p44
 
 
-@kernel("UniTuple(f8, 20)(UniTuple(f8, 20), f8, f8, f8, f8, f8, f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def predicted(
     state: State, dt_s: float, q_ee: float, q_nn: float, q_en: float, w_e: float, w_n: float, keep: float,
     bend_var: float,
@@ -65,7 +66,7 @@ def predicted(
     )  # fmt: skip
 
 
-@kernel("UniTuple(f8, 20)(UniTuple(f8, 20), f8, f8, f8, f8, f8, f8)", **INNER)
+@kernel(inner=True)
 def fused(state: State, h0: float, h1: float, h2: float, h3: float, residual: float, r: float) -> State:
     """Return the state after one scalar (h0, h1) position + (h2, h3) velocity of variance r."""
     x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = state

@@ -3,7 +3,8 @@
 Entry 0 of a ring is its base: nothing before it can be fused any more. Other tracks' associations stand.
 """
 
-from core.kernel import BARE, F64, I64, INNER, kernel
+from core.arrays import F1, F2, F3, I2
+from core.kernel import kernel
 from core.prefetch import LINE, fetch
 from fusion.filter import bend_keep, copy, predict, predict_to
 from fusion.fuse_radar import fuse_polar
@@ -13,8 +14,8 @@ from fusion.measure import apply
 N_LIVE = N_X + N_RADAR * (N_RADAR + 1) // 2  # of a packed state without a terminal
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)", **INNER)
-def _pack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
+@kernel(inner=True)
+def _pack(X: F2, P: F3, i: int, states: F3, j: int, k: int) -> None:
     """Write row i of (X, P), as far as it is live, as packed state k of ring j; P column by column."""
     for a in range(N_X):
         states[j, k, a] = X[i, a]
@@ -30,8 +31,8 @@ def _pack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
                 n += 1
 
 
-@kernel("void(f8[:,::1], f8[:,:,::1], i8, f8[:,:,::1], i8, i8)", **BARE)
-def unpack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
+@kernel
+def unpack(X: F2, P: F3, i: int, states: F3, j: int, k: int) -> None:
     """Write the packed state k of ring j to row i of (X, P), as far as it is live."""
     for a in range(N_X):
         X[i, a] = states[j, k, a]
@@ -43,19 +44,16 @@ def unpack(X: F64, P: F64, i: int, states: F64, j: int, k: int) -> None:
             n += 1
 
 
-@kernel("i8(i8, i8, i8)", **INNER)
+@kernel(inner=True)
 def _slot(head: int, k: int, size: int) -> int:
     """Return where entry k of a ring lies, 0 <= k < size; a division would cost as much as an update."""
     at = head + k
     return at - size if at >= size else at
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], i8, f8[:,::1], i8)",
-    **BARE,
-)
+@kernel
 def restart(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64, stamp_ns: int, M: F64, m: int
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, meas: F3, states: F3, stamp_ns: int, M: F2, m: int
 ) -> None:
     """Make row i as it stands the base of its ring; row m of M is what it came from."""
     ints[i, RING_HEAD], ints[i, RING_LEN], ints[i, STAMP] = 0, 1, stamp_ns
@@ -65,8 +63,8 @@ def restart(
     _pack(X, P, i, states, i, 0)
 
 
-@kernel("i8(i8[:,::1], i8[:,::1], i8, i8)", **BARE)
-def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
+@kernel
+def newest_before(ints: I2, stamps: I2, i: int, t_ns: int) -> int:
     """Return the logical index of the newest entry of ring i with stamp <= t_ns, -1 if none."""
     size = stamps.shape[1]
     k = int(ints[i, RING_LEN]) - 1
@@ -75,14 +73,10 @@ def newest_before(ints: I64, stamps: I64, i: int, t_ns: int) -> int:
     return k
 
 
-@kernel(
-    "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8,"
-    " f8[:,::1], f8[:,:,::1], i8, f8[::1])",
-    **BARE,
-)
+@kernel
 def past_state(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
-    XO: F64, PO: F64, j: int, tuning: F64,
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, states: F3, t_ns: int,
+    XO: F2, PO: F3, j: int, tuning: F1,
 ) -> bool:  # fmt: skip
     """Write track i as its ring knew it at t_ns to row j of (XO, PO); False if it does not reach back."""
     k = newest_before(ints, stamps, i, t_ns)
@@ -94,15 +88,10 @@ def past_state(
     return True
 
 
-@kernel(
-    "b1(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], i8,"
-    " f8[:,::1], f8[:,:,::1], i8, f8[::1])",
-    **BARE,
-    forceinline=True,
-)
+@kernel(inline=True)
 def state_at(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, states: F64, t_ns: int,
-    XO: F64, PO: F64, j: int, tuning: F64,
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, states: F3, t_ns: int,
+    XO: F2, PO: F3, j: int, tuning: F1,
 ) -> bool:  # fmt: skip
     """Write track i as it was known at t_ns to row j of (XO, PO); False if its ring does not reach back."""
     if t_ns < ints[i, STAMP]:
@@ -112,8 +101,8 @@ def state_at(
     return True
 
 
-@kernel("void(i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1])", **INNER)
-def fetch_next(i: int, ints: I64, stamps: I64, meas: F64, states: F64) -> None:
+@kernel(inner=True)
+def fetch_next(i: int, ints: I2, stamps: I2, meas: F3, states: F3) -> None:
     """Fetch what `append` will write to for track i: done some tracks ahead, it waits for nothing."""
     size = stamps.shape[1]
     slot = _slot(ints[i, RING_HEAD], min(ints[i, RING_LEN], size - 1), size)
@@ -126,15 +115,10 @@ def fetch_next(i: int, ints: I64, stamps: I64, meas: F64, states: F64) -> None:
         fetch(states, (i, slot, a))
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
-    " i8, f8[:,::1], i8, f8[:,::1], f8[:,:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
-    **BARE,
-    forceinline=True,
-)
+@kernel(inline=True)
 def append(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
-    stamp_ns: int, M: F64, m: int, WX: F64, WP: F64, j: int, radars: F64, tuning: F64, work: F64,
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, meas: F3, states: F3,
+    stamp_ns: int, M: F2, m: int, WX: F2, WP: F3, j: int, radars: F2, tuning: F1, work: F1,
 ) -> None:  # fmt: skip
     """Fuse row m of M, the newest of track i, whose prediction to stamp_ns is row j of (WX, WP).
 
@@ -158,14 +142,10 @@ def append(
     ints[i, STAMP] = stamp_ns
 
 
-@kernel(
-    "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
-    " i8, f8[:,::1], f8[::1], f8[::1])",
-    **BARE,
-)
+@kernel
 def _fuse_again(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64, k: int,
-    radars: F64, tuning: F64, work: F64,
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, meas: F3, states: F3, k: int,
+    radars: F2, tuning: F1, work: F1,
 ) -> int:  # fmt: skip
     """Fuse the entries from k >= 1 on into row i, which stands as after the one before; return how k went."""
     size, head, n = stamps.shape[1], ints[i, RING_HEAD], ints[i, RING_LEN]
@@ -183,14 +163,10 @@ def _fuse_again(
     return outcome
 
 
-@kernel(
-    "i8(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
-    " i8, f8[:,::1], i8, f8[:,::1], f8[::1], f8[::1])",
-    **BARE,
-)
+@kernel
 def fuse(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
-    stamp_ns: int, M: F64, m: int, radars: F64, tuning: F64, work: F64,
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, meas: F3, states: F3,
+    stamp_ns: int, M: F2, m: int, radars: F2, tuning: F1, work: F1,
 ) -> int:  # fmt: skip
     """Fuse row m of M, measured at stamp_ns, into track i; if not the newest, rewound and replayed.
 
@@ -222,14 +198,10 @@ def fuse(
     return _fuse_again(X, P, i, ints, stamps, meas, states, k, radars, tuning, work)
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], i8, i8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1],"
-    " f8[:,::1], f8[::1], f8[::1])",
-    **BARE,
-)
+@kernel
 def rebuild(
-    X: F64, P: F64, i: int, ints: I64, stamps: I64, meas: F64, states: F64,
-    radars: F64, tuning: F64, work: F64,
+    X: F2, P: F3, i: int, ints: I2, stamps: I2, meas: F3, states: F3,
+    radars: F2, tuning: F1, work: F1,
 ) -> None:  # fmt: skip
     """Fill in the states of ring i from its measurements and its first state; row i becomes its newest."""
     unpack(X, P, i, states, i, int(ints[i, RING_HEAD]))
