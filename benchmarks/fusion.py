@@ -10,9 +10,11 @@ import numpy as np
 from filterpy.kalman import KalmanFilter
 
 from benchmarks.harness import medians_s, print_line, rounds
-from core.kernel import F64
+from core.arrays import F1, F2, F64
+from core.kernel import kernel
 from fusion.config import FusionConfig, RadarPose
-from fusion.moving import step
+from fusion.layout import BEND_SIGMA, BEND_TAU, N_DIM, N_TUNING, N_X, Q_ALONG, Q_CROSS, States
+from fusion.models.constant_velocity import bend_keep, predict_to, update
 from fusion.observations import RadarScan
 from fusion.track_store import RING
 from fusion.tracker import Tracker
@@ -26,7 +28,7 @@ SEED = 13
 
 
 def filterpy_cv() -> KalmanFilter:
-    """Return FilterPy's filter of the same model."""
+    """Return FilterPy's filter of constant velocity; ours estimates the bend too."""
     peer = KalmanFilter(dim_x=4, dim_z=2)
     peer.F = np.eye(4)
     peer.F[0, 2] = peer.F[1, 3] = DT_S
@@ -36,10 +38,25 @@ def filterpy_cv() -> KalmanFilter:
     return peer
 
 
+@kernel
+def step(states: States, z: F2, sigma: F2, dt_s: float, tuning: F1, work: F1) -> None:
+    """Predict each track and fuse a position into it with the motion model that the tracker runs.
+
+    z, sigma : (n, 2) east and north [m], 1 sigma of each, independent
+    """
+    keep = bend_keep(dt_s, tuning)
+    for i in range(states.X.shape[0]):
+        predict_to(states, i, states, i, dt_s, keep, tuning)
+        update(states, i, (1.0, 0.0, 0.0, 0.0, 0.0), z[i, 0] - states.X[i, 0], sigma[i, 0] ** 2, work)
+        update(states, i, (0.0, 1.0, 0.0, 0.0, 0.0), z[i, 1] - states.X[i, 1], sigma[i, 1] ** 2, work)
+
+
 def measure_cv() -> None:
     """Print the time of one track's predict and update, ours and FilterPy's in the same rounds."""
     rng = np.random.Generator(np.random.Philox(SEED))
-    X, P = np.zeros((N_CV, 4)), np.tile(10.0 * np.eye(4), (N_CV, 1, 1))
+    states = States(np.zeros((N_CV, N_X)), np.tile(np.diag([10.0] * 4 + [0.0] * (N_DIM - 4)), (N_CV, 1, 1)))
+    tuning, work = np.zeros(N_TUNING), np.zeros(N_DIM)
+    tuning[Q_ALONG], tuning[Q_CROSS], tuning[BEND_SIGMA], tuning[BEND_TAU] = Q, Q, 0.5, 20.0
     z, sigma = rng.normal(size=(N_CV, 2)), np.full((N_CV, 2), 0.5)
     peers = [filterpy_cv() for _ in range(N_PEER)]
 
@@ -48,7 +65,9 @@ def measure_cv() -> None:
             peer.predict()
             peer.update(z[i])
 
-    taken = medians_s({"ours": lambda: step(X, P, z, sigma, DT_S, Q), "theirs": theirs}, 3 * rounds())
+    taken = medians_s(
+        {"ours": lambda: step(states, z, sigma, DT_S, tuning, work), "theirs": theirs}, 3 * rounds()
+    )
     ours_s, theirs_s = taken["ours"] / N_CV, taken["theirs"] / N_PEER
     print_line("fusion.cv", ours_s * 1e9, "ns/track", "FilterPy", theirs_s / ours_s)
 

@@ -50,7 +50,7 @@ def numba_type(hint: Any) -> Any:
         return TYPES.BaseTuple.from_types(tuple(numba_type(part) for part in get_args(hint)))
     if isinstance(hint, type) and hasattr(hint, "_fields"):
         hints = get_type_hints(hint, include_extras=True)
-        return TYPES.NamedTuple([numba_type(hints[field]) for field in hint._fields], hint)
+        return TYPES.BaseTuple.from_types(tuple(numba_type(hints[field]) for field in hint._fields), hint)
     raise TypeError(f"{hint} is no type that a kernel takes: an array needs its rank (core.arrays.F2)")
 
 

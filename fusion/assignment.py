@@ -4,11 +4,35 @@ A track may stay without a detection at its own cost, a detection without a trac
 share no detection, so that solving each alone is exact. Larger ones than CAP take the cheapest pair first.
 """
 
-from core.arrays import F1, F2, I1, I2
+import numpy as np
+
+from core.arrays import F2, F64, I1, I64
 from core.kernel import kernel
+from fusion.layout import Assignment
 
 CAP_TRACKS, CAP_DETECTIONS = 96, 128  # of one component that is solved exactly
 BIG = 1e12
+
+
+def assignment_of(pairs: I64, costs: F64, miss: F64, n_detections: int) -> Assignment:
+    """Return the memory that `assign` needs for at most so many tracks (len(miss)), detections and pairs.
+
+    pairs, costs, miss : as in Assignment, used as they are
+    """
+    n_t, n_pairs, width = len(miss), len(costs), CAP_TRACKS + CAP_DETECTIONS
+    return Assignment(
+        pairs=pairs,
+        costs=costs,
+        miss=miss,
+        det_of=np.full(n_t, -1, dtype=np.int64),
+        track_of=np.full(n_detections, -1, dtype=np.int64),
+        parent=np.zeros(n_t + n_detections + 1, dtype=np.int64),
+        order=np.zeros(n_pairs, dtype=np.int64),
+        start=np.zeros(n_t + n_detections + 1, dtype=np.int64),
+        names=np.zeros(2 * width, dtype=np.int64),
+        cost=np.zeros((CAP_TRACKS, width)),
+        work=np.zeros((5, width + 1)),
+    )
 
 
 @kernel(inner=True)
@@ -67,14 +91,13 @@ def solve(cost: F2, n: int, m: int, row_of: I1, work: F2) -> None:
 
 
 @kernel(inner=True)
-def _greedy(
-    pairs: I2, costs: F1, order: I1, begin: int, end: int, track_of: I1, det_of: I1, miss: F1
-) -> None:
+def _greedy(work: Assignment, begin: int, end: int) -> None:
     """Take the best pair of a component again and again; quadratic, but bounded and deterministic."""
+    pairs, costs, miss, det_of, track_of = work.pairs, work.costs, work.miss, work.det_of, work.track_of
     while True:
         best, at = 0.0, -1
         for k in range(begin, end):
-            p = order[k]
+            p = work.order[k]
             t, d = pairs[0, p], pairs[1, p]
             gain = costs[p] - miss[t]
             if det_of[t] < 0 and track_of[d] < 0 and gain < best:
@@ -86,11 +109,10 @@ def _greedy(
 
 
 @kernel(inner=True)
-def _exact(
-    pairs: I2, costs: F1, order: I1, begin: int, end: int, track_of: I1, det_of: I1, miss: F1,
-    names: I1, cost: F2, work: F2,
-) -> None:  # fmt: skip
+def _exact(work: Assignment, begin: int, end: int) -> None:
     """Solve one component; names holds its tracks, then its detections, then the columns' rows."""
+    pairs, order, names, cost = work.pairs, work.order, work.names, work.cost
+    det_of, track_of = work.det_of, work.track_of
     n_t = n_d = 0
     det_names = CAP_TRACKS
     for k in range(begin, end):
@@ -106,12 +128,12 @@ def _exact(
     for i in range(n_t):
         for j in range(n_d + n_t):
             cost[i, j] = BIG
-        cost[i, n_d + i] = miss[names[i]]
+        cost[i, n_d + i] = work.miss[names[i]]
     for k in range(begin, end):
         p = order[k]
-        cost[-2 - det_of[pairs[0, p]], -2 - track_of[pairs[1, p]]] = costs[p]
+        cost[-2 - det_of[pairs[0, p]], -2 - track_of[pairs[1, p]]] = work.costs[p]
     row_of = names[CAP_TRACKS + CAP_DETECTIONS :]
-    solve(cost, n_t, n_d + n_t, row_of, work)
+    solve(cost, n_t, n_d + n_t, row_of, work.work)
     for i in range(n_t):
         det_of[names[i]] = -1
     for j in range(n_d):
@@ -124,17 +146,13 @@ def _exact(
 
 
 @kernel
-def assign(
-    n_t: int, n_d: int, n_p: int, pairs: I2, costs: F1, miss: F1, det_of: I1, track_of: I1,
-    parent: I1, order: I1, start: I1, names: I1, cost: F2, work: F2,
-) -> int:  # fmt: skip
-    """Assign; det_of[track] and track_of[detection] are the partner or -1. Returns how many fell back.
+def assign(n_t: int, n_d: int, n_p: int, work: Assignment) -> int:
+    """Assign n_d detections to n_t tracks by n_p gated pairs; returns how many components fell back.
 
-    pairs, costs : (2, >= n_p) track and detection of each gated pair, and its cost [-2 ln likelihood]
-    miss : (>= n_t,) cost of no detection.  parent, start : (>= n_t + n_d + 1,), order : (>= n_p,) scratch
-    names : (>= 2 CAP_TRACKS + 2 CAP_DETECTIONS,), work : as in solve
-    cost : (CAP_TRACKS, CAP_TRACKS + CAP_DETECTIONS) scratch
+    work.det_of[track] and work.track_of[detection] become the partner or -1.
     """
+    pairs, order, parent, start = work.pairs, work.order, work.parent, work.start
+    det_of, track_of = work.det_of, work.track_of
     fallen = 0
     for t in range(n_t):
         det_of[t] = -1
@@ -162,7 +180,7 @@ def assign(
             continue
         if end - begin == 1:
             p = order[begin]
-            if costs[p] < miss[pairs[0, p]]:
+            if work.costs[p] < work.miss[pairs[0, p]]:
                 det_of[pairs[0, p]] = pairs[1, p]
                 track_of[pairs[1, p]] = pairs[0, p]
         else:
@@ -179,9 +197,9 @@ def assign(
                 det_of[pairs[0, order[k]]] = -1
                 track_of[pairs[1, order[k]]] = -1
             if tracks <= CAP_TRACKS and dets <= CAP_DETECTIONS:
-                _exact(pairs, costs, order, begin, end, track_of, det_of, miss, names, cost, work)
+                _exact(work, begin, end)
             else:
                 fallen += 1
-                _greedy(pairs, costs, order, begin, end, track_of, det_of, miss)
+                _greedy(work, begin, end)
         begin = end
     return fallen

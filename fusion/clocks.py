@@ -183,3 +183,9 @@ def common_offset_s(offsets_s: Sequence[float]) -> tuple[float, int]:
     n_alike = np.searchsorted(ordered, ordered + SPREAD_NS_MAX / NS, side="right") - first
     i = int(np.argmax(n_alike))
     return round(float(np.median(ordered[i : i + n_alike[i]])), 1), int(n_alike[i])
+
+
+def add_count(counts: dict[str, int], reason: str, times: int = 1) -> None:
+    """Count a reason so many times; nought leaves no entry."""
+    if times:
+        counts[reason] = counts.get(reason, 0) + times

@@ -1,132 +1,196 @@
-"""One message of GNSS fixes against the table, in one call: admit, fuse, weigh identity."""
+"""One message of GNSS fixes: the fixes as measurements, then admit, fuse, weigh identity."""
 
-from core.arrays import B1, F1, F2, F3, I1, I2, I3
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from core.arrays import B1, F1, F64, I1, I2, I3, I64, Bools
 from core.kernel import kernel
 from core.times import FUTURE_NS
+from fusion import layout as at
+from fusion.clocks import add_count
+from fusion.config import FusionConfig
 from fusion.identity_likelihood import weigh
-from fusion.layout import (
-    ARRIVED,
-    DUE,
-    GNSS_NS,
-    HEARD_NS,
-    HISTORY_NS,
-    IDENTITY_P,
-    INTEGRITY,
-    N_KEYS,
-    OUTLIERS,
-    PERIOD_NS,
-    RADAR_NS,
-    RADAR_TIMEOUT_NS,
-    ROW,
-    STAMP,
-    STATUS,
-    TERMINAL,
-    WEIGHED_NS,
-)
-from fusion.measure import first
-from fusion.radar_update import T_FULL, T_TOUCHED, take_row
+from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
+from fusion.models.constant_velocity import initial
+from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.rewind import fuse, restart
+from fusion.timekeeping import Timekeeping
+from fusion.track_store import TerminalTable, TrackStore, take_row
 
 OUTLIERS_MAX = 3  # so many fixes in a row outside the gate, and a track without radar starts anew
 WEIGH_EVERY_NS = 500_000_000  # radar's own error lasts about as long: sooner is no new evidence
+SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
 # What became of a fix
-FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM = 0, 1, 2, 3, 4, 5, 6
+FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
+REASONS = (
+    "gnss.fused", "gnss.duplicate", "gnss.future", "gnss.late", "gnss.unusable", "gnss.outlier",
+    "tracks.full", "gnss.clock",
+)  # fmt: skip
+
+
+class Outcome(NamedTuple):
+    """What became of n fixes."""
+
+    of: I1  # (n,) FUSED and the others above
+    weighed: B1  # (n,) its identity evidence was added
+    touched: I1  # (>= tally[T_TOUCHED],) rows that changed
+
+
+class GnssUpdate(NamedTuple):
+    """What `gnss_update` did."""
+
+    touched: I64  # rows that changed, in the order of the fixes
+    terminal: I64  # (n,) rows
+    stamp_ns: I64  # (n,) put right where that is sure
+    weighed: Bools  # (n,)
+    used: Bools  # (n,) fused, or refused as an outlier of its track
+
+
+def gnss_update(
+    store: TrackStore, terminals: TerminalTable, times: Timekeeping, config: FusionConfig, now_ns: int,
+    seen: GnssFixes, counts: dict[str, int],
+) -> GnssUpdate:  # fmt: skip
+    """Fuse one message's fixes in their order; what was left out is counted in `counts`."""
+    n = len(seen.terminal)
+    who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
+    usable = (seen.usable > 0.0) & np.isfinite(seen.east_m) & np.isfinite(seen.north_m) & (who >= 0)
+    usable &= ~(seen.sigma_m > SIGMA_M_MAX)  # it says itself that it knows no place
+    add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
+    add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
+    M = fix_rows(seen, who, config, terminals.lever_m)
+    stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
+    fixes = Fixes(
+        M=M,
+        terminal=np.maximum(who, 0),
+        stamp_ns=np.ascontiguousarray(stamp_ns),
+        arrived_ns=np.ascontiguousarray(seen.arrived_ns),
+        source_seq=np.ascontiguousarray(seen.source_seq),
+        usable=usable & ~doubtful,
+    )
+    done = Outcome(np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64))
+    _update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
+    outcome = done.of
+    outcome[doubtful & usable & np.isin(outcome, (LATE, FUTURE, UNUSABLE))] = CLOCK
+    for reason, n_fixes in zip(*np.unique(outcome, return_counts=True), strict=True):
+        if reason != FUSED:
+            add_count(counts, REASONS[int(reason)], int(n_fixes))
+    return GnssUpdate(
+        touched=done.touched[: store.tally[at.T_TOUCHED]],
+        terminal=who,
+        stamp_ns=stamp_ns,
+        weighed=done.weighed,
+        used=np.asarray((outcome == FUSED) | (outcome == OUTLIER)),
+    )
+
+
+def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> F64:
+    """Return the fixes as measurements (n, N_MEAS); what a source does not state, the configuration does."""
+    M = np.zeros((len(who), at.N_MEAS))
+    whole = (seen.stamp_ns % 1_000_000_000 == 0) & (seen.source_seq >= 0)  # JT/T 808
+    M[:, at.WHAT], M[:, at.SOURCE] = at.FIX, who
+    M[:, at.Z_EAST], M[:, at.Z_NORTH] = seen.east_m, seen.north_m
+    moves = (seen.speed_mps >= 0.0) & (seen.speed_mps <= SPEED_MPS_MAX)
+    M[:, at.Z_SPEED] = np.where(moves, seen.speed_mps, math.nan)
+    M[:, at.Z_HEADING] = seen.heading_rad
+    sigma_m = np.where(np.isfinite(seen.sigma_m), seen.sigma_m, config.gnss_sigma_m)
+    M[:, at.Z_SIGMA] = np.fmax(sigma_m, SIGMA_M_MIN)
+    tau_s = np.where(np.isfinite(seen.tau_s), seen.tau_s, config.gnss_tau_s)
+    M[:, at.Z_TAU] = np.clip(tau_s, TAU_S_MIN, TAU_S_MAX)
+    M[:, at.Z_DELAY] = np.where(whole, config.gnss_stamp_sigma_s, 0.0)
+    M[:, at.Z_FORWARD], M[:, at.Z_LEFT] = lever_m[who].T
+    return M
 
 
 @kernel(inner=True)
-def _is_known(terminals: I2, keys: I3, w: int, stamp_ns: int, source_seq: int) -> bool:
+def _is_known(ints: I2, keys: I3, w: int, stamp_ns: int, source_seq: int) -> bool:
     """Remember (stamp, source_seq) of terminal w; say whether it came before."""
     size = keys.shape[1]
-    for k in range(min(size, terminals[w, N_KEYS])):
+    for k in range(min(size, ints[w, at.N_KEYS])):
         if keys[w, k, 0] == stamp_ns and keys[w, k, 1] == source_seq:
             return True
-    k = terminals[w, N_KEYS] % size
+    k = ints[w, at.N_KEYS] % size
     keys[w, k, 0], keys[w, k, 1] = stamp_ns, source_seq
-    terminals[w, N_KEYS] += 1
+    ints[w, at.N_KEYS] += 1
     return False
 
 
 @kernel(inner=True)
-def _own_track(
-    X: F2, P: F3, ints: I2, floats: F2, stamps: I2, meas: F3, states: F3, free: I1, tally: I1,
-    terminals: I2, w: int, stamp_ns: int, arrived_ns: int, M: F2, m: int, radars: F2, tuning: F1,
-    scratch: F1,
-) -> int:  # fmt: skip
-    """Fuse the fix with the track of its terminal, or start one; return what became of it."""
-    i = terminals[w, ROW]
+def _start(tracks: Tracks, rings: Rings, i: int, fixes: Fixes, j: int, settings: Settings) -> None:
+    """Set track i from fix j alone."""
+    initial(tracks.states, i, fixes.M, j, settings)
+    restart(tracks, rings, i, fixes.stamp_ns[j], fixes.M, j)
+
+
+@kernel(inner=True)
+def _fuse_own(
+    tracks: Tracks, rings: Rings, terminals: Terminals, fixes: Fixes, j: int, settings: Settings, vector: F1
+) -> int:
+    """Fuse fix j with the track of its terminal, or start one; return what became of it."""
+    ints, w = tracks.ints, fixes.terminal[j]
+    stamp_ns, arrived_ns = fixes.stamp_ns[j], fixes.arrived_ns[j]
+    i = terminals.ints[w, at.ROW]
     outcome = FUSED
     if i < 0:
-        i = take_row(ints, floats, free, tally, stamp_ns, arrived_ns)
+        i = take_row(tracks, stamp_ns, arrived_ns)
         if i < 0:
             return NO_ROOM
-        first(X, P, i, M, m, radars, tuning)
-        restart(X, P, i, ints, stamps, meas, states, stamp_ns, M, m)
-        ints[i, STATUS], ints[i, TERMINAL] = DUE, w
-        floats[i, IDENTITY_P] = 1.0
-        terminals[w, ROW] = i
+        _start(tracks, rings, i, fixes, j, settings)
+        ints[i, at.STATUS], ints[i, at.TERMINAL] = at.DUE, w
+        tracks.floats[i, at.IDENTITY_P] = 1.0
+        terminals.ints[w, at.ROW] = i
     else:
-        by_radar = abs(stamp_ns - ints[i, RADAR_NS]) <= tuning[RADAR_TIMEOUT_NS]
-        ends = fuse(X, P, i, ints, stamps, meas, states, stamp_ns, M, m, radars, tuning, scratch)
+        by_radar = abs(stamp_ns - ints[i, at.RADAR_NS]) <= settings.tuning[at.RADAR_TIMEOUT_NS]
+        ends = fuse(tracks, rings, i, stamp_ns, fixes.M, j, settings, vector)
         if ends == 2:
             return LATE
         if ends == 1:
             outcome = OUTLIER
-            ints[i, OUTLIERS] += 1
-            ints[i, INTEGRITY] = 1
-            if not by_radar and ints[i, OUTLIERS] >= OUTLIERS_MAX and stamp_ns >= ints[i, STAMP]:
-                first(X, P, i, M, m, radars, tuning)
-                restart(X, P, i, ints, stamps, meas, states, stamp_ns, M, m)
-                ints[i, OUTLIERS] = 0
+            ints[i, at.OUTLIERS] += 1
+            ints[i, at.INTEGRITY] = 1
+            if not by_radar and ints[i, at.OUTLIERS] >= OUTLIERS_MAX and stamp_ns >= ints[i, at.STAMP]:
+                _start(tracks, rings, i, fixes, j, settings)
+                ints[i, at.OUTLIERS] = 0
         else:
-            ints[i, OUTLIERS], ints[i, INTEGRITY] = 0, 0
-        if not by_radar and stamp_ns > ints[i, GNSS_NS]:
-            ints[i, PERIOD_NS] = stamp_ns - ints[i, GNSS_NS]
-    ints[i, GNSS_NS] = max(ints[i, GNSS_NS], stamp_ns)
-    ints[i, ARRIVED] = max(arrived_ns, ints[i, ARRIVED])
+            ints[i, at.OUTLIERS], ints[i, at.INTEGRITY] = 0, 0
+        if not by_radar and stamp_ns > ints[i, at.GNSS_NS]:
+            ints[i, at.PERIOD_NS] = stamp_ns - ints[i, at.GNSS_NS]
+    ints[i, at.GNSS_NS] = max(ints[i, at.GNSS_NS], stamp_ns)
+    ints[i, at.ARRIVED] = max(arrived_ns, ints[i, at.ARRIVED])
     return outcome
 
 
 @kernel
-def fixes(
-    X: F2, P: F3, ints: I2, floats: F2, stamps: I2, meas: F3, states: F3, free: I1, tally: I1,
-    terminals: I2, keys: I3, pair_ints: I3, pairs: F3, now_ns: int, n: int,
-    who: I1, stamp_ns: I1, arrived_ns: I1, source_seq: I1, usable: B1,
-    M: F2, radars: F2, tuning: F1, WX: F2, WP: F3, scratch: F1, outcome: I1, touched: I1,
+def _update(
+    tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, fixes: Fixes, settings: Settings,
+    scratch: Scratch, done: Outcome,
 ) -> None:  # fmt: skip
-    """Take n fixes in their order; outcome (n,) says what became of each, touched which rows changed.
-
-    who : (n,) terminal rows;  M : (n, N_MEAS) the fixes as measurements
-    outcome has WEIGHED (64) added where identity evidence came in
-    """
+    """Fuse the fixes in their order; `done` says what became of each, and which rows changed."""
+    tally, tuning, outcome, about = tracks.tally, settings.tuning, done.of, terminals.ints
     n_touched = 0
-    tally[T_FULL] = 0
-    for j in range(n):
-        w = who[j]
-        if stamp_ns[j] > now_ns + FUTURE_NS:
+    tally[at.T_FULL] = 0
+    for j in range(fixes.stamp_ns.shape[0]):
+        w, stamp_ns = fixes.terminal[j], fixes.stamp_ns[j]
+        if stamp_ns > now_ns + FUTURE_NS:
             outcome[j] = FUTURE
             continue
-        if _is_known(terminals, keys, w, stamp_ns[j], source_seq[j]):
+        if _is_known(about, terminals.keys, w, stamp_ns, fixes.source_seq[j]):
             outcome[j] = DUPLICATE
             continue
-        if stamp_ns[j] < now_ns - tuning[HISTORY_NS]:
+        if stamp_ns < now_ns - tuning[at.HISTORY_NS]:
             outcome[j] = LATE
             continue
-        if not usable[j]:
+        if not fixes.usable[j]:
             outcome[j] = UNUSABLE
             continue
-        terminals[w, HEARD_NS] = max(terminals[w, HEARD_NS], stamp_ns[j])
-        outcome[j] = _own_track(
-            X, P, ints, floats, stamps, meas, states, free, tally, terminals, w, stamp_ns[j], arrived_ns[j],
-            M, j, radars, tuning, scratch,
-        )  # fmt: skip
+        about[w, at.HEARD_NS] = max(about[w, at.HEARD_NS], stamp_ns)
+        outcome[j] = _fuse_own(tracks, rings, terminals, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
-            touched[n_touched] = terminals[w, ROW]
+            done.touched[n_touched] = about[w, at.ROW]
             n_touched += 1
-            if stamp_ns[j] - terminals[w, WEIGHED_NS] >= WEIGH_EVERY_NS:
-                terminals[w, WEIGHED_NS] = stamp_ns[j]
-                weigh(
-                    X, P, ints, stamps, states, tally, terminals, pair_ints, pairs, w, stamp_ns[j], M, j,
-                    tuning, WX, WP,
-                )  # fmt: skip
-                outcome[j] += 64
-    tally[T_TOUCHED] = n_touched
+            if stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
+                about[w, at.WEIGHED_NS] = stamp_ns
+                weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
+                done.weighed[j] = True
+    tally[at.T_TOUCHED] = n_touched

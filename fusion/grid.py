@@ -1,11 +1,12 @@
-"""A hashed grid over the site's plane: who lies near whom, without asking everybody."""
+"""A hashed grid over the site's plane: the near neighbours of each, without a search among all."""
 
 import math
 
 import numpy as np
 
-from core.arrays import F2, F64, I1, I2, I64
+from core.arrays import F2, F64, I2, I64
 from core.kernel import kernel
+from fusion.layout import Grid
 
 CELL_M = 16.0
 CELLS = 16_384  # a power of two; cells that share a place share a list
@@ -18,49 +19,49 @@ def cell_of(a: int, b: int) -> int:
 
 
 @kernel(inner=True)
-def clear(grid: I1) -> None:
+def clear(grid: Grid) -> None:
     """Empty the grid."""
     for a in range(CELLS):
-        grid[a] = -1
+        grid.first[a] = -1
 
 
 @kernel(inner=True)
-def put(grid: I1, next_of: I1, i: int, east: float, north: float) -> None:
-    """Put i in front of its cell's list: grid has each list's first, next_of who is behind each; -1 none."""
+def put(grid: Grid, i: int, east: float, north: float) -> None:
+    """Put i at the front of its cell's list."""
     a = cell_of(math.floor(east / CELL_M), math.floor(north / CELL_M))
-    next_of[i] = grid[a]
-    grid[a] = i
+    grid.next_of[i] = grid.first[a]
+    grid.first[a] = i
 
 
 @kernel
-def _near_pairs(at: F2, reach_m: float, grid: I1, next_of: I1, pairs: I2) -> int:
+def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
     """Write the pairs as far as `pairs` has room; return how many there are, some perhaps twice."""
     n_pairs = 0
     clear(grid)
-    for i in range(at.shape[0]):
-        east, north = at[i, 0], at[i, 1]
+    for i in range(places.shape[0]):
+        east, north = places[i, 0], places[i, 1]
         low, top = math.floor((north - reach_m) / CELL_M), math.floor((north + reach_m) / CELL_M)
         for a in range(math.floor((east - reach_m) / CELL_M), math.floor((east + reach_m) / CELL_M) + 1):
             for b in range(low, top + 1):
-                j = grid[cell_of(a, b)]
+                j = grid.first[cell_of(a, b)]
                 while j >= 0:
-                    if (at[j, 0] - east) ** 2 + (at[j, 1] - north) ** 2 <= reach_m * reach_m:
+                    if (places[j, 0] - east) ** 2 + (places[j, 1] - north) ** 2 <= reach_m * reach_m:
                         if n_pairs < pairs.shape[0]:
                             pairs[n_pairs, 0], pairs[n_pairs, 1] = j, i
                         n_pairs += 1
-                    j = next_of[j]
-        put(grid, next_of, i, east, north)
+                    j = grid.next_of[j]
+        put(grid, i, east, north)
     return n_pairs
 
 
-def near_pairs(at: F64, reach_m: float, grid: I64, next_of: I64) -> I64:
+def near_pairs(places: F64, reach_m: float, grid: Grid) -> I64:
     """Return which places lie within reach_m of each other, as sorted index pairs (m, 2), the smaller first.
 
-    at : (n, 2) or wider, east and north [m] first.  grid, next_of : (CELLS,), (>= n,) scratch
+    places : (n, 2) or wider, east and north [m] first.  grid : scratch
     """
-    pairs = np.empty((2 * len(at), 2), dtype=np.int64)
-    n = _near_pairs(at, reach_m, grid, next_of, pairs)
+    pairs = np.empty((2 * len(places), 2), dtype=np.int64)
+    n = _near_pairs(places, reach_m, grid, pairs)
     if n > len(pairs):
         pairs = np.empty((n, 2), dtype=np.int64)
-        _near_pairs(at, reach_m, grid, next_of, pairs)
+        _near_pairs(places, reach_m, grid, pairs)
     return np.unique(pairs[:n], axis=0)  # cells that share a list show a pair twice

@@ -4,35 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusion.filter import predict
+from fusion import layout as at
 from fusion.handover import CarriedTrack, is_sound, load, load_state
 from fusion.identity_binding import describe, rebase, release
-from fusion.layout import (
-    BEND,
-    BIAS_EAST,
-    BIAS_SIGMA,
-    BORN,
-    CONFIRMED,
-    EAST,
-    FREE,
-    GNSS_NS,
-    IDENTITY_P,
-    N_CV,
-    N_DIM,
-    N_X,
-    NORTH,
-    RADAR_NS,
-    RADAR_TIMEOUT_NS,
-    ROW,
-    SERIAL,
-    STAMP,
-    STATUS,
-    TERMINAL,
-    V_EAST,
-    V_NORTH,
-)
-from fusion.radar_update import T_FREE, T_HIGH, free_row, take_row
-from fusion.track_store import Table, Terminals
+from fusion.models.constant_velocity import predict
+from fusion.track_store import TerminalTable, TrackStore, free_row, take_row
 
 GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
 JOIN_M_MAX = 10.0  # further apart two radar tracks are never one
@@ -41,165 +17,176 @@ SPEED_MPS_LEAST = 40.0  # that it may have got to meanwhile
 ROUNDING_M = 0.001
 
 
-def adopt(table: Table, terminals: Terminals, now_ns: int, track: CarriedTrack) -> tuple[str, list[int]]:
+def adopt(
+    store: TrackStore, terminals: TerminalTable, now_ns: int, track: CarriedTrack
+) -> tuple[str, list[int]]:
     """Take one carried track; return what was done (for the counters) and the own ids that are no more."""
     if not is_sound(track, now_ns):
         return "misfit", []
     w = terminals.row_of(track.terminal) if track.terminal is not None else -1
-    outcome, (i, by_fixes) = "joined", _own(table, terminals, w, track)
+    outcome, (i, by_fixes) = "joined", _own(store, terminals, w, track)
     if by_fixes:  # only fixes here so far: what radar knew over there is better
-        _load_state(table, i, track)
+        _load_state(store, i, track)
     if i < 0:
-        outcome, i = "created", take_row(table.ints, table.floats, table.free, table.tally, 0, 0)
+        outcome, i = "created", take_row(store.tracks, 0, 0)
         if i < 0:
             return "full", []
-        _create(table, i, track)
-    gone = [int(table.track[i])]
+        _create(store, i, track)
+    gone = [int(store.track[i])]
     if w >= 0:
-        gone += _bind(table, terminals, i, w, track)
-    table.track[i] = track.track
-    table.ints[i, STATUS] = CONFIRMED
-    table.ints[i, BORN] = min(int(table.ints[i, BORN]), track.ints[BORN])
+        gone += _bind(store, terminals, i, w, track)
+    store.track[i] = track.track
+    store.ints[i, at.STATUS] = at.CONFIRMED
+    store.ints[i, at.BORN] = min(int(store.ints[i, at.BORN]), track.ints[at.BORN])
     return outcome, [key for key in gone if key and key != track.track]
 
 
-def has_room(table: Table, terminals: Terminals, tracks: Sequence[CarriedTrack]) -> bool:
+def has_room(store: TrackStore, terminals: TerminalTable, tracks: Sequence[CarriedTrack]) -> bool:
     """Whether all can be taken: each finds an own track that it joins, or a free row."""
-    n_free = int(table.tally[T_FREE])
+    n_free = int(store.tally[at.T_FREE])
     if len(tracks) <= n_free:  # nearly always
         return True
     joined = set()
     for track in tracks:
         w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
-        joined.add(_own(table, terminals, w, track)[0])
+        joined.add(_own(store, terminals, w, track)[0])
     return len(tracks) - len(joined - {-1}) <= n_free  # two that would join the same need a row more
 
 
-def contradicts(table: Table, terminals: Terminals, track: CarriedTrack) -> bool:
+def contradicts(store: TrackStore, terminals: TerminalTable, track: CarriedTrack) -> bool:
     """Whether the own track of the vehicle that is claimed is nowhere near: joined, it would become another.
 
     Both can have driven apart since the older of the two states.
     """
     w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
-    i, _ = _own(table, terminals, w, track)
+    i, _ = _own(store, terminals, w, track)
     if i < 0:
         return False
-    x, mine = np.array(track.x, dtype=np.float64), table.X[i]
-    dt_s = abs(int(table.ints[i, STAMP]) - track.ints[STAMP]) * 1e-9
-    speed_mps = max(np.hypot(x[V_EAST], x[V_NORTH]), np.hypot(mine[V_EAST], mine[V_NORTH]), SPEED_MPS_LEAST)
-    apart_m = np.hypot(x[EAST] - mine[EAST], x[NORTH] - mine[NORTH])
+    x, mine = np.array(track.x, dtype=np.float64), store.X[i]
+    dt_s = abs(int(store.ints[i, at.STAMP]) - track.ints[at.STAMP]) * 1e-9
+    speed_mps = max(
+        np.hypot(x[at.V_EAST], x[at.V_NORTH]), np.hypot(mine[at.V_EAST], mine[at.V_NORTH]), SPEED_MPS_LEAST
+    )
+    apart_m = np.hypot(x[at.EAST] - mine[at.EAST], x[at.NORTH] - mine[at.NORTH])
     return bool(apart_m > APART_M_MAX + dt_s * speed_mps)
 
 
-def _own(table: Table, terminals: Terminals, w: int, track: CarriedTrack) -> tuple[int, bool]:
+def _own(store: TrackStore, terminals: TerminalTable, w: int, track: CarriedTrack) -> tuple[int, bool]:
     """Return the own row of the vehicle with terminal row w, -1 none; and whether fixes alone tell so."""
-    reported = int(terminals.ints[w, ROW]) if w >= 0 else -1
-    i = _by_id(table, track.track)
-    if i < 0 and reported >= 0 and _is_seen(table, reported):
+    reported = int(terminals.rows.ints[w, at.ROW]) if w >= 0 else -1
+    i = _by_id(store, track.track)
+    if i < 0 and reported >= 0 and _is_seen(store, reported):
         i = reported
-    if i < 0 and _was_seen(table, track):  # a place that fixes alone tell is no evidence: identity weighs it
-        i = _by_place(table, track)
+    if i < 0 and _was_seen(store, track):  # a place that fixes alone tell is no evidence: identity weighs it
+        i = _by_place(store, track)
     return (reported, reported >= 0) if i < 0 else (i, False)
 
 
-def _by_id(table: Table, key: int) -> int:
-    rows = np.flatnonzero((table.track == np.uint64(key)) & (table.ints[:, STATUS] == CONFIRMED))
+def _by_id(store: TrackStore, key: int) -> int:
+    rows = np.flatnonzero((store.track == np.uint64(key)) & (store.ints[:, at.STATUS] == at.CONFIRMED))
     return int(rows[0]) if len(rows) else -1
 
 
-def _is_seen(table: Table, i: int) -> bool:
+def _is_seen(store: TrackStore, i: int) -> bool:
     """Whether the track's state is radar's."""
-    radar_ns = int(table.ints[i, RADAR_NS])
-    return radar_ns > 0 and int(table.ints[i, STAMP]) - radar_ns <= table.tuning[RADAR_TIMEOUT_NS]
+    radar_ns = int(store.ints[i, at.RADAR_NS])
+    return (
+        radar_ns > 0 and int(store.ints[i, at.STAMP]) - radar_ns <= store.settings.tuning[at.RADAR_TIMEOUT_NS]
+    )
 
 
-def _was_seen(table: Table, track: CarriedTrack) -> bool:
+def _was_seen(store: TrackStore, track: CarriedTrack) -> bool:
     """Whether the carried state is radar's."""
-    radar_ns = track.ints[RADAR_NS]
-    return radar_ns > 0 and track.ints[STAMP] - radar_ns <= table.tuning[RADAR_TIMEOUT_NS]
+    radar_ns = track.ints[at.RADAR_NS]
+    return radar_ns > 0 and track.ints[at.STAMP] - radar_ns <= store.settings.tuning[at.RADAR_TIMEOUT_NS]
 
 
-def _by_place(table: Table, track: CarriedTrack) -> int:
+def _by_place(store: TrackStore, track: CarriedTrack) -> int:
     """Return the nearest own radar track that can be the carried one's and has no other terminal, -1 none."""
-    best, least, stamp_ns = -1, GATE_4, track.ints[STAMP]
-    for i in _near(table, track):
-        if table.ints[i, STATUS] == FREE or not _is_seen(table, i):
+    best, least, stamp_ns = -1, GATE_4, track.ints[at.STAMP]
+    for i in _near(store, track):
+        if store.ints[i, at.STATUS] == at.FREE or not _is_seen(store, i):
             continue
-        if table.ints[i, TERMINAL] >= 0 and track.terminal is not None:
+        if store.ints[i, at.TERMINAL] >= 0 and track.terminal is not None:
             continue  # another vehicle's; an unidentified one may have been identified here first
-        ahead_s = (int(table.ints[i, STAMP]) - stamp_ns) * 1e-9
+        ahead_s = (int(store.ints[i, at.STAMP]) - stamp_ns) * 1e-9
         if abs(ahead_s) > 5.0:
             continue
-        load_state(table.WX, table.WP, 0, track)
-        table.WX[1], table.WP[1] = table.X[i], table.P[i]
-        predict(table.WX, table.WP, 0, max(ahead_s, 0.0), table.tuning)
-        predict(table.WX, table.WP, 1, max(-ahead_s, 0.0), table.tuning)
-        apart = table.WX[1, :N_CV] - table.WX[0, :N_CV]
+        load_state(store.scratch.predicted, 0, track)
+        store.scratch.predicted.X[1], store.scratch.predicted.P[1] = store.X[i], store.P[i]
+        predict(store.scratch.predicted, 0, max(ahead_s, 0.0), store.settings.tuning)
+        predict(store.scratch.predicted, 1, max(-ahead_s, 0.0), store.settings.tuning)
+        apart = store.scratch.predicted.X[1, : at.N_CV] - store.scratch.predicted.X[0, : at.N_CV]
         if np.hypot(apart[0], apart[1]) > JOIN_M_MAX:
             continue
-        both = table.WP[0, :N_CV, :N_CV] + table.WP[1, :N_CV, :N_CV]
+        both = (
+            store.scratch.predicted.P[0, : at.N_CV, : at.N_CV]
+            + store.scratch.predicted.P[1, : at.N_CV, : at.N_CV]
+        )
         d2 = float(apart @ np.linalg.solve(both, apart))
         if d2 < least:
             best, least = i, d2
     return best
 
 
-def _near(table: Table, track: CarriedTrack) -> list[int]:
+def _near(store: TrackStore, track: CarriedTrack) -> list[int]:
     """Return the rows that may come within JOIN_M_MAX of the carried track, whichever is predicted.
 
     Predicting takes 20 us: of a thousand rows, for each of a platoon's tracks, the RSU would stand still.
     """
-    n = int(table.tally[T_HIGH])
-    X, x = table.X[:n], np.array(track.x, dtype=np.float64)
-    ahead_s = (table.ints[:n, STAMP] - track.ints[STAMP]) * 1e-9
+    n = int(store.tally[at.T_HIGH])
+    X, x = store.X[:n], np.array(track.x, dtype=np.float64)
+    ahead_s = (store.ints[:n, at.STAMP] - track.ints[at.STAMP]) * 1e-9
     dt_s = np.abs(ahead_s)
     speed_mps = np.where(
-        ahead_s < 0.0, np.hypot(X[:, V_EAST], X[:, V_NORTH]), np.hypot(x[V_EAST], x[V_NORTH])
+        ahead_s < 0.0, np.hypot(X[:, at.V_EAST], X[:, at.V_NORTH]), np.hypot(x[at.V_EAST], x[at.V_NORTH])
     )
-    bend_mps2 = np.abs(np.where(ahead_s < 0.0, X[:, BEND], x[BEND]))
+    bend_mps2 = np.abs(np.where(ahead_s < 0.0, X[:, at.BEND], x[at.BEND]))
     goes_m = dt_s * (speed_mps + 0.5 * dt_s * bend_mps2)
-    apart_m = np.hypot(X[:, EAST] - x[EAST], X[:, NORTH] - x[NORTH])
+    apart_m = np.hypot(X[:, at.EAST] - x[at.EAST], X[:, at.NORTH] - x[at.NORTH])
     near: list[int] = np.flatnonzero(apart_m <= JOIN_M_MAX + goes_m + ROUNDING_M).tolist()
     return near
 
 
-def _load_state(table: Table, i: int, track: CarriedTrack) -> None:
+def _load_state(store: TrackStore, i: int, track: CarriedTrack) -> None:
     """Take the carried state where it is newer, else leave the own."""
-    if track.ints[STAMP] >= table.ints[i, STAMP] and track.ints[RADAR_NS] > 0:
-        load_state(table.X, table.P, i, track)
-        table.ints[i, STAMP], table.ints[i, RADAR_NS] = track.ints[STAMP], track.ints[RADAR_NS]
-        rebase(table, i)
+    if track.ints[at.STAMP] >= store.ints[i, at.STAMP] and track.ints[at.RADAR_NS] > 0:
+        load_state(store.tracks.states, i, track)
+        store.ints[i, at.STAMP], store.ints[i, at.RADAR_NS] = track.ints[at.STAMP], track.ints[at.RADAR_NS]
+        rebase(store, i)
 
 
-def _create(table: Table, i: int, track: CarriedTrack) -> None:
-    serial = int(table.ints[i, SERIAL])
-    load(table, i, track)
-    table.ints[i, SERIAL], table.ints[i, TERMINAL], table.track[i] = serial, -1, 0
-    rebase(table, i)
+def _create(store: TrackStore, i: int, track: CarriedTrack) -> None:
+    serial = int(store.ints[i, at.SERIAL])
+    load(store, i, track)
+    store.ints[i, at.SERIAL], store.ints[i, at.TERMINAL], store.track[i] = serial, -1, 0
+    rebase(store, i)
 
 
-def _bind(table: Table, terminals: Terminals, i: int, w: int, track: CarriedTrack) -> list[int]:
+def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: CarriedTrack) -> list[int]:
     """Make row i terminal w's track, with what was learnt of its error; return ids that are no more."""
     gone = []
-    reported = int(terminals.ints[w, ROW])
+    reported = int(terminals.rows.ints[w, at.ROW])
     if reported >= 0 and reported != i:
-        gone.append(int(table.track[reported]))
-        table.ints[i, GNSS_NS] = max(int(table.ints[i, GNSS_NS]), int(table.ints[reported, GNSS_NS]))
-        table.track[reported] = 0
-        free_row(table.ints, table.free, table.tally, reported)
-    if table.ints[i, TERMINAL] >= 0 and table.ints[i, TERMINAL] != w:
-        release(table, terminals, i)
-    fresh = table.ints[i, TERMINAL] < 0
-    table.ints[i, TERMINAL], terminals.ints[w, ROW] = w, i
-    table.ints[i, GNSS_NS] = max(int(table.ints[i, GNSS_NS]), track.ints[GNSS_NS])
-    table.floats[i, IDENTITY_P] = track.floats[IDENTITY_P] or 0.0
-    describe(table, terminals, i)
-    if fresh and (track.x[BIAS_SIGMA] or 0.0) > 0.0:
-        load_state(table.WX, table.WP, 0, track)
-        table.X[i, BIAS_EAST:N_DIM] = table.WX[0, BIAS_EAST:N_DIM]
-        table.X[i, BIAS_SIGMA:N_X] = table.WX[0, BIAS_SIGMA:N_X]
-        table.P[i, BIAS_EAST:, :] = 0.0
-        table.P[i, :, BIAS_EAST:] = 0.0
-        table.P[i, BIAS_EAST:, BIAS_EAST:] = table.WP[0, BIAS_EAST:, BIAS_EAST:]
-        rebase(table, i)
+        gone.append(int(store.track[reported]))
+        store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), int(store.ints[reported, at.GNSS_NS]))
+        store.track[reported] = 0
+        free_row(store.tracks, reported)
+    if store.ints[i, at.TERMINAL] >= 0 and store.ints[i, at.TERMINAL] != w:
+        release(store, terminals, i)
+    fresh = store.ints[i, at.TERMINAL] < 0
+    store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
+    store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), track.ints[at.GNSS_NS])
+    store.floats[i, at.IDENTITY_P] = track.floats[at.IDENTITY_P] or 0.0
+    describe(store, terminals, i)
+    if fresh and track.x[at.BOUND]:
+        load_state(store.scratch.predicted, 0, track)
+        store.X[i, at.BIAS_EAST : at.N_DIM] = store.scratch.predicted.X[0, at.BIAS_EAST : at.N_DIM]
+        store.X[i, at.BOUND :] = store.scratch.predicted.X[0, at.BOUND :]
+        store.P[i, at.BIAS_EAST :, :] = 0.0
+        store.P[i, :, at.BIAS_EAST :] = 0.0
+        store.P[i, at.BIAS_EAST :, at.BIAS_EAST :] = store.scratch.predicted.P[
+            0, at.BIAS_EAST :, at.BIAS_EAST :
+        ]
+        rebase(store, i)
     return gone

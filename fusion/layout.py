@@ -1,52 +1,171 @@
-"""Which column of which array means what: kernels take a few wide arrays, not fifty narrow ones."""
+"""The tracker's arrays, and which column of which array means what; imported as `at`: `ints[i, at.STATUS]`.
 
-# Row of X (n, N_X): the state of one track. The first N_DIM entries have a covariance, the rest is memory.
+Kernels take a few NamedTuples of wide arrays, not fifty narrow arrays. Site metres, seconds, radians; stamps
+are UTC nanoseconds.
+"""
+
+from typing import NamedTuple
+
+from core.arrays import B1, F1, F2, F3, I1, I2, I3
+
+# Column of X (n, N_X): the state of one track. The first N_DIM entries have a covariance, the rest is memory.
 EAST, NORTH, V_EAST, V_NORTH = 0, 1, 2, 3
 BEND = 4  # slow acceleration to the left of the course [m/s^2]: what a bend asks for
 BIAS_EAST, BIAS_NORTH = 5, 6  # the part of the terminal's error that lasts [m]
 N_CV, N_RADAR, N_DIM = 4, 5, 7  # plain constant velocity; with the bend; with the terminal's bias
 HEADING = 7  # where it points [rad], NaN unknown; a fast one where it goes: see fusion.heading
-BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 8, 9, 10  # of the terminal's error [m, s, s]; sigma 0: no terminal yet
-N_X = 11
-N_PACKED = (
-    N_X + N_DIM * (N_DIM + 1) // 2
-)  # a state in the ring: X row, then P up to its diagonal, column by column
+BOUND = 8  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
+BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 9, 10, 11  # of the terminal's error [m, s, s]
+N_X = 12
+# A state in the ring: X row, then P up to its diagonal, column by column; of a bound one, and of another
+N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
+N_PACKED_RADAR = N_X + N_RADAR * (N_RADAR + 1) // 2
 
-# Row of `ints` (n, N_INT), int64
+# Column of `ints` (n, N_INT), int64
 STATUS, STAMP, ARRIVED, BORN, SERIAL, TERMINAL, RADAR_NS, ENFORCING_NS, GNSS_NS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, FIRST_RADAR, PERIOD_NS = 9, 10, 11, 12, 13, 14, 15
 N_INT = 16
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 
-# Row of `floats` (n, N_FLOAT)
+# Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
 N_FLOAT = 4
 
-# Row of a measurement in the ring (N_MEAS,)
+# Place of `tally`: persistent counters first, then the results of one call
+T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+N_TALLY = 9
+
+# Column of a measurement (N_MEAS,), in M and in the ring
 WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
-Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8 = 2, 3, 4, 5, 6, 7, 8, 9, 10
 N_MEAS = 11
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
-# POLAR: azimuth, range, range rate, cosine and sine of the bearing.  OBJECT: east, north, v_east, v_north.
-# FIX: east, north, speed, heading, sigma, tau, delay sigma, antenna forward, antenna left.
+Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
+Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
+Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
 
-# Row of `radars` (m, N_POSE)
+# Column of `about` (n, N_ABOUT): what a radar says of a target's size and class; NaN and 0 unknown
+A_LENGTH, A_WIDTH, A_KIND = 0, 1, 2
+N_ABOUT = 3
+
+# Column of `radars` (m, N_POSE)
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
 N_POSE = 10
 
-# Row of `seen` (N_SEEN,): where a detection lies [site metres], and what it measured
+# Column of `seen` (n, N_SEEN): where a detection lies [site metres], and what it measured
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
 N_SEEN = 8  # a cache line
 
-# Row of `tuning` (N_TUNING,): FusionConfig as a kernel sees it
+# Place of `tuning` (N_TUNING,): FusionConfig as a kernel sees it
 Q_ALONG, Q_CROSS, BEND_SIGMA, BEND_TAU, GATE_2, GATE_3, P_DETECT, CLUTTER, LLR_CONFIRM, LLR_DROP = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
 S_SPEED, HISTORY_NS, RADAR_TIMEOUT_NS, S_V_PRIOR = 10, 11, 12, 13
 N_TUNING = 14
 
-# Row of `terminals` (n, N_TERMINAL), int64
-ROW, HEARD_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3  # its track's row or -1; stamps; how many keys were remembered
+# Column of `Terminals.ints` (n, N_TERMINAL): row of its track or -1; stamps; how many keys were remembered
+ROW, HEARD_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
 N_TERMINAL = 4
+
+# Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)
+P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
+# Column of `Terminals.pairs` (n, PAIRS, N_PAIR): log likelihoods of the three hypotheses; of "one vehicle"
+# with a wide error against "beside", with which it moves alike, once for all; of the own vehicle having been
+# unseen so long; per axis (along, across) mean and variance of the error under "one vehicle", of the offset
+# under "beside"; last difference east, north
+L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
+
+
+class States(NamedTuple):
+    """n states of the motion model, one a row."""
+
+    X: F2  # (n, N_X)
+    P: F3  # (n, N_DIM, N_DIM)
+
+
+class Tracks(NamedTuple):
+    """The tracks; a row is free, or one track's until it ends."""
+
+    states: States
+    ints: I2  # (n, N_INT)
+    floats: F2  # (n, N_FLOAT)
+    free: I1  # (n,) the free rows, taken from the end
+    tally: I1  # (N_TALLY,)
+
+
+class Rings(NamedTuple):
+    """The ring of each track: its last measurements and the state after each."""
+
+    stamps: I2  # (n, RING) [ns]
+    meas: F3  # (n, RING, N_MEAS)
+    packed: F3  # (n, RING, N_PACKED)
+
+
+class Terminals(NamedTuple):
+    """The terminals, each with the fixes that it sent and its identity evidence."""
+
+    ints: I2  # (n, N_TERMINAL)
+    keys: I3  # (n, KEYS, 2) stamp and serial number of its last fixes
+    pair_ints: I3  # (n, PAIRS, N_PAIR_INT)
+    pairs: F3  # (n, PAIRS, N_PAIR)
+
+
+class Settings(NamedTuple):
+    """What a site file states, as kernels read it."""
+
+    radars: F2  # (m, N_POSE)
+    tuning: F1  # (N_TUNING,)
+
+
+class Detections(NamedTuple):
+    """One scan's targets; the first n rows are in use."""
+
+    M: F2  # (n, N_MEAS)
+    about: F2  # (n, N_ABOUT)
+    seen: F2  # (n, N_SEEN)
+
+
+class Fixes(NamedTuple):
+    """One message's fixes as columns (n,), with their measurements."""
+
+    M: F2  # (n, N_MEAS)
+    terminal: I1  # row
+    stamp_ns: I1
+    arrived_ns: I1
+    source_seq: I1
+    usable: B1
+
+
+class Grid(NamedTuple):
+    """A hashed grid over the plane, see fusion.grid."""
+
+    first: I1  # (CELLS,) the first of each cell's list, -1 none
+    next_of: I1  # (n,) who follows in the list
+
+
+class Assignment(NamedTuple):
+    """The gated pairs of one scan, who got whom, and scratch; see fusion.assignment."""
+
+    pairs: I2  # (2, n) track and detection of each gated pair
+    costs: F1  # (n,) of each pair [-2 ln likelihood]
+    miss: F1  # (>= n_t,) cost of having no detection
+    det_of: I1  # (>= n_t,) the detection of each track, -1 none
+    track_of: I1  # (>= n_d,) the track of each detection, -1 none
+    parent: I1  # (>= n_t + n_d + 1,)
+    order: I1  # (>= n,)
+    start: I1  # (>= n_t + n_d + 1,)
+    names: I1  # (>= 2 CAP_TRACKS + 2 CAP_DETECTIONS,)
+    cost: F2  # (CAP_TRACKS, CAP_TRACKS + CAP_DETECTIONS)
+    work: F2  # (5, >= CAP_TRACKS + CAP_DETECTIONS + 1)
+
+
+class Scratch(NamedTuple):
+    """Memory of one call."""
+
+    predicted: States  # the states of the tracks in play at the scan's time
+    rows: I1  # (n,) their rows
+    assignment: Assignment
+    grid: Grid
+    touched: I1  # rows that changed
+    vector: F1  # (>= N_DIM,)

@@ -23,6 +23,7 @@ from fusion.clocks import (
     TIME_ZONE,
     ClockFault,
     Clocks,
+    add_count,
     common_offset_s,
 )
 from fusion.config import Terminal
@@ -118,13 +119,13 @@ class TerminalClocks:
         self.clocks.ints[at, HEARD_NS] = now_ns
         if not odd.any():
             return stamp_ns, odd
-        _add(counts, "gnss.rollover", int(np.count_nonzero(weeks_ns)))
-        _add(counts, "gnss.offset_corrected", int(np.count_nonzero(self.declared_ns[who])))
+        add_count(counts, "gnss.rollover", int(np.count_nonzero(weeks_ns)))
+        add_count(counts, "gnss.offset_corrected", int(np.count_nonzero(self.declared_ns[who])))
         for w in dict.fromkeys(who[usable & odd].tolist()):
             mine = np.flatnonzero((who == w) & usable)
             j = int(mine[np.argmin(age_ns[mine])])  # the freshest tells most of the clock
             kind = self.clocks.note(w, now_ns, int(stamp_ns[j]), _key(seen, j))
-            _add(counts, f"clock.terminal.{KINDS[kind]}", int(kind != NO_FAULT))
+            add_count(counts, f"clock.terminal.{KINDS[kind]}", int(kind != NO_FAULT))
             self._correct(w, now_ns, int(by_ns[j]), len(mine))
             if prompt[j] and not self.clocks.doubtful(w):
                 self.more[w, [REPORT_NS, REPORT_WAY_NS, REPORT_STAMP]] = 0
@@ -263,8 +264,3 @@ def _key(seen: GnssFixes, j: int) -> int:
 
 def _alike(fault: ClockFault, host: ClockFault) -> bool:
     return not fault.corrected and abs(fault.offset_s - host.offset_s) <= SPREAD_NS_MAX / NS
-
-
-def _add(counts: dict[str, int], reason: str, times: int) -> None:
-    if times:
-        counts[reason] = counts.get(reason, 0) + times

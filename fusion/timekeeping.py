@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.kernel import F64, I64, Bools
-from fusion.clocks import HEARD_NS, KIND, KINDS, N_CLOCK, NO_FAULT, NS, SPAN_NS_MIN, Clocks
+from fusion.clocks import HEARD_NS, KIND, KINDS, N_CLOCK, NO_FAULT, NS, SPAN_NS_MIN, Clocks, add_count
 from fusion.config import Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.terminal_clocks import ClockReport, TerminalClocks
@@ -29,7 +29,7 @@ class Timekeeping:
         """Take the stamp of a scan of radar q."""
         kind = self._radars.note(q, now_ns, seen.stamp_ns, seen.scan)
         if kind:
-            _add(counts, f"clock.radar.{KINDS[kind]}")
+            add_count(counts, f"clock.radar.{KINDS[kind]}")
 
     def fixes(
         self,
@@ -50,7 +50,7 @@ class Timekeeping:
         self.terminals.grow(about)
         kind = self._gateway.note(GATEWAY, now_ns, int(seen.arrived_ns.max()), 0)
         if kind:
-            _add(counts, f"clock.gateway.{KINDS[kind]}")
+            add_count(counts, f"clock.gateway.{KINDS[kind]}")
         return self.terminals.step(now_ns, np.maximum(who, 0), seen, usable, sigma_m, counts)
 
     def radar_state(self, q: int, t_ns: int) -> str:
@@ -84,7 +84,3 @@ class Timekeeping:
         rows = np.frombuffer(packed, dtype=np.int64).reshape(-1, N_CLOCK)
         if len(rows) == len(self._radars.ints) + 1:
             self._radars.ints[:], self._gateway.ints[:] = rows[:-1], rows[-1:]
-
-
-def _add(counts: dict[str, int], reason: str) -> None:
-    counts[reason] = counts.get(reason, 0) + 1

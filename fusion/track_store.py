@@ -5,41 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import F64, I64
 from core.classes import UNKNOWN
-from core.kernel import F64, I64
-from fusion.assignment import CAP_DETECTIONS, CAP_TRACKS
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.assignment import assignment_of
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.grid import CELLS
-from fusion.identity_likelihood import N_PAIR, N_PAIR_INT
-from fusion.layout import (
-    BEND_SIGMA,
-    BEND_TAU,
-    CLUTTER,
-    GATE_2,
-    GATE_3,
-    HISTORY_NS,
-    LLR_CONFIRM,
-    LLR_DROP,
-    N_DIM,
-    N_FLOAT,
-    N_INT,
-    N_MEAS,
-    N_PACKED,
-    N_POSE,
-    N_SEEN,
-    N_TERMINAL,
-    N_TUNING,
-    N_X,
-    P_DETECT,
-    Q_ALONG,
-    Q_CROSS,
-    RADAR_TIMEOUT_NS,
-    ROW,
-    S_SPEED,
-    S_V_PRIOR,
-)
+from fusion.layout import Detections, Grid, Rings, Scratch, Settings, States, Terminals, Tracks
 from fusion.observations import TARGET_HEIGHT_M
-from fusion.radar_update import N_TALLY, T_FREE
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
 KEYS = 64  # fixes of a terminal that are remembered against duplicates
@@ -63,26 +37,26 @@ def chi2_quantile(p: float, dimensions: int) -> float:
 
 
 def tuning_of(config: FusionConfig, radars: Sequence[RadarPose]) -> F64:
-    """Return the configuration as kernels read it (N_TUNING,)."""
-    tuning = np.zeros(N_TUNING)
-    tuning[Q_ALONG] = 2.0 * config.accel_along_mps2**2 * config.accel_tau_s
-    tuning[Q_CROSS] = 2.0 * config.accel_cross_mps2**2 * config.accel_tau_s
-    tuning[BEND_SIGMA], tuning[BEND_TAU] = config.accel_bend_mps2, config.bend_tau_s
-    tuning[GATE_2] = chi2_quantile(config.gate_probability, 2)
-    tuning[GATE_3] = chi2_quantile(config.gate_probability, 3)
-    tuning[P_DETECT], tuning[CLUTTER] = config.detection_probability, config.clutter_per_m2
+    """Return the configuration as kernels read it (at.N_TUNING,)."""
+    tuning = np.zeros(at.N_TUNING)
+    tuning[at.Q_ALONG] = 2.0 * config.accel_along_mps2**2 * config.accel_tau_s
+    tuning[at.Q_CROSS] = 2.0 * config.accel_cross_mps2**2 * config.accel_tau_s
+    tuning[at.BEND_SIGMA], tuning[at.BEND_TAU] = config.accel_bend_mps2, config.bend_tau_s
+    tuning[at.GATE_2] = chi2_quantile(config.gate_probability, 2)
+    tuning[at.GATE_3] = chi2_quantile(config.gate_probability, 3)
+    tuning[at.P_DETECT], tuning[at.CLUTTER] = config.detection_probability, config.clutter_per_m2
     area_m2 = max((0.5 * radar.fov_rad * radar.range_m_max**2 for radar in radars), default=1.0)
     starts_per_hour = max(config.clutter_per_m2 * area_m2 * SCANS_PER_HOUR, 1.0)
-    tuning[LLR_CONFIRM] = math.log(max(starts_per_hour / config.false_tracks_per_hour, 2.0))
-    tuning[LLR_DROP] = DROP_BELOW
-    tuning[S_SPEED], tuning[S_V_PRIOR] = config.gnss_sigma_speed_mps, config.speed_unseen_mps
-    tuning[HISTORY_NS], tuning[RADAR_TIMEOUT_NS] = config.history_s * 1e9, config.radar_timeout_s * 1e9
+    tuning[at.LLR_CONFIRM] = math.log(max(starts_per_hour / config.false_tracks_per_hour, 2.0))
+    tuning[at.LLR_DROP] = DROP_BELOW
+    tuning[at.S_SPEED], tuning[at.S_V_PRIOR] = config.gnss_sigma_speed_mps, config.speed_unseen_mps
+    tuning[at.HISTORY_NS], tuning[at.RADAR_TIMEOUT_NS] = config.history_s * 1e9, config.radar_timeout_s * 1e9
     return tuning
 
 
 def poses_of(radars: Sequence[RadarPose]) -> F64:
-    """Return the radars as kernels read them (m, N_POSE)."""
-    poses = np.zeros((max(len(radars), 1), N_POSE))
+    """Return the radars as kernels read them (m, at.N_POSE)."""
+    poses = np.zeros((max(len(radars), 1), at.N_POSE))
     for q, radar in enumerate(radars):
         poses[q] = (
             radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad,
@@ -92,50 +66,118 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
     return poses
 
 
-class Table:
-    """Tracks as rows; a row is free, or a track's until it ends."""
+class TrackStore:
+    """Tracks as rows with their rings, and the memory that kernels work in."""
 
     def __init__(self, config: FusionConfig, radars: Sequence[RadarPose]) -> None:
         n = config.tracks_max
-        self.radars, self.tuning = poses_of(radars), tuning_of(config, radars)
-        self.track = np.zeros(n, dtype=np.uint64)
-        self.X, self.P = np.zeros((n, N_X)), np.zeros((n, N_DIM, N_DIM))
-        self.ints, self.floats = np.zeros((n, N_INT), dtype=np.int64), np.zeros((n, N_FLOAT))
-        self.stamps = np.zeros((n, RING), dtype=np.int64)  # zeros: pages of unused rows stay untouched
-        self.meas, self.states = np.zeros((n, RING, N_MEAS)), np.zeros((n, RING, N_PACKED))
-        self.free = np.arange(n - 1, -1, -1, dtype=np.int64)  # taken from the end
-        self.tally = np.zeros(N_TALLY, dtype=np.int64)
-        self.tally[T_FREE] = n
-        n_work = max(n, 2)  # two tracks are compared there, even where only one has room
-        self.WX, self.WP = np.zeros((n_work, N_X)), np.zeros((n_work, N_DIM, N_DIM))
-        self.rows, self.miss = np.zeros(n, dtype=np.int64), np.zeros(n)
-        self.det_of = np.zeros(n, dtype=np.int64)
-        self.grid = np.zeros(CELLS, dtype=np.int64)
-        self.scratch = np.zeros(2 * N_DIM)
-        self.names = np.zeros(2 * CAP_TRACKS + 2 * CAP_DETECTIONS, dtype=np.int64)
-        self.cost = np.zeros((CAP_TRACKS, CAP_TRACKS + CAP_DETECTIONS))
-        self.work = np.zeros((5, CAP_TRACKS + CAP_DETECTIONS + 1))
-        self.room(512)
+        self.settings = Settings(poses_of(radars), tuning_of(config, radars))
+        self.track = np.zeros(n, dtype=np.uint64)  # ids by row; 0: tentative, or a free row
+        self.tracks = Tracks(
+            states=_states(n),
+            ints=np.zeros((n, at.N_INT), dtype=np.int64),
+            floats=np.zeros((n, at.N_FLOAT)),
+            free=np.arange(n - 1, -1, -1, dtype=np.int64),
+            tally=np.zeros(at.N_TALLY, dtype=np.int64),
+        )
+        self.tally[at.T_FREE] = n
+        self.rings = Rings(  # zeros: pages of unused rows stay untouched
+            stamps=np.zeros((n, RING), dtype=np.int64),
+            meas=np.zeros((n, RING, at.N_MEAS)),
+            packed=np.zeros((n, RING, at.N_PACKED)),
+        )
+        self._predicted = _states(max(n, 2))  # two tracks are compared there, even where only one has room
+        self.detections: Detections
+        self.scratch: Scratch
+        self._make_room(512)
 
-    def room(self, n_detections: int) -> None:
-        """Make the buffers hold a scan of so many detections; only a bigger one than before allocates."""
+    @property
+    def X(self) -> F64:  # noqa: N802  (the state's usual letter)
+        """The states' means (n, N_X)."""
+        return self.tracks.states.X
+
+    @property
+    def P(self) -> F64:  # noqa: N802
+        """Their covariances (n, N_DIM, N_DIM)."""
+        return self.tracks.states.P
+
+    @property
+    def ints(self) -> I64:
+        """Whole numbers of the tracks (n, N_INT)."""
+        return self.tracks.ints
+
+    @property
+    def floats(self) -> F64:
+        """Other numbers of the tracks (n, N_FLOAT)."""
+        return self.tracks.floats
+
+    @property
+    def tally(self) -> I64:
+        """Counters of the kernels (N_TALLY,)."""
+        return self.tracks.tally
+
+    def reserve(self, n_detections: int) -> None:
+        """Make room for a scan of so many detections; only more than ever before allocates."""
+        if n_detections > len(self.detections.M):
+            self._make_room(n_detections)
+
+    def _make_room(self, n_detections: int) -> None:
         n = len(self.track)
         n_pairs = 4 * n_detections + 4 * n
-        self.M, self.about = np.zeros((n_detections, N_MEAS)), np.zeros((n_detections, 3))
-        self.seen = np.zeros((n_detections, N_SEEN))
-        self.next_of = np.zeros(n + n_detections, dtype=np.int64)
-        self.track_of = np.zeros(n_detections, dtype=np.int64)
-        self.pairs, self.costs = np.zeros((2, n_pairs), dtype=np.int64), np.zeros(n_pairs)
-        self.order = np.zeros(n_pairs, dtype=np.int64)
-        self.parent = np.zeros(n + n_detections + 1, dtype=np.int64)
-        self.start = np.zeros(n + n_detections + 1, dtype=np.int64)
-        self.touched = np.zeros(n + n_detections, dtype=np.int64)
+        self.detections = Detections(
+            M=np.zeros((n_detections, at.N_MEAS)),
+            about=np.zeros((n_detections, at.N_ABOUT)),
+            seen=np.zeros((n_detections, at.N_SEEN)),
+        )
+        pairs, costs = np.zeros((2, n_pairs), dtype=np.int64), np.zeros(n_pairs)
+        self.scratch = Scratch(
+            predicted=self._predicted,
+            rows=np.zeros(n, dtype=np.int64),
+            assignment=assignment_of(pairs, costs, np.zeros(n), n_detections),
+            grid=Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(n + n_detections, dtype=np.int64)),
+            touched=np.zeros(n + n_detections, dtype=np.int64),
+            vector=np.zeros(2 * at.N_DIM),
+        )
 
 
-class Terminals:
+def _states(n: int) -> States:
+    return States(np.zeros((n, at.N_X)), np.zeros((n, at.N_DIM, at.N_DIM)))
+
+
+@kernel
+def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
+    """Take a free row for a new track, -1 if there is none."""
+    ints, floats, tally = tracks.ints, tracks.floats, tracks.tally
+    if tally[at.T_FREE] == 0:
+        tally[at.T_FULL] += 1
+        return -1
+    tally[at.T_FREE] -= 1
+    i = int(tracks.free[tally[at.T_FREE]])
+    for a in range(at.N_INT):
+        ints[i, a] = 0
+    floats[i, at.LLR], floats[i, at.IDENTITY_P] = 0.0, 0.0
+    floats[i, at.LENGTH], floats[i, at.WIDTH] = math.nan, math.nan
+    tally[at.T_SERIAL] += 1
+    tally[at.T_HIGH] = max(tally[at.T_HIGH], i + 1)
+    ints[i, at.SERIAL], ints[i, at.BORN], ints[i, at.ARRIVED] = tally[at.T_SERIAL], stamp_ns, arrived_ns
+    ints[i, at.TERMINAL] = -1
+    return i
+
+
+@kernel
+def free_row(tracks: Tracks, i: int) -> None:
+    """Give row i back."""
+    tally = tracks.tally
+    tracks.ints[i, at.STATUS] = at.FREE
+    tracks.free[tally[at.T_FREE]] = i
+    tally[at.T_FREE] += 1
+
+
+class TerminalTable:
     """Terminals as rows, in the order in which they were registered or first heard; none is given back."""
 
     def __init__(self, registered: Sequence[Terminal]) -> None:
+        self.rows: Terminals
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
         self.about: list[Terminal] = []
@@ -144,17 +186,16 @@ class Terminals:
             self.add(terminal)
 
     def _size(self, n: int) -> None:
-        kept = len(self.ids)
-        old = (self.ints, self.keys, self.pair_ints, self.pairs, self.lever_m) if kept else ()
-        self.ints: I64 = np.zeros((n, N_TERMINAL), dtype=np.int64)
-        self.ints[:, ROW] = -1
-        self.keys: I64 = np.zeros((n, KEYS, 2), dtype=np.int64)
-        self.pair_ints: I64 = np.zeros((n, PAIRS, N_PAIR_INT), dtype=np.int64)
-        self.pairs: F64 = np.zeros((n, PAIRS, N_PAIR))
-        self.lever_m: F64 = np.zeros((n, 2))
-        for new, was in zip(
-            (self.ints, self.keys, self.pair_ints, self.pairs, self.lever_m), old, strict=False
-        ):
+        old, kept = (*self.rows, self.lever_m) if self.ids else (), len(self.ids)
+        self.rows = Terminals(
+            ints=np.zeros((n, at.N_TERMINAL), dtype=np.int64),
+            keys=np.zeros((n, KEYS, 2), dtype=np.int64),
+            pair_ints=np.zeros((n, PAIRS, at.N_PAIR_INT), dtype=np.int64),
+            pairs=np.zeros((n, PAIRS, at.N_PAIR)),
+        )
+        self.rows.ints[:, at.ROW] = -1
+        self.lever_m: F64 = np.zeros((n, 2))  # antenna forward and left of the vehicle's centre
+        for new, was in zip((*self.rows, self.lever_m), old, strict=False):
             new[:kept] = was[:kept]
 
     def add(self, terminal: Terminal) -> int:
@@ -164,7 +205,7 @@ class Terminals:
         w = len(self.ids)
         if w >= TERMINALS_MAX:
             return -1
-        if w == len(self.ints):
+        if w == len(self.rows.ints):
             self._size(2 * w)
         self.ids.append(terminal.terminal)
         self.row[terminal.terminal] = w

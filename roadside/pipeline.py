@@ -17,7 +17,7 @@ from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.handover import CarriedTrack
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.terminal_clocks import ClockReport
-from fusion.tracker import Tracker
+from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
@@ -129,8 +129,9 @@ class Pipeline:
                 pass
 
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes, outputs: list[Output]) -> None:
-        touched = self.tracker.step(now_ns, item)
-        self._settle(now_ns, outputs)
+        update = self.tracker.step(now_ns, item)
+        self._settle(now_ns, update, outputs)
+        touched = update.touched
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
@@ -143,22 +144,21 @@ class Pipeline:
 
         None, of all, most of the time: then no track is asked for one by one.
         """
-        if not self._giving and not self.tracker.twins:
+        if not self._giving and not self.tracker.duplicates:
             return None
-        doubtful = [track for pair in self.tracker.twins for track in pair]
+        doubtful = [track for pair in self.tracker.duplicates for track in pair]
         return self.ownership.may_open(tracks.track, now_ns) & ~np.isin(tracks.track, doubtful)
 
-    def _settle(self, t_ns: int, outputs: list[Output]) -> None:
+    def _settle(self, t_ns: int, update: TrackerUpdate, outputs: list[Output]) -> None:
         """Follow tracks that became one, and those that ended."""
-        merged = self.tracker.take_merged()
-        for gone, survivor in merged:
+        for gone, survivor in update.merged:
             self.ownership.merge(gone, survivor)
             under_way = self.ownership.phase(survivor) == "giving"
             for giving in self._giving.values():
                 giving.merge(gone, survivor, under_way=under_way)
-        if merged:
-            self.monitor.merged(merged)
-        ended = self.tracker.take_ended()
+        if update.merged:
+            self.monitor.merged(update.merged)
+        ended = update.ended
         if not ended:
             return
         lost = [key for key in ended if self.ownership.phase(key) == "giving"]
@@ -169,8 +169,7 @@ class Pipeline:
             self.ownership.forget(key)
 
     def _tick(self, t_ns: int, outputs: list[Output]) -> None:
-        self.tracker.tick(t_ns)
-        self._settle(t_ns, outputs)
+        self._settle(t_ns, self.tracker.tick(t_ns), outputs)
         tracks = self.tracker.at(t_ns)
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
         leaving = self.ownership.step(t_ns, tracks.track, located.s_m)
@@ -290,8 +289,8 @@ class Pipeline:
                 return
             refused, vehicles = tuple(reading.refused), reading.vehicles
             self._received.add(*key, refused)
-            self.tracker.adopt(now_ns, [vehicle.track for vehicle in vehicles])
-            self._settle(now_ns, outputs)
+            update = self.tracker.adopt(now_ns, [vehicle.track for vehicle in vehicles])
+            self._settle(now_ns, update, outputs)
             judged = [vehicle.judgement for vehicle in vehicles if vehicle.judgement is not None]
             self.monitor.adopt(now_ns, judged)
             for vehicle in vehicles:

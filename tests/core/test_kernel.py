@@ -54,6 +54,25 @@ def test_a_missing_annotation_is_named(missing):
         kernel(bare)
 
 
+class Twins(NamedTuple):
+    """Two arrays of one type: Numba has another type for these."""
+
+    one: F1
+    other: F1
+
+
+def swap_first(pair: Twins) -> None:
+    """Swap the first numbers."""
+    first = pair.one[0]
+    pair.one[0], pair.other[0] = pair.other[0], first
+
+
+def test_a_named_tuple_of_equal_arrays_is_taken():
+    pair = Twins(np.ones(2), np.zeros(2))
+    kernel(cache=False)(swap_first)(pair)
+    assert (pair.one.tolist(), pair.other.tolist()) == ([0.0, 1.0], [1.0, 0.0])
+
+
 def test_a_kernel_refuses_other_types():
     compiled = kernel(cache=False)(scale)
     row = np.ones(3)

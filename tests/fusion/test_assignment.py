@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from fusion.assignment import CAP_DETECTIONS, CAP_TRACKS, assign
+from fusion.assignment import CAP_TRACKS, assign, assignment_of
 
 
 def run(costs, allowed, miss):
@@ -15,14 +15,9 @@ def run(costs, allowed, miss):
     n_pairs = len(at[0])
     pairs = np.zeros((2, n_pairs + 1), dtype=np.int64)
     pairs[:, :n_pairs] = at
-    det_of, track_of = np.zeros(n, dtype=np.int64), np.zeros(m, dtype=np.int64)
-    ints = [np.zeros(size, dtype=np.int64) for size in (n + m + 1, n_pairs + 1, n + m + 1)]
-    names = np.zeros(2 * CAP_TRACKS + 2 * CAP_DETECTIONS, dtype=np.int64)
-    square = np.zeros((CAP_TRACKS, CAP_TRACKS + CAP_DETECTIONS))
-    work = np.zeros((5, CAP_TRACKS + CAP_DETECTIONS + 1))
-    gated = np.concatenate([costs[at], [0.0]])
-    fallen = assign(n, m, n_pairs, pairs, gated, miss, det_of, track_of, *ints, names, square, work)
-    return det_of, track_of, fallen
+    work = assignment_of(pairs, np.concatenate([costs[at], [0.0]]), miss, m)
+    fallen = assign(n, m, n_pairs, work)
+    return work.det_of, work.track_of, fallen
 
 
 def total(costs, miss, det_of):

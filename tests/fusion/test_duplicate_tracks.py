@@ -3,27 +3,27 @@
 import numpy as np
 import pytest
 
-from fusion import duplicate_tracks as twins
+from fusion import duplicate_tracks
 from fusion.config import FusionConfig
-from fusion.layout import BORN, CONFIRMED, RADAR_NS, STAMP, STATUS, TERMINAL
-from fusion.track_store import Table
+from fusion.layout import BORN, CONFIRMED, HEADING, RADAR_NS, STAMP, STATUS, TERMINAL
+from fusion.track_store import TrackStore
 
 T0_NS = 1_800_000_000 * 10**9
-HELD_NS = twins.HELD_NS
+HELD_NS = duplicate_tracks.HELD_NS
 
 
-def table_of(*states, terminals=(-1, -1)):
+def store_of(*states, terminals=(-1, -1)):
     """Two confirmed tracks, ids 1 and 2, the first the older one; states: east, north, v_east, v_north."""
-    table = Table(FusionConfig(tracks_max=8), ())
+    store = TrackStore(FusionConfig(tracks_max=8), ())
     for i, (state, terminal) in enumerate(zip(states, terminals, strict=True)):
-        table.X[i, :4] = state
-        table.X[i, 7] = 0.0  # heading east
+        store.X[i, :4] = state
+        store.X[i, HEADING] = 0.0  # heading east
         for column, value in (
             (STATUS, CONFIRMED), (TERMINAL, terminal), (BORN, T0_NS + i), (STAMP, T0_NS), (RADAR_NS, T0_NS)
         ):  # fmt: skip
-            table.ints[i, column] = value
-        table.track[i] = i + 1
-    return table
+            store.ints[i, column] = value
+        store.track[i] = i + 1
+    return store
 
 
 @pytest.mark.parametrize(
@@ -38,56 +38,59 @@ def table_of(*states, terminals=(-1, -1)):
     ],
 )
 def test_twins_step(other, terminals, want):
-    table = table_of((0.0, 0.0, 16.0, 0.0), other, terminals=terminals)
+    store = store_of((0.0, 0.0, 16.0, 0.0), other, terminals=terminals)
     rows = np.array([0, 1])
-    held, joined = twins.step(table, rows, T0_NS, {})
+    held, joined = duplicate_tracks.step(store, rows, T0_NS, {})
     assert joined == [], "not at first sight"
-    table.ints[:2, RADAR_NS] += HELD_NS
-    table.ints[:2, STAMP] += HELD_NS
-    assert twins.step(table, rows, T0_NS + HELD_NS, held)[1] == want
+    store.ints[:2, RADAR_NS] += HELD_NS
+    store.ints[:2, STAMP] += HELD_NS
+    assert duplicate_tracks.step(store, rows, T0_NS + HELD_NS, held)[1] == want
 
 
 @pytest.mark.parametrize(("sigmas", "goes_on_from"), [((0.5, 0.3), 1), ((0.3, 0.5), 0)])
 def test_the_older_goes_on_from_the_surer_state_where_radar_sees_both(sigmas, goes_on_from):
     """One vehicle's detections were shared out: those that lay off were drawn by the one that stood off."""
-    table = table_of((0.0, 1.8, 16.0, 0.0), (0.0, 0.0, 16.0, 0.0))
+    store = store_of((0.0, 1.8, 16.0, 0.0), (0.0, 0.0, 16.0, 0.0))
     for i, sigma in enumerate(sigmas):
-        table.P[i, 0, 0] = table.P[i, 1, 1] = sigma**2
-    north = table.X[goes_on_from, 1]
-    assert twins.step(table, np.array([0, 1]), T0_NS, {(1, 2): T0_NS - HELD_NS})[1] == [(1, 0)]
-    assert table.X[0, 1] == north
+        store.P[i, 0, 0] = store.P[i, 1, 1] = sigma**2
+    north = store.X[goes_on_from, 1]
+    assert duplicate_tracks.step(store, np.array([0, 1]), T0_NS, {(1, 2): T0_NS - HELD_NS})[1] == [(1, 0)]
+    assert store.X[0, 1] == north
 
 
 def test_a_pair_that_parts_starts_anew():
-    table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
-    held, _ = twins.step(table, np.array([0, 1]), T0_NS, {})
-    table.X[1, 0] = 9.0
-    parted, _ = twins.step(table, np.array([0, 1]), T0_NS, held)
+    store = store_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
+    held, _ = duplicate_tracks.step(store, np.array([0, 1]), T0_NS, {})
+    store.X[1, 0] = 9.0
+    parted, _ = duplicate_tracks.step(store, np.array([0, 1]), T0_NS, held)
     assert (held, parted) == ({(1, 2): T0_NS}, {})
 
 
 def test_of_a_track_that_radar_lost_its_terminal_must_tell():
     """Until it has, the two may be one vehicle: a pair in doubt, and not made one."""
-    table = table_of((0.0, 0.0, 0.0, 16.0), (0.0, 0.0, 0.0, 16.0), terminals=(3, -1))
-    for later_ns, want in ((twins.LOST_NS + 1, {(1, 2): T0_NS}), (twins.DOUBT_NS + 1, {})):
-        table.ints[1, RADAR_NS] = T0_NS + later_ns
-        assert twins.step(table, np.array([0, 1]), T0_NS + later_ns, {(1, 2): T0_NS}) == (want, [])
+    store = store_of((0.0, 0.0, 0.0, 16.0), (0.0, 0.0, 0.0, 16.0), terminals=(3, -1))
+    for later_ns, want in (
+        (duplicate_tracks.LOST_NS + 1, {(1, 2): T0_NS}),
+        (duplicate_tracks.DOUBT_NS + 1, {}),
+    ):
+        store.ints[1, RADAR_NS] = T0_NS + later_ns
+        assert duplicate_tracks.step(store, np.array([0, 1]), T0_NS + later_ns, {(1, 2): T0_NS}) == (want, [])
 
 
 def test_two_that_radar_lost_are_no_pair():
-    table = table_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
-    late_ns = T0_NS + twins.LOST_NS + 1
-    assert twins.step(table, np.array([0, 1]), late_ns, {}) == ({}, [])
+    store = store_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0))
+    late_ns = T0_NS + duplicate_tracks.LOST_NS + 1
+    assert duplicate_tracks.step(store, np.array([0, 1]), late_ns, {}) == ({}, [])
 
 
 def test_the_older_goes_on_from_where_radar_sees_the_vehicle():
     """Radar lost the first one in a swerve and found the vehicle again as the second, 2 m beside."""
-    table = table_of((0.0, 0.0, 16.0, 0.0), (0.0, 2.0, 16.0, 1.0))
+    store = store_of((0.0, 0.0, 16.0, 0.0), (0.0, 2.0, 16.0, 1.0))
     now_ns = T0_NS + 600_000_000
-    table.ints[1, [RADAR_NS, STAMP]] = now_ns
-    table.X[1, 0] += 0.6 * 16.0
-    held, _ = twins.step(table, np.array([0, 1]), now_ns, {})
-    later_ns = now_ns + twins.HELD_NS - 100_000_000
-    assert twins.step(table, np.array([0, 1]), later_ns, dict.fromkeys(held, T0_NS))[1] == [(1, 0)]
-    assert table.X[0, :4].tolist() == table.X[1, :4].tolist()
-    assert table.ints[0, RADAR_NS] == now_ns
+    store.ints[1, [RADAR_NS, STAMP]] = now_ns
+    store.X[1, 0] += 0.6 * 16.0
+    held, _ = duplicate_tracks.step(store, np.array([0, 1]), now_ns, {})
+    later_ns = now_ns + duplicate_tracks.HELD_NS - 100_000_000
+    assert duplicate_tracks.step(store, np.array([0, 1]), later_ns, dict.fromkeys(held, T0_NS))[1] == [(1, 0)]
+    assert store.X[0, :4].tolist() == store.X[1, :4].tolist()
+    assert store.ints[0, RADAR_NS] == now_ns

@@ -11,9 +11,19 @@ from hypothesis import strategies as st
 from fusion import handover_adopt as adopt
 from fusion.config import FusionConfig, Terminal
 from fusion.handover import CarriedTrack
-from fusion.layout import BEND, BIAS_EAST, BIAS_NORTH, BIAS_SIGMA, RADAR_NS, STAMP, STATUS, TERMINAL, V_EAST
-from fusion.radar_update import T_HIGH
-from fusion.track_store import Table
+from fusion.layout import (
+    BEND,
+    BIAS_EAST,
+    BIAS_NORTH,
+    BOUND,
+    RADAR_NS,
+    STAMP,
+    STATUS,
+    T_HIGH,
+    TERMINAL,
+    V_EAST,
+)
+from fusion.track_store import TrackStore
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
 
@@ -71,9 +81,8 @@ def test_the_taker_s_own_radar_track_goes_on_under_the_carried_id():
     watch(tracker, world, 20)
     own = int(tracker.at(world.now_ns).track[0])
     (carried,) = sent(world)
-    tracker.adopt(world.now_ns, [carried])
-    assert tracker.take_merged() == [(own, carried.track)]
-    assert tracker.take_ended() == []
+    update = tracker.adopt(world.now_ns, [carried])
+    assert (update.merged, update.ended) == (((own, carried.track),), ())
     tracks = tracker.at(world.now_ns)
     assert tracks.track.tolist() == [carried.track]
     assert tracks.terminal.tolist() == [0]
@@ -85,18 +94,17 @@ def test_own_radar_and_own_gnss_track_both_join():
     watch(tracker, world, 21, fixes=True)
     assert len(tracker.at(world.now_ns)) == 2  # not bound yet
     (carried,) = sent(world)
-    tracker.adopt(world.now_ns, [carried])
+    update = tracker.adopt(world.now_ns, [carried])
     assert tracker.at(world.now_ns).track.tolist() == [carried.track]
-    assert sorted(gone for gone, _ in tracker.take_merged()) == [(8 << 32) + 1, (8 << 32) + 2]
+    assert sorted(gone for gone, _ in update.merged) == [(8 << 32) + 1, (8 << 32) + 2]
 
 
 def test_what_was_learnt_of_the_terminal_s_error_is_carried():
     world, tracker = given(), taker()
     watch(tracker, world, 20)
     tracker.adopt(world.now_ns, sent(world))
-    learnt = tracker.table.X[
-        np.flatnonzero(tracker.table.X[:, BIAS_SIGMA] > 0.0)[0], BIAS_EAST : BIAS_NORTH + 1
-    ]
+    bound = np.flatnonzero(tracker.store.X[:, BOUND])[0]
+    learnt = tracker.store.X[bound, BIAS_EAST : BIAS_NORTH + 1]
     assert np.hypot(*(learnt - world.vehicles[0].bias_m)) < 1.0
 
 
@@ -108,15 +116,14 @@ def adopted_beside_one(world, tracker, steps):
         tracker.step(world.now_ns, scan(TAKER, world.now_ns, beside, world.rng.normal(size=(1, 3))))
     own = int(tracker.at(world.now_ns).track[0])
     (carried,) = sent(world)
-    tracker.adopt(world.now_ns, [carried])
-    return own, carried
+    return own, carried, tracker.adopt(world.now_ns, [carried])
 
 
 def test_a_neighbour_in_the_next_lane_is_not_taken_for_the_carried_one():
     world, tracker = given(), taker()
-    own, carried = adopted_beside_one(world, tracker, 20)
+    own, carried, update = adopted_beside_one(world, tracker, 20)
     assert tracker.at(world.now_ns).track.tolist() == sorted([own, carried.track])
-    assert tracker.take_merged() == []
+    assert update.merged == ()
 
 
 @given_any(
@@ -124,14 +131,14 @@ def test_a_neighbour_in_the_next_lane_is_not_taken_for_the_carried_one():
 )
 def test_of_many_own_tracks_the_same_one_joins_as_if_all_were_predicted(seed, later_s, fast, bend, known):
     rng, config = np.random.default_rng(seed), FusionConfig(tracks_max=64)
-    table, n = Table(config, [TAKER]), 60
-    table.tally[T_HIGH] = n
-    table.ints[:n, STATUS], table.ints[:n, TERMINAL] = rng.integers(0, 4, n), rng.integers(-1, 2, n)
-    table.ints[:n, STAMP] = T0_NS + rng.integers(0, 300, n) * 1_000_000
-    table.ints[:n, RADAR_NS] = table.ints[:n, STAMP] - rng.integers(0, 2, n) * 3_000_000_000
-    table.X[:n, :2] = rng.normal((later_s * fast, 0.0), 15.0, (n, 2))
-    table.X[:n, V_EAST], table.X[:n, BEND] = fast, rng.normal(0.0, 2.0, n)
-    table.P[:] = np.diag([4.0, 4.0, 1.0, 1.0, 0.1, 0.0, 0.0])
+    store, n = TrackStore(config, [TAKER]), 60
+    store.tally[T_HIGH] = n
+    store.ints[:n, STATUS], store.ints[:n, TERMINAL] = rng.integers(0, 4, n), rng.integers(-1, 2, n)
+    store.ints[:n, STAMP] = T0_NS + rng.integers(0, 300, n) * 1_000_000
+    store.ints[:n, RADAR_NS] = store.ints[:n, STAMP] - rng.integers(0, 2, n) * 3_000_000_000
+    store.X[:n, :2] = rng.normal((later_s * fast, 0.0), 15.0, (n, 2))
+    store.X[:n, V_EAST], store.X[:n, BEND] = fast, rng.normal(0.0, 2.0, n)
+    store.P[:] = np.diag([4.0, 4.0, 1.0, 1.0, 0.1, 0.0, 0.0])
     (carried,) = sent(GIVEN)
     ints = list(carried.ints)
     ints[STAMP] = ints[RADAR_NS] = T0_NS - int(later_s * 1e9)
@@ -139,17 +146,17 @@ def test_of_many_own_tracks_the_same_one_joins_as_if_all_were_predicted(seed, la
     carried = msgspec.structs.replace(
         carried, ints=tuple(ints), x=tuple(x), terminal=carried.terminal if known else None
     )
-    found = adopt._by_place(table, carried)
+    found = adopt._by_place(store, carried)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adopt, "_near", lambda table, track: range(int(table.tally[T_HIGH])))
-        assert found == adopt._by_place(table, carried)
+        patch.setattr(adopt, "_near", lambda store, track: range(int(store.tally[T_HIGH])))
+        assert found == adopt._by_place(store, carried)
 
 
 def test_a_place_that_fixes_alone_tell_takes_nobody_s_radar_track():
     """The giver never saw truck A; a vehicle 4 m beside its fixes need not be it."""
     world = World([Vehicle(130.0, 0.0, 20.0, "A")], [], 1)
     tracker = taker()
-    own, carried = adopted_beside_one(world, tracker, 60)
+    own, carried, _ = adopted_beside_one(world, tracker, 60)
     tracks = tracker.at(world.now_ns)
     assert dict(zip(tracks.track.tolist(), tracks.terminal.tolist(), strict=True)) == {
         own: -1,
@@ -162,10 +169,8 @@ def test_the_same_handover_twice_changes_nothing_more():
     watch(tracker, world, 20)
     tracks = sent(world)
     tracker.adopt(world.now_ns, tracks)
-    tracker.take_merged()
     before = tracker.at(world.now_ns)
-    tracker.adopt(world.now_ns, tracks)
-    assert tracker.take_merged() == []
+    assert tracker.adopt(world.now_ns, tracks).merged == ()
     np.testing.assert_array_equal(tracker.at(world.now_ns).x, before.x)
     assert len(tracker.at(world.now_ns)) == 1
 
@@ -216,5 +221,5 @@ def test_drop_forgets_without_calling_it_ended():
     keys = world.tracker.at(world.now_ns).track.tolist()
     world.tracker.drop([*keys, 99])
     assert len(world.tracker.at(world.now_ns)) == 0
-    assert world.tracker.take_ended() == []
+    assert world.tracker.tick(world.now_ns).ended == ()
     assert sent(world, [T0_NS, *keys]) == []

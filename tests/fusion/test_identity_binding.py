@@ -36,7 +36,7 @@ def test_a_lone_truck_is_bound_soon_under_its_older_id():
     assert world.tracker.counts["identity.bound"] == 1
     tracks = world.tracker.at(world.now_ns)
     assert len(tracks) == 1
-    assert world.tracker.take_merged() == [((7 << 32) + 2, (7 << 32) + 1)]
+    assert world.merged == [((7 << 32) + 2, (7 << 32) + 1)]
     assert tracks.track[0] == (7 << 32) + 1  # radar's, since it saw the truck before its first fix
     assert tracks.identity_p[0] > 0.99
     assert (tracks.length_m[0], tracks.kind[0]) == (14.0, 4)

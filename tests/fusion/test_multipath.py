@@ -15,6 +15,7 @@ from fusion.layout import (
     EAST,
     HEADING,
     LENGTH,
+    N_DIM,
     N_FLOAT,
     N_INT,
     N_SEEN,
@@ -31,6 +32,9 @@ from fusion.layout import (
     V_EAST,
     V_NORTH,
     WIDTH,
+    Grid,
+    States,
+    Tracks,
 )
 
 SIGMA_AZIMUTH_RAD = 0.004
@@ -38,9 +42,9 @@ NAN = math.nan
 
 
 @numba.njit
-def marked(ints, floats, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid, next_of):
+def marked(tracks, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid):
     """Call the kernel, which only kernels can."""
-    echoes.own_echoes(ints, floats, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid, next_of)
+    echoes.own_echoes(tracks, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid)
 
 
 def by_asking_all(ints: I64, floats: F64, WX: F64, rows: I64, seen: F64) -> list[int]:
@@ -104,8 +108,11 @@ def test_grid_and_asking_all_agree(seed, n_vehicles, n_d, alike):
     track_of = np.full(n_d, echoes.NO_TRACK)
     taken = rng.random(n_d) < 0.3
     track_of[taken] = 5
+    none = np.zeros(0, dtype=np.int64)
+    states = States(np.zeros((0, N_X)), np.zeros((0, N_DIM, N_DIM)))
     marked(
-        ints, floats, WX, rows, n_vehicles, SIGMA_AZIMUTH_RAD, seen, n_d, track_of,
-        np.zeros(CELLS, dtype=np.int64), np.zeros(64 + n_d, dtype=np.int64),
+        Tracks(states, ints, floats, none, none), WX, rows, n_vehicles, SIGMA_AZIMUTH_RAD, seen, n_d,
+        track_of,
+        Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(64 + n_d, dtype=np.int64)),
     )  # fmt: skip
     assert track_of.tolist() == np.where(taken, 5, by_asking_all(ints, floats, WX, rows, seen)).tolist()

@@ -9,9 +9,8 @@ import pytest
 
 from fusion.config import FusionConfig, Terminal
 from fusion.handover import TrackerState
-from fusion.layout import BIAS_SIGMA, N_PACKED, RING_HEAD, RING_LEN, STATUS
+from fusion.layout import BOUND, N_PACKED, N_PACKED_RADAR, RING_HEAD, RING_LEN, STATUS
 from fusion.observations import ObjectScan
-from fusion.rewind import N_LIVE
 from fusion.track_store import RING, chi2_quantile
 from fusion.tracker import Tracker
 from tests.support.fusion_world import NAN, T0_NS, Vehicle, World, fix, pose, scan
@@ -34,7 +33,7 @@ def drive(tracker, begin_s, end_s, *, state=CAR, period_s=0.05, radar=RADAR):
     for step in range(round(begin_s / period_s), round(end_s / period_s) + 1):
         t = step * period_s
         moved = state + t * np.array([[state[0, 2], state[0, 3], 0.0, 0.0]])
-        touched = tracker.step(at(t), scan(radar, at(t), moved))
+        touched = tracker.step(at(t), scan(radar, at(t), moved)).touched
     return touched
 
 
@@ -47,7 +46,7 @@ def bytes_of(batch) -> bytes:
 
 def test_a_track_is_tentative_then_confirmed_under_the_first_id():
     tracker = tracker_of()
-    first = tracker.step(at(0.0), scan(RADAR, at(0.0), CAR))
+    first = tracker.step(at(0.0), scan(RADAR, at(0.0), CAR)).touched
     assert first.track.tolist() == [0]
     assert not first.confirmed[0]
     assert len(tracker.at(at(0.0))) == 0
@@ -68,12 +67,10 @@ def test_a_radar_that_is_not_accepted_tracks_but_does_not_enforce():
 def test_a_radar_track_ends_after_its_timeout_and_not_before():
     tracker = tracker_of()
     drive(tracker, 0.0, 0.5)
-    tracker.tick(at(1.5))
-    assert tracker.take_ended() == []
+    assert tracker.tick(at(1.5)).ended == ()
     assert tracker.at(at(1.5)).coasting[0]
-    tracker.tick(at(1.5) + 1)
-    assert tracker.take_ended() == [(7 << 32) + 1]
-    assert tracker.take_ended() == []
+    assert tracker.tick(at(1.5) + 1).ended == ((7 << 32) + 1,)
+    assert tracker.tick(at(1.5) + 2).ended == ()
 
 
 def test_clutter_alone_confirms_nothing():
@@ -91,12 +88,11 @@ def test_a_standing_target_stays_one_track():
     tracker, rng = tracker_of(), np.random.default_rng(4)
     for step in range(400):
         tracker.step(at(0.05 * step), scan(RADAR, at(0.05 * step), state, rng.normal(size=(1, 3))))
-        tracker.tick(at(0.05 * step))
+        assert tracker.tick(at(0.05 * step)).ended == ()
     batch = tracker.at(at(20.0))
     assert batch.track.tolist() == [(7 << 32) + 1]
     assert math.hypot(*batch.x[0, 2:]) < 3.0 * math.sqrt(batch.P[0, 2, 2] + batch.P[0, 3, 3]) < 3.0
     assert np.hypot(*(batch.x[0, :2] - state[0, :2])) < 0.5
-    assert tracker.take_ended() == []
 
 
 def test_a_second_echo_of_a_truck_starts_no_second_track():
@@ -193,7 +189,7 @@ def test_odd_fixes_are_counted_and_move_nothing():
         fix("T", at(0.2), NAN, 2.0),
     ]
     for message in odd:
-        assert len(tracker.step(at(0.5), message)) == 0
+        assert len(tracker.step(at(0.5), message).touched) == 0
     assert bytes_of(tracker.at(at(0.5))) == before
     assert tracker.counts == {"gnss.duplicate": 1, "gnss.future": 1, "gnss.late": 2, "gnss.unusable": 2}
 
@@ -286,10 +282,10 @@ def test_the_same_inputs_give_the_same_bytes():
 
 def ring_of(tracker: Tracker, i: int) -> list[list[float]]:
     """The live part of a track's ring: stamps, then the packed states, oldest first."""
-    table = tracker.table
-    order = (table.ints[i, RING_HEAD] + np.arange(table.ints[i, RING_LEN])) % RING
-    states = [row[: N_PACKED if row[BIAS_SIGMA] > 0.0 else N_LIVE].tolist() for row in table.states[i, order]]
-    return [table.stamps[i, order].tolist(), *(["nan" if v != v else v for v in row] for row in states)]
+    store, rings = tracker.store, tracker.store.rings
+    order = (store.ints[i, RING_HEAD] + np.arange(store.ints[i, RING_LEN])) % RING
+    states = [row[: N_PACKED if row[BOUND] else N_PACKED_RADAR].tolist() for row in rings.packed[i, order]]
+    return [rings.stamps[i, order].tolist(), *(["nan" if v != v else v for v in row] for row in states)]
 
 
 def test_a_restart_from_its_state_goes_on_to_the_byte():
@@ -300,7 +296,7 @@ def test_a_restart_from_its_state_goes_on_to_the_byte():
     packed = msgspec.msgpack.encode(restarted.tracker.state())
     fresh = Tracker(FusionConfig(), restarted.radars, [], id_base=7 << 32)
     fresh.restore(msgspec.msgpack.decode(packed, type=TrackerState))
-    for i in kept.tracker.table.ints[:, STATUS].nonzero()[0].tolist():
+    for i in kept.tracker.store.ints[:, STATUS].nonzero()[0].tolist():
         assert ring_of(fresh, i) == ring_of(kept.tracker, i), "built again from its base"
     restarted.tracker = fresh
     for _ in range(150):
@@ -309,7 +305,7 @@ def test_a_restart_from_its_state_goes_on_to_the_byte():
         assert bytes_of(kept.tracker.at(kept.now_ns)) == bytes_of(fresh.at(kept.now_ns))
     assert kept.tracker.counts == fresh.counts
     assert kept.tracker.terminal_ids == fresh.terminal_ids
-    assert kept.tracker.take_merged() == fresh.take_merged() != []
+    assert kept.merged == restarted.merged != []
 
 
 def test_a_registered_terminal_that_was_never_heard_costs_a_state_little():

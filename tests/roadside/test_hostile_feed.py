@@ -59,11 +59,11 @@ def finite(outputs):
 
 
 def sound_state(pipeline):
-    table = pipeline.tracker.table
-    rows = table.ints[:, 0] != 0
-    assert np.isfinite(np.delete(table.X[rows], 7, axis=1)).all(), "no NaN enters the tracker"
-    assert np.isfinite(table.P[rows]).all()
-    assert (np.abs(table.X[rows][:, :4]) < 1e6).all()
+    store = pipeline.tracker.store
+    rows = store.ints[:, 0] != 0
+    assert np.isfinite(np.delete(store.X[rows], 7, axis=1)).all(), "no NaN enters the tracker"
+    assert np.isfinite(store.P[rows]).all()
+    assert (np.abs(store.X[rows][:, :4]) < 1e6).all()
 
 
 # ---- a gateway's message

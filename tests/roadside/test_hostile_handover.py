@@ -128,8 +128,8 @@ def test_any_field_of_one_vehicle_costs_that_vehicle_alone(setup, handed, data):
         )
     _, records = live_on(pipeline, 0.2)
     assert SECOND_ID in records["track"].tolist()
-    for array in (pipeline.tracker.table.X, pipeline.tracker.table.P):
-        rows = pipeline.tracker.table.track > 0
+    for array in (pipeline.tracker.store.X, pipeline.tracker.store.P):
+        rows = pipeline.tracker.store.track > 0
         finite = np.delete(array[rows], 7, axis=1) if array.ndim == 2 else array[rows]
         assert np.isfinite(finite).all(), "no NaN enters the tracker"
 

@@ -357,8 +357,8 @@ def test_a_track_under_way_that_becomes_another_is_judged_until_the_answer(setup
     give = next(o for o in run(giver, inputs) if isinstance(o, Give))
     (gone,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()
     survivor = gone + 1
-    giver.tracker.table.track[giver.tracker.table.track == gone] = survivor
-    giver.tracker.merged.append((gone, survivor))
+    giver.tracker.store.track[giver.tracker.store.track == gone] = survivor
+    giver.tracker._merged.append((gone, survivor))
     outputs = giver.step(T0_NS + 9 * NS + 300_000_000, None)
     assert {o.body for o in outputs if isinstance(o, Give)} == {give.body}, "repeated still"
     (record,) = records_of(decode_snapshot(next(o.body for o in outputs if isinstance(o, Snapshot))))

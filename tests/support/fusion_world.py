@@ -8,7 +8,7 @@ import numpy as np
 from core.kernel import F64
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, RadarScan
-from fusion.tracker import Tracker
+from fusion.tracker import Tracker, TrackerUpdate
 
 T0_NS = 1_000_000_000_000_000_000
 PERIOD_S = 0.05
@@ -109,6 +109,7 @@ class World:
         self.tracker = Tracker(FusionConfig(), radars, terminals, id_base=7 << 32)
         self.now_ns, self.n_steps = T0_NS, 0
         self.late: list[tuple[int, GnssFixes]] = []
+        self.merged: list[tuple[int, int]] = []  # ids (gone, survivor), in order
         self.truth = np.zeros((len(vehicles), 4))
 
     def step(self) -> None:
@@ -137,13 +138,16 @@ class World:
             )
             targets = self.truth[seen]
             noise = self.rng.normal(size=(len(targets), 3))
-            self.tracker.step(self.now_ns, scan(radar, self.now_ns, targets, noise, clutter))
+            self._follow(self.tracker.step(self.now_ns, scan(radar, self.now_ns, targets, noise, clutter)))
         if self.n_steps % 20 == 0:
             self._report()
         while self.late and self.late[0][0] <= self.now_ns:
-            self.tracker.step(self.now_ns, self.late.pop(0)[1])
+            self._follow(self.tracker.step(self.now_ns, self.late.pop(0)[1]))
         if self.n_steps % 2 == 0:
-            self.tracker.tick(self.now_ns)
+            self._follow(self.tracker.tick(self.now_ns))
+
+    def _follow(self, update: TrackerUpdate) -> None:
+        self.merged += update.merged
 
     def _report(self) -> None:
         keep = math.exp(-1.0 / 30.0)

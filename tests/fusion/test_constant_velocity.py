@@ -8,10 +8,22 @@ from filterpy.kalman import KalmanFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion import moving
 from fusion.config import FusionConfig
-from fusion.filter import predict, update
-from fusion.layout import BEND_SIGMA, BIAS_DELAY, BIAS_SIGMA, BIAS_TAU, N_DIM, N_X, Q_ALONG, Q_CROSS
+from fusion.layout import (
+    BEND_SIGMA,
+    BEND_TAU,
+    BIAS_DELAY,
+    BIAS_SIGMA,
+    BIAS_TAU,
+    BOUND,
+    N_DIM,
+    N_RADAR,
+    N_X,
+    Q_ALONG,
+    Q_CROSS,
+    States,
+)
+from fusion.models.constant_velocity import moved, predict, update
 from fusion.track_store import tuning_of
 
 DT_S = 0.1
@@ -27,22 +39,6 @@ def peer_of(q: float, r: np.ndarray, p0: np.ndarray) -> KalmanFilter:
     return peer
 
 
-def test_moving_step_equals_filterpy_over_a_hundred_steps():
-    rng, n = np.random.default_rng(1), 8
-    sigma = 0.1 + rng.random((n, 2))
-    X, P = np.zeros((n, 4)), np.tile(np.diag([10.0, 20.0, 5.0, 7.0]), (n, 1, 1))
-    peers = [peer_of(0.7, np.diag(s**2), P[0]) for s in sigma]
-    for _ in range(100):
-        z = 10.0 * rng.normal(size=(n, 2))
-        moving.step(X, P, z, sigma, DT_S, 0.7)
-        for i, peer in enumerate(peers):
-            peer.predict()
-            peer.update(z[i])
-    for i, peer in enumerate(peers):
-        np.testing.assert_allclose(X[i], peer.x, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(P[i], peer.P, rtol=0, atol=1e-9)
-
-
 def test_the_whole_filter_without_bend_and_terminal_equals_filterpy():
     tuning = TUNING.copy()
     tuning[BEND_SIGMA], tuning[Q_ALONG], tuning[Q_CROSS] = 1e-300, 0.7, 0.7
@@ -52,9 +48,9 @@ def test_the_whole_filter_without_bend_and_terminal_equals_filterpy():
     rng = np.random.default_rng(2)
     for step in range(100):
         z = np.array([20.0 * DT_S * step, 0.0]) + rng.normal(size=2)
-        predict(X, P, 0, DT_S, tuning)
-        update(X, P, 0, 1.0, 0.0, 0.0, 0.0, 0.0, z[0] - X[0, 0], 0.25, work)
-        update(X, P, 0, 0.0, 1.0, 0.0, 0.0, 0.0, z[1] - X[0, 1], 0.09, work)
+        predict(States(X, P), 0, DT_S, tuning)
+        update(States(X, P), 0, (1.0, 0.0, 0.0, 0.0, 0.0), z[0] - X[0, 0], 0.25, work)
+        update(States(X, P), 0, (0.0, 1.0, 0.0, 0.0, 0.0), z[1] - X[0, 1], 0.09, work)
         peer.predict()
         peer.update(z)
     np.testing.assert_allclose(X[0, :4], peer.x, rtol=0, atol=1e-9)
@@ -66,7 +62,7 @@ def whole_state(seed: int) -> tuple[np.ndarray, np.ndarray]:
     root = rng.normal(size=(N_DIM, N_DIM))
     X = np.zeros((1, N_X))
     X[0, :N_DIM] = [100.0, 50.0, 15.0, -9.0, 0.4, 1.0, -2.0]
-    X[0, BIAS_SIGMA], X[0, BIAS_TAU], X[0, BIAS_DELAY] = 1.5, 30.0, 0.1
+    X[0, BOUND], X[0, BIAS_SIGMA], X[0, BIAS_TAU], X[0, BIAS_DELAY] = 1.0, 1.5, 30.0, 0.1
     return X, (root @ root.T)[None].copy()
 
 
@@ -78,7 +74,7 @@ def test_predict_equals_its_matrices():
     F = np.eye(N_DIM)
     F[0, 2] = F[1, 3] = dt
     F[0:4, 4] = [-s * dt**2 / 2, c * dt**2 / 2, -s * dt, c * dt]
-    F[4, 4] = math.exp(-dt / TUNING[3])
+    F[4, 4] = math.exp(-dt / TUNING[BEND_TAU])
     F[5, 5] = F[6, 6] = math.exp(-dt / 30.0)
     turn = np.array([[c, -s], [s, c]])
     q_axis = turn @ np.diag([TUNING[Q_ALONG], TUNING[Q_CROSS]]) @ turn.T
@@ -86,7 +82,7 @@ def test_predict_equals_its_matrices():
     Q[:4, :4] = np.kron([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]], q_axis)
     Q[4, 4] = (1 - F[4, 4] ** 2) * TUNING[BEND_SIGMA] ** 2
     Q[5:, 5:] = (1 - F[5, 5] ** 2) * (1.5**2 * np.eye(2) + turn @ np.diag([(0.1 * speed) ** 2, 0.0]) @ turn.T)
-    predict(X, P, 0, dt, TUNING)
+    predict(States(X, P), 0, dt, TUNING)
     np.testing.assert_allclose(X[0, :N_DIM], F @ x, rtol=1e-12)
     np.testing.assert_allclose(P[0], F @ p @ F.T + Q, rtol=1e-10, atol=1e-10)
 
@@ -95,7 +91,7 @@ def test_update_equals_its_matrices():
     X, P = whole_state(4)
     x, p, h = X[0, :N_DIM].copy(), P[0].copy(), np.array([0.6, -0.8, 0.1, 0.2, 0.0, 0.6, -0.8])
     s = h @ p @ h + 0.3
-    update(X, P, 0, 0.6, -0.8, 0.1, 0.2, 1.0, 2.5, 0.3, np.zeros(N_DIM))
+    update(States(X, P), 0, (0.6, -0.8, 0.1, 0.2, 1.0), 2.5, 0.3, np.zeros(N_DIM))
     np.testing.assert_allclose(X[0, :N_DIM], x + p @ h / s * 2.5, rtol=1e-12)
     np.testing.assert_allclose(P[0], p - np.outer(p @ h, p @ h) / s, rtol=1e-9, atol=1e-12)
 
@@ -105,10 +101,10 @@ def test_update_equals_its_matrices():
 def test_predict_and_update_keep_p_symmetric_and_positive(dt_s, seed, known):
     X, P = whole_state(seed)
     if not known:
-        X[0, 5:11] = 0.0
+        X[0, N_RADAR:] = 0.0
         P[0, 5:, :] = P[0, :, 5:] = 0.0
-    predict(X, P, 0, dt_s, TUNING)
-    update(X, P, 0, 0.6, 0.8, 0.0, 0.0, float(known), 1.0, 0.01, np.zeros(N_DIM))
+    predict(States(X, P), 0, dt_s, TUNING)
+    update(States(X, P), 0, (0.6, 0.8, 0.0, 0.0, float(known)), 1.0, 0.01, np.zeros(N_DIM))
     np.testing.assert_array_equal(P[0], P[0].T)
     assert np.linalg.eigvalsh(P[0]).min() > -1e-9 * np.linalg.eigvalsh(P[0]).max()
 
@@ -116,19 +112,9 @@ def test_predict_and_update_keep_p_symmetric_and_positive(dt_s, seed, known):
 @pytest.mark.parametrize("parts", [2, 5])
 def test_predicting_in_parts_is_predicting_at_once(parts):
     """The law of a continuous model: white acceleration makes no step size special."""
-    predicted = moving.predicted.py_func
+    predicted = moved.py_func
     state = (0.0, 0.0, 10.0, 5.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0)
     parted = state
     for _ in range(parts):
         parted = predicted(parted, 1.0 / parts, 0.5, 0.8, 0.1)
     np.testing.assert_allclose(parted, predicted(state, 1.0, 0.5, 0.8, 0.1), rtol=1e-12)
-
-
-def test_a_position_tells_what_it_correlates_with_and_no_more():
-    """East is seen at 2, as unsure as it was, and tied to its speed; of north nothing is told."""
-    state = (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0)
-    x0, x1, x2, x3, p00, _, p02, _, p11, _, _, p22, _, p33 = moving.located.py_func(
-        state, 2.0, 0.0, 1.0, 1e12
-    )
-    np.testing.assert_allclose([x0, x1, x2, x3], [1.0, 0.0, 0.5, 0.0], atol=1e-9)
-    np.testing.assert_allclose([p00, p02, p11, p22, p33], [0.5, 0.25, 1.0, 0.875, 1.0], atol=1e-9)
