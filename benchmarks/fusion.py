@@ -14,7 +14,7 @@ from core.arrays import F1, F2, F64
 from core.kernel import kernel
 from fusion.config import FusionConfig, RadarPose
 from fusion.layout import BEND_SIGMA, BEND_TAU, N_DIM, N_TUNING, N_X, Q_ALONG, Q_CROSS, States
-from fusion.models.constant_velocity import bend_keep, predict_to, update
+from fusion.models import bend_keep, predict_to, update
 from fusion.observations import RadarScan
 from fusion.track_store import RING
 from fusion.tracker import Tracker

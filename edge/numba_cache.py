@@ -48,8 +48,8 @@ def _imported(source: bytes) -> list[str]:
 def _file_of(module: str) -> Path | None:
     if module.partition(".")[0] not in PACKAGES:
         return None
-    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-    return path if path.exists() else None
+    place = ROOT.joinpath(*module.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()), None)
 
 
 def digest() -> str:

@@ -1,4 +1,4 @@
-"""Wrong clocks of senders, told from slow transport: by how the age of what they send behaves. Pure.
+"""Wrong clocks of senders, distinguished from slow transport by how the age of their messages behaves. Pure.
 
 One row per sender. An age is arrival minus stamp: how far the clock is behind, plus what the way took, which
 is never negative. docs/fusion.md, "Clocks", gives the reasons for the thresholds.
@@ -14,7 +14,7 @@ from core.kernel import I64
 NS = 1_000_000_000
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
 SAMPLES = 8  # ages that are remembered of a sender
-SAMPLES_MIN, SPAN_NS_MIN = 4, 3 * NS  # what it takes to say anything
+SAMPLES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault
 APART_NS = NS // 2  # what arrives sooner is of the same moment: its freshest message counts
 SPREAD_SHARE, SPREAD_NS_MIN, SPREAD_NS_MAX = 0.1, NS // 2, 5 * NS // 2  # of ages that are steady
 SOUND_NS = 600 * NS  # for so long it is remembered that a clock was right,
@@ -34,6 +34,11 @@ KIND, OFFSET_NS, SINCE_NS, TIMES, HEARD_NS, SOUND_AT, FRESH_RUN, ODD_NS, STEADY_
 LAST_STAMP, LAST_KEY, N_SAMPLES = 9, 10, 11
 AGE, AT = 12, 12 + SAMPLES  # the remembered ages and their arrivals, the oldest first
 N_CLOCK = 12 + 2 * SAMPLES
+CLOCK_NAMES = (
+    "kind", "offset_ns", "since_ns", "n", "heard_ns", "sound_at_ns", "fresh_run", "odd_ns", "steady_ns",
+    "last_stamp_ns", "last_key", "n_samples", *(f"age_{k}_ns" for k in range(SAMPLES)),
+    *(f"arrived_{k}_ns" for k in range(SAMPLES)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class Clocks:
     """The clocks of n senders."""
 
     def __init__(self, n: int, late_ns: int, patience_ns: int = PATIENCE_NS) -> None:
-        """late_ns : the greatest age that is taken as it is."""
+        """late_ns : the greatest age that is usual."""
         self.ints: I64 = np.zeros((n, N_CLOCK), dtype=np.int64)
         self._late_ns, self._patience_ns = late_ns, patience_ns
 
@@ -139,7 +144,7 @@ class Clocks:
         return bool(self.ints[w, KIND] != NO_FAULT)
 
     def fault(self, w: int, t_ns: int) -> ClockFault | None:
-        """Return what is wrong with the clock of sender w, which was heard lately."""
+        """Return the fault of the clock of sender w, if it sent within FORGET_NS."""
         row = self.ints[w]
         if row[KIND] == NO_FAULT or t_ns - row[HEARD_NS] > FORGET_NS:
             return None
@@ -153,7 +158,7 @@ class Clocks:
 
 
 def _spread_ns(least_ns: int, middle_ns: int) -> float:
-    """Return how far the median of steady ages lies above the least at most: what the way takes varies.
+    """Return how far the median of steady ages may lie above the least: transport times vary.
 
     Where the stamps lie ahead, nothing else than the clock can be the cause; little lateness is steady only
     where it hardly varies, since slow transport is late by varying times.

@@ -1,4 +1,4 @@
-"""Tuning of the tracker, and what it is told of sensors and terminals."""
+"""Tuning of the tracker, and what is known of sensors and terminals."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     accel_bend_mps2: Positive = 0.5  # 1 sigma of what bends ask for across the course, beside the above
     bend_tau_s: Positive = 20.0  # how long a bend lasts
     speed_unseen_mps: Positive = (
-        12.0  # 1 sigma of a new target's speed that its first detection does not tell
+        12.0  # 1 sigma of a new target's speed that its first detection does not measure
     )
     gate_probability: Share = 0.999
     detection_probability: Share = 0.9

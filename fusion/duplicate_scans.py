@@ -1,4 +1,4 @@
-"""Scans that were heard before: what a mirroring switch or a bonded link doubles is no new evidence. Pure."""
+"""Duplicate scans: a mirroring switch or a bonded link doubles datagrams, which are no new evidence. Pure."""
 
 import zlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ REMEMBERED_MAX = 256  # scans of one radar: the history of one at 100 Hz; what i
 Key = tuple[int, int, int]  # stamp, scan, checksum of the targets
 
 
-class Copies:
+class SeenScans:
     """Remembers the newest scans of each radar, in the order of their arrival."""
 
     def __init__(self, n_radars: int) -> None:
@@ -36,6 +36,6 @@ class Copies:
         return tuple(tuple(known) for known in self._known)
 
     def unpack(self, rows: Sequence[Sequence[Key]]) -> None:
-        """Take that over; a state of an earlier version has none."""
+        """Restore what `packed` returned."""
         for known, keys in zip(self._known, rows, strict=False):
             known.update(dict.fromkeys(keys))

@@ -1,4 +1,4 @@
-"""Two tracks in one place are one vehicle: found after they have stood so for a while, and made one.
+"""Duplicate tracks: two tracks that stay in one place for HELD_NS are one vehicle and are merged.
 
 Errors larger than stated throw echoes out of the gate, and enough of them found a second track.
 """
@@ -12,22 +12,22 @@ from fusion import layout as at
 from fusion.grid import near_pairs
 from fusion.heading import headings_of
 from fusion.identity_binding import rebase
-from fusion.models.constant_velocity import predict
+from fusion.models import predict
 from fusion.track_store import TrackStore
 
 ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
 ACROSS_M_LOST = 2.6  # where radar lost one of them: what it did since is not known; a lane is 3.75 m
 DUPLICATE_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
-STANDS_MPS = 1.0  # slower ones are left alone: a radar tells standing things a metre apart from each other
-FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must tell
-DOUBT_NS = 3_000_000_000  # until then it may be what radar found anew: nothing new is told of either
+STANDS_MPS = 1.0  # slower ones are left alone: a radar separates standing things a metre apart
+FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must confirm it
+DOUBT_NS = 3_000_000_000  # until then it may be what radar found anew: neither opens an episode
 HELD_NS = 400_000_000
 
 Pair = tuple[int, int]  # ids, the smaller first
 
 
 def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]]:
-    """Return the rows (i < j) in one place, of which radar sees one; two bound tracks are never a pair."""
+    """Return the rows (i < j) in one place, one of them seen by radar; two bound tracks are never a pair."""
     ints, X = store.ints, store.X
     rows = rows[t_ns - ints[rows, at.RADAR_NS] <= DOUBT_NS]
     rows = rows[np.hypot(X[rows, at.V_EAST], X[rows, at.V_NORTH]) > STANDS_MPS]
@@ -53,7 +53,7 @@ def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]
 def step(
     store: TrackStore, rows: I64, t_ns: int, since: dict[Pair, int]
 ) -> tuple[dict[Pair, int], list[tuple[int, int]]]:
-    """Return since when each pair has stood in one place, and the rows (goes, stays) that now become one.
+    """Return since when each pair has been in one place, and the rows (goes, stays) to merge now.
 
     A bound track stays, else the older one.
     """
@@ -79,9 +79,9 @@ def step(
 
 
 def _is_better(store: TrackStore, one: int, other: int, t_ns: int) -> bool:
-    """Whether track `one` tells the place better: radar lost the other, or gave it less of late.
+    """Whether track `one` knows the place better: radar lost the other, or measured it less of late.
 
-    The detections of one vehicle went to either, and what stood far off drew those that lay far off.
+    The detections of one vehicle were shared out; the track that lay off drew those that lay off.
     """
     ahead_ns = int(store.ints[one, at.RADAR_NS] - store.ints[other, at.RADAR_NS])
     if abs(ahead_ns) > FRESH_NS:
@@ -105,7 +105,7 @@ def _is_better(store: TrackStore, one: int, other: int, t_ns: int) -> bool:
 
 
 def _take_over(store: TrackStore, goes: int, stays: int) -> None:
-    """Let the one that stays go on from the state of the other."""
+    """Give the track that stays the state of the other."""
     X, P, ints = store.X, store.P, store.ints
     X[stays, : at.N_RADAR] = X[goes, : at.N_RADAR]
     X[stays, at.HEADING] = X[goes, at.HEADING]

@@ -7,7 +7,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.grid import CELL_M, cell_of, clear, put
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
-from fusion.models.constant_velocity import bend_keep, combined, predict_to
+from fusion.models import bend_keep, combined, predict_to
 from fusion.rewind import past_state
 
 GATE_M_MAX = 60.0  # no gate is wider

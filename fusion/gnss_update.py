@@ -13,7 +13,7 @@ from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
-from fusion.models.constant_velocity import initial
+from fusion.models import initial
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.rewind import fuse, restart
 from fusion.timekeeping import Timekeeping

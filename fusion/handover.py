@@ -1,229 +1,254 @@
-"""A track as it travels: to a neighbour, through a restart, into `/state`; there with the whole tracker."""
+"""A track as it travels to a neighbour, in named fields: what another version adds is ignored, what it lacks
+starts fresh."""
+
+from itertools import combinations_with_replacement, product
 
 import msgspec
 import numpy as np
 
+from core.arrays import F64
 from core.classes import N_CLASSES
-from core.kernel import F64, I64
 from core.times import FUTURE_NS
 from fusion import layout as at
-from fusion.config import Terminal
-from fusion.duplicate_scans import Copies, Key
 from fusion.layout import States
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
-from fusion.rewind import rebuild
-from fusion.timekeeping import Timekeeping
-from fusion.track_store import RING, TerminalTable, TrackStore
+from fusion.track_store import TerminalTable, TrackStore
 
-UPPER = np.triu_indices(at.N_DIM)
 # What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.
 PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
-X_MAX = np.array(  # by column of X, the heading left out
-    [PLACE_M_MAX] * 2
-    + [SPEED_MPS_MAX] * 2
-    + [BEND_MPS2_MAX]
-    + [BIAS_M_MAX] * 2
-    + [1.0, BIAS_M_MAX]
-    + [BIAS_S_MAX] * 2
-)
-HEADING_RAD_MAX, VARIANCE_MAX, LLR_MAX = 100.0, 1e8, 1e9
+HEADING_RAD_MAX, VARIANCE_MAX, OUTLIERS_MAX = 100.0, 1e8, 2**31
 CARRIED_AGE_NS_MAX = 3_600_000_000_000  # repeated through an outage; older, nobody knows where it is
 LAG_NS_MAX = 60_000_000_000  # of a state behind its newest fix: that of a terminal which joined since
 NAME_MAX = 64
+FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma where no covariance came
+
+Pair = tuple[float, float]
+Block = tuple[float, ...]
+POSITION, VELOCITY = (at.EAST, at.NORTH), (at.V_EAST, at.V_NORTH)
+BEND, BIAS = (at.BEND,), (at.BIAS_EAST, at.BIAS_NORTH)
+# Field of Covariance: dimensions of its rows and of its columns; a block of one group has its upper triangle
+BLOCKS = {
+    "position": (POSITION, POSITION), "velocity": (VELOCITY, VELOCITY), "bend": (BEND, BEND),
+    "bias": (BIAS, BIAS), "position_velocity": (POSITION, VELOCITY), "position_bend": (POSITION, BEND),
+    "velocity_bend": (VELOCITY, BEND), "position_bias": (POSITION, BIAS), "velocity_bias": (VELOCITY, BIAS),
+    "bend_bias": (BEND, BIAS),
+}  # fmt: skip
+
+
+class Covariance(msgspec.Struct, frozen=True, kw_only=True):
+    """The covariance in blocks, row by row, in m, m/s, m/s^2; symmetric ones as their upper triangle.
+
+    Empty: not known. Without its own block a quantity starts at a wide prior, uncorrelated with the others.
+    """
+
+    position: Block = ()  # east-east, east-north, north-north
+    velocity: Block = ()
+    bend: Block = ()
+    bias: Block = ()
+    position_velocity: Block = ()  # rows of position, columns of velocity
+    position_bend: Block = ()
+    velocity_bend: Block = ()
+    position_bias: Block = ()
+    velocity_bias: Block = ()
+    bend_bias: Block = ()
+
+
+class CarriedBias(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a terminal's position error that lasts, and what the terminal states of it."""
+
+    offset_m: Pair  # east, north
+    sigma_m: float
+    tau_s: float
+    delay_s: float = 0.0  # 1 sigma of its stamps' error
+
+
+class CarriedState(msgspec.Struct, frozen=True, kw_only=True):
+    """The estimated state of a vehicle and its covariance."""
+
+    position_m: Pair  # site frame, east and north, of the vehicle's centre
+    velocity_mps: Pair
+    bend_mps2: float = 0.0  # slow acceleration to the left of the course
+    heading_rad: float | None = None  # counter-clockwise from east
+    covariance: Covariance = Covariance()
+    bias: CarriedBias | None = None  # of the terminal whose fixes are in the state
 
 
 class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """One track whole: state, covariance, identity, and (for an exact restart) its ring."""
+    """One track: state, identity and the times of its sources (0: never)."""
 
     track: int  # site-unique id, 0 while tentative
-    terminal: str | None  # whose vehicle it is
-    x: tuple[float | None, ...]  # row of X, fusion.layout; None for NaN, which no payload may show
-    p: tuple[float, ...]  # upper triangle of P, row by row
-    ints: tuple[int, ...]  # row of `ints`
-    floats: tuple[float | None, ...]  # row of `floats`
-    ring_stamp_ns: tuple[int, ...] = ()  # oldest first; empty: the state alone, as between RSUs
-    ring_meas: bytes = b""  # (n, at.N_MEAS) f8; sources are rows of this RSU's own radars
-    ring_base: bytes = b""  # (N_PACKED,) f8: the state after the first; the others follow from it
+    stamp_ns: int  # of the state
+    state: CarriedState
+    terminal: str | None = None  # whose vehicle it is
+    identity_p: float = 0.0
+    length_m: float | None = None
+    width_m: float | None = None
+    kind: int = 0  # class of the design's section 7
+    integrity: bool = False  # GNSS and radar contradict each other
+    outliers: int = 0  # fixes in a row that were refused
+    born_ns: int | None = None
+    arrived_ns: int = 0  # of the observation that made the state
+    radar_ns: int = 0  # last measurement of a radar, of a commissioned one, last fix
+    enforcing_ns: int = 0
+    gnss_ns: int = 0
+    period_ns: int = 0  # of the sensor that measured it last
 
 
-class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the next step of a tracker depends on."""
-
-    rows: tuple[int, ...]  # of the tracks in the table
-    tracks: tuple[CarriedTrack, ...]
-    terminals: tuple["CarriedTerminal", ...]
-    free: tuple[int, ...]  # rows, the next to be taken last
-    tally: tuple[int, ...]
-    n_ids: int
-    heard_ns: tuple[int, ...]
-    counts: dict[str, int]
-    twins: tuple[tuple[int, int, int], ...]  # ids in one place, and since when
-    copies: tuple[tuple[Key, ...], ...] = ()  # scans that were heard, by radar
-    clocks: bytes = b""  # of the radars and the gateway
+def _pairs(rows: tuple[int, ...], columns: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the entries of a block in their order."""
+    return list(combinations_with_replacement(rows, 2) if rows == columns else product(rows, columns))
 
 
-class CarriedTerminal(msgspec.Struct, frozen=True, kw_only=True):
-    """One terminal's row: what is registered of it, which fixes it sent, and its identity evidence.
-
-    Arrays that hold nothing but zeros are empty: of thousands that are registered few are ever heard here.
-    """
-
-    about: bytes  # fusion.config.Terminal
-    ints: bytes
-    keys: bytes
-    pair_ints: bytes
-    pairs: bytes
-    clock: bytes = b""
+ENTRIES = {name: _pairs(*dimensions) for name, dimensions in BLOCKS.items()}
 
 
-def without_nan(row: list[float]) -> tuple[float | None, ...]:
-    """Return the row with None for NaN; NumPy reads it back as NaN."""
-    return tuple(None if value != value else value for value in row)
-
-
-def carried(store: TrackStore, terminals: TerminalTable, i: int, *, ring: bool) -> CarriedTrack:
-    """Return row i as it travels."""
-    w, n = int(store.ints[i, at.TERMINAL]), int(store.ints[i, at.RING_LEN]) if ring else 0
-    order = (int(store.ints[i, at.RING_HEAD]) + np.arange(n)) % RING
-    return CarriedTrack(
-        track=int(store.track[i]),
-        terminal=terminals.ids[w] if w >= 0 else None,
-        x=without_nan(store.X[i].tolist()),
-        p=tuple(store.P[i][UPPER].tolist()),
-        ints=tuple(store.ints[i].tolist()),
-        floats=without_nan(store.floats[i].tolist()),
-        ring_stamp_ns=tuple(store.rings.stamps[i, order].tolist()),
-        ring_meas=store.rings.meas[i, order].tobytes(),
-        ring_base=store.rings.packed[i, order[:1]].tobytes(),
+def carried_state(states: States, i: int) -> CarriedState:
+    """Return the state of row i as it travels."""
+    x, p = states.X[i].tolist(), states.P[i].tolist()
+    bound = x[at.BOUND] != 0.0
+    blocks = {
+        name: tuple([p[a][b] for a, b in entries])
+        for name, entries in ENTRIES.items()
+        if bound or BIAS not in BLOCKS[name]
+    }
+    bias = CarriedBias(
+        offset_m=(x[at.BIAS_EAST], x[at.BIAS_NORTH]), sigma_m=x[at.BIAS_SIGMA], tau_s=x[at.BIAS_TAU],
+        delay_s=x[at.BIAS_DELAY],
+    )  # fmt: skip
+    return CarriedState(
+        position_m=(x[at.EAST], x[at.NORTH]),
+        velocity_mps=(x[at.V_EAST], x[at.V_NORTH]),
+        bend_mps2=x[at.BEND],
+        heading_rad=_number(x[at.HEADING]),
+        covariance=Covariance(**blocks),
+        bias=bias if bound else None,
     )
 
 
+def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack:
+    """Return row i as it travels."""
+    ints, floats = store.ints[i].tolist(), store.floats[i].tolist()
+    w = ints[at.TERMINAL]
+    return CarriedTrack(
+        track=int(store.track[i]),
+        stamp_ns=ints[at.STAMP],
+        state=carried_state(store.tracks.states, i),
+        terminal=terminals.ids[w] if w >= 0 else None,
+        identity_p=floats[at.IDENTITY_P],
+        length_m=_number(floats[at.LENGTH]),
+        width_m=_number(floats[at.WIDTH]),
+        kind=ints[at.KIND],
+        integrity=ints[at.INTEGRITY] != 0,
+        outliers=ints[at.OUTLIERS],
+        born_ns=ints[at.BORN],
+        arrived_ns=ints[at.ARRIVED],
+        radar_ns=ints[at.RADAR_NS],
+        enforcing_ns=ints[at.ENFORCING_NS],
+        gnss_ns=ints[at.GNSS_NS],
+        period_ns=ints[at.PERIOD_NS],
+    )
+
+
+def _number(value: float) -> float | None:
+    """Return None for NaN, which no payload may show."""
+    return None if value != value else value
+
+
+def arrays_of(state: CarriedState) -> tuple[F64, F64]:
+    """Return a carried state as X (N_X,) and P (N_DIM, N_DIM); what did not come starts fresh."""
+    x, p, bias = np.zeros(at.N_X), np.zeros((at.N_DIM, at.N_DIM)), state.bias
+    x[list(POSITION)], x[list(VELOCITY)], x[at.BEND] = state.position_m, state.velocity_mps, state.bend_mps2
+    x[at.HEADING] = np.nan if state.heading_rad is None else state.heading_rad
+    if bias is not None:
+        x[list(BIAS)], x[at.BOUND] = bias.offset_m, 1.0
+        x[at.BIAS_SIGMA], x[at.BIAS_TAU], x[at.BIAS_DELAY] = bias.sigma_m, bias.tau_s, bias.delay_s
+    sigma = {POSITION: FRESH_POSITION_M, VELOCITY: FRESH_SPEED_MPS, BEND: FRESH_BEND_MPS2}
+    if bias is not None:
+        sigma[BIAS] = min(abs(bias.sigma_m), BIAS_M_MAX)
+    known = {group for name, (group, other) in BLOCKS.items() if group == other and _block(state, name)}
+    for group in sigma.keys() - known:
+        p[list(group), list(group)] = sigma[group] ** 2
+    for name, groups in BLOCKS.items():
+        if set(groups) <= known and set(groups) <= sigma.keys():
+            for (a, b), value in zip(ENTRIES[name], _block(state, name), strict=False):
+                p[a, b] = p[b, a] = value
+    return x, p
+
+
+def _block(state: CarriedState, name: str) -> Block:
+    block: Block = getattr(state.covariance, name)
+    return block
+
+
 def is_sound(track: CarriedTrack, now_ns: int) -> bool:
-    """Whether a neighbour's track fits this version's layout and can be true by this clock.
+    """Whether a neighbour's track can be true by this clock.
 
     The neighbour may run another version or have its clock wrong; a kernel would believe every number.
     """
-    sizes = (len(track.ints), len(track.floats), len(track.x), len(track.p), len(track.ring_stamp_ns))
     return (
-        sizes == (at.N_INT, at.N_FLOAT, at.N_X, len(UPPER[0]), 0)
-        and 0 < track.track < 2**64
+        0 < track.track < 2**64
         and (track.terminal is None or (0 < len(track.terminal) <= NAME_MAX and track.terminal.isprintable()))
-        and _whole_numbers_are_sound(track.ints, now_ns)
+        and all(len(_block(track.state, name)) in (0, len(entries)) for name, entries in ENTRIES.items())
+        and _whole_numbers_are_sound(track, now_ns)
         and _numbers_are_sound(track)
     )
 
 
-def _whole_numbers_are_sound(ints: tuple[int, ...], now_ns: int) -> bool:
-    seen = [ints[k] for k in (at.RADAR_NS, at.ENFORCING_NS, at.GNSS_NS)]
-    if min(ints) < -(2**62) or max(ints) > 2**62:  # sums of two must fit int64
-        return False
+def _whole_numbers_are_sound(track: CarriedTrack, now_ns: int) -> bool:
+    seen = (track.radar_ns, track.enforcing_ns, track.gnss_ns)
+    born_ns = track.stamp_ns if track.born_ns is None else track.born_ns
     return (
-        max(ints[at.STAMP], ints[at.BORN], *seen) <= now_ns + FUTURE_NS
-        and min(ints[at.BORN], ints[at.ARRIVED], *seen) >= 0
-        and ints[at.STAMP] >= max(*seen, now_ns - CARRIED_AGE_NS_MAX) - LAG_NS_MAX
-        and 0 <= ints[at.KIND] < N_CLASSES
-        and abs(ints[at.PERIOD_NS]) <= CARRIED_AGE_NS_MAX
+        max(track.stamp_ns, born_ns, *seen) <= now_ns + FUTURE_NS
+        and min(born_ns, track.arrived_ns, *seen) >= 0
+        and track.arrived_ns <= 2**62  # sums of two must fit int64
+        and track.stamp_ns >= max(*seen, now_ns - CARRIED_AGE_NS_MAX) - LAG_NS_MAX
+        and 0 <= track.kind < N_CLASSES
+        and 0 <= track.outliers <= OUTLIERS_MAX
+        and abs(track.period_ns) <= CARRIED_AGE_NS_MAX
     )
 
 
 def _numbers_are_sound(track: CarriedTrack) -> bool:
-    x, floats = np.array(track.x, dtype=np.float64), np.array(track.floats, dtype=np.float64)
-    p = np.zeros((at.N_DIM, at.N_DIM))
-    p[UPPER] = track.p
-    heading = x[at.HEADING]
-    if not (np.abs(np.delete(x, at.HEADING)) <= X_MAX).all() or not (np.abs(p) <= VARIANCE_MAX).all():
-        return False  # NaN fails the comparison as well
-    if abs(heading) > HEADING_RAD_MAX or not (x[at.BOUND :] >= 0.0).all():
-        return False  # a heading that is not known is NaN
-    if x[at.BOUND] != 0.0 and x[at.BIAS_TAU] <= 0.0:
+    state, bias, heading_rad = track.state, track.state.bias, track.state.heading_rad
+    sizes = [size for size in (track.length_m, track.width_m) if size is not None]
+    limits: list[tuple[Block, float]] = [  # NaN fails each comparison as well
+        (state.position_m, PLACE_M_MAX),
+        (state.velocity_mps, SPEED_MPS_MAX),
+        ((state.bend_mps2,), BEND_MPS2_MAX),
+        (() if heading_rad is None else (heading_rad,), HEADING_RAD_MAX),
+        *((_block(state, name), VARIANCE_MAX) for name in BLOCKS),
+    ]
+    if bias is not None:
+        limits += [((*bias.offset_m, bias.sigma_m), BIAS_M_MAX), ((bias.tau_s, bias.delay_s), BIAS_S_MAX)]
+    if not all(abs(value) <= limit for values, limit in limits for value in values):
         return False
-    spread, moving = np.linalg.eigvalsh(p, UPLO="U"), np.linalg.eigvalsh(p[: at.N_CV, : at.N_CV], UPLO="U")
+    if bias is not None and not (bias.sigma_m > 0.0 and bias.tau_s > 0.0 and bias.delay_s >= 0.0):
+        return False
+    _, p = arrays_of(state)
+    spread = np.linalg.eigvalsh(p, UPLO="U")
+    moving = np.linalg.eigvalsh(p[: at.N_CV, : at.N_CV], UPLO="U")
     return bool(
         moving[0] > 0.0
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
-        and abs(floats[at.LLR]) <= LLR_MAX
-        and 0.0 <= (track.floats[at.IDENTITY_P] or 0.0) <= 1.0
-        and not (floats[[at.LENGTH, at.WIDTH]] <= 0.0).any()
-        and not (floats[[at.LENGTH, at.WIDTH]] > SIZE_M_MAX).any()
+        and 0.0 <= track.identity_p <= 1.0
+        and all(0.0 < size <= SIZE_M_MAX for size in sizes)
     )
 
 
 def load(store: TrackStore, i: int, track: CarriedTrack) -> None:
-    """Write a carried track to row i; the ring too, if it came along."""
-    store.track[i] = track.track
-    store.ints[i] = track.ints
-    store.floats[i] = np.array(track.floats, dtype=np.float64)
-    n = len(track.ring_stamp_ns)
-    if n:
-        store.rings.stamps[i, :n] = track.ring_stamp_ns
-        store.rings.meas[i, :n] = np.frombuffer(track.ring_meas).reshape(n, at.N_MEAS)
-        store.rings.packed[i, 0] = np.frombuffer(track.ring_base)
-        store.ints[i, at.RING_HEAD] = 0
-        rebuild(store.tracks, store.rings, i, store.settings, store.scratch.vector)
-    load_state(store.tracks.states, i, track)
+    """Write a carried track to row i, but for its id and its terminal."""
+    ints, floats = store.ints[i], store.floats[i]
+    ints[at.STAMP], ints[at.ARRIVED] = track.stamp_ns, track.arrived_ns
+    ints[at.BORN] = track.stamp_ns if track.born_ns is None else track.born_ns
+    ints[at.RADAR_NS], ints[at.ENFORCING_NS] = track.radar_ns, track.enforcing_ns
+    ints[at.GNSS_NS], ints[at.PERIOD_NS] = track.gnss_ns, track.period_ns
+    ints[at.KIND], ints[at.INTEGRITY], ints[at.OUTLIERS] = track.kind, track.integrity, track.outliers
+    floats[at.IDENTITY_P] = track.identity_p
+    floats[at.LENGTH] = np.nan if track.length_m is None else track.length_m
+    floats[at.WIDTH] = np.nan if track.width_m is None else track.width_m
+    load_state(store.tracks.states, i, track.state)
 
 
-def load_state(states: States, i: int, track: CarriedTrack) -> None:
+def load_state(states: States, i: int, state: CarriedState) -> None:
     """Write a carried state to row i."""
-    X, P = states
-    X[i] = np.array(track.x, dtype=np.float64)
-    P[i][UPPER] = track.p
-    P[i].T[UPPER] = track.p
-
-
-def snapshot(
-    store: TrackStore, terminals: TerminalTable, n_ids: int, heard_ns: list[int], counts: dict[str, int],
-    twins: dict[tuple[int, int], int],
-    copies: Copies, times: Timekeeping,
-) -> TrackerState:  # fmt: skip
-    """Return the whole tracker as plain data."""
-    rows = np.flatnonzero(store.ints[:, at.STATUS] != at.FREE).tolist()
-    return TrackerState(
-        rows=tuple(rows),
-        tracks=tuple(carried(store, terminals, i, ring=True) for i in rows),
-        terminals=tuple(_carried_terminal(terminals, times, w) for w in range(len(terminals.ids))),
-        free=tuple(store.tracks.free[: store.tally[at.T_FREE]].tolist()),
-        tally=tuple(store.tally.tolist()),
-        n_ids=n_ids,
-        heard_ns=tuple(heard_ns),
-        counts=dict(counts),
-        twins=tuple((one, other, since_ns) for (one, other), since_ns in twins.items()),
-        copies=copies.packed(),
-        clocks=times.packed(),
-    )
-
-
-def _carried_terminal(terminals: TerminalTable, times: Timekeeping, w: int) -> CarriedTerminal:
-    return CarriedTerminal(
-        about=msgspec.msgpack.encode(terminals.about[w]),
-        ints=terminals.rows.ints[w].tobytes(),
-        keys=_told(terminals.rows.keys[w]),
-        pair_ints=_told(terminals.rows.pair_ints[w]),
-        pairs=_told(terminals.rows.pairs[w]),
-        clock=times.terminals.packed(w),
-    )
-
-
-def _told(numbers: F64 | I64) -> bytes:
-    return numbers.tobytes() if numbers.any() else b""
-
-
-def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, state: TrackerState) -> None:
-    """Fill an empty table with a snapshot."""
-    times.unpack(state.clocks)
-    for row in state.terminals:
-        w = terminals.add(msgspec.msgpack.decode(row.about, type=Terminal))
-        terminals.rows.ints[w] = np.frombuffer(row.ints, dtype=np.int64)
-        for numbers, told in (
-            (terminals.rows.keys[w], row.keys),
-            (terminals.rows.pair_ints[w], row.pair_ints),
-            (terminals.rows.pairs[w], row.pairs),
-        ):
-            if told:
-                numbers[:] = np.frombuffer(told, dtype=numbers.dtype).reshape(numbers.shape)
-        times.terminals.grow(terminals.about)
-        times.terminals.unpack(w, row.clock)
-    for i, track in zip(state.rows, state.tracks, strict=True):
-        load(store, i, track)
-    store.tracks.free[: len(state.free)] = state.free
-    store.tally[:] = state.tally
+    states.X[i], states.P[i] = arrays_of(state)

@@ -1,13 +1,13 @@
-"""Taking over a neighbour's track: joined with the own one of the same vehicle, under the neighbour's id."""
+"""Adopting a neighbour's track: it is joined with the own track of the vehicle, under the neighbour's id."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from fusion import layout as at
-from fusion.handover import CarriedTrack, is_sound, load, load_state
+from fusion.handover import CarriedTrack, arrays_of, is_sound, load, load_state
 from fusion.identity_binding import describe, rebase, release
-from fusion.models.constant_velocity import predict
+from fusion.models import predict
 from fusion.track_store import TerminalTable, TrackStore, free_row, take_row
 
 GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
@@ -20,12 +20,12 @@ ROUNDING_M = 0.001
 def adopt(
     store: TrackStore, terminals: TerminalTable, now_ns: int, track: CarriedTrack
 ) -> tuple[str, list[int]]:
-    """Take one carried track; return what was done (for the counters) and the own ids that are no more."""
+    """Adopt one track; return the outcome (for the counters) and the own ids that the adopted id replaces."""
     if not is_sound(track, now_ns):
         return "misfit", []
     w = terminals.row_of(track.terminal) if track.terminal is not None else -1
     outcome, (i, by_fixes) = "joined", _own(store, terminals, w, track)
-    if by_fixes:  # only fixes here so far: what radar knew over there is better
+    if by_fixes:  # only fixes here so far: the neighbour's radar knew more
         _load_state(store, i, track)
     if i < 0:
         outcome, i = "created", take_row(store.tracks, 0, 0)
@@ -37,12 +37,12 @@ def adopt(
         gone += _bind(store, terminals, i, w, track)
     store.track[i] = track.track
     store.ints[i, at.STATUS] = at.CONFIRMED
-    store.ints[i, at.BORN] = min(int(store.ints[i, at.BORN]), track.ints[at.BORN])
+    store.ints[i, at.BORN] = min(int(store.ints[i, at.BORN]), _born_ns(track))
     return outcome, [key for key in gone if key and key != track.track]
 
 
 def has_room(store: TrackStore, terminals: TerminalTable, tracks: Sequence[CarriedTrack]) -> bool:
-    """Whether all can be taken: each finds an own track that it joins, or a free row."""
+    """Whether all can be adopted: each joins an own track, or finds a free row."""
     n_free = int(store.tally[at.T_FREE])
     if len(tracks) <= n_free:  # nearly always
         return True
@@ -54,32 +54,37 @@ def has_room(store: TrackStore, terminals: TerminalTable, tracks: Sequence[Carri
 
 
 def contradicts(store: TrackStore, terminals: TerminalTable, track: CarriedTrack) -> bool:
-    """Whether the own track of the vehicle that is claimed is nowhere near: joined, it would become another.
+    """Whether our track of the vehicle is too far away: joined, it would become another vehicle.
 
-    Both can have driven apart since the older of the two states.
+    The distance allows for what both may have driven since the older of the two states.
     """
     w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
     i, _ = _own(store, terminals, w, track)
     if i < 0:
         return False
-    x, mine = np.array(track.x, dtype=np.float64), store.X[i]
-    dt_s = abs(int(store.ints[i, at.STAMP]) - track.ints[at.STAMP]) * 1e-9
+    mine = store.X[i]
+    dt_s = abs(int(store.ints[i, at.STAMP]) - track.stamp_ns) * 1e-9
     speed_mps = max(
-        np.hypot(x[at.V_EAST], x[at.V_NORTH]), np.hypot(mine[at.V_EAST], mine[at.V_NORTH]), SPEED_MPS_LEAST
+        np.hypot(*track.state.velocity_mps), np.hypot(mine[at.V_EAST], mine[at.V_NORTH]), SPEED_MPS_LEAST
     )
-    apart_m = np.hypot(x[at.EAST] - mine[at.EAST], x[at.NORTH] - mine[at.NORTH])
+    east_m, north_m = track.state.position_m
+    apart_m = np.hypot(east_m - mine[at.EAST], north_m - mine[at.NORTH])
     return bool(apart_m > APART_M_MAX + dt_s * speed_mps)
 
 
 def _own(store: TrackStore, terminals: TerminalTable, w: int, track: CarriedTrack) -> tuple[int, bool]:
-    """Return the own row of the vehicle with terminal row w, -1 none; and whether fixes alone tell so."""
+    """Return (row of our track of this vehicle or -1, whether fixes alone support the match)."""
     reported = int(terminals.rows.ints[w, at.ROW]) if w >= 0 else -1
     i = _by_id(store, track.track)
     if i < 0 and reported >= 0 and _is_seen(store, reported):
         i = reported
-    if i < 0 and _was_seen(store, track):  # a place that fixes alone tell is no evidence: identity weighs it
+    if i < 0 and _was_seen(store, track):  # a place from fixes alone is no evidence: identity weighs it
         i = _by_place(store, track)
     return (reported, reported >= 0) if i < 0 else (i, False)
+
+
+def _born_ns(track: CarriedTrack) -> int:
+    return track.stamp_ns if track.born_ns is None else track.born_ns
 
 
 def _by_id(store: TrackStore, key: int) -> int:
@@ -97,13 +102,13 @@ def _is_seen(store: TrackStore, i: int) -> bool:
 
 def _was_seen(store: TrackStore, track: CarriedTrack) -> bool:
     """Whether the carried state is radar's."""
-    radar_ns = track.ints[at.RADAR_NS]
-    return radar_ns > 0 and track.ints[at.STAMP] - radar_ns <= store.settings.tuning[at.RADAR_TIMEOUT_NS]
+    radar_ns = track.radar_ns
+    return radar_ns > 0 and track.stamp_ns - radar_ns <= store.settings.tuning[at.RADAR_TIMEOUT_NS]
 
 
 def _by_place(store: TrackStore, track: CarriedTrack) -> int:
     """Return the nearest own radar track that can be the carried one's and has no other terminal, -1 none."""
-    best, least, stamp_ns = -1, GATE_4, track.ints[at.STAMP]
+    best, least, stamp_ns, states = -1, GATE_4, track.stamp_ns, store.scratch.predicted
     for i in _near(store, track):
         if store.ints[i, at.STATUS] == at.FREE or not _is_seen(store, i):
             continue
@@ -112,17 +117,14 @@ def _by_place(store: TrackStore, track: CarriedTrack) -> int:
         ahead_s = (int(store.ints[i, at.STAMP]) - stamp_ns) * 1e-9
         if abs(ahead_s) > 5.0:
             continue
-        load_state(store.scratch.predicted, 0, track)
-        store.scratch.predicted.X[1], store.scratch.predicted.P[1] = store.X[i], store.P[i]
-        predict(store.scratch.predicted, 0, max(ahead_s, 0.0), store.settings.tuning)
-        predict(store.scratch.predicted, 1, max(-ahead_s, 0.0), store.settings.tuning)
-        apart = store.scratch.predicted.X[1, : at.N_CV] - store.scratch.predicted.X[0, : at.N_CV]
-        if np.hypot(apart[0], apart[1]) > JOIN_M_MAX:
+        load_state(states, 0, track.state)
+        states.X[1], states.P[1] = store.X[i], store.P[i]
+        predict(states, 0, max(ahead_s, 0.0), store.settings.tuning)
+        predict(states, 1, max(-ahead_s, 0.0), store.settings.tuning)
+        apart = states.X[1, : at.N_CV] - states.X[0, : at.N_CV]
+        if np.hypot(apart[at.EAST], apart[at.NORTH]) > JOIN_M_MAX:
             continue
-        both = (
-            store.scratch.predicted.P[0, : at.N_CV, : at.N_CV]
-            + store.scratch.predicted.P[1, : at.N_CV, : at.N_CV]
-        )
+        both = states.P[0, : at.N_CV, : at.N_CV] + states.P[1, : at.N_CV, : at.N_CV]
         d2 = float(apart @ np.linalg.solve(both, apart))
         if d2 < least:
             best, least = i, d2
@@ -132,27 +134,27 @@ def _by_place(store: TrackStore, track: CarriedTrack) -> int:
 def _near(store: TrackStore, track: CarriedTrack) -> list[int]:
     """Return the rows that may come within JOIN_M_MAX of the carried track, whichever is predicted.
 
-    Predicting takes 20 us: of a thousand rows, for each of a platoon's tracks, the RSU would stand still.
+    Predicting takes 20 us: for a thousand rows and each track of a platoon the RSU would block.
     """
     n = int(store.tally[at.T_HIGH])
-    X, x = store.X[:n], np.array(track.x, dtype=np.float64)
-    ahead_s = (store.ints[:n, at.STAMP] - track.ints[at.STAMP]) * 1e-9
+    X, (east_m, north_m) = store.X[:n], track.state.position_m
+    ahead_s = (store.ints[:n, at.STAMP] - track.stamp_ns) * 1e-9
     dt_s = np.abs(ahead_s)
     speed_mps = np.where(
-        ahead_s < 0.0, np.hypot(X[:, at.V_EAST], X[:, at.V_NORTH]), np.hypot(x[at.V_EAST], x[at.V_NORTH])
+        ahead_s < 0.0, np.hypot(X[:, at.V_EAST], X[:, at.V_NORTH]), np.hypot(*track.state.velocity_mps)
     )
-    bend_mps2 = np.abs(np.where(ahead_s < 0.0, X[:, at.BEND], x[at.BEND]))
+    bend_mps2 = np.abs(np.where(ahead_s < 0.0, X[:, at.BEND], track.state.bend_mps2))
     goes_m = dt_s * (speed_mps + 0.5 * dt_s * bend_mps2)
-    apart_m = np.hypot(X[:, at.EAST] - x[at.EAST], X[:, at.NORTH] - x[at.NORTH])
+    apart_m = np.hypot(X[:, at.EAST] - east_m, X[:, at.NORTH] - north_m)
     near: list[int] = np.flatnonzero(apart_m <= JOIN_M_MAX + goes_m + ROUNDING_M).tolist()
     return near
 
 
 def _load_state(store: TrackStore, i: int, track: CarriedTrack) -> None:
-    """Take the carried state where it is newer, else leave the own."""
-    if track.ints[at.STAMP] >= store.ints[i, at.STAMP] and track.ints[at.RADAR_NS] > 0:
-        load_state(store.tracks.states, i, track)
-        store.ints[i, at.STAMP], store.ints[i, at.RADAR_NS] = track.ints[at.STAMP], track.ints[at.RADAR_NS]
+    """Load the carried state if it is newer than the own."""
+    if track.stamp_ns >= store.ints[i, at.STAMP] and track.radar_ns > 0:
+        load_state(store.tracks.states, i, track.state)
+        store.ints[i, at.STAMP], store.ints[i, at.RADAR_NS] = track.stamp_ns, track.radar_ns
         rebase(store, i)
 
 
@@ -164,7 +166,7 @@ def _create(store: TrackStore, i: int, track: CarriedTrack) -> None:
 
 
 def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: CarriedTrack) -> list[int]:
-    """Make row i terminal w's track, with what was learnt of its error; return ids that are no more."""
+    """Make row i terminal w's track, with what was learnt of its error; return the ids that it replaces."""
     gone = []
     reported = int(terminals.rows.ints[w, at.ROW])
     if reported >= 0 and reported != i:
@@ -176,17 +178,15 @@ def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: Ca
         release(store, terminals, i)
     fresh = store.ints[i, at.TERMINAL] < 0
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
-    store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), track.ints[at.GNSS_NS])
-    store.floats[i, at.IDENTITY_P] = track.floats[at.IDENTITY_P] or 0.0
+    store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), track.gnss_ns)
+    store.floats[i, at.IDENTITY_P] = track.identity_p
     describe(store, terminals, i)
-    if fresh and track.x[at.BOUND]:
-        load_state(store.scratch.predicted, 0, track)
-        store.X[i, at.BIAS_EAST : at.N_DIM] = store.scratch.predicted.X[0, at.BIAS_EAST : at.N_DIM]
-        store.X[i, at.BOUND :] = store.scratch.predicted.X[0, at.BOUND :]
+    if fresh and track.state.bias is not None:
+        x, p = arrays_of(track.state)
+        store.X[i, at.BIAS_EAST : at.N_DIM] = x[at.BIAS_EAST : at.N_DIM]
+        store.X[i, at.BOUND :] = x[at.BOUND :]
         store.P[i, at.BIAS_EAST :, :] = 0.0
         store.P[i, :, at.BIAS_EAST :] = 0.0
-        store.P[i, at.BIAS_EAST :, at.BIAS_EAST :] = store.scratch.predicted.P[
-            0, at.BIAS_EAST :, at.BIAS_EAST :
-        ]
+        store.P[i, at.BIAS_EAST :, at.BIAS_EAST :] = p[at.BIAS_EAST :, at.BIAS_EAST :]
         rebase(store, i)
     return gone

@@ -1,4 +1,4 @@
-"""Binding a terminal to the radar track of its vehicle, and letting go, done to the store."""
+"""Binding a terminal to the radar track of its vehicle, and releasing it."""
 
 import math
 
@@ -20,7 +20,7 @@ def describe(store: TrackStore, terminals: TerminalTable, i: int) -> None:
 
 
 def rebase(store: TrackStore, i: int) -> None:
-    """Make track i as it stands the base of its ring: what lies before can't be replayed any more."""
+    """Make the present state of track i the base of its ring: no older measurement can be replayed."""
     M = store.detections.M
     M[0] = 0.0
     M[0, at.WHAT] = at.BASE
@@ -28,7 +28,7 @@ def rebase(store: TrackStore, i: int) -> None:
 
 
 def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
-    """Take the terminal off track i, with all that the registry says; it lives on as radar's alone."""
+    """Unbind the terminal from track i, with all registry data; radar alone continues the track."""
     terminals.rows.ints[store.ints[i, at.TERMINAL], at.ROW] = -1
     store.ints[i, at.TERMINAL] = -1
     store.ints[i, [at.KIND, at.INTEGRITY, at.OUTLIERS, at.GNSS_NS]] = 0
@@ -49,8 +49,8 @@ def bind(
 ) -> tuple[int, int]:
     """Make radar track i the track of terminal w, by its pair k; radar's state wins.
 
-    apart : the terminal's track so far is another vehicle's and lives on without it; else the two become one.
-    Returns (gone, survivor) ids, equal or with 0 where nothing that was told of is gone.
+    apart : the terminal's track so far is another vehicle's and continues without it; else both are merged.
+    Returns (gone, survivor) ids, equal or with 0 where no track with an id is gone.
     """
     own = int(terminals.rows.ints[w, at.ROW])
     own_bias = store.X[own, at.BOUND :].copy()

@@ -23,8 +23,8 @@ N_PACKED_RADAR = N_X + N_RADAR * (N_RADAR + 1) // 2
 
 # Column of `ints` (n, N_INT), int64
 STATUS, STAMP, ARRIVED, BORN, SERIAL, TERMINAL, RADAR_NS, ENFORCING_NS, GNSS_NS = 0, 1, 2, 3, 4, 5, 6, 7, 8
-RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, FIRST_RADAR, PERIOD_NS = 9, 10, 11, 12, 13, 14, 15
-N_INT = 16
+RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, PERIOD_NS = 9, 10, 11, 12, 13, 14
+N_INT = 15
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 
 # Column of `floats` (n, N_FLOAT)
@@ -90,7 +90,7 @@ class Tracks(NamedTuple):
     states: States
     ints: I2  # (n, N_INT)
     floats: F2  # (n, N_FLOAT)
-    free: I1  # (n,) the free rows, taken from the end
+    free: I1  # (n,) the free rows; the last is used first
     tally: I1  # (N_TALLY,)
 
 
@@ -141,11 +141,11 @@ class Grid(NamedTuple):
     """A hashed grid over the plane, see fusion.grid."""
 
     first: I1  # (CELLS,) the first of each cell's list, -1 none
-    next_of: I1  # (n,) who follows in the list
+    next_of: I1  # (n,) the next in the list
 
 
 class Assignment(NamedTuple):
-    """The gated pairs of one scan, who got whom, and scratch; see fusion.assignment."""
+    """The gated pairs of one scan, their association, and scratch; see fusion.assignment."""
 
     pairs: I2  # (2, n) track and detection of each gated pair
     costs: F1  # (n,) of each pair [-2 ln likelihood]

@@ -10,7 +10,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import heading_of, remember_heading
 from fusion.layout import Settings, States
-from fusion.models.constant_velocity import (
+from fusion.models import (
     P22,
     P33,
     SLOW_MPS,

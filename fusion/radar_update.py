@@ -6,13 +6,13 @@ import numpy as np
 
 from core.arrays import F1, F2, I64
 from core.classes import N_CLASSES, UNKNOWN
-from core.kernel import kernel
+from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.assignment import assign
 from fusion.clocks import add_count
 from fusion.gating import gate
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
-from fusion.models.constant_velocity import initial
+from fusion.models import initial
 from fusion.multipath import NO_TRACK, own_echoes
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.rewind import append, fetch_next, fuse, restart
@@ -34,10 +34,12 @@ def radar_update(
         n, n_odd = object_rows(store, seen, q)
         odd_class = (seen.kind < 0) | (seen.kind >= N_CLASSES)
         add_count(counts, "radar.odd_class", int(np.count_nonzero(odd_class)))
-    _update(
+    update = _update_unchecked if store.is_checked else _update
+    update(
         store.tracks, store.rings, store.detections, n, store.settings, q, seen.stamp_ns, seen.arrived_ns,
         period_ns, store.scratch,
     )  # fmt: skip
+    store.is_checked = True
     tally = store.tally
     add_count(counts, "radar.odd_detection", n_odd)
     add_count(counts, "assignment.fallback", int(tally[at.T_FALLEN]))
@@ -49,10 +51,9 @@ def radar_update(
 
 @kernel
 def _fill_polar(
-    range_m: F1, azimuth_rad: F1, rate_mps: F1, detections: Detections, q: int, boresight_rad: float
+    range_m: F1, azimuth_rad: F1, rate_mps: F1, M: F2, about: F2, q: int, boresight_rad: float
 ) -> int:
     """Write the detections that are plausible numbers; return how many."""
-    M, about = detections.M, detections.about
     n = 0
     for d in range(range_m.shape[0]):
         if not (abs(azimuth_rad[d]) <= AZIMUTH_RAD_MAX and 0.0 < range_m[d] <= RANGE_M_MAX):
@@ -76,7 +77,7 @@ def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     store.reserve(len(seen.range_m))
     n = _fill_polar(
         np.ascontiguousarray(seen.range_m), np.ascontiguousarray(seen.azimuth_rad),
-        np.ascontiguousarray(seen.range_rate_mps), store.detections, q,
+        np.ascontiguousarray(seen.range_rate_mps), store.detections.M, store.detections.about, q,
         float(store.settings.radars[q, at.R_BORESIGHT]),
     )  # fmt: skip
     return n, len(seen.range_m) - n
@@ -184,9 +185,12 @@ def _update(
             continue
         initial(tracks.states, i, M, d, settings)
         restart(tracks, rings, i, t_ns, M, d)
-        ints[i, at.STATUS], ints[i, at.FIRST_RADAR] = at.TENTATIVE, t_ns
+        ints[i, at.STATUS] = at.TENTATIVE
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns)
         _describe(tracks, i, about, d)
         scratch.touched[n_touched] = i
         n_touched += 1
     tally[at.T_TOUCHED] = n_touched
+
+
+_update_unchecked = unchecked(_update)

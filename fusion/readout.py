@@ -10,7 +10,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import axis_of
 from fusion.layout import States, Tracks
-from fusion.models.constant_velocity import bend_keep, combined, predict_to
+from fusion.models import bend_keep, combined, predict_to
 from fusion.track_store import TrackStore
 from fusion.tracks import TrackBatch
 

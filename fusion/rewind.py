@@ -9,11 +9,11 @@ from core.prefetch import LINE, fetch
 from fusion import layout as at
 from fusion.layout import Rings, Settings, States, Tracks
 from fusion.measurement import apply, fuse_polar
-from fusion.models.constant_velocity import bend_keep, copy, predict, predict_to
+from fusion.models import bend_keep, copy, predict, predict_to
 
 
-@kernel(inner=True)
-def _pack(states: States, i: int, packed: F3, j: int, k: int) -> None:
+@kernel(inline=True)
+def pack(states: States, i: int, packed: F3, j: int, k: int) -> None:
     """Write row i of `states`, its live dimensions, as packed state k of ring j; P column by column."""
     X, P = states.X, states.P
     for a in range(at.N_X):
@@ -65,7 +65,7 @@ def restart(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int) 
     ints = tracks.ints
     ints[i, at.RING_HEAD], ints[i, at.RING_LEN], ints[i, at.STAMP] = 0, 1, stamp_ns
     _write(rings, i, 0, stamp_ns, M, m)
-    _pack(tracks.states, i, rings.packed, i, 0)
+    pack(tracks.states, i, rings.packed, i, 0)
 
 
 @kernel
@@ -137,7 +137,7 @@ def append(
     else:
         copy(predicted, j, states, i)
         apply(states, i, M, m, settings, work)
-    _pack(states, i, rings.packed, i, slot)
+    pack(states, i, rings.packed, i, slot)
     ints[i, at.STAMP] = stamp_ns
 
 
@@ -158,7 +158,7 @@ def _fuse_again(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings
         refused = apply(states, i, rings.meas[i], slot, settings, work)
         if j == k:
             outcome = refused
-        _pack(states, i, rings.packed, i, slot)
+        pack(states, i, rings.packed, i, slot)
     ints[i, at.STAMP] = before_ns
     return outcome
 

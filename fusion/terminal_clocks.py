@@ -9,6 +9,7 @@ import numpy as np
 
 from core.kernel import F64, I64, Bools
 from fusion.clocks import (
+    CLOCK_NAMES,
     FORGET_NS,
     HEARD_NS,
     KIND,
@@ -26,16 +27,17 @@ from fusion.clocks import (
     add_count,
     common_offset_s,
 )
+from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
 from fusion.observations import GnssFixes
 
 ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits
 ROLLED_NS_MAX = 2 * 86_400 * NS  # what may be left of an age then: a time zone, a report that was stored
 PROMPT_NS = (-300_000_000, NS)  # ages of a fix whose vehicle still is about where it says
-WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # what the way of a fix takes where its stamp doesn't tell
-LAST_NS = 3 * NS  # for so long a report of now is not replaced by a stored one
+WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # the transport time of a fix whose stamp does not show it
+LAST_NS = 3 * NS  # a stored report does not replace one of now for this long
 NAMED_MAX = 64  # clocks in one status
-HOST_MIN, HOST_SHARE = 3, 0.8  # so many, of those heard, are not wrong alike by chance: the host's clock is
+HOST_MIN, HOST_SHARE = 3, 0.8  # so many of those that sent are not wrong alike by chance: the host's clock is
 HOST_NS = 300 * NS  # heard within
 
 Numbers = TypeVar("Numbers", I64, F64)
@@ -46,6 +48,11 @@ N_MORE = 6
 # Row of `place` (n, N_PLACE): of that report
 P_EAST, P_NORTH, P_HEADING, P_SPEED, P_SIGMA = range(5)
 N_PLACE = 5
+INT_NAMES = (
+    "terminal", *CLOCK_NAMES, "corrected_by_ns", "corrected_at_ns", "n_corrected", "report_ns",
+    "report_way_ns", "report_stamp_ns",
+)  # fmt: skip
+PLACE_NAMES = ("east_m", "north_m", "heading_rad", "speed_mps", "sigma_m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,19 +240,24 @@ class TerminalClocks:
 
     # ---- through a restart
 
-    def packed(self, w: int) -> bytes:
-        """Return row w as it travels; empty where nothing was heard of it."""
-        if w >= self.n or not self.clocks.ints[w].any():
-            return b""
-        return b"".join(part.tobytes() for part in (self.clocks.ints[w], self.more[w], self.place[w]))
+    def packed(self) -> tuple[Columns, Columns]:
+        """Return the clocks of all terminals that sent, and the last reports of the same rows."""
+        w = np.flatnonzero(self.clocks.ints[: self.n].any(axis=1))
+        ints = np.column_stack([w, self.clocks.ints[w], self.more[w]])
+        return columns_of(INT_NAMES, ints), columns_of(PLACE_NAMES, self.place[w])
 
-    def unpack(self, w: int, packed: bytes) -> None:
-        """Take row w over; a state of an earlier version has none."""
-        numbers = np.frombuffer(packed, dtype=np.int64)
-        if len(numbers) != N_CLOCK + N_MORE + N_PLACE:
-            return
-        self.clocks.ints[w], self.more[w] = numbers[:N_CLOCK], numbers[N_CLOCK : N_CLOCK + N_MORE]
-        self.place[w] = numbers[N_CLOCK + N_MORE :].view(np.float64)
+    def unpack(self, ints: Columns | None, place: Columns | None, about: Sequence[Terminal]) -> None:
+        """Restore what `packed` returned; what is missing starts fresh.
+
+        about : the terminals by row
+        """
+        self.grow(about)
+        numbers = read_ints(ints, INT_NAMES)
+        w = numbers[:, 0]
+        self.clocks.ints[w], self.more[w] = numbers[:, 1 : 1 + N_CLOCK], numbers[:, 1 + N_CLOCK :]
+        places = read_floats(place, PLACE_NAMES)
+        if len(places) == len(w):
+            self.place[w] = places
 
 
 def _longer(old: Numbers, n: int) -> Numbers:

@@ -3,16 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from core.kernel import F64, I64, Bools
-from fusion.clocks import HEARD_NS, KIND, KINDS, N_CLOCK, NO_FAULT, NS, SPAN_NS_MIN, Clocks, add_count
+from fusion.clocks import CLOCK_NAMES, HEARD_NS, KIND, KINDS, NO_FAULT, NS, SPAN_NS_MIN, Clocks, add_count
+from fusion.columns import Columns, columns_of, read_ints
 from fusion.config import Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.terminal_clocks import ClockReport, TerminalClocks
 
 SILENT_NS = NS
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
+
+
+class ClockState(msgspec.Struct, frozen=True, kw_only=True):
+    """All clocks, as they are stored; the terminals' rows with the reports that their stamps do not place."""
+
+    radars: Columns | None = None
+    gateway: Columns | None = None
+    terminals: Columns | None = None
+    reports: Columns | None = None
 
 
 class Timekeeping:
@@ -75,12 +86,24 @@ class Timekeeping:
             found = replace(found, host=replace(gateway, kind="gateway"))
         return replace(found, radars=radars)
 
-    def packed(self) -> bytes:
-        """Return the radars' and the gateway's rows; a terminal's travel with it."""
-        return self._radars.ints.tobytes() + self._gateway.ints.tobytes()
+    def packed(self) -> ClockState:
+        """Return all clocks as plain data."""
+        ints, place = self.terminals.packed()
+        return ClockState(
+            radars=columns_of(CLOCK_NAMES, self._radars.ints),
+            gateway=columns_of(CLOCK_NAMES, self._gateway.ints),
+            terminals=ints,
+            reports=place,
+        )
 
-    def unpack(self, packed: bytes) -> None:
-        """Take those over; a state of an earlier version has none."""
-        rows = np.frombuffer(packed, dtype=np.int64).reshape(-1, N_CLOCK)
-        if len(rows) == len(self._radars.ints) + 1:
-            self._radars.ints[:], self._gateway.ints[:] = rows[:-1], rows[-1:]
+    def unpack(self, state: ClockState | None, about: Sequence[Terminal]) -> None:
+        """Restore what `packed` returned; what is missing starts fresh.
+
+        about : the terminals by row
+        """
+        state = state or ClockState()
+        for clocks, columns in ((self._radars, state.radars), (self._gateway, state.gateway)):
+            rows = read_ints(columns, CLOCK_NAMES)
+            if len(rows) == len(clocks.ints):
+                clocks.ints[:] = rows
+        self.terminals.unpack(state.terminals, state.reports, about)

@@ -37,7 +37,7 @@ def chi2_quantile(p: float, dimensions: int) -> float:
 
 
 def tuning_of(config: FusionConfig, radars: Sequence[RadarPose]) -> F64:
-    """Return the configuration as kernels read it (at.N_TUNING,)."""
+    """Return the configuration as kernels read it (N_TUNING,)."""
     tuning = np.zeros(at.N_TUNING)
     tuning[at.Q_ALONG] = 2.0 * config.accel_along_mps2**2 * config.accel_tau_s
     tuning[at.Q_CROSS] = 2.0 * config.accel_cross_mps2**2 * config.accel_tau_s
@@ -55,7 +55,7 @@ def tuning_of(config: FusionConfig, radars: Sequence[RadarPose]) -> F64:
 
 
 def poses_of(radars: Sequence[RadarPose]) -> F64:
-    """Return the radars as kernels read them (m, at.N_POSE)."""
+    """Return the radars as kernels read them (m, N_POSE)."""
     poses = np.zeros((max(len(radars), 1), at.N_POSE))
     for q, radar in enumerate(radars):
         poses[q] = (
@@ -87,6 +87,7 @@ class TrackStore:
             packed=np.zeros((n, RING, at.N_PACKED)),
         )
         self._predicted = _states(max(n, 2))  # two tracks are compared there, even where only one has room
+        self.is_checked: bool  # a kernel has accepted the very tuples below and above
         self.detections: Detections
         self.scratch: Scratch
         self._make_room(512)
@@ -124,6 +125,7 @@ class TrackStore:
     def _make_room(self, n_detections: int) -> None:
         n = len(self.track)
         n_pairs = 4 * n_detections + 4 * n
+        self.is_checked = False
         self.detections = Detections(
             M=np.zeros((n_detections, at.N_MEAS)),
             about=np.zeros((n_detections, at.N_ABOUT)),
@@ -146,7 +148,7 @@ def _states(n: int) -> States:
 
 @kernel
 def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
-    """Take a free row for a new track, -1 if there is none."""
+    """Reserve a free row for a new track, -1 if there is none."""
     ints, floats, tally = tracks.ints, tracks.floats, tracks.tally
     if tally[at.T_FREE] == 0:
         tally[at.T_FULL] += 1
@@ -166,7 +168,7 @@ def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
 
 @kernel
 def free_row(tracks: Tracks, i: int) -> None:
-    """Give row i back."""
+    """Free row i."""
     tally = tracks.tally
     tracks.ints[i, at.STATUS] = at.FREE
     tracks.free[tally[at.T_FREE]] = i
@@ -174,7 +176,7 @@ def free_row(tracks: Tracks, i: int) -> None:
 
 
 class TerminalTable:
-    """Terminals as rows, in the order in which they were registered or first heard; none is given back."""
+    """Terminals as rows, in the order of registration or first fix; no row is freed."""
 
     def __init__(self, registered: Sequence[Terminal]) -> None:
         self.rows: Terminals
@@ -214,6 +216,6 @@ class TerminalTable:
         return w
 
     def row_of(self, terminal: str) -> int:
-        """Return the terminal's row; one never heard of gets one, -1 if there is no room."""
+        """Return the terminal's row; an unknown terminal gets one, -1 if there is no room."""
         w = self.row.get(terminal)
         return self.add(Terminal(terminal=terminal, kind=UNKNOWN)) if w is None else w

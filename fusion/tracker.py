@@ -12,9 +12,9 @@ from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.duplicate_scans import Copies
+from fusion.duplicate_scans import SeenScans
 from fusion.gnss_update import gnss_update
-from fusion.handover import CarriedTrack, TrackerState, carried, is_sound, restore, snapshot
+from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_likelihood import decide
@@ -24,6 +24,7 @@ from fusion.readout import batch_of
 from fusion.terminal_clocks import ClockReport, LooseReports
 from fusion.timekeeping import Timekeeping
 from fusion.track_store import TerminalTable, TrackStore, free_row
+from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch
 
 SILENT_NS = 1_000_000_000
@@ -57,7 +58,7 @@ class Tracker:
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.heard_ns = [0] * len(radars)  # newest stamp of each radar
-        self.copies = Copies(len(radars))
+        self.scans = SeenScans(len(radars))
         self.times = Timekeeping(config.history_s, len(radars))
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
@@ -68,7 +69,7 @@ class Tracker:
 
     @property
     def terminal_ids(self) -> list[str]:
-        """The terminals by row: registered first, then as they were heard."""
+        """The terminals by row: registered first, then in the order of their first fixes."""
         return self.terminals.ids
 
     # ---- observations
@@ -99,7 +100,7 @@ class Tracker:
         if seen.stamp_ns < now_ns - self.config.history_s * 1e9:
             self._count("radar.late")
             return NO_ROWS
-        if self.copies.note(q, seen):
+        if self.scans.note(q, seen):
             self._count("radar.duplicate")
             return NO_ROWS
         period_ns = min(max(seen.stamp_ns - self.heard_ns[q], PERIOD_NS_MIN), PERIOD_NS_MAX)
@@ -134,7 +135,7 @@ class Tracker:
                 describe(store, self.terminals, i)
 
     def _identify(self, w: int, t_ns: int) -> None:
-        """Act on what the evidence says of terminal w: bind, follow its probability, or let go."""
+        """Decide the identity of terminal w by its evidence: bind, update the probability, or release."""
         store, terminals = self.store, self.terminals
         own = int(terminals.rows.ints[w, at.ROW])
         if own < 0:
@@ -194,15 +195,15 @@ class Tracker:
         return rows[np.argsort(store.track[rows], kind="stable")]
 
     def clear(self) -> None:
-        """Forget every track and stamp, after a step of the clock; ids go on."""
+        """Forget every track and stamp, after a step of the clock; no id is given again."""
         self.store = TrackStore(self.config, self._radars)
         self.terminals = TerminalTable(self.terminals.about)
         self.heard_ns = [0] * len(self.heard_ns)
-        self.copies = Copies(len(self.heard_ns))
+        self.scans = SeenScans(len(self.heard_ns))
         self.times = Timekeeping(self.config.history_s, len(self.heard_ns))
         self.duplicates = {}
 
-    # ---- who is heard
+    # ---- the state of sensors and clocks
 
     def unheard(self, t_ns: int) -> list[str]:
         """Return the terminals that report positions while no radar sees their track."""
@@ -215,7 +216,7 @@ class Tracker:
         return [self.terminals.ids[k] for k in w[blind]]
 
     def sensor_state(self, t_ns: int) -> dict[str, str]:
-        """Return each radar's state: online, silent (for more than a second), never heard, clock (wrong)."""
+        """Return each radar's state: online, silent (over a second), never (no scan yet), clock (wrong)."""
         return {
             sensor: self.times.radar_state(q, t_ns)
             or ("never" if not heard_ns else "silent" if t_ns - heard_ns > SILENT_NS else "online")
@@ -232,25 +233,21 @@ class Tracker:
 
     # ---- across RSUs and restarts
 
-    def carry(self, ids: Sequence[int] | None) -> list[CarriedTrack]:
-        """Return the named tracks as they stand, without rings; None: all that have ids, with rings."""
-        rows = self._confirmed()
-        if ids is None:
-            return [carried(self.store, self.terminals, int(i), ring=True) for i in rows]
-        by_id = {int(self.store.track[i]): int(i) for i in rows}
-        return [carried(self.store, self.terminals, by_id[key], ring=False) for key in ids if key in by_id]
+    def carry(self, ids: Sequence[int]) -> list[CarriedTrack]:
+        """Return the named tracks as they travel to a neighbour."""
+        by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()}
+        return [carried(self.store, self.terminals, by_id[key]) for key in ids if key in by_id]
 
     def believes(self, now_ns: int, track: CarriedTrack) -> bool:
-        """Whether a neighbour's track can be taken: of this version's layout, by the same clock, and not
-        against what is known here of the same vehicle."""
+        """Whether a neighbour's track can be true and does not contradict what is known here."""
         return is_sound(track, now_ns) and not contradicts(self.store, self.terminals, track)
 
     def has_room(self, tracks: Sequence[CarriedTrack]) -> bool:
-        """Whether `adopt` can take all of a neighbour's tracks, which it believes."""
+        """Whether there is room to adopt all of a neighbour's tracks."""
         return has_room(self.store, self.terminals, tracks)
 
     def adopt(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> TrackerUpdate:
-        """Take a neighbour's tracks under their ids, each joined with the own one of its vehicle."""
+        """Adopt a neighbour's tracks under their ids, each joined with the own track of its vehicle."""
         for track in tracks:
             outcome, gone = adopt(self.store, self.terminals, now_ns, track)
             self._count(f"handover.{outcome}")
@@ -270,18 +267,20 @@ class Tracker:
         """Return everything that the next step depends on."""
         return snapshot(
             self.store, self.terminals, self.n_ids, self.heard_ns, self.counts, self.duplicates,
-            self.copies, self.times,
+            self.scans, self.times,
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
-        """Go on exactly where `state` was taken, under the same configuration and id_base."""
+        """Continue exactly from `state`, under the same configuration and id_base."""
         self.clear()
         self.terminals = TerminalTable(())
         restore(self.store, self.terminals, self.times, state)
-        self.n_ids, self.heard_ns = state.n_ids, list(state.heard_ns)
-        self.copies.unpack(state.copies)
+        n = len(self.heard_ns)
+        self.n_ids = state.n_ids
+        self.heard_ns[: len(state.heard_ns)] = state.heard_ns[:n]
+        self.scans.unpack(state.scans)
         self.counts = dict(state.counts)
-        self.duplicates = {(one, other): since_ns for one, other, since_ns in state.twins}
+        self.duplicates = {(one, other): since_ns for one, other, since_ns in state.duplicates}
 
     def _count(self, reason: str, times: int = 1) -> None:
         add_count(self.counts, reason, times)

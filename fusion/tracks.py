@@ -1,4 +1,4 @@
-"""The read-out of the tracker: what the monitor judges and the snapshot packs."""
+"""The read-out of the tracker, which the monitor judges and the snapshot packs."""
 
 from dataclasses import dataclass
 

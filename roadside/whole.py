@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from edge.wire import TrackNames
-from fusion.handover import TrackerState
+from fusion.tracker_state import TrackerState
 from geofence.episodes import MonitorState
 
 Phase = Literal["free", "owned", "giving", "given"]
@@ -51,5 +51,19 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
+class StateUnreadableError(ValueError):
+    """A `/state` message that this version can't start from."""
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(PipelineState).decode
+_DECODER = msgspec.msgpack.Decoder(PipelineState)
+
+
+def decode(body: bytes) -> PipelineState:
+    """Return a state; StateUnreadableError where it lacks what this version needs."""
+    try:
+        return _DECODER.decode(body)
+    except msgspec.DecodeError as error:
+        raise StateUnreadableError(
+            f"/state is of another version ({error}): replay from the start of the recording"
+        ) from None

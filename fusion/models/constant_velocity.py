@@ -211,7 +211,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, keep: f
     if speed > SLOW_MPS:
         c, s = X[i, VE] / speed, X[i, VN] / speed
         gain = min(1.0, (speed - SLOW_MPS) / SLOW_MPS)
-    elif not math.isnan(X[i, at.HEADING]):  # stands, or nearly: it will continue in the direction it came
+    elif not math.isnan(X[i, at.HEADING]):  # stands, or nearly: it will continue in its last direction
         c, s = math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])
     else:  # never seen moving
         q_al = min(q_al, q_cr)

@@ -7,7 +7,7 @@ import pytest
 from numba import types
 
 from core.arrays import B1, F1, F2, F64, I32x1
-from core.kernel import kernel, numba_type, signature_of
+from core.kernel import kernel, numba_type, signature_of, unchecked
 
 
 class Pair(NamedTuple):
@@ -71,6 +71,14 @@ def test_a_named_tuple_of_equal_arrays_is_taken():
     pair = Twins(np.ones(2), np.zeros(2))
     kernel(cache=False)(swap_first)(pair)
     assert (pair.one.tolist(), pair.other.tolist()) == ([0.0, 1.0], [1.0, 0.0])
+
+
+def test_the_unchecked_entry_does_the_same():
+    compiled = kernel(cache=False)(swap_first)
+    pair = Twins(np.ones(2), np.zeros(2))
+    compiled(pair)
+    unchecked(compiled)(pair)
+    assert (pair.one.tolist(), pair.other.tolist()) == ([1.0, 1.0], [0.0, 0.0])
 
 
 def test_a_kernel_refuses_other_types():

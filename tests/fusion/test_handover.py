@@ -140,11 +140,16 @@ def test_of_many_own_tracks_the_same_one_joins_as_if_all_were_predicted(seed, la
     store.X[:n, V_EAST], store.X[:n, BEND] = fast, rng.normal(0.0, 2.0, n)
     store.P[:] = np.diag([4.0, 4.0, 1.0, 1.0, 0.1, 0.0, 0.0])
     (carried,) = sent(GIVEN)
-    ints = list(carried.ints)
-    ints[STAMP] = ints[RADAR_NS] = T0_NS - int(later_s * 1e9)
-    x = [0.0, 0.0, fast, 0.0, bend, *carried.x[5:]]
+    stamp_ns = T0_NS - int(later_s * 1e9)
+    state = msgspec.structs.replace(
+        carried.state, position_m=(0.0, 0.0), velocity_mps=(fast, 0.0), bend_mps2=bend
+    )
     carried = msgspec.structs.replace(
-        carried, ints=tuple(ints), x=tuple(x), terminal=carried.terminal if known else None
+        carried,
+        stamp_ns=stamp_ns,
+        radar_ns=stamp_ns,
+        state=state,
+        terminal=carried.terminal if known else None,
     )
     found = adopt._by_place(store, carried)
     with pytest.MonkeyPatch.context() as patch:
@@ -178,17 +183,24 @@ def test_the_same_handover_twice_changes_nothing_more():
 def test_what_does_not_fit_is_counted():
     world, tracker = given(), taker()
     (carried,) = sent(world)
+    state, replaced = carried.state, msgspec.structs.replace
+    covariance, bias = state.covariance, state.bias
+    states = [
+        replaced(state, covariance=replaced(covariance, position=(math.nan, *covariance.position[1:]))),
+        replaced(state, covariance=replaced(covariance, position=(-1.0, *covariance.position[1:]))),
+        replaced(state, covariance=replaced(covariance, velocity=(1.0, 0.0))),
+        replaced(state, position_m=(math.nan, 0.0)),
+        replaced(state, position_m=(1e300, 0.0)),
+        replaced(state, velocity_mps=(0.0, math.inf)),
+        replaced(state, bias=replaced(bias, sigma_m=0.0)),
+        replaced(state, bias=replaced(bias, tau_s=-1.0)),
+    ]
     broken = [
-        msgspec.structs.replace(carried, ints=carried.ints[:-1]),
-        msgspec.structs.replace(carried, p=(math.nan, *carried.p[1:])),
-        msgspec.structs.replace(carried, p=(-1.0, *carried.p[1:])),
-        msgspec.structs.replace(carried, x=(None, *carried.x[1:])),
-        msgspec.structs.replace(carried, x=(1e300, *carried.x[1:])),
-        msgspec.structs.replace(carried, floats=carried.floats[:-1]),
-        msgspec.structs.replace(carried, floats=(*carried.floats[:-1], 1.5)),
-        msgspec.structs.replace(carried, ints=(*carried.ints[:-1], 2**63)),
-        msgspec.structs.replace(carried, ring_stamp_ns=(1,)),
-        *(msgspec.structs.replace(carried, track=key) for key in (0, -1, 2**64)),
+        *(replaced(carried, state=broken) for broken in states),
+        replaced(carried, identity_p=1.5),
+        replaced(carried, period_ns=2**63),
+        replaced(carried, outliers=-1),
+        *(replaced(carried, track=key) for key in (0, -1, 2**64)),
     ]
     tracker.adopt(world.now_ns, broken)
     assert tracker.counts == {"handover.misfit": len(broken)}
@@ -207,7 +219,8 @@ def test_a_full_table_has_room_for_what_joins_its_own_tracks_only():
     world = given()
     tracker = Tracker(FusionConfig(tracks_max=1), [TAKER], [TRUCK], id_base=8 << 32)
     (carried,) = sent(world)
-    stranger = msgspec.structs.replace(carried, track=5, terminal=None, x=(200.0, *carried.x[1:]))
+    moved = msgspec.structs.replace(carried.state, position_m=(200.0, carried.state.position_m[1]))
+    stranger = msgspec.structs.replace(carried, track=5, terminal=None, state=moved)
     assert tracker.has_room([carried])
     assert not tracker.has_room([carried, stranger])
     tracker.adopt(world.now_ns, [carried])

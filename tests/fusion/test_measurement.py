@@ -12,7 +12,7 @@ from fusion.config import FusionConfig, RadarPose
 from fusion.heading import heading_of, headings_of
 from fusion.layout import BIAS_SIGMA, BIAS_TAU, BOUND, HEADING, N_DIM, N_X
 from fusion.measurement import apply
-from fusion.models.constant_velocity import predict
+from fusion.models import predict
 from fusion.observations import RadarScan
 from fusion.radar_update import polar_rows
 from fusion.track_store import TrackStore

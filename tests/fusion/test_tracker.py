@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from fusion.config import FusionConfig, Terminal
-from fusion.handover import TrackerState
 from fusion.layout import BOUND, N_PACKED, N_PACKED_RADAR, RING_HEAD, RING_LEN, STATUS
 from fusion.observations import ObjectScan
 from fusion.track_store import RING, chi2_quantile
 from fusion.tracker import Tracker
+from fusion.tracker_state import TrackerState
 from tests.support.fusion_world import NAN, T0_NS, Vehicle, World, fix, pose, scan
 
 RADAR = pose("R", 0.0, 0.0, 0.0)

@@ -45,7 +45,7 @@ def handed(setup):
     assert first["judgement"]["episodes"], "with an open episode"
     second = msgpack.unpackb(msgpack.packb(first), strict_map_key=False)
     second["track"] |= {"track": SECOND_ID, "terminal": "13900000002"}
-    second["track"]["x"][0] -= 60.0
+    second["track"]["state"]["position_m"][0] -= 60.0
     second["judgement"] |= {"track": SECOND_ID, "episodes": []}
     message["tracks"] = [first, second]
     return msgpack.packb(message)
@@ -197,7 +197,7 @@ def test_an_id_that_is_anothers_here_moves_nobody(setup, handed):
     message = msgpack.unpackb(handed, strict_map_key=False)
     message["seq"] += 1
     for vehicle in message["tracks"]:
-        vehicle["track"]["x"][0] += 3_000.0
+        vehicle["track"]["state"]["position_m"][0] += 3_000.0
     assert take(pipeline, msgpack.packb(message), AT_NS + 1) is None
     np.testing.assert_array_equal(pipeline.tracker.at(AT_NS + 1).x, before.x)
 
@@ -205,7 +205,7 @@ def test_an_id_that_is_anothers_here_moves_nobody(setup, handed):
 def test_a_repeat_is_answered_as_the_first_was(setup, handed):
     """Through a restored state too: a second answer that takes all would leave the refused to nobody."""
     pipeline = taker(setup)
-    body = changed(handed, ("tracks", 0, "track", "x", 0), math.nan)
+    body = changed(handed, ("tracks", 0, "track", "state", "position_m", 0), math.nan)
     assert take(pipeline, body) == (0,)
     again = taker(setup)
     again.restore(decode_state(encode_state(pipeline.state(AT_NS))))
@@ -215,7 +215,9 @@ def test_a_repeat_is_answered_as_the_first_was(setup, handed):
 
 def test_a_giver_of_an_earlier_version_gets_no_answer_to_a_part(setup, handed):
     """It would leave all of them to us, and the refused one's episode would stay open for ever."""
-    message = msgpack.unpackb(changed(handed, ("tracks", 0, "track", "x", 0), math.nan), strict_map_key=False)
+    message = msgpack.unpackb(
+        changed(handed, ("tracks", 0, "track", "state", "position_m", 0), math.nan), strict_map_key=False
+    )
     del message["partial"]
     pipeline = taker(setup)
     assert take(pipeline, msgpack.packb(message)) is None
@@ -249,7 +251,13 @@ def test_after_the_poison_it_judges_as_before(setup, handed):
     """The same drive through a taker that was poisoned by all that is refused gives the same violations."""
     bodies = [changed(handed, ("seq",), k + 100) for k in range(len(POISON))]
     message = msgpack.unpackb(handed, strict_map_key=False)
-    paths = [("track", "x", 0), ("track", "p", 0), ("track", "ints", 1), ("track", "track")]
+    state = ("track", "state")
+    paths = [
+        (*state, "position_m", 0),
+        (*state, "covariance", "position", 0),
+        ("track", "stamp_ns"),
+        ("track", "track"),
+    ]
     found = []
     for poisoned in (False, True):
         pipeline = Pipeline(replace(setup, esn="B", place=1))

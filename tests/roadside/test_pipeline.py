@@ -11,7 +11,6 @@ import pytest
 
 from edge.config import load_site
 from edge.wire import PAYLOAD_BYTES_MAX, decode_handover, decode_handover_ack, decode_snapshot, records_of
-from fusion.layout import BIAS_SIGMA, KIND, LENGTH, RADAR_NS, STAMP
 from fusion.observations import GnssFixes, RadarScan
 from geofence.plausible import WITHHELD
 from geofence.violation import decode
@@ -276,17 +275,18 @@ def damaged(body, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (("track", "floats"), [0.0], "refused"),  # another version's layout
-        (("track", "ints", 1), 2**63 + 5, "refused"),
-        (("track", "ints", 1), T0_NS + 3600 * 10**9, "refused"),  # its clock is an hour ahead
-        (("track", "x", 0), 1e300, "refused"),
-        (("track", "p", 24), 1e300, "refused"),
-        (("track", "floats", LENGTH), 1e6, "refused"),  # its echoes would be looked for all over the country
+        (("track", "state"), [0.0], "undecodable"),  # rows of numbers, as versions before sent them
+        (("track", "state", "covariance", "position"), [1.0], "refused"),
+        (("track", "stamp_ns"), 2**63 + 5, "refused"),
+        (("track", "stamp_ns"), T0_NS + 3600 * 10**9, "refused"),  # its clock is an hour ahead
+        (("track", "state", "position_m", 0), 1e300, "refused"),
+        (("track", "state", "covariance", "velocity_bend", 1), 1e300, "refused"),
+        (("track", "length_m"), 1e6, "refused"),  # its echoes would be looked for all over the country
         (("track", "terminal"), "\u202e900", "refused"),  # a name that turns its line around
-        (("track", "ints", KIND), 99, "refused"),  # a class that there is not
-        (("track", "ints", RADAR_NS), T0_NS + 3600 * 10**9, "refused"),
-        (("track", "ints", STAMP), -1, "refused"),  # predicted from there it would be beyond the sun
-        (("track", "x", BIAS_SIGMA), 1e200, "refused"),  # its square is infinite
+        (("track", "kind"), 99, "refused"),  # a class that there is not
+        (("track", "radar_ns"), T0_NS + 3600 * 10**9, "refused"),
+        (("track", "stamp_ns"), -1, "refused"),  # predicted from there it would be beyond the sun
+        (("track", "state", "bias", "sigma_m"), 1e200, "refused"),  # its square is infinite
         (("judgement", "track"), 7, "refused"),  # another track's
         (("judgement", "episodes", 0, "rule"), "zone_entry", "refused"),  # its time-out ended the process
         (("judgement", "episodes", 0, "lon_deg"), 1e8, "refused"),

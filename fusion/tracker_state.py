@@ -1,0 +1,188 @@
+"""All that the next step of a tracker depends on, in named fields: a replay from it gives the same bytes."""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from core.arrays import F64
+from fusion import layout as at
+from fusion.columns import Columns, columns_of, read_floats, read_ints
+from fusion.config import Terminal
+from fusion.duplicate_scans import Key, SeenScans
+from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
+from fusion.identity_binding import rebase
+from fusion.rewind import pack, rebuild, unpack
+from fusion.timekeeping import ClockState, Timekeeping
+from fusion.track_store import RING, TerminalTable, TrackStore
+
+Status = Literal["tentative", "due", "confirmed"]
+STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE and on
+MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind and columns of M from SOURCE on
+    at.BASE: ("base", ("source",)),
+    at.POLAR: (
+        "polar", ("source", "azimuth_rad", "range_m", "range_rate_mps", "bearing_cos", "bearing_sin"),
+    ),
+    at.OBJECT: ("object", ("source", "east_m", "north_m", "v_east_mps", "v_north_mps")),
+    at.FIX: (
+        "fix", ("source", "east_m", "north_m", "speed_mps", "heading_rad", "sigma_m", "tau_s", "delay_s",
+                "antenna_forward_m", "antenna_left_m"),
+    ),
+}  # fmt: skip
+SENT = ("terminal", "track_row", "heard_ns", "weighed_ns", "n_keys")
+KEYS = ("terminal", "place", "stamp_ns", "source_seq")
+PAIR_INTS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
+PAIRS = (
+    "one_vehicle", "beside", "apart", "wide", "unseen", "error_along_m", "error_along_m2", "error_across_m",
+    "error_across_m2", "offset_along_m", "offset_along_m2", "offset_across_m", "offset_across_m2",
+    "difference_east_m", "difference_north_m",
+)  # fmt: skip
+
+
+class RingState(msgspec.Struct, frozen=True, kw_only=True):
+    """A track's ring: its measurements, oldest first, and the state after the first."""
+
+    stamp_ns: tuple[int, ...]
+    kinds: tuple[str, ...]  # of each measurement
+    measurements: dict[str, Columns]  # of each kind, in order; `source` is a row of radars or terminals
+    base: CarriedState
+
+
+class StoredTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """A track with what only its own tracker needs."""
+
+    row: int
+    status: Status
+    serial: int
+    log_odds: float  # of being a vehicle and not clutter
+    track: CarriedTrack
+    ring: RingState | None = None  # none: it begins with the state
+
+
+class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole tracker."""
+
+    tracks: tuple[StoredTrack, ...]
+    terminals: tuple[Terminal, ...]  # by row
+    free: tuple[int, ...]  # rows, the next to be taken last
+    n_serials: int
+    rows_used: int  # rows beyond were never used
+    n_ids: int
+    heard_ns: tuple[int, ...] = ()  # newest stamp of each radar
+    counts: dict[str, int] = {}
+    duplicates: tuple[tuple[int, int, int], ...] = ()  # ids of two tracks in one place, and since when
+    scans: tuple[tuple[Key, ...], ...] = ()  # scans that arrived, by radar
+    sent: Columns | None = None  # what terminals sent: SENT
+    keys: Columns | None = None  # fixes that are remembered against duplicates: KEYS
+    pair_ints: Columns | None = None  # identity evidence: PAIR_INTS
+    pairs: Columns | None = None  # the same rows: PAIRS
+    clocks: ClockState | None = None
+
+
+def snapshot(
+    store: TrackStore, terminals: TerminalTable, n_ids: int, heard_ns: list[int], counts: dict[str, int],
+    duplicates: dict[tuple[int, int], int], scans: SeenScans, times: Timekeeping,
+) -> TrackerState:  # fmt: skip
+    """Return the whole tracker as plain data."""
+    rows, n = terminals.rows, len(terminals.ids)
+    sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0)).any(axis=1))
+    kw, kp = np.nonzero(rows.keys[:n].any(axis=2))
+    pw, pp = np.nonzero(rows.pair_ints[:n].any(axis=2) | rows.pairs[:n].any(axis=2))
+    tally = store.tally
+    return TrackerState(
+        tracks=tuple(
+            _stored(store, terminals, i) for i in np.flatnonzero(store.ints[:, at.STATUS] != at.FREE).tolist()
+        ),
+        terminals=tuple(terminals.about),
+        free=tuple(store.tracks.free[: tally[at.T_FREE]].tolist()),
+        n_serials=int(tally[at.T_SERIAL]),
+        rows_used=int(tally[at.T_HIGH]),
+        n_ids=n_ids,
+        heard_ns=tuple(heard_ns),
+        counts=dict(counts),
+        duplicates=tuple((one, other, since_ns) for (one, other), since_ns in duplicates.items()),
+        scans=scans.packed(),
+        sent=columns_of(SENT, np.column_stack([sent, rows.ints[sent]])),
+        keys=columns_of(KEYS, np.column_stack([kw, kp, rows.keys[kw, kp]])),
+        pair_ints=columns_of(PAIR_INTS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
+        pairs=columns_of(PAIRS, rows.pairs[pw, pp]),
+        clocks=times.packed(),
+    )
+
+
+def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
+    return StoredTrack(
+        row=i,
+        status=STATUSES[int(store.ints[i, at.STATUS]) - at.TENTATIVE],
+        serial=int(store.ints[i, at.SERIAL]),
+        log_odds=float(store.floats[i, at.LLR]),
+        track=carried(store, terminals, i),
+        ring=_ring(store, i),
+    )
+
+
+def _ring(store: TrackStore, i: int) -> RingState:
+    rings, head, n = store.rings, int(store.ints[i, at.RING_HEAD]), int(store.ints[i, at.RING_LEN])
+    order = (head + np.arange(n)) % RING
+    meas: F64 = rings.meas[i, order]
+    what = meas[:, at.WHAT].astype(np.int64)
+    kinds = what.tolist()
+    unpack(store.scratch.predicted, 0, rings.packed, i, head)
+    measurements = {}
+    for kind in sorted(set(kinds)):
+        name, names = MEASUREMENTS[kind]
+        measurements[name] = columns_of(names, meas[what == kind, at.SOURCE : at.SOURCE + len(names)])
+    return RingState(
+        stamp_ns=tuple(rings.stamps[i, order].tolist()),
+        kinds=tuple([MEASUREMENTS[kind][0] for kind in kinds]),
+        measurements=measurements,
+        base=carried_state(store.scratch.predicted, 0),
+    )
+
+
+def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, state: TrackerState) -> None:
+    """Fill an empty store with a snapshot; what it lacks starts fresh."""
+    for terminal in state.terminals:
+        terminals.add(terminal)
+    rows = terminals.rows
+    sent = read_ints(state.sent, SENT)
+    rows.ints[sent[:, 0]] = sent[:, 1:]
+    keys = read_ints(state.keys, KEYS)
+    rows.keys[keys[:, 0], keys[:, 1]] = keys[:, 2:]
+    pairs = read_ints(state.pair_ints, PAIR_INTS)
+    rows.pair_ints[pairs[:, 0], pairs[:, 1]] = pairs[:, 2:]
+    rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIRS)
+    times.unpack(state.clocks, terminals.about)
+    for stored in state.tracks:
+        _restore_track(store, terminals, stored)
+    store.tracks.free[: len(state.free)] = state.free
+    tally = store.tally
+    tally[at.T_FREE], tally[at.T_SERIAL] = len(state.free), state.n_serials
+    tally[at.T_HIGH] = state.rows_used
+
+
+def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTrack) -> None:
+    i, track = stored.row, stored.track
+    store.track[i] = track.track
+    store.ints[i, at.STATUS] = at.TENTATIVE + STATUSES.index(stored.status)
+    store.ints[i, at.SERIAL], store.floats[i, at.LLR] = stored.serial, stored.log_odds
+    store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
+    if stored.ring is None:
+        load(store, i, track)
+        rebase(store, i)
+        return
+    ring, rings = stored.ring, store.rings
+    n = len(ring.stamp_ns)
+    rings.stamps[i, :n], rings.meas[i, :n] = ring.stamp_ns, 0.0
+    kinds = np.array(ring.kinds)
+    for kind, (name, names) in MEASUREMENTS.items():
+        places = np.flatnonzero(kinds == name)
+        rings.meas[i, places, at.WHAT] = kind
+        if len(places):
+            numbers = read_floats(ring.measurements.get(name), names)
+            rings.meas[i, places, at.SOURCE : at.SOURCE + len(names)] = numbers
+    load_state(store.tracks.states, i, ring.base)
+    store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
+    pack(store.tracks.states, i, rings.packed, i, 0)
+    rebuild(store.tracks, rings, i, store.settings, store.scratch.vector)
+    load(store, i, track)
