@@ -9,7 +9,7 @@ import numpy as np
 from core.arrays import F64, I64
 
 
-class Columns(msgspec.Struct, frozen=True, kw_only=True):
+class Columns(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A table of n rows; a reader ignores columns that it does not know."""
 
     names: tuple[str, ...]

@@ -35,7 +35,7 @@ BLOCKS = {
 }  # fmt: skip
 
 
-class Covariance(msgspec.Struct, frozen=True, kw_only=True):
+class Covariance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The covariance in blocks, row by row, in m, m/s, m/s^2; symmetric ones as their upper triangle.
 
     Empty: not known. Without its own block a quantity starts at a wide prior, uncorrelated with the others.
@@ -53,7 +53,7 @@ class Covariance(msgspec.Struct, frozen=True, kw_only=True):
     bend_bias: Block = ()
 
 
-class CarriedBias(msgspec.Struct, frozen=True, kw_only=True):
+class CarriedBias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The part of a terminal's position error that lasts, and what the terminal states of it."""
 
     offset_m: Pair  # east, north
@@ -62,7 +62,7 @@ class CarriedBias(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float = 0.0  # 1 sigma of its stamps' error
 
 
-class CarriedState(msgspec.Struct, frozen=True, kw_only=True):
+class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The estimated state of a vehicle and its covariance."""
 
     position_m: Pair  # site frame, east and north, of the vehicle's centre
@@ -73,7 +73,7 @@ class CarriedState(msgspec.Struct, frozen=True, kw_only=True):
     bias: CarriedBias | None = None  # of the terminal whose fixes are in the state
 
 
-class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True):
+class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One track: state, identity and the times of its sources (0: never)."""
 
     track: int  # site-unique id, 0 while tentative

@@ -39,7 +39,7 @@ PAIRS = (
 )  # fmt: skip
 
 
-class RingState(msgspec.Struct, frozen=True, kw_only=True):
+class RingState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A track's ring: its measurements, oldest first, and the state after the first."""
 
     stamp_ns: tuple[int, ...]
@@ -48,7 +48,7 @@ class RingState(msgspec.Struct, frozen=True, kw_only=True):
     base: CarriedState
 
 
-class StoredTrack(msgspec.Struct, frozen=True, kw_only=True):
+class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A track with what only its own tracker needs."""
 
     row: int

@@ -41,3 +41,9 @@ def test_the_same_sources_in_another_clone_compile_anew(cache, monkeypatch, tmp_
     else:
         monkeypatch.setattr(kernels.numba_cache, "ROOT", clone)
     assert not kernels.all_compiled()
+
+
+def test_what_a_kernel_imports_by_its_package_is_a_source_too():
+    """`from fusion import layout as at`: compiled code holds its constants."""
+    found = {path.relative_to(kernels.numba_cache.ROOT).as_posix() for path in kernels.numba_cache.sources()}
+    assert {"fusion/layout.py", "fusion/models/__init__.py", "core/times.py"} <= found
