@@ -15,11 +15,11 @@ NS = 1_000_000_000
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
 SAMPLES = 8  # ages that are remembered of a sender
 SAMPLES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault
-APART_NS = NS // 2  # what arrives sooner is of the same moment: its freshest message counts
+APART_NS = NS // 2  # messages closer together count as one: the freshest
 SPREAD_SHARE, SPREAD_NS_MIN, SPREAD_NS_MAX = 0.1, NS // 2, 5 * NS // 2  # of ages that are steady
 SOUND_NS = 600 * NS  # for so long it is remembered that a clock was right,
 PATIENCE_NS = 60 * NS  # and then an age must be steady for this long: a backlog that drains is not
-UNSTORED_NS = 86_400 * NS  # nobody stores reports for longer
+UNSTORED_NS = 86_400 * NS  # no terminal stores reports for longer
 RECOVERY = 3  # fresh messages in a row that prove a clock right again
 DELAY_NS = 10 * NS  # transport alone can be this late for long: it takes more to call the clock wrong
 HALF_HOUR_NS, ZONE_NS_MAX = 1_800 * NS, 14 * 3_600 * NS
@@ -47,7 +47,7 @@ class ClockFault:
 
     kind: str  # one of KINDS
     offset_s: float  # how far it is ahead of the arrivals; negative behind
-    corrected: bool  # its stamps are put right and used
+    corrected: bool  # its stamps are corrected and used
     since_ns: int
     n: int  # messages since then that bore it
 
@@ -140,7 +140,7 @@ class Clocks:
         return None
 
     def doubtful(self, w: int) -> bool:
-        """Say whether what sender w stamps is to be used for nothing."""
+        """Whether the stamps of sender w must not be used."""
         return bool(self.ints[w, KIND] != NO_FAULT)
 
     def fault(self, w: int, t_ns: int) -> ClockFault | None:
@@ -191,6 +191,6 @@ def common_offset_s(offsets_s: Sequence[float]) -> tuple[float, int]:
 
 
 def add_count(counts: dict[str, int], reason: str, times: int = 1) -> None:
-    """Count a reason so many times; nought leaves no entry."""
+    """Count a reason so many times; zero leaves no entry."""
     if times:
         counts[reason] = counts.get(reason, 0) + times

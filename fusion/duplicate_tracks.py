@@ -16,7 +16,7 @@ from fusion.models import predict
 from fusion.track_store import TrackStore
 
 ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
-ACROSS_M_LOST = 2.6  # where radar lost one of them: what it did since is not known; a lane is 3.75 m
+ACROSS_M_LOST = 2.6  # where radar lost one of them and its movement since is unknown; a lane is 3.75 m
 DUPLICATE_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
 STANDS_MPS = 1.0  # slower ones are left alone: a radar separates standing things a metre apart
 FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must confirm it

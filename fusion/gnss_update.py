@@ -22,7 +22,7 @@ from fusion.track_store import TerminalTable, TrackStore, take_row
 OUTLIERS_MAX = 3  # so many fixes in a row outside the gate, and a track without radar starts anew
 WEIGH_EVERY_NS = 500_000_000  # radar's own error lasts about as long: sooner is no new evidence
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
-# What became of a fix
+# Outcome of a fix
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
 REASONS = (
     "gnss.fused", "gnss.duplicate", "gnss.future", "gnss.late", "gnss.unusable", "gnss.outlier",
@@ -31,7 +31,7 @@ REASONS = (
 
 
 class Outcome(NamedTuple):
-    """What became of n fixes."""
+    """The outcomes of n fixes."""
 
     of: I1  # (n,) FUSED and the others above
     weighed: B1  # (n,) its identity evidence was added
@@ -43,7 +43,7 @@ class GnssUpdate(NamedTuple):
 
     touched: I64  # rows that changed, in the order of the fixes
     terminal: I64  # (n,) rows
-    stamp_ns: I64  # (n,) put right where that is sure
+    stamp_ns: I64  # (n,) corrected where that is sure
     weighed: Bools  # (n,)
     used: Bools  # (n,) fused, or refused as an outlier of its track
 
@@ -52,11 +52,11 @@ def gnss_update(
     store: TrackStore, terminals: TerminalTable, times: Timekeeping, config: FusionConfig, now_ns: int,
     seen: GnssFixes, counts: dict[str, int],
 ) -> GnssUpdate:  # fmt: skip
-    """Fuse one message's fixes in their order; what was left out is counted in `counts`."""
+    """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     n = len(seen.terminal)
     who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
     usable = (seen.usable > 0.0) & np.isfinite(seen.east_m) & np.isfinite(seen.north_m) & (who >= 0)
-    usable &= ~(seen.sigma_m > SIGMA_M_MAX)  # it says itself that it knows no place
+    usable &= ~(seen.sigma_m > SIGMA_M_MAX)  # the receiver itself states that it has no position
     add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
     add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
     M = fix_rows(seen, who, config, terminals.lever_m)
@@ -127,7 +127,7 @@ def _start(tracks: Tracks, rings: Rings, i: int, fixes: Fixes, j: int, settings:
 def _fuse_own(
     tracks: Tracks, rings: Rings, terminals: Terminals, fixes: Fixes, j: int, settings: Settings, vector: F1
 ) -> int:
-    """Fuse fix j with the track of its terminal, or start one; return what became of it."""
+    """Fuse fix j with the track of its terminal, or start one; return the outcome."""
     ints, w = tracks.ints, fixes.terminal[j]
     stamp_ns, arrived_ns = fixes.stamp_ns[j], fixes.arrived_ns[j]
     i = terminals.ints[w, at.ROW]
@@ -166,7 +166,7 @@ def _update(
     tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, fixes: Fixes, settings: Settings,
     scratch: Scratch, done: Outcome,
 ) -> None:  # fmt: skip
-    """Fuse the fixes in their order; `done` says what became of each, and which rows changed."""
+    """Fuse the fixes in their order; `done` returns the outcome of each, and the rows that changed."""
     tally, tuning, outcome, about = tracks.tally, settings.tuning, done.of, terminals.ints
     n_touched = 0
     tally[at.T_FULL] = 0

@@ -17,7 +17,9 @@ from fusion.track_store import TerminalTable, TrackStore
 # What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.
 PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
 HEADING_RAD_MAX, VARIANCE_MAX, OUTLIERS_MAX = 100.0, 1e8, 2**31
-CARRIED_AGE_NS_MAX = 3_600_000_000_000  # repeated through an outage; older, nobody knows where it is
+CARRIED_AGE_NS_MAX = (
+    3_600_000_000_000  # a handover is repeated through an outage; an older position is worth nothing
+)
 LAG_NS_MAX = 60_000_000_000  # of a state behind its newest fix: that of a terminal which joined since
 NAME_MAX = 64
 FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma where no covariance came

@@ -13,7 +13,7 @@ from fusion.track_store import TerminalTable, TrackStore, free_row, take_row
 GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
 JOIN_M_MAX = 10.0  # further apart two radar tracks are never one
 APART_M_MAX = 1_000.0  # of two places of one vehicle, the offset of a wrong datum included
-SPEED_MPS_LEAST = 40.0  # that it may have got to meanwhile
+SPEED_MPS_LEAST = 40.0  # it may have accelerated to that since
 ROUNDING_M = 0.001
 
 

@@ -92,5 +92,5 @@ def _learn_bias(store: TrackStore, terminals: TerminalTable, w: int, i: int, k: 
 
 
 def forget_pairs(terminals: TerminalTable, w: int) -> None:
-    """Drop the evidence of a terminal: what it was weighed against has proved wrong."""
+    """Drop the identity evidence of a terminal, after a binding proved wrong."""
     terminals.rows.pair_ints[w, :, at.P_N] = 0

@@ -1,11 +1,11 @@
-"""Which radar track is which terminal's vehicle: the likelihood of each near pair, added up over time.
+"""Identity likelihood: which radar track is a terminal's vehicle, by log likelihoods of near pairs over time.
 
-For a pair, the difference fix - track is, if they are one vehicle, the terminal's lasting error (Gauss-Markov
-around nought) plus noise: a small Kalman filter per axis predicts it, so that an error that merely lasts is
-no new evidence. Or else it is off by far more than stated, and stays so (multipath, a wrong lever arm).
-It is set against two other stories: a vehicle that keeps its place beside the terminal's (platoon,
-neighbouring lane), and one that moves on its own. Both need the own vehicle to have no radar track where
-radar sees this one, and the longer that would have lasted, the less likely it is.
+Hypothesis "one vehicle": the difference fix - track is the terminal's lasting error (Gauss-Markov)
+plus noise. A small Kalman filter per axis predicts it, so that an error that merely lasts is no new evidence.
+A part of the likelihood allows an error far larger than stated that stays (multipath, a wrong lever arm).
+Two rival hypotheses: another vehicle that keeps its place beside the terminal's (platoon, neighbouring lane),
+and another one that moves independently. Both need the terminal's vehicle to have no radar track where radar
+sees this one; the longer that would have lasted, the less likely it is.
 """
 
 import math
@@ -23,8 +23,8 @@ VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # how densely other vehicles may stand ab
 P_BESIDE, P_APART = 0.002, 0.01  # own vehicle unseen, and the other keeps its place beside it, or does not
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # nearer to the own vehicle's centre no other one's can be
 FOUND_S = 2.0  # radar finds a vehicle in its field within about this long,
-P_NEVER = 0.01  # but of those that it has not this share stays hidden
-P_WIDE, WIDE = 0.1, 2.5  # so often an error stays at what a sigma so many times the stated one would give
+P_NEVER = 0.01  # but this share stays hidden from it
+P_WIDE, WIDE = 0.1, 2.5  # probability of an error with a sigma so many times the stated one
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
 RELATIVE_MPS = 3.0  # 1 sigma of speed between vehicles that have nothing to do with each other
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
@@ -64,8 +64,7 @@ def odds(pairs: F3, w: int, k: int) -> float:
 
 @kernel(inner=True)
 def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
-    """Return the place of terminal w's pair with track i: its own, else one whose track is gone, else that of
-    the least likely pair."""
+    """Return the place for terminal w's pair with track i: its own, a free one, or the least likely's."""
     pair_ints, serial = terminals.pair_ints, ints[i, at.SERIAL]
     worst, least = 0, 1e30
     for k in range(pair_ints.shape[1]):
@@ -108,7 +107,7 @@ def _along(P: F3, i: int, a: int, c: float, s: float) -> float:
 
 @kernel(inner=True)
 def _begin_pair(pair: F1, M: F2, m: int, speed: float, var_speed: float) -> None:
-    """Start a pair's likelihoods with what the speeds say."""
+    """Start a pair's likelihoods with those of the speeds."""
     log_place = math.log(VEHICLES_PER_M2)
     alike = alone = 0.0
     if not math.isnan(M[m, at.Z_SPEED]):

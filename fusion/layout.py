@@ -10,10 +10,10 @@ from core.arrays import B1, F1, F2, F3, I1, I2, I3
 
 # Column of X (n, N_X): the state of one track. The first N_DIM entries have a covariance, the rest is memory.
 EAST, NORTH, V_EAST, V_NORTH = 0, 1, 2, 3
-BEND = 4  # slow acceleration to the left of the course [m/s^2]: what a bend asks for
+BEND = 4  # slow acceleration to the left of the course [m/s^2]: the bend of the road
 BIAS_EAST, BIAS_NORTH = 5, 6  # the part of the terminal's error that lasts [m]
 N_CV, N_RADAR, N_DIM = 4, 5, 7  # plain constant velocity; with the bend; with the terminal's bias
-HEADING = 7  # where it points [rad], NaN unknown; a fast one where it goes: see fusion.heading
+HEADING = 7  # [rad], NaN unknown; of a fast track the course counts: see fusion.heading
 BOUND = 8  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
 BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 9, 10, 11  # of the terminal's error [m, s, s]
 N_X = 12

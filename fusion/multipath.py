@@ -12,7 +12,7 @@ from fusion.layout import Grid, Tracks
 OWN_RATE_MPS = 3.0  # a second echo of a vehicle moves as it does, to within this
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its own second echo may lie
 BESIDE_M_MAX = 2.8  # of its middle: three quarters of a lane
-LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle that nobody measured
+LENGTH_M, WIDTH_M = 6.0, 2.5  # of a vehicle of unknown size
 NO_TRACK, OWN_ECHO = -1, -2  # in track_of: anybody's; a vehicle's second echo
 
 

@@ -26,7 +26,7 @@ def radar_update(
 ) -> I64:
     """Fuse a scan of radar q into the tracks; return the rows that changed.
 
-    period_ns : of the radar.  What was left out is counted in `counts`
+    period_ns : of the radar.  Targets that were not used are counted in `counts`
     """
     if isinstance(seen, RadarScan):
         n, n_odd = polar_rows(store, seen, q)

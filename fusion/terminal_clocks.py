@@ -1,4 +1,4 @@
-"""Terminals' stamps put right or doubted, and the reports that only their arrival places. Pure."""
+"""Terminals' clocks: stamps corrected or rejected, and reports whose time only their arrival gives. Pure."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ from fusion.config import Terminal
 from fusion.observations import GnssFixes
 
 ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits
-ROLLED_NS_MAX = 2 * 86_400 * NS  # what may be left of an age then: a time zone, a report that was stored
-PROMPT_NS = (-300_000_000, NS)  # ages of a fix whose vehicle still is about where it says
+ROLLED_NS_MAX = 2 * 86_400 * NS  # rest of an age after the correction: a time zone, a stored report
+PROMPT_NS = (-300_000_000, NS)  # ages of a fix that is as good as live
 WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # the transport time of a fix whose stamp does not show it
 LAST_NS = 3 * NS  # a stored report does not replace one of now for this long
 NAMED_MAX = 64  # clocks in one status
@@ -42,7 +42,7 @@ HOST_NS = 300 * NS  # heard within
 
 Numbers = TypeVar("Numbers", I64, F64)
 
-# Row of `more` (n, N_MORE), int64: corrections, and the last report that its stamp does not place
+# Row of `more` (n, N_MORE), int64: corrections, and the last report with an unusable stamp
 CORRECTED_BY_NS, CORRECTED_AT, CORRECTED_N, REPORT_NS, REPORT_WAY_NS, REPORT_STAMP = range(6)
 N_MORE = 6
 # Row of `place` (n, N_PLACE): of that report
@@ -107,7 +107,7 @@ class TerminalClocks:
     def step(
         self, now_ns: int, who: I64, seen: GnssFixes, usable: Bools, sigma_m: F64, counts: dict[str, int]
     ) -> tuple[I64, Bools]:
-        """Return the stamps of a message's fixes, put right where that is sure, and which are doubtful (n,).
+        """Return the stamps of a message's fixes, corrected where that is sure, and which are doubtful (n,).
 
         who : (n,) rows.  usable : (n,) with a place; the others say nothing of a clock.  sigma_m : (n,)
         """
@@ -182,7 +182,7 @@ class TerminalClocks:
     # ---- whose clock is wrong
 
     def report(self, t_ns: int, ids: Sequence[str], witnesses: Sequence[float]) -> ClockReport:
-        """Return what is wrong now.
+        """Return the faults at t_ns.
 
         ids : (n,) of the terminals.  witnesses : offsets [s] of other clocks against this host's
         """
@@ -267,7 +267,7 @@ def _longer(old: Numbers, n: int) -> Numbers:
 
 
 def _key(seen: GnssFixes, j: int) -> int:
-    """Return what tells fix j from another of the same stamp: its serial number, or else its place."""
+    """Return a key that distinguishes fix j from others of its stamp: its serial number, else its place."""
     serial = int(seen.source_seq[j])
     if serial >= 0:
         return serial

@@ -27,7 +27,7 @@ class ClockState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timekeeping:
-    """Compares what senders stamp with when it arrives."""
+    """Compares the stamps of senders with their arrivals."""
 
     def __init__(self, history_s: float, n_radars: int) -> None:
         """history_s : the greatest age that the tracker fuses."""
@@ -52,7 +52,7 @@ class Timekeeping:
         sigma_m: F64,
         counts: dict[str, int],
     ) -> tuple[I64, Bools]:
-        """Return the stamps of a message's fixes, put right where that is sure, and which are doubtful (n,).
+        """Return the stamps of a message's fixes, corrected where that is sure, and which are doubtful (n,).
 
         about : the terminals by row;  who : (n,) rows, -1 of none;  usable, sigma_m : (n,) as of the tracker
         """

@@ -224,7 +224,7 @@ class Tracker:
         }
 
     def loose_reports(self, t_ns: int, within_ns: int) -> LooseReports:
-        """Return terminals' reports of the last `within_ns` whose stamps don't say where the vehicle is."""
+        """Return terminals' reports of the last `within_ns` whose stamps are unusable."""
         return self.times.terminals.loose(t_ns, within_ns)
 
     def clock_report(self, t_ns: int) -> ClockReport:

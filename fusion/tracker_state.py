@@ -49,7 +49,7 @@ class RingState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A track with what only its own tracker needs."""
+    """A track with the fields that only its own tracker needs."""
 
     row: int
     status: Status
