@@ -29,7 +29,7 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
-from roadside.outputs import Answer, Give, Output, Raised, Released, Snapshot, State, Withheld
+from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, State, Withheld
 from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
@@ -179,9 +179,9 @@ class Agent:
                 self.recorder.write(f"/tracks/{self.esn}", body, self.last_ns, stamp_ns)
                 if self.snapshots is not None:
                     self.snapshots.publish_newest(topics.track_up(self.esn), body)
-            case Give(to=to, body=body):
+            case HandoverOffer(to=to, body=body):
                 self._publish(topics.handover(self.esn, to), body)
-            case Answer(giver=giver, body=body):
+            case OfferAck(giver=giver, body=body):
                 self._publish(topics.handover_ack(self.esn, giver), body)
             case Released(episode_id=episode_id):
                 self.outbox.release(episode_id)

@@ -1,23 +1,32 @@
-"""What is carried of a vehicle from RSU to RSU, and which handovers were taken already. Pure."""
+"""Handovers between neighbours: what a message carries, what was offered, what was received. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
 from edge.decoding import decoder
-from edge.wire import Handover
+from edge.wire import Handover, HandoverAck, encode
 from fusion.handover import CarriedTrack
 from geofence.carried import believed, is_of_now, is_sound
 from geofence.episodes import CarriedJudgement
 from geofence.map.frames import SiteFrame
+from roadside.inputs import HandedOver, HandoverAnswered
+from roadside.outputs import HandoverOffer, OfferAck
+from roadside.ownership import Ownership
+from roadside.pipeline_state import GivingState
 
-REMEMBERED_MAX = 256  # handovers per giver whose repeats are only answered again
+REMEMBERED_MAX = 256  # handovers of each giver whose repeats get the first acknowledgement again
+REPEAT_NS = 200_000_000  # an offer is repeated until it is acknowledged
+OFFERS_MAX = 256  # that wait for an acknowledgement
+OFFER_TRACKS_MAX = 50  # in one message: some 6 kB each with its evidence, and brokers refuse 1 MB
+PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
 UNDECODABLE, REFUSED = "handover.undecodable", "handover.refused"
 
 
 class CarriedVehicle(msgspec.Struct, frozen=True, kw_only=True):
-    """A track's state, identity and ring, and what was judged of it."""
+    """A track with its state, identity and ring, and the state of its judgement."""
 
     track: CarriedTrack
     judgement: CarriedJudgement | None
@@ -41,7 +50,7 @@ def episodes_of(vehicles: Sequence[CarriedVehicle]) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Reading:
-    """What of a handover can be taken, and what can not."""
+    """The vehicles of a handover that can be adopted, and the reasons why the others can't."""
 
     vehicles: list[CarriedVehicle] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)  # place in the message: reason, as it is counted
@@ -50,10 +59,10 @@ class Reading:
 def read(
     message: Handover, now_ns: int, frame: SiteFrame, believes: Callable[[CarriedTrack], bool]
 ) -> Reading:
-    """Return the vehicles that can be true, each judged by itself, and the places of the others.
+    """Return the vehicles that can be true, each checked by itself, and the places of the others.
 
-    believes : whether the tracker can take a track.  Of two that claim one id, terminal or episode the first
-    is taken: the second would change what was just taken of its neighbour.
+    believes : whether the tracker can adopt a track.  Of two vehicles that claim one id, terminal or episode
+    the first is adopted: the second would change what was just adopted.
     """
     reading = Reading()
     claimed: set[int | str] = set()
@@ -84,7 +93,7 @@ def _claims_of(vehicle: CarriedVehicle) -> set[int | str]:
 
 
 def _is_judged(vehicle: CarriedVehicle, now_ns: int, frame: SiteFrame) -> bool:
-    """Whether what was judged is of this very track, and each open episode can be gone on with."""
+    """Say whether the judgement belongs to this very track, and each open episode can be continued."""
     judgement = vehicle.judgement
     return judgement is None or (
         judgement.track == vehicle.track.track
@@ -96,19 +105,232 @@ def _is_judged(vehicle: CarriedVehicle, now_ns: int, frame: SiteFrame) -> bool:
 
 @dataclass(slots=True)
 class Received:
-    """Which handovers were taken already: a repeat is answered as the first was, and not taken twice."""
+    """Handovers that were adopted before: a repeat gets the first acknowledgement again."""
 
     keys: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # epoch, seq, refused places
 
     def refused(self, giver: str, epoch: int, seq: int) -> tuple[int, ...] | None:
-        """Return which places were refused of a handover that was taken; None: it was not."""
+        """Return the refused places of a handover that was adopted before; None: it is new."""
         for known in self.keys.get(giver, ()):
             if known[:2] == (epoch, seq):
                 return known[2:]
         return None
 
     def add(self, giver: str, epoch: int, seq: int, refused: Sequence[int]) -> None:
-        """Remember that it was taken, but for the refused places."""
+        """Remember an adopted handover and its refused places."""
         known = self.keys.setdefault(giver, [])
         known.append((epoch, seq, *refused))
         del known[:-REMEMBERED_MAX]
+
+
+@dataclass(slots=True)
+class Offered:
+    """A handover without an acknowledgement: what was sent under `seq`, and when it was sent last."""
+
+    seq: int
+    to: str
+    tracks: list[int]
+    body: bytes
+    sent_ns: int
+    places: list[int] = field(default_factory=list)  # of the tracks in the message
+    episodes: tuple[str, ...] = ()  # open ones that the message carries; what opens later is not in it
+
+    def __post_init__(self) -> None:
+        self.places = self.places or list(range(len(self.tracks)))
+
+    def merge(self, gone: int, survivor: int, *, under_way: bool) -> None:
+        """Replace a merged track; under_way: the message still offers the survivor, else it is ours again."""
+        if not under_way:
+            left = [i for i, key in enumerate(self.tracks) if key not in (gone, survivor)]
+            self.tracks, self.places = [self.tracks[i] for i in left], [self.places[i] for i in left]
+        elif gone in self.tracks:
+            self.tracks[self.tracks.index(gone)] = survivor
+
+    def packed(self) -> GivingState:
+        """Return it as `/state` keeps it."""
+        return GivingState(
+            seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns,
+            places=tuple(self.places), episodes=self.episodes,
+        )  # fmt: skip
+
+    @staticmethod
+    def unpacked(row: GivingState) -> "Offered":
+        """Return the offer that `packed` stored."""
+        return Offered(
+            row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places), row.episodes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an acknowledged offer left to the neighbour."""
+
+    tracks: Sequence[int] = ()
+    episodes: Sequence[str] = ()  # open ones that the message carried
+
+
+class Adopter(Protocol):
+    """What `Handovers` asks the tracker before it adopts tracks."""
+
+    id_base: int
+    n_ids: int
+
+    def believes(self, now_ns: int, track: CarriedTrack) -> bool:
+        """Say whether a track can be true."""
+
+    def has_room(self, tracks: Sequence[CarriedTrack]) -> bool:
+        """Say whether all tracks fit into the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """The acknowledgement of a handover, and its vehicles; None: they were adopted before."""
+
+    ack: OfferAck
+    vehicles: Sequence[CarriedVehicle] | None
+
+
+class Handovers:
+    """The offers that this RSU made and received. It never touches tracks or judgements itself.
+
+    ownership : the phases of the tracks, shared with the pipeline
+    count(reason, n) : counts n events
+    """
+
+    def __init__(
+        self, place: int, frame: SiteFrame, ownership: Ownership, count: Callable[[str, int], None]
+    ) -> None:
+        self._place, self._frame, self._ownership, self._count = place, frame, ownership, count
+        self.offered: dict[int, Offered] = {}  # by seq
+        self.received = Received()
+        self.seq = 0
+
+    def offer(
+        self,
+        t_ns: int,
+        epoch: int,
+        leaving: Mapping[str, Sequence[int]],
+        carry: Callable[[Sequence[int]], list[CarriedVehicle]],
+    ) -> list[HandoverOffer]:
+        """Offer tracks to the neighbours they drive to, and repeat the offers without an acknowledgement.
+
+        leaving : track ids by neighbour.  carry : returns what is to travel with the tracks
+        """
+        offers = []
+        parts = [
+            (to, list(keys[at : at + OFFER_TRACKS_MAX]))
+            for to, keys in leaving.items()
+            for at in range(0, len(keys), OFFER_TRACKS_MAX)
+        ]
+        for to, keys in parts:
+            if len(self.offered) >= OFFERS_MAX:
+                self._count("handover.full", 1)
+                continue
+            self.seq += 1
+            vehicles = carry(keys)
+            body = pack(epoch, self.seq, vehicles)
+            ids = episodes_of(vehicles)
+            self.offered[self.seq] = Offered(self.seq, to, keys, body, t_ns, episodes=ids)
+            offers.append(HandoverOffer(to, self.seq, body))
+            for key in keys:
+                self._ownership.give(key, t_ns)
+        return offers + self._repeated(t_ns)
+
+    def _repeated(self, t_ns: int) -> list[HandoverOffer]:
+        offers = []
+        for offered in list(self.offered.values()):
+            if not any(self._ownership.phase(key) == "giving" for key in offered.tracks):
+                del self.offered[offered.seq]  # all its tracks are gone
+            elif t_ns - offered.sent_ns >= REPEAT_NS:
+                offered.sent_ns = t_ns
+                offers.append(HandoverOffer(offered.to, offered.seq, offered.body))
+        return offers
+
+    def merge(self, gone: int, survivor: int) -> None:
+        """Follow two tracks that became one, after the ownership followed them."""
+        under_way = self._ownership.phase(survivor) == "giving"
+        for offered in self.offered.values():
+            offered.merge(gone, survivor, under_way=under_way)
+
+    def acknowledge(self, ack: HandoverAnswered, epoch: int) -> Given:
+        """Return what the neighbour adopted; what it refused is judged here until it is gone."""
+        offered = self.offered.get(ack.seq) if ack.epoch == epoch else None
+        if offered is None or offered.to != ack.by:
+            self._count("handover.unknown_answer", 1)
+            return Given()
+        del self.offered[ack.seq]
+        refused = set(ack.refused)
+        given = [
+            key
+            for place, key in zip(offered.places, offered.tracks, strict=True)
+            if place not in refused and self._ownership.phase(key) == "giving"
+        ]
+        self._count("handover.not_taken", len(refused))
+        for key in given:
+            self._ownership.set(key, "given")
+        return Given(given, offered.episodes)
+
+    def receive(self, now_ns: int, handed: HandedOver, tracker: Adopter) -> Reception | None:
+        """Return what to adopt of a handover and how to acknowledge it; None: its giver judges on.
+
+        The caller adopts the vehicles and sets their tracks "owned".
+        """
+        message = handed.message
+        key = (handed.giver, message.epoch, message.seq)
+        refused, vehicles = self.received.refused(*key), None
+        if refused is None:
+            reading = self._acceptable(now_ns, message, tracker)
+            if reading is None:
+                return None
+            refused, vehicles = tuple(reading.refused), reading.vehicles
+            self.received.add(*key, refused)
+        ack = HandoverAck(epoch=message.epoch, seq=message.seq, refused=refused)
+        return Reception(OfferAck(handed.giver, encode(ack)), vehicles)
+
+    def _acceptable(self, now_ns: int, message: Handover, tracker: Adopter) -> Reading | None:
+        """Return the part of a handover to adopt; None, counted, where it must stay unacknowledged.
+
+        A giver of an earlier version takes any acknowledgement as one of all its vehicles: it gets none for a
+        part of them.
+        """
+
+        def believes(track: CarriedTrack) -> bool:
+            return not self._is_never_given(track, tracker) and tracker.believes(now_ns, track)
+
+        reading = read(message, now_ns, self._frame, believes)
+        for reason in reading.refused.values():
+            self._count(reason, 1)
+        if reading.refused and not (message.partial and reading.vehicles):
+            return None
+        if not tracker.has_room([vehicle.track for vehicle in reading.vehicles]):
+            self._count("handover.no_room", 1)
+            return None
+        return reading
+
+    def _is_never_given(self, track: CarriedTrack, tracker: Adopter) -> bool:
+        """Say whether a track has an id of ours that no track had yet: the next one would get it again."""
+        place = track.track >> COUNTER_BITS & (1 << PLACE_BITS) - 1
+        return place == self._place and track.track > tracker.id_base + tracker.n_ids
+
+    def clear(self) -> None:
+        """Forget all offers: their tracks ended."""
+        self.offered.clear()
+
+    def packed(self) -> tuple[GivingState, ...]:
+        """Return the offers as `/state` keeps them."""
+        return tuple(offered.packed() for offered in self.offered.values())
+
+    def packed_received(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        """Return the received handovers as `/state` keeps them."""
+        return {giver: tuple(keys) for giver, keys in self.received.keys.items()}
+
+    def restore(
+        self,
+        rows: Sequence[GivingState],
+        received: Mapping[str, Sequence[tuple[int, ...]]],
+        seq: int,
+    ) -> None:
+        """Continue from the offers and received handovers of a `/state`."""
+        self.offered = {row.seq: Offered.unpacked(row) for row in rows}
+        self.received = Received({giver: list(keys) for giver, keys in received.items()})
+        self.seq = seq

@@ -1,4 +1,4 @@
-"""What one step of the pipeline hands on, in order; bodies are the very bytes that are sent and recorded."""
+"""The outputs of one step of the pipeline, in order; bodies are the very bytes that are sent and recorded."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A version that can't be true: the centre gets a void with the reason in its place."""
+    """A version that can't be true: the centre gets a void with the reason instead."""
 
     violation_id: str
     reason: str
@@ -25,7 +25,7 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An episode that went to a neighbour: no longer ours to resume after a restart."""
+    """An episode that a neighbour continues: it is no longer resumed here after a restart."""
 
     episode_id: str
 
@@ -40,8 +40,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Give:
-    """A handover to neighbour `to`; repeated under the same seq until it is answered."""
+class HandoverOffer:
+    """A handover offered to neighbour `to`; repeated under the same seq until it is acknowledged."""
 
     to: str
     seq: int
@@ -49,8 +49,8 @@ class Give:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a neighbour's handover."""
+class OfferAck:
+    """The acknowledgement of a neighbour's handover."""
 
     giver: str
     body: bytes
@@ -64,4 +64,4 @@ class State:
     body: bytes
 
 
-Output = Raised | Withheld | Released | Snapshot | Give | Answer | State
+Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | State

@@ -11,13 +11,12 @@ import numpy as np
 
 from core.kernel import F64, U64, Bools
 from roadside.gateway.routing import FEED_MARGIN_M
-from roadside.whole import GivingState, HoldingState, Phase
+from roadside.pipeline_state import HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
 TELLS_AFTER_NS = 1_000_000_000  # of a handover under way without an answer: there is no taker
-REPEAT_NS = 200_000_000  # a handover is repeated until it is answered
 OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 
@@ -29,44 +28,6 @@ class Holding:
     inside_since_ns: int | None = None  # inside the stretch, while it is not ours
     from_outside: bool = False  # first seen outside: a neighbour most likely owns it
     giving_since_ns: int | None = None  # under way to a neighbour
-
-
-@dataclass(slots=True)
-class Giving:
-    """A handover under way: what was sent under `seq`, and when last."""
-
-    seq: int
-    to: str
-    tracks: list[int]
-    body: bytes
-    sent_ns: int
-    places: list[int] = field(default_factory=list)  # of the tracks in the message
-    episodes: tuple[str, ...] = ()  # open ones that the message carries; what opens later is not in it
-
-    def __post_init__(self) -> None:
-        self.places = self.places or list(range(len(self.tracks)))
-
-    def merge(self, gone: int, survivor: int, *, under_way: bool) -> None:
-        """Two tracks became one; under_way : a message still gives it, else it is ours again."""
-        if not under_way:
-            left = [i for i, key in enumerate(self.tracks) if key not in (gone, survivor)]
-            self.tracks, self.places = [self.tracks[i] for i in left], [self.places[i] for i in left]
-        elif gone in self.tracks:
-            self.tracks[self.tracks.index(gone)] = survivor
-
-    def packed(self) -> GivingState:
-        """Return it as `/state` keeps it."""
-        return GivingState(
-            seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns,
-            places=tuple(self.places), episodes=self.episodes,
-        )  # fmt: skip
-
-    @staticmethod
-    def unpacked(row: GivingState) -> "Giving":
-        """Return what was packed."""
-        return Giving(
-            row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places), row.episodes
-        )
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from edge.wire import decode_handover, decode_handover_ack
 from geofence.map.frames import SiteFrame
 from roadside.compare import digest
 from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Input, Start, decode
-from roadside.outputs import Answer, Give, Output, Raised, Snapshot
+from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Snapshot
 from roadside.pipeline import Pipeline
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
@@ -170,9 +170,9 @@ def replay_site(
 
 
 def _posts_of(esn: str, output: Output) -> list[_Post]:
-    if isinstance(output, Give):
+    if isinstance(output, HandoverOffer):
         return [_Post(output.to, HandedOver(esn, decode_handover(output.body)))]
-    if isinstance(output, Answer):
+    if isinstance(output, OfferAck):
         ack = decode_handover_ack(output.body)
         answered = HandoverAnswered(by=esn, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
         return [_Post(output.giver, answered)]

@@ -10,9 +10,9 @@ from edge.config import load_site
 from fusion.observations import GnssFixes
 from roadside.inputs import Feed
 from roadside.pipeline import Pipeline
+from roadside.pipeline_state import decode as decode_state
+from roadside.pipeline_state import encode as encode_state
 from roadside.setup import setups
-from roadside.whole import decode as decode_state
-from roadside.whole import encode as encode_state
 from tests.roadside.test_pipeline import (
     EXAMPLE,
     FIX_NS,

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from edge.config import load_site
 from edge.wire import decode_handover, decode_handover_ack, decode_snapshot, records_of
 from geofence.violation import decode
+from roadside.handover import COUNTER_BITS, PLACE_BITS
 from roadside.inputs import HandedOver, HandoverAnswered, Start
-from roadside.outputs import Answer, Give, Raised, Released, Snapshot
-from roadside.pipeline import COUNTER_BITS, PLACE_BITS, Pipeline
+from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot
+from roadside.pipeline import Pipeline
+from roadside.pipeline_state import decode as decode_state
+from roadside.pipeline_state import encode as encode_state
 from roadside.setup import setups
-from roadside.whole import decode as decode_state
-from roadside.whole import encode as encode_state
 from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run
 
 AT_NS = T0_NS + 9 * NS
@@ -40,7 +41,9 @@ def handed(setup):
     """The bytes of a handover of two: the truck that is over the line, and one 60 m behind it."""
     giver, _ = between(setup, 420.0)
     outputs = run(giver, drive(setup, leave, seconds=9.0))
-    message = msgpack.unpackb(next(o.body for o in outputs if isinstance(o, Give)), strict_map_key=False)
+    message = msgpack.unpackb(
+        next(o.body for o in outputs if isinstance(o, HandoverOffer)), strict_map_key=False
+    )
     first = message["tracks"][0]
     assert first["judgement"]["episodes"], "with an open episode"
     second = msgpack.unpackb(msgpack.packb(first), strict_map_key=False)
@@ -98,7 +101,7 @@ def take(pipeline, body, at_ns=AT_NS):
     """Hand a message over; return the places that the answer refuses, None where there is none."""
     with np.errstate(all="raise"):
         outputs = pipeline.step(at_ns, HandedOver("A", decode_handover(body)))
-    answers = [decode_handover_ack(o.body) for o in outputs if isinstance(o, Answer)]
+    answers = [decode_handover_ack(o.body) for o in outputs if isinstance(o, OfferAck)]
     return answers[0].refused if answers else None
 
 
@@ -226,14 +229,14 @@ def test_a_giver_of_an_earlier_version_gets_no_answer_to_a_part(setup, handed):
 
 def test_the_giver_judges_on_what_was_refused(setup):
     giver, _ = between(setup, 420.0)
-    give = next(o for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, Give))
+    give = next(o for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, HandoverOffer))
     (key,) = giver.tracker.at(AT_NS).track.tolist()
     refused = HandoverAnswered(by="B", epoch=1_800_000_000, seq=give.seq, refused=(0,))
     outputs = giver.step(AT_NS, refused)
     assert not any(isinstance(o, Released) for o in outputs)
     assert giver.ownership.phase(key) == "giving", "judged here still"
     later = [o for k in range(400) for o in giver.step(AT_NS + k * NS // 10, None)]
-    assert not any(isinstance(o, Give) for o in later), "answered: not repeated"
+    assert not any(isinstance(o, HandoverOffer) for o in later), "answered: not repeated"
     closes = [decode(o.body) for o in later if isinstance(o, Raised)]
     assert [(v.phase, v.reason) for v in closes] == [("close", "handover_lost")]
     assert giver.counts["handover.not_taken"] == 1
@@ -242,7 +245,7 @@ def test_the_giver_judges_on_what_was_refused(setup):
 @pytest.mark.parametrize("refused", [(511,), (0, 0, 1, 400)])
 def test_an_answer_that_names_other_places_is_taken_for_those_that_it_gave(setup, refused):
     giver, _ = between(setup, 420.0)
-    give = next(o for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, Give))
+    give = next(o for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, HandoverOffer))
     outputs = giver.step(AT_NS, HandoverAnswered(by="B", epoch=1_800_000_000, seq=give.seq, refused=refused))
     assert any(isinstance(o, Released) for o in outputs) == (0 not in refused)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from roadside.ownership import Giving, Ownership
+from roadside.ownership import Ownership
 
 SECOND_NS = 1_000_000_000
 T0_NS = 1_800_000_000 * SECOND_NS
@@ -85,15 +85,6 @@ def test_a_survivor_is_judged_where_either_was(gone, survivor, want):
     ownership.set(2, survivor)
     ownership.merge(1, 2)
     assert (ownership.phase(1), ownership.phase(2)) == ("free", want)
-
-
-def test_a_handover_follows_a_track_that_becomes_another():
-    giving = Giving(seq=1, to="AFTER", tracks=[1, 3], body=b"", sent_ns=T0_NS)
-    giving.merge(1, 2, under_way=True)
-    assert giving.tracks == [2, 3]
-    giving.merge(4, 2, under_way=False)  # ours alone: it is given anew
-    assert (giving.tracks, giving.places) == ([3], [1]), "an answer names places in the message"
-    assert Giving.unpacked(giving.packed()) == giving
 
 
 def test_a_state_tells_since_when_a_track_is_under_way():

@@ -7,12 +7,12 @@ import pytest
 from edge.config import load_site
 from edge.wire import decode_handover
 from roadside.inputs import HandedOver, Start
-from roadside.outputs import Answer, Give
+from roadside.outputs import HandoverOffer, OfferAck
 from roadside.pipeline import Pipeline
+from roadside.pipeline_state import StateUnreadableError
+from roadside.pipeline_state import decode as decode_state
+from roadside.pipeline_state import encode as encode_state
 from roadside.setup import setups
-from roadside.whole import StateUnreadableError
-from roadside.whole import decode as decode_state
-from roadside.whole import encode as encode_state
 from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run
 
 AT_NS = T0_NS + 9 * NS
@@ -27,7 +27,7 @@ def setup():
 def given(setup):
     """The handover of one truck that is over the line, as bytes."""
     giver, _ = between(setup, 420.0)
-    return next(o.body for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, Give))
+    return next(o.body for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, HandoverOffer))
 
 
 def adopted(setup, body):
@@ -35,7 +35,7 @@ def adopted(setup, body):
     receiver = between(setup, 420.0)[1]
     receiver.step(AT_NS - 1, Start(epoch=1))
     outputs = receiver.step(AT_NS, HandedOver("A", decode_handover(body)))
-    return receiver, any(isinstance(o, Answer) for o in outputs)
+    return receiver, any(isinstance(o, OfferAck) for o in outputs)
 
 
 @pytest.mark.parametrize(
