@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, radians
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from edge.errors import ConfigError
 from edge.registry import registry_rows
-from edge.sections import RsuConfig, SiteConfig
+from edge.sections import RadarScheme, RsuConfig, SiteConfig
 from edge.text_file import read_text
 from edge.wire import SiteRecord
 from fusion.config import RadarPose, Terminal
@@ -27,7 +27,8 @@ from geofence.map.frames import SiteFrame
 
 ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
-RADARS, RECEIVERS, LISTENERS = ("udp", "can", "mqtt"), ("nmea", "jt808"), ("jt808",)  # schemes
+RADARS: tuple[str, ...] = get_args(RadarScheme)
+RECEIVERS, LISTENERS = ("nmea", "jt808"), ("jt808",)  # schemes
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 
 
@@ -293,7 +294,7 @@ def _check_addresses(config: SiteConfig, where: str) -> None:
         scheme, _, rest = url.partition("://")
         if scheme not in schemes:
             raise ConfigError(where, key, f"must be {' or '.join(f'{name}://' for name in schemes)}", url)
-        if scheme not in ("can", "mqtt") and not is_address(rest):
+        if not is_address(rest):
             raise ConfigError(where, key, "must be SCHEME://HOST:PORT", url)
 
 

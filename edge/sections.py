@@ -10,6 +10,8 @@ from fusion.config import FusionConfig
 from geofence.config import RulesConfig, VehicleConfig
 
 RSUS_MAX = 512  # the place in a track id has nine bits
+# `roadside.devices.radars.DECODERS` has a decoder for each; all of them are datagrams
+RadarScheme = Literal["udp"]
 
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]

@@ -25,7 +25,7 @@ _RADAR = """
 [[rsu.radar]]
 # {note}
 id = "{id}"
-input = "mqtt"  # none: it lives in the recording
+input = "udp://127.0.0.1:9"  # nothing arrives there: the scans lie in the recording
 accepted = {accepted}
 lon_deg = {lon_deg!r}
 lat_deg = {lat_deg!r}

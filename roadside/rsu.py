@@ -22,10 +22,10 @@ from edge.versions import versions
 from roadside.agent import Agent
 from roadside.clock_faults import fault_of, faults_of
 from roadside.devices.jt808.session import SessionRules
+from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
 from roadside.inputs import Start
 from roadside.pipeline import Pipeline
-from roadside.ports import open_radar_ports
 from roadside.probe import ClockProbe
 from roadside.receivers import serve_receiver
 from roadside.setup import setups
@@ -146,7 +146,9 @@ class Unit:
     async def _sense(self) -> None:
         """Hear, tick and think until cancelled."""
         agent = self.agent
-        transports = await self._open_ports()
+        transports = await open_radar_ports(
+            self.site, agent.esn, agent.clock, agent.hear_scan, agent.counts.add
+        )
         self.listening = True
         log.tell_unapplied(self.log, self.site.unapplied)
         self.log.info("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
@@ -169,20 +171,6 @@ class Unit:
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
             raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
-
-    async def _open_ports(self) -> list[asyncio.DatagramTransport]:
-        inputs: dict[str, list[str]] = {}
-        for radar in self.config.radar:
-            if radar.input.startswith("udp://"):
-                inputs.setdefault(radar.input, []).append(radar.id)
-            else:
-                raise ConfigError(self.site.where, "rsu.radar.input", "must be udp://HOST:PORT", radar.input)
-        try:
-            return await open_radar_ports(
-                inputs, self.agent.clock, self.agent.hear_scan, self.agent.counts.add
-            )
-        except OSError as error:
-            raise ConfigError(self.site.where, "rsu.radar.input", f"can't be opened: {error}") from error
 
     def _send(self, batch: bytes) -> bool:
         return self.link.publish(topics.violation_up(self.agent.esn), batch)

@@ -114,8 +114,8 @@ class _Ports:
         return f"{LOOPBACK}:{taken.getsockname()[1]}"
 
     def moved(self, url: str) -> str:
-        """Return a device's address on a free port; one that is no socket (can://, mqtt) as it is."""
+        """Return a device's address on a free port; what is no address stays, for `load_site` to refuse."""
         scheme, separator, _ = url.partition("://")
-        if not separator or scheme == "can":
+        if not separator:
             return url
         return f"{scheme}://{self.udp() if scheme == 'udp' else self.tcp()}"

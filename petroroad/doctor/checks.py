@@ -82,21 +82,14 @@ def ports(site: Site) -> list[Check]:
     wanted = [("centre.http", "tcp", site.config.centre.http)]
     if site.config.gateway is not None:
         wanted += [("gateway", "tcp", url.partition("://")[2]) for url in site.config.gateway.listeners]
-    deaf = []
     for rsu in site.config.rsu:
         for radar in rsu.radar:
-            name = f"{rsu.esn}.{radar.id}"
-            scheme, _, address = radar.input.partition("://")
-            if scheme == "udp":
-                wanted.append((name, "udp", address))
-            else:
-                rule = f"{radar.input} is not heard yet: udp://HOST:PORT only"
-                deaf.append(Check(f"port.{name}", "fail", rule))
+            wanted.append((f"{rsu.esn}.{radar.id}", "udp", radar.input.partition("://")[2]))
         for gnss in rsu.gnss:  # NMEA comes over UDP as well, by the port of the same number
             wanted.append((f"{rsu.esn}.gnss", "tcp", gnss.input.partition("://")[2]))
         if rsu.health:
             wanted.append((f"{rsu.esn}.health", "tcp", rsu.health))
-    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)] + deaf
+    return [_port(name, kind, address) for name, kind, address in wanted if is_address(address)]
 
 
 def _port(name: str, kind: str, address: str) -> Check:

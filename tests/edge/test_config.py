@@ -143,6 +143,8 @@ def test_load_reads_the_files_beside_it(tmp_path, monkeypatch):
         ("range_m_max = 250.0", "range_m_max = 250000.0", "rsu[0].radar[0].range_m_max", "<= 10000.0"),
         ("[[rsu.gnss]]", f"deep = {'[' * 5_000}\n[[rsu.gnss]]", "", "is no TOML"),
         ('health = "127.0.0.1:9001"', 'health = "9001"', "rsu[0].health", "HOST:PORT"),
+        ("udp://127.0.0.1:17001", "can://can0", "rsu[0].radar[0].input", "must be udp://"),
+        ("udp://127.0.0.1:17001", "mqtt", "rsu[0].radar[0].input", "must be udp://"),
         ("udp://127.0.0.1:17001", "udp://17001", "rsu[0].radar[0].input", "SCHEME://HOST:PORT"),
         ("udp://127.0.0.1:17001", "udp://127.0.0.1:99999", "rsu[0].radar[0].input", "SCHEME://HOST:PORT"),
         ("${SECRET}", "${MISSING}", "mqtt.password", "environment has no MISSING"),

@@ -25,7 +25,7 @@ id = "R1"
 input = "udp://127.0.0.1:1"
 [[rsu.radar]]
 id = "R2"
-input = "can://can0"
+input = "mqtt"
 [[rsu]]
 esn = "RSU-23"
 stretch_m = [23000.0, 24000.0]
@@ -97,7 +97,7 @@ def test_ports_are_free_and_no_two_parts_share_one(copied):
     given = [*site.health.values(), site.broker, *config["gateway"]["listeners"]]
     assert len({text.rpartition(":")[2] for text in given}) == len(given)  # a UDP port may have one's number
     assert first["radar"][0]["input"] not in ("udp://127.0.0.1:1", second["radar"][0]["input"])
-    assert first["radar"][1]["input"] == "can://can0"
+    assert first["radar"][1]["input"] == "mqtt", "no address: load_site refuses it by its key"
     assert second["radar"][0]["input"] == "udp://127.0.0.1:1", "an RSU that does not run keeps its address"
 
 

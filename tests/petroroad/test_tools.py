@@ -206,18 +206,21 @@ def test_doctor_names_what_is_wrong_with_a_site(site_file, tmp_path, capsys):
 RADAR = '[[rsu.radar]]\nid = "RADAR"\ninput = "can://vcan0"\n' + RADAR_POSE
 
 
-def test_doctor_tells_a_radar_that_no_rsu_can_hear_yet_and_a_receiver_without_a_port(
-    site_file, tmp_path, capsys
-):
+def test_doctor_names_a_radar_that_no_rsu_can_read(site_file, tmp_path, capsys):
+    site_file.write_text(SITE + RADAR)
+    status, found = doctor(capsys, "--config", str(site_file), "--state", str(tmp_path))
+    assert (status, found["config"]["level"]) == (1, "fail")
+    assert "rsu[0].radar[0].input: must be udp:// (is 'can://vcan0')" in found["config"]["detail"]
+
+
+def test_doctor_warns_of_a_receiver_whose_port_is_taken(site_file, tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         gnss = f'[[rsu.gnss]]\ninput = "nmea://127.0.0.1:{port}"\n'
-        site_file.write_text(SITE + RADAR + gnss)
-        status, found = doctor(capsys, "--config", str(site_file), "--state", str(tmp_path))
-    assert status == 1
-    assert (found["port.R1.RADAR"]["level"], found["port.R1.gnss"]["level"]) == ("fail", "warn")
-    assert "can://vcan0 is not heard yet" in found["port.R1.RADAR"]["detail"]
+        site_file.write_text(SITE + gnss)
+        _, found = doctor(capsys, "--config", str(site_file), "--state", str(tmp_path))
+    assert found["port.R1.gnss"]["level"] == "warn"
 
 
 def test_a_setting_that_nothing_follows_yet_is_told(site_file, tmp_path, capsys):

@@ -1,0 +1,77 @@
+"""The radars that an RSU can read: their decoders by scheme, and the sockets their datagrams arrive at.
+
+A radar of another make is a decoder in a file of its own, a row of `DECODERS`, and its scheme in
+`edge.sections.RadarScheme`, by which a site file is checked where nothing of `roadside` is loaded.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from edge.clock import Clock
+from edge.config import Site, address_of
+from edge.errors import ConfigError
+from edge.sections import RadarScheme
+from roadside.devices import radar_udp
+from roadside.devices.errors import DeviceError
+from roadside.inputs import RadarPayload
+
+Count = Callable[[str], None]
+OnScan = Callable[[RadarPayload], None]
+# datagram, arrived_ns, what counts a target that can't be true -> scan; raises DeviceError
+Decode = Callable[[bytes, int, Count], RadarPayload]
+DECODERS: Mapping[RadarScheme, Decode] = {"udp": radar_udp.decode}
+
+
+@dataclass(slots=True)
+class RadarPort(asyncio.DatagramProtocol):
+    """One UDP address; it takes the scans of the radars that the site wires to it, and counts others."""
+
+    clock: Clock
+    decode: Decode
+    sensors: frozenset[str]
+    on_scan: OnScan
+    count: Count
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Decode one scan, stamped with its arrival."""
+        arrived_ns = self.clock.now_ns()
+        try:
+            payload = self.decode(data, arrived_ns, self.count)
+        except DeviceError as error:  # one sensor's fault must not stop the site
+            self.count(error.reason)
+            return
+        if payload.sensor not in self.sensors:
+            self.count("radar.unknown_sensor")
+            return
+        self.on_scan(payload)
+
+    def error_received(self, exc: Exception) -> None:
+        """Count an ICMP error: this socket only listens, so it is no sign of the radar."""
+        self.count("radar.socket")
+
+
+async def open_radar_ports(
+    site: Site, esn: str, clock: Clock, on_scan: OnScan, count: Count
+) -> list[asyncio.DatagramTransport]:
+    """Bind each address of an RSU's radars once; ConfigError where it is taken."""
+    sensors: dict[str, list[str]] = {}
+    for radar in site.rsu(esn).radar:
+        sensors.setdefault(radar.input, []).append(radar.id)
+    loop = asyncio.get_running_loop()
+    transports = []
+    try:
+        for url, ids in sensors.items():
+            port = partial(RadarPort, clock, _decoder_of(url), frozenset(ids), on_scan, count)
+            transport, _ = await loop.create_datagram_endpoint(port, local_addr=address_of(url))
+            transports.append(transport)
+    except OSError as error:
+        raise ConfigError(site.where, "rsu.radar.input", f"can't be opened: {error}") from error
+    return transports
+
+
+def _decoder_of(url: str) -> Decode:
+    found = {str(name): decode for name, decode in DECODERS.items()}.get(url.partition("://")[0])
+    assert found is not None, "edge.config refuses a scheme without a decoder"
+    return found
