@@ -27,14 +27,11 @@ from centre.unit_registry import Reporters
 from centre.violation_writer import Ledger
 from edge.clock import Clock
 from edge.config import Site
-from edge.log import CountsLog
 from edge.metrics import Health
 from geofence.plausible import bounds_of, plain
 
 SUMMARY_S = 1.0
 LATENCY_WINDOW_S = 900  # quantiles say how it is now: a quarter of an hour
-# needs no line
-USUAL = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
 FIGURES_EVERY = 2  # summaries a table of all RSUs
 FAULT_ROUNDS = 3  # summaries; so long after its last failure reading counts as failing
 Result = TypeVar("Result")
@@ -232,13 +229,12 @@ class Hall:
 
     async def _tell(self) -> None:
         """Show the moment's state each second of real time, whatever a simulation's clock does."""
-        turn, counted = 0, CountsLog(self.log, USUAL)
+        turn = 0
         while True:
             if turn % FIGURES_EVERY == 0:
                 with contextlib.suppress(UnreadableError):
                     await self._refresh()
                 self.feed.tell("rsus", msgspec.json.encode(self.rsu_table()))
-                counted.tell(self.counts()["centre"])
             self.feed.tell("summary", msgspec.json.encode(await self.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)

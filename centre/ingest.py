@@ -16,16 +16,10 @@ from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
 from centre.violation_writer import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
 from edge import topics, wire
+from edge.subscriptions import Incoming, Subscription, Subscriptions
 from geofence.plausible import Bounds
 
-FILTERS = (
-    (topics.violation_up("+"), 1),
-    (topics.status("+"), 1),
-    (topics.gateway_status("+"), 1),
-    (topics.clock_req("+"), 0),
-    (topics.gateway_clock_req("+"), 0),
-)
-TRACK_FILTERS = ((topics.track_up("+"), 0),)
+TRACKS = "flow"  # the connection of the snapshots: a violation never waits behind them
 INBOX_MESSAGES_MAX = 20_000  # of one RSU: what is dropped comes again and costs twice
 INBOX_BYTES_MAX = 256_000_000  # of all
 # A message of another RSU waits for two commits at most. These bounds make one some 50 ms long; of items too,
@@ -71,26 +65,57 @@ class Ingest:
         self._unsent: dict[tuple[str, int], Answer] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
-        self.refused: str | None = None  # what the database says that does not commit
+        self.refused: str | None = None  # the error of the database, while it does not commit
+        self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
-    def hear(self, topic: str, payload: bytes, retained: bool = False) -> None:
-        """Take one message; never blocks. A batch that finds the inbox full is sent again by its RSU."""
-        parts, now_ns = topics.parse(topic), self._now_ns()
-        match parts:
-            case topics.Topic("rsu", esn, "track/up"):
-                self._tracks.hear(esn, payload, now_ns)
-            case topics.Topic("rsu", esn, "status"):
-                self._change(self._rsus.hear(esn, payload, retained=retained, now_ns=now_ns))
-            case topics.Topic("gateway", name, "status"):
-                self._change(self._gateways.hear(name, payload, retained=retained, now_ns=now_ns))
-            case topics.Topic("rsu", esn, "violation/up"):
-                self._queue(topic, esn, payload, now_ns)
-            case topics.Topic("rsu", esn, "clock/req"):
-                self._tell_time(topics.clock_rsp(esn), payload, now_ns)
-            case topics.Topic("gateway", name, "clock/req"):
-                self._tell_time(topics.gateway_clock_rsp(name), payload, now_ns)
-            case _:
-                self.counts["topic.unknown"] += 1
+    def _rows(self) -> list[Subscription]:
+        """Return the topics of all units with their handlers, none of which blocks."""
+        return [
+            Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
+            Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
+            Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
+            Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True),
+            Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True),
+            Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
+        ]
+
+    def _receive_batch(self, message: Incoming) -> None:
+        """Queue a batch; one that finds the inbox full is sent again by its RSU."""
+        esn = message.topic.name
+        batch = Message(topics.violation_up(esn), esn, message.payload, self._now_ns())
+        if self._inbox.holds(batch):
+            self.counts["inbox.repeated"] += 1
+            return
+        n_dropped = self._inbox.put(batch)
+        if n_dropped:
+            self.counts["inbox.full"] += n_dropped
+        self._wake.set()
+
+    def _receive_rsu_status(self, message: Incoming) -> None:
+        self._change(
+            self._rsus.hear(
+                message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
+            )
+        )
+
+    def _receive_gateway_status(self, message: Incoming) -> None:
+        self._change(
+            self._gateways.hear(
+                message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
+            )
+        )
+
+    def _receive_snapshot(self, message: Incoming) -> None:
+        self._tracks.hear(message.topic.name, message.payload, self._now_ns())
+
+    def _answer_rsu_clock(self, message: Incoming) -> None:
+        self._answer_clock(topics.clock_rsp(message.topic.name), message.payload)
+
+    def _answer_gateway_clock(self, message: Incoming) -> None:
+        self._answer_clock(topics.gateway_clock_rsp(message.topic.name), message.payload)
+
+    def _count_unknown(self) -> None:
+        self.counts["topic.unknown"] += 1
 
     async def run(self) -> None:
         """Commit what is queued and answer it, for ever."""
@@ -106,18 +131,9 @@ class Ingest:
                 await self._drain()
                 self._answer_unsent()
 
-    def _queue(self, topic: str, esn: str, payload: bytes, now_ns: int) -> None:
-        message = Message(topic, esn, payload, now_ns)
-        if self._inbox.holds(message):
-            self.counts["inbox.repeated"] += 1
-            return
-        n_dropped = self._inbox.put(message)
-        if n_dropped:
-            self.counts["inbox.full"] += n_dropped
-        self._wake.set()
-
-    def _tell_time(self, answer_to: str, payload: bytes, now_ns: int) -> None:
-        """Answer a four-stamp probe (RFC 5905, sec. 8): the asker learns how far our clock is ahead."""
+    def _answer_clock(self, answer_to: str, payload: bytes) -> None:
+        """Answer a four-stamp probe (RFC 5905, sec. 8), by which a unit learns how far our clock is ahead."""
+        now_ns = self._now_ns()
         try:
             asked = wire.decode_clock_req(payload)
         except msgspec.MsgspecError:

@@ -1,8 +1,10 @@
-"""The running centre: broker, database and web interface together, until it is told to stop."""
+"""The centre as a process: its database and web interface, in the shell that all processes have."""
 
 import asyncio
 import socket
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -11,16 +13,16 @@ from structlog.typing import FilteringBoundLogger as Logger
 from centre.api import build
 from centre.faults import SchemaError, UnreadableError
 from centre.hall import Hall
-from centre.ingest import FILTERS, TRACK_FILTERS
+from centre.ingest import TRACKS
 from centre.security import loopback
 from centre.server import bind, serve
 from centre.store import open_database
 from edge.clock import Clock
 from edge.config import Site
 from edge.errors import ConfigError
-from edge.link import Link, link_settings
-from edge.log import tell_unapplied
-from edge.metrics import merged
+from edge.service import Service as ShellService
+from edge.service import Shell
+from edge.subscriptions import MAIN
 
 
 @dataclass(slots=True)
@@ -36,37 +38,19 @@ class Service:
         """Serve until stopped; raises ConfigError where it can't begin."""
         config, where = self.site.config, self.site.where
         host, port = loopback(config.centre.http, where)
-        settings = link_settings(config.mqtt, config.centre.id, where)
-        flow_settings = link_settings(config.mqtt, f"{config.centre.id}-tracks", where)
+        clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
+        shell = Shell("centre", self.site, self.clock, self.log, clients)
         listener = self._bind("centre.http", host, port)
         try:
             hall = self._open_hall()
         except ConfigError:
             listener.close()
             raise
-        link = Link(
-            settings,
-            subscriptions=FILTERS,
-            on_message=hall.ingest.hear,
-        )
-        flow = Link(  # snapshots on their own connection: a violation never waits behind them
-            flow_settings,
-            subscriptions=TRACK_FILTERS,
-            on_message=hall.ingest.hear,
-        )
-        hall.link = link
-        hall.link_counts = lambda: merged(link.counts, {f"flow.{k}": n for k, n in flow.counts.items()})
+        hall.link, hall.link_counts = shell.main, shell.link_counts
         try:
             await self._start(hall)
-            async with asyncio.TaskGroup() as tasks:
-                answers = hall.health.serve(config.centre.health, where, "centre.health")
-                parts = [self._run_hall(hall), link.run(), flow.run(), answers]
-                working = [tasks.create_task(part) for part in parts]
-                tell_unapplied(self.log, self.site.unapplied)
-                self.log.info("serving", http=config.centre.http)
-                await serve(build(hall), listener, self.stop)
-                for task in working:
-                    task.cancel()
+            # an exception in a callback is the web server's: it costs one connection, never the centre
+            await shell.run(_HallService(hall, shell, listener, self._no_database), ends_on_bug=False)
             self.log.info("stopped")
         finally:
             hall.close()
@@ -76,12 +60,6 @@ class Service:
             await hall.start()
         except UnreadableError as error:
             raise self._no_database("can't be read", error) from error
-
-    async def _run_hall(self, hall: Hall) -> None:
-        try:
-            await hall.run()
-        except* SchemaError as errors:  # somebody changed the tables under us
-            raise self._no_database("does not fit", errors.exceptions[0]) from errors
 
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
         rule = f"{wrong}: {str(error).splitlines()[0]}"
@@ -101,6 +79,42 @@ class Service:
             return bind(host, port)
         except OSError as error:
             raise ConfigError(self.site.where, key, f"can't listen: {error}", f"{host}:{port}") from error
+
+
+class _HallService(ShellService):
+    """The hall's tasks, and its page until the centre is stopped."""
+
+    usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
+
+    def __init__(
+        self, hall: Hall, shell: Shell, listener: socket.socket, no_database: Callable[..., ConfigError]
+    ) -> None:
+        self.hall, self.shell, self.listener, self.no_database = hall, shell, listener, no_database
+        self.subscriptions, self.health = hall.ingest.subscriptions, hall.health
+
+    @property
+    def health_at(self) -> tuple[str | None, str]:
+        return self.shell.site.config.centre.health, "centre.health"
+
+    def count(self, reason: str) -> None:
+        self.hall.ingest.counts[reason] += 1
+
+    def counts(self) -> dict[str, int]:
+        return self.hall.counts()["centre"]
+
+    def background(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {"hall": self._run_hall()}
+
+    async def _run_hall(self) -> None:
+        try:
+            await self.hall.run()
+        except* SchemaError as errors:  # somebody changed the tables under us
+            raise self.no_database("does not fit", errors.exceptions[0]) from errors
+
+    async def work(self) -> None:
+        """Serve the page until stopped."""
+        self.shell.log_start("serving", http=self.shell.site.config.centre.http)
+        await serve(build(self.hall), self.listener, self.hall.stop)
 
 
 def _shown(url: str) -> str:

@@ -103,10 +103,9 @@ class Link:
         self.settings = settings
         self.connection = 0
         self.counts: dict[str, int] = {}
-        self._subscriptions = list(subscriptions)
-        self._on_message = on_message
-        self._will, self._birth = will, birth
-        self._on_up, self._on_down = on_up, on_down
+        self.on_up, self.on_down = on_up, on_down
+        self.subscribe(subscriptions, on_message)
+        self.announce(will=will, birth=birth)
         self._client: aiomqtt.Client | None = None  # while connected
         self._sending: set[asyncio.Task[None]] = set()
         self._newest: dict[str, Outgoing] = {}
@@ -115,9 +114,27 @@ class Link:
         self._failure: Exception | None = None
         self._stopping = False
 
+    def subscribe(
+        self,
+        subscriptions: Sequence[tuple[str, int]],
+        on_message: Callable[[str, bytes, bool], None] | None,
+    ) -> None:
+        """Set the (filter, QoS) pairs to subscribe to and what receives their messages; before `run`."""
+        self._subscriptions, self._on_message = list(subscriptions), on_message
+
+    def announce(
+        self, *, will: Callable[[int], Outgoing] | None, birth: Callable[[int], Outgoing] | None
+    ) -> None:
+        """Set will and birth; before `run`."""
+        self._will, self._birth = will, birth
+
     @property
     def connected(self) -> bool:
         return self._client is not None
+
+    def send(self, message: Outgoing) -> bool:
+        """Publish a message as it is."""
+        return self.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Start sending; False (and counted) where there is no connection or too much in flight.
@@ -190,7 +207,7 @@ class Link:
             await self._greet(client)
             self._client = client
             self._count("link.connected")
-            self._on_up()
+            self.on_up()
             await self._until_left(client)
         finally:
             if self._stopping and self.connected and will is not None:
@@ -203,7 +220,7 @@ class Link:
                 client._connected = asyncio.get_running_loop().create_future()
             await _within(LEAVE_S, client.__aexit__(None, None, None))
             if lost:
-                self._on_down()
+                self.on_down()
 
     def _new_client(self, address: tuple[str, int], will: Outgoing | None) -> aiomqtt.Client:
         settings = self.settings

@@ -42,22 +42,22 @@ class _Relay(logging.Handler):
 
 
 class CountsLog:
-    """Says which counts have grown since it was last asked; `usual` (prefixes) need no line."""
+    """Logs the counters that have grown; those that begin with one of `usual` get no line."""
 
     def __init__(self, logger: structlog.typing.FilteringBoundLogger, usual: Sequence[str]) -> None:
         self._logger, self._usual = logger, tuple(usual)
         self._before: Mapping[str, int] = {}
 
-    def tell(self, counts: Mapping[str, int]) -> None:
-        """Log one line a reason, bounded like any."""
+    def log(self, counts: Mapping[str, int]) -> None:
+        """Log a line for each reason that has grown since the last call; the rate is bounded as any."""
         for reason in sorted(counts):
             if counts[reason] != self._before.get(reason, 0) and not reason.startswith(self._usual):
                 self._logger.warning("counted", reason=reason, total=counts[reason])
         self._before = dict(counts)
 
 
-def tell_unapplied(logger: structlog.typing.FilteringBoundLogger, settings: Sequence[str]) -> None:
-    """Say at the start which settings of the site file nothing follows yet (`Site.unapplied`)."""
+def warn_unapplied(logger: structlog.typing.FilteringBoundLogger, settings: Sequence[str]) -> None:
+    """Log at the start the settings of the site file that nothing applies yet (`Site.unapplied`)."""
     for setting in settings:
         logger.warning("setting.unapplied", reason=setting)
 

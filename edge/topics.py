@@ -1,4 +1,4 @@
-"""Names of the MQTT topics of DESIGN section 5, both ways. Pure."""
+"""Names of the MQTT topics of docs/design.md section 7: made, and taken apart. Pure."""
 
 import re
 from typing import NamedTuple
@@ -81,6 +81,12 @@ def gateway_clock_rsp(gateway: str) -> str:
 
 def vehicle_gnss_up(terminal: str) -> str:
     return f"{ROOT}/vehicle/{terminal}/gnss/up"
+
+
+def kind(pattern: str) -> tuple[str, str]:
+    """Return (realm, tail) of one of our topics or filters; the tail is as in `parse`."""
+    _, _, realm, _, *rest = pattern.split("/")
+    return realm, "/".join(["handover", *rest[2:]] if rest[0] == "handover" else rest)
 
 
 def parse(topic: str) -> Topic | None:

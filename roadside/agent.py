@@ -1,10 +1,11 @@
-"""The live RSU: sockets, broker, outbox and recording around the pure pipeline.
+"""The live RSU around the pure pipeline: its inbox, and where its outputs go.
 
-One task owns the pipeline; all others only put arrivals into its bounded inbox. The beat is one of them.
+One task owns the pipeline; all others only put arrivals into its bounded inbox, the ticks too.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,6 +18,7 @@ from edge.link import Link
 from edge.metrics import Counts
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
+from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
 from roadside.inputs import (
     ENCODER,
     ClockStep,
@@ -39,9 +41,9 @@ GATEWAYS_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a port heard: the payload of a recording's channel, and the bytes as received."""
+    """What was received: a decoded payload for a channel of the recording, and its bytes."""
 
-    topic: str
+    topic: str  # of the recording
     body: bytes | None  # None: encoded when it is recorded
     publish_ns: int | None  # when it was measured; None: when it was accepted
     payload: Payload
@@ -49,7 +51,10 @@ class Arrival:
 
 @dataclass(slots=True)
 class Agent:
-    """One RSU's parts, wired; `serve` runs them."""
+    """One RSU's parts around its pipeline.
+
+    alerts : the connection of violations, status and handovers.  snapshots : the one of snapshots
+    """
 
     pipeline: Pipeline
     clock: Clock
@@ -57,8 +62,8 @@ class Agent:
     recorder: Recorder
     counts: Counts
     inbox: asyncio.Queue[Arrival | None] = field(default_factory=lambda: asyncio.Queue(INBOX_MAX))
-    alerts: Link | None = None  # violations, status, handovers
-    snapshots: Link | None = None  # a second connection: an alert never queues behind tracks
+    alerts: Link | None = None
+    snapshots: Link | None = None
     gateways: set[str] = field(default_factory=set)  # that sent fixes
     watch: StepWatch = field(default_factory=StepWatch)
     last_ns: int = 0
@@ -70,66 +75,87 @@ class Agent:
 
     # ---- in
 
-    def hear(self, arrival: Arrival) -> None:
+    def put(self, arrival: Arrival) -> None:
         """Put an arrival into the inbox; when the pipeline is behind, the newest is dropped and counted."""
         try:
             self.inbox.put_nowait(arrival)
         except asyncio.QueueFull:
             self.counts.add("inbox.full")
 
-    def hear_scan(self, payload: RadarPayload) -> None:
-        """A radar's scan."""
-        self.hear(Arrival(f"/radar/{payload.sensor}", None, payload.stamp_ns, payload))
+    def receive_scan(self, payload: RadarPayload) -> None:
+        """Receive a radar's scan."""
+        self.put(Arrival(f"/radar/{payload.sensor}", None, payload.stamp_ns, payload))
 
-    def hear_fix(self, fix: wire.GnssFix) -> None:
-        """A fix of a receiver or terminal of this RSU's own."""
-        self.hear(Arrival("/gnss", wire.encode(fix), fix.stamp_ns, fix))
+    def receive_fix(self, fix: wire.GnssFix) -> None:
+        """Receive a fix of a receiver or terminal of this RSU's own."""
+        self.put(Arrival("/gnss", wire.encode(fix), fix.stamp_ns, fix))
 
-    def hear_message(self, topic: str, body: bytes, retained: bool) -> None:
-        """A message of the broker: a gateway's fixes, a neighbour's handover or answer, the centre's ack."""
-        parts = topics.parse(topic)
-        if parts is None or retained:
-            self.counts.add("mqtt.unexpected")
-            return
-        if len(body) > wire.PAYLOAD_BYTES_MAX:
-            self.counts.add("mqtt.too_long")
-            return
-        try:
-            self._sort_message(parts, body)
-        except (msgspec.DecodeError, ValueError):  # a peer's fault must not stop the site
-            self.counts.add(f"mqtt.undecodable.{parts.tail}")
+    def receive_control(self, control: Control) -> None:
+        """Receive an input that is no observation."""
+        self.put(Arrival("/input", None, None, control))
 
-    def _sort_message(self, parts: topics.Topic, body: bytes) -> None:
-        if parts.tail == "gnss/down":
-            self._hear_down(body)
-        elif parts.tail == "handover" and parts.peer == self.esn:
-            self.hear(Arrival(f"/handover/{parts.name}", body, None, wire.decode_handover(body)))
-        elif parts.tail == "handover/ack" and parts.peer == self.esn:
-            ack = wire.decode_handover_ack(body)
-            self.hear_control(
-                HandoverAnswered(by=parts.name, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
-            )
-        elif parts.tail == "violation/ack":
-            self.outbox.acknowledge(wire.decode_ack(body))
-        else:
-            self.counts.add("mqtt.unexpected")
+    def subscriptions(self, neighbours: Sequence[str]) -> Subscriptions:
+        """Return this RSU's topics: fixes, acknowledgements of violations, handovers both ways."""
+        rows = [
+            Subscription(topics.gnss_down(self.esn), 0, self._decoded(self._receive_down)),
+            Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
+        ]
+        for esn in neighbours:
+            offer, ack = topics.handover(esn, self.esn), topics.handover_ack(esn, self.esn)
+            rows += [
+                Subscription(offer, 1, self._decoded(self._receive_handover)),
+                Subscription(ack, 1, self._decoded(self._receive_handover_ack)),
+            ]
+        return Subscriptions(rows, self._count_unexpected)
 
-    def _hear_down(self, body: bytes) -> None:
-        down = Down(*read_down(body))
+    def _decoded(self, handler: Handler) -> Handler:
+        """Return a handler that counts the messages that are too long or can't be decoded."""
+
+        def handle(message: Incoming) -> None:
+            if len(message.payload) > wire.PAYLOAD_BYTES_MAX:
+                self.counts.add("mqtt.too_long")
+                return
+            try:
+                handler(message)
+            except (msgspec.DecodeError, ValueError):  # a peer's fault must not stop the site
+                self.counts.add(f"mqtt.undecodable.{message.topic.tail}")
+
+        return handle
+
+    def _receive_down(self, message: Incoming) -> None:
+        down = Down(*read_down(message.payload))
         gateway = down.message.gateway
         if gateway not in self.gateways and len(self.gateways) >= GATEWAYS_MAX:
             self.counts.add("gateway.too_many")  # each name is a channel of the recording
             return
         self.gateways.add(gateway)
-        self.hear(Arrival(f"/gateway/{gateway}", body, None, down))
+        self.put(Arrival(f"/gateway/{gateway}", message.payload, None, down))
 
-    def hear_control(self, control: Control) -> None:
-        """An input that is no observation."""
-        self.hear(Arrival("/input", None, None, control))
+    def _receive_violation_ack(self, message: Incoming) -> None:
+        self.outbox.acknowledge(wire.decode_ack(message.payload))
 
-    # ---- the one task that thinks
+    def _receive_handover(self, message: Incoming) -> None:
+        if message.topic.peer != self.esn:
+            self._count_unexpected()
+            return
+        handover = wire.decode_handover(message.payload)
+        self.put(Arrival(f"/handover/{message.topic.name}", message.payload, None, handover))
 
-    async def think(self) -> None:
+    def _receive_handover_ack(self, message: Incoming) -> None:
+        if message.topic.peer != self.esn:
+            self._count_unexpected()
+            return
+        ack = wire.decode_handover_ack(message.payload)
+        self.receive_control(
+            HandoverAnswered(by=message.topic.name, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
+        )
+
+    def _count_unexpected(self) -> None:
+        self.counts.add("mqtt.unexpected")
+
+    # ---- the one task that owns the pipeline
+
+    async def run_pipeline(self) -> None:
         """Feed the pipeline in one total order, the same as a replay will."""
         while True:
             arrival = await self.inbox.get()
@@ -145,7 +171,7 @@ class Agent:
             self.accept(Arrival("/input", None, None, ClockStep(from_ns=stepped[0], to_ns=stepped[1])))
 
     def accept(self, arrival: Arrival | None) -> None:
-        """Stamp one arrival, record it under that stamp, step, and hand the outputs on in order."""
+        """Stamp one arrival, record it under that stamp, step the pipeline, pass its outputs on in order."""
         self.last_ns = max(self.clock.now_ns(), self.last_ns + 1)
         item = None
         if arrival is not None:
@@ -155,18 +181,18 @@ class Agent:
             body = arrival.body if arrival.body is not None else ENCODER.encode(arrival.payload)
             self.recorder.write(arrival.topic, body, self.last_ns, arrival.publish_ns)
         for output in self.pipeline.step(self.last_ns, item):
-            self._hand_on(output)
+            self._pass_on(output)
 
     def _input_of(self, arrival: Arrival) -> Input | None:
         try:
             return input_of(arrival.topic, arrival.payload, self.last_ns, self.pipeline.setup.frame)
-        except ValueError:  # passed the wire's bounds but not ours: counted, not recorded
+        except ValueError:  # within the bounds of the wire but not ours: counted, not recorded
             self.counts.add("input.undecodable")
             return None
 
     # ---- out
 
-    def _hand_on(self, output: Output) -> None:
+    def _pass_on(self, output: Output) -> None:
         match output:
             case Raised(violation=violation, body=body, episode=episode):
                 self.recorder.write(
@@ -192,9 +218,9 @@ class Agent:
         if self.alerts is not None:
             self.alerts.publish(topic, body)
 
-    # ---- rhythm
+    # ---- ticks and the end
 
-    async def beat(self) -> None:
+    async def run_ticks(self) -> None:
         """Put the ticks of the 100 ms UTC grid into the inbox, from the schedule, not from now."""
         due_ns = self.clock.now_ns() // TICK_NS * TICK_NS
         while True:
@@ -205,7 +231,7 @@ class Agent:
             await self.inbox.put(None)
 
     def finish(self) -> None:
-        """Take what still waits, then the clean end: recorded, so that a replay ends there too."""
+        """Step what is queued, then the clean end: it is recorded, so that a replay ends there too."""
         self._notice_clock_step()
         while not self.inbox.empty():
             self.accept(self.inbox.get_nowait())

@@ -1,23 +1,24 @@
-"""One RSU as a process: opens what the agent needs, runs its tasks, ends cleanly."""
+"""One RSU as a process: opens outbox and recording, wires the agent, and is the shell's service."""
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from edge import log, topics, wire
-from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.config import Site
 from edge.errors import ConfigError
-from edge.link import Link, Outgoing, link_settings
+from edge.link import Outgoing
 from edge.metrics import Counts, Health, Ready, merged
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
+from edge.service import Presence, Reporting, Service, Shell
+from edge.subscriptions import MAIN
 from edge.versions import versions
 from roadside.agent import Agent
 from roadside.clock_faults import fault_of, faults_of
@@ -26,17 +27,10 @@ from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
 from roadside.inputs import Start
 from roadside.pipeline import Pipeline
-from roadside.probe import ClockProbe
 from roadside.receivers import serve_receiver
 from roadside.setup import setups
 
-STATUS_S = 2.0
-DRAIN_S = 0.8  # a clean end waits this long for the centre's acknowledgements
-# counted in the ordinary course: on the page, not in the log
-USUAL = (
-    "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
-    "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.",
-)  # fmt: skip
+TRACKS = "tracks"  # the connection of the snapshots
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
@@ -46,29 +40,36 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
     """
     setup = setups(site, expects_gateway=site.config.gateway is not None, esns=(esn,))[esn]
     async with _opened(site, esn, state, clock) as (outbox, recorder):
+        shell = shell_of(site, esn, clock)
         agent = Agent(
-            pipeline=Pipeline(setup), clock=clock, outbox=outbox, recorder=recorder, counts=Counts()
+            pipeline=Pipeline(setup),
+            clock=clock,
+            outbox=outbox,
+            recorder=recorder,
+            counts=Counts(),
+            alerts=shell.main,
+            snapshots=shell.links[TRACKS],
         )
-        unit = Unit(site, agent)
-        agent.hear_control(Start(epoch=outbox.epoch, episodes=outbox.episodes))
-        await unit.serve()
+        agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes))
+        await shell.run(RsuService(site, agent, shell))
+
+
+def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
+    """Return an RSU's shell; a violation never waits behind snapshots, which have their own connection."""
+    clients = {MAIN: f"rsu-{esn}", TRACKS: f"rsu-{esn}-t"}
+    return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients)
 
 
 @asynccontextmanager
 async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncIterator[tuple[Outbox, Recorder]]:
-    """Open outbox and recording; closed in the order that loses nothing."""
-    pending: list[Recorder] = []
-    unit: list[Outbox] = []
+    """Open outbox and recording; close them in the order that loses nothing."""
     outbox = await Outbox.open(
         state / site.config.outbox.directory / f"{esn}.sqlite",
         clock=clock,
         ballast_bytes=site.config.outbox.ballast_mib * 2**20,
-        before_commit=lambda: pending[0].close_chunk() if pending else None,
-        on_epoch=lambda: unit[0].resend() if unit else None,
     )
-    unit.append(outbox)
     recorder = Recorder(state / "recordings" / f"{esn}-{outbox.epoch}.mcap", live=True)
-    pending.append(recorder)
+    outbox.start(before_commit=recorder.close_chunk)
     record = msgspec.structs.replace(site.record, esn=esn)
     recorder.write("/site", wire.encode(record), clock.now_ns())
     try:
@@ -78,130 +79,109 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
         recorder.close()
 
 
-class Unit:
-    """The tasks around an agent: sockets, links, status, health."""
+class RsuService(Service):
+    """The sensors, the agent's tasks and the status of one RSU."""
 
-    def __init__(self, site: Site, agent: Agent) -> None:
-        self.site, self.agent = site, agent
+    usual = (
+        "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
+        "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.",
+    )  # fmt: skip
+
+    def __init__(self, site: Site, agent: Agent, shell: Shell) -> None:
+        self.site, self.agent, self.shell = site, agent, shell
         self.config = site.rsu(agent.esn)
-        esn, mqtt = agent.esn, site.config.mqtt
-        self.link = Link(
-            link_settings(mqtt, f"rsu-{esn}", site.where),
-            subscriptions=self._subscriptions(),
-            on_message=self._on_message,
-            will=lambda connection: self._status("offline", connection),
-            birth=lambda connection: self._status("online", connection),
-            on_up=agent.outbox.resend,
-        )
-        self.tracks = Link(link_settings(mqtt, f"rsu-{esn}-t", site.where))
-        agent.alerts, agent.snapshots = self.link, self.tracks
-        self.probe = ClockProbe(agent.clock)
+        self.subscriptions = agent.subscriptions(self.config.neighbours)
+        self.health = Health(self._ready, self.counts, self._gauges)
         self.receiver_counts: Counter[str] = Counter()
-        self.epoch = agent.outbox.epoch
         self.listening = False
-        self.log = log.setup(part="rsu", esn=esn)
 
-    def _subscriptions(self) -> list[tuple[str, int]]:
+    @property
+    def health_at(self) -> tuple[str | None, str]:
+        return self.config.health, f"rsu[{self.site.place(self.agent.esn)}].health"
+
+    @property
+    def reporting(self) -> Reporting:
         esn = self.agent.esn
-        wanted = [
-            (topics.gnss_down(esn), 0),
-            (topics.violation_ack(esn), 1),
-            (topics.clock_rsp(esn), 0),
-        ]
-        for neighbour in self.config.neighbours:
-            wanted += [(topics.handover(neighbour, esn), 1), (topics.handover_ack(neighbour, esn), 1)]
-        return wanted
+        return Reporting(
+            status=self.status,
+            epoch=lambda: self.agent.outbox.epoch,
+            clock_req=topics.clock_req(esn),
+            clock_rsp=topics.clock_rsp(esn),
+        )
 
-    def _on_message(self, topic: str, body: bytes, retained: bool) -> None:
-        if topic == topics.clock_rsp(self.agent.esn):
-            self.probe.hear(body, self.agent.counts.add)
-        else:
-            self.agent.hear_message(topic, body, retained)
+    def count(self, reason: str) -> None:
+        self.agent.counts.add(reason)
 
-    async def serve(self) -> None:
-        """Run until cancelled: first the senses end, then what was raised last is delivered, then the rest.
-
-        A failure of one task ends all.
-        """
+    def counts(self) -> dict[str, int]:
+        """Return all counters of this process, by reason."""
         agent = self.agent
-        async with asyncio.TaskGroup() as delivery:
-            tasks = [
-                delivery.create_task(self.link.run(), name="rsu.link"),
-                delivery.create_task(self.tracks.run(), name="rsu.tracks"),
-                delivery.create_task(agent.outbox.run(self._send), name="rsu.outbox"),
-                delivery.create_task(self._report(), name="rsu.status"),
-                delivery.create_task(self._serve_health(), name="rsu.health"),
-                delivery.create_task(until_bug(agent.counts.add), name="rsu.bug"),
-            ]
-            try:
-                await self._sense()
-            finally:
-                agent.finish()
-                with contextlib.suppress(TimeoutError):  # the outbox keeps what the centre did not answer
-                    async with asyncio.timeout(DRAIN_S):
-                        await agent.outbox.drained()
-                for task in tasks:
-                    task.cancel()
+        return merged(
+            agent.counts(),
+            self.receiver_counts,
+            agent.pipeline.all_counts(),
+            agent.outbox.counts,
+            agent.recorder.counts,
+            self.shell.link_counts(),
+        )
 
-    async def _sense(self) -> None:
-        """Hear, tick and think until cancelled."""
+    def connected(self) -> None:
+        self.agent.outbox.resend()
+
+    def background(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {"outbox": self.agent.outbox.run(self._send)}
+
+    async def work(self) -> None:
+        """Receive, tick and run the pipeline until cancelled."""
         agent = self.agent
         transports = await open_radar_ports(
-            self.site, agent.esn, agent.clock, agent.hear_scan, agent.counts.add
+            self.site, agent.esn, agent.clock, agent.receive_scan, agent.counts.add
         )
         self.listening = True
-        log.tell_unapplied(self.log, self.site.unapplied)
-        self.log.info("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
+        self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
         try:
-            async with asyncio.TaskGroup() as senses:
-                senses.create_task(agent.think(), name="rsu.think")
-                senses.create_task(agent.beat(), name="rsu.beat")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(agent.run_pipeline(), name="rsu.pipeline")
+                tasks.create_task(agent.run_ticks(), name="rsu.ticks")
                 rules = terminal_rules(self.site)
                 for i, receiver in enumerate(self.config.gnss):
-                    task = self._hear_receiver(i, receiver.input, rules)
-                    senses.create_task(task, name=f"rsu.receiver.{receiver.input}")
+                    task = self._run_receiver(i, receiver.input, rules)
+                    tasks.create_task(task, name=f"rsu.receiver.{receiver.input}")
         finally:
             for transport in transports:
                 transport.close()
 
-    async def _hear_receiver(self, i: int, url: str, rules: SessionRules) -> None:
+    async def drain(self) -> None:
+        """Step what is queued, then wait for the centre; the outbox keeps what it does not acknowledge."""
+        self.agent.finish()
+        await self.agent.outbox.drained()
+
+    async def _run_receiver(self, i: int, url: str, rules: SessionRules) -> None:
         agent = self.agent
         try:
-            await serve_receiver(url, agent.clock, agent.hear_fix, self.receiver_counts, rules)
+            await serve_receiver(url, agent.clock, agent.receive_fix, self.receiver_counts, rules)
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
             raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
 
     def _send(self, batch: bytes) -> bool:
-        return self.link.publish(topics.violation_up(self.agent.esn), batch)
+        return self.shell.main.publish(topics.violation_up(self.agent.esn), batch)
 
-    async def _report(self) -> None:
-        """Publish the heartbeat, probe the clock, and log what was counted since the last one."""
-        counted = log.CountsLog(self.log, USUAL)
-        while True:
-            await asyncio.sleep(STATUS_S)
-            if self.agent.outbox.epoch != self.epoch:  # a conflict: the will must carry the new epoch
-                self.epoch = self.agent.outbox.epoch
-                self.link.reconnect()
-            self.link.publish(*self._status("online", self.link.connection)[:2], retain=True)
-            self.link.publish(topics.clock_req(self.agent.esn), self.probe.ask(), qos=0)
-            counted.tell(self.counts())
-
-    def _status(self, state: str, connection: int) -> Outgoing:
+    def status(self, presence: Presence) -> Outgoing:
+        """Return birth, heartbeat or will."""
         agent, outbox = self.agent, self.agent.outbox
         setup, now_ns = agent.pipeline.setup, agent.clock.now_ns()
         clocks = agent.pipeline.clock_report(now_ns)
         status = wire.Status(
-            state="online" if state == "online" else "offline",
+            state=presence.state,
             epoch=outbox.epoch,
-            connection=connection,
+            connection=presence.connection,
             last_seq=outbox.last_seq,
             pending=outbox.pending,
             outbox_depth=outbox.depth,
             config=setup.rules.version,
             map=setup.road.version,
             version=versions()["petroroad"],
-            clock_offset_ms=self.probe.offset_ms,
+            clock_offset_ms=presence.clock_offset_ms,
             sensors=dict(agent.pipeline.monitor.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
@@ -214,38 +194,15 @@ class Unit:
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 
-    def counts(self) -> dict[str, int]:
-        """Everything that was counted in this process, by reason."""
-        agent = self.agent
-        return merged(
-            agent.counts(),
-            self.receiver_counts,
-            agent.pipeline.all_counts(),
-            agent.outbox.counts,
-            agent.recorder.counts,
-            self.link.counts,
-            {f"tracks.{reason}": n for reason, n in self.tracks.counts.items()},
-        )
+    def _ready(self) -> Ready:
+        connected = {name: link.connected for name, link in self.shell.links.items()}
+        facts = {"listening": self.listening} | connected
+        # a full disk is no reason to take it out of service: it still serves, and reports the disk
+        return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
 
-    async def _serve_health(self) -> None:
-        key = f"rsu[{self.site.place(self.agent.esn)}].health"
-        await self._health().serve(self.config.health, self.site.where, key)
-
-    def _health(self) -> Health:
-        def ready() -> Ready:
-            facts = {
-                "listening": self.listening,
-                "link": self.link.connected,
-                "tracks": self.tracks.connected,
-            }
-            # a full disk is no reason to take it out of service: it goes on, and says so
-            return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
-
-        def gauges() -> dict[str, float]:
-            return {
-                "inbox_depth": self.agent.inbox.qsize(),
-                "outbox_depth": self.agent.outbox.depth,
-                "clock_offset_ms": self.probe.offset_ms or 0.0,
-            }
-
-        return Health(ready, self.counts, gauges)
+    def _gauges(self) -> dict[str, float]:
+        return {
+            "inbox_depth": self.agent.inbox.qsize(),
+            "outbox_depth": self.agent.outbox.depth,
+            "clock_offset_ms": self.shell.probe.offset_ms or 0.0,
+        }

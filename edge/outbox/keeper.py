@@ -83,29 +83,26 @@ class Done:
 
 
 class Keeper(threading.Thread):
-    """Runs until Close; `done` is called in this thread after each round."""
+    """The thread: make it, `attach` its callbacks, `start` it; it runs until the job Close."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        wall_s: int,
-        ballast_bytes: int,
-        before_commit: Callable[[], None],
-        done: Callable[[Done], None],
-    ) -> None:
+    def __init__(self, path: Path, *, wall_s: int, ballast_bytes: int) -> None:
         super().__init__(name="outbox", daemon=True)
         self.path, self.wall_s = path, wall_s
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.counts: dict[str, int] = {}
         self.failure: BaseException | None = None  # our own bug; the loop raises it
-        self._before_commit, self._done = before_commit, done
+        self._before_commit: Callable[[], None] = _nothing
+        self._done: Callable[[Done], None] = _nothing
         self._ballast = Ballast(path.with_name(path.name + ".ballast"), ballast_bytes)
         self._unsaved = Changes()  # planned, and refused by the disk so far
         self._degraded: set[str] = set()
         self._well_since_s = time.monotonic()
         self.store = self._open(wall_s)
         self._ballast.fill()
+
+    def attach(self, *, before_commit: Callable[[], None], done: Callable[[Done], None]) -> None:
+        """Set what this thread calls before it commits violations, and after each round."""
+        self._before_commit, self._done = before_commit, done
 
     def run(self) -> None:
         try:
@@ -240,3 +237,7 @@ class Keeper(threading.Thread):
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
+
+
+def _nothing(*_: object) -> None:
+    """Nobody is attached."""

@@ -1,7 +1,7 @@
 """The outbox: violations are committed to disk before they are sent, and kept until the centre holds them.
 
-DESIGN section 5, "Never lost, never twice". All methods belong to the event loop; the disk to one thread
-(`edge.outbox.outbox.keeper`).
+docs/design.md section 10. All methods belong to the event loop; the disk belongs to one thread
+(`edge.outbox.keeper`).
 """
 
 import asyncio
@@ -37,10 +37,10 @@ class _Waiting:
 
 
 class Outbox:
-    """Open it, `run` it beside the link, `put` into it; `acknowledge` what the centre answers."""
+    """`open` it, `start` it, `run` it beside the link; `put` items into it, `acknowledge` answers."""
 
-    def __init__(self, keeper: Keeper, clock: Clock, on_epoch: Callable[[], None]) -> None:
-        self._keeper, self._clock, self._on_epoch = keeper, clock, on_epoch
+    def __init__(self, keeper: Keeper, clock: Clock) -> None:
+        self._keeper, self._clock = keeper, clock
         self._loop = asyncio.get_running_loop()
         self.epoch = keeper.store.epoch
         self.episodes = keeper.store.episodes()  # what was open when the process last ended
@@ -63,38 +63,28 @@ class Outbox:
         *,
         clock: Clock,
         ballast_bytes: int = 0,
-        before_commit: Callable[[], None] = lambda: None,
-        on_epoch: Callable[[], None] = lambda: None,
     ) -> "Outbox":
-        """Open the database under a new epoch.
-
-        before_commit : called in the keeper's thread before violations are committed, to close the
-            recording's chunk
-        on_epoch : a conflict made a new epoch: reconnect, so that the will carries it
-        """
-        loop = asyncio.get_running_loop()
+        """Open the database under a new epoch; its thread begins with `start`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        box: list[Outbox] = []
-
-        def done(news: Done) -> None:
-            loop.call_soon_threadsafe(lambda: box[0]._take(news))
+        wall_s = time.time_ns() // 1_000_000_000  # real, also under a simulated clock: epochs must grow
 
         def make() -> Keeper:
-            return Keeper(
-                path,
-                wall_s=time.time_ns()
-                // 1_000_000_000,  # real, also under a simulated clock: epochs must grow
-                ballast_bytes=ballast_bytes,
-                before_commit=before_commit,
-                done=done,
-            )
+            return Keeper(path, wall_s=wall_s, ballast_bytes=ballast_bytes)
 
-        keeper = await asyncio.to_thread(make)  # it waits for the disk
-        outbox = Outbox(keeper, clock, on_epoch)
-        box.append(outbox)
-        keeper.start()
-        outbox._load()
-        return outbox
+        return Outbox(await asyncio.to_thread(make), clock)  # it waits for the disk
+
+    def start(self, before_commit: Callable[[], None] = lambda: None) -> None:
+        """Start the keeper's thread, which calls `before_commit` before it commits violations.
+
+        The recording closes its chunk there: the inputs must be on disk before the violations.
+        """
+        self._keeper.attach(before_commit=before_commit, done=self._round_done)
+        self._keeper.start()
+        self._load()
+
+    def _round_done(self, news: Done) -> None:
+        """Pass the keeper's news to the event loop (in the keeper's thread)."""
+        self._loop.call_soon_threadsafe(self._update, news)
 
     @property
     def last_seq(self) -> int:
@@ -147,11 +137,11 @@ class Outbox:
         self._submit(job)
 
     def release(self, episode_id: str) -> None:
-        """Forget an open episode that a neighbour goes on with."""
+        """Forget an open episode that a neighbour continues."""
         self._submit(Episode(episode_id, None))
 
     def acknowledge(self, ack: ViolationAck) -> None:
-        """Delete exactly what the centre holds; give what it contradicts a new epoch."""
+        """Delete exactly what the centre stored; move what it contradicts to a new epoch."""
         stored = list(self._sent(ack.epoch, ack.stored))
         for key in stored:
             self._forget(key)
@@ -166,7 +156,7 @@ class Outbox:
         self._refill()
 
     def resend(self) -> None:
-        """Send all that waits again: the link is new."""
+        """Send all waiting items again: the connection or the epoch is new."""
         for item in self._waiting.values():
             if item.due_s != float("inf"):
                 item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
@@ -191,7 +181,7 @@ class Outbox:
                 pass
 
     async def drained(self) -> None:
-        """Return when the centre holds everything."""
+        """Return when the centre has acknowledged everything."""
         while self.depth:
             self._drained.clear()
             await self._drained.wait()
@@ -245,8 +235,8 @@ class Outbox:
         if not self.depth:
             self._drained.set()
 
-    def _take(self, news: Done) -> None:
-        """Learn what the keeper did (in the loop)."""
+    def _update(self, news: Done) -> None:
+        """Bring the memory up to what the keeper did (in the loop)."""
         self._failure = self._keeper.failure
         self._last_seqs, self._degraded, self._n_refused = news.last_seqs, news.degraded, news.n_unsaved
         if news.lost:
@@ -270,7 +260,7 @@ class Outbox:
             self._gone.clear()
         if news.epoch != self.epoch:
             self.epoch = news.epoch
-            self._on_epoch()
+            self.resend()
         self._wake.set()
 
     def _add(self, row: Row) -> None:

@@ -1,9 +1,10 @@
 """The site's gateway: terminals' TCP connections in, `gnss/down` to the RSUs out (DESIGN section 1).
 
-What is done with a fix, a command, a beat; the process around it is gateway_process.py. Nothing is kept for a
-broker that is away: a late fix is worth nothing, and an RSU notices the silence by itself.
+`process` runs it. Nothing is kept for a broker that is away: a late fix is worth nothing, and an RSU notices
+the silence by itself.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
@@ -17,7 +18,9 @@ from edge.errors import ConfigError
 from edge.link import Outgoing
 from edge.metrics import merged
 from edge.sections import GatewayConfig
+from edge.service import Presence
 from edge.site_map import road_of
+from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
 from roadside.devices.jt808.session import SessionRules
@@ -25,28 +28,35 @@ from roadside.gateway.commands import Commands, Outcome
 from roadside.gateway.feed import MESSAGE_FIXES_MAX, Down, GatewayFeed
 from roadside.gateway.site_router import router_of
 from roadside.gateway.terminals import Limits, TerminalServer
-from roadside.probe import ClockProbe
-
-VEHICLES = topics.vehicle_gnss_up("+")
 
 
 class Publish(Protocol):
     """`Link.publish`."""
 
     def __call__(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        """Say whether the message was taken."""
+        """Start sending; False where the link can't."""
 
 
 class Gateway:
-    """What one gateway process holds; its methods are called from the one event loop and never block."""
+    """One gateway; its methods are called from the one event loop and never block.
 
-    def __init__(self, site: Site, clock: Clock, *, limits: Limits | None = None) -> None:
+    link_counts : returns the counters of the connections, for the status
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        clock: Clock,
+        publish: Publish,
+        link_counts: Callable[[], dict[str, int]] = dict,
+        *,
+        limits: Limits | None = None,
+    ) -> None:
         self.config = gateway_config(site)
         self.clock = clock
         self.counts: Counter[str] = Counter()
-        self.publish: Publish = _nowhere  # until there is a link
-        self.on_pending: Callable[[], None] = _ignore  # a fix waits for `flush`
-        self.link_counts: Callable[[], dict[str, int]] = dict
+        self.publish, self.link_counts = publish, link_counts
+        self.pending = asyncio.Event()  # a fix waits for `flush`
         self.epoch = clock.now_ns() // NS
         self.rules = terminal_rules(site)
         esns = [rsu.esn for rsu in site.config.rsu]
@@ -57,62 +67,46 @@ class Gateway:
             self.rules, clock, self.counts, self.take, limits=limits, answered=self._answered
         )
         self._commands = Commands(self.server.send_text, self.counts)
-        self.probe = ClockProbe(clock)
-
-    @property
-    def subscriptions(self) -> list[tuple[str, int]]:
-        return [
-            (VEHICLES, 0),
-            (topics.gateway_command_down(self.config.id), 1),
-            (topics.gateway_clock_rsp(self.config.id), 0),
-        ]
+        self.subscriptions = Subscriptions(
+            [
+                Subscription(topics.vehicle_gnss_up("+"), 0, self._receive_fix),
+                Subscription(topics.gateway_command_down(self.config.id), 1, self._receive_command),
+            ],
+            lambda: self.count("message.stray"),
+        )
 
     def take(self, fixes: list[GnssFix]) -> None:
-        """Take fixes that carry their arrival; they leave with the next `flush`.
+        """Queue fixes that carry their arrival; they leave with the next `flush`.
 
-        A message's worth leaves at once: where thousands report on the same second, one turn of the loop
-        takes more of them than may wait.
+        A full message leaves at once: where thousands report on the same second, one turn of the loop brings
+        more of them than may wait.
         """
         for at in range(0, len(fixes), MESSAGE_FIXES_MAX):  # a long stored batch is more than may wait
             self._feed.put(fixes[at : at + MESSAGE_FIXES_MAX])
             if self._feed.n_pending >= MESSAGE_FIXES_MAX:
                 self.flush()
         if self._feed.n_pending:
-            self.on_pending()
+            self.pending.set()
 
     def flush(self) -> None:
-        """Send what waits to the RSUs that it concerns."""
+        """Send the queued fixes to the RSUs of their stretches."""
         self._send(self._feed.flush(self.clock.now_ns()))
 
     def beat(self) -> None:
-        """Tell silent RSUs that we live; give up on drivers' answers that are overdue."""
+        """Send an empty message to RSUs that got none for a second; close commands without an answer."""
         now_ns = self.clock.now_ns()
         self._send(self._feed.beat(now_ns))
-        self._tell(self._commands.overdue(now_ns))
+        self._publish_outcomes(self._commands.overdue(now_ns))
 
-    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
-        """Take what the broker delivers: fixes of on-board units, commands."""
-        now_ns = self.clock.now_ns()
-        parts = topics.parse(topic)
-        if parts is None or retained:  # a retained fix or command is of another time
-            self.counts["message.stray"] += 1
-        elif parts.realm == "vehicle":
-            self._vehicle(parts.name, payload, now_ns)
-        elif parts.tail == "clock/rsp":
-            self.probe.hear(payload, self.count)
-        else:
-            self._tell(self._commands.take(payload, now_ns))
-
-    def status(self, state: str, connection: int) -> Outgoing:
+    def status(self, presence: Presence) -> Outgoing:
         """Return birth, heartbeat or will."""
-        assert state in ("online", "offline"), "a gateway's states"
         status = GatewayStatus(
-            state="online" if state == "online" else "offline",
+            state=presence.state,
             epoch=self.epoch,
-            connection=connection,
+            connection=presence.connection,
             terminals=self.server.n_terminals,
             version=package_version("petroroad"),
-            clock_offset_ms=self.probe.offset_ms,
+            clock_offset_ms=presence.clock_offset_ms,
             counts=self.all_counts(),
             stamp_ns=self.clock.now_ns(),
         )
@@ -126,10 +120,11 @@ class Gateway:
         """Return how often each thing happened since the start, the link's included."""
         return merged(self.counts, self.link_counts())
 
-    def _vehicle(self, terminal: str, payload: bytes, now_ns: int) -> None:
-        """A faster on-board unit reports by MQTT, under its own name only."""
+    def _receive_fix(self, message: Incoming) -> None:
+        """Receive a fix of an on-board unit, which reports by MQTT under its own name only."""
+        terminal, now_ns = message.topic.name, self.clock.now_ns()
         try:
-            fix = decode_fix(payload)
+            fix = decode_fix(message.payload)
         except msgspec.MsgspecError:  # an on-board unit's fault
             self.counts["vehicle.malformed"] += 1
             return
@@ -140,15 +135,18 @@ class Gateway:
         else:
             self.take([msgspec.structs.replace(fix, arrived_ns=now_ns)])
 
+    def _receive_command(self, message: Incoming) -> None:
+        self._publish_outcomes(self._commands.take(message.payload, self.clock.now_ns()))
+
     def _answered(self, terminal: str, seq: int, result: int) -> None:
-        self._tell(self._commands.answered(terminal, seq, result, self.clock.now_ns()))
+        self._publish_outcomes(self._commands.answered(terminal, seq, result, self.clock.now_ns()))
 
     def _send(self, downs: list[Down]) -> None:
         for esn, down in downs:
             if not self.publish(topics.gnss_down(esn), encode(down), qos=0) and len(down.fixes):
                 self.counts["fix.unsent"] += len(down.fixes)
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
+    def _publish_outcomes(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             self.publish(topics.gateway_command_up(self.config.id), encode(outcome), qos=1)
 
@@ -161,17 +159,9 @@ def gateway_config(site: Site) -> GatewayConfig:
 
 
 def terminal_rules(site: Site) -> SessionRules:
-    """Return what terminals are held to, at the gateway and at an RSU's own listeners alike."""
+    """Return the rules for terminals, the same at the gateway and at an RSU's own listeners."""
     config = site.config.gateway
     return SessionRules(
         known=frozenset(vehicle.terminal for vehicle in site.vehicles),
         refuse_unknown=config is not None and not config.accept_unknown,
     )
-
-
-def _nowhere(topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-    return False
-
-
-def _ignore() -> None:
-    """Nobody waits."""

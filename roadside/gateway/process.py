@@ -1,4 +1,4 @@
-"""The gateway as a process: listeners, link, timers and health around `Gateway`."""
+"""The gateway as a process: its listeners, its rhythm, and the service of its shell."""
 
 import asyncio
 import resource
@@ -6,86 +6,94 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from edge import log, topics
-from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.errors import ConfigError
-from edge.link import Link, link_settings
 from edge.metrics import Health, Ready
-from roadside.gateway.gateway import Gateway
+from edge.service import Reporting, Service, Shell
+from edge.subscriptions import MAIN
+from roadside.gateway.gateway import Gateway, gateway_config
 
-BATCH_S = 0.005  # messages to one RSU are at least this far apart; what comes meanwhile goes together
+BATCH_S = 0.005  # messages to one RSU are at least this far apart; fixes of the meantime travel together
 BEAT_S = 0.1
-STATUS_S = 2.0
-USUAL = ("fix.taken", "link.connected", "command.delivered", "location.item.")  # counted, but nothing to log
 
 
 async def run(site: Site, clock: Clock) -> None:
     """Serve until cancelled; ConfigError where a listener can't be opened, our own bug ends all."""
     _allow_sockets()
-    gateway = Gateway(site, clock)
-    link = Link(
-        link_settings(site.config.mqtt, f"gateway-{gateway.config.id}", site.where),
-        subscriptions=gateway.subscriptions,
-        on_message=gateway.on_message,
-        will=lambda connection: gateway.status("offline", connection),
-        birth=lambda connection: gateway.status("online", connection),
-    )
-    gateway.publish = link.publish
-    gateway.link_counts = lambda: link.counts
+    name = gateway_config(site).id
+    logger = log.setup(part="gateway", gateway=name)
+    shell = Shell("gateway", site, clock, logger, {MAIN: f"gateway-{name}"})
+    gateway = Gateway(site, clock, shell.main.publish, shell.link_counts)
+    async with _listening(gateway, site.where):
+        await shell.run(GatewayService(gateway, shell))
 
-    def ready() -> Ready:
-        return link.connected, {"link": link.connected, "terminals": gateway.server.n_terminals}
 
-    health = Health(ready, gateway.all_counts, lambda: {"terminals": float(gateway.server.n_terminals)})
-    async with _listening(gateway, site.where), asyncio.TaskGroup() as tasks:
-        tasks.create_task(link.run(), name="gateway.link")
-        tasks.create_task(gateway.server.run(), name="gateway.terminals")
-        tasks.create_task(flushing(gateway), name="gateway.flush")
-        tasks.create_task(_beating(gateway, link), name="gateway.beat")
-        tasks.create_task(_reporting(gateway, link, site.unapplied), name="gateway.status")
-        tasks.create_task(
-            health.serve(gateway.config.health, site.where, "gateway.health"), name="gateway.health"
+class GatewayService(Service):
+    """The tasks and the status of one gateway."""
+
+    usual = ("fix.taken", "link.connected", "command.delivered", "location.item.")
+
+    def __init__(self, gateway: Gateway, shell: Shell) -> None:
+        self.gateway, self.shell = gateway, shell
+        self.subscriptions = gateway.subscriptions
+        self.health = Health(self._ready, self.counts, self._gauges)
+
+    @property
+    def health_at(self) -> tuple[str | None, str]:
+        return self.gateway.config.health, "gateway.health"
+
+    @property
+    def reporting(self) -> Reporting:
+        name = self.gateway.config.id
+        return Reporting(
+            status=self.gateway.status,
+            epoch=lambda: self.gateway.epoch,
+            clock_req=topics.gateway_clock_req(name),
+            clock_rsp=topics.gateway_clock_rsp(name),
         )
-        tasks.create_task(until_bug(gateway.count), name="gateway.bug")
+
+    def count(self, reason: str) -> None:
+        self.gateway.count(reason)
+
+    def counts(self) -> dict[str, int]:
+        return self.gateway.all_counts()
+
+    async def work(self) -> None:
+        """Serve terminals and send to the RSUs until cancelled."""
+        gateway = self.gateway
+        self.shell.log_start("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(gateway.server.run(), name="gateway.terminals")
+            tasks.create_task(self._flush(), name="gateway.flush")
+            tasks.create_task(self._beat(), name="gateway.beat")
+
+    async def _flush(self) -> None:
+        """Send each fix at once, or together with the others that came within BATCH_S of the last sending."""
+        while True:
+            await self.gateway.pending.wait()
+            self.gateway.pending.clear()
+            self.gateway.flush()
+            await asyncio.sleep(BATCH_S)
+
+    async def _beat(self) -> None:
+        while True:
+            if self.shell.main.connected:
+                self.gateway.beat()
+            await asyncio.sleep(BEAT_S)
+
+    def _ready(self) -> Ready:
+        connected = self.shell.main.connected
+        return connected, {"link": connected, "terminals": self.gateway.server.n_terminals}
+
+    def _gauges(self) -> dict[str, float]:
+        return {"terminals": float(self.gateway.server.n_terminals)}
 
 
 def _allow_sockets() -> None:
     """Raise the soft limit of open files, often 1 024, to the hard one: each terminal is one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-async def flushing(gateway: Gateway) -> None:
-    """Send each fix at once, or together with the others that came within BATCH_S of the last sending."""
-    pending = asyncio.Event()
-    gateway.on_pending = pending.set
-    while True:
-        await pending.wait()
-        pending.clear()
-        gateway.flush()
-        await asyncio.sleep(BATCH_S)
-
-
-async def _beating(gateway: Gateway, link: Link) -> None:
-    while True:
-        if link.connected:
-            gateway.beat()
-        await asyncio.sleep(BEAT_S)
-
-
-async def _reporting(gateway: Gateway, link: Link, unapplied: tuple[str, ...]) -> None:
-    """Publish the heartbeat, probe the clock, and log what was counted since the last one."""
-    logger = log.setup(part="gateway", gateway=gateway.config.id)
-    log.tell_unapplied(logger, unapplied)
-    logger.info("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
-    counted = log.CountsLog(logger, USUAL)
-    while True:
-        await asyncio.sleep(STATUS_S)
-        counted.tell(gateway.all_counts())
-        status = gateway.status("online", link.connection)
-        link.publish(status.topic, status.payload, qos=status.qos, retain=status.retain)
-        link.publish(topics.gateway_clock_req(gateway.config.id), gateway.probe.ask(), qos=0)
 
 
 @asynccontextmanager

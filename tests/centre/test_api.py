@@ -59,7 +59,7 @@ class Running:
     sent: list[tuple[str, bytes]]
 
     def say(self, seq: int, what: Violation, esn: str = "RSU001") -> None:
-        self.hall.ingest.hear(topics.violation_up(esn), payload(10, item(seq, what)))
+        self.hall.ingest.subscriptions.receive(topics.violation_up(esn), payload(10, item(seq, what)))
 
     async def until_sent(self, n: int) -> None:
         async with asyncio.timeout(TEST_S):
@@ -196,14 +196,18 @@ async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> 
     async with running(tmp_path) as centre:
         frames = [snapshot(1, names=True), snapshot(2), snapshot(3)]
         for frame in frames:
-            centre.hall.ingest.hear(topics.track_up("RSU001"), frame)
+            centre.hall.ingest.subscriptions.receive(topics.track_up("RSU001"), frame)
         async with ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as socket:
             assert [await socket.recv(), await socket.recv()] == [frames[0], frames[2]]
-            centre.hall.ingest.hear(
+            centre.hall.ingest.subscriptions.receive(
                 topics.track_up("RSU001"), snapshot(4)[:-1]
             )  # unreadable: counted, not passed on
-            centre.hall.ingest.hear(topics.track_up("RSU002"), snapshot(4, esn="RSU001"))  # another's name
-            centre.hall.ingest.hear(topics.track_up("RSU002"), last := snapshot(5, esn="RSU002"))
+            centre.hall.ingest.subscriptions.receive(
+                topics.track_up("RSU002"), snapshot(4, esn="RSU001")
+            )  # another's name
+            centre.hall.ingest.subscriptions.receive(
+                topics.track_up("RSU002"), last := snapshot(5, esn="RSU002")
+            )
             assert await socket.recv() == last
         assert centre.hall.tracks.counts["track.unreadable"] == 1
         assert centre.hall.tracks.counts["track.refused"] == 1
@@ -214,21 +218,21 @@ async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> 
 async def test_a_clock_probe_is_answered(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         asked = wire.ClockReq(seq=7, sent_ns=Clock.wall().now_ns() + 10**9)  # its clock is a second ahead
-        centre.hall.ingest.hear(topics.clock_req("RSU001"), wire.encode(asked))
+        centre.hall.ingest.subscriptions.receive(topics.clock_req("RSU001"), wire.encode(asked))
         ((topic, body),) = centre.sent
         assert topic == topics.clock_rsp("RSU001")
         answer = wire.decode_clock_rsp(body)
         ahead_ns, trip_ns = wire.clock_offset_ns(answer, Clock.wall().now_ns() + 10**9)
         assert (answer.seq, ahead_ns) == (7, pytest.approx(-(10**9), abs=0.2e9))
         assert 0 <= trip_ns < 10**9
-        centre.hall.ingest.hear(topics.clock_req("RSU001"), b"x")
+        centre.hall.ingest.subscriptions.receive(topics.clock_req("RSU001"), b"x")
         assert len(centre.sent) == 1
 
 
 async def test_a_gateways_clock_probe_is_answered(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         asked = wire.ClockReq(seq=3, sent_ns=1)
-        centre.hall.ingest.hear(topics.gateway_clock_req("GW1"), wire.encode(asked))
+        centre.hall.ingest.subscriptions.receive(topics.gateway_clock_req("GW1"), wire.encode(asked))
         ((topic, body),) = centre.sent
     assert topic == topics.gateway_clock_rsp("GW1")
     assert wire.decode_clock_rsp(body).seq == 3
@@ -271,7 +275,7 @@ async def test_a_slow_viewer_gets_the_newest(tmp_path: Path) -> None:
         assert viewer is not None
         frames = [snapshot(seq, names=seq == 3) for seq in range(6)]
         for frame in frames:
-            centre.hall.ingest.hear(topics.track_up("RSU001"), frame)
+            centre.hall.ingest.subscriptions.receive(topics.track_up("RSU001"), frame)
         assert [await viewer.take(), await viewer.take()] == [frames[3], frames[5]]
         assert viewer.skipped == 4
 
@@ -280,7 +284,7 @@ async def test_rsus_have_three_states(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
 
         def hear(changed: wire.Status) -> None:
-            centre.hall.ingest.hear(topics.status("RSU001"), wire.encode(changed))
+            centre.hall.ingest.subscriptions.receive(topics.status("RSU001"), wire.encode(changed))
 
         async def state() -> tuple[Any, ...]:
             table = await centre.get("/api/rsus")

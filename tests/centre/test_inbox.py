@@ -112,8 +112,10 @@ def test_what_goes_in_comes_out_once_or_is_counted(puts: list[tuple[str, int]], 
 async def test_a_bystander_is_in_the_next_commit_whatever_another_sends(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for seq in range(1, 1_001):
-        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
-    bench.ingest.hear(topics.violation_up("RSU002"), payload(10, item(1, violation(1, esn="RSU002"))))
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
+    bench.ingest.subscriptions.receive(
+        topics.violation_up("RSU002"), payload(10, item(1, violation(1, esn="RSU002")))
+    )
     await bench.until(2)
     assert topics.violation_ack("RSU002") in [topic for topic, _ in bench.sent[:2]]
     bench.close()
@@ -130,7 +132,7 @@ async def test_a_commit_is_bounded_in_items_however_they_are_batched(tmp_path: P
     """A bystander's next message is committed after a bounded number of the flood's items."""
     bench = Bench(tmp_path)
     for body in _many(n):
-        bench.ingest.hear(topics.violation_up("RSU001"), body)
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), body)
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(20.0):
         await bench.idle.wait()
@@ -146,8 +148,8 @@ async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(tmp_pa
     bench = Bench(tmp_path)
     bodies = [*_many(1), payload(10, *(item(seq, "void") for seq in range(1_000, 2_024)))]
     for body in (*bodies, bodies[0]):
-        bench.ingest.hear(topics.violation_up("RSU001"), body)
-    bench.ingest.hear(topics.violation_up("RSU002"), payload(10, item(1, "void")))
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), body)
+    bench.ingest.subscriptions.receive(topics.violation_up("RSU002"), payload(10, item(1, "void")))
     await bench.until(3)  # 60 single items do not fit beside 1,024 into one acknowledgement
     assert len(bench.sent) == 3
     stored = [
@@ -170,8 +172,12 @@ async def test_an_answer_that_the_link_refuses_is_sent_as_soon_as_it_takes_one(t
 
     bench.ingest._publish = publish
     for seq in range(1, 6):
-        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, violation(seq))))
-    bench.ingest.hear(topics.violation_up("RSU002"), payload(10, item(1, violation(6, esn="RSU002"))))
+        bench.ingest.subscriptions.receive(
+            topics.violation_up("RSU001"), payload(10, item(seq, violation(seq)))
+        )
+    bench.ingest.subscriptions.receive(
+        topics.violation_up("RSU002"), payload(10, item(1, violation(6, esn="RSU002")))
+    )
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
         await bench.idle.wait()

@@ -88,7 +88,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 async def test_what_is_queued_is_one_commit_and_each_batch_gets_its_answer(bench: Bench) -> None:
     for seq in range(1, 31):
-        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, violation(seq))))
+        bench.ingest.subscriptions.receive(
+            topics.violation_up("RSU001"), payload(10, item(seq, violation(seq)))
+        )
     await bench.until(30)
     assert bench.n_commits == 1
     assert [ack.stored for _, ack in bench.sent] == [(seq,) for seq in range(1, 31)]
@@ -100,8 +102,8 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.0)
     bench.ledger.n_failures = 2
-    bench.ingest.hear(topics.status("RSU001"), wire.encode(status(last_seq=1)))
-    bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(1, violation())))
+    bench.ingest.subscriptions.receive(topics.status("RSU001"), wire.encode(status(last_seq=1)))
+    bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
         while bench.ingest.counts["commit.failed"] == 0:
@@ -114,14 +116,14 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
     assert bench.ingest.counts["commit.failed"] == 2
     with bench.engine.begin() as db:  # but what the RSU said of itself is not said again: it was kept
         assert db.scalar(sa.text("SELECT last_seq FROM epoch")) == 1
-    bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(1, violation())))
+    bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     await bench.until(1)
     assert bench.sent[0][1].stored == (1,)
 
 
 async def test_a_full_inbox_drops_and_counts(bench: Bench) -> None:
     for seq in range(INBOX_MESSAGES_MAX + 3):
-        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq + 1, "void")))
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(seq + 1, "void")))
     assert bench.ingest.counts["inbox.full"] == 3
 
 
@@ -144,8 +146,8 @@ async def test_any_message_is_taken_without_raising(topic: str, body: bytes) -> 
         publish=lambda *_: True, log=log.setup(part="test"), committed=lambda: None,
     )  # fmt: skip
     for full in (topics.rsu("RSU001", topic), topics.gateway_status("GW1"), f"v2x/v1/rsu/{topic}", topic):
-        it.hear(full, body)
-        it.hear(full, body, True)
+        it.subscriptions.receive(full, body)
+        it.subscriptions.receive(full, body, True)
 
 
 @given(damage=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), max_size=4))

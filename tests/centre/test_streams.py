@@ -200,7 +200,9 @@ async def test_a_viewer_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch
                 nonlocal seq
                 for _ in range(20):
                     seq += 1
-                    centre.hall.ingest.hear(topics.track_up("RSU001"), snapshot(seq, names=True))
+                    centre.hall.ingest.subscriptions.receive(
+                        topics.track_up("RSU001"), snapshot(seq, names=True)
+                    )
                 return centre.hall.feed.counts["stream.cut"] == 1
 
             await until(gone)

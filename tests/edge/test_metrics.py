@@ -116,7 +116,7 @@ def test_a_librarys_words_are_lines_of_ours(capsys):
 
 def test_what_grew_is_told_and_the_usual_is_not(capsys):
     counted = log.CountsLog(log.setup(part="rsu"), ("opened.",))
-    counted.tell({"radar.crc": 1, "opened.overspeed": 1})
-    counted.tell({"radar.crc": 1, "opened.overspeed": 2, "radar.magic": 3})
+    counted.log({"radar.crc": 1, "opened.overspeed": 1})
+    counted.log({"radar.crc": 1, "opened.overspeed": 2, "radar.magic": 3})
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["reason"], line["total"]) for line in lines] == [("radar.crc", 1), ("radar.magic", 3)]

@@ -198,6 +198,7 @@ from edge.wire import decode_batch
 async def main():
     clock = Clock.wall()
     outbox = await Outbox.open(pathlib.Path(sys.argv[1]), clock=clock)
+    outbox.start()
 
     def send(body):
         batch = decode_batch(body)
@@ -284,9 +285,8 @@ async def test_a_full_disk_frees_the_ballast_and_keeps_serving(small_disk, monke
 def test_who_asks_for_a_backlog_is_answered_whatever_the_disk_does(tmp_path, call, code):
     """Without an answer it would never ask again, and what lies on disk only waited for a restart."""
     done: list[Done] = []
-    keeper = Keeper(
-        tmp_path / "o.sqlite", wall_s=7, ballast_bytes=0, before_commit=lambda: None, done=done.append
-    )
+    keeper = Keeper(tmp_path / "o.sqlite", wall_s=7, ballast_bytes=0)
+    keeper.attach(before_commit=lambda: None, done=done.append)
 
     def refuse(*_):
         error = sqlite3.DatabaseError("the disk says no")

@@ -231,7 +231,7 @@ def test_a_setting_that_nothing_follows_yet_is_told(site_file, tmp_path, capsys)
     assert found["config.unapplied"]["level"] == "warn"
     assert "[retention] is not applied yet" in found["config.unapplied"]["detail"]
     assert quiet.unapplied == ()
-    log.tell_unapplied(log.setup(part="test"), load_site(site_file).unapplied)
+    log.warn_unapplied(log.setup(part="test"), load_site(site_file).unapplied)
     assert "[retention] is not applied yet" in capsys.readouterr().err
 
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from edge import topics
 from edge.clock import Clock
+from edge.clock_probe import ClockProbe
 from edge.config import load_site
 from edge.metrics import Counts
 from roadside.agent import Agent
 from roadside.outputs import Withheld
 from roadside.pipeline import Pipeline
-from roadside.probe import ClockProbe
 from roadside.setup import setups
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
@@ -71,8 +71,8 @@ HEARD = ("gnss/down", "handover/RSU001", "handover/RSU002/ack", "violation/ack",
 @pytest.mark.parametrize("tail", HEARD)
 def test_garbage_is_counted_and_not_recorded(setup, tail, body):
     agent = made(setup)
-    agent.hear_message(topics.rsu("RSU002", tail), body, False)
-    agent.hear_message(topics.rsu("RSU002", tail), body, True)
+    agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), body, False)
+    agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), body, True)
     heard(agent)
     assert sum(agent.counts().values()) == 2
     assert agent.recorder.topics == []
@@ -81,7 +81,7 @@ def test_garbage_is_counted_and_not_recorded(setup, tail, body):
 @given(tail=st.sampled_from(HEARD), body=st.binary(max_size=60))
 def test_any_message_is_taken_without_raising(setup, tail, body):
     agent = made(setup)
-    agent.hear_message(topics.rsu("RSU002", tail), body, False)
+    agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), body, False)
     heard(agent)
 
 
@@ -89,7 +89,7 @@ def test_a_row_that_bombs_in_a_handover_is_counted(setup):
     """Its shell is sound, so that it gets as far as the pipeline."""
     agent = made(setup)
     body = b"\x83\xa5epoch\x01\xa3seq\x01\xa6tracks\x91" + b"\x81\xa5extra" + BOMB
-    agent.hear_message(topics.handover("RSU002", "RSU001"), body, False)
+    agent.subscriptions(("RSU002",)).receive(topics.handover("RSU002", "RSU001"), body, False)
     heard(agent)
     assert sum(agent.counts().values()) + sum(agent.pipeline.all_counts().values()) == 1
 
@@ -97,7 +97,7 @@ def test_a_row_that_bombs_in_a_handover_is_counted(setup):
 @pytest.mark.parametrize("body", [BOMB, NOT_UTF8, b"\x81\xa5extra" + BOMB, msgpack.packb({"seq": 1})])
 def test_the_clocks_probe_takes_garbage(body):
     counted = []
-    ClockProbe(Clock.paced(T0_NS)).hear(body, counted.append)
+    ClockProbe(Clock.paced(T0_NS)).receive(body, counted.append)
     assert counted == ["clock.undecodable"]
 
 
@@ -105,7 +105,7 @@ def test_what_is_withheld_goes_out_as_a_void_and_is_recorded_as_no_violation(set
     agent = made(setup)
     voids = []
     agent.outbox.put_void = lambda *void: voids.append(void)
-    agent._hand_on(Withheld("an id", "implausible overspeed: speed_mps: out of range", b"state"))
+    agent._pass_on(Withheld("an id", "implausible overspeed: speed_mps: out of range", b"state"))
     ((reason, _, violation_id, episode),) = voids
     assert (reason, violation_id, episode) == (
         "implausible overspeed: speed_mps: out of range", "an id", b"state",

@@ -18,6 +18,7 @@ from edge.clock import Clock
 from edge.config import parse_site
 from edge.errors import ConfigError
 from edge.gnss_down import read_down
+from edge.service import Presence
 from edge.wire import GnssFix
 from petroroad.demo.kept_port import kept_port
 from roadside.devices.jt808.client import Client
@@ -107,9 +108,8 @@ class Sent:
 
 
 def gateway(**more) -> tuple[Gateway, Sent]:
-    made, sent = Gateway(site(**more), Clock.paced(NOW_NS)), Sent()
-    made.publish = sent
-    return made, sent
+    sent = Sent()
+    return Gateway(site(**more), Clock.paced(NOW_NS), sent), sent
 
 
 async def test_a_burst_in_one_turn_of_the_loop_costs_no_fix():
@@ -142,11 +142,13 @@ async def test_fix_goes_to_the_rsus_of_its_stretch_at_qos_0():
 async def test_on_board_unit_reports_by_mqtt_under_its_own_name():
     made, sent = gateway()
     up = topics.vehicle_gnss_up
-    made.on_message(up(TERMINAL), wire.encode(fix(arrived_ns=10**18)), False)  # whatever it says of arrival
-    made.on_message(up("13900000002"), wire.encode(fix()), False)
-    made.on_message(up(TERMINAL), b"\xc1", False)
-    made.on_message(up(TERMINAL), wire.encode(fix(seq=2)), True)
-    made.on_message("other/topic", b"", False)
+    made.subscriptions.receive(
+        up(TERMINAL), wire.encode(fix(arrived_ns=10**18)), False
+    )  # whatever it says of arrival
+    made.subscriptions.receive(up("13900000002"), wire.encode(fix()), False)
+    made.subscriptions.receive(up(TERMINAL), b"\xc1", False)
+    made.subscriptions.receive(up(TERMINAL), wire.encode(fix(seq=2)), True)
+    made.subscriptions.receive("other/topic", b"", False)
     made.flush()
     (down,) = sent.downs("A")
     assert len(down.fixes) == 1
@@ -161,10 +163,9 @@ async def test_on_board_unit_reports_by_mqtt_under_its_own_name():
 )
 async def test_garbage_from_the_broker_is_counted(body):
     made, _ = gateway()
-    made.on_message(topics.vehicle_gnss_up(TERMINAL), body, False)
-    made.on_message(topics.gateway_command_down("GW1"), body, False)
-    made.on_message(topics.gateway_clock_rsp("GW1"), body, False)
-    assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1, "clock.undecodable": 1}
+    made.subscriptions.receive(topics.vehicle_gnss_up(TERMINAL), body, False)
+    made.subscriptions.receive(topics.gateway_command_down("GW1"), body, False)
+    assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1}
 
 
 @settings(max_examples=200)
@@ -173,8 +174,10 @@ def test_an_on_board_unit_s_nonsense_costs_its_own_report_only(name, value):
     """Refused or routed: its neighbour in the same flush gets through, and every message can be read."""
     made, sent = gateway()
     report = msgspec.to_builtins(fix()) | {name: value}
-    made.on_message(topics.vehicle_gnss_up(TERMINAL), msgpack.packb(report), False)
-    made.on_message(topics.vehicle_gnss_up("13900000002"), wire.encode(fix(terminal="13900000002")), False)
+    made.subscriptions.receive(topics.vehicle_gnss_up(TERMINAL), msgpack.packb(report), False)
+    made.subscriptions.receive(
+        topics.vehicle_gnss_up("13900000002"), wire.encode(fix(terminal="13900000002")), False
+    )
     made.flush()
     read = [read_down(body) for topic, body, *_ in sent.messages if topic == topics.gnss_down("A")]
     assert [n_refused for _, n_refused in read] == [0] * len(read)
@@ -183,8 +186,8 @@ def test_an_on_board_unit_s_nonsense_costs_its_own_report_only(name, value):
 
 async def test_unknown_on_board_unit_is_refused_where_the_setting_says_so():
     made, sent = gateway(accept_unknown="false")
-    made.on_message(topics.vehicle_gnss_up("T9"), wire.encode(fix(terminal="T9")), False)
-    made.on_message(topics.vehicle_gnss_up(TERMINAL), wire.encode(fix()), False)
+    made.subscriptions.receive(topics.vehicle_gnss_up("T9"), wire.encode(fix(terminal="T9")), False)
+    made.subscriptions.receive(topics.vehicle_gnss_up(TERMINAL), wire.encode(fix()), False)
     made.flush()
     assert [down.fixes.terminal for down in sent.downs("A")] == [(TERMINAL,)]
     assert made.counts["terminal.refused"] == 1
@@ -201,7 +204,7 @@ async def test_status_is_retained_and_whole():
     made, _ = gateway()
     made.link_counts = lambda: {"link.down": 3}
     made.take([fix(), fix()])
-    topic, payload, qos, retain = made.status("offline", 4)
+    topic, payload, qos, retain = made.status(Presence("offline", 4, None))
     plain = msgpack.unpackb(payload)
     assert (topic, qos, retain) == ("v2x/v1/gateway/GW1/status", 1, True)
     assert (plain["state"], plain["epoch"], plain["connection"], plain["terminals"]) == (
@@ -213,7 +216,7 @@ async def test_status_is_retained_and_whole():
 async def test_command_for_nobody_is_answered():
     made, sent = gateway()
     command = msgpack.packb({"id": "c1", "kind": "text", "terminal": TERMINAL, "text": "x"})
-    made.on_message(topics.gateway_command_down("GW1"), command, False)
+    made.subscriptions.receive(topics.gateway_command_down("GW1"), command, False)
     ((topic, payload, qos, _),) = sent.messages
     assert (topic, qos) == ("v2x/v1/gateway/GW1/command/up", 1)
     assert msgpack.unpackb(payload)["outcome"] == "not_connected"
@@ -242,7 +245,7 @@ async def test_listener_that_can_not_be_opened_is_the_operators_error(listener, 
 def test_site_without_a_gateway_is_the_operators_error():
     bare = SITE.partition("[gateway]")[0]
     with pytest.raises(ConfigError, match="gateway"):
-        Gateway(parse_site(bare, MAP, None, "site.toml", {}), Clock.wall())
+        Gateway(parse_site(bare, MAP, None, "site.toml", {}), Clock.wall(), Sent())
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from core.classes import HAZMAT
 from edge import topics, wire
 from edge.clock import Clock
+from edge.clock_probe import ClockProbe
 from edge.config import load_site
 from edge.gnss_down import FIELDS, read_down
 from edge.outbox.outbox import Outbox
@@ -23,7 +24,6 @@ from roadside.devices import radar_udp
 from roadside.inputs import Detections, Feed, Objects, RadarPayload, Start, decode, scan_of
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
-from roadside.probe import ClockProbe
 from roadside.setup import setups
 from tests.roadside.test_agent import heard, made
 from tests.roadside.test_hostile_handover import POISON, changed, floats
@@ -125,7 +125,7 @@ def test_columns_that_belong_to_nobody_are_refused_whole(fixes):
 def test_an_agent_counts_what_a_message_lost_and_records_it_as_received(setup):
     agent = made(setup)
     body = changed(down(), ("fixes", "lat_deg", 7), math.nan)
-    agent.hear_message(topics.gnss_down("RSU001"), body, False)
+    agent.subscriptions(("RSU002",)).receive(topics.gnss_down("RSU001"), body, False)
     heard(agent)
     assert agent.recorder.topics == ["/gateway/GW1"]
     assert agent.pipeline.all_counts()["gnss.implausible"] == 1
@@ -136,7 +136,7 @@ def test_a_flood_of_gateways_fills_no_recording_with_channels(setup):
     agent = made(setup)
     for k in range(100):
         body = changed(down(n=1), ("gateway",), f"G{k}")
-        agent.hear_message(topics.gnss_down("RSU001"), body, False)
+        agent.subscriptions(("RSU002",)).receive(topics.gnss_down("RSU001"), body, False)
         heard(agent)
     assert len(set(agent.recorder.topics)) == GATEWAYS_MAX
     assert agent.counts() == {"gateway.too_many": 100 - GATEWAYS_MAX}
@@ -271,7 +271,7 @@ def test_a_row_that_bombs_is_counted(setup, body):
 def test_an_acknowledgement_out_of_bounds_is_counted(setup, ack):
     agent = made(setup)
     body = msgpack.packb({"centre": "c", "epoch": 1} | ack)
-    agent.hear_message(topics.violation_ack("RSU001"), body, False)
+    agent.subscriptions(("RSU002",)).receive(topics.violation_ack("RSU001"), body, False)
     assert agent.counts() == {"mqtt.undecodable.violation/ack": 1}
     assert agent.outbox.acks == []
 
@@ -280,6 +280,7 @@ def test_an_acknowledgement_out_of_bounds_is_counted(setup, ack):
 async def test_forged_acknowledgements_lose_nothing(tmp_path):
     """Of seqs that were never sent, of other epochs, and conflicts: what was raised is still sent."""
     outbox = await Outbox.open(tmp_path / "o.sqlite", clock=Clock.paced(T0_NS))
+    outbox.start()
     first = outbox.epoch
     sent = []
 
@@ -328,7 +329,7 @@ def test_an_answer_that_no_clock_gives_is_not_believed(change):
     probe, counted = ClockProbe(clock), []
     asked = wire.decode_clock_req(probe.ask())
     answer = {"seq": asked.seq, "sent_ns": asked.sent_ns, "received_ns": T0_NS, "answered_ns": T0_NS} | change
-    probe.hear(msgpack.packb(answer), counted.append)
+    probe.receive(msgpack.packb(answer), counted.append)
     assert probe.offset_ms is None
     assert counted in (["clock.undecodable"], ["clock.implausible"])
 
@@ -337,7 +338,7 @@ def test_what_is_published_for_another_is_not_ours(setup):
     agent = made(setup)
     for tail, body in (("handover/RSU009", wire.Handover(epoch=1, seq=1, tracks=())),
                        ("handover/RSU009/ack", wire.HandoverAck(epoch=1, seq=1))):  # fmt: skip
-        agent.hear_message(topics.rsu("RSU002", tail), wire.encode(body), False)
+        agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), wire.encode(body), False)
     heard(agent)
     assert agent.counts() == {"mqtt.unexpected": 2}
     assert agent.pipeline.all_counts() == {}

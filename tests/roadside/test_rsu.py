@@ -1,4 +1,4 @@
-"""What an RSU's process answers of itself."""
+"""The readiness of an RSU's process."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from edge.config import load_site
 from edge.metrics import Counts
 from roadside.agent import Agent
 from roadside.pipeline import Pipeline
-from roadside.rsu import Unit
+from roadside.rsu import RsuService, shell_of
 from roadside.setup import setups
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
@@ -34,28 +34,29 @@ class Recorder:
 
 
 @pytest.fixture
-def unit():
+def service():
     site = load_site(EXAMPLE)
     pipeline = Pipeline(setups(site, expects_gateway=True)["RSU001"])
     clock = Clock.paced(T0_NS)
-    return Unit(site, Agent(pipeline, clock, outbox=Outbox(), recorder=Recorder(), counts=Counts()))
+    agent = Agent(pipeline, clock, outbox=Outbox(), recorder=Recorder(), counts=Counts())
+    return RsuService(site, agent, shell_of(site, "RSU001", clock))
 
 
-def ready(unit):
-    status, _, body = unit._health().answer("/readyz")
+def ready(service):
+    status, _, body = service.health.answer("/readyz")
     return status, json.loads(body)
 
 
-def test_a_full_disk_is_told_and_is_no_reason_to_be_taken_out_of_service(unit):
-    unit.listening = True
-    for link in (unit.link, unit.tracks):
+def test_a_full_disk_is_told_and_is_no_reason_to_be_taken_out_of_service(service):
+    service.listening = True
+    for link in service.shell.links.values():
         link._client = object()  # connected
-    assert ready(unit) == (200, {"listening": True, "link": True, "tracks": True, "degraded": []})
-    unit.agent.outbox.degraded = ("disk_full", "disk_low")
-    assert ready(unit)[0] == 200
-    assert ready(unit)[1]["degraded"] == ["disk_full", "disk_low"]
+    assert ready(service) == (200, {"listening": True, "link": True, "tracks": True, "degraded": []})
+    service.agent.outbox.degraded = ("disk_full", "disk_low")
+    assert ready(service)[0] == 200
+    assert ready(service)[1]["degraded"] == ["disk_full", "disk_low"]
 
 
-def test_without_a_broker_it_is_not_ready(unit):
-    unit.listening = True
-    assert ready(unit) == (503, {"listening": True, "link": False, "tracks": False, "degraded": []})
+def test_without_a_broker_it_is_not_ready(service):
+    service.listening = True
+    assert ready(service) == (503, {"listening": True, "link": False, "tracks": False, "degraded": []})

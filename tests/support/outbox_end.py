@@ -65,8 +65,9 @@ async def running(path, *, resends=False, **options):
 
 
 @contextlib.asynccontextmanager
-async def _running(path, **options):
+async def _running(path, before_commit=lambda: None, **options):
     outbox, wire = await Outbox.open(path, clock=CLOCK, **options), Wire()
+    outbox.start(before_commit)
     task = asyncio.create_task(outbox.run(wire.send))
     try:
         yield outbox, wire

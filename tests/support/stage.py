@@ -100,7 +100,7 @@ class Stage:
 
     def hear(self, topic: str, message: Any) -> None:
         """Let the centre receive a message."""
-        self._loop.call_soon_threadsafe(self._hall.ingest.hear, topic, wire.encode(message))
+        self._loop.call_soon_threadsafe(self._hall.ingest.subscriptions.receive, topic, wire.encode(message))
 
     def get(self, path: str) -> Any:
         """Return what the interface answers."""
@@ -145,7 +145,9 @@ class Stage:
     async def _beat(self) -> None:
         while True:
             for esn in sorted(self.online):
-                self._hall.ingest.hear(topics.status(esn), wire.encode(self._status(esn, "online")))
+                self._hall.ingest.subscriptions.receive(
+                    topics.status(esn), wire.encode(self._status(esn, "online"))
+                )
             if self.gateway_online:
                 self.beat_gateway()
             await asyncio.sleep(BEAT_S)
@@ -164,7 +166,7 @@ class Stage:
                 shot = wire.snapshot_of(
                     records, esn=esn, seq=turn, stamp_ns=self.clock.now_ns(), lanes=None, names=names
                 )
-                self._hall.ingest.hear(topics.track_up(esn), wire.encode(shot))
+                self._hall.ingest.subscriptions.receive(topics.track_up(esn), wire.encode(shot))
             await asyncio.sleep(SNAPSHOT_S)
 
     def violation(self, n: int, esn: str = "RSU22", *, ago_s: float = 1.0, **changed: Any) -> Violation:

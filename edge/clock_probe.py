@@ -8,12 +8,12 @@ import msgspec
 from edge import wire
 from edge.clock import Clock
 
-KEPT = 8  # answers; the one with the shortest way is believed
-ASKED_MAX = 4
+KEPT = 8  # answers; the one with the shortest round trip is used
+ASKED_MAX = 4  # requests that wait for an answer
 
 
 class ClockProbe:
-    """Asks and hears; what is asked and never answered is forgotten."""
+    """Makes requests and takes their answers; a request without an answer is forgotten."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -28,8 +28,8 @@ class ClockProbe:
         self._asked.append((self._seq, sent_ns))
         return wire.encode(wire.ClockReq(seq=self._seq, sent_ns=sent_ns))
 
-    def hear(self, body: bytes, count: Callable[[str], None]) -> None:
-        """Take an answer; one to no question of ours is counted."""
+    def receive(self, body: bytes, count: Callable[[str], None]) -> None:
+        """Receive an answer; an answer to no request of ours is counted."""
         returned_ns = self._clock.now_ns()
         try:
             answer = wire.decode_clock_rsp(body)
@@ -41,7 +41,7 @@ class ClockProbe:
             return
         self._asked.remove((answer.seq, answer.sent_ns))
         offset_ns, trip_ns = wire.clock_offset_ns(answer, returned_ns)
-        if trip_ns < 0 or answer.answered_ns < answer.received_ns:  # one that lies, or a clock set meanwhile
+        if trip_ns < 0 or answer.answered_ns < answer.received_ns:  # wrong, or a clock was set meanwhile
             count("clock.implausible")
             return
         self._answers.append((trip_ns, offset_ns))

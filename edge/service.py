@@ -1,0 +1,180 @@
+"""The shell of every service process: connections, status, clock probe, health, and the order of its end.
+
+An RSU, a gateway and the centre are each a `Service`: their subscriptions, their status and their own work.
+All that they have in common is here, once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from structlog.typing import FilteringBoundLogger as Logger
+
+from edge.bugs import until_bug
+from edge.clock import Clock
+from edge.clock_probe import ClockProbe
+from edge.config import Site
+from edge.link import Link, Outgoing, link_settings
+from edge.log import CountsLog, warn_unapplied
+from edge.metrics import Health
+from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
+
+STATUS_S = 2.0  # between heartbeats
+DRAIN_S = 0.8  # a clean end waits this long for acknowledgements
+
+
+class Presence(NamedTuple):
+    """What the shell knows of a process for its status message."""
+
+    state: Literal["online", "offline"]
+    connection: int  # counts every attempt to connect from 1
+    clock_offset_ms: float | None  # our clock ahead of the centre's; None before the first answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """How an RSU or gateway reports to the centre.
+
+    status : makes birth, heartbeat and will.  epoch : a new one needs a new will, and so a new connection
+    clock_req, clock_rsp : topics of the clock probe
+    """
+
+    status: Callable[[Presence], Outgoing]
+    epoch: Callable[[], int]
+    clock_req: str
+    clock_rsp: str
+
+
+class Service(Protocol):
+    """A process as its shell sees it; subclass it for the defaults."""
+
+    health: Health
+    subscriptions: Subscriptions
+    usual: Sequence[str] = ()  # beginnings of counters that grow in ordinary service: not logged
+
+    @property
+    def health_at(self) -> tuple[str | None, str]:
+        """The address of `health` (None: nowhere) and its key in the site file."""
+
+    @property
+    def reporting(self) -> Reporting | None:
+        """How it reports to the centre; None: not at all."""
+        return None
+
+    def count(self, reason: str) -> None:
+        """Count one event."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return all counters of the process."""
+
+    def connected(self) -> None:
+        """Resume what waited for the main connection."""
+        return
+
+    def background(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """Return the tasks, by name, that run until the work has ended and the drain is over."""
+        return {}
+
+    async def work(self) -> None:
+        """Do the work of the process; its return or its cancellation is the clean end."""
+
+    async def drain(self) -> None:
+        """Finish after the work; what is not finished within DRAIN_S is cut off."""
+        return
+
+
+class Shell:
+    """The connections and the clock probe of one process; `run` runs a service in it.
+
+    clients : the client id of each connection by name; `MAIN` is the first
+    """
+
+    def __init__(
+        self, part: str, site: Site, clock: Clock, logger: Logger, clients: Mapping[str, str]
+    ) -> None:
+        self.part, self.site, self.log = part, site, logger
+        self.probe = ClockProbe(clock)
+        self.links = {
+            name: Link(link_settings(site.config.mqtt, client_id, site.where))
+            for name, client_id in clients.items()
+        }
+        self.main = self.links[MAIN]
+
+    def link_counts(self) -> dict[str, int]:
+        """Return the counters of the connections; those beside the main one begin with their name."""
+        found = dict(self.main.counts)
+        for name, link in self.links.items():
+            if link is not self.main:
+                found |= {f"{name}.{reason}": n for reason, n in link.counts.items()}
+        return found
+
+    def log_start(self, event: str, **facts: object) -> None:
+        """Log that the service has started, and the settings that it does not apply."""
+        warn_unapplied(self.log, self.site.unapplied)
+        self.log.info(event, **facts)
+
+    async def run(self, service: Service, *, ends_on_bug: bool = True) -> None:
+        """Run a service until cancelled or its work ends: first the work ends, then the drain, then the rest.
+
+        A failure of one task ends all. ends_on_bug : whether an exception in a callback ends the process
+        """
+        self._attach(service)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(part, name=f"{self.part}.{name}")
+                for name, part in self._parts(service, ends_on_bug=ends_on_bug).items()
+            ]
+            try:
+                await service.work()
+            finally:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(DRAIN_S):
+                        await service.drain()
+                for task in tasks:
+                    task.cancel()
+
+    def _attach(self, service: Service) -> None:
+        """Give the connections their subscriptions, and the main one its birth and will."""
+        subscriptions, reporting = service.subscriptions, service.reporting
+        if reporting is not None:
+
+            def receive_time(message: Incoming) -> None:
+                self.probe.receive(message.payload, service.count)
+
+            subscriptions.add(Subscription(reporting.clock_rsp, 0, receive_time))
+            self.main.announce(
+                will=lambda connection: reporting.status(self._presence("offline", connection)),
+                birth=lambda connection: reporting.status(self._presence("online", connection)),
+            )
+        for name, link in self.links.items():
+            link.subscribe(subscriptions.filters(name), subscriptions.receive)
+        self.main.on_up = service.connected
+
+    def _parts(self, service: Service, *, ends_on_bug: bool) -> dict[str, Coroutine[Any, Any, None]]:
+        address, key = service.health_at
+        parts = {name: link.run() for name, link in self.links.items()}
+        parts |= service.background()
+        parts["status"] = self._report(service)
+        parts["health"] = service.health.serve(address, self.site.where, key)
+        if ends_on_bug:
+            parts["bug"] = until_bug(service.count)
+        return parts
+
+    def _presence(self, state: Literal["online", "offline"], connection: int) -> Presence:
+        return Presence(state, connection, self.probe.offset_ms)
+
+    async def _report(self, service: Service) -> None:
+        """Publish the heartbeat, probe the clock, and log the counters that have grown."""
+        counted, reporting = CountsLog(self.log, service.usual), service.reporting
+        epoch = None if reporting is None else reporting.epoch()
+        while True:
+            await asyncio.sleep(STATUS_S)
+            if reporting is not None:
+                if reporting.epoch() != epoch:  # a conflict: the will must carry the new epoch
+                    epoch = reporting.epoch()
+                    self.main.reconnect()
+                self.main.send(reporting.status(self._presence("online", self.main.connection)))
+                self.main.publish(reporting.clock_req, self.probe.ask(), qos=0)
+            counted.log(service.counts())

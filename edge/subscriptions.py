@@ -1,0 +1,61 @@
+"""The topics that a process subscribes to, each with its handler."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from edge import topics
+
+
+class Incoming(NamedTuple):
+    """A received message."""
+
+    topic: topics.Topic
+    payload: bytes
+    retained: bool
+
+
+Handler = Callable[[Incoming], None]  # runs in the event loop; must neither block nor raise
+MAIN = "link"  # the connection of everything that has no connection of its own
+
+
+class Subscription(NamedTuple):
+    """A topic filter with its QoS and handler.
+
+    retained : whether the handler takes retained messages too: they are of another time
+    link : the connection it belongs to
+    """
+
+    pattern: str
+    qos: int
+    handler: Handler
+    retained: bool = False
+    link: str = MAIN
+
+
+class Subscriptions:
+    """Dispatches each message to the handler of its kind of topic; a message without one is counted."""
+
+    def __init__(self, rows: Iterable[Subscription], count_unexpected: Callable[[], None]) -> None:
+        self._rows: list[Subscription] = []
+        self._by_kind: dict[tuple[str, str], Subscription] = {}
+        self._count_unexpected = count_unexpected
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Subscription) -> None:
+        """Add a subscription before the links run; rows of one kind of topic share their handler."""
+        self._rows.append(row)
+        self._by_kind[topics.kind(row.pattern)] = row
+
+    def filters(self, link: str = MAIN) -> Sequence[tuple[str, int]]:
+        """Return (filter, QoS) of each subscription of a connection."""
+        return [(row.pattern, row.qos) for row in self._rows if row.link == link]
+
+    def receive(self, topic: str, payload: bytes, retained: bool = False) -> None:
+        """Dispatch one message."""
+        parts = topics.parse(topic)
+        row = None if parts is None else self._by_kind.get((parts.realm, parts.tail))
+        if parts is None or row is None or (retained and not row.retained):
+            self._count_unexpected()
+            return
+        row.handler(Incoming(parts, payload, retained))
