@@ -1,5 +1,5 @@
 """Figures against named rivals, as JSON lines: `python -m benchmarks.NAME [--quick]`."""
 
-from edge import numba_cache
+from petroroad import numba_cache
 
 numba_cache.prepare()  # Python imports this package before a benchmark of it, and so before any kernel

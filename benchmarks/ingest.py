@@ -22,15 +22,15 @@ from typing import Any
 from benchmarks.harness import print_line
 from benchmarks.latency_site import ORIGIN, Addresses, write_site
 from edge import topics
-from edge.broker import start_broker
-from edge.children import ChildSpec, start, stop_all, until_ready
 from edge.config import load_site
+from edge.figures import quantile
 from edge.link import Link, link_settings
-from edge.quantiles import quantile
 from edge.wire import ViolationBatch, ViolationItem, decode_ack, encode
 from geofence.violation import Stamps, Violation
 from geofence.violation import encode as encode_violation
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import start_broker
+from petroroad.processes.children import ChildSpec, start, stop_all, until_ready
 
 RESEND_S, OUTBOX_RESEND_S, TOTAL_S = 2.0, 1.0, 120.0
 ROWS = 30  # of evidence: some 3 kB a violation

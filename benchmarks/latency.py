@@ -17,14 +17,14 @@ from benchmarks.harness import is_quick, print_line
 from benchmarks.latency_load import Load
 from benchmarks.latency_site import ESN, Addresses, write_site
 from edge import topics
-from edge.broker import start_broker
-from edge.children import ChildSpec, start, stop_all, until_ready
 from edge.config import address_of, load_site
+from edge.figures import quantile
 from edge.link import Link, link_settings
-from edge.quantiles import quantile
 from edge.wire import ViolationAck, decode_batch, encode
 from geofence.violation import decode as decode_violation
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import start_broker
+from petroroad.processes.children import ChildSpec, start, stop_all, until_ready
 from roadside.devices import radar_udp
 
 WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 22.0, 120.0

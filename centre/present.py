@@ -9,7 +9,7 @@ import msgspec
 
 from centre.excess import excesses_m, last_violating_ns
 from centre.tally import Sample
-from edge.quantiles import quantile
+from edge.figures import quantile
 from geofence import violation as codec
 from geofence.plausible import plain
 from geofence.violation import GRADES

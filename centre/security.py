@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.errors import ConfigError
 from edge.config import address_of, is_address
-from edge.errors import ConfigError
 
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
 POLICY = (

@@ -17,9 +17,9 @@ from centre.ingest import TRACKS
 from centre.security import loopback
 from centre.server import bind, serve
 from centre.store import open_database
+from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
-from edge.errors import ConfigError
 from edge.service import Service as ShellService
 from edge.service import Shell
 from edge.subscriptions import MAIN

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.errors import ConfigError
 from core.kernel import F64
 from edge.config import Site
-from edge.errors import ConfigError
 from edge.sections import RsuConfig
 from edge.site_map import road_of
 from geofence.map.document import document_of

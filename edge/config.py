@@ -4,6 +4,7 @@ Says what an operator got wrong as `ConfigError`, naming file, key, rule and val
 and judged by `geofence`, not here.
 """
 
+import codecs
 import os
 import re
 import tomllib
@@ -16,10 +17,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from edge.errors import ConfigError
+from core.errors import ConfigError
 from edge.registry import registry_rows
 from edge.sections import RadarScheme, RsuConfig, SiteConfig
-from edge.text_file import read_text
 from edge.wire import SiteRecord
 from fusion.config import RadarPose, Terminal
 from geofence.config import VehicleConfig
@@ -30,6 +30,8 @@ PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
 RADARS: tuple[str, ...] = get_args(RadarScheme)
 RECEIVERS, LISTENERS = ("nmea", "jt808"), ("jt808",)  # schemes
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
+# byte order marks of the programs that operators save files with
+MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,23 @@ def parse_site(
     if environ is not None:
         _check_addresses(config, where)
     return site
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a UTF-8 or UTF-16 file, line ends as "\\n"; OSError, or ValueError for neither."""
+    data = file.read_bytes()
+    for mark, encoding in MARKS:
+        if data.startswith(mark):
+            data, used = data[len(mark) :], encoding
+            break
+    else:
+        used = "utf-8"
+    try:
+        text = data.decode(used)
+    except UnicodeDecodeError as error:
+        rule = f"line {data[: error.start].count(10) + 1}: is not {used.upper()}"
+        raise ValueError(f'{rule}: save it as UTF-8 (of a table: "CSV UTF-8")') from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _read(file: Path, where: str, key: str) -> str:

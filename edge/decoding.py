@@ -1,9 +1,16 @@
-"""MessagePack of others into structs: whatever is wrong with the bytes is one error. Pure."""
+"""What others send: MessagePack into structs with one kind of error, and the bounds of its stamps. Pure."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
+from msgspec import Meta
+
+from core.times import STAMP_NS_MAX, STAMP_NS_MIN
+
+Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
+DEVICE_STAMP_NS_MAX = 42 * 10**17  # 2103: two digits of a year reach no further
+DeviceStamp = Annotated[int, Meta(ge=0, le=DEVICE_STAMP_NS_MAX)]  # what a clock may show that was never set
 
 T = TypeVar("T")
 
@@ -23,3 +30,24 @@ def decoder(reader: msgspec.msgpack.Decoder[T]) -> Callable[[bytes], T]:
             raise msgspec.DecodeError(f"{type(error).__name__}: {error}") from error
 
     return guarded
+
+
+class Stamped(Protocol):
+    """A measurement with the stamp of its device."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """The time of the measurement by the clock of the device."""
+
+
+def place_stamp(made: Stamped) -> None:
+    """Move a stamp that the wire does not carry to `device_stamp_ns`, while a msgspec struct is made.
+
+    A clock that was never set (1970, 2000, 2099) must not cost the report.
+    """
+    stamp_ns = made.stamp_ns
+    if not STAMP_NS_MIN <= stamp_ns <= STAMP_NS_MAX:
+        assert isinstance(made, msgspec.Struct), "only structs are made here"
+        carried_ns = min(max(stamp_ns, STAMP_NS_MIN + 1), STAMP_NS_MAX - 1)
+        msgspec.structs.force_setattr(made, "stamp_ns", carried_ns)
+        msgspec.structs.force_setattr(made, "device_stamp_ns", stamp_ns)

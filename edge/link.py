@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import aiomqtt
 
+from core.errors import ConfigError
 from edge.config import address_of
-from edge.errors import ConfigError
 from edge.sections import MqttConfig
 
 KEEPALIVE_S = 5

@@ -1,4 +1,4 @@
-"""What a process tells of itself: counters by reason, and /healthz, /readyz, /metrics over HTTP."""
+"""The health of a process over HTTP: /healthz, /readyz, /metrics."""
 
 import asyncio
 import contextlib
@@ -13,39 +13,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from core.errors import ConfigError
 from edge.config import address_of
-from edge.errors import ConfigError
-
-REASONS_MAX = 512
-OTHER = "other"
 
 Ready = tuple[bool, dict[str, Any]]  # whether it serves, and why not
-
-
-class Counts:
-    """Counts by reason; reasons beyond REASONS_MAX are counted together."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-
-    def add(self, reason: str, n: int = 1) -> None:
-        """Count n of a reason."""
-        if reason not in self._counts and len(self._counts) >= REASONS_MAX:
-            reason = OTHER
-        self._counts[reason] = self._counts.get(reason, 0) + n
-
-    def __call__(self) -> dict[str, int]:
-        """Return a copy."""
-        return dict(self._counts)
-
-
-def merged(*counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the sums by reason."""
-    total: dict[str, int] = {}
-    for part in counts:
-        for reason, n in part.items():
-            total[reason] = total.get(reason, 0) + n
-    return total
 
 
 class Health(Collector):

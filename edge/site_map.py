@@ -1,8 +1,7 @@
 """The map that a site names, compiled or only read; what is wrong with it is the operator's error."""
 
+from core.errors import ConfigError, MapError
 from edge.config import Site
-from edge.errors import ConfigError
-from geofence.errors import MapError
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.plausible import TEXT_LENGTH_MAX, is_plain

@@ -1,4 +1,7 @@
-"""What made a recording: on equal versions and CPU a replay promises equal bytes."""
+"""The versions and the CPU that made a recording: where they are equal, a replay promises equal bytes.
+
+A module of its own: a start that only asks whether the kernels are compiled loads nothing else.
+"""
 
 import platform
 from functools import cache

@@ -11,8 +11,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from edge.decoding import decoder
-from edge.stamps import DeviceStamp, Stamp, place_stamp
+from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message

@@ -27,9 +27,8 @@ from importers.recorded import RecordedTraffic, fleet_of
 from importers.site import site_record
 from importers.tape import InputTape
 from roadside.inputs import ENCODER
-from sim.network import terminal_delay_ns
 from sim.record import T0_NS
-from sim.sensors.gnss import Receivers, as_reported
+from sim.sensors.gnss import Receivers, as_reported, terminal_delay_ns
 from sim.sensors.radar import Radars
 from sim.traffic import SIM_TICK_NS
 

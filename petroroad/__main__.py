@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     A service takes the signals over as soon as it serves, and ends with 0.
     """
     try:
-        from edge import numba_cache
+        from petroroad import numba_cache
 
         numba_cache.prepare()
         from petroroad.cli import run

@@ -6,9 +6,7 @@ from importlib.metadata import version
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from edge.errors import ConfigError, RecordingError
-from geofence.errors import MapError
-from petroroad.errors import CommandError
+from core.errors import CommandError, ConfigError, MapError, RecordingError
 
 OPERATORS = (CommandError, ConfigError, MapError, RecordingError)  # told in a line, without a traceback
 # name: (where it lives, its line in --help). The line stands here so that --help imports none of them.

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from edge import numba_cache
 from edge.versions import versions
+from petroroad import numba_cache
 
 
 def modules() -> list[str]:

@@ -13,9 +13,9 @@ import msgspec
 from core.times import TICK_NS
 from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
+from edge.figures import Counts
 from edge.gnss_down import read_down
 from edge.link import Link
-from edge.metrics import Counts
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions

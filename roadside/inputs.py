@@ -15,9 +15,8 @@ from msgspec import Meta
 
 from core.classes import N_CLASSES, UNKNOWN
 from core.kernel import F64
-from edge.decoding import decoder
+from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
-from edge.stamps import DeviceStamp, Stamp, place_stamp
 from edge.wire import (
     Count,
     GnssColumns,

@@ -9,23 +9,24 @@ from typing import Any
 
 import msgspec
 
+from core.errors import ConfigError
 from edge import log, topics, wire
 from edge.clock import Clock
 from edge.config import Site
-from edge.errors import ConfigError
+from edge.figures import Counts, merged
 from edge.link import Outgoing
-from edge.metrics import Counts, Health, Ready, merged
+from edge.metrics import Health, Ready
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.versions import versions
 from roadside.agent import Agent
-from roadside.clock_faults import fault_of, faults_of
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
 from roadside.inputs import Start
+from roadside.outputs import fault_of, faults_of
 from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
 from roadside.setup import setups

@@ -1,4 +1,7 @@
-"""From a loaded site to what each RSU's pipeline is told; the same for the live agent and for replay."""
+"""The setup of each RSU's pipeline, made from a loaded site; the same for the live agent and for replay.
+
+A module of its own: the pipeline may not import what loads files, and a replay needs none of the RSU's sockets.
+"""
 
 from edge.config import Site
 from edge.site_map import road_of

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
-from edge.errors import ConfigError
 from edge.metrics import Health, Ready
 from roadside.devices import radar_udp
 from sim.record import Tape

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.errors import ConfigError
 from core.kernel import F64, I64
 from edge.config import Site
-from edge.errors import ConfigError
 from edge.site_map import features_of
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Features

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from core.errors import ConfigError
 from edge.config import check_finite
-from edge.errors import ConfigError
 
 VEHICLES_MAX = 20_000
 Positive = Annotated[float, Meta(gt=0.0)]

@@ -15,9 +15,9 @@ import numpy as np
 import shapely
 
 from core.classes import HAZMAT
+from core.errors import ConfigError
 from core.kernel import I64
 from edge.config import Site
-from edge.errors import ConfigError
 from edge.site_map import features_of
 from edge.wire import GnssFix
 from geofence.map.reading import Features
@@ -25,11 +25,10 @@ from roadside.inputs import RadarPayload
 from sim.chance import chosen
 from sim.cover import cover_of
 from sim.fleet import fleet_of
-from sim.network import terminal_delay_ns
 from sim.road import Road, road_of
 from sim.scenario import Scenario
 from sim.script import Script
-from sim.sensors.gnss import Receivers
+from sim.sensors.gnss import Receivers, terminal_delay_ns
 from sim.sensors.radar import Radars
 from sim.site import section as sec
 from sim.traffic import LANES, SIM_TICK_NS, Traffic

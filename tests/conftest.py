@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from edge import numba_cache
+from petroroad import numba_cache
 
 numba_cache.prepare()
 settings.register_profile("petroroad", deadline=None)  # a busy machine is no counter-example

@@ -17,7 +17,7 @@ from typing import IO
 from mcap.opcode import Opcode
 from mcap.records import Channel, McapRecord, Message, MessageIndex, Metadata, Statistics
 
-from edge.errors import RecordingError
+from core.errors import RecordingError
 from edge.recording.damage import ENCODING, Damage, Reading
 from edge.recording.records import DAMAGED, LENGTHS_MIN, RECORD_BYTES_MAX, is_attachment, opened, parsed
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.errors import MapError
 from core.kernel import F64, I32, INNER, kernel
-from geofence.errors import MapError
 from geofence.map.grid import Grid, build
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from geofence.errors import MapError
+from core.errors import MapError
 
 KINDS = ("lane", "axis", "gate", "zone")
 SHOWN = "place"  # the centre's page shows it; nobody is judged by it

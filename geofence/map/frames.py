@@ -7,7 +7,7 @@ import numpy as np
 import pyproj
 
 from core.arrays import F64
-from geofence.errors import MapError
+from core.errors import MapError
 
 FRAME_M_MAX = 100_000.0  # beyond, the projection's scale is no longer ground distance
 

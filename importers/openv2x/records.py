@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
-from edge.text_file import MARKS
+from edge.config import MARKS
 from roadside.inputs import TARGETS_MAX
 
 RECORD = re.compile(r'\{\s*"(?:timeStamp|deviceId|number|targets)"\s*:')

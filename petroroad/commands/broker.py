@@ -5,11 +5,11 @@ from pathlib import Path
 
 import uvloop
 
-from edge.broker import BrokerMissingError, Kind, start_broker
-from edge.children import ChildError, NotReadyError
+from core.errors import CommandError, UsageError
 from edge.config import address_of, is_address, load_site
-from petroroad.commands.until_signal import until_signal
-from petroroad.errors import CommandError, UsageError
+from petroroad.commands.running import until_signal
+from petroroad.processes.broker import BrokerMissingError, Kind, start_broker
+from petroroad.processes.children import ChildError, NotReadyError
 
 
 def broker(

@@ -18,15 +18,15 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter, validators
 
-from edge.broker import BrokerMissingError, Kind
-from edge.children import ChildError, NotReadyError
+from core.errors import CommandError, UsageError
 from edge.clock import Clock
 from edge.config import load_site
 from petroroad.demo import live as demo_live
 from petroroad.demo.parts import Parts, RunDir, Traffic
 from petroroad.demo.site import SHIPPED, DemoSite, choose, make_site
-from petroroad.errors import CommandError, UsageError
 from petroroad.kernels import all_compiled
+from petroroad.processes.broker import BrokerMissingError, Kind
+from petroroad.processes.children import ChildError, NotReadyError
 from sim.scenario import VEHICLES_MAX, load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours

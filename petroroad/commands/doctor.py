@@ -7,14 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from edge import numba_cache
+from core.errors import CommandError, ConfigError
 from edge.config import Site, load_site
-from edge.errors import ConfigError
 from edge.site_map import road_of
+from petroroad import numba_cache
 from petroroad.doctor import checks
 from petroroad.doctor.checks import Check
 from petroroad.doctor.site_checks import site_checks
-from petroroad.errors import CommandError
 from petroroad.kernels import modules
 
 SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}

@@ -7,7 +7,7 @@ import uvloop
 
 from edge.clock import Clock
 from edge.config import load_site
-from petroroad.commands.until_signal import until_signal
+from petroroad.commands.running import until_signal
 from roadside.gateway import process as gateway_process
 
 

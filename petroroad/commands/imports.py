@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter, validators
 
-from petroroad.commands.until_signal import ended_whole
-from petroroad.errors import CommandError, UsageError
-from petroroad.output_file import check_output
+from core.errors import CommandError, UsageError
+from petroroad.commands.running import check_output, ended_whole
 
 app = App(name="import", help="Real measurements of others to a recording.")
 Noise = Annotated[float, Parameter(validator=validators.Number(gte=0.0, lte=1e3))]

@@ -6,11 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from edge.config import load_site
-from edge.errors import ConfigError
+from core.errors import ConfigError, MapError
+from edge.config import load_site, read_text
 from edge.site_map import check_names, road_of
-from edge.text_file import read_text
-from geofence.errors import MapError
 from geofence.map.document import document_of, first_place
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map

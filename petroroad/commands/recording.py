@@ -9,15 +9,13 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from edge.errors import RecordingError
+from core.errors import CommandError, RecordingError, UsageError
 from edge.recording.damage import time_text
 from edge.recording.recorder import Reading, read_messages
 from edge.recording.recorder import recover as recover_file
 from edge.wire import decode_site
-from petroroad.commands.until_signal import ended_whole
-from petroroad.errors import CommandError, UsageError
+from petroroad.commands.running import check_output, ended_whole
 from petroroad.export import ExportError, LeftOut, to_foxglove, to_geojson, to_parquet
-from petroroad.output_file import check_output
 
 app = App(name="recording", help="Look into a recording, recover one, export it.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from petroroad.commands.until_signal import ended_whole
-from petroroad.errors import CommandError, UsageError
-from petroroad.output_file import check_output
+from core.errors import CommandError, UsageError
+from petroroad.commands.running import check_output, ended_whole
 from petroroad.replay.run import Pace, Run, pace_of, replay_file
 from roadside.compare import digest
 

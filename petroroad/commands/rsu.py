@@ -6,10 +6,10 @@ from pathlib import Path
 
 import uvloop
 
+from core.errors import UsageError
 from edge.clock import Clock
 from edge.config import load_site
-from petroroad.commands.until_signal import until_signal
-from petroroad.errors import UsageError
+from petroroad.commands.running import until_signal
 from roadside import rsu as unit
 
 

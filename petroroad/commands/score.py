@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from edge.quantiles import quantile
+from core.errors import CommandError, UsageError
+from edge.figures import quantile
 from edge.recording.recorder import Reading, read_messages
 from geofence.violation import decode as decode_violation
-from petroroad.errors import CommandError, UsageError
 from petroroad.scoring.recorded_tracks import score_tracks
 from petroroad.scoring.recorded_violations import Stored, event_row, raised_events, read_truth
 from petroroad.scoring.violations import score as score_violations

@@ -13,12 +13,11 @@ from typing import Annotated, Any
 import uvloop
 from cyclopts import App, Parameter, validators
 
+from core.errors import CommandError, UsageError
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
-from petroroad.commands.until_signal import ended_whole, until_signal
+from petroroad.commands.running import check_output, ended_whole, until_signal
 from petroroad.demo.site import SHIPPED
-from petroroad.errors import CommandError, UsageError
-from petroroad.output_file import check_output
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
 from sim.scenario import VEHICLES_MAX, load_scenario

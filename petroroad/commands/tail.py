@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import uvloop
 from cyclopts import Parameter, validators
 
+from core.errors import CommandError, UsageError
 from edge.config import address_of, is_address, load_site
 from edge.link import Link, LinkSettings, link_settings
-from petroroad.commands.until_signal import until_signal
-from petroroad.errors import CommandError, UsageError
+from petroroad.commands.running import until_signal
 from petroroad.show import plain
 
 WIDTH = 400  # of a line without --json

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.broker import start_broker
-from edge.children import Child, ChildError, ChildSpec, start, stop_all, until_ready
 from edge.clock import Clock
 from edge.config import address_of
 from petroroad.demo.site import DemoSite
+from petroroad.processes.broker import start_broker
+from petroroad.processes.children import Child, ChildError, ChildSpec, start, stop_all, until_ready
 
 READY_S = 30.0  # of real time; a cold disk is slow, a hanging part is found out
 PRODUCER_GRACE_S, REST_GRACE_S = 1.5, 0.5  # together well under the 3 s that Ctrl-C may take

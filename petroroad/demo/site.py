@@ -3,14 +3,14 @@
 import shutil
 import socket
 import tomllib
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.broker import Kind
-from petroroad.demo.kept_port import kept_port
-from petroroad.errors import UsageError
+from core.errors import UsageError
+from petroroad.processes.broker import Kind
 from petroroad.toml_text import dumps
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "site.toml"
@@ -119,3 +119,16 @@ class _Ports:
         if not separator:
             return url
         return f"{scheme}://{self.udp() if scheme == 'udp' else self.tcp()}"
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """Yield a free TCP port of the loopback, which stays free for the part that listens on it by number.
+
+    Closed at once, it might be drawn by another before the part listens: nats-server draws a second one
+    itself. Both sockets reuse addresses, as servers do, and ours does not listen.
+    """
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.quantiles import quantile
+from edge.figures import quantile
 from edge.recording.recorder import read_messages
 from edge.wire import FLAG_CONFIRMED, decode_snapshot, records_of
 from geofence.violation import decode as decode_violation

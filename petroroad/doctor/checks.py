@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from edge.broker import BrokerMissingError, program
+from core.errors import ConfigError
 from edge.config import Site, address_of, is_address
-from edge.errors import ConfigError
 from edge.link import link_settings
 from edge.sections import MqttConfig
+from petroroad.processes.broker import BrokerMissingError, program
 
 FREE_BYTES_MIN = 2 * 2**30
 FSYNC_MS_MAX = 20.0

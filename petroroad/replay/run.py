@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from core.errors import CommandError, ConfigError, RecordingError, UsageError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge.config import Site, load_site, parse_site
-from edge.errors import ConfigError, RecordingError
 from edge.recording.recorder import Reading, Recorded, read_messages
 from edge.schemas import SCHEMAS
 from edge.wire import (
@@ -24,14 +24,11 @@ from edge.wire import (
     records_of,
 )
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from petroroad.errors import CommandError, UsageError
 from petroroad.replay.output import ReplayOut
-from roadside.clock_faults import report_of
 from roadside.compare import first_difference
-from roadside.gateway.routing import Router
-from roadside.gateway.site_router import router_of
+from roadside.gateway.routing import Router, router_of
 from roadside.inputs import Feed, Input
-from roadside.outputs import Output
+from roadside.outputs import Output, report_of
 from roadside.pipeline import Pipeline
 from roadside.replay import Recorded as AnyRecorded
 from roadside.replay import Replayed, collector, refusals, replay_rsu, replay_site
@@ -87,11 +84,12 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
         if record.esn is not None:
             steps = replay_rsu(pipelines[record.esn], messages, site.frame, take, run.replayed.rejected)
         else:
+            router = router_of(site.config.rsu, site.frame, next(iter(made.values())).road)
             steps = replay_site(
                 pipelines,
                 messages,
                 site.frame,
-                _route(site, router_of(site, next(iter(made.values())).road), run.skipped),
+                _route(site, router, run.skipped),
                 take,
                 run.replayed.rejected,
             )

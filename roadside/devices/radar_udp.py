@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge.stamps import DEVICE_STAMP_NS_MAX
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
+from edge.decoding import DEVICE_STAMP_NS_MAX
 from roadside.inputs import TARGETS_MAX, Detections, Objects, RadarPayload
 
 MAGIC = b"PRAD"

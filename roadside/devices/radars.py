@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from core.errors import ConfigError, DeviceError
 from edge.clock import Clock
 from edge.config import Site, address_of
-from edge.errors import ConfigError
 from edge.sections import RadarScheme
 from roadside.devices import radar_udp
-from roadside.devices.errors import DeviceError
 from roadside.inputs import RadarPayload
 
 Count = Callable[[str], None]

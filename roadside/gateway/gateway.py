@@ -11,12 +11,12 @@ from typing import Protocol
 
 import msgspec
 
+from core.errors import ConfigError
 from edge import topics
 from edge.clock import NS, Clock
 from edge.config import Site
-from edge.errors import ConfigError
+from edge.figures import merged
 from edge.link import Outgoing
-from edge.metrics import merged
 from edge.sections import GatewayConfig
 from edge.service import Presence
 from edge.site_map import road_of
@@ -26,7 +26,7 @@ from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
 from roadside.devices.jt808.session import SessionRules
 from roadside.gateway.commands import Commands, Outcome
 from roadside.gateway.feed import MESSAGE_FIXES_MAX, Down, GatewayFeed
-from roadside.gateway.site_router import router_of
+from roadside.gateway.routing import router_of
 from roadside.gateway.terminals import Limits, TerminalServer
 
 
@@ -61,7 +61,11 @@ class Gateway:
         self.rules = terminal_rules(site)
         esns = [rsu.esn for rsu in site.config.rsu]
         self._feed = GatewayFeed(
-            router_of(site, road_of(site)), self.config.id, self.epoch, esns, self.counts
+            router_of(site.config.rsu, site.frame, road_of(site)),
+            self.config.id,
+            self.epoch,
+            esns,
+            self.counts,
         )
         self.server = TerminalServer(
             self.rules, clock, self.counts, self.take, limits=limits, answered=self._answered

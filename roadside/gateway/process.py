@@ -5,10 +5,10 @@ import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from core.errors import ConfigError
 from edge import log, topics
 from edge.clock import Clock
 from edge.config import Site, address_of
-from edge.errors import ConfigError
 from edge.metrics import Health, Ready
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN

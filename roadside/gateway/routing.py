@@ -12,8 +12,10 @@ from typing import Protocol
 import numpy as np
 
 from core.kernel import F64
+from edge.sections import RsuConfig
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
+from geofence.map.roadmap import RoadMap
 
 FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: the neighbour hears a truck before it owns it
 CORRIDOR_M = 60.0  # from the axis: carriageways, ramps and the error of a bad receiver
@@ -139,3 +141,16 @@ class Router:
 
     def _entrance(self, east_m: float, north_m: float) -> str:
         return min(self._entrances, key=lambda gate: math.hypot(gate[0] - east_m, gate[1] - north_m))[2]
+
+
+def router_of(rsus: Sequence[RsuConfig], frame: SiteFrame, road: RoadMap) -> Router:
+    """Return the router to the RSUs of a site by the axis of its map; live and replay have the same."""
+    east_m, north_m = frame.site_from_lonlat(
+        np.array([rsu.lon_deg for rsu in rsus]), np.array([rsu.lat_deg for rsu in rsus])
+    )
+    stretches = [
+        Stretch(rsu.esn, *rsu.stretch_m, east, north)
+        for rsu, east, north in zip(rsus, east_m.tolist(), north_m.tolist(), strict=True)
+    ]
+    gates = [(float(gate.points[:, 0].mean()), float(gate.points[:, 1].mean())) for gate in road.gates]
+    return Router(frame, road.axis, stretches, gates)

@@ -15,10 +15,29 @@ from edge.wire import GnssFix
 from roadside.devices.jt808.packages import Packages
 from roadside.devices.jt808.salvage import salvage
 from roadside.devices.jt808.session import Session, SessionRules
-from roadside.gateway.limits import TokenBucket
 
 Deliver = Callable[[list[GnssFix]], None]
 Answered = Callable[[str, int, int], None]  # terminal, serial number of our message, result
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """Holds up to `burst` tokens and gains `rate_hz` a second; its debt is waited for. Pure."""
+
+    rate_hz: float
+    burst: float
+    tokens: float
+    at_s: float
+
+    @staticmethod
+    def full(rate_hz: float, burst: float, now_s: float) -> "TokenBucket":
+        return TokenBucket(rate_hz, burst, burst, now_s)
+
+    def take(self, n_tokens: float, now_s: float) -> float:
+        """Take tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
+        self.tokens = min(self.burst, self.tokens + (now_s - self.at_s) * self.rate_hz) - n_tokens
+        self.at_s = now_s
+        return max(0.0, -self.tokens / self.rate_hz)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,10 @@ from sim.chance import chosen, normals, uniforms
 from sim.fleet import Fleet
 from sim.road import Poses
 
+# delays, assumed, not measured
+BASE_MS = 10.0  # median of the air interface
+TAIL_SIGMA = 0.6  # of the logarithm: 1 in 100 takes 40 ms
+RECEIVER_MS = (40.0, 120.0)  # from the GNSS second to the terminal's report, each terminal its own
 BIAS_M = (1.0, 1.5)  # 1 sigma per axis, each receiver its own
 BIAS_TAU_S = (30.0, 60.0)
 WHITE_M = 0.25
@@ -115,3 +119,11 @@ def as_reported(fix: GnssFix, arrived_ns: int, source_seq: int) -> GnssFix:
 
 def _spread(bounds: tuple[float, float], share: F64) -> F64:
     return bounds[0] + (bounds[1] - bounds[0]) * share
+
+
+def terminal_delay_ns(seed: int, vehicle: I64, second: int) -> I64:
+    """Return how long after their stamp the reports of one second reach the gateway over 5G, (n,)."""
+    low, high = RECEIVER_MS
+    receiver_ms = low + (high - low) * uniforms(seed, "receiver", vehicle, 0)
+    air_ms = BASE_MS * np.exp(TAIL_SIGMA * normals(seed, "air", vehicle, second))
+    return np.asarray((receiver_ms + air_ms) * 1e6, dtype=np.int64)

@@ -18,12 +18,12 @@ from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import Detections, RadarPayload
 from sim.chance import chosen, normals, uniforms
 from sim.fleet import Fleet
-from sim.network import radar_delay_ns
 from sim.road import Poses
 from sim.traffic import SIM_TICK_NS
 
 POINT_ALONG_M, POINT_ACROSS_M = 0.1, 0.05  # how the reflecting point moves about the vehicle's centre
 DETECTION_NEAR, DETECTION_FAR = 0.98, 0.90  # share of scans; falls with the range squared
+RADAR_MS = (3.0, 8.0)  # from the middle of the scan to the datagram over its cable; assumed
 OCCLUDED = 0.5  # what is left of it behind a tall vehicle
 OCCLUSION_RAD = 0.012  # half width of its shadow: the antenna looks over most of it
 OCCLUSION_M = 8.0
@@ -180,3 +180,10 @@ class Radars:
 
 def _float32(column: F64) -> tuple[float, ...]:
     return tuple(column.astype(np.float32).astype(np.float64).tolist())
+
+
+def radar_delay_ns(seed: int, radar_key: I64, scan: int) -> I64:
+    """Return how long after their stamp radars send a scan, (n,)."""
+    low, high = RADAR_MS
+    delay_ms = low + (high - low) * uniforms(seed, "radar.delay", radar_key, scan)
+    return np.asarray(delay_ms * 1e6, dtype=np.int64)

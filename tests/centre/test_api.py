@@ -19,10 +19,10 @@ from centre.hall import Hall
 from centre.security import loopback
 from centre.server import bind, serve
 from centre.store import open_database
+from core.errors import ConfigError
 from edge import log, topics, wire
 from edge.clock import Clock
 from edge.config import parse_site
-from edge.errors import ConfigError
 from geofence.violation import Violation
 from tests.support.centre_road import MAP, SITE
 from tests.support.centre_samples import episode_id, item, payload, status, violation

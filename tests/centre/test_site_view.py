@@ -6,8 +6,8 @@ import math
 import pytest
 
 from centre.site_view import describe, page_map
+from core.errors import ConfigError
 from edge.config import parse_site
-from edge.errors import ConfigError
 from tests.support.centre_road import MAP, SITE
 
 

@@ -13,11 +13,11 @@ from centre.faults import SchemaError, blame
 from centre.service import Service
 from centre.store import FEED, SCHEMA_VERSION, SETTING, centre_name, open_database
 from centre.violation_writer import Ledger
+from core.errors import ConfigError
 from edge import log
 from edge.clock import Clock
 from edge.config import load_site
-from edge.errors import ConfigError
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
 from tests.support.centre_samples import T0_NS, item, payload, violation
 from tests.support.centre_site import write_site
 

@@ -17,11 +17,11 @@ import pytest
 import websockets.asyncio.client as ws
 
 from edge import topics, wire
-from edge.broker import start_broker
-from edge.children import Child, ChildSpec, start, until_ready
 from edge.config import load_site
 from edge.link import Link, link_settings
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import start_broker
+from petroroad.processes.children import Child, ChildSpec, start, until_ready
 from tests.support.centre_samples import episode_id, item, payload, violation
 from tests.support.centre_site import write_site
 

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from edge.children import start, until_ready
 from edge.clock import Clock
 from petroroad.demo.live import ask
 from petroroad.demo.parts import Parts, RunDir, Traffic
 from petroroad.demo.site import SHIPPED, make_site
 from petroroad.demo.summary import summarise
+from petroroad.processes.children import start, until_ready
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
 

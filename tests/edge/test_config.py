@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.errors import ConfigError
 from edge.config import address_of, is_address, load_site, parse_site
-from edge.errors import ConfigError
 from edge.registry import registry_rows, registry_text
 from edge.wire import decode_site, encode
 from geofence.config import VehicleConfig

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from edge.broker import BrokerMissingError, broker_spec, start_broker
-from edge.children import ChildError
-from edge.errors import ConfigError
+from core.errors import ConfigError
 from edge.link import PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
 from edge.sections import MqttConfig
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import BrokerMissingError, broker_spec, start_broker
+from petroroad.processes.children import ChildError
 from tests.conftest import find_program
 
 pytestmark = pytest.mark.anyio

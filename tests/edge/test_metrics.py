@@ -10,8 +10,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge import log
-from edge.metrics import OTHER, REASONS_MAX, Counts, Health, merged
-from petroroad.demo.kept_port import kept_port
+from edge.figures import OTHER, REASONS_MAX, Counts, merged
+from edge.metrics import Health
+from petroroad.demo.site import kept_port
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from mcap.records import Channel, Chunk
 from mcap.stream_reader import StreamReader, breakup_chunk
 from mcap.writer import Writer
 
-from edge.errors import RecordingError
+from core.errors import RecordingError
 from edge.recording.recorder import Reading, Recorder, read_messages, recover
 
 T0 = 1_790_000_000_000_000_000

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcap.reader import NonSeekingReader, make_reader
 
-from edge.errors import RecordingError
+from core.errors import RecordingError
 from edge.recording import recorder as recording
 from edge.recording.recorder import Reading, Recorder, read_messages, recover
 from edge.schemas import SCHEMAS, schema_of

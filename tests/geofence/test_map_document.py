@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.errors import MapError
+from core.errors import MapError
 from geofence.map.document import document_of, first_place
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import read

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.errors import MapError
+from core.errors import MapError
 from geofence.map.frames import SiteFrame
 
 FRAME = SiteFrame(122.0, 41.0)

@@ -9,7 +9,7 @@ import shapely
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from geofence.errors import MapError
+from core.errors import MapError
 from geofence.kernels import lanes_of
 from geofence.map.axis import compile_axis
 from geofence.map.frames import SiteFrame

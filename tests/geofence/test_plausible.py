@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import ConfigError
 from edge.config import parse_site
-from edge.errors import ConfigError
 from edge.site_map import road_of
 from geofence.plausible import BEHIND_NS, DAY_NS, Bounds, bounds_of, fault_of, is_plain, plain
 from geofence.violation import Stamps, ViolationVehicle

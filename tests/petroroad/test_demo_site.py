@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from core.errors import CommandError
 from edge.config import address_of
 from petroroad.demo.site import choose, make_site
-from petroroad.errors import CommandError
 
 RSUS = [{"esn": f"RSU-{km}", "stretch_m": [km * 1000.0, km * 1000.0 + 1000.0]} for km in (25, 21, 22, 23, 24)]
 SITE = """

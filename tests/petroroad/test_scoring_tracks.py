@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from petroroad.scoring.matching import match
-from petroroad.scoring.tracks import CUTOFF_M, TrackScore, TracksNow, TruthNow
+from petroroad.scoring.tracks import CUTOFF_M, TrackScore, TracksNow, TruthNow, match
 
 
 def truths(places, ids=None, heading=0.0, covered=True, lane=None, terminal=None) -> TruthNow:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import ConfigError
+from core.errors import CommandError, ConfigError
 from edge.recording.recorder import read_messages
 from petroroad.commands.sim import run
-from petroroad.errors import CommandError
 
 
 def test_a_recorded_run_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

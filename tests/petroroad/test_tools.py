@@ -20,7 +20,7 @@ from edge import log, wire
 from edge.config import load_site
 from edge.recording.recorder import Recorder
 from petroroad.__main__ import main
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
 from petroroad.doctor import checks
 from petroroad.show import plain
 from tests.support.site_text import RADAR_POSE

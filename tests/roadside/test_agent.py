@@ -11,7 +11,7 @@ from edge import topics
 from edge.clock import Clock
 from edge.clock_probe import ClockProbe
 from edge.config import load_site
-from edge.metrics import Counts
+from edge.figures import Counts
 from roadside.agent import Agent
 from roadside.outputs import Withheld
 from roadside.pipeline import Pipeline

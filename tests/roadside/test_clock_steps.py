@@ -8,7 +8,7 @@ import pytest
 from core.times import TICK_NS
 from edge.clock import WallClock
 from edge.config import load_site
-from edge.metrics import Counts
+from edge.figures import Counts
 from edge.recording.recorder import Recorder, read_messages
 from roadside import agent as agent_module
 from roadside.agent import Agent, Arrival

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations

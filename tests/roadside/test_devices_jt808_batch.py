@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808.frame import Splitter

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import DeviceError
 from edge.wire import GnssFix
-from roadside.devices.errors import DeviceError
 from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import messages

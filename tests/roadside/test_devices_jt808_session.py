@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.wire import GnssFix, decode_fix, encode
-from roadside.devices.counting import KINDS_MAX
+from roadside.devices import KINDS_MAX
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import messages
 from roadside.devices.jt808.client import Client

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from roadside.devices.counting import KINDS_MAX
+from roadside.devices import KINDS_MAX
 from roadside.devices.nmea.fields import checksum
 from roadside.devices.nmea.reader import NmeaReader
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import DeviceError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.devices import radar_udp
-from roadside.devices.errors import DeviceError
 from roadside.inputs import Detections, Objects, RadarPayload, scan_of
 
 STAMP_NS = 1_790_000_000_123_456_789

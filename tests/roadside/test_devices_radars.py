@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
+from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import RADARS, parse_site
-from edge.errors import ConfigError
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
 from roadside.devices import radar_udp
 from roadside.devices.radars import DECODERS, open_radar_ports
 from roadside.inputs import Objects, RadarPayload

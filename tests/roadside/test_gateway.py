@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.errors import ConfigError
 from edge import topics, wire
-from edge.broker import start_broker
 from edge.clock import Clock
 from edge.config import parse_site
-from edge.errors import ConfigError
 from edge.gnss_down import read_down
 from edge.service import Presence
 from edge.wire import GnssFix
-from petroroad.demo.kept_port import kept_port
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import start_broker
 from roadside.devices.jt808.client import Client
 from roadside.gateway import process as gateway_process
 from roadside.gateway.gateway import Gateway

@@ -12,8 +12,7 @@ from edge.clock import Clock
 from edge.wire import GnssFix
 from roadside.devices.jt808.client import Client
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway.limits import TokenBucket
-from roadside.gateway.terminals import Limits, TerminalServer
+from roadside.gateway.terminals import Limits, TerminalServer, TokenBucket
 
 pytestmark = pytest.mark.anyio
 WAIT_S = 5.0  # a failing test ends; a passing one never waits for it

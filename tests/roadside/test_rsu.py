@@ -7,7 +7,7 @@ import pytest
 
 from edge.clock import Clock
 from edge.config import load_site
-from edge.metrics import Counts
+from edge.figures import Counts
 from roadside.agent import Agent
 from roadside.pipeline import Pipeline
 from roadside.rsu import RsuService, shell_of

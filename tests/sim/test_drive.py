@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site, parse_site
-from edge.errors import ConfigError
 from edge.recording.recorder import read_messages
 from edge.wire import GnssFix
 from roadside.devices import radar_udp

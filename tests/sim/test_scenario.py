@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.errors import ConfigError
+from core.errors import ConfigError
 from sim.scenario import load_scenario, parse_scenario
 
 

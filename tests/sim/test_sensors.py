@@ -5,8 +5,7 @@ import pytest
 
 from core.kernel import F64
 from roadside.devices import radar_udp
-from sim.network import terminal_delay_ns
-from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported
+from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported, terminal_delay_ns
 from sim.sensors.radar import POINT_ACROSS_M, POINT_ALONG_M, Radars
 from sim.traffic import SIM_TICK_NS
 from sim.world import ScanSent, World

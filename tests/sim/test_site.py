@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import shapely
 
+from core.errors import ConfigError
 from edge.config import parse_site
-from edge.errors import ConfigError
 from geofence.map.roadmap import load_map
 from petroroad.demo.site import SHIPPED
 from sim.road import road_of

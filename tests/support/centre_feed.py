@@ -23,13 +23,13 @@ import numpy as np
 from centre.site_view import describe
 from core.kernel import F64
 from edge import topics, wire
-from edge.broker import start_broker
-from edge.children import Child, ChildSpec, start, stop_all, until_ready
 from edge.clock import Clock
 from edge.config import Site, load_site
 from edge.link import Link, Outgoing, link_settings
 from geofence import violation as codec
 from geofence.violation import Grade, Phase, Stamps, Violation, ViolationVehicle
+from petroroad.processes.broker import start_broker
+from petroroad.processes.children import Child, ChildSpec, start, stop_all, until_ready
 from tests.support.centre_site import write_site
 
 State = Literal["online", "offline"]

@@ -7,7 +7,7 @@ import struct
 from bisect import bisect_left
 from collections import Counter
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808.frame import BODY_BYTES_MAX
 from roadside.devices.jt808.location import HEAD_BYTES as REPORT_BYTES_MIN

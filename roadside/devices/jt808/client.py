@@ -6,8 +6,8 @@ The caller owns the socket and the clock: it sends what it gets, and says when a
 from collections import Counter
 from typing import Literal
 
+from core.errors import DeviceError
 from edge.wire import GnssFix
-from roadside.devices.errors import DeviceError
 from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations

@@ -3,8 +3,8 @@
 The protocol carries no accuracy: sigma and tau stay absent, the site's configuration knows them.
 """
 
+from core.errors import DeviceError
 from edge.wire import GnssFix
-from roadside.devices.errors import DeviceError
 from roadside.devices.jt808.location import (
     ITEM_SATELLITES,
     STATUS_ACC,

@@ -8,7 +8,7 @@ from collections import Counter
 
 import msgspec
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 
 DELIMITER = b"\x7e"
 BODY_BYTES_MAX = 1023

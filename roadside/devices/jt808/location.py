@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 
 _HEAD = struct.Struct(">IIiiHHH6s")
 HEAD_BYTES = _HEAD.size

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import msgspec
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 from roadside.devices.jt808.frame import BODY_BYTES_MAX, Frame
 
 

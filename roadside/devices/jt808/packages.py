@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from roadside.devices.errors import DeviceError
+from core.errors import DeviceError
 from roadside.devices.jt808.frame import Frame
 
 _PIECE_BYTES = 128  # what a package costs beside its body, so that empty ones are bounded as well

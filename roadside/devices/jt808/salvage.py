@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from core.errors import DeviceError
 from edge.wire import GnssFix
-from roadside.devices.errors import DeviceError
 from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808.fix import fix_of

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
+from core.errors import DeviceError
 from edge.wire import GnssFix
-from roadside.devices.counting import count_kind
-from roadside.devices.errors import DeviceError
+from roadside.devices import count_kind
 from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from roadside.devices.counting import count_kind
+from roadside.devices import count_kind
 from roadside.devices.nmea.fields import checksum, stated_checksum
 
 SENTENCE_BYTES_MAX = 512  # the standard says 82; receivers with many satellites don't care

@@ -4,7 +4,7 @@ import pytest
 
 from centre.present import latency
 from centre.tally import Sample
-from edge.quantiles import quantile
+from edge.figures import quantile
 
 
 @pytest.mark.parametrize(("share", "want"), [(0.5, 2.0), (0.51, 3.0), (0.99, 4.0), (0.0, 1.0), (1.0, 4.0)])

@@ -8,7 +8,15 @@ import sys
 
 import pytest
 
-from edge.children import ChildError, ChildSpec, NotReadyError, is_ready, start, stop_all, until_ready
+from petroroad.processes.children import (
+    ChildError,
+    ChildSpec,
+    NotReadyError,
+    is_ready,
+    start,
+    stop_all,
+    until_ready,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +101,7 @@ def is_alive(pid):
 async def test_no_child_survives_its_parents_kill(tmp_path):
     code = f"""
 import asyncio, pathlib
-from edge.children import ChildSpec, start
+from petroroad.processes.children import ChildSpec, start
 async def main():
     log = pathlib.Path({str(tmp_path)!r}) / "c.log"
     child = await start(ChildSpec(name="c", argv=({sys.executable!r}, "-c", {SLEEPER!r}), log=log))

@@ -1,10 +1,13 @@
-"""Run one service until SIGINT or SIGTERM asks it to end; let a tool that writes a file end whole."""
+"""What commands share: they run until a signal, end a file whole, and never write onto what they read."""
 
 import asyncio
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import UsageError
 
 
 async def until_signal(service: Coroutine[None, None, None]) -> None:
@@ -42,3 +45,20 @@ def ended_whole() -> Iterator[None]:
 
 def _terminated(number: int, _frame: object) -> None:
     sys.exit(128 + number)
+
+
+def check_output(out: Path, *sources: Path) -> None:
+    """Raise UsageError where `out` is one of `sources`, or can't be written; nothing is changed."""
+    for source in sources:
+        if out.exists() and source.exists() and out.samefile(source):
+            raise UsageError(f"{out} is {source} itself: choose another place to write to")
+    was_there = out.exists()
+    out = out.resolve()  # a link to what is not there yet stays
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("ab"):
+            pass
+    except OSError as error:
+        raise UsageError(f"{out}: can't be written: {error.strerror}") from error
+    if not was_there:
+        out.unlink()

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from edge import nats_streams
-from edge.children import Child, ChildSpec, NotReadyError, start, tail
+from petroroad.processes import nats_streams
+from petroroad.processes.children import Child, ChildSpec, NotReadyError, start, tail
 
 Kind = Literal["nats", "mosquitto"]
 READY_S = 10.0

@@ -5,7 +5,7 @@ from mcap.writer import Writer
 
 from edge.recording.recorder import Recorder, read_messages
 from petroroad.__main__ import main
-from petroroad.output_file import check_output
+from petroroad.commands.running import check_output
 from tests.support.demo_run import ROOT
 
 NMEA = ROOT / "tests" / "data" / "nmea_cold_start.txt"

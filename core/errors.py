@@ -1,0 +1,38 @@
+"""The errors that reach an operator, and those of a device's bytes. Imports nothing."""
+
+
+class ConfigError(Exception):
+    """The operator's configuration breaks a rule; exit code 2."""
+
+    def __init__(self, file: str, key: str, rule: str, value: object = None) -> None:
+        shown = "" if value is None else f" (is {value!r:.200})"
+        super().__init__(f"{file}: {key or 'the file'}: {rule}{shown}")
+        self.file, self.key, self.rule, self.value = file, key, rule, value
+
+
+class MapError(ValueError):
+    """A map, or a position, that breaks a rule; says where and which."""
+
+
+class RecordingError(Exception):
+    """A file that is no recording."""
+
+
+class DeviceError(Exception):
+    """Bytes that are no message of their device; `reason` is a short counter name such as `radar.crc`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CommandError(Exception):
+    """The work of a command failed for a reason that the operator can read; exit code 1."""
+
+    status = 1
+
+
+class UsageError(CommandError):
+    """The command was asked for the impossible; nothing was begun; exit code 2."""
+
+    status = 2
