@@ -1,4 +1,4 @@
-"""Our own bug in a callback: asyncio alone would log it and go on half-broken; here it ends the process."""
+"""A bug of ours in a callback ends the process; asyncio alone would log it and run on half-broken."""
 
 import asyncio
 import traceback
@@ -15,10 +15,10 @@ def _is_library(error: BaseException) -> bool:
 
 
 async def until_bug(count: Callable[[str], None]) -> None:
-    """Raise what escaped from a protocol or another callback of this loop; a peer's socket is counted.
+    """Raise an exception of a protocol or another callback of this loop; count those of others.
 
-    What a library's future or task was told and nobody asked for is no callback's, and counted too. So is
-    what a library's own callback trips over, as uvloop over a socket that died: the socket's owner sees that.
+    Counted are errors of a peer's socket, exceptions of a library's future or task that nobody retrieved, and
+    errors within a library's own callback, such as uvloop's over a dead socket: its owner sees it too.
     """
     loop = asyncio.get_running_loop()
     bug: asyncio.Future[None] = loop.create_future()
@@ -31,10 +31,10 @@ async def until_bug(count: Callable[[str], None]) -> None:
             count("socket.error")
         elif _is_library(error):
             count("loop.library")
-        elif bug.done():  # all ends already: it can only be logged
+        elif bug.done():  # the process ends already: it can only be logged
             loop.default_exception_handler(context)
         else:
             bug.set_exception(error)
 
-    loop.set_exception_handler(escaped)  # for good: what ends after us trips as well
+    loop.set_exception_handler(escaped)  # for good: tasks that end after this one may fail as well
     await bug

@@ -1,7 +1,7 @@
 """A site: its TOML file as frozen structs (DESIGN section 3), with its map, registry and site frame.
 
-Says what an operator got wrong as `ConfigError`, naming file, key, rule and value. The map itself is compiled
-and judged by `geofence`, not here.
+An operator's error is a `ConfigError` that names file, key, rule and value. `geofence` compiles the map
+itself and checks it.
 """
 
 import codecs
@@ -82,7 +82,7 @@ class Site:
         )
 
     def terminals(self) -> tuple[Terminal, ...]:
-        """Return the registered terminals as tracking takes them, in the order of `vehicles`."""
+        """Return the registered terminals in the form of the tracker, in the order of `vehicles`."""
         return tuple(
             Terminal(
                 terminal=vehicle.terminal,
@@ -98,7 +98,7 @@ class Site:
 
     @property
     def unapplied(self) -> tuple[str, ...]:
-        """The settings that the file makes and no part follows yet, each with what that means."""
+        """The settings of the file that no part applies yet, each with the consequence."""
         if self.config.retention is None:
             return ()
         return ("[retention] is not applied yet: recordings, tracks and plates stay until deleted by hand",)
@@ -192,7 +192,7 @@ def _plain(table: object, key: str) -> str | None:
 
 
 def _check_secrets(tables: dict[str, Any], where: str) -> None:
-    """Refuse a secret that stands in the file itself: the text goes whole into every recording."""
+    """Refuse a secret in the file itself: every recording keeps the whole text."""
     mqtt = tables.get("mqtt")
     password = mqtt.get("password") if isinstance(mqtt, dict) else None
     if password is not None and not ENV.fullmatch(str(password)):
@@ -203,7 +203,7 @@ def _check_secrets(tables: dict[str, Any], where: str) -> None:
 
 
 def _expanded(tables: dict[str, Any], environ: Mapping[str, str], where: str) -> dict[str, Any]:
-    """Expand ${ENV} where secrets and addresses stand; never in what the pipeline reads."""
+    """Expand ${ENV} in the sections of secrets and addresses; never in those that the pipeline reads."""
     result = dict(tables)
     for key in ("mqtt", "centre"):
         if key in result:
@@ -250,7 +250,7 @@ def check_finite(tables: Any, where: str, key: str = "") -> None:
 
 
 def _value_at(tables: Any, key: str) -> object:
-    """Return what stands at a path such as rsu[0].esn; None where it can't be shown (a whole table)."""
+    """Return the value at a path such as rsu[0].esn; None for a whole table, which can't be shown."""
     for part in re.findall(r"[^.\[\]]+", key):
         try:
             tables = tables[int(part)] if isinstance(tables, list) else tables[part]

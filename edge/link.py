@@ -1,7 +1,7 @@
-"""One MQTT 3.1.1 connection that is always being restored: address rotation, will, birth, bounded publishing.
+"""One MQTT 3.1.1 connection that restores itself: address rotation, will, birth, bounded publishing.
 
-QoS 0 and 1. Nothing is kept for a broker that is away: what must not be lost waits in the outbox, what is
-repeated anyway (status, handovers, snapshots) is better new than late. `publish` says whether it was taken.
+QoS 0 and 1. Nothing is kept for a broker that is away: violations wait in the outbox, and messages that are
+repeated anyway (status, handovers, snapshots) are better new than late. `publish` returns whether it sent.
 """
 
 import asyncio
@@ -83,8 +83,9 @@ class Link:
     """One connection; use it from the event loop that runs it.
 
     on_message(topic, payload, retained) : called in the loop for each message; must not block or raise
-    will(connection), birth(connection) : what the broker says when we vanish (also our farewell), what we say
-        when we come; `connection` counts every attempt from 1
+    will(connection), birth(connection) : the message that the broker publishes when the connection is lost
+        (at a clean end we publish it), and the one that we publish on connecting; `connection` counts every
+        attempt from 1
     on_up, on_down : after each birth, after each loss
     """
 
@@ -294,7 +295,7 @@ class Link:
         """
         mqtt = client._client
         if len(mqtt._out_packet) >= PENDING_MAX:
-            mqtt.loop_write()  # the turn is long; full is only what the socket does not take
+            mqtt.loop_write()  # a long turn of the loop: write first, full is a blocked socket
         if len(mqtt._out_packet) >= PENDING_MAX:
             return self._refuse("link.full")
         if mqtt.publish(topic, payload, 0, retain).rc != 0:  # lost, and `_until_left` has not noticed yet

@@ -13,7 +13,7 @@ EVENTS_MAX = 512
 
 
 class _Bounded:
-    """A processor that drops what repeats too often and counts it."""
+    """A processor that drops events that repeat too often, and counts them."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[float, int]] = {}  # event: since when, left out
@@ -32,7 +32,7 @@ class _Bounded:
 
 
 class _Relay(logging.Handler):
-    """What a library logs comes out as our own lines do: JSON, at a bounded rate."""
+    """Logs the lines of libraries as our own: JSON, at a bounded rate."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = structlog.get_logger()
@@ -63,7 +63,7 @@ def warn_unapplied(logger: structlog.typing.FilteringBoundLogger, settings: Sequ
 
 
 def setup(**facts: str) -> structlog.typing.FilteringBoundLogger:
-    """Configure this process's log; `facts` (such as part="rsu", esn="RSU001") stand in every line."""
+    """Configure this process's log; every line has the `facts`, such as part="rsu", esn="RSU001"."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

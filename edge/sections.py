@@ -28,7 +28,7 @@ class SiteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[rsu.radar]]`: where it hangs and what errors its maker states (1 sigma)."""
+    """`[[rsu.radar]]`: its pose, its field of view and the errors that its maker states (1 sigma)."""
 
     id: Esn
     input: Url

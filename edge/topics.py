@@ -1,4 +1,4 @@
-"""Names of the MQTT topics of docs/design.md section 7: made, and taken apart. Pure."""
+"""Names of the MQTT topics of docs/design.md section 7: made and parsed. Pure."""
 
 import re
 from typing import NamedTuple
@@ -8,7 +8,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: NATS maps them to slashes
 
 
 class Topic(NamedTuple):
-    """A topic taken apart: `realm` is rsu, gateway or vehicle, `name` its id, `peer` a handover's other."""
+    """The parts of a topic: `realm` is rsu, gateway or vehicle, `name` its id, `peer` the other RSU."""
 
     realm: str
     name: str
@@ -38,12 +38,12 @@ def status(esn: str) -> str:
 
 
 def handover(giver: str, receiver: str) -> str:
-    """Return where `giver` publishes what it hands to `receiver`."""
+    """Return the topic of handovers from `giver` to `receiver`."""
     return rsu(giver, f"handover/{receiver}")
 
 
 def handover_ack(receiver: str, giver: str) -> str:
-    """Return where `receiver` answers `giver`."""
+    """Return the topic on which `receiver` acknowledges handovers of `giver`."""
     return rsu(receiver, f"handover/{giver}/ack")
 
 
@@ -108,7 +108,7 @@ def parse(topic: str) -> Topic | None:
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Say whether an MQTT filter with + and # takes the topic (MQTT 3.1.1, sec. 4.7)."""
+    """Say whether an MQTT filter with + and # matches the topic (MQTT 3.1.1, sec. 4.7)."""
     wants, has = pattern.split("/"), topic.split("/")
     if wants[-1] == "#":
         wants = wants[:-1]

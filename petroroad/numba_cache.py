@@ -61,7 +61,7 @@ def digest() -> str:
 
 
 def prepare() -> Path:
-    """Choose and create the cache directory, and tell Numba; the first call of every process."""
+    """Choose and create the cache directory, and set it for Numba; the first call of every process."""
     if given := os.environ.get("NUMBA_CACHE_DIR"):
         path = Path(given)
         path.mkdir(parents=True, exist_ok=True)

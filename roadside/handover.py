@@ -290,7 +290,7 @@ class Handovers:
     def _acceptable(self, now_ns: int, message: Handover, tracker: Adopter) -> Reading | None:
         """Return the part of a handover to adopt; None, counted, where it must stay unacknowledged.
 
-        A giver of an earlier version takes any acknowledgement as one of all its vehicles: it gets none for a
+        A giver of an earlier version reads any acknowledgement as one of all its vehicles: it gets none for a
         part of them.
         """
 

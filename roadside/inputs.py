@@ -1,7 +1,7 @@
-"""Every input of an RSU's pipeline: as a recorded payload (DESIGN section 4) and as what the cores take.
+"""The inputs of an RSU's pipeline: their recorded payloads (docs/design.md section 6) and decoded forms.
 
 Pure: `decode` turns a topic and its bytes into an `Input`, the same for a live arrival and a recorded one.
-Lon/lat becomes site metres here, once.
+Longitude and latitude become site metres here.
 """
 
 import math
@@ -90,7 +90,7 @@ class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
-    """The first input of all: the outbox's epoch and what it knew to be open."""
+    """The first input of all: the outbox's epoch and its open episodes."""
 
     epoch: Count
     episodes: tuple[bytes, ...] = ()
@@ -99,12 +99,12 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
 class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
     """The wall clock moved by more than a second against the monotonic one."""
 
-    from_ns: int  # what it would show: the ticks until then are due, and no later ones of the old grid
-    to_ns: int  # what it shows
+    from_ns: int  # the time without the step: ticks of the old grid are due until then
+    to_ns: int  # the time it shows
 
 
 class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handover_ack"):
-    """A neighbour took what we handed over under (epoch, seq), but for the `refused` places in it."""
+    """A neighbour acknowledged the handover (epoch, seq) of ours, but for the `refused` places in it."""
 
     by: str
     epoch: Count
@@ -121,7 +121,7 @@ Control = Start | ClockStep | HandoverAnswered | Stop
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One message of a gateway: its fixes, and the sign that terminals could report."""
+    """One message of a gateway: its fixes, and the proof that terminals can report."""
 
     gateway: str
     fixes: GnssFixes
@@ -130,7 +130,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """What a neighbour hands over; `tracks` are `roadside.handover.CarriedVehicle`s, still packed."""
+    """A handover of a neighbour; its `tracks` are `roadside.handover.CarriedVehicle`s, still packed."""
 
     giver: str
     message: Handover
@@ -138,7 +138,7 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """A gateway's message as it was read: its sound fixes, and how many were left out."""
+    """A decoded message of a gateway: its sound fixes, and the number of the others."""
 
     message: GnssDown
     n_refused: int
@@ -155,14 +155,14 @@ ENCODER = msgspec.msgpack.Encoder()
 def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | None:
     """Return the input that a recorded payload is; None for a channel that is no input.
 
-    `log_ns` stands in for an absent arrival. Raises msgspec.DecodeError or ValueError.
+    log_ns : the arrival where the payload has none. Raises msgspec.DecodeError or ValueError.
     """
     payload = payload_of(topic, body)
     return None if payload is None else input_of(topic, payload, log_ns, frame)
 
 
 def payload_of(topic: str, body: bytes) -> Payload | None:
-    """Return what a channel's bytes say; raises msgspec.DecodeError or ValueError."""
+    """Return the payload of a channel's bytes; raises msgspec.DecodeError or ValueError."""
     head = topic.removeprefix("/").partition("/")[0]
     if head == "radar":
         return _decode_radar(body)
@@ -178,7 +178,7 @@ def payload_of(topic: str, body: bytes) -> Payload | None:
 
 
 def input_of(topic: str, payload: Payload, log_ns: int, frame: SiteFrame) -> Input:
-    """Return a decoded payload as the pipeline takes it; raises ValueError."""
+    """Return the pipeline's input of a decoded payload; raises ValueError."""
     match payload:
         case RadarPayload():
             return scan_of(payload, log_ns)
@@ -193,7 +193,7 @@ def input_of(topic: str, payload: Payload, log_ns: int, frame: SiteFrame) -> Inp
 
 
 def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
-    """Return the scan as the tracker takes it."""
+    """Return the tracker's scan of a payload."""
     arrived_ns = log_ns if payload.arrived_ns is None else payload.arrived_ns
     stamp_ns = payload.stamp_ns if payload.device_stamp_ns is None else payload.device_stamp_ns
     if payload.detections is not None:
@@ -227,7 +227,7 @@ def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
 
 
 def _class(kind: int | None) -> int:
-    """Return a class's number; -1, which the tracker counts and takes as unknown, for no class."""
+    """Return a class's number; -1 for no class: the tracker counts it as unknown."""
     if kind is None:
         return UNKNOWN
     return kind if UNKNOWN <= kind < N_CLASSES else -1
@@ -245,7 +245,7 @@ def _sizes(values: tuple[float | None, ...]) -> F64:
 
 
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
-    """Return one fix as the tracker takes it."""
+    """Return the tracker's fixes of one payload."""
     return fixes_of_columns(columns_of([fix]), log_ns, frame)
 
 
@@ -253,7 +253,7 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
     """Return a message's fixes in site metres; where the frame can't carry one it is not usable."""
     lon_deg, lat_deg = _column(columns.lon_deg), _column(columns.lat_deg)
     inside = frame.within(lon_deg, lat_deg)
-    # what lies beyond the frame stands at the origin until the tracker refuses it
+    # a position beyond the frame is put at the origin until the tracker refuses it
     east_m, north_m = frame.site_from_lonlat(
         np.where(inside, lon_deg, frame.lon_deg), np.where(inside, lat_deg, frame.lat_deg)
     )

@@ -1,6 +1,6 @@
 """The outputs of one step of the pipeline, in order; bodies are the very bytes that are sent and recorded.
 
-Below: wrong clocks, which are no output but stand in the status.
+Also here: the wrong clocks, which are no output but a part of the status.
 """
 
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | St
 
 
 def fault_of(fault: ClockFault) -> wire.ClockFault:
-    """Return one fault as it goes on the wire."""
+    """Return one fault as the status has it."""
     return wire.ClockFault(
         kind=fault.kind,
         offset_s=fault.offset_s,
@@ -89,7 +89,7 @@ def fault_of(fault: ClockFault) -> wire.ClockFault:
 
 
 def faults_of(faults: Mapping[str, ClockFault]) -> dict[str, wire.ClockFault]:
-    """Return faults by name as they go on the wire."""
+    """Return faults by name as the status has them."""
     return {name: fault_of(fault) for name, fault in faults.items()}
 
 

@@ -1,4 +1,4 @@
-"""Which RSU judges a track: by stretch, with hysteresis and an answered handover (DESIGN section 5).
+"""Which RSU judges a track: by stretch, hysteresis and acknowledged handovers (docs/design.md section 9).
 
 Pure: a table of small state machines, one per track, stepped on the 100 ms grid.
 """
@@ -14,15 +14,15 @@ from roadside.gateway.routing import FEED_MARGIN_M
 from roadside.pipeline_state import HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
-TAKE_AFTER_NS = 1_000_000_000  # a track that nobody owns, this long inside the stretch, is taken
-RETAKE_AFTER_NS = 10_000_000_000  # the same for one that was given away and answered: it turned round
-TELLS_AFTER_NS = 1_000_000_000  # of a handover under way without an answer: there is no taker
+TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after this long inside the stretch
+RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
+OPENS_AFTER_NS = 1_000_000_000  # a handover this long without an acknowledgement has no receiver
 OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 
 @dataclass(slots=True)
 class Holding:
-    """One track's phase, and since when it has been as it is."""
+    """One track's phase, and the times that decide the next one."""
 
     phase: Phase = "free"
     inside_since_ns: int | None = None  # inside the stretch, while it is not ours
@@ -32,7 +32,7 @@ class Holding:
 
 @dataclass(slots=True)
 class Ownership:
-    """Who owns what of the tracks that this RSU sees."""
+    """The ownership of the tracks that this RSU sees."""
 
     stretch_m: tuple[float, float] | None  # None: a recording without a road; everything is ours
     neighbours: Sequence[tuple[str, float, float]]  # esn and stretch of each neighbour
@@ -59,8 +59,8 @@ class Ownership:
             return None if self._within(station, HYSTERESIS_M) else self._neighbour_at(station)
         if holding.phase == "giving":
             return None
-        # A track that came from outside must be well inside before we take it: its owner gives it
-        # away only beyond the same margin, so the answer to that comes first.
+        # A track that came from outside must be well inside before it becomes ours: its owner offers it only
+        # beyond the same margin, so the handover comes first.
         margin = -HYSTERESIS_M if holding.from_outside else 0.0
         if not self._within(station, margin):
             holding.inside_since_ns = None
@@ -89,27 +89,27 @@ class Ownership:
         return np.array([phase in OURS for phase in phases], dtype=np.bool_)
 
     def may_open(self, track: U64, t_ns: int) -> Bools:
-        """Return of which of `track` (n,) this RSU may tell something new at `t_ns`.
+        """Return the mask (n,) of tracks that may open a new episode at `t_ns`.
 
-        What has just been given is left to its taker: the evidence travels, so both would open the same.
+        A track that has just been offered may not: its evidence travels, so both RSUs would open the same.
         """
         held = [self.holdings.get(key) for key in track.tolist()]
         given = [
             holding is not None
             and holding.phase == "giving"
-            and t_ns - (holding.giving_since_ns or 0) < TELLS_AFTER_NS
+            and t_ns - (holding.giving_since_ns or 0) < OPENS_AFTER_NS
             for holding in held
         ]
         return ~np.array(given, dtype=np.bool_)
 
     def give(self, key: int, t_ns: int) -> None:
-        """Put a track under way to a neighbour."""
+        """Mark a track as offered to a neighbour."""
         self.holdings[key] = Holding("giving", giving_since_ns=t_ns)
 
-    def gone_on(self, track: U64, s_m: F64, unseen: Bools) -> list[int]:
-        """Return the tracks that are a neighbour's now: not ours, beyond our feed's margin, and unseen here.
+    def departed(self, track: U64, s_m: F64, unseen: Bools) -> list[int]:
+        """Return the tracks of a neighbour: not ours, beyond the margin of our feed, and unseen here.
 
-        unseen : (n,) neither radar nor a fix tells of it any more
+        unseen : (n,) neither a radar nor a fix has measured it for a while
         """
         found = []
         for i in np.flatnonzero(unseen).tolist():
@@ -119,7 +119,7 @@ class Ownership:
         return found
 
     def set(self, key: int, phase: Phase) -> None:
-        """Put a track into a phase that a message decided."""
+        """Set the phase of a track, as a message decided it."""
         holding = self.holdings.setdefault(key, Holding())
         holding.phase, holding.inside_since_ns, holding.giving_since_ns = phase, None, None
 
@@ -142,7 +142,7 @@ class Ownership:
         )
 
     def unpack(self, rows: Sequence[HoldingState]) -> None:
-        """Take packed holdings over."""
+        """Restore packed holdings."""
         self.holdings = {
             row.track: Holding(row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns)
             for row in rows
@@ -153,9 +153,9 @@ class Ownership:
         self.holdings.pop(key, None)
 
     def merge(self, gone: int, survivor: int) -> None:
-        """Two tracks became one: the survivor is judged here if either was, and under way if one alone was.
+        """Merge two tracks: the survivor is ours if either was, and on its way if only one was ours.
 
-        Where both were judged, no message under way tells the whole: the survivor is to be given anew.
+        Where both were ours, no message on its way carries the whole: the survivor is offered anew.
         """
         old = self.holdings.pop(gone, None)
         if old is None or old.phase not in OURS:

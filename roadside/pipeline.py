@@ -186,18 +186,18 @@ class Pipeline:
         self._snapshot_seq += 1
         body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body))
-        self._forget_gone_on(t_ns, tracks, located.s_m)
+        self._forget_departed(t_ns, tracks, located.s_m)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(State(t_ns, encode_state(self.state(t_ns))))
         return outputs
 
-    def _forget_gone_on(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
+    def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
         """Drop tracks that the neighbour owns: their fixes go there, so they would never time out here."""
         unseen = (t_ns - tracks.radar_ns > UNSEEN_NS) & (t_ns - tracks.gnss_ns > UNSEEN_NS)
-        gone_on = self.ownership.gone_on(tracks.track, s_m, unseen)
-        self.tracker.drop(gone_on)
-        self.monitor.drop(gone_on)
-        for key in gone_on:
+        departed = self.ownership.departed(tracks.track, s_m, unseen)
+        self.tracker.drop(departed)
+        self.monitor.drop(departed)
+        for key in departed:
             self.ownership.forget(key)
 
     def _gateway_present(self, t_ns: int) -> bool:
@@ -255,8 +255,8 @@ class Pipeline:
     # ---- the whole state
 
     def state(self, t_ns: int) -> PipelineState:
-        """Return everything that the next step depends on, after tick `t_ns`."""
-        told, told_ns = self._names.told()
+        """Return all that the next step depends on, after tick `t_ns`."""
+        told, told_ns = self._names.published()
         return PipelineState(
             stamp_ns=t_ns,
             epoch=self.epoch,
@@ -283,7 +283,7 @@ class Pipeline:
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
-        self._names.go_on(state.told, state.told_ns)
+        self._names.restore(state.told, state.told_ns)
         self.counts = dict(state.counts)
 
     # ---- the rest
@@ -328,5 +328,5 @@ class Pipeline:
         return self.tracker.clock_report(t_ns)
 
     def all_counts(self) -> dict[str, int]:
-        """Return what was counted here, in the tracker and in the monitor, by reason."""
+        """Return the counters of the pipeline, the tracker and the monitor, by reason."""
         return dict(Counter(self.counts) + Counter(self.tracker.counts) + Counter(self.monitor.counts))

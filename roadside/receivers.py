@@ -24,7 +24,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def __init__(self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str]) -> None:
         self._name, self._clock, self._on_fix, self._counts = name, clock, on_fix, counts
-        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and when it was heard, the oldest first
+        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and when it sent last, the oldest first
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         now_ns = self._clock.now_ns()

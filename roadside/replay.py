@@ -20,8 +20,7 @@ from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Snapshot
 from roadside.pipeline import Pipeline
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
-# counts of inputs, or parts of them, that were not taken, and of violations that were withheld; what else a
-# pipeline counts is no refusal
+# counters of refused inputs, or parts of them, and of withheld violations
 REFUSALS = (
     "radar.", "gnss.late", "gnss.clock", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier",
     "gnss.implausible", "gnss.odd_speed", "tracks.full", "terminals.full", "gate.full", "handover.misfit",

@@ -85,20 +85,20 @@ def _scaled(values: F64, by: float, top: int) -> F64:
 
 
 class Names:
-    """Remembers what was told last, so that names and lanes go out when they changed and each 5 s."""
+    """Remembers the published names: names and lanes are sent when they change and each 5 s."""
 
     def __init__(self, lanes: tuple[str, ...]) -> None:
         self._lanes = lanes
-        self._told: TrackNames | None = None
-        self._told_ns = -WHOLE_EVERY_NS
+        self._published: TrackNames | None = None
+        self._published_ns = -WHOLE_EVERY_NS
 
     def pack(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
         """Return the snapshot's bytes, with lanes and names where they are due."""
-        whole = t_ns - self._told_ns >= WHOLE_EVERY_NS
-        changed = names != self._told
+        whole = t_ns - self._published_ns >= WHOLE_EVERY_NS
+        changed = names != self._published
         if whole:
-            self._told_ns = t_ns
-        self._told = names
+            self._published_ns = t_ns
+        self._published = names
         return encode(
             snapshot_of(
                 records,
@@ -110,13 +110,13 @@ class Names:
             )
         )
 
-    def told(self) -> tuple[TrackNames | None, int]:
-        """Return what was told last, and when all was."""
-        return self._told, self._told_ns
+    def published(self) -> tuple[TrackNames | None, int]:
+        """Return the names that were published last, and when all were."""
+        return self._published, self._published_ns
 
-    def go_on(self, told: TrackNames | None, told_ns: int) -> None:
-        """Go on as if that had been told."""
-        self._told, self._told_ns = told, told_ns
+    def restore(self, published: TrackNames | None, published_ns: int) -> None:
+        """Continue as if these names had been published."""
+        self._published, self._published_ns = published, published_ns
 
 
 def rounded_p(p: float) -> float:

@@ -1,4 +1,4 @@
-"""What the outbox's database is yet to be told: the newest word on each row, episode and epoch. Pure.
+"""The changes that the outbox's database still lacks: the newest of each row, episode and epoch. Pure.
 
 While a disk refuses, this is all that is kept of hours of traffic: what the centre has acknowledged
 meanwhile, and what an episode was before, leave nothing behind.
@@ -56,7 +56,7 @@ class Changes:
     def keep_episode(self, episode_id: str, state: bytes | None, saved: Container[str]) -> None:
         """Keep an open episode's state; None: it closed or went away.
 
-        saved : episodes that the disk has; of another one that closed nothing is to be told
+        saved : episodes that the disk has; another one that closed needs no change
         """
         if state is None and episode_id not in saved:
             self.episodes.pop(episode_id, None)

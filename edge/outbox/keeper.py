@@ -1,4 +1,4 @@
-"""The one thread that owns the outbox's database: groups jobs into commits, meets full and damaged disks."""
+"""The one thread that owns the outbox's database: groups jobs into commits, bears full and damaged disks."""
 
 import contextlib
 import queue
@@ -30,14 +30,14 @@ class Put(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """What an episode leaves open, without a violation (None: a neighbour goes on with it)."""
+    """The open state of an episode, without a violation (None: a neighbour continues it)."""
 
     episode_id: str
     state: bytes | None
 
 
 class Acked(NamedTuple):
-    """What the centre holds."""
+    """Keys of items that the centre has acknowledged."""
 
     keys: tuple[Key, ...]
 
@@ -56,7 +56,7 @@ class Load(NamedTuple):
 
 
 class Restore(NamedTuple):
-    """After a damaged file: what memory still has."""
+    """Rows of the memory, for a new file in place of a damaged one."""
 
     rows: tuple[Row, ...]
 
@@ -70,7 +70,7 @@ Job = Put | Episode | Acked | Conflict | Load | Restore | Close
 
 @dataclass(slots=True)
 class Done:
-    """What a round came to, for the event loop."""
+    """The result of a round, for the event loop."""
 
     epoch: int
     last_seqs: dict[int, int]
@@ -133,7 +133,7 @@ class Keeper(threading.Thread):
         return not any(isinstance(job, Close) for job in jobs)
 
     def _loaded(self, job: Load, news: Done) -> list[Row]:
-        """Read what memory lacks; nothing for now where the disk refuses, nor of a damaged file."""
+        """Read the rows that memory lacks; none for now where the disk refuses or the file is damaged."""
         try:
             return self.store.load(job.n_rows, job.known | self._unsaved.forgotten())
         except sqlite3.Error as error:
@@ -169,7 +169,7 @@ class Keeper(threading.Thread):
                     changes.keep(row)
 
     def _move(self, rows: tuple[Row, ...], news: Done) -> None:
-        """Give rows keys of a new epoch, which no one can have used."""
+        """Move rows to keys of a new epoch, which no one can have used."""
         self.store.begin_epoch(self._unsaved, max(self.store.epoch + 1, self.wall_s))
         for old in rows:
             row = self.store.put(self._unsaved, old.detected_ns, old.violation, old.void)
@@ -177,7 +177,7 @@ class Keeper(threading.Thread):
             news.moved.append((old.key, row))
 
     def _keep(self, news: Done) -> None:
-        """Commit what is planned; on a full disk free the ballast, then wait."""
+        """Commit the planned changes; on a full disk free the ballast, then wait."""
         try:
             self.store.commit(self._unsaved)
         except sqlite3.Error as error:
@@ -206,7 +206,7 @@ class Keeper(threading.Thread):
         self._keep(news)
 
     def _open(self, epoch_min: int) -> Store:
-        """Open the database; a damaged one is set aside, and memory stands in for a disk that refuses."""
+        """Open the database; a damaged one is set aside, and memory replaces a disk that refuses."""
         for _ in range(2):
             try:
                 return Store(self.path, epoch_min)

@@ -16,7 +16,7 @@ from edge.outbox.keeper import REFUSED, Acked, Close, Conflict, Done, Episode, J
 from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
 
 RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
-RETRY_S = 0.5  # while the link takes nothing; coming up wakes at once
+RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
 BATCH_BYTES_MAX = 256_000
 INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
@@ -43,7 +43,7 @@ class Outbox:
         self._keeper, self._clock = keeper, clock
         self._loop = asyncio.get_running_loop()
         self.epoch = keeper.store.epoch
-        self.episodes = keeper.store.episodes()  # what was open when the process last ended
+        self.episodes = keeper.store.episodes()  # episodes that were open when the process last ended
         self._degraded: tuple[str, ...] = ()
         self._counts: dict[str, int] = {}
         self._last_seqs = dict(keeper.store.last_seqs)
@@ -52,7 +52,7 @@ class Outbox:
         self._n_putting = self._n_refused = 0
         self._is_full = False
         self._loading = False
-        self._gone: set[Key] = set()  # acknowledged while the keeper reads; not to come back
+        self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._failure: BaseException | None = None
@@ -110,14 +110,14 @@ class Outbox:
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        """Reasons why not all is well."""
+        """Reasons why the outbox is degraded."""
         full = self._is_full and self._n_unsaved() >= UNSAVED_MAX
         return tuple(sorted({*self._degraded, NO_ROOM})) if full else self._degraded
 
     def put(self, violation: bytes, detected_ns: int, episode_id: str, episode: bytes | None) -> None:
-        """Keep a violation and what a restart needs of its episode (None: it closed), then send it.
+        """Keep a violation and the open state of its episode for a restart (None: it closed), then send it.
 
-        Where neither disk nor memory has room, a void says so to the centre, one until there is room again.
+        Where neither disk nor memory has room, one void tells the centre so, until there is room again.
         """
         self._put(Put(detected_ns, violation, None, episode_id, episode))
 
@@ -163,7 +163,7 @@ class Outbox:
         self._wake.set()
 
     async def run(self, send: Send) -> None:
-        """Send what is due until cancelled."""
+        """Send the items that are due until cancelled."""
         while True:
             if self._failure is not None:
                 raise self._failure
@@ -187,13 +187,13 @@ class Outbox:
             await self._drained.wait()
 
     async def close(self) -> None:
-        """Commit what is on its way and end the thread."""
+        """Commit the queued jobs and end the thread."""
         self._submit(Close())
         await asyncio.to_thread(self._keeper.join)
         await asyncio.sleep(0)  # its last news
 
     def _send_due(self, send: Send) -> None:
-        """Send what is due, new items of this epoch first, until the link takes no more."""
+        """Send the items that are due, new ones of this epoch first, until the link is full."""
         now_s = self._loop.time()
         n_inflight = sum(1 for item in self._waiting.values() if now_s < item.due_s < float("inf"))
         due = [item for item in self._waiting.values() if item.due_s <= now_s]

@@ -1,6 +1,6 @@
 """The embedded MQTT broker: nats-server from its wheel, or mosquitto, as a child process on the loopback.
 
-No guarantee stands on it: the outbox and the centre's acknowledgements carry what must not be lost.
+Delivery does not depend on it: the outbox and the centre's acknowledgements guarantee that.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ def _quoted(path: Path) -> str:
 
 
 async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child:
-    """Start the broker and wait until it takes connections; ChildError or NotReadyError where it does not."""
+    """Start the broker and wait until it accepts connections; else ChildError or NotReadyError."""
     child = await start(broker_spec(kind, run_dir, host, port))
     try:
         async with asyncio.timeout(READY_S):

@@ -1,6 +1,6 @@
 """Keeps what nats-server stores for MQTT in memory: nothing must rest on a broker, and its disk may fill.
 
-Its MQTT part makes these streams on disk when the first client comes, and takes them as they are where they
+Its MQTT part makes these streams on disk when the first client comes, and uses them as they are where they
 exist. A stream on disk that once met a full one refuses every message of QoS 1 until the server is started
 anew, whatever space there is then (measured with 2.15).
 """
@@ -39,7 +39,7 @@ class StreamsError(Exception):
 async def make(folder: Path, pid: int) -> None:
     """Make the streams of the server that wrote its ports into folder; StreamsError where it does not.
 
-    One that exists is left alone: a client was faster, and its sessions hang on it.
+    One that exists is left alone: a client was faster, and its sessions use it.
     """
     try:
         async with asyncio.timeout(CONNECT_S):

@@ -31,7 +31,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """`command/up`: what became of one command."""
+    """`command/up`: the outcome of one command."""
 
     id: str
     terminal: str
@@ -43,7 +43,7 @@ _decode = decoder(msgspec.msgpack.Decoder(Command))
 
 
 class Commands:
-    """What was sent to drivers and not yet answered."""
+    """The texts that were sent to drivers and have no answer yet."""
 
     def __init__(self, send: Send, counts: Counter[str]) -> None:
         self._send = send
@@ -51,8 +51,8 @@ class Commands:
         self._waiting: dict[tuple[str, int], tuple[str, int]] = {}  # (terminal, serial) -> (id, deadline)
         self._seen: dict[str, None] = {}
 
-    def take(self, body: bytes, now_ns: int) -> list[Outcome]:
-        """Act on a `command/down`; a repeated id (QoS 1) is not sent again."""
+    def execute(self, body: bytes, now_ns: int) -> list[Outcome]:
+        """Execute a `command/down`; a repeated id (QoS 1) is not sent again."""
         try:
             command = _decode(body)
         except msgspec.MsgspecError:  # nobody to answer: it may even lack an id
@@ -80,7 +80,7 @@ class Commands:
         return [self._outcome(found[0], terminal, "delivered" if result in _ACCEPTED else "refused", now_ns)]
 
     def overdue(self, now_ns: int) -> list[Outcome]:
-        """Return the outcomes of the commands that waited too long."""
+        """Return the outcomes of the commands that waited too long for an answer."""
         late = [key for key, (_, deadline_ns) in self._waiting.items() if now_ns > deadline_ns]
         return [self._outcome(self._waiting.pop(key)[0], key[0], "no_answer", now_ns) for key in late]
 

@@ -37,7 +37,7 @@ class GatewayFeed:
     def put(self, fixes: Sequence[GnssFix]) -> None:
         """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
         for fix in fixes:
-            # the place too: where a clock stands still and nothing is numbered, only it tells reports apart
+            # the place too: with a stopped clock and no numbers, only the place distinguishes reports
             stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
             key = (fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg)
             if key in self._seen:
@@ -52,7 +52,7 @@ class GatewayFeed:
             self._seen.popitem(last=False)
 
     def flush(self, now_ns: int) -> list[Down]:
-        """Return what is pending: a message for each RSU that hears any of it, more where it is much."""
+        """Return the pending fixes as messages to the RSUs of their stretches."""
         pending, self._pending = self._pending, []
         heard: dict[str, list[GnssFix]] = {}
         for fix, esns in zip(pending, self._router.route(pending), strict=True):
@@ -67,7 +67,7 @@ class GatewayFeed:
         ]
 
     def beat(self, now_ns: int) -> list[Down]:
-        """Return an empty message for each RSU that has heard nothing for a while: the gateway lives."""
+        """Return an empty message for each RSU that got none for a while: it shows that the gateway lives."""
         # of either sign: a clock that was set back must not silence us until the time comes round again
         silent = [esn for esn, sent_ns in self._sent_ns.items() if abs(now_ns - sent_ns) >= EMPTY_AFTER_NS]
         silent.sort(key=self._sent_ns.__getitem__)

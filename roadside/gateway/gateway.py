@@ -68,7 +68,7 @@ class Gateway:
             self.counts,
         )
         self.server = TerminalServer(
-            self.rules, clock, self.counts, self.take, limits=limits, answered=self._answered
+            self.rules, clock, self.counts, self.queue, limits=limits, answered=self._answered
         )
         self._commands = Commands(self.server.send_text, self.counts)
         self.subscriptions = Subscriptions(
@@ -79,7 +79,7 @@ class Gateway:
             lambda: self.count("message.stray"),
         )
 
-    def take(self, fixes: list[GnssFix]) -> None:
+    def queue(self, fixes: list[GnssFix]) -> None:
         """Queue fixes that carry their arrival; they leave with the next `flush`.
 
         A full message leaves at once: where thousands report on the same second, one turn of the loop brings
@@ -137,10 +137,10 @@ class Gateway:
         elif self.rules.refuse_unknown and terminal not in self.rules.known:
             self.counts["terminal.refused"] += 1
         else:
-            self.take([msgspec.structs.replace(fix, arrived_ns=now_ns)])
+            self.queue([msgspec.structs.replace(fix, arrived_ns=now_ns)])
 
     def _receive_command(self, message: Incoming) -> None:
-        self._publish_outcomes(self._commands.take(message.payload, self.clock.now_ns()))
+        self._publish_outcomes(self._commands.execute(message.payload, self.clock.now_ns()))
 
     def _answered(self, terminal: str, seq: int, result: int) -> None:
         self._publish_outcomes(self._commands.answered(terminal, seq, result, self.clock.now_ns()))

@@ -1,6 +1,6 @@
-"""Which RSUs hear a fix: those on whose stretch of road it falls (DESIGN section 1, "Who hears whom"). Pure.
+"""Which RSUs get a fix: those on whose stretch of road it lies (docs/design.md section 1). Pure.
 
-The gateway routes live, a whole-site replay routes again: the same fixes in the same order go the same ways.
+The gateway routes live, the replay of a whole site routes again: equal fixes in equal order get equal routes.
 """
 
 import math
@@ -17,7 +17,7 @@ from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 
-FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: the neighbour hears a truck before it owns it
+FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: an RSU tracks a truck before it owns it
 CORRIDOR_M = 60.0  # from the axis: carriageways, ramps and the error of a bad receiver
 CELL_M = 500.0  # of the axis: a long road's stretches are not all asked for each fix
 TERMINALS_MAX = 20_000  # remembered; three times the hazmat trucks of Panjin
@@ -27,7 +27,7 @@ Esns = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One RSU: its station range and where its pole stands, in site metres."""
+    """One RSU: its range of stations, and its pole in site metres."""
 
     esn: str
     from_m: float
@@ -71,7 +71,7 @@ class Router:
         self._entrances = self._entrances_of(np.array(gates, dtype=np.float64).reshape(-1, 2))
 
     def route(self, fixes: Sequence[GnssFix]) -> list[Esns]:
-        """Return, for each fix, the RSUs that hear it; () for one without a place that the site knows."""
+        """Return the RSUs that get each fix; () for a fix without a known place."""
         if not fixes:
             return []
         lon_deg = np.array([fix.lon_deg for fix in fixes])
@@ -109,7 +109,7 @@ class Router:
         return (self._entrance(east_m, north_m),) if seen else ()
 
     def _near(self, station_m: float) -> tuple[Stretch, ...]:
-        """Return, in the site's order, all stretches that may hear a station, and some beside; () for NaN."""
+        """Return, in the site's order, the stretches near a station, and some more; () for NaN."""
         if math.isnan(station_m):
             return ()
         cell = math.floor(station_m / CELL_M)

@@ -42,7 +42,7 @@ class TokenBucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one peer, and all together, may take."""
+    """The limits of one peer, and of all together."""
 
     connections_max: int = 20_000
     login_s: float = 15.0  # from connecting to authenticated

@@ -115,7 +115,7 @@ def gateway(**more) -> tuple[Gateway, Sent]:
 async def test_a_burst_in_one_turn_of_the_loop_costs_no_fix():
     made, sent = gateway()
     for i in range(2 * wire.FIXES_MAX):  # as when every terminal reports on the GNSS second
-        made.take([fix(LON_AT_A, terminal=f"T{i}", arrived_ns=NOW_NS)])
+        made.queue([fix(LON_AT_A, terminal=f"T{i}", arrived_ns=NOW_NS)])
     made.flush()
     assert made.counts["fix.full"] == 0
     heard = [terminal for down in sent.downs("A") for terminal in down.fixes.terminal]
@@ -124,7 +124,7 @@ async def test_a_burst_in_one_turn_of_the_loop_costs_no_fix():
 
 async def test_a_stored_batch_longer_than_what_may_wait_costs_no_fix():
     made, sent = gateway()
-    made.take([fix(terminal=f"T{i}", arrived_ns=NOW_NS) for i in range(2 * wire.FIXES_MAX)])
+    made.queue([fix(terminal=f"T{i}", arrived_ns=NOW_NS) for i in range(2 * wire.FIXES_MAX)])
     made.flush()
     assert made.counts["fix.full"] == 0
     assert sum(len(down.fixes) for down in sent.downs("A")) == 2 * wire.FIXES_MAX
@@ -132,7 +132,7 @@ async def test_a_stored_batch_longer_than_what_may_wait_costs_no_fix():
 
 async def test_fix_goes_to_the_rsus_of_its_stretch_at_qos_0():
     made, sent = gateway()
-    made.take([fix(LON_AT_A, arrived_ns=NOW_NS), fix(LON_AT_B, seq=1, arrived_ns=NOW_NS)])
+    made.queue([fix(LON_AT_A, arrived_ns=NOW_NS), fix(LON_AT_B, seq=1, arrived_ns=NOW_NS)])
     made.flush()
     assert [down.fixes.lon_deg for down in sent.downs("A")] == [(LON_AT_A, LON_AT_B)]  # B's is in the overlap
     assert [down.fixes.lon_deg for down in sent.downs("B")] == [(LON_AT_B,)]
@@ -203,7 +203,7 @@ async def test_every_rsu_hears_that_the_gateway_lives():
 async def test_status_is_retained_and_whole():
     made, _ = gateway()
     made.link_counts = lambda: {"link.down": 3}
-    made.take([fix(), fix()])
+    made.queue([fix(), fix()])
     topic, payload, qos, retain = made.status(Presence("offline", 4, None))
     plain = msgpack.unpackb(payload)
     assert (topic, qos, retain) == ("v2x/v1/gateway/GW1/status", 1, True)
@@ -225,7 +225,7 @@ async def test_command_for_nobody_is_answered():
 async def test_lost_link_is_counted():
     made, _ = gateway()
     made.publish = lambda *_, **__: False
-    made.take([fix()])
+    made.queue([fix()])
     made.flush()
     assert made.counts["fix.unsent"] == 1
 

@@ -37,7 +37,7 @@ def said(outcomes) -> list[tuple[str, str]]:
 )
 def test_terminals_answer_decides(result, outcome):
     waiting, sent, _ = commands()
-    assert waiting.take(command(), NOW_NS) == []
+    assert waiting.execute(command(), NOW_NS) == []
     assert sent == [("T1", "偏离车道")]
     assert waiting.answered("T1", 99, 0, NOW_NS) == []  # an answer to something else
     assert said(waiting.answered("T1", 1, result, NOW_NS)) == [("c1", outcome)]
@@ -57,14 +57,14 @@ def test_terminals_answer_decides(result, outcome):
 )
 def test_what_can_not_be_done_is_said_at_once(body, outcomes):
     waiting, sent, counts = commands()
-    assert said(waiting.take(body, NOW_NS)) == outcomes
+    assert said(waiting.execute(body, NOW_NS)) == outcomes
     assert sent == []
     assert counts.total() == 1
 
 
 def test_silence_is_an_outcome_too():
     waiting, _, _ = commands()
-    waiting.take(command(), NOW_NS)
+    waiting.execute(command(), NOW_NS)
     assert waiting.overdue(NOW_NS + ANSWER_WITHIN_NS) == []
     assert said(waiting.overdue(NOW_NS + ANSWER_WITHIN_NS + 1)) == [("c1", "no_answer")]
     assert waiting.answered("T1", 1, 0, NOW_NS) == []  # too late: the outcome was told
@@ -72,14 +72,14 @@ def test_silence_is_an_outcome_too():
 
 def test_repeated_command_is_sent_once():
     waiting, sent, counts = commands()
-    waiting.take(command(), NOW_NS)
-    assert waiting.take(command(), NOW_NS) == []
+    waiting.execute(command(), NOW_NS)
+    assert waiting.execute(command(), NOW_NS) == []
     assert len(sent) == 1
     assert counts["command.duplicate"] == 1
 
 
 def test_too_many_waiting_are_refused():
     waiting, sent, _ = commands()
-    outcomes = [out for i in range(WAITING_MAX + 3) for out in waiting.take(command(i), NOW_NS)]
+    outcomes = [out for i in range(WAITING_MAX + 3) for out in waiting.execute(command(i), NOW_NS)]
     assert [outcome.outcome for outcome in outcomes] == ["overloaded"] * 3
     assert len(sent) == WAITING_MAX

@@ -57,7 +57,7 @@ def test_ownership_step(stations, own, want, leaving):
 def test_what_a_neighbour_has_is_forgotten(station, own, unseen, gone):
     ownership = Ownership((0.0, 500.0), NEIGHBOURS)
     ownership.set(7, own)
-    assert ownership.gone_on(np.array([7], np.uint64), np.array([station]), np.array([unseen])) == gone
+    assert ownership.departed(np.array([7], np.uint64), np.array([station]), np.array([unseen])) == gone
 
 
 def test_without_a_stretch_everything_is_ours():
