@@ -107,7 +107,7 @@ def test_ctrl_c_while_a_command_is_imported_is_no_traceback(monkeypatch):
     assert main(["doctor"]) == 130
 
 
-@pytest.mark.parametrize("module", ["edge", "cyclopts", "petroroad.errors", "pyproj.geod"])
+@pytest.mark.parametrize("module", ["edge", "cyclopts", "core.errors", "pyproj.geod"])
 def test_ctrl_c_while_anything_is_imported_is_no_traceback(module):
     code = f"""
 import sys
