@@ -105,9 +105,9 @@ def alarms(hours: float, rate: float, *, on_line: bool) -> tuple[int, float]:
             confirmed=owned, coasting=~owned, integrity=~owned, radar_ns=stamps, enforcing_ns=stamps,
             gnss_ns=stamps,
         )  # fmt: skip
-        found = monitor.judge(stamps[0], tracks, monitor.locate(tracks, terminal_ids), owned, tick=False)
+        found = monitor.observe(stamps[0], tracks, monitor.locate(tracks, terminal_ids), owned)
         if k * STEP_NS >= SILENT_S * 1e9:
-            told.update(v.id for v in found if on_line or v.grade in ALARMS)
+            told.update(v.id for v, _ in found if on_line or v.grade in ALARMS)
     return len(told), (steps * STEP_NS * 1e-9 - SILENT_S) * n / 3600.0
 
 

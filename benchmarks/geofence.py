@@ -152,7 +152,7 @@ def measure_judging(road: RoadMap, points: F64, left: F64) -> None:
         def judge(batch: TrackBatch = batch, monitor: Monitor = monitor, owned: Any = owned) -> None:
             for stamps in (batch.stamp_ns, batch.enforcing_ns, batch.radar_ns):
                 stamps += 50_000_000
-            monitor.judge(0, batch, monitor.locate(batch, []), owned, tick=False)
+            monitor.observe(0, batch, monitor.locate(batch, []), owned)
 
         taken = medians_s({"ours": judge}, rounds())
         print_line(f"geofence.judge.n{n}", taken["ours"] * 1e3, "ms")

@@ -1,5 +1,4 @@
-"""Whether what a neighbour or a restart says of a judged track can be true: no window, no episode is believed
-that no vehicle could have. Pure.
+"""Whether what a neighbour or a restart says of a judged track can be true. Pure.
 
 A damaged window accuses an innocent or never judges again; a damaged episode would be published as evidence.
 """
@@ -11,23 +10,22 @@ from core.kernel import F64, I64
 from fusion.handover import PLACE_M_MAX
 from geofence.episodes import CarriedJudgement, OpenEpisode
 from geofence.map.frames import SiteFrame
+from geofence.rules import BY_NAME, GRADED, MEASURED
 from geofence.state import (
     EVIDENCE,
     EVIDENCE_NS,
     FLAGS,
-    N_RULES,
     R_EAST,
     R_NORTH,
     R_SPEED,
-    RING,
+    R_VALUE,
     RING_LENGTH,
     RING_ROWS,
-    RULES,
     STAMPS,
-    VALUE,
 )  # fmt: skip
 from geofence.violation import ViolationVehicle
 
+N_GRADED = len(GRADED)
 AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer than a day
 EPISODE_AGE_NS_MAX = 366 * AGE_NS_MAX
 AHEAD_NS_MAX = 60_000_000_000  # of the neighbour's clock: a stamp far ahead would stop the judging until then
@@ -48,20 +46,20 @@ def believed(judgement: CarriedJudgement, now_ns: int) -> CarriedJudgement:
 
 def _check_windows(judgement: CarriedJudgement, now_ns: int) -> None:
     numbers, stamps = np.frombuffer(judgement.state), np.array(judgement.stamps, dtype=np.int64)
-    if len(numbers) != N_RULES * EVIDENCE + FLAGS or len(stamps) != N_RULES * EVIDENCE_NS + STAMPS:
+    if len(numbers) != N_GRADED * EVIDENCE + FLAGS or len(stamps) != N_GRADED * EVIDENCE_NS + STAMPS:
         raise ValueError("a judgement of another version")
-    windows = numbers[: N_RULES * EVIDENCE].reshape(N_RULES, EVIDENCE)[:, :VALUE]
+    windows = numbers[: N_GRADED * EVIDENCE].reshape(N_GRADED, EVIDENCE)
     if not ((windows >= 0.0) & (windows <= WINDOW_MAX)).all():
         raise ValueError("a window that no evidence makes")
-    if not np.isfinite(numbers[N_RULES * EVIDENCE :]).all():
+    if not np.isfinite(numbers[N_GRADED * EVIDENCE :]).all():
         raise ValueError("a flag that is no number")
-    lasting = np.delete(stamps, N_RULES * EVIDENCE_NS + RING_ROWS)  # a number of rows, no stamp
+    lasting = np.delete(stamps, N_GRADED * EVIDENCE_NS + RING_ROWS)  # a number of rows, no stamp
     _check_stamps(lasting[lasting != 0], now_ns)
     _check_ring(np.frombuffer(judgement.ring), np.array(judgement.ring_ns, dtype=np.int64), now_ns)
 
 
 def _check_ring(numbers: F64, ring_ns: I64, now_ns: int) -> None:
-    rows = numbers.reshape(-1, RING)
+    rows = numbers.reshape(-1, R_VALUE + 2 * len(MEASURED))
     if not len(rows) == len(ring_ns) <= RING_LENGTH:
         raise ValueError("a ring of another length than its stamps")
     _check_stamps(ring_ns, now_ns)
@@ -78,10 +76,10 @@ def _check_stamps(stamps: I64, now_ns: int) -> None:
 
 
 def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
-    """Whether an open episode can be gone on with: of a rule that is judged here, and of a vehicle here."""
-    texts = (episode.id, episode.lane, episode.zone, *_texts_of(episode.vehicle))
+    """Return whether an open episode can be continued here: its rule is judged here, its place is here."""
+    texts = (episode.id, episode.lane, episode.zone, episode.scope, *_texts_of(episode.vehicle))
     return (
-        episode.rule in RULES
+        episode.rule_name in BY_NAME
         and 1 <= episode.version <= VERSION_MAX
         and episode.hop <= HOP_MAX
         and bool(frame.within(episode.lon_deg, episode.lat_deg))
@@ -99,7 +97,7 @@ def is_of_now(episode: OpenEpisode, now_ns: int) -> bool:
 
     Not asked of a restart: a machine without a battery starts years behind its own last episodes.
     """
-    stamps = (episode.start_ns, episode.seen_ns, episode.told_ns, episode.confirmed_ns or 0)
+    stamps = (episode.start_ns, episode.seen_ns, episode.version_ns, episode.confirmed_ns or 0)
     oldest_ns = min(episode.start_ns, episode.seen_ns)
     return max(stamps) <= now_ns + AHEAD_NS_MAX and oldest_ns >= now_ns - EPISODE_AGE_NS_MAX
 

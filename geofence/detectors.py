@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from core.kernel import F64, I64, Bools, kernel
-from geofence.config import Grading, RulesConfig
+from geofence.grading import Grading
 from geofence.state import (
     CLEAR_S,
     CUSUM,
@@ -20,18 +20,12 @@ from geofence.state import (
     JUDGED,
     LAST,
     LAST_OVER,
-    N_RULES,
-    R_VALUE,
-    RING,
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
     RING_STEP_NS,
-    RULES,
-    SIGMA,
     SINCE,
-    VALUE,
-)  # fmt: skip
+)
 
 SHIFTS = 3
 TESTS = 2  # level and CUSUM share the budget
@@ -91,10 +85,9 @@ def weigh(
         row[ENOUGH] = 1.0
 
 
-@kernel("i8(f8, f8, f8, f8, f8, i8, f8[:,::1], f8[::1], i8[::1])")
+@kernel("i8(f8, f8, f8, f8, i8, f8[:,::1], f8[::1], i8[::1])")
 def hold(
     value: float,
-    sigma: float,
     dt_s: float,
     clear_below: float,
     clear_s: float,
@@ -122,7 +115,7 @@ def hold(
         row[CLEAR_S] += dt_s
         if row[CLEAR_S] >= clear_s:
             row[ENOUGH] = 0.0
-    row[VALUE], row[SIGMA], row_ns[JUDGED] = value, sigma, stamp_ns
+    row_ns[JUDGED] = stamp_ns
     return grade
 
 
@@ -154,7 +147,6 @@ def step(
                 weigh(value[i, r], sigma[i, r], tau_s[i, r], dt_s, rate, stamp_ns[i], mine, mine_ns)
                 grade[i, r] = hold(
                     value[i, r],
-                    sigma[i, r],
                     dt_s,
                     clear_below[r],
                     clear_s,
@@ -167,27 +159,25 @@ def step(
 
 @kernel("void(i8[::1], i8[::1], f8[:,::1], i8[:,::1], f8[:,:,::1], i8[:,::1])")
 def remember(rows: I64, stamp_ns: I64, columns: F64, stamps: I64, ring: F64, ring_ns: I64) -> None:
-    """Put n tracks' newest columns (n, RING) into their rings, five times a second."""
+    """Put n tracks' newest columns (n, ring columns) into their rings, five times a second."""
     for i in range(len(rows)):
         row = rows[i]
         if stamp_ns[i] - stamps[row, RING_LAST] < RING_STEP_NS:
             continue
         at = stamps[row, RING_ROWS] % RING_LENGTH
-        for c in range(RING):
+        for c in range(columns.shape[1]):
             ring[row, at, c] = columns[i, c]
         ring_ns[row, at] = stamp_ns[i]
         stamps[row, RING_LAST] = stamp_ns[i]
         stamps[row, RING_ROWS] += 1
 
 
-def limits_of(rules: RulesConfig) -> F64:
-    """Return the grades' rows as (rules, 6, 2): over and for_s; NaN unused."""
-    table = np.full((N_RULES, GRADES * ROWS_PER_GRADE, 2), np.nan)
-    for r, name in enumerate(RULES):
-        grading: Grading = getattr(rules, name)
-        for g, rows in enumerate((grading.notice, grading.warning, grading.violation)):
-            for k, row in enumerate(rows):
-                table[r, g * ROWS_PER_GRADE + k] = row.over, row.for_s
+def limits_of(grading: Grading) -> F64:
+    """Return a rule's grades as (6, 2): over and for_s, two rows for each grade; NaN unused."""
+    table = np.full((GRADES * ROWS_PER_GRADE, 2), np.nan)
+    for g, rows in enumerate((grading.notice, grading.warning, grading.violation)):
+        for k, row in enumerate(rows):
+            table[g * ROWS_PER_GRADE + k] = row.over, row.for_s
     return table
 
 
@@ -203,6 +193,3 @@ def start_of(row: F64, row_ns: I64, stamp_ns: int) -> int:
     """Return since when the evidence speaks for an excess: the start of the CUSUM that says most."""
     best = int(np.argmax(row[CUSUM : CUSUM + SHIFTS]))
     return int(row_ns[SINCE + best]) if row[CUSUM + best] > 0.0 else stamp_ns
-
-
-assert R_VALUE + 2 * N_RULES == RING, "the ring's columns end with the rules' values and sigmas"

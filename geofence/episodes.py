@@ -1,11 +1,11 @@
-"""What is remembered of a judged track, as it is handed over, kept and resumed."""
+"""Open episodes: what is known of a violation between its versions, and how it is kept and handed over."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from geofence.violation import Grade, Rule, ViolationVehicle
+from geofence.violation import Grade, Rule, Violation, ViolationVehicle
 
 # ge and le refuse NaN and infinity, which no payload may show
 Number = Annotated[float, Meta(ge=-1e9, le=1e9)]
@@ -13,32 +13,71 @@ Small = Annotated[int, Meta(ge=0, le=2**31)]
 Stamp = Annotated[int, Meta(ge=0, le=4 * 10**18)]
 
 
-class OpenEpisode(msgspec.Struct, kw_only=True):
-    """One open violation between its versions."""
+class Facts(msgspec.Struct, kw_only=True):
+    """What a version says of the vehicle now, quantised."""
+
+    vehicle: ViolationVehicle | None = None
+    identity_p: Number | None = None
+    lon_deg: Number
+    lat_deg: Number
+    lane: str | None = None
+    s_m: Number | None = None
+    d_m: Number | None = None
+    sigma_d_m: Number | None = None
+    speed_mps: Number = 0.0
+    limit_mps: Number | None = None
+    p_violation: Number = 0.0
+
+
+class OpenEpisode(Facts, kw_only=True):
+    """One open violation between its versions. A field that another version lacks has a default."""
 
     id: str
     rule: Rule
-    undecidable: bool  # the record of a time that could not be judged
+    undecidable: bool = False  # the record of a time that could not be judged
+    scope: str = ""  # the zone, for a rule of zones
     track: Annotated[int, Meta(ge=0)]
     grade: Grade
     version: Small
-    hop: Small
+    hop: Small = 0
     start_ns: Stamp
-    confirmed_ns: Stamp | None
-    told_ns: Stamp  # when its last version was made
-    seen_ns: Stamp  # of the last observation judged
-    lane: str | None
-    zone: str | None
-    vehicle: ViolationVehicle | None
-    identity_p: Number | None
-    lon_deg: Number
-    lat_deg: Number
-    s_m: Number | None
-    d_m: Number | None
-    sigma_d_m: Number | None
-    p_violation: Number
-    speed_mps: Number
-    limit_mps: Number | None
+    confirmed_ns: Stamp | None = None
+    version_ns: Stamp = msgspec.field(name="told_ns", default=0)  # when its last version was made
+    seen_ns: Stamp = 0  # of the last observation judged
+    zone: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take an episode without it as seen at its start."""
+        self.seen_ns = self.seen_ns or self.start_ns
+
+    @property
+    def rule_name(self) -> str:
+        """The name of its rule in the rule book."""
+        return "undecidable" if self.undecidable else self.rule
+
+    def update(self, facts: Facts) -> None:
+        """Replace what is said of the vehicle."""
+        for name in Facts.__struct_fields__:
+            setattr(self, name, getattr(facts, name))
+
+
+# what a version repeats of its episode; the rest of a violation is of the version
+SHARED = tuple(name for name in Violation.__struct_fields__ if name in OpenEpisode.__struct_fields__)
+ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(OpenEpisode)
+
+
+def encoded(episode: OpenEpisode) -> bytes:
+    """Return an open episode's bytes, as a restart needs them."""
+    return ENCODER.encode(episode)
+
+
+def decoded(body: bytes) -> OpenEpisode | None:
+    """Return the episode; None for any bytes that hold none, nesting bombs and broken text included."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+        return None
 
 
 class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +89,7 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
     track: int
     state: bytes  # evidence, then flags, f8
     stamps: tuple[int, ...]
-    ring: bytes  # (n, RING) f8, oldest first
+    ring: bytes  # (n, columns) f8, oldest first
     ring_ns: tuple[int, ...]
     episodes: tuple[OpenEpisode, ...]
 
@@ -60,17 +99,6 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
 
     judgements: tuple[CarriedJudgement, ...]
     waiting: tuple[tuple[OpenEpisode, int], ...]  # of a restart, and until when
-    superseded: tuple[tuple[int, OpenEpisode], ...]  # slot and episode, to be closed
+    superseded: tuple[OpenEpisode, ...]  # to be closed
     unjudged_since: tuple[tuple[float, float, str, int], ...]
     counts: dict[str, int]
-
-
-_DECODER = msgspec.msgpack.Decoder(OpenEpisode)
-
-
-def decoded(body: bytes) -> OpenEpisode | None:
-    """Return a packed episode; None for any bytes that are none, nesting bombs and broken text included."""
-    try:
-        return _DECODER.decode(body)
-    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
-        return None

@@ -5,6 +5,23 @@ import math
 import numpy as np
 
 from core.kernel import F64, I32, kernel
+from geofence.located import (
+    ALONG,
+    FOUND,
+    LEFT,
+    LIMIT,
+    NO_LANE,
+    OFFSET,
+    OUT_ANY,
+    OUT_PERMITTED,
+    OUT_SAME_WAY,
+    P_LANE,
+    RIGHT,
+    SIGMA,
+    U_EAST,
+    U_NORTH,
+    S,
+)
 from geofence.map.axis import station_at
 from geofence.map.strips import BESIDE_LANE_M
 
@@ -13,12 +30,6 @@ TOUCH_M = 0.15  # permitted lanes this close to each other are one
 PARALLEL = 0.5  # cosine from which a lane counts as going the same way
 COURSE_MPS_MIN = 1.5  # below it the course says nothing
 NEAR_MAX = 64
-NO_LANE = 65_535
-
-# columns of what locate() finds
-S, OFFSET, LEFT, RIGHT, SIGMA, P_LANE, OUT_PERMITTED, OUT_ANY = range(8)
-U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT = range(8, 13)
-FOUND = 13
 
 
 @kernel("f8(f8)")

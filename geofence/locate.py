@@ -1,4 +1,4 @@
-"""Tracks onto the map: registry, lane, station, offset, and whether the position carries a judgement."""
+"""Where tracks are on the map: lane, station, offset, and whether the position carries a judgement."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ import numpy as np
 from core.classes import HAZMAT, OTHER
 from core.kernel import F64, I32, U8, Bools
 from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig, VehicleConfig
+from geofence.config import VehicleConfig
 from geofence.detectors import provable_depth_m
-from geofence.kernels import FOUND, LEFT, NO_LANE, OUT_ANY, P_LANE, RIGHT, SIGMA, S, locate
-from geofence.located import Located
+from geofence.grading import RuleSettings
+from geofence.kernels import locate
+from geofence.located import FOUND, LEFT, NO_LANE, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import MASK_ALL, mask_of
+from geofence.map.strips import KIND_MASKS, mask_of
 from geofence.state import HINT, PRESUMED, State
 
-KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), mask_of(["hazmat"]), MASK_ALL)
 GNSS_ALONE_NS = 2_000_000_000
 
 
 class Locator:
-    """Knows the road and the registry; the tracks' last lanes lie in the State."""
+    """Locates tracks on the road; the State holds each one's last lane."""
 
     def __init__(
-        self, rules: RulesConfig, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State, rate: float
+        self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State, rate: float
     ) -> None:
         self._rules, self._road, self._state, self._rate = rules, road, state, rate
         self._row_of = {vehicle.terminal: i for i, vehicle in enumerate(vehicles)}
@@ -35,7 +35,7 @@ class Locator:
         self._axis_grid = road.strips.wide if axis is None else axis.grid
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
-        """Return the tracks' places on the map; remembers each one's lane for the next time."""
+        """Return the tracks' places on the map; keeps each one's lane for the next time."""
         n = len(tracks)
         rows = self._state.rows(tracks.track)
         vehicle: I32 = np.array(
@@ -73,7 +73,7 @@ class Locator:
         )
 
     def _undecidable(self, tracks: TrackBatch, found: F64) -> Bools:
-        """Say where a departure could not be proved, by radar or by good fixes."""
+        """Return where a departure could not be proved (n,), neither by radar nor by good fixes."""
         rules = self._rules
         fresh_ns = int(rules.fresh_s * 1e9)
         enforced = tracks.stamp_ns - tracks.enforcing_ns <= fresh_ns

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.kernel import F64, I32, U8, Bools
+from core.arrays import F64, I32, U8, Bools
+
+NO_LANE = 65_535
+# columns of `found`, which geofence.kernels.locate fills in: station and offset of the axis, distances from
+# the lane's boundaries, 1 sigma across, probability of the lane; how far outside the permitted and all lanes
+# of the cross-section; the lane's direction, speed along it, how far outside lanes of its way; limit
+S, OFFSET, LEFT, RIGHT, SIGMA, P_LANE, OUT_PERMITTED, OUT_ANY = range(8)
+U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT = range(8, 13)
+FOUND = 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,5 +26,5 @@ class Located:
     undecidable: Bools  # (n,) the position can't carry a judgement of the lane
     vehicle: I32  # (n,) row in the monitor's vehicles, -1 unknown
     kind: U8  # (n,) class after the registry
-    found: F64  # (n, geofence.kernels.FOUND) the kernel's columns
+    found: F64  # (n, FOUND) the kernel's columns, above
     terminal_ids: Sequence[str]  # of the tracker, by TrackBatch.terminal

@@ -1,16 +1,16 @@
-"""What a restart found open, until its vehicle is seen again or half a minute has passed."""
+"""Episodes that a restart found open: they wait for their vehicles for half a minute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.kernel import I64
 from fusion.tracks import TrackBatch
-from geofence.book import Book, Facts, slot_of
-from geofence.config import RulesConfig
-from geofence.episodes import OpenEpisode
+from geofence.episode_book import EpisodeBook, Judged
+from geofence.episodes import Facts, OpenEpisode
+from geofence.grading import RuleSettings
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
-from geofence.violation import Stamps, Violation
+from geofence.violation import Stamps
 
 PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
 SPEED_SPREAD = 1.2
@@ -27,37 +27,37 @@ class Waiting:
 class Resume:
     """Episodes that wait for their vehicle."""
 
-    def __init__(self, rules: RulesConfig, frame: SiteFrame, book: Book) -> None:
-        self._wait_ns = int(rules.resume_s * 1e9)
+    def __init__(self, settings: RuleSettings, frame: SiteFrame, book: EpisodeBook) -> None:
+        self._wait_ns = int(settings.resume_s * 1e9)
         self._frame, self._book = frame, book
         self._waiting: list[Waiting] = []
 
     def wait(self, now_ns: int, episode: OpenEpisode) -> None:
-        """Let an episode wait for its vehicle."""
-        episode.told_ns = 0  # its next version comes with the next observation
+        """Keep an episode until its vehicle is seen."""
+        episode.version_ns = 0  # its next version comes with the next observation
         self._waiting.append(Waiting(episode, now_ns + self._wait_ns))
 
-    def packed(self) -> tuple[tuple[OpenEpisode, int], ...]:
+    def carried(self) -> tuple[tuple[OpenEpisode, int], ...]:
         """Return what waits, and until when."""
         return tuple((waiting.episode, waiting.until_ns) for waiting in self._waiting)
 
-    def unpack(self, waiting: Sequence[tuple[OpenEpisode, int]]) -> None:
-        """Let those wait, and no others."""
+    def restore(self, waiting: Sequence[tuple[OpenEpisode, int]]) -> None:
+        """Keep these episodes and no others."""
         self._waiting = [Waiting(episode, until_ns) for episode, until_ns in waiting]
 
-    def take_known(self, episode_id: str) -> list[tuple[int, OpenEpisode]]:
-        """Take off, with its slot, what a neighbour hands over and we had of it before.
+    def detach_known(self, episode_id: str) -> list[OpenEpisode]:
+        """Remove and return what is known here of an episode that a neighbour hands over.
 
-        It came with another track, which became this one over there, or waits since a restart.
+        It came before with another track, which became this one over there, or waits since a restart.
         """
-        place = self._book.place(episode_id)
-        known = [] if place is None else [(place[1], self._book.take(*place))]
-        known += [(slot_of(w.episode), w.episode) for w in self._waiting if w.episode.id == episode_id]
+        episode = self._book.find_id(episode_id)
+        known = [] if episode is None else [self._book.detach(episode)]
+        known += [waiting.episode for waiting in self._waiting if waiting.episode.id == episode_id]
         self._waiting = [waiting for waiting in self._waiting if waiting.episode.id != episode_id]
         return known
 
-    def seen(self, tracks: TrackBatch, located: Located, mine: I64) -> None:
-        """Hang waiting episodes on the owned tracks (indices) of the same terminals."""
+    def resume_seen(self, tracks: TrackBatch, located: Located, mine: I64) -> None:
+        """Give waiting episodes to the owned tracks (places `mine`) of the same terminals."""
         if not self._waiting:
             return
         tracked = {
@@ -66,17 +66,17 @@ class Resume:
             if tracks.terminal[i] >= 0
         }
         for waiting in list(self._waiting):
-            vehicle, slot = waiting.episode.vehicle, slot_of(waiting.episode)
-            track = None if vehicle is None else tracked.get(vehicle.terminal or "")
-            if track is not None and self._book.find(track, slot) is None:
-                self._book.put(track, slot, waiting.episode)
+            episode = waiting.episode
+            track = None if episode.vehicle is None else tracked.get(episode.vehicle.terminal or "")
+            if track is not None and self._book.find(track, episode.rule_name, episode.scope) is None:
+                self._book.attach(track, episode)
                 self._waiting.remove(waiting)
 
-    def same_place(self, slot: int, facts: Facts, stamp_ns: int) -> OpenEpisode | None:
-        """Return the waiting episode of an unidentified vehicle that can have come here, if there is one."""
+    def pop_at_place(self, rule: str, scope: str, facts: Facts, stamp_ns: int) -> OpenEpisode | None:
+        """Remove and return the waiting episode of an unidentified vehicle that can have come here."""
         for waiting in self._waiting:
             episode = waiting.episode
-            if episode.vehicle is not None or slot_of(episode) != slot:
+            if episode.vehicle is not None or (episode.rule_name, episode.scope) != (rule, scope):
                 continue
             east, north = self._frame.site_from_lonlat(
                 [episode.lon_deg, facts.lon_deg], [episode.lat_deg, facts.lat_deg]
@@ -88,9 +88,9 @@ class Resume:
                 return episode
         return None
 
-    def overdue(self, t_ns: int) -> list[Violation]:
-        """Return the closes of what waited too long."""
+    def close_overdue(self, t_ns: int) -> list[Judged]:
+        """Return the closes of what has waited too long."""
         late = [waiting for waiting in self._waiting if t_ns >= waiting.until_ns]
         self._waiting = [waiting for waiting in self._waiting if t_ns < waiting.until_ns]
         stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")
-        return [self._book.finish(w.episode, slot_of(w.episode), stamps, "lost") for w in late]
+        return [self._book.finish(waiting.episode, stamps, "lost") for waiting in late]

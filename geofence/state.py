@@ -1,24 +1,18 @@
-"""What is remembered of each judged track, as rows of parallel arrays; and how a row travels."""
+"""What is kept of each judged track, as rows of parallel arrays.
+
+Rules have rows of evidence and columns in the ring by name: `State.graded` and `State.measured` say which.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from core.kernel import F64, I64, U64, Bools
-from geofence.violation import Rule
-
-RULES: tuple[Rule, ...] = (
-    "lane_departure", "off_dedicated_road", "wrong_way", "overspeed", "illegal_stop", "dark_vehicle",
-)  # fmt: skip
-LANE_DEPARTURE, OFF_ROAD, WRONG_WAY, OVERSPEED, ILLEGAL_STOP, DARK = range(6)
-N_RULES = len(RULES)
-UNDECIDABLE = N_RULES  # the slot of the episode that records it
-N_SLOTS = N_RULES + 1
+from core.arrays import F64, I64, U64, Bools
 
 # columns of State.evidence, per rule: three CUSUMs, whether the evidence suffices, six hold timers (two for
-# each grade), time without, newest value and its sigma
-CUSUM, ENOUGH, HELD, CLEAR_S, VALUE, SIGMA = 0, 3, 4, 10, 11, 12
-EVIDENCE = 13
+# each grade), time without
+CUSUM, ENOUGH, HELD, CLEAR_S = 0, 3, 4, 10
+EVIDENCE = 11
 # columns of State.evidence_ns, per rule: since when each CUSUM has been above zero; last over; last judged
 SINCE, LAST_OVER, JUDGED = 0, 3, 4
 EVIDENCE_NS = 5
@@ -34,27 +28,35 @@ MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its 
 BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
 RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
-# columns of State.ring: place, station, offset and its sigma, speed; then value and sigma of each rule
+# columns of State.ring: place, station, offset and its sigma, speed; then values and sigmas of measured rules
 R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_VALUE = range(7)
-RING = R_VALUE + 2 * N_RULES
 
 
 class State:
-    """Rows that grow in number as tracks come; a row's number is the track's for its life."""
+    """One row for each track, for its life; the arrays grow as tracks come."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Sequence[str], measured: Sequence[str], graded: Sequence[str]) -> None:
+        """Make room.
+
+        rules : all rules.  measured : those with a column of values.  graded : those with a row of evidence,
+        of which the measured ones are the first
+        """
+        self.rules = {name: number for number, name in enumerate(rules)}
+        self.measured = {name: number for number, name in enumerate(measured)}
+        self.graded = {name: number for number, name in enumerate(graded)}
         self._row: dict[int, int] = {}
         self._free: list[int] = []
         self._allocate(64)
 
     def _allocate(self, n: int) -> None:
-        self.evidence: F64 = np.zeros((n, N_RULES, EVIDENCE))
-        self.evidence_ns: I64 = np.zeros((n, N_RULES, EVIDENCE_NS), dtype=np.int64)
+        n_graded, ring = len(self.graded), R_VALUE + 2 * len(self.measured)
+        self.evidence: F64 = np.zeros((n, n_graded, EVIDENCE))
+        self.evidence_ns: I64 = np.zeros((n, n_graded, EVIDENCE_NS), dtype=np.int64)
         self.stamps: I64 = np.zeros((n, STAMPS), dtype=np.int64)
         self.flags: F64 = np.zeros((n, FLAGS))
-        self.ring: F64 = np.zeros((n, RING_LENGTH, RING))
+        self.ring: F64 = np.zeros((n, RING_LENGTH, ring))
         self.ring_ns: I64 = np.zeros((n, RING_LENGTH), dtype=np.int64)
-        self.open: Bools = np.zeros((n, N_SLOTS), dtype=np.bool_)
+        self.open: Bools = np.zeros((n, len(self.rules)), dtype=np.bool_)
         self._free = list(range(n - 1, -1, -1))
 
     def _arrays(self) -> tuple[F64, I64, I64, F64, F64, I64, Bools]:
@@ -94,7 +96,7 @@ class State:
         return self._row.get(track)
 
     def tracks(self) -> list[int]:
-        """Return all tracks with a row, in the order of their coming."""
+        """Return all tracks with a row, in the order in which they came."""
         return list(self._row)
 
     def drop(self, track: int) -> None:
@@ -104,14 +106,19 @@ class State:
             self._free.append(row)
 
     def rename(self, gone: int, survivor: int) -> None:
-        """Let the survivor have the row of the one that is gone; its own is forgotten."""
+        """Give the survivor the row of the track that is gone; its own row is forgotten."""
         self.drop(survivor)
         self._row[survivor] = self._row.pop(gone)
 
-    def doubt(self, gone: int, survivor: int) -> None:
+    def is_open(self, rows: I64, rule: str) -> Bools:
+        """Return in which rows (n,) an episode of the rule is open."""
+        is_open: Bools = self.open[rows, self.rules[rule]]
+        return is_open
+
+    def restart_shared(self, gone: int, survivor: int) -> None:
         """Start the evidence of two tracks that prove to be one vehicle anew, if both were judged just now.
 
-        While they shared its detections, neither told its place.
+        While they shared its detections, neither was where the vehicle is.
         """
         rows = [self._row[gone], self._row.get(survivor, -1)]
         if -1 not in rows:
@@ -119,16 +126,20 @@ class State:
             both = (judged.min(axis=0) > 0) & (np.ptp(judged, axis=0) < BOTH_NS)
             self.evidence[np.ix_(rows, both.nonzero()[0], range(CUSUM, CLEAR_S))] = 0.0
 
-    def clear_rule(self, row: int, rule: int) -> None:
+    def clear_rule(self, row: int, rule: str) -> None:
         """Start a rule's evidence anew, as after a close."""
-        self.evidence[row, rule, :VALUE] = 0.0
-        self.evidence_ns[row, rule, :LAST_OVER] = 0
+        self.evidence[row, self.graded[rule]] = 0.0
+        self.evidence_ns[row, self.graded[rule], :LAST_OVER] = 0
 
     def newest(self, row: int) -> tuple[F64, I64]:
-        """Return the ring's rows (m, RING) and their stamps (m,), oldest first."""
+        """Return the ring's rows (m, columns) and their stamps (m,), oldest first."""
         count = int(self.stamps[row, RING_ROWS])
         order = np.arange(max(0, count - RING_LENGTH), count) % RING_LENGTH
         return self.ring[row, order], self.ring_ns[row, order]
+
+    def newest_of_none(self) -> tuple[F64, I64]:
+        """Return an empty ring."""
+        return np.zeros((0, self.ring.shape[2])), np.zeros(0, dtype=np.int64)
 
     def newest_place(self, track: int, after_ns: int) -> F64 | None:
         """Return where the track was last (east, north), None where that was not after `after_ns`."""
@@ -153,23 +164,24 @@ class State:
         ring: bytes,
         ring_ns: Sequence[int],
     ) -> int:
-        """Put a packed row in for the track and return its number; ValueError where it has another shape."""
+        """Give the track a packed row and return its number; ValueError where it has another shape."""
         row = self.row(track)
-        split, split_ns = N_RULES * EVIDENCE, N_RULES * EVIDENCE_NS
+        n_rules = len(self.graded)
+        split, split_ns = n_rules * EVIDENCE, n_rules * EVIDENCE_NS
         all_numbers, all_stamps = np.frombuffer(numbers), np.array(stamps, np.int64)
         if len(all_numbers) != split + FLAGS or len(all_stamps) != split_ns + STAMPS:
             raise ValueError("a carried judgement of another version")
-        rows = np.frombuffer(ring).reshape(-1, RING)[-RING_LENGTH:]
-        self.evidence[row] = all_numbers[:split].reshape(N_RULES, EVIDENCE)
+        rows = np.frombuffer(ring).reshape(-1, self.ring.shape[2])[-RING_LENGTH:]
+        self.evidence[row] = all_numbers[:split].reshape(n_rules, EVIDENCE)
         self.flags[row] = all_numbers[split:]
-        self.evidence_ns[row] = all_stamps[:split_ns].reshape(N_RULES, EVIDENCE_NS)
+        self.evidence_ns[row] = all_stamps[:split_ns].reshape(n_rules, EVIDENCE_NS)
         self.stamps[row] = all_stamps[split_ns:]
         self.ring[row, : len(rows)], self.ring_ns[row, : len(rows)] = rows, ring_ns[-RING_LENGTH:]
         self.stamps[row, RING_ROWS] = len(rows)
         self.open[row] = False
         return row
 
-    @staticmethod
-    def newest_of_none() -> tuple[F64, I64]:
-        """Return an empty ring."""
-        return np.zeros((0, RING)), np.zeros(0, dtype=np.int64)
+
+def since_ns(before: I64, holds: Bools, t_ns: int) -> I64:
+    """Return since when something has held (n,), 0 where it does not hold at `t_ns`."""
+    return np.where(holds, np.where(before == 0, t_ns, before), 0)

@@ -1,4 +1,4 @@
-"""What else a rule needs of the map: areas, gates, lanes of a kind, and what stands around a vehicle."""
+"""What rules ask of the map beside the lane: areas, gates, kinds of lanes; and of the vehicles around one."""
 
 import numpy as np
 import shapely
@@ -7,19 +7,18 @@ from core.classes import HAZMAT
 from core.kernel import F64, I64, Bools
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig
-from geofence.kernels import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, distance_to_lanes
-from geofence.locate import KIND_MASKS
-from geofence.located import Located
+from geofence.grading import RuleSettings
+from geofence.kernels import distance_to_lanes
+from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
 from geofence.map.areas import compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import mask_of
+from geofence.map.strips import KIND_MASKS, mask_of
 
 GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
-FAR_M = 5_000.0  # distances are told up to this
-UNSTEADY_SHARE = 0.25  # of its speed, by which a truck's may change until it reports again
+FAR_M = 5_000.0  # distances beyond it are this
+UNSTEADY_SHARE = 0.25  # a truck's speed may change by this share of it until it reports again
 COURSE_MPS = 3.0  # a report slower than this has no course
 EVERYDAY = mask_of(["car", "bus", "truck"])
 
@@ -27,7 +26,7 @@ EVERYDAY = mask_of(["car", "bus", "truck"])
 class Surroundings:
     """The map's areas and gates, prepared for questions about few vehicles."""
 
-    def __init__(self, rules: RulesConfig, road: RoadMap, frame: SiteFrame) -> None:
+    def __init__(self, rules: RuleSettings, road: RoadMap, frame: SiteFrame) -> None:
         self._rules, self._road = rules, road
         rings = [
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
@@ -72,7 +71,7 @@ class Surroundings:
         return out
 
     def excused(self, tracks: TrackBatch, located: Located, standing: I64) -> list[bool]:
-        """Say of each standing track (indices) whether it may: in an area for it, at a gate, in a queue."""
+        """Return whether each standing track may stand: in an area for it, at a gate, in a queue."""
         speed = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
         slow = speed < max(3.0, self._rules.stop_speed_mps)
         return [self._may_stand(int(i), tracks, located, slow) for i in standing]
@@ -87,10 +86,10 @@ class Surroundings:
         de, dn = tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1]
         ahead, beside = de * along_e + dn * along_n, np.abs(along_e * dn - along_n * de)
         blocks = (ahead >= GAP_M) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
-        return bool((blocks & slow & tracks.confirmed).any())  # who stands behind is no excuse
+        return bool((blocks & slow & tracks.confirmed).any())  # a vehicle behind is no excuse
 
     def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
-        """Say of each wanted track whether a terminal without radar now, maybe its own, reports near."""
+        """Return near which wanted tracks (n,) a terminal reports that radar does not see: maybe its own."""
         near = np.zeros(len(tracks), dtype=np.bool_)
         unseen = t_ns - tracks.radar_ns > int(self._rules.fresh_s * 1e9)
         loose = np.flatnonzero((tracks.terminal >= 0) & unseen)
@@ -100,7 +99,7 @@ class Surroundings:
         return near
 
     def may_have_reported(self, t_ns: int, tracks: TrackBatch, wanted: Bools, reports: LooseReports) -> Bools:
-        """Say of each wanted track whether a report that only its arrival places may be its vehicle's.
+        """Return of which wanted tracks (n,) the vehicle may have sent a report that only its arrival dates.
 
         The report was measured between `way_ns` before its arrival and its arrival: the vehicle of the track
         was then on the line that its velocity draws backwards. A terminal bound to another track that radar

@@ -97,7 +97,7 @@ def _is_judged(vehicle: CarriedVehicle, now_ns: int, frame: SiteFrame) -> bool:
     judgement = vehicle.judgement
     return judgement is None or (
         judgement.track == vehicle.track.track
-        and len({(episode.rule, episode.undecidable) for episode in judgement.episodes})
+        and len({(episode.rule_name, episode.scope) for episode in judgement.episodes})
         == len(judgement.episodes)
         and all(is_sound(episode, frame) and is_of_now(episode, now_ns) for episode in judgement.episodes)
     )

@@ -19,11 +19,11 @@ from fusion.terminal_clocks import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
+from geofence.episode_book import Judged
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
 from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
-from geofence.violation import Violation
 from geofence.violation import encode as encode_violation
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
@@ -129,7 +129,7 @@ class Pipeline:
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
             may_open = self._may_open(touched, now_ns)
-            found = self.monitor.judge(now_ns, touched, located, owned, tick=False, may_open=may_open)
+            found = self.monitor.observe(now_ns, touched, located, owned, may_open)
             outputs += self._emit(now_ns, found)
         return outputs
 
@@ -150,7 +150,7 @@ class Pipeline:
             self.ownership.merge(gone, survivor)
             self.handovers.merge(gone, survivor)
         if update.merged:
-            self.monitor.merged(update.merged)
+            self.monitor.merge(update.merged)
         ended = update.ended
         if not ended:
             return []
@@ -158,7 +158,7 @@ class Pipeline:
         lost = [key for key in ended if self.ownership.phase(key) == "giving"]
         if lost:
             outputs += self._emit(t_ns, self.monitor.close_handover_lost(t_ns, lost))
-        outputs += self._emit(t_ns, self.monitor.ended(t_ns, ended))
+        outputs += self._emit(t_ns, self.monitor.end(t_ns, ended))
         for key in ended:
             self.ownership.forget(key)
         return outputs
@@ -173,7 +173,7 @@ class Pipeline:
         self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
         self.monitor.loose_reports = self.tracker.loose_reports(t_ns, self._report_ns)
         may_open = self._may_open(tracks, t_ns)
-        found = self.monitor.judge(t_ns, tracks, located, owned, tick=True, may_open=may_open)
+        found = self.monitor.tick(t_ns, tracks, located, owned, may_open)
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         self.unjudged = tuple(
@@ -247,7 +247,7 @@ class Pipeline:
         update = self.tracker.adopt(now_ns, [vehicle.track for vehicle in reception.vehicles])
         outputs = self._settle(now_ns, update)
         judged = [vehicle.judgement for vehicle in reception.vehicles if vehicle.judgement is not None]
-        self.monitor.adopt(now_ns, judged)
+        self.monitor.adopt(judged)
         for vehicle in reception.vehicles:
             self.ownership.set(vehicle.track.track, "owned")
         return [*outputs, reception.ack]
@@ -292,7 +292,7 @@ class Pipeline:
         """End every track and start the grid anew: stamps before and after the step don't compare."""
         last_ns = (self._next_tick_ns or step.to_ns) - TICK_NS
         keys = self.tracker.at(last_ns).track.tolist()
-        outputs = self._emit(last_ns, self.monitor.ended(last_ns, keys))
+        outputs = self._emit(last_ns, self.monitor.end(last_ns, keys))
         self.tracker.clear()
         self.ownership.holdings.clear()
         self.handovers.clear()
@@ -306,11 +306,10 @@ class Pipeline:
         id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
         return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base)
 
-    def _emit(self, t_ns: int, violations: Sequence[Violation]) -> list[Output]:
+    def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
         """Return the violations that can be true, and in place of each other one the reason for a void."""
         outputs: list[Output] = []
-        for violation in violations:
-            episode = None if violation.phase == "close" else self.monitor.open_episode(violation.id)
+        for violation, episode in found:
             fault = fault_of(violation, self._bounds, t_ns)
             if fault is None:
                 outputs.append(Raised(violation, encode_violation(violation), episode))

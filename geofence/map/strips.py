@@ -70,6 +70,10 @@ def mask_of(allowed: Sequence[str]) -> int:
     return sum(1 << ALLOWED.index(name) for name in dict.fromkeys(allowed) if name in ALLOWED)
 
 
+# by class of vehicle: as which it may use lanes; an unknown or other one as any
+KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), mask_of(["hazmat"]), MASK_ALL)
+
+
 def _row(lane: Lane) -> list[float]:
     limit = np.nan if lane.speed_limit_mps is None else lane.speed_limit_mps
     sides = (float(lane.change_left), float(lane.change_right))

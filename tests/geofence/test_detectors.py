@@ -11,8 +11,11 @@ from scipy.stats import norm
 from geofence.config import RulesConfig
 from geofence.detectors import hold, level_sigmas, limits_of, provable_depth_m, step
 from geofence.kernels import normal_cdf
-from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, LANE_DEPARTURE, N_RULES, State
+from geofence.rules import GRADED, MEASURED, REGISTRY
+from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, State
 
+N_RULES, LANE_DEPARTURE = len(MEASURED), MEASURED.index("lane_departure")
+LIMITS = np.stack([limits_of(getattr(RulesConfig(), name)) for name in GRADED])
 DT_NS = 100_000_000
 T0_NS = 1_790_000_000_000_000_000
 
@@ -29,9 +32,9 @@ def test_level_is_crossed_as_seldom_as_asked():
 
 def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     """Return when each of n vehicles first reached each grade [s], with AR(1) errors at 10 Hz."""
-    state, rng = State(), np.random.default_rng(seed)
+    state, rng = State([rule.name for rule in REGISTRY], MEASURED, GRADED), np.random.default_rng(seed)
     rows = state.rows(np.arange(1, n + 1).astype(np.uint64))
-    limits, clear_below = limits_of(RulesConfig()), np.zeros(N_RULES)
+    limits, clear_below = LIMITS, np.zeros(N_RULES)
     phi = math.exp(-0.1 / tau_s)
     error = sigma * rng.standard_normal(n)
     first = np.full((n, 4), np.inf)
@@ -126,9 +129,9 @@ def row():
 )
 def test_hold_grades_depth_and_duration(depth_m, steps, want):
     evidence, evidence_ns = row()
-    limits = limits_of(RulesConfig())[LANE_DEPARTURE]
+    limits = LIMITS[LANE_DEPARTURE]
     grades = [
-        hold(depth_m, 0.1, 0.1 + 1e-9, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        hold(depth_m, 0.1 + 1e-9, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
         for k in range(steps)
     ]
     assert max(grades) == want
@@ -137,20 +140,18 @@ def test_hold_grades_depth_and_duration(depth_m, steps, want):
 def test_hold_needs_evidence():
     evidence, evidence_ns = row()
     evidence[ENOUGH] = 0.0
-    limits = limits_of(RulesConfig())[LANE_DEPARTURE]
-    assert [hold(2.0, 1.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [
-        0
-    ] * 40
+    limits = LIMITS[LANE_DEPARTURE]
+    assert [hold(2.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [0] * 40
 
 
 def test_hold_survives_one_noisy_sample_and_clears_after_the_time_without():
     evidence, evidence_ns = row()
-    limits = limits_of(RulesConfig())[LANE_DEPARTURE]
+    limits = LIMITS[LANE_DEPARTURE]
     for k, depth_m in enumerate([0.5, 0.5, 0.5, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5]):
-        grade = hold(depth_m, 0.1, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        grade = hold(depth_m, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
     assert grade == 2
     for k in range(9, 40):
-        hold(-0.5, 0.1, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        hold(-0.5, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
     assert evidence[CLEAR_S] >= 3.0
     assert evidence[ENOUGH] == 0.0
 

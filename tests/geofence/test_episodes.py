@@ -14,7 +14,7 @@ def test_handover_goes_on_under_the_same_id():
     at = drift(2.0, 1.0, 2.0, 20.0)
     before = giver.drive(7.0, at)
     carried = msgspec.msgpack.encode(giver.monitor.carry([1]))
-    taker.monitor.adopt(0, msgspec.msgpack.decode(carried, type=list[CarriedJudgement]))
+    taker.monitor.adopt(msgspec.msgpack.decode(carried, type=list[CarriedJudgement]))
     after = taker.drive(1.0, at, from_s=7.0)
     last, first = before[-1], after[0]
     assert (first.id, first.version, first.hop, first.esn) == (last.id, last.version + 1, 1, "RSU-2")
@@ -22,7 +22,7 @@ def test_handover_goes_on_under_the_same_id():
     assert first.phase == "update"
     assert first.evidence["stamp_ns"][0] < T0_NS + 7_000_000_000
     assert giver.monitor.drop([1]) == [last.id]
-    assert giver.monitor.ended(T0_NS, [1]) == []
+    assert giver.end(T0_NS, [1]) == []
     closed = taker.drive(20.0, drift(2.0, 1.0, 2.0, 5.0), from_s=8.0)
     assert closed[-1].phase == "close"
 
@@ -30,7 +30,7 @@ def test_handover_goes_on_under_the_same_id():
 def test_handover_that_is_never_answered_closes_with_its_reason():
     world = World()
     opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
-    closed = world.monitor.close_handover_lost(T0_NS + 8_000_000_000, [1])
+    closed = world.close_handover_lost(T0_NS + 8_000_000_000, [1])
     assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "handover_lost")]
 
 
@@ -40,7 +40,7 @@ def test_carry_restores_the_very_judgement():
     whole, first, second = World(), World(), World()
     told = whole.drive(14.0, at)
     first.drive(4.9, at)
-    second.monitor.adopt(0, first.monitor.carry(None))
+    second.monitor.adopt(first.monitor.carry(None))
     rest = second.drive(9.1, at, from_s=4.9)
     assert [v.start_ns for v in rest] == [v.start_ns for v in told[-len(rest) :]]
     assert [v.p_violation for v in rest] == [v.p_violation for v in told[-len(rest) :]]
@@ -50,7 +50,7 @@ def test_restart_resumes_the_same_terminal_and_closes_the_rest():
     before, after = World(), World()
     at = drift(2.0, 1.0, 2.0, 20.0)
     opened = before.drive(7.0, lambda t: [at(t), at(t) | {"track": 2, "terminal": 2, "east": 900.0}])
-    bodies = [before.monitor.open_episode(v.id) for v in opened if v.phase == "open"]
+    bodies = [before.episodes[v.id] for v in opened if v.phase == "open"]
     assert len(bodies) == 2
     start_ns = T0_NS + 9_000_000_000
     after.monitor.start(start_ns, bodies)
@@ -67,7 +67,7 @@ def test_restart_resumes_an_unidentified_vehicle_at_the_place_it_can_have_reache
     at = drift(2.0, 1.0, 4.0, 20.0)
     unknown = {"terminal": -1, "kind": 0}
     opened = before.drive(8.0, lambda t: at(t) | unknown)
-    after.monitor.start(T0_NS + 9_000_000_000, [before.monitor.open_episode(opened[0].id)])
+    after.monitor.start(T0_NS + 9_000_000_000, [before.episodes[opened[0].id]])
     side = {"terminal": -1, "kind": 4, "track": 77}
     resumed = after.drive(2.0, lambda t: at(t) | side, from_s=10.0)
     assert resumed[0].id == opened[0].id
@@ -82,16 +82,16 @@ def test_start_survives_what_another_version_wrote():
 def test_a_track_that_ends_closes_its_episode_as_lost():
     world = World()
     opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
-    closed = world.monitor.ended(T0_NS + 8_000_000_000, [1, 99])
+    closed = world.end(T0_NS + 8_000_000_000, [1, 99])
     assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
-    assert world.monitor.open_episode(opened[0].id) is None
+    assert world.episodes[opened[0].id] is None
 
 
 def test_merged_tracks_keep_the_older_episode():
     world = World()
     at = drift(2.0, 1.0, 2.0, 20.0)
     opened = world.drive(7.0, lambda t: at(t) | {"track": 12})
-    world.monitor.merged([(12, 4)])
+    world.monitor.merge([(12, 4)])
     later = world.drive(5.5, lambda t: at(t) | {"track": 4}, from_s=7.0)
     assert {v.id for v in later} == {opened[0].id}
     assert {v.track for v in later} == {4}
@@ -109,7 +109,7 @@ def test_two_tracks_that_shared_a_vehicle_start_their_evidence_anew(radar_age_s,
     other = {"radar_age_s": radar_age_s, "enforcing_age_s": radar_age_s, "bias": min(radar_age_s, 1.5)}
     world.drive(0.5, lambda t: [at(t, 0.6), at(t, -0.6, track=2) | other])
     assert [v.grade for v in world.out if v.grade == "warning"] == []
-    world.monitor.merged([(2, 1)])
+    world.monitor.merge([(2, 1)])
     later = world.drive(0.3, lambda t: at(t, 0.6), from_s=0.5)
     assert {v.rule for v in later if v.grade == "warning"} == want
 
@@ -127,7 +127,7 @@ def test_of_two_tracks_of_one_vehicle_it_is_enough_that_one_saw_it_move():
     world.drive(1.0, lambda t: {"east": 484 + 16 * t})
     still = {"east": 500.0, "v_east": 0.0}
     world.drive(0.5, lambda t: [still, still | {"track": 2, "terminal": -1}], from_s=1.0)
-    world.monitor.merged([(1, 2)])
+    world.monitor.merge([(1, 2)])
     world.drive(31.0, lambda t: still | {"track": 2}, from_s=1.5)
     assert {v.track for v in world.of("illegal_stop")} == {2}
 
@@ -137,7 +137,7 @@ def test_two_alike_episodes_of_merged_tracks_become_one():
     at = drift(2.0, 1.0, 2.0, 20.0)
     world.drive(7.0, lambda t: [at(t), at(t) | {"track": 2}])
     assert len({v.id for v in world.out}) == 2
-    world.monitor.merged([(2, 1)])
+    world.monitor.merge([(2, 1)])
     later = world.drive(0.2, at, from_s=7.0)
     assert [(v.phase, v.reason) for v in later] == [("close", "merged")]
 
@@ -179,12 +179,12 @@ def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
     episode = next(v.id for v in opened if v.grade == "violation")
     for before, chain in [([], False), ([1], False), ([2], False), ([1, 2], False), ([], True)]:
         taker = World(esn="RSU-2")
-        taker.monitor.adopt(0, giver.monitor.carry(before))
+        taker.monitor.adopt(giver.monitor.carry(before))
         if chain:  # an own track became 1 before it became 2
             taker.observe(T0_NS, {"track": 9})
-            taker.monitor.merged([(9, 1)])
-        taker.monitor.merged([(1, 2)])
-        taker.monitor.adopt(0, giver.monitor.carry([track for track in (1, 2) if track not in before]))
+            taker.monitor.merge([(9, 1)])
+        taker.monitor.merge([(1, 2)])
+        taker.monitor.adopt(giver.monitor.carry([track for track in (1, 2) if track not in before]))
         later = taker.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
         mine = [v for v in later if v.grade == "violation"]
         assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
@@ -195,7 +195,7 @@ def handed_over():
     giver, taker = World(), World(esn="RSU-2")
     at = drift(2.0, 1.0, 2.0, 40.0)
     giver.drive(7.0, at)
-    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.monitor.adopt(giver.monitor.carry([1]))
     taker.drive(6.0, at, from_s=7.0)
     return giver, taker, at
 
@@ -203,7 +203,7 @@ def handed_over():
 def test_an_episode_that_is_handed_over_twice_lives_on():
     """The giver did not hear the first answer, and gives its vehicle anew under another seq."""
     giver, taker, at = handed_over()
-    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.monitor.adopt(giver.monitor.carry([1]))
     taker.drive(6.0, at, from_s=13.0)
     versions = [(v.phase, v.hop, v.version) for v in taker.out]
     assert len({v.id for v in taker.out}) == 1
@@ -215,9 +215,9 @@ def test_an_episode_that_is_handed_over_twice_with_two_tracks_lives_once():
     """While the first answer was under way, its track became another at the giver; not yet at the taker."""
     giver, taker, at = handed_over()
     giver.observe(T0_NS + 7 * 10**9, at(7.0) | {"track": 2})
-    giver.monitor.merged([(1, 2)])
-    taker.monitor.adopt(0, giver.monitor.carry([2]))
-    taker.monitor.merged([(1, 2)])
+    giver.monitor.merge([(1, 2)])
+    taker.monitor.adopt(giver.monitor.carry([2]))
+    taker.monitor.merge([(1, 2)])
     taker.drive(6.0, lambda t: at(t) | {"track": 2}, from_s=13.0)
     versions = [(v.hop, v.version) for v in taker.out]
     assert versions == sorted(set(versions)), "each version once"
@@ -230,10 +230,10 @@ def test_an_episode_that_is_handed_over_again_after_a_restart_lives_once():
     giver, taker, again = World(), World(esn="RSU-2"), World(esn="RSU-2")
     at = drift(2.0, 1.0, 2.0, 60.0)
     giver.drive(7.0, at)
-    taker.monitor.adopt(0, giver.monitor.carry([1]))
+    taker.monitor.adopt(giver.monitor.carry([1]))
     before = taker.drive(1.0, at, from_s=7.0)
-    again.monitor.start(T0_NS + 9 * 10**9, [taker.monitor.open_episode(before[0].id)])
-    again.monitor.adopt(0, giver.monitor.carry([1]))
+    again.monitor.start(T0_NS + 9 * 10**9, [taker.episodes[before[0].id]])
+    again.monitor.adopt(giver.monitor.carry([1]))
     again.drive(40.0, at, from_s=9.0)
     told = [(v.id, v.phase, v.hop, v.version) for v in [*before, *again.out]]
     assert {(name, phase) for name, phase, _, _ in told} == {(before[0].id, "update")}

@@ -76,7 +76,7 @@ def test_every_version_has_the_shape_of_the_design():
     world.drive(16.0, lambda t: at(t) | {"v_east": 30.0})
     world.drive(8.0, lambda t: {"east": 400.0, "north": -80.0 - t, "track": 7}, from_s=16.0)
     world.drive(14.0, lambda t: {"track": 9, "terminal": -1, "kind": 0, "east": 16 * (t - 24)}, from_s=24.0)
-    world.out += world.monitor.ended(T0_NS + 40_000_000_000, [1, 7, 9])
+    world.end(T0_NS + 40_000_000_000, [1, 7, 9])
     assert {v.rule for v in world.out} >= {
         "lane_departure",
         "overspeed",

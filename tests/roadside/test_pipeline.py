@@ -125,10 +125,10 @@ def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field
     """The RSU goes on, later versions too, and the centre gets a void in place of each."""
 
     def outputs_of():
-        judge = (pipeline := Pipeline(setup)).monitor.judge
-        pipeline.monitor.judge = lambda *args, **kwargs: [
-            msgspec.structs.replace(found, **fault) if found.version != 2 else found
-            for found in judge(*args, **kwargs)
+        observe = (pipeline := Pipeline(setup)).monitor.observe
+        pipeline.monitor.observe = lambda *args: [
+            (found if found.version == 2 else msgspec.structs.replace(found, **fault), episode)
+            for found, episode in observe(*args)
         ]
         return pipeline, run(pipeline, drive(setup, leave))
 

@@ -10,6 +10,7 @@ import numpy as np
 from fusion.config import RadarPose
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
+from geofence.episode_book import Judged
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.monitor import Monitor
@@ -157,23 +158,34 @@ class World:
             radars=[radar()],
         )  # fmt: skip
         self.out: list[Violation] = []
+        self.episodes: dict[str, bytes | None] = {}  # by id, as the newest version left it
 
     def observe(self, stamp_ns: int, *vehicles: dict[str, Any], owned: bool = True) -> list[Violation]:
         """Judge one observation of the vehicles."""
         tracks = batch(stamp_ns, *vehicles)
         located = self.monitor.locate(tracks, self.terminals)
-        got = self.monitor.judge(
-            stamp_ns + 6_000_000, tracks, located, np.full(len(tracks), owned), tick=False
+        return self._keep(
+            self.monitor.observe(stamp_ns + 6_000_000, tracks, located, np.full(len(tracks), owned))
         )
-        self.out += got
-        return got
 
     def tick(self, t_ns: int, *vehicles: dict[str, Any]) -> list[Violation]:
         """Run the tick."""
         tracks = batch(t_ns, *vehicles)
         located = self.monitor.locate(tracks, self.terminals)
-        got = self.monitor.judge(t_ns, tracks, located, np.ones(len(tracks), np.bool_), tick=True)
+        return self._keep(self.monitor.tick(t_ns, tracks, located, np.ones(len(tracks), np.bool_)))
+
+    def end(self, t_ns: int, ids: list[int]) -> list[Violation]:
+        """Tell the monitor that tracks ended."""
+        return self._keep(self.monitor.end(t_ns, ids))
+
+    def close_handover_lost(self, t_ns: int, ids: list[int]) -> list[Violation]:
+        """Tell the monitor that the handover of tracks was never answered."""
+        return self._keep(self.monitor.close_handover_lost(t_ns, ids))
+
+    def _keep(self, found: list[Judged]) -> list[Violation]:
+        got = [judged.violation for judged in found]
         self.out += got
+        self.episodes |= {judged.violation.id: judged.episode for judged in found}
         return got
 
     def drive(

@@ -1,22 +1,21 @@
-"""What is told of a vehicle: registry, place on the map, speed; quantised."""
+"""What a violation says of a vehicle: registry, place on the map, speed; quantised."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from fusion.tracks import TrackBatch
-from geofence.book import Facts
 from geofence.config import VehicleConfig
-from geofence.kernels import NO_LANE
-from geofence.located import Located
+from geofence.episodes import Facts
+from geofence.located import NO_LANE, Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.violation import ViolationVehicle
 from geofence.writing import number
 
 
-class Teller:
-    """Knows names: of lanes, and of the registry's vehicles."""
+class Describer:
+    """Describes tracks by the names of lanes and of the registry's vehicles."""
 
     def __init__(self, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig]) -> None:
         self._lanes = [lane.lane for lane in road.lanes]
@@ -29,7 +28,7 @@ class Teller:
         ]
 
     def vehicle(self, i: int, tracks: TrackBatch, located: Located) -> ViolationVehicle | None:
-        """Return who track i is; a terminal that the registry lacks is all that is known of it."""
+        """Return which vehicle track i is: only its terminal if the registry lacks that, None without one."""
         row = int(located.vehicle[i])
         if row >= 0:
             return self._vehicles[row]

@@ -1,0 +1,70 @@
+"""The building blocks of `[rules]`: holds, grades, and the keys that stand beside the rules' own sections.
+
+Imports nothing heavy: whoever reads a site file needs it.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+HOLDS_MAX = 2  # rows of one grade
+LonLat = tuple[Annotated[float, Meta(ge=-180.0, le=180.0)], Annotated[float, Meta(ge=-90.0, le=90.0)]]
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far over a limit, for how long; `over` in the rule's own unit (m, share, m/s, s)."""
+
+    over: NotNegative
+    for_s: NotNegative = 0.0
+
+
+Holds = Annotated[tuple[Hold, ...], Meta(max_length=HOLDS_MAX)]
+NoticeHolds = Annotated[tuple[Hold, ...], Meta(min_length=1, max_length=HOLDS_MAX)]
+
+
+class Grading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The section of a graded rule. A grade holds as soon as one of its rows does.
+
+    A rule's own section is a subclass with the rule's defaults.
+    """
+
+    notice: NoticeHolds
+    warning: Holds
+    violation: Holds
+
+
+class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of `[rules]` beside the sections: those of all rules, then those of single rules.
+
+    Site files name the latter here, so they stay here; `Rule.keys` says which rule reads which. A new rule
+    keeps all its keys in its own section.
+    """
+
+    version: str = "1"
+    enforcement_area: tuple[Annotated[tuple[LonLat, ...], Meta(min_length=3)], ...] = ()
+    false_alarms_per_vehicle_hour: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-4
+    clear_s: Positive = 3.0  # an episode closes after this long without
+    update_s: Positive = 5.0  # an open episode gets a new version at least this often
+    resume_s: Positive = (
+        30.0  # after a restart an episode continues when its vehicle is seen within this time
+    )
+    fresh_s: Positive = 1.0  # an enforcing radar's measurement carries a judgement this long
+    undecidable_s: Positive = 5.0  # an episode of that grade needs this long
+    decide_s: Positive = 5.0  # a departure of `decide_depth_m` must be provable within this long,
+    decide_depth_m: Positive = 1.5  # else the track is undecidable
+    map_sigma_m: NotNegative = 0.05  # 1 sigma of the surveyed boundaries
+    width_unknown_m: Positive = 1.6  # narrow on purpose: an unknown width must not make a violator
+    hazmat_limit_mps: Positive = 60 / 3.6  # beside the posted limit
+    hazmat_limit_expressway_mps: Positive = 80 / 3.6
+    expressways: tuple[str, ...] = ()  # roads of the map that are
+    stop_speed_mps: Positive = 0.8
+    stop_shoulder_m: NotNegative = 4.0  # beside a lane counts as on the road
+    stop_gate_m: NotNegative = 60.0  # standing this near a gate is a queue or a check
+    stop_queue_m: NotNegative = 40.0  # a slow vehicle this close ahead makes it a queue
+    stop_zone_roles: tuple[str, ...] = ("inspection", "parking", "rest", "toll")
+    dark_lane_p: Annotated[float, Meta(gt=0.5, lt=1.0)] = 0.99
+    dark_report_s: Positive = 35.0  # a terminal may report each 30 s
+    dark_reporter_m: Positive = 30.0  # an unbound reporter this close might be it

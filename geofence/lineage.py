@@ -1,0 +1,159 @@
+"""What becomes of judgements when tracks merge, are handed over, dropped or end."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from geofence.episode_book import EpisodeBook, Judged
+from geofence.episodes import CarriedJudgement, OpenEpisode
+from geofence.evidence import Evidence
+from geofence.judging import ticked
+from geofence.resume import Resume
+from geofence.rules import BY_NAME
+from geofence.state import HINT, MOVED, State
+
+ADOPTED = -1  # a row's track until it is known which row stays
+
+
+class Lineage:
+    """Keeps judgements with their vehicles."""
+
+    def __init__(
+        self, state: State, book: EpisodeBook, evidence: Evidence, resume: Resume, n_lanes: int,
+        count: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._state, self._book, self._evidence, self._resume = state, book, evidence, resume
+        self._n_lanes, self._count = n_lanes, count
+        self._merged_into: dict[int, int] = {}  # in this step
+        self.superseded: list[OpenEpisode] = []  # of merged tracks, to be closed
+
+    def begin_step(self, now_ns: int) -> list[Judged]:
+        """Forget this step's merges; return the closes of what they superseded."""
+        self._merged_into.clear()
+        superseded, self.superseded = self.superseded, []
+        return [self._book.finish(episode, ticked(now_ns), "merged") for episode in superseded]
+
+    def end(self, t_ns: int, ids: Sequence[int], reason: str) -> list[Judged]:
+        """Forget tracks; return the closes of their open episodes."""
+        out = []
+        for track in ids:
+            out += self.close_all(t_ns, [track], reason)
+            self._state.drop(track)
+        return out
+
+    def close_all(self, t_ns: int, ids: Sequence[int], reason: str, but: Sequence[str] = ()) -> list[Judged]:
+        """Close the open episodes of tracks, but for some; return their last versions."""
+        stamps = ticked(t_ns)
+        return [
+            self._book.close(episode, stamps, reason)
+            for track in ids
+            for episode in self._book.of(track)
+            if episode.id not in but
+        ]
+
+    def drop(self, ids: Sequence[int]) -> list[str]:
+        """Forget tracks that a neighbour judges from now on; return the ids of their open episodes."""
+        dropped = []
+        for track in ids:
+            dropped += [self._book.detach(episode).id for episode in self._book.of(track)]
+            self._state.drop(track)
+        return dropped
+
+    def merge(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Move the episodes of merged tracks to the survivor; of two f of two alike the older stays."""
+        for gone, survivor in pairs:
+            self._merged_into[gone] = survivor  # for what is adopted as `gone` later in this step
+            self._merged_into.pop(survivor, None)  # never a circle
+            if self._state.find(gone) is None:
+                continue
+            ours, theirs = self._book.of(survivor), self._book.of(gone)
+            self._state.restart_shared(gone, survivor)
+            for episode in ours + theirs:
+                self._book.detach(episode)
+            self._keep_one_row(gone, survivor, theirs, ours)
+            self._attach(survivor, sorted(ours + theirs, key=lambda episode: (episode.start_ns, episode.id)))
+
+    def _keep_one_row(
+        self, gone: int, survivor: int, theirs: Sequence[OpenEpisode], ours: Sequence[OpenEpisode]
+    ) -> None:
+        """Give the survivor the row that says more: that of an accused track, or else by evidence."""
+        state = self._state
+        mine, other = state.find(survivor), state.find(gone)
+        assert other is not None, "a track that is gone has a row"
+        accused, accused_other = (
+            any(BY_NAME[episode.rule_name].accuses for episode in episodes) for episodes in (ours, theirs)
+        )
+        more = mine is None or accused_other
+        if mine is not None and accused == accused_other:
+            more = self._evidence.amount(other) > self._evidence.amount(mine)
+        if mine is not None:  # either saw it move: it is no post
+            state.flags[[mine, other], MOVED] = state.flags[[mine, other], MOVED].max()
+        if more:
+            state.rename(gone, survivor)
+        else:
+            state.drop(gone)
+        state.open[state.row(survivor)] = False
+
+    def _attach(self, track: int, episodes: Sequence[OpenEpisode]) -> None:
+        """Give a track episodes in order; a later one for the same rule and scope is superseded."""
+        for episode in episodes:
+            first = self._book.find(track, episode.rule_name, episode.scope)
+            if first is not None and first.id != episode.id:
+                episode.track = track
+                self.superseded.append(episode)
+            elif first is None or (episode.hop, episode.version) > (first.hop, first.version):
+                self._book.attach(track, episode)  # one that was handed over twice: its newest version
+
+    def carry(self, ids: Sequence[int] | None) -> list[CarriedJudgement]:
+        """Return what is known of the tracks (None: all), to be handed over or kept."""
+        out = []
+        for track in self._state.tracks() if ids is None else ids:
+            row = self._state.find(track)
+            if row is None:
+                continue
+            numbers, stamps, ring, ring_ns = self._state.packed(row)
+            out.append(
+                CarriedJudgement(
+                    track=track,
+                    state=numbers,
+                    stamps=stamps,
+                    ring=ring,
+                    ring_ns=tuple(ring_ns),
+                    episodes=tuple(self._book.of(track)),
+                )
+            )
+        return out
+
+    def adopt(self, carried: Sequence[CarriedJudgement]) -> None:
+        """Continue what a neighbour judged; each episode's next version names the new owner."""
+        for judgement in carried:
+            track = judgement.track
+            while track in self._merged_into:
+                track = self._merged_into[track]
+            own = [self._book.detach(episode) for episode in self._book.of(track)]
+            theirs = []
+            for episode in judgement.episodes:
+                theirs.append(msgspec.structs.replace(episode, hop=episode.hop + 1, version_ns=0))
+                own += self._resume.detach_known(episode.id)
+            try:
+                row = self._state.unpack(
+                    ADOPTED, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
+                )
+                if not 0.0 <= self._state.flags[row, HINT] <= self._n_lanes:
+                    self._state.flags[row, HINT] = 0.0  # a lane of another map: no kernel checks it
+            except (ValueError, OverflowError):  # its episodes continue, its evidence starts anew
+                self._count("handover.state")
+                self._state.drop(ADOPTED)
+            else:
+                self._keep_one_row(ADOPTED, track, theirs, own)
+            self._attach(track, theirs + own)
+        self._merged_into.clear()
+
+    def restore(self, judgements: Sequence[CarriedJudgement]) -> None:
+        """Put back all judgements of a state."""
+        for judgement in judgements:
+            self._state.unpack(
+                judgement.track, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
+            )
+            for episode in judgement.episodes:
+                self._book.attach(judgement.track, episode)

@@ -1,0 +1,27 @@
+"""The rule book: one file for each rule, and the registry in the order in which a track is judged by them."""
+
+from geofence.rules.base import Rule
+from geofence.rules.dark_vehicle import DarkVehicle
+from geofence.rules.illegal_stop import IllegalStop
+from geofence.rules.lane_departure import LaneDeparture
+from geofence.rules.off_dedicated_road import OffDedicatedRoad
+from geofence.rules.overspeed import Overspeed
+from geofence.rules.undecidable import Undecidable
+from geofence.rules.wrong_way import WrongWay
+
+REGISTRY: tuple[type[Rule], ...] = (
+    LaneDeparture,
+    OffDedicatedRoad,
+    WrongWay,
+    Overspeed,
+    IllegalStop,
+    DarkVehicle,
+    Undecidable,
+)
+INDEX = {rule.name: number for number, rule in enumerate(REGISTRY)}
+BY_NAME = {rule.name: rule for rule in REGISTRY}
+# rules with a row of evidence: those that are measured at each observation come first, and have a column too
+MEASURED = tuple(rule.name for rule in REGISTRY if rule.kind != "event" and rule.decided_by == "observation")
+GRADED = MEASURED + tuple(
+    rule.name for rule in REGISTRY if rule.decided_by == "tick" and rule.Config is not None
+)

@@ -1,0 +1,96 @@
+"""What a rule is: its name and section, the kind of its evidence, and what it says of a batch of tracks.
+
+Rule files import no kernel: the configuration reads them for their sections.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from core.arrays import F64, Bools
+from geofence.grading import RuleSettings
+from geofence.violation import Rule as RuleName
+
+if TYPE_CHECKING:  # it loads the compiler
+    from geofence.context import Context, TickContext
+
+Kind = Literal["measured", "timed", "event"]
+SAME_M = 12.0  # two tracks of one vehicle are nearer to each other than this; two trucks are not
+
+
+class Measured(NamedTuple):
+    """How far over its limit each of n tracks is, in the rule's own unit."""
+
+    value: F64  # (n,) NaN: not judged
+    sigma: F64 | float  # 1 sigma of the value; 0: it is exact, such as a count of seconds
+    judged: Bools | None = None  # (n,) where the value can be judged; None: wherever it is a number
+    tau_s: F64 | None = None  # (n,) correlation time of the error; None: the track's own
+
+
+class Verdict(NamedTuple):
+    """What a rule says now of one track, and within it of one scope."""
+
+    i: int  # the track's place in its batch
+    grade: int  # index into geofence.violation.GRADES
+    start_ns: int  # of the episode that opens now
+    opens: bool  # a new episode may open
+    clear: bool = False  # an open episode closes: the rule has been kept for long enough
+    scope: str = ""  # the zone; "" for a rule of whole tracks
+    p_violation: float | None = None  # None: `Rule.p_violation` says
+
+
+class Rule(Protocol):
+    """One rule of one monitor. Subclass it, name it, and put the class into the registry.
+
+    A "measured" rule gives values with errors, which sequential tests weigh; a "timed" one counts seconds; an
+    "event" rule says by itself what holds.
+    """
+
+    name: ClassVar[str]  # of its section, of what is kept of it, of its words
+    violation: ClassVar[RuleName]  # what its violations are called
+    kind: ClassVar[Kind]
+    decided_by: ClassVar[Literal["observation", "tick"]] = "observation"
+    scope: ClassVar[Literal["track", "zone"]] = (
+        "track"  # what one episode is about: a track, or it and a zone
+    )
+    Config: ClassVar[type[msgspec.Struct] | None] = None  # its section; None: `keys` are all it has
+    keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
+    column: ClassVar[str]  # the rule whose measured values a violation shows as evidence
+    accuses: ClassVar[bool] = True  # False: a record only
+    updates: ClassVar[bool] = True  # an open episode gets a new version from time to time
+    shows_limit: ClassVar[bool] = False  # its violations say `limit_mps`
+    same_m: ClassVar[float] = SAME_M  # how near two tracks of one vehicle are, at most
+
+    active: bool = True  # False: nothing on this site's map concerns it
+
+    def __init__(self, settings: RuleSettings, config: Any) -> None:
+        """Keep what the site file says: the common keys, and the rule's own section."""
+
+    def clear_below(self) -> float:
+        """Return the value below which the rule is kept again."""
+        return 0.0
+
+    def measure(self, ctx: "Context") -> Measured:
+        """Measure all n tracks of an observation."""
+        raise NotImplementedError
+
+    def judge(self, ctx: "Context") -> Sequence[Verdict]:
+        """Return what an event rule says of the owned tracks of an observation."""
+        return ()
+
+    def tick(self, ctx: "TickContext") -> Sequence[Verdict]:
+        """Advance what only time decides; return what that says of the owned tracks."""
+        return ()
+
+    def start_ns(self, ctx: "Context", i: int) -> int | None:
+        """Return since when track i breaks the rule; None: since its evidence began."""
+        return None
+
+    def still_holds(self, ctx: "Context", i: int) -> bool:
+        """Return whether the rule is certainly broken although it can't be measured now."""
+        return False
+
+    def p_violation(self, ctx: "Context", i: int) -> float:
+        """Return the probability that track i breaks the rule now."""
+        raise NotImplementedError

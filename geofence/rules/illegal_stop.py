@@ -1,0 +1,55 @@
+"""`illegal_stop`: seconds that a vehicle stands on the road without an excuse."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
+from geofence.located import OUT_ANY
+from geofence.rules.base import Measured, Rule
+from geofence.state import EXCUSED, STANDING
+
+if TYPE_CHECKING:
+    from geofence.context import Context, TickContext
+
+
+class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[rules.illegal_stop]`."""
+
+    notice: NoticeHolds = (Hold(over=15.0),)
+    warning: Holds = (Hold(over=30.0),)
+    violation: Holds = (Hold(over=120.0),)
+
+
+class IllegalStop(Rule):
+    """Standing is excused in an area for it, at a gate and in a queue."""
+
+    name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
+    Config = Config
+    keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
+
+    def __init__(self, settings: RuleSettings, config: Any) -> None:
+        self._shoulder_m = settings.stop_shoulder_m
+        # half of the shortest stop that counts: the excuse is looked for in good time
+        self._patience_ns = int(config.notice[0].over * 5e8)
+
+    def measure(self, ctx: "Context") -> Measured:
+        on_road = ctx.located.found[:, OUT_ANY] <= self._shoulder_m
+        return Measured(value=np.where(on_road, ctx.standing_s, np.nan), sigma=0.0)
+
+    def start_ns(self, ctx: "Context", i: int) -> int | None:
+        return int(ctx.state.stamps[ctx.rows[i], STANDING])
+
+    def tick(self, ctx: "TickContext") -> tuple[()]:
+        """Look for the excuses of the vehicles that have stood for a while."""
+        state, at = ctx.state, ctx.rows[ctx.mine]
+        since = state.stamps[at, STANDING]
+        long = (since > 0) & (ctx.now_ns - since >= self._patience_ns)
+        state.flags[at, EXCUSED] = 0.0
+        if long.any():
+            excused = np.array(ctx.around.excused(ctx.tracks, ctx.located, ctx.mine[long]), dtype=np.bool_)
+            state.flags[at[long], EXCUSED] = excused
+            state.stamps[at[long][excused], STANDING] = (
+                ctx.now_ns
+            )  # an excused wait is not counted afterwards
+        return ()

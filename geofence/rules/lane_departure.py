@@ -1,0 +1,39 @@
+"""`lane_departure`: the footprint is outside every lane that permits the vehicle [m]."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geofence.grading import Grading, Hold, Holds, NoticeHolds
+from geofence.located import OUT_ANY, OUT_PERMITTED, SIGMA
+from geofence.rules.base import Measured, Rule
+
+if TYPE_CHECKING:
+    from geofence.context import Context
+
+
+class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[rules.lane_departure]`."""
+
+    notice: NoticeHolds = (Hold(over=0.0),)
+    warning: Holds = (Hold(over=0.3, for_s=0.5),)
+    violation: Holds = (Hold(over=1.0, for_s=1.0), Hold(over=0.3, for_s=3.0))
+
+
+class LaneDeparture(Rule):
+    """Depth and duration of the footprint outside; not judged where the position can't carry it."""
+
+    name, violation, kind, column = "lane_departure", "lane_departure", "measured", "lane_departure"
+    Config, keys = Config, ("decide_s", "decide_depth_m", "map_sigma_m", "width_unknown_m")
+
+    def measure(self, ctx: "Context") -> Measured:
+        found = ctx.located.found
+        return Measured(
+            value=found[:, OUT_PERMITTED] + ctx.half_width_m,
+            sigma=found[:, SIGMA],
+            judged=~ctx.located.undecidable,
+        )
+
+    def still_holds(self, ctx: "Context", i: int) -> bool:
+        """Far from every lane nobody knows how far out it is, only that it is out."""
+        return bool(np.isnan(ctx.located.found[i, OUT_ANY]))

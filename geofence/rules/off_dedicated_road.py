@@ -1,0 +1,38 @@
+"""`off_dedicated_road`: a registered hazmat vehicle is away from every permitted lane, zone and gate [m]."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
+from geofence.rules.base import Measured, Rule
+
+if TYPE_CHECKING:
+    from geofence.context import Context
+
+
+class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[rules.off_dedicated_road]`."""
+
+    notice: NoticeHolds = (Hold(over=20.0),)
+    warning: Holds = (Hold(over=20.0, for_s=5.0),)
+    violation: Holds = (Hold(over=20.0, for_s=30.0),)
+
+
+class OffDedicatedRoad(Rule):
+    """Judged inside the enforcement area alone."""
+
+    name, violation, kind = "off_dedicated_road", "off_dedicated_road", "measured"
+    column = "off_dedicated_road"
+    Config, keys = Config, ("enforcement_area",)
+
+    def __init__(self, settings: RuleSettings, config: Any) -> None:
+        self._clear_below = config.notice[0].over / 2
+
+    def clear_below(self) -> float:
+        return float(self._clear_below)
+
+    def measure(self, ctx: "Context") -> Measured:
+        P = ctx.tracks.P
+        spread = np.maximum(P[:, 0, 0] + P[:, 1, 1], 0.0) / 2 + ctx.tracks.bias_m**2
+        return Measured(value=ctx.off_road_m, sigma=np.sqrt(spread))
