@@ -3,29 +3,17 @@
 A damaged window accuses an innocent or never judges again; a damaged episode would be published as evidence.
 """
 
-import msgspec
 import numpy as np
 
-from core.kernel import F64, I64
+from core.arrays import I64
 from fusion.handover import PLACE_M_MAX
-from geofence.episodes import CarriedJudgement, OpenEpisode
+from geofence.carry import STAMPS, CarriedHistory, CarriedJudgement, history_rows
+from geofence.episodes import OpenEpisode
 from geofence.map.frames import SiteFrame
-from geofence.rules import BY_NAME, GRADED, MEASURED
-from geofence.state import (
-    EVIDENCE,
-    EVIDENCE_NS,
-    FLAGS,
-    R_EAST,
-    R_NORTH,
-    R_SPEED,
-    R_VALUE,
-    RING_LENGTH,
-    RING_ROWS,
-    STAMPS,
-)  # fmt: skip
+from geofence.rules import BY_NAME, MEASURED
+from geofence.state import R_EAST, R_NORTH, R_SPEED, RING_LENGTH
 from geofence.violation import ViolationVehicle
 
-N_GRADED = len(GRADED)
 AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer than a day
 EPISODE_AGE_NS_MAX = 366 * AGE_NS_MAX
 AHEAD_NS_MAX = 60_000_000_000  # of the neighbour's clock: a stamp far ahead would stop the judging until then
@@ -35,34 +23,32 @@ EPISODE_MPS_MAX, MEASURE_MAX = 1_000.0, 1e9
 TEXT_MAX = 256
 
 
-def believed(judgement: CarriedJudgement, now_ns: int) -> CarriedJudgement:
-    """Return the judgement; without its windows, which then start anew, where they can't be a track's."""
+def believed(judgement: CarriedJudgement, now_ns: int) -> tuple[CarriedJudgement, bool]:
+    """Return the judgement and True; if it can't be true, its episodes and False: the rest starts anew."""
     try:
-        _check_windows(judgement, now_ns)
+        _check_evidence(judgement, now_ns)
+        _check_history(judgement.history, now_ns)
     except (ValueError, OverflowError):  # another version's too
-        return msgspec.structs.replace(judgement, state=b"", stamps=(), ring=b"", ring_ns=())
-    return judgement
+        return CarriedJudgement(track=judgement.track, episodes=judgement.episodes), False
+    return judgement, True
 
 
-def _check_windows(judgement: CarriedJudgement, now_ns: int) -> None:
-    numbers, stamps = np.frombuffer(judgement.state), np.array(judgement.stamps, dtype=np.int64)
-    if len(numbers) != N_GRADED * EVIDENCE + FLAGS or len(stamps) != N_GRADED * EVIDENCE_NS + STAMPS:
-        raise ValueError("a judgement of another version")
-    windows = numbers[: N_GRADED * EVIDENCE].reshape(N_GRADED, EVIDENCE)
-    if not ((windows >= 0.0) & (windows <= WINDOW_MAX)).all():
-        raise ValueError("a window that no evidence makes")
-    if not np.isfinite(numbers[N_GRADED * EVIDENCE :]).all():
-        raise ValueError("a flag that is no number")
-    lasting = np.delete(stamps, N_GRADED * EVIDENCE_NS + RING_ROWS)  # a number of rows, no stamp
+def _check_evidence(judgement: CarriedJudgement, now_ns: int) -> None:
+    stamps = [getattr(judgement, name) for name in STAMPS]
+    for evidence in judgement.rules.values():
+        seconds = np.array((*evidence.cusum, *evidence.held_s, evidence.clear_s), dtype=np.float64)
+        if not ((seconds >= 0.0) & (seconds <= WINDOW_MAX)).all():
+            raise ValueError("evidence that no observation makes")
+        stamps += [*evidence.cusum_since_ns, evidence.last_over_ns, evidence.judged_ns]
+    lasting = np.array(stamps, dtype=np.int64)
     _check_stamps(lasting[lasting != 0], now_ns)
-    _check_ring(np.frombuffer(judgement.ring), np.array(judgement.ring_ns, dtype=np.int64), now_ns)
 
 
-def _check_ring(numbers: F64, ring_ns: I64, now_ns: int) -> None:
-    rows = numbers.reshape(-1, R_VALUE + 2 * len(MEASURED))
-    if not len(rows) == len(ring_ns) <= RING_LENGTH:
-        raise ValueError("a ring of another length than its stamps")
-    _check_stamps(ring_ns, now_ns)
+def _check_history(history: CarriedHistory, now_ns: int) -> None:
+    rows = history_rows(history, MEASURED)
+    if len(rows) > RING_LENGTH:
+        raise ValueError("a history that is too long")
+    _check_stamps(np.array(history.stamp_ns, dtype=np.int64), now_ns)
     must = rows[:, [R_EAST, R_NORTH, R_SPEED]]
     if not (np.abs(must) <= [PLACE_M_MAX, PLACE_M_MAX, EPISODE_MPS_MAX]).all():  # NaN fails as well
         raise ValueError("a place or a speed that no vehicle has")

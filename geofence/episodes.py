@@ -78,27 +78,3 @@ def decoded(body: bytes) -> OpenEpisode | None:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
         return None
-
-
-class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was judged of one track: a row of geofence.state.State.
-
-    Little-endian numbers, since what is not known is NaN, which no payload may show as a number.
-    """
-
-    track: int
-    state: bytes  # evidence, then flags, f8
-    stamps: tuple[int, ...]
-    ring: bytes  # (n, columns) f8, oldest first
-    ring_ns: tuple[int, ...]
-    episodes: tuple[OpenEpisode, ...]
-
-
-class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the next step of a monitor depends on."""
-
-    judgements: tuple[CarriedJudgement, ...]
-    waiting: tuple[tuple[OpenEpisode, int], ...]  # of a restart, and until when
-    superseded: tuple[OpenEpisode, ...]  # to be closed
-    unjudged_since: tuple[tuple[float, float, str, int], ...]
-    counts: dict[str, int]

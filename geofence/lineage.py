@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from geofence.carry import CarriedJudgement, carried_row, restore_row
 from geofence.episode_book import EpisodeBook, Judged
-from geofence.episodes import CarriedJudgement, OpenEpisode
+from geofence.episodes import OpenEpisode
 from geofence.evidence import Evidence
 from geofence.judging import ticked
 from geofence.resume import Resume
 from geofence.rules import BY_NAME
-from geofence.state import HINT, MOVED, State
+from geofence.state import MOVED, State
 
 ADOPTED = -1  # a row's track until it is known which row stays
 
@@ -19,11 +20,12 @@ class Lineage:
     """Keeps judgements with their vehicles."""
 
     def __init__(
-        self, state: State, book: EpisodeBook, evidence: Evidence, resume: Resume, n_lanes: int,
-        count: Callable[[str], None],
+        self, state: State, book: EpisodeBook, evidence: Evidence, resume: Resume,
+        lanes: Sequence[str], count: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._state, self._book, self._evidence, self._resume = state, book, evidence, resume
-        self._n_lanes, self._count = n_lanes, count
+        self._lanes, self._count = lanes, count  # lanes: the map's names, by number
+        self._lane_of = {name: number for number, name in enumerate(lanes)}
         self._merged_into: dict[int, int] = {}  # in this step
         self.superseded: list[OpenEpisode] = []  # of merged tracks, to be closed
 
@@ -60,7 +62,7 @@ class Lineage:
         return dropped
 
     def merge(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Move the episodes of merged tracks to the survivor; of two f of two alike the older stays."""
+        """Move the episodes of merged tracks to the survivor; of two alike the older stays."""
         for gone, survivor in pairs:
             self._merged_into[gone] = survivor  # for what is adopted as `gone` later in this step
             self._merged_into.pop(survivor, None)  # never a circle
@@ -109,19 +111,8 @@ class Lineage:
         out = []
         for track in self._state.tracks() if ids is None else ids:
             row = self._state.find(track)
-            if row is None:
-                continue
-            numbers, stamps, ring, ring_ns = self._state.packed(row)
-            out.append(
-                CarriedJudgement(
-                    track=track,
-                    state=numbers,
-                    stamps=stamps,
-                    ring=ring,
-                    ring_ns=tuple(ring_ns),
-                    episodes=tuple(self._book.of(track)),
-                )
-            )
+            if row is not None:
+                out.append(carried_row(self._state, row, track, self._lanes, self._book.of(track)))
         return out
 
     def adopt(self, carried: Sequence[CarriedJudgement]) -> None:
@@ -136,11 +127,7 @@ class Lineage:
                 theirs.append(msgspec.structs.replace(episode, hop=episode.hop + 1, version_ns=0))
                 own += self._resume.detach_known(episode.id)
             try:
-                row = self._state.unpack(
-                    ADOPTED, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
-                )
-                if not 0.0 <= self._state.flags[row, HINT] <= self._n_lanes:
-                    self._state.flags[row, HINT] = 0.0  # a lane of another map: no kernel checks it
+                restore_row(self._state, ADOPTED, judgement, self._lane_of)
             except (ValueError, OverflowError):  # its episodes continue, its evidence starts anew
                 self._count("handover.state")
                 self._state.drop(ADOPTED)
@@ -152,8 +139,6 @@ class Lineage:
     def restore(self, judgements: Sequence[CarriedJudgement]) -> None:
         """Put back all judgements of a state."""
         for judgement in judgements:
-            self._state.unpack(
-                judgement.track, judgement.state, judgement.stamps, judgement.ring, judgement.ring_ns
-            )
+            restore_row(self._state, judgement.track, judgement, self._lane_of)
             for episode in judgement.episodes:
                 self._book.attach(judgement.track, episode)

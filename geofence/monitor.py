@@ -10,12 +10,13 @@ from fusion.config import RadarPose
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.carried import is_sound
+from geofence.carry import CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, VehicleConfig, section_of
 from geofence.context import Context, TickContext
 from geofence.coverage import Coverage, Unjudged
 from geofence.describe import Describer
 from geofence.episode_book import EpisodeBook, Judged
-from geofence.episodes import CarriedJudgement, MonitorState, decoded
+from geofence.episodes import decoded
 from geofence.evidence import Evidence, Values
 from geofence.grading import Grading
 from geofence.judging import Judging, observed, ticked
@@ -61,7 +62,12 @@ class Monitor:
             self._count,
         )  # fmt: skip
         self._lineage = Lineage(
-            self._state, self._book, self._evidence, self._resume, len(road.lanes), self._count
+            self._state,
+            self._book,
+            self._evidence,
+            self._resume,
+            [lane.lane for lane in road.lanes],
+            self._count,
         )
         self._coverage = Coverage(road.axis, stretch_m, radars)
 
@@ -188,7 +194,7 @@ class Monitor:
         return MonitorState(
             judgements=tuple(self.carry(None)),
             waiting=self._resume.carried(),
-            superseded=tuple(self._lineage.superseded),
+            to_close=tuple(self._lineage.superseded),
             unjudged_since=self._coverage.packed(),
             counts=dict(self.counts),
         )
@@ -197,7 +203,7 @@ class Monitor:
         """Continue exactly where `state` was taken, under the same rules and map."""
         self._lineage.restore(state.judgements)
         self._resume.restore(state.waiting)
-        self._lineage.superseded = list(state.superseded)
+        self._lineage.superseded = list(state.to_close)
         self._coverage.unpack(state.unjudged_since)
         self.counts.clear()
         self.counts.update(state.counts)

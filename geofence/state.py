@@ -149,37 +149,10 @@ class State:
         at = (int(self.stamps[row, RING_ROWS]) - 1) % RING_LENGTH
         return self.ring[row, at, R_EAST : R_NORTH + 1]
 
-    def packed(self, row: int) -> tuple[bytes, tuple[int, ...], bytes, list[int]]:
-        """Return a row as (numbers, stamps, ring, ring stamps)."""
-        ring, ring_ns = self.newest(row)
-        numbers = np.concatenate([self.evidence[row].ravel(), self.flags[row]])
-        stamps = np.concatenate([self.evidence_ns[row].ravel(), self.stamps[row]])
-        return numbers.tobytes(), tuple(stamps.tolist()), ring.tobytes(), ring_ns.tolist()
-
-    def unpack(
-        self,
-        track: int,
-        numbers: bytes,
-        stamps: Sequence[int],
-        ring: bytes,
-        ring_ns: Sequence[int],
-    ) -> int:
-        """Give the track a packed row and return its number; ValueError where it has another shape."""
-        row = self.row(track)
-        n_rules = len(self.graded)
-        split, split_ns = n_rules * EVIDENCE, n_rules * EVIDENCE_NS
-        all_numbers, all_stamps = np.frombuffer(numbers), np.array(stamps, np.int64)
-        if len(all_numbers) != split + FLAGS or len(all_stamps) != split_ns + STAMPS:
-            raise ValueError("a carried judgement of another version")
-        rows = np.frombuffer(ring).reshape(-1, self.ring.shape[2])[-RING_LENGTH:]
-        self.evidence[row] = all_numbers[:split].reshape(n_rules, EVIDENCE)
-        self.flags[row] = all_numbers[split:]
-        self.evidence_ns[row] = all_stamps[:split_ns].reshape(n_rules, EVIDENCE_NS)
-        self.stamps[row] = all_stamps[split_ns:]
-        self.ring[row, : len(rows)], self.ring_ns[row, : len(rows)] = rows, ring_ns[-RING_LENGTH:]
-        self.stamps[row, RING_ROWS] = len(rows)
-        self.open[row] = False
-        return row
+    def fresh(self, track: int) -> int:
+        """Give the track an empty row in place of any it had, and return its number."""
+        self.drop(track)
+        return self.row(track)
 
 
 def since_ns(before: I64, holds: Bools, t_ns: int) -> I64:

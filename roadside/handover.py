@@ -10,7 +10,7 @@ from edge.decoding import decoder
 from edge.wire import Handover, HandoverAck, encode
 from fusion.handover import CarriedTrack
 from geofence.carried import believed, is_of_now, is_sound
-from geofence.episodes import CarriedJudgement
+from geofence.carry import CarriedJudgement
 from geofence.map.frames import SiteFrame
 from roadside.inputs import HandedOver, HandoverAnswered
 from roadside.outputs import HandoverOffer, OfferAck
@@ -54,6 +54,7 @@ class Reading:
 
     vehicles: list[CarriedVehicle] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)  # place in the message: reason, as it is counted
+    n_restarted: int = 0  # vehicles whose evidence starts anew here
 
 
 def read(
@@ -78,7 +79,9 @@ def read(
             continue
         claimed |= claims
         if vehicle.judgement is not None:
-            vehicle = msgspec.structs.replace(vehicle, judgement=believed(vehicle.judgement, now_ns))
+            judgement, is_whole = believed(vehicle.judgement, now_ns)
+            vehicle = msgspec.structs.replace(vehicle, judgement=judgement)
+            reading.n_restarted += not is_whole
         reading.vehicles.append(vehicle)
     return reading
 
@@ -305,6 +308,7 @@ class Handovers:
         if not tracker.has_room([vehicle.track for vehicle in reading.vehicles]):
             self._count("handover.no_room", 1)
             return None
+        self._count("handover.state", reading.n_restarted)
         return reading
 
     def _is_never_given(self, track: CarriedTrack, tracker: Adopter) -> bool:

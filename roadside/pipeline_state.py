@@ -6,7 +6,7 @@ import msgspec
 
 from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
-from geofence.episodes import MonitorState
+from geofence.carry import MonitorState
 
 Phase = Literal["free", "owned", "giving", "given"]
 

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from geofence.episodes import CarriedJudgement
+from geofence.carry import CarriedJudgement
 from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift
 

@@ -1,20 +1,25 @@
-"""Neighbours and stored states of other versions: fields more are ignored, fields fewer start fresh."""
+"""RSUs of different versions side by side: what one adds the other ignores, what one lacks starts fresh."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import msgpack
-import numpy as np
 import pytest
 
 from edge.config import load_site
-from edge.wire import decode_handover
+from edge.outbox.store import Store
+from edge.wire import decode_handover, decode_handover_ack
+from geofence.violation import decode
 from roadside.inputs import HandedOver, Start
-from roadside.outputs import HandoverOffer, OfferAck
+from roadside.outputs import HandoverOffer, OfferAck, Raised
 from roadside.pipeline import Pipeline
-from roadside.pipeline_state import StateUnreadableError
-from roadside.pipeline_state import decode as decode_state
-from roadside.pipeline_state import encode as encode_state
 from roadside.setup import setups
 from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run
+from tests.support.geofence_world import T0_NS as WORLD_NS
+from tests.support.geofence_world import World, drift
 
+OUTBOX = Path(__file__).parents[1] / "data" / "outbox" / "before_named_state.sqlite"
 AT_NS = T0_NS + 9 * NS
 
 
@@ -24,102 +29,93 @@ def setup():
 
 
 @pytest.fixture(scope="module")
-def given(setup):
-    """The handover of one truck that is over the line, as bytes."""
+def handed(setup):
+    """A handover with an open episode."""
     giver, _ = between(setup, 420.0)
-    return next(o.body for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, HandoverOffer))
+    outputs = run(giver, drive(setup, leave, seconds=9.0))
+    return next(o.body for o in outputs if isinstance(o, HandoverOffer))
 
 
-def adopted(setup, body):
-    """Return a receiver after the handover, and whether it answered."""
-    receiver = between(setup, 420.0)[1]
-    receiver.step(AT_NS - 1, Start(epoch=1))
-    outputs = receiver.step(AT_NS, HandedOver("A", decode_handover(body)))
-    return receiver, any(isinstance(o, OfferAck) for o in outputs)
+def newer(judgement):
+    """What a later version may have added."""
+    judgement |= {"speed_profile": [1.0, 2.0], "swerves": True}
+    judgement["rules"] |= {"time_window": {"cusum": [1.0], "held_s": [2.0]}}
+    judgement["rules"]["lane_departure"] |= {"likelihood": [0.1] * 7}
+    judgement["history"] |= {"heading_rad": b"\x00" * 8}
+    judgement["history"]["columns"] |= {"height_m": b"\x00" * 8}
+    judgement["episodes"][0] |= {"severity": 3}
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("modes",), [0.5, 0.5]),
-        (("state", "turn_rate_radps"), 0.1),
-        (("state", "covariance", "turn_rate"), [0.1]),
-        (("state", "bias", "datum"), "WGS84"),
-    ],
-)
-def test_a_neighbour_whose_version_sends_more_is_adopted_and_answered(setup, given, path, value):
-    message = msgpack.unpackb(given, strict_map_key=False)
-    inner = message["tracks"][0]["track"]
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    (as_sent, _), (receiver, answered) = adopted(setup, given), adopted(setup, msgpack.packb(message))
-    assert answered
-    np.testing.assert_array_equal(receiver.tracker.at(AT_NS).P, as_sent.tracker.at(AT_NS).P)
+def older(judgement):
+    """What an earlier version may have lacked."""
+    del judgement["rules"]["lane_departure"]["judged_ns"], judgement["rules"]["lane_departure"]["clear_s"]
+    del judgement["history"]["columns"]["sigma_d_m"], judgement["history"]["value"]["wrong_way"]
+    del judgement["moved"], judgement["lane_held"], judgement["elsewhere_since_ns"]
+    for name in ("undecidable", "scope", "seen_ns", "told_ns", "hop", "limit_mps", "identity_p"):
+        del judgement["episodes"][0][name]
 
 
-@pytest.mark.parametrize(
-    "missing",
-    [
-        ("state", "covariance"),
-        ("state", "covariance", "position"),
-        ("state", "covariance", "velocity_bend"),
-        ("state", "covariance", "bias"),
-        ("state", "heading_rad"),
-        ("state", "bend_mps2"),
-        ("state", "bias"),
-        ("state", "bias", "delay_s"),
-        ("identity_p",),
-        ("born_ns",),
-        ("gnss_ns",),
-        ("length_m",),
-    ],
-)
-def test_a_neighbour_whose_version_sends_less_is_adopted_and_answered(setup, given, missing):
-    """What it does not send starts fresh; the vehicle keeps its id."""
-    message = msgpack.unpackb(given, strict_map_key=False)
-    inner = message["tracks"][0]["track"]
-    for key in missing[:-1]:
-        inner = inner[key]
-    del inner[missing[-1]]
-    receiver, answered = adopted(setup, msgpack.packb(message))
-    assert answered
-    tracks = receiver.tracker.at(AT_NS)
-    assert tracks.track.tolist() == [message["tracks"][0]["track"]["track"]]
-    assert np.isfinite(tracks.x).all()
-    assert np.isfinite(tracks.P).all()
-    assert (np.linalg.eigvalsh(tracks.P[0])[0]) > 0.0
+def before_names(judgement):
+    """Rows of arrays, as they were sent before they had names."""
+    episodes, track = judgement["episodes"], judgement["track"]
+    judgement.clear()
+    judgement |= {"track": track, "state": b"\x00" * 656, "stamps": [0] * 39, "ring": b"", "ring_ns": []}
+    judgement["episodes"] = episodes
 
 
-def test_a_state_of_a_version_before_named_fields_is_refused_by_name(setup):
-    pipeline = Pipeline(setup)
-    run(pipeline, drive(setup, leave, seconds=2.0))
-    old = msgpack.unpackb(encode_state(pipeline.state(T0_NS + 2 * NS)), strict_map_key=False)
-    for stored in old["tracker"]["tracks"]:  # rows by position
-        stored["track"] = {
-            "track": stored["track"]["track"],
-            "terminal": None,
-            "x": [0.0] * 11,
-            "p": [0.0] * 28,
-        }
-    with pytest.raises(StateUnreadableError, match=r"another version.*replay from the start"):
-        decode_state(msgpack.packb(old))
+@pytest.mark.parametrize("change", [newer, older, before_names, lambda judgement: None])
+def test_a_neighbour_of_another_version_is_adopted_and_answered(setup, handed, change):
+    message = msgpack.unpackb(handed, strict_map_key=False)
+    judgement = message["tracks"][0]["judgement"]
+    episode = dict(judgement["episodes"][0])
+    change(judgement)
+    taker = Pipeline(replace(setup, esn="B", place=1))
+    taker.step(AT_NS - 1, Start(epoch=1))
+    outputs = taker.step(AT_NS, HandedOver("A", decode_handover(msgpack.packb(message))))
+    assert [decode_handover_ack(o.body).refused for o in outputs if isinstance(o, OfferAck)] == [()]
+    assert taker.counts == taker.monitor.counts == {}, "nothing refused, nothing restarted"
+    (carried,) = taker.monitor.carry(None)
+    assert [(e.id, e.version, e.hop) for e in carried.episodes] == [(episode["id"], episode["version"], 1)]
+    later = [o for k in range(400) for o in taker.step(AT_NS + (k + 1) * NS // 10, None)]
+    mine = [v for v in (decode(o.body) for o in later if isinstance(o, Raised)) if v.id == episode["id"]]
+    assert [(v.version, v.phase) for v in mine] == [(episode["version"] + 1, "close")]
 
 
-def test_a_state_with_fields_more_and_fewer_is_read(setup):
-    pipeline = Pipeline(setup)
-    run(pipeline, drive(setup, leave, seconds=2.0))
-    other = msgpack.unpackb(encode_state(pipeline.state(T0_NS + 2 * NS)), strict_map_key=False)
-    tracker = other["tracker"]
-    tracker["modes"] = [1, 2]
-    for name in ("keys", "pairs", "pair_ints", "clocks", "scans", "duplicates", "heard_ns", "counts"):
-        del tracker[name]
-    for stored in tracker["tracks"]:
-        del stored["ring"]
-        stored["track"]["new"] = "field"
-    again = Pipeline(setup)
-    again.restore(decode_state(msgpack.packb(other)))
-    at_ns = T0_NS + 2 * NS
-    assert again.tracker.at(at_ns).track.tolist() == pipeline.tracker.at(at_ns).track.tolist()
-    np.testing.assert_array_equal(again.tracker.at(at_ns).x, pipeline.tracker.at(at_ns).x)
-    run(again, [(at_ns + later_ns, item) for later_ns, item in ((NS, None), (3 * NS, None))])
+@pytest.mark.parametrize("change", [newer, older])
+def test_evidence_that_both_versions_know_continues(setup, handed, change):
+    message = msgpack.unpackb(handed, strict_map_key=False)
+    judgement = message["tracks"][0]["judgement"]
+    held_s = judgement["rules"]["lane_departure"]["held_s"]
+    stamps = judgement["history"]["stamp_ns"]
+    change(judgement)
+    taker = Pipeline(replace(setup, esn="B", place=1))
+    taker.step(AT_NS - 1, Start(epoch=1))
+    taker.step(AT_NS, HandedOver("A", decode_handover(msgpack.packb(message))))
+    (carried,) = taker.monitor.carry(None)
+    assert max(held_s) > 0.0
+    assert list(carried.rules["lane_departure"].held_s) == held_s
+    assert list(carried.history.stamp_ns) == stamps
+
+
+def test_the_open_episodes_of_an_outbox_before_named_state_continue(tmp_path):
+    """The database was written when handovers carried rows of arrays and an episode had no scope."""
+    path = tmp_path / "outbox.sqlite"
+    shutil.copy(OUTBOX, path)
+    store = Store(path, 1_790_000_100)
+    bodies = store.episodes()
+    store.close()
+    before = {body["id"]: body for body in map(msgpack.unpackb, bodies)}
+    assert {(b["rule"], b["undecidable"]) for b in before.values()} == {
+        ("lane_departure", False),
+        ("lane_departure", True),
+        ("dark_vehicle", False),
+    }
+    world, at = World(), drift(2.0, 1.0, 2.0, 20.0)
+    world.monitor.start(WORLD_NS + 16 * NS, bodies)
+    assert world.monitor.counts == {}
+    resumed = world.drive(1.0, lambda t: at(t) | {"track": 501}, from_s=16.0)
+    mine = before[resumed[0].id]
+    assert (resumed[0].version, resumed[0].track) == (mine["version"] + 1, 501)
+    assert (resumed[0].start_ns, resumed[0].phase) == (mine["start_ns"], "update")
+    closed = world.tick(WORLD_NS + 46 * NS, at(46.0) | {"track": 501})
+    assert {v.id for v in closed if v.reason == "lost"} == before.keys() - {mine["id"]}

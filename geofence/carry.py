@@ -1,0 +1,201 @@
+"""What was judged of a track, by name: as it is handed over, and kept in `/state`.
+
+A reader ignores what it does not know; what is missing starts fresh. So neighbours of different versions can
+hand vehicles over.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.arrays import F64
+from geofence.episodes import OpenEpisode
+from geofence.state import (
+    BLIND,
+    CLEAR_S,
+    CUSUM,
+    DEDICATED,
+    ELSEWHERE,
+    ENOUGH,
+    EXCUSED,
+    HELD,
+    HINT,
+    JUDGED,
+    LAST,
+    LAST_OVER,
+    MOVED,
+    PRESUMED,
+    R_VALUE,
+    RING_LAST,
+    RING_LENGTH,
+    RING_ROWS,
+    SEEING,
+    SILENT,
+    SINCE,
+    STANDING,
+    State,
+)
+
+STAMPS = {
+    "observed_ns": LAST,
+    "standing_since_ns": STANDING,
+    "silent_since_ns": SILENT,
+    "undecidable_since_ns": BLIND,
+    "decidable_since_ns": SEEING,
+    "dedicated_since_ns": DEDICATED,
+    "elsewhere_since_ns": ELSEWHERE,
+}
+FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
+COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
+N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SINCE
+
+
+class CarriedEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sequential tests of one rule have accumulated."""
+
+    cusum: tuple[float, ...] = (0.0,) * N_CUSUM
+    cusum_since_ns: tuple[int, ...] = (0,) * N_RULE_STAMPS
+    enough: bool = False  # a test has passed
+    held_s: tuple[float, ...] = (0.0,) * N_HELD  # two hold timers for each grade
+    clear_s: float = 0.0  # for how long the rule has been kept
+    last_over_ns: int = 0
+    judged_ns: int = 0
+
+
+class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """The last seconds, oldest first. A column is m little-endian f8, since NaN (not known) is no number."""
+
+    stamp_ns: tuple[int, ...] = ()
+    columns: dict[str, bytes] = {}  # by the names in COLUMNS
+    value: dict[str, bytes] = {}  # by rule: how far over its limit
+    sigma: dict[str, bytes] = {}
+
+
+class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was judged of one track. Stamps are 0 where nothing lasts."""
+
+    track: int
+    rules: dict[str, CarriedEvidence] = {}  # by name
+    observed_ns: int = 0
+    standing_since_ns: int = 0
+    silent_since_ns: int = 0  # without a report in a dedicated lane
+    undecidable_since_ns: int = 0
+    decidable_since_ns: int = 0
+    dedicated_since_ns: int = 0  # in a dedicated lane
+    elsewhere_since_ns: int = 0
+    moved: bool = False
+    presumed_hazmat: bool = False
+    excused: bool = False
+    lane_held: str | None = None  # by its name in the map
+    history: CarriedHistory = CarriedHistory()
+    episodes: tuple[OpenEpisode, ...] = ()
+
+
+class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the next step of a monitor depends on."""
+
+    judgements: tuple[CarriedJudgement, ...] = ()
+    waiting: tuple[tuple[OpenEpisode, int], ...] = ()  # of a restart, and until when
+    to_close: tuple[OpenEpisode, ...] = ()  # superseded by those of merged tracks
+    unjudged_since: tuple[tuple[float, float, str, int], ...] = ()
+    counts: dict[str, int] = {}
+
+
+def carried_row(
+    state: State, row: int, track: int, lanes: Sequence[str], episodes: Sequence[OpenEpisode]
+) -> CarriedJudgement:
+    """Return a row of the state by name; lanes : the map's, by number."""
+    held = int(state.flags[row, HINT]) - 1
+    lasting: dict[str, Any] = {name: int(state.stamps[row, column]) for name, column in STAMPS.items()}
+    lasting |= {name: bool(state.flags[row, column] > 0.0) for name, column in FLAGS.items()}
+    return CarriedJudgement(
+        track=track,
+        rules={
+            name: _carried_evidence(state.evidence[row, r].tolist(), state.evidence_ns[row, r].tolist())
+            for name, r in state.graded.items()
+            if state.evidence[row, r].any() or state.evidence_ns[row, r].any()
+        },
+        **lasting,
+        lane_held=lanes[held] if held >= 0 else None,
+        history=_carried_history(state, row),
+        episodes=tuple(episodes),
+    )
+
+
+def _carried_evidence(numbers: Sequence[float], stamps: Sequence[int]) -> CarriedEvidence:
+    return CarriedEvidence(
+        cusum=tuple(numbers[CUSUM:ENOUGH]),
+        cusum_since_ns=tuple(stamps[SINCE:LAST_OVER]),
+        enough=numbers[ENOUGH] > 0.0,
+        held_s=tuple(numbers[HELD:CLEAR_S]),
+        clear_s=numbers[CLEAR_S],
+        last_over_ns=stamps[LAST_OVER],
+        judged_ns=stamps[JUDGED],
+    )
+
+
+def _carried_history(state: State, row: int) -> CarriedHistory:
+    ring, ring_ns = state.newest(row)
+    n_rules = len(state.measured)
+    columns = np.ascontiguousarray(ring.T)
+    return CarriedHistory(
+        stamp_ns=tuple(ring_ns.tolist()),
+        columns={name: columns[c].tobytes() for c, name in enumerate(COLUMNS)},
+        value={name: columns[R_VALUE + c].tobytes() for name, c in state.measured.items()},
+        sigma={name: columns[R_VALUE + n_rules + c].tobytes() for name, c in state.measured.items()},
+    )
+
+
+def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Mapping[str, int]) -> int:
+    """Give a track a fresh row with what was carried, and return its number.
+
+    lanes : numbers of the map's lanes by name.  ValueError, OverflowError: columns of another length
+    """
+    rules = {name: carried for name, carried in judgement.rules.items() if name in state.graded}
+    rows = {name: _evidence_row(carried) for name, carried in rules.items()}
+    ring = history_rows(judgement.history, tuple(state.measured))
+    row = state.fresh(track)
+    for name, (numbers, stamps) in rows.items():
+        state.evidence[row, state.graded[name]] = numbers
+        state.evidence_ns[row, state.graded[name]] = stamps
+    for name, column in STAMPS.items():
+        state.stamps[row, column] = getattr(judgement, name)
+    for name, column in FLAGS.items():
+        state.flags[row, column] = getattr(judgement, name)
+    state.flags[row, HINT] = lanes.get(judgement.lane_held or "", -1) + 1
+    stamp_ns = judgement.history.stamp_ns[-RING_LENGTH:]
+    state.ring[row, : len(ring)], state.ring_ns[row, : len(ring)] = ring[-RING_LENGTH:], stamp_ns
+    state.stamps[row, RING_ROWS] = len(stamp_ns)
+    state.stamps[row, RING_LAST] = stamp_ns[-1] if stamp_ns else 0
+    return row
+
+
+def _evidence_row(carried: CarriedEvidence) -> tuple[list[float], list[int]]:
+    """Return the row's numbers and stamps; ValueError where another version counts otherwise."""
+    lengths = len(carried.cusum), len(carried.held_s), len(carried.cusum_since_ns)
+    if lengths != (N_CUSUM, N_HELD, N_RULE_STAMPS):
+        raise ValueError("evidence of another shape")
+    numbers = [*carried.cusum, float(carried.enough), *carried.held_s, carried.clear_s]
+    return numbers, [*carried.cusum_since_ns, carried.last_over_ns, carried.judged_ns]
+
+
+def history_rows(history: CarriedHistory, measured: Sequence[str]) -> F64:
+    """Return a history as rows of the ring; a column that is not carried is NaN, of a sigma 0.
+
+    ValueError: a column of another length than the stamps
+    """
+    n = len(history.stamp_ns)
+    rows = np.full((n, R_VALUE + 2 * len(measured)), np.nan)
+    rows[:, R_VALUE + len(measured) :] = 0.0
+    places = [(history.columns, name, c) for c, name in enumerate(COLUMNS)]
+    places += [(history.value, name, R_VALUE + c) for c, name in enumerate(measured)]
+    places += [(history.sigma, name, R_VALUE + len(measured) + c) for c, name in enumerate(measured)]
+    for columns, name, place in places:
+        if name in columns:
+            column = np.frombuffer(columns[name])
+            if len(column) != n:
+                raise ValueError(f"the history's {name} is of another length than its stamps")
+            rows[:, place] = column
+    return rows
