@@ -1,5 +1,6 @@
 """The tracks of one observation or tick, with what several rules ask of them, each computed once."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -8,15 +9,19 @@ import numpy as np
 
 from core.arrays import F64, I64, Bools
 from core.classes import HAZMAT
+from geofence.episodes import OpenEpisode
 from geofence.grading import RuleSettings
 from geofence.located import LIMIT, NO_LANE, U_EAST, U_NORTH
 from geofence.state import (
     DEDICATED,
     ELSEWHERE,
     EXCUSED,
+    LAST,
     MOVED,
     MOVED_MPS,
     PRESUMED,
+    R_EAST,
+    R_NORTH,
     STANDING,
     State,
     since_ns,
@@ -36,6 +41,7 @@ UNKNOWN_LENGTH_M = 4.0
 PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as one of those it is for
 UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
 PRESUME_P = 0.9
+BRIDGED_NS = 3_000_000_000  # over a longer gap nobody knows the way
 BEYOND_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour takes it
 
 
@@ -62,6 +68,7 @@ class Context:
     settings: RuleSettings
     state: State
     around: "Surroundings"
+    open_of: Callable[[int], Sequence[OpenEpisode]]  # a track's open episodes
 
     @cached_property
     def speed_mps(self) -> F64:
@@ -101,6 +108,36 @@ class Context:
         general = np.where(expressway[lane], settings.hazmat_limit_expressway_mps, settings.hazmat_limit_mps)
         posted = located.found[:, LIMIT]
         return np.where(located.kind == HAZMAT, np.fmin(posted, general), posted)
+
+    @cached_property
+    def sigma_place_m(self) -> F64:
+        """1 sigma of the place (n,), the mean of both axes."""
+        P = self.tracks.P
+        sigma: F64 = np.sqrt(np.maximum(P[:, 0, 0] + P[:, 1, 1], 0.0) / 2 + self.tracks.bias_m**2)
+        return sigma
+
+    @cached_property
+    def newly_seen(self) -> I64:
+        """Places of the owned tracks that were measured, later than what was judged of them before.
+
+        To be asked for before the evidence of this observation is weighed.
+        """
+        tracks, mine = self.tracks, self.mine
+        newer = tracks.stamp_ns[mine] > self.state.stamps[self.rows[mine], LAST]
+        seen: I64 = mine[newer & ~tracks.coasting[mine]]
+        return seen
+
+    def path(self, i: int) -> tuple[F64, I64]:
+        """Return where track i was in the last seconds, (k, 2) and (k,) stamps, oldest first, now last.
+
+        It begins after the last gap that is too long for a straight line.
+        """
+        ring, ring_ns = self.state.newest(int(self.rows[i]))
+        stamps = np.append(ring_ns, self.tracks.stamp_ns[i])
+        points = np.vstack([ring[:, R_EAST : R_NORTH + 1], self.tracks.x[i, :2]])
+        gaps = np.flatnonzero(np.diff(stamps) > BRIDGED_NS)
+        first = 0 if len(gaps) == 0 else int(gaps[-1]) + 1
+        return points[first:], stamps[first:]
 
     @cached_property
     def off_road_m(self) -> F64:

@@ -43,7 +43,8 @@ class Monitor:
         self.loose_reports: LooseReports | None = None  # reports that only their arrival dates
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
-        book = [rule(rules, section_of(rules, rule)) for rule in REGISTRY]
+        roles = {zone.role for zone in road.zones}
+        book = [rule(rules, section_of(rules, rule), roles) for rule in REGISTRY]
         self._rules = [rule for rule in book if rule.active]
         self._events = [rule for rule in self._rules if rule.kind == "event"]
         self._measured = [rule for rule in book if rule.name in MEASURED]
@@ -96,17 +97,17 @@ class Monitor:
         mine_rows = ctx.rows[ctx.mine]
         stale = int((self._state.stamps[mine_rows, LAST] >= tracks.stamp_ns[ctx.mine]).sum())
         self._count("judge.stale", stale)
+        events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
         grade = self._evidence.observe(ctx, values)
         self._resume.resume_seen(tracks, located, ctx.mine)
         is_open = self._state.open[mine_rows, : len(self._measured)]  # they are the first of the registry
         active = (grade > 0).any(axis=1) | is_open.any(axis=1)
         for k in np.flatnonzero(active).tolist():
             out += self._judging.observe(self._measured, grade[k], k, ctx, values)
-        for rule in self._events:
-            for verdict in rule.judge(ctx):
-                judged = self._judging.apply(rule, verdict, ctx, observed(ctx, verdict.i))
-                if judged is not None:
-                    out.append(judged)
+        for rule, verdict in events:
+            judged = self._judging.apply(rule, verdict, ctx, observed(ctx, verdict.i))
+            if judged is not None:
+                out.append(judged)
         return out
 
     def tick(
@@ -150,6 +151,7 @@ class Monitor:
             "settings": self._settings,
             "state": self._state,
             "around": self._around,
+            "open_of": self._book.of,
         }
 
     def end(self, t_ns: int, ids: Sequence[int]) -> list[Judged]:

@@ -1,5 +1,7 @@
 """What rules ask of the map beside the lane: areas, gates, kinds of lanes; and of the vehicles around one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 
@@ -14,6 +16,7 @@ from geofence.map.areas import compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, mask_of
+from geofence.map.zones import ZoneShape
 
 GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
@@ -38,6 +41,7 @@ class Surroundings:
         self._permitting = shapely.union_all([*stops, *gates])
         for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
+        self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
         masks = road.strips.lanes[:, 1].astype(np.int64)
         hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
@@ -45,6 +49,13 @@ class Surroundings:
         self.changing: Bools = np.append(changing, False)
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
         self.expressway: Bools = np.array([*on_expressway, False], dtype=np.bool_)
+
+    def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
+        """Return the map's zones of these roles."""
+        key = tuple(roles)
+        if key not in self._zones:
+            self._zones[key] = [ZoneShape(z.zone, z.polygon) for z in self._road.zones if z.role in roles]
+        return self._zones[key]
 
     def lane_rows(self, located: Located) -> I64:
         """Return each track's row in the tables above."""

@@ -3,7 +3,7 @@
 Rule files import no kernel: the configuration reads them for their sections.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -64,8 +64,11 @@ class Rule(Protocol):
 
     active: bool = True  # False: nothing on this site's map concerns it
 
-    def __init__(self, settings: RuleSettings, config: Any) -> None:
-        """Keep what the site file says: the common keys, and the rule's own section."""
+    def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
+        """Keep what the site says.
+
+        settings : the common keys.  config : the rule's own section.  zone_roles : of the zones on the map
+        """
 
     def clear_below(self) -> float:
         """Return the value below which the rule is kept again."""

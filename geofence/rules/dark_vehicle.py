@@ -1,5 +1,6 @@
 """`dark_vehicle`: seconds without a report in a dedicated lane under an enforcing radar."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class DarkVehicle(Rule):
     decided_by = "tick"
     Config, keys = Config, ("dark_lane_p", "dark_report_s", "dark_reporter_m")
 
-    def __init__(self, settings: RuleSettings, config: Any) -> None:
+    def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._fresh_ns = int(settings.fresh_s * 1e9)
         self._report_ns = int(settings.dark_report_s * 1e9)
         self._lane_p, self._after_s = settings.dark_lane_p, config.notice[0].over

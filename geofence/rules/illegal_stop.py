@@ -1,5 +1,6 @@
 """`illegal_stop`: seconds that a vehicle stands on the road without an excuse."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class IllegalStop(Rule):
     Config = Config
     keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
 
-    def __init__(self, settings: RuleSettings, config: Any) -> None:
+    def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._shoulder_m = settings.stop_shoulder_m
         # half of the shortest stop that counts: the excuse is looked for in good time
         self._patience_ns = int(config.notice[0].over * 5e8)

@@ -1,8 +1,7 @@
 """`off_dedicated_road`: a registered hazmat vehicle is away from every permitted lane, zone and gate [m]."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
 from geofence.rules.base import Measured, Rule
@@ -26,13 +25,11 @@ class OffDedicatedRoad(Rule):
     column = "off_dedicated_road"
     Config, keys = Config, ("enforcement_area",)
 
-    def __init__(self, settings: RuleSettings, config: Any) -> None:
+    def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._clear_below = config.notice[0].over / 2
 
     def clear_below(self) -> float:
         return float(self._clear_below)
 
     def measure(self, ctx: "Context") -> Measured:
-        P = ctx.tracks.P
-        spread = np.maximum(P[:, 0, 0] + P[:, 1, 1], 0.0) / 2 + ctx.tracks.bias_m**2
-        return Measured(value=ctx.off_road_m, sigma=np.sqrt(spread))
+        return Measured(value=ctx.off_road_m, sigma=ctx.sigma_place_m)

@@ -1,5 +1,6 @@
 """`undecidable`: a record of where a departure of a hazmat vehicle could not have been judged."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Undecidable(Rule):
     keys = ("undecidable_s",)
     accuses, updates = False, False
 
-    def __init__(self, settings: RuleSettings, config: Any) -> None:
+    def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._after_ns, self._clear_ns = int(settings.undecidable_s * 1e9), int(settings.clear_s * 1e9)
 
     def tick(self, ctx: "TickContext") -> list[Verdict]:

@@ -1,0 +1,66 @@
+"""Zones of the map and the ways of vehicles: at 1 Hz a fast one crosses a zone between two fixes."""
+
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+
+from core.arrays import F64, I64
+from geofence.map.areas import Area
+
+SAMPLES = 9  # of a way's parts inside, to find its deepest place
+
+
+class Passage(NamedTuple):
+    """How a way leads through a zone."""
+
+    depth_m: float  # the greatest distance from the zone's boundary, inside
+    first_ns: int
+    last_ns: int
+
+
+class ZoneShape:
+    """A zone's area, prepared for many questions. Site metres."""
+
+    def __init__(self, name: str, polygon: Area) -> None:
+        self.name = name
+        self._polygon, self._boundary = polygon, shapely.boundary(polygon)
+        self._low, self._high = np.split(np.array(shapely.bounds(polygon)), 2)
+        shapely.prepare(self._polygon)
+        shapely.prepare(self._boundary)
+
+    def is_near(self, points: F64) -> bool:
+        """Return whether the bounding boxes of the way (k, 2) and of the zone meet."""
+        return bool((points.min(axis=0) <= self._high).all() and (points.max(axis=0) >= self._low).all())
+
+    def passage(self, points: F64, stamps: I64) -> Passage | None:
+        """Return how the way along places (k, 2) at stamps (k,) leads through the zone; None: it doesn't."""
+        if not self.is_near(points):
+            return None
+        if len(points) == 1 or (points == points[0]).all():
+            return self._point(points[-1], stamps)
+        way = shapely.LineString(points)
+        inside = shapely.intersection(way, self._polygon)
+        parts = shapely.get_parts(inside)
+        parts = parts[shapely.get_type_id(parts) == shapely.GeometryType.LINESTRING]  # no mere touch
+        if len(parts) == 0:
+            return None
+        places = shapely.line_interpolate_point(
+            parts[:, None], np.linspace(0.0, 1.0, SAMPLES), normalized=True
+        )
+        depth_m = float(shapely.distance(places, self._boundary).max())
+        at_m = shapely.line_locate_point(way, places)
+        run_m = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
+        since_ns = np.interp([at_m.min(), at_m.max()], run_m, (stamps - stamps[0]).astype(np.float64))
+        first, last = (int(stamps[0]) + round(since) for since in since_ns.tolist())
+        return Passage(depth_m, first, last)
+
+    def _point(self, place: F64, stamps: I64) -> Passage | None:
+        point = shapely.Point(place)
+        if not shapely.covers(self._polygon, point):
+            return None
+        return Passage(float(shapely.distance(self._boundary, point)), int(stamps[0]), int(stamps[-1]))
+
+    def away_m(self, place: F64) -> float:
+        """Return how far a place (2,) is from the zone, 0 inside."""
+        return float(shapely.distance(self._polygon, shapely.Point(place)))

@@ -1,0 +1,79 @@
+"""What the rules of zones share: one episode for each vehicle and zone, once its place is certain."""
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+
+from core.arrays import F64, I64
+from core.classes import HAZMAT
+from geofence.episodes import OpenEpisode
+from geofence.grading import Positive, RuleSettings
+from geofence.rules.base import Rule, Verdict
+from geofence.violation import GRADES
+
+if TYPE_CHECKING:
+    from geofence.context import Context
+    from geofence.map.zones import ZoneShape
+
+
+class ZoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The section of a rule of zones; a zone's `role` on the map says which rule it has."""
+
+    roles: tuple[str, ...]
+    grade: Literal["notice", "warning", "violation"] = "violation"
+    sigmas: Positive = 4.0  # of the place's error, by which a vehicle must be inside or outside
+
+
+class ZoneRule(Rule):
+    """Judged of hazmat vehicles, by their centres and the straight way since they were last seen."""
+
+    kind, scope = "event", "zone"
+    Config: ClassVar[type[ZoneConfig]]
+
+    def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
+        self._roles, self._sigmas = config.roles, config.sigmas
+        self._grade = GRADES.index(config.grade)
+        self._clear_ns = int(settings.clear_s * 1e9)
+        self.active = not set(config.roles).isdisjoint(zone_roles)
+
+    def judge(self, ctx: "Context") -> Sequence[Verdict]:
+        """Ask each zone about each hazmat vehicle that was seen anew."""
+        zones, verdicts = ctx.around.zones(self._roles), []
+        seen = ctx.newly_seen
+        for i in seen[ctx.located.kind[seen] == HAZMAT].tolist():
+            points, stamps = ctx.path(i)
+            open_here = {
+                episode.scope: episode
+                for episode in ctx.open_of(int(ctx.tracks.track[i]))
+                if episode.rule_name == self.name
+            }
+            for zone in zones:
+                verdict = self.judge_zone(ctx, i, zone, points, stamps, open_here.get(zone.name))
+                if verdict is not None:
+                    verdicts.append(verdict)
+        return verdicts
+
+    def judge_zone(
+        self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
+    ) -> Verdict | None:
+        """Return what track i's way (k, 2) at stamps (k,) says of one zone, None: nothing."""
+        raise NotImplementedError
+
+    def least_m(self, ctx: "Context", i: int) -> float:
+        """Return how deep track i must be inside or outside for its place to be certain."""
+        return float(self._sigmas * ctx.sigma_place_m[i])
+
+    def broken(self, ctx: "Context", i: int, zone: "ZoneShape", start_ns: int) -> Verdict:
+        """Return that track i breaks the rule now."""
+        opens = bool(ctx.may_open[i])
+        return Verdict(i, self._grade, start_ns, opens=opens, scope=zone.name, p_violation=1.0)
+
+    def kept_again(
+        self, ctx: "Context", i: int, zone: "ZoneShape", episode: OpenEpisode | None
+    ) -> Verdict | None:
+        """Return that the open episode closes, once the rule has been kept for long enough."""
+        stamp_ns = int(ctx.tracks.stamp_ns[i])
+        if episode is None or stamp_ns - episode.seen_ns < self._clear_ns:
+            return None
+        return Verdict(i, 0, stamp_ns, opens=False, clear=True, scope=zone.name, p_violation=0.0)
