@@ -66,6 +66,7 @@ def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
     texts = (episode.id, episode.lane, episode.zone, episode.scope, *_texts_of(episode.vehicle))
     return (
         episode.rule_name in BY_NAME
+        and (episode.scope != "") == (BY_NAME[episode.rule_name].scope == "zone")
         and 1 <= episode.version <= VERSION_MAX
         and episode.hop <= HOP_MAX
         and bool(frame.within(episode.lon_deg, episode.lat_deg))

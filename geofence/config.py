@@ -8,7 +8,6 @@ from msgspec import Meta
 from geofence.grading import Grading, Hold, RuleSettings
 from geofence.plausible import TEXT_LENGTH_MAX, first_refused, is_plain
 from geofence.rules import REGISTRY
-from geofence.rules.base import Rule
 
 __all__ = ["KINDS", "Grading", "Hold", "RulesConfig", "VehicleClass", "VehicleConfig", "section_of"]
 
@@ -36,9 +35,9 @@ else:
     )
 
 
-def section_of(rules: RuleSettings, rule: type[Rule]) -> Any:
+def section_of(rules: RuleSettings, rule: str) -> Any:
     """Return the rule's own section of `[rules]`, an instance of its `Config`; None for a rule without."""
-    return getattr(rules, rule.name, None)
+    return getattr(rules, rule, None)
 
 
 class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

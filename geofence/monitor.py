@@ -44,13 +44,13 @@ class Monitor:
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
         roles = {zone.role for zone in road.zones}
-        book = [rule(rules, section_of(rules, rule), roles) for rule in REGISTRY]
+        book = [rule(rules, section_of(rules, rule.name), roles) for rule in REGISTRY]
         self._rules = [rule for rule in book if rule.active]
         self._events = [rule for rule in self._rules if rule.kind == "event"]
         self._measured = [rule for rule in book if rule.name in MEASURED]
         self._observed = [rule for rule in book if rule.decided_by == "observation"]
         gradings: dict[str, Grading] = {
-            rule.name: section_of(rules, rule) for rule in REGISTRY if rule.name in GRADED
+            rule.name: section_of(rules, rule.name) for rule in REGISTRY if rule.name in GRADED
         }
         self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)

@@ -51,7 +51,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     lon_deg: float
     lat_deg: float
     lane: str | None
-    zone: str | None  # reserved for the rules of zones
+    zone: str | None  # of a rule of zones; else nil
     s_m: float | None
     d_m: float | None
     sigma_d_m: float | None

@@ -5,15 +5,18 @@ ends when nothing is over it any more; shorter pauses than the rules' `clear_s` 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import shapely
 
 from core.classes import HAZMAT
 from core.kernel import F64, I64
-from geofence.config import Grading, RulesConfig
+from geofence.config import RulesConfig, section_of
+from geofence.map.reading import Zone
+from geofence.rules.zones import ZoneConfig
 from sim.road import Poses
 from sim.site import section as sec
 from sim.traffic import SIM_TICK_NS, Traffic
@@ -62,15 +65,19 @@ class TruthKeeper:
 
     traffic: Traffic
     rules: RulesConfig
+    zones: Sequence[Zone] = ()  # of the map
     _open: dict[tuple[str, int], _Episode] = field(default_factory=dict)
     _last: dict[str, F64] = field(default_factory=dict)  # by rule: levels (fleet,) of the last tick
+    _been_in: set[tuple[str, int]] = field(default_factory=set)  # zones in which a vehicle was on this trip
 
     def step(self, now_ns: int) -> list[TrueViolation]:
-        """Look at the tick's state; returns the events that have come to their end."""
+        """Follow the state of this tick; return the events that have ended."""
         traffic = self.traffic
         rows = traffic.rows()
         rows = rows[traffic.fleet.kind[rows] == HAZMAT]
-        for rule, levels in self._levels(rows):
+        poses = traffic.poses(rows)
+        for rule, level_of in LEVELS.items():
+            levels = level_of(self, rows, poses)
             last = self._last.setdefault(rule, np.full(len(traffic.fleet), np.nan))
             before = last[rows]
             for k in np.flatnonzero((levels > 0.0) | (before > 0.0)).tolist():
@@ -80,25 +87,29 @@ class TruthKeeper:
         return list(self._ended(now_ns))
 
     def finish(self, now_ns: int) -> list[TrueViolation]:
-        """Return what is still going on at the end of the run."""
+        """Return the events that have not ended by the end of the run."""
         return list(self._ended(now_ns + 1_000 * NS))
 
-    def _levels(self, rows: I64) -> Iterator[tuple[str, F64]]:
-        """Yield each rule with how far over its line the trucks are, in the rule's unit, negative inside."""
-        traffic = self.traffic
-        poses = traffic.poses(rows)
-        yield "lane_departure", footprint_beyond_m(traffic, rows, poses)
-        yield "overspeed", np.abs(poses.speed_mps) / LIMIT_MPS - 1.0
-        yield "wrong_way", -poses.speed_mps
-        yield "off_dedicated_road", np.abs(poses.left_m - sec.lane_centre_m(sec.HAZMAT_LANE)) - sec.LANE_M / 2
-        scripted = np.array(
-            [m is not None and m.kind == "illegal_stop" for m in map(traffic.manoeuvres.get, rows.tolist())],
-            dtype=np.bool_,
-        )
-        # who queues behind it is none; level 0.8 at a standstill
-        slow = self.rules.stop_speed_mps - np.abs(poses.speed_mps)
-        yield "illegal_stop", np.where(scripted, slow, -1.0)
-        yield "dark_vehicle", np.where(traffic.state.silent[rows], 1.0, -1.0)
+    def in_zones_m(self, rows: I64, poses: Poses) -> F64:
+        """Return how deep the trucks' centres are in the deepest zone that they must not enter, (n,)."""
+        depth = np.full(len(rows), -np.inf)
+        for zone in self._zones_of("zone_entry"):
+            depth = np.maximum(depth, _depth_m(zone, poses))
+        return depth
+
+    def left_zones_m(self, rows: I64, poses: Poses) -> F64:
+        """Return how far the trucks' centres are from the farthest zone that they left on this trip, (n,)."""
+        away = np.full(len(rows), -np.inf)
+        for zone in self._zones_of("zone_exit"):
+            depth = _depth_m(zone, poses)
+            self._been_in |= {(zone.zone, row) for row in rows[depth > 0.0].tolist()}
+            been = np.array([(zone.zone, row) in self._been_in for row in rows.tolist()], dtype=np.bool_)
+            away = np.where(been, np.maximum(away, -depth), away)
+        self._been_in = {(name, row) for name, row in self._been_in if self.traffic.state.active[row]}
+        return away
+
+    def _zones_of(self, rule: str) -> list[Zone]:
+        return [zone for zone in self.zones if zone.role in section_of(self.rules, rule).roles]
 
     def _follow(self, key: tuple[str, int], before: float, level: float, now_ns: int) -> None:
         """Take one truck's level of now and of the tick before (NaN: it was not here)."""
@@ -113,7 +124,10 @@ class TruthKeeper:
             episode.over_ns.clear()
 
     def _grade(self, rule: str, episode: _Episode, level: float, now_ns: int) -> None:
-        grading: Grading = getattr(self.rules, rule)
+        grading = getattr(self.rules, rule)
+        if isinstance(grading, ZoneConfig):
+            episode.warned |= grading.grade != "notice"
+            return
         by_duration = rule in ("illegal_stop", "dark_vehicle")  # their `over` counts seconds
         for hold in grading.warning:
             least = 0.0 if by_duration else hold.over
@@ -139,6 +153,38 @@ class TruthKeeper:
                 )
 
 
+def _off_road_m(truth: TruthKeeper, rows: I64, poses: Poses) -> F64:
+    return np.abs(poses.left_m - sec.lane_centre_m(sec.HAZMAT_LANE)) - sec.LANE_M / 2
+
+
+def _standing_mps(truth: TruthKeeper, rows: I64, poses: Poses) -> F64:
+    """How far below the speed of a stop, for scripted stops alone: a queue behind one is no violation."""
+    doing = map(truth.traffic.manoeuvres.get, rows.tolist())
+    scripted = np.array([m is not None and m.kind == "illegal_stop" for m in doing], dtype=np.bool_)
+    return np.where(scripted, truth.rules.stop_speed_mps - np.abs(poses.speed_mps), -1.0)
+
+
+def _depth_m(zone: Zone, poses: Poses) -> F64:
+    """Return how deep places are in a zone (n,), negative outside."""
+    points = shapely.points(poses.east_m, poses.north_m)
+    away: F64 = np.asarray(shapely.distance(shapely.boundary(zone.polygon), points))
+    return np.where(shapely.covers(zone.polygon, points), away, -away)
+
+
+# by rule: how far over its line the trucks are (n,), in the rule's unit, negative inside
+LEVELS: dict[str, Callable[[TruthKeeper, I64, Poses], F64]] = {
+    "lane_departure": lambda truth, rows, poses: footprint_beyond_m(truth.traffic, rows, poses),
+    "overspeed": lambda truth, rows, poses: np.abs(poses.speed_mps) / LIMIT_MPS - 1.0,
+    "wrong_way": lambda truth, rows, poses: -poses.speed_mps,
+    "off_dedicated_road": _off_road_m,
+    "illegal_stop": _standing_mps,
+    "dark_vehicle": lambda truth, rows, poses: np.where(truth.traffic.state.silent[rows], 1.0, -1.0),
+    "zone_entry": TruthKeeper.in_zones_m,
+    "zone_exit": TruthKeeper.left_zones_m,
+}
+NONE = {"undecidable": "a record of what an RSU could not judge, of nothing that a vehicle did"}
+
+
 def _crossed(before: float, level: float, now_ns: int) -> float:
     """Return when the level passed zero since the tick before, linearly; now where there was none."""
     if math.isnan(before):
@@ -149,7 +195,7 @@ def _crossed(before: float, level: float, now_ns: int) -> float:
 def footprint_beyond_m(traffic: Traffic, rows: I64, poses: Poses) -> F64:
     """Return how far the outermost corner is outside the hazmat lane (with ramps), negative inside, (n,).
 
-    Exact near a line and beyond it; well inside the lane an upper bound is told instead.
+    Exact near a line and beyond it; well inside the lane the answer is an upper bound.
     """
     state, fleet = traffic.state, traffic.fleet
     half_m, slip = fleet.length_m[rows] / 2, np.abs(state.side_mps[rows])

@@ -104,7 +104,7 @@ class World:
             boundaries_m=boundaries_m(site, self.esns),
             seed=seed,
         )
-        self._truth = TruthKeeper(self.traffic, site.config.rules)
+        self._truth = TruthKeeper(self.traffic, site.config.rules, drawn.zones)
         self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(drawn))
         self._clock_ns = clocks_of(setting, len(fleet))
         self._radars = Radars(self.radars, fleet, seed, setting.noise)

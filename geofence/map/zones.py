@@ -42,7 +42,8 @@ class ZoneShape:
         way = shapely.LineString(points)
         inside = shapely.intersection(way, self._polygon)
         parts = shapely.get_parts(inside)
-        parts = parts[shapely.get_type_id(parts) == shapely.GeometryType.LINESTRING]  # no mere touch
+        is_way = shapely.get_type_id(parts) == shapely.GeometryType.LINESTRING  # no mere touch
+        parts = parts[is_way & ~shapely.is_empty(parts)]
         if len(parts) == 0:
             return None
         places = shapely.line_interpolate_point(

@@ -8,6 +8,8 @@ from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
 from geofence.rules.undecidable import Undecidable
 from geofence.rules.wrong_way import WrongWay
+from geofence.rules.zone_entry import ZoneEntry
+from geofence.rules.zone_exit import ZoneExit
 
 REGISTRY: tuple[type[Rule], ...] = (
     LaneDeparture,
@@ -15,6 +17,8 @@ REGISTRY: tuple[type[Rule], ...] = (
     WrongWay,
     Overspeed,
     IllegalStop,
+    ZoneEntry,
+    ZoneExit,
     DarkVehicle,
     Undecidable,
 )

@@ -5,6 +5,7 @@ import pytest
 import shapely
 
 from core.classes import HAZMAT
+from geofence.map.reading import Zone
 from sim.manoeuvre import Manoeuvre
 from sim.site import section as sec
 from sim.traffic import SIM_TICK_NS, Traffic
@@ -104,3 +105,33 @@ def test_each_rule_needs_its_depth_and_duration(
     kind: str, numbers: dict[str, float], rules: list[str]
 ) -> None:
     assert sorted(v.rule for v in run(kind, **numbers)) == rules
+
+
+@pytest.mark.parametrize(("role", "rule"), [("no_entry", "zone_entry"), ("no_exit", "zone_exit")])
+def test_a_zone_on_the_way_is_entered_and_left(role: str, rule: str) -> None:
+    made = world(quiet(), seed=12)
+    traffic = made.traffic
+    i = truck_in_the_middle(traffic)
+    traffic.state.active[[j for j in traffic.rows().tolist() if j != i]] = False
+    traffic.wanted = dict.fromkeys(traffic.wanted, 0)
+    pose = traffic.poses(np.array([i]))
+    ahead_m = 0.0 if role == "no_exit" else 60.0  # it begins in the one that it must stay in
+    east = float(pose.east_m[0] + ahead_m * np.cos(pose.heading_rad[0]))
+    north = float(pose.north_m[0] + ahead_m * np.sin(pose.heading_rad[0]))
+    area = shapely.Point(east, north).buffer(20.0)
+    zones = [Zone(zone="Z", role=role, polygon=area), Zone(zone="P", role="parking", polygon=area)]
+    truth = TruthKeeper(traffic, made.site.config.rules, zones)
+    inside_s, found = [], []
+    for tick in range(20 * 12):
+        found += truth.step(tick * SIM_TICK_NS)
+        at = traffic.poses(np.array([i]))
+        if shapely.covers(area, shapely.Point(at.east_m[0], at.north_m[0])):
+            inside_s.append(traffic.t_s)
+        traffic.step()
+    found += truth.finish(traffic.tick * SIM_TICK_NS)
+    (violation,) = found
+    assert violation.rule == rule
+    begins_s = inside_s[0] if role == "no_entry" else inside_s[-1]
+    assert violation.start_ns / NS == pytest.approx(begins_s, abs=0.06)
+    if role == "no_entry":
+        assert violation.end_ns / NS == pytest.approx(inside_s[-1], abs=0.06)
