@@ -42,7 +42,7 @@ PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as 
 UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
 PRESUME_P = 0.9
 BRIDGED_NS = 3_000_000_000  # over a longer gap nobody knows the way
-BEYOND_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour takes it
+BEYOND_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour adopts it
 
 
 class SecondsCounter(Protocol):

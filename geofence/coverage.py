@@ -1,4 +1,4 @@
-"""Where and since when an RSU can't judge: stretches that no enforcing radar sees, silent radars."""
+"""Where, why and since when an RSU can't judge: no enforcing radar sees the stretch, or it is silent."""
 
 from collections.abc import Mapping, Sequence
 
@@ -80,9 +80,9 @@ class Coverage:
         return found
 
     def packed(self) -> tuple[tuple[float, float, str, int], ...]:
-        """Return since when what can't be judged can't."""
+        """Return since when each unjudged stretch has been so."""
         return tuple((*key, since_ns) for key, since_ns in self._since.items())
 
     def unpack(self, rows: Sequence[tuple[float, float, str, int]]) -> None:
-        """Take those times over."""
+        """Restore those times."""
         self._since = {(from_m, to_m, reason): since_ns for from_m, to_m, reason, since_ns in rows}

@@ -1,4 +1,4 @@
-"""Sequential tests of "over its limit" against "just on it", on correlated errors (DESIGN section 6).
+"""Sequential tests of "over its limit" against "just on it", on correlated errors.
 
 For a value y (how far over) with an error of sigma and correlation time tau, two tests run in parallel with
 a split budget of false alarms: the level test y > k sigma, and CUSUMs for shifts of 1, 2 and 4 sigma whose
@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from core.kernel import F64, I64, Bools, kernel
+from core.kernel import F64, I64, kernel
 from geofence.grading import Grading
 from geofence.state import (
     CLEAR_S,
@@ -33,6 +33,8 @@ TAU_MIN_S = 0.05
 DT_MAX_S = 2.0  # of a longer gap nothing is known
 LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a long excess
 ROWS_PER_GRADE, GRADES = 2, 3
+# of a sample: how far over the limit, 1 sigma of its error, that error's correlation time
+S_VALUE, S_SIGMA, S_TAU = range(3)
 
 
 @kernel("f8(f8, f8, f8)")
@@ -120,40 +122,35 @@ def hold(
 
 
 @kernel(
-    "void(i8[::1], i8[::1], f8[:,::1], f8[:,::1], b1[:,::1], f8[:,::1], f8[:,:,::1], f8[::1], f8,"
-    "f8[:,:,::1], i8[:,:,::1], i8[:,::1], f8, i8[:,::1])"
+    "void(i8[::1], i8[::1], f8[:,:,::1], f8[:,:,::1], f8[::1], f8, f8, f8[:,:,::1], i8[:,:,::1], i8[:,::1],"
+    "i8[:,::1])"
 )
 def step(
-    rows: I64, stamp_ns: I64, value: F64, sigma: F64, judged: Bools, tau_s: F64, limits: F64,
-    clear_below: F64, rate: float, evidence: F64, evidence_ns: I64, stamps: I64, clear_s: float, grade: I64,
+    rows: I64, stamp_ns: I64, samples: F64, limits: F64, clear_below: F64, clear_s: float, rate: float,
+    evidence: F64, evidence_ns: I64, stamps: I64, grade: I64,
 ) -> None:  # fmt: skip
     """Judge one observation's n tracks: their State rows advance, grade (n, rules) is filled in.
 
-    value, sigma, tau_s : (n, rules) in each rule's unit, seconds.  rate : false alarms per hour and rule
+    samples : (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
+    rate : false alarms per hour and rule
     A stamp that is not newer than the last one adds no evidence; grade -1 is "not judged".
     """
     for i in range(len(rows)):
         row = rows[i]
         last_ns = stamps[row, LAST]
-        for r in range(value.shape[1]):
+        for r in range(samples.shape[1]):
             grade[i, r] = -1
         if last_ns >= stamp_ns[i]:
             continue
         dt_s = 0.0 if last_ns == 0 else min((stamp_ns[i] - last_ns) * 1e-9, DT_MAX_S)
         stamps[row, LAST] = stamp_ns[i]
-        for r in range(value.shape[1]):
-            if judged[i, r] and value[i, r] == value[i, r]:
+        for r in range(samples.shape[1]):
+            value, sigma, tau_s = samples[i, r, S_VALUE], samples[i, r, S_SIGMA], samples[i, r, S_TAU]
+            if value == value:
                 mine, mine_ns = evidence[row, r], evidence_ns[row, r]
-                weigh(value[i, r], sigma[i, r], tau_s[i, r], dt_s, rate, stamp_ns[i], mine, mine_ns)
+                weigh(value, sigma, tau_s, dt_s, rate, stamp_ns[i], mine, mine_ns)
                 grade[i, r] = hold(
-                    value[i, r],
-                    dt_s,
-                    clear_below[r],
-                    clear_s,
-                    stamp_ns[i],
-                    limits[r],
-                    mine,
-                    mine_ns,
+                    value, dt_s, clear_below[r], clear_s, stamp_ns[i], limits[r], mine, mine_ns
                 )
 
 

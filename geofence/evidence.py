@@ -7,7 +7,7 @@ import numpy as np
 from core.arrays import F64, I64
 from core.times import TICK_NS
 from geofence.context import Context
-from geofence.detectors import hold, limits_of, remember, start_of, step, weigh
+from geofence.detectors import S_SIGMA, S_TAU, S_VALUE, hold, limits_of, remember, start_of, step, weigh
 from geofence.grading import Grading, RuleSettings
 from geofence.located import Located
 from geofence.rules.base import Measured, Rule
@@ -29,6 +29,13 @@ class Values:
         self.judged = np.repeat(seen[:, None], len(rules), axis=1)
         for column, rule in enumerate(rules):
             self._fill(column, rule.measure(ctx))
+
+    def samples(self, mine: I64) -> F64:
+        """Return what the tests weigh of the tracks `mine`, (m, rules, 3)."""
+        samples = np.empty((len(mine), self.value.shape[1], 3))
+        samples[:, :, S_VALUE] = np.where(self.judged[mine], self.value[mine], np.nan)
+        samples[:, :, S_SIGMA], samples[:, :, S_TAU] = self.sigma[mine], self.tau_s[mine]
+        return samples
 
     def _fill(self, column: int, measured: Measured) -> None:
         self.value[:, column], self.sigma[:, column] = measured.value, measured.sigma
@@ -60,9 +67,8 @@ class Evidence:
         rows, stamps = ctx.rows[mine], ctx.tracks.stamp_ns[mine]
         grade = np.empty((len(mine), values.value.shape[1]), dtype=np.int64)
         step(
-            rows, stamps, values.value[mine], values.sigma[mine], values.judged[mine], values.tau_s[mine],
-            self._limits, self._clear_below, self.rate, state.evidence, state.evidence_ns, state.stamps,
-            self._clear_s, grade,
+            rows, stamps, values.samples(mine), self._limits, self._clear_below, self._clear_s, self.rate,
+            state.evidence, state.evidence_ns, state.stamps, grade,
         )  # fmt: skip
         columns = _ring_columns(ctx, ctx.located, values)[mine]
         remember(rows, stamps, columns, state.stamps, state.ring, state.ring_ns)

@@ -1,4 +1,4 @@
-"""The building blocks of `[rules]`: holds, grades, and the keys that stand beside the rules' own sections.
+"""The building blocks of `[rules]`: holds, grades, and the keys beside the rules' own sections.
 
 Imports nothing heavy: whoever reads a site file needs it.
 """

@@ -82,7 +82,7 @@ def lanes_of(
 
 @kernel("b1(i8, i8, i4[::1], i4[::1])")
 def linked(a: int, b: int, start: I32, items: I32) -> bool:
-    """Say whether lane b is a, or next to it by succession or side."""
+    """Return whether lane b is a, or next to it by succession or side."""
     found = a == b
     for k in range(start[a], start[a + 1]):
         found = found or items[k] == b
@@ -152,7 +152,7 @@ def reference(n: int, inside: int, near: F64, cosines: F64, lanes: F64, hint: in
         if cosines[k, 1] > 0.0 and cosines[k, 0] <= PARALLEL:
             continue
         if cosines[k, 1] == 0.0 and inside >= 0:
-            continue  # it stands in a lane: that one
+            continue  # a standing vehicle is judged against its own lane
         if lanes[int(near[k, 2]), 0] != level and level == level:
             continue
         away = max(-near[k, 0], -near[k, 1])

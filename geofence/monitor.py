@@ -38,9 +38,6 @@ class Monitor:
         self, rules: RulesConfig, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig], *,
         esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose],
     ) -> None:  # fmt: skip
-        self.gateway_present = True
-        self.sensor_states: Mapping[str, str] = {}
-        self.loose_reports: LooseReports | None = None  # reports that only their arrival dates
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
         roles = {zone.role for zone in road.zones}
@@ -117,15 +114,22 @@ class Monitor:
         located: Located,
         owned: Bools,
         may_open: Bools | None = None,
+        *,
+        gateway_present: bool = True,
+        loose_reports: LooseReports | None = None,
     ) -> list[Judged]:
-        """Judge what only time decides, of all tracks at tick `t_ns`."""
+        """Judge what only time decides, of all tracks at tick `t_ns`.
+
+        gateway_present : whether any terminal could report.  loose_reports : those that only their arrival
+        dates
+        """
         out = self._lineage.begin_step(t_ns)
         ctx = TickContext(
             **self._given(t_ns, tracks, located, owned, may_open),
             evidence=self._evidence,
             stretch_m=self._stretch_m,
-            gateway_present=self.gateway_present,
-            loose_reports=self.loose_reports,
+            gateway_present=gateway_present,
+            loose_reports=loose_reports,
         )
         out += self._resume.close_overdue(t_ns)
         ctx.presume()
@@ -210,9 +214,9 @@ class Monitor:
         self.counts.clear()
         self.counts.update(state.counts)
 
-    def unjudged(self, t_ns: int) -> list[Unjudged]:
-        """Return where and since when nothing can be judged."""
-        return self._coverage.unjudged(t_ns, self.sensor_states)
+    def unjudged(self, t_ns: int, sensor_states: Mapping[str, str]) -> list[Unjudged]:
+        """Return where and since when nothing can be judged; sensor_states : of the radars, by name."""
+        return self._coverage.unjudged(t_ns, sensor_states)
 
     def _count(self, reason: str, times: int = 1) -> None:
         if times:

@@ -18,12 +18,12 @@ DAY_NS = 86_400_000_000_000
 AHEAD_NS = DAY_NS  # covers a clock in the wrong time zone; beyond that it was never set
 BEHIND_NS = 5 * 366 * DAY_NS  # longer than any outage; a week rollover of GPS is 19.6 years
 SITE_REACH_M = 110_000.0  # positions more than 100 km from the site's origin have no site metres
-STATION_MARGIN_M = 20_000.0  # a road goes on beyond what its site maps
+STATION_MARGIN_M = 20_000.0  # a road is longer than what its site maps
 METRES_A_DEGREE = 111_000.0
 VERSION_MAX, HOP_MAX = 10_000_000, 10_000
 TEXT_LENGTH_MAX = 200
 COLUMNS_MAX, ROWS_MAX = 64, 10_000
-WITHHELD = "implausible "  # how an RSU's void begins that stands for a violation with a fault
+WITHHELD = "implausible "  # how the reason of a void begins that replaces a violation with a fault
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # controls, format characters (bidirectional overrides, zero width), lone surrogates, line separators

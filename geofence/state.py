@@ -20,7 +20,7 @@ EVIDENCE_NS = 5
 # is without report, can't be judged, can be judged again, drives in a dedicated lane, in another; ring rows
 LAST, RING_LAST, STANDING, SILENT, BLIND, SEEING, DEDICATED, ELSEWHERE, RING_ROWS = range(9)
 STAMPS = 9
-# columns of State.flags: was seen moving; taken for a hazmat vehicle; has an excuse to stand; lane held + 1
+# columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
 FLAGS = 4
 

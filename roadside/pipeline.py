@@ -5,7 +5,7 @@ clock or task: the same inputs give the same bytes.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,7 @@ class Pipeline:
         self._next_tick_ns: int | None = None
         self._feed_ns: int | None = None
         self._snapshot_seq = 0
+        self.sensor_states: Mapping[str, str] = {}  # at the last tick
         self.unjudged: tuple[UnjudgedStretch, ...] = ()
 
     def step(self, now_ns: int, item: Input | None) -> list[Output]:
@@ -169,18 +170,19 @@ class Pipeline:
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
         leaving = self.ownership.step(t_ns, tracks.track, located.s_m)
         owned = self.ownership.owned(tracks.track)
-        self.monitor.gateway_present = self._gateway_present(t_ns)
-        self.monitor.sensor_states = self.tracker.sensor_state(t_ns)
-        self.monitor.loose_reports = self.tracker.loose_reports(t_ns, self._report_ns)
+        self.sensor_states = self.tracker.sensor_state(t_ns)
         may_open = self._may_open(tracks, t_ns)
-        found = self.monitor.tick(t_ns, tracks, located, owned, may_open)
+        found = self.monitor.tick(
+            t_ns, tracks, located, owned, may_open, gateway_present=self._gateway_present(t_ns),
+            loose_reports=self.tracker.loose_reports(t_ns, self._report_ns),
+        )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         self.unjudged = tuple(
             UnjudgedStretch(
                 road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
             )
-            for row in self.monitor.unjudged(t_ns)
+            for row in self.monitor.unjudged(t_ns, self.sensor_states)
         )
         records = pack_records(t_ns, tracks, located, owned, self.setup.frame)
         self._snapshot_seq += 1

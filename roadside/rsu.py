@@ -183,7 +183,7 @@ class RsuService(Service):
             map=setup.road.version,
             version=versions()["petroroad"],
             clock_offset_ms=presence.clock_offset_ms,
-            sensors=dict(agent.pipeline.monitor.sensor_states),
+            sensors=dict(agent.pipeline.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
             degraded=outbox.degraded,

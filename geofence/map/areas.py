@@ -10,7 +10,7 @@ from core.kernel import F64, I32, Bools, kernel
 from geofence.map.grid import CELLS_MAX
 
 CELL_M = 16.0  # a boundary cell asks all edges of its row: 25 m took a fifth longer per place
-HITS_MAX = 8  # areas that one place is told to be in
+HITS_MAX = 8  # areas of one place, at most
 
 Area = shapely.Polygon | shapely.MultiPolygon
 
@@ -78,7 +78,7 @@ class Areas:
         return hits
 
     def any(self, east: F64, north: F64) -> Bools:
-        """Say of each place whether it is in any area."""
+        """Return which places (n,) are in any area."""
         return self.find(east, north)[:, 0] >= 0
 
 

@@ -25,7 +25,7 @@ class WrongWay(Rule):
 
     name, violation, kind, column = "wrong_way", "wrong_way", "measured", "wrong_way"
     Config = Config
-    same_m = 30.0  # nobody follows there, and a fix taken off its whole second lies far along the road
+    same_m = 30.0  # nobody follows there, and a fix that is late by part of a second lies far along the road
 
     def clear_below(self) -> float:
         return 0.5

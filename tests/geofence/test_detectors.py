@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from geofence.config import RulesConfig
-from geofence.detectors import hold, level_sigmas, limits_of, provable_depth_m, step
+from geofence.detectors import S_SIGMA, S_TAU, S_VALUE, hold, level_sigmas, limits_of, provable_depth_m, step
 from geofence.kernels import normal_cdf
 from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, State
@@ -38,15 +38,15 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     phi = math.exp(-0.1 / tau_s)
     error = sigma * rng.standard_normal(n)
     first = np.full((n, 4), np.inf)
-    value, sigmas = np.full((n, N_RULES), np.nan), np.full((n, N_RULES), sigma)
-    judged, taus = np.ones((n, N_RULES), np.bool_), np.full((n, N_RULES), tau_s)
+    samples = np.empty((n, N_RULES, 3))
+    samples[:, :, S_VALUE], samples[:, :, S_SIGMA], samples[:, :, S_TAU] = np.nan, sigma, tau_s
     grade = np.empty((n, N_RULES), np.int64)
     for k in range(round(seconds * 10)):
-        value[:, LANE_DEPARTURE] = truth(k * 0.1) + error
+        samples[:, LANE_DEPARTURE, S_VALUE] = truth(k * 0.1) + error
         stamps = np.full(n, T0_NS + k * DT_NS)
         step(
-            rows, stamps, value, sigmas, judged, taus, limits, clear_below, rate, state.evidence,
-            state.evidence_ns, state.stamps, 3.0, grade,
+            rows, stamps, samples, limits, clear_below, 3.0, rate, state.evidence, state.evidence_ns,
+            state.stamps, grade,
         )  # fmt: skip
         enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
         first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])

@@ -156,13 +156,12 @@ def test_same_inputs_same_bytes():
 
 def test_unjudged_names_stretches_and_silent_radars():
     world = World()
-    whole = world.monitor.unjudged(T0_NS)
+    whole = world.monitor.unjudged(T0_NS, {})
     assert [(u.reason, u.since_ns) for u in whole] == [("no_radar", T0_NS)] * 2
     assert whole[0].from_m == 0.0
     assert 500.0 < whole[0].to_m < 530.0  # it looks east from station 500; beside it, its field is narrow
     assert whole[1].to_m == 1_000.0
-    world.monitor.sensor_states = {"R1": "silent"}
-    later = world.monitor.unjudged(T0_NS + 5)
+    later = world.monitor.unjudged(T0_NS + 5, {"R1": "silent"})
     assert [(u.reason, u.since_ns - T0_NS) for u in later] == [
         ("no_radar", 0),
         ("radar_silent", 5),

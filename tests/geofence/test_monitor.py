@@ -267,7 +267,7 @@ def test_illegal_stop_is_none_behind_another_and_none_of_what_never_moved():
 )
 def test_dark_vehicle(change, present, want):
     world = World()
-    world.monitor.gateway_present = present
+    world.gateway_present = present
     world.drive(12.0, lambda t: {"east": 50 + 16 * t} | change)
     told = world.of("dark_vehicle")
     assert best(told) == want

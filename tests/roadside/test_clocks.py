@@ -279,7 +279,7 @@ def test_a_radar_whose_clock_is_wrong_is_named_and_its_stretch_unjudged(setup, o
     ]
     assert alarms(run(pipeline, inputs)) == []
     sensor = setup.radars[0].sensor
-    assert pipeline.monitor.sensor_states[sensor] == "clock"
+    assert pipeline.sensor_states[sensor] == "clock"
     assert "radar_clock" in {row.reason for row in pipeline.unjudged}
     fault = pipeline.clock_report(T0_NS + int(SECONDS * NS)).radars[sensor]
     assert fault.offset_s == pytest.approx(offset_s, abs=0.2)

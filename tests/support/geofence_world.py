@@ -157,6 +157,7 @@ class World:
             rules or RulesConfig(), self.road, FRAME, [TRUCK, CAR], esn=esn, stretch_m=(0.0, 1_000.0),
             radars=[radar()],
         )  # fmt: skip
+        self.gateway_present = True
         self.out: list[Violation] = []
         self.episodes: dict[str, bytes | None] = {}  # by id, as the newest version left it
 
@@ -172,7 +173,10 @@ class World:
         """Run the tick."""
         tracks = batch(t_ns, *vehicles)
         located = self.monitor.locate(tracks, self.terminals)
-        return self._keep(self.monitor.tick(t_ns, tracks, located, np.ones(len(tracks), np.bool_)))
+        owned = np.ones(len(tracks), np.bool_)
+        return self._keep(
+            self.monitor.tick(t_ns, tracks, located, owned, gateway_present=self.gateway_present)
+        )
 
     def end(self, t_ns: int, ids: list[int]) -> list[Violation]:
         """Tell the monitor that tracks ended."""
