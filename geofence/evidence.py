@@ -4,45 +4,46 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from core.arrays import F64, I64
+from core.arrays import I64, Bools
 from core.times import TICK_NS
 from geofence.context import Context
 from geofence.detectors import S_SIGMA, S_TAU, S_VALUE, hold, limits_of, remember, start_of, step, weigh
 from geofence.grading import Grading, RuleSettings
-from geofence.located import Located
 from geofence.rules.base import Measured, Rule
-from geofence.state import CLEAR_S, ENOUGH, R_VALUE, State
+from geofence.state import CLEAR_S, ENOUGH, R_D, R_EAST, R_NORTH, R_S, R_SIGMA_D, R_SPEED, R_VALUE, State
 from geofence.violation import GRADES
 
 TICK_S = TICK_NS * 1e-9
 
 
 class Values:
-    """What the measured rules say of n tracks, one column for each rule."""
+    """What the measured rules say of n tracks: the samples that are weighed, and the columns of the ring.
+
+    samples : (n, rules, 3), value NaN where it is not judged.  columns : (n, ring columns)
+    value, sigma : (n, rules) views of the columns; also what is not judged
+    """
 
     def __init__(self, ctx: Context, rules: Sequence[Rule]) -> None:
-        n = len(ctx.tracks)
-        self.value = np.empty((n, len(rules)))
-        self.sigma = np.empty((n, len(rules)))
-        self.tau_s = np.repeat(ctx.tracks.tau_s[:, None], len(rules), axis=1)
-        seen = ctx.tracks.confirmed & ~ctx.tracks.coasting
-        self.judged = np.repeat(seen[:, None], len(rules), axis=1)
+        tracks, located, n_rules = ctx.tracks, ctx.located, len(rules)
+        self.columns = np.empty((len(tracks), R_VALUE + 2 * n_rules))
+        self.columns[:, R_EAST : R_NORTH + 1] = tracks.x[:, :2]
+        self.columns[:, R_S], self.columns[:, R_D] = located.s_m, located.d_m
+        self.columns[:, R_SIGMA_D], self.columns[:, R_SPEED] = located.sigma_d_m, ctx.speed_mps
+        self.value = self.columns[:, R_VALUE : R_VALUE + n_rules]
+        self.sigma = self.columns[:, R_VALUE + n_rules :]
+        self.samples = np.empty((len(tracks), n_rules, 3))
+        self.samples[:, :, S_TAU] = tracks.tau_s[:, None]
+        seen = tracks.confirmed & ~tracks.coasting
         for column, rule in enumerate(rules):
-            self._fill(column, rule.measure(ctx))
+            self._fill(column, rule.measure(ctx), seen)
+        self.samples[:, :, S_SIGMA] = self.sigma
 
-    def samples(self, mine: I64) -> F64:
-        """Return what the tests weigh of the tracks `mine`, (m, rules, 3)."""
-        samples = np.empty((len(mine), self.value.shape[1], 3))
-        samples[:, :, S_VALUE] = np.where(self.judged[mine], self.value[mine], np.nan)
-        samples[:, :, S_SIGMA], samples[:, :, S_TAU] = self.sigma[mine], self.tau_s[mine]
-        return samples
-
-    def _fill(self, column: int, measured: Measured) -> None:
+    def _fill(self, column: int, measured: Measured, seen: Bools) -> None:
         self.value[:, column], self.sigma[:, column] = measured.value, measured.sigma
+        judged = seen if measured.judged is None else seen & measured.judged
+        self.samples[:, column, S_VALUE] = np.where(judged, measured.value, np.nan)
         if measured.tau_s is not None:
-            self.tau_s[:, column] = measured.tau_s
-        if measured.judged is not None:
-            self.judged[:, column] &= measured.judged
+            self.samples[:, column, S_TAU] = measured.tau_s
 
 
 class Evidence:
@@ -65,12 +66,14 @@ class Evidence:
         """Weigh an observation's owned tracks (m); return the grades (m, rules) that hold, -1: not judged."""
         state, mine = self._state, ctx.mine
         rows, stamps = ctx.rows[mine], ctx.tracks.stamp_ns[mine]
-        grade = np.empty((len(mine), values.value.shape[1]), dtype=np.int64)
+        samples, columns = values.samples, values.columns
+        if len(mine) < len(ctx.rows):
+            samples, columns = samples[mine], columns[mine]
+        grade = np.empty(samples.shape[:2], dtype=np.int64)
         step(
-            rows, stamps, values.samples(mine), self._limits, self._clear_below, self._clear_s, self.rate,
+            rows, stamps, samples, self._limits, self._clear_below, self._clear_s, self.rate,
             state.evidence, state.evidence_ns, state.stamps, grade,
         )  # fmt: skip
-        columns = _ring_columns(ctx, ctx.located, values)[mine]
         remember(rows, stamps, columns, state.stamps, state.ring, state.ring_ns)
         return grade
 
@@ -100,18 +103,6 @@ class Evidence:
     def amount(self, row: int) -> float:
         """Return how much evidence a track has, to compare it with another of the same vehicle."""
         return float(self._state.evidence[row, :, :ENOUGH].sum())
-
-
-def _ring_columns(ctx: Context, located: Located, values: Values) -> F64:
-    """Return what the ring keeps of each track (n, columns)."""
-    n_rules = values.value.shape[1]
-    columns = np.empty((len(ctx.tracks), R_VALUE + 2 * n_rules))
-    columns[:, 0:2] = ctx.tracks.x[:, 0:2]
-    columns[:, 2], columns[:, 3], columns[:, 4] = located.s_m, located.d_m, located.sigma_d_m
-    columns[:, 5] = ctx.speed_mps
-    columns[:, R_VALUE : R_VALUE + n_rules] = values.value
-    columns[:, R_VALUE + n_rules :] = values.sigma
-    return columns
 
 
 assert GRADES[0] == "undecidable", "grades of evidence begin with 1, notice"
