@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from geofence.carry import CarriedJudgement
+from geofence.carry import CarriedJudgement, MonitorState
 from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift
 
@@ -257,3 +257,22 @@ def test_a_vehicle_that_is_two_tracks_is_told_once():
 
     world.drive(10.0, both)
     assert len({v.id for v in world.out}) == 1
+
+
+def test_a_restored_state_gives_the_very_bytes():
+    """Evidence, timers, lanes held and the last seconds come back by name as they were."""
+    at = drift(1.1, 0.7, 2.0, 12.0)
+
+    def all_of(t_s):
+        dark = {"track": 2, "terminal": -1, "kind": 0, "east": 16.0 * t_s + 30.0}
+        stopped = {"track": 3, "terminal": 2, "east": 700.0, "v_east": 5.0 if t_s < 1.0 else 0.0}
+        return [at(t_s), dark, stopped, {"track": 4, "terminal": -1, "sigma": 2.0, "east": 300.0}]
+
+    whole, again = World(), World()
+    whole.drive(9.0, all_of)
+    body = msgspec.msgpack.encode(whole.monitor.state())
+    again.monitor.restore(msgspec.msgpack.decode(body, type=MonitorState))
+    assert msgspec.msgpack.encode(again.monitor.state()) == body
+    rest, same = whole.drive(14.0, all_of, from_s=9.0), again.drive(14.0, all_of, from_s=9.0)
+    assert {v.rule for v in rest} >= {"lane_departure", "dark_vehicle"}
+    assert [encode(v) for v in rest] == [encode(v) for v in same]
