@@ -69,7 +69,7 @@ class Feed:
                     self._tail.extend(events)
                     self._newest = events[-1].n
                     self._notify()
-                if not self._n_clients:  # nobody waits for it, and reading costs half as much as storing
+                if not self._n_clients:  # no client waits for events, so don't read them
                     self._tail.clear()
                     self._newest, _ = await self._bounds()
                     self._notify()  # a client may have come meanwhile

@@ -41,7 +41,7 @@ def blame(error: BaseException) -> Blame:
         return "storage"
     if not isinstance(error, DBAPIError):
         return "item"
-    of_sqlite = isinstance(error.orig, sqlite3.Error)  # whose InterfaceError is a value that it can't bind
+    of_sqlite = isinstance(error.orig, sqlite3.Error)  # raises InterfaceError for an unbindable value
     if error.connection_invalidated or (isinstance(error, InterfaceError) and not of_sqlite):
         return "storage"
     code = getattr(error.orig, "sqlite_errorcode", None)

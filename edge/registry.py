@@ -11,7 +11,7 @@ import msgspec
 from geofence.config import VehicleConfig
 
 NUMBERS = ("length_m", "width_m", "clock_offset_s")
-DIGITS = ("terminal", "un", "hazmat_class")  # of which a spreadsheet makes 13900000001.0
+DIGITS = ("terminal", "un", "hazmat_class")  # columns that a spreadsheet turns into 13900000001.0
 WITH_POINT = re.compile(r"[0-9]+\.0+")
 SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]+|#+")  # 1.39E+10, ####: the digits are gone
 QUOTED = re.compile(r"""="(.*)"|'(.*)""")  # how a spreadsheet is made to keep a number as text

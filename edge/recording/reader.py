@@ -35,7 +35,7 @@ _CHAIN = 3  # records that follow each other, by which a search knows the first
 _INDEX = struct.Struct("<HI")  # channel, bytes of what follows: 16 for each message
 _ENTRY_BYTES = 16
 _FOOTER = struct.Struct("<BQQQI")  # opcode, length, start of the summary, of its offsets, CRC-32
-_FOOTER_BYTES = _FOOTER.size - 4  # of which the CRC is taken
+_FOOTER_BYTES = _FOOTER.size - 4  # the part that the CRC covers
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class _Reader:
         self._channels: dict[int, Channel] = {}  # as the chunks name them
         self._others: dict[int, Channel] | None = None  # of the whole file; None: not yet asked
         self._last_ns: int | None = None
-        self._open: list[Damage] = []  # of which the end, or the messages, are not yet known
+        self._open: list[Damage] = []  # end or number of messages not yet known
         self._chunked: bool | None = None  # whether messages stand in chunks; None: not yet asked
         if self._size == 0:
             raise RecordingError(f"{name} is empty: nothing was recorded")

@@ -62,6 +62,13 @@ def row(page: Page, found: Any) -> Any:
     return page.locator(f"[data-testid=violation][data-id='{found.id}']")
 
 
+def words(page, found):
+    """Return what a row says; a row that the browser has not laid out yet says nothing."""
+    shown = row(page, found)
+    shown.scroll_into_view_if_needed()
+    return shown.inner_text()
+
+
 def heads(page: Page) -> list[str]:
     return [text.strip() for text in page.locator(f"{LIST} .grp b").all_inner_texts()]
 
@@ -83,7 +90,7 @@ def test_a_parked_pointer_does_not_blind_the_list(stage: Stage, load: Callable[.
     assert heads(page)[0] == "Open 3"  # the truth, whatever rows stand under it
     for each in old:  # those that ended say so where they stand
         assert row(page, each).get_attribute("data-open") == "false"
-        assert "Ended" in row(page, each).inner_text()
+        assert "Ended" in words(page, each)
     for each in new:  # held for a while
         row(page, each).wait_for()
     assert time.monotonic() - parked_s < HOLD_S + 5.0
@@ -113,14 +120,14 @@ def test_an_rsu_that_goes_is_said_at_once_and_its_rows_stand_still(
         each.wait_for_selector("[data-testid=banner]:has-text('RSU22 off since')", timeout=3_000)
         assert "RSU22" in each.locator("[data-testid=link]").inner_text()
         assert "Live" not in each.locator("[data-testid=link]").inner_text()
-        text = row(each, here).inner_text()
+        text = words(each, here)
         assert re.search(r"≥0\.9\s*s", text), text  # seen so far, not counted on
         assert re.search(r"RSU22 off since \d\d:\d\d:\d\d · values as of \d\d:\d\d:\d\d", text), text
-        assert "off since" not in row(each, there).inner_text()
+        assert "off since" not in words(each, there)
     stage.online.add("RSU22")
     wait_for(page, LIVE, 20)
     wait_for(page, "document.querySelector('[data-testid=banner]').offsetHeight === 0")
-    assert "off since" not in row(page, here).inner_text()
+    assert "off since" not in words(page, here)
 
 
 def test_an_rsu_without_heartbeats_counts_as_off(stage: Stage, load: Callable[..., Page]) -> None:
@@ -144,7 +151,7 @@ def test_nobody_is_live_when_all_are_gone_also_on_a_fresh_page(
         assert "not supervised" in banner
         assert "GW1 off since" in banner
         assert "Live" not in each.locator("[data-testid=link]").inner_text()
-        assert "off since" in row(each, found).inner_text()
+        assert "off since" in words(each, found)
 
 
 def test_a_gateway_that_goes_is_said(stage: Stage, load: Callable[..., Page]) -> None:
@@ -176,7 +183,7 @@ def test_what_cuts_the_centre_off_is_said_and_nobody_else_is_blamed(
         each.wait_for_selector("[data-testid=banner]:has-text('cut off from the message broker')")
         assert "no broker" in each.locator("[data-testid=link]").inner_text()
         assert "off since" not in each.locator("[data-testid=banner]").inner_text().replace("cut off", "")
-        assert "cut off from the RSUs" in row(each, found).inner_text()
+        assert "cut off from the RSUs" in words(each, found)
     stage.broker.connected = True
     wait_for(page, LIVE, 20)
     stage.refuse("database or disk is full")
@@ -233,20 +240,20 @@ def test_age_counts_from_the_event_and_what_comes_late_is_no_news(
     stage.send(late, waited_ns=70 * S)
     stage.send(now)
     row(page, now).wait_for()
-    text = row(page, late).inner_text()
+    text = words(page, late)
     assert re.search(r"\b1:[1-3]\d\b", text), text  # its age, from when it began
     assert "Late" in text
     assert "NEW" not in text
     assert re.search(r"\d\d:\d\d:\d\d", text.split("\n")[1]), text  # the time of day that it began
-    assert "NEW" in row(page, now).inner_text()
-    assert re.search(r"as of \d\d:\d\d:\d\d", row(page, now).inner_text())
+    assert "NEW" in words(page, now)
+    assert re.search(r"as of \d\d:\d\d:\d\d", words(page, now))
     row(page, now).click()
     page.wait_for_selector("[data-testid=card-as-of]:has-text('values as of')")
     stage.depths["RSU22"] = 0
     page.wait_for_selector("[data-testid=catch-up]", state="detached", timeout=8_000)
     chinese = load(query="?lang=zh")
-    assert "补报" in row(chinese, late).inner_text()
-    assert "截至" in row(chinese, now).inner_text()
+    assert "补报" in words(chinese, late)
+    assert "截至" in words(chinese, now)
 
 
 def test_what_is_back_in_its_lane_is_returning_until_it_has_ended(
@@ -265,12 +272,12 @@ def test_what_is_back_in_its_lane_is_returning_until_it_has_ended(
     )
     stage.send(back)
     page.wait_for_selector(f"[data-id='{found.id}']:has-text('returning')", timeout=5_000)
-    text = row(page, found).inner_text()
+    text = words(page, found)
     assert "0.00" not in text, text
     assert re.search(r"≥0\.8\s*s", text), text
     stage.send(stage.closed(found, 3))
     page.wait_for_selector(f"[data-id='{found.id}'][data-open=false]", timeout=5_000)
-    assert re.search(r"[^≥]0\.8\s*s", row(page, found).inner_text())  # no shorter than it was
+    assert re.search(r"[^≥]0\.8\s*s", words(page, found))  # no shorter than it was
 
 
 def test_figures_and_rows_reach_beyond_what_the_page_loads(stage: Stage, load: Callable[..., Page]) -> None:

@@ -93,12 +93,15 @@ export class List {
 
   /** Unfold a section, fold it, or turn its pages. */
   private leaf(key: SectionKey, turn: string | undefined): void {
-    this.renew = key;
     if (turn === "older") {
       const last = this.layout.sections.find((x) => x.key === key)?.ids.map((id) => this.orders.get(id)?.order ?? Infinity) ?? [];
-      void this.pages.older(key, Math.min(...last), (items) => this.took(items)).then(() => this.turned());
+      void this.pages.older(key, Math.min(...last), (items) => this.took(items)).then(() => {
+        this.renew = key; // only now: a drawing while the rows were fetched would have used it up
+        this.turned();
+      });
       return;
     }
+    this.renew = key;
     if (turn === "newer") this.pages.newer(key);
     else if (this.unfolded.delete(key)) this.pages.close(key);
     else this.unfolded.add(key);
