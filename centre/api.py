@@ -1,5 +1,6 @@
 """The routes of API.md, from HTTP to the hall and back."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from centre import page
 from centre.faults import UnreadableError
 from centre.hall import Hall
 from centre.reader import PAGE_ROWS_MAX, Filter
-from centre.security import shielded
+from centre.security import Guard
 from centre.streams import Streams
 from geofence.violation import Grade
 
@@ -22,42 +23,33 @@ PAGE = Path(__file__).parent / "static"
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)]
 Name = Annotated[str | None, QueryParameter(max_length=64)]
 Json = Response[bytes]
-Handlers = list[ControllerRouterHandler]
+Handler = ControllerRouterHandler
+Handlers = list[Handler]
 
 
 def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
-    """Return the whole web interface of one hall; `directory` holds the built page."""
-    streams = Streams(hall)
+    """Return the whole web interface of one hall behind its guard; `directory` holds the built page."""
+    return Guard(routes(hall, directory))
 
-    @asgi("/api/events", copy_scope=False)
-    async def events(scope: Scope, receive: Receive, send: Send) -> None:
-        await streams.events(scope, receive, send)
 
-    handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *page.handlers(directory)]
+def routes(hall: Hall, directory: Path = PAGE) -> Litestar:
+    """Return the app with every route, HTTP and WebSocket; nothing guards it yet."""
 
-    async def failed(error: Exception, scope: Scope) -> None:
-        # those are the asker's fault, or the database's, which the hall logs
+    async def log_failure(error: Exception, scope: Scope) -> None:
+        # those are the client's fault, or the database's, which the hall logs
         if not isinstance(error, (HTTPException, UnreadableError)):
             hall.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
 
-    app = Litestar(
-        route_handlers=handlers,
+    return Litestar(
+        route_handlers=[
+            *_stored(hall), *_momentary(hall), *_health(hall), *_streams(hall), *page.handlers(directory)
+        ],
         openapi_config=None,
         debug=False,
         logging_config=None,
-        after_exception=[failed],
+        after_exception=[log_failure],
         exception_handlers={UnreadableError: _unreadable},
-    )
-
-    sockets = {"/api/tracks": streams.tracks, "/api/stream": streams.stream}
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] in sockets:
-            await sockets[scope["path"]](scope, receive, send)
-            return
-        await app(scope, receive, send)
-
-    return shielded(serve)
+    )  # fmt: skip
 
 
 def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Response[dict[str, Any]]:
@@ -138,3 +130,25 @@ def _health(hall: Hall) -> Handlers:
         return Response(body, status_code=status, media_type=kind.decode())
 
     return [health]
+
+
+def _streams(hall: Hall) -> Handlers:
+    """Return the handlers that send until the client leaves: server-sent events and the two WebSockets."""
+    streams = Streams(hall)
+    return [
+        _stream("/api/events", ScopeType.HTTP, streams.events),
+        _stream("/api/stream", ScopeType.WEBSOCKET, streams.stream),
+        _stream("/api/tracks", ScopeType.WEBSOCKET, streams.tracks),
+    ]
+
+
+def _stream(path: str, kind: ScopeType, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> Handler:
+    """Return the handler of a stream; a request of the other kind finds nothing there."""
+
+    @asgi(path, copy_scope=False)
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != kind:
+            raise NotFoundException("no such route")
+        await serve(scope, receive, send)
+
+    return handler
