@@ -1,4 +1,4 @@
-"""The routes of API.md, from HTTP to the hall and back."""
+"""The routes of API.md: HTTP, server-sent events and WebSockets of one centre."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,8 +11,8 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from centre import page
+from centre.app import Centre
 from centre.faults import UnreadableError
-from centre.hall import Hall
 from centre.reader import PAGE_ROWS_MAX, Filter
 from centre.security import Guard
 from centre.streams import Streams
@@ -27,29 +27,33 @@ Handler = ControllerRouterHandler
 Handlers = list[Handler]
 
 
-def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
-    """Return the whole web interface of one hall behind its guard; `directory` holds the built page."""
-    return Guard(routes(hall, directory))
+def build(centre: Centre, directory: Path = PAGE) -> ASGIApp:
+    """Return the whole web interface of one centre behind its guard; `directory` holds the built page."""
+    return Guard(routes(centre, directory))
 
 
-def routes(hall: Hall, directory: Path = PAGE) -> Litestar:
+def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
     """Return the app with every route, HTTP and WebSocket; nothing guards it yet."""
 
     async def log_failure(error: Exception, scope: Scope) -> None:
-        # those are the client's fault, or the database's, which the hall logs
+        # those are the client's fault, or the database's, which the centre logs
         if not isinstance(error, (HTTPException, UnreadableError)):
-            hall.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
+            centre.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
 
     return Litestar(
         route_handlers=[
-            *_stored(hall), *_momentary(hall), *_health(hall), *_streams(hall), *page.handlers(directory)
+            *_stored(centre),
+            *_momentary(centre),
+            *_health(centre),
+            *_streams(centre),
+            *page.handlers(directory),
         ],
         openapi_config=None,
         debug=False,
         logging_config=None,
         after_exception=[log_failure],
         exception_handlers={UnreadableError: _unreadable},
-    )  # fmt: skip
+    )
 
 
 def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Response[dict[str, Any]]:
@@ -58,7 +62,7 @@ def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Res
     return Response({"status_code": 503, "detail": detail}, status_code=503, headers={"retry-after": "1"})
 
 
-def _stored(hall: Hall) -> Handlers:
+def _stored(centre: Centre) -> Handlers:
     """Return the handlers of what the database holds."""
 
     @get("/api/violations")
@@ -73,68 +77,68 @@ def _stored(hall: Hall) -> Handlers:
     ) -> dict[str, Any]:
         grades = tuple(grade or ())
         wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit)
-        return await hall.read(hall.reader.episodes, wanted)
+        return await centre.database.read(centre.database.reader.episodes, wanted)
 
     @get("/api/violations/{violation_id:str}")
     async def violation(violation_id: FromPath[str]) -> dict[str, Any]:
-        found = await hall.read(hall.reader.violation, violation_id)
+        found = await centre.database.read(centre.database.reader.violation, violation_id)
         if found is None:
             raise NotFoundException("no violation of this id")
         return found
 
     @get("/api/quarantine")
     async def quarantine(limit: Limit = 100) -> dict[str, Any]:
-        return {"items": await hall.read(hall.reader.quarantined, limit)}
+        return {"items": await centre.database.read(centre.database.reader.quarantined, limit)}
 
     @get("/api/summary")
     async def summary() -> dict[str, Any]:
-        return await hall.summary()
+        return await centre.overview.summary()
 
     return [violations, violation, quarantine, summary]
 
 
-def _momentary(hall: Hall) -> Handlers:
+def _momentary(centre: Centre) -> Handlers:
     """Return the handlers of what is in memory: the site, who is alive, what was counted."""
 
     @get("/api/site", sync_to_thread=False)
     def site() -> Json:
-        return Response(hall.description, media_type="application/json")
+        return Response(centre.site.description, media_type="application/json")
 
     @get("/api/map", sync_to_thread=False)
     def road_map(request: Request[Any, Any, Any]) -> Json:
-        headers = {"etag": hall.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
-        if request.headers.get("if-none-match") == hall.map_etag:
+        headers = {"etag": centre.site.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == centre.site.map_etag:
             return Response(b"", status_code=304, headers=headers, media_type="application/geo+json")
-        body = hall.map_plain
+        body = centre.site.map_plain
         if "gzip" in request.headers.get("accept-encoding", ""):
-            headers["content-encoding"], body = "gzip", hall.map_gzip
+            headers["content-encoding"], body = "gzip", centre.site.map_gzip
         return Response(body, headers=headers, media_type="application/geo+json")
 
     @get("/api/rsus", sync_to_thread=False)
     def rsus() -> dict[str, Any]:
-        return hall.rsu_table()
+        return centre.overview.rsu_table()
 
     @get("/api/counts", sync_to_thread=False)
     def counts() -> dict[str, dict[str, Any]]:
-        return hall.counts()
+        return centre.overview.counts()
 
     return [site, road_map, rsus, counts]
 
 
-def _health(hall: Hall) -> Handlers:
+def _health(centre: Centre) -> Handlers:
     """Return the handlers that supervisors of processes ask."""
 
     @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False)
     def health(request: Request[Any, Any, Any]) -> Json:
-        status, kind, body = hall.health.answer(request.url.path)
+        status, kind, body = centre.health.answer(request.url.path)
         return Response(body, status_code=status, media_type=kind.decode())
 
     return [health]
 
 
-def _streams(hall: Hall) -> Handlers:
+def _streams(centre: Centre) -> Handlers:
     """Return the handlers that send until the client leaves: server-sent events and the two WebSockets."""
-    streams = Streams(hall)
+    streams = Streams(centre)
     return [
         _stream("/api/events", ScopeType.HTTP, streams.events),
         _stream("/api/stream", ScopeType.WEBSOCKET, streams.stream),

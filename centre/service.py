@@ -1,4 +1,4 @@
-"""The running centre: broker, database and web interface together, until it is told to stop."""
+"""The running centre: broker, database and web interface together, until it is stopped."""
 
 import asyncio
 import socket
@@ -9,8 +9,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.api import build
+from centre.app import Centre, build_centre
 from centre.faults import SchemaError, UnreadableError
-from centre.hall import Hall
 from centre.ingest import FILTERS, TRACK_FILTERS
 from centre.security import loopback
 from centre.server import bind, serve
@@ -40,46 +40,47 @@ class Service:
         flow_settings = link_settings(config.mqtt, f"{config.centre.id}-tracks", where)
         listener = self._bind("centre.http", host, port)
         try:
-            hall = self._open_hall()
+            centre = self._open_centre()
         except ConfigError:
             listener.close()
             raise
         link = Link(
             settings,
             subscriptions=FILTERS,
-            on_message=hall.ingest.hear,
+            on_message=centre.ingest.hear,
         )
         flow = Link(  # snapshots on their own connection: a violation never waits behind them
             flow_settings,
             subscriptions=TRACK_FILTERS,
-            on_message=hall.ingest.hear,
+            on_message=centre.ingest.hear,
         )
-        hall.link = link
-        hall.link_counts = lambda: merged(link.counts, {f"flow.{k}": n for k, n in flow.counts.items()})
+        centre.broker.connect(
+            link, lambda: merged(link.counts, {f"flow.{k}": n for k, n in flow.counts.items()})
+        )
         try:
-            await self._start(hall)
+            await self._start(centre)
             async with asyncio.TaskGroup() as tasks:
-                answers = hall.health.serve(config.centre.health, where, "centre.health")
-                parts = [self._run_hall(hall), link.run(), flow.run(), answers]
+                answers = centre.health.serve(config.centre.health, where, "centre.health")
+                parts = [self._run_centre(centre), link.run(), flow.run(), answers]
                 working = [tasks.create_task(part) for part in parts]
                 tell_unapplied(self.log, self.site.unapplied)
                 self.log.info("serving", http=config.centre.http)
-                await serve(build(hall), listener, self.stop)
+                await serve(build(centre), listener, self.stop)
                 for task in working:
                     task.cancel()
             self.log.info("stopped")
         finally:
-            hall.close()
+            centre.close()
 
-    async def _start(self, hall: Hall) -> None:
+    async def _start(self, centre: Centre) -> None:
         try:
-            await hall.start()
+            await centre.start()
         except UnreadableError as error:
             raise self._no_database("can't be read", error) from error
 
-    async def _run_hall(self, hall: Hall) -> None:
+    async def _run_centre(self, centre: Centre) -> None:
         try:
-            await hall.run()
+            await centre.run()
         except* SchemaError as errors:  # somebody changed the tables under us
             raise self._no_database("does not fit", errors.exceptions[0]) from errors
 
@@ -87,10 +88,10 @@ class Service:
         rule = f"{wrong}: {str(error).splitlines()[0]}"
         return ConfigError(self.site.where, "centre.database", rule, _shown(self.site.config.centre.database))
 
-    def _open_hall(self) -> Hall:
+    def _open_centre(self) -> Centre:
         try:
             engine = open_database(self.site.config.centre.database)
-            return Hall(self.site, engine, self.clock, self.stop, self.log)
+            return build_centre(self.site, engine, self.clock, self.stop, self.log)
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
         except (SQLAlchemyError, ImportError) as error:  # ImportError: the driver that the address names

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from centre import api
-from centre.hall import Hall
+from centre.app import build_centre
 from centre.store import open_database
 from edge import log
 from edge.clock import Clock
@@ -27,11 +27,11 @@ def routes(tmp_path):
     """The paths that the centre's app serves, parameters as {name}."""
     site = parse_site(SITE, MAP, None, "site.toml", {})
     engine = open_database(f"sqlite:///{tmp_path}/c.sqlite")
-    hall = Hall(site, engine, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
+    centre = build_centre(site, engine, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
     try:
-        served = api.routes(hall, tmp_path).routes
+        served = api.routes(centre, tmp_path).routes
     finally:
-        hall.close()
+        centre.close()
     return {re.sub(r"\{\w+(:\w+)?\}", "{id}", route.path) for route in served}
 
 
