@@ -11,10 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.batch_decoder import ANYWHERE, Batch, Refused, admit
+from centre.commands import EPOCHS_MAX, Answer, Committed, StatusChange
 from centre.inbox import Inbox, Message
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
-from centre.violation_writer import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
+from centre.violation_writer import Ledger
 from edge import topics, wire
 from geofence.plausible import Bounds
 

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from centre import board, present
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
-from centre.tally import Sample
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
+from centre.views import figures, units
+from centre.views.figures import Sample
+from centre.views.safe_json import json_safe
 from edge.sections import RsuConfig
 
 LATENCY_WINDOW_S = 900  # quantiles of the last quarter of an hour
@@ -37,7 +38,7 @@ class Overview:
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
         self._database, self._broker = database, broker
         self._own_counts = (*own_counts, rsus.counts, gateways.counts)
-        self._length_m = board.union_m([rsu.stretch_m for rsu in configs])
+        self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
         self._gaps: dict[str, tuple[int, int]] = {}
         self._latencies: Sequence[Sample] = ()
         self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
@@ -59,15 +60,15 @@ class Overview:
         read, reader = self._database.read, self._database.reader
         self._gaps = await read(reader.gaps)
         self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)
-        self._latencies_of = board.by_esn(self._latencies)
+        self._latencies_of = figures.by_esn(self._latencies)
 
     def unit(self, kind: str, name: str) -> dict[str, Any]:
         """Return the Rsu or the Gateway of API.md."""
         now_ns = self._now_ns()
         if kind != "rsu":
-            return board.gateway_row(name, self._gateways, now_ns)
+            return units.gateway_row(name, self._gateways, now_ns)
         samples, gap = self._latencies_of.get(name, ()), self._gaps.get(name, (0, 0))
-        return board.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
+        return units.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
 
     def rsu_table(self) -> dict[str, Any]:
         """Return `/api/rsus`."""
@@ -85,15 +86,15 @@ class Overview:
         vehicles, hazmat = self._tracks.vehicles(now_ns)
         depths = [getattr(row.status, "outbox_depth", 0) for row in self._rsus.rows().values()]
         links = {"database": self._database.state(now_ns), "broker": self._broker.state(now_ns)}
-        found: dict[str, Any] = present.json_safe(self._figures | links | {"now_ns": now_ns})
+        found: dict[str, Any] = json_safe(self._figures | links | {"now_ns": now_ns})
         return found | {
             "rsus": self._rsus.tally(now_ns),
             "gateways": self._gateways.tally(now_ns),
             "vehicles": vehicles,
             "hazmat": hazmat,
             "length_m": self._length_m,
-            "unjudged_m": board.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
-            "latency": present.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
+            "unjudged_m": units.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
+            "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
             "missing": sum(missing for _, missing in self._gaps.values()),
         }

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre import ingest as module
+from centre.commands import Committed
 from centre.ingest import INBOX_MESSAGES_MAX, Ingest
 from centre.store import open_database
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
-from centre.violation_writer import Committed, Ledger
+from centre.violation_writer import Ledger
 from edge import log, topics, wire
 from tests.support.centre_samples import T0_NS, item, payload, status, violation
 
