@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +20,7 @@ from centre.store import centre_name
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
 from centre.violation_writer import Ledger
+from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site
 from edge.log import CountsLog
@@ -42,6 +42,7 @@ class Centre:
     log: Logger
     broker: BrokerLink  # connect it before `run`
     database: Database
+    writer: Writer
     ingest: Ingest
     tracks: Tracks
     feed: Feed
@@ -62,6 +63,7 @@ class Centre:
 
     def close(self) -> None:
         """End the threads, after what they have begun, and the database."""
+        self.writer.close()
         self.database.close()
 
     async def _publish_state(self) -> None:
@@ -87,11 +89,11 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
     gateways = Reporters("gateway", () if gateway is None else (gateway.id,), started_ns)
     tracks, broker = Tracks(), BrokerLink(started_ns)
     ledger = Ledger(engine, clock.now_ns)
-    writer = ThreadPoolExecutor(1, "centre.writer")
-    database = Database(engine, Reader(engine, lambda: ledger.settled_n), writer, log)
+    bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
+    writer = Writer(ledger, log, lambda: feed.committed(), bounds)
+    database = Database(engine, Reader(engine, lambda: ledger.settled_n), lambda: writer.fault, log)
     feed = Feed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
     ingest = Ingest(
-        ledger=ledger,
         writer=writer,
         centre=centre_name(engine),
         now_ns=clock.now_ns,
@@ -99,11 +101,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         gateways=gateways,
         tracks=tracks,
         publish=broker.publish,
-        log=log,
-        committed=feed.committed,
-        bounds=bounds_of(site.config.site.origin, view.range_m, view.map_version),
     )
-    database.commit_fault = lambda: ingest.refused
     overview = Overview(
         configs=site.config.rsu,
         now_ns=clock.now_ns,
@@ -112,7 +110,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         tracks=tracks,
         database=database,
         broker=broker,
-        own_counts=(ingest.counts, feed.counts, tracks.counts, database.reader.counts),
+        own_counts=(ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts),
     )
     return Centre(
         site=view,
@@ -120,6 +118,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         log=log,
         broker=broker,
         database=database,
+        writer=writer,
         ingest=ingest,
         tracks=tracks,
         feed=feed,

@@ -1,7 +1,10 @@
 """What the database's writer is asked to do, and what it answers."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from centre.inbox import Message
 
 EPOCHS_MAX = 1_000  # of one RSU, the newest: an epoch is a start of it, so years of them
 
@@ -39,3 +42,28 @@ class Committed:
     committed_ns: int = 0
     keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
     feed_n: int = 0  # the newest row of the feed, this transaction's included
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBatches:
+    """Store the items of violation batches; they are decoded in the writer's thread."""
+
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepStatuses:
+    """Store what reporters said of themselves."""
+
+    changes: Sequence[StatusChange]
+
+
+Command = CommitBatches | KeepStatuses
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one transaction did; `left` are messages beyond its bound of items, to be given again."""
+
+    done: Committed
+    left: Sequence[Message]

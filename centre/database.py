@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -19,12 +19,14 @@ Result = TypeVar("Result")
 
 
 class Database:
-    """Reads through its own threads; the writer's thread is given, so that both end here."""
+    """Reads through its own threads; `writer.Writer` writes."""
 
-    def __init__(self, engine: sa.Engine, reader: Reader, writer: Executor, log: Logger) -> None:
+    def __init__(
+        self, engine: sa.Engine, reader: Reader, commit_fault: Callable[[], str | None], log: Logger
+    ) -> None:
+        """`commit_fault()` returns why commits fail at present, None where they don't."""
         self.reader = reader
-        self.commit_fault: Callable[[], str | None] = lambda: None  # why commits fail, None where they don't
-        self._engine, self._writer, self._log = engine, writer, log
+        self._engine, self._commit_fault, self._log = engine, commit_fault, log
         self._threads = ThreadPoolExecutor(2, "centre.reader")
         self._unread = ("", float("-inf"))  # how reading last failed, and when [monotonic, s]
         self._faulty_since_ns: int | None = None  # reading or committing fails
@@ -52,7 +54,7 @@ class Database:
     def fault(self) -> str | None:
         """Why committing or reading fails at present; None where both work."""
         text, at_s = self._unread
-        return self.commit_fault() or (text if time.monotonic() - at_s < FAULT_S else None)
+        return self._commit_fault() or (text if time.monotonic() - at_s < FAULT_S else None)
 
     def state(self, now_ns: int) -> dict[str, Any] | None:
         """Return `database` of `/api/summary`: None while it works."""
@@ -65,6 +67,5 @@ class Database:
 
     def close(self) -> None:
         """End the threads, after what they have begun, and the connections."""
-        self._writer.shutdown()
         self._threads.shutdown()
         self._engine.dispose()

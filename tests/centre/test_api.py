@@ -332,7 +332,7 @@ async def test_every_answer_carries_the_security_headers(tmp_path: Path) -> None
         assert (await centre.http.get("/readyz")).status_code == 503
         centre.app.broker.connect(FakeBroker(connected=True))
         assert (await centre.http.get("/readyz")).status_code == 200
-        centre.app.ingest.refused = "database or disk is full"
+        centre.app.writer.fault = "database or disk is full"
         answer = await centre.http.get("/readyz")
         assert (answer.status_code, answer.json()["database"]) == (503, "database or disk is full")
 

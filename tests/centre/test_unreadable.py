@@ -122,7 +122,7 @@ async def test_the_summary_says_that_commits_fail_and_that_the_broker_is_gone(tm
         first = await centre.get("/api/summary")
         assert (first["database"], first["broker"]["connected"]) == (None, False)
         centre.app.broker._link.connected = True  # type: ignore[union-attr,misc]
-        centre.app.ingest.refused = "database or disk is full"
+        centre.app.writer.fault = "database or disk is full"
         said = await centre.get("/api/summary")
         assert said["broker"]["connected"] is True
         assert said["database"]["fault"] == "database or disk is full"

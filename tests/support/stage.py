@@ -224,7 +224,7 @@ class Stage:
 
     def refuse(self, reason: str | None) -> None:
         """Let the database's commits have failed with that reason; None: they work again."""
-        self._centre.ingest.refused = reason
+        self._centre.writer.fault = reason
 
     def counts(self) -> dict[str, int]:
         """Return what the centre has counted."""
