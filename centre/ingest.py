@@ -24,8 +24,8 @@ FILTERS = (
 TRACK_FILTERS = ((topics.track_up("+"), 0),)
 INBOX_MESSAGES_MAX = 20_000  # of one RSU: what is dropped comes again and costs twice
 INBOX_BYTES_MAX = 256_000_000  # of all
-# A message of another RSU waits for two commits at most. These bounds, and the writer's bound of items, make a
-# commit some 50 ms long.
+# A message of another RSU waits for two commits at most. These bounds, and the writer's bound of items,
+# make a commit some 50 ms long.
 COMMIT_MESSAGES_MAX = 96
 COMMIT_BYTES_MAX = 2_000_000
 SINGLE_ANSWERS_MAX = 48  # of one commit; more are joined by RSU and epoch, since each publish costs as a read
