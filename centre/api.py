@@ -1,5 +1,6 @@
-"""The routes of API.md, from HTTP to the hall and back."""
+"""The routes of API.md: HTTP, server-sent events and WebSockets of one centre."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,10 +11,10 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from centre import page
+from centre.app import Centre
 from centre.faults import UnreadableError
-from centre.hall import Hall
 from centre.reader import PAGE_ROWS_MAX, Filter
-from centre.security import shielded
+from centre.security import Guard
 from centre.streams import Streams
 from geofence.violation import Grade
 
@@ -22,42 +23,37 @@ PAGE = Path(__file__).parent / "static"
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)]
 Name = Annotated[str | None, QueryParameter(max_length=64)]
 Json = Response[bytes]
-Handlers = list[ControllerRouterHandler]
+Handler = ControllerRouterHandler
+Handlers = list[Handler]
 
 
-def build(hall: Hall, directory: Path = PAGE) -> ASGIApp:
-    """Return the whole web interface of one hall; `directory` holds the built page."""
-    streams = Streams(hall)
+def build(centre: Centre, directory: Path = PAGE) -> ASGIApp:
+    """Return the whole web interface of one centre behind its guard; `directory` holds the built page."""
+    return Guard(routes(centre, directory))
 
-    @asgi("/api/events", copy_scope=False)
-    async def events(scope: Scope, receive: Receive, send: Send) -> None:
-        await streams.events(scope, receive, send)
 
-    handlers = [*_stored(hall), *_momentary(hall), *_health(hall), events, *page.handlers(directory)]
+def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
+    """Return the app with every route, HTTP and WebSocket; nothing guards it yet."""
 
-    async def failed(error: Exception, scope: Scope) -> None:
-        # those are the asker's fault, or the database's, which the hall logs
+    async def log_failure(error: Exception, scope: Scope) -> None:
+        # those are the client's fault, or the database's, which the centre logs
         if not isinstance(error, (HTTPException, UnreadableError)):
-            hall.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
+            centre.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
 
-    app = Litestar(
-        route_handlers=handlers,
+    return Litestar(
+        route_handlers=[
+            *_stored(centre),
+            *_momentary(centre),
+            *_health(centre),
+            *_streams(centre),
+            *page.handlers(directory),
+        ],
         openapi_config=None,
         debug=False,
         logging_config=None,
-        after_exception=[failed],
+        after_exception=[log_failure],
         exception_handlers={UnreadableError: _unreadable},
     )
-
-    sockets = {"/api/tracks": streams.tracks, "/api/stream": streams.stream}
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] in sockets:
-            await sockets[scope["path"]](scope, receive, send)
-            return
-        await app(scope, receive, send)
-
-    return shielded(serve)
 
 
 def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Response[dict[str, Any]]:
@@ -66,7 +62,7 @@ def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Res
     return Response({"status_code": 503, "detail": detail}, status_code=503, headers={"retry-after": "1"})
 
 
-def _stored(hall: Hall) -> Handlers:
+def _stored(centre: Centre) -> Handlers:
     """Return the handlers of what the database holds."""
 
     @get("/api/violations")
@@ -81,60 +77,82 @@ def _stored(hall: Hall) -> Handlers:
     ) -> dict[str, Any]:
         grades = tuple(grade or ())
         wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit)
-        return await hall.read(hall.reader.episodes, wanted)
+        return await centre.database.read(centre.database.reader.episodes, wanted)
 
     @get("/api/violations/{violation_id:str}")
     async def violation(violation_id: FromPath[str]) -> dict[str, Any]:
-        found = await hall.read(hall.reader.violation, violation_id)
+        found = await centre.database.read(centre.database.reader.violation, violation_id)
         if found is None:
             raise NotFoundException("no violation of this id")
         return found
 
     @get("/api/quarantine")
     async def quarantine(limit: Limit = 100) -> dict[str, Any]:
-        return {"items": await hall.read(hall.reader.quarantined, limit)}
+        return {"items": await centre.database.read(centre.database.reader.quarantined, limit)}
 
     @get("/api/summary")
     async def summary() -> dict[str, Any]:
-        return await hall.summary()
+        return await centre.overview.summary()
 
     return [violations, violation, quarantine, summary]
 
 
-def _momentary(hall: Hall) -> Handlers:
+def _momentary(centre: Centre) -> Handlers:
     """Return the handlers of what is in memory: the site, who is alive, what was counted."""
 
     @get("/api/site", sync_to_thread=False)
     def site() -> Json:
-        return Response(hall.description, media_type="application/json")
+        return Response(centre.site.description, media_type="application/json")
 
     @get("/api/map", sync_to_thread=False)
     def road_map(request: Request[Any, Any, Any]) -> Json:
-        headers = {"etag": hall.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
-        if request.headers.get("if-none-match") == hall.map_etag:
+        headers = {"etag": centre.site.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == centre.site.map_etag:
             return Response(b"", status_code=304, headers=headers, media_type="application/geo+json")
-        body = hall.map_plain
+        body = centre.site.map_plain
         if "gzip" in request.headers.get("accept-encoding", ""):
-            headers["content-encoding"], body = "gzip", hall.map_gzip
+            headers["content-encoding"], body = "gzip", centre.site.map_gzip
         return Response(body, headers=headers, media_type="application/geo+json")
 
     @get("/api/rsus", sync_to_thread=False)
     def rsus() -> dict[str, Any]:
-        return hall.rsu_table()
+        return centre.overview.rsu_table()
 
     @get("/api/counts", sync_to_thread=False)
     def counts() -> dict[str, dict[str, Any]]:
-        return hall.counts()
+        return centre.overview.counts()
 
     return [site, road_map, rsus, counts]
 
 
-def _health(hall: Hall) -> Handlers:
+def _health(centre: Centre) -> Handlers:
     """Return the handlers that supervisors of processes ask."""
 
     @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False)
     def health(request: Request[Any, Any, Any]) -> Json:
-        status, kind, body = hall.health.answer(request.url.path)
+        status, kind, body = centre.health.answer(request.url.path)
         return Response(body, status_code=status, media_type=kind.decode())
 
     return [health]
+
+
+def _streams(centre: Centre) -> Handlers:
+    """Return the handlers that send until the client leaves: server-sent events and the two WebSockets."""
+    streams = Streams(centre)
+    return [
+        _stream("/api/events", ScopeType.HTTP, streams.events),
+        _stream("/api/stream", ScopeType.WEBSOCKET, streams.stream),
+        _stream("/api/tracks", ScopeType.WEBSOCKET, streams.tracks),
+    ]
+
+
+def _stream(path: str, kind: ScopeType, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> Handler:
+    """Return the handler of a stream; a request of the other kind finds nothing there."""
+
+    @asgi(path, copy_scope=False)
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != kind:
+            raise NotFoundException("no such route")
+        await serve(scope, receive, send)
+
+    return handler

@@ -4,27 +4,23 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
-from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.batch_decoder import ANYWHERE, Batch, Refused, admit
+from centre.commands import EPOCHS_MAX, Answer, CommitBatches, KeepStatuses, StatusChange
 from centre.inbox import Inbox, Message
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
-from centre.violation_writer import EPOCHS_MAX, Answer, Committed, Ledger, StatusChange
+from centre.writer import NotWrittenError, Writer
 from edge import topics, wire
 from edge.subscriptions import Incoming, Subscription, Subscriptions
-from geofence.plausible import Bounds
 
 TRACKS = "flow"  # the connection of the snapshots: a violation never waits behind them
 INBOX_MESSAGES_MAX = 20_000  # of one RSU: what is dropped comes again and costs twice
 INBOX_BYTES_MAX = 256_000_000  # of all
-# A message of another RSU waits for two commits at most. These bounds make one some 50 ms long; of items too,
-# since each costs a few statements however small it is.
-COMMIT_MESSAGES_MAX = COMMIT_ITEMS_MAX = 96
+# A message of another RSU waits for two commits at most. These bounds, and the writer's bound of items,
+# make a commit some 50 ms long.
+COMMIT_MESSAGES_MAX = 96
 COMMIT_BYTES_MAX = 2_000_000
 SINGLE_ANSWERS_MAX = 48  # of one commit; more are joined by RSU and epoch, since each publish costs as a read
 RETRY_S = 1.0  # after the database refused
@@ -40,32 +36,23 @@ class Ingest:
     def __init__(
         self,
         *,
-        ledger: Ledger,
-        writer: Executor,
+        writer: Writer,
         centre: str,
         now_ns: Callable[[], int],
         rsus: Reporters,
         gateways: Reporters,
         tracks: Tracks,
         publish: Publish,
-        log: Logger,
-        committed: Callable[[], None],
-        bounds: Bounds = ANYWHERE,
     ) -> None:
-        """`publish(topic, payload, qos)` starts sending and says whether it could.
-
-        `committed()` is called after each commit; `bounds`: where the site's violations can be.
-        """
-        self._ledger, self._writer, self._centre, self._now_ns = ledger, writer, centre, now_ns
+        """`publish(topic, payload, qos)` starts sending and returns whether it could."""
+        self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
-        self._publish, self._log, self._committed = publish, log, committed
-        self._bounds = bounds
+        self._publish = publish
         self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
         self._unsent: dict[tuple[str, int], Answer] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
-        self.refused: str | None = None  # the error of the database, while it does not commit
         self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
     def _rows(self) -> list[Subscription]:
@@ -153,40 +140,17 @@ class Ingest:
     async def _drain(self) -> None:
         taken = self._inbox.take(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
         statuses, self._statuses = self._statuses, {}
-        loop = asyncio.get_running_loop()
         try:
-            done, left = await loop.run_in_executor(
-                self._writer, self._commit, taken, list(statuses.values())
-            )
-        except SQLAlchemyError as error:  # a full or locked disk: nothing is stored, so nothing acknowledged
-            self.counts["commit.failed"] += 1
-            self.refused = str(getattr(error, "orig", error))
-            self._log.error("commit.failed", error=self.refused)
+            outcome = await self._writer.execute(CommitBatches(taken), KeepStatuses(list(statuses.values())))
+        except NotWrittenError:  # nothing is stored, so nothing is acknowledged: RSUs send batches again
             for key, change in statuses.items():
                 self._statuses[key] = _joined(change, self._statuses.get(key))
             await asyncio.sleep(RETRY_S)
             return
-        self._inbox.put_back(left)
-        self.refused = None
-        self.counts.update(done.counts)
-        if done.counts["quarantine.kept"]:
-            self._log.warning("quarantined", n=done.counts["quarantine.kept"])
-        answers = [answer for answer in done.answers if answer.stored or answer.conflict]
+        self._inbox.put_back(outcome.left)
+        answers = [answer for answer in outcome.done.answers if answer.stored or answer.conflict]
         for answer in answers if len(answers) <= SINGLE_ANSWERS_MAX else _joined_answers(answers):
             self._answer(answer)
-        self._committed()
-
-    def _commit(self, taken: list[Message], statuses: list[StatusChange]) -> tuple[Committed, list[Message]]:
-        """Read and commit, in the writer's thread; return what was beyond the bound of items, too."""
-        batches: list[Batch | Refused] = []
-        n_items = 0
-        for message in taken:
-            if n_items >= COMMIT_ITEMS_MAX:
-                break
-            batch = admit(*message, self._bounds)
-            batches.append(batch)
-            n_items += len(batch.items) + len(batch.strays) if isinstance(batch, Batch) else 1
-        return self._ledger.commit(batches, statuses), taken[len(batches) :]
 
     def _answer(self, answer: Answer) -> None:
         """Publish an acknowledgement; one that the link does not take waits, joined with its RSU's others."""

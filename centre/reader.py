@@ -7,10 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre import present, tally
-from centre.present import History
 from centre.statements import WARNING
 from centre.store import EPISODE, EPOCH, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
+from centre.views import figures as count
+from centre.views import violations
+from centre.views.figures import Sample
+from centre.views.safe_json import json_safe
+from centre.views.violations import History
 from geofence.violation import GRADES
 
 PAGE_ROWS_MAX = 500
@@ -56,7 +59,7 @@ class Reader:
         """`settled_n()` is the newest row of the feed that may be read; None: all of it."""
         self._engine = engine
         self._settled_n = settled_n
-        self._alarms = tally.AlarmBins()
+        self._alarms = count.AlarmBins()
         self.counts: Counter[str] = Counter()
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
 
@@ -82,7 +85,7 @@ class Reader:
             cursor, rows = _cursor(db, settled_n), db.execute(query).all()
             shown = rows[: wanted.limit]
             histories = _histories(db, [row.id for row in shown])
-        items = [self._shown(present.episode, row, row.body, histories[row.id]) for row in shown]
+        items = [self._shown(violations.episode, row, row.body, histories[row.id]) for row in shown]
         return {
             "cursor": cursor,
             "next": shown[-1].n if len(rows) > len(shown) and shown else None,
@@ -99,10 +102,10 @@ class Reader:
                 return None
             versions = db.execute(all_versions.order_by(VERSION.c.hop, VERSION.c.version)).all()
             histories = _histories(db, [violation_id])
-        episode = self._shown(present.episode, row, row.body, histories[violation_id])
+        episode = self._shown(violations.episode, row, row.body, histories[violation_id])
         if episode is None:
             return None
-        shown = [self._shown(present.version, each) for each in versions]
+        shown = [self._shown(violations.version, each) for each in versions]
         return {"episode": episode, "versions": [each for each in shown if each is not None]}
 
     def _shown(self, present_row: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any] | None:
@@ -157,7 +160,7 @@ class Reader:
                 kind=row.kind,
                 key=row.key,
                 data=(
-                    self._shown(present.episode, row, row.body, histories[row.key])
+                    self._shown(violations.episode, row, row.body, histories[row.key])
                     if row.kind == "violation"
                     else None
                 ),
@@ -174,7 +177,7 @@ class Reader:
             alarm = sa.select(EPISODE.c.first_committed_ns).where(EPISODE.c.grade_max >= WARNING)
             return {
                 "cursor": _cursor(db, settled_n),
-                "sections": tally.sections(db),
+                "sections": count.sections(db),
                 "alarms": self._alarms.read(db, now_ns),
                 "open": {grade: opened.get(i, 0) for i, grade in enumerate(GRADES)},
                 "total": db.scalar(sa.select(sa.func.max(EPISODE.c.n))) or 0,  # numbered without gaps
@@ -182,10 +185,10 @@ class Reader:
                 "quarantined": db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)),
             }
 
-    def latencies(self, since_ns: int = 0) -> list[tally.Sample]:
+    def latencies(self, since_ns: int = 0) -> list[Sample]:
         """Return the newest samples that were committed since then."""
         with self._engine.begin() as db:
-            return tally.latencies(db, since_ns)
+            return count.latencies(db, since_ns)
 
     def gaps(self) -> dict[str, tuple[int, int]]:
         """Return per RSU how many transport keys are stored, and how many it sent that are not.
@@ -217,7 +220,7 @@ class Reader:
         query = sa.select(*columns, QUARANTINE.c.size_bytes.label("bytes")).order_by(QUARANTINE.c.n.desc())
         with self._engine.begin() as db:
             rows = db.execute(query.limit(limit)).mappings().all()
-        return [present.json_safe(dict(row)) for row in rows]
+        return [json_safe(dict(row)) for row in rows]
 
     def statuses(self) -> list[Any]:
         """Return the rows of STATUS, for a start."""

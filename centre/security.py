@@ -1,5 +1,6 @@
-"""What stands before every request while nobody logs in: loopback names only, and the security headers."""
+"""The guard in front of every route while nobody logs in: loopback names only, and the security headers."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
@@ -34,18 +35,22 @@ def loopback(address: str, where: str) -> tuple[str, int]:
     return host, port
 
 
-def shielded(app: ASGIApp) -> ASGIApp:
-    """Return `app` behind the checks: another host's name (DNS rebinding) or origin is turned away."""
+class Guard:
+    """ASGI middleware around the whole app: HTTP, event streams and WebSockets pass the same checks.
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    It refuses a request that names another host (DNS rebinding) or comes from another origin: HTTP with 403,
+    a WebSocket before it is accepted. Each HTTP answer gets the security headers. It is outside the app,
+    since the app's own middleware would miss paths without a route.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):  # lifespan
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        names = [_host(b"//" + headers.get(b"host", b""))]
-        if b"origin" in headers:
-            names.append(_host(headers[b"origin"]))
-        if not all(name in LOOPBACK_HOSTS for name in names):
+        if not _is_local(dict(scope["headers"])):
             await _refuse(scope["type"] == ScopeType.WEBSOCKET, send)
             return
 
@@ -57,9 +62,15 @@ def shielded(app: ASGIApp) -> ASGIApp:
                 message["headers"] = kept
             await send(message)
 
-        await app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_with_headers)
 
-    return serve
+
+def _is_local(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether the host, and the origin where one is named, is this machine."""
+    names = [_host(b"//" + headers.get(b"host", b""))]
+    if b"origin" in headers:
+        names.append(_host(headers[b"origin"]))
+    return all(name in LOOPBACK_HOSTS for name in names)
 
 
 def _host(url: bytes) -> str | None:

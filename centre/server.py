@@ -1,4 +1,4 @@
-"""uvicorn inside our own task group: it ends when the hall's stop event is set, signals are the command's."""
+"""uvicorn in our own task group: the centre's stop event ends it; the command handles the signals."""
 
 import asyncio
 import contextlib

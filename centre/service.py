@@ -11,8 +11,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.api import build
+from centre.app import Centre, build_centre
 from centre.faults import SchemaError, UnreadableError
-from centre.hall import Hall
 from centre.ingest import TRACKS
 from centre.security import loopback
 from centre.server import bind, serve
@@ -42,22 +42,22 @@ class Service:
         shell = Shell("centre", self.site, self.clock, self.log, clients)
         listener = self._bind("centre.http", host, port)
         try:
-            hall = self._open_hall()
+            centre = self._open_centre()
         except ConfigError:
             listener.close()
             raise
-        hall.link, hall.link_counts = shell.main, shell.link_counts
+        centre.broker.connect(shell.main, shell.link_counts)
         try:
-            await self._start(hall)
+            await self._start(centre)
             # an exception in a callback is the web server's: it costs one connection, never the centre
-            await shell.run(_HallService(hall, shell, listener, self._no_database), ends_on_bug=False)
+            await shell.run(_CentreService(centre, shell, listener, self._no_database), ends_on_bug=False)
             self.log.info("stopped")
         finally:
-            hall.close()
+            centre.close()
 
-    async def _start(self, hall: Hall) -> None:
+    async def _start(self, centre: Centre) -> None:
         try:
-            await hall.start()
+            await centre.start()
         except UnreadableError as error:
             raise self._no_database("can't be read", error) from error
 
@@ -65,10 +65,10 @@ class Service:
         rule = f"{wrong}: {str(error).splitlines()[0]}"
         return ConfigError(self.site.where, "centre.database", rule, _shown(self.site.config.centre.database))
 
-    def _open_hall(self) -> Hall:
+    def _open_centre(self) -> Centre:
         try:
             engine = open_database(self.site.config.centre.database)
-            return Hall(self.site, engine, self.clock, self.stop, self.log)
+            return build_centre(self.site, engine, self.clock, self.stop, self.log)
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
         except (SQLAlchemyError, ImportError) as error:  # ImportError: the driver that the address names
@@ -81,40 +81,40 @@ class Service:
             raise ConfigError(self.site.where, key, f"can't listen: {error}", f"{host}:{port}") from error
 
 
-class _HallService(ShellService):
-    """The hall's tasks, and its page until the centre is stopped."""
+class _CentreService(ShellService):
+    """The centre's tasks, and its page until the centre is stopped."""
 
     usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
 
     def __init__(
-        self, hall: Hall, shell: Shell, listener: socket.socket, no_database: Callable[..., ConfigError]
+        self, centre: Centre, shell: Shell, listener: socket.socket, no_database: Callable[..., ConfigError]
     ) -> None:
-        self.hall, self.shell, self.listener, self.no_database = hall, shell, listener, no_database
-        self.subscriptions, self.health = hall.ingest.subscriptions, hall.health
+        self.centre, self.shell, self.listener, self.no_database = centre, shell, listener, no_database
+        self.subscriptions, self.health = centre.ingest.subscriptions, centre.health
 
     @property
     def health_at(self) -> tuple[str | None, str]:
         return self.shell.site.config.centre.health, "centre.health"
 
     def count(self, reason: str) -> None:
-        self.hall.ingest.counts[reason] += 1
+        self.centre.ingest.counts[reason] += 1
 
     def counts(self) -> dict[str, int]:
-        return self.hall.counts()["centre"]
+        return self.centre.overview.counts()["centre"]
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"hall": self._run_hall()}
+        return {"centre": self._run_centre()}
 
-    async def _run_hall(self) -> None:
+    async def _run_centre(self) -> None:
         try:
-            await self.hall.run()
+            await self.centre.run()
         except* SchemaError as errors:  # somebody changed the tables under us
             raise self.no_database("does not fit", errors.exceptions[0]) from errors
 
     async def work(self) -> None:
         """Serve the page until stopped."""
         self.shell.log_start("serving", http=self.shell.site.config.centre.http)
-        await serve(build(self.hall), self.listener, self.hall.stop)
+        await serve(build(self.centre), self.listener, self.centre.stop)
 
 
 def _shown(url: str) -> str:

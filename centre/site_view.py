@@ -1,8 +1,10 @@
 """The road as the page draws it: axis, lanes as strip rows, places, RSUs (`/api/site`). Made once."""
 
+import gzip
+import hashlib
 import json
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +21,31 @@ from geofence.map.roadmap import Axis, Lane, RoadMap
 PLACE_KINDS = ("gate", "zone", "place")
 ALONG_SHARE = 0.9  # a lane whose length along the axis is less than this of its own is no strip row
 ROW_TOLERANCE_M = 1.0  # lanes whose middles differ by less share a row
+
+
+class SiteView(NamedTuple):
+    """The site's description and map as they are sent, made once."""
+
+    description: bytes  # JSON of `/api/site`
+    map_plain: bytes
+    map_gzip: bytes
+    map_etag: str
+    range_m: tuple[float, float]  # stations of the whole site
+    map_version: str
+
+
+def view_of(site: Site) -> SiteView:
+    """Return what the page needs of the site; ConfigError where the map does not hold."""
+    described = describe(site)
+    plain = page_map(site).encode()
+    return SiteView(
+        description=msgspec.json.encode(described),
+        map_plain=plain,
+        map_gzip=gzip.compress(plain, mtime=0),
+        map_etag=f'"{hashlib.sha256(plain).hexdigest()[:32]}"',
+        range_m=described["range_m"],
+        map_version=described["map_version"],
+    )
 
 
 def describe(site: Site) -> dict[str, Any]:

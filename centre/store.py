@@ -1,13 +1,14 @@
-"""The centre's database: its tables and how it is opened. ledger.py writes, queries.py reads."""
+"""The centre's database: its tables and how it is opened. `violation_writer` writes, `reader` reads."""
 
 import secrets
 from typing import Any
 
 import sqlalchemy as sa
 
+from centre import migrations
 from centre.faults import SchemaError, refused
 
-SCHEMA_VERSION = 1  # counts up with each change of the tables below
+SCHEMA_VERSION = 1  # the number of the newest file in migrations/versions; each table change adds one
 VERSION_KEY = "schema_version"  # in SETTING
 
 META = sa.MetaData()
@@ -119,7 +120,8 @@ SETTING = sa.Table(
 def open_database(url: str) -> sa.Engine:
     """Return an engine on `url` with all tables; SQLite keeps what it committed through a loss of power.
 
-    What an older version lacks is added where that is safe: whole tables, and columns that may be nil.
+    An older schema is migrated. What is still missing is added where that is safe: whole tables, and columns
+    that may be nil. All of it is one transaction: a database that is refused stays as it was.
     Raises sqlalchemy.exc.SQLAlchemyError where it can't be opened, SchemaError where its tables don't fit.
     """
     engine = sa.create_engine(url)
@@ -129,6 +131,7 @@ def open_database(url: str) -> sa.Engine:
     try:
         with engine.begin() as db:
             _check_version(db)
+            migrations.upgrade(db)
             META.create_all(db)
             for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
                 index.create(db, checkfirst=True)

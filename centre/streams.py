@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from litestar.types import Receive, Scope, Send
 
-from centre.hall import Hall
+from centre.app import Centre
 
 SEND_TIMEOUT_S = 10.0  # a client that takes nothing for so long is cut; it comes back and resumes
 FAREWELL_S = 1.0  # what a client gets to take its close frame: one that reads nothing never would
@@ -16,10 +16,10 @@ CLIENTS_MAX = 64  # of the event streams, both carriers together
 
 
 class Streams:
-    """Serves the streams of one hall."""
+    """Serves the streams of one centre."""
 
-    def __init__(self, hall: Hall) -> None:
-        self._hall = hall
+    def __init__(self, centre: Centre) -> None:
+        self._centre = centre
         self._listeners = 0
 
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +36,7 @@ class Streams:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
         async def write() -> None:
-            async for lines in self._hall.feed.follow(after):
+            async for lines in self._centre.feed.follow(after):
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "http.response.body", "body": lines, "more_body": True})
 
@@ -66,7 +66,7 @@ class Streams:
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
 
         async def write() -> None:
-            async for lines in self._hall.feed.follow(after):
+            async for lines in self._centre.feed.follow(after):
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "websocket.send", "bytes": None, "text": lines.decode()})
 
@@ -80,7 +80,7 @@ class Streams:
     async def tracks(self, scope: Scope, receive: Receive, send: Send) -> None:
         """WebSocket /api/tracks."""
         await receive()  # websocket.connect
-        viewer = self._hall.tracks.join()
+        viewer = self._centre.tracks.join()
         if viewer is None:
             await _close(send, 1013, "too many viewers")
             return
@@ -96,12 +96,12 @@ class Streams:
             if await self._until_gone(write(), receive, "websocket.disconnect"):
                 await _close(send, 1001, "the centre stops, or the client was too slow")
         finally:
-            self._hall.tracks.leave(viewer)
+            self._centre.tracks.leave(viewer)
 
     def _is_full(self) -> bool:
         if self._listeners < CLIENTS_MAX:
             return False
-        self._hall.feed.counts["stream.refused"] += 1
+        self._centre.feed.counts["stream.refused"] += 1
         return True
 
     async def _until_gone(self, writing: Coroutine[Any, Any, None], receive: Receive, gone: str) -> bool:
@@ -112,7 +112,7 @@ class Streams:
                 pass
 
         writer, reader = asyncio.create_task(writing), asyncio.create_task(left())
-        stop = asyncio.create_task(self._hall.stop.wait())
+        stop = asyncio.create_task(self._centre.stop.wait())
         tasks = (writer, reader, stop)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +125,7 @@ class Streams:
             and not writer.cancelled()
             and isinstance(writer.exception(), (TimeoutError, OSError))
         ):
-            self._hall.feed.counts["stream.cut"] += 1
+            self._centre.feed.counts["stream.cut"] += 1
             return True
         if writer.done() and not writer.cancelled() and writer.exception() is not None:
             raise writer.exception()  # type: ignore[misc]

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from centre.commands import EPOCHS_MAX, StatusChange
 from centre.screen import sound_status
-from centre.violation_writer import EPOCHS_MAX, StatusChange
 from edge import wire
 
 Kind = Literal["rsu", "gateway"]

@@ -4,18 +4,19 @@ Blocking; it runs in one thread of its own. Everything given to one `commit` is 
 """
 
 import hashlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import sqlalchemy as sa
 
 from centre import statements as sql
 from centre.batch_decoder import Batch, Item, Refused
-from centre.excess import excesses_m
+from centre.commands import EPOCHS_MAX, Answer, Committed, StatusChange
 from centre.faults import blame, reason_of, refused
 from centre.store import EPOCH, FEED, QUARANTINE, STATUS
+from centre.views.excess import excesses_m
 from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
 
@@ -23,42 +24,6 @@ QUARANTINE_ROWS_MAX = 10_000
 QUARANTINE_BODY_BYTES_MAX = 65_536
 FEED_ROWS_MAX = 100_000
 UNSTAMPED_MAX = 100  # commits whose time could not be written yet; of older ones it stays unknown
-EPOCHS_MAX = 1_000  # of one RSU, the newest: an epoch is a start of it, so years of them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the database holds committed of one batch."""
-
-    esn: str
-    epoch: int
-    stored: tuple[int, ...]
-    conflict: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusChange:
-    """A reporter's status worth keeping; `announce` puts it into the feed."""
-
-    kind: str  # rsu, gateway
-    id: str
-    epoch: int
-    connection: int
-    since_ns: int
-    body: bytes
-    announce: bool
-    last_seqs: tuple[tuple[int, int], ...] = ()  # (epoch, last_seq) that grew
-
-
-@dataclass(slots=True)
-class Committed:
-    """The outcome of one transaction, known only after it."""
-
-    answers: list[Answer] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    committed_ns: int = 0
-    keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
-    feed_n: int = 0  # the newest row of the feed, this transaction's included
 
 
 class Ledger:

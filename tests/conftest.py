@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Generator
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ settings.load_profile("petroroad")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI") == "true"
-APT = {"mosquitto": "mosquitto", "chromium": "chromium"}  # program: Debian's package
+APT = {"mosquitto": "mosquitto", "chromium": "chromium", "initdb": "postgresql"}  # program: Debian's package
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,4 +72,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def find_program(name: str) -> str | None:
     """Return the program's path; Debian keeps daemons where a user's PATH does not look."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    folders = ["/usr/sbin", "/usr/local/sbin", *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)]
+    return shutil.which(name) or shutil.which(name, path=":".join(folders))

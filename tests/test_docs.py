@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from litestar import Litestar
 
 from centre import api
-from centre.hall import Hall
+from centre.app import build_centre
 from centre.store import open_database
 from edge import log
 from edge.clock import Clock
@@ -21,27 +20,19 @@ DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "centre" / "API.md", ROOT
 PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")
 NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)[`(]")
 FILE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'tests', 'benchmarks', 'deploy'))})/[\w/]+\.\w+)")
-WEBSOCKETS = {"/api/tracks", "/api/stream"}  # taken before the framework: they have no route
 
 
 @pytest.fixture
-def routes(monkeypatch, tmp_path):
+def routes(tmp_path):
     """The paths that the centre's app serves, parameters as {name}."""
-    made = []
-
-    def remembered(**settings):
-        made.append(Litestar(**settings))
-        return made[0]
-
-    monkeypatch.setattr(api, "Litestar", remembered)
     site = parse_site(SITE, MAP, None, "site.toml", {})
     engine = open_database(f"sqlite:///{tmp_path}/c.sqlite")
-    hall = Hall(site, engine, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
+    centre = build_centre(site, engine, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
     try:
-        api.build(hall, tmp_path)
+        served = api.routes(centre, tmp_path).routes
     finally:
-        hall.close()
-    return {re.sub(r"\{\w+(:\w+)?\}", "{id}", route.path) for route in made[0].routes} | WEBSOCKETS
+        centre.close()
+    return {re.sub(r"\{\w+(:\w+)?\}", "{id}", route.path) for route in served}
 
 
 @pytest.mark.parametrize("path", ["docs/architecture.md", "centre/API.md"])

@@ -36,8 +36,8 @@ async def test_every_route_stays_json_whatever_reporters_say(tmp_path: Path) -> 
         for seq, what in enumerate((*hostile, violation(1)), 1):
             centre.say(seq, what)
         for esn in ("RSU001", "X1", "X2", "X3"):
-            centre.hall.ingest.subscriptions.receive(topics.status(esn), wire.encode(bad))
-        centre.hall.ingest.subscriptions.receive(topics.track_up("RSU001"), snapshot(1, names=True)[:-3])
+            centre.app.ingest.subscriptions.receive(topics.status(esn), wire.encode(bad))
+        centre.app.ingest.subscriptions.receive(topics.track_up("RSU001"), snapshot(1, names=True)[:-3])
         await centre.until_sent(len(hostile) + 1)
         for route in ROUTES:
             answer = await centre.http.get(f"/api/{route}")

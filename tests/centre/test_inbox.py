@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre import ingest as module
 from centre.inbox import MESSAGE_BYTES, Inbox, Message
+from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics, wire
 from tests.centre.test_ingest import Bench
 from tests.support.centre_samples import item, payload, violation
@@ -138,7 +138,7 @@ async def test_a_commit_is_bounded_in_items_however_they_are_batched(tmp_path: P
         await bench.idle.wait()
         running.cancel()
     n_rows = sum(len(ack.stored) for topic, ack in bench.sent)
-    assert n_rows <= max(n, module.COMMIT_ITEMS_MAX + n)
+    assert n_rows <= max(n, COMMIT_ITEMS_MAX + n)
     bench.close()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre import ingest as module
+from centre.commands import Committed, KeepStatuses, StatusChange
 from centre.ingest import INBOX_MESSAGES_MAX, Ingest
 from centre.store import open_database
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
-from centre.violation_writer import Committed, Ledger
+from centre.violation_writer import Ledger
+from centre.writer import NotWrittenError, Writer
 from edge import log, topics, wire
 from tests.support.centre_samples import T0_NS, item, payload, status, violation
 
@@ -47,15 +48,14 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.engine = open_database(f"sqlite:///{folder / 'centre.sqlite'}")
         self.ledger = Full(self.engine, lambda: T0_NS)
-        self.writer = ThreadPoolExecutor(1)
+        self.writer = Writer(self.ledger, log.setup(part="test"), self._committed)
         self.sent: list[tuple[str, wire.ViolationAck]] = []
         self.n_commits = 0
         self.idle = asyncio.Event()
         self.rsus = Reporters("rsu", ["RSU001"], T0_NS)
         self.ingest = Ingest(
-            ledger=self.ledger, writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
+            writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
             gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(), publish=self._publish,
-            log=log.setup(part="test"), committed=self._committed,
         )  # fmt: skip
 
     def _publish(self, topic: str, body: bytes, _qos: int) -> bool:
@@ -75,7 +75,7 @@ class Bench:
         running.cancel()
 
     def close(self) -> None:
-        self.writer.shutdown()
+        self.writer.close()
         self.engine.dispose()
 
 
@@ -106,19 +106,48 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
     bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
-        while bench.ingest.counts["commit.failed"] == 0:
+        while bench.writer.counts["commit.failed"] == 0:
             await asyncio.sleep(0)
-        assert bench.ingest.refused == "database or disk is full"
+        assert bench.writer.fault == "database or disk is full"
         await bench.idle.wait()
     running.cancel()
-    assert bench.ingest.refused is None
+    assert bench.writer.fault is None
     assert bench.sent == []  # the batch was dropped: its RSU sends it again
-    assert bench.ingest.counts["commit.failed"] == 2
+    assert bench.writer.counts["commit.failed"] == 2
     with bench.engine.begin() as db:  # but what the RSU said of itself is not said again: it was kept
         assert db.scalar(sa.text("SELECT last_seq FROM epoch")) == 1
     bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     await bench.until(1)
     assert bench.sent[0][1].stored == (1,)
+
+
+def _kept(name: str) -> KeepStatuses:
+    change = StatusChange(
+        kind="rsu", id=name, epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=True
+    )  # fmt: skip
+    return KeepStatuses([change])
+
+
+async def test_a_command_of_another_part_is_done_between_two_commits_of_a_backlog(bench: Bench) -> None:
+    for seq in range(1, 1_001):
+        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
+    running = asyncio.create_task(bench.ingest.run())
+    async with asyncio.timeout(10.0):
+        await bench.idle.wait()
+        before = bench.n_commits
+        await bench.writer.execute(_kept("RSU002"))
+        assert bench.n_commits <= before + 2
+    running.cancel()
+
+
+async def test_each_caller_learns_of_its_own_refusal(bench: Bench) -> None:
+    bench.ledger.n_failures = 1
+    async with asyncio.timeout(10.0):
+        found = await asyncio.gather(
+            *(bench.writer.execute(_kept(f"RSU00{n}")) for n in range(3)), return_exceptions=True
+        )
+    assert [type(each) is NotWrittenError for each in found] == [True, False, False]
+    assert (bench.writer.counts["commit.failed"], bench.n_commits, bench.writer.fault) == (1, 2, None)
 
 
 async def test_a_full_inbox_drops_and_counts(bench: Bench) -> None:
@@ -141,9 +170,9 @@ HOSTILE = [
 async def test_any_message_is_taken_without_raising(topic: str, body: bytes) -> None:
     it = Ingest.__new__(Ingest)
     Ingest.__init__(
-        it, ledger=None, writer=None, centre="test", now_ns=lambda: T0_NS,  # type: ignore[arg-type]
+        it, writer=None, centre="test", now_ns=lambda: T0_NS,  # type: ignore[arg-type]
         rsus=Reporters("rsu", [], T0_NS), gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(),
-        publish=lambda *_: True, log=log.setup(part="test"), committed=lambda: None,
+        publish=lambda *_: True,
     )  # fmt: skip
     for full in (topics.rsu("RSU001", topic), topics.gateway_status("GW1"), f"v2x/v1/rsu/{topic}", topic):
         it.subscriptions.receive(full, body)

@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from centre import violation_writer as ledger
 from centre.batch_decoder import admit
+from centre.commands import Committed
 from centre.reader import Filter, Reader
 from centre.store import open_database
-from centre.violation_writer import Committed, Ledger
+from centre.violation_writer import Ledger
 from geofence.violation import Phase, Violation
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 

@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from centre import present
 from centre import violation_writer as module
 from centre.batch_decoder import Batch, admit
+from centre.commands import Committed, StatusChange
 from centre.reader import Filter, Reader
 from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION, open_database
-from centre.violation_writer import Committed, Ledger, StatusChange
+from centre.views.safe_json import json_safe
+from centre.violation_writer import Ledger
 from geofence import violation as codec
 from geofence.plausible import WITHHELD
 from geofence.violation import Violation
@@ -287,7 +288,7 @@ def test_json_safe_holds_only_what_json_can(centre: Centre) -> None:
     deep: Any = 1
     for _ in range(2_000):
         deep = [deep]
-    found = present.json_safe(
+    found = json_safe(
         {"a": math.nan, "b": deep, "c": "\u202ex", "d_ns": 5, 3: b"\x01", "e": object(), "seq": 2**53 + 1}
     )
     assert msgspec.json.decode(msgspec.json.encode(found))["c"] == "<U+202E>x"

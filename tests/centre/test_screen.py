@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre import board
 from centre.screen import sound_status
 from centre.track_hub import Tracks
 from centre.unit_registry import STALE_NS, Reporters
+from centre.views import units
 from edge import wire
 from geofence.plausible import DAY_NS, is_plain
 from tests.support.centre_samples import T0_NS, status
@@ -185,7 +185,7 @@ def test_sums_of_absurd_figures_are_still_json() -> None:
     for esn in "ABC":
         body = wire.encode(status(outbox_depth=2**63 - 1, counts={"x": 2**63 - 1, "y": -(2**63)}))
         reporters.hear(esn, body, retained=False, now_ns=T0_NS)
-    rows = [board.rsu_row(esn, None, reporters, T0_NS, (0, 0), []) for esn in "ABC"]
+    rows = [units.rsu_row(esn, None, reporters, T0_NS, (0, 0), []) for esn in "ABC"]
     total = sum(row["outbox_depth"] for row in rows)
     assert msgspec.json.decode(msgspec.json.encode([total, rows])) == [0, rows]
 
@@ -210,7 +210,7 @@ def test_whatever_a_status_says_the_table_is_json_and_plain(
     }  # fmt: skip
     reporters = Reporters("rsu", ["RSU001"], T0_NS)
     reporters.hear("RSU001", msgspec.msgpack.encode(fields), retained=False, now_ns=T0_NS)
-    shown = board.rsu_row("RSU001", None, reporters, T0_NS, (0, 0), [])
+    shown = units.rsu_row("RSU001", None, reporters, T0_NS, (0, 0), [])
     assert msgspec.json.decode(msgspec.json.encode(shown)) == shown  # a NaN would come back as null
     for text in (*shown["counts"], *shown["sensors"], *shown["sensors"].values(), *shown["degraded"]):
         assert is_plain(text)

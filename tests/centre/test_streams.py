@@ -121,7 +121,7 @@ async def test_the_stop_ends_every_stream(tmp_path: Path) -> None:
         sockets = [await ws.connect(f"ws://127.0.0.1:{centre.port}/api/stream") for _ in range(10)]
         for each in sockets:
             await each.recv()
-        centre.hall.stop.set()
+        centre.app.stop.set()
         async with asyncio.timeout(2.0):
             await centre.serving
         for each in sockets:
@@ -137,7 +137,7 @@ async def test_too_many_listeners_are_refused(tmp_path: Path, monkeypatch: pytes
             with pytest.raises((InvalidStatus, ConnectionClosed)):
                 await (await ws.connect(address)).recv()
             assert (await centre.http.get("/api/events")).status_code == 503
-        await until(lambda: centre.hall.feed.counts["stream.refused"] == 2)
+        await until(lambda: centre.app.feed.counts["stream.refused"] == 2)
         async with streaming(centre) as stream:
             await anext(stream)
 
@@ -172,7 +172,7 @@ async def test_a_client_that_reads_nothing_is_cut_and_resumes(
             long = violation(1, evidence={"t_ns": [1] * 3_000, "d_m": [1.0] * 3_000}, reason="x" * 200)
             for n in range(1, 2_001):
                 centre.say(n, violation(n, reason="x" * 200) if n > 1 else long)
-            await until(lambda: centre.hall.feed.counts["stream.cut"] == 1)
+            await until(lambda: centre.app.feed.counts["stream.cut"] == 1)
             async with streaming(centre, 7) as stream:  # there is room again while it still holds its end
                 found = [n async for n in _numbers(stream, 3)]
     assert found == [8, 9, 10]
@@ -200,10 +200,10 @@ async def test_a_viewer_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch
                 nonlocal seq
                 for _ in range(20):
                     seq += 1
-                    centre.hall.ingest.subscriptions.receive(
+                    centre.app.ingest.subscriptions.receive(
                         topics.track_up("RSU001"), snapshot(seq, names=True)
                     )
-                return centre.hall.feed.counts["stream.cut"] == 1
+                return centre.app.feed.counts["stream.cut"] == 1
 
             await until(gone)
             async with ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as other:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centre.board import rsu_row
+from centre.commands import EPOCHS_MAX
 from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, Reporters
-from centre.violation_writer import EPOCHS_MAX
+from centre.views.units import rsu_row
 from edge import wire
 from tests.support.centre_samples import T0_NS, status
 

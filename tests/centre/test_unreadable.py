@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from centre import app, database
 from centre import event_stream as feed
-from centre import hall
 from centre.faults import UnreadableError
 from tests.centre.test_api import TEST_S, Running, running
 from tests.centre.test_streams import streaming
@@ -27,7 +27,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hall, "SUMMARY_S", 0.02)
+    monkeypatch.setattr(app, "SUMMARY_S", 0.02)
+    monkeypatch.setattr(database, "FAULT_S", 0.06)
     monkeypatch.setattr(feed, "RETRY_S", 0.02)
 
 
@@ -36,7 +37,7 @@ class Fault:
 
     def __init__(self, centre: Running) -> None:
         self.on = False
-        sa.event.listen(centre.hall._engine, "before_cursor_execute", self._refuse)
+        sa.event.listen(centre.app.database._engine, "before_cursor_execute", self._refuse)
 
     def _refuse(self, *_: Any) -> None:
         if self.on and threading.current_thread().name.startswith("centre.reader"):
@@ -44,14 +45,14 @@ class Fault:
 
 
 async def until_counted(centre: Running, reason: str, n: int = 1) -> None:
-    while centre.hall.counts()["centre"].get(reason, 0) < n:
+    while centre.app.overview.counts()["centre"].get(reason, 0) < n:
         await asyncio.sleep(0.005)
 
 
 @pytest.mark.usefixtures("quick")
 async def test_a_disk_that_can_t_be_read_ends_nothing_and_is_named(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
-        centre.hall.link.connected = True  # type: ignore[union-attr,misc]
+        centre.app.broker._link.connected = True  # type: ignore[union-attr,misc]
         centre.say(1, violation(1))
         await centre.until_sent(1)
         fault = Fault(centre)
@@ -111,7 +112,7 @@ async def test_a_start_that_can_t_read_says_so(tmp_path: Path) -> None:
         fault = Fault(centre)
         fault.on = True
         with pytest.raises(UnreadableError, match="disk I/O error"):
-            await centre.hall.start()
+            await centre.app.start()
         fault.on = False
 
 
@@ -120,8 +121,8 @@ async def test_the_summary_says_that_commits_fail_and_that_the_broker_is_gone(tm
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
         first = await centre.get("/api/summary")
         assert (first["database"], first["broker"]["connected"]) == (None, False)
-        centre.hall.link.connected = True  # type: ignore[union-attr,misc]
-        centre.hall.ingest.refused = "database or disk is full"
+        centre.app.broker._link.connected = True  # type: ignore[union-attr,misc]
+        centre.app.writer.fault = "database or disk is full"
         said = await centre.get("/api/summary")
         assert said["broker"]["connected"] is True
         assert said["database"]["fault"] == "database or disk is full"

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from centre import violation_writer as ledger
 from centre.batch_decoder import admit
+from centre.commands import Committed, StatusChange
 from centre.reader import Filter, Reader
 from centre.store import QUARANTINE, TRANSPORT, VERSION, centre_name, open_database
-from centre.violation_writer import Committed, Ledger, StatusChange
+from centre.violation_writer import Ledger
 from geofence.violation import Violation
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from centre.present import latency
-from centre.tally import Sample
+from centre.views.figures import Sample, latency
 from edge.figures import quantile
 
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from centre.api import build
-from centre.hall import Hall
+from centre.app import Centre, build_centre
 from centre.server import bind, serve
 from centre.store import open_database
 from edge import log, topics, wire
@@ -55,7 +55,7 @@ class Stage:
         self._ready = threading.Event()
         self._resume: asyncio.Event | None = None
         self._ended: asyncio.Event
-        self._hall: Hall
+        self._app: Centre
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
 
     def start(self) -> None:
@@ -65,42 +65,46 @@ class Stage:
 
     def end(self) -> None:
         """Stop serving; the database stays."""
-        self._loop.call_soon_threadsafe(self._hall.stop.set)
+        self._loop.call_soon_threadsafe(self._centre.stop.set)
         self._thread.join(10.0)
         self._loop.close()
 
     async def _serve(self) -> None:
         engine = open_database(f"sqlite:///{self._folder / 'stage.sqlite'}")
-        hall = self._hall = Hall(self.site, engine, self.clock, asyncio.Event(), log.setup(part="stage"))
-        hall.link = self.broker
-        await hall.start()
+        centre = self._centre = build_centre(
+            self.site, engine, self.clock, asyncio.Event(), log.setup(part="stage")
+        )
+        centre.broker.connect(self.broker)
+        await centre.start()
         listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        working = [asyncio.create_task(part) for part in (hall.run(), self._beat(), self._snapshots())]
+        working = [asyncio.create_task(part) for part in (centre.run(), self._beat(), self._snapshots())]
         self._ready.set()
-        await serve(build(hall), listener, hall.stop)
+        await serve(build(centre), listener, centre.stop)
         while self._resume is not None:  # an outage of the pages' link only
             await self._resume.wait()
-            hall.stop.clear()
+            centre.stop.clear()
             self._resume = None
             listener = bind("127.0.0.1", int(self.url.rstrip("/").rpartition(":")[2]))
-            await serve(build(hall), listener, hall.stop)
+            await serve(build(centre), listener, centre.stop)
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        hall.close()
+        centre.close()
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
         """Serve no page meanwhile; RSUs are heard and committed as ever."""
         resume = self._resume = asyncio.Event()
-        self._loop.call_soon_threadsafe(self._hall.stop.set)
+        self._loop.call_soon_threadsafe(self._centre.stop.set)
         yield
         self._loop.call_soon_threadsafe(resume.set)
 
     def hear(self, topic: str, message: Any) -> None:
         """Let the centre receive a message."""
-        self._loop.call_soon_threadsafe(self._hall.ingest.subscriptions.receive, topic, wire.encode(message))
+        self._loop.call_soon_threadsafe(
+            self._centre.ingest.subscriptions.receive, topic, wire.encode(message)
+        )
 
     def get(self, path: str) -> Any:
         """Return what the interface answers."""
@@ -145,7 +149,7 @@ class Stage:
     async def _beat(self) -> None:
         while True:
             for esn in sorted(self.online):
-                self._hall.ingest.subscriptions.receive(
+                self._centre.ingest.subscriptions.receive(
                     topics.status(esn), wire.encode(self._status(esn, "online"))
                 )
             if self.gateway_online:
@@ -166,7 +170,7 @@ class Stage:
                 shot = wire.snapshot_of(
                     records, esn=esn, seq=turn, stamp_ns=self.clock.now_ns(), lanes=None, names=names
                 )
-                self._hall.ingest.subscriptions.receive(topics.track_up(esn), wire.encode(shot))
+                self._centre.ingest.subscriptions.receive(topics.track_up(esn), wire.encode(shot))
             await asyncio.sleep(SNAPSHOT_S)
 
     def violation(self, n: int, esn: str = "RSU22", *, ago_s: float = 1.0, **changed: Any) -> Violation:
@@ -224,13 +228,13 @@ class Stage:
 
     def refuse(self, reason: str | None) -> None:
         """Let the database's commits have failed with that reason; None: they work again."""
-        self._hall.ingest.refused = reason
+        self._centre.writer.fault = reason
 
     def counts(self) -> dict[str, int]:
         """Return what the centre has counted."""
 
         async def read() -> dict[str, int]:
-            return dict(self._hall.counts()["centre"])
+            return dict(self._centre.overview.counts()["centre"])
 
         return asyncio.run_coroutine_threadsafe(read(), self._loop).result(10.0)
 

@@ -1,11 +1,14 @@
-"""Figures over all episodes, counted in the database: none is cut off at what a page has loaded."""
+"""Figures of `/api/summary` over all episodes, counted in the database, whatever a page has loaded."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from centre.statements import WARNING
 from centre.store import EPISODE, VERSION
+from edge.figures import quantile
 
 LATENCY_SAMPLES_MAX = 1_000
 DEFERRED_NS = 1_000_000_000  # detected to sent: longer, and it waited in the RSU's outbox
@@ -76,3 +79,26 @@ def latencies(db: sa.Connection, since_ns: int) -> list[Sample]:
         for row in db.execute(query).all()
     }
     return list(found.values())
+
+
+def by_esn(samples: Sequence[Sample]) -> Mapping[str, Sequence[Sample]]:
+    """Return the latency samples of each RSU."""
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.esn].append(sample)
+    return found
+
+
+def latency(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return p50 and p99 [ms], nearest rank, of the samples that were sent at once; nil where none was.
+
+    What waited at its RSU for the link or the centre says how long the outage was, so it is only counted.
+    """
+    samples_ns = [sample.latency_ns for sample in samples if not sample.deferred]
+
+    def at(share: float) -> float | None:
+        found = quantile(samples_ns, share)
+        return None if found is None else round(found / 1e6, 3)
+
+    n = len(samples_ns)
+    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": n, "deferred": len(samples) - n}

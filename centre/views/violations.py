@@ -1,47 +1,16 @@
-"""How rows become the JSON of API.md: pure."""
+"""Episodes and versions as `/api/violations` shows them: pure, from rows of the database."""
 
 import hashlib
-import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from centre.excess import excesses_m, last_violating_ns
-from centre.tally import Sample
-from edge.figures import quantile
+from centre.views.excess import excesses_m, last_violating_ns
+from centre.views.safe_json import json_safe
 from geofence import violation as codec
-from geofence.plausible import plain
 from geofence.violation import GRADES
 
-DEPTH_MAX = 8
-EXACT_MAX = 2**53  # JavaScript rounds integers beyond
-
-
-def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
-    """Return `value` with what JavaScript can't hold as decimal strings: each `…_ns`, `track`, huge integer.
-
-    Lists under such a key are converted item by item; bytes (never of ours) become hex; what JSON can't hold
-    (NaN, infinity, what lies deeper than DEPTH_MAX) becomes null, refused characters their code.
-    """
-    if depth > DEPTH_MAX:
-        return None
-    if isinstance(value, dict):
-        items = ((str(name), inner) for name, inner in value.items())
-        return {plain(name): json_safe(inner, name, depth + 1) for name, inner in items}
-    if isinstance(value, (list, tuple)):
-        return [json_safe(inner, key, depth + 1) for inner in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int) and (key.endswith("_ns") or key == "track" or abs(value) > EXACT_MAX):
-        return str(value)
-    return value if isinstance(value, int) else None
+DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
 
 
 def _plain_fields(body: bytes) -> dict[str, Any]:
@@ -50,9 +19,6 @@ def _plain_fields(body: bytes) -> dict[str, Any]:
     Only those that this version knows: what else a body carries was never checked.
     """
     return dict(msgspec.to_builtins(codec.decode(body), builtin_types=(bytes,)))
-
-
-DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
 
 
 class History(NamedTuple):
@@ -112,18 +78,3 @@ def version(row: Any) -> dict[str, Any]:
     fields["sha256"] = hashlib.sha256(row.body).hexdigest()
     shown: dict[str, Any] = json_safe(fields)
     return shown
-
-
-def latency(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return p50 and p99 [ms], nearest rank, of the samples that were sent at once; nil where none was.
-
-    What waited at its RSU for the link or the centre says how long the outage was, so it is only counted.
-    """
-    samples_ns = [sample.latency_ns for sample in samples if not sample.deferred]
-
-    def at(share: float) -> float | None:
-        found = quantile(samples_ns, share)
-        return None if found is None else round(found / 1e6, 3)
-
-    n = len(samples_ns)
-    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": n, "deferred": len(samples) - n}

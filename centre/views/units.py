@@ -1,14 +1,12 @@
-"""What `/api/rsus`, `/api/summary` and `/api/counts` say: pure, from what is in memory and was just read."""
+"""RSUs and gateways as `/api/rsus` shows them, and where nothing is judged: pure, from the registry."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from centre import present
-from centre.tally import Sample
 from centre.unit_registry import PENDING_MAX, Reporter, Reporters
+from centre.views.figures import Sample, latency
 from edge import wire
 from edge.sections import RsuConfig
 
@@ -31,7 +29,7 @@ def rsu_row(
         "stretch_m": None if config is None else list(config.stretch_m),
         "stored": gap[0],
         "missing": gap[1],
-        "latency": present.latency(samples),
+        "latency": latency(samples),
     }
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
@@ -100,14 +98,6 @@ def _common(name: str, key: str, reporter: Reporter, reporters: Reporters, now_n
         "clock_offset_ms": None if status is None else status.clock_offset_ms,
         "counts": {} if status is None else dict(sorted(status.counts.items())[:COUNTS_MAX]),
     }
-
-
-def by_esn(samples: Sequence[Sample]) -> Mapping[str, Sequence[Sample]]:
-    """Return the latency samples of each RSU."""
-    found: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        found[sample.esn].append(sample)
-    return found
 
 
 def unjudged_m(rsus: Reporters, configs: Sequence[RsuConfig], now_ns: int) -> float:

@@ -1,4 +1,4 @@
-"""How far beyond the line a violation went, and until when, from its evidence columns: pure."""
+"""How far beyond the line a violation went, and until when; computed from its evidence columns. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from centre.excess import last_violating_ns
-from centre.present import latency
 from centre.reader import Filter
-from centre.tally import BIN_NS, Sample
+from centre.views.excess import last_violating_ns
+from centre.views.figures import BIN_NS, Sample, latency
 from geofence.violation import Stamps
 from tests.centre.test_violation_writer import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation

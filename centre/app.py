@@ -1,0 +1,135 @@
+"""The running centre: its parts, and the one function that builds and connects them. No HTTP here."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+from structlog.typing import FilteringBoundLogger as Logger
+
+from centre.broker import BrokerLink
+from centre.database import Database
+from centre.event_stream import Event, Feed, lines_of
+from centre.faults import UnreadableError
+from centre.ingest import Ingest
+from centre.overview import Overview
+from centre.reader import Reader
+from centre.site_view import SiteView, view_of
+from centre.store import centre_name
+from centre.track_hub import Tracks
+from centre.unit_registry import Reporters
+from centre.violation_writer import Ledger
+from centre.writer import Writer
+from edge.clock import Clock
+from edge.config import Site
+from edge.metrics import Health
+from geofence.plausible import bounds_of
+
+SUMMARY_S = 1.0
+FIGURES_EVERY = 2  # summaries for each table of all RSUs
+
+
+@dataclass(slots=True)
+class Centre:
+    """One running centre; `start` first, then `run` while it serves. `build_centre` makes it."""
+
+    site: SiteView
+    stop: asyncio.Event  # the streams end when it is set
+    log: Logger
+    broker: BrokerLink  # connect it before `run`
+    database: Database
+    writer: Writer
+    ingest: Ingest
+    tracks: Tracks
+    feed: Feed
+    overview: Overview
+    health: Health
+
+    async def start(self) -> None:
+        """Restore what an earlier run stored; raises UnreadableError."""
+        await self.overview.restore()
+        await self.feed.start()
+
+    async def run(self) -> None:
+        """Commit, feed and publish the present state until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.ingest.run(), name="centre.ingest")
+            tasks.create_task(self.feed.run(), name="centre.event_stream")
+            tasks.create_task(self._publish_state(), name="centre.publish_state")
+
+    def close(self) -> None:
+        """End the threads, after what they have begun, and the database."""
+        self.writer.close()
+        self.database.close()
+
+    async def _publish_state(self) -> None:
+        """Send the present state each second of real time, whatever a simulation's clock does."""
+        turn = 0
+        while True:
+            if turn % FIGURES_EVERY == 0:
+                with contextlib.suppress(UnreadableError):
+                    await self.overview.refresh()
+                self.feed.tell("rsus", msgspec.json.encode(self.overview.rsu_table()))
+            self.feed.tell("summary", msgspec.json.encode(await self.overview.summary()))
+            turn += 1
+            await asyncio.sleep(SUMMARY_S)
+
+
+def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
+    """Return the centre of a site on an open database, which it closes; the only place where parts meet."""
+    view = view_of(site)
+    started_ns = clock.now_ns()
+    gateway = site.config.gateway
+    rsus = Reporters("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
+    gateways = Reporters("gateway", () if gateway is None else (gateway.id,), started_ns)
+    tracks, broker = Tracks(), BrokerLink(started_ns)
+    ledger = Ledger(engine, clock.now_ns)
+    bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
+    writer = Writer(ledger, log, lambda: feed.committed(), bounds)
+    database = Database(engine, Reader(engine, lambda: ledger.settled_n), lambda: writer.fault, log)
+    feed = Feed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
+    ingest = Ingest(
+        writer=writer,
+        centre=centre_name(engine),
+        now_ns=clock.now_ns,
+        rsus=rsus,
+        gateways=gateways,
+        tracks=tracks,
+        publish=broker.publish,
+    )
+    overview = Overview(
+        configs=site.config.rsu,
+        now_ns=clock.now_ns,
+        rsus=rsus,
+        gateways=gateways,
+        tracks=tracks,
+        database=database,
+        broker=broker,
+        own_counts=(ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts),
+    )
+    return Centre(
+        site=view,
+        stop=stop,
+        log=log,
+        broker=broker,
+        database=database,
+        writer=writer,
+        ingest=ingest,
+        tracks=tracks,
+        feed=feed,
+        overview=overview,
+        health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges),
+    )
+
+
+async def _events(database: Database, overview: Overview, after: int, limit: int) -> list[Event]:
+    """Return the committed changes after a cursor as server-sent events; a unit's row is the present one."""
+    events = []
+    for change in await database.read(database.reader.changes, after, limit):
+        if change.kind == "violation" and change.data is None:
+            events.append(Event(change.n, b"id: %d\n\n" % change.n))  # moves the cursor, shows nothing
+            continue
+        data = change.data if change.kind == "violation" else overview.unit(change.kind, change.key)
+        events.append(Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n)))
+    return events

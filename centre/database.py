@@ -1,0 +1,71 @@
+"""The database as asyncio code uses it: queries run in threads, and a fault is known while it lasts."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.typing import FilteringBoundLogger as Logger
+
+from centre.faults import SchemaError, UnreadableError, refused
+from centre.reader import Reader
+from geofence.plausible import plain
+
+FAULT_S = 3.0  # so long after its last failure reading counts as failing
+Result = TypeVar("Result")
+
+
+class Database:
+    """Reads through its own threads; `writer.Writer` writes."""
+
+    def __init__(
+        self, engine: sa.Engine, reader: Reader, commit_fault: Callable[[], str | None], log: Logger
+    ) -> None:
+        """`commit_fault()` returns why commits fail at present, None where they don't."""
+        self.reader = reader
+        self._engine, self._commit_fault, self._log = engine, commit_fault, log
+        self._threads = ThreadPoolExecutor(2, "centre.reader")
+        self._unread = ("", float("-inf"))  # how reading last failed, and when [monotonic, s]
+        self._faulty_since_ns: int | None = None  # reading or committing fails
+
+    async def read(self, query: Callable[..., Result], *args: object) -> Result:
+        """Run a query of the reader in a thread; raises UnreadableError, or SchemaError for good."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, query, *args)
+        except SQLAlchemyError as error:
+            fault = refused(error)
+            if isinstance(fault, SchemaError):
+                raise fault from error
+            text = plain(str(getattr(error, "orig", error)))
+            if self.fault is None:
+                self._log.error("read.failed", error=text)
+            self._unread = (text, time.monotonic())
+            self.reader.counts["read.failed"] += 1
+            raise UnreadableError(text) from error
+
+    async def bounds(self) -> tuple[int, int]:
+        """Return the newest and the oldest number of the feed."""
+        return await self.read(self.reader.bounds)
+
+    @property
+    def fault(self) -> str | None:
+        """Why committing or reading fails at present; None where both work."""
+        text, at_s = self._unread
+        return self._commit_fault() or (text if time.monotonic() - at_s < FAULT_S else None)
+
+    def state(self, now_ns: int) -> dict[str, Any] | None:
+        """Return `database` of `/api/summary`: None while it works."""
+        fault = self.fault
+        if fault is None:
+            self._faulty_since_ns = None
+            return None
+        self._faulty_since_ns = self._faulty_since_ns or now_ns
+        return {"fault": fault, "since_ns": self._faulty_since_ns}
+
+    def close(self) -> None:
+        """End the threads, after what they have begun, and the connections."""
+        self._threads.shutdown()
+        self._engine.dispose()

@@ -1,0 +1,122 @@
+"""What the page shows of the present: units, figures, counters, faults (`/api/rsus`, `summary`, `counts`)."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from centre.broker import BrokerLink
+from centre.database import Database
+from centre.faults import UnreadableError
+from centre.track_hub import Tracks
+from centre.unit_registry import Reporters
+from centre.views import figures, units
+from centre.views.figures import Sample
+from centre.views.safe_json import json_safe
+from edge.sections import RsuConfig
+
+LATENCY_WINDOW_S = 900  # quantiles of the last quarter of an hour
+
+
+class Overview:
+    """Joins what is in memory with the figures that the database last gave."""
+
+    def __init__(
+        self,
+        *,
+        configs: Sequence[RsuConfig],
+        now_ns: Callable[[], int],
+        rsus: Reporters,
+        gateways: Reporters,
+        tracks: Tracks,
+        database: Database,
+        broker: BrokerLink,
+        own_counts: Sequence[Counter[str]],
+    ) -> None:
+        """`own_counts`: the counters of the centre's other parts."""
+        self._configs = {config.esn: config for config in configs}
+        self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
+        self._database, self._broker = database, broker
+        self._own_counts = (*own_counts, rsus.counts, gateways.counts)
+        self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
+        self._gaps: dict[str, tuple[int, int]] = {}
+        self._latencies: Sequence[Sample] = ()
+        self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
+        self._figures: dict[str, Any] = {}
+
+    async def restore(self) -> None:
+        """Read what an earlier run stored of each unit, and the figures; raises UnreadableError."""
+        read, reader = self._database.read, self._database.reader
+        for row in await read(reader.statuses):
+            reporters = self._rsus if row.kind == "rsu" else self._gateways
+            reporters.restore(row.id, row.since_ns, row.body)
+        for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
+            self._rsus.restore_last_seq(esn, epoch, last_seq)
+        self._figures = await read(reader.figures, self._now_ns())
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read gaps and latencies again; raises UnreadableError."""
+        read, reader = self._database.read, self._database.reader
+        self._gaps = await read(reader.gaps)
+        self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)
+        self._latencies_of = figures.by_esn(self._latencies)
+
+    def unit(self, kind: str, name: str) -> dict[str, Any]:
+        """Return the Rsu or the Gateway of API.md."""
+        now_ns = self._now_ns()
+        if kind != "rsu":
+            return units.gateway_row(name, self._gateways, now_ns)
+        samples, gap = self._latencies_of.get(name, ()), self._gaps.get(name, (0, 0))
+        return units.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
+
+    def rsu_table(self) -> dict[str, Any]:
+        """Return `/api/rsus`."""
+        return {
+            "now_ns": str(self._now_ns()),
+            "rsus": [self.unit("rsu", esn) for esn in self._rsus.rows()],
+            "gateways": [self.unit("gateway", name) for name in self._gateways.rows()],
+        }
+
+    async def summary(self) -> dict[str, Any]:
+        """Return `/api/summary`; where the database can't be read, with the figures that it last gave."""
+        now_ns = self._now_ns()
+        with contextlib.suppress(UnreadableError):
+            self._figures = await self._database.read(self._database.reader.figures, now_ns)
+        vehicles, hazmat = self._tracks.vehicles(now_ns)
+        depths = [getattr(row.status, "outbox_depth", 0) for row in self._rsus.rows().values()]
+        links = {"database": self._database.state(now_ns), "broker": self._broker.state(now_ns)}
+        found: dict[str, Any] = json_safe(self._figures | links | {"now_ns": now_ns})
+        return found | {
+            "rsus": self._rsus.tally(now_ns),
+            "gateways": self._gateways.tally(now_ns),
+            "vehicles": vehicles,
+            "hazmat": hazmat,
+            "length_m": self._length_m,
+            "unjudged_m": units.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
+            "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
+            "outbox_depth": sum(depths),
+            "missing": sum(missing for _, missing in self._gaps.values()),
+        }
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """Return `/api/counts`."""
+        own: Counter[str] = Counter()
+        for counts in self._own_counts:
+            own += counts
+        own.update(self._broker.link_counts())
+        return {
+            "centre": dict(sorted(own.items())),
+            "rsus": {esn: self.unit("rsu", esn)["counts"] for esn in self._rsus.rows()},
+            "gateways": {name: self.unit("gateway", name)["counts"] for name in self._gateways.rows()},
+        }
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the broker is connected and the database works, and what each says."""
+        linked, fault = self._broker.connected, self._database.fault
+        return linked and fault is None, {"broker": linked, "database": fault or "open"}
+
+    def gauges(self) -> dict[str, float]:
+        """Return how many units of each kind are in each state."""
+        now_ns, kinds = self._now_ns(), (self._rsus, self._gateways)
+        return {f"{kind.kind}s_{state}": n for kind in kinds for state, n in kind.tally(now_ns).items()}

@@ -1,0 +1,219 @@
+"""Schema migrations: a stored database of version 1 is opened and keeps its rows, on both databases."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from centre import migrations
+from centre.batch_decoder import admit
+from centre.faults import SchemaError
+from centre.reader import Reader
+from centre.store import EPISODE, META, SCHEMA_VERSION, SETTING, centre_name, open_database
+from centre.violation_writer import Ledger
+from tests.conftest import find_program
+from tests.support.centre_samples import T0_NS, episode_id, item, payload, violation
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+NEXT = '''"""A later schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("episode", table_kwargs={"sqlite_autoincrement": True}) as table:
+        table.add_column(sa.Column("worked_by", sa.String(64), nullable=False, server_default="nobody"))
+        table.alter_column("rule", existing_type=sa.String(32), type_=sa.String(64))
+'''
+Fresh = Callable[[], str]  # creates a database and returns its address
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Fresh]:
+    """Start a server that only this module reaches, through a socket in its own folder."""
+    initdb = find_program("initdb")
+    if initdb is None:
+        pytest.skip("postgresql is missing: sudo apt-get install postgresql")
+    # a socket's path has 107 bytes at most, and another user has to reach it
+    folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
+    if user is not None:
+        shutil.chown(folder, user)
+    folder.chmod(0o755)
+    data = str(folder / "data")
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(Path(initdb).parent / program), "-D", data, *arguments]
+        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+
+    run("initdb", "-A", "trust", "-U", "petroroad", "-E", "UTF8", "--no-sync")
+    options = f"-c listen_addresses='' -c fsync=off -k {folder}"
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    admin = sa.create_engine(_postgresql_url(folder, "postgres"), isolation_level="AUTOCOMMIT")
+
+    numbers = count()
+
+    def create() -> str:
+        name = f"db_{next(numbers)}"
+        with admin.connect() as db:
+            db.exec_driver_sql(f"CREATE DATABASE {name}")
+        return _postgresql_url(folder, name)
+
+    yield create
+    admin.dispose()
+    run("pg_ctl", "-w", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+def _postgresql_url(folder: Path, name: str) -> str:
+    return f"postgresql+psycopg://petroroad@/{name}?host={folder}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def empty(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Return the address of an empty database."""
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'centre.sqlite'}"
+    create: Fresh = request.getfixturevalue("postgresql")
+    return create()
+
+
+@pytest.fixture
+def stored(kind: str, empty: str) -> str:
+    """Return the address of a database as version 1 left it, before Alembic was used."""
+    script = (DATA / f"centre_schema_1.{kind}.sql").read_text()
+    if kind == "sqlite":
+        with sqlite3.connect(empty.removeprefix("sqlite:///")) as db:
+            db.executescript(script)
+        db.close()
+        return empty
+    engine = sa.create_engine(empty)
+    with engine.begin() as connection:
+        for statement in script.split(";\n"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    return empty
+
+
+def _rows(url: str) -> dict[str, list[Any]]:
+    engine = sa.create_engine(url)
+    with engine.connect() as db:
+        found = {t.name: sorted(map(tuple, db.execute(sa.select(t))), key=repr) for t in META.sorted_tables}
+    engine.dispose()
+    return found
+
+
+def _differences(engine: sa.Engine) -> list[Any]:
+    with engine.connect() as db:
+        found: list[Any] = compare_metadata(MigrationContext.configure(db), META)
+    return found
+
+
+def _takes(engine: sa.Engine, seq: int) -> tuple[int, ...]:
+    batch = admit("t", "RSU001", payload(11, item(seq, violation(20 + seq))), T0_NS)
+    return Ledger(engine, lambda: T0_NS).commit([batch], []).answers[0].stored
+
+
+def test_a_stored_database_is_migrated_and_keeps_each_row(stored: str) -> None:
+    before = _rows(stored)
+    assert all(before.values()), "each table has rows"
+    engine = open_database(stored)
+    assert _rows(stored) == before
+    assert _differences(engine) == []
+    assert centre_name(engine) == dict(before["setting"])["centre"]
+    found = Reader(engine, lambda: 10**6).violation(episode_id(1))
+    assert found is not None
+    assert len(found["versions"]) == 2
+    assert _takes(engine, 1) == (1,)
+    engine.dispose()
+    open_database(stored).dispose()  # nothing is left to do
+
+
+def test_the_revisions_make_the_tables_of_this_version(empty: str) -> None:
+    engine = sa.create_engine(empty)
+    with engine.begin() as db:
+        migrations.upgrade(db)
+    assert _differences(engine) == []
+    engine.dispose()
+    assert migrations.newest() == f"{SCHEMA_VERSION:04}"
+
+
+def test_a_later_revision_changes_a_stored_database_and_keeps_its_rows(stored: str, tmp_path: Path) -> None:
+    before = _rows(stored)
+    versions = _later(tmp_path)
+    open_database(stored).dispose()
+    engine = sa.create_engine(stored)
+    with engine.begin() as db:
+        migrations.upgrade(db, versions)
+        assert set(db.scalars(sa.text("SELECT worked_by FROM episode"))) == {"nobody"}
+        assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0002"
+    assert _rows(stored)["episode"] == before["episode"]
+    assert _takes(engine, 2) == (2,)
+    with engine.begin() as db:  # numbers go on: a browser's cursor and the list's order need that
+        assert db.scalar(sa.select(sa.func.max(EPISODE.c.n))) == 1 + max(row[0] for row in before["episode"])
+    engine.dispose()
+
+
+def _later(folder: Path) -> Path:
+    versions = folder / "versions"
+    shutil.copytree(migrations.FOLDER / "versions", versions)
+    (versions / "v0002_later.py").write_text(NEXT)
+    return versions
+
+
+def test_a_revision_that_fails_leaves_the_database_as_it_was(stored: str, tmp_path: Path) -> None:
+    versions = _later(tmp_path)
+    broken = NEXT.replace('"0002", "0001"', '"0003", "0002"') + "    op.drop_table('none_such')\n"
+    (versions / "v0003_broken.py").write_text(broken.replace("worked_by", "seen_by"))
+    engine = open_database(stored)
+    before = _rows(stored)
+    with pytest.raises(sa.exc.DBAPIError), engine.begin() as db:
+        migrations.upgrade(db, versions)
+    assert _rows(stored) == before
+    assert _differences(engine) == []
+    engine.dispose()
+
+
+def test_a_revision_that_this_version_does_not_know_is_refused_by_name(empty: str) -> None:
+    engine = open_database(empty)
+    with engine.begin() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '0099'"))
+    engine.dispose()
+    with pytest.raises(SchemaError, match=r"alembic_version.*0099.*install the petroroad that wrote it"):
+        open_database(empty)
+
+
+def test_a_database_of_a_newer_version_is_refused_before_anything_changes(stored: str) -> None:
+    engine = sa.create_engine(stored)
+    with engine.begin() as db:
+        db.execute(sa.update(SETTING).where(SETTING.c.key == "schema_version").values(value="99"))
+    with pytest.raises(SchemaError, match="schema is version 99"):
+        open_database(stored)
+    assert not sa.inspect(engine).has_table("alembic_version")
+    engine.dispose()
+
+
+def test_a_missing_column_is_named_and_is_no_full_disk(stored: str) -> None:
+    engine = sa.create_engine(stored)
+    with engine.begin() as db:
+        db.execute(sa.text("ALTER TABLE episode DROP COLUMN p_violation_max"))
+    engine.dispose()
+    with pytest.raises(SchemaError, match="table episode lacks column p_violation_max"):
+        open_database(stored)

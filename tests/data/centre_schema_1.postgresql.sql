@@ -1,0 +1,161 @@
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+CREATE TABLE public.episode (
+    n integer NOT NULL,
+    id character varying(36) NOT NULL,
+    version bigint NOT NULL,
+    hop bigint NOT NULL,
+    esn character varying(64) NOT NULL,
+    open boolean NOT NULL,
+    grade smallint NOT NULL,
+    grade_max smallint NOT NULL,
+    rule character varying(32) NOT NULL,
+    versions integer NOT NULL,
+    first_received_ns bigint NOT NULL,
+    first_committed_ns bigint,
+    latency_ns bigint,
+    latency_esn character varying(64),
+    p_violation_max double precision NOT NULL,
+    excess_m_max double precision
+);
+CREATE SEQUENCE public.episode_n_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.episode_n_seq OWNED BY public.episode.n;
+CREATE TABLE public.epoch (
+    esn character varying(64) NOT NULL,
+    epoch bigint NOT NULL,
+    last_seq bigint NOT NULL
+);
+CREATE TABLE public.feed (
+    n integer NOT NULL,
+    kind character varying(16) NOT NULL,
+    key character varying(64) NOT NULL,
+    version bigint,
+    esn character varying(64)
+);
+CREATE SEQUENCE public.feed_n_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.feed_n_seq OWNED BY public.feed.n;
+CREATE TABLE public.quarantine (
+    n integer NOT NULL,
+    received_ns bigint NOT NULL,
+    topic character varying(200) NOT NULL,
+    esn character varying(64) NOT NULL,
+    epoch bigint,
+    seq bigint,
+    reason character varying(200) NOT NULL,
+    sha256 bytea NOT NULL,
+    size_bytes integer NOT NULL,
+    body bytea NOT NULL
+);
+CREATE SEQUENCE public.quarantine_n_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.quarantine_n_seq OWNED BY public.quarantine.n;
+CREATE TABLE public.setting (
+    key character varying(32) NOT NULL,
+    value character varying(200) NOT NULL
+);
+CREATE TABLE public.status (
+    kind character varying(16) NOT NULL,
+    id character varying(64) NOT NULL,
+    epoch bigint NOT NULL,
+    connection bigint NOT NULL,
+    since_ns bigint NOT NULL,
+    body bytea NOT NULL
+);
+CREATE TABLE public.transport (
+    esn character varying(64) NOT NULL,
+    epoch bigint NOT NULL,
+    seq bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    void character varying(200),
+    received_ns bigint NOT NULL
+);
+CREATE TABLE public.violation_version (
+    id character varying(36) NOT NULL,
+    version bigint NOT NULL,
+    esn character varying(64) NOT NULL,
+    hop bigint NOT NULL,
+    grade smallint NOT NULL,
+    body bytea NOT NULL,
+    sha256 bytea NOT NULL,
+    epoch bigint NOT NULL,
+    seq bigint NOT NULL,
+    decided_ns bigint,
+    detected_ns bigint NOT NULL,
+    sent_ns bigint NOT NULL,
+    received_ns bigint NOT NULL,
+    committed_ns bigint
+);
+ALTER TABLE ONLY public.episode ALTER COLUMN n SET DEFAULT nextval('public.episode_n_seq'::regclass);
+ALTER TABLE ONLY public.feed ALTER COLUMN n SET DEFAULT nextval('public.feed_n_seq'::regclass);
+ALTER TABLE ONLY public.quarantine ALTER COLUMN n SET DEFAULT nextval('public.quarantine_n_seq'::regclass);
+INSERT INTO public.episode VALUES (2, '2d6516ed-000d-53ab-b870-29f1a705b408', 1, 0, 'RSU001', true, 1, 1, 'lane_departure', 1, 1790000000000000000, 1790000000000000001, NULL, NULL, 0.9, NULL);
+INSERT INTO public.episode VALUES (1, '5176455e-2303-56ff-9769-c2b25b5efed4', 2, 0, 'RSU001', false, 2, 2, 'lane_departure', 2, 1790000000000000000, 1790000000000000001, -499999999, 'RSU001', 0.999, NULL);
+INSERT INTO public.epoch VALUES ('RSU001', 10, 6);
+INSERT INTO public.feed VALUES (1, 'violation', '5176455e-2303-56ff-9769-c2b25b5efed4', 1, 'RSU001');
+INSERT INTO public.feed VALUES (2, 'violation', '2d6516ed-000d-53ab-b870-29f1a705b408', 1, 'RSU001');
+INSERT INTO public.feed VALUES (3, 'violation', '5176455e-2303-56ff-9769-c2b25b5efed4', 2, 'RSU001');
+INSERT INTO public.feed VALUES (4, 'rsu', 'RSU001', NULL, NULL);
+INSERT INTO public.quarantine VALUES (1, 1790000000000000000, 'v2x/v1/rsu/RSU001/violation/up', 'RSU001', 10, 3, 'void: implausible speed', '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 0, '\x');
+INSERT INTO public.quarantine VALUES (2, 1790000000000000000, 'v2x/v1/rsu/RSU001/violation/up', 'RSU001', 10, 5, 'unreadable: DecodeError: Input data was truncated', '\x1ed2007ec0e95f78f8d3acc6502d8aff5af5251fbdf3a09d6f868fa4cdd7eee3', 4, '\x81a26964');
+INSERT INTO public.quarantine VALUES (3, 1790000000000000000, 'v2x/v1/rsu/RSU001/violation/up', 'RSU001', NULL, NULL, 'DecodeError: MessagePack data is malformed: invalid opcode ''\xc1'' (byte 0)', '\xd1bbd73bb09190bfb883056771e22e997541ed20079793bf33975fe1654581c3', 1, '\xc1');
+INSERT INTO public.setting VALUES ('schema_version', '1');
+INSERT INTO public.setting VALUES ('centre', 'centre-7bcf111a');
+INSERT INTO public.status VALUES ('rsu', 'RSU001', 10, 1, 1790000000000000000, '\xde000da57374617465a66f6e6c696e65a565706f63680aaa636f6e6e656374696f6e01a86c6173745f73657106a770656e64696e6790ac6f7574626f785f646570746800a6636f6e666967a131a36d6170a131a776657273696f6ea5302e312e30af636c6f636b5f6f66667365745f6d73cb3fb999999999999aa773656e736f727381a25231a66f6e6c696e65a6636f756e747380a8756e6a756467656490');
+INSERT INTO public.transport VALUES ('RSU001', 10, 1, '\x99fa8e3ab2ec9e139469d26010e174e5aba32d86bff8d684b85365fd6c6f61c8', NULL, 1790000000000000000);
+INSERT INTO public.transport VALUES ('RSU001', 10, 2, '\xbb50416be63896694bd25238290945f497efae7d7a9ffda72844043db6d8e2f8', NULL, 1790000000000000000);
+INSERT INTO public.transport VALUES ('RSU001', 10, 3, '\x', 'implausible speed', 1790000000000000000);
+INSERT INTO public.transport VALUES ('RSU001', 10, 4, '\x94643d7a6dde7144aab0f33b01e52feb7808511f6f804244d0347ebdd1cd2037', NULL, 1790000000000000000);
+INSERT INTO public.transport VALUES ('RSU001', 10, 5, '\x1ed2007ec0e95f78f8d3acc6502d8aff5af5251fbdf3a09d6f868fa4cdd7eee3', NULL, 1790000000000000000);
+INSERT INTO public.violation_version VALUES ('5176455e-2303-56ff-9769-c2b25b5efed4', 1, 'RSU001', 0, 2, '\xde001da26964d92435313736343535652d323330332d353666662d393736392d633262323562356566656434a776657273696f6e01a3686f7000a57068617365a46f70656ea56772616465a77761726e696e67a472756c65ae6c616e655f646570617274757265a776656869636c6585a5706c617465abe8bebd4cc2b74130303031a87465726d696e616cab3133393030303030303031ac68617a6d61745f636c617373c0a2756ec0a763617272696572c0aa6964656e746974795f70cb3fefae147ae147aea5747261636bcf6ab13b8000000001a365736ea6525355303031a873746172745f6e73cf18d75b8423f30000ac636f6e6669726d65645f6e73cf18d75b8441c06500a6656e645f6e73c0a76c6f6e5f646567cb405e800000000000a76c61745f646567cb4044800000000000a46c616e65a668617a6d6174a47a6f6e65c0a3735f6dcb4059000000000000a3645f6dcb3ff8000000000000a97369676d615f645f6dcb3fc999999999999aab705f76696f6c6174696f6ecb3feff7ced916872ba973706565645f6d7073cb4030000000000000a96c696d69745f6d7073c0ab6d61705f76657273696f6ea131ad72756c65735f76657273696f6ea131a67374616d707382ab6d656173757265645f6e73cf18d75b844127ce80aa617272697665645f6e73cf18d75b8441c06500a6726561736f6ec0a46c617465c2a865766964656e636582a4745f6e7392cf18d75b8423f30000cf18d75b8429e8e100a3645f6d92cb3ff6666666666666cb3ff8000000000000', '\x99fa8e3ab2ec9e139469d26010e174e5aba32d86bff8d684b85365fd6c6f61c8', 10, 1, 1790000000500000000, 1790000000501000000, 1790000000502000000, 1790000000000000000, 1790000000000000001);
+INSERT INTO public.violation_version VALUES ('2d6516ed-000d-53ab-b870-29f1a705b408', 1, 'RSU001', 0, 1, '\xde001da26964d92432643635313665642d303030642d353361622d623837302d323966316137303562343038a776657273696f6e01a3686f7000a57068617365a46f70656ea56772616465a66e6f74696365a472756c65ae6c616e655f646570617274757265a776656869636c6585a5706c617465abe8bebd4cc2b74130303031a87465726d696e616cab3133393030303030303031ac68617a6d61745f636c617373c0a2756ec0a763617272696572c0aa6964656e746974795f70cb3fefae147ae147aea5747261636bcf6ab13b8000000002a365736ea6525355303031a873746172745f6e73cf18d75b8423f30000ac636f6e6669726d65645f6e73cf18d75b8441c06500a6656e645f6e73c0a76c6f6e5f646567cb405e800000000000a76c61745f646567cb4044800000000000a46c616e65a668617a6d6174a47a6f6e65c0a3735f6dcb4059000000000000a3645f6dcb3ff8000000000000a97369676d615f645f6dcb3fc999999999999aab705f76696f6c6174696f6ecb3feccccccccccccda973706565645f6d7073cb4030000000000000a96c696d69745f6d7073c0ab6d61705f76657273696f6ea131ad72756c65735f76657273696f6ea131a67374616d707382ab6d656173757265645f6e73cf18d75b844127ce80aa617272697665645f6e73cf18d75b8441c06500a6726561736f6ec0a46c617465c2a865766964656e636582a4745f6e7392cf18d75b8423f30000cf18d75b8429e8e100a3645f6d92cb3ff6666666666666cb3ff8000000000000', '\xbb50416be63896694bd25238290945f497efae7d7a9ffda72844043db6d8e2f8', 10, 2, 1790000000500000000, 1790000000501000000, 1790000000502000000, 1790000000000000000, 1790000000000000001);
+INSERT INTO public.violation_version VALUES ('5176455e-2303-56ff-9769-c2b25b5efed4', 2, 'RSU001', 0, 2, '\xde001da26964d92435313736343535652d323330332d353666662d393736392d633262323562356566656434a776657273696f6e02a3686f7000a57068617365a5636c6f7365a56772616465a77761726e696e67a472756c65ae6c616e655f646570617274757265a776656869636c6585a5706c617465abe8bebd4cc2b74130303031a87465726d696e616cab3133393030303030303031ac68617a6d61745f636c617373c0a2756ec0a763617272696572c0aa6964656e746974795f70cb3fefae147ae147aea5747261636bcf6ab13b8000000001a365736ea6525355303031a873746172745f6e73cf18d75b8423f30000ac636f6e6669726d65645f6e73cf18d75b8441c06500a6656e645f6e73cf18d75b84d6c35e00a76c6f6e5f646567cb405e800000000000a76c61745f646567cb4044800000000000a46c616e65a668617a6d6174a47a6f6e65c0a3735f6dcb4059000000000000a3645f6dcb3ff8000000000000a97369676d615f645f6dcb3fc999999999999aab705f76696f6c6174696f6ecb3feff7ced916872ba973706565645f6d7073cb4030000000000000a96c696d69745f6d7073c0ab6d61705f76657273696f6ea131ad72756c65735f76657273696f6ea131a67374616d707382ab6d656173757265645f6e73cf18d75b844127ce80aa617272697665645f6e73cf18d75b8441c06500a6726561736f6ec0a46c617465c2a865766964656e636582a4745f6e7392cf18d75b8423f30000cf18d75b8429e8e100a3645f6d92cb3ff6666666666666cb3ff8000000000000', '\x94643d7a6dde7144aab0f33b01e52feb7808511f6f804244d0347ebdd1cd2037', 10, 4, 1790000000500000000, 1790000000501000000, 1790000000502000000, 1790000000000000000, 1790000000000000001);
+SELECT pg_catalog.setval('public.episode_n_seq', 2, true);
+SELECT pg_catalog.setval('public.feed_n_seq', 4, true);
+SELECT pg_catalog.setval('public.quarantine_n_seq', 3, true);
+ALTER TABLE ONLY public.episode
+    ADD CONSTRAINT episode_id_key UNIQUE (id);
+ALTER TABLE ONLY public.episode
+    ADD CONSTRAINT episode_pkey PRIMARY KEY (n);
+ALTER TABLE ONLY public.epoch
+    ADD CONSTRAINT epoch_pkey PRIMARY KEY (esn, epoch);
+ALTER TABLE ONLY public.feed
+    ADD CONSTRAINT feed_pkey PRIMARY KEY (n);
+ALTER TABLE ONLY public.quarantine
+    ADD CONSTRAINT quarantine_pkey PRIMARY KEY (n);
+ALTER TABLE ONLY public.setting
+    ADD CONSTRAINT setting_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.status
+    ADD CONSTRAINT status_pkey PRIMARY KEY (kind, id);
+ALTER TABLE ONLY public.transport
+    ADD CONSTRAINT transport_pkey PRIMARY KEY (esn, epoch, seq);
+ALTER TABLE ONLY public.violation_version
+    ADD CONSTRAINT violation_version_pkey PRIMARY KEY (id, version, esn);
+CREATE INDEX ix_episode_open ON public.episode USING btree (open);
+CREATE INDEX ix_episode_section ON public.episode USING btree (grade_max, open);
+CREATE INDEX ix_quarantine_sha256 ON public.quarantine USING btree (sha256);
