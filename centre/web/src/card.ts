@@ -15,10 +15,10 @@ import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
   const episode = state.chosen;
-  if (episode === null || state.site === null || state.link === "loading") {
+  if (episode === null || state.site === null || state.connection === "loading") {
     const missing = state.selected !== null && state.details.get(state.selected) === "missing";
     el.dataset["id"] = "";
-    set(el, `<div class="blank dim">${state.link === "loading" ? "…" : missing ? t("notFound") : state.selected !== null ? t("loadingEvidence") : state.follow !== null ? followed(state) : t("select")}</div>`);
+    set(el, `<div class="blank dim">${state.connection === "loading" ? "…" : missing ? t("notFound") : state.selected !== null ? t("loadingEvidence") : state.follow !== null ? followed(state) : t("select")}</div>`);
     return;
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {

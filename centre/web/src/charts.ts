@@ -3,7 +3,7 @@
 import type { EpisodeDetail } from "./api.ts";
 import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
-import { Room } from "./draw.ts";
+import { LabelSpace } from "./draw.ts";
 import { clock, ms } from "./format.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
@@ -143,12 +143,12 @@ function timeAxis(f: Frame, data: History): string {
 /** When it began, when it was decided, when another RSU took it over. */
 function instants(f: Frame, data: History, detail: EpisodeDetail): string {
   const bottom = f.lowerTop + f.lowerH;
-  const named = new Room();
+  const named = new LabelSpace();
   const mark = (at: number, word: string, left: boolean): string => {
     if (at < data.fromMs || at > data.toMs) return "";
     const x = f.x(at) + (left ? -4 : 4);
     const width = word.length * (getLang() === "zh" ? 12 : 6.5);
-    const free = named.takeText(x, width, left ? "right" : "left");
+    const free = named.reserveText(x, width, left ? "right" : "left");
     return line(f.x(at), f.top, f.x(at), bottom, "ln", 'stroke-dasharray="1 3"') + (free ? text(x, f.top - 3, word, left ? "e" : "") : "");
   };
   const start = ms(detail.episode.start_ns);

@@ -1,7 +1,7 @@
 /** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what can't be judged. */
 
 import type { Episode, Row } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, Still, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, stake, stakeSpan, stakeWords, Still, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, ms, shortPlate, station } from "./format.ts";
 import { isAlarm } from "./order.ts";
@@ -66,16 +66,16 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
   if (ctx === null || site === null) return 0;
   const f = lay(site, w, state.windowFrom);
   last = f;
-  const hollow = state.link === "disconnected";
-  still.under(ctx, w, f.h, [f.from, getLang(), state.link, state.roadChanges, state.late.esns.length, state.late.esns.length > 0 ? state.late.ageS.toFixed(1) : ""].join(), (under) => drawStill(under, f, state, site));
+  const hollow = state.connection === "disconnected";
+  still.under(ctx, w, f.h, [f.from, getLang(), state.connection, state.roadChanges, state.late.esns.length, state.late.esns.length > 0 ? state.late.ageS.toFixed(1) : ""].join(), (under) => drawStill(under, f, state, site));
   ctx.save();
   ctx.beginPath();
   ctx.rect(f.left, 0, f.right - f.left, f.h);
   ctx.clip();
   let trucks = 0;
-  const labels = new Room(); // at their heights, in any row: what is written first is not written over
+  const labels = new LabelSpace(); // at their heights, in any row: what is written first is not written over
   const [bannerX, bannerY, bannerWords] = [f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`];
-  if (hollow) for (const y of [bannerY - 9, bannerY - 1]) labels.take(f.left, bannerX + 8 + (textWidth(ctx, bannerWords, true) * 14) / 12, -Infinity, y);
+  if (hollow) for (const y of [bannerY - 9, bannerY - 1]) labels.reserve(f.left, bannerX + 8 + (textWidth(ctx, bannerWords, true) * 14) / 12, -Infinity, y);
   if (fleet !== null && state.steps.has("vehicles")) {
     ctx.save();
     ctx.beginPath();
@@ -86,7 +86,7 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): number {
     ctx.restore();
     trucks = drawLabels(ctx, f, state, site, labels);
   } else text(ctx, (f.left + f.right) / 2, (f.top + f.bottom) / 2 + 5, t("waitVehicles"), { bold: true, sizePx: 14, colour: colours().tx, align: "center", halo: colours().bg });
-  if (state.link !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x, labels);
+  if (state.connection !== "loading") for (const x of state.hatches) drawReason(ctx, f, state, site, x, labels);
   ctx.restore();
   if (hollow) banner(ctx, bannerX, bannerY, bannerWords);
   return trucks;
@@ -98,7 +98,7 @@ function drawStill(ctx: Ctx, f: Frame, state: State, site: Site): void {
   ctx.beginPath();
   ctx.rect(f.left, 0, f.right - f.left, f.h);
   ctx.clip();
-  if (state.link !== "loading") for (const x of state.hatches) drawHatch(ctx, f, x);
+  if (state.connection !== "loading") for (const x of state.hatches) drawHatch(ctx, f, x);
   drawPlaces(ctx, f, site);
   ctx.restore();
   drawRsus(ctx, f, state, site);
@@ -142,14 +142,14 @@ function drawRoad(ctx: Ctx, f: Frame, site: Site): void {
   }
   drawMedian(ctx, f, site);
   line(ctx, f.left, 18, f.right, 18, c.line2);
-  const room = new Room();
+  const labels = new LabelSpace();
   for (let s = Math.ceil(f.from / 100) * 100; s <= f.to; s += 100) {
     const isNamed = s % 500 === 0;
     line(ctx, f.x(s), isNamed ? 13 : 15, f.x(s), 18, c.line2);
     if (!isNamed) continue;
     line(ctx, f.x(s), 18, f.x(s), f.bottom, c.line);
     const align = s === f.from ? "left" : s === f.to ? "right" : "center";
-    if (room.takeText(f.x(s), textWidth(ctx, station(s)), align)) text(ctx, f.x(s), 11, station(s), { align });
+    if (labels.reserveText(f.x(s), textWidth(ctx, station(s)), align)) text(ctx, f.x(s), 11, station(s), { align });
   }
 }
 
@@ -177,7 +177,7 @@ function drawHatch(ctx: Ctx, f: Frame, x: Hatch): void {
   hatch(ctx, x0, y0, x1 - x0, Math.min(f.bottom, f.y(x.low - SHOULDER_M)) - y0);
 }
 
-function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch, labels: Room): void {
+function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch, labels: LabelSpace): void {
   if (x.to <= f.from || x.from >= f.to) return;
   const c = colours();
   const [x0, x1] = [Math.max(f.left, f.x(x.from)), Math.min(f.right, f.x(x.to))];
@@ -192,7 +192,7 @@ function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch, labe
     const middle = (x0 + x1) / 2;
     const word = [lines[i]!, ...(i === 0 && x1 - x0 > 10 ? ["?"] : [])].find((each) => {
       const half = textWidth(ctx, each, i === 0) / 2;
-      return (each === "?" || 2 * half < x1 - x0 - 4) && labels.take(middle - half, middle + half, 2, y);
+      return (each === "?" || 2 * half < x1 - x0 - 4) && labels.reserve(middle - half, middle + half, 2, y);
     });
     if (word !== undefined) text(ctx, middle, y + 4, word, { align: "center", bold: i === 0, colour: c.tx, halo: c.bg });
   });
@@ -212,14 +212,14 @@ function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
   const c = colours();
   const groups = carriageways(site.rows);
   const y = groups.length > 1 ? f.y((groups[0]!.at(-1)!.offset_m[0] + groups[1]![0]!.offset_m[1]) / 2) : f.top + 8;
-  const room = new Room();
+  const labels = new LabelSpace();
   for (const place of labelled(site.body.places)) {
     const to = place.to_m ?? place.s_m;
     if (to < f.from || place.s_m > f.to) continue;
     const width = textWidth(ctx, placeName(place));
     const middle = (f.x(place.s_m) + f.x(to)) / 2;
     const at = Math.max(f.left + width / 2 + 4, Math.min(f.right - width / 2 - 4, middle));
-    if (!room.take(at - width / 2, at + width / 2, 6)) continue;
+    if (!labels.reserve(at - width / 2, at + width / 2, 6)) continue;
     if (to > place.s_m) {
       line(ctx, f.x(place.s_m), y, f.x(to), y, c.line2);
       for (const s of [place.s_m, to]) line(ctx, f.x(s), y - 4, f.x(s), y + 4, c.line2);
@@ -255,43 +255,43 @@ function marked(state: State): Map<number, Episode | null> {
   return out;
 }
 
-function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: Room): number {
+function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels: LabelSpace): number {
   const fleet = state.fleet!;
   const c = colours();
   const special = marked(state);
   const stakes = places(state, site);
   const staked = new Set(stakes.map(({ where }) => where.hull)); // their plates stand on the stakes
-  const rooms = site.rows.map(() => new Room());
-  const room = (u: number): Room => rooms[nearestRow(site, u)]!;
+  const rowLabels = site.rows.map(() => new LabelSpace());
+  const labelsOfRow = (u: number): LabelSpace => rowLabels[nearestRow(site, u)]!;
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
     const x = f.x(fleet.s[slot]!);
-    if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) room(fleet.u[slot]!).take(x - 5, x + 5, -Infinity);
+    if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) labelsOfRow(fleet.u[slot]!).reserve(x - 5, x + 5, -Infinity);
   }
   for (const x of state.hatches) {
     const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
-    site.rows.forEach((row, i) => row.hazmat || rooms[i]!.take(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
+    site.rows.forEach((row, i) => row.hazmat || rowLabels[i]!.reserve(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
   }
   // what is marked first; plates give way to it
-  for (const slot of special.keys()) labels.take(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
+  for (const slot of special.keys()) labels.reserve(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   for (const { episode, where } of stakes) {
-    labels.take(f.x(where.s) - 7, f.x(where.s) + 7, -Infinity, markHeight(f, where.u));
-    if (episode.id === state.selected) labels.take(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
+    labels.reserve(f.x(where.s) - 7, f.x(where.s) + 7, -Infinity, markHeight(f, where.u));
+    if (episode.id === state.selected) labels.reserve(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
   }
-  const free = (u: number, from: number, to: number): boolean => labels.take(from, to, 2, markHeight(f, u));
+  const free = (u: number, from: number, to: number): boolean => labels.reserve(from, to, 2, markHeight(f, u));
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
     const [x, u] = [f.x(fleet.s[slot]!), fleet.u[slot]!];
     if (fleet.kind[slot] !== HAZMAT || !(x >= f.left && x <= f.right) || Number.isNaN(u)) continue;
-    if (fleet.stale[slot] === 0 || state.link === "disconnected") trucks++; // as the header counts
+    if (fleet.stale[slot] === 0 || state.connection === "disconnected") trucks++; // as the header counts
     const plate = shortPlate(fleet.plate(slot));
     const y = f.y(u);
     if (special.has(slot) || staked.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
-    if (x0 < f.left || x0 + width > f.right || !room(u).take(x0, x0 + width, 1) || !labels.take(x0, x0 + width, 1, y)) continue;
+    if (x0 < f.left || x0 + width > f.right || !labelsOfRow(u).reserve(x0, x0 + width, 1) || !labels.reserve(x0, x0 + width, 1, y)) continue;
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
   drawStakes(ctx, f, state, stakes, labels);
@@ -306,7 +306,7 @@ function places(state: State, site: Site): { episode: Episode; where: Where }[] 
     .filter(({ where }) => where.slot < 0 && !Number.isNaN(where.u));
 }
 
-function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof places>, labels: Room): void {
+function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof places>, labels: LabelSpace): void {
   for (const { episode, where } of stakes) {
     const chosen = episode.id === state.selected;
     const x = f.x(where.s);
@@ -316,7 +316,7 @@ function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof 
     stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);
     const words = placeWords(state, episode, where);
     const [from, to] = stakeSpan(ctx, x, f.right, words);
-    if (chosen || labels.take(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words); // the chosen one's room was kept
+    if (chosen || labels.reserve(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words); // the chosen one's space is already reserved
   }
 }
 
@@ -362,20 +362,20 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     if (rsu.stretch_m === null || rsu.stretch_m[1] <= f.from || rsu.stretch_m[0] >= f.to) continue;
     const [x0, x1] = [Math.max(f.left, f.x(rsu.stretch_m[0])) + 1, Math.min(f.right, f.x(rsu.stretch_m[1])) - 1];
     const now = state.rsus.get(rsu.esn);
-    const kind = state.link === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
+    const kind = state.connection === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x0, y, x1 - x0, 18, c.road);
     frame(ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1, kind === "never" ? [2, 3] : []);
     const p99 = now === undefined ? null : p99Of(now.latency);
-    const age = state.link === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
+    const age = state.connection === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
     const stale = age ? ` · ${t("dataOld", { t: age })}` : "";
-    const long = `${rsu.esn} ${state.link === "loading" ? "…" : name(kind)}${kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
+    const long = `${rsu.esn} ${state.connection === "loading" ? "…" : name(kind)}${kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
     const cross = kind === "offline" ? "✕ " : "";
     const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // how old it is counts more than whose it is
     const label = [cross + long, ...short, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
     if (label) text(ctx, (x0 + x1) / 2, y + 13, label, { align: "center" });
     if (rsu.s_m !== null && rsu.s_m > f.from && rsu.s_m < f.to) line(ctx, f.x(rsu.s_m), y - 4, f.x(rsu.s_m), y, c.line2, 2);
   }
-  if (state.link !== "loading") {
+  if (state.connection !== "loading") {
     for (const [a, b] of state.covers) {
       if (b > f.from && a < f.to) rect(ctx, Math.max(f.left, f.x(a)), y + 23, Math.min(f.right, f.x(b)) - Math.max(f.left, f.x(a)), 6, c.tx2);
     }

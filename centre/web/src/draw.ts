@@ -306,19 +306,19 @@ export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, word
 
 const LINE_PX = 13; // of text: labels on lines nearer than this would touch
 
-/** Room taken by labels along one line, or on lines at heights of their own; a label that would collide is dropped. */
-export class Room {
+/** The space that labels occupy along one line, or on lines at heights of their own; a label that would overlap is dropped. */
+export class LabelSpace {
   private readonly taken: [number, number, number][] = [];
 
-  take(from: number, to: number, gap = 2, y = 0): boolean {
+  reserve(from: number, to: number, gap = 2, y = 0): boolean {
     if (this.taken.some(([a, b, at]) => from < b + gap && to > a - gap && Math.abs(y - at) < LINE_PX)) return false;
     this.taken.push([from, to, y]);
     return true;
   }
 
-  /** The same for a text that stands at x. */
-  takeText(x: number, width: number, align: "left" | "center" | "right", gap = 4): boolean {
+  /** The same for a text that is drawn at x. */
+  reserveText(x: number, width: number, align: "left" | "center" | "right", gap = 4): boolean {
     const from = x - { left: 0, center: width / 2, right: width }[align];
-    return this.take(from, from + width, gap);
+    return this.reserve(from, from + width, gap);
   }
 }

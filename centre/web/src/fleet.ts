@@ -2,7 +2,7 @@
 
 import { HAZMAT, NO_LANE, NO_OFFSET, NO_STATION, OWNED } from "./snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Axis, Plane } from "./project.ts";
+import type { Axis, Plane } from "./projection.ts";
 
 export const DELAY_MS = 150; // drawn behind the newest stamp, so that two snapshots always enclose the moment
 export const EXTRAPOLATE_MS = 1_000; // beyond it a vehicle stands still and is drawn hollow

@@ -3,7 +3,7 @@
 import type { Camera } from "./camera.ts";
 import { colours } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import type { Plane } from "./project.ts";
+import type { Plane } from "./projection.ts";
 
 const DASH_M = [6, 9]; // painted, gap
 

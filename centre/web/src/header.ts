@@ -27,7 +27,7 @@ export function openAlarms(state: State): { all: number; byGrade: Record<Grade, 
 /** Vehicles that are drawn as live, hollow ones not counted; while the link is down, those of the frozen picture. */
 function countVehicles(state: State): { trucks: number; others: number } {
   const { fleet } = state;
-  const frozen = state.link === "disconnected";
+  const frozen = state.connection === "disconnected";
   let [trucks, others] = [0, 0];
   for (let i = 0; fleet !== null && i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
@@ -47,14 +47,14 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const lang = getLang();
   const { site, summary } = state;
   const now = state.nowMs();
-  const num = (html: string): string => (state.link === "loading" ? "—" : `<span class="num row">${html}</span>`);
+  const num = (html: string): string => (state.connection === "loading" ? "—" : `<span class="num row">${html}</span>`);
   const box = (key: string, html: string): string => `<span class="k">${key}</span><span class="x row">${html}</span>`;
   const open = openAlarms(state);
   const marks = (["violation", "warning"] as const).filter((g) => open.byGrade[g] > 0).map((g) => `${markSvg(g, 6, true)}${open.byGrade[g]}`).join(" ");
   const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
-  const seen = state.steps.has("vehicles") && (!state.late.all || state.link === "disconnected") ? countVehicles(state) : null;
+  const seen = state.steps.has("vehicles") && (!state.late.all || state.connection === "disconnected") ? countVehicles(state) : null;
   const p99 = summary === null ? null : p99Of(summary.latency);
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: buttons that stay keep the focus, and a press that lasts over a second finds its button
@@ -62,7 +62,7 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const boxes = [
     title,
     `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`,
-    box(t("link"), linkHtml(state)),
+    box(t("link"), connectionHtml(state)),
     box(t("openN"), num(marks === "" ? "0" : marks)),
     box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
     box(t("others"), num(seen === null ? "—" : String(seen.others))),
@@ -77,8 +77,8 @@ export function drawHeader(el: HTMLElement, state: State): void {
   set(el.querySelector('[data-do="theme"]')!, `${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd>`);
 }
 
-function linkHtml(state: State): string {
-  switch (state.link) {
+function connectionHtml(state: State): string {
+  switch (state.connection) {
     case "loading": return t("loading");
     case "disconnected": return `${markSvg("violation", 5, true)}${t("lost")} ${lostFor(state)}`;
     case "stale": if (state.losses.length > 0 || nobodyWatches(state)) return `${markSvg("warning", 5, true)}${lossWord(state)}`;
@@ -109,17 +109,17 @@ export function drawBanner(el: HTMLElement, state: State): void {
   set(el, BANNER);
   set(el.firstElementChild!, bannerHtml(state));
   const retry = el.querySelector<HTMLElement>("button")!;
-  retry.hidden = state.link !== "disconnected";
+  retry.hidden = state.connection !== "disconnected";
   set(retry, `${t("retryNow")}<kbd>R</kbd>`);
 }
 
 function bannerHtml(state: State): string {
-  if (state.link === "disconnected") {
+  if (state.connection === "disconnected") {
     const wait = (state.nextTryMs - performance.now()) / 1_000;
     return `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
       <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""}</span>`;
   }
-  if (state.link !== "stale") return "";
+  if (state.connection !== "stale") return "";
   const loss = lossHtml(state);
   if (loss !== "") return loss;
   const { esns, ageS } = state.late;
@@ -149,7 +149,7 @@ function lossHtml(state: State): string {
 const BINS = 12;
 
 export function drawFooter(el: HTMLElement, state: State): void {
-  const dash = state.link === "loading";
+  const dash = state.connection === "loading";
   const bins = state.summary?.alarms.per_10_min ?? new Array<number>(BINS).fill(0);
   const top = Math.max(5, ...bins);
   const bars = bins.map((n, i) => `<rect x="${i * 7 + 1}" y="${(21 - (n / top) * 18).toFixed(1)}" width="5" height="${((n / top) * 18).toFixed(1)}" fill="var(--truck)"/>`).join("");

@@ -116,7 +116,7 @@ export class List {
 
   render(state: State): void {
     this.heading(state);
-    if (state.link === "loading") {
+    if (state.connection === "loading") {
       this.layout = BLANK;
       this.blank(loadingHtml(state));
       return;
@@ -144,10 +144,10 @@ export class List {
 
   private heading(state: State): void {
     const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x)).length;
-    const hold = this.holding && state.link !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
-    const toCome = state.link === "loading" ? 0 : backlog(state);
+    const hold = this.holding && state.connection !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
+    const toCome = state.connection === "loading" ? 0 : backlog(state);
     const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
-    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.link === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
+    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
     set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}<br>${t("cBegan")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
       <div class="r">${t("cExcess")}<br>${t("max")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
   }
@@ -288,7 +288,7 @@ export function set(el: Element, html: string): void {
 
 function emptyHtml(state: State): string {
   if (state.site === null || state.summary === null) return "";
-  if (state.link === "disconnected") return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
+  if (state.connection === "disconnected") return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
   const length = state.site.to - state.site.from;
   const good = judgeableM(state.site, state.hatches);
   const lastMs = ms(state.summary.last_alarm_ns);

@@ -7,9 +7,9 @@ import { drawCard } from "./card.ts";
 import { detailPick, drawDetail } from "./detail.ts";
 import { drawnInSoftware, enlarge, pointIn } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
-import { drawHeadings } from "./headings.ts";
+import { drawTitles } from "./titles.ts";
 import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
-import { LATE_MS, watchLink } from "./link.ts";
+import { LATE_MS, watchConnection } from "./connection.ts";
 import { List } from "./list.ts";
 import { loadDetail } from "./loaddetail.ts";
 import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
@@ -17,8 +17,7 @@ import { baseFeatures } from "./basemap.ts";
 import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
-import { Pace } from "./pace.ts";
-import { Prompt } from "./prompt.ts";
+import { FrameScheduler, PromptDrawing } from "./schedule.ts";
 import { RsuTable } from "./rsutable.ts";
 import { extent, hatches, lanePlace, makeSite, nearestStation, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -31,7 +30,7 @@ const $ = <T extends HTMLElement>(selector: string): T => document.querySelector
 const root = document.documentElement;
 const state = new State();
 const list = new List($("#list"), (id) => select(id, true), () => slow(), (items) => items.forEach((x) => state.put(x)));
-const prompt = new Prompt(() => {
+const prompt = new PromptDrawing(() => {
   words();
   void $("#list .rows").scrollHeight; // lays out now, so that its cost counts
 });
@@ -49,14 +48,14 @@ function hearRsus(body: Rsus): void {
   state.rsuOrder = body.rsus.map((x) => x.esn);
   state.gateways = body.gateways;
   roadChanged();
-  prompt.ask();
+  prompt.request();
 }
 
 function hearRsu(rsu: Rsu): void {
   if (!state.rsus.has(rsu.esn)) state.rsuOrder.push(rsu.esn);
   state.rsus.set(rsu.esn, rsu);
   roadChanged();
-  prompt.ask(); // one that goes off is an alarm too
+  prompt.request(); // one that goes off is an alarm too
 }
 
 function roadChanged(): void {
@@ -68,7 +67,7 @@ function roadChanged(): void {
 
 function hearViolation(episode: Episode): void {
   if (!state.put(episode)) return;
-  prompt.ask(); // nobody waits a slow tick for an alarm
+  prompt.request(); // nobody waits a slow tick for an alarm
   if (episode.id === state.selected) void loadDetail(state, episode.id);
 }
 
@@ -147,7 +146,7 @@ const ACTIONS: Readonly<Record<string, () => void>> = {
 
 /** What alarms: who is heard, what is open. */
 function words(): void {
-  watchLink(state, events, heard);
+  watchConnection(state, events, heard);
   drawHeader($("#top"), state);
   drawBanner($("#banner"), state);
   list.render(state);
@@ -155,14 +154,14 @@ function words(): void {
 
 function slow(): void {
   words();
-  if (state.wantsDetail && (state.link === "live" || state.link === "stale")) void loadDetail(state, state.selected!);
+  if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   drawFooter($("#foot"), state);
   table.render(state);
   drawCard($("#card"), state);
-  drawHeadings(state, trucksInDetail, panes?.whole.moved ?? false);
+  drawTitles(state, trucksInDetail, panes?.whole.moved ?? false);
   const open = openAlarms(state).all;
   const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
-  const shown = `${open > 0 && state.link !== "loading" ? `(${open}) ` : ""}${state.link === "disconnected" ? "✕ " : state.losses.length > 0 ? "▲ " : ""}${title}`;
+  const shown = `${open > 0 && state.connection !== "loading" ? `(${open}) ` : ""}${state.connection === "disconnected" ? "✕ " : state.losses.length > 0 ? "▲ " : ""}${title}`;
   if (document.title !== shown) document.title = shown;
   root.dataset["open"] = String(open);
   root.dataset["episodes"] = String(state.episodes.size);
@@ -182,7 +181,7 @@ function due(last: number, now: number, everyMs: number): boolean {
 function tick(now: number): void {
   const { fleet } = state;
   // the picture stands still while the link is down
-  if (fleet !== null && state.steps.has("vehicles") && state.link !== "disconnected") fleet.at(state.stream.now(now) - DELAY_MS);
+  if (fleet !== null && state.steps.has("vehicles") && state.connection !== "disconnected") fleet.at(state.stream.now(now) - DELAY_MS);
   root.dataset["vehicles"] = String(fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
   if (due(lastSlow, now, drawnInSoftware() ? 1_000 : 500)) {
@@ -336,7 +335,7 @@ async function load(): Promise<number> {
 async function start(): Promise<void> {
   restoreLooks(state);
   wire();
-  new Pace(drawnInSoftware(), tick);
+  new FrameScheduler(drawnInSoftware(), tick);
   setInterval(unseen, 1_000);
   let cursor = NaN;
   for (let attempt = 0; Number.isNaN(cursor); attempt++) {
@@ -347,11 +346,11 @@ async function start(): Promise<void> {
       await new Promise((done) => setTimeout(done, Math.min(5_000, 500 * 2 ** attempt)));
     }
   }
-  const hears = {
+  const handlers = {
     violation: hearViolation, rsu: hearRsu, rsus: hearRsus, frame: hearFrame,
     gateway: (x: (typeof state.gateways)[number]) => {
       state.gateways = [...state.gateways.filter((g) => g.id !== x.id), x].sort((a, b) => a.id.localeCompare(b.id));
-      prompt.ask();
+      prompt.request();
     },
     summary: (x: NonNullable<typeof state.summary>) => {
       state.summary = x;
@@ -365,8 +364,8 @@ async function start(): Promise<void> {
       state.nextTryMs = performance.now() + waitMs;
     },
   };
-  events = new Events(cursor, hears);
-  tracks = new Tracks(hears);
+  events = new Events(cursor, handlers);
+  tracks = new Tracks(handlers);
   fromHash();
 }
 

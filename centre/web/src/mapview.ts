@@ -2,7 +2,7 @@
 
 import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
-import { begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, Room, stake, stakeWords, text, textWidth } from "./draw.ts";
+import { begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, stake, stakeWords, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, kmh, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
@@ -68,18 +68,18 @@ export function drawWhole(pane: Pane, state: State): void {
   pane.drawn();
   const c = colours();
   if (site.axis !== null) {
-    if (state.link !== "loading") drawHatches(ctx, camera, state, site, pane.gl.getZoom() < NEAR);
+    if (state.connection !== "loading") drawHatches(ctx, camera, state, site, pane.gl.getZoom() < NEAR);
     ctx.globalAlpha = 0.25;
     stretch(ctx, camera, site, state.windowFrom, state.windowFrom + WINDOW_M, c.sel, 19, []);
     ctx.globalAlpha = 1;
   }
   if (fleet !== null && state.steps.has("vehicles")) {
     const near = camera.perMetre > 0.8;
-    paint(ctx, fleet, lens(state, camera), { kind: near ? "hull" : "arrow", onlyTrucks: !near, hollow: state.link === "disconnected" });
+    paint(ctx, fleet, lens(state, camera), { kind: near ? "hull" : "arrow", onlyTrucks: !near, hollow: state.connection === "disconnected" });
   }
-  const room = new Room();
-  if (state.link !== "loading") drawMarks(ctx, camera, state, site);
-  for (const place of labelled(site.body.places)) drawPlace(ctx, camera, site, room, place);
+  const labels = new LabelSpace();
+  if (state.connection !== "loading") drawMarks(ctx, camera, state, site);
+  for (const place of labelled(site.body.places)) drawPlace(ctx, camera, site, labels, place);
   north(ctx, camera, camera.w - 46, 34);
   const metres = niceScale(camera.perMetre, camera.w / 5);
   line(ctx, 12, 12, 12 + metres * camera.perMetre, 12, c.line2, 2);
@@ -126,7 +126,7 @@ function ground(ctx: Ctx, camera: Camera, site: Site, from: number, to: number, 
   hatchPath(ctx);
 }
 
-function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site["body"]["places"][number]): void {
+function drawPlace(ctx: Ctx, camera: Camera, site: Site, labels: LabelSpace, place: Site["body"]["places"][number]): void {
   const c = colours();
   const s = place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2;
   const p = site.axis?.at(s) ?? { x: site.plane.x(place.lon_deg), y: site.plane.y(place.lat_deg) };
@@ -137,7 +137,7 @@ function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site
   const label = placeName(place);
   const width = textWidth(ctx, label);
   const x0 = Math.max(4, Math.min(camera.w - width - 4, x - width / 2));
-  if (room.take(x0, x0 + width, 6)) text(ctx, x0, y + 24, label, { halo: c.bg });
+  if (labels.reserve(x0, x0 + width, 6)) text(ctx, x0, y + 24, label, { halo: c.bg });
 }
 
 function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
@@ -227,8 +227,8 @@ export function drawClose(pane: ClosePane, state: State): void {
   const ctx = beginOpaque(pane.canvas, camera.w, camera.h);
   if (ctx === null) return;
   pane.ground.draw(ctx, camera);
-  if (state.link !== "loading") drawHatches(ctx, camera, state, site, false);
-  const hollow = state.link === "disconnected";
+  if (state.connection !== "loading") drawHatches(ctx, camera, state, site, false);
+  const hollow = state.connection === "disconnected";
   drawRsus(ctx, camera, state, site);
   if (fleet !== null && state.steps.has("vehicles")) {
     if (at.slot >= 0 && !hollow) drawTail(ctx, camera, state, site, at.slot);
@@ -317,7 +317,7 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   const long = fleet.length[slot]! / 2;
   const [s, u] = [fleet.s[slot]!, fleet.u[slot]!];
   const out = episode === null ? null : seenExcess(episode, liveOf(state, episode));
-  if (episode !== null && out !== null && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
+  if (episode !== null && out !== null && rankedColour(episode) && state.connection !== "disconnected") overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
   const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
   const sigma = fleet.sigma[slot]! * camera.perMetre;
   for (const [colour, width] of [[c.bg, 3.2], [c.tx2, 1.4]] as const) {

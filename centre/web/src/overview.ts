@@ -1,7 +1,7 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, text, textWidth } from "./draw.ts";
+import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, stake, stakeSpan, stakeWords, text, textWidth } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
 import { isAlarm, rank } from "./order.ts";
@@ -93,9 +93,9 @@ export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
   drawRoad(ctx, f, state, site);
   drawPlaces(ctx, f, site);
   if (state.fleet !== null && state.steps.has("vehicles")) {
-    paint(ctx, state.fleet, lens(state, f), { kind: "tick", rowPx: f.rowPx, hollow: state.link === "disconnected" });
+    paint(ctx, state.fleet, lens(state, f), { kind: "tick", rowPx: f.rowPx, hollow: state.connection === "disconnected" });
   }
-  if (state.link !== "loading") {
+  if (state.connection !== "loading") {
     for (const x of state.hatches) {
       const [y0, y1] = [f.y(x.high) - (x.high >= site.rows[0]!.offset_m[1] ? 3 : 0), f.y(x.low) + (x.low <= site.rows.at(-1)!.offset_m[0] ? 3 : 0)];
       hatch(ctx, f.x(x.from), y0, f.x(x.to) - f.x(x.from), y1 - y0);
@@ -103,9 +103,9 @@ export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
   }
   drawRsus(ctx, f, state, site);
   drawScale(ctx, f, site);
-  if (state.link !== "loading") drawMarks(ctx, f, state, site);
+  if (state.connection !== "loading") drawMarks(ctx, f, state, site);
   drawWindow(ctx, f, state);
-  if (state.link === "disconnected") {
+  if (state.connection === "disconnected") {
     banner(ctx, leftMargin() + 12, f.top + f.rowPx * 2 + 4, `${t("frozen")} ${clock(state.viewMs())}`);
   }
 }
@@ -149,14 +149,14 @@ function drawRoad(ctx: Ctx, f: Frame, _state: State, site: Site): void {
 
 function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
   const c = colours();
-  const room = new Room();
+  const labels = new LabelSpace();
   const [x0, x1] = [f.x(site.from), f.x(site.to)];
   for (const place of labelled(site.body.places)) {
     const name = placeName(place);
     const width = textWidth(ctx, name);
     const at = f.x(place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2);
     const x = Math.max(x0, Math.min(x1 - width, at - width / 2));
-    if (!room.take(x, x + width, 8)) continue;
+    if (!labels.reserve(x, x + width, 8)) continue;
     text(ctx, x, 13, name);
     line(ctx, at, 16, at, f.top - 1, c.line);
     line(ctx, at, f.top - 4, at, f.top, c.line2);
@@ -170,7 +170,7 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const now = state.rsus.get(rsu.esn);
     const x = f.x(rsu.stretch_m[0]) + 0.7;
     const w = Math.max(1.5, f.x(rsu.stretch_m[1]) - f.x(rsu.stretch_m[0]) - 1.4);
-    const kind = state.link === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
+    const kind = state.connection === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x, f.rsuY, w, f.rsuH, c.veh);
     else frame(ctx, x + 0.5, f.rsuY + 0.5, w - 1, f.rsuH - 1, kind === "offline" ? c.w : c.tx3, kind === "offline" ? 1.5 : 1, kind === "offline" ? [] : [2, 3]);
     if (kind === "offline") {
@@ -179,7 +179,7 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     }
     if (kind === "online" && now !== undefined && hasFault(now)) mark(ctx, "warning", x + w / 2, f.rsuY + f.rsuH / 2, 4.5, true);
   }
-  if (state.link === "loading") return;
+  if (state.connection === "loading") return;
   for (const [a, b] of state.covers) rect(ctx, f.x(a), f.coverY, f.x(b) - f.x(a), 4, c.tx2);
 }
 
@@ -188,14 +188,14 @@ function drawScale(ctx: Ctx, f: Frame, site: Site): void {
   line(ctx, f.x(site.from), f.axisY, f.x(site.to), f.axisY, c.line2);
   const km = (site.to - site.from) / 1_000;
   const [every, named] = km > 12 ? [1_000, 5_000] : km > 3 ? [500, 1_000] : [50, 100];
-  const room = new Room();
+  const labels = new LabelSpace();
   for (let s = Math.ceil(site.from / every) * every; s <= site.to; s += every) {
     const isNamed = s % named === 0;
     line(ctx, f.x(s), f.axisY, f.x(s), f.axisY + (isNamed ? 5 : 3), c.line2);
     if (!isNamed) continue;
     const align = s - site.from < every ? "left" : site.to - s < every ? "right" : "center";
     const word = named < 1_000 ? `${s} m` : `K${s / 1_000}`;
-    if (room.takeText(f.x(s), textWidth(ctx, word), align)) text(ctx, f.x(s), f.axisY + 16, word, { align });
+    if (labels.reserveText(f.x(s), textWidth(ctx, word), align)) text(ctx, f.x(s), f.axisY + 16, word, { align });
   }
 }
 
@@ -211,16 +211,16 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     return [{ episode, where, x: f.x(where.s), y, up: y < middleY }];
   });
   // what is only kept for the record shows where no alarm stands
-  const rooms = [new Room(), new Room()] as const;
+  const rowLabels = [new LabelSpace(), new LabelSpace()] as const;
   const counts = (episode: Episode): boolean => isAlarm(episode) || episode.id === state.selected;
-  for (const { episode, x, up } of places) if (counts(episode)) rooms[Number(up)]!.take(x - 8, x + 8, -Infinity);
+  for (const { episode, x, up } of places) if (counts(episode)) rowLabels[Number(up)]!.reserve(x - 8, x + 8, -Infinity);
   for (const { episode, where, x, y, up } of places) {
-    if (!counts(episode) && !rooms[Number(up)]!.take(x - 6, x + 6)) continue;
+    if (!counts(episode) && !rowLabels[Number(up)]!.reserve(x - 6, x + 6)) continue;
     const my = up ? f.top - 12 : f.bottom + 12;
     if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
       stake(ctx, episode.grade, x, y, y - my, episode.open, true);
       const words = placeWords(state, episode, where);
-      if (rooms[Number(up)]!.take(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      if (rowLabels[Number(up)]!.reserve(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
       continue;
     }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);

@@ -53,10 +53,10 @@ export class RsuTable {
 
   render(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
-    const count = (kind: string): string => (state.link === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
-    const end = state.link === "disconnected" ? `${t("frozen")} ${clock(state.viewMs())}` : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
+    const count = (kind: string): string => (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
+    const end = state.connection === "disconnected" ? `${t("frozen")} ${clock(state.viewMs())}` : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
     set(this.section.querySelector("h2")!, `${t("rsuHealth")} <span class="end">${end}</span>`);
-    if (state.link === "loading") {
+    if (state.connection === "loading") {
       set(this.plot, `<div class="blank dim">${t("waitBeat")}</div>`);
       return;
     }

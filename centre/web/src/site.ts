@@ -2,7 +2,7 @@
 
 import type { Lane, Radar, Row, Rsu, SiteBody } from "./api.ts";
 import type { LanePlace } from "./fleet.ts";
-import { Axis, Plane } from "./project.ts";
+import { Axis, Plane } from "./projection.ts";
 
 export interface Site {
   readonly body: SiteBody;

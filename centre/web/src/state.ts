@@ -8,7 +8,7 @@ import { isAlarm, isNewer } from "./order.ts";
 import type { Hatch, Site } from "./site.ts";
 import type { Loss } from "./supervision.ts";
 
-export type LinkState = "loading" | "live" | "stale" | "disconnected";
+export type ConnectionState = "loading" | "live" | "stale" | "disconnected";
 export type Step = "site" | "map" | "list" | "rsus" | "vehicles";
 export type Theme = "dark" | "light";
 
@@ -39,7 +39,7 @@ export class State {
   /** Grows whenever RSUs, hatches or covers may have changed: still pictures are painted anew. */
   roadChanges = 0;
   readonly steps = new Set<Step>();
-  link: LinkState = "loading";
+  connection: ConnectionState = "loading";
   theme: Theme = "dark";
   selected: string | null = null;
   follow: bigint | null = null;
@@ -75,7 +75,7 @@ export class State {
 
   /** The time that the picture shows: stands still while the link is down. */
   viewMs(): number {
-    return this.link === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
+    return this.connection === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
   }
 
   put(episode: Episode): boolean {

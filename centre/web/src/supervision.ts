@@ -81,7 +81,7 @@ export function lossOf(state: State, episode: Episode): Loss | null {
 export function isUnheard(state: State, episode: Episode): boolean {
   const updateS = state.site?.body.rules["update_s"];
   const limitMs = UPDATES_MISSED * (typeof updateS === "number" ? updateS : UPDATE_S) * 1_000;
-  return episode.open && state.link !== "disconnected" && state.nowMs() - ms(episode.received_ns) > limitMs;
+  return episode.open && state.connection !== "disconnected" && state.nowMs() - ms(episode.received_ns) > limitMs;
 }
 
 /** Why the values of an open episode stand still, in words; empty where they don't. */

@@ -36,7 +36,7 @@ export function slotOf(state: State, episode: Episode): number {
 /** The slot of the episode's vehicle if it is seen now (or was when the picture froze); -1: it is not. */
 export function seenSlot(state: State, episode: Episode): number {
   const slot = slotOf(state, episode);
-  return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.link === "disconnected") ? slot : -1;
+  return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.connection === "disconnected") ? slot : -1;
 }
 
 /** What the picture shows of an episode's vehicle now. */

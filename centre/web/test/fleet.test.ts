@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fleet, StreamClock } from "../src/fleet.ts";
-import { Axis, Plane } from "../src/project.ts";
+import { Axis, Plane } from "../src/projection.ts";
 import { readSnapshot } from "../src/snapshot.ts";
 import { snapshotBytes } from "./samples.ts";
 import type { Car } from "./samples.ts";

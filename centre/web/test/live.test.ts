@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Episode, SiteBody } from "../src/api.ts";
 import { Fleet } from "../src/fleet.ts";
-import { Plane } from "../src/project.ts";
+import { Plane } from "../src/projection.ts";
 import { cellsHtml, depthOf, isReturning, maxOf } from "../src/row.ts";
 import { lanePlace, makeSite } from "../src/site.ts";
 import { COASTING, readSnapshot, UNDECIDABLE } from "../src/snapshot.ts";
@@ -46,7 +46,7 @@ beforeEach(() => {
   state.site = SITE;
   state.fleet = new Fleet({ plane: SITE.plane, axis: SITE.axis, lane: (name) => lanePlace(SITE, name) });
   state.steps.add("vehicles");
-  state.link = "live";
+  state.connection = "live";
   state.hearTime(`${T0}000000`, performance.now());
 });
 

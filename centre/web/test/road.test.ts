@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { EpisodeDetail, Rsu, SiteBody, Version } from "../src/api.ts";
 import { budget, history, logOdds } from "../src/evidence.ts";
 import { clock, probability, span, station } from "../src/format.ts";
-import { Axis, Plane } from "../src/project.ts";
+import { Axis, Plane } from "../src/projection.ts";
 import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
 import { WORDS } from "../src/words.ts";

@@ -8,7 +8,7 @@ import { Fleet } from "../src/fleet.ts";
 import { closeTitle, drawClose, drawWhole } from "../src/mapview.ts";
 import type { ClosePane, Pane } from "../src/maps.ts";
 import { drawOverview } from "../src/overview.ts";
-import { Plane } from "../src/project.ts";
+import { Plane } from "../src/projection.ts";
 import { lanePlace, makeSite } from "../src/site.ts";
 import { readSnapshot } from "../src/snapshot.ts";
 import { State } from "../src/state.ts";
@@ -66,7 +66,7 @@ beforeEach(() => {
   state.site = SITE;
   state.fleet = new Fleet({ plane: SITE.plane, axis: SITE.axis, lane: (lane) => lanePlace(SITE, lane) });
   state.steps.add("vehicles");
-  state.link = "live";
+  state.connection = "live";
 });
 
 /** Every view's strokes in the colour of selection, with the pixel where station s on the lane's middle is drawn there. */
@@ -146,7 +146,7 @@ test("an open one whose RSU is silent is where it was last seen, with an age, an
     assert.ok(!bracketed(view), `${view.view}: a bracket on an innocent truck`);
     assert.ok(view.canvas.texts.includes("seen 20 s ago"), `${view.view}: no age`);
   }
-  state.link = "disconnected"; // a frozen picture keeps its bracket on its own hollow vehicle
+  state.connection = "disconnected"; // a frozen picture keeps its bracket on its own hollow vehicle
   assert.notEqual(seenSlot(state, state.chosen!), -1);
 });
 

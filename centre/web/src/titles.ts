@@ -1,4 +1,4 @@
-/** The headings of the strips and the map, and what a screen reader says of the drawings. */
+/** The titles of the strips and the map, and the names that a screen reader gives to the drawings. */
 
 import { station } from "./format.ts";
 import { set } from "./list.ts";
@@ -10,9 +10,9 @@ import { stretches, t } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 
-export function drawHeadings(state: State, trucksInDetail: number, wholeMoved: boolean): void {
+export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boolean): void {
   const { site } = state;
-  const dash = state.link === "loading" || site === null;
+  const dash = state.connection === "loading" || site === null;
   const length = site === null ? 0 : (site.to - site.from) / 1_000;
   const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
   const small = innerWidth <= 1600;
@@ -20,7 +20,7 @@ export function drawHeadings(state: State, trucksInDetail: number, wholeMoved: b
   set($("#focus h2"), `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span><span>${t("scale")} · ${t("drawn")}</span><span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`);
   set($("#map h2"), `${t("map")} ${small ? "" : `<span>${t("sameTurn")}</span>`}<span class="end">${dash ? "" : closeTitle(state)}</span>`);
   for (const [selector, word] of [["#over canvas", t("whole")], ["#focus canvas", t("detail")], ["#whole > canvas", t("map")], ["#close > canvas", t("closeUp")], ["#whole .gl canvas", t("map")]] as const) {
-    const canvas = document.querySelector(selector); // MapLibre's own comes with the site, and speaks English
+    const canvas = document.querySelector(selector); // MapLibre adds its own canvas later, with an English label
     if (canvas !== null && canvas.getAttribute("aria-label") !== word) canvas.setAttribute("aria-label", word);
   }
   const fit = $<HTMLButtonElement>("#whole > button");
