@@ -7,6 +7,7 @@ import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
 import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, standing } from "./row.ts";
+import { ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
@@ -52,7 +53,7 @@ function topHtml(state: State, episode: Episode): string {
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
   const un = vehicle === null ? "" : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
-  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}<span class="gw">${name(shownGrade(episode))} · ${escape(name(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
+  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
 /** Of when the numbers below are: those of a vehicle that is seen are live as in the close-up, the others come by version. */
@@ -105,7 +106,7 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
   detail.versions.forEach((version, i) => {
     const before: Version | undefined = detail.versions[i - 1];
     const at = clock(ms(version.stamps.measured_ns), 1);
-    if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(version.rule === "lane_departure" ? "crossed" : "opened")]);
+    if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(ruleView(version.rule).opened)]);
     if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
     if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
     if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);

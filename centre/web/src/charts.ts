@@ -5,6 +5,7 @@ import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
 import { LabelSpace } from "./draw.ts";
 import { clock, ms } from "./format.ts";
+import { ruleView } from "./rules.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
 
@@ -38,7 +39,7 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const upperH = Math.max(34, h - 40 - lowerH - 22 - latencyH);
   const x = (tMs: number): number => left + ((tMs - data.fromMs) / (data.toMs - data.fromMs || 1)) * (right - left);
   const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
-  const speed = ["overspeed", "too_slow", "illegal_stop"].includes(detail.episode.rule) || Number.isNaN(data.halfLaneM);
+  const speed = ruleView(detail.episode.rule).chart === "speed" || Number.isNaN(data.halfLaneM);
   const body = [
     '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
     speed ? speedChart(f, data, detail) : lateralChart(f, data, detail),
@@ -152,7 +153,7 @@ function instants(f: Frame, data: History, detail: EpisodeDetail): string {
     return line(f.x(at), f.top, f.x(at), bottom, "ln", 'stroke-dasharray="1 3"') + (free ? text(x, f.top - 3, word, left ? "e" : "") : "");
   };
   const start = ms(detail.episode.start_ns);
-  let out = mark(start, t(detail.episode.rule === "lane_departure" ? "crossed" : "started"), f.x(start) > f.left + 60);
+  let out = mark(start, t(ruleView(detail.episode.rule).started), f.x(start) > f.left + 60);
   detail.versions.forEach((version, i) => {
     const before = detail.versions[i - 1];
     if (before !== undefined && version.hop > before.hop) out += mark(ms(version.stamps.measured_ns), t("handover"), f.x(ms(version.stamps.measured_ns)) > f.right - 60); // not over the edge's name

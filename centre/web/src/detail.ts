@@ -8,13 +8,14 @@ import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
 import { placeWords } from "./places.ts";
+import { ruleView } from "./rules.ts";
 import type { Hatch, Site } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { isLost, p99Of } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, rowName, wide } from "./strip.ts";
-import { liveOf, seenSlot, whereabouts } from "./where.ts";
+import { liveOf, seenExcess, seenSlot, whereabouts } from "./where.ts";
 import type { Where } from "./where.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
@@ -345,8 +346,8 @@ function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Epi
   const my = markHeight(f, fleet.u[slot]!);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
-  const out = episode?.rule === "lane_departure" && episode.grade !== "undecidable" ? (liveOf(state, episode)?.excessM ?? NaN) : NaN;
-  const depth = out > 0 ? `${out.toFixed(2)} m` : "";
+  const out = episode === null || episode.grade === "undecidable" ? null : seenExcess(episode, liveOf(state, episode));
+  const depth = episode !== null && out !== null && out > 0 ? `${out.toFixed(2)} ${ruleView(episode.rule).unit}` : "";
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);
   const x0 = [x + 12, x - 12 - total].find((at) => at >= f.left && at + total <= f.right && free(fleet.u[slot]!, at, at + total));

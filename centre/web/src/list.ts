@@ -7,11 +7,12 @@ import { arrange, BLANK, canUnfold, isAlarm, neighbour, PAGE_ROWS } from "./orde
 import type { Layout, Section, SectionKey } from "./order.ts";
 import { Pages } from "./pages.ts";
 import { CELLS, cellsHtml, placeOf, plateOf, shownGrade } from "./row.ts";
+import { ruleName } from "./rules.ts";
 import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
 import { backlog, standstill } from "./supervision.ts";
-import { name, stretches, t } from "./words.ts";
+import { stretches, t } from "./words.ts";
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
 
@@ -137,7 +138,7 @@ export class List {
   private notice(state: State): void {
     const { news } = this.layout;
     const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
-    const named = shown.map((x) => `${escape(plateOf(x))} ${escape(name(x.rule))} ${placeOf(state, x)}`).join("　");
+    const named = shown.map((x) => `${escape(plateOf(x))} ${escape(ruleName(x.rule))} ${placeOf(state, x)}`).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
     set(this.news, news.length === 0 ? "" : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`);
   }

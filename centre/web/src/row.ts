@@ -1,15 +1,16 @@
 /** What a row of the list says, cell by cell: which, where, how far, how long, how sure, and as of when. */
 
 import type { Episode, Grade } from "./api.ts";
-import { age, clock, escape, kmh, ms, probability, span, station, withUnit } from "./format.ts";
+import { age, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
+import { excessText, ruleName } from "./rules.ts";
 import { homeRow } from "./site.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
 import { isUnheard, lossOf, standstill } from "./supervision.ts";
-import { liveOf, seenExcess } from "./where.ts";
+import { liveOf, seenExcess, showsExcess } from "./where.ts";
 import type { Live } from "./where.ts";
 import { name, t } from "./words.ts";
 
@@ -31,7 +32,7 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   return [
     `<div>${markSvg(grade, 6, episode.open)}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
     `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
-    `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
+    `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div><i>${stateWord(state, episode, live)}</i>`,
@@ -42,7 +43,7 @@ export function cellsHtml(state: State, episode: Episode): string[] {
 /** What of an episode is shown live: all that moves, or nothing, so that one "as of" holds for the rest. */
 export function liveFor(state: State, episode: Episode): Live | null {
   const live = lossOf(state, episode) === null ? liveOf(state, episode) : null;
-  return episode.rule === "lane_departure" && seenExcess(episode, live) === null ? null : live;
+  return showsExcess(episode) && seenExcess(episode, live) === null ? null : live;
 }
 
 /** How it stands; an open one says of when those numbers are that come by version, each 5 s at most. */
@@ -93,18 +94,8 @@ export function depthOf(state: State, episode: Episode, live: Live | null = null
   const now = episode.open && !isReturning(episode, live);
   const speed = live?.speedMps ?? episode.speed_mps;
   if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is back is no excess
-  switch (episode.rule) {
-    case "lane_departure": case "off_dedicated_road": {
-      const out = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
-      return out === null ? "—" : `${Math.max(0, out).toFixed(2)} m`;
-    }
-    case "overspeed": case "too_slow":
-      return episode.limit_mps === null ? "—" : `${speed >= episode.limit_mps ? "+" : "−"}${Math.abs((speed - episode.limit_mps) * 3.6).toFixed(0)} km/h`;
-    case "illegal_stop": case "wrong_way":
-      return `${kmh(speed)} km/h`;
-    default:
-      return "—";
-  }
+  const metres = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
+  return excessText(episode.rule, { metres, speedMps: speed, limitMps: episode.limit_mps });
 }
 
 /** The deepest excess in metres, without unit, never below what is seen; empty where the rule has none. */

@@ -3,6 +3,7 @@
 import type { Episode, Row } from "./api.ts";
 import type { Fleet } from "./fleet.ts";
 import { ms } from "./format.ts";
+import { ruleView } from "./rules.ts";
 import { COASTING, UNDECIDABLE, widthOf } from "./snapshot.ts";
 import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -60,9 +61,14 @@ export function liveOf(state: State, episode: Episode): Live | null {
   return { excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]! };
 }
 
-/** The excess that is seen of an open lane departure [m]; null where its version's is all that is known. */
+/** Whether the picture shows how far the episode's vehicle is over its line, so that this counts and not the last version. */
+export function showsExcess(episode: Episode): boolean {
+  return ruleView(episode.rule).mark === "overLine";
+}
+
+/** The excess that the picture shows of an open episode [m]; null where only its version says one. */
 export function seenExcess(episode: Episode, live: Live | null): number | null {
-  return episode.rule !== "lane_departure" || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
+  return !showsExcess(episode) || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
 }
 
 /** The hazmat lane of a vehicle's direction, which it must not leave; undefined where the strip has none. */
