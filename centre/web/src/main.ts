@@ -4,7 +4,7 @@ import "./style.css";
 import { get, loadEpisodes } from "./api.ts";
 import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
-import { detailPick, drawDetail } from "./detail.ts";
+import { detailPick, drawDetail } from "./detail/view.ts";
 import { drawnInSoftware, enlarge, pointIn } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawTitles } from "./titles.ts";

@@ -34,7 +34,7 @@ interface Frame {
 
 let last: Frame | null = null;
 
-function lay(site: Site, w: number): Frame {
+function layOut(site: Site, w: number): Frame {
   const big = wide();
   const rowPx = big ? 12 : 9;
   const median = big ? 6 : 5;
@@ -80,7 +80,7 @@ export function overviewStation(site: Site, xPx: number): number | null {
 }
 
 export function overviewHeight(site: Site | null): number {
-  return site === null ? (wide() ? 190 : 160) : lay(site, 1_000).h;
+  return site === null ? (wide() ? 190 : 160) : layOut(site, 1_000).h;
 }
 
 export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
@@ -88,7 +88,7 @@ export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
   const w = canvas.parentElement!.clientWidth;
   const ctx = beginOpaque(canvas, w, overviewHeight(site));
   if (ctx === null || site === null) return;
-  const f = lay(site, w);
+  const f = layOut(site, w);
   last = f;
   drawRoad(ctx, f, state, site);
   drawPlaces(ctx, f, site);

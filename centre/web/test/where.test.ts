@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { FakeCanvas } from "./samples_canvas.ts"; // before what draws
 import type { Episode, SiteBody } from "../src/api.ts";
 import { Camera } from "../src/camera.ts";
-import { drawDetail } from "../src/detail.ts";
+import { drawDetail } from "../src/detail/view.ts";
 import { Fleet } from "../src/fleet.ts";
 import { closeTitle, drawClose, drawWhole } from "../src/mapview.ts";
 import type { ClosePane, Pane } from "../src/maps.ts";
