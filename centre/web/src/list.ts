@@ -12,11 +12,13 @@ import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
 import { backlog, standstill } from "./supervision.ts";
+import type { View } from "./views.ts";
 import { stretches, t } from "./words.ts";
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
 
-export class List {
+export class List implements View {
+  readonly rate = "alarm";
   private layout: Layout = BLANK;
   private readonly rows = new Map<string, HTMLElement>();
   private readonly unfolded = new Set<SectionKey>();
@@ -26,6 +28,7 @@ export class List {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
+  private readonly onSelect: (id: string) => void;
   private readonly turned: () => void;
   /** Takes older episodes that were fetched. */
   private readonly took: (items: readonly Episode[]) => void;
@@ -42,9 +45,13 @@ export class List {
     this.news.dataset["testid"] = "news";
     this.news.hidden = true;
     section.append(this.news);
-    this.news.addEventListener("click", () => this.release(onUnfold));
     this.turned = onUnfold;
     this.took = onOlder;
+    this.onSelect = onSelect;
+  }
+
+  mount(): void {
+    this.news.addEventListener("click", () => this.release(this.turned));
     this.holdWhileRead();
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
@@ -52,13 +59,13 @@ export class List {
       const button = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold], [data-turn]");
       if (button !== null) return this.leaf(button.dataset["key"] as SectionKey, button.dataset["turn"]);
       const id = idOf(event);
-      if (id !== undefined) onSelect(id);
+      if (id !== undefined) this.onSelect(id);
     });
     this.box.addEventListener("keydown", (event) => {
       const id = idOf(event);
       if (id !== undefined && (event.key === "Enter" || event.key === " ")) {
         event.preventDefault();
-        onSelect(id);
+        this.onSelect(id);
       }
       if (event.key === "Escape") (document.activeElement as HTMLElement).blur();
     });
@@ -115,7 +122,7 @@ export class List {
     this.rows.get(id)?.scrollIntoView({ block: "nearest" });
   }
 
-  render(state: State): void {
+  draw(state: State): void {
     this.heading(state);
     if (state.connection === "loading") {
       this.layout = BLANK;

@@ -13,6 +13,8 @@ import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { hasFault, isLost } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, wide } from "./strip.ts";
+import { pickOnClick } from "./views.ts";
+import type { Host, Picked, View } from "./views.ts";
 import { whereabouts } from "./where.ts";
 import { t } from "./words.ts";
 
@@ -32,7 +34,7 @@ interface Frame {
   groups: { top: number; bottom: number; direction: number; rows: { y: number; hazmat: boolean }[] }[];
 }
 
-let last: Frame | null = null;
+const PICK_PX = 12; // a mark is chosen from this near
 
 function layOut(site: Site, w: number): Frame {
   const big = wide();
@@ -72,24 +74,24 @@ function piecewise(points: readonly [number, number][], u: number): number {
   return points.at(-1)![1] - 3;
 }
 
-/** Station under a pointer, null beside the road. */
-export function overviewStation(site: Site, xPx: number): number | null {
+/** The station under a pixel [m]; null beside the road. */
+function stationAt(f: Frame, site: Site, xPx: number): number | null {
   const left = leftMargin();
-  if (last === null || xPx < left - 4) return null;
-  return site.from + ((xPx - left) / (last.w - left - RIGHT_MARGIN)) * (site.to - site.from);
+  if (xPx < left - 4) return null;
+  return site.from + ((xPx - left) / (f.w - left - RIGHT_MARGIN)) * (site.to - site.from);
 }
 
 export function overviewHeight(site: Site | null): number {
   return site === null ? (wide() ? 190 : 160) : layOut(site, 1_000).h;
 }
 
-export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
+/** Draw the whole road; returns where it lies, null without a site or without space. */
+export function drawOverview(canvas: HTMLCanvasElement, state: State): Frame | null {
   const { site } = state;
   const w = canvas.parentElement!.clientWidth;
   const ctx = beginOpaque(canvas, w, overviewHeight(site));
-  if (ctx === null || site === null) return;
+  if (ctx === null || site === null) return null;
   const f = layOut(site, w);
-  last = f;
   drawRoad(ctx, f, state, site);
   drawPlaces(ctx, f, site);
   if (state.fleet !== null && state.steps.has("vehicles")) {
@@ -108,6 +110,7 @@ export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
   if (state.connection === "disconnected") {
     banner(ctx, leftMargin() + 12, f.top + f.rowPx * 2 + 4, `${t("frozen")} ${clock(state.viewMs())}`);
   }
+  return f;
 }
 
 function lens(state: State, f: Frame): Lens {
@@ -249,17 +252,42 @@ function drawWindow(ctx: Ctx, f: Frame, state: State): void {
   }
 }
 
-/** The episode whose mark lies under the pointer. */
-export function overviewPick(state: State, xPx: number, yPx: number): string | null {
-  if (last === null || state.site === null) return null;
+/** The open episode whose mark lies under a pixel; null: none. */
+function episodeAt(f: Frame, state: State, site: Site, xPx: number, yPx: number): string | null {
   let best: string | null = null;
-  let bestPx = 12;
+  let bestPx = PICK_PX;
   for (const episode of state.episodes.values()) {
     if (!episode.open) continue;
-    const { s, u } = whereabouts(state, state.site, episode);
-    const up = Number.isNaN(u) || last.y(u) < (last.top + last.bottom) / 2;
-    const far = Math.hypot(last.x(s) - xPx, (up ? last.top - 12 : last.bottom + 12) - yPx);
+    const { s, u } = whereabouts(state, site, episode);
+    const up = Number.isNaN(u) || f.y(u) < (f.top + f.bottom) / 2;
+    const far = Math.hypot(f.x(s) - xPx, (up ? f.top - 12 : f.bottom + 12) - yPx);
     if (far < bestPx) [best, bestPx] = [episode.id, far];
   }
   return best;
+}
+
+export class OverviewView implements View {
+  readonly rate = "road";
+  private readonly canvas: HTMLCanvasElement;
+  private frame: Frame | null = null;
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.canvas = canvas;
+  }
+
+  mount(host: Host): void {
+    pickOnClick(this.canvas, this, host);
+  }
+
+  draw(state: State): void {
+    this.frame = drawOverview(this.canvas, state) ?? this.frame;
+  }
+
+  pick(state: State, xPx: number, yPx: number): Picked | null {
+    if (this.frame === null || state.site === null) return null;
+    const id = episodeAt(this.frame, state, state.site, xPx, yPx);
+    if (id !== null) return { kind: "episode", id };
+    const sM = stationAt(this.frame, state.site, xPx);
+    return sM === null ? null : { kind: "station", sM };
+  }
 }

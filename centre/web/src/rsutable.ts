@@ -8,6 +8,7 @@ import { set } from "./list.ts";
 import { Hold } from "./hold.ts";
 import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
 import type { State } from "./state.ts";
+import type { View } from "./views.ts";
 import { name, reason, t } from "./words.ts";
 
 const CLOCK_MS_MAX = 20;
@@ -17,7 +18,8 @@ interface Row {
   more: HTMLTableRowElement;
 }
 
-export class RsuTable {
+export class RsuTable implements View {
+  readonly rate = "text";
   private readonly open = new Set<string>();
   private readonly rows = new Map<string, Row>();
   private order = "";
@@ -33,6 +35,10 @@ export class RsuTable {
     this.plot = section.querySelector<HTMLElement>(".plot")!;
     this.table = document.createElement("table");
     this.table.append(document.createElement("thead"), document.createElement("tbody"));
+  }
+
+  mount(): void {
+    const { section } = this;
     section.addEventListener("pointerenter", () => this.hold.begin(performance.now()));
     section.addEventListener("pointermove", () => this.hold.stir(performance.now()));
     section.addEventListener("pointerleave", () => this.hold.end());
@@ -51,7 +57,7 @@ export class RsuTable {
     this.onChange();
   }
 
-  render(state: State): void {
+  draw(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
     const count = (kind: string): string => (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
     const end = state.connection === "disconnected" ? `${t("frozen")} ${clock(state.viewMs())}` : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;

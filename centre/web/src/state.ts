@@ -61,8 +61,8 @@ export class State {
   private heardAt = NaN;
   private frozenMs = NaN;
 
-  /** Hear the centre's time; `local` is performance.now(). */
-  hearTime(ns: string, local: number): void {
+  /** Set the time that the centre sent, when it arrived (`local`, performance.now()). */
+  setCentreTime(ns: string, local: number): void {
     this.centreMs = ms(ns);
     this.heardAt = local;
     this.frozenMs = this.centreMs;

@@ -47,7 +47,7 @@ beforeEach(() => {
   state.fleet = new Fleet({ plane: SITE.plane, axis: SITE.axis, lane: (name) => lanePlace(SITE, name) });
   state.steps.add("vehicles");
   state.connection = "live";
-  state.hearTime(`${T0}000000`, performance.now());
+  state.setCentreTime(`${T0}000000`, performance.now());
 });
 
 test("a row says what the picture shows of its truck, and of when the rest is", () => {

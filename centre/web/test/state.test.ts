@@ -98,7 +98,7 @@ test("new is what began within the minute and came at once; what came late is la
   ];
   for (const [more, now, late, isNew] of rows) {
     const state = new State();
-    state.hearTime(at(now), performance.now());
+    state.setCentreTime(at(now), performance.now());
     const row = episode("a", 1, { start_ns: at(0), ...more });
     assert.deepEqual([isLate(row), state.isNew(row)], [late, isNew], JSON.stringify(more));
   }

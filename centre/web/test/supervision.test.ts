@@ -20,7 +20,7 @@ function stateOf(rsus: readonly Rsu[], gateways: readonly Partial<Gateway>[] = [
   for (const x of rsus) state.rsus.set(x.esn, x);
   state.rsuOrder = rsus.map((x) => x.esn);
   state.gateways = gateways as Gateway[];
-  state.hearTime(ns(60), performance.now());
+  state.setCentreTime(ns(60), performance.now());
   state.losses = losses(state);
   return state;
 }

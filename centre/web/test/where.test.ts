@@ -42,7 +42,7 @@ let state: State;
 function see(afterMs: number, cars: readonly Car[], more = {}, esn = "A"): void {
   state.fleet!.ingest(readSnapshot(snapshotBytes(esn, T0 + afterMs, cars, { lanes: ["h"], ...more })));
   state.fleet!.at(T0 + afterMs);
-  state.hearTime(String((T0 + afterMs) * 1_000_000), performance.now());
+  state.setCentreTime(String((T0 + afterMs) * 1_000_000), performance.now());
 }
 
 /** An episode of track 1 at PLACE_M. */
