@@ -19,7 +19,10 @@ export function drawCard(el: HTMLElement, state: State): void {
   if (episode === null || state.site === null || state.connection === "loading") {
     const missing = state.selected !== null && state.details.get(state.selected) === "missing";
     el.dataset["id"] = "";
-    set(el, `<div class="blank dim">${state.connection === "loading" ? "…" : missing ? t("notFound") : state.selected !== null ? t("loadingEvidence") : state.follow !== null ? followed(state) : t("select")}</div>`);
+    set(
+      el,
+      `<div class="blank dim">${state.connection === "loading" ? "…" : missing ? t("notFound") : state.selected !== null ? t("loadingEvidence") : state.follow !== null ? followed(state) : t("select")}</div>`,
+    );
     return;
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
@@ -49,10 +52,14 @@ function followed(state: State): string {
 function topHtml(state: State, episode: Episode): string {
   const { vehicle } = episode;
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
-  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(!isAlarm(episode) ? "logged" : !episode.open ? "ended" : isReturning(episode, liveFor(state, episode)) ? "returning" : "open")}</span>`;
+  const chip = state.isNew(episode)
+    ? `<span class="chip">${t("new")}</span>`
+    : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(!isAlarm(episode) ? "logged" : !episode.open ? "ended" : isReturning(episode, liveFor(state, episode)) ? "returning" : "open")}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
-  const un = vehicle === null ? "" : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
+  const un = vehicle === null
+    ? ""
+    : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
   return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
@@ -85,12 +92,17 @@ function numsHtml(state: State, found: Episode): string {
   const peak = episode.open ? NaN : peakMps(state.details.get(episode.id));
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
-  const where = lane === undefined ? (episode.zone ?? t("outside")) : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
+  const where = lane === undefined
+    ? (episode.zone ?? t("outside"))
+    : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
   const back = isReturning(episode, live);
   const [speed, sigma] = [Number.isNaN(peak) ? (live?.speedMps ?? episode.speed_mps) : peak, live?.sigmaM ?? episode.sigma_d_m];
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [
-    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode, live)}` : ""}`, withUnit(depthOf(state, episode, live))],
+    [
+      maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode, live)}` : ""}`,
+      withUnit(depthOf(state, episode, live)),
+    ],
     [t("lasted"), withUnit(lastedOf(episode))],
     [t("probS"), probabilityOf(episode, live)],
     [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(speed)}<small>km/h</small>`],
@@ -107,11 +119,23 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
     const before: Version | undefined = detail.versions[i - 1];
     const at = clock(ms(version.stamps.measured_ns), 1);
     if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(ruleView(version.rule).opened)]);
-    if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
-    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
-    if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
+    if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) {
+      lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
+    }
+    if (before !== undefined && version.hop > before.hop) {
+      lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
+    }
+    if (version.phase === "close") {
+      lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
+    }
   });
-  const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
-  const link = `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}</span>${episode.latency_ms === null ? "" : ` <span class="q" title="${t("arrivedToCommit")}">·</span> ${episode.latency_ms.toFixed(0)} ms`}`;
-  return [...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`, `<div>${link}</div>`].join("");
+  const identity = episode.vehicle === null
+    ? `<span class="q">${t("identity")}</span> ${t("unknown")}`
+    : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
+  const link =
+    `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}</span>${episode.latency_ms === null ? "" : ` <span class="q" title="${t("arrivedToCommit")}">·</span> ${episode.latency_ms.toFixed(0)} ms`}`;
+  return [
+    ...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`,
+    `<div>${link}</div>`,
+  ].join("");
 }

@@ -95,7 +95,9 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
     const d = number("d_m", i);
     return {
       tMs: ms(time),
-      y: across(home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d)),
+      y: across(
+        home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d),
+      ),
       sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
     };
   });

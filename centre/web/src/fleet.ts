@@ -209,7 +209,9 @@ export class Fleet {
   private lastHeading(slot: number, place: LanePlace | undefined, s: number, course: number): [number, number] {
     const n = this.ringN[slot]!;
     if (n > 0) return [this.ring[(slot * STATES + n - 1) * 8 + 3]!, this.ring[(slot * STATES + n - 1) * 8 + 4]!];
-    if (place === undefined || place.direction === 0 || this.ground.axis === null || Number.isNaN(s)) return [Math.sin(course), Math.cos(course)];
+    if (place === undefined || place.direction === 0 || this.ground.axis === null || Number.isNaN(s)) {
+      return [Math.sin(course), Math.cos(course)];
+    }
     const { theta } = this.ground.axis.at(s);
     return [place.direction * Math.cos(theta), place.direction * Math.sin(theta)];
   }

@@ -27,7 +27,9 @@ export class Ground {
 
   draw(ctx: Ctx, camera: Camera): void {
     const reach = Math.hypot(camera.w, camera.h) / 2 / camera.perMetre;
-    const near = this.shapes.filter(({ box: [x0, y0, x1, y1] }) => x0 < camera.x + reach && x1 > camera.x - reach && y0 < camera.y + reach && y1 > camera.y - reach);
+    const near = this.shapes.filter(
+      ({ box: [x0, y0, x1, y1] }) => x0 < camera.x + reach && x1 > camera.x - reach && y0 < camera.y + reach && y1 > camera.y - reach
+    );
     const c = colours();
     for (const shape of near) {
       if (shape.kind === "zone") fill(ctx, camera, shape, c.raise);

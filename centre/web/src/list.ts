@@ -147,15 +147,25 @@ export class List implements View {
     const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
     const named = shown.map((x) => `${escape(plateOf(x))} ${escape(ruleName(x.rule))} ${placeOf(state, x)}`).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
-    set(this.news, news.length === 0 ? "" : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`);
+    set(
+      this.news,
+      news.length === 0
+        ? ""
+        : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`,
+    );
   }
 
   private heading(state: State): void {
     const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x)).length;
-    const hold = this.holding && state.connection !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
+    const hold = this.holding && state.connection !== "loading"
+      ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}`
+      : t("keys");
     const toCome = state.connection === "loading" ? 0 : backlog(state);
     const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
-    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
+    set(
+      this.section.querySelector("h2")!,
+      `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`,
+    );
     set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}<br>${t("cBegan")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
       <div class="r">${t("cExcess")}<br>${t("max")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
   }
@@ -172,7 +182,8 @@ export class List implements View {
       this.rows.set(episode.id, row);
     }
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
-    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
+    const classes =
+      `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
@@ -182,7 +193,10 @@ export class List implements View {
   /** Put the rows into the box; nothing is touched while their order stays. */
   private place(state: State): void {
     const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
-    const order = this.layout.sections.map((x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`).join("|") + (empty === "" ? "" : "|empty");
+    const order = this.layout.sections.map(
+      (x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`
+    ).join("|")
+      + (empty === "" ? "" : "|empty");
     if (order !== this.order) this.build(order, empty);
     this.section.querySelectorAll<HTMLElement>("[data-words]").forEach((el) => {
       const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
@@ -204,8 +218,14 @@ export class List implements View {
   private pager(section: Section): Node[] {
     const { key } = section;
     if (!this.unfolded.has(key) || section.total <= PAGE_ROWS || key === "secOpen") return [];
-    const button = (turn: string, hidden: boolean): string => `<button type="button" data-turn="${turn}" data-key="${key}" data-words="${turn}"${hidden ? " hidden" : ""}></button>`;
-    return [block("grp pager", `${button("newer", this.pages.skipped(key) === 0)}<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`)];
+    const button = (turn: string, hidden: boolean): string =>
+      `<button type="button" data-turn="${turn}" data-key="${key}" data-words="${turn}"${hidden ? " hidden" : ""}></button>`;
+    return [
+      block(
+        "grp pager",
+        `${button("newer", this.pages.skipped(key) === 0)}<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`,
+      )
+    ];
   }
 
   private build(order: string, empty: string): void {
@@ -216,7 +236,9 @@ export class List implements View {
     for (const section of this.layout.sections) {
       if (section.ids.length === 0) continue;
       const head = block("grp", `<b data-words="head" data-key="${section.key}"></b>`);
-      if (canUnfold(section)) head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold data-words="unfold" data-key="${section.key}"></button>`);
+      if (canUnfold(section)) {
+        head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold data-words="unfold" data-key="${section.key}"></button>`);
+      }
       parts.push(head);
       for (const id of section.ids) parts.push(this.rows.get(id)!);
       parts.push(...this.pager(section));
@@ -296,7 +318,9 @@ export function set(el: Element, html: string): void {
 
 function emptyHtml(state: State): string {
   if (state.site === null || state.summary === null) return "";
-  if (state.connection === "disconnected") return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
+  if (state.connection === "disconnected") {
+    return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
+  }
   const length = state.site.to - state.site.from;
   const good = judgeableM(state.site, state.hatches);
   const lastMs = ms(state.summary.last_alarm_ns);
@@ -306,7 +330,9 @@ function emptyHtml(state: State): string {
 }
 
 function loadingHtml(state: State): string {
-  const steps: [Step, string][] = [["site", t("loadSite")], ["map", t("loadMap")], ["list", t("loadList")], ["rsus", t("loadRsus")], ["vehicles", t("loadVehicles")]];
+  const steps: [Step, string][] = [
+    ["site", t("loadSite")], ["map", t("loadMap")], ["list", t("loadList")], ["rsus", t("loadRsus")], ["vehicles", t("loadVehicles")],
+  ];
   const lines = steps.map(([step, word]) => `${state.steps.has(step) ? "✓" : "…"} ${word}`).join("<br>");
   return `<p><b>${t("loadTitle")}</b></p><p class="dim">${lines}</p><p class="dim">${t("loadNote")}</p>`;
 }

@@ -68,7 +68,9 @@ export function isNewer(next: Episode, held: Episode | undefined): boolean {
 }
 
 /** The rows by section, newest opened on top; with `frozen`, in the order that it had, but for the section to `renew`. */
-export function arrange(episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null): Layout {
+export function arrange(
+  episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null,
+): Layout {
   const fresh = arrangeAfresh(episodes, wish);
   if (frozen === null) return fresh;
   const shown = new Set(frozen.sections.flatMap((section) => (section.key === renew ? [] : section.ids)));

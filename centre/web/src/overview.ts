@@ -1,7 +1,10 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, stake, stakeSpan, stakeWords, text, textWidth } from "./draw.ts";
+import {
+  banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, stake, stakeSpan, stakeWords,
+  text, textWidth,
+} from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
 import { isAlarm, rank } from "./order.ts";
@@ -46,7 +49,10 @@ function layOut(site: Site, w: number): Frame {
   const points: [number, number][] = []; // (lateral, pixel), lateral falling
   const groups = carriageways(site.rows).map((rows, i) => {
     if (i > 0) y += median;
-    const group = { top: y, bottom: y + rows.length * rowPx, direction: rows[0]!.direction, rows: rows.map((row, k) => ({ y: y + k * rowPx, hazmat: row.hazmat })) };
+    const group = {
+      top: y, bottom: y + rows.length * rowPx, direction: rows[0]!.direction,
+      rows: rows.map((row, k) => ({ y: y + k * rowPx, hazmat: row.hazmat })),
+    };
     rows.forEach((row, k) => points.push([row.offset_m[1], y + k * rowPx], [row.offset_m[0], y + (k + 1) * rowPx]));
     y = group.bottom;
     return group;
@@ -99,7 +105,9 @@ export function drawOverview(canvas: HTMLCanvasElement, state: State): Frame | n
   }
   if (state.connection !== "loading") {
     for (const x of state.hatches) {
-      const [y0, y1] = [f.y(x.high) - (x.high >= site.rows[0]!.offset_m[1] ? 3 : 0), f.y(x.low) + (x.low <= site.rows.at(-1)!.offset_m[0] ? 3 : 0)];
+      const [y0, y1] = [
+        f.y(x.high) - (x.high >= site.rows[0]!.offset_m[1] ? 3 : 0), f.y(x.low) + (x.low <= site.rows.at(-1)!.offset_m[0] ? 3 : 0),
+      ];
       hatch(ctx, f.x(x.from), y0, f.x(x.to) - f.x(x.from), y1 - y0);
     }
   }
@@ -127,7 +135,11 @@ function lens(state: State, f: Frame): Lens {
 
 /** In the overview a vehicle sits in the middle of its row; only beyond all rows it shows beside them. */
 function middle(f: Frame, y: number): number {
-  for (const group of f.groups) if (y >= group.top && y <= group.bottom) return group.top + (Math.min(group.rows.length - 1, Math.floor((y - group.top) / f.rowPx)) + 0.5) * f.rowPx;
+  for (const group of f.groups) {
+    if (y >= group.top && y <= group.bottom) {
+      return group.top + (Math.min(group.rows.length - 1, Math.floor((y - group.top) / f.rowPx)) + 0.5) * f.rowPx;
+    }
+  }
   return y;
 }
 
@@ -175,7 +187,10 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const w = Math.max(1.5, f.x(rsu.stretch_m[1]) - f.x(rsu.stretch_m[0]) - 1.4);
     const kind = state.connection === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x, f.rsuY, w, f.rsuH, c.veh);
-    else frame(ctx, x + 0.5, f.rsuY + 0.5, w - 1, f.rsuH - 1, kind === "offline" ? c.w : c.tx3, kind === "offline" ? 1.5 : 1, kind === "offline" ? [] : [2, 3]);
+    else frame(
+      ctx, x + 0.5, f.rsuY + 0.5, w - 1, f.rsuH - 1, kind === "offline" ? c.w : c.tx3, kind === "offline" ? 1.5 : 1,
+      kind === "offline" ? [] : [2, 3],
+    );
     if (kind === "offline") {
       line(ctx, x, f.rsuY, x + w, f.rsuY + f.rsuH, c.w, 1.5);
       line(ctx, x, f.rsuY + f.rsuH, x + w, f.rsuY, c.w, 1.5);
@@ -223,7 +238,9 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
       stake(ctx, episode.grade, x, y, y - my, episode.open, true);
       const words = placeWords(state, episode, where);
-      if (rowLabels[Number(up)]!.reserve(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      if (rowLabels[Number(up)]!.reserve(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) {
+        stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      }
       continue;
     }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);

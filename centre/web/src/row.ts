@@ -16,18 +16,27 @@ import { name, t } from "./words.ts";
 
 const BACK_P = 0.5; // less likely broken than not
 
-export const CELLS = '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div><div class="note"></div>';
+export const CELLS =
+  '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div><div class="note"></div>';
 
 export function cellsHtml(state: State, episode: Episode): string[] {
   const { vehicle } = episode;
   const plate = plateOf(episode);
-  const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
+  const un = vehicle?.un
+    ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}`
+    : vehicle === null
+    ? t("noPosition")
+    : "—";
   const live = liveFor(state, episode);
   const depth = depthOf(state, episode, live);
   const most = maxOf(episode, live);
   const now = episode.open && !isReturning(episode, live);
   const grade = shownGrade(episode);
-  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : isLate(episode) ? `<span class="chip late">${t("lateMark")}</span>` : "";
+  const chip = state.isNew(episode)
+    ? `<span class="chip">${t("new")}</span>`
+    : isLate(episode)
+    ? `<span class="chip late">${t("lateMark")}</span>`
+    : "";
   const startMs = ms(episode.start_ns);
   return [
     `<div>${markSvg(grade, 6, episode.open)}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
@@ -131,7 +140,13 @@ export function placeOf(state: State, found: Episode, live: Live | null = null):
   const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
   const direction = lane?.direction ?? (state.site === null || episode.s_m === null ? 0 : (homeRow(state.site, episode)?.direction ?? 0));
   const way = direction === 0 ? "" : ` ${t(direction < 0 ? "nb" : "sb")}`;
-  const where = row !== undefined ? ` ${rowShort(row)}` : lane !== undefined ? ` ${t("ramp")}` : episode.zone !== null ? ` ${escape(episode.zone)}` : ` ${t("outside")}`;
+  const where = row !== undefined
+    ? ` ${rowShort(row)}`
+    : lane !== undefined
+    ? ` ${t("ramp")}`
+    : episode.zone !== null
+    ? ` ${escape(episode.zone)}`
+    : ` ${t("outside")}`;
   return `${station(episode.s_m)}${way}${where}`;
 }
 

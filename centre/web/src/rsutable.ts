@@ -59,8 +59,11 @@ export class RsuTable implements View {
 
   draw(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
-    const count = (kind: string): string => (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
-    const end = state.connection === "disconnected" ? `${t("frozen")} ${clock(state.viewMs())}` : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
+    const count = (kind: string): string =>
+      (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
+    const end = state.connection === "disconnected"
+      ? `${t("frozen")} ${clock(state.viewMs())}`
+      : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
     set(this.section.querySelector("h2")!, `${t("rsuHealth")} <span class="end">${end}</span>`);
     if (state.connection === "loading") {
       set(this.plot, `<div class="blank dim">${t("waitBeat")}</div>`);
@@ -70,7 +73,8 @@ export class RsuTable implements View {
       set(this.plot, "");
       this.plot.append(this.table);
     }
-    const head = `<tr><th scope="col">${t("cRsuState")}</th><th scope="col">${t("cRsu")}</th><th scope="col" class="wide-cell">${t("cStretch")}</th><th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th><th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
+    const head =
+      `<tr><th scope="col">${t("cRsuState")}</th><th scope="col">${t("cRsu")}</th><th scope="col" class="wide-cell">${t("cStretch")}</th><th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th><th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
     set(this.table.tHead!, head);
     for (const x of state.gateways) this.gatewayRow(x, state);
     for (const x of list) this.rsuRow(x, x.esn === state.chosen?.esn, state);
@@ -113,27 +117,44 @@ export class RsuTable implements View {
     const stretch = x.stretch_m === null ? "—" : `${(x.stretch_m[0] / 1_000).toFixed(2)}–${(x.stretch_m[1] / 1_000).toFixed(2)}`;
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
     const states = Object.entries(x.sensors);
-    const sensors = !on || states.length === 0 ? "—" : states.map(([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" || s === "clock" ? "▲✕" : "○"}</span>`).join(" ");
+    const sensors = !on || states.length === 0
+      ? "—"
+      : states.map(
+        ([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" || s === "clock" ? "▲✕" : "○"}</span>`
+      ).join(" ");
     const clockMs = x.clock_offset_ms;
     const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
-    const cells = `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td><td class="wide-cell">${stretch}</td>
-      <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`}</td>
+    const cells =
+      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td><td class="wide-cell">${stretch}</td>
+      <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${
+        wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`
+      }</td>
       <td>${x.state === "never" ? "—" : on ? cell(String(x.outbox_depth ?? "—"), (x.outbox_depth ?? 0) > 50) : "?"}</td>
-      <td>${on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"}</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
+      <td>${
+        on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"
+      }</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
-      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))], ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`], [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
+      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))],
+      ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`],
+      [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
-      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", reason(why)]), ...states.map(([id, s]): [string, string] => [id, name(s)]),
+      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", reason(why)]),
+      ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));
   }
 
   private gatewayRow(x: Gateway, state: State): void {
     const on = x.state === "online";
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
-    const cells = `<td>${stateSvg(x.state, on && x.stale)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
-      <td>${on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"}</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
-    this.write(x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts));
+    const cells =
+      `<td>${stateSvg(x.state, on && x.stale)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
+      <td>${
+        on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"
+      }</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
+    this.write(
+      x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts),
+    );
   }
 }
 

@@ -111,7 +111,8 @@ export class State {
 
   /** New: an alarm that began less than a minute ago, came at once, is still open, and that nobody has opened here. */
   isNew(episode: Episode): boolean {
-    return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.start_ns) < NEW_MS;
+    return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id)
+      && this.viewMs() - ms(episode.start_ns) < NEW_MS;
   }
 
   moveWindow(from: number): void {

@@ -113,5 +113,6 @@ export function isSlow(rsu: Rsu): boolean {
 /** What makes an online RSU worth a look: late heartbeat, clock, backlog, slow, a silent sensor. */
 export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock") || wrongClocks(rsu) > 0;
+    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock")
+      || wrongClocks(rsu) > 0;
 }

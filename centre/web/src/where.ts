@@ -58,7 +58,9 @@ export function liveOf(state: State, episode: Episode): Live | null {
   if (fleet === null || site === null || !state.steps.has("vehicles")) return null;
   const slot = seenSlot(state, episode);
   if (slot < 0) return null;
-  return { excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]! };
+  return {
+    excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!,
+  };
 }
 
 /** Whether the picture shows how far the episode's vehicle is over its line, so that this counts and not the last version. */
@@ -91,10 +93,14 @@ export function whereabouts(state: State, site: Site, episode: Episode): Where {
   const { fleet } = state;
   const slot = slotOf(state, episode);
   if (fleet !== null && slot >= 0) {
-    return { slot: seenSlot(state, episode), hull: slot, x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!, atMs: fleet.seenMs(slot) };
+    return {
+      slot: seenSlot(state, episode), hull: slot, x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!,
+      atMs: fleet.seenMs(slot),
+    };
   }
   return {
-    slot: -1, hull: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN, u: lateral(site, episode),
+    slot: -1, hull: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN,
+    u: lateral(site, episode),
     atMs: ms(episode.open ? episode.stamps.measured_ns : (episode.end_ns ?? episode.stamps.measured_ns)),
   };
 }

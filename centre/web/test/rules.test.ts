@@ -42,12 +42,16 @@ test("a rule without a row is shown under its name on the wire, without excess a
   assert.equal(ruleName("new_rule"), "new_rule");
   assert.equal(depthOf(state, unknown), "—");
   assert.equal(showsExcess(unknown), false);
-  assert.deepEqual([ruleView("new_rule").opened, ruleView("new_rule").started, ruleView("new_rule").chart], ["opened", "started", "lateral"]);
+  assert.deepEqual(
+    [ruleView("new_rule").opened, ruleView("new_rule").started, ruleView("new_rule").chart], ["opened", "started", "lateral"],
+  );
 });
 
 test("only a lane departure is measured in the picture and begins with crossing a line", () => {
   const live = [...RULES].filter(([, view]) => view.mark === "overLine").map(([rule]) => rule);
   assert.deepEqual(live, ["lane_departure"]);
   assert.deepEqual([...RULES].filter(([, view]) => view.opened === "crossed" || view.started === "crossed").map(([rule]) => rule), live);
-  assert.deepEqual([...RULES].filter(([, view]) => view.chart === "speed").map(([rule]) => rule).sort(), ["illegal_stop", "overspeed", "too_slow"]);
+  assert.deepEqual(
+    [...RULES].filter(([, view]) => view.chart === "speed").map(([rule]) => rule).sort(), ["illegal_stop", "overspeed", "too_slow"],
+  );
 });

@@ -28,7 +28,9 @@ globals["window"] = globalThis;
 
 let heard: string[] = [];
 const note = (kind: string) => (body: unknown) => void heard.push(`${kind} ${JSON.stringify(body)}`);
-const handlers = Object.fromEntries(["violation", "rsu", "gateway", "rsus", "summary", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])) as unknown as StreamHandlers;
+const handlers = Object.fromEntries(
+  ["violation", "rsu", "gateway", "rsus", "summary", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])
+) as unknown as StreamHandlers;
 const last = (): FakeSocket => FakeSocket.all.at(-1)!;
 
 beforeEach(() => {
@@ -39,7 +41,10 @@ beforeEach(() => {
 });
 
 test("an event is read from its lines, whatever its data holds", () => {
-  assert.deepEqual(parseEvent('id: 7\nevent: violation\ndata: {"plate":"a: b","id":"x"}\n\n'), { id: "7", kind: "violation", body: { plate: "a: b", id: "x" } });
+  assert.deepEqual(
+    parseEvent('id: 7\nevent: violation\ndata: {"plate":"a: b","id":"x"}\n\n'),
+    { id: "7", kind: "violation", body: { plate: "a: b", id: "x" } },
+  );
   assert.deepEqual(parseEvent("event: summary\nretry: 5\n: a comment\ndata: 1\n\n"), { id: "", kind: "summary", body: 1 });
 });
 

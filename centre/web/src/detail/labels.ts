@@ -42,17 +42,23 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
     const x = f.x(fleet.s[slot]!);
-    if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) labelsOfRow(fleet.u[slot]!).reserve(x - 5, x + 5, -Infinity);
+    if (fleet.kind[slot] === HAZMAT && x >= f.left && x <= f.right && !Number.isNaN(fleet.u[slot]!)) {
+      labelsOfRow(fleet.u[slot]!).reserve(x - 5, x + 5, -Infinity);
+    }
   }
   for (const x of state.hatches) {
     const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
     site.rows.forEach((row, i) => row.hazmat || rowLabels[i]!.reserve(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
   }
   // what is marked first; plates give way to it
-  for (const slot of special.keys()) labels.reserve(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
+  for (const slot of special.keys()) {
+    labels.reserve(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
+  }
   for (const { episode, where } of stakes) {
     labels.reserve(f.x(where.s) - 7, f.x(where.s) + 7, -Infinity, markHeight(f, where.u));
-    if (episode.id === state.selected) labels.reserve(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
+    if (episode.id === state.selected) {
+      labels.reserve(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
+    }
   }
   const free = (u: number, from: number, to: number): boolean => labels.reserve(from, to, 2, markHeight(f, u));
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
@@ -67,7 +73,9 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
     if (special.has(slot) || staked.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
     const x0 = fleet.way[slot]! < 0 ? x + 8 : x - 8 - width;
-    if (x0 < f.left || x0 + width > f.right || !labelsOfRow(u).reserve(x0, x0 + width, 1) || !labels.reserve(x0, x0 + width, 1, y)) continue;
+    if (x0 < f.left || x0 + width > f.right || !labelsOfRow(u).reserve(x0, x0 + width, 1) || !labels.reserve(x0, x0 + width, 1, y)) {
+      continue;
+    }
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
   drawStakes(ctx, f, state, stakes, labels);
@@ -92,11 +100,14 @@ function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof 
     stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);
     const words = placeWords(state, episode, where);
     const [from, to] = stakeSpan(ctx, x, f.right, words);
-    if (chosen || labels.reserve(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words); // the chosen one's space is already reserved
+    // the chosen one's space is already reserved
+    if (chosen || labels.reserve(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words);
   }
 }
 
-function drawMarked(ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean): void {
+function drawMarked(
+  ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean,
+): void {
   const fleet = state.fleet!;
   const c = colours();
   const [x, y] = [f.x(fleet.s[slot]!), f.y(fleet.u[slot]!)];
@@ -121,7 +132,9 @@ export function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatc
   if (x.to <= f.from || x.from >= f.to) return;
   const c = colours();
   const [x0, x1] = [Math.max(f.left, f.x(x.from)), Math.min(f.right, f.x(x.to))];
-  const lines = [t("notJudged"), x.reason === "offline" || x.reason === "never" ? `${x.esn ? `${x.esn} ` : "RSU "}${name(x.reason)}` : reason(x.reason)];
+  const lines = [
+    t("notJudged"), x.reason === "offline" || x.reason === "never" ? `${x.esn ? `${x.esn} ` : "RSU "}${name(x.reason)}` : reason(x.reason),
+  ];
   const since = ms(x.sinceNs);
   if (Number.isFinite(since) && x.reason !== "never") lines.push(`${t("since")} ${clock(since)}`);
   const inside = state.fleet === null ? 0 : countIn(state, x);

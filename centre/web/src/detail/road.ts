@@ -37,11 +37,16 @@ function drawRoad(ctx: Ctx, f: Frame, site: Site): void {
       const next: Row | undefined = rows[i + 1];
       if (next === undefined) return;
       const solid = row.hazmat || next.hazmat;
-      line(ctx, f.left, f.y(row.offset_m[0]), f.right, f.y(row.offset_m[0]), solid ? c.solid : c.lane, solid ? 1.6 : 1, solid ? [] : [8, 12]);
+      line(
+        ctx, f.left, f.y(row.offset_m[0]), f.right, f.y(row.offset_m[0]), solid ? c.solid : c.lane, solid ? 1.6 : 1, solid ? [] : [8, 12],
+      );
     });
     for (const u of [high, low]) line(ctx, f.left, f.y(u), f.right, f.y(u), c.solid, 1.2);
     for (const row of rows) {
-      text(ctx, f.left - 6, f.y((row.offset_m[0] + row.offset_m[1]) / 2) + 4, rowName(row), { align: "right", bold: row.hazmat, colour: row.hazmat ? c.tx : c.tx2 });
+      text(
+        ctx, f.left - 6, f.y((row.offset_m[0] + row.offset_m[1]) / 2) + 4, rowName(row),
+        { align: "right", bold: row.hazmat, colour: row.hazmat ? c.tx : c.tx2 },
+      );
     }
   }
   drawMedian(ctx, f, site);
@@ -110,11 +115,15 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const now = state.rsus.get(rsu.esn);
     const kind = state.connection === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x0, y, x1 - x0, 18, c.road);
-    frame(ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1, kind === "never" ? [2, 3] : []);
+    frame(
+      ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1,
+      kind === "never" ? [2, 3] : [],
+    );
     const p99 = now === undefined ? null : p99Of(now.latency);
     const age = state.connection === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
     const stale = age ? ` · ${t("dataOld", { t: age })}` : "";
-    const long = `${rsu.esn} ${state.connection === "loading" ? "…" : name(kind)}${kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
+    const long =
+      `${rsu.esn} ${state.connection === "loading" ? "…" : name(kind)}${kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
     const cross = kind === "offline" ? "✕ " : "";
     const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // how old it is counts more than whose it is
     const label = [cross + long, ...short, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
@@ -123,7 +132,9 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
   }
   if (state.connection !== "loading") {
     for (const [a, b] of state.covers) {
-      if (b > f.from && a < f.to) rect(ctx, Math.max(f.left, f.x(a)), y + 23, Math.min(f.right, f.x(b)) - Math.max(f.left, f.x(a)), 6, c.tx2);
+      if (b > f.from && a < f.to) {
+        rect(ctx, Math.max(f.left, f.x(a)), y + 23, Math.min(f.right, f.x(b)) - Math.max(f.left, f.x(a)), 6, c.tx2);
+      }
     }
   }
   text(ctx, f.left - 6, y + 13, "RSU", { align: "right", colour: c.tx3 });
