@@ -46,14 +46,17 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
   const speed = ruleView(detail.episode.rule).chart === "speed" || Number.isNaN(data.halfLaneM);
   const body = [
-    '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
+    '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">'
+      + '<rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
     speed ? speedChart(f, data, detail) : lateralChart(f, data, detail),
     probabilityChart(f, data, detail),
     timeAxis(f, data),
     instants(f, data, detail),
     latencyH === 0 ? "" : latencyBar(f, detail, h),
   ].join("");
-  return `<svg class="g-${detail.episode.grade_max}" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}" role="img" aria-label="${t("excess")}, ${t("pv")}, ${t("latency")}">${body}</svg>`;
+  const label = `${t("excess")}, ${t("pv")}, ${t("latency")}`;
+  const box = `width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"`;
+  return `<svg class="g-${detail.episode.grade_max}" ${box} role="img" aria-label="${label}">${body}</svg>`;
 }
 
 function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
@@ -122,8 +125,7 @@ function speedChart(f: Frame, data: History, detail: EpisodeDetail): string {
   const path = known.map((s): Point => [f.x(s.tMs), y(s.speed * 3.6)]);
   let out = rect(f.left, f.top, f.right - f.left, f.upperH, 'fill="var(--road)"');
   const step = high > 90 ? 30 : high > 30 ? 20 : 5;
-  // the unit stands there
-  for (let v = 0; v <= high; v += step) {
+  for (let v = 0; v <= high; v += step) { // the highest gives way to the unit
     out += line(f.left, y(v), f.right, y(v), "axl") + (y(v) - f.top < 10 ? "" : text(f.left - 5, y(v) + 4, String(v), "e q"));
   }
   if (limit !== null) {

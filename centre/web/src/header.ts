@@ -62,7 +62,8 @@ export function drawHeader(el: HTMLElement, state: State): void {
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: buttons that stay keep the focus, and a press that lasts over a second finds its button
   const title =
-    `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
+    `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span>`
+      + `<span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
   const boxes = [
     title,
     `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`,
@@ -75,7 +76,8 @@ export function drawHeader(el: HTMLElement, state: State): void {
     box(
       t("latency99"),
       num(
-        `${p99 === null ? "—" : `${p99.toFixed(0)}<small>ms</small>`}<small title="${t("deferredN", { n: summary?.latency.deferred ?? 0 })}">n ${summary?.latency.n ?? 0}</small>`
+        `${p99 === null ? "—" : `${p99.toFixed(0)}<small>ms</small>`}`
+          + `<small title="${t("deferredN", { n: summary?.latency.deferred ?? 0 })}">n ${summary?.latency.n ?? 0}</small>`
       ),
     ),
   ];
@@ -92,7 +94,9 @@ function connectionHtml(state: State): string {
     case "disconnected": return `${markSvg("violation", 5, true)}${t("lost")} ${lostFor(state)}`;
     case "stale": if (state.losses.length > 0 || nobodyWatches(state)) return `${markSvg("warning", 5, true)}${lossWord(state)}`;
       return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${aged(state.late.ageS)}` : ""}`;
-    case "live": return `<svg width="12" height="12" aria-hidden="true"><rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")}${state.steps.has("vehicles") ? ` ${aged(Math.max(0.1, state.late.ageS))}` : ""}`;
+    case "live": return `<svg width="12" height="12" aria-hidden="true">`
+      + `<rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")}`
+      + `${state.steps.has("vehicles") ? ` ${aged(Math.max(0.1, state.late.ageS))}` : ""}`;
   }
 }
 
@@ -170,7 +174,8 @@ function lossHtml(state: State): string {
   }
   if (parts.length === 0) return "";
   const open = [...state.episodes.values()].filter((x) => isAlarm(x) && lossOf(state, x) !== null).length;
-  return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b><span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
+  return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b>`
+    + `<span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
 }
 
 const BINS = 12;
@@ -179,16 +184,25 @@ export function drawFooter(el: HTMLElement, state: State): void {
   const dash = state.connection === "loading";
   const bins = state.summary?.alarms.per_10_min ?? new Array<number>(BINS).fill(0);
   const top = Math.max(5, ...bins);
-  const bars = bins.map(
-    (n, i) => `<rect x="${i * 7 + 1}" y="${(21 - (n / top) * 18).toFixed(1)}" width="5" height="${((n / top) * 18).toFixed(1)}" fill="var(--truck)"/>`
-  ).join("");
+  const bars = bins.map((n, i) => {
+    const height = (n / top) * 18;
+    return `<rect x="${i * 7 + 1}" y="${(21 - height).toFixed(1)}" width="5" height="${height.toFixed(1)}" fill="var(--truck)"/>`;
+  }).join("");
+  const width = BINS * 7 + 4;
   const value = (x: number | undefined): string => (dash || x === undefined ? "—" : String(x));
   const bad = (x: number | undefined): string =>
     `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
   const s = state.summary ?? undefined;
-  set(el, `<span class="head">${t("footAlarms")}</span><span>${t("foot10")} <b>${value(s?.alarms.last_10_min)}</b></span><span>${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>
-    <span class="bars"><span class="dim">${t("footBars")}</span><svg width="${BINS * 7 + 4}" height="24" role="img" aria-label="${t("footBars")}"><line x1="0" y1="21.5" x2="${BINS * 7 + 4}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg></span>
-    <span class="head">${t("footDelivery")}</span><span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span><span>${t("footQuarantine")} ${bad(s?.quarantined)}</span><span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>
+  const alarms = `<span>${t("foot10")} <b>${value(s?.alarms.last_10_min)}</b></span>`
+    + `<span>${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>`;
+  const chart = `<svg width="${width}" height="24" role="img" aria-label="${t("footBars")}">`
+    + `<line x1="0" y1="21.5" x2="${width}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg>`;
+  const delivery = `<span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span>`
+    + `<span>${t("footQuarantine")} ${bad(s?.quarantined)}</span>`
+    + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`;
+  set(el, `<span class="head">${t("footAlarms")}</span>${alarms}
+    <span class="bars"><span class="dim">${t("footBars")}</span>${chart}</span>
+    <span class="head">${t("footDelivery")}</span>${delivery}
     <span class="end"><span>${
       state.site === null
         ? ""

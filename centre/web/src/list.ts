@@ -14,6 +14,7 @@ import type { State } from "./state.ts";
 import { backlog, standstill } from "./supervision.ts";
 import type { View } from "./views.ts";
 import { stretches, t } from "./words.ts";
+import type { Word } from "./words.ts";
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
 
@@ -164,10 +165,16 @@ export class List implements View {
     const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
     set(
       this.section.querySelector("h2")!,
-      `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`,
+      `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}`
+        + `<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`,
     );
-    set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}<br>${t("cBegan")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
-      <div class="r">${t("cExcess")}<br>${t("max")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
+    const head = (upper: Word, lower: Word, style = ""): string => `<div${style}>${t(upper)}<br>${t(lower)}</div>`;
+    const right = ' class="r"';
+    set(
+      this.section.querySelector(".cols")!,
+      `${head("cGrade", "cBegan")}${head("cPlate", "cUn")}${head("cRule", "cPlace")}
+      ${head("cExcess", "max", right)}${head("cLasted", "cProb", right)}${head("cAge", "cState", right)}`,
+    );
   }
 
   /** Write a row, cell by cell and only what changed. */
@@ -183,7 +190,8 @@ export class List implements View {
     }
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
     const classes =
-      `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
+      `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}`
+        + `${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
@@ -223,7 +231,8 @@ export class List implements View {
     return [
       block(
         "grp pager",
-        `${button("newer", this.pages.skipped(key) === 0)}<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`,
+        `${button("newer", this.pages.skipped(key) === 0)}`
+          + `<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`,
       )
     ];
   }
@@ -324,7 +333,8 @@ function emptyHtml(state: State): string {
   const length = state.site.to - state.site.from;
   const good = judgeableM(state.site, state.hatches);
   const lastMs = ms(state.summary.last_alarm_ns);
-  return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) })}<br>
+  const lengths = { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) };
+  return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", lengths)}<br>
     ${t("emptyNot", { n: stretches(state.hatches.length), a: ((length - good) / 1_000).toFixed(1) })}<br>
     ${Number.isFinite(lastMs) ? t("emptyLast", { t: clock(lastMs) }) : t("emptyNone")}</p>`;
 }

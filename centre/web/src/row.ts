@@ -44,7 +44,8 @@ export function cellsHtml(state: State, episode: Episode): string[] {
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
-    `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div><i>${stateWord(state, episode, live)}</i>`,
+    `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div>`
+      + `<i>${stateWord(state, episode, live)}</i>`,
     noteHtml(state, episode),
   ];
 }

@@ -18,6 +18,11 @@ interface Row {
   more: HTMLTableRowElement;
 }
 
+function sensorSign(state: string): string {
+  if (state === "online") return "●";
+  return state === "silent" || state === "clock" ? "▲✕" : "○";
+}
+
 export class RsuTable implements View {
   readonly rate = "text";
   private readonly open = new Set<string>();
@@ -74,7 +79,9 @@ export class RsuTable implements View {
       this.plot.append(this.table);
     }
     const head =
-      `<tr><th scope="col">${t("cRsuState")}</th><th scope="col">${t("cRsu")}</th><th scope="col" class="wide-cell">${t("cStretch")}</th><th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th><th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
+      `<tr><th scope="col">${t("cRsuState")}</th><th scope="col">${t("cRsu")}</th><th scope="col" class="wide-cell">${t("cStretch")}</th>`
+        + `<th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th>`
+        + `<th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
     set(this.table.tHead!, head);
     for (const x of state.gateways) this.gatewayRow(x, state);
     for (const x of list) this.rsuRow(x, x.esn === state.chosen?.esn, state);
@@ -120,13 +127,14 @@ export class RsuTable implements View {
     const sensors = !on || states.length === 0
       ? "—"
       : states.map(
-        ([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" || s === "clock" ? "▲✕" : "○"}</span>`
+        ([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${sensorSign(s)}</span>`
       ).join(" ");
     const clockMs = x.clock_offset_ms;
     const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
     const cells =
-      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td><td class="wide-cell">${stretch}</td>
+      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td>`
+      + `<td class="wide-cell">${stretch}</td>
       <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${
         wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`
       }</td>
@@ -169,5 +177,6 @@ function cell(value: string, bad: boolean): string {
 function moreCells(facts: readonly [string, string][], counts: Readonly<Record<string, number>>): string {
   const pair = ([key, value]: readonly [string, string | number]): string => `<span>${escape(key)} <b>${escape(String(value))}</b></span>`;
   const counted = Object.entries(counts).filter(([, n]) => n !== 0).sort(([a], [b]) => a.localeCompare(b));
-  return `<td class="more" colspan="8">${facts.map(pair).join("")}<br><b>${t("counters")}</b> ${counted.length === 0 ? t("noCounters") : counted.map(pair).join("")}</td>`;
+  return `<td class="more" colspan="8">${facts.map(pair).join("")}<br><b>${t("counters")}</b> `
+    + `${counted.length === 0 ? t("noCounters") : counted.map(pair).join("")}</td>`;
 }

@@ -16,13 +16,17 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   const length = site === null ? 0 : (site.to - site.from) / 1_000;
   const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
   const small = innerWidth <= 1600;
+  const hatched = dash ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`;
   set(
     $("#over h2"),
-    `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span><span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${dash ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`}</span>`,
+    `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span>`
+      + `<span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${hatched}</span>`,
   );
   set(
     $("#focus h2"),
-    `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span><span>${t("scale")} · ${t("drawn")}</span><span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`,
+    `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span>`
+      + `<span>${t("scale")} · ${t("drawn")}</span>`
+      + `<span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`,
   );
   set($("#map h2"), `${t("map")} ${small ? "" : `<span>${t("sameTurn")}</span>`}<span class="end">${dash ? "" : closeTitle(state)}</span>`);
   for (

@@ -122,8 +122,8 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const p99 = now === undefined ? null : p99Of(now.latency);
     const age = state.connection === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
     const stale = age ? ` · ${t("dataOld", { t: age })}` : "";
-    const long =
-      `${rsu.esn} ${state.connection === "loading" ? "…" : name(kind)}${kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : ""}${stale}`;
+    const latency = kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : "";
+    const long = `${rsu.esn} ${state.connection === "loading" ? "…" : name(kind)}${latency}${stale}`;
     const cross = kind === "offline" ? "✕ " : "";
     const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // how old it is counts more than whose it is
     const label = [cross + long, ...short, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
