@@ -36,7 +36,7 @@ export function baseFeatures(map: GeoJSON.FeatureCollection, site: Site): GeoJSO
   return { type: "FeatureCollection", features };
 }
 
-export const NEAR = 14; // from this zoom on lanes are told apart
+export const NEAR = 14; // from this zoom on each lane is visible
 
 export function baseStyle(features: GeoJSON.FeatureCollection, c: Palette): StyleSpecification {
   const kind = (value: string): ["==", ["get", string], string] => ["==", ["get", "kind"], value];

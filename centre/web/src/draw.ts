@@ -59,7 +59,7 @@ export function beginOpaque(canvas: HTMLCanvasElement, widthPx: number, heightPx
   return ctx;
 }
 
-/** What stands still in a picture: painted when its key changes, copied under each frame. */
+/** The part of a picture that does not move: painted when its key changes, copied under each frame. */
 export class Still {
   private readonly canvas = document.createElement("canvas");
   private key = "";
@@ -249,7 +249,7 @@ export function mark(ctx: Ctx, grade: Grade, x: number, y: number, r: number, fi
   }
 }
 
-/** The ring of what is new blinks at 1 Hz, or stands still where motion is not wanted. */
+/** Whether the ring of a new episode is drawn: it blinks at 1 Hz, or is steady where the user wants no motion. */
 export function ringOn(timeMs: number): boolean {
   return matchMedia("(prefers-reduced-motion: reduce)").matches || timeMs % 1_000 < 500;
 }
@@ -268,7 +268,7 @@ export function brackets(ctx: Ctx, x: number, y: number, w: number, h: number): 
   ctx.stroke();
 }
 
-/** What stands beside a stake: whose place it is, struck through once that is over, and since when. */
+/** The words beside a stake: the plate, struck through once the episode has ended, and the time. */
 export interface StakeWords {
   readonly plate: string;
   readonly struck: boolean;
@@ -277,7 +277,7 @@ export interface StakeWords {
 
 /**
  * A stake in the ground: marks a place where an episode was, not a vehicle; its foot is on the place, its head off it.
- * `upPx` is how far the head stands above the foot (negative: below).
+ * `upPx` is how far the head is above the foot (negative: below).
  */
 export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean): void {
   const colour = chosen ? palette.sel : gradeColour(grade);

@@ -54,7 +54,7 @@ export function history(site: Site, detail: EpisodeDetail): History {
   };
 }
 
-/** Half of what the footprint takes up across the lane, as the evidence judged it: where it stood out most. */
+/** Half the width of the footprint across the lane, as the evidence judged it where the vehicle was farthest out. */
 function halfWidth(samples: readonly Sample[], halfLaneM: number): number {
   const known = samples.filter((x) => !Number.isNaN(x.y) && !Number.isNaN(x.excess));
   const out = known.filter((x) => x.excess > 0);

@@ -279,7 +279,7 @@ function middle(shifts: number[]): number {
   return shifts.sort((a, b) => a - b)[Math.floor(shifts.length / 2)] ?? 0;
 }
 
-/** Make `parts` the children of `box`; what stands right already is not touched, so that one new row of a thousand costs one. */
+/** Make `parts` the children of `box`; a child in the right place is not touched, so that a new row costs one insertion. */
 function arrangeChildren(box: HTMLElement, parts: readonly Node[]): void {
   const kept = new Set(parts);
   for (const child of [...box.childNodes]) if (!kept.has(child)) child.remove();
@@ -287,7 +287,7 @@ function arrangeChildren(box: HTMLElement, parts: readonly Node[]): void {
   for (const part of parts) {
     if (next !== null && part === next.nextSibling) {
       const [gone, then]: [ChildNode, ChildNode] = [next, next.nextSibling as ChildNode];
-      gone.remove(); // it stands further below from now on, and is put there in its turn
+      gone.remove(); // it moves further down and is inserted there later
       next = then;
     }
     if (part === next) next = next.nextSibling;

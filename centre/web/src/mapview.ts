@@ -269,7 +269,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   }
 }
 
-/** The stake reaches over the edge of the road, so that its head and words stand beside what drives there. */
+/** The stake reaches over the edge of the road, so that its head and words do not cover the vehicles. */
 function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, where: Where): void {
   const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
   const up = y > 58 ? Math.min(y - 24, 3.2 * camera.perMetre) : -Math.min(camera.h - y - 24, 3.2 * camera.perMetre); // inside the picture
@@ -278,7 +278,7 @@ function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, whe
 }
 
 function drawWays(ctx: Ctx, camera: Camera, site: Site, s: number): void {
-  const middle = site.axis!.at(s - (camera.w / 2 - 24) / camera.perMetre, 0); // where the words stand, the road may bend
+  const middle = site.axis!.at(s - (camera.w / 2 - 24) / camera.perMetre, 0); // the road may bend: this is its middle at the words
   const y = camera.toY(middle.x, middle.y);
   const style = { colour: colours().tx3, halo: colours().bg };
   if (site.rows.some((row) => row.direction < 0)) text(ctx, 10, y - 2.5, t("nbArrow"), style);
@@ -335,7 +335,7 @@ function drawPlates(ctx: Ctx, camera: Camera, state: State, except: number): voi
   }
 }
 
-/** The followed vehicle: brackets, one sigma across, what of it is over the line, plate and speed. */
+/** The followed vehicle: brackets, lateral one sigma, its part over the line, plate and speed. */
 function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: number, episode: Episode | null): void {
   const fleet = state.fleet!;
   const c = colours();

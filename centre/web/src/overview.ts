@@ -228,7 +228,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const y = Number.isNaN(where.u) ? middleY : middle(f, f.y(where.u));
     return [{ episode, where, x: f.x(where.s), y, up: y < middleY }];
   });
-  // what is only kept for the record shows where no alarm stands
+  // episodes without alarm are drawn only where no alarm is
   const rowLabels = [new LabelSpace(), new LabelSpace()] as const;
   const counts = (episode: Episode): boolean => isAlarm(episode) || episode.id === state.selected;
   for (const { episode, x, up } of places) if (counts(episode)) rowLabels[Number(up)]!.reserve(x - 8, x + 8, -Infinity);

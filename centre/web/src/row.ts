@@ -56,7 +56,7 @@ export function liveFor(state: State, episode: Episode): Live | null {
   return showsExcess(episode) && seenExcess(episode, live) === null ? null : live;
 }
 
-/** How it stands; an open one says of when those numbers are that come by version, each 5 s at most. */
+/** The state of an episode; for an open one the time of the numbers that arrive with its versions, every 5 s at most. */
 function stateWord(state: State, episode: Episode, live: Live | null): string {
   if (!episode.open) return t(isAlarm(episode) ? "ended" : "logged");
   const loss = lossOf(state, episode);
@@ -65,7 +65,7 @@ function stateWord(state: State, episode: Episode, live: Live | null): string {
   return isReturning(episode, live) ? t("returning") : t(live !== null ? "pAsOf" : "asOf", { t: clock(asOf(episode)) });
 }
 
-/** Why it stands still and since when, where nobody knows how it goes on. */
+/** Why an open episode gets no updates, and since when; empty if it gets them. */
 function noteHtml(state: State, episode: Episode): string {
   const why = standstill(state, episode);
   return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: clock(asOf(episode)) })}`;

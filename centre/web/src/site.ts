@@ -39,7 +39,7 @@ export function lanePlace(site: Site, name: string): LanePlace | undefined {
     : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction, onStrip: lane.row !== null };
 }
 
-/** What of an episode or a version tells where it is across the road. */
+/** The fields of an episode or a version that give its lateral place on the road. */
 export interface Located {
   readonly lane: string | null;
   readonly d_m: number | null;
@@ -80,7 +80,7 @@ export interface Hatch {
   high: number;
 }
 
-/** Stretches that nobody judges now: reported ones, and those of RSUs that are off or were never heard. */
+/** Stretches that are not judged now: reported ones, and those of RSUs that are offline or were never seen. */
 export function hatches(site: Site, rsus: readonly Rsu[]): Hatch[] {
   const [low, high] = span(site, null);
   const out: Hatch[] = [];

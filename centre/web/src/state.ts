@@ -68,12 +68,12 @@ export class State {
     this.frozenMs = this.centreMs;
   }
 
-  /** The centre's time, which runs on while the link is down. */
+  /** The centre's time; it advances also while the connection is lost. */
   nowMs(): number {
     return Number.isNaN(this.centreMs) ? Date.now() : this.centreMs + performance.now() - this.heardAt;
   }
 
-  /** The time that the picture shows: stands still while the link is down. */
+  /** The time that the picture shows; it does not advance while the connection is lost. */
   viewMs(): number {
     return this.connection === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
   }

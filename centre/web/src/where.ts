@@ -30,7 +30,7 @@ export function slotOf(state: State, episode: Episode): number {
   const slot = fleet.slot(BigInt(episode.track));
   if (slot >= 0) return slot;
   const { terminal, plate } = episode.vehicle ?? { terminal: null, plate: null };
-  // a plate is what people read; it stands for the vehicle only where no terminal does
+  // a plate is for people; it identifies the vehicle only where there is no terminal
   return terminal ? fleet.findTerminal(terminal) : plate ? fleet.findPlate(plate) : -1;
 }
 

@@ -148,7 +148,7 @@ export function t(word: Word, values: Readonly<Record<string, string | number>> 
   return text.replace(/\{(\w)\}/g, (whole, key: string) => (key in values ? String(values[key]) : whole));
 }
 
-/** So many stretches of road: English tells one from several. */
+/** A number of stretches of road; English has a singular. */
 export function stretches(n: number): string {
   return n === 1 ? t("oneStretch") : t("nStretches", { n });
 }

@@ -49,7 +49,7 @@ export function nearestRow(site: Site, u: number): number {
   return best;
 }
 
-/** Where the mark of a vehicle stands, and its label beside it: above its outline. */
+/** The height of a vehicle's mark and label [px]: above its outline. */
 export function markHeight(f: Frame, u: number): number {
   return Math.max(24, f.y(u) - 1.25 * f.perMetre - 10);
 }

@@ -36,7 +36,7 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
   const c = colours();
   const special = marked(state);
   const stakes = places(state, site);
-  const staked = new Set(stakes.map(({ where }) => where.hull)); // their plates stand on the stakes
+  const staked = new Set(stakes.map(({ where }) => where.hull)); // their plates are written at the stakes
   const rowLabels = site.rows.map(() => new LabelSpace());
   const labelsOfRow = (u: number): LabelSpace => rowLabels[nearestRow(site, u)]!;
   for (let i = 0; i < fleet.nLive; i++) {

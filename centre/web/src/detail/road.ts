@@ -1,4 +1,4 @@
-/** What stands still on the detail strip: lanes, scale, places, stretches that cannot be judged, RSUs. */
+/** The part of the detail strip that does not move: lanes, scale, places, stretches that cannot be judged, RSUs. */
 
 import type { Row } from "../api.ts";
 import { colours, frame, hatch, LabelSpace, line, rect, text, textWidth } from "../draw.ts";
