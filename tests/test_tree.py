@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
+PAGE_COLUMNS_MAX = 140
 PURE = ("core/", "fusion/", "geofence/", "roadside/pipeline", "roadside/inputs.py", "edge/wire.py")
 BANNED_MODULES = {
     "asyncio", "time", "random", "socket", "logging", "structlog", "pathlib", "os", "threading", "subprocess",
@@ -43,6 +44,16 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 def test_files_stay_small():
     lines = {_name(path): path.read_text(encoding="utf-8").count("\n") for path in SOURCES}
     assert {name: n for name, n in lines.items() if n > FILE_LINES_MAX} == {}
+
+
+def test_lines_of_the_page_stay_short():
+    long = [
+        f"{_name(path)}:{number}"
+        for path in _tracked("centre/web/*.ts")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > PAGE_COLUMNS_MAX
+    ]
+    assert long == []
 
 
 def test_functions_stay_small():

@@ -138,7 +138,11 @@ export interface Episode {
   latency_ms: number | null;
 }
 
-export interface Version extends Omit<Episode, "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns" | "first_detected_ns" | "first_sent_ns" | "decided"> {
+type OfEpisodeOnly =
+  | "order" | "open" | "versions" | "hops" | "grade_max" | "excess_m" | "excess_m_max" | "p_violation_max" | "last_violating_ns"
+  | "first_detected_ns" | "first_sent_ns" | "decided";
+
+export interface Version extends Omit<Episode, OfEpisodeOnly> {
   evidence: Record<string, unknown>;
 }
 

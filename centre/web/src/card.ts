@@ -7,6 +7,7 @@ import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
 import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, standing } from "./row.ts";
+import { ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
@@ -15,10 +16,10 @@ import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
   const episode = state.chosen;
-  if (episode === null || state.site === null || state.link === "loading") {
+  if (episode === null || state.site === null || state.connection === "loading") {
     const missing = state.selected !== null && state.details.get(state.selected) === "missing";
     el.dataset["id"] = "";
-    set(el, `<div class="blank dim">${state.link === "loading" ? "…" : missing ? t("notFound") : state.selected !== null ? t("loadingEvidence") : state.follow !== null ? followed(state) : t("select")}</div>`);
+    set(el, `<div class="blank dim">${state.connection === "loading" ? "…" : missing ? t("notFound") : blankText(state)}</div>`);
     return;
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
@@ -38,21 +39,42 @@ export function drawCard(el: HTMLElement, state: State): void {
   if (plot.clientWidth > 0 && plot.clientHeight > 60) set(plot, chartsSvg(state.site, detail, plot.clientWidth, plot.clientHeight));
 }
 
+/** What the card says without an episode: its evidence is being fetched, a vehicle is followed, or nothing is chosen. */
+function blankText(state: State): string {
+  if (state.selected !== null) return t("loadingEvidence");
+  return state.follow !== null ? followed(state) : t("select");
+}
+
 function followed(state: State): string {
   const { fleet } = state;
   const slot = fleet === null || state.follow === null ? -1 : fleet.slot(state.follow);
   if (fleet === null || slot < 0) return t("select");
-  return `<p><b>${escape(fleet.plate(slot) || t("unknown"))}</b></p>${station(fleet.s[slot])} · ${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m<br>${t("select")}`;
+  return `<p><b>${escape(fleet.plate(slot) || t("unknown"))}</b></p>`
+    + `${station(fleet.s[slot])} · ${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`
+    + `<br>${t("select")}`;
+}
+
+function standingWord(state: State, episode: Episode): "logged" | "ended" | "returning" | "open" {
+  if (!isAlarm(episode)) return "logged";
+  if (!episode.open) return "ended";
+  return isReturning(episode, liveFor(state, episode)) ? "returning" : "open";
 }
 
 function topHtml(state: State, episode: Episode): string {
   const { vehicle } = episode;
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
-  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(!isAlarm(episode) ? "logged" : !episode.open ? "ended" : isReturning(episode, liveFor(state, episode)) ? "returning" : "open")}</span>`;
+  const chip = state.isNew(episode)
+    ? `<span class="chip">${t("new")}</span>`
+    : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(standingWord(state, episode))}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
-  const un = vehicle === null ? "" : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
-  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}<span class="gw">${name(shownGrade(episode))} · ${escape(name(episode.rule))}</span>${chip}<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
+  const un = vehicle === null
+    ? ""
+    : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
+  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}`
+    + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
+    + `<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>`
+    + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
 /** Of when the numbers below are: those of a vehicle that is seen are live as in the close-up, the others come by version. */
@@ -84,12 +106,17 @@ function numsHtml(state: State, found: Episode): string {
   const peak = episode.open ? NaN : peakMps(state.details.get(episode.id));
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
-  const where = lane === undefined ? (episode.zone ?? t("outside")) : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
+  const where = lane === undefined
+    ? (episode.zone ?? t("outside"))
+    : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
   const back = isReturning(episode, live);
   const [speed, sigma] = [Number.isNaN(peak) ? (live?.speedMps ?? episode.speed_mps) : peak, live?.sigmaM ?? episode.sigma_d_m];
   const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
   const list: [string, string][] = [
-    [maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode, live)}` : ""}`, withUnit(depthOf(state, episode, live))],
+    [
+      maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode, live)}` : ""}`,
+      withUnit(depthOf(state, episode, live)),
+    ],
     [t("lasted"), withUnit(lastedOf(episode))],
     [t("probS"), probabilityOf(episode, live)],
     [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(speed)}<small>km/h</small>`],
@@ -105,12 +132,30 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
   detail.versions.forEach((version, i) => {
     const before: Version | undefined = detail.versions[i - 1];
     const at = clock(ms(version.stamps.measured_ns), 1);
-    if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(version.rule === "lane_departure" ? "crossed" : "opened")]);
-    if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
-    if (before !== undefined && version.hop > before.hop) lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
-    if (version.phase === "close") lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
+    if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(ruleView(version.rule).opened)]);
+    if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) {
+      lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
+    }
+    if (before !== undefined && version.hop > before.hop) {
+      lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
+    }
+    if (version.phase === "close") {
+      lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
+    }
   });
-  const identity = episode.vehicle === null ? `<span class="q">${t("identity")}</span> ${t("unknown")}` : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
-  const link = `<span class="q">${t("event")}</span> <a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} <span class="q">· ${escape(episode.esn)}</span>${episode.latency_ms === null ? "" : ` <span class="q" title="${t("arrivedToCommit")}">·</span> ${episode.latency_ms.toFixed(0)} ms`}`;
-  return [...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`, `<div>${link}</div>`].join("");
+  const identity = episode.vehicle === null
+    ? `<span class="q">${t("identity")}</span> ${t("unknown")}`
+    : `<span class="q">${t("identity")} P</span> <b>${probability(episode.identity_p)}</b>`;
+  const latency = episode.latency_ms === null
+    ? ""
+    : ` <span class="q" title="${t("arrivedToCommit")}">·</span> ${episode.latency_ms.toFixed(0)} ms`;
+  const link =
+    `<span class="q">${t("event")}</span> `
+      + `<a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} `
+      + `<span class="q">· ${escape(episode.esn)}</span>`
+      + latency;
+  return [
+    ...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`,
+    `<div>${link}</div>`,
+  ].join("");
 }

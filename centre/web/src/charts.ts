@@ -3,20 +3,26 @@
 import type { EpisodeDetail } from "./api.ts";
 import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
-import { Room } from "./draw.ts";
+import { LabelSpace } from "./draw.ts";
 import { clock, ms } from "./format.ts";
+import { ruleView } from "./rules.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
 
 const LATENCY_LIMIT_MS = 100;
 const LATENCY_FROM_PX = 160; // lower, the bar would lie on the time axis
 type Point = readonly [number, number];
-const line = (x1: number, y1: number, x2: number, y2: number, style: string, more = ""): string => `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${style}" ${more}/>`;
-const rect = (x: number, y: number, w: number, h: number, more: string): string => `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(0, w).toFixed(1)}" height="${Math.max(0, h).toFixed(1)}" ${more}/>`;
-const text = (x: number, y: number, value: string, style = "", more = ""): string => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${style}" ${more}>${value}</text>`;
+const line = (x1: number, y1: number, x2: number, y2: number, style: string, more = ""): string =>
+  `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${style}" ${more}/>`;
+const rect = (x: number, y: number, w: number, h: number, more: string): string =>
+  `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(0, w).toFixed(1)}" height="${Math.max(0, h).toFixed(1)}" ${more}/>`;
+const text = (x: number, y: number, value: string, style = "", more = ""): string =>
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${style}" ${more}>${value}</text>`;
 const points = (list: readonly Point[]): string => list.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
-const poly = (list: readonly Point[], style: string, more = ""): string => (list.length < 2 ? "" : `<polyline points="${points(list)}" class="${style}" ${more}/>`);
-const area = (list: readonly Point[], style: string, more = ""): string => (list.length < 3 ? "" : `<polygon points="${points(list)}" class="${style}" ${more}/>`);
+const poly = (list: readonly Point[], style: string, more = ""): string =>
+  (list.length < 2 ? "" : `<polyline points="${points(list)}" class="${style}" ${more}/>`);
+const area = (list: readonly Point[], style: string, more = ""): string =>
+  (list.length < 3 ? "" : `<polygon points="${points(list)}" class="${style}" ${more}/>`);
 
 interface Frame {
   w: number;
@@ -38,16 +44,19 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const upperH = Math.max(34, h - 40 - lowerH - 22 - latencyH);
   const x = (tMs: number): number => left + ((tMs - data.fromMs) / (data.toMs - data.fromMs || 1)) * (right - left);
   const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
-  const speed = ["overspeed", "too_slow", "illegal_stop"].includes(detail.episode.rule) || Number.isNaN(data.halfLaneM);
+  const speed = ruleView(detail.episode.rule).chart === "speed" || Number.isNaN(data.halfLaneM);
   const body = [
-    '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
+    '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">'
+      + '<rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
     speed ? speedChart(f, data, detail) : lateralChart(f, data, detail),
     probabilityChart(f, data, detail),
     timeAxis(f, data),
     instants(f, data, detail),
     latencyH === 0 ? "" : latencyBar(f, detail, h),
   ].join("");
-  return `<svg class="g-${detail.episode.grade_max}" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}" role="img" aria-label="${t("excess")}, ${t("pv")}, ${t("latency")}">${body}</svg>`;
+  const label = `${t("excess")}, ${t("pv")}, ${t("latency")}`;
+  const box = `width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"`;
+  return `<svg class="g-${detail.episode.grade_max}" ${box} role="img" aria-label="${label}">${body}</svg>`;
 }
 
 function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
@@ -60,20 +69,44 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   const high = Math.max(half + 1.5, ...known.map((s) => edge(s) + (s.sigma || 0) + 0.2));
   const y = (m: number): number => f.top + ((high - m) / (high - low)) * f.upperH;
   const clip = `clip-path="inset(0)"`;
-  const band = (a: (s: Sample) => number, b: (s: Sample) => number): Point[] => [...known.map((s): Point => [f.x(s.tMs), y(a(s))]), ...known.map((s): Point => [f.x(s.tMs), y(b(s))]).reverse()];
-  let out = rect(f.left, f.top, f.right - f.left, y(half) - f.top, 'fill="var(--road)"') + rect(f.left, y(half), f.right - f.left, f.top + f.upperH - y(half), 'fill="var(--haz)"');
+  const band = (a: (s: Sample) => number, b: (s: Sample) => number): Point[] =>
+    [...known.map((s): Point => [f.x(s.tMs), y(a(s))]), ...known.map((s): Point => [f.x(s.tMs), y(b(s))]).reverse()];
+  let out = rect(f.left, f.top, f.right - f.left, y(half) - f.top, 'fill="var(--road)"')
+    + rect(f.left, y(half), f.right - f.left, f.top + f.upperH - y(half), 'fill="var(--haz)"');
   out += area(band(edge, (s) => Math.max(low, side * s.y - data.halfWidthM)), "", 'fill="var(--veh)" opacity=".28"');
-  if (detail.episode.grade_max !== "undecidable") out += area(band((s) => Math.max(half, edge(s)), () => half), "", detail.episode.grade_max === "violation" ? 'fill="url(#overline)"' : 'fill="var(--c)" opacity=".45"');
+  if (detail.episode.grade_max !== "undecidable") {
+    out += area(
+      band((s) => Math.max(half, edge(s)), () => half), "",
+      detail.episode.grade_max === "violation" ? 'fill="url(#overline)"' : 'fill="var(--c)" opacity=".45"',
+    );
+  }
   const sure = known.filter((s) => !Number.isNaN(s.sigma));
-  out += area([...sure.map((s): Point => [f.x(s.tMs), y(Math.min(high, edge(s) + s.sigma))]), ...sure.map((s): Point => [f.x(s.tMs), y(Math.max(low, edge(s) - s.sigma))]).reverse()], "sg");
+  out += area(
+    [
+      ...sure.map((s): Point => [f.x(s.tMs), y(Math.min(high, edge(s) + s.sigma))]),
+      ...sure.map((s): Point => [f.x(s.tMs), y(Math.max(low, edge(s) - s.sigma))]).reverse()
+    ],
+    "sg",
+  );
   out += poly(known.map((s): Point => [f.x(s.tMs), y(edge(s))]), "tail");
-  out += poly(known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" style="stroke:var(--tx2)"');
-  out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"') + line(f.left, y(0), f.right, y(0), "axl");
-  for (const m of [0.3, 1]) if (half + m < high) out += line(f.left, y(half + m), f.right, y(half + m), "ln", 'stroke-dasharray="2 4"') + (m < 1 && y(half + m) - y(half + 1) < 12 ? "" : text(f.left + 4, y(half + m) - 3, `+${m.toFixed(1)}`, "q"));
-  out += text(f.left - 5, y(half) + 4, "0", "e b") + (y(0) - y(half) < 12 ? "" : text(f.left - 5, y(0) + 4, t("mid"), "e q")) + text(f.left - 5, f.top - 3, "m", "e q");
+  out += poly(
+    known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" style="stroke:var(--tx2)"',
+  );
+  out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"')
+    + line(f.left, y(0), f.right, y(0), "axl");
+  for (const m of [0.3, 1]) {
+    if (half + m < high) {
+      out += line(f.left, y(half + m), f.right, y(half + m), "ln", 'stroke-dasharray="2 4"')
+        + (m < 1 && y(half + m) - y(half + 1) < 12 ? "" : text(f.left + 4, y(half + m) - 3, `+${m.toFixed(1)}`, "q"));
+    }
+  }
+  out += text(f.left - 5, y(half) + 4, "0", "e b") + (y(0) - y(half) < 12 ? "" : text(f.left - 5, y(0) + 4, t("mid"), "e q"))
+    + text(f.left - 5, f.top - 3, "m", "e q");
   const newest = known.at(-1);
   const labels: [number, string, string][] = [[y(half), t("laneLine"), ""]];
-  if (newest !== undefined) labels.push([y(edge(newest)), t(side > 0 ? "leftEdge" : "rightEdge"), "b"], [y(side * newest.y), t("centre"), ""]);
+  if (newest !== undefined) {
+    labels.push([y(edge(newest)), t(side > 0 ? "leftEdge" : "rightEdge"), "b"], [y(side * newest.y), t("centre"), ""]);
+  }
   return out + spread(labels, f.right + 5, f.top + f.upperH);
 }
 
@@ -92,13 +125,19 @@ function speedChart(f: Frame, data: History, detail: EpisodeDetail): string {
   const path = known.map((s): Point => [f.x(s.tMs), y(s.speed * 3.6)]);
   let out = rect(f.left, f.top, f.right - f.left, f.upperH, 'fill="var(--road)"');
   const step = high > 90 ? 30 : high > 30 ? 20 : 5;
-  for (let v = 0; v <= high; v += step) out += line(f.left, y(v), f.right, y(v), "axl") + (y(v) - f.top < 10 ? "" : text(f.left - 5, y(v) + 4, String(v), "e q")); // the unit stands there
+  for (let v = 0; v <= high; v += step) { // the highest gives way to the unit
+    out += line(f.left, y(v), f.right, y(v), "axl") + (y(v) - f.top < 10 ? "" : text(f.left - 5, y(v) + 4, String(v), "e q"));
+  }
   if (limit !== null) {
     const over = known.map((s): Point => [f.x(s.tMs), Math.min(y(limit * 3.6), y(s.speed * 3.6))]);
-    if (over.length > 1) out += area([...over, [over.at(-1)![0], y(limit * 3.6)], [over[0]![0], y(limit * 3.6)]], "", 'fill="var(--c)" opacity=".45"');
+    if (over.length > 1) {
+      out += area([...over, [over.at(-1)![0], y(limit * 3.6)], [over[0]![0], y(limit * 3.6)]], "", 'fill="var(--c)" opacity=".45"');
+    }
     out += line(f.left, y(limit * 3.6), f.right, y(limit * 3.6), "sl", 'stroke-width="2"');
   }
-  out += poly(path, "tail") + path.map(([px, py]) => (path.length < 4 ? `<circle cx="${px}" cy="${py}" r="2.5" fill="var(--truck)"/>` : "")).join("") + text(f.left - 5, f.top - 3, "km/h", "e q");
+  out += poly(path, "tail")
+    + path.map(([px, py]) => (path.length < 4 ? `<circle cx="${px}" cy="${py}" r="2.5" fill="var(--truck)"/>` : "")).join("")
+    + text(f.left - 5, f.top - 3, "km/h", "e q");
   const labels: [number, string, string][] = [];
   if (limit !== null) labels.push([y(limit * 3.6), `${t("limitLine")} ${(limit * 3.6).toFixed(0)}`, ""]);
   if (known.length > 0) labels.push([y(known.at(-1)!.speed * 3.6), t("speedLine"), "b"]);
@@ -109,16 +148,24 @@ const ODDS_LOW = -7;
 const ODDS_HIGH = 9.6;
 
 function probabilityChart(f: Frame, data: History, detail: EpisodeDetail): string {
-  const y = (p: number): number => f.lowerTop + f.lowerH - ((Math.max(ODDS_LOW, Math.min(ODDS_HIGH, logOdds(p))) - ODDS_LOW) / (ODDS_HIGH - ODDS_LOW)) * f.lowerH;
+  const y = (p: number): number =>
+    f.lowerTop + f.lowerH - ((Math.max(ODDS_LOW, Math.min(ODDS_HIGH, logOdds(p))) - ODDS_LOW) / (ODDS_HIGH - ODDS_LOW)) * f.lowerH;
   let out = rect(f.left, f.lowerTop, f.right - f.left, f.lowerH, 'fill="var(--road)"');
-  const ticks: [number, string][] = f.lowerH > 60 ? [[0.01, "0.01"], [0.5, "0.5"], [0.99, "0.99"], [0.9999, ".9999"]] : [[0.01, "0.01"], [0.99, "0.99"]];
+  const ticks: [number, string][] = f.lowerH > 60
+    ? [[0.01, "0.01"], [0.5, "0.5"], [0.99, "0.99"], [0.9999, ".9999"]]
+    : [[0.01, "0.01"], [0.99, "0.99"]];
   for (const [p, word] of ticks) out += line(f.left, y(p), f.right, y(p), "axl") + text(f.left - 5, y(p) + 4, word, "e q");
   const known = data.samples.filter((s) => !Number.isNaN(s.p));
   if (detail.episode.grade_max === "undecidable" || known.length === 0) {
-    out += text((f.left + f.right) / 2, f.lowerTop + f.lowerH / 2 + 4, detail.episode.grade_max === "undecidable" ? t("undecidable") : t("noEvidence"), "lab b m");
+    out += text(
+      (f.left + f.right) / 2, f.lowerTop + f.lowerH / 2 + 4,
+      detail.episode.grade_max === "undecidable" ? t("undecidable") : t("noEvidence"), "lab b m",
+    );
   } else {
     out += poly(known.map((s): Point => [f.x(s.tMs), y(s.p)]), "tail");
-    if (known.length < 40) out += known.map((s) => `<circle cx="${f.x(s.tMs).toFixed(1)}" cy="${y(s.p).toFixed(1)}" r="2" fill="var(--truck)"/>`).join("");
+    if (known.length < 40) {
+      out += known.map((s) => `<circle cx="${f.x(s.tMs).toFixed(1)}" cy="${y(s.p).toFixed(1)}" r="2" fill="var(--truck)"/>`).join("");
+    }
     const decided = deciding(detail);
     if (decided !== null) {
       const at = ms(decided.stamps.measured_ns);
@@ -143,26 +190,30 @@ function timeAxis(f: Frame, data: History): string {
 /** When it began, when it was decided, when another RSU took it over. */
 function instants(f: Frame, data: History, detail: EpisodeDetail): string {
   const bottom = f.lowerTop + f.lowerH;
-  const named = new Room();
+  const named = new LabelSpace();
   const mark = (at: number, word: string, left: boolean): string => {
     if (at < data.fromMs || at > data.toMs) return "";
     const x = f.x(at) + (left ? -4 : 4);
     const width = word.length * (getLang() === "zh" ? 12 : 6.5);
-    const free = named.takeText(x, width, left ? "right" : "left");
+    const free = named.reserveText(x, width, left ? "right" : "left");
     return line(f.x(at), f.top, f.x(at), bottom, "ln", 'stroke-dasharray="1 3"') + (free ? text(x, f.top - 3, word, left ? "e" : "") : "");
   };
   const start = ms(detail.episode.start_ns);
-  let out = mark(start, t(detail.episode.rule === "lane_departure" ? "crossed" : "started"), f.x(start) > f.left + 60);
+  let out = mark(start, t(ruleView(detail.episode.rule).started), f.x(start) > f.left + 60);
   detail.versions.forEach((version, i) => {
     const before = detail.versions[i - 1];
-    if (before !== undefined && version.hop > before.hop) out += mark(ms(version.stamps.measured_ns), t("handover"), f.x(ms(version.stamps.measured_ns)) > f.right - 60); // not over the edge's name
+    // not over the edge's name
+    if (before !== undefined && version.hop > before.hop) {
+      out += mark(ms(version.stamps.measured_ns), t("handover"), f.x(ms(version.stamps.measured_ns)) > f.right - 60);
+    }
   });
   const decided = deciding(detail);
   if (decided !== null) {
     const at = ms(decided.stamps.measured_ns);
     if (at >= data.fromMs && at <= data.toMs) {
       const left = f.x(at) > f.left + 130;
-      out += line(f.x(at), f.top, f.x(at), bottom, "", 'style="stroke:var(--c)" stroke-width="2"') + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, `${t("decided")} ${clock(at, 1)}`, `lab b${left ? " e" : ""}`);
+      out += line(f.x(at), f.top, f.x(at), bottom, "", 'style="stroke:var(--c)" stroke-width="2"')
+        + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, `${t("decided")} ${clock(at, 1)}`, `lab b${left ? " e" : ""}`);
     }
   }
   return out;
@@ -181,8 +232,12 @@ function latencyBar(f: Frame, detail: EpisodeDetail, h: number): string {
     out += rect(x(at) + 0.5, y, x(at + part.ms) - x(at) - 1, 9, `fill="var(--veh)" opacity="${[1, 0.55, 0.85][i]}"`);
     at += part.ms;
   });
-  const parts = found.parts.map((p) => `${t(p.word)} <tspan class="b">${p.ms < 10 ? p.ms.toFixed(1) : p.ms.toFixed(0)}</tspan>`).join("\u3000");
+  const parts = found.parts.map(
+    (p) => `${t(p.word)} <tspan class="b">${p.ms < 10 ? p.ms.toFixed(1) : p.ms.toFixed(0)}</tspan>`
+  ).join("\u3000");
   const slow = found.totalMs > LATENCY_LIMIT_MS ? ' style="fill:var(--w)"' : "";
-  return out + text(getLang() === "en" ? 66 : f.left, y - 6, parts) + line(x(LATENCY_LIMIT_MS), y - 3, x(LATENCY_LIMIT_MS), y + 12, "sl", 'stroke-width="2"')
-    + text(f.w - 8, y + 9, `${t("limit")} ${LATENCY_LIMIT_MS} ms`, "e") + text(f.w - 8, y - 6, `${slow ? "▲ " : ""}${t("total")} ${found.totalMs.toFixed(0)} ms`, "b e", slow);
+  return out + text(getLang() === "en" ? 66 : f.left, y - 6, parts)
+    + line(x(LATENCY_LIMIT_MS), y - 3, x(LATENCY_LIMIT_MS), y + 12, "sl", 'stroke-width="2"')
+    + text(f.w - 8, y + 9, `${t("limit")} ${LATENCY_LIMIT_MS} ms`, "e")
+      + text(f.w - 8, y - 6, `${slow ? "▲ " : ""}${t("total")} ${found.totalMs.toFixed(0)} ms`, "b e", slow);
 }

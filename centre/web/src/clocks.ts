@@ -7,7 +7,7 @@ import { reason, t } from "./words.ts";
 type Clocks = Pick<Rsu, "clocks" | "clocks_n" | "radar_clocks" | "host_clock">;
 
 const DAYS_S = 2 * 86_400;
-const DELAY_S = 60; // a clock this little behind can't be told from reports that always take as long
+const DELAY_S = 60; // a smaller lag of a clock looks the same as reports with a constant delay
 
 /** `−8:00:00`, `+17.9 s`, `−7168 d`. */
 export function offset(seconds: number): string {

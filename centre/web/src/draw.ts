@@ -59,7 +59,7 @@ export function beginOpaque(canvas: HTMLCanvasElement, widthPx: number, heightPx
   return ctx;
 }
 
-/** What stands still in a picture: painted when its key changes, copied under each frame. */
+/** The part of a picture that does not move: painted when its key changes, copied under each frame. */
 export class Still {
   private readonly canvas = document.createElement("canvas");
   private key = "";
@@ -249,7 +249,7 @@ export function mark(ctx: Ctx, grade: Grade, x: number, y: number, r: number, fi
   }
 }
 
-/** The ring of what is new blinks at 1 Hz, or stands still where motion is not wanted. */
+/** Whether the ring of a new episode is drawn: it blinks at 1 Hz, or is steady where the user wants no motion. */
 export function ringOn(timeMs: number): boolean {
   return matchMedia("(prefers-reduced-motion: reduce)").matches || timeMs % 1_000 < 500;
 }
@@ -268,7 +268,7 @@ export function brackets(ctx: Ctx, x: number, y: number, w: number, h: number): 
   ctx.stroke();
 }
 
-/** What stands beside a stake: whose place it is, struck through once that is over, and since when. */
+/** The words beside a stake: the plate, struck through once the episode has ended, and the time. */
 export interface StakeWords {
   readonly plate: string;
   readonly struck: boolean;
@@ -277,7 +277,7 @@ export interface StakeWords {
 
 /**
  * A stake in the ground: marks a place where an episode was, not a vehicle; its foot is on the place, its head off it.
- * `upPx` is how far the head stands above the foot (negative: below).
+ * `upPx` is how far the head is above the foot (negative: below).
  */
 export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean): void {
   const colour = chosen ? palette.sel : gradeColour(grade);
@@ -306,19 +306,19 @@ export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, word
 
 const LINE_PX = 13; // of text: labels on lines nearer than this would touch
 
-/** Room taken by labels along one line, or on lines at heights of their own; a label that would collide is dropped. */
-export class Room {
+/** The space that labels occupy along one line, or on lines at heights of their own; a label that would overlap is dropped. */
+export class LabelSpace {
   private readonly taken: [number, number, number][] = [];
 
-  take(from: number, to: number, gap = 2, y = 0): boolean {
+  reserve(from: number, to: number, gap = 2, y = 0): boolean {
     if (this.taken.some(([a, b, at]) => from < b + gap && to > a - gap && Math.abs(y - at) < LINE_PX)) return false;
     this.taken.push([from, to, y]);
     return true;
   }
 
-  /** The same for a text that stands at x. */
-  takeText(x: number, width: number, align: "left" | "center" | "right", gap = 4): boolean {
+  /** The same for a text that is drawn at x. */
+  reserveText(x: number, width: number, align: "left" | "center" | "right", gap = 4): boolean {
     const from = x - { left: 0, center: width / 2, right: width }[align];
-    return this.take(from, from + width, gap);
+    return this.reserve(from, from + width, gap);
   }
 }

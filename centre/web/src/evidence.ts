@@ -54,7 +54,7 @@ export function history(site: Site, detail: EpisodeDetail): History {
   };
 }
 
-/** Half of what the footprint takes up across the lane, as the evidence judged it: where it stood out most. */
+/** Half the width of the footprint across the lane, as the evidence judged it where the vehicle was farthest out. */
 function halfWidth(samples: readonly Sample[], halfLaneM: number): number {
   const known = samples.filter((x) => !Number.isNaN(x.y) && !Number.isNaN(x.excess));
   const out = known.filter((x) => x.excess > 0);
@@ -95,7 +95,9 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
     const d = number("d_m", i);
     return {
       tMs: ms(time),
-      y: across(home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d)),
+      y: across(
+        home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d),
+      ),
       sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
     };
   });

@@ -1,11 +1,11 @@
-/** The vehicles of all RSUs as struct of arrays: takes snapshots in, gives positions at a moment out. */
+/** The vehicles of all RSUs as a struct of arrays: it stores snapshots and returns positions at a moment. */
 
 import { HAZMAT, NO_LANE, NO_OFFSET, NO_STATION, OWNED } from "./snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Axis, Plane } from "./project.ts";
+import type { Axis, Plane } from "./projection.ts";
 
 export const DELAY_MS = 150; // drawn behind the newest stamp, so that two snapshots always enclose the moment
-export const EXTRAPOLATE_MS = 1_000; // beyond it a vehicle stands still and is drawn hollow
+export const EXTRAPOLATE_MS = 1_000; // after it a vehicle is not moved any more and is drawn hollow
 const GONE_MS = 450; // its RSU still reports, but not it
 const FORGET_MS = 60_000; // its RSU is silent
 const STANDING_MPS = 1; // below it the course is mostly noise
@@ -205,11 +205,13 @@ export class Fleet {
     this.push(slot, [t, x, y, hx, hy, s, u, v]);
   }
 
-  /** What stands or creeps has a course by chance: it looks where it looked before, else along its lane. */
+  /** The course of a slow vehicle is random: it keeps its last heading, or else points along its lane. */
   private lastHeading(slot: number, place: LanePlace | undefined, s: number, course: number): [number, number] {
     const n = this.ringN[slot]!;
     if (n > 0) return [this.ring[(slot * STATES + n - 1) * 8 + 3]!, this.ring[(slot * STATES + n - 1) * 8 + 4]!];
-    if (place === undefined || place.direction === 0 || this.ground.axis === null || Number.isNaN(s)) return [Math.sin(course), Math.cos(course)];
+    if (place === undefined || place.direction === 0 || this.ground.axis === null || Number.isNaN(s)) {
+      return [Math.sin(course), Math.cos(course)];
+    }
     const { theta } = this.ground.axis.at(s);
     return [place.direction * Math.cos(theta), place.direction * Math.sin(theta)];
   }

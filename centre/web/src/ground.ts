@@ -3,7 +3,7 @@
 import type { Camera } from "./camera.ts";
 import { colours } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import type { Plane } from "./project.ts";
+import type { Plane } from "./projection.ts";
 
 const DASH_M = [6, 9]; // painted, gap
 
@@ -27,7 +27,9 @@ export class Ground {
 
   draw(ctx: Ctx, camera: Camera): void {
     const reach = Math.hypot(camera.w, camera.h) / 2 / camera.perMetre;
-    const near = this.shapes.filter(({ box: [x0, y0, x1, y1] }) => x0 < camera.x + reach && x1 > camera.x - reach && y0 < camera.y + reach && y1 > camera.y - reach);
+    const near = this.shapes.filter(
+      ({ box: [x0, y0, x1, y1] }) => x0 < camera.x + reach && x1 > camera.x - reach && y0 < camera.y + reach && y1 > camera.y - reach
+    );
     const c = colours();
     for (const shape of near) {
       if (shape.kind === "zone") fill(ctx, camera, shape, c.raise);

@@ -27,7 +27,7 @@ export function openAlarms(state: State): { all: number; byGrade: Record<Grade, 
 /** Vehicles that are drawn as live, hollow ones not counted; while the link is down, those of the frozen picture. */
 function countVehicles(state: State): { trucks: number; others: number } {
   const { fleet } = state;
-  const frozen = state.link === "disconnected";
+  const frozen = state.connection === "disconnected";
   let [trucks, others] = [0, 0];
   for (let i = 0; fleet !== null && i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
@@ -38,7 +38,8 @@ function countVehicles(state: State): { trucks: number; others: number } {
   return { trucks, others };
 }
 
-const HEADER = `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="open"></div><div data-testid="trucks"></div>
+const HEADER =
+  `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="open"></div><div data-testid="trucks"></div>
   <div class="wide"></div><div></div><div></div><div class="wide"></div><div class="grow"></div>
   <div class="ctl"><button type="button" data-do="lang"></button><button type="button" data-do="theme"></button></div>`;
 const BANNER = '<div></div><button type="button" data-do="retry"></button>';
@@ -47,28 +48,38 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const lang = getLang();
   const { site, summary } = state;
   const now = state.nowMs();
-  const num = (html: string): string => (state.link === "loading" ? "—" : `<span class="num row">${html}</span>`);
+  const num = (html: string): string => (state.connection === "loading" ? "—" : `<span class="num row">${html}</span>`);
   const box = (key: string, html: string): string => `<span class="k">${key}</span><span class="x row">${html}</span>`;
   const open = openAlarms(state);
-  const marks = (["violation", "warning"] as const).filter((g) => open.byGrade[g] > 0).map((g) => `${markSvg(g, 6, true)}${open.byGrade[g]}`).join(" ");
+  const marks = (["violation", "warning"] as const).filter((g) => open.byGrade[g] > 0).map(
+    (g) => `${markSvg(g, 6, true)}${open.byGrade[g]}`
+  ).join(" ");
   const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
-  const seen = state.steps.has("vehicles") && (!state.late.all || state.link === "disconnected") ? countVehicles(state) : null;
+  const seen = state.steps.has("vehicles") && (!state.late.all || state.connection === "disconnected") ? countVehicles(state) : null;
   const p99 = summary === null ? null : p99Of(summary.latency);
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: buttons that stay keep the focus, and a press that lasts over a second finds its button
-  const title = `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span><span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
+  const title =
+    `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span>`
+      + `<span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
   const boxes = [
     title,
     `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`,
-    box(t("link"), linkHtml(state)),
+    box(t("link"), connectionHtml(state)),
     box(t("openN"), num(marks === "" ? "0" : marks)),
     box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
     box(t("others"), num(seen === null ? "—" : String(seen.others))),
     box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online" && !x.stale).length}<small>/${rsus.length}</small>`)),
     box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`)),
-    box(t("latency99"), num(`${p99 === null ? "—" : `${p99.toFixed(0)}<small>ms</small>`}<small title="${t("deferredN", { n: summary?.latency.deferred ?? 0 })}">n ${summary?.latency.n ?? 0}</small>`)),
+    box(
+      t("latency99"),
+      num(
+        `${p99 === null ? "—" : `${p99.toFixed(0)}<small>ms</small>`}`
+          + `<small title="${t("deferredN", { n: summary?.latency.deferred ?? 0 })}">n ${summary?.latency.n ?? 0}</small>`
+      ),
+    ),
   ];
   boxes.forEach((html, i) => set(el.children[i]!, html));
   const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
@@ -77,13 +88,15 @@ export function drawHeader(el: HTMLElement, state: State): void {
   set(el.querySelector('[data-do="theme"]')!, `${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd>`);
 }
 
-function linkHtml(state: State): string {
-  switch (state.link) {
+function connectionHtml(state: State): string {
+  switch (state.connection) {
     case "loading": return t("loading");
     case "disconnected": return `${markSvg("violation", 5, true)}${t("lost")} ${lostFor(state)}`;
     case "stale": if (state.losses.length > 0 || nobodyWatches(state)) return `${markSvg("warning", 5, true)}${lossWord(state)}`;
       return `${markSvg("warning", 5, true)}${t("late")}${state.late.ageS > 0 ? ` ${aged(state.late.ageS)}` : ""}`;
-    case "live": return `<svg width="12" height="12" aria-hidden="true"><rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")}${state.steps.has("vehicles") ? ` ${aged(Math.max(0.1, state.late.ageS))}` : ""}`;
+    case "live": return `<svg width="12" height="12" aria-hidden="true">`
+      + `<rect x="1" y="1" width="10" height="10" fill="var(--veh)"/></svg>${t("live")}`
+      + `${state.steps.has("vehicles") ? ` ${aged(Math.max(0.1, state.late.ageS))}` : ""}`;
   }
 }
 
@@ -109,23 +122,29 @@ export function drawBanner(el: HTMLElement, state: State): void {
   set(el, BANNER);
   set(el.firstElementChild!, bannerHtml(state));
   const retry = el.querySelector<HTMLElement>("button")!;
-  retry.hidden = state.link !== "disconnected";
+  retry.hidden = state.connection !== "disconnected";
   set(retry, `${t("retryNow")}<kbd>R</kbd>`);
 }
 
 function bannerHtml(state: State): string {
-  if (state.link === "disconnected") {
+  if (state.connection === "disconnected") {
     const wait = (state.nextTryMs - performance.now()) / 1_000;
     return `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
-      <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""}</span>`;
+      <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${
+        wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""
+      }</span>`;
   }
-  if (state.link !== "stale") return "";
+  if (state.connection !== "stale") return "";
   const loss = lossHtml(state);
   if (loss !== "") return loss;
   const { esns, ageS } = state.late;
   const age = aged(ageS);
   const heard = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
-  const title = !state.steps.has("vehicles") || ageS === 0 ? t("staleNone") : state.late.all || esns.length > 4 ? t("staleAll", { t: age }) : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
+  const title = !state.steps.has("vehicles") || ageS === 0
+    ? t("staleNone")
+    : state.late.all || esns.length > 4
+    ? t("staleAll", { t: age })
+    : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
   return `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${t(heard ? "staleArrive" : "staleOff")}</span>`;
 }
 
@@ -134,30 +153,59 @@ function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
   const parts: string[] = [];
   const rsus = state.losses.filter((x) => x.kind === "rsu");
-  for (const x of state.losses) if (x.kind === "broker" || x.kind === "database") parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+  for (const x of state.losses) {
+    if (x.kind === "broker" || x.kind === "database") {
+      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+    }
+  }
   const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));
   const seen = [...state.rsus.values()].filter((x) => x.state !== "never").length;
   if (nobodyWatches(state)) parts.push(rsus.length === 0 ? t("lossNever") : t("lossAll", { n: rsus.length, t: first }));
   else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
-  else if (rsus.length > 0) parts.push(rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma));
-  for (const x of state.losses) if (x.kind === "gateway") parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+  else if (rsus.length > 0) {
+    parts.push(
+      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma)
+    );
+  }
+  for (const x of state.losses) {
+    if (x.kind === "gateway") {
+      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+    }
+  }
   if (parts.length === 0) return "";
   const open = [...state.episodes.values()].filter((x) => isAlarm(x) && lossOf(state, x) !== null).length;
-  return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b><span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
+  return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b>`
+    + `<span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
 }
 
 const BINS = 12;
 
 export function drawFooter(el: HTMLElement, state: State): void {
-  const dash = state.link === "loading";
+  const dash = state.connection === "loading";
   const bins = state.summary?.alarms.per_10_min ?? new Array<number>(BINS).fill(0);
   const top = Math.max(5, ...bins);
-  const bars = bins.map((n, i) => `<rect x="${i * 7 + 1}" y="${(21 - (n / top) * 18).toFixed(1)}" width="5" height="${((n / top) * 18).toFixed(1)}" fill="var(--truck)"/>`).join("");
+  const bars = bins.map((n, i) => {
+    const height = (n / top) * 18;
+    return `<rect x="${i * 7 + 1}" y="${(21 - height).toFixed(1)}" width="5" height="${height.toFixed(1)}" fill="var(--truck)"/>`;
+  }).join("");
+  const width = BINS * 7 + 4;
   const value = (x: number | undefined): string => (dash || x === undefined ? "—" : String(x));
-  const bad = (x: number | undefined): string => `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
+  const bad = (x: number | undefined): string =>
+    `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
   const s = state.summary ?? undefined;
-  set(el, `<span class="head">${t("footAlarms")}</span><span>${t("foot10")} <b>${value(s?.alarms.last_10_min)}</b></span><span>${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>
-    <span class="bars"><span class="dim">${t("footBars")}</span><svg width="${BINS * 7 + 4}" height="24" role="img" aria-label="${t("footBars")}"><line x1="0" y1="21.5" x2="${BINS * 7 + 4}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg></span>
-    <span class="head">${t("footDelivery")}</span><span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span><span>${t("footQuarantine")} ${bad(s?.quarantined)}</span><span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>
-    <span class="end"><span>${state.site === null ? "" : `${t("mapW")} ${escape(state.site.body.map_version)} · ${t("rulesW")} ${escape(state.site.body.rules_version)}`}</span></span>`);
+  const alarms = `<span>${t("foot10")} <b>${value(s?.alarms.last_10_min)}</b></span>`
+    + `<span>${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>`;
+  const chart = `<svg width="${width}" height="24" role="img" aria-label="${t("footBars")}">`
+    + `<line x1="0" y1="21.5" x2="${width}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg>`;
+  const delivery = `<span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span>`
+    + `<span>${t("footQuarantine")} ${bad(s?.quarantined)}</span>`
+    + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`;
+  set(el, `<span class="head">${t("footAlarms")}</span>${alarms}
+    <span class="bars"><span class="dim">${t("footBars")}</span>${chart}</span>
+    <span class="head">${t("footDelivery")}</span>${delivery}
+    <span class="end"><span>${
+      state.site === null
+        ? ""
+        : `${t("mapW")} ${escape(state.site.body.map_version)} · ${t("rulesW")} ${escape(state.site.body.rules_version)}`
+    }</span></span>`);
 }

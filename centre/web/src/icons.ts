@@ -7,14 +7,19 @@ export function markSvg(grade: Grade, r: number, filled: boolean): string {
   const size = r * 2 + 6;
   const c = size / 2;
   const style = filled && grade !== "undecidable" ? "mk" : "mk o";
-  const at = (points: readonly (readonly [number, number])[]): string => points.map(([x, y]) => `${(c + x * r).toFixed(1)},${(c + y * r).toFixed(1)}`).join(" ");
+  const at = (points: readonly (readonly [number, number])[]): string =>
+    points.map(([x, y]) => `${(c + x * r).toFixed(1)},${(c + y * r).toFixed(1)}`).join(" ");
   let shape: string;
   if (grade === "violation") shape = `<rect x="${c - r}" y="${c - r}" width="${2 * r}" height="${2 * r}" class="${style}"/>`;
-  else if (grade === "warning") shape = `<polygon points="${at([[0, -1.15], [1.2, 1], [-1.2, 1]])}" class="${style}" stroke-linejoin="round"/>`;
+  else if (grade === "warning") {
+    shape = `<polygon points="${at([[0, -1.15], [1.2, 1], [-1.2, 1]])}" class="${style}" stroke-linejoin="round"/>`;
+  }
   else if (grade === "notice") shape = `<circle cx="${c}" cy="${c}" r="${r}" class="${style}"/>`;
   else shape = `<polygon points="${at([[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]])}" class="mk o" stroke-dasharray="2 1.6"/>`;
   const letter = { violation: r >= 9 ? "1" : "", warning: r >= 9 ? "2" : "", notice: "", undecidable: r >= 7 ? "?" : "" }[grade];
-  if (letter !== "") shape += `<text x="${c}" y="${c + (grade === "warning" ? 5 : 4)}" class="mkt${style === "mk" ? "" : " o"}">${letter}</text>`;
+  if (letter !== "") {
+    shape += `<text x="${c}" y="${c + (grade === "warning" ? 5 : 4)}" class="mkt${style === "mk" ? "" : " o"}">${letter}</text>`;
+  }
   return `<svg class="g-${grade}" width="${size}" height="${size}" aria-hidden="true">${shape}</svg>`;
 }
 

@@ -7,15 +7,19 @@ import { arrange, BLANK, canUnfold, isAlarm, neighbour, PAGE_ROWS } from "./orde
 import type { Layout, Section, SectionKey } from "./order.ts";
 import { Pages } from "./pages.ts";
 import { CELLS, cellsHtml, placeOf, plateOf, shownGrade } from "./row.ts";
+import { ruleName } from "./rules.ts";
 import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
 import { backlog, standstill } from "./supervision.ts";
-import { name, stretches, t } from "./words.ts";
+import type { View } from "./views.ts";
+import { stretches, t } from "./words.ts";
+import type { Word } from "./words.ts";
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
 
-export class List {
+export class List implements View {
+  readonly rate = "alarm";
   private layout: Layout = BLANK;
   private readonly rows = new Map<string, HTMLElement>();
   private readonly unfolded = new Set<SectionKey>();
@@ -25,6 +29,7 @@ export class List {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
+  private readonly onSelect: (id: string) => void;
   private readonly turned: () => void;
   /** Takes older episodes that were fetched. */
   private readonly took: (items: readonly Episode[]) => void;
@@ -41,9 +46,13 @@ export class List {
     this.news.dataset["testid"] = "news";
     this.news.hidden = true;
     section.append(this.news);
-    this.news.addEventListener("click", () => this.release(onUnfold));
     this.turned = onUnfold;
     this.took = onOlder;
+    this.onSelect = onSelect;
+  }
+
+  mount(): void {
+    this.news.addEventListener("click", () => this.release(this.turned));
     this.holdWhileRead();
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
@@ -51,13 +60,13 @@ export class List {
       const button = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold], [data-turn]");
       if (button !== null) return this.leaf(button.dataset["key"] as SectionKey, button.dataset["turn"]);
       const id = idOf(event);
-      if (id !== undefined) onSelect(id);
+      if (id !== undefined) this.onSelect(id);
     });
     this.box.addEventListener("keydown", (event) => {
       const id = idOf(event);
       if (id !== undefined && (event.key === "Enter" || event.key === " ")) {
         event.preventDefault();
-        onSelect(id);
+        this.onSelect(id);
       }
       if (event.key === "Escape") (document.activeElement as HTMLElement).blur();
     });
@@ -117,9 +126,9 @@ export class List {
     this.rows.get(id)?.scrollIntoView({ block: "nearest" });
   }
 
-  render(state: State): void {
+  draw(state: State): void {
     this.heading(state);
-    if (state.link === "loading") {
+    if (state.connection === "loading") {
       this.layout = BLANK;
       this.blank(loadingHtml(state));
       return;
@@ -140,19 +149,35 @@ export class List {
   private notice(state: State): void {
     const { news } = this.layout;
     const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
-    const named = shown.map((x) => `${escape(plateOf(x))} ${escape(name(x.rule))} ${placeOf(state, x)}`).join("　");
+    const named = shown.map((x) => `${escape(plateOf(x))} ${escape(ruleName(x.rule))} ${placeOf(state, x)}`).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
-    set(this.news, news.length === 0 ? "" : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`);
+    set(
+      this.news,
+      news.length === 0
+        ? ""
+        : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`,
+    );
   }
 
   private heading(state: State): void {
     const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x)).length;
-    const hold = this.holding && state.link !== "loading" ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}` : t("keys");
-    const toCome = state.link === "loading" ? 0 : backlog(state);
+    const hold = this.holding && state.connection !== "loading"
+      ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}`
+      : t("keys");
+    const toCome = state.connection === "loading" ? 0 : backlog(state);
     const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
-    set(this.section.querySelector("h2")!, `${t("list")} <span>${t("openN")} ${state.link === "loading" ? "—" : open}</span>${late}<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`);
-    set(this.section.querySelector(".cols")!, `<div>${t("cGrade")}<br>${t("cBegan")}</div><div>${t("cPlate")}<br>${t("cUn")}</div><div>${t("cRule")}<br>${t("cPlace")}</div>
-      <div class="r">${t("cExcess")}<br>${t("max")}</div><div class="r">${t("cLasted")}<br>${t("cProb")}</div><div class="r">${t("cAge")}<br>${t("cState")}</div>`);
+    set(
+      this.section.querySelector("h2")!,
+      `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}`
+        + `<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`,
+    );
+    const head = (upper: Word, lower: Word, style = ""): string => `<div${style}>${t(upper)}<br>${t(lower)}</div>`;
+    const right = ' class="r"';
+    set(
+      this.section.querySelector(".cols")!,
+      `${head("cGrade", "cBegan")}${head("cPlate", "cUn")}${head("cRule", "cPlace")}
+      ${head("cExcess", "max", right)}${head("cLasted", "cProb", right)}${head("cAge", "cState", right)}`,
+    );
   }
 
   /** Write a row, cell by cell and only what changed. */
@@ -167,7 +192,9 @@ export class List {
       this.rows.set(episode.id, row);
     }
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
-    const classes = `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
+    const classes =
+      `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}`
+        + `${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
@@ -177,7 +204,10 @@ export class List {
   /** Put the rows into the box; nothing is touched while their order stays. */
   private place(state: State): void {
     const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
-    const order = this.layout.sections.map((x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`).join("|") + (empty === "" ? "" : "|empty");
+    const order = this.layout.sections.map(
+      (x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`
+    ).join("|")
+      + (empty === "" ? "" : "|empty");
     if (order !== this.order) this.build(order, empty);
     this.section.querySelectorAll<HTMLElement>("[data-words]").forEach((el) => {
       const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
@@ -199,8 +229,15 @@ export class List {
   private pager(section: Section): Node[] {
     const { key } = section;
     if (!this.unfolded.has(key) || section.total <= PAGE_ROWS || key === "secOpen") return [];
-    const button = (turn: string, hidden: boolean): string => `<button type="button" data-turn="${turn}" data-key="${key}" data-words="${turn}"${hidden ? " hidden" : ""}></button>`;
-    return [block("grp pager", `${button("newer", this.pages.skipped(key) === 0)}<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`)];
+    const button = (turn: string, hidden: boolean): string =>
+      `<button type="button" data-turn="${turn}" data-key="${key}" data-words="${turn}"${hidden ? " hidden" : ""}></button>`;
+    return [
+      block(
+        "grp pager",
+        `${button("newer", this.pages.skipped(key) === 0)}`
+          + `<span data-words="page" data-key="${key}"></span>${button("older", this.pages.atEnd(key) === true)}`,
+      )
+    ];
   }
 
   private build(order: string, empty: string): void {
@@ -211,7 +248,9 @@ export class List {
     for (const section of this.layout.sections) {
       if (section.ids.length === 0) continue;
       const head = block("grp", `<b data-words="head" data-key="${section.key}"></b>`);
-      if (canUnfold(section)) head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold data-words="unfold" data-key="${section.key}"></button>`);
+      if (canUnfold(section)) {
+        head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold data-words="unfold" data-key="${section.key}"></button>`);
+      }
       parts.push(head);
       for (const id of section.ids) parts.push(this.rows.get(id)!);
       parts.push(...this.pager(section));
@@ -243,7 +282,7 @@ function middle(shifts: number[]): number {
   return shifts.sort((a, b) => a - b)[Math.floor(shifts.length / 2)] ?? 0;
 }
 
-/** Make `parts` the children of `box`; what stands right already is not touched, so that one new row of a thousand costs one. */
+/** Make `parts` the children of `box`; a child in the right place is not touched, so that a new row costs one insertion. */
 function arrangeChildren(box: HTMLElement, parts: readonly Node[]): void {
   const kept = new Set(parts);
   for (const child of [...box.childNodes]) if (!kept.has(child)) child.remove();
@@ -251,7 +290,7 @@ function arrangeChildren(box: HTMLElement, parts: readonly Node[]): void {
   for (const part of parts) {
     if (next !== null && part === next.nextSibling) {
       const [gone, then]: [ChildNode, ChildNode] = [next, next.nextSibling as ChildNode];
-      gone.remove(); // it stands further below from now on, and is put there in its turn
+      gone.remove(); // it moves further down and is inserted there later
       next = then;
     }
     if (part === next) next = next.nextSibling;
@@ -291,17 +330,22 @@ export function set(el: Element, html: string): void {
 
 function emptyHtml(state: State): string {
   if (state.site === null || state.summary === null) return "";
-  if (state.link === "disconnected") return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
+  if (state.connection === "disconnected") {
+    return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
+  }
   const length = state.site.to - state.site.from;
   const good = judgeableM(state.site, state.hatches);
   const lastMs = ms(state.summary.last_alarm_ns);
-  return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) })}<br>
+  const lengths = { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) };
+  return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", lengths)}<br>
     ${t("emptyNot", { n: stretches(state.hatches.length), a: ((length - good) / 1_000).toFixed(1) })}<br>
     ${Number.isFinite(lastMs) ? t("emptyLast", { t: clock(lastMs) }) : t("emptyNone")}</p>`;
 }
 
 function loadingHtml(state: State): string {
-  const steps: [Step, string][] = [["site", t("loadSite")], ["map", t("loadMap")], ["list", t("loadList")], ["rsus", t("loadRsus")], ["vehicles", t("loadVehicles")]];
+  const steps: [Step, string][] = [
+    ["site", t("loadSite")], ["map", t("loadMap")], ["list", t("loadList")], ["rsus", t("loadRsus")], ["vehicles", t("loadVehicles")],
+  ];
   const lines = steps.map(([step, word]) => `${state.steps.has(step) ? "✓" : "…"} ${word}`).join("<br>");
   return `<p><b>${t("loadTitle")}</b></p><p class="dim">${lines}</p><p class="dim">${t("loadNote")}</p>`;
 }

@@ -30,8 +30,8 @@ export class ClosePane {
   }
 }
 
-/** What a map is asked to show: middle [m of the plane], turn [rad, as the camera's], pixels per metre. */
-export interface View {
+/** What a map is to show: middle [m of the plane], turn [rad, as the camera's], pixels per metre. */
+export interface Viewpoint {
   readonly x: number;
   readonly y: number;
   readonly turn: number;
@@ -107,7 +107,7 @@ export class Pane {
   }
 
   /** Move the map to a view; what it makes of it is what counts. */
-  show(view: View): void {
+  show(view: Viewpoint): void {
     this.showing = true;
     this.gl.jumpTo({
       center: this.site.plane.lonLat(view.x, view.y),

@@ -2,7 +2,9 @@
 
 import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
-import { begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, Room, stake, stakeWords, text, textWidth } from "./draw.ts";
+import {
+  begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, stake, stakeWords, text, textWidth,
+} from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock, kmh, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
@@ -68,18 +70,20 @@ export function drawWhole(pane: Pane, state: State): void {
   pane.drawn();
   const c = colours();
   if (site.axis !== null) {
-    if (state.link !== "loading") drawHatches(ctx, camera, state, site, pane.gl.getZoom() < NEAR);
+    if (state.connection !== "loading") drawHatches(ctx, camera, state, site, pane.gl.getZoom() < NEAR);
     ctx.globalAlpha = 0.25;
     stretch(ctx, camera, site, state.windowFrom, state.windowFrom + WINDOW_M, c.sel, 19, []);
     ctx.globalAlpha = 1;
   }
   if (fleet !== null && state.steps.has("vehicles")) {
     const near = camera.perMetre > 0.8;
-    paint(ctx, fleet, lens(state, camera), { kind: near ? "hull" : "arrow", onlyTrucks: !near, hollow: state.link === "disconnected" });
+    paint(
+      ctx, fleet, lens(state, camera), { kind: near ? "hull" : "arrow", onlyTrucks: !near, hollow: state.connection === "disconnected" },
+    );
   }
-  const room = new Room();
-  if (state.link !== "loading") drawMarks(ctx, camera, state, site);
-  for (const place of labelled(site.body.places)) drawPlace(ctx, camera, site, room, place);
+  const labels = new LabelSpace();
+  if (state.connection !== "loading") drawMarks(ctx, camera, state, site);
+  for (const place of labelled(site.body.places)) drawPlace(ctx, camera, site, labels, place);
   north(ctx, camera, camera.w - 46, 34);
   const metres = niceScale(camera.perMetre, camera.w / 5);
   line(ctx, 12, 12, 12 + metres * camera.perMetre, 12, c.line2, 2);
@@ -108,7 +112,9 @@ function drawHatches(ctx: Ctx, camera: Camera, state: State, site: Site, far: bo
   const middle = far ? 0 : nearestStation(site, camera.x, camera.y);
   for (const x of state.hatches) {
     if (far) stretch(ctx, camera, site, x.from, x.to, colours().u, 15, [2, 3]);
-    else ground(ctx, camera, site, Math.max(x.from, middle - reach), Math.min(x.to, middle + reach), x.low - SHOULDER_M, x.high + SHOULDER_M);
+    else ground(
+      ctx, camera, site, Math.max(x.from, middle - reach), Math.min(x.to, middle + reach), x.low - SHOULDER_M, x.high + SHOULDER_M,
+    );
   }
 }
 
@@ -126,7 +132,7 @@ function ground(ctx: Ctx, camera: Camera, site: Site, from: number, to: number, 
   hatchPath(ctx);
 }
 
-function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site["body"]["places"][number]): void {
+function drawPlace(ctx: Ctx, camera: Camera, site: Site, labels: LabelSpace, place: Site["body"]["places"][number]): void {
   const c = colours();
   const s = place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2;
   const p = site.axis?.at(s) ?? { x: site.plane.x(place.lon_deg), y: site.plane.y(place.lat_deg) };
@@ -137,7 +143,7 @@ function drawPlace(ctx: Ctx, camera: Camera, site: Site, room: Room, place: Site
   const label = placeName(place);
   const width = textWidth(ctx, label);
   const x0 = Math.max(4, Math.min(camera.w - width - 4, x - width / 2));
-  if (room.take(x0, x0 + width, 6)) text(ctx, x0, y + 24, label, { halo: c.bg });
+  if (labels.reserve(x0, x0 + width, 6)) text(ctx, x0, y + 24, label, { halo: c.bg });
 }
 
 function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
@@ -199,7 +205,9 @@ function target(state: State, site: Site): Target {
     if (!Number.isNaN(where.s)) return { slot: where.slot, s: where.s, u: where.u, episode, where };
   }
   const slot = state.follow !== null && fleet !== null ? fleet.slot(state.follow) : -1;
-  if (fleet !== null && slot >= 0 && !Number.isNaN(fleet.s[slot]!)) return { slot, s: fleet.s[slot]!, u: fleet.u[slot]!, episode: null, where: null };
+  if (fleet !== null && slot >= 0 && !Number.isNaN(fleet.s[slot]!)) {
+    return { slot, s: fleet.s[slot]!, u: fleet.u[slot]!, episode: null, where: null };
+  }
   return { slot: -1, s: state.windowFrom + WINDOW_M / 2, u: NaN, episode: null, where: null };
 }
 
@@ -208,7 +216,13 @@ export function closeTitle(state: State): string {
   if (state.site === null) return "";
   const at = target(state, state.site);
   const plate = at.slot < 0 ? "" : shortPlate(state.fleet!.plate(at.slot)) || t("unknown");
-  const what = at.slot >= 0 ? `${t("following")} ${plate}` : at.where === null ? "" : at.episode!.open ? t("lastPlace", { t: agoOf(state, at.where) }) : t("placeOf", { t: clock(at.where.atMs) });
+  const what = at.slot >= 0
+    ? `${t("following")} ${plate}`
+    : at.where === null
+    ? ""
+    : at.episode!.open
+    ? t("lastPlace", { t: agoOf(state, at.where) })
+    : t("placeOf", { t: clock(at.where.atMs) });
   return `${t("closeUp")} ${station(at.s)}${what === "" ? "" : ` · ${what}`}`;
 }
 
@@ -220,15 +234,20 @@ export function drawClose(pane: ClosePane, state: State): void {
   const [high, low] = [site.rows[0]?.offset_m[1] ?? 8, site.rows.at(-1)?.offset_m[0] ?? -8];
   camera.perMetre = Math.max(6.1, Math.min(13, camera.h / (high - low + 6)));
   const fits = camera.h / camera.perMetre >= high - low;
-  const middle = fits || Number.isNaN(at.u) ? (high + low) / 2 : at.u > (high + low) / 2 ? high + 3 - camera.h / camera.perMetre / 2 : low - 3 + camera.h / camera.perMetre / 2;
+  const middle = fits || Number.isNaN(at.u)
+    ? (high + low) / 2
+    : at.u > (high + low) / 2
+    ? high + 3 - camera.h / camera.perMetre / 2
+    : low - 3 + camera.h / camera.perMetre / 2;
   const reach = camera.h / camera.perMetre / 2 - RIM_M;
-  const centre = site.axis.at(at.s, Number.isNaN(at.u) ? middle : Math.max(at.u - reach, Math.min(at.u + reach, middle))); // off the road too
+  // off the road too
+  const centre = site.axis.at(at.s, Number.isNaN(at.u) ? middle : Math.max(at.u - reach, Math.min(at.u + reach, middle)));
   [camera.x, camera.y, camera.turn] = [centre.x, centre.y, centre.theta];
   const ctx = beginOpaque(pane.canvas, camera.w, camera.h);
   if (ctx === null) return;
   pane.ground.draw(ctx, camera);
-  if (state.link !== "loading") drawHatches(ctx, camera, state, site, false);
-  const hollow = state.link === "disconnected";
+  if (state.connection !== "loading") drawHatches(ctx, camera, state, site, false);
+  const hollow = state.connection === "disconnected";
   drawRsus(ctx, camera, state, site);
   if (fleet !== null && state.steps.has("vehicles")) {
     if (at.slot >= 0 && !hollow) drawTail(ctx, camera, state, site, at.slot);
@@ -242,10 +261,15 @@ export function drawClose(pane: ClosePane, state: State): void {
   line(ctx, camera.w - 24 - 20 * camera.perMetre, camera.h - 10, camera.w - 24, camera.h - 10, c.line2, 2);
   text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3 });
   drawWays(ctx, camera, site, at.s);
-  if (hollow) text(ctx, camera.w / 2, 20, `${t("frozen")} ${clock(state.viewMs())}`, { bold: true, sizePx: 14, align: "center", colour: c.tx, halo: c.bg });
+  if (hollow) {
+    text(
+      ctx, camera.w / 2, 20, `${t("frozen")} ${clock(state.viewMs())}`,
+      { bold: true, sizePx: 14, align: "center", colour: c.tx, halo: c.bg },
+    );
+  }
 }
 
-/** The stake reaches over the edge of the road, so that its head and words stand beside what drives there. */
+/** The stake reaches over the edge of the road, so that its head and words do not cover the vehicles. */
 function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, where: Where): void {
   const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
   const up = y > 58 ? Math.min(y - 24, 3.2 * camera.perMetre) : -Math.min(camera.h - y - 24, 3.2 * camera.perMetre); // inside the picture
@@ -254,7 +278,7 @@ function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, whe
 }
 
 function drawWays(ctx: Ctx, camera: Camera, site: Site, s: number): void {
-  const middle = site.axis!.at(s - (camera.w / 2 - 24) / camera.perMetre, 0); // where the words stand, the road may bend
+  const middle = site.axis!.at(s - (camera.w / 2 - 24) / camera.perMetre, 0); // the road may bend: this is its middle at the words
   const y = camera.toY(middle.x, middle.y);
   const style = { colour: colours().tx3, halo: colours().bg };
   if (site.rows.some((row) => row.direction < 0)) text(ctx, 10, y - 2.5, t("nbArrow"), style);
@@ -305,11 +329,13 @@ function drawPlates(ctx: Ctx, camera: Camera, state: State, except: number): voi
     if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
     const half = 1.25 * camera.perMetre;
     const above = y - half - 6;
-    text(ctx, x, above < 12 ? y + half + 14 : above, shortPlate(fleet.plate(slot)) || t("unknown"), { align: "center", halo: colours().bg });
+    text(
+      ctx, x, above < 12 ? y + half + 14 : above, shortPlate(fleet.plate(slot)) || t("unknown"), { align: "center", halo: colours().bg },
+    );
   }
 }
 
-/** The followed vehicle: brackets, one sigma across, what of it is over the line, plate and speed. */
+/** The followed vehicle: brackets, lateral one sigma, its part over the line, plate and speed. */
 function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: number, episode: Episode | null): void {
   const fleet = state.fleet!;
   const c = colours();
@@ -317,7 +343,9 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   const long = fleet.length[slot]! / 2;
   const [s, u] = [fleet.s[slot]!, fleet.u[slot]!];
   const out = episode === null ? null : seenExcess(episode, liveOf(state, episode));
-  if (episode !== null && out !== null && rankedColour(episode) && state.link !== "disconnected") overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
+  if (episode !== null && out !== null && rankedColour(episode) && state.connection !== "disconnected") {
+    overLine(ctx, camera, site, homeOf(site, fleet, slot), s, u, half, long, gradeColour(episode.grade));
+  }
   const [x, y] = [camera.toX(fleet.x[slot]!, fleet.y[slot]!), camera.toY(fleet.x[slot]!, fleet.y[slot]!)];
   const sigma = fleet.sigma[slot]! * camera.perMetre;
   for (const [colour, width] of [[c.bg, 3.2], [c.tx2, 1.4]] as const) {
@@ -330,17 +358,25 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   const plate = fleet.plate(slot) || t("unknown");
   if (episode !== null) mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
   text(ctx, x - bw + 20, ty, plate, { bold: true, colour: c.tx, halo: c.bg });
-  if (camera.h > 150) text(ctx, x - bw + 20, ty + 16, `${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`, { halo: c.bg });
+  if (camera.h > 150) {
+    text(ctx, x - bw + 20, ty + 16, `${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`, { halo: c.bg });
+  }
 }
 
 function rankedColour(episode: Episode): boolean {
   return episode.grade !== "undecidable";
 }
 
-function overLine(ctx: Ctx, camera: Camera, site: Site, home: Row | undefined, s: number, u: number, half: number, long: number, colour: string): void {
+function overLine(
+  ctx: Ctx, camera: Camera, site: Site, home: Row | undefined, s: number, u: number, half: number, long: number, colour: string,
+): void {
   if (home === undefined) return;
   const [low, high] = home.offset_m;
-  const out: [number, number] | null = u + half > high ? [Math.max(high, u - half), u + half] : u - half < low ? [u - half, Math.min(low, u + half)] : null;
+  const out: [number, number] | null = u + half > high
+    ? [Math.max(high, u - half), u + half]
+    : u - half < low
+    ? [u - half, Math.min(low, u + half)]
+    : null;
   if (out === null) return;
   ctx.beginPath();
   for (const [ds, uu] of [[-long, out[0]], [long, out[0]], [long, out[1]], [-long, out[1]]] as const) {

@@ -1,4 +1,4 @@
-/** Which rows the list shows and in what order; while it is held still, its rows stay and its heads tell the truth. Pure. */
+/** Which rows the list shows and in what order; while the order is held, rows stay but the counts in heads are current. Pure. */
 
 import { GRADES } from "./api.ts";
 import type { Episode, Grade } from "./api.ts";
@@ -35,7 +35,7 @@ const ALL: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded:
 export interface Wish {
   readonly unfolded: ReadonlySet<SectionKey>;
   readonly chosen: string | null;
-  /** Rows of an older page that stand in for a section's newest. */
+  /** Rows of an older page that are shown in place of a section's newest. */
   readonly pages?: ReadonlyMap<SectionKey, readonly string[]>;
   /** How many episodes the centre has of each section, where the page has not loaded all. */
   readonly totals?: Readonly<Partial<Record<SectionKey, number>>>;
@@ -68,7 +68,9 @@ export function isNewer(next: Episode, held: Episode | undefined): boolean {
 }
 
 /** The rows by section, newest opened on top; with `frozen`, in the order that it had, but for the section to `renew`. */
-export function arrange(episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null): Layout {
+export function arrange(
+  episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null,
+): Layout {
   const fresh = arrangeAfresh(episodes, wish);
   if (frozen === null) return fresh;
   const shown = new Set(frozen.sections.flatMap((section) => (section.key === renew ? [] : section.ids)));

@@ -1,7 +1,10 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
-import { banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, Room, stake, stakeSpan, stakeWords, text, textWidth } from "./draw.ts";
+import {
+  banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, stake, stakeSpan, stakeWords,
+  text, textWidth,
+} from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { clock } from "./format.ts";
 import { isAlarm, rank } from "./order.ts";
@@ -13,6 +16,8 @@ import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { hasFault, isLost } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, wide } from "./strip.ts";
+import { pickOnClick } from "./views.ts";
+import type { Host, Picked, View } from "./views.ts";
 import { whereabouts } from "./where.ts";
 import { t } from "./words.ts";
 
@@ -32,9 +37,9 @@ interface Frame {
   groups: { top: number; bottom: number; direction: number; rows: { y: number; hazmat: boolean }[] }[];
 }
 
-let last: Frame | null = null;
+const PICK_PX = 12; // a mark is chosen from this near
 
-function lay(site: Site, w: number): Frame {
+function layOut(site: Site, w: number): Frame {
   const big = wide();
   const rowPx = big ? 12 : 9;
   const median = big ? 6 : 5;
@@ -44,7 +49,10 @@ function lay(site: Site, w: number): Frame {
   const points: [number, number][] = []; // (lateral, pixel), lateral falling
   const groups = carriageways(site.rows).map((rows, i) => {
     if (i > 0) y += median;
-    const group = { top: y, bottom: y + rows.length * rowPx, direction: rows[0]!.direction, rows: rows.map((row, k) => ({ y: y + k * rowPx, hazmat: row.hazmat })) };
+    const group = {
+      top: y, bottom: y + rows.length * rowPx, direction: rows[0]!.direction,
+      rows: rows.map((row, k) => ({ y: y + k * rowPx, hazmat: row.hazmat })),
+    };
     rows.forEach((row, k) => points.push([row.offset_m[1], y + k * rowPx], [row.offset_m[0], y + (k + 1) * rowPx]));
     y = group.bottom;
     return group;
@@ -72,42 +80,45 @@ function piecewise(points: readonly [number, number][], u: number): number {
   return points.at(-1)![1] - 3;
 }
 
-/** Station under a pointer, null beside the road. */
-export function overviewStation(site: Site, xPx: number): number | null {
+/** The station under a pixel [m]; null beside the road. */
+function stationAt(f: Frame, site: Site, xPx: number): number | null {
   const left = leftMargin();
-  if (last === null || xPx < left - 4) return null;
-  return site.from + ((xPx - left) / (last.w - left - RIGHT_MARGIN)) * (site.to - site.from);
+  if (xPx < left - 4) return null;
+  return site.from + ((xPx - left) / (f.w - left - RIGHT_MARGIN)) * (site.to - site.from);
 }
 
 export function overviewHeight(site: Site | null): number {
-  return site === null ? (wide() ? 190 : 160) : lay(site, 1_000).h;
+  return site === null ? (wide() ? 190 : 160) : layOut(site, 1_000).h;
 }
 
-export function drawOverview(canvas: HTMLCanvasElement, state: State): void {
+/** Draw the whole road; returns where it lies, null without a site or without space. */
+export function drawOverview(canvas: HTMLCanvasElement, state: State): Frame | null {
   const { site } = state;
   const w = canvas.parentElement!.clientWidth;
   const ctx = beginOpaque(canvas, w, overviewHeight(site));
-  if (ctx === null || site === null) return;
-  const f = lay(site, w);
-  last = f;
+  if (ctx === null || site === null) return null;
+  const f = layOut(site, w);
   drawRoad(ctx, f, state, site);
   drawPlaces(ctx, f, site);
   if (state.fleet !== null && state.steps.has("vehicles")) {
-    paint(ctx, state.fleet, lens(state, f), { kind: "tick", rowPx: f.rowPx, hollow: state.link === "disconnected" });
+    paint(ctx, state.fleet, lens(state, f), { kind: "tick", rowPx: f.rowPx, hollow: state.connection === "disconnected" });
   }
-  if (state.link !== "loading") {
+  if (state.connection !== "loading") {
     for (const x of state.hatches) {
-      const [y0, y1] = [f.y(x.high) - (x.high >= site.rows[0]!.offset_m[1] ? 3 : 0), f.y(x.low) + (x.low <= site.rows.at(-1)!.offset_m[0] ? 3 : 0)];
+      const [y0, y1] = [
+        f.y(x.high) - (x.high >= site.rows[0]!.offset_m[1] ? 3 : 0), f.y(x.low) + (x.low <= site.rows.at(-1)!.offset_m[0] ? 3 : 0),
+      ];
       hatch(ctx, f.x(x.from), y0, f.x(x.to) - f.x(x.from), y1 - y0);
     }
   }
   drawRsus(ctx, f, state, site);
   drawScale(ctx, f, site);
-  if (state.link !== "loading") drawMarks(ctx, f, state, site);
+  if (state.connection !== "loading") drawMarks(ctx, f, state, site);
   drawWindow(ctx, f, state);
-  if (state.link === "disconnected") {
+  if (state.connection === "disconnected") {
     banner(ctx, leftMargin() + 12, f.top + f.rowPx * 2 + 4, `${t("frozen")} ${clock(state.viewMs())}`);
   }
+  return f;
 }
 
 function lens(state: State, f: Frame): Lens {
@@ -124,7 +135,11 @@ function lens(state: State, f: Frame): Lens {
 
 /** In the overview a vehicle sits in the middle of its row; only beyond all rows it shows beside them. */
 function middle(f: Frame, y: number): number {
-  for (const group of f.groups) if (y >= group.top && y <= group.bottom) return group.top + (Math.min(group.rows.length - 1, Math.floor((y - group.top) / f.rowPx)) + 0.5) * f.rowPx;
+  for (const group of f.groups) {
+    if (y >= group.top && y <= group.bottom) {
+      return group.top + (Math.min(group.rows.length - 1, Math.floor((y - group.top) / f.rowPx)) + 0.5) * f.rowPx;
+    }
+  }
   return y;
 }
 
@@ -149,14 +164,14 @@ function drawRoad(ctx: Ctx, f: Frame, _state: State, site: Site): void {
 
 function drawPlaces(ctx: Ctx, f: Frame, site: Site): void {
   const c = colours();
-  const room = new Room();
+  const labels = new LabelSpace();
   const [x0, x1] = [f.x(site.from), f.x(site.to)];
   for (const place of labelled(site.body.places)) {
     const name = placeName(place);
     const width = textWidth(ctx, name);
     const at = f.x(place.to_m === null ? place.s_m : (place.s_m + place.to_m) / 2);
     const x = Math.max(x0, Math.min(x1 - width, at - width / 2));
-    if (!room.take(x, x + width, 8)) continue;
+    if (!labels.reserve(x, x + width, 8)) continue;
     text(ctx, x, 13, name);
     line(ctx, at, 16, at, f.top - 1, c.line);
     line(ctx, at, f.top - 4, at, f.top, c.line2);
@@ -170,16 +185,19 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const now = state.rsus.get(rsu.esn);
     const x = f.x(rsu.stretch_m[0]) + 0.7;
     const w = Math.max(1.5, f.x(rsu.stretch_m[1]) - f.x(rsu.stretch_m[0]) - 1.4);
-    const kind = state.link === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
+    const kind = state.connection === "loading" || now === undefined ? "never" : isLost(now) ? "offline" : now.state;
     if (kind === "online") rect(ctx, x, f.rsuY, w, f.rsuH, c.veh);
-    else frame(ctx, x + 0.5, f.rsuY + 0.5, w - 1, f.rsuH - 1, kind === "offline" ? c.w : c.tx3, kind === "offline" ? 1.5 : 1, kind === "offline" ? [] : [2, 3]);
+    else frame(
+      ctx, x + 0.5, f.rsuY + 0.5, w - 1, f.rsuH - 1, kind === "offline" ? c.w : c.tx3, kind === "offline" ? 1.5 : 1,
+      kind === "offline" ? [] : [2, 3],
+    );
     if (kind === "offline") {
       line(ctx, x, f.rsuY, x + w, f.rsuY + f.rsuH, c.w, 1.5);
       line(ctx, x, f.rsuY + f.rsuH, x + w, f.rsuY, c.w, 1.5);
     }
     if (kind === "online" && now !== undefined && hasFault(now)) mark(ctx, "warning", x + w / 2, f.rsuY + f.rsuH / 2, 4.5, true);
   }
-  if (state.link === "loading") return;
+  if (state.connection === "loading") return;
   for (const [a, b] of state.covers) rect(ctx, f.x(a), f.coverY, f.x(b) - f.x(a), 4, c.tx2);
 }
 
@@ -188,14 +206,14 @@ function drawScale(ctx: Ctx, f: Frame, site: Site): void {
   line(ctx, f.x(site.from), f.axisY, f.x(site.to), f.axisY, c.line2);
   const km = (site.to - site.from) / 1_000;
   const [every, named] = km > 12 ? [1_000, 5_000] : km > 3 ? [500, 1_000] : [50, 100];
-  const room = new Room();
+  const labels = new LabelSpace();
   for (let s = Math.ceil(site.from / every) * every; s <= site.to; s += every) {
     const isNamed = s % named === 0;
     line(ctx, f.x(s), f.axisY, f.x(s), f.axisY + (isNamed ? 5 : 3), c.line2);
     if (!isNamed) continue;
     const align = s - site.from < every ? "left" : site.to - s < every ? "right" : "center";
     const word = named < 1_000 ? `${s} m` : `K${s / 1_000}`;
-    if (room.takeText(f.x(s), textWidth(ctx, word), align)) text(ctx, f.x(s), f.axisY + 16, word, { align });
+    if (labels.reserveText(f.x(s), textWidth(ctx, word), align)) text(ctx, f.x(s), f.axisY + 16, word, { align });
   }
 }
 
@@ -210,17 +228,19 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const y = Number.isNaN(where.u) ? middleY : middle(f, f.y(where.u));
     return [{ episode, where, x: f.x(where.s), y, up: y < middleY }];
   });
-  // what is only kept for the record shows where no alarm stands
-  const rooms = [new Room(), new Room()] as const;
+  // episodes without alarm are drawn only where no alarm is
+  const rowLabels = [new LabelSpace(), new LabelSpace()] as const;
   const counts = (episode: Episode): boolean => isAlarm(episode) || episode.id === state.selected;
-  for (const { episode, x, up } of places) if (counts(episode)) rooms[Number(up)]!.take(x - 8, x + 8, -Infinity);
+  for (const { episode, x, up } of places) if (counts(episode)) rowLabels[Number(up)]!.reserve(x - 8, x + 8, -Infinity);
   for (const { episode, where, x, y, up } of places) {
-    if (!counts(episode) && !rooms[Number(up)]!.take(x - 6, x + 6)) continue;
+    if (!counts(episode) && !rowLabels[Number(up)]!.reserve(x - 6, x + 6)) continue;
     const my = up ? f.top - 12 : f.bottom + 12;
     if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
       stake(ctx, episode.grade, x, y, y - my, episode.open, true);
       const words = placeWords(state, episode, where);
-      if (rooms[Number(up)]!.take(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      if (rowLabels[Number(up)]!.reserve(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) {
+        stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
+      }
       continue;
     }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
@@ -249,17 +269,42 @@ function drawWindow(ctx: Ctx, f: Frame, state: State): void {
   }
 }
 
-/** The episode whose mark lies under the pointer. */
-export function overviewPick(state: State, xPx: number, yPx: number): string | null {
-  if (last === null || state.site === null) return null;
+/** The open episode whose mark lies under a pixel; null: none. */
+function episodeAt(f: Frame, state: State, site: Site, xPx: number, yPx: number): string | null {
   let best: string | null = null;
-  let bestPx = 12;
+  let bestPx = PICK_PX;
   for (const episode of state.episodes.values()) {
     if (!episode.open) continue;
-    const { s, u } = whereabouts(state, state.site, episode);
-    const up = Number.isNaN(u) || last.y(u) < (last.top + last.bottom) / 2;
-    const far = Math.hypot(last.x(s) - xPx, (up ? last.top - 12 : last.bottom + 12) - yPx);
+    const { s, u } = whereabouts(state, site, episode);
+    const up = Number.isNaN(u) || f.y(u) < (f.top + f.bottom) / 2;
+    const far = Math.hypot(f.x(s) - xPx, (up ? f.top - 12 : f.bottom + 12) - yPx);
     if (far < bestPx) [best, bestPx] = [episode.id, far];
   }
   return best;
+}
+
+export class OverviewView implements View {
+  readonly rate = "road";
+  private readonly canvas: HTMLCanvasElement;
+  private frame: Frame | null = null;
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.canvas = canvas;
+  }
+
+  mount(host: Host): void {
+    pickOnClick(this.canvas, this, host);
+  }
+
+  draw(state: State): void {
+    this.frame = drawOverview(this.canvas, state) ?? this.frame;
+  }
+
+  pick(state: State, xPx: number, yPx: number): Picked | null {
+    if (this.frame === null || state.site === null) return null;
+    const id = episodeAt(this.frame, state, state.site, xPx, yPx);
+    if (id !== null) return { kind: "episode", id };
+    const sM = stationAt(this.frame, state.site, xPx);
+    return sM === null ? null : { kind: "station", sM };
+  }
 }

@@ -5,7 +5,9 @@ import type { Episode, Page } from "./api.ts";
 import { PAGE_ROWS } from "./order.ts";
 import type { SectionKey } from "./order.ts";
 
-const KINDS: Readonly<Record<SectionKey, string>> = { secOpen: "kind=alarm&state=open", secEnded: "kind=alarm&state=closed", secRecord: "kind=record&state=all" };
+const KINDS: Readonly<Record<SectionKey, string>> = {
+  secOpen: "kind=alarm&state=open", secEnded: "kind=alarm&state=closed", secRecord: "kind=record&state=all",
+};
 
 interface Leaf {
   readonly ids: readonly string[];

@@ -36,7 +36,9 @@ export function paint(ctx: Ctx, fleet: Fleet, lens: Lens, shape: Shape): void {
   }
 }
 
-function paintBodies(ctx: Ctx, fleet: Fleet, lens: Lens, shape: Shape, trucks: boolean, stale: boolean, colour: string, palette: Palette): void {
+function paintBodies(
+  ctx: Ctx, fleet: Fleet, lens: Lens, shape: Shape, trucks: boolean, stale: boolean, colour: string, palette: Palette,
+): void {
   ctx.beginPath();
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
@@ -126,7 +128,10 @@ function paintSigma(ctx: Ctx, fleet: Fleet, lens: Lens, palette: Palette): void 
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
     if (fleet.kind[slot] !== HAZMAT || fleet.stale[slot] === 1 || !lens(slot, out)) continue;
-    body(ctx, fleet.length[slot]! + 2 / (Math.hypot(out[2]!, out[3]!) || 1), widthOf(HAZMAT) + 2 * Math.min(SIGMA_M_MAX, fleet.sigma[slot]!), false);
+    body(
+      ctx, fleet.length[slot]! + 2 / (Math.hypot(out[2]!, out[3]!) || 1), widthOf(HAZMAT) + 2 * Math.min(SIGMA_M_MAX, fleet.sigma[slot]!),
+      false,
+    );
   }
   ctx.globalAlpha = 0.32;
   ctx.fillStyle = palette.truck;

@@ -1,40 +1,51 @@
 /** What a row of the list says, cell by cell: which, where, how far, how long, how sure, and as of when. */
 
 import type { Episode, Grade } from "./api.ts";
-import { age, clock, escape, kmh, ms, probability, span, station, withUnit } from "./format.ts";
+import { age, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
+import { excessText, ruleName } from "./rules.ts";
 import { homeRow } from "./site.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
 import { isUnheard, lossOf, standstill } from "./supervision.ts";
-import { liveOf, seenExcess } from "./where.ts";
+import { liveOf, seenExcess, showsExcess } from "./where.ts";
 import type { Live } from "./where.ts";
 import { name, t } from "./words.ts";
 
 const BACK_P = 0.5; // less likely broken than not
 
-export const CELLS = '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div><div class="note"></div>';
+export const CELLS =
+  '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div><div class="note"></div>';
 
 export function cellsHtml(state: State, episode: Episode): string[] {
   const { vehicle } = episode;
   const plate = plateOf(episode);
-  const un = vehicle?.un ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}` : vehicle === null ? t("noPosition") : "—";
+  const un = vehicle?.un
+    ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}`
+    : vehicle === null
+    ? t("noPosition")
+    : "—";
   const live = liveFor(state, episode);
   const depth = depthOf(state, episode, live);
   const most = maxOf(episode, live);
   const now = episode.open && !isReturning(episode, live);
   const grade = shownGrade(episode);
-  const chip = state.isNew(episode) ? `<span class="chip">${t("new")}</span>` : isLate(episode) ? `<span class="chip late">${t("lateMark")}</span>` : "";
+  const chip = state.isNew(episode)
+    ? `<span class="chip">${t("new")}</span>`
+    : isLate(episode)
+    ? `<span class="chip late">${t("lateMark")}</span>`
+    : "";
   const startMs = ms(episode.start_ns);
   return [
     `<div>${markSvg(grade, 6, episode.open)}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
     `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
-    `<span class="rl">${escape(name(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
+    `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
-    `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div><i>${stateWord(state, episode, live)}</i>`,
+    `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div>`
+      + `<i>${stateWord(state, episode, live)}</i>`,
     noteHtml(state, episode),
   ];
 }
@@ -42,10 +53,10 @@ export function cellsHtml(state: State, episode: Episode): string[] {
 /** What of an episode is shown live: all that moves, or nothing, so that one "as of" holds for the rest. */
 export function liveFor(state: State, episode: Episode): Live | null {
   const live = lossOf(state, episode) === null ? liveOf(state, episode) : null;
-  return episode.rule === "lane_departure" && seenExcess(episode, live) === null ? null : live;
+  return showsExcess(episode) && seenExcess(episode, live) === null ? null : live;
 }
 
-/** How it stands; an open one says of when those numbers are that come by version, each 5 s at most. */
+/** The state of an episode; for an open one the time of the numbers that arrive with its versions, every 5 s at most. */
 function stateWord(state: State, episode: Episode, live: Live | null): string {
   if (!episode.open) return t(isAlarm(episode) ? "ended" : "logged");
   const loss = lossOf(state, episode);
@@ -54,7 +65,7 @@ function stateWord(state: State, episode: Episode, live: Live | null): string {
   return isReturning(episode, live) ? t("returning") : t(live !== null ? "pAsOf" : "asOf", { t: clock(asOf(episode)) });
 }
 
-/** Why it stands still and since when, where nobody knows how it goes on. */
+/** Why an open episode gets no updates, and since when; empty if it gets them. */
 function noteHtml(state: State, episode: Episode): string {
   const why = standstill(state, episode);
   return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: clock(asOf(episode)) })}`;
@@ -93,18 +104,8 @@ export function depthOf(state: State, episode: Episode, live: Live | null = null
   const now = episode.open && !isReturning(episode, live);
   const speed = live?.speedMps ?? episode.speed_mps;
   if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is back is no excess
-  switch (episode.rule) {
-    case "lane_departure": case "off_dedicated_road": {
-      const out = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
-      return out === null ? "—" : `${Math.max(0, out).toFixed(2)} m`;
-    }
-    case "overspeed": case "too_slow":
-      return episode.limit_mps === null ? "—" : `${speed >= episode.limit_mps ? "+" : "−"}${Math.abs((speed - episode.limit_mps) * 3.6).toFixed(0)} km/h`;
-    case "illegal_stop": case "wrong_way":
-      return `${kmh(speed)} km/h`;
-    default:
-      return "—";
-  }
+  const metres = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
+  return excessText(episode.rule, { metres, speedMps: speed, limitMps: episode.limit_mps });
 }
 
 /** The deepest excess in metres, without unit, never below what is seen; empty where the rule has none. */
@@ -140,7 +141,13 @@ export function placeOf(state: State, found: Episode, live: Live | null = null):
   const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
   const direction = lane?.direction ?? (state.site === null || episode.s_m === null ? 0 : (homeRow(state.site, episode)?.direction ?? 0));
   const way = direction === 0 ? "" : ` ${t(direction < 0 ? "nb" : "sb")}`;
-  const where = row !== undefined ? ` ${rowShort(row)}` : lane !== undefined ? ` ${t("ramp")}` : episode.zone !== null ? ` ${escape(episode.zone)}` : ` ${t("outside")}`;
+  const where = row !== undefined
+    ? ` ${rowShort(row)}`
+    : lane !== undefined
+    ? ` ${t("ramp")}`
+    : episode.zone !== null
+    ? ` ${escape(episode.zone)}`
+    : ` ${t("outside")}`;
   return `${station(episode.s_m)}${way}${where}`;
 }
 

@@ -8,6 +8,7 @@ import { set } from "./list.ts";
 import { Hold } from "./hold.ts";
 import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
 import type { State } from "./state.ts";
+import type { View } from "./views.ts";
 import { name, reason, t } from "./words.ts";
 
 const CLOCK_MS_MAX = 20;
@@ -17,7 +18,13 @@ interface Row {
   more: HTMLTableRowElement;
 }
 
-export class RsuTable {
+function sensorSign(state: string): string {
+  if (state === "online") return "●";
+  return state === "silent" || state === "clock" ? "▲✕" : "○";
+}
+
+export class RsuTable implements View {
+  readonly rate = "text";
   private readonly open = new Set<string>();
   private readonly rows = new Map<string, Row>();
   private order = "";
@@ -33,6 +40,10 @@ export class RsuTable {
     this.plot = section.querySelector<HTMLElement>(".plot")!;
     this.table = document.createElement("table");
     this.table.append(document.createElement("thead"), document.createElement("tbody"));
+  }
+
+  mount(): void {
+    const { section } = this;
     section.addEventListener("pointerenter", () => this.hold.begin(performance.now()));
     section.addEventListener("pointermove", () => this.hold.stir(performance.now()));
     section.addEventListener("pointerleave", () => this.hold.end());
@@ -51,12 +62,15 @@ export class RsuTable {
     this.onChange();
   }
 
-  render(state: State): void {
+  draw(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
-    const count = (kind: string): string => (state.link === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
-    const end = state.link === "disconnected" ? `${t("frozen")} ${clock(state.viewMs())}` : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
+    const count = (kind: string): string =>
+      (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
+    const end = state.connection === "disconnected"
+      ? `${t("frozen")} ${clock(state.viewMs())}`
+      : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
     set(this.section.querySelector("h2")!, `${t("rsuHealth")} <span class="end">${end}</span>`);
-    if (state.link === "loading") {
+    if (state.connection === "loading") {
       set(this.plot, `<div class="blank dim">${t("waitBeat")}</div>`);
       return;
     }
@@ -64,7 +78,10 @@ export class RsuTable {
       set(this.plot, "");
       this.plot.append(this.table);
     }
-    const head = `<tr><th scope="col">${t("cRsuState")}</th><th scope="col">${t("cRsu")}</th><th scope="col" class="wide-cell">${t("cStretch")}</th><th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th><th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
+    const head =
+      `<tr><th scope="col">${t("cRsuState")}</th><th scope="col">${t("cRsu")}</th><th scope="col" class="wide-cell">${t("cStretch")}</th>`
+        + `<th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th>`
+        + `<th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
     set(this.table.tHead!, head);
     for (const x of state.gateways) this.gatewayRow(x, state);
     for (const x of list) this.rsuRow(x, x.esn === state.chosen?.esn, state);
@@ -73,7 +90,7 @@ export class RsuTable {
     this.place(ids);
   }
 
-  /** Put the rows in order; they are kept, so that nothing vanishes under a click, and stand still under the pointer. */
+  /** Put the rows in order; rows are reused, so that none vanishes under a click, and do not move under the pointer. */
   private place(ids: readonly string[]): void {
     const order = ids.join();
     if (order === this.order || (this.hold.holds(performance.now()) && this.order.length === order.length)) return;
@@ -107,27 +124,45 @@ export class RsuTable {
     const stretch = x.stretch_m === null ? "—" : `${(x.stretch_m[0] / 1_000).toFixed(2)}–${(x.stretch_m[1] / 1_000).toFixed(2)}`;
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
     const states = Object.entries(x.sensors);
-    const sensors = !on || states.length === 0 ? "—" : states.map(([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${s === "online" ? "●" : s === "silent" || s === "clock" ? "▲✕" : "○"}</span>`).join(" ");
+    const sensors = !on || states.length === 0
+      ? "—"
+      : states.map(
+        ([id, s]) => `<span title="${escape(`${id}: ${name(s)}`)}"${s === "online" ? "" : ' class="bad"'}>${sensorSign(s)}</span>`
+      ).join(" ");
     const clockMs = x.clock_offset_ms;
     const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
-    const cells = `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td><td class="wide-cell">${stretch}</td>
-      <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`}</td>
+    const cells =
+      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td>`
+      + `<td class="wide-cell">${stretch}</td>
+      <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${
+        wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`
+      }</td>
       <td>${x.state === "never" ? "—" : on ? cell(String(x.outbox_depth ?? "—"), (x.outbox_depth ?? 0) > 50) : "?"}</td>
-      <td>${on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"}</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
+      <td>${
+        on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"
+      }</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
-      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))], ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`], [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
+      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))],
+      ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`],
+      [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
-      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", reason(why)]), ...states.map(([id, s]): [string, string] => [id, name(s)]),
+      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", reason(why)]),
+      ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));
   }
 
   private gatewayRow(x: Gateway, state: State): void {
     const on = x.state === "online";
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
-    const cells = `<td>${stateSvg(x.state, on && x.stale)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
-      <td>${on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"}</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
-    this.write(x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts));
+    const cells =
+      `<td>${stateSvg(x.state, on && x.stale)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
+      <td>${
+        on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"
+      }</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
+    this.write(
+      x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts),
+    );
   }
 }
 
@@ -142,5 +177,6 @@ function cell(value: string, bad: boolean): string {
 function moreCells(facts: readonly [string, string][], counts: Readonly<Record<string, number>>): string {
   const pair = ([key, value]: readonly [string, string | number]): string => `<span>${escape(key)} <b>${escape(String(value))}</b></span>`;
   const counted = Object.entries(counts).filter(([, n]) => n !== 0).sort(([a], [b]) => a.localeCompare(b));
-  return `<td class="more" colspan="8">${facts.map(pair).join("")}<br><b>${t("counters")}</b> ${counted.length === 0 ? t("noCounters") : counted.map(pair).join("")}</td>`;
+  return `<td class="more" colspan="8">${facts.map(pair).join("")}<br><b>${t("counters")}</b> `
+    + `${counted.length === 0 ? t("noCounters") : counted.map(pair).join("")}</td>`;
 }

@@ -2,7 +2,7 @@
 
 import type { Lane, Radar, Row, Rsu, SiteBody } from "./api.ts";
 import type { LanePlace } from "./fleet.ts";
-import { Axis, Plane } from "./project.ts";
+import { Axis, Plane } from "./projection.ts";
 
 export interface Site {
   readonly body: SiteBody;
@@ -22,7 +22,9 @@ export function makeSite(body: SiteBody): Site {
   const rows = [...body.rows].sort((a, b) => b.offset_m[1] - a.offset_m[1]);
   return {
     body, plane, rows,
-    axis: axis === null || axis.s_m.length < 2 ? null : new Axis(axis.s_m, axis.lon.map((x) => plane.x(x)), axis.lat.map((y) => plane.y(y))),
+    axis: axis === null || axis.s_m.length < 2
+      ? null
+      : new Axis(axis.s_m, axis.lon.map((x) => plane.x(x)), axis.lat.map((y) => plane.y(y))),
     from: body.range_m[0],
     to: Math.max(body.range_m[1], body.range_m[0] + 1),
     lanes: new Map(body.lanes.map((lane) => [lane.lane, lane])),
@@ -32,10 +34,12 @@ export function makeSite(body: SiteBody): Site {
 
 export function lanePlace(site: Site, name: string): LanePlace | undefined {
   const lane = site.lanes.get(name);
-  return lane === undefined ? undefined : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction, onStrip: lane.row !== null };
+  return lane === undefined
+    ? undefined
+    : { centreM: (lane.offset_m[0] + lane.offset_m[1]) / 2, direction: lane.direction, onStrip: lane.row !== null };
 }
 
-/** What of an episode or a version tells where it is across the road. */
+/** The fields of an episode or a version that give its lateral place on the road. */
 export interface Located {
   readonly lane: string | null;
   readonly d_m: number | null;
@@ -76,7 +80,7 @@ export interface Hatch {
   high: number;
 }
 
-/** Stretches that nobody judges now: reported ones, and those of RSUs that are off or were never heard. */
+/** Stretches that are not judged now: reported ones, and those of RSUs that are offline or were never seen. */
 export function hatches(site: Site, rsus: readonly Rsu[]): Hatch[] {
   const [low, high] = span(site, null);
   const out: Hatch[] = [];
@@ -88,7 +92,9 @@ export function hatches(site: Site, rsus: readonly Rsu[]): Hatch[] {
     }
     for (const gap of rsu.unjudged) {
       const [lo, hi] = span(site, gap.road);
-      if (Number.isFinite(lo)) out.push({ from: gap.from_m, to: gap.to_m, reason: gap.reason, esn: rsu.esn, sinceNs: gap.since_ns, low: lo, high: hi });
+      if (Number.isFinite(lo)) {
+        out.push({ from: gap.from_m, to: gap.to_m, reason: gap.reason, esn: rsu.esn, sinceNs: gap.since_ns, low: lo, high: hi });
+      }
     }
   }
   return merge(out.filter((x) => x.to > x.from).map((x) => ({ ...x, from: Math.max(site.from, x.from), to: Math.min(site.to, x.to) })));

@@ -85,7 +85,9 @@ function layout(dtype: Value[]): { at: Record<Field, number>; itemBytes: number 
 }
 
 function readNames(names: Value | undefined): Names | null {
-  if (names === null || names === undefined || typeof names !== "object" || Array.isArray(names) || names instanceof Uint8Array) return null;
+  if (names === null || names === undefined || typeof names !== "object" || Array.isArray(names) || names instanceof Uint8Array) {
+    return null;
+  }
   const { track, terminal, plate } = names;
   if (!Array.isArray(track) || !Array.isArray(terminal) || !Array.isArray(plate)) return null;
   const text = (x: Value | undefined): string | null => (typeof x === "string" ? x : null);

@@ -8,7 +8,7 @@ import { isAlarm, isNewer } from "./order.ts";
 import type { Hatch, Site } from "./site.ts";
 import type { Loss } from "./supervision.ts";
 
-export type LinkState = "loading" | "live" | "stale" | "disconnected";
+export type ConnectionState = "loading" | "live" | "stale" | "disconnected";
 export type Step = "site" | "map" | "list" | "rsus" | "vehicles";
 export type Theme = "dark" | "light";
 
@@ -39,7 +39,7 @@ export class State {
   /** Grows whenever RSUs, hatches or covers may have changed: still pictures are painted anew. */
   roadChanges = 0;
   readonly steps = new Set<Step>();
-  link: LinkState = "loading";
+  connection: ConnectionState = "loading";
   theme: Theme = "dark";
   selected: string | null = null;
   follow: bigint | null = null;
@@ -61,21 +61,21 @@ export class State {
   private heardAt = NaN;
   private frozenMs = NaN;
 
-  /** Hear the centre's time; `local` is performance.now(). */
-  hearTime(ns: string, local: number): void {
+  /** Set the time that the centre sent, when it arrived (`local`, performance.now()). */
+  setCentreTime(ns: string, local: number): void {
     this.centreMs = ms(ns);
     this.heardAt = local;
     this.frozenMs = this.centreMs;
   }
 
-  /** The centre's time, which runs on while the link is down. */
+  /** The centre's time; it advances also while the connection is lost. */
   nowMs(): number {
     return Number.isNaN(this.centreMs) ? Date.now() : this.centreMs + performance.now() - this.heardAt;
   }
 
-  /** The time that the picture shows: stands still while the link is down. */
+  /** The time that the picture shows; it does not advance while the connection is lost. */
   viewMs(): number {
-    return this.link === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
+    return this.connection === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
   }
 
   put(episode: Episode): boolean {
@@ -111,7 +111,8 @@ export class State {
 
   /** New: an alarm that began less than a minute ago, came at once, is still open, and that nobody has opened here. */
   isNew(episode: Episode): boolean {
-    return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id) && this.viewMs() - ms(episode.start_ns) < NEW_MS;
+    return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id)
+      && this.viewMs() - ms(episode.start_ns) < NEW_MS;
   }
 
   moveWindow(from: number): void {

@@ -1,12 +1,12 @@
-/** The two streams of the centre: events with a cursor, and vehicles; both by WebSocket, both come back by themselves.
+/** The two WebSocket streams of the centre: events with a cursor, and vehicles. Both reconnect by themselves.
  *
- * No EventSource: it would hold one of the six HTTP/1.1 connections that a browser opens to a host for all its
- * windows together, so that six windows get no evidence and a seventh never opens. WebSockets don't count there.
+ * An EventSource would occupy one of the six HTTP/1.1 connections that a browser opens to a host for all its windows
+ * together: six windows could fetch no evidence and a seventh would never open. WebSockets are not limited so.
  */
 
 import type { Episode, Gateway, Rsu, Rsus, Summary } from "./api.ts";
 
-export interface Hears {
+export interface StreamHandlers {
   violation(episode: Episode): void;
   rsu(rsu: Rsu): void;
   gateway(gateway: Gateway): void;
@@ -14,14 +14,14 @@ export interface Hears {
   summary(summary: Summary): void;
   reset(cursor: number): void;
   frame(bytes: Uint8Array): void;
-  /** The event stream broke; it tries again in `waitMs`, for the `attempt`th time. */
+  /** The event stream broke; attempt number `attempt` to reconnect follows in `waitMs`. */
   lost(attempt: number, waitMs: number): void;
 }
 
 const FIRST_WAIT_MS = 500;
 const WAIT_MAX_MS = 5_000;
 
-/** 0.5 s, doubling to 5 s, spread by a quarter so that many pages don't come back at once. */
+/** 0.5 s, doubling to 5 s, varied by a quarter so that many pages do not reconnect at once. */
 export function backOffMs(attempt: number, spread: number): number {
   return Math.min(WAIT_MAX_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt, 10)) * (0.75 + 0.5 * spread);
 }
@@ -38,23 +38,23 @@ export function parseEvent(text: string): { id: string; kind: string; body: unkn
 }
 
 export class Events {
-  /** When the centre was last heard [performance.now()]. */
+  /** When the last event arrived [performance.now()]. */
   lifeAt = performance.now();
-  /** When the stream was last asked for [performance.now()]. */
+  /** When the stream was last opened [performance.now()]. */
   openedAt = performance.now();
   private socket: WebSocket | null = null;
   private timer = 0;
   private attempt = 0;
   private cursor: string;
-  private readonly hears: Hears;
+  private readonly handlers: StreamHandlers;
 
-  constructor(cursor: number, hears: Hears) {
+  constructor(cursor: number, handlers: StreamHandlers) {
     this.cursor = String(cursor);
-    this.hears = hears;
+    this.handlers = handlers;
     this.open();
   }
 
-  /** Ask for the stream again, now; what was missed comes by the cursor. */
+  /** Reconnect now; the centre sends the missed events from the cursor on. */
   retry(): void {
     clearTimeout(this.timer);
     this.open();
@@ -66,40 +66,40 @@ export class Events {
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/stream?after=${this.cursor}`);
     this.socket = socket;
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
-      if (socket === this.socket && typeof event.data === "string") this.take(event.data);
+      if (socket === this.socket && typeof event.data === "string") this.receive(event.data);
     };
     socket.onclose = () => {
-      if (socket === this.socket) this.again();
+      if (socket === this.socket) this.reconnect();
     };
   }
 
   private close(): void {
     const { socket } = this;
-    this.socket = null; // first: what it still brings is another connection's
+    this.socket = null; // first: messages that it still delivers must be ignored
     socket?.close();
   }
 
-  private take(text: string): void {
+  private receive(text: string): void {
     const { id, kind, body } = parseEvent(text);
     this.lifeAt = performance.now();
     this.attempt = 0;
     if (id !== "") this.cursor = id;
     switch (kind) {
-      case "violation": return this.hears.violation(body as Episode);
-      case "rsu": return this.hears.rsu(body as Rsu);
-      case "gateway": return this.hears.gateway(body as Gateway);
-      case "rsus": return this.hears.rsus(body as Rsus);
-      case "summary": return this.hears.summary(body as Summary);
-      case "reset": return this.hears.reset((body as { cursor: number }).cursor);
+      case "violation": return this.handlers.violation(body as Episode);
+      case "rsu": return this.handlers.rsu(body as Rsu);
+      case "gateway": return this.handlers.gateway(body as Gateway);
+      case "rsus": return this.handlers.rsus(body as Rsus);
+      case "summary": return this.handlers.summary(body as Summary);
+      case "reset": return this.handlers.reset((body as { cursor: number }).cursor);
     }
   }
 
-  /** Drop the stream and try anew after a while; also for one that is open but silent. */
-  again(): void {
+  /** Close the stream and reconnect after a back-off; also used for a stream that is open but sends nothing. */
+  reconnect(): void {
     this.close();
     clearTimeout(this.timer);
     const waitMs = backOffMs(this.attempt++, Math.random());
-    this.hears.lost(this.attempt, waitMs);
+    this.handlers.lost(this.attempt, waitMs);
     this.timer = window.setTimeout(() => this.open(), waitMs);
   }
 
@@ -112,10 +112,10 @@ export class Tracks {
   private socket: WebSocket | null = null;
   private timer = 0;
   private attempt = 0;
-  private readonly hears: Hears;
+  private readonly handlers: StreamHandlers;
 
-  constructor(hears: Hears) {
-    this.hears = hears;
+  constructor(handlers: StreamHandlers) {
+    this.handlers = handlers;
     this.open();
   }
 
@@ -132,7 +132,7 @@ export class Tracks {
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       if (typeof event.data === "string") return;
       this.attempt = 0;
-      this.hears.frame(new Uint8Array(event.data));
+      this.handlers.frame(new Uint8Array(event.data));
     };
     socket.onclose = () => {
       this.socket = null;

@@ -7,7 +7,7 @@ export const wide = (): boolean => innerWidth > 1600;
 export const leftMargin = (): number => (wide() ? 92 : 80);
 export const RIGHT_MARGIN = 14;
 
-/** Short name: what stands in brackets or after a comma is left out. */
+/** Short name, without any part in brackets or after a comma. */
 export function placeName(place: SitePlace): string {
   return pick(place.name, place.name_en).replace(/ *[(（,].*$/, "");
 }

@@ -13,7 +13,7 @@ const OUTBOX_MAX = 50;
 const P99_MS_MAX = 100;
 const BACKLOG_MIN = 5; // below it an outbox only holds what is on its way
 
-const UPDATES_MISSED = 3; // an open episode is told of each `update_s`; after so many that failed to come nobody knows how it is
+const UPDATES_MISSED = 3; // of an open episode, one each `update_s`: after so many its state is unknown
 const UPDATE_S = 5; // of a site that does not say
 
 /**
@@ -71,7 +71,7 @@ export function nobodyWatches(state: State): boolean {
   return state.rsus.size > 0 && ![...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
 }
 
-/** The loss by which nobody knows how an open episode goes on: of its RSU, or of the way from there. */
+/** The loss that leaves the state of an open episode unknown: of its RSU, or of the connection from there. */
 export function lossOf(state: State, episode: Episode): Loss | null {
   if (!episode.open) return null;
   return state.losses.find((x) => x.kind === "broker" || x.kind === "database" || (x.kind === "rsu" && x.id === episode.esn)) ?? null;
@@ -81,10 +81,10 @@ export function lossOf(state: State, episode: Episode): Loss | null {
 export function isUnheard(state: State, episode: Episode): boolean {
   const updateS = state.site?.body.rules["update_s"];
   const limitMs = UPDATES_MISSED * (typeof updateS === "number" ? updateS : UPDATE_S) * 1_000;
-  return episode.open && state.link !== "disconnected" && state.nowMs() - ms(episode.received_ns) > limitMs;
+  return episode.open && state.connection !== "disconnected" && state.nowMs() - ms(episode.received_ns) > limitMs;
 }
 
-/** Why the values of an open episode stand still, in words; empty where they don't. */
+/** Why the values of an open episode are not updated, in words; empty where they are. */
 export function standstill(state: State, episode: Episode): string {
   const loss = lossOf(state, episode);
   if (loss === null) return isUnheard(state, episode) ? t("noNews", { r: escape(episode.esn), t: clock(ms(episode.received_ns)) }) : "";
@@ -113,5 +113,6 @@ export function isSlow(rsu: Rsu): boolean {
 /** What makes an online RSU worth a look: late heartbeat, clock, backlog, slow, a silent sensor. */
 export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock") || wrongClocks(rsu) > 0;
+    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock")
+      || wrongClocks(rsu) > 0;
 }

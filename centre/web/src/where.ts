@@ -3,6 +3,7 @@
 import type { Episode, Row } from "./api.ts";
 import type { Fleet } from "./fleet.ts";
 import { ms } from "./format.ts";
+import { ruleView } from "./rules.ts";
 import { COASTING, UNDECIDABLE, widthOf } from "./snapshot.ts";
 import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -29,14 +30,14 @@ export function slotOf(state: State, episode: Episode): number {
   const slot = fleet.slot(BigInt(episode.track));
   if (slot >= 0) return slot;
   const { terminal, plate } = episode.vehicle ?? { terminal: null, plate: null };
-  // a plate is what people read; it stands for the vehicle only where no terminal does
+  // a plate is for people; it identifies the vehicle only where there is no terminal
   return terminal ? fleet.findTerminal(terminal) : plate ? fleet.findPlate(plate) : -1;
 }
 
 /** The slot of the episode's vehicle if it is seen now (or was when the picture froze); -1: it is not. */
 export function seenSlot(state: State, episode: Episode): number {
   const slot = slotOf(state, episode);
-  return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.link === "disconnected") ? slot : -1;
+  return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.connection === "disconnected") ? slot : -1;
 }
 
 /** What the picture shows of an episode's vehicle now. */
@@ -57,12 +58,19 @@ export function liveOf(state: State, episode: Episode): Live | null {
   if (fleet === null || site === null || !state.steps.has("vehicles")) return null;
   const slot = seenSlot(state, episode);
   if (slot < 0) return null;
-  return { excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]! };
+  return {
+    excessM: excessOf(site, fleet, slot), speedMps: fleet.speed[slot]!, sigmaM: fleet.sigma[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!,
+  };
 }
 
-/** The excess that is seen of an open lane departure [m]; null where its version's is all that is known. */
+/** Whether the picture shows how far the episode's vehicle is over its line, so that this counts and not the last version. */
+export function showsExcess(episode: Episode): boolean {
+  return ruleView(episode.rule).mark === "overLine";
+}
+
+/** The excess that the picture shows of an open episode [m]; null where only its version says one. */
 export function seenExcess(episode: Episode, live: Live | null): number | null {
-  return episode.rule !== "lane_departure" || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
+  return !showsExcess(episode) || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
 }
 
 /** The hazmat lane of a vehicle's direction, which it must not leave; undefined where the strip has none. */
@@ -85,10 +93,14 @@ export function whereabouts(state: State, site: Site, episode: Episode): Where {
   const { fleet } = state;
   const slot = slotOf(state, episode);
   if (fleet !== null && slot >= 0) {
-    return { slot: seenSlot(state, episode), hull: slot, x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!, atMs: fleet.seenMs(slot) };
+    return {
+      slot: seenSlot(state, episode), hull: slot, x: fleet.x[slot]!, y: fleet.y[slot]!, s: fleet.s[slot]!, u: fleet.u[slot]!,
+      atMs: fleet.seenMs(slot),
+    };
   }
   return {
-    slot: -1, hull: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN, u: lateral(site, episode),
+    slot: -1, hull: -1, x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg), s: episode.s_m ?? NaN,
+    u: lateral(site, episode),
     atMs: ms(episode.open ? episode.stamps.measured_ns : (episode.end_ns ?? episode.stamps.measured_ns)),
   };
 }

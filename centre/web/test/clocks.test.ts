@@ -34,7 +34,9 @@ test("a clock some seconds behind may as well be a way that takes as long", () =
 
 test("terminals, radars and the RSU itself are named, and how many more there are", () => {
   setLang("en");
-  const x = { clocks: { A: clock("time_zone", -28_800) }, clocks_n: 3, radar_clocks: { R1: clock("offset", 20) }, host_clock: clock("gateway", 137) };
+  const x = {
+    clocks: { A: clock("time_zone", -28_800) }, clocks_n: 3, radar_clocks: { R1: clock("offset", 20) }, host_clock: clock("gateway", 137),
+  };
   assert.equal(wrongClocks(x), 5);
   assert.deepEqual(clockFacts(x).map(([who]) => who), ["▲", "▲ R1", "▲ A", "further terminals"]);
   assert.deepEqual(clockFacts(none), []);

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fleet, StreamClock } from "../src/fleet.ts";
-import { Axis, Plane } from "../src/project.ts";
+import { Axis, Plane } from "../src/projection.ts";
 import { readSnapshot } from "../src/snapshot.ts";
 import { snapshotBytes } from "./samples.ts";
 import type { Car } from "./samples.ts";
 
 const PLANE = new Plane(122, 41);
-const LANES = new Map([["sb", { centreM: -4, direction: 1, onStrip: true }], ["nb", { centreM: 4, direction: -1, onStrip: true }], ["ramp", { centreM: -20, direction: 1, onStrip: false }]]);
+const LANES = new Map(
+  [
+    ["sb", { centreM: -4, direction: 1, onStrip: true }], ["nb", { centreM: 4, direction: -1, onStrip: true }],
+    ["ramp", { centreM: -20, direction: 1, onStrip: false }],
+  ]
+);
 const NAMES = [...LANES.keys()];
 
 function fleet(): Fleet {
@@ -110,7 +115,9 @@ test("only the owner draws a vehicle, and a handover does not make it jump", () 
 test("an older snapshot brings names but no positions", () => {
   const f = fleet();
   feed(f, 1_000, [car(100)]);
-  f.ingest(readSnapshot(snapshotBytes("A", 900, [car(50)], { names: { track: [1], terminal: ["139"], plate: ["辽L·A1"], identity_p: [1] } })));
+  f.ingest(
+    readSnapshot(snapshotBytes("A", 900, [car(50)], { names: { track: [1], terminal: ["139"], plate: ["辽L·A1"], identity_p: [1] } }))
+  );
   f.at(1_000);
   near(f.s[0]!, 100, 1e-6);
   assert.equal(f.plate(0), "辽L·A1");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Episode, SiteBody } from "../src/api.ts";
 import { Fleet } from "../src/fleet.ts";
-import { Plane } from "../src/project.ts";
+import { Plane } from "../src/projection.ts";
 import { cellsHtml, depthOf, isReturning, maxOf } from "../src/row.ts";
 import { lanePlace, makeSite } from "../src/site.ts";
 import { COASTING, readSnapshot, UNDECIDABLE } from "../src/snapshot.ts";
@@ -17,9 +17,14 @@ const lane = (name: string, row: number, offset_m: [number, number], allowed: st
   lane: name, road: "main", index: row, level: 0, allowed, speed_limit_mps: 20, direction: 1, from_m: 0, to_m: 4_000, offset_m, row,
 });
 const SITE = makeSite({
-  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1", length_m: 4_000, range_m: [0, 4_000],
-  axis: { lon: [122, PLANE.lonLat(4_000, 0)[0]], lat: [41, 41], s_m: [0, 4_000] }, lanes: [lane("h", 0, [-2, 2], ["hazmat"]), lane("m", 1, [-6, -2], ["car"])],
-  rows: [{ row: 0, direction: 1, index: 0, offset_m: [-2, 2], hazmat: true, allowed: ["hazmat"], speed_limit_mps: 20 }, { row: 1, direction: 1, index: 1, offset_m: [-6, -2], hazmat: false, allowed: ["car"], speed_limit_mps: 20 }],
+  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1",
+  length_m: 4_000, range_m: [0, 4_000],
+  axis: { lon: [122, PLANE.lonLat(4_000, 0)[0]], lat: [41, 41], s_m: [0, 4_000] },
+  lanes: [lane("h", 0, [-2, 2], ["hazmat"]), lane("m", 1, [-6, -2], ["car"])],
+  rows: [
+    { row: 0, direction: 1, index: 0, offset_m: [-2, 2], hazmat: true, allowed: ["hazmat"], speed_limit_mps: 20 },
+    { row: 1, direction: 1, index: 1, offset_m: [-6, -2], hazmat: false, allowed: ["car"], speed_limit_mps: 20 },
+  ],
   places: [], rsus: [], gateway: null, rules: { update_s: 5 },
 });
 const T0 = 1_790_000_000_000;
@@ -34,8 +39,10 @@ function see(d: number, speed = 15, flags = 3): void {
 
 function row(more: Partial<Episode> = {}): Episode {
   return episode("e", 1, {
-    grade: "violation", grade_max: "violation", track: "1", s_m: 1_000, lane: "h", esn: "A", excess_m: 0.9, excess_m_max: 1.1, p_violation: 0.9999, p_violation_max: 0.9999,
-    start_ns: `${T0 - 8_000}000000`, received_ns: `${T0 - 4_000}000000`, stamps: { measured_ns: `${T0 - 4_000}000000`, arrived_ns: "0" }, ...more,
+    grade: "violation", grade_max: "violation", track: "1", s_m: 1_000, lane: "h", esn: "A", excess_m: 0.9, excess_m_max: 1.1,
+    p_violation: 0.9999, p_violation_max: 0.9999,
+    start_ns: `${T0 - 8_000}000000`, received_ns: `${T0 - 4_000}000000`, stamps: { measured_ns: `${T0 - 4_000}000000`, arrived_ns: "0" },
+    ...more,
   });
 }
 const text = (found: Episode): string => cellsHtml(state, found).join("|").replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
@@ -46,8 +53,8 @@ beforeEach(() => {
   state.site = SITE;
   state.fleet = new Fleet({ plane: SITE.plane, axis: SITE.axis, lane: (name) => lanePlace(SITE, name) });
   state.steps.add("vehicles");
-  state.link = "live";
-  state.hearTime(`${T0}000000`, performance.now());
+  state.connection = "live";
+  state.setCentreTime(`${T0}000000`, performance.now());
 });
 
 test("a row says what the picture shows of its truck, and of when the rest is", () => {

@@ -33,15 +33,26 @@ test("a frozen list neither moves nor grows; arrivals and moves are counted", ()
 
 test("the heads of a held list tell the truth, and what is new and open is named", () => {
   const before = arrange(map(episode("a", 1), episode("b", 2), episode("e", 0, { open: false })), null);
-  const now = arrange(map(episode("a", 1, { open: false }), episode("b", 2, { open: false }), episode("e", 0, { open: false }), episode("c", 3), episode("d", 4)), before);
-  assert.deepEqual(now.sections.map((x) => [x.key, x.ids.join(""), x.total]), [["secOpen", "ba", 2], ["secEnded", "e", 3], ["secRecord", "", 0]]);
+  const now = arrange(
+    map(
+      episode("a", 1, { open: false }), episode("b", 2, { open: false }), episode("e", 0, { open: false }), episode("c", 3),
+      episode("d", 4),
+    ),
+    before,
+  );
+  assert.deepEqual(
+    now.sections.map((x) => [x.key, x.ids.join(""), x.total]), [["secOpen", "ba", 2], ["secEnded", "e", 3], ["secRecord", "", 0]],
+  );
   assert.deepEqual(now.news, ["d", "c"]);
   const back = arrange(map(episode("a", 1), episode("b", 2), episode("e", 0)), before); // an ended one that goes on elsewhere
   assert.deepEqual([back.news, back.sections[0]!.total], [["e"], 3]);
 });
 
 test("a section counts what the centre has where the page has not loaded all, and shows the page that is read", () => {
-  const many = map(...Array.from({ length: 250 }, (_, i) => episode(`e${i}`, 1_000 + i, { open: false })), ...[1, 2, 3].map((i) => episode(`o${i}`, i, { open: false })));
+  const many = map(
+    ...Array.from({ length: 250 }, (_, i) => episode(`e${i}`, 1_000 + i, { open: false })),
+    ...[1, 2, 3].map((i) => episode(`o${i}`, i, { open: false }))
+  );
   const wish = { unfolded: new Set(["secEnded"] as const), chosen: null, totals: { secEnded: 1_839 } };
   const newest = arrange(many, null, wish).sections[1]!;
   assert.deepEqual([newest.ids.length, newest.ids[0], newest.total], [100, "e249", 1_839]);
@@ -86,6 +97,8 @@ test("the newest version is the highest hop, then version", () => {
 
 test("J and K walk through all sections and stop at the ends", () => {
   const layout = arrange(map(episode("a", 1), episode("b", 2, { open: false })), null);
-  assert.deepEqual([neighbour(layout, null, 1), neighbour(layout, "a", 1), neighbour(layout, "b", 1), neighbour(layout, "a", -1)], ["a", "b", "b", "a"]);
+  assert.deepEqual(
+    [neighbour(layout, null, 1), neighbour(layout, "a", 1), neighbour(layout, "b", 1), neighbour(layout, "a", -1)], ["a", "b", "b", "a"],
+  );
   assert.equal(neighbour(arrange(map(), null), null, 1), null);
 });

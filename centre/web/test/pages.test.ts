@@ -11,7 +11,9 @@ function centre(): (path: string) => Promise<{ items: Episode[]; next: number | 
     const query = new URLSearchParams(path.split("?")[1]);
     assert.deepEqual([query.get("kind"), query.get("state")], ["alarm", "closed"]);
     const from = Number(query.get("before")) - 1;
-    const items = Array.from({ length: Math.min(from, Number(query.get("limit"))) }, (_, i) => episode(`e${from - i}`, from - i, { open: false }));
+    const items = Array.from(
+      { length: Math.min(from, Number(query.get("limit"))) }, (_, i) => episode(`e${from - i}`, from - i, { open: false }),
+    );
     const last = items.at(-1)?.order ?? 1;
     return Promise.resolve({ items, next: last > 1 ? last : null });
   };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { EpisodeDetail, Rsu, SiteBody, Version } from "../src/api.ts";
 import { budget, history, logOdds } from "../src/evidence.ts";
 import { clock, probability, span, station } from "../src/format.ts";
-import { Axis, Plane } from "../src/project.ts";
+import { Axis, Plane } from "../src/projection.ts";
 import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
 import { WORDS } from "../src/words.ts";
@@ -13,19 +13,30 @@ const near = (a: number, b: number, by: number): void => assert.ok(Math.abs(a - 
 
 const PLANE = new Plane(122, 41);
 const lane = (name: string, direction: number, row: number, low: number, hazmat: boolean): SiteBody["lanes"][number] => ({
-  lane: name, road: "main", index: 0, level: 0, allowed: hazmat ? ["hazmat"] : ["car", "truck"], speed_limit_mps: 20, direction, from_m: 0, to_m: 10_000, offset_m: [low, low + 4], row,
+  lane: name, road: "main", index: 0, level: 0, allowed: hazmat ? ["hazmat"] : ["car", "truck"], speed_limit_mps: 20, direction, from_m: 0,
+  to_m: 10_000, offset_m: [low, low + 4], row,
 });
 const LANES = [lane("nb-h", -1, 0, 4, true), lane("nb-m", -1, 1, 0, false), lane("sb-m", 1, 2, -4, false), lane("sb-h", 1, 3, -8, true)];
 const SITE = makeSite({
-  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1", length_m: 10_000, range_m: [0, 10_000],
+  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1",
+  length_m: 10_000, range_m: [0, 10_000],
   axis: { lon: [122, PLANE.lonLat(10_000, 0)[0]], lat: [41, 41], s_m: [0, 10_000] }, lanes: LANES,
-  rows: LANES.map((x) => ({ row: x.row!, direction: x.direction, index: 0, offset_m: x.offset_m, hazmat: x.allowed.includes("hazmat"), allowed: x.allowed, speed_limit_mps: 20 })),
+  rows: LANES.map(
+    (x) => (
+      {
+        row: x.row!, direction: x.direction, index: 0, offset_m: x.offset_m, hazmat: x.allowed.includes("hazmat"), allowed: x.allowed,
+        speed_limit_mps: 20,
+      }
+    )
+  ),
   places: [], rsus: [], gateway: null, rules: {},
 });
 
 const rsu = (esn: string, stretch: [number, number], state: Rsu["state"], unjudged: Rsu["unjudged"] = []): Rsu => ({
-  esn, known: true, stretch_m: stretch, state, stale: false, since_ns: null, beat_ns: null, beat_age_s: null, epoch: 1, outbox_depth: 0, stored: 0, missing: 0,
-  config: null, map: null, version: null, clock_offset_ms: 0, sensors: {}, counts: {}, unjudged, degraded: [], clocks: {}, clocks_n: 0, radar_clocks: {}, host_clock: null, latency: { p50_ms: null, p99_ms: null, n: 0, deferred: 0 },
+  esn, known: true, stretch_m: stretch, state, stale: false, since_ns: null, beat_ns: null, beat_age_s: null, epoch: 1, outbox_depth: 0,
+  stored: 0, missing: 0,
+  config: null, map: null, version: null, clock_offset_ms: 0, sensors: {}, counts: {}, unjudged, degraded: [], clocks: {}, clocks_n: 0,
+  radar_clocks: {}, host_clock: null, latency: { p50_ms: null, p99_ms: null, n: 0, deferred: 0 },
 });
 
 test("the plane and its inverse agree, and metres are metres", () => {
@@ -48,8 +59,17 @@ test("left of a bent axis is left in every segment", () => {
 
 test("what nobody judges: silent RSUs whole, online ones where they say, neighbours joined", () => {
   const gap = { road: "main", from_m: 7_000, to_m: 7_100, reason: "no_radar", since_ns: "1" };
-  const list = hatches(SITE, [rsu("A", [0, 2_000], "never"), rsu("B", [2_000, 4_000], "never"), rsu("C", [4_000, 5_000], "offline"), rsu("D", [5_000, 10_000], "online", [gap])]);
-  assert.deepEqual(list.map((x) => [x.from, x.to, x.reason, x.esn]), [[0, 4_000, "never", ""], [4_000, 5_000, "offline", "C"], [7_000, 7_100, "no_radar", "D"]]);
+  const list = hatches(
+    SITE,
+    [
+      rsu("A", [0, 2_000], "never"), rsu("B", [2_000, 4_000], "never"), rsu("C", [4_000, 5_000], "offline"),
+      rsu("D", [5_000, 10_000], "online", [gap]),
+    ],
+  );
+  assert.deepEqual(
+    list.map((x) => [x.from, x.to, x.reason, x.esn]),
+    [[0, 4_000, "never", ""], [4_000, 5_000, "offline", "C"], [7_000, 7_100, "no_radar", "D"]],
+  );
   assert.equal(judgeableM(SITE, list), 4_900);
 });
 
@@ -61,10 +81,15 @@ test("evidence of all versions becomes one history across a change of lane", () 
   const at = (s: number, u: number): [number, number] => PLANE.lonLat(s, u);
   const places = [at(100, -6), at(110, -4.5), at(120, -3.5)]; // from sb-h over the line at -4 into sb-m
   const evidence = {
-    stamp_ns: ["1000000000", "1100000000", "1200000000"], lon_deg: places.map((p) => p[0]), lat_deg: places.map((p) => p[1]), s_m: [100, 110, 120],
-    d_m: [0.01, 1.51, -1.49], sigma_d_m: [0.1, 0.1, 0.2], speed_mps: [20, 20, 20], p_violation: [0.01, 0.5, 0.999], excess_m: [-0.69, 0.81, 1.81],
+    stamp_ns: ["1000000000", "1100000000", "1200000000"], lon_deg: places.map((p) => p[0]), lat_deg: places.map((p) => p[1]),
+    s_m: [100, 110, 120],
+    d_m: [0.01, 1.51, -1.49], sigma_d_m: [0.1, 0.1, 0.2], speed_mps: [20, 20, 20], p_violation: [0.01, 0.5, 0.999],
+    excess_m: [-0.69, 0.81, 1.81],
   };
-  const detail: EpisodeDetail = { episode: episode("a", 1), versions: [version({ lane: "sb-m", d_m: -1.49, stamps: { measured_ns: "1200000000", arrived_ns: "1210000000" }, evidence })] };
+  const detail: EpisodeDetail = {
+    episode: episode("a", 1),
+    versions: [version({ lane: "sb-m", d_m: -1.49, stamps: { measured_ns: "1200000000", arrived_ns: "1210000000" }, evidence })],
+  };
   const h = history(SITE, detail);
   assert.deepEqual(h.samples.map((x) => x.tMs), [1_000, 1_100, 1_200]);
   [0.01, 1.51, 2.51].forEach((y, i) => near(h.samples[i]!.y, y, 1e-6)); // d_m to the millimetre, the lane by position
@@ -72,7 +97,10 @@ test("evidence of all versions becomes one history across a change of lane", () 
 });
 
 test("an episode without columns still has its versions as points", () => {
-  const detail = { episode: episode("a", 1), versions: [version({ lane: "sb-h", d_m: 1, p_violation: 0.9, stamps: { measured_ns: "5000000000", arrived_ns: "0" } })] };
+  const detail = {
+    episode: episode("a", 1),
+    versions: [version({ lane: "sb-h", d_m: 1, p_violation: 0.9, stamps: { measured_ns: "5000000000", arrived_ns: "0" } })],
+  };
   assert.deepEqual(history(SITE, detail).samples.map((x) => [x.tMs, x.y, x.p]), [[5_000, 1, 0.9]]);
 });
 
@@ -96,7 +124,9 @@ test("numbers as people read them", () => {
 
 test("reconnecting waits 0.5 s at first and never more than about 5 s", () => {
   assert.equal(backOffMs(0, 0.5), 500);
-  for (let attempt = 0; attempt < 60; attempt++) for (const spread of [0, 1]) assert.ok(backOffMs(attempt, spread) >= 375 && backOffMs(attempt, spread) <= 6_250);
+  for (let attempt = 0; attempt < 60; attempt++) {
+    for (const spread of [0, 1]) assert.ok(backOffMs(attempt, spread) >= 375 && backOffMs(attempt, spread) <= 6_250);
+  }
 });
 
 test("every word has both languages", () => {

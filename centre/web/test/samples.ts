@@ -3,7 +3,8 @@
 import type { Episode } from "../src/api.ts";
 
 const DTYPE: readonly [string, string][] = [
-  ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["dt_ms", "<i2"], ["speed_cmps", "<u2"], ["course_cdeg", "<u2"], ["sigma_cm", "<u2"],
+  ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["dt_ms", "<i2"], ["speed_cmps", "<u2"], ["course_cdeg", "<u2"],
+  ["sigma_cm", "<u2"],
   ["lane", "<u2"], ["s_dm", "<u4"], ["d_cm", "<i2"], ["p_lane", "|u1"], ["length_dm", "|u1"], ["class", "|u1"], ["flags", "|u1"],
 ];
 
@@ -25,7 +26,9 @@ function write(out: number[], value: Packed): void {
   if (value === null) out.push(0xc0);
   else if (typeof value === "boolean") out.push(value ? 0xc3 : 0xc2);
   else if (typeof value === "bigint") value < 0n ? big(0xd3, BigInt.asUintN(64, value)) : big(0xcf, value);
-  else if (typeof value === "number" && Number.isInteger(value)) value < 0 ? big(0xd3, BigInt.asUintN(64, BigInt(value))) : big(0xcf, BigInt(value));
+  else if (typeof value === "number" && Number.isInteger(value)) {
+    value < 0 ? big(0xd3, BigInt.asUintN(64, BigInt(value))) : big(0xcf, BigInt(value));
+  }
   else if (typeof value === "number") out.push(0xcb, ...new Uint8Array(new Float64Array([value]).buffer).reverse());
   else if (typeof value === "string") {
     const bytes = new TextEncoder().encode(value);
@@ -80,15 +83,25 @@ export function snapshotBytes(esn: string, stampMs: number, cars: readonly Car[]
     view.setUint8(at + 34, car.kind ?? 4);
     view.setUint8(at + 35, car.flags ?? 3);
   });
-  return pack({ v: 1, esn, seq: 1, stamp_ns: BigInt(stampMs) * 1_000_000n, n: cars.length, dtype: DTYPE.map((x) => [...x]), data: new Uint8Array(view.buffer), ...more });
+  return pack(
+    {
+      v: 1, esn, seq: 1, stamp_ns: BigInt(stampMs) * 1_000_000n, n: cars.length, dtype: DTYPE.map((x) => [...x]),
+      data: new Uint8Array(view.buffer), ...more,
+    }
+  );
 }
 
 export function episode(id: string, order: number, more: Partial<Episode> = {}): Episode {
   return {
-    id, order, version: 1, hop: 0, phase: "open", grade: "warning", grade_max: "warning", rule: "lane_departure", vehicle: null, identity_p: null,
-    track: "1", esn: "A", start_ns: "0", confirmed_ns: null, end_ns: null, lon_deg: 0, lat_deg: 0, lane: null, zone: null, s_m: null, d_m: null,
-    sigma_d_m: null, p_violation: 1, speed_mps: 0, limit_mps: null, map_version: "1", rules_version: "1", stamps: { measured_ns: "0", arrived_ns: "0" },
-    reason: null, late: false, open: true, excess_m: null, excess_m_max: null, p_violation_max: 1, versions: 1, hops: ["A"], last_violating_ns: null, first_detected_ns: null, first_sent_ns: null, decided: null, detected_ns: null, sent_ns: null, received_ns: null, committed_ns: null,
+    id, order, version: 1, hop: 0, phase: "open", grade: "warning", grade_max: "warning", rule: "lane_departure", vehicle: null,
+    identity_p: null,
+    track: "1", esn: "A", start_ns: "0", confirmed_ns: null, end_ns: null, lon_deg: 0, lat_deg: 0, lane: null, zone: null, s_m: null,
+    d_m: null,
+    sigma_d_m: null, p_violation: 1, speed_mps: 0, limit_mps: null, map_version: "1", rules_version: "1",
+    stamps: { measured_ns: "0", arrived_ns: "0" },
+    reason: null, late: false, open: true, excess_m: null, excess_m_max: null, p_violation_max: 1, versions: 1, hops: ["A"],
+    last_violating_ns: null, first_detected_ns: null, first_sent_ns: null, decided: null, detected_ns: null, sent_ns: null,
+    received_ns: null, committed_ns: null,
     first_committed_ns: null, latency_ms: null, ...more,
   };
 }

@@ -25,18 +25,29 @@ export class FakeCanvas {
     const { strokes, texts } = this;
     let path: [number, number][] = [];
     const at = (x: number, y: number): void => void path.push([x, y]);
-    const box = (): Stroke["box"] => [Math.min(...path.map((p) => p[0])), Math.min(...path.map((p) => p[1])), Math.max(...path.map((p) => p[0])), Math.max(...path.map((p) => p[1]))];
+    const box = (): Stroke["box"] =>
+      [
+        Math.min(...path.map((p) => p[0])), Math.min(...path.map((p) => p[1])), Math.max(...path.map((p) => p[0])),
+        Math.max(...path.map((p) => p[1])),
+      ];
     const ctx: Record<string, unknown> = {
       beginPath: () => (path = []), moveTo: at, lineTo: at,
       rect: (x: number, y: number, w: number, h: number) => (at(x, y), at(x + w, y + h)),
       arc: (x: number, y: number, r: number) => (at(x - r, y - r), at(x + r, y + r)),
-      strokeRect: (x: number, y: number, w: number, h: number) => strokes.push({ colour: String(ctx["strokeStyle"]), box: [x, y, x + w, y + h] }),
+      strokeRect: (x: number, y: number, w: number, h: number) => strokes.push(
+        { colour: String(ctx["strokeStyle"]), box: [x, y, x + w, y + h] }
+      ),
       stroke: () => path.length > 0 && strokes.push({ colour: String(ctx["strokeStyle"]), box: box() }),
       fillText: (value: string) => texts.push(value),
       measureText: (value: string) => ({ width: value.length * 7 }),
       createPattern: () => null,
     };
-    return new Proxy(ctx, { get: (target, key: string) => target[key] ?? (() => undefined), set: (target, key: string, value) => ((target[key] = value), true) });
+    return new Proxy(
+      ctx,
+      {
+        get: (target, key: string) => target[key] ?? (() => undefined), set: (target, key: string, value) => ((target[key] = value), true),
+      },
+    );
   }
 }
 

@@ -30,7 +30,8 @@ test("names and lanes come when they come", () => {
 
 test("a message of another shape is refused, not misread", () => {
   const refused: [string, object][] = [
-    ["bytes missing", { n: 2 }], ["another version", { v: 2 }], ["no stamp", { stamp_ns: null }], ["big endian", { dtype: [["track", ">u8"]] }],
+    ["bytes missing", { n: 2 }], ["another version", { v: 2 }], ["no stamp", { stamp_ns: null }],
+    ["big endian", { dtype: [["track", ">u8"]] }],
     ["another kind", { dtype: [["track", "<u4"]] }], ["no position", { dtype: [["track", "<u8"]], n: 0, data: new Uint8Array(0) }],
   ];
   for (const [why, more] of refused) assert.throws(() => readSnapshot(snapshotBytes("R", 0, [CAR], more as never)), why);

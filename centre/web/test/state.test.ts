@@ -70,7 +70,10 @@ test("law: what the stream of changes leaves equals a fresh load, whenever the p
       const newest = overtaken ? before : episode(id, before?.order ?? rows.size + 1, { hop, version, grade, open: pick(3) > 0 });
       const grades = ["undecidable", "notice", "warning", "violation"] as const;
       const grade_max = before !== undefined && grades.indexOf(before.grade_max) > grades.indexOf(grade) ? before.grade_max : grade;
-      const row: Episode = { ...newest, grade_max, versions: (before?.versions ?? 0) + 1, p_violation_max: Math.max(before?.p_violation_max ?? 0, pick(100) / 100) };
+      const row: Episode = {
+        ...newest, grade_max, versions: (before?.versions ?? 0) + 1,
+        p_violation_max: Math.max(before?.p_violation_max ?? 0, pick(100) / 100),
+      };
       rows.set(id, row);
       feed.push({ key: id, at: row });
       if (pick(6) === 0) load();
@@ -92,13 +95,14 @@ test("new is what began within the minute and came at once; what came late is la
     [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 61, false, false], // it began a minute ago
     [{ first_detected_ns: at(0.1), first_sent_ns: at(45), first_committed_ns: at(45.1) }, 46, true, false], // held in an outbox
     [{ first_detected_ns: at(0.1), first_sent_ns: at(8) }, 9, false, true], // a reconnection is no outage
-    [{ first_detected_ns: at(-60), first_sent_ns: at(-59.9), first_committed_ns: at(0.2) }, 5, false, true], // its RSU's clock is a minute slow
+    // its RSU's clock is a minute slow
+    [{ first_detected_ns: at(-60), first_sent_ns: at(-59.9), first_committed_ns: at(0.2) }, 5, false, true],
     [{ first_detected_ns: null, first_sent_ns: null }, 5, false, true],
     [{ late: true, first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 5, true, false], // uploaded from a blind area
   ];
   for (const [more, now, late, isNew] of rows) {
     const state = new State();
-    state.hearTime(at(now), performance.now());
+    state.setCentreTime(at(now), performance.now());
     const row = episode("a", 1, { start_ns: at(0), ...more });
     assert.deepEqual([isLate(row), state.isNew(row)], [late, isNew], JSON.stringify(more));
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { Events, parseEvent } from "../src/streams.ts";
-import type { Hears } from "../src/streams.ts";
+import type { StreamHandlers } from "../src/streams.ts";
 
 /** A WebSocket that the test opens, feeds and breaks. */
 class FakeSocket {
@@ -28,7 +28,9 @@ globals["window"] = globalThis;
 
 let heard: string[] = [];
 const note = (kind: string) => (body: unknown) => void heard.push(`${kind} ${JSON.stringify(body)}`);
-const hears = Object.fromEntries(["violation", "rsu", "gateway", "rsus", "summary", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])) as unknown as Hears;
+const handlers = Object.fromEntries(
+  ["violation", "rsu", "gateway", "rsus", "summary", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])
+) as unknown as StreamHandlers;
 const last = (): FakeSocket => FakeSocket.all.at(-1)!;
 
 beforeEach(() => {
@@ -39,12 +41,15 @@ beforeEach(() => {
 });
 
 test("an event is read from its lines, whatever its data holds", () => {
-  assert.deepEqual(parseEvent('id: 7\nevent: violation\ndata: {"plate":"a: b","id":"x"}\n\n'), { id: "7", kind: "violation", body: { plate: "a: b", id: "x" } });
+  assert.deepEqual(
+    parseEvent('id: 7\nevent: violation\ndata: {"plate":"a: b","id":"x"}\n\n'),
+    { id: "7", kind: "violation", body: { plate: "a: b", id: "x" } },
+  );
   assert.deepEqual(parseEvent("event: summary\nretry: 5\n: a comment\ndata: 1\n\n"), { id: "", kind: "summary", body: 1 });
 });
 
 test("the stream is resumed behind the last change that came, not behind the moment's state", () => {
-  const events = new Events(3, hears);
+  const events = new Events(3, handlers);
   assert.equal(last().url, "ws://localhost:8080/api/stream?after=3");
   last().onmessage!({ data: 'id: 4\nevent: violation\ndata: {"id":"a"}\n\n' });
   last().onmessage!({ data: 'event: summary\ndata: {"cursor":9}\n\n' });
@@ -57,7 +62,7 @@ test("the stream is resumed behind the last change that came, not behind the mom
 });
 
 test("what an abandoned connection still brings is not heard: its cursor would be passed twice", () => {
-  const events = new Events(3, hears);
+  const events = new Events(3, handlers);
   const first = last();
   events.retry();
   assert.ok(first.closed);
@@ -69,7 +74,7 @@ test("what an abandoned connection still brings is not heard: its cursor would b
 });
 
 test("a refused connection is tried again, ever more slowly, at most each 6.25 s", () => {
-  new Events(3, hears);
+  new Events(3, handlers);
   for (let i = 0; i < 8; i++) {
     last().onclose!();
     mock.timers.tick(6_250);
@@ -79,7 +84,7 @@ test("a refused connection is tried again, ever more slowly, at most each 6.25 s
 });
 
 test("an event that is not known is passed over: a newer centre may send more", () => {
-  new Events(3, hears);
+  new Events(3, handlers);
   last().onmessage!({ data: "id: 5\nevent: handling\ndata: {}\n\n" });
   last().onclose!();
   mock.timers.tick(10_000);

@@ -12,7 +12,10 @@ const ns = (seconds: number): string => `${T0 + seconds * 1_000}000000`;
 const latency = { p50_ms: 20, p99_ms: 900, n: 1, deferred: 0 };
 
 function rsu(esn: string, more: Partial<Rsu> = {}): Rsu {
-  return { esn, state: "online", stale: false, since_ns: ns(0), beat_ns: ns(10), outbox_depth: 0, degraded: [], sensors: {}, missing: 0, clock_offset_ms: 0, clocks: {}, clocks_n: 0, radar_clocks: {}, host_clock: null, latency, ...more } as Rsu;
+  return {
+    esn, state: "online", stale: false, since_ns: ns(0), beat_ns: ns(10), outbox_depth: 0, degraded: [], sensors: {}, missing: 0,
+    clock_offset_ms: 0, clocks: {}, clocks_n: 0, radar_clocks: {}, host_clock: null, latency, ...more,
+  } as Rsu;
 }
 
 function stateOf(rsus: readonly Rsu[], gateways: readonly Partial<Gateway>[] = []): State {
@@ -20,14 +23,17 @@ function stateOf(rsus: readonly Rsu[], gateways: readonly Partial<Gateway>[] = [
   for (const x of rsus) state.rsus.set(x.esn, x);
   state.rsuOrder = rsus.map((x) => x.esn);
   state.gateways = gateways as Gateway[];
-  state.hearTime(ns(60), performance.now());
+  state.setCentreTime(ns(60), performance.now());
   state.losses = losses(state);
   return state;
 }
 
 test("one that is off or without heartbeat is lost, one that never came is not", () => {
   const off = { state: "offline", since_ns: ns(20) } as const;
-  const state = stateOf([rsu("A"), rsu("B", off), rsu("C", { stale: true, beat_ns: ns(30) }), rsu("D", { state: "never", since_ns: null, beat_ns: null })], [{ id: "GW1", ...off, stale: false, beat_ns: ns(5) }]);
+  const state = stateOf(
+    [rsu("A"), rsu("B", off), rsu("C", { stale: true, beat_ns: ns(30) }), rsu("D", { state: "never", since_ns: null, beat_ns: null })],
+    [{ id: "GW1", ...off, stale: false, beat_ns: ns(5) }],
+  );
   assert.deepEqual(state.losses, [
     { kind: "gateway", id: "GW1", sinceMs: T0 + 20_000 },
     { kind: "rsu", id: "B", sinceMs: T0 + 20_000 }, // since its will
@@ -67,7 +73,13 @@ test("a row has the time it began, its age from there and of when its values are
   setLang("en");
   const state = stateOf([rsu("A")]);
   state.looked.add("a");
-  const row = episode("a", 1, { start_ns: ns(0), stamps: { measured_ns: ns(58), arrived_ns: ns(58) }, first_committed_ns: ns(59), first_sent_ns: ns(58.9), first_detected_ns: ns(1) });
+  const row = episode(
+    "a", 1,
+    {
+      start_ns: ns(0), stamps: { measured_ns: ns(58), arrived_ns: ns(58) }, first_committed_ns: ns(59), first_sent_ns: ns(58.9),
+      first_detected_ns: ns(1),
+    },
+  );
   const text = cellsHtml(state, row).join("|").replace(/<[^>]*>/g, " ");
   assert.match(text, /22:13:20/);
   assert.match(text, /1:0\d/, "from the event, not from the commit a second ago");
@@ -76,9 +88,13 @@ test("a row has the time it began, its age from there and of when its values are
 });
 
 test("before it ends it is returning, at its worst values, and its duration does not shrink at the end", () => {
-  const open = { start_ns: ns(0), p_violation: 0.999, p_violation_max: 0.999, excess_m: 0.9, excess_m_max: 1.2, last_violating_ns: ns(11.3) };
+  const open = {
+    start_ns: ns(0), p_violation: 0.999, p_violation_max: 0.999, excess_m: 0.9, excess_m_max: 1.2, last_violating_ns: ns(11.3),
+  };
   const out = episode("a", 1, open);
-  const back = episode("a", 1, { ...open, version: 2, p_violation: 0.0001, excess_m: -0.4, stamps: { measured_ns: ns(14), arrived_ns: ns(14) } });
+  const back = episode(
+    "a", 1, { ...open, version: 2, p_violation: 0.0001, excess_m: -0.4, stamps: { measured_ns: ns(14), arrived_ns: ns(14) } },
+  );
   const closed = episode("a", 1, { ...back, version: 3, open: false, end_ns: ns(11.3), grade: "notice", grade_max: "violation" });
   assert.deepEqual([out, back, closed].map((x) => isReturning(x)), [false, true, false]);
   assert.deepEqual([out, back, closed].map(lastedOf), ["≥11.3 s", "≥11.3 s", "11.3 s"]);

@@ -3,12 +3,12 @@ import { beforeEach, test } from "node:test";
 import { FakeCanvas } from "./samples_canvas.ts"; // before what draws
 import type { Episode, SiteBody } from "../src/api.ts";
 import { Camera } from "../src/camera.ts";
-import { drawDetail } from "../src/detail.ts";
+import { drawDetail } from "../src/detail/view.ts";
 import { Fleet } from "../src/fleet.ts";
 import { closeTitle, drawClose, drawWhole } from "../src/mapview.ts";
 import type { ClosePane, Pane } from "../src/maps.ts";
 import { drawOverview } from "../src/overview.ts";
-import { Plane } from "../src/project.ts";
+import { Plane } from "../src/projection.ts";
 import { lanePlace, makeSite } from "../src/site.ts";
 import { readSnapshot } from "../src/snapshot.ts";
 import { State } from "../src/state.ts";
@@ -19,10 +19,12 @@ import type { Car } from "./samples.ts";
 
 const PLANE = new Plane(122, 41);
 const LANE: SiteBody["lanes"][number] = {
-  lane: "h", road: "main", index: 0, level: 0, allowed: ["hazmat"], speed_limit_mps: 20, direction: 1, from_m: 0, to_m: 4_000, offset_m: [-2, 2], row: 0,
+  lane: "h", road: "main", index: 0, level: 0, allowed: ["hazmat"], speed_limit_mps: 20, direction: 1, from_m: 0, to_m: 4_000,
+  offset_m: [-2, 2], row: 0,
 };
 const SITE = makeSite({
-  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1", length_m: 4_000, range_m: [0, 4_000],
+  name: "made up", title: { zh: "虚构", en: "made up" }, synthetic: true, origin: [122, 41], map_version: "1", rules_version: "1",
+  length_m: 4_000, range_m: [0, 4_000],
   axis: { lon: [122, PLANE.lonLat(4_000, 0)[0]], lat: [41, 41], s_m: [0, 4_000] }, lanes: [LANE],
   rows: [{ row: 0, direction: 1, index: 0, offset_m: [-2, 2], hazmat: true, allowed: ["hazmat"], speed_limit_mps: 20 }],
   places: [], rsus: [], gateway: null, rules: {},
@@ -31,7 +33,8 @@ const T0 = 1_000_000;
 const PLACE_M = 1_000;
 
 /** A truck on the lane's middle. */
-const truck = (track: number, s: number): Car => ({ track: BigInt(track), lon: PLANE.lonLat(s, 0)[0], lat: 41, s, d: 0, lane: 0, course: 90 });
+const truck = (track: number, s: number): Car =>
+  ({ track: BigInt(track), lon: PLANE.lonLat(s, 0)[0], lat: 41, s, d: 0, lane: 0, course: 90 });
 const names = (...of: [track: number, terminal: string | null, plate: string | null][]): Record<string, unknown> => ({
   names: { track: of.map((x) => x[0]), terminal: of.map((x) => x[1]), plate: of.map((x) => x[2]), identity_p: of.map(() => 1) },
 });
@@ -42,7 +45,7 @@ let state: State;
 function see(afterMs: number, cars: readonly Car[], more = {}, esn = "A"): void {
   state.fleet!.ingest(readSnapshot(snapshotBytes(esn, T0 + afterMs, cars, { lanes: ["h"], ...more })));
   state.fleet!.at(T0 + afterMs);
-  state.hearTime(String((T0 + afterMs) * 1_000_000), performance.now());
+  state.setCentreTime(String((T0 + afterMs) * 1_000_000), performance.now());
 }
 
 /** An episode of track 1 at PLACE_M. */
@@ -50,7 +53,8 @@ function fact(more: Partial<Episode> = {}): Episode {
   const [lon] = PLANE.lonLat(PLACE_M, 0);
   return episode("e", 1, {
     grade: "violation", grade_max: "violation", track: "1", s_m: PLACE_M, d_m: 0, lane: "h", lon_deg: lon, lat_deg: 41,
-    vehicle: { plate: "辽L·K6883", terminal: "139", hazmat_class: null, un: null, carrier: null }, stamps: { measured_ns: String(T0 * 1_000_000), arrived_ns: "0" }, ...more,
+    vehicle: { plate: "辽L·K6883", terminal: "139", hazmat_class: null, un: null, carrier: null },
+    stamps: { measured_ns: String(T0 * 1_000_000), arrived_ns: "0" }, ...more,
   });
 }
 const ended = (): Episode => fact({ open: false, phase: "close", end_ns: String(T0 * 1_000_000) });
@@ -66,14 +70,17 @@ beforeEach(() => {
   state.site = SITE;
   state.fleet = new Fleet({ plane: SITE.plane, axis: SITE.axis, lane: (lane) => lanePlace(SITE, lane) });
   state.steps.add("vehicles");
-  state.link = "live";
+  state.connection = "live";
 });
 
 /** Every view's strokes in the colour of selection, with the pixel where station s on the lane's middle is drawn there. */
 function drawnViews(s: number): { view: string; canvas: FakeCanvas; x: number; y: number; metre: number }[] {
   const close = { canvas: new FakeCanvas(), camera: Object.assign(new Camera(), { w: 800, h: 300 }), ground: { draw: () => undefined } };
   drawClose(close as unknown as ClosePane, state);
-  const whole = { canvas: new FakeCanvas(), camera: Object.assign(new Camera(), { w: 800, h: 300, x: PLACE_M, perMetre: 2 }), gl: { getZoom: () => 16 }, read: () => undefined, drawn: () => undefined };
+  const whole = {
+    canvas: new FakeCanvas(), camera: Object.assign(new Camera(), { w: 800, h: 300, x: PLACE_M, perMetre: 2 }), gl: { getZoom: () => 16 },
+    read: () => undefined, drawn: () => undefined,
+  };
   drawWhole(whole as unknown as Pane, state);
   const detail = new FakeCanvas();
   drawDetail(detail as unknown as HTMLCanvasElement, state);
@@ -90,7 +97,10 @@ function drawnViews(s: number): { view: string; canvas: FakeCanvas; x: number; y
 
 /** Brackets: a box in the colour of selection, wider than a stake's foot, around the pixel. */
 function bracketed(view: { canvas: FakeCanvas; x: number; y: number }): boolean {
-  return view.canvas.strokes.some(({ colour, box: [x0, y0, x1, y1] }) => colour === "--sel" && x1 - x0 > 9 && x1 - x0 < 400 && y1 - y0 > 9 && y1 - y0 < 120 && x0 <= view.x && x1 >= view.x && y0 - 40 <= view.y && y1 + 40 >= view.y);
+  return view.canvas.strokes.some(
+    ({ colour, box: [x0, y0, x1, y1] }) => colour === "--sel" && x1 - x0 > 9 && x1 - x0 < 400 && y1 - y0 > 9 && y1 - y0 < 120
+      && x0 <= view.x && x1 >= view.x && y0 - 40 <= view.y && y1 + 40 >= view.y
+  );
 }
 
 test("an ended violation is a place with its time, and no bracket stands on who drives over it", () => {
@@ -115,7 +125,9 @@ test("an open one's bracket follows its vehicle, also where another drives at th
   choose(fact());
   see(3_000, [truck(1, PLACE_M + 50), truck(2, PLACE_M)], names([1, "139", "辽L·K6883"], [2, "140", "辽L·F3775"]));
   for (const view of drawnViews(PLACE_M + 50)) assert.ok(bracketed(view), `${view.view}: no bracket on its vehicle`);
-  for (const view of drawnViews(PLACE_M).filter((x) => x.view === "close-up")) assert.ok(!bracketed(view), `${view.view}: a bracket on another`);
+  for (const view of drawnViews(PLACE_M).filter((x) => x.view === "close-up")) {
+    assert.ok(!bracketed(view), `${view.view}: a bracket on another`);
+  }
 });
 
 test("after a handover that changed the track it follows the terminal", () => {
@@ -146,7 +158,7 @@ test("an open one whose RSU is silent is where it was last seen, with an age, an
     assert.ok(!bracketed(view), `${view.view}: a bracket on an innocent truck`);
     assert.ok(view.canvas.texts.includes("seen 20 s ago"), `${view.view}: no age`);
   }
-  state.link = "disconnected"; // a frozen picture keeps its bracket on its own hollow vehicle
+  state.connection = "disconnected"; // a frozen picture keeps its bracket on its own hollow vehicle
   assert.notEqual(seenSlot(state, state.chosen!), -1);
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Rsu } from "../src/api.ts";
-import { lateness } from "../src/link.ts";
+import { lateness } from "../src/connection.ts";
 import { depthOf } from "../src/row.ts";
 import { State } from "../src/state.ts";
 import { episode } from "./samples.ts";

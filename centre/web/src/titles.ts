@@ -1,0 +1,44 @@
+/** The titles of the strips and the map, and the names that a screen reader gives to the drawings. */
+
+import { station } from "./format.ts";
+import { set } from "./list.ts";
+import { closeTitle } from "./mapview.ts";
+import { judgeableM } from "./site.ts";
+import { WINDOW_M } from "./state.ts";
+import type { State } from "./state.ts";
+import { stretches, t } from "./words.ts";
+
+const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
+
+export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boolean): void {
+  const { site } = state;
+  const dash = state.connection === "loading" || site === null;
+  const length = site === null ? 0 : (site.to - site.from) / 1_000;
+  const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
+  const small = innerWidth <= 1600;
+  const hatched = dash ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`;
+  set(
+    $("#over h2"),
+    `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span>`
+      + `<span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${hatched}</span>`,
+  );
+  set(
+    $("#focus h2"),
+    `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span>`
+      + `<span>${t("scale")} · ${t("drawn")}</span>`
+      + `<span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`,
+  );
+  set($("#map h2"), `${t("map")} ${small ? "" : `<span>${t("sameTurn")}</span>`}<span class="end">${dash ? "" : closeTitle(state)}</span>`);
+  for (
+    const [selector, word] of [
+      ["#over canvas", t("whole")], ["#focus canvas", t("detail")], ["#whole > canvas", t("map")], ["#close > canvas", t("closeUp")],
+      ["#whole .gl canvas", t("map")],
+    ] as const
+  ) {
+    const canvas = document.querySelector(selector); // MapLibre adds its own canvas later, with an English label
+    if (canvas !== null && canvas.getAttribute("aria-label") !== word) canvas.setAttribute("aria-label", word);
+  }
+  const fit = $<HTMLButtonElement>("#whole > button");
+  fit.hidden = !wholeMoved;
+  if (fit.textContent !== t("fit")) fit.textContent = t("fit");
+}

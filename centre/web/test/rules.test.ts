@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { depthOf } from "../src/row.ts";
+import { excessText, ruleName, RULES, ruleView } from "../src/rules.ts";
+import { State } from "../src/state.ts";
+import { showsExcess } from "../src/where.ts";
+import { getLang, setLang, WORDS } from "../src/words.ts";
+import { episode } from "./samples.ts";
+
+const JUDGED = ["lane_departure", "off_dedicated_road", "wrong_way", "overspeed", "illegal_stop", "dark_vehicle"];
+
+test("each rule that an RSU judges has a row, with its own words in both languages", () => {
+  const before = getLang();
+  for (const rule of JUDGED) {
+    const view = RULES.get(rule);
+    assert.ok(view !== undefined, rule);
+    for (const [i, lang] of (["zh", "en"] as const).entries()) {
+      setLang(lang);
+      assert.equal(ruleName(rule), WORDS[view.word][i]);
+    }
+  }
+  setLang(before);
+});
+
+test("each rule writes its excess in its own unit", () => {
+  const values = { metres: 1.234, speedMps: 25, limitMps: 20 };
+  const texts = JUDGED.map((rule) => excessText(rule, values));
+  assert.deepEqual(texts, ["1.23 m", "1.23 m", "90 km/h", "+18 km/h", "90 km/h", "—"]);
+  assert.equal(excessText("too_slow", { ...values, speedMps: 15 }), "−18 km/h");
+});
+
+test("an unknown value is a dash, and a distance is never negative", () => {
+  assert.equal(excessText("lane_departure", { metres: null, speedMps: 1, limitMps: 1 }), "—");
+  assert.equal(excessText("overspeed", { metres: 1, speedMps: 1, limitMps: null }), "—");
+  assert.equal(excessText("lane_departure", { metres: -0.2, speedMps: 1, limitMps: 1 }), "0.00 m");
+});
+
+test("a rule without a row is shown under its name on the wire, without excess and without a mark of its own", () => {
+  const state = new State();
+  state.site = {} as NonNullable<State["site"]>;
+  const unknown = episode("a", 1, { rule: "new_rule", excess_m: 1, excess_m_max: 1, limit_mps: 10 });
+  assert.equal(ruleName("new_rule"), "new_rule");
+  assert.equal(depthOf(state, unknown), "—");
+  assert.equal(showsExcess(unknown), false);
+  assert.deepEqual(
+    [ruleView("new_rule").opened, ruleView("new_rule").started, ruleView("new_rule").chart], ["opened", "started", "lateral"],
+  );
+});
+
+test("only a lane departure is measured in the picture and begins with crossing a line", () => {
+  const live = [...RULES].filter(([, view]) => view.mark === "overLine").map(([rule]) => rule);
+  assert.deepEqual(live, ["lane_departure"]);
+  assert.deepEqual([...RULES].filter(([, view]) => view.opened === "crossed" || view.started === "crossed").map(([rule]) => rule), live);
+  assert.deepEqual(
+    [...RULES].filter(([, view]) => view.chart === "speed").map(([rule]) => rule).sort(), ["illegal_stop", "overspeed", "too_slow"],
+  );
+});
