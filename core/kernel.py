@@ -3,6 +3,7 @@
     @kernel                  called from Python and from kernels
     @kernel(inline=True)     the same, copied by LLVM into each kernel that calls it
     @kernel(inner=True)      called by kernels only: no wrapper for Python, inlined, compiled with its caller
+    @kernel(allocates=True)  makes arrays: Numba counts references then
 
 An annotation is `float` (float64), `int` (int64), `bool`, a NumPy scalar type, an array with its rank
 (`core.arrays.F2`), a tuple of these or a NamedTuple of these.
@@ -91,31 +92,44 @@ def kernel(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def kernel(
-    function: str | None = None, /, *, inner: bool = False, inline: bool = False, **options: Any
+    function: None = None,
+    /,
+    *,
+    inner: bool = False,
+    inline: bool = False,
+    allocates: bool = False,
+    **options: Any,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
 def kernel(
-    function: Callable[..., Any] | str | None = None, /, *, inner: bool = False, inline: bool = False,
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    inner: bool = False,
+    inline: bool = False,
+    allocates: bool = False,
     **options: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """Compile at import, or load from NUMBA_CACHE_DIR; arguments of other dtypes or layouts: TypeError.
 
     No fastmath and no threads: equal inputs give equal bytes, and forked children live. NaN does not raise.
     """
-    stated = function if isinstance(function, str) else None
     settings: dict[str, Any] = {"cache": True, "fastmath": False, "error_model": "numpy", "nogil": True}
-    settings |= options if stated else BARE | ({"forceinline": True} if inline else {}) | options
-    if inner:
-        settings |= INNER
+    settings |= (
+        ({} if allocates else BARE)
+        | (INNER if inner else {})
+        | ({"forceinline": True} if inline else {})
+        | options
+    )
 
     def decorate(function: Callable[..., Any]) -> Any:
-        signature = stated or signature_of(function)
-        if settings.get("no_cpython_wrapper"):
+        signature = signature_of(function)
+        if inner:
             return _when_called(numba.njit(**settings)(function), signature)
         return numba.njit(signature, **settings)(function)
 
-    return decorate(function) if callable(function) else decorate
+    return decorate(function) if function else decorate
 
 
 def unchecked(compiled: Callable[P, R]) -> Callable[P, R]:

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from core.kernel import F64, I64, kernel
+from core.arrays import F1, F2, F3, F64, I1, I2, I3, I64
+from core.kernel import kernel
 from geofence.grading import Grading
 from geofence.state import (
     CLEAR_S,
@@ -37,7 +38,7 @@ ROWS_PER_GRADE, GRADES = 2, 3
 S_VALUE, S_SIGMA, S_TAU = range(3)
 
 
-@kernel("f8(f8, f8, f8)")
+@kernel
 def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
     """Return h: one of the CUSUMs passes its own at most this often.
 
@@ -47,7 +48,7 @@ def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
     return max(1.0, math.log(SHIFTS * 0.5 * shift**2 * 3600.0 / (2.0 * tau_s * rate_per_hour)))
 
 
-@kernel("f8(f8, f8, f8)")
+@kernel
 def level_sigmas(tau_s: float, dt_s: float, rate_per_hour: float) -> float:
     """Return k: the error, looked at each dt_s, passes k sigma upwards at most this often.
 
@@ -61,9 +62,9 @@ def level_sigmas(tau_s: float, dt_s: float, rate_per_hour: float) -> float:
     return k - 0.583 * math.sqrt(2.0 * min(dt_s / tau_s, 0.5))
 
 
-@kernel("void(f8, f8, f8, f8, f8, i8, f8[::1], i8[::1])")
+@kernel
 def weigh(
-    value: float, sigma: float, tau_s: float, dt_s: float, rate: float, stamp_ns: int, row: F64, row_ns: I64
+    value: float, sigma: float, tau_s: float, dt_s: float, rate: float, stamp_ns: int, row: F1, row_ns: I1
 ) -> None:
     """Add one sample's evidence to a rule's row; sets ENOUGH when either test passes."""
     if sigma <= 0.0:  # a count of seconds needs no test
@@ -87,16 +88,16 @@ def weigh(
         row[ENOUGH] = 1.0
 
 
-@kernel("i8(f8, f8, f8, f8, i8, f8[:,::1], f8[::1], i8[::1])")
+@kernel
 def hold(
     value: float,
     dt_s: float,
     clear_below: float,
     clear_s: float,
     stamp_ns: int,
-    limits: F64,
-    row: F64,
-    row_ns: I64,
+    limits: F2,
+    row: F1,
+    row_ns: I1,
 ) -> int:
     """Advance a rule's hold timers; return the grade that holds: 0 none, 1 notice, 2 warning, 3 violation.
 
@@ -121,13 +122,10 @@ def hold(
     return grade
 
 
-@kernel(
-    "void(i8[::1], i8[::1], f8[:,:,::1], f8[:,:,::1], f8[::1], f8, f8, f8[:,:,::1], i8[:,:,::1], i8[:,::1],"
-    "i8[:,::1])"
-)
+@kernel
 def step(
-    rows: I64, stamp_ns: I64, samples: F64, limits: F64, clear_below: F64, clear_s: float, rate: float,
-    evidence: F64, evidence_ns: I64, stamps: I64, grade: I64,
+    rows: I1, stamp_ns: I1, samples: F3, limits: F3, clear_below: F1, clear_s: float, rate: float,
+    evidence: F3, evidence_ns: I3, stamps: I2, grade: I2,
 ) -> None:  # fmt: skip
     """Judge one observation's n tracks: their State rows advance, grade (n, rules) is filled in.
 
@@ -154,8 +152,8 @@ def step(
                 )
 
 
-@kernel("void(i8[::1], i8[::1], f8[:,::1], i8[:,::1], f8[:,:,::1], i8[:,::1])")
-def remember(rows: I64, stamp_ns: I64, columns: F64, stamps: I64, ring: F64, ring_ns: I64) -> None:
+@kernel
+def remember(rows: I1, stamp_ns: I1, columns: F2, stamps: I2, ring: F3, ring_ns: I2) -> None:
     """Put n tracks' newest columns (n, ring columns) into their rings, five times a second."""
     for i in range(len(rows)):
         row = rows[i]

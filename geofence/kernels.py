@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from core.kernel import F64, I32, kernel
+from core.arrays import F1, F2, F3, I32x1
+from core.kernel import kernel
 from geofence.located import (
     ALONG,
     FOUND,
@@ -32,14 +33,14 @@ COURSE_MPS_MIN = 1.5  # below it the course says nothing
 NEAR_MAX = 64
 
 
-@kernel("f8(f8)")
+@kernel
 def normal_cdf(z: float) -> float:
     """Return the probability that a standard normal is below z."""
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
-@kernel("i8(f8, f8, f8[::1], i4[::1])")
-def cell_of(east: float, north: float, shape: F64, start: I32) -> int:
+@kernel
+def cell_of(east: float, north: float, shape: F1, start: I32x1) -> int:
     """Return the grid's cell number, -1 outside."""
     column, row = math.floor((east - shape[0]) / shape[2]), math.floor((north - shape[1]) / shape[2])
     if not (0.0 <= column < shape[3] and 0.0 <= row < shape[4]):
@@ -47,9 +48,9 @@ def cell_of(east: float, north: float, shape: F64, start: I32) -> int:
     return int(row) * int(shape[3]) + int(column)
 
 
-@kernel("void(f8[::1], f8[::1], f8[:,::1], i4[::1], f8[:,::1], f8[::1], i4[::1], i4[::1], i4[::1])")
+@kernel
 def lanes_of(
-    east: F64, north: F64, quads: F64, lane: I32, lanes: F64, shape: F64, start: I32, items: I32, out: I32
+    east: F1, north: F1, quads: F2, lane: I32x1, lanes: F2, shape: F1, start: I32x1, items: I32x1, out: I32x1
 ) -> None:
     """Fill out (n,) with the quad that holds each place, -1 none; among several the left lane's.
 
@@ -80,8 +81,8 @@ def lanes_of(
         out[i] = found
 
 
-@kernel("b1(i8, i8, i4[::1], i4[::1])")
-def linked(a: int, b: int, start: I32, items: I32) -> bool:
+@kernel
+def linked(a: int, b: int, start: I32x1, items: I32x1) -> bool:
     """Return whether lane b is a, or next to it by succession or side."""
     found = a == b
     for k in range(start[a], start[a + 1]):
@@ -89,8 +90,10 @@ def linked(a: int, b: int, start: I32, items: I32) -> bool:
     return found
 
 
-@kernel("i8(f8, f8, f8[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[:,::1])")
-def gather(x: float, y: float, quads: F64, lane: I32, shape: F64, start: I32, items: I32, near: F64) -> int:
+@kernel
+def gather(
+    x: float, y: float, quads: F2, lane: I32x1, shape: F1, start: I32x1, items: I32x1, near: F2
+) -> int:
     """Collect the quads whose rails the place lies between, with its distances from both boundaries.
 
     near : (NEAR_MAX, 4) distance from the left and the right boundary (positive inside), lane, quad
@@ -117,8 +120,10 @@ def gather(x: float, y: float, quads: F64, lane: I32, shape: F64, start: I32, it
     return n
 
 
-@kernel("i8(i8, f8[:,::1], f8[:,::1], f8[:,::1], i8, i4[::1], i4[::1])")
-def occupied(n: int, near: F64, cosines: F64, lanes: F64, hint: int, link_start: I32, link_items: I32) -> int:
+@kernel
+def occupied(
+    n: int, near: F2, cosines: F2, lanes: F2, hint: int, link_start: I32x1, link_items: I32x1
+) -> int:
     """Return which of the n near quads the vehicle is in, -1 none: by place, course, level, continuity."""
     best, found = -np.inf, -1
     for k in range(n):
@@ -137,8 +142,8 @@ def occupied(n: int, near: F64, cosines: F64, lanes: F64, hint: int, link_start:
     return found
 
 
-@kernel("i8(i8, i8, f8[:,::1], f8[:,::1], f8[:,::1], i8)")
-def reference(n: int, inside: int, near: F64, cosines: F64, lanes: F64, hint: int) -> int:
+@kernel
+def reference(n: int, inside: int, near: F2, cosines: F2, lanes: F2, hint: int) -> int:
     """Return the near quad against which the vehicle is judged: the nearest that goes its way."""
     level = np.nan
     if inside >= 0:
@@ -161,8 +166,8 @@ def reference(n: int, inside: int, near: F64, cosines: F64, lanes: F64, hint: in
     return found
 
 
-@kernel("f8(i8, f8[:,::1], i8)")
-def outside(n: int, spans: F64, column: int) -> float:
+@kernel
+def outside(n: int, spans: F2, column: int) -> float:
     """Return how far 0 lies outside the union of the spans used in `column`, negative inside.
 
     NaN without any; spans that touch are one.
@@ -186,8 +191,8 @@ def outside(n: int, spans: F64, column: int) -> float:
     return best
 
 
-@kernel("i8(i8, i8, f8[:,::1], f8[:,::1], f8[:,::1], i8, f8[:,::1])")
-def cross_section(n: int, k_ref: int, near: F64, quads: F64, lanes: F64, mask: int, spans: F64) -> int:
+@kernel
+def cross_section(n: int, k_ref: int, near: F2, quads: F2, lanes: F2, mask: int, spans: F2) -> int:
     """Fill `spans` with the lanes of the reference's level and way as seen from the vehicle, sorted.
 
     Return how many.
@@ -211,14 +216,11 @@ def cross_section(n: int, k_ref: int, near: F64, quads: F64, lanes: F64, mask: i
     return m
 
 
-@kernel(
-    "void(f8[:,::1], f8[:,:,::1], f8[::1], i4[::1], i4[::1], f8[:,::1], i4[::1], f8[:,::1], i4[::1], i4[::1],"
-    "f8[::1], i4[::1], i4[::1], f8[:,::1], f8[::1], i4[::1], i4[::1], f8, f8[:,::1], i4[::1])"
-)
+@kernel(allocates=True)
 def locate(
-    x: F64, P: F64, bias: F64, hint: I32, mask: I32, quads: F64, lane: I32, lanes: F64, link_start: I32,
-    link_items: I32, shape: F64, start: I32, items: I32, segments: F64, axis_shape: F64, axis_start: I32,
-    axis_items: I32, map_sigma: float, found: F64, lane_out: I32,
+    x: F2, P: F3, bias: F1, hint: I32x1, mask: I32x1, quads: F2, lane: I32x1, lanes: F2, link_start: I32x1,
+    link_items: I32x1, shape: F1, start: I32x1, items: I32x1, segments: F2, axis_shape: F1, axis_start: I32x1,
+    axis_items: I32x1, map_sigma: float, found: F2, lane_out: I32x1,
 ) -> None:  # fmt: skip
     """Locate n tracks: found (n, FOUND) and lane_out (n,) are filled in; NaN and NO_LANE for nothing.
 
@@ -269,8 +271,8 @@ def locate(
             lane_out[t] = int(near[inside, 2])
 
 
-@kernel("f8(f8, f8, f8[:,::1], i4[::1], f8[:,::1], i8, f8)")
-def distance_to_lanes(x: float, y: float, quads: F64, lane: I32, lanes: F64, mask: int, most: float) -> float:
+@kernel
+def distance_to_lanes(x: float, y: float, quads: F2, lane: I32x1, lanes: F2, mask: int, most: float) -> float:
     """Return how far a place is from every lane that permits `mask` [m], 0 inside, at most `most`.
 
     A search over all quads: for the few vehicles that are off the road.

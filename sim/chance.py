@@ -10,13 +10,14 @@ from functools import cache
 
 import numpy as np
 
-from core.kernel import F64, I64, Bools, kernel
+from core.arrays import F1, F64, I1, Bools
+from core.kernel import kernel
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 
 
-@kernel("u8(u8, u8)")
+@kernel
 def _mixed(z: np.uint64, key: np.uint64) -> np.uint64:
     """Return the next 64 bits of a chain of keys."""
     z = z + key * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
@@ -25,8 +26,8 @@ def _mixed(z: np.uint64, key: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@kernel("void(u8, i8[::1], i8[::1], i8[::1], f8[::1])")
-def _uniforms(key: np.uint64, entity: I64, tick: I64, draw: I64, out: F64) -> None:
+@kernel
+def _uniforms(key: np.uint64, entity: I1, tick: I1, draw: I1, out: F1) -> None:
     """Fill out (n,) with draws from [0, 1); keys of length n or 1, negative ones wrap."""
     for i in range(len(out)):
         z = _mixed(key, np.uint64(entity[i if len(entity) > 1 else 0]))
@@ -35,8 +36,8 @@ def _uniforms(key: np.uint64, entity: I64, tick: I64, draw: I64, out: F64) -> No
         out[i] = (z >> np.uint64(11)) * 2.0**-53
 
 
-@kernel("void(u8, i8[::1], i8, i8, f8[::1])")
-def _normals(key: np.uint64, entity: I64, tick: int, draw: int, out: F64) -> None:
+@kernel
+def _normals(key: np.uint64, entity: I1, tick: int, draw: int, out: F1) -> None:
     """Fill out (n,) with standard normal draws: Box-Muller on two of the counter's streams."""
     for i in range(len(out)):
         z = _mixed(_mixed(key, np.uint64(entity[i])), np.uint64(tick))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from core.kernel import F64, I32, Bools, kernel
+from core.arrays import F1, F2, F64, I32, Bools, I32x1, I32x2
+from core.kernel import kernel
 from geofence.map.grid import CELLS_MAX
 
 CELL_M = 16.0  # a boundary cell asks all edges of its row: 25 m took a fifth longer per place
@@ -15,17 +16,17 @@ HITS_MAX = 8  # areas of one place, at most
 Area = shapely.Polygon | shapely.MultiPolygon
 
 
-@kernel("void(f8[::1], f8[::1], f8[::1], i4[::1], i4[::1], i4[:,::1], i4[::1], f8[:,::1], i4[:,::1])")
+@kernel
 def find_areas(
-    east: F64,
-    north: F64,
-    shape: F64,
-    start: I32,
-    items: I32,
-    rows: I32,
-    row_start: I32,
-    edges: F64,
-    hits: I32,
+    east: F1,
+    north: F1,
+    shape: F1,
+    start: I32x1,
+    items: I32x1,
+    rows: I32x2,
+    row_start: I32x1,
+    edges: F2,
+    hits: I32x2,
 ) -> None:
     """Fill hits (n, HITS_MAX) with the areas that each place is in, in their order; -1 for no more.
 

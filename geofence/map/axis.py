@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import F1, F2, F64, I32x1
 from core.errors import MapError
-from core.kernel import F64, I32, INNER, kernel
+from core.kernel import kernel
 from geofence.map.grid import Grid, build
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
@@ -18,16 +19,16 @@ SEGMENT = (
 )
 
 
-@kernel("UniTuple(f8, 2)(f8, f8, f8[:,::1], i8)", **INNER)
-def _beside(east: float, north: float, segments: F64, i: int) -> tuple[float, float]:
+@kernel(inner=True)
+def _beside(east: float, north: float, segments: F2, i: int) -> tuple[float, float]:
     """Return (length along segment i to its nearest point, distance from that) [m]."""
     de, dn = east - segments[i, 0], north - segments[i, 1]
     along = min(max(de * segments[i, 2] + dn * segments[i, 3], 0.0), segments[i, 4])
     return along, np.hypot(de - along * segments[i, 2], dn - along * segments[i, 3])
 
 
-@kernel("UniTuple(f8, 2)(f8, f8, f8[:,::1])", **INNER)
-def _nearest(east: float, north: float, segments: F64) -> tuple[float, float]:
+@kernel(inner=True)
+def _nearest(east: float, north: float, segments: F2) -> tuple[float, float]:
     """Return (station, offset) [m] of the nearest point of the axis, the first of several.
 
     One segment after another, but those that can't be nearer are passed over: along k of them the distance
@@ -52,9 +53,9 @@ def _nearest(east: float, north: float, segments: F64) -> tuple[float, float]:
     return s, o
 
 
-@kernel("UniTuple(f8, 2)(f8, f8, f8[:,::1], f8[::1], i4[::1], i4[::1])")
+@kernel
 def station_at(
-    east: float, north: float, segments: F64, shape: F64, start: I32, items: I32
+    east: float, north: float, segments: F2, shape: F1, start: I32x1, items: I32x1
 ) -> tuple[float, float]:
     """Return (station, offset) [m] of one place; left of the axis positive.
 
@@ -82,10 +83,8 @@ def station_at(
     return _nearest(east, north, segments)
 
 
-@kernel("void(f8[::1], f8[::1], f8[:,::1], f8[::1], i4[::1], i4[::1], f8[::1], f8[::1])")
-def stations(
-    east: F64, north: F64, segments: F64, shape: F64, start: I32, items: I32, s: F64, o: F64
-) -> None:
+@kernel
+def stations(east: F1, north: F1, segments: F2, shape: F1, start: I32x1, items: I32x1, s: F1, o: F1) -> None:
     """`station_at` for n places; s, o : (n,) are filled in."""
     for i in range(len(east)):
         s[i], o[i] = station_at(east[i], north[i], segments, shape, start, items)
