@@ -56,6 +56,9 @@ TRACK_DESCR: tuple[tuple[str, str], ...] = (
     ("flags", "|u1"),  # the FLAG_ bits
 )
 TRACK_DTYPE = np.dtype(list(TRACK_DESCR))
+SIGNED_STATION = ("s_signed_dm", "<i4")  # further column of a site whose axis begins below 0: edge.stations
+SIGNED_DESCR = (*TRACK_DESCR, SIGNED_STATION)
+SIGNED_DTYPE = np.dtype(list(SIGNED_DESCR))
 FLAG_OWNED, FLAG_CONFIRMED, FLAG_COASTING, FLAG_UNDECIDABLE = 1, 2, 4, 8
 FLAG_RADAR, FLAG_GNSS, FLAG_INTEGRITY = 16, 32, 64
 Records = NDArray[np.void]
@@ -353,15 +356,15 @@ def snapshot_of(
     lanes: tuple[str, ...] | None = None,
     names: TrackNames | None = None,
 ) -> TrackSnapshot:
-    """Pack records of TRACK_DTYPE, shape (n,)."""
-    assert records.dtype == TRACK_DTYPE, "records of TRACK_DTYPE"
+    """Pack records of TRACK_DTYPE or SIGNED_DTYPE, shape (n,)."""
+    assert records.dtype in (TRACK_DTYPE, SIGNED_DTYPE), "records of TRACK_DTYPE or SIGNED_DTYPE"
     return TrackSnapshot(
         v=1,
         esn=esn,
         seq=seq,
         stamp_ns=stamp_ns,
         n=len(records),
-        dtype=TRACK_DESCR,
+        dtype=TRACK_DESCR if records.dtype == TRACK_DTYPE else SIGNED_DESCR,
         data=records.tobytes(),
         lanes=lanes,
         names=names,

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.kernel import F64, Bools
 from core.times import TICK_NS
+from edge.stations import track_dtype
 from edge.wire import TrackNames, UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
@@ -82,6 +83,7 @@ class Pipeline:
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
         self._names = Names(tuple(lane.lane for lane in setup.road.lanes))
+        self._track_dtype = track_dtype(0.0 if axis is None else axis.k0_m)
         self._next_tick_ns: int | None = None
         self._feed_ns: int | None = None
         self._snapshot_seq = 0
@@ -184,7 +186,7 @@ class Pipeline:
             )
             for row in self.monitor.unjudged(t_ns, self.sensor_states)
         )
-        records = pack_records(t_ns, tracks, located, owned, self.setup.frame)
+        records = pack_records(t_ns, tracks, located, owned, self.setup.frame, self._track_dtype)
         self._snapshot_seq += 1
         body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body))

@@ -1,6 +1,6 @@
 /** The vehicles of all RSUs as a struct of arrays: it stores snapshots and returns positions at a moment. */
 
-import { HAZMAT, NO_LANE, NO_OFFSET, NO_STATION, OWNED } from "./snapshot.ts";
+import { HAZMAT, NO_LANE, NO_OFFSET, OWNED, stationOf } from "./snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Axis, Plane } from "./projection.ts";
 
@@ -184,8 +184,7 @@ export class Fleet {
     const x = this.ground.plane.x(view.getInt32(base + at.lon_e7, true) / 1e7);
     const y = this.ground.plane.y(view.getInt32(base + at.lat_e7, true) / 1e7);
     const course = at.course_cdeg < 0 ? 0 : (view.getUint16(base + at.course_cdeg, true) / 100) * RAD;
-    const station = at.s_dm < 0 ? NO_STATION : view.getUint32(base + at.s_dm, true);
-    const s = station === NO_STATION ? NaN : station / 10;
+    const s = stationOf(snapshot, base);
     const lane = at.lane < 0 ? NO_LANE : view.getUint16(base + at.lane, true);
     const place = state.places[lane];
     const d = at.d_cm < 0 ? NO_OFFSET : view.getInt16(base + at.d_cm, true);
