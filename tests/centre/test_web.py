@@ -1,5 +1,6 @@
 """The page's own tests and type check, run by Node: the one of the path if new enough, else the wheel's."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -33,9 +34,10 @@ def _run(*words: str | Path) -> None:
 
 
 def test_page_units() -> None:
-    tests = sorted((WEB / "test").glob("*.test.ts"))
-    assert tests
-    _run(_node(), "--test", *tests)
+    package = json.loads((WEB / "package.json").read_text(encoding="utf-8"))
+    assert package["scripts"]["test"] == "node test/run.mjs", "`npm test` runs the same"
+    assert sorted((WEB / "test").glob("*.test.ts"))
+    _run(_node(), "test/run.mjs")
 
 
 def test_page_types() -> None:
