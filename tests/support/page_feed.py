@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import find_program
-from tests.support.centre_site import write_site
+from tests.support.centre_site import FIRST_M, write_site
 
 ARGUMENTS = [
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
@@ -27,10 +27,13 @@ def _free_ports(n: int) -> list[int]:
 
 
 @contextmanager
-def fed_centre(folder: Path) -> Iterator[str]:
-    """Run `tests.support.centre_feed` on free ports until the block ends; yields the page's address."""
+def fed_centre(folder: Path, first_m: float = FIRST_M) -> Iterator[str]:
+    """Run `tests.support.centre_feed` on free ports until the block ends; yields the page's address.
+
+    The road begins at station `first_m`.
+    """
     broker, http = (f"127.0.0.1:{port}" for port in _free_ports(2))
-    site = write_site(folder, broker=broker, http=http)
+    site = write_site(folder, broker=broker, http=http, first_m=first_m)
     argv = [sys.executable, "-m", "tests.support.centre_feed", "--site", str(site), "--http", http]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, process_group=0) as feed:
         try:
