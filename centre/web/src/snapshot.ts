@@ -85,7 +85,7 @@ function layout(dtype: Value[]): { at: Record<Field, number>; itemBytes: number 
     const kind = column[1].replace(/^[<|]/, "");
     const width = WIDTHS[kind];
     if (width === undefined || column.length > 2) throw new TypeError(`dtype ${column[1]}`);
-    if (column[0] in FIELDS) {
+    if (Object.hasOwn(FIELDS, column[0])) {
       const field = column[0] as Field;
       if (FIELDS[field] !== kind) throw new TypeError(`${field} is ${kind}, not ${FIELDS[field]}`);
       at[field] = itemBytes;

@@ -155,11 +155,11 @@ export function stretches(n: number): string {
 
 /** A word by a name that came over the wire (rule, grade, state); unknown names stay themselves. */
 export function name(key: string): string {
-  return key in WORDS ? t(key as Word) : key;
+  return Object.hasOwn(WORDS, key) ? t(key as Word) : key;
 }
 
 export function reason(key: string): string {
-  return REASONS[key]?.[lang === "zh" ? 0 : 1] ?? key.replaceAll("_", " ");
+  return (Object.hasOwn(REASONS, key) ? REASONS[key]?.[lang === "zh" ? 0 : 1] : undefined) ?? key.replaceAll("_", " ");
 }
 
 export function pick(zh: string | null | undefined, en: string | null | undefined): string {

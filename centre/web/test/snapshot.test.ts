@@ -15,7 +15,7 @@ test("columns lie where the message's own dtype says", () => {
 });
 
 test("a column more than the page knows moves the others", () => {
-  const dtype = [["more", "<f4"], ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["flags", "|u1"]];
+  const dtype = [["constructor", "<f4"], ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["flags", "|u1"]];
   const read = readSnapshot(snapshotBytes("R", 0, [], { n: 1, dtype, data: new Uint8Array(21) }));
   assert.deepEqual([read.at.track, read.at.lon_e7, read.at.flags, read.at.s_dm], [4, 12, 20, -1]);
 });
