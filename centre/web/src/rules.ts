@@ -8,7 +8,7 @@ import { kmh } from "./format.ts";
 import { t } from "./words.ts";
 import type { Word } from "./words.ts";
 
-/** What an excess is written from; `metres` is the distance beyond the rule's line, null where it is unknown. */
+/** The values that an excess is written from; `metres` is the distance beyond the rule's line, null where it is unknown. */
 export interface ExcessValues {
   readonly metres: number | null;
   readonly speedMps: number;

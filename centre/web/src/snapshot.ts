@@ -39,7 +39,7 @@ export interface Snapshot {
 const WIDTHS: Readonly<Record<string, number>> = {
   u1: 1, i1: 1, u2: 2, i2: 2, u4: 4, i4: 4, u8: 8, i8: 8, f4: 4, f8: 8,
 };
-/** What the page reads, and as what; a column of another kind is a message of another version. */
+/** The columns that the page reads, with their formats; a column of another format is from another version. */
 const FIELDS = {
   track: "u8", lon_e7: "i4", lat_e7: "i4", dt_ms: "i2", speed_cmps: "u2", course_cdeg: "u2", sigma_cm: "u2",
   lane: "u2", s_dm: "u4", d_cm: "i2", p_lane: "u1", length_dm: "u1", class: "u1", flags: "u1",

@@ -154,9 +154,9 @@ test("thousands of vehicles come and go without growing the arrays for ever", ()
 
 test("the stamps' clock follows the fastest delivery and ignores a late one", () => {
   const clock = new StreamClock();
-  for (let i = 0; i < 50; i++) clock.hear(10_000 + i * 100, 500 + i * 100 + (i % 5 === 0 ? 2 : 40));
+  for (let i = 0; i < 50; i++) clock.observe(10_000 + i * 100, 500 + i * 100 + (i % 5 === 0 ? 2 : 40));
   near(clock.now(5_400) - (10_000 + 49 * 100), -2, 3);
-  clock.hear(100_000, 5_500); // the clock was stepped
+  clock.observe(100_000, 5_500); // the clock was stepped
   near(clock.now(5_500), 100_000, 1);
 });
 

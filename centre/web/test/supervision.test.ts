@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Gateway, Rsu } from "../src/api.ts";
 import { cellsHtml, isReturning, lastedOf, probabilityOf, shownGrade } from "../src/row.ts";
 import { State } from "../src/state.ts";
-import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord, standstill } from "../src/supervision.ts";
+import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord, missingUpdates } from "../src/supervision.ts";
 import { setLang } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
@@ -132,18 +132,18 @@ test("without the broker no RSU's state is known; without the database nothing n
   assert.deepEqual(state.losses, [{ kind: "broker", id: "", sinceMs: T0 + 50_000 }]);
   assert.equal(nobodyWatches(state), false, "nobody knows");
   const open = episode("a", 1, { esn: "A", open: true });
-  assert.equal(standstill(state, open), "the centre is cut off from the RSUs since 22:14:10");
+  assert.equal(missingUpdates(state, open), "the centre is cut off from the RSUs since 22:14:10");
   state.summary = { broker: { connected: true, since_ns: ns(50) }, database: { fault: "database is locked", since_ns: ns(55) } } as never;
   state.losses = losses(state);
   assert.deepEqual(state.losses.map((x) => x.kind), ["database", "rsu"]);
-  assert.equal(standstill(state, open), "the centre's database fails since 22:14:15");
+  assert.equal(missingUpdates(state, open), "the centre's database fails since 22:14:15");
 });
 
 test("an open row of which nothing came for three updates does not look live, though its RSU is there", () => {
   setLang("en");
   const state = stateOf([rsu("A")]);
-  const row = (afterS: number): string => standstill(state, episode("a", 1, { esn: "A", open: true, received_ns: ns(60 - afterS) }));
+  const row = (afterS: number): string => missingUpdates(state, episode("a", 1, { esn: "A", open: true, received_ns: ns(60 - afterS) }));
   assert.equal(row(14), "");
   assert.match(row(16), /no update from A since 22:14:04/);
-  assert.equal(standstill(state, episode("a", 1, { esn: "A", open: false, received_ns: ns(0) })), "");
+  assert.equal(missingUpdates(state, episode("a", 1, { esn: "A", open: false, received_ns: ns(0) })), "");
 });
