@@ -1,4 +1,4 @@
-/** What is drawn above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
+/** The drawings above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
 
 import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
@@ -60,7 +60,7 @@ export function fitWhole(pane: Pane, site: Site): void {
   pane.show({ x: along * Math.cos(turn) - side * Math.sin(turn), y: along * Math.sin(turn) + side * Math.cos(turn), turn, perMetre });
 }
 
-/** Draw what moves above the map, from where the map's own camera is now. */
+/** Draw everything that moves above the map, by the map's present camera. */
 export function drawWhole(pane: Pane, state: State): void {
   const { site, fleet } = state;
   const { camera, canvas } = pane;

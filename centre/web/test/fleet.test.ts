@@ -75,7 +75,7 @@ test("a wrong-way driver moves against its lane", () => {
   near(f.s[0]!, 110, 1e-3);
 });
 
-test("what stands looks where it looked before, else along its lane: its course is noise", () => {
+test("a vehicle at rest keeps its heading, or points along its lane: its course is noise", () => {
   const f = fleet();
   const parked = car(300, { track: 2n, lane: 1, speed: 0.3, course: 10 });
   feed(f, 1_000, [car(100), parked]);

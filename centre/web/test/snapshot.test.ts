@@ -14,7 +14,7 @@ test("columns lie where the message's own dtype says", () => {
   assert.equal(read.view.getInt16(read.itemBytes + read.at.d_cm, true), -125);
 });
 
-test("a column more than the page knows moves the others", () => {
+test("an unknown column moves the others", () => {
   const dtype = [["constructor", "<f4"], ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["flags", "|u1"]];
   const read = readSnapshot(snapshotBytes("R", 0, [], { n: 1, dtype, data: new Uint8Array(21) }));
   assert.deepEqual([read.at.track, read.at.lon_e7, read.at.flags, read.at.s_dm], [4, 12, 20, -1]);
@@ -30,7 +30,7 @@ test("a station is read from the signed column where there is one, else from the
   assert.deepEqual(stationOf(readSnapshot(snapshotBytes("R", 0, [], { n: 1, dtype: bare, data: new Uint8Array(17) })), 0), NaN);
 });
 
-test("names and lanes come when they come", () => {
+test("names and lanes are read where a snapshot has them", () => {
   assert.equal(readSnapshot(snapshotBytes("R", 0, [CAR])).names, null);
   const names = { track: [CAR.track, 3], terminal: ["139", null], plate: ["辽L·A1", null], identity_p: [1, 0] };
   const read = readSnapshot(snapshotBytes("R", 0, [CAR], { names, lanes: ["a", "b"] }));

@@ -1,4 +1,4 @@
-/** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what cannot be judged. */
+/** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and unjudged stretches. */
 
 import { banner, beginOpaque, colours, LabelSpace, Still, text, textWidth } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
@@ -75,7 +75,7 @@ function lens(state: State, f: Frame): Lens {
   };
 }
 
-/** Thirty seconds of where the trucks with an alarm and the chosen one went. */
+/** The way of the last thirty seconds, of trucks with an alarm and of the chosen one. */
 function drawTails(ctx: Ctx, f: Frame, state: State): void {
   const fleet = state.fleet!;
   for (const slot of marked(state).keys()) {
