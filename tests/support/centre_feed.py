@@ -101,9 +101,15 @@ class Rsu:
         self.seq, self.snapshots = 0, 0
         self.lanes = tuple(lane["lane"] for lane in traffic.lanes)
         self.open: dict[int, Violation] = {}
-        settings = link_settings(traffic.site.config.mqtt, f"feed-{esn}")
-        self.link = Link(
-            settings,
+        self.link = self._new_link()
+
+    def restart(self) -> None:
+        """Begin a new epoch with a new link: a link that has ended does not run again."""
+        self.epoch, self.seq, self.link = self.epoch + 1, 0, self._new_link()
+
+    def _new_link(self) -> Link:
+        return Link(
+            link_settings(self.traffic.site.config.mqtt, f"feed-{self.esn}"),
             will=lambda connection: self._status("offline", connection),
             birth=lambda connection: self._status("online", connection),
         )
@@ -277,6 +283,7 @@ async def drive(site: Site, n_vehicles: int) -> None:
             if turn % 600 == 300 and len(rsus) > 1:  # gone for 20 s of each minute
                 links[rsus[-1].esn].cancel()
             if turn % 600 == 500 and len(rsus) > 1:
+                rsus[-1].restart()
                 links[rsus[-1].esn] = tasks.create_task(rsus[-1].link.run())
 
 
