@@ -1,4 +1,4 @@
-"""From fixes to `gnss/down` messages: drop duplicates, route, batch, number. Pure; DESIGN section 5."""
+"""Fixes become `gnss/down` messages: drop duplicates, route, batch, number. docs/design.md section 7; pure."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
