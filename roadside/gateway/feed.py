@@ -1,4 +1,4 @@
-"""Fixes become `gnss/down` messages: drop duplicates, route, batch, number. docs/design.md section 7; pure."""
+"""Fixes to `gnss/down` messages (docs/design.md section 7): drop duplicates, route, batch, number. Pure."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
