@@ -1,4 +1,4 @@
-"""A site: its TOML file as frozen structs (DESIGN section 3), with its map, registry and site frame.
+"""A site: its TOML file as frozen structs (docs/design.md section 5), with its map, registry and site frame.
 
 An operator's error is a `ConfigError` that names file, key, rule and value. `geofence` compiles the map
 itself and checks it.

@@ -1,4 +1,4 @@
-"""Every payload of DESIGN section 5 as a struct, and the packed records of a track snapshot. Pure.
+"""Every payload of docs/design.md section 7 as a struct, and the packed records of a track snapshot. Pure.
 
 Bounds are checked where bytes become these objects. Absent and nil are the same. What a newer version of
 a peer adds is ignored, so that old and new parts can run side by side.
@@ -38,7 +38,7 @@ Altitude = Annotated[float, Meta(ge=-1e5, le=1e5)]
 Course = Annotated[float, Meta(ge=0.0, le=360.0)]
 Quality = Literal["none", "single", "dgnss", "float", "fixed", "dead_reckoning"]
 
-# Little-endian and packed; the browser reads the same bytes. Order and names are fixed by DESIGN section 5.
+# Little-endian and packed; the browser reads the same bytes. docs/design.md section 7 fixes order and names.
 TRACK_DESCR: tuple[tuple[str, str], ...] = (
     ("track", "<u8"),
     ("lon_e7", "<i4"),

@@ -1,7 +1,7 @@
 """Recorded inputs through the pipeline again: a plain loop, the same bytes as live.
 
 A recording of one RSU feeds one pipeline; one of a whole site (`/site` without an esn) feeds every RSU's,
-routes the fixes by stretch and computes the handovers (DESIGN section 4).
+routes the fixes by stretch and computes the handovers (docs/design.md section 6).
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A run as a recording (DESIGN section 4): what the codecs leave, in the order of arrival."""
+"""A run as a recording (docs/design.md section 6): what the codecs leave, in the order of arrival."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

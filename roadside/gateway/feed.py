@@ -1,4 +1,4 @@
-"""From fixes to `gnss/down` messages: drop duplicates, route, batch, number. Pure; DESIGN section 5."""
+"""Fixes to `gnss/down` messages (docs/design.md section 7): drop duplicates, route, batch, number. Pure."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence

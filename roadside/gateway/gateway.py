@@ -1,4 +1,4 @@
-"""The site's gateway: terminals' TCP connections in, `gnss/down` to the RSUs out (DESIGN section 1).
+"""The site's gateway: terminals' TCP connections in, `gnss/down` to the RSUs out (docs/design.md section 1).
 
 `process` runs it. Nothing is kept for a broker that is away: a late fix is worth nothing, and an RSU notices
 the silence by itself.

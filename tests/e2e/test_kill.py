@@ -47,7 +47,7 @@ async def test_nothing_is_lost_or_told_twice(victims, run_folder):
     found = summarise(RunDir(folder), site.esns)
     assert found["violations_raised"] > 0
     assert found["lost"] == 0, found
-    if "rsu" not in victims:  # what crosses to the neighbour meanwhile starts afresh there (DESIGN section 5)
+    if "rsu" not in victims:  # a truck that crosses meanwhile starts fresh (docs/design.md section 9)
         assert found["duplicates"] == 0, found
 
 
