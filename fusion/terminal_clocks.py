@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from core.kernel import F64, I64, Bools
+from core.arrays import F64, I64, Bools
 from fusion.clocks import (
     CLOCK_NAMES,
     FORGET_NS,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from core.kernel import F64, I64, Bools
+from core.arrays import F64, I64, Bools
 from fusion.clocks import CLOCK_NAMES, HEARD_NS, KIND, KINDS, NO_FAULT, NS, SPAN_NS_MIN, Clocks, add_count
 from fusion.columns import Columns, columns_of, read_ints
 from fusion.config import Terminal

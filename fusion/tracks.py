@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.kernel import F64, I32, I64, U8, U64, Bools
+from core.arrays import F64, I32, I64, U8, U64, Bools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

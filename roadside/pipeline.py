@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64, Bools
+from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.wire import TrackNames, UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.kernel import F64, I64
+from core.arrays import F64, I64
 from fusion import multipath as echoes
 from fusion.grid import CELLS
 from fusion.layout import (
