@@ -20,12 +20,10 @@ from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import radar_update
-from fusion.readout import batch_of
-from fusion.terminal_clocks import ClockReport, LooseReports
-from fusion.timekeeping import Timekeeping
+from fusion.timekeeping import ClockReport, LooseReports, Timekeeping
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
-from fusion.tracks import TrackBatch
+from fusion.tracks import TrackBatch, batch_of
 
 SILENT_NS = 1_000_000_000
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000

@@ -7,7 +7,7 @@ import shapely
 
 from core.arrays import F64, I64, Bools
 from core.classes import HAZMAT
-from fusion.terminal_clocks import LooseReports
+from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes

@@ -11,8 +11,8 @@ import math
 from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.layout import Settings, States
-from fusion.sensor_errors import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE, centre_of
 
 SLOW_MPS = 2.0  # below: no course to tell along from across
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
@@ -260,6 +260,18 @@ def update(
             X[i, a] += work[a] * over_s * residual
             for b in range(at.N_DIM):
                 P[i, a, b] -= work[a] * work[b] * over_s
+
+
+@kernel
+def centre_of(M: F2, k: int, heading: float) -> tuple[float, float, float]:
+    """Return the vehicle's centre under a fix's antenna, and the variance that an unknown heading adds."""
+    if math.isnan(heading):
+        heading = M[k, at.Z_HEADING]
+    forward, left = M[k, at.Z_FORWARD], M[k, at.Z_LEFT]
+    if math.isnan(heading):
+        return M[k, at.Z_EAST], M[k, at.Z_NORTH], forward * forward + left * left
+    c, s = math.cos(heading), math.sin(heading)
+    return M[k, at.Z_EAST] - forward * c + left * s, M[k, at.Z_NORTH] - forward * s - left * c, 0.0
 
 
 @kernel
