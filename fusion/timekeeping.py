@@ -34,7 +34,7 @@ from fusion.clocks import (
 )
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.observations import GnssFixes
 
 SILENT_NS = NS
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
@@ -283,14 +283,8 @@ class Timekeeping:
         """history_s : the greatest age that the tracker fuses."""
         late_ns = int(history_s * 1e9)
         self.terminals = TerminalClocks(late_ns)
-        self._radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
+        self.radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
         self._gateway = Clocks(1, late_ns)
-
-    def scan(self, q: int, now_ns: int, seen: RadarScan | ObjectScan, counts: dict[str, int]) -> None:
-        """Take the stamp of a scan of radar q."""
-        kind = self._radars.note(q, now_ns, seen.stamp_ns, seen.scan)
-        if kind:
-            add_count(counts, f"clock.radar.{KINDS[kind]}")
 
     def fixes(
         self,
@@ -316,7 +310,7 @@ class Timekeeping:
 
     def radar_state(self, q: int, t_ns: int) -> str:
         """Return clock where radar q sends and its clock is wrong, else nothing."""
-        row = self._radars.ints[q]
+        row = self.radars.ints[q]
         return "clock" if row[KIND] != NO_FAULT and t_ns - row[HEARD_NS] <= SILENT_NS else ""
 
     def report(self, t_ns: int, ids: Sequence[str], sensors: Sequence[str]) -> ClockReport:
@@ -327,7 +321,7 @@ class Timekeeping:
         radars = {
             sensor: fault
             for q, sensor in enumerate(sensors)
-            if (fault := self._radars.fault(q, t_ns)) is not None
+            if (fault := self.radars.fault(q, t_ns)) is not None
         }
         gateway = self._gateway.fault(GATEWAY, t_ns)
         witnesses = [fault.offset_s for fault in (*radars.values(), gateway) if fault is not None]
@@ -340,7 +334,7 @@ class Timekeeping:
         """Return all clocks as plain data."""
         ints, place = self.terminals.packed()
         return ClockState(
-            radars=columns_of(CLOCK_NAMES, self._radars.ints),
+            radars=columns_of(CLOCK_NAMES, self.radars.ints),
             gateway=columns_of(CLOCK_NAMES, self._gateway.ints),
             terminals=ints,
             reports=place,
@@ -352,7 +346,7 @@ class Timekeeping:
         about : the terminals by row
         """
         state = state or ClockState()
-        for clocks, columns in ((self._radars, state.radars), (self._gateway, state.gateway)):
+        for clocks, columns in ((self.radars, state.radars), (self._gateway, state.gateway)):
             rows = read_ints(columns, CLOCK_NAMES)
             if len(rows) == len(clocks.ints):
                 clocks.ints[:] = rows

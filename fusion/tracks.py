@@ -11,7 +11,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import axis_of
 from fusion.layout import States, Tracks
-from fusion.models import bend_keep, combined, predict_to
+from fusion.models import combined, predict_to
 from fusion.track_store import TrackStore
 
 TAU_MIN_S, TAU_MAX_S = 0.05, 10.0
@@ -125,8 +125,7 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         i = rows[k]
         stamp_ns = max(t_ns, ints[i, at.STAMP])
         if stamp_ns > ints[i, at.STAMP]:
-            ahead_s = (stamp_ns - ints[i, at.STAMP]) * 1e-9
-            predict_to(tracks.states, i, scratch, 0, ahead_s, bend_keep(ahead_s, tuning), tuning)
+            predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
             _state(scratch, 0, k, out)
         else:
             _state(tracks.states, i, k, out)
