@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from benchmarks.latency_site import HALF_M, LANES, LIMIT_MPS, POLE_HEIGHT_M, POLE_NORTH_M, lane_north_m
-from core.kernel import F64
+from core.arrays import F64
 from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import Detections, RadarPayload
 

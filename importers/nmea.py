@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edge.wire import GnssFix, encode
-from fusion.terminal_clocks import ROLLOVER_NS
+from fusion.timekeeping import ROLLOVER_NS
 from importers.site import site_record
 from importers.tape import InputTape
 from roadside.devices.nmea.lines import SKIPPED

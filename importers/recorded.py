@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import F64, I64
 from core.classes import BUS, CAR, HAZMAT, TRUCK
-from core.kernel import F64, I64
 from importers.commonroad.scene import Trajectory
 from sim.fleet import Fleet
 from sim.road import Poses

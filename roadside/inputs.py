@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from core.arrays import F64
 from core.classes import N_CLASSES, UNKNOWN
-from core.kernel import F64
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
 from edge.wire import (

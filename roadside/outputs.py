@@ -11,7 +11,7 @@ import msgspec
 
 from edge import wire
 from fusion.clocks import ClockFault
-from fusion.terminal_clocks import ClockReport
+from fusion.timekeeping import ClockReport
 from geofence.violation import Violation
 
 

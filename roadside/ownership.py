@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.kernel import F64, U64, Bools
+from core.arrays import F64, U64, Bools
 from roadside.gateway.routing import FEED_MARGIN_M
 from roadside.pipeline_state import HoldingState, Phase
 

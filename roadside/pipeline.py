@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64, Bools
+from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.stations import track_dtype
 from edge.wire import TrackNames, UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from fusion.terminal_clocks import ClockReport
+from fusion.timekeeping import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig

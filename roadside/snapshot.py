@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from core.kernel import F64, U8, Bools
+from core.arrays import F64, U8, Bools
 from edge.stations import write_stations
 from edge.wire import (
     FLAG_COASTING,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import F64, I64, Bools
 from core.classes import BUS, CAR, HAZMAT, TRUCK
-from core.kernel import F64, I64, Bools
 from geofence.config import VehicleConfig
 from sim.chance import uniforms
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.arrays import F64, I64, Bools
 from core.classes import BUS, CAR, HAZMAT, TRUCK
-from core.kernel import F64, I64, Bools
 from sim.chance import normals, uniform, uniforms
 from sim.fleet import Fleet
 from sim.manoeuvre import Manoeuvre

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import shapely
 
+from core.arrays import F64, I64
 from core.classes import HAZMAT
-from core.kernel import F64, I64
 from geofence.config import RulesConfig, section_of
 from geofence.map.reading import Zone
 from geofence.rules.zones import ZoneConfig

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.arrays import I64
 from core.classes import HAZMAT
 from core.errors import ConfigError
-from core.kernel import I64
 from edge.config import Site
 from edge.site_map import features_of
 from edge.wire import GnssFix

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64, I32
+from core.arrays import F64, I32
 
 CELLS_MAX = 4_000_000  # a sparse, wide map gets larger cells rather than more of them
 

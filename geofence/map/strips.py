@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import F64, I32
 from core.errors import MapError
-from core.kernel import F64, I32
 from geofence.map.grid import Grid, build
 from geofence.map.reading import ALLOWED, Lane
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from geofence.map.frames import SiteFrame
 from importers.openv2x.scans import Scan
 

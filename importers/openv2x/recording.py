@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from geofence.map.frames import SiteFrame
 from importers.motion import check, way_m
 from importers.openv2x.pose import Pose, estimate

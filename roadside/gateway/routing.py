@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from edge.sections import RsuConfig
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from core.arrays import F64, I64, Bools
 from core.classes import CAR
-from core.kernel import F64, I64, Bools
 from fusion.config import RadarPose
 from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import Detections, RadarPayload

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.kernel import F64
+from core.arrays import F64
 from roadside.devices import radar_udp
 from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported, terminal_delay_ns
 from sim.sensors.radar import POINT_ACROSS_M, POINT_ALONG_M, Radars
