@@ -130,7 +130,8 @@ def _kept(name: str) -> KeepStatuses:
 
 async def test_a_command_of_another_part_is_done_between_two_commits_of_a_backlog(bench: Bench) -> None:
     for seq in range(1, 1_001):
-        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
+        batch = payload(10, item(seq, "void"))
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), batch)
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
         await bench.idle.wait()
