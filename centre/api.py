@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from centre import page
 from centre.app import Centre
 from centre.faults import UnreadableError
-from centre.reader import PAGE_ROWS_MAX, Filter
+from centre.reader import PAGE_ROWS_MAX, EpisodeFilter
 from centre.security import Guard
 from centre.streams import Streams
 from geofence.violation import Grade
@@ -57,7 +57,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
 
 
 def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Response[dict[str, Any]]:
-    """Answer what can't be read now like any other refusal: 503, ask again."""
+    """Acknowledgement what can't be read now like any other refusal: 503, ask again."""
     detail = f"the database can't be read: {error}"
     return Response({"status_code": 503, "detail": detail}, status_code=503, headers={"retry-after": "1"})
 
@@ -76,7 +76,9 @@ def _stored(centre: Centre) -> Handlers:
         limit: Limit = 100,
     ) -> dict[str, Any]:
         grades = tuple(grade or ())
-        wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit)
+        wanted = EpisodeFilter(
+            state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit
+        )
         return await centre.database.read(centre.database.reader.episodes, wanted)
 
     @get("/api/violations/{violation_id:str}")

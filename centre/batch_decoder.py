@@ -66,7 +66,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class UnreadableBatch:
     """A message that is no batch at all."""
 
     esn: str
@@ -80,14 +80,16 @@ class _ImplausibleError(ValueError):
     """Readable, and can't be true."""
 
 
-def admit(
+def decode_batch(
     topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds = ANYWHERE
-) -> Batch | Refused:
+) -> Batch | UnreadableBatch:
     """Return the batch in `payload`, whatever the bytes are; never raises for them."""
     try:
         batch = _decode_envelope(payload)
     except (msgspec.MsgspecError, ValueError) as error:
-        return Refused(esn=esn, topic=topic, received_ns=received_ns, body=payload, reason=_short(error))
+        return UnreadableBatch(
+            esn=esn, topic=topic, received_ns=received_ns, body=payload, reason=_short(error)
+        )
     items, strays = [], []
     for raw in batch.items:
         row = bytes(raw)

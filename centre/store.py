@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import migrations
-from centre.faults import SchemaError, refused
+from centre.faults import SchemaError, as_schema_error
 
 SCHEMA_VERSION = 1  # the number of the newest file in migrations/versions; each table change adds one
 VERSION_KEY = "schema_version"  # in SETTING
@@ -139,7 +139,7 @@ def open_database(url: str) -> sa.Engine:
             _write_version(db)
     except Exception as error:
         engine.dispose()
-        raise refused(error) from error
+        raise as_schema_error(error) from error
     return engine
 
 

@@ -15,11 +15,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from centre import migrations
-from centre.batch_decoder import admit
+from centre.batch_decoder import decode_batch
 from centre.faults import SchemaError
 from centre.reader import Reader
 from centre.store import EPISODE, META, SCHEMA_VERSION, SETTING, centre_name, open_database
-from centre.violation_writer import Ledger
+from centre.violation_writer import ViolationWriter
 from tests.conftest import find_program
 from tests.support.centre_samples import T0_NS, episode_id, item, payload, violation
 
@@ -127,8 +127,8 @@ def _differences(engine: sa.Engine) -> list[Any]:
 
 
 def _takes(engine: sa.Engine, seq: int) -> tuple[int, ...]:
-    batch = admit("t", "RSU001", payload(11, item(seq, violation(20 + seq))), T0_NS)
-    return Ledger(engine, lambda: T0_NS).commit([batch], []).answers[0].stored
+    batch = decode_batch("t", "RSU001", payload(11, item(seq, violation(20 + seq))), T0_NS)
+    return ViolationWriter(engine, lambda: T0_NS).commit([batch], []).acknowledgements[0].stored
 
 
 def test_a_stored_database_is_migrated_and_keeps_each_row(stored: str) -> None:
