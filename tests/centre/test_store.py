@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from centre import migrations
 from centre.batch_decoder import decode_batch
 from centre.faults import SchemaError, cause_of
 from centre.process import CentreProcess
-from centre.store import FEED, SCHEMA_VERSION, SETTING, centre_name, open_database
+from centre.store import FEED, SETTING, centre_name, open_database
 from centre.violation_writer import ViolationWriter
 from core.errors import ConfigError
 from edge import log
@@ -45,7 +46,7 @@ def test_a_new_database_knows_its_version(tmp_path: Path) -> None:
     engine = open_database(_made(tmp_path / "a"))
     with engine.begin() as db:
         found = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "schema_version"))
-    assert found == str(SCHEMA_VERSION)
+    assert found == str(migrations.newest())
     engine.dispose()
 
 
