@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from centre import batch_decoder as decode_batch
+from centre import batch_decoder
 from core import classes
 from edge import wire
 from edge.sections import RSUS_MAX
@@ -92,5 +92,5 @@ def test_numbers_that_follow_from_each_other_do():
         "other",
     ]
     assert len(KINDS) == classes.N_CLASSES
-    assert decode_batch.ITEMS_MAX <= wire.ACKNOWLEDGED_MAX, "one acknowledgement names a whole batch"
+    assert batch_decoder.ITEMS_MAX <= wire.ACKNOWLEDGED_MAX, "one acknowledgement names a whole batch"
     assert RSUS_MAX == 1 << PLACE_BITS
