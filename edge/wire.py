@@ -81,16 +81,10 @@ class ViolationItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ViolationBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """`violation/up`."""
+    """`violation/up` as an RSU sends it; `centre.batch_decoder` is its only reader."""
 
     epoch: Count
     items: Annotated[tuple[ViolationItem, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
-
-
-class ItemKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What even a broken item must have to be acknowledged."""
-
-    seq: Seq
 
 
 class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,8 +313,6 @@ def encode(payload: msgspec.Struct) -> bytes:
     return _ENCODER.encode(payload)
 
 
-decode_batch = decoder(msgspec.msgpack.Decoder(ViolationBatch))
-decode_item_key = decoder(msgspec.msgpack.Decoder(ItemKey))
 decode_ack = decoder(msgspec.msgpack.Decoder(ViolationAck))
 decode_snapshot = decoder(msgspec.msgpack.Decoder(TrackSnapshot))
 decode_handover = decoder(msgspec.msgpack.Decoder(Handover))

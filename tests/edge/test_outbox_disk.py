@@ -193,7 +193,7 @@ KILLED = """
 import asyncio, os, signal, sys, pathlib
 from edge.clock import Clock
 from edge.outbox.outbox import Outbox
-from edge.wire import decode_batch
+from tests.support.outbox_end import read_batch
 
 async def main():
     clock = Clock.wall()
@@ -201,7 +201,7 @@ async def main():
     outbox.start()
 
     def send(body):
-        batch = decode_batch(body)
+        batch = read_batch(body)
         for item in batch.items:  # one write each: what the parent reads was committed before
             os.write(1, f"{batch.epoch} {item.seq} {item.violation.decode()}\\n".encode())
         return True

@@ -28,6 +28,7 @@ from roadside.setup import setups
 from tests.roadside.test_agent import heard, made
 from tests.roadside.test_hostile_handover import POISON, changed, floats
 from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, drive, leave, run
+from tests.support.outbox_end import read_batch
 
 N_FIXES = 64
 WIDE = (math.nan, math.inf, -math.inf, 1e308, -1e308, 1e9, -1e9, 1e38, 1e-300, -1.0, 0.0)
@@ -285,7 +286,7 @@ async def test_forged_acknowledgements_lose_nothing(tmp_path):
     sent = []
 
     def send(body):
-        sent.append(wire.decode_batch(body))
+        sent.append(read_batch(body))
         return True
 
     task = asyncio.create_task(outbox.run(send))
