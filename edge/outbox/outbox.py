@@ -30,10 +30,13 @@ Send = Callable[[bytes], bool]  # a batch's bytes; whether the link took it
 
 @dataclass(slots=True)
 class _Waiting:
+    """An item that the centre has not acknowledged."""
+
     row: Row
     due_s: float = 0.0  # loop time from which it may be sent
     backoff_s: float = RESEND_S_MIN
     n_sent: int = 0
+    is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
 
 
 class Outbox:
@@ -151,14 +154,14 @@ class Outbox:
         if conflicts:
             self._count("outbox.conflict", len(conflicts))
             for key in conflicts:
-                self._waiting[key].due_s = float("inf")  # not under this key again
+                self._waiting[key].is_conflicted = True
             self._submit(Conflict(tuple(self._waiting[key].row for key in conflicts)))
         self._refill()
 
     def resend(self) -> None:
         """Send all waiting items again: the connection or the epoch is new."""
         for item in self._waiting.values():
-            if item.due_s != float("inf"):
+            if not item.is_conflicted:
                 item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
         self._wake.set()
 
@@ -169,16 +172,19 @@ class Outbox:
                 raise self._failure
             self._wake.clear()
             self._send_due(send)
-            due_s = min((item.due_s for item in self._waiting.values()), default=float("inf"))
-            left_s = due_s - self._loop.time()
-            if left_s <= 0.0:  # the link refused it, or the window is full
-                left_s = RETRY_S
-            wait_s = None if due_s == float("inf") else left_s
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(self._until_due_s()):
                     await self._wake.wait()
-            except TimeoutError:  # something is due
+            except TimeoutError:  # an item is due
                 pass
+
+    def _until_due_s(self) -> float | None:
+        """Return the seconds until the next item is due; None where none waits for a time."""
+        due_s = min((item.due_s for item in self._waiting.values() if not item.is_conflicted), default=None)
+        if due_s is None:
+            return None
+        left_s = due_s - self._loop.time()
+        return left_s if left_s > 0.0 else RETRY_S  # the link refused it, or the window is full
 
     async def drained(self) -> None:
         """Return when the centre has acknowledged everything."""
@@ -195,8 +201,9 @@ class Outbox:
     def _send_due(self, send: Send) -> None:
         """Send the items that are due, new ones of this epoch first, until the link is full."""
         now_s = self._loop.time()
-        n_inflight = sum(1 for item in self._waiting.values() if now_s < item.due_s < float("inf"))
-        due = [item for item in self._waiting.values() if item.due_s <= now_s]
+        sendable = [item for item in self._waiting.values() if not item.is_conflicted]
+        due = [item for item in sendable if item.due_s <= now_s]
+        n_inflight = len(sendable) - len(due)
         due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
         for batch in _batches(due[: max(0, INFLIGHT_MAX - n_inflight)]):
             if not send(self._payload(batch)):
@@ -220,7 +227,7 @@ class Outbox:
         """Yield the keys that wait for an answer; count the others, such as one that is moved already."""
         for key in dict.fromkeys(Key(epoch, seq) for seq in seqs):
             item = self._waiting.get(key)
-            if item is not None and item.n_sent and item.due_s != float("inf"):
+            if item is not None and item.n_sent and not item.is_conflicted:
                 yield key
             elif (item is None or item.n_sent) and 0 < key.seq <= self._last_seqs.get(epoch, 0):
                 self._count("outbox.ack_repeated")
