@@ -23,7 +23,7 @@ from roadside.inputs import (
     ENCODER,
     ClockStep,
     Control,
-    Down,
+    GatewayPayload,
     HandoverAnswered,
     Input,
     Payload,
@@ -31,7 +31,7 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
-from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, State, Withheld
+from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
@@ -123,7 +123,7 @@ class Agent:
         return handle
 
     def _receive_down(self, message: Incoming) -> None:
-        down = Down(*read_down(message.payload))
+        down = GatewayPayload(*read_down(message.payload))
         gateway = down.message.gateway
         if gateway not in self.gateways and len(self.gateways) >= GATEWAYS_MAX:
             self.counts.add("gateway.too_many")  # each name is a channel of the recording
@@ -211,7 +211,7 @@ class Agent:
                 self._publish(topics.handover_ack(self.esn, giver), body)
             case Released(episode_id=episode_id):
                 self.outbox.release(episode_id)
-            case State(stamp_ns=stamp_ns, body=body):
+            case WholeState(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 
     def _publish(self, topic: str, body: bytes) -> None:

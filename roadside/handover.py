@@ -49,7 +49,7 @@ def episodes_of(vehicles: Sequence[CarriedVehicle]) -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class Reading:
+class HandoverReading:
     """The vehicles of a handover that can be adopted, and the reasons why the others can't."""
 
     vehicles: list[CarriedVehicle] = field(default_factory=list)
@@ -59,13 +59,13 @@ class Reading:
 
 def read(
     message: Handover, now_ns: int, frame: SiteFrame, believes: Callable[[CarriedTrack], bool]
-) -> Reading:
+) -> HandoverReading:
     """Return the vehicles that can be true, each checked by itself, and the places of the others.
 
     believes : whether the tracker can adopt a track.  Of two vehicles that claim one id, terminal or episode
     the first is adopted: the second would change what was just adopted.
     """
-    reading = Reading()
+    reading = HandoverReading()
     claimed: set[int | str] = set()
     for place, row in enumerate(message.tracks):
         try:
@@ -107,7 +107,7 @@ def _is_judged(vehicle: CarriedVehicle, now_ns: int, frame: SiteFrame) -> bool:
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedHandovers:
     """Handovers that were adopted before: a repeat gets the first acknowledgement again."""
 
     keys: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # epoch, seq, refused places
@@ -205,7 +205,7 @@ class Handovers:
     ) -> None:
         self._place, self._frame, self._ownership, self._count = place, frame, ownership, count
         self.offered: dict[int, Offered] = {}  # by seq
-        self.received = Received()
+        self.received = ReceivedHandovers()
         self.seq = 0
 
     def offer(
@@ -290,7 +290,7 @@ class Handovers:
         ack = HandoverAck(epoch=message.epoch, seq=message.seq, refused=refused)
         return Reception(OfferAck(handed.giver, encode(ack)), vehicles)
 
-    def _acceptable(self, now_ns: int, message: Handover, tracker: Adopter) -> Reading | None:
+    def _acceptable(self, now_ns: int, message: Handover, tracker: Adopter) -> HandoverReading | None:
         """Return the part of a handover to adopt; None, counted, where it must stay unacknowledged.
 
         A giver of an earlier version reads any acknowledgement as one of all its vehicles: it gets none for a
@@ -336,5 +336,5 @@ class Handovers:
     ) -> None:
         """Continue from the offers and received handovers of a `/state`."""
         self.offered = {row.seq: Offered.unpacked(row) for row in rows}
-        self.received = Received({giver: list(keys) for giver, keys in received.items()})
+        self.received = ReceivedHandovers({giver: list(keys) for giver, keys in received.items()})
         self.seq = seq

@@ -26,8 +26,8 @@ from geofence.monitor import Monitor
 from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
 from geofence.violation import encode as encode_violation
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
-from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Output, Raised, Released, Snapshot, State, Withheld
+from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
+from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
@@ -105,7 +105,7 @@ class Pipeline:
         match item:
             case RadarScan() | ObjectScan() | GnssFixes():
                 return self._observe(now_ns, item)
-            case Feed(fixes=fixes, n_refused=n_refused):
+            case GatewayFixes(fixes=fixes, n_refused=n_refused):
                 self._feed_ns = now_ns
                 self._count("gnss.implausible", n_refused)
                 return self._observe(now_ns, fixes) if len(fixes.terminal) else []
@@ -190,7 +190,7 @@ class Pipeline:
         outputs.append(Snapshot(t_ns, len(records), body))
         self._forget_departed(t_ns, tracks, located.s_m)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
-            outputs.append(State(t_ns, encode_state(self.state(t_ns))))
+            outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
         return outputs
 
     def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:

@@ -29,7 +29,7 @@ REFUSALS = (
 )  # fmt: skip
 
 
-class Recorded(Protocol):
+class LoggedMessage(Protocol):
     """One message of a recording."""
 
     topic: str
@@ -70,7 +70,7 @@ OnOutput = Callable[[str, int, Output], None]  # esn, log time, output
 
 def replay_rsu(
     pipeline: Pipeline,
-    messages: Iterable[Recorded],
+    messages: Iterable[LoggedMessage],
     frame: SiteFrame,
     on_output: OnOutput,
     unread: Counter[str] | None = None,
@@ -92,7 +92,7 @@ def replay_rsu(
         on_output(esn, last_ns, output)
 
 
-def decoded(message: Recorded, frame: SiteFrame, unread: Counter[str] | None) -> Input | None:
+def decoded(message: LoggedMessage, frame: SiteFrame, unread: Counter[str] | None) -> Input | None:
     """Return the input that a message is; None for an output, for truth, and for what can't be read.
 
     The live agent records only what it could decode, so an unreadable input was none for it either.
@@ -115,9 +115,9 @@ class _Post:
 
 def replay_site(
     pipelines: dict[str, Pipeline],
-    messages: Iterable[Recorded],
+    messages: Iterable[LoggedMessage],
     frame: SiteFrame,
-    route: Callable[[Input, Recorded], list[tuple[str, Input]]],
+    route: Callable[[Input, LoggedMessage], list[tuple[str, Input]]],
     on_output: OnOutput,
     unread: Counter[str] | None = None,
 ) -> Iterator[int]:

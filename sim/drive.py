@@ -18,7 +18,7 @@ from edge.config import Site
 from edge.metrics import Health, Ready
 from roadside.devices import radar_udp
 from sim.record import Tape
-from sim.terminals import Terminal
+from sim.terminals import SimulatedTerminal
 from sim.traffic import SIM_TICK_NS
 from sim.truth import NS
 from sim.world import Due, FixSent, ScanSent, World
@@ -40,7 +40,7 @@ class Drive:
     on_second: Callable[[int], None] = lambda _: None
     counts: Counter[str] = field(default_factory=Counter)
     patience_s: float = READY_S
-    _terminals: dict[int, tuple[Terminal, asyncio.Task[None]]] = field(default_factory=dict)
+    _terminals: dict[int, tuple[SimulatedTerminal, asyncio.Task[None]]] = field(default_factory=dict)
     _radars: list[asyncio.DatagramTransport] = field(default_factory=list)
     _begun: bool = False
 
@@ -77,7 +77,7 @@ class Drive:
         loop = asyncio.get_running_loop()
         for host, port in radar_ports(self.world):
             transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self.counts), remote_addr=(host, port)
+                lambda: _RadarSocket(self.counts), remote_addr=(host, port)
             )
             self._radars.append(transport)
 
@@ -91,7 +91,7 @@ class Drive:
         for vehicle in now:
             if vehicle not in self._terminals:
                 name, plate = fleet.terminal[vehicle] or "", fleet.plate[vehicle] or ""
-                terminal = Terminal(host, port, name, plate, self.counts)
+                terminal = SimulatedTerminal(host, port, name, plate, self.counts)
                 task = tasks.create_task(terminal.run(), name=f"sim.terminal.{name}")
                 self._terminals[vehicle] = (terminal, task)
 
@@ -157,7 +157,7 @@ class Drive:
             tape.close()
 
 
-class _Datagrams(asyncio.DatagramProtocol):
+class _RadarSocket(asyncio.DatagramProtocol):
     """A radar's socket: it only sends; refusals of a port that nobody listens on are counted."""
 
     def __init__(self, counts: Counter[str]) -> None:

@@ -21,7 +21,7 @@ BOUNDARY_AFTER_S = 1.0  # a departure that crosses a boundary is over the line t
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeparturePlan:
     """A departure before it has a truck: sideways numbers only."""
 
     number: int
@@ -89,7 +89,7 @@ class Script:
             )
         )  # fmt: skip
 
-    def _plan(self, wanted: Departures, k: int) -> Plan:
+    def _plan(self, wanted: Departures, k: int) -> DeparturePlan:
         draw = [uniform(self.seed, "departure", k, 0, i) for i in range(4)]
         margin_m = _margin_m(2.5)
         rate_mps = _between(wanted.rate_mps, draw[0])
@@ -101,12 +101,12 @@ class Script:
         out_s = sideways_s(offset_m, rate_mps)
         boundary = bool(self.boundaries_m) and (k % wanted.boundary_every == 0 or self._owed)
         hold_s = wanted.hold_s[1] if boundary else _between(wanted.hold_s, draw[2])
-        return Plan(
+        return DeparturePlan(
             k, depth_m, out_s, hold_s, max(2.5, sideways_s(offset_m, BACK_MPS)),
             crossing_s(margin_m, offset_m, out_s), offset_m, draw[3] < wanted.left_share, boundary,
         )  # fmt: skip
 
-    def _boundary_truck(self, plan: Plan) -> tuple[int, int] | None:
+    def _boundary_truck(self, plan: DeparturePlan) -> tuple[int, int] | None:
         """Return a truck that is over the line when it passes from one driven RSU's stretch to the next's."""
         early_s = plan.crossing_s + BOUNDARY_AFTER_S
         late_s = plan.out_s + plan.hold_s - BOUNDARY_AFTER_S
@@ -118,10 +118,10 @@ class Script:
         low, high = sorted((s + rate * early_s, s + rate * late_s))
         return any(low < b < high for b in self.boundaries_m)
 
-    def _any_truck(self, plan: Plan) -> tuple[int, int] | None:
+    def _any_truck(self, plan: DeparturePlan) -> tuple[int, int] | None:
         return self._choose(plan, self._free())
 
-    def _choose(self, plan: Plan, trucks: list[int]) -> tuple[int, int] | None:
+    def _choose(self, plan: DeparturePlan, trucks: list[int]) -> tuple[int, int] | None:
         """Return (truck, side) at random among those that can do it; the wanted side if anyone can."""
         sides = (1, -1) if plan.left_first else (-1, 1)
         for side in sides:

@@ -14,7 +14,7 @@ UNSENT_BYTES_MAX = 64 * 1024  # a gateway that does not read: newer reports are 
 READ_BYTES = 4_096
 
 
-class Terminal:
+class SimulatedTerminal:
     """Connects, registers, authenticates, reports; begins again when the connection is lost."""
 
     def __init__(self, host: str, port: int, terminal: str, plate: str, counts: Counter[str]) -> None:

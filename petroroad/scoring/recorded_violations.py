@@ -16,7 +16,7 @@ from petroroad.scoring.violations import RaisedEvent, TrueEvent
 ALARM = GRADES.index("warning")
 
 
-class TrueViolation(msgspec.Struct, frozen=True, kw_only=True):
+class TruthEventRow(msgspec.Struct, frozen=True, kw_only=True):
     """`/truth/violation`, as far as matching asks."""
 
     id: str
@@ -78,7 +78,7 @@ class Truth:
 
 def read_truth(path: Path, reading: Reading | None = None) -> Truth:
     """Read the simulator's truth; what is damaged is noted in `reading`."""
-    states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TrueViolation)
+    states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TruthEventRow)
     truth = Truth()
     for message in read_messages(path, reading):
         if message.topic == "/truth":

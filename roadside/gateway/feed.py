@@ -11,7 +11,7 @@ MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below what
 EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
 BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
 
-Down = tuple[str, GnssDown]  # for which RSU
+Routed = tuple[str, GnssDown]  # for which RSU
 
 
 class GatewayFeed:
@@ -51,7 +51,7 @@ class GatewayFeed:
         while len(self._seen) > REMEMBERED_MAX:
             self._seen.popitem(last=False)
 
-    def flush(self, now_ns: int) -> list[Down]:
+    def flush(self, now_ns: int) -> list[Routed]:
         """Return the pending fixes as messages to the RSUs of their stretches."""
         pending, self._pending = self._pending, []
         heard: dict[str, list[GnssFix]] = {}
@@ -66,7 +66,7 @@ class GatewayFeed:
             for at in range(0, len(fixes), MESSAGE_FIXES_MAX)
         ]
 
-    def beat(self, now_ns: int) -> list[Down]:
+    def beat(self, now_ns: int) -> list[Routed]:
         """Return an empty message for each RSU that got none for a while: it shows that the gateway lives."""
         # of either sign: a clock that was set back must not silence us until the time comes round again
         silent = [esn for esn, sent_ns in self._sent_ns.items() if abs(now_ns - sent_ns) >= EMPTY_AFTER_NS]

@@ -44,7 +44,7 @@ class Stretch:
         return max(self.from_m - station_m, station_m - self.to_m, 0.0)
 
 
-class Axis(Protocol):
+class StationAxis(Protocol):
     """What routing needs of the road's axis."""
 
     def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
@@ -57,7 +57,7 @@ class Router:
     def __init__(
         self,
         frame: SiteFrame,
-        axis: Axis | None,
+        axis: StationAxis | None,
         stretches: Sequence[Stretch],
         gates: Sequence[tuple[float, float]] = (),
     ) -> None:
