@@ -97,7 +97,7 @@ class StepWatch:
 
     ahead_ns: int | None = None  # clock - monotonic when last looked at
 
-    def step(self, clock_ns: int, monotonic_ns: int) -> tuple[int, int] | None:
+    def check(self, clock_ns: int, monotonic_ns: int) -> tuple[int, int] | None:
         """Return (what the clock would show, what it shows) when it was set since the last call."""
         ahead_ns = clock_ns - monotonic_ns
         before_ns, self.ahead_ns = self.ahead_ns, ahead_ns

@@ -33,7 +33,7 @@ class RecordedTraffic:
         """Time since the first state."""
         return self.tick * (SIM_TICK_NS / 1e9)
 
-    def rows(self) -> I64:
+    def active_rows(self) -> I64:
         """Return who is there in this tick."""
         here = (self._from_s <= self.t_s + 1e-9) & (self.t_s <= self._to_s + 1e-9)
         return np.flatnonzero(here).astype(np.int64)

@@ -36,7 +36,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _decode = decoder(msgspec.msgpack.Decoder(CarriedVehicle))
 
 
-def pack(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
+def encode_handover(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
     """Return the bytes of a handover message."""
     rows = tuple(msgspec.Raw(_ENCODER.encode(vehicle)) for vehicle in vehicles)
     return _ENCODER.encode(Handover(epoch=epoch, seq=seq, tracks=rows, partial=True))
@@ -57,7 +57,7 @@ class HandoverReading:
     n_restarted: int = 0  # vehicles whose evidence starts anew here
 
 
-def read(
+def read_vehicles(
     message: Handover, now_ns: int, frame: SiteFrame, believes: Callable[[CarriedTrack], bool]
 ) -> HandoverReading:
     """Return the vehicles that can be true, each checked by itself, and the places of the others.
@@ -119,7 +119,7 @@ class ReceivedHandovers:
                 return known[2:]
         return None
 
-    def add(self, giver: str, epoch: int, seq: int, refused: Sequence[int]) -> None:
+    def remember(self, giver: str, epoch: int, seq: int, refused: Sequence[int]) -> None:
         """Remember an adopted handover and its refused places."""
         known = self.keys.setdefault(giver, [])
         known.append((epoch, seq, *refused))
@@ -149,7 +149,7 @@ class Offered:
         elif gone in self.tracks:
             self.tracks[self.tracks.index(gone)] = survivor
 
-    def packed(self) -> GivingState:
+    def state(self) -> GivingState:
         """Return it as `/state` keeps it."""
         return GivingState(
             seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns,
@@ -157,8 +157,8 @@ class Offered:
         )  # fmt: skip
 
     @staticmethod
-    def unpacked(row: GivingState) -> "Offered":
-        """Return the offer that `packed` stored."""
+    def from_state(row: GivingState) -> "Offered":
+        """Return the offer that a `/state` keeps."""
         return Offered(
             row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places), row.episodes
         )
@@ -231,7 +231,7 @@ class Handovers:
                 continue
             self.seq += 1
             vehicles = carry(keys)
-            body = pack(epoch, self.seq, vehicles)
+            body = encode_handover(epoch, self.seq, vehicles)
             ids = episodes_of(vehicles)
             self.offered[self.seq] = Offered(self.seq, to, keys, body, t_ns, episodes=ids)
             offers.append(HandoverOffer(to, self.seq, body))
@@ -286,7 +286,7 @@ class Handovers:
             if reading is None:
                 return None
             refused, vehicles = tuple(reading.refused), reading.vehicles
-            self.received.add(*key, refused)
+            self.received.remember(*key, refused)
         ack = HandoverAck(epoch=message.epoch, seq=message.seq, refused=refused)
         return Reception(OfferAck(handed.giver, encode(ack)), vehicles)
 
@@ -300,7 +300,7 @@ class Handovers:
         def believes(track: CarriedTrack) -> bool:
             return not self._is_never_given(track, tracker) and tracker.believes(now_ns, track)
 
-        reading = read(message, now_ns, self._frame, believes)
+        reading = read_vehicles(message, now_ns, self._frame, believes)
         for reason in reading.refused.values():
             self._count(reason, 1)
         if reading.refused and not (message.partial and reading.vehicles):
@@ -320,11 +320,11 @@ class Handovers:
         """Forget all offers: their tracks ended."""
         self.offered.clear()
 
-    def packed(self) -> tuple[GivingState, ...]:
+    def offers_state(self) -> tuple[GivingState, ...]:
         """Return the offers as `/state` keeps them."""
-        return tuple(offered.packed() for offered in self.offered.values())
+        return tuple(offered.state() for offered in self.offered.values())
 
-    def packed_received(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+    def received_state(self) -> dict[str, tuple[tuple[int, ...], ...]]:
         """Return the received handovers as `/state` keeps them."""
         return {giver: tuple(keys) for giver, keys in self.received.keys.items()}
 
@@ -335,6 +335,6 @@ class Handovers:
         seq: int,
     ) -> None:
         """Continue from the offers and received handovers of a `/state`."""
-        self.offered = {row.seq: Offered.unpacked(row) for row in rows}
+        self.offered = {row.seq: Offered.from_state(row) for row in rows}
         self.received = ReceivedHandovers({giver: list(keys) for giver, keys in received.items()})
         self.seq = seq

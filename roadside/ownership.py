@@ -38,7 +38,7 @@ class Ownership:
     neighbours: Sequence[tuple[str, float, float]]  # esn and stretch of each neighbour
     holdings: dict[int, Holding] = field(default_factory=dict)
 
-    def step(self, t_ns: int, track: U64, s_m: F64) -> dict[str, list[int]]:
+    def advance(self, t_ns: int, track: U64, s_m: F64) -> dict[str, list[int]]:
         """Advance every track to tick `t_ns`; return the tracks to give away now, by neighbour.
 
         track, s_m : (n,) id and station along the axis, NaN off the road (a track keeps its phase there).
@@ -128,7 +128,7 @@ class Ownership:
         holding = self.holdings.get(key)
         return "free" if holding is None else holding.phase
 
-    def packed(self) -> tuple[HoldingState, ...]:
+    def state(self) -> tuple[HoldingState, ...]:
         """Return all holdings as `/state` keeps them."""
         return tuple(
             HoldingState(
@@ -141,8 +141,8 @@ class Ownership:
             for key, holding in self.holdings.items()
         )
 
-    def unpack(self, rows: Sequence[HoldingState]) -> None:
-        """Restore packed holdings."""
+    def restore(self, rows: Sequence[HoldingState]) -> None:
+        """Continue from the holdings of a `/state`."""
         self.holdings = {
             row.track: Holding(row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns)
             for row in rows

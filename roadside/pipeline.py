@@ -31,8 +31,7 @@ from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Wit
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
-from roadside.snapshot import Names, rounded_p
-from roadside.snapshot import pack as pack_records
+from roadside.snapshot import Names, pack_records, rounded_p
 
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
@@ -112,7 +111,7 @@ class Pipeline:
             case HandedOver():
                 return self._adopt(now_ns, item)
             case HandoverAnswered():
-                return self._answered(now_ns, item)
+                return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes):
                 self.epoch = epoch
                 self.tracker = self._tracker(epoch)
@@ -168,7 +167,7 @@ class Pipeline:
         outputs = self._settle(t_ns, self.tracker.tick(t_ns))
         tracks = self.tracker.at(t_ns)
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
-        leaving = self.ownership.step(t_ns, tracks.track, located.s_m)
+        leaving = self.ownership.advance(t_ns, tracks.track, located.s_m)
         owned = self.ownership.owned(tracks.track)
         self.sensor_states = self.tracker.sensor_state(t_ns)
         may_open = self._may_open(tracks, t_ns)
@@ -186,7 +185,7 @@ class Pipeline:
         )
         records = pack_records(t_ns, tracks, located, owned, self.setup.frame)
         self._snapshot_seq += 1
-        body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
+        body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body))
         self._forget_departed(t_ns, tracks, located.s_m)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
@@ -232,7 +231,7 @@ class Pipeline:
             for track in self.tracker.carry(keys)
         ]
 
-    def _answered(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
+    def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Leave to the neighbour the tracks that it adopted."""
         given = self.handovers.acknowledge(ack, self.epoch)
         # what opened since the offer was packed did not travel: nobody else could ever close it
@@ -258,20 +257,20 @@ class Pipeline:
 
     def state(self, t_ns: int) -> PipelineState:
         """Return all that the next step depends on, after tick `t_ns`."""
-        told, told_ns = self._names.published()
+        names, names_ns = self._names.published()
         return PipelineState(
             stamp_ns=t_ns,
             epoch=self.epoch,
             tracker=self.tracker.state(),
             monitor=self.monitor.state(),
-            holdings=self.ownership.packed(),
-            giving=self.handovers.packed(),
-            received=self.handovers.packed_received(),
+            holdings=self.ownership.state(),
+            giving=self.handovers.offers_state(),
+            received=self.handovers.received_state(),
             give_seq=self.handovers.seq,
             snapshot_seq=self._snapshot_seq,
             feed_ns=self._feed_ns,
-            told=told,
-            told_ns=told_ns,
+            published_names=names,
+            published_names_ns=names_ns,
             counts=dict(self.counts),
         )
 
@@ -281,11 +280,11 @@ class Pipeline:
         self.tracker = self._tracker(state.epoch)
         self.tracker.restore(state.tracker)
         self.monitor.restore(state.monitor)
-        self.ownership.unpack(state.holdings)
+        self.ownership.restore(state.holdings)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
-        self._names.restore(state.told, state.told_ns)
+        self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
 
     # ---- the rest

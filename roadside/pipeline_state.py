@@ -46,8 +46,9 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     give_seq: int
     snapshot_seq: int
     feed_ns: int | None
-    told: TrackNames | None
-    told_ns: int
+    # the fields' first names stay in recordings
+    published_names: TrackNames | None = msgspec.field(name="told")
+    published_names_ns: int = msgspec.field(name="told_ns")
     counts: dict[str, int]
 
 

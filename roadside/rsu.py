@@ -125,7 +125,7 @@ class RsuService(Service):
             self.shell.link_counts(),
         )
 
-    def connected(self) -> None:
+    def on_connected(self) -> None:
         self.agent.outbox.resend()
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:

@@ -30,7 +30,7 @@ RADAR_FRESH_NS, GNSS_FRESH_NS = 1_000_000_000, 2_000_000_000
 STAMP_MS_MAX = 32_767
 
 
-def pack(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame) -> Records:
+def pack_records(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame) -> Records:
     """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; what overflows is clipped."""
     records = np.zeros(len(tracks), dtype=TRACK_DTYPE)
     east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
@@ -92,7 +92,7 @@ class Names:
         self._published: TrackNames | None = None
         self._published_ns = -WHOLE_EVERY_NS
 
-    def pack(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
+    def encode(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
         """Return the snapshot's bytes, with lanes and names where they are due."""
         whole = t_ns - self._published_ns >= WHOLE_EVERY_NS
         changed = names != self._published

@@ -71,7 +71,7 @@ class Drive:
         await served.serve(self.health, "sim", "--health")
 
     def _gauges(self) -> dict[str, float]:
-        return {"vehicles": float(len(self.world.traffic.rows()))}
+        return {"vehicles": float(len(self.world.traffic.active_rows()))}
 
     async def _open_radars(self) -> None:
         loop = asyncio.get_running_loop()
@@ -128,7 +128,7 @@ class Drive:
             await self.clock.sleep_until_ns(due_ns)
             now_ns = self.clock.now_ns()
             self.counts["late"] += (now_ns - due_ns) / self.clock.rate > LATE_NS
-            self._send(self.world.take(min(now_ns + 1, until_ns)))
+            self._send(self.world.pop_due(min(now_ns + 1, until_ns)))
         await self.clock.sleep_until_ns(until_ns)
 
     def _send(self, items: Iterator[Due]) -> None:
@@ -148,7 +148,7 @@ class Drive:
     def _close_tapes(self) -> None:
         if self._begun:
             self.world.finish()
-        left = list(self.world.take(2**63))
+        left = list(self.world.pop_due(2**63))
         for tape in self.tapes:
             for due in left:
                 tape.add(due)

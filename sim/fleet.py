@@ -37,10 +37,6 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def rows(self, *kinds: int) -> list[int]:
-        """Return the vehicles of these classes."""
-        return [int(i) for i in np.flatnonzero(np.isin(self.kind, kinds))]
-
 
 def fleet_of(vehicles: Sequence[VehicleConfig], n_trucks: int, n_cars: int, seed: int) -> Fleet:
     """Return the registered vehicles, then unregistered trucks, then cars."""

@@ -55,8 +55,8 @@ class Script:
     _rested_s: dict[int, float] = field(default_factory=dict)  # when a vehicle may do something again
     _events: dict[int, int] = field(default_factory=dict)  # by row of the scenario: how many were begun
 
-    def step(self) -> None:
-        """Begin what is due; called once a tick, after the traffic's step."""
+    def begin_due(self) -> None:
+        """Begin the events that are due; called once a tick, after the traffic's step."""
         if self.scenario.departures is not None:
             self._depart(self.scenario.departures)
         if self.scenario.near_misses is not None:
@@ -133,7 +133,7 @@ class Script:
     def _free(self) -> list[int]:
         """Return the tank trucks in their lane that are doing nothing and have rested."""
         traffic, t_s = self.traffic, self.traffic.t_s
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         rows = rows[(traffic.fleet.kind[rows] == HAZMAT) & (traffic.state.speed_mps[rows] > 10.0)]
         rows = rows[~traffic.state.silent[rows]]
         return [i for i in rows.tolist() if i not in traffic.manoeuvres and self._rested_s.get(i, 0.0) <= t_s]
@@ -203,7 +203,7 @@ class Script:
     def _darken(self, row: int, k: int) -> bool:
         """Silence a truck that has just come: its whole trip goes without a report."""
         traffic = self.traffic
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         new = rows[(traffic.fleet.kind[rows] == HAZMAT) & (traffic.state.entered_s[rows] == traffic.t_s)]
         new = new[traffic.state.entered_s[new] > 0.0]
         if not len(new):

@@ -58,7 +58,7 @@ class SimulatedTerminal:
             reader, writer = await asyncio.open_connection(self._host, self._port)
         self._writer = writer
         try:
-            writer.write(self._client.connected())
+            writer.write(self._client.greeting())
             async with asyncio.TaskGroup() as tasks:
                 beat = tasks.create_task(self._beat(writer))
                 while data := await reader.read(READ_BYTES):

@@ -80,7 +80,7 @@ class Traffic:
     def t_s(self) -> float:
         return self.tick * DT_S
 
-    def rows(self) -> I64:
+    def active_rows(self) -> I64:
         """Return the active vehicles."""
         return np.flatnonzero(self.state.active)
 
@@ -109,7 +109,7 @@ class Traffic:
 
     def step(self) -> None:
         """Advance by DT_S."""
-        state, rows = self.state, self.rows()
+        state, rows = self.state, self.active_rows()
         if len(rows):
             accel = self._following(rows)
             self._yield(rows, accel)

@@ -70,10 +70,10 @@ class TruthKeeper:
     _last: dict[str, F64] = field(default_factory=dict)  # by rule: levels (fleet,) of the last tick
     _been_in: set[tuple[str, int]] = field(default_factory=set)  # zones in which a vehicle was on this trip
 
-    def step(self, now_ns: int) -> list[TrueViolation]:
+    def follow(self, now_ns: int) -> list[TrueViolation]:
         """Follow the state of this tick; return the events that have ended."""
         traffic = self.traffic
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         rows = rows[traffic.fleet.kind[rows] == HAZMAT]
         poses = traffic.poses(rows)
         for rule, level_of in LEVELS.items():

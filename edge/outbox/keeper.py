@@ -116,7 +116,7 @@ class Keeper(threading.Thread):
 
     def _round(self) -> bool:
         """Plan and commit what has come in; False after Close."""
-        jobs = self._take()
+        jobs = self._next_jobs()
         news = self._news()
         for job in jobs:
             self._plan(job, news)
@@ -142,7 +142,7 @@ class Keeper(threading.Thread):
                 self._start_anew(news)
             return []
 
-    def _take(self) -> list[Job]:
+    def _next_jobs(self) -> list[Job]:
         jobs: list[Job] = []
         with contextlib.suppress(queue.Empty):
             jobs.append(self.jobs.get(timeout=RETRY_S if self._refused else None))

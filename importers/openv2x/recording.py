@@ -50,7 +50,7 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
         for number, scan in enumerate(scans):
             stamp_ns = scan.stamp_ms * 1_000_000
             payload = _payload(scan, stamp_ns, number, frame, pose)
-            tape.put(f"/radar/{SENSOR}", _ENCODER.encode(payload), stamp_ns, stamp_ns)
+            tape.add_input(f"/radar/{SENSOR}", _ENCODER.encode(payload), stamp_ns, stamp_ns)
     counts += tape.counts
     return {
         "records": len(records),

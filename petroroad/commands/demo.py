@@ -183,7 +183,7 @@ async def _serve(plan: DemoPlan, parts: Parts) -> str | None:
         await parts.bring_up()
         await parts.drive(plan.traffic)
     except (*EXPECTED, ExceptionGroup) as failed:
-        return _told(failed)
+        return _reason_of(failed)
     _announce(plan, time.monotonic() - begun_s)
     live = asyncio.create_task(demo_live.show(plan.site.http), name="demo.live")
     try:
@@ -195,7 +195,7 @@ async def _serve(plan: DemoPlan, parts: Parts) -> str | None:
     return None if died is None else str(died)
 
 
-def _told(failed: Exception) -> str:
+def _reason_of(failed: Exception) -> str:
     """Return the first failure of several that are one after another's consequence."""
     while isinstance(failed, ExceptionGroup):
         failed = failed.exceptions[0]

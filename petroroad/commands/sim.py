@@ -200,7 +200,7 @@ def summary(plan: SimPlan, world: World, counts: Counter[str]) -> dict[str, Any]
         "seed": plan.setting.seed,
         "duration_s": world.traffic.t_s,
         "rsus": list(world.esns),
-        "vehicles": len(world.traffic.rows()),
+        "vehicles": len(world.traffic.active_rows()),
         "violations_true": world.n_violations,
         "record": None if plan.record is None else str(plan.record),
         "counts": dict(sorted(counts.items())),

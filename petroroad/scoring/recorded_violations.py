@@ -56,7 +56,7 @@ class Truth:
     def n_vehicles(self) -> int:
         return len(self._stamps)
 
-    def add(self, states: TrueStates) -> None:
+    def add_states(self, states: TrueStates) -> None:
         self.end_ns = max(self.end_ns, states.stamp_ns)
         for vehicle, *place in zip(states.id, states.lon_deg, states.lat_deg, strict=True):
             self._stamps[vehicle].append(states.stamp_ns)
@@ -82,7 +82,7 @@ def read_truth(path: Path, reading: Reading | None = None) -> Truth:
     truth = Truth()
     for message in read_messages(path, reading):
         if message.topic == "/truth":
-            truth.add(states.decode(message.body))
+            truth.add_states(states.decode(message.body))
         elif message.topic == "/truth/violation":
             truth.events.append(TrueEvent(**msgspec.structs.asdict(events.decode(message.body))))
     return truth

@@ -34,7 +34,7 @@ class GatewayFeed:
     def n_pending(self) -> int:
         return len(self._pending)
 
-    def put(self, fixes: Sequence[GnssFix]) -> None:
+    def add_fixes(self, fixes: Sequence[GnssFix]) -> None:
         """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
         for fix in fixes:
             # the place too: with a stopped clock and no numbers, only the place distinguishes reports

@@ -86,7 +86,7 @@ class Gateway:
         more of them than may wait.
         """
         for at in range(0, len(fixes), MESSAGE_FIXES_MAX):  # a long stored batch is more than may wait
-            self._feed.put(fixes[at : at + MESSAGE_FIXES_MAX])
+            self._feed.add_fixes(fixes[at : at + MESSAGE_FIXES_MAX])
             if self._feed.n_pending >= MESSAGE_FIXES_MAX:
                 self.flush()
         if self._feed.n_pending:

@@ -33,7 +33,7 @@ class TokenBucket:
     def full(rate_hz: float, burst: float, now_s: float) -> "TokenBucket":
         return TokenBucket(rate_hz, burst, burst, now_s)
 
-    def take(self, n_tokens: float, now_s: float) -> float:
+    def spend(self, n_tokens: float, now_s: float) -> float:
         """Take tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
         self.tokens = min(self.burst, self.tokens + (now_s - self.at_s) * self.rate_hz) - n_tokens
         self.at_s = now_s
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         self.session = Session(server.rules, server.counts, server.packages)
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._since_s = self._heard_s = self._loop.time()
+        self._since_s = self._last_frame_s = self._loop.time()
         self._stuck_since_s: float | None = None  # the peer does not read its answers
         limits = server.limits
         self._bucket = TokenBucket.full(limits.rate_bytes_hz, limits.burst_bytes, self._since_s)
@@ -174,17 +174,17 @@ class Connection(asyncio.Protocol):
         now_s = self._loop.time()
         received = self.session.receive(data, arrived_ns)
         if received.replies:
-            self._heard_s = now_s  # a whole frame, not just bytes: dribbling does not keep a connection
+            self._last_frame_s = now_s  # a whole frame, not just bytes: dribbling does not keep a connection
             self._transport.write(bytes(received.replies))
         if self.session.phase == "authenticated":
             self._server.joined(self)
         if received.fixes:
             self._server.deliver(received.fixes)
-        self._hand_answers()
+        self._deliver_answers()
         if self.session.phase == "closed":
             self.abort()
             return
-        wait_s = self._bucket.take(len(data), now_s)
+        wait_s = self._bucket.spend(len(data), now_s)
         if wait_s > 0.0:
             self._server.counts["connection.throttled"] += 1
             self._pause(wait_s)
@@ -213,17 +213,17 @@ class Connection(asyncio.Protocol):
             return "stuck"
         if self.session.phase != "authenticated" and now_s - self._since_s > limits.login_s:
             return "no_login"
-        if now_s - self._heard_s > limits.idle_s:
+        if now_s - self._last_frame_s > limits.idle_s:
             return "idle"
         return None
 
     def abort(self) -> None:
         self._transport.abort()
 
-    def _hand_answers(self) -> None:
+    def _deliver_answers(self) -> None:
         answers, self.session.answers = self.session.answers, []
         if answers:
-            self._heard_s = self._loop.time()
+            self._last_frame_s = self._loop.time()
         if self._server.answered is not None:
             for reply in answers:
                 self._server.answered(self.session.terminal, reply.seq, reply.result)

@@ -37,7 +37,7 @@ class Moving(Protocol):
 
     tick: int
 
-    def rows(self) -> I64:
+    def active_rows(self) -> I64:
         """Return who is there in this tick."""
 
     def poses(self, rows: I64, after_s: F64 | float = 0.0) -> Poses:
@@ -107,7 +107,7 @@ class Radars:
 
     def _look(self, traffic: Moving, scan: int) -> _Seen:
         """Return what all radars detect, noise and clutter included."""
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         keys = self._key[:, None] * _PAIR + rows[None, :]
         polar = self._polar(traffic, rows, keys, scan)
         radar, at = np.nonzero(self._detected(polar, rows, keys, scan))

@@ -46,7 +46,7 @@ class Client:
     def ready(self) -> bool:
         return self.phase == "ready"
 
-    def connected(self) -> bytes:
+    def greeting(self) -> bytes:
         """Return what to send first on a new connection: the known code, else a registration."""
         self._splitter = Splitter(self.counts)
         return self._register() if self._code is None else self._authenticate(self._code)

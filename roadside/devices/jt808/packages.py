@@ -52,7 +52,7 @@ class Assembly:
     n_requests: int = 0
     done: dict[int, int] | None = None
 
-    def put(self, number: int, seq: int, body: bytes) -> None:
+    def add_piece(self, number: int, seq: int, body: bytes) -> None:
         self.pieces[number] = body
         self.seqs[number] = seq
         if number > self.last_number:
@@ -120,7 +120,7 @@ class Packages:
                 if message.done is None:
                     message.passed(seq)
 
-    def take(self, terminal: str, frame: Frame, now_ns: int) -> Frame | None:
+    def add_package(self, terminal: str, frame: Frame, now_ns: int) -> Frame | None:
         """Return the whole message when this package completes it: `seq` of this package, `first_seq` set.
 
         Raises DeviceError `package.number` (no such package can be) or `package.full` (too large to hold).
@@ -136,7 +136,7 @@ class Packages:
         for other in held.messages.values():
             if other is not message and other.done is None:
                 other.passed(frame.seq)
-        message.put(number, frame.seq, frame.body)
+        message.add_piece(number, frame.seq, frame.body)
         message.newest_ns = now_ns
         self._grow(held, message, len(frame.body) + _PIECE_BYTES)
         self._held.move_to_end(terminal)

@@ -164,7 +164,7 @@ class Session:
         packages = self._packages if authenticated else self._packages_unknown
         assert packages is not None, "made above"
         try:
-            whole = packages.take(frame.terminal, frame, arrived_ns)
+            whole = packages.add_package(frame.terminal, frame, arrived_ns)
         except DeviceError as error:  # this package can't be kept; others may
             self._counts[error.reason] += 1
             self._reply(frame, Result.WRONG if error.reason == "package.number" else Result.FAILED, out)
