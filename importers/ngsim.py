@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.times import NS
 from edge.config import Site, parse_site
 from edge.registry import registry_text
 from edge.wire import SiteRecord, encode
@@ -35,12 +36,11 @@ from sim.traffic import SIM_TICK_NS
 ORIGIN = (122.0, 41.0)  # synthetic: the file's metres have no place on earth
 FAR_M = 20_000.0  # metres beyond this are brought near the origin by a whole offset
 FRAME_TICKS = 2  # truth at 10 Hz
-SECOND_NS = 1_000_000_000
 NOTE = (
     "Local metres of the source placed at a SYNTHETIC origin, x east and y north: not where the road is. "
     "Radar poses are chosen beside the road, the stated errors are a model's."
 )
-SOURCES_PER_S = SECOND_NS // SIM_TICK_NS
+SOURCES_PER_S = NS // SIM_TICK_NS
 
 
 @dataclass(frozen=True, slots=True)

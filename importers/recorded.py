@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.classes import BUS, CAR, HAZMAT, TRUCK
 from core.kernel import F64, I64
 from importers.commonroad.scene import Trajectory
-from sim.fleet import Fleet
+from sim.fleet import RCS_DBSM, Fleet
 from sim.road import Poses
 from sim.traffic import SIM_TICK_NS
 
-RCS_DBSM = {CAR: 8.0, BUS: 18.0, TRUCK: 18.0, HAZMAT: 20.0}
 RCS_OTHER_DBSM = 0.0
 
 

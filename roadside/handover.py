@@ -17,7 +17,7 @@ from roadside.outputs import HandoverOffer, OfferAck
 from roadside.ownership import Ownership
 from roadside.pipeline_state import GivingState
 
-REMEMBERED_MAX = 256  # handovers of each giver whose repeats get the first acknowledgement again
+ACKS_REMEMBERED_MAX = 256  # handovers of each giver whose repeats get the first acknowledgement again
 REPEAT_NS = 200_000_000  # an offer is repeated until it is acknowledged
 OFFERS_MAX = 256  # that wait for an acknowledgement
 OFFER_TRACKS_MAX = 50  # in one message: some 6 kB each with its evidence, and brokers refuse 1 MB
@@ -123,7 +123,7 @@ class ReceivedHandovers:
         """Remember an adopted handover and its refused places."""
         known = self.keys.setdefault(giver, [])
         known.append((epoch, seq, *refused))
-        del known[:-REMEMBERED_MAX]
+        del known[:-ACKS_REMEMBERED_MAX]
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
 from roadside.setup import setups
 
-TRACKS = "tracks"  # the connection of the snapshots
+TRACKS_LINK = "tracks"  # the connection of the snapshots
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
@@ -49,7 +49,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             recorder=recorder,
             counts=Counts(),
             alerts=shell.main,
-            snapshots=shell.links[TRACKS],
+            snapshots=shell.links[TRACKS_LINK],
         )
         agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes))
         await shell.run(RsuService(site, agent, shell))
@@ -57,7 +57,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 
 def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
     """Return an RSU's shell; a violation never waits behind snapshots, which have their own connection."""
-    clients = {MAIN: f"rsu-{esn}", TRACKS: f"rsu-{esn}-t"}
+    clients = {MAIN: f"rsu-{esn}", TRACKS_LINK: f"rsu-{esn}-t"}
     return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients)
 
 

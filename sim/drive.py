@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import ConfigError
+from core.times import NS
 from edge.clock import Clock
 from edge.config import Site
 from edge.metrics import Health, Ready
@@ -20,7 +21,6 @@ from roadside.devices import radar_udp
 from sim.record import Tape
 from sim.terminals import SimulatedTerminal
 from sim.traffic import SIM_TICK_NS
-from sim.truth import NS
 from sim.world import Due, FixSent, ScanSent, World
 
 LEAD_NS = 60_000_000  # a tick is simulated this long before its first datagram may leave

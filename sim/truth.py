@@ -14,6 +14,7 @@ import shapely
 
 from core.classes import HAZMAT
 from core.kernel import F64, I64
+from core.times import NS
 from geofence.config import RulesConfig, section_of
 from geofence.map.reading import Zone
 from geofence.rules.zones import ZoneConfig
@@ -23,7 +24,6 @@ from sim.traffic import SIM_TICK_NS, Traffic
 
 LIMIT_MPS = 60 / 3.6  # of the hazmat lane
 NEAR_M = 0.25  # to a line: corners are looked at; nobody comes nearer by more in a tick
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ import shapely
 from core.classes import HAZMAT
 from core.errors import ConfigError
 from core.kernel import I64
+from core.times import NS
 from edge.config import Site
 from edge.site_map import features_of
 from edge.wire import GnssFix
@@ -32,7 +33,7 @@ from sim.sensors.gnss import Receivers, terminal_delay_ns
 from sim.sensors.radar import Radars
 from sim.site import section as sec
 from sim.traffic import LANES, SIM_TICK_NS, Traffic
-from sim.truth import NS, TrueViolation, TruthKeeper
+from sim.truth import TrueViolation, TruthKeeper
 
 TICKS_PER_S = NS // SIM_TICK_NS
 TRUTH_EVERY = 2  # ticks: 10 Hz

@@ -10,15 +10,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.times import NS
 from edge.clock import Clock
 from edge.outbox.changes import Key, Row
-from edge.outbox.keeper import REFUSED, Acked, Close, Conflict, Done, Episode, Job, Keeper, Load, Put, Restore
+from edge.outbox.keeper import (
+    DISK_REFUSED,
+    Acked,
+    Close,
+    Conflict,
+    Done,
+    Episode,
+    Job,
+    Keeper,
+    Load,
+    Put,
+    Restore,
+)
 from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
 
 RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
-RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
+LINK_RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
 BATCH_BYTES_MAX = 256_000
-INFLIGHT_MAX = 512  # items sent and not yet due again
+ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
 WAITING_MAX = 10_000  # live items beyond stay on disk only
 UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
@@ -69,7 +82,7 @@ class Outbox:
     ) -> "Outbox":
         """Open the database under a new epoch; its thread begins with `start`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        wall_s = time.time_ns() // 1_000_000_000  # real, also under a simulated clock: epochs must grow
+        wall_s = time.time_ns() // NS  # real, also under a simulated clock: epochs must grow
 
         def make() -> Keeper:
             return Keeper(path, wall_s=wall_s, ballast_bytes=ballast_bytes)
@@ -184,7 +197,7 @@ class Outbox:
         if due_s is None:
             return None
         left_s = due_s - self._loop.time()
-        return left_s if left_s > 0.0 else RETRY_S  # the link refused it, or the window is full
+        return left_s if left_s > 0.0 else LINK_RETRY_S  # the link refused it, or the window is full
 
     async def drained(self) -> None:
         """Return when the centre has acknowledged everything."""
@@ -205,7 +218,7 @@ class Outbox:
         due = [item for item in sendable if item.due_s <= now_s]
         n_inflight = len(sendable) - len(due)
         due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
-        for batch in _batches(due[: max(0, INFLIGHT_MAX - n_inflight)]):
+        for batch in _batches(due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)]):
             if not send(self._payload(batch)):
                 return
             for item in batch:
@@ -271,7 +284,7 @@ class Outbox:
         self._wake.set()
 
     def _add(self, row: Row) -> None:
-        if len(self._waiting) < WAITING_MAX or REFUSED.intersection(self._degraded):
+        if len(self._waiting) < WAITING_MAX or DISK_REFUSED.intersection(self._degraded):
             self._waiting.setdefault(row.key, _Waiting(row))
 
     def _n_unsaved(self) -> int:

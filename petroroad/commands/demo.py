@@ -31,7 +31,7 @@ from sim.scenario import VEHICLES_MAX, load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
-DRAIN_S = 1.0  # what the last scans raised reaches the centre
+SETTLE_S = 1.0  # what the last scans raised reaches the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES_MAX))]
 Rate = Annotated[float, Parameter(validator=validators.Number(gte=0.01, lte=100.0))]
@@ -191,7 +191,7 @@ async def _serve(plan: DemoPlan, parts: Parts) -> str | None:
     finally:
         live.cancel()
     if died is None:
-        await asyncio.sleep(DRAIN_S)
+        await asyncio.sleep(SETTLE_S)
     return None if died is None else str(died)
 
 

@@ -14,6 +14,7 @@ import uvloop
 from cyclopts import App, Parameter, validators
 
 from core.errors import CommandError, UsageError
+from core.times import NS
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
 from petroroad.commands.running import check_output, ended_whole, until_signal
@@ -22,7 +23,6 @@ from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
 from sim.scenario import VEHICLES_MAX, load_scenario
 from sim.traffic import SIM_TICK_NS
-from sim.truth import NS
 from sim.world import Setting, World
 
 SECONDS = 60.0  # of a run that only records

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from core.times import NS
 from edge.recording.recorder import Reading, read_messages
 from geofence.violation import GRADES, Violation
 from petroroad.scoring.violations import RaisedEvent, TrueEvent
@@ -71,7 +72,7 @@ class Truth:
             key=lambda k: abs(stamps[k] - stamp_ns),
             default=None,
         )
-        if near is None or abs(stamps[near] - stamp_ns) > 1_000_000_000:
+        if near is None or abs(stamps[near] - stamp_ns) > NS:
             return None
         return self._places[vehicle][near]
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
+from edge.figures import OTHER
+
 KINDS_MAX = 64  # of one family; a peer that makes kinds up must not fill the status
-OTHER = "other"
 
 
 def count_kind(counts: Counter[str], family: str, kind: str, n: int = 1) -> None:

@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from edge.decoding import decoder
 
-WAITING_MAX = 1_000
-REMEMBERED_MAX = 4_096
+COMMANDS_WAITING_MAX = 1_000
+COMMANDS_REMEMBERED_MAX = 4_096
 ANSWER_WITHIN_NS = 10_000_000_000
 _ACCEPTED = (0, 4)  # ok, alarm confirmed
 
@@ -64,7 +64,7 @@ class Commands:
         self._remember(command.id)
         if command.kind != "text":
             return [self._outcome(command.id, command.terminal, "unsupported", now_ns)]
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= COMMANDS_WAITING_MAX:
             return [self._outcome(command.id, command.terminal, "overloaded", now_ns)]
         seq = self._send(command.terminal, command.text)
         if seq is None:
@@ -90,5 +90,5 @@ class Commands:
 
     def _remember(self, command_id: str) -> None:
         self._seen[command_id] = None
-        if len(self._seen) > REMEMBERED_MAX:
+        if len(self._seen) > COMMANDS_REMEMBERED_MAX:
             del self._seen[next(iter(self._seen))]

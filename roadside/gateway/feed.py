@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
 from roadside.gateway.routing import Router
 
-REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
+FIXES_REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
 MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below what a broker refuses
 EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
 BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
@@ -48,7 +48,7 @@ class GatewayFeed:
                 self._seen[key] = None
                 self._pending.append(fix)
                 self._counts["fix.taken"] += 1
-        while len(self._seen) > REMEMBERED_MAX:
+        while len(self._seen) > FIXES_REMEMBERED_MAX:
             self._seen.popitem(last=False)
 
     def flush(self, now_ns: int) -> list[Routed]:

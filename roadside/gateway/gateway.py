@@ -12,8 +12,9 @@ from typing import Protocol
 import msgspec
 
 from core.errors import ConfigError
+from core.times import NS
 from edge import topics
-from edge.clock import NS, Clock
+from edge.clock import Clock
 from edge.config import Site
 from edge.figures import merged
 from edge.link import Outgoing

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edge.clock
-from edge.clock import NS, Clock, StepWatch, WallClock
+from core.times import NS
+from edge.clock import Clock, StepWatch, WallClock
 
 pytestmark = pytest.mark.anyio
 

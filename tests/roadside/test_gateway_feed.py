@@ -6,7 +6,7 @@ import msgpack
 from msgspec import structs
 
 from edge.wire import FIXES_MAX, PAYLOAD_BYTES_MAX, GnssFix, decode_down, encode
-from roadside.gateway.feed import BEAT_MAX, EMPTY_AFTER_NS, REMEMBERED_MAX, GatewayFeed
+from roadside.gateway.feed import BEAT_MAX, EMPTY_AFTER_NS, FIXES_REMEMBERED_MAX, GatewayFeed
 
 NOW_NS = 1_790_000_000 * 10**9
 
@@ -133,10 +133,10 @@ def test_what_waits_and_what_is_remembered_is_bounded():
     downs = [down for _, down in gateway.flush(NOW_NS)]
     assert sum(len(down.fixes) for down in downs) == FIXES_MAX
     assert [down.seq for down in downs] == [1, 2, 3, 4]
-    for part in range(REMEMBERED_MAX // FIXES_MAX):
+    for part in range(FIXES_REMEMBERED_MAX // FIXES_MAX):
         gateway.add_fixes([structs.replace(each, source_seq=part + 2) for each in flood])
         gateway.flush(NOW_NS)
-    assert len(gateway._seen) == REMEMBERED_MAX
+    assert len(gateway._seen) == FIXES_REMEMBERED_MAX
 
 
 def test_reports_of_a_clock_that_stands_still_are_no_duplicates():

@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
+from core.times import NS
 from sim.cover import cover_of
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s, smooth
 from sim.script import Script
 from sim.traffic import DT_S, SIM_TICK_NS, Traffic
-from sim.truth import NS, TrueViolation, TruthKeeper
+from sim.truth import TrueViolation, TruthKeeper
 from sim.world import World, boundaries_m
 from tests.support.sim_world import quiet, world
 

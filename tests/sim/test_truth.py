@@ -5,11 +5,12 @@ import pytest
 import shapely
 
 from core.classes import HAZMAT
+from core.times import NS
 from geofence.map.reading import Zone
 from sim.manoeuvre import Manoeuvre
 from sim.site import section as sec
 from sim.traffic import SIM_TICK_NS, Traffic
-from sim.truth import NS, TrueViolation, TruthKeeper
+from sim.truth import TrueViolation, TruthKeeper
 from tests.support.sim_world import quiet, world
 
 

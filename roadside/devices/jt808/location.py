@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 
 from core.errors import DeviceError
+from core.times import NS
 
 _HEAD = struct.Struct(">IIiiHHH6s")
 HEAD_BYTES = _HEAD.size
@@ -151,9 +152,9 @@ def _stamp_ns(bcd: bytes) -> int:
         moment = datetime(2000 + year, month, day, hour, minute, second - leap_s, tzinfo=_CHINA)
     except ValueError:
         return NO_TIME_NS
-    return (int(moment.timestamp()) + leap_s) * 1_000_000_000
+    return (int(moment.timestamp()) + leap_s) * NS
 
 
 def _bcd_time(stamp_ns: int) -> bytes:
-    moment = datetime.fromtimestamp(stamp_ns // 1_000_000_000, UTC).astimezone(_CHINA)
+    moment = datetime.fromtimestamp(stamp_ns // NS, UTC).astimezone(_CHINA)
     return bytes.fromhex(moment.strftime("%y%m%d%H%M%S"))
