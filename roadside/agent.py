@@ -41,7 +41,7 @@ GATEWAYS_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What was received: a decoded payload for a channel of the recording, and its bytes."""
+    """A received payload, decoded, with its bytes and its channel of the recording."""
 
     topic: str  # of the recording
     body: bytes | None  # None: encoded when it is recorded
@@ -231,7 +231,7 @@ class Agent:
             await self.inbox.put(None)
 
     def finish(self) -> None:
-        """Step what is queued, then the clean end: it is recorded, so that a replay ends there too."""
+        """Step the queued inputs, then a `Stop`: it is recorded, so that a replay ends there too."""
         self._notice_clock_step()
         while not self.inbox.empty():
             self.accept(self.inbox.get_nowait())

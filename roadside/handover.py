@@ -1,4 +1,4 @@
-"""Handovers between neighbours: what a message carries, what was offered, what was received. Pure."""
+"""Handovers between neighbours: the message, the offers made and the offers received. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ class HandoverReading:
 
     vehicles: list[CarriedVehicle] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)  # place in the message: reason, as it is counted
-    n_restarted: int = 0  # vehicles whose evidence starts anew here
+    n_restarted: int = 0  # vehicles whose evidence restarts here
 
 
 def read_vehicles(
@@ -128,7 +128,7 @@ class ReceivedHandovers:
 
 @dataclass(slots=True)
 class Offered:
-    """A handover without an acknowledgement: what was sent under `seq`, and when it was sent last."""
+    """A handover without an acknowledgement: the message under `seq`, and when it was sent last."""
 
     seq: int
     to: str
@@ -136,7 +136,7 @@ class Offered:
     body: bytes
     sent_ns: int
     places: list[int] = field(default_factory=list)  # of the tracks in the message
-    episodes: tuple[str, ...] = ()  # open ones that the message carries; what opens later is not in it
+    episodes: tuple[str, ...] = ()  # open ones that the message carries; later ones are not in it
 
     def __post_init__(self) -> None:
         self.places = self.places or list(range(len(self.tracks)))
@@ -166,14 +166,14 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an acknowledged offer left to the neighbour."""
+    """The tracks and episodes that the neighbour now has, by an acknowledged offer."""
 
     tracks: Sequence[int] = ()
     episodes: Sequence[str] = ()  # open ones that the message carried
 
 
 class Adopter(Protocol):
-    """What `Handovers` asks the tracker before it adopts tracks."""
+    """The part of the tracker that decides which tracks it can adopt."""
 
     id_base: int
     n_ids: int
@@ -217,7 +217,7 @@ class Handovers:
     ) -> list[HandoverOffer]:
         """Offer tracks to the neighbours they drive to, and repeat the offers without an acknowledgement.
 
-        leaving : track ids by neighbour.  carry : returns what is to travel with the tracks
+        leaving : track ids by neighbour.  carry : returns the vehicles of these tracks for the message
         """
         offers = []
         parts = [
@@ -256,7 +256,7 @@ class Handovers:
             offered.merge(gone, survivor, under_way=under_way)
 
     def acknowledge(self, ack: HandoverAnswered, epoch: int) -> Given:
-        """Return what the neighbour adopted; what it refused is judged here until it is gone."""
+        """Return the tracks that the neighbour adopted; those it refused are judged here until they end."""
         offered = self.offered.get(ack.seq) if ack.epoch == epoch else None
         if offered is None or offered.to != ack.by:
             self._count("handover.unknown_answer", 1)
@@ -274,7 +274,7 @@ class Handovers:
         return Given(given, offered.episodes)
 
     def receive(self, now_ns: int, handed: HandedOver, tracker: Adopter) -> Reception | None:
-        """Return what to adopt of a handover and how to acknowledge it; None: its giver judges on.
+        """Return the vehicles to adopt and the acknowledgement; None: no answer, the giver keeps judging.
 
         The caller adopts the vehicles and sets their tracks "owned".
         """

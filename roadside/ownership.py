@@ -1,4 +1,4 @@
-"""Which RSU judges a track: by stretch, hysteresis and acknowledged handovers (docs/design.md section 9).
+"""The RSU that judges a track, by stretch, hysteresis and acknowledged handovers (docs/design.md section 9).
 
 Pure: a table of small state machines, one per track, stepped on the 100 ms grid.
 """
@@ -16,7 +16,7 @@ from roadside.pipeline_state import HoldingState, Phase
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after this long inside the stretch
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
-OPENS_AFTER_NS = 1_000_000_000  # a handover this long without an acknowledgement has no receiver
+OPENS_AFTER_NS = 1_000_000_000  # an offer without an acknowledgement for so long has no receiver
 OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 
@@ -84,7 +84,7 @@ class Ownership:
         return None
 
     def owned(self, track: U64) -> Bools:
-        """Return which of `track` (n,) this RSU judges: its own, and those whose handover is unanswered."""
+        """Return the mask (n,) of the tracks that this RSU judges: its own, also while an offer waits."""
         phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
         return np.array([phase in OURS for phase in phases], dtype=np.bool_)
 

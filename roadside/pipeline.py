@@ -224,7 +224,7 @@ class Pipeline:
     # ---- handover
 
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
-        """Return what travels with tracks to a neighbour."""
+        """Return the tracks with their judgements, for a neighbour."""
         judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
         return [
             CarriedVehicle(track=track, judgement=judgements.get(track.track))
@@ -232,9 +232,9 @@ class Pipeline:
         ]
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
-        """Leave to the neighbour the tracks that it adopted."""
+        """Release the tracks that the neighbour adopted."""
         given = self.handovers.acknowledge(ack, self.epoch)
-        # what opened since the offer was packed did not travel: nobody else could ever close it
+        # an episode opened since the offer is not in it: only this RSU can close it
         outputs = self._emit(now_ns, self.monitor.close_left_behind(now_ns, given.tracks, given.episodes))
         return [*outputs, *(Released(episode_id) for episode_id in self.monitor.drop(given.tracks))]
 
@@ -256,7 +256,7 @@ class Pipeline:
     # ---- the whole state
 
     def state(self, t_ns: int) -> PipelineState:
-        """Return all that the next step depends on, after tick `t_ns`."""
+        """Return the whole state after tick `t_ns`: the next step depends on nothing else."""
         names, names_ns = self._names.published()
         return PipelineState(
             stamp_ns=t_ns,
@@ -324,7 +324,7 @@ class Pipeline:
             self.counts[reason] = self.counts.get(reason, 0) + times
 
     def clock_report(self, t_ns: int) -> ClockReport:
-        """Return whose clocks are wrong at `t_ns`, for the status."""
+        """Return the wrong clocks at `t_ns`, for the status."""
         return self.tracker.clock_report(t_ns)
 
     def all_counts(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ from roadside.gateway.terminals import TerminalServer
 
 OnFix = Callable[[GnssFix], None]
 SENDERS_MAX = 16  # of one address, and connections
-FORGET_NS = 10_000_000_000  # a sender that was silent for so long gives its place to a new one
+FORGET_NS = 10_000_000_000  # a sender that was silent for so long is replaced by a new one
 
 
 class _NmeaDatagrams(asyncio.DatagramProtocol):
@@ -24,7 +24,7 @@ class _NmeaDatagrams(asyncio.DatagramProtocol):
 
     def __init__(self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str]) -> None:
         self._name, self._clock, self._on_fix, self._counts = name, clock, on_fix, counts
-        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and when it sent last, the oldest first
+        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and last datagram, oldest first
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         now_ns = self._clock.now_ns()
@@ -81,7 +81,7 @@ class _NmeaStream(asyncio.Protocol):
 async def serve_receiver(
     url: str, clock: Clock, on_fix: OnFix, counts: Counter[str], rules: SessionRules
 ) -> None:
-    """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is taken.
+    """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is in use.
 
     A receiver has no name of its own: its fixes carry its address.  rules : of the terminals
     """

@@ -152,7 +152,7 @@ class RsuService(Service):
                 transport.close()
 
     async def drain(self) -> None:
-        """Step what is queued, then wait for the centre; the outbox keeps what it does not acknowledge."""
+        """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""
         self.agent.finish()
         await self.agent.outbox.drained()
 
@@ -198,7 +198,7 @@ class RsuService(Service):
     def _ready(self) -> Ready:
         connected = {name: link.connected for name, link in self.shell.links.items()}
         facts = {"listening": self.listening} | connected
-        # a full disk is no reason to take it out of service: it still serves, and reports the disk
+        # a full disk does not make it unready: it still serves, and reports the disk
         return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
 
     def _gauges(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A tick's tracks packed as `track/up` wants them: columns to records, names when they changed. Pure."""
+"""A tick's tracks as the payload of `track/up`: columns to records, names when they changed. Pure."""
 
 import math
 
@@ -31,7 +31,7 @@ STAMP_MS_MAX = 32_767
 
 
 def pack_records(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame) -> Records:
-    """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; what overflows is clipped."""
+    """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; values beyond a field are clipped."""
     records = np.zeros(len(tracks), dtype=TRACK_DTYPE)
     east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
     lon_deg, lat_deg = frame.lonlat_from_site(east_m, north_m)

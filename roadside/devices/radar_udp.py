@@ -68,8 +68,8 @@ def encode(payload: RadarPayload) -> bytes:
 def decode(datagram: bytes, arrived_ns: int | None = None, count: Count = lambda _: None) -> RadarPayload:
     """Return the scan in a datagram, stamped with the arrival at the socket.
 
-    A target without a place or a speed is left out, and counted as radar.value; the others stand. A size or a
-    radar cross-section that is infinite is unknown, and counted as radar.infinite.
+    A target without a place or a speed is left out, and counted as radar.value; the others are kept. A size
+    or a radar cross-section that is infinite is unknown, and counted as radar.infinite.
     Raises DeviceError with reason radar.length, .magic, .version, .kind, .targets, .crc, .sensor or .stamp.
     """
     kind, sensor_bytes, scan, stamp_ns, n_targets = _checked_header(datagram)
@@ -163,7 +163,7 @@ def _numbers_of(records: np.ndarray, name: str) -> Column:
 
 
 def _maybe(records: np.ndarray, name: str) -> MaybeColumn:
-    """Return a column in which NaN, or what is infinite, says unknown."""
+    """Return a column, None where it is NaN or infinite."""
     return tuple(value if math.isfinite(value) else None for value in records[name].tolist())
 
 

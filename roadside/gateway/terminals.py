@@ -22,7 +22,7 @@ Answered = Callable[[str, int, int], None]  # terminal, serial number of our mes
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Holds up to `burst` tokens and gains `rate_hz` a second; its debt is waited for. Pure."""
+    """Holds up to `burst` tokens and gains `rate_hz` a second; who is in its debt waits. Pure."""
 
     rate_hz: float
     burst: float
@@ -34,7 +34,7 @@ class TokenBucket:
         return TokenBucket(rate_hz, burst, burst, now_s)
 
     def spend(self, n_tokens: float, now_s: float) -> float:
-        """Take tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
+        """Spend tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
         self.tokens = min(self.burst, self.tokens + (now_s - self.at_s) * self.rate_hz) - n_tokens
         self.at_s = now_s
         return max(0.0, -self.tokens / self.rate_hz)
@@ -49,12 +49,12 @@ class Limits:
     idle_s: float = 180.0  # three heartbeats of a usual terminal
     rate_bytes_hz: float = 20_000.0  # some 200 reports a second; a truck sends one
     burst_bytes: float = 256_000.0  # a blind area's stored reports at once
-    unsent_bytes_max: int = 16_384  # answers that the peer does not read: we stop reading then
-    unsent_s: float = 15.0  # and give up after this
+    unsent_bytes_max: int = 16_384  # answers that the peer does not read: beyond, we stop reading
+    unsent_s: float = 15.0  # after this we close the connection
 
 
 class TerminalServer:
-    """All terminals that are connected to one process, whatever port they came by."""
+    """All terminals that are connected to one process, on any port."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class TerminalServer:
         return len(self._of_terminal)
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
-        """Return a server that accepts already; the caller closes it. OSError where the port is taken."""
+        """Return a server that accepts already; the caller closes it. OSError where the port is in use."""
         loop = asyncio.get_running_loop()
         return await loop.create_server(lambda: Connection(self), host, port, backlog=1_024)
 
@@ -103,7 +103,7 @@ class TerminalServer:
                 connection.abort()
 
     def chase_packages(self, now_ns: int) -> None:
-        """Ask for missing packages again; of messages that never got whole, deliver what came."""
+        """Request missing packages again; deliver the received part of messages that expired."""
         for terminal in self.packages.waiting(now_ns):
             if terminal in self._of_terminal:
                 self._of_terminal[terminal].request_packages(now_ns)
@@ -122,7 +122,7 @@ class TerminalServer:
         return connection.send_text(text)
 
     def joined(self, connection: "Connection") -> None:
-        """Take note of who authenticated; a terminal that comes back drops its old, half-dead connection."""
+        """Note an authenticated terminal; one that reconnects drops its old, half-dead connection."""
         terminal = connection.session.terminal
         old = self._of_terminal.get(terminal)
         if old is connection:
@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
         now_s = self._loop.time()
         received = self.session.receive(data, arrived_ns)
         if received.replies:
-            self._last_frame_s = now_s  # a whole frame, not just bytes: dribbling does not keep a connection
+            self._last_frame_s = now_s  # a whole frame: single bytes do not keep a connection alive
             self._transport.write(bytes(received.replies))
         if self.session.phase == "authenticated":
             self._server.joined(self)
@@ -229,7 +229,7 @@ class Connection(asyncio.Protocol):
                 self._server.answered(self.session.terminal, reply.seq, reply.result)
 
     def _pause(self, wait_s: float) -> None:
-        """Let TCP hold the peer back until its bucket is out of debt."""
+        """Stop reading, so that TCP slows the peer down, until its bucket is out of debt."""
         self._transport.pause_reading()
         if self._resume is not None:
             self._resume.cancel()
