@@ -177,6 +177,6 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _kinds(clocks: Mapping[str, wire.ClockFault]) -> dict[str, tuple[str, bool]]:
+def _kinds(clocks: Mapping[str, wire.ClockReported]) -> dict[str, tuple[str, bool]]:
     """Return whose clock is wrong and how; the estimate of an offset trembles."""
     return {name: (fault.kind, fault.corrected) for name, fault in clocks.items()}

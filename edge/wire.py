@@ -154,7 +154,7 @@ class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int
 
 
-class ClockFault(msgspec.Struct, frozen=True, kw_only=True):
+class ClockReported(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with one clock."""
 
     kind: Name  # time_zone, offset, stopped, erratic, registry, rollover, host, gateway
@@ -164,7 +164,7 @@ class ClockFault(msgspec.Struct, frozen=True, kw_only=True):
     n: Count  # messages since then that bore it
 
 
-Clocks = Annotated[dict[Name, ClockFault], Meta(max_length=CLOCKS_MAX)]
+Clocks = Annotated[dict[Name, ClockReported], Meta(max_length=CLOCKS_MAX)]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -190,7 +190,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clocks: Clocks = {}  # by terminal, the first of `clocks_n`
     clocks_n: Count = 0  # terminals whose clocks are wrong
     radar_clocks: Clocks = {}  # by sensor
-    host_clock: ClockFault | None = None  # this RSU's own or the gateway's: all terminals are off alike
+    host_clock: ClockReported | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
 
 

@@ -39,6 +39,7 @@ ONCE = {
     "FRAME_M_MAX": "geofence/map/frames.py",
     "TARGETS_MAX": "roadside/inputs.py",
     "RSUS_MAX": "edge/sections.py",
+    "RCS_DBSM": "sim/fleet.py",
 }
 
 
