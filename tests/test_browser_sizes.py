@@ -1,7 +1,7 @@
 """The page from a laptop at 200 % to a 4K wall: each pane is of use, whole, in reach and readable."""
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
@@ -138,6 +138,30 @@ def test_each_pane_can_be_reached(page: Page, width: int, height: int) -> None:
         assert seen[0] > 0.99, pane
         assert seen[1], f"something lies above {pane}"
     page.evaluate("document.querySelector('main').scrollTop = 0")
+
+
+PANES = ["#over", "#focus", "#whole", "#close", "#rsu", "#list", "#card"]
+# where the panes are at the moment that the page has answered to a new size, and how high the banner is
+ANSWERED = """(selectors) => {
+  window.places = () => [document.querySelector("#banner").offsetHeight, selectors.map((x) => {
+    const { left, top, right, bottom } = document.querySelector(x).getBoundingClientRect();
+    return [x, ...[left, top, right, bottom].map(Math.round)];
+  })];
+  addEventListener("resize", () => { window.answered = window.places(); }); // after the page's own listener
+}"""
+
+
+def test_a_new_size_moves_the_panes_once(page: Page) -> None:
+    """Who points at a pane right after a new size must find it there when the next picture is drawn, too."""
+    page.evaluate(ANSWERED, PANES)
+    for old, new in pairwise([*SIZES, *reversed(SIZES[:-1])]):
+        answered: list[Any] = []
+        drawn: list[Any] = []
+        while answered[:1] != drawn[:1] or not drawn:  # the banner of an RSU that comes or goes moves them
+            lay_out(page, *old, "zh")
+            lay_out(page, *new, "zh")
+            answered, drawn = page.evaluate("[window.answered, window.places()]")
+        assert answered == drawn, (old, new)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import "./style.css";
 import { get, loadEpisodes } from "./api.ts";
 import type { Episode, Rsu, Rsus, SiteBody } from "./api.ts";
 import { drawCard } from "./card.ts";
-import { detailPick, drawDetail } from "./detail.ts";
+import { detailHeight, detailPick, drawDetail } from "./detail.ts";
 import { drawnInSoftware, enlarge, pointIn } from "./draw.ts";
 import { DELAY_MS, Fleet } from "./fleet.ts";
 import { drawHeadings } from "./headings.ts";
@@ -16,7 +16,7 @@ import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { baseFeatures } from "./basemap.ts";
 import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
-import { drawOverview, overviewPick, overviewStation } from "./overview.ts";
+import { drawOverview, overviewHeight, overviewPick, overviewStation } from "./overview.ts";
 import { Pace } from "./pace.ts";
 import { Prompt } from "./prompt.ts";
 import { RsuTable } from "./rsutable.ts";
@@ -214,6 +214,9 @@ function redraw(): void {
 
 function layOut(): void {
   enlarge();
+  // at once, not when they are drawn next: else all that stands below them would move a second time
+  $("#over .plot").style.height = `${overviewHeight(state.site)}px`;
+  $("#focus .plot").style.height = `${detailHeight(state.site)}px`;
   if (panes === null || state.site === null) return;
   const w = $("#map").clientWidth;
   const { length, bulge } = extent(state.site);
