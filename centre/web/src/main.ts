@@ -222,8 +222,7 @@ function layOut(): void {
   const { length, bulge } = extent(state.site);
   $("#whole").style.height = `${Math.round(Math.min(160, Math.max(70, (bulge * (w - 60)) / length + (innerWidth > 1600 ? 70 : 62))))}px`;
   panes.close.measure();
-  panes.whole.resize();
-  if (!panes.whole.moved) fitWhole(panes.whole, state.site);
+  if (panes.whole.resize() && !panes.whole.moved) fitWhole(panes.whole, state.site);
   redraw();
 }
 
