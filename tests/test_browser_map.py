@@ -1,13 +1,14 @@
 """The map and what lies above it never part: each gesture, each zoom, in each frame that the map draws."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import find_program
-from tests.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
+from tests.page_feed import MEET, PATIENCE_MS, TRIES, chromium, fed_centre, meets, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -40,20 +41,13 @@ WATCH = """() => {
   };
   window.home = window.view();
   window.still = () => !pane.gl.isMoving() && pane.gl.loaded();
-  window.met = []; // the browser's own events since a gesture began, and whether they met the map
-  for (const kind of ["mousemove", "mousedown", "wheel", "touchstart"]) {
-    const meet = (event) => window.met.push([kind, event.target.closest("#whole .gl") !== null]);
-    addEventListener(kind, meet, { capture: true, passive: true });
-  }
 }"""
 
+MAP = "#whole .gl"
 LAID_OUT = """window.still() && (() => {
   const el = document.querySelector("#whole");
   return el.querySelector(":scope > canvas").style.width === el.clientWidth + "px";
 })()"""
-
-
-TRIES = 5
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +70,14 @@ def page(browser: Browser, run_folder: Any) -> Iterator[Page]:
         wait_for(page, "document.documentElement.dataset.link === 'live'")
         wait_for(page, "document.querySelector('#whole').pane.gl.loaded()")
         page.evaluate(WATCH)
+        page.evaluate(MEET)
         yield page
         context.close()
         assert problems == []
 
 
 def middle(page: Page) -> tuple[float, float]:
-    box = page.locator("#whole .gl").bounding_box()
+    box = page.locator(MAP).bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -92,28 +87,18 @@ def point(page: Page) -> tuple[float, float]:
     for _ in range(TRIES):
         wait_for(page, LAID_OUT)
         x, y = middle(page)
-        page.evaluate("window.met = []")
         page.mouse.move(x - 1, y)
-        page.mouse.move(x, y)
-        wait_for(page, "window.met.length > 0")
-        if page.evaluate("window.met.at(-1)[1]") and middle(page) == (x, y):
+        if meets(page, MAP, "mousemove", partial(page.mouse.move, x, y)) and middle(page) == (x, y):
             return x, y
     raise AssertionError("the map does not stay where it is")
 
 
 def at_map(page: Page, kind: str, act: Callable[[float, float], None], n: int = 1) -> None:
-    """Make a gesture of n such events or more in the middle of the map, and wait until it has moved the map.
-
-    It is made again only if an event met something else: the banner of an RSU that comes or goes
-    moves the map away. What meets the map must move it.
-    """
-    met = f"window.met.filter((one) => one[0] === '{kind}')"
+    """Make a gesture of n such events or more in the middle of the map; wait until it has moved the map."""
     for _ in range(TRIES):
         x, y = point(page)
-        before = page.evaluate("window.met = [], window.view()")
-        act(x, y)
-        wait_for(page, f"{met}.length >= {n}")
-        if page.evaluate(f"{met}.every((one) => one[1])"):
+        before = page.evaluate("window.view()")
+        if meets(page, MAP, kind, partial(act, x, y), n):
             settle(page, before)
             return
     raise AssertionError(f"no {kind} comes to the map")
