@@ -1,10 +1,10 @@
-"""A tick's tracks packed as `track/up` wants them: columns to records, names when they changed. Pure."""
+"""A tick's tracks as the payload of `track/up`: columns to records, names when they changed. Pure."""
 
 import math
 
 import numpy as np
 
-from core.kernel import F64, U8, Bools
+from core.arrays import F64, U8, Bools
 from edge.stations import write_stations
 from edge.wire import (
     FLAG_COASTING,
@@ -29,10 +29,10 @@ RADAR_FRESH_NS, GNSS_FRESH_NS = 1_000_000_000, 2_000_000_000
 STAMP_MS_MAX = 32_767
 
 
-def pack(
+def pack_records(
     t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame, dtype: np.dtype[np.void]
 ) -> Records:
-    """Return the tracks (n,) at tick `t_ns` as records of `dtype`; what overflows is clipped.
+    """Return the tracks (n,) at tick `t_ns` as records of `dtype`; values beyond a field are clipped.
 
     dtype : of `edge.stations.track_dtype`, for the whole site
     """
@@ -96,7 +96,7 @@ class Names:
         self._published: TrackNames | None = None
         self._published_ns = -WHOLE_EVERY_NS
 
-    def pack(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
+    def encode(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
         """Return the snapshot's bytes, with lanes and names where they are due."""
         whole = t_ns - self._published_ns >= WHOLE_EVERY_NS
         changed = names != self._published

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from centre import batch_decoder as admit
+from centre import batch_decoder
 from core import classes
 from edge import stations, wire
 from edge.sections import RSUS_MAX
@@ -39,6 +39,7 @@ ONCE = {
     "FRAME_M_MAX": "geofence/map/frames.py",
     "TARGETS_MAX": "roadside/inputs.py",
     "RSUS_MAX": "edge/sections.py",
+    "RCS_DBSM": "sim/fleet.py",
 }
 
 
@@ -93,5 +94,5 @@ def test_numbers_that_follow_from_each_other_do():
         "other",
     ]
     assert len(KINDS) == classes.N_CLASSES
-    assert admit.ITEMS_MAX <= wire.ACKNOWLEDGED_MAX, "one acknowledgement names a whole batch"
+    assert batch_decoder.ITEMS_MAX <= wire.ACKNOWLEDGED_MAX, "one acknowledgement names a whole batch"
     assert RSUS_MAX == 1 << PLACE_BITS

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from centre.site_view import describe
-from core.kernel import F64
+from core.arrays import F64
 from edge import topics, wire
 from edge.clock import Clock
 from edge.config import Site, load_site

@@ -35,6 +35,7 @@ let tracks: Tracks | null = null;
 const selection = new Selection(state, { changed: drawText, moved: redraw, reveal: (id) => list.reveal(id) });
 const list = new List($("#list"), (id) => selection.episode(id, true), drawText, (items) => items.forEach((x) => state.put(x)));
 const table: RsuTable = new RsuTable($("#rsu"), () => table.draw(state));
+const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
 const detail = new DetailView($<HTMLCanvasElement>("#focus canvas"));
 const wholeMap = new WholeMapView($("#whole"));
 const closeUp = new CloseUpView($("#close"));
@@ -48,7 +49,7 @@ const road = new Screen([
   table,
   textView("text", $("#card"), drawCard),
   textView("text", document.body, () => drawTitles(state, detail.trucks, wholeMap.moved)),
-  new OverviewView($<HTMLCanvasElement>("#over canvas")),
+  overview,
   wholeMap,
   detail,
   closeUp,
@@ -121,6 +122,9 @@ function redraw(): void {
 
 function layOut(): void {
   enlarge();
+  // at once, not with their next drawing: else the panes below them would move a second time
+  overview.setHeight(state.site);
+  detail.setHeight(state.site);
   if (!state.steps.has("map")) return;
   wholeMap.setHeight($("#map").clientWidth);
   closeUp.resize();

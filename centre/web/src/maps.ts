@@ -51,6 +51,7 @@ export class Pane {
   moved = false;
   private showing = false;
   private drawnAt = "";
+  private size = "";
   private readonly el: HTMLElement;
   private readonly site: Site;
   private readonly features: GeoJSON.FeatureCollection;
@@ -95,8 +96,11 @@ export class Pane {
     this.gl.setStyle(baseStyle(this.features, colours()), { diff: true });
   }
 
-  /** Apply the size of the box. */
-  resize(): void {
+  /** Apply the size of the box; return whether it is a new one. */
+  resize(): boolean {
+    const size = [this.el.clientWidth, this.el.clientHeight, pixelRatio()].join();
+    if (size === this.size) return false; // MapLibre would end a drag and drop a turn of the wheel for nothing
+    this.size = size;
     const wasMoved = this.moved;
     this.showing = true;
     if (this.gl.getPixelRatio() !== pixelRatio()) this.gl.setPixelRatio(pixelRatio());
@@ -104,6 +108,7 @@ export class Pane {
     this.showing = false;
     this.moved = wasMoved;
     this.read();
+    return true;
   }
 
   /** Move the map to a view; the camera that the map then has is what counts. */

@@ -296,6 +296,11 @@ export class OverviewView implements View {
     pickOnClick(this.canvas, this, host);
   }
 
+  /** Give the pane its height at once; the next drawing is up to a second away. */
+  setHeight(site: Site | null): void {
+    this.canvas.parentElement!.style.height = `${overviewHeight(site)}px`;
+  }
+
   draw(state: State): void {
     this.frame = drawOverview(this.canvas, state) ?? this.frame;
   }

@@ -6,6 +6,7 @@ import type { Fleet } from "../fleet.ts";
 import { clock } from "../format.ts";
 import { paint } from "../painter.ts";
 import type { Lens } from "../painter.ts";
+import type { Site } from "../site.ts";
 import type { State } from "../state.ts";
 import { pickOnClick } from "../views.ts";
 import type { Host, Picked, View } from "../views.ts";
@@ -114,6 +115,11 @@ export class DetailView implements View {
 
   mount(host: Host): void {
     pickOnClick(this.canvas, this, host);
+  }
+
+  /** Give the pane its height at once; the next drawing is up to a second away. */
+  setHeight(site: Site | null): void {
+    this.canvas.parentElement!.style.height = `${detailHeight(site)}px`;
   }
 
   draw(state: State): void {
