@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from importers.commonroad.lanelets import Lanelet, Sign, joined, lanelet_of, sign_of
 from importers.commonroad.xml import elements, float_of, interval_of, is_interval, point_of
 from importers.motion import FASTEST_MPS, MOVER_MPS_MIN
