@@ -12,6 +12,7 @@ from cyclopts import App
 
 from edge import sections, topics, wire
 from edge.schemas import SCHEMAS
+from edge.stations import NONE_SIGNED_DM
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedState, CarriedTrack, Covariance
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
@@ -75,6 +76,9 @@ def test_a_table_has_each_field_with_its_bounds_and_default(name):
 def test_each_column_of_a_snapshot_has_its_row():
     rows = [(cells[0].strip("`"), cells[1]) for cells in table("column of `data`")]
     assert rows == [(name, kind.lstrip("<|")) for name, kind in wire.TRACK_DESCR]
+    name, kind = wire.SIGNED_STATION
+    none = str(NONE_SIGNED_DM).replace("-", "\u2212")
+    assert re.search(rf"`{name}` \({kind.lstrip('<')}, dm, [^)]*; {none}: none\)", DESIGN)
 
 
 MADE = {

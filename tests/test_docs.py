@@ -66,6 +66,14 @@ def test_a_command_that_the_docs_name_can_be_called(path):
     assert targets <= set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
 
 
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_docs_are_in_plain_words(path):
+    """None of the words that made sentences riddles; a field keeps the name that it has on the wire."""
+    text = re.sub(r"`[^`]*`", "", path.read_text(encoding="utf-8"))
+    found = re.findall(r"(?i)\b(?:told|tells?|hears?|heard|hangs?|goes on|go on|going on)\b.{0,40}", text)
+    assert found == []
+
+
 def test_each_citation_of_the_design_names_a_section():
     """Sections keep their numbers: code cites `docs/design.md section 7`."""
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
