@@ -41,8 +41,7 @@ WIRE = {
     for struct in vars(wire).values()
     if isinstance(struct, type) and issubclass(struct, msgspec.Struct)
 }
-# one row of `GnssFix` serves `GnssColumns` as well; an `ItemKey` is what is left of a broken item
-WITHOUT_TABLE = {"GnssColumns", "ItemKey"}
+WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, Covariance, carry.CarriedJudgement,
     carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode, PipelineState, HoldingState,
