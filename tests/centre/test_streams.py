@@ -165,7 +165,7 @@ async def test_a_client_that_reads_nothing_is_cut_and_resumes(
 ) -> None:
     """It is let go although not even the farewell gets through, and the next connection brings the rest."""
     monkeypatch.setattr(streams, "SEND_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(streams, "FAREWELL_S", 0.0)
+    monkeypatch.setattr(streams, "END_S", 0.0)
     monkeypatch.setattr(streams, "CLIENTS_MAX", 1)
     async with running(tmp_path) as centre:
         with contextlib.closing(deaf(centre.port, "/api/stream?after=0")):
@@ -190,7 +190,7 @@ async def _numbers(stream: AsyncIterator[tuple[int | None, str, Any]], n: int) -
 async def test_a_viewer_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kin: 64 pages that stand still in a debugger would leave no room for the 65th."""
     monkeypatch.setattr(streams, "SEND_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(streams, "FAREWELL_S", 0.0)
+    monkeypatch.setattr(streams, "END_S", 0.0)
     monkeypatch.setattr(tracks, "VIEWERS_MAX", 1)
     async with running(tmp_path) as centre:
         with contextlib.closing(deaf(centre.port, "/api/tracks")):
