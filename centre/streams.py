@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
 from centre.app import Centre
 
 SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
 END_S = 1.0  # for sending the close frame: a client that reads nothing would block it
 CLIENTS_MAX = 64  # of the event streams, SSE and WebSocket together
+ENDED = "the centre stops, or the client was too slow"
 
 
 class Streams:
@@ -34,19 +35,11 @@ class Streams:
             return
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-        async def write() -> None:
-            async for lines in self._centre.feed.follow(after):
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "http.response.body", "body": lines, "more_body": True})
-
-        self._n_clients += 1
-        try:
-            if await self._until_gone(write(), receive, "http.disconnect"):
+        writing = self._write_events(after, send, _body)
+        with self._counted():
+            if await self._until_gone(writing, receive, "http.disconnect"):
                 async with _sending_end():
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            self._n_clients -= 1
 
     async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """WebSocket /api/stream: the events of `/api/events`, each a text message of the same lines.
@@ -64,18 +57,10 @@ class Streams:
             await _close(send, 1008, "after is a whole number")
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-
-        async def write() -> None:
-            async for lines in self._centre.feed.follow(after):
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "websocket.send", "bytes": None, "text": lines.decode()})
-
-        self._n_clients += 1
-        try:
-            if await self._until_gone(write(), receive, "websocket.disconnect"):
-                await _close(send, 1001, "the centre stops, or the client was too slow")
-        finally:
-            self._n_clients -= 1
+        writing = self._write_events(after, send, _text)
+        with self._counted():
+            if await self._until_gone(writing, receive, "websocket.disconnect"):
+                await _close(send, 1001, ENDED)
 
     async def tracks(self, scope: Scope, receive: Receive, send: Send) -> None:
         """WebSocket /api/tracks."""
@@ -94,9 +79,23 @@ class Streams:
 
         try:
             if await self._until_gone(write(), receive, "websocket.disconnect"):
-                await _close(send, 1001, "the centre stops, or the client was too slow")
+                await _close(send, 1001, ENDED)
         finally:
             self._centre.tracks.leave(viewer)
+
+    async def _write_events(self, after: int | None, send: Send, message: Callable[[bytes], Message]) -> None:
+        """Send the events after a cursor, each as a message; TimeoutError where the client reads nothing."""
+        async for lines in self._centre.feed.follow(after):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await send(message(lines))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._n_clients += 1
+        try:
+            yield
+        finally:
+            self._n_clients -= 1
 
     def _is_full(self) -> bool:
         if self._n_clients < CLIENTS_MAX:
@@ -134,6 +133,14 @@ class Streams:
         if writer.done() and not writer.cancelled() and writer.exception() is not None:
             raise writer.exception()  # type: ignore[misc]
         return reader.cancelled()
+
+
+def _body(lines: bytes) -> Message:
+    return {"type": "http.response.body", "body": lines, "more_body": True}
+
+
+def _text(lines: bytes) -> Message:
+    return {"type": "websocket.send", "bytes": None, "text": lines.decode()}
 
 
 @contextlib.asynccontextmanager
