@@ -186,6 +186,6 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _kinds(clocks: Mapping[str, wire.ClockFault]) -> dict[str, tuple[str, bool]]:
+def _kinds(clocks: Mapping[str, wire.ClockReported]) -> dict[str, tuple[str, bool]]:
     """Return which clocks are wrong and how, without the offset, whose estimate varies all the time."""
     return {name: (fault.kind, fault.corrected) for name, fault in clocks.items()}

@@ -70,7 +70,7 @@ def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
     }
 
 
-def _clock(fault: wire.ClockFault) -> dict[str, Any]:
+def _clock(fault: wire.ClockReported) -> dict[str, Any]:
     return msgspec.structs.asdict(fault) | {"since_ns": str(fault.since_ns)}
 
 

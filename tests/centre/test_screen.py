@@ -15,7 +15,7 @@ from centre.screen import screened_status
 from centre.track_hub import TrackHub
 from centre.unit_registry import STALE_NS, UnitRegistry
 from centre.views import units
-from edge import wire
+from edge import stations, wire
 from geofence.plausible import DAY_NS, is_plain
 from tests.support.centre_samples import T0_NS, status
 
@@ -61,6 +61,17 @@ def test_a_vehicle_that_can_t_be_is_taken_out_alone(name: str, value: int) -> No
     assert wire.records_of(found)["track"].tolist() == [1, 3]
     assert tracks.counts["track.implausible"] == 1
     assert tracks.vehicles(T0_NS) == (2, 0)
+
+
+def test_signed_stations_that_can_t_be_are_taken_out_alone() -> None:
+    records = np.zeros(4, wire.SIGNED_DTYPE)
+    for name in wire.TRACK_DTYPE.names or ():
+        records[name] = _records(4)[name]
+    records["s_signed_dm"] = [-5_000, -(10**8) - 1, 10**8 + 1, stations.NONE_SIGNED_DM]
+    found, tracks = _passed(_snapshot(records))
+    assert found is not None
+    assert wire.records_of(found)["track"].tolist() == [1, 4]
+    assert tracks.counts["track.implausible"] == 2
 
 
 def test_names_and_lanes_are_plain_text() -> None:

@@ -63,7 +63,7 @@ def test_a_retained_word_gets_a_moment_to_be_confirmed_after_a_start() -> None:
     assert it.state("RSU001", T0_NS + STALE_NS + 1) == ("online", True)
 
 
-CLOCK = wire.ClockFault(kind="time_zone", offset_s=-28_800.0, corrected=False, since_ns=T0_NS, n=4)
+CLOCK = wire.ClockReported(kind="time_zone", offset_s=-28_800.0, corrected=False, since_ns=T0_NS, n=4)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_damaged_status_never_raises(at: int, value: int) -> None:
 def test_an_offset_that_trembles_is_no_news() -> None:
     it = reporters()
     receive(it, status(clocks={"1": CLOCK}, clocks_n=1))
-    again = wire.ClockFault(kind="time_zone", offset_s=-28_800.1, corrected=False, since_ns=T0_NS, n=9)
+    again = wire.ClockReported(kind="time_zone", offset_s=-28_800.1, corrected=False, since_ns=T0_NS, n=9)
     assert receive(it, status(clocks={"1": again}, clocks_n=1), T0_NS + S) is None
 
 

@@ -230,6 +230,17 @@ def test_snapshot_round_trip():
     np.testing.assert_array_equal(wire.records_of(back), records(3))
 
 
+def test_a_snapshot_of_signed_stations_adds_one_column_at_the_end_of_each_record():
+    rows = np.zeros(2, wire.SIGNED_DTYPE)
+    rows["track"], rows["s_signed_dm"] = [1, 2], [-4_321, 7]
+    snapshot = wire.snapshot_of(rows, esn="R1", seq=4, stamp_ns=NS)
+    assert wire.decode_snapshot(wire.encode(snapshot)) == snapshot
+    assert snapshot.dtype == (*wire.TRACK_DESCR, ("s_signed_dm", "<i4"))
+    assert len(snapshot.data) == 2 * (wire.TRACK_DTYPE.itemsize + 4)
+    np.testing.assert_array_equal(wire.records_of(snapshot), rows)
+    assert wire.snapshot_of(records(2), esn="R1", seq=4, stamp_ns=NS).dtype == wire.TRACK_DESCR
+
+
 def test_snapshot_omits_names_that_did_not_change():
     assert set(unpacked(wire.snapshot_of(records(0), esn="R1", seq=4, stamp_ns=NS))) == {
         "v", "esn", "seq", "stamp_ns", "n", "dtype", "data",
