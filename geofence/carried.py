@@ -7,11 +7,11 @@ import numpy as np
 
 from core.arrays import I64
 from fusion.handover import PLACE_M_MAX
-from geofence.carry import STAMPS, CarriedHistory, CarriedJudgement, history_rows
+from geofence.carry import CarriedHistory, CarriedJudgement, history_rows
 from geofence.episodes import OpenEpisode
 from geofence.map.frames import SiteFrame
-from geofence.rules import BY_NAME, MEASURED
-from geofence.state import R_EAST, R_NORTH, R_SPEED, RING_LENGTH
+from geofence.rules import BY_NAME, MEASURED, OWN_STAMPS
+from geofence.state import R_EAST, R_NORTH, R_SPEED, RING_LENGTH, SHARED_STAMPS
 from geofence.violation import ViolationVehicle
 
 AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer than a day
@@ -34,7 +34,8 @@ def believed(judgement: CarriedJudgement, now_ns: int) -> tuple[CarriedJudgement
 
 
 def _check_evidence(judgement: CarriedJudgement, now_ns: int) -> None:
-    stamps = [getattr(judgement, name) for name in STAMPS]
+    known = {*SHARED_STAMPS, *OWN_STAMPS}
+    stamps = [stamp_ns for name, stamp_ns in judgement.stamps_ns.items() if name in known]
     for evidence in judgement.rules.values():
         seconds = np.array((*evidence.cusum, *evidence.held_s, evidence.clear_s), dtype=np.float64)
         if not ((seconds >= 0.0) & (seconds <= WINDOW_MAX)).all():

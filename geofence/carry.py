@@ -13,17 +13,13 @@ import numpy as np
 from core.arrays import F64
 from geofence.episodes import OpenEpisode
 from geofence.state import (
-    BLIND,
     CLEAR_S,
     CUSUM,
-    DEDICATED,
-    ELSEWHERE,
     ENOUGH,
     EXCUSED,
     HELD,
     HINT,
     JUDGED,
-    LAST,
     LAST_OVER,
     MOVED,
     PRESUMED,
@@ -31,22 +27,10 @@ from geofence.state import (
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
-    SEEING,
-    SILENT,
     SINCE,
-    STANDING,
     State,
 )
 
-STAMPS = {
-    "observed_ns": LAST,
-    "standing_since_ns": STANDING,
-    "silent_since_ns": SILENT,
-    "undecidable_since_ns": BLIND,
-    "decidable_since_ns": SEEING,
-    "dedicated_since_ns": DEDICATED,
-    "elsewhere_since_ns": ELSEWHERE,
-}
 FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
 COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
 N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SINCE
@@ -74,17 +58,11 @@ class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was judged of one track. Stamps are 0 where nothing lasts."""
+    """All that was judged of one track."""
 
     track: int
     rules: dict[str, CarriedEvidence] = {}  # by name
-    observed_ns: int = 0
-    standing_since_ns: int = 0
-    silent_since_ns: int = 0  # without a report in a dedicated lane
-    undecidable_since_ns: int = 0
-    decidable_since_ns: int = 0
-    dedicated_since_ns: int = 0  # in a dedicated lane
-    elsewhere_since_ns: int = 0
+    stamps_ns: dict[str, int] = {}  # by the names of State.stamp: since when something lasts; 0: it doesn't
     moved: bool = False
     presumed_hazmat: bool = False
     excused: bool = False
@@ -108,8 +86,7 @@ def carried_row(
 ) -> CarriedJudgement:
     """Return a row of the state by name; lanes : the map's, by number."""
     held = int(state.flags[row, HINT]) - 1
-    lasting: dict[str, Any] = {name: int(state.stamps[row, column]) for name, column in STAMPS.items()}
-    lasting |= {name: bool(state.flags[row, column] > 0.0) for name, column in FLAGS.items()}
+    flags: dict[str, Any] = {name: bool(state.flags[row, column] > 0.0) for name, column in FLAGS.items()}
     return CarriedJudgement(
         track=track,
         rules={
@@ -117,7 +94,8 @@ def carried_row(
             for name, r in state.graded.items()
             if state.evidence[row, r].any() or state.evidence_ns[row, r].any()
         },
-        **lasting,
+        stamps_ns={name: int(state.stamps[row, column]) for name, column in state.stamp.items()},
+        **flags,
         lane_held=lanes[held] if held >= 0 else None,
         history=_carried_history(state, row),
         episodes=tuple(episodes),
@@ -160,8 +138,8 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
     for name, (numbers, stamps) in rows.items():
         state.evidence[row, state.graded[name]] = numbers
         state.evidence_ns[row, state.graded[name]] = stamps
-    for name, column in STAMPS.items():
-        state.stamps[row, column] = getattr(judgement, name)
+    for name, column in state.stamp.items():
+        state.stamps[row, column] = judgement.stamps_ns.get(name, 0)
     for name, column in FLAGS.items():
         state.flags[row, column] = getattr(judgement, name)
     state.flags[row, HINT] = lanes.get(judgement.lane_held or "", -1) + 1

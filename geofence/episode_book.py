@@ -84,7 +84,7 @@ class EpisodeBook:
         episode = OpenEpisode(
             id=episode_id(self._esn, track, rule.name, scope or facts.lane, start_ns),
             rule=rule.violation,
-            undecidable=rule.name == "undecidable",
+            undecidable=not rule.accuses,
             scope=scope,
             track=track,
             grade="undecidable",

@@ -26,7 +26,7 @@ from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.resume import Resume
-from geofence.rules import GRADED, MEASURED, REGISTRY
+from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
 
@@ -49,7 +49,7 @@ class Monitor:
         gradings: dict[str, Grading] = {
             rule.name: section_of(rules, rule.name) for rule in REGISTRY if rule.name in GRADED
         }
-        self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
+        self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED, OWN_STAMPS)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version)
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)

@@ -16,10 +16,16 @@ EVIDENCE = 11
 # columns of State.evidence_ns, per rule: since when each CUSUM has been above zero; last over; last judged
 SINCE, LAST_OVER, JUDGED = 0, 3, 4
 EVIDENCE_NS = 5
-# columns of State.stamps: of the newest observation, of the ring's newest row; since when the vehicle stands,
-# is without report, can't be judged, can be judged again, drives in a dedicated lane, in another; ring rows
-LAST, RING_LAST, STANDING, SILENT, BLIND, SEEING, DEDICATED, ELSEWHERE, RING_ROWS = range(9)
-STAMPS = 9
+# columns of State.stamps: of the newest observation, of the ring's newest row; rows that the ring was given;
+# since when the vehicle stands, drives in a dedicated lane, in another. The rules' own stamps follow by name
+LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE = range(6)
+STAMPS = 6
+SHARED_STAMPS = {  # those that are carried with a track
+    "observed_ns": LAST,
+    "standing_since_ns": STANDING,
+    "dedicated_since_ns": DEDICATED,
+    "elsewhere_since_ns": ELSEWHERE,
+}
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
 FLAGS = 4
@@ -35,12 +41,20 @@ R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_VALUE = range(7)
 class State:
     """One row for each track, for its life; the arrays grow as tracks come."""
 
-    def __init__(self, rules: Sequence[str], measured: Sequence[str], graded: Sequence[str]) -> None:
-        """Make room.
+    def __init__(
+        self,
+        rules: Sequence[str],
+        measured: Sequence[str],
+        graded: Sequence[str],
+        own_stamps: Sequence[str] = (),
+    ) -> None:
+        """Make room for 64 tracks.
 
         rules : all rules.  measured : those with a column of values.  graded : those with a row of evidence,
-        of which the measured ones are the first
+        of which the measured ones are the first.  own_stamps : that single rules keep of each track
         """
+        self.stamp = SHARED_STAMPS | {name: STAMPS + k for k, name in enumerate(own_stamps)}  # column by name
+        self._n_stamps = STAMPS + len(own_stamps)
         self.rules = {name: number for number, name in enumerate(rules)}
         self.measured = {name: number for number, name in enumerate(measured)}
         self.graded = {name: number for number, name in enumerate(graded)}
@@ -52,7 +66,7 @@ class State:
         n_graded, ring = len(self.graded), R_VALUE + 2 * len(self.measured)
         self.evidence: F64 = np.zeros((n, n_graded, EVIDENCE))
         self.evidence_ns: I64 = np.zeros((n, n_graded, EVIDENCE_NS), dtype=np.int64)
-        self.stamps: I64 = np.zeros((n, STAMPS), dtype=np.int64)
+        self.stamps: I64 = np.zeros((n, self._n_stamps), dtype=np.int64)
         self.flags: F64 = np.zeros((n, FLAGS))
         self.ring: F64 = np.zeros((n, RING_LENGTH, ring))
         self.ring_ns: I64 = np.zeros((n, RING_LENGTH), dtype=np.int64)

@@ -57,6 +57,9 @@ class Rule(Protocol):
     Config: ClassVar[type[msgspec.Struct] | None] = None  # its section; None: `keys` are all it has
     keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
     column: ClassVar[str]  # the rule whose measured values a violation shows as evidence
+    stamps: ClassVar[tuple[str, ...]] = ()  # what it keeps of each track: names of columns of State.stamps
+    unit: ClassVar[str] = ""  # of its values; "m": they are distances beyond a line
+    shared_column: ClassVar[str | None] = None  # the evidence column that shows its values with every rule
     accuses: ClassVar[bool] = True  # False: a record only
     updates: ClassVar[bool] = True  # an open episode gets a new version from time to time
     shows_limit: ClassVar[bool] = False  # its violations say `limit_mps`

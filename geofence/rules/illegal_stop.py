@@ -26,7 +26,7 @@ class IllegalStop(Rule):
     """Standing is excused in an area for it, at a gate and in a queue."""
 
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
-    Config = Config
+    Config, unit = Config, "s"
     keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:

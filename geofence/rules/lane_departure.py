@@ -25,6 +25,7 @@ class LaneDeparture(Rule):
 
     name, violation, kind, column = "lane_departure", "lane_departure", "measured", "lane_departure"
     Config, keys = Config, ("decide_s", "decide_depth_m", "map_sigma_m", "width_unknown_m")
+    unit, shared_column = "m", "excess_m"
 
     def measure(self, ctx: "Context") -> Measured:
         found = ctx.located.found

@@ -39,6 +39,7 @@ def handed(setup):
 def newer(judgement):
     """What a later version may have added."""
     judgement |= {"speed_profile": [1.0, 2.0], "swerves": True}
+    judgement["stamps_ns"] |= {"off_route_since_ns": 1}
     judgement["rules"] |= {"time_window": {"cusum": [1.0], "held_s": [2.0]}}
     judgement["rules"]["lane_departure"] |= {"likelihood": [0.1] * 7}
     judgement["history"] |= {"heading_rad": b"\x00" * 8}
@@ -50,7 +51,7 @@ def older(judgement):
     """What an earlier version may have lacked."""
     del judgement["rules"]["lane_departure"]["judged_ns"], judgement["rules"]["lane_departure"]["clear_s"]
     del judgement["history"]["columns"]["sigma_d_m"], judgement["history"]["value"]["wrong_way"]
-    del judgement["moved"], judgement["lane_held"], judgement["elsewhere_since_ns"]
+    del judgement["moved"], judgement["lane_held"], judgement["stamps_ns"]["elsewhere_since_ns"]
     for name in ("undecidable", "scope", "seen_ns", "told_ns", "hop", "limit_mps", "identity_p"):
         del judgement["episodes"][0][name]
 
