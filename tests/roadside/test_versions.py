@@ -98,6 +98,20 @@ def test_evidence_that_both_versions_know_continues(setup, handed, change):
     assert list(carried.history.stamp_ns) == stamps
 
 
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"reasons": ["full"], "load": 0.5}, ()),  # of a later version
+        ({"refused": None}, ()),  # of an earlier version: it lacks the field
+        ({"refused": [0]}, (0,)),
+    ],
+)
+def test_an_acknowledgement_of_another_version_is_read(change, refused):
+    payload = {"epoch": 1, "seq": 7, "refused": []} | change
+    answer = {name: value for name, value in payload.items() if value is not None}
+    assert decode_handover_ack(msgpack.packb(answer)).refused == refused
+
+
 def test_the_open_episodes_of_an_outbox_before_named_state_continue(tmp_path):
     """The database was written when handovers carried rows of arrays and an episode had no scope."""
     path = tmp_path / "outbox.sqlite"
