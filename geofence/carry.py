@@ -31,8 +31,8 @@ from geofence.state import (
     State,
 )
 
-FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
-COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
+CARRIED_FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
+HISTORY_COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
 N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SINCE
 
 
@@ -52,7 +52,7 @@ class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The last seconds, oldest first. A column is m little-endian f8, since NaN (not known) is no number."""
 
     stamp_ns: tuple[int, ...] = ()
-    columns: dict[str, bytes] = {}  # by the names in COLUMNS
+    columns: dict[str, bytes] = {}  # by the names in HISTORY_COLUMNS
     value: dict[str, bytes] = {}  # by rule: how far over its limit
     sigma: dict[str, bytes] = {}
 
@@ -86,7 +86,9 @@ def carried_row(
 ) -> CarriedJudgement:
     """Return a row of the state by name; lanes : the map's, by number."""
     held = int(state.flags[row, HINT]) - 1
-    flags: dict[str, Any] = {name: bool(state.flags[row, column] > 0.0) for name, column in FLAGS.items()}
+    flags: dict[str, Any] = {
+        name: bool(state.flags[row, column] > 0.0) for name, column in CARRIED_FLAGS.items()
+    }
     return CarriedJudgement(
         track=track,
         rules={
@@ -120,7 +122,7 @@ def _carried_history(state: State, row: int) -> CarriedHistory:
     columns = np.ascontiguousarray(ring.T)
     return CarriedHistory(
         stamp_ns=tuple(ring_ns.tolist()),
-        columns={name: columns[c].tobytes() for c, name in enumerate(COLUMNS)},
+        columns={name: columns[c].tobytes() for c, name in enumerate(HISTORY_COLUMNS)},
         value={name: columns[R_VALUE + c].tobytes() for name, c in state.measured.items()},
         sigma={name: columns[R_VALUE + n_rules + c].tobytes() for name, c in state.measured.items()},
     )
@@ -140,7 +142,7 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
         state.evidence_ns[row, state.graded[name]] = stamps
     for name, column in state.stamp.items():
         state.stamps[row, column] = judgement.stamps_ns.get(name, 0)
-    for name, column in FLAGS.items():
+    for name, column in CARRIED_FLAGS.items():
         state.flags[row, column] = getattr(judgement, name)
     state.flags[row, HINT] = lanes.get(judgement.lane_held or "", -1) + 1
     stamp_ns = judgement.history.stamp_ns[-RING_LENGTH:]
@@ -167,7 +169,7 @@ def history_rows(history: CarriedHistory, measured: Sequence[str]) -> F64:
     n = len(history.stamp_ns)
     rows = np.full((n, R_VALUE + 2 * len(measured)), np.nan)
     rows[:, R_VALUE + len(measured) :] = 0.0
-    places = [(history.columns, name, c) for c, name in enumerate(COLUMNS)]
+    places = [(history.columns, name, c) for c, name in enumerate(HISTORY_COLUMNS)]
     places += [(history.value, name, R_VALUE + c) for c, name in enumerate(measured)]
     places += [(history.sigma, name, R_VALUE + len(measured) + c) for c, name in enumerate(measured)]
     for columns, name, place in places:

@@ -42,7 +42,7 @@ PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as 
 UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
 PRESUME_P = 0.9
 BRIDGED_NS = 3_000_000_000  # over a longer gap nobody knows the way
-BEYOND_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour adopts it
+BEYOND_STRETCH_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour adopts it
 
 
 class SecondsCounter(Protocol):
@@ -189,7 +189,9 @@ class TickContext(Context):
         """Return which stations (n,) are on our stretch; all of them without one."""
         if self.stretch_m is None:
             return np.ones(len(s_m), dtype=np.bool_)
-        left: Bools = (s_m < self.stretch_m[0] - BEYOND_M) | (s_m > self.stretch_m[1] + BEYOND_M)
+        left: Bools = (s_m < self.stretch_m[0] - BEYOND_STRETCH_M) | (
+            s_m > self.stretch_m[1] + BEYOND_STRETCH_M
+        )
         return ~left
 
     def presume(self) -> None:

@@ -78,7 +78,7 @@ class Evidence:
             rate=self.rate,
         )
 
-    def observe(self, ctx: Context, values: Values) -> I64:
+    def advance(self, ctx: Context, values: Values) -> I64:
         """Weigh an observation's owned tracks (m); return the grades (m, rules) that hold, -1: not judged."""
         state, mine = self._state, ctx.mine
         rows, stamps = ctx.rows[mine], ctx.tracks.stamp_ns[mine]

@@ -29,7 +29,7 @@ class Judging:
         self._state, self._book, self._evidence = state, book, evidence
         self._describer, self._resume, self._count = describer, resume, count
 
-    def observe(
+    def apply_grades(
         self, rules: Sequence[Rule], grade: I64, k: int, ctx: Context, values: Values
     ) -> list[Judged]:
         """Return the versions that the measured rules make of the k-th owned track of an observation.
@@ -37,7 +37,7 @@ class Judging:
         grade : (rules,) what holds now, -1: not judged
         """
         i, out = int(ctx.mine[k]), []
-        row, may_open, stamps = int(ctx.rows[i]), bool(ctx.may_open[i]), observed(ctx, i)
+        row, may_open, stamps = int(ctx.rows[i]), bool(ctx.may_open[i]), stamps_of_observation(ctx, i)
         for column, rule in enumerate(rules):
             is_open = self._state.open[row, self._state.rules[rule.name]]
             if grade[column] < 0 or not (is_open or (grade[column] > 0 and may_open)):
@@ -126,7 +126,7 @@ class Judging:
 
     def close_frozen(self, ctx: Context, rules: Sequence[Rule], patience_ns: int) -> list[Judged]:
         """Close what could not be judged for too long: nobody knows whether it still holds."""
-        state, at, stamps = self._state, ctx.rows[ctx.mine], ticked(ctx.now_ns)
+        state, at, stamps = self._state, ctx.rows[ctx.mine], stamps_of_tick(ctx.now_ns)
         out = []
         columns = np.array([state.rules[rule.name] for rule in rules])
         for k, place in np.argwhere(state.open[at][:, columns]).tolist():
@@ -148,11 +148,11 @@ class Judging:
         ]
 
 
-def observed(ctx: Context, i: int) -> Stamps:
+def stamps_of_observation(ctx: Context, i: int) -> Stamps:
     """Return the stamps of a version that an observation of track i decides."""
     return Stamps(measured_ns=int(ctx.tracks.stamp_ns[i]), arrived_ns=int(ctx.tracks.arrived_ns[i]))
 
 
-def ticked(t_ns: int) -> Stamps:
+def stamps_of_tick(t_ns: int) -> Stamps:
     """Return the stamps of a version that tick `t_ns` decides."""
     return Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")

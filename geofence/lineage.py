@@ -8,7 +8,7 @@ from geofence.carry import CarriedJudgement, carried_row, restore_row
 from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import OpenEpisode
 from geofence.evidence import Evidence
-from geofence.judging import ticked
+from geofence.judging import stamps_of_tick
 from geofence.resume import Resume
 from geofence.rules import BY_NAME
 from geofence.state import MOVED, State
@@ -33,7 +33,7 @@ class Lineage:
         """Forget this step's merges; return the closes of what they superseded."""
         self._merged_into.clear()
         superseded, self.superseded = self.superseded, []
-        return [self._book.finish(episode, ticked(now_ns), "merged") for episode in superseded]
+        return [self._book.finish(episode, stamps_of_tick(now_ns), "merged") for episode in superseded]
 
     def end(self, t_ns: int, ids: Sequence[int], reason: str) -> list[Judged]:
         """Forget tracks; return the closes of their open episodes."""
@@ -45,7 +45,7 @@ class Lineage:
 
     def close_all(self, t_ns: int, ids: Sequence[int], reason: str, but: Sequence[str] = ()) -> list[Judged]:
         """Close the open episodes of tracks, but for some; return their last versions."""
-        stamps = ticked(t_ns)
+        stamps = stamps_of_tick(t_ns)
         return [
             self._book.close(episode, stamps, reason)
             for track in ids

@@ -9,7 +9,7 @@ from core.arrays import Bools
 from fusion.config import RadarPose
 from fusion.terminal_clocks import LooseReports
 from fusion.tracks import TrackBatch
-from geofence.carried import is_sound
+from geofence.carried_checks import is_sound
 from geofence.carry import CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, VehicleConfig, section_of
 from geofence.context import Context, TickContext
@@ -19,7 +19,7 @@ from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import decoded
 from geofence.evidence import Evidence, Values
 from geofence.grading import Grading
-from geofence.judging import Judging, observed, ticked
+from geofence.judging import Judging, stamps_of_observation, stamps_of_tick
 from geofence.lineage import Lineage
 from geofence.locate import Locator
 from geofence.located import Located
@@ -87,7 +87,7 @@ class Monitor:
         Evidence grows either way.
         """
         out = self._lineage.begin_step(now_ns)
-        ctx = Context(**self._given(now_ns, tracks, located, owned, may_open))
+        ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
         if len(ctx.mine) == 0 or self._road.axis is None:
             return out
         values = Values(ctx, self._measured)
@@ -95,14 +95,14 @@ class Monitor:
         stale = int((self._state.stamps[mine_rows, LAST] >= tracks.stamp_ns[ctx.mine]).sum())
         self._count("judge.stale", stale)
         events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-        grade = self._evidence.observe(ctx, values)
+        grade = self._evidence.advance(ctx, values)
         self._resume.resume_seen(tracks, located, ctx.mine)
         is_open = self._state.open[mine_rows, : len(self._measured)]  # they are the first of the registry
         active = (grade > 0).any(axis=1) | is_open.any(axis=1)
         for k in np.flatnonzero(active).tolist():
-            out += self._judging.observe(self._measured, grade[k], k, ctx, values)
+            out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
         for rule, verdict in events:
-            judged = self._judging.apply(rule, verdict, ctx, observed(ctx, verdict.i))
+            judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))
             if judged is not None:
                 out.append(judged)
         return out
@@ -125,7 +125,7 @@ class Monitor:
         """
         out = self._lineage.begin_step(t_ns)
         ctx = TickContext(
-            **self._given(t_ns, tracks, located, owned, may_open),
+            **self._context_fields(t_ns, tracks, located, owned, may_open),
             evidence=self._evidence,
             stretch_m=self._stretch_m,
             gateway_present=gateway_present,
@@ -133,7 +133,7 @@ class Monitor:
         )
         out += self._resume.close_overdue(t_ns)
         ctx.presume()
-        stamps = ticked(t_ns)
+        stamps = stamps_of_tick(t_ns)
         for rule in self._rules:
             for verdict in rule.tick(ctx):
                 judged = self._judging.apply(rule, verdict, ctx, stamps)
@@ -141,7 +141,7 @@ class Monitor:
                     out.append(judged)
         return out + self._judging.close_frozen(ctx, self._observed, int(self._settings.resume_s * 1e9))
 
-    def _given(
+    def _context_fields(
         self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools, may_open: Bools | None
     ) -> dict[str, Any]:
         """Return the fields of a Context."""
@@ -201,7 +201,7 @@ class Monitor:
             judgements=tuple(self.carry(None)),
             waiting=self._resume.carried(),
             to_close=tuple(self._lineage.superseded),
-            unjudged_since=self._coverage.packed(),
+            unjudged_since=self._coverage.since(),
             counts=dict(self.counts),
         )
 
@@ -210,7 +210,7 @@ class Monitor:
         self._lineage.restore(state.judgements)
         self._resume.restore(state.waiting)
         self._lineage.superseded = list(state.to_close)
-        self._coverage.unpack(state.unjudged_since)
+        self._coverage.restore(state.unjudged_since)
         self.counts.clear()
         self.counts.update(state.counts)
 

@@ -12,7 +12,7 @@ from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.violation import Stamps
 
-PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
+RESUME_PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
 SPEED_SPREAD = 1.2
 
 
@@ -83,7 +83,7 @@ class Resume:
             )
             away = float(((east[0] - east[1]) ** 2 + (north[0] - north[1]) ** 2) ** 0.5)
             since_s = max(stamp_ns - episode.seen_ns, 0) * 1e-9
-            if away <= PLACE_M + SPEED_SPREAD * episode.speed_mps * since_s:
+            if away <= RESUME_PLACE_M + SPEED_SPREAD * episode.speed_mps * since_s:
                 self._waiting.remove(waiting)
                 return episode
         return None

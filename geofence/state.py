@@ -19,7 +19,7 @@ EVIDENCE_NS = 5
 # columns of State.stamps: of the newest observation, of the ring's newest row; rows that the ring was given;
 # since when the vehicle stands, drives in a dedicated lane, in another. The rules' own stamps follow by name
 LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE = range(6)
-STAMPS = 6
+N_STAMPS = 6
 SHARED_STAMPS = {  # those that are carried with a track
     "observed_ns": LAST,
     "standing_since_ns": STANDING,
@@ -28,7 +28,7 @@ SHARED_STAMPS = {  # those that are carried with a track
 }
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
-FLAGS = 4
+N_FLAGS = 4
 
 MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its speed: it is no post
 BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
@@ -53,8 +53,10 @@ class State:
         rules : all rules.  measured : those with a column of values.  graded : those with a row of evidence,
         of which the measured ones are the first.  own_stamps : that single rules keep of each track
         """
-        self.stamp = SHARED_STAMPS | {name: STAMPS + k for k, name in enumerate(own_stamps)}  # column by name
-        self._n_stamps = STAMPS + len(own_stamps)
+        self.stamp = SHARED_STAMPS | {
+            name: N_STAMPS + k for k, name in enumerate(own_stamps)
+        }  # column by name
+        self._n_stamps = N_STAMPS + len(own_stamps)
         self.rules = {name: number for number, name in enumerate(rules)}
         self.measured = {name: number for number, name in enumerate(measured)}
         self.graded = {name: number for number, name in enumerate(graded)}
@@ -67,7 +69,7 @@ class State:
         self.evidence: F64 = np.zeros((n, n_graded, EVIDENCE))
         self.evidence_ns: I64 = np.zeros((n, n_graded, EVIDENCE_NS), dtype=np.int64)
         self.stamps: I64 = np.zeros((n, self._n_stamps), dtype=np.int64)
-        self.flags: F64 = np.zeros((n, FLAGS))
+        self.flags: F64 = np.zeros((n, N_FLAGS))
         self.ring: F64 = np.zeros((n, RING_LENGTH, ring))
         self.ring_ns: I64 = np.zeros((n, RING_LENGTH), dtype=np.int64)
         self.open: Bools = np.zeros((n, len(self.rules)), dtype=np.bool_)

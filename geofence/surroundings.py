@@ -18,11 +18,11 @@ from geofence.map.roadmap import RoadMap
 from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
 from geofence.map.zones import ZoneShape
 
-GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
+QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
-FAR_M = 5_000.0  # distances beyond it are this
+DISTANCE_M_MAX = 5_000.0  # distances beyond it are this
 UNSTEADY_SHARE = 0.25  # a truck's speed may change by this share of it until it reports again
-COURSE_MPS = 3.0  # a report slower than this has no course
+REPORT_COURSE_MPS_MIN = 3.0  # a report slower than this has no course
 EVERYDAY = mask_of(["car", "bus", "truck"])
 
 
@@ -75,7 +75,7 @@ class Surroundings:
         strips = self._road.strips
         for i in far[inside].tolist():
             east, north = float(tracks.x[i, 0]), float(tracks.x[i, 1])
-            lanes_m = distance_to_lanes_m(east, north, strips, KIND_MASKS[HAZMAT], FAR_M)
+            lanes_m = distance_to_lanes_m(east, north, strips, KIND_MASKS[HAZMAT], DISTANCE_M_MAX)
             areas_m = shapely.distance(self._permitting, shapely.Point(east, north))
             out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
         return out
@@ -95,7 +95,7 @@ class Surroundings:
         along_e, along_n = located.found[i, U_EAST], located.found[i, U_NORTH]
         de, dn = tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1]
         ahead, beside = de * along_e + dn * along_n, np.abs(along_e * dn - along_n * de)
-        blocks = (ahead >= GAP_M) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
+        blocks = (ahead >= QUEUE_GAP_M_MIN) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
         return bool((blocks & slow & tracks.confirmed).any())  # a vehicle behind is no excuse
 
     def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
@@ -130,7 +130,7 @@ class Surroundings:
             faster = np.fmax(reports.speed_mps, speed)
             reach_m = self._rules.dark_reporter_m + 3.0 * reports.sigma_m + UNSTEADY_SHARE * faster * since_s
             against = (np.cos(reports.heading_rad) * v_e + np.sin(reports.heading_rad) * v_n < 0.0) & (
-                np.fmin(reports.speed_mps, speed) > COURSE_MPS
+                np.fmin(reports.speed_mps, speed) > REPORT_COURSE_MPS_MIN
             )
             others = np.isin(reports.terminal, bound[np.arange(len(bound)) != i])
             near[i] = bool(((away_m <= reach_m) & ~against & ~others).any())

@@ -13,11 +13,11 @@ from typing import Any
 
 from core.errors import MapError
 
-KINDS = ("lane", "axis", "gate", "zone")
-SHOWN = "place"  # the centre's page shows it; nobody is judged by it
+FEATURE_KINDS = ("lane", "axis", "gate", "zone")
+PAGE_KIND = "place"  # the centre's page shows it; nobody is judged by it
 DIGITS_MAX = 300  # of a whole number: a float holds no more
-FLAGS = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
-FLAGS |= {"no": False, "yes": True, "n": False, "y": True}
+FLAG_VALUES = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
+FLAG_VALUES |= {"no": False, "yes": True, "n": False, "y": True}
 LISTED = re.compile(r"\(\d+:(.*)\)|[\[({](.*)[\])}]|(.*)", re.DOTALL)  # (2:a,b) of OGR; {a,b} of PostgreSQL
 OTHER_DATUMS = ("GCJ02", "BD09", "BEIJING54", "BEIJING1954", "XIAN80", "XIAN1980")  # 50 to 500 m off
 KNOWN_CRS = ("CRS84", "4326", "4490")  # longitude, latitude of WGS 84 or CGCS2000
@@ -68,7 +68,7 @@ def kind_of(row: Any) -> str | None:
     """Return which of our kinds a feature is; None for another program's."""
     properties = row.get("properties") if isinstance(row, dict) else None
     kind = properties.get("kind") if isinstance(properties, dict) else None
-    return kind if isinstance(kind, str) and kind in KINDS else None
+    return kind if isinstance(kind, str) and kind in FEATURE_KINDS else None
 
 
 def first_place(document: Document) -> tuple[float, float] | None:
@@ -122,7 +122,7 @@ def _named(row: Any) -> Any:
         plain = key.strip().lower()
         found[plain if plain not in properties else key] = value
     kind = found.get("kind")
-    if isinstance(kind, str) and kind.strip().lower() in KINDS:
+    if isinstance(kind, str) and kind.strip().lower() in FEATURE_KINDS:
         found["kind"] = kind.strip().lower()
         return row if found == properties else row | {"properties": found}
     return row
@@ -196,7 +196,7 @@ def _whole(value: Any) -> Any:
 def _flag(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
-    return FLAGS.get(value.strip().lower() if isinstance(value, str) else value, value)
+    return FLAG_VALUES.get(value.strip().lower() if isinstance(value, str) else value, value)
 
 
 def _name(value: Any) -> Any:

@@ -18,7 +18,10 @@ AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer t
 EPISODE_AGE_NS_MAX = 366 * AGE_NS_MAX
 AHEAD_NS_MAX = 60_000_000_000  # of the neighbour's clock: a stamp far ahead would stop the judging until then
 WINDOW_MAX = 86_400.0  # seconds held; a CUSUM ends far below, at twice its level
-VERSION_MAX, HOP_MAX = 10_000_000, 100_000  # one each 5 s for a year; RSUs of a road, many times over
+CARRIED_VERSION_MAX, CARRIED_HOP_MAX = (
+    10_000_000,
+    100_000,
+)  # one each 5 s for a year; RSUs of a road, many times over
 EPISODE_MPS_MAX, MEASURE_MAX = 1_000.0, 1e9
 TEXT_MAX = 256
 
@@ -68,8 +71,8 @@ def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
     return (
         episode.rule_name in BY_NAME
         and (episode.scope != "") == (BY_NAME[episode.rule_name].scope == "zone")
-        and 1 <= episode.version <= VERSION_MAX
-        and episode.hop <= HOP_MAX
+        and 1 <= episode.version <= CARRIED_VERSION_MAX
+        and episode.hop <= CARRIED_HOP_MAX
         and bool(frame.within(episode.lon_deg, episode.lat_deg))
         and 0.0 <= episode.p_violation <= 1.0
         and 0.0 <= (episode.identity_p or 0.0) <= 1.0
