@@ -1,7 +1,7 @@
-"""What was judged of a track, by name: as it is handed over, and kept in `/state`.
+"""The judgement of a track by name, as a handover and `/state` carry it.
 
-A reader ignores what it does not know; what is missing starts fresh. So neighbours of different versions can
-hand vehicles over.
+A reader ignores unknown names; missing ones start fresh. So RSUs of different versions can hand vehicles
+over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SIN
 
 
 class CarriedEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sequential tests of one rule have accumulated."""
+    """The accumulated evidence of one rule."""
 
     cusum: tuple[float, ...] = (0.0,) * N_CUSUM
     cusum_since_ns: tuple[int, ...] = (0,) * N_RULE_STAMPS
@@ -58,7 +58,7 @@ class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was judged of one track."""
+    """Everything that a monitor keeps of one track."""
 
     track: int
     rules: dict[str, CarriedEvidence] = {}  # by name
@@ -72,10 +72,10 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the next step of a monitor depends on."""
+    """Everything on which a monitor's next step depends."""
 
     judgements: tuple[CarriedJudgement, ...] = ()
-    waiting: tuple[tuple[OpenEpisode, int], ...] = ()  # of a restart, and until when
+    waiting: tuple[tuple[OpenEpisode, int], ...] = ()  # since a restart, each until a stamp
     to_close: tuple[OpenEpisode, ...] = ()  # superseded by those of merged tracks
     unjudged_since: tuple[tuple[float, float, str, int], ...] = ()
     counts: dict[str, int] = {}
@@ -84,7 +84,10 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
 def carried_row(
     state: State, row: int, track: int, lanes: Sequence[str], episodes: Sequence[OpenEpisode]
 ) -> CarriedJudgement:
-    """Return a row of the state by name; lanes : the map's, by number."""
+    """Return a row of the state by name.
+
+    lanes : names of the map's lanes, by number.  episodes : the track's open ones
+    """
     held = int(state.flags[row, HINT]) - 1
     flags: dict[str, Any] = {
         name: bool(state.flags[row, column] > 0.0) for name, column in CARRIED_FLAGS.items()
@@ -129,7 +132,7 @@ def _carried_history(state: State, row: int) -> CarriedHistory:
 
 
 def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Mapping[str, int]) -> int:
-    """Give a track a fresh row with what was carried, and return its number.
+    """Give a track a fresh row with the carried judgement; return the row's number.
 
     lanes : numbers of the map's lanes by name.  ValueError, OverflowError: columns of another length
     """
@@ -153,7 +156,7 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
 
 
 def _evidence_row(carried: CarriedEvidence) -> tuple[list[float], list[int]]:
-    """Return the row's numbers and stamps; ValueError where another version counts otherwise."""
+    """Return the row's numbers and stamps; ValueError where another version has more or fewer."""
     lengths = len(carried.cusum), len(carried.held_s), len(carried.cusum_since_ns)
     if lengths != (N_CUSUM, N_HELD, N_RULE_STAMPS):
         raise ValueError("evidence of another shape")
@@ -162,7 +165,7 @@ def _evidence_row(carried: CarriedEvidence) -> tuple[list[float], list[int]]:
 
 
 def history_rows(history: CarriedHistory, measured: Sequence[str]) -> F64:
-    """Return a history as rows of the ring; a column that is not carried is NaN, of a sigma 0.
+    """Return a history as rows of the ring (m, ring columns); a missing value is NaN, a missing sigma 0.
 
     ValueError: a column of another length than the stamps
     """

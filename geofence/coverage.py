@@ -1,4 +1,4 @@
-"""Where, why and since when an RSU can't judge: no enforcing radar sees the stretch, or it is silent."""
+"""The stretches that an RSU can't judge: no enforcing radar covers them, or it is silent."""
 
 from collections.abc import Mapping, Sequence
 
@@ -80,9 +80,9 @@ class Coverage:
         return found
 
     def since(self) -> tuple[tuple[float, float, str, int], ...]:
-        """Return since when each unjudged stretch has been so."""
+        """Return (from_m, to_m, reason, stamp) of each unjudged stretch: since when it is so."""
         return tuple((*key, since_ns) for key, since_ns in self._since.items())
 
     def restore(self, rows: Sequence[tuple[float, float, str, int]]) -> None:
-        """Restore those times."""
+        """Put back rows that `since` returned."""
         self._since = {(from_m, to_m, reason): since_ns for from_m, to_m, reason, since_ns in rows}

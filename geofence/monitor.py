@@ -1,4 +1,4 @@
-"""The geofence's front: tracks in, violations out. Pure; time comes from stamps and from the tick alone."""
+"""The geofence's entry point: tracks in, violations out. Pure; stamps and the tick are its only time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,7 +70,7 @@ class Monitor:
         self._coverage = Coverage(road.axis, stretch_m, radars)
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
-        """Return where each track is; keeps its lane, so that the next look-up is continuous."""
+        """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
         return self._locator.locate(tracks, terminal_ids)
 
     def observe(
@@ -83,8 +83,8 @@ class Monitor:
     ) -> list[Judged]:
         """Judge the tracks of one observation.
 
-        owned : (n,) which are judged here.  may_open : (n,) of which a new episode may open; None: of all.
-        Evidence grows either way.
+        owned : (n,) the track is judged here
+        may_open : (n,) a new episode of the track may open; None: all may. Evidence grows either way.
         """
         out = self._lineage.begin_step(now_ns)
         ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
@@ -118,10 +118,10 @@ class Monitor:
         gateway_present: bool = True,
         loose_reports: LooseReports | None = None,
     ) -> list[Judged]:
-        """Judge what only time decides, of all tracks at tick `t_ns`.
+        """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
-        gateway_present : whether any terminal could report.  loose_reports : those that only their arrival
-        dates
+        gateway_present : whether any terminal could report
+        loose_reports : reports without a usable stamp, of which only the arrival is known
         """
         out = self._lineage.begin_step(t_ns)
         ctx = TickContext(
@@ -167,7 +167,7 @@ class Monitor:
         return self._lineage.end(t_ns, ids, "handover_lost")
 
     def close_left_behind(self, t_ns: int, ids: Sequence[int], carried: Sequence[str]) -> list[Judged]:
-        """Close the open episodes of tracks that a neighbour adopted, but for those that it was given."""
+        """Close the open episodes of tracks that a neighbour adopted, except those that it was given."""
         return self._lineage.close_all(t_ns, ids, "handover_lost", but=carried)
 
     def merge(self, pairs: Sequence[tuple[int, int]]) -> None:
@@ -179,11 +179,11 @@ class Monitor:
         return self._lineage.drop(ids)
 
     def carry(self, ids: Sequence[int] | None) -> list[CarriedJudgement]:
-        """Return what is known of the tracks (None: all), to be handed over or kept."""
+        """Return the judgements of the tracks (None: all), for a handover or `/state`."""
         return self._lineage.carry(ids)
 
     def adopt(self, carried: Sequence[CarriedJudgement]) -> None:
-        """Continue what a neighbour judged so far; each episode's next version names the new owner."""
+        """Continue a neighbour's judgements; each episode's next version names the new owner."""
         self._lineage.adopt(carried)
 
     def start(self, now_ns: int, episodes: Sequence[bytes]) -> None:
@@ -215,7 +215,7 @@ class Monitor:
         self.counts.update(state.counts)
 
     def unjudged(self, t_ns: int, sensor_states: Mapping[str, str]) -> list[Unjudged]:
-        """Return where and since when nothing can be judged; sensor_states : of the radars, by name."""
+        """Return the stretches that can't be judged at t_ns; sensor_states : of the radars, by name."""
         return self._coverage.unjudged(t_ns, sensor_states)
 
     def _count(self, reason: str, times: int = 1) -> None:

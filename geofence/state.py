@@ -1,6 +1,6 @@
-"""What is kept of each judged track, as rows of parallel arrays.
+"""The memory of the monitor: one row for each judged track, in parallel arrays.
 
-Rules have rows of evidence and columns in the ring by name: `State.graded` and `State.measured` say which.
+`State.graded` numbers the rules that have a row of evidence, `State.measured` those with columns in the ring.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from core.arrays import F64, I64, U64, Bools
 
 # columns of State.evidence, per rule: three CUSUMs, whether the evidence suffices, six hold timers (two for
-# each grade), time without
+# each grade), time for which the rule has been kept
 CUSUM, ENOUGH, HELD, CLEAR_S = 0, 3, 4, 10
 EVIDENCE = 11
 # columns of State.evidence_ns, per rule: since when each CUSUM has been above zero; last over; last judged
@@ -132,9 +132,9 @@ class State:
         return is_open
 
     def restart_shared(self, gone: int, survivor: int) -> None:
-        """Start the evidence of two tracks that prove to be one vehicle anew, if both were judged just now.
+        """Clear the evidence of two tracks that prove to be one vehicle, if both were judged just now.
 
-        While they shared its detections, neither was where the vehicle is.
+        While they shared the vehicle's detections, neither was at its place.
         """
         rows = [self._row[gone], self._row.get(survivor, -1)]
         if -1 not in rows:
@@ -143,7 +143,7 @@ class State:
             self.evidence[np.ix_(rows, both.nonzero()[0], range(CUSUM, CLEAR_S))] = 0.0
 
     def clear_rule(self, row: int, rule: str) -> None:
-        """Start a rule's evidence anew, as after a close."""
+        """Clear a rule's evidence, as after a close."""
         self.evidence[row, self.graded[rule]] = 0.0
         self.evidence_ns[row, self.graded[rule], :LAST_OVER] = 0
 
@@ -158,7 +158,7 @@ class State:
         return np.zeros((0, self.ring.shape[2])), np.zeros(0, dtype=np.int64)
 
     def newest_place(self, track: int, after_ns: int) -> F64 | None:
-        """Return where the track was last (east, north), None where that was not after `after_ns`."""
+        """Return the track's newest place (east, north) [m]; None if it is not newer than `after_ns`."""
         row = self._row.get(track)
         if row is None or self.stamps[row, RING_LAST] < after_ns:
             return None

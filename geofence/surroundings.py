@@ -1,4 +1,4 @@
-"""What rules ask of the map beside the lane: areas, gates, kinds of lanes; and of the vehicles around one."""
+"""Questions about the map beside the lane (areas, gates, kinds of lanes) and about nearby vehicles."""
 
 from collections.abc import Sequence
 
@@ -63,7 +63,7 @@ class Surroundings:
         return np.where(located.lane == NO_LANE, len(self.dedicated) - 1, located.lane).astype(np.int64)
 
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
-        """Return how far each hazmat vehicle is from all that permits it (n,); NaN: not judged."""
+        """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
         out = np.full(len(tracks), np.nan)
         if self._area.count == 0:
             return out
@@ -99,7 +99,7 @@ class Surroundings:
         return bool((blocks & slow & tracks.confirmed).any())  # a vehicle behind is no excuse
 
     def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
-        """Return near which wanted tracks (n,) a terminal reports that radar does not see: maybe its own."""
+        """Return near which wanted tracks (n,) a terminal reports that no radar sees: it may be theirs."""
         near = np.zeros(len(tracks), dtype=np.bool_)
         unseen = t_ns - tracks.radar_ns > int(self._rules.fresh_s * 1e9)
         loose = np.flatnonzero((tracks.terminal >= 0) & unseen)
@@ -109,11 +109,10 @@ class Surroundings:
         return near
 
     def may_have_reported(self, t_ns: int, tracks: TrackBatch, wanted: Bools, reports: LooseReports) -> Bools:
-        """Return of which wanted tracks (n,) the vehicle may have sent a report that only its arrival dates.
+        """Return which wanted tracks (n,) may have sent one of the reports without a usable stamp.
 
-        The report was measured between `way_ns` before its arrival and its arrival: the vehicle of the track
-        was then on the line that its velocity draws backwards. A terminal bound to another track that radar
-        sees is that vehicle's.
+        A report was measured at most `way_ns` before its arrival. The track's vehicle was then on the line
+        that its velocity draws backwards. A terminal bound to another track under radar is not this one's.
         """
         near = np.zeros(len(tracks), dtype=np.bool_)
         seen = t_ns - tracks.radar_ns <= int(self._rules.fresh_s * 1e9)
@@ -124,7 +123,7 @@ class Surroundings:
             v_e, v_n = float(tracks.x[i, 2]), float(tracks.x[i, 3])
             speed = np.hypot(v_e, v_n)
             d_e, d_n = reports.east_m - tracks.x[i, 0], reports.north_m - tracks.x[i, 1]
-            # seconds before now at which the track was nearest to the report, within what is possible
+            # how long ago the track was nearest to the report, within the possible times
             ago_s = np.clip(-(d_e * v_e + d_n * v_n) / max(speed**2, 1e-6), since_s, back_s)
             away_m = np.hypot(d_e + ago_s * v_e, d_n + ago_s * v_n)
             faster = np.fmax(reports.speed_mps, speed)

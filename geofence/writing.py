@@ -34,9 +34,9 @@ def probability(value: float, sigma: float) -> float:
 
 
 def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64) -> dict[str, list[Any]]:
-    """Return the ring's rows as columns of equal length; `over` is the rule's own measure, where it has one.
+    """Return the ring's rows as columns of equal length; `over` holds the values of the rule `rule`.
 
-    rule : the one whose values are shown
+    ring : (m, ring columns).  ring_ns : (m,).  A rule with a shared column has no `over`.
     """
     lon, lat = frame.lonlat_from_site(ring[:, R_EAST], ring[:, R_NORTH])
     value, sigma = np.full(len(ring), np.nan), np.zeros(len(ring))
@@ -64,6 +64,6 @@ def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64)
 
 
 def violation(episode: OpenEpisode, **of_version: Any) -> Violation:
-    """Return one version: what it shares with its episode, and what is of the version alone."""
+    """Return one version: its episode's fields and those of the version alone."""
     shared = {name: getattr(episode, name) for name in SHARED}
     return Violation(**(shared | of_version))

@@ -1,4 +1,4 @@
-"""Areas compiled for look-up: cells wholly inside are answered at once, others by their row's edges."""
+"""Areas compiled for look-up: a cell wholly inside needs no test, others test the edges of their row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from geofence.map.grid import Grid, build_grid, cell_of
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
 AXIS_CELL_M = 50.0
 SEGMENT_M_MAX = 50.0  # segments are cut to this, so that a diagonal one's box stays small
-BOUND_EVERY = 32  # of so many segments, one is looked at to know how near the axis comes at least
+BOUND_EVERY = 32  # every so many segments one is measured, for an upper bound of the distance
 
 # columns of Segments.rows: place of the start, unit vector, length, station of the start [m]; by how much the
 # miters at start and end lean forward, for each metre of offset
@@ -40,8 +40,8 @@ def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
 def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
     """Return (station, offset) [m] of the nearest point of the axis, the first of several.
 
-    One segment after another, but those that can't be nearer are passed over: along k of them the distance
-    falls by no more than their length. Half of the trucks of a city are kilometres beside the road.
+    A scan of the segments that skips those which can't be nearer: along k of them the distance falls by no
+    more than their length. It matters: half of the trucks of a city are kilometres beside the road.
     """
     n, bound, best, s, o = rows.shape[0], np.inf, np.inf, np.nan, np.nan
     for i in range(0, n, BOUND_EVERY):

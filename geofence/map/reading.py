@@ -1,4 +1,4 @@
-"""The canonical GeoJSON map as checked features in site metres; refusals name feature, rule, place."""
+"""Reads the canonical GeoJSON map as checked features in site metres; errors name feature, rule and place."""
 
 import math
 from collections import Counter
@@ -63,7 +63,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a map's text says, checked one by one."""
+    """The features of a map, each checked."""
 
     version: str
     lanes: tuple[Lane, ...]
@@ -89,7 +89,7 @@ COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One feature under check: knows how to name itself."""
+    """One feature under check, with the words that name it in an error."""
 
     where: str
     properties: dict[str, Any]
@@ -103,7 +103,7 @@ class Source:
     def value(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
         """Return a property of one of the kinds; a missing one is refused unless it has a default."""
         value = self.properties.get(key)
-        value = default if value is None else value  # null says that it is missing
+        value = default if value is None else value  # null: missing
         if value is ...:
             raise self.refuse(f"property {key!r} is missing")
         if value is not default and (
@@ -166,7 +166,7 @@ def read(text: str | Document, frame: SiteFrame) -> Features:
         if not isinstance(row.get("properties"), dict | None):
             raise MapError(f"feature {i}: its properties are no object")
         kind = kind_of(row)
-        if kind is None:  # labels and what other programs keep in the file are none of ours
+        if kind is None:  # labels and other programs' features
             other = (row.get("properties") or {}).get("kind")
             if other != PAGE_KIND:
                 skipped["feature without kind" if other is None else f"feature of kind {other!r:.40}"] += 1
@@ -211,7 +211,7 @@ def _lane(source: Source) -> Lane:
     limit = source.value("speed_limit_mps", (int, float, type(None)), None)
     if limit is not None and not 0.0 < limit <= SPEED_MAX_MPS:
         raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g} m/s")
-    allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: nobody knows
+    allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: refused
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
         raise source.refuse(f"'allowed' names {unknown[0]!r}; known are {', '.join(ALLOWED)}")
@@ -235,7 +235,7 @@ def _lane(source: Source) -> Lane:
 
 
 def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
-    """Refuse what can't be ruled into strips: loops, boundaries that cross or are swapped, no width."""
+    """Refuse a lane that gives no strips: it loops, has no width, its boundaries cross or are swapped."""
     for name, line, raw in zip(
         ("left", "right"), (lane.left_boundary, lane.right_boundary), coordinates, strict=True
     ):

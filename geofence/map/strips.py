@@ -69,7 +69,7 @@ def mask_of(allowed: Sequence[str]) -> int:
     return sum(1 << ALLOWED.index(name) for name in dict.fromkeys(allowed) if name in ALLOWED)
 
 
-# by class of vehicle: as which it may use lanes; an unknown or other one as any
+# by class of vehicle: the classes as which it may use lanes; an unknown or other one as any
 KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), mask_of(["hazmat"]), MASK_ALL)
 
 
@@ -126,7 +126,7 @@ def _lengths(line: F64) -> F64:
 
 
 def _feet(points: F64, line: F64, at: F64) -> F64:
-    """Arc lengths on `line` nearest to the points, never decreasing; the ends belong to the ends."""
+    """Return the arc lengths on `line` nearest to the points, never decreasing; ends map to ends."""
     step = np.diff(line, axis=0)
     square = np.maximum((step**2).sum(axis=1), 1e-18)
     away = points[:, None, :] - line[None, :-1, :]
@@ -140,7 +140,7 @@ def _feet(points: F64, line: F64, at: F64) -> F64:
 
 
 def _between(at: F64, own: F64) -> F64:
-    """Hold what is put in between the vertices that it is sorted between."""
+    """Keep each inserted point between the two vertices between which it was sorted."""
     below = np.maximum.accumulate(np.where(own, at, -np.inf))
     above = np.minimum.accumulate(np.where(own, at, np.inf)[::-1])[::-1]
     return np.maximum.accumulate(np.where(own, at, np.clip(at, below, above)))

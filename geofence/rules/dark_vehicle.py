@@ -49,7 +49,7 @@ class DarkVehicle(Rule):
         for k in np.flatnonzero(due).tolist():
             i, row = int(ctx.mine[k]), int(at[k])
             if waits[i] and is_open[k]:
-                continue  # nobody can say now: an open episode stays as it is
+                continue  # unknown for now: an open episode stays as it is
             grade = ctx.evidence.count_seconds(self.name, row, float(held_s[k]), ctx.now_ns)
             clear = ctx.evidence.is_clear(self.name, row)
             verdicts.append(Verdict(i, grade, int(since[k]), opens=grade > 0, clear=clear))
@@ -60,7 +60,7 @@ class DarkVehicle(Rule):
         return round(float(ctx.located.p_lane[i]), 6)
 
     def _count_silence(self, ctx: "TickContext") -> Bools:
-        """Advance since when radar tracks in a dedicated lane are silent; return whose count waits (n,)."""
+        """Advance the stamps since which tracks are silent; return for which tracks (n,) the count waits."""
         tracks, located, state, t_ns, known = ctx.tracks, ctx.located, ctx.state, ctx.now_ns, ctx.known
         at = ctx.rows[known]
         fast = np.hypot(tracks.x[known, 2], tracks.x[known, 3]) > MOVED_MPS

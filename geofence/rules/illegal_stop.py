@@ -31,7 +31,7 @@ class IllegalStop(Rule):
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._shoulder_m = settings.stop_shoulder_m
-        # half of the shortest stop that counts: the excuse is looked for in good time
+        # half of the shortest stop that counts: excuses are found before it is over
         self._patience_ns = int(config.notice[0].over * 5e8)
 
     def measure(self, ctx: "Context") -> Measured:
@@ -42,7 +42,7 @@ class IllegalStop(Rule):
         return int(ctx.state.stamps[ctx.rows[i], STANDING])
 
     def tick(self, ctx: "TickContext") -> tuple[()]:
-        """Look for the excuses of the vehicles that have stood for a while."""
+        """Find the excuses of the vehicles that have stood for a while."""
         state, at = ctx.state, ctx.rows[ctx.mine]
         since = state.stamps[at, STANDING]
         long = (since > 0) & (ctx.now_ns - since >= self._patience_ns)

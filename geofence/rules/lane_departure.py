@@ -36,5 +36,5 @@ class LaneDeparture(Rule):
         )
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
-        """Far from every lane nobody knows how far out it is, only that it is out."""
+        """Far from every lane the distance is unknown, but the vehicle is certainly outside."""
         return bool(np.isnan(ctx.located.found[i, OUT_ANY]))

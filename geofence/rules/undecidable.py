@@ -1,4 +1,4 @@
-"""`undecidable`: a record of where a departure of a hazmat vehicle could not have been judged."""
+"""`undecidable`: a record of a time in which a departure of a hazmat vehicle could not have been judged."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ class Undecidable(Rule):
         self._after_ns, self._clear_ns = int(settings.undecidable_s * 1e9), int(settings.clear_s * 1e9)
 
     def tick(self, ctx: "TickContext") -> list[Verdict]:
-        """Judge the owned tracks that are on the stretch; what left it and nobody took is not our record."""
+        """Judge the owned tracks that are on the stretch; one that has left it is no longer our record."""
         located, state, t_ns, mine = ctx.located, ctx.state, ctx.now_ns, ctx.mine
         at, blind_at, seeing_at = ctx.rows[mine], state.stamp[BLIND], state.stamp[SEEING]
         matters = (located.kind[mine] == HAZMAT) & np.isfinite(located.found[mine, OUT_PERMITTED])

@@ -25,7 +25,9 @@ class WrongWay(Rule):
 
     name, violation, kind, column = "wrong_way", "wrong_way", "measured", "wrong_way"
     Config, unit = Config, "m/s"
-    same_m = 30.0  # nobody follows there, and a fix that is late by part of a second lies far along the road
+    same_m = (
+        30.0  # no vehicle follows there, and a fix that is late by part of a second lies far along the road
+    )
 
     def clear_below(self) -> float:
         return 0.5
