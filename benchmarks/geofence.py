@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from benchmarks.harness import is_quick, medians_s, print_line, rounds
-from core.kernel import F64
+from core.arrays import F64
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
 from geofence.kernels import Places, locate, scratch

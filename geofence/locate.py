@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import F64, I32, U8, Bools
 from core.classes import HAZMAT, OTHER
-from core.kernel import F64, I32, U8, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import VehicleConfig
 from geofence.detectors import provable_depth_m

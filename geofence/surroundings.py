@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 
+from core.arrays import F64, I64, Bools
 from core.classes import HAZMAT
-from core.kernel import F64, I64, Bools
-from fusion.terminal_clocks import LooseReports
+from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
