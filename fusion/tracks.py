@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
-from core.kernel import kernel
+from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
 from fusion.layout import States, Tracks
@@ -143,6 +143,9 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         out.bools[O_INTEGRITY, k] = ints[i, at.INTEGRITY] != 0
 
 
+_read_out_unchecked = unchecked(_read_out)
+
+
 def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
     """Return the rows predicted to t_ns, or at their own stamps where those are newer (t_ns = 0: all)."""
     n = len(rows)
@@ -153,7 +156,9 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
         ints=np.empty((N_OUT_INT, n), dtype=np.int64),
         bools=np.empty((N_OUT_BOOL, n), dtype=np.bool_),
     )
-    _read_out(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
+    assert rows.dtype == np.int64, "unchecked: of all arguments only the rows come from a caller"
+    rows = np.ascontiguousarray(rows)
+    _read_out_unchecked(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
     floats, ints, bools = out.floats, out.ints, out.bools
     return TrackBatch(
         track=store.track[rows],
