@@ -14,7 +14,7 @@ from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
 from fusion.track_store import TrackStore
 
-TAU_MIN_S, TAU_MAX_S = 0.05, 10.0
+FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
 PERIODS = 3  # so many of the sensor's periods without a measurement: coasting
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
@@ -93,7 +93,7 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
     _, _, _, _, p00, p01, _, _, p11, _, _, p22, p23, p33 = combined(states, j)
     p = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
     v = s * s * p22 - 2.0 * s * c * p23 + c * c * p33
-    return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), TAU_MIN_S), TAU_MAX_S)
+    return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), FILTER_TAU_S_MIN), FILTER_TAU_S_MAX)
 
 
 @kernel(inner=True)
