@@ -44,13 +44,12 @@ def test_each_departure_arrives_once_through_mosquitto(mosquitto):
     assert_each_departure_arrived_once(mosquitto)
 
 
-def test_a_fresh_seed_with_noise_loses_nothing_and_tells_nothing_twice(run_folder, capsys):
+def test_a_fresh_seed_with_noise_loses_nothing_and_tells_nothing_twice(run_folder, record_property):
     seed = secrets.randbits(32)
     run = run_demo(run_folder("fresh"), "--duration", 30, "--seed", seed, "--noise", 1.5)
-    with capsys.disabled():
-        long = ("missed", "false", "doubled", "run_directory")
-        figures = {k: v for k, v in run.summary.items() if k not in long}
-        print(f"\nfresh seed {seed}, noise x 1.5: {json.dumps(figures)}")
+    long = ("missed", "false", "doubled", "run_directory")
+    figures = {k: v for k, v in run.summary.items() if k not in long}
+    record_property(f"fresh seed {seed}, noise x 1.5", json.dumps(figures))
     assert (run.summary["lost"], run.summary["duplicates"]) == (0, 0), f"seed {seed}: {run.summary}"
 
 
