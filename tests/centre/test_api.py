@@ -45,7 +45,7 @@ async def test_events_resume_exactly_once_in_order(tmp_path: Path) -> None:
         await follow_with_breaks(centre, lambda _, after: centre.events(after))
 
 
-async def test_events_after_a_restart_go_on_from_the_cursor(tmp_path: Path) -> None:
+async def test_events_after_a_restart_continue_from_the_cursor(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         for n in (1, 2):
             centre.send(n, violation(n))

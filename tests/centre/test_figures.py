@@ -109,7 +109,7 @@ def test_the_time_until_which_a_rule_was_broken_comes_from_the_evidence(
     assert last_violating_ns(rule, evidence, 0, 9) == want_s
 
 
-def test_an_open_episode_says_until_when_it_was_seen_to_violate_and_when_it_was_detected(
+def test_an_open_episode_shows_its_last_violating_observation_and_its_detection(
     centre: Centre,
 ) -> None:
     late = violation(
@@ -123,7 +123,7 @@ def test_an_open_episode_says_until_when_it_was_seen_to_violate_and_when_it_was_
     assert centre.shown()[0]["last_violating_ns"] == str(T0_NS + 300 * MS)
 
 
-def test_an_ended_episode_says_where_it_was_decided_not_where_it_was_back(centre: Centre) -> None:
+def test_an_ended_episode_shows_where_it_was_decided_not_where_it_was_back(centre: Centre) -> None:
     centre.send(1, violation(grade="notice", s_m=100.0))
     centre.send(2, violation(version=2, phase="update", grade="violation", s_m=150.0, speed_mps=21.0))
     centre.send(3, violation(version=3, phase="update", grade="violation", s_m=200.0))

@@ -1,4 +1,4 @@
-"""The running centre under hostile messages: every route goes on serving JSON."""
+"""The running centre under hostile messages: every route still serves JSON."""
 
 import json
 from pathlib import Path

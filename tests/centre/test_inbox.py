@@ -79,7 +79,7 @@ def test_what_no_commit_had_room_for_comes_first_again() -> None:
     assert not inbox
 
 
-def test_a_commit_is_bounded_in_bytes_and_takes_at_least_one() -> None:
+def test_a_commit_is_limited_in_bytes_and_has_at_least_one_batch() -> None:
     inbox = Inbox(100, 10**6)
     for n in range(4):
         inbox.add(_message("A", n, 1_000))
@@ -162,7 +162,7 @@ async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(tmp_pa
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_an_answer_that_the_link_refuses_is_sent_as_soon_as_it_takes_one(tmp_path: Path) -> None:
+async def test_an_answer_that_the_link_refuses_is_sent_as_soon_as_it_accepts_one(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     room = [2]  # acknowledgements that the link accepts
 

@@ -163,7 +163,7 @@ def test_a_close_before_its_violation_becomes_an_alarm_on_the_open_page(world: W
 def test_a_time_stamp_that_failed_at_first_reaches_the_open_page(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that was full for a moment: the next commit writes it, and says so."""
+    """A disk that was full for a moment: the next commit writes the time and announces it."""
     world.open_page()
     real = violation_writer._write_stamps
 
@@ -181,7 +181,7 @@ def test_a_time_stamp_that_failed_at_first_reaches_the_open_page(
     assert world.pages[0].rows[episode_id(1)]["first_committed_ns"] is not None
 
 
-def test_a_page_that_loads_before_the_time_stamp_is_told_it(world: World) -> None:
+def test_a_page_that_loads_before_the_time_stamp_receives_it(world: World) -> None:
     world.between = world.open_page
     world.send("RSU001", 10, 1, _version(1, 1, 0, 1, "open", 0.5))
     world.between = None

@@ -53,7 +53,7 @@ def _snapshot(records: wire.Records, **more: Any) -> wire.TrackSnapshot:
         ("course_cdeg", 36_001), ("s_dm", 4_294_967_294), ("lane", 7),
     ],
 )  # fmt: skip
-def test_a_vehicle_that_can_t_be_is_taken_out_alone(name: str, value: int) -> None:
+def test_an_impossible_vehicle_is_removed_alone(name: str, value: int) -> None:
     records = _records()
     records[name][1] = value
     found, tracks = _passed(_snapshot(records, lanes=("a", "b")))
@@ -63,7 +63,7 @@ def test_a_vehicle_that_can_t_be_is_taken_out_alone(name: str, value: int) -> No
     assert tracks.vehicles(T0_NS) == (2, 0)
 
 
-def test_signed_stations_that_can_t_be_are_taken_out_alone() -> None:
+def test_impossible_signed_stations_are_removed_alone() -> None:
     records = np.zeros(4, wire.SIGNED_DTYPE)
     for name in wire.TRACK_DTYPE.names or ():
         records[name] = _records(4)[name]
@@ -213,7 +213,7 @@ FIGURES = st.integers(-(2**63), 2**64 - 1) | st.floats()
     degraded=st.lists(st.text()),
     stretch=st.tuples(st.text(), st.floats(), st.floats(), st.text(), st.integers(-(2**63), 2**64 - 1)),
 )
-def test_whatever_a_status_says_the_table_is_json_and_plain(
+def test_whatever_a_status_holds_the_table_is_json_and_plain(
     offset: float | None, counts: dict[str, int], sensors: dict[str, str], degraded: list[str], stretch: Any
 ) -> None:
     row = dict(zip(("road", "from_m", "to_m", "reason", "since_ns"), stretch, strict=True))

@@ -16,7 +16,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def test_while_a_slow_viewer_takes_one_frame_the_others_are_renewed() -> None:
+async def test_while_a_slow_viewer_receives_one_frame_newer_ones_replace_the_others() -> None:
     viewer = Viewer()
     for esn in ("RSU001", "RSU002"):
         viewer.offer(esn, f"{esn} old".encode(), named=False)

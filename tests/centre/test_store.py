@@ -98,7 +98,7 @@ def _schema(path: Path) -> list[Any]:
         return db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
-def test_the_process_says_what_to_do_and_does_not_begin(tmp_path: Path) -> None:
+def test_the_process_names_the_remedy_and_does_not_start(tmp_path: Path) -> None:
     with kept_port() as port:
         path = write_site(tmp_path, broker="127.0.0.1:1", http=f"127.0.0.1:{port}")
         _made(tmp_path / "centre.sqlite")

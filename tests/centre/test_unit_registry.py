@@ -156,7 +156,7 @@ def test_an_earlier_epoch_is_earlier() -> None:
     assert it.counts["status.pending_untrue"] == 2
 
 
-def test_an_old_database_is_taken_up_within_the_limit() -> None:
+def test_an_old_database_is_restored_within_the_limit() -> None:
     it = reporters()
     for epoch in range(1, EPOCHS_MAX + 4):
         it.restore_last_seq("RSU001", epoch, 1)
@@ -189,7 +189,7 @@ def test_an_offset_that_trembles_is_no_news() -> None:
     assert receive(it, status(clocks={"1": again}, clocks_n=1), T0_NS + S) is None
 
 
-def test_the_page_is_told_whose_clock_is_wrong() -> None:
+def test_the_page_shows_which_clocks_are_wrong() -> None:
     it = reporters()
     row = rsu_row("RSU001", None, it, T0_NS, (0, 0), [])
     assert (row["clocks"], row["clocks_n"], row["radar_clocks"], row["host_clock"]) == ({}, 0, {}, None)

@@ -1,4 +1,4 @@
-"""A database that can't be read for a while ends nothing: the centre says so, serves on and catches up."""
+"""A database that can't be read for a while ends nothing: the centre shows it, serves on and catches up."""
 
 import asyncio
 import sqlite3
@@ -76,7 +76,7 @@ async def test_a_disk_that_can_t_be_read_ends_nothing_and_is_named(tmp_path: Pat
 
 
 async def _until(stream: Any, **wanted: Any) -> None:
-    """Read until a summary says that."""
+    """Read until a summary holds these values."""
     async for _, kind, data in stream:
         if kind == "summary" and wanted.items() <= data.items():
             return
@@ -91,7 +91,7 @@ async def _first(stream: Any, kind: str, n: int) -> Any:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_page_that_comes_meanwhile_is_told_and_then_served(tmp_path: Path) -> None:
+async def test_a_page_that_loads_meanwhile_gets_503_and_later_its_data(tmp_path: Path) -> None:
     """Its stream opens, brings the moment's state, and resumes at its cursor as soon as the disk answers."""
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
         centre.send(1, violation(1))
@@ -106,7 +106,7 @@ async def test_a_page_that_comes_meanwhile_is_told_and_then_served(tmp_path: Pat
             assert [n async for n, _, _ in _first(stream, "violation", 1)] == [1]
 
 
-async def test_a_start_that_can_t_read_says_so(tmp_path: Path) -> None:
+async def test_a_start_that_can_t_read_raises(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         fault = Fault(centre)
         fault.on = True
@@ -116,7 +116,7 @@ async def test_a_start_that_can_t_read_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_the_summary_says_that_commits_fail_and_that_the_broker_is_gone(tmp_path: Path) -> None:
+async def test_the_summary_shows_failing_commits_and_a_lost_broker(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
         first = await centre.get("/api/summary")
         assert (first["database"], first["broker"]["connected"]) == (None, False)

@@ -345,7 +345,7 @@ def _evidence(*excesses_m: float | None) -> dict[str, Any]:
     return {"stamp_ns": stamps, "excess_m": list(excesses_m), "over": [9.0] * len(excesses_m)}
 
 
-def test_an_episode_tells_its_newest_excess_and_the_deepest_of_all_versions(centre: Centre) -> None:
+def test_an_episode_shows_its_newest_excess_and_the_deepest_of_all_versions(centre: Centre) -> None:
     centre.send(1, violation(hop=1, evidence=_evidence(3.0, -0.1, 0.4, None)))
     assert [(row["excess_m"], row["excess_m_max"]) for row in centre.shown()] == [(0.4, 0.4)]
     centre.send(

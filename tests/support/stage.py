@@ -1,4 +1,4 @@
-"""A centre on a stage: it serves its page, and the test says what its RSUs send. No broker, no processes."""
+"""A centre with its page and made-up RSUs that a test drives. No broker, no processes."""
 
 import asyncio
 import contextlib
@@ -94,7 +94,7 @@ class Stage:
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """Serve no page meanwhile; RSUs are heard and committed as ever."""
+        """Serve no page meanwhile; the messages of RSUs are committed all the same."""
         resume = self._resume = asyncio.Event()
         self._loop.call_soon_threadsafe(self._centre.stop.set)
         yield
@@ -133,7 +133,7 @@ class Stage:
         self.receive(topics.gateway_status(self.site.config.gateway.id), body)
 
     def kill(self, *esns: str) -> None:
-        """Let RSUs go as the broker tells it: by their will."""
+        """End RSUs as the broker reports it: by their will."""
         for esn in esns:
             self.online.discard(esn)
             self.beat(esn, "offline")
