@@ -17,7 +17,7 @@ from core.classes import HAZMAT
 from core.times import NS
 from geofence.config import RulesConfig, section_of
 from geofence.map.reading import Zone
-from geofence.rules.zones import ZoneConfig
+from geofence.rules import BY_NAME
 from sim.road import Poses
 from sim.site import section as sec
 from sim.traffic import SIM_TICK_NS, Traffic
@@ -124,11 +124,11 @@ class TruthKeeper:
             episode.over_ns.clear()
 
     def _grade(self, rule: str, episode: _Episode, level: float, now_ns: int) -> None:
-        grading = getattr(self.rules, rule)
-        if isinstance(grading, ZoneConfig):
+        grading, kind = section_of(self.rules, rule), BY_NAME[rule].kind
+        if kind == "event":
             episode.warned |= grading.grade != "notice"
             return
-        by_duration = rule in ("illegal_stop", "dark_vehicle")  # their `over` counts seconds
+        by_duration = kind == "timed"  # its `over` counts seconds
         for hold in grading.warning:
             least = 0.0 if by_duration else hold.over
             needed_s = hold.over if by_duration else hold.for_s

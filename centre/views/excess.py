@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geofence.plausible import SITE_REACH_M
+from geofence.rules import REGISTRY
 
 # rule -> the evidence column that counts metres over the line; in the others an excess is no length
-COLUMNS = {"lane_departure": "excess_m", "off_dedicated_road": "over"}
+COLUMNS: dict[str, str] = {
+    rule.violation: rule.shared_column or "over" for rule in REGISTRY if rule.unit == "m"
+}
 P_VIOLATING = 0.5  # in the other rules: more likely broken than not
 
 EXCESS_M_MAX = SITE_REACH_M  # beyond it, and NaN, is no excess: an older centre may hold such
