@@ -1,6 +1,7 @@
 """Questions about the map beside the lane (areas, gates, kinds of lanes) and about nearby vehicles."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -12,7 +13,7 @@ from fusion.tracks import TrackBatch
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
-from geofence.map.areas import compile_areas
+from geofence.map.areas import Areas, compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
@@ -26,6 +27,12 @@ REPORT_COURSE_MPS_MIN = 3.0  # a report slower than this has no course
 EVERYDAY = mask_of(["car", "bus", "truck"])
 
 
+@lru_cache(maxsize=2)
+def _compiled(polygons: tuple[shapely.Polygon, ...]) -> Areas:
+    """Return the look-up of polygons; a replay of a whole site needs the same one for every RSU."""
+    return compile_areas(polygons)
+
+
 class Surroundings:
     """The map's areas and gates, prepared for questions about few vehicles."""
 
@@ -34,7 +41,7 @@ class Surroundings:
         rings = [
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
-        self._area = compile_areas([shapely.Polygon(ring) for ring in rings])
+        self._area = _compiled(tuple(shapely.Polygon(ring) for ring in rings))
         stops = [zone.polygon for zone in road.zones if zone.role in rules.stop_zone_roles]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.config import load_site
 from edge.wire import decode_handover, decode_handover_ack, decode_snapshot, records_of
 from geofence.rules import OWN_STAMPS
 from geofence.state import SHARED_STAMPS
@@ -21,8 +20,7 @@ from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot
 from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
-from roadside.setup import setups
-from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run
+from tests.support.roadside_drive import NS, T0_NS, between, drive, leave, run
 
 AT_NS = T0_NS + 9 * NS
 SECOND_ID = (1_700_000_000 << PLACE_BITS | 7) << COUNTER_BITS | 1
@@ -31,11 +29,6 @@ POISON = (
     2**64 - 1, -(2**63), "", "\u202e", "a\x00b", "x" * 5_000, None, True, [], {}, b"", b"\xff" * 8, [[[[]]]],
     {"a": {"b": [1]}}, T0_NS + 3_600 * NS, T0_NS - 3_600 * NS, 10**18, "zone_entry",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
 
 
 @pytest.fixture(scope="module")

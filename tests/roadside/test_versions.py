@@ -7,25 +7,18 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from edge.config import load_site
 from edge.outbox.store import Store
 from edge.wire import decode_handover, decode_handover_ack
 from geofence.violation import decode
 from roadside.inputs import HandedOver, Start
 from roadside.outputs import HandoverOffer, OfferAck, Raised
 from roadside.pipeline import Pipeline
-from roadside.setup import setups
-from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run
 from tests.support.geofence_world import T0_NS as WORLD_NS
 from tests.support.geofence_world import World, drift
+from tests.support.roadside_drive import NS, T0_NS, between, drive, leave, run
 
 OUTBOX = Path(__file__).parents[1] / "data" / "outbox" / "before_named_state.sqlite"
 AT_NS = T0_NS + 9 * NS
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
 
 
 @pytest.fixture(scope="module")
