@@ -14,12 +14,15 @@ from centre.store import open_database
 from edge import log
 from edge.clock import Clock
 from edge.config import parse_site
+from fusion.tracker import Tracker
+from geofence.monitor import Monitor
 from petroroad.cli import COMMANDS
 from tests.support.centre_road import MAP, SITE
 
 ROOT = Path(__file__).parents[1]
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 DOCS += [ROOT / "centre" / "API.md", ROOT / "deploy" / "README.md"]
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")
 NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)[`(]")
@@ -53,6 +56,14 @@ def test_what_the_docs_name_is_there(path):
     assert [name for name in NAME.findall(text) if not is_there(name)] == []
     named = [file for file in FILE.findall(text) if "NAME" not in file]  # of a recipe's new file
     assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("name", [Tracker, Monitor], ids=["tracker", "monitor"])
+def test_the_seams_name_methods_that_are_there(name):
+    text = ARCHITECTURE.partition(f"`{name.__module__}.{name.__name__}(")[2].partition("\n- ")[0]
+    found = re.findall(r"`(\w+)\([^`]*\)(?: -> [^`]*)?`", text)
+    assert len(found) > 5
+    assert [method for method in found if not hasattr(name, method)] == []
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
