@@ -1,4 +1,4 @@
-"""Tuning of the tracker, and what is known of sensors and terminals."""
+"""Configuration of the tracker, its radars and terminals; errors of sensors that no configuration states."""
 
 from typing import Annotated
 
@@ -18,12 +18,12 @@ Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
 
 class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[fusion]` of the site file: how vehicles move and what unstated errors are taken to be."""
+    """`[fusion]` of the site file: how vehicles move, and the errors of sensors that state none."""
 
     accel_along_mps2: Positive = 1.0  # 1 sigma of a truck's acceleration along its course
     accel_cross_mps2: Positive = 0.35  # the same across it: lane changes
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
-    accel_bend_mps2: Positive = 0.5  # 1 sigma of what bends ask for across the course, beside the above
+    accel_bend_mps2: Positive = 0.5  # 1 sigma of the acceleration across the course in bends, in addition
     bend_tau_s: Positive = 20.0  # how long a bend lasts
     speed_unseen_mps: Positive = (
         12.0  # 1 sigma of a new target's speed that its first detection does not measure
@@ -62,7 +62,7 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered terminal's vehicle, as far as tracking needs it."""
+    """A registered terminal and its vehicle."""
 
     terminal: str
     length_m: float | None = None
@@ -70,4 +70,4 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     antenna_forward_m: float = 0.0  # of the vehicle's centre
     antenna_left_m: float = 0.0
     kind: int = HAZMAT  # class of DESIGN section 5
-    clock_offset_s: float = 0.0  # how far its clock is known to be ahead of UTC
+    clock_offset_s: float = 0.0  # how far its clock is ahead of UTC, as the registry states
