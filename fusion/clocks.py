@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import I64
+from core.times import NS
 
-NS = 1_000_000_000
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
 AGES = 8  # remembered per sender
 AGES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault

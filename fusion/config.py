@@ -69,5 +69,5 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     width_m: float | None = None
     antenna_forward_m: float = 0.0  # of the vehicle's centre
     antenna_left_m: float = 0.0
-    kind: int = HAZMAT  # class of DESIGN section 5
+    kind: int = HAZMAT  # class of docs/design.md section 7
     clock_offset_s: float = 0.0  # how far its clock is ahead of UTC, as the registry states

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64, I64, Bools
+from core.times import NS
 from fusion.clocks import (
     ACCEPTED_NS,
     CLOCK_FORGET_NS,
@@ -20,7 +21,6 @@ from fusion.clocks import (
     KINDS,
     N_CLOCK,
     NO_FAULT,
-    NS,
     REGISTRY,
     ROLLOVER,
     SOUND_AT,

@@ -43,7 +43,7 @@ class TrackBatch:
     identity_p: F64  # (n,) probability of that identity, 0 unidentified
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
     width_m: F64
-    kind: U8  # (n,) class of DESIGN section 5, from the registry or a radar; 0 unknown
+    kind: U8  # (n,) class of docs/design.md section 7, from the registry or a radar; 0 unknown
     confirmed: Bools  # (n,)
     coasting: Bools  # (n,) no measurement for longer than the sensor's period allows
     integrity: Bools  # (n,) GNSS and radar contradict each other

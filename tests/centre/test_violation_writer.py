@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centre import violation_writer as ledger
-from centre.batch_decoder import admit
-from centre.commands import Committed, StatusChange
-from centre.reader import Filter, Reader
+from centre import violation_writer
+from centre.batch_decoder import decode_batch
+from centre.commands import CommitResult, StatusChange
+from centre.reader import EpisodeFilter, Reader
 from centre.store import QUARANTINE, TRANSPORT, VERSION, centre_name, open_database
-from centre.violation_writer import Ledger
+from centre.violation_writer import ViolationWriter
 from geofence.violation import Violation
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
@@ -27,19 +27,19 @@ class Centre:
     def __init__(self, path: Any) -> None:
         self.engine = open_database(f"sqlite:///{path}")
         self.now_ns = T0_NS + 600 * MS
-        self.ledger, self.reader = Ledger(self.engine, self._tick), Reader(self.engine)
+        self.violation_writer, self.reader = ViolationWriter(self.engine, self._tick), Reader(self.engine)
 
     def _tick(self) -> int:
         self.now_ns += MS
         return self.now_ns
 
-    def take(self, body: bytes, esn: str = "RSU001") -> Committed:
-        return self.ledger.commit([admit(TOPIC.format(esn), esn, body, self._tick())], [])
+    def take(self, body: bytes, esn: str = "RSU001") -> CommitResult:
+        return self.violation_writer.commit([decode_batch(TOPIC.format(esn), esn, body, self._tick())], [])
 
     def send(
         self, seq: int, what: Violation | bytes | str, esn: str = "RSU001", epoch: int = 10
     ) -> tuple[Any, Any]:
-        (answer,) = self.take(payload(epoch, item(seq, what)), esn).answers
+        (answer,) = self.take(payload(epoch, item(seq, what)), esn).acknowledgements
         return answer.stored, answer.conflict
 
     def rows(self, table: sa.Table) -> int:
@@ -47,7 +47,7 @@ class Centre:
             return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
     def shown(self) -> list[dict[str, Any]]:
-        return list(self.reader.episodes(Filter())["items"])
+        return list(self.reader.episodes(EpisodeFilter())["items"])
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_one_conflict_does_not_hold_up_its_neighbours(centre: Centre) -> None:
     centre.send(2, violation(1))
     (answer,) = centre.take(
         payload(10, item(1, violation(3)), item(2, violation(2)), item(3, "lost"))
-    ).answers
+    ).acknowledgements
     assert (answer.epoch, answer.stored, answer.conflict) == (10, (1, 3), (2,))
 
 
@@ -182,13 +182,15 @@ def test_a_time_that_could_not_be_written_is_written_later(
 ) -> None:
     """What is committed is answered and shown all the same."""
     with monkeypatch.context() as refused:
-        refused.setattr(ledger.sql, "STAMP_VERSION", sa.text("UPDATE nowhere SET committed_ns = :at_ns"))
+        refused.setattr(
+            violation_writer.sql, "STAMP_VERSION", sa.text("UPDATE nowhere SET committed_ns = :at_ns")
+        )
         first = centre.take(payload(10, item(1, violation(1))))
         second = centre.take(payload(10, item(2, violation(2))))
-    assert [done.answers[0].stored for done in (first, second)] == [(1,), (2,)]
+    assert [done.acknowledgements[0].stored for done in (first, second)] == [(1,), (2,)]
     assert first.counts["stamp.failed"] == second.counts["stamp.failed"] == 1
     assert [row["committed_ns"] for row in centre.shown()] == [None, None]
-    centre.ledger.commit([], [])
+    centre.violation_writer.commit([], [])
     stamped = {row["id"]: (row["committed_ns"], row["first_committed_ns"]) for row in centre.shown()}
     assert stamped == {
         episode_id(n): (str(done.committed_ns), str(done.committed_ns))
@@ -203,7 +205,7 @@ def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:
             kind="rsu", id="RSU001", epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
             last_seqs=((10, last_seq), (9, 1)),
         )  # fmt: skip
-        centre.ledger.commit([], [change])
+        centre.violation_writer.commit([], [change])
 
     beat(3)
     assert centre.reader.gaps() == {"RSU001": (0, 4)}
@@ -236,7 +238,7 @@ def test_what_had_no_gap_is_not_counted_again(centre: Centre) -> None:
             kind="rsu", id="RSU001", epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
             last_seqs=((10, last_seq),),
         )  # fmt: skip
-        centre.ledger.commit([], [change])
+        centre.violation_writer.commit([], [change])
         for seq in range(1, last_seq + 1):
             if seq != 4:
                 centre.send(seq, violation(seq))
@@ -245,14 +247,14 @@ def test_what_had_no_gap_is_not_counted_again(centre: Centre) -> None:
 
 
 def test_the_newest_epochs_of_each_rsu_are_kept(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "EPOCHS_MAX", 3)
+    monkeypatch.setattr("centre.status_rows.EPOCHS_MAX", 3)
 
     def beat(esn: str, *last_seqs: tuple[int, int]) -> Counter[str]:
         change = StatusChange(
             kind="rsu", id=esn, epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
             last_seqs=last_seqs,
         )  # fmt: skip
-        return centre.ledger.commit([], [change]).counts
+        return centre.violation_writer.commit([], [change]).counts
 
     beat("RSU002", (1, 1))
     assert beat("RSU001", (4, 1), (5, 1), (6, 1)) == {}
@@ -278,7 +280,7 @@ def test_pages_show_each_episode_once_newest_first(centre: Centre) -> None:
     seen: list[str] = []
     before = None
     while True:
-        page = centre.reader.episodes(Filter(before=before, limit=3))
+        page = centre.reader.episodes(EpisodeFilter(before=before, limit=3))
         seen += [row["id"] for row in page["items"]]
         if (before := page["next"]) is None:
             break
@@ -326,8 +328,8 @@ def test_any_order_and_repetition_ends_in_the_same_rows(
 def test_feed_and_quarantine_are_bounded_and_count_what_they_dropped(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "FEED_ROWS_MAX", 3)
-    monkeypatch.setattr(ledger, "QUARANTINE_ROWS_MAX", 2)
+    monkeypatch.setattr("centre.quarantine.FEED_ROWS_MAX", 3)
+    monkeypatch.setattr("centre.quarantine.QUARANTINE_ROWS_MAX", 2)
     dropped: Counter[str] = Counter()
     for seq in range(1, 6):
         dropped += centre.take(payload(10, item(seq, violation(seq)))).counts

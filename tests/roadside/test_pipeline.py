@@ -15,8 +15,8 @@ from fusion.observations import GnssFixes, RadarScan
 from geofence.plausible import WITHHELD
 from geofence.violation import decode
 from roadside.compare import digest
-from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Start, Stop
-from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, State, Withheld
+from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Start, Stop
+from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import STATE_EVERY_NS, Pipeline
 from roadside.pipeline_state import decode as decode_state
@@ -61,7 +61,7 @@ def scan(radar, t_ns, i_scan, east_m, north_m, noise):
 
 def fix(t_ns, east_m, north_m):
     one = np.array([0.0])
-    return Feed("GW1", GnssFixes(
+    return GatewayFixes("GW1", GnssFixes(
         terminal=("13900000001",), stamp_ns=np.array([t_ns]), arrived_ns=np.array([t_ns + 60_000_000]),
         source_seq=np.array([t_ns // FIX_NS % 65_536]), east_m=one + east_m + 5.5 + 0.8,
         north_m=one + north_m - 0.3 - 0.6, speed_mps=one + SPEED_MPS, heading_rad=one, sigma_m=one * math.nan,
@@ -241,7 +241,7 @@ def test_a_replay_can_start_from_a_recorded_state(setup):
 def test_the_state_is_kept_at_the_start_and_each_minute_of_utc(setup, begin_s, end_s, want_s):
     inputs = [(T0_NS + begin_s * NS, Start(epoch=1_800_000_000)), (T0_NS + end_s * NS, Stop())]
     outputs = run(Pipeline(setup), inputs)
-    assert [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)] == want_s
+    assert [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, WholeState)] == want_s
     assert STATE_EVERY_NS == 60 * NS
 
 
