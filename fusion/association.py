@@ -20,10 +20,7 @@ from fusion.rewind import past_state
 
 GATE_M_MAX = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # range rates of clutter are spread evenly over this span
-VIEW_EDGE_RAD, VIEW_EDGE_M = (
-    0.05,
-    10.0,
-)  # a radar still detects vehicles just outside its stated field of view
+VIEW_EDGE_RAD, VIEW_EDGE_M = 0.05, 10.0  # a radar detects vehicles so far outside its field of view
 
 ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ by less
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
@@ -79,9 +76,8 @@ def pair_cost(states: States, i: int, seen: F2, d: int, settings: Settings, q: i
     s_rr -= g * s_tr
     z_r -= g * z_t
     d2 = z_t * z_t / s_tt + z_r * z_r / s_rr
-    odds = tuning[at.P_DETECT] / (
-        2.0 * math.pi * tuning[at.CLUTTER]
-    )  # vehicle to clutter, but for the density of the innovation
+    # vehicle to clutter, but for the density of the innovation
+    odds = tuning[at.P_DETECT] / (2.0 * math.pi * tuning[at.CLUTTER])
     volume = s_tt * s_rr
     if not math.isnan(seen[d, at.S_RATE]):
         rate = slope * (c * v_e + s * v_n)

@@ -18,9 +18,7 @@ AGES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault
 APART_NS = NS // 2  # messages closer together count as one: the freshest
 SPREAD_SHARE, SPREAD_NS_MIN, SPREAD_NS_MAX = 0.1, NS // 2, 5 * NS // 2  # of ages that are steady
 SOUND_NS = 600 * NS  # a clock that was right is trusted for so long,
-PATIENCE_NS = (
-    60 * NS
-)  # and only an age that is steady for this long proves it wrong: that of a backlog is not steady
+PATIENCE_NS = 60 * NS  # and only an age that is steady for this long proves it wrong: a backlog's is not
 UNSTORED_NS = 86_400 * NS  # no terminal stores reports for longer
 RECOVERY = 3  # fresh messages in a row that prove a clock right again
 DELAY_NS = 10 * NS  # transport can be this late for long: a smaller age needs more proof

@@ -25,9 +25,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
     accel_bend_mps2: Positive = 0.5  # 1 sigma of the acceleration across the course in bends, in addition
     bend_tau_s: Positive = 20.0  # how long a bend lasts
-    speed_unseen_mps: Positive = (
-        12.0  # 1 sigma of a new target's speed that its first detection does not measure
-    )
+    speed_unseen_mps: Positive = 12.0  # 1 sigma of the velocity that a first detection does not measure
     gate_probability: Share = 0.999
     detection_probability: Share = 0.9
     clutter_per_m2: Positive = 1e-5  # false detections per scan and square metre
@@ -37,9 +35,8 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gnss_sigma_m: Positive = 1.5  # JT/T 808 states no accuracy
     gnss_tau_s: Positive = 30.0
     gnss_sigma_speed_mps: Positive = 0.3
-    gnss_stamp_sigma_s: Annotated[float, Meta(ge=0.0)] = (
-        0.1  # of whole-second stamps (JT/T 808): a bias along the road
-    )
+    # of whole-second stamps (JT/T 808): a bias along the road
+    gnss_stamp_sigma_s: Annotated[float, Meta(ge=0.0)] = 0.1
     identity_accept_p: Share = 0.999  # wanted probability that a binding is right
     history_s: Annotated[float, Meta(ge=2.0)] = 2.5  # how far a late measurement is rewound
     tracks_max: Annotated[int, Meta(ge=1)] = 4_096

@@ -20,15 +20,9 @@ from fusion.track_store import TerminalTable, TrackStore
 PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
 HEADING_RAD_MAX, VARIANCE_MAX, CARRIED_OUTLIERS_MAX = 100.0, 1e8, 2**31
 CARRIED_AGE_NS_MAX = 3_600_000_000_000  # an outage delays handovers; an older position is useless
-LAG_NS_MAX = (
-    60_000_000_000  # a state may be older than its newest fix by so much: the terminal was bound since
-)
+LAG_NS_MAX = 60_000_000_000  # a state may be so much older than its newest fix: the terminal was bound since
 NAME_MAX = 64
-FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = (
-    5.0,
-    12.0,
-    0.5,
-)  # 1 sigma of quantities without a covariance
+FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma without a covariance
 
 Vector = tuple[float, float]
 Block = tuple[float, ...]

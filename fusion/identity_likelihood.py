@@ -21,10 +21,8 @@ from fusion.rewind import state_at
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles
-P_BESIDE, P_APART = (
-    0.002,
-    0.01,
-)  # priors: radar misses the own vehicle, and another keeps its place beside it, or not
+# Priors: radar misses the own vehicle, and another one keeps its place beside it, or moves independently
+P_BESIDE, P_APART = 0.002, 0.01
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer
 FOUND_S = 2.0  # radar detects a vehicle in its field of view within about this long,
 P_NEVER = 0.01  # but misses this share of them for ever

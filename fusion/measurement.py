@@ -36,9 +36,7 @@ def _off_bearing(M: F2, k: int, d_e: float, d_n: float) -> float:
     across, ahead = d_e * sin - d_n * cos, d_e * cos + d_n * sin
     if not abs(across) < 0.1 * ahead:  # far aside, behind, or at the radar itself
         return math.atan2(across, ahead)
-    t = (
-        across / ahead
-    )  # the series of the arc tangent is exact to the last bits and takes a third of the time
+    t = across / ahead  # the series of the arc tangent: exact to the last bits, in a third of the time
     t2 = t * t
     return float(
         t * (1.0 - t2 * (1 / 3 - t2 * (1 / 5 - t2 * (1 / 7 - t2 * (1 / 9 - t2 * (1 / 11 - t2 / 13))))))
