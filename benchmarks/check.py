@@ -12,7 +12,7 @@ from typing import Any
 
 MODULES = ("fusion", "geofence", "latency")
 REFERENCE = Path(__file__).with_name("reference.json")
-# Less than this share of the reference is a regression. A busy machine moves fusion.model from 240 to 310 and
+# Less than this share of the reference is a regression. A busy machine moves fusion.cv from 240 to 310 and
 # processors differ by more; a kernel that allocates or leaves its registers takes three times as long.
 SHARE_MIN = 0.5
 

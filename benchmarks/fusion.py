@@ -124,7 +124,7 @@ def measure_model() -> None:
         assert np.all(np.abs(peer.filter.x - out.X[i, :N_RADAR]) < 0.02 * sigma), "another model"
         np.testing.assert_allclose(np.diag(out.P[i])[:N_RADAR], sigma**2, rtol=0.02)
     ours_s, theirs_s = taken["ours"] / N_OURS, taken["theirs"] / N_PEER
-    print_line("fusion.model", ours_s * 1e9, "ns/track", "FilterPy", theirs_s / ours_s)
+    print_line("fusion.cv", ours_s * 1e9, "ns/track", "FilterPy", theirs_s / ours_s)
 
 
 class Road:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Generator
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,9 +24,26 @@ IN_CI = os.environ.get("CI") == "true"
 APT = {"mosquitto": "mosquitto", "chromium": "chromium", "initdb": "postgresql"}  # program: Debian's package
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first: a quick answer to most mistakes."""
-    items.sort(key=lambda item: "e2e" in item.keywords)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests marked long too")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out unless asked for; order the rest, and say which worker takes what.
+
+    One process: unit tests first, a quick answer to most mistakes. Two (`-n 2 --dist loadgroup`): the
+    end-to-end tests are one group and come first, so that one worker runs them one after another from the
+    start, and never two at a time; the other worker takes the unit tests, a file at a time.
+    """
+    if not config.getoption("--long"):
+        config.hook.pytest_deselected(items=[item for item in items if "long" in item.keywords])
+        items[:] = [item for item in items if "long" not in item.keywords]
+    several = hasattr(config, "workerinput")
+    items.sort(key=lambda item: ("e2e" in item.keywords) != several)
+    for item in items if several else ():
+        group = "e2e" if "e2e" in item.keywords else f"{item.path.parent.name}/{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,8 +78,24 @@ def run_folder(request: pytest.FixtureRequest) -> Generator[Callable[[str], Path
             shutil.rmtree(path, ignore_errors=True)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send a worker's run folders to the process that prints the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["runs"] = [str(path) for path in session.config.stash.get(GIVEN, [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep the run folders of a worker that has ended; one that crashed sends none."""
+    given = node.config.stash.setdefault(GIVEN, [])
+    given += [Path(path) for path in getattr(node, "workeroutput", {}).get("runs", [])]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the run directories of what failed; without root, the apt line that lets the skipped tests run."""
+    """Print what tests recorded, the run folders of what failed, and the apt line for what was skipped."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
     if terminalreporter.stats.get("failed"):
         for path in terminalreporter.config.stash.get(GIVEN, []):
             terminalreporter.write_line(f"run directory kept: {path}")

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from geofence.violation import Violation
 from tests.conftest import find_program
 from tests.e2e.test_browser import ARGUMENTS, PATIENCE_MS, wait_for
 from tests.support.stage import S, Stage, staged
@@ -18,6 +19,7 @@ from tests.support.stage import S, Stage, staged
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 HOLD_S = 15.0
 LIST = "[data-testid=list]"
+ENDED = "[...document.querySelectorAll('#list .row2.ended')].map((row) => row.dataset.id)"
 LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
 LIVE = "document.documentElement.dataset.link === 'live'"
 
@@ -62,11 +64,12 @@ def row(page: Page, found: Any) -> Any:
     return page.locator(f"[data-testid=violation][data-id='{found.id}']")
 
 
-def words(page, found):
-    """Return what a row says; a row that the browser has not laid out yet says nothing."""
+def words(page: Page, found: Violation) -> str:
+    """Return the text of a row, once the browser has laid it out: it skips rows that are out of sight."""
     shown = row(page, found)
     shown.scroll_into_view_if_needed()
-    return shown.inner_text()
+    wait_for(page, f"document.querySelector(\"[data-testid=violation][data-id='{found.id}']\")?.innerText")
+    return str(shown.inner_text())
 
 
 def heads(page: Page) -> list[str]:
@@ -293,12 +296,15 @@ def test_figures_and_rows_reach_beyond_what_the_page_loads(stage: Stage, load: C
     page.wait_for_selector(f"{LIST} .grp:has-text('Ended {n_ended}')")
     page.locator(f"{LIST} button:has-text('all {n_ended}')").click()
     seen: set[str] = set()
+    earlier = ""  # an episode of the page before this one
     for first in range(1, n_ended + 1, 100):
         last = min(first + 99, n_ended)
         page.wait_for_selector(f"{LIST} .pager:has-text('{first}–{last} of {n_ended}')")
-        rows = page.locator(f"{LIST} .row2.ended")
-        seen |= set(rows.evaluate_all("x => x.map((row) => row.dataset.id)"))
-        assert rows.count() == last - first + 1  # a page at a time: the list stays light
+        # a page at a time: the list stays light; the pager may be drawn before the rows are
+        drawn = f"ids.length === {last - first + 1} && !ids.includes('{earlier}')"
+        wait_for(page, f"((ids) => {drawn})({ENDED})")
+        ids = page.evaluate(ENDED)
+        seen, earlier = seen | set(ids), ids[0]
         page.mouse.move(300, 300)
         if last < n_ended:
             page.locator(f"{LIST} [data-turn=older]").click()

@@ -24,6 +24,9 @@ SIZES = [
     (2560, 1440),
     (3840, 2160),
 ]
+# in CI: both layouts at their limits and both ends; the sizes between them with --long
+SAMPLE = [(853, 533), (1279, 600), (1280, 600), (1280, 800), (3840, 2160)]
+REACHED = [size if size in SAMPLE else pytest.param(*size, marks=pytest.mark.long) for size in SIZES]
 LEAST_PX = {  # width, height
     "#over canvas": (400, 140), "#focus canvas": (400, 160), "#whole": (300, 70), "#close": (300, 110),
     "#rsu .plot": (300, 150), "#list .rows": (500, 120), "#card .plot": (400, 150),
@@ -97,8 +100,13 @@ def lay_out(page: Page, width: int, height: int, lang: str) -> None:
     })""")  # fmt: skip
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize(("width", "height"), SIZES, ids=lambda px: str(px))
+@pytest.mark.parametrize(
+    ("width", "height", "lang"),
+    [
+        *((*size, "zh") for size in SIZES),
+        *(pytest.param(*size, "en", marks=() if size in SAMPLE else pytest.mark.long) for size in SIZES),
+    ],
+)
 def test_each_pane_is_of_use(page: Page, width: int, height: int, lang: str) -> None:
     lay_out(page, width, height, lang)
     boxes = page.evaluate(BOXES, list(LEAST_PX))
@@ -119,7 +127,7 @@ def _overlap(a: list[float], b: list[float]) -> bool:
     return a[0] < b[2] - 1 and b[0] < a[2] - 1 and a[1] < b[3] - 1 and b[1] < a[3] - 1
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES, ids=lambda px: str(px))
+@pytest.mark.parametrize(("width", "height"), REACHED)
 def test_each_pane_can_be_reached(page: Page, width: int, height: int) -> None:
     """What main does not show, it scrolls to, and nothing lies above it there."""
     lay_out(page, width, height, "zh")

@@ -1,21 +1,16 @@
 """Replays of recordings derived from real measurements: the same comes out as when it was looked at last."""
 
-import hashlib
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge.versions import versions
 from edge.wire import decode_snapshot, records_of
 from petroroad.commands.replay import summary
 from petroroad.replay.run import Run, pace_of, replay_file
+from tests.support.golden import FOLDER, RENEW, made_with
 
-GOLDEN = Path(__file__).parents[1] / "data" / "golden"
-RECORDINGS = sorted(GOLDEN.glob("*.mcap"))
-UPDATE = os.environ.get("PETROROAD_GOLDEN_UPDATE") == "1"  # make golden-update
+RECORDINGS = sorted(FOLDER.glob("*.mcap"))
 BYTES_MAX = 300_000
 
 
@@ -29,7 +24,7 @@ def test_golden_recording_replays_to_the_committed_outputs(path):
     run = replay_file(path, None, pace_of("max"), None)
     found, last = summary([run]), last_tracks(run)
     expected_file = path.with_suffix(".json")
-    if UPDATE:
+    if RENEW:
         made = {"made_with": made_with(), **found, "last": last}
         expected_file.write_text(json.dumps(made) + "\n", encoding="utf-8")
     expected = json.loads(expected_file.read_text(encoding="utf-8"))
@@ -40,13 +35,6 @@ def test_golden_recording_replays_to_the_committed_outputs(path):
     assert last.keys() == expected_last.keys()
     for name, column in last.items():  # everywhere: to two of the snapshot's units
         np.testing.assert_allclose(column, expected_last[name], rtol=0, atol=2, err_msg=name)
-
-
-def made_with() -> dict[str, str]:
-    """Return versions and CPU; processors of one name may differ in what they can do."""
-    cpu = Path("/proc/cpuinfo")
-    flags = cpu.read_text(encoding="utf-8").partition("flags")[2].partition("\n")[0] if cpu.exists() else ""
-    return versions() | {"cpu_flags": hashlib.sha256(flags.encode()).hexdigest()[:16]}
 
 
 def last_tracks(run: Run) -> dict[str, list[int]]:

@@ -13,6 +13,14 @@ from roadside.inputs import ENCODER, ClockStep
 from roadside.replay import Replayed
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Record one simulated second of one RSU's radars."""
+    path = tmp_path_factory.mktemp("replay") / "a.mcap"
+    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(path)]) == 0
+    return path
+
+
 def test_an_rsu_that_was_started_anew_has_two_recordings_and_one_digest():
     first = Run(Path("A-1.mcap"), Replayed(violations={"A": [b"1", b"2"]}, snapshots={"A": [b"s"]}))
     other = Run(Path("B-1.mcap"), Replayed(violations={"B": [b"4"]}))
@@ -23,9 +31,8 @@ def test_an_rsu_that_was_started_anew_has_two_recordings_and_one_digest():
     assert told["digest_tracks"] == digest([b"s", b"t"])
 
 
-def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_through(tmp_path, capsys):
-    sound, damaged = tmp_path / "a.mcap", tmp_path / "b.mcap"
-    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(sound)]) == 0
+def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_through(sound, tmp_path, capsys):
+    damaged = tmp_path / "b.mcap"
     with Recorder(damaged) as recorder:
         for i, message in enumerate(read_messages(sound)):
             recorder.write(message.topic, message.body, message.log_ns + (i > 40) * 10**17)
@@ -34,9 +41,8 @@ def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_thro
 
 
 @pytest.mark.parametrize("off_ns", [-(10**18), 3 * 10**18])
-def test_log_times_that_no_snapshot_can_bear_end_the_replay_with_a_word(tmp_path, capsys, off_ns):
-    sound, damaged = tmp_path / "a.mcap", tmp_path / "b.mcap"
-    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(sound)]) == 0
+def test_log_times_that_no_snapshot_can_bear_end_the_replay_with_a_word(sound, tmp_path, capsys, off_ns):
+    damaged = tmp_path / "b.mcap"
     with Recorder(damaged) as recorder:
         for message in read_messages(sound):
             recorder.write(message.topic, message.body, message.log_ns + off_ns)
@@ -44,10 +50,9 @@ def test_log_times_that_no_snapshot_can_bear_end_the_replay_with_a_word(tmp_path
     assert "is no time of ours" in capsys.readouterr().err
 
 
-def test_a_pause_of_days_that_an_importer_tells_of_is_no_damage(tmp_path):
+def test_a_pause_of_days_that_an_importer_tells_of_is_no_damage(sound, tmp_path):
     """It logs the step by the old clock, just before the first message after the pause."""
-    sound, paused = tmp_path / "a.mcap", tmp_path / "b.mcap"
-    assert main(["sim", "run", "--duration", "1", "--rsus", "RSU-23", "--record", str(sound)]) == 0
+    paused = tmp_path / "b.mcap"
     last_ns, pause_ns = 0, 3 * JUMP_NS
     with Recorder(paused) as recorder:
         for i, message in enumerate(read_messages(sound)):

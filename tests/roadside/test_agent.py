@@ -1,7 +1,5 @@
 """The agent's ears: whatever the broker delivers is counted or taken, and nothing escapes."""
 
-from pathlib import Path
-
 import msgpack
 import pytest
 from hypothesis import given
@@ -10,14 +8,11 @@ from hypothesis import strategies as st
 from edge import topics
 from edge.clock import Clock
 from edge.clock_probe import ClockProbe
-from edge.config import load_site
 from edge.figures import Counts
 from roadside.agent import Agent
 from roadside.outputs import Withheld
 from roadside.pipeline import Pipeline
-from roadside.setup import setups
 
-EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
 T0_NS = 1_800_000_000 * 10**9
 BOMB = b"\x91" * 100_000 + b"\xc0"
 NOT_UTF8 = b"\x81\xa7gateway\xa2\xff\xfe"
@@ -41,11 +36,6 @@ class Recorder:
 
     def write(self, topic, body, log_ns, publish_ns=None):
         self.topics.append(topic)
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
 
 
 def made(setup):

@@ -1,6 +1,5 @@
 """An RSU whose clock is set goes on at once, and its recording replays to the same snapshots."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,8 +15,8 @@ from roadside.inputs import Start
 from roadside.pipeline import Pipeline
 from roadside.replay import Replayed, collector, replay_rsu
 from roadside.setup import setups
+from tests.support.roadside_drive import EXAMPLE
 
-EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
 T0_NS, NS = 1_800_000_000 * 10**9, 10**9
 N_BEATS = 20  # between two steps
 

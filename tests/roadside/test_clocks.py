@@ -6,15 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.config import load_site
 from fusion.observations import GnssFixes
 from roadside.inputs import GatewayFixes
 from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
-from roadside.setup import setups
-from tests.roadside.test_pipeline import (
-    EXAMPLE,
+from tests.support.roadside_drive import (
     FIX_NS,
     NS,
     T0_NS,
@@ -28,11 +25,6 @@ from tests.roadside.test_pipeline import (
 TERMINAL = "13900000001"
 WEEKS_NS = 1_024 * 7 * 86_400 * NS
 SECONDS = 14.0  # 10 s of silence are a warning
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
 
 
 def straight(_t_s):

@@ -5,7 +5,7 @@ from edge.wire import PAYLOAD_BYTES_MAX, HandoverAck, decode_handover, decode_ha
 from roadside.handover import OFFERS_MAX, REPEAT_NS, Given, Handovers, Offered
 from roadside.inputs import HandedOver, HandoverAnswered
 from roadside.ownership import Ownership
-from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run, setup  # noqa: F401
+from tests.support.roadside_drive import EXAMPLE, NS, T0_NS, between, drive, leave, run
 
 FRAME = load_site(EXAMPLE).frame
 
@@ -48,7 +48,7 @@ def test_a_handover_follows_a_track_that_becomes_another():
     assert Offered.from_state(offered.state()) == offered
 
 
-def test_many_that_cross_at_once_go_in_messages_that_a_broker_takes(setup):  # noqa: F811
+def test_many_that_cross_at_once_go_in_messages_that_a_broker_takes(setup):
     giver, _ = between(setup, 420.0)
     run(giver, drive(setup, leave, seconds=9.0))
     (key,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()

@@ -16,7 +16,6 @@ from core.classes import HAZMAT
 from edge import topics, wire
 from edge.clock import Clock
 from edge.clock_probe import ClockProbe
-from edge.config import load_site
 from edge.gnss_down import FIELDS, read_down
 from edge.outbox.outbox import Outbox
 from roadside.agent import GATEWAYS_MAX
@@ -32,19 +31,13 @@ from roadside.inputs import (
 )
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
-from roadside.setup import setups
 from tests.roadside.test_agent import heard, made
 from tests.roadside.test_hostile_handover import POISON, changed, floats
-from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, drive, leave, run
 from tests.support.outbox_end import read_batch
+from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
 
 N_FIXES = 64
 WIDE = (math.nan, math.inf, -math.inf, 1e308, -1e308, 1e9, -1e9, 1e38, 1e-300, -1.0, 0.0)
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
 
 
 def fix_of(i, t_ns=T0_NS):

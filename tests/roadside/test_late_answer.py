@@ -4,8 +4,7 @@ import pytest
 
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import Pipeline
-from tests.roadside.test_pipeline import SPEED_MPS, START_M, T0_NS, drive, leave, pass_on, raised, run
-from tests.roadside.test_pipeline import setup as setup
+from tests.support.roadside_drive import SPEED_MPS, START_M, T0_NS, drive, leave, pass_on, raised, run
 
 
 @pytest.mark.parametrize("answered_after_s", [1.9, 3.0])

@@ -19,12 +19,12 @@ from roadside.devices.jt808.session import SessionRules
 from roadside.devices.nmea.fields import checksum
 from roadside.gateway.gateway import terminal_rules
 from roadside.receivers import SENDERS_MAX, serve_receiver
+from tests.support.roadside_drive import EXAMPLE
 
 pytestmark = pytest.mark.anyio
 NS = 1_000_000_000
 LON_DEG = 122.0
 ALL = SessionRules()
-EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
 
 
 @pytest.fixture

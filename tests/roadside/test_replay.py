@@ -1,7 +1,6 @@
 """What a replay says that it refused."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,8 @@ from roadside.outputs import Output, Snapshot
 from roadside.pipeline import Pipeline
 from roadside.replay import refusals, replay_rsu, replay_site
 from roadside.setup import setups
+from tests.support.roadside_drive import EXAMPLE
 
-EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
 T0_NS = 1_800_000_000 * 10**9
 
 

@@ -12,8 +12,8 @@ from roadside.agent import Agent
 from roadside.pipeline import Pipeline
 from roadside.rsu import RsuService, shell_of
 from roadside.setup import setups
+from tests.support.roadside_drive import EXAMPLE
 
-EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
 T0_NS = 1_790_000_000_000_000_000
 
 

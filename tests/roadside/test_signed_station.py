@@ -12,7 +12,7 @@ from edge.wire import NONE_S_DM, SIGNED_DESCR, TRACK_DESCR, decode_snapshot, rec
 from roadside.outputs import Snapshot
 from roadside.pipeline import Pipeline
 from roadside.setup import setups
-from tests.roadside.test_pipeline import EXAMPLE, SPEED_MPS, START_M, drive, leave, raised, run
+from tests.support.roadside_drive import EXAMPLE, SPEED_MPS, START_M, drive, leave, raised, run
 
 FIRST_M = -500.0
 

@@ -4,7 +4,6 @@ import msgpack
 import numpy as np
 import pytest
 
-from edge.config import load_site
 from edge.wire import decode_handover
 from roadside.inputs import HandedOver, Start
 from roadside.outputs import HandoverOffer, OfferAck
@@ -12,15 +11,9 @@ from roadside.pipeline import Pipeline
 from roadside.pipeline_state import StateUnreadableError
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
-from roadside.setup import setups
-from tests.roadside.test_pipeline import EXAMPLE, NS, T0_NS, between, drive, leave, run
+from tests.support.roadside_drive import NS, T0_NS, between, drive, leave, run
 
 AT_NS = T0_NS + 9 * NS
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,14 @@
+"""The RSU of the example site, as most tests of this package need it."""
+
+import pytest
+
+from edge.config import load_site
+from roadside.pipeline import Setup
+from roadside.setup import setups
+from tests.support.roadside_drive import EXAMPLE
+
+
+@pytest.fixture(scope="package")
+def setup() -> Setup:
+    """Return the example RSU's setup; it is immutable."""
+    return setups(load_site(EXAMPLE), expects_gateway=True)["RSU001"]
