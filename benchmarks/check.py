@@ -1,7 +1,7 @@
-"""Run every benchmark, hold its ratios against the committed ones. `python -m benchmarks.check [--quick]`
+"""Run all benchmarks and compare their ratios with the reference. `python -m benchmarks.check [--quick]`
 
-Ratios only: both rivals of one are measured in the same run on the same machine; absolute times differ.
-`--update` writes what was measured as the new reference.
+Only ratios are compared: both rivals are measured in one run on one machine, while absolute times differ.
+`--update` writes the measured ratios as the new reference.
 """
 
 import json
@@ -18,7 +18,7 @@ SHARE_MIN = 0.5
 
 
 def faults(lines: list[dict[str, Any]], reference: dict[str, float]) -> list[str]:
-    """Return what fell below half of its reference, and what was not measured."""
+    """Return the ratios that fell below SHARE_MIN of their reference, and those that were not measured."""
     ratios = {line["name"]: line["ratio"] for line in lines if line.get("ratio") is not None}
     found = [f"{name}: not measured" for name in reference if name not in ratios]
     for name, wanted in reference.items():
@@ -28,7 +28,7 @@ def faults(lines: list[dict[str, Any]], reference: dict[str, float]) -> list[str
 
 
 def measure(module: str, arguments: list[str]) -> list[dict[str, Any]]:
-    """Run one benchmark, pass its lines on and return them."""
+    """Run one benchmark; print its lines and return them."""
     argv = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
     sys.stdout.write(done.stdout)
@@ -39,7 +39,7 @@ def measure(module: str, arguments: list[str]) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Measure all; 1 where a ratio fell below half of its reference."""
+    """Measure all; return 1 if a ratio fell below SHARE_MIN of its reference."""
     arguments = [word for word in sys.argv[1:] if word == "--quick"]
     lines = [line for module in MODULES for line in measure(module, arguments)]
     if "--update" in sys.argv[1:]:

@@ -1,10 +1,10 @@
-"""How often vehicles that do no wrong are told: the whole monitor, fed with errors as stated.
+"""False alarms of the whole monitor: trucks that break no rule, measured with the errors that tracks state.
 
-`python -m benchmarks.false_alarms [--quick]`; JSON lines of what is told per vehicle-hour, any rule, each
-with its 95 % upper bound (Poisson) and the vehicle-hours it was counted over. `lane`: alarms (grade `warning`
-or above) of trucks that wander in their lane, at the shipped rate. `line.asked_R`: whatever is told, touches
-too, of an edge that rides exactly on the line for ever, the null hypothesis of the tests, with R per
-vehicle-hour asked. Errors are AR(1) with the sigma and tau that the tracks state, each truck its own.
+`python -m benchmarks.false_alarms [--quick]`; JSON lines of alarms per vehicle-hour over all rules, each with
+its 95 % upper bound (Poisson) and the vehicle-hours. `lane`: alarms of grade `warning` or above, of trucks
+that wander in their lane, at the shipped rate. `line.asked_R`: violations of any grade, of trucks whose edge
+stays exactly on the line (the null hypothesis of the tests), at a configured rate of R per vehicle-hour.
+Errors are AR(1) with the sigma and tau that the tracks state, independent for each truck.
 """
 
 import json
@@ -28,7 +28,7 @@ LENGTH_M, SPEED_MPS, LANE_M, WIDTH_M = 40_000.0, 15.0, 3.75, 2.5
 WANDER_M, WANDER_TAU_S, WANDER_MAX_M = 0.2, 4.0, 0.45  # of the true offset
 SIGMA_M, TAU_S = (0.1, 0.8), (0.2, 0.8)  # a radar's tracks from near to far
 SIGMA_SPEED_MPS = 0.25
-SILENT_S = 10.0  # the detectors' start is none of the long run
+SILENT_S = 10.0  # the start of the detectors is not counted
 BOUND = 0.95
 ALARMS = ("warning", "violation")
 
@@ -51,7 +51,7 @@ def road_text() -> str:
 
 
 class Drift:
-    """n numbers with an exponential correlation in time, of mean nought."""
+    """n numbers of mean zero with an exponential correlation in time."""
 
     def __init__(self, rng: np.random.Generator, sigma: F64, tau_s: F64) -> None:
         self._rng, self._sigma = rng, sigma
@@ -59,14 +59,14 @@ class Drift:
         self.value: F64 = sigma * rng.normal(size=len(sigma))
 
     def step(self) -> F64:
-        """Go on by a step."""
+        """Advance by STEP_NS; return the numbers (n,)."""
         fresh = self._sigma * np.sqrt(1.0 - self._keep**2) * self._rng.normal(size=len(self._sigma))
         self.value = self._keep * self.value + fresh
         return self.value
 
 
 def alarms(hours: float, rate: float, *, on_line: bool) -> tuple[int, float]:
-    """Return how many alarms (on the line: touches, too) `hours` vehicle-hours gave, and the hours."""
+    """Return the count of alarms (on the line: of violations) in `hours` vehicle-hours, and the hours."""
     rng, n = np.random.Generator(np.random.Philox(SEED)), TRUCKS
     vehicles = [
         VehicleConfig(terminal=f"T{i}", class_="hazmat", length_m=16.0, width_m=WIDTH_M) for i in range(n)
@@ -85,7 +85,7 @@ def alarms(hours: float, rate: float, *, on_line: bool) -> tuple[int, float]:
     cov[:, 2, 2] = cov[:, 3, 3] = SIGMA_SPEED_MPS**2
     east = rng.uniform(0.0, LENGTH_M, n)
     edge_m = (LANE_M - WIDTH_M) / 2.0
-    owned, told, steps = np.ones(n, np.bool_), set[str](), math.ceil(hours * 3600e9 / STEP_NS / n)
+    owned, raised, steps = np.ones(n, np.bool_), set[str](), math.ceil(hours * 3600e9 / STEP_NS / n)
     for k in range(steps):
         stamps = np.full(n, T0_NS + k * STEP_NS)
         east = (east + SPEED_MPS * STEP_NS * 1e-9) % LENGTH_M
@@ -107,12 +107,12 @@ def alarms(hours: float, rate: float, *, on_line: bool) -> tuple[int, float]:
         )  # fmt: skip
         found = monitor.observe(stamps[0], tracks, monitor.locate(tracks, terminal_ids), owned)
         if k * STEP_NS >= SILENT_S * 1e9:
-            told.update(v.id for v, _ in found if on_line or v.grade in ALARMS)
-    return len(told), (steps * STEP_NS * 1e-9 - SILENT_S) * n / 3600.0
+            raised.update(v.id for v, _ in found if on_line or v.grade in ALARMS)
+    return len(raised), (steps * STEP_NS * 1e-9 - SILENT_S) * n / 3600.0
 
 
 def poisson_bound(count: int) -> float:
-    """Return the mean that `count` or fewer events have a chance of 5 % with; bisection."""
+    """Return the mean with which `count` or fewer events have a probability of 5 % (bisection)."""
     low, high = float(count), count + 10.0 + 6.0 * math.sqrt(count + 1.0)
     for _ in range(60):
         mean = (low + high) / 2.0

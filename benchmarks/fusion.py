@@ -148,7 +148,7 @@ class Road:
         self.stamp_ns = 1_000_000_000_000
 
     def scan(self) -> RadarScan:
-        """Move everything on by one scan and return what the radar sees."""
+        """Advance all vehicles by one scan; return the detections of the radar."""
         self.stamp_ns += int(DT_S * 1e9)
         self.east_m += DT_S * self.speed_mps
         seen = self.rng.random(len(self.east_m)) < DETECTED

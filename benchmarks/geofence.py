@@ -1,4 +1,4 @@
-"""Locating vehicles and looking up zones against the best Shapely recipes, and a whole judged observation.
+"""Locating vehicles and looking up zones against the best Shapely recipes, and judging a whole observation.
 
 `python -m benchmarks.geofence [--quick]`; JSON lines. The road is 60 km of six lanes, the zones 200 of about
 280 vertices; rivals answer the same places in the same rounds.
@@ -83,7 +83,7 @@ def by_bounds(tree: shapely.STRtree, shapes: Any, east: F64, north: F64) -> Any:
 
 
 def ratio_of(ours: Callable[[], object], rivals: dict[str, Callable[[], object]], n: int, name: str) -> None:
-    """Print ours against the faster rival."""
+    """Print our time against that of the faster rival."""
     taken = medians_s({"ours": ours, **rivals}, max(5, rounds() // 3))
     peer = min(rivals, key=lambda rival: taken[rival])
     print_line(name, n / taken["ours"] / 1e6, "M places/s", peer, taken[peer] / taken["ours"])

@@ -1,4 +1,4 @@
-"""What every benchmark stands on: rivals timed in turns in one run, medians, and one JSON line per figure."""
+"""Common to all benchmarks: rivals are timed in turns in one run; medians; one JSON line per figure."""
 
 import gc
 import json
@@ -11,20 +11,20 @@ QUICK_ROUNDS, ROUNDS = 15, 60
 
 
 def is_quick() -> bool:
-    """Whether `--quick` was asked for."""
+    """Whether the arguments have `--quick`."""
     return "--quick" in sys.argv[1:]
 
 
 def rounds() -> int:
-    """How often each rival is timed."""
+    """Return how often each rival is timed."""
     return QUICK_ROUNDS if is_quick() else ROUNDS
 
 
 def medians_s(rivals: dict[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
     """Time each rival once per round, in turns, so that a busy machine troubles all alike; return medians.
 
-    Without garbage collection, as `timeit` does: a collection goes through the whole process and costs
-    whoever made the object that was one too many, so that a peer's time would hang on what else we loaded.
+    Without garbage collection, as in `timeit`: a collection visits all objects of the process, so the time of
+    a peer would depend on the modules that we have loaded.
     """
     for run in rivals.values():
         run()  # compiled and warm before the clock starts
@@ -45,7 +45,7 @@ def medians_s(rivals: dict[str, Callable[[], object]], n_rounds: int) -> dict[st
 def print_line(
     name: str, value: float, unit: str, peer: str | None = None, ratio: float | None = None
 ) -> None:
-    """Print one figure; ratio is how many times better than the named peer."""
+    """Print one figure; ratio : how many times better it is than that of the peer."""
     line = {"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

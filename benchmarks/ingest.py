@@ -1,4 +1,4 @@
-"""A burst of one RSU's violations through a broker into the centre, and what another RSU waits meanwhile.
+"""A burst of violations of one RSU through a broker into the centre, and the delay of another RSU meanwhile.
 
 `python -m benchmarks.ingest [mosquitto|nats] [N]`: N single-item batches at once, each sent again after 2 s
 until it is acknowledged; the bystander sends one violation at a time, again after 1 s as an outbox does.
@@ -57,23 +57,23 @@ def batch(esn: str, seq: int) -> bytes:
 
 
 class Rsu:
-    """One made-up RSU: what the centre acknowledged, and its connection."""
+    """A simulated RSU: its connection and the acknowledged numbers."""
 
     def __init__(self, esn: str, site: Path) -> None:
         self.esn, self.acked, self._news = esn, set[int](), asyncio.Event()
         self.link = Link(
             link_settings(load_site(site).config.mqtt, f"rsu-{esn}"),
             subscriptions=[(topics.violation_ack(esn), 1)],
-            on_message=self._hear,
+            on_message=self._acknowledged,
             on_up=self._news.set,
         )
 
-    def _hear(self, _topic: str, body: bytes, _retained: bool) -> None:
+    def _acknowledged(self, _topic: str, body: bytes, _retained: bool) -> None:
         self.acked.update(decode_ack(body).stored)
         self._news.set()
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Wait for news until the condition holds, or that long."""
+        """Wait until the condition holds, `seconds` at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -81,7 +81,7 @@ class Rsu:
                     await self._news.wait()
 
     async def send_until_acked(self, bodies: dict[int, bytes]) -> None:
-        """Send all, as fast as the link takes them, and each rest again."""
+        """Send all as fast as the link accepts them; resend those that are not acknowledged."""
         topic, n = topics.violation_up(self.esn), len(bodies)
         while len(self.acked) < n:
             rest = deque(seq for seq in bodies if seq not in self.acked)
@@ -93,7 +93,7 @@ class Rsu:
             await self.until(lambda: len(self.acked) >= n, RESEND_S)
 
     async def wait_s(self, seq: int) -> float:
-        """Send one until it is acknowledged and return how long that took."""
+        """Send one until it is acknowledged; return the time [s]."""
         begun_s, body = time.monotonic(), batch(self.esn, seq)
         while seq not in self.acked and time.monotonic() - begun_s < TOTAL_S:
             self.link.publish(topics.violation_up(self.esn), body)
@@ -120,13 +120,15 @@ async def _running(kind: Any, folder: Path, port: int, http: str) -> AsyncIterat
 
 
 def bystand(site: Path, begin: Event, end: Event, waits_ms: "Queue[list[float]]") -> None:
-    """Send one violation after the other while the burst lasts; a process of its own, as an RSU is."""
+    """Send one violation after the other during the burst, in a process of its own."""
 
     async def run() -> list[float]:
         rsu = Rsu("BYSTANDER", site)
         link = asyncio.create_task(rsu.link.run())
         await rsu.until(lambda: rsu.link.connected, TOTAL_S)
-        found = [1e3 * await rsu.wait_s(1)]  # the first is not measured: it makes statements and plans
+        found = [
+            1e3 * await rsu.wait_s(1)
+        ]  # the first is not counted: with it the database prepares its statements
         found.clear()
         await asyncio.to_thread(begin.wait, TOTAL_S)
         while not end.is_set():
@@ -140,7 +142,7 @@ def bystand(site: Path, begin: Event, end: Event, waits_ms: "Queue[list[float]]"
 
 
 async def measure(kind: Any, n: int, folder: Path, port: int, http: str) -> tuple[float, list[float]]:
-    """Return how long the burst took [s], and what the bystander waited each time [ms]."""
+    """Return the time of the burst [s] and each delay of the bystander [ms]."""
     spawn = multiprocessing.get_context("spawn")
     begin, end, found = spawn.Event(), spawn.Event(), spawn.Queue()
     async with _running(kind, folder, port, http) as site:

@@ -1,8 +1,8 @@
 """Sensor datagram to MQTT subscriber through a real broker: 1 000 vehicles x 10 Hz.
 
 One RSU process with outbox and recording on disk, nats-server, and this process as radars and subscriber.
-A latency counts from when the deciding scan was due to be sent (late sending counts too) to when its
-violation was received. `--quick` ends within 50 s.
+A latency is the time from the scheduled sending of the deciding scan (a delay of the sending counts) to the
+arrival of its violation. `--quick` ends within 50 s.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Subscriber:
     _seen: set[tuple[int, int]] = field(default_factory=set)
 
     def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
-        """Take one batch of the outbox."""
+        """Measure and acknowledge one batch of the outbox."""
         received_ns = time.time_ns()
         batch = msgspec.msgpack.decode(payload, type=ViolationBatch)
         for item in batch.items:

@@ -17,7 +17,7 @@ SIGMA = (0.1, math.radians(0.01), 0.1)  # as the site states: range [m], azimuth
 
 
 class Load:
-    """Where every vehicle is at any time, and what a radar sees of it; lane 0 strays off the road in turn."""
+    """The positions of all vehicles at any time and their detections; lane 0 strays off the road in turn."""
 
     def __init__(self) -> None:
         index = np.arange(VEHICLES)
@@ -28,7 +28,7 @@ class Load:
         self._phase_s = (index // LANES) * 0.618 * CYCLE_S  # the golden ratio spreads the phases evenly
 
     def states(self, t_s: float) -> tuple[F64, F64, F64]:
-        """Return (east_m, north_m, north_mps), shape (VEHICLES,); who leaves the road enters at its start."""
+        """Return (east_m, north_m, north_mps), shape (VEHICLES,); at its end the road begins again."""
         east_m = (self._start_m + SPEED_MPS * t_s) % (2.0 * HALF_M) - HALF_M
         now_s = (t_s + self._phase_s) % CYCLE_S
         share: F64 = np.clip(np.minimum(now_s - IN_LANE_S, CYCLE_S - now_s) / ASIDE_S, 0.0, 1.0)
@@ -37,7 +37,7 @@ class Load:
         return east_m, self._north_m - aside * share, aside * moving / ASIDE_S
 
     def scan(self, sensor: str, number: int, t_s: float, stamp_ns: int) -> RadarPayload:
-        """Return what radar W or E measures at t_s, noise included (a stream of its own per scan)."""
+        """Return the detections of radar W or E at t_s, with noise (a random stream per scan)."""
         east_m, north_m, north_mps = self.states(t_s)
         seen = east_m < 0.0 if sensor == "W" else east_m >= 0.0
         east, north = east_m[seen], north_m[seen] - POLE_NORTH_M

@@ -19,7 +19,7 @@ POLE_NORTH_M, POLE_HEIGHT_M = -10.0, 6.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the parts of one run listen."""
+    """The addresses of the parts of one run."""
 
     broker: str
     health: str
@@ -53,7 +53,7 @@ def write_site(folder: Path, addresses: Addresses) -> Path:
 
 
 def lane_north_m(lane: int) -> float:
-    """Return where a lane's centre lies; traffic runs east, lane 0 is the rightmost."""
+    """Return the north coordinate of a lane's centre [m]; traffic drives east, lane 0 is the rightmost."""
     return (lane + 0.5) * LANE_M
 
 

@@ -15,7 +15,7 @@ U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
-# The same with their rank: what a kernel takes. C-contiguous, always.
+# The same with their rank, for arguments of kernels; C-contiguous, always
 F1 = Annotated[F64, 1]
 F2 = Annotated[F64, 2]
 F3 = Annotated[F64, 3]

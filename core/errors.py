@@ -11,15 +11,15 @@ class ConfigError(Exception):
 
 
 class MapError(ValueError):
-    """A map, or a position, that breaks a rule; says where and which."""
+    """A map or a position breaks a rule; the text states where, and which rule."""
 
 
 class RecordingError(Exception):
-    """A file that is no recording."""
+    """A file is no recording."""
 
 
 class DeviceError(Exception):
-    """Bytes that are no message of their device; `reason` is a short counter name such as `radar.crc`."""
+    """Bytes are no message of their device; `reason` is a short counter name such as `radar.crc`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,6 +33,6 @@ class CommandError(Exception):
 
 
 class UsageError(CommandError):
-    """The command was asked for the impossible; nothing was begun; exit code 2."""
+    """The arguments of a command are impossible; it did nothing; exit code 2."""
 
     status = 2

@@ -1,7 +1,7 @@
-"""Exact assignment of detections to tracks, one connected component at a time; our own kernel.
+"""Exact assignment of detections to tracks, one connected component at a time.
 
-A track may stay without a detection at its own cost, a detection without a track costs nothing. Components
-share no detection, so that solving each alone is exact. Larger ones than CAP take the cheapest pair first.
+A track without a detection has a cost of its own; a detection without a track costs nothing. Components share
+no detection, so the solutions of all are the exact solution. A component larger than CAP is solved greedily.
 """
 
 import numpy as np
@@ -92,7 +92,7 @@ def solve(cost: F2, n: int, m: int, row_of: I1, work: F2) -> None:
 
 @kernel(inner=True)
 def _greedy(work: Assignment, begin: int, end: int) -> None:
-    """Take the best pair of a component again and again; quadratic, but bounded and deterministic."""
+    """Assign the best pair of a component until none gains: quadratic, but bounded and deterministic."""
     pairs, costs, miss, det_of, track_of = work.pairs, work.costs, work.miss, work.det_of, work.track_of
     while True:
         best, at = 0.0, -1
@@ -110,7 +110,7 @@ def _greedy(work: Assignment, begin: int, end: int) -> None:
 
 @kernel(inner=True)
 def _exact(work: Assignment, begin: int, end: int) -> None:
-    """Solve one component; names holds its tracks, then its detections, then the columns' rows."""
+    """Solve one component exactly; `names` is scratch for its tracks, detections and the columns' rows."""
     pairs, order, names, cost = work.pairs, work.order, work.names, work.cost
     det_of, track_of = work.det_of, work.track_of
     n_t = n_d = 0
@@ -147,7 +147,7 @@ def _exact(work: Assignment, begin: int, end: int) -> None:
 
 @kernel
 def assign(n_t: int, n_d: int, n_p: int, work: Assignment) -> int:
-    """Assign n_d detections to n_t tracks by n_p gated pairs; returns how many components fell back.
+    """Assign n_d detections to n_t tracks by n_p gated pairs; return how many components were greedy.
 
     work.det_of[track] and work.track_of[detection] become the partner or -1.
     """

@@ -20,10 +20,7 @@ from fusion.rewind import past_state
 
 GATE_M_MAX = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # range rates of clutter are spread evenly over this span
-VIEW_EDGE_RAD, VIEW_EDGE_M = (
-    0.05,
-    10.0,
-)  # a radar still detects vehicles just outside its stated field of view
+VIEW_EDGE_RAD, VIEW_EDGE_M = 0.05, 10.0  # a radar detects vehicles so far outside its field of view
 
 ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ by less
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
@@ -34,7 +31,7 @@ NO_TRACK, OWN_ECHO = -1, -2  # in track_of: not assigned; second echo of a track
 
 @kernel(inner=True)
 def _locate(detections: Detections, n_d: int, radars: F2, q: int) -> None:
-    """Write to `seen` where each detection lies and its polar numbers, also for a radar's objects."""
+    """Write place and polar numbers of each detection to `seen`; those of a radar's objects are computed."""
     M, seen = detections.M, detections.seen
     r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
     for d in range(n_d):
@@ -58,7 +55,7 @@ def _locate(detections: Detections, n_d: int, radars: F2, q: int) -> None:
 def pair_cost(states: States, i: int, seen: F2, d: int, settings: Settings, q: int) -> tuple[float, float]:
     """Return (squared Mahalanobis distance, cost) of detection d for predicted track i.
 
-    cost = -2 ln(P_D N(innovation; 0, S) / clutter density), in metres along and across the beam and m/s.
+    cost = -2 ln(P_D N(innovation; 0, S) / clutter density); innovation along and across the beam [m], [m/s]
     """
     radars, tuning = settings.radars, settings.tuning
     east, north, v_e, v_n, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = combined(states, i)
@@ -79,9 +76,8 @@ def pair_cost(states: States, i: int, seen: F2, d: int, settings: Settings, q: i
     s_rr -= g * s_tr
     z_r -= g * z_t
     d2 = z_t * z_t / s_tt + z_r * z_r / s_rr
-    odds = tuning[at.P_DETECT] / (
-        2.0 * math.pi * tuning[at.CLUTTER]
-    )  # of a vehicle, at density one of its innovation
+    # vehicle to clutter, but for the density of the innovation
+    odds = tuning[at.P_DETECT] / (2.0 * math.pi * tuning[at.CLUTTER])
     volume = s_tt * s_rr
     if not math.isnan(seen[d, at.S_RATE]):
         rate = slope * (c * v_e + s * v_n)
@@ -114,8 +110,8 @@ def _pair(
     gate_3 = settings.tuning[at.GATE_3]
     east, north, _, _, p00, _, _, _, p11, _, _, _, _, _ = combined(states, j)
     noise = max(radars[q, at.R_S_RANGE], radars[q, at.R_S_AZIMUTH] * flat)
-    widest = p00 + p11 + noise * noise  # no axis of the ellipse is wider than both together
-    gate2 = min(gate_3 * widest, GATE_M_MAX * GATE_M_MAX)  # nothing further off passes the gate
+    widest = p00 + p11 + noise * noise  # the sum exceeds the variance along any axis
+    gate2 = min(gate_3 * widest, GATE_M_MAX * GATE_M_MAX)  # beyond, no detection passes the gate
     reach = math.sqrt(gate2)
     low, top = math.floor((north - reach) / GRID_CELL_M), math.floor((north + reach) / GRID_CELL_M)
     for a in range(math.floor((east - reach) / GRID_CELL_M), math.floor((east + reach) / GRID_CELL_M) + 1):
@@ -123,7 +119,7 @@ def _pair(
             d = grid.first[cell_of(a, b)]
             while d >= 0:
                 off2 = (seen[d, at.S_EAST] - east) ** 2 + (seen[d, at.S_NORTH] - north) ** 2
-                # other cells share this one's list
+                # the list holds detections of other cells, too
                 if off2 < gate2 and n_p < costs.shape[0] and _is_in(seen, d, a, b):
                     d2, cost = pair_cost(states, j, seen, d, settings, q)
                     if d2 < gate_3:
@@ -141,7 +137,7 @@ def gate(
     """Predict the tracks that radar q can see to t_ns and pair them with the first n_d detections.
 
     Writes scratch.predicted and scratch.rows: the tracks in play; scratch.assignment: pairs, costs and miss.
-    Returns (tracks in play, pairs); pairs beyond the room are left out.
+    Returns (tracks in play, pairs). Pairs for which there is no room are left out.
     """
     ints, radars, tuning, grid = tracks.ints, settings.radars, settings.tuning, scratch.grid
     predicted, seen, assignment = scratch.predicted, detections.seen, scratch.assignment
@@ -175,7 +171,7 @@ def gate(
 
 @kernel(inner=True)
 def _outline(WX: F2, j: int, floats: F2, i: int) -> tuple[float, float, float, float]:
-    """Return the axis (c, s), length and width of predicted track j (row i); if it has no axis, a square."""
+    """Return direction (c, s), length, width of predicted track j (row i); without a direction a square."""
     length, width = floats[i, at.LENGTH], floats[i, at.WIDTH]
     length = ECHO_LENGTH_M if math.isnan(length) else length
     width = ECHO_WIDTH_M if math.isnan(width) else width
@@ -189,7 +185,7 @@ def _outline(WX: F2, j: int, floats: F2, i: int) -> tuple[float, float, float, f
 def _is_own_echo(WX: F2, j: int, floats: F2, i: int, seen: F2, d: int, sigma_azimuth: float) -> bool:
     """Whether detection d lies on the outline of predicted track j (row i) and moves as it does.
 
-    Far away the azimuth's error throws echoes aside, but never as far as the next lane.
+    Far away the error of the azimuth displaces echoes sideways; the next lane stays excluded.
     """
     c, s, length, width = _outline(WX, j, floats, i)
     d_e, d_n = seen[d, at.S_EAST] - WX[j, at.EAST], seen[d, at.S_NORTH] - WX[j, at.NORTH]
@@ -207,7 +203,7 @@ def _is_own_echo(WX: F2, j: int, floats: F2, i: int, seen: F2, d: int, sigma_azi
 
 @kernel(inner=True)
 def _sort_vehicles(tracks: Tracks, WX: F2, rows: I1, n_t: int, grid: Grid) -> float:
-    """Put the confirmed tracks in play into the grid; return how far off an echo of one may lie [m]."""
+    """Put the confirmed tracks in play into the grid; return the greatest distance of an echo [m]."""
     ints, floats = tracks.ints, tracks.floats
     clear(grid)
     reach = 0.0
@@ -228,7 +224,7 @@ def own_echoes(
     """Set track_of from NO_TRACK to OWN_ECHO where a detection is the second echo of a confirmed track.
 
     WX, rows : predicted X of the n_t tracks in play, and their rows. Only detections that are left over are
-    looked at: in the gate each vehicle would search its whole surroundings, not its covariance's.
+    tested: as a part of the gate, every vehicle would search its whole surroundings.
     """
     reach = -1.0
     for d in range(n_d):

@@ -1,6 +1,6 @@
-"""Wrong clocks of senders, distinguished from slow transport by how the age of their messages behaves. Pure.
+"""Wrong clocks of senders: the ages of their messages distinguish them from slow transport. Pure.
 
-One row per sender. An age is arrival minus stamp: how far the clock is behind, plus what the way took, which
+One row per sender. An age is arrival minus stamp: how far the clock is behind, plus the transport time, which
 is never negative. docs/fusion.md, "Clocks", gives the reasons for the thresholds.
 """
 
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import I64
+from core.times import NS
 
-NS = 1_000_000_000
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
-AGES = 8  # ages that are remembered of a sender
+AGES = 8  # remembered per sender
 AGES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault
 APART_NS = NS // 2  # messages closer together count as one: the freshest
 SPREAD_SHARE, SPREAD_NS_MIN, SPREAD_NS_MAX = 0.1, NS // 2, 5 * NS // 2  # of ages that are steady
-SOUND_NS = 600 * NS  # for so long it is remembered that a clock was right,
-PATIENCE_NS = 60 * NS  # and then an age must be steady for this long: a backlog that drains is not
+SOUND_NS = 600 * NS  # a clock that was right is trusted for so long,
+PATIENCE_NS = 60 * NS  # and only an age that is steady for this long proves it wrong: a backlog's is not
 UNSTORED_NS = 86_400 * NS  # no terminal stores reports for longer
 RECOVERY = 3  # fresh messages in a row that prove a clock right again
-DELAY_NS = 10 * NS  # transport alone can be this late for long: it takes more to call the clock wrong
+DELAY_NS = 10 * NS  # transport can be this late for long: a smaller age needs more proof
 HALF_HOUR_NS, ZONE_NS_MAX = 1_800 * NS, 14 * 3_600 * NS
-ON_TIME_NS = (-NS, 10 * NS)  # what an age may differ from a whole half hour, or day
-CLOCK_FORGET_NS = 600 * NS  # a sender that was silent for so long is named no longer
+ON_TIME_NS = (-NS, 10 * NS)  # an age may differ so much from whole half hours, or days
+CLOCK_FORGET_NS = 600 * NS  # the status no longer names a sender that was silent for so long
 
 KINDS = ("", "time_zone", "offset", "stopped", "erratic", "registry", "rollover")
 NO_FAULT, TIME_ZONE, OFFSET, STOPPED, ERRATIC, REGISTRY, ROLLOVER = range(7)
@@ -43,13 +43,13 @@ CLOCK_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockFault:
-    """What is wrong with one clock."""
+    """The fault of one clock."""
 
     kind: str  # one of KINDS
     offset_s: float  # how far it is ahead of the arrivals; negative behind
     corrected: bool  # its stamps are corrected and used
     since_ns: int
-    n: int  # messages since then that bore it
+    n: int  # messages since then
 
 
 class Clocks:
@@ -61,9 +61,9 @@ class Clocks:
         self._late_ns, self._patience_ns = late_ns, patience_ns
 
     def note(self, w: int, now_ns: int, stamp_ns: int, key: int) -> int:
-        """Take the freshest stamp of one arrival of sender w; return the kind of fault that is new, else 0.
+        """Judge the freshest stamp of one arrival of sender w; return the kind of a new fault, else NO_FAULT.
 
-        key : tells messages of one stamp apart; a copy of the last message says nothing
+        key : distinguishes messages of one stamp; a copy of the last message is no evidence
         """
         row, age_ns = self.ints[w], now_ns - stamp_ns
         row[ACCEPTED_NS] = now_ns
@@ -76,7 +76,7 @@ class Clocks:
         row[LAST_STAMP], row[LAST_KEY] = stamp_ns, key
         behind_ns = -row[OFFSET_NS] if row[KIND] == OFFSET else 0
         if 0 < behind_ns < DELAY_NS and -EARLY_NS <= age_ns < behind_ns - SPREAD_NS_MIN:
-            # no message of a clock so far behind can seem so new: the way takes long, and the clock is right
+            # a clock so far behind can't give such an age: transport is slow, and the clock is right
             self._clear(row)
             row[SOUND_AT], row[N_AGES], row[STEADY_NS] = now_ns, 0, 0
         if fresh:
@@ -118,11 +118,11 @@ class Clocks:
         row[AGE + n], row[AT + n], row[N_AGES] = age_ns, now_ns, n + 1
 
     def _judge(self, row: I64, now_ns: int) -> tuple[int, int] | None:
-        """Return kind and offset of the fault that the remembered ages prove, None while they prove none."""
+        """Return kind and offset [ns] of the fault that the remembered ages prove, None without proof."""
         n = int(row[N_AGES])
         ages, at = row[AGE : AGE + n].tolist(), row[AT : AT + n].tolist()
         least, middle = min(ages), sorted(ages)[n // 2]
-        if EARLY_NS < least < DELAY_NS:  # some of a few varying delays are always alike: all must be
+        if EARLY_NS < least < DELAY_NS:  # a few of many delays are alike by chance: all must be
             middle = max(ages)
         steady = middle - least <= _spread_ns(least, middle)
         row[STEADY_NS] = (row[STEADY_NS] or at[0]) if steady else 0
@@ -160,8 +160,8 @@ class Clocks:
 def _spread_ns(least_ns: int, middle_ns: int) -> float:
     """Return how far the median of steady ages may lie above the least: transport times vary.
 
-    Where the stamps lie ahead, nothing else than the clock can be the cause; little lateness is steady only
-    where it hardly varies, since slow transport is late by varying times.
+    Where the stamps lie ahead, only the clock can be the cause. Small ages must vary little to be steady:
+    those of slow transport vary.
     """
     if middle_ns < -EARLY_NS:
         return SPREAD_NS_MAX

@@ -1,4 +1,4 @@
-"""Arrays as they are stored: columns with names, so that another version finds those that it knows."""
+"""Arrays in storage: columns have names, so that another version finds those that it knows."""
 
 from collections.abc import Sequence
 from typing import Literal

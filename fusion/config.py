@@ -1,4 +1,4 @@
-"""Tuning of the tracker, and what is known of sensors and terminals."""
+"""Configuration of the tracker, its radars and terminals; errors of sensors that no configuration states."""
 
 from typing import Annotated
 
@@ -18,16 +18,14 @@ Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
 
 class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[fusion]` of the site file: how vehicles move and what unstated errors are taken to be."""
+    """`[fusion]` of the site file: how vehicles move, and the errors of sensors that state none."""
 
     accel_along_mps2: Positive = 1.0  # 1 sigma of a truck's acceleration along its course
     accel_cross_mps2: Positive = 0.35  # the same across it: lane changes
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
-    accel_bend_mps2: Positive = 0.5  # 1 sigma of what bends ask for across the course, beside the above
+    accel_bend_mps2: Positive = 0.5  # 1 sigma of the acceleration across the course in bends, in addition
     bend_tau_s: Positive = 20.0  # how long a bend lasts
-    speed_unseen_mps: Positive = (
-        12.0  # 1 sigma of a new target's speed that its first detection does not measure
-    )
+    speed_unseen_mps: Positive = 12.0  # 1 sigma of the velocity that a first detection does not measure
     gate_probability: Share = 0.999
     detection_probability: Share = 0.9
     clutter_per_m2: Positive = 1e-5  # false detections per scan and square metre
@@ -37,9 +35,8 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gnss_sigma_m: Positive = 1.5  # JT/T 808 states no accuracy
     gnss_tau_s: Positive = 30.0
     gnss_sigma_speed_mps: Positive = 0.3
-    gnss_stamp_sigma_s: Annotated[float, Meta(ge=0.0)] = (
-        0.1  # of whole-second stamps (JT/T 808): a bias along the road
-    )
+    # of whole-second stamps (JT/T 808): a bias along the road
+    gnss_stamp_sigma_s: Annotated[float, Meta(ge=0.0)] = 0.1
     identity_accept_p: Share = 0.999  # wanted probability that a binding is right
     history_s: Annotated[float, Meta(ge=2.0)] = 2.5  # how far a late measurement is rewound
     tracks_max: Annotated[int, Meta(ge=1)] = 4_096
@@ -62,7 +59,7 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered terminal's vehicle, as far as tracking needs it."""
+    """A registered terminal and its vehicle."""
 
     terminal: str
     length_m: float | None = None
@@ -70,4 +67,4 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     antenna_forward_m: float = 0.0  # of the vehicle's centre
     antenna_left_m: float = 0.0
     kind: int = HAZMAT  # class of docs/design.md section 7
-    clock_offset_s: float = 0.0  # how far its clock is known to be ahead of UTC
+    clock_offset_s: float = 0.0  # how far its clock is ahead of UTC, as the registry states

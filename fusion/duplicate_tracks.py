@@ -1,6 +1,6 @@
 """Duplicate tracks: two tracks that stay in one place for HELD_NS are one vehicle and are merged.
 
-Errors larger than stated throw echoes out of the gate, and enough of them found a second track.
+Errors larger than stated put detections of a vehicle outside its gate; enough of them start a second track.
 """
 
 import math
@@ -15,19 +15,20 @@ from fusion.identity_binding import rebase
 from fusion.models import predict
 from fusion.track_store import TrackStore
 
-ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
-ACROSS_M_LOST = 2.6  # where radar lost one of them and its movement since is unknown; a lane is 3.75 m
+ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # two vehicles are never so near and equally fast
+ACROSS_M_LOST = 2.6  # if radar lost one of them; a lane is 3.75 m wide
 DUPLICATE_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
-MOVES_MPS_MIN = 1.0  # slower ones are left alone: a radar separates standing things a metre apart
-FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must confirm it
-DOUBT_NS = 3_000_000_000  # until then it may be what radar found anew: neither opens an episode
+MOVES_MPS_MIN = 1.0  # slower tracks are never merged: a radar separates standing objects a metre apart
+# Since the last detection by radar; beyond LOST_NS the terminal must confirm the track
+FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000
+DOUBT_NS = 3_000_000_000  # so long after its last detection a track may be the one that radar found anew
 HELD_NS = 400_000_000
 
 Pair = tuple[int, int]  # ids, the smaller first
 
 
 def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]]:
-    """Return the rows (i < j) in one place, one of them seen by radar; two bound tracks are never a pair."""
+    """Return pairs of rows (i < j) in one place; radar sees one of them, and not both are bound."""
     ints, X = store.ints, store.X
     rows = rows[t_ns - ints[rows, at.RADAR_NS] <= DOUBT_NS]
     rows = rows[np.hypot(X[rows, at.V_EAST], X[rows, at.V_NORTH]) > MOVES_MPS_MIN]
@@ -53,9 +54,9 @@ def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]
 def step(
     store: TrackStore, rows: I64, t_ns: int, since: dict[Pair, int]
 ) -> tuple[dict[Pair, int], list[tuple[int, int]]]:
-    """Return since when each pair has been in one place, and the rows (goes, stays) to merge now.
+    """Return since when [ns] each pair of ids has been in one place, and the rows (goes, stays) to merge now.
 
-    A bound track stays, else the older one.
+    The bound track stays; if neither is bound, the older one. `since` is the first result of the last call.
     """
     held: dict[Pair, int] = {}
     joined: list[tuple[int, int]] = []
@@ -79,9 +80,9 @@ def step(
 
 
 def _is_better(store: TrackStore, one: int, other: int, t_ns: int) -> bool:
-    """Whether track `one` knows the place better: radar lost the other, or measured it less of late.
+    """Whether the position of track `one` is better: radar lost the other, or measured it less often.
 
-    The detections of one vehicle were shared out; the track that lay off drew those that lay off.
+    Both tracks share the detections of one vehicle; the track with fewer of them lies further off.
     """
     ahead_ns = int(store.ints[one, at.RADAR_NS] - store.ints[other, at.RADAR_NS])
     if abs(ahead_ns) > FRESH_NS:

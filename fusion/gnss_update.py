@@ -18,8 +18,8 @@ from fusion.rewind import begin, fuse, start
 from fusion.timekeeping import Timekeeping
 from fusion.track_store import TerminalTable, TrackStore
 
-OUTLIERS_MAX = 3  # so many fixes in a row outside the gate, and a track without radar starts anew
-WEIGH_EVERY_NS = 500_000_000  # radar's own error lasts about as long: sooner is no new evidence
+OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
+WEIGH_EVERY_NS = 500_000_000  # the errors of radar last about as long: an earlier fix is no new evidence
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
 # Outcome of a fix
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
@@ -85,7 +85,7 @@ def gnss_update(
 
 
 def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> F64:
-    """Return the fixes as measurements (n, N_MEAS); what a source does not state, the configuration does."""
+    """Return the fixes as measurements (n, N_MEAS); the configuration replaces errors that are not stated."""
     M = np.zeros((len(who), at.N_MEAS))
     whole = (seen.stamp_ns % 1_000_000_000 == 0) & (seen.source_seq >= 0)  # JT/T 808
     M[:, at.WHAT], M[:, at.SOURCE] = at.FIX, who
@@ -104,7 +104,7 @@ def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> F
 
 @kernel(inner=True)
 def _is_known(ints: I2, keys: I3, w: int, stamp_ns: int, source_seq: int) -> bool:
-    """Remember (stamp, source_seq) of terminal w; say whether it came before."""
+    """Return whether terminal w sent (stamp, source_seq) before; remember it."""
     size = keys.shape[1]
     for k in range(min(size, ints[w, at.N_KEYS])):
         if keys[w, k, 0] == stamp_ns and keys[w, k, 1] == source_seq:

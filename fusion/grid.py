@@ -1,4 +1,4 @@
-"""A hashed grid over the site's plane: the near neighbours of each, without a search among all."""
+"""A hashed grid over the site's plane: it finds the neighbours of a place without a search among all."""
 
 import math
 
@@ -10,12 +10,12 @@ from fusion import layout as at
 from fusion.layout import Grid
 
 GRID_CELL_M = 16.0
-CELLS = 16_384  # a power of two; cells that share a place share a list
+CELLS = 16_384  # a power of two; cells with one hash share a list
 
 
 @kernel(inner=True)
 def cell_of(a: int, b: int) -> int:
-    """Return the place of column a, row b."""
+    """Return the hash of the cell in column a and row b."""
     return (a * 73_856_093 ^ b * 19_349_663) & (CELLS - 1)
 
 
@@ -47,7 +47,7 @@ def fill(grid: Grid, places: F2, n: int) -> None:
 
 @kernel
 def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
-    """Write the pairs as far as `pairs` has room; return how many there are, some perhaps twice."""
+    """Write the near pairs while `pairs` has room; return their count, in which some may occur twice."""
     n_pairs = 0
     clear(grid)
     for i in range(places.shape[0]):
@@ -70,7 +70,7 @@ def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
 
 
 def near_pairs(places: F64, reach_m: float, grid: Grid) -> I64:
-    """Return which places lie within reach_m of each other, as sorted index pairs (m, 2), the smaller first.
+    """Return the pairs of places within reach_m of each other: sorted indices (m, 2), the smaller first.
 
     places : (n, 2) or wider, east and north [m] first.  grid : scratch
     """
@@ -79,4 +79,4 @@ def near_pairs(places: F64, reach_m: float, grid: Grid) -> I64:
     if n > len(pairs):
         pairs = np.empty((n, 2), dtype=np.int64)
         _near_pairs(places, reach_m, grid, pairs)
-    return np.unique(pairs[:n], axis=0)  # cells that share a list show a pair twice
+    return np.unique(pairs[:n], axis=0)  # cells that share a list yield a pair twice

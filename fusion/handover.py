@@ -1,5 +1,7 @@
-"""A track as it travels to a neighbour, in named fields: what another version adds is ignored, what it lacks
-starts fresh."""
+"""A track in named fields, as it is sent to a neighbour and stored.
+
+Fields of another version: one that is unknown is ignored, one that is missing starts fresh.
+"""
 
 from itertools import combinations_with_replacement, product
 
@@ -14,15 +16,13 @@ from fusion.layout import States
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.track_store import TerminalTable, TrackStore
 
-# What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.
+# Limits of a carried state: beyond them squares overflow, or no vehicle is like that.
 PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
 HEADING_RAD_MAX, VARIANCE_MAX, CARRIED_OUTLIERS_MAX = 100.0, 1e8, 2**31
-CARRIED_AGE_NS_MAX = (
-    3_600_000_000_000  # a handover is repeated through an outage; an older position is worth nothing
-)
-LAG_NS_MAX = 60_000_000_000  # of a state behind its newest fix: that of a terminal which joined since
+CARRIED_AGE_NS_MAX = 3_600_000_000_000  # an outage delays handovers; an older position is useless
+LAG_NS_MAX = 60_000_000_000  # a state may be so much older than its newest fix: the terminal was bound since
 NAME_MAX = 64
-FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma where no covariance came
+FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma without a covariance
 
 Vector = tuple[float, float]
 Block = tuple[float, ...]
@@ -56,7 +56,7 @@ class Covariance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CarriedBias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The part of a terminal's position error that lasts, and what the terminal states of it."""
+    """The lasting part of a terminal's position error, and the errors that the terminal states."""
 
     offset_m: Vector  # east, north
     sigma_m: float
@@ -105,7 +105,7 @@ ENTRIES = {name: _pairs(*dimensions) for name, dimensions in BLOCKS.items()}
 
 
 def carried_state(states: States, i: int) -> CarriedState:
-    """Return the state of row i as it travels."""
+    """Return the state of row i in named fields."""
     x, p = states.X[i].tolist(), states.P[i].tolist()
     bound = x[at.BOUND] != 0.0
     blocks = {
@@ -128,7 +128,7 @@ def carried_state(states: States, i: int) -> CarriedState:
 
 
 def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack:
-    """Return row i as it travels."""
+    """Return track i in named fields."""
     ints, floats = store.ints[i].tolist(), store.floats[i].tolist()
     w = ints[at.TERMINAL]
     return CarriedTrack(
@@ -157,7 +157,7 @@ def _number(value: float) -> float | None:
 
 
 def arrays_of(state: CarriedState) -> tuple[F64, F64]:
-    """Return a carried state as X (N_X,) and P (N_DIM, N_DIM); what did not come starts fresh."""
+    """Return a carried state as X (N_X,) and P (N_DIM, N_DIM); missing quantities start at a wide prior."""
     x, p, bias = np.zeros(at.N_X), np.zeros((at.N_DIM, at.N_DIM)), state.bias
     x[list(POSITION)], x[list(VELOCITY)], x[at.BEND] = state.position_m, state.velocity_mps, state.bend_mps2
     x[at.HEADING] = np.nan if state.heading_rad is None else state.heading_rad
@@ -185,7 +185,7 @@ def _block(state: CarriedState, name: str) -> Block:
 def is_sound(track: CarriedTrack, now_ns: int) -> bool:
     """Whether a neighbour's track can be true by this clock.
 
-    The neighbour may run another version or have its clock wrong; a kernel would believe every number.
+    The neighbour may run another version, or its clock may be wrong; kernels check nothing.
     """
     return (
         0 < track.track < 2**64

@@ -1,4 +1,4 @@
-"""Adopting a neighbour's track: it is joined with the own track of the vehicle, under the neighbour's id."""
+"""Adoption of a neighbour's track: it is joined with our track of the vehicle, under the neighbour's id."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from fusion.models import predict
 from fusion.track_store import TerminalTable, TrackStore, free_row, take_row
 
 GATE_4 = 23.5  # chi-square, 4 degrees, p = 0.9999
-JOIN_M_MAX = 10.0  # further apart two radar tracks are never one
-APART_M_MAX = 1_000.0  # of two places of one vehicle, the offset of a wrong datum included
-SPEED_MPS_LEAST = 40.0  # it may have accelerated to that since
+JOIN_M_MAX = 10.0  # two radar tracks further apart are two vehicles
+APART_M_MAX = 1_000.0  # between two positions of one vehicle, with the offset of a wrong datum
+SPEED_MPS_LEAST = 40.0  # it may have accelerated to this speed since
 ROUNDING_M = 0.001
 
 
@@ -25,7 +25,7 @@ def adopt(
         return "misfit", []
     w = terminals.row_of(track.terminal) if track.terminal is not None else -1
     outcome, (i, by_fixes) = "joined", _own(store, terminals, w, track)
-    if by_fixes:  # only fixes here so far: the neighbour's radar knew more
+    if by_fixes:  # our track has fixes only: the neighbour's radar measured better
         _load_state(store, i, track)
     if i < 0:
         outcome, i = "created", take_row(store.tracks, 0, 0)
@@ -50,13 +50,13 @@ def has_room(store: TrackStore, terminals: TerminalTable, tracks: Sequence[Carri
     for track in tracks:
         w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
         joined.add(_own(store, terminals, w, track)[0])
-    return len(tracks) - len(joined - {-1}) <= n_free  # two that would join the same need a row more
+    return len(tracks) - len(joined - {-1}) <= n_free  # two that would join one track need one row more
 
 
 def contradicts(store: TrackStore, terminals: TerminalTable, track: CarriedTrack) -> bool:
     """Whether our track of the vehicle is too far away: joined, it would become another vehicle.
 
-    The distance allows for what both may have driven since the older of the two states.
+    The distance allows for the way that both may have driven since the older of the two states.
     """
     w = terminals.row.get(track.terminal, -1) if track.terminal is not None else -1
     i, _ = _own(store, terminals, w, track)
@@ -78,7 +78,7 @@ def _own(store: TrackStore, terminals: TerminalTable, w: int, track: CarriedTrac
     i = _by_id(store, track.track)
     if i < 0 and reported >= 0 and _is_seen(store, reported):
         i = reported
-    if i < 0 and _was_seen(store, track):  # a place from fixes alone is no evidence: identity weighs it
+    if i < 0 and _was_seen(store, track):  # the place of a track without radar is no evidence
         i = _by_place(store, track)
     return (reported, reported >= 0) if i < 0 else (i, False)
 
@@ -93,7 +93,7 @@ def _by_id(store: TrackStore, key: int) -> int:
 
 
 def _is_seen(store: TrackStore, i: int) -> bool:
-    """Whether the track's state is radar's."""
+    """Whether radar measured the state of row i."""
     radar_ns = int(store.ints[i, at.RADAR_NS])
     return (
         radar_ns > 0 and int(store.ints[i, at.STAMP]) - radar_ns <= store.settings.tuning[at.RADAR_TIMEOUT_NS]
@@ -101,19 +101,19 @@ def _is_seen(store: TrackStore, i: int) -> bool:
 
 
 def _was_seen(store: TrackStore, track: CarriedTrack) -> bool:
-    """Whether the carried state is radar's."""
+    """Whether radar measured the carried state."""
     radar_ns = track.radar_ns
     return radar_ns > 0 and track.stamp_ns - radar_ns <= store.settings.tuning[at.RADAR_TIMEOUT_NS]
 
 
 def _by_place(store: TrackStore, track: CarriedTrack) -> int:
-    """Return the nearest own radar track that can be the carried one's and has no other terminal, -1 none."""
+    """Return our nearest radar track that can be the carried vehicle and has no other terminal, -1 none."""
     best, least, stamp_ns, states = -1, GATE_4, track.stamp_ns, store.scratch.predicted
     for i in _near(store, track):
         if store.ints[i, at.STATUS] == at.FREE or not _is_seen(store, i):
             continue
         if store.ints[i, at.TERMINAL] >= 0 and track.terminal is not None:
-            continue  # another vehicle's; an unidentified one may have been identified here first
+            continue  # another vehicle; the terminal of an unidentified one may be known here first
         ahead_s = (int(store.ints[i, at.STAMP]) - stamp_ns) * 1e-9
         if abs(ahead_s) > 5.0:
             continue
@@ -132,9 +132,9 @@ def _by_place(store: TrackStore, track: CarriedTrack) -> int:
 
 
 def _near(store: TrackStore, track: CarriedTrack) -> list[int]:
-    """Return the rows that may come within JOIN_M_MAX of the carried track, whichever is predicted.
+    """Return the rows that may lie within JOIN_M_MAX of the carried track at one time.
 
-    Predicting takes 20 us: for a thousand rows and each track of a platoon the RSU would block.
+    A prediction takes 20 us: a thousand of them for each track of a platoon would block the RSU.
     """
     n = int(store.tally[at.T_HIGH])
     X, (east_m, north_m) = store.X[:n], track.state.position_m
@@ -151,7 +151,7 @@ def _near(store: TrackStore, track: CarriedTrack) -> list[int]:
 
 
 def _load_state(store: TrackStore, i: int, track: CarriedTrack) -> None:
-    """Load the carried state if it is newer than the own."""
+    """Load the carried state if it is newer than ours."""
     if track.stamp_ns >= store.ints[i, at.STAMP] and track.radar_ns > 0:
         load_state(store.tracks.states, i, track.state)
         store.ints[i, at.STAMP], store.ints[i, at.RADAR_NS] = track.stamp_ns, track.radar_ns
@@ -166,7 +166,7 @@ def _create(store: TrackStore, i: int, track: CarriedTrack) -> None:
 
 
 def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: CarriedTrack) -> list[int]:
-    """Make row i terminal w's track, with what was learnt of its error; return the ids that it replaces."""
+    """Bind terminal w to row i, with the neighbour's estimate of its bias; return the ids that are gone."""
     gone = []
     reported = int(terminals.rows.ints[w, at.ROW])
     if reported >= 0 and reported != i:

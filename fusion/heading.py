@@ -1,4 +1,4 @@
-"""The heading of a vehicle: given by its velocity while it drives, remembered while it creeps or stands."""
+"""The heading of a vehicle: the direction of its velocity while it drives, else the last known heading."""
 
 import math
 
@@ -10,8 +10,8 @@ from fusion import layout as at
 from fusion.layout import States
 
 DRIVING_MPS = 1.0  # above: the velocity gives the course
-COURSE_SIGMAS = 3.0  # of the velocity, or its direction is noise
-REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # slower, and turned so far between two measurements: it backs
+COURSE_SIGMAS = 3.0  # a velocity must exceed so many of its sigmas; else its direction is noise
+REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # a slower vehicle whose velocity turns so far reverses
 
 
 @kernel(inner=True)
@@ -22,7 +22,7 @@ def _wrapped(angle_rad: float) -> float:
 
 @kernel(inner=True)
 def heading_from(v_east: float, v_north: float, var: float, remembered: float) -> float:
-    """Return the heading [rad] of a velocity whose variances sum to var, or the remembered one."""
+    """Return the heading [rad] of a velocity with variances of sum var; `remembered` if it is uncertain."""
     speed2 = v_east * v_east + v_north * v_north
     if speed2 >= REVERSE_MPS**2 and speed2 > COURSE_SIGMAS**2 * var:
         return math.atan2(v_north, v_east)
@@ -39,10 +39,11 @@ def heading_of(states: States, i: int) -> float:
 
 @kernel(inner=True)
 def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, var_before: float) -> None:
-    """Remember the heading of row i after a measurement, if its velocity alone will not give it.
+    """Store the heading of row i after a measurement, if its velocity is too small to give it later.
 
-    A vehicle that backs keeps its heading: its antenna stays in front.
-    var : its velocity's variances, summed;  v_east, v_north, var_before : the same before the measurement
+    A vehicle that reverses keeps its heading: its antenna stays where it is.
+    var : sum of the variances of its velocity [m^2/s^2]
+    v_east, v_north, var_before : velocity and that sum before the measurement
     """
     speed2 = X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2
     sure = speed2 > COURSE_SIGMAS**2 * var
@@ -58,7 +59,7 @@ def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, v
 
 @kernel(inner=True)
 def axis_of(X: F2, i: int) -> tuple[float, float]:
-    """Return the line that row i drives along as a unit vector, NaN unknown."""
+    """Return the direction in which row i drives as a unit vector, NaN unknown."""
     speed = math.sqrt(X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2)
     if speed > DRIVING_MPS:
         return X[i, at.V_EAST] / speed, X[i, at.V_NORTH] / speed

@@ -20,7 +20,7 @@ def describe(store: TrackStore, terminals: TerminalTable, i: int) -> None:
 
 
 def rebase(store: TrackStore, i: int) -> None:
-    """Make the present state of track i the base of its ring: no older measurement can be replayed."""
+    """Make the present state of track i the base of its ring: older measurements can't be fused any more."""
     M = store.detections.M
     M[0] = 0.0
     M[0, at.WHAT] = at.BASE
@@ -28,7 +28,7 @@ def rebase(store: TrackStore, i: int) -> None:
 
 
 def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
-    """Unbind the terminal from track i, with all registry data; radar alone continues the track."""
+    """Unbind the terminal from track i and remove its registry data; radar continues the track."""
     terminals.rows.ints[store.ints[i, at.TERMINAL], at.ROW] = -1
     store.ints[i, at.TERMINAL] = -1
     store.ints[i, [at.KIND, at.INTEGRITY, at.OUTLIERS, at.GNSS_NS]] = 0
@@ -47,10 +47,10 @@ def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
 def bind(
     store: TrackStore, terminals: TerminalTable, w: int, i: int, k: int, p: float, *, apart: bool
 ) -> tuple[int, int]:
-    """Make radar track i the track of terminal w, by its pair k; radar's state wins.
+    """Make radar track i the track of terminal w, by pair k, and keep the state that radar measured.
 
-    apart : the terminal's track so far is another vehicle's and continues without it; else both are merged.
-    Returns (gone, survivor) ids, equal or with 0 where no track with an id is gone.
+    apart : the terminal's present track is another vehicle and continues without it; else both are merged.
+    Returns ids (gone, survivor); nothing is gone if they are equal or one is 0.
     """
     own = int(terminals.rows.ints[w, at.ROW])
     own_bias = store.X[own, at.BOUND :].copy()
@@ -77,7 +77,7 @@ def bind(
 
 
 def _learn_bias(store: TrackStore, terminals: TerminalTable, w: int, i: int, k: int) -> None:
-    """Start the terminal's error where the pair's own filter has it, along and across the course."""
+    """Start the bias of track i with the error that the pair's filter has along and across the course."""
     heading = heading_of(store.tracks.states, i)
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     along, var_along, across, var_across = terminals.rows.pairs[w, k, at.ONE : at.ONE + 4]

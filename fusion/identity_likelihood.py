@@ -1,11 +1,11 @@
-"""Identity likelihood: which radar track is a terminal's vehicle, by log likelihoods of near pairs over time.
+"""Identity likelihood: which radar track is the vehicle of a terminal? Evidence adds up for each near pair.
 
 Hypothesis "one vehicle": the difference fix - track is the terminal's lasting error (Gauss-Markov)
 plus noise. A small Kalman filter per axis predicts it, so that an error that merely lasts is no new evidence.
 A part of the likelihood allows an error far larger than stated that stays (multipath, a wrong lever arm).
-Two rival hypotheses: another vehicle that keeps its place beside the terminal's (platoon, neighbouring lane),
-and another one that moves independently. Both need the terminal's vehicle to have no radar track where radar
-sees this one; the longer that would have lasted, the less likely it is.
+Two rival hypotheses: "beside", another vehicle that keeps its place beside the terminal's (platoon, lane),
+and "apart", one that moves independently. Both require that radar misses the terminal's own vehicle while it
+sees this one; the longer that lasts, the less likely it is.
 """
 
 import math
@@ -19,18 +19,19 @@ from fusion.layout import Rings, States, Terminals, Tracks
 from fusion.models import centre_of
 from fusion.rewind import state_at
 
-WEIGHED_M_MAX = 60.0  # further apart they are never weighed
-VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # how densely other vehicles may stand about
-P_BESIDE, P_APART = 0.002, 0.01  # own vehicle unseen, and the other keeps its place beside it, or does not
-BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # nearer to the own vehicle's centre no other one's can be
-FOUND_S = 2.0  # radar finds a vehicle in its field within about this long,
-P_NEVER = 0.01  # but this share stays hidden from it
+WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
+VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles
+# Priors: radar misses the own vehicle, and another one keeps its place beside it, or moves independently
+P_BESIDE, P_APART = 0.002, 0.01
+BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer
+FOUND_S = 2.0  # radar detects a vehicle in its field of view within about this long,
+P_NEVER = 0.01  # but misses this share of them for ever
 P_WIDE, WIDE = 0.1, 2.5  # probability of an error with a sigma so many times the stated one
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
-RELATIVE_MPS = 3.0  # 1 sigma of speed between vehicles that have nothing to do with each other
+RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
 BE, BN = at.BIAS_EAST, at.BIAS_NORTH
-CEILING = 20.0  # evidence is not hoarded beyond this, so that a change still shows
+CEILING = 20.0  # the log odds are capped, so that contrary evidence takes effect soon
 
 
 @kernel(inner=True)
@@ -54,7 +55,7 @@ def _log_sum(a: float, b: float) -> float:
 
 @kernel
 def odds(pairs: F3, w: int, k: int) -> float:
-    """Return the log odds of pair k of terminal w being one vehicle, rivals aside."""
+    """Return the log odds that pair k of terminal w is one vehicle, regardless of other pairs."""
     pair = pairs[w, k]
     one = _log_sum(
         math.log(1.0 - P_WIDE) + pair[at.L_ONE], math.log(P_WIDE) + (pair[at.L_BESIDE] + pair[at.L_WIDE])
@@ -65,7 +66,7 @@ def odds(pairs: F3, w: int, k: int) -> float:
 
 @kernel(inner=True)
 def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
-    """Return the place for terminal w's pair with track i: its own, a free one, or the least likely's."""
+    """Return the place of terminal w's pair with track i: its own, a free one, or that of the worst pair."""
     pair_ints, serial = terminals.pair_ints, ints[i, at.SERIAL]
     worst, least = 0, 1e30
     for k in range(pair_ints.shape[1]):
@@ -86,8 +87,8 @@ def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
 def _axis(pair: F1, place: int, z: float, r: float, prior: float, keep: float, hypothesis: int) -> None:
     """Advance one axis' error filter of one hypothesis and add the likelihood of difference z, variance r.
 
-    place : of its mean and variance;  prior : stationary variance;  keep : share of the error left
-    hypothesis : place of its likelihood; beside, the error stays about its offset, else it decays to nought
+    place : of its mean and variance;  prior : stationary variance;  keep : share of the error that remains
+    hypothesis : place of its likelihood; beside, the error stays at its offset, else it decays to zero
     """
     mean, var = pair[place], pair[place + 1]
     if hypothesis != at.L_BESIDE:
@@ -240,7 +241,7 @@ def weigh(
 def decide(
     ints: I2, terminals: Terminals, n_terminals: int, w: int, t_ns: int, tuning: F1, accept: float
 ) -> tuple[float, float, float, float]:
-    """Weigh terminal w's pairs against each other, and against other terminals' claims on the same track.
+    """Decide whether to bind terminal w: its pairs compete, and other terminals may claim the same track.
 
     accept : log odds that a binding needs.  Returns (row to bind or -1, its pair, its probability, own
     track's log odds; NaN where the own track has no radar).
@@ -274,7 +275,7 @@ def decide(
     for other in range(n_terminals):
         row = terminals.ints[other, at.ROW]
         if other == w or row < 0 or abs(t_ns - ints[row, at.RADAR_NS]) <= tuning[at.RADAR_TIMEOUT_NS]:
-            continue  # it has its vehicle
+            continue  # it is bound to its vehicle already
         for k in range(pair_ints.shape[1]):
             claims = (
                 pair_ints[other, k, at.P_SLOT] == i and pair_ints[other, k, at.P_SERIAL] == ints[i, at.SERIAL]

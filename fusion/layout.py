@@ -1,7 +1,7 @@
-"""The tracker's arrays, and which column of which array means what; imported as `at`: `ints[i, at.STATUS]`.
+"""The tracker's arrays and the names of their columns; imported as `at`, used as `ints[i, at.STATUS]`.
 
-Kernels take a few NamedTuples of wide arrays, not fifty narrow arrays. Site metres, seconds, radians; stamps
-are UTC nanoseconds.
+Kernels take a few NamedTuples of wide arrays in place of fifty narrow arrays. Site metres, seconds, radians;
+stamps are UTC nanoseconds.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,8 @@ HEADING = 7  # [rad], NaN unknown; of a fast track the course counts: see fusion
 BOUND = 8  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
 BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 9, 10, 11  # of the terminal's error [m, s, s]
 N_X = 12
-# A state in the ring: X row, then P up to its diagonal, column by column; of a bound one, and of another
+# Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
+# bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
 N_PACKED_RADAR = N_X + N_RADAR * (N_RADAR + 1) // 2
 
@@ -43,7 +44,7 @@ Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and si
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
 Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
 
-# Column of `about` (n, N_ABOUT): what a radar says of a target's size and class; NaN and 0 unknown
+# Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
 A_LENGTH, A_WIDTH, A_KIND = 0, 1, 2
 N_ABOUT = 3
 
@@ -53,27 +54,28 @@ R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUT
 )  # fmt: skip
 N_POSE = 10
 
-# Column of `seen` (n, N_SEEN): where a detection lies [site metres], and what it measured
+# Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
 N_SEEN = 8  # a cache line
 
-# Place of `tuning` (N_TUNING,): FusionConfig as a kernel sees it
+# Place of `tuning` (N_TUNING,): FusionConfig in the numbers that kernels use
 Q_ALONG, Q_CROSS, BEND_SIGMA, BEND_TAU, GATE_2, GATE_3, P_DETECT, CLUTTER, LLR_CONFIRM, LLR_DROP = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
 S_SPEED, HISTORY_NS, RADAR_TIMEOUT_NS, S_V_PRIOR = 10, 11, 12, 13
 N_TUNING = 14
 
-# Column of `Terminals.ints` (n, N_TERMINAL): row of its track or -1; stamps; how many keys were remembered
+# Column of `Terminals.ints` (n, N_TERMINAL): row of its track or -1; stamps of its newest fix and of the last
+# fix that was weighed; count of its fixes
 ROW, NEWEST_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
 N_TERMINAL = 4
 
 # Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)
 P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
-# Column of `Terminals.pairs` (n, PAIRS, N_PAIR): log likelihoods of the three hypotheses; of "one vehicle"
-# with a wide error against "beside", with which it moves alike, once for all; of the own vehicle having been
-# unseen so long; per axis (along, across) mean and variance of the error under "one vehicle", of the offset
-# under "beside"; last difference east, north
+# Column of `Terminals.pairs` (n, PAIRS, N_PAIR), see fusion.identity_likelihood:
+# L_ONE, L_BESIDE, L_APART: log likelihoods of the three hypotheses; L_WIDE: of "one vehicle" with a wide
+# error relative to "beside", computed once; L_UNSEEN: of radar missing the terminal's own vehicle for so long
+# ONE, BESIDE: per axis (along, across) mean and variance of the error, of the offset; LAST: east, north
 L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
 
 
@@ -95,7 +97,7 @@ class Tracks(NamedTuple):
 
 
 class Rings(NamedTuple):
-    """The ring of each track: its last measurements and the state after each."""
+    """The ring of each track: its last measurements, and the state after each of them."""
 
     stamps: I2  # (n, RING) [ns]
     meas: F3  # (n, RING, N_MEAS)
@@ -103,7 +105,7 @@ class Rings(NamedTuple):
 
 
 class Terminals(NamedTuple):
-    """The terminals, each with the fixes that it sent and its identity evidence."""
+    """The terminals: the keys of their last fixes, and the likelihoods of their pairs with tracks."""
 
     ints: I2  # (n, N_TERMINAL)
     keys: I3  # (n, KEYS, 2) stamp and serial number of its last fixes
@@ -112,7 +114,7 @@ class Terminals(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What a site file states, as kernels read it."""
+    """The numbers of the site file."""
 
     radars: F2  # (m, N_POSE)
     tuning: F1  # (N_TUNING,)
@@ -161,7 +163,7 @@ class Assignment(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Memory of one call."""
+    """Memory that each call overwrites."""
 
     predicted: States  # the states of the tracks in play at the scan's time
     rows: I1  # (n,) their rows

@@ -24,9 +24,9 @@ from fusion.models import (
     update,
 )
 
-Row = tuple[float, float, float, float, float]  # of the measurement matrix: h of `update`
-Scalar = tuple[Row, float, float]  # the row, residual, variance; a variance below 0: nothing was measured
-NOTHING = ((0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1.0)
+Row = tuple[float, float, float, float, float]  # of the measurement matrix H: argument h of `update`
+Scalar = tuple[Row, float, float]  # row of H, residual, variance; a variance below 0: not measured
+NOT_MEASURED = ((0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1.0)
 
 
 @kernel(inner=True)
@@ -34,9 +34,9 @@ def _off_bearing(M: F2, k: int, d_e: float, d_n: float) -> float:
     """Return how far left of (d_e, d_n) the bearing of detection k lies [rad], in (-pi, pi]."""
     cos, sin = M[k, at.Z_COS], M[k, at.Z_SIN]
     across, ahead = d_e * sin - d_n * cos, d_e * cos + d_n * sin
-    if not abs(across) < 0.1 * ahead:  # far off, behind, or on the radar itself
+    if not abs(across) < 0.1 * ahead:  # far aside, behind, or at the radar itself
         return math.atan2(across, ahead)
-    t = across / ahead  # arc tangent's series: to the last bits, at a third of the time
+    t = across / ahead  # the series of the arc tangent: exact to the last bits, in a third of the time
     t2 = t * t
     return float(
         t * (1.0 - t2 * (1 / 3 - t2 * (1 / 5 - t2 * (1 / 7 - t2 * (1 / 9 - t2 * (1 / 11 - t2 / 13))))))
@@ -91,7 +91,7 @@ def _polar(X: F2, i: int, M: F2, k: int, radars: F2, part: int) -> Scalar:
     if part == 1:
         return (u_e, u_n, 0.0, 0.0, 0.0), M[k, at.Z_RANGE] - slant, radars[q, at.R_S_RANGE] ** 2
     if math.isnan(M[k, at.Z_RATE]):
-        return NOTHING
+        return NOT_MEASURED
     v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]
     rate = u_e * v_e + u_n * v_n
     h_e, h_n = (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant
@@ -119,10 +119,10 @@ def _object(X: F2, i: int, M: F2, k: int, radars: F2, part: int) -> Scalar:
 
 @kernel(inner=True)
 def _reported_velocity(X: F2, i: int, speed: float, heading: float, s_speed: float, part: int) -> Scalar:
-    """A terminal's speed along its course and none across; without a usable course, the speed's size."""
+    """Speed along the course of a terminal and zero across it; without a usable course the speed alone."""
     v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]
     if math.isnan(speed):
-        return NOTHING
+        return NOT_MEASURED
     if speed <= SLOW_MPS:
         r = s_speed**2 + speed**2
         if part == 2:
@@ -137,12 +137,12 @@ def _reported_velocity(X: F2, i: int, speed: float, heading: float, s_speed: flo
     own = math.sqrt(v_e**2 + v_n**2)
     if part == 2 and own > SLOW_MPS:
         return (0.0, 0.0, v_e / own, v_n / own, 0.0), speed - own, s_speed**2
-    return NOTHING
+    return NOT_MEASURED
 
 
 @kernel(inner=True)
 def _begin_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> bool:
-    """Open the terminal's bias or follow its stated error; False if the fix can't be of this track."""
+    """Add the bias of the terminal if the state has none; return whether the fix lies in the gate."""
     X, P = states.X, states.P
     E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
     if X[i, at.BOUND] == 0.0:
@@ -161,7 +161,7 @@ def _begin_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> bool:
 
 @kernel(inner=True)
 def _fix(states: States, i: int, M: F2, k: int, tuning: F1, part: int) -> Scalar:
-    """A fix: east and north with their lasting bias, then speed and course."""
+    """A fix: east and north, each with its lasting bias, then speed and course."""
     X = states.X
     if part >= 2:
         return _reported_velocity(X, i, M[k, at.Z_SPEED], M[k, at.Z_HEADING], tuning[at.S_SPEED], part)

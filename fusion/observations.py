@@ -1,4 +1,4 @@
-"""What sensors saw, in site metres or the sensor's polar frame: one object per arrival, columns inside.
+"""Observations, one object per arrival: columns of measurements in site metres or the sensor's polar frame.
 
 Bounds are checked where bytes become these objects (roadside), and nowhere else.
 """
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from core.arrays import F64, I64
 
 SIZE_M_MAX = 100.0  # of a vehicle
-TARGET_HEIGHT_M = 1.0  # of what a radar sees, above the road
-# What a sensor's number can be; beyond, it is a fault, and its square would overflow in the covariances.
+TARGET_HEIGHT_M = 1.0  # of the points that reflect radar, above the road
+# Limits of measured numbers: beyond them the sensor is faulty, and squares would overflow in the covariances
 RANGE_M_MAX, RATE_MPS_MAX, AZIMUTH_RAD_MAX = 100_000.0, 500.0, 100.0  # of a radar's target
 SPEED_MPS_MAX, SIGMA_M_MAX, TAU_S_MAX = 200.0, 1_000.0, 1e6  # of a fix
 

@@ -114,7 +114,7 @@ def radar_update(
 def _fill_polar(
     range_m: F1, azimuth_rad: F1, rate_mps: F1, M: F2, about: F2, q: int, boresight_rad: float
 ) -> int:
-    """Write the detections that are plausible numbers; return how many."""
+    """Write the detections whose numbers are possible; return how many."""
     n = 0
     for d in range(range_m.shape[0]):
         if not (abs(azimuth_rad[d]) <= AZIMUTH_RAD_MAX and 0.0 < range_m[d] <= RANGE_M_MAX):
@@ -137,7 +137,7 @@ _fill_polar_unchecked = unchecked(_fill_polar)
 
 
 def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
-    """Write the detections of radar q to store.detections; return how many, and how many were odd."""
+    """Write the detections of radar q to store.detections; return how many, and how many were impossible."""
     store.reserve(len(seen.range_m))
     n = _fill_polar_unchecked(
         np.ascontiguousarray(seen.range_m, np.float64), np.ascontiguousarray(seen.azimuth_rad, np.float64),
@@ -148,7 +148,10 @@ def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
 
 
 def object_rows(store: TrackStore, seen: ObjectScan, q: int) -> tuple[int, int]:
-    """Write the objects of radar q, in the site frame, to store.detections; return how many, how many odd."""
+    """Write the objects of radar q, in the site frame, to store.detections.
+
+    Return how many, and how many were impossible.
+    """
     good = (np.maximum(np.abs(seen.x_m), np.abs(seen.y_m)) <= RANGE_M_MAX) & (
         np.maximum(np.abs(seen.vx_mps), np.abs(seen.vy_mps)) <= RATE_MPS_MAX
     )  # NaN fails as well
@@ -172,7 +175,7 @@ def object_rows(store: TrackStore, seen: ObjectScan, q: int) -> tuple[int, int]:
 
 @kernel(inner=True)
 def _describe(tracks: Tracks, i: int, about: F2, d: int) -> None:
-    """Copy size and class from the radar where no registry gives them."""
+    """Set size and class of an unidentified track as the radar states them."""
     ints, floats = tracks.ints, tracks.floats
     if ints[i, at.TERMINAL] >= 0:
         return

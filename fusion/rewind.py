@@ -1,6 +1,7 @@
-"""The ring of each track: its measurements and the state after each, so that a late one is rewound exactly.
+"""Out-of-sequence measurements: each track has a ring of its last measurements and the state after each.
 
-Entry 0 of a ring is its base: nothing before it can be fused any more. Other tracks' associations are kept.
+A late measurement is fused where it belongs, and the newer ones again after it. Entry 0 of a ring is its
+base: an older measurement can't be fused. The associations of newer measurements are not decided again.
 """
 
 from core.arrays import F1, F2, F3
@@ -47,7 +48,7 @@ def unpack(states: States, i: int, packed: F3, j: int, k: int) -> None:
 
 @kernel(inner=True)
 def _slot(head: int, k: int, size: int) -> int:
-    """Return where entry k of a ring lies, 0 <= k < size; a division would cost as much as an update."""
+    """Return the slot of entry k of a ring, 0 <= k < size; a modulo would cost as much as an update."""
     place = head + k
     return place - size if place >= size else place
 
@@ -62,7 +63,7 @@ def _write(rings: Rings, i: int, slot: int, stamp_ns: int, M: F2, m: int) -> Non
 
 @kernel
 def restart(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int) -> None:
-    """Make the present state of row i the base of its ring; row m of M is the measurement behind it."""
+    """Make the present state of row i the base of its ring; row m of M is its measurement."""
     ints = tracks.ints
     ints[i, at.RING_HEAD], ints[i, at.RING_LEN], ints[i, at.STAMP] = 0, 1, stamp_ns
     _write(rings, i, 0, stamp_ns, M, m)
@@ -100,7 +101,7 @@ def newest_before(tracks: Tracks, rings: Rings, i: int, t_ns: int) -> int:
 
 @kernel
 def past_state(tracks: Tracks, rings: Rings, i: int, t_ns: int, out: States, j: int, tuning: F1) -> bool:
-    """Write track i as its ring has it at t_ns to row j of `out`; False if it does not reach back."""
+    """Write the state of track i at t_ns to row j of `out`, from its ring; False if that begins later."""
     k = newest_before(tracks, rings, i, t_ns)
     if k < 0:
         return False
@@ -112,7 +113,7 @@ def past_state(tracks: Tracks, rings: Rings, i: int, t_ns: int, out: States, j: 
 
 @kernel(inline=True)
 def state_at(tracks: Tracks, rings: Rings, i: int, t_ns: int, out: States, j: int, tuning: F1) -> bool:
-    """Write track i as it was known at t_ns to row j of `out`; False if its ring does not reach back."""
+    """Write the state of track i at t_ns, past or future, to row j of `out`; False if it is too old."""
     stamp_ns = tracks.ints[i, at.STAMP]
     if t_ns < stamp_ns:
         return past_state(tracks, rings, i, t_ns, out, j, tuning)
@@ -122,11 +123,11 @@ def state_at(tracks: Tracks, rings: Rings, i: int, t_ns: int, out: States, j: in
 
 @kernel(inner=True)
 def fetch_next(tracks: Tracks, rings: Rings, i: int) -> None:
-    """Fetch what `append` will write to for track i: done some tracks ahead, it waits for nothing."""
+    """Prefetch the memory that `append` will write for track i."""
     ints, size = tracks.ints, rings.stamps.shape[1]
     slot = _slot(ints[i, at.RING_HEAD], min(ints[i, at.RING_LEN], size - 1), size)
     if ints[i, at.RING_LEN] == size:
-        slot = ints[i, at.RING_HEAD]  # the oldest gives way
+        slot = ints[i, at.RING_HEAD]  # the oldest entry is overwritten
     fetch(rings.stamps, (i, slot))
     for a in range(0, at.N_MEAS, LINE):
         fetch(rings.meas, (i, slot, a))
@@ -141,7 +142,7 @@ def append(
 ) -> None:  # fmt: skip
     """Fuse row m of M, the newest of track i, whose prediction to stamp_ns is row j of `predicted`.
 
-    The same bytes as `fuse`, for less: nothing is predicted twice.
+    The result is that of `fuse` to the bit, without a second prediction.
     """
     ints, states, size = tracks.ints, tracks.states, rings.stamps.shape[1]
     if ints[i, at.RING_LEN] == size:
@@ -185,7 +186,7 @@ def _fuse_again(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings
 def fuse(
     tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int, settings: Settings, work: F1
 ) -> int:
-    """Fuse row m of M, measured at stamp_ns, into track i; an out-of-sequence one by a rewind.
+    """Fuse row m of M, measured at stamp_ns, into track i; rewind the track if it is out of sequence.
 
     Returns 0 fused, 1 refused as impossible (a fix outside the gate), 2 older than the ring.
     """
@@ -194,7 +195,7 @@ def fuse(
     k = newest_before(tracks, rings, i, stamp_ns) + 1
     if k == 0:
         return 2
-    if ints[i, at.RING_LEN] == size:  # the oldest measurement goes; the state after it becomes the base
+    if ints[i, at.RING_LEN] == size:  # the oldest entry is dropped; the next becomes the base
         if k == 1:
             return 2
         ints[i, at.RING_HEAD] = _slot(ints[i, at.RING_HEAD], 1, size)

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64, I64, Bools
+from core.times import NS
 from fusion.clocks import (
     ACCEPTED_NS,
     CLOCK_FORGET_NS,
@@ -20,7 +21,6 @@ from fusion.clocks import (
     KINDS,
     N_CLOCK,
     NO_FAULT,
-    NS,
     REGISTRY,
     ROLLOVER,
     SOUND_AT,
@@ -39,12 +39,12 @@ from fusion.observations import GnssFixes
 SILENT_NS = NS  # a radar that sent nothing for longer is silent
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
 ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits
-ROLLED_NS_MAX = 2 * 86_400 * NS  # rest of an age after the correction: a time zone, a stored report
-PROMPT_NS = (-300_000_000, NS)  # ages of a fix that is as good as live
+ROLLED_NS_MAX = 2 * 86_400 * NS  # an age may remain after the correction: time zone, stored report
+PROMPT_NS = (-300_000_000, NS)  # ages of a fix that is live
 WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # the transport time of a fix whose stamp does not show it
 LAST_NS = 3 * NS  # a stored report does not replace one of now for this long
 CLOCKS_NAMED_MAX = 64  # clocks in one status
-HOST_MIN, HOST_SHARE = 3, 0.8  # so many of those that sent are not wrong alike by chance: the host's clock is
+HOST_MIN, HOST_SHARE = 3, 0.8  # if so many senders are wrong alike, the clock of the host is wrong
 HOST_NS = 300 * NS  # a terminal that sent within this counts
 
 Numbers = TypeVar("Numbers", I64, F64)
@@ -64,7 +64,7 @@ PLACE_NAMES = ("east_m", "north_m", "heading_rad", "speed_mps", "sigma_m")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooseReports:
-    """Reports that only their arrival places, as n columns; measured up to `way_ns` before they arrived."""
+    """Reports with unusable stamps, as n columns; each was measured up to `way_ns` before its arrival."""
 
     terminal: I64  # (n,) row
     arrived_ns: I64
@@ -81,9 +81,9 @@ class LooseReports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockReport:
-    """Whose clock is wrong, as the status names it."""
+    """The wrong clocks, as the status names them."""
 
-    terminals: Mapping[str, ClockFault]  # CLOCKS_NAMED_MAX at most, those that are not corrected first
+    terminals: Mapping[str, ClockFault]  # CLOCKS_NAMED_MAX at most, the uncorrected first
     n_terminals: int  # of all, named or not
     host: ClockFault | None  # this RSU's, its gateway's, or all terminals' alike
     radars: Mapping[str, ClockFault] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class TerminalClocks:
         self.n = 0
 
     def grow(self, about: Sequence[Terminal]) -> None:
-        """Have a row for each terminal; rows are never given back."""
+        """Add a row for each new terminal; rows are never freed."""
         kept, self.n = self.n, len(about)
         if self.n > len(self.more):
             room = max(64, 2 * self.n)
@@ -116,7 +116,7 @@ class TerminalClocks:
     ) -> tuple[I64, Bools]:
         """Return the stamps of a message's fixes, corrected where that is sure, and which are doubtful (n,).
 
-        who : (n,) rows.  usable : (n,) with a place; the others say nothing of a clock.  sigma_m : (n,)
+        who : (n,) rows.  usable : (n,) has a position; others are no evidence of a clock.  sigma_m : (n,)
         """
         stamp_ns = seen.stamp_ns - self.declared_ns[who]
         age_ns = now_ns - stamp_ns
@@ -137,7 +137,7 @@ class TerminalClocks:
         add_count(counts, "gnss.offset_corrected", int(np.count_nonzero(self.declared_ns[who])))
         for w in dict.fromkeys(who[usable & odd].tolist()):
             mine = np.flatnonzero((who == w) & usable)
-            j = int(mine[np.argmin(age_ns[mine])])  # the freshest tells most of the clock
+            j = int(mine[np.argmin(age_ns[mine])])  # the freshest fix shows the clock best
             kind = self.clocks.note(w, now_ns, int(stamp_ns[j]), _key(seen, j))
             add_count(counts, f"clock.terminal.{KINDS[kind]}", int(kind != NO_FAULT))
             self._correct(w, now_ns, int(by_ns[j]), len(mine))
@@ -166,12 +166,12 @@ class TerminalClocks:
 
     @staticmethod
     def _has_newer(row: I64, now_ns: int, stamp_ns: int) -> bool:
-        """Say whether a report that came just now was measured after that stamp, and then came soon."""
+        """Whether the last report arrived a moment ago, was measured after stamp_ns and was not stored."""
         came_ns, newer = int(row[REPORT_NS]), int(row[REPORT_STAMP])
         return 0 <= now_ns - came_ns <= LAST_NS and newer > stamp_ns and came_ns - newer <= WAY_NS_MAX
 
     def loose(self, t_ns: int, within_ns: int) -> LooseReports:
-        """Return the newest report of each terminal that only its arrival places, if it came lately."""
+        """Return the newest report with an unusable stamp of each terminal that sent one within within_ns."""
         arrived_ns = self.more[: self.n, REPORT_NS]
         w = np.flatnonzero((arrived_ns > 0) & (t_ns - arrived_ns <= within_ns))
         place = self.place[w]
@@ -186,7 +186,7 @@ class TerminalClocks:
             sigma_m=place[:, P_SIGMA],
         )
 
-    # ---- whose clock is wrong
+    # ---- wrong clocks
 
     def report(self, t_ns: int, ids: Sequence[str], witnesses: Sequence[float]) -> ClockReport:
         """Return the faults at t_ns.
@@ -222,9 +222,9 @@ class TerminalClocks:
     def _host(
         self, t_ns: int, faults: Mapping[int, ClockFault], witnesses: Sequence[float]
     ) -> ClockFault | None:
-        """Return the host's own fault: nearly all terminals are off by the same.
+        """Return the fault of the host: nearly all terminals have the same offset.
 
-        A fleet of one make may be off by one time zone; there another clock must agree that it is the host.
+        Terminals of one maker may all be off by a time zone; then another clock must confirm the fault.
         """
         n_senders = int(np.count_nonzero(self._sent_lately(t_ns)))
         wrong = [fault for fault in faults.values() if not fault.corrected and t_ns - fault.since_ns >= 0]
@@ -248,7 +248,7 @@ class TerminalClocks:
     # ---- through a restart
 
     def packed(self) -> tuple[Columns, Columns]:
-        """Return the clocks of all terminals that sent, and the last reports of the same rows."""
+        """Return the clocks of all terminals that sent anything, and the last reports of the same rows."""
         w = np.flatnonzero(self.clocks.ints[: self.n].any(axis=1))
         ints = np.column_stack([w, self.clocks.ints[w], self.more[w]])
         return columns_of(INT_NAMES, ints), columns_of(PLACE_NAMES, self.place[w])
@@ -268,7 +268,7 @@ class TerminalClocks:
 
 
 class ClockState(msgspec.Struct, frozen=True, kw_only=True):
-    """All clocks, as they are stored; the terminals' rows with the reports that their stamps do not place."""
+    """All clocks in storage; `reports` are the last reports of the rows of `terminals`."""
 
     radars: Columns | None = None
     gateway: Columns | None = None
@@ -277,7 +277,7 @@ class ClockState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timekeeping:
-    """Compares the stamps of senders with their arrivals."""
+    """The clocks of all senders, compared with the arrivals of their messages."""
 
     def __init__(self, history_s: float, n_radars: int) -> None:
         """history_s : the greatest age that the tracker fuses."""
@@ -309,12 +309,12 @@ class Timekeeping:
         return self.terminals.step(now_ns, np.maximum(who, 0), seen, usable, sigma_m, counts)
 
     def radar_state(self, q: int, t_ns: int) -> str:
-        """Return clock where radar q sends and its clock is wrong, else nothing."""
+        """Return "clock" if radar q sends and its clock is wrong, else ""."""
         row = self.radars.ints[q]
         return "clock" if row[KIND] != NO_FAULT and t_ns - row[ACCEPTED_NS] <= SILENT_NS else ""
 
     def report(self, t_ns: int, ids: Sequence[str], sensors: Sequence[str]) -> ClockReport:
-        """Return whose clock is wrong.
+        """Return the wrong clocks at t_ns.
 
         ids : of the terminals by row;  sensors : the radars by row
         """

@@ -18,8 +18,8 @@ from fusion.observations import TARGET_HEIGHT_M
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
 KEYS = 64  # fixes of a terminal that are remembered against duplicates
 PAIRS = 8  # radar tracks that are weighed per terminal
-SCANS_PER_HOUR = 20 * 3600  # of a fast radar: how often clutter may start a track
-DROP_BELOW = math.log(0.01)  # a start that is a hundred times likelier clutter is given up
+SCANS_PER_HOUR = 20 * 3600  # of a fast radar: so often clutter can start a track
+DROP_BELOW = math.log(0.01)  # a tentative track a hundred times likelier to be clutter is dropped
 TERMINAL_ROWS_MAX = 65_536
 
 
@@ -81,13 +81,13 @@ class TrackStore:
             tally=np.zeros(at.N_TALLY, dtype=np.int64),
         )
         self.tally[at.T_FREE] = n
-        self.rings = Rings(  # zeros: pages of unused rows stay untouched
+        self.rings = Rings(  # np.zeros: the system provides pages of rows only when they are used
             stamps=np.zeros((n, RING), dtype=np.int64),
             meas=np.zeros((n, RING, at.N_MEAS)),
             packed=np.zeros((n, RING, at.N_PACKED)),
         )
-        self._predicted = _states(max(n, 2))  # two tracks are compared there, even where only one has room
-        self.is_checked: bool  # a kernel has accepted the very tuples below and above
+        self._predicted = _states(max(n, 2))  # two tracks are compared in it, even if tracks_max is 1
+        self.is_checked: bool  # a kernel has checked the types of the tuples below and above
         self.detections: Detections
         self.scratch: Scratch
         self._make_room(512)
@@ -118,7 +118,7 @@ class TrackStore:
         return self.tracks.tally
 
     def reserve(self, n_detections: int) -> None:
-        """Make room for a scan of so many detections; only more than ever before allocates."""
+        """Make room for a scan of so many detections; memory grows to the largest scan."""
         if n_detections > len(self.detections.M):
             self._make_room(n_detections)
 

@@ -1,4 +1,4 @@
-"""The tracker: observations in, tracks with identity out. It only orchestrates; kernels do the arithmetic."""
+"""The tracker: observations in, tracks with identity out. Kernels do the arithmetic."""
 
 import math
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerUpdate:
-    """What one call of the tracker changed, for the caller to follow."""
+    """The changes of one call: the caller must apply all three."""
 
     touched: TrackBatch  # the measured tracks at their newest states, tentative ones with id 0
-    merged: tuple[tuple[int, int], ...]  # ids (gone, survivor) of the tracks that became one
+    merged: tuple[tuple[int, int], ...]  # pairs of ids (gone, survivor)
     ended: tuple[int, ...]  # ids
 
 
 class Tracker:
-    """Tracks of one RSU; see docs/fusion.md and docs/architecture.md. Same inputs, same bytes."""
+    """The tracks of one RSU; see docs/fusion.md. Equal inputs give equal bytes."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Tracker:
         self.times = Timekeeping(config.history_s, len(radars))
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
-        self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place: since when
+        self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place, and since when
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
         self._accept = math.log(config.identity_accept_p / (1.0 - config.identity_accept_p))
@@ -74,7 +74,7 @@ class Tracker:
         return self._update(self._fuse_scan(now_ns, observation))
 
     def _update(self, rows: I64) -> TrackerUpdate:
-        """Return what this call changed; `rows` are the measured tracks."""
+        """Return the changes of this call; `rows` are the measured tracks."""
         update = TrackerUpdate(
             touched=batch_of(self.store, rows, 0), merged=tuple(self._merged), ended=tuple(self._ended)
         )
@@ -105,7 +105,7 @@ class Tracker:
         self._confirm(update.touched)
         for j in np.flatnonzero(update.weighed):
             self._identify(int(update.terminal[j]), int(update.stamp_ns[j]))
-        # a binding may have moved a terminal to another row since
+        # a binding may have moved a terminal to another row
         rows = [
             int(self.terminals.rows.ints[w, at.ROW])
             for w in dict.fromkeys(update.terminal[update.used].tolist())
@@ -125,7 +125,7 @@ class Tracker:
                 describe(store, self.terminals, i)
 
     def _identify(self, w: int, t_ns: int) -> None:
-        """Decide the identity of terminal w by its evidence: bind, update the probability, or release."""
+        """Decide the identity of terminal w: bind it, update its probability, or release it."""
         store, terminals = self.store, self.terminals
         own = int(terminals.rows.ints[w, at.ROW])
         if own < 0:
@@ -134,7 +134,9 @@ class Tracker:
             store.ints, terminals.rows, len(terminals.ids), w, t_ns, store.settings.tuning, self._accept
         )
         by_radar = not math.isnan(own_odds)
-        if best >= 0:  # p counts the own track as a rival: it was left behind by as much as a binding needs
+        if (
+            best >= 0
+        ):  # p counts the present track as a rival, which the new one beats by the odds of a binding
             self._merge(*bind(store, terminals, w, int(best), int(k), p, apart=by_radar))
             self._count("identity.bound")
         elif by_radar and own_odds < -self._accept:
@@ -176,7 +178,7 @@ class Tracker:
         free_row(store.tracks, i)
 
     def at(self, t_ns: int) -> TrackBatch:
-        """Return all confirmed tracks predicted to t_ns (newer ones as they are), ordered by id."""
+        """Return all confirmed tracks at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
         return batch_of(self.store, self._confirmed(), t_ns)
 
     def _confirmed(self) -> I64:
@@ -185,7 +187,7 @@ class Tracker:
         return rows[np.argsort(store.track[rows], kind="stable")]
 
     def clear(self) -> None:
-        """Forget every track and stamp, after a step of the clock; no id is given again."""
+        """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
         self.store = TrackStore(self.config, self._radars)
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))
@@ -203,22 +205,22 @@ class Tracker:
         }
 
     def loose_reports(self, t_ns: int, within_ns: int) -> LooseReports:
-        """Return terminals' reports of the last `within_ns` whose stamps are unusable."""
+        """Return the reports of the last `within_ns` whose stamps are unusable."""
         return self.times.terminals.loose(t_ns, within_ns)
 
     def clock_report(self, t_ns: int) -> ClockReport:
-        """Return whose clock is wrong."""
+        """Return the wrong clocks at t_ns."""
         return self.times.report(t_ns, self.terminals.ids, list(self.sensor_row))
 
     # ---- across RSUs and restarts
 
     def carry(self, ids: Sequence[int]) -> list[CarriedTrack]:
-        """Return the named tracks as they travel to a neighbour."""
+        """Return the tracks with these ids in named fields, for a neighbour; unknown ids are left out."""
         by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()}
         return [carried(self.store, self.terminals, by_id[key]) for key in ids if key in by_id]
 
     def believes(self, now_ns: int, track: CarriedTrack) -> bool:
-        """Whether a neighbour's track can be true and does not contradict what is known here."""
+        """Whether a neighbour's track is possible and does not contradict our track of the vehicle."""
         return is_sound(track, now_ns) and not contradicts(self.store, self.terminals, track)
 
     def has_room(self, tracks: Sequence[CarriedTrack]) -> bool:
@@ -226,7 +228,7 @@ class Tracker:
         return has_room(self.store, self.terminals, tracks)
 
     def adopt(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> TrackerUpdate:
-        """Adopt a neighbour's tracks under their ids, each joined with the own track of its vehicle."""
+        """Adopt a neighbour's tracks under their ids; each is joined with our track of its vehicle."""
         for track in tracks:
             outcome, gone = adopt(self.store, self.terminals, now_ns, track)
             self._count(f"handover.{outcome}")
@@ -235,7 +237,7 @@ class Tracker:
         return self._update(NO_ROWS)
 
     def drop(self, ids: Sequence[int]) -> None:
-        """Forget the named tracks, without calling them ended."""
+        """Remove the tracks with these ids; they are not reported as ended."""
         by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()}
         for key in ids:
             if key in by_id:
@@ -243,7 +245,7 @@ class Tracker:
                 self._end(by_id[key])
 
     def state(self) -> TrackerState:
-        """Return everything that the next step depends on."""
+        """Return the whole state, on which the next step depends."""
         return snapshot(
             self.store, self.terminals, self.n_ids, self.counts, self.duplicates,
             self.scans, self.times,

@@ -1,4 +1,4 @@
-"""All that the next step of a tracker depends on, in named fields: a replay from it gives the same bytes."""
+"""The whole state of a tracker in named fields: a replay that starts from it gives the same bytes."""
 
 from typing import Literal
 
@@ -49,14 +49,14 @@ class RingState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A track with the fields that only its own tracker needs."""
+    """A track, with the fields that a neighbour does not need."""
 
     row: int
     status: Status
     serial: int
     log_odds: float  # of being a vehicle and not clutter
     track: CarriedTrack
-    ring: RingState | None = None  # none: it begins with the state
+    ring: RingState | None = None  # None: the ring begins with the present state
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +66,13 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     terminals: tuple[Terminal, ...]  # by row
     free: tuple[int, ...]  # rows, the next to be taken last
     n_serials: int
-    rows_used: int  # rows beyond were never used
+    rows_used: int  # rows from here on were never used
     n_ids: int
     newest_ns: tuple[int, ...] = ()  # newest stamp of each radar
     counts: dict[str, int] = {}
     duplicates: tuple[tuple[int, int, int], ...] = ()  # ids of two tracks in one place, and since when
     scans: tuple[tuple[Key, ...], ...] = ()  # scans that arrived, by radar
-    sent: Columns | None = None  # what terminals sent: SENT_COLUMNS
+    sent: Columns | None = None  # the newest fixes of each terminal: SENT_COLUMNS
     keys: Columns | None = None  # fixes that are remembered against duplicates: KEY_COLUMNS
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
@@ -141,7 +141,7 @@ def _ring(store: TrackStore, i: int) -> RingState:
 
 
 def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, state: TrackerState) -> None:
-    """Fill an empty store with a snapshot; what it lacks starts fresh."""
+    """Fill an empty store with a state; missing fields start fresh."""
     for terminal in state.terminals:
         terminals.add(terminal)
     rows = terminals.rows

@@ -1,4 +1,4 @@
-"""The read-out: tracks at one time as a TrackBatch, the error split into its fresh and its lasting part."""
+"""The read-out: tracks at one time as a TrackBatch; the error is split into a fresh and a lasting part."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from fusion.models import combined, predict_to
 from fusion.track_store import TrackStore
 
 FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
-PERIODS = 3  # so many of the sensor's periods without a measurement: coasting
+PERIODS = 3  # a track coasts after so many periods of its sensor without a measurement
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
 # Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
@@ -28,8 +28,8 @@ O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
 class TrackBatch:
     """n tracks as parallel columns; copies, never views into the tracker. Site metres, ENU.
 
-    P is the covariance of the independent part of the error; the part that stays the same for a while
-    (a GNSS bias that radar does not cancel) is `bias_m`, 1 sigma per axis, with correlation time `tau_s`.
+    P is the covariance of the error that is independent from one state to the next. The other part lasts (a
+    GNSS bias that radar does not cancel): it is `bias_m`, 1 sigma per axis. See docs/fusion.md.
     """
 
     track: U64  # (n,) site-unique id, 0 while tentative
@@ -43,7 +43,7 @@ class TrackBatch:
     identity_p: F64  # (n,) probability of that identity, 0 unidentified
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
     width_m: F64
-    kind: U8  # (n,) class of docs/design.md section 7 as the sensors tell it, 0 unknown
+    kind: U8  # (n,) class of docs/design.md section 7, from the registry or a radar; 0 unknown
     confirmed: Bools  # (n,)
     coasting: Bools  # (n,) no measurement for longer than the sensor's period allows
     integrity: Bools  # (n,) GNSS and radar contradict each other
@@ -56,7 +56,7 @@ class TrackBatch:
 
 
 class Columns(NamedTuple):
-    """What is read out of n tracks."""
+    """The columns of n tracks, as the kernel fills them."""
 
     x: F2  # (n, 4)
     cov: F3  # (n, 4, 4)
@@ -67,7 +67,10 @@ class Columns(NamedTuple):
 
 @kernel(inner=True)
 def _lasting_variance(P: F3, j: int) -> float:
-    """Return the variance per axis that position shares with the bias: least eigenvalue of C B^-1 C'."""
+    """Return the variance that position shares with the bias on each axis: least eigenvalue of C B^-1 C'.
+
+    C : covariance of position and bias;  B : covariance of the bias
+    """
     b_ee, b_en, b_nn = P[j, BE, BE], P[j, BE, BN], P[j, BN, BN]
     det = b_ee * b_nn - b_en * b_en
     if not det > 0.0:
@@ -98,7 +101,7 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
 
 @kernel(inner=True)
 def _state(states: States, j: int, k: int, out: Columns) -> None:
-    """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of the whole."""
+    """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together."""
     X, P, cov = states.X, states.P, out.cov
     c, s = axis_of(X, j)
     if math.isnan(c):
@@ -119,7 +122,10 @@ def _state(states: States, j: int, k: int, out: Columns) -> None:
 
 @kernel
 def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, out: Columns) -> None:
-    """Fill `out` with `rows` predicted to t_ns, never back; cov + bias^2 on its diagonal is the whole cov."""
+    """Fill `out` with the rows predicted to t_ns; a newer state stays at its stamp.
+
+    cov, with bias^2 added to its first two diagonal entries, is the covariance of the filter.
+    """
     ints, floats = tracks.ints, tracks.floats
     for k in range(rows.shape[0]):
         i = rows[k]
@@ -147,7 +153,7 @@ _read_out_unchecked = unchecked(_read_out)
 
 
 def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
-    """Return the rows predicted to t_ns, or at their own stamps where those are newer (t_ns = 0: all)."""
+    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one)."""
     n = len(rows)
     out = Columns(
         x=np.empty((n, at.N_CV)),

@@ -1,12 +1,12 @@
-"""The seam of the motion model: all of `fusion` takes the model from here, so that another one is one module.
+"""The motion model of the tracker: all of `fusion` imports it from here, so that another model is one module.
 
     initial      the first state from one measurement
     predict_to   a state some seconds later, into another row; predict: in place
     update       one scalar measurement into a state
-    combined     position, velocity and their covariance: all that gating, read-out and association need
-    open_bias    adds the lasting error of a terminal to a state; note_errors: what its fixes state of it
+    combined     position, velocity and their covariance, which association and read-out need
+    open_bias    adds the lasting error of a terminal to a state; note_errors: stores the errors a fix states
     centre_of    the vehicle's centre under the antenna of a fix
-    load, store, fused   a state without a terminal in registers, and a scalar update of it: the quick way
+    load, store, fused   a state without a bias as numbers in registers, and its scalar update: the fast path
 
 `fusion.layout` names the columns of a state; `fusion.rewind` packs them for the ring.
 """

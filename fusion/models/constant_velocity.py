@@ -1,9 +1,8 @@
 """The motion model: constant velocity, pushed by a bend that decays, and the lasting error of a terminal.
 
-The seam of a motion model: `initial` (first state from one measurement), `predict_to`, `update` (one scalar
-measurement), `combined` (position and velocity, what all others read), `open_bias` (join a terminal).
-Kernels work on row i of `States`, site metres. The covariance is symmetric to the bit. The first N_RADAR
-dimensions are kept in 20 registers by a compiled caller: loops over memory take three times as long.
+`fusion.models` states what a motion model offers. Kernels work on row i of `States`, in site metres. The
+covariance is symmetric to the bit. The first N_RADAR dimensions with their covariance are 20 numbers, which a
+compiled caller keeps in registers: loops over memory take three times as long.
 """
 
 import math
@@ -14,7 +13,7 @@ from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.layout import Settings, States
 
-SLOW_MPS = 2.0  # below: no course to tell along from across
+SLOW_MPS = 2.0  # a slower vehicle has no certain course
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
 BE, BN = at.BIAS_EAST, at.BIAS_NORTH
 P22, P33 = 14, 17  # places of the velocities' variances in Registers
@@ -96,8 +95,8 @@ def predicted(
 ) -> Registers:  # fmt: skip
     """Return the state dt_s later: constant velocity, pushed by the bend, which decays.
 
-    q : as of `moved`.  (w_e, w_n) : velocity that a bend of one adds
-    keep : share of the bend that is left;  bend_var : what its variance goes back to
+    q : as in `moved`;  (w_e, w_n) : velocity that a bend of 1 m/s^2 adds [m/s]
+    keep : share of the bend that remains;  bend_var : its stationary variance
     """
     x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = state
     x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = moved(
@@ -147,9 +146,9 @@ def _predict_bias(
     states: States, i: int, out: States, j: int, dt_s: float, push: tuple[float, float, float],
     course: tuple[float, float, float],
 ) -> None:  # fmt: skip
-    """Decay the bias to its prior: sigma on each axis, and along the course what an inexact stamp adds.
+    """Let the bias decay to its prior: sigma on each axis, and along the course the error of the stamp.
 
-    push : velocity that a bend of one adds (east, north), share of the bend that is left
+    push : velocity that a bend of 1 m/s^2 adds (east, north), share of the bend that remains
     course : unit vector (c, s), speed
     """
     X, P, XO, PO = states.X, states.P, out.X, out.P
@@ -205,14 +204,14 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
     if speed > SLOW_MPS:
         c, s = X[i, VE] / speed, X[i, VN] / speed
         gain = min(1.0, (speed - SLOW_MPS) / SLOW_MPS)
-    elif not math.isnan(X[i, at.HEADING]):  # stands, or nearly: it will continue in its last direction
+    elif not math.isnan(X[i, at.HEADING]):  # it stands or creeps: it will continue in its last direction
         c, s = math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])
     else:  # never seen moving
         q_al = min(q_al, q_cr)
         q_cr = q_al
     w_e, w_n = -s * gain * dt_s, c * gain * dt_s
     keep = math.exp(-dt_s / tuning[at.BEND_TAU])
-    if X[i, at.BOUND] != 0.0:  # before the rest, which may overwrite what it reads
+    if X[i, at.BOUND] != 0.0:  # first: it reads what the rest may overwrite
         _predict_bias(states, i, out, j, dt_s, (w_e, w_n, keep), (c, s, speed))
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
     bend_sigma = tuning[at.BEND_SIGMA]
@@ -271,7 +270,7 @@ def centre_of(M: F2, k: int, heading: float) -> tuple[float, float, float]:
 
 @kernel
 def open_bias(states: States, i: int, M: F2, k: int) -> None:
-    """Add the bias of fix k's terminal to the state: mean nought, at its prior."""
+    """Add the bias of fix k's terminal to the state: mean zero, prior covariance."""
     X, P = states.X, states.P
     speed2 = X[i, VE] ** 2 + X[i, VN] ** 2
     iso, along = M[k, at.Z_SIGMA] ** 2, 0.0
@@ -293,7 +292,7 @@ def open_bias(states: States, i: int, M: F2, k: int) -> None:
 
 @kernel(inner=True)
 def note_errors(states: States, i: int, M: F2, k: int) -> None:
-    """Remember what fix k states of its terminal's error."""
+    """Store sigma, correlation time and stamp error that fix k states."""
     X = states.X
     X[i, at.BIAS_SIGMA], X[i, at.BIAS_TAU], X[i, at.BIAS_DELAY] = (
         M[k, at.Z_SIGMA], M[k, at.Z_TAU], M[k, at.Z_DELAY],
@@ -345,7 +344,7 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
 
 @kernel
 def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
-    """Set row i from measurement k alone (converted; what it does not measure gets a wide prior)."""
+    """Set row i from measurement k alone; quantities that it does not measure get a wide prior."""
     X, radars, tuning = states.X, settings.radars, settings.tuning
     for a in range(at.N_X):
         X[i, a] = 0.0
