@@ -66,7 +66,7 @@ def test_a_library_that_trips_over_a_socket_that_died_ends_nothing(ours):
 
 
 @pytest.mark.parametrize("ours", [False, True])
-async def test_what_trips_while_all_ends_is_still_told_apart(ours, caplog):
+async def test_what_trips_while_all_ends_is_still_kept_apart(ours, caplog):
     """A writer comes for a socket that a clean end has just closed: no error to log. A bug of ours is one."""
     counts = []
     watch = asyncio.create_task(until_bug(counts.append))

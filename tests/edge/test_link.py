@@ -38,7 +38,7 @@ async def broker(tmp_path, kind="nats"):
             assert time.monotonic() - begun_s < 2.0
 
 
-class Heard(list):
+class Received(list):
     """What a link received, waited for."""
 
     def __call__(self, topic, payload, retained):
@@ -77,30 +77,30 @@ def status(state):
 @pytest.mark.parametrize("kind", ["nats", "mosquitto"])
 async def test_messages_births_and_farewells(tmp_path, kind):
     async with broker(tmp_path, kind) as (_, port):
-        heard = Heard()
-        async with linked(port, "watch", subscriptions=[("s/#", 1), ("t/+", 0)], on_message=heard):
+        received = Received()
+        async with linked(port, "watch", subscriptions=[("s/#", 1), ("t/+", 0)], on_message=received):
             async with linked(port, "a", will=status("off"), birth=status("on")) as link:
-                await heard.until(("s/a", b"on1"))
+                await received.until(("s/a", b"on1"))
                 assert link.publish("t/x", b"q0", qos=0)
                 assert link.publish("t/y", b"")
-                await heard.until(("t/x", b"q0", False), ("t/y", b"", False))
-            await heard.until(("s/a", b"off1"))  # said by ourselves: a clean end drops the will
-        late = Heard()
+                await received.until(("t/x", b"q0", False), ("t/y", b"", False))
+            await received.until(("s/a", b"off1"))  # said by ourselves: a clean end drops the will
+        late = Received()
         async with linked(port, "late", subscriptions=[("s/#", 1)], on_message=late):
             await late.until(("s/a", b"off1", True))
 
 
 @pytest.mark.parametrize("kind", ["nats", "mosquitto"])
 async def test_the_will_speaks_for_who_vanishes(tmp_path, kind):
-    heard = Heard()
+    received = Received()
     async with (
         broker(tmp_path, kind) as (_, port),
-        linked(port, "watch", subscriptions=[("s/#", 1)], on_message=heard),
+        linked(port, "watch", subscriptions=[("s/#", 1)], on_message=received),
         linked(port, "a", will=status("off"), birth=status("on")) as link,
     ):
-        await heard.until(("s/a", b"on1"))
+        await received.until(("s/a", b"on1"))
         link._client._client._sock.shutdown(socket.SHUT_RDWR)  # as a cut cable, without a word
-        await heard.until(("s/a", b"off1"), ("s/a", b"on2"))
+        await received.until(("s/a", b"off1"), ("s/a", b"on2"))
 
 
 @pytest.fixture
@@ -111,11 +111,11 @@ def dead_port():
 
 
 async def test_a_lost_broker_is_found_again(tmp_path, dead_port):
-    heard, downs = Heard(), []
+    received, downs = Received(), []
     async with broker(tmp_path) as (child, port):
         addresses = (("127.0.0.1", dead_port), ("127.0.0.1", port))
-        hear = {"subscriptions": [("t", 1)], "on_message": heard, "on_down": lambda: downs.append(1)}
-        async with linked(port, "a", addresses=addresses, **hear) as link:
+        settings = {"subscriptions": [("t", 1)], "on_message": received, "on_down": lambda: downs.append(1)}
+        async with linked(port, "a", addresses=addresses, **settings) as link:
             assert link.counts["link.ConnectionRefusedError"] == 1
             link.up.clear()
             child.signal(9)
@@ -128,7 +128,7 @@ async def test_a_lost_broker_is_found_again(tmp_path, dead_port):
             again = await start_broker("nats", tmp_path, "127.0.0.1", port)
             await asyncio.wait_for(link.up.wait(), 10.0)
             link.publish("t", b"back")  # the subscription was made anew
-            await heard.until(("t", b"back"))
+            await received.until(("t", b"back"))
             assert link.connection >= 3
             await again.stop(2.0)
 
@@ -143,30 +143,30 @@ async def test_reconnect_brings_a_new_will(tmp_path):
 
 
 async def test_publishing_is_bounded_and_in_order(tmp_path):
-    heard = Heard()
+    received = Received()
     async with (
         broker(tmp_path) as (_, port),
-        linked(port, "watch", subscriptions=[("t", 1)], on_message=heard),
+        linked(port, "watch", subscriptions=[("t", 1)], on_message=received),
         linked(port, "a") as link,
     ):
         taken = [link.publish("t", b"%d" % i) for i in range(PENDING_MAX + 10)]
         assert taken == [True] * PENDING_MAX + [False] * 10
         assert link.counts["link.full"] == 10
-        await heard.until(("t", b"%d" % (PENDING_MAX - 1)))
-        assert [int(payload) for _, payload, _ in heard] == list(range(PENDING_MAX))
+        await received.until(("t", b"%d" % (PENDING_MAX - 1)))
+        assert [int(payload) for _, payload, _ in received] == list(range(PENDING_MAX))
 
 
 async def test_what_nobody_answers_is_bounded_by_the_socket_alone(tmp_path):
-    heard = Heard()
+    received = Received()
     async with (
         broker(tmp_path) as (_, port),
-        linked(port, "watch", subscriptions=[("t", 0)], on_message=heard),
+        linked(port, "watch", subscriptions=[("t", 0)], on_message=received),
         linked(port, "a") as link,
     ):
         n_sent = 4 * PENDING_MAX  # within one turn of the loop
         assert all(link.publish("t", b"%d" % i, qos=0) for i in range(n_sent))
-        await heard.until(("t", b"%d" % (n_sent - 1)))
-        assert [int(payload) for _, payload, _ in heard] == list(range(n_sent))
+        await received.until(("t", b"%d" % (n_sent - 1)))
+        assert [int(payload) for _, payload, _ in received] == list(range(n_sent))
         assert "link.full" not in link.counts
 
 
@@ -192,17 +192,17 @@ async def test_a_broker_that_reads_nothing_fills_a_bounded_queue():
 
 
 async def test_of_snapshots_the_newest_wins(tmp_path):
-    heard = Heard()
+    received = Received()
     async with (
         broker(tmp_path) as (_, port),
-        linked(port, "watch", subscriptions=[("t/#", 0)], on_message=heard),
+        linked(port, "watch", subscriptions=[("t/#", 0)], on_message=received),
         linked(port, "a") as link,
     ):
         for i in range(50):  # none can leave before the loop turns
             link.publish_newest("t/x", b"%d" % i)
         link.publish_newest("t/y", b"other")
-        await heard.until(("t/x", b"49"), ("t/y", b"other"))
-        assert len(heard) == 2
+        await received.until(("t/x", b"49"), ("t/y", b"other"))
+        assert len(received) == 2
         assert link.counts["link.replaced"] == 49
 
 
@@ -286,15 +286,15 @@ def test_settings_that_can_not_work_are_the_operators_error(mqtt, rule):
 
 async def test_the_embedded_broker_needs_no_disk(tmp_path):
     """A full one: no file of the server may grow any more. QoS 1 goes on, for new connections too."""
-    heard, late = Heard(), Heard()
+    received, late = Received(), Received()
     async with broker(tmp_path) as (child, port):
         resource.prlimit(child.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        async with linked(port, "a", subscriptions=[("t", 1)], on_message=heard) as link:
+        async with linked(port, "a", subscriptions=[("t", 1)], on_message=received) as link:
             link.publish("t", b"x" * 5_000)
-            await heard.until(("t", b"x" * 5_000))
+            await received.until(("t", b"x" * 5_000))
             link.publish("kept", b"status", retain=True)
             link.publish("t", b"after")
-            await heard.until(("t", b"after"))
+            await received.until(("t", b"after"))
             async with linked(port, "b", subscriptions=[("kept", 1)], on_message=late):
                 await late.until(("kept", b"status"))
             assert "link.publish_failed" not in link.counts

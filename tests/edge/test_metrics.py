@@ -66,7 +66,7 @@ async def test_health_is_served_until_cancelled(address):
     assert time.monotonic() - begun_s < 1.0
 
 
-async def test_a_taken_port_is_told():
+async def test_a_port_in_use_is_reported():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -115,7 +115,7 @@ def test_a_librarys_words_are_lines_of_ours(capsys):
     )  # fmt: skip
 
 
-def test_what_grew_is_told_and_the_usual_is_not(capsys):
+def test_what_grew_is_reported_and_the_usual_is_not(capsys):
     counted = log.CountsLog(log.setup(part="rsu"), ("opened.",))
     counted.log({"radar.crc": 1, "opened.overspeed": 1})
     counted.log({"radar.crc": 1, "opened.overspeed": 2, "radar.magic": 3})

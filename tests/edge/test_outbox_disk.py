@@ -150,7 +150,7 @@ async def test_what_was_acknowledged_on_a_full_disk_is_not_read_from_it_again(tm
         disk.full = False
 
 
-async def test_a_disk_that_is_nearly_full_takes_what_memory_need_not(tmp_path, monkeypatch):
+async def test_a_disk_that_is_nearly_full_stores_what_memory_need_not(tmp_path, monkeypatch):
     """Voids took the violations' place, though the disk had room for them."""
     monkeypatch.setattr(outbox_module, "WAITING_MAX", 2)
     monkeypatch.setattr(outbox_module, "UNSAVED_MAX", 2)

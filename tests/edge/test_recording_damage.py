@@ -164,7 +164,7 @@ def test_messages_whose_channel_nothing_names_are_counted(tmp_path):
     assert "channel that nothing names" in reading.text()
 
 
-def test_a_channel_that_a_damaged_chunk_named_is_taken_from_a_later_one(tmp_path):
+def test_a_channel_that_a_damaged_chunk_named_is_read_from_a_later_one(tmp_path):
     """The messages of the second chunk need the channel, which only the third names again."""
     data = written_before(tmp_path / "a.mcap")
     again = written(tmp_path / "b.mcap")
@@ -221,7 +221,7 @@ def test_recover_writes_what_is_left_as_a_sound_file(tmp_path):
     assert again.text() == "whole"
 
 
-def test_the_checksum_of_our_summaries_is_what_the_reader_takes_it_for(tmp_path):
+def test_the_checksum_of_our_summaries_is_what_the_reader_expects(tmp_path):
     data = written(tmp_path / "r.mcap")
     start = int.from_bytes(data[-28:-20], "little")
     assert zlib.crc32(data[start:-12]) == int.from_bytes(data[-12:-8], "little")

@@ -127,7 +127,7 @@ async def test_at_the_end_the_work_stops_then_it_drains_then_the_rest_stops(shel
     assert await ended(shell, Unit()) == ["work ends", "drain", "drained", "outbox ends"]
 
 
-async def test_a_drain_that_takes_too_long_is_cut_off(shell, monkeypatch):
+async def test_a_drain_that_lasts_too_long_is_cut_off(shell, monkeypatch):
     monkeypatch.setattr(service, "DRAIN_S", 0.01)
     unit = Unit()
     unit.drains_s = 60.0

@@ -22,7 +22,7 @@ NAMES = st.from_regex(topics.NAME, fullmatch=True)
         (topics.handover_ack("R2", "R1"), ("rsu", "R2", "handover/ack", "R1")),
     ],
 )
-def test_parse_takes_apart(topic, parts):
+def test_parse_splits(topic, parts):
     assert topics.parse(topic) == parts
 
 

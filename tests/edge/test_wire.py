@@ -256,7 +256,7 @@ def test_snapshot_omits_names_that_did_not_change():
         {"dtype": tuple((name, ">" + form.lstrip("<|")) for name, form in wire.TRACK_DESCR)},  # other order
     ],
 )
-def test_records_that_are_not_as_told_are_refused(changes):
+def test_records_that_are_not_as_stated_are_refused(changes):
     snapshot = wire.snapshot_of(records(3), esn="R1", seq=4, stamp_ns=NS)
     with pytest.raises(ValueError):
         wire.records_of(msgspec.structs.replace(snapshot, **changes))

@@ -67,8 +67,8 @@ SWAPPED = (  # left and right
 def imported(tmp_path: Path, text: str, **changes) -> tuple[dict, list]:
     source, out = tmp_path / "s.xml", tmp_path / "r.mcap"
     source.write_text(text, encoding="utf-8")
-    told = import_ngsim(source, out, **({"noise": 1.0, "seed": 1, "n_terminals": 0} | changes))
-    return told, list(read_messages(out))
+    shown = import_ngsim(source, out, **({"noise": 1.0, "seed": 1, "n_terminals": 0} | changes))
+    return shown, list(read_messages(out))
 
 
 def site_of(messages: list):
@@ -77,8 +77,8 @@ def site_of(messages: list):
 
 
 def test_truth_is_what_the_file_says(tmp_path):
-    told, messages = imported(tmp_path, scenario(*LANES, *TWO))
-    assert (told["vehicles"], told["duration_s"], told["truth"]) == (2, 2.0, STEPS + 1)
+    shown, messages = imported(tmp_path, scenario(*LANES, *TWO))
+    assert (shown["vehicles"], shown["duration_s"], shown["truth"]) == (2, 2.0, STEPS + 1)
     frames = [msgspec.msgpack.decode(m.body) for m in messages if m.topic == "/truth"]
     site = site_of(messages)
     for k, frame in enumerate(frames):
@@ -132,8 +132,8 @@ def test_equal_seeds_give_equal_bytes_and_others_others(tmp_path):
 
 
 def test_some_vehicles_carry_terminals(tmp_path):
-    told, messages = imported(tmp_path, scenario(*LANES, *TWO), n_terminals=1)
-    assert told["fixes"] == 3  # one vehicle, seconds 0, 1, 2
+    shown, messages = imported(tmp_path, scenario(*LANES, *TWO), n_terminals=1)
+    assert shown["fixes"] == 3  # one vehicle, seconds 0, 1, 2
     fixes = [decode_fix(m.body) for m in messages if m.topic == "/gnss"]
     assert {fix.terminal for fix in fixes} == {"V7"}
     assert [vehicle.terminal for vehicle in site_of(messages).vehicles] == ["V7"]
@@ -144,8 +144,8 @@ def test_some_vehicles_carry_terminals(tmp_path):
 def test_large_coordinates_are_brought_near_the_origin(tmp_path):
     far = 600_000.0
     lanes = (lanelet(1, 0.0, shift=far),)
-    told, messages = imported(tmp_path, scenario(*lanes, obstacle(7, 20.0, 1.75, shift=far)))
-    assert (told["lanes"], told["rejected"]) == (1, {})
+    shown, messages = imported(tmp_path, scenario(*lanes, obstacle(7, 20.0, 1.75, shift=far)))
+    assert (shown["lanes"], shown["rejected"]) == (1, {})
     site = site_of(messages)
     frame = msgspec.msgpack.decode(next(m.body for m in messages if m.topic == "/truth"))
     east, north = site.frame.site_from_lonlat(frame["lon_deg"], frame["lat_deg"])
@@ -155,8 +155,8 @@ def test_large_coordinates_are_brought_near_the_origin(tmp_path):
 
 
 def test_scene_without_lanes_is_seen_all_around(tmp_path):
-    told, messages = imported(tmp_path, scenario(*TWO))
-    assert (told["lanes"], told["radars"]) == (0, 1)
+    shown, messages = imported(tmp_path, scenario(*TWO))
+    assert (shown["lanes"], shown["radars"]) == (0, 1)
     (pose,) = site_of(messages).radar_poses("IMPORT")
     assert pose.fov_rad == pytest.approx(2 * math.pi)
 
@@ -168,8 +168,8 @@ def test_standing_obstacle_is_there_throughout(tmp_path):
         f"{state(0, 90.0, 1.0, 'initialState').replace('<velocity><exact>15.0</exact></velocity>', '')}"
         "</obstacle>"
     )
-    told, messages = imported(tmp_path, scenario(*LANES, *TWO, parked))
-    assert (told["vehicles"], told["rejected"]) == (3, {})
+    shown, messages = imported(tmp_path, scenario(*LANES, *TWO, parked))
+    assert (shown["vehicles"], shown["rejected"]) == (3, {})
     frames = [msgspec.msgpack.decode(m.body) for m in messages if m.topic == "/truth"]
     assert all(frame["id"] == [7, 8, 9] and frame["speed_mps"][2] == 0.0 for frame in frames)
 
@@ -187,15 +187,15 @@ def test_standing_obstacle_is_there_throughout(tmp_path):
     (lanelet(3, 7.0, '<trafficSignRef ref="5"/>'), "lanelet.sign_missing"),
 ])  # fmt: skip
 def test_fault_is_counted_by_reason(tmp_path, part, reason):
-    told, _ = imported(tmp_path, scenario(*LANES, *TWO, part))
-    assert reason in told["rejected"]
-    assert told["lanes"] in (2, 3)
+    shown, _ = imported(tmp_path, scenario(*LANES, *TWO, part))
+    assert reason in shown["rejected"]
+    assert shown["lanes"] in (2, 3)
 
 
 def test_file_that_ends_too_early_gives_what_is_whole(tmp_path):
     text = scenario(*LANES, *TWO)
-    told, _ = imported(tmp_path, text[: text.index('<obstacle id="8"') + 500])
-    assert (told["vehicles"], told["rejected"]) == (1, {"xml_broken": 1})
+    shown, _ = imported(tmp_path, text[: text.index('<obstacle id="8"') + 500])
+    assert (shown["vehicles"], shown["rejected"]) == (1, {"xml_broken": 1})
 
 
 @pytest.mark.parametrize("text", ["", "no XML", "<osm></osm>", scenario(*LANES)])
@@ -241,17 +241,17 @@ def thing(tag: str, *parts: str, kind: str = "truck") -> str:
     (thing("obstacle", SHAPE, START), "obstacle.role"),  # neither role nor future
 ])  # fmt: skip
 def test_what_moves_unrecorded_never_becomes_a_standing_vehicle(tmp_path, part, reason):
-    told, messages = imported(tmp_path, scenario(*LANES, *TWO, part))
-    assert told["vehicles"] == 2
-    assert told["rejected"][reason] == 1
+    shown, messages = imported(tmp_path, scenario(*LANES, *TWO, part))
+    assert shown["vehicles"] == 2
+    assert shown["rejected"][reason] == 1
     frames = [msgspec.msgpack.decode(m.body) for m in messages if m.topic == "/truth"]
     assert all(frame["id"] == [7, 8] for frame in frames)
 
 
-def test_static_obstacle_of_the_newer_form_stands(tmp_path):
+def test_static_obstacle_of_the_newer_form_stays(tmp_path):
     start = START.replace(f"<velocity><exact>{SPEED_MPS}</exact></velocity>", "")
-    told, _ = imported(tmp_path, scenario(*LANES, *TWO, thing("staticObstacle", SHAPE, start)))
-    assert (told["vehicles"], told["rejected"]) == (3, {})
+    shown, _ = imported(tmp_path, scenario(*LANES, *TWO, thing("staticObstacle", SHAPE, start)))
+    assert (shown["vehicles"], shown["rejected"]) == (3, {})
 
 
 def sign(name: int, *elements: tuple[str, str]) -> str:
@@ -289,13 +289,13 @@ def test_what_is_not_read_is_counted_by_kind(tmp_path):
         lanelet(3, 7.0, '<stopLine/><laneletType>sidewalk</laneletType>'),
         obstacle(9, 80.0, 5.25, "hovercraft").replace("<trajectory>", "<signalSeries/><trajectory>"),
     )  # fmt: skip
-    told, _ = imported(tmp_path, scenario(*LANES, *TWO, *parts))
-    assert told["skipped"] == {
+    shown, _ = imported(tmp_path, scenario(*LANES, *TWO, *parts))
+    assert shown["skipped"] == {
         "lanelet of type sidewalk": 1, "lanelet.stopLine": 1, "location": 1, "obstacle type hovercraft": 1,
         "obstacle.signalSeries": 1, "sign.274 without value": 1, "sign.276": 1, "sign.310": 1,
         "trafficLight": 1,
     }  # fmt: skip
-    assert (told["lanes"], told["vehicles"]) == (2, 3)
+    assert (shown["lanes"], shown["vehicles"]) == (2, 3)
 
 
 def test_succession_and_neighbours_are_read_at_either_end(tmp_path):
@@ -314,9 +314,9 @@ def test_succession_and_neighbours_are_read_at_either_end(tmp_path):
 def test_lengths_in_another_unit_are_a_doubt(tmp_path, factor, reason):
     """Feet under the name of metres: 3.28 times as fast as stated."""
     text = scenario(obstacle(7, 20.0, 1.75).replace(">15.0<", f">{15.0 / factor}<"))
-    told, _ = imported(tmp_path, text)
-    assert told["rejected"][reason] == 1
-    assert told["motion_ratio"] == pytest.approx(factor, rel=0.01)
+    shown, _ = imported(tmp_path, text)
+    assert shown["rejected"][reason] == 1
+    assert shown["motion_ratio"] == pytest.approx(factor, rel=0.01)
 
 
 def test_a_time_step_that_contradicts_the_motion_is_refused(tmp_path):

@@ -33,9 +33,9 @@ def messages(path: Path) -> list:
 
 
 def test_real_cold_start_is_read_as_gpsd_reads_it(tmp_path):
-    told = import_nmea(LOG, tmp_path / "r.mcap")
-    assert (told["messages"], told["fixes"]) == (5, 5)
-    assert told["rejected"] == {"nmea.no_position": 5}  # five epochs before the first fix
+    shown = import_nmea(LOG, tmp_path / "r.mcap")
+    assert (shown["messages"], shown["fixes"]) == (5, 5)
+    assert shown["rejected"] == {"nmea.no_position": 5}  # five epochs before the first fix
     fixes = [decode_fix(m.body) for m in messages(tmp_path / "r.mcap") if m.topic == "/gnss"]
     by_second = {(fix.stamp_ns - MIDNIGHT_NS) // 10**9: fix for fix in fixes}
     for time, (lat, lon, alt) in GPSD.items():
@@ -46,11 +46,11 @@ def test_real_cold_start_is_read_as_gpsd_reads_it(tmp_path):
 
 
 def test_recording_has_a_site_whose_zero_is_the_first_fix_and_no_lanes(tmp_path):
-    told = import_nmea(LOG, tmp_path / "r.mcap")
+    shown = import_nmea(LOG, tmp_path / "r.mcap")
     first, *rest = messages(tmp_path / "r.mcap")
     site = decode_site(first.body)
     assert (first.topic, site.esn) == ("/site", "IMPORT")
-    assert f"origin = {told['origin']}" in site.config
+    assert f"origin = {shown['origin']}" in site.config
     assert '"features": []' in site.map
     inputs = [decode(m.topic, m.body, m.log_ns, None) for m in rest if m.topic == "/input"]
     assert [type(item) for item in inputs] == [Start, Stop]
@@ -76,8 +76,8 @@ def test_stamp_that_goes_back_is_kept_and_counted():
 def test_long_pause_is_a_step_of_the_clock_so_that_a_replay_does_not_tick_through_it(tmp_path):
     source = tmp_path / "log"
     source.write_bytes(rmc(10) + rmc(11) + rmc(8_000) + rmc(8_001))
-    told = import_nmea(source, tmp_path / "r.mcap")
-    assert told["rejected"] == {"time_gap": 1}
+    shown = import_nmea(source, tmp_path / "r.mcap")
+    assert shown["rejected"] == {"time_gap": 1}
     found = [decode(m.topic, m.body, 0, None) for m in messages(tmp_path / "r.mcap") if m.topic == "/input"]
     assert isinstance(found[1], ClockStep)
 
@@ -86,12 +86,12 @@ def test_long_pause_is_a_step_of_the_clock_so_that_a_replay_does_not_tick_throug
 def test_log_without_any_place_is_an_empty_recording_not_a_crash(tmp_path, data):
     source = tmp_path / "log"
     source.write_bytes(data)
-    told = import_nmea(source, tmp_path / "r.mcap")
-    assert told["messages"] == 0
+    shown = import_nmea(source, tmp_path / "r.mcap")
+    assert shown["messages"] == 0
     assert [m.topic for m in messages(tmp_path / "r.mcap")] == ["/site", "/input", "/input"]
 
 
-def test_a_file_that_is_no_log_at_all_is_told_so():
+def test_a_file_that_is_no_log_at_all_is_refused():
     counts: Counter[str] = Counter()
     assert read(rmc(20).decode().encode("utf-16"), counts) == []
     assert counts["nmea.no_sentence"] == 1
@@ -120,9 +120,9 @@ def test_log_of_many_days_is_kept_whole():
     assert counts == {"nmea.clock": 1}
 
 
-def test_what_is_skipped_is_told_apart_from_what_is_rejected(tmp_path):
-    told = import_nmea(LOG, tmp_path / "r.mcap")
-    assert told["skipped"] == {"GSA": 20, "GSV": 17, "PSRF": 12}
+def test_what_is_skipped_is_kept_apart_from_what_is_rejected(tmp_path):
+    shown = import_nmea(LOG, tmp_path / "r.mcap")
+    assert shown["skipped"] == {"GSA": 20, "GSV": 17, "PSRF": 12}
 
 
 @pytest.mark.parametrize("n_old", [2, 9])

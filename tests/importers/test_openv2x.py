@@ -46,9 +46,9 @@ def scans(path: Path) -> list[dict]:
 
 
 def test_real_log_is_read_whole_and_each_fault_counted(tmp_path):
-    told = import_openv2x_radar(LOG, tmp_path / "r.mcap")
-    assert (told["records"], told["scans"], told["targets"]) == (26, 13, 156)
-    faults = told["faults"]
+    shown = import_openv2x_radar(LOG, tmp_path / "r.mcap")
+    assert (shown["records"], shown["scans"], shown["targets"]) == (26, 13, 156)
+    faults = shown["faults"]
     assert (faults["bom"], faults["split_scan"]) == (1, 13)
     rows = [row for entry in RECORDS for row in entry["targets"]]
     assert faults["zero_length"] == sum(row["targetLength"] == 0 for row in rows)
@@ -159,7 +159,7 @@ def test_file_that_ends_too_early_gives_what_is_whole(cut):
     assert len(records) >= cut * len(RECORDS) // LOG.stat().st_size - 1
 
 
-def test_reading_goes_on_behind_garbage():
+def test_reading_resumes_behind_garbage():
     counts: Counter[str] = Counter()
     first, second = (json.dumps(record(ms, target())) for ms in (1_664_423_415_000, 1_664_423_515_000))
     data = f'[{first},{{"timeStamp":"1664423","targets":[{{"speed":oops,{second}]'.encode()
@@ -167,7 +167,7 @@ def test_reading_goes_on_behind_garbage():
     assert counts["record_broken"] == 1
 
 
-def test_field_that_stands_still_or_leaps_does_not_stop_the_time():
+def test_field_that_stays_the_same_or_leaps_does_not_stop_the_time():
     fields = [1_664_423_415_000] * 3 + [1_664_423_515_000, 1_664_427_115_000, 1_664_427_215_000]
     rows = [record(ms, target(1, latitude=39.07 + 1e-5 * i)) for i, ms in enumerate(fields)]
     counts: Counter[str] = Counter()
@@ -234,10 +234,10 @@ def test_the_movers_decide_how_the_stamps_are_meant(fields, step_m, steps_ms):
 def test_a_log_at_one_hertz_lasts_as_long_as_it_says(tmp_path):
     rows = drive([T0 + 1_000 * i for i in range(30)])
     (tmp_path / "log").write_bytes(dumped(*rows))
-    told = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
-    assert (told["duration_s"], told["time_off_s_max"]) == (29.0, 0.0)
-    assert told["motion_ratio"] == pytest.approx(1.0, abs=0.01)
-    assert "motion_doubtful" not in told["faults"]
+    shown = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+    assert (shown["duration_s"], shown["time_off_s_max"]) == (29.0, 0.0)
+    assert shown["motion_ratio"] == pytest.approx(1.0, abs=0.01)
+    assert "motion_doubtful" not in shown["faults"]
 
 
 def test_standing_targets_leave_a_log_at_one_hertz_to_its_stamps():
@@ -264,7 +264,7 @@ def test_records_out_of_order_are_put_in_the_order_of_their_stamps():
     assert counts["stamp_order"] == 2
 
 
-def test_one_stamp_far_ahead_takes_no_other_along():
+def test_one_stamp_far_ahead_costs_no_other():
     rows = drive([T0 + 1 + 1_000 * i for i in range(9)])
     rows[3]["timeStamp"] = str(T0 + 3_600_001)
     found, _ = scans_of(read(dumped(*rows), Counter()), Counter())
@@ -302,9 +302,9 @@ def test_a_stamp_in_another_unit_is_read_and_counted(tmp_path, stamp, counted):
     rows = drive([T0 + 100 * i for i in range(30)], step_m=2.0)
     rows = [row | {"timeStamp": stamp(int(row["timeStamp"]))} for row in rows]
     (tmp_path / "log").write_bytes(dumped(*rows))
-    told = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
-    assert told["faults"] == ({counted: 30} if counted else {})
-    assert (told["scans"], told["duration_s"]) == (30, 2.9)
+    shown = import_openv2x_radar(tmp_path / "log", tmp_path / "r.mcap")
+    assert shown["faults"] == ({counted: 30} if counted else {})
+    assert (shown["scans"], shown["duration_s"]) == (30, 2.9)
     assert scans(tmp_path / "r.mcap")[0]["stamp_ns"] == T0 * 1_000_000
 
 

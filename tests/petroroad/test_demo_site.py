@@ -51,7 +51,7 @@ http = "127.0.0.1:8080"
         (5, ["RSU-21", "RSU-22", "RSU-23", "RSU-24", "RSU-25"]),
     ],
 )
-def test_choose_takes_neighbours_around_the_middle(count, want):
+def test_choose_picks_neighbours_around_the_middle(count, want):
     assert choose(RSUS, count) == want
 
 
@@ -84,7 +84,7 @@ def copied(tmp_path, held):
     return site, tomllib.loads(site.path.read_text()), run_dir
 
 
-def test_the_copy_stands_alone(copied):
+def test_the_copy_needs_no_other_file(copied):
     site, config, run_dir = copied
     assert {path.name for path in run_dir.iterdir()} == {"site.toml", "map.geojson", "vehicles.csv"}
     assert config["centre"]["database"] == f"sqlite:///{run_dir}/centre.sqlite"

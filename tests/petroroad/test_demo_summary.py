@@ -117,7 +117,7 @@ def test_notices_are_no_alarms(run_dir):
     assert "p99 -" in table(found)
 
 
-def test_score_names_what_was_missed_false_or_told_twice(run_dir):
+def test_score_names_what_was_missed_false_or_raised_twice(run_dir):
     versions = [violation("a", 1, "warning"), violation("b", 1, "warning", at_s=20.0, terminal="9")]
     versions.append(violation("c", 1, "warning", at_s=21.0))
     write_output(run_dir, versions, [])

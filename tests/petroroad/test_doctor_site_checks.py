@@ -11,7 +11,7 @@ from petroroad.demo.site import SHIPPED
 from petroroad.doctor.site_checks import site_checks
 
 
-def told(old, new):
+def shown(old, new):
     site = load_site(SHIPPED)
     assert old in site.config_text
     changed = site.config_text.replace(old, new, 1)
@@ -20,7 +20,7 @@ def told(old, new):
 
 
 def test_the_shipped_site_is_as_meant():
-    assert {check.level for check in told("R0-N", "R0-N").values()} == {"ok"}
+    assert {check.level for check in shown("R0-N", "R0-N").values()} == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_the_shipped_site_is_as_meant():
         ("range_m_max = 300.0", "range_m_max = 0.01", "site.places", "R0-N is"),
     ],
 )
-def test_what_can_hardly_be_meant_is_told(old, new, name, says):
-    found = told(old, new)[name]
+def test_what_can_hardly_be_meant_is_reported(old, new, name, says):
+    found = shown(old, new)[name]
     assert found.level == "warn"
     assert says in found.detail
 
@@ -67,7 +67,7 @@ def test_stations_below_zero_are_no_fault():
     assert "begins" not in found["-600.0"] + found["600.0"]
 
 
-def test_a_terminal_that_can_never_be_heard_under_its_name_is_told():
+def test_a_terminal_that_can_never_report_under_its_name_is_reported():
     site = load_site(SHIPPED)
     assert site.registry_text is not None
     registry = site.registry_text.replace("13900100000", "013900100000", 1)

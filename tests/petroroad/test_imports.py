@@ -23,15 +23,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
 ])  # fmt: skip
 def test_import_replays_without_a_site_file(tmp_path, capsys, kind, file, messages, tracks):
     out = tmp_path / "r.mcap"
-    told = run(capsys, "import", kind, DATA / file, "--out", out, "--json")
-    assert told["rejected" if kind == "nmea" else "faults"]
+    shown = run(capsys, "import", kind, DATA / file, "--out", out, "--json")
+    assert shown["rejected" if kind == "nmea" else "faults"]
     replayed = run(capsys, "replay", out, "--json")
     assert (replayed["observations"], replayed["tracks"]) == (messages, tracks)
     again = run(capsys, "replay", out, "--rate", "100", "--json", "--expect", replayed["digest"])
     assert again["digest_tracks"] == replayed["digest_tracks"]
 
 
-def test_standing_targets_of_the_pole_radar_stay_tracks_that_stand(tmp_path, capsys):
+def test_standing_targets_of_the_pole_radar_stay_tracks_that_stay(tmp_path, capsys):
     from edge.recording.recorder import read_messages
     from edge.wire import decode_snapshot, records_of
 
@@ -56,7 +56,7 @@ def test_us101_is_tracked(tmp_path, capsys):
     assert figures["missed_outside_cover_per_frame"] == 0.0
 
 
-def test_score_takes_the_truth_from_another_file(tmp_path, capsys):
+def test_score_reads_the_truth_from_another_file(tmp_path, capsys):
     out = tmp_path / "o.mcap"
     recording = DATA / "golden" / "us101.mcap"
     run(capsys, "replay", recording, "--out", out, "--json")
@@ -71,9 +71,9 @@ def test_file_of_another_kind_is_one_line_and_no_traceback(tmp_path, capsys, kin
     source = tmp_path / "x"
     source.write_bytes(content)
     assert main(["import", kind, str(source), "--out", str(tmp_path / "r.mcap")]) == 1
-    told = capsys.readouterr().err
-    assert says in told
-    assert "Traceback" not in told
+    shown = capsys.readouterr().err
+    assert says in shown
+    assert "Traceback" not in shown
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_log_without_a_fix_says_why(tmp_path, capsys, log, status, says):
     source = tmp_path / "log"
     source.write_bytes(log)
     assert main(["import", "nmea", str(source), "--out", str(tmp_path / "r.mcap"), "--json"]) == status
-    told = capsys.readouterr()
-    assert says in told.err
-    assert json.loads(told.out)["fixes"] == 0
+    shown = capsys.readouterr()
+    assert says in shown.err
+    assert json.loads(shown.out)["fixes"] == 0
 
 
-def test_missing_file_and_missing_option_are_told(tmp_path, capsys):
+def test_missing_file_and_missing_option_are_reported(tmp_path, capsys):
     assert main(["import", "nmea", str(tmp_path / "none"), "--out", str(tmp_path / "r.mcap")]) == 2
     assert "no such file" in capsys.readouterr().err
     assert main(["import", "nmea", str(DATA / "nmea_cold_start.txt")]) == 2

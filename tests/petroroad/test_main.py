@@ -57,7 +57,7 @@ EXAMPLE = ROOT / "tests" / "data" / "example" / "site.toml"
         (["gateway"], 2),  # what it needs is not given
     ],
 )
-def test_exit_status_tells_wrong_use_from_failure(arguments, status, capsys):
+def test_exit_status_keeps_wrong_use_from_failure(arguments, status, capsys):
     runs = set(ROOT.glob("runs/*"))
     assert main(arguments) == status
     assert set(ROOT.glob("runs/*")) == runs, "nothing was begun"
@@ -70,10 +70,10 @@ def test_a_wrong_configuration_is_one_line_that_names_file_and_rule(tmp_path, ca
     path.write_text('[site]\nname = "x"\nmap = "m"\norigin = [122.0, 41.0]\nwrong = 1\n')
     (tmp_path / "m").write_text("{}")
     assert main(["centre", "--config", str(path)]) == 2
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1
-    assert str(path) in told[0]
-    assert "wrong" in told[0]
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert len(shown) == 1
+    assert str(path) in shown[0]
+    assert "wrong" in shown[0]
 
 
 def test_help_names_every_command_and_imports_no_kernel():
@@ -157,17 +157,17 @@ def test_a_signal_leaves_a_whole_recording(tmp_path, number, status):
             while not (path.exists() and path.stat().st_size > 50_000) and time.monotonic() < deadline_s:
                 time.sleep(0.05)  # another process's file: nothing tells when it grows
             running.send_signal(number)
-            _, told = running.communicate(timeout=30.0)
+            _, shown = running.communicate(timeout=30.0)
         finally:
             running.kill()
-    assert (running.returncode, told) == (status, "")
+    assert (running.returncode, shown) == (status, "")
     reading = Reading()
     topics = {message.topic for message in read_messages(path, reading)}
     assert {"/site", "/truth"} < topics
     assert not reading.cut
 
 
-def test_the_demo_says_at_once_that_the_page_s_port_is_taken(capsys):
+def test_the_demo_says_at_once_that_the_page_s_port_is_in_use(capsys):
     runs = set(ROOT.glob("runs/*"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

@@ -17,7 +17,7 @@ def test_the_shipped_map_is_sound(path, capsys):
     assert "sound" in capsys.readouterr().out
 
 
-def test_info_tells_what_is_in_it(capsys):
+def test_info_lists_its_contents(capsys):
     assert main(["map", "info", str(SHIPPED), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["length_m"] == pytest.approx(40_000, rel=0.01)
@@ -61,9 +61,9 @@ def test_foreign_feature_first_leaves_a_sound_map_sound_and_is_counted(foreign, 
     path = tmp_path / "m.geojson"
     path.write_text(json.dumps(document | {"bbox": [121, 40, 123, 42]}))
     assert main(["map", "check", str(path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["lanes"] == sum(row["properties"].get("kind") == "lane" for row in example()["features"])
-    assert sum(n for name, n in told["skipped"].items() if name.startswith("feature")) == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["lanes"] == sum(row["properties"].get("kind") == "lane" for row in example()["features"])
+    assert sum(n for name, n in shown["skipped"].items() if name.startswith("feature")) == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])

@@ -1,4 +1,4 @@
-"""Real children: what they leave, how their end is told, and that none outlives its parent."""
+"""Real children: what they leave, how their end is shown, and that none outlives its parent."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ async def test_an_end_names_the_part_and_shows_its_log(tmp_path):
     assert "why y" in str(died)
 
 
-async def test_an_end_by_signal_is_told(tmp_path):
+async def test_an_end_by_signal_is_reported(tmp_path):
     child = await start(spec(tmp_path, SLEEPER))
     child.signal(signal.SIGKILL)
     assert "was killed by SIGKILL" in str(await child.died())

@@ -15,7 +15,7 @@ DAMAGED = Path(__file__).parents[1] / "data" / "first_chunk_damaged.mcap"  # of 
 US101 = Path(__file__).parents[1] / "data" / "golden" / "us101.mcap"
 
 
-def told(capsys, *arguments: object, status: int) -> tuple[dict, str]:
+def shown(capsys, *arguments: object, status: int) -> tuple[dict, str]:
     """Return the JSON object on stdout and stderr."""
     assert main([str(argument) for argument in arguments]) == status
     out, err = capsys.readouterr()
@@ -45,7 +45,7 @@ def rewritten(source: Path, target: Path, more: tuple[str, ...] = ()) -> int:
 
 
 def test_info_counts_what_the_damaged_first_chunk_took(capsys):
-    facts, err = told(capsys, "recording", "info", DAMAGED, "--json", status=1)
+    facts, err = shown(capsys, "recording", "info", DAMAGED, "--json", status=1)
     assert (facts["messages"], facts["messages_lost"], facts["whole"]) == (190, 10, False)
     assert facts["channels"] == {"/gnss": 190}
     (damage,) = facts["damages"]
@@ -59,10 +59,10 @@ def test_info_counts_what_the_damaged_first_chunk_took(capsys):
 
 def test_recover_saves_the_sound_chunks_says_what_is_lost_and_has_done_its_job(tmp_path, capsys):
     out = tmp_path / "sound.mcap"
-    facts, err = told(capsys, "recording", "recover", DAMAGED, out, "--json", status=0)
+    facts, err = shown(capsys, "recording", "recover", DAMAGED, out, "--json", status=0)
     assert (facts["messages"], facts["messages_lost"], facts["damaged_chunks"]) == (190, 10, 1)
     assert "10 messages lost" in err
-    facts, _ = told(capsys, "recording", "info", out, "--json", status=0)
+    facts, _ = shown(capsys, "recording", "info", out, "--json", status=0)
     assert (facts["messages"], facts["state"]) == (190, "whole")
 
 
@@ -75,7 +75,7 @@ def test_recover_of_nothing_fails(tmp_path, capsys):
 
 def test_export_of_a_damaged_file_writes_the_rest_and_fails(tmp_path, capsys):
     flipped_chunk(DAMAGED, tmp_path / "x.mcap", 3)
-    facts, err = told(
+    facts, err = shown(
         capsys, "recording", "export", tmp_path / "x.mcap", tmp_path / "o.geojson", "--geojson", "--json",
         status=1,
     )  # fmt: skip
@@ -90,7 +90,7 @@ def test_export_counts_messages_that_can_not_be_decoded(tmp_path, capsys):
         rows = wire.snapshot_of(np.zeros(2, wire.TRACK_DTYPE), esn="A", seq=1, stamp_ns=10**18, lanes=None)
         recorder.write("/tracks/A", wire.encode(msgspec.structs.replace(rows, data=rows.data[:-3])), 1)
         recorder.write("/violation/A", b"\x81\xa7lon_deg\x01", 2)
-    facts, _ = told(
+    facts, _ = shown(
         capsys, "recording", "export", tmp_path / "r.mcap", tmp_path / "o.geojson", "--geojson", "--json",
         status=0,
     )  # fmt: skip
@@ -104,16 +104,16 @@ def test_replay_and_score_of_a_damaged_file_print_their_figures_and_fail(tmp_pat
     reading = Reading()
     n_left = sum(1 for _ in read_messages(damaged, reading))
     assert reading.lost == n_messages - n_left > 0
-    result, err = told(capsys, "replay", damaged, "--out", tmp_path / "o.mcap", "--json", status=1)
+    result, err = shown(capsys, "replay", damaged, "--out", tmp_path / "o.mcap", "--json", status=1)
     assert result["messages_lost"] == reading.lost
     assert result["observations"] > 0
     assert "can't be compared" in err
-    figures, err = told(capsys, "score", tmp_path / "o.mcap", "--truth", damaged, "--json", status=1)
+    figures, err = shown(capsys, "score", tmp_path / "o.mcap", "--truth", damaged, "--json", status=1)
     assert figures["messages_lost"] == reading.lost
     assert "for the rest only" in err
 
 
-def test_replay_of_a_file_whose_site_is_lost_asks_for_the_site_file_and_takes_it(tmp_path, capsys):
+def test_replay_of_a_file_whose_site_is_lost_asks_for_the_site_file_and_uses_it(tmp_path, capsys):
     recording, damaged = tmp_path / "a.mcap", tmp_path / "b.mcap"
     assert main(["sim", "run", "--duration", "2", "--rsus", "RSU-23", "--record", str(recording)]) == 0
     out = tmp_path / "o.mcap"
@@ -132,14 +132,14 @@ def test_replay_of_a_file_whose_site_is_lost_asks_for_the_site_file_and_takes_it
     assert "name the site file with --site" in capsys.readouterr().err
     from petroroad.demo.site import SHIPPED
 
-    result, err = told(capsys, "replay", damaged, "--site", SHIPPED, "--json", status=1)
+    result, err = shown(capsys, "replay", damaged, "--site", SHIPPED, "--json", status=1)
     assert result["observations"] > 0
     assert "can't be compared" in err
 
 
 def test_replay_counts_channels_that_are_none_of_ours(tmp_path, capsys):
     rewritten(US101, tmp_path / "r.mcap", more=("/weird", "/camera/1"))
-    result, _ = told(capsys, "replay", tmp_path / "r.mcap", "--json", status=0)
+    result, _ = shown(capsys, "replay", tmp_path / "r.mcap", "--json", status=0)
     assert result["skipped"] == {"/camera/1": 1, "/weird": 1}
 
 
@@ -164,5 +164,5 @@ def test_replay_counts_scans_of_a_radar_that_the_site_lacks(tmp_path, capsys):
                 scan = msgspec.msgpack.decode(body)
                 body, renamed = msgspec.msgpack.encode(scan | {"sensor": "R9"}), renamed + 1
             recorder.write(message.topic, body, message.log_ns, message.publish_ns)
-    result, _ = told(capsys, "replay", other, "--json", status=0)
+    result, _ = shown(capsys, "replay", other, "--json", status=0)
     assert result["skipped"]["scan of an unknown radar"] == renamed > 0

@@ -25,10 +25,10 @@ def test_an_rsu_that_was_started_anew_has_two_recordings_and_one_digest():
     first = Run(Path("A-1.mcap"), Replayed(violations={"A": [b"1", b"2"]}, snapshots={"A": [b"s"]}))
     other = Run(Path("B-1.mcap"), Replayed(violations={"B": [b"4"]}))
     again = Run(Path("A-2.mcap"), Replayed(violations={"A": [b"3"]}, snapshots={"A": [b"t"]}))
-    told = summary([first, other, again])
-    assert told["violations"] == 4
-    assert told["digest"] == digest([b"1", b"2", b"3", b"4"])
-    assert told["digest_tracks"] == digest([b"s", b"t"])
+    shown = summary([first, other, again])
+    assert shown["violations"] == 4
+    assert shown["digest"] == digest([b"1", b"2", b"3", b"4"])
+    assert shown["digest_tracks"] == digest([b"s", b"t"])
 
 
 def test_a_time_that_jumps_by_years_ends_the_replay_instead_of_being_ticked_through(sound, tmp_path, capsys):
@@ -50,7 +50,7 @@ def test_log_times_that_no_snapshot_can_bear_end_the_replay_with_a_word(sound, t
     assert "is no time of ours" in capsys.readouterr().err
 
 
-def test_a_pause_of_days_that_an_importer_tells_of_is_no_damage(sound, tmp_path):
+def test_a_pause_of_days_that_an_importer_records_is_no_damage(sound, tmp_path):
     """It logs the step by the old clock, just before the first message after the pause."""
     paused = tmp_path / "b.mcap"
     last_ns, pause_ns = 0, 3 * JUMP_NS

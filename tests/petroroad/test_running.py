@@ -51,13 +51,13 @@ def writers(recorded, out):
 @pytest.mark.parametrize("number", range(6))
 def test_a_place_that_can_not_be_written_is_wrong_use(recorded, capsys, number):
     assert main(writers(recorded, "/proc/petroroad.out")[number]) == 2
-    told = capsys.readouterr().err
-    assert "/proc/petroroad.out: can't be written: " in told
-    assert len(told.splitlines()) == 1
+    shown = capsys.readouterr().err
+    assert "/proc/petroroad.out: can't be written: " in shown
+    assert len(shown.splitlines()) == 1
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 5])  # recover writes new files only
-def test_what_a_full_disk_did_not_take_is_a_failure(recorded, capsys, number):
+def test_what_a_full_disk_did_not_store_is_a_failure(recorded, capsys, number):
     """/dev/full takes nothing; a tool that ends well has written its file whole."""
     assert main(writers(recorded, "/dev/full")[number]) == 1
     assert "No space left" in capsys.readouterr().err
@@ -99,13 +99,13 @@ def test_a_recording_without_tracks_has_no_score(recorded, capsys):
         (["sim", "run", "--noise", "inf"], "inf"),
     ],
 )
-def test_wrong_use_is_told(recorded, capsys, arguments, says):
+def test_wrong_use_is_reported(recorded, capsys, arguments, says):
     assert main([word.format(recorded) for word in arguments]) == 2
     assert says in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("topic", ["/site", "/tracks/RSU-23", "/truth", "/violation/RSU-23"])
-def test_a_message_that_can_not_be_read_is_told(recorded, tmp_path, capsys, topic):
+def test_a_message_that_can_not_be_read_is_reported(recorded, tmp_path, capsys, topic):
     scored, path = tmp_path / "o.mcap", tmp_path / "r.mcap"
     assert main(["replay", str(recorded), "--out", str(scored)]) == 0
     with Recorder(path) as recorder:

@@ -80,7 +80,7 @@ def test_gospa_equals_scipys(true, found):
         max_size=40, unique_by=lambda row: row[:2],
     )
 )  # fmt: skip
-def test_match_takes_the_greatest_gain(gains):
+def test_match_has_the_greatest_gain(gains):
     table = np.zeros((10, 10))
     for i, j, gain in gains:
         table[i, j] = gain
@@ -101,7 +101,7 @@ def test_split_adds_up():
     assert parts == pytest.approx([(1 + 4) / 2, 12.5 / 2, 12.5 / 2], abs=1e-3)
 
 
-def test_truth_without_cover_costs_nothing_but_is_told():
+def test_truth_without_cover_costs_nothing_but_is_reported():
     figures = scored((truths([(0, 0), (99, 0)], covered=False), tracks([(1, 0)])))
     assert figures["gospa_m"] == 1.0  # a covered one missed would cost 3.5 m more
     assert (figures["missed_per_frame"], figures["missed_outside_cover_per_frame"]) == (0.0, 1.0)
@@ -113,7 +113,7 @@ def test_truth_without_cover_costs_nothing_but_is_told():
     (None, True, math.sqrt(12.5)),  # of nobody: false
     ("T1", True, math.sqrt(12.5)),  # of one that is elsewhere: false
 ])  # fmt: skip
-def test_track_of_a_vehicle_that_left_the_truth_is_told_beside(terminal, unseen, gospa):
+def test_track_of_a_vehicle_that_left_the_truth_is_scored_beside(terminal, unseen, gospa):
     true = truths([(0, 0)], terminal=["T1"])
     both = tracks([(0, 0), (90, 0)], terminal=["T1", terminal], unseen=unseen)
     figures = scored((true, both))
@@ -165,7 +165,7 @@ def test_lanes_and_names():
     assert figures["identity_recall"] == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_nothing_scored_tells_nothing():
+def test_nothing_scored_reports_nothing():
     figures = scored()
     assert figures["frames"] == 0
     assert figures["gospa_m"] is None

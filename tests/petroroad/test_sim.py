@@ -13,14 +13,14 @@ from petroroad.commands.sim import run
 def test_a_recorded_run_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, truth = tmp_path / "r.mcap", tmp_path / "t.mcap"
     assert run("panjin", seed=3, duration=1.0, record=path, truth=truth, rsus="RSU-23", as_json=True) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["rsus"] == ["RSU-23"]
-    assert told["counts"]["radar.scans"] == 40
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["rsus"] == ["RSU-23"]
+    assert shown["counts"]["radar.scans"] == 40
     assert sum(m.topic.startswith("/radar") for m in read_messages(path)) == 40
     assert {m.topic for m in read_messages(truth)} == {"/site", "/truth"}
 
 
-def test_a_paced_run_takes_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_paced_run_lasts_its_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(duration=0.5, rate="1000", rsus="RSU-23") == 0
     assert "duration_s" in capsys.readouterr().out
 

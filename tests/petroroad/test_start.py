@@ -65,11 +65,11 @@ RSU = ("rsu", "--esn", "RSU001")
 def test_a_port_in_use_is_one_line(started, kind, old, new, part, key):
     with ExitStack() as stack:
         taken = bound(stack, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
-        status, told = started(old, new.format(taken), *part)
+        status, shown = started(old, new.format(taken), *part)
     assert status == 2
-    assert f"site.toml: {key}" in told
-    assert taken.rpartition(":")[2] in told
-    assert "Traceback" not in told
+    assert f"site.toml: {key}" in shown
+    assert taken.rpartition(":")[2] in shown
+    assert "Traceback" not in shown
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_port_in_use_is_one_line(started, kind, old, new, part, key):
     ],
 )
 def test_an_address_that_can_not_be_opened_is_one_line(started, old, new, part, key):
-    status, told = started(old, new, *part)
-    assert (status, f"site.toml: {key}" in told, "Traceback" in told) == (2, True, False)
+    status, shown = started(old, new, *part)
+    assert (status, f"site.toml: {key}" in shown, "Traceback" in shown) == (2, True, False)
 
 
 @pytest.mark.parametrize("state", [UNWRITABLE, "site.toml"], ids=["refused", "a file"])
 def test_a_state_directory_that_can_not_be_written_is_one_line(started, state):
-    status, told = started("17001", "17001", *RSU, "--state", state)
+    status, shown = started("17001", "17001", *RSU, "--state", state)
     assert status == 2
-    assert told.startswith(f"petroroad: --state {state}: can't be written: ")
-    assert len(told.splitlines()) == 1
+    assert shown.startswith(f"petroroad: --state {state}: can't be written: ")
+    assert len(shown.splitlines()) == 1

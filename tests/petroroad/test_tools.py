@@ -77,7 +77,7 @@ def recorded(tmp_path):
     return path
 
 
-def test_info_tells_channels_and_wholeness(recorded, capsys):
+def test_info_reports_channels_and_wholeness(recorded, capsys):
     assert main(["recording", "info", str(recorded), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["channels"] == {"/site": 1, "/tracks/R1": 30, "/violation/R1": 1}
@@ -90,10 +90,10 @@ def test_recover_saves_what_is_whole(recorded, tmp_path, capsys):
     cut, sound = tmp_path / "cut.mcap", tmp_path / "sound.mcap"
     cut.write_bytes(recorded.read_bytes()[:2_500])
     assert main(["recording", "recover", str(cut), str(sound), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["cut"]
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["cut"]
     with sound.open("rb") as file:
-        assert make_reader(file).get_summary().statistics.message_count == told["messages"] > 0
+        assert make_reader(file).get_summary().statistics.message_count == shown["messages"] > 0
     assert main(["recording", "recover", str(cut), str(sound)]) == 2  # never over another file
     assert "there already" in capsys.readouterr().err
 
@@ -189,7 +189,7 @@ def test_doctor_looks_at_the_machine(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []  # its probe is gone
 
 
-def test_doctor_tells_a_state_directory_that_is_not_there(tmp_path, capsys):
+def test_doctor_reports_a_state_directory_that_is_not_there(tmp_path, capsys):
     status, found = doctor(capsys, "--state", str(tmp_path / "none"))
     assert (status, found["disk.space"]["level"]) == (1, "fail")
     assert "none" in found["disk.space"]["detail"]
@@ -224,7 +224,7 @@ def test_doctor_names_a_radar_that_no_rsu_can_read(site_file, tmp_path, capsys):
     assert "rsu[0].radar[0].input: must be udp:// (is 'can://vcan0')" in found["config"]["detail"]
 
 
-def test_doctor_warns_of_a_receiver_whose_port_is_taken(site_file, tmp_path, capsys):
+def test_doctor_warns_of_a_receiver_whose_port_is_in_use(site_file, tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -234,7 +234,7 @@ def test_doctor_warns_of_a_receiver_whose_port_is_taken(site_file, tmp_path, cap
     assert found["port.R1.gnss"]["level"] == "warn"
 
 
-def test_a_setting_that_nothing_follows_yet_is_told(site_file, tmp_path, capsys):
+def test_a_setting_that_nothing_follows_yet_is_reported(site_file, tmp_path, capsys):
     """Who sets how long plates are kept must not believe that they are deleted."""
     quiet = load_site(site_file)
     site_file.write_text(SITE + "[retention]\nplates_days = 30.0\n")
@@ -246,7 +246,7 @@ def test_a_setting_that_nothing_follows_yet_is_told(site_file, tmp_path, capsys)
     assert "[retention] is not applied yet" in capsys.readouterr().err
 
 
-def test_doctor_tells_a_broken_site(site_file, capsys):
+def test_doctor_reports_a_broken_site(site_file, capsys):
     site_file.write_text(SITE.replace("origin", "orign"))
     status, found = doctor(capsys, "--config", str(site_file))
     assert (status, found["config"]["level"]) == (1, "fail")
@@ -277,9 +277,9 @@ def test_broker_and_tail_as_processes(tmp_path, address):
     try:
         until_listening(address)
         with subprocess.Popen(tail, cwd=ROOT, stdout=subprocess.PIPE, text=True) as watching:
-            publish_until_heard(address, watching)
-            told = json.loads(watching.stdout.readline())
-        assert (watching.returncode, told) == (0, {"topic": "t/x", "retained": False, "message": {"a": 1}})
+            publish_until_received(address, watching)
+            shown = json.loads(watching.stdout.readline())
+        assert (watching.returncode, shown) == (0, {"topic": "t/x", "retained": False, "message": {"a": 1}})
     finally:
         broker.send_signal(signal.SIGTERM)
         assert broker.wait(5.0) == 0
@@ -298,7 +298,7 @@ def until_listening(address):
     raise AssertionError("the broker never came up")
 
 
-def publish_until_heard(address, watching):
+def publish_until_received(address, watching):
     """Publish each 50 ms until the tail has its one message and ends."""
     client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
     client.connect("127.0.0.1", int(address.rpartition(":")[2]))

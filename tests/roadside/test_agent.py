@@ -19,7 +19,7 @@ NOT_UTF8 = b"\x81\xa7gateway\xa2\xff\xfe"
 
 
 class Outbox:
-    """Remembers what it was told."""
+    """Remembers what it was shown."""
 
     def __init__(self):
         self.acks = []
@@ -48,8 +48,8 @@ def made(setup):
     )
 
 
-def heard(agent):
-    """Let the agent think of all it heard."""
+def drain_inbox(agent):
+    """Let the agent accept all that is in its inbox."""
     while not agent.inbox.empty():
         agent.accept(agent.inbox.get_nowait())
 
@@ -63,16 +63,16 @@ def test_garbage_is_counted_and_not_recorded(setup, tail, body):
     agent = made(setup)
     agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), body, False)
     agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), body, True)
-    heard(agent)
+    drain_inbox(agent)
     assert sum(agent.counts().values()) == 2
     assert agent.recorder.topics == []
 
 
 @given(tail=st.sampled_from(HEARD), body=st.binary(max_size=60))
-def test_any_message_is_taken_without_raising(setup, tail, body):
+def test_any_message_is_handled_without_raising(setup, tail, body):
     agent = made(setup)
     agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), body, False)
-    heard(agent)
+    drain_inbox(agent)
 
 
 def test_a_row_that_bombs_in_a_handover_is_counted(setup):
@@ -80,12 +80,12 @@ def test_a_row_that_bombs_in_a_handover_is_counted(setup):
     agent = made(setup)
     body = b"\x83\xa5epoch\x01\xa3seq\x01\xa6tracks\x91" + b"\x81\xa5extra" + BOMB
     agent.subscriptions(("RSU002",)).receive(topics.handover("RSU002", "RSU001"), body, False)
-    heard(agent)
+    drain_inbox(agent)
     assert sum(agent.counts().values()) + sum(agent.pipeline.all_counts().values()) == 1
 
 
 @pytest.mark.parametrize("body", [BOMB, NOT_UTF8, b"\x81\xa5extra" + BOMB, msgpack.packb({"seq": 1})])
-def test_the_clocks_probe_takes_garbage(body):
+def test_the_clocks_probe_survives_garbage(body):
     counted = []
     ClockProbe(Clock.paced(T0_NS)).receive(body, counted.append)
     assert counted == ["clock.undecodable"]

@@ -138,7 +138,7 @@ def test_a_week_rollover_is_put_right_to_the_byte(setup):
     assert rolled.all_counts()["gnss.rollover"] == fault.n >= 13
 
 
-def test_two_rollovers_and_a_time_zone_are_told_apart(setup):
+def test_two_rollovers_and_a_time_zone_are_kept_apart(setup):
     pipeline = Pipeline(setup)
     outputs = run(pipeline, shifted(drive(setup, straight, SECONDS), -2 * WEEKS_NS - 8 * 3_600 * NS))
     assert raised(outputs) == []

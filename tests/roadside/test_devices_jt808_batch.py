@@ -51,7 +51,7 @@ def changed(i: int, at: int, value: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("n_reports", [3, 4, 5, 65_535])
-def test_whole_reports_are_taken_whatever_the_count_says(n_reports):
+def test_whole_reports_are_accepted_whatever_the_count_says(n_reports):
     found, counts = read(batch(BODIES, n_reports=n_reports))
     assert found == [0, 1, 2, 3, 4]
     assert counts == ({} if n_reports == 5 else {"batch.count": 1})

@@ -223,7 +223,7 @@ def test_frames_sent_in_between_shift_the_serial_numbers(first_seq, n_between):
 
 
 @pytest.mark.parametrize("lost", [{2}, {2, 4}, {4, 6}, {8}])
-def test_lost_packages_among_other_frames_are_asked_for_and_taken(lost):
+def test_lost_packages_among_other_frames_are_asked_for_and_accepted(lost):
     platform = Platform()
     frames = interleaved(40, 20, 1)
     platform.say(*(frame for i, frame in enumerate(frames) if i not in lost))
@@ -309,7 +309,7 @@ def test_memory_is_bounded_and_its_account_is_right(sent, at_s):
     assert (packages.n_bytes, len(packages._held)) == (0, 0)
 
 
-def test_endless_message_is_refused_and_others_go_on():
+def test_endless_message_is_refused_and_others_continue():
     platform = Platform(PackageLimits(terminal_bytes=4_000))
     endless = cut(bytes(10_000), 100, 500)
     received = platform.say(*endless)

@@ -176,7 +176,7 @@ def test_stranger_is_answered_and_counted(data, result, reason):
         (sent(0x0900, b"\x01"), (0x0900, 3), "message.unsupported.0900"),
     ],
 )
-def test_terminal_that_errs_is_told_and_counted(data, result, reason):
+def test_terminal_that_errs_is_reported_and_counted(data, result, reason):
     session, _, counts = logged_in()
     received = session.receive(data, NOW_NS)
     assert received.fixes == []
@@ -205,7 +205,7 @@ def test_position_is_kept_whatever_the_additional_information_is(items, satellit
 
 @pytest.mark.parametrize("time", [bytes(6), b"\x26\x13\x01\0\0\0", b"\xff" * 6, b"\x26\x02\x30\x25\0\0"])
 @pytest.mark.parametrize("msg_id", [Id.LOCATION, Id.LOCATION_REPLY])
-def test_a_position_of_now_without_a_readable_time_is_taken_as_one_without_a_clock(msg_id, time):
+def test_a_position_of_now_without_a_readable_time_is_used_as_one_without_a_clock(msg_id, time):
     """The truck reports: were its report refused, radar would call it dark."""
     session, _, counts = logged_in()
     report = encode_location(location_of(FIX))

@@ -58,11 +58,11 @@ def test_one_epoch_becomes_one_fix():
     )  # fmt: skip
 
 
-def test_epoch_is_told_when_its_last_sentence_comes_not_with_the_next_second():
+def test_epoch_is_reported_when_its_last_sentence_comes_not_with_the_next_second():
     reader = NmeaReader("T1", Counter())
-    told = [len(reader.feed(sentence)) for second in (8, 9, 10) for sentence in later(EPOCH, second)]
+    shown = [len(reader.feed(sentence)) for second in (8, 9, 10) for sentence in later(EPOCH, second)]
     # the first epoch can't know what comes last, the others do
-    assert told == [0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1]
+    assert shown == [0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1]
 
 
 def test_sentence_that_stays_away_delays_only_its_own_epoch():

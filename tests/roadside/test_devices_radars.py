@@ -72,7 +72,7 @@ async def test_radars_of_one_address_share_a_socket_and_a_stranger_is_counted():
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_taken_address_is_the_operators_error():
+async def test_an_address_in_use_is_the_operators_error():
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         made = site(("front", f"127.0.0.1:{taken.getsockname()[1]}"))

@@ -118,8 +118,8 @@ async def test_a_burst_in_one_turn_of_the_loop_costs_no_fix():
         made.queue([fix(LON_AT_A, terminal=f"T{i}", arrived_ns=NOW_NS)])
     made.flush()
     assert made.counts["fix.full"] == 0
-    heard = [terminal for down in sent.downs("A") for terminal in down.fixes.terminal]
-    assert heard == [f"T{i}" for i in range(2 * wire.FIXES_MAX)]
+    received = [terminal for down in sent.downs("A") for terminal in down.fixes.terminal]
+    assert received == [f"T{i}" for i in range(2 * wire.FIXES_MAX)]
 
 
 async def test_a_stored_batch_longer_than_what_may_wait_costs_no_fix():
@@ -193,7 +193,7 @@ async def test_unknown_on_board_unit_is_refused_where_the_setting_says_so():
     assert made.counts["terminal.refused"] == 1
 
 
-async def test_every_rsu_hears_that_the_gateway_lives():
+async def test_every_rsu_learns_that_the_gateway_lives():
     made, sent = gateway()
     made.beat()
     made.beat()
@@ -296,8 +296,8 @@ async def _by_topic(rsu: aiomqtt.Client):
 
 
 async def _until(seen, topic: str, wanted) -> dict:
-    async for heard, body in seen:
-        if heard == topic and wanted(body):
+    async for received, body in seen:
+        if received == topic and wanted(body):
             return body
     raise AssertionError(f"nothing came on {topic}")
 

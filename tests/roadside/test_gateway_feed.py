@@ -58,7 +58,7 @@ def test_wire_has_all_columns_and_is_read_back():
     assert decode_down(encode(down)) == down
 
 
-def test_duplicates_are_told_by_terminal_stamp_and_serial():
+def test_duplicates_are_known_by_terminal_stamp_and_serial():
     gateway, counts = feed()
     gateway.add_fixes([fix("A1"), fix("A1"), fix("A1", i=1), fix("A1", seq=2), fix("A2")])
     assert len(dict(gateway.flush(NOW_NS))["A"].fixes) == 4
@@ -79,7 +79,7 @@ def test_numbers_count_without_gaps_for_each_rsu():
     assert seqs == {"A": [1, 2, 3, 4, 5, 6], "B": [1, 2, 3, 4, 5, 6]}
 
 
-def test_silent_rsu_hears_that_the_gateway_lives():
+def test_silent_rsu_learns_that_the_gateway_lives():
     gateway, _ = feed()
     gateway.add_fixes([fix("A1")])
     gateway.flush(NOW_NS)
@@ -139,7 +139,7 @@ def test_what_waits_and_what_is_remembered_is_bounded():
     assert len(gateway._seen) == FIXES_REMEMBERED_MAX
 
 
-def test_reports_of_a_clock_that_stands_still_are_no_duplicates():
+def test_reports_of_a_clock_that_stays_the_same_are_no_duplicates():
     """Without serial numbers only the place tells them apart; a copy is still one."""
     gateway, counts = feed()
     first = fix("A1", seq=None)
@@ -147,7 +147,7 @@ def test_reports_of_a_clock_that_stands_still_are_no_duplicates():
     assert counts == {"fix.taken": 2, "fix.duplicate": 1}
 
 
-def test_clocks_that_were_never_set_still_tell_their_reports_apart():
+def test_clocks_that_were_never_set_still_keep_their_reports_apart():
     """On the wire both bear the earliest stamp that it knows; what the device showed differs."""
     gateway, counts = feed()
     first = fix("A1", seq=None)

@@ -73,20 +73,20 @@ def test_route_by_place(east, north, hears):
 
 
 @pytest.mark.parametrize("margin_m", [0.0, FEED_MARGIN_M])
-def test_on_a_long_road_each_station_is_heard_by_all_whose_stretch_holds_it(margin_m):
+def test_on_a_long_road_each_station_is_received_by_all_whose_stretch_holds_it(margin_m):
     # gaps, overlaps, one within another and one longer than any cell; not in the order of the road
     spans = [(400.0, 900.0), (-500.0, 450.0), (880.0, 2_100.0), (1_000.0, 1_001.0), (2_250.0, 2_400.0)]
     stretches = [Stretch(f"R{i}", *span, 0.0, 0.0) for i, span in enumerate(spans)]
     edges = {edge + sign * margin_m for span in spans for edge in span for sign in (-1, 1)}
     places = [e + away for e in sorted(edges) for away in (-1e-6, 0.0, 1e-6) if -500.0 <= e + away <= 2_500.0]
     way = Router(FRAME, ExactAxis(places), stretches, GATES)
-    heard = way.route([fix(i, terminal=f"T{i}") for i in range(len(places))])
-    assert heard == [
-        tuple(s.esn for s in stretches if s.holds(place, FEED_MARGIN_M)) or heard[i]  # else its gate's
+    received = way.route([fix(i, terminal=f"T{i}") for i in range(len(places))])
+    assert received == [
+        tuple(s.esn for s in stretches if s.holds(place, FEED_MARGIN_M)) or received[i]  # else its gate's
         for i, place in enumerate(places)
     ]
     beside = way.route([fix(0.0, 400.0, terminal=f"T{i}") for i in range(len(places))])
-    for place, on, off in zip(places, heard, beside, strict=True):  # the last one that was nearest
+    for place, on, off in zip(places, received, beside, strict=True):  # the last one that was nearest
         if any(s.holds(place, FEED_MARGIN_M) for s in stretches):
             assert off == (min(stretches, key=lambda s: s.beside_m(place)).esn,), (place, on)
 
@@ -113,11 +113,11 @@ def test_place_beyond_the_site_frame_is_nobodys():
 
 
 @pytest.mark.parametrize(("gates", "axis"), [((), AXIS), (GATES, None)], ids=["no gates", "no axis"])
-def test_without_gates_or_axis_the_nearest_pole_hears(gates, axis):
+def test_without_gates_or_axis_the_nearest_pole_receives(gates, axis):
     assert router(gates, axis).route([fix(1_600.0, 400.0), fix(100.0, 400.0)]) == [("B",), ("A",)]
 
 
-def test_forgets_the_longest_unheard_terminal():
+def test_forgets_the_longest_silent_terminal():
     way, place = router(), fix(1_500.0)
     way.route([structs.replace(place, terminal=f"T{i}") for i in range(TERMINALS_MAX + 1)])
     assert way.route([fix(100.0, 400.0, terminal="T0")]) == [("A",)]  # forgotten: the nearest gate's

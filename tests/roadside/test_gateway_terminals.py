@@ -69,7 +69,7 @@ class Site:
         self.counts: Counter[str] = Counter()
         self.fixes: list[GnssFix] = []
         self.answers: list[tuple[str, int, int]] = []
-        self.heard = asyncio.Event()
+        self.received = asyncio.Event()
         self.trucks: list[Truck] = []
         rules = SessionRules(code_of=str.upper, known={FIX.terminal}, refuse_unknown=refuse_unknown)
         self.server = TerminalServer(
@@ -82,17 +82,17 @@ class Site:
 
     def take(self, fixes: list[GnssFix]) -> None:
         self.fixes += fixes
-        self.heard.set()
+        self.received.set()
 
     def answered(self, *answer: object) -> None:
         self.answers.append(answer)
-        self.heard.set()
+        self.received.set()
 
     async def until(self, done) -> None:
         async with asyncio.timeout(WAIT_S):
             while not done():
-                self.heard.clear()
-                await self.heard.wait()
+                self.received.clear()
+                await self.received.wait()
 
 
 @asynccontextmanager
@@ -211,7 +211,7 @@ async def test_missing_package_is_asked_for_and_sent_again():
         await asyncio.wait([reading])
 
 
-async def test_message_goes_on_over_a_new_connection():
+async def test_message_continues_over_a_new_connection():
     async with serving() as (site, port):
         truck = await site.truck().log_in(port)
         first, second = packages_of(truck.client.report_late(stored(40)))

@@ -48,7 +48,7 @@ def test_a_handover_follows_a_track_that_becomes_another():
     assert Offered.from_state(offered.state()) == offered
 
 
-def test_many_that_cross_at_once_go_in_messages_that_a_broker_takes(setup):
+def test_many_that_cross_at_once_go_in_messages_that_a_broker_accepts(setup):
     giver, _ = between(setup, 420.0)
     run(giver, drive(setup, leave, seconds=9.0))
     (key,) = giver.tracker.at(T0_NS + 9 * NS).track.tolist()

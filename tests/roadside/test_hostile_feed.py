@@ -31,7 +31,7 @@ from roadside.inputs import (
 )
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
-from tests.roadside.test_agent import heard, made
+from tests.roadside.test_agent import drain_inbox, made
 from tests.roadside.test_hostile_handover import POISON, changed, floats
 from tests.support.outbox_end import read_batch
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
@@ -128,7 +128,7 @@ def test_an_agent_counts_what_a_message_lost_and_records_it_as_received(setup):
     agent = made(setup)
     body = changed(down(), ("fixes", "lat_deg", 7), math.nan)
     agent.subscriptions(("RSU002",)).receive(topics.gnss_down("RSU001"), body, False)
-    heard(agent)
+    drain_inbox(agent)
     assert agent.recorder.topics == ["/gateway/GW1"]
     assert agent.pipeline.all_counts()["gnss.implausible"] == 1
     assert len(agent.pipeline.tracker.terminal_ids) >= N_FIXES - 1
@@ -139,7 +139,7 @@ def test_a_flood_of_gateways_fills_no_recording_with_channels(setup):
     for k in range(100):
         body = changed(down(n=1), ("gateway",), f"G{k}")
         agent.subscriptions(("RSU002",)).receive(topics.gnss_down("RSU001"), body, False)
-        heard(agent)
+        drain_inbox(agent)
     assert len(set(agent.recorder.topics)) == GATEWAYS_MAX
     assert agent.counts() == {"gateway.too_many": 100 - GATEWAYS_MAX}
 
@@ -206,7 +206,7 @@ def test_absurd_objects_cost_themselves_only(setup, data):
 
 
 @given(payload=st.binary(min_size=16, max_size=64), n=st.integers(1, 4))
-def test_any_datagram_with_a_right_checksum_is_taken_without_raising(setup, payload, n):
+def test_any_datagram_with_a_right_checksum_is_handled_without_raising(setup, payload, n):
     column = (1.0,) * n
     seen = DetectionColumns(range_m=column, azimuth_rad=column, range_rate_mps=column, rcs_dbsm=column)
     whole = radar_udp.encode(
@@ -341,7 +341,7 @@ def test_what_is_published_for_another_is_not_ours(setup):
     for tail, body in (("handover/RSU009", wire.Handover(epoch=1, seq=1, tracks=())),
                        ("handover/RSU009/ack", wire.HandoverAck(epoch=1, seq=1))):  # fmt: skip
         agent.subscriptions(("RSU002",)).receive(topics.rsu("RSU002", tail), wire.encode(body), False)
-    heard(agent)
+    drain_inbox(agent)
     assert agent.counts() == {"mqtt.unexpected": 2}
     assert agent.pipeline.all_counts() == {}
     assert isinstance(decode("/gateway/GW1", down(n=1), T0_NS, setup.frame), GatewayFixes)

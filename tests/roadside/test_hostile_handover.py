@@ -100,7 +100,7 @@ def take(pipeline, body, at_ns=AT_NS):
     return answers[0].refused if answers else None
 
 
-def test_both_are_taken_as_they_are(setup, handed):
+def test_both_are_adopted_as_they_are(setup, handed):
     pipeline = taker(setup)
     assert take(pipeline, handed) == ()
     _, records = live_on(pipeline, 0.2)
@@ -247,7 +247,7 @@ def test_the_giver_judges_on_what_was_refused(setup):
 
 
 @pytest.mark.parametrize("refused", [(511,), (0, 0, 1, 400)])
-def test_an_answer_that_names_other_places_is_taken_for_those_that_it_gave(setup, refused):
+def test_an_answer_that_names_other_places_is_read_as_one_of_those_that_it_gave(setup, refused):
     giver, _ = between(setup, 420.0)
     give = next(o for o in run(giver, drive(setup, leave, seconds=9.0)) if isinstance(o, HandoverOffer))
     outputs = giver.step(AT_NS, HandoverAnswered(by="B", epoch=1_800_000_000, seq=give.seq, refused=refused))

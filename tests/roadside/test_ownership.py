@@ -87,7 +87,7 @@ def test_a_survivor_is_judged_where_either_was(gone, survivor, want):
     assert (ownership.phase(1), ownership.phase(2)) == ("free", want)
 
 
-def test_a_state_tells_since_when_a_track_is_under_way():
+def test_a_state_holds_since_when_a_track_is_under_way():
     """Its own news wait for the answer, for a second; after a restore too."""
     ownership, track = Ownership((0.0, 500.0), NEIGHBOURS), np.array([7], np.uint64)
     ownership.give(7, T0_NS)

@@ -112,7 +112,7 @@ def test_a_handover_keeps_track_and_episode(setup):
     assert {v.hop for v in departures if v.esn == "B"} == {1}
 
 
-def test_what_becomes_sure_while_a_handover_is_under_way_is_told_by_the_taker_alone(setup):
+def test_what_becomes_sure_while_a_handover_is_under_way_is_sent_by_the_receiver_alone(setup):
     """Both have the evidence by then: told by both, it would be two episodes."""
     alone = raised(run(Pipeline(setup), drive(setup, leave)))
     opened_s = (alone[0].stamps.measured_ns - T0_NS) / 1e9

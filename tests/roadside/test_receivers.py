@@ -84,7 +84,7 @@ async def test_sentences_of_two_senders_do_not_mix():
             assert not counts
 
 
-async def test_a_new_sender_takes_the_place_of_a_silent_one(monkeypatch):
+async def test_a_new_sender_replaces_a_silent_one(monkeypatch):
     async with receiver() as (address, fixes, counts):
         with contextlib.ExitStack() as open_senders:  # a closed one's port may be the next one's
             for _ in range(SENDERS_MAX):

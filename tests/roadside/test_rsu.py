@@ -47,7 +47,7 @@ def ready(service):
     return status, json.loads(body)
 
 
-def test_a_full_disk_is_told_and_is_no_reason_to_be_taken_out_of_service(service):
+def test_a_full_disk_is_reported_and_is_no_reason_to_go_out_of_service(service):
     service.listening = True
     for link in service.shell.links.values():
         link._client = object()  # connected

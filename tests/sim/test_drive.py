@@ -67,11 +67,11 @@ class Roadside:
 @contextlib.asynccontextmanager
 async def roadside() -> AsyncIterator[tuple[Roadside, Site]]:
     """Yield a listening roadside and the site that names its ports: two RSUs' radars share one socket."""
-    heard = Roadside()
-    server = await asyncio.start_server(heard.serve_terminal, "127.0.0.1", 0)
+    received = Roadside()
+    server = await asyncio.start_server(received.serve_terminal, "127.0.0.1", 0)
     ears = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     ears.bind(("127.0.0.1", 0))
-    listening = threading.Thread(target=heard.listen, args=(ears,))
+    listening = threading.Thread(target=received.listen, args=(ears,))
     listening.start()
     tcp_port, udp_port = server.sockets[0].getsockname()[1], ears.getsockname()[1]
     text = panjin().config_text.replace("jt808://127.0.0.1:17808", f"jt808://127.0.0.1:{tcp_port}")
@@ -80,7 +80,7 @@ async def roadside() -> AsyncIterator[tuple[Roadside, Site]]:
         for line in text.split("\n")
     ]
     try:
-        yield heard, parse_site("\n".join(lines), panjin().map_text, panjin().registry_text, "test.toml")
+        yield received, parse_site("\n".join(lines), panjin().map_text, panjin().registry_text, "test.toml")
     finally:
         ears.sendto(b"", ears.getsockname())
         listening.join()
@@ -94,19 +94,19 @@ def small_world(site: Site) -> World:
 
 
 async def test_trucks_and_radars_reach_their_ports(tmp_path: Path) -> None:
-    async with roadside() as (heard, site):
+    async with roadside() as (received, site):
         world, clock = small_world(site), Clock.paced(T0_NS, RATE)
         drive = Drive(world, clock, 3.0, (Tape(tmp_path / "t.mcap", truth_only=True, live=True),))
         await drive.run()
         async with asyncio.timeout(10.0):  # what was sent is still on its way on a busy machine
-            while len(heard.fixes) < drive.counts["terminal.reports"]:
+            while len(received.fixes) < drive.counts["terminal.reports"]:
                 await asyncio.sleep(0.01)
-    assert len(heard.scans) == drive.counts["radar.scans"] == 3 * 20 * 4
-    assert {scan.sensor for scan in heard.scans} == {pose.sensor for pose in world.radars}
+    assert len(received.scans) == drive.counts["radar.scans"] == 3 * 20 * 4
+    assert {scan.sensor for scan in received.scans} == {pose.sensor for pose in world.radars}
     hazmat = len(world.reporting())
-    assert len(heard.fixes) == drive.counts["terminal.reports"] >= 3 * hazmat - 6
-    assert all(fix.stamp_ns % NS == 0 for fix in heard.fixes)
-    assert {fix.terminal for fix in heard.fixes} >= {
+    assert len(received.fixes) == drive.counts["terminal.reports"] >= 3 * hazmat - 6
+    assert all(fix.stamp_ns % NS == 0 for fix in received.fixes)
+    assert {fix.terminal for fix in received.fixes} >= {
         world.traffic.fleet.terminal[i] for i in world.reporting()
     }
     truth = [m for m in read_messages(tmp_path / "t.mcap") if m.topic == "/truth"]
@@ -115,13 +115,13 @@ async def test_trucks_and_radars_reach_their_ports(tmp_path: Path) -> None:
 
 
 async def test_a_lost_connection_is_made_again() -> None:
-    async with roadside() as (heard, site):
-        heard.drop_first = 5
+    async with roadside() as (received, site):
+        received.drop_first = 5
         world = small_world(site)
         drive = Drive(world, Clock.paced(T0_NS, RATE), 2.0)
         await drive.run()
-    assert heard.connections >= len(world.reporting()) + 5
-    assert {fix.terminal for fix in heard.fixes} >= {
+    assert received.connections >= len(world.reporting()) + 5
+    assert {fix.terminal for fix in received.fixes} >= {
         world.traffic.fleet.terminal[i] for i in world.reporting()
     }
 

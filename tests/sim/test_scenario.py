@@ -16,7 +16,7 @@ def test_the_rules_scenario_has_every_rule() -> None:
     assert kinds == {"overspeed", "illegal_stop", "wrong_way", "off_road", "dark_vehicle"}
 
 
-@pytest.mark.parametrize(("text", "told"), [
+@pytest.mark.parametrize(("text", "shown"), [
     ('name = "x"\ncolour = 1', "colour"),  # an unknown key
     ("", "name"),  # a missing one
     ('name = "x"\n[traffic]\nvehicles = 1', "vehicles"),  # out of bounds
@@ -27,8 +27,8 @@ def test_the_rules_scenario_has_every_rule() -> None:
     ('name = "x"\n[departures]\nrate_mps = [0.5, inf]', r"departures\.rate_mps\[1\].*finite"),
     (f"name = {'[' * 5_000}", "x.toml"),
 ])  # fmt: skip
-def test_a_faulty_scenario_is_refused_by_its_key(text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_faulty_scenario_is_refused_by_its_key(text: str, shown: str) -> None:
+    with pytest.raises(ConfigError, match=shown):
         parse_scenario(text, "x.toml")
 
 
