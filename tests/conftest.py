@@ -57,6 +57,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio only: the product uses no other loop."""
+    return "asyncio"
+
+
 RUNS = Path(__file__).resolve().parents[1] / "runs"
 GIVEN = pytest.StashKey[list[Path]]()  # run folders of this session
 

@@ -1,119 +1,22 @@
 """The centre over real sockets: what a page gets, once and in order, and how it ends."""
 
 import asyncio
-import contextlib
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-import numpy as np
 import pytest
 import websockets.asyncio.client as ws
 
-from centre.api import build
-from centre.app import Centre, build_centre
 from centre.security import loopback
-from centre.server import bind, serve
-from centre.store import open_database
 from core.errors import ConfigError
-from edge import log, topics, wire
+from edge import topics, wire
 from edge.clock import Clock
-from edge.config import parse_site
-from geofence.violation import Violation
-from tests.support.centre_road import MAP, SITE
-from tests.support.centre_samples import episode_id, item, payload, status, violation
+from tests.support.centre_road import MAP
+from tests.support.centre_running import FakeBroker, running, snapshot
+from tests.support.centre_samples import episode_id, status, violation
 
 pytestmark = pytest.mark.anyio
-TEST_S = 10.0
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@dataclass
-class FakeBroker:
-    """Takes what is published."""
-
-    connected: bool = False
-    sent: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
-        self.sent.append((topic, payload))
-        return True
-
-
-@dataclass
-class Running:
-    """A centre that serves, without a broker: `say` is what it would hear, `sent` what it published."""
-
-    app: Centre
-    port: int
-    serving: asyncio.Task[None]
-    http: httpx.AsyncClient
-    sent: list[tuple[str, bytes]]
-
-    def say(self, seq: int, what: Violation, esn: str = "RSU001") -> None:
-        self.app.ingest.subscriptions.receive(topics.violation_up(esn), payload(10, item(seq, what)))
-
-    async def until_sent(self, n: int) -> None:
-        async with asyncio.timeout(TEST_S):
-            while len(self.sent) < n:
-                await asyncio.sleep(0.005)
-
-    async def get(self, path: str) -> Any:
-        answer = await self.http.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    @contextlib.asynccontextmanager
-    async def events(
-        self, after: int | None = None
-    ) -> AsyncIterator[AsyncIterator[tuple[int | None, str, Any]]]:
-        headers = {} if after is None else {"Last-Event-ID": str(after)}
-        async with self.http.stream("GET", "/api/events", headers=headers, timeout=TEST_S) as answer:
-            assert answer.status_code == 200
-            yield _parsed(answer.aiter_lines())
-
-
-async def _parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[int | None, str, Any]]:
-    found: dict[str, str] = {}
-    async for line in lines:
-        if line:
-            name, _, value = line.partition(": ")
-            found[name] = value
-        else:
-            number = int(found["id"]) if "id" in found else None
-            yield number, found["event"], json.loads(found["data"])
-            found = {}
-
-
-@contextlib.asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[Running]:
-    site = parse_site(SITE, MAP, None, "site.toml", {})
-    engine = open_database(f"sqlite:///{directory / 'centre.sqlite'}")
-    centre = build_centre(site, engine, Clock.wall(), asyncio.Event(), log.setup(part="test"))
-    broker = FakeBroker()
-    centre.broker.connect(broker)
-    await centre.start()
-    listener = bind("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    work = asyncio.create_task(centre.run())
-    serving = asyncio.create_task(serve(build(centre, directory / "static"), listener, centre.stop))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-        try:
-            yield Running(centre, port, serving, http, broker.sent)
-        finally:
-            centre.stop.set()
-            await serving
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
-            centre.close()
 
 
 async def test_a_violation_is_committed_before_it_is_acknowledged(tmp_path: Path) -> None:
@@ -182,14 +85,6 @@ async def _first(stream: AsyncIterator[tuple[int | None, str, Any]], name: str, 
             n -= 1
             if n == 0:
                 return
-
-
-def snapshot(seq: int, esn: str = "RSU001", names: bool = False) -> bytes:
-    stamp_ns = Clock.wall().now_ns() // 100_000_000 * 100_000_000
-    records = np.zeros(2, wire.TRACK_DTYPE)
-    records["track"], records["flags"], records["class"] = (1, 2), (1, 0), (4, 1)
-    lanes = ("south",) if names else None
-    return wire.encode(wire.snapshot_of(records, esn=esn, seq=seq, stamp_ns=stamp_ns, lanes=lanes))
 
 
 async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> None:

@@ -6,15 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge import topics, wire
-from tests.centre.test_api import running, snapshot
+from tests.support.centre_running import running, snapshot
 from tests.support.centre_samples import T0_NS, episode_id, status, violation
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def _refuse(constant: str) -> None:

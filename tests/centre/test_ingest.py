@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,71 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre import ingest as module
-from centre.commands import Committed, KeepStatuses, StatusChange
+from centre.commands import KeepStatuses, StatusChange
 from centre.ingest import INBOX_MESSAGES_MAX, Ingest
-from centre.store import open_database
 from centre.track_hub import Tracks
 from centre.unit_registry import Reporters
-from centre.violation_writer import Ledger
-from centre.writer import NotWrittenError, Writer
-from edge import log, topics, wire
+from centre.writer import NotWrittenError
+from edge import topics, wire
+from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import T0_NS, item, payload, status, violation
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-class Full(Ledger):
-    """A ledger whose disk is full for the first n commits."""
-
-    n_failures = 0
-
-    def commit(self, *args: Any) -> Committed:
-        if self.n_failures:
-            self.n_failures -= 1
-            raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
-        return super().commit(*args)
-
-
-class Bench:
-    """An ingest on a real database, with what it published."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = open_database(f"sqlite:///{folder / 'centre.sqlite'}")
-        self.ledger = Full(self.engine, lambda: T0_NS)
-        self.writer = Writer(self.ledger, log.setup(part="test"), self._committed)
-        self.sent: list[tuple[str, wire.ViolationAck]] = []
-        self.n_commits = 0
-        self.idle = asyncio.Event()
-        self.rsus = Reporters("rsu", ["RSU001"], T0_NS)
-        self.ingest = Ingest(
-            writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
-            gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(), publish=self._publish,
-        )  # fmt: skip
-
-    def _publish(self, topic: str, body: bytes, _qos: int) -> bool:
-        self.sent.append((topic, wire.decode_ack(body)))
-        return True
-
-    def _committed(self) -> None:
-        self.n_commits += 1
-        self.idle.set()
-
-    async def until(self, n_sent: int) -> None:
-        running = asyncio.create_task(self.ingest.run())
-        async with asyncio.timeout(10.0):
-            while len(self.sent) < n_sent:
-                await self.idle.wait()
-                self.idle.clear()
-        running.cancel()
-
-    def close(self) -> None:
-        self.writer.close()
-        self.engine.dispose()
 
 
 @pytest.fixture
@@ -130,7 +74,7 @@ def _kept(name: str) -> KeepStatuses:
 
 async def test_a_command_of_another_part_is_done_between_two_commits_of_a_backlog(bench: Bench) -> None:
     for seq in range(1, 1_001):
-        bench.ingest.hear(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
         await bench.idle.wait()

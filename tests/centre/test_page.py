@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.centre.test_api import running
+from tests.support.centre_running import running
 
 pytestmark = pytest.mark.anyio
 SCRIPT = "main-0123abcd.js"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

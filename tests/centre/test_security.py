@@ -8,14 +8,9 @@ import websockets.asyncio.client as ws
 from websockets.exceptions import InvalidStatus
 
 from centre.api import build, routes
-from tests.centre.test_api import running
+from tests.support.centre_running import running
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 FOREIGN = [

@@ -11,11 +11,6 @@ from centre.track_hub import Viewer
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_while_a_slow_viewer_takes_one_frame_the_others_are_renewed() -> None:
     viewer = Viewer()
     for esn in ("RSU001", "RSU002"):

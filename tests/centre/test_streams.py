@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,33 +14,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from centre import streams
 from centre import track_hub as tracks
 from edge import topics
-from tests.centre.test_api import TEST_S, Running, running, snapshot
+from tests.support.centre_running import TEST_S, running, snapshot, streaming
 from tests.support.centre_samples import episode_id, violation
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def parsed(message: str | bytes) -> tuple[int | None, str, Any]:
-    """Return (id, event, data) of one text message."""
-    assert isinstance(message, str)
-    fields = dict(line.split(": ", 1) for line in message.splitlines() if line)
-    number = int(fields["id"]) if "id" in fields else None
-    return number, fields["event"], json.loads(fields["data"])
-
-
-@contextlib.asynccontextmanager
-async def streaming(
-    centre: Running, after: int | str | None = None
-) -> AsyncIterator[AsyncIterator[tuple[int | None, str, Any]]]:
-    query = "" if after is None else f"?after={after}"
-    address = f"ws://127.0.0.1:{centre.port}/api/stream{query}"
-    async with ws.connect(address, max_queue=None) as opened:  # a full queue would hold up its close
-        yield (parsed(message) async for message in opened)
 
 
 async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:

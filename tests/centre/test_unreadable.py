@@ -13,16 +13,10 @@ from sqlalchemy.exc import OperationalError
 from centre import app, database
 from centre import event_stream as feed
 from centre.faults import UnreadableError
-from tests.centre.test_api import TEST_S, Running, running
-from tests.centre.test_streams import streaming
+from tests.support.centre_running import TEST_S, Running, running, streaming
 from tests.support.centre_samples import episode_id, violation
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

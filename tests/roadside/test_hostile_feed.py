@@ -24,7 +24,7 @@ from roadside.inputs import Detections, Feed, Objects, RadarPayload, Start, deco
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
 from tests.roadside.test_agent import heard, made
-from tests.roadside.test_hostile_handover import POISON, changed, floats
+from tests.support.hostile import POISON, changed, floats
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
 
 N_FIXES = 64
