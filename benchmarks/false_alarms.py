@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from benchmarks.harness import is_quick
-from core.kernel import F64
+from core.arrays import F64
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame

@@ -14,7 +14,7 @@ from core.arrays import F1, F2, F64
 from core.kernel import kernel
 from fusion.config import FusionConfig, RadarPose
 from fusion.layout import BEND_SIGMA, BEND_TAU, N_DIM, N_TUNING, N_X, Q_ALONG, Q_CROSS, States
-from fusion.models import bend_keep, predict_to, update
+from fusion.models import predict_to, update
 from fusion.observations import RadarScan
 from fusion.track_store import RING
 from fusion.tracker import Tracker
@@ -44,9 +44,8 @@ def step(states: States, z: F2, sigma: F2, dt_s: float, tuning: F1, work: F1) ->
 
     z, sigma : (n, 2) east and north [m], 1 sigma of each, independent
     """
-    keep = bend_keep(dt_s, tuning)
     for i in range(states.X.shape[0]):
-        predict_to(states, i, states, i, dt_s, keep, tuning)
+        predict_to(states, i, states, i, dt_s, tuning)
         update(states, i, (1.0, 0.0, 0.0, 0.0, 0.0), z[i, 0] - states.X[i, 0], sigma[i, 0] ** 2, work)
         update(states, i, (0.0, 1.0, 0.0, 0.0, 0.0), z[i, 1] - states.X[i, 1], sigma[i, 1] ** 2, work)
 

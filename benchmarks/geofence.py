@@ -1,4 +1,4 @@
-"""Looking up lanes and zones against the best Shapely recipes, and a whole judged observation.
+"""Locating vehicles and looking up zones against the best Shapely recipes, and a whole judged observation.
 
 `python -m benchmarks.geofence [--quick]`; JSON lines. The road is 60 km of six lanes, the zones 200 of about
 280 vertices; rivals answer the same places in the same rounds.
@@ -12,11 +12,13 @@ import numpy as np
 import shapely
 
 from benchmarks.harness import is_quick, medians_s, print_line, rounds
-from core.kernel import F64
+from core.arrays import F64
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
-from geofence.kernels import lanes_of
+from geofence.kernels import Places, locate, scratch
+from geofence.located import FOUND, LEFT, NO_LANE, RIGHT, S
 from geofence.map.areas import compile_areas
+from geofence.map.axis import STATION
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.monitor import Monitor
@@ -25,6 +27,7 @@ LENGTH_M, STEP_M, SECTION = 60_000.0, 20.0, 50  # vertices of a lane section: 1 
 LANES, LANE_M = 6, 3.75
 ZONES, ZONE_VERTICES = 200, 280
 SEED = 13
+SAME_STATION_M = 1.5  # a ruled station and the nearest point's differ in bends, by offset times half a turn
 FRAME = SiteFrame(122.0, 41.0)
 T0_NS = 1_790_000_000_000_000_000
 
@@ -86,22 +89,69 @@ def ratio_of(ours: Callable[[], object], rivals: dict[str, Callable[[], object]]
     print_line(name, n / taken["ours"] / 1e6, "M places/s", peer, taken[peer] / taken["ours"])
 
 
-def measure_lanes(road: RoadMap, east: F64, north: F64) -> None:
-    """Print the look-up of lanes."""
-    s, out = road.strips, np.empty(len(east), dtype=np.int32)
-    rings = [np.vstack([lane.right_boundary, lane.left_boundary[::-1]]) for lane in road.lanes]
-    shapes = np.array([shapely.Polygon(ring) for ring in rings])
-    tree = shapely.STRtree(shapes)
-    shapely.prepare(shapes)
+class ShapelyRoad:
+    """The road in Shapely: what a vehicle's place on it takes, as fast as we could write it.
+
+    The axis is cut at each kilometre, since a search along one line of 60 km takes 60 times as long.
+    """
+
+    def __init__(self, road: RoadMap) -> None:
+        assert road.axis is not None, "the road has an axis"
+        points, stations = road.axis.points, road.axis.segments.rows[:, STATION]
+        firsts = range(0, len(points) - 1, SECTION)
+        self.pieces = np.array([shapely.LineString(points[first : first + SECTION + 1]) for first in firsts])
+        self.begin_m, self.nearest = stations[list(firsts)], shapely.STRtree(self.pieces)
+        rings = [np.vstack([lane.right_boundary, lane.left_boundary[::-1]]) for lane in road.lanes]
+        self.lanes = np.array([shapely.Polygon(ring) for ring in rings])
+        self.left = np.array([shapely.LineString(lane.left_boundary) for lane in road.lanes])
+        self.right = np.array([shapely.LineString(lane.right_boundary) for lane in road.lanes])
+        self.tree = shapely.STRtree(self.lanes)
+        shapely.prepare(self.lanes)
+
+    def locate(self, east: F64, north: F64, by_tree: bool) -> tuple[Any, Any, Any, Any, F64]:
+        """Return pairs (place, lane), the distances from that lane's boundaries, and all places' stations."""
+        points = np.asarray(shapely.points(east, north))
+        place, lane = (
+            self.tree.query(points, predicate="intersects")
+            if by_tree
+            else by_bounds(self.tree, self.lanes, east, north)
+        )
+        left_m = shapely.distance(self.left[lane], points[place])
+        right_m = shapely.distance(self.right[lane], points[place])
+        _, piece = self.nearest.query_nearest(points, all_matches=False)
+        s_m = self.begin_m[piece] + shapely.line_locate_point(self.pieces[piece], points)
+        return place, lane, left_m, right_m, s_m
+
+
+def measure_locating(road: RoadMap, east: F64, north: F64) -> None:
+    """Print the product's look-up of vehicles: lane, distances from its boundaries, station.
+
+    Ours also returns the offset, the cross-section, the lane's probability and limit; Shapely does not.
+    """
+    assert road.axis is not None, "the road has an axis"
+    n, segments, rows = len(east), road.axis.segments, scratch()
+    found, lane_out = np.empty((n, FOUND)), np.empty(n, dtype=np.int32)
+    places_at = Places(
+        x=np.column_stack([east, north, np.zeros(n), np.zeros(n)]), P=np.tile(0.04 * np.eye(4), (n, 1, 1)),
+        bias_m=np.zeros(n), hint=np.full(n, -1, np.int32), mask=np.ones(n, np.int32),
+    )  # fmt: skip
 
     def ours() -> None:
-        lanes_of(east, north, s.quads, s.lane, s.lanes, s.tight.shape, s.tight.start, s.tight.items, out)
+        locate(places_at, road.strips, segments, 0.05, rows, found, lane_out)
 
+    peer = ShapelyRoad(road)
+    ours()
+    place, lane, left_m, right_m, s_m = peer.locate(east, north, by_tree=True)
+    inner = lane_out[place] == lane  # on an edge that two lanes share Shapely names both
+    assert set(place[inner].tolist()) == set(np.flatnonzero(lane_out != NO_LANE).tolist()), "the same lanes"
+    assert np.allclose(found[place[inner], LEFT], left_m[inner], atol=0.01), "the same distances"
+    assert np.allclose(found[place[inner], RIGHT], right_m[inner], atol=0.01), "the same distances"
+    assert np.nanmax(np.abs(found[:, S] - s_m)) < SAME_STATION_M, "the same stations"
     rivals: dict[str, Callable[[], object]] = {
-        "Shapely STRtree": lambda: tree.query(shapely.points(east, north), predicate="intersects"),
-        "Shapely bbox + contains_xy": lambda: by_bounds(tree, shapes, east, north),
+        "Shapely STRtree": lambda: peer.locate(east, north, by_tree=True),
+        "Shapely bbox + contains_xy": lambda: peer.locate(east, north, by_tree=False),
     }
-    ratio_of(ours, rivals, len(east), "geofence.lanes")
+    ratio_of(ours, rivals, n, "geofence.locate")
 
 
 def measure_zones(points: F64, east: F64, north: F64) -> None:
@@ -163,7 +213,7 @@ def main() -> None:
     points, left = axis()
     road = load_map(road_text(points, left), FRAME)
     east, north = places(points, left, 50_000 if is_quick() else 300_000)
-    measure_lanes(road, east, north)
+    measure_locating(road, east, north)
     measure_zones(points, east, north)
     measure_judging(road, points, left)
 

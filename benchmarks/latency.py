@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.harness import is_quick, print_line
 from benchmarks.latency_load import Load
 from benchmarks.latency_site import ESN, Addresses, write_site
@@ -20,7 +22,7 @@ from edge import topics
 from edge.config import address_of, load_site
 from edge.figures import quantile
 from edge.link import Link, link_settings
-from edge.wire import ViolationAck, decode_batch, encode
+from edge.wire import ViolationAck, ViolationBatch, encode
 from geofence.violation import decode as decode_violation
 from petroroad.demo.site import kept_port
 from petroroad.processes.broker import start_broker
@@ -44,7 +46,7 @@ class Subscriber:
     def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
         """Take one batch of the outbox."""
         received_ns = time.time_ns()
-        batch = decode_batch(payload)
+        batch = msgspec.msgpack.decode(payload, type=ViolationBatch)
         for item in batch.items:
             if (batch.epoch, item.seq) in self._seen or item.violation is None:
                 continue  # a resend

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from benchmarks.latency_site import HALF_M, LANES, LIMIT_MPS, POLE_HEIGHT_M, POLE_NORTH_M, lane_north_m
-from core.kernel import F64
+from core.arrays import F64
 from fusion.observations import TARGET_HEIGHT_M
-from roadside.inputs import Detections, RadarPayload
+from roadside.inputs import DetectionColumns, RadarPayload
 
 VEHICLES = 1_000
 SPEED_MPS = 0.9 * LIMIT_MPS
@@ -53,7 +53,7 @@ class Load:
             sensor=sensor,
             stamp_ns=stamp_ns,
             scan=number,
-            detections=Detections(
+            detections=DetectionColumns(
                 range_m=tuple(noisy[0].tolist()),
                 azimuth_rad=tuple(noisy[1].tolist()),
                 range_rate_mps=tuple(noisy[2].tolist()),

@@ -12,8 +12,8 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 
 from centre import page
 from centre.app import Centre
-from centre.faults import UnreadableError
-from centre.reader import PAGE_ROWS_MAX, Filter
+from centre.faults import NotWrittenError, UnreadableError
+from centre.reader import PAGE_ROWS_MAX, EpisodeFilter
 from centre.security import Guard
 from centre.streams import Streams
 from geofence.violation import Grade
@@ -28,16 +28,19 @@ Handlers = list[Handler]
 
 
 def build(centre: Centre, directory: Path = PAGE) -> ASGIApp:
-    """Return the whole web interface of one centre behind its guard; `directory` holds the built page."""
+    """Return the web interface of one centre behind its guard.
+
+    directory : the built page
+    """
     return Guard(routes(centre, directory))
 
 
 def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
-    """Return the app with every route, HTTP and WebSocket; nothing guards it yet."""
+    """Return the app with every route, HTTP and WebSocket, without the guard."""
 
     async def log_failure(error: Exception, scope: Scope) -> None:
-        # those are the client's fault, or the database's, which the centre logs
-        if not isinstance(error, (HTTPException, UnreadableError)):
+        # the others are the client's mistakes, or faults of the database, which its own parts log
+        if not isinstance(error, (HTTPException, UnreadableError, NotWrittenError)):
             centre.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
 
     return Litestar(
@@ -52,18 +55,21 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
         debug=False,
         logging_config=None,
         after_exception=[log_failure],
-        exception_handlers={UnreadableError: _unreadable},
+        exception_handlers={UnreadableError: _unavailable, NotWrittenError: _unavailable},
     )
 
 
-def _unreadable(_request: Request[Any, Any, Any], error: UnreadableError) -> Response[dict[str, Any]]:
-    """Answer what can't be read now like any other refusal: 503, ask again."""
-    detail = f"the database can't be read: {error}"
+def _unavailable(
+    _request: Request[Any, Any, Any], error: UnreadableError | NotWrittenError
+) -> Response[dict[str, Any]]:
+    """Answer 503 and name a time to try again: the database fails now, and may work later."""
+    verb = "read" if isinstance(error, UnreadableError) else "written"
+    detail = f"the database can't be {verb}: {error}"
     return Response({"status_code": 503, "detail": detail}, status_code=503, headers={"retry-after": "1"})
 
 
 def _stored(centre: Centre) -> Handlers:
-    """Return the handlers of what the database holds."""
+    """Return the handlers that read the database."""
 
     @get("/api/violations")
     async def violations(
@@ -76,7 +82,9 @@ def _stored(centre: Centre) -> Handlers:
         limit: Limit = 100,
     ) -> dict[str, Any]:
         grades = tuple(grade or ())
-        wanted = Filter(state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit)
+        wanted = EpisodeFilter(
+            state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit
+        )
         return await centre.database.read(centre.database.reader.episodes, wanted)
 
     @get("/api/violations/{violation_id:str}")
@@ -98,7 +106,7 @@ def _stored(centre: Centre) -> Handlers:
 
 
 def _momentary(centre: Centre) -> Handlers:
-    """Return the handlers of what is in memory: the site, who is alive, what was counted."""
+    """Return the handlers that read the memory: the site, the units' states, the counters."""
 
     @get("/api/site", sync_to_thread=False)
     def site() -> Json:
@@ -126,7 +134,7 @@ def _momentary(centre: Centre) -> Handlers:
 
 
 def _health(centre: Centre) -> Handlers:
-    """Return the handlers that supervisors of processes ask."""
+    """Return the handlers for supervisors of processes and for Prometheus."""
 
     @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False)
     def health(request: Request[Any, Any, Any]) -> Json:
@@ -137,7 +145,7 @@ def _health(centre: Centre) -> Handlers:
 
 
 def _streams(centre: Centre) -> Handlers:
-    """Return the handlers that send until the client leaves: server-sent events and the two WebSockets."""
+    """Return the handlers of the streams: server-sent events and the two WebSockets."""
     streams = Streams(centre)
     return [
         _stream("/api/events", ScopeType.HTTP, streams.events),
@@ -147,7 +155,7 @@ def _streams(centre: Centre) -> Handlers:
 
 
 def _stream(path: str, kind: ScopeType, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> Handler:
-    """Return the handler of a stream; a request of the other kind finds nothing there."""
+    """Return the handler of a stream; a request of the other kind gets 404."""
 
     @asgi(path, copy_scope=False)
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:

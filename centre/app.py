@@ -10,16 +10,16 @@ from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.broker import BrokerLink
 from centre.database import Database
-from centre.event_stream import Event, Feed, lines_of
+from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import UnreadableError
 from centre.ingest import Ingest
 from centre.overview import Overview
 from centre.reader import Reader
 from centre.site_view import SiteView, view_of
 from centre.store import centre_name
-from centre.track_hub import Tracks
-from centre.unit_registry import Reporters
-from centre.violation_writer import Ledger
+from centre.track_hub import TrackHub
+from centre.unit_registry import UnitRegistry
+from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site
@@ -41,8 +41,8 @@ class Centre:
     database: Database
     writer: Writer
     ingest: Ingest
-    tracks: Tracks
-    feed: Feed
+    tracks: TrackHub
+    feed: EventFeed
     overview: Overview
     health: Health
 
@@ -70,8 +70,8 @@ class Centre:
             if turn % FIGURES_EVERY == 0:
                 with contextlib.suppress(UnreadableError):
                     await self.overview.refresh()
-                self.feed.tell("rsus", msgspec.json.encode(self.overview.rsu_table()))
-            self.feed.tell("summary", msgspec.json.encode(await self.overview.summary()))
+                self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
+            self.feed.publish_state("summary", msgspec.json.encode(await self.overview.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)
 
@@ -81,14 +81,14 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
-    rsus = Reporters("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
-    gateways = Reporters("gateway", () if gateway is None else (gateway.id,), started_ns)
-    tracks, broker = Tracks(), BrokerLink(started_ns)
-    ledger = Ledger(engine, clock.now_ns)
+    rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
+    gateways = UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns)
+    tracks, broker = TrackHub(), BrokerLink(started_ns)
+    violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
-    writer = Writer(ledger, log, lambda: feed.committed(), bounds)
-    database = Database(engine, Reader(engine, lambda: ledger.settled_n), lambda: writer.fault, log)
-    feed = Feed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
+    writer = Writer(violation_writer, log, lambda: feed.wake(), bounds)
+    database = Database(engine, Reader(engine, lambda: violation_writer.settled_n), lambda: writer.fault, log)
+    feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
     ingest = Ingest(
         writer=writer,
         centre=centre_name(engine),

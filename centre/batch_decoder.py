@@ -1,4 +1,4 @@
-"""What an RSU's violation batch is, item by item: pure, so that no byte of it can hurt the centre."""
+"""Decodes an RSU's violation batch item by item, whatever its bytes are. Pure."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,48 +14,49 @@ from geofence.plausible import Bounds, fault_of, plain, stamp_range
 from geofence.violation import Violation
 
 REASON_LENGTH_MAX = 200
-ITEMS_MAX = 1_024  # far over the 32 of the protocol: one ack must never leave the rest to be sent for ever
+ITEMS_MAX = wire.ACKNOWLEDGED_MAX  # not the 32 that an RSU sends: one acknowledgement must name all items
 ANYWHERE = Bounds()
-ABSENT = (b"", b"\xc0")  # not there, or nil
+ABSENT = (b"", b"\xc0")  # a field that is not there, or nil
 
 
-class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch with unread items: one that can't be read costs its neighbours nothing."""
+class _RawItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A `wire.ViolationItem`, its fields unread: a field that can't be read leaves the others readable."""
 
-    epoch: wire.Count
-    items: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=ITEMS_MAX)]
-
-
-class _Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """One item's fields, unread, so that one that can't be read leaves the others as they are."""
-
+    seq: wire.Seq
     violation: msgspec.Raw = msgspec.Raw()
     void: msgspec.Raw = msgspec.Raw()
     detected_ns: msgspec.Raw = msgspec.Raw()
     sent_ns: msgspec.Raw = msgspec.Raw()
 
 
-_decode_envelope = decoder(msgspec.msgpack.Decoder(_Envelope))
-_decode_parts = decoder(msgspec.msgpack.Decoder(_Parts))
+class _RawBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A `wire.ViolationBatch`, its items unread: an item that can't be read leaves the others readable."""
+
+    epoch: wire.Count
+    items: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=ITEMS_MAX)]
+
+
+_read_batch = decoder(msgspec.msgpack.Decoder(_RawBatch))
+_read_item = decoder(msgspec.msgpack.Decoder(_RawItem))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One transport item; `violation` is None for a void and for what is never shown as a value."""
+    """One item of a batch; `violation` is None for a void and for what can't be read, true or stored."""
 
     seq: int
     kind: Literal["violation", "void", "unreadable", "implausible", "unstorable"]
     body: bytes
     sha256: bytes
     violation: Violation | None = None
-    reason: str | None = None  # of the void, or why there is no violation
+    reason: str | None = None  # of the void, or why `violation` is None
     detected_ns: int = 0
     sent_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one message says; `strays` carry no usable seq: nobody can acknowledge them."""
+    """One message; `strays` are items without a readable seq, each with the reason; none is acknowledged."""
 
     esn: str
     topic: str
@@ -66,8 +67,8 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A message that is no batch at all."""
+class UnreadableBatch:
+    """A message that is no batch."""
 
     esn: str
     topic: str
@@ -77,39 +78,46 @@ class Refused:
 
 
 class _ImplausibleError(ValueError):
-    """Readable, and can't be true."""
+    """The value can be read and can't be true."""
 
 
-def admit(
+def decode_batch(
     topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds = ANYWHERE
-) -> Batch | Refused:
-    """Return the batch in `payload`, whatever the bytes are; never raises for them."""
+) -> Batch | UnreadableBatch:
+    """Return the batch in `payload`; never raises, whatever the bytes are.
+
+    topic, esn : where it came from.  bounds : where the violations of the site can lie
+    """
     try:
-        batch = _decode_envelope(payload)
+        batch = _read_batch(payload)
     except (msgspec.MsgspecError, ValueError) as error:
-        return Refused(esn=esn, topic=topic, received_ns=received_ns, body=payload, reason=_short(error))
+        return UnreadableBatch(
+            esn=esn, topic=topic, received_ns=received_ns, body=payload, reason=_short(error)
+        )
     items, strays = [], []
     for raw in batch.items:
         row = bytes(raw)
         try:
-            seq = wire.decode_item_key(row).seq
+            parts = _read_item(row)
         except (msgspec.MsgspecError, ValueError) as error:
             strays.append((row, _short(error)))
             continue
-        items.append(_item(esn, seq, row, received_ns, bounds))
+        items.append(_item(esn, parts, row, received_ns, bounds))
     return Batch(
         esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch,
         items=tuple(items), strays=tuple(strays),
     )  # fmt: skip
 
 
-def _item(esn: str, seq: int, row: bytes, received_ns: int, bounds: Bounds) -> Item:
-    """Return the item of this seq; any fault of it is this item's alone."""
-    body = row
+def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bounds) -> Item:
+    """Return an item; any fault of it is this item's alone.
+
+    parts, row : the same item, split into its fields and whole
+    """
+    seq = parts.seq
+    body = bytes(parts.violation) or row  # the bytes that stay the same when the RSU sends the item again
     kind: Literal["unreadable", "implausible"] = "unreadable"
     try:
-        parts = _decode_parts(row)
-        body = bytes(parts.violation) or row  # what stays the same when it is sent again
         if bytes(parts.void) not in ABSENT:
             return Item(seq=seq, kind="void", body=b"", sha256=b"", reason=_void(parts.void))
         found = _value(parts.violation)
@@ -117,7 +125,7 @@ def _item(esn: str, seq: int, row: bytes, received_ns: int, bounds: Bounds) -> I
         detected_ns = _stamp("detected_ns", parts.detected_ns, received_ns)
         sent_ns = _stamp("sent_ns", parts.sent_ns, received_ns)
         violation = read_violation(body, esn, received_ns, bounds)
-    except Exception as error:  # bytes of others: msgspec raises more kinds than it names
+    except Exception as error:  # foreign bytes: msgspec raises more kinds of error than it documents
         if isinstance(error, _ImplausibleError):
             kind = "implausible"
         sha256 = hashlib.sha256(body).digest()
@@ -130,7 +138,7 @@ def _item(esn: str, seq: int, row: bytes, received_ns: int, bounds: Bounds) -> I
 
 
 def read_violation(body: bytes, esn: str, received_ns: int, bounds: Bounds = ANYWHERE) -> Violation:
-    """Return the violation that RSU `esn` may send; raises msgspec's errors or ValueError."""
+    """Return the violation in `body`; msgspec's errors or ValueError where RSU `esn` may not send it."""
     violation = codec.decode(body)
     if violation.esn != esn:
         raise ValueError(f"esn {violation.esn[:64]!r} under the topic of {esn}")
@@ -152,7 +160,7 @@ def _void(raw: msgspec.Raw) -> str:
 
 
 def _stamp(name: str, raw: msgspec.Raw, received_ns: int) -> int:
-    """Return a time beside the violation; what is no integer is unreadable, another century implausible."""
+    """Return a stamp of an item; no integer is unreadable, a stamp out of range implausible."""
     value = _value(raw)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name}: no integer")

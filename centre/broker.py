@@ -1,11 +1,14 @@
-"""The centre's connection to the broker as its other parts see it; not connected until a link is set."""
+"""The connection to the broker as the centre's other parts use it.
+
+The parts are built before the process shell opens the connection, so this stands in until `connect`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
-class Link(Protocol):
-    """What the centre needs of `edge.link.Link`."""
+class Publisher(Protocol):
+    """The part of `edge.link.Link` that the centre uses."""
 
     @property
     def connected(self) -> bool: ...
@@ -14,15 +17,15 @@ class Link(Protocol):
 
 
 class BrokerLink:
-    """Publishes through the link, and knows since when it is connected or not."""
+    """Publishes through a link, and records since when the link is up or down."""
 
     def __init__(self, started_ns: int) -> None:
-        self._link: Link | None = None
+        self._link: Publisher | None = None
         self.link_counts: Callable[[], Mapping[str, int]] = dict
         self._since_ns: tuple[bool, int] = (False, started_ns)
 
-    def connect(self, link: Link, counts: Callable[[], Mapping[str, int]] = dict) -> None:
-        """Use this link from now on; `counts()` are its counters."""
+    def connect(self, link: Publisher, counts: Callable[[], Mapping[str, int]] = dict) -> None:
+        """Use this link from now on; `counts()` returns the counters of all connections."""
         self._link, self.link_counts = link, counts
 
     @property
@@ -30,11 +33,11 @@ class BrokerLink:
         return self._link is not None and self._link.connected
 
     def publish(self, topic: str, payload: bytes, qos: int) -> bool:
-        """Start sending; False where there is no link or it is full."""
+        """Start sending; return False where there is no connection or too much in flight."""
         return self._link is not None and self._link.publish(topic, payload, qos=qos)
 
     def state(self, now_ns: int) -> dict[str, Any]:
-        """Return `broker` of `/api/summary`."""
+        """Return `broker` of `/api/summary`: connected or not, and since when."""
         if self._since_ns[0] != self.connected:
             self._since_ns = (self.connected, now_ns)
         connected, since_ns = self._since_ns

@@ -1,17 +1,17 @@
-"""What the database's writer is asked to do, and what it answers."""
+"""The commands that the database's writer accepts, and its answer."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from centre.inbox import Message
+from centre.inbox import QueuedBatch
 
-EPOCHS_MAX = 1_000  # of one RSU, the newest: an epoch is a start of it, so years of them
+EPOCHS_MAX = 1_000  # of one RSU, the newest: each start of an RSU is an epoch, so this lasts for years
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the database holds committed of one batch."""
+class Acknowledgement:
+    """What the database holds of one batch, as seqs: committed (`stored`), or other bytes (`conflict`)."""
 
     esn: str
     epoch: int
@@ -21,7 +21,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange:
-    """A reporter's status worth keeping; `announce` puts it into the feed."""
+    """A status of a unit that differs from the last one stored; `announce` adds it to the feed."""
 
     kind: str  # rsu, gateway
     id: str
@@ -34,10 +34,10 @@ class StatusChange:
 
 
 @dataclass(slots=True)
-class Committed:
-    """The outcome of one transaction, known only after it."""
+class CommitResult:
+    """What one transaction stored; valid once it is committed."""
 
-    answers: list[Answer] = field(default_factory=list)
+    acknowledgements: list[Acknowledgement] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     committed_ns: int = 0
     keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
@@ -45,25 +45,25 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitBatches:
-    """Store the items of violation batches; they are decoded in the writer's thread."""
+class StoreBatches:
+    """Store the items of violation batches; the writer's thread decodes them."""
 
-    messages: Sequence[Message]
+    messages: Sequence[QueuedBatch]
 
 
 @dataclass(frozen=True, slots=True)
-class KeepStatuses:
-    """Store what reporters said of themselves."""
+class StoreStatuses:
+    """Store changed statuses of RSUs and gateways."""
 
     changes: Sequence[StatusChange]
 
 
-Command = CommitBatches | KeepStatuses
+Command = StoreBatches | StoreStatuses
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one transaction did; `left` are messages beyond its bound of items, to be given again."""
+class WriterResult:
+    """What the writer did with its commands."""
 
-    done: Committed
-    left: Sequence[Message]
+    committed: CommitResult
+    remaining: Sequence[QueuedBatch]  # beyond the limit of items for one transaction; give them again

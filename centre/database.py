@@ -1,4 +1,4 @@
-"""The database as asyncio code uses it: queries run in threads, and a fault is known while it lasts."""
+"""Reads the database from asyncio code: queries run in threads, and a fault is remembered while it lasts."""
 
 import asyncio
 import time
@@ -10,33 +10,36 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.faults import SchemaError, UnreadableError, refused
+from centre.faults import SchemaError, UnreadableError, as_schema_error
 from centre.reader import Reader
 from geofence.plausible import plain
 
-FAULT_S = 3.0  # so long after its last failure reading counts as failing
+FAULT_S = 3.0  # reading counts as failing for this long after its last failure
 Result = TypeVar("Result")
 
 
 class Database:
-    """Reads through its own threads; `writer.Writer` writes."""
+    """Runs the reader's queries in its own threads; `writer.Writer` writes."""
 
     def __init__(
         self, engine: sa.Engine, reader: Reader, commit_fault: Callable[[], str | None], log: Logger
     ) -> None:
-        """`commit_fault()` returns why commits fail at present, None where they don't."""
+        """`commit_fault()` returns why commits fail now, or None."""
         self.reader = reader
         self._engine, self._commit_fault, self._log = engine, commit_fault, log
         self._threads = ThreadPoolExecutor(2, "centre.reader")
         self._unread = ("", float("-inf"))  # how reading last failed, and when [monotonic, s]
-        self._faulty_since_ns: int | None = None  # reading or committing fails
+        self._faulty_since_ns: int | None = None  # None: reading and committing work
 
     async def read(self, query: Callable[..., Result], *args: object) -> Result:
-        """Run a query of the reader in a thread; raises UnreadableError, or SchemaError for good."""
+        """Run a query of the reader in a thread.
+
+        Raises UnreadableError where a later try may succeed, SchemaError where the tables don't fit.
+        """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, query, *args)
         except SQLAlchemyError as error:
-            fault = refused(error)
+            fault = as_schema_error(error)
             if isinstance(fault, SchemaError):
                 raise fault from error
             text = plain(str(getattr(error, "orig", error)))
@@ -52,7 +55,7 @@ class Database:
 
     @property
     def fault(self) -> str | None:
-        """Why committing or reading fails at present; None where both work."""
+        """Why committing or reading fails now; None where both work."""
         text, at_s = self._unread
         return self._commit_fault() or (text if time.monotonic() - at_s < FAULT_S else None)
 
@@ -66,6 +69,6 @@ class Database:
         return {"fault": fault, "since_ns": self._faulty_since_ns}
 
     def close(self) -> None:
-        """End the threads, after what they have begun, and the connections."""
+        """End the threads after the queries that they have accepted, then the connections."""
         self._threads.shutdown()
         self._engine.dispose()

@@ -29,7 +29,7 @@ def lines_of(name: str, data: bytes, n: int | None = None) -> bytes:
     return head + b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
-class Feed:
+class EventFeed:
     """The tail of the feed, shared by all clients."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Feed:
         """Begin at the feed's end."""
         self._newest, _ = await self._bounds()
 
-    def committed(self) -> None:
+    def wake(self) -> None:
         """Say that the database has more."""
         self._wake.set()
 
@@ -77,7 +77,7 @@ class Feed:
                 self._wake.set()
                 await asyncio.sleep(RETRY_S)
 
-    def tell(self, name: str, data: bytes) -> None:
+    def publish_state(self, name: str, data: bytes) -> None:
         """Show the moment's state to all: no id, the newest wins."""
         turn, _ = self._states.get(name, (0, b""))
         self._states[name] = (turn + 1, lines_of(name, data))

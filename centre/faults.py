@@ -1,4 +1,4 @@
-"""Whose fault a failed statement is: the storage's (try again), the schema's (ours), or the item's. Pure."""
+"""The cause of a failed statement: the storage (try again), the schema (never fits), or the item. Pure."""
 
 import sqlite3
 from typing import Literal
@@ -10,16 +10,20 @@ from geofence.plausible import plain
 
 
 class SchemaError(Exception):
-    """The database lacks what this version needs; trying again is of no use."""
+    """The tables of the database don't fit this version; a later try fails too."""
 
 
 class UnreadableError(Exception):
-    """The database can't be read now; nothing is lost, and the same question may be answered later."""
+    """The database can't be read now; nothing is lost, and a later try may succeed."""
 
 
-Blame = Literal["storage", "schema", "item"]
+class NotWrittenError(Exception):
+    """The storage failed (a full or locked disk, say): nothing is stored, and a later try may succeed."""
 
-# a full, locked, read-only, unreachable or broken file: no item can change it
+
+Cause = Literal["storage", "schema", "item"]
+
+# the file is full, locked, read-only, unreachable or broken, whatever the item is
 _SQLITE_STORAGE = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL,
@@ -30,18 +34,18 @@ _SQLITE_STORAGE = frozenset({
 # PostgreSQL, Appendix A: connection, transaction rollback, resources, object state, intervention, system
 _SQLSTATE_STORAGE = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX")
 _SQLSTATE_SCHEMA = ("3F", "42")  # no such schema, table, column, or no right to it
-# SQLite has one code for all of them
-_LOST_TEXTS = ("no such savepoint", "no transaction is active")  # a full disk ends the transaction by itself
+# SQLite gives one code, SQLITE_ERROR, to all of these
+_LOST_TEXTS = ("no such savepoint", "no transaction is active")  # a full disk rolls the transaction back
 _SCHEMA_TEXTS = ("no such table", "no such column", "has no column named", "syntax error", "has no column")
 
 
-def blame(error: BaseException) -> Blame:
-    """Return what a failed statement or commit says about its cause."""
+def cause_of(error: BaseException) -> Cause:
+    """Return what made a statement or commit fail; an error of no database driver is the item's."""
     if isinstance(error, NoConnectionError):
         return "storage"
     if not isinstance(error, DBAPIError):
         return "item"
-    of_sqlite = isinstance(error.orig, sqlite3.Error)  # raises InterfaceError for an unbindable value
+    of_sqlite = isinstance(error.orig, sqlite3.Error)  # it raises InterfaceError for a value
     if error.connection_invalidated or (isinstance(error, InterfaceError) and not of_sqlite):
         return "storage"
     code = getattr(error.orig, "sqlite_errorcode", None)
@@ -54,13 +58,13 @@ def blame(error: BaseException) -> Blame:
     if state.startswith(_SQLSTATE_SCHEMA) or any(part in text for part in _SCHEMA_TEXTS):
         return "schema"
     if isinstance(error, OperationalError) and code is None and not state:
-        return "storage"  # another driver's word for the same: nothing is known to be the item's fault
+        return "storage"  # of a driver without codes: nothing says that the item is the cause
     return "item"
 
 
-def refused(error: Exception) -> Exception:
-    """Return what a caller should learn of a fault that is not an item's."""
-    if blame(error) == "schema":
+def as_schema_error(error: Exception) -> Exception:
+    """Return a SchemaError where the schema is the cause, otherwise the error itself."""
+    if cause_of(error) == "schema":
         return SchemaError(f"the database does not fit this version: {getattr(error, 'orig', error)}")
     return error
 

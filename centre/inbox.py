@@ -1,6 +1,7 @@
-"""What waits for the database: a queue for each RSU, in turn, so that none waits for another's backlog.
+"""Batches that wait for the database: one queue for each RSU, read in turn. Pure.
 
-Pure. Bounded in messages for each RSU and in bytes for all; what finds no room is sent again by its RSU.
+No RSU waits for the backlog of another. The messages of each RSU and the bytes of all are limited; a batch
+that finds no room is dropped, and its RSU sends it again.
 """
 
 from collections import OrderedDict, deque
@@ -8,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-SENDERS_MAX = 1_024  # with something queued
-MESSAGE_BYTES = 400  # memory of one beside its payload, so that empty ones are bounded too
+SENDERS_MAX = 1_024  # RSUs with something queued
+MESSAGE_BYTES = 400  # of memory for one batch beside its payload, so that empty ones are limited too
 
 
-class Message(NamedTuple):
-    """One batch as it came."""
+class QueuedBatch(NamedTuple):
+    """One `violation/up` message as received, and when."""
 
     topic: str
     esn: str
@@ -27,32 +28,33 @@ class Message(NamedTuple):
 
 @dataclass(slots=True)
 class _Queue:
-    messages: deque[Message] = field(default_factory=deque)
+    messages: deque[QueuedBatch] = field(default_factory=deque)
     payloads: set[bytes] = field(default_factory=set)  # of these messages
     n_bytes: int = 0
 
 
 class Inbox:
-    """Puts never block; takes go round the RSUs."""
+    """Adds never block; reading takes one batch of each RSU in turn."""
 
     def __init__(self, n_messages_max: int, n_bytes_max: int) -> None:
         """n_messages_max : of one RSU.  n_bytes_max : of all together"""
         self._n_messages_max, self._n_bytes_max = n_messages_max, n_bytes_max
-        self._queues: OrderedDict[str, _Queue] = OrderedDict()  # the sender whose turn is next comes first
+        self._queues: OrderedDict[str, _Queue] = OrderedDict()  # the RSU whose turn is next is first
         self._n_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._queues)
 
-    def holds(self, message: Message) -> bool:
-        """Say whether the same bytes of the same RSU wait already: their answer serves both."""
+    def contains(self, message: QueuedBatch) -> bool:
+        """Return whether the same bytes of the same RSU wait already: one acknowledgement serves both."""
         queue = self._queues.get(message.esn)
         return queue is not None and message.payload in queue.payloads
 
-    def put(self, message: Message) -> int:
-        """Queue a message; return how many were dropped for want of room, this one or an RSU's newest.
+    def add(self, message: QueuedBatch) -> int:
+        """Queue a batch; return how many batches were dropped because there was no room.
 
-        Where all together have no room, the RSU with the most bytes gives way, never a small one.
+        Where one RSU has too many, this batch is dropped; where all together have too many bytes, the newest
+        batches of the RSU with the most bytes.
         """
         queue = self._queues.get(message.esn)
         if queue is None:
@@ -70,9 +72,9 @@ class Inbox:
             n_dropped += 1
         return n_dropped
 
-    def take(self, n_messages: int, n_bytes: int) -> list[Message]:
-        """Return the next messages, one of each RSU in turn, up to either limit, at least one if any."""
-        taken: list[Message] = []
+    def next_batches(self, n_messages: int, n_bytes: int) -> list[QueuedBatch]:
+        """Return the next batches, one of each RSU in turn, up to either limit but at least one."""
+        taken: list[QueuedBatch] = []
         while self._queues and len(taken) < n_messages and n_bytes > 0:
             esn = next(iter(self._queues))
             message = self._pop(esn, newest=False)
@@ -82,20 +84,20 @@ class Inbox:
             n_bytes -= len(message.payload)
         return taken
 
-    def put_back(self, messages: Sequence[Message]) -> None:
-        """Queue again what was taken and not committed, before all else and in the order it was taken."""
+    def return_batches(self, messages: Sequence[QueuedBatch]) -> None:
+        """Queue batches again that were not committed, before all others and in their order."""
         for message in reversed(messages):
             queue = self._queues.setdefault(message.esn, _Queue())
             self._queues.move_to_end(message.esn, last=False)
             queue.messages.appendleft(message)
             self._add(queue, message)
 
-    def _add(self, queue: _Queue, message: Message) -> None:
+    def _add(self, queue: _Queue, message: QueuedBatch) -> None:
         queue.payloads.add(message.payload)
         queue.n_bytes += message.n_bytes
         self._n_bytes += message.n_bytes
 
-    def _pop(self, esn: str, *, newest: bool) -> Message:
+    def _pop(self, esn: str, *, newest: bool) -> QueuedBatch:
         queue = self._queues[esn]
         message = queue.messages.pop() if newest else queue.messages.popleft()
         queue.payloads.discard(message.payload)

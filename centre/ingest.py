@@ -1,4 +1,7 @@
-"""From the broker into the database: what is queued is committed at once, and acknowledged only then."""
+"""From the broker into the database: queue each message, commit what is queued, then acknowledge it.
+
+An acknowledgement leaves only after the commit, so an RSU never deletes a violation that is not stored.
+"""
 
 import asyncio
 import contextlib
@@ -7,31 +10,32 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from centre.commands import EPOCHS_MAX, Answer, CommitBatches, KeepStatuses, StatusChange
-from centre.inbox import Inbox, Message
-from centre.track_hub import Tracks
-from centre.unit_registry import Reporters
-from centre.writer import NotWrittenError, Writer
+from centre.commands import EPOCHS_MAX, Acknowledgement, StatusChange, StoreBatches, StoreStatuses
+from centre.faults import NotWrittenError
+from centre.inbox import Inbox, QueuedBatch
+from centre.track_hub import TrackHub
+from centre.unit_registry import UnitRegistry
+from centre.writer import Writer
 from edge import topics, wire
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 
-TRACKS = "flow"  # the connection of the snapshots: a violation never waits behind them
-INBOX_MESSAGES_MAX = 20_000  # of one RSU: what is dropped comes again and costs twice
-INBOX_BYTES_MAX = 256_000_000  # of all
-# A message of another RSU waits for two commits at most. These bounds, and the writer's bound of items,
-# make a commit some 50 ms long.
+TRACKS = "flow"  # the name of the second connection: snapshots use it, so no violation waits behind them
+INBOX_MESSAGES_MAX = 20_000  # of one RSU: it sends again what is dropped, and that costs twice
+INBOX_BYTES_MAX = 256_000_000  # of all RSUs together
+# These limits and the writer's limit of items keep a commit at some 50 ms; a message of an RSU that has no
+# backlog waits for two commits at most.
 COMMIT_MESSAGES_MAX = 96
 COMMIT_BYTES_MAX = 2_000_000
-SINGLE_ANSWERS_MAX = 48  # of one commit; more are joined by RSU and epoch, since each publish costs as a read
-RETRY_S = 1.0  # after the database refused
-ANSWER_RETRY_S = 0.02  # after the link was full of acknowledgements
-UNSENT_MAX = 1_024  # RSUs and their epochs
+SINGLE_ACKS_MAX = 48  # of one commit; more are joined by RSU and epoch, since a publish is costly
+RETRY_S = 1.0  # after a failed commit
+ACK_RETRY_S = 0.02  # first, after the link refused an acknowledgement
+UNSENT_MAX = 1_024  # pairs of RSU and epoch
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
 
 
 class Ingest:
-    """Takes messages as they arrive; one task commits them."""
+    """Receives messages as they arrive; one task commits and acknowledges them."""
 
     def __init__(
         self,
@@ -39,24 +43,24 @@ class Ingest:
         writer: Writer,
         centre: str,
         now_ns: Callable[[], int],
-        rsus: Reporters,
-        gateways: Reporters,
-        tracks: Tracks,
+        rsus: UnitRegistry,
+        gateways: UnitRegistry,
+        tracks: TrackHub,
         publish: Publish,
     ) -> None:
-        """`publish(topic, payload, qos)` starts sending and returns whether it could."""
+        """`publish(topic, payload, qos)` starts sending, or returns False."""
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
         self._publish = publish
         self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
-        self._unsent: dict[tuple[str, int], Answer] = {}  # acknowledgements that wait for the link
+        self._unsent: dict[tuple[str, int], Acknowledgement] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
         self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
     def _rows(self) -> list[Subscription]:
-        """Return the topics of all units with their handlers, none of which blocks."""
+        """Return the topics of all units, each with its handler; no handler blocks."""
         return [
             Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
@@ -67,33 +71,33 @@ class Ingest:
         ]
 
     def _receive_batch(self, message: Incoming) -> None:
-        """Queue a batch; one that finds the inbox full is sent again by its RSU."""
+        """Queue a batch; where the inbox is full it is dropped, and its RSU sends it again."""
         esn = message.topic.name
-        batch = Message(topics.violation_up(esn), esn, message.payload, self._now_ns())
-        if self._inbox.holds(batch):
+        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, self._now_ns())
+        if self._inbox.contains(batch):
             self.counts["inbox.repeated"] += 1
             return
-        n_dropped = self._inbox.put(batch)
+        n_dropped = self._inbox.add(batch)
         if n_dropped:
             self.counts["inbox.full"] += n_dropped
         self._wake.set()
 
     def _receive_rsu_status(self, message: Incoming) -> None:
-        self._change(
-            self._rsus.hear(
+        self._queue_status(
+            self._rsus.receive_status(
                 message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
             )
         )
 
     def _receive_gateway_status(self, message: Incoming) -> None:
-        self._change(
-            self._gateways.hear(
+        self._queue_status(
+            self._gateways.receive_status(
                 message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
             )
         )
 
     def _receive_snapshot(self, message: Incoming) -> None:
-        self._tracks.hear(message.topic.name, message.payload, self._now_ns())
+        self._tracks.receive_snapshot(message.topic.name, message.payload, self._now_ns())
 
     def _answer_rsu_clock(self, message: Incoming) -> None:
         self._answer_clock(topics.clock_rsp(message.topic.name), message.payload)
@@ -105,21 +109,21 @@ class Ingest:
         self.counts["topic.unknown"] += 1
 
     async def run(self) -> None:
-        """Commit what is queued and answer it, for ever."""
-        retry_s = ANSWER_RETRY_S
+        """Commit and acknowledge what is queued, until cancelled."""
+        retry_s = ACK_RETRY_S
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(retry_s if self._unsent else None):
                     await self._wake.wait()
             self._wake.clear()
-            self._answer_unsent()
-            retry_s = min(2.0 * retry_s, RETRY_S) if self._unsent else ANSWER_RETRY_S
+            self._publish_unsent()
+            retry_s = min(2.0 * retry_s, RETRY_S) if self._unsent else ACK_RETRY_S
             while self._statuses or self._inbox:
-                await self._drain()
-                self._answer_unsent()
+                await self._commit_next()
+                self._publish_unsent()
 
     def _answer_clock(self, answer_to: str, payload: bytes) -> None:
-        """Answer a four-stamp probe (RFC 5905, sec. 8), by which a unit learns how far our clock is ahead."""
+        """Answer a four-stamp probe (RFC 5905, sec. 8): the unit computes its clock's offset from it."""
         now_ns = self._now_ns()
         try:
             asked = wire.decode_clock_req(payload)
@@ -131,72 +135,74 @@ class Ingest:
         )
         self._publish(answer_to, wire.encode(answer), 0)
 
-    def _change(self, change: StatusChange | None) -> None:
+    def _queue_status(self, change: StatusChange | None) -> None:
         if change is not None:
             key = (change.kind, change.id)
-            self._statuses[key] = _joined(self._statuses.get(key), change)
+            self._statuses[key] = _joined_changes(self._statuses.get(key), change)
             self._wake.set()
 
-    async def _drain(self) -> None:
-        taken = self._inbox.take(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
+    async def _commit_next(self) -> None:
+        batches = self._inbox.next_batches(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
         statuses, self._statuses = self._statuses, {}
         try:
-            outcome = await self._writer.execute(CommitBatches(taken), KeepStatuses(list(statuses.values())))
-        except NotWrittenError:  # nothing is stored, so nothing is acknowledged: RSUs send batches again
+            outcome = await self._writer.execute(
+                StoreBatches(batches), StoreStatuses(list(statuses.values()))
+            )
+        except NotWrittenError:  # nothing is acknowledged, so the RSUs send the batches again
             for key, change in statuses.items():
-                self._statuses[key] = _joined(change, self._statuses.get(key))
+                self._statuses[key] = _joined_changes(change, self._statuses.get(key))
             await asyncio.sleep(RETRY_S)
             return
-        self._inbox.put_back(outcome.left)
-        answers = [answer for answer in outcome.done.answers if answer.stored or answer.conflict]
-        for answer in answers if len(answers) <= SINGLE_ANSWERS_MAX else _joined_answers(answers):
-            self._answer(answer)
+        self._inbox.return_batches(outcome.remaining)
+        acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
+        for ack in acks if len(acks) <= SINGLE_ACKS_MAX else _joined_by_epoch(acks):
+            self._acknowledge(ack)
 
-    def _answer(self, answer: Answer) -> None:
-        """Publish an acknowledgement; one that the link does not take waits, joined with its RSU's others."""
-        key = (answer.esn, answer.epoch)
-        if key not in self._unsent and self._publish_answer(answer):
+    def _acknowledge(self, ack: Acknowledgement) -> None:
+        """Publish an acknowledgement; where the link refuses it, keep it, joined with others of its epoch."""
+        key = (ack.esn, ack.epoch)
+        if key not in self._unsent and self._try_publish(ack):
             return
         before = self._unsent.get(key)
         if before is not None:
-            answer = _both(before, answer)
+            ack = _union(before, ack)
         full = before is None and len(self._unsent) >= UNSENT_MAX
-        if full or max(len(answer.stored), len(answer.conflict)) > wire.ACKNOWLEDGED_MAX:
-            self.counts["ack.unsent"] += 1  # the RSU sends again and is answered again
+        if full or max(len(ack.stored), len(ack.conflict)) > wire.ACKNOWLEDGED_MAX:
+            self.counts["ack.unsent"] += 1  # the RSU sends the batch again, and it is acknowledged again
             return
-        self._unsent[key] = answer
+        self._unsent[key] = ack
 
-    def _answer_unsent(self) -> None:
-        """Publish what the link did not take before, an RSU after the other, until it is full again."""
+    def _publish_unsent(self) -> None:
+        """Publish the acknowledgements that wait, until the link refuses one again."""
         for key in list(self._unsent):
-            if not self._publish_answer(self._unsent[key]):
+            if not self._try_publish(self._unsent[key]):
                 return
             del self._unsent[key]
 
-    def _publish_answer(self, answer: Answer) -> bool:
-        ack = wire.ViolationAck(
-            centre=self._centre, epoch=answer.epoch, stored=answer.stored, conflict=answer.conflict
+    def _try_publish(self, ack: Acknowledgement) -> bool:
+        message = wire.ViolationAck(
+            centre=self._centre, epoch=ack.epoch, stored=ack.stored, conflict=ack.conflict
         )
-        return self._publish(topics.violation_ack(answer.esn), wire.encode(ack), 1)
+        return self._publish(topics.violation_ack(ack.esn), wire.encode(message), 1)
 
 
-def _joined_answers(answers: Iterable[Answer]) -> list[Answer]:
-    """Return the answers with those to one RSU and epoch as one, as far as one message may name seqs."""
-    joined: list[Answer] = []
+def _joined_by_epoch(acks: Iterable[Acknowledgement]) -> list[Acknowledgement]:
+    """Join the acknowledgements of each RSU and epoch, up to the number of seqs that one message may name."""
+    joined: list[Acknowledgement] = []
     newest: dict[tuple[str, int], int] = {}  # place in `joined`
-    for answer in answers:
-        place = newest.get((answer.esn, answer.epoch))
-        both = answer if place is None else _both(joined[place], answer)
-        if place is None or max(len(both.stored), len(both.conflict)) > wire.ACKNOWLEDGED_MAX:
-            newest[answer.esn, answer.epoch] = len(joined)
-            joined.append(answer)
+    for ack in acks:
+        place = newest.get((ack.esn, ack.epoch))
+        union = ack if place is None else _union(joined[place], ack)
+        if place is None or max(len(union.stored), len(union.conflict)) > wire.ACKNOWLEDGED_MAX:
+            newest[ack.esn, ack.epoch] = len(joined)
+            joined.append(ack)
         else:
-            joined[place] = both
+            joined[place] = union
     return joined
 
 
-def _both(before: Answer, after: Answer) -> Answer:
-    return Answer(
+def _union(before: Acknowledgement, after: Acknowledgement) -> Acknowledgement:
+    return Acknowledgement(
         esn=after.esn,
         epoch=after.epoch,
         stored=tuple(dict.fromkeys(before.stored + after.stored)),
@@ -204,11 +210,11 @@ def _both(before: Answer, after: Answer) -> Answer:
     )
 
 
-def _joined(before: StatusChange | None, after: StatusChange | None) -> StatusChange:
-    """Return two changes of one reporter as one."""
+def _joined_changes(before: StatusChange | None, after: StatusChange | None) -> StatusChange:
+    """Join two changes of one unit; either may be None, not both."""
     if before is None or after is None:
         change = before or after
-        assert change is not None, "nothing to join"
+        assert change is not None, "one of the two is a change"
         return change
     last_seqs = sorted((dict(before.last_seqs) | dict(after.last_seqs)).items())
     return StatusChange(

@@ -8,8 +8,8 @@ from typing import Any
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
-from centre.track_hub import Tracks
-from centre.unit_registry import Reporters
+from centre.track_hub import TrackHub
+from centre.unit_registry import UnitRegistry
 from centre.views import figures, units
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
@@ -26,9 +26,9 @@ class Overview:
         *,
         configs: Sequence[RsuConfig],
         now_ns: Callable[[], int],
-        rsus: Reporters,
-        gateways: Reporters,
-        tracks: Tracks,
+        rsus: UnitRegistry,
+        gateways: UnitRegistry,
+        tracks: TrackHub,
         database: Database,
         broker: BrokerLink,
         own_counts: Sequence[Counter[str]],
@@ -88,8 +88,8 @@ class Overview:
         links = {"database": self._database.state(now_ns), "broker": self._broker.state(now_ns)}
         found: dict[str, Any] = json_safe(self._figures | links | {"now_ns": now_ns})
         return found | {
-            "rsus": self._rsus.tally(now_ns),
-            "gateways": self._gateways.tally(now_ns),
+            "rsus": self._rsus.count_states(now_ns),
+            "gateways": self._gateways.count_states(now_ns),
             "vehicles": vehicles,
             "hazmat": hazmat,
             "length_m": self._length_m,
@@ -119,4 +119,6 @@ class Overview:
     def gauges(self) -> dict[str, float]:
         """Return how many units of each kind are in each state."""
         now_ns, kinds = self._now_ns(), (self._rsus, self._gateways)
-        return {f"{kind.kind}s_{state}": n for kind in kinds for state, n in kind.tally(now_ns).items()}
+        return {
+            f"{kind.kind}s_{state}": n for kind in kinds for state, n in kind.count_states(now_ns).items()
+        }

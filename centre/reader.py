@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class EpisodeFilter:
     """Which episodes are wanted."""
 
     state: str = "all"
@@ -63,7 +63,7 @@ class Reader:
         self.counts: Counter[str] = Counter()
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
 
-    def episodes(self, wanted: Filter) -> dict[str, Any]:
+    def episodes(self, wanted: EpisodeFilter) -> dict[str, Any]:
         """Return the page of `/api/violations`."""
         query = sa.select(EPISODE, *_SHOWN).select_from(_NEWEST)
         if wanted.state != "all":

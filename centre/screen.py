@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import wire
+from edge.stations import stations_m
 from fusion.observations import SPEED_MPS_MAX
 from geofence.plausible import is_plain, plain, stamp_range
 
@@ -64,6 +65,7 @@ def _sound_rows(records: wire.Records, lanes: tuple[str, ...] | None) -> NDArray
     lon, lat, station, lane = (records[name] for name in ("lon_e7", "lat_e7", "s_dm", "lane"))
     sound = (lon >= -1_800_000_000) & (lon <= 1_800_000_000) & (lat >= -900_000_000) & (lat <= 900_000_000)
     sound &= (station == wire.NONE_S_DM) | (station <= STATION_M_MAX * 10)
+    sound &= ~(np.abs(stations_m(records)) > STATION_M_MAX)  # NaN, no station, is sound
     sound &= (records["speed_cmps"] <= SPEED_MPS_MAX * 100) & (records["course_cdeg"] <= COURSE_CDEG_MAX)
     if lanes is not None:
         sound &= (lane == wire.NONE_LANE) | (lane < len(lanes))

@@ -1,4 +1,4 @@
-"""The guard in front of every route while nobody logs in: loopback names only, and the security headers."""
+"""The guard in front of every route until people can log in: loopback only, and security headers."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -38,9 +38,9 @@ def loopback(address: str, where: str) -> tuple[str, int]:
 class Guard:
     """ASGI middleware around the whole app: HTTP, event streams and WebSockets pass the same checks.
 
-    It refuses a request that names another host (DNS rebinding) or comes from another origin: HTTP with 403,
-    a WebSocket before it is accepted. Each HTTP answer gets the security headers. It is outside the app,
-    since the app's own middleware would miss paths without a route.
+    It refuses a request whose Host is not this machine (DNS rebinding) or whose Origin is not: HTTP with 403,
+    a WebSocket before it is accepted. It adds the security headers to each HTTP answer. It wraps the
+    app, because the app's own middleware does not see paths without a route.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -66,7 +66,7 @@ class Guard:
 
 
 def _is_local(headers: Mapping[bytes, bytes]) -> bool:
-    """Return whether the host, and the origin where one is named, is this machine."""
+    """Return whether Host, and Origin where there is one, name this machine."""
     names = [_host(b"//" + headers.get(b"host", b""))]
     if b"origin" in headers:
         names.append(_host(headers[b"origin"]))

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.arrays import F64
 from core.errors import ConfigError
-from core.kernel import F64
 from edge.config import Site
 from edge.sections import RsuConfig
 from edge.site_map import road_of

@@ -1,4 +1,4 @@
-"""The ledger's statements, made once: building one costs as much as running it. What changes is bound."""
+"""The statements of the database's writer, built once: building one costs as much as running it."""
 
 from typing import Any
 

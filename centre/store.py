@@ -1,26 +1,28 @@
-"""The centre's database: its tables and how it is opened. `violation_writer` writes, `reader` reads."""
+"""The centre's database: its tables, and how it is opened. `violation_writer` writes, `reader` reads."""
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
 from centre import migrations
-from centre.faults import SchemaError, refused
+from centre.faults import SchemaError, as_schema_error
 
-SCHEMA_VERSION = 1  # the number of the newest file in migrations/versions; each table change adds one
-VERSION_KEY = "schema_version"  # in SETTING
+VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
+OPENING_LOCK = 8_081_078  # PostgreSQL's advisory lock of whoever opens a database; any number of our own
 
 META = sa.MetaData()
 
-# What came under each transport key, for ever: the answer to "did you get it?".
+# One row per transport key that ever arrived: what an RSU's batch is compared with.
 TRANSPORT = sa.Table(
     "transport", META,
     sa.Column("esn", sa.String(64), primary_key=True),
     sa.Column("epoch", sa.BigInteger, primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True),
-    sa.Column("sha256", sa.LargeBinary(32), nullable=False),  # empty: a void
-    sa.Column("void", sa.String(200)),  # its reason
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),  # empty for a void
+    sa.Column("void", sa.String(200)),  # the reason of a void
     sa.Column("received_ns", sa.BigInteger, nullable=False),
 )  # fmt: skip
 
@@ -39,10 +41,10 @@ VERSION = sa.Table(
     sa.Column("detected_ns", sa.BigInteger, nullable=False),
     sa.Column("sent_ns", sa.BigInteger, nullable=False),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
-    sa.Column("committed_ns", sa.BigInteger),  # written right after the commit that it times
+    sa.Column("committed_ns", sa.BigInteger),  # written right after the commit
 )  # fmt: skip
 
-# One row per id: what is shown.
+# One row per episode: the version that is shown, and figures over all its versions.
 EPISODE = sa.Table(
     "episode", META,
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
@@ -57,10 +59,12 @@ EPISODE = sa.Table(
     sa.Column("versions", sa.Integer, nullable=False),
     sa.Column("first_received_ns", sa.BigInteger, nullable=False),
     sa.Column("first_committed_ns", sa.BigInteger),
-    sa.Column("latency_ns", sa.BigInteger),  # deciding observation's arrival -> committed, of one version:
-    sa.Column("latency_esn", sa.String(64)),  # the first >= warning that an observation decided; who sent it
-    sa.Column("p_violation_max", sa.Float, nullable=False),  # of all versions: a close's own says nothing
-    sa.Column("excess_m_max", sa.Float),  # of all versions; nil where the rule measures no length
+    # from the deciding observation's arrival to the commit, of the first version of grade warning or above
+    # that an observation decided, and the RSU that sent that version
+    sa.Column("latency_ns", sa.BigInteger),
+    sa.Column("latency_esn", sa.String(64)),
+    sa.Column("p_violation_max", sa.Float, nullable=False),  # over all versions: a close has a low one
+    sa.Column("excess_m_max", sa.Float),  # over all versions; nil where the rule measures no length
     sqlite_autoincrement=True,
 )  # fmt: skip
 sa.Index("ix_episode_section", EPISODE.c.grade_max, EPISODE.c.open)  # what the page counts each second
@@ -91,7 +95,7 @@ QUARANTINE = sa.Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 
-# The last status of each reporter that changed something; heartbeats in between stay in memory.
+# The last status of each RSU and gateway that changed something; other heartbeats stay in memory.
 STATUS = sa.Table(
     "status", META,
     sa.Column("kind", sa.String(16), primary_key=True),  # rsu, gateway
@@ -102,7 +106,7 @@ STATUS = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )  # fmt: skip
 
-# What each RSU says that it sent under each of its epochs: with TRANSPORT it shows a gap.
+# The highest seq that each RSU reported for each of its epochs: compared with TRANSPORT it shows a gap.
 EPOCH = sa.Table(
     "epoch", META,
     sa.Column("esn", sa.String(64), primary_key=True),
@@ -118,10 +122,12 @@ SETTING = sa.Table(
 
 
 def open_database(url: str) -> sa.Engine:
-    """Return an engine on `url` with all tables; SQLite keeps what it committed through a loss of power.
+    """Return an engine on `url` with all tables of this version.
 
-    An older schema is migrated. What is still missing is added where that is safe: whole tables, and columns
-    that may be nil. All of it is one transaction: a database that is refused stays as it was.
+    An older schema is migrated; whole tables and columns that may be nil are added where they are missing.
+    All of it is one transaction, which no other process that opens the database overlaps: a refused database
+    stays as it was, and so does one where the process is killed meanwhile. SQLite keeps what it committed
+    through a loss of power.
     Raises sqlalchemy.exc.SQLAlchemyError where it can't be opened, SchemaError where its tables don't fit.
     """
     engine = sa.create_engine(url)
@@ -129,7 +135,7 @@ def open_database(url: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
     try:
-        with engine.begin() as db:
+        with _exclusive(engine) as db:
             _check_version(db)
             migrations.upgrade(db)
             META.create_all(db)
@@ -139,8 +145,17 @@ def open_database(url: str) -> sa.Engine:
             _write_version(db)
     except Exception as error:
         engine.dispose()
-        raise refused(error) from error
+        raise as_schema_error(error) from error
     return engine
+
+
+@contextlib.contextmanager
+def _exclusive(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Begin a transaction that waits until no other process opens the database."""
+    with engine.connect().execution_options(exclusive=True) as db, db.begin():
+        if db.dialect.name == "postgresql":
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(OPENING_LOCK)))
+        yield db
 
 
 def _check_version(db: sa.Connection) -> None:
@@ -152,21 +167,21 @@ def _check_version(db: sa.Connection) -> None:
         return
     if not found.isascii() or not found.isdigit():
         raise SchemaError(f"table {SETTING.name}: {VERSION_KEY} is {found!r:.60}, no number")
-    if int(found) > SCHEMA_VERSION:
+    if int(found) > migrations.newest():
         raise SchemaError(
             f"table {SETTING.name}: its schema is version {found}, this petroroad knows up to "
-            f"{SCHEMA_VERSION}: install the newer petroroad again, or name another database"
+            f"{migrations.newest()}: install the newer petroroad again, or name another database"
         )
 
 
 def _complete_columns(db: sa.Connection) -> None:
-    """Add missing columns that may be nil; SchemaError names what does not fit, all of it at once."""
+    """Add missing columns that may be nil; raise one SchemaError that names everything that does not fit."""
     found = sa.inspect(db)
     faults: list[str] = []
     for table in META.sorted_tables:
         columns = found.get_columns(table.name)
         has = {column["name"] for column in columns}
-        faults += [  # what we don't know we can't fill: each insert would fail
+        faults += [  # each insert would fail, since we have no value for such a column
             f"table {table.name} has a column {other['name']} that must be filled"
             for other in columns
             if other["name"] not in table.columns and not other["nullable"] and other["default"] is None
@@ -189,15 +204,16 @@ def _complete_columns(db: sa.Connection) -> None:
 
 
 def _write_version(db: sa.Connection) -> None:
+    newest = str(migrations.newest())
     known = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == VERSION_KEY))
     if known is None:
-        db.execute(sa.insert(SETTING).values(key=VERSION_KEY, value=str(SCHEMA_VERSION)))
-    elif known != str(SCHEMA_VERSION):
-        db.execute(sa.update(SETTING).where(SETTING.c.key == VERSION_KEY).values(value=str(SCHEMA_VERSION)))
+        db.execute(sa.insert(SETTING).values(key=VERSION_KEY, value=newest))
+    elif known != newest:
+        db.execute(sa.update(SETTING).where(SETTING.c.key == VERSION_KEY).values(value=newest))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # else the driver begins on its own, and reads outside a transaction
+    connection.isolation_level = None  # else the driver begins transactions itself, and not for reads or DDL
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -205,12 +221,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    exclusive = connection.get_execution_options().get("exclusive")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")
 
 
 def centre_name(engine: sa.Engine) -> str:
-    """Return this database's own name, drawn when it was made: acks carry it, so another database shows."""
-    with engine.begin() as db:
+    """Return the name of this database, drawn at random when it was created; acknowledgements carry it."""
+    with _exclusive(engine) as db:
         known = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "centre"))
         if known is not None:
             return str(known)

@@ -88,7 +88,7 @@ class Streams:
 
         async def write() -> None:
             while True:
-                frame = await viewer.take()
+                frame = await viewer.next_frame()
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "websocket.send", "bytes": frame, "text": None})
 

@@ -40,7 +40,7 @@ class Viewer:
         self.owed[esn] = (frame, None) if named else (names, frame)
         self.ready.set()
 
-    async def take(self) -> bytes:
+    async def next_frame(self) -> bytes:
         """Wait for something to send and return it: an RSU's names before what needs them.
 
         One at a time: while a slow page takes it, the others are renewed.
@@ -58,7 +58,7 @@ class Viewer:
         return frame
 
 
-class Tracks:
+class TrackHub:
     """The hub between the RSUs' snapshots and the pages that watch."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Tracks:
         self._latest: dict[str, Latest] = {}
         self._viewers: set[Viewer] = set()
 
-    def hear(self, esn: str, payload: bytes, now_ns: int = 0) -> None:
+    def receive_snapshot(self, esn: str, payload: bytes, now_ns: int = 0) -> None:
         """Take a `track/up`; what can't be read, or can't be true, is counted and not passed on.
 
         now_ns : when it came, 0 unknown

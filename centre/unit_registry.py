@@ -24,7 +24,7 @@ _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
 
 
 @dataclass(slots=True)
-class Reporter:
+class Unit:
     """One RSU or gateway, as last heard."""
 
     known: bool
@@ -34,13 +34,13 @@ class Reporter:
     last_seqs: dict[int, int] = field(default_factory=dict)  # by epoch, the highest; EPOCHS_MAX at most
 
 
-class Reporters:
+class UnitRegistry:
     """All of one kind, the site's own first."""
 
     def __init__(self, kind: Kind, ids: Iterable[str], started_ns: int) -> None:
         self.kind: Kind = kind
         self.counts: Counter[str] = Counter()
-        self._rows = {name: Reporter(known=True) for name in ids}
+        self._rows = {name: Unit(known=True) for name in ids}
         self._started_ns = started_ns
 
     def restore(self, name: str, since_ns: int, body: bytes) -> None:
@@ -50,7 +50,7 @@ class Reporters:
         except (msgspec.MsgspecError, ValueError):
             self.counts["status.forgotten"] += 1
             return
-        row = self._rows.setdefault(name, Reporter(known=False))
+        row = self._rows.setdefault(name, Unit(known=False))
         row.status, row.since_ns = status, since_ns
 
     def restore_last_seq(self, name: str, epoch: int, last_seq: int) -> None:
@@ -58,7 +58,9 @@ class Reporters:
         if name in self._rows:
             self._note(self._rows[name], epoch, last_seq)
 
-    def hear(self, name: str, payload: bytes, *, retained: bool, now_ns: int) -> StatusChange | None:
+    def receive_status(
+        self, name: str, payload: bytes, *, retained: bool, now_ns: int
+    ) -> StatusChange | None:
         """Take a birth, a heartbeat or a will; return what of it must be kept, None where nothing changed."""
         try:
             if len(payload) > STATUS_BYTES_MAX:
@@ -104,7 +106,7 @@ class Reporters:
         heard_ns = self._started_ns if row.beat_ns is None else row.beat_ns
         return row.status.state, row.status.state == "online" and now_ns - heard_ns > STALE_NS
 
-    def tally(self, now_ns: int) -> dict[str, int]:
+    def count_states(self, now_ns: int) -> dict[str, int]:
         """Return how many are in each state; the stale ones count among the online ones too."""
         tally = {"online": 0, "offline": 0, "never": 0, "stale": 0}
         for name in self._rows:
@@ -113,19 +115,19 @@ class Reporters:
             tally["stale"] += stale
         return tally
 
-    def rows(self) -> dict[str, Reporter]:
+    def rows(self) -> dict[str, Unit]:
         """Return all of them by id, the site's order, then strangers as they came."""
         return self._rows
 
-    def _row(self, name: str) -> Reporter | None:
+    def _row(self, name: str) -> Unit | None:
         if name not in self._rows:
             if sum(not row.known for row in self._rows.values()) >= STRANGERS_MAX:
                 self.counts["status.strangers"] += 1
                 return None
-            self._rows[name] = Reporter(known=False)
+            self._rows[name] = Unit(known=False)
         return self._rows[name]
 
-    def _grown(self, row: Reporter, status: AnyStatus) -> tuple[tuple[int, int], ...]:
+    def _grown(self, row: Unit, status: AnyStatus) -> tuple[tuple[int, int], ...]:
         """Note what the RSU says that it sent; a will was written before that, so its word does not count."""
         if isinstance(status, wire.GatewayStatus) or status.state == "offline":
             return ()
@@ -135,7 +137,7 @@ class Reporters:
         said = ((status.epoch, status.last_seq), *earlier[:PENDING_MAX])
         return tuple((epoch, last) for epoch, last in said if self._note(row, epoch, last))
 
-    def _note(self, row: Reporter, epoch: int, last_seq: int) -> bool:
+    def _note(self, row: Unit, epoch: int, last_seq: int) -> bool:
         """Take a last seq; say whether it is news. The newest epochs stay, this RSU's own lowest give way."""
         known = row.last_seqs
         if last_seq <= known.get(epoch, 0):
@@ -175,6 +177,6 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _kinds(clocks: Mapping[str, wire.ClockFault]) -> dict[str, tuple[str, bool]]:
+def _kinds(clocks: Mapping[str, wire.ClockReported]) -> dict[str, tuple[str, bool]]:
     """Return whose clock is wrong and how; the estimate of an offset trembles."""
     return {name: (fault.kind, fault.corrected) for name, fault in clocks.items()}

@@ -1,4 +1,4 @@
-"""The one writer of the database: commands of any part of the centre, one transaction at a time, in turn."""
+"""The only writer of the database: it runs the commands of every part of the centre, one transaction each."""
 
 import asyncio
 from collections import Counter
@@ -8,36 +8,43 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre.batch_decoder import ANYWHERE, Batch, Refused, admit
-from centre.commands import Command, CommitBatches, KeepStatuses, Outcome, StatusChange
-from centre.inbox import Message
-from centre.violation_writer import Ledger
+from centre.batch_decoder import ANYWHERE, Batch, UnreadableBatch, decode_batch
+from centre.commands import Command, StatusChange, StoreBatches, StoreStatuses, WriterResult
+from centre.faults import NotWrittenError
+from centre.inbox import QueuedBatch
+from centre.violation_writer import ViolationWriter
 from geofence.plausible import Bounds
 
-COMMIT_ITEMS_MAX = 96  # each costs a few statements however small it is; a commit takes some 50 ms
-
-
-class NotWrittenError(Exception):
-    """The storage refused (a full or locked disk): nothing is stored; the same commands may work later."""
+COMMIT_ITEMS_MAX = 96  # each costs a few statements, however small it is; a commit then takes some 50 ms
 
 
 class Writer:
     """Runs commands in its own thread, in the order in which they come.
 
-    A caller waits for at most one transaction of each other caller, since each awaits its own.
+    Each caller awaits its own transaction, so another waits for at most one transaction of each caller.
     """
 
     def __init__(
-        self, ledger: Ledger, log: Logger, committed: Callable[[], None], bounds: Bounds = ANYWHERE
+        self,
+        violation_writer: ViolationWriter,
+        log: Logger,
+        on_commit: Callable[[], None],
+        bounds: Bounds = ANYWHERE,
     ) -> None:
-        """`committed()` is called after each transaction; `bounds`: where the site's violations can be."""
-        self._ledger, self._log, self._committed, self._bounds = ledger, log, committed, bounds
+        """`on_commit()` is called after each transaction; `bounds`: the area of the site."""
+        self._violation_writer, self._log, self._on_commit, self._bounds = (
+            violation_writer, log, on_commit, bounds,
+        )  # fmt: skip
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
         self.fault: str | None = None  # why the last transaction failed
 
-    async def execute(self, *commands: Command) -> Outcome:
-        """Do all of it in one transaction; raises NotWrittenError, or SchemaError for good."""
+    async def execute(self, *commands: Command) -> WriterResult:
+        """Run the commands in one transaction.
+
+        Raises NotWrittenError where the storage fails: nothing is stored, and a later try may succeed.
+        Raises SchemaError where the tables don't fit: every later try fails too.
+        """
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, commands)
         except SQLAlchemyError as error:
@@ -46,38 +53,38 @@ class Writer:
             self._log.error("commit.failed", error=self.fault)
             raise NotWrittenError(self.fault) from error
         self.fault = None
-        self.counts.update(outcome.done.counts)
-        if outcome.done.counts["quarantine.kept"]:
-            self._log.warning("quarantined", n=outcome.done.counts["quarantine.kept"])
-        self._committed()
+        self.counts.update(outcome.committed.counts)
+        if outcome.committed.counts["quarantine.kept"]:
+            self._log.warning("quarantined", n=outcome.committed.counts["quarantine.kept"])
+        self._on_commit()
         return outcome
 
     def close(self) -> None:
-        """End the thread, after what it has begun."""
+        """End the thread after the commands that it has accepted."""
         self._thread.shutdown()
 
-    def _write(self, commands: Sequence[Command]) -> Outcome:
-        batches: list[Batch | Refused] = []
+    def _write(self, commands: Sequence[Command]) -> WriterResult:
+        batches: list[Batch | UnreadableBatch] = []
         statuses: list[StatusChange] = []
-        left: list[Message] = []
+        remaining: list[QueuedBatch] = []
         for command in commands:
             match command:
-                case CommitBatches(messages):
-                    found = self._decode(messages)
-                    batches += found
-                    left += messages[len(found) :]
-                case KeepStatuses(changes):
+                case StoreBatches(messages):
+                    decoded = self._decode(messages)
+                    batches += decoded
+                    remaining += messages[len(decoded) :]
+                case StoreStatuses(changes):
                     statuses += changes
-        return Outcome(self._ledger.commit(batches, statuses), left)
+        return WriterResult(self._violation_writer.commit(batches, statuses), remaining)
 
-    def _decode(self, messages: Sequence[Message]) -> list[Batch | Refused]:
-        """Return the batches of the first messages, until they have enough items for one transaction."""
-        batches: list[Batch | Refused] = []
+    def _decode(self, messages: Sequence[QueuedBatch]) -> list[Batch | UnreadableBatch]:
+        """Return the batches of the first messages, up to the limit of items for one transaction."""
+        batches: list[Batch | UnreadableBatch] = []
         n_items = 0
         for message in messages:
             if n_items >= COMMIT_ITEMS_MAX:
                 break
-            batch = admit(*message, self._bounds)
+            batch = decode_batch(*message, self._bounds)
             batches.append(batch)
             n_items += len(batch.items) + len(batch.strays) if isinstance(batch, Batch) else 1
         return batches

@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ENV = "PETROROAD_CLOCK"  # "t0_ns:m0_ns:rate"; absent: the wall clock
-NS = 1_000_000_000
+from core.times import NS
+
+CLOCK_VARIABLE = "PETROROAD_CLOCK"  # "t0_ns:m0_ns:rate"; absent: the wall clock
 STEP_NS = NS  # a wall clock that moved by more than this was set, not slewed
 
 
@@ -39,7 +40,7 @@ class Clock:
     @staticmethod
     def from_env(environ: Mapping[str, str] = os.environ) -> "Clock":
         """Return the clock that the parent process handed on, else the wall clock."""
-        text = environ.get(ENV)
+        text = environ.get(CLOCK_VARIABLE)
         if text is None:
             return Clock.wall()
         t0, m0, rate = text.split(":")
@@ -47,7 +48,7 @@ class Clock:
 
     def to_env(self) -> dict[str, str]:
         """Return what a child process needs in its environment to show the same time."""
-        return {ENV: f"{self.t0_ns}:{self.m0_ns}:{self.rate!r}"}
+        return {CLOCK_VARIABLE: f"{self.t0_ns}:{self.m0_ns}:{self.rate!r}"}
 
     def now_ns(self) -> int:
         """Return the time."""
@@ -97,7 +98,7 @@ class StepWatch:
 
     ahead_ns: int | None = None  # clock - monotonic when last looked at
 
-    def step(self, clock_ns: int, monotonic_ns: int) -> tuple[int, int] | None:
+    def check(self, clock_ns: int, monotonic_ns: int) -> tuple[int, int] | None:
         """Return (what the clock would show, what it shows) when it was set since the last call."""
         ahead_ns = clock_ns - monotonic_ns
         before_ns, self.ahead_ns = self.ahead_ns, ahead_ns

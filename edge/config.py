@@ -1,4 +1,4 @@
-"""A site: its TOML file as frozen structs (DESIGN section 3), with its map, registry and site frame.
+"""A site: its TOML file as frozen structs (docs/design.md section 5), with its map, registry and site frame.
 
 An operator's error is a `ConfigError` that names file, key, rule and value. `geofence` compiles the map
 itself and checks it.
@@ -25,7 +25,7 @@ from fusion.config import RadarPose, Terminal
 from geofence.config import VehicleConfig
 from geofence.map.frames import SiteFrame
 
-ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
 RADARS: tuple[str, ...] = get_args(RadarScheme)
 RECEIVERS, LISTENERS = ("nmea", "jt808"), ("jt808",)  # schemes
@@ -195,10 +195,10 @@ def _check_secrets(tables: dict[str, Any], where: str) -> None:
     """Refuse a secret in the file itself: every recording keeps the whole text."""
     mqtt = tables.get("mqtt")
     password = mqtt.get("password") if isinstance(mqtt, dict) else None
-    if password is not None and not ENV.fullmatch(str(password)):
+    if password is not None and not VARIABLE.fullmatch(str(password)):
         raise ConfigError(where, "mqtt.password", "must be ${NAME} of an environment variable, never itself")
     url = PASSWORD.match(_plain(tables.get("centre"), "database") or "")
-    if url is not None and not ENV.fullmatch(url[1]):
+    if url is not None and not VARIABLE.fullmatch(url[1]):
         raise ConfigError(where, "centre.database", "its password must be ${NAME}, never itself")
 
 
@@ -222,10 +222,10 @@ def _expand(value: Any, environ: Mapping[str, str], where: str, key: str) -> Any
         return [_expand(item, environ, where, f"{key}[{i}]") for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-    for name in ENV.findall(value):
+    for name in VARIABLE.findall(value):
         if name not in environ:
             raise ConfigError(where, key, f"the environment has no {name}", value)
-    return ENV.sub(lambda found: environ[found[1]], value)
+    return VARIABLE.sub(lambda found: environ[found[1]], value)
 
 
 def _convert(tables: dict[str, Any], where: str) -> SiteConfig:

@@ -6,9 +6,7 @@ repeated anyway (status, handovers, snapshots) are better new than late. `publis
 
 import asyncio
 import contextlib
-import logging
 import os
-import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,23 +17,13 @@ import aiomqtt
 
 from core.errors import ConfigError
 from edge.config import address_of
+from edge.mqtt_client import LINK_ERRORS, PENDING_MAX, MqttClient, OnMessage
 from edge.sections import MqttConfig
 
-KEEPALIVE_S = 5
 CONNECT_S = 3.0
-PUBLISH_S = 2.5
 LEAVE_S = 0.4  # a cancelled link ends within a second: twice this
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 5.0
 STABLE_S = 5.0  # a connection that lasted this long starts the back-off anew
-PENDING_MAX = 256  # accepted and not yet sent or answered
-INFLIGHT_MAX = 64  # of QoS 1 on the wire: the client's cost grows with it
-SOCKET_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5_000),  # a black-holed link gives no reset
-]
-LOGGER = logging.getLogger("petroroad.mqtt")  # aiomqtt's own words; what matters is counted
-LOGGER.setLevel(logging.CRITICAL)
-LINK_ERRORS = (aiomqtt.MqttError, OSError, TimeoutError)
 
 
 class Outgoing(NamedTuple):
@@ -94,7 +82,7 @@ class Link:
         settings: LinkSettings,
         *,
         subscriptions: Sequence[tuple[str, int]] = (),
-        on_message: Callable[[str, bytes, bool], None] | None = None,
+        on_message: OnMessage | None = None,
         will: Callable[[int], Outgoing] | None = None,
         birth: Callable[[int], Outgoing] | None = None,
         on_up: Callable[[], None] = lambda: None,
@@ -107,7 +95,7 @@ class Link:
         self.on_up, self.on_down = on_up, on_down
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
-        self._client: aiomqtt.Client | None = None  # while connected
+        self._client: MqttClient | None = None  # while connected
         self._sending: set[asyncio.Task[None]] = set()
         self._newest: dict[str, Outgoing] = {}
         self._newest_waits = asyncio.Event()
@@ -118,9 +106,9 @@ class Link:
     def subscribe(
         self,
         subscriptions: Sequence[tuple[str, int]],
-        on_message: Callable[[str, bytes, bool], None] | None,
+        on_message: OnMessage | None,
     ) -> None:
-        """Set the (filter, QoS) pairs to subscribe to and what receives their messages; before `run`."""
+        """Set the (filter, QoS) pairs to subscribe to, and the callback for their messages; before `run`."""
         self._subscriptions, self._on_message = list(subscriptions), on_message
 
     def announce(
@@ -145,7 +133,8 @@ class Link:
         if self._client is None:
             return self._refuse("link.down")
         if qos == 0:
-            return self._send_unanswered(self._client, topic, payload, retain=retain)
+            reason = self._client.publish_unanswered(topic, payload, retain=retain)
+            return reason is None or self._refuse(reason)
         if len(self._sending) >= PENDING_MAX:
             return self._refuse("link.full")
         task = asyncio.create_task(self._send(self._client, Outgoing(topic, payload, qos, retain)))
@@ -154,7 +143,7 @@ class Link:
         return True
 
     def publish_newest(self, topic: str, payload: bytes, *, qos: int = 0) -> None:
-        """Send as soon as what is before it has left; one still waiting for the same topic is replaced."""
+        """Send once the earlier messages have left; it replaces one of the same topic that still waits."""
         if self._client is None:
             self._count("link.down")
             return
@@ -173,7 +162,7 @@ class Link:
         try:
             await asyncio.shield(inner)
         finally:
-            # aiomqtt uses asyncio.wait_for, which can swallow a cancellation before Python 3.12: say it twice
+            # aiomqtt uses asyncio.wait_for, which can swallow a cancellation before Python 3.12: ask twice
             self._stopping = True
             self._leave_asked.set()
             inner.cancel()
@@ -185,7 +174,7 @@ class Link:
             begun_s = time.monotonic()
             try:
                 await self._serve(self.settings.addresses[turn % len(self.settings.addresses)])
-                continue  # it was asked to come back
+                continue  # `reconnect` asked for a new connection
             except LINK_ERRORS as error:  # the network's or the broker's fault: try the next address
                 self._count(f"link.{type(error).__name__}")
             turn += 1
@@ -217,45 +206,30 @@ class Link:
             self._newest.clear()
             for task in tuple(self._sending):
                 task.cancel()
-            if client._connected.cancelled():  # aiomqtt would trip over it and leave the socket open
-                client._connected = asyncio.get_running_loop().create_future()
-            await _within(LEAVE_S, client.__aexit__(None, None, None))
+            await _within(LEAVE_S, client.leave())
             if lost:
                 self.on_down()
 
-    def _new_client(self, address: tuple[str, int], will: Outgoing | None) -> aiomqtt.Client:
+    def _new_client(self, address: tuple[str, int], will: Outgoing | None) -> MqttClient:
         settings = self.settings
-        client = aiomqtt.Client(
-            *address,
+        return MqttClient(
+            address,
+            self._receive,
+            aiomqtt.Will(*will) if will else None,
             identifier=settings.client_id,
             username=settings.username,
             password=settings.password,
             tls_context=settings.tls,
-            protocol=aiomqtt.ProtocolVersion.V311,
-            clean_session=True,
-            keepalive=KEEPALIVE_S,
-            timeout=PUBLISH_S,
-            will=aiomqtt.Will(*will) if will else None,
-            socket_options=SOCKET_OPTIONS,
-            logger=LOGGER,
-            max_inflight_messages=INFLIGHT_MAX,
-            max_queued_outgoing_messages=2 * PENDING_MAX,
-            queue_type=self._inbox,  # type: ignore[arg-type]  # what makes a queue serves as well as its type
         )
-        client.pending_calls_threshold = 2 * PENDING_MAX  # it warns beyond; we bound
-        return client
 
-    def _inbox(self, maxsize: int) -> "_Inbox":
-        return _Inbox(self._receive)
-
-    def _receive(self, message: aiomqtt.Message) -> None:
+    def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         try:
             if self._on_message is not None:
-                self._on_message(message.topic.value, _bytes(message.payload), message.retain)
+                self._on_message(topic, payload, retained)
         except Exception as error:  # our bug must end us, not vanish in the client's read callback
             self._fail(error)
 
-    async def _greet(self, client: aiomqtt.Client) -> None:
+    async def _greet(self, client: MqttClient) -> None:
         if self._subscriptions:
             granted = await client.subscribe(self._subscriptions)
             if any((code if isinstance(code, int) else code.value) >= 128 for code in granted):
@@ -263,10 +237,10 @@ class Link:
         if self._birth is not None:
             await client.publish(*self._birth(self.connection))
 
-    async def _until_left(self, client: aiomqtt.Client) -> None:
+    async def _until_left(self, client: MqttClient) -> None:
         """Return when asked to leave, raise when the connection is lost."""
         tasks = [
-            asyncio.create_task(_until_lost(client)),
+            asyncio.create_task(client.until_lost()),
             asyncio.create_task(self._pump_newest(client)),
             asyncio.create_task(self._leave_asked.wait()),
         ]
@@ -280,29 +254,15 @@ class Link:
         for task in done:
             task.result()
 
-    async def _pump_newest(self, client: aiomqtt.Client) -> None:
+    async def _pump_newest(self, client: MqttClient) -> None:
         while True:
             await self._newest_waits.wait()
             self._newest_waits.clear()
             while self._newest:
                 message = self._newest.pop(next(iter(self._newest)))
-                await client.publish(*message)  # returns once the socket took it
+                await client.publish(*message)  # returns once the socket has accepted it
 
-    def _send_unanswered(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> bool:
-        """Hand a QoS 0 message to the client, which writes at the loop's next turn.
-
-        Nothing will answer it, so it needs no task: a gateway sends thousands a second.
-        """
-        mqtt = client._client
-        if len(mqtt._out_packet) >= PENDING_MAX:
-            mqtt.loop_write()  # a long turn of the loop: write first, full is a blocked socket
-        if len(mqtt._out_packet) >= PENDING_MAX:
-            return self._refuse("link.full")
-        if mqtt.publish(topic, payload, 0, retain).rc != 0:  # lost, and `_until_left` has not noticed yet
-            return self._refuse("link.down")
-        return True
-
-    async def _send(self, client: aiomqtt.Client, message: Outgoing) -> None:
+    async def _send(self, client: MqttClient, message: Outgoing) -> None:
         try:
             await client.publish(*message)
         except LINK_ERRORS as error:  # no answer in time: the link is dead though TCP has not noticed
@@ -322,22 +282,6 @@ class Link:
         self.counts[reason] = self.counts.get(reason, 0) + 1
 
 
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Stands where aiomqtt puts what arrived: hands it on at once, so that nothing queues without limit."""
-
-    def __init__(self, receive: Callable[[aiomqtt.Message], None]) -> None:
-        super().__init__()
-        self._hand_on = receive
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        self._hand_on(item)
-
-
-async def _until_lost(client: aiomqtt.Client) -> None:
-    async for _ in client.messages:  # never yields (see _Inbox); raises when the connection is lost
-        raise AssertionError("messages go to the callback")
-
-
 async def _reach(address: tuple[str, int]) -> None:
     """Open and close a TCP connection: aiomqtt connects in a thread, which could not be cancelled."""
     async with asyncio.timeout(CONNECT_S):
@@ -347,16 +291,12 @@ async def _reach(address: tuple[str, int]) -> None:
 
 
 async def _within(seconds: float, awaitable: Coroutine[Any, Any, Any]) -> None:
-    """Give it that long; a link that is lost anyway raises nothing here."""
+    """Await for at most that long; a link that is lost anyway raises nothing here."""
     with contextlib.suppress(*LINK_ERRORS):
         async with asyncio.timeout(seconds):
             await awaitable
 
 
-def _bytes(payload: Any) -> bytes:
-    return payload if isinstance(payload, bytes) else bytes(payload or b"")
-
-
 def _jitter() -> float:
-    """Return 0.5 to 1.0 by the system's chance: many RSUs must not come back in step."""
+    """Return a random factor of 0.5 to 1.0: many RSUs must not reconnect at the same moment."""
     return 0.5 + int.from_bytes(os.urandom(2)) / 131_070

@@ -85,10 +85,10 @@ class Health(Collector):
             config = uvicorn.Config(
                 self, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
             )
-            await _serve(_Server(config), listener)
+            await _serve(_HealthServer(config), listener)
 
 
-class _Server(uvicorn.Server):
+class _HealthServer(uvicorn.Server):
     """Leaves SIGINT and SIGTERM to the process."""
 
     @contextlib.contextmanager
@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(server: _Server, listener: socket.socket) -> None:
+async def _serve(server: _HealthServer, listener: socket.socket) -> None:
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""The JSON Schema of each channel of a recording (DESIGN section 4); the payloads are MessagePack maps."""
+"""The JSON Schema of each recording channel (docs/design.md section 6); payloads are MessagePack maps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The sections of a site file as frozen structs; unknown keys are refused (DESIGN section 3)."""
+"""The sections of a site file as frozen structs; unknown keys are refused (docs/design.md section 5)."""
 
 from typing import Annotated, Literal
 

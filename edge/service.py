@@ -69,7 +69,7 @@ class Service(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return all counters of the process."""
 
-    def connected(self) -> None:
+    def on_connected(self) -> None:
         """Resume what waited for the main connection."""
         return
 
@@ -150,7 +150,7 @@ class Shell:
             )
         for name, link in self.links.items():
             link.subscribe(subscriptions.filters(name), subscriptions.receive)
-        self.main.on_up = service.connected
+        self.main.on_up = service.on_connected
 
     def _parts(self, service: Service, *, ends_on_bug: bool) -> dict[str, Coroutine[Any, Any, None]]:
         address, key = service.health_at

@@ -1,4 +1,4 @@
-"""Every payload of DESIGN section 5 as a struct, and the packed records of a track snapshot. Pure.
+"""Every payload of docs/design.md section 7 as a struct, and the packed records of a track snapshot. Pure.
 
 Bounds are checked where bytes become these objects. Absent and nil are the same. What a newer version of
 a peer adds is ignored, so that old and new parts can run side by side.
@@ -38,7 +38,7 @@ Altitude = Annotated[float, Meta(ge=-1e5, le=1e5)]
 Course = Annotated[float, Meta(ge=0.0, le=360.0)]
 Quality = Literal["none", "single", "dgnss", "float", "fixed", "dead_reckoning"]
 
-# Little-endian and packed; the browser reads the same bytes. Order and names are fixed by DESIGN section 5.
+# Little-endian and packed; the browser reads the same bytes. docs/design.md section 7 fixes order and names.
 TRACK_DESCR: tuple[tuple[str, str], ...] = (
     ("track", "<u8"),
     ("lon_e7", "<i4"),
@@ -56,6 +56,9 @@ TRACK_DESCR: tuple[tuple[str, str], ...] = (
     ("flags", "|u1"),  # the FLAG_ bits
 )
 TRACK_DTYPE = np.dtype(list(TRACK_DESCR))
+SIGNED_STATION = ("s_signed_dm", "<i4")  # further column of a site whose axis begins below 0: edge.stations
+SIGNED_DESCR = (*TRACK_DESCR, SIGNED_STATION)
+SIGNED_DTYPE = np.dtype(list(SIGNED_DESCR))
 FLAG_OWNED, FLAG_CONFIRMED, FLAG_COASTING, FLAG_UNDECIDABLE = 1, 2, 4, 8
 FLAG_RADAR, FLAG_GNSS, FLAG_INTEGRITY = 16, 32, 64
 Records = NDArray[np.void]
@@ -78,16 +81,10 @@ class ViolationItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ViolationBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """`violation/up`."""
+    """`violation/up` as an RSU sends it; `centre.batch_decoder` is its only reader."""
 
     epoch: Count
     items: Annotated[tuple[ViolationItem, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
-
-
-class ItemKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What even a broken item must have to be acknowledged."""
-
-    seq: Seq
 
 
 class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +154,7 @@ class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int
 
 
-class ClockFault(msgspec.Struct, frozen=True, kw_only=True):
+class ClockReported(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with one clock."""
 
     kind: Name  # time_zone, offset, stopped, erratic, registry, rollover, host, gateway
@@ -167,7 +164,7 @@ class ClockFault(msgspec.Struct, frozen=True, kw_only=True):
     n: Count  # messages since then that bore it
 
 
-Clocks = Annotated[dict[Name, ClockFault], Meta(max_length=CLOCKS_MAX)]
+Clocks = Annotated[dict[Name, ClockReported], Meta(max_length=CLOCKS_MAX)]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -193,7 +190,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clocks: Clocks = {}  # by terminal, the first of `clocks_n`
     clocks_n: Count = 0  # terminals whose clocks are wrong
     radar_clocks: Clocks = {}  # by sensor
-    host_clock: ClockFault | None = None  # this RSU's own or the gateway's: all terminals are off alike
+    host_clock: ClockReported | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
 
 
@@ -316,8 +313,6 @@ def encode(payload: msgspec.Struct) -> bytes:
     return _ENCODER.encode(payload)
 
 
-decode_batch = decoder(msgspec.msgpack.Decoder(ViolationBatch))
-decode_item_key = decoder(msgspec.msgpack.Decoder(ItemKey))
 decode_ack = decoder(msgspec.msgpack.Decoder(ViolationAck))
 decode_snapshot = decoder(msgspec.msgpack.Decoder(TrackSnapshot))
 decode_handover = decoder(msgspec.msgpack.Decoder(Handover))
@@ -353,15 +348,15 @@ def snapshot_of(
     lanes: tuple[str, ...] | None = None,
     names: TrackNames | None = None,
 ) -> TrackSnapshot:
-    """Pack records of TRACK_DTYPE, shape (n,)."""
-    assert records.dtype == TRACK_DTYPE, "records of TRACK_DTYPE"
+    """Pack records of TRACK_DTYPE or SIGNED_DTYPE, shape (n,)."""
+    assert records.dtype in (TRACK_DTYPE, SIGNED_DTYPE), "records of TRACK_DTYPE or SIGNED_DTYPE"
     return TrackSnapshot(
         v=1,
         esn=esn,
         seq=seq,
         stamp_ns=stamp_ns,
         n=len(records),
-        dtype=TRACK_DESCR,
+        dtype=TRACK_DESCR if records.dtype == TRACK_DTYPE else SIGNED_DESCR,
         data=records.tobytes(),
         lanes=lanes,
         names=names,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import I64
+from core.arrays import I64
 
 NS = 1_000_000_000
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true

@@ -7,6 +7,12 @@ from msgspec import Meta
 
 from core.classes import HAZMAT
 
+# Errors that no configuration states
+WHITE_SHARE = 0.25  # of a fix's stated sigma that is new in each fix; the rest is the lasting bias
+QUANTUM_M = 0.03  # 1 sigma of positions cut to 1e-6 degrees (JT/T 808)
+COURSE_SIGMA_RAD = 0.02  # of a reported course: whole degrees, antenna sway
+OBJECT_LAG_S = 0.5  # a radar's own tracker measures the speed across its beam from about this long
+
 Positive = Annotated[float, Meta(gt=0.0)]
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
@@ -63,5 +69,5 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     width_m: float | None = None
     antenna_forward_m: float = 0.0  # of the vehicle's centre
     antenna_left_m: float = 0.0
-    kind: int = HAZMAT  # class of DESIGN section 5
+    kind: int = HAZMAT  # class of docs/design.md section 7
     clock_offset_s: float = 0.0  # how far its clock is known to be ahead of UTC

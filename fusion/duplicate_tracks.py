@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from core.kernel import F64, I64
+from core.arrays import F64, I64
 from fusion import layout as at
 from fusion.grid import near_pairs
 from fusion.heading import headings_of

@@ -13,11 +13,10 @@ from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
-from fusion.models import initial
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
-from fusion.rewind import fuse, restart
+from fusion.rewind import begin, fuse, start
 from fusion.timekeeping import Timekeeping
-from fusion.track_store import TerminalTable, TrackStore, take_row
+from fusion.track_store import TerminalTable, TrackStore
 
 OUTLIERS_MAX = 3  # so many fixes in a row outside the gate, and a track without radar starts anew
 WEIGH_EVERY_NS = 500_000_000  # radar's own error lasts about as long: sooner is no new evidence
@@ -117,13 +116,6 @@ def _is_known(ints: I2, keys: I3, w: int, stamp_ns: int, source_seq: int) -> boo
 
 
 @kernel(inner=True)
-def _start(tracks: Tracks, rings: Rings, i: int, fixes: Fixes, j: int, settings: Settings) -> None:
-    """Set track i from fix j alone."""
-    initial(tracks.states, i, fixes.M, j, settings)
-    restart(tracks, rings, i, fixes.stamp_ns[j], fixes.M, j)
-
-
-@kernel(inner=True)
 def _fuse_own(
     tracks: Tracks, rings: Rings, terminals: Terminals, fixes: Fixes, j: int, settings: Settings, vector: F1
 ) -> int:
@@ -133,10 +125,9 @@ def _fuse_own(
     i = terminals.ints[w, at.ROW]
     outcome = FUSED
     if i < 0:
-        i = take_row(tracks, stamp_ns, arrived_ns)
+        i = start(tracks, rings, stamp_ns, arrived_ns, fixes.M, j, settings)
         if i < 0:
             return NO_ROOM
-        _start(tracks, rings, i, fixes, j, settings)
         ints[i, at.STATUS], ints[i, at.TERMINAL] = at.DUE, w
         tracks.floats[i, at.IDENTITY_P] = 1.0
         terminals.ints[w, at.ROW] = i
@@ -150,7 +141,7 @@ def _fuse_own(
             ints[i, at.OUTLIERS] += 1
             ints[i, at.INTEGRITY] = 1
             if not by_radar and ints[i, at.OUTLIERS] >= OUTLIERS_MAX and stamp_ns >= ints[i, at.STAMP]:
-                _start(tracks, rings, i, fixes, j, settings)
+                begin(tracks, rings, i, stamp_ns, fixes.M, j, settings)
                 ints[i, at.OUTLIERS] = 0
         else:
             ints[i, at.OUTLIERS], ints[i, at.INTEGRITY] = 0, 0

@@ -6,6 +6,7 @@ import numpy as np
 
 from core.arrays import F2, F64, I2, I64
 from core.kernel import kernel
+from fusion import layout as at
 from fusion.layout import Grid
 
 CELL_M = 16.0
@@ -33,19 +34,31 @@ def put(grid: Grid, i: int, east: float, north: float) -> None:
     grid.first[a] = i
 
 
+@kernel(inner=True)
+def fill(grid: Grid, places: F2, n: int) -> None:
+    """Fill the empty grid with the first n places; each cell's list ascends.
+
+    places : (>= n, 2) or wider, east and north [m] first
+    """
+    clear(grid)
+    for i in range(n - 1, -1, -1):
+        put(grid, i, places[i, at.EAST], places[i, at.NORTH])
+
+
 @kernel
 def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
     """Write the pairs as far as `pairs` has room; return how many there are, some perhaps twice."""
     n_pairs = 0
     clear(grid)
     for i in range(places.shape[0]):
-        east, north = places[i, 0], places[i, 1]
+        east, north = places[i, at.EAST], places[i, at.NORTH]
         low, top = math.floor((north - reach_m) / CELL_M), math.floor((north + reach_m) / CELL_M)
         for a in range(math.floor((east - reach_m) / CELL_M), math.floor((east + reach_m) / CELL_M) + 1):
             for b in range(low, top + 1):
                 j = grid.first[cell_of(a, b)]
                 while j >= 0:
-                    if (places[j, 0] - east) ** 2 + (places[j, 1] - north) ** 2 <= reach_m * reach_m:
+                    d_e, d_n = places[j, at.EAST] - east, places[j, at.NORTH] - north
+                    if d_e**2 + d_n**2 <= reach_m * reach_m:
                         if n_pairs < pairs.shape[0]:
                             pairs[n_pairs, 0], pairs[n_pairs, 1] = j, i
                         n_pairs += 1

@@ -85,7 +85,7 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     identity_p: float = 0.0
     length_m: float | None = None
     width_m: float | None = None
-    kind: int = 0  # class of the design's section 7
+    kind: int = 0  # class of docs/design.md section 7
     integrity: bool = False  # GNSS and radar contradict each other
     outliers: int = 0  # fixes in a row that were refused
     born_ns: int | None = None

@@ -13,10 +13,11 @@ import math
 from core.arrays import F1, F2, F3, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
 from fusion.layout import Rings, States, Terminals, Tracks
+from fusion.models import centre_of
 from fusion.rewind import state_at
-from fusion.sensor_errors import QUANTUM_M, WHITE_SHARE, centre_of
 
 NEAR_M = 60.0  # further apart they are never weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # how densely other vehicles may stand about

@@ -43,7 +43,7 @@ class ObjectScan:
     vy_mps: F64
     length_m: F64  # SIZE_M_MAX at most; NaN where unknown
     width_m: F64
-    kind: I64  # class of DESIGN section 5
+    kind: I64  # class of docs/design.md section 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,33 +1,93 @@
-"""One radar scan: its targets as measurements, then predict, gate, assign, fuse, start and drop tracks."""
+"""One radar scan: its targets become measurements, which are associated, fused, or start tracks."""
 
 import math
+import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from core.arrays import F1, F2, I64
 from core.classes import N_CLASSES, UNKNOWN
 from core.kernel import kernel, unchecked
+from core.times import FUTURE_NS
 from fusion import layout as at
-from fusion.assignment import assign
-from fusion.clocks import add_count
-from fusion.gating import gate
+from fusion.association import NO_TRACK, associate
+from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
-from fusion.models import initial
-from fusion.multipath import NO_TRACK, own_echoes
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
-from fusion.rewind import append, fetch_next, fuse, restart
-from fusion.track_store import TrackStore, free_row, take_row
+from fusion.rewind import append, fetch_next, fuse, start
+from fusion.track_store import TrackStore, free_row
 
-AHEAD = 4  # tracks: what they will write is fetched meanwhile
+AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
+PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
+KEYS_MAX = 256  # scans of one radar: at 100 Hz as far as the history reaches; an older copy is late anyway
+
+Key = tuple[int, int, int]  # stamp, scan number, checksum of the targets
+
+
+class Scans:
+    """The newest stamp of each radar, and its last scans, in which a copy is recognised.
+
+    A mirroring switch or a bonded link doubles datagrams; a copy is no new evidence.
+    """
+
+    def __init__(self, n_radars: int) -> None:
+        self.newest_ns = [0] * n_radars
+        self._known: list[dict[Key, None]] = [{} for _ in range(n_radars)]  # in the order of arrival
+
+    def is_copy(self, q: int, seen: RadarScan | ObjectScan) -> bool:
+        """Whether radar q sent this very scan before; it is remembered.
+
+        A scan sent in parts has the same stamp and may have the same number, but not the same targets.
+        """
+        known = self._known[q]
+        column = seen.range_m if isinstance(seen, RadarScan) else seen.x_m
+        key = (seen.stamp_ns, seen.scan, zlib.crc32(column.tobytes()))
+        if key in known:
+            return True
+        known[key] = None
+        if len(known) > KEYS_MAX:
+            del known[next(iter(known))]
+        return False
+
+    def period_ns(self, q: int, stamp_ns: int) -> int:
+        """Return the time since the newest scan of radar q, within bounds; stamp_ns is the newest then."""
+        period_ns = min(max(stamp_ns - self.newest_ns[q], PERIOD_NS_MIN), PERIOD_NS_MAX)
+        self.newest_ns[q] = max(self.newest_ns[q], stamp_ns)
+        return period_ns
+
+    def keys(self) -> tuple[tuple[Key, ...], ...]:
+        """Return the remembered scans, by radar."""
+        return tuple(tuple(known) for known in self._known)
+
+    def restore(self, newest_ns: Sequence[int], keys: Sequence[Sequence[Key]]) -> None:
+        """Restore stamps and keys, by radar; further radars keep their own."""
+        self.newest_ns[: len(newest_ns)] = newest_ns[: len(self.newest_ns)]
+        for known, restored in zip(self._known, keys, strict=False):
+            known.update(dict.fromkeys(restored))
 
 
 def radar_update(
-    store: TrackStore, q: int, seen: RadarScan | ObjectScan, period_ns: int, counts: dict[str, int]
-) -> I64:
+    store: TrackStore, scans: Scans, clocks: Clocks, history_ns: float, now_ns: int, q: int,
+    seen: RadarScan | ObjectScan, counts: dict[str, int],
+) -> I64:  # fmt: skip
     """Fuse a scan of radar q into the tracks; return the rows that changed.
 
-    period_ns : of the radar.  Targets that were not used are counted in `counts`
+    clocks : of the radars;  history_ns : how old a scan may be
+    counts : gets the reasons why the scan or some of its targets were not used
     """
+    kind = clocks.note(q, now_ns, seen.stamp_ns, seen.scan)
+    add_count(counts, f"clock.radar.{KINDS[kind]}", int(kind != NO_FAULT))
+    refused = (
+        "future" if seen.stamp_ns > now_ns + FUTURE_NS
+        else "late" if seen.stamp_ns < now_ns - history_ns
+        else "duplicate" if scans.is_copy(q, seen)
+        else None
+    )  # fmt: skip
+    if refused:
+        add_count(counts, f"radar.{refused}")
+        return np.zeros(0, dtype=np.int64)
+    period_ns = scans.period_ns(q, seen.stamp_ns)
     if isinstance(seen, RadarScan):
         n, n_odd = polar_rows(store, seen, q)
     else:
@@ -140,20 +200,10 @@ def _update(
     """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed."""
     ints, floats, tally, tuning = tracks.ints, tracks.floats, tracks.tally, settings.tuning
     M, about, rows, assignment = detections.M, detections.about, scratch.rows, scratch.assignment
-    costs, miss, pairs, det_of = assignment.costs, assignment.miss, assignment.pairs, assignment.det_of
+    miss, det_of = assignment.miss, assignment.det_of
     n_touched = 0
     tally[at.T_LATE], tally[at.T_FULL], tally[at.T_DUE] = 0, 0, 0
-    n_t, n_p = gate(tracks, rings, t_ns, detections, n_d, settings, q, scratch)
-    tally[at.T_PAIRS] = n_p
-    tally[at.T_FALLEN] = assign(n_t, n_d, n_p, assignment)
-    own_echoes(
-        tracks, scratch.predicted.X, rows, n_t, settings.radars[q, at.R_S_AZIMUTH], detections.seen, n_d,
-        assignment.track_of, scratch.grid,
-    )  # fmt: skip
-    for p in range(n_p):  # the winning pair's likelihood, for those not confirmed
-        t = pairs[0, p]
-        if det_of[t] == pairs[1, p]:
-            miss[t] = costs[p]
+    n_t = associate(tracks, rings, t_ns, detections, n_d, settings, q, scratch)
     accepted = settings.radars[q, at.R_ACCEPTED] > 0.0
     for t in range(n_t):
         if t + AHEAD < n_t:
@@ -180,11 +230,9 @@ def _update(
     for d in range(n_d):
         if assignment.track_of[d] != NO_TRACK:
             continue
-        i = take_row(tracks, t_ns, arrived_ns)
+        i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
         if i < 0:
             continue
-        initial(tracks.states, i, M, d, settings)
-        restart(tracks, rings, i, t_ns, M, d)
         ints[i, at.STATUS] = at.TENTATIVE
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns)
         _describe(tracks, i, about, d)

@@ -9,7 +9,8 @@ from core.prefetch import LINE, fetch
 from fusion import layout as at
 from fusion.layout import Rings, Settings, States, Tracks
 from fusion.measurement import apply, fuse_polar
-from fusion.models import bend_keep, copy, predict, predict_to
+from fusion.models import copy, initial, predict, predict_to
+from fusion.track_store import take_row
 
 
 @kernel(inline=True)
@@ -69,6 +70,24 @@ def restart(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int) 
 
 
 @kernel
+def begin(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int, settings: Settings) -> None:
+    """Set the state of row i from row m of M alone, and let its ring begin there."""
+    initial(tracks.states, i, M, m, settings)
+    restart(tracks, rings, i, stamp_ns, M, m)
+
+
+@kernel
+def start(
+    tracks: Tracks, rings: Rings, stamp_ns: int, arrived_ns: int, M: F2, m: int, settings: Settings
+) -> int:
+    """Start a track from row m of M; return its row, -1 if there is no free one."""
+    i = take_row(tracks, stamp_ns, arrived_ns)
+    if i >= 0:
+        begin(tracks, rings, i, stamp_ns, M, m, settings)
+    return i
+
+
+@kernel
 def newest_before(tracks: Tracks, rings: Rings, i: int, t_ns: int) -> int:
     """Return the logical index of the newest entry of ring i with stamp <= t_ns, -1 if none."""
     ints, stamps = tracks.ints, rings.stamps
@@ -97,8 +116,7 @@ def state_at(tracks: Tracks, rings: Rings, i: int, t_ns: int, out: States, j: in
     stamp_ns = tracks.ints[i, at.STAMP]
     if t_ns < stamp_ns:
         return past_state(tracks, rings, i, t_ns, out, j, tuning)
-    ahead_s = (t_ns - stamp_ns) * 1e-9
-    predict_to(tracks.states, i, out, j, ahead_s, bend_keep(ahead_s, tuning), tuning)
+    predict_to(tracks.states, i, out, j, (t_ns - stamp_ns) * 1e-9, tuning)
     return True
 
 

@@ -1,20 +1,270 @@
-"""Every clock that the tracker depends on: the radars', the terminals', the gateway's. Pure."""
+"""Every clock that the tracker depends on: the radars', the terminals', the gateway's.
 
-from collections.abc import Sequence
-from dataclasses import replace
+A stamp of a terminal is corrected where that is sure, else refused; then only its arrival places a report.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from core.kernel import F64, I64, Bools
-from fusion.clocks import CLOCK_NAMES, HEARD_NS, KIND, KINDS, NO_FAULT, NS, SPAN_NS_MIN, Clocks, add_count
-from fusion.columns import Columns, columns_of, read_ints
+from core.arrays import F64, I64, Bools
+from fusion.clocks import (
+    CLOCK_NAMES,
+    FORGET_NS,
+    HEARD_NS,
+    KIND,
+    KINDS,
+    N_CLOCK,
+    NO_FAULT,
+    NS,
+    REGISTRY,
+    ROLLOVER,
+    SOUND_AT,
+    SPAN_NS_MIN,
+    SPREAD_NS_MAX,
+    TIME_ZONE,
+    ClockFault,
+    Clocks,
+    add_count,
+    common_offset_s,
+)
+from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from fusion.terminal_clocks import ClockReport, TerminalClocks
+from fusion.observations import GnssFixes
 
 SILENT_NS = NS
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
+ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits
+ROLLED_NS_MAX = 2 * 86_400 * NS  # rest of an age after the correction: a time zone, a stored report
+PROMPT_NS = (-300_000_000, NS)  # ages of a fix that is as good as live
+WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # the transport time of a fix whose stamp does not show it
+LAST_NS = 3 * NS  # a stored report does not replace one of now for this long
+NAMED_MAX = 64  # clocks in one status
+HOST_MIN, HOST_SHARE = 3, 0.8  # so many of those that sent are not wrong alike by chance: the host's clock is
+HOST_NS = 300 * NS  # heard within
+
+Numbers = TypeVar("Numbers", I64, F64)
+
+# Row of `more` (n, N_MORE), int64: corrections, and the last report with an unusable stamp
+CORRECTED_BY_NS, CORRECTED_AT, CORRECTED_N, REPORT_NS, REPORT_WAY_NS, REPORT_STAMP = range(6)
+N_MORE = 6
+# Row of `place` (n, N_PLACE): of that report
+P_EAST, P_NORTH, P_HEADING, P_SPEED, P_SIGMA = range(5)
+N_PLACE = 5
+INT_NAMES = (
+    "terminal", *CLOCK_NAMES, "corrected_by_ns", "corrected_at_ns", "n_corrected", "report_ns",
+    "report_way_ns", "report_stamp_ns",
+)  # fmt: skip
+PLACE_NAMES = ("east_m", "north_m", "heading_rad", "speed_mps", "sigma_m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooseReports:
+    """Reports that only their arrival places, as n columns; measured up to `way_ns` before they arrived."""
+
+    terminal: I64  # (n,) row
+    arrived_ns: I64
+    way_ns: I64
+    east_m: F64  # of the antenna, site frame
+    north_m: F64
+    heading_rad: F64  # NaN unknown
+    speed_mps: F64  # NaN unknown
+    sigma_m: F64
+
+    def __len__(self) -> int:
+        return len(self.terminal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReport:
+    """Whose clock is wrong, as the status names it."""
+
+    terminals: Mapping[str, ClockFault]  # NAMED_MAX at most, those that are not corrected first
+    n_terminals: int  # of all, named or not
+    host: ClockFault | None  # this RSU's, its gateway's, or all terminals' alike
+    radars: Mapping[str, ClockFault] = field(default_factory=dict)
+
+
+class TerminalClocks:
+    """The clocks of the tracker's terminals, by their rows."""
+
+    def __init__(self, late_ns: int) -> None:
+        """late_ns : the greatest age that the tracker fuses."""
+        self.clocks = Clocks(0, late_ns)
+        self.more: I64 = np.zeros((0, N_MORE), dtype=np.int64)
+        self.place: F64 = np.zeros((0, N_PLACE))
+        self.declared_ns: I64 = np.zeros(0, dtype=np.int64)
+        self.n = 0
+
+    def grow(self, about: Sequence[Terminal]) -> None:
+        """Have a row for each terminal; rows are never given back."""
+        kept, self.n = self.n, len(about)
+        if self.n > len(self.more):
+            room = max(64, 2 * self.n)
+            self.clocks.ints = _longer(self.clocks.ints, room)
+            self.more, self.place = _longer(self.more, room), _longer(self.place, room)
+            self.declared_ns = _longer(self.declared_ns, room)
+        for w in range(kept, self.n):
+            self.declared_ns[w] = round(about[w].clock_offset_s * NS)
+
+    def step(
+        self, now_ns: int, who: I64, seen: GnssFixes, usable: Bools, sigma_m: F64, counts: dict[str, int]
+    ) -> tuple[I64, Bools]:
+        """Return the stamps of a message's fixes, corrected where that is sure, and which are doubtful (n,).
+
+        who : (n,) rows.  usable : (n,) with a place; the others say nothing of a clock.  sigma_m : (n,)
+        """
+        stamp_ns = seen.stamp_ns - self.declared_ns[who]
+        age_ns = now_ns - stamp_ns
+        weeks_ns = np.rint(age_ns / ROLLOVER_NS).astype(np.int64) * ROLLOVER_NS
+        weeks_ns = np.where(np.abs(age_ns - weeks_ns) <= ROLLED_NS_MAX, weeks_ns, 0)
+        stamp_ns, age_ns = stamp_ns + weeks_ns, age_ns - weeks_ns
+        prompt = (age_ns >= PROMPT_NS[0]) & (age_ns <= PROMPT_NS[1])
+        by_ns = weeks_ns - self.declared_ns[who]
+        odd = ~prompt | (by_ns != 0) | (self.clocks.ints[who, KIND] != NO_FAULT) | self.more[who].any(axis=1)
+        if odd.any():
+            odd = np.isin(who, who[odd])  # all fixes of a terminal, to find its freshest
+        at = who[usable & ~odd]  # the usual case: nothing to find out
+        self.clocks.ints[at, SOUND_AT] = now_ns
+        self.clocks.ints[at, HEARD_NS] = now_ns
+        if not odd.any():
+            return stamp_ns, odd
+        add_count(counts, "gnss.rollover", int(np.count_nonzero(weeks_ns)))
+        add_count(counts, "gnss.offset_corrected", int(np.count_nonzero(self.declared_ns[who])))
+        for w in dict.fromkeys(who[usable & odd].tolist()):
+            mine = np.flatnonzero((who == w) & usable)
+            j = int(mine[np.argmin(age_ns[mine])])  # the freshest tells most of the clock
+            kind = self.clocks.note(w, now_ns, int(stamp_ns[j]), _key(seen, j))
+            add_count(counts, f"clock.terminal.{KINDS[kind]}", int(kind != NO_FAULT))
+            self._correct(w, now_ns, int(by_ns[j]), len(mine))
+            if prompt[j] and not self.clocks.doubtful(w):
+                self.more[w, [REPORT_NS, REPORT_WAY_NS, REPORT_STAMP]] = 0
+            else:
+                self._keep_report(w, now_ns, int(age_ns[j]), seen, j, float(sigma_m[j]))
+        return stamp_ns, self.clocks.ints[who, KIND] != NO_FAULT
+
+    def _correct(self, w: int, now_ns: int, by_ns: int, n_fixes: int) -> None:
+        row = self.more[w]
+        if by_ns != row[CORRECTED_BY_NS]:
+            row[CORRECTED_BY_NS], row[CORRECTED_AT], row[CORRECTED_N] = by_ns, now_ns, 0
+        row[CORRECTED_N] += n_fixes if by_ns else 0
+        if not by_ns:
+            row[CORRECTED_AT] = 0
+
+    def _keep_report(self, w: int, now_ns: int, age_ns: int, seen: GnssFixes, j: int, sigma_m: float) -> None:
+        row = self.more[w]
+        stamped = 0 <= age_ns <= WAY_NS_MAX and not self.clocks.doubtful(w)
+        if age_ns > WAY_NS_MAX and self._has_newer(row, now_ns, now_ns - age_ns):
+            return
+        row[REPORT_NS], row[REPORT_STAMP] = now_ns, now_ns - age_ns
+        row[REPORT_WAY_NS] = max(age_ns, WAY_NS) if stamped else WAY_NS
+        self.place[w] = (seen.east_m[j], seen.north_m[j], seen.heading_rad[j], seen.speed_mps[j], sigma_m)
+
+    @staticmethod
+    def _has_newer(row: I64, now_ns: int, stamp_ns: int) -> bool:
+        """Say whether a report that came just now was measured after that stamp, and then came soon."""
+        came_ns, newer = int(row[REPORT_NS]), int(row[REPORT_STAMP])
+        return 0 <= now_ns - came_ns <= LAST_NS and newer > stamp_ns and came_ns - newer <= WAY_NS_MAX
+
+    def loose(self, t_ns: int, within_ns: int) -> LooseReports:
+        """Return the newest report of each terminal that only its arrival places, if it came lately."""
+        arrived_ns = self.more[: self.n, REPORT_NS]
+        w = np.flatnonzero((arrived_ns > 0) & (t_ns - arrived_ns <= within_ns))
+        place = self.place[w]
+        return LooseReports(
+            terminal=w,
+            arrived_ns=arrived_ns[w],
+            way_ns=self.more[w, REPORT_WAY_NS],
+            east_m=place[:, P_EAST],
+            north_m=place[:, P_NORTH],
+            heading_rad=place[:, P_HEADING],
+            speed_mps=place[:, P_SPEED],
+            sigma_m=place[:, P_SIGMA],
+        )
+
+    # ---- whose clock is wrong
+
+    def report(self, t_ns: int, ids: Sequence[str], witnesses: Sequence[float]) -> ClockReport:
+        """Return the faults at t_ns.
+
+        ids : (n,) of the terminals.  witnesses : offsets [s] of other clocks against this host's
+        """
+        ints = self.clocks.ints[: self.n]
+        odd = (ints[:, KIND] != NO_FAULT) | (self.more[: self.n, CORRECTED_AT] > 0)
+        rows = np.flatnonzero(odd & (t_ns - ints[:, HEARD_NS] <= FORGET_NS))
+        faults = {w: self._fault(w, t_ns) for w in rows.tolist()}
+        host = self._host(t_ns, faults, witnesses)
+        if host is not None:
+            faults = {w: fault for w, fault in faults.items() if not _alike(fault, host)}
+        order = sorted(faults, key=lambda w: (faults[w].corrected, -faults[w].since_ns, w))
+        named = {ids[w]: faults[w] for w in order[:NAMED_MAX]}
+        return ClockReport(terminals=named, n_terminals=len(faults), host=host)
+
+    def _fault(self, w: int, t_ns: int) -> ClockFault:
+        fault, row = self.clocks.fault(w, t_ns), self.more[w]
+        declared_ns = int(self.declared_ns[w])
+        if fault is not None and declared_ns:
+            return replace(fault, kind=KINDS[REGISTRY], offset_s=round(fault.offset_s + declared_ns / NS, 1))
+        if fault is not None:
+            return fault
+        return ClockFault(
+            kind=KINDS[REGISTRY if declared_ns else ROLLOVER],
+            offset_s=round(-int(row[CORRECTED_BY_NS]) / NS, 1),
+            corrected=True,
+            since_ns=int(row[CORRECTED_AT]),
+            n=int(row[CORRECTED_N]),
+        )
+
+    def _host(
+        self, t_ns: int, faults: Mapping[int, ClockFault], witnesses: Sequence[float]
+    ) -> ClockFault | None:
+        """Return the host's own fault: nearly all terminals are off by the same.
+
+        A fleet of one make may be off by one time zone; there another clock must agree that it is the host.
+        """
+        heard = int(np.count_nonzero(self._heard_lately(t_ns)))
+        wrong = [fault for fault in faults.values() if not fault.corrected and t_ns - fault.since_ns >= 0]
+        offset_s, n = common_offset_s([fault.offset_s for fault in wrong])
+        if n < HOST_MIN or n < HOST_SHARE * heard:
+            return None
+        alike = [fault for fault in wrong if abs(fault.offset_s - offset_s) <= SPREAD_NS_MAX / NS]
+        if any(fault.kind == KINDS[TIME_ZONE] for fault in alike) and not any(
+            abs(other - offset_s) <= 2 * SPREAD_NS_MAX / NS for other in witnesses
+        ):
+            return None
+        since_ns = min(fault.since_ns for fault in alike)
+        return ClockFault(
+            kind="host", offset_s=offset_s, corrected=False, since_ns=since_ns, n=sum(f.n for f in alike)
+        )
+
+    def _heard_lately(self, t_ns: int) -> Bools:
+        heard_ns = self.clocks.ints[: self.n, HEARD_NS]
+        return np.asarray((heard_ns > 0) & (t_ns - heard_ns <= HOST_NS))
+
+    # ---- through a restart
+
+    def packed(self) -> tuple[Columns, Columns]:
+        """Return the clocks of all terminals that sent, and the last reports of the same rows."""
+        w = np.flatnonzero(self.clocks.ints[: self.n].any(axis=1))
+        ints = np.column_stack([w, self.clocks.ints[w], self.more[w]])
+        return columns_of(INT_NAMES, ints), columns_of(PLACE_NAMES, self.place[w])
+
+    def unpack(self, ints: Columns | None, place: Columns | None, about: Sequence[Terminal]) -> None:
+        """Restore what `packed` returned; what is missing starts fresh.
+
+        about : the terminals by row
+        """
+        self.grow(about)
+        numbers = read_ints(ints, INT_NAMES)
+        w = numbers[:, 0]
+        self.clocks.ints[w], self.more[w] = numbers[:, 1 : 1 + N_CLOCK], numbers[:, 1 + N_CLOCK :]
+        places = read_floats(place, PLACE_NAMES)
+        if len(places) == len(w):
+            self.place[w] = places
 
 
 class ClockState(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +283,8 @@ class Timekeeping:
         """history_s : the greatest age that the tracker fuses."""
         late_ns = int(history_s * 1e9)
         self.terminals = TerminalClocks(late_ns)
-        self._radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
+        self.radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
         self._gateway = Clocks(1, late_ns)
-
-    def scan(self, q: int, now_ns: int, seen: RadarScan | ObjectScan, counts: dict[str, int]) -> None:
-        """Take the stamp of a scan of radar q."""
-        kind = self._radars.note(q, now_ns, seen.stamp_ns, seen.scan)
-        if kind:
-            add_count(counts, f"clock.radar.{KINDS[kind]}")
 
     def fixes(
         self,
@@ -66,7 +310,7 @@ class Timekeeping:
 
     def radar_state(self, q: int, t_ns: int) -> str:
         """Return clock where radar q sends and its clock is wrong, else nothing."""
-        row = self._radars.ints[q]
+        row = self.radars.ints[q]
         return "clock" if row[KIND] != NO_FAULT and t_ns - row[HEARD_NS] <= SILENT_NS else ""
 
     def report(self, t_ns: int, ids: Sequence[str], sensors: Sequence[str]) -> ClockReport:
@@ -77,7 +321,7 @@ class Timekeeping:
         radars = {
             sensor: fault
             for q, sensor in enumerate(sensors)
-            if (fault := self._radars.fault(q, t_ns)) is not None
+            if (fault := self.radars.fault(q, t_ns)) is not None
         }
         gateway = self._gateway.fault(GATEWAY, t_ns)
         witnesses = [fault.offset_s for fault in (*radars.values(), gateway) if fault is not None]
@@ -90,7 +334,7 @@ class Timekeeping:
         """Return all clocks as plain data."""
         ints, place = self.terminals.packed()
         return ClockState(
-            radars=columns_of(CLOCK_NAMES, self._radars.ints),
+            radars=columns_of(CLOCK_NAMES, self.radars.ints),
             gateway=columns_of(CLOCK_NAMES, self._gateway.ints),
             terminals=ints,
             reports=place,
@@ -102,8 +346,26 @@ class Timekeeping:
         about : the terminals by row
         """
         state = state or ClockState()
-        for clocks, columns in ((self._radars, state.radars), (self._gateway, state.gateway)):
+        for clocks, columns in ((self.radars, state.radars), (self._gateway, state.gateway)):
             rows = read_ints(columns, CLOCK_NAMES)
             if len(rows) == len(clocks.ints):
                 clocks.ints[:] = rows
         self.terminals.unpack(state.terminals, state.reports, about)
+
+
+def _longer(old: Numbers, n: int) -> Numbers:
+    new = np.zeros((n, *old.shape[1:]), dtype=old.dtype)
+    new[: len(old)] = old
+    return new
+
+
+def _key(seen: GnssFixes, j: int) -> int:
+    """Return a key that distinguishes fix j from others of its stamp: its serial number, else its place."""
+    serial = int(seen.source_seq[j])
+    if serial >= 0:
+        return serial
+    return zlib.crc32(np.array([seen.east_m[j], seen.north_m[j]], dtype=np.float64).tobytes())
+
+
+def _alike(fault: ClockFault, host: ClockFault) -> bool:
+    return not fault.corrected and abs(fault.offset_s - host.offset_s) <= SPREAD_NS_MAX / NS

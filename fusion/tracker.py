@@ -7,28 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import I64
-from core.times import FUTURE_NS
 from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.duplicate_scans import SeenScans
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
-from fusion.radar_update import radar_update
-from fusion.readout import batch_of
-from fusion.terminal_clocks import ClockReport, LooseReports
-from fusion.timekeeping import Timekeeping
+from fusion.radar_update import Scans, radar_update
+from fusion.timekeeping import ClockReport, LooseReports, Timekeeping
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
-from fusion.tracks import TrackBatch
+from fusion.tracks import TrackBatch, batch_of
 
 SILENT_NS = 1_000_000_000
-PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
 
@@ -57,8 +52,7 @@ class Tracker:
         self.store = TrackStore(config, self._radars)
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
-        self.heard_ns = [0] * len(radars)  # newest stamp of each radar
-        self.scans = SeenScans(len(radars))
+        self.scans = Scans(len(radars))
         self.times = Timekeeping(config.history_s, len(radars))
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
@@ -93,20 +87,17 @@ class Tracker:
         if q is None:
             self._count("radar.unknown")
             return NO_ROWS
-        self.times.scan(q, now_ns, seen, self.counts)
-        if seen.stamp_ns > now_ns + FUTURE_NS:
-            self._count("radar.future")
-            return NO_ROWS
-        if seen.stamp_ns < now_ns - self.config.history_s * 1e9:
-            self._count("radar.late")
-            return NO_ROWS
-        if self.scans.note(q, seen):
-            self._count("radar.duplicate")
-            return NO_ROWS
-        period_ns = min(max(seen.stamp_ns - self.heard_ns[q], PERIOD_NS_MIN), PERIOD_NS_MAX)
-        self.heard_ns[q] = max(self.heard_ns[q], seen.stamp_ns)
-        rows = radar_update(self.store, q, seen, period_ns, self.counts)
-        if self.store.tally[at.T_DUE]:
+        rows = radar_update(
+            self.store,
+            self.scans,
+            self.times.radars,
+            self.config.history_s * 1e9,
+            now_ns,
+            q,
+            seen,
+            self.counts,
+        )
+        if len(rows) and self.store.tally[at.T_DUE]:
             self._confirm(rows)
         return rows
 
@@ -198,29 +189,18 @@ class Tracker:
         """Forget every track and stamp, after a step of the clock; no id is given again."""
         self.store = TrackStore(self.config, self._radars)
         self.terminals = TerminalTable(self.terminals.about)
-        self.heard_ns = [0] * len(self.heard_ns)
-        self.scans = SeenScans(len(self.heard_ns))
-        self.times = Timekeeping(self.config.history_s, len(self.heard_ns))
+        self.scans = Scans(len(self._radars))
+        self.times = Timekeeping(self.config.history_s, len(self._radars))
         self.duplicates = {}
 
     # ---- the state of sensors and clocks
-
-    def unheard(self, t_ns: int) -> list[str]:
-        """Return the terminals that report positions while no radar sees their track."""
-        store, w = (
-            self.store,
-            np.flatnonzero(self.terminals.rows.ints[: len(self.terminals.ids), at.ROW] >= 0),
-        )
-        rows = self.terminals.rows.ints[w, at.ROW]
-        blind = t_ns - store.ints[rows, at.RADAR_NS] > self.config.radar_timeout_s * 1e9
-        return [self.terminals.ids[k] for k in w[blind]]
 
     def sensor_state(self, t_ns: int) -> dict[str, str]:
         """Return each radar's state: online, silent (over a second), never (no scan yet), clock (wrong)."""
         return {
             sensor: self.times.radar_state(q, t_ns)
-            or ("never" if not heard_ns else "silent" if t_ns - heard_ns > SILENT_NS else "online")
-            for (sensor, q), heard_ns in zip(self.sensor_row.items(), self.heard_ns, strict=True)
+            or ("never" if not newest_ns else "silent" if t_ns - newest_ns > SILENT_NS else "online")
+            for (sensor, q), newest_ns in zip(self.sensor_row.items(), self.scans.newest_ns, strict=True)
         }
 
     def loose_reports(self, t_ns: int, within_ns: int) -> LooseReports:
@@ -266,7 +246,7 @@ class Tracker:
     def state(self) -> TrackerState:
         """Return everything that the next step depends on."""
         return snapshot(
-            self.store, self.terminals, self.n_ids, self.heard_ns, self.counts, self.duplicates,
+            self.store, self.terminals, self.n_ids, self.counts, self.duplicates,
             self.scans, self.times,
         )  # fmt: skip
 
@@ -275,10 +255,8 @@ class Tracker:
         self.clear()
         self.terminals = TerminalTable(())
         restore(self.store, self.terminals, self.times, state)
-        n = len(self.heard_ns)
         self.n_ids = state.n_ids
-        self.heard_ns[: len(state.heard_ns)] = state.heard_ns[:n]
-        self.scans.unpack(state.scans)
+        self.scans.restore(state.heard_ns, state.scans)
         self.counts = dict(state.counts)
         self.duplicates = {(one, other): since_ns for one, other, since_ns in state.duplicates}
 

@@ -9,9 +9,9 @@ from core.arrays import F64
 from fusion import layout as at
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
-from fusion.duplicate_scans import Key, SeenScans
 from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
 from fusion.identity_binding import rebase
+from fusion.radar_update import Key, Scans
 from fusion.rewind import pack, rebuild, unpack
 from fusion.timekeeping import ClockState, Timekeeping
 from fusion.track_store import RING, TerminalTable, TrackStore
@@ -80,8 +80,8 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def snapshot(
-    store: TrackStore, terminals: TerminalTable, n_ids: int, heard_ns: list[int], counts: dict[str, int],
-    duplicates: dict[tuple[int, int], int], scans: SeenScans, times: Timekeeping,
+    store: TrackStore, terminals: TerminalTable, n_ids: int, counts: dict[str, int],
+    duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
@@ -98,10 +98,10 @@ def snapshot(
         n_serials=int(tally[at.T_SERIAL]),
         rows_used=int(tally[at.T_HIGH]),
         n_ids=n_ids,
-        heard_ns=tuple(heard_ns),
+        heard_ns=tuple(scans.newest_ns),
         counts=dict(counts),
         duplicates=tuple((one, other, since_ns) for (one, other), since_ns in duplicates.items()),
-        scans=scans.packed(),
+        scans=scans.keys(),
         sent=columns_of(SENT, np.column_stack([sent, rows.ints[sent]])),
         keys=columns_of(KEYS, np.column_stack([kw, kp, rows.keys[kw, kp]])),
         pair_ints=columns_of(PAIR_INTS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),

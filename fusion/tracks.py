@@ -1,8 +1,27 @@
-"""The read-out of the tracker, which the monitor judges and the snapshot packs."""
+"""The read-out: tracks at one time as a TrackBatch, the error split into its fresh and its lasting part."""
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from core.kernel import F64, I32, I64, U8, U64, Bools
+import numpy as np
+
+from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.heading import axis_of
+from fusion.layout import States, Tracks
+from fusion.models import combined, predict_to
+from fusion.track_store import TrackStore
+
+TAU_MIN_S, TAU_MAX_S = 0.05, 10.0
+PERIODS = 3  # so many of the sensor's periods without a measurement: coasting
+COASTING_NS_MIN = 150_000_000
+E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
+# Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
+O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, N_OUT = 0, 1, 2, 3, 4, 5
+O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
+O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +43,7 @@ class TrackBatch:
     identity_p: F64  # (n,) probability of that identity, 0 unidentified
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
     width_m: F64
-    kind: U8  # (n,) class of DESIGN section 5 as the sensors tell it, 0 unknown
+    kind: U8  # (n,) class of docs/design.md section 7 as the sensors tell it, 0 unknown
     confirmed: Bools  # (n,)
     coasting: Bools  # (n,) no measurement for longer than the sensor's period allows
     integrity: Bools  # (n,) GNSS and radar contradict each other
@@ -34,3 +53,125 @@ class TrackBatch:
 
     def __len__(self) -> int:
         return len(self.track)
+
+
+class Columns(NamedTuple):
+    """What is read out of n tracks."""
+
+    x: F2  # (n, 4)
+    cov: F3  # (n, 4, 4)
+    floats: F2
+    ints: I2
+    bools: B2
+
+
+@kernel(inner=True)
+def _lasting_variance(P: F3, j: int) -> float:
+    """Return the variance per axis that position shares with the bias: least eigenvalue of C B^-1 C'."""
+    b_ee, b_en, b_nn = P[j, BE, BE], P[j, BE, BN], P[j, BN, BN]
+    det = b_ee * b_nn - b_en * b_en
+    if not det > 0.0:
+        return 0.0
+    c00, c01, c10, c11 = P[j, E, BE], P[j, E, BN], P[j, N, BE], P[j, N, BN]
+    i00, i01, i11 = b_nn / det, -b_en / det, b_ee / det
+    k00, k01 = c00 * i00 + c01 * i01, c00 * i01 + c01 * i11
+    k10, k11 = c10 * i00 + c11 * i01, c10 * i01 + c11 * i11
+    s00, s01, s11 = k00 * c00 + k01 * c01, k00 * c10 + k01 * c11, k10 * c10 + k11 * c11
+    least = (s00 + s11) / 2.0 - math.sqrt(((s00 - s11) / 2.0) ** 2 + s01 * s01)
+    return float(max(least, 0.0))
+
+
+@kernel(inner=True)
+def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
+    """Return the correlation time of the filter's own error across the course (c, s).
+
+    In the steady state of a constant-velocity filter P_vv / P_pp = w^2, its bandwidth, and P_pp = sqrt(2) r w
+    for measurement noise of density r, which alone does not average out. So an average over T has the
+    variance r / T = 2 tau P_pp / T with tau = 1 / (2 sqrt(2) w): that of an AR(1) error, as the detectors
+    weigh it.
+    """
+    _, _, _, _, p00, p01, _, _, p11, _, _, p22, p23, p33 = combined(states, j)
+    p = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
+    v = s * s * p22 - 2.0 * s * c * p23 + c * c * p33
+    return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), TAU_MIN_S), TAU_MAX_S)
+
+
+@kernel(inner=True)
+def _state(states: States, j: int, k: int, out: Columns) -> None:
+    """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of the whole."""
+    X, P, cov = states.X, states.P, out.cov
+    c, s = axis_of(X, j)
+    if math.isnan(c):
+        c, s = 1.0, 0.0
+    lasting, tau_s = 0.0, _filter_tau_s(states, j, c, s)
+    if X[j, at.BOUND] != 0.0:
+        whole = (P[j, E, E] + P[j, N, N]) / 2.0
+        lasting = min(_lasting_variance(P, j), whole)
+        tau_s += lasting / whole * (max(X[j, at.BIAS_TAU], tau_s) - tau_s)
+    for a in range(at.N_CV):
+        out.x[k, a] = X[j, a]
+        for b in range(at.N_CV):
+            cov[k, a, b] = P[j, a, b]
+    cov[k, E, E] -= lasting
+    cov[k, N, N] -= lasting
+    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting), tau_s
+
+
+@kernel
+def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, out: Columns) -> None:
+    """Fill `out` with `rows` predicted to t_ns, never back; cov + bias^2 on its diagonal is the whole cov."""
+    ints, floats = tracks.ints, tracks.floats
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        stamp_ns = max(t_ns, ints[i, at.STAMP])
+        if stamp_ns > ints[i, at.STAMP]:
+            predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
+            _state(scratch, 0, k, out)
+        else:
+            _state(tracks.states, i, k, out)
+        known = ints[i, at.TERMINAL] >= 0
+        out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if known else 0.0
+        out.floats[O_LENGTH, k], out.floats[O_WIDTH, k] = floats[i, at.LENGTH], floats[i, at.WIDTH]
+        out.ints[O_STAMP, k], out.ints[O_ARRIVED, k] = stamp_ns, ints[i, at.ARRIVED]
+        out.ints[O_RADAR, k], out.ints[O_ENFORCING, k] = ints[i, at.RADAR_NS], ints[i, at.ENFORCING_NS]
+        out.ints[O_GNSS, k], out.ints[O_TERMINAL, k] = ints[i, at.GNSS_NS], ints[i, at.TERMINAL]
+        out.ints[O_KIND, k] = ints[i, at.KIND]
+        patience_ns = max(PERIODS * ints[i, at.PERIOD_NS], COASTING_NS_MIN)
+        silent_ns = stamp_ns - max(ints[i, at.RADAR_NS], ints[i, at.GNSS_NS])
+        out.bools[O_CONFIRMED, k] = ints[i, at.STATUS] == at.CONFIRMED
+        out.bools[O_COASTING, k] = silent_ns > patience_ns
+        out.bools[O_INTEGRITY, k] = ints[i, at.INTEGRITY] != 0
+
+
+def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
+    """Return the rows predicted to t_ns, or at their own stamps where those are newer (t_ns = 0: all)."""
+    n = len(rows)
+    out = Columns(
+        x=np.empty((n, at.N_CV)),
+        cov=np.empty((n, at.N_CV, at.N_CV)),
+        floats=np.empty((N_OUT, n)),
+        ints=np.empty((N_OUT_INT, n), dtype=np.int64),
+        bools=np.empty((N_OUT_BOOL, n), dtype=np.bool_),
+    )
+    _read_out(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
+    floats, ints, bools = out.floats, out.ints, out.bools
+    return TrackBatch(
+        track=store.track[rows],
+        stamp_ns=ints[O_STAMP],
+        arrived_ns=ints[O_ARRIVED],
+        x=out.x,
+        P=out.cov,
+        bias_m=floats[O_BIAS],
+        tau_s=floats[O_TAU],
+        terminal=ints[O_TERMINAL].astype(np.int32),
+        identity_p=floats[O_IDENTITY_P],
+        length_m=floats[O_LENGTH],
+        width_m=floats[O_WIDTH],
+        kind=ints[O_KIND].astype(np.uint8),
+        confirmed=bools[O_CONFIRMED],
+        coasting=bools[O_COASTING],
+        integrity=bools[O_INTEGRITY],
+        radar_ns=ints[O_RADAR],
+        enforcing_ns=ints[O_ENFORCING],
+        gnss_ns=ints[O_GNSS],
+    )

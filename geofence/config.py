@@ -68,5 +68,5 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def kind(self) -> int:
-        """Class number of DESIGN section 5."""
+        """Class number of docs/design.md section 7."""
         return KINDS.index(self.class_)

@@ -28,7 +28,7 @@ from geofence.state import (
 )
 
 if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rules
-    from fusion.terminal_clocks import LooseReports
+    from fusion.timekeeping import LooseReports
     from fusion.tracks import TrackBatch
     from geofence.located import Located
     from geofence.surroundings import Surroundings

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from core.kernel import F64, Bools
+from core.arrays import F64, Bools
 from fusion.config import RadarPose
 from geofence.map.axis import Axis
 

@@ -7,6 +7,7 @@ false alarms of a vehicle that rides exactly on its limit for ever. docs/geofenc
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,24 @@ LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a l
 ROWS_PER_GRADE, GRADES = 2, 3
 # of a sample: how far over the limit, 1 sigma of its error, that error's correlation time
 S_VALUE, S_SIGMA, S_TAU = range(3)
+OVER, FOR_S = range(2)  # of a row of limits
+
+
+class Thresholds(NamedTuple):
+    """What the rules with a row of evidence are tested against."""
+
+    limits: F3  # (rules, 6, 2) OVER and FOR_S, two rows for each grade, NaN unused
+    clear_below: F1  # (rules,) value below which the rule is kept again
+    clear_s: float  # for how long it is kept until its episode closes
+    rate: float  # false alarms per hour and rule
+
+
+class Windows(NamedTuple):
+    """What the tests have accumulated: arrays of a geofence.state.State, changed in place."""
+
+    evidence: F3
+    evidence_ns: I3
+    stamps: I2
 
 
 @kernel
@@ -63,10 +82,14 @@ def level_sigmas(tau_s: float, dt_s: float, rate_per_hour: float) -> float:
 
 
 @kernel
-def weigh(
+def add_sample(
     value: float, sigma: float, tau_s: float, dt_s: float, rate: float, stamp_ns: int, row: F1, row_ns: I1
 ) -> None:
-    """Add one sample's evidence to a rule's row; sets ENOUGH when either test passes."""
+    """Add one sample to a rule's row of evidence; set ENOUGH when either test passes.
+
+    value, sigma : how far over the limit, and 1 sigma of its error, in the rule's unit
+    dt_s : since the last sample.  rate : false alarms per hour.  row, row_ns : (EVIDENCE,), (EVIDENCE_NS,)
+    """
     if sigma <= 0.0:  # a count of seconds needs no test
         row[ENOUGH] = max(row[ENOUGH], 1.0 if value > 0.0 else 0.0)
         return
@@ -89,7 +112,7 @@ def weigh(
 
 
 @kernel
-def hold(
+def advance_timers(
     value: float,
     dt_s: float,
     clear_below: float,
@@ -99,15 +122,15 @@ def hold(
     row: F1,
     row_ns: I1,
 ) -> int:
-    """Advance a rule's hold timers; return the grade that holds: 0 none, 1 notice, 2 warning, 3 violation.
+    """Advance a rule's timers by dt_s; return the grade that holds: 0 none, 1 notice, 2 warning, 3 violation.
 
-    limits : (6, 2) over and for_s, two rows for each grade, NaN unused
+    limits : (6, 2) OVER and FOR_S, two rows for each grade, NaN unused.  row, row_ns : as of `add_sample`
     """
     grade = 0
     for k in range(GRADES * ROWS_PER_GRADE):
-        if value > limits[k, 0]:
+        if value > limits[k, OVER]:
             row[HELD + k] += dt_s
-            if row[ENOUGH] > 0.0 and row[HELD + k] >= limits[k, 1]:
+            if row[ENOUGH] > 0.0 and row[HELD + k] >= limits[k, FOR_S]:
                 grade = max(grade, k // ROWS_PER_GRADE + 1)
         else:
             row[HELD + k] = max(0.0, row[HELD + k] - LEAK * dt_s)
@@ -123,16 +146,14 @@ def hold(
 
 
 @kernel
-def step(
-    rows: I1, stamp_ns: I1, samples: F3, limits: F3, clear_below: F1, clear_s: float, rate: float,
-    evidence: F3, evidence_ns: I3, stamps: I2, grade: I2,
-) -> None:  # fmt: skip
-    """Judge one observation's n tracks: their State rows advance, grade (n, rules) is filled in.
+def step(rows: I1, stamp_ns: I1, samples: F3, thresholds: Thresholds, windows: Windows, grade: I2) -> None:
+    """Test an observation's n tracks: advance their rows of the State, fill grade (n, rules), -1: not judged.
 
     samples : (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
-    rate : false alarms per hour and rule
-    A stamp that is not newer than the last one adds no evidence; grade -1 is "not judged".
+    A stamp that is not newer than the track's last one adds no evidence.
     """
+    limits, clear_below, clear_s, rate = thresholds
+    evidence, evidence_ns, stamps = windows
     for i in range(len(rows)):
         row = rows[i]
         last_ns = stamps[row, LAST]
@@ -146,8 +167,8 @@ def step(
             value, sigma, tau_s = samples[i, r, S_VALUE], samples[i, r, S_SIGMA], samples[i, r, S_TAU]
             if value == value:
                 mine, mine_ns = evidence[row, r], evidence_ns[row, r]
-                weigh(value, sigma, tau_s, dt_s, rate, stamp_ns[i], mine, mine_ns)
-                grade[i, r] = hold(
+                add_sample(value, sigma, tau_s, dt_s, rate, stamp_ns[i], mine, mine_ns)
+                grade[i, r] = advance_timers(
                     value, dt_s, clear_below[r], clear_s, stamp_ns[i], limits[r], mine, mine_ns
                 )
 
@@ -168,7 +189,7 @@ def remember(rows: I1, stamp_ns: I1, columns: F2, stamps: I2, ring: F3, ring_ns:
 
 
 def limits_of(grading: Grading) -> F64:
-    """Return a rule's grades as (6, 2): over and for_s, two rows for each grade; NaN unused."""
+    """Return a rule's grades as (6, 2): OVER and FOR_S, two rows for each grade; NaN unused."""
     table = np.full((GRADES * ROWS_PER_GRADE, 2), np.nan)
     for g, rows in enumerate((grading.notice, grading.warning, grading.violation)):
         for k, row in enumerate(rows):

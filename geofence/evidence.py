@@ -7,7 +7,19 @@ import numpy as np
 from core.arrays import I64, Bools
 from core.times import TICK_NS
 from geofence.context import Context
-from geofence.detectors import S_SIGMA, S_TAU, S_VALUE, hold, limits_of, remember, start_of, step, weigh
+from geofence.detectors import (
+    S_SIGMA,
+    S_TAU,
+    S_VALUE,
+    Thresholds,
+    Windows,
+    add_sample,
+    advance_timers,
+    limits_of,
+    remember,
+    start_of,
+    step,
+)
 from geofence.grading import Grading, RuleSettings
 from geofence.rules.base import Measured, Rule
 from geofence.state import CLEAR_S, ENOUGH, R_D, R_EAST, R_NORTH, R_S, R_SIGMA_D, R_SPEED, R_VALUE, State
@@ -59,8 +71,12 @@ class Evidence:
         weighing = sum(rule.kind == "measured" for rule in rules)
         self.rate = settings.false_alarms_per_vehicle_hour / weighing  # of one rule
         self._clear_s, self._state = settings.clear_s, state
-        self._limits = np.stack([limits_of(gradings[name]) for name in state.graded])
-        self._clear_below = np.array([rule.clear_below() for rule in rules])
+        self._thresholds = Thresholds(
+            limits=np.stack([limits_of(gradings[name]) for name in state.graded]),
+            clear_below=np.array([rule.clear_below() for rule in rules]),
+            clear_s=settings.clear_s,
+            rate=self.rate,
+        )
 
     def observe(self, ctx: Context, values: Values) -> I64:
         """Weigh an observation's owned tracks (m); return the grades (m, rules) that hold, -1: not judged."""
@@ -70,10 +86,8 @@ class Evidence:
         if len(mine) < len(ctx.rows):
             samples, columns = samples[mine], columns[mine]
         grade = np.empty(samples.shape[:2], dtype=np.int64)
-        step(
-            rows, stamps, samples, self._limits, self._clear_below, self._clear_s, self.rate,
-            state.evidence, state.evidence_ns, state.stamps, grade,
-        )  # fmt: skip
+        windows = Windows(state.evidence, state.evidence_ns, state.stamps)
+        step(rows, stamps, samples, self._thresholds, windows, grade)
         remember(rows, stamps, columns, state.stamps, state.ring, state.ring_ns)
         return grade
 
@@ -81,8 +95,9 @@ class Evidence:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""
         r = self._state.graded[rule]
         evidence, evidence_ns = self._state.evidence[row, r], self._state.evidence_ns[row, r]
-        weigh(held_s, 0.0, 1.0, TICK_S, 1.0, t_ns, evidence, evidence_ns)
-        return int(hold(held_s, TICK_S, 0.0, self._clear_s, t_ns, self._limits[r], evidence, evidence_ns))
+        add_sample(held_s, 0.0, 1.0, TICK_S, 1.0, t_ns, evidence, evidence_ns)
+        limits = self._thresholds.limits[r]
+        return int(advance_timers(held_s, TICK_S, 0.0, self._clear_s, t_ns, limits, evidence, evidence_ns))
 
     def is_clear(self, rule: str, row: int) -> bool:
         """Return whether the rule has been kept for long enough to close its episode."""

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import F64, I32, U8, Bools
 from core.classes import HAZMAT, OTHER
-from core.kernel import F64, I32, U8, Bools
 from fusion.tracks import TrackBatch
 from geofence.config import VehicleConfig
 from geofence.detectors import provable_depth_m
 from geofence.grading import RuleSettings
-from geofence.kernels import locate
+from geofence.kernels import Places, locate, scratch
 from geofence.located import FOUND, LEFT, NO_LANE, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
+from geofence.map.axis import SEGMENT, Segments
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, mask_of
 from geofence.state import HINT, PRESUMED, State
@@ -30,9 +31,9 @@ class Locator:
         self._kinds: U8 = np.array([*(vehicle.kind for vehicle in vehicles), 0], dtype=np.uint8)
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
         self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
-        axis = road.axis
-        self._segments: F64 = np.zeros((0, 9)) if axis is None else axis.segments
-        self._axis_grid = road.strips.wide if axis is None else axis.grid
+        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid)
+        self._axis = none if road.axis is None else road.axis.segments
+        self._scratch = scratch()
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the tracks' places on the map; keeps each one's lane for the next time."""
@@ -50,13 +51,14 @@ class Locator:
         presumed = (kind == 0) & (flags[:, PRESUMED] > 0.0)
         mask = np.where(presumed, KIND_MASKS[HAZMAT], mask).astype(np.int32)
         found, lane = np.empty((n, FOUND)), np.empty(n, dtype=np.int32)
-        strips, grid = self._road.strips, self._axis_grid
-        locate(
-            np.ascontiguousarray(tracks.x), np.ascontiguousarray(tracks.P), tracks.bias_m,
-            (flags[:, HINT] - 1.0).astype(np.int32), mask, strips.quads, strips.lane, strips.lanes,
-            strips.link_start, strips.link_items, strips.wide.shape, strips.wide.start, strips.wide.items,
-            self._segments, grid.shape, grid.start, grid.items, self._rules.map_sigma_m, found, lane,
-        )  # fmt: skip
+        places = Places(
+            x=np.ascontiguousarray(tracks.x),
+            P=np.ascontiguousarray(tracks.P),
+            bias_m=tracks.bias_m,
+            hint=(flags[:, HINT] - 1.0).astype(np.int32),
+            mask=mask,
+        )
+        locate(places, self._road.strips, self._axis, self._rules.map_sigma_m, self._scratch, found, lane)
         held = (rows >= 0) & (lane != NO_LANE)
         self._state.flags[rows[held], HINT] = lane[held] + 1.0
         return Located(

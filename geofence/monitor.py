@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import Bools
 from fusion.config import RadarPose
-from fusion.terminal_clocks import LooseReports
+from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.carried import is_sound
 from geofence.carry import CarriedJudgement, MonitorState

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.kernel import I64
+from core.arrays import I64
 from fusion.tracks import TrackBatch
 from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import Facts, OpenEpisode

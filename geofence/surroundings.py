@@ -6,17 +6,17 @@ from functools import lru_cache
 import numpy as np
 import shapely
 
+from core.arrays import F64, I64, Bools
 from core.classes import HAZMAT
-from core.kernel import F64, I64, Bools
-from fusion.terminal_clocks import LooseReports
+from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.grading import RuleSettings
-from geofence.kernels import distance_to_lanes
+from geofence.kernels import distance_to_lanes_m
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
 from geofence.map.areas import Areas, compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import KIND_MASKS, mask_of
+from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
 from geofence.map.zones import ZoneShape
 
 GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
@@ -49,10 +49,11 @@ class Surroundings:
         for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
         self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
-        masks = road.strips.lanes[:, 1].astype(np.int64)
+        lanes = road.strips.lanes
+        masks = lanes[:, MASK].astype(np.int64)
         hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
-        changing = (road.strips.lanes[:, 4] > 0) | (road.strips.lanes[:, 5] > 0)
+        changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
         self.expressway: Bools = np.array([*on_expressway, False], dtype=np.bool_)
@@ -81,9 +82,7 @@ class Surroundings:
         strips = self._road.strips
         for i in far[inside].tolist():
             east, north = float(tracks.x[i, 0]), float(tracks.x[i, 1])
-            lanes_m = distance_to_lanes(
-                east, north, strips.quads, strips.lane, strips.lanes, KIND_MASKS[HAZMAT], FAR_M
-            )
+            lanes_m = distance_to_lanes_m(east, north, strips, KIND_MASKS[HAZMAT], FAR_M)
             areas_m = shapely.distance(self._permitting, shapely.Point(east, north))
             out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
         return out

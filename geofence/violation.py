@@ -1,4 +1,4 @@
-"""A violation as DESIGN section 5 has it: one version of an episode, and how it becomes bytes."""
+"""A violation (docs/design.md section 8): one version of an episode, and how it becomes bytes."""
 
 from typing import Any, Literal
 

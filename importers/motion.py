@@ -10,7 +10,7 @@ MOVER_MPS_MIN = 2.0  # slower, the noise of places is longer than the way
 FASTEST_MPS = 100.0
 PAIRS_MIN = 3
 DOUBT = 1.6  # way / (speed * time) beyond this factor, or below its inverse
-REFUSED = 10.0
+RATIO_REFUSED = 10.0
 NOTHING_M = 0.1  # a mover that does not move
 WAY_M_MIN = 1.0  # shorter, its direction is noise
 TURN_RAD_MAX = math.radians(60.0)
@@ -72,7 +72,7 @@ def check(legs: Sequence[Leg], counts: Counter[str]) -> float | None:
             worst_mps = max(leg.way_m / max(leg.dt_s, 1e-6) for leg in legs)
             raise ValueError(f"its places and times make everyone drive up to {worst_mps:.0f} m/s")
         return None
-    if not 1.0 / REFUSED <= found <= REFUSED:
+    if not 1.0 / RATIO_REFUSED <= found <= RATIO_REFUSED:
         rule = f"its places and times make movers {found:.3g} times as fast as it states"
         raise ValueError(f"{rule}: the unit of its times, places or speeds is another one")
     if not 1.0 / DOUBT <= found <= DOUBT:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.times import NS
 from edge.config import Site, parse_site
 from edge.registry import registry_text
 from edge.wire import SiteRecord, encode
@@ -35,12 +36,11 @@ from sim.traffic import SIM_TICK_NS
 ORIGIN = (122.0, 41.0)  # synthetic: the file's metres have no place on earth
 FAR_M = 20_000.0  # metres beyond this are brought near the origin by a whole offset
 FRAME_TICKS = 2  # truth at 10 Hz
-SECOND_NS = 1_000_000_000
 NOTE = (
     "Local metres of the source placed at a SYNTHETIC origin, x east and y north: not where the road is. "
     "Radar poses are chosen beside the road, the stated errors are a model's."
 )
-SOURCES_PER_S = SECOND_NS // SIM_TICK_NS
+SOURCES_PER_S = NS // SIM_TICK_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _play(
             )
         if tick % SOURCES_PER_S == 0 and n_terminals:
             second = tick // SOURCES_PER_S
-            rows = traffic.rows()
+            rows = traffic.active_rows()
             rows = rows[rows < n_terminals]
             delays = dict(zip(rows.tolist(), terminal_delay_ns(seed, rows, second).tolist(), strict=True))
             names = {fleet.terminal[row]: row for row in rows.tolist()}
@@ -183,7 +183,7 @@ def _send(
 ) -> None:
     while due and due[0][0] < until_ns:
         due_ns, _, topic, body, stamp_ns = heapq.heappop(due)
-        tape.put(topic, body, due_ns, stamp_ns)
+        tape.add_input(topic, body, due_ns, stamp_ns)
         written[topic.split("/")[1]] += 1
 
 
@@ -206,7 +206,7 @@ def _lanes_of(road: RoadMap) -> LaneOf:
 
 
 def _truth(world: _World, terminals: Sequence[str | None], lane_of: LaneOf, now_ns: int) -> dict[str, Any]:
-    rows = world.traffic.rows()
+    rows = world.traffic.active_rows()
     pose = world.traffic.poses(rows)
     frame, vehicles = world.site.frame, [world.scene.vehicles[i] for i in rows.tolist()]
     lon, lat = frame.lonlat_from_site(pose.east_m, pose.north_m)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edge.wire import GnssFix, encode
-from fusion.terminal_clocks import ROLLOVER_NS
+from fusion.timekeeping import ROLLOVER_NS
 from importers.site import site_record
 from importers.tape import InputTape
 from roadside.devices.nmea.lines import SKIPPED
@@ -109,7 +109,7 @@ def import_nmea(source: Path, out: Path) -> dict[str, Any]:
         note = "The log holds no place at all."
     with InputTape(out, site_record("nmea", note, origin), fixes[0].stamp_ns if fixes else None) as tape:
         for fix in fixes:
-            tape.put("/gnss", encode(fix), fix.stamp_ns, fix.stamp_ns)
+            tape.add_input("/gnss", encode(fix), fix.stamp_ns, fix.stamp_ns)
     counts += tape.counts
     return {
         "messages": len(fixes),

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.classes import BUS, CAR, HAZMAT, TRUCK
-from core.kernel import F64, I64
+from core.arrays import F64, I64
 from importers.commonroad.scene import Trajectory
-from sim.fleet import Fleet
+from sim.fleet import RCS_DBSM, Fleet
 from sim.road import Poses
 from sim.traffic import SIM_TICK_NS
 
-RCS_DBSM = {CAR: 8.0, BUS: 18.0, TRUCK: 18.0, HAZMAT: 20.0}
 RCS_OTHER_DBSM = 0.0
 
 
@@ -33,7 +31,7 @@ class RecordedTraffic:
         """Time since the first state."""
         return self.tick * (SIM_TICK_NS / 1e9)
 
-    def rows(self) -> I64:
+    def active_rows(self) -> I64:
         """Return who is there in this tick."""
         here = (self._from_s <= self.t_s + 1e-9) & (self.t_s <= self._to_s + 1e-9)
         return np.flatnonzero(here).astype(np.int64)

@@ -36,7 +36,7 @@ class InputTape:
         if kind is None and self._recorder.refused is not None:
             raise self._recorder.refused
 
-    def put(self, topic: str, body: bytes, due_ns: int, publish_ns: int) -> None:
+    def add_input(self, topic: str, body: bytes, due_ns: int, publish_ns: int) -> None:
         """Write one input under the time when it arrived; what comes too early waits for the one before."""
         if due_ns - self._last_ns > GAP_NS:
             self.counts["time_gap"] += 1

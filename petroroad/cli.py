@@ -50,12 +50,12 @@ def run(arguments: list[str] | None) -> int:
     except CycloptsError:  # cyclopts has said what is wrong
         return 2
     except OPERATORS as error:
-        return _told(error)
+        return _report(error)
     except ExceptionGroup as group:  # of a process's tasks, one of which found out
         first = _first(group)
         if not isinstance(first, OPERATORS):
             raise
-        return _told(first)
+        return _report(first)
     return result if isinstance(result, int) else 0
 
 
@@ -66,6 +66,6 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def _told(error: Exception) -> int:
+def _report(error: Exception) -> int:
     print(f"petroroad: {error}", file=sys.stderr)
     return error.status if isinstance(error, CommandError) else 2

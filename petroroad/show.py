@@ -1,5 +1,6 @@
 """Messages as plain JSON values, for people and other tools: MessagePack opened, records as columns. Pure."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,11 +8,11 @@ import msgpack  # type: ignore[import-untyped]
 import msgspec
 import numpy as np
 
+from edge.stations import stations_m
 from edge.wire import (
     FLAG_OWNED,
     NONE_D_CM,
     NONE_LANE,
-    NONE_S_DM,
     TrackSnapshot,
     decode_snapshot,
     records_of,
@@ -47,7 +48,7 @@ def snapshot_columns(snapshot: TrackSnapshot) -> dict[str, Any]:
 def track_rows(snapshot: TrackSnapshot, lanes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield a snapshot's tracks in units that an analysis wants; None where there is none."""
     records = records_of(snapshot)
-    for row in records:
+    for row, s_m in zip(records, stations_m(records).tolist(), strict=True):
         lane = int(row["lane"])
         yield {
             "stamp_ns": snapshot.stamp_ns + int(row["dt_ms"]) * 1_000_000,
@@ -58,7 +59,7 @@ def track_rows(snapshot: TrackSnapshot, lanes: tuple[str, ...]) -> Iterator[dict
             "speed_mps": int(row["speed_cmps"]) / 100,
             "course_deg": int(row["course_cdeg"]) / 100,
             "lane": lanes[lane] if lane != NONE_LANE and lane < len(lanes) else None,
-            "s_m": None if row["s_dm"] == NONE_S_DM else int(row["s_dm"]) / 10,
+            "s_m": None if math.isnan(s_m) else s_m,
             "d_m": None if row["d_cm"] == NONE_D_CM else int(row["d_cm"]) / 100,
             "sigma_m": int(row["sigma_cm"]) / 100,
             "class": int(row["class"]),

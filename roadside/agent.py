@@ -23,7 +23,7 @@ from roadside.inputs import (
     ENCODER,
     ClockStep,
     Control,
-    Down,
+    GatewayPayload,
     HandoverAnswered,
     Input,
     Payload,
@@ -31,7 +31,7 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
-from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, State, Withheld
+from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
@@ -41,7 +41,7 @@ GATEWAYS_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What was received: a decoded payload for a channel of the recording, and its bytes."""
+    """A received payload, decoded, with its bytes and its channel of the recording."""
 
     topic: str  # of the recording
     body: bytes | None  # None: encoded when it is recorded
@@ -75,7 +75,7 @@ class Agent:
 
     # ---- in
 
-    def put(self, arrival: Arrival) -> None:
+    def enqueue(self, arrival: Arrival) -> None:
         """Put an arrival into the inbox; when the pipeline is behind, the newest is dropped and counted."""
         try:
             self.inbox.put_nowait(arrival)
@@ -84,15 +84,15 @@ class Agent:
 
     def receive_scan(self, payload: RadarPayload) -> None:
         """Receive a radar's scan."""
-        self.put(Arrival(f"/radar/{payload.sensor}", None, payload.stamp_ns, payload))
+        self.enqueue(Arrival(f"/radar/{payload.sensor}", None, payload.stamp_ns, payload))
 
     def receive_fix(self, fix: wire.GnssFix) -> None:
         """Receive a fix of a receiver or terminal of this RSU's own."""
-        self.put(Arrival("/gnss", wire.encode(fix), fix.stamp_ns, fix))
+        self.enqueue(Arrival("/gnss", wire.encode(fix), fix.stamp_ns, fix))
 
     def receive_control(self, control: Control) -> None:
         """Receive an input that is no observation."""
-        self.put(Arrival("/input", None, None, control))
+        self.enqueue(Arrival("/input", None, None, control))
 
     def subscriptions(self, neighbours: Sequence[str]) -> Subscriptions:
         """Return this RSU's topics: fixes, acknowledgements of violations, handovers both ways."""
@@ -123,13 +123,13 @@ class Agent:
         return handle
 
     def _receive_down(self, message: Incoming) -> None:
-        down = Down(*read_down(message.payload))
+        down = GatewayPayload(*read_down(message.payload))
         gateway = down.message.gateway
         if gateway not in self.gateways and len(self.gateways) >= GATEWAYS_MAX:
             self.counts.add("gateway.too_many")  # each name is a channel of the recording
             return
         self.gateways.add(gateway)
-        self.put(Arrival(f"/gateway/{gateway}", message.payload, None, down))
+        self.enqueue(Arrival(f"/gateway/{gateway}", message.payload, None, down))
 
     def _receive_violation_ack(self, message: Incoming) -> None:
         self.outbox.acknowledge(wire.decode_ack(message.payload))
@@ -139,7 +139,7 @@ class Agent:
             self._count_unexpected()
             return
         handover = wire.decode_handover(message.payload)
-        self.put(Arrival(f"/handover/{message.topic.name}", message.payload, None, handover))
+        self.enqueue(Arrival(f"/handover/{message.topic.name}", message.payload, None, handover))
 
     def _receive_handover_ack(self, message: Incoming) -> None:
         if message.topic.peer != self.esn:
@@ -165,7 +165,7 @@ class Agent:
     def _notice_clock_step(self) -> None:
         if not isinstance(self.clock, WallClock):
             return  # a paced clock can't be set
-        stepped = self.watch.step(self.clock.now_ns(), time.monotonic_ns())
+        stepped = self.watch.check(self.clock.now_ns(), time.monotonic_ns())
         if stepped is not None:
             self.last_ns = stepped[1] - 1
             self.accept(Arrival("/input", None, None, ClockStep(from_ns=stepped[0], to_ns=stepped[1])))
@@ -211,7 +211,7 @@ class Agent:
                 self._publish(topics.handover_ack(self.esn, giver), body)
             case Released(episode_id=episode_id):
                 self.outbox.release(episode_id)
-            case State(stamp_ns=stamp_ns, body=body):
+            case WholeState(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 
     def _publish(self, topic: str, body: bytes) -> None:
@@ -231,7 +231,7 @@ class Agent:
             await self.inbox.put(None)
 
     def finish(self) -> None:
-        """Step what is queued, then the clean end: it is recorded, so that a replay ends there too."""
+        """Step the queued inputs, then a `Stop`: it is recorded, so that a replay ends there too."""
         self._notice_clock_step()
         while not self.inbox.empty():
             self.accept(self.inbox.get_nowait())

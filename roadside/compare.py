@@ -1,4 +1,4 @@
-"""Hold replayed violations against recorded ones, and name the first one and field that differ. Pure."""
+"""Compare replayed violations with recorded ones; name the first one and field that differ. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

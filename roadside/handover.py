@@ -1,4 +1,4 @@
-"""Handovers between neighbours: what a message carries, what was offered, what was received. Pure."""
+"""Handovers between neighbours: the message, the offers made and the offers received. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from roadside.outputs import HandoverOffer, OfferAck
 from roadside.ownership import Ownership
 from roadside.pipeline_state import GivingState
 
-REMEMBERED_MAX = 256  # handovers of each giver whose repeats get the first acknowledgement again
+ACKS_REMEMBERED_MAX = 256  # handovers of each giver whose repeats get the first acknowledgement again
 REPEAT_NS = 200_000_000  # an offer is repeated until it is acknowledged
 OFFERS_MAX = 256  # that wait for an acknowledgement
 OFFER_TRACKS_MAX = 50  # in one message: some 6 kB each with its evidence, and brokers refuse 1 MB
@@ -36,7 +36,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _decode = decoder(msgspec.msgpack.Decoder(CarriedVehicle))
 
 
-def pack(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
+def encode_handover(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
     """Return the bytes of a handover message."""
     rows = tuple(msgspec.Raw(_ENCODER.encode(vehicle)) for vehicle in vehicles)
     return _ENCODER.encode(Handover(epoch=epoch, seq=seq, tracks=rows, partial=True))
@@ -49,23 +49,23 @@ def episodes_of(vehicles: Sequence[CarriedVehicle]) -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class Reading:
+class HandoverReading:
     """The vehicles of a handover that can be adopted, and the reasons why the others can't."""
 
     vehicles: list[CarriedVehicle] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)  # place in the message: reason, as it is counted
-    n_restarted: int = 0  # vehicles whose evidence starts anew here
+    n_restarted: int = 0  # vehicles whose evidence restarts here
 
 
-def read(
+def read_vehicles(
     message: Handover, now_ns: int, frame: SiteFrame, believes: Callable[[CarriedTrack], bool]
-) -> Reading:
+) -> HandoverReading:
     """Return the vehicles that can be true, each checked by itself, and the places of the others.
 
     believes : whether the tracker can adopt a track.  Of two vehicles that claim one id, terminal or episode
     the first is adopted: the second would change what was just adopted.
     """
-    reading = Reading()
+    reading = HandoverReading()
     claimed: set[int | str] = set()
     for place, row in enumerate(message.tracks):
         try:
@@ -107,7 +107,7 @@ def _is_judged(vehicle: CarriedVehicle, now_ns: int, frame: SiteFrame) -> bool:
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedHandovers:
     """Handovers that were adopted before: a repeat gets the first acknowledgement again."""
 
     keys: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # epoch, seq, refused places
@@ -119,16 +119,16 @@ class Received:
                 return known[2:]
         return None
 
-    def add(self, giver: str, epoch: int, seq: int, refused: Sequence[int]) -> None:
+    def remember(self, giver: str, epoch: int, seq: int, refused: Sequence[int]) -> None:
         """Remember an adopted handover and its refused places."""
         known = self.keys.setdefault(giver, [])
         known.append((epoch, seq, *refused))
-        del known[:-REMEMBERED_MAX]
+        del known[:-ACKS_REMEMBERED_MAX]
 
 
 @dataclass(slots=True)
 class Offered:
-    """A handover without an acknowledgement: what was sent under `seq`, and when it was sent last."""
+    """A handover without an acknowledgement: the message under `seq`, and when it was sent last."""
 
     seq: int
     to: str
@@ -136,7 +136,7 @@ class Offered:
     body: bytes
     sent_ns: int
     places: list[int] = field(default_factory=list)  # of the tracks in the message
-    episodes: tuple[str, ...] = ()  # open ones that the message carries; what opens later is not in it
+    episodes: tuple[str, ...] = ()  # open ones that the message carries; later ones are not in it
 
     def __post_init__(self) -> None:
         self.places = self.places or list(range(len(self.tracks)))
@@ -149,7 +149,7 @@ class Offered:
         elif gone in self.tracks:
             self.tracks[self.tracks.index(gone)] = survivor
 
-    def packed(self) -> GivingState:
+    def state(self) -> GivingState:
         """Return it as `/state` keeps it."""
         return GivingState(
             seq=self.seq, to=self.to, tracks=tuple(self.tracks), body=self.body, sent_ns=self.sent_ns,
@@ -157,8 +157,8 @@ class Offered:
         )  # fmt: skip
 
     @staticmethod
-    def unpacked(row: GivingState) -> "Offered":
-        """Return the offer that `packed` stored."""
+    def from_state(row: GivingState) -> "Offered":
+        """Return the offer that a `/state` keeps."""
         return Offered(
             row.seq, row.to, list(row.tracks), row.body, row.sent_ns, list(row.places), row.episodes
         )
@@ -166,14 +166,14 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an acknowledged offer left to the neighbour."""
+    """The tracks and episodes that the neighbour now has, by an acknowledged offer."""
 
     tracks: Sequence[int] = ()
     episodes: Sequence[str] = ()  # open ones that the message carried
 
 
 class Adopter(Protocol):
-    """What `Handovers` asks the tracker before it adopts tracks."""
+    """The part of the tracker that decides which tracks it can adopt."""
 
     id_base: int
     n_ids: int
@@ -205,7 +205,7 @@ class Handovers:
     ) -> None:
         self._place, self._frame, self._ownership, self._count = place, frame, ownership, count
         self.offered: dict[int, Offered] = {}  # by seq
-        self.received = Received()
+        self.received = ReceivedHandovers()
         self.seq = 0
 
     def offer(
@@ -217,7 +217,7 @@ class Handovers:
     ) -> list[HandoverOffer]:
         """Offer tracks to the neighbours they drive to, and repeat the offers without an acknowledgement.
 
-        leaving : track ids by neighbour.  carry : returns what is to travel with the tracks
+        leaving : track ids by neighbour.  carry : returns the vehicles of these tracks for the message
         """
         offers = []
         parts = [
@@ -231,7 +231,7 @@ class Handovers:
                 continue
             self.seq += 1
             vehicles = carry(keys)
-            body = pack(epoch, self.seq, vehicles)
+            body = encode_handover(epoch, self.seq, vehicles)
             ids = episodes_of(vehicles)
             self.offered[self.seq] = Offered(self.seq, to, keys, body, t_ns, episodes=ids)
             offers.append(HandoverOffer(to, self.seq, body))
@@ -256,7 +256,7 @@ class Handovers:
             offered.merge(gone, survivor, under_way=under_way)
 
     def acknowledge(self, ack: HandoverAnswered, epoch: int) -> Given:
-        """Return what the neighbour adopted; what it refused is judged here until it is gone."""
+        """Return the tracks that the neighbour adopted; those it refused are judged here until they end."""
         offered = self.offered.get(ack.seq) if ack.epoch == epoch else None
         if offered is None or offered.to != ack.by:
             self._count("handover.unknown_answer", 1)
@@ -274,7 +274,7 @@ class Handovers:
         return Given(given, offered.episodes)
 
     def receive(self, now_ns: int, handed: HandedOver, tracker: Adopter) -> Reception | None:
-        """Return what to adopt of a handover and how to acknowledge it; None: its giver judges on.
+        """Return the vehicles to adopt and the acknowledgement; None: no answer, the giver keeps judging.
 
         The caller adopts the vehicles and sets their tracks "owned".
         """
@@ -286,11 +286,11 @@ class Handovers:
             if reading is None:
                 return None
             refused, vehicles = tuple(reading.refused), reading.vehicles
-            self.received.add(*key, refused)
+            self.received.remember(*key, refused)
         ack = HandoverAck(epoch=message.epoch, seq=message.seq, refused=refused)
         return Reception(OfferAck(handed.giver, encode(ack)), vehicles)
 
-    def _acceptable(self, now_ns: int, message: Handover, tracker: Adopter) -> Reading | None:
+    def _acceptable(self, now_ns: int, message: Handover, tracker: Adopter) -> HandoverReading | None:
         """Return the part of a handover to adopt; None, counted, where it must stay unacknowledged.
 
         A giver of an earlier version reads any acknowledgement as one of all its vehicles: it gets none for a
@@ -300,7 +300,7 @@ class Handovers:
         def believes(track: CarriedTrack) -> bool:
             return not self._is_never_given(track, tracker) and tracker.believes(now_ns, track)
 
-        reading = read(message, now_ns, self._frame, believes)
+        reading = read_vehicles(message, now_ns, self._frame, believes)
         for reason in reading.refused.values():
             self._count(reason, 1)
         if reading.refused and not (message.partial and reading.vehicles):
@@ -320,11 +320,11 @@ class Handovers:
         """Forget all offers: their tracks ended."""
         self.offered.clear()
 
-    def packed(self) -> tuple[GivingState, ...]:
+    def offers_state(self) -> tuple[GivingState, ...]:
         """Return the offers as `/state` keeps them."""
-        return tuple(offered.packed() for offered in self.offered.values())
+        return tuple(offered.state() for offered in self.offered.values())
 
-    def packed_received(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+    def received_state(self) -> dict[str, tuple[tuple[int, ...], ...]]:
         """Return the received handovers as `/state` keeps them."""
         return {giver: tuple(keys) for giver, keys in self.received.keys.items()}
 
@@ -335,6 +335,6 @@ class Handovers:
         seq: int,
     ) -> None:
         """Continue from the offers and received handovers of a `/state`."""
-        self.offered = {row.seq: Offered.unpacked(row) for row in rows}
-        self.received = Received({giver: list(keys) for giver, keys in received.items()})
+        self.offered = {row.seq: Offered.from_state(row) for row in rows}
+        self.received = ReceivedHandovers({giver: list(keys) for giver, keys in received.items()})
         self.seq = seq

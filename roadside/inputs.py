@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from core.arrays import F64
 from core.classes import N_CLASSES, UNKNOWN
-from core.kernel import F64
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
 from edge.wire import (
@@ -44,7 +44,7 @@ def _equal_lengths(columns: dict[str, Any]) -> int:
     return lengths.pop()
 
 
-class Detections(msgspec.Struct, frozen=True, kw_only=True):
+class DetectionColumns(msgspec.Struct, frozen=True, kw_only=True):
     """A radar's raw detections, columns of equal length, in its polar frame; the tracker drops odd ones."""
 
     range_m: Column
@@ -56,7 +56,7 @@ class Detections(msgspec.Struct, frozen=True, kw_only=True):
         _equal_lengths(msgspec.structs.asdict(self))
 
 
-class Objects(msgspec.Struct, frozen=True, kw_only=True):
+class ObjectColumns(msgspec.Struct, frozen=True, kw_only=True):
     """A radar's own tracks, columns of equal length, x forward and y left of its boresight."""
 
     id: Annotated[tuple[int, ...], Meta(max_length=TARGETS_MAX)]
@@ -79,8 +79,8 @@ class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     stamp_ns: DeviceStamp  # within Stamp once it is made
     arrived_ns: Stamp | None = None  # None: the log time
     scan: Count
-    detections: Detections | None = None
-    objects: Objects | None = None
+    detections: DetectionColumns | None = None
+    objects: ObjectColumns | None = None
     device_stamp_ns: DeviceStamp | None = None  # in place of a `stamp_ns` that no right clock shows
 
     def __post_init__(self) -> None:
@@ -120,7 +120,7 @@ Control = Start | ClockStep | HandoverAnswered | Stop
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class GatewayFixes:
     """One message of a gateway: its fixes, and the proof that terminals can report."""
 
     gateway: str
@@ -137,15 +137,15 @@ class HandedOver:
 
 
 @dataclass(frozen=True, slots=True)
-class Down:
+class GatewayPayload:
     """A decoded message of a gateway: its sound fixes, and the number of the others."""
 
     message: GnssDown
     n_refused: int
 
 
-Payload = RadarPayload | GnssFix | Down | Handover | Control  # a channel's bytes, decoded
-Input = RadarScan | ObjectScan | GnssFixes | Feed | HandedOver | Control
+Payload = RadarPayload | GnssFix | GatewayPayload | Handover | Control  # a channel's bytes, decoded
+Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | Control
 
 _decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
 _decode_control: Callable[[bytes], Control] = decoder(msgspec.msgpack.Decoder(Control))
@@ -169,7 +169,7 @@ def payload_of(topic: str, body: bytes) -> Payload | None:
     if head == "gnss":
         return decode_fix(body)
     if head == "gateway":
-        return Down(*read_down(body))
+        return GatewayPayload(*read_down(body))
     if head == "handover":
         return decode_handover(body)
     if head == "input":
@@ -184,9 +184,9 @@ def input_of(topic: str, payload: Payload, log_ns: int, frame: SiteFrame) -> Inp
             return scan_of(payload, log_ns)
         case GnssFix():
             return fixes_of(payload, log_ns, frame)
-        case Down(message=message, n_refused=n_refused):
+        case GatewayPayload(message=message, n_refused=n_refused):
             fixes = fixes_of_columns(message.fixes, log_ns, frame)
-            return Feed(message.gateway, fixes, n_refused)
+            return GatewayFixes(message.gateway, fixes, n_refused)
         case Handover():
             return HandedOver(topic.rpartition("/")[2], payload)
     return payload

@@ -11,7 +11,7 @@ import msgspec
 
 from edge import wire
 from fusion.clocks import ClockFault
-from fusion.terminal_clocks import ClockReport
+from fusion.timekeeping import ClockReport
 from geofence.violation import Violation
 
 
@@ -67,19 +67,19 @@ class OfferAck:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class WholeState:
     """The pipeline's whole state, from which an exact replay can start."""
 
     stamp_ns: int
     body: bytes
 
 
-Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | State
+Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState
 
 
-def fault_of(fault: ClockFault) -> wire.ClockFault:
+def fault_of(fault: ClockFault) -> wire.ClockReported:
     """Return one fault as the status has it."""
-    return wire.ClockFault(
+    return wire.ClockReported(
         kind=fault.kind,
         offset_s=fault.offset_s,
         corrected=fault.corrected,
@@ -88,7 +88,7 @@ def fault_of(fault: ClockFault) -> wire.ClockFault:
     )
 
 
-def faults_of(faults: Mapping[str, ClockFault]) -> dict[str, wire.ClockFault]:
+def faults_of(faults: Mapping[str, ClockFault]) -> dict[str, wire.ClockReported]:
     """Return faults by name as the status has them."""
     return {name: fault_of(fault) for name, fault in faults.items()}
 

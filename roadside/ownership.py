@@ -1,4 +1,4 @@
-"""Which RSU judges a track: by stretch, hysteresis and acknowledged handovers (docs/design.md section 9).
+"""The RSU that judges a track, by stretch, hysteresis and acknowledged handovers (docs/design.md section 9).
 
 Pure: a table of small state machines, one per track, stepped on the 100 ms grid.
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.kernel import F64, U64, Bools
+from core.arrays import F64, U64, Bools
 from roadside.gateway.routing import FEED_MARGIN_M
 from roadside.pipeline_state import HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after this long inside the stretch
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
-OPENS_AFTER_NS = 1_000_000_000  # a handover this long without an acknowledgement has no receiver
+OPENS_AFTER_NS = 1_000_000_000  # an offer without an acknowledgement for so long has no receiver
 OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 
@@ -38,7 +38,7 @@ class Ownership:
     neighbours: Sequence[tuple[str, float, float]]  # esn and stretch of each neighbour
     holdings: dict[int, Holding] = field(default_factory=dict)
 
-    def step(self, t_ns: int, track: U64, s_m: F64) -> dict[str, list[int]]:
+    def advance(self, t_ns: int, track: U64, s_m: F64) -> dict[str, list[int]]:
         """Advance every track to tick `t_ns`; return the tracks to give away now, by neighbour.
 
         track, s_m : (n,) id and station along the axis, NaN off the road (a track keeps its phase there).
@@ -84,7 +84,7 @@ class Ownership:
         return None
 
     def owned(self, track: U64) -> Bools:
-        """Return which of `track` (n,) this RSU judges: its own, and those whose handover is unanswered."""
+        """Return the mask (n,) of the tracks that this RSU judges: its own, also while an offer waits."""
         phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
         return np.array([phase in OURS for phase in phases], dtype=np.bool_)
 
@@ -128,7 +128,7 @@ class Ownership:
         holding = self.holdings.get(key)
         return "free" if holding is None else holding.phase
 
-    def packed(self) -> tuple[HoldingState, ...]:
+    def state(self) -> tuple[HoldingState, ...]:
         """Return all holdings as `/state` keeps them."""
         return tuple(
             HoldingState(
@@ -141,8 +141,8 @@ class Ownership:
             for key, holding in self.holdings.items()
         )
 
-    def unpack(self, rows: Sequence[HoldingState]) -> None:
-        """Restore packed holdings."""
+    def restore(self, rows: Sequence[HoldingState]) -> None:
+        """Continue from the holdings of a `/state`."""
         self.holdings = {
             row.track: Holding(row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns)
             for row in rows

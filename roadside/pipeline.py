@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64, Bools
+from core.arrays import F64, Bools
 from core.times import TICK_NS
+from edge.stations import track_dtype
 from edge.wire import TrackNames, UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from fusion.terminal_clocks import ClockReport
+from fusion.timekeeping import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
@@ -26,13 +27,12 @@ from geofence.monitor import Monitor
 from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
 from geofence.violation import encode as encode_violation
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
-from roadside.inputs import ClockStep, Feed, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Output, Raised, Released, Snapshot, State, Withheld
+from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
+from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
-from roadside.snapshot import Names, rounded_p
-from roadside.snapshot import pack as pack_records
+from roadside.snapshot import Names, pack_records, rounded_p
 
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
@@ -82,6 +82,7 @@ class Pipeline:
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
         self._names = Names(tuple(lane.lane for lane in setup.road.lanes))
+        self._track_dtype = track_dtype(0.0 if axis is None else axis.k0_m)
         self._next_tick_ns: int | None = None
         self._feed_ns: int | None = None
         self._snapshot_seq = 0
@@ -105,14 +106,14 @@ class Pipeline:
         match item:
             case RadarScan() | ObjectScan() | GnssFixes():
                 return self._observe(now_ns, item)
-            case Feed(fixes=fixes, n_refused=n_refused):
+            case GatewayFixes(fixes=fixes, n_refused=n_refused):
                 self._feed_ns = now_ns
                 self._count("gnss.implausible", n_refused)
                 return self._observe(now_ns, fixes) if len(fixes.terminal) else []
             case HandedOver():
                 return self._adopt(now_ns, item)
             case HandoverAnswered():
-                return self._answered(now_ns, item)
+                return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes):
                 self.epoch = epoch
                 self.tracker = self._tracker(epoch)
@@ -168,7 +169,7 @@ class Pipeline:
         outputs = self._settle(t_ns, self.tracker.tick(t_ns))
         tracks = self.tracker.at(t_ns)
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
-        leaving = self.ownership.step(t_ns, tracks.track, located.s_m)
+        leaving = self.ownership.advance(t_ns, tracks.track, located.s_m)
         owned = self.ownership.owned(tracks.track)
         self.sensor_states = self.tracker.sensor_state(t_ns)
         may_open = self._may_open(tracks, t_ns)
@@ -184,13 +185,13 @@ class Pipeline:
             )
             for row in self.monitor.unjudged(t_ns, self.sensor_states)
         )
-        records = pack_records(t_ns, tracks, located, owned, self.setup.frame)
+        records = pack_records(t_ns, tracks, located, owned, self.setup.frame, self._track_dtype)
         self._snapshot_seq += 1
-        body = self._names.pack(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
+        body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body))
         self._forget_departed(t_ns, tracks, located.s_m)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
-            outputs.append(State(t_ns, encode_state(self.state(t_ns))))
+            outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
         return outputs
 
     def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
@@ -225,17 +226,17 @@ class Pipeline:
     # ---- handover
 
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
-        """Return what travels with tracks to a neighbour."""
+        """Return the tracks with their judgements, for a neighbour."""
         judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
         return [
             CarriedVehicle(track=track, judgement=judgements.get(track.track))
             for track in self.tracker.carry(keys)
         ]
 
-    def _answered(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
-        """Leave to the neighbour the tracks that it adopted."""
+    def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
+        """Release the tracks that the neighbour adopted."""
         given = self.handovers.acknowledge(ack, self.epoch)
-        # what opened since the offer was packed did not travel: nobody else could ever close it
+        # an episode opened since the offer is not in it: only this RSU can close it
         outputs = self._emit(now_ns, self.monitor.close_left_behind(now_ns, given.tracks, given.episodes))
         return [*outputs, *(Released(episode_id) for episode_id in self.monitor.drop(given.tracks))]
 
@@ -257,21 +258,21 @@ class Pipeline:
     # ---- the whole state
 
     def state(self, t_ns: int) -> PipelineState:
-        """Return all that the next step depends on, after tick `t_ns`."""
-        told, told_ns = self._names.published()
+        """Return the whole state after tick `t_ns`: the next step depends on nothing else."""
+        names, names_ns = self._names.published()
         return PipelineState(
             stamp_ns=t_ns,
             epoch=self.epoch,
             tracker=self.tracker.state(),
             monitor=self.monitor.state(),
-            holdings=self.ownership.packed(),
-            giving=self.handovers.packed(),
-            received=self.handovers.packed_received(),
+            holdings=self.ownership.state(),
+            giving=self.handovers.offers_state(),
+            received=self.handovers.received_state(),
             give_seq=self.handovers.seq,
             snapshot_seq=self._snapshot_seq,
             feed_ns=self._feed_ns,
-            told=told,
-            told_ns=told_ns,
+            published_names=names,
+            published_names_ns=names_ns,
             counts=dict(self.counts),
         )
 
@@ -281,11 +282,11 @@ class Pipeline:
         self.tracker = self._tracker(state.epoch)
         self.tracker.restore(state.tracker)
         self.monitor.restore(state.monitor)
-        self.ownership.unpack(state.holdings)
+        self.ownership.restore(state.holdings)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
-        self._names.restore(state.told, state.told_ns)
+        self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
 
     # ---- the rest
@@ -325,7 +326,7 @@ class Pipeline:
             self.counts[reason] = self.counts.get(reason, 0) + times
 
     def clock_report(self, t_ns: int) -> ClockReport:
-        """Return whose clocks are wrong at `t_ns`, for the status."""
+        """Return the wrong clocks at `t_ns`, for the status."""
         return self.tracker.clock_report(t_ns)
 
     def all_counts(self) -> dict[str, int]:

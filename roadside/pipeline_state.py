@@ -22,7 +22,7 @@ class HoldingState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GivingState(msgspec.Struct, frozen=True, kw_only=True):
-    """A handover that is not answered."""
+    """An offer without an acknowledgement."""
 
     seq: int
     to: str
@@ -34,7 +34,7 @@ class GivingState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the next step depends on, after tick `stamp_ns`; inputs from that log time on follow."""
+    """The whole state after tick `stamp_ns`; the inputs from that log time on continue it."""
 
     stamp_ns: int
     epoch: int
@@ -46,8 +46,9 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     give_seq: int
     snapshot_seq: int
     feed_ns: int | None
-    told: TrackNames | None
-    told_ns: int
+    # the fields' first names stay in recordings
+    published_names: TrackNames | None = msgspec.field(name="told")
+    published_names_ns: int = msgspec.field(name="told_ns")
     counts: dict[str, int]
 
 
@@ -60,7 +61,7 @@ _DECODER = msgspec.msgpack.Decoder(PipelineState)
 
 
 def decode(body: bytes) -> PipelineState:
-    """Return a state; StateUnreadableError where it lacks what this version needs."""
+    """Return a state; StateUnreadableError where it lacks a field that this version needs."""
     try:
         return _DECODER.decode(body)
     except msgspec.DecodeError as error:

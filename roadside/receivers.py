@@ -16,15 +16,15 @@ from roadside.gateway.terminals import TerminalServer
 
 OnFix = Callable[[GnssFix], None]
 SENDERS_MAX = 16  # of one address, and connections
-FORGET_NS = 10_000_000_000  # a sender that was silent for so long gives its place to a new one
+FORGET_NS = 10_000_000_000  # a sender that was silent for so long is replaced by a new one
 
 
-class _Datagrams(asyncio.DatagramProtocol):
+class _NmeaDatagrams(asyncio.DatagramProtocol):
     """NMEA in datagrams: one reader per sender, since sentences of two receivers must not mix."""
 
     def __init__(self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str]) -> None:
         self._name, self._clock, self._on_fix, self._counts = name, clock, on_fix, counts
-        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and when it sent last, the oldest first
+        self._readers: dict[object, tuple[NmeaReader, int]] = {}  # and last datagram, oldest first
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         now_ns = self._clock.now_ns()
@@ -49,11 +49,11 @@ class _Datagrams(asyncio.DatagramProtocol):
         return len(self._readers) < SENDERS_MAX
 
 
-class _Stream(asyncio.Protocol):
+class _NmeaStream(asyncio.Protocol):
     """NMEA over one TCP connection, of at most SENDERS_MAX."""
 
     def __init__(
-        self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str], connected: set["_Stream"]
+        self, name: str, clock: Clock, on_fix: OnFix, counts: Counter[str], connected: set["_NmeaStream"]
     ) -> None:
         self._clock, self._on_fix, self._counts = clock, on_fix, counts
         self._connected = connected
@@ -81,7 +81,7 @@ class _Stream(asyncio.Protocol):
 async def serve_receiver(
     url: str, clock: Clock, on_fix: OnFix, counts: Counter[str], rules: SessionRules
 ) -> None:
-    """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is taken.
+    """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is in use.
 
     A receiver has no name of its own: its fixes carry its address.  rules : of the terminals
     """
@@ -99,12 +99,14 @@ async def serve_receiver(
             await terminals.run()
         return
     name = f"{host}:{port}"
-    connected: set[_Stream] = set()  # only counted, never iterated
+    connected: set[_NmeaStream] = set()  # only counted, never iterated
     datagrams, _ = await loop.create_datagram_endpoint(
-        lambda: _Datagrams(name, clock, on_fix, counts), local_addr=(host, port)
+        lambda: _NmeaDatagrams(name, clock, on_fix, counts), local_addr=(host, port)
     )
     try:  # TCP second: who can connect can also send datagrams
-        server = await loop.create_server(lambda: _Stream(name, clock, on_fix, counts, connected), host, port)
+        server = await loop.create_server(
+            lambda: _NmeaStream(name, clock, on_fix, counts, connected), host, port
+        )
         async with server:
             await server.serve_forever()
     finally:

@@ -1,7 +1,7 @@
 """Recorded inputs through the pipeline again: a plain loop, the same bytes as live.
 
 A recording of one RSU feeds one pipeline; one of a whole site (`/site` without an esn) feeds every RSU's,
-routes the fixes by stretch and computes the handovers (DESIGN section 4).
+routes the fixes by stretch and computes the handovers (docs/design.md section 6).
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ REFUSALS = (
 )  # fmt: skip
 
 
-class Recorded(Protocol):
+class LoggedMessage(Protocol):
     """One message of a recording."""
 
     topic: str
@@ -39,7 +39,7 @@ class Recorded(Protocol):
 
 @dataclass(slots=True)
 class Replayed:
-    """What came of a replay."""
+    """The outputs of a replay."""
 
     violations: dict[str, list[bytes]] = field(default_factory=dict)  # by esn, in the order of emission
     snapshots: dict[str, list[bytes]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Replayed:
 
 
 def refusals(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return those of a pipeline's counts that say what it refused, by reason."""
+    """Return the pipeline's counters of refused inputs, by reason."""
     return {reason: n for reason, n in counts.items() if n and reason.startswith(REFUSALS)}
 
 
@@ -70,14 +70,14 @@ OnOutput = Callable[[str, int, Output], None]  # esn, log time, output
 
 def replay_rsu(
     pipeline: Pipeline,
-    messages: Iterable[Recorded],
+    messages: Iterable[LoggedMessage],
     frame: SiteFrame,
     on_output: OnOutput,
     unread: Counter[str] | None = None,
 ) -> Iterator[int]:
     """Feed one RSU's own recording; yield each message's log time before it is fed, for pacing.
 
-    unread : counts what can't be read
+    unread : counts the messages that can't be read
     """
     esn = pipeline.setup.esn
     last_ns = 0
@@ -92,10 +92,10 @@ def replay_rsu(
         on_output(esn, last_ns, output)
 
 
-def decoded(message: Recorded, frame: SiteFrame, unread: Counter[str] | None) -> Input | None:
-    """Return the input that a message is; None for an output, for truth, and for what can't be read.
+def decoded(message: LoggedMessage, frame: SiteFrame, unread: Counter[str] | None) -> Input | None:
+    """Return the input of a message; None for an output, for truth, and for a message that can't be read.
 
-    The live agent records only what it could decode, so an unreadable input was none for it either.
+    The live agent records only inputs that it could decode, so an unreadable one was none for it either.
     """
     try:
         return decode(message.topic, message.body, message.log_ns, frame)
@@ -107,7 +107,7 @@ def decoded(message: Recorded, frame: SiteFrame, unread: Counter[str] | None) ->
 
 @dataclass(slots=True)
 class _Post:
-    """What one pipeline sends another, kept until just before the next tick."""
+    """A message of one pipeline to another, kept until just before the next tick."""
 
     to: str
     item: Input
@@ -115,15 +115,15 @@ class _Post:
 
 def replay_site(
     pipelines: dict[str, Pipeline],
-    messages: Iterable[Recorded],
+    messages: Iterable[LoggedMessage],
     frame: SiteFrame,
-    route: Callable[[Input, Recorded], list[tuple[str, Input]]],
+    route: Callable[[Input, LoggedMessage], list[tuple[str, Input]]],
     on_output: OnOutput,
     unread: Counter[str] | None = None,
 ) -> Iterator[int]:
     """Feed a whole site's recording to every RSU's pipeline; yield each message's log time before it is fed.
 
-    route : which pipelines an input goes to, and what of it (a fix's RSUs by stretch, a radar's own RSU)
+    route : returns the pipelines that get an input, each with its part (fixes by stretch, scans by radar)
     """
     order = sorted(pipelines)
     posts: dict[str, list[_Post]] = {esn: [] for esn in order}
@@ -137,7 +137,7 @@ def replay_site(
     def ticks(until_ns: int) -> None:
         nonlocal next_tick_ns
         while next_tick_ns <= until_ns:
-            # posts of this round only: an answer to what is delivered now waits for the next tick
+            # posts of this round only: an answer to one of them waits for the next tick
             due = [post for esn in order for post in posts[esn]]
             for mail in posts.values():
                 mail.clear()
@@ -179,13 +179,13 @@ def _posts_of(esn: str, output: Output) -> list[_Post]:
 
 
 def collector(into: Replayed, names: Callable[[bytes], Iterable[int]]) -> OnOutput:
-    """Return what sorts outputs into `into`; `names` gives the track ids of a snapshot's body."""
+    """Return a callback that sorts outputs into `into`; `names` returns a snapshot's track ids."""
 
-    def take(esn: str, _: int, output: Output) -> None:
+    def collect(esn: str, _: int, output: Output) -> None:
         if isinstance(output, Raised):
             into.violations.setdefault(esn, []).append(output.body)
         elif isinstance(output, Snapshot):
             into.snapshots.setdefault(esn, []).append(output.body)
             into.tracks.update(names(output.body))
 
-    return take
+    return collect

@@ -31,7 +31,7 @@ from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
 from roadside.setup import setups
 
-TRACKS = "tracks"  # the connection of the snapshots
+TRACKS_LINK = "tracks"  # the connection of the snapshots
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
@@ -49,7 +49,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             recorder=recorder,
             counts=Counts(),
             alerts=shell.main,
-            snapshots=shell.links[TRACKS],
+            snapshots=shell.links[TRACKS_LINK],
         )
         agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes))
         await shell.run(RsuService(site, agent, shell))
@@ -57,7 +57,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 
 def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
     """Return an RSU's shell; a violation never waits behind snapshots, which have their own connection."""
-    clients = {MAIN: f"rsu-{esn}", TRACKS: f"rsu-{esn}-t"}
+    clients = {MAIN: f"rsu-{esn}", TRACKS_LINK: f"rsu-{esn}-t"}
     return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients)
 
 
@@ -125,7 +125,7 @@ class RsuService(Service):
             self.shell.link_counts(),
         )
 
-    def connected(self) -> None:
+    def on_connected(self) -> None:
         self.agent.outbox.resend()
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -152,7 +152,7 @@ class RsuService(Service):
                 transport.close()
 
     async def drain(self) -> None:
-        """Step what is queued, then wait for the centre; the outbox keeps what it does not acknowledge."""
+        """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""
         self.agent.finish()
         await self.agent.outbox.drained()
 
@@ -198,7 +198,7 @@ class RsuService(Service):
     def _ready(self) -> Ready:
         connected = {name: link.connected for name, link in self.shell.links.items()}
         facts = {"listening": self.listening} | connected
-        # a full disk is no reason to take it out of service: it still serves, and reports the disk
+        # a full disk does not make it unready: it still serves, and reports the disk
         return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
 
     def _gauges(self) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The setup of each RSU's pipeline, made from a loaded site; the same for the live agent and for replay.
 
-A module of its own: the pipeline may not import what loads files, and a replay opens no sockets.
+A module of its own: the pipeline may not import the loader of files, and a replay needs no sockets.
 """
 
 from edge.config import Site

@@ -1,10 +1,11 @@
-"""A tick's tracks packed as `track/up` wants them: columns to records, names when they changed. Pure."""
+"""A tick's tracks as the payload of `track/up`: columns to records, names when they changed. Pure."""
 
 import math
 
 import numpy as np
 
-from core.kernel import F64, U8, Bools
+from core.arrays import F64, U8, Bools
+from edge.stations import write_stations
 from edge.wire import (
     FLAG_COASTING,
     FLAG_CONFIRMED,
@@ -14,8 +15,6 @@ from edge.wire import (
     FLAG_RADAR,
     FLAG_UNDECIDABLE,
     NONE_D_CM,
-    NONE_S_DM,
-    TRACK_DTYPE,
     Records,
     TrackNames,
     encode,
@@ -30,9 +29,14 @@ RADAR_FRESH_NS, GNSS_FRESH_NS = 1_000_000_000, 2_000_000_000
 STAMP_MS_MAX = 32_767
 
 
-def pack(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame) -> Records:
-    """Return the tracks (n,) at tick `t_ns` as records of TRACK_DTYPE; what overflows is clipped."""
-    records = np.zeros(len(tracks), dtype=TRACK_DTYPE)
+def pack_records(
+    t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame, dtype: np.dtype[np.void]
+) -> Records:
+    """Return the tracks (n,) at tick `t_ns` as records of `dtype`; values beyond a field are clipped.
+
+    dtype : of `edge.stations.track_dtype`, for the whole site
+    """
+    records = np.zeros(len(tracks), dtype=dtype)
     east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
     lon_deg, lat_deg = frame.lonlat_from_site(east_m, north_m)
     speed_mps = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
@@ -44,8 +48,8 @@ def pack(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: S
     records["course_cdeg"] = _scaled(course_deg, 100.0, 36_000)
     records["sigma_cm"] = _scaled(_lateral_sigma_m(tracks, located), 100.0, 65_535)
     records["lane"] = located.lane
-    on_road, in_lane = np.isfinite(located.s_m) & (located.s_m >= 0.0), np.isfinite(located.d_m)
-    records["s_dm"] = np.where(on_road, _scaled(located.s_m, 10.0, NONE_S_DM - 1), NONE_S_DM)
+    write_stations(records, located.s_m)
+    in_lane = np.isfinite(located.d_m)
     d_cm = np.clip(np.rint(np.nan_to_num(located.d_m) * 100.0), NONE_D_CM + 1, 32_767)
     records["d_cm"] = np.where(in_lane, d_cm, NONE_D_CM)
     records["p_lane"] = _scaled(located.p_lane, 255.0, 255)
@@ -92,7 +96,7 @@ class Names:
         self._published: TrackNames | None = None
         self._published_ns = -WHOLE_EVERY_NS
 
-    def pack(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
+    def encode(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
         """Return the snapshot's bytes, with lanes and names where they are due."""
         whole = t_ns - self._published_ns >= WHOLE_EVERY_NS
         changed = names != self._published

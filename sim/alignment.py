@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 
 _STRAIGHT = 1e-12  # curvature below this is a line [1/m]
 _NEWTON_STEPS = 4  # each gains a factor of radius over offset: from 20 m off to 1e-9 m

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import Bools
+from core.arrays import Bools
 from fusion.config import RadarPose
 from sim.road import Road
 from sim.site import section as sec

@@ -13,14 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import ConfigError
+from core.times import NS
 from edge.clock import Clock
 from edge.config import Site
 from edge.metrics import Health, Ready
 from roadside.devices import radar_udp
 from sim.record import Tape
-from sim.terminals import Terminal
+from sim.terminals import SimulatedTerminal
 from sim.traffic import SIM_TICK_NS
-from sim.truth import NS
 from sim.world import Due, FixSent, ScanSent, World
 
 LEAD_NS = 60_000_000  # a tick is simulated this long before its first datagram may leave
@@ -40,7 +40,7 @@ class Drive:
     on_second: Callable[[int], None] = lambda _: None
     counts: Counter[str] = field(default_factory=Counter)
     patience_s: float = READY_S
-    _terminals: dict[int, tuple[Terminal, asyncio.Task[None]]] = field(default_factory=dict)
+    _terminals: dict[int, tuple[SimulatedTerminal, asyncio.Task[None]]] = field(default_factory=dict)
     _radars: list[asyncio.DatagramTransport] = field(default_factory=list)
     _begun: bool = False
 
@@ -71,13 +71,13 @@ class Drive:
         await served.serve(self.health, "sim", "--health")
 
     def _gauges(self) -> dict[str, float]:
-        return {"vehicles": float(len(self.world.traffic.rows()))}
+        return {"vehicles": float(len(self.world.traffic.active_rows()))}
 
     async def _open_radars(self) -> None:
         loop = asyncio.get_running_loop()
         for host, port in radar_ports(self.world):
             transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self.counts), remote_addr=(host, port)
+                lambda: _RadarSocket(self.counts), remote_addr=(host, port)
             )
             self._radars.append(transport)
 
@@ -91,7 +91,7 @@ class Drive:
         for vehicle in now:
             if vehicle not in self._terminals:
                 name, plate = fleet.terminal[vehicle] or "", fleet.plate[vehicle] or ""
-                terminal = Terminal(host, port, name, plate, self.counts)
+                terminal = SimulatedTerminal(host, port, name, plate, self.counts)
                 task = tasks.create_task(terminal.run(), name=f"sim.terminal.{name}")
                 self._terminals[vehicle] = (terminal, task)
 
@@ -128,7 +128,7 @@ class Drive:
             await self.clock.sleep_until_ns(due_ns)
             now_ns = self.clock.now_ns()
             self.counts["late"] += (now_ns - due_ns) / self.clock.rate > LATE_NS
-            self._send(self.world.take(min(now_ns + 1, until_ns)))
+            self._send(self.world.pop_due(min(now_ns + 1, until_ns)))
         await self.clock.sleep_until_ns(until_ns)
 
     def _send(self, items: Iterator[Due]) -> None:
@@ -148,7 +148,7 @@ class Drive:
     def _close_tapes(self) -> None:
         if self._begun:
             self.world.finish()
-        left = list(self.world.take(2**63))
+        left = list(self.world.pop_due(2**63))
         for tape in self.tapes:
             for due in left:
                 tape.add(due)
@@ -157,7 +157,7 @@ class Drive:
             tape.close()
 
 
-class _Datagrams(asyncio.DatagramProtocol):
+class _RadarSocket(asyncio.DatagramProtocol):
     """A radar's socket: it only sends; refusals of a port that nobody listens on are counted."""
 
     def __init__(self, counts: Counter[str]) -> None:

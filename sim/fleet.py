@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import F64, I64, Bools
 from core.classes import BUS, CAR, HAZMAT, TRUCK
-from core.kernel import F64, I64, Bools
 from geofence.config import VehicleConfig
 from sim.chance import uniforms
 
-_RCS_DBSM = {CAR: 8.0, BUS: 18.0, TRUCK: 18.0, HAZMAT: 20.0}
+RCS_DBSM = {CAR: 8.0, BUS: 18.0, TRUCK: 18.0, HAZMAT: 20.0}
 _SPEED_MPS = {
     CAR: (19.0, 21.8),
     BUS: (18.5, 21.0),
@@ -37,14 +37,10 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def rows(self, *kinds: int) -> list[int]:
-        """Return the vehicles of these classes."""
-        return [int(i) for i in np.flatnonzero(np.isin(self.kind, kinds))]
-
 
 def fleet_of(vehicles: Sequence[VehicleConfig], n_trucks: int, n_cars: int, seed: int) -> Fleet:
     """Return the registered vehicles, then unregistered trucks, then cars."""
-    known = [v for v in vehicles if v.kind in _RCS_DBSM]
+    known = [v for v in vehicles if v.kind in RCS_DBSM]
     kind = np.array([v.kind for v in known] + [TRUCK] * n_trucks + [CAR] * n_cars, dtype=np.int64)
     n, n_known = len(kind), len(known)
     rows = np.arange(n)
@@ -63,7 +59,7 @@ def fleet_of(vehicles: Sequence[VehicleConfig], n_trucks: int, n_cars: int, seed
         antenna_forward_m=np.array([v.antenna_m[0] for v in known] + [0.0] * (n - n_known)),
         antenna_left_m=np.array([v.antenna_m[1] for v in known] + [0.0] * (n - n_known)),
         wanted_mps=slowest + (fastest - slowest) * uniforms(seed, "fleet.speed", rows, 0),
-        rcs_dbsm=np.array([_RCS_DBSM[int(k)] for k in kind]),
+        rcs_dbsm=np.array([RCS_DBSM[int(k)] for k in kind]),
         terminal=tuple([v.terminal for v in known] + nobody),
         plate=tuple([v.plate for v in known] + nobody),
         reports=np.array([True] * n_known + [False] * (n - n_known)),

@@ -1,4 +1,4 @@
-"""A run as a recording (DESIGN section 4): what the codecs leave, in the order of arrival."""
+"""A run as a recording (docs/design.md section 6): what the codecs leave, in the order of arrival."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,10 +31,10 @@ def record(world: World, tapes: Sequence["Tape"], ticks: int, counts: Counter[st
             tape.begin(world.site, world.now_ns)
         for _ in range(ticks):
             world.step()
-            _add(tapes, world.take(world.now_ns), counts)
+            _add(tapes, world.pop_due(world.now_ns), counts)
             yield world.now_ns
         world.finish()
-        _add(tapes, world.take(2**63), counts)
+        _add(tapes, world.pop_due(2**63), counts)
         for tape in tapes:
             tape.end()
     finally:

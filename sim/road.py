@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import F64, I64
 from core.errors import ConfigError
-from core.kernel import F64, I64
 from edge.config import Site
 from edge.site_map import features_of
 from geofence.map.frames import SiteFrame

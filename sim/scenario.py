@@ -19,7 +19,7 @@ Range = tuple[Positive, Positive]  # drawn evenly between the two
 EventKind = Literal["overspeed", "illegal_stop", "wrong_way", "off_road", "dark_vehicle"]
 
 
-class Traffic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrafficConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who drives."""
 
     vehicles: Annotated[int, Meta(ge=2, le=VEHICLES_MAX)] = 120  # on the road at a time, as far as they fit
@@ -76,7 +76,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     purpose: str = ""
-    traffic: Traffic = Traffic()
+    traffic: TrafficConfig = TrafficConfig()
     departures: Departures | None = None
     near_misses: NearMisses | None = None
     event: tuple[Scripted, ...] = ()

@@ -21,7 +21,7 @@ BOUNDARY_AFTER_S = 1.0  # a departure that crosses a boundary is over the line t
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeparturePlan:
     """A departure before it has a truck: sideways numbers only."""
 
     number: int
@@ -55,8 +55,8 @@ class Script:
     _rested_s: dict[int, float] = field(default_factory=dict)  # when a vehicle may do something again
     _events: dict[int, int] = field(default_factory=dict)  # by row of the scenario: how many were begun
 
-    def step(self) -> None:
-        """Begin what is due; called once a tick, after the traffic's step."""
+    def begin_due(self) -> None:
+        """Begin the events that are due; called once a tick, after the traffic's step."""
         if self.scenario.departures is not None:
             self._depart(self.scenario.departures)
         if self.scenario.near_misses is not None:
@@ -89,7 +89,7 @@ class Script:
             )
         )  # fmt: skip
 
-    def _plan(self, wanted: Departures, k: int) -> Plan:
+    def _plan(self, wanted: Departures, k: int) -> DeparturePlan:
         draw = [uniform(self.seed, "departure", k, 0, i) for i in range(4)]
         margin_m = _margin_m(2.5)
         rate_mps = _between(wanted.rate_mps, draw[0])
@@ -101,12 +101,12 @@ class Script:
         out_s = sideways_s(offset_m, rate_mps)
         boundary = bool(self.boundaries_m) and (k % wanted.boundary_every == 0 or self._owed)
         hold_s = wanted.hold_s[1] if boundary else _between(wanted.hold_s, draw[2])
-        return Plan(
+        return DeparturePlan(
             k, depth_m, out_s, hold_s, max(2.5, sideways_s(offset_m, BACK_MPS)),
             crossing_s(margin_m, offset_m, out_s), offset_m, draw[3] < wanted.left_share, boundary,
         )  # fmt: skip
 
-    def _boundary_truck(self, plan: Plan) -> tuple[int, int] | None:
+    def _boundary_truck(self, plan: DeparturePlan) -> tuple[int, int] | None:
         """Return a truck that is over the line when it passes from one driven RSU's stretch to the next's."""
         early_s = plan.crossing_s + BOUNDARY_AFTER_S
         late_s = plan.out_s + plan.hold_s - BOUNDARY_AFTER_S
@@ -118,10 +118,10 @@ class Script:
         low, high = sorted((s + rate * early_s, s + rate * late_s))
         return any(low < b < high for b in self.boundaries_m)
 
-    def _any_truck(self, plan: Plan) -> tuple[int, int] | None:
+    def _any_truck(self, plan: DeparturePlan) -> tuple[int, int] | None:
         return self._choose(plan, self._free())
 
-    def _choose(self, plan: Plan, trucks: list[int]) -> tuple[int, int] | None:
+    def _choose(self, plan: DeparturePlan, trucks: list[int]) -> tuple[int, int] | None:
         """Return (truck, side) at random among those that can do it; the wanted side if anyone can."""
         sides = (1, -1) if plan.left_first else (-1, 1)
         for side in sides:
@@ -133,7 +133,7 @@ class Script:
     def _free(self) -> list[int]:
         """Return the tank trucks in their lane that are doing nothing and have rested."""
         traffic, t_s = self.traffic, self.traffic.t_s
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         rows = rows[(traffic.fleet.kind[rows] == HAZMAT) & (traffic.state.speed_mps[rows] > 10.0)]
         rows = rows[~traffic.state.silent[rows]]
         return [i for i in rows.tolist() if i not in traffic.manoeuvres and self._rested_s.get(i, 0.0) <= t_s]
@@ -203,7 +203,7 @@ class Script:
     def _darken(self, row: int, k: int) -> bool:
         """Silence a truck that has just come: its whole trip goes without a report."""
         traffic = self.traffic
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         new = rows[(traffic.fleet.kind[rows] == HAZMAT) & (traffic.state.entered_s[rows] == traffic.t_s)]
         new = new[traffic.state.entered_s[new] > 0.0]
         if not len(new):

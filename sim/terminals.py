@@ -14,7 +14,7 @@ UNSENT_BYTES_MAX = 64 * 1024  # a gateway that does not read: newer reports are 
 READ_BYTES = 4_096
 
 
-class Terminal:
+class SimulatedTerminal:
     """Connects, registers, authenticates, reports; begins again when the connection is lost."""
 
     def __init__(self, host: str, port: int, terminal: str, plate: str, counts: Counter[str]) -> None:
@@ -58,7 +58,7 @@ class Terminal:
             reader, writer = await asyncio.open_connection(self._host, self._port)
         self._writer = writer
         try:
-            writer.write(self._client.connected())
+            writer.write(self._client.greeting())
             async with asyncio.TaskGroup() as tasks:
                 beat = tasks.create_task(self._beat(writer))
                 while data := await reader.read(READ_BYTES):

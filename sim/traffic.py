@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.arrays import F64, I64, Bools
 from core.classes import BUS, CAR, HAZMAT, TRUCK
-from core.kernel import F64, I64, Bools
 from sim.chance import normals, uniform, uniforms
 from sim.fleet import Fleet
 from sim.manoeuvre import Manoeuvre
@@ -32,7 +32,7 @@ LANES = tuple((way, index) for way in (1, -1) for index in range(sec.N_LANES))
 
 
 @dataclass(slots=True)
-class State:
+class TrafficState:
     """Columns over the fleet, changed in place; meaningless where not active."""
 
     active: Bools
@@ -61,14 +61,14 @@ class Traffic:
     wanted: dict[tuple[int, int], int]  # by (way, lane)
     tick: int = 0
     manoeuvres: dict[int, Manoeuvre] = field(default_factory=dict)  # running ones, by vehicle
-    state: State = field(init=False)
+    state: TrafficState = field(init=False)
     _entries: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.fleet)
         zeros, never = np.zeros(n), np.zeros(n, dtype=np.bool_)
         whole = np.zeros(n, dtype=np.int64)
-        self.state = State(
+        self.state = TrafficState(
             never.copy(), whole.copy(), whole.copy(), zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy(),
             normals(self.seed, "wander", np.arange(n), -1) * WANDER_M, zeros.copy(), never.copy(),
             zeros.copy(), zeros.copy(),
@@ -80,7 +80,7 @@ class Traffic:
     def t_s(self) -> float:
         return self.tick * DT_S
 
-    def rows(self) -> I64:
+    def active_rows(self) -> I64:
         """Return the active vehicles."""
         return np.flatnonzero(self.state.active)
 
@@ -109,7 +109,7 @@ class Traffic:
 
     def step(self) -> None:
         """Advance by DT_S."""
-        state, rows = self.state, self.rows()
+        state, rows = self.state, self.active_rows()
         if len(rows):
             accel = self._following(rows)
             self._yield(rows, accel)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import shapely
 
+from core.arrays import F64, I64
 from core.classes import HAZMAT
-from core.kernel import F64, I64
+from core.times import NS
 from geofence.config import RulesConfig, section_of
 from geofence.map.reading import Zone
 from geofence.rules.zones import ZoneConfig
@@ -23,7 +24,6 @@ from sim.traffic import SIM_TICK_NS, Traffic
 
 LIMIT_MPS = 60 / 3.6  # of the hazmat lane
 NEAR_M = 0.25  # to a line: corners are looked at; nobody comes nearer by more in a tick
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,10 @@ class TruthKeeper:
     _last: dict[str, F64] = field(default_factory=dict)  # by rule: levels (fleet,) of the last tick
     _been_in: set[tuple[str, int]] = field(default_factory=set)  # zones in which a vehicle was on this trip
 
-    def step(self, now_ns: int) -> list[TrueViolation]:
+    def follow(self, now_ns: int) -> list[TrueViolation]:
         """Follow the state of this tick; return the events that have ended."""
         traffic = self.traffic
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         rows = rows[traffic.fleet.kind[rows] == HAZMAT]
         poses = traffic.poses(rows)
         for rule, level_of in LEVELS.items():

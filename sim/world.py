@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 import shapely
 
+from core.arrays import I64
 from core.classes import HAZMAT
 from core.errors import ConfigError
-from core.kernel import I64
+from core.times import NS
 from edge.config import Site
 from edge.site_map import features_of
 from edge.wire import GnssFix
@@ -32,7 +33,7 @@ from sim.sensors.gnss import Receivers, terminal_delay_ns
 from sim.sensors.radar import Radars
 from sim.site import section as sec
 from sim.traffic import LANES, SIM_TICK_NS, Traffic
-from sim.truth import NS, TrueViolation, TruthKeeper
+from sim.truth import TrueViolation, TruthKeeper
 
 TICKS_PER_S = NS // SIM_TICK_NS
 TRUTH_EVERY = 2  # ticks: 10 Hz
@@ -125,7 +126,7 @@ class World:
     def step(self) -> None:
         """Observe the tick that begins at `now_ns`, then move on by one tick."""
         tick = self.traffic.tick
-        for ended in self._truth.step(self.now_ns):
+        for ended in self._truth.follow(self.now_ns):
             self.n_violations += 1
             self._push(self.now_ns, ended)
         if tick % TRUTH_EVERY == 0:
@@ -135,7 +136,7 @@ class World:
         for scan in self._radars.observe(self.traffic, self.now_ns):
             self._push(scan.due_ns, ScanSent(radar=scan.radar, payload=scan.payload))
         self.traffic.step()
-        self._script.step()
+        self._script.begin_due()
         self.now_ns += SIM_TICK_NS
 
     def finish(self) -> None:
@@ -148,7 +149,7 @@ class World:
         """Return when the next thing happens, None while nothing is pending."""
         return self._pending[0].due_ns if self._pending else None
 
-    def take(self, until_ns: int) -> Iterator[Due]:
+    def pop_due(self, until_ns: int) -> Iterator[Due]:
         """Yield what is due before until_ns, in order. All of it is there once `now_ns` >= until_ns."""
         while self._pending and self._pending[0].due_ns < until_ns:
             yield heapq.heappop(self._pending)
@@ -168,7 +169,7 @@ class World:
 
     def _frame(self) -> TruthFrame:
         traffic, fleet = self.traffic, self.traffic.fleet
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         pose = traffic.poses(rows)
         lon, lat = self.road.frame.lonlat_from_site(pose.east_m, pose.north_m)
         moving = np.where(pose.speed_mps < 0.0, pose.heading_rad + np.pi, pose.heading_rad)

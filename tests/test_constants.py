@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from centre import batch_decoder as admit
+from centre import batch_decoder
 from core import classes
-from edge import wire
+from edge import stations, wire
 from edge.sections import RSUS_MAX
 from geofence.config import KINDS
 from roadside.pipeline import PLACE_BITS
@@ -39,6 +39,7 @@ ONCE = {
     "FRAME_M_MAX": "geofence/map/frames.py",
     "TARGETS_MAX": "roadside/inputs.py",
     "RSUS_MAX": "edge/sections.py",
+    "RCS_DBSM": "sim/fleet.py",
 }
 
 
@@ -69,6 +70,7 @@ def test_what_several_packages_must_agree_on_stands_once():
         ("HAZMAT", classes.HAZMAT),
         ("NO_LANE", wire.NONE_LANE),
         ("NO_STATION", wire.NONE_S_DM),
+        ("NO_SIGNED_STATION", stations.NONE_SIGNED_DM),
         ("NO_OFFSET", wire.NONE_D_CM),
     ],
 )
@@ -82,7 +84,7 @@ def test_the_page_reads_each_column_as_the_wire_packs_it():
     fields = dict(
         re.findall(r"(\w+): \"([uif][1248])\"", PAGE.partition("const FIELDS")[2].partition("}")[0])
     )
-    assert fields == {name: form.lstrip("<|") for name, form in wire.TRACK_DESCR}
+    assert fields == {name: form.lstrip("<|") for name, form in wire.SIGNED_DESCR}
 
 
 def test_numbers_that_follow_from_each_other_do():
@@ -92,5 +94,5 @@ def test_numbers_that_follow_from_each_other_do():
         "other",
     ]
     assert len(KINDS) == classes.N_CLASSES
-    assert admit.ITEMS_MAX <= wire.ACKNOWLEDGED_MAX, "one acknowledgement names a whole batch"
+    assert batch_decoder.ITEMS_MAX <= wire.ACKNOWLEDGED_MAX, "one acknowledgement names a whole batch"
     assert RSUS_MAX == 1 << PLACE_BITS

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,27 @@ def test_what_the_docs_name_is_there(path):
     text = path.read_text(encoding="utf-8")
     assert [name for name in NAME.findall(text) if not is_there(name)] == []
     assert [file for file in FILE.findall(text) if not (ROOT / file).exists()] == []
+
+
+def test_each_citation_of_the_design_names_a_section():
+    """Sections keep their numbers: code cites `docs/design.md section 7`."""
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (\d+)\. ", design, re.MULTILINE)
+    assert sections == [str(number) for number in range(1, len(sections) + 1)]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    cited, old = 0, []
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if path.suffix not in {".py", ".ts", ".toml", ".md", ".css"} or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(r"docs/design\.md (\w+) (\w+)", text)
+        assert {number for word, number in found if word == "section"} <= set(sections), name
+        cited += len(found)
+        if "DES" + "IGN section" in text:
+            old.append(name)
+    assert cited > 20
+    assert old == []
 
 
 def is_there(name):

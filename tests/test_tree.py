@@ -1,4 +1,4 @@
-"""What grew: sizes of files and functions, and the reach of the pure cores (STYLE, DESIGN section 1)."""
+"""What grew: sizes of files and functions, and the reach of the pure cores (docs/design.md section 1)."""
 
 import ast
 import re

@@ -1,8 +1,9 @@
 """Schema migrations: each revision changes the tables of the one before, on SQLite and PostgreSQL.
 
-A change of `centre.store`'s tables needs a file in `versions/` and the next `SCHEMA_VERSION`.
+A change of `centre.store`'s tables needs a new file in `versions/`; its revision is the next number.
 """
 
+import functools
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,8 +18,9 @@ FOLDER = Path(__file__).parent
 
 
 def upgrade(db: sa.Connection, versions: Path = FOLDER / "versions") -> None:
-    """Apply the missing revisions within the transaction of `db`; those before Alembic begin at the first.
+    """Apply the missing revisions within the transaction of `db`.
 
+    A database from before Alembic begins at the first revision, which creates only what is missing.
     Raises SchemaError where the database is at a revision that is not in `versions`.
     """
     config = _config(versions)
@@ -32,9 +34,12 @@ def upgrade(db: sa.Connection, versions: Path = FOLDER / "versions") -> None:
         ) from error
 
 
-def newest(versions: Path = FOLDER / "versions") -> str | None:
-    """Return the name of the newest revision."""
-    return ScriptDirectory.from_config(_config(versions)).get_current_head()
+@functools.cache
+def newest(versions: Path = FOLDER / "versions") -> int:
+    """Return the number of the newest revision."""
+    head = ScriptDirectory.from_config(_config(versions)).get_current_head()
+    assert head is not None, "there is a first revision"
+    return int(head)
 
 
 def _config(versions: Path) -> Config:

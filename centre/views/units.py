@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from centre.unit_registry import PENDING_MAX, Reporter, Reporters
+from centre.unit_registry import PENDING_MAX, Unit, UnitRegistry
 from centre.views.figures import Sample, latency
 from edge import wire
 from edge.sections import RsuConfig
@@ -16,13 +16,13 @@ COUNTS_MAX = 200  # reasons shown of one reporter
 def rsu_row(
     name: str,
     config: RsuConfig | None,
-    reporters: Reporters,
+    reporters: UnitRegistry,
     now_ns: int,
     gap: tuple[int, int],
     samples: Sequence[Sample],
 ) -> dict[str, Any]:
     """Return the Rsu of API.md; `gap` is (stored, missing)."""
-    reporter = reporters.rows().get(name, Reporter(known=False))
+    reporter = reporters.rows().get(name, Unit(known=False))
     status = reporter.status
     row = _common(name, "esn", reporter, reporters, now_ns) | {
         "known": config is not None,
@@ -70,19 +70,19 @@ def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
     }
 
 
-def _clock(fault: wire.ClockFault) -> dict[str, Any]:
+def _clock(fault: wire.ClockReported) -> dict[str, Any]:
     return msgspec.structs.asdict(fault) | {"since_ns": str(fault.since_ns)}
 
 
-def gateway_row(name: str, reporters: Reporters, now_ns: int) -> dict[str, Any]:
+def gateway_row(name: str, reporters: UnitRegistry, now_ns: int) -> dict[str, Any]:
     """Return the Gateway of API.md."""
-    reporter = reporters.rows().get(name, Reporter(known=False))
+    reporter = reporters.rows().get(name, Unit(known=False))
     row = _common(name, "id", reporter, reporters, now_ns)
     status = reporter.status
     return row | {"terminals": status.terminals if isinstance(status, wire.GatewayStatus) else None}
 
 
-def _common(name: str, key: str, reporter: Reporter, reporters: Reporters, now_ns: int) -> dict[str, Any]:
+def _common(name: str, key: str, reporter: Unit, reporters: UnitRegistry, now_ns: int) -> dict[str, Any]:
     state, stale = reporters.state(name, now_ns)
     status, beat_ns = reporter.status, reporter.beat_ns
     return {
@@ -100,7 +100,7 @@ def _common(name: str, key: str, reporter: Reporter, reporters: Reporters, now_n
     }
 
 
-def unjudged_m(rsus: Reporters, configs: Sequence[RsuConfig], now_ns: int) -> float:
+def unjudged_m(rsus: UnitRegistry, configs: Sequence[RsuConfig], now_ns: int) -> float:
     """Return the length of road where nothing is judged now: said so, or its RSU is not there."""
     pieces: list[tuple[float, float]] = []
     for config in configs:

@@ -14,8 +14,8 @@ from edge.outbox.changes import Changes, Key, Row
 from edge.outbox.store import Ballast, Store, is_damaged, set_aside
 
 GROUP_MAX = 100  # jobs of one commit
-RETRY_S = 1.0  # what a disk refused is tried again
-REFUSED = frozenset({"disk_full", "disk_error"})  # degraded, because the last commit failed
+DISK_RETRY_S = 1.0  # what a disk refused is tried again
+DISK_REFUSED = frozenset({"disk_full", "disk_error"})  # degraded, because the last commit failed
 REFILL_S = 60.0  # a freed ballast is filled again when all has been well for so long
 
 
@@ -116,7 +116,7 @@ class Keeper(threading.Thread):
 
     def _round(self) -> bool:
         """Plan and commit what has come in; False after Close."""
-        jobs = self._take()
+        jobs = self._next_jobs()
         news = self._news()
         for job in jobs:
             self._plan(job, news)
@@ -142,10 +142,10 @@ class Keeper(threading.Thread):
                 self._start_anew(news)
             return []
 
-    def _take(self) -> list[Job]:
+    def _next_jobs(self) -> list[Job]:
         jobs: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            jobs.append(self.jobs.get(timeout=RETRY_S if self._refused else None))
+            jobs.append(self.jobs.get(timeout=DISK_RETRY_S if self._refused else None))
             while len(jobs) < GROUP_MAX:
                 jobs.append(self.jobs.get_nowait())
         return jobs
@@ -193,7 +193,7 @@ class Keeper(threading.Thread):
             self._degraded.add("disk_full" if "full" in str(error) else "disk_error")
             return
         self._unsaved = Changes()
-        self._degraded -= REFUSED
+        self._degraded -= DISK_REFUSED
 
     def _start_anew(self, news: Done) -> None:
         before = self.store
@@ -233,7 +233,7 @@ class Keeper(threading.Thread):
 
     @property
     def _refused(self) -> bool:
-        return bool(self._degraded & REFUSED)
+        return bool(self._degraded & DISK_REFUSED)
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1

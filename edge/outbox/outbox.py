@@ -10,15 +10,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.times import NS
 from edge.clock import Clock
 from edge.outbox.changes import Key, Row
-from edge.outbox.keeper import REFUSED, Acked, Close, Conflict, Done, Episode, Job, Keeper, Load, Put, Restore
+from edge.outbox.keeper import (
+    DISK_REFUSED,
+    Acked,
+    Close,
+    Conflict,
+    Done,
+    Episode,
+    Job,
+    Keeper,
+    Load,
+    Put,
+    Restore,
+)
 from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
 
 RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
-RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
+LINK_RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
 BATCH_BYTES_MAX = 256_000
-INFLIGHT_MAX = 512  # items sent and not yet due again
+ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
 WAITING_MAX = 10_000  # live items beyond stay on disk only
 UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
@@ -30,10 +43,13 @@ Send = Callable[[bytes], bool]  # a batch's bytes; whether the link took it
 
 @dataclass(slots=True)
 class _Waiting:
+    """An item that the centre has not acknowledged."""
+
     row: Row
     due_s: float = 0.0  # loop time from which it may be sent
     backoff_s: float = RESEND_S_MIN
     n_sent: int = 0
+    is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
 
 
 class Outbox:
@@ -66,7 +82,7 @@ class Outbox:
     ) -> "Outbox":
         """Open the database under a new epoch; its thread begins with `start`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        wall_s = time.time_ns() // 1_000_000_000  # real, also under a simulated clock: epochs must grow
+        wall_s = time.time_ns() // NS  # real, also under a simulated clock: epochs must grow
 
         def make() -> Keeper:
             return Keeper(path, wall_s=wall_s, ballast_bytes=ballast_bytes)
@@ -151,14 +167,14 @@ class Outbox:
         if conflicts:
             self._count("outbox.conflict", len(conflicts))
             for key in conflicts:
-                self._waiting[key].due_s = float("inf")  # not under this key again
+                self._waiting[key].is_conflicted = True
             self._submit(Conflict(tuple(self._waiting[key].row for key in conflicts)))
         self._refill()
 
     def resend(self) -> None:
         """Send all waiting items again: the connection or the epoch is new."""
         for item in self._waiting.values():
-            if item.due_s != float("inf"):
+            if not item.is_conflicted:
                 item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
         self._wake.set()
 
@@ -169,16 +185,19 @@ class Outbox:
                 raise self._failure
             self._wake.clear()
             self._send_due(send)
-            due_s = min((item.due_s for item in self._waiting.values()), default=float("inf"))
-            left_s = due_s - self._loop.time()
-            if left_s <= 0.0:  # the link refused it, or the window is full
-                left_s = RETRY_S
-            wait_s = None if due_s == float("inf") else left_s
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(self._until_due_s()):
                     await self._wake.wait()
-            except TimeoutError:  # something is due
+            except TimeoutError:  # an item is due
                 pass
+
+    def _until_due_s(self) -> float | None:
+        """Return the seconds until the next item is due; None where none waits for a time."""
+        due_s = min((item.due_s for item in self._waiting.values() if not item.is_conflicted), default=None)
+        if due_s is None:
+            return None
+        left_s = due_s - self._loop.time()
+        return left_s if left_s > 0.0 else LINK_RETRY_S  # the link refused it, or the window is full
 
     async def drained(self) -> None:
         """Return when the centre has acknowledged everything."""
@@ -195,10 +214,11 @@ class Outbox:
     def _send_due(self, send: Send) -> None:
         """Send the items that are due, new ones of this epoch first, until the link is full."""
         now_s = self._loop.time()
-        n_inflight = sum(1 for item in self._waiting.values() if now_s < item.due_s < float("inf"))
-        due = [item for item in self._waiting.values() if item.due_s <= now_s]
+        sendable = [item for item in self._waiting.values() if not item.is_conflicted]
+        due = [item for item in sendable if item.due_s <= now_s]
+        n_inflight = len(sendable) - len(due)
         due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
-        for batch in _batches(due[: max(0, INFLIGHT_MAX - n_inflight)]):
+        for batch in _batches(due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)]):
             if not send(self._payload(batch)):
                 return
             for item in batch:
@@ -220,7 +240,7 @@ class Outbox:
         """Yield the keys that wait for an answer; count the others, such as one that is moved already."""
         for key in dict.fromkeys(Key(epoch, seq) for seq in seqs):
             item = self._waiting.get(key)
-            if item is not None and item.n_sent and item.due_s != float("inf"):
+            if item is not None and item.n_sent and not item.is_conflicted:
                 yield key
             elif (item is None or item.n_sent) and 0 < key.seq <= self._last_seqs.get(epoch, 0):
                 self._count("outbox.ack_repeated")
@@ -264,7 +284,7 @@ class Outbox:
         self._wake.set()
 
     def _add(self, row: Row) -> None:
-        if len(self._waiting) < WAITING_MAX or REFUSED.intersection(self._degraded):
+        if len(self._waiting) < WAITING_MAX or DISK_REFUSED.intersection(self._degraded):
             self._waiting.setdefault(row.key, _Waiting(row))
 
     def _n_unsaved(self) -> int:

@@ -1,4 +1,4 @@
-"""Recordings as MCAP (DESIGN section 4): a writer that survives kill -9 and full disks; recovery."""
+"""Recordings as MCAP (docs/design.md section 6): a writer that survives kill -9 and full disks; recovery."""
 
 import contextlib
 import os

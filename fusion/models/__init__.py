@@ -5,6 +5,7 @@
     update       one scalar measurement into a state
     combined     position, velocity and their covariance: all that gating, read-out and association need
     open_bias    adds the lasting error of a terminal to a state; note_errors: what its fixes state of it
+    centre_of    the vehicle's centre under the antenna of a fix
     load, store, fused   a state without a terminal in registers, and a scalar update of it: the quick way
 
 `fusion.layout` names the columns of a state; `fusion.rewind` packs them for the ring.
@@ -14,7 +15,7 @@ from fusion.models.constant_velocity import (
     P22,
     P33,
     SLOW_MPS,
-    bend_keep,
+    centre_of,
     combined,
     copy,
     fused,
@@ -32,7 +33,7 @@ __all__ = [
     "P22",
     "P33",
     "SLOW_MPS",
-    "bend_keep",
+    "centre_of",
     "combined",
     "copy",
     "fused",

@@ -11,8 +11,8 @@ import math
 from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.layout import Settings, States
-from fusion.sensor_errors import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE, centre_of
 
 SLOW_MPS = 2.0  # below: no course to tell along from across
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
@@ -189,17 +189,11 @@ def copy(states: States, i: int, out: States, j: int) -> None:
                 out.P[j, a, b] = states.P[i, a, b]
 
 
-@kernel(inner=True)
-def bend_keep(dt_s: float, tuning: F1) -> float:
-    """Return the share of a bend that is left after dt_s."""
-    return math.exp(-dt_s / tuning[at.BEND_TAU])
-
-
 @kernel(inline=True)
-def predict_to(states: States, i: int, out: States, j: int, dt_s: float, keep: float, tuning: F1) -> None:
+def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning: F1) -> None:
     """Write state i, dt_s later, to row j of `out`, its live dimensions; `out` row j may be row i itself.
 
-    Constant velocity, bend (Singer 1970), bias (Gauss-Markov);  keep : bend_keep of dt_s
+    Constant velocity, bend (Singer 1970), bias (Gauss-Markov).
     """
     if dt_s <= 0.0:
         copy(states, i, out, j)
@@ -217,6 +211,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, keep: f
         q_al = min(q_al, q_cr)
         q_cr = q_al
     w_e, w_n = -s * gain * dt_s, c * gain * dt_s
+    keep = math.exp(-dt_s / tuning[at.BEND_TAU])
     if X[i, at.BOUND] != 0.0:  # before the rest, which may overwrite what it reads
         _predict_bias(states, i, out, j, dt_s, (w_e, w_n, keep), (c, s, speed))
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
@@ -233,7 +228,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, keep: f
 def predict(states: States, i: int, dt_s: float, tuning: F1) -> None:
     """Advance row i by dt_s, in place."""
     if dt_s > 0.0:
-        predict_to(states, i, states, i, dt_s, bend_keep(dt_s, tuning), tuning)
+        predict_to(states, i, states, i, dt_s, tuning)
 
 
 @kernel(inline=True)
@@ -260,6 +255,18 @@ def update(
             X[i, a] += work[a] * over_s * residual
             for b in range(at.N_DIM):
                 P[i, a, b] -= work[a] * work[b] * over_s
+
+
+@kernel
+def centre_of(M: F2, k: int, heading: float) -> tuple[float, float, float]:
+    """Return the vehicle's centre under a fix's antenna, and the variance that an unknown heading adds."""
+    if math.isnan(heading):
+        heading = M[k, at.Z_HEADING]
+    forward, left = M[k, at.Z_FORWARD], M[k, at.Z_LEFT]
+    if math.isnan(heading):
+        return M[k, at.Z_EAST], M[k, at.Z_NORTH], forward * forward + left * left
+    c, s = math.cos(heading), math.sin(heading)
+    return M[k, at.Z_EAST] - forward * c + left * s, M[k, at.Z_NORTH] - forward * s - left * c, 0.0
 
 
 @kernel

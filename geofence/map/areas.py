@@ -2,51 +2,49 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import shapely
 
 from core.arrays import F1, F2, F64, I32, Bools, I32x1, I32x2
 from core.kernel import kernel
-from geofence.map.grid import CELLS_MAX
+from geofence.map.grid import CELLS_MAX, Grid, cell_of
 
-CELL_M = 16.0  # a boundary cell asks all edges of its row: 25 m took a fifth longer per place
+CELL_M = 16.0  # a place in a boundary cell is tested against all edges of its row: 25 m took a fifth longer
 HITS_MAX = 8  # areas of one place, at most
 
 Area = shapely.Polygon | shapely.MultiPolygon
 
 
-@kernel
-def find_areas(
-    east: F1,
-    north: F1,
-    shape: F1,
-    start: I32x1,
-    items: I32x1,
-    rows: I32x2,
-    row_start: I32x1,
-    edges: F2,
-    hits: I32x2,
-) -> None:
-    """Fill hits (n, HITS_MAX) with the areas that each place is in, in their order; -1 for no more.
+class AreaCells(NamedTuple):
+    """Areas by the cells that they touch, and their edges by rows of cells."""
 
-    shape, start, items : grid; an item is the area's number where the cell is inside, else -1 - number
-    rows : (areas, 2) first row of cells, and where its rows begin in row_start.  edges : (m, 4) by row
-    """
+    grid: Grid  # an item is the area's number where it covers the whole cell, else -1 - number
+    rows: I32x2  # (areas, 2) first row of cells, and where the area's rows begin in row_start
+    row_start: I32x1
+    edges: F2  # (m, 4) east, north of both ends
+
+
+@kernel
+def find_areas(east: F1, north: F1, cells: AreaCells, hits: I32x2) -> None:
+    """Fill hits (n, HITS_MAX) with the areas that hold each of n places, in their order; -1 for no more."""
+    grid, rows, row_start, edges = cells
+    columns = int(grid.shape[3])
     for i in range(len(east)):
         x, y = east[i], north[i]
         n = 0
         for k in range(HITS_MAX):
             hits[i, k] = -1
-        column, row = np.floor((x - shape[0]) / shape[2]), np.floor((y - shape[1]) / shape[2])
-        if not (0.0 <= column < shape[3] and 0.0 <= row < shape[4]):
+        cell = cell_of(x, y, grid)
+        if cell < 0:
             continue
-        cell = int(row) * int(shape[3]) + int(column)
-        for k in range(start[cell], start[cell + 1]):
-            area, inside = items[k], True
+        row = cell // columns
+        for k in range(grid.start[cell], grid.start[cell + 1]):
+            area, inside = grid.items[k], True
             if area < 0:
                 area, inside = -1 - area, False
-                slab = rows[area, 1] + int(row) - rows[area, 0]
+                slab = rows[area, 1] + row - rows[area, 0]
                 for j in range(row_start[slab], row_start[slab + 1]):
                     if (edges[j, 1] > y) != (edges[j, 3] > y):
                         t = (y - edges[j, 1]) / (edges[j, 3] - edges[j, 1])
@@ -62,24 +60,17 @@ class Areas:
     """Polygons in site metres; holes and several parts are fine."""
 
     count: int
-    shape: F64
-    start: I32
-    items: I32
-    rows: I32
-    row_start: I32
-    edges: F64
+    cells: AreaCells
 
     def find(self, east: F64, north: F64) -> I32:
         """Return the areas of each place, (n, HITS_MAX), -1 for no more."""
         hits = np.empty((len(east), HITS_MAX), dtype=np.int32)
         east, north = np.ascontiguousarray(east), np.ascontiguousarray(north)
-        find_areas(
-            east, north, self.shape, self.start, self.items, self.rows, self.row_start, self.edges, hits
-        )
+        find_areas(east, north, self.cells, hits)
         return hits
 
     def any(self, east: F64, north: F64) -> Bools:
-        """Return which places (n,) are in any area."""
+        """Return which places (n,) lie in any area."""
         return self.find(east, north)[:, 0] >= 0
 
 
@@ -87,8 +78,8 @@ def compile_areas(polygons: Sequence[Area]) -> Areas:
     """Return the look-up of valid polygons."""
     if not polygons:
         none = np.zeros(0, np.int32)
-        empty = np.array([0.0, 0.0, CELL_M, 0.0, 0.0])
-        return Areas(0, empty, np.zeros(1, np.int32), none, none.reshape(0, 2), none, np.zeros((0, 4)))
+        empty = Grid(np.array([0.0, 0.0, CELL_M, 0.0, 0.0]), np.zeros(1, np.int32), none)
+        return Areas(0, AreaCells(empty, none.reshape(0, 2), none, np.zeros((0, 4))))
     bounds = shapely.bounds(list(polygons))
     corner, cell_m = bounds[:, :2].min(axis=0), CELL_M
     extent = bounds[:, 2:].max(axis=0) - corner
@@ -113,15 +104,14 @@ def compile_areas(polygons: Sequence[Area]) -> Areas:
     order = np.argsort(cell, kind="stable")
     start = np.zeros(columns * n_rows + 1, dtype=np.int64)
     np.cumsum(np.bincount(cell, minlength=columns * n_rows), out=start[1:])
-    return Areas(
-        count=len(polygons),
-        shape=np.array([corner[0], corner[1], cell_m, float(columns), float(n_rows)]),
-        start=start.astype(np.int32),
-        items=item[order].astype(np.int32),
+    shape = np.array([corner[0], corner[1], cell_m, float(columns), float(n_rows)])
+    found = AreaCells(
+        grid=Grid(shape, start.astype(np.int32), item[order].astype(np.int32)),
         rows=np.array(rows, dtype=np.int32),
         row_start=np.cumsum([0, *row_counts]).astype(np.int32),
         edges=np.ascontiguousarray(np.vstack(edges)),
     )
+    return Areas(len(polygons), found)
 
 
 def _cells(

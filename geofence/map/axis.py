@@ -1,51 +1,60 @@
 """A road's axis: station and offset of a place and back, bijective up to the radius of its bends."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F1, F2, F64, I32x1
+from core.arrays import F1, F2, F64
 from core.errors import MapError
 from core.kernel import kernel
-from geofence.map.grid import Grid, build
+from geofence.map.grid import Grid, build_grid, cell_of
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
 CELL_M = 50.0
 STEP_M = 50.0  # segments are cut to this, so that a diagonal one's box stays small
 SOME = 32  # of so many segments, one is looked at to know how near the axis comes at least
 
-SEGMENT = (
-    9  # columns: east, north of the start; unit vector; length; station; miters along it at both ends; spare
-)
+# columns of Segments.rows: place of the start, unit vector, length, station of the start [m]; by how much the
+# miters at start and end lean forward, for each metre of offset
+EAST, NORTH, U_EAST, U_NORTH, LENGTH, STATION, START_MITER, END_MITER = range(8)
+SEGMENT = 8
+
+
+class Segments(NamedTuple):
+    """An axis as kernels take it."""
+
+    rows: F2  # (n, SEGMENT)
+    grid: Grid  # of the segments with GRID_REACH_M around each
 
 
 @kernel(inner=True)
-def _beside(east: float, north: float, segments: F2, i: int) -> tuple[float, float]:
+def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
     """Return (length along segment i to its nearest point, distance from that) [m]."""
-    de, dn = east - segments[i, 0], north - segments[i, 1]
-    along = min(max(de * segments[i, 2] + dn * segments[i, 3], 0.0), segments[i, 4])
-    return along, np.hypot(de - along * segments[i, 2], dn - along * segments[i, 3])
+    de, dn = east - rows[i, EAST], north - rows[i, NORTH]
+    along = min(max(de * rows[i, U_EAST] + dn * rows[i, U_NORTH], 0.0), rows[i, LENGTH])
+    return along, np.hypot(de - along * rows[i, U_EAST], dn - along * rows[i, U_NORTH])
 
 
 @kernel(inner=True)
-def _nearest(east: float, north: float, segments: F2) -> tuple[float, float]:
+def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
     """Return (station, offset) [m] of the nearest point of the axis, the first of several.
 
     One segment after another, but those that can't be nearer are passed over: along k of them the distance
     falls by no more than their length. Half of the trucks of a city are kilometres beside the road.
     """
-    n, bound, best, s, o = segments.shape[0], np.inf, np.inf, np.nan, np.nan
+    n, bound, best, s, o = rows.shape[0], np.inf, np.inf, np.nan, np.nan
     for i in range(0, n, SOME):
-        _, away = _beside(east, north, segments, i)
+        _, away = _beside(east, north, rows, i)
         if away < bound:
             bound = away
     i = 0
     while i < n:
-        along, away = _beside(east, north, segments, i)
+        along, away = _beside(east, north, rows, i)
         if away < best:
-            de, dn = east - segments[i, 0], north - segments[i, 1]
-            side = segments[i, 2] * dn - segments[i, 3] * de
-            best, s, o = away, segments[i, 5] + along, away if side >= 0.0 else -away
+            de, dn = east - rows[i, EAST], north - rows[i, NORTH]
+            side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
+            best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
         i += 1
         spare = (away - min(best, bound)) / STEP_M - 1.01  # a hundredth for rounding; NaN passes over none
         if spare > 0.0:
@@ -54,68 +63,66 @@ def _nearest(east: float, north: float, segments: F2) -> tuple[float, float]:
 
 
 @kernel
-def station_at(
-    east: float, north: float, segments: F2, shape: F1, start: I32x1, items: I32x1
-) -> tuple[float, float]:
+def station_at(east: float, north: float, segments: Segments) -> tuple[float, float]:
     """Return (station, offset) [m] of one place; left of the axis positive.
 
     Ruled by the miter at each vertex: between two of them the offset is the distance from the segment and
     the station grows linearly, so that a bend has neither gap nor overlap. Beyond the axis' ends and far
     beside it: the nearest point, and the offset is the distance from it.
     """
+    rows, grid = segments
     best, s, o = np.inf, np.nan, np.nan
-    column, row = np.floor((east - shape[0]) / shape[2]), np.floor((north - shape[1]) / shape[2])
-    if 0.0 <= column < shape[3] and 0.0 <= row < shape[4]:
-        cell = int(row) * int(shape[3]) + int(column)
-        for k in range(start[cell], start[cell + 1]):
-            i = items[k]
-            de, dn = east - segments[i, 0], north - segments[i, 1]
-            offset = segments[i, 2] * dn - segments[i, 3] * de
+    cell = cell_of(east, north, grid)
+    if cell >= 0:
+        for k in range(grid.start[cell], grid.start[cell + 1]):
+            i = grid.items[k]
+            de, dn = east - rows[i, EAST], north - rows[i, NORTH]
+            offset = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
             if abs(offset) >= best:
                 continue
-            length, miter = segments[i, 4], segments[i, 6]
-            divisor = length + offset * (segments[i, 7] - miter)
-            along = de * segments[i, 2] + dn * segments[i, 3] - offset * miter
+            length, miter = rows[i, LENGTH], rows[i, START_MITER]
+            divisor = length + offset * (rows[i, END_MITER] - miter)
+            along = de * rows[i, U_EAST] + dn * rows[i, U_NORTH] - offset * miter
             if divisor > 0.0 and -1e-9 * length <= along <= divisor * (1.0 + 1e-9):
-                best, s, o = abs(offset), segments[i, 5] + length * along / divisor, offset
+                best, s, o = abs(offset), rows[i, STATION] + length * along / divisor, offset
     if best < np.inf:
         return s, o
-    return _nearest(east, north, segments)
+    return _nearest(east, north, rows)
 
 
 @kernel
-def stations(east: F1, north: F1, segments: F2, shape: F1, start: I32x1, items: I32x1, s: F1, o: F1) -> None:
-    """`station_at` for n places; s, o : (n,) are filled in."""
+def stations(east: F1, north: F1, segments: Segments, s: F1, o: F1) -> None:
+    """Fill s (n,) and o (n,) with the stations and offsets [m] of n places."""
     for i in range(len(east)):
-        s[i], o[i] = station_at(east[i], north[i], segments, shape, start, items)
+        s[i], o[i] = station_at(east[i], north[i], segments)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The axis of a road, from station `k0_m` on; all in site metres."""
+    """The axis of a road, from station `k0_m`; all in site metres."""
 
     road: str
     k0_m: float
     length_m: float
     points: F64  # (n, 2) its vertices, cut to 50 m
-    segments: F64  # (n - 1, SEGMENT)
-    grid: Grid
+    segments: Segments  # n - 1
 
     def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
         """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it."""
         east, north = (np.ascontiguousarray(np.atleast_1d(v), dtype=np.float64) for v in (east, north))
         s, o = np.empty(len(east)), np.empty(len(east))
-        stations(east, north, self.segments, self.grid.shape, self.grid.start, self.grid.items, s, o)
+        stations(east, north, self.segments, s, o)
         return s, o
 
     def site_of(self, s_m: F64, offset_m: F64) -> tuple[F64, F64]:
         """Return (east, north) [m]: the inverse of `station_of`; stations are held within the axis."""
         s, o = np.atleast_1d(np.asarray(s_m, np.float64)), np.atleast_1d(np.asarray(offset_m, np.float64))
-        g = self.segments
-        i = np.clip(np.searchsorted(g[:, 5], s, side="right") - 1, 0, len(g) - 1)
-        t = np.clip((s - g[i, 5]) / g[i, 4], 0.0, 1.0)
-        along = t * g[i, 4] + o * (g[i, 6] + t * (g[i, 7] - g[i, 6]))
-        return g[i, 0] + along * g[i, 2] - o * g[i, 3], g[i, 1] + along * g[i, 3] + o * g[i, 2]
+        rows = self.segments.rows
+        i = np.clip(np.searchsorted(rows[:, STATION], s, side="right") - 1, 0, len(rows) - 1)
+        east, north, u_east, u_north, length, station, start, end = rows[i].T
+        t = np.clip((s - station) / length, 0.0, 1.0)
+        along = t * length + o * (start + t * (end - start))
+        return east + along * u_east - o * u_north, north + along * u_north + o * u_east
 
 
 def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
@@ -135,18 +142,17 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         at_m = k0_m + length[: int(np.abs(turn).argmax()) + 1].sum()
         raise MapError(f"axis of road {road}: it turns back on itself at station {at_m:.0f} m")
     half = np.r_[0.0, np.tan(turn / 2), 0.0]
-    segments = np.zeros((len(length), SEGMENT))
-    segments[:, 0:2], segments[:, 2:4], segments[:, 4] = points[:-1], unit, length
-    segments[:, 5] = k0_m + np.r_[0.0, np.cumsum(length)[:-1]]
-    segments[:, 6], segments[:, 7] = half[:-1], -half[1:]  # the miter leans forward at a left turn's start
+    rows = np.zeros((len(length), SEGMENT))
+    rows[:, [EAST, NORTH]], rows[:, [U_EAST, U_NORTH]], rows[:, LENGTH] = points[:-1], unit, length
+    rows[:, STATION] = k0_m + np.r_[0.0, np.cumsum(length)[:-1]]
+    rows[:, START_MITER], rows[:, END_MITER] = half[:-1], -half[1:]  # forward at a left turn's start
     low, high = np.minimum(points[:-1], points[1:]), np.maximum(points[:-1], points[1:])
     return Axis(
         road=road,
         k0_m=k0_m,
         length_m=float(length.sum()),
         points=points,
-        segments=segments,
-        grid=build(low, high, cell_m=CELL_M, margin_m=GRID_REACH_M),
+        segments=Segments(rows, build_grid(low, high, cell_m=CELL_M, margin_m=GRID_REACH_M)),
     )
 
 

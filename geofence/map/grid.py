@@ -1,24 +1,34 @@
 """A uniform grid over boxes in compressed-row form: for each cell, the items whose box touches it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from core.kernel import F64, I32
+from core.arrays import F1, F64, I32x1
+from core.kernel import kernel
 
 CELLS_MAX = 4_000_000  # a sparse, wide map gets larger cells rather than more of them
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """`items[start[c]:start[c + 1]]` are the items of cell c = row * columns + column, in their own order."""
 
-    shape: F64  # (5,) east and north of the corner [m], cell size [m], columns, rows
-    start: I32  # (cells + 1,)
-    items: I32
+    shape: F1  # (5,) east and north of the corner [m], cell size [m], columns, rows
+    start: I32x1  # (cells + 1,)
+    items: I32x1
 
 
-def build(low: F64, high: F64, *, cell_m: float, margin_m: float) -> Grid:
+@kernel(inner=True)
+def cell_of(east: float, north: float, grid: Grid) -> int:
+    """Return the number of the cell that holds a place [m], -1 outside the grid."""
+    shape = grid.shape
+    column, row = np.floor((east - shape[0]) / shape[2]), np.floor((north - shape[1]) / shape[2])
+    if not (0.0 <= column < shape[3] and 0.0 <= row < shape[4]):  # NaN is outside
+        return -1
+    return int(row) * int(shape[3]) + int(column)
+
+
+def build_grid(low: F64, high: F64, *, cell_m: float, margin_m: float) -> Grid:
     """Return the grid of n boxes; low, high : (n, 2) corners [m], each widened by margin_m."""
     low, high = low - margin_m, high + margin_m
     if not len(low):

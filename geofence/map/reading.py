@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import shapely
 
+from core.arrays import F64
 from core.errors import MapError
-from core.kernel import F64
 from geofence.map.document import SHOWN, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame
 

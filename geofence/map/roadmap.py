@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import F64
 from core.errors import MapError
-from core.kernel import F64
 from geofence.map.axis import Axis, compile_axis
 from geofence.map.document import Document
 from geofence.map.frames import SiteFrame

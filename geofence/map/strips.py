@@ -4,42 +4,42 @@ The boundaries' own vertices stay exact. Neighbouring quads share a rail, so tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from core.arrays import F2, F64, I32, I32x1
 from core.errors import MapError
-from core.kernel import F64, I32
-from geofence.map.grid import Grid, build
+from geofence.map.grid import Grid, build_grid
 from geofence.map.reading import ALLOWED, Lane
 
 STEP_M = 25.0  # quads are cut to this length
-TIGHT_M, WIDE_M = 12.5, 25.0  # cells: small ones hold fewer quads to ask, larger ones are sooner filled
+CELL_M = 25.0
 BESIDE_LANE_M = 12.0  # beside its lanes a vehicle is still judged against them
 SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
-QUAD = 16  # columns of Strips.quads
-LANE = 8  # columns of Strips.lanes
+# columns of Strips.quads, each with its north component beside it: corners of a quad [m], then unit vectors
+LEFT_START, RIGHT_START, RIGHT_END = 0, 2, 4
+LEFT_EDGE, RIGHT_EDGE = 6, 8  # along the boundaries, in driving direction
+START_RAIL, END_RAIL = 10, 12  # across the lane at both ends, from right to left
+WAY = 14  # the driving direction
+QUAD = 16
+# columns of Strips.lanes: level, mask of ALLOWED, speed limit [m/s] (NaN: none), number from the right,
+# whether vehicles may change to the lane on the left, on the right
+LEVEL, MASK, SPEED_LIMIT, INDEX, CHANGE_LEFT, CHANGE_RIGHT = range(6)
+LANE = 6
 MASK_ALL = (1 << len(ALLOWED)) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Strips:
-    """n quads of m lanes.
+class Strips(NamedTuple):
+    """n quads of m lanes, as kernels take them."""
 
-    quads : (n, QUAD) left start; right start; right end; unit vectors of left and right edge, of the rails at
-    start and end (right to left), of the driving direction; all east, north.  lane : (n,) its lane's number
-    lanes : (m, LANE) level, mask of ALLOWED, speed limit (NaN none), index, change_left, change_right, spare
-    links : lanes next to lane i by succession or side, compressed rows like a grid's
-    tight : grid of the quads themselves; wide : with BESIDE_LANE_M around them
-    """
-
-    quads: F64
-    lane: I32
-    lanes: F64
-    link_start: I32
-    link_items: I32
-    tight: Grid
-    wide: Grid
+    quads: F2  # (n, QUAD)
+    lane: I32x1  # (n,) number of the quad's lane
+    lanes: F2  # (m, LANE)
+    # lanes next to lane i by succession or side: `link_items[link_start[i]:link_start[i + 1]]`
+    link_start: I32x1  # (m + 1,)
+    link_items: I32x1
+    grid: Grid  # of the quads with BESIDE_LANE_M around each
 
 
 def compile_strips(lanes: Sequence[Lane]) -> Strips:
@@ -60,8 +60,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
         link_start=starts,
         link_items=items,
-        tight=build(low, high, cell_m=TIGHT_M, margin_m=1e-3),
-        wide=build(low, high, cell_m=WIDE_M, margin_m=BESIDE_LANE_M),
+        grid=build_grid(low, high, cell_m=CELL_M, margin_m=BESIDE_LANE_M),
     )
 
 
@@ -77,7 +76,7 @@ KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), 
 def _row(lane: Lane) -> list[float]:
     limit = np.nan if lane.speed_limit_mps is None else lane.speed_limit_mps
     sides = (float(lane.change_left), float(lane.change_right))
-    return [float(lane.level), float(mask_of(lane.allowed)), limit, float(lane.index), *sides, 0.0, 0.0]
+    return [float(lane.level), float(mask_of(lane.allowed)), limit, float(lane.index), *sides]
 
 
 def _links(lanes: Sequence[Lane]) -> tuple[I32, I32]:

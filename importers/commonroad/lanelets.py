@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from importers.commonroad.xml import float_of, interval_of, point_of
 
 # maximum speed, in m/s: the default of most countries, of the USA, of Spain; begin of a zone

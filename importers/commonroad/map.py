@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import F64
 from core.errors import MapError
-from core.kernel import F64
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import load_map
 from importers.commonroad.lanelets import Lanelet

@@ -12,14 +12,14 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from importers.commonroad.lanelets import Lanelet, Sign, joined, lanelet_of, sign_of
 from importers.commonroad.xml import elements, float_of, interval_of, is_interval, point_of
 from importers.motion import FASTEST_MPS, MOVER_MPS_MIN
 
 STEPS_MAX = 1_000_000
 STANDS_M = 1.0  # from place to place, of what does not move
-# CommonRoad's types to the classes of DESIGN section 5
+# CommonRoad's types to the classes of docs/design.md section 7
 KINDS = {
     "car": 1, "taxi": 1, "priorityVehicle": 1, "parkedVehicle": 1, "bus": 2, "truck": 3,
     "constructionZone": 5, "bicycle": 5, "pedestrian": 5, "motorcycle": 5, "train": 5,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from geofence.map.frames import SiteFrame
-from importers.openv2x.scans import Scan
+from importers.openv2x.scans import LogScan
 
 BEFORE_M = 15.0  # the pole stands this far before its nearest target: nearer ones it can't see
 MARGIN = 1.1
@@ -29,7 +29,7 @@ class Pose:
     note: str
 
 
-def estimate(scans: Sequence[Scan]) -> Pose:
+def estimate(scans: Sequence[LogScan]) -> Pose:
     """Estimate the pose. The axis: along the commonest heading; the end: where negative speeds lead to.
 
     Pole radars report a standing target's heading along their own road, and speeds negative when they come
@@ -65,7 +65,7 @@ def estimate(scans: Sequence[Scan]) -> Pose:
     )
 
 
-def _votes(scans: Sequence[Scan], ahead: F64) -> float:
+def _votes(scans: Sequence[LogScan], ahead: F64) -> float:
     """Return how much the movers say for a boresight along `ahead`: approaching ones come against it."""
     votes = 0.0
     for scan in scans:
@@ -77,7 +77,7 @@ def _votes(scans: Sequence[Scan], ahead: F64) -> float:
     return votes
 
 
-def targets_heading(scans: Sequence[Scan]) -> float:
+def targets_heading(scans: Sequence[LogScan]) -> float:
     """Return the commonest heading."""
     found = Counter(round(t.heading_deg, 1) for scan in scans for t in scan.targets)
     return found.most_common(1)[0][0]

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from geofence.map.frames import SiteFrame
 from importers.motion import check, way_m
 from importers.openv2x.pose import Pose, estimate
 from importers.openv2x.records import read
-from importers.openv2x.scans import Scan, legs_of, scans_of
+from importers.openv2x.scans import LogScan, legs_of, scans_of
 from importers.site import RadarText, site_record
 from importers.tape import InputTape
 
@@ -50,7 +50,7 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
         for number, scan in enumerate(scans):
             stamp_ns = scan.stamp_ms * 1_000_000
             payload = _payload(scan, stamp_ns, number, frame, pose)
-            tape.put(f"/radar/{SENSOR}", _ENCODER.encode(payload), stamp_ns, stamp_ns)
+            tape.add_input(f"/radar/{SENSOR}", _ENCODER.encode(payload), stamp_ns, stamp_ns)
     counts += tape.counts
     return {
         "records": len(records),
@@ -68,21 +68,21 @@ def import_openv2x_radar(source: Path, out: Path) -> dict[str, Any]:
     }
 
 
-def _near(scans: Sequence[Scan], counts: Counter[str]) -> list[Scan]:
+def _near(scans: Sequence[LogScan], counts: Counter[str]) -> list[LogScan]:
     """Leave out targets that lie far from all others: a zero, a swapped pair."""
     places = [(t.lon_deg, t.lat_deg) for scan in scans for t in scan.targets]
     if not places:
         return list(scans)
     lon, lat = np.median(np.array(places), axis=0).tolist()
     kept = [
-        Scan(s.stamp_ms, tuple(t for t in s.targets if way_m(lon, lat, t.lon_deg, t.lat_deg) <= FAR_M))
+        LogScan(s.stamp_ms, tuple(t for t in s.targets if way_m(lon, lat, t.lon_deg, t.lat_deg) <= FAR_M))
         for s in scans
     ]
     counts["target_far"] += len(places) - sum(len(scan.targets) for scan in kept)
     return kept
 
 
-def _payload(scan: Scan, stamp_ns: int, number: int, frame: SiteFrame, pose: Pose) -> dict[str, Any]:
+def _payload(scan: LogScan, stamp_ns: int, number: int, frame: SiteFrame, pose: Pose) -> dict[str, Any]:
     """Return `/radar/{sensor}`: objects in the frame of the estimated pose, and the RCS beside them."""
     targets = scan.targets
     east, north = frame.site_from_lonlat([t.lon_deg for t in targets], [t.lat_deg for t in targets])

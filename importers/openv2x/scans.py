@@ -27,26 +27,26 @@ BROKEN_STEP_MIN = 20.0  # milliseconds between scans at least, which the broken 
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class LogScan:
     """One scan: its recovered stamp and all its targets."""
 
     stamp_ms: int
     targets: tuple[Target, ...]
 
 
-def scans_of(records: Sequence[Record], counts: Counter[str]) -> tuple[list[Scan], int]:
+def scans_of(records: Sequence[Record], counts: Counter[str]) -> tuple[list[LogScan], int]:
     """Return the scans in order, stamps strictly growing, and how far [ms] the absolute time may be off."""
     joined = _joined(_of_one_time(records, counts), counts)
     if not joined:
         return [], 0
     timed, stamps_ms, off_ms = _timed(joined, counts)
-    scans = [Scan(stamp, record.targets) for stamp, record in zip(stamps_ms, timed, strict=True)]
+    scans = [LogScan(stamp, record.targets) for stamp, record in zip(stamps_ms, timed, strict=True)]
     sound = [scan for scan in scans if STAMP_NS_MIN <= scan.stamp_ms * 1_000_000 <= STAMP_NS_MAX]
     counts["stamp_range"] += len(scans) - len(sound)  # seconds, microseconds: no recording may bear them
     return sound, off_ms
 
 
-def legs_of(scans: Sequence[Scan]) -> list[Leg]:
+def legs_of(scans: Sequence[LogScan]) -> list[Leg]:
     """Return the ways of all movers from scan to scan."""
     stamps_ms = [scan.stamp_ms for scan in scans]
     return [

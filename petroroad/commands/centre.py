@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from centre.service import Service
+from centre.process import CentreProcess
 from edge import log
 from edge.clock import Clock
 from edge.config import load_site
@@ -24,7 +24,7 @@ def centre(*, config: Path) -> None:
     site = load_site(config)
 
     async def run() -> None:
-        service = Service(site, Clock.from_env(), log.setup(part="centre"))
+        service = CentreProcess(site, Clock.from_env(), log.setup(part="centre"))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, service.stop.set)

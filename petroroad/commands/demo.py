@@ -22,7 +22,7 @@ from core.errors import CommandError, UsageError
 from edge.clock import Clock
 from edge.config import load_site
 from petroroad.demo import live as demo_live
-from petroroad.demo.parts import Parts, RunDir, Traffic
+from petroroad.demo.parts import Parts, RunDir, TrafficAsked
 from petroroad.demo.site import SHIPPED, DemoSite, choose, make_site
 from petroroad.kernels import all_compiled
 from petroroad.processes.broker import BrokerMissingError, Kind
@@ -31,19 +31,19 @@ from sim.scenario import VEHICLES_MAX, load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
-DRAIN_S = 1.0  # what the last scans raised reaches the centre
+SETTLE_S = 1.0  # what the last scans raised reaches the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES_MAX))]
 Rate = Annotated[float, Parameter(validator=validators.Number(gte=0.01, lte=100.0))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class DemoPlan:
     """One demo run."""
 
     site: DemoSite
     run_dir: RunDir
-    traffic: Traffic
+    traffic: TrafficAsked
     rate: float
     as_json: bool
 
@@ -95,11 +95,13 @@ def demo(
     check(site, scenario=scenario, rsus=rsus, vehicles=vehicles, http=http)
     chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
     folder = _make_run_dir(run_dir, chosen)
-    traffic = Traffic(scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration)
+    traffic = TrafficAsked(
+        scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration
+    )
     with ExitStack() as held:
         copied = make_site(site, folder, rsus=rsus, http=http, broker=broker, held=held)
         compile_kernels()
-        plan = Plan(site=copied, run_dir=RunDir(folder), traffic=traffic, rate=rate, as_json=as_json)
+        plan = DemoPlan(site=copied, run_dir=RunDir(folder), traffic=traffic, rate=rate, as_json=as_json)
         failure = asyncio.run(run(plan))
     _finish(plan)
     if failure is not None:
@@ -156,7 +158,7 @@ def _make_run_dir(given: Path | None, seed: int) -> Path:
     raise CommandError(f"no place for the run: {refused}")
 
 
-async def run(plan: Plan) -> str | None:
+async def run(plan: DemoPlan) -> str | None:
     """Run everything once; returns why it failed, None when it ended as asked."""
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -175,13 +177,13 @@ async def run(plan: Plan) -> str | None:
         await parts.bring_down(1.0 if asked_to_stop.is_set() else UNHURRIED)
 
 
-async def _serve(plan: Plan, parts: Parts) -> str | None:
+async def _serve(plan: DemoPlan, parts: Parts) -> str | None:
     begun_s = time.monotonic()
     try:
         await parts.bring_up()
         await parts.drive(plan.traffic)
     except (*EXPECTED, ExceptionGroup) as failed:
-        return _told(failed)
+        return _reason_of(failed)
     _announce(plan, time.monotonic() - begun_s)
     live = asyncio.create_task(demo_live.show(plan.site.http), name="demo.live")
     try:
@@ -189,11 +191,11 @@ async def _serve(plan: Plan, parts: Parts) -> str | None:
     finally:
         live.cancel()
     if died is None:
-        await asyncio.sleep(DRAIN_S)
+        await asyncio.sleep(SETTLE_S)
     return None if died is None else str(died)
 
 
-def _told(failed: Exception) -> str:
+def _reason_of(failed: Exception) -> str:
     """Return the first failure of several that are one after another's consequence."""
     while isinstance(failed, ExceptionGroup):
         failed = failed.exceptions[0]
@@ -202,12 +204,12 @@ def _told(failed: Exception) -> str:
     return str(failed)
 
 
-def _say(plan: Plan, text: str) -> None:
+def _say(plan: DemoPlan, text: str) -> None:
     """Print for a reader; stdout is kept for the one JSON object where that is wanted."""
     print(text, file=sys.stderr if plan.as_json else sys.stdout, flush=True)
 
 
-def _announce(plan: Plan, seconds: float) -> None:
+def _announce(plan: DemoPlan, seconds: float) -> None:
     _say(plan, f"page           http://{plan.site.http}/")
     _say(plan, f"broker         {plan.site.broker} (MQTT 3.1.1)")
     _say(plan, f"run directory  {plan.run_dir.path}")
@@ -216,7 +218,7 @@ def _announce(plan: Plan, seconds: float) -> None:
     _say(plan, f"ready after {seconds:.1f} s; Ctrl-C ends it")
 
 
-def _finish(plan: Plan) -> None:
+def _finish(plan: DemoPlan) -> None:
     """Print the summary of a run with an end, and how to replay what was recorded."""
     recordings = plan.run_dir.recordings(plan.site.esns)
     if sys.stderr.isatty():

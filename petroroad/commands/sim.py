@@ -14,6 +14,7 @@ import uvloop
 from cyclopts import App, Parameter, validators
 
 from core.errors import CommandError, UsageError
+from core.times import NS
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
 from petroroad.commands.running import check_output, ended_whole, until_signal
@@ -22,7 +23,6 @@ from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
 from sim.scenario import VEHICLES_MAX, load_scenario
 from sim.traffic import SIM_TICK_NS
-from sim.truth import NS
 from sim.world import Setting, World
 
 SECONDS = 60.0  # of a run that only records
@@ -32,7 +32,7 @@ Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SimPlan:
     """One run; `rate` None: as fast as possible."""
 
     site: Site
@@ -100,7 +100,7 @@ def run(
         vehicles=vehicles,
         esns=tuple(rsus.split(",")) if rsus else (),
     )
-    plan = Plan(
+    plan = SimPlan(
         site=load_site(drive or site),
         setting=setting,
         seconds=duration if duration is not None or drive else SECONDS,
@@ -132,7 +132,7 @@ def _rate_of(text: str | None, *, live: bool) -> float | None:
     return rate
 
 
-def _check_wishes(plan: Plan) -> None:
+def _check_wishes(plan: SimPlan) -> None:
     paths = [path for path in (plan.record, plan.truth) if path is not None]
     for path in paths:
         check_output(path)
@@ -150,7 +150,7 @@ def _check_whole(tapes: Sequence[Tape]) -> None:
             raise CommandError(f"the recording is not whole: {tape.refused}")
 
 
-def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
+def _in_process(plan: SimPlan) -> tuple[World, Counter[str]]:
     """Run without sockets, as fast as asked."""
     world = World(plan.site, plan.setting, T0_NS)
     assert plan.seconds is not None, "a run that only records has an end"
@@ -164,7 +164,7 @@ def _in_process(plan: Plan) -> tuple[World, Counter[str]]:
     return world, counts
 
 
-def _record(plan: Plan, moments: Iterator[int]) -> None:
+def _record(plan: SimPlan, moments: Iterator[int]) -> None:
     assert plan.seconds is not None, "a run that only records has an end"
     begun_s = time.monotonic()
     for now_ns in moments:
@@ -175,7 +175,7 @@ def _record(plan: Plan, moments: Iterator[int]) -> None:
             _progress(int(done_s), plan.seconds)
 
 
-def _live(plan: Plan) -> tuple[World, Counter[str]]:
+def _live(plan: SimPlan) -> tuple[World, Counter[str]]:
     """Run against real ports until the end or a signal."""
     clock = Clock.from_env()
     if plan.rate not in (None, 1.0, clock.rate):
@@ -193,14 +193,14 @@ def _live(plan: Plan) -> tuple[World, Counter[str]]:
     return world, run.counts
 
 
-def summary(plan: Plan, world: World, counts: Counter[str]) -> dict[str, Any]:
+def summary(plan: SimPlan, world: World, counts: Counter[str]) -> dict[str, Any]:
     """Return what the run was and did."""
     return {
         "scenario": plan.setting.scenario.name,
         "seed": plan.setting.seed,
         "duration_s": world.traffic.t_s,
         "rsus": list(world.esns),
-        "vehicles": len(world.traffic.rows()),
+        "vehicles": len(world.traffic.active_rows()),
         "violations_true": world.n_violations,
         "record": None if plan.record is None else str(plan.record),
         "counts": dict(sorted(counts.items())),

@@ -17,7 +17,7 @@ PRODUCER_GRACE_S, REST_GRACE_S = 1.5, 0.5  # together well under the 3 s that Ct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class TrafficAsked:
     """What the simulator is asked for; None: its own default."""
 
     scenario: str
@@ -80,12 +80,12 @@ class Parts:
                 ready = until_ready(child, address, READY_S, self.rest)
                 tasks.create_task(ready, name=f"demo.ready.{child.spec.name}")
 
-    async def drive(self, traffic: Traffic) -> None:
+    async def drive(self, traffic: TrafficAsked) -> None:
         """Start the simulator against the device ports; raises as bring_up."""
         self.sim = await start(self._spec("sim", "sim", "run", *self._sim_arguments(traffic)))
         await until_ready(self.sim, self.site.health["sim"], READY_S, self.rest)
 
-    def _sim_arguments(self, traffic: Traffic) -> list[str]:
+    def _sim_arguments(self, traffic: TrafficAsked) -> list[str]:
         given = [traffic.scenario, "--drive", str(self.site.path), "--rsus", ",".join(self.site.esns)]
         given += ["--seed", str(traffic.seed), "--noise", str(traffic.noise)]
         given += ["--health", self.site.health["sim"], "--truth", str(self.run_dir.truth)]

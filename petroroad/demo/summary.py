@@ -55,7 +55,7 @@ def _outputs(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
 
 
 def summarise(run_dir: RunDir, esns: Sequence[str]) -> dict[str, Any]:
-    """Return DESIGN section 2's summary object, with what was missed or wrong beside it."""
+    """Return the summary object of docs/design.md section 4, beside it what was missed or wrong."""
     truth = read_truth(run_dir.truth)
     stored = read_centre(run_dir.database)
     sent = read_recordings(run_dir.recordings(esns))

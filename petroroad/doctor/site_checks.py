@@ -63,10 +63,8 @@ def _places(site: Site, axis: Axis) -> Iterator[str]:
 
 
 def _stretches(site: Site, axis: Axis) -> Iterator[str]:
-    """Stations that no snapshot carries, stretches beyond the road, overlaps without a handover."""
+    """Stretches beyond the road, overlaps without a handover."""
     end_m = axis.k0_m + axis.length_m
-    if axis.k0_m < 0.0:
-        yield f"the axis begins at {axis.k0_m:.0f} m: snapshots and strip have no stations below 0"
     for rsu in site.config.rsu:
         if rsu.stretch_m[1] <= axis.k0_m or rsu.stretch_m[0] >= end_m:
             yield f"{rsu.esn}: {list(rsu.stretch_m)} is no part of the axis, {axis.k0_m:.0f} to {end_m:.0f} m"

@@ -27,11 +27,10 @@ from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from petroroad.replay.output import ReplayOut
 from roadside.compare import first_difference
 from roadside.gateway.routing import Router, router_of
-from roadside.inputs import Feed, Input
+from roadside.inputs import GatewayFixes, Input
 from roadside.outputs import Output, report_of
 from roadside.pipeline import Pipeline
-from roadside.replay import Recorded as AnyRecorded
-from roadside.replay import Replayed, collector, refusals, replay_rsu, replay_site
+from roadside.replay import LoggedMessage, Replayed, collector, refusals, replay_rsu, replay_site
 from roadside.setup import setups
 
 JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
@@ -170,14 +169,14 @@ def _track_ids(body: bytes) -> list[int]:
 
 def _route(
     site: Site, router: Router, skipped: Counter[str]
-) -> Callable[[Input, AnyRecorded], list[tuple[str, Input]]]:
+) -> Callable[[Input, LoggedMessage], list[tuple[str, Input]]]:
     """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch.
 
     skipped : counts inputs that go nowhere
     """
     owners = {radar.id: rsu.esn for rsu in site.config.rsu for radar in rsu.radar}
 
-    def route(item: Input, message: AnyRecorded) -> list[tuple[str, Input]]:
+    def route(item: Input, message: LoggedMessage) -> list[tuple[str, Input]]:
         match item:
             case RadarScan() | ObjectScan():
                 found = [owners[item.sensor]] if item.sensor in owners else []
@@ -185,7 +184,7 @@ def _route(
             case GnssFixes():
                 found = list(router.route([decode_fix(message.body)])[0])
                 skipped["fix beyond every stretch"] += not found
-            case Feed():  # a gateway's message was meant for one RSU; a whole site's recording has /gnss
+            case GatewayFixes():  # it was meant for one RSU; a whole site's recording has /gnss
                 found = []
                 skipped["gateway message in a whole site's recording"] += 1
             case _:

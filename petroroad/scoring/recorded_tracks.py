@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from core.kernel import F64, Bools
+from core.arrays import F64, Bools
 from edge.config import Site, parse_site
 from edge.recording.recorder import read_messages
 from edge.site_map import road_of

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from core.times import NS
 from edge.recording.recorder import Reading, read_messages
 from geofence.violation import GRADES, Violation
 from petroroad.scoring.violations import RaisedEvent, TrueEvent
@@ -16,7 +17,7 @@ from petroroad.scoring.violations import RaisedEvent, TrueEvent
 ALARM = GRADES.index("warning")
 
 
-class TrueViolation(msgspec.Struct, frozen=True, kw_only=True):
+class TruthEventRow(msgspec.Struct, frozen=True, kw_only=True):
     """`/truth/violation`, as far as matching asks."""
 
     id: str
@@ -56,7 +57,7 @@ class Truth:
     def n_vehicles(self) -> int:
         return len(self._stamps)
 
-    def add(self, states: TrueStates) -> None:
+    def add_states(self, states: TrueStates) -> None:
         self.end_ns = max(self.end_ns, states.stamp_ns)
         for vehicle, *place in zip(states.id, states.lon_deg, states.lat_deg, strict=True):
             self._stamps[vehicle].append(states.stamp_ns)
@@ -71,18 +72,18 @@ class Truth:
             key=lambda k: abs(stamps[k] - stamp_ns),
             default=None,
         )
-        if near is None or abs(stamps[near] - stamp_ns) > 1_000_000_000:
+        if near is None or abs(stamps[near] - stamp_ns) > NS:
             return None
         return self._places[vehicle][near]
 
 
 def read_truth(path: Path, reading: Reading | None = None) -> Truth:
     """Read the simulator's truth; what is damaged is noted in `reading`."""
-    states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TrueViolation)
+    states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TruthEventRow)
     truth = Truth()
     for message in read_messages(path, reading):
         if message.topic == "/truth":
-            truth.add(states.decode(message.body))
+            truth.add_states(states.decode(message.body))
         elif message.topic == "/truth/violation":
             truth.events.append(TrueEvent(**msgspec.structs.asdict(events.decode(message.body))))
     return truth

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from core.kernel import F64, I64, U64, Bools
+from core.arrays import F64, I64, U64, Bools
 from fusion.assignment import assign, assignment_of
 
 CUTOFF_M = 5.0

@@ -1,4 +1,4 @@
-"""Raised violations against the true ones (DESIGN section 2, `demo`). Pure: lists in, figures out."""
+"""Raised violations against the true ones (docs/design.md section 4, `demo`). Pure: lists in, figures out."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,9 +1,10 @@
-"""Codecs of devices. What they share: counting by kind the messages that nobody reads."""
+"""Codecs of devices, and the count by kind of the messages that they do not read."""
 
 from collections import Counter
 
-KINDS_MAX = 64  # of one family; a peer that makes kinds up must not fill the status
-OTHER = "other"
+from edge.figures import OTHER
+
+KINDS_MAX = 64  # of one family; a peer that invents kinds must not fill the status
 
 
 def count_kind(counts: Counter[str], family: str, kind: str, n: int = 1) -> None:

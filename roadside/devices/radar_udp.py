@@ -12,7 +12,7 @@ import numpy as np
 
 from core.errors import DeviceError
 from edge.decoding import DEVICE_STAMP_NS_MAX
-from roadside.inputs import TARGETS_MAX, Detections, Objects, RadarPayload
+from roadside.inputs import TARGETS_MAX, DetectionColumns, ObjectColumns, RadarPayload
 
 MAGIC = b"PRAD"
 VERSION = 1
@@ -68,8 +68,8 @@ def encode(payload: RadarPayload) -> bytes:
 def decode(datagram: bytes, arrived_ns: int | None = None, count: Count = lambda _: None) -> RadarPayload:
     """Return the scan in a datagram, stamped with the arrival at the socket.
 
-    A target without a place or a speed is left out, and counted as radar.value; the others stand. A size or a
-    radar cross-section that is infinite is unknown, and counted as radar.infinite.
+    A target without a place or a speed is left out, and counted as radar.value; the others are kept. A size
+    or a radar cross-section that is infinite is unknown, and counted as radar.infinite.
     Raises DeviceError with reason radar.length, .magic, .version, .kind, .targets, .crc, .sensor or .stamp.
     """
     kind, sensor_bytes, scan, stamp_ns, n_targets = _checked_header(datagram)
@@ -126,18 +126,18 @@ def _checked_header(datagram: bytes) -> tuple[int, int, int, int, int]:
     return kind, sensor_bytes, scan, stamp_ns, n_targets
 
 
-def _detection_columns(seen: Detections) -> list[Column]:
+def _detection_columns(seen: DetectionColumns) -> list[Column]:
     return [seen.range_m, seen.azimuth_rad, seen.range_rate_mps, _numbers(seen.rcs_dbsm)]
 
 
-def _object_columns(seen: Objects) -> list[Column]:
+def _object_columns(seen: ObjectColumns) -> list[Column]:
     classes = tuple(CLASS_UNKNOWN if kind is None else kind for kind in seen.class_)
     sizes = [_numbers(seen.length_m), _numbers(seen.width_m)]
     return [seen.id, seen.x_m, seen.y_m, seen.vx_mps, seen.vy_mps, *sizes, classes]
 
 
-def _detections(records: np.ndarray) -> Detections:
-    return Detections(
+def _detections(records: np.ndarray) -> DetectionColumns:
+    return DetectionColumns(
         range_m=_numbers_of(records, "range_m"),
         azimuth_rad=_numbers_of(records, "azimuth_rad"),
         range_rate_mps=_numbers_of(records, "range_rate_mps"),
@@ -145,8 +145,8 @@ def _detections(records: np.ndarray) -> Detections:
     )
 
 
-def _objects(records: np.ndarray) -> Objects:
-    return Objects(
+def _objects(records: np.ndarray) -> ObjectColumns:
+    return ObjectColumns(
         id=tuple(records["id"].tolist()),
         x_m=_numbers_of(records, "x_m"),
         y_m=_numbers_of(records, "y_m"),
@@ -163,7 +163,7 @@ def _numbers_of(records: np.ndarray, name: str) -> Column:
 
 
 def _maybe(records: np.ndarray, name: str) -> MaybeColumn:
-    """Return a column in which NaN, or what is infinite, says unknown."""
+    """Return a column, None where it is NaN or infinite."""
     return tuple(value if math.isfinite(value) else None for value in records[name].tolist())
 
 

@@ -18,14 +18,14 @@ from roadside.inputs import RadarPayload
 
 Count = Callable[[str], None]
 OnScan = Callable[[RadarPayload], None]
-# datagram, arrived_ns, what counts a target that can't be true -> scan; raises DeviceError
+# datagram, arrived_ns, counter of targets that can't be true -> scan; raises DeviceError
 Decode = Callable[[bytes, int, Count], RadarPayload]
 DECODERS: Mapping[RadarScheme, Decode] = {"udp": radar_udp.decode}
 
 
 @dataclass(slots=True)
 class RadarPort(asyncio.DatagramProtocol):
-    """One UDP address; it takes the scans of the radars that the site wires to it, and counts others."""
+    """One UDP address; it accepts scans of the radars that the site wires to it, and counts others."""
 
     clock: Clock
     decode: Decode
@@ -54,7 +54,7 @@ class RadarPort(asyncio.DatagramProtocol):
 async def open_radar_ports(
     site: Site, esn: str, clock: Clock, on_scan: OnScan, count: Count
 ) -> list[asyncio.DatagramTransport]:
-    """Bind each address of an RSU's radars once; ConfigError where it is taken."""
+    """Bind each address of an RSU's radars once; ConfigError where it is in use."""
     sensors: dict[str, list[str]] = {}
     for radar in site.rsu(esn).radar:
         sensors.setdefault(radar.input, []).append(radar.id)

@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from edge.decoding import decoder
 
-WAITING_MAX = 1_000
-REMEMBERED_MAX = 4_096
+COMMANDS_WAITING_MAX = 1_000
+COMMANDS_REMEMBERED_MAX = 4_096
 ANSWER_WITHIN_NS = 10_000_000_000
 _ACCEPTED = (0, 4)  # ok, alarm confirmed
 
@@ -30,7 +30,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     text: Annotated[str, Meta(max_length=500)] = ""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """`command/up`: the outcome of one command."""
 
     id: str
@@ -51,7 +51,7 @@ class Commands:
         self._waiting: dict[tuple[str, int], tuple[str, int]] = {}  # (terminal, serial) -> (id, deadline)
         self._seen: dict[str, None] = {}
 
-    def execute(self, body: bytes, now_ns: int) -> list[Outcome]:
+    def execute(self, body: bytes, now_ns: int) -> list[CommandOutcome]:
         """Execute a `command/down`; a repeated id (QoS 1) is not sent again."""
         try:
             command = _decode(body)
@@ -64,7 +64,7 @@ class Commands:
         self._remember(command.id)
         if command.kind != "text":
             return [self._outcome(command.id, command.terminal, "unsupported", now_ns)]
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= COMMANDS_WAITING_MAX:
             return [self._outcome(command.id, command.terminal, "overloaded", now_ns)]
         seq = self._send(command.terminal, command.text)
         if seq is None:
@@ -72,23 +72,23 @@ class Commands:
         self._waiting[command.terminal, seq] = (command.id, now_ns + ANSWER_WITHIN_NS)
         return []
 
-    def answered(self, terminal: str, seq: int, result: int, now_ns: int) -> list[Outcome]:
+    def answered(self, terminal: str, seq: int, result: int, now_ns: int) -> list[CommandOutcome]:
         """Return the outcome of the command that a terminal answers."""
         found = self._waiting.pop((terminal, seq), None)
         if found is None:
             return []
         return [self._outcome(found[0], terminal, "delivered" if result in _ACCEPTED else "refused", now_ns)]
 
-    def overdue(self, now_ns: int) -> list[Outcome]:
+    def overdue(self, now_ns: int) -> list[CommandOutcome]:
         """Return the outcomes of the commands that waited too long for an answer."""
         late = [key for key, (_, deadline_ns) in self._waiting.items() if now_ns > deadline_ns]
         return [self._outcome(self._waiting.pop(key)[0], key[0], "no_answer", now_ns) for key in late]
 
-    def _outcome(self, command_id: str, terminal: str, outcome: Result, now_ns: int) -> Outcome:
+    def _outcome(self, command_id: str, terminal: str, outcome: Result, now_ns: int) -> CommandOutcome:
         self._counts[f"command.{outcome}"] += 1
-        return Outcome(id=command_id, terminal=terminal, outcome=outcome, stamp_ns=now_ns)
+        return CommandOutcome(id=command_id, terminal=terminal, outcome=outcome, stamp_ns=now_ns)
 
     def _remember(self, command_id: str) -> None:
         self._seen[command_id] = None
-        if len(self._seen) > REMEMBERED_MAX:
+        if len(self._seen) > COMMANDS_REMEMBERED_MAX:
             del self._seen[next(iter(self._seen))]

@@ -1,4 +1,4 @@
-"""From fixes to `gnss/down` messages: drop duplicates, route, batch, number. Pure; DESIGN section 5."""
+"""Fixes to `gnss/down` messages (docs/design.md section 7): drop duplicates, route, batch, number. Pure."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
 from roadside.gateway.routing import Router
 
-REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
-MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below what a broker refuses
-EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late beat does no harm
+FIXES_REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
+MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below a broker's limit
+EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late message does no harm
 BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
 
-Down = tuple[str, GnssDown]  # for which RSU
+Routed = tuple[str, GnssDown]  # the RSU that it is for, and the message
 
 
 class GatewayFeed:
-    """Collects what arrived and makes one message for each RSU of it."""
+    """Collects fixes and makes messages for each RSU of them."""
 
     def __init__(
         self, router: Router, gateway: str, epoch: int, esns: Sequence[str], counts: Counter[str]
@@ -34,8 +34,8 @@ class GatewayFeed:
     def n_pending(self) -> int:
         return len(self._pending)
 
-    def put(self, fixes: Sequence[GnssFix]) -> None:
-        """Take fixes in the order of arrival; duplicates and what is too much are dropped and counted."""
+    def add_fixes(self, fixes: Sequence[GnssFix]) -> None:
+        """Add fixes in the order of arrival; duplicates and those beyond the limit are counted instead."""
         for fix in fixes:
             # the place too: with a stopped clock and no numbers, only the place distinguishes reports
             stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
@@ -48,27 +48,27 @@ class GatewayFeed:
                 self._seen[key] = None
                 self._pending.append(fix)
                 self._counts["fix.taken"] += 1
-        while len(self._seen) > REMEMBERED_MAX:
+        while len(self._seen) > FIXES_REMEMBERED_MAX:
             self._seen.popitem(last=False)
 
-    def flush(self, now_ns: int) -> list[Down]:
+    def flush(self, now_ns: int) -> list[Routed]:
         """Return the pending fixes as messages to the RSUs of their stretches."""
         pending, self._pending = self._pending, []
-        heard: dict[str, list[GnssFix]] = {}
+        by_rsu: dict[str, list[GnssFix]] = {}
         for fix, esns in zip(pending, self._router.route(pending), strict=True):
             if not esns:
                 self._counts["fix.no_place"] += 1
             for esn in esns:
-                heard.setdefault(esn, []).append(fix)
+                by_rsu.setdefault(esn, []).append(fix)
         return [
             (esn, self._message(esn, fixes[at : at + MESSAGE_FIXES_MAX], now_ns))
-            for esn, fixes in heard.items()
+            for esn, fixes in by_rsu.items()
             for at in range(0, len(fixes), MESSAGE_FIXES_MAX)
         ]
 
-    def beat(self, now_ns: int) -> list[Down]:
-        """Return an empty message for each RSU that got none for a while: it shows that the gateway lives."""
-        # of either sign: a clock that was set back must not silence us until the time comes round again
+    def beat(self, now_ns: int) -> list[Routed]:
+        """Return empty messages to RSUs that got none for EMPTY_AFTER_NS: they prove that it runs."""
+        # of either sign: a clock that was set back must not silence us until it has caught up
         silent = [esn for esn, sent_ns in self._sent_ns.items() if abs(now_ns - sent_ns) >= EMPTY_AFTER_NS]
         silent.sort(key=self._sent_ns.__getitem__)
         return [(esn, self._message(esn, [], now_ns)) for esn in silent[:BEAT_MAX]]

@@ -1,4 +1,4 @@
-"""The site's gateway: terminals' TCP connections in, `gnss/down` to the RSUs out (DESIGN section 1).
+"""The site's gateway: terminals' TCP connections in, `gnss/down` to the RSUs out (docs/design.md section 1).
 
 `process` runs it. Nothing is kept for a broker that is away: a late fix is worth nothing, and an RSU notices
 the silence by itself.
@@ -12,8 +12,9 @@ from typing import Protocol
 import msgspec
 
 from core.errors import ConfigError
+from core.times import NS
 from edge import topics
-from edge.clock import NS, Clock
+from edge.clock import Clock
 from edge.config import Site
 from edge.figures import merged
 from edge.link import Outgoing
@@ -24,8 +25,8 @@ from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway.commands import Commands, Outcome
-from roadside.gateway.feed import MESSAGE_FIXES_MAX, Down, GatewayFeed
+from roadside.gateway.commands import CommandOutcome, Commands
+from roadside.gateway.feed import MESSAGE_FIXES_MAX, GatewayFeed, Routed
 from roadside.gateway.routing import router_of
 from roadside.gateway.terminals import Limits, TerminalServer
 
@@ -86,7 +87,7 @@ class Gateway:
         more of them than may wait.
         """
         for at in range(0, len(fixes), MESSAGE_FIXES_MAX):  # a long stored batch is more than may wait
-            self._feed.put(fixes[at : at + MESSAGE_FIXES_MAX])
+            self._feed.add_fixes(fixes[at : at + MESSAGE_FIXES_MAX])
             if self._feed.n_pending >= MESSAGE_FIXES_MAX:
                 self.flush()
         if self._feed.n_pending:
@@ -145,12 +146,12 @@ class Gateway:
     def _answered(self, terminal: str, seq: int, result: int) -> None:
         self._publish_outcomes(self._commands.answered(terminal, seq, result, self.clock.now_ns()))
 
-    def _send(self, downs: list[Down]) -> None:
+    def _send(self, downs: list[Routed]) -> None:
         for esn, down in downs:
             if not self.publish(topics.gnss_down(esn), encode(down), qos=0) and len(down.fixes):
                 self.counts["fix.unsent"] += len(down.fixes)
 
-    def _publish_outcomes(self, outcomes: list[Outcome]) -> None:
+    def _publish_outcomes(self, outcomes: list[CommandOutcome]) -> None:
         for outcome in outcomes:
             self.publish(topics.gateway_command_up(self.config.id), encode(outcome), qos=1)
 

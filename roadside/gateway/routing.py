@@ -1,4 +1,4 @@
-"""Which RSUs get a fix: those on whose stretch of road it lies (docs/design.md section 1). Pure.
+"""The RSUs that get a fix: those on whose stretch of road it lies (docs/design.md section 1). Pure.
 
 The gateway routes live, the replay of a whole site routes again: equal fixes in equal order get equal routes.
 """
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from edge.sections import RsuConfig
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
@@ -44,20 +44,20 @@ class Stretch:
         return max(self.from_m - station_m, station_m - self.to_m, 0.0)
 
 
-class Axis(Protocol):
-    """What routing needs of the road's axis."""
+class StationAxis(Protocol):
+    """The part of a road's axis that routing needs."""
 
     def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
         """Return station and offset, shape (n,)."""
 
 
 class Router:
-    """Knows the stretches, and on whose each terminal was last seen on the road."""
+    """Routes fixes by the stretches of the RSUs; it remembers each terminal's last RSU on the road."""
 
     def __init__(
         self,
         frame: SiteFrame,
-        axis: Axis | None,
+        axis: StationAxis | None,
         stretches: Sequence[Stretch],
         gates: Sequence[tuple[float, float]] = (),
     ) -> None:
@@ -67,7 +67,7 @@ class Router:
         self._axis = axis
         self._stretches = tuple(stretches)
         self._nearby: dict[int, tuple[Stretch, ...]] = {}  # by cell of the axis, as it is asked for
-        self._last: OrderedDict[str, str] = OrderedDict()  # terminal -> esn, the longest unheard first
+        self._last: OrderedDict[str, str] = OrderedDict()  # terminal -> esn, the longest silent first
         self._entrances = self._entrances_of(np.array(gates, dtype=np.float64).reshape(-1, 2))
 
     def route(self, fixes: Sequence[GnssFix]) -> list[Esns]:
@@ -97,11 +97,11 @@ class Router:
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
         nearby = self._near(station_m)
-        hearing = tuple(s.esn for s in nearby if s.holds(station_m, FEED_MARGIN_M))
-        if hearing:
+        receivers = tuple(s.esn for s in nearby if s.holds(station_m, FEED_MARGIN_M))
+        if receivers:
             nearest = min(nearby, key=lambda s: s.beside_m(station_m))
             self._remember(terminal, nearest.esn)
-            return hearing
+            return receivers
         last = self._last.get(terminal)
         if last is not None:
             self._remember(terminal, last)

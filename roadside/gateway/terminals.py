@@ -22,7 +22,7 @@ Answered = Callable[[str, int, int], None]  # terminal, serial number of our mes
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Holds up to `burst` tokens and gains `rate_hz` a second; its debt is waited for. Pure."""
+    """Holds up to `burst` tokens and gains `rate_hz` a second; who is in its debt waits. Pure."""
 
     rate_hz: float
     burst: float
@@ -33,8 +33,8 @@ class TokenBucket:
     def full(rate_hz: float, burst: float, now_s: float) -> "TokenBucket":
         return TokenBucket(rate_hz, burst, burst, now_s)
 
-    def take(self, n_tokens: float, now_s: float) -> float:
-        """Take tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
+    def spend(self, n_tokens: float, now_s: float) -> float:
+        """Spend tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
         self.tokens = min(self.burst, self.tokens + (now_s - self.at_s) * self.rate_hz) - n_tokens
         self.at_s = now_s
         return max(0.0, -self.tokens / self.rate_hz)
@@ -49,12 +49,12 @@ class Limits:
     idle_s: float = 180.0  # three heartbeats of a usual terminal
     rate_bytes_hz: float = 20_000.0  # some 200 reports a second; a truck sends one
     burst_bytes: float = 256_000.0  # a blind area's stored reports at once
-    unsent_bytes_max: int = 16_384  # answers that the peer does not read: we stop reading then
-    unsent_s: float = 15.0  # and give up after this
+    unsent_bytes_max: int = 16_384  # answers that the peer does not read: beyond, we stop reading
+    unsent_s: float = 15.0  # after this we close the connection
 
 
 class TerminalServer:
-    """All terminals that are connected to one process, whatever port they came by."""
+    """All terminals that are connected to one process, on any port."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class TerminalServer:
         return len(self._of_terminal)
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
-        """Return a server that accepts already; the caller closes it. OSError where the port is taken."""
+        """Return a server that accepts already; the caller closes it. OSError where the port is in use."""
         loop = asyncio.get_running_loop()
         return await loop.create_server(lambda: Connection(self), host, port, backlog=1_024)
 
@@ -103,7 +103,7 @@ class TerminalServer:
                 connection.abort()
 
     def chase_packages(self, now_ns: int) -> None:
-        """Ask for missing packages again; of messages that never got whole, deliver what came."""
+        """Request missing packages again; deliver the received part of messages that expired."""
         for terminal in self.packages.waiting(now_ns):
             if terminal in self._of_terminal:
                 self._of_terminal[terminal].request_packages(now_ns)
@@ -122,7 +122,7 @@ class TerminalServer:
         return connection.send_text(text)
 
     def joined(self, connection: "Connection") -> None:
-        """Take note of who authenticated; a terminal that comes back drops its old, half-dead connection."""
+        """Note an authenticated terminal; one that reconnects drops its old, half-dead connection."""
         terminal = connection.session.terminal
         old = self._of_terminal.get(terminal)
         if old is connection:
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         self.session = Session(server.rules, server.counts, server.packages)
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._since_s = self._heard_s = self._loop.time()
+        self._since_s = self._last_frame_s = self._loop.time()
         self._stuck_since_s: float | None = None  # the peer does not read its answers
         limits = server.limits
         self._bucket = TokenBucket.full(limits.rate_bytes_hz, limits.burst_bytes, self._since_s)
@@ -174,17 +174,17 @@ class Connection(asyncio.Protocol):
         now_s = self._loop.time()
         received = self.session.receive(data, arrived_ns)
         if received.replies:
-            self._heard_s = now_s  # a whole frame, not just bytes: dribbling does not keep a connection
+            self._last_frame_s = now_s  # a whole frame: single bytes do not keep a connection alive
             self._transport.write(bytes(received.replies))
         if self.session.phase == "authenticated":
             self._server.joined(self)
         if received.fixes:
             self._server.deliver(received.fixes)
-        self._hand_answers()
+        self._deliver_answers()
         if self.session.phase == "closed":
             self.abort()
             return
-        wait_s = self._bucket.take(len(data), now_s)
+        wait_s = self._bucket.spend(len(data), now_s)
         if wait_s > 0.0:
             self._server.counts["connection.throttled"] += 1
             self._pause(wait_s)
@@ -213,23 +213,23 @@ class Connection(asyncio.Protocol):
             return "stuck"
         if self.session.phase != "authenticated" and now_s - self._since_s > limits.login_s:
             return "no_login"
-        if now_s - self._heard_s > limits.idle_s:
+        if now_s - self._last_frame_s > limits.idle_s:
             return "idle"
         return None
 
     def abort(self) -> None:
         self._transport.abort()
 
-    def _hand_answers(self) -> None:
+    def _deliver_answers(self) -> None:
         answers, self.session.answers = self.session.answers, []
         if answers:
-            self._heard_s = self._loop.time()
+            self._last_frame_s = self._loop.time()
         if self._server.answered is not None:
             for reply in answers:
                 self._server.answered(self.session.terminal, reply.seq, reply.result)
 
     def _pause(self, wait_s: float) -> None:
-        """Let TCP hold the peer back until its bucket is out of debt."""
+        """Stop reading, so that TCP slows the peer down, until its bucket is out of debt."""
         self._transport.pause_reading()
         if self._resume is not None:
             self._resume.cancel()

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import shapely
 
-from core.kernel import F64, I64, Bools
+from core.arrays import F64, I64, Bools
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
 from roadside.devices.jt808.fix import fix_of, location_of

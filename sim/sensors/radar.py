@@ -11,11 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
+from core.arrays import F64, I64, Bools
 from core.classes import CAR
-from core.kernel import F64, I64, Bools
 from fusion.config import RadarPose
 from fusion.observations import TARGET_HEIGHT_M
-from roadside.inputs import Detections, RadarPayload
+from roadside.inputs import DetectionColumns, RadarPayload
 from sim.chance import chosen, normals, uniforms
 from sim.fleet import Fleet
 from sim.road import Poses
@@ -37,7 +37,7 @@ class Moving(Protocol):
 
     tick: int
 
-    def rows(self) -> I64:
+    def active_rows(self) -> I64:
         """Return who is there in this tick."""
 
     def poses(self, rows: I64, after_s: F64 | float = 0.0) -> Poses:
@@ -45,7 +45,7 @@ class Moving(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class SimulatedScan:
     """One radar's scan and when its datagram leaves."""
 
     radar: int  # row of the radars
@@ -77,7 +77,7 @@ class Radars:
             if name not in ("sensor", "accepted")
         }
 
-    def observe(self, traffic: Moving, now_ns: int) -> list[Scan]:
+    def observe(self, traffic: Moving, now_ns: int) -> list[SimulatedScan]:
         """Return each radar's scan of the tick that begins at now_ns."""
         if not self.poses:
             return []
@@ -87,14 +87,14 @@ class Radars:
         columns = [_float32(column) for column in seen.columns]
         delay_ns = radar_delay_ns(self._seed, self._key, scan)
         return [
-            Scan(
+            SimulatedScan(
                 radar=r,
                 due_ns=int(now_ns + self._phase_ns[r] + delay_ns[r]),
                 payload=RadarPayload(
                     sensor=pose.sensor,
                     stamp_ns=int(now_ns + self._phase_ns[r]),
                     scan=scan,
-                    detections=Detections(
+                    detections=DetectionColumns(
                         range_m=columns[0][a:b],
                         azimuth_rad=columns[1][a:b],
                         range_rate_mps=columns[2][a:b],
@@ -107,7 +107,7 @@ class Radars:
 
     def _look(self, traffic: Moving, scan: int) -> _Seen:
         """Return what all radars detect, noise and clutter included."""
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         keys = self._key[:, None] * _PAIR + rows[None, :]
         polar = self._polar(traffic, rows, keys, scan)
         radar, at = np.nonzero(self._detected(polar, rows, keys, scan))

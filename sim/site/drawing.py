@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from geofence.map.frames import SiteFrame
 from sim.alignment import Alignment
 from sim.site import section as sec

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_violation_is_committed_before_it_is_acknowledged(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
-        centre.say(1, violation())
+        centre.send(1, violation())
         await centre.until_sent(1)
         topic, body = centre.sent[0]
         assert topic == "v2x/v1/rsu/RSU001/violation/ack"
@@ -40,7 +40,7 @@ async def test_events_resume_exactly_once_in_order(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     async with running(tmp_path) as centre:
         for n in range(1, 21):
-            centre.say(n, violation(1, version=n))
+            centre.send(n, violation(1, version=n))
         await centre.until_sent(20)
         while len(seen) < 40:  # reconnect after each third change, while more arrive
             async with centre.events(after=seen[-1][0] if seen else 0) as stream:
@@ -51,7 +51,7 @@ async def test_events_resume_exactly_once_in_order(tmp_path: Path) -> None:
                     seen.append((n, data["version"]))
                     if len(seen) == 10:
                         for more in range(21, 41):
-                            centre.say(more, violation(1, version=more))
+                            centre.send(more, violation(1, version=more))
                     if len(seen) % 3 == 0 or len(seen) == 40:
                         break
     assert seen == [(n, n) for n in range(1, 41)]
@@ -60,10 +60,10 @@ async def test_events_resume_exactly_once_in_order(tmp_path: Path) -> None:
 async def test_events_after_a_restart_go_on_from_the_cursor(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         for n in (1, 2):
-            centre.say(n, violation(n))
+            centre.send(n, violation(n))
         await centre.until_sent(2)
     async with running(tmp_path) as centre:
-        centre.say(3, violation(3))
+        centre.send(3, violation(3))
         async with centre.events(after=1) as stream:
             found = [(n, data["id"]) async for n, name, data in _first(stream, "violation", 2)]
         assert found == [(2, episode_id(2)), (3, episode_id(3))]
@@ -71,7 +71,7 @@ async def test_events_after_a_restart_go_on_from_the_cursor(tmp_path: Path) -> N
 
 async def test_an_unknown_cursor_is_reset(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
-        centre.say(1, violation())
+        centre.send(1, violation())
         await centre.until_sent(1)
         async with centre.events(after=99) as stream:
             assert [found async for found in _first(stream, "reset", 1)] == [(1, "reset", {"cursor": 1})]
@@ -171,7 +171,7 @@ async def test_a_slow_viewer_gets_the_newest(tmp_path: Path) -> None:
         frames = [snapshot(seq, names=seq == 3) for seq in range(6)]
         for frame in frames:
             centre.app.ingest.subscriptions.receive(topics.track_up("RSU001"), frame)
-        assert [await viewer.take(), await viewer.take()] == [frames[3], frames[5]]
+        assert [await viewer.next_frame(), await viewer.next_frame()] == [frames[3], frames[5]]
         assert viewer.skipped == 4
 
 
@@ -272,9 +272,9 @@ async def test_wrong_questions_are_answered_400(tmp_path: Path, path: str) -> No
 
 async def test_filters_choose_episodes(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
-        centre.say(1, violation(1))
-        centre.say(2, violation(2, grade="notice"))
-        centre.say(3, violation(3, rule="overspeed", phase="close", end_ns=violation().start_ns))
+        centre.send(1, violation(1))
+        centre.send(2, violation(2, grade="notice"))
+        centre.send(3, violation(3, rule="overspeed", phase="close", end_ns=violation().start_ns))
         await centre.until_sent(3)
         for query, want in (
             ("state=open", [2, 1]), ("state=closed", [3]), ("rule=overspeed", [3]),

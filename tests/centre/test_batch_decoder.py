@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centre.batch_decoder import Batch, Refused, admit
+from centre.batch_decoder import Batch, UnreadableBatch, decode_batch
 from tests.support.centre_samples import item, payload, violation
 
 TOPIC = "v2x/v1/rsu/RSU001/violation/up"
@@ -17,7 +17,7 @@ ITEMS = st.fixed_dictionaries(
 
 
 def test_a_sound_batch_is_read_whole() -> None:
-    found = admit(TOPIC, "RSU001", payload(7, item(1, violation()), item(2, "lost")), 5)
+    found = decode_batch(TOPIC, "RSU001", payload(7, item(1, violation()), item(2, "lost")), 5)
     assert isinstance(found, Batch)
     assert [(each.seq, each.kind) for each in found.items] == [(1, "violation"), (2, "void")]
     assert found.items[0].violation == violation()
@@ -35,20 +35,20 @@ def test_a_sound_batch_is_read_whole() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_batch_is_refused(body: bytes) -> None:
-    found = admit(TOPIC, "RSU001", body, 5)
-    assert isinstance(found, Refused)
+    found = decode_batch(TOPIC, "RSU001", body, 5)
+    assert isinstance(found, UnreadableBatch)
     assert found.body == body
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_batch_or_refused(body: bytes) -> None:
-    assert isinstance(admit(TOPIC, "RSU001", body, 5), Batch | Refused)
+    assert isinstance(decode_batch(TOPIC, "RSU001", body, 5), Batch | UnreadableBatch)
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**63 - 1), st.lists(ITEMS, min_size=1, max_size=4))
 def test_each_item_of_a_batch_is_answered_or_a_stray(epoch: int, rows: list[dict[str, object]]) -> None:
-    found = admit(TOPIC, "RSU001", msgspec.msgpack.encode({"epoch": epoch, "items": rows}), 5)
+    found = decode_batch(TOPIC, "RSU001", msgspec.msgpack.encode({"epoch": epoch, "items": rows}), 5)
     assert isinstance(found, Batch)
     assert len(found.items) + len(found.strays) == len(rows)
 
@@ -57,4 +57,4 @@ def test_each_item_of_a_batch_is_answered_or_a_stray(epoch: int, rows: list[dict
 def test_a_damaged_byte_never_raises(at: int, value: int) -> None:
     body = bytearray(payload(7, item(1, violation()), item(2, violation(2))))
     body[at % len(body)] = value
-    admit(TOPIC, "RSU001", bytes(body), 5)
+    decode_batch(TOPIC, "RSU001", bytes(body), 5)

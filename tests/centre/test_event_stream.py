@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from centre.event_stream import Event, Feed
+from centre.event_stream import Event, EventFeed
 
 pytestmark = pytest.mark.anyio
 
@@ -40,22 +40,22 @@ async def _next(stream: AsyncIterator[bytes], n: int) -> list[int]:
 
 async def test_nothing_is_read_while_no_client_follows_and_a_later_one_misses_nothing() -> None:
     database = Database()
-    feed = Feed(database.read, database.bounds)
+    feed = EventFeed(database.read, database.bounds)
     running = asyncio.create_task(feed.run())
     for database.newest in (300, 700, 1_000):
-        feed.committed()
+        feed.wake()
         await _turns(10)
     assert database.n_read == 0
     stream = feed.follow(995)
     assert await _next(stream, 5) == [996, 997, 998, 999, 1_000]
     for database.newest in range(1_001, 1_006):  # each commit may fall into any turn of the other tasks
-        feed.committed()
+        feed.wake()
         assert await _next(stream, 1) == [database.newest]
     await stream.aclose()  # type: ignore[attr-defined]
     await _turns(10)  # of a read that has begun
     n_read = database.n_read
     database.newest = 2_000
-    feed.committed()
+    feed.wake()
     await _turns(10)
     assert database.n_read == n_read
     again = feed.follow(1_004)
@@ -65,13 +65,13 @@ async def test_nothing_is_read_while_no_client_follows_and_a_later_one_misses_no
 
 async def test_a_client_that_comes_while_the_feed_passes_over_is_woken() -> None:
     database = Database()
-    feed = Feed(database.read, database.bounds)
+    feed = EventFeed(database.read, database.bounds)
     running = asyncio.create_task(feed.run())
     for turns in range(6):
         stream = feed.follow(database.newest)
         waiting = asyncio.create_task(_next(stream, 1))
         database.newest += 1
-        feed.committed()
+        feed.wake()
         await _turns(turns)
         assert await waiting == [database.newest]
         await stream.aclose()  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from centre.reader import Filter
+from centre.reader import EpisodeFilter
 from centre.views.excess import last_violating_ns
 from centre.views.figures import BIN_NS, Sample, latency
 from geofence.violation import Stamps
@@ -41,7 +41,7 @@ def test_the_ended_alarms_are_paged_to_the_first_and_the_record_apart(centre: Ce
     for kind in ("alarm", "record"):
         before, seen[kind] = None, []
         while True:
-            page = centre.reader.episodes(Filter(kind=kind, state="closed", before=before, limit=2))
+            page = centre.reader.episodes(EpisodeFilter(kind=kind, state="closed", before=before, limit=2))
             seen[kind] += [row["id"] for row in page["items"]]
             if (before := page["next"]) is None:
                 break

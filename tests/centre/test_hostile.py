@@ -29,7 +29,7 @@ async def test_every_route_stays_json_whatever_reporters_say(tmp_path: Path) -> 
     bad = status(clock_offset_ms=nan, outbox_depth=2**63 - 1, counts={"\u202e": 1, "a": 2**63 - 1})
     async with running(tmp_path) as centre, centre.events() as events:
         for seq, what in enumerate((*hostile, violation(1)), 1):
-            centre.say(seq, what)
+            centre.send(seq, what)
         for esn in ("RSU001", "X1", "X2", "X3"):
             centre.app.ingest.subscriptions.receive(topics.status(esn), wire.encode(bad))
         centre.app.ingest.subscriptions.receive(topics.track_up("RSU001"), snapshot(1, names=True)[:-3])

@@ -8,29 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre.inbox import MESSAGE_BYTES, Inbox, Message
+from centre.inbox import MESSAGE_BYTES, Inbox, QueuedBatch
 from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics, wire
 from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import item, payload, violation
 
 
-def _message(esn: str, n: int, n_bytes: int = 10) -> Message:
-    return Message("t", esn, bytes(n_bytes), n)
+def _message(esn: str, n: int, n_bytes: int = 10) -> QueuedBatch:
+    return QueuedBatch("t", esn, bytes(n_bytes), n)
 
 
 def _taken(inbox: Inbox, n_messages: int = 10, n_bytes: int = 10**6) -> list[tuple[str, int]]:
-    return [(each.esn, each.received_ns) for each in inbox.take(n_messages, n_bytes)]
+    return [(each.esn, each.received_ns) for each in inbox.next_batches(n_messages, n_bytes)]
 
 
 def test_each_rsu_is_served_in_turn_and_its_own_messages_in_order() -> None:
     inbox = Inbox(100, 10**6)
     for n in range(5):
-        inbox.put(_message("flood", n))
-    inbox.put(_message("A", 0))
-    inbox.put(_message("B", 0))
+        inbox.add(_message("flood", n))
+    inbox.add(_message("A", 0))
+    inbox.add(_message("B", 0))
     assert _taken(inbox, 4) == [("flood", 0), ("A", 0), ("B", 0), ("flood", 1)]
-    inbox.put(_message("A", 1))
+    inbox.add(_message("A", 1))
     assert _taken(inbox, 2) == [("flood", 2), ("A", 1)]  # it waits for one message of the flood
     assert _taken(inbox) == [("flood", 3), ("flood", 4)]
     assert not inbox
@@ -38,42 +38,42 @@ def test_each_rsu_is_served_in_turn_and_its_own_messages_in_order() -> None:
 
 def test_a_flood_fills_its_own_queue_only() -> None:
     inbox = Inbox(3, 10**6)
-    assert [inbox.put(_message("flood", n)) for n in range(5)] == [0, 0, 0, 1, 1]
-    assert inbox.put(_message("A", 0)) == 0
+    assert [inbox.add(_message("flood", n)) for n in range(5)] == [0, 0, 0, 1, 1]
+    assert inbox.add(_message("A", 0)) == 0
     assert ("A", 0) in _taken(inbox)
 
 
 def test_where_memory_ends_the_largest_backlog_gives_way() -> None:
     inbox = Inbox(100, 100 + 10 * MESSAGE_BYTES)
     for n in range(9):
-        assert inbox.put(_message("flood", n)) == 0
-    assert inbox.put(_message("A", 0, 30)) == 1  # of the flood, its newest
+        assert inbox.add(_message("flood", n)) == 0
+    assert inbox.add(_message("A", 0, 30)) == 1  # of the flood, its newest
     assert _taken(inbox) == [("flood", 0), ("A", 0), *(("flood", n) for n in range(1, 8))]
 
 
 def test_empty_messages_are_bounded_too() -> None:
     inbox = Inbox(10**6, 10 * MESSAGE_BYTES)
-    assert sum(inbox.put(_message("flood", n, 0)) for n in range(100)) == 90
+    assert sum(inbox.add(_message("flood", n, 0)) for n in range(100)) == 90
 
 
 def test_the_same_bytes_wait_once_for_each_rsu() -> None:
     inbox = Inbox(100, 10**6)
-    inbox.put(_message("A", 0))
-    assert inbox.holds(_message("A", 1))
-    assert not inbox.holds(_message("B", 1))
-    assert not inbox.holds(_message("A", 1, 11))
-    inbox.take(1, 1)
-    assert not inbox.holds(_message("A", 2))  # its answer may have left already
+    inbox.add(_message("A", 0))
+    assert inbox.contains(_message("A", 1))
+    assert not inbox.contains(_message("B", 1))
+    assert not inbox.contains(_message("A", 1, 11))
+    inbox.next_batches(1, 1)
+    assert not inbox.contains(_message("A", 2))  # its answer may have left already
 
 
 def test_what_no_commit_had_room_for_comes_first_again() -> None:
     inbox = Inbox(100, 10**6)
     for esn, n in (("A", 0), ("B", 0), ("A", 1), ("B", 1), ("C", 0)):
-        inbox.put(_message(esn, n))
-    taken = inbox.take(5, 10**6)
-    inbox.put(_message("D", 0))
-    inbox.put(_message("A", 2))
-    inbox.put_back(taken[2:])
+        inbox.add(_message(esn, n))
+    taken = inbox.next_batches(5, 10**6)
+    inbox.add(_message("D", 0))
+    inbox.add(_message("A", 2))
+    inbox.return_batches(taken[2:])
     assert _taken(inbox, 4) == [("C", 0), ("A", 1), ("B", 1), ("D", 0)]
     assert _taken(inbox) == [("A", 2)]
     assert not inbox
@@ -82,22 +82,22 @@ def test_what_no_commit_had_room_for_comes_first_again() -> None:
 def test_a_commit_is_bounded_in_bytes_and_takes_at_least_one() -> None:
     inbox = Inbox(100, 10**6)
     for n in range(4):
-        inbox.put(_message("A", n, 1_000))
-    assert len(inbox.take(10, 1)) == 1
-    assert len(inbox.take(10, 1_500)) == 2
+        inbox.add(_message("A", n, 1_000))
+    assert len(inbox.next_batches(10, 1)) == 1
+    assert len(inbox.next_batches(10, 1_500)) == 2
 
 
 def test_rsus_that_nobody_knows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("centre.inbox.SENDERS_MAX", 2)
     inbox = Inbox(100, 10**6)
-    assert [inbox.put(_message(esn, 0)) for esn in ("A", "B", "C", "A")] == [0, 0, 1, 0]
+    assert [inbox.add(_message(esn, 0)) for esn in ("A", "B", "C", "A")] == [0, 0, 1, 0]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 40)), max_size=60), st.integers(1, 5))
 def test_what_goes_in_comes_out_once_or_is_counted(puts: list[tuple[str, int]], at_once: int) -> None:
     inbox, n_dropped, out = Inbox(7, 300 + 12 * MESSAGE_BYTES), 0, Counter[str]()
     for n, (esn, n_bytes) in enumerate(puts):
-        n_dropped += inbox.put(_message(esn, n, n_bytes))
+        n_dropped += inbox.add(_message(esn, n, n_bytes))
     last: dict[str, int] = {}
     while inbox:
         for esn, n in _taken(inbox, at_once):

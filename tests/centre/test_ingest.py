@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre import ingest as module
-from centre.commands import KeepStatuses, StatusChange
+from centre.commands import StatusChange, StoreStatuses
 from centre.ingest import INBOX_MESSAGES_MAX, Ingest
-from centre.track_hub import Tracks
-from centre.unit_registry import Reporters
+from centre.track_hub import TrackHub
+from centre.unit_registry import UnitRegistry
 from centre.writer import NotWrittenError
 from edge import topics, wire
 from tests.support.centre_ingest import Bench
@@ -45,7 +45,7 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.0)
-    bench.ledger.n_failures = 2
+    bench.violation_writer.n_failures = 2
     bench.ingest.subscriptions.receive(topics.status("RSU001"), wire.encode(status(last_seq=1)))
     bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     running = asyncio.create_task(bench.ingest.run())
@@ -65,16 +65,17 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
     assert bench.sent[0][1].stored == (1,)
 
 
-def _kept(name: str) -> KeepStatuses:
+def _kept(name: str) -> StoreStatuses:
     change = StatusChange(
         kind="rsu", id=name, epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=True
     )  # fmt: skip
-    return KeepStatuses([change])
+    return StoreStatuses([change])
 
 
 async def test_a_command_of_another_part_is_done_between_two_commits_of_a_backlog(bench: Bench) -> None:
     for seq in range(1, 1_001):
-        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(seq, "void")))
+        batch = payload(10, item(seq, "void"))
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), batch)
     running = asyncio.create_task(bench.ingest.run())
     async with asyncio.timeout(10.0):
         await bench.idle.wait()
@@ -85,7 +86,7 @@ async def test_a_command_of_another_part_is_done_between_two_commits_of_a_backlo
 
 
 async def test_each_caller_learns_of_its_own_refusal(bench: Bench) -> None:
-    bench.ledger.n_failures = 1
+    bench.violation_writer.n_failures = 1
     async with asyncio.timeout(10.0):
         found = await asyncio.gather(
             *(bench.writer.execute(_kept(f"RSU00{n}")) for n in range(3)), return_exceptions=True
@@ -115,7 +116,7 @@ async def test_any_message_is_taken_without_raising(topic: str, body: bytes) -> 
     it = Ingest.__new__(Ingest)
     Ingest.__init__(
         it, writer=None, centre="test", now_ns=lambda: T0_NS,  # type: ignore[arg-type]
-        rsus=Reporters("rsu", [], T0_NS), gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(),
+        rsus=UnitRegistry("rsu", [], T0_NS), gateways=UnitRegistry("gateway", [], T0_NS), tracks=TrackHub(),
         publish=lambda *_: True,
     )  # fmt: skip
     for full in (topics.rsu("RSU001", topic), topics.gateway_status("GW1"), f"v2x/v1/rsu/{topic}", topic):
@@ -129,12 +130,12 @@ async def test_a_damaged_snapshot_is_passed_on_readable_or_not_at_all(damage: li
     body = bytearray(wire.encode(wire.snapshot_of(records, esn="RSU001", seq=1, stamp_ns=T0_NS)))
     for at, value in damage:
         body[at % len(body)] = value
-    tracks = Tracks()
+    tracks = TrackHub()
     viewer = tracks.join()
     assert viewer is not None
-    tracks.hear("RSU001", bytes(body))
+    tracks.receive_snapshot("RSU001", bytes(body))
     if viewer.ready.is_set():
-        passed_on = await viewer.take()
+        passed_on = await viewer.next_frame()
         sound = wire.records_of(wire.decode_snapshot(passed_on))  # readable, or this raises
         assert (passed_on == bytes(body)) == (len(sound) == 3)
         assert len(sound) + tracks.counts["track.implausible"] == 3

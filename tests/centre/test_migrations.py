@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,15 +17,27 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from centre import migrations
-from centre.batch_decoder import admit
+from centre.batch_decoder import decode_batch
 from centre.faults import SchemaError
 from centre.reader import Reader
-from centre.store import EPISODE, META, SCHEMA_VERSION, SETTING, centre_name, open_database
-from centre.violation_writer import Ledger
+from centre.store import EPISODE, META, SETTING, centre_name, open_database
+from centre.violation_writer import ViolationWriter
 from tests.conftest import find_program
 from tests.support.centre_samples import T0_NS, episode_id, item, payload, violation
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+# opens the database of argv[1] with the revisions of argv[2], once a line arrives
+OPENS = """
+import sys
+from pathlib import Path
+from centre import migrations, store
+upgrade = migrations.upgrade
+migrations.upgrade = lambda db: upgrade(db, Path(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(store.centre_name(store.open_database(sys.argv[1])))
+"""
 NEXT = '''"""A later schema."""
 
 import sqlalchemy as sa
@@ -98,18 +112,22 @@ def empty(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def stored(kind: str, empty: str) -> str:
     """Return the address of a database as version 1 left it, before Alembic was used."""
+    _restore(kind, empty)
+    return empty
+
+
+def _restore(kind: str, url: str) -> None:
     script = (DATA / f"centre_schema_1.{kind}.sql").read_text()
     if kind == "sqlite":
-        with sqlite3.connect(empty.removeprefix("sqlite:///")) as db:
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as db:
             db.executescript(script)
         db.close()
-        return empty
-    engine = sa.create_engine(empty)
+        return
+    engine = sa.create_engine(url)
     with engine.begin() as connection:
         for statement in script.split(";\n"):
             connection.exec_driver_sql(statement)
     engine.dispose()
-    return empty
 
 
 def _rows(url: str) -> dict[str, list[Any]]:
@@ -127,8 +145,8 @@ def _differences(engine: sa.Engine) -> list[Any]:
 
 
 def _takes(engine: sa.Engine, seq: int) -> tuple[int, ...]:
-    batch = admit("t", "RSU001", payload(11, item(seq, violation(20 + seq))), T0_NS)
-    return Ledger(engine, lambda: T0_NS).commit([batch], []).answers[0].stored
+    batch = decode_batch("t", "RSU001", payload(11, item(seq, violation(20 + seq))), T0_NS)
+    return ViolationWriter(engine, lambda: T0_NS).commit([batch], []).acknowledgements[0].stored
 
 
 def test_a_stored_database_is_migrated_and_keeps_each_row(stored: str) -> None:
@@ -151,8 +169,9 @@ def test_the_revisions_make_the_tables_of_this_version(empty: str) -> None:
     with engine.begin() as db:
         migrations.upgrade(db)
     assert _differences(engine) == []
+    with engine.connect() as db:
+        assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == f"{migrations.newest():04}"
     engine.dispose()
-    assert migrations.newest() == f"{SCHEMA_VERSION:04}"
 
 
 def test_a_later_revision_changes_a_stored_database_and_keeps_its_rows(stored: str, tmp_path: Path) -> None:
@@ -188,6 +207,63 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(stored: str, tmp_pa
         migrations.upgrade(db, versions)
     assert _rows(stored) == before
     assert _differences(engine) == []
+    engine.dispose()
+
+
+def _opening(url: str, versions: Path) -> "subprocess.Popen[str]":
+    """Start a process that is about to open the database."""
+    argv = (sys.executable, "-c", OPENS, url, str(versions))
+    opening = subprocess.Popen(
+        argv, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert opening.stdout is not None
+    assert opening.stdout.readline() == "ready\n"
+    return opening
+
+
+def test_a_migration_that_is_killed_changes_nothing_and_the_next_start_does_it(
+    stored: str, tmp_path: Path
+) -> None:
+    before = _rows(stored)
+    versions = _later(tmp_path)
+    later = versions / "v0002_later.py"
+    later.write_text(NEXT + "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n")
+    killed = _opening(stored, versions)
+    killed.communicate("\n", timeout=60.0)
+    assert killed.returncode == -signal.SIGKILL
+    engine = sa.create_engine(stored)
+    assert not sa.inspect(engine).has_table("alembic_version")
+    assert _differences(engine) == []
+    assert _rows(stored) == before
+    later.write_text(NEXT)
+    _, errors = (again := _opening(stored, versions)).communicate("\n", timeout=60.0)
+    assert again.returncode == 0, errors
+    with engine.begin() as db:
+        assert set(db.scalars(sa.text("SELECT worked_by FROM episode"))) == {"nobody"}
+    assert _rows(stored)["episode"] == before["episode"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_centres_that_start_at_once_make_or_migrate_one_database(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, *, is_new: bool
+) -> None:
+    url: str = request.getfixturevalue("empty")
+    if not is_new:
+        _restore(kind, url)
+    versions = _later(tmp_path)
+    processes = [_opening(url, versions) for _ in range(3)]
+    for each in processes:
+        assert each.stdin is not None
+        each.stdin.write("\n")
+        each.stdin.flush()
+    said = [each.communicate(timeout=60.0) for each in processes]
+    assert [each.returncode for each in processes] == [0, 0, 0], said
+    assert len({name for name, _ in said}) == 1
+    engine = sa.create_engine(url)
+    with engine.begin() as db:
+        assert list(db.scalars(sa.text("SELECT version_num FROM alembic_version"))) == ["0002"]
     engine.dispose()
 
 

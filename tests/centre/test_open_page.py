@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from centre import violation_writer as ledger
-from centre.batch_decoder import admit
-from centre.commands import Committed
-from centre.reader import Filter, Reader
+from centre import violation_writer
+from centre.batch_decoder import decode_batch
+from centre.commands import CommitResult
+from centre.reader import EpisodeFilter, Reader
 from centre.store import open_database
-from centre.violation_writer import Ledger
+from centre.violation_writer import ViolationWriter
 from geofence.violation import Phase, Violation
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
@@ -27,7 +27,7 @@ class Page:
     """What a page does with the interface: loads all rows, then follows the feed from that cursor."""
 
     def __init__(self, reader: Reader) -> None:
-        loaded = reader.episodes(Filter(limit=500))
+        loaded = reader.episodes(EpisodeFilter(limit=500))
         self.rows = {row["id"]: row for row in loaded["items"]}
         self.cursor = loaded["cursor"]
 
@@ -54,8 +54,8 @@ class World:
     def start(self) -> None:
         """Start the centre, again after `stop`."""
         self.engine = open_database(f"sqlite:///{self.path}")
-        self.ledger = Ledger(self.engine, self._clock_ns)
-        self.reader = Reader(self.engine, lambda: self.ledger.settled_n)
+        self.violation_writer = ViolationWriter(self.engine, self._clock_ns)
+        self.reader = Reader(self.engine, lambda: self.violation_writer.settled_n)
 
     def stop(self) -> None:
         self.engine.dispose()
@@ -69,10 +69,12 @@ class World:
     def open_page(self) -> None:
         self.pages.append(Page(self.reader))
 
-    def send(self, esn: str, epoch: int, seq: int, what: Violation) -> Committed:
+    def send(self, esn: str, epoch: int, seq: int, what: Violation) -> CommitResult:
         self.now_ns += MS
         body = payload(epoch, item(seq, what))
-        return self.ledger.commit([admit(f"v2x/v1/rsu/{esn}/violation/up", esn, body, self.now_ns)], [])
+        return self.violation_writer.commit(
+            [decode_batch(f"v2x/v1/rsu/{esn}/violation/up", esn, body, self.now_ns)], []
+        )
 
     def assert_pages_are_fresh(self) -> None:
         fresh = Page(self.reader).rows
@@ -163,17 +165,17 @@ def test_a_time_stamp_that_failed_at_first_reaches_the_open_page(
 ) -> None:
     """A disk that was full for a moment: the next commit writes it, and says so."""
     world.open_page()
-    real = ledger._write_stamps
+    real = violation_writer._write_stamps
 
     def full(*_: object) -> list[str]:
         raise OperationalError("UPDATE", {}, Exception("disk full"))
 
-    monkeypatch.setattr(ledger, "_write_stamps", full)
+    monkeypatch.setattr(violation_writer, "_write_stamps", full)
     world.send("RSU001", 10, 1, _version(1, 1, 0, 1, "open", 0.5))
     world.pages[0].follow(world.reader)
     row = world.pages[0].rows[episode_id(1)]
     assert row["first_committed_ns"] is None  # shown all the same
-    monkeypatch.setattr(ledger, "_write_stamps", real)
+    monkeypatch.setattr(violation_writer, "_write_stamps", real)
     world.send("RSU001", 10, 2, _version(2, 1, 0, 1, "open", 0.5))
     world.assert_pages_are_fresh()
     assert world.pages[0].rows[episode_id(1)]["first_committed_ns"] is not None

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from centre import violation_writer as module
-from centre.batch_decoder import Batch, admit
-from centre.commands import Committed, StatusChange
-from centre.reader import Filter, Reader
+from centre import violation_rows as module
+from centre.batch_decoder import Batch, decode_batch
+from centre.commands import CommitResult, StatusChange
+from centre.reader import EpisodeFilter, Reader
 from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION, open_database
 from centre.views.safe_json import json_safe
-from centre.violation_writer import Ledger
+from centre.violation_writer import ViolationWriter
 from geofence import violation as codec
 from geofence.plausible import WITHHELD
 from geofence.violation import Violation
@@ -42,29 +42,29 @@ class Centre:
 
     def __init__(self, path: Path) -> None:
         self.engine = open_database(f"sqlite:///{path}")
-        self.ledger, self.reader = Ledger(self.engine, lambda: NOW_NS), Reader(self.engine)
+        self.violation_writer, self.reader = ViolationWriter(self.engine, lambda: NOW_NS), Reader(self.engine)
         self.seq = 0
 
-    def take(self, *found: Violation | bytes | str) -> Committed:
+    def take(self, *found: Violation | bytes | str) -> CommitResult:
         """Commit one batch of these; the last answer names which seqs are held."""
         items = []
         for what in found:
             self.seq += 1
             items.append(item(self.seq, what))
-        batch = admit(TOPIC, "RSU001", payload(10, *items), NOW_NS)
-        return self.ledger.commit([batch], [])
+        batch = decode_batch(TOPIC, "RSU001", payload(10, *items), NOW_NS)
+        return self.violation_writer.commit([batch], [])
 
     def rows(self, table: sa.Table) -> int:
         with self.engine.begin() as db:
             return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
     def ids(self) -> list[str]:
-        return sorted(row["id"] for row in self.reader.episodes(Filter(limit=500))["items"])
+        return sorted(row["id"] for row in self.reader.episodes(EpisodeFilter(limit=500))["items"])
 
     def reads(self) -> None:
         """Read all that the web interface does, as JSON without a NaN in it."""
         shown = [
-            self.reader.episodes(Filter(limit=500)), self.reader.quarantined(500),
+            self.reader.episodes(EpisodeFilter(limit=500)), self.reader.quarantined(500),
             self.reader.figures(NOW_NS), [change.data for change in self.reader.changes(0)],
             *map(self.reader.violation, self.ids()),
         ]  # fmt: skip
@@ -109,7 +109,7 @@ def test_one_poisoned_field_costs_its_neighbours_nothing(centre: Centre, name: s
     for value in POISON:
         n = centre.seq
         done = centre.take(violation(n + 100), _with(name, value), violation(n + 101))
-        assert done.answers[0].stored == (n + 1, n + 2, n + 3)
+        assert done.acknowledgements[0].stored == (n + 1, n + 2, n + 3)
         assert {episode_id(n + 100), episode_id(n + 101)} <= set(centre.ids())
     centre.reads()
     assert centre.rows(TRANSPORT) == centre.seq
@@ -121,7 +121,7 @@ def test_one_poisoned_field_costs_its_neighbours_nothing(centre: Centre, name: s
 
 def test_a_nan_is_quarantined_and_shown_to_the_operator(centre: Centre) -> None:
     done = centre.take(violation(1), violation(2, p_violation=math.nan), violation(3))
-    assert done.answers[0].stored == (1, 2, 3)
+    assert done.acknowledgements[0].stored == (1, 2, 3)
     assert done.counts["item.implausible"] == 1
     assert centre.ids() == sorted([episode_id(1), episode_id(3)])
     (kept,) = centre.reader.quarantined(10)
@@ -143,16 +143,16 @@ def test_any_error_of_one_item_quarantines_it_alone(
     centre: Centre, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Also where the gate let it through: the episode's row is half written when it fails."""
-    whole = module._show
+    whole = module._update_episode
 
-    def failing(db: sa.Connection, done: Committed, batch: Batch, found: Violation) -> None:
+    def failing(db: sa.Connection, done: CommitResult, batch: Batch, found: Violation) -> None:
         whole(db, done, batch, found)
         if found.id == episode_id(2):
             raise error
 
-    monkeypatch.setattr(module, "_show", failing)
+    monkeypatch.setattr(module, "_update_episode", failing)
     done = centre.take(violation(1), violation(2), violation(3), b"\xc1", "lost")
-    assert done.answers[0].stored == (1, 2, 3, 4, 5)
+    assert done.acknowledgements[0].stored == (1, 2, 3, 4, 5)
     assert centre.ids() == sorted([episode_id(1), episode_id(3)])
     assert (centre.rows(VERSION), centre.rows(EPISODE), centre.rows(FEED)) == (2, 2, 2)  # nothing is half
     assert {key[0] for key in done.keys} == {episode_id(1), episode_id(3)}
@@ -161,8 +161,10 @@ def test_any_error_of_one_item_quarantines_it_alone(
     reasons = [row["reason"] for row in centre.reader.quarantined(10)]
     assert any(reason.startswith(f"unstorable: {type(error).__name__}") for reason in reasons)
     monkeypatch.undo()
-    again = centre.ledger.commit([admit(TOPIC, "RSU001", payload(10, item(2, violation(2))), NOW_NS)], [])
-    assert again.answers[0].stored == (2,)  # the repeat is known by its key
+    again = centre.violation_writer.commit(
+        [decode_batch(TOPIC, "RSU001", payload(10, item(2, violation(2))), NOW_NS)], []
+    )
+    assert again.acknowledgements[0].stored == (2,)  # the repeat is known by its key
     assert centre.rows(QUARANTINE) == 2
 
 
@@ -172,9 +174,11 @@ def test_a_status_that_can_t_be_kept_costs_the_same_commit_nothing(centre: Centr
             kind="rsu", id=name, epoch=1, connection=1, since_ns=since_ns, body=b"", announce=True
         )
 
-    batch = admit(TOPIC, "RSU001", payload(10, item(1, violation(1))), NOW_NS)
-    done = centre.ledger.commit([batch], [change("A", T0_NS), change("B", 2**70), change("C", T0_NS)])
-    assert done.answers[0].stored == (1,)
+    batch = decode_batch(TOPIC, "RSU001", payload(10, item(1, violation(1))), NOW_NS)
+    done = centre.violation_writer.commit(
+        [batch], [change("A", T0_NS), change("B", 2**70), change("C", T0_NS)]
+    )
+    assert done.acknowledgements[0].stored == (1,)
     assert done.counts["status.unstorable"] == 1
     with centre.engine.begin() as db:
         assert list(db.scalars(sa.select(STATUS.c.id).order_by(STATUS.c.id))) == ["A", "C"]
@@ -184,9 +188,9 @@ def test_a_status_that_can_t_be_kept_costs_the_same_commit_nothing(centre: Centr
 def test_a_refusing_disk_in_the_middle_stores_and_quarantines_nothing(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, n_calls = module._show, Counter[str]()
+    whole, n_calls = module._update_episode, Counter[str]()
 
-    def failing(db: sa.Connection, done: Committed, batch: Batch, found: Violation) -> None:
+    def failing(db: sa.Connection, done: CommitResult, batch: Batch, found: Violation) -> None:
         whole(db, done, batch, found)
         n_calls["all"] += 1
         if n_calls["all"] == 2:
@@ -194,7 +198,7 @@ def test_a_refusing_disk_in_the_middle_stores_and_quarantines_nothing(
         if n_calls["all"] == 5:  # of the second round, after two were taken
             raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(module, "_show", failing)
+    monkeypatch.setattr(module, "_update_episode", failing)
     with pytest.raises(sa.exc.OperationalError, match="full"):
         centre.take(violation(1), violation(2), violation(3))
     for table in (TRANSPORT, VERSION, EPISODE, FEED, QUARANTINE):
@@ -205,7 +209,7 @@ def test_one_unreadable_item_leaves_its_batch_readable(centre: Centre) -> None:
     """An item with a text that is no UTF-8, or a map with a map as its key: unread neighbours stay."""
     for broken in (b"\x82\xa3seq\x01\xa4void\xa1\xff", b"\x82\xa3seq\x01\xa4void\x81\x80\x02"):
         sound = msgspec.msgpack.encode(item(2, violation(2)))
-        found = admit(TOPIC, "RSU001", b"\x82\xa5epoch\x0a\xa5items\x92" + broken + sound, NOW_NS)
+        found = decode_batch(TOPIC, "RSU001", b"\x82\xa5epoch\x0a\xa5items\x92" + broken + sound, NOW_NS)
         assert isinstance(found, Batch)
         assert [(each.seq, each.kind) for each in found.items] == [(1, "unreadable"), (2, "violation")]
 
@@ -215,14 +219,14 @@ def test_a_broken_item_sent_again_is_the_same_item(centre: Centre) -> None:
     for sent_ns in (T0_NS, T0_NS + 1):
         row = {"seq": 1, "violation": {"no": "bytes"}, "detected_ns": T0_NS, "sent_ns": sent_ns}
         body = msgspec.msgpack.encode({"epoch": 10, "items": [row]})
-        done = centre.ledger.commit([admit(TOPIC, "RSU001", body, NOW_NS)], [])
-        assert done.answers[0].stored == (1,)
+        done = centre.violation_writer.commit([decode_batch(TOPIC, "RSU001", body, NOW_NS)], [])
+        assert done.acknowledgements[0].stored == (1,)
     assert centre.rows(QUARANTINE) == 1
 
 
 def test_a_withheld_violation_is_shown_to_the_operator(centre: Centre) -> None:
     done = centre.take(f"{WITHHELD}overspeed: speed_mps: out of range", "no room on disk\u202e")
-    assert done.answers[0].stored == (1, 2)
+    assert done.acknowledgements[0].stored == (1, 2)
     (kept,) = centre.reader.quarantined(10)
     assert kept["reason"] == "void: implausible overspeed: speed_mps: out of range"
 
@@ -254,7 +258,7 @@ def test_fields_that_this_version_does_not_know_are_not_shown_unchecked(centre: 
     assert count[0] == 0xDE
     size = int.from_bytes(count[1:3]) + 1
     hostile = b"\xde" + size.to_bytes(2) + body[3:] + b"\xa1x\x81\x80\x02"  # a map as a key
-    assert centre.take(hostile, violation(2)).answers[0].stored == (1, 2)
+    assert centre.take(hostile, violation(2)).acknowledgements[0].stored == (1, 2)
     centre.reads()
     assert len(centre.ids()) == 2
 
@@ -271,7 +275,7 @@ def test_any_value_of_any_field_leaves_the_writer_alive(
         fields["id"] = value
     sound = [violation(n + 1_000), violation(n + 1_001)]
     done = centre.take(sound[0], msgspec.msgpack.encode(fields), sound[1])
-    assert done.answers[0].stored == (n + 1, n + 2, n + 3)
+    assert done.acknowledgements[0].stored == (n + 1, n + 2, n + 3)
     kinds = sum(
         done.counts[f"{kind}"]
         for kind in (

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre.screen import sound_status
-from centre.track_hub import Tracks
-from centre.unit_registry import STALE_NS, Reporters
+from centre.track_hub import TrackHub
+from centre.unit_registry import STALE_NS, UnitRegistry
 from centre.views import units
-from edge import wire
+from edge import stations, wire
 from geofence.plausible import DAY_NS, is_plain
 from tests.support.centre_samples import T0_NS, status
 
@@ -32,14 +32,14 @@ def _records(n: int = 3) -> wire.Records:
 
 def _passed(
     found: wire.TrackSnapshot | bytes, now_ns: int = T0_NS
-) -> tuple[wire.TrackSnapshot | None, Tracks]:
-    tracks = Tracks()
+) -> tuple[wire.TrackSnapshot | None, TrackHub]:
+    tracks = TrackHub()
     viewer = tracks.join()
     assert viewer is not None
-    tracks.hear("RSU001", found if isinstance(found, bytes) else wire.encode(found), now_ns)
+    tracks.receive_snapshot("RSU001", found if isinstance(found, bytes) else wire.encode(found), now_ns)
     if not viewer.ready.is_set():
         return None, tracks
-    return wire.decode_snapshot(asyncio.run(viewer.take())), tracks
+    return wire.decode_snapshot(asyncio.run(viewer.next_frame())), tracks
 
 
 def _snapshot(records: wire.Records, **more: Any) -> wire.TrackSnapshot:
@@ -61,6 +61,17 @@ def test_a_vehicle_that_can_t_be_is_taken_out_alone(name: str, value: int) -> No
     assert wire.records_of(found)["track"].tolist() == [1, 3]
     assert tracks.counts["track.implausible"] == 1
     assert tracks.vehicles(T0_NS) == (2, 0)
+
+
+def test_signed_stations_that_can_t_be_are_taken_out_alone() -> None:
+    records = np.zeros(4, wire.SIGNED_DTYPE)
+    for name in wire.TRACK_DTYPE.names or ():
+        records[name] = _records(4)[name]
+    records["s_signed_dm"] = [-5_000, -(10**8) - 1, 10**8 + 1, stations.NONE_SIGNED_DM]
+    found, tracks = _passed(_snapshot(records))
+    assert found is not None
+    assert wire.records_of(found)["track"].tolist() == [1, 4]
+    assert tracks.counts["track.implausible"] == 2
 
 
 def test_names_and_lanes_are_plain_text() -> None:
@@ -122,9 +133,9 @@ def test_a_snapshot_from_a_clock_ahead_does_not_stay_fresh_for_ever() -> None:
 def test_one_bad_field_of_a_status_is_left_out_alone(
     field: str, changed: dict[str, Any], left: dict[str, Any]
 ) -> None:
-    reporters = Reporters("rsu", ["RSU001"], T0_NS)
+    reporters = UnitRegistry("rsu", ["RSU001"], T0_NS)
     body = wire.encode(status(**changed))
-    assert reporters.hear("RSU001", body, retained=False, now_ns=T0_NS) is not None
+    assert reporters.receive_status("RSU001", body, retained=False, now_ns=T0_NS) is not None
     assert reporters.state("RSU001", T0_NS) == ("online", False)  # it is alive
     assert reporters.counts[f"status.implausible.{field}"] == 1
     assert reporters.rows()["RSU001"].status == status(**left)
@@ -151,40 +162,42 @@ def test_an_unjudged_stretch_needs_a_place_and_one_of_no_age_begins_now() -> Non
 
 def test_a_nan_does_not_announce_each_heartbeat() -> None:
     """NaN differs from itself, so a stretch with one would fill the feed."""
-    reporters = Reporters("rsu", ["RSU001"], T0_NS)
+    reporters = UnitRegistry("rsu", ["RSU001"], T0_NS)
     body = wire.encode(status(unjudged=(_stretch(from_m=NAN), _stretch(since_ns=1))))
-    first = reporters.hear("RSU001", body, retained=False, now_ns=T0_NS)
+    first = reporters.receive_status("RSU001", body, retained=False, now_ns=T0_NS)
     assert first is not None
-    assert reporters.hear("RSU001", body, retained=False, now_ns=T0_NS + 1) is None
+    assert reporters.receive_status("RSU001", body, retained=False, now_ns=T0_NS + 1) is None
 
 
 @pytest.mark.parametrize("epoch", [2**32, 2**63 - 1])
 def test_an_epoch_beyond_its_32_bits_does_not_silence_an_rsu(epoch: int) -> None:
-    reporters = Reporters("rsu", ["RSU001"], T0_NS)
+    reporters = UnitRegistry("rsu", ["RSU001"], T0_NS)
     hostile = wire.encode(status(epoch=epoch))
-    assert reporters.hear("RSU001", hostile, retained=False, now_ns=T0_NS) is None
-    assert reporters.hear("RSU001", wire.encode(status()), retained=False, now_ns=T0_NS) is not None
+    assert reporters.receive_status("RSU001", hostile, retained=False, now_ns=T0_NS) is None
+    assert reporters.receive_status("RSU001", wire.encode(status()), retained=False, now_ns=T0_NS) is not None
 
 
 def test_an_rsu_whose_epoch_went_back_is_seen_again_when_the_newer_one_is_silent() -> None:
     """Its outbox was replaced while its clock was behind: else the centre would not see it for years."""
-    reporters = Reporters("rsu", ["RSU001"], T0_NS)
-    reporters.hear("RSU001", wire.encode(status(epoch=4_000_000_000)), retained=False, now_ns=T0_NS)
+    reporters = UnitRegistry("rsu", ["RSU001"], T0_NS)
+    reporters.receive_status("RSU001", wire.encode(status(epoch=4_000_000_000)), retained=False, now_ns=T0_NS)
     back = wire.encode(status(epoch=10, outbox_depth=3))
-    assert reporters.hear("RSU001", back, retained=False, now_ns=T0_NS + STALE_NS) is None
+    assert reporters.receive_status("RSU001", back, retained=False, now_ns=T0_NS + STALE_NS) is None
     assert reporters.counts["status.outdated"] == 1
     later_ns = T0_NS + STALE_NS + 1
-    assert reporters.hear("RSU001", back, retained=True, now_ns=later_ns) is None  # kept by a broker
-    assert reporters.hear("RSU001", back, retained=False, now_ns=later_ns) is not None
+    assert (
+        reporters.receive_status("RSU001", back, retained=True, now_ns=later_ns) is None
+    )  # kept by a broker
+    assert reporters.receive_status("RSU001", back, retained=False, now_ns=later_ns) is not None
     assert reporters.counts["status.epoch_back"] == 1
     assert reporters.state("RSU001", later_ns) == ("online", False)
 
 
 def test_sums_of_absurd_figures_are_still_json() -> None:
-    reporters = Reporters("rsu", ["A", "B", "C"], T0_NS)
+    reporters = UnitRegistry("rsu", ["A", "B", "C"], T0_NS)
     for esn in "ABC":
         body = wire.encode(status(outbox_depth=2**63 - 1, counts={"x": 2**63 - 1, "y": -(2**63)}))
-        reporters.hear(esn, body, retained=False, now_ns=T0_NS)
+        reporters.receive_status(esn, body, retained=False, now_ns=T0_NS)
     rows = [units.rsu_row(esn, None, reporters, T0_NS, (0, 0), []) for esn in "ABC"]
     total = sum(row["outbox_depth"] for row in rows)
     assert msgspec.json.decode(msgspec.json.encode([total, rows])) == [0, rows]
@@ -208,8 +221,8 @@ def test_whatever_a_status_says_the_table_is_json_and_plain(
         "clock_offset_ms": offset, "counts": counts, "sensors": sensors, "degraded": degraded,
         "unjudged": [row],
     }  # fmt: skip
-    reporters = Reporters("rsu", ["RSU001"], T0_NS)
-    reporters.hear("RSU001", msgspec.msgpack.encode(fields), retained=False, now_ns=T0_NS)
+    reporters = UnitRegistry("rsu", ["RSU001"], T0_NS)
+    reporters.receive_status("RSU001", msgspec.msgpack.encode(fields), retained=False, now_ns=T0_NS)
     shown = units.rsu_row("RSU001", None, reporters, T0_NS, (0, 0), [])
     assert msgspec.json.decode(msgspec.json.encode(shown)) == shown  # a NaN would come back as null
     for text in (*shown["counts"], *shown["sensors"], *shown["sensors"].values(), *shown["degraded"]):

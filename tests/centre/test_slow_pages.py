@@ -15,11 +15,11 @@ async def test_while_a_slow_viewer_takes_one_frame_the_others_are_renewed() -> N
     viewer = Viewer()
     for esn in ("RSU001", "RSU002"):
         viewer.offer(esn, f"{esn} old".encode(), named=False)
-    assert await viewer.take() == b"RSU001 old"
+    assert await viewer.next_frame() == b"RSU001 old"
     viewer.offer("RSU001", b"RSU001 names", named=True)
     viewer.offer("RSU001", b"RSU001 new", named=False)
     viewer.offer("RSU002", b"RSU002 new", named=False)
-    taken = [await viewer.take() for _ in range(3)]
+    taken = [await viewer.next_frame() for _ in range(3)]
     assert taken == [b"RSU002 new", b"RSU001 names", b"RSU001 new"]  # who has waited longest first
     assert viewer.skipped == 1
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from centre.batch_decoder import admit
-from centre.faults import SchemaError, blame
-from centre.service import Service
-from centre.store import FEED, SCHEMA_VERSION, SETTING, centre_name, open_database
-from centre.violation_writer import Ledger
+from centre import migrations
+from centre.batch_decoder import decode_batch
+from centre.faults import SchemaError, cause_of
+from centre.process import CentreProcess
+from centre.store import FEED, SETTING, centre_name, open_database
+from centre.violation_writer import ViolationWriter
 from core.errors import ConfigError
 from edge import log
 from edge.clock import Clock
@@ -37,15 +38,15 @@ def _change(path: Path, *statements: str) -> None:
 
 
 def _takes(engine: sa.Engine, seq: int = 1) -> tuple[int, ...]:
-    batch = admit("t", "RSU001", payload(10, item(seq, violation(seq))), T0_NS)
-    return Ledger(engine, lambda: T0_NS).commit([batch], []).answers[0].stored
+    batch = decode_batch("t", "RSU001", payload(10, item(seq, violation(seq))), T0_NS)
+    return ViolationWriter(engine, lambda: T0_NS).commit([batch], []).acknowledgements[0].stored
 
 
 def test_a_new_database_knows_its_version(tmp_path: Path) -> None:
     engine = open_database(_made(tmp_path / "a"))
     with engine.begin() as db:
         found = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "schema_version"))
-    assert found == str(SCHEMA_VERSION)
+    assert found == str(migrations.newest())
     engine.dispose()
 
 
@@ -102,7 +103,7 @@ def test_the_process_says_what_to_do_and_does_not_begin(tmp_path: Path) -> None:
         path = write_site(tmp_path, broker="127.0.0.1:1", http=f"127.0.0.1:{port}")
         _made(tmp_path / "centre.sqlite")
         _change(tmp_path / "centre.sqlite", "ALTER TABLE episode DROP COLUMN p_violation_max")
-        service = Service(load_site(path), Clock.wall(), log.setup(part="test"))
+        service = CentreProcess(load_site(path), Clock.wall(), log.setup(part="test"))
         with pytest.raises(ConfigError) as refused:
             asyncio.run(service.run())
     text = str(refused.value)
@@ -138,7 +139,7 @@ def test_a_schema_that_changes_while_items_are_tried_one_by_one_ends_the_commit_
     def failing(*_: Any) -> None:
         raise errors.pop(0)
 
-    monkeypatch.setattr("centre.violation_writer._show", failing)
+    monkeypatch.setattr("centre.violation_rows._update_episode", failing)
     with pytest.raises(SchemaError):
         _takes(engine)
     engine.dispose()
@@ -181,7 +182,7 @@ class _SqliteError(sqlite3.OperationalError):
     ],
 )
 def test_each_error_has_its_cause(error: Exception, whose: str) -> None:
-    assert blame(error) == whose
+    assert cause_of(error) == whose
 
 
 def test_a_number_of_the_feed_is_never_used_again(tmp_path: Path) -> None:

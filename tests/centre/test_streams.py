@@ -25,7 +25,7 @@ async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
         for n in range(1, 21):
-            centre.say(n, violation(1, version=n))
+            centre.send(n, violation(1, version=n))
         await centre.until_sent(20)
         turn = 0
         while len(seen) < 40:
@@ -39,7 +39,7 @@ async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:
                     seen.append((n, data["version"]))
                     if len(seen) == 10:
                         for more in range(21, 41):
-                            centre.say(more, violation(1, version=more))
+                            centre.send(more, violation(1, version=more))
                     if len(seen) % 3 == 0 or len(seen) == 40:
                         break
     assert seen == [(n, n) for n in range(1, 41)]
@@ -47,7 +47,7 @@ async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:
 
 async def test_both_carriers_bring_the_same_events(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
-        centre.say(1, violation(1))
+        centre.send(1, violation(1))
         await centre.until_sent(1)
         found = []
         for opened in (centre.events(0), streaming(centre, 0)):
@@ -59,7 +59,7 @@ async def test_both_carriers_bring_the_same_events(tmp_path: Path) -> None:
 
 async def test_an_unknown_cursor_is_reset_and_a_wrong_one_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
-        centre.say(1, violation())
+        centre.send(1, violation())
         await centre.until_sent(1)
         async with streaming(centre, 99) as stream:
             assert await anext(stream) == (1, "reset", {"cursor": 1})
@@ -67,7 +67,7 @@ async def test_an_unknown_cursor_is_reset_and_a_wrong_one_refused(tmp_path: Path
             with pytest.raises(InvalidStatus):
                 await ws.connect(f"ws://127.0.0.1:{centre.port}/api/stream?after={wrong}")
         async with streaming(centre, 1) as stream:  # the refused ones cost the others nothing
-            centre.say(2, violation(2))
+            centre.send(2, violation(2))
             assert [data["id"] async for data in only(stream, "violation", 1)] == [episode_id(2)]
 
 
@@ -147,7 +147,7 @@ async def test_a_client_that_reads_nothing_is_cut_and_resumes(
         with contextlib.closing(deaf(centre.port, "/api/stream?after=0")):
             long = violation(1, evidence={"t_ns": [1] * 3_000, "d_m": [1.0] * 3_000}, reason="x" * 200)
             for n in range(1, 2_001):
-                centre.say(n, violation(n, reason="x" * 200) if n > 1 else long)
+                centre.send(n, violation(n, reason="x" * 200) if n > 1 else long)
             await until(lambda: centre.app.feed.counts["stream.cut"] == 1)
             async with streaming(centre, 7) as stream:  # there is room again while it still holds its end
                 found = [n async for n in _numbers(stream, 3)]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centre.commands import EPOCHS_MAX
-from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, Reporters
+from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, UnitRegistry
 from centre.views.units import rsu_row
 from edge import wire
 from tests.support.centre_samples import T0_NS, status
@@ -14,12 +14,14 @@ from tests.support.centre_samples import T0_NS, status
 S = 1_000_000_000
 
 
-def reporters() -> Reporters:
-    return Reporters("rsu", ["RSU001", "RSU002"], T0_NS)
+def reporters() -> UnitRegistry:
+    return UnitRegistry("rsu", ["RSU001", "RSU002"], T0_NS)
 
 
-def hear(it: Reporters, found: wire.Status, at_ns: int = T0_NS, retained: bool = False, esn: str = "RSU001"):
-    return it.hear(esn, wire.encode(found), retained=retained, now_ns=at_ns)
+def hear(
+    it: UnitRegistry, found: wire.Status, at_ns: int = T0_NS, retained: bool = False, esn: str = "RSU001"
+):
+    return it.receive_status(esn, wire.encode(found), retained=retained, now_ns=at_ns)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_silence_makes_it_stale_and_a_retained_word_is_no_sign_of_life() -> None
     assert it.state("RSU001", T0_NS + S + STALE_NS + 1) == ("online", True)
     hear(it, status(), T0_NS + 60 * S, retained=True)
     assert it.state("RSU001", T0_NS + 60 * S) == ("online", True)
-    assert it.tally(T0_NS + 60 * S) == {"online": 1, "offline": 0, "never": 1, "stale": 1}
+    assert it.count_states(T0_NS + 60 * S) == {"online": 1, "offline": 0, "never": 1, "stale": 1}
     hear(it, status(state="offline"), T0_NS + 61 * S)
     assert it.state("RSU001", T0_NS + 999 * S) == ("offline", False)
 
@@ -61,7 +63,7 @@ def test_a_retained_word_gets_a_moment_to_be_confirmed_after_a_start() -> None:
     assert it.state("RSU001", T0_NS + STALE_NS + 1) == ("online", True)
 
 
-CLOCK = wire.ClockFault(kind="time_zone", offset_s=-28_800.0, corrected=False, since_ns=T0_NS, n=4)
+CLOCK = wire.ClockReported(kind="time_zone", offset_s=-28_800.0, corrected=False, since_ns=T0_NS, n=4)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_an_old_database_is_taken_up_within_the_limit() -> None:
 @given(st.binary(max_size=200) | st.recursive(st.integers() | st.text(), st.lists).map(repr).map(str.encode))
 def test_any_bytes_are_counted_not_raised(body: bytes) -> None:
     it = reporters()
-    assert it.hear("RSU001", body, retained=False, now_ns=T0_NS) is None
+    assert it.receive_status("RSU001", body, retained=False, now_ns=T0_NS) is None
     assert it.counts["status.unreadable"] == 1
 
 
@@ -175,13 +177,13 @@ def test_any_bytes_are_counted_not_raised(body: bytes) -> None:
 def test_a_damaged_status_never_raises(at: int, value: int) -> None:
     body = bytearray(msgspec.msgpack.encode(status()))
     body[at % len(body)] = value
-    reporters().hear("RSU001", bytes(body), retained=False, now_ns=T0_NS)
+    reporters().receive_status("RSU001", bytes(body), retained=False, now_ns=T0_NS)
 
 
 def test_an_offset_that_trembles_is_no_news() -> None:
     it = reporters()
     hear(it, status(clocks={"1": CLOCK}, clocks_n=1))
-    again = wire.ClockFault(kind="time_zone", offset_s=-28_800.1, corrected=False, since_ns=T0_NS, n=9)
+    again = wire.ClockReported(kind="time_zone", offset_s=-28_800.1, corrected=False, since_ns=T0_NS, n=9)
     assert hear(it, status(clocks={"1": again}, clocks_n=1), T0_NS + S) is None
 
 

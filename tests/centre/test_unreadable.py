@@ -47,14 +47,14 @@ async def until_counted(centre: Running, reason: str, n: int = 1) -> None:
 async def test_a_disk_that_can_t_be_read_ends_nothing_and_is_named(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
         centre.app.broker._link.connected = True  # type: ignore[union-attr,misc]
-        centre.say(1, violation(1))
+        centre.send(1, violation(1))
         await centre.until_sent(1)
         fault = Fault(centre)
         async with streaming(centre, 0) as stream:
             assert [n async for n, name, _ in _first(stream, "violation", 1)] == [1]
             await _until(stream, total=1)
             fault.on = True
-            centre.say(2, violation(2))
+            centre.send(2, violation(2))
             await centre.until_sent(2)  # stored and acknowledged all the same
             await until_counted(centre, "read.failed", 5)
             said = [data async for _, _, data in _first(stream, "summary", 20)][-1]
@@ -89,7 +89,7 @@ async def _first(stream: Any, kind: str, n: int) -> Any:
 async def test_a_page_that_comes_meanwhile_is_told_and_then_served(tmp_path: Path) -> None:
     """Its stream opens, brings the moment's state, and resumes at its cursor as soon as the disk answers."""
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
-        centre.say(1, violation(1))
+        centre.send(1, violation(1))
         await centre.until_sent(1)
         fault = Fault(centre)
         fault.on = True

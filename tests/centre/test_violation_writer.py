@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centre import violation_writer as ledger
+from centre import violation_writer
 from centre.commands import StatusChange
-from centre.reader import Filter
+from centre.reader import EpisodeFilter
 from centre.store import QUARANTINE, TRANSPORT, VERSION, centre_name, open_database
 from geofence.violation import Violation
 from tests.support.centre_database import Centre
@@ -46,7 +46,7 @@ def test_one_conflict_does_not_hold_up_its_neighbours(centre: Centre) -> None:
     centre.send(2, violation(1))
     (answer,) = centre.take(
         payload(10, item(1, violation(3)), item(2, violation(2)), item(3, "lost"))
-    ).answers
+    ).acknowledgements
     assert (answer.epoch, answer.stored, answer.conflict) == (10, (1, 3), (2,))
 
 
@@ -150,13 +150,15 @@ def test_a_time_that_could_not_be_written_is_written_later(
 ) -> None:
     """What is committed is answered and shown all the same."""
     with monkeypatch.context() as refused:
-        refused.setattr(ledger.sql, "STAMP_VERSION", sa.text("UPDATE nowhere SET committed_ns = :at_ns"))
+        refused.setattr(
+            violation_writer.sql, "STAMP_VERSION", sa.text("UPDATE nowhere SET committed_ns = :at_ns")
+        )
         first = centre.take(payload(10, item(1, violation(1))))
         second = centre.take(payload(10, item(2, violation(2))))
-    assert [done.answers[0].stored for done in (first, second)] == [(1,), (2,)]
+    assert [done.acknowledgements[0].stored for done in (first, second)] == [(1,), (2,)]
     assert first.counts["stamp.failed"] == second.counts["stamp.failed"] == 1
     assert [row["committed_ns"] for row in centre.shown()] == [None, None]
-    centre.ledger.commit([], [])
+    centre.violation_writer.commit([], [])
     stamped = {row["id"]: (row["committed_ns"], row["first_committed_ns"]) for row in centre.shown()}
     assert stamped == {
         episode_id(n): (str(done.committed_ns), str(done.committed_ns))
@@ -171,7 +173,7 @@ def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:
             kind="rsu", id="RSU001", epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
             last_seqs=((10, last_seq), (9, 1)),
         )  # fmt: skip
-        centre.ledger.commit([], [change])
+        centre.violation_writer.commit([], [change])
 
     beat(3)
     assert centre.reader.gaps() == {"RSU001": (0, 4)}
@@ -204,7 +206,7 @@ def test_what_had_no_gap_is_not_counted_again(centre: Centre) -> None:
             kind="rsu", id="RSU001", epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
             last_seqs=((10, last_seq),),
         )  # fmt: skip
-        centre.ledger.commit([], [change])
+        centre.violation_writer.commit([], [change])
         for seq in range(1, last_seq + 1):
             if seq != 4:
                 centre.send(seq, violation(seq))
@@ -213,14 +215,14 @@ def test_what_had_no_gap_is_not_counted_again(centre: Centre) -> None:
 
 
 def test_the_newest_epochs_of_each_rsu_are_kept(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "EPOCHS_MAX", 3)
+    monkeypatch.setattr("centre.status_rows.EPOCHS_MAX", 3)
 
     def beat(esn: str, *last_seqs: tuple[int, int]) -> Counter[str]:
         change = StatusChange(
             kind="rsu", id=esn, epoch=10, connection=1, since_ns=T0_NS, body=b"", announce=False,
             last_seqs=last_seqs,
         )  # fmt: skip
-        return centre.ledger.commit([], [change]).counts
+        return centre.violation_writer.commit([], [change]).counts
 
     beat("RSU002", (1, 1))
     assert beat("RSU001", (4, 1), (5, 1), (6, 1)) == {}
@@ -246,7 +248,7 @@ def test_pages_show_each_episode_once_newest_first(centre: Centre) -> None:
     seen: list[str] = []
     before = None
     while True:
-        page = centre.reader.episodes(Filter(before=before, limit=3))
+        page = centre.reader.episodes(EpisodeFilter(before=before, limit=3))
         seen += [row["id"] for row in page["items"]]
         if (before := page["next"]) is None:
             break
@@ -294,8 +296,8 @@ def test_any_order_and_repetition_ends_in_the_same_rows(
 def test_feed_and_quarantine_are_bounded_and_count_what_they_dropped(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "FEED_ROWS_MAX", 3)
-    monkeypatch.setattr(ledger, "QUARANTINE_ROWS_MAX", 2)
+    monkeypatch.setattr("centre.quarantine.FEED_ROWS_MAX", 3)
+    monkeypatch.setattr("centre.quarantine.QUARANTINE_ROWS_MAX", 2)
     dropped: Counter[str] = Counter()
     for seq in range(1, 6):
         dropped += centre.take(payload(10, item(seq, violation(seq)))).counts

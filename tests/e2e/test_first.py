@@ -20,7 +20,7 @@ from petroroad.demo.parts import Parts, RunDir
 from petroroad.demo.site import make_site
 from roadside.devices import radar_udp
 from roadside.devices.jt808.client import Client
-from roadside.inputs import Detections, RadarPayload
+from roadside.inputs import DetectionColumns, RadarPayload
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
 
@@ -47,7 +47,7 @@ def scan(number: int, t_s: float, stamp_ns: int) -> RadarPayload:
         sensor="R1",
         stamp_ns=stamp_ns,
         scan=number,
-        detections=Detections(
+        detections=DetectionColumns(
             range_m=(range_m,),
             azimuth_rad=(math.atan2(dy, dx),),
             range_rate_mps=((SPEED_MPS * dx + aside_mps * dy) / range_m,),

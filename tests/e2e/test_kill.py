@@ -9,7 +9,7 @@ import pytest
 
 from edge.clock import Clock
 from petroroad.demo.live import ask
-from petroroad.demo.parts import Parts, RunDir, Traffic
+from petroroad.demo.parts import Parts, RunDir, TrafficAsked
 from petroroad.demo.site import SHIPPED, make_site
 from petroroad.demo.summary import summarise
 from petroroad.processes.children import start, until_ready
@@ -26,7 +26,7 @@ async def test_nothing_is_lost_or_told_twice(victims, run_folder):
     held = ExitStack()
     site = make_site(SHIPPED, folder, rsus=2, http=None, broker="nats", held=held)
     parts = Parts(site, RunDir(folder), Clock.paced(time.time_ns()))
-    traffic = Traffic(scenario="panjin", seed=7, noise=1.0, vehicles=None, duration_s=DURATION_S)
+    traffic = TrafficAsked(scenario="panjin", seed=7, noise=1.0, vehicles=None, duration_s=DURATION_S)
     try:
         await parts.bring_up()
         await parts.drive(traffic)
@@ -42,7 +42,7 @@ async def test_nothing_is_lost_or_told_twice(victims, run_folder):
     found = summarise(RunDir(folder), site.esns)
     assert found["violations_raised"] > 0
     assert found["lost"] == 0, found
-    if "rsu" not in victims:  # what crosses to the neighbour meanwhile starts afresh there (DESIGN section 5)
+    if "rsu" not in victims:  # a truck that crosses meanwhile starts fresh (docs/design.md section 9)
         assert found["duplicates"] == 0, found
 
 

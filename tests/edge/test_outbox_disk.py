@@ -69,7 +69,7 @@ class Disk:
     def __init__(self, outbox, monkeypatch):
         self.full, self._commit = True, outbox._keeper.store.commit
         monkeypatch.setattr(outbox._keeper.store, "commit", self.commit)
-        monkeypatch.setattr(outbox_keeper, "RETRY_S", 0.005)
+        monkeypatch.setattr(outbox_keeper, "DISK_RETRY_S", 0.005)
 
     def commit(self, changes):
         if self.full:
@@ -188,7 +188,7 @@ KILLED = """
 import asyncio, os, signal, sys, pathlib
 from edge.clock import Clock
 from edge.outbox.outbox import Outbox
-from edge.wire import decode_batch
+from tests.support.outbox_end import read_batch
 
 async def main():
     clock = Clock.wall()
@@ -196,7 +196,7 @@ async def main():
     outbox.start()
 
     def send(body):
-        batch = decode_batch(body)
+        batch = read_batch(body)
         for item in batch.items:  # one write each: what the parent reads was committed before
             os.write(1, f"{batch.epoch} {item.seq} {item.violation.decode()}\\n".encode())
         return True
@@ -250,7 +250,7 @@ def small_disk(tmp_path):
 
 
 async def test_a_full_disk_frees_the_ballast_and_keeps_serving(small_disk, monkeypatch):
-    monkeypatch.setattr(outbox_keeper, "RETRY_S", 0.02)
+    monkeypatch.setattr(outbox_keeper, "DISK_RETRY_S", 0.02)
     async with running(small_disk / "o.sqlite", ballast_bytes=500_000) as (outbox, wire):
         ballast = small_disk / "o.sqlite.ballast"
         assert ballast.stat().st_size == 500_000

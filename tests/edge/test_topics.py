@@ -1,4 +1,4 @@
-"""Topic names as DESIGN section 5 spells them, taken apart again."""
+"""Topic names as docs/design.md section 7 spells them, taken apart again."""
 
 import pytest
 from hypothesis import given

@@ -23,6 +23,7 @@ from edge.wire import (
     ViolationBatch,
     ViolationItem,
 )
+from tests.support.outbox_end import read_batch
 
 NS = 1_790_000_000_000_000_000
 STAMPS = st.integers(10**18, 4 * 10**18)
@@ -57,7 +58,7 @@ def test_batch_is_what_design_says():
             {"seq": 2, "void": "damaged"},
         ],
     }
-    assert wire.decode_batch(wire.encode(batch)) == batch
+    assert read_batch(wire.encode(batch)) == batch
 
 
 def test_status_carries_every_field_even_when_empty():
@@ -129,12 +130,12 @@ def test_absent_columns_are_none():
 @pytest.mark.parametrize(
     ("decode", "payload"),
     [
-        (wire.decode_batch, {"epoch": 1, "items": []}),  # no item
-        (wire.decode_batch, {"epoch": 1, "items": [{"seq": 1, "void": "x"}] * 33}),  # too many
-        (wire.decode_batch, {"epoch": 1, "items": [{"seq": 0, "void": "x"}]}),  # seq counts from 1
-        (wire.decode_batch, {"epoch": 1, "items": [{"seq": 1}]}),  # neither
-        (wire.decode_batch, {"epoch": 1, "items": [{"seq": 1, "violation": b""}]}),  # no stamps
-        (wire.decode_batch, {"epoch": 2**63, "items": [{"seq": 1, "void": "x"}]}),  # no database holds it
+        (read_batch, {"epoch": 1, "items": []}),  # no item
+        (read_batch, {"epoch": 1, "items": [{"seq": 1, "void": "x"}] * 33}),  # too many
+        (read_batch, {"epoch": 1, "items": [{"seq": 0, "void": "x"}]}),  # seq counts from 1
+        (read_batch, {"epoch": 1, "items": [{"seq": 1}]}),  # neither
+        (read_batch, {"epoch": 1, "items": [{"seq": 1, "violation": b""}]}),  # no stamps
+        (read_batch, {"epoch": 2**63, "items": [{"seq": 1, "void": "x"}]}),  # no database holds it
         (wire.decode_ack, {"centre": "", "epoch": 1, "stored": [1]}),
         (wire.decode_ack, {"centre": "c", "epoch": 1, "stored": [-1]}),
         (wire.decode_fix, {"terminal": "1", "stamp_ns": NS, "lon_deg": math.nan, "lat_deg": 0.0}),
@@ -157,7 +158,7 @@ def test_what_breaks_a_bound_is_refused(decode, payload):
 @pytest.mark.parametrize(
     "decode",
     [
-        wire.decode_batch, wire.decode_ack, wire.decode_snapshot,
+        read_batch, wire.decode_ack, wire.decode_snapshot,
         wire.decode_handover, wire.decode_status, wire.decode_fix, wire.decode_down, wire.decode_site,
     ],
 )  # fmt: skip
@@ -198,7 +199,7 @@ def test_a_damaged_batch_is_refused_or_still_a_batch(cut, flip):
     )
     body[cut % len(body)] ^= flip
     try:
-        batch = wire.decode_batch(bytes(body))
+        batch = read_batch(bytes(body))
     except msgspec.DecodeError:
         return
     assert 1 <= len(batch.items) <= 32
@@ -227,6 +228,17 @@ def test_snapshot_round_trip():
     back = wire.decode_snapshot(wire.encode(snapshot))
     assert back == snapshot
     np.testing.assert_array_equal(wire.records_of(back), records(3))
+
+
+def test_a_snapshot_of_signed_stations_adds_one_column_at_the_end_of_each_record():
+    rows = np.zeros(2, wire.SIGNED_DTYPE)
+    rows["track"], rows["s_signed_dm"] = [1, 2], [-4_321, 7]
+    snapshot = wire.snapshot_of(rows, esn="R1", seq=4, stamp_ns=NS)
+    assert wire.decode_snapshot(wire.encode(snapshot)) == snapshot
+    assert snapshot.dtype == (*wire.TRACK_DESCR, ("s_signed_dm", "<i4"))
+    assert len(snapshot.data) == 2 * (wire.TRACK_DTYPE.itemsize + 4)
+    np.testing.assert_array_equal(wire.records_of(snapshot), rows)
+    assert wire.snapshot_of(records(2), esn="R1", seq=4, stamp_ns=NS).dtype == wire.TRACK_DESCR
 
 
 def test_snapshot_omits_names_that_did_not_change():

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from geofence.config import RulesConfig
-from geofence.detectors import S_SIGMA, S_TAU, S_VALUE, hold, level_sigmas, limits_of, provable_depth_m, step
+from geofence.detectors import (
+    S_SIGMA,
+    S_TAU,
+    S_VALUE,
+    Thresholds,
+    Windows,
+    advance_timers,
+    level_sigmas,
+    limits_of,
+    provable_depth_m,
+    step,
+)
 from geofence.kernels import normal_cdf
 from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, State
@@ -34,7 +45,8 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     """Return when each of n vehicles first reached each grade [s], with AR(1) errors at 10 Hz."""
     state, rng = State([rule.name for rule in REGISTRY], MEASURED, GRADED), np.random.default_rng(seed)
     rows = state.rows(np.arange(1, n + 1).astype(np.uint64))
-    limits, clear_below = LIMITS, np.zeros(N_RULES)
+    thresholds = Thresholds(LIMITS, np.zeros(N_RULES), 3.0, rate)
+    windows = Windows(state.evidence, state.evidence_ns, state.stamps)
     phi = math.exp(-0.1 / tau_s)
     error = sigma * rng.standard_normal(n)
     first = np.full((n, 4), np.inf)
@@ -44,10 +56,7 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     for k in range(round(seconds * 10)):
         samples[:, LANE_DEPARTURE, S_VALUE] = truth(k * 0.1) + error
         stamps = np.full(n, T0_NS + k * DT_NS)
-        step(
-            rows, stamps, samples, limits, clear_below, 3.0, rate, state.evidence, state.evidence_ns,
-            state.stamps, grade,
-        )  # fmt: skip
+        step(rows, stamps, samples, thresholds, windows, grade)
         enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
         first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])
         for g in (1, 2, 3):
@@ -127,36 +136,38 @@ def row():
         (1.01, 10, 3),  # 1 s
     ],
 )
-def test_hold_grades_depth_and_duration(depth_m, steps, want):
+def test_timers_grade_depth_and_duration(depth_m, steps, want):
     evidence, evidence_ns = row()
     limits = LIMITS[LANE_DEPARTURE]
     grades = [
-        hold(depth_m, 0.1 + 1e-9, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        advance_timers(depth_m, 0.1 + 1e-9, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
         for k in range(steps)
     ]
     assert max(grades) == want
 
 
-def test_hold_needs_evidence():
+def test_timers_need_evidence():
     evidence, evidence_ns = row()
     evidence[ENOUGH] = 0.0
     limits = LIMITS[LANE_DEPARTURE]
-    assert [hold(2.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [0] * 40
+    assert [advance_timers(2.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [
+        0
+    ] * 40
 
 
-def test_hold_survives_one_noisy_sample_and_clears_after_the_time_without():
+def test_timers_survive_one_noisy_sample_and_clear_after_the_time_without():
     evidence, evidence_ns = row()
     limits = LIMITS[LANE_DEPARTURE]
     for k, depth_m in enumerate([0.5, 0.5, 0.5, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5]):
-        grade = hold(depth_m, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        grade = advance_timers(depth_m, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
     assert grade == 2
     for k in range(9, 40):
-        hold(-0.5, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        advance_timers(-0.5, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
     assert evidence[CLEAR_S] >= 3.0
     assert evidence[ENOUGH] == 0.0
 
 
-def test_provable_depth_tells_radar_from_gnss_alone():
+def test_provable_depth_differs_between_radar_and_gnss_alone():
     """Under radar half a metre, with good RTK under a metre, with single-frequency GNSS no lane at all."""
     sigma, tau = np.array([0.3, 0.12, 1.5]), np.array([0.23, 5.0, 30.0])
     radar, rtk, gnss = provable_depth_m(sigma, tau, 5.0, 2.5e-5).tolist()

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import MapError
-from geofence.kernels import lanes_of
+from geofence.kernels import Places, locate, scratch
+from geofence.located import FOUND, NO_LANE
 from geofence.map.axis import compile_axis
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import load_map
@@ -31,12 +32,18 @@ PANJIN = Path(__file__).parents[2] / "sim/site/panjin/map.geojson"
 LEFT, RIGHT = [[0, 3.75], [100, 3.75]], [[0, 0], [100, 0]]
 
 
-def quads_of(road_map, east, north):
-    """The quad of each place, -1 none."""
-    out = np.empty(len(east), dtype=np.int32)
-    s = road_map.strips
-    lanes_of(east, north, s.quads, s.lane, s.lanes, s.tight.shape, s.tight.start, s.tight.items, out)
-    return out
+def lanes_at(road_map, place):
+    """The lane in which a vehicle stands at each of n places (n, 2), NO_LANE none."""
+    n = len(place)
+    found, lane_out = np.empty((n, FOUND)), np.empty(n, dtype=np.int32)
+    places = Places(
+        x=np.hstack([place, np.zeros((n, 2))]), P=np.zeros((n, 4, 4)), bias_m=np.zeros(n),
+        hint=np.full(n, -1, np.int32), mask=np.zeros(n, np.int32),
+    )  # fmt: skip
+    no_axis = compile_axis("r", 0.0, np.array([[0.0, 0.0], [1.0, 0.0]])).segments
+    axis = no_axis if road_map.axis is None else road_map.axis.segments
+    locate(places, road_map.strips, axis, 0.05, scratch(), found, lane_out)
+    return lane_out
 
 
 LANE_AS_POINTS = feature("lane", "MultiLineString", [lonlat(LEFT)], lane="a", road="r")
@@ -106,7 +113,7 @@ def test_map_without_lanes_is_legal():
     empty = load_map(map_text([]), FRAME)
     assert empty.axis is None
     assert empty.lanes == ()
-    assert quads_of(empty, np.zeros(3), np.zeros(3)).tolist() == [-1, -1, -1]
+    assert lanes_at(empty, np.zeros((3, 2))).tolist() == [NO_LANE] * 3
 
 
 def test_axis_defaults_to_the_centre_of_the_rightmost_lanes():
@@ -144,8 +151,8 @@ def test_station_beyond_the_ends_and_far_beside_is_the_nearest():
 
 
 def nearest_of_all(axis, east, north):
-    """Return (station, offset) as a look at every segment tells them, to the bit."""
-    g = axis.segments
+    """Return (station, offset) by a look at every segment, to the bit."""
+    g = axis.segments.rows
     de, dn = east - g[:, 0], north - g[:, 1]
     along = np.clip(de * g[:, 2] + dn * g[:, 3], 0.0, g[:, 4])
     away = np.hypot(de - along * g[:, 2], dn - along * g[:, 3])
@@ -156,7 +163,7 @@ def nearest_of_all(axis, east, north):
 
 def in_a_cell(axis, east, north):
     """Whether the grid names segments for the place: then their miters answer."""
-    (corner_e, corner_n, cell_m, columns, rows), start = axis.grid.shape, axis.grid.start
+    (corner_e, corner_n, cell_m, columns, rows), start, _ = axis.segments.grid
     column, row = (east - corner_e) // cell_m, (north - corner_n) // cell_m
     if not (0 <= column < columns and 0 <= row < rows):
         return False
@@ -218,8 +225,8 @@ def test_a_place_in_a_bend_is_in_exactly_one_quad():
     place = beside(bend(80.0), s, offset)
     chords = [shapely.Polygon(_ring(row)) for row in made.lanes]
     inside = shapely.contains_xy(shapely.union_all(chords[:2]), *place.T)
-    found = quads_of(made, *(np.ascontiguousarray(v) for v in place[inside].T))
-    assert (found >= 0).all()
+    found = lanes_at(made, place[inside])
+    assert (found != NO_LANE).all()
     held = np.zeros(len(found), dtype=int)
     for j in range(len(quads)):
         ring = shapely.Polygon(_quad_ring(made, j)).buffer(-1e-9)
@@ -253,18 +260,17 @@ def test_lanes_agree_with_shapely_on_the_shipped_map():
     at = rng.integers(0, len(corners) - 1, 10_000)
     t = rng.choice([0.0, 0.5, 1.0], (10_000, 1))
     place = np.vstack([place, corners[at] + t * (corners[at + 1] - corners[at])])
-    found = quads_of(made, np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]))
+    found = lanes_at(made, place)
     tree = shapely.STRtree([shapely.Polygon(_ring(row)) for row in made.lanes])
     points = shapely.points(place)
     which, lanes = tree.query(points, predicate="intersects")
     truth = [set() for _ in place]
     for i, k in zip(which.tolist(), lanes.tolist(), strict=True):
         truth[i].add(k)
-    for i, quad in enumerate(found.tolist()):
-        if quad < 0:
+    for i, number in enumerate(found.tolist()):
+        if number == NO_LANE:
             assert not truth[i], f"{place[i]} is lost"
         else:
-            number = int(made.strips.lane[quad])
             assert number in truth[i] or tree.geometries[number].distance(points[i]) < 1e-6
     assert sum(bool(lanes) for lanes in truth[:90_000]) > 30_000
 
@@ -272,9 +278,8 @@ def test_lanes_agree_with_shapely_on_the_shipped_map():
 def test_inner_edges_belong_to_the_left_lane_and_outer_edges_are_closed():
     made = road()
     names = [lane.lane for lane in made.lanes]
-    east = np.full(3, 333.3)
-    found = quads_of(made, east, np.array([-5.75, -9.5, -2.0]))
-    assert [names[made.strips.lane[quad]] for quad in found] == ["EG", "EH", "EG"]
+    found = lanes_at(made, np.column_stack([np.full(3, 333.3), [-5.75, -9.5, -2.0]]))
+    assert [names[lane] for lane in found] == ["EG", "EH", "EG"]
 
 
 def test_numbers_of_64_bits_that_another_program_keeps_are_no_fault():

@@ -1,4 +1,4 @@
-"""Matching raised to true: the table of who counts where (DESIGN section 2)."""
+"""Matching raised to true: the table of who counts where (docs/design.md section 4)."""
 
 import pytest
 

@@ -19,10 +19,11 @@ from mcap.reader import make_reader
 from edge import log, wire
 from edge.config import load_site
 from edge.recording.recorder import Recorder
+from edge.stations import NONE_SIGNED_DM, write_stations
 from petroroad.__main__ import main
 from petroroad.demo.site import kept_port
 from petroroad.doctor import checks
-from petroroad.show import plain
+from petroroad.show import plain, snapshot_columns, track_rows
 from tests.support.site_text import RADAR_POSE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,16 @@ def snapshot(i):
     rows["s_dm"] = [1_234, wire.NONE_S_DM]
     lanes = ("L0",) if i == 0 else None
     return wire.encode(wire.snapshot_of(rows, esn="R1", seq=i, stamp_ns=T0 + i * 100_000_000, lanes=lanes))
+
+
+def test_rows_of_a_road_that_begins_below_zero_have_stations():
+    rows = np.zeros(3, wire.SIGNED_DTYPE)
+    write_stations(rows, np.array([-12.34, 5.0, np.nan]))
+    snapshot_there = wire.snapshot_of(rows, esn="R1", seq=1, stamp_ns=T0)
+    assert [row["s_m"] for row in track_rows(snapshot_there, ())] == [-12.3, 5.0, None]
+    columns = snapshot_columns(snapshot_there)["tracks"]
+    assert columns["s_dm"] == [wire.NONE_S_DM, 50, wire.NONE_S_DM]
+    assert columns["s_signed_dm"] == [-123, 50, NONE_SIGNED_DM]
 
 
 VIOLATION = msgpack.packb({"id": "u", "rule": "overspeed", "lon_deg": 122.0, "lat_deg": 41.0, "track": 2**60})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fusion.observations import GnssFixes
-from roadside.inputs import Feed
+from roadside.inputs import GatewayFixes
 from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
@@ -36,7 +36,7 @@ def shifted(inputs, offset_ns):
     by_ns = offset_ns if callable(offset_ns) else lambda _: offset_ns
     return [
         (at, replace(item, fixes=replace(item.fixes, stamp_ns=item.fixes.stamp_ns + by_ns(at))))
-        if isinstance(item, Feed)
+        if isinstance(item, GatewayFixes)
         else (at, item)
         for at, item in inputs
     ]
@@ -46,7 +46,7 @@ def moved(inputs, east_m):
     """Return the inputs with the fixes elsewhere along the road: another truck's, and ours is dark."""
     return [
         (at, replace(item, fixes=replace(item.fixes, east_m=item.fixes.east_m + east_m)))
-        if isinstance(item, Feed)
+        if isinstance(item, GatewayFixes)
         else (at, item)
         for at, item in inputs
     ]
@@ -64,7 +64,7 @@ def dark(outputs):
 def test_a_truck_that_does_not_report_is_dark(setup):
     """The scene carries the rule: without the fixes it is raised."""
     inputs = [
-        (at, replace_terminal(item, "1") if isinstance(item, Feed) else item)
+        (at, replace_terminal(item, "1") if isinstance(item, GatewayFixes) else item)
         for at, item in moved(drive(setup, straight, SECONDS), 2_000.0)
     ]
     assert dark(run(Pipeline(setup), inputs)) != []
@@ -119,7 +119,7 @@ def test_a_doubtful_clock_excuses_no_other_truck(setup, apart_m):
 def test_a_report_from_the_other_direction_excuses_nobody(setup):
     inputs = [
         (at, replace(item, fixes=replace(item.fixes, heading_rad=np.array([math.pi]))))
-        if isinstance(item, Feed)
+        if isinstance(item, GatewayFixes)
         else (at, item)
         for at, item in shifted(drive(setup, straight, SECONDS), -8 * 3_600 * NS)
     ]
@@ -169,7 +169,7 @@ def test_late_reports_of_a_right_clock_are_neither_named_nor_dark(setup):
     pipeline = Pipeline(setup)
     late = sorted(
         (
-            (at + (3 + at // FIX_NS * 5 % 7) * NS if isinstance(item, Feed) else at, item)
+            (at + (3 + at // FIX_NS * 5 % 7) * NS if isinstance(item, GatewayFixes) else at, item)
             for at, item in drive(setup, straight, SECONDS)
         ),
         key=lambda row: row[0],
@@ -183,7 +183,7 @@ def test_stored_reports_between_late_ones_do_not_hide_them(setup):
     """Each report of now comes 3 s late, and on its heels one of five minutes ago, of another place."""
     seconds, inputs = 17.0, []
     for at, item in drive(setup, straight, seconds):
-        if not isinstance(item, Feed):
+        if not isinstance(item, GatewayFixes):
             inputs.append((at, item))
             continue
         came = replace(item.fixes, arrived_ns=item.fixes.arrived_ns + 3 * NS)
@@ -220,7 +220,7 @@ def others(inputs, n):
     made = []
     for at, item in inputs:
         made.append((at, item))
-        if isinstance(item, Feed):
+        if isinstance(item, GatewayFixes):
             for k in range(n):
                 fixes = replace(item.fixes, terminal=(f"2{k}",), north_m=item.fixes.north_m + 500.0 + 100 * k)
                 made.append((at + k + 1, replace(item, fixes=fixes)))
@@ -251,7 +251,7 @@ def test_a_gateway_whose_clock_is_wrong_is_named_and_its_terminals_are_not(setup
     pipeline = Pipeline(setup)
     inputs = [
         (at, replace(item, fixes=replace(item.fixes, arrived_ns=item.fixes.arrived_ns - 3_600 * NS)))
-        if isinstance(item, Feed)
+        if isinstance(item, GatewayFixes)
         else (at, item)
         for at, item in drive(setup, straight, SECONDS)
     ]
@@ -280,15 +280,15 @@ def test_a_radar_whose_clock_is_wrong_is_named_and_its_stretch_unjudged(setup, o
 def batched(inputs, from_s, to_s):
     """Return the inputs with the fixes of some seconds stored and sent at once, the newest one last."""
     first, last = T0_NS + from_s * NS, T0_NS + to_s * NS
-    stored = [item.fixes for at, item in inputs if isinstance(item, Feed) and first <= at < last]
+    stored = [item.fixes for at, item in inputs if isinstance(item, GatewayFixes) and first <= at < last]
     columns = {
         name: np.concatenate([getattr(fixes, name) for fixes in stored])
         for name in stored[0].__dataclass_fields__
         if name != "terminal"
     }
     columns["arrived_ns"][:] = last
-    batch = Feed("GW1", GnssFixes(terminal=(TERMINAL,) * len(stored), **columns))
-    kept = [row for row in inputs if not (isinstance(row[1], Feed) and first <= row[0] < last)]
+    batch = GatewayFixes("GW1", GnssFixes(terminal=(TERMINAL,) * len(stored), **columns))
+    kept = [row for row in inputs if not (isinstance(row[1], GatewayFixes) and first <= row[0] < last)]
     return sorted([*kept, (last, batch)], key=lambda row: row[0])
 
 
@@ -314,8 +314,8 @@ def test_a_truck_that_reports_seldom_by_a_wrong_clock_is_not_dark(setup):
     """One report, then silence for the rest of the drive: a terminal that reports each half minute."""
     inputs, n = [], 0
     for at, item in shifted(drive(setup, straight, SECONDS), 8 * 3_600 * NS):
-        n += isinstance(item, Feed)
-        if not isinstance(item, Feed) or n == 1:
+        n += isinstance(item, GatewayFixes)
+        if not isinstance(item, GatewayFixes) or n == 1:
             inputs.append((at, item))
     assert alarms(run(Pipeline(setup), inputs)) == []
 

@@ -61,7 +61,7 @@ class Platform:
     def connect(self) -> None:
         self.session = Session(SessionRules(known={TERMINAL}), self.counts, self.packages)
         self.client = Client(TERMINAL, "辽L·A0001")
-        said = self.client.connected()
+        said = self.client.greeting()
         while said:
             said = self.client.receive(bytes(self.session.receive(said, NOW_NS).replies))
         assert self.client.ready
@@ -300,7 +300,7 @@ def test_memory_is_bounded_and_its_account_is_right(sent, at_s):
     for i, (seq, total, number, body) in enumerate(sent):
         frame = Frame(msg_id=i % 2, phone="1", seq=seq, body=body, package=(total, number))
         try:
-            packages.take(str(i % 4), frame, NOW_NS + at_s[i % len(at_s)] * NS)
+            packages.add_package(str(i % 4), frame, NOW_NS + at_s[i % len(at_s)] * NS)
         except DeviceError as error:
             assert error.reason in ("package.number", "package.full")  # noqa: PT017
         assert packages.n_bytes <= limits.total_bytes

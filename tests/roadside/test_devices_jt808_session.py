@@ -50,7 +50,7 @@ def talk(session: Session, client: Client, said: bytes) -> list[GnssFix]:
 def logged_in(terminal: str = TERMINAL) -> tuple[Session, Client, Counter[str]]:
     counts: Counter[str] = Counter()
     session, client = Session(rules(), counts), Client(terminal, "辽L·A0001")
-    assert talk(session, client, client.connected()) == []
+    assert talk(session, client, client.greeting()) == []
     return session, client, counts
 
 
@@ -84,7 +84,7 @@ def test_terminal_registers_authenticates_and_reports():
 
 def test_plate_of_any_length_is_cut_to_what_a_fix_may_carry():
     session, client = Session(rules(), Counter()), Client(TERMINAL, "辽" * 400)
-    talk(session, client, client.connected())
+    talk(session, client, client.greeting())
     (fix,) = talk(session, client, client.report(FIX))
     assert fix.plate == "辽" * 32
     assert decode_fix(encode(fix)) == fix
@@ -92,7 +92,7 @@ def test_plate_of_any_length_is_cut_to_what_a_fix_may_carry():
 
 def test_plate_holds_no_control_characters():
     session, client = Session(rules(), counts := Counter()), Client(TERMINAL, "辽L\x07\x1bA1")
-    talk(session, client, client.connected())
+    talk(session, client, client.greeting())
     (fix,) = talk(session, client, client.report(FIX))
     assert fix.plate == "辽LA1"
     assert counts == {"register.plate": 1}
@@ -101,7 +101,7 @@ def test_plate_holds_no_control_characters():
 def test_code_is_kept_over_a_reconnection():
     _, client, _ = logged_in()
     session = Session(rules(), Counter())
-    asked = client.connected()
+    asked = client.greeting()
     assert [frame.msg_id for frame in Splitter(Counter()).feed(asked)] == [Id.AUTHENTICATE]
     talk(session, client, asked)
     assert client.ready
@@ -110,7 +110,7 @@ def test_code_is_kept_over_a_reconnection():
 def test_foreign_code_leads_to_a_new_registration():
     _, client, _ = logged_in()
     elsewhere = Session(SessionRules(code_of=lambda t: "another", known={TERMINAL}), counts := Counter())
-    talk(elsewhere, client, client.connected())
+    talk(elsewhere, client, client.greeting())
     assert client.ready
     assert counts == {"session.wrong_code": 1}
 
@@ -125,7 +125,7 @@ def test_unknown_terminal_is_accepted_and_counted():
 def test_unknown_terminal_is_refused_where_the_setting_says_so():
     counts: Counter[str] = Counter()
     session, client = Session(rules(refuse_unknown=True), counts), Client("13999999999", "")
-    talk(session, client, client.connected())
+    talk(session, client, client.greeting())
     assert client.phase == "refused"
     assert session.phase == "new"
     assert counts == {"terminal.refused": 1}

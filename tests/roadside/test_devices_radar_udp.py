@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.errors import DeviceError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from roadside.devices import radar_udp
-from roadside.inputs import Detections, Objects, RadarPayload, scan_of
+from roadside.inputs import DetectionColumns, ObjectColumns, RadarPayload, scan_of
 
 STAMP_NS = 1_790_000_000_123_456_789
 value = st.floats(-1e6, 1e6, width=32)
@@ -28,14 +28,14 @@ def payloads(draw):
     n = draw(st.integers(0, 8))
     detections, objects = None, None
     if draw(st.booleans()):
-        detections = Detections(
+        detections = DetectionColumns(
             range_m=columns(draw, n, value),
             azimuth_rad=columns(draw, n, value),
             range_rate_mps=columns(draw, n, value),
             rcs_dbsm=columns(draw, n, maybe),
         )
     else:
-        objects = Objects(
+        objects = ObjectColumns(
             id=columns(draw, n, st.integers(0, 2**32 - 1)),
             x_m=columns(draw, n, value),
             y_m=columns(draw, n, value),
@@ -61,7 +61,7 @@ def sealed(body: bytes) -> bytes:
 
 def scan(n: int = 2) -> RadarPayload:
     column = tuple(float(i) for i in range(n))
-    seen = Detections(range_m=column, azimuth_rad=column, range_rate_mps=column, rcs_dbsm=column)
+    seen = DetectionColumns(range_m=column, azimuth_rad=column, range_rate_mps=column, rcs_dbsm=column)
     return RadarPayload(sensor="R1", stamp_ns=STAMP_NS, scan=7, detections=seen)
 
 
@@ -75,7 +75,7 @@ def test_frame_is_as_documented():
     )
     seen = radar_udp.decode(by_hand, arrived_ns=STAMP_NS + 1)
     assert (seen.sensor, seen.scan, seen.stamp_ns, seen.arrived_ns) == ("R1", 41, STAMP_NS, STAMP_NS + 1)
-    assert seen.detections == Detections(
+    assert seen.detections == DetectionColumns(
         range_m=(120.5,), azimuth_rad=(-0.25,), range_rate_mps=(-20.0,), rcs_dbsm=(None,)
     )
     assert radar_udp.encode(seen) == by_hand
@@ -160,7 +160,7 @@ def test_one_bad_target_costs_itself_only(at, value, reason):
 
 def test_one_bad_object_costs_itself_only():
     three = (1.0, 2.0, 3.0)
-    objects = Objects(
+    objects = ObjectColumns(
         id=(1, 2, 3), x_m=three, y_m=(1.0, math.nan, 3.0), vx_mps=three, vy_mps=three,
         length_m=(math.inf, 2.0, 3.0), width_m=three, class_=(1, 200, 254),
     )  # fmt: skip

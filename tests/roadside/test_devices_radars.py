@@ -11,7 +11,7 @@ from edge.config import RADARS, parse_site
 from petroroad.demo.site import kept_port
 from roadside.devices import radar_udp
 from roadside.devices.radars import DECODERS, open_radar_ports
-from roadside.inputs import Objects, RadarPayload
+from roadside.inputs import ObjectColumns, RadarPayload
 from tests.support.site_text import RADAR_POSE
 
 T0_NS = 1_790_000_000 * 10**9
@@ -36,7 +36,7 @@ def site(*radars):
 
 
 def scan(sensor):
-    empty = Objects(id=(), x_m=(), y_m=(), vx_mps=(), vy_mps=(), length_m=(), width_m=(), class_=())
+    empty = ObjectColumns(id=(), x_m=(), y_m=(), vx_mps=(), vy_mps=(), length_m=(), width_m=(), class_=())
     return radar_udp.encode(RadarPayload(sensor=sensor, stamp_ns=T0_NS, scan=1, objects=empty))
 
 

@@ -300,7 +300,7 @@ async def _until(seen, topic: str, wanted) -> dict:
 async def _log_in(port: int):
     client = Client(TERMINAL, "辽L·A0001")
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(client.connected())
+    writer.write(client.greeting())
     while not client.ready:
         writer.write(client.receive(await reader.read(4_096)))
     return client, reader, writer

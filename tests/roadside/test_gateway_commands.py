@@ -5,7 +5,7 @@ from collections import Counter
 import msgpack
 import pytest
 
-from roadside.gateway.commands import ANSWER_WITHIN_NS, WAITING_MAX, Commands
+from roadside.gateway.commands import ANSWER_WITHIN_NS, COMMANDS_WAITING_MAX, Commands
 
 NOW_NS = 1_790_000_000 * 10**9
 
@@ -80,6 +80,6 @@ def test_repeated_command_is_sent_once():
 
 def test_too_many_waiting_are_refused():
     waiting, sent, _ = commands()
-    outcomes = [out for i in range(WAITING_MAX + 3) for out in waiting.execute(command(i), NOW_NS)]
+    outcomes = [out for i in range(COMMANDS_WAITING_MAX + 3) for out in waiting.execute(command(i), NOW_NS)]
     assert [outcome.outcome for outcome in outcomes] == ["overloaded"] * 3
-    assert len(sent) == WAITING_MAX
+    assert len(sent) == COMMANDS_WAITING_MAX

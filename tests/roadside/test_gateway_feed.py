@@ -6,7 +6,7 @@ import msgpack
 from msgspec import structs
 
 from edge.wire import FIXES_MAX, PAYLOAD_BYTES_MAX, GnssFix, decode_down, encode
-from roadside.gateway.feed import BEAT_MAX, EMPTY_AFTER_NS, REMEMBERED_MAX, GatewayFeed
+from roadside.gateway.feed import BEAT_MAX, EMPTY_AFTER_NS, FIXES_REMEMBERED_MAX, GatewayFeed
 
 NOW_NS = 1_790_000_000 * 10**9
 
@@ -38,7 +38,7 @@ def fix(terminal: str, i: int = 0, seq: int | None = 1) -> GnssFix:
 
 def test_each_rsu_gets_its_fixes_in_their_order():
     gateway, _ = feed()
-    gateway.put([fix("A1"), fix("B1"), fix("AB"), fix("A2")])
+    gateway.add_fixes([fix("A1"), fix("B1"), fix("AB"), fix("A2")])
     downs = dict(gateway.flush(NOW_NS))
     assert downs["A"].fixes.terminal == ("A1", "AB", "A2")
     assert downs["B"].fixes.terminal == ("B1", "AB")
@@ -47,7 +47,7 @@ def test_each_rsu_gets_its_fixes_in_their_order():
 
 def test_wire_has_all_columns_and_is_read_back():
     gateway, _ = feed()
-    gateway.put([fix("A1"), fix("A2", seq=None)])
+    gateway.add_fixes([fix("A1"), fix("A2", seq=None)])
     ((esn, down),) = gateway.flush(NOW_NS)
     plain = msgpack.unpackb(encode(down))
     assert (esn, plain["gateway"], plain["epoch"], plain["seq"]) == ("A", "GW1", 7, 1)
@@ -60,9 +60,9 @@ def test_wire_has_all_columns_and_is_read_back():
 
 def test_duplicates_are_told_by_terminal_stamp_and_serial():
     gateway, counts = feed()
-    gateway.put([fix("A1"), fix("A1"), fix("A1", i=1), fix("A1", seq=2), fix("A2")])
+    gateway.add_fixes([fix("A1"), fix("A1"), fix("A1", i=1), fix("A1", seq=2), fix("A2")])
     assert len(dict(gateway.flush(NOW_NS))["A"].fixes) == 4
-    gateway.put([fix("A1")])  # also long after the batch
+    gateway.add_fixes([fix("A1")])  # also long after the batch
     assert gateway.flush(NOW_NS) == []
     assert counts == {"fix.taken": 4, "fix.duplicate": 2}
 
@@ -71,7 +71,7 @@ def test_numbers_count_without_gaps_for_each_rsu():
     gateway, _ = feed()
     seqs: dict[str, list[int]] = {"A": [], "B": []}
     for i in range(6):
-        gateway.put([fix("A1", i)] if i % 2 else [fix("AB", i)])
+        gateway.add_fixes([fix("A1", i)] if i % 2 else [fix("AB", i)])
         for esn, down in gateway.flush(NOW_NS + i * EMPTY_AFTER_NS) + gateway.beat(
             NOW_NS + i * EMPTY_AFTER_NS
         ):
@@ -81,7 +81,7 @@ def test_numbers_count_without_gaps_for_each_rsu():
 
 def test_silent_rsu_hears_that_the_gateway_lives():
     gateway, _ = feed()
-    gateway.put([fix("A1")])
+    gateway.add_fixes([fix("A1")])
     gateway.flush(NOW_NS)
     assert [esn for esn, _ in gateway.beat(NOW_NS)] == ["B"]
     assert gateway.beat(NOW_NS + EMPTY_AFTER_NS - 1) == []
@@ -100,7 +100,7 @@ def test_beat_of_a_long_road_comes_in_parts():
 
 def test_fix_without_a_place_is_counted():
     gateway, counts = feed()
-    gateway.put([fix("-1")])
+    gateway.add_fixes([fix("-1")])
     assert gateway.flush(NOW_NS) == []
     assert counts["fix.no_place"] == 1
 
@@ -109,7 +109,7 @@ def test_the_largest_message_passes_a_broker():
     """One terminal's burst must not make a message for which the broker cuts the gateway off."""
     gateway, _ = feed()
     stamp = 4 * 10**18 - FIXES_MAX
-    gateway.put(
+    gateway.add_fixes(
         [
             GnssFix(
                 terminal="A" + "1" * 63, stamp_ns=stamp + i, arrived_ns=stamp, source_seq=2**63 - 1,
@@ -128,22 +128,22 @@ def test_the_largest_message_passes_a_broker():
 def test_what_waits_and_what_is_remembered_is_bounded():
     gateway, counts = feed()
     flood = [fix("A1", i) for i in range(FIXES_MAX + 10)]
-    gateway.put(flood)
+    gateway.add_fixes(flood)
     assert counts["fix.full"] == 10
     downs = [down for _, down in gateway.flush(NOW_NS)]
     assert sum(len(down.fixes) for down in downs) == FIXES_MAX
     assert [down.seq for down in downs] == [1, 2, 3, 4]
-    for part in range(REMEMBERED_MAX // FIXES_MAX):
-        gateway.put([structs.replace(each, source_seq=part + 2) for each in flood])
+    for part in range(FIXES_REMEMBERED_MAX // FIXES_MAX):
+        gateway.add_fixes([structs.replace(each, source_seq=part + 2) for each in flood])
         gateway.flush(NOW_NS)
-    assert len(gateway._seen) == REMEMBERED_MAX
+    assert len(gateway._seen) == FIXES_REMEMBERED_MAX
 
 
 def test_reports_of_a_clock_that_stands_still_are_no_duplicates():
     """Without serial numbers only the place tells them apart; a copy is still one."""
     gateway, counts = feed()
     first = fix("A1", seq=None)
-    gateway.put([first, structs.replace(first, lon_deg=122.001), first])
+    gateway.add_fixes([first, structs.replace(first, lon_deg=122.001), first])
     assert counts == {"fix.taken": 2, "fix.duplicate": 1}
 
 
@@ -151,5 +151,5 @@ def test_clocks_that_were_never_set_still_tell_their_reports_apart():
     """On the wire both bear the earliest stamp that it knows; what the device showed differs."""
     gateway, counts = feed()
     first = fix("A1", seq=None)
-    gateway.put([structs.replace(first, stamp_ns=0), structs.replace(first, stamp_ns=10**9)])
+    gateway.add_fixes([structs.replace(first, stamp_ns=0), structs.replace(first, stamp_ns=10**9)])
     assert counts == {"fix.taken": 2}

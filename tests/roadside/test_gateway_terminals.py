@@ -37,7 +37,7 @@ class Truck:
 
     async def log_in(self, port: int) -> "Truck":
         await self.connect(port)
-        self.writer.write(self.client.connected())
+        self.writer.write(self.client.greeting())
         await self.until(lambda: self.client.phase in ("ready", "refused"))
         return self
 
@@ -276,9 +276,9 @@ async def test_dribbled_bytes_do_not_keep_a_connection():
     async with serving() as (site, port):
         await site.truck().log_in(port)
         (connection,) = site.server.connections
-        heard_s = connection._heard_s
+        heard_s = connection._last_frame_s
         connection.data_received(b"\x7e\x02")
-        assert connection._heard_s == heard_s
+        assert connection._last_frame_s == heard_s
 
 
 async def test_flood_is_held_back_not_lost():
@@ -321,5 +321,5 @@ async def test_peer_that_never_reads_is_not_read_either_and_ends():
 )
 async def test_bucket(taken, wait_s):
     bucket = TokenBucket.full(10.0, 100.0, 0.0)
-    waits = [bucket.take(n_tokens, now_s) for n_tokens, now_s in taken]
+    waits = [bucket.spend(n_tokens, now_s) for n_tokens, now_s in taken]
     assert waits[-1] == pytest.approx(wait_s)

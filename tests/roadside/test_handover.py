@@ -45,7 +45,7 @@ def test_a_handover_follows_a_track_that_becomes_another():
     assert offered.tracks == [2, 3]
     offered.merge(4, 2, under_way=False)  # ours alone: it is given anew
     assert (offered.tracks, offered.places) == ([3], [1]), "an answer names places in the message"
-    assert Offered.unpacked(offered.packed()) == offered
+    assert Offered.from_state(offered.state()) == offered
 
 
 def test_many_that_cross_at_once_go_in_messages_that_a_broker_takes(setup):
@@ -111,5 +111,5 @@ def test_a_repeat_gets_the_first_acknowledgement_and_brings_no_vehicles():
     assert decode_handover_ack(first.ack.body) == HandoverAck(epoch=7, seq=1)
     assert (first.vehicles, again.vehicles, again.ack) == ([], None, first.ack)
     restored, _, _ = handovers()
-    restored.restore(taker.packed(), taker.packed_received(), taker.seq)
+    restored.restore(taker.offers_state(), taker.received_state(), taker.seq)
     assert restored.receive(T0_NS, handed, Tracker()) == again

@@ -20,11 +20,20 @@ from edge.gnss_down import FIELDS, read_down
 from edge.outbox.outbox import Outbox
 from roadside.agent import GATEWAYS_MAX
 from roadside.devices import radar_udp
-from roadside.inputs import Detections, Feed, Objects, RadarPayload, Start, decode, scan_of
+from roadside.inputs import (
+    DetectionColumns,
+    GatewayFixes,
+    ObjectColumns,
+    RadarPayload,
+    Start,
+    decode,
+    scan_of,
+)
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
 from tests.roadside.test_agent import heard, made
 from tests.support.hostile import POISON, changed, floats
+from tests.support.outbox_end import read_batch
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
 
 N_FIXES = 64
@@ -161,7 +170,7 @@ def test_absurd_targets_cost_themselves_only(setup, data):
         pipeline = Pipeline(setup)
         for k in range(30):
             here = [t | {"range_m": t["range_m"] + 0.8 * k} if t is sound else t for t in targets]
-            seen = Detections(**{name: tuple(t[name] for t in here) for name in sound})
+            seen = DetectionColumns(**{name: tuple(t[name] for t in here) for name in sound})
             stamp_ns = T0_NS + k * NS // 20
             payload = RadarPayload(sensor=setup.radars[0].sensor, stamp_ns=stamp_ns, scan=k, detections=seen)
             with np.errstate(over="raise", invalid="raise"):
@@ -184,7 +193,7 @@ def test_absurd_objects_cost_themselves_only(setup, data):
     for k in range(30):
         here = [odd, sound | {"x_m": 80.0 + 0.8 * k}]
         columns = {name: tuple(t[name] for t in here) for name in names}
-        objects = Objects(id=(number, 1), class_=(kind, HAZMAT), **columns)
+        objects = ObjectColumns(id=(number, 1), class_=(kind, HAZMAT), **columns)
         stamp_ns = T0_NS + k * NS // 20
         payload = RadarPayload(sensor=setup.radars[0].sensor, stamp_ns=stamp_ns, scan=k, objects=objects)
         with np.errstate(over="raise", invalid="raise"):
@@ -199,7 +208,7 @@ def test_absurd_objects_cost_themselves_only(setup, data):
 @given(payload=st.binary(min_size=16, max_size=64), n=st.integers(1, 4))
 def test_any_datagram_with_a_right_checksum_is_taken_without_raising(setup, payload, n):
     column = (1.0,) * n
-    seen = Detections(range_m=column, azimuth_rad=column, range_rate_mps=column, rcs_dbsm=column)
+    seen = DetectionColumns(range_m=column, azimuth_rad=column, range_rate_mps=column, rcs_dbsm=column)
     whole = radar_udp.encode(
         RadarPayload(sensor=setup.radars[0].sensor, stamp_ns=T0_NS, scan=1, detections=seen)
     )
@@ -278,7 +287,7 @@ async def test_forged_acknowledgements_lose_nothing(tmp_path):
     sent = []
 
     def send(body):
-        sent.append(wire.decode_batch(body))
+        sent.append(read_batch(body))
         return True
 
     task = asyncio.create_task(outbox.run(send))
@@ -335,4 +344,4 @@ def test_what_is_published_for_another_is_not_ours(setup):
     heard(agent)
     assert agent.counts() == {"mqtt.unexpected": 2}
     assert agent.pipeline.all_counts() == {}
-    assert isinstance(decode("/gateway/GW1", down(n=1), T0_NS, setup.frame), Feed)
+    assert isinstance(decode("/gateway/GW1", down(n=1), T0_NS, setup.frame), GatewayFixes)

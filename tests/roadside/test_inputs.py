@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusion.observations import SIZE_M_MAX, ObjectScan
-from roadside.inputs import Objects, RadarPayload, scan_of
+from roadside.inputs import ObjectColumns, RadarPayload, scan_of
 
 NS = 10**9
 
@@ -18,7 +18,7 @@ NS = 10**9
 def test_a_size_that_no_vehicle_has_is_not_known(told_m, want_m):
     """Else the tracker looks for second echoes within it: a scan of seconds, or one without an end."""
     zero = (0.0,)
-    objects = Objects(
+    objects = ObjectColumns(
         id=(1,),
         x_m=zero,
         y_m=zero,

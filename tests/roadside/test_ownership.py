@@ -18,7 +18,7 @@ def walk(stations, *, stretch_m=(0.0, 500.0), own=None):
     for i, station in enumerate(stations):
         if i == 0 and own:
             ownership.set(7, own)
-        leaving = ownership.step(T0_NS + i * SECOND_NS // 10, track, np.array([station]))
+        leaving = ownership.advance(T0_NS + i * SECOND_NS // 10, track, np.array([station]))
     return bool(ownership.owned(track)[0]), leaving
 
 
@@ -92,7 +92,7 @@ def test_a_state_tells_since_when_a_track_is_under_way():
     ownership, track = Ownership((0.0, 500.0), NEIGHBOURS), np.array([7], np.uint64)
     ownership.give(7, T0_NS)
     restored = Ownership((0.0, 500.0), NEIGHBOURS)
-    restored.unpack(ownership.packed())
+    restored.restore(ownership.state())
     for each in (ownership, restored):
         assert not each.may_open(track, T0_NS + SECOND_NS - 1)[0]
         assert each.may_open(track, T0_NS + SECOND_NS)[0]

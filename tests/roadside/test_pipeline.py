@@ -11,7 +11,7 @@ from edge.wire import decode_handover, decode_snapshot, records_of
 from geofence.plausible import WITHHELD
 from roadside.compare import digest
 from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Start, Stop
-from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, State, Withheld
+from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import STATE_EVERY_NS, Pipeline
 from roadside.pipeline_state import decode as decode_state
@@ -150,7 +150,7 @@ def test_a_replay_can_start_from_a_recorded_state(setup):
 def test_the_state_is_kept_at_the_start_and_each_minute_of_utc(setup, begin_s, end_s, want_s):
     inputs = [(T0_NS + begin_s * NS, Start(epoch=1_800_000_000)), (T0_NS + end_s * NS, Stop())]
     outputs = run(Pipeline(setup), inputs)
-    assert [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, State)] == want_s
+    assert [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, WholeState)] == want_s
     assert STATE_EVERY_NS == 60 * NS
 
 

@@ -119,7 +119,7 @@ async def test_an_unknown_terminal_is_refused_where_the_setting_says_so(terminal
     client = Client(terminal, "")
     async with receiver("jt808", rules) as (address, _, counts):
         reader, writer = await asyncio.open_connection(*address)
-        writer.write(client.connected())
+        writer.write(client.greeting())
         async with asyncio.timeout(10.0):
             while not client.ready and not counts["terminal.refused"]:
                 writer.write(client.receive(await reader.read(1_000)))

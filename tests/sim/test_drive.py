@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError
+from core.times import NS
 from edge.clock import Clock
 from edge.config import Site, parse_site
 from edge.recording.recorder import read_messages
@@ -22,7 +23,6 @@ from roadside.inputs import RadarPayload
 from sim.drive import Drive, radar_ports, terminal_port
 from sim.record import T0_NS, Tape
 from sim.scenario import load_scenario
-from sim.truth import NS
 from sim.world import Setting, World
 from tests.support.sim_world import panjin
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.kernel import F64
+from core.arrays import F64
 from roadside.devices import radar_udp
 from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported, terminal_delay_ns
 from sim.sensors.radar import POINT_ACROSS_M, POINT_ALONG_M, Radars
@@ -17,7 +17,7 @@ T0_NS = 1_800_000_000 * 10**9
 def residuals(made: World, noise: float, ticks: int) -> dict[str, F64]:
     """Return detections minus the nearest true vehicle, and how far away that was."""
     radars = Radars(made.radars, made.traffic.fleet, 1, noise)
-    rows, found = made.traffic.rows(), []
+    rows, found = made.traffic.active_rows(), []
     for tick in range(ticks):
         made.traffic.tick = tick
         now_ns = T0_NS + tick * SIM_TICK_NS
@@ -60,7 +60,7 @@ def test_radar_scans_come_at_20_hz_each_at_its_own_phase_and_survive_the_wire() 
     made = world(quiet(), seed=22)
     for _ in range(20):
         made.step()
-    scans = [due for due in made.take(2**63) if isinstance(due.item, ScanSent)]
+    scans = [due for due in made.pop_due(2**63) if isinstance(due.item, ScanSent)]
     stamps = [due.item.payload.stamp_ns for due in scans if due.item.radar == 3]  # type: ignore[union-attr]
     assert np.unique(np.diff(stamps)).tolist() == [SIM_TICK_NS]
     assert len({due.item.payload.stamp_ns for due in scans if due.item.payload.scan == 0}) == 8  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ def test_a_further_radar_changes_nothing_that_others_see() -> None:
     for made in (few, more):
         for _ in range(10):
             made.step()
-        scans = [due.item for due in made.take(2**63) if isinstance(due.item, ScanSent)]
+        scans = [due.item for due in made.pop_due(2**63) if isinstance(due.item, ScanSent)]
         seen.append([scan.payload for scan in scans if scan.payload.sensor.startswith("R23-")])
     assert seen[0] == seen[1]
     assert len(seen[0]) == 20

@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
+from core.times import NS
 from sim.cover import cover_of
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s, smooth
 from sim.script import Script
 from sim.traffic import DT_S, SIM_TICK_NS, Traffic
-from sim.truth import NS, TrueViolation, TruthKeeper
+from sim.truth import TrueViolation, TruthKeeper
 from sim.world import World, boundaries_m
 from tests.support.sim_world import quiet, world
 
@@ -18,7 +19,7 @@ def clearances_m(traffic: Traffic) -> float:
     """Return the smallest gap between any two vehicles of a carriageway, along or sideways."""
     state, fleet, least = traffic.state, traffic.fleet, np.inf
     for way in (1, -1):
-        rows = traffic.rows()
+        rows = traffic.active_rows()
         rows = rows[state.way[rows] == way]
         along, left = state.along_m[rows], traffic.left_m(rows)
         length = (fleet.length_m[rows][:, None] + fleet.length_m[rows][None, :]) / 2
@@ -39,10 +40,10 @@ def play(
     for tick in range(seconds * 20):
         if tick % look_every == 0:
             least = min(least, clearances_m(traffic))
-        found += truth.step(tick * SIM_TICK_NS)
+        found += truth.follow(tick * SIM_TICK_NS)
         before = traffic.state.way * traffic.state.along_m
         traffic.step()
-        script.step()
+        script.begin_due()
         after = traffic.state.way * traffic.state.along_m
         for vehicle, doing in traffic.manoeuvres.items():
             low, high = sorted((float(before[vehicle]), float(after[vehicle])))
@@ -80,7 +81,7 @@ def test_events_stay_under_cover() -> None:
     cover, traffic = cover_of(made.road, made.radars), made.traffic
     for _ in range(20 * 25):
         traffic.step()
-        made._script.step()
+        made._script.begin_due()
         for vehicle, doing in traffic.manoeuvres.items():
             if doing.kind == "departure":
                 s = float(traffic.state.way[vehicle] * traffic.state.along_m[vehicle])
@@ -92,9 +93,9 @@ def test_lane_wander_has_its_spread_and_never_leaves_the_lane() -> None:
     side, truth = [], TruthKeeper(made.traffic, made.site.config.rules)
     for tick in range(20 * 20):
         made.traffic.step()
-        assert truth.step(tick * SIM_TICK_NS) == []
+        assert truth.follow(tick * SIM_TICK_NS) == []
         if tick % 10 == 0:
-            rows = made.traffic.rows()
+            rows = made.traffic.active_rows()
             side.append(made.traffic.state.side_m[rows])
             assert np.abs(made.traffic.state.side_mps[rows]).max() < 0.6
     assert np.std(np.concatenate(side)) == pytest.approx(0.2, abs=0.03)
@@ -103,10 +104,10 @@ def test_lane_wander_has_its_spread_and_never_leaves_the_lane() -> None:
 
 def test_vehicles_come_and_go_and_their_number_stays() -> None:
     made = world(quiet(), seed=6)
-    first = set(made.traffic.rows().tolist())
+    first = set(made.traffic.active_rows().tolist())
     for _ in range(20 * 60):
         made.traffic.step()
-    now = set(made.traffic.rows().tolist())
+    now = set(made.traffic.active_rows().tolist())
     assert len(first - now) > 20  # trips end
     assert abs(len(now) - len(first)) < 15
     assert all(made.traffic.t_s - made.traffic.state.entered_s[i] < 61.0 for i in now)
@@ -116,7 +117,7 @@ def test_speeds_stay_below_the_limits() -> None:
     made = world(quiet(), seed=7)
     for _ in range(20 * 10):
         made.traffic.step()
-    rows = made.traffic.rows()
+    rows = made.traffic.active_rows()
     limit = np.where(made.traffic.state.lane[rows] == 0, 60 / 3.6, 80 / 3.6)
     assert (made.traffic.state.speed_mps[rows] < limit).all()
 
@@ -127,7 +128,7 @@ def test_equal_seeds_drive_alike_and_others_do_not() -> None:
         made = world(seed=seed)
         for _ in range(60):
             made.traffic.step()
-            made._script.step()
+            made._script.begin_due()
         runs.append(made.traffic.state.along_m.tobytes())
     assert runs[0] == runs[1] != runs[2]
 

@@ -5,11 +5,12 @@ import pytest
 import shapely
 
 from core.classes import HAZMAT
+from core.times import NS
 from geofence.map.reading import Zone
 from sim.manoeuvre import Manoeuvre
 from sim.site import section as sec
 from sim.traffic import SIM_TICK_NS, Traffic
-from sim.truth import NS, TrueViolation, TruthKeeper
+from sim.truth import TrueViolation, TruthKeeper
 from tests.support.sim_world import quiet, world
 
 
@@ -30,7 +31,7 @@ def footprint(traffic: Traffic, i: int, after_s: float) -> shapely.Polygon:
 
 
 def truck_in_the_middle(traffic: Traffic) -> int:
-    rows = traffic.rows()
+    rows = traffic.active_rows()
     rows = rows[traffic.fleet.kind[rows] == HAZMAT]
     s = traffic.state.way[rows] * traffic.state.along_m[rows]
     plain = [
@@ -55,7 +56,7 @@ def test_a_departure_begins_and_ends_with_the_footprint(side: int) -> None:
     found: list[TrueViolation] = []
     out_s: list[float] = []
     for tick in range(16 * 20):
-        found += truth.step(tick * SIM_TICK_NS)
+        found += truth.follow(tick * SIM_TICK_NS)
         if not lane.covers(footprint(traffic, i, 0.0)):
             out_s.append(traffic.t_s)
         traffic.step()
@@ -74,7 +75,7 @@ def run(kind: str, **numbers: float) -> list[TrueViolation]:
     truth = TruthKeeper(traffic, made.site.config.rules)
     i = truck_in_the_middle(traffic)
     # nobody else about: the manoeuvre alone decides
-    traffic.state.active[[j for j in traffic.rows().tolist() if j != i]] = False
+    traffic.state.active[[j for j in traffic.active_rows().tolist() if j != i]] = False
     traffic.wanted = dict.fromkeys(traffic.wanted, 0)
     if kind == "dark_vehicle":
         traffic.state.silent[i] = True
@@ -84,7 +85,7 @@ def run(kind: str, **numbers: float) -> list[TrueViolation]:
     found: list[TrueViolation] = []
     doing = traffic.manoeuvres.get(i)
     for tick in range(round(20 * (15.0 if doing is None else doing.end_s + 4.0))):
-        found += truth.step(tick * SIM_TICK_NS)
+        found += truth.follow(tick * SIM_TICK_NS)
         traffic.step()
     return found + truth.finish(traffic.tick * SIM_TICK_NS)
 
@@ -112,7 +113,7 @@ def test_a_zone_on_the_way_is_entered_and_left(role: str, rule: str) -> None:
     made = world(quiet(), seed=12)
     traffic = made.traffic
     i = truck_in_the_middle(traffic)
-    traffic.state.active[[j for j in traffic.rows().tolist() if j != i]] = False
+    traffic.state.active[[j for j in traffic.active_rows().tolist() if j != i]] = False
     traffic.wanted = dict.fromkeys(traffic.wanted, 0)
     pose = traffic.poses(np.array([i]))
     ahead_m = 0.0 if role == "no_exit" else 60.0  # it begins in the one that it must stay in
@@ -123,7 +124,7 @@ def test_a_zone_on_the_way_is_entered_and_left(role: str, rule: str) -> None:
     truth = TruthKeeper(traffic, made.site.config.rules, zones)
     inside_s, found = [], []
     for tick in range(20 * 12):
-        found += truth.step(tick * SIM_TICK_NS)
+        found += truth.follow(tick * SIM_TICK_NS)
         at = traffic.poses(np.array([i]))
         if shapely.covers(area, shapely.Point(at.east_m[0], at.north_m[0])):
             inside_s.append(traffic.t_s)

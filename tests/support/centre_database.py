@@ -4,11 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.batch_decoder import admit
-from centre.commands import Committed
-from centre.reader import Filter, Reader
+from centre.batch_decoder import decode_batch
+from centre.commands import CommitResult
+from centre.reader import EpisodeFilter, Reader
 from centre.store import open_database
-from centre.violation_writer import Ledger
+from centre.violation_writer import ViolationWriter
 from geofence.violation import Violation
 from tests.support.centre_samples import MS, T0_NS, item, payload
 
@@ -21,19 +21,19 @@ class Centre:
     def __init__(self, path: Any) -> None:
         self.engine = open_database(f"sqlite:///{path}")
         self.now_ns = T0_NS + 600 * MS
-        self.ledger, self.reader = Ledger(self.engine, self._tick), Reader(self.engine)
+        self.violation_writer, self.reader = ViolationWriter(self.engine, self._tick), Reader(self.engine)
 
     def _tick(self) -> int:
         self.now_ns += MS
         return self.now_ns
 
-    def take(self, body: bytes, esn: str = "RSU001") -> Committed:
-        return self.ledger.commit([admit(TOPIC.format(esn), esn, body, self._tick())], [])
+    def take(self, body: bytes, esn: str = "RSU001") -> CommitResult:
+        return self.violation_writer.commit([decode_batch(TOPIC.format(esn), esn, body, self._tick())], [])
 
     def send(
         self, seq: int, what: Violation | bytes | str, esn: str = "RSU001", epoch: int = 10
     ) -> tuple[Any, Any]:
-        (answer,) = self.take(payload(epoch, item(seq, what)), esn).answers
+        (answer,) = self.take(payload(epoch, item(seq, what)), esn).acknowledgements
         return answer.stored, answer.conflict
 
     def rows(self, table: sa.Table) -> int:
@@ -41,4 +41,4 @@ class Centre:
             return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
     def shown(self) -> list[dict[str, Any]]:
-        return list(self.reader.episodes(Filter())["items"])
+        return list(self.reader.episodes(EpisodeFilter())["items"])

@@ -21,11 +21,12 @@ from typing import Literal
 import numpy as np
 
 from centre.site_view import describe
-from core.kernel import F64
+from core.arrays import F64
 from edge import topics, wire
 from edge.clock import Clock
 from edge.config import Site, load_site
 from edge.link import Link, Outgoing, link_settings
+from edge.stations import track_dtype, write_stations
 from geofence import violation as codec
 from geofence.violation import Grade, Phase, Stamps, Violation, ViolationVehicle
 from petroroad.processes.broker import start_broker
@@ -133,11 +134,12 @@ class Rsu:
         rows = np.flatnonzero((it.s_m > low - OVERLAP_M) & (it.s_m < high + OVERLAP_M))
         owned = (it.s_m[rows] >= low) & (it.s_m[rows] < high)
         lon, lat, course = it.place(rows)
-        records = np.zeros(len(rows), wire.TRACK_DTYPE)
+        records = np.zeros(len(rows), track_dtype(it.low))
         records["track"], records["lane"], records["sigma_cm"] = it.track[rows], it.lane[rows], 17
         records["lon_e7"], records["lat_e7"] = np.round(lon * 1e7), np.round(lat * 1e7)
         records["speed_cmps"], records["course_cdeg"] = it.speed_mps[rows] * 100, course * 100
-        records["s_dm"], records["d_cm"] = it.s_m[rows] * 10, it.d_m[rows] * 100
+        write_stations(records, it.s_m[rows])
+        records["d_cm"] = it.d_m[rows] * 100
         records["p_lane"], records["length_dm"] = 250, np.where(it.hazmat[rows], 160, 45)
         records["class"] = np.where(it.hazmat[rows], 4, 1)
         records["flags"] = wire.FLAG_CONFIRMED | wire.FLAG_RADAR | np.where(owned, wire.FLAG_OWNED, 0)

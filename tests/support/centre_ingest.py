@@ -6,23 +6,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.commands import Committed
+from centre.commands import CommitResult
 from centre.ingest import Ingest
 from centre.store import open_database
-from centre.track_hub import Tracks
-from centre.unit_registry import Reporters
-from centre.violation_writer import Ledger
+from centre.track_hub import TrackHub
+from centre.unit_registry import UnitRegistry
+from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge import log, wire
 from tests.support.centre_samples import T0_NS
 
 
-class Full(Ledger):
-    """A ledger whose disk is full for the first n commits."""
+class Full(ViolationWriter):
+    """A violation_writer whose disk is full for the first n commits."""
 
     n_failures = 0
 
-    def commit(self, *args: Any) -> Committed:
+    def commit(self, *args: Any) -> CommitResult:
         if self.n_failures:
             self.n_failures -= 1
             raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
@@ -34,15 +34,15 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.engine = open_database(f"sqlite:///{folder / 'centre.sqlite'}")
-        self.ledger = Full(self.engine, lambda: T0_NS)
-        self.writer = Writer(self.ledger, log.setup(part="test"), self._committed)
+        self.violation_writer = Full(self.engine, lambda: T0_NS)
+        self.writer = Writer(self.violation_writer, log.setup(part="test"), self._committed)
         self.sent: list[tuple[str, wire.ViolationAck]] = []
         self.n_commits = 0
         self.idle = asyncio.Event()
-        self.rsus = Reporters("rsu", ["RSU001"], T0_NS)
+        self.rsus = UnitRegistry("rsu", ["RSU001"], T0_NS)
         self.ingest = Ingest(
             writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
-            gateways=Reporters("gateway", [], T0_NS), tracks=Tracks(), publish=self._publish,
+            gateways=UnitRegistry("gateway", [], T0_NS), tracks=TrackHub(), publish=self._publish,
         )  # fmt: skip
 
     def _publish(self, topic: str, body: bytes, _qos: int) -> bool:

@@ -48,7 +48,7 @@ class Running:
     http: httpx.AsyncClient
     sent: list[tuple[str, bytes]]
 
-    def say(self, seq: int, what: Violation, esn: str = "RSU001") -> None:
+    def send(self, seq: int, what: Violation, esn: str = "RSU001") -> None:
         self.app.ingest.subscriptions.receive(topics.violation_up(esn), payload(10, item(seq, what)))
 
     async def until_sent(self, n: int) -> None:

@@ -12,6 +12,7 @@ from geofence.map.frames import SiteFrame
 ORIGIN = (122.0, 41.0)
 LENGTH_M, STEP_M, LANE_M, MEDIAN_M = 9_000.0, 25.0, 3.75, 2.0
 RSU_EVERY_M = 1_000.0
+FIRST_M = 20_000.0  # the station at which the axis begins
 LANES = (  # name, direction, offsets of its left and right boundary from the axis in driving direction
     ("north-hazmat", -1, 0, ["hazmat"]),
     ("north-mixed", -1, 1, ["car", "bus", "truck"]),
@@ -20,12 +21,12 @@ LANES = (  # name, direction, offsets of its left and right boundary from the ax
 )
 
 
-def write_site(folder: Path, *, broker: str, http: str) -> Path:
-    """Write site.toml and map.geojson; return the first."""
+def write_site(folder: Path, *, broker: str, http: str, first_m: float = FIRST_M) -> Path:
+    """Write site.toml and map.geojson; return the first. The axis begins at station `first_m`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "map.geojson").write_text(json.dumps(_map()), encoding="utf-8")
+    (folder / "map.geojson").write_text(json.dumps(_map(first_m)), encoding="utf-8")
     path = folder / "site.toml"
-    path.write_text(_config(broker, http, folder / "centre.sqlite"), encoding="utf-8")
+    path.write_text(_config(broker, http, folder / "centre.sqlite", first_m), encoding="utf-8")
     return path
 
 
@@ -39,8 +40,8 @@ def _offset_lonlat(offset_m: float) -> list[list[float]]:
     return [[round(float(x), 8), round(float(y), 8)] for x, y in zip(lon, lat, strict=True)]
 
 
-def _map() -> dict[str, Any]:
-    features = [_feature("axis", "LineString", _offset_lonlat(0.0), k0_m=20_000.0)]
+def _map(first_m: float) -> dict[str, Any]:
+    features = [_feature("axis", "LineString", _offset_lonlat(0.0), k0_m=first_m)]
     for name, direction, index, allowed in LANES:
         outer_m = MEDIAN_M + (2 - index) * LANE_M
         sides = [_offset_lonlat(-direction * (outer_m - LANE_M)), _offset_lonlat(-direction * outer_m)]
@@ -71,14 +72,14 @@ def _feature(kind: str, shape: str, coordinates: list[Any], **properties: Any) -
     }
 
 
-def _config(broker: str, http: str, database: Path) -> str:
+def _config(broker: str, http: str, database: Path, first_m: float) -> str:
     text = f'[site]\nname = "made up"\nmap = "map.geojson"\norigin = [{ORIGIN[0]}, {ORIGIN[1]}]\n'
     text += f'[mqtt]\nbrokers = ["{broker}"]\n[centre]\nhttp = "{http}"\ndatabase = "sqlite:///{database}"\n'
     text += '[gateway]\nid = "GW1"\n'
     line = _offset_lonlat(9.0)
     n = math.ceil(LENGTH_M / RSU_EVERY_M)
     for i in range(n):
-        low = 20_000.0 + i * RSU_EVERY_M
+        low = first_m + i * RSU_EVERY_M
         lon, lat = line[int((i + 0.5) * RSU_EVERY_M / STEP_M)]
         text += f'[[rsu]]\nesn = "RSU{20 + i}"\nlon_deg = {lon}\nlat_deg = {lat}\n'
         text += f"stretch_m = [{low}, {low + RSU_EVERY_M}]\n"

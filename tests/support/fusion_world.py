@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.kernel import F64
+from core.arrays import F64
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, RadarScan
 from fusion.tracker import Tracker, TrackerUpdate

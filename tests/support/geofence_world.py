@@ -233,7 +233,7 @@ def drift(
 
 
 def faults(violation: Violation) -> list[str]:
-    """What a violation breaks of DESIGN section 5, from its bytes."""
+    """What a violation breaks of docs/design.md section 8, from its bytes."""
     told = msgpack.unpackb(encode(violation))
     out = [
         f"{key} None" for key in ("s_m", "d_m", "sigma_d_m") if told["lane"] is not None and told[key] is None

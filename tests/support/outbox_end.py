@@ -4,16 +4,19 @@ import asyncio
 import contextlib
 from functools import partial
 
+import msgspec
 import pytest
 
 from edge.clock import Clock
+from edge.decoding import decoder
 from edge.outbox import outbox as outbox_module
 from edge.outbox.outbox import Outbox
-from edge.wire import ViolationAck, decode_batch
+from edge.wire import ViolationAck, ViolationBatch
 
 NS = 1_790_000_000_000_000_000
 CLOCK = Clock.paced(NS)
 LONG_S = 3_600.0
+read_batch = decoder(msgspec.msgpack.Decoder(ViolationBatch))  # whole; the centre reads item by item
 
 
 class Wire:
@@ -25,7 +28,7 @@ class Wire:
 
     def send(self, body):
         if self.up:
-            self.batches.append(decode_batch(body))
+            self.batches.append(read_batch(body))
             self.news.set()
         return self.up
 

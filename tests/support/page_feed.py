@@ -4,20 +4,28 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import find_program
-from tests.support.centre_site import write_site
+from tests.support.centre_site import FIRST_M, write_site
 
 ARGUMENTS = [
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--disable-background-networking", "--no-first-run",
 ]  # fmt: skip
 PATIENCE_MS = 90_000  # a busy machine without a graphics card draws a frame a second
+MEET = """() => {
+  window.met = []; // the browser's own events since a gesture began, and what they met
+  for (const kind of ["mousemove", "mousedown", "wheel", "touchstart"]) {
+    const meet = (event) => window.met.push([kind, event.target]);
+    addEventListener(kind, meet, { capture: true, passive: true });
+  }
+}"""
+TRIES = 5  # of a gesture at what a banner moves away
 
 
 def _free_ports(n: int) -> list[int]:
@@ -27,10 +35,13 @@ def _free_ports(n: int) -> list[int]:
 
 
 @contextmanager
-def fed_centre(folder: Path) -> Iterator[str]:
-    """Run `tests.support.centre_feed` on free ports until the block ends; yields the page's address."""
+def fed_centre(folder: Path, first_m: float = FIRST_M) -> Iterator[str]:
+    """Run `tests.support.centre_feed` on free ports until the block ends; yields the page's address.
+
+    The road begins at station `first_m`.
+    """
     broker, http = (f"127.0.0.1:{port}" for port in _free_ports(2))
-    site = write_site(folder, broker=broker, http=http)
+    site = write_site(folder, broker=broker, http=http, first_m=first_m)
     argv = [sys.executable, "-m", "tests.support.centre_feed", "--site", str(site), "--http", http]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, process_group=0) as feed:
         try:
@@ -55,3 +66,16 @@ def chromium() -> Iterator[Browser]:
 def wait_for(page: Page, condition: str) -> None:
     """Wait until an expression holds; as a function, since the page's policy allows no strings as code."""
     page.wait_for_function(f"() => {condition}")
+
+
+def meets(page: Page, selector: str, kind: str, act: Callable[[], None], n: int = 1) -> bool:
+    """Make a gesture of n such events or more; returns whether all of them met what the selector names.
+
+    The page needs `MEET`. A gesture that met something else may be made again, since the banner of an RSU
+    that comes or goes moves what lies below; what it did meet must do what the gesture asks for.
+    """
+    met = f"window.met.filter((one) => one[0] === '{kind}')"
+    page.evaluate("window.met = []")
+    act()
+    wait_for(page, f"{met}.length >= {n}")
+    return bool(page.evaluate(f"{met}.every((one) => one[1].closest('{selector}') !== null)"))

@@ -9,7 +9,7 @@ import numpy as np
 from edge.wire import decode_handover, decode_handover_ack
 from fusion.observations import GnssFixes, RadarScan
 from geofence.violation import decode
-from roadside.inputs import Feed, HandedOver, HandoverAnswered, Start, Stop
+from roadside.inputs import GatewayFixes, HandedOver, HandoverAnswered, Start, Stop
 from roadside.outputs import HandoverOffer, OfferAck, Raised
 from roadside.pipeline import Pipeline
 
@@ -45,7 +45,7 @@ def scan(radar, t_ns, i_scan, east_m, north_m, noise):
 
 def fix(t_ns, east_m, north_m):
     one = np.array([0.0])
-    return Feed("GW1", GnssFixes(
+    return GatewayFixes("GW1", GnssFixes(
         terminal=("13900000001",), stamp_ns=np.array([t_ns]), arrived_ns=np.array([t_ns + 60_000_000]),
         source_seq=np.array([t_ns // FIX_NS % 65_536]), east_m=one + east_m + 5.5 + 0.8,
         north_m=one + north_m - 0.3 - 0.6, speed_mps=one + SPEED_MPS, heading_rad=one, sigma_m=one * math.nan,

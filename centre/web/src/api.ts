@@ -123,7 +123,7 @@ export interface Episode {
   p_violation_max: number;
   versions: number;
   hops: string[];
-  /** Until when the rule was seen to be broken; of a closed one its end. */
+  /** Until when the rule was known to be broken; for a closed episode its end. */
   last_violating_ns: string | null;
   /** The earliest detection of any version, and the earliest sending of one that was stored, by the RSU's clock. */
   first_detected_ns: string | null;
@@ -155,7 +155,7 @@ export interface Latency {
   p50_ms: number | null;
   p99_ms: number | null;
   n: number;
-  /** Samples that waited in an outbox; not in the quantiles. */
+  /** Samples that waited in an outbox; the quantiles leave them out. */
   deferred: number;
 }
 
@@ -243,13 +243,13 @@ export interface Summary {
   outbox_depth: number;
   quarantined: number;
   missing: number;
-  /** What the database says that refuses; null where it works. */
+  /** The error of a database that refuses; null while it works. */
   database?: { fault: string; since_ns: string } | null;
   /** Whether the centre has the message broker, since when. */
   broker?: { connected: boolean; since_ns: string };
 }
 
-/** The centre answered, but not with what was asked for. */
+/** The centre refused the request. */
 export class Refused extends Error {
   readonly status: number;
 
@@ -274,7 +274,7 @@ export interface Page {
 const RECENT_MAX = 500;
 const PAGES_MAX = 20;
 
-/** All open episodes and the newest others, with the cursor that was read first: what comes twice is the same row. */
+/** All open episodes and the newest others. The cursor is read first: an episode that arrives twice is one row. */
 export async function loadEpisodes(): Promise<{ cursor: number; items: Episode[]; complete: boolean }> {
   const recent = await get<Page>(`/api/violations?state=all&limit=${RECENT_MAX}`);
   const items = [...recent.items];

@@ -6,12 +6,12 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, standing } from "./row.ts";
+import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, whereShown } from "./row.ts";
 import { ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
-import { standstill } from "./supervision.ts";
+import { missingUpdates } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -39,7 +39,7 @@ export function drawCard(el: HTMLElement, state: State): void {
   if (plot.clientWidth > 0 && plot.clientHeight > 60) set(plot, chartsSvg(state.site, detail, plot.clientWidth, plot.clientHeight));
 }
 
-/** What the card says without an episode: its evidence is being fetched, a vehicle is followed, or nothing is chosen. */
+/** The card's words without an episode: its evidence is being fetched, a vehicle is followed, or nothing is chosen. */
 function blankText(state: State): string {
   if (state.selected !== null) return t("loadingEvidence");
   return state.follow !== null ? followed(state) : t("select");
@@ -54,7 +54,7 @@ function followed(state: State): string {
     + `<br>${t("select")}`;
 }
 
-function standingWord(state: State, episode: Episode): "logged" | "ended" | "returning" | "open" {
+function stateKey(state: State, episode: Episode): "logged" | "ended" | "returning" | "open" {
   if (!isAlarm(episode)) return "logged";
   if (!episode.open) return "ended";
   return isReturning(episode, liveFor(state, episode)) ? "returning" : "open";
@@ -65,7 +65,7 @@ function topHtml(state: State, episode: Episode): string {
   const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
   const chip = state.isNew(episode)
     ? `<span class="chip">${t("new")}</span>`
-    : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(standingWord(state, episode))}</span>`;
+    : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(stateKey(state, episode))}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
   const un = vehicle === null
@@ -77,14 +77,14 @@ function topHtml(state: State, episode: Episode): string {
     + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
-/** Of when the numbers below are: those of a vehicle that is seen are live as in the close-up, the others come by version. */
+/** The time of the numbers below: a visible vehicle's are live, as in the close-up; the others come with each version. */
 function asOfHtml(state: State, episode: Episode): string {
-  const why = standstill(state, episode);
+  const why = missingUpdates(state, episode);
   const values = t(liveFor(state, episode) === null ? "lastValues" : "liveValues", { t: clock(asOf(episode)) });
   return why === "" ? values : `<b>▲ ${why}</b> · ${values}`;
 }
 
-/** The highest speed that any version or its evidence had, from start to end [m/s]; NaN before the versions are here. */
+/** The highest speed of all versions and their evidence, from start to end [m/s]; NaN before the versions are loaded. */
 function peakMps(detail: EpisodeDetail | undefined | "loading" | "missing"): number {
   if (typeof detail !== "object") return NaN;
   let peak = NaN;
@@ -102,7 +102,7 @@ function peakMps(detail: EpisodeDetail | undefined | "loading" | "missing"): num
 
 function numsHtml(state: State, found: Episode): string {
   const live = liveFor(state, found);
-  const episode = standing(state, found, live);
+  const episode = whereShown(state, found, live);
   const peak = episode.open ? NaN : peakMps(state.details.get(episode.id));
   const lane = episode.lane === null ? undefined : state.site!.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site!.rows.find((x) => x.row === lane.row);
@@ -126,7 +126,7 @@ function numsHtml(state: State, found: Episode): string {
   return list.map(([key, value]) => `<div><div class="k">${key}</div><div class="x">${value}</div></div>`).join("");
 }
 
-/** What happened, from the versions: opened, grades risen, handed over, ended. */
+/** The history, from the versions: opening, higher grades, handovers, end. */
 function logHtml(episode: Episode, detail: EpisodeDetail): string {
   const lines: [string, string][] = [];
   detail.versions.forEach((version, i) => {

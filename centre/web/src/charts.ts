@@ -110,7 +110,7 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   return out + spread(labels, f.right + 5, f.top + f.upperH);
 }
 
-/** Labels beside the plot, pushed apart so that none hides another. */
+/** Labels beside the plot, moved apart so that none covers another. */
 function spread(labels: [number, string, string][], x: number, bottom: number): string {
   labels.sort((a, b) => a[0] - b[0]);
   for (let i = 1; i < labels.length; i++) labels[i]![0] = Math.max(labels[i]![0], labels[i - 1]![0] + 14);
@@ -187,7 +187,7 @@ function timeAxis(f: Frame, data: History): string {
   return out;
 }
 
-/** When it began, when it was decided, when another RSU took it over. */
+/** The times of its start, of its decision and of its handovers. */
 function instants(f: Frame, data: History, detail: EpisodeDetail): string {
   const bottom = f.lowerTop + f.lowerH;
   const named = new LabelSpace();

@@ -23,7 +23,7 @@ export function wrongClocks(x: Clocks): number {
   return Math.max(0, x.clocks_n - corrected) + Object.keys(x.radar_clocks).length + (x.host_clock === null ? 0 : 1);
 }
 
-/** One pair for each clock that is named: whose, and what is wrong with it. */
+/** One pair for each wrong clock: its owner, and its fault. */
 export function clockFacts(x: Clocks): [string, string][] {
   const kind = (c: Clock): string => (c.kind === "offset" && c.offset_s < 0 && c.offset_s > -DELAY_S ? "delay" : c.kind);
   const fact = (c: Clock): string => `${reason(`clock_${kind(c)}`)} ${offset(c.offset_s)}${c.corrected ? ` · ${t("clockPutRight")}` : ""}`;

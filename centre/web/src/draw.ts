@@ -1,4 +1,4 @@
-/** Drawing on canvas: the theme's colours, marks of the grades, labels that give way, hatch. */
+/** Drawing on canvas: the theme's colours, marks of the grades, labels that avoid each other, hatch. */
 
 import type { Grade } from "./api.ts";
 
@@ -33,7 +33,7 @@ export function gradeColour(grade: Grade): string {
 
 let software: boolean | null = null;
 
-/** Whether the browser has no graphics card: then a canvas kept in memory is much faster than one that imitates a card. */
+/** Whether the browser has no graphics card: a canvas in memory is then much faster than one that imitates a card. */
 export function drawnInSoftware(): boolean {
   if (software === null) {
     const gl = document.createElement("canvas").getContext("webgl");
@@ -45,21 +45,21 @@ export function drawnInSoftware(): boolean {
   return software;
 }
 
-/** Size the canvas to its box at the screen's resolution and clear it to see-through; null while it has no size. */
+/** Size the canvas to its box at the screen's resolution and clear it to transparent; null while it has no size. */
 export function begin(canvas: HTMLCanvasElement, widthPx: number, heightPx: number): Ctx | null {
   const ctx = size(canvas, widthPx, heightPx, true);
   ctx?.clearRect(0, 0, widthPx, heightPx);
   return ctx;
 }
 
-/** The same for a canvas with nothing under it: cheaper to put on the screen. */
+/** The same for a canvas with nothing under it: it is cheaper to show. */
 export function beginOpaque(canvas: HTMLCanvasElement, widthPx: number, heightPx: number): Ctx | null {
   const ctx = size(canvas, widthPx, heightPx, false);
   if (ctx !== null) rect(ctx, 0, 0, widthPx, heightPx, palette.bg);
   return ctx;
 }
 
-/** The part of a picture that does not move: painted when its key changes, copied under each frame. */
+/** The part of a picture that does not move: it is painted when its key changes, and copied under each frame. */
 export class Still {
   private readonly canvas = document.createElement("canvas");
   private key = "";
@@ -78,9 +78,9 @@ export class Still {
 
 let zoom = 1;
 
-/** How much larger the page is drawn in a window of this size [px]: by the root of what it has beyond 1920 x 1080.
+/** The page's enlargement in a window of this size [px]: the root of its size relative to 1920 x 1080, at least 1.
  *
- * Less than in proportion, and without a step: the browser's own zoom makes the window smaller, and must still enlarge.
+ * It grows less than the window, and without a step: the browser's own zoom makes the window smaller, and must still enlarge.
  */
 export function zoomFor(widthPx: number, heightPx: number): number {
   return Math.sqrt(Math.max(1, Math.min(widthPx / 1_920, heightPx / 1_080)));
@@ -153,7 +153,7 @@ interface TextStyle {
   halo?: string;
 }
 
-/** Text on its baseline; with `halo`, outlined in that colour so that it reads on anything. */
+/** Text on its baseline; with `halo`, outlined in that colour so that it is readable on any ground. */
 export function text(ctx: Ctx, x: number, y: number, value: string, style: TextStyle = {}): void {
   const size = style.sizePx ?? 12;
   ctx.font = `${style.bold ? "700 " : ""}${size}px ${FONT}`;
@@ -167,7 +167,7 @@ export function text(ctx: Ctx, x: number, y: number, value: string, style: TextS
   ctx.fillText(value, x, y);
 }
 
-/** A word over the whole picture, on ground of its own so that nothing shines through. */
+/** A word over the whole picture, on an opaque ground. */
 export function banner(ctx: Ctx, x: number, y: number, value: string): void {
   const style = { bold: true, sizePx: 14, colour: palette.tx };
   ctx.font = `700 14px ${FONT}`;
@@ -180,7 +180,7 @@ export function textWidth(ctx: Ctx, value: string, bold = false): number {
   return ctx.measureText(value).width;
 }
 
-/** The hatch of what can't be judged, and its dotted rim. */
+/** The hatch of a stretch that can't be judged, and its dotted rim. */
 export function hatch(ctx: Ctx, x: number, y: number, w: number, h: number): void {
   hatchPattern ??= makeHatch(ctx);
   if (hatchPattern !== null) rect(ctx, x, y, w, h, hatchPattern);
@@ -276,7 +276,7 @@ export interface StakeWords {
 }
 
 /**
- * A stake in the ground: marks a place where an episode was, not a vehicle; its foot is on the place, its head off it.
+ * A stake marks the place of an episode, not a vehicle: its foot is at the place, its head beside it.
  * `upPx` is how far the head is above the foot (negative: below).
  */
 export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean): void {
@@ -289,7 +289,7 @@ export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number
   mark(ctx, grade, x, head, 5, filled);
 }
 
-/** What the words of a stake at x cover [px]: to its right, or to its left where the picture ends. */
+/** The range that a stake's words at x cover [px]: to its right, or to its left where the picture ends. */
 export function stakeSpan(ctx: Ctx, x: number, widthPx: number, words: StakeWords): [number, number] {
   const total = textWidth(ctx, words.plate, true) + 8 + textWidth(ctx, words.when);
   const x0 = x + 10 + total <= widthPx - 2 ? x + 10 : Math.max(2, x - 10 - total);
@@ -304,7 +304,7 @@ export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, word
   text(ctx, x0 + plate + 8, y, words.when, { colour: palette.tx2, halo: palette.bg });
 }
 
-const LINE_PX = 13; // of text: labels on lines nearer than this would touch
+const LINE_PX = 13; // of text: labels on lines that are nearer would touch
 
 /** The space that labels occupy along one line, or on lines at heights of their own; a label that would overlap is dropped. */
 export class LabelSpace {

@@ -1,4 +1,4 @@
-/** Puts the evidence columns of an episode's versions together to one history; makes nothing up that is not in them. Pure. */
+/** Joins the evidence columns of an episode's versions to one history, and adds nothing to them. Pure. */
 
 import type { EpisodeDetail, Version } from "./api.ts";
 import { ms } from "./format.ts";
@@ -11,7 +11,7 @@ export interface Sample {
   /** Vehicle's centre left of the middle of the lane it belongs to, in driving direction [m]; NaN where unknown. */
   readonly y: number;
   readonly sigma: number;
-  /** How far its edge stood over the line, as the RSU judged it [m]; NaN where unknown. */
+  /** How far its edge was over the line, as the RSU judged it [m]; NaN where unknown. */
   readonly excess: number;
   readonly speed: number;
   readonly p: number;
@@ -36,7 +36,7 @@ export function history(site: Site, detail: EpisodeDetail): History {
     const list = columns(site, version, home).filter((x) => Number.isFinite(x.tMs));
     if (list.length === 0) continue;
     const [from, to] = [Math.min(...list.map((x) => x.tMs)), Math.max(...list.map((x) => x.tMs))];
-    for (const t of byTime.keys()) if (t >= Math.round(from) && t <= Math.round(to)) byTime.delete(t); // the newer version knows better
+    for (const t of byTime.keys()) if (t >= Math.round(from) && t <= Math.round(to)) byTime.delete(t); // the newer version is better
     for (const sample of list) byTime.set(Math.round(sample.tMs), sample);
   }
   for (const version of detail.versions) {
@@ -108,7 +108,7 @@ function offAxis(site: Site, lonDeg: number, latDeg: number, s: number): number 
   return site.axis.offset(s, site.plane.x(lonDeg), site.plane.y(latDeg));
 }
 
-/** `d_m` counts from the lane that the vehicle was in, which the columns don't name: the one that fits the position. */
+/** `d_m` counts from the vehicle's lane at that time. The columns don't name it: the lane that fits the position is used. */
 function refined(site: Site, home: Home | null, u: number, d: number): number {
   let [best, far] = [u, 0.5];
   for (const row of site.rows) {
@@ -130,7 +130,7 @@ function ownSample(site: Site, version: Version, home: Home | null): Sample {
   };
 }
 
-/** Log-odds, so that evidence stays readable near 0 and 1. */
+/** Log-odds: evidence is readable near 0 and 1. */
 export function logOdds(p: number): number {
   const q = Math.min(1 - 1e-6, Math.max(1e-6, p));
   return Math.log(q / (1 - q));
@@ -147,7 +147,7 @@ export interface Budget {
   readonly totalMs: number;
 }
 
-/** Where the deciding observation's time went, from the version's stamps; null where a tick decided or a stamp is missing. */
+/** The parts of the deciding observation's latency, from the version's stamps; null if a tick decided or a stamp is missing. */
 export function budget(version: Version): Budget | null {
   if (version.stamps.by != null) return null;
   const at = [version.stamps.measured_ns, version.stamps.arrived_ns, version.detected_ns, version.committed_ns].map(ms);

@@ -1,19 +1,19 @@
 /** The vehicles of all RSUs as a struct of arrays: it stores snapshots and returns positions at a moment. */
 
-import { HAZMAT, NO_LANE, NO_OFFSET, NO_STATION, OWNED } from "./snapshot.ts";
+import { HAZMAT, NO_LANE, NO_OFFSET, OWNED, stationOf } from "./snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Axis, Plane } from "./projection.ts";
 
 export const DELAY_MS = 150; // drawn behind the newest stamp, so that two snapshots always enclose the moment
 export const EXTRAPOLATE_MS = 1_000; // after it a vehicle is not moved any more and is drawn hollow
-const GONE_MS = 450; // its RSU still reports, but not it
+const GONE_MS = 450; // its RSU still reports, but without this vehicle
 const FORGET_MS = 60_000; // its RSU is silent
 const STANDING_MPS = 1; // below it the course is mostly noise
 const STATES = 4; // kept per vehicle, newest last
 const TAIL = 31; // one point per second
 const RAD = Math.PI / 180;
 
-/** Where lanes lie, by name; what the snapshot's `d_cm` refers to. */
+/** Where a lane lies; the snapshot's `d_cm` is relative to its centre. */
 export interface LanePlace {
   readonly centreM: number;
   readonly direction: number;
@@ -35,7 +35,7 @@ interface Source {
 }
 
 export class Fleet {
-  /** Slots 0..size-1 may hold a vehicle; `live` says which do after `at`. */
+  /** Slots 0..size-1 may hold a vehicle; after `at` the list `live` names those that do. */
   size = 0;
   live = new Int32Array(0);
   nLive = 0;
@@ -68,7 +68,7 @@ export class Fleet {
   private readonly states: Source[] = [];
   private readonly plates = new Map<bigint, string>();
   private readonly terminals = new Map<bigint, string>();
-  private readonly index = new Map<ReadonlyMap<bigint, string>, Map<string, bigint[]>>(); // of names; cleared when one changes
+  private readonly index = new Map<ReadonlyMap<bigint, string>, Map<string, bigint[]>>(); // cleared when a name changes
   private readonly ground: Ground;
 
   constructor(ground: Ground) {
@@ -91,7 +91,7 @@ export class Fleet {
     return this.newestOf(this.terminals, terminal);
   }
 
-  /** At a handover a vehicle may have two tracks for a moment: the one that was seen last is it. */
+  /** In a handover a vehicle may have two tracks for a moment: the newest counts. */
   private newestOf(names: ReadonlyMap<bigint, string>, name: string): number {
     let [best, at] = [-1, -Infinity];
     for (const track of this.tracksOf(names, name)) {
@@ -101,7 +101,7 @@ export class Fleet {
     return best;
   }
 
-  /** The tracks of a name, by an index: each open alarm asks for its vehicle in each picture. */
+  /** The tracks of a name. There is an index, because each open alarm looks for its vehicle in each picture. */
   private tracksOf(names: ReadonlyMap<bigint, string>, name: string): readonly bigint[] {
     let index = this.index.get(names);
     if (index === undefined) {
@@ -127,11 +127,11 @@ export class Fleet {
     return "";
   }
 
-  /** Take one snapshot in; older ones than known from that RSU only bring their names. */
+  /** Store one snapshot; of one that is older than the RSU's newest only the names are stored. */
   ingest(snapshot: Snapshot): void {
     const source = this.sourceOf(snapshot);
     const state = this.states[source]!;
-    if (snapshot.names !== null) this.learn(snapshot.names);
+    if (snapshot.names !== null) this.storeNames(snapshot.names);
     if (snapshot.lanes !== null) {
       state.lanes = snapshot.lanes;
       state.places = snapshot.lanes.map((name) => this.ground.lane(name));
@@ -144,9 +144,10 @@ export class Fleet {
     for (let i = 0; i < n; i++) {
       const base = i * itemBytes;
       if ((view.getUint8(base + at.flags) & OWNED) === 0) continue; // its owner draws it
-      // names come whole: whose owner no longer names it has no identity any more
-      if (named !== null && !named.has(view.getBigUint64(base + at.track, true))) this.unname(view.getBigUint64(base + at.track, true));
-      this.take(snapshot, base, source, state);
+      // names are always complete: a track that its owner does not name has lost its identity
+      const track = view.getBigUint64(base + at.track, true);
+      if (named !== null && !named.has(track)) this.forgetNames(track);
+      this.store(snapshot, base, source, state);
     }
   }
 
@@ -160,23 +161,23 @@ export class Fleet {
     return source;
   }
 
-  private learn(names: NonNullable<Snapshot["names"]>): void {
+  private storeNames(names: NonNullable<Snapshot["names"]>): void {
     for (let i = 0; i < names.track.length; i++) {
       const track = names.track[i]!;
       const [terminal, plate] = [names.terminal[i], names.plate[i] ?? names.terminal[i]];
-      this.unname(track);
+      this.forgetNames(track);
       if (plate) this.plates.set(track, plate);
       if (terminal) this.terminals.set(track, terminal);
     }
   }
 
-  private unname(track: bigint): void {
+  private forgetNames(track: bigint): void {
     this.index.clear();
     this.plates.delete(track);
     this.terminals.delete(track);
   }
 
-  private take(snapshot: Snapshot, base: number, source: number, state: Source): void {
+  private store(snapshot: Snapshot, base: number, source: number, state: Source): void {
     const { view, at } = snapshot;
     const track = view.getBigUint64(base + at.track, true);
     const slot = this.slots.get(track) ?? this.open(track);
@@ -184,8 +185,7 @@ export class Fleet {
     const x = this.ground.plane.x(view.getInt32(base + at.lon_e7, true) / 1e7);
     const y = this.ground.plane.y(view.getInt32(base + at.lat_e7, true) / 1e7);
     const course = at.course_cdeg < 0 ? 0 : (view.getUint16(base + at.course_cdeg, true) / 100) * RAD;
-    const station = at.s_dm < 0 ? NO_STATION : view.getUint32(base + at.s_dm, true);
-    const s = station === NO_STATION ? NaN : station / 10;
+    const s = stationOf(snapshot, base);
     const lane = at.lane < 0 ? NO_LANE : view.getUint16(base + at.lane, true);
     const place = state.places[lane];
     const d = at.d_cm < 0 ? NO_OFFSET : view.getInt16(base + at.d_cm, true);
@@ -205,7 +205,7 @@ export class Fleet {
     this.push(slot, [t, x, y, hx, hy, s, u, v]);
   }
 
-  /** The course of a slow vehicle is random: it keeps its last heading, or else points along its lane. */
+  /** The course of a slow vehicle is noise: it keeps its last heading, or without one points along its lane. */
   private lastHeading(slot: number, place: LanePlace | undefined, s: number, course: number): [number, number] {
     const n = this.ringN[slot]!;
     if (n > 0) return [this.ring[(slot * STATES + n - 1) * 8 + 3]!, this.ring[(slot * STATES + n - 1) * 8 + 4]!];
@@ -216,7 +216,7 @@ export class Fleet {
     return [place.direction * Math.cos(theta), place.direction * Math.sin(theta)];
   }
 
-  /** Which way a vehicle goes: by its heading against the axis (a wrong-way driver goes against its lane). */
+  /** The vehicle's direction along the axis, by its heading: a wrong-way driver drives against its lane. */
   private wayOf(place: LanePlace | undefined, s: number, hx: number, hy: number): number {
     if (this.ground.axis === null || Number.isNaN(s)) return place?.direction ?? 1;
     const { theta } = this.ground.axis.at(s);
@@ -226,17 +226,17 @@ export class Fleet {
   private push(slot: number, state: readonly number[]): void {
     const at = slot * STATES * 8;
     let n = this.ringN[slot]!;
-    if (n > 0 && this.ring[at + (n - 1) * 8]! >= state[0]!) n--; // the same state again, or corrected
+    if (n > 0 && this.ring[at + (n - 1) * 8]! >= state[0]!) n--; // the same state again, or a corrected one
     if (n === STATES) {
       this.ring.copyWithin(at, at + 8, at + STATES * 8);
       n--;
     }
     this.ring.set(state, at + n * 8);
     this.ringN[slot] = n + 1;
-    this.leaveTail(slot, state[0]!, state[5]!, state[6]!);
+    this.extendTail(slot, state[0]!, state[5]!, state[6]!);
   }
 
-  private leaveTail(slot: number, t: number, s: number, u: number): void {
+  private extendTail(slot: number, t: number, s: number, u: number): void {
     if (t - this.tailAt[slot]! < 1_000 || Number.isNaN(s)) return;
     this.tailAt[slot] = t;
     const at = slot * TAIL;
@@ -270,7 +270,7 @@ export class Fleet {
   private close(slot: number): void {
     const track = this.track[slot]!;
     this.slots.delete(track);
-    this.unname(track);
+    this.forgetNames(track);
     this.ringN[slot] = 0;
     this.free.push(slot);
   }
@@ -299,8 +299,8 @@ export class Fleet {
     for (const slot of this.slots.values()) {
       const n = this.ringN[slot]!;
       const newest = this.ring[(slot * STATES + n - 1) * 8]!;
-      const heard = this.states[this.source[slot]!]!.stampMs;
-      if (heard - newest > GONE_MS || t - newest > FORGET_MS) {
+      const reportedMs = this.states[this.source[slot]!]!.stampMs;
+      if (reportedMs - newest > GONE_MS || t - newest > FORGET_MS) {
         this.close(slot);
         continue;
       }
@@ -346,12 +346,12 @@ export class Fleet {
   }
 }
 
-/** Follows the clock of the stamps by the fastest recent delivery; both clocks in milliseconds. */
+/** Estimates the clock of the stamps from the fastest recent delivery; both clocks in milliseconds. */
 export class StreamClock {
   private leads: { at: number; lead: number }[] = [];
   private lead = NaN;
 
-  hear(stampMs: number, localMs: number): void {
+  observe(stampMs: number, localMs: number): void {
     const lead = stampMs - localMs;
     this.leads = this.leads.filter((x) => localMs - x.at < 2_000 && x.lead > lead);
     this.leads.push({ at: localMs, lead });

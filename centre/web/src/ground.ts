@@ -1,4 +1,4 @@
-/** The road under the close-up, on our own canvas: it follows a truck, and a MapLibre map that moves is drawn anew each frame. */
+/** The road under the close-up, on our own canvas: it follows a truck, and a moving MapLibre map would be drawn again in each frame. */
 
 import type { Camera } from "./camera.ts";
 import { colours } from "./draw.ts";

@@ -60,7 +60,7 @@ export function drawHeader(el: HTMLElement, state: State): void {
   const seen = state.steps.has("vehicles") && (!state.late.all || state.connection === "disconnected") ? countVehicles(state) : null;
   const p99 = summary === null ? null : p99Of(summary.latency);
   el.dataset["lang"] = lang;
-  set(el, HEADER); // written once: buttons that stay keep the focus, and a press that lasts over a second finds its button
+  set(el, HEADER); // written once: the buttons keep the focus, and a press of more than a second still ends on its button
   const title =
     `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span>`
       + `<span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
@@ -139,16 +139,17 @@ function bannerHtml(state: State): string {
   if (loss !== "") return loss;
   const { esns, ageS } = state.late;
   const age = aged(ageS);
-  const heard = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
+  const online = [...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
   const title = !state.steps.has("vehicles") || ageS === 0
     ? t("staleNone")
     : state.late.all || esns.length > 4
     ? t("staleAll", { t: age })
     : t("staleTitle", { r: escape(esns.join(getLang() === "zh" ? "、" : ", ")), t: age });
-  return `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${t(heard ? "staleArrive" : "staleOff")}</span>`;
+  const arriving = t(online ? "staleArrive" : "staleOff");
+  return `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${arriving}</span>`;
 }
 
-/** Who is off and since when; empty where nobody is. */
+/** The units that are off, and since when; empty where none is. */
 function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
   const parts: string[] = [];

@@ -1,4 +1,4 @@
-/** Holds an order still while somebody points at it, but never for long: a parked pointer must not blind a list. Pure. */
+/** Keeps an order unchanged while the pointer is on it, but not for long: a parked pointer must not hide new rows. Pure. */
 
 export const HOLD_MS = 15_000;
 
@@ -6,19 +6,19 @@ export class Hold {
   private sinceMs = NaN;
   private spent = false;
 
-  /** The pointer came, or keyboard focus. */
+  /** The pointer or the keyboard focus has entered. */
   begin(nowMs: number): void {
     if (Number.isNaN(this.sinceMs)) this.sinceMs = nowMs;
   }
 
-  /** The pointer moved: one that had held for long enough holds again, in the order that there is now. */
+  /** The pointer has moved: after the longest hold it starts a new one, in the present order. */
   stir(nowMs: number): void {
     if (!this.spent) return;
     this.sinceMs = nowMs;
     this.spent = false;
   }
 
-  /** The pointer left, or what is new was asked for. */
+  /** The pointer has left, or the user asked for the new rows. */
   end(): void {
     this.sinceMs = NaN;
     this.spent = false;

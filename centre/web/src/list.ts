@@ -11,7 +11,7 @@ import { ruleName } from "./rules.ts";
 import { judgeableM } from "./site.ts";
 import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
-import { backlog, standstill } from "./supervision.ts";
+import { backlog, missingUpdates } from "./supervision.ts";
 import type { View } from "./views.ts";
 import { stretches, t } from "./words.ts";
 import type { Word } from "./words.ts";
@@ -31,8 +31,8 @@ export class List implements View {
   private order = "";
   private readonly onSelect: (id: string) => void;
   private readonly turned: () => void;
-  /** Takes older episodes that were fetched. */
-  private readonly took: (items: readonly Episode[]) => void;
+  /** Stores older episodes that were fetched. */
+  private readonly onOlder: (items: readonly Episode[]) => void;
   private orders: ReadonlyMap<string, Episode> = new Map();
   private readonly box: HTMLElement;
   private readonly section: HTMLElement;
@@ -47,7 +47,7 @@ export class List implements View {
     this.news.hidden = true;
     section.append(this.news);
     this.turned = onUnfold;
-    this.took = onOlder;
+    this.onOlder = onOlder;
     this.onSelect = onSelect;
   }
 
@@ -56,9 +56,9 @@ export class List implements View {
     this.holdWhileRead();
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
-      if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would make it keyboard focus, for good
+      if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would make it keyboard focus
       const button = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold], [data-turn]");
-      if (button !== null) return this.leaf(button.dataset["key"] as SectionKey, button.dataset["turn"]);
+      if (button !== null) return this.turn(button.dataset["key"] as SectionKey, button.dataset["turn"]);
       const id = idOf(event);
       if (id !== undefined) this.onSelect(id);
     });
@@ -72,7 +72,7 @@ export class List implements View {
     });
   }
 
-  /** Pointer, or focus that the keyboard put there, holds the order; a click's focus doesn't. */
+  /** The pointer, or a keyboard focus, holds the order; the focus of a click doesn't. */
   private holdWhileRead(): void {
     const { section } = this;
     section.addEventListener("pointerenter", () => this.pointer.begin(performance.now()));
@@ -92,7 +92,7 @@ export class List implements View {
     return pointer || focus;
   }
 
-  /** Show what is new: the order moves on, and its top is in view. */
+  /** Show the new rows: the order is renewed, and the list scrolls to its top. */
   private release(show: () => void): void {
     this.pointer.end();
     this.focus.end();
@@ -101,11 +101,11 @@ export class List implements View {
   }
 
   /** Unfold a section, fold it, or turn its pages. */
-  private leaf(key: SectionKey, turn: string | undefined): void {
+  private turn(key: SectionKey, turn: string | undefined): void {
     if (turn === "older") {
       const last = this.layout.sections.find((x) => x.key === key)?.ids.map((id) => this.orders.get(id)?.order ?? Infinity) ?? [];
-      void this.pages.older(key, Math.min(...last), (items) => this.took(items)).then(() => {
-        this.renew = key; // only now: a drawing while the rows were fetched would have used it up
+      void this.pages.older(key, Math.min(...last), (items) => this.onOlder(items)).then(() => {
+        this.renew = key; // only now: a drawing during the fetch would have reset it
         this.turned();
       });
       return;
@@ -145,7 +145,7 @@ export class List implements View {
     this.notice(state);
   }
 
-  /** What is new and open while the order is held: it must not wait until the pointer leaves. */
+  /** The new open alarms while the order is held: they must not wait until the pointer leaves. */
   private notice(state: State): void {
     const { news } = this.layout;
     const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
@@ -194,7 +194,7 @@ export class List implements View {
     cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
     const classes =
       `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}`
-        + `${episode.open ? "" : " ended"}${standstill(state, episode) === "" ? "" : " lost"}`;
+        + `${episode.open ? "" : " ended"}${missingUpdates(state, episode) === "" ? "" : " lost"}`;
     if (row.className !== classes) row.className = classes;
     for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
       if (row.dataset[key] !== value) row.dataset[key] = value;
@@ -225,7 +225,7 @@ export class List implements View {
     return t("pageOf", { a: from + 1, b: Math.min(section.total, from + section.ids.length), n: section.total });
   }
 
-  /** Under an unfolded section of more than a page: which rows these are, and the way to the others. */
+  /** Under an unfolded section of more than one page: the numbers of these rows, and buttons to the others. */
   private pager(section: Section): Node[] {
     const { key } = section;
     if (!this.unfolded.has(key) || section.total <= PAGE_ROWS || key === "secOpen") return [];
@@ -262,7 +262,7 @@ export class List implements View {
     if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus({ preventScroll: true });
   }
 
-  /** The rows that are being read, and where each lies. */
+  /** The rows that are in view, and where each lies. */
   private inView(): [HTMLElement, number][] {
     const { scrollTop, clientHeight, offsetTop } = this.box;
     return [...this.box.querySelectorAll<HTMLElement>(".row2")]
@@ -277,7 +277,7 @@ export class List implements View {
   }
 }
 
-/** Most rows move together; one that goes to another section is no measure. */
+/** Most rows move together; a row that moves to another section does not count. */
 function middle(shifts: number[]): number {
   return shifts.sort((a, b) => a - b)[Math.floor(shifts.length / 2)] ?? 0;
 }
@@ -306,7 +306,7 @@ function block(kind: string, html: string, words = ""): HTMLElement {
   return el;
 }
 
-/** The section's word, how many it holds, and how many rows of the record are still going on. */
+/** The section's word, how many episodes it has, and how many of the recorded ones are still open. */
 function headHtml(section: Section, leafing: boolean): string {
   const { total, ids } = section;
   const open = section.key === "secRecord" && section.open > 0 ? ` <span>${t("openN")} ${section.open}</span>` : "";
@@ -320,7 +320,7 @@ function totalsOf(state: State): Partial<Record<SectionKey, number>> {
   return state.complete || counted === undefined ? {} : { secEnded: counted.ended, secRecord: counted.record };
 }
 
-/** Write a piece of page only when it changed, so that selections and tooltips survive. */
+/** Write a part of the page only when it has changed, so that selections and tooltips survive. */
 export function set(el: Element, html: string): void {
   const holder = el as Element & { written?: string };
   if (holder.written === html) return;

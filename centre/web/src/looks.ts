@@ -1,4 +1,4 @@
-/** Language and theme: of the address, else as this browser had them last. */
+/** Language and theme: from the address, else the last ones of this browser. */
 
 import { readPalette } from "./draw.ts";
 import type { State, Theme } from "./state.ts";
@@ -21,7 +21,7 @@ export function applyLang(lang: Lang): void {
   localStorage.setItem("lang", lang);
 }
 
-/** `restyle` repaints what the theme's colours were painted into. */
+/** `restyle` repaints the drawings that have the theme's colours in them. */
 export function applyTheme(state: State, theme: Theme, restyle: () => void): void {
   state.theme = theme;
   root.dataset["theme"] = theme;

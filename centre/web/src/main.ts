@@ -14,13 +14,14 @@ import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { CloseUpView, WholeMapView } from "./mappanes.ts";
 import { OverviewView } from "./overview.ts";
 import { RsuTable } from "./rsutable.ts";
+import { Router } from "./router.ts";
 import { FrameScheduler, Interval, PromptDrawing } from "./schedule.ts";
 import { Selection } from "./selection.ts";
 import { State } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
 import { drawTitles } from "./titles.ts";
 import { Updates } from "./updates.ts";
-import { Screen, textView } from "./views.ts";
+import { Screen, Screens, textView } from "./views.ts";
 import { getLang, pick } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
@@ -34,22 +35,26 @@ let tracks: Tracks | null = null;
 const selection = new Selection(state, { changed: drawText, moved: redraw, reveal: (id) => list.reveal(id) });
 const list = new List($("#list"), (id) => selection.episode(id, true), drawText, (items) => items.forEach((x) => state.put(x)));
 const table: RsuTable = new RsuTable($("#rsu"), () => table.draw(state));
+const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
 const detail = new DetailView($<HTMLCanvasElement>("#focus canvas"));
 const wholeMap = new WholeMapView($("#whole"));
 const closeUp = new CloseUpView($("#close"));
-const screen = new Screen(state, [
+const frame = new Screen([
   textView("alarm", $("#top"), drawHeader),
   textView("alarm", $("#banner"), drawBanner),
-  list,
   textView("text", $("#foot"), drawFooter),
+]);
+const road = new Screen([
+  list,
   table,
   textView("text", $("#card"), drawCard),
   textView("text", document.body, () => drawTitles(state, detail.trucks, wholeMap.moved)),
-  new OverviewView($<HTMLCanvasElement>("#over canvas")),
+  overview,
   wholeMap,
   detail,
   closeUp,
-]);
+], $("main"));
+const screens = new Screens(state, frame, [road]); // a new screen: its element in index.html, its views here, its route below
 
 // --- drawing: each view at its rate
 
@@ -67,13 +72,13 @@ const updates = new Updates(state, () => prompt.request());
 /** Draw the connection and the open episodes: what must never be late. */
 function drawAlarms(): void {
   watchConnection(state, events, updates.snapshotAt);
-  screen.draw("alarm", performance.now());
+  screens.draw("alarm", performance.now());
 }
 
 function drawText(): void {
   drawAlarms();
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
-  screen.draw("text", performance.now());
+  screens.draw("text", performance.now());
   drawWindowTitle();
 }
 
@@ -98,9 +103,9 @@ function drawFrame(now: number): void {
   root.dataset["vehicles"] = String(state.fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
   if (textEach.due(now)) drawText();
-  if (roadEach.due(now)) screen.draw("road", now);
-  if (stripEach.due(now)) screen.draw("strip", now);
-  screen.draw("frame", now);
+  if (roadEach.due(now)) screens.draw("road", now);
+  if (stripEach.due(now)) screens.draw("strip", now);
+  screens.draw("frame", now);
 }
 
 /** In a hidden tab no frame is drawn, but its title still counts, and old vehicles are removed. */
@@ -117,6 +122,9 @@ function redraw(): void {
 
 function layOut(): void {
   enlarge();
+  // at once, not with their next drawing: else the panes below them would move a second time
+  overview.setHeight(state.site);
+  detail.setHeight(state.site);
   if (!state.steps.has("map")) return;
   wholeMap.setHeight($("#map").clientWidth);
   closeUp.resize();
@@ -126,16 +134,19 @@ function layOut(): void {
 
 // --- the address
 
-/** What an address opens: a new screen or a new kind of link is a new row. */
-const ROUTES: readonly { readonly hash: RegExp; open(match: string): void }[] = [
-  { hash: /^#v=([\w-]+)$/, open: (id) => selection.episode(id) },
-];
+const router = new Router([
+  { hash: /^$/, open: () => screens.show(road) },
+  {
+    hash: /^#v=([\w-]+)$/,
+    open: (id) => {
+      screens.show(road);
+      selection.episode(id);
+    },
+  },
+]);
 
 function route(): void {
-  for (const { hash, open } of ROUTES) {
-    const match = hash.exec(location.hash)?.[1];
-    if (match !== undefined) return open(match);
-  }
+  if (router.follow(location.hash)) redraw();
 }
 
 // --- keys and buttons
@@ -171,7 +182,7 @@ function acted(): void {
 
 async function start(): Promise<void> {
   restoreLooks(state);
-  screen.mount((picked) => selection.choose(picked));
+  screens.mount((picked) => selection.choose(picked));
   listen({ buttons: BUTTONS, keys: KEYS, acted, fitMap: () => wholeMap.fit(), layOut, route });
   new FrameScheduler(drawnInSoftware(), drawFrame);
   setInterval(drawHidden, 1_000);

@@ -64,8 +64,7 @@ export class WholeMapView implements View {
 
   /** Apply the pane's new size; a map that the user has not moved shows the whole road again. */
   resize(): void {
-    this.pane?.resize();
-    if (!this.moved) this.fit();
+    if (this.pane?.resize() && !this.moved) this.fit();
   }
 }
 

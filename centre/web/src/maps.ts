@@ -30,7 +30,7 @@ export class ClosePane {
   }
 }
 
-/** What a map is to show: middle [m of the plane], turn [rad, as the camera's], pixels per metre. */
+/** The view that a map is to show: middle [m of the plane], turn [rad, as the camera's], pixels per metre. */
 export interface Viewpoint {
   readonly x: number;
   readonly y: number;
@@ -40,22 +40,23 @@ export interface Viewpoint {
 
 /** The road as a MapLibre map; the canvas above it holds what moves.
  *
- * The map's own camera is the only truth: ours is read from it, whatever moved it (wheel, drag, pinch, keys, inertia,
- * our own fit, a new size), and what lies above is drawn in the same frame as the map.
+ * The map's own camera is the only truth: ours is read from it after each movement (wheel, drag, pinch, keys, inertia,
+ * our own fit, a new size), and our canvas is drawn in the same frame as the map.
  */
 export class Pane {
   readonly camera = new Camera();
   readonly canvas: HTMLCanvasElement;
   readonly gl: GlMap;
-  /** Whether somebody looks elsewhere than at what `show` asked for. */
+  /** Whether the user has moved the map away from the view of `show`. */
   moved = false;
   private showing = false;
   private drawnAt = "";
+  private size = "";
   private readonly el: HTMLElement;
   private readonly site: Site;
   private readonly features: GeoJSON.FeatureCollection;
 
-  /** `redraw` draws what lies above the map. */
+  /** `redraw` draws the canvas above the map. */
   constructor(el: HTMLElement, site: Site, features: GeoJSON.FeatureCollection, redraw: (pane: Pane) => void) {
     this.el = el;
     this.site = site;
@@ -90,13 +91,16 @@ export class Pane {
     Object.assign(el, { pane: this }); // for the browser's console and its tests
   }
 
-  /** Take the theme's colours. */
+  /** Apply the theme's colours. */
   restyle(): void {
     this.gl.setStyle(baseStyle(this.features, colours()), { diff: true });
   }
 
-  /** Take the size of the box. */
-  resize(): void {
+  /** Apply the size of the box; return whether it is a new one. */
+  resize(): boolean {
+    const size = [this.el.clientWidth, this.el.clientHeight, pixelRatio()].join();
+    if (size === this.size) return false; // MapLibre would end a drag and drop a turn of the wheel for nothing
+    this.size = size;
     const wasMoved = this.moved;
     this.showing = true;
     if (this.gl.getPixelRatio() !== pixelRatio()) this.gl.setPixelRatio(pixelRatio());
@@ -104,9 +108,10 @@ export class Pane {
     this.showing = false;
     this.moved = wasMoved;
     this.read();
+    return true;
   }
 
-  /** Move the map to a view; what it makes of it is what counts. */
+  /** Move the map to a view; the camera that the map then has is what counts. */
   show(view: Viewpoint): void {
     this.showing = true;
     this.gl.jumpTo({
@@ -119,7 +124,7 @@ export class Pane {
     this.read();
   }
 
-  /** Take over where the map's camera is. */
+  /** Copy the position of the map's camera. */
   read(): void {
     const { camera } = this;
     const centre = this.gl.getCenter();
@@ -131,7 +136,7 @@ export class Pane {
     camera.turn = (-this.gl.getBearing() * Math.PI) / 180;
   }
 
-  /** Say that what lies above was drawn from the camera as it is. */
+  /** Note that the canvas above was drawn from the present camera. */
   drawn(): void {
     this.drawnAt = this.view;
   }

@@ -1,4 +1,4 @@
-/** What is drawn above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
+/** The drawings above the two maps: vehicles, marks, RSUs, labels, the north arrow and the scale. */
 
 import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
@@ -60,7 +60,7 @@ export function fitWhole(pane: Pane, site: Site): void {
   pane.show({ x: along * Math.cos(turn) - side * Math.sin(turn), y: along * Math.sin(turn) + side * Math.cos(turn), turn, perMetre });
 }
 
-/** Draw what moves above the map, from where the map's own camera is now. */
+/** Draw everything that moves above the map, by the map's present camera. */
 export function drawWhole(pane: Pane, state: State): void {
   const { site, fleet } = state;
   const { camera, canvas } = pane;
@@ -106,7 +106,7 @@ function stretch(ctx: Ctx, camera: Camera, site: Site, from: number, to: number,
 
 const SHOULDER_M = 1.5;
 
-/** What nobody judges now: far off as a dotted band along the road, near by as hatched ground at its true width. */
+/** Stretches that nobody judges now: from far a dotted band along the road, near by hatched ground of its true width. */
 function drawHatches(ctx: Ctx, camera: Camera, state: State, site: Site, far: boolean): void {
   const reach = Math.hypot(camera.w, camera.h) / camera.perMetre;
   const middle = far ? 0 : nearestStation(site, camera.x, camera.y);
@@ -185,9 +185,9 @@ function niceScale(perMetre: number, px: number): number {
   return ([5, 2, 1].find((k) => k * power <= raw) ?? 1) * power;
 }
 
-const RIM_M = 4; // what is followed stays this far inside
+const RIM_M = 4; // a followed vehicle stays this far inside
 
-/** What the close-up looks at: a vehicle (slot), an episode's place (slot -1), or the middle of the window (no `where`). */
+/** The target of the close-up: a vehicle (slot), an episode's place (slot -1), or the middle of the window (no `where`). */
 interface Target {
   slot: number;
   s: number;
@@ -252,7 +252,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   if (fleet !== null && state.steps.has("vehicles")) {
     if (at.slot >= 0 && !hollow) drawTail(ctx, camera, state, site, at.slot);
     paint(ctx, fleet, lens(state, camera), { kind: "hull", vectorS: 0.6, sigma: true, hollow });
-    drawPlates(ctx, camera, state, at.where?.hull ?? at.slot); // its own is written beside its brackets or stake
+    drawPlates(ctx, camera, state, at.where?.hull ?? at.slot); // its own plate is beside its brackets or stake
   }
   if (at.slot >= 0) drawTarget(ctx, camera, state, site, at.slot, at.episode);
   else if (at.episode !== null && at.where !== null) drawStake(ctx, camera, state, at.episode, at.where);

@@ -26,12 +26,12 @@ class Reader {
 
   value(depth: number): Value {
     if (depth > DEPTH_MAX) throw new RangeError("nested too deeply");
-    const head = this.take(1)[0]!;
+    const head = this.read(1)[0]!;
     if (head < 0x80) return head;
     if (head >= 0xe0) return head - 0x100;
     if (head < 0x90) return this.map(head & 0x0f, depth);
     if (head < 0xa0) return this.list(head & 0x0f, depth);
-    if (head < 0xc0) return TEXT.decode(this.take(head & 0x1f));
+    if (head < 0xc0) return TEXT.decode(this.read(head & 0x1f));
     return this.long(head, depth);
   }
 
@@ -40,9 +40,9 @@ class Reader {
       case 0xc0: return null;
       case 0xc2: return false;
       case 0xc3: return true;
-      case 0xc4: return this.take(this.size(1));
-      case 0xc5: return this.take(this.size(2));
-      case 0xc6: return this.take(this.size(4));
+      case 0xc4: return this.read(this.size(1));
+      case 0xc5: return this.read(this.size(2));
+      case 0xc6: return this.read(this.size(4));
       case 0xca: return this.view.getFloat32(this.skip(4));
       case 0xcb: return this.view.getFloat64(this.skip(8));
       case 0xcc: return this.size(1);
@@ -53,9 +53,9 @@ class Reader {
       case 0xd1: return this.view.getInt16(this.skip(2));
       case 0xd2: return this.view.getInt32(this.skip(4));
       case 0xd3: return whole(this.view.getBigInt64(this.skip(8)));
-      case 0xd9: return TEXT.decode(this.take(this.size(1)));
-      case 0xda: return TEXT.decode(this.take(this.size(2)));
-      case 0xdb: return TEXT.decode(this.take(this.size(4)));
+      case 0xd9: return TEXT.decode(this.read(this.size(1)));
+      case 0xda: return TEXT.decode(this.read(this.size(2)));
+      case 0xdb: return TEXT.decode(this.read(this.size(4)));
       case 0xdc: return this.list(this.size(2), depth);
       case 0xdd: return this.list(this.size(4), depth);
       case 0xde: return this.map(this.size(2), depth);
@@ -83,7 +83,7 @@ class Reader {
     return width === 1 ? this.view.getUint8(at) : width === 2 ? this.view.getUint16(at) : this.view.getUint32(at);
   }
 
-  private take(n: number): Uint8Array {
+  private read(n: number): Uint8Array {
     const at = this.skip(n);
     return this.bytes.subarray(at, at + n);
   }

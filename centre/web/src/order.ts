@@ -16,7 +16,7 @@ export interface Section {
 
 export interface Layout {
   readonly sections: readonly Section[];
-  /** Rows that would have come or moved, had nobody pointed at the list. */
+  /** Rows that would have appeared or moved if the order were not held. */
   readonly held: number;
   /** Open alarms that the held order does not show under "open", newest first. */
   readonly news: readonly string[];
@@ -31,7 +31,7 @@ export const PAGE_ROWS = 100;
 const FEW: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: 30, secRecord: 3 };
 const ALL: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: PAGE_ROWS, secRecord: PAGE_ROWS };
 
-/** What the reader wants to see: unfolded sections, and the chosen row, which is shown wherever it is. */
+/** The user's choices: unfolded sections, and the chosen row, which is shown wherever it is. */
 export interface Wish {
   readonly unfolded: ReadonlySet<SectionKey>;
   readonly chosen: string | null;
@@ -61,13 +61,13 @@ export function sectionOf(episode: Episode): SectionKey {
   return episode.open ? "secOpen" : "secEnded";
 }
 
-/** Newer versions replace older ones: by hop, then version; true when `next` is news. */
+/** Newer versions replace older ones: by hop, then version; true if `next` is newer. */
 export function isNewer(next: Episode, held: Episode | undefined): boolean {
   if (held === undefined) return true;
   return next.hop !== held.hop ? next.hop > held.hop : next.version >= held.version;
 }
 
-/** The rows by section, newest opened on top; with `frozen`, in the order that it had, but for the section to `renew`. */
+/** The rows by section, newest opened first; with `frozen` in the earlier order, except for the section to `renew`. */
 export function arrange(
   episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null,
 ): Layout {
@@ -83,7 +83,7 @@ export function arrange(
   let held = 0;
   for (const section of fresh.sections) {
     const isNews = (id: string): boolean => (section.key === "secOpen" ? was.get(id) !== "secOpen" : was.get(id) === "secOpen");
-    held += section.ids.filter(isNews).length; // what is only kept for the record is no news
+    held += section.ids.filter(isNews).length; // episodes that are only recorded do not count as new
   }
   const news = fresh.sections[0]!.ids.filter((id) => was.get(id) !== "secOpen");
   return { sections: kept, held, news };

@@ -133,7 +133,7 @@ function lens(state: State, f: Frame): Lens {
   };
 }
 
-/** In the overview a vehicle sits in the middle of its row; only beyond all rows it shows beside them. */
+/** In the overview a vehicle is drawn in the middle of its row, and beside the rows if it is beyond all of them. */
 function middle(f: Frame, y: number): number {
   for (const group of f.groups) {
     if (y >= group.top && y <= group.bottom) {
@@ -294,6 +294,11 @@ export class OverviewView implements View {
 
   mount(host: Host): void {
     pickOnClick(this.canvas, this, host);
+  }
+
+  /** Give the pane its height at once; the next drawing is up to a second away. */
+  setHeight(site: Site | null): void {
+    this.canvas.parentElement!.style.height = `${overviewHeight(site)}px`;
   }
 
   draw(state: State): void {

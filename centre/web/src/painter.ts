@@ -1,4 +1,4 @@
-/** Draws the vehicles of every view from the fleet's arrays: a lens says where, a shape says how, colours are batched. */
+/** Draws the vehicles of every view from the fleet's arrays: a lens gives the place, a shape the form; colours are batched. */
 
 import { colours } from "./draw.ts";
 import type { Ctx, Palette } from "./draw.ts";
@@ -20,7 +20,7 @@ export interface Shape {
   hollow: boolean;
 }
 
-const SIGMA_M_MAX = 3; // a vehicle without a usable lateral position is no tower across the road
+const SIGMA_M_MAX = 3; // a vehicle without a usable lateral position must not be drawn across the road
 
 const out = new Float64Array(6);
 

@@ -1,4 +1,4 @@
-/** The words on the stake of an episode whose vehicle is not to be seen: it has ended, or nobody reports it any more. */
+/** The words on the stake of an episode without a visible vehicle: it has ended, or no RSU reports the vehicle any more. */
 
 import type { Episode } from "./api.ts";
 import type { StakeWords } from "./draw.ts";

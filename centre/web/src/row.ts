@@ -1,4 +1,4 @@
-/** What a row of the list says, cell by cell: which, where, how far, how long, how sure, and as of when. */
+/** The cells of a row of the list: vehicle, place, excess, duration, probability, and the time of these values. */
 
 import type { Episode, Grade } from "./api.ts";
 import { age, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
@@ -9,7 +9,7 @@ import { homeRow } from "./site.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
-import { isUnheard, lossOf, standstill } from "./supervision.ts";
+import { isOverdue, lossOf, missingUpdates } from "./supervision.ts";
 import { liveOf, seenExcess, showsExcess } from "./where.ts";
 import type { Live } from "./where.ts";
 import { name, t } from "./words.ts";
@@ -50,24 +50,24 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   ];
 }
 
-/** What of an episode is shown live: all that moves, or nothing, so that one "as of" holds for the rest. */
+/** The live values of an episode: all or none, so that one "as of" is true for the others. */
 export function liveFor(state: State, episode: Episode): Live | null {
   const live = lossOf(state, episode) === null ? liveOf(state, episode) : null;
   return showsExcess(episode) && seenExcess(episode, live) === null ? null : live;
 }
 
-/** The state of an episode; for an open one the time of the numbers that arrive with its versions, every 5 s at most. */
+/** The state of an episode; for an open one the time of its version's numbers, which are at most 5 s apart. */
 function stateWord(state: State, episode: Episode, live: Live | null): string {
   if (!episode.open) return t(isAlarm(episode) ? "ended" : "logged");
   const loss = lossOf(state, episode);
   if (loss !== null) return t(loss.kind === "rsu" ? "rsuOff" : "noUpdate");
-  if (isUnheard(state, episode)) return t("noUpdate");
+  if (isOverdue(state, episode)) return t("noUpdate");
   return isReturning(episode, live) ? t("returning") : t(live !== null ? "pAsOf" : "asOf", { t: clock(asOf(episode)) });
 }
 
 /** Why an open episode gets no updates, and since when; empty if it gets them. */
 function noteHtml(state: State, episode: Episode): string {
-  const why = standstill(state, episode);
+  const why = missingUpdates(state, episode);
   return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: clock(asOf(episode)) })}`;
 }
 
@@ -75,58 +75,58 @@ export function plateOf(episode: Episode): string {
   return episode.vehicle?.plate ?? episode.vehicle?.terminal ?? t("unknown");
 }
 
-/** The grade that an open one has now, and the highest that an ended one had: its closing version's says nothing. */
+/** The present grade of an open episode, the highest of an ended one: the grade of its closing version means nothing. */
 export function shownGrade(episode: Episode): Grade {
   return episode.open ? episode.grade : episode.grade_max;
 }
 
-/** Of when the numbers of the shown version are [ms]. */
+/** The time of the shown version's numbers [ms]. */
 export function asOf(episode: Episode): number {
   return ms(episode.stamps.measured_ns);
 }
 
-/** Back within the rule, but not yet for long enough to have ended: as its vehicle is seen, else as its version says. */
+/** Back within the rule, but not for long enough to have ended: by the visible vehicle, else by the version. */
 export function isReturning(episode: Episode, live: Live | null = null): boolean {
   if (!episode.open || !isAlarm(episode) || episode.grade === "undecidable") return false;
   const seen = seenExcess(episode, live);
   return seen !== null ? seen === 0 : episode.p_violation < BACK_P && !((episode.excess_m ?? 0) > 0);
 }
 
-/** How long the rule was broken; of an open one how long at least: it was seen so, and what came since is not known yet. */
+/** How long the rule was broken; for an open episode at least how long, up to its newest version. */
 export function lastedOf(episode: Episode): string {
   const end = ms(episode.end_ns ?? episode.last_violating_ns ?? episode.stamps.measured_ns);
   return `${episode.open ? "≥" : ""}${span((end - ms(episode.start_ns)) / 1_000)}`;
 }
 
-/** How far beyond the rule it is now (`live`, else the version), or was at most once it has ended, in the rule's own unit. */
+/** The excess in the rule's own unit: the present one of an open episode (`live`, else the version), else the greatest. */
 export function depthOf(state: State, episode: Episode, live: Live | null = null): string {
   if (episode.grade === "undecidable" || state.site === null) return "—";
   const now = episode.open && !isReturning(episode, live);
   const speed = live?.speedMps ?? episode.speed_mps;
-  if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is back is no excess
+  if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is within the rule is no excess
   const metres = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
   return excessText(episode.rule, { metres, speedMps: speed, limitMps: episode.limit_mps });
 }
 
-/** The deepest excess in metres, without unit, never below what is seen; empty where the rule has none. */
+/** The greatest excess in metres, without unit, never below the live one; empty where the rule has none. */
 export function maxOf(episode: Episode, live: Live | null = null): string {
   if (episode.grade === "undecidable" || episode.excess_m_max === null) return "";
   return Math.max(0, episode.excess_m_max, seenExcess(episode, live) ?? 0).toFixed(2);
 }
 
-/** How sure it is, or was at most once it has ended: the closing version's own is near 0 and says nothing. */
+/** The present probability, or the highest of an ended episode: that of the closing version is near 0 and means nothing. */
 export function probabilityOf(episode: Episode, live: Live | null = null): string {
   if (episode.grade_max === "undecidable") return "—";
   return probability(episode.open && !isReturning(episode, live) ? episode.p_violation : episode.p_violation_max);
 }
 
-/** The episode at the place that counts: where it is; once it has ended where it was decided, not where it was legal again. */
+/** The episode at its place; an ended one at the place of its decision, not where it was within the rule again. */
 export function placed(episode: Episode): Episode {
   return episode.open || episode.decided === null ? episode : { ...episode, ...episode.decided };
 }
 
-/** The episode at its vehicle's station and lane where that is seen, else at the place that counts. */
-export function standing(state: State, episode: Episode, live: Live | null): Episode {
+/** The episode at its vehicle's station and lane if that is visible, else at the place of `placed`. */
+export function whereShown(state: State, episode: Episode, live: Live | null): Episode {
   const { site } = state;
   if (live === null || site === null || Number.isNaN(live.s)) return placed(episode);
   if (Number.isNaN(live.u)) return { ...episode, s_m: live.s };
@@ -136,7 +136,7 @@ export function standing(state: State, episode: Episode, live: Live | null): Epi
 }
 
 export function placeOf(state: State, found: Episode, live: Live | null = null): string {
-  const episode = standing(state, found, live);
+  const episode = whereShown(state, found, live);
   const lane = episode.lane === null ? undefined : state.site?.lanes.get(episode.lane);
   const row = lane?.row == null ? undefined : state.site?.rows.find((x) => x.row === lane.row);
   const direction = lane?.direction ?? (state.site === null || episode.s_m === null ? 0 : (homeRow(state.site, episode)?.direction ?? 0));

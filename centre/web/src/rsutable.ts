@@ -90,7 +90,7 @@ export class RsuTable implements View {
     this.place(ids);
   }
 
-  /** Put the rows in order; rows are reused, so that none vanishes under a click, and do not move under the pointer. */
+  /** Put the rows in order; rows are reused, so that none disappears under a click, and do not move under the pointer. */
   private place(ids: readonly string[]): void {
     const order = ids.join();
     if (order === this.order || (this.hold.holds(performance.now()) && this.order.length === order.length)) return;

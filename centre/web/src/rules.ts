@@ -1,10 +1,14 @@
-/** One row for each rule: how the page names it, writes its excess, draws its chart and marks it on the road. Pure. */
+/** One row for each rule: how the page writes its excess, draws its chart and marks it on the road. Pure.
+ *
+ * A new rule needs one row here and its word in `words.ts`, under the rule's name on the wire: a row without a word, or a word
+ * without Chinese or English, does not compile.
+ */
 
 import { kmh } from "./format.ts";
-import { name, t } from "./words.ts";
+import { t } from "./words.ts";
 import type { Word } from "./words.ts";
 
-/** What an excess is written from; `metres` is the distance beyond the rule's line, null where it is unknown. */
+/** The values that an excess is written from; `metres` is the distance beyond the rule's line, null where it is unknown. */
 export interface ExcessValues {
   readonly metres: number | null;
   readonly speedMps: number;
@@ -12,7 +16,6 @@ export interface ExcessValues {
 }
 
 export interface RuleView {
-  readonly word: Word;
   /** Of the excess; empty where the rule has none. */
   readonly unit: "m" | "km/h" | "";
   /** The excess without its unit; null where it is unknown or the rule has none. */
@@ -35,38 +38,38 @@ const speed = ({ speedMps }: ExcessValues): string => kmh(speedMps);
 
 const PLAIN = { unit: "", excess: () => null, chart: "lateral", opened: "opened", started: "started", mark: "plain" } as const;
 
-const ROWS: Readonly<Record<string, RuleView>> = {
+const ROWS = {
   lane_departure: {
-    word: "lane_departure", unit: "m", excess: distance, chart: "lateral", opened: "crossed", started: "crossed", mark: "overLine",
+    unit: "m", excess: distance, chart: "lateral", opened: "crossed", started: "crossed", mark: "overLine",
   },
-  off_dedicated_road: { ...PLAIN, word: "off_dedicated_road", unit: "m", excess: distance },
-  overspeed: { ...PLAIN, word: "overspeed", unit: "km/h", excess: fromLimit, chart: "speed" },
-  too_slow: { ...PLAIN, word: "too_slow", unit: "km/h", excess: fromLimit, chart: "speed" },
-  illegal_stop: { ...PLAIN, word: "illegal_stop", unit: "km/h", excess: speed, chart: "speed" },
-  wrong_way: { ...PLAIN, word: "wrong_way", unit: "km/h", excess: speed },
-  dark_vehicle: { ...PLAIN, word: "dark_vehicle" },
-  ghost_report: { ...PLAIN, word: "ghost_report" },
-  zone_entry: { ...PLAIN, word: "zone_entry" },
-  zone_exit: { ...PLAIN, word: "zone_exit" },
-  time_window: { ...PLAIN, word: "time_window" },
-  route_deviation: { ...PLAIN, word: "route_deviation" },
-  missed_exit: { ...PLAIN, word: "missed_exit" },
-  following_distance: { ...PLAIN, word: "following_distance" },
-  unauthorised_vehicle: { ...PLAIN, word: "unauthorised_vehicle" },
-  gnss_integrity: { ...PLAIN, word: "gnss_integrity" },
-};
+  off_dedicated_road: { ...PLAIN, unit: "m", excess: distance },
+  overspeed: { ...PLAIN, unit: "km/h", excess: fromLimit, chart: "speed" },
+  too_slow: { ...PLAIN, unit: "km/h", excess: fromLimit, chart: "speed" },
+  illegal_stop: { ...PLAIN, unit: "km/h", excess: speed, chart: "speed" },
+  wrong_way: { ...PLAIN, unit: "km/h", excess: speed },
+  dark_vehicle: PLAIN,
+  ghost_report: PLAIN,
+  zone_entry: PLAIN,
+  zone_exit: PLAIN,
+  time_window: PLAIN,
+  route_deviation: PLAIN,
+  missed_exit: PLAIN,
+  following_distance: PLAIN,
+  unauthorised_vehicle: PLAIN,
+  gnss_integrity: PLAIN,
+  undecidable: PLAIN,
+} as const satisfies Partial<Record<Word, RuleView>>;
 
 export const RULES: ReadonlyMap<string, RuleView> = new Map(Object.entries(ROWS));
 
 /** How a rule is shown; a rule without a row (of a newer RSU) has no excess and no mark of its own. */
-export function ruleView(rule: string): Omit<RuleView, "word"> {
+export function ruleView(rule: string): RuleView {
   return RULES.get(rule) ?? PLAIN;
 }
 
 /** The rule's name in the page's language; a rule without a row keeps its name on the wire. */
 export function ruleName(rule: string): string {
-  const view = RULES.get(rule);
-  return view === undefined ? name(rule) : t(view.word);
+  return RULES.has(rule) ? t(rule as keyof typeof ROWS) : rule;
 }
 
 /** The excess with its unit, `—` where it is unknown or the rule has none. */

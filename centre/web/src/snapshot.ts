@@ -9,6 +9,7 @@ export const UNDECIDABLE = 8;
 export const HAZMAT = 4; // of `class`
 export const NO_LANE = 65535;
 export const NO_STATION = 4294967295;
+export const NO_SIGNED_STATION = -2147483648;
 export const NO_OFFSET = -32768;
 
 /** The width that a vehicle of this `class` is drawn with, and judged by unless the registry says otherwise [m]. */
@@ -38,10 +39,11 @@ export interface Snapshot {
 const WIDTHS: Readonly<Record<string, number>> = {
   u1: 1, i1: 1, u2: 2, i2: 2, u4: 4, i4: 4, u8: 8, i8: 8, f4: 4, f8: 8,
 };
-/** What the page reads, and as what; a column of another kind is a message of another version. */
+/** The columns that the page reads, with their formats; a column of another format is from another version. */
 const FIELDS = {
   track: "u8", lon_e7: "i4", lat_e7: "i4", dt_ms: "i2", speed_cmps: "u2", course_cdeg: "u2", sigma_cm: "u2",
   lane: "u2", s_dm: "u4", d_cm: "i2", p_lane: "u1", length_dm: "u1", class: "u1", flags: "u1",
+  s_signed_dm: "i4",
 } as const;
 export type Field = keyof typeof FIELDS;
 
@@ -65,6 +67,16 @@ export function readSnapshot(bytes: Uint8Array): Snapshot {
   };
 }
 
+/** The station of the record at `base` [m], NaN for none: `s_signed_dm` where the site sends it, else `s_dm`. */
+export function stationOf({ view, at }: Snapshot, base: number): number {
+  if (at.s_signed_dm >= 0) {
+    const signed = view.getInt32(base + at.s_signed_dm, true);
+    return signed === NO_SIGNED_STATION ? NaN : signed / 10;
+  }
+  const station = at.s_dm < 0 ? NO_STATION : view.getUint32(base + at.s_dm, true);
+  return station === NO_STATION ? NaN : station / 10;
+}
+
 function layout(dtype: Value[]): { at: Record<Field, number>; itemBytes: number } {
   const at = Object.fromEntries(Object.keys(FIELDS).map((name) => [name, -1])) as Record<Field, number>;
   let itemBytes = 0;
@@ -73,7 +85,7 @@ function layout(dtype: Value[]): { at: Record<Field, number>; itemBytes: number 
     const kind = column[1].replace(/^[<|]/, "");
     const width = WIDTHS[kind];
     if (width === undefined || column.length > 2) throw new TypeError(`dtype ${column[1]}`);
-    if (column[0] in FIELDS) {
+    if (Object.hasOwn(FIELDS, column[0])) {
       const field = column[0] as Field;
       if (FIELDS[field] !== kind) throw new TypeError(`${field} is ${kind}, not ${FIELDS[field]}`);
       at[field] = itemBytes;

@@ -1,4 +1,4 @@
-/** What the page knows now: one object, changed by the streams and the keys, read by the views. */
+/** The page's state: one object, which the streams and keys change and the views read. */
 
 import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
 import type { Fleet } from "./fleet.ts";
@@ -18,8 +18,8 @@ const NEW_MS = 60_000; // since it began
 const WAITED_MS_MAX = 10_000; // detected to sent: longer, and it was stored and forwarded
 
 /**
- * Whether it came long after it was detected: uploaded later, or held in an outbox while the link was down. Both times are
- * of the RSU's clock, so that one that is wrong makes nothing late.
+ * Whether it was sent long after its detection: it waited in an outbox while the link was down. Both times are
+ * from the RSU's clock, so that a wrong clock makes nothing late.
  */
 export function isLate(episode: Episode): boolean {
   return episode.late || ms(episode.first_sent_ns) - ms(episode.first_detected_ns) > WAITED_MS_MAX;
@@ -46,31 +46,31 @@ export class State {
   windowFrom = 0;
   readonly looked = new Set<string>();
   readonly stream = new StreamClock();
-  /** RSUs that are online but whose vehicles stopped moving, how old the oldest is [s]; all: nothing moves at all. */
+  /** RSUs that are online without new snapshots, the age of the oldest [s]; `all`: no vehicle moves. */
   late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };
-  /** RSUs and gateways that were there and are not any more. */
+  /** Lost RSUs and gateways, and lost connections of the centre. */
   losses: readonly Loss[] = [];
-  /** Whether all episodes of the centre are held, so that what is held can be counted. */
+  /** Whether the page has all episodes of the centre: then it counts its own. */
   complete = false;
-  /** Older episodes that are being read. */
+  /** Older episodes of the pages that are shown. */
   paged: ReadonlySet<string> = new Set();
   lostSinceMs = NaN;
   attempt = 0;
   nextTryMs = NaN;
   private centreMs = NaN;
-  private heardAt = NaN;
+  private centreTimeSetAt = NaN;
   private frozenMs = NaN;
 
   /** Set the time that the centre sent, when it arrived (`local`, performance.now()). */
   setCentreTime(ns: string, local: number): void {
     this.centreMs = ms(ns);
-    this.heardAt = local;
+    this.centreTimeSetAt = local;
     this.frozenMs = this.centreMs;
   }
 
   /** The centre's time; it advances also while the connection is lost. */
   nowMs(): number {
-    return Number.isNaN(this.centreMs) ? Date.now() : this.centreMs + performance.now() - this.heardAt;
+    return Number.isNaN(this.centreMs) ? Date.now() : this.centreMs + performance.now() - this.centreTimeSetAt;
   }
 
   /** The time that the picture shows; it does not advance while the connection is lost. */
@@ -100,7 +100,7 @@ export class State {
     return this.selected === null ? null : (this.episodes.get(this.selected) ?? null);
   }
 
-  /** Whether the chosen one's evidence is to be fetched: not there, or of an older version than is known. */
+  /** Whether the evidence of the chosen episode must be fetched: there is none, or it is of an older version. */
   get wantsDetail(): boolean {
     if (this.selected === null) return false;
     const held = this.details.get(this.selected);
@@ -109,7 +109,7 @@ export class State {
     return held === "missing" || !isNewer(held.episode, this.chosen) || held.episode.versions < this.chosen.versions;
   }
 
-  /** New: an alarm that began less than a minute ago, came at once, is still open, and that nobody has opened here. */
+  /** New: an open alarm that began less than a minute ago, was sent at once, and was not opened on this page. */
   isNew(episode: Episode): boolean {
     return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id)
       && this.viewMs() - ms(episode.start_ns) < NEW_MS;

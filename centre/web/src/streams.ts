@@ -32,7 +32,7 @@ export function parseEvent(text: string): { id: string; kind: string; body: unkn
   for (const line of text.split("\n")) {
     const at = line.indexOf(": ");
     const key = line.slice(0, at);
-    if (at > 0 && key in fields) fields[key as keyof typeof fields] = line.slice(at + 2);
+    if (at > 0 && Object.hasOwn(fields, key)) fields[key as keyof typeof fields] = line.slice(at + 2);
   }
   return { id: fields.id, kind: fields.event, body: JSON.parse(fields.data) };
 }

@@ -1,4 +1,4 @@
-/** What both strips share: margins, the places' names and the rows' words. */
+/** Shared by both strips: margins, the places' names and the rows' words. */
 
 import type { Row, SitePlace } from "./api.ts";
 import { pick, t } from "./words.ts";
@@ -12,7 +12,7 @@ export function placeName(place: SitePlace): string {
   return pick(place.name, place.name_en).replace(/ *[(（,].*$/, "");
 }
 
-/** Places worth a label, the weightiest first: each name once, and none that is only a feature's id. */
+/** Places that get a label, the most important first: each name once. */
 export function labelled(places: readonly SitePlace[]): SitePlace[] {
   const gates = places.filter((x) => x.kind === "gate");
   const weight = (x: SitePlace): number => (gates.some((gate) => Math.abs(gate.s_m - x.s_m) < 100) ? 3 : x.kind === "place" ? 2 : 1);

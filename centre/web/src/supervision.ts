@@ -1,4 +1,4 @@
-/** Who supervises the road no longer: RSUs and gateways that are off or silent, and what that means for a row. Pure. */
+/** Lost supervision: RSUs and gateways that are off or silent, lost connections, and their effect on a row. Pure. */
 
 import type { Episode, Gateway, Rsu } from "./api.ts";
 import { wrongClocks } from "./clocks.ts";
@@ -13,14 +13,14 @@ const OUTBOX_MAX = 50;
 const P99_MS_MAX = 100;
 const BACKLOG_MIN = 5; // below it an outbox only holds what is on its way
 
-const UPDATES_MISSED = 3; // of an open episode, one each `update_s`: after so many its state is unknown
+const UPDATES_MISSED = 3; // versions of an open episode, one each `update_s`: after so many its state is unknown
 const UPDATE_S = 5; // of a site that does not say
 
 /**
- * Who or what supervises no longer; `sinceMs` is when it was last known to, NaN where nobody saw it.
+ * One lost part of the supervision; `sinceMs` is the last time when it was known to work, NaN where that was never.
  *
- * rsu, gateway: one that was there and is not any more, or is needed and never came (`never`); broker: the centre's connection to
- * it, without which no state is known; database: it refuses, so that nothing new is kept or shown (`id`: what it says).
+ * rsu, gateway: it was online before, or it is needed and was never online (`never`); broker: the centre's connection to
+ * it: without it no state is known; database: it refuses, nothing new is stored or shown (`id`: its error).
  */
 export interface Loss {
   readonly kind: "rsu" | "gateway" | "broker" | "database";
@@ -35,8 +35,8 @@ export function isLost(x: Pick<Rsu | Gateway, "state" | "stale">): boolean {
 }
 
 /**
- * All that are lost: the centre's own connections, gateways, then RSUs in the site's order. An RSU that never came is no loss on a
- * road that is equipped in part, unless an open episode is its; a gateway serves the whole road.
+ * All losses: the centre's own connections, gateways, then RSUs in the site's order. An RSU that was never online is no loss on a
+ * partly equipped road, unless it has an open episode; a gateway serves the whole road.
  */
 export function losses(state: State): Loss[] {
   const { broker, database } = state.summary ?? {};
@@ -55,53 +55,53 @@ function databaseLoss(fault: { fault: string; since_ns: string } | null | undefi
   return fault == null ? [] : [{ kind: "database", id: fault.fault, sinceMs: ms(fault.since_ns) }];
 }
 
-/** A will comes when the connection broke; one that fell silent was last there at its last heartbeat, NaN where none came. */
+/** A will arrives when the connection breaks; a silent unit worked until its last heartbeat. NaN where there was none. */
 function lostSinceMs(x: Rsu | Gateway): number {
   return x.state === "offline" ? ms(x.since_ns ?? x.beat_ns) : ms(x.beat_ns);
 }
 
-/** The time of day since when one is lost, or that nobody saw it. */
+/** The time of day of a loss, or the words for one from before the centre's start. */
 export function sinceWord(sinceMs: number): string {
   return Number.isNaN(sinceMs) ? t("beforeStart") : clock(sinceMs);
 }
 
-/** Whether no RSU at all judges: none is there, or none ever was. Not known while the centre is cut off from them. */
+/** Whether no RSU judges at all. False while it is unknown, because the centre is cut off from the RSUs. */
 export function nobodyWatches(state: State): boolean {
   if (state.summary?.broker?.connected === false) return false;
   return state.rsus.size > 0 && ![...state.rsus.values()].some((x) => x.state === "online" && !x.stale);
 }
 
-/** The loss that leaves the state of an open episode unknown: of its RSU, or of the connection from there. */
+/** The loss that makes the state of an open episode unknown: its RSU, or the connection to it. */
 export function lossOf(state: State, episode: Episode): Loss | null {
   if (!episode.open) return null;
   return state.losses.find((x) => x.kind === "broker" || x.kind === "database" || (x.kind === "rsu" && x.id === episode.esn)) ?? null;
 }
 
-/** Whether no version of an open episode came for so long that several are missing, though its RSU is there. */
-export function isUnheard(state: State, episode: Episode): boolean {
+/** Whether several versions of an open episode are overdue although its RSU is online. */
+export function isOverdue(state: State, episode: Episode): boolean {
   const updateS = state.site?.body.rules["update_s"];
   const limitMs = UPDATES_MISSED * (typeof updateS === "number" ? updateS : UPDATE_S) * 1_000;
   return episode.open && state.connection !== "disconnected" && state.nowMs() - ms(episode.received_ns) > limitMs;
 }
 
-/** Why the values of an open episode are not updated, in words; empty where they are. */
-export function standstill(state: State, episode: Episode): string {
+/** The words for why an open episode gets no updates; empty if it gets them. */
+export function missingUpdates(state: State, episode: Episode): string {
   const loss = lossOf(state, episode);
-  if (loss === null) return isUnheard(state, episode) ? t("noNews", { r: escape(episode.esn), t: clock(ms(episode.received_ns)) }) : "";
+  if (loss === null) return isOverdue(state, episode) ? t("noNews", { r: escape(episode.esn), t: clock(ms(episode.received_ns)) }) : "";
   const since = sinceWord(loss.sinceMs);
   if (loss.kind === "broker") return t("brokerSince", { t: since });
   if (loss.kind === "database") return t("databaseSince", { t: since });
   return t(loss.never === true ? "neverHeard" : "offSince", { r: escape(loss.id), t: since });
 }
 
-/** Violations that wait in the outboxes of RSUs that are there; 0 where it is only what is on its way. */
+/** Violations that wait in the outboxes of online RSUs; 0 if they are so few that they are only being sent. */
 export function backlog(state: State): number {
   let n = 0;
   for (const x of state.rsus.values()) if (x.state === "online" && !x.stale) n += x.outbox_depth ?? 0;
   return n < BACKLOG_MIN ? 0 : n;
 }
 
-/** The p99 of an RSU or the road [ms]; null where too few samples make it. */
+/** The p99 of an RSU or the road [ms]; null with too few samples. */
 export function p99Of(latency: { p99_ms: number | null; n: number }): number | null {
   return latency.n < SAMPLES_MIN ? null : latency.p99_ms;
 }
@@ -110,7 +110,7 @@ export function isSlow(rsu: Rsu): boolean {
   return (p99Of(rsu.latency) ?? 0) > P99_MS_MAX;
 }
 
-/** What makes an online RSU worth a look: late heartbeat, clock, backlog, slow, a silent sensor. */
+/** Whether an online RSU has a fault: late heartbeat, clock, backlog, latency, silent sensor. */
 export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
     || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock")

@@ -72,7 +72,7 @@ export class Updates implements StreamHandlers {
     try {
       const snapshot = readSnapshot(bytes);
       state.fleet?.ingest(snapshot);
-      state.stream.hear(snapshot.stampMs, now);
+      state.stream.observe(snapshot.stampMs, now);
       // the first frame of a connection may be seconds old: it brings names, but no position that is live
       if (snapshot.stampMs > state.stream.now(now) - LATE_MS) {
         this.snapshotAt.set(snapshot.esn, now);

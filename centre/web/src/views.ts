@@ -44,21 +44,55 @@ export function pickOnClick(canvas: HTMLCanvasElement, view: Required<View>, hos
   });
 }
 
-/** The views of one screen of the page, in the order in which they are drawn. */
+/** A part of the page with its own views, drawn in their order. Its `root` is hidden while another screen is shown. */
 export class Screen {
-  private readonly state: State;
+  readonly root: HTMLElement | null;
   private readonly views: readonly View[];
 
-  constructor(state: State, views: readonly View[]) {
-    this.state = state;
+  /** Without a `root` the screen is always visible. */
+  constructor(views: readonly View[], root: HTMLElement | null = null) {
     this.views = views;
+    this.root = root;
   }
 
+  mount(host: Host): void {
+    for (const view of this.views) view.mount(host);
+  }
+
+  draw(state: State, rate: Rate, now: number): void {
+    for (const view of this.views) if (view.rate === rate) view.draw(state, now);
+  }
+}
+
+/** All screens of the page: the frame around them, which is always drawn, and those of which one is shown. */
+export class Screens {
+  private readonly state: State;
+  private readonly frame: Screen;
+  private readonly screens: readonly Screen[];
+  private shown: Screen;
+
+  /** The first of `screens` is shown until `show` is called. */
+  constructor(state: State, frame: Screen, screens: readonly [Screen, ...Screen[]]) {
+    this.state = state;
+    this.frame = frame;
+    this.screens = screens;
+    this.shown = screens[0];
+  }
+
+  /** Mount the views of all screens, once, and hide the screens that are not shown. */
   mount(choose: (picked: Picked) => void): void {
-    for (const view of this.views) view.mount({ state: this.state, choose });
+    for (const screen of [this.frame, ...this.screens]) screen.mount({ state: this.state, choose });
+    this.show(this.shown);
   }
 
+  show(screen: Screen): void {
+    this.shown = screen;
+    for (const { root } of this.screens) if (root !== null) root.hidden = root !== screen.root;
+  }
+
+  /** Draw the views of a rate, first those of the frame. */
   draw(rate: Rate, now: number): void {
-    for (const view of this.views) if (view.rate === rate) view.draw(this.state, now);
+    this.frame.draw(this.state, rate, now);
+    this.shown.draw(this.state, rate, now);
   }
 }

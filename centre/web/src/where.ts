@@ -1,4 +1,4 @@
-/** Where an episode is drawn: on its own vehicle while that is seen, else at a place that has an age. Never by position. */
+/** Where an episode is drawn: at its own vehicle while that is visible, else at a place with an age; never at a vehicle that is near. */
 
 import type { Episode, Row } from "./api.ts";
 import type { Fleet } from "./fleet.ts";
@@ -11,9 +11,9 @@ import type { State } from "./state.ts";
 
 /** Site plane [m], station and lateral [m; NaN: none]. */
 export interface Where {
-  /** The fleet's slot of its vehicle as it is seen now; -1: this is a place. */
+  /** The fleet's slot of its visible vehicle; -1: this is a place. */
   readonly slot: number;
-  /** The slot of its vehicle as it is drawn, also hollow, where it was last seen; -1: it is not drawn. */
+  /** The slot of its vehicle, also of a hollow one at its last position; -1: it is not drawn. */
   readonly hull: number;
   readonly x: number;
   readonly y: number;
@@ -23,7 +23,7 @@ export interface Where {
   readonly atMs: number;
 }
 
-/** The slot that carries the episode's identity, seen now or hollow: by track, after a handover by terminal; -1: none. */
+/** The slot with the episode's identity, also of a hollow vehicle: by track, after a handover by terminal; -1: none. */
 export function slotOf(state: State, episode: Episode): number {
   const { fleet } = state;
   if (fleet === null || !episode.open) return -1;
@@ -34,13 +34,13 @@ export function slotOf(state: State, episode: Episode): number {
   return terminal ? fleet.findTerminal(terminal) : plate ? fleet.findPlate(plate) : -1;
 }
 
-/** The slot of the episode's vehicle if it is seen now (or was when the picture froze); -1: it is not. */
+/** The slot of the episode's vehicle if it is visible now, or was when the picture froze; else -1. */
 export function seenSlot(state: State, episode: Episode): number {
   const slot = slotOf(state, episode);
   return slot >= 0 && (state.fleet!.stale[slot] === 0 || state.connection === "disconnected") ? slot : -1;
 }
 
-/** What the picture shows of an episode's vehicle now. */
+/** The live values of an episode's vehicle, as in the picture. */
 export interface Live {
   /** Its edge beyond its lane's line [m], 0 within; NaN where its lane is not on the strip, or its RSU would not judge it so. */
   readonly excessM: number;
@@ -52,7 +52,7 @@ export interface Live {
   readonly u: number;
 }
 
-/** The live values of an open episode's vehicle; null where it is not seen, so that its versions are all that is known. */
+/** The live values of an open episode's vehicle; null if it is not visible: then only its versions are known. */
 export function liveOf(state: State, episode: Episode): Live | null {
   const { fleet, site } = state;
   if (fleet === null || site === null || !state.steps.has("vehicles")) return null;
@@ -63,12 +63,12 @@ export function liveOf(state: State, episode: Episode): Live | null {
   };
 }
 
-/** Whether the picture shows how far the episode's vehicle is over its line, so that this counts and not the last version. */
+/** Whether the picture shows how far the episode's vehicle is over its line: then this excess counts, not the last version's. */
 export function showsExcess(episode: Episode): boolean {
   return ruleView(episode.rule).mark === "overLine";
 }
 
-/** The excess that the picture shows of an open episode [m]; null where only its version says one. */
+/** The excess of an open episode in the picture [m]; null where only its version has one. */
 export function seenExcess(episode: Episode, live: Live | null): number | null {
   return !showsExcess(episode) || live === null || Number.isNaN(live.excessM) ? null : live.excessM;
 }
@@ -78,7 +78,7 @@ export function homeOf(site: Site, fleet: Fleet, slot: number): Row | undefined 
   return site.rows.find((row) => row.hazmat && row.direction === fleet.way[slot]);
 }
 
-/** No radar holds it, or its place is too uncertain: what is drawn then is no measure of how far it is out. */
+/** Flags of a vehicle without radar, or with a too uncertain position: its drawing is no measure of its excess. */
 const VAGUE = COASTING | UNDECIDABLE;
 
 function excessOf(site: Site, fleet: Fleet, slot: number): number {

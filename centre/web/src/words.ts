@@ -115,7 +115,7 @@ export const WORDS = {
 
 export type Word = keyof typeof WORDS;
 
-/** Why a stretch can't be judged, an episode ended, an RSU is not at its best; what has no word here is shown as it was named. */
+/** Reasons why a stretch can't be judged, why an episode ended, and faults of an RSU; one without a word is shown under its own name. */
 const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   offline: ["RSU 离线", "RSU offline"], never: ["RSU 未接入", "RSU never seen"], radar_gap: ["雷达间隙", "radar gap"], gap: ["雷达间隙", "radar gap"],
   no_radar: ["雷达间隙", "radar gap"], radar_silent: ["雷达无数据", "radar silent"], silent: ["雷达无数据", "radar silent"],
@@ -153,13 +153,13 @@ export function stretches(n: number): string {
   return n === 1 ? t("oneStretch") : t("nStretches", { n });
 }
 
-/** A word by a name that came over the wire (rule, grade, state); unknown names stay themselves. */
+/** The word for a name from the wire (grade, state); an unknown name is returned unchanged. */
 export function name(key: string): string {
-  return key in WORDS ? t(key as Word) : key;
+  return Object.hasOwn(WORDS, key) ? t(key as Word) : key;
 }
 
 export function reason(key: string): string {
-  return REASONS[key]?.[lang === "zh" ? 0 : 1] ?? key.replaceAll("_", " ");
+  return (Object.hasOwn(REASONS, key) ? REASONS[key]?.[lang === "zh" ? 0 : 1] : undefined) ?? key.replaceAll("_", " ");
 }
 
 export function pick(zh: string | null | undefined, en: string | null | undefined): string {

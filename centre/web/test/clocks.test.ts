@@ -10,7 +10,7 @@ import { setLang } from "../src/words.ts";
 const clock = (kind: string, offset_s: number, corrected = false): Clock => ({ kind, offset_s, corrected, since_ns: "0", n: 4 });
 const none = { clocks: {}, clocks_n: 0, radar_clocks: {}, host_clock: null };
 
-test("an offset is told in the unit that people think in", () => {
+test("an offset is written in the unit that people think in", () => {
   assert.equal(offset(-28_800), "−8:00:00");
   assert.equal(offset(17.9), "+17.9 s");
   assert.equal(offset(-4), "−4.0 s");
@@ -24,7 +24,7 @@ test("a clock that is put right is named and is no fault", () => {
   assert.deepEqual(clockFacts(x), [["A", "GPS week rollover −7168 d · put right"]]);
 });
 
-test("a clock some seconds behind may as well be a way that takes as long", () => {
+test("a clock that is some seconds behind looks like a constant delay", () => {
   setLang("en");
   const said = (offset_s: number): string => clockFacts({ ...none, clocks: { A: clock("offset", offset_s) }, clocks_n: 1 })[0]![1];
   assert.equal(said(-4), "clock behind, or always late −4.0 s");
@@ -32,7 +32,7 @@ test("a clock some seconds behind may as well be a way that takes as long", () =
   assert.equal(said(-137), "clock off −2:17");
 });
 
-test("terminals, radars and the RSU itself are named, and how many more there are", () => {
+test("wrong clocks of terminals, radars and the RSU are named, the rest counted", () => {
   setLang("en");
   const x = {
     clocks: { A: clock("time_zone", -28_800) }, clocks_n: 3, radar_clocks: { R1: clock("offset", 20) }, host_clock: clock("gateway", 137),

@@ -14,7 +14,7 @@ function stateOf(states: Record<string, Rsu["state"]>): State {
   return state;
 }
 
-test("an RSU that is off is no news while another's vehicles move", () => {
+test("an RSU that is off makes nothing late while another's vehicles move", () => {
   const late = lateness(stateOf({ A: "online", B: "offline" }), new Map([["A", NOW - 100], ["B", NOW - 60_000]]), NOW);
   assert.deepEqual(late, { esns: [], ageS: 0.1, all: false });
 });
@@ -24,7 +24,7 @@ test("an RSU that is online and silent is late", () => {
   assert.deepEqual(late, { esns: ["B"], ageS: 3, all: false });
 });
 
-test("where every RSU is off nothing moves: the picture is late, not live", () => {
+test("while every RSU is off nothing moves: the picture is late, not live", () => {
   const late = lateness(stateOf({ A: "offline", B: "offline" }), new Map([["A", NOW - 14_000], ["B", NOW - 13_000]]), NOW);
   assert.deepEqual(late, { esns: [], ageS: 13, all: true });
 });

@@ -51,6 +51,23 @@ test("left of the lane counts in driving direction", () => {
   assert.deepEqual([f.way[f.slot(1n)], f.way[f.slot(2n)]], [1, -1]);
 });
 
+test("before the road's zero a vehicle has a station, if its RSU sends signed ones", () => {
+  const axis = new Axis([-500, 0, 9_500], [0, 500, 10_000], [0, 0, 0]);
+  const place = (signed: boolean): Fleet => {
+    const f = new Fleet({ plane: PLANE, axis, lane: (name) => LANES.get(name) });
+    const [lon, lat] = PLANE.lonLat(100, -4); // 100 m beyond the axis' beginning at -500 m
+    const cars: Car[] = [{ track: 1n, lon, lat, s: -400, d: 0.5, lane: 0, speed: 20, course: 90 }];
+    f.ingest(readSnapshot(snapshotBytes("A", 1_000, cars, { lanes: NAMES }, signed)));
+    f.at(1_500);
+    return f;
+  };
+  const [now, old] = [place(true), place(false)];
+  near(now.s[0]!, -390, 1e-3);
+  near(now.u[0]!, -3.5, 1e-6);
+  assert.equal(now.way[0], 1);
+  assert.ok(Number.isNaN(old.s[0]!)); // an older RSU sends no station there: the map alone shows the vehicle
+});
+
 test("a wrong-way driver moves against its lane", () => {
   const f = fleet();
   feed(f, 1_000, [car(100, { lane: 1, course: 90 })]);
@@ -58,7 +75,7 @@ test("a wrong-way driver moves against its lane", () => {
   near(f.s[0]!, 110, 1e-3);
 });
 
-test("what stands looks where it looked before, else along its lane: its course is noise", () => {
+test("a vehicle at rest keeps its heading, or points along its lane: its course is noise", () => {
   const f = fleet();
   const parked = car(300, { track: 2n, lane: 1, speed: 0.3, course: 10 });
   feed(f, 1_000, [car(100), parked]);
@@ -137,9 +154,9 @@ test("thousands of vehicles come and go without growing the arrays for ever", ()
 
 test("the stamps' clock follows the fastest delivery and ignores a late one", () => {
   const clock = new StreamClock();
-  for (let i = 0; i < 50; i++) clock.hear(10_000 + i * 100, 500 + i * 100 + (i % 5 === 0 ? 2 : 40));
+  for (let i = 0; i < 50; i++) clock.observe(10_000 + i * 100, 500 + i * 100 + (i % 5 === 0 ? 2 : 40));
   near(clock.now(5_400) - (10_000 + 49 * 100), -2, 3);
-  clock.hear(100_000, 5_500); // the clock was stepped
+  clock.observe(100_000, 5_500); // the clock was stepped
   near(clock.now(5_500), 100_000, 1);
 });
 

@@ -11,7 +11,7 @@ test("a parked pointer holds the order for fifteen seconds, not longer", () => {
   assert.equal(hold.holds(1_000 + 100 * HOLD_MS), false);
 });
 
-test("a pointer that keeps moving holds no longer, but again once the order has moved on", () => {
+test("a moving pointer holds no longer than that, but holds the renewed order again", () => {
   const hold = new Hold();
   hold.begin(0);
   for (let t = 0; t < HOLD_MS; t += 100) hold.stir(t);
@@ -21,7 +21,7 @@ test("a pointer that keeps moving holds no longer, but again once the order has 
   assert.equal(hold.holds(2 * HOLD_MS + 10), false);
 });
 
-test("leaving ends it; coming again begins anew", () => {
+test("leaving ends the hold; entering again starts a new one", () => {
   const hold = new Hold();
   hold.begin(0);
   hold.end();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LabelSpace, zoomFor } from "../src/draw.ts";
 
-test("a label gives way to one on its own line, and to one on a line that touches it", () => {
+test("a label avoids one on its own line, and one on a line that touches it", () => {
   const labels = new LabelSpace();
   assert.ok(labels.reserve(0, 50, 2, 100));
   assert.ok(!labels.reserve(51, 90, 2, 100), "nearer than the gap");

@@ -57,7 +57,7 @@ beforeEach(() => {
   state.setCentreTime(`${T0}000000`, performance.now());
 });
 
-test("a row says what the picture shows of its truck, and of when the rest is", () => {
+test("a row has its truck's live values, and the time of the others", () => {
   see(-2.2); // 2.2 + 1.25 - 2 beyond the right line, its middle in the lane beside
   const found = row();
   assert.equal(liveOf(state, found)!.excessM.toFixed(2), "1.45");
@@ -74,7 +74,7 @@ test("a truck that is back within its line is returning before its next version 
   assert.match(text(found), /1\.10 m max /);
 });
 
-test("a truck that leaves again is not returning, whatever its version says", () => {
+test("a truck that leaves its lane again is not returning, whatever its version says", () => {
   see(1.5);
   const back = row({ p_violation: 0.001, excess_m: -0.3 });
   assert.equal(isReturning(back), true);
@@ -86,12 +86,12 @@ test("a truck that is entirely beyond the line is out by more than its width", (
   assert.equal(liveOf(state, row())!.excessM.toFixed(2), "5.25");
 });
 
-test("where the truck is not seen the version's values stand, with their age", () => {
+test("without a visible truck the row has the version's values, with their age", () => {
   assert.equal(liveOf(state, row()), null);
   assert.match(text(row()), /0\.90 m max 1\.10 .* as of 22:13:16/);
 });
 
-test("a truck that no radar holds, or whose place is too uncertain, is no measure of the excess", () => {
+test("a coasting truck, or one with an uncertain position, gives no excess", () => {
   for (const flag of [COASTING, UNDECIDABLE]) {
     see(-4, 15, 3 | flag);
     assert.match(text(row()), /0\.90 m max 1\.10 .* as of 22:13:16/);
@@ -99,7 +99,7 @@ test("a truck that no radar holds, or whose place is too uncertain, is no measur
   }
 });
 
-test("speeds are those that the picture shows", () => {
+test("speeds are those of the picture", () => {
   see(0, 25);
   const found = row({ rule: "overspeed", limit_mps: 20, speed_mps: 22, excess_m: null, excess_m_max: 2 });
   assert.deepEqual([depthOf(state, found), depthOf(state, found, liveOf(state, found))], ["+7 km/h", "+18 km/h"]);
@@ -113,4 +113,4 @@ test("the values of a lost RSU's row are its last version's, also where a neighb
   assert.match(text(row()), /0\.90 m max 1\.10 .* RSU off .* values as of/);
 });
 
-test("maxima of what is undecidable are not shown", () => assert.equal(maxOf(row({ grade: "undecidable" }), null), ""));
+test("an undecidable episode shows no maxima", () => assert.equal(maxOf(row({ grade: "undecidable" }), null), ""));

@@ -28,7 +28,7 @@ test("maps and binary data are read, binary without copying", () => {
   assert.equal((map["a"] as Uint8Array).buffer, bytes.buffer);
 });
 
-test("what is cut short, left over or unknown is refused", () => {
+test("a message that is cut short, too long or of an unknown type is refused", () => {
   const whole = pack({ a: [1, "x", new Uint8Array(3)], b: 1.5 });
   for (let n = 0; n < whole.length; n++) assert.throws(() => decode(whole.subarray(0, n)), RangeError, `${n} bytes`);
   assert.throws(() => decode(Uint8Array.from([...whole, 0])), RangeError);

@@ -7,7 +7,7 @@ import { episode } from "./samples.ts";
 const map = (...list: Episode[]): Map<string, Episode> => new Map(list.map((x) => [x.id, x]));
 const ids = (layout: ReturnType<typeof arrange>): string[] => layout.sections.map((x) => x.ids.join(""));
 
-test("sections: open alarms, ended alarms, what is only kept for the record", () => {
+test("sections: open alarms, ended alarms, episodes that are only recorded", () => {
   const rows: [Partial<Episode>, string][] = [
     [{ grade: "warning", grade_max: "warning" }, "secOpen"],
     [{ grade: "notice", grade_max: "violation" }, "secOpen"], // it was an alarm: it doesn't sink while it is open
@@ -18,7 +18,7 @@ test("sections: open alarms, ended alarms, what is only kept for the record", ()
   for (const [more, want] of rows) assert.equal(sectionOf(episode("a", 1, more)), want, JSON.stringify(more));
 });
 
-test("the newest opened is on top, whatever came last", () => {
+test("the newest opened is on top, whatever arrived last", () => {
   assert.deepEqual(ids(arrange(map(episode("a", 1), episode("c", 3), episode("b", 2)), null)), ["cba", "", ""]);
 });
 
@@ -31,7 +31,7 @@ test("a frozen list neither moves nor grows; arrivals and moves are counted", ()
   assert.deepEqual([ids(later), later.held], [["cb", "a", ""], 0]);
 });
 
-test("the heads of a held list tell the truth, and what is new and open is named", () => {
+test("the heads of a held list have the current counts, and new open alarms are named", () => {
   const before = arrange(map(episode("a", 1), episode("b", 2), episode("e", 0, { open: false })), null);
   const now = arrange(
     map(
@@ -48,7 +48,7 @@ test("the heads of a held list tell the truth, and what is new and open is named
   assert.deepEqual([back.news, back.sections[0]!.total], [["e"], 3]);
 });
 
-test("a section counts what the centre has where the page has not loaded all, and shows the page that is read", () => {
+test("a section has the centre's count if the page has not loaded all, and shows the page that was turned to", () => {
   const many = map(
     ...Array.from({ length: 250 }, (_, i) => episode(`e${i}`, 1_000 + i, { open: false })),
     ...[1, 2, 3].map((i) => episode(`o${i}`, i, { open: false }))
@@ -60,14 +60,14 @@ test("a section counts what the centre has where the page has not loaded all, an
   assert.deepEqual([older.ids, older.total], [["o3", "o2", "o1"], 1_839]);
 });
 
-test("a list of many shows all that is open and says how many ended ones it leaves out", () => {
+test("a long list shows all open alarms, and how many ended ones it leaves out", () => {
   const many = map(...Array.from({ length: 300 }, (_, i) => episode(`e${i}`, i, { open: i % 2 === 0 })));
   const layout = arrange(many, null);
   assert.equal(layout.sections[0]!.ids.length, 150);
   assert.deepEqual([layout.sections[1]!.ids.length, layout.sections[1]!.total], [30, 150]);
 });
 
-test("what is only kept for the record shows its newest few, all when unfolded, and the chosen row always", () => {
+test("recorded episodes: the newest few are shown, all when unfolded, and the chosen row always", () => {
   const rows = Array.from({ length: 40 }, (_, i) => episode(`r${i}`, i, { grade: "undecidable", grade_max: "undecidable", open: i < 10 }));
   const many = map(episode("a", 99), ...rows);
   const folded = arrange(many, null).sections[2]!;
@@ -76,7 +76,7 @@ test("what is only kept for the record shows its newest few, all when unfolded, 
   assert.equal(arrange(many, null, { unfolded: new Set(["secRecord"]), chosen: null }).sections[2]!.ids.length, 40);
 });
 
-test("unfolding a section under the pointer renews that section only, and the record's arrivals are no news", () => {
+test("unfolding a section under the pointer renews that section only, and new recorded episodes are not announced", () => {
   const record = (i: number): Episode => episode(`r${i}`, i, { grade: "notice", grade_max: "notice" });
   const before = arrange(map(episode("a", 100), ...[1, 2, 3, 4, 5].map(record)), null);
   const more = map(episode("a", 100), episode("b", 101), ...[1, 2, 3, 4, 5, 6].map(record));

@@ -19,7 +19,7 @@ function centre(): (path: string) => Promise<{ items: Episode[]; next: number | 
   };
 }
 
-test("every ended episode can be reached, each once, and the way back too", async () => {
+test("paging reaches every ended episode once, and leads back", async () => {
   const n = 3 * PAGE_ROWS + 39;
   const pages = new Pages(centre());
   const seen: string[] = [];
@@ -34,7 +34,7 @@ test("every ended episode can be reached, each once, and the way back too", asyn
   assert.deepEqual([pages.current().size, pages.atEnd("secEnded")], [0, null]);
 });
 
-test("a centre that does not answer turns no page", async () => {
+test("without an answer of the centre no page is turned", async () => {
   const pages = new Pages(() => Promise.reject(new Error("gone")));
   const warn = console.warn;
   console.warn = () => undefined;

@@ -6,7 +6,6 @@ import { clock, probability, span, station } from "../src/format.ts";
 import { Axis, Plane } from "../src/projection.ts";
 import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
-import { WORDS } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
 const near = (a: number, b: number, by: number): void => assert.ok(Math.abs(a - b) < by, `${a} is not ${b}`);
@@ -57,7 +56,7 @@ test("left of a bent axis is left in every segment", () => {
   near(axis.at(150, 5).x, 95, 1e-9);
 });
 
-test("what nobody judges: silent RSUs whole, online ones where they say, neighbours joined", () => {
+test("unjudged stretches: silent RSUs whole, online ones as reported, neighbours joined", () => {
   const gap = { road: "main", from_m: 7_000, to_m: 7_100, reason: "no_radar", since_ns: "1" };
   const list = hatches(
     SITE,
@@ -126,12 +125,5 @@ test("reconnecting waits 0.5 s at first and never more than about 5 s", () => {
   assert.equal(backOffMs(0, 0.5), 500);
   for (let attempt = 0; attempt < 60; attempt++) {
     for (const spread of [0, 1]) assert.ok(backOffMs(attempt, spread) >= 375 && backOffMs(attempt, spread) <= 6_250);
-  }
-});
-
-test("every word has both languages", () => {
-  for (const [key, [zh, en]] of Object.entries(WORDS)) {
-    assert.notEqual(zh, "", key);
-    assert.deepEqual(zh.match(/\{\w\}/g)?.sort(), en.match(/\{\w\}/g)?.sort(), key);
   }
 });

@@ -63,11 +63,15 @@ export interface Car {
   flags?: number;
 }
 
-/** One `track/up` payload; `more` adds or replaces members. */
-export function snapshotBytes(esn: string, stampMs: number, cars: readonly Car[], more: { [key: string]: Packed } = {}): Uint8Array {
-  const view = new DataView(new ArrayBuffer(cars.length * 36));
+/** One `track/up` payload; `more` adds or replaces members. `signed`: of a site whose axis begins below 0. */
+export function snapshotBytes(
+  esn: string, stampMs: number, cars: readonly Car[], more: { [key: string]: Packed } = {}, signed = false,
+): Uint8Array {
+  const dtype = signed ? [...DTYPE, ["s_signed_dm", "<i4"] as const] : DTYPE;
+  const itemBytes = signed ? 40 : 36;
+  const view = new DataView(new ArrayBuffer(cars.length * itemBytes));
   cars.forEach((car, i) => {
-    const at = i * 36;
+    const at = i * itemBytes;
     view.setBigUint64(at, car.track, true);
     view.setInt32(at + 8, Math.round(car.lon * 1e7), true);
     view.setInt32(at + 12, Math.round(car.lat * 1e7), true);
@@ -76,16 +80,17 @@ export function snapshotBytes(esn: string, stampMs: number, cars: readonly Car[]
     view.setUint16(at + 20, Math.round((car.course ?? 0) * 100), true);
     view.setUint16(at + 22, 17, true);
     view.setUint16(at + 24, car.lane ?? 65535, true);
-    view.setUint32(at + 26, car.s === undefined ? 4294967295 : Math.round(car.s * 10), true);
+    view.setUint32(at + 26, car.s === undefined || car.s < 0 ? 4294967295 : Math.round(car.s * 10), true);
     view.setInt16(at + 30, car.d === undefined ? -32768 : Math.round(car.d * 100), true);
     view.setUint8(at + 32, 255);
     view.setUint8(at + 33, 120);
     view.setUint8(at + 34, car.kind ?? 4);
     view.setUint8(at + 35, car.flags ?? 3);
+    if (signed) view.setInt32(at + 36, car.s === undefined ? -2147483648 : Math.round(car.s * 10), true);
   });
   return pack(
     {
-      v: 1, esn, seq: 1, stamp_ns: BigInt(stampMs) * 1_000_000n, n: cars.length, dtype: DTYPE.map((x) => [...x]),
+      v: 1, esn, seq: 1, stamp_ns: BigInt(stampMs) * 1_000_000n, n: cars.length, dtype: dtype.map((x) => [...x]),
       data: new Uint8Array(view.buffer), ...more,
     }
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readSnapshot } from "../src/snapshot.ts";
+import { readSnapshot, stationOf } from "../src/snapshot.ts";
 import { snapshotBytes } from "./samples.ts";
 
 const CAR = { track: 7687991459840000021n, lon: 122.0360461, lat: 41.0016861, s: 23_053.6, d: 0.66 };
@@ -14,13 +14,23 @@ test("columns lie where the message's own dtype says", () => {
   assert.equal(read.view.getInt16(read.itemBytes + read.at.d_cm, true), -125);
 });
 
-test("a column more than the page knows moves the others", () => {
-  const dtype = [["more", "<f4"], ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["flags", "|u1"]];
+test("an unknown column moves the others", () => {
+  const dtype = [["constructor", "<f4"], ["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["flags", "|u1"]];
   const read = readSnapshot(snapshotBytes("R", 0, [], { n: 1, dtype, data: new Uint8Array(21) }));
   assert.deepEqual([read.at.track, read.at.lon_e7, read.at.flags, read.at.s_dm], [4, 12, 20, -1]);
 });
 
-test("names and lanes come when they come", () => {
+test("a station is read from the signed column where there is one, else from the old one", () => {
+  const cars = [{ ...CAR, s: -12.3 }, { ...CAR, track: 2n, s: 45.6 }, { track: 3n, lon: 122, lat: 41 }];
+  for (const [signed, stations] of [[true, [-12.3, 45.6, NaN]], [false, [NaN, 45.6, NaN]]] as const) {
+    const read = readSnapshot(snapshotBytes("R", 0, cars, {}, signed));
+    assert.deepEqual(cars.map((_, i) => stationOf(read, i * read.itemBytes)), stations);
+  }
+  const bare = [["track", "<u8"], ["lon_e7", "<i4"], ["lat_e7", "<i4"], ["flags", "|u1"]];
+  assert.deepEqual(stationOf(readSnapshot(snapshotBytes("R", 0, [], { n: 1, dtype: bare, data: new Uint8Array(17) })), 0), NaN);
+});
+
+test("names and lanes are read where a snapshot has them", () => {
   assert.equal(readSnapshot(snapshotBytes("R", 0, [CAR])).names, null);
   const names = { track: [CAR.track, 3], terminal: ["139", null], plate: ["辽L·A1", null], identity_p: [1, 0] };
   const read = readSnapshot(snapshotBytes("R", 0, [CAR], { names, lanes: ["a", "b"] }));

@@ -5,7 +5,7 @@ import type { Episode } from "../src/api.ts";
 import { isLate, State } from "../src/state.ts";
 import { episode } from "./samples.ts";
 
-test("the chosen one's evidence is fetched when it is not there, or older than the episode", () => {
+test("the chosen episode's evidence is fetched if it is absent, or older than the episode", () => {
   const detail = (version: number): EpisodeDetail => ({ episode: episode("a", 1, { version }), versions: [] });
   const rows: [EpisodeDetail | "loading" | "missing" | undefined, boolean][] = [
     [undefined, true], // never asked for, or the centre did not answer
@@ -29,7 +29,7 @@ test("the chosen one's evidence is fetched when it is not there, or older than t
   assert.equal(state.wantsDetail, false, "the centre knows no such episode");
 });
 
-test("evidence is fetched anew when an overtaken version has come", () => {
+test("evidence is fetched again after an overtaken version", () => {
   const state = new State();
   state.put(episode("a", 1, { version: 3, versions: 2 }));
   state.selected = "a";
@@ -45,7 +45,7 @@ function* chance(seed: number): Generator<number> {
   }
 }
 
-test("law: what the stream of changes leaves equals a fresh load, whenever the page was loaded and whatever it missed", () => {
+test("law: the stream of changes leads to the same state as a fresh load, whenever the page was loaded and whatever it missed", () => {
   for (let seed = 1; seed <= 200; seed++) {
     const dice = chance(seed);
     const pick = (n: number): number => Math.floor((dice.next().value as number) * n);
@@ -89,7 +89,7 @@ test("law: what the stream of changes leaves equals a fresh load, whenever the p
 const S = 1_000_000_000n;
 const at = (seconds: number): string => String(1_790_000_000n * S + BigInt(seconds * 1_000) * 1_000_000n);
 
-test("new is what began within the minute and came at once; what came late is late, however freshly committed", () => {
+test("new is an episode that began within the minute and was sent at once; one that was sent late is late", () => {
   const rows: [Partial<Episode>, number, boolean, boolean][] = [
     [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2), first_committed_ns: at(4) }, 5, false, true],
     [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 61, false, false], // it began a minute ago
@@ -108,7 +108,7 @@ test("new is what began within the minute and came at once; what came late is la
   }
 });
 
-test("a page that has forgotten old rows counts no longer by itself, and keeps the page that is read", () => {
+test("a page that has dropped old rows uses the centre's counts, and keeps the rows that it was turned to", () => {
   const state = new State();
   state.complete = true;
   state.paged = new Set(["e1", "e2"]);

@@ -48,7 +48,7 @@ test("an event is read from its lines, whatever its data holds", () => {
   assert.deepEqual(parseEvent("event: summary\nretry: 5\n: a comment\ndata: 1\n\n"), { id: "", kind: "summary", body: 1 });
 });
 
-test("the stream is resumed behind the last change that came, not behind the moment's state", () => {
+test("the stream is resumed after the last change that arrived, not after a state", () => {
   const events = new Events(3, handlers);
   assert.equal(last().url, "ws://localhost:8080/api/stream?after=3");
   last().onmessage!({ data: 'id: 4\nevent: violation\ndata: {"id":"a"}\n\n' });
@@ -61,7 +61,7 @@ test("the stream is resumed behind the last change that came, not behind the mom
   assert.equal(FakeSocket.all.length, 2);
 });
 
-test("what an abandoned connection still brings is not heard: its cursor would be passed twice", () => {
+test("messages of an abandoned connection are ignored: they would be applied twice", () => {
   const events = new Events(3, handlers);
   const first = last();
   events.retry();
@@ -83,7 +83,7 @@ test("a refused connection is tried again, ever more slowly, at most each 6.25 s
   assert.equal(heard.length, 8);
 });
 
-test("an event that is not known is passed over: a newer centre may send more", () => {
+test("an unknown event is ignored: a newer centre may send more", () => {
   new Events(3, handlers);
   last().onmessage!({ data: "id: 5\nevent: handling\ndata: {}\n\n" });
   last().onclose!();

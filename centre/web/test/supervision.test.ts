@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Gateway, Rsu } from "../src/api.ts";
 import { cellsHtml, isReturning, lastedOf, probabilityOf, shownGrade } from "../src/row.ts";
 import { State } from "../src/state.ts";
-import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord, standstill } from "../src/supervision.ts";
+import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord, missingUpdates } from "../src/supervision.ts";
 import { setLang } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
@@ -28,7 +28,7 @@ function stateOf(rsus: readonly Rsu[], gateways: readonly Partial<Gateway>[] = [
   return state;
 }
 
-test("one that is off or without heartbeat is lost, one that never came is not", () => {
+test("a unit that is off or without heartbeat is lost, one that was never online is not", () => {
   const off = { state: "offline", since_ns: ns(20) } as const;
   const state = stateOf(
     [rsu("A"), rsu("B", off), rsu("C", { stale: true, beat_ns: ns(30) }), rsu("D", { state: "never", since_ns: null, beat_ns: null })],
@@ -42,19 +42,19 @@ test("one that is off or without heartbeat is lost, one that never came is not",
   assert.equal(nobodyWatches(state), false);
 });
 
-test("one that was lost before the centre started has no time made up for it", () => {
+test("a loss from before the centre's start has no time", () => {
   setLang("en");
   const { sinceMs } = stateOf([rsu("A", { stale: true, beat_ns: null })]).losses[0]!;
   assert.equal(sinceWord(sinceMs), "before the centre started");
 });
 
-test("nobody watches where all are off, silent or never came", () => {
+test("nobody watches if all RSUs are off, silent or were never online", () => {
   assert.equal(nobodyWatches(stateOf([rsu("A", { state: "offline" }), rsu("B", { stale: true }), rsu("C", { state: "never" })])), true);
   assert.equal(nobodyWatches(stateOf([rsu("A", { state: "never" })])), true);
   assert.equal(nobodyWatches(stateOf([])), false, "not loaded yet");
 });
 
-test("an open row of a lost RSU says so and stands still; an ended one and another's are as they were", () => {
+test("an open row of a lost RSU names the loss; ended rows and those of other RSUs are unchanged", () => {
   setLang("en");
   const state = stateOf([rsu("A", { state: "offline", since_ns: ns(40) }), rsu("B")]);
   const seen = { start_ns: ns(0), last_violating_ns: ns(35), stamps: { measured_ns: ns(35.5), arrived_ns: ns(35.5) } };
@@ -69,7 +69,7 @@ test("an open row of a lost RSU says so and stands still; an ended one and anoth
   assert.equal(lossOf(state, row), null, "it is back");
 });
 
-test("a row has the time it began, its age from there and of when its values are", () => {
+test("a row has its start, its age and the time of its values", () => {
   setLang("en");
   const state = stateOf([rsu("A")]);
   state.looked.add("a");
@@ -102,7 +102,7 @@ test("before it ends it is returning, at its worst values, and its duration does
   assert.equal(shownGrade(closed), "violation", "the closing version's own grade says nothing");
 });
 
-test("what waits in outboxes is a backlog, what is on its way is none", () => {
+test("many items in outboxes are a backlog, a few are only being sent", () => {
   assert.equal(backlog(stateOf([rsu("A", { outbox_depth: 70 }), rsu("B", { outbox_depth: 2 })])), 72);
   assert.equal(backlog(stateOf([rsu("A", { outbox_depth: 2 }), rsu("B", { outbox_depth: 2 })])), 0);
   assert.equal(backlog(stateOf([rsu("A", { outbox_depth: 70, state: "offline" })])), 0, "it sends nothing now");
@@ -114,7 +114,7 @@ test("a quantile of few samples is neither shown nor an alarm", () => {
   assert.deepEqual([hasFault(rsu("A")), hasFault(rsu("A", { latency: { ...latency, n: 20 } }))], [false, true]);
 });
 
-test("a gateway that never came is no live link; an RSU that never came is one only while an open episode is its", () => {
+test("a gateway that was never online is a loss; an RSU only while it has an open episode", () => {
   const never = { state: "never", stale: false, since_ns: null, beat_ns: null } as const;
   const state = stateOf([rsu("A"), rsu("B", never)], [{ id: "GW1", ...never }]);
   assert.deepEqual(state.losses.map((x) => [x.kind, x.id, x.never]), [["gateway", "GW1", true]]);
@@ -132,18 +132,18 @@ test("without the broker no RSU's state is known; without the database nothing n
   assert.deepEqual(state.losses, [{ kind: "broker", id: "", sinceMs: T0 + 50_000 }]);
   assert.equal(nobodyWatches(state), false, "nobody knows");
   const open = episode("a", 1, { esn: "A", open: true });
-  assert.equal(standstill(state, open), "the centre is cut off from the RSUs since 22:14:10");
+  assert.equal(missingUpdates(state, open), "the centre is cut off from the RSUs since 22:14:10");
   state.summary = { broker: { connected: true, since_ns: ns(50) }, database: { fault: "database is locked", since_ns: ns(55) } } as never;
   state.losses = losses(state);
   assert.deepEqual(state.losses.map((x) => x.kind), ["database", "rsu"]);
-  assert.equal(standstill(state, open), "the centre's database fails since 22:14:15");
+  assert.equal(missingUpdates(state, open), "the centre's database fails since 22:14:15");
 });
 
-test("an open row of which nothing came for three updates does not look live, though its RSU is there", () => {
+test("an open row without three updates does not look live, although its RSU is online", () => {
   setLang("en");
   const state = stateOf([rsu("A")]);
-  const row = (afterS: number): string => standstill(state, episode("a", 1, { esn: "A", open: true, received_ns: ns(60 - afterS) }));
+  const row = (afterS: number): string => missingUpdates(state, episode("a", 1, { esn: "A", open: true, received_ns: ns(60 - afterS) }));
   assert.equal(row(14), "");
   assert.match(row(16), /no update from A since 22:14:04/);
-  assert.equal(standstill(state, episode("a", 1, { esn: "A", open: false, received_ns: ns(0) })), "");
+  assert.equal(missingUpdates(state, episode("a", 1, { esn: "A", open: false, received_ns: ns(0) })), "");
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Router } from "../src/router.ts";
 import { Interval } from "../src/schedule.ts";
 import { State } from "../src/state.ts";
-import { Screen } from "../src/views.ts";
+import { Screen, Screens } from "../src/views.ts";
 import type { Host, Picked, Rate, View } from "../src/views.ts";
 
 function view(rate: Rate, name: string, log: string[]): View {
@@ -16,16 +17,38 @@ function view(rate: Rate, name: string, log: string[]): View {
   };
 }
 
-test("a screen mounts its views once and draws those of a rate, in their order", () => {
+test("all screens mount their views once; of a rate the frame's views are drawn first, then those of the screen that is shown", () => {
   const log: string[] = [];
   const chosen: Picked[] = [];
-  const screen = new Screen(new State(), [view("text", "a", log), view("frame", "b", log), view("text", "c", log)]);
-  screen.mount((picked) => chosen.push(picked));
-  screen.draw("text", 1);
-  screen.draw("frame", 2);
-  screen.draw("road", 3);
-  assert.deepEqual(log, ["mount a", "mount b", "mount c", "a 1", "c 1", "b 2"]);
-  assert.deepEqual(chosen.map((x) => x.kind === "episode" && x.id), ["a", "b", "c"]);
+  const [first, second] = ["first", "second"].map((name) => {
+    const root = { hidden: false } as HTMLElement;
+    return new Screen([view("text", `${name}.a`, log), view("frame", `${name}.b`, log)], root);
+  }) as [Screen, Screen];
+  const screens = new Screens(new State(), new Screen([view("text", "frame", log)]), [first, second]);
+  screens.mount((picked) => chosen.push(picked));
+  assert.deepEqual([first.root!.hidden, second.root!.hidden], [false, true]);
+  screens.draw("text", 1);
+  screens.show(second);
+  assert.deepEqual([first.root!.hidden, second.root!.hidden], [true, false]);
+  screens.draw("text", 2);
+  screens.draw("frame", 3);
+  screens.draw("road", 4);
+  const mounted = ["frame", "first.a", "first.b", "second.a", "second.b"];
+  assert.deepEqual(
+    log, [...mounted.map((name) => `mount ${name}`), "frame 1", "first.a 1", "frame 2", "second.a 2", "second.b 3"],
+  );
+  assert.deepEqual(chosen.map((x) => x.kind === "episode" && x.id), mounted);
+});
+
+test("an address opens the first route that matches; one that is not known changes nothing", () => {
+  const opened: string[] = [];
+  const router = new Router([
+    { hash: /^$/, open: (value) => opened.push(`start ${value}.`) },
+    { hash: /^#v=([\w-]+)$/, open: (value) => opened.push(`episode ${value}`) },
+    { hash: /^#/, open: (value) => opened.push(`other ${value}.`) },
+  ]);
+  assert.deepEqual(["", "#v=a-1", "#v=", "elsewhere"].map((hash) => router.follow(hash)), [true, true, true, false]);
+  assert.deepEqual(opened, ["start .", "episode a-1", "other ."]);
 });
 
 test("an interval is due once per period, a little early too, and at once after a reset", () => {

@@ -103,7 +103,7 @@ function bracketed(view: { canvas: FakeCanvas; x: number; y: number }): boolean 
   );
 }
 
-test("an ended violation is a place with its time, and no bracket stands on who drives over it", () => {
+test("an ended violation is a place with its time, and a vehicle that drives over it gets no bracket", () => {
   choose(ended());
   see(60_000, [truck(2, PLACE_M)], names([2, "140", "辽L·F3775"]));
   for (const view of drawnViews(PLACE_M)) {
@@ -114,7 +114,7 @@ test("an ended violation is a place with its time, and no bracket stands on who 
   assert.match(closeTitle(state), /K01\+000 · where it ended, 08:16:40/);
 });
 
-test("also when the innocent truck is the one that did it, come round again", () => {
+test("also if that vehicle is the one of the violation", () => {
   choose(ended());
   see(60_000, [truck(1, PLACE_M)], names([1, "139", "辽L·K6883"]));
   for (const view of drawnViews(PLACE_M)) assert.ok(!bracketed(view), view.view);
@@ -139,7 +139,7 @@ test("after a handover that changed the track it follows the terminal", () => {
   assert.equal(seenSlot(state, state.chosen!), -1);
 });
 
-test("a track that lost its identity is no longer taken for the vehicle", () => {
+test("a track that lost its identity is not the vehicle any more", () => {
   choose(fact({ track: "5" }));
   see(0, [truck(6, 900)], names([6, "139", "辽L·K6883"]));
   assert.notEqual(seenSlot(state, state.chosen!), -1);
@@ -148,7 +148,7 @@ test("a track that lost its identity is no longer taken for the vehicle", () => 
   assert.equal(state.fleet!.plate(0), "");
 });
 
-test("an open one whose RSU is silent is where it was last seen, with an age, and no bracket is there", () => {
+test("an open violation of a silent RSU is at its last seen place, with an age and without a bracket", () => {
   choose(fact());
   see(0, [truck(1, PLACE_M)], names([1, "139", "辽L·K6883"]));
   see(20_000, [truck(2, PLACE_M + 16)], names([2, "140", "辽L·F3775"]), "B"); // another RSU's truck drives there now
@@ -162,7 +162,7 @@ test("an open one whose RSU is silent is where it was last seen, with an age, an
   assert.notEqual(seenSlot(state, state.chosen!), -1);
 });
 
-test("one that was never seen here is at the place that its report names, as old as that", () => {
+test("a violation whose vehicle was never seen is at its reported place, with that age", () => {
   choose(fact({ vehicle: null }));
   see(65_000, [truck(2, PLACE_M)]);
   const where = whereabouts(state, SITE, state.chosen!);

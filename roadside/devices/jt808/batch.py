@@ -1,4 +1,4 @@
-"""Batches of JT/T 808 position reports (0x0704): whole ones, and what is left of damaged ones, pure.
+"""Batches of JT/T 808 position reports (0x0704): whole ones, and the sound parts of damaged ones. Pure.
 
 Body: how many u16, kind u8, then for each report its length u16 and the report (2019 edition, sec. 8.49).
 """
@@ -65,7 +65,7 @@ def _salvaged(body: bytes, n_chained: int, counts: Counter[str]) -> list[Locatio
 
 
 def salvage(body: bytes, counts: Counter[str]) -> list[Location]:
-    """Return the reports that can be told apart in bytes that begin or end anywhere or have a wrong length.
+    """Return the reports that can be separated in bytes that begin or end anywhere or have a wrong length.
 
     Each stretch of bytes that is no whole report counts `batch.length`. A report is recognised by its length,
     its date, its place on earth and items that end where it ends; one with a wrong length only is kept.
@@ -79,7 +79,7 @@ def salvage(body: bytes, counts: Counter[str]) -> list[Location]:
         if end is None:
             end = _end_of_report(body, at)
             next_start = _next(starts, at + 2 + REPORT_BYTES_MIN, len(body))
-            # a tail that nobody knows is accepted, unless the next report stands in it
+            # an unknown tail is accepted, unless the next report begins in it
             if end is not None and (not _begins(body, end) or next_start < end):
                 end = None
         if end is not None:
@@ -139,7 +139,7 @@ def _whole_reports(body: bytes) -> dict[int, int]:
 
 
 def _end_of_report(body: bytes, at: int) -> int | None:
-    """Return the end of a report whose length stands at `at`, None where none can begin there."""
+    """Return the end of a report whose length field is at `at`; None where none can begin there."""
     end = at + 2 + int.from_bytes(body[at : at + 2], "big")
     if not REPORT_BYTES_MIN <= end - at - 2 <= BODY_BYTES_MAX or end > len(body):
         return None

@@ -1,6 +1,6 @@
 """The terminal's side of a JT/T 808-2019 connection, a pure state machine: a truck's box, for the simulator.
 
-The caller owns the socket and the clock: it sends what it gets, and says when a heartbeat or report is due.
+The caller owns the socket and the clock: it sends the bytes, and asks for each heartbeat and report.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ Phase = Literal["registering", "authenticating", "ready", "refused"]
 
 
 class Client:
-    """One terminal; `phase` ready means that the platform takes its positions."""
+    """One terminal; `phase` ready means that the platform accepts its positions."""
 
     def __init__(self, terminal: str, plate: str, *, software: str = "petroroad") -> None:
         assert terminal.isdecimal(), "a terminal's id is a phone number"
@@ -46,13 +46,13 @@ class Client:
     def ready(self) -> bool:
         return self.phase == "ready"
 
-    def connected(self) -> bytes:
-        """Return what to send first on a new connection: the known code, else a registration."""
+    def greeting(self) -> bytes:
+        """Return the first message of a new connection: the known code, else a registration."""
         self._splitter = Splitter(self.counts)
         return self._register() if self._code is None else self._authenticate(self._code)
 
     def receive(self, data: bytes) -> bytes:
-        """Return what to send for what the platform said."""
+        """Return the answers to bytes of the platform."""
         return b"".join(self._handle(frame) for frame in self._splitter.feed(data))
 
     def heartbeat(self) -> bytes:
@@ -66,7 +66,7 @@ class Client:
         return self._frame(Id.LOCATION, locations.encode(location_of(fix)))
 
     def report_late(self, fixes: list[GnssFix]) -> bytes:
-        """Return what was stored in a blind area as one batch (0x0704 type 1), in packages if it is long."""
+        """Return the reports stored in a blind area as one batch (0x0704 type 1), in packages if long."""
         body = batches.encode_batch([location_of(fix) for fix in fixes], batches.BATCH_BLIND_AREA)
         if len(body) <= BODY_BYTES_MAX:
             return self._frame(Id.LOCATION_BATCH, body)
@@ -89,7 +89,7 @@ class Client:
                 self.texts.append(messages.decode_text(frame))
                 del self.texts[:-_TEXTS_MAX]
                 result = Result.OK
-            case Id.RESEND:  # answered by what it asks for
+            case Id.RESEND:  # the answer is the packages that it asks for
                 first_seq, numbers = messages.decode_resend(frame)
                 sent = self._sent.get(first_seq, [])
                 return b"".join(sent[number - 1] for number in numbers if 1 <= number <= len(sent))

@@ -1,4 +1,4 @@
-"""Between a JT/T 808 position report and a `/gnss` fix: units, hemispheres and what the report can't say.
+"""Between a JT/T 808 position report and a `/gnss` fix: units, hemispheres and fields that the report lacks.
 
 The protocol carries no accuracy: sigma and tau stay absent, the site's configuration knows them.
 """

@@ -1,4 +1,4 @@
-"""JT/T 808 framing: bytes of a stream to frames and back; what the bodies mean is messages.py's.
+"""JT/T 808 framing: bytes of a stream to frames and back; messages.py knows the bodies.
 
 Frame: 7e | header | body | XOR | 7e, with 7e -> 7d 02 and 7d -> 7d 01 in between (2019 edition, sec. 4.4).
 """
@@ -70,7 +70,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(piece: bytes) -> Frame:
-    """Return the frame whose bytes, still escaped, stand between two delimiters.
+    """Return the frame of the bytes, still escaped, between two delimiters.
 
     Raises DeviceError with reason frame.long, .escape, .checksum, .short, .length or .phone.
     """
@@ -146,7 +146,7 @@ class Splitter:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Return the whole frames that these bytes end; what is none is counted by reason."""
+        """Return the frames that these bytes complete; other bytes are counted by reason."""
         *pieces, self._rest = (self._rest + data).split(DELIMITER)
         frames: list[Frame] = []
         for piece in pieces:
@@ -158,7 +158,7 @@ class Splitter:
             self._count("frame.long")
             self._lost = True
         if self._lost:
-            self._rest = b""  # what still comes before the next delimiter
+            self._rest = b""  # the bytes before the next delimiter are of no frame
         return frames
 
     def _decode(self, piece: bytes, frames: list[Frame]) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 
 from core.errors import DeviceError
+from core.times import NS
 
 _HEAD = struct.Struct(">IIiiHHH6s")
 HEAD_BYTES = _HEAD.size
@@ -30,7 +31,7 @@ NO_TIME_NS = 0  # the stamp of a report whose time can't be read
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """One position report as it stands on the wire."""
+    """One position report with the wire's own units and numbers."""
 
     alarm: int = 0
     status: int
@@ -114,7 +115,7 @@ def decode_untimed(body: bytes) -> Location:
 
 
 def count_items(location: Location, counts: Counter[str]) -> None:
-    """Count the additional information that can't be read: by id, and what is cut off at the end."""
+    """Count the additional information that can't be read: by id, and the part that is cut off at the end."""
     for key, value in location.items:
         length = _ITEM_BYTES.get(key, -1)
         if length == len(value) or length is None:
@@ -141,7 +142,7 @@ def _signed_deg(value_e6: int, negative: int) -> float:
 
 
 def _stamp_ns(bcd: bytes) -> int:
-    """Return UTC; NO_TIME_NS for what is no time: month 13, hour 25, the zeros of a clock without one."""
+    """Return UTC; NO_TIME_NS where the digits are no time: month 13, hour 25, the zeros of an unset clock."""
     digits = bcd.hex()
     if not digits.isdecimal():
         return NO_TIME_NS
@@ -151,9 +152,9 @@ def _stamp_ns(bcd: bytes) -> int:
         moment = datetime(2000 + year, month, day, hour, minute, second - leap_s, tzinfo=_CHINA)
     except ValueError:
         return NO_TIME_NS
-    return (int(moment.timestamp()) + leap_s) * 1_000_000_000
+    return (int(moment.timestamp()) + leap_s) * NS
 
 
 def _bcd_time(stamp_ns: int) -> bytes:
-    moment = datetime.fromtimestamp(stamp_ns // 1_000_000_000, UTC).astimezone(_CHINA)
+    moment = datetime.fromtimestamp(stamp_ns // NS, UTC).astimezone(_CHINA)
     return bytes.fromhex(moment.strftime("%y%m%d%H%M%S"))

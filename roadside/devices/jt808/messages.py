@@ -31,7 +31,7 @@ class Id(IntEnum):
 
 
 class Result(IntEnum):
-    """What a general reply (0x0001, 0x8001) says."""
+    """The result in a general reply (0x0001, 0x8001)."""
 
     OK = 0
     FAILED = 1
@@ -54,7 +54,7 @@ _TEXT_TYPE_NOTICE = 1
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """General reply: how the other side took our message `seq` of kind `msg_id`."""
+    """General reply: the other side's result for our message `seq` of kind `msg_id`."""
 
     seq: int
     msg_id: int
@@ -172,7 +172,7 @@ def decode_authenticate(frame: Frame) -> str:
 def encode_text(text: str, version: int | None) -> bytes:
     """Return the body of an urgent text, shown and spoken to the driver, in the edition of his terminal.
 
-    What GBK lacks becomes a question mark; what doesn't fit into one frame is cut.
+    A character that GBK lacks becomes a question mark; a text too long for one frame is cut.
     """
     head = (
         bytes((_URGENT_SHOWN_SPOKEN_2013,))
@@ -192,5 +192,5 @@ def decode_text(frame: Frame) -> str:
 
 
 def _text(raw: bytes) -> str:
-    """Decode a padded text; what is no GBK becomes a replacement sign, never an error."""
+    """Decode a padded text; bytes that are no GBK become a replacement sign, never an error."""
     return raw.decode("gbk", errors="replace").strip("\0 ")

@@ -15,7 +15,7 @@ import msgspec
 from core.errors import DeviceError
 from roadside.devices.jt808.frame import Frame
 
-_PIECE_BYTES = 128  # what a package costs beside its body, so that empty ones are bounded as well
+_PIECE_BYTES = 128  # cost of a package beside its body, so that empty ones are bounded as well
 _MESSAGE_BYTES = 512
 _SEQ_MASK = 0xFFFF
 _OTHERS_MAX = 256  # frames between two packages of one message
@@ -37,7 +37,7 @@ class PackageLimits:
 
 @dataclass(slots=True)
 class Assembly:
-    """One message of which packages have come; `done` holds their checksums once it is whole."""
+    """One message, some of its packages received; `done` holds their checksums once it is whole."""
 
     msg_id: int
     first_seq: int
@@ -52,7 +52,7 @@ class Assembly:
     n_requests: int = 0
     done: dict[int, int] | None = None
 
-    def put(self, number: int, seq: int, body: bytes) -> None:
+    def add_piece(self, number: int, seq: int, body: bytes) -> None:
         self.pieces[number] = body
         self.seqs[number] = seq
         if number > self.last_number:
@@ -83,7 +83,7 @@ class Assembly:
         return (number for number in range(1, self.total + 1) if number not in self.pieces)
 
     def runs(self) -> list[tuple[int, bytes]]:
-        """Return what came without a gap: the number of the first package, and the bytes joined."""
+        """Return the runs of packages without a gap: number of the first package, and the bytes joined."""
         found: list[tuple[int, list[bytes]]] = []
         for number in sorted(self.pieces):
             if not found or number != found[-1][0] + len(found[-1][1]):
@@ -94,7 +94,7 @@ class Assembly:
 
 @dataclass(slots=True)
 class _Held:
-    """What is held of one terminal, the oldest first."""
+    """The unfinished messages of one terminal, the oldest first."""
 
     messages: OrderedDict[tuple[int, int], Assembly] = field(default_factory=OrderedDict)
     n_bytes: int = 0
@@ -113,14 +113,14 @@ class Packages:
         return terminal in self._held
 
     def passed(self, terminal: str, seq: int) -> None:
-        """Take note of a serial number that the terminal gave to another frame."""
+        """Note a serial number that the terminal gave to another frame."""
         held = self._held.get(terminal)
         if held is not None:
             for message in held.messages.values():
                 if message.done is None:
                     message.passed(seq)
 
-    def take(self, terminal: str, frame: Frame, now_ns: int) -> Frame | None:
+    def add_package(self, terminal: str, frame: Frame, now_ns: int) -> Frame | None:
         """Return the whole message when this package completes it: `seq` of this package, `first_seq` set.
 
         Raises DeviceError `package.number` (no such package can be) or `package.full` (too large to hold).
@@ -136,7 +136,7 @@ class Packages:
         for other in held.messages.values():
             if other is not message and other.done is None:
                 other.passed(frame.seq)
-        message.put(number, frame.seq, frame.body)
+        message.add_piece(number, frame.seq, frame.body)
         message.newest_ns = now_ns
         self._grow(held, message, len(frame.body) + _PIECE_BYTES)
         self._held.move_to_end(terminal)
@@ -146,7 +146,7 @@ class Packages:
         return None
 
     def requests(self, terminal: str, now_ns: int) -> list[Assembly]:
-        """Return the messages whose missing packages are to be asked for now, and note that they were."""
+        """Return the messages whose missing packages must be requested now, and note the request."""
         held = self._held.get(terminal)
         if held is None:
             return []
@@ -166,7 +166,7 @@ class Packages:
         ]
 
     def expire(self, now_ns: int) -> list[tuple[str, Assembly]]:
-        """Drop what is too old; return the unfinished messages among it with their terminals."""
+        """Drop messages that are too old; return the unfinished ones with their terminals."""
         lost: list[tuple[str, Assembly]] = []
         for terminal, held in list(self._held.items()):
             for message in list(held.messages.values()):

@@ -1,4 +1,4 @@
-"""Positions out of JT/T 808 messages of which packages never came, pure."""
+"""Positions out of JT/T 808 messages whose packages did not all arrive. Pure."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ from roadside.devices.jt808.packages import Assembly
 
 
 def salvage(message: Assembly, terminal: str, plate: str | None, counts: Counter[str]) -> list[GnssFix]:
-    """Return the fixes that came whole; they arrived with the newest package. What is broken is counted."""
+    """Return the whole fixes; they arrived with the newest package. Broken ones are counted."""
     fixes: list[GnssFix] = []
     for report in _reports(message, counts):
         try:
@@ -30,7 +30,7 @@ def _reports(message: Assembly, counts: Counter[str]) -> list[Location]:
             found += batches.salvage(body[batches.HEAD_BYTES if number == 1 else 0 :], counts)
         elif message.msg_id == Id.LOCATION and number == 1 and len(body) >= locations.HEAD_BYTES:
             try:
-                found.append(locations.decode(body))  # its place stands at the beginning
+                found.append(locations.decode(body))  # the position is at its beginning
             except DeviceError as error:
                 counts[error.reason] += 1
     return found

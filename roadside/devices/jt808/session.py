@@ -1,6 +1,6 @@
 """The platform's side of one JT/T 808 connection, a pure state machine: bytes in, answers and fixes out.
 
-It knows no socket and no clock. What a terminal does wrong is answered as the standard says and counted.
+It knows no socket and no clock. A terminal's mistake is answered as the standard says, and counted.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from roadside.devices.jt808.packages import Assembly, PackageLimits, Packages
 _REGISTERED, _NO_SUCH_TERMINAL = 0, 4
 _MISFITS_MAX = 20  # broken or foreign frames in a row: this is no terminal
 _PLATE_LENGTH_MAX = 32  # a fix's on the wire: each of thousands carries it
-_ANSWERS_MAX = 16  # of the terminal to our texts, not yet taken
+_ANSWERS_MAX = 16  # of the terminal to our texts, not yet fetched
 
 _READ_UNKNOWN = frozenset((Id.TERMINAL_REPLY, Id.REGISTER, Id.AUTHENTICATE))  # before one authenticates
 _READ = _READ_UNKNOWN | {
@@ -46,7 +46,7 @@ def code_of_terminal(terminal: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
-    """What all connections of a gateway share."""
+    """The rules that all connections of a gateway share."""
 
     known: Container[str] = frozenset()  # terminals of the registry
     refuse_unknown: bool = False
@@ -55,7 +55,7 @@ class SessionRules:
 
 @dataclass(slots=True)
 class Received:
-    """What some bytes led to: answers to send, and fixes in the order of the reports."""
+    """The result of some bytes: answers to send, and fixes in the order of the reports."""
 
     replies: bytearray = field(default_factory=bytearray)
     fixes: list[GnssFix] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Session:
 
     def __init__(self, rules: SessionRules, counts: Counter[str], packages: Packages | None = None) -> None:
         self.phase: Phase = "new"
-        self.answers: list[Reply] = []  # the terminal's, to what we sent; the caller takes them out
+        self.answers: list[Reply] = []  # the terminal's, to our messages; the caller removes them
         self._rules = rules
         self._counts = counts
         self._splitter = Splitter(counts)
@@ -91,7 +91,7 @@ class Session:
         return self.terminal in self._rules.known
 
     def receive(self, data: bytes, arrived_ns: int) -> Received:
-        """Return what the bytes lead to; `phase` is closed when nothing good can come any more."""
+        """Return the answers and fixes; `phase` becomes closed when nothing good can follow."""
         out = Received()
         before = self._splitter.n_broken
         frames = self._splitter.feed(data)
@@ -114,7 +114,7 @@ class Session:
         return b"".join(map(self._request, self._packages.requests(self.terminal, now_ns)))
 
     def end(self) -> None:
-        """Count what the end of the connection cut off."""
+        """Count the frame that the end of the connection cut off."""
         self._splitter.end()
 
     def text(self, text: str) -> tuple[int, bytes]:
@@ -154,7 +154,7 @@ class Session:
             self._reply(frame, self._result_of(frame, arrived_ns, out), out)
 
     def _package(self, frame: Frame, arrived_ns: int, out: Received) -> None:
-        """Take one package of a message: each is answered, the last one for the whole message."""
+        """Add one package of a message: each is answered, the last one for the whole message."""
         authenticated = self.phase == "authenticated"
         if frame.msg_id not in (_READ if authenticated else _READ_UNKNOWN):
             self._reply(frame, self._result_of(frame, arrived_ns, out), out)  # nobody would read the whole
@@ -164,7 +164,7 @@ class Session:
         packages = self._packages if authenticated else self._packages_unknown
         assert packages is not None, "made above"
         try:
-            whole = packages.take(frame.terminal, frame, arrived_ns)
+            whole = packages.add_package(frame.terminal, frame, arrived_ns)
         except DeviceError as error:  # this package can't be kept; others may
             self._counts[error.reason] += 1
             self._reply(frame, Result.WRONG if error.reason == "package.number" else Result.FAILED, out)
@@ -204,7 +204,7 @@ class Session:
             case Id.LOCATION_BATCH:
                 self._batch(frame, arrived_ns, out)
             case Id.LOCATION_REPLY | Id.CONTROL_REPLY:
-                report = frame.body[2:]  # behind the serial number of what was asked
+                report = frame.body[2:]  # behind the serial number of the request
                 out.fixes.append(self._live(report, frame.message_seq, arrived_ns))
             case Id.HEARTBEAT:
                 pass

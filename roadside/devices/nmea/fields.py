@@ -1,4 +1,4 @@
-"""Fields of NMEA sentences to numbers; ValueError for what is none."""
+"""Fields of NMEA sentences to numbers; ValueError for any other text."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ def stated_checksum(sent: bytes) -> int | None:
 
 
 def number(field: str, low: float = -1e5, high: float = 1e5) -> float | None:
-    """Return a number within bounds; float() would take nan, inf and 1_0 as well."""
+    """Return a number within bounds; float() would accept nan, inf and 1_0 as well."""
     if not field:
         return None
     if not set(field) <= set("+-.0123456789"):

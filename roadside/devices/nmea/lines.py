@@ -1,4 +1,4 @@
-"""A stream of bytes to NMEA sentences, pure: what is none is skipped, and counted by what it is."""
+"""A stream of bytes to NMEA sentences, pure: other bytes are skipped, and counted by their kind."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from roadside.devices.nmea.fields import checksum, stated_checksum
 
 SENTENCE_BYTES_MAX = 512  # the standard says 82; receivers with many satellites don't care
 SKIPPED = "nmea.skipped"  # family of counts: sentences that are whole and not read, by kind
-_OTHER = "other"  # binary messages, text, what is no sentence at all
+_OTHER = "other"  # binary messages, text, anything else
 # of satellite receivers and of integrated navigation; BD, QZ and PQ are older names of GB and GQ
 TALKERS = frozenset(("GP", "GN", "GL", "GA", "GB", "BD", "GQ", "QZ", "PQ", "GI", "IN", "II"))
 

@@ -1,6 +1,6 @@
-"""The quality of one NMEA epoch: each sentence claims a range, the epoch gets what all of them allow; pure.
+"""The quality of one NMEA epoch: each sentence claims a range, the epoch gets their intersection. Pure.
 
-Not every sentence can say everything: a mode letter D may stand for a fixed solution, GGA's digit says which.
+A sentence may be vague: a mode letter D can mean a fixed solution, and only GGA's digit decides.
 Where sentences contradict each other the lowest claim counts: a position is rather lost than believed.
 """
 
@@ -44,12 +44,12 @@ _BY_LETTER: dict[str, Claim] = {  # RMC, GLL, VTG, and each constellation's in G
 
 
 def of_digit(digit: str) -> Claim:
-    """Return what GGA's quality says; an unknown digit is no measurement."""
+    """Return the range of GGA's quality digit; an unknown digit is no measurement."""
     return _BY_DIGIT.get(digit, _UNKNOWN)
 
 
 def of_status(status: str, letter: str) -> Claim:
-    """Return what a status (A valid, V void) and a mode letter say; the letter is empty before NMEA 2.3."""
+    """Return the range of a status (A valid, V void) and a mode letter, which is empty before NMEA 2.3."""
     if letter in ("S", "M"):  # named even where the status is void
         return _BY_LETTER[letter]
     if status != "A":
@@ -58,7 +58,7 @@ def of_status(status: str, letter: str) -> Claim:
 
 
 def of_letters(letters: str) -> Claim:
-    """Return what GNS says: a letter for each constellation, N for those that are not used."""
+    """Return the range of GNS: a letter for each constellation, N for those that are not used."""
     claims = [_BY_LETTER.get(letter, _UNKNOWN) for letter in letters if letter != "N"]
     for claim in claims:
         if claim[1] == _NONE:  # one that is simulated spoils the whole solution

@@ -15,7 +15,7 @@ from roadside.devices.nmea.fields import field_of, midnight_of, midnight_s, numb
 from roadside.devices.nmea.lines import LineReader
 from roadside.devices.nmea.quality import Belief, Claim
 
-_EPOCH_KINDS = frozenset(("RMC", "GGA", "GNS", "GLL", "GST", "VTG"))  # what an epoch is made of, and ZDA
+_EPOCH_KINDS = frozenset(("RMC", "GGA", "GNS", "GLL", "GST", "VTG"))  # of an epoch, beside ZDA
 _KNOTS_MPS = 1852.0 / 3600.0
 _DAY_S = 86_400
 _SATELLITES_MAX = 999
@@ -26,7 +26,7 @@ Date = tuple[int, float]  # midnight in seconds since 1970, and the second of th
 
 @dataclass(slots=True)
 class Epoch:
-    """What the sentences of one instant have stated so far; None: not stated."""
+    """The values that the sentences of one instant have stated so far; None: not stated."""
 
     second_s: float  # of the UTC day
     lon_deg: float | None = None

@@ -1,4 +1,4 @@
-/** What is written on the detail strip: marks of episodes, plates, and why a stretch is not judged. None overlaps another. */
+/** The labels of the detail strip: marks of episodes, plates, and why a stretch is not judged. None overlaps another. */
 
 import type { Episode } from "../api.ts";
 import { brackets, colours, gradeColour, LabelSpace, mark, ringOn, stake, stakeSpan, stakeWords, text, textWidth } from "../draw.ts";
@@ -16,7 +16,7 @@ import { name, reason, t } from "../words.ts";
 import { markHeight, nearestRow } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 
-const REASON_HALF_PX = 45; // half the width of the words that say why a stretch is not judged
+const REASON_HALF_PX = 45; // half the width of the words for why a stretch is not judged
 
 /** Slots of vehicles with an open episode (the highest), and the followed one (null). */
 export function marked(state: State): Map<number, Episode | null> {
@@ -50,7 +50,7 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
     const middle = (Math.max(f.left, f.x(x.from)) + Math.min(f.right, f.x(x.to))) / 2;
     site.rows.forEach((row, i) => row.hazmat || rowLabels[i]!.reserve(middle - REASON_HALF_PX, middle + REASON_HALF_PX, -Infinity));
   }
-  // what is marked first; plates give way to it
+  // marked vehicles first; plates avoid them
   for (const slot of special.keys()) {
     labels.reserve(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   }
@@ -82,7 +82,7 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
   return trucks;
 }
 
-/** Alarms whose vehicle is not seen (of silent RSUs, lost tracks), and the chosen one where it ended: places with an age. */
+/** Alarms without a visible vehicle (silent RSUs, lost tracks), and the chosen one at its end: places with an age. */
 function places(state: State, site: Site): { episode: Episode; where: Where }[] {
   return [...state.episodes.values()]
     .filter((x) => x.id === state.selected || (x.open && isAlarm(x)))

@@ -125,7 +125,7 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const latency = kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : "";
     const long = `${rsu.esn} ${state.connection === "loading" ? "…" : name(kind)}${latency}${stale}`;
     const cross = kind === "offline" ? "✕ " : "";
-    const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // how old it is counts more than whose it is
+    const short = age ? [`${rsu.esn} · ${age}`, `▲ ${age}`] : []; // its age is more important than its name
     const label = [cross + long, ...short, cross + rsu.esn, cross].find((each) => textWidth(ctx, each) < x1 - x0 - 6);
     if (label) text(ctx, (x0 + x1) / 2, y + 13, label, { align: "center" });
     if (rsu.s_m !== null && rsu.s_m > f.from && rsu.s_m < f.to) line(ctx, f.x(rsu.s_m), y - 4, f.x(rsu.s_m), y, c.line2, 2);

@@ -1,4 +1,4 @@
-/** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and what cannot be judged. */
+/** Four kilometres of the road, lateral true to scale: footprints, one sigma, speed, tails, and unjudged stretches. */
 
 import { banner, beginOpaque, colours, LabelSpace, Still, text, textWidth } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
@@ -6,6 +6,7 @@ import type { Fleet } from "../fleet.ts";
 import { clock } from "../format.ts";
 import { paint } from "../painter.ts";
 import type { Lens } from "../painter.ts";
+import type { Site } from "../site.ts";
 import type { State } from "../state.ts";
 import { pickOnClick } from "../views.ts";
 import type { Host, Picked, View } from "../views.ts";
@@ -75,7 +76,7 @@ function lens(state: State, f: Frame): Lens {
   };
 }
 
-/** Thirty seconds of where the trucks with an alarm and the chosen one went. */
+/** The way of the last thirty seconds, of trucks with an alarm and of the chosen one. */
 function drawTails(ctx: Ctx, f: Frame, state: State): void {
   const fleet = state.fleet!;
   for (const slot of marked(state).keys()) {
@@ -114,6 +115,11 @@ export class DetailView implements View {
 
   mount(host: Host): void {
     pickOnClick(this.canvas, this, host);
+  }
+
+  /** Give the pane its height at once; the next drawing is up to a second away. */
+  setHeight(site: Site | null): void {
+    this.canvas.parentElement!.style.height = `${detailHeight(site)}px`;
   }
 
   draw(state: State): void {

@@ -1,18 +1,32 @@
-"""Which detection can be which track's: prediction to the scan, a hashed grid, near pairs' likelihoods."""
+"""Association: which detections of a scan belong to which track, in four steps.
+
+predict   the tracks that the radar can see, to the time of the scan
+gate      pairs of a track and a detection that lies near it; a hashed grid finds them
+assign    the likeliest choice among the pairs (fusion.assignment)
+echoes    detections that are left over and lie on a tracked vehicle: multipath, which starts no track
+"""
 
 import math
 
-from core.arrays import F2
+from core.arrays import F2, I1
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.grid import CELL_M, cell_of, clear, put
+from fusion.assignment import assign
+from fusion.grid import CELL_M, cell_of, clear, fill, put
+from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
-from fusion.models import bend_keep, combined, predict_to
+from fusion.models import combined, predict_to
 from fusion.rewind import past_state
 
 GATE_M_MAX = 60.0  # no gate is wider
-RATE_SPAN_MPS = 80.0  # over which clutter's range rates spread
-EDGE_RAD, EDGE_M = 0.05, 10.0  # detections still come from just outside the stated field of view
+RATE_SPAN_MPS = 80.0  # range rates of clutter are spread evenly over this span
+EDGE_RAD, EDGE_M = 0.05, 10.0  # a radar still detects vehicles just outside its stated field of view
+
+ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ by less
+BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
+BESIDE_M_MAX = 2.8  # and how far from its centre line: three quarters of a lane
+ECHO_LENGTH_M, ECHO_WIDTH_M = 6.0, 2.5  # of a vehicle of unknown size
+NO_TRACK, OWN_ECHO = -1, -2  # in track_of: not assigned; second echo of a tracked vehicle
 
 
 @kernel(inner=True)
@@ -129,14 +143,12 @@ def gate(
     ints, radars, tuning, grid = tracks.ints, settings.radars, settings.tuning, scratch.grid
     predicted, seen, assignment = scratch.predicted, detections.seen, scratch.assignment
     _locate(detections, n_d, radars, q)
-    clear(grid)
-    for d in range(n_d - 1, -1, -1):  # backwards, so that a cell's list runs forwards
-        put(grid, d, seen[d, at.S_EAST], seen[d, at.S_NORTH])
+    fill(grid, seen, n_d)
     r_e, r_n, half_fov = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_HALF_FOV]
     cos_sight, sin_sight = math.cos(radars[q, at.R_BORESIGHT]), math.sin(radars[q, at.R_BORESIGHT])
     cos_fov, cos_edge = math.cos(half_fov), math.cos(min(half_fov + EDGE_RAD, math.pi))
-    n_t = n_p = ahead_ns = 0
-    keep, unseen = 1.0, -2.0 * math.log(1.0 - tuning[at.P_DETECT])
+    n_t = n_p = 0
+    unseen = -2.0 * math.log(1.0 - tuning[at.P_DETECT])
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.FREE or abs(t_ns - ints[i, at.RADAR_NS]) > tuning[at.RADAR_TIMEOUT_NS]:
             continue
@@ -144,10 +156,7 @@ def gate(
             if not past_state(tracks, rings, i, t_ns, predicted, n_t, tuning):
                 continue
         else:
-            if t_ns - ints[i, at.STAMP] != ahead_ns:  # most tracks were seen by the same scan
-                ahead_ns = t_ns - ints[i, at.STAMP]
-                keep = bend_keep(ahead_ns * 1e-9, tuning)
-            predict_to(tracks.states, i, predicted, n_t, ahead_ns * 1e-9, keep, tuning)
+            predict_to(tracks.states, i, predicted, n_t, (t_ns - ints[i, at.STAMP]) * 1e-9, tuning)
         d_e, d_n = predicted.X[n_t, at.EAST] - r_e, predicted.X[n_t, at.NORTH] - r_n
         flat = math.sqrt(d_e * d_e + d_n * d_n)
         ahead = d_e * cos_sight + d_n * sin_sight
@@ -159,3 +168,105 @@ def gate(
         n_p = _pair(predicted, n_t, flat, settings, q, seen, grid, assignment, n_p)
         n_t += 1
     return n_t, n_p
+
+
+@kernel(inner=True)
+def _outline(WX: F2, j: int, floats: F2, i: int) -> tuple[float, float, float, float]:
+    """Return the axis (c, s), length and width of predicted track j (row i); if it has no axis, a square."""
+    length, width = floats[i, at.LENGTH], floats[i, at.WIDTH]
+    length = ECHO_LENGTH_M if math.isnan(length) else length
+    width = ECHO_WIDTH_M if math.isnan(width) else width
+    c, s = axis_of(WX, j)
+    if math.isnan(c):
+        return 1.0, 0.0, length, length
+    return c, s, length, width
+
+
+@kernel(inner=True)
+def _is_own_echo(WX: F2, j: int, floats: F2, i: int, seen: F2, d: int, sigma_azimuth: float) -> bool:
+    """Whether detection d lies on the outline of predicted track j (row i) and moves as it does.
+
+    Far away the azimuth's error throws echoes aside, but never as far as the next lane.
+    """
+    c, s, length, width = _outline(WX, j, floats, i)
+    d_e, d_n = seen[d, at.S_EAST] - WX[j, at.EAST], seen[d, at.S_NORTH] - WX[j, at.NORTH]
+    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M:
+        return False
+    thrown = 3.0 * seen[d, at.S_RANGE] * sigma_azimuth * abs(c * seen[d, at.S_COS] + s * seen[d, at.S_SIN])
+    beside = max(width / 2.0 + BESIDE_M, min(width / 2.0 + thrown, BESIDE_M_MAX))
+    if abs(c * d_n - s * d_e) > beside:
+        return False
+    if math.isnan(seen[d, at.S_RATE]):
+        return True
+    own = seen[d, at.S_COS] * WX[j, at.V_EAST] + seen[d, at.S_SIN] * WX[j, at.V_NORTH]
+    return bool(abs(seen[d, at.S_RATE] - own) < ECHO_RATE_MPS)
+
+
+@kernel(inner=True)
+def _sort_vehicles(tracks: Tracks, WX: F2, rows: I1, n_t: int, grid: Grid) -> float:
+    """Put the confirmed tracks in play into the grid; return how far off an echo of one may lie [m]."""
+    ints, floats = tracks.ints, tracks.floats
+    clear(grid)
+    reach = 0.0
+    for j in range(n_t):
+        if ints[rows[j], at.STATUS] != at.CONFIRMED:
+            continue
+        put(grid, j, WX[j, at.EAST], WX[j, at.NORTH])
+        _, _, length, width = _outline(WX, j, floats, rows[j])
+        reach = max(reach, length / 2.0 + BEHIND_M + max(width / 2.0 + BESIDE_M, BESIDE_M_MAX))
+    return reach
+
+
+@kernel(inner=True)
+def own_echoes(
+    tracks: Tracks, WX: F2, rows: I1, n_t: int, sigma_azimuth: float, seen: F2, n_d: int, track_of: I1,
+    grid: Grid,
+) -> None:  # fmt: skip
+    """Set track_of from NO_TRACK to OWN_ECHO where a detection is the second echo of a confirmed track.
+
+    WX, rows : predicted X of the n_t tracks in play, and their rows. Only detections that are left over are
+    looked at: in the gate each vehicle would search its whole surroundings, not its covariance's.
+    """
+    reach = -1.0
+    for d in range(n_d):
+        if track_of[d] != NO_TRACK:
+            continue
+        if reach < 0.0:
+            reach = _sort_vehicles(tracks, WX, rows, n_t, grid)
+        low = math.floor((seen[d, at.S_NORTH] - reach) / CELL_M)
+        top = math.floor((seen[d, at.S_NORTH] + reach) / CELL_M)
+        for a in range(
+            math.floor((seen[d, at.S_EAST] - reach) / CELL_M),
+            math.floor((seen[d, at.S_EAST] + reach) / CELL_M) + 1,
+        ):
+            for b in range(low, top + 1):
+                j = grid.first[cell_of(a, b)]
+                while j >= 0 and track_of[d] == NO_TRACK:
+                    if _is_own_echo(WX, j, tracks.floats, rows[j], seen, d, sigma_azimuth):
+                        track_of[d] = OWN_ECHO
+                    j = grid.next_of[j]
+
+
+@kernel(inner=True)
+def associate(
+    tracks: Tracks, rings: Rings, t_ns: int, detections: Detections, n_d: int, settings: Settings, q: int,
+    scratch: Scratch,
+) -> int:  # fmt: skip
+    """Associate the first n_d detections, all of radar q at t_ns, with the tracks; return the tracks in play.
+
+    Writes scratch.rows and scratch.predicted: the tracks in play and their predictions; scratch.assignment:
+    det_of, track_of, and in `miss` the cost of each track's detection, or of having none.
+    """
+    tally, assignment = tracks.tally, scratch.assignment
+    n_t, n_p = gate(tracks, rings, t_ns, detections, n_d, settings, q, scratch)
+    tally[at.T_PAIRS] = n_p
+    tally[at.T_FALLEN] = assign(n_t, n_d, n_p, assignment)
+    own_echoes(
+        tracks, scratch.predicted.X, scratch.rows, n_t, settings.radars[q, at.R_S_AZIMUTH], detections.seen,
+        n_d, assignment.track_of, scratch.grid,
+    )  # fmt: skip
+    for p in range(n_p):
+        t = assignment.pairs[0, p]
+        if assignment.det_of[t] == assignment.pairs[1, p]:
+            assignment.miss[t] = assignment.costs[p]
+    return n_t

@@ -20,13 +20,12 @@ from centre.store import open_database
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
-from edge.service import Service as ShellService
-from edge.service import Shell
+from edge.service import Service, Shell
 from edge.subscriptions import MAIN
 
 
 @dataclass(slots=True)
-class Service:
+class CentreProcess:
     """One centre; `stop` ends it within two seconds."""
 
     site: Site
@@ -81,7 +80,7 @@ class Service:
             raise ConfigError(self.site.where, key, f"can't listen: {error}", f"{host}:{port}") from error
 
 
-class _CentreService(ShellService):
+class _CentreService(Service):
     """The centre's tasks, and its page until the centre is stopped."""
 
     usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")

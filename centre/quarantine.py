@@ -1,0 +1,61 @@
+"""What the centre can't store: kept in a table of its own for the operator, and the limits of such tables."""
+
+import hashlib
+
+import sqlalchemy as sa
+
+from centre import statements as sql
+from centre.batch_decoder import Batch, UnreadableBatch
+from centre.commands import CommitResult
+from centre.store import FEED, QUARANTINE
+
+QUARANTINE_ROWS_MAX = 10_000
+QUARANTINE_BODY_BYTES_MAX = 65_536
+FEED_ROWS_MAX = 100_000
+
+
+def quarantine(
+    db: sa.Connection,
+    result: CommitResult,
+    source: Batch | UnreadableBatch,
+    epoch: int | None,
+    seq: int | None,
+    body: bytes,
+    reason: str,
+) -> None:
+    """Keep bytes that can't be stored, for the operator to see; the same bytes under one key are kept once.
+
+    source : the message that held them.  epoch, seq : their transport key as far as it is known
+    """
+    sha256 = hashlib.sha256(body).digest()
+    same = sa.select(QUARANTINE.c.n).where(
+        QUARANTINE.c.sha256 == sha256, QUARANTINE.c.topic == source.topic,
+        QUARANTINE.c.epoch.is_not_distinct_from(epoch), QUARANTINE.c.seq.is_not_distinct_from(seq),
+    )  # fmt: skip
+    if db.scalar(same.limit(1)) is not None:
+        result.counts["quarantine.repeated"] += 1
+        return
+    db.execute(
+        sa.insert(QUARANTINE).values(
+            received_ns=source.received_ns, topic=source.topic[:200], esn=source.esn, epoch=epoch, seq=seq,
+            reason=reason[:200], sha256=sha256, size_bytes=len(body), body=body[:QUARANTINE_BODY_BYTES_MAX],
+        )
+    )  # fmt: skip
+    result.counts["quarantine.kept"] += 1
+
+
+def quarantine_message(db: sa.Connection, result: CommitResult, *, batch: UnreadableBatch) -> None:
+    """Quarantine a whole message; nothing of it can be acknowledged."""
+    quarantine(db, result, batch, None, None, batch.body, batch.reason)
+    result.counts["batch.unreadable"] += 1
+
+
+def trim_tables(db: sa.Connection, result: CommitResult) -> None:
+    """Delete the oldest rows of the quarantine and of the feed beyond their limits."""
+    for table, rows_max in ((QUARANTINE, QUARANTINE_ROWS_MAX), (FEED, FEED_ROWS_MAX)):
+        newest = db.scalar(sql.NEWEST_NUMBER[table.name]) or 0
+        if newest <= rows_max:
+            continue
+        dropped = db.execute(sa.delete(table).where(table.c.n <= newest - rows_max)).rowcount
+        if dropped:
+            result.counts[f"{table.name}.dropped"] += dropped

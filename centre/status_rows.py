@@ -1,0 +1,42 @@
+"""What the database keeps of each unit: its last status, and the highest seq of each of its epochs."""
+
+import sqlalchemy as sa
+
+from centre import statements as sql
+from centre.commands import EPOCHS_MAX, CommitResult, StatusChange
+from centre.store import EPOCH, STATUS
+
+
+def store_status(db: sa.Connection, result: CommitResult, change: StatusChange) -> None:
+    """Store a unit's status in place of its last one, its last seqs, and where asked a row of the feed."""
+    at = (STATUS.c.kind == change.kind, STATUS.c.id == change.id)
+    values: dict[str, int | bytes] = {
+        "epoch": change.epoch,
+        "connection": change.connection,
+        "since_ns": change.since_ns,
+        "body": change.body,
+    }
+    if db.execute(sa.update(STATUS).where(*at).values(**values)).rowcount == 0:
+        db.execute(sa.insert(STATUS).values(kind=change.kind, id=change.id, **values))
+    _store_last_seqs(db, result, change)
+    if change.announce:
+        db.execute(sql.ADD_FEED, {"kind": change.kind, "key": change.id})
+
+
+def _store_last_seqs(db: sa.Connection, result: CommitResult, change: StatusChange) -> None:
+    """Store the highest seq of each epoch; delete an RSU's epochs beyond the newest EPOCHS_MAX."""
+    added = False
+    for epoch, last_seq in change.last_seqs:
+        row = (EPOCH.c.esn == change.id, EPOCH.c.epoch == epoch)
+        grown = sa.case((EPOCH.c.last_seq > last_seq, EPOCH.c.last_seq), else_=last_seq)
+        if db.execute(sa.update(EPOCH).where(*row).values(last_seq=grown)).rowcount == 0:
+            db.execute(sa.insert(EPOCH).values(esn=change.id, epoch=epoch, last_seq=last_seq))
+            added = True
+    if not added:
+        return
+    own = EPOCH.c.esn == change.id
+    newest = sa.select(EPOCH.c.epoch).where(own).order_by(EPOCH.c.epoch.desc())
+    beyond = db.scalar(newest.offset(EPOCHS_MAX).limit(1))
+    if beyond is not None:
+        old = sa.delete(EPOCH).where(own, EPOCH.c.epoch <= beyond)
+        result.counts["epoch.dropped"] += db.execute(old).rowcount

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { getLang, name, reason, setLang, t, WORDS } from "../src/words.ts";
+
+test("each word is written in Chinese and in English, with the same values in it", () => {
+  const oneSided = Object.entries(WORDS).filter(([, both]) => both.some((text) => text === "")).map(([word]) => word);
+  assert.deepEqual(oneSided, ["classN"]); // a class is "3 类" and "3"
+  const values = (text: string): string[] => [...new Set(text.match(/\{\w\}/g))].sort();
+  for (const [word, [zh, en]] of Object.entries(WORDS)) assert.deepEqual(values(zh), values(en), word);
+});
+
+test("a name from the wire is translated, and one that has no word stays as it is", () => {
+  const before = getLang();
+  setLang("en");
+  assert.equal(name("online"), "online");
+  assert.equal(name("violationS"), "VIOL");
+  assert.equal(reason("radar_gap"), "radar gap");
+  for (const key of ["constructor", "toString", "__proto__", "hasOwnProperty"]) { // members of each object are no words
+    assert.equal(name(key), key);
+    assert.equal(reason(key), key.replaceAll("_", " "));
+  }
+  setLang(before);
+});
+
+test("values are put into a word; one that is not given stays visible", () => {
+  const before = getLang();
+  setLang("en");
+  assert.equal(t("asOf", { t: "12:00:00" }), "as of 12:00:00");
+  assert.equal(t("asOf"), "as of {t}");
+  setLang(before);
+});

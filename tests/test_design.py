@@ -1,0 +1,153 @@
+"""The tables of docs/design.md agree with the code: topics, fields, keys, rules, channels and commands."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from cyclopts import App
+
+from edge import sections, topics, wire
+from edge.schemas import SCHEMAS
+from fusion.config import FusionConfig
+from fusion.handover import CarriedBias, CarriedState, CarriedTrack, Covariance
+from fusion.tracker_state import RingState, StoredTrack, TrackerState
+from geofence import carry
+from geofence.config import VehicleConfig
+from geofence.episodes import OpenEpisode
+from geofence.grading import Grading, RuleSettings
+from geofence.rules import REGISTRY
+from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
+from petroroad.cli import build
+from roadside import inputs
+from roadside.gateway.commands import Command, Outcome
+from roadside.handover import CarriedVehicle
+from roadside.pipeline_state import GivingState, HoldingState, PipelineState
+from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
+
+ROOT = Path(__file__).parents[1]
+WIRE = {
+    struct.__name__: struct
+    for struct in vars(wire).values()
+    if isinstance(struct, type) and issubclass(struct, msgspec.Struct)
+}
+# one row of `GnssFix` serves `GnssColumns` as well; an `ItemKey` is what is left of a broken item
+WITHOUT_TABLE = {"GnssColumns", "ItemKey"}
+STATE = (
+    CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, Covariance, carry.CarriedJudgement,
+    carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode, PipelineState, HoldingState,
+    GivingState, TrackerState, StoredTrack, RingState,
+)  # fmt: skip
+INPUTS = (
+    inputs.RadarPayload, inputs.Detections, inputs.Objects, inputs.Start, inputs.ClockStep,
+    inputs.HandoverAnswered,
+)  # fmt: skip
+CONFIG = (
+    *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
+    VehicleConfig, FusionConfig, RuleSettings,
+)  # fmt: skip
+STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
+STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, Outcome)}
+STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
+STRUCTS |= {
+    rule.__name__: rule.Config
+    for rule in REGISTRY
+    if rule.Config is not None and not issubclass(rule.Config, Grading)
+}
+del STRUCTS["RulesConfig"]  # the sections of `RuleSettings` and of each rule together
+TABLES = named_tables()
+
+
+def test_each_payload_and_section_has_its_table():
+    assert set(TABLES) == set(STRUCTS)
+
+
+@pytest.mark.parametrize("name", sorted(STRUCTS))
+def test_a_table_has_each_field_with_its_bounds_and_default(name):
+    rows = {cells[0].strip("`"): tuple(cells[1:3]) for cells in TABLES[name]}
+    assert rows == fields(STRUCTS[name])
+    assert all(cells[3] for cells in TABLES[name]), "each field says what it means"
+
+
+def test_each_column_of_a_snapshot_has_its_row():
+    rows = [(cells[0].strip("`"), cells[1]) for cells in table("column of `data`")]
+    assert rows == [(name, kind.lstrip("<|")) for name, kind in wire.TRACK_DESCR]
+
+
+MADE = {
+    "violation_up": ("{esn}",), "violation_ack": ("{esn}",), "track_up": ("{esn}",), "status": ("{esn}",),
+    "handover": ("{esn}", "{to}"), "handover_ack": ("{to}", "{from}"), "clock_req": ("{esn}",),
+    "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
+    "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
+    "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
+}  # fmt: skip
+GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}
+TOPICS = {cells[0].strip("`"): cells for cells in table("topic")}
+
+
+def test_each_topic_has_its_row():
+    functions = {name for name, value in vars(topics).items() if inspect.isfunction(value)}
+    assert functions - GENERAL == set(MADE)
+    assert {getattr(topics, name)(*arguments) for name, arguments in MADE.items()} == set(TOPICS)
+
+
+def test_a_topic_is_subscribed_with_the_qos_of_its_row():
+    seen = set()
+    for text in sources("edge", "roadside", "centre"):
+        for name, qos in re.findall(r"Subscription\(topics\.(\w+)\([^)]*\), (\d)", text):
+            assert TOPICS[getattr(topics, name)(*MADE[name])][1] == qos, name
+            seen.add(name)
+    assert len(seen) > 8
+
+
+def test_a_topics_payload_is_a_table():
+    assert {cells[3].strip("`") for cells in TOPICS.values()} <= set(TABLES)
+
+
+def test_each_rule_has_its_row():
+    rows = {cells[0].strip("`"): cells for cells in table("rule")}
+    assert list(rows) == [rule.name for rule in REGISTRY]
+    for rule in REGISTRY:
+        _, evidence, scope, decided_by, *cells = rows[rule.name]
+        assert (evidence.split(" ")[0], scope, decided_by) == (rule.kind, rule.scope, rule.decided_by)
+        assert cells[:3] == grades(None if rule.Config is None else rule.Config())
+        assert re.findall(r"`(\w+)`", cells[3]) == list(rule.keys)
+    assert {rule.violation for rule in REGISTRY} <= set(get_args(Rule))
+    assert all(f"`{name}`" in DESIGN for name in get_args(Rule))
+
+
+def test_each_channel_has_its_row():
+    rows = [re.split(r"/(?=\{)", cells[0].strip("`"))[0] for cells in table("channel")]
+    named = {name.removeprefix("/").replace("/", ".") for name in rows}
+    assert set(SCHEMAS) | {"input", "state", "config"} == named
+    written = {
+        found
+        for text in sources("edge", "roadside", "sim", "importers", "petroroad/replay")
+        for found in re.findall(r'"(/(?:truth/violation|[a-z]+))(?:/\{[^"]*\})?", ', text)
+    }
+    assert {"/gnss", "/input", "/radar", "/state"} <= written <= set(rows)
+
+
+def test_each_command_has_its_row_with_its_options():
+    rows = {cells[0].strip("`"): re.findall(r"`([^`]+)`", cells[1]) for cells in table("command")}
+    assert rows == dict(commands(build()))
+
+
+def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command with the names of its arguments, in order."""
+    parts = [name for name in app if not name.startswith("-")]
+    if app.default_command is None:
+        for name in parts:
+            yield from commands(app[name], (*path, name))
+    else:
+        yield " ".join(path), [argument.names[0] for argument in app.assemble_argument_collection()]
+
+
+def sources(*folders: str) -> Iterator[str]:
+    """Yield the text of each Python file under the folders."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.read_text(encoding="utf-8")
