@@ -23,7 +23,7 @@ from geofence.rules import REGISTRY
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
 from petroroad.cli import build
 from roadside import inputs
-from roadside.gateway.commands import Command, Outcome
+from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.pipeline_state import GivingState, HoldingState, PipelineState
 from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
@@ -50,7 +50,7 @@ CONFIG = (
     VehicleConfig, FusionConfig, RuleSettings,
 )  # fmt: skip
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
-STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, Outcome)}
+STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
     rule.__name__: rule.Config
