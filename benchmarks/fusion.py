@@ -1,4 +1,4 @@
-"""The tracker's cost: one constant-velocity predict and update against FilterPy's, and whole radar scans.
+"""The tracker's cost: predict and update of one track against FilterPy's, and whole radar scans.
 
 `python -m benchmarks.fusion [--quick]`; a scan is `Tracker.step` as the pipeline calls it: prediction, grid
 gate, assignment, fusion with ring, life cycle and read-out, with the models that ship.
@@ -7,67 +7,123 @@ gate, assignment, fusion with ring, life cycle and read-out, with the models tha
 import math
 
 import numpy as np
-from filterpy.kalman import KalmanFilter
+from filterpy.kalman import ExtendedKalmanFilter
 
 from benchmarks.harness import medians_s, print_line, rounds
-from core.arrays import F1, F2, F64
+from core.arrays import F2, F64
 from core.kernel import kernel
+from fusion import layout as at
 from fusion.config import FusionConfig, RadarPose
-from fusion.layout import BEND_SIGMA, BEND_TAU, N_DIM, N_TUNING, N_X, Q_ALONG, Q_CROSS, States
-from fusion.models import predict_to, update
+from fusion.layout import N_DIM, N_RADAR, N_X, Settings, States
+from fusion.measurement import fuse_polar
+from fusion.models import SLOW_MPS, predict_to
 from fusion.observations import RadarScan
-from fusion.track_store import RING
+from fusion.track_store import RING, poses_of, tuning_of
 from fusion.tracker import Tracker
 
-DT_S, Q = 0.1, 0.5
-N_CV, N_PEER = 1_000, 20
+DT_S = 0.1
+N_OURS, N_PEER = 1_000, 20
 SPACING_M, LANE_M, LANES = 30.0, 3.75, 3
 DETECTED, CLUTTER = 0.9, 0.2  # share of the vehicles in a scan, and of false detections beside
 WARM_SCANS = RING + 8  # rings are full and their memory is touched: the steady state
 SEED = 13
 
 
-def filterpy_cv() -> KalmanFilter:
-    """Return FilterPy's filter of constant velocity; ours estimates the bend too."""
-    peer = KalmanFilter(dim_x=4, dim_z=2)
-    peer.F = np.eye(4)
-    peer.F[0, 2] = peer.F[1, 3] = DT_S
-    block = Q * np.array([[DT_S**3 / 3.0, DT_S**2 / 2.0], [DT_S**2 / 2.0, DT_S]])
-    peer.Q = np.kron(block, np.eye(2))
-    peer.H, peer.R, peer.P = np.eye(2, 4), 0.25 * np.eye(2), 10.0 * np.eye(4)
-    return peer
+class Peer:
+    """FilterPy's extended Kalman filter of our model, in the form that is quickest for it.
+
+    The state is position, velocity and bend; the measurement azimuth, slant range and range rate. One call of
+    `update` fuses all three, ours fuses one after another. Both compute F, Q and H from the state.
+    """
+
+    def __init__(self, x: F64, P: F64, tuning: F64, pose: F64) -> None:
+        self.x0, self.P0, self.tuning, self.pose = x, P, tuning, pose
+        self.filter = ExtendedKalmanFilter(dim_x=N_RADAR, dim_z=3)
+        self.filter.R = np.diag(pose[[at.R_S_AZIMUTH, at.R_S_RANGE, at.R_S_RATE]] ** 2)
+
+    def step(self, z: F64) -> None:
+        """Predict by DT_S from the first state and fuse z: azimuth, slant range, range rate."""
+        self.filter.x, self.filter.P = self.x0, self.P0
+        self._set_model()
+        self.filter.predict()
+        self.filter.update(z, self._jacobian, self._measured)
+
+    def _set_model(self) -> None:
+        tuning, v_e, v_n = self.tuning, self.x0[2], self.x0[3]
+        speed = math.hypot(v_e, v_n)
+        c, s = v_e / speed, v_n / speed
+        gain, keep = min(1.0, (speed - SLOW_MPS) / SLOW_MPS), math.exp(-DT_S / tuning[at.BEND_TAU])
+        w_e, w_n = -s * gain * DT_S, c * gain * DT_S
+        F = np.eye(N_RADAR)
+        F[0, 2] = F[1, 3] = DT_S
+        F[:, 4] = 0.5 * DT_S * w_e, 0.5 * DT_S * w_n, w_e, w_n, keep
+        q_al, q_cr = tuning[at.Q_ALONG], tuning[at.Q_CROSS]
+        cross = (q_al - q_cr) * s * c
+        q = np.array([[q_al * c * c + q_cr * s * s, cross], [cross, q_al * s * s + q_cr * c * c]])
+        Q = np.zeros((N_RADAR, N_RADAR))
+        Q[:2, :2], Q[2:4, 2:4] = DT_S**3 / 3.0 * q, DT_S * q
+        Q[:2, 2:4] = Q[2:4, :2] = DT_S**2 / 2.0 * q
+        Q[4, 4] = (1.0 - keep * keep) * tuning[at.BEND_SIGMA] ** 2
+        self.filter.F, self.filter.Q = F, Q
+
+    def _measured(self, x: F64) -> F64:
+        slant = math.sqrt(x[0] ** 2 + x[1] ** 2 + self.pose[at.R_DROP] ** 2)
+        return np.array([math.atan2(x[1], x[0]), slant, (x[0] * x[2] + x[1] * x[3]) / slant])
+
+    def _jacobian(self, x: F64) -> F64:
+        d_e, d_n, v_e, v_n = x[0], x[1], x[2], x[3]
+        d2 = d_e * d_e + d_n * d_n
+        slant = math.sqrt(d2 + self.pose[at.R_DROP] ** 2)
+        u_e, u_n = d_e / slant, d_n / slant
+        rate = u_e * v_e + u_n * v_n
+        return np.array([
+            [-d_n / d2, d_e / d2, 0.0, 0.0, 0.0],
+            [u_e, u_n, 0.0, 0.0, 0.0],
+            [(v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant, u_e, u_n, 0.0],
+        ])  # fmt: skip
 
 
 @kernel
-def step(states: States, z: F2, sigma: F2, dt_s: float, tuning: F1, work: F1) -> None:
-    """Predict each track and fuse a position into it with the motion model that the tracker runs.
-
-    z, sigma : (n, 2) east and north [m], 1 sigma of each, independent
-    """
+def step(states: States, predicted: States, out: States, M: F2, dt_s: float, settings: Settings) -> None:
+    """Predict each track by dt_s and fuse its detection, with the kernels that a scan runs for each track."""
     for i in range(states.X.shape[0]):
-        predict_to(states, i, states, i, dt_s, tuning)
-        update(states, i, (1.0, 0.0, 0.0, 0.0, 0.0), z[i, 0] - states.X[i, 0], sigma[i, 0] ** 2, work)
-        update(states, i, (0.0, 1.0, 0.0, 0.0, 0.0), z[i, 1] - states.X[i, 1], sigma[i, 1] ** 2, work)
+        predict_to(states, i, predicted, i, dt_s, settings.tuning)
+        fuse_polar(predicted, i, out, i, M, i, settings.radars)
 
 
-def measure_cv() -> None:
+def measure_model() -> None:
     """Print the time of one track's predict and update, ours and FilterPy's in the same rounds."""
     rng = np.random.Generator(np.random.Philox(SEED))
-    states = States(np.zeros((N_CV, N_X)), np.tile(np.diag([10.0] * 4 + [0.0] * (N_DIM - 4)), (N_CV, 1, 1)))
-    tuning, work = np.zeros(N_TUNING), np.zeros(N_DIM)
-    tuning[Q_ALONG], tuning[Q_CROSS], tuning[BEND_SIGMA], tuning[BEND_TAU] = Q, Q, 0.5, 20.0
-    z, sigma = rng.normal(size=(N_CV, 2)), np.full((N_CV, 2), 0.5)
-    peers = [filterpy_cv() for _ in range(N_PEER)]
+    pose = Road(N_PEER).radar
+    settings = Settings(poses_of([pose]), tuning_of(FusionConfig(), [pose]))
+    states, predicted, out = [
+        States(np.zeros((N_OURS, N_X)), np.zeros((N_OURS, N_DIM, N_DIM))) for _ in range(3)
+    ]
+    states.X[:, :4] = rng.normal([100.0, 20.0, 20.0, 1.0], 1.0, size=(N_OURS, 4))
+    states.P[:, :N_RADAR, :N_RADAR] = np.diag([0.1, 0.1, 0.04, 0.04, 0.01])
+    M = np.zeros((N_OURS, at.N_MEAS))
+    place = states.X[:, :2] + DT_S * states.X[:, 2:4] + 0.2 * rng.normal(size=(N_OURS, 2))
+    flat, azimuth = np.hypot(*place.T), np.arctan2(place[:, 1], place[:, 0])
+    slant = np.hypot(flat, settings.radars[0, at.R_DROP])
+    M[:, at.WHAT], M[:, at.Z_AZIMUTH], M[:, at.Z_RANGE] = at.POLAR, azimuth, slant
+    M[:, at.Z_RATE] = np.sum(place * states.X[:, 2:4], axis=1) / slant
+    M[:, at.Z_COS], M[:, at.Z_SIN] = np.cos(azimuth), np.sin(azimuth)
+    first = [(states.X[i, :N_RADAR].copy(), states.P[i, :N_RADAR, :N_RADAR].copy()) for i in range(N_PEER)]
+    peers = [Peer(x, P, settings.tuning, settings.radars[0]) for x, P in first]
+    z = M[:, [at.Z_AZIMUTH, at.Z_RANGE, at.Z_RATE]]
 
     def theirs() -> None:
         for i, peer in enumerate(peers):
-            peer.predict()
-            peer.update(z[i])
+            peer.step(z[i])
 
     taken = medians_s(
-        {"ours": lambda: step(states, z, sigma, DT_S, tuning, work), "theirs": theirs}, 3 * rounds()
+        {"ours": lambda: step(states, predicted, out, M, DT_S, settings), "theirs": theirs}, 3 * rounds()
     )
-    ours_s, theirs_s = taken["ours"] / N_CV, taken["theirs"] / N_PEER
+    for i, peer in enumerate(peers):  # the work is the same: only the linearisation points differ
+        sigma = np.sqrt(np.diag(peer.filter.P))
+        assert np.all(np.abs(peer.filter.x - out.X[i, :N_RADAR]) < 0.02 * sigma), "another model"
+        np.testing.assert_allclose(np.diag(out.P[i])[:N_RADAR], sigma**2, rtol=0.02)
+    ours_s, theirs_s = taken["ours"] / N_OURS, taken["theirs"] / N_PEER
     print_line("fusion.cv", ours_s * 1e9, "ns/track", "FilterPy", theirs_s / ours_s)
 
 
@@ -136,12 +192,12 @@ def measure_scan(n_vehicles: int) -> None:
     assert n_tracks > 0.9 * n_vehicles, (
         f"only {n_tracks} of {n_vehicles} are tracked: the scan is no real one"
     )
-    print_line(f"fusion.radar_update.n{n_vehicles}", taken["scan"] * 1e3, "ms")
+    print_line(f"fusion.scan.n{n_vehicles}", taken["scan"] * 1e3, "ms")
 
 
 def main() -> None:
     """Measure everything."""
-    measure_cv()
+    measure_model()
     for n_vehicles in (100, 1_000, 5_000):
         measure_scan(n_vehicles)
 

@@ -1,4 +1,4 @@
-"""The running centre: its parts, and the one function that builds and connects them. No HTTP here."""
+"""The running centre: its parts, and the one function that builds and connects them; without HTTP."""
 
 import asyncio
 import contextlib
@@ -27,15 +27,15 @@ from edge.metrics import Health
 from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
-FIGURES_EVERY = 2  # summaries for each table of all RSUs
+SUMMARIES_PER_TABLE = 2  # the table of all RSUs is sent with each second summary
 
 
 @dataclass(slots=True)
 class Centre:
-    """One running centre; `start` first, then `run` while it serves. `build_centre` makes it."""
+    """One running centre, made by `build_centre`: call `start`, then `run` while it serves, then `close`."""
 
     site: SiteView
-    stop: asyncio.Event  # the streams end when it is set
+    stop: asyncio.Event  # set it to end the streams
     log: Logger
     broker: BrokerLink  # connect it before `run`
     database: Database
@@ -47,27 +47,27 @@ class Centre:
     health: Health
 
     async def start(self) -> None:
-        """Restore what an earlier run stored; raises UnreadableError."""
+        """Restore the units' states from the database; raises UnreadableError."""
         await self.overview.restore()
         await self.feed.start()
 
     async def run(self) -> None:
-        """Commit, feed and publish the present state until cancelled."""
+        """Commit messages, move the feed and publish the present state, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.ingest.run(), name="centre.ingest")
             tasks.create_task(self.feed.run(), name="centre.event_stream")
             tasks.create_task(self._publish_state(), name="centre.publish_state")
 
     def close(self) -> None:
-        """End the threads, after what they have begun, and the database."""
+        """End the threads after the work that they have accepted, then close the database."""
         self.writer.close()
         self.database.close()
 
     async def _publish_state(self) -> None:
-        """Send the present state each second of real time, whatever a simulation's clock does."""
+        """Send the present state each second of real time, even where a simulation's clock runs otherwise."""
         turn = 0
         while True:
-            if turn % FIGURES_EVERY == 0:
+            if turn % SUMMARIES_PER_TABLE == 0:
                 with contextlib.suppress(UnreadableError):
                     await self.overview.refresh()
                 self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
@@ -77,7 +77,7 @@ class Centre:
 
 
 def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
-    """Return the centre of a site on an open database, which it closes; the only place where parts meet."""
+    """Return the centre of a site on an open database, which the centre closes."""
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway

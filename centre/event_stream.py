@@ -1,7 +1,7 @@
-"""Server-sent events: committed changes through a cursor, each once and in order, and the moment's state.
+"""Server-sent events: committed changes, each once and in order, and the present state.
 
-A client is nothing but its cursor: it reads from the shared tail of the feed, or from the database where it
-is further behind, so a slow one costs no memory.
+The only state of a client is its cursor. It reads from the shared tail of the feed, or from the database
+where it is further behind, so a slow client costs no memory.
 """
 
 import asyncio
@@ -13,24 +13,27 @@ from centre.faults import UnreadableError
 
 TAIL_EVENTS_MAX = 1_000
 READ_EVENTS_MAX = 200
-RETRY_S = 1.0  # after the database could not be read
+RETRY_S = 1.0  # after a failed read of the database
 
 
 class Event(NamedTuple):
-    """One committed change: its number in the feed and the lines that a browser gets."""
+    """One committed change: its number in the feed, and the lines that a client receives."""
 
     n: int
     lines: bytes
 
 
 def lines_of(name: str, data: bytes, n: int | None = None) -> bytes:
-    """Return one event as `text/event-stream` has it; data is JSON, so it has no line end."""
+    """Return one event in the format `text/event-stream`.
+
+    data : JSON, which has no line end.  n : the number of a committed change; None for the present state
+    """
     head = b"" if n is None else b"id: %d\n" % n
     return head + b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
 class EventFeed:
-    """The tail of the feed, shared by all clients."""
+    """The newest part of the feed, shared by all clients, and the newest present state by name."""
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class EventFeed:
     ) -> None:
         """`read(after, limit)` returns the next events, `bounds()` the newest and oldest numbers kept.
 
-        Both may raise UnreadableError: what was committed is read once the database answers again.
+        Both may raise UnreadableError; the feed then reads again until the database answers.
         """
         self._read = read
         self._bounds = bounds
@@ -52,15 +55,15 @@ class EventFeed:
         self.counts: Counter[str] = Counter()
 
     async def start(self) -> None:
-        """Begin at the feed's end."""
+        """Begin at the newest committed change; raises UnreadableError."""
         self._newest, _ = await self._bounds()
 
     def wake(self) -> None:
-        """Say that the database has more."""
+        """Read the database again: there may be more committed changes."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Move what was committed into the tail while there are clients, for ever."""
+        """Read committed changes into the tail while there are clients, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -69,22 +72,22 @@ class EventFeed:
                     self._tail.extend(events)
                     self._newest = events[-1].n
                     self._notify()
-                if not self._n_clients:  # no client waits for events, so don't read them
+                if not self._n_clients:  # nobody would receive the events
                     self._tail.clear()
                     self._newest, _ = await self._bounds()
-                    self._notify()  # a client may have come meanwhile
+                    self._notify()  # a client may have connected meanwhile
             except UnreadableError:
                 self._wake.set()
                 await asyncio.sleep(RETRY_S)
 
     def publish_state(self, name: str, data: bytes) -> None:
-        """Show the moment's state to all: no id, the newest wins."""
+        """Send the present state `name` to all clients; a client that is behind gets only the newest."""
         turn, _ = self._states.get(name, (0, b""))
         self._states[name] = (turn + 1, lines_of(name, data))
         self._notify()
 
     async def follow(self, after: int | None) -> AsyncIterator[bytes]:
-        """Yield what a client with cursor `after` has not seen, for ever; None: from now on."""
+        """Yield the events that a client with cursor `after` has not received; None: from now on."""
         self._n_clients += 1
         try:
             async for lines in self._follow(after):
@@ -112,15 +115,15 @@ class EventFeed:
                     seen[name] = turn
                     yield lines
             if unread or cursor is None or cursor >= self._newest:
-                await changed.wait()  # also the moment's state: what could not be read is asked for again
+                await changed.wait()  # the present state changes each second, so a failed read is tried again
 
     async def _begin(self, after: int | None) -> tuple[int, bool]:
-        """Return where a client begins, and whether that is not where it left off."""
+        """Return the cursor at which a client begins, and whether it missed changes (a reset)."""
         newest, oldest = await self._bounds()
         cursor = newest if after is None else after
         if cursor <= newest and cursor + 1 >= oldest:
             return cursor, False
-        self.counts["feed.reset"] += 1  # another database, or further back than is kept
+        self.counts["feed.reset"] += 1  # of another database, or older than the feed keeps
         return newest, True
 
     async def _next(self, cursor: int) -> Sequence[Event]:

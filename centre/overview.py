@@ -1,4 +1,4 @@
-"""What the page shows of the present: units, figures, counters, faults (`/api/rsus`, `summary`, `counts`)."""
+"""The present state for `/api/rsus`, `/api/summary`, `/api/counts`, `/readyz` and `/metrics`."""
 
 import contextlib
 from collections import Counter
@@ -15,11 +15,11 @@ from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from edge.sections import RsuConfig
 
-LATENCY_WINDOW_S = 900  # quantiles of the last quarter of an hour
+LATENCY_WINDOW_S = 900  # the latency quantiles cover this time
 
 
 class Overview:
-    """Joins what is in memory with the figures that the database last gave."""
+    """Joins the states in memory with the figures that were last read from the database."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class Overview:
         self._figures: dict[str, Any] = {}
 
     async def restore(self) -> None:
-        """Read what an earlier run stored of each unit, and the figures; raises UnreadableError."""
+        """Read the stored status and last seqs of each unit, and the figures; raises UnreadableError."""
         read, reader = self._database.read, self._database.reader
         for row in await read(reader.statuses):
-            reporters = self._rsus if row.kind == "rsu" else self._gateways
-            reporters.restore(row.id, row.since_ns, row.body)
+            registry = self._rsus if row.kind == "rsu" else self._gateways
+            registry.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
             self._rsus.restore_last_seq(esn, epoch, last_seq)
         self._figures = await read(reader.figures, self._now_ns())
@@ -79,7 +79,7 @@ class Overview:
         }
 
     async def summary(self) -> dict[str, Any]:
-        """Return `/api/summary`; where the database can't be read, with the figures that it last gave."""
+        """Return `/api/summary`; where the database can't be read, with the figures that were last read."""
         now_ns = self._now_ns()
         with contextlib.suppress(UnreadableError):
             self._figures = await self._database.read(self._database.reader.figures, now_ns)
@@ -112,7 +112,7 @@ class Overview:
         }
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the broker is connected and the database works, and what each says."""
+        """Return whether the broker is connected and the database works, and the state of each."""
         linked, fault = self._broker.connected, self._database.fault
         return linked and fault is None, {"broker": linked, "database": fault or "open"}
 

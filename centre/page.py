@@ -1,4 +1,4 @@
-"""The built page, from memory: hashed files are kept for ever, the rest is asked for again; both packed."""
+"""Serves the built page from memory, with gzip and ETag; browsers cache files with a hash in their name."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""The centre as a process: its database and web interface, in the shell that all processes have."""
+"""The centre as a process: its database and its web interface, in the process shell of `edge.service`."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ from edge.subscriptions import MAIN
 
 @dataclass(slots=True)
 class CentreProcess:
-    """One centre; `stop` ends it within two seconds."""
+    """One centre process; setting `stop` ends it within two seconds."""
 
     site: Site
     clock: Clock
@@ -34,7 +34,7 @@ class CentreProcess:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Serve until stopped; raises ConfigError where it can't begin."""
+        """Serve until stopped; raises ConfigError where the address or the database can't be used."""
         config, where = self.site.config, self.site.where
         host, port = loopback(config.centre.http, where)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
@@ -48,7 +48,7 @@ class CentreProcess:
         centre.broker.connect(shell.main, shell.link_counts)
         try:
             await self._start(centre)
-            # an exception in a callback is the web server's: it costs one connection, never the centre
+            # an exception in a callback comes from the web server: it costs one connection only
             await shell.run(_CentreService(centre, shell, listener, self._no_database), ends_on_bug=False)
             self.log.info("stopped")
         finally:
@@ -70,7 +70,7 @@ class CentreProcess:
             return build_centre(self.site, engine, self.clock, self.stop, self.log)
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
-        except (SQLAlchemyError, ImportError) as error:  # ImportError: the driver that the address names
+        except (SQLAlchemyError, ImportError) as error:  # ImportError: there is no driver for the address
             raise self._no_database("can't be opened", error) from error
 
     def _bind(self, key: str, host: str, port: int) -> socket.socket:
@@ -81,7 +81,7 @@ class CentreProcess:
 
 
 class _CentreService(Service):
-    """The centre's tasks, and its page until the centre is stopped."""
+    """The centre as the process shell sees it; its work is to serve the page."""
 
     usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
 
@@ -107,7 +107,7 @@ class _CentreService(Service):
     async def _run_centre(self) -> None:
         try:
             await self.centre.run()
-        except* SchemaError as errors:  # somebody changed the tables under us
+        except* SchemaError as errors:  # another program changed the tables meanwhile
             raise self.no_database("does not fit", errors.exceptions[0]) from errors
 
     async def work(self) -> None:

@@ -1,4 +1,4 @@
-"""What the centre can't store: kept in a table of its own for the operator, and the limits of such tables."""
+"""The quarantine: bytes that can't be stored, for the operator to see; and the limits of the tables."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What the centre reads from its database: blocking, each in one snapshot, for a thread of its own."""
+"""The queries of the database: blocking, each on one consistent snapshot, for a thread of their own."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ _NEWEST = EPISODE.join(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One row of the feed; `data` is the Episode then, None for a reporter and an unreadable row."""
+    """One row of the feed; `data` is the Episode at that row, None for a unit and for an unreadable row."""
 
     n: int
     kind: str
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeFilter:
-    """Which episodes are wanted."""
+    """Which episodes a page of the list holds."""
 
     state: str = "all"
     grades: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class EpisodeFilter:
 
 
 class Reader:
-    """Reads; see the module."""
+    """Queries of one database, and the counters of what could not be shown."""
 
     def __init__(self, engine: sa.Engine, settled_n: Callable[[], int] | None = None) -> None:
         """`settled_n()` is the newest row of the feed that may be read; None: all of it."""
@@ -80,7 +80,7 @@ class Reader:
         if wanted.before is not None:
             query = query.where(EPISODE.c.n < wanted.before)
         query = query.order_by(EPISODE.c.n.desc()).limit(wanted.limit + 1)
-        settled_n = self._settled()  # before the snapshot: what is settled later is announced to the page
+        settled_n = self._settled()  # before the snapshot: later rows reach the page through the feed
         with self._engine.begin() as db:
             cursor, rows = _cursor(db, settled_n), db.execute(query).all()
             shown = rows[: wanted.limit]
@@ -109,10 +109,10 @@ class Reader:
         return {"episode": episode, "versions": [each for each in shown if each is not None]}
 
     def _shown(self, present_row: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any] | None:
-        """Return a row for the page; None, counted, for one that an older centre took and nobody can show."""
+        """Return a row for the page; None, counted, for one of an older centre that can't be shown."""
         try:
             return present_row(*args)
-        except Exception:  # whatever the row is: the others are shown
+        except Exception:  # whatever is wrong with one row, the others are shown
             self.counts["row.unreadable"] += 1
             return None
 
@@ -169,7 +169,7 @@ class Reader:
         ]
 
     def figures(self, now_ns: int) -> dict[str, Any]:
-        """Return what `/api/summary` takes from the database."""
+        """Return the figures of `/api/summary`."""
         settled_n = self._settled()
         with self._engine.begin() as db:
             by_grade = sa.select(EPISODE.c.grade, sa.func.count()).where(EPISODE.c.open)
@@ -180,7 +180,8 @@ class Reader:
                 "sections": count.sections(db),
                 "alarms": self._alarms.read(db, now_ns),
                 "open": {grade: opened.get(i, 0) for i, grade in enumerate(GRADES)},
-                "total": db.scalar(sa.select(sa.func.max(EPISODE.c.n))) or 0,  # numbered without gaps
+                "total": db.scalar(sa.select(sa.func.max(EPISODE.c.n)))
+                or 0,  # episodes are numbered without gaps
                 "last_alarm_ns": db.scalar(alarm.order_by(EPISODE.c.n.desc()).limit(1)),
                 "quarantined": db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)),
             }
@@ -193,7 +194,7 @@ class Reader:
     def gaps(self) -> dict[str, tuple[int, int]]:
         """Return per RSU how many transport keys are stored, and how many it sent that are not.
 
-        What was once without a gap is not counted again: an epoch may grow for months.
+        A range that was once without a gap is not counted again: an epoch may grow for months.
         """
         found: dict[str, tuple[int, int]] = {}
         complete: dict[tuple[str, int], int] = {}
@@ -209,11 +210,11 @@ class Reader:
                 complete[esn, epoch] = last_seq if stored == last_seq else whole
                 before = found.get(esn, (0, 0))
                 found[esn] = (before[0] + stored, before[1] + last_seq - stored)
-        self._complete = complete  # of the epochs that are there still
+        self._complete = complete  # without the epochs that are no longer kept
         return found
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
-        """Return what `/api/quarantine` lists."""
+        """Return `items` of `/api/quarantine`, newest first."""
         columns = [
             QUARANTINE.c[name] for name in ("n", "received_ns", "topic", "esn", "epoch", "seq", "reason")
         ]
@@ -223,12 +224,12 @@ class Reader:
         return [json_safe(dict(row)) for row in rows]
 
     def statuses(self) -> list[Any]:
-        """Return the rows of STATUS, for a start."""
+        """Return all rows of STATUS."""
         with self._engine.begin() as db:
             return list(db.execute(sa.select(STATUS)).all())
 
     def last_seqs(self) -> dict[tuple[str, int], int]:
-        """Return the highest seq that each (esn, epoch) said to have sent."""
+        """Return the highest seq that each (esn, epoch) has reported."""
         with self._engine.begin() as db:
             return {(row.esn, row.epoch): row.last_seq for row in db.execute(sa.select(EPOCH)).all()}
 
@@ -242,7 +243,7 @@ def _cursor(db: sa.Connection, settled_n: int | None) -> int:
 
 
 def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
-    """Return what all versions of each id say together."""
+    """Return the history of each id over all its versions."""
     lowest = [sa.func.min(VERSION.c[name]).label(name) for name in ("hop", "detected_ns", "sent_ns")]
     query = sa.select(VERSION.c.id, VERSION.c.esn, *lowest)
     query = query.where(VERSION.c.id.in_(dict.fromkeys(ids))).group_by(VERSION.c.id, VERSION.c.esn)
@@ -262,7 +263,7 @@ def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
 
 
 def _deciding(db: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
-    """Return per id the body of the first version at the episode's highest grade."""
+    """Return by id the body of the first version at the episode's highest grade."""
     order = (VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
     turn = sa.func.row_number().over(partition_by=VERSION.c.id, order_by=order).label("turn")
     at_top = (EPISODE.c.id == VERSION.c.id) & (EPISODE.c.grade_max == VERSION.c.grade)

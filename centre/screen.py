@@ -1,6 +1,6 @@
-"""What of a snapshot or a status can be true: the rest is taken out alone and counted, never shown. Pure.
+"""Removes from snapshots and statuses the values that can't be true, and counts them. Pure.
 
-The whole message is refused only where its own bytes or key figures can't be read.
+The whole message is refused only where its own bytes or key fields can't be read.
 """
 
 import math
@@ -23,15 +23,15 @@ ENTRIES_MAX = 512  # of any list or map in a status
 COUNT_MAX = 10**12  # JavaScript holds integers up to 2^53, and sums of such counts are shown
 LAST_SEQ_MAX = 10**9  # violations of one start of an RSU
 STATION_M_MAX = 1e7
-OFFSET_MS_MAX = 1e13  # a clock that begins at 1970 is to be seen
+OFFSET_MS_MAX = 1e13  # a clock that starts at 1970 still shows
 AnyStatus = wire.Status | wire.GatewayStatus
 Row = TypeVar("Row")
 
 
-def sound_snapshot(payload: bytes, now_ns: int, counts: Counter[str]) -> tuple[wire.TrackSnapshot, bytes]:
+def screened_snapshot(payload: bytes, now_ns: int, counts: Counter[str]) -> tuple[wire.TrackSnapshot, bytes]:
     """Return a `track/up` and its bytes without the tracks and names that can't be true.
 
-    Raises msgspec.MsgspecError or ValueError where it is none, or of another day.
+    Raises msgspec.MsgspecError or ValueError where it is no snapshot, or its stamp is far from `now_ns`.
     """
     snapshot = wire.decode_snapshot(payload)
     if len(snapshot.dtype) > DTYPE_FIELDS_MAX:
@@ -47,7 +47,7 @@ def sound_snapshot(payload: bytes, now_ns: int, counts: Counter[str]) -> tuple[w
         kept = records[sound]
         changed |= {"n": len(kept), "data": kept.tobytes()}
     if snapshot.lanes is not None and not all(map(is_plain, snapshot.lanes)):
-        counts["track.lane_refused"] += 1  # escaped, not left out: records point at places
+        counts["track.lane_refused"] += 1  # escaped, not removed: the records hold indices into it
         changed["lanes"] = tuple(map(plain, snapshot.lanes))
     if snapshot.names is not None:
         names = _sound_names(snapshot.names)
@@ -61,7 +61,7 @@ def sound_snapshot(payload: bytes, now_ns: int, counts: Counter[str]) -> tuple[w
 
 
 def _sound_rows(records: wire.Records, lanes: tuple[str, ...] | None) -> NDArray[np.bool_]:
-    """Return a mask (n,) of the records that can be a vehicle on a road on Earth."""
+    """Return a mask (n,) of the records whose values a vehicle can have."""
     lon, lat, station, lane = (records[name] for name in ("lon_e7", "lat_e7", "s_dm", "lane"))
     sound = (lon >= -1_800_000_000) & (lon <= 1_800_000_000) & (lat >= -900_000_000) & (lat <= 900_000_000)
     sound &= (station == wire.NONE_S_DM) | (station <= STATION_M_MAX * 10)
@@ -73,7 +73,7 @@ def _sound_rows(records: wire.Records, lanes: tuple[str, ...] | None) -> NDArray
 
 
 def _sound_names(names: wire.TrackNames) -> wire.TrackNames:
-    """Return the names without those that are no plain text; the same object where all are."""
+    """Return the names with None for each that is no plain text; the same object where all are plain."""
     terminal = tuple(_plain_or_none(text) for text in names.terminal)
     plate = tuple(_plain_or_none(text) for text in names.plate)
     if terminal == names.terminal and plate == names.plate:
@@ -85,32 +85,32 @@ def _plain_or_none(text: str | None) -> str | None:
     return text if text is None or is_plain(text) else None
 
 
-def sound_status(status: AnyStatus, now_ns: int, counts: Counter[str]) -> AnyStatus:
-    """Return a status with only what can be true of it; what is taken out is counted by field."""
-    clean = _Clean(counts)
+def screened_status(status: AnyStatus, now_ns: int, counts: Counter[str]) -> AnyStatus:
+    """Return a status without the values that can't be true; they are counted by field."""
+    screen = _StatusScreen(counts)
     changed: dict[str, Any] = {
-        "version": clean.text("version", status.version),
-        "clock_offset_ms": clean.number("clock_offset_ms", status.clock_offset_ms, OFFSET_MS_MAX),
-        "counts": clean.figures("counts", status.counts),
+        "version": screen.text("version", status.version),
+        "clock_offset_ms": screen.number("clock_offset_ms", status.clock_offset_ms, OFFSET_MS_MAX),
+        "counts": screen.figures("counts", status.counts),
     }
     if isinstance(status, wire.GatewayStatus):
-        changed["terminals"] = clean.count("terminals", status.terminals, COUNT_MAX)
+        changed["terminals"] = screen.count("terminals", status.terminals, COUNT_MAX)
         return msgspec.structs.replace(status, **changed)
     changed |= {
-        "last_seq": clean.count("last_seq", status.last_seq, LAST_SEQ_MAX),
-        "pending": clean.rows("pending", status.pending, lambda pair: pair[1] <= LAST_SEQ_MAX),
-        "outbox_depth": clean.count("outbox_depth", status.outbox_depth, COUNT_MAX),
-        "config": clean.text("config", status.config),
-        "map": clean.text("map", status.map),
-        "sensors": clean.texts("sensors", status.sensors),
-        "degraded": clean.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
-        "unjudged": clean.stretches(status.unjudged, now_ns),
+        "last_seq": screen.count("last_seq", status.last_seq, LAST_SEQ_MAX),
+        "pending": screen.rows("pending", status.pending, lambda pair: pair[1] <= LAST_SEQ_MAX),
+        "outbox_depth": screen.count("outbox_depth", status.outbox_depth, COUNT_MAX),
+        "config": screen.text("config", status.config),
+        "map": screen.text("map", status.map),
+        "sensors": screen.texts("sensors", status.sensors),
+        "degraded": screen.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
+        "unjudged": screen.stretches(status.unjudged, now_ns),
     }
     return msgspec.structs.replace(status, **changed)
 
 
-class _Clean:
-    """Takes out field by field, and counts."""
+class _StatusScreen:
+    """Screens the fields of one status, and counts what it removes."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self._counts = counts
@@ -125,7 +125,7 @@ class _Clean:
         return plain(text)
 
     def number(self, name: str, value: float | None, limit: float) -> float | None:
-        if value is None or abs(value) <= limit:  # NaN is not
+        if value is None or abs(value) <= limit:  # false for NaN
             return value
         self._fault(name)
         return None
@@ -156,7 +156,7 @@ class _Clean:
     def stretches(
         self, stretches: tuple[wire.UnjudgedStretch, ...], now_ns: int
     ) -> tuple[wire.UnjudgedStretch, ...]:
-        """Return the stretches that have a place; one of unknown age begins now."""
+        """Return the stretches whose ends can be true; one with a wrong `since_ns` begins now."""
         low, high = stamp_range(now_ns)
         found = []
         for each in self.rows("unjudged", stretches, _is_stretch)[:ENTRIES_MAX]:

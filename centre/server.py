@@ -1,4 +1,4 @@
-"""uvicorn in our own task group: the centre's stop event ends it; the command handles the signals."""
+"""Runs uvicorn until the centre's stop event; the command handles the signals."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import uvicorn
 from litestar.types import ASGIApp
 
-UNSENT_BYTES = 65_536  # in the kernel, of one client: Linux would take 4 MB, 14 s of a slow page's pictures
-END_S = 1  # what a client that does not let go gets before it is cut
+UNSENT_BYTES = 65_536  # of one client in the kernel; 4 MB by default, 14 s of snapshots for a slow page
+END_S = 1  # a client that does not disconnect by itself is cut after this time
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the command, which ends more than this server."""
+        """Handle no signals: the command does, since it ends more than this server."""
         yield
 
 
@@ -23,7 +23,8 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket; OSError where the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)  # accepted ones inherit
+    # accepted sockets inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     return listener
 
 

@@ -1,4 +1,4 @@
-"""The road as the page draws it: axis, lanes as strip rows, places, RSUs (`/api/site`). Made once."""
+"""The site as the page draws it (`/api/site`): axis, lanes as rows of the strip, places, RSUs."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ ROW_TOLERANCE_M = 1.0  # lanes whose middles differ by less share a row
 
 
 class SiteView(NamedTuple):
-    """The site's description and map as they are sent, made once."""
+    """The site's description and map in the bytes that are sent; made once at the start."""
 
     description: bytes  # JSON of `/api/site`
     map_plain: bytes
@@ -35,7 +35,7 @@ class SiteView(NamedTuple):
 
 
 def view_of(site: Site) -> SiteView:
-    """Return what the page needs of the site; ConfigError where the map does not hold."""
+    """Return the view of a site; ConfigError where its map can't be read."""
     described = describe(site)
     plain = page_map(site).encode()
     return SiteView(
@@ -49,7 +49,7 @@ def view_of(site: Site) -> SiteView:
 
 
 def describe(site: Site) -> dict[str, Any]:
-    """Return `/api/site` of API.md; ConfigError where the map does not hold."""
+    """Return `/api/site` of API.md; ConfigError where the map can't be read."""
     road = road_of(site)
     document = document_of(site.map_text).body
     axis, config = road.axis, site.config
@@ -78,13 +78,13 @@ def describe(site: Site) -> dict[str, Any]:
 
 
 def page_map(site: Site) -> str:
-    """Return the map's text as the page reads it: with the types that the judgement took it to mean."""
+    """Return the map's text for the page, with the types that the judgement read from it."""
     document = document_of(site.map_text)
     return json.dumps(_finite(document.body), ensure_ascii=False) if document.changed else site.map_text
 
 
 def _finite(value: Any) -> Any:
-    """Return the value with null for each NaN and infinity: a browser refuses the whole text for one."""
+    """Return the value with None for each NaN and infinity: JSON in a browser has neither."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -93,7 +93,7 @@ def _finite(value: Any) -> Any:
 
 
 def _title(document: dict[str, Any], name: str) -> dict[str, str]:
-    """Return the site's name in both languages; one stands in for the other."""
+    """Return the site's name in both languages; where one is missing, the other in its place."""
     zh, en = (document.get(f"name_{language}") for language in ("zh", "en"))
     return {"zh": str(zh or en or name), "en": str(en or zh or name)}
 
@@ -132,9 +132,9 @@ def _lane(axis: Axis | None, lane: Lane) -> dict[str, Any]:
 
 
 def _rows(road: RoadMap, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Number the strip's rows from the left of growing station down, and tell each lane its own.
+    """Return the strip's rows, leftmost first (seen along growing station), and set each lane's `row`.
 
-    Only the axis' own road has rows: ramps and crossing roads beside it would blow the strip up.
+    Only lanes of the axis' road get a row: ramps and crossing roads would make the strip too high.
     """
     rows: list[dict[str, Any]] = []
     along = [lane for lane in lanes if lane["direction"] and road.axis and lane["road"] == road.axis.road]
@@ -150,7 +150,7 @@ def _rows(road: RoadMap, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _places(site: Site, axis: Axis | None, features: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what has a name on the road; other features are of no concern, whatever they hold."""
+    """Return the gates, zones and named places; ConfigError where the geometry of one can't be read."""
     found = []
     for i, feature in enumerate(features):
         props, shape = feature.get("properties") or {}, feature.get("geometry")

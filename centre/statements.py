@@ -8,7 +8,8 @@ from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, VERSION
 from geofence.violation import GRADES
 
 WARNING = GRADES.index("warning")
-NEWEST = ("version", "hop", "esn", "open", "grade", "rule")  # of EPISODE, bound as new_…
+# columns of EPISODE that a newer version replaces, bound as new_…
+NEWEST = ("version", "hop", "esn", "open", "grade", "rule")
 _bound = sa.bindparam
 
 _AT_KEY = (

@@ -67,9 +67,9 @@ EPISODE = sa.Table(
     sa.Column("excess_m_max", sa.Float),  # over all versions; nil where the rule measures no length
     sqlite_autoincrement=True,
 )  # fmt: skip
-sa.Index("ix_episode_section", EPISODE.c.grade_max, EPISODE.c.open)  # what the page counts each second
+sa.Index("ix_episode_section", EPISODE.c.grade_max, EPISODE.c.open)  # the page counts by it each second
 
-# One row per committed change of what is shown; the number is the id of the server-sent event.
+# One row per committed change of a violation, RSU or gateway; the number is the id of the server-sent event.
 FEED = sa.Table(
     "feed", META,
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),

@@ -1,26 +1,27 @@
-"""The streams to the page as plain ASGI: events (SSE, WebSocket), binary snapshots; all end at a stop."""
+"""The streams to the page, as plain ASGI: events (SSE and WebSocket) and binary snapshots."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
 from centre.app import Centre
 
-SEND_TIMEOUT_S = 10.0  # a client that takes nothing for so long is cut; it comes back and resumes
-FAREWELL_S = 1.0  # what a client gets to take its close frame: one that reads nothing never would
-CLIENTS_MAX = 64  # of the event streams, both carriers together
+SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
+END_S = 1.0  # for sending the close frame: a client that reads nothing would block it
+CLIENTS_MAX = 64  # of the event streams, SSE and WebSocket together
+ENDED = "the centre stops, or the client was too slow"
 
 
 class Streams:
-    """Serves the streams of one centre."""
+    """Serves the streams of one centre; each ends when the client leaves or the centre stops."""
 
     def __init__(self, centre: Centre) -> None:
         self._centre = centre
-        self._listeners = 0
+        self._n_clients = 0
 
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /api/events."""
@@ -34,25 +35,17 @@ class Streams:
             return
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-        async def write() -> None:
-            async for lines in self._centre.feed.follow(after):
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "http.response.body", "body": lines, "more_body": True})
-
-        self._listeners += 1
-        try:
-            if await self._until_gone(write(), receive, "http.disconnect"):
-                async with _farewell():
+        writing = self._write_events(after, send, _body)
+        with self._counted():
+            if await self._until_gone(writing, receive, "http.disconnect"):
+                async with _sending_end():
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            self._listeners -= 1
 
     async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """WebSocket /api/stream: the events of `/api/events`, each a text message of the same lines.
 
-        A browser opens six HTTP/1.1 connections to a host for all its windows together, and an SSE stream
-        holds one for good; WebSockets are not among them.
+        A browser opens at most six HTTP/1.1 connections to a host for all its windows together, and an SSE
+        stream keeps one of them open. A WebSocket does not count.
         """
         await receive()  # websocket.connect
         if self._is_full():
@@ -64,18 +57,10 @@ class Streams:
             await _close(send, 1008, "after is a whole number")
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-
-        async def write() -> None:
-            async for lines in self._centre.feed.follow(after):
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "websocket.send", "bytes": None, "text": lines.decode()})
-
-        self._listeners += 1
-        try:
-            if await self._until_gone(write(), receive, "websocket.disconnect"):
-                await _close(send, 1001, "the centre stops, or the client was too slow")
-        finally:
-            self._listeners -= 1
+        writing = self._write_events(after, send, _text)
+        with self._counted():
+            if await self._until_gone(writing, receive, "websocket.disconnect"):
+                await _close(send, 1001, ENDED)
 
     async def tracks(self, scope: Scope, receive: Receive, send: Send) -> None:
         """WebSocket /api/tracks."""
@@ -94,24 +79,42 @@ class Streams:
 
         try:
             if await self._until_gone(write(), receive, "websocket.disconnect"):
-                await _close(send, 1001, "the centre stops, or the client was too slow")
+                await _close(send, 1001, ENDED)
         finally:
             self._centre.tracks.leave(viewer)
 
+    async def _write_events(self, after: int | None, send: Send, message: Callable[[bytes], Message]) -> None:
+        """Send the events after a cursor, each as a message; TimeoutError where the client reads nothing."""
+        async for lines in self._centre.feed.follow(after):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await send(message(lines))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._n_clients += 1
+        try:
+            yield
+        finally:
+            self._n_clients -= 1
+
     def _is_full(self) -> bool:
-        if self._listeners < CLIENTS_MAX:
+        if self._n_clients < CLIENTS_MAX:
             return False
         self._centre.feed.counts["stream.refused"] += 1
         return True
 
     async def _until_gone(self, writing: Coroutine[Any, Any, None], receive: Receive, gone: str) -> bool:
-        """Write until the client leaves, is cut or the centre stops; return whether the end can be told."""
+        """Write until the client leaves, is cut or the centre stops.
 
-        async def left() -> None:
+        Return whether the connection is still open, so that the end of the stream can be sent.
+        gone : the type of the message that reports a client that left
+        """
+
+        async def wait_until_gone() -> None:
             while (await receive())["type"] != gone:
                 pass
 
-        writer, reader = asyncio.create_task(writing), asyncio.create_task(left())
+        writer, reader = asyncio.create_task(writing), asyncio.create_task(wait_until_gone())
         stop = asyncio.create_task(self._centre.stop.wait())
         tasks = (writer, reader, stop)
         try:
@@ -132,21 +135,29 @@ class Streams:
         return reader.cancelled()
 
 
+def _body(lines: bytes) -> Message:
+    return {"type": "http.response.body", "body": lines, "more_body": True}
+
+
+def _text(lines: bytes) -> Message:
+    return {"type": "websocket.send", "bytes": None, "text": lines.decode()}
+
+
 @contextlib.asynccontextmanager
-async def _farewell() -> AsyncIterator[None]:
-    """Give the end a moment to get through; a client that reads nothing is left to its closed connection."""
+async def _sending_end() -> AsyncIterator[None]:
+    """Limit the time for sending the end of a stream; a client that reads nothing does not receive it."""
     with contextlib.suppress(TimeoutError, OSError):
-        async with asyncio.timeout(FAREWELL_S):
+        async with asyncio.timeout(END_S):
             yield
 
 
 async def _close(send: Send, code: int, reason: str) -> None:
-    async with _farewell():
+    async with _sending_end():
         await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def _cursor(scope: Scope) -> int | None:
-    """Return the client's cursor: the browser's own word goes before the address's."""
+    """Return the client's cursor: Last-Event-ID, else `after` of the query; ValueError for no number."""
     headers: Mapping[bytes, bytes] = dict(scope["headers"])
     text = headers.get(b"last-event-id", b"").decode("latin-1")
     text = text or parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[0]

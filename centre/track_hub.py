@@ -1,4 +1,4 @@
-"""Moving vehicles for the page: the newest snapshot of each RSU, its own bytes, newest wins."""
+"""Passes the RSUs' snapshots on to the pages: the newest of each RSU, in its own bytes."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from centre.screen import sound_snapshot
+from centre.screen import screened_snapshot
 from core.classes import HAZMAT
 from edge import wire
 from edge.sections import RSUS_MAX
@@ -17,49 +17,49 @@ FRESH_NS = 2_000_000_000
 
 @dataclass(slots=True)
 class Latest:
-    """What one RSU last sent: its newest snapshot, and its newest one that carries names or lanes."""
+    """The newest snapshot of one RSU, and its newest one that carries names or lanes."""
 
     newest: bytes
-    stamp_ns: int  # of the snapshot, or when it came where its clock is ahead of ours
+    stamp_ns: int  # of the snapshot; its arrival where the RSU's clock is ahead of ours
     named: bytes | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Viewer:
-    """One page: what it has not been sent yet, at most two frames an RSU."""
+    """One page: the frames that it has still to receive, at most two for each RSU."""
 
-    # by RSU, who waits longest first: its newest frame that carries names or lanes, and its newest after that
-    owed: OrderedDict[str, tuple[bytes | None, bytes | None]] = field(default_factory=OrderedDict)
+    # by RSU, the longest waiting first: the newest frame with names or lanes, and the newest frame after that
+    waiting: OrderedDict[str, tuple[bytes | None, bytes | None]] = field(default_factory=OrderedDict)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     skipped: int = 0
 
     def offer(self, esn: str, frame: bytes, *, named: bool) -> None:
-        """Take a frame in place of the RSU's older one; names are never skipped, only renewed."""
-        names, newest = self.owed.get(esn, (None, None))
+        """Queue a frame in place of the RSU's older one; only a frame with names replaces one with names."""
+        names, newest = self.waiting.get(esn, (None, None))
         self.skipped += newest is not None
-        self.owed[esn] = (frame, None) if named else (names, frame)
+        self.waiting[esn] = (frame, None) if named else (names, frame)
         self.ready.set()
 
     async def next_frame(self) -> bytes:
-        """Wait for something to send and return it: an RSU's names before what needs them.
+        """Wait for a frame and return it; an RSU's frame with names comes before its newest one.
 
-        One at a time: while a slow page takes it, the others are renewed.
+        Frames leave one at a time: while a slow page receives one, newer ones replace the others.
         """
-        while not self.owed:
+        while not self.waiting:
             self.ready.clear()
             await self.ready.wait()
-        esn, (names, newest) = next(iter(self.owed.items()))
+        esn, (names, newest) = next(iter(self.waiting.items()))
         if names is not None and newest is not None:
-            self.owed[esn] = (None, newest)
+            self.waiting[esn] = (None, newest)
             return names
-        del self.owed[esn]
+        del self.waiting[esn]
         frame = names or newest
         assert frame is not None, "an RSU waits with a frame"
         return frame
 
 
 class TrackHub:
-    """The hub between the RSUs' snapshots and the pages that watch."""
+    """Receives the snapshots of all RSUs and offers them to all viewers."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -67,12 +67,12 @@ class TrackHub:
         self._viewers: set[Viewer] = set()
 
     def receive_snapshot(self, esn: str, payload: bytes, now_ns: int = 0) -> None:
-        """Take a `track/up`; what can't be read, or can't be true, is counted and not passed on.
+        """Offer a `track/up` to all viewers, without the parts that can't be true; both are counted.
 
-        now_ns : when it came, 0 unknown
+        now_ns : its arrival; 0 where that is unknown
         """
         try:
-            snapshot, payload = sound_snapshot(payload, now_ns, self.counts)
+            snapshot, payload = screened_snapshot(payload, now_ns, self.counts)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             self.counts["track.unreadable"] += 1
             return
@@ -87,7 +87,7 @@ class TrackHub:
             viewer.offer(esn, payload, named=named)
 
     def join(self) -> Viewer | None:
-        """Return a new viewer, owed all names and the newest snapshots; None when there are too many."""
+        """Return a new viewer with all names and newest snapshots waiting; None where there are too many."""
         if len(self._viewers) >= VIEWERS_MAX:
             self.counts["track.viewers_refused"] += 1
             return None
@@ -101,12 +101,12 @@ class TrackHub:
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer."""
+        """Remove a viewer."""
         self._viewers.discard(viewer)
         self.counts["track.skipped"] += viewer.skipped
 
     def vehicles(self, now_ns: int) -> tuple[int, int]:
-        """Return how many owned tracks the fresh snapshots hold, and how many of them are hazmat trucks."""
+        """Return the number of owned tracks in snapshots of the last 2 s, and of hazmat trucks among them."""
         total, hazmat = 0, 0
         for latest in self._latest.values():
             if now_ns - latest.stamp_ns > FRESH_NS:

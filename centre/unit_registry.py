@@ -1,4 +1,4 @@
-"""Who is alive: the last status of each RSU and gateway, three states, and how old it is."""
+"""The registry of units (RSUs or gateways): the last status of each, its state, and its age."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -8,15 +8,15 @@ from typing import Any, Literal
 import msgspec
 
 from centre.commands import EPOCHS_MAX, StatusChange
-from centre.screen import sound_status
+from centre.screen import screened_status
 from edge import wire
 
 Kind = Literal["rsu", "gateway"]
 AnyStatus = wire.Status | wire.GatewayStatus
 STALE_NS = 6_000_000_000  # three heartbeats
-STRANGERS_MAX = 64  # reporters that the site does not name
+STRANGERS_MAX = 64  # units that the site does not name
 STATUS_BYTES_MAX = 262_144
-PENDING_MAX = 256  # earlier epochs read of one status, the oldest; as those are stored, the others come up
+PENDING_MAX = 256  # earlier epochs read of one status, the oldest; the next follow once those are stored
 _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
     "rsu": wire.decode_status,
     "gateway": wire.decode_gateway_status,
@@ -25,17 +25,17 @@ _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
 
 @dataclass(slots=True)
 class Unit:
-    """One RSU or gateway, as last heard."""
+    """One RSU or gateway, with its last status."""
 
-    known: bool
-    status: AnyStatus | None = None  # None: never seen
-    since_ns: int | None = None  # of its state
-    beat_ns: int | None = None  # when it was last heard live; a retained status tells no time
-    last_seqs: dict[int, int] = field(default_factory=dict)  # by epoch, the highest; EPOCHS_MAX at most
+    known: bool  # the site names it
+    status: AnyStatus | None = None  # None: none arrived yet
+    since_ns: int | None = None  # of its present state
+    beat_ns: int | None = None  # arrival of the last heartbeat; a retained status has no arrival
+    last_seqs: dict[int, int] = field(default_factory=dict)  # the highest by epoch; EPOCHS_MAX epochs at most
 
 
 class UnitRegistry:
-    """All of one kind, the site's own first."""
+    """All units of one kind, those that the site names first."""
 
     def __init__(self, kind: Kind, ids: Iterable[str], started_ns: int) -> None:
         self.kind: Kind = kind
@@ -44,9 +44,9 @@ class UnitRegistry:
         self._started_ns = started_ns
 
     def restore(self, name: str, since_ns: int, body: bytes) -> None:
-        """Take what an earlier run of the centre knew; older formats are forgotten."""
+        """Set a unit's status from the database; one that can't be read is counted and left out."""
         try:
-            status = sound_status(_DECODE[self.kind](body), since_ns, Counter())
+            status = screened_status(_DECODE[self.kind](body), since_ns, Counter())
         except (msgspec.MsgspecError, ValueError):
             self.counts["status.forgotten"] += 1
             return
@@ -54,18 +54,21 @@ class UnitRegistry:
         row.status, row.since_ns = status, since_ns
 
     def restore_last_seq(self, name: str, epoch: int, last_seq: int) -> None:
-        """Take the highest seq that an earlier run had heard of."""
+        """Set the highest seq of one of a unit's epochs from the database."""
         if name in self._rows:
-            self._note(self._rows[name], epoch, last_seq)
+            self._update_last_seq(self._rows[name], epoch, last_seq)
 
     def receive_status(
         self, name: str, payload: bytes, *, retained: bool, now_ns: int
     ) -> StatusChange | None:
-        """Take a birth, a heartbeat or a will; return what of it must be kept, None where nothing changed."""
+        """Receive a birth, heartbeat or will; return the change to store, None where nothing changed.
+
+        payload : a status message, any bytes.  retained : the broker had kept it, so its age is unknown
+        """
         try:
             if len(payload) > STATUS_BYTES_MAX:
                 raise ValueError("too long")
-            status = sound_status(_DECODE[self.kind](payload), now_ns, self.counts)
+            status = screened_status(_DECODE[self.kind](payload), now_ns, self.counts)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.counts["status.unreadable"] += 1
             return None
@@ -75,14 +78,14 @@ class UnitRegistry:
         before = row.status
         if before is not None and (status.epoch, status.connection) < (before.epoch, before.connection):
             if retained or status.state == "offline" or not self.state(name, now_ns)[1]:
-                self.counts["status.outdated"] += 1  # the will of a connection that another has replaced
+                self.counts["status.outdated"] += 1  # say, the will of a connection that is replaced
                 return None
-            self.counts["status.epoch_back"] += 1  # alive, and of the later epoch nothing has come for long
+            self.counts["status.epoch_back"] += 1  # it lives, and the higher epoch has been silent for long
         if not retained and status.state == "online":
             row.beat_ns = now_ns
         if before is None or before.state != status.state:
             row.since_ns = now_ns
-        grown = self._grown(row, status)
+        grown = self._grown_last_seqs(row, status)
         row.status = _merged(before, status)
         announce = before is None or _shown(before) != _shown(row.status)
         if not announce and not grown:
@@ -99,15 +102,15 @@ class UnitRegistry:
         )
 
     def state(self, name: str, now_ns: int) -> tuple[str, bool]:
-        """Return online, offline or never, and whether that is stale."""
+        """Return online, offline or never, and whether its heartbeats are overdue (stale)."""
         row = self._rows.get(name)
         if row is None or row.status is None:
             return "never", False
-        heard_ns = self._started_ns if row.beat_ns is None else row.beat_ns
-        return row.status.state, row.status.state == "online" and now_ns - heard_ns > STALE_NS
+        beat_ns = self._started_ns if row.beat_ns is None else row.beat_ns
+        return row.status.state, row.status.state == "online" and now_ns - beat_ns > STALE_NS
 
     def count_states(self, now_ns: int) -> dict[str, int]:
-        """Return how many are in each state; the stale ones count among the online ones too."""
+        """Return the number of units in each state; a stale one counts as online too."""
         tally = {"online": 0, "offline": 0, "never": 0, "stale": 0}
         for name in self._rows:
             state, stale = self.state(name, now_ns)
@@ -116,7 +119,7 @@ class UnitRegistry:
         return tally
 
     def rows(self) -> dict[str, Unit]:
-        """Return all of them by id, the site's order, then strangers as they came."""
+        """Return all units by id: those of the site in its order, then others in the order of arrival."""
         return self._rows
 
     def _row(self, name: str) -> Unit | None:
@@ -127,18 +130,21 @@ class UnitRegistry:
             self._rows[name] = Unit(known=False)
         return self._rows[name]
 
-    def _grown(self, row: Unit, status: AnyStatus) -> tuple[tuple[int, int], ...]:
-        """Note what the RSU says that it sent; a will was written before that, so its word does not count."""
+    def _grown_last_seqs(self, row: Unit, status: AnyStatus) -> tuple[tuple[int, int], ...]:
+        """Update the last seqs of a unit and return those that grew.
+
+        A will has old ones: the RSU wrote it before it sent anything.
+        """
         if isinstance(status, wire.GatewayStatus) or status.state == "offline":
             return ()
         earlier = [pair for pair in status.pending if pair[0] < status.epoch]
         self._count("status.pending_untrue", len(status.pending) - len(earlier))
         self._count("status.pending_excess", len(earlier[PENDING_MAX:]))
-        said = ((status.epoch, status.last_seq), *earlier[:PENDING_MAX])
-        return tuple((epoch, last) for epoch, last in said if self._note(row, epoch, last))
+        reported = ((status.epoch, status.last_seq), *earlier[:PENDING_MAX])
+        return tuple((epoch, last) for epoch, last in reported if self._update_last_seq(row, epoch, last))
 
-    def _note(self, row: Unit, epoch: int, last_seq: int) -> bool:
-        """Take a last seq; say whether it is news. The newest epochs stay, this RSU's own lowest give way."""
+    def _update_last_seq(self, row: Unit, epoch: int, last_seq: int) -> bool:
+        """Update the last seq of an epoch and return whether it grew; drop the lowest epoch for a new one."""
         known = row.last_seqs
         if last_seq <= known.get(epoch, 0):
             return False
@@ -157,14 +163,17 @@ class UnitRegistry:
 
 
 def _merged(before: AnyStatus | None, status: AnyStatus) -> AnyStatus:
-    """Return the status to show: a will says only that it is gone, all else is as last heard."""
+    """Return the status to show: of a will only that the unit is offline, the rest from its last status."""
     if before is None or status.state == "online":
         return status
     return msgspec.structs.replace(before, state="offline", epoch=status.epoch, connection=status.connection)
 
 
 def _shown(status: AnyStatus) -> tuple[Any, ...]:
-    """Return what the page must learn at once when it changes; ends of stretches tremble, so 10 m count."""
+    """Return the values that the page must receive at once when they change.
+
+    The ends of unjudged stretches vary by metres, so they are rounded to 10 m.
+    """
     if isinstance(status, wire.GatewayStatus):
         return (status.state, status.epoch, status.version)
     stretches = [
@@ -178,5 +187,5 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
 
 
 def _kinds(clocks: Mapping[str, wire.ClockReported]) -> dict[str, tuple[str, bool]]:
-    """Return whose clock is wrong and how; the estimate of an offset trembles."""
+    """Return which clocks are wrong and how, without the offset, whose estimate varies all the time."""
     return {name: (fault.kind, fault.corrected) for name, fault in clocks.items()}

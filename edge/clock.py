@@ -1,4 +1,4 @@
-"""The one source of the time for every shell: the wall clock, or a paced clock that a simulation hands on.
+"""The one source of the time for every shell: the wall clock, or the paced clock of a simulation.
 
 The pure cores never see it: they get `now_ns`. Time-outs of delivery stay real and don't use it either.
 """
@@ -39,7 +39,7 @@ class Clock:
 
     @staticmethod
     def from_env(environ: Mapping[str, str] = os.environ) -> "Clock":
-        """Return the clock that the parent process handed on, else the wall clock."""
+        """Return the clock of the parent process where it set one, else the wall clock."""
         text = environ.get(CLOCK_VARIABLE)
         if text is None:
             return Clock.wall()
@@ -47,7 +47,7 @@ class Clock:
         return Clock(int(t0), int(m0), float(rate))
 
     def to_env(self) -> dict[str, str]:
-        """Return what a child process needs in its environment to show the same time."""
+        """Return the environment variable by which a child process shows the same time."""
         return {CLOCK_VARIABLE: f"{self.t0_ns}:{self.m0_ns}:{self.rate!r}"}
 
     def now_ns(self) -> int:
@@ -83,7 +83,7 @@ class WallClock(Clock):
     async def sleep_until_ns(self, due_ns: int) -> None:
         """Sleep in pieces of a second at most: a clock set forwards is not slept through.
 
-        Nor is one that was set back waited for: whoever keeps a schedule begins a new one then.
+        If it was set back, the sleep ends in time too: the caller then begins a new schedule.
         """
         end_ns = time.monotonic_ns() + max(0, due_ns - self.now_ns()) + STEP_NS
         while True:
@@ -99,7 +99,7 @@ class StepWatch:
     ahead_ns: int | None = None  # clock - monotonic when last looked at
 
     def check(self, clock_ns: int, monotonic_ns: int) -> tuple[int, int] | None:
-        """Return (what the clock would show, what it shows) when it was set since the last call."""
+        """Return (time without the step, time shown) if the clock was set since the last call, else None."""
         ahead_ns = clock_ns - monotonic_ns
         before_ns, self.ahead_ns = self.ahead_ns, ahead_ns
         if before_ns is None or abs(ahead_ns - before_ns) <= STEP_NS:

@@ -13,7 +13,7 @@ ASKED_MAX = 4  # requests that wait for an answer
 
 
 class ClockProbe:
-    """Makes requests and takes their answers; a request without an answer is forgotten."""
+    """Makes requests and receives their answers; a request without an answer is forgotten."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""What others send: MessagePack into structs with one kind of error, and the bounds of its stamps. Pure."""
+"""Decoding of messages from outside: MessagePack to structs, one kind of error, bounds of stamps. Pure."""
 
 from collections.abc import Callable
 from typing import Annotated, Protocol, TypeVar
@@ -10,16 +10,16 @@ from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 
 Stamp = Annotated[int, Meta(ge=STAMP_NS_MIN, le=STAMP_NS_MAX)]  # UTC nanoseconds between 2001 and 2096
 DEVICE_STAMP_NS_MAX = 42 * 10**17  # 2103: two digits of a year reach no further
-DeviceStamp = Annotated[int, Meta(ge=0, le=DEVICE_STAMP_NS_MAX)]  # what a clock may show that was never set
+DeviceStamp = Annotated[int, Meta(ge=0, le=DEVICE_STAMP_NS_MAX)]  # of a clock that may never have been set
 
 T = TypeVar("T")
 
 
 def decoder(reader: msgspec.msgpack.Decoder[T]) -> Callable[[bytes], T]:
-    """Return the decoder's `decode`, which raises msgspec.DecodeError for any bytes that are none of it.
+    """Return the decoder's `decode`, which raises msgspec.DecodeError for any other bytes.
 
     msgspec alone lets a text that is no UTF-8 out as ValueError and a nesting bomb as RecursionError, which
-    would go through a caller that counts what can't be decoded, and end the process.
+    would pass a caller that counts DecodeError, and end the process.
     """
     decode = reader.decode
 

@@ -1,7 +1,7 @@
 """`gnss/down` as an RSU reads it: whole where all of it is sound, else fix by fix. Pure.
 
 A gateway sends the fixes of many terminals in one message: one terminal's nonsense must not silence the
-others, since a truck that is not heard is taken for one that does not report.
+others, since a truck without fixes counts as one that does not report.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from edge.wire import FIXES_MAX, Count, Esn, GnssDown, GnssFix, columns_of, deco
 
 UNNEEDED = frozenset(("plate", "alt_m", "quality", "satellites", "alarm", "status"))  # left out where unsound
 
-# the message with its fixes' values not looked at: one that can't be read leaves the others as they are
+# the message without its values decoded: one that can't be decoded does not affect the others
 _Columns = msgspec.defstruct(
     "_Columns", [(name, tuple[msgspec.Raw, ...], ()) for name in GnssFix.__struct_fields__], kw_only=True
 )
@@ -37,7 +37,7 @@ FIELDS = tuple(_DECODERS)
 def read_down(body: bytes) -> tuple[GnssDown, int]:
     """Return the message with its sound fixes, and how many were left out; raises msgspec.DecodeError.
 
-    Columns of different lengths are no fixes: nobody knows which value is whose.
+    Columns of different lengths are no fixes: no value has a known fix.
     """
     try:
         message = decode_down(body)
@@ -54,8 +54,8 @@ def _read_fixes(body: bytes) -> tuple[GnssDown, int]:
     n = len(columns["terminal"])
     if n > FIXES_MAX or any(len(columns[name]) not in (0, n) for name in FIELDS):
         raise msgspec.ValidationError("columns differ in length, or are too long")
-    told = [name for name in FIELDS if columns[name]]
-    read = [_fix_of({name: columns[name][i] for name in told}) for i in range(n)]
+    present = [name for name in FIELDS if columns[name]]
+    read = [_fix_of({name: columns[name][i] for name in present}) for i in range(n)]
     sound = [fix for fix in read if fix is not None]
     fixes = columns_of(sound)
     whole = GnssDown(gateway=message.gateway, epoch=message.epoch, seq=message.seq, fixes=fixes)

@@ -73,7 +73,7 @@ class Health(Collector):
             raise ConfigError(where, key, f"can't listen: {error}", address) from error
 
     async def run(self, address: str | None) -> None:
-        """Serve on HOST:PORT until cancelled; None: wait to be cancelled. OSError where the port is taken."""
+        """Serve on HOST:PORT until cancelled; None: only wait. OSError where the port is in use."""
         if address is None:
             await asyncio.Event().wait()
             return

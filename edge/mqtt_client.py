@@ -1,4 +1,4 @@
-"""The MQTT client of a link: aiomqtt with what a link needs of its insides and of paho's, all of it here.
+"""The MQTT client of a link; only this module uses private parts of aiomqtt and paho.
 
 aiomqtt has no call that writes without waiting, no callback for a message and no way out of a cancelled
 connect. `constraints.txt` pins both libraries; tests/edge/test_link.py fails where one of them changes.

@@ -32,8 +32,8 @@ ROWS_MAX = 100_000
 def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
     """Return the vehicles; an empty cell is an absent key. ValueError names line, column and rule.
 
-    Read is what spreadsheets make of it too: semicolons or tabs, empty columns and rows at the end, whole
-    numbers with a point, decimal commas.
+    The forms that spreadsheets write are read too: semicolons or tabs, empty columns and rows at the end,
+    whole numbers with a point, decimal commas.
     """
     _check_characters(text)
     text = text.removeprefix("\ufeff")
@@ -58,7 +58,7 @@ def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the cells of the first line; a spreadsheet may say so before it."""
+    """Return the separator of the cells by the first line; a spreadsheet may name it before."""
     first = text.lstrip().partition("\n")[0]
     if first.startswith("sep=") and len(first.strip()) == 5:
         return first[4]
@@ -78,7 +78,7 @@ def _check_columns(names: Sequence[str]) -> None:
 
 def _check_characters(text: str) -> None:
     found = CONTROL.search(text)
-    if found is not None:  # csv takes them, and a terminal of that name never reports
+    if found is not None:  # csv accepts them, and a terminal of that name never reports
         line = text.count("\n", 0, found.start()) + 1
         raise ValueError(f"line {line}: has the control character {found[0]!r}")
 

@@ -160,7 +160,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "tracks": _object(TRACKS, ("v", "esn", "seq", "stamp_ns", "n", "dtype", "data")),
     "violation": _object(VIOLATION),
 }
-OPEN = _object({})  # /config, /input, /state: a map, or what its writer says
+OPEN = _object({})  # /config, /input, /state: a map
 
 
 def schema_of(topic: str) -> tuple[str, bytes]:

@@ -1,7 +1,7 @@
 """The shell of every service process: connections, status, clock probe, health, and the order of its end.
 
 An RSU, a gateway and the centre are each a `Service`: their subscriptions, their status and their own work.
-All that they have in common is here, once.
+Everything that they share is here, once.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ DRAIN_S = 0.8  # a clean end waits this long for acknowledgements
 
 
 class Presence(NamedTuple):
-    """What the shell knows of a process for its status message."""
+    """The facts that the shell adds to a status message."""
 
     state: Literal["online", "offline"]
     connection: int  # counts every attempt to connect from 1
@@ -70,7 +70,7 @@ class Service(Protocol):
         """Return all counters of the process."""
 
     def on_connected(self) -> None:
-        """Resume what waited for the main connection."""
+        """Resume the work that waited for the main connection."""
         return
 
     def background(self) -> Mapping[str, Coroutine[Any, Any, None]]:
@@ -81,7 +81,7 @@ class Service(Protocol):
         """Do the work of the process; its return or its cancellation is the clean end."""
 
     async def drain(self) -> None:
-        """Finish after the work; what is not finished within DRAIN_S is cut off."""
+        """Finish after the work; after DRAIN_S it is cancelled."""
         return
 
 

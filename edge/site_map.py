@@ -1,4 +1,4 @@
-"""The map that a site names, compiled or only read; what is wrong with it is the operator's error."""
+"""The map that a site names, compiled or only read; a fault in it is the operator's error."""
 
 from core.errors import ConfigError, MapError
 from edge.config import Site
@@ -23,13 +23,13 @@ def check_names(road: RoadMap) -> None:
     """Refuse (MapError) names that a violation may not bear: an RSU would withhold each one on that lane."""
     names = [("version", road.version), *(("lane", lane.lane) for lane in road.lanes)]
     names += [("zone", zone.zone) for zone in road.zones]
-    for what, name in names:
+    for kind, name in names:
         if not is_plain(name):
-            raise MapError(f"{what} {name[:60]!r}: must be plain text of up to {TEXT_LENGTH_MAX} characters")
+            raise MapError(f"{kind} {name[:60]!r}: must be plain text of up to {TEXT_LENGTH_MAX} characters")
 
 
 def features_of(site: Site) -> Features:
-    """Return what the map says, feature by feature, nothing compiled; raises ConfigError as `road_of`."""
+    """Return the map's features as read, nothing compiled; raises ConfigError as `road_of`."""
     try:
         return read(site.map_text, site.frame)
     except MapError as error:

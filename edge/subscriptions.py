@@ -21,7 +21,7 @@ MAIN = "link"  # the connection of everything that has no connection of its own
 class Subscription(NamedTuple):
     """A topic filter with its QoS and handler.
 
-    retained : whether the handler takes retained messages too: they are of another time
+    retained : whether the handler accepts retained messages too: they are of another time
     link : the connection it belongs to
     """
 

@@ -1,7 +1,7 @@
 """Every payload of docs/design.md section 7 as a struct, and the packed records of a track snapshot. Pure.
 
-Bounds are checked where bytes become these objects. Absent and nil are the same. What a newer version of
-a peer adds is ignored, so that old and new parts can run side by side.
+Bounds are checked where bytes become these objects. Absent and nil are the same. Fields that a newer version
+of a peer adds are ignored, so that old and new parts can run side by side.
 """
 
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ FIXES_MAX = 4_096  # of one gateway message
 TRACKS_MAX = 65_535  # of one snapshot
 CLOCKS_MAX = 512  # of one status
 HANDED_MAX = 512  # vehicles of one handover
-ACKNOWLEDGED_MAX = 1_024  # seqs of one acknowledgement: as many items as the centre takes of one batch
+ACKNOWLEDGED_MAX = 1_024  # seqs of one acknowledgement: as many items as the centre reads of one batch
 PAYLOAD_BYTES_MAX = 1_000_000  # a broker's usual limit: 1 MiB
 VIOLATION_BYTES_MAX = 256_000
 NONE_LANE, NONE_S_DM, NONE_D_CM = 65_535, 4_294_967_295, -32_768
@@ -65,7 +65,7 @@ Records = NDArray[np.void]
 
 
 class ViolationItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One row of the outbox: a violation's own bytes, or a void in place of what can't be recovered."""
+    """One row of the outbox: a violation's own bytes, or a void in place of one that can't be recovered."""
 
     seq: Seq
     detected_ns: Stamp | None = None
@@ -88,7 +88,7 @@ class ViolationBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
-    """`violation/ack`: what of one batch the centre's database holds committed."""
+    """`violation/ack`: the items of one batch that the centre's database has committed."""
 
     centre: Name  # reserved: an RSU has one centre, and does not ask which one answers
     epoch: Count
@@ -127,12 +127,12 @@ class TrackSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`handover/{to}`: what `roadside` carries of each vehicle, still packed (`msgspec.Raw`)."""
+    """`handover/{to}`: each vehicle as `roadside.handover` carries it, still packed (`msgspec.Raw`)."""
 
     epoch: Count
     seq: Seq
     tracks: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=HANDED_MAX)]
-    partial: bool = False  # its giver reads `refused` in the answer, and judges those on
+    partial: bool = False  # its giver reads `refused` in the answer, and keeps judging those
 
 
 class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,7 +140,7 @@ class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     epoch: Count
     seq: Seq
-    # places in `tracks` of the vehicles that were not taken
+    # places in `tracks` of the vehicles that were not adopted
     refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()
 
 
@@ -155,7 +155,7 @@ class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClockReported(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with one clock."""
+    """The fault of one clock."""
 
     kind: Name  # time_zone, offset, stopped, erratic, registry, rollover, host, gateway
     offset_s: Annotated[float, Meta(ge=-1e10, le=1e10)]  # ahead of the arrivals here; negative behind
@@ -272,7 +272,7 @@ GNSS_OPTIONAL = tuple(field.name for field in msgspec.structs.fields(GnssFix) if
 
 
 class GnssDown(msgspec.Struct, frozen=True, kw_only=True):
-    """`gnss/down`: what a gateway routes to one RSU, at least each second even if empty."""
+    """`gnss/down`: the fixes that a gateway routes to one RSU, at least each second even if empty."""
 
     gateway: Esn
     epoch: Count
@@ -297,7 +297,7 @@ class ClockRsp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`/site` of a recording: what was used, whole."""
+    """`/site` of a recording: the texts that were used, whole."""
 
     config: str
     map: str
@@ -366,7 +366,7 @@ def snapshot_of(
 def records_of(snapshot: TrackSnapshot) -> Records:
     """Return the snapshot's records, shape (n,), read-only; ValueError where dtype or length is wrong.
 
-    Only the plain number formats of TRACK_DESCR are taken, so that no payload can name an object dtype.
+    Only the plain number formats of TRACK_DESCR are accepted, so that no payload can name an object dtype.
     """
     known = dict(TRACK_DESCR)
     if not known.items() <= dict(snapshot.dtype).items():

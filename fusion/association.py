@@ -12,7 +12,7 @@ from core.arrays import F2, I1
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assign
-from fusion.grid import CELL_M, cell_of, clear, fill, put
+from fusion.grid import GRID_CELL_M, cell_of, clear, fill, put
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.models import combined, predict_to
@@ -20,7 +20,10 @@ from fusion.rewind import past_state
 
 GATE_M_MAX = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # range rates of clutter are spread evenly over this span
-EDGE_RAD, EDGE_M = 0.05, 10.0  # a radar still detects vehicles just outside its stated field of view
+VIEW_EDGE_RAD, VIEW_EDGE_M = (
+    0.05,
+    10.0,
+)  # a radar still detects vehicles just outside its stated field of view
 
 ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ by less
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
@@ -98,7 +101,7 @@ def pair_cost(states: States, i: int, seen: F2, d: int, settings: Settings, q: i
 @kernel(inner=True)
 def _is_in(seen: F2, d: int, a: int, b: int) -> bool:
     east, north = seen[d, at.S_EAST], seen[d, at.S_NORTH]
-    return bool(math.floor(east / CELL_M) == a and math.floor(north / CELL_M) == b)
+    return bool(math.floor(east / GRID_CELL_M) == a and math.floor(north / GRID_CELL_M) == b)
 
 
 @kernel(inner=True)
@@ -114,8 +117,8 @@ def _pair(
     widest = p00 + p11 + noise * noise  # no axis of the ellipse is wider than both together
     gate2 = min(gate_3 * widest, GATE_M_MAX * GATE_M_MAX)  # nothing further off passes the gate
     reach = math.sqrt(gate2)
-    low, top = math.floor((north - reach) / CELL_M), math.floor((north + reach) / CELL_M)
-    for a in range(math.floor((east - reach) / CELL_M), math.floor((east + reach) / CELL_M) + 1):
+    low, top = math.floor((north - reach) / GRID_CELL_M), math.floor((north + reach) / GRID_CELL_M)
+    for a in range(math.floor((east - reach) / GRID_CELL_M), math.floor((east + reach) / GRID_CELL_M) + 1):
         for b in range(low, top + 1):
             d = grid.first[cell_of(a, b)]
             while d >= 0:
@@ -146,7 +149,7 @@ def gate(
     fill(grid, seen, n_d)
     r_e, r_n, half_fov = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_HALF_FOV]
     cos_sight, sin_sight = math.cos(radars[q, at.R_BORESIGHT]), math.sin(radars[q, at.R_BORESIGHT])
-    cos_fov, cos_edge = math.cos(half_fov), math.cos(min(half_fov + EDGE_RAD, math.pi))
+    cos_fov, cos_edge = math.cos(half_fov), math.cos(min(half_fov + VIEW_EDGE_RAD, math.pi))
     n_t = n_p = 0
     unseen = -2.0 * math.log(1.0 - tuning[at.P_DETECT])
     for i in range(tracks.tally[at.T_HIGH]):
@@ -160,7 +163,7 @@ def gate(
         d_e, d_n = predicted.X[n_t, at.EAST] - r_e, predicted.X[n_t, at.NORTH] - r_n
         flat = math.sqrt(d_e * d_e + d_n * d_n)
         ahead = d_e * cos_sight + d_n * sin_sight
-        if flat > radars[q, at.R_RANGE] + EDGE_M or ahead < flat * cos_edge:
+        if flat > radars[q, at.R_RANGE] + VIEW_EDGE_M or ahead < flat * cos_edge:
             continue
         inside = flat <= radars[q, at.R_RANGE] and ahead >= flat * cos_fov
         assignment.miss[n_t] = unseen if inside else 0.0
@@ -233,11 +236,11 @@ def own_echoes(
             continue
         if reach < 0.0:
             reach = _sort_vehicles(tracks, WX, rows, n_t, grid)
-        low = math.floor((seen[d, at.S_NORTH] - reach) / CELL_M)
-        top = math.floor((seen[d, at.S_NORTH] + reach) / CELL_M)
+        low = math.floor((seen[d, at.S_NORTH] - reach) / GRID_CELL_M)
+        top = math.floor((seen[d, at.S_NORTH] + reach) / GRID_CELL_M)
         for a in range(
-            math.floor((seen[d, at.S_EAST] - reach) / CELL_M),
-            math.floor((seen[d, at.S_EAST] + reach) / CELL_M) + 1,
+            math.floor((seen[d, at.S_EAST] - reach) / GRID_CELL_M),
+            math.floor((seen[d, at.S_EAST] + reach) / GRID_CELL_M) + 1,
         ):
             for b in range(low, top + 1):
                 j = grid.first[cell_of(a, b)]

@@ -13,8 +13,8 @@ from core.arrays import I64
 
 NS = 1_000_000_000
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
-SAMPLES = 8  # ages that are remembered of a sender
-SAMPLES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault
+AGES = 8  # ages that are remembered of a sender
+AGES_MIN, SPAN_NS_MIN = 4, 3 * NS  # the least that proves a fault
 APART_NS = NS // 2  # messages closer together count as one: the freshest
 SPREAD_SHARE, SPREAD_NS_MIN, SPREAD_NS_MAX = 0.1, NS // 2, 5 * NS // 2  # of ages that are steady
 SOUND_NS = 600 * NS  # for so long it is remembered that a clock was right,
@@ -24,20 +24,20 @@ RECOVERY = 3  # fresh messages in a row that prove a clock right again
 DELAY_NS = 10 * NS  # transport alone can be this late for long: it takes more to call the clock wrong
 HALF_HOUR_NS, ZONE_NS_MAX = 1_800 * NS, 14 * 3_600 * NS
 ON_TIME_NS = (-NS, 10 * NS)  # what an age may differ from a whole half hour, or day
-FORGET_NS = 600 * NS  # a sender that was silent for so long is named no longer
+CLOCK_FORGET_NS = 600 * NS  # a sender that was silent for so long is named no longer
 
 KINDS = ("", "time_zone", "offset", "stopped", "erratic", "registry", "rollover")
 NO_FAULT, TIME_ZONE, OFFSET, STOPPED, ERRATIC, REGISTRY, ROLLOVER = range(7)
 
 # Row of `ints` (n, N_CLOCK), int64
-KIND, OFFSET_NS, SINCE_NS, TIMES, HEARD_NS, SOUND_AT, FRESH_RUN, ODD_NS, STEADY_NS = range(9)
-LAST_STAMP, LAST_KEY, N_SAMPLES = 9, 10, 11
-AGE, AT = 12, 12 + SAMPLES  # the remembered ages and their arrivals, the oldest first
-N_CLOCK = 12 + 2 * SAMPLES
+KIND, OFFSET_NS, SINCE_NS, TIMES, ACCEPTED_NS, SOUND_AT, FRESH_RUN, ODD_NS, STEADY_NS = range(9)
+LAST_STAMP, LAST_KEY, N_AGES = 9, 10, 11
+AGE, AT = 12, 12 + AGES  # the remembered ages and their arrivals, the oldest first
+N_CLOCK = 12 + 2 * AGES
 CLOCK_NAMES = (
-    "kind", "offset_ns", "since_ns", "n", "heard_ns", "sound_at_ns", "fresh_run", "odd_ns", "steady_ns",
-    "last_stamp_ns", "last_key", "n_samples", *(f"age_{k}_ns" for k in range(SAMPLES)),
-    *(f"arrived_{k}_ns" for k in range(SAMPLES)),
+    "kind", "offset_ns", "since_ns", "n", "accepted_ns", "sound_at_ns", "fresh_run", "odd_ns", "steady_ns",
+    "last_stamp_ns", "last_key", "n_samples", *(f"age_{k}_ns" for k in range(AGES)),
+    *(f"arrived_{k}_ns" for k in range(AGES)),
 )  # fmt: skip
 
 
@@ -66,9 +66,9 @@ class Clocks:
         key : tells messages of one stamp apart; a copy of the last message says nothing
         """
         row, age_ns = self.ints[w], now_ns - stamp_ns
-        row[HEARD_NS] = now_ns
+        row[ACCEPTED_NS] = now_ns
         fresh = -EARLY_NS <= age_ns <= self._late_ns
-        if fresh and row[KIND] == NO_FAULT and row[N_SAMPLES] == 0:  # the usual case
+        if fresh and row[KIND] == NO_FAULT and row[N_AGES] == 0:  # the usual case
             row[SOUND_AT] = now_ns
             return NO_FAULT
         if row[LAST_STAMP] == stamp_ns and row[LAST_KEY] == key:
@@ -78,12 +78,12 @@ class Clocks:
         if 0 < behind_ns < DELAY_NS and -EARLY_NS <= age_ns < behind_ns - SPREAD_NS_MIN:
             # no message of a clock so far behind can seem so new: the way takes long, and the clock is right
             self._clear(row)
-            row[SOUND_AT], row[N_SAMPLES], row[STEADY_NS] = now_ns, 0, 0
+            row[SOUND_AT], row[N_AGES], row[STEADY_NS] = now_ns, 0, 0
         if fresh:
             self._fresh(row, now_ns)
             return NO_FAULT
         row[FRESH_RUN] = 0
-        if row[N_SAMPLES] == 0:
+        if row[N_AGES] == 0:
             row[ODD_NS] = now_ns
         self._remember(row, now_ns, age_ns)
         found = self._judge(row, now_ns)
@@ -93,12 +93,12 @@ class Clocks:
         kind, offset_ns = found
         news = kind if kind != row[KIND] else NO_FAULT
         if row[KIND] == NO_FAULT:
-            row[SINCE_NS], row[TIMES] = row[AT], row[N_SAMPLES]
+            row[SINCE_NS], row[TIMES] = row[AT], row[N_AGES]
         row[KIND], row[OFFSET_NS] = kind, offset_ns
         return news
 
     def _fresh(self, row: I64, now_ns: int) -> None:
-        row[SOUND_AT], row[N_SAMPLES], row[STEADY_NS] = now_ns, 0, 0
+        row[SOUND_AT], row[N_AGES], row[STEADY_NS] = now_ns, 0, 0
         row[FRESH_RUN] = min(row[FRESH_RUN] + 1, RECOVERY)
         if row[FRESH_RUN] >= RECOVERY:
             self._clear(row)
@@ -107,26 +107,26 @@ class Clocks:
         row[KIND], row[OFFSET_NS], row[SINCE_NS], row[TIMES] = NO_FAULT, 0, 0, 0
 
     def _remember(self, row: I64, now_ns: int, age_ns: int) -> None:
-        n = int(row[N_SAMPLES])
+        n = int(row[N_AGES])
         if n and 0 <= now_ns - row[AT + n - 1] < APART_NS:
             row[AGE + n - 1] = min(row[AGE + n - 1], age_ns)
             return
-        if n == SAMPLES:
+        if n == AGES:
             for first in (AGE, AT):
-                row[first : first + SAMPLES - 1] = row[first + 1 : first + SAMPLES].copy()
+                row[first : first + AGES - 1] = row[first + 1 : first + AGES].copy()
             n -= 1
-        row[AGE + n], row[AT + n], row[N_SAMPLES] = age_ns, now_ns, n + 1
+        row[AGE + n], row[AT + n], row[N_AGES] = age_ns, now_ns, n + 1
 
     def _judge(self, row: I64, now_ns: int) -> tuple[int, int] | None:
         """Return kind and offset of the fault that the remembered ages prove, None while they prove none."""
-        n = int(row[N_SAMPLES])
+        n = int(row[N_AGES])
         ages, at = row[AGE : AGE + n].tolist(), row[AT : AT + n].tolist()
         least, middle = min(ages), sorted(ages)[n // 2]
         if EARLY_NS < least < DELAY_NS:  # some of a few varying delays are always alike: all must be
             middle = max(ages)
         steady = middle - least <= _spread_ns(least, middle)
         row[STEADY_NS] = (row[STEADY_NS] or at[0]) if steady else 0
-        if n < SAMPLES_MIN or at[-1] - at[0] < SPAN_NS_MIN:
+        if n < AGES_MIN or at[-1] - at[0] < SPAN_NS_MIN:
             return None
         if len({arrived - age for arrived, age in zip(at, ages, strict=True)}) == 1:
             return STOPPED, -ages[-1]
@@ -144,9 +144,9 @@ class Clocks:
         return bool(self.ints[w, KIND] != NO_FAULT)
 
     def fault(self, w: int, t_ns: int) -> ClockFault | None:
-        """Return the fault of the clock of sender w, if it sent within FORGET_NS."""
+        """Return the fault of the clock of sender w, if it sent within CLOCK_FORGET_NS."""
         row = self.ints[w]
-        if row[KIND] == NO_FAULT or t_ns - row[HEARD_NS] > FORGET_NS:
+        if row[KIND] == NO_FAULT or t_ns - row[ACCEPTED_NS] > CLOCK_FORGET_NS:
             return None
         return ClockFault(
             kind=KINDS[row[KIND]],

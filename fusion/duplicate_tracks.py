@@ -15,10 +15,10 @@ from fusion.identity_binding import rebase
 from fusion.models import predict
 from fusion.track_store import TrackStore
 
-ALONG_M, ACROSS_M, SPEED_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
+ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # nearer than two vehicles can be, and moving alike
 ACROSS_M_LOST = 2.6  # where radar lost one of them and its movement since is unknown; a lane is 3.75 m
 DUPLICATE_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
-STANDS_MPS = 1.0  # slower ones are left alone: a radar separates standing things a metre apart
+MOVES_MPS_MIN = 1.0  # slower ones are left alone: a radar separates standing things a metre apart
 FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000  # since radar saw it; longer ago its terminal must confirm it
 DOUBT_NS = 3_000_000_000  # until then it may be what radar found anew: neither opens an episode
 HELD_NS = 400_000_000
@@ -30,7 +30,7 @@ def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]
     """Return the rows (i < j) in one place, one of them seen by radar; two bound tracks are never a pair."""
     ints, X = store.ints, store.X
     rows = rows[t_ns - ints[rows, at.RADAR_NS] <= DOUBT_NS]
-    rows = rows[np.hypot(X[rows, at.V_EAST], X[rows, at.V_NORTH]) > STANDS_MPS]
+    rows = rows[np.hypot(X[rows, at.V_EAST], X[rows, at.V_NORTH]) > MOVES_MPS_MIN]
     if len(rows) < 2:
         return []
     state: F64 = X[rows, : at.N_CV]
@@ -44,7 +44,7 @@ def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]
     across = np.abs(c * apart[:, 1] - s * apart[:, 0])
     near &= across < np.where(fresh[one] & fresh[other], ACROSS_M, ACROSS_M_LOST)
     near &= fresh[one] | fresh[other]
-    near &= np.hypot(apart[:, 2], apart[:, 3]) < SPEED_MPS
+    near &= np.hypot(apart[:, 2], apart[:, 3]) < ALIKE_MPS
     bound = ints[rows, at.TERMINAL] >= 0
     near &= ~(bound[one] & bound[other])
     return list(zip(rows[one[near]].tolist(), rows[other[near]].tolist(), strict=True))

@@ -175,7 +175,7 @@ def _update(
         if not fixes.usable[j]:
             outcome[j] = UNUSABLE
             continue
-        about[w, at.HEARD_NS] = max(about[w, at.HEARD_NS], stamp_ns)
+        about[w, at.NEWEST_NS] = max(about[w, at.NEWEST_NS], stamp_ns)
         outcome[j] = _fuse_own(tracks, rings, terminals, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             done.touched[n_touched] = about[w, at.ROW]

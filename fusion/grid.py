@@ -9,7 +9,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import Grid
 
-CELL_M = 16.0
+GRID_CELL_M = 16.0
 CELLS = 16_384  # a power of two; cells that share a place share a list
 
 
@@ -29,7 +29,7 @@ def clear(grid: Grid) -> None:
 @kernel(inner=True)
 def put(grid: Grid, i: int, east: float, north: float) -> None:
     """Put i at the front of its cell's list."""
-    a = cell_of(math.floor(east / CELL_M), math.floor(north / CELL_M))
+    a = cell_of(math.floor(east / GRID_CELL_M), math.floor(north / GRID_CELL_M))
     grid.next_of[i] = grid.first[a]
     grid.first[a] = i
 
@@ -52,8 +52,10 @@ def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
     clear(grid)
     for i in range(places.shape[0]):
         east, north = places[i, at.EAST], places[i, at.NORTH]
-        low, top = math.floor((north - reach_m) / CELL_M), math.floor((north + reach_m) / CELL_M)
-        for a in range(math.floor((east - reach_m) / CELL_M), math.floor((east + reach_m) / CELL_M) + 1):
+        low, top = math.floor((north - reach_m) / GRID_CELL_M), math.floor((north + reach_m) / GRID_CELL_M)
+        for a in range(
+            math.floor((east - reach_m) / GRID_CELL_M), math.floor((east + reach_m) / GRID_CELL_M) + 1
+        ):
             for b in range(low, top + 1):
                 j = grid.first[cell_of(a, b)]
                 while j >= 0:

@@ -16,7 +16,7 @@ from fusion.track_store import TerminalTable, TrackStore
 
 # What a carried state can be; beyond it a kernel's squares overflow, or no vehicle is like that.
 PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
-HEADING_RAD_MAX, VARIANCE_MAX, OUTLIERS_MAX = 100.0, 1e8, 2**31
+HEADING_RAD_MAX, VARIANCE_MAX, CARRIED_OUTLIERS_MAX = 100.0, 1e8, 2**31
 CARRIED_AGE_NS_MAX = (
     3_600_000_000_000  # a handover is repeated through an outage; an older position is worth nothing
 )
@@ -24,7 +24,7 @@ LAG_NS_MAX = 60_000_000_000  # of a state behind its newest fix: that of a termi
 NAME_MAX = 64
 FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma where no covariance came
 
-Pair = tuple[float, float]
+Vector = tuple[float, float]
 Block = tuple[float, ...]
 POSITION, VELOCITY = (at.EAST, at.NORTH), (at.V_EAST, at.V_NORTH)
 BEND, BIAS = (at.BEND,), (at.BIAS_EAST, at.BIAS_NORTH)
@@ -58,7 +58,7 @@ class Covariance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class CarriedBias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The part of a terminal's position error that lasts, and what the terminal states of it."""
 
-    offset_m: Pair  # east, north
+    offset_m: Vector  # east, north
     sigma_m: float
     tau_s: float
     delay_s: float = 0.0  # 1 sigma of its stamps' error
@@ -67,8 +67,8 @@ class CarriedBias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The estimated state of a vehicle and its covariance."""
 
-    position_m: Pair  # site frame, east and north, of the vehicle's centre
-    velocity_mps: Pair
+    position_m: Vector  # site frame, east and north, of the vehicle's centre
+    velocity_mps: Vector
     bend_mps2: float = 0.0  # slow acceleration to the left of the course
     heading_rad: float | None = None  # counter-clockwise from east
     covariance: Covariance = Covariance()
@@ -205,7 +205,7 @@ def _whole_numbers_are_sound(track: CarriedTrack, now_ns: int) -> bool:
         and track.arrived_ns <= 2**62  # sums of two must fit int64
         and track.stamp_ns >= max(*seen, now_ns - CARRIED_AGE_NS_MAX) - LAG_NS_MAX
         and 0 <= track.kind < N_CLASSES
-        and 0 <= track.outliers <= OUTLIERS_MAX
+        and 0 <= track.outliers <= CARRIED_OUTLIERS_MAX
         and abs(track.period_ns) <= CARRIED_AGE_NS_MAX
     )
 

@@ -9,7 +9,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import States
 
-COURSE_MPS = 1.0  # above: the velocity gives the course
+DRIVING_MPS = 1.0  # above: the velocity gives the course
 COURSE_SIGMAS = 3.0  # of the velocity, or its direction is noise
 REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # slower, and turned so far between two measurements: it backs
 
@@ -50,7 +50,7 @@ def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, v
         return
     before = heading_from(v_east, v_north, var_before, X[i, at.HEADING])
     X[i, at.HEADING] = before
-    if sure and speed2 > COURSE_MPS**2:
+    if sure and speed2 > DRIVING_MPS**2:
         course = math.atan2(X[i, at.V_NORTH], X[i, at.V_EAST])
         if not abs(_wrapped(course - before)) > REVERSE_RAD:  # NaN: none known yet
             X[i, at.HEADING] = course
@@ -60,7 +60,7 @@ def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, v
 def axis_of(X: F2, i: int) -> tuple[float, float]:
     """Return the line that row i drives along as a unit vector, NaN unknown."""
     speed = math.sqrt(X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2)
-    if speed > COURSE_MPS:
+    if speed > DRIVING_MPS:
         return X[i, at.V_EAST] / speed, X[i, at.V_NORTH] / speed
     return math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])
 

@@ -19,7 +19,7 @@ from fusion.layout import Rings, States, Terminals, Tracks
 from fusion.models import centre_of
 from fusion.rewind import state_at
 
-NEAR_M = 60.0  # further apart they are never weighed
+WEIGHED_M_MAX = 60.0  # further apart they are never weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # how densely other vehicles may stand about
 P_BESIDE, P_APART = 0.002, 0.01  # own vehicle unseen, and the other keeps its place beside it, or does not
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # nearer to the own vehicle's centre no other one's can be
@@ -216,13 +216,13 @@ def weigh(
             continue
         if ints[i, at.RADAR_NS] == 0 or abs(t_ns - ints[i, at.RADAR_NS]) > tuning[at.RADAR_TIMEOUT_NS]:
             continue
-        if abs(X[i, E] - z_east) > 2.0 * NEAR_M or abs(X[i, N] - z_north) > 2.0 * NEAR_M:
+        if abs(X[i, E] - z_east) > 2.0 * WEIGHED_M_MAX or abs(X[i, N] - z_north) > 2.0 * WEIGHED_M_MAX:
             continue
         if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning):
             continue
         east, north, r_lever = centre_of(M, m, heading_of(predicted, 0))
         d_east, d_north = east - WX[0, E], north - WX[0, N]
-        if math.sqrt(d_east**2 + d_north**2) > NEAR_M:
+        if math.sqrt(d_east**2 + d_north**2) > WEIGHED_M_MAX:
             continue
         k = _place(terminals, w, i, ints)
         pair = terminals.pairs[w, k]

@@ -65,7 +65,7 @@ S_SPEED, HISTORY_NS, RADAR_TIMEOUT_NS, S_V_PRIOR = 10, 11, 12, 13
 N_TUNING = 14
 
 # Column of `Terminals.ints` (n, N_TERMINAL): row of its track or -1; stamps; how many keys were remembered
-ROW, HEARD_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
+ROW, NEWEST_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
 N_TERMINAL = 4
 
 # Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)

@@ -77,7 +77,8 @@ def radar_update(
     counts : gets the reasons why the scan or some of its targets were not used
     """
     kind = clocks.note(q, now_ns, seen.stamp_ns, seen.scan)
-    add_count(counts, f"clock.radar.{KINDS[kind]}", int(kind != NO_FAULT))
+    if kind != NO_FAULT:
+        add_count(counts, f"clock.radar.{KINDS[kind]}")
     refused = (
         "future" if seen.stamp_ns > now_ns + FUTURE_NS
         else "late" if seen.stamp_ns < now_ns - history_ns
@@ -132,12 +133,15 @@ def _fill_polar(
     return n
 
 
+_fill_polar_unchecked = unchecked(_fill_polar)
+
+
 def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     """Write the detections of radar q to store.detections; return how many, and how many were odd."""
     store.reserve(len(seen.range_m))
-    n = _fill_polar(
-        np.ascontiguousarray(seen.range_m), np.ascontiguousarray(seen.azimuth_rad),
-        np.ascontiguousarray(seen.range_rate_mps), store.detections.M, store.detections.about, q,
+    n = _fill_polar_unchecked(
+        np.ascontiguousarray(seen.range_m, np.float64), np.ascontiguousarray(seen.azimuth_rad, np.float64),
+        np.ascontiguousarray(seen.range_rate_mps, np.float64), store.detections.M, store.detections.about, q,
         float(store.settings.radars[q, at.R_BORESIGHT]),
     )  # fmt: skip
     return n, len(seen.range_m) - n

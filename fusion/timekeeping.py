@@ -13,9 +13,9 @@ import numpy as np
 
 from core.arrays import F64, I64, Bools
 from fusion.clocks import (
+    ACCEPTED_NS,
+    CLOCK_FORGET_NS,
     CLOCK_NAMES,
-    FORGET_NS,
-    HEARD_NS,
     KIND,
     KINDS,
     N_CLOCK,
@@ -36,16 +36,16 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
 from fusion.observations import GnssFixes
 
-SILENT_NS = NS
+SILENT_NS = NS  # a radar that sent nothing for longer is silent
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
 ROLLOVER_NS = 1_024 * 7 * 86_400 * NS  # GPS counts its weeks in ten bits
 ROLLED_NS_MAX = 2 * 86_400 * NS  # rest of an age after the correction: a time zone, a stored report
 PROMPT_NS = (-300_000_000, NS)  # ages of a fix that is as good as live
 WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # the transport time of a fix whose stamp does not show it
 LAST_NS = 3 * NS  # a stored report does not replace one of now for this long
-NAMED_MAX = 64  # clocks in one status
+CLOCKS_NAMED_MAX = 64  # clocks in one status
 HOST_MIN, HOST_SHARE = 3, 0.8  # so many of those that sent are not wrong alike by chance: the host's clock is
-HOST_NS = 300 * NS  # heard within
+HOST_NS = 300 * NS  # a terminal that sent within this counts
 
 Numbers = TypeVar("Numbers", I64, F64)
 
@@ -83,7 +83,7 @@ class LooseReports:
 class ClockReport:
     """Whose clock is wrong, as the status names it."""
 
-    terminals: Mapping[str, ClockFault]  # NAMED_MAX at most, those that are not corrected first
+    terminals: Mapping[str, ClockFault]  # CLOCKS_NAMED_MAX at most, those that are not corrected first
     n_terminals: int  # of all, named or not
     host: ClockFault | None  # this RSU's, its gateway's, or all terminals' alike
     radars: Mapping[str, ClockFault] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class TerminalClocks:
             odd = np.isin(who, who[odd])  # all fixes of a terminal, to find its freshest
         at = who[usable & ~odd]  # the usual case: nothing to find out
         self.clocks.ints[at, SOUND_AT] = now_ns
-        self.clocks.ints[at, HEARD_NS] = now_ns
+        self.clocks.ints[at, ACCEPTED_NS] = now_ns
         if not odd.any():
             return stamp_ns, odd
         add_count(counts, "gnss.rollover", int(np.count_nonzero(weeks_ns)))
@@ -195,13 +195,13 @@ class TerminalClocks:
         """
         ints = self.clocks.ints[: self.n]
         odd = (ints[:, KIND] != NO_FAULT) | (self.more[: self.n, CORRECTED_AT] > 0)
-        rows = np.flatnonzero(odd & (t_ns - ints[:, HEARD_NS] <= FORGET_NS))
+        rows = np.flatnonzero(odd & (t_ns - ints[:, ACCEPTED_NS] <= CLOCK_FORGET_NS))
         faults = {w: self._fault(w, t_ns) for w in rows.tolist()}
         host = self._host(t_ns, faults, witnesses)
         if host is not None:
             faults = {w: fault for w, fault in faults.items() if not _alike(fault, host)}
         order = sorted(faults, key=lambda w: (faults[w].corrected, -faults[w].since_ns, w))
-        named = {ids[w]: faults[w] for w in order[:NAMED_MAX]}
+        named = {ids[w]: faults[w] for w in order[:CLOCKS_NAMED_MAX]}
         return ClockReport(terminals=named, n_terminals=len(faults), host=host)
 
     def _fault(self, w: int, t_ns: int) -> ClockFault:
@@ -226,10 +226,10 @@ class TerminalClocks:
 
         A fleet of one make may be off by one time zone; there another clock must agree that it is the host.
         """
-        heard = int(np.count_nonzero(self._heard_lately(t_ns)))
+        n_senders = int(np.count_nonzero(self._sent_lately(t_ns)))
         wrong = [fault for fault in faults.values() if not fault.corrected and t_ns - fault.since_ns >= 0]
         offset_s, n = common_offset_s([fault.offset_s for fault in wrong])
-        if n < HOST_MIN or n < HOST_SHARE * heard:
+        if n < HOST_MIN or n < HOST_SHARE * n_senders:
             return None
         alike = [fault for fault in wrong if abs(fault.offset_s - offset_s) <= SPREAD_NS_MAX / NS]
         if any(fault.kind == KINDS[TIME_ZONE] for fault in alike) and not any(
@@ -241,9 +241,9 @@ class TerminalClocks:
             kind="host", offset_s=offset_s, corrected=False, since_ns=since_ns, n=sum(f.n for f in alike)
         )
 
-    def _heard_lately(self, t_ns: int) -> Bools:
-        heard_ns = self.clocks.ints[: self.n, HEARD_NS]
-        return np.asarray((heard_ns > 0) & (t_ns - heard_ns <= HOST_NS))
+    def _sent_lately(self, t_ns: int) -> Bools:
+        accepted_ns = self.clocks.ints[: self.n, ACCEPTED_NS]
+        return np.asarray((accepted_ns > 0) & (t_ns - accepted_ns <= HOST_NS))
 
     # ---- through a restart
 
@@ -311,7 +311,7 @@ class Timekeeping:
     def radar_state(self, q: int, t_ns: int) -> str:
         """Return clock where radar q sends and its clock is wrong, else nothing."""
         row = self.radars.ints[q]
-        return "clock" if row[KIND] != NO_FAULT and t_ns - row[HEARD_NS] <= SILENT_NS else ""
+        return "clock" if row[KIND] != NO_FAULT and t_ns - row[ACCEPTED_NS] <= SILENT_NS else ""
 
     def report(self, t_ns: int, ids: Sequence[str], sensors: Sequence[str]) -> ClockReport:
         """Return whose clock is wrong.

@@ -20,7 +20,7 @@ KEYS = 64  # fixes of a terminal that are remembered against duplicates
 PAIRS = 8  # radar tracks that are weighed per terminal
 SCANS_PER_HOUR = 20 * 3600  # of a fast radar: how often clutter may start a track
 DROP_BELOW = math.log(0.01)  # a start that is a hundred times likelier clutter is given up
-TERMINALS_MAX = 65_536
+TERMINAL_ROWS_MAX = 65_536
 
 
 def chi2_quantile(p: float, dimensions: int) -> float:
@@ -205,7 +205,7 @@ class TerminalTable:
         if terminal.terminal in self.row:
             return self.row[terminal.terminal]
         w = len(self.ids)
-        if w >= TERMINALS_MAX:
+        if w >= TERMINAL_ROWS_MAX:
             return -1
         if w == len(self.rows.ints):
             self._size(2 * w)

@@ -18,12 +18,11 @@ from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
-from fusion.timekeeping import ClockReport, LooseReports, Timekeeping
+from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
 
-SILENT_NS = 1_000_000_000
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
 
@@ -256,7 +255,7 @@ class Tracker:
         self.terminals = TerminalTable(())
         restore(self.store, self.terminals, self.times, state)
         self.n_ids = state.n_ids
-        self.scans.restore(state.heard_ns, state.scans)
+        self.scans.restore(state.newest_ns, state.scans)
         self.counts = dict(state.counts)
         self.duplicates = {(one, other): since_ns for one, other, since_ns in state.duplicates}
 

@@ -29,10 +29,10 @@ MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind an
                 "antenna_forward_m", "antenna_left_m"),
     ),
 }  # fmt: skip
-SENT = ("terminal", "track_row", "heard_ns", "weighed_ns", "n_keys")
-KEYS = ("terminal", "place", "stamp_ns", "source_seq")
-PAIR_INTS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
-PAIRS = (
+SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys")
+KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
+PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
+PAIR_COLUMNS = (
     "one_vehicle", "beside", "apart", "wide", "unseen", "error_along_m", "error_along_m2", "error_across_m",
     "error_across_m2", "offset_along_m", "offset_along_m2", "offset_across_m", "offset_across_m2",
     "difference_east_m", "difference_north_m",
@@ -68,14 +68,14 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     n_serials: int
     rows_used: int  # rows beyond were never used
     n_ids: int
-    heard_ns: tuple[int, ...] = ()  # newest stamp of each radar
+    newest_ns: tuple[int, ...] = ()  # newest stamp of each radar
     counts: dict[str, int] = {}
     duplicates: tuple[tuple[int, int, int], ...] = ()  # ids of two tracks in one place, and since when
     scans: tuple[tuple[Key, ...], ...] = ()  # scans that arrived, by radar
-    sent: Columns | None = None  # what terminals sent: SENT
-    keys: Columns | None = None  # fixes that are remembered against duplicates: KEYS
-    pair_ints: Columns | None = None  # identity evidence: PAIR_INTS
-    pairs: Columns | None = None  # the same rows: PAIRS
+    sent: Columns | None = None  # what terminals sent: SENT_COLUMNS
+    keys: Columns | None = None  # fixes that are remembered against duplicates: KEY_COLUMNS
+    pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
+    pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
 
 
@@ -98,14 +98,14 @@ def snapshot(
         n_serials=int(tally[at.T_SERIAL]),
         rows_used=int(tally[at.T_HIGH]),
         n_ids=n_ids,
-        heard_ns=tuple(scans.newest_ns),
+        newest_ns=tuple(scans.newest_ns),
         counts=dict(counts),
         duplicates=tuple((one, other, since_ns) for (one, other), since_ns in duplicates.items()),
         scans=scans.keys(),
-        sent=columns_of(SENT, np.column_stack([sent, rows.ints[sent]])),
-        keys=columns_of(KEYS, np.column_stack([kw, kp, rows.keys[kw, kp]])),
-        pair_ints=columns_of(PAIR_INTS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
-        pairs=columns_of(PAIRS, rows.pairs[pw, pp]),
+        sent=columns_of(SENT_COLUMNS, np.column_stack([sent, rows.ints[sent]])),
+        keys=columns_of(KEY_COLUMNS, np.column_stack([kw, kp, rows.keys[kw, kp]])),
+        pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
+        pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
     )
 
@@ -145,13 +145,13 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     for terminal in state.terminals:
         terminals.add(terminal)
     rows = terminals.rows
-    sent = read_ints(state.sent, SENT)
+    sent = read_ints(state.sent, SENT_COLUMNS)
     rows.ints[sent[:, 0]] = sent[:, 1:]
-    keys = read_ints(state.keys, KEYS)
+    keys = read_ints(state.keys, KEY_COLUMNS)
     rows.keys[keys[:, 0], keys[:, 1]] = keys[:, 2:]
-    pairs = read_ints(state.pair_ints, PAIR_INTS)
+    pairs = read_ints(state.pair_ints, PAIR_INT_COLUMNS)
     rows.pair_ints[pairs[:, 0], pairs[:, 1]] = pairs[:, 2:]
-    rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIRS)
+    rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIR_COLUMNS)
     times.unpack(state.clocks, terminals.about)
     for stored in state.tracks:
         _restore_track(store, terminals, stored)

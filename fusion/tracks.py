@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
-from core.kernel import kernel
+from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
 from fusion.track_store import TrackStore
 
-TAU_MIN_S, TAU_MAX_S = 0.05, 10.0
+FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
 PERIODS = 3  # so many of the sensor's periods without a measurement: coasting
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
@@ -93,7 +93,7 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
     _, _, _, _, p00, p01, _, _, p11, _, _, p22, p23, p33 = combined(states, j)
     p = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
     v = s * s * p22 - 2.0 * s * c * p23 + c * c * p33
-    return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), TAU_MIN_S), TAU_MAX_S)
+    return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), FILTER_TAU_S_MIN), FILTER_TAU_S_MAX)
 
 
 @kernel(inner=True)
@@ -143,6 +143,9 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         out.bools[O_INTEGRITY, k] = ints[i, at.INTEGRITY] != 0
 
 
+_read_out_unchecked = unchecked(_read_out)
+
+
 def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
     """Return the rows predicted to t_ns, or at their own stamps where those are newer (t_ns = 0: all)."""
     n = len(rows)
@@ -153,7 +156,9 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
         ints=np.empty((N_OUT_INT, n), dtype=np.int64),
         bools=np.empty((N_OUT_BOOL, n), dtype=np.bool_),
     )
-    _read_out(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
+    assert rows.dtype == np.int64, "unchecked: of all arguments only the rows come from a caller"
+    rows = np.ascontiguousarray(rows)
+    _read_out_unchecked(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
     floats, ints, bools = out.floats, out.ints, out.bools
     return TrackBatch(
         track=store.track[rows],

@@ -1,7 +1,7 @@
-"""What was judged of a track, by name: as it is handed over, and kept in `/state`.
+"""The judgement of a track by name, as a handover and `/state` carry it.
 
-A reader ignores what it does not know; what is missing starts fresh. So neighbours of different versions can
-hand vehicles over.
+A reader ignores unknown names; missing ones start fresh. So RSUs of different versions can hand vehicles
+over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,13 @@ import numpy as np
 from core.arrays import F64
 from geofence.episodes import OpenEpisode
 from geofence.state import (
-    BLIND,
     CLEAR_S,
     CUSUM,
-    DEDICATED,
-    ELSEWHERE,
     ENOUGH,
     EXCUSED,
     HELD,
     HINT,
     JUDGED,
-    LAST,
     LAST_OVER,
     MOVED,
     PRESUMED,
@@ -31,29 +27,17 @@ from geofence.state import (
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
-    SEEING,
-    SILENT,
     SINCE,
-    STANDING,
     State,
 )
 
-STAMPS = {
-    "observed_ns": LAST,
-    "standing_since_ns": STANDING,
-    "silent_since_ns": SILENT,
-    "undecidable_since_ns": BLIND,
-    "decidable_since_ns": SEEING,
-    "dedicated_since_ns": DEDICATED,
-    "elsewhere_since_ns": ELSEWHERE,
-}
-FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
-COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
+CARRIED_FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
+HISTORY_COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
 N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SINCE
 
 
 class CarriedEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sequential tests of one rule have accumulated."""
+    """The accumulated evidence of one rule."""
 
     cusum: tuple[float, ...] = (0.0,) * N_CUSUM
     cusum_since_ns: tuple[int, ...] = (0,) * N_RULE_STAMPS
@@ -68,23 +52,17 @@ class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The last seconds, oldest first. A column is m little-endian f8, since NaN (not known) is no number."""
 
     stamp_ns: tuple[int, ...] = ()
-    columns: dict[str, bytes] = {}  # by the names in COLUMNS
+    columns: dict[str, bytes] = {}  # by the names in HISTORY_COLUMNS
     value: dict[str, bytes] = {}  # by rule: how far over its limit
     sigma: dict[str, bytes] = {}
 
 
 class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was judged of one track. Stamps are 0 where nothing lasts."""
+    """Everything that a monitor keeps of one track."""
 
     track: int
     rules: dict[str, CarriedEvidence] = {}  # by name
-    observed_ns: int = 0
-    standing_since_ns: int = 0
-    silent_since_ns: int = 0  # without a report in a dedicated lane
-    undecidable_since_ns: int = 0
-    decidable_since_ns: int = 0
-    dedicated_since_ns: int = 0  # in a dedicated lane
-    elsewhere_since_ns: int = 0
+    stamps_ns: dict[str, int] = {}  # by the names of State.stamp: since when something lasts; 0: it doesn't
     moved: bool = False
     presumed_hazmat: bool = False
     excused: bool = False
@@ -94,10 +72,10 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the next step of a monitor depends on."""
+    """Everything on which a monitor's next step depends."""
 
     judgements: tuple[CarriedJudgement, ...] = ()
-    waiting: tuple[tuple[OpenEpisode, int], ...] = ()  # of a restart, and until when
+    waiting: tuple[tuple[OpenEpisode, int], ...] = ()  # since a restart, each until a stamp
     to_close: tuple[OpenEpisode, ...] = ()  # superseded by those of merged tracks
     unjudged_since: tuple[tuple[float, float, str, int], ...] = ()
     counts: dict[str, int] = {}
@@ -106,10 +84,14 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
 def carried_row(
     state: State, row: int, track: int, lanes: Sequence[str], episodes: Sequence[OpenEpisode]
 ) -> CarriedJudgement:
-    """Return a row of the state by name; lanes : the map's, by number."""
+    """Return a row of the state by name.
+
+    lanes : names of the map's lanes, by number.  episodes : the track's open ones
+    """
     held = int(state.flags[row, HINT]) - 1
-    lasting: dict[str, Any] = {name: int(state.stamps[row, column]) for name, column in STAMPS.items()}
-    lasting |= {name: bool(state.flags[row, column] > 0.0) for name, column in FLAGS.items()}
+    flags: dict[str, Any] = {
+        name: bool(state.flags[row, column] > 0.0) for name, column in CARRIED_FLAGS.items()
+    }
     return CarriedJudgement(
         track=track,
         rules={
@@ -117,7 +99,8 @@ def carried_row(
             for name, r in state.graded.items()
             if state.evidence[row, r].any() or state.evidence_ns[row, r].any()
         },
-        **lasting,
+        stamps_ns={name: int(state.stamps[row, column]) for name, column in state.stamp.items()},
+        **flags,
         lane_held=lanes[held] if held >= 0 else None,
         history=_carried_history(state, row),
         episodes=tuple(episodes),
@@ -142,14 +125,14 @@ def _carried_history(state: State, row: int) -> CarriedHistory:
     columns = np.ascontiguousarray(ring.T)
     return CarriedHistory(
         stamp_ns=tuple(ring_ns.tolist()),
-        columns={name: columns[c].tobytes() for c, name in enumerate(COLUMNS)},
+        columns={name: columns[c].tobytes() for c, name in enumerate(HISTORY_COLUMNS)},
         value={name: columns[R_VALUE + c].tobytes() for name, c in state.measured.items()},
         sigma={name: columns[R_VALUE + n_rules + c].tobytes() for name, c in state.measured.items()},
     )
 
 
 def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Mapping[str, int]) -> int:
-    """Give a track a fresh row with what was carried, and return its number.
+    """Give a track a fresh row with the carried judgement; return the row's number.
 
     lanes : numbers of the map's lanes by name.  ValueError, OverflowError: columns of another length
     """
@@ -160,9 +143,9 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
     for name, (numbers, stamps) in rows.items():
         state.evidence[row, state.graded[name]] = numbers
         state.evidence_ns[row, state.graded[name]] = stamps
-    for name, column in STAMPS.items():
-        state.stamps[row, column] = getattr(judgement, name)
-    for name, column in FLAGS.items():
+    for name, column in state.stamp.items():
+        state.stamps[row, column] = judgement.stamps_ns.get(name, 0)
+    for name, column in CARRIED_FLAGS.items():
         state.flags[row, column] = getattr(judgement, name)
     state.flags[row, HINT] = lanes.get(judgement.lane_held or "", -1) + 1
     stamp_ns = judgement.history.stamp_ns[-RING_LENGTH:]
@@ -173,7 +156,7 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
 
 
 def _evidence_row(carried: CarriedEvidence) -> tuple[list[float], list[int]]:
-    """Return the row's numbers and stamps; ValueError where another version counts otherwise."""
+    """Return the row's numbers and stamps; ValueError where another version has more or fewer."""
     lengths = len(carried.cusum), len(carried.held_s), len(carried.cusum_since_ns)
     if lengths != (N_CUSUM, N_HELD, N_RULE_STAMPS):
         raise ValueError("evidence of another shape")
@@ -182,14 +165,14 @@ def _evidence_row(carried: CarriedEvidence) -> tuple[list[float], list[int]]:
 
 
 def history_rows(history: CarriedHistory, measured: Sequence[str]) -> F64:
-    """Return a history as rows of the ring; a column that is not carried is NaN, of a sigma 0.
+    """Return a history as rows of the ring (m, ring columns); a missing value is NaN, a missing sigma 0.
 
     ValueError: a column of another length than the stamps
     """
     n = len(history.stamp_ns)
     rows = np.full((n, R_VALUE + 2 * len(measured)), np.nan)
     rows[:, R_VALUE + len(measured) :] = 0.0
-    places = [(history.columns, name, c) for c, name in enumerate(COLUMNS)]
+    places = [(history.columns, name, c) for c, name in enumerate(HISTORY_COLUMNS)]
     places += [(history.value, name, R_VALUE + c) for c, name in enumerate(measured)]
     places += [(history.sigma, name, R_VALUE + len(measured) + c) for c, name in enumerate(measured)]
     for columns, name, place in places:

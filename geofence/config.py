@@ -1,4 +1,4 @@
-"""What the rules are, as data: `[rules]` of the site file, and the registry's rows (`[[vehicle]]`)."""
+"""`[rules]` of the site file, and the rows of the vehicle registry (`[[vehicle]]`)."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -57,7 +57,7 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     clock_offset_s: Annotated[float, Meta(ge=-1e9, le=1e9)] = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what would be withheld from the page: a direction override, a zero width, a line end."""
+        """Refuse texts that the page must not show: with a direction override, a zero width, a line end."""
         for name in ("terminal", "plate", "hazmat_class", "un", "carrier"):
             text = getattr(self, name)
             if text is None or is_plain(text):

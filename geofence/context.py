@@ -1,4 +1,4 @@
-"""The tracks of one observation or tick, with what several rules ask of them, each computed once."""
+"""The tracks of one observation or tick, and the quantities that several rules need, each computed once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,20 +33,20 @@ if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rul
     from geofence.located import Located
     from geofence.surroundings import Surroundings
 
-GOES_SIGMAS = 2.0  # of its speed, by which a standing vehicle must be faster to be moving again
+MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
 YAW_FROM_MPS = 3.0  # below it the course is noise
-YAW_SIGMAS = 2.0  # only what the course surely deviates widens the footprint
+YAW_SIGMAS = 2.0  # only the certain part of the course's deviation widens the footprint
 SPEED_TAU_MAX_S = 1.0  # errors of velocity are no bias
 UNKNOWN_LENGTH_M = 4.0
-PRESUME_NS = 3_000_000_000  # this long in a dedicated lane: it drives there as one of those it is for
-UNPRESUME_NS = 10_000_000_000  # this long elsewhere: it was another's
+PRESUME_NS = 3_000_000_000  # so long in a dedicated lane, an unknown vehicle is presumed to belong there
+UNPRESUME_NS = 10_000_000_000  # so long in other lanes, it is not
 PRESUME_P = 0.9
-BRIDGED_NS = 3_000_000_000  # over a longer gap nobody knows the way
-BEYOND_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour adopts it
+BRIDGED_NS = 3_000_000_000  # longest gap between fixes over which the way is taken as straight
+BEYOND_STRETCH_M = 20.0  # past the end of the stretch a track is still ours, until a neighbour adopts it
 
 
 class SecondsCounter(Protocol):
-    """What a rule that counts seconds asks of the evidence (geofence.evidence.Evidence)."""
+    """The evidence as a rule that counts seconds uses it (geofence.evidence.Evidence)."""
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance the rule's count to tick `t_ns`; return the grade that holds."""
@@ -57,14 +57,14 @@ class SecondsCounter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """n tracks under judgement, where they are, and what is kept of them."""
+    """n tracks under judgement, their places on the map, and the rows of the state that belong to them."""
 
     now_ns: int
     tracks: "TrackBatch"
     located: "Located"
     rows: I64  # (n,) in the state, -1 for tentative tracks
     mine: I64  # (m,) places of the owned, confirmed tracks
-    may_open: Bools  # (n,) of which new episodes may open
+    may_open: Bools  # (n,) a new episode of the track may open
     settings: RuleSettings
     state: State
     around: "Surroundings"
@@ -118,9 +118,9 @@ class Context:
 
     @cached_property
     def newly_seen(self) -> I64:
-        """Places of the owned tracks that were measured, later than what was judged of them before.
+        """Places of the owned tracks with a measurement newer than the last one that was judged.
 
-        To be asked for before the evidence of this observation is weighed.
+        Read it before the evidence advances, which changes the stamps that it compares with.
         """
         tracks, mine = self.tracks, self.mine
         newer = tracks.stamp_ns[mine] > self.state.stamps[self.rows[mine], LAST]
@@ -128,9 +128,9 @@ class Context:
         return seen
 
     def path(self, i: int) -> tuple[F64, I64]:
-        """Return where track i was in the last seconds, (k, 2) and (k,) stamps, oldest first, now last.
+        """Return the places (k, 2) of track i in the last seconds and their stamps (k,), oldest first.
 
-        It begins after the last gap that is too long for a straight line.
+        The last place is the present one; the first one follows the last gap of more than BRIDGED_NS.
         """
         ring, ring_ns = self.state.newest(int(self.rows[i]))
         stamps = np.append(ring_ns, self.tracks.stamp_ns[i])
@@ -141,14 +141,14 @@ class Context:
 
     @cached_property
     def off_road_m(self) -> F64:
-        """How far each hazmat vehicle is from all that permits it (n,); NaN: not judged."""
+        """Distance of each hazmat vehicle from every place that permits it (n,) [m]; NaN: not judged."""
         return self.around.off_road_m(self.tracks, self.located)
 
     @cached_property
     def standing_s(self) -> F64:
-        """For how long each owned vehicle has stood without an excuse (n,); NaN for the others.
+        """Seconds for which each owned vehicle has stood without an excuse (n,); NaN for the others.
 
-        Advances what the state keeps: since when it stands, and whether it was ever seen moving.
+        Advances two things in the state: since when a vehicle stands, and whether it was ever seen moving.
         """
         state, tracks, mine = self.state, self.tracks, self.mine
         at = self.rows[mine]
@@ -156,7 +156,7 @@ class Context:
         state.flags[at[speed > MOVED_MPS], MOVED] = 1.0
         since = state.stamps[at, STANDING]
         sigma = np.sqrt(np.maximum(tracks.P[mine, 2, 2] + tracks.P[mine, 3, 3], 0.0) / 2)
-        surely = np.where(since > 0, speed - GOES_SIGMAS * sigma, speed)  # one noisy speed ends no stop
+        surely = np.where(since > 0, speed - MOVES_SIGMAS * sigma, speed)  # one noisy speed ends no stop
         stands = (surely < self.settings.stop_speed_mps) & (state.flags[at, MOVED] > 0.0)
         since = np.where(stands, np.where(since == 0, tracks.stamp_ns[mine], since), 0)
         state.stamps[at, STANDING] = since
@@ -168,12 +168,12 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class TickContext(Context):
-    """The same at a tick, with what only a tick knows."""
+    """The same at a tick, with the inputs that only a tick has."""
 
     evidence: SecondsCounter
     stretch_m: tuple[float, float] | None
     gateway_present: bool
-    loose_reports: "LooseReports | None"  # reports that only their arrival dates
+    loose_reports: "LooseReports | None"  # reports without a usable stamp: only their arrival is known
 
     @cached_property
     def known(self) -> I64:
@@ -186,16 +186,18 @@ class TickContext(Context):
         return self.around.lane_rows(self.located)
 
     def is_on_stretch(self, s_m: F64) -> Bools:
-        """Return which stations (n,) are on our stretch; all of them without one."""
+        """Return which stations (n,) are on our stretch; without a stretch, all."""
         if self.stretch_m is None:
             return np.ones(len(s_m), dtype=np.bool_)
-        left: Bools = (s_m < self.stretch_m[0] - BEYOND_M) | (s_m > self.stretch_m[1] + BEYOND_M)
+        left: Bools = (s_m < self.stretch_m[0] - BEYOND_STRETCH_M) | (
+            s_m > self.stretch_m[1] + BEYOND_STRETCH_M
+        )
         return ~left
 
     def presume(self) -> None:
-        """Take an unknown vehicle that drives in a dedicated lane for one of those the lane is for.
+        """Presume an unknown vehicle that keeps to a dedicated lane to be of the class that the lane permits.
 
-        Done for every track, owned or not: it may leave the lane as soon as it is ours.
+        Every track counts, owned or not: it may leave the lane as soon as it is ours.
         """
         state, t_ns, known, lanes = self.state, self.now_ns, self.known, self.lane_rows[self.known]
         at = self.rows[known]

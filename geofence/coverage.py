@@ -1,4 +1,4 @@
-"""Where, why and since when an RSU can't judge: no enforcing radar sees the stretch, or it is silent."""
+"""The stretches that an RSU can't judge: no enforcing radar covers them, or it is silent."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +9,8 @@ from core.arrays import F64, Bools
 from fusion.config import RadarPose
 from geofence.map.axis import Axis
 
-STEP_M = 10.0
-OFFSETS_M = (-12.0, 0.0, 12.0)  # both carriageways: a stretch is covered where its whole width is
+COVERAGE_STEP_M = 10.0
+COVERAGE_OFFSETS_M = (-12.0, 0.0, 12.0)  # both carriageways: a stretch is covered where its whole width is
 
 
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +37,13 @@ class Coverage:
             return
         first, last = stretch_m or (axis.k0_m, axis.k0_m + axis.length_m)
         first, last = max(first, axis.k0_m), min(last, axis.k0_m + axis.length_m)
-        self._stations = np.linspace(first, last, max(1, int(np.ceil((last - first) / STEP_M))) + 1)
+        self._stations = np.linspace(first, last, max(1, int(np.ceil((last - first) / COVERAGE_STEP_M))) + 1)
         self._sees = {radar.sensor: self._seen_by(radar, axis) for radar in radars if radar.accepted}
 
     def _seen_by(self, radar: RadarPose, axis: Axis) -> Bools:
         middle = (self._stations[:-1] + self._stations[1:]) / 2
         seen = np.ones(len(middle), dtype=np.bool_)
-        for offset in OFFSETS_M:
+        for offset in COVERAGE_OFFSETS_M:
             east, north = axis.site_of(middle, np.full(len(middle), offset))
             de, dn = east - radar.east_m, north - radar.north_m
             turn = np.arctan2(dn, de) - radar.boresight_rad
@@ -79,10 +79,10 @@ class Coverage:
         self._since = since
         return found
 
-    def packed(self) -> tuple[tuple[float, float, str, int], ...]:
-        """Return since when each unjudged stretch has been so."""
+    def since(self) -> tuple[tuple[float, float, str, int], ...]:
+        """Return (from_m, to_m, reason, stamp) of each unjudged stretch: since when it is so."""
         return tuple((*key, since_ns) for key, since_ns in self._since.items())
 
-    def unpack(self, rows: Sequence[tuple[float, float, str, int]]) -> None:
-        """Restore those times."""
+    def restore(self, rows: Sequence[tuple[float, float, str, int]]) -> None:
+        """Put back rows that `since` returned."""
         self._since = {(from_m, to_m, reason): since_ns for from_m, to_m, reason, since_ns in rows}

@@ -1,4 +1,4 @@
-"""What a violation says of a vehicle: registry, place on the map, speed; quantised."""
+"""The facts of a violation about its vehicle: registry, place on the map, speed; quantised."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ class Describer:
         ]
 
     def vehicle(self, i: int, tracks: TrackBatch, located: Located) -> ViolationVehicle | None:
-        """Return which vehicle track i is: only its terminal if the registry lacks that, None without one."""
+        """Return the vehicle of track i: only its terminal if the registry lacks it, None without one."""
         row = int(located.vehicle[i])
         if row >= 0:
             return self._vehicles[row]
@@ -39,7 +39,7 @@ class Describer:
     def facts(
         self, i: int, tracks: TrackBatch, located: Located, limit_mps: float, p_violation: float
     ) -> Facts:
-        """Return the facts of track i."""
+        """Return the facts of track i; limit_mps : NaN where the version has none."""
         vehicle = self.vehicle(i, tracks, located)
         lon, lat = self._frame.lonlat_from_site(tracks.x[i, :1], tracks.x[i, 1:2])
         lane = int(located.lane[i])

@@ -3,7 +3,7 @@
 For a value y (how far over) with an error of sigma and correlation time tau, two tests run in parallel with
 a split budget of false alarms: the level test y > k sigma, and CUSUMs for shifts of 1, 2 and 4 sigma whose
 samples weigh dt / (2 tau), so that a repeated error is no new evidence. Levels follow from the wanted rate of
-false alarms of a vehicle that rides exactly on its limit for ever. docs/geofence.md has what that costs.
+false alarms of a vehicle that rides exactly on its limit for ever. docs/geofence.md shows the cost.
 """
 
 import math
@@ -32,16 +32,16 @@ from geofence.state import (
 SHIFTS = 3
 TESTS = 2  # level and CUSUM share the budget
 TAU_MIN_S = 0.05
-DT_MAX_S = 2.0  # of a longer gap nothing is known
+DT_MAX_S = 2.0  # a longer gap counts as this long
 LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a long excess
 ROWS_PER_GRADE, GRADES = 2, 3
-# of a sample: how far over the limit, 1 sigma of its error, that error's correlation time
+# columns of a sample: amount over the limit, 1 sigma of its error, the error's correlation time
 S_VALUE, S_SIGMA, S_TAU = range(3)
 OVER, FOR_S = range(2)  # of a row of limits
 
 
 class Thresholds(NamedTuple):
-    """What the rules with a row of evidence are tested against."""
+    """The limits of the rules that have a row of evidence."""
 
     limits: F3  # (rules, 6, 2) OVER and FOR_S, two rows for each grade, NaN unused
     clear_below: F1  # (rules,) value below which the rule is kept again
@@ -50,7 +50,7 @@ class Thresholds(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """What the tests have accumulated: arrays of a geofence.state.State, changed in place."""
+    """The accumulated evidence: arrays of a geofence.state.State, changed in place."""
 
     evidence: F3
     evidence_ns: I3
@@ -59,7 +59,7 @@ class Windows(NamedTuple):
 
 @kernel
 def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
-    """Return h: one of the CUSUMs passes its own at most this often.
+    """Return h: on the limit, one of the CUSUMs passes its own h at most `rate_per_hour` times an hour.
 
     On its limit a CUSUM for a shift of m sigma alarms about m^2 / 2 exp(-h) times in each 2 tau (the
     continuous limit of its run length; Monte Carlo gives a quarter of that), and the shifts share the rate.
@@ -69,10 +69,10 @@ def cusum_level(shift: float, tau_s: float, rate_per_hour: float) -> float:
 
 @kernel
 def level_sigmas(tau_s: float, dt_s: float, rate_per_hour: float) -> float:
-    """Return k: the error, looked at each dt_s, passes k sigma upwards at most this often.
+    """Return k: the error, sampled each dt_s, passes k sigma upwards at most `rate_per_hour` times an hour.
 
-    An Ornstein-Uhlenbeck process does so k phi(k) / tau times a second (Aldous 1989: each clump once); who
-    looks at times only misses as much as if the level lay 0.583 sqrt(2 dt / tau) higher (Siegmund 1985).
+    An Ornstein-Uhlenbeck process does so k phi(k) / tau times a second (Aldous 1989: each clump once).
+    Sampling misses as much as if the level lay 0.583 sqrt(2 dt / tau) higher (Siegmund 1985).
     """
     density = math.sqrt(2.0 * math.pi) * rate_per_hour * tau_s / 3600.0
     k = 4.0
@@ -175,7 +175,7 @@ def step(rows: I1, stamp_ns: I1, samples: F3, thresholds: Thresholds, windows: W
 
 @kernel
 def remember(rows: I1, stamp_ns: I1, columns: F2, stamps: I2, ring: F3, ring_ns: I2) -> None:
-    """Put n tracks' newest columns (n, ring columns) into their rings, five times a second."""
+    """Put n tracks' newest columns (n, ring columns) into their rings, at most five times a second."""
     for i in range(len(rows)):
         row = rows[i]
         if stamp_ns[i] - stamps[row, RING_LAST] < RING_STEP_NS:
@@ -206,6 +206,6 @@ def provable_depth_m(sigma_m: F64, tau_s: F64, within_s: float, rate_per_hour: f
 
 
 def start_of(row: F64, row_ns: I64, stamp_ns: int) -> int:
-    """Return since when the evidence speaks for an excess: the start of the CUSUM that says most."""
+    """Return the stamp since which the evidence points to an excess: the start of the largest CUSUM."""
     best = int(np.argmax(row[CUSUM : CUSUM + SHIFTS]))
     return int(row_ns[SINCE + best]) if row[CUSUM + best] > 0.0 else stamp_ns

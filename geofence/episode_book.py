@@ -1,4 +1,4 @@
-"""The open episodes: opened, revised, closed. Each of these makes one version of a violation."""
+"""The open episodes. Opening, revising and closing one each make one version of a violation."""
 
 from typing import NamedTuple
 
@@ -54,14 +54,14 @@ class EpisodeBook:
         return list(self._open.values())
 
     def attach(self, track: int, episode: OpenEpisode) -> None:
-        """Make an episode the track's own."""
+        """Give an episode to a track."""
         episode.track = track
         rule = episode.rule_name
         self._open[track, rule, episode.scope] = self._by_id[episode.id] = episode
         self._state.open[self._state.row(track), INDEX[rule]] = True
 
     def detach(self, episode: OpenEpisode) -> OpenEpisode:
-        """Take an episode off its track, still open."""
+        """Remove an open episode from its track and return it, still open."""
         track, rule = episode.track, episode.rule_name
         del self._open[track, rule, episode.scope], self._by_id[episode.id]
         row = self._state.find(track)
@@ -84,7 +84,7 @@ class EpisodeBook:
         episode = OpenEpisode(
             id=episode_id(self._esn, track, rule.name, scope or facts.lane, start_ns),
             rule=rule.violation,
-            undecidable=rule.name == "undecidable",
+            undecidable=not rule.accuses,
             scope=scope,
             track=track,
             grade="undecidable",
@@ -113,14 +113,14 @@ class EpisodeBook:
     def close(
         self, episode: OpenEpisode, stamps: Stamps, reason: str | None = None, facts: Facts | None = None
     ) -> Judged:
-        """Close a track's episode for good and return its last version."""
+        """Remove an episode from its track, close it for good and return its last version."""
         self.detach(episode)
         if facts is not None:
             episode.update(facts)
         return self.finish(episode, stamps, reason)
 
     def finish(self, episode: OpenEpisode, stamps: Stamps, reason: str | None) -> Judged:
-        """Return the last version of an episode that is no track's any more."""
+        """Return the last version of an episode that was removed from its track."""
         row, rule = self._state.find(episode.track), episode.rule_name
         episode.version += 1
         end_ns = episode.seen_ns

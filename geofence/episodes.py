@@ -1,4 +1,4 @@
-"""Open episodes: what is known of a violation between its versions, and how it is kept and handed over."""
+"""Open episodes: the facts of a violation between its versions, as they are stored and handed over."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ Stamp = Annotated[int, Meta(ge=0, le=4 * 10**18)]
 
 
 class Facts(msgspec.Struct, kw_only=True):
-    """What a version says of the vehicle now, quantised."""
+    """The facts of one version about the vehicle, quantised."""
 
     vehicle: ViolationVehicle | None = None
     identity_p: Number | None = None
@@ -47,7 +47,7 @@ class OpenEpisode(Facts, kw_only=True):
     zone: str | None = None
 
     def __post_init__(self) -> None:
-        """Take an episode without it as seen at its start."""
+        """Set `seen_ns` to the start where it is missing."""
         self.seen_ns = self.seen_ns or self.start_ns
 
     @property
@@ -56,12 +56,12 @@ class OpenEpisode(Facts, kw_only=True):
         return "undecidable" if self.undecidable else self.rule
 
     def update(self, facts: Facts) -> None:
-        """Replace what is said of the vehicle."""
+        """Replace the facts about the vehicle."""
         for name in Facts.__struct_fields__:
             setattr(self, name, getattr(facts, name))
 
 
-# what a version repeats of its episode; the rest of a violation is of the version
+# the fields that a version copies from its episode; the others belong to the version alone
 SHARED = tuple(name for name in Violation.__struct_fields__ if name in OpenEpisode.__struct_fields__)
 ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(OpenEpisode)

@@ -1,4 +1,4 @@
-"""What the sequential tests have accumulated for each track and rule, and the grades that follow."""
+"""The evidence of each track and rule, and the grades that follow from it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,10 +29,10 @@ TICK_S = TICK_NS * 1e-9
 
 
 class Values:
-    """What the measured rules say of n tracks: the samples that are weighed, and the columns of the ring.
+    """The values that the measured rules give n tracks: samples for the tests, and columns of the ring.
 
-    samples : (n, rules, 3), value NaN where it is not judged.  columns : (n, ring columns)
-    value, sigma : (n, rules) views of the columns; also what is not judged
+    samples : (n, rules, 3), S_VALUE NaN where it is not judged.  columns : (n, ring columns)
+    value, sigma : (n, rules) views of the columns, with the values that are not judged
     """
 
     def __init__(self, ctx: Context, rules: Sequence[Rule]) -> None:
@@ -59,7 +59,7 @@ class Values:
 
 
 class Evidence:
-    """The sequential tests of all graded rules; what they accumulate is in the State."""
+    """The sequential tests of all graded rules; their evidence is in the State."""
 
     def __init__(
         self, settings: RuleSettings, rules: Sequence[Rule], gradings: Mapping[str, Grading], state: State
@@ -78,8 +78,8 @@ class Evidence:
             rate=self.rate,
         )
 
-    def observe(self, ctx: Context, values: Values) -> I64:
-        """Weigh an observation's owned tracks (m); return the grades (m, rules) that hold, -1: not judged."""
+    def advance(self, ctx: Context, values: Values) -> I64:
+        """Test an observation's m owned tracks; return the grades (m, rules) that hold, -1: not judged."""
         state, mine = self._state, ctx.mine
         rows, stamps = ctx.rows[mine], ctx.tracks.stamp_ns[mine]
         samples, columns = values.samples, values.columns
@@ -104,19 +104,19 @@ class Evidence:
         return bool(self._state.evidence[row, self._state.graded[rule], CLEAR_S] >= self._clear_s)
 
     def restart_clear(self, rule: str, row: int) -> None:
-        """Count the time without from now on, as an episode opens."""
+        """Restart the time for which the rule has been kept, as an episode opens."""
         if rule in self._state.graded:
             self._state.evidence[row, self._state.graded[rule], CLEAR_S] = 0.0
 
     def start_ns(self, rule: str, row: int, stamp_ns: int) -> int:
-        """Return since when the evidence speaks against the track."""
+        """Return the stamp since which the evidence points to a breach, at most `stamp_ns`."""
         r = self._state.graded[rule]
         return min(
             stamp_ns, start_of(self._state.evidence[row, r], self._state.evidence_ns[row, r], stamp_ns)
         )
 
     def amount(self, row: int) -> float:
-        """Return how much evidence a track has, to compare it with another of the same vehicle."""
+        """Return the sum of a track's evidence, to compare two tracks of one vehicle."""
         return float(self._state.evidence[row, :, :ENOUGH].sum())
 
 

@@ -15,7 +15,7 @@ LonLat = tuple[Annotated[float, Meta(ge=-180.0, le=180.0)], Annotated[float, Met
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far over a limit, for how long; `over` in the rule's own unit (m, share, m/s, s)."""
+    """A grade's condition: over a limit by more than `over` (in the rule's own unit) for `for_s`."""
 
     over: NotNegative
     for_s: NotNegative = 0.0
@@ -39,14 +39,14 @@ class Grading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys of `[rules]` beside the sections: those of all rules, then those of single rules.
 
-    Site files name the latter here, so they stay here; `Rule.keys` says which rule reads which. A new rule
-    keeps all its keys in its own section.
+    The latter stay here because site files have them here; `Rule.keys` names the rule that reads each. A new
+    rule keeps all its keys in its own section.
     """
 
     version: str = "1"
     enforcement_area: tuple[Annotated[tuple[LonLat, ...], Meta(min_length=3)], ...] = ()
     false_alarms_per_vehicle_hour: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-4
-    clear_s: Positive = 3.0  # an episode closes after this long without
+    clear_s: Positive = 3.0  # an episode closes when its rule has been kept for this long
     update_s: Positive = 5.0  # an open episode gets a new version at least this often
     resume_s: Positive = (
         30.0  # after a restart an episode continues when its vehicle is seen within this time

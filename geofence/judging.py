@@ -1,4 +1,4 @@
-"""From verdicts to versions: episodes are opened, revised and closed by what the rules say."""
+"""From verdicts to versions: the rules' verdicts open, revise and close episodes."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,15 +29,15 @@ class Judging:
         self._state, self._book, self._evidence = state, book, evidence
         self._describer, self._resume, self._count = describer, resume, count
 
-    def observe(
+    def apply_grades(
         self, rules: Sequence[Rule], grade: I64, k: int, ctx: Context, values: Values
     ) -> list[Judged]:
-        """Return the versions that the measured rules make of the k-th owned track of an observation.
+        """Apply the measured rules' grades to the k-th owned track of an observation; return the versions.
 
-        grade : (rules,) what holds now, -1: not judged
+        grade : (rules,) the grades that hold now, -1: not judged
         """
         i, out = int(ctx.mine[k]), []
-        row, may_open, stamps = int(ctx.rows[i]), bool(ctx.may_open[i]), observed(ctx, i)
+        row, may_open, stamps = int(ctx.rows[i]), bool(ctx.may_open[i]), stamps_of_observation(ctx, i)
         for column, rule in enumerate(rules):
             is_open = self._state.open[row, self._state.rules[rule.name]]
             if grade[column] < 0 or not (is_open or (grade[column] > 0 and may_open)):
@@ -53,7 +53,7 @@ class Judging:
     def apply(
         self, rule: Rule, verdict: Verdict, ctx: Context, stamps: Stamps, values: Values | None = None
     ) -> Judged | None:
-        """Open, revise or close the episode that a verdict is about; return the version, None without one."""
+        """Open, revise or close the episode of a verdict; return the version, None where there is none."""
         track, clear = int(ctx.tracks.track[verdict.i]), verdict.clear
         episode = self._book.find(track, rule.name, verdict.scope)
         if episode is None:
@@ -76,7 +76,7 @@ class Judging:
     def _begin(
         self, rule: Rule, verdict: Verdict, ctx: Context, stamps: Stamps, values: Values | None
     ) -> Judged | OpenEpisode | None:
-        """Open an episode where one may open; or return the one that waited here since a restart."""
+        """Open an episode if one may; return its version, or the episode that waited since a restart."""
         if not verdict.opens:
             return None
         track, observes = int(ctx.tracks.track[verdict.i]), rule.decided_by == "observation"
@@ -96,7 +96,7 @@ class Judging:
         )
 
     def _facts(self, rule: Rule, verdict: Verdict, ctx: Context, values: Values | None) -> Facts:
-        """Return the facts of a track under a rule, for a version: most observations make none."""
+        """Return the facts for a version of a track under a rule."""
         i, p_violation = verdict.i, verdict.p_violation
         if p_violation is None and values is not None and rule.name in self._state.measured:
             column = self._state.measured[rule.name]
@@ -110,9 +110,10 @@ class Judging:
         return not same_vehicle(episode.vehicle, self._describer.vehicle(i, ctx.tracks, ctx.located))
 
     def _is_reported(self, rule: Rule, verdict: Verdict, ctx: Context) -> bool:
-        """Return whether the same is open of a track at this place that is identified where this one isn't.
+        """Return whether another track of this very vehicle seems to have the same episode open.
 
-        Until fusion knows that a radar track and a terminal's are one vehicle, it must not be reported twice.
+        It is at the same place, and one of both is identified, the other is not. Until fusion merges a radar
+        track with a terminal's, their vehicle must not be reported twice.
         """
         i, key = verdict.i, (rule.name, verdict.scope)
         for episode in self._book.all():
@@ -125,8 +126,8 @@ class Judging:
         return False
 
     def close_frozen(self, ctx: Context, rules: Sequence[Rule], patience_ns: int) -> list[Judged]:
-        """Close what could not be judged for too long: nobody knows whether it still holds."""
-        state, at, stamps = self._state, ctx.rows[ctx.mine], ticked(ctx.now_ns)
+        """Close episodes that could not be judged for longer than patience_ns, as `lost`."""
+        state, at, stamps = self._state, ctx.rows[ctx.mine], stamps_of_tick(ctx.now_ns)
         out = []
         columns = np.array([state.rules[rule.name] for rule in rules])
         for k, place in np.argwhere(state.open[at][:, columns]).tolist():
@@ -148,11 +149,11 @@ class Judging:
         ]
 
 
-def observed(ctx: Context, i: int) -> Stamps:
+def stamps_of_observation(ctx: Context, i: int) -> Stamps:
     """Return the stamps of a version that an observation of track i decides."""
     return Stamps(measured_ns=int(ctx.tracks.stamp_ns[i]), arrived_ns=int(ctx.tracks.arrived_ns[i]))
 
 
-def ticked(t_ns: int) -> Stamps:
+def stamps_of_tick(t_ns: int) -> Stamps:
     """Return the stamps of a version that tick `t_ns` decides."""
     return Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")

@@ -43,7 +43,7 @@ from geofence.map.strips import (
     Strips,
 )
 
-EDGE_M = 1e-7  # outer edges are closed: rounding must not lose a place exactly on one
+EDGE_TOLERANCE_M = 1e-7  # outer edges are closed: rounding must not lose a place exactly on one
 TOUCH_M = 0.15  # permitted lanes this close to each other are one
 PARALLEL = 0.5  # cosine from which a lane counts as going the same way
 COURSE_MPS_MIN = 1.5  # below it the course says nothing
@@ -113,9 +113,9 @@ def find_near(x: float, y: float, strips: Strips, near: F2) -> int:
     for k in range(grid.start[cell], grid.start[cell + 1]):
         j = grid.items[k]
         right = signed_m(x, y, quads, j, RIGHT_START, RIGHT_EDGE)
-        if signed_m(x, y, quads, j, RIGHT_START, START_RAIL) > EDGE_M or right < -BESIDE_LANE_M:
+        if signed_m(x, y, quads, j, RIGHT_START, START_RAIL) > EDGE_TOLERANCE_M or right < -BESIDE_LANE_M:
             continue
-        if signed_m(x, y, quads, j, RIGHT_END, END_RAIL) < -EDGE_M:
+        if signed_m(x, y, quads, j, RIGHT_END, END_RAIL) < -EDGE_TOLERANCE_M:
             continue
         left = -signed_m(x, y, quads, j, LEFT_START, LEFT_EDGE)
         if left < -BESIDE_LANE_M or n == NEAR_MAX:
@@ -130,7 +130,7 @@ def occupied_quad(n: int, near: F2, cosines: F2, strips: Strips, hint: int) -> i
     """Return which of the n near quads the vehicle is in, -1 none: by place, course, level, continuity."""
     lanes, best, found = strips.lanes, -np.inf, -1
     for k in range(n):
-        if near[k, N_LEFT] < -EDGE_M or near[k, N_RIGHT] < -EDGE_M:
+        if near[k, N_LEFT] < -EDGE_TOLERANCE_M or near[k, N_RIGHT] < -EDGE_TOLERANCE_M:
             continue
         i = int(near[k, N_LANE])
         score = 0.01 * lanes[i, INDEX]  # on an inner boundary the left lane owns the place

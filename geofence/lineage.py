@@ -1,4 +1,4 @@
-"""What becomes of judgements when tracks merge, are handed over, dropped or end."""
+"""Moves, drops and closes judgements when tracks merge, are handed over or end."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,16 +8,16 @@ from geofence.carry import CarriedJudgement, carried_row, restore_row
 from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import OpenEpisode
 from geofence.evidence import Evidence
-from geofence.judging import ticked
+from geofence.judging import stamps_of_tick
 from geofence.resume import Resume
 from geofence.rules import BY_NAME
 from geofence.state import MOVED, State
 
-ADOPTED = -1  # a row's track until it is known which row stays
+ADOPTED = -1  # track of an adopted row until one of two rows is chosen
 
 
 class Lineage:
-    """Keeps judgements with their vehicles."""
+    """Keeps each judgement with its vehicle."""
 
     def __init__(
         self, state: State, book: EpisodeBook, evidence: Evidence, resume: Resume,
@@ -30,10 +30,10 @@ class Lineage:
         self.superseded: list[OpenEpisode] = []  # of merged tracks, to be closed
 
     def begin_step(self, now_ns: int) -> list[Judged]:
-        """Forget this step's merges; return the closes of what they superseded."""
+        """Forget the merges of the last step; return the closes of the episodes that they superseded."""
         self._merged_into.clear()
         superseded, self.superseded = self.superseded, []
-        return [self._book.finish(episode, ticked(now_ns), "merged") for episode in superseded]
+        return [self._book.finish(episode, stamps_of_tick(now_ns), "merged") for episode in superseded]
 
     def end(self, t_ns: int, ids: Sequence[int], reason: str) -> list[Judged]:
         """Forget tracks; return the closes of their open episodes."""
@@ -44,8 +44,8 @@ class Lineage:
         return out
 
     def close_all(self, t_ns: int, ids: Sequence[int], reason: str, but: Sequence[str] = ()) -> list[Judged]:
-        """Close the open episodes of tracks, but for some; return their last versions."""
-        stamps = ticked(t_ns)
+        """Close the open episodes of tracks, except those with an id in `but`; return their last versions."""
+        stamps = stamps_of_tick(t_ns)
         return [
             self._book.close(episode, stamps, reason)
             for track in ids
@@ -62,9 +62,9 @@ class Lineage:
         return dropped
 
     def merge(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Move the episodes of merged tracks to the survivor; of two alike the older stays."""
+        """Move the episodes of merged tracks to the survivor; of two alike keep the older."""
         for gone, survivor in pairs:
-            self._merged_into[gone] = survivor  # for what is adopted as `gone` later in this step
+            self._merged_into[gone] = survivor  # a judgement of `gone` may be adopted later in this step
             self._merged_into.pop(survivor, None)  # never a circle
             if self._state.find(gone) is None:
                 continue
@@ -78,7 +78,7 @@ class Lineage:
     def _keep_one_row(
         self, gone: int, survivor: int, theirs: Sequence[OpenEpisode], ours: Sequence[OpenEpisode]
     ) -> None:
-        """Give the survivor the row that says more: that of an accused track, or else by evidence."""
+        """Give the survivor one of both rows: an accused track's, or else the one with more evidence."""
         state = self._state
         mine, other = state.find(survivor), state.find(gone)
         assert other is not None, "a track that is gone has a row"
@@ -88,7 +88,7 @@ class Lineage:
         more = mine is None or accused_other
         if mine is not None and accused == accused_other:
             more = self._evidence.amount(other) > self._evidence.amount(mine)
-        if mine is not None:  # either saw it move: it is no post
+        if mine is not None:  # if either track was seen moving, the vehicle is no post
             state.flags[[mine, other], MOVED] = state.flags[[mine, other], MOVED].max()
         if more:
             state.rename(gone, survivor)
@@ -97,17 +97,17 @@ class Lineage:
         state.open[state.row(survivor)] = False
 
     def _attach(self, track: int, episodes: Sequence[OpenEpisode]) -> None:
-        """Give a track episodes in order; a later one for the same rule and scope is superseded."""
+        """Give a track episodes; of two for one rule and scope the first stays, the other is superseded."""
         for episode in episodes:
             first = self._book.find(track, episode.rule_name, episode.scope)
             if first is not None and first.id != episode.id:
                 episode.track = track
                 self.superseded.append(episode)
             elif first is None or (episode.hop, episode.version) > (first.hop, first.version):
-                self._book.attach(track, episode)  # one that was handed over twice: its newest version
+                self._book.attach(track, episode)  # handed over twice: the newest version counts
 
     def carry(self, ids: Sequence[int] | None) -> list[CarriedJudgement]:
-        """Return what is known of the tracks (None: all), to be handed over or kept."""
+        """Return the judgements of the tracks (None: all), for a handover or `/state`."""
         out = []
         for track in self._state.tracks() if ids is None else ids:
             row = self._state.find(track)
@@ -116,7 +116,7 @@ class Lineage:
         return out
 
     def adopt(self, carried: Sequence[CarriedJudgement]) -> None:
-        """Continue what a neighbour judged; each episode's next version names the new owner."""
+        """Continue a neighbour's judgements; each episode's next version names the new owner."""
         for judgement in carried:
             track = judgement.track
             while track in self._merged_into:

@@ -1,4 +1,4 @@
-"""Where tracks are on the map: lane, station, offset, and whether the position carries a judgement."""
+"""Finds tracks on the map: lane, station, offset, and whether the position carries a judgement."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ class Locator:
         self._scratch = scratch()
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
-        """Return the tracks' places on the map; keeps each one's lane for the next time."""
+        """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
         n = len(tracks)
         rows = self._state.rows(tracks.track)
         vehicle: I32 = np.array(
@@ -75,7 +75,7 @@ class Locator:
         )
 
     def _undecidable(self, tracks: TrackBatch, found: F64) -> Bools:
-        """Return where a departure could not be proved (n,), neither by radar nor by good fixes."""
+        """Return which tracks (n,) are so uncertain that a departure could not be proved."""
         rules = self._rules
         fresh_ns = int(rules.fresh_s * 1e9)
         enforced = tracks.stamp_ns - tracks.enforcing_ns <= fresh_ns

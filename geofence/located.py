@@ -1,4 +1,4 @@
-"""Where each track is on the map: what the monitor judges, and the snapshot shows."""
+"""The places of tracks on the map, as the monitor judges them and the snapshot shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The geofence's front: tracks in, violations out. Pure; time comes from stamps and from the tick alone."""
+"""The geofence's entry point: tracks in, violations out. Pure; stamps and the tick are its only time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from core.arrays import Bools
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
-from geofence.carried import is_sound
+from geofence.carried_checks import is_sound
 from geofence.carry import CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, VehicleConfig, section_of
 from geofence.context import Context, TickContext
@@ -19,14 +19,14 @@ from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import decoded
 from geofence.evidence import Evidence, Values
 from geofence.grading import Grading
-from geofence.judging import Judging, observed, ticked
+from geofence.judging import Judging, stamps_of_observation, stamps_of_tick
 from geofence.lineage import Lineage
 from geofence.locate import Locator
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.resume import Resume
-from geofence.rules import GRADED, MEASURED, REGISTRY
+from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
 
@@ -49,7 +49,7 @@ class Monitor:
         gradings: dict[str, Grading] = {
             rule.name: section_of(rules, rule.name) for rule in REGISTRY if rule.name in GRADED
         }
-        self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
+        self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED, OWN_STAMPS)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version)
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
@@ -70,7 +70,7 @@ class Monitor:
         self._coverage = Coverage(road.axis, stretch_m, radars)
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
-        """Return where each track is; keeps its lane, so that the next look-up is continuous."""
+        """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
         return self._locator.locate(tracks, terminal_ids)
 
     def observe(
@@ -83,11 +83,11 @@ class Monitor:
     ) -> list[Judged]:
         """Judge the tracks of one observation.
 
-        owned : (n,) which are judged here.  may_open : (n,) of which a new episode may open; None: of all.
-        Evidence grows either way.
+        owned : (n,) the track is judged here
+        may_open : (n,) a new episode of the track may open; None: all may. Evidence grows either way.
         """
         out = self._lineage.begin_step(now_ns)
-        ctx = Context(**self._given(now_ns, tracks, located, owned, may_open))
+        ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
         if len(ctx.mine) == 0 or self._road.axis is None:
             return out
         values = Values(ctx, self._measured)
@@ -95,14 +95,14 @@ class Monitor:
         stale = int((self._state.stamps[mine_rows, LAST] >= tracks.stamp_ns[ctx.mine]).sum())
         self._count("judge.stale", stale)
         events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-        grade = self._evidence.observe(ctx, values)
+        grade = self._evidence.advance(ctx, values)
         self._resume.resume_seen(tracks, located, ctx.mine)
         is_open = self._state.open[mine_rows, : len(self._measured)]  # they are the first of the registry
         active = (grade > 0).any(axis=1) | is_open.any(axis=1)
         for k in np.flatnonzero(active).tolist():
-            out += self._judging.observe(self._measured, grade[k], k, ctx, values)
+            out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
         for rule, verdict in events:
-            judged = self._judging.apply(rule, verdict, ctx, observed(ctx, verdict.i))
+            judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))
             if judged is not None:
                 out.append(judged)
         return out
@@ -118,14 +118,14 @@ class Monitor:
         gateway_present: bool = True,
         loose_reports: LooseReports | None = None,
     ) -> list[Judged]:
-        """Judge what only time decides, of all tracks at tick `t_ns`.
+        """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
-        gateway_present : whether any terminal could report.  loose_reports : those that only their arrival
-        dates
+        gateway_present : whether any terminal could report
+        loose_reports : reports without a usable stamp, of which only the arrival is known
         """
         out = self._lineage.begin_step(t_ns)
         ctx = TickContext(
-            **self._given(t_ns, tracks, located, owned, may_open),
+            **self._context_fields(t_ns, tracks, located, owned, may_open),
             evidence=self._evidence,
             stretch_m=self._stretch_m,
             gateway_present=gateway_present,
@@ -133,7 +133,7 @@ class Monitor:
         )
         out += self._resume.close_overdue(t_ns)
         ctx.presume()
-        stamps = ticked(t_ns)
+        stamps = stamps_of_tick(t_ns)
         for rule in self._rules:
             for verdict in rule.tick(ctx):
                 judged = self._judging.apply(rule, verdict, ctx, stamps)
@@ -141,7 +141,7 @@ class Monitor:
                     out.append(judged)
         return out + self._judging.close_frozen(ctx, self._observed, int(self._settings.resume_s * 1e9))
 
-    def _given(
+    def _context_fields(
         self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools, may_open: Bools | None
     ) -> dict[str, Any]:
         """Return the fields of a Context."""
@@ -167,7 +167,7 @@ class Monitor:
         return self._lineage.end(t_ns, ids, "handover_lost")
 
     def close_left_behind(self, t_ns: int, ids: Sequence[int], carried: Sequence[str]) -> list[Judged]:
-        """Close the open episodes of tracks that a neighbour adopted, but for those that it was given."""
+        """Close the open episodes of tracks that a neighbour adopted, except those that it was given."""
         return self._lineage.close_all(t_ns, ids, "handover_lost", but=carried)
 
     def merge(self, pairs: Sequence[tuple[int, int]]) -> None:
@@ -179,11 +179,11 @@ class Monitor:
         return self._lineage.drop(ids)
 
     def carry(self, ids: Sequence[int] | None) -> list[CarriedJudgement]:
-        """Return what is known of the tracks (None: all), to be handed over or kept."""
+        """Return the judgements of the tracks (None: all), for a handover or `/state`."""
         return self._lineage.carry(ids)
 
     def adopt(self, carried: Sequence[CarriedJudgement]) -> None:
-        """Continue what a neighbour judged so far; each episode's next version names the new owner."""
+        """Continue a neighbour's judgements; each episode's next version names the new owner."""
         self._lineage.adopt(carried)
 
     def start(self, now_ns: int, episodes: Sequence[bytes]) -> None:
@@ -201,7 +201,7 @@ class Monitor:
             judgements=tuple(self.carry(None)),
             waiting=self._resume.carried(),
             to_close=tuple(self._lineage.superseded),
-            unjudged_since=self._coverage.packed(),
+            unjudged_since=self._coverage.since(),
             counts=dict(self.counts),
         )
 
@@ -210,12 +210,12 @@ class Monitor:
         self._lineage.restore(state.judgements)
         self._resume.restore(state.waiting)
         self._lineage.superseded = list(state.to_close)
-        self._coverage.unpack(state.unjudged_since)
+        self._coverage.restore(state.unjudged_since)
         self.counts.clear()
         self.counts.update(state.counts)
 
     def unjudged(self, t_ns: int, sensor_states: Mapping[str, str]) -> list[Unjudged]:
-        """Return where and since when nothing can be judged; sensor_states : of the radars, by name."""
+        """Return the stretches that can't be judged at t_ns; sensor_states : of the radars, by name."""
         return self._coverage.unjudged(t_ns, sensor_states)
 
     def _count(self, reason: str, times: int = 1) -> None:

@@ -18,7 +18,7 @@ DAY_NS = 86_400_000_000_000
 AHEAD_NS = DAY_NS  # covers a clock in the wrong time zone; beyond that it was never set
 BEHIND_NS = 5 * 366 * DAY_NS  # longer than any outage; a week rollover of GPS is 19.6 years
 SITE_REACH_M = 110_000.0  # positions more than 100 km from the site's origin have no site metres
-STATION_MARGIN_M = 20_000.0  # a road is longer than what its site maps
+STATION_MARGIN_M = 20_000.0  # a road is longer than its part on the map
 METRES_A_DEGREE = 111_000.0
 VERSION_MAX, HOP_MAX = 10_000_000, 10_000
 TEXT_LENGTH_MAX = 200
@@ -111,9 +111,9 @@ def bounds_of(
 def fault_of(violation: Violation, bounds: Bounds, now_ns: int) -> Fault | None:
     """Return the first fault of a violation, None where it can be true.
 
-    bounds : of the site; its stations bound only what was judged by the same version of the map
-    now_ns : when it came; stamps may lie up to 5 years before and a day after it. A clock that was itself
-        never set (before 2001) says nothing.
+    bounds : of the site; its stations bound only violations that the same version of the map judged
+    now_ns : arrival; stamps may lie up to 5 years before and a day after it. If our own clock was never set
+        (it shows a time before 2001), any legal stamp passes.
     """
     bounds = bounds.judged_by(violation.map_version)
     return (
@@ -132,7 +132,7 @@ def stamp_range(now_ns: int) -> tuple[int, int]:
 
 
 def is_plain(text: str, length_max: int = TEXT_LENGTH_MAX) -> bool:
-    """Say whether a text shows what it holds: short, without control, direction and invisible characters."""
+    """Return whether a text is short and has no control, direction or invisible characters."""
     if len(text) > length_max:
         return False
     if text.isascii() and text.isprintable():
@@ -141,7 +141,7 @@ def is_plain(text: str, length_max: int = TEXT_LENGTH_MAX) -> bool:
 
 
 def first_refused(text: str) -> str | None:
-    """Return the code of the first character that does not show what it is, None where there is none."""
+    """Return the code of the first control, direction or invisible character; None without one."""
     found = next((character for character in text if _is_refused(character)), None)
     return None if found is None else f"U+{ord(found):04X}"
 
@@ -234,7 +234,7 @@ def _evidence_fault(evidence: dict[str, list[Any]], bounds: Bounds, stamps: tupl
 
 
 def _is_in(values: Sequence[Any], low: float, high: float) -> bool:
-    """Say whether all are finite numbers of the range, or None; three passes in C (a loop costs 10 times)."""
+    """Return whether all are None or finite numbers of the range, by three passes in C (a loop: 10 times)."""
     numbers = [value for value in values if value is not None] if None in values else values
     try:
         return not numbers or (
@@ -245,7 +245,7 @@ def _is_in(values: Sequence[Any], low: float, high: float) -> bool:
 
 
 def _is_data(value: Any, nested: bool = False) -> bool:
-    """Say whether a value of a column that we don't know (a newer RSU's) is harmless to show."""
+    """Return whether a value of an unknown column (of a newer RSU) is harmless to show."""
     if isinstance(value, list) and not nested:
         return len(value) <= COLUMNS_MAX and all(_is_data(inner, nested=True) for inner in value)
     if isinstance(value, str):

@@ -12,7 +12,7 @@ from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.violation import Stamps
 
-PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
+RESUME_PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
 SPEED_SPREAD = 1.2
 
 
@@ -38,7 +38,7 @@ class Resume:
         self._waiting.append(Waiting(episode, now_ns + self._wait_ns))
 
     def carried(self) -> tuple[tuple[OpenEpisode, int], ...]:
-        """Return what waits, and until when."""
+        """Return the waiting episodes, each with the stamp until which it waits."""
         return tuple((waiting.episode, waiting.until_ns) for waiting in self._waiting)
 
     def restore(self, waiting: Sequence[tuple[OpenEpisode, int]]) -> None:
@@ -46,9 +46,10 @@ class Resume:
         self._waiting = [Waiting(episode, until_ns) for episode, until_ns in waiting]
 
     def detach_known(self, episode_id: str) -> list[OpenEpisode]:
-        """Remove and return what is known here of an episode that a neighbour hands over.
+        """Remove and return our copies of an episode that a neighbour hands over.
 
-        It came before with another track, which became this one over there, or waits since a restart.
+        We have one if it came before with another track, which the neighbour has merged since, or if it has
+        waited since a restart.
         """
         episode = self._book.find_id(episode_id)
         known = [] if episode is None else [self._book.detach(episode)]
@@ -83,13 +84,13 @@ class Resume:
             )
             away = float(((east[0] - east[1]) ** 2 + (north[0] - north[1]) ** 2) ** 0.5)
             since_s = max(stamp_ns - episode.seen_ns, 0) * 1e-9
-            if away <= PLACE_M + SPEED_SPREAD * episode.speed_mps * since_s:
+            if away <= RESUME_PLACE_M + SPEED_SPREAD * episode.speed_mps * since_s:
                 self._waiting.remove(waiting)
                 return episode
         return None
 
     def close_overdue(self, t_ns: int) -> list[Judged]:
-        """Return the closes of what has waited too long."""
+        """Return the closes of the episodes that have waited too long."""
         late = [waiting for waiting in self._waiting if t_ns >= waiting.until_ns]
         self._waiting = [waiting for waiting in self._waiting if t_ns < waiting.until_ns]
         stamps = Stamps(measured_ns=t_ns, arrived_ns=t_ns, by="tick")

@@ -1,6 +1,6 @@
-"""What is kept of each judged track, as rows of parallel arrays.
+"""The memory of the monitor: one row for each judged track, in parallel arrays.
 
-Rules have rows of evidence and columns in the ring by name: `State.graded` and `State.measured` say which.
+`State.graded` numbers the rules that have a row of evidence, `State.measured` those with columns in the ring.
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,25 @@ import numpy as np
 from core.arrays import F64, I64, U64, Bools
 
 # columns of State.evidence, per rule: three CUSUMs, whether the evidence suffices, six hold timers (two for
-# each grade), time without
+# each grade), time for which the rule has been kept
 CUSUM, ENOUGH, HELD, CLEAR_S = 0, 3, 4, 10
 EVIDENCE = 11
 # columns of State.evidence_ns, per rule: since when each CUSUM has been above zero; last over; last judged
 SINCE, LAST_OVER, JUDGED = 0, 3, 4
 EVIDENCE_NS = 5
-# columns of State.stamps: of the newest observation, of the ring's newest row; since when the vehicle stands,
-# is without report, can't be judged, can be judged again, drives in a dedicated lane, in another; ring rows
-LAST, RING_LAST, STANDING, SILENT, BLIND, SEEING, DEDICATED, ELSEWHERE, RING_ROWS = range(9)
-STAMPS = 9
+# columns of State.stamps: of the newest observation, of the ring's newest row; rows that the ring was given;
+# since when the vehicle stands, drives in a dedicated lane, in another. The rules' own stamps follow by name
+LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE = range(6)
+N_STAMPS = 6
+SHARED_STAMPS = {  # those that are carried with a track
+    "observed_ns": LAST,
+    "standing_since_ns": STANDING,
+    "dedicated_since_ns": DEDICATED,
+    "elsewhere_since_ns": ELSEWHERE,
+}
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
-FLAGS = 4
+N_FLAGS = 4
 
 MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its speed: it is no post
 BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
@@ -35,12 +41,22 @@ R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_VALUE = range(7)
 class State:
     """One row for each track, for its life; the arrays grow as tracks come."""
 
-    def __init__(self, rules: Sequence[str], measured: Sequence[str], graded: Sequence[str]) -> None:
-        """Make room.
+    def __init__(
+        self,
+        rules: Sequence[str],
+        measured: Sequence[str],
+        graded: Sequence[str],
+        own_stamps: Sequence[str] = (),
+    ) -> None:
+        """Make room for 64 tracks.
 
         rules : all rules.  measured : those with a column of values.  graded : those with a row of evidence,
-        of which the measured ones are the first
+        of which the measured ones are the first.  own_stamps : that single rules keep of each track
         """
+        self.stamp = SHARED_STAMPS | {
+            name: N_STAMPS + k for k, name in enumerate(own_stamps)
+        }  # column by name
+        self._n_stamps = N_STAMPS + len(own_stamps)
         self.rules = {name: number for number, name in enumerate(rules)}
         self.measured = {name: number for number, name in enumerate(measured)}
         self.graded = {name: number for number, name in enumerate(graded)}
@@ -52,8 +68,8 @@ class State:
         n_graded, ring = len(self.graded), R_VALUE + 2 * len(self.measured)
         self.evidence: F64 = np.zeros((n, n_graded, EVIDENCE))
         self.evidence_ns: I64 = np.zeros((n, n_graded, EVIDENCE_NS), dtype=np.int64)
-        self.stamps: I64 = np.zeros((n, STAMPS), dtype=np.int64)
-        self.flags: F64 = np.zeros((n, FLAGS))
+        self.stamps: I64 = np.zeros((n, self._n_stamps), dtype=np.int64)
+        self.flags: F64 = np.zeros((n, N_FLAGS))
         self.ring: F64 = np.zeros((n, RING_LENGTH, ring))
         self.ring_ns: I64 = np.zeros((n, RING_LENGTH), dtype=np.int64)
         self.open: Bools = np.zeros((n, len(self.rules)), dtype=np.bool_)
@@ -116,9 +132,9 @@ class State:
         return is_open
 
     def restart_shared(self, gone: int, survivor: int) -> None:
-        """Start the evidence of two tracks that prove to be one vehicle anew, if both were judged just now.
+        """Clear the evidence of two tracks that prove to be one vehicle, if both were judged just now.
 
-        While they shared its detections, neither was where the vehicle is.
+        While they shared the vehicle's detections, neither was at its place.
         """
         rows = [self._row[gone], self._row.get(survivor, -1)]
         if -1 not in rows:
@@ -127,7 +143,7 @@ class State:
             self.evidence[np.ix_(rows, both.nonzero()[0], range(CUSUM, CLEAR_S))] = 0.0
 
     def clear_rule(self, row: int, rule: str) -> None:
-        """Start a rule's evidence anew, as after a close."""
+        """Clear a rule's evidence, as after a close."""
         self.evidence[row, self.graded[rule]] = 0.0
         self.evidence_ns[row, self.graded[rule], :LAST_OVER] = 0
 
@@ -142,7 +158,7 @@ class State:
         return np.zeros((0, self.ring.shape[2])), np.zeros(0, dtype=np.int64)
 
     def newest_place(self, track: int, after_ns: int) -> F64 | None:
-        """Return where the track was last (east, north), None where that was not after `after_ns`."""
+        """Return the track's newest place (east, north) [m]; None if it is not newer than `after_ns`."""
         row = self._row.get(track)
         if row is None or self.stamps[row, RING_LAST] < after_ns:
             return None

@@ -1,4 +1,4 @@
-"""What rules ask of the map beside the lane: areas, gates, kinds of lanes; and of the vehicles around one."""
+"""Questions about the map beside the lane (areas, gates, kinds of lanes) and about nearby vehicles."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,11 +19,11 @@ from geofence.map.roadmap import RoadMap
 from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
 from geofence.map.zones import ZoneShape
 
-GAP_M = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
+QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
-FAR_M = 5_000.0  # distances beyond it are this
+DISTANCE_M_MAX = 5_000.0  # distances beyond it are this
 UNSTEADY_SHARE = 0.25  # a truck's speed may change by this share of it until it reports again
-COURSE_MPS = 3.0  # a report slower than this has no course
+REPORT_COURSE_MPS_MIN = 3.0  # a report slower than this has no course
 EVERYDAY = mask_of(["car", "bus", "truck"])
 
 
@@ -70,7 +70,7 @@ class Surroundings:
         return np.where(located.lane == NO_LANE, len(self.dedicated) - 1, located.lane).astype(np.int64)
 
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
-        """Return how far each hazmat vehicle is from all that permits it (n,); NaN: not judged."""
+        """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
         out = np.full(len(tracks), np.nan)
         if self._area.count == 0:
             return out
@@ -82,7 +82,7 @@ class Surroundings:
         strips = self._road.strips
         for i in far[inside].tolist():
             east, north = float(tracks.x[i, 0]), float(tracks.x[i, 1])
-            lanes_m = distance_to_lanes_m(east, north, strips, KIND_MASKS[HAZMAT], FAR_M)
+            lanes_m = distance_to_lanes_m(east, north, strips, KIND_MASKS[HAZMAT], DISTANCE_M_MAX)
             areas_m = shapely.distance(self._permitting, shapely.Point(east, north))
             out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
         return out
@@ -102,11 +102,11 @@ class Surroundings:
         along_e, along_n = located.found[i, U_EAST], located.found[i, U_NORTH]
         de, dn = tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1]
         ahead, beside = de * along_e + dn * along_n, np.abs(along_e * dn - along_n * de)
-        blocks = (ahead >= GAP_M) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
+        blocks = (ahead >= QUEUE_GAP_M_MIN) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
         return bool((blocks & slow & tracks.confirmed).any())  # a vehicle behind is no excuse
 
     def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
-        """Return near which wanted tracks (n,) a terminal reports that radar does not see: maybe its own."""
+        """Return near which wanted tracks (n,) a terminal reports that no radar sees: it may be theirs."""
         near = np.zeros(len(tracks), dtype=np.bool_)
         unseen = t_ns - tracks.radar_ns > int(self._rules.fresh_s * 1e9)
         loose = np.flatnonzero((tracks.terminal >= 0) & unseen)
@@ -116,11 +116,10 @@ class Surroundings:
         return near
 
     def may_have_reported(self, t_ns: int, tracks: TrackBatch, wanted: Bools, reports: LooseReports) -> Bools:
-        """Return of which wanted tracks (n,) the vehicle may have sent a report that only its arrival dates.
+        """Return which wanted tracks (n,) may have sent one of the reports without a usable stamp.
 
-        The report was measured between `way_ns` before its arrival and its arrival: the vehicle of the track
-        was then on the line that its velocity draws backwards. A terminal bound to another track that radar
-        sees is that vehicle's.
+        A report was measured at most `way_ns` before its arrival. The track's vehicle was then on the line
+        that its velocity draws backwards. A terminal bound to another track under radar is not this one's.
         """
         near = np.zeros(len(tracks), dtype=np.bool_)
         seen = t_ns - tracks.radar_ns <= int(self._rules.fresh_s * 1e9)
@@ -131,13 +130,13 @@ class Surroundings:
             v_e, v_n = float(tracks.x[i, 2]), float(tracks.x[i, 3])
             speed = np.hypot(v_e, v_n)
             d_e, d_n = reports.east_m - tracks.x[i, 0], reports.north_m - tracks.x[i, 1]
-            # seconds before now at which the track was nearest to the report, within what is possible
+            # how long ago the track was nearest to the report, within the possible times
             ago_s = np.clip(-(d_e * v_e + d_n * v_n) / max(speed**2, 1e-6), since_s, back_s)
             away_m = np.hypot(d_e + ago_s * v_e, d_n + ago_s * v_n)
             faster = np.fmax(reports.speed_mps, speed)
             reach_m = self._rules.dark_reporter_m + 3.0 * reports.sigma_m + UNSTEADY_SHARE * faster * since_s
             against = (np.cos(reports.heading_rad) * v_e + np.sin(reports.heading_rad) * v_n < 0.0) & (
-                np.fmin(reports.speed_mps, speed) > COURSE_MPS
+                np.fmin(reports.speed_mps, speed) > REPORT_COURSE_MPS_MIN
             )
             others = np.isin(reports.terminal, bound[np.arange(len(bound)) != i])
             near[i] = bool(((away_m <= reach_m) & ~against & ~others).any())

@@ -15,7 +15,7 @@ GRADES: tuple[Grade, ...] = ("undecidable", "notice", "warning", "violation")
 
 
 class ViolationVehicle(msgspec.Struct, frozen=True, kw_only=True):
-    """Who it is, from the registry; absent as a whole where unidentified."""
+    """The vehicle from the registry; nil as a whole if unidentified."""
 
     plate: str | None = None
     terminal: str | None = None
@@ -25,7 +25,7 @@ class ViolationVehicle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stamps(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of the observation that decided; both the tick's time and by="tick" where a tick did."""
+    """Stamps of the observation that decided; if a tick decided, both are its time and by is "tick"."""
 
     measured_ns: int
     arrived_ns: int

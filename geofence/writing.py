@@ -9,11 +9,11 @@ from core.arrays import F64, I64
 from geofence.episodes import SHARED, OpenEpisode
 from geofence.kernels import normal_cdf
 from geofence.map.frames import SiteFrame
+from geofence.rules import SHARED_COLUMNS
 from geofence.state import R_D, R_EAST, R_NORTH, R_S, R_SIGMA_D, R_SPEED, R_VALUE, State
 from geofence.violation import Violation
 
 NAMESPACE = uuid.UUID("6f1d7f5e-0b0c-5b8a-9a50-7d2f0d1f3c11")
-EXCESS_RULE = "lane_departure"  # its values are metres outside the lane, shown with every rule
 
 
 def episode_id(esn: str, track: int, rule: str, place: str | None, start_ns: int) -> str:
@@ -34,16 +34,19 @@ def probability(value: float, sigma: float) -> float:
 
 
 def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64) -> dict[str, list[Any]]:
-    """Return the ring's rows as columns of equal length; `over` is the rule's own measure, where it has one.
+    """Return the ring's rows as columns of equal length; `over` holds the values of the rule `rule`.
 
-    rule : the one whose values are shown
+    ring : (m, ring columns).  ring_ns : (m,).  A rule with a shared column has no `over`.
     """
     lon, lat = frame.lonlat_from_site(ring[:, R_EAST], ring[:, R_NORTH])
     value, sigma = np.full(len(ring), np.nan), np.zeros(len(ring))
     if rule in state.measured:
         column = R_VALUE + state.measured[rule]
         value, sigma = ring[:, column], ring[:, column + len(state.measured)]
-    excess = ring[:, R_VALUE + state.measured[EXCESS_RULE]]
+    shared = {
+        column: [number(v, 3) for v in ring[:, R_VALUE + state.measured[name]].tolist()]
+        for name, column in SHARED_COLUMNS.items()
+    }
     columns: dict[str, list[Any]] = {
         "stamp_ns": ring_ns.tolist(),
         "lon_deg": np.round(lon, 7).tolist(),
@@ -51,16 +54,16 @@ def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64)
         "s_m": [number(v, 2) for v in ring[:, R_S].tolist()],
         "d_m": [number(v, 3) for v in ring[:, R_D].tolist()],
         "sigma_d_m": [number(v, 3) for v in ring[:, R_SIGMA_D].tolist()],
-        "excess_m": [number(v, 3) for v in excess.tolist()],
+        **shared,
         "speed_mps": np.round(ring[:, R_SPEED], 2).tolist(),
         "p_violation": [probability(v, s) for v, s in zip(value.tolist(), sigma.tolist(), strict=True)],
     }
-    if rule != EXCESS_RULE:
+    if rule not in SHARED_COLUMNS:
         columns["over"] = [number(v, 3) for v in value.tolist()]
     return columns
 
 
 def violation(episode: OpenEpisode, **of_version: Any) -> Violation:
-    """Return one version: what it shares with its episode, and what is of the version alone."""
+    """Return one version: its episode's fields and those of the version alone."""
     shared = {name: getattr(episode, name) for name in SHARED}
     return Violation(**(shared | of_version))

@@ -60,7 +60,7 @@ def ratio(legs: Sequence[Leg]) -> float | None:
 
 
 def check(legs: Sequence[Leg], counts: Counter[str]) -> float | None:
-    """Count what moves faster than any vehicle, and doubts (speeds, headings); return the ratio.
+    """Count motion faster than any vehicle's, and doubts (speeds, headings); return the ratio.
 
     Raises ValueError where places and times contradict the stated speeds by an order of magnitude.
     """

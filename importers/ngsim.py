@@ -1,4 +1,4 @@
-"""Recorded traffic (NGSIM in CommonRoad XML) to a recording: truth, and what simulated sensors see of it."""
+"""Recorded traffic (NGSIM in CommonRoad XML) to a recording: truth and the scans of simulated sensors."""
 
 import heapq
 import math
@@ -45,7 +45,7 @@ SOURCES_PER_S = NS // SIM_TICK_NS
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """What one import knows of its scene."""
+    """One import: its scene, sensors and counts."""
 
     scene: Scene
     traffic: RecordedTraffic
@@ -55,7 +55,7 @@ class _World:
 
 
 def import_ngsim(source: Path, out: Path, *, noise: float, seed: int, n_terminals: int) -> dict[str, Any]:
-    """Write the recording; returns the counts, and what was rejected by reason."""
+    """Write the recording; returns the counts, with the rejected parts by reason."""
     if not 0.0 <= noise <= 1e3:
         raise ValueError(f"--noise must be a factor from 0 to 1000, is {noise}")
     counts: Counter[str] = Counter()
@@ -134,7 +134,7 @@ def _box(vehicles: Sequence[Trajectory], offset_m: tuple[float, float]) -> tuple
 
 
 def _offset_m(vehicles: Sequence[Trajectory]) -> tuple[float, float]:
-    """Return what to take from x and y; nothing where the file's metres are small."""
+    """Return the offset to subtract from x and y; zero where the file's metres are small."""
     west, south, east, north = _box(vehicles, (0.0, 0.0))
     if max(abs(west), abs(south), abs(east), abs(north)) <= FAR_M:
         return 0.0, 0.0
@@ -144,7 +144,7 @@ def _offset_m(vehicles: Sequence[Trajectory]) -> tuple[float, float]:
 def _play(
     world: _World, tape: InputTape, written: Counter[str], *, noise: float, seed: int, n_terminals: int
 ) -> None:
-    """Let the sensors observe tick by tick, and write what they send in the order of arrival."""
+    """Let the sensors observe tick by tick, and write their messages in the order of arrival."""
     traffic = world.traffic
     fleet = fleet_of(world.scene.vehicles, n_terminals)
     radars = Radars(world.site.radar_poses(world.site.config.rsu[0].esn), fleet, seed, noise)
@@ -191,7 +191,7 @@ LaneOf = Callable[[float, float], str | None]
 
 
 def _lanes_of(road: RoadMap) -> LaneOf:
-    """Return what names the lane at a place, by plain polygons: not the locator's strips."""
+    """Return a function from place to lane name, by plain polygons: not the locator's strips."""
     names = [lane.lane for lane in road.lanes]
     areas = [
         shapely.Polygon(np.vstack([lane.left_boundary, lane.right_boundary[::-1]])) for lane in road.lanes

@@ -1,4 +1,4 @@
-"""A receiver's NMEA log to a recording: every epoch with a place, and how many were refused for what."""
+"""A receiver's NMEA log to a recording: every epoch with a place; the refused ones are counted by reason."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PIECE_BYTES = 4_096  # a log is fed as a stream, as the device sends it
 
 
 def read(data: bytes, counts: Counter[str], skipped: Counter[str] | None = None) -> list[GnssFix]:
-    """Return the epochs of a log in its order; what is none is counted by reason.
+    """Return the epochs of a log in its order; other parts are counted by reason.
 
     skipped : counts whole sentences that are not read, by kind
     """
@@ -54,7 +54,7 @@ def _read_once(data: bytes, date: Date | None) -> tuple[list[GnssFix], NmeaReade
 
 
 def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
-    """Put whole rollovers right, leave out what a cold clock stamped, count what goes back in time."""
+    """Correct whole rollovers, leave out stamps of a cold clock, count steps back in time."""
     if not fixes:
         return fixes
     good = [fix.stamp_ns for fix in fixes if fix.quality != "none"] or [fix.stamp_ns for fix in fixes]
@@ -70,13 +70,13 @@ def _of_one_time(fixes: list[GnssFix], counts: Counter[str]) -> list[GnssFix]:
             counts["nmea.clock"] += 1
             continue
         if kept and fix.stamp_ns <= kept[-1].stamp_ns:
-            counts["nmea.stamp_order"] += 1  # kept: the tracker knows what to do with a late one
+            counts["nmea.stamp_order"] += 1  # kept: the tracker handles late ones
         kept.append(fix)
     return kept
 
 
 def _longest_run(stamps: list[int]) -> tuple[int, int]:
-    """Return the first and last of most stamps without a gap of CLOCK_NS: a log may go on for days."""
+    """Return the first and last of most stamps without a gap of CLOCK_NS: a log may last for days."""
     ends = [i for i in range(1, len(stamps)) if stamps[i] - stamps[i - 1] > CLOCK_NS] + [len(stamps)]
     runs = list(zip([0, *ends[:-1]], ends, strict=True))
     start, end = max(runs, key=lambda run: run[1] - run[0])
@@ -98,7 +98,7 @@ def _right_era(first_ns: int, last_ns: int, good: Sequence[int]) -> tuple[int, i
 
 
 def import_nmea(source: Path, out: Path) -> dict[str, Any]:
-    """Write the recording; returns messages, fixes, and what was rejected by reason and skipped by kind."""
+    """Write the recording; returns messages and fixes, rejected ones by reason, skipped ones by kind."""
     counts: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     fixes = read(source.read_bytes(), counts, skipped)

@@ -1,4 +1,4 @@
-"""Where simulated radars stand beside a road that was recorded without any: chosen, not surveyed."""
+"""The poses of simulated radars beside a road that was recorded without any: chosen, not surveyed."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Recorded traffic in the place of the simulator's own: who is there, and where, to the sensors' clock."""
+"""Recorded traffic in place of the simulator's own: vehicles and their poses, tick by tick."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ class RecordedTraffic:
         return self.tick * (SIM_TICK_NS / 1e9)
 
     def active_rows(self) -> I64:
-        """Return who is there in this tick."""
+        """Return the vehicles that are present in this tick."""
         here = (self._from_s <= self.t_s + 1e-9) & (self.t_s <= self._to_s + 1e-9)
         return np.flatnonzero(here).astype(np.int64)
 
@@ -62,7 +62,7 @@ class RecordedTraffic:
 
 
 def fleet_of(vehicles: Sequence[Trajectory], n_terminals: int) -> Fleet:
-    """Return the sensors' view of who they are; the first `n_terminals` report their position."""
+    """Return the vehicles as the sensors need them; the first `n_terminals` report their position."""
     n = len(vehicles)
     named = [f"V{vehicle.id}" if i < n_terminals else None for i, vehicle in enumerate(vehicles)]
     return Fleet(

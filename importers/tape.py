@@ -9,12 +9,12 @@ from roadside.inputs import ENCODER, ClockStep, Start, Stop
 
 ESN = "IMPORT"
 EPOCH = 1
-GAP_NS = 60_000_000_000  # a longer pause is told as a step of the clock: a replay would tick through it
+GAP_NS = 60_000_000_000  # a longer pause is recorded as a clock step: a replay would tick through it
 MOMENT_NS = 1_700_000_000_000_000_000  # of a recording without any input
 
 
 class InputTape:
-    """One file under way; a context whose end raises OSError where the disk did not take all.
+    """One file under way; a context whose end raises OSError where the disk did not store all.
 
     Log times grow strictly, whatever the stamps do.
     """
@@ -37,7 +37,7 @@ class InputTape:
             raise self._recorder.refused
 
     def add_input(self, topic: str, body: bytes, due_ns: int, publish_ns: int) -> None:
-        """Write one input under the time when it arrived; what comes too early waits for the one before."""
+        """Write one input under its time of arrival, or just after the one before if that is later."""
         if due_ns - self._last_ns > GAP_NS:
             self.counts["time_gap"] += 1
             self._input(ClockStep(from_ns=self._last_ns, to_ns=due_ns - 1))

@@ -10,7 +10,7 @@ INTERRUPTED = 130  # 128 + SIGINT
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 2 wrong use or configuration, 130 or 143 where a signal ended it.
 
-    A service takes the signals over as soon as it serves, and ends with 0.
+    A service handles the signals itself as soon as it serves, and ends with 0.
     """
     try:
         from petroroad import numba_cache
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         from petroroad.cli import run
 
         return run(arguments)
-    except KeyboardInterrupt:  # within a command cyclopts takes it, not while one is imported
+    except KeyboardInterrupt:  # within a command cyclopts catches it, not while one is imported
         return INTERRUPTED
 
 

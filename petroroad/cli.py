@@ -1,4 +1,4 @@
-"""The command line: one name for every process and tool of the site; imports only what the command needs."""
+"""The command line: one name for every process and tool of the site; imports only what a command needs."""
 
 import sys
 from importlib.metadata import version
@@ -8,8 +8,8 @@ from cyclopts.exceptions import CycloptsError
 
 from core.errors import CommandError, ConfigError, MapError, RecordingError
 
-OPERATORS = (CommandError, ConfigError, MapError, RecordingError)  # told in a line, without a traceback
-# name: (where it lives, its line in --help). The line stands here so that --help imports none of them.
+OPERATORS = (CommandError, ConfigError, MapError, RecordingError)  # printed in a line, without a traceback
+# name: (its module, its line in --help). The line is here so that --help imports none of them.
 COMMANDS = {
     "demo": (
         "petroroad.commands.demo:demo",
@@ -21,10 +21,10 @@ COMMANDS = {
     "broker": ("petroroad.commands.broker:broker", "The embedded MQTT broker."),
     "sim": ("petroroad.commands.sim:app", "Simulate traffic, sensors and the 5G link."),
     "replay": ("petroroad.commands.replay:replay", "A recording through the pipeline again; its digest."),
-    "score": ("petroroad.commands.score:score", "Hold tracks and violations against the truth."),
+    "score": ("petroroad.commands.score:score", "Compare tracks and violations with the truth."),
     "recording": ("petroroad.commands.recording:app", "Look into a recording, recover one, export it."),
-    "import": ("petroroad.commands.imports:app", "Real measurements of others to a recording."),
-    "map": ("petroroad.commands.map:app", "Check a map, tell what is in it."),
+    "import": ("petroroad.commands.imports:app", "Measurements of other systems to a recording."),
+    "map": ("petroroad.commands.map:app", "Check a map, list its contents."),
     "tail": ("petroroad.commands.tail:tail", "Live messages, decoded."),
     "doctor": ("petroroad.commands.doctor:doctor", "Check clock, ports, broker, disk, map and kernels."),
 }
@@ -47,11 +47,11 @@ def run(arguments: list[str] | None) -> int:
     """Run one command; 0 done, 1 failed, 2 wrong use or configuration."""
     try:
         result = build()(arguments, exit_on_error=False, print_error=True)
-    except CycloptsError:  # cyclopts has said what is wrong
+    except CycloptsError:  # cyclopts has printed the error
         return 2
     except OPERATORS as error:
         return _report(error)
-    except ExceptionGroup as group:  # of a process's tasks, one of which found out
+    except ExceptionGroup as group:  # of a process's tasks
         first = _first(group)
         if not isinstance(first, OPERATORS):
             raise
@@ -60,7 +60,7 @@ def run(arguments: list[str] | None) -> int:
 
 
 def _first(error: Exception) -> Exception:
-    """Return the first failure of several that are one after another's consequence."""
+    """Return the first failure of several: the others follow from it."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

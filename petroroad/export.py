@@ -19,12 +19,12 @@ PARQUET_ROWS = 50_000  # of one row group
 
 
 class ExportError(Exception):
-    """The export is not possible here; says what to do."""
+    """The export is not possible here; the message names the remedy."""
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """What an export does not hold of the recording."""
+    """The parts of the recording that an export does not hold."""
 
     reading: Reading = field(default_factory=Reading)
     unread: Counter[str] = field(default_factory=Counter)  # messages that can't be decoded, by topic

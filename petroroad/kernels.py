@@ -28,13 +28,13 @@ def compile_all() -> Iterator[tuple[str, int, int]]:
 
 
 def _marker() -> Path:
-    """Return the file that says so; one per place of the sources, as Numba's cache has it, too."""
+    """Return the file that marks it; one per place of the sources, as Numba's cache has it, too."""
     place = hashlib.sha256(str(numba_cache.ROOT).encode()).hexdigest()[:16]
     return numba_cache.prepare() / f"compiled-{place}"
 
 
 def _key() -> str:
-    """Return what Numba's cache depends on beside the sources' text: versions, CPU and files' times."""
+    """Return the other keys of Numba's cache, beside the sources' text: versions, CPU and files' times."""
     stamps = {str(path): path.stat().st_mtime_ns for path in numba_cache.declaring()}
     return json.dumps([versions(), stamps], sort_keys=True)
 

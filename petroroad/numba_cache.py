@@ -23,7 +23,7 @@ def declaring() -> list[Path]:
 
 
 def sources() -> list[Path]:
-    """Return the files that compiled code depends on: the declaring ones, and what they import of ours."""
+    """Return the files that compiled code depends on: the declaring ones and our modules they import."""
     found: set[Path] = set()
     waiting = declaring()
     while waiting:

@@ -24,7 +24,7 @@ NO_MESSAGE = "no MessagePack"
 
 
 def plain(topic: str, body: bytes) -> Any:
-    """Return a message as JSON values; what can't be read as its size and its beginning.
+    """Return a message as JSON values; an unreadable one as its size and its beginning.
 
     A snapshot's records become columns, a violation inside a batch its own map.
     """
@@ -37,7 +37,7 @@ def plain(topic: str, body: bytes) -> Any:
 
 
 def snapshot_columns(snapshot: TrackSnapshot) -> dict[str, Any]:
-    """Return a snapshot with its records as columns; ValueError where they are not as told."""
+    """Return a snapshot with its records as columns; ValueError where `dtype` or `n` is wrong."""
     records = records_of(snapshot)
     columns = {name: records[name].tolist() for name in records.dtype.names or ()}
     head = {"esn": snapshot.esn, "seq": snapshot.seq, "stamp_ns": snapshot.stamp_ns, "n": snapshot.n}

@@ -1,4 +1,4 @@
-"""Write what `tomllib` reads: tables, arrays of tables and plain values; no dates."""
+"""Write TOML that `tomllib` reads: tables, arrays of tables and plain values; no dates."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def _key(key: str) -> str:
 
 
 def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON allows what TOML escapes
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON allows it, TOML does not
 
 
 def _value(value: Any) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from edge.decoding import decoder
 from edge.wire import Handover, HandoverAck, encode
 from fusion.handover import CarriedTrack
-from geofence.carried import believed, is_of_now, is_sound
+from geofence.carried_checks import believed, is_of_now, is_sound
 from geofence.carry import CarriedJudgement
 from geofence.map.frames import SiteFrame
 from roadside.inputs import HandedOver, HandoverAnswered

@@ -1,4 +1,4 @@
-"""Where the simulated radars see the hazmat lanes: what the script may count on. A grid of stations."""
+"""The stations of the hazmat lanes that the simulated radars see, as a grid: the script relies on it."""
 
 import math
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Cover:
 
 
 def cover_of(road: Road, radars: Sequence[RadarPose]) -> Cover:
-    """Return what these radars cover of both hazmat lanes."""
+    """Return the cover of both hazmat lanes by these radars."""
     s = np.arange(0.0, road.axis.length_m, STEP_M)
     seen, held = {}, {}
     for way in (1, -1):

@@ -25,7 +25,7 @@ from sim.world import Due, FixSent, ScanSent, World
 
 LEAD_NS = 60_000_000  # a tick is simulated this long before its first datagram may leave
 LATE_NS = 50_000_000  # of real time: counted
-READY_S = 15.0  # of real time: then the run begins with whom there is
+READY_S = 15.0  # of real time: then the run begins with the terminals that are ready
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Drive:
             self._close_tapes()
 
     def ready(self) -> Ready:
-        """Say whether the run is on: sockets open and terminals signed in (or given up on)."""
+        """Say whether the run is on: sockets open and terminals signed in (or no longer waited for)."""
         n = sum(terminal.ready for terminal, _ in self._terminals.values())
         facts = {"terminals": n, "reporting": len(self._terminals), "radars": len(self._radars)}
         return self._begun, facts
@@ -82,7 +82,7 @@ class Drive:
             self._radars.append(transport)
 
     def _meet_terminals(self, tasks: asyncio.TaskGroup) -> None:
-        """Connect those that have come on the air, sign off those that have left."""
+        """Connect the terminals of vehicles that came, sign off those of vehicles that left."""
         now = self.world.reporting()
         for vehicle in [v for v in self._terminals if v not in now]:
             self._terminals.pop(vehicle)[1].cancel()
@@ -119,11 +119,11 @@ class Drive:
             self._meet_terminals(tasks)
         await self._send_until(world.now_ns)
         world.finish()
-        while (due_ns := world.next_due_ns()) is not None:  # what is under way arrives
+        while (due_ns := world.next_due_ns()) is not None:  # messages under way arrive
             await self._send_until(due_ns + 1)
 
     async def _send_until(self, until_ns: int) -> None:
-        """Send everything that is due before until_ns, each when it is, and return then."""
+        """Send each item that is due before until_ns at its time; return at until_ns."""
         while (due_ns := self.world.next_due_ns()) is not None and due_ns < until_ns:
             await self.clock.sleep_until_ns(due_ns)
             now_ns = self.clock.now_ns()

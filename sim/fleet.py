@@ -1,4 +1,4 @@
-"""Everyone who may drive: the registry's vehicles, and cars and trucks that nobody knows."""
+"""All vehicles that may drive: the registry's, and unregistered cars and trucks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _SPEED_MPS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """n vehicles; the number in the row is what everything else calls the vehicle, truth ids are one more."""
+    """n vehicles; the row is the vehicle's number everywhere, its truth id is one more."""
 
     kind: I64
     length_m: F64

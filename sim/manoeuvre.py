@@ -5,7 +5,7 @@ from typing import Literal
 
 Kind = Literal["departure", "near_miss", "overspeed", "illegal_stop", "wrong_way", "off_road", "dark_vehicle"]
 PEAK = 1.875  # fastest speed of the minimum-jerk curve, times duration over distance
-WANDER_OFF_S = 1.5  # lane keeping gives way to the manoeuvre over this long, and takes over again
+WANDER_OFF_S = 1.5  # lane keeping yields to the manoeuvre over this long, and returns after it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def smooth(share: float) -> float:
 
 
 def sideways_s(distance_m: float, rate_mps: float) -> float:
-    """Return how long the curve takes over a distance when its fastest speed is rate_mps."""
+    """Return the duration of the curve over a distance when its fastest speed is rate_mps."""
     return PEAK * distance_m / rate_mps
 
 

@@ -94,7 +94,7 @@ class Tape:
 
     @property
     def refused(self) -> OSError | None:
-        """What the disk said that did not take all of a closed tape."""
+        """The disk's error where it did not store all of a closed tape."""
         return self._recorder.refused
 
     def _write(self, topic: str, body: bytes, due_ns: int, publish_ns: int) -> None:

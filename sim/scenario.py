@@ -49,7 +49,7 @@ class NearMisses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     first_s: NotNegative = 8.0
     period_s: Positive = 8.0
-    gap_m: Range = (0.18, 0.3)  # what is left between edge and line on a straight
+    gap_m: Range = (0.18, 0.3)  # between edge and line on a straight
     hold_s: Range = (2.0, 4.0)
 
 
@@ -80,7 +80,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     departures: Departures | None = None
     near_misses: NearMisses | None = None
     event: tuple[Scripted, ...] = ()
-    clock: tuple[WrongClock, ...] = ()  # each takes its share of what those before leave
+    clock: tuple[WrongClock, ...] = ()  # each of its share among the terminals without an earlier one
 
 
 def load_scenario(name: str) -> Scenario:

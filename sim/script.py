@@ -1,4 +1,4 @@
-"""Who does what when: looks at the traffic and starts the scenario's manoeuvres where radar sees them."""
+"""Starts the scenario's manoeuvres on the traffic, at their times, where a radar sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -229,9 +229,9 @@ class Script:
         )
         if event.kind == "off_road" and self.traffic.road.near_ramp(way, s, s + way * reach_m):
             return False
-        if event.kind in ("illegal_stop", "wrong_way"):  # whoever stands beneath a pole stays unseen
-            stands_m = s + way * (float(state.speed_mps[i]) ** 2 / (2 * BRAKE_MPS2))
-            if not all(self.cover.sees(way, stands_m + off_m) for off_m in (-20.0, 0.0, 20.0)):
+        if event.kind in ("illegal_stop", "wrong_way"):  # a truck that stops beneath a pole stays unseen
+            stop_m = s + way * (float(state.speed_mps[i]) ** 2 / (2 * BRAKE_MPS2))
+            if not all(self.cover.sees(way, stop_m + off_m) for off_m in (-20.0, 0.0, 20.0)):
                 return False
         return self.cover.throughout(way, s, s + way * reach_m)
 
@@ -255,7 +255,7 @@ def _overspeed(i: int, t_s: float, event: Scripted) -> Manoeuvre:
     accelerating_s = 8.0
     return Manoeuvre(
         kind="overspeed", vehicle=i, start_s=t_s, out_s=accelerating_s, hold_s=event.hold_s, back_s=0.0,
-        speed_mps=1.15 * event.speed_mps,  # the driver model nears what is wanted only slowly
+        speed_mps=1.15 * event.speed_mps,  # the driver model approaches the wanted speed only slowly
     )  # fmt: skip
 
 
@@ -273,7 +273,7 @@ def _illegal_stop(i: int, t_s: float, event: Scripted) -> Manoeuvre:
 
 
 def _wrong_way(i: int, t_s: float, event: Scripted) -> Manoeuvre:
-    turning_s = 13.0  # 10 s to stand, 3 s to come up to speed backwards
+    turning_s = 13.0  # 10 s to stop, 3 s to accelerate backwards
     return Manoeuvre(
         kind="wrong_way", vehicle=i, start_s=t_s, out_s=turning_s, hold_s=event.hold_s, back_s=0.0,
         speed_mps=-event.speed_mps,

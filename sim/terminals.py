@@ -26,7 +26,7 @@ class SimulatedTerminal:
 
     @property
     def ready(self) -> bool:
-        """Whether the gateway takes its reports."""
+        """Whether the gateway accepts its reports."""
         return self._writer is not None and self._client.ready
 
     def report(self, fix: GnssFix) -> None:

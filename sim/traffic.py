@@ -20,7 +20,7 @@ from sim.site import section as sec
 
 DT_S = 0.05
 SIM_TICK_NS = 50_000_000
-AWAY_S = 45.0  # before a vehicle that left comes again: nobody may take it for the same trip
+AWAY_S = 45.0  # before a vehicle that left may return: its trips must not look like one
 WANDER_M, WANDER_TAU_S, WANDER_SMOOTH_S = 0.2, 4.0, 0.6
 WANDER_FULL_MPS = 5.0  # below, a wheel steers less far to the side
 WANDER_MAX_M = 0.45  # a 2.5 m truck in 3.75 m has 0.625 m each side
@@ -144,7 +144,7 @@ class Traffic:
         return driver_model(state.speed_mps[rows], self._wanted()[rows], gap, state.speed_mps[leader])
 
     def _gap(self, rows: I64, leaders: I64) -> F64:
-        """Return the bumper to bumper distances, less what is kept off a reversing one."""
+        """Return the bumper to bumper distances, less the distance kept to a reversing vehicle."""
         gap = self.state.along_m[leaders] - self.state.along_m[rows]
         gap -= (self.fleet.length_m[rows] + self.fleet.length_m[leaders]) / 2
         for vehicle in self._reversing():
@@ -192,12 +192,12 @@ class Traffic:
         state = self.state
         rolled_s = DT_S * np.minimum(
             np.abs(state.speed_mps[rows]) / WANDER_FULL_MPS, 1.0
-        )  # none while it stands
+        )  # none at a standstill
         keep = np.exp(-rolled_s / WANDER_TAU_S)
         kick = WANDER_M * np.sqrt(1 - keep**2) * normals(self.seed, "wander", rows, self.tick)
         state.raw_wander[rows] = keep * state.raw_wander[rows] + kick
         state.wander_m[rows] += (state.raw_wander[rows] - state.wander_m[rows]) * rolled_s / WANDER_SMOOTH_S
-        # 1.1: what smoothing and bounding take from the standard deviation
+        # 1.1: smoothing and bounding reduce the standard deviation by this factor
         side = WANDER_MAX_M * np.tanh(1.1 * state.wander_m[rows] / WANDER_MAX_M)
         t_s = self.t_s + DT_S
         for vehicle, doing in self.manoeuvres.items():
@@ -284,7 +284,7 @@ def driver_model(speed: F64, wanted: F64, gap: F64, leader_speed: F64) -> F64:
     closing = speed * (speed - leader_speed) / (2.0 * math.sqrt(ACCEL_MPS2 * BRAKE_MPS2))
     kept = STANDSTILL_M + np.maximum(speed * HEADWAY_S + closing, 0.0)
     accel = ACCEL_MPS2 * (free - (kept / np.maximum(gap, 0.1)) ** 2)
-    # too fast for what is wanted now (or backwards): no harder than one brakes for comfort
+    # too fast for the wanted speed (or backwards): no harder than comfortable braking
     easy = np.where(
         wanted > 0.0, np.maximum(accel, -BRAKE_MPS2), np.clip(wanted - speed, -BRAKE_MPS2, ACCEL_MPS2)
     )

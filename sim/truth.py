@@ -1,7 +1,7 @@
-"""What truly happened: which events meet a rule's grade `warning`, on the simulator's own geometry.
+"""The true events: those that meet a rule's grade `warning` on the simulator's own geometry.
 
 An event begins with the footprint's first crossing of the line (of a dark vehicle: its first metre here) and
-ends when nothing is over it any more; shorter pauses than the rules' `clear_s` do not end it.
+ends when no part is over it any more; shorter pauses than the rules' `clear_s` do not end it.
 """
 
 import math
@@ -17,7 +17,7 @@ from core.classes import HAZMAT
 from core.times import NS
 from geofence.config import RulesConfig, section_of
 from geofence.map.reading import Zone
-from geofence.rules.zones import ZoneConfig
+from geofence.rules import BY_NAME
 from sim.road import Poses
 from sim.site import section as sec
 from sim.traffic import SIM_TICK_NS, Traffic
@@ -82,7 +82,7 @@ class TruthKeeper:
             before = last[rows]
             for k in np.flatnonzero((levels > 0.0) | (before > 0.0)).tolist():
                 self._follow((rule, int(rows[k])), float(before[k]), float(levels[k]), now_ns)
-            last.fill(np.nan)  # who is away now comes on another trip
+            last.fill(np.nan)  # a vehicle that is away now returns on another trip
             last[rows] = levels
         return list(self._ended(now_ns))
 
@@ -112,7 +112,7 @@ class TruthKeeper:
         return [zone for zone in self.zones if zone.role in section_of(self.rules, rule).roles]
 
     def _follow(self, key: tuple[str, int], before: float, level: float, now_ns: int) -> None:
-        """Take one truck's level of now and of the tick before (NaN: it was not here)."""
+        """Follow one truck by its level now and at the tick before (NaN: it was not here)."""
         episode = self._open.get(key)
         if level > 0.0:
             if episode is None:
@@ -124,11 +124,11 @@ class TruthKeeper:
             episode.over_ns.clear()
 
     def _grade(self, rule: str, episode: _Episode, level: float, now_ns: int) -> None:
-        grading = getattr(self.rules, rule)
-        if isinstance(grading, ZoneConfig):
+        grading, kind = section_of(self.rules, rule), BY_NAME[rule].kind
+        if kind == "event":
             episode.warned |= grading.grade != "notice"
             return
-        by_duration = rule in ("illegal_stop", "dark_vehicle")  # their `over` counts seconds
+        by_duration = kind == "timed"  # its `over` counts seconds
         for hold in grading.warning:
             least = 0.0 if by_duration else hold.over
             needed_s = hold.over if by_duration else hold.for_s

@@ -1,7 +1,7 @@
 """The simulated world: traffic, script, sensors, network, truth, one step a tick. No I/O, no clock.
 
-What a step gives out is due a little later than it was measured; recording and driving differ only in what
-they do with it.
+The items of a step are due a little later than they were measured; recording and driving differ only in
+their use of them.
 """
 
 import heapq
@@ -41,13 +41,13 @@ HAZMAT_SHARE_MAX = 0.75  # of the registered trucks on the road at a time, the r
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is made of; equal settings give equal bytes."""
+    """The settings of a run; equal ones give equal bytes."""
 
     scenario: Scenario
     seed: int = 0
     noise: float = 1.0
     vehicles: int | None = None  # None: the scenario's own
-    esns: tuple[str, ...] = ()  # whose sensors are simulated; none: the scenario's own number of them
+    esns: tuple[str, ...] = ()  # RSUs with simulated sensors; none: the scenario's own number of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +114,12 @@ class World:
         self.n_violations = 0  # true ones that have ended
 
     def begin(self, t0_ns: int) -> None:
-        """Say when the first tick is; before any `step`."""
+        """Set the time of the first tick; before any `step`."""
         assert t0_ns % NS == 0, "the first simulated moment is a whole second"
         self.now_ns = t0_ns
 
     def reporting(self) -> list[int]:
-        """Return the vehicles whose terminals are on the air now."""
+        """Return the vehicles whose terminals report now."""
         state = self.traffic.state
         return [int(i) for i in np.flatnonzero(state.active & self.traffic.fleet.reports & ~state.silent)]
 
@@ -140,7 +140,7 @@ class World:
         self.now_ns += SIM_TICK_NS
 
     def finish(self) -> None:
-        """End the run at `now_ns`: what was going on ends here, what is under way arrives."""
+        """End the run at `now_ns`: open events end here; messages under way still arrive."""
         for ended in self._truth.finish(self.now_ns):
             self.n_violations += 1
             self._push(self.now_ns, ended)
@@ -150,7 +150,7 @@ class World:
         return self._pending[0].due_ns if self._pending else None
 
     def pop_due(self, until_ns: int) -> Iterator[Due]:
-        """Yield what is due before until_ns, in order. All of it is there once `now_ns` >= until_ns."""
+        """Yield and remove the items due before until_ns, in order; complete once `now_ns` >= until_ns."""
         while self._pending and self._pending[0].due_ns < until_ns:
             yield heapq.heappop(self._pending)
 
@@ -206,7 +206,7 @@ def clocks_of(setting: Setting, n_vehicles: int) -> I64:
 
 
 def driven_esns(site: Site, setting: Setting) -> tuple[str, ...]:
-    """Return whose sensors are simulated, along the road; raises ConfigError for an unknown one."""
+    """Return the RSUs with simulated sensors, along the road; raises ConfigError for an unknown one."""
     if setting.esns:
         return tuple(sorted(setting.esns, key=lambda esn: site.rsu(esn).stretch_m))
     along = sorted(site.config.rsu, key=lambda rsu: (rsu.stretch_m, rsu.esn))

@@ -10,8 +10,12 @@ import msgspec
 import pytest
 from cyclopts import App
 
-from edge import sections, topics, wire
+from core import times
+from edge import mqtt_client, sections, service, topics, wire
+from edge.outbox import outbox
 from edge.schemas import SCHEMAS
+from edge.stations import NONE_SIGNED_DM
+from fusion import terminal_clocks
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedState, CarriedTrack, Covariance
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
@@ -19,10 +23,13 @@ from geofence import carry
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
 from geofence.grading import Grading, RuleSettings
+from geofence.map.frames import FRAME_M_MAX
 from geofence.rules import REGISTRY
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
 from petroroad.cli import build
-from roadside import inputs
+from roadside import handover, inputs, ownership, pipeline, snapshot
+from roadside.gateway import commands as gateway_commands
+from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.pipeline_state import GivingState, HoldingState, PipelineState
@@ -34,15 +41,14 @@ WIRE = {
     for struct in vars(wire).values()
     if isinstance(struct, type) and issubclass(struct, msgspec.Struct)
 }
-# one row of `GnssFix` serves `GnssColumns` as well; an `ItemKey` is what is left of a broken item
-WITHOUT_TABLE = {"GnssColumns", "ItemKey"}
+WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, Covariance, carry.CarriedJudgement,
     carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode, PipelineState, HoldingState,
     GivingState, TrackerState, StoredTrack, RingState,
 )  # fmt: skip
 INPUTS = (
-    inputs.RadarPayload, inputs.Detections, inputs.Objects, inputs.Start, inputs.ClockStep,
+    inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
     inputs.HandoverAnswered,
 )  # fmt: skip
 CONFIG = (
@@ -75,6 +81,9 @@ def test_a_table_has_each_field_with_its_bounds_and_default(name):
 def test_each_column_of_a_snapshot_has_its_row():
     rows = [(cells[0].strip("`"), cells[1]) for cells in table("column of `data`")]
     assert rows == [(name, kind.lstrip("<|")) for name, kind in wire.TRACK_DESCR]
+    name, kind = wire.SIGNED_STATION
+    none = str(NONE_SIGNED_DM).replace("-", "\u2212")
+    assert re.search(rf"`{name}` \({kind.lstrip('<')}, dm, [^)]*; {none}: none\)", DESIGN)
 
 
 MADE = {
@@ -134,6 +143,39 @@ def test_each_channel_has_its_row():
 def test_each_command_has_its_row_with_its_options():
     rows = {cells[0].strip("`"): re.findall(r"`([^`]+)`", cells[1]) for cells in table("command")}
     assert rows == dict(commands(build()))
+
+
+PLAIN = " ".join(DESIGN.split())
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        f"with a margin of {routing.FEED_MARGIN_M:g} m",
+        f"more than {routing.CORRIDOR_M:g} m off the axis",
+        f"batched for at most {process.BATCH_S * 1e3:g} ms",
+        f"Without a message of a gateway for {pipeline.GATEWAY_SILENT_NS / 1e9:g} s",
+        f"fixed UTC grid of {times.TICK_NS / 1e6:g} ms",
+        f"more than {FRAME_M_MAX / 1e3:g} km from the origin",
+        f"at the start and each {pipeline.STATE_EVERY_NS / 1e9:g} s",
+        f"a hysteresis of {ownership.HYSTERESIS_M:g} m",
+        f"repeats the offer each {handover.REPEAT_NS / 1e6:g} ms",
+        f"opens nothing new for it for {ownership.OPENS_AFTER_NS / 1e9:g} s",
+        f"after it was {ownership.TAKE_AFTER_NS / 1e9:g} s inside the stretch",
+        f"{ownership.RETAKE_AFTER_NS / 1e9:g} s for one that it gave away",
+        f"an RSU puts at most {handover.OFFER_TRACKS_MAX} in one",
+        f"an RSU names at most {terminal_clocks.NAMED_MAX} ",
+        f"when they change and each {snapshot.WHOLE_EVERY_NS / 1e9:g} s",
+        f"radar within {snapshot.RADAR_FRESH_NS / 1e9:g} s, 5 GNSS within {snapshot.GNSS_FRESH_NS / 1e9:g} s",
+        f"`no_answer` after {gateway_commands.ANSWER_WITHIN_NS / 1e9:g} s",
+        f"{outbox.RESEND_S_MIN:g} s after it was last sent, with a back-off to {outbox.RESEND_S_MAX:g} s",
+        f"keepalive {mqtt_client.KEEPALIVE_S} s, publish time-out {mqtt_client.PUBLISH_S} s",
+        f"heartbeat and clock probe each {service.STATUS_S:g} s",
+        f"then {service.DRAIN_S} s are left for acknowledgements",
+    ],
+)
+def test_a_number_in_the_text_is_the_codes(stated):
+    assert stated in PLAIN
 
 
 def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:

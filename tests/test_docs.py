@@ -14,10 +14,13 @@ from centre.store import open_database
 from edge import log
 from edge.clock import Clock
 from edge.config import parse_site
+from petroroad.cli import COMMANDS
 from tests.support.centre_road import MAP, SITE
 
 ROOT = Path(__file__).parents[1]
-DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "centre" / "API.md", ROOT / "deploy" / "README.md"]
+DOCS = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+DOCS += [ROOT / "centre" / "API.md", ROOT / "deploy" / "README.md"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")
 NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)[`(]")
 FILE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'tests', 'benchmarks', 'deploy'))})/[\w/]+\.\w+)")
@@ -39,8 +42,8 @@ def routes(tmp_path):
 @pytest.mark.parametrize("path", ["docs/architecture.md", "centre/API.md"])
 def test_the_documented_routes_are_those_that_are_served(routes, path):
     text = (ROOT / path).read_text(encoding="utf-8")
-    told = set(re.findall(r"/api/[a-z]+(?:/\{id\})?|/(?:healthz|readyz|metrics)\b", text))
-    assert told == routes - {"/"}
+    named = set(re.findall(r"/api/[a-z]+(?:/\{id\})?|/(?:healthz|readyz|metrics)\b", text))
+    assert named == routes - {"/"}
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -48,7 +51,27 @@ def test_what_the_docs_name_is_there(path):
     """A module, class, function or file that was renamed leaves no reader searching."""
     text = path.read_text(encoding="utf-8")
     assert [name for name in NAME.findall(text) if not is_there(name)] == []
-    assert [file for file in FILE.findall(text) if not (ROOT / file).exists()] == []
+    named = [file for file in FILE.findall(text) if "NAME" not in file]  # of a recipe's new file
+    assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_command_that_the_docs_name_can_be_called(path):
+    text = path.read_text(encoding="utf-8")
+    named = set(re.findall(r"`petroroad ([a-z]+)", text))
+    assert named <= set(COMMANDS)
+    modules = re.findall(r"python3? -m\s+([\w.]+)", text)
+    assert [name for name in modules if name != "venv" and not is_there(name)] == []
+    targets = set(re.findall(r"`make ([\w-]+)", text))
+    assert targets <= set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_docs_are_in_plain_words(path):
+    """None of the words that made sentences riddles; a field keeps the name that it has on the wire."""
+    text = re.sub(r"`[^`]*`", "", path.read_text(encoding="utf-8"))
+    found = re.findall(r"(?i)\b(?:told|tells?|hears?|heard|hangs?|goes on|go on|going on)\b.{0,40}", text)
+    assert found == []
 
 
 def test_each_citation_of_the_design_names_a_section():

@@ -1,1 +1,1 @@
-"""The JSON of API.md by subject: what each route shows of rows, units and figures."""
+"""The JSON of API.md by subject: violations, units and figures."""

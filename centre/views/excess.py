@@ -1,15 +1,18 @@
-"""How far beyond the line a violation went, and until when; computed from its evidence columns. Pure."""
+"""How far over the line a violation was, and until when, from its evidence columns. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geofence.plausible import SITE_REACH_M
+from geofence.rules import REGISTRY
 
 # rule -> the evidence column that counts metres over the line; in the others an excess is no length
-COLUMNS = {"lane_departure": "excess_m", "off_dedicated_road": "over"}
+COLUMNS: dict[str, str] = {
+    rule.violation: rule.shared_column or "over" for rule in REGISTRY if rule.unit == "m"
+}
 P_VIOLATING = 0.5  # in the other rules: more likely broken than not
 
-EXCESS_M_MAX = SITE_REACH_M  # beyond it, and NaN, is no excess: an older centre may hold such
+EXCESS_M_MAX = SITE_REACH_M  # an older centre may have stored larger ones and NaN; they are left out
 
 
 def excesses_m(
@@ -32,9 +35,10 @@ def excesses_m(
 
 
 def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, measured_ns: int) -> int:
-    """Return the newest observation in which the rule was broken; without such columns the deciding one.
+    """Return the stamp of the newest observation in which the rule was broken.
 
-    A version that is sent while the vehicle is already back is no proof that it was still outside.
+    A version may be sent when the vehicle is back already, so its own stamp proves nothing; it is used only
+    where the evidence has no such columns.
     """
     stamps, values = evidence.get("stamp_ns"), evidence.get(COLUMNS.get(rule, "p_violation"))
     least = 0.0 if rule in COLUMNS else P_VIOLATING

@@ -1,4 +1,4 @@
-"""Figures of `/api/summary` over all episodes, counted in the database, whatever a page has loaded."""
+"""Figures of `/api/summary` over all episodes in the database, not only those that a page has loaded."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from centre.store import EPISODE, VERSION
 from edge.figures import quantile
 
 LATENCY_SAMPLES_MAX = 1_000
-DEFERRED_NS = 1_000_000_000  # detected to sent: longer, and it waited in the RSU's outbox
+DEFERRED_NS = 1_000_000_000  # from detected to sent; a longer one waited in the RSU's outbox
 BIN_NS = 600_000_000_000
 BINS = 12
 
 
 class Sample(NamedTuple):
-    """How long an alarm took from the deciding observation's arrival to the commit, and who sent it."""
+    """One alarm's latency from the arrival of the deciding observation to the commit, and its RSU."""
 
     esn: str
     latency_ns: int
-    deferred: bool  # it waited in the RSU's outbox: store-and-forward
+    deferred: bool  # it waited in the RSU's outbox
 
 
 def sections(db: sa.Connection) -> dict[str, int]:
-    """Return how many episodes each section of the list has: alarms open and ended, and the record."""
+    """Return the number of episodes in each section of the list: open alarms, ended alarms, the record."""
     found = {"open": 0, "ended": 0, "record": 0, "record_open": 0}
     counted = sa.select(EPISODE.c.grade_max, EPISODE.c.open, sa.func.count())
     for grade_max, is_open, n in db.execute(counted.group_by(EPISODE.c.grade_max, EPISODE.c.open)).all():
@@ -38,13 +38,13 @@ def sections(db: sa.Connection) -> dict[str, int]:
 
 
 class AlarmBins:
-    """Counts the alarms of the last two hours by ten minutes; what is older is looked through once."""
+    """Counts the alarms of the last two hours by ten minutes; it reads older episodes only once."""
 
     def __init__(self) -> None:
-        self._older_n = 0  # episodes up to this number came before the two hours
+        self._older_n = 0  # episodes up to this number are older than two hours
 
     def read(self, db: sa.Connection, now_ns: int) -> dict[str, Any]:
-        """Return `alarms` of `/api/summary`, by when each alarm's first version came."""
+        """Return `alarms` of `/api/summary`, by the arrival of each alarm's first version."""
         since_ns = now_ns - BINS * BIN_NS
         number, came_ns = EPISODE.c.n, EPISODE.c.first_received_ns
         older = sa.select(sa.func.max(number)).where(number > self._older_n, came_ns < since_ns)
@@ -55,13 +55,13 @@ class AlarmBins:
         )
         bins = [0] * BINS
         for i, n in db.execute(counted.group_by(at)).all():
-            bins[min(int(i), BINS - 1)] += n  # one that comes just now
+            bins[min(int(i), BINS - 1)] += n  # one that arrived just now
         return {"last_10_min": bins[-1], "last_hour": sum(bins[-6:]), "per_10_min": bins}
 
 
 def latencies(db: sa.Connection, since_ns: int) -> list[Sample]:
     """Return the newest samples of episodes whose alarm was committed since then."""
-    sampled = (  # the version that the episode's sample is of
+    sampled = (  # the version whose latency is the episode's
         (VERSION.c.id == EPISODE.c.id)
         & (VERSION.c.esn == EPISODE.c.latency_esn)
         & (VERSION.c.committed_ns - VERSION.c.decided_ns == EPISODE.c.latency_ns)
@@ -90,9 +90,9 @@ def by_esn(samples: Sequence[Sample]) -> Mapping[str, Sequence[Sample]]:
 
 
 def latency(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return p50 and p99 [ms], nearest rank, of the samples that were sent at once; nil where none was.
+    """Return p50 and p99 [ms] by nearest rank; None without samples.
 
-    What waited at its RSU for the link or the centre says how long the outage was, so it is only counted.
+    A sample that waited in an outbox measures an outage, not the latency, so it is only counted.
     """
     samples_ns = [sample.latency_ns for sample in samples if not sample.deferred]
 

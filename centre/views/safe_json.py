@@ -1,4 +1,7 @@
-"""Values as JSON that JavaScript reads without loss: pure."""
+"""Converts values to JSON that JavaScript reads without loss. Pure.
+
+A module of its own, because three kinds of answers use it and it knows none of them.
+"""
 
 import math
 from typing import Any
@@ -10,10 +13,10 @@ EXACT_MAX = 2**53  # JavaScript rounds integers beyond
 
 
 def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
-    """Return `value` with what JavaScript can't hold as decimal strings: each `…_ns`, `track`, huge integer.
+    """Return `value` with decimal strings for integers that JavaScript rounds: `…_ns`, `track`, huge ones.
 
-    Lists under such a key are converted item by item; bytes (never of ours) become hex; what JSON can't hold
-    (NaN, infinity, what lies deeper than DEPTH_MAX) becomes null, refused characters their code.
+    Lists under such a key are converted item by item. Bytes become hex; NaN, infinity and values deeper than
+    DEPTH_MAX become None; characters that are not plain become their code.
     """
     if depth > DEPTH_MAX:
         return None

@@ -1,4 +1,4 @@
-"""RSUs and gateways as `/api/rsus` shows them, and where nothing is judged: pure, from the registry."""
+"""RSUs and gateways as `/api/rsus` shows them, and the length of unjudged road, from the registry. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,21 +10,21 @@ from centre.views.figures import Sample, latency
 from edge import wire
 from edge.sections import RsuConfig
 
-COUNTS_MAX = 200  # reasons shown of one reporter
+COUNTS_MAX = 200  # reasons shown of one unit
 
 
 def rsu_row(
     name: str,
     config: RsuConfig | None,
-    reporters: UnitRegistry,
+    registry: UnitRegistry,
     now_ns: int,
     gap: tuple[int, int],
     samples: Sequence[Sample],
 ) -> dict[str, Any]:
     """Return the Rsu of API.md; `gap` is (stored, missing)."""
-    reporter = reporters.rows().get(name, Unit(known=False))
-    status = reporter.status
-    row = _common(name, "esn", reporter, reporters, now_ns) | {
+    unit = registry.rows().get(name, Unit(known=False))
+    status = unit.status
+    row = _common(name, "esn", unit, registry, now_ns) | {
         "known": config is not None,
         "stretch_m": None if config is None else list(config.stretch_m),
         "stored": gap[0],
@@ -60,7 +60,7 @@ def rsu_row(
 
 
 def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
-    """Return what is wrong with the clocks of the roadside itself."""
+    """Return the faults of the clocks of radars and of the RSU itself."""
     if status is None:
         return {"radar_clocks": {}, "host_clock": None}
     host = status.host_clock
@@ -74,22 +74,22 @@ def _clock(fault: wire.ClockReported) -> dict[str, Any]:
     return msgspec.structs.asdict(fault) | {"since_ns": str(fault.since_ns)}
 
 
-def gateway_row(name: str, reporters: UnitRegistry, now_ns: int) -> dict[str, Any]:
+def gateway_row(name: str, registry: UnitRegistry, now_ns: int) -> dict[str, Any]:
     """Return the Gateway of API.md."""
-    reporter = reporters.rows().get(name, Unit(known=False))
-    row = _common(name, "id", reporter, reporters, now_ns)
-    status = reporter.status
+    unit = registry.rows().get(name, Unit(known=False))
+    row = _common(name, "id", unit, registry, now_ns)
+    status = unit.status
     return row | {"terminals": status.terminals if isinstance(status, wire.GatewayStatus) else None}
 
 
-def _common(name: str, key: str, reporter: Unit, reporters: UnitRegistry, now_ns: int) -> dict[str, Any]:
-    state, stale = reporters.state(name, now_ns)
-    status, beat_ns = reporter.status, reporter.beat_ns
+def _common(name: str, key: str, unit: Unit, registry: UnitRegistry, now_ns: int) -> dict[str, Any]:
+    state, stale = registry.state(name, now_ns)
+    status, beat_ns = unit.status, unit.beat_ns
     return {
         key: name,
         "state": state,
         "stale": stale,
-        "since_ns": None if reporter.since_ns is None else str(reporter.since_ns),
+        "since_ns": None if unit.since_ns is None else str(unit.since_ns),
         "beat_ns": None if beat_ns is None else str(beat_ns),
         "beat_age_s": None if beat_ns is None else round(max(0, now_ns - beat_ns) / 1e9, 2),
         "epoch": None if status is None else status.epoch,
@@ -101,7 +101,7 @@ def _common(name: str, key: str, reporter: Unit, reporters: UnitRegistry, now_ns
 
 
 def unjudged_m(rsus: UnitRegistry, configs: Sequence[RsuConfig], now_ns: int) -> float:
-    """Return the length of road where nothing is judged now: said so, or its RSU is not there."""
+    """Return the length of road where nothing is judged now: the RSU reports it, or is not online."""
     pieces: list[tuple[float, float]] = []
     for config in configs:
         state, stale = rsus.state(config.esn, now_ns)

@@ -1,4 +1,4 @@
-"""Episodes and versions as `/api/violations` shows them: pure, from rows of the database."""
+"""Episodes and versions as `/api/violations` shows them, from rows of the database. Pure."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
 
 
 def _plain_fields(body: bytes) -> dict[str, Any]:
-    """Return a stored violation's fields; raises msgspec.MsgspecError or ValueError for what is none.
+    """Return the fields of a stored violation; msgspec.MsgspecError or ValueError where it can't be read.
 
-    Only those that this version knows: what else a body carries was never checked.
+    Fields that this version does not know are left out, since nothing has checked them.
     """
     return dict(msgspec.to_builtins(codec.decode(body), builtin_types=(bytes,)))
 
 
 class History(NamedTuple):
-    """What all versions of an episode say together."""
+    """Facts about an episode over all its versions."""
 
     hops: tuple[str, ...]  # RSUs that had it, in order
     first_detected_ns: int | None  # the earliest detection of any version, by its RSU's clock
@@ -63,7 +63,7 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
 
 
 def _decided(body: bytes | None) -> dict[str, Any] | None:
-    """Return where and how fast it was when its highest grade was decided: a close says where it was back."""
+    """Return place and speed at the decision of the highest grade; a close has those of the return."""
     if body is None:
         return None
     fields = _plain_fields(body)
@@ -71,7 +71,7 @@ def _decided(body: bytes | None) -> dict[str, Any] | None:
 
 
 def version(row: Any) -> dict[str, Any]:
-    """Return one Version of API.md from a row of VERSION: the violation whole, and what came beside it."""
+    """Return one Version of API.md from a row of VERSION: the violation, its transport key and times."""
     fields = _plain_fields(row.body)
     for name in ("epoch", "seq", "detected_ns", "sent_ns", "received_ns", "committed_ns"):
         fields[name] = getattr(row, name)

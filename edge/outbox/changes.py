@@ -1,7 +1,7 @@
 """The changes that the outbox's database still lacks: the newest of each row, episode and epoch. Pure.
 
-While a disk refuses, this is all that is kept of hours of traffic: what the centre has acknowledged
-meanwhile, and what an episode was before, leave nothing behind.
+While a disk refuses, this is all that is kept of hours of traffic: acknowledged items and earlier states of
+an episode leave nothing behind.
 """
 
 from collections.abc import Container
@@ -54,7 +54,7 @@ class Changes:
             self.rows[key] = None
 
     def keep_episode(self, episode_id: str, state: bytes | None, saved: Container[str]) -> None:
-        """Keep an open episode's state; None: it closed or went away.
+        """Keep an open episode's state; None: it closed or a neighbour continues it.
 
         saved : episodes that the disk has; another one that closed needs no change
         """
@@ -72,7 +72,7 @@ class Changes:
         return frozenset(key for key, row in self.rows.items() if row is None)
 
     def statements(self) -> list[Statement]:
-        """Return what the database is to be asked; of its parts none touches another's."""
+        """Return the SQL statements; no two of them touch one row."""
         found: list[Statement] = []
         for key, row in self.rows.items():
             if row is None:

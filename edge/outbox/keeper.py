@@ -14,7 +14,7 @@ from edge.outbox.changes import Changes, Key, Row
 from edge.outbox.store import Ballast, Store, is_damaged, set_aside
 
 GROUP_MAX = 100  # jobs of one commit
-DISK_RETRY_S = 1.0  # what a disk refused is tried again
+DISK_RETRY_S = 1.0  # until a refused commit is tried again
 DISK_REFUSED = frozenset({"disk_full", "disk_error"})  # degraded, because the last commit failed
 REFILL_S = 60.0  # a freed ballast is filled again when all has been well for so long
 
@@ -101,7 +101,7 @@ class Keeper(threading.Thread):
         self._ballast.fill()
 
     def attach(self, *, before_commit: Callable[[], None], done: Callable[[Done], None]) -> None:
-        """Set what this thread calls before it commits violations, and after each round."""
+        """Set the callbacks of this thread: before it commits violations, and after each round."""
         self._before_commit, self._done = before_commit, done
 
     def run(self) -> None:
@@ -115,7 +115,7 @@ class Keeper(threading.Thread):
             self.store.close()
 
     def _round(self) -> bool:
-        """Plan and commit what has come in; False after Close."""
+        """Plan and commit the jobs that wait; False after Close."""
         jobs = self._next_jobs()
         news = self._news()
         for job in jobs:

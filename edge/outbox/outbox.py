@@ -38,7 +38,7 @@ UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there i
 IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened
 NO_ROOM = "outbox_full"
 
-Send = Callable[[bytes], bool]  # a batch's bytes; whether the link took it
+Send = Callable[[bytes], bool]  # a batch's bytes; returns whether the link accepted it
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class Outbox:
     def put(self, violation: bytes, detected_ns: int, episode_id: str, episode: bytes | None) -> None:
         """Keep a violation and the open state of its episode for a restart (None: it closed), then send it.
 
-        Where neither disk nor memory has room, one void tells the centre so, until there is room again.
+        Where neither disk nor memory has room, one void reports it to the centre, until there is room again.
         """
         self._put(Put(detected_ns, violation, None, episode_id, episode))
 
@@ -157,7 +157,7 @@ class Outbox:
         self._submit(Episode(episode_id, None))
 
     def acknowledge(self, ack: ViolationAck) -> None:
-        """Delete exactly what the centre stored; move what it contradicts to a new epoch."""
+        """Delete exactly the items that the centre stored; move those in conflict to a new epoch."""
         stored = list(self._sent(ack.epoch, ack.stored))
         for key in stored:
             self._forget(key)
@@ -256,7 +256,7 @@ class Outbox:
             self._drained.set()
 
     def _update(self, news: Done) -> None:
-        """Bring the memory up to what the keeper did (in the loop)."""
+        """Update the memory by the keeper's news (in the loop)."""
         self._failure = self._keeper.failure
         self._last_seqs, self._degraded, self._n_refused = news.last_seqs, news.degraded, news.n_unsaved
         if news.lost:
@@ -319,7 +319,7 @@ def _item(row: Row, sent_ns: int) -> ViolationItem:
 
 
 def _batches(items: list[_Waiting]) -> Iterable[list[_Waiting]]:
-    """Cut into batches of one epoch each, neither too many items nor too many bytes."""
+    """Split items into batches of one epoch each, within the limits of items and bytes."""
     batch: list[_Waiting] = []
     n_bytes = 0
     for item in items:

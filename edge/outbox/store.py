@@ -1,7 +1,7 @@
 """The outbox's database: SQLite in WAL mode with synchronous=FULL, used by one thread only.
 
-A job is first planned (keys are given, changes noted) and then committed; what a full disk refuses is
-committed later under the same keys.
+A job is first planned (keys are given, changes noted) and then committed; changes that a full disk refuses
+are committed later under the same keys.
 """
 
 import contextlib
@@ -120,7 +120,7 @@ class Store:
 def _complete(db: sqlite3.Connection) -> None:
     """Add columns that an older file lacks and that may be nil; sqlite3.DatabaseError where one may not be.
 
-    Else each commit would fail, be taken for a refusing disk, and tried again for ever.
+    Else each commit would fail like one on a refusing disk, and be tried again for ever.
     """
     for table, columns in COLUMNS.items():
         has = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
@@ -155,7 +155,7 @@ class Ballast:
         self.held = n_bytes == 0 or path.exists()
 
     def fill(self) -> None:
-        """Take the space where there is room for four times as much; a full disk is no error."""
+        """Reserve the space where there is room for four times as much; a full disk is no error."""
         if self.held:
             return
         try:

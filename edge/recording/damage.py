@@ -1,4 +1,4 @@
-"""What a reading of a recording found beside its messages: which parts are damaged, and what that costs."""
+"""The findings of a reading of a recording, beside its messages: damaged parts, and the messages lost."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ class Damage:
     messages: int | None = None  # lost with it; None: the file doesn't say
 
     def text(self) -> str:
-        """Return what an operator reads."""
+        """Return it in words for an operator."""
         where = f"{self.part} at byte {self.at_byte}"
         if self.messages == 0:
             return where
@@ -29,7 +29,7 @@ class Damage:
 
 @dataclass(slots=True)
 class Reading:
-    """What a reading found beside the messages; complete once all messages were read."""
+    """The findings beside the messages; complete once all messages were read."""
 
     cut: bool = False  # the file ends too early, as after a crash or while it is being written
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Reading:
                 damage.messages = max(0, rest)
 
     def facts(self) -> dict[str, object]:
-        """Return what was lost, as JSON takes it."""
+        """Return the losses as JSON values."""
         return {
             "cut": self.cut,
             "damaged_chunks": self.damaged_chunks,

@@ -1,8 +1,8 @@
-"""Reads a recording (MCAP) record by record: a damaged part costs itself alone, and what it costs is counted.
+"""Reads a recording (MCAP) record by record: a damaged part costs itself alone, and its messages are counted.
 
 A chunk whose checksum fails is left out; behind a damaged length or opcode reading resumes at the next whole
 chunk, in a file without chunks at the next records that follow each other. Channels that a damaged chunk
-named are taken from the summary, or from another chunk.
+named are read from the summary, or from another chunk.
 """
 
 import os
@@ -24,7 +24,7 @@ from edge.recording.records import DAMAGED, LENGTHS_MIN, RECORD_BYTES_MAX, is_at
 MAGIC = b"\x89MCAP0\r\n"
 MAGIC_BYTES_MIN = 6  # equal ones by which a damaged magic is still known
 BLOCK_BYTES = 2**20  # of a search
-_HEAD = struct.Struct("<BQ")  # opcode, length of what follows
+_HEAD = struct.Struct("<BQ")  # opcode, length of the content
 _CHUNK = struct.Struct("<QQQI")  # first and last log time, uncompressed size, CRC-32 of that
 _COMPRESSIONS = tuple(struct.pack("<I", len(name)) + name for name in (b"zstd", b"lz4", b""))
 _COMPRESSION_AT = _HEAD.size + _CHUNK.size  # from a chunk record's first byte
@@ -32,7 +32,7 @@ _COMPRESSION_AT = _HEAD.size + _CHUNK.size  # from a chunk record's first byte
 _CHUNK_HEAD = re.compile(rb"\x06[\s\S]{3}[\x00-\x0f]\x00{4}")
 _ANY_HEAD = re.compile(rb"[\x01-\x0f][\s\S]{3}[\x00-\x0f]\x00{4}")
 _CHAIN = 3  # records that follow each other, by which a search knows the first
-_INDEX = struct.Struct("<HI")  # channel, bytes of what follows: 16 for each message
+_INDEX = struct.Struct("<HI")  # channel, bytes of the entries: 16 for each message
 _ENTRY_BYTES = 16
 _FOOTER = struct.Struct("<BQQQI")  # opcode, length, start of the summary, of its offsets, CRC-32
 _FOOTER_BYTES = _FOOTER.size - 4  # the part that the CRC covers
@@ -54,7 +54,7 @@ def read_messages(
 ) -> Iterator[Recorded]:
     """Yield the messages in file order, never sorted; a cut file ends with its last whole chunk.
 
-    What is damaged is left out and noted in `reading`, so are messages of another encoding unless `foreign`.
+    Damaged parts are left out and noted in `reading`, so are messages of another encoding unless `foreign`.
     Raises OSError and RecordingError.
     """
     with open(path, "rb") as file:
@@ -75,7 +75,7 @@ class _Reader:
         self._others: dict[int, Channel] | None = None  # of the whole file; None: not yet asked
         self._last_ns: int | None = None
         self._open: list[Damage] = []  # end or number of messages not yet known
-        self._chunked: bool | None = None  # whether messages stand in chunks; None: not yet asked
+        self._chunked: bool | None = None  # whether messages are in chunks; None: not yet asked
         if self._size == 0:
             raise RecordingError(f"{name} is empty: nothing was recorded")
         magic, end = self._at(0, len(MAGIC)), self._at(max(0, self._size - len(MAGIC)), len(MAGIC))
@@ -140,7 +140,7 @@ class _Reader:
             at = end
 
     def _record(self, at: int) -> tuple[int, list[McapRecord], bool]:
-        """Return the record's end, what it holds, and whether the data section ends with it."""
+        """Return the record's end, the records in it, and whether the data section ends with it."""
         head = self._at(at, _HEAD.size)
         if len(head) < _HEAD.size:
             return self._size, [], True  # a cut within a record's head
@@ -150,7 +150,7 @@ class _Reader:
             return self._chunk(at, is_named=opcode == Opcode.CHUNK)
         is_within = opcode > 0 and end <= self._size and length <= RECORD_BYTES_MAX
         content = self._at(at + _HEAD.size, length) if is_within else b""
-        if not is_within or not self._is_whole(at, opcode, content, end):  # not what was written
+        if not is_within or not self._is_whole(at, opcode, content, end):  # its head is damaged
             following = self._resumes(at + 1)
             if following is not None or not self._reading.cut:
                 self._open.append(self._reading.add(Damage("record", at, self._last_ns)))
@@ -196,7 +196,7 @@ class _Reader:
         return (self._summary_at, [], True) if following is None else (following, [], False)
 
     def _chunk_contents(self, at: int, head: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield where a chunk may end and what it then holds: by the length of its data, by the record's."""
+        """Yield the possible ends of a chunk with its content: by the length of its data, by the record's."""
         for compression in _COMPRESSIONS:
             data_at = _COMPRESSION_AT + len(compression) + 8
             if head.startswith(compression, _COMPRESSION_AT) and len(head) >= data_at:
@@ -238,7 +238,7 @@ class _Reader:
         return following is None or following >= end  # the one behind is damaged
 
     def _is_false(self, at: int, record: McapRecord | None, content: bytes) -> bool:
-        """Say whether a record of this kind can't stand here: its opcode, or its content, is damaged."""
+        """Say whether a record of this kind can't be here: its opcode, or its content, is damaged."""
         if isinstance(record, Message):
             _, n_bytes = _INDEX.unpack_from(content)
             is_index = n_bytes % _ENTRY_BYTES == 0 and n_bytes + _INDEX.size == len(content)
@@ -251,7 +251,7 @@ class _Reader:
         return self._chunked
 
     def _resumes(self, start: int) -> int | None:
-        """Return where sound records go on; None where none do."""
+        """Return where sound records resume; None where none do."""
         if self._is_chunked():
             return self._next_chunk(start, self._summary_at)
         return self._next_record(start)
@@ -309,7 +309,7 @@ class _Reader:
         damage.to_ns = max(times) if not known or damage.to_ns is None else max(damage.to_ns, *times)
 
     def _settle(self) -> None:
-        """Close what is known of the damages before another part begins."""
+        """Close the damages whose end is known before another part begins."""
         self._open = [damage for damage in self._open if damage.to_ns is None]
 
     def _read_summary(self) -> tuple[int, dict[int, Channel]]:

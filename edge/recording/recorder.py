@@ -19,15 +19,15 @@ __all__ = ["Damage", "Reading", "Recorded", "Recorder", "read_messages", "recove
 CHUNK_NS = 1_000_000_000
 CHUNK_S = 0.5  # a live recorder closes its chunk this often; at most a second is lost with the process
 CHUNK_BYTES = 2**20
-PENDING_BYTES_MAX = 16 * 2**20  # what a full disk may keep in memory
+PENDING_BYTES_MAX = 16 * 2**20  # in memory, while a disk is full
 
 
 class Recorder:
     """Writes one file. `write` only queues; the chunk is closed by time, by size and on demand.
 
-    Any thread may call any method. What a full disk refuses waits in memory up to PENDING_BYTES_MAX, then it
-    is dropped and counted; the file stays whole. The longest message that waits counts for nothing: a state
-    alone may be longer, and must not cost what comes before its chunk is closed.
+    Any thread may call any method. Messages that a full disk refuses wait in memory up to PENDING_BYTES_MAX,
+    beyond it they are dropped and counted; the file stays whole. The longest one does not count: a state
+    alone may be longer, and must not cost the messages before its chunk is closed.
     """
 
     def __init__(self, path: Path, *, live: bool = False) -> None:
@@ -82,12 +82,12 @@ class Recorder:
             self._queue.append(message)
 
     def close_chunk(self) -> None:
-        """Hand all that was written so far to the operating system, as one whole chunk."""
+        """Write all queued messages to the operating system, as one whole chunk."""
         with self._file_lock:
             with self._queue_lock:
-                taken, self._queue = self._queue, []
+                messages, self._queue = self._queue, []
                 self._queued_bytes, self._longest_bytes, self._chunk_ns = 0, 0, None
-            for message in taken:
+            for message in messages:
                 self._add(message)
             self._flush()
 
@@ -104,7 +104,7 @@ class Recorder:
 
     @property
     def refused(self) -> OSError | None:
-        """What the disk said that did not take all of a closed file; None: it is whole."""
+        """The disk's error where it did not store all of a closed file; None: it is whole."""
         if self._refusal is None or not (self._stream.pending_bytes or "recording.dropped" in self.counts):
             return None
         return OSError(self._refusal.errno, self._refusal.strerror, str(self.path))
@@ -153,7 +153,7 @@ class Recorder:
     def _name_in_chunk(self, channel: Channel) -> None:
         """Repeat the channel and its schema in each chunk that has messages of it: a chunk is read alone.
 
-        The library writes them once, so a damaged first chunk would take all others along.
+        The library writes them once, so a damaged first chunk would make all others unreadable.
         """
         chunk = self._writer._Writer__chunk_builder  # it has no method for this
         if chunk.num_messages == 0:  # a new one
@@ -170,7 +170,7 @@ class Recorder:
     def _flush(self) -> None:
         try:
             self._writer.flush()
-        except OSError as error:  # a full or failing disk: what is pending is tried again with the next chunk
+        except OSError as error:  # a full or failing disk: the next chunk tries the rest again
             self._refusal = error
             self._count("recording.disk")
 
@@ -179,7 +179,7 @@ class Recorder:
 
 
 class _WholeWrites:
-    """A file that holds whole flushes only: one that fails is taken back and kept for the next try."""
+    """A file that holds whole flushes only: one that fails is undone and kept for the next try."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -218,7 +218,7 @@ class _WholeWrites:
 def recover(source: Path, target: Path) -> tuple[int, Reading]:
     """Copy every whole message of a cut or damaged file into a sound one; returns (messages, findings).
 
-    Raises OSError where the disk does not take all of it.
+    Raises OSError where the disk does not store all of it.
     """
     reading = Reading()
     n_messages = 0

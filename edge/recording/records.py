@@ -1,4 +1,4 @@
-"""The records of an MCAP file: bytes to records, one at a time; what is damaged raises one of DAMAGED."""
+"""The records of an MCAP file: bytes to records, one at a time; a damaged one raises one of DAMAGED."""
 
 import struct
 from collections.abc import Callable
@@ -18,7 +18,7 @@ DAMAGED = (
     McapError, struct.error, zstandard.ZstdError, ValueError, MemoryError, OverflowError,
     RuntimeError,  # lz4's
 )  # fmt: skip
-# of the content, without which it is none
+# of the content: a shorter one is no such record
 LENGTHS_MIN = {Opcode.MESSAGE: 22, Opcode.CHUNK: 40, Opcode.MESSAGE_INDEX: 6, Opcode.DATA_END: 4}
 _PARSERS: dict[int, Callable[[ReadDataStream], Any]] = {
     Opcode.CHANNEL: Channel.read,

@@ -1,4 +1,4 @@
-"""Areas compiled for look-up: cells wholly inside are answered at once, others by their row's edges."""
+"""Areas compiled for look-up: a cell wholly inside needs no test, others test the edges of their row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from core.arrays import F1, F2, F64, I32, Bools, I32x1, I32x2
 from core.kernel import kernel
 from geofence.map.grid import CELLS_MAX, Grid, cell_of
 
-CELL_M = 16.0  # a place in a boundary cell is tested against all edges of its row: 25 m took a fifth longer
+AREA_CELL_M = (
+    16.0  # a place in a boundary cell is tested against all edges of its row: 25 m took a fifth longer
+)
 HITS_MAX = 8  # areas of one place, at most
 
 Area = shapely.Polygon | shapely.MultiPolygon
@@ -78,10 +80,10 @@ def compile_areas(polygons: Sequence[Area]) -> Areas:
     """Return the look-up of valid polygons."""
     if not polygons:
         none = np.zeros(0, np.int32)
-        empty = Grid(np.array([0.0, 0.0, CELL_M, 0.0, 0.0]), np.zeros(1, np.int32), none)
+        empty = Grid(np.array([0.0, 0.0, AREA_CELL_M, 0.0, 0.0]), np.zeros(1, np.int32), none)
         return Areas(0, AreaCells(empty, none.reshape(0, 2), none, np.zeros((0, 4))))
     bounds = shapely.bounds(list(polygons))
-    corner, cell_m = bounds[:, :2].min(axis=0), CELL_M
+    corner, cell_m = bounds[:, :2].min(axis=0), AREA_CELL_M
     extent = bounds[:, 2:].max(axis=0) - corner
     while np.prod(np.floor(extent / cell_m) + 1) > CELLS_MAX:
         cell_m *= 2.0

@@ -11,9 +11,9 @@ from core.kernel import kernel
 from geofence.map.grid import Grid, build_grid, cell_of
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
-CELL_M = 50.0
-STEP_M = 50.0  # segments are cut to this, so that a diagonal one's box stays small
-SOME = 32  # of so many segments, one is looked at to know how near the axis comes at least
+AXIS_CELL_M = 50.0
+SEGMENT_M_MAX = 50.0  # segments are cut to this, so that a diagonal one's box stays small
+BOUND_EVERY = 32  # every so many segments one is measured, for an upper bound of the distance
 
 # columns of Segments.rows: place of the start, unit vector, length, station of the start [m]; by how much the
 # miters at start and end lean forward, for each metre of offset
@@ -40,11 +40,11 @@ def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
 def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
     """Return (station, offset) [m] of the nearest point of the axis, the first of several.
 
-    One segment after another, but those that can't be nearer are passed over: along k of them the distance
-    falls by no more than their length. Half of the trucks of a city are kilometres beside the road.
+    A scan of the segments that skips those which can't be nearer: along k of them the distance falls by no
+    more than their length. It matters: half of the trucks of a city are kilometres beside the road.
     """
     n, bound, best, s, o = rows.shape[0], np.inf, np.inf, np.nan, np.nan
-    for i in range(0, n, SOME):
+    for i in range(0, n, BOUND_EVERY):
         _, away = _beside(east, north, rows, i)
         if away < bound:
             bound = away
@@ -56,7 +56,9 @@ def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
             side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
             best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
         i += 1
-        spare = (away - min(best, bound)) / STEP_M - 1.01  # a hundredth for rounding; NaN passes over none
+        spare = (
+            away - min(best, bound)
+        ) / SEGMENT_M_MAX - 1.01  # a hundredth for rounding; NaN passes over none
         if spare > 0.0:
             i += int(min(spare, float(n)))
     return s, o
@@ -129,7 +131,7 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
     """Return the axis through points (n, 2) in site metres; MapError where it turns back on itself."""
     points = np.asarray(points, dtype=np.float64)
     keep = np.r_[True, np.hypot(*np.diff(points, axis=0).T) > 1e-6]
-    points = cut(points[keep], STEP_M)
+    points = cut(points[keep], SEGMENT_M_MAX)
     step = np.diff(points, axis=0)
     length = np.hypot(step[:, 0], step[:, 1])
     if not len(length):
@@ -152,7 +154,7 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         k0_m=k0_m,
         length_m=float(length.sum()),
         points=points,
-        segments=Segments(rows, build_grid(low, high, cell_m=CELL_M, margin_m=GRID_REACH_M)),
+        segments=Segments(rows, build_grid(low, high, cell_m=AXIS_CELL_M, margin_m=GRID_REACH_M)),
     )
 
 

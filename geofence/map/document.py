@@ -1,7 +1,7 @@
-"""A map's text as a GeoJSON document whose features of ours have the types that are meant. Pure.
+"""A map's text as a GeoJSON document; properties of our features get the types that are meant. Pure.
 
 Table tools keep the values and change their types: 0 becomes 0.0 or "0", a list its JSON text, a missing
-value null or NaN, a flag 0 or 1, a line a collection of one, a name upper case. Everyone who reads a map
+value null or NaN, a flag 0 or 1, a line a collection of one, a name upper case. Every reader of a map
 reads this document.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 from core.errors import MapError
 
-KINDS = ("lane", "axis", "gate", "zone")
-SHOWN = "place"  # the centre's page shows it; nobody is judged by it
+FEATURE_KINDS = ("lane", "axis", "gate", "zone")
+PAGE_KIND = "place"  # the centre's page shows it; no rule reads it
 DIGITS_MAX = 300  # of a whole number: a float holds no more
-FLAGS = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
-FLAGS |= {"no": False, "yes": True, "n": False, "y": True}
+FLAG_VALUES = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
+FLAG_VALUES |= {"no": False, "yes": True, "n": False, "y": True}
 LISTED = re.compile(r"\(\d+:(.*)\)|[\[({](.*)[\])}]|(.*)", re.DOTALL)  # (2:a,b) of OGR; {a,b} of PostgreSQL
 OTHER_DATUMS = ("GCJ02", "BD09", "BEIJING54", "BEIJING1954", "XIAN80", "XIAN1980")  # 50 to 500 m off
 KNOWN_CRS = ("CRS84", "4326", "4490")  # longitude, latitude of WGS 84 or CGCS2000
@@ -38,7 +38,7 @@ class Document:
 
 def document_of(text: str) -> Document:
     """Return the document; raises MapError where it is no GeoJSON of features."""
-    beside: list[str] = []  # what Python reads and JSON does not have
+    beside: list[str] = []  # NaN and Infinity, which Python reads and JSON does not have
 
     def constant(name: str) -> float:
         beside.append(name)
@@ -65,14 +65,14 @@ def document_of(text: str) -> Document:
 
 
 def kind_of(row: Any) -> str | None:
-    """Return which of our kinds a feature is; None for another program's."""
+    """Return the kind of a feature of ours; None for another program's."""
     properties = row.get("properties") if isinstance(row, dict) else None
     kind = properties.get("kind") if isinstance(properties, dict) else None
-    return kind if isinstance(kind, str) and kind in KINDS else None
+    return kind if isinstance(kind, str) and kind in FEATURE_KINDS else None
 
 
 def first_place(document: Document) -> tuple[float, float] | None:
-    """Return (lon_deg, lat_deg) of the first feature of ours that has one; None where none has."""
+    """Return (lon_deg, lat_deg) of the first feature of ours with a place; None where no one has any."""
     for row in document.features:
         geometry = row.get("geometry") if kind_of(row) is not None else None
         found = geometry.get("coordinates") if isinstance(geometry, dict) else None
@@ -96,7 +96,7 @@ def _whole_digits(digits: str) -> int:
 
 
 def _check_crs(crs: Any) -> None:
-    """Refuse coordinates that are said to be no longitude and latitude."""
+    """Refuse a `crs` other than longitude and latitude."""
     properties = crs.get("properties") if isinstance(crs, dict) else None
     name = properties.get("name") if isinstance(properties, dict) else None
     if isinstance(name, str) and not name.endswith(KNOWN_CRS):
@@ -113,7 +113,7 @@ def _check_datum(datum: Any) -> None:
 
 
 def _named(row: Any) -> Any:
-    """Return a feature whose names are ours but for capitals and blanks with ours."""
+    """Return a feature with our names, where its own differ in capitals and blanks only."""
     properties = row.get("properties") if isinstance(row, dict) else None
     if not isinstance(properties, dict):
         return row
@@ -122,14 +122,14 @@ def _named(row: Any) -> Any:
         plain = key.strip().lower()
         found[plain if plain not in properties else key] = value
     kind = found.get("kind")
-    if isinstance(kind, str) and kind.strip().lower() in KINDS:
+    if isinstance(kind, str) and kind.strip().lower() in FEATURE_KINDS:
         found["kind"] = kind.strip().lower()
         return row if found == properties else row | {"properties": found}
     return row
 
 
 def _tidied(row: Any) -> Any:
-    """Return a feature of ours with the names and types that are meant; any other as it is."""
+    """Return a feature of ours with our names and types; any other feature as it is."""
     as_read, row = row, _named(row)
     kind = kind_of(row)
     if kind is None:
@@ -144,7 +144,7 @@ def _tidied(row: Any) -> Any:
 
 
 def _meant(key: str, value: Any) -> Any:
-    if isinstance(value, float) and value != value:  # NaN: what a table has where it has nothing
+    if isinstance(value, float) and value != value:  # NaN: an empty cell of a table
         return None
     if key not in TYPES:
         return value
@@ -174,7 +174,7 @@ def _closed(ring: Any) -> Any:
     return [*ring, ring[0]] if is_open else ring
 
 
-# Each returns what is meant, or the value itself where that is not clear: the reader then refuses it by name.
+# Each returns the meant value, or the value itself where that is unclear: the reader then refuses it by name.
 def _number(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -196,7 +196,7 @@ def _whole(value: Any) -> Any:
 def _flag(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
-    return FLAGS.get(value.strip().lower() if isinstance(value, str) else value, value)
+    return FLAG_VALUES.get(value.strip().lower() if isinstance(value, str) else value, value)
 
 
 def _name(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Site metres and CGCS2000 longitude/latitude: a Transverse Mercator per site, by PROJ, a call per batch."""
+"""Site metres and CGCS2000 longitude/latitude: one Transverse Mercator per site, by PROJ, batch by batch."""
 
 import math
 from typing import Any
@@ -28,7 +28,7 @@ class SiteFrame:
         )
 
     def site_from_lonlat(self, lon_deg: Any, lat_deg: Any) -> tuple[F64, F64]:
-        """Return (east, north) [m]; MapError for what is no position or more than 100 km away."""
+        """Return (east, north) [m]; MapError for a position that is none or more than 100 km away."""
         lon, lat = _column(lon_deg), _column(lat_deg)
         east, north = self._project(lon, lat)
         east, north = np.asarray(east, dtype=np.float64), np.asarray(north, dtype=np.float64)

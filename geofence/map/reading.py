@@ -1,4 +1,4 @@
-"""The canonical GeoJSON map as checked features in site metres; refusals name feature, rule, place."""
+"""Reads the canonical GeoJSON map as checked features in site metres; errors name feature, rule and place."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ import shapely
 
 from core.arrays import F64
 from core.errors import MapError
-from geofence.map.document import SHOWN, Document, document_of, kind_of
+from geofence.map.document import PAGE_KIND, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame
 
 ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
@@ -63,7 +63,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a map's text says, checked one by one."""
+    """The features of a map, each checked."""
 
     version: str
     lanes: tuple[Lane, ...]
@@ -89,7 +89,7 @@ COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One feature under check: knows how to name itself."""
+    """One feature under check, with the words that name it in an error."""
 
     where: str
     properties: dict[str, Any]
@@ -100,10 +100,10 @@ class Source:
         """Return the error; `place` is a [lon, lat] of the file or nothing."""
         return MapError(f"{self.where}: {rule}" + (f" at {place}" if place is not None else ""))
 
-    def take(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
+    def value(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
         """Return a property of one of the kinds; a missing one is refused unless it has a default."""
         value = self.properties.get(key)
-        value = default if value is None else value  # null says that it is missing
+        value = default if value is None else value  # null: missing
         if value is ...:
             raise self.refuse(f"property {key!r} is missing")
         if value is not default and (
@@ -117,14 +117,14 @@ class Source:
 
     def number(self, key: str, kinds: tuple[type, ...], low: float, high: float) -> Any:
         """Return a number within [low, high]; 0 where it is missing."""
-        value = self.take(key, kinds, 0)
+        value = self.value(key, kinds, 0)
         if not low <= value <= high:
             raise self.refuse(f"property {key!r} is {value!r}, not within {low:g} and {high:g}")
         return value
 
     def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
         """Return a property that is a list of strings; `default` where it is missing."""
-        values = self.take(key, (list,), default)
+        values = self.value(key, (list,), default)
         if not all(isinstance(value, str) for value in values):
             raise self.refuse(f"property {key!r} holds something else than strings")
         return tuple(values)
@@ -166,9 +166,9 @@ def read(text: str | Document, frame: SiteFrame) -> Features:
         if not isinstance(row.get("properties"), dict | None):
             raise MapError(f"feature {i}: its properties are no object")
         kind = kind_of(row)
-        if kind is None:  # labels and what other programs keep in the file are none of ours
+        if kind is None:  # labels and other programs' features
             other = (row.get("properties") or {}).get("kind")
-            if other != SHOWN:
+            if other != PAGE_KIND:
                 skipped["feature without kind" if other is None else f"feature of kind {other!r:.40}"] += 1
             continue
         source = _source(i, row, kind, frame)
@@ -208,25 +208,25 @@ def _lane(source: Source) -> Lane:
     if len(coordinates) != 2:
         raise source.refuse(f"a lane has 2 boundaries (left, then right), not {len(coordinates)}")
     left, right = source.line(coordinates[0]), source.line(coordinates[1])
-    limit = source.take("speed_limit_mps", (int, float, type(None)), None)
+    limit = source.value("speed_limit_mps", (int, float, type(None)), None)
     if limit is not None and not 0.0 < limit <= SPEED_MAX_MPS:
         raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g} m/s")
-    allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: nobody knows
+    allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: refused
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
         raise source.refuse(f"'allowed' names {unknown[0]!r}; known are {', '.join(ALLOWED)}")
     lane = Lane(
-        lane=source.take("lane", (str,)),
-        road=source.take("road", (str,)),
+        lane=source.value("lane", (str,)),
+        road=source.value("road", (str,)),
         index=source.number("index", (int,), 0, INDEX_MAX),
         level=source.number("level", (int,), -LEVEL_MAX, LEVEL_MAX),
         allowed=allowed,
         speed_limit_mps=None if limit is None else float(limit),
         successors=source.texts("successors"),
-        left=source.take("left", (str, type(None)), None),
-        right=source.take("right", (str, type(None)), None),
-        change_left=source.take("change_left", (bool, type(None)), False) or False,
-        change_right=source.take("change_right", (bool, type(None)), False) or False,
+        left=source.value("left", (str, type(None)), None),
+        right=source.value("right", (str, type(None)), None),
+        change_left=source.value("change_left", (bool, type(None)), False) or False,
+        change_right=source.value("change_right", (bool, type(None)), False) or False,
         left_boundary=left,
         right_boundary=right,
     )
@@ -235,7 +235,7 @@ def _lane(source: Source) -> Lane:
 
 
 def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
-    """Refuse what can't be ruled into strips: loops, boundaries that cross or are swapped, no width."""
+    """Refuse a lane that gives no strips: it loops, has no width, its boundaries cross or are swapped."""
     for name, line, raw in zip(
         ("left", "right"), (lane.left_boundary, lane.right_boundary), coordinates, strict=True
     ):
@@ -265,14 +265,14 @@ def _axis(source: Source) -> tuple[str, float, F64]:
     line = source.line(_coordinates(source, "LineString"))
     if not shapely.LineString(line).is_simple:
         raise source.refuse("the axis crosses itself")
-    return source.take("road", (str,)), float(source.number("k0_m", (int, float), -K0_MAX_M, K0_MAX_M)), line
+    return source.value("road", (str,)), float(source.number("k0_m", (int, float), -K0_MAX_M, K0_MAX_M)), line
 
 
 def _gate(source: Source) -> Gate:
     return Gate(
-        gate=source.take("gate", (str,)),
-        role=source.take("role", (str,), "entry"),
-        road=source.take("road", (str,), ""),
+        gate=source.value("gate", (str,)),
+        role=source.value("role", (str,), "entry"),
+        road=source.value("road", (str,), ""),
         level=source.number("level", (int,), -LEVEL_MAX, LEVEL_MAX),
         points=source.line(_coordinates(source, "LineString")),
     )
@@ -293,7 +293,7 @@ def _zone(source: Source) -> Zone:
     shape = polygons[0] if kind == "Polygon" else shapely.MultiPolygon(polygons)
     if not shape.is_valid:
         raise source.refuse(f"the area is not valid: {shapely.is_valid_reason(shape)}")
-    return Zone(zone=source.take("zone", (str,)), role=source.take("role", (str,), ""), polygon=shape)
+    return Zone(zone=source.value("zone", (str,)), role=source.value("role", (str,), ""), polygon=shape)
 
 
 READERS: dict[str, Callable[[Source], Any]] = {"lane": _lane, "axis": _axis, "gate": _gate, "zone": _zone}

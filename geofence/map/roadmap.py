@@ -17,7 +17,7 @@ __all__ = ["Axis", "Gate", "Lane", "MapError", "RoadMap", "Zone", "load_map"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoadMap:
-    """What the monitor judges against; never changed, swapped as a whole between ticks."""
+    """The map by which the monitor judges; never changed, swapped as a whole between ticks."""
 
     version: str
     lanes: tuple[Lane, ...]
@@ -33,7 +33,7 @@ def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
     """Return the compiled map of a canonical GeoJSON text; MapError names feature, rule and place."""
     features = read(text, frame)
     _check_names(features)
-    strips = compile_strips(features.lanes)  # first: it names what is wrong with a lane
+    strips = compile_strips(features.lanes)  # first: its errors name the lane
     axes = tuple(compile_axis(road, k0_m, points) for road, k0_m, points in features.axes)
     if not axes and features.lanes:
         axes = (_default_axis(features.lanes),)

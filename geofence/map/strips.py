@@ -13,8 +13,8 @@ from core.errors import MapError
 from geofence.map.grid import Grid, build_grid
 from geofence.map.reading import ALLOWED, Lane
 
-STEP_M = 25.0  # quads are cut to this length
-CELL_M = 25.0
+QUAD_M_MAX = 25.0  # quads are cut to this length
+STRIP_CELL_M = 25.0
 BESIDE_LANE_M = 12.0  # beside its lanes a vehicle is still judged against them
 SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
 # columns of Strips.quads, each with its north component beside it: corners of a quad [m], then unit vectors
@@ -60,7 +60,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
         link_start=starts,
         link_items=items,
-        grid=build_grid(low, high, cell_m=CELL_M, margin_m=BESIDE_LANE_M),
+        grid=build_grid(low, high, cell_m=STRIP_CELL_M, margin_m=BESIDE_LANE_M),
     )
 
 
@@ -69,7 +69,7 @@ def mask_of(allowed: Sequence[str]) -> int:
     return sum(1 << ALLOWED.index(name) for name in dict.fromkeys(allowed) if name in ALLOWED)
 
 
-# by class of vehicle: as which it may use lanes; an unknown or other one as any
+# by class of vehicle: the classes as which it may use lanes; an unknown or other one as any
 KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), mask_of(["hazmat"]), MASK_ALL)
 
 
@@ -126,7 +126,7 @@ def _lengths(line: F64) -> F64:
 
 
 def _feet(points: F64, line: F64, at: F64) -> F64:
-    """Arc lengths on `line` nearest to the points, never decreasing; the ends belong to the ends."""
+    """Return the arc lengths on `line` nearest to the points, never decreasing; ends map to ends."""
     step = np.diff(line, axis=0)
     square = np.maximum((step**2).sum(axis=1), 1e-18)
     away = points[:, None, :] - line[None, :-1, :]
@@ -140,7 +140,7 @@ def _feet(points: F64, line: F64, at: F64) -> F64:
 
 
 def _between(at: F64, own: F64) -> F64:
-    """Hold what is put in between the vertices that it is sorted between."""
+    """Keep each inserted point between the two vertices between which it was sorted."""
     below = np.maximum.accumulate(np.where(own, at, -np.inf))
     above = np.minimum.accumulate(np.where(own, at, np.inf)[::-1])[::-1]
     return np.maximum.accumulate(np.where(own, at, np.clip(at, below, above)))
@@ -152,9 +152,9 @@ def _along(line: F64, at: F64, wanted: F64) -> F64:
 
 
 def _cut(left: F64, right: F64) -> tuple[F64, F64]:
-    """Cut both boundaries alike, so that no quad is longer than STEP_M."""
+    """Cut both boundaries alike, so that no quad is longer than QUAD_M_MAX."""
     longest = np.maximum(np.hypot(*np.diff(left, axis=0).T), np.hypot(*np.diff(right, axis=0).T))
-    parts = np.maximum(1, np.ceil(longest / STEP_M)).astype(np.int64)
+    parts = np.maximum(1, np.ceil(longest / QUAD_M_MAX)).astype(np.int64)
     i = np.repeat(np.arange(len(longest)), parts)
     t = ((np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[i])[:, None]
     first, second = (np.vstack([p[i] + t * (p[i + 1] - p[i]), p[-1:]]) for p in (left, right))

@@ -1,4 +1,4 @@
-"""Zones of the map and the ways of vehicles: at 1 Hz a fast one crosses a zone between two fixes."""
+"""Zones of the map and the ways of vehicles: a fast vehicle can cross a zone between two fixes."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ SAMPLES = 9  # of a way's parts inside, to find its deepest place
 
 
 class Passage(NamedTuple):
-    """How a way leads through a zone."""
+    """The part of a way that is inside a zone."""
 
     depth_m: float  # the greatest distance from the zone's boundary, inside
     first_ns: int
@@ -34,7 +34,7 @@ class ZoneShape:
         return bool((points.min(axis=0) <= self._high).all() and (points.max(axis=0) >= self._low).all())
 
     def passage(self, points: F64, stamps: I64) -> Passage | None:
-        """Return how the way along places (k, 2) at stamps (k,) leads through the zone; None: it doesn't."""
+        """Return the part of the way (k, 2) [m] at stamps (k,) inside the zone; None without one."""
         if not self.is_near(points):
             return None
         if len(points) == 1 or (points == points[0]).all():
@@ -63,5 +63,5 @@ class ZoneShape:
         return Passage(float(shapely.distance(self._boundary, point)), int(stamps[0]), int(stamps[-1]))
 
     def away_m(self, place: F64) -> float:
-        """Return how far a place (2,) is from the zone, 0 inside."""
+        """Return the distance of a place (2,) from the zone [m], 0 inside."""
         return float(shapely.distance(self._polygon, shapely.Point(place)))

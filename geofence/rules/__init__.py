@@ -1,5 +1,6 @@
-"""The rule book: one file for each rule, and the registry in the order in which a track is judged by them."""
+"""The rule book: one file for each rule, and the registry in the order of judging (measured rules first)."""
 
+from geofence.grading import Grading
 from geofence.rules.base import Rule
 from geofence.rules.dark_vehicle import DarkVehicle
 from geofence.rules.illegal_stop import IllegalStop
@@ -24,8 +25,13 @@ REGISTRY: tuple[type[Rule], ...] = (
 )
 INDEX = {rule.name: number for number, rule in enumerate(REGISTRY)}
 BY_NAME = {rule.name: rule for rule in REGISTRY}
-# rules with a row of evidence: those that are measured at each observation come first, and have a column too
+# rules with a value for each observation: they have columns in the ring and the first rows of evidence
 MEASURED = tuple(rule.name for rule in REGISTRY if rule.kind != "event" and rule.decided_by == "observation")
+# rules with a row of evidence
 GRADED = MEASURED + tuple(
-    rule.name for rule in REGISTRY if rule.decided_by == "tick" and rule.Config is not None
+    rule.name
+    for rule in REGISTRY
+    if rule.name not in MEASURED and rule.Config is not None and issubclass(rule.Config, Grading)
 )
+OWN_STAMPS = tuple(name for rule in REGISTRY for name in rule.stamps)
+SHARED_COLUMNS = {rule.name: rule.shared_column for rule in REGISTRY if rule.shared_column is not None}

@@ -1,4 +1,4 @@
-"""What a rule is: its name and section, the kind of its evidence, and what it says of a batch of tracks.
+"""The interface of a rule: its name and section, the kind of its evidence, its verdicts on a batch of tracks.
 
 Rule files import no kernel: the configuration reads them for their sections.
 """
@@ -29,12 +29,12 @@ class Measured(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a rule says now of one track, and within it of one scope."""
+    """A rule's statement on one track now, and within it on one scope."""
 
     i: int  # the track's place in its batch
     grade: int  # index into geofence.violation.GRADES
     start_ns: int  # of the episode that opens now
-    opens: bool  # a new episode may open
+    opens: bool  # a new episode may open; False: only an open one is continued
     clear: bool = False  # an open episode closes: the rule has been kept for long enough
     scope: str = ""  # the zone; "" for a rule of whole tracks
     p_violation: float | None = None  # None: `Rule.p_violation` says
@@ -43,29 +43,33 @@ class Verdict(NamedTuple):
 class Rule(Protocol):
     """One rule of one monitor. Subclass it, name it, and put the class into the registry.
 
-    A "measured" rule gives values with errors, which sequential tests weigh; a "timed" one counts seconds; an
-    "event" rule says by itself what holds.
+    A "measured" rule gives values with errors for the sequential tests; a "timed" one counts seconds; an
+    "event" rule returns verdicts with its own grade. Rules decided by an observation override `measure`
+    (measured, timed) or `judge` (event); rules decided by a tick override `tick`.
     """
 
-    name: ClassVar[str]  # of its section, of what is kept of it, of its words
-    violation: ClassVar[RuleName]  # what its violations are called
+    name: ClassVar[str]  # of its section, its evidence, its words
+    violation: ClassVar[RuleName]  # `rule` of its violations
     kind: ClassVar[Kind]
     decided_by: ClassVar[Literal["observation", "tick"]] = "observation"
     scope: ClassVar[Literal["track", "zone"]] = (
-        "track"  # what one episode is about: a track, or it and a zone
+        "track"  # one episode for each track, or for each track and zone
     )
     Config: ClassVar[type[msgspec.Struct] | None] = None  # its section; None: `keys` are all it has
     keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
     column: ClassVar[str]  # the rule whose measured values a violation shows as evidence
+    stamps: ClassVar[tuple[str, ...]] = ()  # names of the stamps that it keeps of each track (State.stamp)
+    unit: ClassVar[str] = ""  # of its values; "m": they are distances beyond a line
+    shared_column: ClassVar[str | None] = None  # the evidence column that shows its values with every rule
     accuses: ClassVar[bool] = True  # False: a record only
     updates: ClassVar[bool] = True  # an open episode gets a new version from time to time
-    shows_limit: ClassVar[bool] = False  # its violations say `limit_mps`
+    shows_limit: ClassVar[bool] = False  # its violations have `limit_mps`
     same_m: ClassVar[float] = SAME_M  # how near two tracks of one vehicle are, at most
 
     active: bool = True  # False: nothing on this site's map concerns it
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
-        """Keep what the site says.
+        """Read the site's settings.
 
         settings : the common keys.  config : the rule's own section.  zone_roles : of the zones on the map
         """
@@ -79,15 +83,15 @@ class Rule(Protocol):
         raise NotImplementedError
 
     def judge(self, ctx: "Context") -> Sequence[Verdict]:
-        """Return what an event rule says of the owned tracks of an observation."""
+        """Return an event rule's verdicts on the owned tracks of an observation."""
         return ()
 
     def tick(self, ctx: "TickContext") -> Sequence[Verdict]:
-        """Advance what only time decides; return what that says of the owned tracks."""
+        """Advance by one tick; return the verdicts on the owned tracks."""
         return ()
 
     def start_ns(self, ctx: "Context", i: int) -> int | None:
-        """Return since when track i breaks the rule; None: since its evidence began."""
+        """Return the stamp since which track i breaks the rule; None: the start of its evidence."""
         return None
 
     def still_holds(self, ctx: "Context", i: int) -> bool:

@@ -9,10 +9,12 @@ from core.arrays import Bools
 from core.times import TICK_NS
 from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
 from geofence.rules.base import Rule, Verdict
-from geofence.state import MOVED, MOVED_MPS, SILENT, since_ns
+from geofence.state import MOVED, MOVED_MPS, since_ns
 
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext
+
+SILENT = "silent_since_ns"  # since when a track is without a report in a dedicated lane
 
 
 class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +31,7 @@ class DarkVehicle(Rule):
     name, violation, kind, column = "dark_vehicle", "dark_vehicle", "timed", "dark_vehicle"
     decided_by = "tick"
     Config, keys = Config, ("dark_lane_p", "dark_report_s", "dark_reporter_m")
+    stamps, unit = (SILENT,), "s"
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._fresh_ns = int(settings.fresh_s * 1e9)
@@ -39,14 +42,14 @@ class DarkVehicle(Rule):
         """Advance the count of every known track, owned or not; judge the owned ones."""
         waits = self._count_silence(ctx)
         state, at = ctx.state, ctx.rows[ctx.mine]
-        since, is_open = state.stamps[at, SILENT], state.is_open(at, self.name)
+        since, is_open = state.stamps[at, state.stamp[SILENT]], state.is_open(at, self.name)
         held_s = np.where(since > 0, (ctx.now_ns - since) * 1e-9, 0.0)
         due = ((held_s > self._after_s) & ctx.may_open[ctx.mine]) | is_open
         verdicts = []
         for k in np.flatnonzero(due).tolist():
             i, row = int(ctx.mine[k]), int(at[k])
             if waits[i] and is_open[k]:
-                continue  # nobody can say now: an open episode stays as it is
+                continue  # unknown for now: an open episode stays as it is
             grade = ctx.evidence.count_seconds(self.name, row, float(held_s[k]), ctx.now_ns)
             clear = ctx.evidence.is_clear(self.name, row)
             verdicts.append(Verdict(i, grade, int(since[k]), opens=grade > 0, clear=clear))
@@ -57,7 +60,7 @@ class DarkVehicle(Rule):
         return round(float(ctx.located.p_lane[i]), 6)
 
     def _count_silence(self, ctx: "TickContext") -> Bools:
-        """Advance since when radar tracks in a dedicated lane are silent; return whose count waits (n,)."""
+        """Advance the stamps since which tracks are silent; return for which tracks (n,) the count waits."""
         tracks, located, state, t_ns, known = ctx.tracks, ctx.located, ctx.state, ctx.now_ns, ctx.known
         at = ctx.rows[known]
         fast = np.hypot(tracks.x[known, 2], tracks.x[known, 3]) > MOVED_MPS
@@ -66,7 +69,8 @@ class DarkVehicle(Rule):
         unreported = (tracks.terminal[known] < 0) | (t_ns - tracks.gnss_ns[known] > self._report_ns)
         there = ctx.around.dedicated[ctx.lane_rows[known]] & (located.p_lane[known] >= 0.5)
         silent = enforced & unreported & there & (state.flags[at, MOVED] > 0.0)
-        since = since_ns(state.stamps[at, SILENT], silent, t_ns)
+        column = state.stamp[SILENT]
+        since = since_ns(state.stamps[at, column], silent, t_ns)
         wanted = np.zeros(len(tracks), dtype=np.bool_)
         wanted[known[silent]] = True
         sure = (located.p_lane[known] >= self._lane_p) & ctx.gateway_present
@@ -74,7 +78,7 @@ class DarkVehicle(Rule):
         if ctx.loose_reports is not None and len(ctx.loose_reports):
             near |= ctx.around.may_have_reported(t_ns, tracks, wanted, ctx.loose_reports)
         waiting = silent & (~sure | near[known])
-        state.stamps[at, SILENT] = np.where(waiting, np.minimum(since + TICK_NS, t_ns), since)
+        state.stamps[at, column] = np.where(waiting, np.minimum(since + TICK_NS, t_ns), since)
         waits = np.zeros(len(tracks), dtype=np.bool_)
         waits[known] = waiting
         return waits

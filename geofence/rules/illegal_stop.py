@@ -26,12 +26,12 @@ class IllegalStop(Rule):
     """Standing is excused in an area for it, at a gate and in a queue."""
 
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
-    Config = Config
+    Config, unit = Config, "s"
     keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._shoulder_m = settings.stop_shoulder_m
-        # half of the shortest stop that counts: the excuse is looked for in good time
+        # half of the shortest stop that counts: excuses are found before it is over
         self._patience_ns = int(config.notice[0].over * 5e8)
 
     def measure(self, ctx: "Context") -> Measured:
@@ -42,7 +42,7 @@ class IllegalStop(Rule):
         return int(ctx.state.stamps[ctx.rows[i], STANDING])
 
     def tick(self, ctx: "TickContext") -> tuple[()]:
-        """Look for the excuses of the vehicles that have stood for a while."""
+        """Find the excuses of the vehicles that have stood for a while."""
         state, at = ctx.state, ctx.rows[ctx.mine]
         since = state.stamps[at, STANDING]
         long = (since > 0) & (ctx.now_ns - since >= self._patience_ns)

@@ -25,6 +25,7 @@ class LaneDeparture(Rule):
 
     name, violation, kind, column = "lane_departure", "lane_departure", "measured", "lane_departure"
     Config, keys = Config, ("decide_s", "decide_depth_m", "map_sigma_m", "width_unknown_m")
+    unit, shared_column = "m", "excess_m"
 
     def measure(self, ctx: "Context") -> Measured:
         found = ctx.located.found
@@ -35,5 +36,5 @@ class LaneDeparture(Rule):
         )
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
-        """Far from every lane nobody knows how far out it is, only that it is out."""
+        """Far from every lane the distance is unknown, but the vehicle is certainly outside."""
         return bool(np.isnan(ctx.located.found[i, OUT_ANY]))

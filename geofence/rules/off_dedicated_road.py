@@ -23,7 +23,7 @@ class OffDedicatedRoad(Rule):
 
     name, violation, kind = "off_dedicated_road", "off_dedicated_road", "measured"
     column = "off_dedicated_road"
-    Config, keys = Config, ("enforcement_area",)
+    Config, keys, unit = Config, ("enforcement_area",), "m"
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._clear_below = config.notice[0].over / 2

@@ -24,7 +24,7 @@ class Overspeed(Rule):
 
     name, violation, kind, column = "overspeed", "overspeed", "measured", "overspeed"
     Config, keys = Config, ("hazmat_limit_mps", "hazmat_limit_expressway_mps", "expressways")
-    shows_limit = True
+    unit, shows_limit = "share", True
 
     def measure(self, ctx: "Context") -> Measured:
         located, limit_mps = ctx.located, ctx.limit_mps

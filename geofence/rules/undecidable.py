@@ -1,4 +1,4 @@
-"""`undecidable`: a record of where a departure of a hazmat vehicle could not have been judged."""
+"""`undecidable`: a record of a time in which a departure of a hazmat vehicle could not have been judged."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,13 @@ from core.classes import HAZMAT
 from geofence.grading import RuleSettings
 from geofence.located import OUT_PERMITTED
 from geofence.rules.base import Rule, Verdict
-from geofence.state import BLIND, SEEING, since_ns
+from geofence.state import since_ns
 
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext
 
 UNDECIDED = 0  # the lowest of geofence.violation.GRADES
+BLIND, SEEING = "undecidable_since_ns", "decidable_since_ns"
 
 
 class Undecidable(Rule):
@@ -23,24 +24,25 @@ class Undecidable(Rule):
     name, violation, kind, column = "undecidable", "lane_departure", "timed", "lane_departure"
     decided_by = "tick"
     keys = ("undecidable_s",)
+    stamps, unit = (BLIND, SEEING), "s"
     accuses, updates = False, False
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._after_ns, self._clear_ns = int(settings.undecidable_s * 1e9), int(settings.clear_s * 1e9)
 
     def tick(self, ctx: "TickContext") -> list[Verdict]:
-        """Judge the owned tracks that are on the stretch; what left it and nobody took is not our record."""
+        """Judge the owned tracks that are on the stretch; one that has left it is no longer our record."""
         located, state, t_ns, mine = ctx.located, ctx.state, ctx.now_ns, ctx.mine
-        at = ctx.rows[mine]
+        at, blind_at, seeing_at = ctx.rows[mine], state.stamp[BLIND], state.stamp[SEEING]
         matters = (located.kind[mine] == HAZMAT) & np.isfinite(located.found[mine, OUT_PERMITTED])
         blind = located.undecidable[mine] & matters & ctx.is_on_stretch(located.s_m[mine])
         is_open = state.is_open(at, self.name)
-        since = since_ns(state.stamps[at, BLIND], blind | is_open, t_ns)
-        seeing = since_ns(state.stamps[at, SEEING], ~blind, t_ns)
-        state.stamps[at, BLIND], state.stamps[at, SEEING] = since, seeing
+        since = since_ns(state.stamps[at, blind_at], blind | is_open, t_ns)
+        seeing = since_ns(state.stamps[at, seeing_at], ~blind, t_ns)
+        state.stamps[at, blind_at], state.stamps[at, seeing_at] = since, seeing
         opens = ~is_open & ctx.may_open[mine] & blind & (t_ns - since >= self._after_ns)
         closes = is_open & (seeing > 0) & (t_ns - seeing >= self._clear_ns)
-        state.stamps[at[closes], BLIND] = 0
+        state.stamps[at[closes], blind_at] = 0
         return [
             Verdict(int(mine[k]), UNDECIDED, int(since[k]), opens=bool(opens[k]), clear=bool(closes[k]))
             for k in np.flatnonzero(opens | closes | (is_open & blind)).tolist()

@@ -24,8 +24,10 @@ class WrongWay(Rule):
     """Not judged where a lane of the vehicle's own way is near: the position may be wrong instead."""
 
     name, violation, kind, column = "wrong_way", "wrong_way", "measured", "wrong_way"
-    Config = Config
-    same_m = 30.0  # nobody follows there, and a fix that is late by part of a second lies far along the road
+    Config, unit = Config, "m/s"
+    same_m = (
+        30.0  # no vehicle follows there, and a fix that is late by part of a second lies far along the road
+    )
 
     def clear_below(self) -> float:
         return 0.5

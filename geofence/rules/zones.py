@@ -1,4 +1,4 @@
-"""What the rules of zones share: one episode for each vehicle and zone, once its place is certain."""
+"""The common part of the rules of zones: one episode for each vehicle and zone, once its place is certain."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ZoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The section of a rule of zones; a zone's `role` on the map says which rule it has."""
+    """The section of a rule of zones; it judges the zones whose `role` on the map is among `roles`."""
 
     roles: tuple[str, ...]
     grade: Literal["notice", "warning", "violation"] = "violation"
@@ -38,7 +38,7 @@ class ZoneRule(Rule):
         self.active = not set(config.roles).isdisjoint(zone_roles)
 
     def judge(self, ctx: "Context") -> Sequence[Verdict]:
-        """Ask each zone about each hazmat vehicle that was seen anew."""
+        """Judge each hazmat vehicle with a new measurement against each zone."""
         zones, verdicts = ctx.around.zones(self._roles), []
         seen = ctx.newly_seen
         for i in seen[ctx.located.kind[seen] == HAZMAT].tolist():
@@ -57,7 +57,10 @@ class ZoneRule(Rule):
     def judge_zone(
         self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
     ) -> Verdict | None:
-        """Return what track i's way (k, 2) at stamps (k,) says of one zone, None: nothing."""
+        """Return the verdict on track i and one zone, None without one.
+
+        points, stamps : the track's way (k, 2) [m] and (k,), now last.  episode : the open one of this zone
+        """
         raise NotImplementedError
 
     def least_m(self, ctx: "Context", i: int) -> float:
@@ -65,14 +68,14 @@ class ZoneRule(Rule):
         return float(self._sigmas * ctx.sigma_place_m[i])
 
     def broken(self, ctx: "Context", i: int, zone: "ZoneShape", start_ns: int) -> Verdict:
-        """Return that track i breaks the rule now."""
+        """Return the verdict that track i breaks the rule now."""
         opens = bool(ctx.may_open[i])
         return Verdict(i, self._grade, start_ns, opens=opens, scope=zone.name, p_violation=1.0)
 
     def kept_again(
         self, ctx: "Context", i: int, zone: "ZoneShape", episode: OpenEpisode | None
     ) -> Verdict | None:
-        """Return that the open episode closes, once the rule has been kept for long enough."""
+        """Return the verdict that closes the open episode, once the rule has been kept for long enough."""
         stamp_ns = int(ctx.tracks.stamp_ns[i])
         if episode is None or stamp_ns - episode.seen_ns < self._clear_ns:
             return None

@@ -1,6 +1,6 @@
 """The lanes of a CommonRoad file: lanelets, and the traffic signs that limit the speed on them.
 
-A fact may stand in several places: a limit in the lanelet (2018b) or on a sign that the lanelet refers to
+A fact may be in several places: a limit in the lanelet (2018b) or on a sign that the lanelet refers to
 (2020a), a succession at either of its ends, a neighbour on either side.
 """
 
@@ -48,7 +48,7 @@ class Sign:
 
 
 def sign_of(element: Element, counts: Counter[str], skipped: Counter[str]) -> Sign:
-    """Return a traffic sign; what it says beside speed limits is counted by the sign's number."""
+    """Return a traffic sign; anything but a speed limit is counted by the sign's number."""
     limits = []
     for part in element.findall("trafficSignElement"):
         name = (part.findtext("trafficSignID") or "").strip()
@@ -75,7 +75,7 @@ def _limit(value: float | None, counts: Counter[str]) -> float | None:
 
 
 def joined(lanelets: Sequence[Lanelet], signs: Sequence[Sign], counts: Counter[str]) -> list[Lanelet]:
-    """Return the lanelets with what others say of them: limits of signs, successions, neighbours."""
+    """Return the lanelets with the facts of other elements: limits of signs, successions, neighbours."""
     limits: dict[str, tuple[float, ...]] = {}
     for sign in signs:  # of two of one id both limits hold: the lowest counts
         counts["sign.duplicate_id"] += sign.id in limits

@@ -31,7 +31,7 @@ def map_of(
 ) -> str:
     """Return the map's text; lanes that it may not have are left out and counted.
 
-    offset_m : what is taken from the file's x and y to come to site metres
+    offset_m : subtracted from the file's x and y to get site metres
     """
     by_id = {lanelet.id: lanelet for lanelet in lanelets}
     features = {}

@@ -1,7 +1,7 @@
 """CommonRoad XML (2018b, also 2020a): lanelets and everyone's recorded states; in the file's own metres.
 
-What can't be used is counted by reason; a file that ends too early gives what was whole. A moving obstacle of
-which no trajectory is recorded is left out: what it will occupy is a prediction, and it does not stand.
+Unusable parts are counted by reason; a file that ends too early gives its whole elements. A moving obstacle
+without a recorded trajectory is left out: its predicted occupancy is no record, and it is not static.
 """
 
 from collections import Counter
@@ -18,13 +18,13 @@ from importers.commonroad.xml import elements, float_of, interval_of, is_interva
 from importers.motion import FASTEST_MPS, MOVER_MPS_MIN
 
 STEPS_MAX = 1_000_000
-STANDS_M = 1.0  # from place to place, of what does not move
+STILL_M = 1.0  # from place to place, of an obstacle that does not move
 # CommonRoad's types to the classes of docs/design.md section 7
 KINDS = {
     "car": 1, "taxi": 1, "priorityVehicle": 1, "parkedVehicle": 1, "bus": 2, "truck": 3,
     "constructionZone": 5, "bicycle": 5, "pedestrian": 5, "motorcycle": 5, "train": 5,
 }  # fmt: skip
-STANDING = {"parkedVehicle", "constructionZone"}  # by type, where no role is given
+STATIC_TYPES = {"parkedVehicle", "constructionZone"}  # by type, where no role is given
 OBSTACLES = {"obstacle", "dynamicObstacle", "staticObstacle", "phantomObstacle", "environmentObstacle"}
 READ = {"type", "role", "shape", "initialState", "trajectory"}
 
@@ -60,7 +60,7 @@ def read(path: Path, counts: Counter[str]) -> Scene:
     scene = Scene()
     lanelets: dict[str, Lanelet] = {}
     signs: list[Sign] = []
-    standing: list[Trajectory] = []
+    static: list[Trajectory] = []
     ids: Counter[int] = Counter()
     root: Element | None = None
     for depth, element in elements(path, counts):
@@ -84,7 +84,7 @@ def read(path: Path, counts: Counter[str]) -> Scene:
             if ids[vehicle.id] > 1:
                 counts["obstacle.duplicate_id"] += 1
             else:
-                (standing if len(vehicle.step) == 1 else scene.vehicles).append(vehicle)
+                (static if len(vehicle.step) == 1 else scene.vehicles).append(vehicle)
         else:
             scene.skipped[element.tag] += 1
     if root is None or root.tag != "commonRoad":
@@ -93,8 +93,8 @@ def read(path: Path, counts: Counter[str]) -> Scene:
     scene.dt_s = _time_step(root, counts)
     scene.lanelets = joined(list(lanelets.values()), signs, counts)
     steps = [step for vehicle in scene.vehicles for step in (vehicle.step[0], vehicle.step[-1])]
-    scene.vehicles += [_through(vehicle, min(steps), max(steps)) for vehicle in standing if steps]
-    counts["obstacle.static_alone"] += 0 if steps else len(standing)
+    scene.vehicles += [_through(vehicle, min(steps), max(steps)) for vehicle in static if steps]
+    counts["obstacle.static_alone"] += 0 if steps else len(static)
     return scene
 
 
@@ -107,14 +107,14 @@ def _time_step(root: Element, counts: Counter[str]) -> float:
 
 
 def _obstacle(element: Element, counts: Counter[str], skipped: Counter[str]) -> Trajectory | None:
-    """Return the states of one obstacle, one state of one that stands; None where it can't be used."""
+    """Return the states of one obstacle, one state of a static one; None where it can't be used."""
     name = element.get("id", "")
     if not name.isdecimal() or int(name) >= 2**63:
         counts["obstacle.id"] += 1
         return None
     kind = (element.findtext("type") or "").strip()
-    stands = _stands(element, kind)
-    fault = _unusable(element, stands)
+    is_static = _is_static(element, kind)
+    fault = _unusable(element, is_static)
     if fault is not None:
         counts[f"obstacle.{fault}"] += 1
         return None
@@ -124,21 +124,21 @@ def _obstacle(element: Element, counts: Counter[str], skipped: Counter[str]) -> 
         return None
     states: dict[int, tuple[float, float, float, float]] = {}
     for state in [*element.findall("initialState"), *element.findall("trajectory/state")]:
-        row = _state(state, 0.0 if stands else None, counts)
+        row = _state(state, 0.0 if is_static else None, counts)
         if row is None:
             counts["state.broken"] += 1
         elif row[0] in states:
             counts["state.duplicate"] += 1
         else:
             states[row[0]] = row[1]
-    if stands and states:
+    if is_static and states:
         x, y, _, speed = np.array([*states.values()]).T
-        if np.hypot(np.ptp(x), np.ptp(y)) > STANDS_M:
-            counts["obstacle.static_moves"] += 1  # what is recorded decides
-            stands = False
+        if np.hypot(np.ptp(x), np.ptp(y)) > STILL_M:
+            counts["obstacle.static_moves"] += 1  # the recorded states decide
+            is_static = False
         elif np.abs(speed).max() >= MOVER_MPS_MIN:
             counts["obstacle.static_with_speed"] += 1  # a doubt
-    if not states or (len(states) == 1 and not stands):
+    if not states or (len(states) == 1 and not is_static):
         counts["obstacle.no_state" if not states else "obstacle.single_state"] += 1
         return None
     skipped.update(f"obstacle.{child.tag}" for child in element if child.tag not in READ)
@@ -148,13 +148,13 @@ def _obstacle(element: Element, counts: Counter[str], skipped: Counter[str]) -> 
         skipped[f"obstacle type {kind or 'missing'}"] += 1
     steps = sorted(states)
     counts["trajectory.gap"] += sum(b - a > 1 for a, b in pairwise(steps))
-    x, y, heading, speed = np.array([states[step] for step in steps[: 1 if stands else None]]).T
+    x, y, heading, speed = np.array([states[step] for step in steps[: 1 if is_static else None]]).T
     return Trajectory(
         id=int(name),
         kind=KINDS.get(kind, 0),
         length_m=extent[0],
         width_m=extent[1],
-        step=np.array(steps[: 1 if stands else None], dtype=np.float64),
+        step=np.array(steps[: 1 if is_static else None], dtype=np.float64),
         x_m=x,
         y_m=y,
         heading_rad=np.unwrap(heading),
@@ -169,39 +169,39 @@ def _is_shifted(shape: Element | None) -> bool:
     return len(parts) > 1 or any(centre != (0.0, 0.0) for centre in centres)
 
 
-def _stands(element: Element, kind: str) -> bool | None:
-    """Return whether the file says that an obstacle stands; None where it does not say."""
+def _is_static(element: Element, kind: str) -> bool | None:
+    """Return whether the file calls an obstacle static; None where it does not say."""
     role = (element.findtext("role") or "").strip()
     if element.tag == "staticObstacle" or role == "static":
         return True
     if element.tag == "dynamicObstacle" or role == "dynamic" or element.find("trajectory") is not None:
         return False
-    return True if kind in STANDING else None
+    return True if kind in STATIC_TYPES else None
 
 
-def _unusable(element: Element, stands: bool | None) -> str | None:
+def _unusable(element: Element, is_static: bool | None) -> str | None:
     """Return why an obstacle can't be a vehicle of the truth; None where it can."""
     if element.tag in ("phantomObstacle", "environmentObstacle"):
         return element.tag.removesuffix("Obstacle")
-    if stands:
+    if is_static:
         return None
     if element.find("trajectory") is None:
         for future in ("occupancySet", "probabilityDistribution"):
             if element.find(future) is not None:
                 return f"predicted_{future}"
-    return "role" if stands is None else None
+    return "role" if is_static is None else None
 
 
 def _state(
     element: Element, default_mps: float | None, counts: Counter[str]
 ) -> tuple[int, tuple[float, float, float, float]] | None:
-    """Return (step, (x, y, heading, speed)); `default_mps` is the speed of one that stands."""
+    """Return (step, (x, y, heading, speed)); `default_mps` is the speed of a static one."""
     place = point_of(element.find("position/point"))
     if place is None:  # an uncertain position: the middle of its rectangle, circle or polygon
         place = point_of(element.find("position/*/center")) or _middle(element.find("position/polygon"))
         counts["state.uncertain"] += place is not None
     numbers = [element.find(name) for name in ("orientation", "velocity", "time")]
-    counts["state.uncertain"] += any(map(is_interval, numbers))  # the middle is taken
+    counts["state.uncertain"] += any(map(is_interval, numbers))  # the middle is used
     heading, speed, step = map(interval_of, numbers)
     speed = default_mps if speed is None else speed
     if place is None or heading is None or speed is None or step is None or not 0 <= step <= STEPS_MAX:
@@ -239,7 +239,7 @@ def _extent(shape: Element | None) -> tuple[float, float] | None:
 
 
 def _through(vehicle: Trajectory, first: float, last: float) -> Trajectory:
-    """Return a standing obstacle as one that stands from the first to the last step."""
+    """Return a static obstacle as one that is there from the first to the last step."""
     two = np.ones(2)
     return Trajectory(
         id=vehicle.id,

@@ -1,4 +1,4 @@
-"""Numbers, points and elements of a CommonRoad file; a file that ends too early gives what was whole."""
+"""Numbers, points and elements of a CommonRoad file; a file that ends too early gives its whole elements."""
 
 import math
 from collections import Counter
@@ -20,7 +20,7 @@ def elements(path: Path, counts: Counter[str]) -> Iterator[tuple[int, Element]]:
                 yield depth, element
             depth += event == "start"
     except ParseError:
-        counts["xml_broken"] += 1  # cut off, or no XML from here on: what came before stands
+        counts["xml_broken"] += 1  # cut off, or no XML from here on: the elements before are kept
 
 
 def _events(path: Path) -> Iterator[tuple[str, Element]]:

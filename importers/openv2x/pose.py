@@ -1,4 +1,4 @@
-"""Where a pole radar may stand and look, from nothing but its targets: an estimate, and labelled so. Pure."""
+"""An estimate of a pole radar's place and boresight from its targets alone, and labelled as one. Pure."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ from core.arrays import F64
 from geofence.map.frames import SiteFrame
 from importers.openv2x.scans import LogScan
 
-BEFORE_M = 15.0  # the pole stands this far before its nearest target: nearer ones it can't see
+BEFORE_M = 15.0  # from the pole to its nearest target: it can't see nearer ones
 MARGIN = 1.1
 FOV_MIN_DEG = 60.0
 TARGET_MPS_MIN = 0.5

@@ -106,7 +106,7 @@ def _payload(scan: LogScan, stamp_ns: int, number: int, frame: SiteFrame, pose: 
             "vy_mps": np.round(vy, 4).tolist(),
             "length_m": [t.length_m for t in targets],
             "width_m": [t.width_m for t in targets],
-            "class": [None] * len(targets),  # the log does not say what its numbers mean
+            "class": [None] * len(targets),  # the log does not define its numbers
             "rcs_dbsm": [None if t.rcs_dbsm is None else round(t.rcs_dbsm, 3) for t in targets],
         },
     }

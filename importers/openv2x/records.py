@@ -1,4 +1,4 @@
-"""The records of a pole radar's JSON log: what is broken is counted by reason and left out, the rest kept."""
+"""The records of a pole radar's JSON log: broken ones are counted by reason and left out."""
 
 import json
 import math
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its time field as it stands, in milliseconds, and its sound targets."""
+    """One record: its time field unchanged, in milliseconds, and its sound targets."""
 
     field_ms: int
     targets: tuple[Target, ...]
@@ -64,7 +64,7 @@ def _text(data: bytes, counts: Counter[str]) -> str:
 
 
 def _values(text: str, counts: Counter[str]) -> list[Any]:
-    """Return every whole JSON object; after a broken one, go on where the next record begins."""
+    """Return every whole JSON object; after a broken one, resume where the next record begins."""
     values: list[Any] = []
     at = 0
     while True:
@@ -131,7 +131,7 @@ def _ms_of_text(value: Any, counts: Counter[str]) -> int | None:
     except ValueError:
         return None
     if moment.tzinfo is None:
-        counts["stamp_without_zone"] += 1  # of which day and hour nothing says
+        counts["stamp_without_zone"] += 1  # its day and hour are ambiguous
         return None
     counts["stamp_in_text"] += 1
     return round(moment.timestamp() * 1e3)

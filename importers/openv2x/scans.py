@@ -1,11 +1,11 @@
-"""From a pole radar's records to its scans: what was split is joined, true stamps are recovered. Pure.
+"""From a pole radar's records to its scans: split scans are joined, true stamps are recovered. Pure.
 
 One kind of radar writes timeStamp = (epoch_s + ms_of_second) * 1000; others write true milliseconds, which
 may be whole seconds too. Which it is, the movers decide: their way must be speed x time.
 
 In the former, the field grows with the milliseconds within a second, and falls by 899 s where it is full. The
 differences give the true steps back (below a second, without doubt), the absolute time only to within the
-second's milliseconds taken as seconds.
+second's milliseconds read as seconds.
 """
 
 import math
@@ -21,8 +21,8 @@ from importers.motion import DOUBT, MOVER_MPS_MIN, Leg, bearing_rad, misfit, tur
 from importers.openv2x.records import Record, Target
 
 DAY_MS = 86_400_000
-PERIOD_MS = 100  # 10 Hz, when the field tells nothing
-TRUE_STEP_S_MAX = 5.0  # between scans, of a field that is what it says
+PERIOD_MS = 100  # 10 Hz, when the field has no information
+TRUE_STEP_S_MAX = 5.0  # between scans, of a field that shows milliseconds
 BROKEN_STEP_MIN = 20.0  # milliseconds between scans at least, which the broken field shows as seconds
 
 
@@ -131,7 +131,7 @@ def _timings(records: Sequence[Record]) -> list[_Timing]:
 
 
 def _of_one_time(records: Sequence[Record], counts: Counter[str]) -> list[Record]:
-    """Leave out what is stamped more than a day from the others."""
+    """Leave out records stamped more than a day from the others."""
     if not records:
         return []
     middle = sorted(record.field_ms for record in records)[len(records) // 2]
@@ -176,7 +176,7 @@ def _plain(fields_ms: Sequence[int], counts: Counter[str]) -> list[int]:
 def _recovered(fields: Sequence[int], counts: Counter[str]) -> tuple[list[int], int]:
     """Undo the bug: field = s + ms. Returns the stamps and how far all of them may be off together."""
     since = [0]  # ms since the first scan
-    seconds = [0]  # whole seconds that passed, as the field tells them
+    seconds = [0]  # whole seconds that passed, by the field
     sound: int | None = None  # how many scans the field explains, from the first one on; None: all
     for before, field in pairwise(fields):
         step_ms, passed = _step(field - before, counts)
@@ -196,7 +196,7 @@ def _recovered(fields: Sequence[int], counts: Counter[str]) -> tuple[list[int], 
 def _step(difference: int, counts: Counter[str]) -> tuple[int, int]:
     """Return (ms, whole seconds) from one scan to the next: difference = seconds + change of the ms."""
     if difference == 0:
-        return PERIOD_MS, 0  # the field stands still, the radar does not
+        return PERIOD_MS, 0  # the field is constant, the radar's time is not
     if difference < 0:
         counts["stamp_order"] += 1  # the field runs backwards, the time does not
     if -999 < difference <= 999:

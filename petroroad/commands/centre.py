@@ -14,7 +14,7 @@ from edge.config import load_site
 
 
 def centre(*, config: Path) -> None:
-    """Take violations in, keep them and show them, until SIGINT or SIGTERM.
+    """Receive violations, store them and show them, until SIGINT or SIGTERM.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ from sim.scenario import VEHICLES_MAX, load_scenario
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
-SETTLE_S = 1.0  # what the last scans raised reaches the centre
+SETTLE_S = 1.0  # violations of the last scans reach the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES_MAX))]
 Rate = Annotated[float, Parameter(validator=validators.Number(gte=0.01, lte=100.0))]
@@ -68,13 +68,13 @@ def demo(
     Parameters
     ----------
     scenario
-        What happens on the road.
+        The events on the road.
     rsus
         How many neighbouring RSUs run; without it 4, or all of a site that has fewer.
     vehicles
         How many vehicles drive.
     seed
-        What chance is drawn from; without it, another one each time.
+        Seed of all chance; without it, another one each time.
     duration
         End after this many simulated seconds, with a summary.
     rate
@@ -110,13 +110,13 @@ def demo(
 
 
 def check(site: Path, *, scenario: str, rsus: int | None, vehicles: int | None, http: str | None) -> None:
-    """Say what is wrong with the site, or with what is asked, before anything is made."""
+    """Refuse a wrong site or wrong arguments, before anything is made."""
     loaded = load_site(site)
     played = load_scenario(scenario)
     esns = choose([msgspec.structs.asdict(rsu) for rsu in loaded.config.rsu], rsus)
     if http is not None:
         from centre.security import loopback
-        from centre.server import bind  # it takes a second to import
+        from centre.server import bind  # its import lasts a second
 
         try:
             bind(*loopback(http, "--http")).close()
@@ -159,7 +159,7 @@ def _make_run_dir(given: Path | None, seed: int) -> Path:
 
 
 async def run(plan: DemoPlan) -> str | None:
-    """Run everything once; returns why it failed, None when it ended as asked."""
+    """Run everything once; returns why it failed, None after a normal end."""
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -196,7 +196,7 @@ async def _serve(plan: DemoPlan, parts: Parts) -> str | None:
 
 
 def _reason_of(failed: Exception) -> str:
-    """Return the first failure of several that are one after another's consequence."""
+    """Return the first failure of several: the others follow from it."""
     while isinstance(failed, ExceptionGroup):
         failed = failed.exceptions[0]
     if not isinstance(failed, EXPECTED):
@@ -219,7 +219,7 @@ def _announce(plan: DemoPlan, seconds: float) -> None:
 
 
 def _finish(plan: DemoPlan) -> None:
-    """Print the summary of a run with an end, and how to replay what was recorded."""
+    """Print the summary of a run with an end, and the command that replays its recordings."""
     recordings = plan.run_dir.recordings(plan.site.esns)
     if sys.stderr.isatty():
         sys.stderr.write("\n")

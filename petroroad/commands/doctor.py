@@ -1,4 +1,4 @@
-"""`petroroad doctor`: what stands in the way of serving on this machine."""
+"""`petroroad doctor`: faults that would keep this machine from serving."""
 
 import json
 import sys
@@ -70,7 +70,7 @@ def _map(site: Site) -> list[Check]:
         road = road_of(site)
     except ConfigError as error:
         return [Check("map", "fail", str(error))]
-    skipped = "".join(f"; not read: {what} ({n})" for what, n in road.skipped.items())
+    skipped = "".join(f"; not read: {name} ({n})" for name, n in road.skipped.items())
     facts = f"version {road.version}, {len(road.lanes)} lanes{skipped}"
     sound = Check("map", "warn" if skipped else "ok", facts)
     return [sound, *site_checks(site, road)]
@@ -81,6 +81,6 @@ def _kernels() -> Check:
     compiled = {path.name.split(".")[0] for path in folder.rglob("*.nbi")}
     missing = [name for name in modules() if name.split(".")[-1] not in compiled]
     if missing:
-        remedy = f"the first start takes longer; {sys.executable} -m petroroad.kernels"
+        remedy = f"the first start lasts longer; {sys.executable} -m petroroad.kernels"
         return Check("kernels", "warn", f"not compiled: {', '.join(missing)}: {remedy}")
     return Check("kernels", "ok", f"compiled in {folder}")

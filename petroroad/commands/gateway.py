@@ -12,7 +12,7 @@ from roadside.gateway import process as gateway_process
 
 
 def gateway(*, config: Path) -> None:
-    """Take the terminals' positions in and route them to the RSUs, until SIGINT or SIGTERM.
+    """Receive the terminals' positions and route them to the RSUs, until SIGINT or SIGTERM.
 
     Parameters
     ----------

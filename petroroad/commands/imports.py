@@ -66,7 +66,7 @@ def ngsim_commonroad(
     terminals: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Import recorded traffic from a CommonRoad XML file: the truth, and what simulated sensors see of it.
+    """Import recorded traffic from a CommonRoad XML file: the truth, and the scans of simulated sensors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`petroroad map`: check a map before it judges anybody, and tell what is in it."""
+"""`petroroad map`: check a map before an RSU judges by it, and list its contents."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ from geofence.map.document import document_of, first_place
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 
-app = App(name="map", help="Check a map, tell what is in it.")
+app = App(name="map", help="Check a map, list its contents.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @app.command
 def check(path: Path, /, *, as_json: AsJson = False) -> None:
-    """Load a site file's map, or a GeoJSON map by itself; say what is wrong with it first.
+    """Load a site file's map, or a GeoJSON map by itself; print its first fault.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def check(path: Path, /, *, as_json: AsJson = False) -> None:
         print(json.dumps(facts, ensure_ascii=False))
         return
     print(f"{path}: sound; version {road.version}, {len(road.lanes)} lanes")
-    for what, n_times in road.skipped.items():
-        print(f"  not read: {what}, {n_times} times")
+    for name, n_times in road.skipped.items():
+        print(f"  not read: {name}, {n_times} times")
 
 
 @app.command
 def info(path: Path, /, *, as_json: AsJson = False) -> None:
-    """Tell the roads, lanes, gates and zones of a map.
+    """List the roads, lanes, gates and zones of a map.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 @app.command
 def info(path: Path, /, *, as_json: AsJson = False) -> None:
-    """Show what a recording holds, channel by channel; fails where part of it is lost.
+    """Show the contents of a recording, channel by channel; fails where part of it is lost.
 
     Parameters
     ----------
@@ -45,16 +45,16 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
             print(f"{key}:")
             for name, item in value.items():
                 print(f"  {name:40} {item}")
-        elif not isinstance(value, list):  # the damages stand in the state
+        elif not isinstance(value, list):  # the damages are in the state
             print(f"{key:16} {value}")
     _check_whole(path, reading)
 
 
 @app.command
 def recover(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
-    """Copy every whole message of a cut or damaged recording into a sound one, and say what is lost.
+    """Copy every whole message of a cut or damaged recording into a sound one, and report the losses.
 
-    Fails where no message is left: what is lost was lost before, and info fails for it.
+    Fails where no message is left. Losses alone are no failure here: info fails for them.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _checked(path: Path, work: Any) -> Any:
     try:
         with ended_whole():
             return work(path)
-    except (ExportError, OSError) as error:  # what is missing here, or the disk
+    except (ExportError, OSError) as error:  # a missing package, or the disk
         raise CommandError(str(error)) from error
     except RecordingError as error:
         raise UsageError(str(error)) from error

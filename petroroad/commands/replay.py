@@ -1,4 +1,4 @@
-"""`petroroad replay`: recorded observations through the RSU's pipeline; the digest of what comes out."""
+"""`petroroad replay`: recorded observations through the RSU's pipeline; the digest of its outputs."""
 
 import json
 import sys
@@ -36,14 +36,14 @@ def replay(
     rate
         A factor of real time, max, or step (Enter before each message).
     out
-        Where to write what comes out, as a recording.
+        Where to write the outputs, as a recording.
     expect
         The digest that must come out.
     as_json
         One JSON object on stdout.
     """
     if out is not None and len(recordings) > 1:
-        raise UsageError("--out takes one recording at a time")
+        raise UsageError("--out needs one recording at a time")
     missing = [str(path) for path in recordings if not path.is_file()]
     if missing:
         raise UsageError(f"no such recording: {', '.join(missing)}")
@@ -61,7 +61,7 @@ def replay(
     print(json.dumps(result) if as_json else _text(result), flush=True)
     damaged = [run for run in runs if run.reading.damaged]
     faults = [
-        f"{run.path}: {run.reading.text()}: what comes out can't be compared with the digest of the whole"
+        f"{run.path}: {run.reading.text()}: its outputs can't be compared with the digest of the whole"
         for run in damaged
     ]
     if not site:
@@ -137,7 +137,7 @@ def _text(result: dict[str, Any]) -> str:
 
 
 def _named(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the wrong clocks of one RSU by whose they are."""
+    """Return the wrong clocks of one RSU by their owner."""
     host = {"this host": found["host_clock"]} if found["host_clock"] is not None else {}
     named: dict[str, dict[str, Any]] = found["clocks"] | found["radar_clocks"] | host
     return named

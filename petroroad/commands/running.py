@@ -1,4 +1,4 @@
-"""What commands share: they run until a signal, end a file whole, and never write onto what they read."""
+"""Shared by commands: they run until a signal, end a file whole, and never write onto their own input."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ async def until_signal(service: Coroutine[None, None, None]) -> None:
 
 @contextmanager
 def ended_whole() -> Iterator[None]:
-    """Within it SIGTERM ends as SIGINT does, by an exception: what is being written is closed whole.
+    """Within it SIGTERM ends as SIGINT does, by an exception: an open file is closed whole.
 
     Not before: while modules are imported, some of them swallow whatever is raised, and with it the signal.
     """
@@ -53,7 +53,7 @@ def check_output(out: Path, *sources: Path) -> None:
         if out.exists() and source.exists() and out.samefile(source):
             raise UsageError(f"{out} is {source} itself: choose another place to write to")
     was_there = out.exists()
-    out = out.resolve()  # a link to what is not there yet stays
+    out = out.resolve()  # a link to a file that does not exist yet stays
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("ab"):

@@ -1,4 +1,4 @@
-"""`petroroad score`: what came out of the pipeline against what really happened."""
+"""`petroroad score`: the outputs of the pipeline against the truth."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def score(
     Parameters
     ----------
     recording
-        What a replay wrote (--out), or an RSU's own recording.
+        The recording that a replay wrote (--out), or an RSU's own.
     truth
         Where the truth is, when not in the same file.
     as_json
@@ -45,7 +45,7 @@ def score(
     readings = {path: Reading() for path in (recording, truth or recording)}
     try:
         result = _figures(recording, truth or recording, readings)
-    except (msgspec.MsgspecError, ValueError) as error:  # what is recorded is of another kind
+    except (msgspec.MsgspecError, ValueError) as error:  # a recording of another kind
         named = f"{recording}" + (f" or {truth}" if truth else "")
         raise CommandError(f"{named}: holds a message that can't be read: {error}") from error
     damaged = {path: reading for path, reading in readings.items() if reading.damaged}
@@ -76,7 +76,7 @@ def violation_figures(
 ) -> dict[str, Any]:
     """Return the violations' precision, recall and delay, and which were missed, false or raised twice.
 
-    readings : what was found beside the messages of each of the two files
+    readings : the findings beside the messages of each of the two files
     """
     readings = readings or {}
     truth = read_truth(truth_path, readings.get(truth_path) if truth_path != recording else None)

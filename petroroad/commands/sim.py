@@ -62,14 +62,14 @@ def run(
     health: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> int:
-    """Simulate; record what the sensors say, or send it to RSUs and gateway through their device ports.
+    """Simulate; record the sensors' messages, or send them to RSUs and gateway through their device ports.
 
     Parameters
     ----------
     scenario
         The name of a shipped scenario, or a TOML file.
     seed
-        What chance is drawn from; equal seeds give equal bytes.
+        Seed of all chance; equal seeds give equal bytes.
     duration
         Seconds of the run; without it 60, or until Ctrl-C where ports are driven.
     record
@@ -85,7 +85,7 @@ def run(
     drive
         The site whose device ports are driven.
     rsus
-        Whose sensors are simulated, separated by commas.
+        RSUs with simulated sensors, separated by commas.
     truth
         Where to write the truth alone.
     health
@@ -194,7 +194,7 @@ def _live(plan: SimPlan) -> tuple[World, Counter[str]]:
 
 
 def summary(plan: SimPlan, world: World, counts: Counter[str]) -> dict[str, Any]:
-    """Return what the run was and did."""
+    """Return the settings and figures of the run."""
     return {
         "scenario": plan.setting.scenario.name,
         "seed": plan.setting.seed,

@@ -48,7 +48,7 @@ def tail(
     if not is_address(broker):
         raise UsageError(f"--broker {broker}: must be HOST:PORT")
     if not _is_filter(topic):
-        raise UsageError(f"{topic!r} is no MQTT filter: + stands alone between slashes, # alone at the end")
+        raise UsageError(f"{topic!r} is no MQTT filter: + must be alone between slashes, # alone at the end")
     name = f"tail-{os.getpid()}"
     if config is not None:
         settings = link_settings(load_site(config).config.mqtt, name, str(config))
@@ -69,14 +69,14 @@ async def _follow(settings: LinkSettings, topic: str, count: int | None, as_json
     up = asyncio.Event()
     n_dropped = 0
 
-    def take(name: str, body: bytes, retained: bool) -> None:
+    def show_message(name: str, body: bytes, retained: bool) -> None:
         nonlocal n_dropped
         try:
             queue.put_nowait((name, body, retained))
         except asyncio.QueueFull:  # a slow terminal must not hold up the link
             n_dropped += 1
 
-    link = Link(settings, subscriptions=[(topic, 0)], on_message=take, on_up=up.set)
+    link = Link(settings, subscriptions=[(topic, 0)], on_message=show_message, on_up=up.set)
     serving = asyncio.create_task(link.run())
     try:
         try:

@@ -12,7 +12,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the cen
 
 
 def line(passed_s: float, summary: dict[str, Any]) -> str:
-    """Return what the terminal shows of the centre's /api/summary."""
+    """Return the terminal's line for the centre's /api/summary."""
     latency = summary["latency"]
     shown = " no sample yet"
     if latency["n"]:
@@ -40,7 +40,7 @@ async def show(http: str, out: TextIO = sys.stderr) -> None:
 
 
 def ask(http: str, path: str) -> Any:
-    """Return what the centre answers, None where it does not."""
+    """Return the centre's answer; None where it does not answer."""
     try:
         with OPENER.open(f"http://{http}{path}", timeout=PERIOD_S) as response:
             return json.load(response)

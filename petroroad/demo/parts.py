@@ -1,4 +1,4 @@
-"""The demo's processes: what each is started with, in which order they come up and go down."""
+"""The demo's processes: their arguments, and the order of their starts and ends."""
 
 import asyncio
 import sys
@@ -12,13 +12,13 @@ from petroroad.demo.site import DemoSite
 from petroroad.processes.broker import start_broker
 from petroroad.processes.children import Child, ChildError, ChildSpec, start, stop_all, until_ready
 
-READY_S = 30.0  # of real time; a cold disk is slow, a hanging part is found out
-PRODUCER_GRACE_S, REST_GRACE_S = 1.5, 0.5  # together well under the 3 s that Ctrl-C may take
+READY_S = 30.0  # of real time; a cold disk is slow, a frozen part is noticed
+PRODUCER_GRACE_S, REST_GRACE_S = 1.5, 0.5  # together well under the 3 s allowed after Ctrl-C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficAsked:
-    """What the simulator is asked for; None: its own default."""
+    """The arguments of the simulator; None: its own default."""
 
     scenario: str
     seed: int
@@ -54,7 +54,7 @@ class RunDir:
 
 @dataclass(slots=True)
 class Parts:
-    """What runs. Use `bring_up`, `drive`, `watch`, `bring_down` in this order."""
+    """The running processes. Use `bring_up`, `drive`, `watch`, `bring_down` in this order."""
 
     site: DemoSite
     run_dir: RunDir
@@ -63,7 +63,7 @@ class Parts:
     rest: list[Child] = field(default_factory=list)  # broker first
 
     async def bring_up(self) -> None:
-        """Start all but the traffic, each when what it needs is ready; raises ChildError or NotReadyError."""
+        """Start all but the traffic, the broker first; raises ChildError or NotReadyError."""
         config = ("--config", str(self.site.path))
         host, port = address_of(self.site.broker)
         self.rest.append(await start_broker(self.site.broker_kind, self.run_dir.path, host, port))
@@ -118,9 +118,9 @@ class Parts:
         return None if (first.name, first.status) == ("sim", 0) else first
 
     async def bring_down(self, patience: float = 1.0) -> None:
-        """End all: first who produces, last who keeps; nothing is left, whatever happens meanwhile.
+        """End all, producers first, broker and centre last; no process is left, whatever happens meanwhile.
 
-        patience : factor on how long each may take before it is killed; 1: someone waits at the keyboard
+        patience : factor on the time that each has before it is killed; 1: someone waits at the keyboard
         """
         producers = [*self.rest[2:], *([self.sim] if self.sim else [])]
         try:

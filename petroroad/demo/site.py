@@ -109,12 +109,12 @@ class _Ports:
         return f"{LOOPBACK}:{self._held.enter_context(kept_port())}"
 
     def udp(self) -> str:
-        taken = self._until_chosen.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-        taken.bind((LOOPBACK, 0))
-        return f"{LOOPBACK}:{taken.getsockname()[1]}"
+        bound = self._until_chosen.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        bound.bind((LOOPBACK, 0))
+        return f"{LOOPBACK}:{bound.getsockname()[1]}"
 
     def moved(self, url: str) -> str:
-        """Return a device's address on a free port; what is no address stays, for `load_site` to refuse."""
+        """Return a device's address on a free port; other text stays, for `load_site` to refuse."""
         scheme, separator, _ = url.partition("://")
         if not separator:
             return url

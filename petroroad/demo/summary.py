@@ -28,14 +28,14 @@ def read_centre(database: Path) -> list[Stored]:
 
 @dataclass(slots=True)
 class Sent:
-    """What the RSUs' recordings say: versions sent, and tracks that were ever confirmed."""
+    """The contents of the RSUs' recordings: versions sent, and tracks that were ever confirmed."""
 
     versions: set[tuple[str, int, str]] = field(default_factory=set)
     tracks: set[int] = field(default_factory=set)
 
 
 def read_recordings(paths: Iterable[Path]) -> Sent:
-    """Read what the RSUs recorded of their own output."""
+    """Read the outputs that the RSUs recorded."""
     sent = Sent()
     for topic, body in _outputs(paths):
         if topic.startswith("/violation/"):
@@ -55,7 +55,7 @@ def _outputs(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
 
 
 def summarise(run_dir: RunDir, esns: Sequence[str]) -> dict[str, Any]:
-    """Return the summary object of docs/design.md section 4, beside it what was missed or wrong."""
+    """Return the summary object of docs/design.md section 4, with the missed and wrong events beside it."""
     truth = read_truth(run_dir.truth)
     stored = read_centre(run_dir.database)
     sent = read_recordings(run_dir.recordings(esns))
@@ -84,7 +84,7 @@ def summarise(run_dir: RunDir, esns: Sequence[str]) -> dict[str, Any]:
 
 
 def _by_rule(truth: Truth, result: Score) -> dict[str, dict[str, int]]:
-    """Return how many true events of each rule there were, the last 10 s included, and what went wrong."""
+    """Return the number of true, missed and false events of each rule, the last 10 s included."""
     rows: dict[str, dict[str, int]] = defaultdict(lambda: {"true": 0, "missed": 0, "false": 0})
     for name, events in (("true", truth.events), ("missed", result.missed), ("false", result.false)):
         for event in events:

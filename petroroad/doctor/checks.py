@@ -1,4 +1,4 @@
-"""What can be asked of a machine before it serves: each check says ok, warn or fail, and why."""
+"""Checks of a machine before it serves: each returns ok, warn or fail, and why."""
 
 import ctypes
 import os
@@ -44,7 +44,7 @@ def clock() -> Check:
 
 
 def disk(folder: Path) -> list[Check]:
-    """Look at the free space and at what one commit to disk costs."""
+    """Measure the free space and the time of one commit to disk."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError as error:
@@ -113,7 +113,7 @@ def broker(mqtt: MqttConfig) -> list[Check]:
     for address in mqtt.brokers:
         try:
             with socket.create_connection(address_of(address), timeout=CONNECT_S):
-                checks.append(Check("broker", "ok", f"{address} takes connections"))
+                checks.append(Check("broker", "ok", f"{address} accepts connections"))
         except OSError as error:
             checks.append(Check("broker", "fail", f"{address}: {error}"))
     return checks

@@ -1,4 +1,4 @@
-"""What loads and yet can hardly be meant, asked of a site's registry, map and RSUs together."""
+"""Settings of a site's registry, map and RSUs that load and yet are probably mistakes."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from geofence.map.axis import Axis
 from geofence.map.roadmap import RoadMap
 from petroroad.doctor.checks import Check
 
-BESIDE_M = 200.0  # a pole stands nearer to its road
+BESIDE_M = 200.0  # a pole is nearer to its road
 BEYOND_M = 1_000.0  # and to its stretch, along the road
 NAMED_MAX = 5  # of one kind; the rest is counted
 
@@ -33,7 +33,7 @@ def _check(name: str, faults: list[str]) -> Check:
 
 
 def _terminals(site: Site) -> Iterator[str]:
-    """Registered terminals that are never heard under this name."""
+    """Registered terminals that can never report under this name."""
     for vehicle in site.vehicles:
         name = vehicle.terminal
         if name.isdecimal() and name.startswith("0"):
@@ -52,14 +52,14 @@ def _places(site: Site, axis: Axis) -> Iterator[str]:
     )
     for rsu, s_m, offset_m in zip(rsus, stations.tolist(), offsets.tolist(), strict=True):
         if abs(offset_m) > BESIDE_M:
-            yield f"{rsu.esn} stands {abs(offset_m):.0f} m beside the axis"
+            yield f"{rsu.esn} is {abs(offset_m):.0f} m beside the axis"
         elif not rsu.stretch_m[0] - BEYOND_M <= s_m <= rsu.stretch_m[1] + BEYOND_M:
-            yield f"{rsu.esn} stands at {s_m:.0f} m, away from its stretch {list(rsu.stretch_m)}"
+            yield f"{rsu.esn} is at {s_m:.0f} m, away from its stretch {list(rsu.stretch_m)}"
         for pose in site.radar_poses(rsu.esn):
             _, beside = axis.station_of(np.array([pose.east_m]), np.array([pose.north_m]))
             away_m = abs(float(beside[0]))
             if away_m > pose.range_m_max:
-                yield f"{pose.sensor} stands {away_m:.0f} m beside the axis and sees {pose.range_m_max:g} m"
+                yield f"{pose.sensor} is {away_m:.0f} m beside the axis and sees {pose.range_m_max:g} m"
 
 
 def _stretches(site: Site, axis: Axis) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _stretches(site: Site, axis: Axis) -> Iterator[str]:
 
 
 def _neighbours(site: Site) -> Iterator[str]:
-    """Pairs of which only one hands over."""
+    """Pairs where only one RSU names the other as its neighbour."""
     named = {rsu.esn: rsu.neighbours for rsu in site.config.rsu}
     for esn, others in named.items():
         for other in others:

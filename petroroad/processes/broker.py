@@ -83,7 +83,7 @@ async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child
 
 
 async def _prepare(child: Child, folder: Path) -> None:
-    """Make nats-server's streams; raises as start_broker. What listened may have been another program."""
+    """Make nats-server's streams; raises as start_broker. The listener may have been another program."""
     making = asyncio.create_task(nats_streams.make(folder, child.process.pid))
     dying = asyncio.create_task(child.died())
     try:

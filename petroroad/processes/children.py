@@ -37,7 +37,7 @@ class NotReadyError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """What to run and where its output goes; `env` is added to this process's environment."""
+    """A command and the file for its output; `env` is added to this process's environment."""
 
     name: str
     argv: tuple[str, ...]
@@ -62,7 +62,7 @@ class Child:
         return ChildError(self.spec.name, status, self.spec.log)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send to the child and what it started; one that is gone is no error."""
+        """Send to the child and its own children; one that is gone is no error."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
@@ -73,7 +73,7 @@ class Child:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
                     await self.process.wait()
-        self.signal(signal.SIGKILL)  # the whole group: also what the child itself left
+        self.signal(signal.SIGKILL)  # the whole group: also children that it left
         return await self.process.wait()
 
 

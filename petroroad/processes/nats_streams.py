@@ -1,4 +1,4 @@
-"""Keeps what nats-server stores for MQTT in memory: nothing must rest on a broker, and its disk may fill.
+"""Keeps nats-server's MQTT streams in memory: nothing must depend on a broker, and its disk may fill.
 
 Its MQTT part makes these streams on disk when the first client comes, and uses them as they are where they
 exist. A stream on disk that once met a full one refuses every message of QoS 1 until the server is started
@@ -15,7 +15,7 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-# name: what differs from the other streams; subjects and limits as nats-server makes them itself
+# name: differences from the other streams; subjects and limits as nats-server makes them itself
 STREAMS: dict[str, dict[str, Any]] = {
     "$MQTT_msgs": {"subjects": ["$MQTT.msgs.>"], "retention": "interest"},
     "$MQTT_out": {"subjects": ["$MQTT.out.>"], "retention": "interest"},
@@ -55,7 +55,7 @@ async def make(folder: Path, pid: int) -> None:
 
 
 async def _told_by_the_caller(error: Exception) -> None:
-    """What goes wrong is raised where it is awaited; the library would log it as well."""
+    """Errors are raised where they are awaited; the library would log them as well."""
 
 
 async def _client_url(ports: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a replay emits, as a recording of its own; with the truth beside it, so that it can be scored."""
+"""The outputs of a replay as a recording of its own; with the truth beside it, so that it can be scored."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from roadside.outputs import Output, Raised, Snapshot
 class ReplayOut:
     """Writes `/site`, `/tracks/{esn}`, `/violation/{esn}` and the truth; a context.
 
-    Its end raises OSError where the disk did not take all.
+    Its end raises OSError where the disk did not store all.
     """
 
     def __init__(self, path: Path, site: SiteRecord) -> None:

@@ -1,4 +1,4 @@
-"""One recording through the pipeline: which site, which RSUs, at what pace, and whether the same came out."""
+"""One recording through the pipeline: its site, RSUs and pace, and the comparison of the outputs."""
 
 import sys
 import time
@@ -40,17 +40,17 @@ Pace = Callable[[int], None]
 
 @dataclass(slots=True)
 class Run:
-    """A replay and what the recording itself holds of the same."""
+    """A replay and the outputs that the recording itself holds."""
 
     path: Path
     replayed: Replayed = field(default_factory=Replayed)
     recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
-    reading: Reading = field(default_factory=Reading)  # what of the file is damaged
+    reading: Reading = field(default_factory=Reading)  # the damages of the file
     skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
 
     def difference(self) -> str | None:
-        """Return the first violation and field that differ from what is recorded; None if none is."""
+        """Return the first violation and field that differ from the recorded ones; None if none does."""
         for esn in sorted(self.recorded):
             found = first_difference(self.recorded[esn], self.replayed.violations.get(esn, []))
             if found is not None:
@@ -74,14 +74,14 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
         collect = collector(run.replayed, _track_ids)
         writer = stack.enter_context(ReplayOut(out, record)) if out else None
 
-        def take(esn: str, now_ns: int, output: Output) -> None:
+        def on_output(esn: str, now_ns: int, output: Output) -> None:
             collect(esn, now_ns, output)
             if writer is not None:
                 writer.write(esn, now_ns, output)
 
         messages = _watched(path, run, writer)
         if record.esn is not None:
-            steps = replay_rsu(pipelines[record.esn], messages, site.frame, take, run.replayed.rejected)
+            steps = replay_rsu(pipelines[record.esn], messages, site.frame, on_output, run.replayed.rejected)
         else:
             router = router_of(site.config.rsu, site.frame, next(iter(made.values())).road)
             steps = replay_site(
@@ -89,7 +89,7 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
                 messages,
                 site.frame,
                 _route(site, router, run.skipped),
-                take,
+                on_output,
                 run.replayed.rejected,
             )
         end_ns = 0
@@ -104,7 +104,7 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
 
 
 def site_record(path: Path, site: Site | None = None) -> SiteRecord:
-    """Return what the recording was made with; `site` stands in where a damage took its /site."""
+    """Return the recording's own /site; `site` replaces it where it is damaged."""
     reading = Reading()
     body, esns = None, set()
     try:
@@ -139,14 +139,14 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
 
 
 def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
-    """Yield the messages; keep what the live RSU sent, count what it observed."""
+    """Yield the messages; keep the violations that the live RSU sent, count its observations."""
     last: Recorded | None = None
     for message in read_messages(path, run.reading):
         if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
             rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
             raise CommandError(f"{path}: {rule}")
         jump_ns = 0 if last is None else message.log_ns - last.log_ns
-        # a clock_step is logged by the new clock where it is live, by the old one where it tells of a pause
+        # a clock_step is logged by the new clock where it is live, by the old one where it marks a pause
         if last is not None and jump_ns > JUMP_NS and "/input" not in (message.topic, last.topic):
             rule = f"log times jump by {jump_ns / 3.6e12:.0f} h at a {message.topic}, without a clock_step"
             raise CommandError(f"{path}: {rule}")
@@ -195,7 +195,7 @@ def _route(
 
 
 def pace_of(rate: str) -> Pace:
-    """Return what waits before each message: `max`, a factor of real time, or `step` (Enter for each)."""
+    """Return the wait before each message: `max`, a factor of real time, or `step` (Enter for each)."""
     if rate == "max":
         return lambda _: None
     if rate == "step":

@@ -1,4 +1,4 @@
-"""Snapshots and truth, read from recordings side by side into what `petroroad.scoring.tracks` compares."""
+"""Snapshots and truth, read from recordings side by side, for `petroroad.scoring.tracks` to compare."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Names:
-    """What an RSU told last of its lanes and of who its tracks are."""
+    """The last published lanes and names of an RSU."""
 
     lanes: tuple[str, ...] = ()
     terminals: dict[int, str | None] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def score_tracks(recording: Path, truth_path: Path) -> TrackScore:
 
 
 def _scope(path: Path) -> tuple[Site | None, list[str], set[str]]:
-    """Return the recording's site, whose snapshots it has, and whose scans."""
+    """Return the recording's site, the RSUs with snapshots, and the radars with scans."""
     site: Site | None = None
     topics: dict[str, None] = {}
     for message in read_messages(path):
@@ -98,7 +98,7 @@ def _scope(path: Path) -> tuple[Site | None, list[str], set[str]]:
 
 
 def _cover(site: Site, esns: list[str], sensors: set[str]) -> CoverOf:
-    """Return what says whom these RSUs must see: on their stretches, in a radar's field or with a terminal.
+    """Return a test for vehicles that these RSUs must see: on a stretch, in a radar's field or reporting.
 
     sensors : radars that were recorded; empty (an output has no inputs): all of the RSUs'
     """

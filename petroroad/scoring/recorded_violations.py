@@ -1,4 +1,4 @@
-"""Truth and what was raised, read from recordings into what `petroroad.scoring.violations` matches."""
+"""True and raised events, read from recordings for `petroroad.scoring.violations` to match."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -46,7 +46,7 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Truth:
-    """What really happened: events, and where each vehicle was."""
+    """The truth: events, and where each vehicle was."""
 
     events: list[TrueEvent] = field(default_factory=list)
     end_ns: int = 0
@@ -78,7 +78,7 @@ class Truth:
 
 
 def read_truth(path: Path, reading: Reading | None = None) -> Truth:
-    """Read the simulator's truth; what is damaged is noted in `reading`."""
+    """Read the simulator's truth; damages are noted in `reading`."""
     states, events = msgspec.msgpack.Decoder(TrueStates), msgspec.msgpack.Decoder(TruthEventRow)
     truth = Truth()
     for message in read_messages(path, reading):
@@ -125,7 +125,7 @@ def _latency_ms(alarms: Iterable[Stored]) -> float | None:
 
 
 def event_row(event: TrueEvent | RaisedEvent, events: Sequence[TrueEvent]) -> dict[str, Any]:
-    """Return what a reader needs to look into a wrong one; seconds count from the first true event."""
+    """Return an event's facts for a reader; seconds count from the first true event."""
     zero_ns = min((true.start_ns for true in events), default=event.start_ns)
     return {
         "id": event.id,

@@ -156,7 +156,7 @@ class TrackScore:
         return 2.0 * together / (n_truths + n_tracks)
 
     def figures(self) -> dict[str, Any]:
-        """Return every figure; None where nothing was there to tell."""
+        """Return every figure; None where there was nothing to measure."""
         n, counts = max(self.frames, 1), self.counts
         split = {
             "localisation": self.squared_m2 / n,
@@ -181,7 +181,7 @@ class TrackScore:
             "lateral_rmse_m": _root(float(np.square(self.lateral_m).sum()), len(self.lateral_m)),
             "lateral_m_p95": _quantile(np.abs(self.lateral_m).tolist(), 0.95),
             "lateral_bias_m": _mean(self.lateral_m),
-            "anees_lateral": _mean(self.nees),  # 1 where sigma tells the error
+            "anees_lateral": _mean(self.nees),  # 1 where sigma equals the error
             "speed_rmse_mps": _root(float(np.square(self.speed_mps).sum()), len(self.speed_mps)),
             "lane_accuracy": _share(counts["lane_right"], counts["lane"]),
             "identity_precision": _share(counts["named_right"], counts["named"]),

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-SLACK_NS = 3_000_000_000  # how far apart in time the same event may be told
-UNSETTLED_NS = 10_000_000_000  # what begins this near the end is not judged yet
+SLACK_NS = 3_000_000_000  # how far apart in time two reports of one event may be
+UNSETTLED_NS = 10_000_000_000  # an event that begins this near the end is not judged yet
 PLACE_M = 15.0  # an unidentified vehicle is the true one when it is this near: less than a gap between trucks
 METRES_PER_DEGREE = 111_320.0
 
@@ -99,7 +99,7 @@ def _overlap_ns(true: TrueEvent, raised: RaisedEvent, end_ns: int) -> int:
 
 
 def _nearness(true: TrueEvent, raised: RaisedEvent, end_ns: int) -> tuple[int, int, str]:
-    """Return what grows as two fit better: common time, then like starts; the id makes it one order."""
+    """Return the quality of a match, as a sort key: common time, then like starts, then the id."""
     return _overlap_ns(true, raised, end_ns), -abs(true.start_ns - raised.start_ns), true.id
 
 

@@ -67,7 +67,7 @@ class GatewayFeed:
         ]
 
     def beat(self, now_ns: int) -> list[Routed]:
-        """Return empty messages to RSUs that got none for EMPTY_AFTER_NS: they prove that it runs."""
+        """Return empty messages to RSUs that got none for EMPTY_AFTER_NS: a sign that the gateway runs."""
         # of either sign: a clock that was set back must not silence us until it has caught up
         silent = [esn for esn, sent_ns in self._sent_ns.items() if abs(now_ns - sent_ns) >= EMPTY_AFTER_NS]
         silent.sort(key=self._sent_ns.__getitem__)

@@ -20,7 +20,7 @@ from sim.road import Poses
 
 # delays, assumed, not measured
 BASE_MS = 10.0  # median of the air interface
-TAIL_SIGMA = 0.6  # of the logarithm: 1 in 100 takes 40 ms
+TAIL_SIGMA = 0.6  # of the logarithm: 1 in 100 lasts 40 ms
 RECEIVER_MS = (40.0, 120.0)  # from the GNSS second to the terminal's report, each terminal its own
 BIAS_M = (1.0, 1.5)  # 1 sigma per axis, each receiver its own
 BIAS_TAU_S = (30.0, 60.0)

@@ -24,7 +24,7 @@ from sim.traffic import SIM_TICK_NS
 POINT_ALONG_M, POINT_ACROSS_M = 0.1, 0.05  # how the reflecting point moves about the vehicle's centre
 DETECTION_NEAR, DETECTION_FAR = 0.98, 0.90  # share of scans; falls with the range squared
 RADAR_MS = (3.0, 8.0)  # from the middle of the scan to the datagram over its cable; assumed
-OCCLUDED = 0.5  # what is left of it behind a tall vehicle
+OCCLUDED = 0.5  # of its detections remain behind a tall vehicle
 OCCLUSION_RAD = 0.012  # half width of its shadow: the antenna looks over most of it
 OCCLUSION_M = 8.0
 CLUTTER_DRAWS, CLUTTER_SHARE = 3, 0.15  # chances per scan for a false detection
@@ -33,12 +33,12 @@ _PAIR = 1_000_003  # spreads (radar, vehicle) over one key
 
 
 class Moving(Protocol):
-    """Whoever the radars look at: the simulator's traffic, or a recorded one."""
+    """The vehicles that the radars observe: the simulator's traffic, or a recorded one."""
 
     tick: int
 
     def active_rows(self) -> I64:
-        """Return who is there in this tick."""
+        """Return the vehicles that are present in this tick."""
 
     def poses(self, rows: I64, after_s: F64 | float = 0.0) -> Poses:
         """Return where they are up to a tick later."""
@@ -154,7 +154,7 @@ class Radars:
         return np.asarray(seen & chosen(self._seed, "radar.detect", keys, scan, share))
 
     def _occluded(self, seen: Bools, reach: F64, azimuth: F64, rows: I64) -> Bools:
-        """Return which targets stand behind a tall vehicle."""
+        """Return the mask of targets behind a tall vehicle."""
         tall = self._fleet.kind[rows] != CAR
         hidden = np.zeros_like(seen)
         for r in range(len(seen)):
@@ -165,7 +165,7 @@ class Radars:
         return hidden
 
     def _clutter(self, scan: int) -> tuple[I64, list[F64]]:
-        """Return false detections: anywhere in the sector, mostly of things that stand."""
+        """Return false detections: anywhere in the sector, mostly of standing objects."""
         draws = np.arange(CLUTTER_DRAWS)
         is_there = (
             uniforms(self._seed, "clutter.is", self._key[:, None], scan, draws[None, :]) < CLUTTER_SHARE

@@ -71,7 +71,7 @@ sigma_range_rate_mps = 0.1
 
 
 def rsu_stations(length_m: float) -> list[float]:
-    """Return where the poles stand: each kilometre, each 500 m from K18 to K26."""
+    """Return the stations of the poles: each kilometre, each 500 m from K18 to K26."""
     grid = range(0, int(length_m) + 1, 500)
     return [float(s) for s in grid if s % 1_000 == 0 or 18_000 < s < 26_000]
 

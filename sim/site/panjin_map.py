@@ -22,7 +22,7 @@ GATE_ZH = {"north": "北门", "south": "南门", "entry": "入口", "exit": "出
 
 
 class MapMaker(Drawing):
-    """Draws the road itself, its ramps, gates and what crosses it."""
+    """Draws the road itself, its ramps, gates and crossings."""
 
     def features(self) -> list[Feature]:
         """Return every feature of the map."""

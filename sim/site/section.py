@@ -1,4 +1,4 @@
-"""The cross-section of the synthetic Panjin road and what lies along it, as the waypoints file states them.
+"""The cross-section of the synthetic Panjin road and the places along it, as the waypoints file states them.
 
 Offsets count from the middle of the carriageway's side: `left of travel`; the axis is the median's middle.
 Everything here is SYNTHETIC: plausible, not surveyed.

@@ -76,7 +76,7 @@ def test_latency_is_of_the_window_and_what_waited_in_an_outbox_is_counted_apart(
             sent_ns=arrived_ns + MS + waited_ns,
             violation=body.violation,
         )
-        centre.take(payload(10, body))
+        centre.commit(payload(10, body))
         centre.now_ns += 60 * S
     samples = centre.reader.latencies()
     assert [sample.deferred for sample in samples] == [False, True, False]

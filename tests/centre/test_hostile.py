@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge import topics, wire
-from tests.support.centre_running import running, snapshot
 from tests.support.centre_samples import T0_NS, episode_id, status, violation
+from tests.support.serving_centre import running, snapshot
 
 pytestmark = pytest.mark.anyio
 

@@ -164,7 +164,7 @@ async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(tmp_pa
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_an_answer_that_the_link_refuses_is_sent_as_soon_as_it_takes_one(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    room = [2]  # acknowledgements that the link takes
+    room = [2]  # acknowledgements that the link accepts
 
     def publish(topic: str, body: bytes, qos: int) -> bool:
         room[0] -= 1

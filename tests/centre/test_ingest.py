@@ -58,7 +58,7 @@ async def test_a_full_disk_acknowledges_nothing_and_goes_on_after(
     assert bench.writer.fault is None
     assert bench.sent == []  # the batch was dropped: its RSU sends it again
     assert bench.writer.counts["commit.failed"] == 2
-    with bench.engine.begin() as db:  # but what the RSU said of itself is not said again: it was kept
+    with bench.engine.begin() as db:  # but the status stays queued: the RSU does not send it again
         assert db.scalar(sa.text("SELECT last_seq FROM epoch")) == 1
     bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(1, violation())))
     await bench.until(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.centre_running import running
+from tests.support.serving_centre import running
 
 pytestmark = pytest.mark.anyio
 SCRIPT = "main-0123abcd.js"

@@ -45,7 +45,7 @@ class Centre:
         self.violation_writer, self.reader = ViolationWriter(self.engine, lambda: NOW_NS), Reader(self.engine)
         self.seq = 0
 
-    def take(self, *found: Violation | bytes | str) -> CommitResult:
+    def commit(self, *found: Violation | bytes | str) -> CommitResult:
         """Commit one batch of these; the last answer names which seqs are held."""
         items = []
         for what in found:
@@ -108,7 +108,7 @@ FIELDS = [
 def test_one_poisoned_field_costs_its_neighbours_nothing(centre: Centre, name: str) -> None:
     for value in POISON:
         n = centre.seq
-        done = centre.take(violation(n + 100), _with(name, value), violation(n + 101))
+        done = centre.commit(violation(n + 100), _with(name, value), violation(n + 101))
         assert done.acknowledgements[0].stored == (n + 1, n + 2, n + 3)
         assert {episode_id(n + 100), episode_id(n + 101)} <= set(centre.ids())
     centre.reads()
@@ -120,7 +120,7 @@ def test_one_poisoned_field_costs_its_neighbours_nothing(centre: Centre, name: s
 
 
 def test_a_nan_is_quarantined_and_shown_to_the_operator(centre: Centre) -> None:
-    done = centre.take(violation(1), violation(2, p_violation=math.nan), violation(3))
+    done = centre.commit(violation(1), violation(2, p_violation=math.nan), violation(3))
     assert done.acknowledgements[0].stored == (1, 2, 3)
     assert done.counts["item.implausible"] == 1
     assert centre.ids() == sorted([episode_id(1), episode_id(3)])
@@ -151,7 +151,7 @@ def test_any_error_of_one_item_quarantines_it_alone(
             raise error
 
     monkeypatch.setattr(module, "_update_episode", failing)
-    done = centre.take(violation(1), violation(2), violation(3), b"\xc1", "lost")
+    done = centre.commit(violation(1), violation(2), violation(3), b"\xc1", "lost")
     assert done.acknowledgements[0].stored == (1, 2, 3, 4, 5)
     assert centre.ids() == sorted([episode_id(1), episode_id(3)])
     assert (centre.rows(VERSION), centre.rows(EPISODE), centre.rows(FEED)) == (2, 2, 2)  # nothing is half
@@ -200,7 +200,7 @@ def test_a_refusing_disk_in_the_middle_stores_and_quarantines_nothing(
 
     monkeypatch.setattr(module, "_update_episode", failing)
     with pytest.raises(sa.exc.OperationalError, match="full"):
-        centre.take(violation(1), violation(2), violation(3))
+        centre.commit(violation(1), violation(2), violation(3))
     for table in (TRANSPORT, VERSION, EPISODE, FEED, QUARANTINE):
         assert centre.rows(table) == 0
 
@@ -225,7 +225,7 @@ def test_a_broken_item_sent_again_is_the_same_item(centre: Centre) -> None:
 
 
 def test_a_withheld_violation_is_shown_to_the_operator(centre: Centre) -> None:
-    done = centre.take(f"{WITHHELD}overspeed: speed_mps: out of range", "no room on disk\u202e")
+    done = centre.commit(f"{WITHHELD}overspeed: speed_mps: out of range", "no room on disk\u202e")
     assert done.acknowledgements[0].stored == (1, 2)
     (kept,) = centre.reader.quarantined(10)
     assert kept["reason"] == "void: implausible overspeed: speed_mps: out of range"
@@ -233,7 +233,7 @@ def test_a_withheld_violation_is_shown_to_the_operator(centre: Centre) -> None:
 
 def test_what_an_older_centre_stored_kills_no_reader(centre: Centre) -> None:
     """NaN in a body, infinity in a maximum, fields that nobody can read: the sound rows are shown."""
-    centre.take(*(violation(n) for n in range(1, 6)))
+    centre.commit(*(violation(n) for n in range(1, 6)))
     bodies = {
         1: codec.encode(violation(1, d_m=math.nan, evidence={"stamp_ns": [None], "excess_m": [math.nan]})),
         2: b"\xc1",
@@ -258,7 +258,7 @@ def test_fields_that_this_version_does_not_know_are_not_shown_unchecked(centre: 
     assert count[0] == 0xDE
     size = int.from_bytes(count[1:3]) + 1
     hostile = b"\xde" + size.to_bytes(2) + body[3:] + b"\xa1x\x81\x80\x02"  # a map as a key
-    assert centre.take(hostile, violation(2)).acknowledgements[0].stored == (1, 2)
+    assert centre.commit(hostile, violation(2)).acknowledgements[0].stored == (1, 2)
     centre.reads()
     assert len(centre.ids()) == 2
 
@@ -274,7 +274,7 @@ def test_any_value_of_any_field_leaves_the_writer_alive(
     if name == "id":
         fields["id"] = value
     sound = [violation(n + 1_000), violation(n + 1_001)]
-    done = centre.take(sound[0], msgspec.msgpack.encode(fields), sound[1])
+    done = centre.commit(sound[0], msgspec.msgpack.encode(fields), sound[1])
     assert done.acknowledgements[0].stored == (n + 1, n + 2, n + 3)
     kinds = sum(
         done.counts[f"{kind}"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre.screen import sound_status
+from centre.screen import screened_status
 from centre.track_hub import TrackHub
 from centre.unit_registry import STALE_NS, UnitRegistry
 from centre.views import units
@@ -154,7 +154,7 @@ def test_an_unjudged_stretch_needs_a_place_and_one_of_no_age_begins_now() -> Non
         _stretch(since_ns=-(2**63)),
     )
     counts: Counter[str] = Counter()
-    found = sound_status(status(unjudged=rows), T0_NS + 5, counts)
+    found = screened_status(status(unjudged=rows), T0_NS + 5, counts)
     assert isinstance(found, wire.Status)
     assert found.unjudged == (_stretch(since_ns=T0_NS + 5),)
     assert counts == {"status.implausible.unjudged": 3, "status.implausible.unjudged.since_ns": 1}

@@ -8,7 +8,7 @@ import websockets.asyncio.client as ws
 from websockets.exceptions import InvalidStatus
 
 from centre.api import build, routes
-from tests.support.centre_running import running
+from tests.support.serving_centre import running
 
 pytestmark = pytest.mark.anyio
 

@@ -14,35 +14,25 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from centre import streams
 from centre import track_hub as tracks
 from edge import topics
-from tests.support.centre_running import TEST_S, running, snapshot, streaming
 from tests.support.centre_samples import episode_id, violation
+from tests.support.serving_centre import (
+    TEST_S,
+    follow_with_breaks,
+    only,
+    running,
+    snapshot,
+    streaming,
+)
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:
-    """The law of the SSE stream holds here too, and where a client changes from one to the other."""
-    seen: list[tuple[int, int]] = []
+    """The law of the SSE stream holds here too, also where a client changes from one to the other."""
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
-        for n in range(1, 21):
-            centre.send(n, violation(1, version=n))
-        await centre.until_sent(20)
-        turn = 0
-        while len(seen) < 40:
-            turn += 1
-            after = seen[-1][0] if seen else 0
-            async with centre.events(after) if turn % 4 == 0 else streaming(centre, after) as stream:
-                async for n, name, data in stream:
-                    if name != "violation":
-                        continue
-                    assert n is not None
-                    seen.append((n, data["version"]))
-                    if len(seen) == 10:
-                        for more in range(21, 41):
-                            centre.send(more, violation(1, version=more))
-                    if len(seen) % 3 == 0 or len(seen) == 40:
-                        break
-    assert seen == [(n, n) for n in range(1, 41)]
+        await follow_with_breaks(
+            centre, lambda turn, after: centre.events(after) if turn % 4 == 0 else streaming(centre, after)
+        )
 
 
 async def test_both_carriers_bring_the_same_events(tmp_path: Path) -> None:
@@ -69,15 +59,6 @@ async def test_an_unknown_cursor_is_reset_and_a_wrong_one_refused(tmp_path: Path
         async with streaming(centre, 1) as stream:  # the refused ones cost the others nothing
             centre.send(2, violation(2))
             assert [data["id"] async for data in only(stream, "violation", 1)] == [episode_id(2)]
-
-
-async def only(stream: AsyncIterator[tuple[int | None, str, Any]], name: str, n: int) -> AsyncIterator[Any]:
-    async for _, event, data in stream:
-        if event == name:
-            yield data
-            n -= 1
-            if n == 0:
-                return
 
 
 @pytest.mark.parametrize("route", ["stream", "tracks"])
@@ -141,7 +122,7 @@ async def test_a_client_that_reads_nothing_is_cut_and_resumes(
 ) -> None:
     """It is let go although not even the farewell gets through, and the next connection brings the rest."""
     monkeypatch.setattr(streams, "SEND_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(streams, "FAREWELL_S", 0.0)
+    monkeypatch.setattr(streams, "END_S", 0.0)
     monkeypatch.setattr(streams, "CLIENTS_MAX", 1)
     async with running(tmp_path) as centre:
         with contextlib.closing(deaf(centre.port, "/api/stream?after=0")):
@@ -166,7 +147,7 @@ async def _numbers(stream: AsyncIterator[tuple[int | None, str, Any]], n: int) -
 async def test_a_viewer_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kin: 64 pages that stand still in a debugger would leave no room for the 65th."""
     monkeypatch.setattr(streams, "SEND_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(streams, "FAREWELL_S", 0.0)
+    monkeypatch.setattr(streams, "END_S", 0.0)
     monkeypatch.setattr(tracks, "VIEWERS_MAX", 1)
     async with running(tmp_path) as centre:
         with contextlib.closing(deaf(centre.port, "/api/tracks")):

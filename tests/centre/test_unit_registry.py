@@ -1,4 +1,4 @@
-"""Who is alive, as heartbeats, wills and silence tell."""
+"""The states of units, from heartbeats, wills and silence."""
 
 import msgspec
 import pytest
@@ -18,14 +18,14 @@ def reporters() -> UnitRegistry:
     return UnitRegistry("rsu", ["RSU001", "RSU002"], T0_NS)
 
 
-def hear(
+def receive(
     it: UnitRegistry, found: wire.Status, at_ns: int = T0_NS, retained: bool = False, esn: str = "RSU001"
 ):
     return it.receive_status(esn, wire.encode(found), retained=retained, now_ns=at_ns)
 
 
 @pytest.mark.parametrize(
-    ("heard", "want"),
+    ("statuses", "want"),
     [
         ([], ("never", None)),
         ([status(last_seq=4)], ("online", 4)),
@@ -36,29 +36,29 @@ def hear(
         ([status(state="offline")], ("offline", 0)),  # known to have been, so not "never"
     ],
 )
-def test_the_newest_connection_speaks(heard: list[wire.Status], want: tuple[str, int | None]) -> None:
+def test_the_newest_connection_speaks(statuses: list[wire.Status], want: tuple[str, int | None]) -> None:
     it = reporters()
-    for found in heard:
-        hear(it, found)
+    for found in statuses:
+        receive(it, found)
     last = it.rows()["RSU001"].status
     assert (it.state("RSU001", T0_NS)[0], None if last is None else last.last_seq) == want  # type: ignore[union-attr]
 
 
 def test_silence_makes_it_stale_and_a_retained_word_is_no_sign_of_life() -> None:
     it = reporters()
-    hear(it, status(), T0_NS + S)
+    receive(it, status(), T0_NS + S)
     assert it.state("RSU001", T0_NS + S + STALE_NS) == ("online", False)
     assert it.state("RSU001", T0_NS + S + STALE_NS + 1) == ("online", True)
-    hear(it, status(), T0_NS + 60 * S, retained=True)
+    receive(it, status(), T0_NS + 60 * S, retained=True)
     assert it.state("RSU001", T0_NS + 60 * S) == ("online", True)
     assert it.count_states(T0_NS + 60 * S) == {"online": 1, "offline": 0, "never": 1, "stale": 1}
-    hear(it, status(state="offline"), T0_NS + 61 * S)
+    receive(it, status(state="offline"), T0_NS + 61 * S)
     assert it.state("RSU001", T0_NS + 999 * S) == ("offline", False)
 
 
 def test_a_retained_word_gets_a_moment_to_be_confirmed_after_a_start() -> None:
     it = reporters()
-    hear(it, status(), T0_NS + S, retained=True)
+    receive(it, status(), T0_NS + S, retained=True)
     assert it.state("RSU001", T0_NS + S) == ("online", False)
     assert it.state("RSU001", T0_NS + STALE_NS + 1) == ("online", True)
 
@@ -92,16 +92,16 @@ CLOCK = wire.ClockReported(kind="time_zone", offset_s=-28_800.0, corrected=False
 )
 def test_only_a_change_is_kept_and_announced(changed: dict, announced: bool, kept: bool) -> None:
     it = reporters()
-    assert hear(it, status()) is not None  # the first word of all
-    change = hear(it, status(**changed), T0_NS + S)
+    assert receive(it, status()) is not None  # the first word of all
+    change = receive(it, status(**changed), T0_NS + S)
     assert (change is not None) == kept
     assert (change is not None and change.announce) == announced
 
 
 def test_what_was_kept_restores_the_same_state() -> None:
     it = reporters()
-    hear(it, status(last_seq=5, sensors={"R1": "silent"}), T0_NS + S)
-    change = hear(it, status(state="offline"), T0_NS + 2 * S)
+    receive(it, status(last_seq=5, sensors={"R1": "silent"}), T0_NS + S)
+    change = receive(it, status(state="offline"), T0_NS + 2 * S)
     assert change is not None
     later = reporters()
     later.restore("RSU001", change.since_ns, change.body)
@@ -115,20 +115,20 @@ def test_what_was_kept_restores_the_same_state() -> None:
 def test_strangers_and_long_words_are_bounded() -> None:
     it = reporters()
     for n in range(STRANGERS_MAX + 5):
-        hear(it, status(), esn=f"X{n}")
+        receive(it, status(), esn=f"X{n}")
     assert len(it.rows()) == 2 + STRANGERS_MAX
     assert it.counts["status.strangers"] == 5
-    hear(it, status(counts={"x" * STATUS_BYTES_MAX: 1}))
+    receive(it, status(counts={"x" * STATUS_BYTES_MAX: 1}))
     assert it.counts["status.unreadable"] == 1
 
 
 def test_ever_new_epochs_of_one_rsu_are_bounded_and_cost_no_other_its_own() -> None:
     it = reporters()
     honest = status(epoch=9_000_000, last_seq=7, pending=((8_000_000, 3),))
-    hear(it, honest, esn="RSU002")
+    receive(it, honest, esn="RSU002")
     for turn in range(10):
         earlier = tuple((turn * 10_000 + n, 1) for n in range(2 * PENDING_MAX))
-        change = hear(it, status(epoch=1_000_000 + turn, last_seq=1, pending=earlier))
+        change = receive(it, status(epoch=1_000_000 + turn, last_seq=1, pending=earlier))
         assert change is not None
         assert len(change.last_seqs) == PENDING_MAX + 1
         assert (1_000_000 + turn, 1) in change.last_seqs, "the epoch that it is in is always noted"
@@ -136,21 +136,21 @@ def test_ever_new_epochs_of_one_rsu_are_bounded_and_cost_no_other_its_own() -> N
     assert it.counts["status.pending_excess"] == 10 * PENDING_MAX
     assert it.counts["status.epochs_forgotten"] == 10 * (PENDING_MAX + 1) - EPOCHS_MAX
     assert it.rows()["RSU002"].last_seqs == {9_000_000: 7, 8_000_000: 3}
-    assert hear(it, honest, esn="RSU002") is None, "known already"
+    assert receive(it, honest, esn="RSU002") is None, "known already"
 
 
 def test_what_lies_beyond_the_limit_comes_up_as_the_oldest_are_acknowledged() -> None:
     it = reporters()
     pending = tuple((n, 1) for n in range(1, PENDING_MAX + 4))
-    hear(it, status(epoch=10_000, pending=pending))
-    change = hear(it, status(epoch=10_000, pending=pending[3:]))
+    receive(it, status(epoch=10_000, pending=pending))
+    change = receive(it, status(epoch=10_000, pending=pending[3:]))
     assert change is not None
     assert change.last_seqs == pending[-3:]
 
 
 def test_an_earlier_epoch_is_earlier() -> None:
     it = reporters()
-    change = hear(it, status(epoch=10, last_seq=2, pending=((10, 99), (11, 99), (9, 5))))
+    change = receive(it, status(epoch=10, last_seq=2, pending=((10, 99), (11, 99), (9, 5))))
     assert change is not None
     assert change.last_seqs == ((10, 2), (9, 5))
     assert it.counts["status.pending_untrue"] == 2
@@ -161,7 +161,9 @@ def test_an_old_database_is_taken_up_within_the_limit() -> None:
     for epoch in range(1, EPOCHS_MAX + 4):
         it.restore_last_seq("RSU001", epoch, 1)
     assert min(it.rows()["RSU001"].last_seqs) == 4
-    assert hear(it, status(epoch=9_999, pending=((2, 1),))) is not None  # below all: its row is kept by none
+    assert (
+        receive(it, status(epoch=9_999, pending=((2, 1),))) is not None
+    )  # below all: its row is kept by none
     assert 2 not in it.rows()["RSU001"].last_seqs
 
 
@@ -182,16 +184,16 @@ def test_a_damaged_status_never_raises(at: int, value: int) -> None:
 
 def test_an_offset_that_trembles_is_no_news() -> None:
     it = reporters()
-    hear(it, status(clocks={"1": CLOCK}, clocks_n=1))
+    receive(it, status(clocks={"1": CLOCK}, clocks_n=1))
     again = wire.ClockReported(kind="time_zone", offset_s=-28_800.1, corrected=False, since_ns=T0_NS, n=9)
-    assert hear(it, status(clocks={"1": again}, clocks_n=1), T0_NS + S) is None
+    assert receive(it, status(clocks={"1": again}, clocks_n=1), T0_NS + S) is None
 
 
 def test_the_page_is_told_whose_clock_is_wrong() -> None:
     it = reporters()
     row = rsu_row("RSU001", None, it, T0_NS, (0, 0), [])
     assert (row["clocks"], row["clocks_n"], row["radar_clocks"], row["host_clock"]) == ({}, 0, {}, None)
-    hear(it, status(clocks={"1": CLOCK}, clocks_n=70, radar_clocks={"R1": CLOCK}, host_clock=CLOCK))
+    receive(it, status(clocks={"1": CLOCK}, clocks_n=70, radar_clocks={"R1": CLOCK}, host_clock=CLOCK))
     row = rsu_row("RSU001", None, it, T0_NS, (0, 0), [])
     shown = {"kind": "time_zone", "offset_s": -28_800.0, "corrected": False, "since_ns": str(T0_NS), "n": 4}
     assert row["clocks"] == {"1": shown}

@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError
 from centre import app, database
 from centre import event_stream as feed
 from centre.faults import UnreadableError
-from tests.support.centre_running import TEST_S, Running, running, streaming
 from tests.support.centre_samples import episode_id, violation
+from tests.support.serving_centre import TEST_S, Running, running, streaming
 
 pytestmark = pytest.mark.anyio
 

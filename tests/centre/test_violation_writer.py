@@ -44,7 +44,7 @@ def test_other_bytes_under_a_known_key_are_a_conflict_and_never_stored(centre: C
 
 def test_one_conflict_does_not_hold_up_its_neighbours(centre: Centre) -> None:
     centre.send(2, violation(1))
-    (answer,) = centre.take(
+    (answer,) = centre.commit(
         payload(10, item(1, violation(3)), item(2, violation(2)), item(3, "lost"))
     ).acknowledgements
     assert (answer.epoch, answer.stored, answer.conflict) == (10, (1, 3), (2,))
@@ -137,7 +137,7 @@ def test_latency_is_of_the_first_warning_that_an_observation_decided(centre: Cen
     centre.send(1, violation(1, version=1, grade="notice"))
     centre.send(2, violation(1, version=2, stamps=tick))
     assert centre.reader.latencies() == []  # a notice and a tick are no samples
-    done = centre.take(payload(10, item(3, violation(1, version=3, grade="violation"))))
+    done = centre.commit(payload(10, item(3, violation(1, version=3, grade="violation"))))
     centre.send(4, violation(1, version=4))
     assert centre.reader.latencies() == [("RSU001", done.committed_ns - arrived_ns, False)]
     (row,) = centre.shown()
@@ -153,8 +153,8 @@ def test_a_time_that_could_not_be_written_is_written_later(
         refused.setattr(
             violation_writer.sql, "STAMP_VERSION", sa.text("UPDATE nowhere SET committed_ns = :at_ns")
         )
-        first = centre.take(payload(10, item(1, violation(1))))
-        second = centre.take(payload(10, item(2, violation(2))))
+        first = centre.commit(payload(10, item(1, violation(1))))
+        second = centre.commit(payload(10, item(2, violation(2))))
     assert [done.acknowledgements[0].stored for done in (first, second)] == [(1,), (2,)]
     assert first.counts["stamp.failed"] == second.counts["stamp.failed"] == 1
     assert [row["committed_ns"] for row in centre.shown()] == [None, None]
@@ -300,8 +300,8 @@ def test_feed_and_quarantine_are_bounded_and_count_what_they_dropped(
     monkeypatch.setattr("centre.quarantine.QUARANTINE_ROWS_MAX", 2)
     dropped: Counter[str] = Counter()
     for seq in range(1, 6):
-        dropped += centre.take(payload(10, item(seq, violation(seq)))).counts
-        dropped += centre.take(payload(11, item(seq, b"\xc1" + bytes([seq])))).counts
+        dropped += centre.commit(payload(10, item(seq, violation(seq)))).counts
+        dropped += centre.commit(payload(11, item(seq, b"\xc1" + bytes([seq])))).counts
     assert centre.reader.bounds() == (5, 3)
     assert [row["seq"] for row in centre.reader.quarantined(10)] == [5, 4]
     assert (dropped["feed.dropped"], dropped["quarantine.dropped"]) == (2, 3)

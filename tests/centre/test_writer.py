@@ -16,8 +16,8 @@ from centre.api import routes
 from centre.commands import CommitResult, StatusChange, StoreStatuses
 from centre.security import Guard
 from centre.server import bind, serve
-from tests.support.centre_running import TEST_S, Running, running
 from tests.support.centre_samples import T0_NS, violation
+from tests.support.serving_centre import TEST_S, Running, running
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""An episode's life: handed over, restarted, merged, ended; and what an RSU says of where it can't judge."""
+"""An episode's life: handed over, restarted, merged, ended; and the stretches that an RSU can't judge."""
 
 import msgspec
 import numpy as np
@@ -9,13 +9,13 @@ from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift
 
 
-def test_handover_goes_on_under_the_same_id():
-    giver, taker = World(esn="RSU-1"), World(esn="RSU-2")
+def test_a_handover_continues_under_the_same_id():
+    giver, receiver = World(esn="RSU-1"), World(esn="RSU-2")
     at = drift(2.0, 1.0, 2.0, 20.0)
     before = giver.drive(7.0, at)
     carried = msgspec.msgpack.encode(giver.monitor.carry([1]))
-    taker.monitor.adopt(msgspec.msgpack.decode(carried, type=list[CarriedJudgement]))
-    after = taker.drive(1.0, at, from_s=7.0)
+    receiver.monitor.adopt(msgspec.msgpack.decode(carried, type=list[CarriedJudgement]))
+    after = receiver.drive(1.0, at, from_s=7.0)
     last, first = before[-1], after[0]
     assert (first.id, first.version, first.hop, first.esn) == (last.id, last.version + 1, 1, "RSU-2")
     assert first.start_ns == last.start_ns
@@ -23,7 +23,7 @@ def test_handover_goes_on_under_the_same_id():
     assert first.evidence["stamp_ns"][0] < T0_NS + 7_000_000_000
     assert giver.monitor.drop([1]) == [last.id]
     assert giver.end(T0_NS, [1]) == []
-    closed = taker.drive(20.0, drift(2.0, 1.0, 2.0, 5.0), from_s=8.0)
+    closed = receiver.drive(20.0, drift(2.0, 1.0, 2.0, 5.0), from_s=8.0)
     assert closed[-1].phase == "close"
 
 
@@ -35,15 +35,15 @@ def test_handover_that_is_never_answered_closes_with_its_reason():
 
 
 def test_carry_restores_the_very_judgement():
-    """A monitor that adopts all of another's windows tells the same from then on, hops aside."""
+    """A monitor that adopts all of another's evidence makes the same versions, but for their hops."""
     at = drift(0.9, 0.4, 2.0, 6.0)
     whole, first, second = World(), World(), World()
-    told = whole.drive(14.0, at)
+    raised = whole.drive(14.0, at)
     first.drive(4.9, at)
     second.monitor.adopt(first.monitor.carry(None))
     rest = second.drive(9.1, at, from_s=4.9)
-    assert [v.start_ns for v in rest] == [v.start_ns for v in told[-len(rest) :]]
-    assert [v.p_violation for v in rest] == [v.p_violation for v in told[-len(rest) :]]
+    assert [v.start_ns for v in rest] == [v.start_ns for v in raised[-len(rest) :]]
+    assert [v.p_violation for v in rest] == [v.p_violation for v in raised[-len(rest) :]]
 
 
 def test_restart_resumes_the_same_terminal_and_closes_the_rest():
@@ -99,7 +99,7 @@ def test_merged_tracks_keep_the_older_episode():
 
 @pytest.mark.parametrize(("radar_age_s", "want"), [(0.0, set()), (np.inf, {"lane_departure"})])
 def test_two_tracks_that_shared_a_vehicle_start_their_evidence_anew(radar_age_s, want):
-    """One that stood off its vehicle nearly had a departure together; a terminal's track shares nothing."""
+    """A track beside its vehicle nearly had a departure; a terminal's track shares no detections."""
     world = World()
     exact = {"sigma": 0.02, "tau": 0.1, "length": 4.0}
 
@@ -114,7 +114,7 @@ def test_two_tracks_that_shared_a_vehicle_start_their_evidence_anew(radar_age_s,
     assert {v.rule for v in later if v.grade == "warning"} == want
 
 
-def test_a_departure_goes_on_while_the_vehicle_is_far_from_every_lane():
+def test_a_departure_continues_while_the_vehicle_is_far_from_every_lane():
     world = World()
     out = drift(60.0, 6.0, 1.0, 40.0)
     world.drive(70.0, lambda t: out(t) | {"east": 50.0 + 8.0 * t, "v_east": 8.0})
@@ -170,73 +170,73 @@ def test_unjudged_names_stretches_and_silent_radars():
 
 
 def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
-    """The radar track's episode goes on under the terminal's track, whichever of them is taken first."""
+    """The radar track's episode continues under the terminal's track, whichever of them is adopted first."""
     at = drift(2.0, 1.0, 4.0, 20.0)
     giver = World()
     loose = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "bias": 1.5, "tau": 30.0, "track": 2}
     opened = giver.drive(8.0, lambda t: [at(t) | {"terminal": -1, "kind": 0}, at(t) | loose])
     episode = next(v.id for v in opened if v.grade == "violation")
     for before, chain in [([], False), ([1], False), ([2], False), ([1, 2], False), ([], True)]:
-        taker = World(esn="RSU-2")
-        taker.monitor.adopt(giver.monitor.carry(before))
+        receiver = World(esn="RSU-2")
+        receiver.monitor.adopt(giver.monitor.carry(before))
         if chain:  # an own track became 1 before it became 2
-            taker.observe(T0_NS, {"track": 9})
-            taker.monitor.merge([(9, 1)])
-        taker.monitor.merge([(1, 2)])
-        taker.monitor.adopt(giver.monitor.carry([track for track in (1, 2) if track not in before]))
-        later = taker.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
+            receiver.observe(T0_NS, {"track": 9})
+            receiver.monitor.merge([(9, 1)])
+        receiver.monitor.merge([(1, 2)])
+        receiver.monitor.adopt(giver.monitor.carry([track for track in (1, 2) if track not in before]))
+        later = receiver.drive(2.0, lambda t: at(t) | {"track": 2}, from_s=8.0)
         mine = [v for v in later if v.grade == "violation"]
         assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
 
 
 def handed_over():
-    """A departure that the taker tells since 7 s, now 13 s; the giver has not heard its answer."""
-    giver, taker = World(), World(esn="RSU-2")
+    """A departure that the receiver has judged since 7 s, now 13 s; its answer has not reached the giver."""
+    giver, receiver = World(), World(esn="RSU-2")
     at = drift(2.0, 1.0, 2.0, 40.0)
     giver.drive(7.0, at)
-    taker.monitor.adopt(giver.monitor.carry([1]))
-    taker.drive(6.0, at, from_s=7.0)
-    return giver, taker, at
+    receiver.monitor.adopt(giver.monitor.carry([1]))
+    receiver.drive(6.0, at, from_s=7.0)
+    return giver, receiver, at
 
 
-def test_an_episode_that_is_handed_over_twice_lives_on():
-    """The giver did not hear the first answer, and gives its vehicle anew under another seq."""
-    giver, taker, at = handed_over()
-    taker.monitor.adopt(giver.monitor.carry([1]))
-    taker.drive(6.0, at, from_s=13.0)
-    versions = [(v.phase, v.hop, v.version) for v in taker.out]
-    assert len({v.id for v in taker.out}) == 1
+def test_an_episode_that_is_handed_over_twice_continues():
+    """The first answer was lost; the giver hands its vehicle over anew under another seq."""
+    giver, receiver, at = handed_over()
+    receiver.monitor.adopt(giver.monitor.carry([1]))
+    receiver.drive(6.0, at, from_s=13.0)
+    versions = [(v.phase, v.hop, v.version) for v in receiver.out]
+    assert len({v.id for v in receiver.out}) == 1
     assert {phase for phase, _, _ in versions} == {"update"}
     assert versions == sorted(set(versions)), "each version once"
 
 
 def test_an_episode_that_is_handed_over_twice_with_two_tracks_lives_once():
-    """While the first answer was under way, its track became another at the giver; not yet at the taker."""
-    giver, taker, at = handed_over()
+    """While the first answer was under way, its track was merged at the giver, not yet at the receiver."""
+    giver, receiver, at = handed_over()
     giver.observe(T0_NS + 7 * 10**9, at(7.0) | {"track": 2})
     giver.monitor.merge([(1, 2)])
-    taker.monitor.adopt(giver.monitor.carry([2]))
-    taker.monitor.merge([(1, 2)])
-    taker.drive(6.0, lambda t: at(t) | {"track": 2}, from_s=13.0)
-    versions = [(v.hop, v.version) for v in taker.out]
+    receiver.monitor.adopt(giver.monitor.carry([2]))
+    receiver.monitor.merge([(1, 2)])
+    receiver.drive(6.0, lambda t: at(t) | {"track": 2}, from_s=13.0)
+    versions = [(v.hop, v.version) for v in receiver.out]
     assert versions == sorted(set(versions)), "each version once"
-    assert {(v.id, v.phase) for v in taker.out} == {(giver.out[0].id, "update")}
-    assert taker.out[-1].track == 2
+    assert {(v.id, v.phase) for v in receiver.out} == {(giver.out[0].id, "update")}
+    assert receiver.out[-1].track == 2
 
 
 def test_an_episode_that_is_handed_over_again_after_a_restart_lives_once():
-    """The taker told it, and ended before its answer left: its outbox has it, and so has the giver."""
-    giver, taker, again = World(), World(esn="RSU-2"), World(esn="RSU-2")
+    """The receiver raised a version and ended before its answer left: both sides have the episode."""
+    giver, receiver, again = World(), World(esn="RSU-2"), World(esn="RSU-2")
     at = drift(2.0, 1.0, 2.0, 60.0)
     giver.drive(7.0, at)
-    taker.monitor.adopt(giver.monitor.carry([1]))
-    before = taker.drive(1.0, at, from_s=7.0)
-    again.monitor.start(T0_NS + 9 * 10**9, [taker.episodes[before[0].id]])
+    receiver.monitor.adopt(giver.monitor.carry([1]))
+    before = receiver.drive(1.0, at, from_s=7.0)
+    again.monitor.start(T0_NS + 9 * 10**9, [receiver.episodes[before[0].id]])
     again.monitor.adopt(giver.monitor.carry([1]))
     again.drive(40.0, at, from_s=9.0)
-    told = [(v.id, v.phase, v.hop, v.version) for v in [*before, *again.out]]
-    assert {(name, phase) for name, phase, _, _ in told} == {(before[0].id, "update")}
-    assert told == sorted(set(told)), "each version once"
+    raised = [(v.id, v.phase, v.hop, v.version) for v in [*before, *again.out]]
+    assert {(name, phase) for name, phase, _, _ in raised} == {(before[0].id, "update")}
+    assert raised == sorted(set(raised)), "each version once"
 
 
 def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
@@ -247,8 +247,8 @@ def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
     assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "lost")]
 
 
-def test_a_vehicle_that_is_two_tracks_is_told_once():
-    """Its radar track is unidentified while its terminal's own track says the same: the first one stands."""
+def test_a_vehicle_that_is_two_tracks_is_raised_once():
+    """Its radar track is unidentified; its terminal's track shows the same departure: one is raised."""
     world = World()
     at = drift(2.0, 1.0, 4.0, 9.0)
 

@@ -1,4 +1,4 @@
-"""The monitor's rules, edge by edge: what is raised of a track that does this, and what is not."""
+"""The monitor's rules, edge by edge: which violations a track's behaviour raises."""
 
 import numpy as np
 import pytest
@@ -39,35 +39,35 @@ def test_lane_departure_is_depth_and_duration(depth_m, speed_mps, hold_s, want, 
 def test_lane_departure_opens_updates_and_closes_once():
     world = World()
     world.drive(22.0, drift(1.2, 0.8, 3.0, 8.0))
-    told = world.of("lane_departure")
-    assert [v.phase for v in told[:1] + told[-1:]] == ["open", "close"]
-    assert [v.version for v in told] == list(range(1, len(told) + 1))
-    assert len({v.id for v in told}) == len({v.start_ns for v in told}) == 1
+    raised = world.of("lane_departure")
+    assert [v.phase for v in raised[:1] + raised[-1:]] == ["open", "close"]
+    assert [v.version for v in raised] == list(range(1, len(raised) + 1))
+    assert len({v.id for v in raised}) == len({v.start_ns for v in raised}) == 1
     crossing_s = 3.0 + 0.625 / 0.8
     back_s = 3.0 + 2 * (0.625 + 1.2) / 0.8 + 8.0 - 0.625 / 0.8
-    assert (told[0].start_ns - T0_NS) / 1e9 == pytest.approx(crossing_s, abs=0.7)
-    assert (told[-1].end_ns - T0_NS) / 1e9 == pytest.approx(back_s, abs=0.7)
-    assert told[-1].stamps.measured_ns - told[-1].end_ns >= 3_000_000_000
-    updates = [v for v in told[1:-1] if v.grade == told[-1].grade]
+    assert (raised[0].start_ns - T0_NS) / 1e9 == pytest.approx(crossing_s, abs=0.7)
+    assert (raised[-1].end_ns - T0_NS) / 1e9 == pytest.approx(back_s, abs=0.7)
+    assert raised[-1].stamps.measured_ns - raised[-1].end_ns >= 3_000_000_000
+    updates = [v for v in raised[1:-1] if v.grade == raised[-1].grade]
     assert np.diff([v.stamps.measured_ns for v in updates]).min(initial=5e9) >= 5e9
 
 
 def test_lane_departure_says_who_where_and_how_sure():
     world = World()
     world.drive(9.0, drift(1.2, 0.8, 3.0, 8.0))
-    told = world.of("lane_departure")[-1]
-    assert told.vehicle is not None
-    assert (told.vehicle.plate, told.vehicle.terminal) == (TRUCK.plate, TRUCK.terminal)
-    assert told.lane in ("EH", "EG")
-    assert told.p_violation > 0.999
-    assert told.stamps.by is None
-    assert told.stamps.arrived_ns == told.stamps.measured_ns + 5_000_000
-    assert told.confirmed_ns is not None
-    assert told.start_ns <= told.confirmed_ns <= told.stamps.measured_ns
-    assert len(told.evidence["stamp_ns"]) > 20
-    assert max(told.evidence["excess_m"]) == pytest.approx(1.2, abs=0.4)
-    east, _ = FRAME.site_from_lonlat([told.lon_deg], [told.lat_deg])
-    assert east[0] == pytest.approx(told.s_m, abs=0.02)
+    raised = world.of("lane_departure")[-1]
+    assert raised.vehicle is not None
+    assert (raised.vehicle.plate, raised.vehicle.terminal) == (TRUCK.plate, TRUCK.terminal)
+    assert raised.lane in ("EH", "EG")
+    assert raised.p_violation > 0.999
+    assert raised.stamps.by is None
+    assert raised.stamps.arrived_ns == raised.stamps.measured_ns + 5_000_000
+    assert raised.confirmed_ns is not None
+    assert raised.start_ns <= raised.confirmed_ns <= raised.stamps.measured_ns
+    assert len(raised.evidence["stamp_ns"]) > 20
+    assert max(raised.evidence["excess_m"]) == pytest.approx(1.2, abs=0.4)
+    east, _ = FRAME.site_from_lonlat([raised.lon_deg], [raised.lat_deg])
+    assert east[0] == pytest.approx(raised.s_m, abs=0.02)
 
 
 def test_every_version_has_the_shape_of_the_design():
@@ -100,7 +100,7 @@ AREA = [[-500, -500], [1_500, -500], [1_500, 500], [-500, 500], [-500, -500]]
             "undecidable",
         ),
         ({"radar_age_s": 20.0, "enforcing_age_s": 20.0, "sigma": 0.03, "bias": 0.1, "tau": 4.0}, "violation"),
-        ({"coasting": True}, None),  # nothing measured, nothing said
+        ({"coasting": True}, None),  # nothing measured, nothing judged
         ({"confirmed": False}, None),
         ({"sigma": 2.0}, "undecidable"),
     ],
@@ -135,13 +135,13 @@ def test_a_vehicle_that_drives_in_the_dedicated_lane_must_keep_it_whoever_it_is(
     world = World()
     at = drift(2.0, 1.0, 4.0, 4.0)
     world.drive(9.0, lambda t: at(t) | {"terminal": -1, "kind": 0})
-    told = world.of("lane_departure")
-    assert best(told) == "violation"
-    assert told[0].vehicle is None
-    assert told[0].identity_p is None
+    raised = world.of("lane_departure")
+    assert best(raised) == "violation"
+    assert raised[0].vehicle is None
+    assert raised[0].identity_p is None
 
 
-def test_identity_that_comes_later_is_told():
+def test_identity_that_comes_later_makes_a_version():
     world = World()
     at = drift(2.0, 1.0, 4.0, 9.0)
     world.drive(8.0, lambda t: at(t) | {"terminal": -1, "kind": 0})
@@ -156,7 +156,7 @@ def test_identity_that_comes_later_is_told():
         (-16.0, 7.625, None),
         (1.0, 7.625, None),  # backs out slowly
         (16.0, -7.625, None),
-        (16.0, 0.0, None),  # on the median: whose lane it is can't be told
+        (16.0, 0.0, None),  # on the median: it could be in either lane
     ],
 )
 def test_wrong_way(v_east, north, want):
@@ -179,9 +179,9 @@ def test_wrong_way(v_east, north, want):
 def test_overspeed_is_a_share_of_the_limit(speed_mps, seconds, want):
     world = World()
     world.drive(seconds, lambda t: {"east": 30 + speed_mps * t, "v_east": speed_mps})
-    told = world.of("overspeed")
-    assert best(told) == want
-    assert all(v.limit_mps == 16.67 for v in told)
+    raised = world.of("overspeed")
+    assert best(raised) == want
+    assert all(v.limit_mps == 16.67 for v in raised)
 
 
 def test_overspeed_of_hazmat_counts_the_general_limit_beside_the_posted_one():
@@ -193,6 +193,9 @@ def test_overspeed_of_hazmat_counts_the_general_limit_beside_the_posted_one():
     assert {v.track for v in world.of("overspeed")} == {1}  # 72 km/h where 80 are posted
 
 
+SHORT_STOPS = RulesConfig(
+    illegal_stop=Grading(notice=(Hold(over=3.0),), warning=(Hold(over=5.0),), violation=(Hold(over=99.0),))
+)
 STOPPED = {"v_east": 0.0, "v_north": 0.0, "east": 500.0}
 PARKING = feature("zone", "Polygon", [lonlat([[480, -20], [520, -20], [520, 0], [480, 0], [480, -20]])],
                   zone="P1", role="parking")  # fmt: skip
@@ -211,28 +214,18 @@ GATE = feature("gate", "LineString", lonlat([[540, -10], [540, 10]]), gate="exit
     ],
 )
 def test_illegal_stop(more, change, want):
-    rules = RulesConfig(
-        illegal_stop=Grading(
-            notice=(Hold(over=3.0),), warning=(Hold(over=5.0),), violation=(Hold(over=99.0),)
-        )
-    )
-    world = World(road(*more), rules)
+    world = World(road(*more), SHORT_STOPS)
     world.drive(1.0, lambda t: {"east": 484 + 16 * t})
     world.drive(7.0, lambda t: STOPPED | change, from_s=1.0)
-    told = world.of("illegal_stop")
-    assert best(told) == want
-    if told:
-        assert (told[0].start_ns - T0_NS) / 1e9 == pytest.approx(1.0, abs=0.1)
+    raised = world.of("illegal_stop")
+    assert best(raised) == want
+    if raised:
+        assert (raised[0].start_ns - T0_NS) / 1e9 == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize(("sigma_v", "want"), [(0.3, "warning"), (0.05, None)])
-def test_illegal_stop_goes_on_through_a_noisy_speed(sigma_v, want):
-    rules = RulesConfig(
-        illegal_stop=Grading(
-            notice=(Hold(over=3.0),), warning=(Hold(over=5.0),), violation=(Hold(over=99.0),)
-        )
-    )
-    world = World(rules=rules)
+def test_illegal_stop_continues_through_a_noisy_speed(sigma_v, want):
+    world = World(rules=SHORT_STOPS)
     world.drive(1.0, lambda t: {"east": 484 + 16 * t})
     shaken = {"sigma_v": sigma_v}
     world.drive(7.0, lambda t: STOPPED | shaken | {"v_north": 1.0 if t % 2.5 > 2.35 else 0.0}, from_s=1.0)
@@ -240,12 +233,7 @@ def test_illegal_stop_goes_on_through_a_noisy_speed(sigma_v, want):
 
 
 def test_illegal_stop_is_none_behind_another_and_none_of_what_never_moved():
-    rules = RulesConfig(
-        illegal_stop=Grading(
-            notice=(Hold(over=3.0),), warning=(Hold(over=5.0),), violation=(Hold(over=99.0),)
-        )
-    )
-    world = World(rules=rules)
+    world = World(rules=SHORT_STOPS)
     world.drive(1.0, lambda t: [{"east": 484 + 16 * t}, {"east": 509 + 16 * t, "track": 2, "terminal": -1}])
     both = [STOPPED, STOPPED | {"east": 525.0, "track": 2, "terminal": -1}]
     post = STOPPED | {"east": 300.0, "track": 3, "terminal": -1, "kind": 0}
@@ -269,9 +257,9 @@ def test_dark_vehicle(change, present, want):
     world = World()
     world.gateway_present = present
     world.drive(12.0, lambda t: {"east": 50 + 16 * t} | change)
-    told = world.of("dark_vehicle")
-    assert best(told) == want
-    assert all(v.stamps.by == "tick" for v in told)
+    raised = world.of("dark_vehicle")
+    assert best(raised) == want
+    assert all(v.stamps.by == "tick" for v in raised)
 
 
 @pytest.mark.parametrize("age_s", [np.inf, 3.0])
@@ -320,8 +308,8 @@ def test_a_late_state_is_counted_and_adds_nothing():
     world = World()
     at = drift(2.0, 1.0, 1.0, 9.0)
     world.drive(3.0, at)
-    told = len(world.out)
+    raised = len(world.out)
     for _ in range(50):
         world.observe(T0_NS + 1_000_000_000, at(3.0))
-    assert len(world.out) == told
+    assert len(world.out) == raised
     assert world.monitor.counts["judge.stale"] == 50

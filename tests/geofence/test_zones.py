@@ -35,15 +35,15 @@ def fast(t_s):
 def test_a_fast_vehicle_enters_a_narrow_zone_between_two_fixes():
     """3 m of zone, 25 m from fix to fix: none lies inside."""
     world = World(road(zone("NOENTRY", "no_entry", 311.0, 314.0, -9.0, -6.0)))
-    told = [v for v in drive(world, 20.0, fast) if v.rule == "zone_entry"]
-    assert [(v.phase, v.grade, v.zone) for v in told] == [
+    raised = [v for v in drive(world, 20.0, fast) if v.rule == "zone_entry"]
+    assert [(v.phase, v.grade, v.zone) for v in raised] == [
         ("open", "violation", "NOENTRY"),
         ("close", "violation", "NOENTRY"),
     ]
     crossed_ns = T0_NS + round((311.0 - 50.0) / 25.0 * NS)
-    assert abs(told[0].start_ns - crossed_ns) < 0.02 * NS
-    assert told[0].vehicle is not None
-    assert [faults(v) for v in told] == [[], []]
+    assert abs(raised[0].start_ns - crossed_ns) < 0.02 * NS
+    assert raised[0].vehicle is not None
+    assert [faults(v) for v in raised] == [[], []]
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_over_a_long_gap_no_way_is_known():
 def test_one_vehicle_is_in_two_zones_of_one_rule():
     world = World(road(zone("A", "no_entry", 150.0, 400.0), zone("B", "no_entry", 300.0, 500.0)))
     drive(world, 30.0, fast, hz=5.0)
-    told = world.of("zone_entry")
-    ids = {name: {v.id for v in told if v.zone == name} for name in ("A", "B")}
+    raised = world.of("zone_entry")
+    ids = {name: {v.id for v in raised if v.zone == name} for name in ("A", "B")}
     assert [len(found) for found in ids.values()] == [1, 1]
     assert ids["A"] != ids["B"]
-    ends = {v.zone: (v.end_ns - T0_NS) / NS for v in told if v.phase == "close"}
+    ends = {v.zone: (v.end_ns - T0_NS) / NS for v in raised if v.phase == "close"}
     assert ends["A"] == pytest.approx((400.0 - 50.0) / 25.0, abs=0.3)
     assert ends["B"] == pytest.approx((500.0 - 50.0) / 25.0, abs=0.3)
-    both = [v for v in told if v.phase == "open"]
+    both = [v for v in raised if v.phase == "open"]
     assert both[1].start_ns < T0_NS + ends["A"] * NS, "B began while A was open"
 
 
@@ -91,11 +91,11 @@ def test_a_vehicle_that_leaves_its_zone_has_left_until_it_is_back(hz):
         return {"east": 200.0 + 16.0 * (min(t_s, 10.0) - max(0.0, t_s - 10.0)), "terminal": 0}
 
     drive(world, 25.0, there_and_back, hz=hz)
-    told = world.of("zone_exit")
-    assert [told[0].phase, told[-1].phase] == ["open", "close"]
-    assert len({v.id for v in told}) == 1
-    assert (told[0].start_ns - T0_NS) / NS == pytest.approx(100.0 / 16.0, abs=0.1)
-    assert (told[-1].end_ns - T0_NS) / NS == pytest.approx(10.0 + 60.0 / 16.0, abs=1.1)
+    raised = world.of("zone_exit")
+    assert [raised[0].phase, raised[-1].phase] == ["open", "close"]
+    assert len({v.id for v in raised}) == 1
+    assert (raised[0].start_ns - T0_NS) / NS == pytest.approx(100.0 / 16.0, abs=0.1)
+    assert (raised[-1].end_ns - T0_NS) / NS == pytest.approx(10.0 + 60.0 / 16.0, abs=1.1)
 
 
 def test_a_vehicle_that_was_never_inside_has_not_left():
@@ -106,18 +106,18 @@ def test_a_vehicle_that_was_never_inside_has_not_left():
 
 def test_episodes_of_two_zones_are_handed_over_and_closed_apart():
     places = road(zone("A", "no_entry", 150.0, 400.0), zone("B", "no_entry", 300.0, 500.0))
-    giver, taker = World(places, esn="RSU-1"), World(places, esn="RSU-2")
+    giver, receiver = World(places, esn="RSU-1"), World(places, esn="RSU-2")
     drive(giver, 12.0, fast, hz=5.0)
     carried = msgspec.msgpack.decode(
         msgspec.msgpack.encode(giver.monitor.carry([1])), type=list[CarriedJudgement]
     )
     zones = [episode.scope for episode in carried[0].episodes if episode.rule == "zone_entry"]
     assert zones == ["A", "B"]
-    taker.monitor.adopt(carried)
-    drive(taker, 14.0, fast, hz=5.0, from_s=12.0)
+    receiver.monitor.adopt(carried)
+    drive(receiver, 14.0, fast, hz=5.0, from_s=12.0)
     ids = {v.zone: v.id for v in giver.of("zone_entry")}
-    assert {v.zone: v.id for v in taker.of("zone_entry")} == ids
-    assert {v.zone for v in taker.of("zone_entry") if v.phase == "close"} == {"A", "B"}
+    assert {v.zone: v.id for v in receiver.of("zone_entry")} == ids
+    assert {v.zone for v in receiver.of("zone_entry") if v.phase == "close"} == {"A", "B"}
 
 
 def test_a_map_without_such_zones_gives_the_same_bytes():

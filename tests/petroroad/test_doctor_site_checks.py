@@ -26,7 +26,7 @@ def test_the_shipped_site_is_as_meant():
 @pytest.mark.parametrize(
     ("old", "new", "name", "says"),
     [
-        ("lon_deg = 122.104791204", "lon_deg = 122.6", "site.places", "RSU-0 stands 4"),  # 41 km
+        ("lon_deg = 122.104791204", "lon_deg = 122.6", "site.places", "RSU-0 is 4"),  # 41 km
         (
             "stretch_m = [0.0, 500.0]",
             "stretch_m = [-9000.0, -2000.0]",
@@ -46,7 +46,7 @@ def test_the_shipped_site_is_as_meant():
             "RSU-0 and RSU-2 share 100 m and are no neighbours",
         ),
         ('neighbours = ["RSU-1"]', "neighbours = []", "site.neighbours", "RSU-1 hands over to RSU-0"),
-        ("range_m_max = 300.0", "range_m_max = 0.01", "site.places", "R0-N stands"),
+        ("range_m_max = 300.0", "range_m_max = 0.01", "site.places", "R0-N is"),
     ],
 )
 def test_what_can_hardly_be_meant_is_told(old, new, name, says):

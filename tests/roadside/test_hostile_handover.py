@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.wire import decode_handover, decode_handover_ack, decode_snapshot, records_of
-from geofence.carry import STAMPS
+from geofence.rules import OWN_STAMPS
+from geofence.state import SHARED_STAMPS
 from geofence.violation import decode
 from roadside.handover import COUNTER_BITS, PLACE_BITS
 from roadside.inputs import HandedOver, HandoverAnswered, Start
@@ -126,13 +127,14 @@ def test_evidence_that_no_observation_makes_accuses_nobody(setup, handed, data):
     assert {v.rule for v in raised} <= {"lane_departure"}
 
 
-@pytest.mark.parametrize("name", [*STAMPS, "judged_ns", "last_over_ns", "cusum_since_ns"])
+@pytest.mark.parametrize("name", [*SHARED_STAMPS, *OWN_STAMPS, "judged_ns", "last_over_ns", "cusum_since_ns"])
 @pytest.mark.parametrize("stamp_ns", [1, 10**18, T0_NS + 86_400 * NS, 2**63 - 1, -5])
 def test_a_judgements_stamp_far_from_now_neither_accuses_nor_blinds(setup, handed, name, stamp_ns):
     """Standing or silent since 1970 would be a violation at once; judged in a day's time, never one again."""
     message = msgpack.unpackb(handed, strict_map_key=False)
     judgement = message["tracks"][0]["judgement"]
-    carried = judgement if name in STAMPS else judgement["rules"]["lane_departure"]
+    of_rule = judgement["rules"]["lane_departure"]
+    carried = judgement["stamps_ns"] if name in judgement["stamps_ns"] else of_rule
     carried[name] = [stamp_ns] * 3 if name == "cusum_since_ns" else stamp_ns
     pipeline = taker(setup)
     assert take(pipeline, msgpack.packb(message)) == ()

@@ -32,6 +32,7 @@ def handed(setup):
 def newer(judgement):
     """What a later version may have added."""
     judgement |= {"speed_profile": [1.0, 2.0], "swerves": True}
+    judgement["stamps_ns"] |= {"off_route_since_ns": 1}
     judgement["rules"] |= {"time_window": {"cusum": [1.0], "held_s": [2.0]}}
     judgement["rules"]["lane_departure"] |= {"likelihood": [0.1] * 7}
     judgement["history"] |= {"heading_rad": b"\x00" * 8}
@@ -43,7 +44,7 @@ def older(judgement):
     """What an earlier version may have lacked."""
     del judgement["rules"]["lane_departure"]["judged_ns"], judgement["rules"]["lane_departure"]["clear_s"]
     del judgement["history"]["columns"]["sigma_d_m"], judgement["history"]["value"]["wrong_way"]
-    del judgement["moved"], judgement["lane_held"], judgement["elsewhere_since_ns"]
+    del judgement["moved"], judgement["lane_held"], judgement["stamps_ns"]["elsewhere_since_ns"]
     for name in ("undecidable", "scope", "seen_ns", "told_ns", "hop", "limit_mps", "identity_p"):
         del judgement["episodes"][0][name]
 
@@ -88,6 +89,20 @@ def test_evidence_that_both_versions_know_continues(setup, handed, change):
     assert max(held_s) > 0.0
     assert list(carried.rules["lane_departure"].held_s) == held_s
     assert list(carried.history.stamp_ns) == stamps
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"reasons": ["full"], "load": 0.5}, ()),  # of a later version
+        ({"refused": None}, ()),  # of an earlier version: it lacks the field
+        ({"refused": [0]}, (0,)),
+    ],
+)
+def test_an_acknowledgement_of_another_version_is_read(change, refused):
+    payload = {"epoch": 1, "seq": 7, "refused": []} | change
+    answer = {name: value for name, value in payload.items() if value is not None}
+    assert decode_handover_ack(msgpack.packb(answer)).refused == refused
 
 
 def test_the_open_episodes_of_an_outbox_before_named_state_continue(tmp_path):

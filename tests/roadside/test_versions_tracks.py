@@ -105,7 +105,7 @@ def test_a_state_with_fields_more_and_fewer_is_read(setup):
     other = msgpack.unpackb(encode_state(pipeline.state(T0_NS + 2 * NS)), strict_map_key=False)
     tracker = other["tracker"]
     tracker["modes"] = [1, 2]
-    for name in ("keys", "pairs", "pair_ints", "clocks", "scans", "duplicates", "heard_ns", "counts"):
+    for name in ("keys", "pairs", "pair_ints", "clocks", "scans", "duplicates", "newest_ns", "counts"):
         del tracker[name]
     for stored in tracker["tracks"]:
         del stored["ring"]

@@ -27,13 +27,13 @@ class Centre:
         self.now_ns += MS
         return self.now_ns
 
-    def take(self, body: bytes, esn: str = "RSU001") -> CommitResult:
+    def commit(self, body: bytes, esn: str = "RSU001") -> CommitResult:
         return self.violation_writer.commit([decode_batch(TOPIC.format(esn), esn, body, self._tick())], [])
 
     def send(
         self, seq: int, what: Violation | bytes | str, esn: str = "RSU001", epoch: int = 10
     ) -> tuple[Any, Any]:
-        (answer,) = self.take(payload(epoch, item(seq, what)), esn).acknowledgements
+        (answer,) = self.commit(payload(epoch, item(seq, what)), esn).acknowledgements
         return answer.stored, answer.conflict
 
     def rows(self, table: sa.Table) -> int:

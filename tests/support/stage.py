@@ -100,7 +100,7 @@ class Stage:
         yield
         self._loop.call_soon_threadsafe(resume.set)
 
-    def hear(self, topic: str, message: Any) -> None:
+    def receive(self, topic: str, message: Any) -> None:
         """Let the centre receive a message."""
         self._loop.call_soon_threadsafe(
             self._centre.ingest.subscriptions.receive, topic, wire.encode(message)
@@ -122,7 +122,7 @@ class Stage:
 
     def beat(self, esn: str, state: str = "online") -> None:
         """Send one RSU's status: a heartbeat, or its will."""
-        self.hear(topics.status(esn), self._status(esn, state))
+        self.receive(topics.status(esn), self._status(esn, state))
 
     def beat_gateway(self, state: str = "online") -> None:
         body = wire.GatewayStatus(
@@ -130,7 +130,7 @@ class Stage:
             counts={},
         )  # fmt: skip
         assert self.site.config.gateway is not None
-        self.hear(topics.gateway_status(self.site.config.gateway.id), body)
+        self.receive(topics.gateway_status(self.site.config.gateway.id), body)
 
     def kill(self, *esns: str) -> None:
         """Let RSUs go as the broker tells it: by their will."""
@@ -216,7 +216,7 @@ class Stage:
                     if each.esn == esn:
                         self._seqs[esn] += 1
                         items.append(self._item(self._seqs[esn], each, waited_ns))
-                self.hear(topics.violation_up(esn), wire.ViolationBatch(epoch=EPOCH, items=tuple(items)))
+                self.receive(topics.violation_up(esn), wire.ViolationBatch(epoch=EPOCH, items=tuple(items)))
         if wait:
             self.until(lambda: self.counts().get("violation.stored", 0) >= n_before + len(found))
 

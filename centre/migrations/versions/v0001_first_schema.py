@@ -11,7 +11,7 @@ BIG, SMALL, BYTES = sa.BigInteger, sa.SmallInteger, sa.LargeBinary
 
 def upgrade() -> None:
     """Create the tables and indexes that are missing."""
-    for create in (_transport_and_versions, _episodes, _feed_and_quarantine, _reporters):
+    for create in (_transport_and_versions, _episodes, _feed_and_quarantine, _units_and_settings):
         create()
     op.create_index("ix_episode_open", "episode", ["open"], if_not_exists=True)
     op.create_index("ix_episode_section", "episode", ["grade_max", "open"], if_not_exists=True)
@@ -101,7 +101,7 @@ def _feed_and_quarantine() -> None:
     )
 
 
-def _reporters() -> None:
+def _units_and_settings() -> None:
     op.create_table(
         "status",
         sa.Column("kind", sa.String(16), primary_key=True),

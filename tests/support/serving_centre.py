@@ -1,9 +1,10 @@
-"""A centre that serves over real sockets, without a broker."""
+"""A centre that serves over real sockets without a broker, and clients of its streams; no test itself."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from edge.clock import Clock
 from edge.config import parse_site
 from geofence.violation import Violation
 from tests.support.centre_road import MAP, SITE
-from tests.support.centre_samples import item, payload
+from tests.support.centre_samples import item, payload, violation
 
 TEST_S = 10.0
+Events = AsyncIterator[tuple[int | None, str, Any]]  # (id, event, data)
 
 
 @dataclass
@@ -40,7 +42,7 @@ class FakeBroker:
 
 @dataclass
 class Running:
-    """A centre that serves, without a broker: `say` is what it would hear, `sent` what it published."""
+    """A centre that serves, without a broker: `send` gives it a violation, `sent` is what it published."""
 
     app: Centre
     port: int
@@ -62,16 +64,14 @@ class Running:
         return answer.json()
 
     @contextlib.asynccontextmanager
-    async def events(
-        self, after: int | None = None
-    ) -> AsyncIterator[AsyncIterator[tuple[int | None, str, Any]]]:
+    async def events(self, after: int | None = None) -> AsyncIterator[Events]:
         headers = {} if after is None else {"Last-Event-ID": str(after)}
         async with self.http.stream("GET", "/api/events", headers=headers, timeout=TEST_S) as answer:
             assert answer.status_code == 200
             yield _parsed(answer.aiter_lines())
 
 
-async def _parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[int | None, str, Any]]:
+async def _parsed(lines: AsyncIterator[str]) -> Events:
     found: dict[str, str] = {}
     async for line in lines:
         if line:
@@ -107,14 +107,6 @@ async def running(directory: Path) -> AsyncIterator[Running]:
             centre.close()
 
 
-def snapshot(seq: int, esn: str = "RSU001", names: bool = False) -> bytes:
-    stamp_ns = Clock.wall().now_ns() // 100_000_000 * 100_000_000
-    records = np.zeros(2, wire.TRACK_DTYPE)
-    records["track"], records["flags"], records["class"] = (1, 2), (1, 0), (4, 1)
-    lanes = ("south",) if names else None
-    return wire.encode(wire.snapshot_of(records, esn=esn, seq=seq, stamp_ns=stamp_ns, lanes=lanes))
-
-
 def parsed(message: str | bytes) -> tuple[int | None, str, Any]:
     """Return (id, event, data) of one text message."""
     assert isinstance(message, str)
@@ -124,10 +116,53 @@ def parsed(message: str | bytes) -> tuple[int | None, str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def streaming(
-    centre: Running, after: int | str | None = None
-) -> AsyncIterator[AsyncIterator[tuple[int | None, str, Any]]]:
+async def streaming(centre: Running, after: int | str | None = None) -> AsyncIterator[Events]:
     query = "" if after is None else f"?after={after}"
     address = f"ws://127.0.0.1:{centre.port}/api/stream{query}"
     async with ws.connect(address, max_queue=None) as opened:  # a full queue would hold up its close
         yield (parsed(message) async for message in opened)
+
+
+async def only(stream: Events, name: str, n: int) -> AsyncIterator[Any]:
+    async for _, event, data in stream:
+        if event == name:
+            yield data
+            n -= 1
+            if n == 0:
+                return
+
+
+async def follow_with_breaks(
+    centre: Running, connect: Callable[[int, int], AbstractAsyncContextManager[Events]]
+) -> None:
+    """Law: however often the stream breaks, the ids of its changes are 1, 2, … without a gap or a repeat.
+
+    connect(turn, after) : the n-th connection, with its cursor
+    """
+    seen: list[tuple[int, int]] = []
+    for n in range(1, 21):
+        centre.send(n, violation(1, version=n))
+    await centre.until_sent(20)
+    turn = 0
+    while len(seen) < 40:  # connect again after each third change, while more arrive
+        turn += 1
+        async with connect(turn, seen[-1][0] if seen else 0) as stream:
+            async for n, name, data in stream:
+                if name != "violation":
+                    continue
+                assert n is not None
+                seen.append((n, data["version"]))
+                if len(seen) == 10:
+                    for more in range(21, 41):
+                        centre.send(more, violation(1, version=more))
+                if len(seen) % 3 == 0 or len(seen) == 40:
+                    break
+    assert seen == [(n, n) for n in range(1, 41)]
+
+
+def snapshot(seq: int, esn: str = "RSU001", names: bool = False) -> bytes:
+    stamp_ns = Clock.wall().now_ns() // 100_000_000 * 100_000_000
+    records = np.zeros(2, wire.TRACK_DTYPE)
+    records["track"], records["flags"], records["class"] = (1, 2), (1, 0), (4, 1)
+    lanes = ("south",) if names else None
+    return wire.encode(wire.snapshot_of(records, esn=esn, seq=seq, stamp_ns=stamp_ns, lanes=lanes))

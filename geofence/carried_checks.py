@@ -1,44 +1,46 @@
-"""Whether what a neighbour or a restart says of a judged track can be true. Pure.
+"""Checks of judgements and episodes from a neighbour or a restart: can they be true? Pure.
 
-A damaged window accuses an innocent or never judges again; a damaged episode would be published as evidence.
+Damaged evidence accuses an innocent driver or blocks the judging; a damaged episode would be published.
 """
 
 import numpy as np
 
 from core.arrays import I64
 from fusion.handover import PLACE_M_MAX
-from geofence.carry import STAMPS, CarriedHistory, CarriedJudgement, history_rows
+from geofence.carry import CarriedHistory, CarriedJudgement, history_rows
 from geofence.episodes import OpenEpisode
 from geofence.map.frames import SiteFrame
-from geofence.rules import BY_NAME, MEASURED
-from geofence.state import R_EAST, R_NORTH, R_SPEED, RING_LENGTH
+from geofence.rules import BY_NAME, MEASURED, OWN_STAMPS
+from geofence.state import R_EAST, R_NORTH, R_SPEED, RING_LENGTH, SHARED_STAMPS
 from geofence.violation import ViolationVehicle
 
-AGE_NS_MAX = 86_400_000_000_000  # nothing that lasts is remembered for longer than a day
+AGE_NS_MAX = 86_400_000_000_000  # a judgement carries no stamp older than a day
 EPISODE_AGE_NS_MAX = 366 * AGE_NS_MAX
-AHEAD_NS_MAX = 60_000_000_000  # of the neighbour's clock: a stamp far ahead would stop the judging until then
+AHEAD_NS_MAX = 60_000_000_000  # a neighbour's clock may be so far ahead; a later stamp would stop the judging
 WINDOW_MAX = 86_400.0  # seconds held; a CUSUM ends far below, at twice its level
-VERSION_MAX, HOP_MAX = 10_000_000, 100_000  # one each 5 s for a year; RSUs of a road, many times over
+CARRIED_VERSION_MAX = 10_000_000  # one each 5 s for a year
+CARRIED_HOP_MAX = 100_000  # RSUs of a road, many times over
 EPISODE_MPS_MAX, MEASURE_MAX = 1_000.0, 1e9
 TEXT_MAX = 256
 
 
 def believed(judgement: CarriedJudgement, now_ns: int) -> tuple[CarriedJudgement, bool]:
-    """Return the judgement and True; if it can't be true, its episodes and False: the rest starts anew."""
+    """Return the judgement and True, or, if it can't be true, a fresh one with its episodes and False."""
     try:
         _check_evidence(judgement, now_ns)
         _check_history(judgement.history, now_ns)
-    except (ValueError, OverflowError):  # another version's too
+    except (ValueError, OverflowError):  # also the shapes of another version
         return CarriedJudgement(track=judgement.track, episodes=judgement.episodes), False
     return judgement, True
 
 
 def _check_evidence(judgement: CarriedJudgement, now_ns: int) -> None:
-    stamps = [getattr(judgement, name) for name in STAMPS]
+    known = {*SHARED_STAMPS, *OWN_STAMPS}
+    stamps = [stamp_ns for name, stamp_ns in judgement.stamps_ns.items() if name in known]
     for evidence in judgement.rules.values():
         seconds = np.array((*evidence.cusum, *evidence.held_s, evidence.clear_s), dtype=np.float64)
         if not ((seconds >= 0.0) & (seconds <= WINDOW_MAX)).all():
-            raise ValueError("evidence that no observation makes")
+            raise ValueError("no observation can make this evidence")
         stamps += [*evidence.cusum_since_ns, evidence.last_over_ns, evidence.judged_ns]
     lasting = np.array(stamps, dtype=np.int64)
     _check_stamps(lasting[lasting != 0], now_ns)
@@ -47,12 +49,12 @@ def _check_evidence(judgement: CarriedJudgement, now_ns: int) -> None:
 def _check_history(history: CarriedHistory, now_ns: int) -> None:
     rows = history_rows(history, MEASURED)
     if len(rows) > RING_LENGTH:
-        raise ValueError("a history that is too long")
+        raise ValueError("the history is too long")
     _check_stamps(np.array(history.stamp_ns, dtype=np.int64), now_ns)
     must = rows[:, [R_EAST, R_NORTH, R_SPEED]]
     if not (np.abs(must) <= [PLACE_M_MAX, PLACE_M_MAX, EPISODE_MPS_MAX]).all():  # NaN fails as well
         raise ValueError("a place or a speed that no vehicle has")
-    if (np.abs(rows) > MEASURE_MAX).any():  # what is not known is NaN
+    if (np.abs(rows) > MEASURE_MAX).any():  # NaN: not known
         raise ValueError("a measure that no vehicle has")
 
 
@@ -62,13 +64,13 @@ def _check_stamps(stamps: I64, now_ns: int) -> None:
 
 
 def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
-    """Return whether an open episode can be continued here: its rule is judged here, its place is here."""
+    """Return whether an open episode can be continued here: our rule book has its rule, its place is near."""
     texts = (episode.id, episode.lane, episode.zone, episode.scope, *_texts_of(episode.vehicle))
     return (
         episode.rule_name in BY_NAME
         and (episode.scope != "") == (BY_NAME[episode.rule_name].scope == "zone")
-        and 1 <= episode.version <= VERSION_MAX
-        and episode.hop <= HOP_MAX
+        and 1 <= episode.version <= CARRIED_VERSION_MAX
+        and episode.hop <= CARRIED_HOP_MAX
         and bool(frame.within(episode.lon_deg, episode.lat_deg))
         and 0.0 <= episode.p_violation <= 1.0
         and 0.0 <= (episode.identity_p or 0.0) <= 1.0
@@ -80,9 +82,9 @@ def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
 
 
 def is_of_now(episode: OpenEpisode, now_ns: int) -> bool:
-    """Whether its stamps can be true by this clock.
+    """Return whether the episode's stamps can be true at `now_ns`.
 
-    Not asked of a restart: a machine without a battery starts years behind its own last episodes.
+    A restart does not ask: the clock of a machine without a battery starts years behind its last episodes.
     """
     stamps = (episode.start_ns, episode.seen_ns, episode.version_ns, episode.confirmed_ns or 0)
     oldest_ns = min(episode.start_ns, episode.seen_ns)
