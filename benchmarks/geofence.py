@@ -151,7 +151,7 @@ def measure_locating(road: RoadMap, east: F64, north: F64) -> None:
         "Shapely STRtree": lambda: peer.locate(east, north, by_tree=True),
         "Shapely bbox + contains_xy": lambda: peer.locate(east, north, by_tree=False),
     }
-    ratio_of(ours, rivals, n, "geofence.locate")
+    ratio_of(ours, rivals, n, "geofence.lanes")
 
 
 def measure_zones(points: F64, east: F64, north: F64) -> None:

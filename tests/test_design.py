@@ -15,7 +15,7 @@ from edge import mqtt_client, sections, service, topics, wire
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
-from fusion import terminal_clocks
+from fusion import timekeeping
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedState, CarriedTrack, Covariance
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
@@ -164,7 +164,7 @@ PLAIN = " ".join(DESIGN.split())
         f"after it was {ownership.TAKE_AFTER_NS / 1e9:g} s inside the stretch",
         f"{ownership.RETAKE_AFTER_NS / 1e9:g} s for one that it gave away",
         f"an RSU puts at most {handover.OFFER_TRACKS_MAX} in one",
-        f"an RSU names at most {terminal_clocks.NAMED_MAX} ",
+        f"an RSU names at most {timekeeping.CLOCKS_NAMED_MAX} ",
         f"when they change and each {snapshot.WHOLE_EVERY_NS / 1e9:g} s",
         f"radar within {snapshot.RADAR_FRESH_NS / 1e9:g} s, 5 GNSS within {snapshot.GNSS_FRESH_NS / 1e9:g} s",
         f"`no_answer` after {gateway_commands.ANSWER_WITHIN_NS / 1e9:g} s",
