@@ -21,6 +21,8 @@ settings.load_profile("petroroad")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI") == "true"
+# end-to-end tests with no bound on a time, whose processes use half a core: they may run beside a browser
+LAST = ("test_demo", "test_kill")
 APT = {"mosquitto": "mosquitto", "chromium": "chromium", "initdb": "postgresql"}  # program: Debian's package
 
 
@@ -32,18 +34,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long tests out unless asked for; order the rest, and say which worker takes what.
 
-    One process: unit tests first, a quick answer to most mistakes. Two (`-n 2 --dist loadgroup`): the
-    end-to-end tests are one group and come first, so that one worker runs them one after another from the
-    start, and never two at a time; the other worker takes the unit tests, a file at a time.
+    One process: unit tests first, a quick answer to most mistakes. Two (`-n 2 --dist loadgroup`): one worker
+    takes the end-to-end tests, one after another from the start; the other the unit tests, a file at a time,
+    and then LAST.
     """
     if not config.getoption("--long"):
         config.hook.pytest_deselected(items=[item for item in items if "long" in item.keywords])
         items[:] = [item for item in items if "long" not in item.keywords]
-    several = hasattr(config, "workerinput")
-    items.sort(key=lambda item: ("e2e" in item.keywords) != several)
-    for item in items if several else ():
-        group = "e2e" if "e2e" in item.keywords else f"{item.path.parent.name}/{item.path.stem}"
+    if not hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "e2e" in item.keywords)
+        return
+    for item in items:
+        alone = "e2e" in item.keywords and item.path.stem not in LAST
+        group = "e2e" if alone else f"{item.path.parent.name}/{item.path.stem}"
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (item.path.stem in LAST, "e2e" not in item.keywords))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,6 +60,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio only: the product uses no other loop."""
+    return "asyncio"
 
 
 RUNS = Path(__file__).resolve().parents[1] / "runs"

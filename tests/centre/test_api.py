@@ -19,11 +19,6 @@ from tests.support.serving_centre import TEST_S, FakeBroker, follow_with_breaks,
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_violation_is_committed_before_it_is_acknowledged(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         centre.send(1, violation())

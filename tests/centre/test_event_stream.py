@@ -10,11 +10,6 @@ from centre.event_stream import Event, EventFeed
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Database:
     """Rows 1 to `newest`; counts how many of them are read."""
 

@@ -10,7 +10,7 @@ from centre.reader import EpisodeFilter
 from centre.views.excess import last_violating_ns
 from centre.views.figures import BIN_NS, Sample, latency
 from geofence.violation import Stamps
-from tests.centre.test_violation_writer import Centre
+from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
 S = 1_000 * MS

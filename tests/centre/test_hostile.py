@@ -12,11 +12,6 @@ from tests.support.serving_centre import running, snapshot
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def _refuse(constant: str) -> None:
     pytest.fail(f"{constant} is no JSON")
 

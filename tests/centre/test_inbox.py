@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from centre.inbox import MESSAGE_BYTES, Inbox, QueuedBatch
 from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics, wire
-from tests.centre.test_ingest import Bench
+from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import item, payload, violation
 
 

@@ -12,11 +12,6 @@ SCRIPT = "main-0123abcd.js"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def built(tmp_path: Path) -> Path:
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html>" + "the page " * 200, encoding="utf-8")

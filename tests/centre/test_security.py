@@ -13,11 +13,6 @@ from tests.support.serving_centre import running
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 FOREIGN = [
     {"host": "evil.example"},
     {"origin": "http://evil.example"},

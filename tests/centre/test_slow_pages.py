@@ -11,11 +11,6 @@ from centre.track_hub import Viewer
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_while_a_slow_viewer_receives_one_frame_newer_ones_replace_the_others() -> None:
     viewer = Viewer()
     for esn in ("RSU001", "RSU002"):

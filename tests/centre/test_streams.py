@@ -27,11 +27,6 @@ from tests.support.serving_centre import (
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_the_stream_resumes_exactly_once_in_order(tmp_path: Path) -> None:
     """The law of the SSE stream holds here too, also where a client changes from one to the other."""
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):

@@ -22,11 +22,6 @@ from tests.support.serving_centre import TEST_S, Running, running
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @contextlib.asynccontextmanager
 async def posting(centre: Running, directory: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the centre's own app with one more route, whose handler gives the writer a command."""

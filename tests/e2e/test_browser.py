@@ -5,19 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.conftest import RUNS, find_program
 from tests.support.live_demo import live_demo
+from tests.support.page_feed import PATIENCE_MS, chromium, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
-ARGUMENTS = [
-    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-background-networking", "--no-first-run",
-]  # fmt: skip
 SCREENSHOT = RUNS / "page.png"
-PATIENCE_MS = 60_000  # a busy machine without a graphics card draws a frame a second
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +26,14 @@ def demo(run_folder):
 
 @pytest.fixture(scope="module")
 def page(demo):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.set_default_timeout(PATIENCE_MS)
         page.goto(demo.url)
         yield page
-        browser.close()
         assert problems == []
-
-
-def wait_for(page: Page, condition: str, seconds: float = PATIENCE_MS / 1000) -> None:
-    page.wait_for_function(f"() => {condition}", timeout=seconds * 1000)
 
 
 def wait_for_frames(page: Page, n: int) -> None:

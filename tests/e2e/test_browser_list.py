@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from geofence.violation import Violation
 from tests.conftest import find_program
-from tests.e2e.test_browser import ARGUMENTS, PATIENCE_MS, wait_for
+from tests.support.page_feed import PATIENCE_MS, chromium, wait_for
 from tests.support.stage import S, Stage, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -28,8 +28,8 @@ LIVE = "document.documentElement.dataset.link === 'live'"
 def browser() -> Iterator[Browser]:
     if find_program("chromium") is None:
         pytest.skip("chromium is missing: sudo apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
+    with chromium() as it:
+        yield it
 
 
 @pytest.fixture

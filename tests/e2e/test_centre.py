@@ -39,11 +39,6 @@ sys.exit(main(["centre", "--config", sys.argv[1]]))
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Stage:
     """A broker, a site file, and a made-up RSU that sends until it is answered."""

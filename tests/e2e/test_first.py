@@ -32,11 +32,6 @@ DRIVE_S = 14.0
 RADAR_EAST_M, RADAR_NORTH_M, RADAR_UP_M = 300.0, -6.0, 5.0
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def state(t_s: float) -> tuple[float, float, float]:
     """Return the truck's east, north and speed north at t_s: straight on, then over the right edge."""
     north_m = max(OUT_M, IN_LANE_M - ASIDE_MPS * max(0.0, t_s - LEAVE_S))

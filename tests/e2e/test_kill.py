@@ -19,11 +19,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
 DURATION_S = 30.0
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 @pytest.mark.parametrize("victims", [("gateway", "broker", "centre"), ("rsu",)], ids="-".join)
 async def test_nothing_is_lost_or_told_twice(victims, run_folder):
     folder = run_folder(f"kill-{'-'.join(victims)}")

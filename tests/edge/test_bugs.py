@@ -10,11 +10,6 @@ from edge.bugs import until_bug
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def _soon(task):
     """Let the loop run its callbacks."""
     for _ in range(3):

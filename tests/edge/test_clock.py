@@ -14,11 +14,6 @@ from edge.clock import Clock, StepWatch, WallClock
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def test_a_child_shows_the_same_time():
     clock = Clock.paced(10**18, 7.25)
     child = Clock.from_env(clock.to_env())

@@ -19,11 +19,6 @@ from tests.conftest import find_program
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 @contextlib.asynccontextmanager
 async def broker(tmp_path, kind="nats"):
     if kind == "mosquitto" and find_program("mosquitto") is None:

@@ -17,11 +17,6 @@ from tests.support.outbox_end import CLOCK, NS, put, running, until
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def test_committed_before_sent_and_deleted_once_held(tmp_path):
     path = tmp_path / "o.sqlite"
     order = []

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def test_a_damaged_file_is_set_aside_and_memory_restored(tmp_path):
     path = tmp_path / "o.sqlite"
     path.write_bytes(b"this is no database, whatever it was" * 200)

@@ -30,11 +30,6 @@ brokers = ["127.0.0.1:1"]
 """
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 class Unit(Service):
     """A service that writes down what happens to it."""
 

@@ -26,11 +26,6 @@ STUBBORN = (
 )
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def spec(tmp_path, code, name="part", **env):
     return ChildSpec(name=name, argv=(sys.executable, "-c", code), log=tmp_path / f"{name}.log", env=env)
 

@@ -24,7 +24,7 @@ from petroroad.processes.broker import start_broker
 from roadside.devices.jt808.client import Client
 from roadside.gateway import process as gateway_process
 from roadside.gateway.gateway import Gateway
-from tests.roadside.test_hostile_handover import POISON
+from tests.support.hostile import POISON
 
 pytestmark = pytest.mark.anyio
 TERMINAL = "13900000001"
@@ -69,11 +69,6 @@ class = "hazmat"
 length_m = 16.0
 width_m = 2.5
 """
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
 
 
 def site(listener: str = "jt808://127.0.0.1:1", accept_unknown: str = "true", broker: int = 1):

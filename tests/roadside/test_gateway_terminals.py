@@ -21,11 +21,6 @@ FIX = GnssFix(
 )
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 class Truck:
     """A client on a real socket."""
 

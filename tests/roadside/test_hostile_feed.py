@@ -32,7 +32,7 @@ from roadside.inputs import (
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
 from tests.roadside.test_agent import drain_inbox, made
-from tests.roadside.test_hostile_handover import POISON, changed, floats
+from tests.support.hostile import POISON, changed, floats
 from tests.support.outbox_end import read_batch
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
 

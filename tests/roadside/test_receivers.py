@@ -27,11 +27,6 @@ LON_DEG = 122.0
 ALL = SessionRules()
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def rmc(second):
     body = f"GPRMC,1200{second:02d}.00,A,4100.000,N,12200.000,E,0.0,0.0,150127,,,A".encode()
     return b"$" + body + b"*%02X\r\n" % checksum(body)

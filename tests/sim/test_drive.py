@@ -30,11 +30,6 @@ pytestmark = pytest.mark.anyio
 RATE = 4.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Roadside:
     """What a gateway and RSUs would hear."""
 

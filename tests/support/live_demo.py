@@ -33,12 +33,14 @@ class LiveDemo:
     def left_behind(self) -> list[str]:
         """Return the command lines of processes that still name the run directory."""
         found = []
+        folder = os.fsencode(self.run_dir)
+        names = (folder + b"/", folder + b"\0")  # no other folder whose name begins with ours
         for entry in Path("/proc").iterdir():
             try:
                 words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
             except OSError:  # it has just ended
                 continue
-            if os.fsencode(self.run_dir) in words:
+            if any(name in words for name in names):
                 found.append(words.replace(b"\0", b" ").decode(errors="replace"))
         return found
 
