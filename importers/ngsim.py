@@ -19,9 +19,9 @@ from edge.registry import registry_text
 from edge.wire import SiteRecord, encode
 from geofence.config import KINDS, VehicleConfig
 from geofence.map.frames import SiteFrame
+from geofence.map.importers.commonroad.convert import KIND, map_of
 from geofence.map.roadmap import RoadMap, load_map
-from importers.commonroad.map import KIND, map_of
-from importers.commonroad.scene import Scene, Trajectory, read
+from importers.commonroad import Scene, Trajectory, read
 from importers.motion import MOVER_MPS_MIN, Leg, check
 from importers.poles import radars_along
 from importers.recorded import RecordedTraffic, fleet_of

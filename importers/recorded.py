@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.arrays import F64, I64
-from importers.commonroad.scene import Trajectory
+from importers.commonroad import Trajectory
 from sim.fleet import RCS_DBSM, Fleet
 from sim.road import Poses
 from sim.traffic import SIM_TICK_NS

@@ -1,11 +1,10 @@
 """The `/site` of an import: one RSU, its radars, and a map that may have no lanes; as text."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edge.wire import SiteRecord
+from geofence.map.importers import map_document
 from importers.tape import ESN
 
 _HEAD = """\
@@ -89,16 +88,3 @@ def site_record(
         registry=registry,
         esn=ESN,
     )
-
-
-def map_document(kind: str, note: str, features: list[dict[str, Any]], **more: Any) -> str:
-    """Return a canonical map; without lanes where none is known."""
-    head = {
-        "type": "FeatureCollection",
-        "name": f"import {kind}",
-        "datum": "CGCS2000",
-        "epoch": 2000.0,
-        "version": "import",
-        "note": note,
-    }
-    return json.dumps(head | more | {"features": features}, ensure_ascii=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from importers.commonroad.scene import Scene, read
+from importers.commonroad import Scene, read
 
 BOX = "<rectangle><length>4.5</length><width>1.8</width></rectangle>"
 SHAPE = f"<shape>{BOX}</shape>"

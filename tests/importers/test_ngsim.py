@@ -12,7 +12,7 @@ from edge.config import parse_site
 from edge.recording.recorder import read_messages
 from edge.wire import decode_fix, decode_site
 from geofence.map.roadmap import load_map
-from importers.commonroad.scene import read
+from importers.commonroad import read
 from importers.ngsim import import_ngsim
 
 DT_S, STEPS, SPEED_MPS = 0.1, 20, 15.0

@@ -5,16 +5,18 @@ without a recorded trajectory is left out: its predicted occupancy is no record,
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from typing import cast
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 import numpy as np
 
 from core.arrays import F64
-from importers.commonroad.lanelets import Lanelet, Sign, joined, lanelet_of, sign_of
-from importers.commonroad.xml import elements, float_of, interval_of, is_interval, point_of
+from geofence.map.importers.commonroad.lanelets import Lanelet, Sign, joined, lanelet_of, sign_of
+from geofence.map.importers.commonroad.values import float_of, interval_of, is_interval, point_of
 from importers.motion import FASTEST_MPS, MOVER_MPS_MIN
 
 STEPS_MAX = 1_000_000
@@ -252,3 +254,27 @@ def _through(vehicle: Trajectory, first: float, last: float) -> Trajectory:
         heading_rad=vehicle.heading_rad[0] * two,
         speed_mps=0.0 * two,
     )
+
+
+def elements(path: Path, counts: Counter[str]) -> Iterator[tuple[int, Element]]:
+    """Yield the root as (0, element) when it begins and its children as (1, element) when they end."""
+    depth = 0
+    try:
+        for event, element in _events(path):
+            depth -= event == "end"
+            if (event, depth) in (("start", 0), ("end", 1)):
+                yield depth, element
+            depth += event == "start"
+    except ParseError:
+        counts["xml_broken"] += 1  # cut off, or no XML from here on: the elements before are kept
+
+
+def _events(path: Path) -> Iterator[tuple[str, Element]]:
+    # expat itself bounds the expansion of entities
+    parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
+    with path.open("rb") as file:
+        while piece := file.read(65_536):
+            parser.feed(piece)
+            yield from cast("Iterator[tuple[str, Element]]", parser.read_events())
+    parser.close()
+    yield from cast("Iterator[tuple[str, Element]]", parser.read_events())

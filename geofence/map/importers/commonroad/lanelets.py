@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from core.arrays import F64
-from importers.commonroad.xml import float_of, interval_of, point_of
+from geofence.map.importers.commonroad.values import float_of, interval_of, point_of
 
 # maximum speed, in m/s: the default of most countries, of the USA, of Spain; begin of a zone
 SPEED_SIGNS = {"274", "R2-1", "r301", "274.1"}

@@ -9,9 +9,9 @@ import numpy as np
 from core.arrays import F64
 from core.errors import MapError
 from geofence.map.frames import SiteFrame
+from geofence.map.importers import map_document
+from geofence.map.importers.commonroad.lanelets import Lanelet
 from geofence.map.roadmap import load_map
-from importers.commonroad.lanelets import Lanelet
-from importers.site import map_document
 
 KIND = "ngsim-commonroad"
 ALLOWED = ["car", "bus", "truck", "hazmat", "emergency", "maintenance"]  # a public road
