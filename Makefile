@@ -21,8 +21,14 @@ setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is b
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
+# the unit tests on both cores, a file at a time; then the end-to-end tests, whose own processes fill the cores
 test: setup lint bench-check
+ifdef TESTS
 	@exec $(BIN)/python -m pytest $(TESTS)
+else
+	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile
+	@exec $(BIN)/python -m pytest -m e2e
+endif
 
 bench: setup
 	@for name in fusion geofence latency; do $(BIN)/python -m benchmarks.$$name || exit 1; done

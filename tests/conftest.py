@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable, Generator
 from glob import glob
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -72,19 +71,6 @@ def run_folder(request: pytest.FixtureRequest) -> Generator[Callable[[str], Path
     if not request.session.testsfailed:
         for path in given:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send a worker's run folders to the process that prints the summary."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["runs"] = [str(path) for path in session.config.stash.get(GIVEN, [])]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Keep the run folders of a worker that has ended; one that crashed sends none."""
-    given = node.config.stash.setdefault(GIVEN, [])
-    given += [Path(path) for path in getattr(node, "workeroutput", {}).get("runs", [])]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

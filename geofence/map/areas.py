@@ -32,7 +32,6 @@ class AreaCells(NamedTuple):
 def find_areas(east: F1, north: F1, cells: AreaCells, hits: I32x2) -> None:
     """Fill hits (n, HITS_MAX) with the areas that hold each of n places, in their order; -1 for no more."""
     grid, rows, row_start, edges = cells
-    columns = int(grid.shape[3])
     for i in range(len(east)):
         x, y = east[i], north[i]
         n = 0
@@ -41,7 +40,7 @@ def find_areas(east: F1, north: F1, cells: AreaCells, hits: I32x2) -> None:
         cell = cell_of(x, y, grid)
         if cell < 0:
             continue
-        row = cell // columns
+        row = int(np.floor((y - grid.shape[1]) / grid.shape[2]))  # as in cell_of, which is inlined
         for k in range(grid.start[cell], grid.start[cell + 1]):
             area, inside = grid.items[k], True
             if area < 0:
