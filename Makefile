@@ -21,7 +21,7 @@ setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is b
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
-# the unit tests on both cores, a file at a time; then the end-to-end tests, whose own processes fill the cores
+# Unit tests run on both cores, a file at a time. End-to-end tests run one by one: each starts many processes.
 test: setup lint bench-check
 ifdef TESTS
 	@exec $(BIN)/python -m pytest $(TESTS)

@@ -72,7 +72,7 @@ class EventFeed:
                     self._tail.extend(events)
                     self._newest = events[-1].n
                     self._notify()
-                if not self._n_clients:  # nobody would receive the events
+                if not self._n_clients:  # no client would receive the events
                     self._tail.clear()
                     self._newest, _ = await self._bounds()
                     self._notify()  # a client may have connected meanwhile

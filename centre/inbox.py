@@ -39,7 +39,7 @@ class Inbox:
     def __init__(self, n_messages_max: int, n_bytes_max: int) -> None:
         """n_messages_max : of one RSU.  n_bytes_max : of all together"""
         self._n_messages_max, self._n_bytes_max = n_messages_max, n_bytes_max
-        self._queues: OrderedDict[str, _Queue] = OrderedDict()  # the RSU whose turn is next is first
+        self._queues: OrderedDict[str, _Queue] = OrderedDict()  # by RSU; the next turn is the first one's
         self._n_bytes = 0
 
     def __bool__(self) -> bool:

@@ -19,7 +19,7 @@ from centre.status_rows import store_status
 from centre.store import FEED
 from centre.violation_rows import announce, store_batch
 
-UNSTAMPED_MAX = 100  # commits whose time is still to be written; of older ones it stays unknown
+UNSTAMPED_MAX = 100  # commits that wait for their time to be written; beyond, the oldest keep none
 
 
 class ViolationWriter:

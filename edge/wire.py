@@ -56,7 +56,7 @@ TRACK_DESCR: tuple[tuple[str, str], ...] = (
     ("flags", "|u1"),  # the FLAG_ bits
 )
 TRACK_DTYPE = np.dtype(list(TRACK_DESCR))
-SIGNED_STATION = ("s_signed_dm", "<i4")  # further column of a site whose axis begins below 0: edge.stations
+SIGNED_STATION = ("s_signed_dm", "<i4")  # added where the axis begins below 0: see edge.stations
 SIGNED_DESCR = (*TRACK_DESCR, SIGNED_STATION)
 SIGNED_DTYPE = np.dtype(list(SIGNED_DESCR))
 FLAG_OWNED, FLAG_CONFIRMED, FLAG_COASTING, FLAG_UNDECIDABLE = 1, 2, 4, 8

@@ -72,7 +72,7 @@ class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bend_mps2: float = 0.0  # slow acceleration to the left of the course
     heading_rad: float | None = None  # counter-clockwise from east
     covariance: Covariance = Covariance()
-    bias: CarriedBias | None = None  # of the terminal whose fixes are in the state
+    bias: CarriedBias | None = None  # of the bound terminal's fixes; None: not bound
 
 
 class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -81,7 +81,7 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     track: int  # site-unique id, 0 while tentative
     stamp_ns: int  # of the state
     state: CarriedState
-    terminal: str | None = None  # whose vehicle it is
+    terminal: str | None = None  # the bound terminal; None: not bound
     identity_p: float = 0.0
     length_m: float | None = None
     width_m: float | None = None

@@ -61,7 +61,7 @@ class AlarmBins:
 
 def latencies(db: sa.Connection, since_ns: int) -> list[Sample]:
     """Return the newest samples of episodes whose alarm was committed since then."""
-    sampled = (  # the version whose latency is the episode's
+    sampled = (  # the version from which the episode has its latency
         (VERSION.c.id == EPISODE.c.id)
         & (VERSION.c.esn == EPISODE.c.latency_esn)
         & (VERSION.c.committed_ns - VERSION.c.decided_ns == EPISODE.c.latency_ns)

@@ -1,5 +1,6 @@
 """The common part of the rules of zones: one episode for each vehicle and zone, once its place is certain."""
 
+from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -54,6 +55,7 @@ class ZoneRule(Rule):
                     verdicts.append(verdict)
         return verdicts
 
+    @abstractmethod
     def judge_zone(
         self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
     ) -> Verdict | None:
@@ -61,7 +63,6 @@ class ZoneRule(Rule):
 
         points, stamps : the track's way (k, 2) [m] and (k,), now last.  episode : the open one of this zone
         """
-        raise NotImplementedError
 
     def least_m(self, ctx: "Context", i: int) -> float:
         """Return how deep track i must be inside or outside for its place to be certain."""

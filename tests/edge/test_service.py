@@ -12,22 +12,17 @@ from edge.link import Outgoing
 from edge.metrics import Health
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN, Subscription, Subscriptions
+from tests.support.site_text import ONE_RSU
 
 pytestmark = pytest.mark.anyio
 NOW_NS = 1_790_000_000 * 10**9
-SITE = """
-[site]
-name = "test"
-map = "map.geojson"
-origin = [122.0, 41.0]
-[[rsu]]
-esn = "R1"
-lon_deg = 122.0
-lat_deg = 41.0
-stretch_m = [0.0, 600.0]
+SITE = (
+    ONE_RSU
+    + """\
 [mqtt]
 brokers = ["127.0.0.1:1"]
 """
+)
 
 
 class Unit(Service):

@@ -24,21 +24,11 @@ from petroroad.__main__ import main
 from petroroad.demo.site import kept_port
 from petroroad.doctor import checks
 from petroroad.show import plain, snapshot_columns, track_rows
-from tests.support.site_text import RADAR_POSE
+from tests.support.site_text import ONE_RSU, RADAR_POSE
 
 ROOT = Path(__file__).resolve().parents[2]
 T0 = 1_790_000_000_000_000_000
-SITE = """
-[site]
-name = "t"
-map = "map.geojson"
-origin = [122.0, 41.0]
-[[rsu]]
-esn = "R1"
-lon_deg = 122.0
-lat_deg = 41.0
-stretch_m = [0.0, 600.0]
-"""
+SITE = ONE_RSU
 
 
 def snapshot(i):

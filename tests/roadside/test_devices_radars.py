@@ -12,20 +12,10 @@ from petroroad.demo.site import kept_port
 from roadside.devices import radar_udp
 from roadside.devices.radars import DECODERS, open_radar_ports
 from roadside.inputs import ObjectColumns, RadarPayload
-from tests.support.site_text import RADAR_POSE
+from tests.support.site_text import ONE_RSU, RADAR_POSE
 
 T0_NS = 1_790_000_000 * 10**9
-SITE = """
-[site]
-name = "test"
-map = "map.geojson"
-origin = [122.0, 41.0]
-[[rsu]]
-esn = "R1"
-lon_deg = 122.0
-lat_deg = 41.0
-stretch_m = [0.0, 600.0]
-"""
+SITE = ONE_RSU
 
 
 def site(*radars):

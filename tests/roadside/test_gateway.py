@@ -25,6 +25,7 @@ from roadside.devices.jt808.client import Client
 from roadside.gateway import process as gateway_process
 from roadside.gateway.gateway import Gateway
 from tests.support.hostile import POISON
+from tests.support.site_text import HEAD, rsu_text
 
 pytestmark = pytest.mark.anyio
 TERMINAL = "13900000001"
@@ -42,22 +43,11 @@ MAP = json.dumps(
         ],
     }
 )  # fmt: skip
-SITE = """
-[site]
-name = "test"
-map = "map.geojson"
-origin = [122.0, 41.0]
-[[rsu]]
-esn = "A"
-lon_deg = 122.006
-lat_deg = 41.0
-stretch_m = [0.0, 1000.0]
-[[rsu]]
-esn = "B"
-lon_deg = 122.018
-lat_deg = 41.0
-stretch_m = [1000.0, 2000.0]
-[gateway]
+SITE = (
+    HEAD
+    + rsu_text("A", 122.006, 0.0, 1000.0)
+    + rsu_text("B", 122.018, 1000.0, 2000.0)
+    + """[gateway]
 id = "GW1"
 listeners = ["{listener}"]
 accept_unknown = {accept_unknown}
@@ -69,6 +59,7 @@ class = "hazmat"
 length_m = 16.0
 width_m = 2.5
 """
+)
 
 
 def site(listener: str = "jt808://127.0.0.1:1", accept_unknown: str = "true", broker: int = 1):

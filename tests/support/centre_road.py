@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from tests.support.site_text import HEAD, rsu_text
+
 LINE = [[122.0, 41.0], [122.01, 41.0]]  # eastwards, 842 m
 
 
@@ -22,22 +24,10 @@ FEATURES = [
     feature("gate", [[[122.005, 41.0001], [122.005, 40.9999]]], gate="entry", role="entry"),
 ]
 MAP = json.dumps({"type": "FeatureCollection", "version": "7-synthetic", "features": FEATURES})
-SITE = """
-[site]
-name = "test"
-map = "map.geojson"
-origin = [122.0, 41.0]
-[[rsu]]
-esn = "RSU001"
-lon_deg = 122.002
-lat_deg = 41.0
-stretch_m = [100.0, 500.0]
-neighbours = ["RSU002"]
-[[rsu]]
-esn = "RSU002"
-lon_deg = 122.008
-lat_deg = 41.0
-stretch_m = [500.0, 940.0]
-[gateway]
-id = "GW1"
-"""
+SITE = (
+    HEAD
+    + rsu_text("RSU001", 122.002, 100.0, 500.0)
+    + 'neighbours = ["RSU002"]\n'
+    + rsu_text("RSU002", 122.008, 500.0, 940.0)
+    + '[gateway]\nid = "GW1"\n'
+)
