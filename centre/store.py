@@ -2,6 +2,8 @@
 
 import contextlib
 import secrets
+import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from centre import migrations
 from centre.faults import SchemaError, as_schema_error
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
+SQLITE_WAIT_S = 5  # for a lock of another process
 OPENING_LOCK = 8_081_078  # PostgreSQL's advisory lock of whoever opens a database; any number of our own
 
 META = sa.MetaData()
@@ -132,7 +135,7 @@ def open_database(url: str) -> sa.Engine:
     """
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "connect", prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
     try:
         with _exclusive(engine) as db:
@@ -212,12 +215,29 @@ def _write_version(db: sa.Connection) -> None:
         db.execute(sa.update(SETTING).where(SETTING.c.key == VERSION_KEY).values(value=newest))
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Prepare each new connection to a file: a commit outlives a loss of power, and a lock is waited for."""
     connection.isolation_level = None  # else the driver begins transactions itself, and not for reads or DDL
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    connection.execute(f"PRAGMA busy_timeout={SQLITE_WAIT_S * 1000}")
+    _switch_to_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on. A new database that several processes open at once has to be asked again.
+
+    SQLite reports "locked" without waiting where two connections that both read want to switch.
+    """
+    last_s = time.monotonic() + SQLITE_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > last_s:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: sa.Connection) -> None:

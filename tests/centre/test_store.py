@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from centre import migrations
 from centre.batch_decoder import decode_batch
 from centre.faults import SchemaError, cause_of
 from centre.process import CentreProcess
-from centre.store import FEED, SETTING, centre_name, open_database
+from centre.store import FEED, SETTING, centre_name, open_database, prepare_sqlite
 from centre.violation_writer import ViolationWriter
 from core.errors import ConfigError
 from edge import log
@@ -48,6 +50,24 @@ def test_a_new_database_knows_its_version(tmp_path: Path) -> None:
         found = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "schema_version"))
     assert found == str(migrations.newest())
     engine.dispose()
+
+
+def test_connections_to_a_new_database_wait_for_one_another(tmp_path: Path) -> None:
+    """Two that switch a new database to the write-ahead log at once: SQLite says "locked" without waiting."""
+
+    def connect(path: Path) -> str:
+        start.wait()
+        engine = sa.create_engine(f"sqlite:///{path}")
+        sa.event.listen(engine, "connect", prepare_sqlite)
+        with engine.connect() as db:
+            mode = str(db.scalar(sa.text("PRAGMA journal_mode")))
+        engine.dispose()
+        return mode
+
+    start = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        for n in range(100):
+            assert list(pool.map(connect, [tmp_path / f"{n}.sqlite"] * 4)) == ["wal"] * 4
 
 
 @pytest.mark.parametrize(
