@@ -1,6 +1,7 @@
 """`petroroad score`: the outputs of the pipeline against the truth."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,16 @@ from petroroad.scoring.recorded_tracks import score_tracks
 from petroroad.scoring.recorded_violations import Stored, event_row, raised_events, read_truth
 from petroroad.scoring.violations import score as score_violations
 
+GROUPS = {  # by the first figure of each
+    "gospa_m": "GOSPA (c 5 m, p 2)",
+    "truths_per_frame": "vehicles, those that were missed and why",
+    "false_per_frame": "false tracks and why",
+    "owned_twice": "identities",
+    "bindings": "bindings of terminals to radar's tracks",
+    "position_rmse_m": "errors",
+    "violations_true": "violations",
+}
+
 
 def score(
     recording: Path,
@@ -27,8 +38,9 @@ def score(
 
     GOSPA has c = 5 m, p = 2, alpha = 2; the squares of its split add up to the square of gospa_rms_m. Counted
     are owned tracks (of an RSU without neighbours: confirmed ones). A truth beyond the RSUs' stretches, or
-    neither in a radar's field of view nor with a terminal, costs nothing; it is counted apart. ANEES is that
-    of the lateral error (1 is right): a snapshot carries no whole covariance.
+    neither in a radar's field of view nor with a terminal, costs nothing; it is counted apart. False tracks
+    and missed vehicles are split by cause. NEES is the squared error over its variance (1 is right); a
+    snapshot carries the lateral sigma only. docs/scoring.md defines every figure.
 
     Parameters
     ----------
@@ -54,12 +66,33 @@ def score(
     if as_json:
         print(json.dumps(result))
     else:
-        for key, value in result.items():
-            for row in value if isinstance(value, list) else [value]:
-                print(f"{key:31} {row}")
+        print("\n".join(_lines(result)))
     if damaged:
         named = "; ".join(f"{path}: {reading.text()}" for path, reading in damaged.items())
         raise CommandError(f"{named}: the figures hold for the rest only")
+
+
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the figures for a reader, in groups."""
+    for key, value in result.items():
+        if key in GROUPS:
+            yield f"\n{GROUPS[key]}"
+        match value:
+            case dict():
+                columns = list(next(iter(value.values())))
+                yield f"{key:31} " + " ".join(f"{name:>9}" for name in columns)
+                for name, row in value.items():
+                    yield f"  {name:29} " + " ".join(f"{_shown(cell):>9}" for cell in row.values())
+            case list():
+                yield from (f"{key:31} {row}" for row in value)
+            case _:
+                yield f"{key:31} {_shown(value)}"
+
+
+def _shown(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _figures(recording: Path, truth: Path, readings: dict[Path, Reading]) -> dict[str, Any]:
