@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from core.arrays import F64, I64
 from edge.config import Site, parse_site
 from edge.recording.recorder import read_messages
 from edge.wire import (
@@ -16,7 +16,6 @@ from edge.wire import (
     FLAG_GNSS,
     FLAG_OWNED,
     FLAG_RADAR,
-    NONE_LANE,
     Records,
     TrackSnapshot,
     decode_site,
@@ -31,6 +30,8 @@ from petroroad.scoring.tracks import TrackScore
 from petroroad.scoring.true_frames import Truths, cover_of
 from roadside.inputs import GatewayFixes, decode
 
+COLUMNS = ("track", "lon_e7", "lat_e7", "dt_ms", "speed_cmps", "course_cdeg", "sigma_cm", "flags")
+
 
 @dataclass(slots=True)
 class _Names:
@@ -40,11 +41,23 @@ class _Names:
     terminals: dict[int, str | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The counted tracks of one RSU's snapshot."""
+
+    records: Records
+    rsu: int
+    lane: list[str | None]
+    terminal: list[str | None]
+    state: tuple[F64, F64] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a recording holds: its site, the RSUs with snapshots, and the radars with scans."""
 
     site: Site | None
+    esn: str | None  # whose inputs these are; None: of the whole site
     esns: Sequence[str]
     sensors: set[str]  # only asked, never iterated
 
@@ -65,7 +78,7 @@ class Scorer:
         self._names: dict[str, _Names] = defaultdict(_Names)
         self._truths = Truths(truth_path, site.frame, self._cover)
         self._stamp_ns = 0
-        self._parts: list[TracksNow] = []
+        self._parts: list[_Part] = []
 
     def add(self, snapshot: TrackSnapshot, batch: TrackBatch | None) -> None:
         """Take one snapshot, and the tracks that it was made of where they are at hand."""
@@ -82,44 +95,57 @@ class Scorer:
         records = records_of(snapshot)
         counts = FLAG_CONFIRMED if snapshot.esn in self._alone else FLAG_OWNED
         rows = np.flatnonzero(records["flags"] & counts)
-        self._parts.append(self._counted(records[rows], names, self._numbers.get(snapshot.esn, -1)))
-        if batch is not None:
-            self._parts[-1] = _with_state(self._parts[-1], batch, rows.tolist(), snapshot.stamp_ns)
+        records, lanes = records[rows], names.lanes  # none: an index beyond all lanes
+        self._parts.append(
+            _Part(
+                records=records,
+                rsu=self._numbers.get(snapshot.esn, -1),
+                lane=[lanes[i] if i < len(lanes) else None for i in records["lane"].tolist()],
+                terminal=[names.terminals.get(key) for key in records["track"].tolist()],
+                state=None if batch is None else _state_of(batch, rows, snapshot.stamp_ns),
+            )
+        )
 
     def finish(self) -> TrackScore:
         """Score the last stamp; return the score of all."""
         parts, self._parts = self._parts, []
         truth = self._truths.at(self._stamp_ns) if parts else None
         if truth is not None:
-            self.score.add(truth, _joined(parts))
+            self.score.add(truth, self._tracks(parts))
         return self.score
 
-    def _counted(self, records: Records, names: _Names, rsu: int) -> TracksNow:
-        """Return records as tracks."""
-        east, north = self._frame.site_from_lonlat(records["lon_e7"] / 1e7, records["lat_e7"] / 1e7)
-        speed = records["speed_cmps"] / 100.0
-        heading = self._frame.heading_from_course(records["course_cdeg"] / 100.0, east, north)
-        on_s = -records["dt_ms"] / 1e3  # from the state's time to the snapshot's
-        v_east, v_north = speed * np.cos(heading), speed * np.sin(heading)
-        east, north = east + on_s * v_east, north + on_s * v_north
-        lanes = names.lanes
-        flags = records["flags"]
+    def _tracks(self, parts: Sequence[_Part]) -> TracksNow:
+        """Return the tracks of all RSUs at one stamp; unrounded where their states are at hand."""
+        column = {name: np.concatenate([part.records[name] for part in parts]) for name in COLUMNS}
+        states = [part.state for part in parts if part.state is not None]
+        covariance: F64 | None = None
+        speed = column["speed_cmps"] / 100.0
+        if len(states) == len(parts):
+            x, covariance = (np.concatenate(of) for of in zip(*states, strict=True))
+            east, north, v_east, v_north = x.T
+        else:
+            east, north = self._frame.site_from_lonlat(column["lon_e7"] / 1e7, column["lat_e7"] / 1e7)
+            heading = self._frame.heading_from_course(column["course_cdeg"] / 100.0, east, north)
+            v_east, v_north = speed * np.cos(heading), speed * np.sin(heading)
+            on_s = -column["dt_ms"] / 1e3  # from the state's time to the snapshot's
+            east, north = east + on_s * v_east, north + on_s * v_north
+        flags = column["flags"]
         return TracksNow(
-            id=records["track"].astype(np.uint64),
-            rsu=np.full(len(records), rsu, dtype=np.int64),
+            id=column["track"].astype(np.uint64),
+            rsu=np.repeat([part.rsu for part in parts], [len(part.records) for part in parts]),
             east_m=east,
             north_m=north,
             speed_mps=speed,
             east_mps=v_east,
             north_mps=v_north,
-            sigma_m=records["sigma_cm"] / 100.0,
-            covariance=None,
+            sigma_m=column["sigma_cm"] / 100.0,
+            covariance=covariance,
             radar=flags & FLAG_RADAR != 0,
             gnss=flags & FLAG_GNSS != 0,
             coasting=flags & FLAG_COASTING != 0,
             in_field=self._cover.in_field(east, north),
-            lane=[lanes[i] if i != NONE_LANE and i < len(lanes) else None for i in records["lane"].tolist()],
-            terminal=[names.terminals.get(key) for key in records["track"].tolist()],
+            lane=[lane for part in parts for lane in part.lane],
+            terminal=[terminal for part in parts for terminal in part.terminal],
         )
 
 
@@ -138,15 +164,17 @@ def score_tracks(recording: Path, truth_path: Path) -> TrackScore:
 def scope_of(path: Path) -> Scope:
     """Return what a recording holds."""
     site: Site | None = None
+    esn: str | None = None
     topics: dict[str, None] = {}
     for message in read_messages(path):
         topics[message.topic] = None
         if message.topic == "/site" and site is None:
             record = decode_site(message.body)
+            esn = record.esn
             site = parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
     parts = [topic.split("/") for topic in topics]
     esns = sorted(part[2] for part in parts if part[1] == "tracks")
-    return Scope(site, esns, {part[2] for part in parts if part[1] == "radar"})
+    return Scope(site, esn, esns, {part[2] for part in parts if part[1] == "radar"})
 
 
 def reports_of(path: Path, frame: SiteFrame) -> Mapping[str, Sequence[int]]:
@@ -167,37 +195,11 @@ def _reports(path: Path, frame: SiteFrame) -> Iterator[tuple[str, int]]:
             yield terminal, message.log_ns
 
 
-def _with_state(tracks: TracksNow, batch: TrackBatch, rows: Sequence[int], t_ns: int) -> TracksNow:
-    """Return the tracks (m,) with the unrounded states and covariances of the rows (m,) of their batch."""
-    x, bias_m2 = batch.x[rows], batch.bias_m[rows] ** 2
-    on_s = (t_ns - batch.stamp_ns[rows]) / 1e9
-    covariance = batch.P[rows].copy()
+def _state_of(batch: TrackBatch, rows: I64, t_ns: int) -> tuple[F64, F64]:
+    """Return the states (m, 4) of the rows (m,) at t_ns, and their whole covariances (m, 4, 4)."""
+    x, covariance = batch.x[rows], batch.P[rows]
+    x[:, :2] += ((t_ns - batch.stamp_ns[rows]) / 1e9)[:, None] * x[:, 2:]
+    bias_m2 = batch.bias_m[rows] ** 2
     covariance[:, 0, 0] += bias_m2
     covariance[:, 1, 1] += bias_m2
-    return replace(
-        tracks,
-        east_m=x[:, 0] + on_s * x[:, 2],
-        north_m=x[:, 1] + on_s * x[:, 3],
-        east_mps=x[:, 2],
-        north_mps=x[:, 3],
-        covariance=covariance,
-    )
-
-
-def _joined(parts: Sequence[TracksNow]) -> TracksNow:
-    """Return the tracks of several RSUs as one."""
-    if len(parts) == 1:
-        return parts[0]
-    apart = ("covariance", "lane", "terminal")
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in TracksNow.__slots__
-        if name not in apart
-    }
-    covariances = [part.covariance for part in parts if part.covariance is not None]
-    return TracksNow(
-        **columns,
-        covariance=np.concatenate(covariances) if len(covariances) == len(parts) else None,
-        lane=[lane for part in parts for lane in part.lane],
-        terminal=[terminal for part in parts for terminal in part.terminal],
-    )
+    return x, covariance

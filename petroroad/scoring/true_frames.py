@@ -53,14 +53,14 @@ class Cover:
 
     def in_field(self, east_m: F64, north_m: F64) -> Bools:
         """Return which places (n,) lie in the field of view of a radar."""
-        seen = np.zeros(len(east_m), dtype=np.bool_)
-        for pose in self.poses:
-            de, dn = east_m - pose.east_m, north_m - pose.north_m
-            near = np.flatnonzero(de**2 + dn**2 <= pose.range_m_max**2)
-            azimuth = np.arctan2(dn[near], de[near]) - pose.boresight_rad
-            azimuth = np.abs(np.arctan2(np.sin(azimuth), np.cos(azimuth)))
-            seen[near] |= azimuth <= pose.fov_rad / 2.0
-        return seen
+        pose = np.array(
+            [(p.east_m, p.north_m, p.boresight_rad, p.range_m_max, p.fov_rad / 2.0) for p in self.poses]
+        )
+        east0, north0, boresight, range_max, half_fov = pose.reshape(-1, 5, 1).transpose(1, 0, 2)
+        de, dn = east_m - east0, north_m - north0
+        azimuth = np.abs(np.remainder(np.arctan2(dn, de) - boresight + np.pi, 2.0 * np.pi) - np.pi)
+        seen = (de**2 + dn**2 <= range_max**2) & (azimuth <= half_fov)
+        return np.asarray(seen.any(axis=0))
 
     def on_stretch(self, east_m: F64, north_m: F64) -> Bools:
         """Return which places (n,) lie on the stretch of an RSU."""
