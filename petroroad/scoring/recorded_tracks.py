@@ -22,13 +22,15 @@ from edge.wire import (
     decode_snapshot,
     records_of,
 )
+from fusion.observations import GnssFixes
 from fusion.tracks import TrackBatch
 from geofence.map.frames import SiteFrame
 from petroroad.scoring.bindings import Bindings
 from petroroad.scoring.frames import TracksNow
 from petroroad.scoring.tracks import TrackScore
 from petroroad.scoring.true_frames import Truths, cover_of
-from roadside.inputs import GatewayFixes, decode
+from roadside.inputs import GatewayFixes
+from roadside.replay import decoded
 
 COLUMNS = ("track", "lon_e7", "lat_e7", "dt_ms", "speed_cmps", "course_cdeg", "sigma_cm", "flags")
 
@@ -189,10 +191,10 @@ def _reports(path: Path, frame: SiteFrame) -> Iterator[tuple[str, int]]:
     for message in read_messages(path):
         if not message.topic.startswith(("/gnss", "/gateway/")):
             continue
-        item = decode(message.topic, message.body, message.log_ns, frame)
+        item = decoded(message, frame, None)
         fixes = item.fixes if isinstance(item, GatewayFixes) else item
-        for terminal in getattr(fixes, "terminal", ()):
-            yield terminal, message.log_ns
+        if isinstance(fixes, GnssFixes):
+            yield from ((terminal, message.log_ns) for terminal in fixes.terminal)
 
 
 def _state_of(batch: TrackBatch, rows: I64, t_ns: int) -> tuple[F64, F64]:
