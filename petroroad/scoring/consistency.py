@@ -23,7 +23,12 @@ class Consistency:
     _n: I64 = field(default_factory=lambda: np.zeros((len(CLASSES), len(AXES)), dtype=np.int64))
 
     def add(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64) -> None:
-        """Add the errors of the vehicles `hit` (k,) against their tracks `at` (k,)."""
+        """Add the errors of the vehicles `hit` (k,) against their tracks `at` (k,).
+
+        A vehicle whose fixes are manipulated is left out: no honest sigma covers a lie.
+        """
+        honest = ~truth.manipulated[hit]
+        hit, at = hit[honest], at[honest]
         if not len(hit):
             return
         c, s = np.cos(truth.heading_rad[hit]), np.sin(truth.heading_rad[hit])

@@ -26,6 +26,7 @@ class TruthNow:
     length_m: F64  # 0 unknown
     covered: Bools  # some sensor could see it
     in_field: Bools  # within a radar's field of view
+    manipulated: Bools  # its terminal's fixes are, or have been
     lane: Sequence[str | None]
     terminal: Sequence[str | None]
 

@@ -1,10 +1,11 @@
 """Snapshots and truth side by side, of a recording or a replay, for `petroroad.scoring.tracks`."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from core.arrays import F64, I64
@@ -27,6 +28,7 @@ from fusion.tracks import TrackBatch
 from geofence.map.frames import SiteFrame
 from petroroad.scoring.bindings import Bindings
 from petroroad.scoring.frames import TracksNow
+from petroroad.scoring.recorded_violations import TruthEventRow
 from petroroad.scoring.tracks import TrackScore
 from petroroad.scoring.true_frames import Truths, cover_of
 from roadside.inputs import GatewayFixes
@@ -72,13 +74,14 @@ class Scorer:
     """
 
     def __init__(self, site: Site, esns: Sequence[str], sensors: set[str], truth_path: Path) -> None:
-        self.score = TrackScore(bindings=Bindings(reports_of(truth_path, site.frame)))
+        reports, manipulated_ns = beside_truth(truth_path, site.frame)
+        self.score = TrackScore(bindings=Bindings(reports))
         self._frame = site.frame
         self._cover = cover_of(site, esns, sensors)
         self._alone = {esn for esn in esns if not site.rsu(esn).neighbours}  # only asked, never iterated
         self._numbers = {esn: number for number, esn in enumerate(esns)}
         self._names: dict[str, _Names] = defaultdict(_Names)
-        self._truths = Truths(truth_path, site.frame, self._cover)
+        self._truths = Truths(truth_path, site.frame, self._cover, manipulated_ns)
         self._stamp_ns = 0
         self._parts: list[_Part] = []
 
@@ -179,22 +182,27 @@ def scope_of(path: Path) -> Scope:
     return Scope(site, esn, esns, {part[2] for part in parts if part[1] == "radar"})
 
 
-def reports_of(path: Path, frame: SiteFrame) -> Mapping[str, Sequence[int]]:
-    """Return by terminal the ascending log times of its recorded reports; empty where none are recorded."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for terminal, log_ns in _reports(path, frame):
-        found[terminal].append(log_ns)
-    return {terminal: sorted(stamps) for terminal, stamps in found.items()}
+def beside_truth(path: Path, frame: SiteFrame) -> tuple[dict[str, list[int]], dict[int, int]]:
+    """Return what the truth's file tells beside `/truth`.
 
-
-def _reports(path: Path, frame: SiteFrame) -> Iterator[tuple[str, int]]:
+    First by terminal the ascending log times of its reports, empty where none are recorded; then by vehicle
+    since when its fixes are manipulated (`gnss_integrity` of the true violations).
+    """
+    reports: dict[str, list[int]] = defaultdict(list)
+    manipulated_ns: dict[int, int] = {}
+    events = msgspec.msgpack.Decoder(TruthEventRow)
     for message in read_messages(path):
-        if not message.topic.startswith(("/gnss", "/gateway/")):
-            continue
-        item = decoded(message, frame, None)
-        fixes = item.fixes if isinstance(item, GatewayFixes) else item
-        if isinstance(fixes, GnssFixes):
-            yield from ((terminal, message.log_ns) for terminal in fixes.terminal)
+        if message.topic == "/truth/violation":
+            event = events.decode(message.body)
+            if event.rule == "gnss_integrity":
+                since_ns = manipulated_ns.get(event.vehicle, event.start_ns)
+                manipulated_ns[event.vehicle] = min(since_ns, event.start_ns)
+        elif message.topic.startswith(("/gnss", "/gateway/")):
+            item = decoded(message, frame, None)
+            fixes = item.fixes if isinstance(item, GatewayFixes) else item
+            for terminal in fixes.terminal if isinstance(fixes, GnssFixes) else ():
+                reports[terminal].append(message.log_ns)
+    return {terminal: sorted(stamps) for terminal, stamps in reports.items()}, manipulated_ns
 
 
 def _state_of(batch: TrackBatch, rows: I64, t_ns: int) -> tuple[F64, F64]:

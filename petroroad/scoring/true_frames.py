@@ -1,6 +1,6 @@
 """The truth of a recording at any instant, in site metres, and what the RSUs' sensors cover of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +86,12 @@ def cover_of(site: Site, esns: Iterable[str], sensors: set[str]) -> Cover:
 class Truths:
     """The truth at instants that only grow."""
 
-    def __init__(self, path: Path, frame: SiteFrame, cover: Cover) -> None:
+    def __init__(
+        self, path: Path, frame: SiteFrame, cover: Cover, manipulated_ns: Mapping[int, int] | None = None
+    ) -> None:
+        """manipulated_ns : by vehicle, since when its fixes are manipulated."""
         self._frame, self._cover = frame, cover
+        self._manipulated_ns = manipulated_ns or {}
         self._frames = _frames(path, frame)
         self._before: Frame | None = None
         self._after = next(self._frames, None)
@@ -123,9 +127,11 @@ class Truths:
         course_deg = np.array(columns.course_deg, dtype=np.float64)[rows]
         in_field = self._cover.in_field(east_m, north_m)
         reporting = np.array([name is not None for name in terminal], dtype=np.bool_)
+        ids = [columns.id[i] for i in at]
+        since_ns = [self._manipulated_ns.get(key, stamp_ns + 1) for key in ids]
         return TruthNow(
             stamp_ns=stamp_ns,
-            id=np.array(columns.id, dtype=np.int64)[rows],
+            id=np.array(ids, dtype=np.int64),
             east_m=east_m,
             north_m=north_m,
             heading_rad=self._frame.heading_from_course(course_deg, east_m, north_m),
@@ -135,6 +141,7 @@ class Truths:
             length_m=np.array([lengths[i] or 0.0 for i in at], dtype=np.float64),
             covered=(in_field | reporting) & self._cover.on_stretch(east_m, north_m),
             in_field=in_field,
+            manipulated=np.array(since_ns, dtype=np.int64) <= stamp_ns,
             lane=[columns.lane[i] for i in at],
             terminal=terminal,
         )

@@ -118,6 +118,13 @@ def test_classes_of_tracks(flags, kind):
     assert (found[kind]["along"], found[kind]["across"]) == (None, 4.0)  # a snapshot has the lateral sigma
 
 
+def test_a_vehicle_with_manipulated_fixes_is_left_out():
+    consistency = Consistency()
+    at = np.array([0])
+    consistency.add(truths([(0, 0)], manipulated=True), tracks([(0, 1)]), at, at)
+    assert {row["n"] for row in consistency.figures().values()} == {0}
+
+
 def test_consistency_of_honest_covariances_is_one():
     rng = np.random.default_rng(3)
     root = rng.normal(size=(4, 4))

@@ -10,6 +10,7 @@ from core.times import TICK_NS
 from edge.recording.recorder import Recorder
 from fusion.config import RadarPose
 from geofence.map.frames import SiteFrame
+from petroroad.scoring.recorded_tracks import beside_truth
 from petroroad.scoring.true_frames import Cover, Truths
 from tests.support.scoring import T0_NS
 
@@ -83,6 +84,27 @@ def test_field_of_view(bearing_deg, range_m, seen):
     east, north = np.array([range_m * math.cos(at)]), np.array([range_m * math.sin(at)])
     assert COVER.in_field(east, north).tolist() == [seen]
     assert Cover(poses=[], stretches_m=[], axis=None).in_field(east, north).tolist() == [False]
+
+
+def test_manipulated_is_a_vehicle_from_then_on(tmp_path):
+    truths(tmp_path / "t.mcap", [[1, 2]] * 3)
+    read = Truths(tmp_path / "t.mcap", FRAME, COVER, {2: T0_NS + TICK_NS})
+    assert read.at(T0_NS).manipulated.tolist() == [False, False]
+    assert read.at(T0_NS + TICK_NS).manipulated.tolist() == [False, True]
+    assert read.at(T0_NS + 2 * TICK_NS).manipulated.tolist() == [False, True]
+
+
+def test_the_truths_file_tells_reports_and_manipulated_fixes(tmp_path):
+    recorder = Recorder(tmp_path / "r.mcap")
+    fix = {"terminal": "A", "stamp_ns": T0_NS, "lon_deg": 122.0, "lat_deg": 41.0}
+    for k in (2, 1):
+        recorder.write("/gnss", msgspec.msgpack.encode(fix), T0_NS + k)
+    recorder.write("/gnss", b"no fix", T0_NS)
+    for rule, vehicle, start_ns in (("gnss_integrity", 5, 9), ("gnss_integrity", 5, 7), ("overspeed", 6, 3)):
+        event = {"id": "x", "rule": rule, "vehicle": vehicle, "start_ns": start_ns, "end_ns": 99}
+        recorder.write("/truth/violation", msgspec.msgpack.encode(event), T0_NS)
+    recorder.close()
+    assert beside_truth(tmp_path / "r.mcap", FRAME) == ({"A": [T0_NS + 1, T0_NS + 2]}, {5: 7})
 
 
 def test_covered_is_in_a_field_or_reporting(tmp_path):

@@ -8,7 +8,7 @@ T0_NS = 1_700_000_000_000_000_000
 
 
 def truths(places, ids=None, heading=0.0, covered=True, in_field=True, lane=None, terminal=None, length_m=0.0,
-           stamp_ns=T0_NS) -> TruthNow:  # fmt: skip
+           stamp_ns=T0_NS, manipulated=False) -> TruthNow:  # fmt: skip
     n = len(places)
     east, north = np.array(places, dtype=np.float64).reshape(-1, 2).T
     return TruthNow(
@@ -23,6 +23,7 @@ def truths(places, ids=None, heading=0.0, covered=True, in_field=True, lane=None
         length_m=np.full(n, length_m),
         covered=np.full(n, covered, dtype=np.bool_),
         in_field=np.full(n, in_field, dtype=np.bool_),
+        manipulated=np.full(n, manipulated, dtype=np.bool_),
         lane=lane or [None] * n,
         terminal=terminal or [None] * n,
     )
