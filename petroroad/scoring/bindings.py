@@ -7,6 +7,7 @@ within a second. It is wrong when at more of its stamps it was another vehicle's
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +36,17 @@ class Bindings:
 
     reports: Mapping[str, Sequence[int]] = field(default_factory=dict)
     n: int = 0
-    wrong: int = 0
-    _open: dict[tuple[str, int], list[int]] = field(default_factory=dict)  # stamps [right, wrong]
+    wrong: list[dict[str, Any]] = field(default_factory=list)  # those that have ended
+    _first_ns: int | None = None
+    _open: dict[tuple[str, int], list[int]] = field(default_factory=dict)  # stamps [right, wrong], first time
     _named: dict[str, int] = field(default_factory=dict)  # by terminal: when its name was shown last
     _trips: dict[str, _Trip] = field(default_factory=dict)
     _ended: list[tuple[str, _Trip]] = field(default_factory=list)
 
     def add(self, truth: TruthNow, tracks: TracksNow, matches: Matches) -> None:
         """Follow one instant."""
+        if self._first_ns is None:
+            self._first_ns = truth.stamp_ns
         row_of = {name: i for i, name in enumerate(truth.terminal) if name is not None}
         bound: dict[int, None] = {}
         runs: dict[tuple[str, int], list[int]] = {}
@@ -54,23 +58,28 @@ class Bindings:
             if not tracks.radar[j]:
                 continue
             key = (name, track_ids[j])
-            run = runs[key] = runs.get(key) or self._open.pop(key, None) or [0, 0]
+            run = runs[key] = runs.get(key) or self._open.pop(key, None) or [0, 0, truth.stamp_ns]
             if name in row_of:
                 i = row_of[name]
                 right = bool(matches.reach[i, j]) and vehicle_of[j] in (i, -1)
                 run[0 if right else 1] += 1
                 if right:
                     bound[i] = None
-        self._close(self._open)
+        self.n += len(self._open)
+        self.wrong += self._wrong_of(self._open)
         self._open = runs
         seen = matches.track_of >= 0
         seen[seen] = tracks.radar[matches.track_of[seen]]
         self._follow_trips(truth, seen & truth.in_field, row_of, bound)
 
-    def _close(self, runs: Mapping[tuple[str, int], Sequence[int]]) -> None:
-        for right, wrong in runs.values():
-            self.n += 1
-            self.wrong += wrong > right
+    def _wrong_of(self, runs: Mapping[tuple[str, int], Sequence[int]]) -> list[dict[str, Any]]:
+        """Return the wrong ones of these runs; seconds count from the first frame."""
+        zero_ns = self._first_ns or 0
+        return [
+            {"terminal": name, "track": track, "at_s": (first_ns - zero_ns) / 1e9, "stamps": wrong}
+            for (name, track), (right, wrong, first_ns) in runs.items()
+            if wrong > right
+        ]
 
     def _follow_trips(
         self, truth: TruthNow, seen: Bools, row_of: Mapping[str, int], bound: Mapping[int, None]
@@ -101,9 +110,9 @@ class Bindings:
         stamps = self.reports.get(name, ())
         return bisect_right(stamps, to_ns) - bisect_right(stamps, from_ns)
 
-    def figures(self) -> dict[str, float | int | None]:
+    def figures(self) -> dict[str, Any]:
         """Return the figures so far; times in seconds, None where there is nothing to measure."""
-        wrong_open = sum(wrong > right for right, wrong in self._open.values())
+        wrong_ones = [*self.wrong, *self._wrong_of(self._open)]
         taken_s: list[float] = []
         within, of, never = 0, 0, 0
         for name, trip in (*self._ended, *self._trips.items()):
@@ -121,7 +130,8 @@ class Bindings:
         known = bool(self.reports)
         return {
             "bindings": self.n + len(self._open),
-            "bindings_wrong": self.wrong + wrong_open,
+            "bindings_wrong": len(wrong_ones),
+            "bound_wrongly": wrong_ones,
             "time_to_bind_s_p50": round(float(np.quantile(taken_s, 0.5)), 4) if taken_s else None,
             "time_to_bind_s_p90": round(float(np.quantile(taken_s, 0.9)), 4) if taken_s else None,
             "bound": len(taken_s),

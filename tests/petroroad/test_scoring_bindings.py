@@ -47,6 +47,13 @@ def test_a_binding_is_wrong_by_most_of_its_stamps():
     assert (figures["bindings"], figures["bindings_wrong"]) == (1, 0)
 
 
+def test_a_wrong_binding_is_named():
+    frames = [(0.0, TWO, named(None, None)), (0.5, TWO, named("B", None)), (0.6, TWO, named("B", None))]
+    row = {"terminal": "B", "track": 7, "at_s": 0.5, "stamps": 2}
+    assert scored(frames)["bound_wrongly"] == [row]
+    assert scored([*frames, (0.7, TWO, named(None, None))])["bound_wrongly"] == [row]
+
+
 ONE = {"places": [(0, 0)], "terminal": ["A"]}
 NAMELESS = {"places": [(0, 0)], "ids": [7]}
 BOUND = {"places": [(0, 0)], "ids": [7], "terminal": ["A"]}
