@@ -4,7 +4,7 @@ Also here: the wrong clocks, which are no output but a part of the status.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from edge import wire
 from fusion.clocks import ClockFault
 from fusion.timekeeping import ClockReport
+from fusion.tracks import TrackBatch
 from geofence.violation import Violation
 
 
@@ -42,11 +43,12 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The tracks at a tick, as `track/up`."""
+    """The tracks at a tick, as `track/up`; `tracks` has the same rows unrounded, for scoring in process."""
 
     stamp_ns: int
     n_tracks: int
     body: bytes
+    tracks: TrackBatch = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

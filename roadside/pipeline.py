@@ -188,7 +188,7 @@ class Pipeline:
         records = pack_records(t_ns, tracks, located, owned, self.setup.frame, self._track_dtype)
         self._snapshot_seq += 1
         body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
-        outputs.append(Snapshot(t_ns, len(records), body))
+        outputs.append(Snapshot(t_ns, len(records), body, tracks))
         self._forget_departed(t_ns, tracks, located.s_m)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))

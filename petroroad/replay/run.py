@@ -30,7 +30,15 @@ from roadside.gateway.routing import Router, router_of
 from roadside.inputs import GatewayFixes, Input
 from roadside.outputs import Output, report_of
 from roadside.pipeline import Pipeline
-from roadside.replay import LoggedMessage, Replayed, collector, refusals, replay_rsu, replay_site
+from roadside.replay import (
+    LoggedMessage,
+    OnOutput,
+    Replayed,
+    collector,
+    refusals,
+    replay_rsu,
+    replay_site,
+)
 from roadside.setup import setups
 
 JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
@@ -58,8 +66,13 @@ class Run:
         return None
 
 
-def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None) -> Run:
-    """Replay one recording; raises ConfigError or CommandError where it is none."""
+def replay_file(
+    path: Path, site_path: Path | None, pace: Pace, out: Path | None, watch: OnOutput | None = None
+) -> Run:
+    """Replay one recording; raises ConfigError or CommandError where it is none.
+
+    watch : gets every output too, as it comes
+    """
     site = load_site(site_path) if site_path else None
     record = site_record(path, site)
     site = site or _recorded_site(record, path)
@@ -76,6 +89,8 @@ def replay_file(path: Path, site_path: Path | None, pace: Pace, out: Path | None
 
         def on_output(esn: str, now_ns: int, output: Output) -> None:
             collect(esn, now_ns, output)
+            if watch is not None:
+                watch(esn, now_ns, output)
             if writer is not None:
                 writer.write(esn, now_ns, output)
 

@@ -1,58 +1,40 @@
-"""Snapshots and truth, read from recordings side by side, for `petroroad.scoring.tracks` to compare."""
+"""Snapshots and truth side by side, of a recording or a replay, for `petroroad.scoring.tracks`."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from core.arrays import F64, Bools
+from core.arrays import F64, I64
 from edge.config import Site, parse_site
 from edge.recording.recorder import read_messages
-from edge.site_map import road_of
 from edge.wire import (
+    FLAG_COASTING,
     FLAG_CONFIRMED,
     FLAG_GNSS,
     FLAG_OWNED,
     FLAG_RADAR,
-    NONE_LANE,
+    Records,
     TrackSnapshot,
     decode_site,
     decode_snapshot,
     records_of,
 )
-from fusion.config import RadarPose
+from fusion.observations import GnssFixes
+from fusion.tracks import TrackBatch
 from geofence.map.frames import SiteFrame
-from geofence.map.roadmap import Axis
-from petroroad.scoring.tracks import TrackScore, TracksNow, TruthNow
+from petroroad.scoring.bindings import Bindings
+from petroroad.scoring.frames import TracksNow
+from petroroad.scoring.recorded_violations import TruthEventRow
+from petroroad.scoring.tracks import TrackScore
+from petroroad.scoring.true_frames import Truths, cover_of
+from roadside.inputs import GatewayFixes
+from roadside.replay import decoded
 
-GAP_NS = 250_000_000  # truth is interpolated over no longer a pause
-
-CoverOf = Callable[[F64, F64, list[str | None]], Bools]
-
-
-class TrueColumns(msgspec.Struct, frozen=True, kw_only=True):
-    """`/truth`, as far as scoring asks."""
-
-    stamp_ns: int
-    id: tuple[int, ...]
-    terminal: tuple[str | None, ...]
-    lon_deg: tuple[float, ...]
-    lat_deg: tuple[float, ...]
-    speed_mps: tuple[float, ...]
-    course_deg: tuple[float, ...]
-    lane: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """One `/truth` in site metres."""
-
-    columns: TrueColumns
-    east_m: F64
-    north_m: F64
+COLUMNS = ("track", "lon_e7", "lat_e7", "dt_ms", "speed_cmps", "course_cdeg", "sigma_cm", "flags")
 
 
 @dataclass(slots=True)
@@ -63,179 +45,171 @@ class _Names:
     terminals: dict[int, str | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The counted tracks of one RSU's snapshot."""
+
+    records: Records
+    rsu: int
+    lane: list[str | None]
+    terminal: list[str | None]
+    state: tuple[F64, F64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a recording holds: its site, the RSUs with snapshots, and the radars with scans."""
+
+    site: Site | None
+    esn: str | None  # whose inputs these are; None: of the whole site
+    esns: Sequence[str]
+    sensors: set[str]  # only asked, never iterated
+
+
+class Scorer:
+    """Takes the snapshots of all RSUs in the order of their stamps, and scores each stamp once.
+
+    Counted are owned tracks; those of an RSU without neighbours once confirmed: nobody else could own them.
+    esns : the RSUs whose snapshots come.  sensors : the recorded radars; empty: all of theirs
+    """
+
+    def __init__(self, site: Site, esns: Sequence[str], sensors: set[str], truth_path: Path) -> None:
+        reports, manipulated_ns = beside_truth(truth_path, site.frame)
+        self.score = TrackScore(bindings=Bindings(reports))
+        self._frame = site.frame
+        self._cover = cover_of(site, esns, sensors)
+        self._alone = {esn for esn in esns if not site.rsu(esn).neighbours}  # only asked, never iterated
+        self._numbers = {esn: number for number, esn in enumerate(esns)}
+        self._names: dict[str, _Names] = defaultdict(_Names)
+        self._truths = Truths(truth_path, site.frame, self._cover, manipulated_ns)
+        self._stamp_ns = 0
+        self._parts: list[_Part] = []
+
+    def add(self, snapshot: TrackSnapshot, batch: TrackBatch | None) -> None:
+        """Take one snapshot, and the tracks that it was made of where they are at hand."""
+        if snapshot.stamp_ns < self._stamp_ns:
+            return  # of a clock that was set back
+        if snapshot.stamp_ns > self._stamp_ns:
+            self.finish()
+            self._stamp_ns = snapshot.stamp_ns
+        names = self._names[snapshot.esn]
+        if snapshot.lanes is not None:
+            names.lanes = snapshot.lanes
+        if snapshot.names is not None:
+            names.terminals = dict(zip(snapshot.names.track, snapshot.names.terminal, strict=True))
+        records = records_of(snapshot)
+        counts = FLAG_CONFIRMED if snapshot.esn in self._alone else FLAG_OWNED
+        rows = np.flatnonzero(records["flags"] & counts)
+        records, lanes = records[rows], names.lanes  # none: an index beyond all lanes
+        self._parts.append(
+            _Part(
+                records=records,
+                rsu=self._numbers.get(snapshot.esn, -1),
+                lane=[lanes[i] if i < len(lanes) else None for i in records["lane"].tolist()],
+                terminal=[names.terminals.get(key) for key in records["track"].tolist()],
+                state=None if batch is None else _state_of(batch, rows, snapshot.stamp_ns),
+            )
+        )
+
+    def finish(self) -> TrackScore:
+        """Score the last stamp; return the score of all."""
+        parts, self._parts = self._parts, []
+        truth = self._truths.at(self._stamp_ns) if parts else None
+        if truth is not None:
+            self.score.add(truth, self._tracks(parts))
+        return self.score
+
+    def _tracks(self, parts: Sequence[_Part]) -> TracksNow:
+        """Return the tracks of all RSUs at one stamp; unrounded where their states are at hand."""
+        column = {name: np.concatenate([part.records[name] for part in parts]) for name in COLUMNS}
+        states = [part.state for part in parts if part.state is not None]
+        covariance: F64 | None = None
+        speed = column["speed_cmps"] / 100.0
+        if len(states) == len(parts):
+            x, covariance = (np.concatenate(of) for of in zip(*states, strict=True))
+            east, north, v_east, v_north = x.T
+        else:
+            east, north = self._frame.site_from_lonlat(column["lon_e7"] / 1e7, column["lat_e7"] / 1e7)
+            heading = self._frame.heading_from_course(column["course_cdeg"] / 100.0, east, north)
+            v_east, v_north = speed * np.cos(heading), speed * np.sin(heading)
+            on_s = -column["dt_ms"] / 1e3  # from the state's time to the snapshot's
+            east, north = east + on_s * v_east, north + on_s * v_north
+        flags = column["flags"]
+        return TracksNow(
+            id=column["track"].astype(np.uint64),
+            rsu=np.repeat([part.rsu for part in parts], [len(part.records) for part in parts]),
+            east_m=east,
+            north_m=north,
+            speed_mps=speed,
+            east_mps=v_east,
+            north_mps=v_north,
+            sigma_m=column["sigma_cm"] / 100.0,
+            covariance=covariance,
+            radar=flags & FLAG_RADAR != 0,
+            gnss=flags & FLAG_GNSS != 0,
+            coasting=flags & FLAG_COASTING != 0,
+            in_field=self._cover.in_field(east, north),
+            lane=[lane for part in parts for lane in part.lane],
+            terminal=[terminal for part in parts for terminal in part.terminal],
+        )
+
+
 def score_tracks(recording: Path, truth_path: Path) -> TrackScore:
     """Score every snapshot of the recording for which the truth is known; empty where it has no `/site`."""
-    score = TrackScore()
-    site, esns, _ = _scope(recording)
-    if site is None or not esns:
-        return score
-    _, _, sensors = _scope(truth_path)
-    cover_of = _cover(site, esns, sensors)
-    alone = {esn for esn in esns if not site.rsu(esn).neighbours}  # only asked, never iterated
-    truths = _truths(truth_path, site.frame)
-    before, after = None, next(truths, None)
-    for stamp_ns, tracks in _snapshots(recording, site.frame, alone):
-        while after is not None and after.columns.stamp_ns < stamp_ns:
-            before, after = after, next(truths, None)
-        truth = _at(stamp_ns, before, after, site.frame, cover_of)
-        if truth is not None:
-            score.add(truth, tracks)
-    return score
+    found = scope_of(recording)
+    if found.site is None or not found.esns:
+        return TrackScore()
+    scorer = Scorer(found.site, found.esns, scope_of(truth_path).sensors, truth_path)
+    for message in read_messages(recording):
+        if message.topic.startswith("/tracks/"):
+            scorer.add(decode_snapshot(message.body), None)
+    return scorer.finish()
 
 
-def _scope(path: Path) -> tuple[Site | None, list[str], set[str]]:
-    """Return the recording's site, the RSUs with snapshots, and the radars with scans."""
+def scope_of(path: Path) -> Scope:
+    """Return what a recording holds."""
     site: Site | None = None
+    esn: str | None = None
     topics: dict[str, None] = {}
     for message in read_messages(path):
         topics[message.topic] = None
         if message.topic == "/site" and site is None:
             record = decode_site(message.body)
+            esn = record.esn
             site = parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
     parts = [topic.split("/") for topic in topics]
     esns = sorted(part[2] for part in parts if part[1] == "tracks")
-    return site, esns, {part[2] for part in parts if part[1] == "radar"}
+    return Scope(site, esn, esns, {part[2] for part in parts if part[1] == "radar"})
 
 
-def _cover(site: Site, esns: list[str], sensors: set[str]) -> CoverOf:
-    """Return a test for vehicles that these RSUs must see: on a stretch, in a radar's field or reporting.
+def beside_truth(path: Path, frame: SiteFrame) -> tuple[dict[str, list[int]], dict[int, int]]:
+    """Return what the truth's file tells beside `/truth`.
 
-    sensors : radars that were recorded; empty (an output has no inputs): all of the RSUs'
+    First by terminal the ascending log times of its reports, empty where none are recorded; then by vehicle
+    since when its fixes are manipulated (`gnss_integrity` of the true violations).
     """
-    poses = [pose for esn in esns for pose in site.radar_poses(esn) if not sensors or pose.sensor in sensors]
-    stretches = [site.rsu(esn).stretch_m for esn in esns]
-    axis = road_of(site).axis
-
-    def cover(east_m: F64, north_m: F64, terminal: list[str | None]) -> Bools:
-        seen = np.array([name is not None for name in terminal], dtype=np.bool_)
-        for pose in poses:
-            seen |= _in_field(pose, east_m, north_m)
-        return seen & _on_stretches(axis, stretches, east_m, north_m)
-
-    return cover
-
-
-def _in_field(pose: RadarPose, east_m: F64, north_m: F64) -> Bools:
-    de, dn = east_m - pose.east_m, north_m - pose.north_m
-    azimuth = np.arctan2(dn, de) - pose.boresight_rad
-    azimuth = np.abs(np.arctan2(np.sin(azimuth), np.cos(azimuth)))
-    return np.asarray((np.hypot(de, dn) <= pose.range_m_max) & (azimuth <= pose.fov_rad / 2.0))
-
-
-def _on_stretches(
-    axis: Axis | None, stretches: list[tuple[float, float]], east_m: F64, north_m: F64
-) -> Bools:
-    if axis is None:
-        return np.ones(len(east_m), dtype=np.bool_)
-    station, _ = axis.station_of(east_m, north_m)
-    on = np.zeros(len(east_m), dtype=np.bool_)
-    for from_m, to_m in stretches:
-        on |= (from_m <= station) & (station < to_m)
-    return on
-
-
-def _truths(path: Path, frame: SiteFrame) -> Iterator[_Frame]:
-    decoder = msgspec.msgpack.Decoder(TrueColumns)
+    reports: dict[str, list[int]] = defaultdict(list)
+    manipulated_ns: dict[int, int] = {}
+    events = msgspec.msgpack.Decoder(TruthEventRow)
     for message in read_messages(path):
-        if message.topic == "/truth":
-            columns = decoder.decode(message.body)
-            yield _Frame(columns, *frame.site_from_lonlat(columns.lon_deg, columns.lat_deg))
+        if message.topic == "/truth/violation":
+            event = events.decode(message.body)
+            if event.rule == "gnss_integrity":
+                since_ns = manipulated_ns.get(event.vehicle, event.start_ns)
+                manipulated_ns[event.vehicle] = min(since_ns, event.start_ns)
+        elif message.topic.startswith(("/gnss", "/gateway/")):
+            item = decoded(message, frame, None)
+            fixes = item.fixes if isinstance(item, GatewayFixes) else item
+            for terminal in fixes.terminal if isinstance(fixes, GnssFixes) else ():
+                reports[terminal].append(message.log_ns)
+    return {terminal: sorted(stamps) for terminal, stamps in reports.items()}, manipulated_ns
 
 
-def _at(
-    stamp_ns: int, before: _Frame | None, after: _Frame | None, frame: SiteFrame, cover_of: CoverOf
-) -> TruthNow | None:
-    """Return the truth at an instant, linear between two frames; None where it is not known."""
-    if after is None:
-        return None
-    if after.columns.stamp_ns == stamp_ns:
-        return _truth_now(after, after.east_m, after.north_m, np.arange(len(after.east_m)), frame, cover_of)
-    if before is None or after.columns.stamp_ns - before.columns.stamp_ns > GAP_NS:
-        return None
-    share = (stamp_ns - before.columns.stamp_ns) / (after.columns.stamp_ns - before.columns.stamp_ns)
-    row_of = {key: row for row, key in enumerate(before.columns.id)}
-    both = [(row_of[key], row) for row, key in enumerate(after.columns.id) if key in row_of]
-    old, new = np.array(both, dtype=np.int64).reshape(-1, 2).T
-    east = (1.0 - share) * before.east_m[old] + share * after.east_m[new]
-    north = (1.0 - share) * before.north_m[old] + share * after.north_m[new]
-    return _truth_now(after, east, north, new, frame, cover_of)
-
-
-def _truth_now(
-    of: _Frame,
-    east_m: F64,
-    north_m: F64,
-    rows: np.typing.NDArray[np.int64],
-    frame: SiteFrame,
-    cover_of: CoverOf,
-) -> TruthNow:
-    columns, at = of.columns, rows.tolist()
-    terminal = [columns.terminal[i] for i in at]
-    course_deg = np.array(columns.course_deg, dtype=np.float64)[rows]
-    return TruthNow(
-        id=np.array(columns.id, dtype=np.int64)[rows],
-        east_m=east_m,
-        north_m=north_m,
-        heading_rad=frame.heading_from_course(course_deg, east_m, north_m),
-        speed_mps=np.array(columns.speed_mps, dtype=np.float64)[rows],
-        covered=cover_of(east_m, north_m, terminal),
-        lane=[columns.lane[i] for i in at],
-        terminal=terminal,
-    )
-
-
-def _snapshots(path: Path, frame: SiteFrame, alone: set[str]) -> Iterator[tuple[int, TracksNow]]:
-    """Yield the counted tracks of all RSUs at each stamp, which only grows.
-
-    Counted are owned tracks; those of an RSU without neighbours once confirmed: nobody else could.
-    """
-    names: dict[str, _Names] = {}
-    last_ns = 0
-    decoded = (decode_snapshot(m.body) for m in read_messages(path) if m.topic.startswith("/tracks/"))
-    for stamp_ns, group in itertools.groupby(decoded, key=lambda snapshot: snapshot.stamp_ns):
-        parts = [_counted(snapshot, names, frame, snapshot.esn in alone) for snapshot in group]
-        if stamp_ns > last_ns:
-            last_ns = stamp_ns
-            yield stamp_ns, _joined(parts)
-
-
-def _counted(snapshot: TrackSnapshot, names: dict[str, _Names], frame: SiteFrame, alone: bool) -> TracksNow:
-    known = names.setdefault(snapshot.esn, _Names())
-    if snapshot.lanes is not None:
-        known.lanes = snapshot.lanes
-    if snapshot.names is not None:
-        known.terminals = dict(zip(snapshot.names.track, snapshot.names.terminal, strict=True))
-    records = records_of(snapshot)
-    records = records[records["flags"] & (FLAG_CONFIRMED if alone else FLAG_OWNED) != 0]
-    east, north = frame.site_from_lonlat(records["lon_e7"] / 1e7, records["lat_e7"] / 1e7)
-    speed = records["speed_cmps"] / 100.0
-    heading = frame.heading_from_course(records["course_cdeg"] / 100.0, east, north)
-    on_m = -speed * records["dt_ms"] / 1e3  # from the state's time to the snapshot's
-    lanes = [
-        known.lanes[i] if i != NONE_LANE and i < len(known.lanes) else None for i in records["lane"].tolist()
-    ]
-    return TracksNow(
-        id=records["track"].astype(np.uint64),
-        east_m=east + on_m * np.cos(heading),
-        north_m=north + on_m * np.sin(heading),
-        speed_mps=speed,
-        sigma_m=records["sigma_cm"] / 100.0,
-        unseen=records["flags"] & (FLAG_RADAR | FLAG_GNSS) == 0,
-        lane=lanes,
-        terminal=[known.terminals.get(key) for key in records["track"].tolist()],
-    )
-
-
-def _joined(parts: list[TracksNow]) -> TracksNow:
-    """Return the tracks of several RSUs as one."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("id", "east_m", "north_m", "speed_mps", "sigma_m", "unseen")
-    }
-    return TracksNow(
-        **columns,
-        lane=[lane for part in parts for lane in part.lane],
-        terminal=[terminal for part in parts for terminal in part.terminal],
-    )
+def _state_of(batch: TrackBatch, rows: I64, t_ns: int) -> tuple[F64, F64]:
+    """Return the states (m, 4) of the rows (m,) at t_ns, and their whole covariances (m, 4, 4)."""
+    x, covariance = batch.x[rows], batch.P[rows]
+    x[:, :2] += ((t_ns - batch.stamp_ns[rows]) / 1e9)[:, None] * x[:, 2:]
+    bias_m2 = batch.bias_m[rows] ** 2
+    covariance[:, 0, 0] += bias_m2
+    covariance[:, 1, 1] += bias_m2
+    return x, covariance

@@ -1,8 +1,9 @@
-"""Tracks against the truth: GOSPA with its split, identities, lateral error. Pure: frames in, figures out.
+"""Tracks against the truth: GOSPA with its split, identities, errors. Pure: frames in, figures out.
 
 GOSPA after Rahmathullah et al. (2017), c = 5 m, p = 2, alpha = 2: per frame
 sqrt(sum of squared distances of the matched + c^2 / 2 for each missed truth and each false track).
-A truth that no sensor covers costs nothing when it is missed; it is counted beside.
+A truth that no sensor covers costs nothing when it is missed, nor does a track in the first second after its
+vehicle ended; both are counted beside. docs/scoring.md defines every figure.
 """
 
 import math
@@ -13,38 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import F64, I64, U64, Bools
+from core.arrays import F64, I64, Bools
+from core.times import TICK_NS
 from fusion.assignment import assign, assignment_of
-
-CUTOFF_M = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TruthNow:
-    """n vehicles at one instant; centres in site metres."""
-
-    id: I64
-    east_m: F64
-    north_m: F64
-    heading_rad: F64  # of travel, counter-clockwise from east
-    speed_mps: F64
-    covered: Bools  # some sensor could see it
-    lane: Sequence[str | None]
-    terminal: Sequence[str | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracksNow:
-    """m tracks at the same instant."""
-
-    id: U64
-    east_m: F64
-    north_m: F64
-    speed_mps: F64
-    sigma_m: F64  # lateral, 1 sigma
-    unseen: Bools  # kept without radar or GNSS for a while
-    lane: Sequence[str | None]
-    terminal: Sequence[str | None]
+from petroroad.scoring.bindings import Bindings
+from petroroad.scoring.causes import FALSE_CAUSES, FREE, MISSED_CAUSES, Causes
+from petroroad.scoring.consistency import Consistency
+from petroroad.scoring.frames import CUTOFF_M, SECOND_NS, TracksNow, TruthNow, matches_of
 
 
 @dataclass(slots=True)
@@ -52,12 +28,17 @@ class TrackScore:
     """Adds up frame by frame."""
 
     frames: int = 0
+    causes: Causes = field(default_factory=Causes)
+    bindings: Bindings = field(default_factory=Bindings)
+    consistency: Consistency = field(default_factory=Consistency)
     counts: Counter[str] = field(default_factory=Counter)
     gospa_m: list[float] = field(default_factory=list)
     squared_m2: float = 0.0  # of all matched distances
     lateral_m: list[float] = field(default_factory=list)
     nees: list[float] = field(default_factory=list)
     speed_mps: list[float] = field(default_factory=list)
+    vehicle_s: float = 0.0  # time of vehicles under cover
+    _stamp_ns: int = 0
     _last: dict[int, int] = field(default_factory=dict)  # by the truth's id: its last track
     # frames of (truth, track) within the cut-off
     _overlap: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -65,7 +46,6 @@ class TrackScore:
 
     def add(self, truth: TruthNow, tracks: TracksNow) -> None:
         """Score one instant."""
-        tracks = self._without_gone(truth, tracks)
         de = tracks.east_m[None, :] - truth.east_m[:, None]
         dn = tracks.north_m[None, :] - truth.north_m[:, None]
         squared = de**2 + dn**2
@@ -74,8 +54,9 @@ class TrackScore:
         track_of = match(len(truth.id), len(tracks.id), pairs, costs, CUTOFF_M**2)
         hit = np.flatnonzero(track_of >= 0)
         at = track_of[hit]
-        n_missed = int((truth.covered & (track_of < 0)).sum())
-        n_false = len(tracks.id) - len(hit)
+        matches = matches_of(truth, track_of, de, dn)
+        charged = self.causes.add(truth, tracks, matches)
+        n_missed, n_false = int((truth.covered & (track_of < 0)).sum()), int(charged.sum())
         located_m2 = float(squared[hit, at].sum())
         self.frames += 1
         self.squared_m2 += located_m2
@@ -84,32 +65,18 @@ class TrackScore:
         self.counts["missed"] += n_missed
         self.counts["false"] += n_false
         self.counts["missed_outside_cover"] += int((~truth.covered & (track_of < 0)).sum())
+        self._time(truth.stamp_ns, int((truth.covered | (track_of >= 0)).sum()))
         self._errors(truth, tracks, hit, at, de[hit, at], dn[hit, at])
-        self._names(truth, tracks, hit, at)
+        self._names(truth, tracks, track_of, charged)
         self._identities(truth, tracks, hit, at, pairs)
+        self.bindings.add(truth, tracks, matches)
+        self.consistency.add(truth, tracks, hit, at)
 
-    def _without_gone(self, truth: TruthNow, tracks: TracksNow) -> TracksNow:
-        """Leave out, and count, tracks kept of vehicles that the truth knows nothing of any more.
-
-        One that reaches the end of the recorded or simulated road vanishes there; a real one drives on.
-        """
-        here = set(truth.terminal)  # only asked, never iterated
-        named = zip(tracks.unseen.tolist(), tracks.terminal, strict=True)
-        gone = [unseen and name is not None and name not in here for unseen, name in named]
-        if not any(gone):
-            return tracks
-        self.counts["left_truth"] += sum(gone)
-        keep = np.flatnonzero(~np.array(gone, dtype=np.bool_))
-        return TracksNow(
-            id=tracks.id[keep],
-            east_m=tracks.east_m[keep],
-            north_m=tracks.north_m[keep],
-            speed_mps=tracks.speed_mps[keep],
-            sigma_m=tracks.sigma_m[keep],
-            unseen=tracks.unseen[keep],
-            lane=[tracks.lane[j] for j in keep.tolist()],
-            terminal=[tracks.terminal[j] for j in keep.tolist()],
-        )
+    def _time(self, stamp_ns: int, n_vehicles: int) -> None:
+        """Add the vehicles' time since the last frame: a tick for the first one, a second at most."""
+        dt_ns = min(stamp_ns - self._stamp_ns, SECOND_NS) if self._stamp_ns else TICK_NS
+        self._stamp_ns = stamp_ns
+        self.vehicle_s += n_vehicles * dt_ns / 1e9
 
     def _errors(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64, de: F64, dn: F64) -> None:
         heading = truth.heading_rad[hit]
@@ -119,17 +86,20 @@ class TrackScore:
         self.nees += ((lateral / np.where(sigma > 0.0, sigma, np.nan)) ** 2)[sigma > 0.0].tolist()
         self.speed_mps += (tracks.speed_mps[at] - truth.speed_mps[hit]).tolist()
 
-    def _names(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64) -> None:
+    def _names(self, truth: TruthNow, tracks: TracksNow, track_of: I64, charged: Bools) -> None:
+        """Count lanes and names: a false track's name is wrong, a missed vehicle is not named."""
         counts = self.counts
-        for i, j in zip(hit.tolist(), at.tolist(), strict=True):
+        terminals = tracks.terminal
+        counts["named"] += sum(terminals[j] is not None for j in np.flatnonzero(charged).tolist())
+        for i, (j, covered) in enumerate(zip(track_of.tolist(), truth.covered.tolist(), strict=True)):
+            counts["nameable"] += truth.terminal[i] is not None and (j >= 0 or covered)
+            if j < 0:
+                continue
             if truth.lane[i] is not None:
                 counts["lane"] += 1
                 counts["lane_right"] += tracks.lane[j] == truth.lane[i]
-            counts["named"] += tracks.terminal[j] is not None
-            counts["nameable"] += truth.terminal[i] is not None
-            counts["named_right"] += (
-                tracks.terminal[j] is not None and tracks.terminal[j] == truth.terminal[i]
-            )
+            counts["named"] += terminals[j] is not None
+            counts["named_right"] += terminals[j] is not None and terminals[j] == truth.terminal[i]
 
     def _identities(self, truth: TruthNow, tracks: TracksNow, hit: I64, at: I64, pairs: I64) -> None:
         true_ids, track_ids = truth.id.tolist(), tracks.id.tolist()
@@ -155,6 +125,9 @@ class TrackScore:
         together = float(gain[chosen[pairs[0]] == pairs[1]].sum())
         return 2.0 * together / (n_truths + n_tracks)
 
+    def _switches_per_hour(self) -> float | None:
+        return _rounded(3_600.0 * self.counts["id_switches"] / self.vehicle_s) if self.vehicle_s else None
+
     def figures(self) -> dict[str, Any]:
         """Return every figure; None where there was nothing to measure."""
         n, counts = max(self.frames, 1), self.counts
@@ -171,12 +144,20 @@ class TrackScore:
             **{f"gospa_rms_{name}_m": _rounded(math.sqrt(part)) for name, part in split.items()},
             "truths_per_frame": _rounded((counts["matched"] + counts["missed"]) / n),
             "missed_per_frame": _rounded(counts["missed"] / n),
-            "false_per_frame": _rounded(counts["false"] / n),
+            **{f"missed_{name}_per_frame": _rounded(self.causes.missed[name] / n) for name in MISSED_CAUSES},
             "missed_outside_cover_per_frame": _rounded(counts["missed_outside_cover"] / n),
-            "left_truth_per_frame": _rounded(counts["left_truth"] / n),
+            "false_per_frame": _rounded(counts["false"] / n),
+            **{f"false_{name}_per_frame": _rounded(self.causes.false[name] / n) for name in FALSE_CAUSES},
+            "left_truth_per_frame": _rounded(self.causes.false[FREE] / n),
+            "owned_twice": self.causes.owned_twice,
             "track_ids": len(self._track_ids),
+            "vehicle_hours": _rounded(self.vehicle_s / 3600.0),
             "id_switches": counts["id_switches"],
+            "id_switches_per_vehicle_hour": self._switches_per_hour(),
             "idf1": _rounded(self.idf1()),
+            "identity_precision": _share(counts["named_right"], counts["named"]),
+            "identity_recall": _share(counts["named_right"], counts["nameable"]),
+            **self.bindings.figures(),
             "position_rmse_m": _root(self.squared_m2, counts["matched"]),
             "lateral_rmse_m": _root(float(np.square(self.lateral_m).sum()), len(self.lateral_m)),
             "lateral_m_p95": _quantile(np.abs(self.lateral_m).tolist(), 0.95),
@@ -184,8 +165,7 @@ class TrackScore:
             "anees_lateral": _mean(self.nees),  # 1 where sigma equals the error
             "speed_rmse_mps": _root(float(np.square(self.speed_mps).sum()), len(self.speed_mps)),
             "lane_accuracy": _share(counts["lane_right"], counts["lane"]),
-            "identity_precision": _share(counts["named_right"], counts["named"]),
-            "identity_recall": _share(counts["named_right"], counts["nameable"]),
+            "nees": self.consistency.figures(),
         }
 
 

@@ -63,6 +63,32 @@ def test_score_reads_the_truth_from_another_file(tmp_path, capsys):
     assert run(capsys, "score", out, "--truth", recording, "--json") == run(capsys, "score", out, "--json")
 
 
+def test_score_of_a_replay_in_process_agrees_and_has_nees_on_every_axis(tmp_path, capsys):
+    out = tmp_path / "o.mcap"
+    recording = DATA / "golden" / "us101.mcap"
+    run(capsys, "replay", recording, "--out", out, "--json")
+    recorded, replayed = (
+        run(capsys, "score", out, "--json"),
+        run(capsys, "score", recording, "--replay", "--json"),
+    )
+    nees = recorded.pop("nees"), replayed.pop("nees")
+    assert replayed == {key: pytest.approx(value, abs=0.02) for key, value in recorded.items()}
+    assert [row["n"] for row in nees[0].values()] == [row["n"] for row in nees[1].values()]
+    row = nees[1]["radar_nameless"]
+    assert all(0.01 < row[axis] < 3.0 for axis in ("along", "across", "v_along", "v_across", "state"))
+    assert main(["score", str(recording), "--replay"]) == 0
+    text = capsys.readouterr().out
+    assert "\nfalse tracks and why\n" in text
+    assert f"  {'radar_nameless':29} {row['n']:>9} {row['along']:>9.4g}" in text
+
+
+def test_score_of_outputs_alone_can_not_be_replayed(tmp_path, capsys):
+    out = tmp_path / "o.mcap"
+    run(capsys, "replay", DATA / "golden" / "us101.mcap", "--out", out, "--json")
+    assert main(["score", str(out), "--replay"]) == 1
+    assert "it holds no inputs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("kind", "content", "says"), [
     ("openv2x-radar", b"<xml/>", "no record with a sound target"),
     ("ngsim-commonroad", b"{}", "no CommonRoad scenario"),

@@ -1,6 +1,7 @@
 """Track figures against cases done by hand, and against SciPy's assignment."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,43 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from petroroad.scoring.tracks import CUTOFF_M, TrackScore, TracksNow, TruthNow, match
-
-
-def truths(places, ids=None, heading=0.0, covered=True, lane=None, terminal=None) -> TruthNow:
-    n = len(places)
-    east, north = np.array(places, dtype=np.float64).reshape(-1, 2).T
-    return TruthNow(
-        id=np.array(ids or range(n), dtype=np.int64),
-        east_m=east,
-        north_m=north,
-        heading_rad=np.full(n, heading),
-        speed_mps=np.full(n, 10.0),
-        covered=np.full(n, covered, dtype=np.bool_),
-        lane=lane or [None] * n,
-        terminal=terminal or [None] * n,
-    )
-
-
-def tracks(places, ids=None, sigma_m=0.5, lane=None, terminal=None, unseen=False) -> TracksNow:
-    n = len(places)
-    east, north = np.array(places, dtype=np.float64).reshape(-1, 2).T
-    return TracksNow(
-        id=np.array(ids or range(100, 100 + n), dtype=np.uint64),
-        east_m=east,
-        north_m=north,
-        speed_mps=np.full(n, 11.0),
-        sigma_m=np.full(n, sigma_m),
-        unseen=np.full(n, unseen, dtype=np.bool_),
-        lane=lane or [None] * n,
-        terminal=terminal or [None] * n,
-    )
+from core.times import TICK_NS
+from petroroad.scoring.frames import CUTOFF_M
+from petroroad.scoring.tracks import TrackScore, match
+from tests.support.scoring import T0_NS, tracks, truths
 
 
 def scored(*frames) -> dict:
     score = TrackScore()
-    for truth, found in frames:
-        score.add(truth, found)
+    for k, (truth, found) in enumerate(frames):
+        score.add(replace(truth, stamp_ns=T0_NS + k * TICK_NS), found)
     return score.figures()
 
 
@@ -105,20 +79,6 @@ def test_truth_without_cover_costs_nothing_but_is_reported():
     figures = scored((truths([(0, 0), (99, 0)], covered=False), tracks([(1, 0)])))
     assert figures["gospa_m"] == 1.0  # a covered one missed would cost 3.5 m more
     assert (figures["missed_per_frame"], figures["missed_outside_cover_per_frame"]) == (0.0, 1.0)
-
-
-@pytest.mark.parametrize(("terminal", "unseen", "gospa"), [
-    ("T9", True, 0.0),              # kept of a vehicle that left the recorded road
-    ("T9", False, math.sqrt(12.5)), # a sensor feeds it: false
-    (None, True, math.sqrt(12.5)),  # of nobody: false
-    ("T1", True, math.sqrt(12.5)),  # of one that is elsewhere: false
-])  # fmt: skip
-def test_track_of_a_vehicle_that_left_the_truth_is_scored_beside(terminal, unseen, gospa):
-    true = truths([(0, 0)], terminal=["T1"])
-    both = tracks([(0, 0), (90, 0)], terminal=["T1", terminal], unseen=unseen)
-    figures = scored((true, both))
-    assert figures["gospa_m"] == pytest.approx(gospa, abs=1e-4)
-    assert figures["left_truth_per_frame"] == (gospa == 0.0)
 
 
 def test_identity_switch_and_idf1():
