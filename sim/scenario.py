@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from core.errors import ConfigError
 from edge.config import check_finite
+from sim.sensors.settings import RADAR, RadarSettings
 
 VEHICLES_MAX = 20_000
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -80,6 +81,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     departures: Departures | None = None
     near_misses: NearMisses | None = None
     event: tuple[Scripted, ...] = ()
+    radar: RadarSettings = RADAR
     clock: tuple[WrongClock, ...] = ()  # each of its share among the terminals without an earlier one
 
 
@@ -105,7 +107,8 @@ def parse_scenario(text: str, where: str) -> Scenario:
         check_finite(msgspec.to_builtins(found), where)
     except (msgspec.DecodeError, RecursionError) as error:  # a ValidationError is one, too, and names the key
         raise ConfigError(where, "", str(error)) from error
-    for key, table in (("departures", found.departures), ("near_misses", found.near_misses)):
+    for key in ("departures", "near_misses", "radar"):
+        table = getattr(found, key)
         for field in () if table is None else table.__struct_fields__:
             value = getattr(table, field)
             if isinstance(value, tuple) and value[0] > value[1]:

@@ -108,7 +108,7 @@ class World:
         self._truth = TruthKeeper(self.traffic, site.config.rules, drawn.zones)
         self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(drawn))
         self._clock_ns = clocks_of(setting, len(fleet))
-        self._radars = Radars(self.radars, fleet, seed, setting.noise)
+        self._radars = Radars(self.radars, fleet, seed, setting.noise, setting.scenario.radar)
         self._pending: list[Due] = []
         self._number = count()
         self.n_violations = 0  # true ones that have ended
