@@ -21,7 +21,7 @@ from sim.chance import chosen, normals, uniforms
 from sim.fleet import Fleet
 from sim.road import Poses
 from sim.sensors.reflection import Bodies, behind_bodies, body_points
-from sim.sensors.settings import RADAR, RadarSettings
+from sim.settings import RADAR, RadarSettings
 from sim.traffic import SIM_TICK_NS
 
 POINT_ALONG_M, POINT_ACROSS_M = 0.1, 0.05  # how the reflecting point moves about the vehicle's centre

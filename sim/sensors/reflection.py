@@ -14,7 +14,7 @@ import numpy as np
 
 from core.arrays import F64, I64, Bools
 from sim.chance import normals, uniforms
-from sim.sensors.settings import RadarSettings
+from sim.settings import RadarSettings
 
 CORNERS = ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))  # forward, left; of length and width
 TICK_S = 0.05

@@ -10,7 +10,7 @@ from core.arrays import F64
 from fusion.config import RadarPose
 from sim.sensors.radar import Radars
 from sim.sensors.reflection import Bodies, behind_bodies, body_points
-from sim.sensors.settings import RadarSettings
+from sim.settings import RadarSettings
 from sim.traffic import SIM_TICK_NS
 from sim.world import World
 from tests.support.sim_world import quiet, world

@@ -5,12 +5,14 @@ import pytest
 
 from core.arrays import F64
 from roadside.devices import radar_udp
-from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported, terminal_delay_ns
+from sim.sensors.gnss import Receivers, as_reported, terminal_delay_ns
 from sim.sensors.radar import POINT_ACROSS_M, POINT_ALONG_M, Radars
+from sim.settings import TERMINALS
 from sim.traffic import SIM_TICK_NS
 from sim.world import ScanSent, World
 from tests.support.sim_world import quiet, world
 
+BIAS_M, BIAS_TAU_S, WHITE_M = TERMINALS.sigma_m, TERMINALS.tau_s, TERMINALS.white_m
 T0_NS = 1_800_000_000 * 10**9
 
 
