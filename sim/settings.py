@@ -34,6 +34,8 @@ class RadarSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     depth_share: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.1  # of the body, behind the near end: half-normal
     wander_share: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.2  # of the face's width, to either side: normal
     wander_s: Annotated[float, Meta(ge=0.05, le=60.0)] = 0.5  # after which the slow half of it is another
+    trailer_share: Share = 0.0  # body: of the trucks that tow what no registry knows of
+    trailer_m: Annotated[float, Meta(ge=0.0, le=15.0)] = 7.0  # how far it reaches behind them
     shadow: Literal["beam", "body"] = "beam"  # body: the line of sight crosses a nearer tall body in plan
     hidden_detection: Share = 0.5  # of its detections that remain in a shadow
     detection_near: Shares = (0.98, 0.98)  # of scans; falls with the range squared

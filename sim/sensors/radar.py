@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from core.arrays import F64, I64, Bools
-from core.classes import CAR
+from core.classes import CAR, HAZMAT, TRUCK
 from fusion.config import RadarPose
 from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import DetectionColumns, RadarPayload
@@ -91,6 +91,13 @@ class Radars:
         self._settings = settings
         self._key = np.array([zlib.crc32(pose.sensor.encode()) for pose in poses], dtype=np.int64)
         self._phase_ns = (SIM_TICK_NS * uniforms(seed, "radar.phase", self._key, 0)).astype(np.int64)
+        rows = np.arange(len(fleet))
+        towing = (fleet.kind == TRUCK) | (fleet.kind == HAZMAT)
+        if settings.reflection == "body" and settings.trailer_share:
+            towing &= chosen(seed, "trailer", rows, 0, settings.trailer_share)
+            self._trailer_m = np.where(towing, settings.trailer_m, 0.0)  # (vehicles,)
+        else:
+            self._trailer_m = np.zeros(len(fleet))
         self._column = {
             name: np.array([getattr(pose, name) for pose in poses], dtype=np.float64)
             for name in RadarPose.__struct_fields__
@@ -181,10 +188,12 @@ class Radars:
         pose = traffic.poses(rows, (self._phase_ns / 1e9)[:, None])
         cos, sin = np.cos(pose.heading_rad), np.sin(pose.heading_rad)
         if self._settings.reflection == "body":
-            size = self._fleet.length_m[rows], self._fleet.width_m[rows]
+            back_m = self._trailer_m[rows] / 2  # so far behind a truck's middle is that of truck and trailer
+            size = self._fleet.length_m[rows] + self._trailer_m[rows], self._fleet.width_m[rows]
             dx, dy = c["east_m"] - pose.east_m, c["north_m"] - pose.north_m
-            sight = dx * cos + dy * sin, dy * cos - dx * sin
+            sight = dx * cos + dy * sin + back_m, dy * cos - dx * sin
             along, across = body_points(self._settings, self._seed, keys, scan, sight, size)
+            along -= back_m
         else:
             along = POINT_ALONG_M * normals(self._seed, "radar.along", keys, scan)
             across = POINT_ACROSS_M * normals(self._seed, "radar.across", keys, scan)
@@ -214,11 +223,12 @@ class Radars:
         hidden, pose = np.zeros_like(seen), sight.pose
         for r in range(len(seen)):
             at = np.flatnonzero(seen[r])
+            heading, trailer_m = pose.heading_rad[r, at], self._trailer_m[rows[at]]
             bodies = Bodies(
-                east_m=pose.east_m[r, at] - self._column["east_m"][r],
-                north_m=pose.north_m[r, at] - self._column["north_m"][r],
-                heading_rad=pose.heading_rad[r, at],
-                length_m=self._fleet.length_m[rows[at]],
+                east_m=pose.east_m[r, at] - trailer_m / 2 * np.cos(heading) - self._column["east_m"][r],
+                north_m=pose.north_m[r, at] - trailer_m / 2 * np.sin(heading) - self._column["north_m"][r],
+                heading_rad=heading,
+                length_m=self._fleet.length_m[rows[at]] + trailer_m,
                 width_m=self._fleet.width_m[rows[at]],
                 tall=self._fleet.kind[rows[at]] != CAR,
             )

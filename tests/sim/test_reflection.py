@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from core.arrays import F64
+from core.classes import HAZMAT, TRUCK
 from fusion.config import RadarPose
 from sim.sensors.radar import Radars
 from sim.sensors.reflection import Bodies, behind_bodies, body_points
@@ -153,6 +154,28 @@ def test_radars_stand_and_look_beside_their_survey() -> None:
     off = ranges[1] - ranges[0]
     assert np.ptp(off) < 1e-4
     assert 0.01 < abs(off[0]) < 3.2
+
+
+def test_a_trailer_reflects_behind_its_truck_alone() -> None:
+    made = world(quiet(), seed=35)
+    rows = made.traffic.active_rows()
+    settings = {"reflection": "body", "depth_share": 0.0, "wander_share": 0.0}
+    plain, towing = (
+        Radars(made.radars, made.traffic.fleet, 1, 0.0, RadarSettings(**settings, **more))
+        for more in ({}, {"trailer_share": 1.0, "trailer_m": 7.0})
+    )
+    keys = np.zeros((len(made.radars), len(rows)), dtype=np.int64)
+    before, after = (radars._sight(made.traffic, rows, keys, 0) for radars in (plain, towing))
+    moved = np.hypot(after.east_m - before.east_m, after.north_m - before.north_m)
+    pose = before.pose
+    ahead = before.east_m * np.cos(pose.heading_rad) + before.north_m * np.sin(pose.heading_rad) < 0.0
+    reach = np.hypot(before.east_m, before.north_m)
+    aside = before.north_m * np.cos(pose.heading_rad) - before.east_m * np.sin(pose.heading_rad)
+    far = np.abs(aside) < 0.05 * reach  # the end reflects, not the side
+    trucks = np.isin(made.traffic.fleet.kind[rows], (TRUCK, HAZMAT))[None, :] & far
+    assert moved[trucks & ahead].max() < 1e-9  # the radar ahead of them sees the cab
+    assert moved[trucks & ~ahead] == pytest.approx(7.0)
+    assert moved[~trucks & far].max() < 1e-9
 
 
 def test_a_shadow_leaves_the_stated_share() -> None:
