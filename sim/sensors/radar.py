@@ -4,7 +4,6 @@ Errors are drawn from what the site's file states of each radar and what a scena
 detections come back as the frame on the wire carries them (float32). A radar sees one level: the road's.
 """
 
-import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,13 +90,7 @@ class Radars:
         self._settings = settings
         self._key = np.array([zlib.crc32(pose.sensor.encode()) for pose in poses], dtype=np.int64)
         self._phase_ns = (SIM_TICK_NS * uniforms(seed, "radar.phase", self._key, 0)).astype(np.int64)
-        rows = np.arange(len(fleet))
-        towing = (fleet.kind == TRUCK) | (fleet.kind == HAZMAT)
-        if settings.reflection == "body" and settings.trailer_share:
-            towing &= chosen(seed, "trailer", rows, 0, settings.trailer_share)
-            self._trailer_m = np.where(towing, settings.trailer_m, 0.0)  # (vehicles,)
-        else:
-            self._trailer_m = np.zeros(len(fleet))
+        self._trailer_m = _trailers_m(fleet, seed, settings)
         self._column = {
             name: np.array([getattr(pose, name) for pose in poses], dtype=np.float64)
             for name in RadarPose.__struct_fields__
@@ -144,12 +137,13 @@ class Radars:
         column["range_offset_m"] = s.range_offset_m * normals(self._seed, "radar.range", key, 0)
         column["near"] = self._own("radar.detect.near", s.detection_near)
         column["far"] = self._own("radar.detect.far", s.detection_far)
-        self._n_draws, self._clutter_share = CLUTTER_DRAWS, np.full(len(key), CLUTTER_SHARE)
+        draws, mean = np.full(len(key), CLUTTER_DRAWS), np.full(len(key), CLUTTER_DRAWS * CLUTTER_SHARE)
         if s.clutter_per_m2 is not None:
             area_m2 = column["fov_rad"] / 2 * column["range_m_max"] ** 2
             mean = area_m2 * self._own("clutter.density", s.clutter_per_m2)
-            self._n_draws = math.ceil(CHANCES * mean.max(initial=0.1))
-            self._clutter_share = mean / self._n_draws
+            draws = np.ceil(CHANCES * mean).astype(np.int64)
+        # each radar its own number of chances: a further one changes nothing that the others see
+        self._draws, self._clutter_share = draws, mean / np.maximum(draws, 1)
 
     def _own(self, component: str, bounds: tuple[float, float]) -> F64:
         """Return each radar's own value between two bounds, (radars,)."""
@@ -248,15 +242,22 @@ class Radars:
 
     def _clutter(self, scan: int) -> tuple[I64, list[F64]]:
         """Return false detections: anywhere in the sector, mostly of standing objects."""
-        draws = np.arange(self._n_draws)
+        draws = np.arange(self._draws.max(initial=1))
         chance = uniforms(self._seed, "clutter.is", self._key[:, None], scan, draws[None, :])
-        is_there = chance < self._clutter_share[:, None]
+        is_there = (chance < self._clutter_share[:, None]) & (draws < self._draws[:, None])
         radar, draw = np.nonzero(is_there)
         u = [uniforms(self._seed, "clutter", self._key[radar], scan, 8 * draw + k) for k in range(5)]
         reach = self._column["range_m_max"][radar] * np.sqrt(u[0])
         azimuth = (u[1] - 0.5) * self._column["fov_rad"][radar]
         moving = np.where(u[2] < 0.2, 40.0 * (u[3] - 0.5), 0.2 * (u[3] - 0.5))
         return radar, [reach, azimuth, moving, -5.0 + 10.0 * u[4]]
+
+
+def _trailers_m(fleet: Fleet, seed: int, settings: RadarSettings) -> F64:
+    """Return how far what a vehicle tows reaches behind it, (vehicles,)."""
+    share = settings.trailer_share if settings.reflection == "body" else 0.0
+    towing = np.isin(fleet.kind, (TRUCK, HAZMAT)) & chosen(seed, "trailer", np.arange(len(fleet)), 0, share)
+    return np.where(towing, settings.trailer_m, 0.0)
 
 
 def _float32(column: F64) -> tuple[float, ...]:
