@@ -142,3 +142,15 @@ def test_ghosts_report_a_drive_where_no_vehicle_is() -> None:
         east, north = made.road.frame.site_from_lonlat([f.lon_deg for f in mine], [f.lat_deg for f in mine])
         moved = np.hypot(east[-1] - east[0], north[-1] - north[0])
         assert moved / (len(mine) - 1) == pytest.approx(mine[0].speed_mps or 0.0, abs=2.0)
+
+
+def test_the_truth_tells_how_far_a_terminal_is_dragged() -> None:
+    made = world(with_terminals(dragged_share=0.5, drag_mps=1.0, drag_from_s=1.0), seed=29)
+    for _ in range(100):
+        made.step()
+    frames = [due.item for due in made.pop_due(2**63) if isinstance(due.item, TruthFrame)]
+    last = frames[-1]
+    t_s = (last.stamp_ns - T0_NS) / NS
+    dragged = {abs(away_m) for away_m in last.payload["dragged_m"]}
+    assert sorted(dragged) == [0.0, np.floor(t_s) - 1.0]  # as the last fix was
+    assert not any(frames[5].payload["dragged_m"])
