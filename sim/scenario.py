@@ -10,23 +10,20 @@ from msgspec import Meta
 
 from core.errors import ConfigError
 from edge.config import check_finite
+from sim.settings import (
+    RADAR,
+    TERMINALS,
+    TRAFFIC,
+    NotNegative,
+    Positive,
+    RadarSettings,
+    Share,
+    TerminalSettings,
+    TrafficConfig,
+)
 
-VEHICLES_MAX = 20_000
-Positive = Annotated[float, Meta(gt=0.0)]
-NotNegative = Annotated[float, Meta(ge=0.0)]
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Range = tuple[Positive, Positive]  # drawn evenly between the two
 EventKind = Literal["overspeed", "illegal_stop", "wrong_way", "off_road", "dark_vehicle"]
-
-
-class TrafficConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who drives."""
-
-    vehicles: Annotated[int, Meta(ge=2, le=VEHICLES_MAX)] = 120  # on the road at a time, as far as they fit
-    hazmat_share: Share = 0.6
-    rsus: Annotated[int, Meta(ge=1)] = 4  # neighbouring ones around `middle_m` whose sensors are simulated
-    middle_m: float = 23_000.0
-    margin_m: Positive = 400.0  # driven beyond both ends of their stretches
 
 
 class Departures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,10 +73,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     purpose: str = ""
-    traffic: TrafficConfig = TrafficConfig()
+    traffic: TrafficConfig = TRAFFIC
     departures: Departures | None = None
     near_misses: NearMisses | None = None
     event: tuple[Scripted, ...] = ()
+    radar: RadarSettings = RADAR
+    terminals: TerminalSettings = TERMINALS
     clock: tuple[WrongClock, ...] = ()  # each of its share among the terminals without an earlier one
 
 
@@ -105,7 +104,8 @@ def parse_scenario(text: str, where: str) -> Scenario:
         check_finite(msgspec.to_builtins(found), where)
     except (msgspec.DecodeError, RecursionError) as error:  # a ValidationError is one, too, and names the key
         raise ConfigError(where, "", str(error)) from error
-    for key, table in (("departures", found.departures), ("near_misses", found.near_misses)):
+    for key in ("departures", "near_misses", "radar", "terminals"):
+        table = getattr(found, key)
         for field in () if table is None else table.__struct_fields__:
             value = getattr(table, field)
             if isinstance(value, tuple) and value[0] > value[1]:

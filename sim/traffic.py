@@ -16,6 +16,7 @@ from sim.chance import normals, uniform, uniforms
 from sim.fleet import Fleet
 from sim.manoeuvre import Manoeuvre
 from sim.road import Poses, Road
+from sim.settings import TRAFFIC, TrafficConfig
 from sim.site import section as sec
 
 DT_S = 0.05
@@ -27,6 +28,9 @@ WANDER_MAX_M = 0.45  # a 2.5 m truck in 3.75 m has 0.625 m each side
 ACCEL_MPS2, BRAKE_MPS2, BRAKE_MAX_MPS2 = 0.9, 1.6, 6.0
 HEADWAY_S, STANDSTILL_M = 1.3, 3.0
 ROOM_M = 25.0  # behind the last one, bumper to bumper, before the next comes
+FOLLOWERS_WISH = 1.3  # a platoon's follower wants to be so much faster, as long as it is close
+CLOSE_M = 40.0
+PLATOON_MPS = 15.4  # of tank trucks
 REVERSE_ROOM_M = 60.0  # followers keep off one that may come backwards
 LANES = tuple((way, index) for way in (1, -1) for index in range(sec.N_LANES))
 
@@ -47,6 +51,8 @@ class TrafficState:
     silent: Bools  # this trip without reports
     entered_s: F64
     free_s: F64  # when it may come again
+    follows: Bools  # in a platoon, not its first
+    ends_m: F64  # along_m where this trip ends, infinite where it does not
 
 
 @dataclass(slots=True)
@@ -59,6 +65,9 @@ class Traffic:
     from_m: float
     to_m: float
     wanted: dict[tuple[int, int], int]  # by (way, lane)
+    asked: TrafficConfig = TRAFFIC
+    mute: frozenset[int] = frozenset()  # vehicles whose terminals never report
+    absent: frozenset[int] = frozenset()  # vehicles that never drive
     tick: int = 0
     manoeuvres: dict[int, Manoeuvre] = field(default_factory=dict)  # running ones, by vehicle
     state: TrafficState = field(init=False)
@@ -71,8 +80,9 @@ class Traffic:
         self.state = TrafficState(
             never.copy(), whole.copy(), whole.copy(), zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy(),
             normals(self.seed, "wander", np.arange(n), -1) * WANDER_M, zeros.copy(), never.copy(),
-            zeros.copy(), zeros.copy(),
+            zeros.copy(), zeros.copy(), never.copy(), np.full(n, np.inf),
         )  # fmt: skip
+        self.state.free_s[sorted(self.absent)] = np.inf
         for way, lane in LANES:
             self._fill(way, lane)
 
@@ -141,7 +151,16 @@ class Traffic:
         ahead[order[:-1][same]] = order[1:][same]
         leader = rows[np.maximum(ahead, 0)]
         gap = np.where(ahead >= 0, self._gap(rows, leader), 1e6)
-        return driver_model(state.speed_mps[rows], self._wanted()[rows], gap, state.speed_mps[leader])
+        close = state.follows[rows] & (gap < CLOSE_M)
+        wanted = self._wanted()[rows]
+        wanted[close] *= FOLLOWERS_WISH
+        headway_s = np.where(close, self._follower_headway_s(), HEADWAY_S)
+        return driver_model(state.speed_mps[rows], wanted, gap, state.speed_mps[leader], headway_s)
+
+    def _follower_headway_s(self) -> float:
+        """Return the headway with which a platoon of tank trucks keeps its gap (Treiber 2000, eq. 7)."""
+        kept_m = self.asked.platoon_gap_m * math.sqrt(1.0 - FOLLOWERS_WISH**-4)
+        return max(kept_m - STANDSTILL_M, 0.0) / PLATOON_MPS
 
     def _gap(self, rows: I64, leaders: I64) -> F64:
         """Return the bumper to bumper distances, less the distance kept to a reversing vehicle."""
@@ -213,7 +232,7 @@ class Traffic:
     def _leave(self, rows: I64) -> None:
         state = self.state
         ends = np.where(state.way[rows] > 0, self.to_m, -self.from_m)
-        for vehicle in rows[state.along_m[rows] > ends].tolist():
+        for vehicle in rows[state.along_m[rows] > np.minimum(ends, state.ends_m[rows])].tolist():
             state.active[vehicle] = False
             state.silent[vehicle] = False
             state.free_s[vehicle] = self.t_s + AWAY_S
@@ -222,7 +241,8 @@ class Traffic:
     def _fill(self, way: int, lane: int) -> None:
         """Put the first vehicles on a lane, evenly with some jitter, everyone at their own speed."""
         n = self.wanted[way, lane]
-        room_m = ROOM_M + (5.0 if lane == sec.CARS_LANE else 18.0)
+        platoon, length_m = self.asked.platoon, 5.0 if lane == sec.CARS_LANE else 18.0
+        room_m = length_m + (ROOM_M if platoon == 1 else self.asked.platoon_gap_m)
         n = min(n, int((self.to_m - self.from_m) / room_m))
         key = LANES.index((way, lane))
         begin_m = self._begin_m(way)
@@ -230,8 +250,13 @@ class Traffic:
             spacing_m = (self.to_m - self.from_m) / n
             jitter_m = (uniform(self.seed, "fill", key, k) - 0.5) * max(spacing_m - room_m, 0.0)
             vehicle = self._next_vehicle(lane, key, k)
-            if vehicle is not None:
-                self._place(vehicle, way, lane, begin_m + (k + 0.5) * spacing_m + jitter_m)
+            if vehicle is None:
+                continue
+            if platoon == 1:
+                at_m = (k + 0.5) * spacing_m + jitter_m
+            else:
+                at_m = min((k // platoon + 1) * platoon, n) * spacing_m - (k % platoon + 0.5) * room_m
+            self._place(vehicle, way, lane, begin_m + at_m, follows=k % platoon > 0)
 
     def _begin_m(self, way: int) -> float:
         return self.from_m if way > 0 else -self.to_m
@@ -246,16 +271,21 @@ class Traffic:
         mine = np.flatnonzero(state.active & (state.way == way) & (state.lane == lane))
         begin_m = self._begin_m(way)
         spacing_m = (self.to_m - self.from_m) / n * (0.6 + 0.8 * uniform(self.seed, "entry", key, count))
-        length_m = 5.0 if lane == sec.CARS_LANE else 18.0
+        length_m, platoon = 5.0 if lane == sec.CARS_LANE else 18.0, self.asked.platoon
+        follows = count % platoon > 0 and len(mine) > 0
         if len(mine):
             last = mine[np.argmin(state.along_m[mine])]
+            room_m = ROOM_M + length_m + self.fleet.length_m[last] / 2
+            close_m = self.asked.platoon_gap_m + (length_m + self.fleet.length_m[last]) / 2
+            if platoon > 1:
+                spacing_m = platoon * spacing_m - (platoon - 1) * (self.asked.platoon_gap_m + length_m)
             far_m = state.along_m[last] - begin_m
-            if far_m < max(spacing_m, ROOM_M + length_m + self.fleet.length_m[last] / 2):
+            if far_m < (close_m if follows else max(spacing_m, room_m)):
                 return
         vehicle = self._next_vehicle(lane, key, 1_000_000 + count)
         if vehicle is not None:
             self._entries[way, lane] = count + 1
-            self._place(vehicle, way, lane, begin_m)
+            self._place(vehicle, way, lane, begin_m, follows=follows)
             if len(mine):
                 state.speed_mps[vehicle] = min(state.speed_mps[vehicle], state.speed_mps[last])
 
@@ -269,20 +299,26 @@ class Traffic:
         order = np.lexsort((uniforms(self.seed, "turn", waiting, 0), self.state.free_s[waiting]))
         return int(waiting[order[0]])
 
-    def _place(self, i: int, way: int, lane: int, along_m: float) -> None:
+    def _place(self, i: int, way: int, lane: int, along_m: float, *, follows: bool) -> None:
         state = self.state
         state.active[i], state.way[i], state.lane[i] = True, way, lane
         state.along_m[i], state.speed_mps[i] = along_m, self.fleet.wanted_mps[i]
         state.wander_m[i] = state.raw_wander[i]
         state.side_m[i] = WANDER_MAX_M * math.tanh(1.1 * float(state.wander_m[i]) / WANDER_MAX_M)
         state.side_mps[i], state.entered_s[i] = 0.0, self.t_s
+        state.silent[i], state.follows[i], state.ends_m[i] = i in self.mute, follows, np.inf
+        if self.asked.ends_share and uniform(self.seed, "ends", i, self.tick) < self.asked.ends_share:
+            left_m = (self.to_m if way > 0 else -self.from_m) - along_m
+            state.ends_m[i] = along_m + left_m * uniform(self.seed, "ends.where", i, self.tick)
 
 
-def driver_model(speed: F64, wanted: F64, gap: F64, leader_speed: F64) -> F64:
+def driver_model(
+    speed: F64, wanted: F64, gap: F64, leader_speed: F64, headway_s: F64 | float = HEADWAY_S
+) -> F64:
     """Return accelerations (n,) of the intelligent driver model; `wanted` 0 or below brakes to it evenly."""
     free = 1.0 - (np.maximum(speed, 0.0) / np.where(wanted > 0.0, wanted, 1.0)) ** 4
     closing = speed * (speed - leader_speed) / (2.0 * math.sqrt(ACCEL_MPS2 * BRAKE_MPS2))
-    kept = STANDSTILL_M + np.maximum(speed * HEADWAY_S + closing, 0.0)
+    kept = STANDSTILL_M + np.maximum(speed * headway_s + closing, 0.0)
     accel = ACCEL_MPS2 * (free - (kept / np.maximum(gap, 0.1)) ** 2)
     # too fast for the wanted speed (or backwards): no harder than comfortable braking
     easy = np.where(

@@ -25,8 +25,9 @@ from geofence.map.reading import Features
 from roadside.inputs import RadarPayload
 from sim.chance import chosen
 from sim.cover import cover_of
-from sim.fleet import fleet_of
-from sim.road import Road, road_of
+from sim.fleet import Fleet, fleet_of
+from sim.ghosts import Ghosts, ghost_rows
+from sim.road import Poses, Road, road_of
 from sim.scenario import Scenario
 from sim.script import Script
 from sim.sensors.gnss import Receivers, terminal_delay_ns
@@ -106,9 +107,20 @@ class World:
             seed=seed,
         )
         self._truth = TruthKeeper(self.traffic, site.config.rules, drawn.zones)
-        self._receivers = Receivers(fleet, self.road, seed, setting.noise, weak_areas(drawn))
+        self._receivers = Receivers(
+            fleet, self.road, seed, setting.noise, weak_areas(drawn), setting.scenario.terminals
+        )
+        traffic = self.traffic
+        self._ghosts = Ghosts(
+            self.road,
+            fleet,
+            seed,
+            traffic.from_m,
+            traffic.to_m,
+            np.array(sorted(traffic.absent), dtype=np.int64),
+        )
         self._clock_ns = clocks_of(setting, len(fleet))
-        self._radars = Radars(self.radars, fleet, seed, setting.noise)
+        self._radars = Radars(self.radars, fleet, seed, setting.noise, setting.scenario.radar)
         self._pending: list[Due] = []
         self._number = count()
         self.n_violations = 0  # true ones that have ended
@@ -121,7 +133,8 @@ class World:
     def reporting(self) -> list[int]:
         """Return the vehicles whose terminals report now."""
         state = self.traffic.state
-        return [int(i) for i in np.flatnonzero(state.active & self.traffic.fleet.reports & ~state.silent)]
+        real = np.flatnonzero(state.active & self.traffic.fleet.reports & ~state.silent)
+        return [int(i) for i in (*real, *self._ghosts.present(self.traffic.t_s))]
 
     def step(self) -> None:
         """Observe the tick that begins at `now_ns`, then move on by one tick."""
@@ -131,8 +144,9 @@ class World:
             self._push(self.now_ns, ended)
         if tick % TRUTH_EVERY == 0:
             self._push(self.now_ns, self._frame())
-        if self.now_ns % NS == 0:
-            self._report(tick // TICKS_PER_S)
+        every = TICKS_PER_S // self.setting.scenario.terminals.rate_hz
+        if tick % every == 0:
+            self._report(tick // every)
         for scan in self._radars.observe(self.traffic, self.now_ns):
             self._push(scan.due_ns, ScanSent(radar=scan.radar, payload=scan.payload))
         self.traffic.step()
@@ -157,15 +171,27 @@ class World:
     def _push(self, due_ns: int, item: Item) -> None:
         heapq.heappush(self._pending, Due(due_ns, next(self._number), item))
 
-    def _report(self, second: int) -> None:
+    def _report(self, number: int) -> None:
         rows = np.array(self.reporting(), dtype=np.int64)
-        delay_ns = terminal_delay_ns(self.setting.seed, rows, second)
+        delay_ns = terminal_delay_ns(self.setting.seed, rows, number, self.setting.scenario.terminals)
         of_terminal = {self.traffic.fleet.terminal[i]: k for k, i in enumerate(rows.tolist())}
-        for fix in self._receivers.observe(self.now_ns, second, rows, self.traffic.poses(rows)):
+        for fix in self._receivers.observe(self.now_ns, number, rows, self._poses(rows)):
             k = of_terminal[fix.terminal]
             ahead_ns = int(self._clock_ns[rows[k]])
             sent = msgspec.structs.replace(fix, stamp_ns=fix.stamp_ns + ahead_ns) if ahead_ns else fix
             self._push(fix.stamp_ns + int(delay_ns[k]), FixSent(vehicle=int(rows[k]), fix=sent))
+
+    def _poses(self, rows: I64) -> Poses:
+        """Return where the terminals of these rows are, or say so; ghosts come last."""
+        n = int(self.traffic.state.active[rows].sum())
+        real = self.traffic.poses(rows[:n])
+        if n == len(rows):
+            return real
+        ghosts = self._ghosts.poses(rows[n:], self.traffic.t_s)
+        return Poses(**{
+            name: np.concatenate([getattr(real, name), getattr(ghosts, name)])
+            for name in Poses.__slots__
+        })  # fmt: skip
 
     def _frame(self) -> TruthFrame:
         traffic, fleet = self.traffic, self.traffic.fleet
@@ -188,6 +214,9 @@ class World:
             "lane": [self.road.lane_of(way, s, left) for way, s, left in places],
             "hazmat": (fleet.kind[rows] == HAZMAT).tolist(),
         }
+        if self.setting.scenario.terminals.dragged_share:
+            number = traffic.tick * self.setting.scenario.terminals.rate_hz // TICKS_PER_S
+            payload["dragged_m"] = np.round(self._receivers.drag_m(number, rows), 3).tolist()
         if self._clock_ns.any():
             payload["clock_offset_s"] = (self._clock_ns[rows] / NS).tolist()
         return TruthFrame(stamp_ns=self.now_ns, payload=payload)
@@ -238,7 +267,10 @@ def _traffic_of(site: Site, setting: Setting, road: Road, esns: Sequence[str]) -
     n_registered = sum(v.kind == HAZMAT for v in site.vehicles)
     if n_registered == 0:
         raise ConfigError(site.where, "vehicle", "the registry has no vehicle of class hazmat to drive")
-    n_hazmat = min(round(n * asked.hazmat_share), int(n_registered * HAZMAT_SHARE_MAX))
+    n_driving = n_registered - setting.scenario.terminals.ghosts
+    if n_driving < 1:
+        raise ConfigError(site.where, "vehicle", "no more registered vehicles than the scenario's ghosts")
+    n_hazmat = min(round(n * asked.hazmat_share), int(n_driving * HAZMAT_SHARE_MAX))
     per_lane = {
         sec.HAZMAT_LANE: n_hazmat / 2,
         sec.MIXED_LANE: (n - n_hazmat) / 4,
@@ -246,11 +278,23 @@ def _traffic_of(site: Site, setting: Setting, road: Road, esns: Sequence[str]) -
     }
     wanted = {(way, lane): round(per_lane[lane] + (0.25 if way > 0 else -0.25)) for way, lane in LANES}
     stretches = [site.rsu(esn).stretch_m for esn in esns]
+    fleet = fleet_of(site.vehicles, n_trucks=n, n_cars=2 * n, seed=setting.seed)
+    terminals = setting.scenario.terminals
     return Traffic(
         road=road,
-        fleet=fleet_of(site.vehicles, n_trucks=n, n_cars=2 * n, seed=setting.seed),
+        fleet=fleet,
         seed=setting.seed,
+        asked=asked,
+        mute=_mute(fleet, setting),
+        absent=frozenset(ghost_rows(fleet, terminals.ghosts).tolist()),
         from_m=max(min(a for a, _ in stretches) - asked.margin_m, 0.0),
         to_m=min(max(b for _, b in stretches) + asked.margin_m, road.axis.length_m),
         wanted=wanted,
     )
+
+
+def _mute(fleet: Fleet, setting: Setting) -> frozenset[int]:
+    """Return the registered vehicles whose terminals never report."""
+    rows = np.flatnonzero(fleet.reports)
+    share = setting.scenario.terminals.silent_share
+    return frozenset(rows[chosen(setting.seed, "silent", rows, 0, share)].tolist())

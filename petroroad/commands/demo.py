@@ -27,7 +27,8 @@ from petroroad.demo.site import SHIPPED, DemoSite, choose, make_site
 from petroroad.kernels import all_compiled
 from petroroad.processes.broker import BrokerMissingError, Kind
 from petroroad.processes.children import ChildError, NotReadyError
-from sim.scenario import VEHICLES_MAX, load_scenario
+from sim.scenario import load_scenario
+from sim.settings import VEHICLES_MAX
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds

@@ -21,7 +21,8 @@ from petroroad.commands.running import check_output, ended_whole, until_signal
 from petroroad.demo.site import SHIPPED
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
-from sim.scenario import VEHICLES_MAX, load_scenario
+from sim.scenario import load_scenario
+from sim.settings import VEHICLES_MAX
 from sim.traffic import SIM_TICK_NS
 from sim.world import Setting, World
 

@@ -5,8 +5,10 @@ import pytest
 from core.errors import ConfigError
 from sim.scenario import load_scenario, parse_scenario
 
+BOARD = ("board_easy", "board_hard", "board_platoon", "board_dark", "board_handover", "board_bodies")
 
-@pytest.mark.parametrize("name", ["panjin", "rules"])
+
+@pytest.mark.parametrize("name", ["panjin", "rules", *BOARD])
 def test_shipped_scenarios_load_under_their_name(name: str) -> None:
     assert load_scenario(name).name == name
 
@@ -22,6 +24,10 @@ def test_the_rules_scenario_has_every_rule() -> None:
     ('name = "x"\n[traffic]\nvehicles = 1', "vehicles"),  # out of bounds
     ('name = "x"\n[[event]]\nkind = "flood"\nfirst_s = 1.0', "kind"),  # no such event
     ('name = "x"\n[departures]\nrate_mps = [1.0, 0.5]', "rate_mps"),  # from beyond to
+    ('name = "x"\n[terminals]\nlate_s = [2.0, 1.0]', r"terminals\.late_s"),
+    ('name = "x"\n[radar]\nreflection = "roof"', "reflection"),
+    ('name = "x"\n[radar]\nclutter_per_m2 = [0.0, 1.0]', "clutter_per_m2"),
+    ('name = "x"\n[terminals]\nrate_hz = 3', "rate_hz"),
     ('name = "x', "x"),  # no TOML
     ('name = "x"\n[departures]\nperiod_s = inf', r"departures\.period_s.*finite"),
     ('name = "x"\n[departures]\nrate_mps = [0.5, inf]', r"departures\.rate_mps\[1\].*finite"),

@@ -5,12 +5,15 @@ import pytest
 
 from core.arrays import F64
 from roadside.devices import radar_udp
-from sim.sensors.gnss import BIAS_M, BIAS_TAU_S, WHITE_M, Receivers, as_reported, terminal_delay_ns
+from sim.scenario import load_scenario
+from sim.sensors.gnss import Receivers, as_reported, terminal_delay_ns
 from sim.sensors.radar import POINT_ACROSS_M, POINT_ALONG_M, Radars
+from sim.settings import TERMINALS
 from sim.traffic import SIM_TICK_NS
 from sim.world import ScanSent, World
 from tests.support.sim_world import quiet, world
 
+BIAS_M, BIAS_TAU_S, WHITE_M = TERMINALS.sigma_m, TERMINALS.tau_s, TERMINALS.white_m
 T0_NS = 1_800_000_000 * 10**9
 
 
@@ -70,9 +73,13 @@ def test_radar_scans_come_at_20_hz_each_at_its_own_phase_and_survive_the_wire() 
         assert 3_000_000 <= due.due_ns - due.item.payload.stamp_ns <= 8_000_000
 
 
-def test_a_further_radar_changes_nothing_that_others_see() -> None:
-    few, more = world(seed=23, esns=("RSU-23",)), world(seed=23, esns=("RSU-23",))
-    more._radars = Radars([*more.radars, *more.site.radar_poses("RSU-24")], more.traffic.fleet, 23, 1.0)
+@pytest.mark.parametrize("name", ["panjin", "board_hard", "board_bodies"])
+def test_a_further_radar_changes_nothing_that_others_see(name: str) -> None:
+    scenario = load_scenario(name)
+    few, more = world(scenario, seed=23, esns=("RSU-23",)), world(scenario, seed=23, esns=("RSU-23",))
+    more._radars = Radars(
+        [*more.radars, *more.site.radar_poses("RSU-24")], more.traffic.fleet, 23, 1.0, scenario.radar
+    )
     seen = []
     for made in (few, more):
         for _ in range(10):
