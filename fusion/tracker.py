@@ -19,6 +19,7 @@ from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
+from fusion.track_life import overdue
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
@@ -155,10 +156,9 @@ class Tracker:
     def tick(self, t_ns: int) -> TrackerUpdate:
         """End the tracks that were not measured for too long, and merge duplicates."""
         store = self.store
-        ints = store.ints[: store.tally[at.T_HIGH]]
-        no_radar = t_ns - ints[:, at.RADAR_NS] > self.config.radar_timeout_s * 1e9
-        no_fix = (ints[:, at.TERMINAL] < 0) | (t_ns - ints[:, at.GNSS_NS] > self.config.gnss_timeout_s * 1e9)
-        for i in np.flatnonzero((ints[:, at.STATUS] != at.FREE) & no_radar & no_fix).tolist():
+        config, rows = self.config, store.scratch.touched
+        n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
+        for i in rows[:n].tolist():
             self._end(i)
         self.duplicates, joined = duplicate_tracks.step(store, self._confirmed(), t_ns, self.duplicates)
         for goes, stays in joined:

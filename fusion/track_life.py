@@ -1,0 +1,54 @@
+"""The end of a track: how long it may go without a measurement by each of its sensors."""
+
+from core.arrays import I1, I2
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.layout import Tracks
+
+FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
+FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
+FIX_PERIOD_NS_MIN = 100_000_000  # no terminal reports faster: shorter gaps are batches
+
+
+@kernel(inner=True)
+def learn_fix_period(ints: I2, i: int, stamp_ns: int) -> None:
+    """Learn the period of track i's terminal from a fix that is newer than its last one.
+
+    A mean over about four gaps: one lost report lengthens it by a quarter.
+    """
+    if ints[i, at.GNSS_NS] == 0 or stamp_ns <= ints[i, at.GNSS_NS]:
+        return
+    gap_ns = max(stamp_ns - ints[i, at.GNSS_NS], FIX_PERIOD_NS_MIN)
+    known_ns = ints[i, at.FIX_PERIOD_NS]
+    ints[i, at.FIX_PERIOD_NS] = gap_ns if known_ns == 0 else (3 * known_ns + gap_ns) // 4
+
+
+@kernel(inner=True)
+def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
+    """Return whether the terminal of track i has been silent for too long.
+
+    Counted from the acceptance of its last fix: those of a slow way are as old as that when they come.
+    """
+    if ints[i, at.TERMINAL] < 0:
+        return True
+    period_ns = ints[i, at.FIX_PERIOD_NS]
+    limit_ns = longest_ns
+    if period_ns > 0:
+        limit_ns = min(longest_ns, float(FIX_PERIODS * period_ns + FIX_SLACK_NS))
+    return bool(t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS]) > limit_ns)
+
+
+@kernel
+def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns: float, rows: I1) -> int:
+    """Write the rows of the tracks that end at t_ns to `rows`; return how many.
+
+    gnss_timeout_ns : the longest silence of a terminal, and that of one whose period is not known yet
+    """
+    ints, n = tracks.ints, 0
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] == at.FREE or t_ns - ints[i, at.RADAR_NS] <= radar_timeout_ns:
+            continue
+        if _has_no_fix(ints, i, t_ns, gnss_timeout_ns):
+            rows[n] = i
+            n += 1
+    return n
