@@ -7,6 +7,7 @@ from fusion.layout import Tracks
 
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
+UNSEEN_PERIODS, UNSEEN_SLACK_NS = 1.5, 500_000_000  # a measurement that is so much later than due is missing
 FIX_PERIOD_NS_MIN = 100_000_000  # no terminal reports faster: shorter gaps are batches
 
 
@@ -51,4 +52,26 @@ def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns:
         if _has_no_fix(ints, i, t_ns, gnss_timeout_ns):
             rows[n] = i
             n += 1
+    return n
+
+
+@kernel
+def unseen(tracks: Tracks, t_ns: int, rows: I1) -> int:
+    """Write the rows of the confirmed tracks that every sensor misses at t_ns to `rows`; return how many.
+
+    A measurement is missing UNSEEN_SLACK_NS after one and a half periods; after a first fix none is due.
+    """
+    ints, n = tracks.ints, 0
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] != at.CONFIRMED:
+            continue
+        if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.PERIOD_NS]:
+            continue
+        if ints[i, at.TERMINAL] >= 0:
+            due_ns = UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.FIX_PERIOD_NS]
+            last_ns = max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
+            if ints[i, at.FIX_PERIOD_NS] == 0 or t_ns - last_ns <= due_ns:
+                continue
+        rows[n] = i
+        n += 1
     return n

@@ -19,7 +19,7 @@ from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
-from fusion.track_life import overdue
+from fusion.track_life import overdue, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
@@ -176,6 +176,20 @@ class Tracker:
             self._ended.append(int(store.track[i]))
             store.track[i] = 0
         free_row(store.tracks, i)
+
+    def unseen(self, t_ns: int) -> tuple[TrackBatch, TrackBatch]:
+        """Return the tracks that every sensor misses at t_ns, predicted and at their last measurements."""
+        touched = self.store.scratch.touched
+        rows = touched[: unseen(self.store.tracks, t_ns, touched)].copy()
+        return batch_of(self.store, rows, t_ns), batch_of(self.store, rows, 0)
+
+    def end(self, ids: Sequence[int]) -> TrackerUpdate:
+        """End the tracks with these ids: the map shows that their vehicles are gone."""
+        by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()} if len(ids) else {}
+        for key in ids:
+            if key in by_id:
+                self._end(by_id[key])
+        return self._update(NO_ROWS)
 
     def at(self, t_ns: int) -> TrackBatch:
         """Return all confirmed tracks at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""

@@ -46,6 +46,25 @@ def test_a_terminals_track_ends_after_three_of_its_own_periods(stamps_s, late_s,
     assert len(tracker.tick(at(ends_s)).ended) == 1
 
 
+@pytest.mark.parametrize(
+    ("stamps_s", "seen_s", "missed_s"),
+    [
+        ([0.0, 1.0, 2.0], 4.0, 4.2),  # 1 Hz: 2.1 + 1.5 + 0.5
+        ([0.1 * k for k in range(21)], 2.7, 2.8),  # 10 Hz: 2.1 + 0.15 + 0.5
+        ([0.0], 30.0, None),  # one fix: nobody knows when the next is due
+    ],
+)
+def test_a_track_is_unseen_when_its_next_report_is_missing(stamps_s, seen_s, missed_s):
+    tracker = tracker_of()
+    report(tracker, stamps_s)
+    assert len(tracker.unseen(at(seen_s))[0]) == 0
+    if missed_s is not None:
+        now, last = tracker.unseen(at(missed_s))
+        assert (now.stamp_ns[0], last.stamp_ns[0]) == (at(missed_s), at(stamps_s[-1]))
+        assert tracker.end(now.track.tolist()).ended == ((7 << 32) + 1,)
+        assert tracker.end(now.track.tolist()).ended == ()
+
+
 def test_a_period_travels_with_the_track():
     giver, taker = tracker_of(), tracker_of()
     report(giver, [0.0, 1.0, 2.0, 3.0])
