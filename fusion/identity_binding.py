@@ -5,6 +5,7 @@ import math
 from fusion import layout as at
 from fusion.heading import heading_of
 from fusion.rewind import restart
+from fusion.track_life import awaits_radar
 from fusion.track_store import TerminalTable, TrackStore, free_row
 
 OF_FIXES = (at.GNSS_NS, at.FIX_PERIOD_NS, at.FIX_ACCEPTED_NS)  # of a track's terminal: they move with it
@@ -62,7 +63,8 @@ def bind(
         release(store, terminals, own)
     else:
         gone = int(store.track[own])
-        if gone and store.ints[own, at.BORN] <= store.ints[i, at.BORN]:
+        was_shown = not awaits_radar(store.ints, own, int(store.ints[own, at.GNSS_NS]))
+        if gone and was_shown and store.ints[own, at.BORN] <= store.ints[i, at.BORN]:
             gone, survivor = survivor, gone
             store.ints[i, at.BORN] = store.ints[own, at.BORN]
         store.track[own] = 0

@@ -1,10 +1,12 @@
-"""The end of a track: how long it may go without a measurement by each of its sensors."""
+"""The life of a track: when it is shown, and how long it may go without a measurement of each sensor."""
 
-from core.arrays import I1, I2
+from core.arrays import B1, F2, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import Tracks
+from fusion.visibility import is_in_field
 
+AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 UNSEEN_PERIODS, UNSEEN_SLACK_NS = 1.5, 500_000_000  # a measurement that is so much later than due is missing
@@ -37,6 +39,35 @@ def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
     if period_ns > 0:
         limit_ns = min(longest_ns, float(FIX_PERIODS * period_ns + FIX_SLACK_NS))
     return bool(t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS]) > limit_ns)
+
+
+@kernel
+def awaits_radar(ints: I2, i: int, t_ns: int) -> bool:
+    """Return whether track i is a terminal's that no radar has seen, and began a moment ago."""
+    return bool(
+        ints[i, at.TERMINAL] >= 0 and ints[i, at.RADAR_NS] == 0 and t_ns - ints[i, at.BORN] < AWAIT_RADAR_NS
+    )
+
+
+@kernel
+def shown(tracks: Tracks, t_ns: int, radars: F2, works: B1, rows: I1) -> int:
+    """Write the rows of the confirmed tracks that are shown at t_ns to `rows`; return how many.
+
+    A terminal's new track in the field of a working radar waits: most likely it is the vehicle that this
+    radar tracks already, and identity joins the two within the moment.  works : (n_radars,) radar q scans
+    """
+    ints, X, n = tracks.ints, tracks.states.X, 0
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] != at.CONFIRMED:
+            continue
+        waits = False
+        if awaits_radar(ints, i, t_ns):
+            for q in range(works.shape[0]):
+                waits |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
+        if not waits:
+            rows[n] = i
+            n += 1
+    return n
 
 
 @kernel

@@ -19,7 +19,7 @@ from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
-from fusion.track_life import overdue, unseen
+from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
@@ -192,8 +192,11 @@ class Tracker:
         return self._update(NO_ROWS)
 
     def at(self, t_ns: int) -> TrackBatch:
-        """Return all confirmed tracks at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
-        return batch_of(self.store, self._confirmed(), t_ns)
+        """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
+        store, rows = self.store, self.store.scratch.touched
+        works = t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS
+        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, works, rows)]
+        return batch_of(store, rows[np.argsort(store.track[rows], kind="stable")], t_ns)
 
     def _confirmed(self) -> I64:
         store = self.store

@@ -7,7 +7,7 @@ import pytest
 
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.tracker import Tracker
-from tests.support.fusion_world import T0_NS, fix
+from tests.support.fusion_world import T0_NS, fix, pose, scan
 
 TRUCK = Terminal(terminal="T", length_m=14.0, width_m=2.5)
 
@@ -74,3 +74,22 @@ def test_a_period_travels_with_the_track():
     for tracker in (taker, restarted):
         assert tracker.tick(at(7.0)).ended == ()
         assert len(tracker.tick(at(7.2)).ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("radar", "scans", "shown_after_s"),
+    [
+        (pose("R", -50.0, -8.0, 0.0), True, 1.0),  # in its field: the radar is given a moment
+        (pose("R", -50.0, -8.0, 0.0), False, 0.1),  # a silent radar finds nobody
+        (pose("R", -50.0, -8.0, 3.14), True, 0.1),  # it looks the other way
+        (pose("R", -400.0, -8.0, 0.0), True, 0.1),  # too far
+    ],
+)
+def test_a_terminals_new_track_waits_for_the_radar_in_whose_field_it_is(radar, scans, shown_after_s):
+    tracker, nobody = tracker_of(radar), np.zeros((0, 4))
+    for k in range(16):
+        if scans:
+            tracker.step(at(0.1 * k), scan(radar, at(0.1 * k), nobody))
+        report(tracker, [0.1 * k + 0.01], late_s=0.0)
+        shown = len(tracker.at(at(0.1 * k + 0.1)))
+        assert shown == (0.1 * k + 0.1 >= shown_after_s + 0.01 or shown_after_s < 1.0)
