@@ -155,6 +155,7 @@ def _load_state(store: TrackStore, i: int, track: CarriedTrack) -> None:
     if track.stamp_ns >= store.ints[i, at.STAMP] and track.radar_ns > 0:
         load_state(store.tracks.states, i, track.state)
         store.ints[i, at.STAMP], store.ints[i, at.RADAR_NS] = track.stamp_ns, track.radar_ns
+        store.ints[i, at.HIDDEN_NS], store.floats[i, at.MISSED] = track.hidden_ns, track.missed
         rebase(store, i)
 
 

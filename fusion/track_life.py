@@ -1,5 +1,7 @@
 """The life of a track: when it is shown, and how long it may go without a measurement of each sensor."""
 
+import math
+
 from core.arrays import B1, F2, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
@@ -7,6 +9,7 @@ from fusion.layout import Tracks
 from fusion.visibility import is_in_field
 
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
+MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 UNSEEN_PERIODS, UNSEEN_SLACK_NS = 1.5, 500_000_000  # a measurement that is so much later than due is missing
@@ -78,7 +81,11 @@ def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns:
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
-        if ints[i, at.STATUS] == at.FREE or t_ns - ints[i, at.RADAR_NS] <= radar_timeout_ns:
+        if ints[i, at.STATUS] == at.FREE:
+            continue
+        # an odd clock may put a stamp ahead of t_ns: such a track is followed as well
+        last_ns = max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])
+        if t_ns - last_ns <= radar_timeout_ns and tracks.floats[i, at.MISSED] > MISSED_MIN:
             continue
         if _has_no_fix(ints, i, t_ns, gnss_timeout_ns):
             rows[n] = i
