@@ -178,6 +178,9 @@ def _update(
             continue
         if not fixes.usable[j]:
             outcome[j] = UNUSABLE
+            if about[w, at.ROW] >= 0:  # it reports, if not where: its vehicle has not ended
+                i = about[w, at.ROW]
+                tracks.ints[i, at.FIX_ACCEPTED_NS] = max(tracks.ints[i, at.FIX_ACCEPTED_NS], now_ns)
             continue
         about[w, at.NEWEST_NS] = max(about[w, at.NEWEST_NS], stamp_ns)
         outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)

@@ -97,7 +97,7 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hidden_ns: int = 0  # last scan in whose shadows it lay
     missed: float = 0.0  # log probability of the misses in radar's sight since it was last seen
     fix_period_ns: int = 0  # learnt between the fixes of its terminal; 0: not yet
-    fix_accepted_ns: int = 0  # when the last fix was accepted
+    fix_accepted_ns: int = 0  # when its last report was accepted
 
 
 def _pairs(rows: tuple[int, ...], columns: tuple[int, ...]) -> list[tuple[int, int]]:

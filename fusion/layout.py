@@ -25,7 +25,7 @@ N_PACKED_RADAR = N_X + N_RADAR * (N_RADAR + 1) // 2
 # Column of `ints` (n, N_INT), int64
 STATUS, STAMP, ARRIVED, BORN, SERIAL, TERMINAL, RADAR_NS, ENFORCING_NS, GNSS_NS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, PERIOD_NS = 9, 10, 11, 12, 13, 14
-# Learnt between the fixes of its terminal, 0 unknown; when the last of them was accepted
+# Learnt between the fixes of its terminal, 0 unknown; when its last report was accepted
 FIX_PERIOD_NS, FIX_ACCEPTED_NS = 15, 16
 HIDDEN_NS = 17  # last scan in whose shadows it was predicted to be, and was not found
 N_INT = 18

@@ -33,7 +33,8 @@ def learn_fix_period(ints: I2, i: int, stamp_ns: int) -> None:
 def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
     """Return whether the terminal of track i has been silent for too long.
 
-    Counted from the acceptance of its last fix: those of a slow way are as old as that when they come.
+    Counted from the acceptance of its last report: those of a slow way are as old as that when they come, and
+    one without a position shows that the vehicle is there, up to longest_ns after the last position.
     """
     if ints[i, at.TERMINAL] < 0:
         return True
@@ -41,7 +42,8 @@ def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
     limit_ns = longest_ns
     if period_ns > 0:
         limit_ns = min(longest_ns, float(FIX_PERIODS * period_ns + FIX_SLACK_NS))
-    return bool(t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS]) > limit_ns)
+    silent_ns = t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
+    return bool(silent_ns > limit_ns or t_ns - ints[i, at.GNSS_NS] > longest_ns)
 
 
 @kernel

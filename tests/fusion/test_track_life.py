@@ -65,6 +65,16 @@ def test_a_track_is_unseen_when_its_next_report_is_missing(stamps_s, seen_s, mis
         assert tracker.end(now.track.tolist()).ended == ()
 
 
+@pytest.mark.parametrize(("reports_until_s", "lives_s", "ends_s"), [(10.0, 14.0, 14.3), (60.0, 37.0, 37.2)])
+def test_reports_without_a_position_keep_a_track_but_not_for_ever(reports_until_s, lives_s, ends_s):
+    tracker = tracker_of()
+    report(tracker, [0.0, 1.0, 2.0])
+    for t in np.arange(3.0, min(reports_until_s, lives_s) + 0.5):
+        tracker.step(at(t + 0.1), fix("T", at(t), 0.0, 0.0, usable=0.0))
+    assert tracker.tick(at(lives_s)).ended == ()
+    assert len(tracker.tick(at(ends_s)).ended) == 1
+
+
 def test_a_period_travels_with_the_track():
     giver, taker = tracker_of(), tracker_of()
     report(giver, [0.0, 1.0, 2.0, 3.0])
