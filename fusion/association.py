@@ -17,6 +17,7 @@ from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.models import combined, predict_to
 from fusion.rewind import past_state
+from fusion.visibility import is_followed
 
 GATE_M_MAX = 60.0  # no gate is wider
 RATE_SPAN_MPS = 80.0  # range rates of clutter are spread evenly over this span
@@ -149,7 +150,7 @@ def gate(
     n_t = n_p = 0
     unseen = -2.0 * math.log(1.0 - tuning[at.P_DETECT])
     for i in range(tracks.tally[at.T_HIGH]):
-        if ints[i, at.STATUS] == at.FREE or abs(t_ns - ints[i, at.RADAR_NS]) > tuning[at.RADAR_TIMEOUT_NS]:
+        if ints[i, at.STATUS] == at.FREE or not is_followed(ints, i, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
             continue
         if t_ns < ints[i, at.STAMP]:
             if not past_state(tracks, rings, i, t_ns, predicted, n_t, tuning):

@@ -31,7 +31,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     clutter_per_m2: Positive = 1e-5  # false detections per scan and square metre
     false_tracks_per_hour: Positive = 0.01  # wanted rate per radar; the confirmation threshold follows
     radar_timeout_s: Positive = 1.0  # a track that only radar fed ends after this long without it
-    gnss_timeout_s: Positive = 35.0  # slow terminals report each 30 s
+    gnss_timeout_s: Positive = 35.0  # the longest silence of a terminal: slow ones report each 30 s
     gnss_sigma_m: Positive = 1.5  # JT/T 808 states no accuracy
     gnss_tau_s: Positive = 30.0
     gnss_sigma_speed_mps: Positive = 0.3

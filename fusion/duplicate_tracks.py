@@ -113,6 +113,7 @@ def _take_over(store: TrackStore, goes: int, stays: int) -> None:
     P[stays, : at.N_RADAR, at.N_RADAR :] = 0.0
     P[stays, at.N_RADAR :, : at.N_RADAR] = 0.0
     P[stays, : at.N_RADAR, : at.N_RADAR] = P[goes, : at.N_RADAR, : at.N_RADAR]
-    for column in (at.STAMP, at.ARRIVED, at.RADAR_NS, at.ENFORCING_NS, at.PERIOD_NS):
+    for column in (at.STAMP, at.ARRIVED, at.RADAR_NS, at.ENFORCING_NS, at.PERIOD_NS, at.HIDDEN_NS):
         ints[stays, column] = ints[goes, column]
+    store.floats[stays, at.MISSED] = store.floats[goes, at.MISSED]
     rebase(store, stays)

@@ -16,6 +16,7 @@ from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.rewind import begin, fuse, start
 from fusion.timekeeping import Timekeeping
+from fusion.track_life import learn_fix_period
 from fusion.track_store import TerminalTable, TrackStore
 
 OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
@@ -117,8 +118,9 @@ def _is_known(ints: I2, keys: I3, w: int, stamp_ns: int, source_seq: int) -> boo
 
 @kernel(inner=True)
 def _fuse_own(
-    tracks: Tracks, rings: Rings, terminals: Terminals, fixes: Fixes, j: int, settings: Settings, vector: F1
-) -> int:
+    tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, fixes: Fixes, j: int, settings: Settings,
+    vector: F1,
+) -> int:  # fmt: skip
     """Fuse fix j with the track of its terminal, or start one; return the outcome."""
     ints, w = tracks.ints, fixes.terminal[j]
     stamp_ns, arrived_ns = fixes.stamp_ns[j], fixes.arrived_ns[j]
@@ -147,7 +149,9 @@ def _fuse_own(
             ints[i, at.OUTLIERS], ints[i, at.INTEGRITY] = 0, 0
         if not by_radar and stamp_ns > ints[i, at.GNSS_NS]:
             ints[i, at.PERIOD_NS] = stamp_ns - ints[i, at.GNSS_NS]
+    learn_fix_period(ints, i, stamp_ns)
     ints[i, at.GNSS_NS] = max(ints[i, at.GNSS_NS], stamp_ns)
+    ints[i, at.FIX_ACCEPTED_NS] = max(ints[i, at.FIX_ACCEPTED_NS], now_ns)
     ints[i, at.ARRIVED] = max(arrived_ns, ints[i, at.ARRIVED])
     return outcome
 
@@ -174,9 +178,12 @@ def _update(
             continue
         if not fixes.usable[j]:
             outcome[j] = UNUSABLE
+            if about[w, at.ROW] >= 0:  # it reports, if not where: its vehicle has not ended
+                i = about[w, at.ROW]
+                tracks.ints[i, at.FIX_ACCEPTED_NS] = max(tracks.ints[i, at.FIX_ACCEPTED_NS], now_ns)
             continue
         about[w, at.NEWEST_NS] = max(about[w, at.NEWEST_NS], stamp_ns)
-        outcome[j] = _fuse_own(tracks, rings, terminals, fixes, j, settings, scratch.vector)
+        outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             done.touched[n_touched] = about[w, at.ROW]
             n_touched += 1

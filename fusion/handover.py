@@ -94,6 +94,10 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     enforcing_ns: int = 0
     gnss_ns: int = 0
     period_ns: int = 0  # of the sensor that measured it last
+    hidden_ns: int = 0  # last scan in whose shadows it lay
+    missed: float = 0.0  # log probability of the misses in radar's sight since it was last seen
+    fix_period_ns: int = 0  # learnt between the fixes of its terminal; 0: not yet
+    fix_accepted_ns: int = 0  # when its last report was accepted
 
 
 def _pairs(rows: tuple[int, ...], columns: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -148,6 +152,10 @@ def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack
         enforcing_ns=ints[at.ENFORCING_NS],
         gnss_ns=ints[at.GNSS_NS],
         period_ns=ints[at.PERIOD_NS],
+        hidden_ns=ints[at.HIDDEN_NS],
+        missed=floats[at.MISSED],
+        fix_period_ns=ints[at.FIX_PERIOD_NS],
+        fix_accepted_ns=ints[at.FIX_ACCEPTED_NS],
     )
 
 
@@ -207,6 +215,9 @@ def _whole_numbers_are_sound(track: CarriedTrack, now_ns: int) -> bool:
         and 0 <= track.kind < N_CLASSES
         and 0 <= track.outliers <= CARRIED_OUTLIERS_MAX
         and abs(track.period_ns) <= CARRIED_AGE_NS_MAX
+        and 0 <= track.fix_period_ns <= CARRIED_AGE_NS_MAX
+        and 0 <= track.hidden_ns <= now_ns + FUTURE_NS
+        and 0 <= track.fix_accepted_ns <= now_ns + FUTURE_NS
     )
 
 
@@ -233,6 +244,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         moving[0] > 0.0
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
         and 0.0 <= track.identity_p <= 1.0
+        and track.missed <= 0.0
         and all(0.0 < size <= SIZE_M_MAX for size in sizes)
     )
 
@@ -244,6 +256,8 @@ def load(store: TrackStore, i: int, track: CarriedTrack) -> None:
     ints[at.BORN] = track.stamp_ns if track.born_ns is None else track.born_ns
     ints[at.RADAR_NS], ints[at.ENFORCING_NS] = track.radar_ns, track.enforcing_ns
     ints[at.GNSS_NS], ints[at.PERIOD_NS] = track.gnss_ns, track.period_ns
+    ints[at.HIDDEN_NS], floats[at.MISSED] = track.hidden_ns, track.missed
+    ints[at.FIX_PERIOD_NS], ints[at.FIX_ACCEPTED_NS] = track.fix_period_ns, track.fix_accepted_ns
     ints[at.KIND], ints[at.INTEGRITY], ints[at.OUTLIERS] = track.kind, track.integrity, track.outliers
     floats[at.IDENTITY_P] = track.identity_p
     floats[at.LENGTH] = np.nan if track.length_m is None else track.length_m

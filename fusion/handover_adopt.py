@@ -155,6 +155,7 @@ def _load_state(store: TrackStore, i: int, track: CarriedTrack) -> None:
     if track.stamp_ns >= store.ints[i, at.STAMP] and track.radar_ns > 0:
         load_state(store.tracks.states, i, track.state)
         store.ints[i, at.STAMP], store.ints[i, at.RADAR_NS] = track.stamp_ns, track.radar_ns
+        store.ints[i, at.HIDDEN_NS], store.floats[i, at.MISSED] = track.hidden_ns, track.missed
         rebase(store, i)
 
 
@@ -171,7 +172,8 @@ def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: Ca
     reported = int(terminals.rows.ints[w, at.ROW])
     if reported >= 0 and reported != i:
         gone.append(int(store.track[reported]))
-        store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), int(store.ints[reported, at.GNSS_NS]))
+        for column in (at.GNSS_NS, at.FIX_PERIOD_NS, at.FIX_ACCEPTED_NS):
+            store.ints[i, column] = max(int(store.ints[i, column]), int(store.ints[reported, column]))
         store.track[reported] = 0
         free_row(store.tracks, reported)
     if store.ints[i, at.TERMINAL] >= 0 and store.ints[i, at.TERMINAL] != w:
@@ -179,6 +181,8 @@ def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: Ca
     fresh = store.ints[i, at.TERMINAL] < 0
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), track.gnss_ns)
+    store.ints[i, at.FIX_PERIOD_NS] = store.ints[i, at.FIX_PERIOD_NS] or track.fix_period_ns
+    store.ints[i, at.FIX_ACCEPTED_NS] = max(int(store.ints[i, at.FIX_ACCEPTED_NS]), track.fix_accepted_ns)
     store.floats[i, at.IDENTITY_P] = track.identity_p
     describe(store, terminals, i)
     if fresh and track.state.bias is not None:

@@ -5,7 +5,10 @@ import math
 from fusion import layout as at
 from fusion.heading import heading_of
 from fusion.rewind import restart
+from fusion.track_life import awaits_radar
 from fusion.track_store import TerminalTable, TrackStore, free_row
+
+OF_FIXES = (at.GNSS_NS, at.FIX_PERIOD_NS, at.FIX_ACCEPTED_NS)  # of a track's terminal: they move with it
 
 
 def describe(store: TrackStore, terminals: TerminalTable, i: int) -> None:
@@ -31,7 +34,7 @@ def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
     """Unbind the terminal from track i and remove its registry data; radar continues the track."""
     terminals.rows.ints[store.ints[i, at.TERMINAL], at.ROW] = -1
     store.ints[i, at.TERMINAL] = -1
-    store.ints[i, [at.KIND, at.INTEGRITY, at.OUTLIERS, at.GNSS_NS]] = 0
+    store.ints[i, [at.KIND, at.INTEGRITY, at.OUTLIERS, *OF_FIXES]] = 0
     store.floats[i, at.IDENTITY_P], store.floats[i, at.LENGTH], store.floats[i, at.WIDTH] = (
         0.0,
         math.nan,
@@ -54,13 +57,14 @@ def bind(
     """
     own = int(terminals.rows.ints[w, at.ROW])
     own_bias = store.X[own, at.BOUND :].copy()
-    own_gnss_ns = int(store.ints[own, at.GNSS_NS])
+    own_fixes = store.ints[own, OF_FIXES]
     gone, survivor = 0, int(store.track[i])
     if apart:
         release(store, terminals, own)
     else:
         gone = int(store.track[own])
-        if gone and store.ints[own, at.BORN] <= store.ints[i, at.BORN]:
+        was_shown = not awaits_radar(store.ints, own, int(store.ints[own, at.GNSS_NS]))
+        if gone and was_shown and store.ints[own, at.BORN] <= store.ints[i, at.BORN]:
             gone, survivor = survivor, gone
             store.ints[i, at.BORN] = store.ints[own, at.BORN]
         store.track[own] = 0
@@ -68,7 +72,7 @@ def bind(
     store.track[i] = survivor
     store.ints[i, at.STATUS] = at.CONFIRMED
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
-    store.ints[i, at.GNSS_NS], store.floats[i, at.IDENTITY_P] = own_gnss_ns, p
+    store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p
     describe(store, terminals, i)
     _learn_bias(store, terminals, w, i, k)
     store.X[i, at.BOUND :] = own_bias

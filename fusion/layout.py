@@ -25,12 +25,16 @@ N_PACKED_RADAR = N_X + N_RADAR * (N_RADAR + 1) // 2
 # Column of `ints` (n, N_INT), int64
 STATUS, STAMP, ARRIVED, BORN, SERIAL, TERMINAL, RADAR_NS, ENFORCING_NS, GNSS_NS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, PERIOD_NS = 9, 10, 11, 12, 13, 14
-N_INT = 15
+# Learnt between the fixes of its terminal, 0 unknown; when its last report was accepted
+FIX_PERIOD_NS, FIX_ACCEPTED_NS = 15, 16
+HIDDEN_NS = 17  # last scan in whose shadows it was predicted to be, and was not found
+N_INT = 18
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 
 # Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
-N_FLOAT = 4
+MISSED = 4  # log probability of the misses in radar's sight since it last saw the vehicle
+N_FLOAT = 5
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8

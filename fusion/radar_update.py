@@ -17,6 +17,7 @@ from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.rewind import append, fetch_next, fuse, start
 from fusion.track_store import TrackStore, free_row
+from fusion.visibility import note_missed
 
 AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
@@ -194,6 +195,7 @@ def _note_seen(tracks: Tracks, i: int, t_ns: int, arrived_ns: int, accepted: boo
     if t_ns >= ints[i, at.RADAR_NS]:
         ints[i, at.RADAR_NS] = t_ns
         ints[i, at.PERIOD_NS] = period_ns
+        tracks.floats[i, at.MISSED] = 0.0
     if accepted:
         ints[i, at.ENFORCING_NS] = max(t_ns, ints[i, at.ENFORCING_NS])
     ints[i, at.ARRIVED] = max(arrived_ns, ints[i, at.ARRIVED])
@@ -221,6 +223,8 @@ def _update(
         if d < 0:
             if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] < tuning[at.LLR_DROP]:
                 free_row(tracks, i)
+            elif ints[i, at.STATUS] == at.CONFIRMED and miss[t] > 0.0:
+                note_missed(tracks, scratch, n_t, t, settings, q, t_ns)
             continue
         if t_ns >= ints[i, at.STAMP]:
             append(tracks, rings, i, t_ns, M, d, scratch.predicted, t, settings, scratch.vector)

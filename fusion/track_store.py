@@ -157,7 +157,7 @@ def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
     i = int(tracks.free[tally[at.T_FREE]])
     for a in range(at.N_INT):
         ints[i, a] = 0
-    floats[i, at.LLR], floats[i, at.IDENTITY_P] = 0.0, 0.0
+    floats[i, at.LLR], floats[i, at.IDENTITY_P], floats[i, at.MISSED] = 0.0, 0.0, 0.0
     floats[i, at.LENGTH], floats[i, at.WIDTH] = math.nan, math.nan
     tally[at.T_SERIAL] += 1
     tally[at.T_HIGH] = max(tally[at.T_HIGH], i + 1)

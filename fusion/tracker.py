@@ -19,6 +19,7 @@ from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
+from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
@@ -155,10 +156,9 @@ class Tracker:
     def tick(self, t_ns: int) -> TrackerUpdate:
         """End the tracks that were not measured for too long, and merge duplicates."""
         store = self.store
-        ints = store.ints[: store.tally[at.T_HIGH]]
-        no_radar = t_ns - ints[:, at.RADAR_NS] > self.config.radar_timeout_s * 1e9
-        no_fix = (ints[:, at.TERMINAL] < 0) | (t_ns - ints[:, at.GNSS_NS] > self.config.gnss_timeout_s * 1e9)
-        for i in np.flatnonzero((ints[:, at.STATUS] != at.FREE) & no_radar & no_fix).tolist():
+        config, rows = self.config, store.scratch.touched
+        n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
+        for i in rows[:n].tolist():
             self._end(i)
         self.duplicates, joined = duplicate_tracks.step(store, self._confirmed(), t_ns, self.duplicates)
         for goes, stays in joined:
@@ -177,9 +177,26 @@ class Tracker:
             store.track[i] = 0
         free_row(store.tracks, i)
 
+    def unseen(self, t_ns: int) -> tuple[TrackBatch, TrackBatch]:
+        """Return the tracks that every sensor misses at t_ns, predicted and at their last measurements."""
+        touched = self.store.scratch.touched
+        rows = touched[: unseen(self.store.tracks, t_ns, touched)].copy()
+        return batch_of(self.store, rows, t_ns), batch_of(self.store, rows, 0)
+
+    def end(self, ids: Sequence[int]) -> TrackerUpdate:
+        """End the tracks with these ids: the map shows that their vehicles are gone."""
+        by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()} if len(ids) else {}
+        for key in ids:
+            if key in by_id:
+                self._end(by_id[key])
+        return self._update(NO_ROWS)
+
     def at(self, t_ns: int) -> TrackBatch:
-        """Return all confirmed tracks at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
-        return batch_of(self.store, self._confirmed(), t_ns)
+        """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
+        store, rows = self.store, self.store.scratch.touched
+        works = t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS
+        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, works, rows)]
+        return batch_of(store, rows[np.argsort(store.track[rows], kind="stable")], t_ns)
 
     def _confirmed(self) -> I64:
         store = self.store

@@ -15,6 +15,7 @@ from roadside.pipeline_state import HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after this long inside the stretch
+NEIGHBOUR_M = FEED_MARGIN_M  # so near a neighbour's stretch, it may have had the vehicle before us
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
 OPENS_AFTER_NS = 1_000_000_000  # an offer without an acknowledgement for so long has no receiver
 OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
@@ -67,10 +68,25 @@ class Ownership:
             return None
         if holding.inside_since_ns is None:
             holding.inside_since_ns = t_ns
-        wait_ns = RETAKE_AFTER_NS if holding.phase == "given" else TAKE_AFTER_NS
-        if t_ns - holding.inside_since_ns >= wait_ns:
+        if t_ns - holding.inside_since_ns >= self._wait_ns(holding, station):
             holding.phase = "owned"
         return None
+
+    def _wait_ns(self, holding: Holding, station: float) -> int:
+        """Return how long a track inside the stretch waits for an owner that may speak yet."""
+        if holding.phase == "given":
+            return RETAKE_AFTER_NS
+        if holding.from_outside or self._may_be_anothers(station):
+            return TAKE_AFTER_NS
+        return 0
+
+    def _may_be_anothers(self, station: float) -> bool:
+        """Whether a neighbour may own what is at this station; off the road any may."""
+        if math.isnan(station):
+            return bool(self.neighbours)
+        return any(
+            from_m - NEIGHBOUR_M <= station < to_m + NEIGHBOUR_M for _, from_m, to_m in self.neighbours
+        )
 
     def _within(self, station: float, margin_m: float) -> bool:
         if self.stretch_m is None or math.isnan(station):

@@ -21,6 +21,7 @@ from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.episode_book import Judged
+from geofence.leaving import has_left_lanes
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
@@ -190,6 +191,7 @@ class Pipeline:
         body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body, tracks))
         self._forget_departed(t_ns, tracks, located.s_m)
+        outputs += self._end_off_road(t_ns)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
         return outputs
@@ -202,6 +204,16 @@ class Pipeline:
         self.monitor.drop(departed)
         for key in departed:
             self.ownership.forget(key)
+
+    def _end_off_road(self, t_ns: int) -> list[Output]:
+        """End the tracks that nobody sees and whose prediction has left the map's lanes."""
+        if not self.setup.road.lanes:
+            return []
+        now, last = self.tracker.unseen(t_ns)
+        if not len(now):
+            return []
+        left = has_left_lanes(self.setup.road.strips, last, now)
+        return self._settle(t_ns, self.tracker.end(now.track[left].tolist()))
 
     def _gateway_present(self, t_ns: int) -> bool:
         if not self.setup.expects_gateway:

@@ -161,6 +161,7 @@ PLAIN = " ".join(DESIGN.split())
         f"a hysteresis of {ownership.HYSTERESIS_M:g} m",
         f"repeats the offer each {handover.REPEAT_NS / 1e6:g} ms",
         f"opens nothing new for it for {ownership.OPENS_AFTER_NS / 1e9:g} s",
+        f"more than {ownership.NEIGHBOUR_M:g} m from every neighbour's stretch is owned at once",
         f"after it was {ownership.TAKE_AFTER_NS / 1e9:g} s inside the stretch",
         f"{ownership.RETAKE_AFTER_NS / 1e9:g} s for one that it gave away",
         f"an RSU puts at most {handover.OFFER_TRACKS_MAX} in one",

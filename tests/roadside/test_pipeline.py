@@ -278,3 +278,13 @@ def test_a_clock_that_is_set_leaves_no_ticks_to_be_caught_up(setup, step_s):
     outputs = run(pipeline, [(to_ns, step), (to_ns + NS, Stop())])
     stamps = [(o.stamp_ns - T0_NS) / 1e9 for o in outputs if isinstance(o, Snapshot)]
     assert stamps == pytest.approx([1.1, 1.2, *(step_s + (k + 1) / 10 for k in range(10))])
+
+
+def test_a_vehicle_that_reaches_the_end_of_the_map_ends_before_its_time_out(setup):
+    """The road ends at 600 m; its last report is from 588 m, the next is missing 2 s after it."""
+    reports = [
+        (T0_NS + k * NS + 65_000_000, fix(T0_NS + k * NS, 540.0 + 16.0 * k, LANE_CENTRE_M)) for k in range(4)
+    ]
+    outputs = run(Pipeline(setup), [(T0_NS, Start(epoch=1)), *reports, (T0_NS + 10 * NS, Stop())])
+    shown_ns = [output.stamp_ns for output in outputs if isinstance(output, Snapshot) and output.n_tracks]
+    assert 5.0 <= (shown_ns[-1] - T0_NS) / 1e9 <= 5.3

@@ -1,0 +1,117 @@
+"""The life of a track: when it is shown, and how long it may go without a measurement of each sensor."""
+
+import math
+
+from core.arrays import B1, F2, I1, I2
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.layout import Tracks
+from fusion.visibility import is_in_field
+
+AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
+MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
+FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
+FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
+UNSEEN_PERIODS, UNSEEN_SLACK_NS = 1.5, 500_000_000  # a measurement that is so much later than due is missing
+FIX_PERIOD_NS_MIN = 100_000_000  # no terminal reports faster: shorter gaps are batches
+
+
+@kernel(inner=True)
+def learn_fix_period(ints: I2, i: int, stamp_ns: int) -> None:
+    """Learn the period of track i's terminal from a fix that is newer than its last one.
+
+    A mean over about four gaps: one lost report lengthens it by a quarter.
+    """
+    if ints[i, at.GNSS_NS] == 0 or stamp_ns <= ints[i, at.GNSS_NS]:
+        return
+    gap_ns = max(stamp_ns - ints[i, at.GNSS_NS], FIX_PERIOD_NS_MIN)
+    known_ns = ints[i, at.FIX_PERIOD_NS]
+    ints[i, at.FIX_PERIOD_NS] = gap_ns if known_ns == 0 else (3 * known_ns + gap_ns) // 4
+
+
+@kernel(inner=True)
+def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
+    """Return whether the terminal of track i has been silent for too long.
+
+    Counted from the acceptance of its last report: those of a slow way are as old as that when they come, and
+    one without a position shows that the vehicle is there, up to longest_ns after the last position.
+    """
+    if ints[i, at.TERMINAL] < 0:
+        return True
+    period_ns = ints[i, at.FIX_PERIOD_NS]
+    limit_ns = longest_ns
+    if period_ns > 0:
+        limit_ns = min(longest_ns, float(FIX_PERIODS * period_ns + FIX_SLACK_NS))
+    silent_ns = t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
+    return bool(silent_ns > limit_ns or t_ns - ints[i, at.GNSS_NS] > longest_ns)
+
+
+@kernel
+def awaits_radar(ints: I2, i: int, t_ns: int) -> bool:
+    """Return whether track i is a terminal's that no radar has seen, and began a moment ago."""
+    return bool(
+        ints[i, at.TERMINAL] >= 0 and ints[i, at.RADAR_NS] == 0 and t_ns - ints[i, at.BORN] < AWAIT_RADAR_NS
+    )
+
+
+@kernel
+def shown(tracks: Tracks, t_ns: int, radars: F2, works: B1, rows: I1) -> int:
+    """Write the rows of the confirmed tracks that are shown at t_ns to `rows`; return how many.
+
+    A terminal's new track in the field of a working radar waits: most likely it is the vehicle that this
+    radar tracks already, and identity joins the two within the moment.  works : (n_radars,) radar q scans
+    """
+    ints, X, n = tracks.ints, tracks.states.X, 0
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] != at.CONFIRMED:
+            continue
+        waits = False
+        if awaits_radar(ints, i, t_ns):
+            for q in range(works.shape[0]):
+                waits |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
+        if not waits:
+            rows[n] = i
+            n += 1
+    return n
+
+
+@kernel
+def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns: float, rows: I1) -> int:
+    """Write the rows of the tracks that end at t_ns to `rows`; return how many.
+
+    gnss_timeout_ns : the longest silence of a terminal, and that of one whose period is not known yet
+    """
+    ints, n = tracks.ints, 0
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] == at.FREE:
+            continue
+        # an odd clock may put a stamp ahead of t_ns: such a track is followed as well
+        last_ns = max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])
+        if t_ns - last_ns <= radar_timeout_ns and tracks.floats[i, at.MISSED] > MISSED_MIN:
+            continue
+        if _has_no_fix(ints, i, t_ns, gnss_timeout_ns):
+            rows[n] = i
+            n += 1
+    return n
+
+
+@kernel
+def unseen(tracks: Tracks, t_ns: int, rows: I1) -> int:
+    """Write the rows of the confirmed tracks that every sensor misses at t_ns to `rows`; return how many.
+
+    A measurement is missing UNSEEN_SLACK_NS after one and a half periods; after a first fix none is due.
+    """
+    ints, n = tracks.ints, 0
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] != at.CONFIRMED:
+            continue
+        if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.PERIOD_NS]:
+            continue
+        if ints[i, at.TERMINAL] >= 0:
+            due_ns = UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.FIX_PERIOD_NS]
+            last_ns = max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
+            if ints[i, at.FIX_PERIOD_NS] == 0 or t_ns - last_ns <= due_ns:
+                continue
+        rows[n] = i
+        n += 1
+    return n

@@ -1,0 +1,109 @@
+"""Which tracks a radar can see: its field of view, the shadows of vehicles; and what a miss means then."""
+
+import math
+
+from core.arrays import F2, I2
+from core.classes import BUS, HAZMAT, TRUCK
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.heading import axis_of
+from fusion.layout import Scratch, Settings, Tracks
+from fusion.observations import TARGET_HEIGHT_M
+
+LONG_M = 7.0  # longer vehicles are lorries or buses
+HIGH_M, LOW_M = 3.5, 1.5  # height of a lorry's or bus's body, of a car
+BLOCKER_LENGTH_M, BLOCKER_WIDTH_M = 4.5, 1.8  # of a vehicle of unknown size: a car
+MISS_FREE_NS = 250_000_000  # fades last about so long: misses until then are one
+HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = (
+    5_000_000_000,
+    5.0,
+)  # beyond a car's length its place may be the next one's
+HALF_WIDTH_M = 0.9  # half a car: one whose edge is hidden may be missed as well
+
+
+@kernel(inner=True)
+def is_in_field(radars: F2, q: int, east_m: float, north_m: float) -> bool:
+    """Return whether a place lies in the field of view of radar q."""
+    d_e, d_n = east_m - radars[q, at.R_EAST], north_m - radars[q, at.R_NORTH]
+    flat = math.sqrt(d_e * d_e + d_n * d_n)
+    sight = radars[q, at.R_BORESIGHT]
+    ahead = d_e * math.cos(sight) + d_n * math.sin(sight)
+    return bool(flat <= radars[q, at.R_RANGE] and ahead >= flat * math.cos(radars[q, at.R_HALF_FOV]))
+
+
+@kernel(inner=True)
+def _size(tracks: Tracks, i: int) -> tuple[float, float, float]:
+    """Return length, width and height of track i as a blocker."""
+    length, width, kind = tracks.floats[i, at.LENGTH], tracks.floats[i, at.WIDTH], tracks.ints[i, at.KIND]
+    is_high = kind == BUS or kind == TRUCK or kind == HAZMAT or length > LONG_M  # NaN is not
+    length = BLOCKER_LENGTH_M if math.isnan(length) else length
+    width = BLOCKER_WIDTH_M if math.isnan(width) else width
+    return length, width, HIGH_M if is_high else LOW_M
+
+
+@kernel(inner=True)
+def _within(begin: float, step: float, half: float) -> tuple[float, float]:
+    """Return the share of the way, from 0 to 1, on which begin + share * step lies within +-half."""
+    if abs(step) < 1e-9:
+        return (0.0, 1.0) if abs(begin) < half else (1.0, 0.0)
+    one, other = (-half - begin) / step, (half - begin) / step
+    return max(min(one, other), 0.0), min(max(one, other), 1.0)
+
+
+@kernel(inner=True)
+def is_hidden(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int) -> bool:
+    """Return whether one of the n_t tracks in play hides predicted track t from radar q.
+
+    Only vehicles that the radar detected in this scan hide others: one on a bridge, in its field but out of
+    its sight, does not. The ray to the target descends from the radar's height to TARGET_HEIGHT_M; it must
+    pass below the top of the blocker's footprint, widened by half a car.
+    """
+    X, radars = scratch.predicted.X, settings.radars
+    r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
+    d_e, d_n = X[t, at.EAST] - r_e, X[t, at.NORTH] - r_n
+    far2 = d_e * d_e + d_n * d_n
+    for b in range(n_t):
+        if b == t or scratch.assignment.det_of[b] < 0:
+            continue
+        b_e, b_n = X[b, at.EAST] - r_e, X[b, at.NORTH] - r_n
+        if d_e * b_e + d_n * b_n < 0.0 or b_e * b_e + b_n * b_n > far2:
+            continue
+        c, s = axis_of(X, b)
+        if math.isnan(c):
+            continue
+        length, width, height = _size(tracks, scratch.rows[b])
+        along_0, along_1 = _within(-(c * b_e + s * b_n), c * d_e + s * d_n, length / 2.0)
+        across_0, across_1 = _within(s * b_e - c * b_n, c * d_n - s * d_e, width / 2.0 + HALF_WIDTH_M)
+        leaves = min(along_1, across_1)
+        # a place within the footprint is the same vehicle, or its neighbour in one place: no shadow
+        if max(along_0, across_0) < leaves < 1.0 and drop * (1.0 - leaves) < height - TARGET_HEIGHT_M:
+            return True
+    return False
+
+
+@kernel(inner=True)
+def is_followed(ints: I2, i: int, t_ns: int, timeout_ns: float) -> bool:
+    """Return whether radar saw track i within the time-out, or knows since then that it is hidden."""
+    return bool(abs(t_ns - max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])) <= timeout_ns)
+
+
+@kernel(inner=True)
+def note_missed(
+    tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int, t_ns: int
+) -> None:
+    """Note that radar q did not detect predicted track t, which lies in its field, at t_ns.
+
+    A miss in its sight is evidence that the vehicle is gone, sum of ln(1 - P_D). In a shadow it is none: the
+    track is followed while its prediction can be told from the next vehicle.
+    """
+    ints, i, P = tracks.ints, scratch.rows[t], scratch.predicted.P
+    unseen_ns = t_ns - ints[i, at.RADAR_NS]
+    if unseen_ns <= MISS_FREE_NS:
+        return
+    if not is_hidden(tracks, scratch, n_t, t, settings, q):
+        tracks.floats[i, at.MISSED] += math.log(1.0 - settings.tuning[at.P_DETECT])
+    elif (
+        unseen_ns <= HIDDEN_NS_MAX
+        and P[t, at.EAST, at.EAST] + P[t, at.NORTH, at.NORTH] <= HIDDEN_SIGMA_M_MAX**2
+    ):
+        ints[i, at.HIDDEN_NS] = max(t_ns, ints[i, at.HIDDEN_NS])

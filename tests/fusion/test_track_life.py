@@ -1,0 +1,105 @@
+"""The end of a track: how long it may go without its sensors."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.tracker import Tracker
+from tests.support.fusion_world import T0_NS, fix, pose, scan
+
+TRUCK = Terminal(terminal="T", length_m=14.0, width_m=2.5)
+
+
+def at(seconds: float) -> int:
+    return T0_NS + round(seconds * 1e9)
+
+
+def tracker_of(*radars: RadarPose) -> Tracker:
+    return Tracker(FusionConfig(), radars, [TRUCK], id_base=7 << 32)
+
+
+def report(tracker: Tracker, stamps_s: list[float], late_s: float = 0.1) -> None:
+    """Send a fix of a truck that drives 20 m/s east at each of the stamps."""
+    for t in stamps_s:
+        message = fix("T", at(t), 20.0 * t, 0.0, speed_mps=20.0, heading_rad=0.0)
+        tracker.step(at(t + late_s), dataclasses.replace(message, arrived_ns=np.array([at(t + late_s)])))
+
+
+@pytest.mark.parametrize(
+    ("stamps_s", "late_s", "lives_s", "ends_s"),
+    [
+        ([0.1 * k for k in range(21)], 0.1, 3.3, 3.5),  # 10 Hz: 2.1 + 3 * 0.1 + 1
+        ([0.0, 1.0, 2.0, 3.0], 0.1, 7.0, 7.2),  # 1 Hz: 3.1 + 3 + 1
+        ([0.0, 30.0], 0.1, 65.0, 65.2),  # each 30 s: the cap of 35 s holds
+        ([0.0], 0.1, 35.0, 35.2),  # one fix: its period is not known yet
+        ([0.0, 1.0, 2.0, 4.0], 0.1, 8.8, 8.9),  # one lost report is a quarter more: 4.1 + 3 * 1.25 + 1
+        ([0.1 * k for k in range(21)], 2.0, 5.2, 5.4),  # a slow way: counted from the arrival
+        ([0.0, 0.001, 0.002], 0.1, 1.3, 1.5),  # a batch is no period of a millisecond: 0.1 + 3 * 0.1 + 1
+    ],
+)
+def test_a_terminals_track_ends_after_three_of_its_own_periods(stamps_s, late_s, lives_s, ends_s):
+    tracker = tracker_of()
+    report(tracker, stamps_s, late_s)
+    assert tracker.tick(at(lives_s)).ended == ()
+    assert len(tracker.tick(at(ends_s)).ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("stamps_s", "seen_s", "missed_s"),
+    [
+        ([0.0, 1.0, 2.0], 4.0, 4.2),  # 1 Hz: 2.1 + 1.5 + 0.5
+        ([0.1 * k for k in range(21)], 2.7, 2.8),  # 10 Hz: 2.1 + 0.15 + 0.5
+        ([0.0], 30.0, None),  # one fix: nobody knows when the next is due
+    ],
+)
+def test_a_track_is_unseen_when_its_next_report_is_missing(stamps_s, seen_s, missed_s):
+    tracker = tracker_of()
+    report(tracker, stamps_s)
+    assert len(tracker.unseen(at(seen_s))[0]) == 0
+    if missed_s is not None:
+        now, last = tracker.unseen(at(missed_s))
+        assert (now.stamp_ns[0], last.stamp_ns[0]) == (at(missed_s), at(stamps_s[-1]))
+        assert tracker.end(now.track.tolist()).ended == ((7 << 32) + 1,)
+        assert tracker.end(now.track.tolist()).ended == ()
+
+
+@pytest.mark.parametrize(("reports_until_s", "lives_s", "ends_s"), [(10.0, 14.0, 14.3), (60.0, 37.0, 37.2)])
+def test_reports_without_a_position_keep_a_track_but_not_for_ever(reports_until_s, lives_s, ends_s):
+    tracker = tracker_of()
+    report(tracker, [0.0, 1.0, 2.0])
+    for t in np.arange(3.0, min(reports_until_s, lives_s) + 0.5):
+        tracker.step(at(t + 0.1), fix("T", at(t), 0.0, 0.0, usable=0.0))
+    assert tracker.tick(at(lives_s)).ended == ()
+    assert len(tracker.tick(at(ends_s)).ended) == 1
+
+
+def test_a_period_travels_with_the_track():
+    giver, taker = tracker_of(), tracker_of()
+    report(giver, [0.0, 1.0, 2.0, 3.0])
+    taker.adopt(at(3.2), giver.carry(giver.at(at(3.2)).track.tolist()))
+    restarted = tracker_of()
+    restarted.restore(giver.state())
+    for tracker in (taker, restarted):
+        assert tracker.tick(at(7.0)).ended == ()
+        assert len(tracker.tick(at(7.2)).ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("radar", "scans", "shown_after_s"),
+    [
+        (pose("R", -50.0, -8.0, 0.0), True, 1.0),  # in its field: the radar is given a moment
+        (pose("R", -50.0, -8.0, 0.0), False, 0.1),  # a silent radar finds nobody
+        (pose("R", -50.0, -8.0, 3.14), True, 0.1),  # it looks the other way
+        (pose("R", -400.0, -8.0, 0.0), True, 0.1),  # too far
+    ],
+)
+def test_a_terminals_new_track_waits_for_the_radar_in_whose_field_it_is(radar, scans, shown_after_s):
+    tracker, nobody = tracker_of(radar), np.zeros((0, 4))
+    for k in range(16):
+        if scans:
+            tracker.step(at(0.1 * k), scan(radar, at(0.1 * k), nobody))
+        report(tracker, [0.1 * k + 0.01], late_s=0.0)
+        shown = len(tracker.at(at(0.1 * k + 0.1)))
+        assert shown == (0.1 * k + 0.1 >= shown_after_s + 0.01 or shown_after_s < 1.0)

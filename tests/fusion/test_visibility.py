@@ -1,0 +1,79 @@
+"""What radar's misses mean: a vehicle in its sight is gone, one in a shadow is followed."""
+
+import numpy as np
+import pytest
+
+from fusion import layout as at_column
+from fusion.config import FusionConfig
+from fusion.tracker import Tracker
+from tests.support.fusion_world import T0_NS, pose, scan
+
+RADAR = pose("R", 0.0, 0.0, 0.0)  # 6 m above the road
+FRONT = np.array([100.0, 5.0, 20.0, 0.0])
+BEHIND = np.array([130.0, 6.5, 20.0, 0.0])  # on the ray from the radar over the first one, 30 m further
+FIRST_ID = 7 << 32
+
+
+def at(seconds: float) -> int:
+    return T0_NS + round(seconds * 1e9)
+
+
+def drive(tracker: Tracker, begin_s: float, end_s: float, *vehicles: np.ndarray) -> None:
+    """Show the vehicles to the radar from begin_s on, before end_s."""
+    for k in range(round(begin_s * 20), round(end_s * 20)):
+        t = 0.05 * k
+        moved = np.array([v + t * np.array([v[2], v[3], 0.0, 0.0]) for v in vehicles]).reshape(-1, 4)
+        tracker.step(at(t), scan(RADAR, at(t), moved))
+        tracker.tick(at(t))
+
+
+def two_tracks(front_length_m: float) -> Tracker:
+    tracker = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
+    drive(tracker, 0.0, 1.0, FRONT, BEHIND)
+    tracks = tracker.at(at(1.0))
+    assert len(tracks) == 2
+    (front,) = np.flatnonzero(tracker.store.track == tracks.track[np.argmin(tracks.x[:, 0])])
+    tracker.store.floats[front, at_column.LENGTH] = front_length_m
+    return tracker
+
+
+@pytest.mark.parametrize(
+    ("front_length_m", "seen", "gap_s", "lives"),
+    [
+        (16.0, [FRONT], 0.6, True),
+        (16.0, [FRONT], 2.5, True),  # hidden behind a lorry
+        (16.0, [FRONT], 5.0, False),  # for too long: its place is no longer known
+        (4.5, [FRONT], 0.6, True),  # radar looks over a car: misses, but few yet
+        (4.5, [FRONT], 0.9, False),  # it is in radar's sight and not there: sooner than the time-out
+        (16.0, [], 0.9, False),  # a lorry that radar does not see, on a bridge, hides nobody from it
+        (16.0, [FRONT - np.array([0.0, 8.0, 0.0, 0.0])], 0.9, False),  # beside the ray
+    ],
+)
+def test_a_track_that_radar_misses_lives_while_it_is_hidden(front_length_m, seen, gap_s, lives):
+    tracker = two_tracks(front_length_m)
+    before = tracker.at(at(1.0))
+    (behind,) = before.track[before.x[:, 0] > before.x[:, 0].mean()]
+    drive(tracker, 1.0, 1.0 + gap_s, *seen)
+    assert (behind in tracker.at(at(1.0 + gap_s)).track) == lives
+    if lives:  # and it is the same one when it is seen again
+        drive(tracker, 1.0 + gap_s, 1.5 + gap_s, FRONT, BEHIND)
+        assert tracker.at(at(1.5 + gap_s)).track.tolist() == before.track.tolist()
+
+
+def test_a_hidden_track_is_the_same_after_a_restart_and_a_handover():
+    tracker = two_tracks(16.0)
+    drive(tracker, 1.0, 2.5, FRONT)
+    before = tracker.at(at(2.5)).track.tolist()
+    restarted = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
+    restarted.restore(tracker.state())
+    taker = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
+    taker.adopt(at(2.5), tracker.carry(before))
+    for other in (restarted, taker):
+        drive(other, 2.5, 3.0, FRONT)
+        assert other.at(at(3.0)).track.tolist() == before
+
+
+def test_a_track_that_no_scan_looks_for_keeps_the_time_out():
+    tracker = two_tracks(4.5)
+    assert len(tracker.tick(at(1.9)).ended) == 0
+    assert len(tracker.tick(at(2.0)).ended) == 2

@@ -1,0 +1,30 @@
+"""Tracks whose prediction has left the road."""
+
+import numpy as np
+import pytest
+
+from geofence.leaving import has_left_lanes
+from tests.support.geofence_world import batch, road
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "left"),
+    [
+        ({"east": 990.0}, {"east": 1_006.0, "sigma": 1.0}, True),  # beyond the end of the road
+        ({"east": 990.0}, {"east": 1_002.0, "sigma": 1.0}, False),  # within the error
+        ({"east": 990.0}, {"east": 1_006.0, "sigma": 1.0, "bias": 3.0}, False),  # the lasting error as well
+        ({"east": 500.0}, {"east": 520.0}, False),  # on the road
+        ({"east": 1_004.0}, {"east": 1_020.0}, False),  # it was off already: it has not just left
+        ({"north": -30.0}, {"north": -40.0}, False),  # a lay-by
+        ({"north": -7.6}, {"north": -40.0}, True),  # a bend that nobody saw it take
+    ],
+)
+def test_a_track_has_left_when_it_was_on_a_lane_and_is_predicted_off_all(last, now, left):
+    strips = road().strips
+    assert has_left_lanes(strips, batch(1_000, last), batch(2_000, now)).tolist() == [left]
+
+
+def test_no_tracks_have_left_nothing():
+    empty = has_left_lanes(road().strips, batch(1_000), batch(1_000))
+    assert empty.dtype == np.bool_
+    assert len(empty) == 0
