@@ -66,7 +66,7 @@ class RadarPlan:
     sigma_range_m: float = 0.25
     sigma_azimuth_deg: float = 0.2
     sigma_rate_mps: float = 0.1
-    wander_share: float = 0.25  # of the variance
+    wander_share: float = 0.05  # of the variance
     wander_tau_s: float = 1.5
     detection_p: float = 0.95
     hidden_p: float = 0.2  # the same factor for what a truck hides
@@ -128,6 +128,7 @@ def _scenarios() -> Mapping[str, Scenario]:
         # what is meaner than the six above
         Scenario(name="half-sigma", gnss=GnssPlan(sigma_m=0.8, told_share=0.5)),
         Scenario(name="wrong-poses", radar=RadarPlan(pose_sigma_m=0.4, pose_sigma_deg=0.25)),
+        Scenario(name="wander", radar=RadarPlan(wander_share=0.25)),
         Scenario(name="vanish", traffic=TrafficPlan(vanish_share=0.3)),
         Scenario(
             name="hidden",  # low radars, trucks in a row beside small cars
