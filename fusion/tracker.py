@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import I64
+from core.arrays import I64, Bools
 from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
@@ -23,6 +23,7 @@ from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
+from fusion.visibility import note_outside
 
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
@@ -157,6 +158,7 @@ class Tracker:
         """End the tracks that were not measured for too long, and merge duplicates."""
         store = self.store
         config, rows = self.config, store.scratch.touched
+        note_outside(store.tracks, t_ns, store.settings, store.scratch.predicted)
         n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
             self._end(i)
@@ -194,9 +196,12 @@ class Tracker:
     def at(self, t_ns: int) -> TrackBatch:
         """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
         store, rows = self.store, self.store.scratch.touched
-        works = t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS
-        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, works, rows)]
+        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, self._works(t_ns), rows)]
         return batch_of(store, rows[np.argsort(store.track[rows], kind="stable")], t_ns)
+
+    def _works(self, t_ns: int) -> Bools:
+        """Return the mask (n_radars,) of the radars that scan."""
+        return np.asarray(t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS)
 
     def _confirmed(self) -> I64:
         store = self.store
