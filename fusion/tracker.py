@@ -105,7 +105,7 @@ class Tracker:
     def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> I64:
         update = gnss_update(self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts)
         self._confirm(update.touched)
-        for j in np.flatnonzero(update.weighed):
+        for j in update.weighed.nonzero()[0].tolist():
             self._identify(int(update.terminal[j]), int(update.stamp_ns[j]))
         # a binding may have moved a terminal to another row
         rows = [
