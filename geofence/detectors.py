@@ -197,12 +197,12 @@ def limits_of(grading: Grading) -> F64:
     return table
 
 
-def provable_depth_m(sigma_m: F64, tau_s: F64, within_s: float, rate_per_hour: float) -> F64:
-    """Return the depth (n,) over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
-    tau = np.maximum(tau_s, TAU_MIN_S)
-    level = np.log(SHIFTS * 2.0 * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))  # of the middle shift
-    depth: F64 = sigma_m * np.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
-    return depth
+@kernel
+def provable_depth_m(sigma_m: float, tau_s: float, within_s: float, rate_per_hour: float) -> float:
+    """Return the depth over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
+    tau = max(tau_s, TAU_MIN_S)
+    level = math.log(SHIFTS * 2.0 * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))  # of the middle shift
+    return sigma_m * math.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
 
 
 def start_of(row: F64, row_ns: I64, stamp_ns: int) -> int:

@@ -170,7 +170,7 @@ def test_timers_survive_one_noisy_sample_and_clear_after_the_time_without():
 def test_provable_depth_differs_between_radar_and_gnss_alone():
     """Under radar half a metre, with good RTK under a metre, with single-frequency GNSS no lane at all."""
     sigma, tau = np.array([0.3, 0.12, 1.5]), np.array([0.23, 5.0, 30.0])
-    radar, rtk, gnss = provable_depth_m(sigma, tau, 5.0, 2.5e-5).tolist()
+    radar, rtk, gnss = (provable_depth_m(*pair, 5.0, 2.5e-5) for pair in zip(sigma, tau, strict=True))
     assert 0.4 < radar < 0.8
     assert 0.4 < rtk < 1.0
     assert gnss > 7.0
