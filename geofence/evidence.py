@@ -9,11 +9,11 @@ from core.times import TICK_NS
 from geofence.context import Context
 from geofence.detectors import (
     Thresholds,
+    Tracks,
     Windows,
     add_sample,
     advance_timers,
     limits_of,
-    remember,
     start_of,
     step,
 )
@@ -24,6 +24,7 @@ from geofence.state import CLEAR_S, ENOUGH, R_VALUE, State
 from geofence.violation import GRADES
 
 TICK_S = TICK_NS * 1e-9
+NONE_ACTIVE: I64 = np.zeros(0, dtype=np.int64)
 
 
 class Values:
@@ -64,17 +65,21 @@ class Evidence:
             rate=self.rate,
         )
 
-    def advance(self, ctx: Context, values: Values) -> I64:
-        """Test an observation's m owned tracks; return the grades (m, rules) that hold, -1: not judged."""
-        state, mine = self._state, ctx.mine
-        rows, stamps, samples, columns = ctx.rows, ctx.tracks.stamp_ns, values.samples, values.columns
-        if len(mine) < len(rows):
-            rows, stamps, samples, columns = rows[mine], stamps[mine], samples[mine], columns[mine]
-        grade = np.empty(samples.shape[:2], dtype=np.int64)
-        windows = Windows(state.evidence, state.evidence_ns, state.stamps)
-        step(rows, stamps, samples, self._thresholds, windows, grade)
-        remember(rows, stamps, columns, state.stamps, state.ring, state.ring_ns)
-        return grade
+    def advance(self, ctx: Context, values: Values) -> tuple[I64, I64]:
+        """Test an observation's m owned tracks, and remember them.
+
+        Return the grades (m, rules) that hold, -1: not judged, and the places k of the tracks for which one
+        holds or an episode is open.
+        """
+        state, m = self._state, len(ctx.mine)
+        tracks = Tracks(ctx.mine, ctx.rows, ctx.tracks.stamp_ns, values.samples, values.columns)
+        windows = Windows(
+            state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open
+        )
+        grade, active = np.empty((m, values.samples.shape[1]), dtype=np.int64), np.empty(m, dtype=np.bool_)
+        if not step(tracks, self._thresholds, windows, grade, active):
+            return grade, NONE_ACTIVE
+        return grade, np.flatnonzero(active)
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

@@ -7,7 +7,7 @@ compiled here. A new measured rule adds two lines: its kernel below and its call
 import math
 from typing import NamedTuple
 
-from core.arrays import B1, B2, F2, F3, I1, I2
+from core.arrays import F2, F3, I1, I2
 from core.kernel import kernel
 from geofence.batch import Batch, Site, vehicle_of
 from geofence.detectors import S_SIGMA, S_TAU, S_VALUE
@@ -62,18 +62,3 @@ def measure(mine: I1, rows: I1, b: Batch, site: Site, stamps: I2, flags: F2, out
         _put(_wrong_way(v), seen, i, 2, n_rules, out)
         _put(_overspeed(v), seen, i, 3, n_rules, out)
         _put(_illegal_stop(v), seen, i, 4, n_rules, out)
-
-
-@kernel
-def are_active(rows: I1, grade: I2, is_open: B2, active: B1) -> bool:
-    """Fill active (m,): a measured rule's grade holds, or its episode is open; return whether any is.
-
-    rows : (m,) of the state.  grade : (m, rules).  is_open : (state rows, all rules), measured rules first
-    """
-    found = False
-    for k in range(rows.shape[0]):
-        active[k] = False
-        for r in range(grade.shape[1]):
-            active[k] = active[k] or grade[k, r] > 0 or is_open[rows[k], r]
-        found = found or active[k]
-    return found

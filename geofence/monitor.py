@@ -25,7 +25,6 @@ from geofence.locate import Locator
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
-from geofence.measuring import are_active
 from geofence.resume import Resume
 from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
@@ -92,16 +91,14 @@ class Monitor:
         if len(ctx.mine) == 0 or self._road.axis is None:
             return out
         values = Values(ctx)
-        mine_rows = ctx.rows[ctx.mine]
-        stale = int((self._state.stamps[mine_rows, LAST] >= tracks.stamp_ns[ctx.mine]).sum())
-        self._count("judge.stale", stale)
+        mine = ctx.mine
+        stale = self._state.stamps[ctx.rows[mine], LAST] >= tracks.stamp_ns[mine]
+        self._count("judge.stale", int(np.count_nonzero(stale)))
         events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-        grade = self._evidence.advance(ctx, values)
-        self._resume.resume_seen(tracks, located, ctx.mine)
-        active = np.empty(len(mine_rows), dtype=np.bool_)
-        if are_active(mine_rows, grade, self._state.open, active):
-            for k in np.flatnonzero(active).tolist():
-                out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
+        self._resume.resume_seen(tracks, located, mine)
+        grade, active = self._evidence.advance(ctx, values)
+        for k in active.tolist():
+            out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
         for rule, verdict in events:
             judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))
             if judged is not None:

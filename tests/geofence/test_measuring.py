@@ -21,7 +21,7 @@ from geofence.located import (
     U_NORTH,
     S,
 )  # fmt: skip
-from geofence.measuring import COMPILED, Measures, are_active, measure
+from geofence.measuring import COMPILED, Measures, measure
 from geofence.rules import MEASURED
 from geofence.state import EXCUSED, MOVED, N_FLAGS, N_STAMPS, R_D, R_S, R_SPEED, R_VALUE, STANDING
 
@@ -119,12 +119,3 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
 
 def test_the_compiled_rules_are_the_measured_ones_in_their_order():
     assert tuple(rule.name for rule in COMPILED) == MEASURED
-
-
-def test_a_track_is_active_by_its_grade_or_its_open_episode():
-    rows, grade = np.array([4, 2, 0]), np.array([[-1, 0], [0, 2], [0, 0]])
-    is_open, active = np.zeros((5, 3), dtype=np.bool_), np.empty(3, dtype=np.bool_)
-    is_open[4, 1], is_open[0, 2] = True, True  # the last rule is none of the measured
-    assert are_active(rows, grade, is_open, active)
-    assert active.tolist() == [True, True, False]
-    assert not are_active(rows[2:], grade[2:], is_open, active)
