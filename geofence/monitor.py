@@ -90,16 +90,14 @@ class Monitor:
         ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
         if len(ctx.mine) == 0 or self._road.axis is None:
             return out
-        values = Values(ctx, self._measured)
-        mine_rows = ctx.rows[ctx.mine]
-        stale = int((self._state.stamps[mine_rows, LAST] >= tracks.stamp_ns[ctx.mine]).sum())
-        self._count("judge.stale", stale)
+        values = Values(ctx)
+        mine = ctx.mine
+        stale = self._state.stamps[ctx.rows[mine], LAST] >= tracks.stamp_ns[mine]
+        self._count("judge.stale", int(np.count_nonzero(stale)))
         events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-        grade = self._evidence.advance(ctx, values)
-        self._resume.resume_seen(tracks, located, ctx.mine)
-        is_open = self._state.open[mine_rows, : len(self._measured)]  # they are the first of the registry
-        active = (grade > 0).any(axis=1) | is_open.any(axis=1)
-        for k in np.flatnonzero(active).tolist():
+        self._resume.resume_seen(tracks, located, mine)
+        grade, active = self._evidence.advance(ctx, values)
+        for k in active.tolist():
             out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
         for rule, verdict in events:
             judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from core.arrays import F64, Bools
 from geofence.grading import RuleSettings
+from geofence.sample import Sample, Vehicle
 from geofence.violation import Rule as RuleName
 
 if TYPE_CHECKING:  # it loads the compiler
@@ -17,15 +17,6 @@ if TYPE_CHECKING:  # it loads the compiler
 
 Kind = Literal["measured", "timed", "event"]
 SAME_M = 12.0  # two tracks of one vehicle are nearer to each other than this; two trucks are not
-
-
-class Measured(NamedTuple):
-    """How far over its limit each of n tracks is, in the rule's own unit."""
-
-    value: F64  # (n,) NaN: not judged
-    sigma: F64 | float  # 1 sigma of the value; 0: it is exact, such as a count of seconds
-    judged: Bools | None = None  # (n,) where the value can be judged; None: wherever it is a number
-    tau_s: F64 | None = None  # (n,) correlation time of the error; None: the track's own
 
 
 class Verdict(NamedTuple):
@@ -78,8 +69,9 @@ class Rule(Protocol):
         """Return the value below which the rule is kept again."""
         return 0.0
 
-    def measure(self, ctx: "Context") -> Measured:
-        """Measure all n tracks of an observation."""
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        """Measure one vehicle; geofence.measuring compiles it, so it is arithmetic and nothing else."""
         raise NotImplementedError
 
     def judge(self, ctx: "Context") -> Sequence[Verdict]:
