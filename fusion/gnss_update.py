@@ -18,9 +18,10 @@ from fusion.rewind import begin, fuse, start
 from fusion.timekeeping import Timekeeping
 from fusion.track_life import learn_fix_period
 from fusion.track_store import TerminalTable, TrackStore
+from fusion.visibility import is_followed
 
 OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
-WEIGH_EVERY_NS = 500_000_000  # the errors of radar last about as long: an earlier fix is no new evidence
+WEIGH_EVERY_NS = 500_000_000  # of a terminal whose vehicle radar follows: its identity changes rarely
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
 # Outcome of a fix
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
@@ -237,9 +238,10 @@ def _update(
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             done.touched[n_touched] = about[w, at.ROW]
             n_touched += 1
-            if stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
-                about[w, at.WEIGHED_NS] = stamp_ns
-                weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
+            known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
+            if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
+                about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
+                weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
                 done.weighed[j] = True
     tally[at.T_TOUCHED] = n_touched
 

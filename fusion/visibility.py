@@ -116,7 +116,7 @@ def is_in_sight(tracks: Tracks, t_ns: int, radars: F2, east_m: float, north_m: f
     return False
 
 
-@kernel(inner=True)
+@kernel
 def is_followed(ints: I2, i: int, t_ns: int, timeout_ns: float) -> bool:
     """Return whether radar saw track i within the time-out, or knows since then that it is hidden."""
     return bool(abs(t_ns - max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])) <= timeout_ns)
