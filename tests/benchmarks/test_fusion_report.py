@@ -15,14 +15,18 @@ BOARDS = [Scored(name, FIGURES, (7, 1, 0), 1.0) for name in NAMES]
 SCORE = SceneScore(gospa_m=1.5, located_m=0.3, missed=0.0, false=0.0, switches=1, scan_s=1e-3)
 SCORES = {OURS: SCORE, DEFAULTS: SCORE, FILTERPY: SCORE._replace(gospa_m=3.0)}
 
+MEASURED = report.Measured(BOARDS, {"easy": [SCORES]}, {"as it ships": BOARDS[0]})
+
 
 def test_a_report_that_is_written_again_is_the_same(tmp_path):
     path = tmp_path / "fusion.md"
-    path.write_text(f"# Before\n\n{report.BEGIN}\nstale figures\n{report.END}\n\n## After\n", encoding="utf-8")
+    path.write_text(
+        f"# Before\n\n{report.BEGIN}\nstale figures\n{report.END}\n\n## After\n", encoding="utf-8"
+    )
     lines = [Line("fusion.scan.n300", 0.1, "ms"), Line("fusion.scan.n1000", 0.4, "ms"), *_lines()]
     written = []
     for _ in range(2):
-        report.write(tmp_path, lines, BOARDS, {"easy": [SCORES]})
+        report.write(tmp_path, lines, MEASURED)
         written.append({file.name: file.read_bytes() for file in sorted(tmp_path.iterdir())})
     assert written[0] == written[1]
     assert set(written[0]) == {"fusion.md", "fusion-peers.svg", "fusion-scans.svg", "fusion-scenarios.svg"}
