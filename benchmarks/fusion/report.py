@@ -185,12 +185,14 @@ def _costs(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _line_row(line: Line) -> Row:
-    ratio = "" if line.ratio is None else f"{line.ratio:.3g}"
+    ratio = "" if line.ratio is None else _number(line.ratio)
     return line.name, f"{_number(line.value)} {line.unit}".rstrip(), line.peer or "", ratio
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
 
 
 def _table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
