@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
-from benchmarks.fusion import boards, late, model, peers, replays, scans, start
+from benchmarks.fusion import boards, late, model, peers, replays, scans, start, variants
 from benchmarks.fusion.traffic import KINDS
 from benchmarks.harness import Line
 
@@ -55,6 +55,8 @@ def main() -> None:
         waiting = [
             pool.submit(boards.scored, name, seed, how.quick) for seed in seeds for name in boards.NAMES
         ]
+        names = () if how.quick else variants.VARIANTS
+        varied = {name: pool.submit(variants.scored, name) for name in names}
         rivals: dict[str, list[Future[peers.Scores]]] = {
             kind: [pool.submit(peers.scores_of, kind, seed, how.quick) for seed in rival_seeds]
             for kind in KINDS
@@ -71,7 +73,8 @@ def main() -> None:
     if not how.quick:
         from benchmarks.fusion import report  # draws with Matplotlib, which a quick run does without
 
-        report.write(how.docs, found, scored, by_kind)
+        by_variant = {name: one.result() for name, one in varied.items()}
+        report.write(how.docs, found, report.Measured(scored, by_kind, by_variant))
 
 
 if __name__ == "__main__":

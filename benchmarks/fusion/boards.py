@@ -26,6 +26,7 @@ from petroroad.scoring.tracks import TrackScore
 from petroroad.scoring.violations import score as score_violations
 from roadside.outputs import Output, Snapshot
 from tests.support.foreign.generate import T0_NS, generate
+from tests.support.foreign.generate import Run as ForeignRun
 from tests.support.foreign.scenario import SCENARIOS
 from tests.support.foreign.tape import record
 
@@ -46,14 +47,19 @@ class Scored(NamedTuple):
 
 def scored(scenario: str, seed: int, quick: bool) -> Scored:
     """Generate, replay and score one recording."""
-    begun_s = time.monotonic()
     plan = SCENARIOS[scenario]
     if quick:
         plan = replace(plan, duration_s=QUICK_S)
+    return scored_run(scenario, generate(plan, seed), T0_NS + round(SETTLED_S * 1e9) if quick else 0)
+
+
+def scored_run(scenario: str, made: ForeignRun, from_ns: int) -> Scored:
+    """Replay and score one recording; its snapshots from `from_ns` on."""
+    begun_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="petroroad-board-") as folder:
         path = Path(folder) / "inputs.mcap"
-        record(generate(plan, seed), path)
-        score, run = _score(path, T0_NS + round(SETTLED_S * 1e9) if quick else 0)
+        record(made, path)
+        score, run = _score(path, from_ns)
         departures = _departures(path, run.replayed.in_order())
     return Scored(scenario, score.figures(), departures, time.monotonic() - begun_s)
 

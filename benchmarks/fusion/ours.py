@@ -39,7 +39,7 @@ def track(scene: Scene) -> Tracked:
     return _track(scene, settings_of(scene))
 
 
-def track_untold(scene: Scene) -> Tracked:
+def track_as_shipped(scene: Scene) -> Tracked:
     """Run the tracker over a scene as it ships: told the errors of its radar, no more."""
     return _track(scene, FusionConfig())
 

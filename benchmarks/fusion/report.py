@@ -1,9 +1,10 @@
 """The report of docs/fusion.md: tables between two marks, written anew by each long run; its plots."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.fusion import plots
+from benchmarks.fusion import plots, variants
 from benchmarks.fusion.boards import Scored, by_scenario, mean_of, nees_of
 from benchmarks.fusion.peers import DEFAULTS, OURS, Scores
 from benchmarks.fusion.peers import mean_of as peers_mean_of
@@ -29,31 +30,38 @@ AT_LEAST = ("identity_precision", "identity_recall")
 Row = Sequence[str]
 
 
-def write(
-    docs: Path, lines: Sequence[Line], boards: Sequence[Scored], rivals: dict[str, list[Scores]]
-) -> None:
+class Measured(NamedTuple):
+    """What is scored: recordings, rivals by kind of scene and seed, variants of the model."""
+
+    boards: Sequence[Scored]
+    rivals: Mapping[str, Sequence[Scores]]
+    variants: Mapping[str, Scored]
+
+
+def write(docs: Path, lines: Sequence[Line], found: Measured) -> None:
     """Replace the report in docs/fusion.md and its plots."""
     path = docs / "fusion.md"
     text = path.read_text(encoding="utf-8")
+    assert BEGIN in text, f"{path} has no place for the report"
+    assert END in text, f"{path} has no end of the report"
     head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    body = "\n".join(_report(lines, boards, rivals))
-    path.write_text(f"{head.rstrip()}\n\n{BEGIN}\n{body}\n{END}\n{tail.lstrip()}", encoding="utf-8")
-    plots.scenarios(docs / "fusion-scenarios.svg", boards, {name: goal[0] for name, goal in GOALS.items()})
-    plots.rivals(docs / "fusion-peers.svg", rivals)
+    tail = rest.partition(END)[2]
+    body = "\n".join(_report(lines, found))
+    path.write_text(f"{head}{BEGIN}\n{body}\n{END}{tail}", encoding="utf-8")
+    plots.scenarios(docs / "fusion-scenarios.svg", found.boards, {name: of[0] for name, of in GOALS.items()})
+    plots.rivals(docs / "fusion-peers.svg", found.rivals)
     plots.scans(docs / "fusion-scans.svg", lines)
 
 
-def _report(
-    lines: Sequence[Line], boards: Sequence[Scored], rivals: dict[str, list[Scores]]
-) -> Iterator[str]:
-    n_seeds = max(len(rows) for rows in by_scenario(boards).values())
+def _report(lines: Sequence[Line], found: Measured) -> Iterator[str]:
+    by_name = by_scenario(found.boards)
+    n_seeds = max(len(rows) for rows in by_name.values())
     yield ""
-    yield f"### Scenarios ({n_seeds} seeds each, means; bold: the goal, in brackets, is missed)"
+    yield f"### Scenarios: means over {n_seeds} recordings; in brackets the goal, bold: missed"
     yield ""
     yield from _table(
         ("", "GOSPA m", "false", "missed", "switches/h", "precision", "recall", "lateral p95 m"),
-        [_scenario_row(name, rows) for name, rows in by_scenario(boards).items()],
+        [_scenario_row(name, rows) for name, rows in by_name.items()],
     )
     yield ""
     yield "![GOSPA of each scenario](fusion-scenarios.svg)"
@@ -67,14 +75,15 @@ def _report(
             "owned twice",
             "departures, missed, false",
         ),
-        [_identity_row(name, rows) for name, rows in by_scenario(boards).items()],
+        [_identity_row(name, rows) for name, rows in by_name.items()],
     )
     yield ""
-    yield "### NEES by axis: points, bodies (1 is honest)"
+    yield "### NEES by axis: vehicles as points, as bodies (1 is honest)"
     yield ""
-    yield from _nees(boards)
+    yield from _nees(found.boards)
     yield ""
-    yield from _peers(rivals)
+    yield from _variants(found.variants)
+    yield from _peers(found.rivals)
     yield ""
     yield "### Cost"
     yield ""
@@ -83,6 +92,16 @@ def _report(
     )
     yield ""
     yield "![time of a scan by the number of tracks](fusion-scans.svg)"
+    yield ""
+
+
+def _variants(by_name: Mapping[str, Scored]) -> Iterator[str]:
+    if not by_name:
+        return
+    yield f"### What the parts of the model buy (`{variants.SCENARIO}`, one recording; NEES of named tracks)"
+    yield ""
+    rows = [(name, *(_number(value) for value in variants.row_of(one))) for name, one in by_name.items()]
+    yield from _table(("", *variants.COLUMNS), rows)
     yield ""
 
 
@@ -126,7 +145,7 @@ def _nees(boards: Sequence[Scored]) -> Iterator[str]:
     yield from _table(("", *axes), rows)
 
 
-def _peers(rivals: dict[str, list[Scores]]) -> Iterator[str]:
+def _peers(rivals: Mapping[str, Sequence[Scores]]) -> Iterator[str]:
     n_seeds = max(len(by_seed) for by_seed in rivals.values())
     yield f"### Peers on the same bytes ({n_seeds} seeds each: GOSPA m / id switches / ms per scan)"
     yield ""
@@ -166,12 +185,14 @@ def _costs(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _line_row(line: Line) -> Row:
-    ratio = "" if line.ratio is None else f"{line.ratio:.3g}"
-    return f"`{line.name}`", f"{_number(line.value)} {line.unit}".rstrip(), line.peer or "", ratio
+    ratio = "" if line.ratio is None else _number(line.ratio)
+    return line.name, f"{_number(line.value)} {line.unit}".rstrip(), line.peer or "", ratio
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
 
 
 def _table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
