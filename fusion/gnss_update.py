@@ -11,6 +11,8 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
+from fusion.doubt_source import Heard, distrust, note_fixes
+from fusion.doubt_table import DoubtTable
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
@@ -51,12 +53,15 @@ class GnssUpdate(NamedTuple):
 
 def gnss_update(
     store: TrackStore, terminals: TerminalTable, times: Timekeeping, config: FusionConfig, now_ns: int,
-    seen: GnssFixes, counts: dict[str, int],
+    seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable,
 ) -> GnssUpdate:  # fmt: skip
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     n = len(seen.terminal)
     who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
     M, usable = fix_rows(seen, who, config, terminals.lever_m)
+    doubts.reserve(len(terminals.ids))
+    told_m = M[:, at.Z_SIGMA].copy()
+    distrust(doubts.rows, who, M, usable)
     add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
     add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
@@ -73,6 +78,13 @@ def gnss_update(
     update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
     terminals.is_checked = True
     outcome = done.of
+    new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
+    heard = (
+        new & ~doubtful & np.isfinite(told_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH]) & (who >= 0)
+    )
+    note_fixes(
+        store.tracks, terminals.rows, doubts.rows, Heard(M, told_m, fixes.terminal, fixes.stamp_ns, heard)
+    )
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)
     return GnssUpdate(

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import I64, Bools
+from core.arrays import I64, U8, Bools
 from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.doubt_ghost import look_for_ghosts
+from fusion.doubt_table import DoubtTable
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -56,6 +58,7 @@ class Tracker:
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.scans = Scans(len(radars))
         self.times = Timekeeping(config.history_s, len(radars))
+        self.doubts = DoubtTable()
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
         self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place, and since when
@@ -105,7 +108,9 @@ class Tracker:
         return rows
 
     def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> I64:
-        update = gnss_update(self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts)
+        update = gnss_update(
+            self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts
+        )
         self._confirm(update.touched)
         for j in update.weighed.nonzero()[0].tolist():
             self._identify(int(update.terminal[j]), int(update.stamp_ns[j]), now_ns)
@@ -176,6 +181,9 @@ class Tracker:
             self._end(goes)
             self._count("tracks.twins")
         self._note_shown(t_ns)
+        look_for_ghosts(
+            store.tracks, self.doubts.rows, t_ns, store.settings, self._works(t_ns), store.scratch.predicted
+        )
         return self._update(NO_ROWS)
 
     def _end(self, i: int) -> None:
@@ -236,8 +244,13 @@ class Tracker:
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))
         self.duplicates = {}
+        self.doubts = DoubtTable()
 
     # ---- the state of sensors and clocks
+
+    def doubt(self, tracks: TrackBatch) -> U8:
+        """Return the kinds of doubt (fusion.doubt_table) in the terminals of n tracks, as bits (n,)."""
+        return self.doubts.kinds(tracks.terminal.astype(np.int64))
 
     def sensor_state(self, t_ns: int) -> dict[str, str]:
         """Return each radar's state: online, silent (over a second), never (no scan yet), clock (wrong)."""
@@ -293,7 +306,7 @@ class Tracker:
         """Return the whole state, on which the next step depends."""
         return snapshot(
             self.store, self.terminals, self.n_ids, self.counts, self.duplicates,
-            self.scans, self.times,
+            self.scans, self.times, self.doubts,
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
@@ -301,6 +314,7 @@ class Tracker:
         self.clear()
         self.terminals = TerminalTable(())
         restore(self.store, self.terminals, self.times, state)
+        self.doubts.restore(state.doubts)
         self.n_ids = state.n_ids
         self.scans.restore(state.newest_ns, state.scans)
         self.counts = dict(state.counts)

@@ -9,6 +9,7 @@ from core.arrays import F64
 from fusion import layout as at
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
+from fusion.doubt_table import DoubtState, DoubtTable
 from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
 from fusion.identity_binding import rebase
 from fusion.radar_update import Key, Scans
@@ -79,11 +80,12 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
+    doubts: DoubtState | None = None
 
 
 def snapshot(
     store: TrackStore, terminals: TerminalTable, n_ids: int, counts: dict[str, int],
-    duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping,
+    duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping, doubts: DoubtTable,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
@@ -109,6 +111,7 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
+        doubts=doubts.state(),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from core.arrays import F64, I64, Bools
+from core.arrays import F64, I64, U8, Bools
 from geofence import batch as columns
 from geofence.episodes import OpenEpisode
 from geofence.grading import RuleSettings
@@ -105,6 +105,7 @@ class TickContext(Context):
     stretch_m: tuple[float, float] | None
     gateway_present: bool
     loose_reports: "LooseReports | None"  # reports without a usable stamp: only their arrival is known
+    doubt: U8  # (n,) bits of doubt in the terminals, see geofence.doubt
 
     @cached_property
     def known(self) -> I64:

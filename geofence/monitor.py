@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Bools
+from core.arrays import U8, Bools
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
@@ -115,11 +115,13 @@ class Monitor:
         *,
         gateway_present: bool = True,
         loose_reports: LooseReports | None = None,
+        doubt: U8 | None = None,
     ) -> list[Judged]:
         """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
         gateway_present : whether any terminal could report
         loose_reports : reports without a usable stamp, of which only the arrival is known
+        doubt : (n,) bits of doubt in the tracks' terminals; None: there is none
         """
         out = self._lineage.begin_step(t_ns)
         ctx = TickContext(
@@ -128,6 +130,7 @@ class Monitor:
             stretch_m=self._stretch_m,
             gateway_present=gateway_present,
             loose_reports=loose_reports,
+            doubt=np.zeros(len(tracks), dtype=np.uint8) if doubt is None else doubt,
         )
         out += self._resume.close_overdue(t_ns)
         ctx.presume()

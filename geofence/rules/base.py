@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
     start_ns: int  # of the episode that opens now
     opens: bool  # a new episode may open; False: only an open one is continued
     clear: bool = False  # an open episode closes: the rule has been kept for long enough
-    scope: str = ""  # the zone; "" for a rule of whole tracks
+    scope: str = ""  # the zone or fault; "" for a rule of whole tracks
     p_violation: float | None = None  # None: `Rule.p_violation` says
 
 
@@ -43,9 +43,8 @@ class Rule(Protocol):
     violation: ClassVar[RuleName]  # `rule` of its violations
     kind: ClassVar[Kind]
     decided_by: ClassVar[Literal["observation", "tick"]] = "observation"
-    scope: ClassVar[Literal["track", "zone"]] = (
-        "track"  # one episode for each track, or for each track and zone
-    )
+    # one episode for each track, or for each track and zone, or fault of its terminal
+    scope: ClassVar[Literal["track", "zone", "fault"]] = "track"
     Config: ClassVar[type[msgspec.Struct] | None] = None  # its section; None: `keys` are all it has
     keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
     column: ClassVar[str]  # the rule whose measured values a violation shows as evidence
