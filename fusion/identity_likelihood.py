@@ -18,13 +18,12 @@ from fusion.heading import heading_of
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import centre_of
 from fusion.rewind import state_at
-from fusion.visibility import is_followed, is_in_sight
+from fusion.visibility import BESIDE_ACROSS_M, BESIDE_ALONG_M, is_followed, is_in_sight
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles
 # Priors: radar misses the own vehicle, and another one keeps its place beside it, or moves independently
 P_BESIDE, P_APART = 0.002, 0.01
-BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer
 ERRORS_LAST_S = 0.5  # radar's errors and the white ones of fixes: a fix so much later is all new evidence,
 NEWS_NS_MIN = 20_000_000  # a sooner one in proportion; one a scan later or late is none
 FOUND_S = 2.0  # radar detects a vehicle in its field of view within about this long,

@@ -11,8 +11,13 @@ from core.arrays import F64
 from fusion import layout as at
 from fusion.track_store import TerminalTable, TrackStore
 
-PRESUME_P = 0.5  # likelier than not
+SOMEWHERE_P = 0.5  # radar more likely has a track of the vehicle, whichever it is: one object is enough
 DOUBT_P = 0.25  # and no longer so: half of it, that the picture does not flicker
+# Which it is. The first report is weighed with errors that its receiver states: of what it calls 0.9 to 0.99,
+# a quarter was wrong where lorries hide each other (0.5 to 0.9: more than half), and a wrong name takes one
+# vehicle's id and record to another
+PRESUME_P = 0.9
+UNNAMED_NS = 3_000_000_000  # so long a terminal's vehicle may be one of several
 JUST_NS = 500_000_000  # a track that is shown for so short a time is not yet what the vehicle is known by
 
 
@@ -24,9 +29,11 @@ def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns:
     """
     ints, rows = store.ints, terminals.rows
     own, k = int(rows.ints[w, at.ROW]), int(np.argmax(p))
-    total, is_likely = float(p.sum()), p[k] > PRESUME_P
+    now = rows.ints[w, at.OTHER_ROW] - 1
+    keeps = now >= 0 and rows.pair_ints[w, k, at.P_SLOT] == now
+    total, is_likely = float(p.sum()), p[k] > (SOMEWHERE_P if keeps else PRESUME_P)
     i = int(rows.pair_ints[w, k, at.P_SLOT]) if is_likely else -1
-    if rows.ints[w, at.OTHER_ROW] - 1 != i:
+    if now != i:
         withdraw(store, terminals, w)
     gone = survivor = 0
     if i >= 0:
@@ -36,11 +43,13 @@ def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns:
         store.floats[i, at.IDENTITY_P] = p[k]
         ints[i, at.GNSS_NS] = ints[own, at.GNSS_NS]  # its report counts as this vehicle's
     if ints[own, at.STATUS] == at.CONFIRMED and (
-        is_likely or (total > PRESUME_P and not ints[own, at.SHOWN_NS])
+        is_likely or (total > SOMEWHERE_P and not ints[own, at.SHOWN_NS])
     ):
         gone, survivor = join_ids(store, own, int(rows.pair_ints[w, k, at.P_SLOT]), now_ns)
         ints[own, at.STATUS] = at.STANDBY
-    elif ints[own, at.STATUS] == at.STANDBY and total < DOUBT_P:
+    elif ints[own, at.STATUS] == at.STANDBY and (
+        total < DOUBT_P or (i < 0 and now_ns - ints[own, at.BORN] > UNNAMED_NS)
+    ):
         ints[own, at.STATUS] = at.DUE
     return gone, survivor
 

@@ -154,7 +154,8 @@ def unseen(tracks: Tracks, t_ns: int, rows: I1) -> int:
             continue
         if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.PERIOD_NS]:
             continue
-        if ints[i, at.TERMINAL] >= 0:
+        # what radar misses in its sight is gone, whenever the next report is due
+        if ints[i, at.TERMINAL] >= 0 and tracks.floats[i, at.MISSED] > MISSED_MIN:
             due_ns = UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.FIX_PERIOD_NS]
             last_ns = max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
             if ints[i, at.FIX_PERIOD_NS] == 0 or t_ns - last_ns <= due_ns:

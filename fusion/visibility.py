@@ -3,7 +3,7 @@
 import math
 
 from core.arrays import F2, I2
-from core.classes import BUS, HAZMAT, TRUCK
+from core.classes import BUS, HAZMAT, TRUCK, UNKNOWN
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import axis_of
@@ -13,12 +13,15 @@ from fusion.observations import TARGET_HEIGHT_M
 
 LONG_M = 7.0  # longer vehicles are lorries or buses
 HIGH_M, LOW_M = 3.5, 1.5  # height of a lorry's or bus's body, of a car
-BLOCKER_LENGTH_M, BLOCKER_WIDTH_M = 4.5, 1.8  # of a vehicle of unknown size: a car
+# Of a vehicle of unknown size and class: it may be a lorry, so that a miss behind it is no evidence
+BLOCKER_LENGTH_M, BLOCKER_WIDTH_M = 12.0, 2.5
+CAR_LENGTH_M, CAR_WIDTH_M = 4.5, 1.8
 MISS_FREE_NS = 250_000_000  # fades last about so long: misses until then are one
 HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = (
     5_000_000_000,
     5.0,
 )  # beyond a car's length its place may be the next one's
+BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer to a lorry's
 HALF_WIDTH_M = 0.9  # half a car: one whose edge is hidden may be missed as well
 DETECTED_NS = 300_000_000  # radar detects what it sees within so long: several scans
 
@@ -37,9 +40,12 @@ def is_in_field(radars: F2, q: int, east_m: float, north_m: float) -> bool:
 def _size(tracks: Tracks, i: int) -> tuple[float, float, float]:
     """Return length, width and height of track i as a blocker."""
     length, width, kind = tracks.floats[i, at.LENGTH], tracks.floats[i, at.WIDTH], tracks.ints[i, at.KIND]
-    is_high = kind == BUS or kind == TRUCK or kind == HAZMAT or length > LONG_M  # NaN is not
-    length = BLOCKER_LENGTH_M if math.isnan(length) else length
-    width = BLOCKER_WIDTH_M if math.isnan(width) else width
+    unknown = kind == UNKNOWN and math.isnan(length)
+    is_high = unknown or kind == BUS or kind == TRUCK or kind == HAZMAT or length > LONG_M  # NaN is not
+    if math.isnan(length):
+        length = BLOCKER_LENGTH_M if is_high else CAR_LENGTH_M
+    if math.isnan(width):
+        width = BLOCKER_WIDTH_M if is_high else CAR_WIDTH_M
     return length, width, HIGH_M if is_high else LOW_M
 
 
@@ -104,6 +110,10 @@ def is_shaded(tracks: Tracks, t_ns: int, radars: F2, q: int, east_m: float, nort
     for b in range(tracks.tally[at.T_HIGH]):
         if ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - ints[b, at.RADAR_NS]) > DETECTED_NS:
             continue
+        c, s = axis_of(X, b)
+        d_e, d_n = east_m - X[b, at.EAST], north_m - X[b, at.NORTH]
+        if abs(c * d_e + s * d_n) < BESIDE_ALONG_M and abs(c * d_n - s * d_e) < BESIDE_ACROSS_M:
+            continue  # it most likely is the vehicle itself
         if _hides(X, b, _size(tracks, b), radars, q, (east_m, north_m)):
             return True
     return False

@@ -1,8 +1,8 @@
 """Bindings of terminals to tracks that radar sees: how many were wrong, and how long they took. Pure.
 
 A binding is an unbroken run of stamps in which one track bears a terminal's name for certain and was seen by
-radar within a second; a name that is only presumed, with its probability, is none. It is wrong when at more of
-its stamps it was another vehicle's, or none's within reach.
+radar within a second; a name that is only presumed, with its probability, is none. It is wrong when at more
+of its stamps it was another vehicle's, or none's within reach.
 """
 
 from bisect import bisect_right

@@ -44,6 +44,7 @@ def two_tracks(front_length_m: float) -> Tracker:
         (16.0, [FRONT], 0.6, True),
         (16.0, [FRONT], 2.5, True),  # hidden behind a lorry
         (16.0, [FRONT], 5.0, False),  # for too long: its place is no longer known
+        (np.nan, [FRONT], 2.5, True),  # it may be a lorry: a miss is no evidence
         (4.5, [FRONT], 0.6, True),  # radar looks over a car: misses, but few yet
         (4.5, [FRONT], 0.9, False),  # it is in radar's sight and not there: sooner than the time-out
         (16.0, [], 0.9, False),  # a lorry that radar does not see, on a bridge, hides nobody from it
