@@ -12,6 +12,7 @@ from fusion.models import predict_to
 from fusion.visibility import DETECTED_NS, is_in_field, is_shaded
 
 CELL_M = 16.0  # a vehicle passes it within a second: many scans
+SECTORS = 16  # of courses: one is proved by those up to one and a half sectors, 34 degrees, beside it
 REACH_NS = 60_000_000_000  # radar that has seen nobody there for a minute may be blocked, or not reach so far
 # Misses that share a cause (aspect, clutter, what stands between) last while the vehicle drives about its own
 # length: one look a second is independent of the last
@@ -28,29 +29,43 @@ GHOST_MIN = math.log(1e-3)  # less likely than this, radar would miss a vehicle:
 
 
 @kernel(inner=True)
-def _cell(east_m: float, north_m: float) -> tuple[int, int]:
-    """Return the cell of a place and its place in the table."""
+def _sector(v_east: float, v_north: float) -> int:
+    """Return the sector of a course."""
+    return math.floor((math.atan2(v_north, v_east) + math.pi) / (2.0 * math.pi) * SECTORS) % SECTORS
+
+
+@kernel(inner=True)
+def _cell(east_m: float, north_m: float, sector: int) -> tuple[int, int]:
+    """Return the cell of a place and a course, and its place in the table."""
     ix, iy = math.floor(east_m / CELL_M), math.floor(north_m / CELL_M)
-    cell = (ix + 1_000_000) * 4_000_000 + iy + 1_000_000
-    return cell, (ix * 73_856_093 + iy * 19_349_663) % col.CELLS
+    cell = ((ix + 1_000_000) * 4_000_000 + iy + 1_000_000) * SECTORS + sector
+    return cell, (ix * 73_856_093 + iy * 19_349_663 + sector * 83_492_791) % col.CELLS
 
 
 @kernel(inner=True)
 def _note_reach(tracks: Tracks, doubts: Doubts, t_ns: int) -> None:
-    """Note the cells in which radar sees confirmed vehicles."""
+    """Note the cells and courses in which radar sees confirmed vehicles."""
     ints, X = tracks.ints, tracks.states.X
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.CONFIRMED and abs(t_ns - ints[i, at.RADAR_NS]) <= DETECTED_NS:
-            cell, place = _cell(X[i, at.EAST], X[i, at.NORTH])
-            doubts.reach_cell[place], doubts.reach_ns[place] = cell, t_ns
+            sector = _sector(X[i, at.V_EAST], X[i, at.V_NORTH])
+            for beside in range(-1, 2):
+                cell, place = _cell(X[i, at.EAST], X[i, at.NORTH], (sector + beside) % SECTORS)
+                doubts.reach_cell[place], doubts.reach_ns[place] = cell, t_ns
 
 
 @kernel(inner=True)
 def _would_be_seen(
-    tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, works: B1, east_m: float, north_m: float
+    tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, works: B1, scratch: States
 ) -> bool:
-    """Return whether a radar that scans sees a place: in its field, in no shadow, and proved by others."""
-    cell, place = _cell(east_m, north_m)
+    """Return whether a radar that scans sees the vehicle of scratch's row 0.
+
+    In its field, in no shadow, and proved by others that drove there the same way: what crosses on a bridge
+    does not.
+    """
+    X = scratch.X
+    east_m, north_m = X[0, at.EAST], X[0, at.NORTH]
+    cell, place = _cell(east_m, north_m, _sector(X[0, at.V_EAST], X[0, at.V_NORTH]))
     if doubts.reach_cell[place] != cell or t_ns - doubts.reach_ns[place] > REACH_NS:
         return False
     for q in range(works.shape[0]):
@@ -95,7 +110,6 @@ def _evidence(
     if abs(t_ns - ints[i, at.GNSS_NS]) > REPORTED_NS:
         return 0.0
     predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, settings.tuning)
-    east, north = scratch.X[0, at.EAST], scratch.X[0, at.NORTH]
     variance_m2 = (P[0, at.EAST, at.EAST] + P[0, at.NORTH, at.NORTH]) / 2.0
     if variance_m2 > PLACE_SIGMA_M_MAX**2:
         return 0.0
@@ -103,7 +117,7 @@ def _evidence(
         return 0.0
     if _may_be_another(tracks, i, t_ns, scratch, variance_m2):
         return -1.0
-    return 1.0 if _would_be_seen(tracks, doubts, t_ns, settings, works, east, north) else 0.0
+    return 1.0 if _would_be_seen(tracks, doubts, t_ns, settings, works, scratch) else 0.0
 
 
 @kernel

@@ -27,13 +27,14 @@ AGE_S_MIN = 10.0  # of both means, before they are compared
 DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
 # The error that is told may be half the true one: so much as three independent looks would say
 SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 3.0
-SQUARE_MAX = 18.0  # of one look: an outlier is no scale
+SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
 OVER_Z, OVER_RATIO, HONEST_RATIO = (
     4.75,
     3.0,
     1.5,
 )  # one in a million; told at less than 0.58 of the true sigma
+JUMP_SIGMAS = 4.0
 UNKNOWN_LENGTH_M = 12.0  # of a truck
 SAME_M = 0.05  # below the last digit of a position (1e-6 degrees)
 FROZEN_M, FROZEN_SIGMAS = 10.0, 6.0  # the vehicle has moved this far and so many sigmas from the place
@@ -99,31 +100,43 @@ def _mean(before: float, value: float, dt_s: float, age_s: float, tau_s: float) 
     return before + (value - before) * dt_s / min(age_s, tau_s)
 
 
-@kernel(inner=True)
-def _judge_error(
-    doubts: Doubts, w: int, variance: tuple[float, float], axis: tuple[float, float], sigma_m: float
-) -> None:
-    """Decide on a drag by the mean errors.
+class Error(NamedTuple):
+    """One fix against the radar's track of its vehicle, and what else could explain the difference."""
 
-    variance : of what is not the fix's own error, along and across the course `axis` [m^2]
-    """
-    ints, floats = doubts.ints, doubts.floats
-    c, s = axis
-    scale2 = (SCALE2_BEFORE * LOOKS_BEFORE + floats[w, col.SQUARES] / 2.0) / (
-        LOOKS_BEFORE + floats[w, col.LOOKS]
-    )
-    own = max(scale2, 1.0) * sigma_m**2
+    east_m: float
+    north_m: float
+    along: tuple[float, float]  # the course, as a unit vector
+    sigma_m: float  # as told
+    tau_s: float
+    place_m2: float  # variance of the track's place
+    delay_m2: float  # of the stamp, along the course
+    half_m: float  # half the length: radar sees some point of the body
+
+
+@kernel(inner=True)
+def _scale2(doubts: Doubts, w: int) -> float:
+    """Return the terminal's variance over the told one, at least 1; 4 until it is known."""
+    squares, looks = doubts.floats[w, col.SQUARES] / 2.0, doubts.floats[w, col.LOOKS]
+    return float(max((SCALE2_BEFORE * LOOKS_BEFORE + squares) / (LOOKS_BEFORE + looks), 1.0))
+
+
+@kernel(inner=True)
+def _judge_error(doubts: Doubts, w: int, error: Error) -> None:
+    """Decide on a drag by the mean errors."""
+    floats, (c, s) = doubts.floats, error.along
+    own = _scale2(doubts, w) * error.sigma_m**2
     fast_e, fast_n = floats[w, col.FAST_E], floats[w, col.FAST_N]
     d_e, d_n = fast_e - floats[w, col.SLOW_E], fast_n - floats[w, col.SLOW_N]
-    slides = (c * d_e + s * d_n) ** 2 / (DIFFERENCE_SHARE**2 * own + variance[0])
-    slides += (c * d_n - s * d_e) ** 2 / (DIFFERENCE_SHARE**2 * own + variance[1])
-    far = (c * fast_e + s * fast_n) ** 2 / (own + variance[0]) + (c * fast_n - s * fast_e) ** 2 / (
-        own + variance[1]
-    )
+    rest, moves = error.place_m2 + error.delay_m2, DIFFERENCE_SHARE**2 * own
+    # the point of the body that is seen changes: a uniform share of the length
+    slides = (c * d_e + s * d_n) ** 2 / (moves + rest + error.half_m**2 / 3.0)
+    slides += (c * d_n - s * d_e) ** 2 / (moves + error.place_m2)
+    far = max(abs(c * fast_e + s * fast_n) - error.half_m, 0.0) ** 2 / (own + rest)
+    far += (c * fast_n - s * fast_e) ** 2 / (own + error.place_m2)
     if slides > DRAGGED_CHI2 or far > FAR_CHI2:
-        _set(ints, w, col.DRAGGED, True)
+        _set(doubts.ints, w, col.DRAGGED, True)
     elif far < CLEAR_CHI2:
-        _set(ints, w, col.DRAGGED, False)
+        _set(doubts.ints, w, col.DRAGGED, False)
 
 
 @kernel(inner=True)
@@ -140,10 +153,45 @@ def _judge_scale(doubts: Doubts, w: int) -> None:
         _set(doubts.ints, w, col.OVERCONFIDENT, False)
 
 
+@kernel(inner=True)
+def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
+    """Advance the mean errors and the scale of terminal w, and decide on both."""
+    ints, floats, (c, s) = doubts.ints, doubts.floats, error.along
+    dt_s = min((stamp_ns - ints[w, col.ERROR_NS]) * 1e-9, SLOW_S)
+    ints[w, col.ERROR_NS] = stamp_ns
+    first = floats[w, col.AGE_S] == 0.0
+    if first:
+        dt_s = EVERY_NS * 1e-9
+    age_s = floats[w, col.AGE_S] = min(floats[w, col.AGE_S] + dt_s, SLOW_S)
+    step_m = JUMP_SIGMAS * math.sqrt(_scale2(doubts, w)) * error.sigma_m
+    for a, e in ((0, error.east_m), (1, error.north_m)):
+        fast, slow = col.FAST_E + a, col.SLOW_E + a
+        off = e - floats[w, fast]
+        if not first:  # what slides does not jump: one odd fix, or one odd place of the track, is no drag
+            off = min(max(off, -step_m), step_m)
+        e = floats[w, fast] + off
+        floats[w, fast] = _mean(floats[w, fast], e, dt_s, age_s, max(FAST_S, dt_s))
+        floats[w, slow] = _mean(floats[w, slow], e, dt_s, age_s, SLOW_S)
+    if age_s >= AGE_S_MIN:
+        _judge_error(doubts, w, error)
+    if ints[w, col.KINDS] & col.DRAGGED:
+        return
+    own, weight = error.sigma_m**2 + error.place_m2, dt_s / max(error.tau_s, dt_s)  # of an independent look
+    rest = error.delay_m2 + error.half_m**2 / 3.0
+    share = own / (own + rest)  # along the course the fix's own error is this much of what is seen
+    squares = share * min((c * error.east_m + s * error.north_m) ** 2 / (own + rest), SQUARE_MAX)
+    squares += min((c * error.north_m - s * error.east_m) ** 2 / own, SQUARE_MAX)
+    floats[w, col.SQUARES] += weight * squares
+    floats[w, col.LOOKS] += weight * (1.0 + share) / 2.0
+    if floats[w, col.LOOKS] > LOOKS_MAX:
+        floats[w, col.SQUARES], floats[w, col.LOOKS] = floats[w, col.SQUARES] / 2.0, LOOKS_MAX / 2.0
+    _judge_scale(doubts, w)
+
+
 @kernel
 def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, heard: Heard) -> None:
     """Compare one message's fixes, which were fused, with their vehicles; advance the terminals' evidence."""
-    ints, X, P, own, floats = tracks.ints, tracks.states.X, tracks.states.P, doubts.ints, doubts.floats
+    ints, X, P, own = tracks.ints, tracks.states.X, tracks.states.P, doubts.ints
     for j in range(heard.stamp_ns.shape[0]):
         w, stamp_ns, fix, sigma = heard.terminal[j], heard.stamp_ns[j], heard.M[j], heard.told_m[j]
         if not heard.heard[j] or stamp_ns <= own[w, col.ERROR_NS]:
@@ -159,36 +207,21 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, heard: Hear
         east = X[i, at.EAST] + ahead_s * X[i, at.V_EAST]
         north = X[i, at.NORTH] + ahead_s * X[i, at.V_NORTH]
         _note_repeat(doubts, w, stamp_ns, fix, sigma, (east, north))
-        dt_s = (stamp_ns - own[w, col.ERROR_NS]) * 1e-9
-        if dt_s < EVERY_NS * 1e-9 or own[w, col.KINDS] & col.FROZEN:
+        if stamp_ns - own[w, col.ERROR_NS] < EVERY_NS or own[w, col.KINDS] & col.FROZEN:
             continue
-        own[w, col.ERROR_NS] = stamp_ns
-        e_e = fix[at.Z_EAST] - east - c * fix[at.Z_FORWARD] + s * fix[at.Z_LEFT]
-        e_n = fix[at.Z_NORTH] - north - s * fix[at.Z_FORWARD] - c * fix[at.Z_LEFT]
-        # radar sees some point of the body: a uniform share of the length
         length = tracks.floats[i, at.LENGTH]
-        length = UNKNOWN_LENGTH_M if math.isnan(length) else length
         speed = math.hypot(X[i, at.V_EAST], X[i, at.V_NORTH])
-        place = (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH]) / 2.0
-        along2 = place + length**2 / 12.0 + (fix[at.Z_DELAY] * speed) ** 2
-        dt_s = min(dt_s, SLOW_S) if floats[w, col.AGE_S] > 0.0 else EVERY_NS * 1e-9
-        age_s = floats[w, col.AGE_S] = min(floats[w, col.AGE_S] + dt_s, SLOW_S)
-        for a, e in ((0, e_e), (1, e_n)):
-            floats[w, col.FAST_E + a] = _mean(floats[w, col.FAST_E + a], e, dt_s, age_s, max(FAST_S, dt_s))
-            floats[w, col.SLOW_E + a] = _mean(floats[w, col.SLOW_E + a], e, dt_s, age_s, SLOW_S)
-        if age_s >= AGE_S_MIN:
-            _judge_error(doubts, w, (along2, place), (c, s), sigma)
-        if own[w, col.KINDS] & col.DRAGGED:
-            continue
-        weight = dt_s / max(fix[at.Z_TAU], dt_s)  # of one independent look
-        squares = (c * e_e + s * e_n) ** 2 / (sigma**2 + along2) + (c * e_n - s * e_e) ** 2 / (
-            sigma**2 + place
+        error = Error(
+            fix[at.Z_EAST] - east - c * fix[at.Z_FORWARD] + s * fix[at.Z_LEFT],
+            fix[at.Z_NORTH] - north - s * fix[at.Z_FORWARD] - c * fix[at.Z_LEFT],
+            (c, s),
+            sigma,
+            fix[at.Z_TAU],
+            (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH]) / 2.0,
+            (fix[at.Z_DELAY] * speed) ** 2,
+            (UNKNOWN_LENGTH_M if math.isnan(length) else length) / 2.0,
         )
-        floats[w, col.SQUARES] += weight * min(squares, SQUARE_MAX)
-        floats[w, col.LOOKS] += weight
-        if floats[w, col.LOOKS] > LOOKS_MAX:
-            floats[w, col.SQUARES], floats[w, col.LOOKS] = floats[w, col.SQUARES] / 2.0, LOOKS_MAX / 2.0
-        _judge_scale(doubts, w)
+        _note_error(doubts, w, stamp_ns, error)
 
 
 @kernel
@@ -202,10 +235,8 @@ def distrust(doubts: Doubts, who: I1, M: F2, usable: B1) -> None:
         w = max(who[j], 0)
         kinds = doubts.ints[w, col.KINDS] if who[j] >= 0 else 0
         if kinds & col.FROZEN:
-            off_e, off_n = (
-                M[j, at.Z_EAST] - doubts.floats[w, col.ANCHOR_E],
-                M[j, at.Z_NORTH] - doubts.floats[w, col.ANCHOR_N],
-            )
+            off_e = M[j, at.Z_EAST] - doubts.floats[w, col.ANCHOR_E]
+            off_n = M[j, at.Z_NORTH] - doubts.floats[w, col.ANCHOR_N]
             usable[j] = usable[j] and math.hypot(off_e, off_n) > SAME_M
         if kinds & col.DRAGGED:
             found_m = math.hypot(doubts.floats[w, col.FAST_E], doubts.floats[w, col.FAST_N])

@@ -39,7 +39,7 @@ FLOAT_COLUMNS = (
     "unseen", "fast_east_m", "fast_north_m", "slow_east_m", "slow_north_m", "age_s", "squares", "looks",
     "anchor_east_m", "anchor_north_m", "stood_east_m", "stood_north_m",
 )  # fmt: skip
-CELLS = 4_096  # of CELL_M: 100 times the cells of a road of 2 km
+CELLS = 16_384  # some hundred cells of a road of 2 km, three courses in each
 REACH_COLUMNS = ("place", "cell", "stamp_ns")
 
 

@@ -1,0 +1,98 @@
+"""Ghosts: terminals that say they drive where radar sees that nothing drives; and vehicles that are none."""
+
+import numpy as np
+import pytest
+
+from fusion.config import FusionConfig, Terminal
+from fusion.doubt_table import GHOST
+from fusion.tracker import Tracker
+from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan
+
+RADAR = pose("R", 0.0, -10.0, 0.0)
+CARS_MPS, CAR_GAP_M, CAR_NORTH_M = 20.0, 60.0, 4.0
+
+
+def cars(t_s: float, blind: bool) -> np.ndarray:
+    """Cars (n, 4) that pass all the time, in the lane beside."""
+    if blind:
+        return np.zeros((0, 4))
+    east = np.arange(20.0 + CARS_MPS * t_s % CAR_GAP_M, 290.0, CAR_GAP_M)
+    rows = np.zeros((len(east), 4))
+    rows[:, 0], rows[:, 1], rows[:, 2] = east, CAR_NORTH_M, CARS_MPS
+    return rows
+
+
+def drive(
+    *,
+    north_m: float = 0.0,
+    across: bool = False,
+    speed_mps: float = 14.0,
+    detected_p: float = 0.0,
+    blind: bool = False,
+    silent_from_s: float = 99.0,
+    seconds: float = 16.0,
+    restart_s: float | None = None,
+) -> list[float]:
+    """Return when (s) the terminal T is taken for a ghost.
+
+    detected_p : chance of each scan to see T's vehicle;  blind : no cars show how far radar sees
+    silent_from_s : the radar's end
+    """
+    tracker = Tracker(FusionConfig(), [RADAR], [Terminal(terminal="T", length_m=12.0)], id_base=7 << 32)
+    rng = np.random.Generator(np.random.Philox(5))
+    doubtful = []
+    for k in range(1, round(seconds / PERIOD_S)):
+        t_s = k * PERIOD_S
+        now_ns = T0_NS + round(t_s * 1e9)
+        at = np.array([40.0 + speed_mps * t_s, north_m, speed_mps, 0.0])
+        if across:
+            at = np.array([150.0, -110.0 + speed_mps * t_s, 0.0, speed_mps])
+        targets = cars(t_s, blind)
+        if rng.random() < detected_p:
+            targets = np.vstack([targets, at])
+        if t_s < silent_from_s:
+            noise = rng.normal(size=(len(targets), 3))
+            tracker.step(now_ns, scan(RADAR, now_ns, targets, noise))
+        if k % 10 == 0:
+            heading = float(np.arctan2(at[3], at[2]))
+            message = fix(
+                "T", now_ns, at[0], at[1], speed_mps=speed_mps, heading_rad=heading, sigma_m=0.5, tau_s=30.0
+            )
+            tracker.step(now_ns, message)
+        if k % 2 == 0:
+            tracker.tick(now_ns)
+            batch = tracker.at(now_ns)
+            if restart_s is not None and abs(t_s - restart_s) < 1e-6:
+                again = Tracker(FusionConfig(), [RADAR], [], id_base=7 << 32)
+                again.restore(tracker.state())
+                assert again.state() == tracker.state()
+                tracker = again
+            if (tracker.doubt(batch)[batch.terminal >= 0] & GHOST).any():
+                doubtful.append(t_s)
+    return doubtful
+
+
+def test_a_terminal_that_radar_never_sees_in_plain_sight_is_a_ghost():
+    doubtful = drive()
+    assert 3.0 <= doubtful[0] <= 9.0, "three looks of a second; cars of its pace beside it wait"
+    assert len(doubtful) > 0.9 * (16.0 - doubtful[0]) * 10, "and stays one"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"detected_p": 0.9},  # a vehicle as any
+        {"detected_p": 0.3},  # one that radar sees badly
+        {"blind": True},  # nobody has shown that radar sees there
+        {"silent_from_s": 2.0},  # the radar has failed
+        {"north_m": 60.0},  # where radar never saw anybody
+        {"across": True, "speed_mps": 15.0},  # on a bridge over the road
+        {"speed_mps": 0.5},  # a radar may not see what stands
+    ],
+)
+def test_what_radar_may_miss_is_no_ghost(case):
+    assert drive(**case) == []
+
+
+def test_the_evidence_goes_on_after_a_restart():
+    assert drive(restart_s=4.0) == drive()
