@@ -57,13 +57,14 @@ def gnss_update(
 ) -> GnssUpdate:  # fmt: skip
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     n = len(seen.terminal)
-    who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
-    M, usable = fix_rows(seen, who, config, terminals.lever_m)
+    rows = [terminals.row_of(terminal) for terminal in seen.terminal]
+    who = np.array(rows, dtype=np.int64)
+    M, usable, n_odd = fix_rows(seen, who, config, terminals.lever_m)
     doubts.reserve(len(terminals.ids))
     told_m = M[:, at.Z_SIGMA].copy()
     distrust(doubts.rows, who, M, usable)
-    add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
-    add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
+    add_count(counts, "terminals.full", rows.count(-1))
+    add_count(counts, "gnss.odd_speed", n_odd)
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
     fixes = Fixes(
         M=M,
@@ -71,13 +72,13 @@ def gnss_update(
         stamp_ns=np.ascontiguousarray(stamp_ns, np.int64),
         arrived_ns=np.ascontiguousarray(seen.arrived_ns, np.int64),
         source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
-        usable=usable & ~doubtful,
+        usable=usable & ~doubtful if doubtful.any() else usable,
     )
     done = Outcome(np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64))
     update = _update_unchecked if store.is_checked and terminals.is_checked else _update
     update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
     terminals.is_checked = True
-    outcome = done.of
+    outcome, used = done.of, ~doubtful  # the usual case: all are fused, and none is doubtful
     new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
     heard = (
         new & ~doubtful & np.isfinite(told_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH]) & (who >= 0)
@@ -87,12 +88,13 @@ def gnss_update(
     )
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)
+        used = np.asarray((outcome == FUSED) | (outcome == OUTLIER))
     return GnssUpdate(
         touched=done.touched[: store.tally[at.T_TOUCHED]],
         terminal=who,
         stamp_ns=stamp_ns,
         weighed=done.weighed,
-        used=np.asarray((outcome == FUSED) | (outcome == OUTLIER)),
+        used=used,
     )
 
 
@@ -117,19 +119,21 @@ class Columns(NamedTuple):
 
 
 @kernel
-def _fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: float) -> None:
-    """Fill M and `usable`.
+def _fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: float) -> int:
+    """Fill M and `usable`; return how many speeds are impossible.
 
     sigma_m, tau_s : of fixes that state none.  stamp_sigma_s : of stamps in whole seconds
     """
     who, M, lever_m = columns.who, columns.M, columns.lever_m
     east, north, speed, heading, sigma, tau, usable = range(7)
+    n_odd = 0
     for j in range(who.shape[0]):
         n, w = columns.numbers, max(who[j], 0)
         stated_m, stated_s = n[sigma, j], n[tau, j]
         M[j, at.WHAT], M[j, at.SOURCE] = at.FIX, who[j]
         M[j, at.Z_EAST], M[j, at.Z_NORTH] = n[east, j], n[north, j]
         M[j, at.Z_SPEED] = n[speed, j] if 0.0 <= n[speed, j] <= SPEED_MPS_MAX else math.nan
+        n_odd += n[speed, j] > SPEED_MPS_MAX
         M[j, at.Z_HEADING] = n[heading, j]
         M[j, at.Z_SIGMA] = max(stated_m if math.isfinite(stated_m) else sigma_m, SIGMA_M_MIN)
         M[j, at.Z_TAU] = min(max(stated_s if math.isfinite(stated_s) else tau_s, TAU_S_MIN), TAU_S_MAX)
@@ -140,10 +144,11 @@ def _fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: f
         known = who[j] >= 0 and n[usable, j] > 0.0
         # a sigma above the limit: the receiver itself states that it has no position
         columns.usable[j] = placed and known and not n[sigma, j] > SIGMA_M_MAX
+    return n_odd
 
 
-def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> tuple[F64, Bools]:
-    """Return the fixes as measurements (n, N_MEAS), and which have a position (n,).
+def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> tuple[F64, Bools, int]:
+    """Return the fixes as measurements (n, N_MEAS), which have a position (n,), how many speeds are odd.
 
     The configuration replaces errors that are not stated.
     """
@@ -162,8 +167,8 @@ def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> t
         M=np.zeros((len(who), at.N_MEAS)),
         usable=np.zeros(len(who), dtype=np.bool_),
     )  # fmt: skip
-    _fill_fixes(columns, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
-    return columns.M, columns.usable
+    n_odd = _fill_fixes(columns, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
+    return columns.M, columns.usable, n_odd
 
 
 @kernel(inner=True)

@@ -41,7 +41,7 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
         sigma_m=sigma, tau_s=tau, usable=usable, stamp_ns=np.array([NOW + (not whole)]),
         source_seq=np.array([seq]),
     )  # fmt: skip
-    M, has_place = fix_rows(seen, np.zeros(1, dtype=np.int64), config, lever_m)
+    M, has_place, n_odd = fix_rows(seen, np.zeros(1, dtype=np.int64), config, lever_m)
     sigma_m = np.where(np.isfinite(sigma), sigma, config.gnss_sigma_m)
     tau_s = np.where(np.isfinite(tau), tau, config.gnss_tau_s)
     want = {
@@ -55,11 +55,12 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
         np.testing.assert_array_equal(M[0, column], np.ravel(value)[0], err_msg=str(column))
     known = (usable > 0.0) & np.isfinite(east) & np.isfinite(north) & ~(sigma > SIGMA_M_MAX)
     assert has_place.tolist() == known.tolist()
+    assert n_odd == (speed > SPEED_MPS_MAX).sum()
 
 
 def test_a_fix_of_a_terminal_without_a_row_has_no_place():
     seen = fixes_of(2, np.random.default_rng(1))
-    _, usable = fix_rows(seen, np.array([-1, 0]), FusionConfig(), np.zeros((1, 2)))
+    _, usable, _ = fix_rows(seen, np.array([-1, 0]), FusionConfig(), np.zeros((1, 2)))
     assert usable.tolist() == [False, True]
 
 
