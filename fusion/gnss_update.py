@@ -11,6 +11,8 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
+from fusion.doubt_source import Heard, distrust, note_fixes
+from fusion.doubt_table import DoubtTable
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
@@ -18,9 +20,10 @@ from fusion.rewind import begin, fuse, start
 from fusion.timekeeping import Timekeeping
 from fusion.track_life import learn_fix_period
 from fusion.track_store import TerminalTable, TrackStore
+from fusion.visibility import is_followed
 
 OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
-WEIGH_EVERY_NS = 500_000_000  # the errors of radar last about as long: an earlier fix is no new evidence
+WEIGH_EVERY_NS = 500_000_000  # of a terminal whose vehicle radar follows: its identity changes rarely
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
 # Outcome of a fix
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
@@ -50,12 +53,15 @@ class GnssUpdate(NamedTuple):
 
 def gnss_update(
     store: TrackStore, terminals: TerminalTable, times: Timekeeping, config: FusionConfig, now_ns: int,
-    seen: GnssFixes, counts: dict[str, int],
+    seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable,
 ) -> GnssUpdate:  # fmt: skip
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     n = len(seen.terminal)
     who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
     M, usable = fix_rows(seen, who, config, terminals.lever_m)
+    doubts.reserve(len(terminals.ids))
+    told_m = M[:, at.Z_SIGMA].copy()
+    distrust(doubts.rows, who, M, usable)
     add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
     add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
@@ -72,6 +78,13 @@ def gnss_update(
     update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
     terminals.is_checked = True
     outcome = done.of
+    new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
+    heard = (
+        new & ~doubtful & np.isfinite(told_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH]) & (who >= 0)
+    )
+    note_fixes(
+        store.tracks, terminals.rows, doubts.rows, Heard(M, told_m, fixes.terminal, fixes.stamp_ns, heard)
+    )
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)
     return GnssUpdate(
@@ -237,9 +250,10 @@ def _update(
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             done.touched[n_touched] = about[w, at.ROW]
             n_touched += 1
-            if stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
-                about[w, at.WEIGHED_NS] = stamp_ns
-                weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
+            known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
+            if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
+                about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
+                weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
                 done.weighed[j] = True
     tally[at.T_TOUCHED] = n_touched
 

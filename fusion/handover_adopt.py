@@ -7,6 +7,7 @@ import numpy as np
 from fusion import layout as at
 from fusion.handover import CarriedTrack, arrays_of, is_sound, load, load_state
 from fusion.identity_binding import describe, rebase, release
+from fusion.identity_presumption import withdraw
 from fusion.models import predict
 from fusion.track_store import TerminalTable, TrackStore, free_row, take_row
 
@@ -178,6 +179,8 @@ def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: Ca
         free_row(store.tracks, reported)
     if store.ints[i, at.TERMINAL] >= 0 and store.ints[i, at.TERMINAL] != w:
         release(store, terminals, i)
+    if store.ints[i, at.PRESUMED]:
+        withdraw(store, terminals, int(store.ints[i, at.PRESUMED]) - 1)
     fresh = store.ints[i, at.TERMINAL] < 0
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, at.GNSS_NS] = max(int(store.ints[i, at.GNSS_NS]), track.gnss_ns)

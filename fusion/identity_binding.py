@@ -4,8 +4,8 @@ import math
 
 from fusion import layout as at
 from fusion.heading import heading_of
+from fusion.identity_presumption import join_ids, withdraw
 from fusion.rewind import restart
-from fusion.track_life import awaits_radar
 from fusion.track_store import TerminalTable, TrackStore, free_row
 
 OF_FIXES = (at.GNSS_NS, at.FIX_PERIOD_NS, at.FIX_ACCEPTED_NS)  # of a track's terminal: they move with it
@@ -48,13 +48,17 @@ def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
 
 
 def bind(
-    store: TrackStore, terminals: TerminalTable, w: int, i: int, k: int, p: float, *, apart: bool
+    store: TrackStore, terminals: TerminalTable, w: int, k: int, p: float, now_ns: int, *, apart: bool
 ) -> tuple[int, int]:
-    """Make radar track i the track of terminal w, by pair k, and keep the state that radar measured.
+    """Make the radar track of pair k the track of terminal w, and keep the state that radar measured.
 
     apart : the terminal's present track is another vehicle and continues without it; else both are merged.
     Returns ids (gone, survivor); nothing is gone if they are equal or one is 0.
     """
+    i = int(terminals.rows.pair_ints[w, k, at.P_SLOT])
+    withdraw(store, terminals, w)
+    if store.ints[i, at.PRESUMED]:
+        withdraw(store, terminals, int(store.ints[i, at.PRESUMED]) - 1)
     own = int(terminals.rows.ints[w, at.ROW])
     own_bias = store.X[own, at.BOUND :].copy()
     own_fixes = store.ints[own, OF_FIXES]
@@ -62,14 +66,8 @@ def bind(
     if apart:
         release(store, terminals, own)
     else:
-        gone = int(store.track[own])
-        was_shown = not awaits_radar(store.ints, own, int(store.ints[own, at.GNSS_NS]))
-        if gone and was_shown and store.ints[own, at.BORN] <= store.ints[i, at.BORN]:
-            gone, survivor = survivor, gone
-            store.ints[i, at.BORN] = store.ints[own, at.BORN]
-        store.track[own] = 0
+        gone, survivor = join_ids(store, own, i, now_ns)
         free_row(store.tracks, own)
-    store.track[i] = survivor
     store.ints[i, at.STATUS] = at.CONFIRMED
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p

@@ -15,19 +15,27 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
-from fusion.layout import Rings, States, Terminals, Tracks
+from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import centre_of
 from fusion.rewind import state_at
+from fusion.visibility import is_followed, is_in_sight
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles
 # Priors: radar misses the own vehicle, and another one keeps its place beside it, or moves independently
 P_BESIDE, P_APART = 0.002, 0.01
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer
+ERRORS_LAST_S = 0.5  # radar's errors and the white ones of fixes: a fix so much later is all new evidence,
+NEWS_NS_MIN = 20_000_000  # a sooner one in proportion; one a scan later or late is none
 FOUND_S = 2.0  # radar detects a vehicle in its field of view within about this long,
 P_NEVER = 0.01  # but misses this share of them for ever
+HIDDEN_ODDS = math.log(20.0)  # of one that is out of its sight it has no track: 20 times likelier than else
+NEW_SHARE = (
+    2.0 * WHITE_SHARE
+)  # of a sigma that is new in each fix: receivers that state half of it are common
 P_WIDE, WIDE = 0.1, 2.5  # probability of an error with a sigma so many times the stated one
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
+COURSE_MPS_MIN = 2.0  # the course of a slower vehicle is noise
 RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
 BE, BN = at.BIAS_EAST, at.BIAS_NORTH
@@ -84,10 +92,13 @@ def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
 
 
 @kernel(inner=True)
-def _axis(pair: F1, place: int, z: float, r: float, prior: float, keep: float, hypothesis: int) -> None:
+def _axis(
+    pair: F1, place: int, z: float, r: float, prior: float, keep: float, share: float, hypothesis: int
+) -> None:
     """Advance one axis' error filter of one hypothesis and add the likelihood of difference z, variance r.
 
     place : of its mean and variance;  prior : stationary variance;  keep : share of the error that remains
+    share : of the information in it that is new, 0 to 1
     hypothesis : place of its likelihood; beside, the error stays at its offset, else it decays to zero
     """
     mean, var = pair[place], pair[place + 1]
@@ -95,10 +106,10 @@ def _axis(pair: F1, place: int, z: float, r: float, prior: float, keep: float, h
         mean *= keep
         var *= keep * keep
     var += (1.0 - keep * keep) * prior
-    s = var + r
-    pair[hypothesis] += _log_normal(z - mean, s)
-    pair[place] = mean + var / s * (z - mean)
-    pair[place + 1] = var * r / s
+    pair[hypothesis] += share * _log_normal(z - mean, var + r)
+    r /= share
+    pair[place] = mean + var / (var + r) * (z - mean)
+    pair[place + 1] = var * r / (var + r)
 
 
 @kernel(inner=True)
@@ -139,30 +150,32 @@ def _first_axis(
     overlap = _within(z - pair[one], math.sqrt(pair[one + 1] + r), half)
     pair[at.L_WIDE] += _log_normal(z - pair[one], wide + r)
     pair[beside], pair[beside + 1] = z, r
-    _axis(pair, one, z, r, prior, 1.0, at.L_ONE)
+    _axis(pair, one, z, r, prior, 1.0, 1.0, at.L_ONE)
     return overlap
 
 
 @kernel(inner=True)
 def _add(
     states: States, learnt_by: int, pair: F1, pair_ints: I1, t_ns: int, M: F2, m: int, tuning: F1,
-    predicted: States, offset: tuple[float, float, float],
+    predicted: States, offset: tuple[float, float, float, float],
 ) -> None:  # fmt: skip
     """Add one difference (fix's centre - track, at the same time) to a pair.
 
     learnt_by : row of a track that learnt the terminal's error from radar before, -1 none
-    predicted : row 0 is the track;  offset : the difference east and north, and the lever arm's variance
+    predicted : row 0 is the track
+    offset : the difference east and north, the lever arm's variance, and the heading
     """
-    d_east, d_north, r_lever = offset
+    d_east, d_north, r_lever, heading = offset
     WX, WP, sigma = predicted.X, predicted.P, M[m, at.Z_SIGMA]
     speed = math.sqrt(WX[0, at.V_EAST] ** 2 + WX[0, at.V_NORTH] ** 2)
-    heading = heading_of(predicted, 0)
-    heading = M[m, at.Z_HEADING] if math.isnan(heading) else heading
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     fresh = pair_ints[at.P_N] == 0
+    if not fresh and t_ns - pair_ints[at.P_NS] < NEWS_NS_MIN:
+        return
     dt_s = max(0.0, (t_ns - pair_ints[at.P_NS]) * 1e-9)
+    share = min(1.0, dt_s / ERRORS_LAST_S)
     keep = math.exp(-dt_s / M[m, at.Z_TAU])
-    r_white = (WHITE_SHARE * sigma) ** 2 + QUANTUM_M**2 + r_lever
+    r_white = (NEW_SHARE * sigma) ** 2 + QUANTUM_M**2 + r_lever
     if fresh:
         p22, p23, p33 = WP[0, VE, VE], WP[0, VE, VN], WP[0, VN, VN]
         var = tuning[at.S_SPEED] ** 2 + c * c * p22 + 2.0 * s * c * p23 + s * s * p33
@@ -183,11 +196,11 @@ def _add(
                 learnt = c * X[i, BE] + s * X[i, BN], _along(states.P, i, BE, c, s)
             overlap *= _first_axis(pair, axis, z, r, prior, learnt, (WIDE * sigma) ** 2 + by_stamp)
         else:
-            _axis(pair, at.ONE + 2 * axis, z, r, prior, keep, at.L_ONE)
-            _axis(pair, at.BESIDE + 2 * axis, z, r, prior, keep, at.L_BESIDE)
+            _axis(pair, at.ONE + 2 * axis, z, r, prior, keep, share, at.L_ONE)
+            _axis(pair, at.BESIDE + 2 * axis, z, r, prior, keep, share, at.L_BESIDE)
             apart = 2.0 * r + (RELATIVE_MPS * dt_s) ** 2
             moved = z - c * pair[at.LAST] - s * pair[at.LAST + 1]
-            pair[at.L_APART] += _log_normal(moved, apart)
+            pair[at.L_APART] += share * _log_normal(moved, apart)
     if fresh:
         fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
         pair[at.L_BESIDE] += fits
@@ -199,19 +212,35 @@ def _add(
     pair_ints[at.P_NS] = max(t_ns, pair_ints[at.P_NS])
 
 
+@kernel(inner=True)
+def _heading(predicted: States, M: F2, m: int) -> float:
+    """Return the heading of the vehicle if it is track 0 of `predicted`; NaN unknown.
+
+    The course of the fix is good from the first: a new track's velocity across the beam is a guess, and
+    a wrong heading moves a lorry's centre by metres. But the course of one that backs is not its heading.
+    """
+    heading, course = heading_of(predicted, 0), M[m, at.Z_HEADING]
+    if math.isnan(course) or not M[m, at.Z_SPEED] > COURSE_MPS_MIN:
+        return heading
+    return heading if math.cos(course - heading) < 0.0 else course  # NaN is not
+
+
 @kernel
 def weigh(
-    tracks: Tracks, rings: Rings, terminals: Terminals, w: int, t_ns: int, M: F2, m: int, tuning: F1,
+    tracks: Tracks, rings: Rings, terminals: Terminals, w: int, t_ns: int, M: F2, m: int, settings: Settings,
     predicted: States,
 ) -> None:  # fmt: skip
     """Add the evidence of the fix in row m of M to each pair of terminal w with a radar track near it.
 
     predicted : scratch
     """
-    ints, X, WX = tracks.ints, tracks.states.X, predicted.X
+    ints, X, WX, tuning = tracks.ints, tracks.states.X, predicted.X, settings.tuning
     own = terminals.ints[w, at.ROW]
     learnt_by = own if ints[own, at.RADAR_NS] > 0 and X[own, at.BOUND] != 0.0 else -1
     z_east, z_north = M[m, at.Z_EAST], M[m, at.Z_NORTH]
+    # radar can only miss a vehicle that is in its sight, and of which it has no track
+    is_missed = not is_followed(ints, own, t_ns, tuning[at.RADAR_TIMEOUT_NS])
+    is_missed = is_missed and is_in_sight(tracks, t_ns, settings.radars, z_east, z_north)
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED or (ints[i, at.TERMINAL] >= 0 and i != own):
             continue
@@ -221,65 +250,22 @@ def weigh(
             continue
         if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning):
             continue
-        east, north, r_lever = centre_of(M, m, heading_of(predicted, 0))
+        heading = _heading(predicted, M, m)
+        east, north, r_lever = centre_of(M, m, heading)
         d_east, d_north = east - WX[0, E], north - WX[0, N]
         if math.sqrt(d_east**2 + d_north**2) > WEIGHED_M_MAX:
             continue
         k = _place(terminals, w, i, ints)
-        pair = terminals.pairs[w, k]
+        pair, pair_ints = terminals.pairs[w, k], terminals.pair_ints[w, k]
+        if not is_missed and pair_ints[at.P_N] > 0:
+            pair_ints[at.P_SINCE] += max(0, t_ns - pair_ints[at.P_NS])
         _add(
-            tracks.states, learnt_by, pair, terminals.pair_ints[w, k], t_ns, M, m, tuning, predicted,
-            (d_east, d_north, r_lever),
+            tracks.states, learnt_by, pair, pair_ints, t_ns, M, m, tuning, predicted,
+            (d_east, d_north, r_lever, heading),
         )  # fmt: skip
+        if not is_missed and i != own:
+            pair[at.L_UNSEEN] += HIDDEN_ODDS
         over = odds(terminals.pairs, w, k) - CEILING
         if over > 0.0:
             pair[at.L_ONE] -= over
             pair[at.L_WIDE] -= over
-
-
-@kernel
-def decide(
-    ints: I2, terminals: Terminals, n_terminals: int, w: int, t_ns: int, tuning: F1, accept: float
-) -> tuple[float, float, float, float]:
-    """Decide whether to bind terminal w: its pairs compete, and other terminals may claim the same track.
-
-    accept : log odds that a binding needs.  Returns (row to bind or -1, its pair, its probability, own
-    track's log odds; NaN where the own track has no radar).
-    """
-    pair_ints, pairs = terminals.pair_ints, terminals.pairs
-    own = terminals.ints[w, at.ROW]
-    own_odds, best, best_odds, total = math.nan, -1, -1e30, 1.0
-    for k in range(pair_ints.shape[1]):
-        i = pair_ints[w, k, at.P_SLOT]
-        if pair_ints[w, k, at.P_N] == 0 or ints[i, at.SERIAL] != pair_ints[w, k, at.P_SERIAL]:
-            continue
-        if (
-            ints[i, at.STATUS] != at.CONFIRMED
-            or abs(t_ns - ints[i, at.RADAR_NS]) > tuning[at.RADAR_TIMEOUT_NS]
-        ):
-            continue
-        mine = odds(pairs, w, k)
-        if i == own:
-            own_odds = mine
-        elif ints[i, at.TERMINAL] >= 0:
-            continue
-        elif mine > best_odds:
-            best, best_odds = k, mine
-        total += math.exp(min(mine, 500.0))
-    if best < 0:
-        return -1.0, -1.0, math.nan if math.isnan(own_odds) else math.exp(own_odds) / total, own_odds
-    p = math.exp(min(best_odds, 500.0)) / total
-    if p < 1.0 / (1.0 + math.exp(-accept)) or pair_ints[w, best, at.P_N] < 2:
-        return -1.0, -1.0, p if math.isnan(own_odds) else math.exp(own_odds) / total, own_odds
-    i = pair_ints[w, best, at.P_SLOT]
-    for other in range(n_terminals):
-        row = terminals.ints[other, at.ROW]
-        if other == w or row < 0 or abs(t_ns - ints[row, at.RADAR_NS]) <= tuning[at.RADAR_TIMEOUT_NS]:
-            continue  # it is bound to its vehicle already
-        for k in range(pair_ints.shape[1]):
-            claims = (
-                pair_ints[other, k, at.P_SLOT] == i and pair_ints[other, k, at.P_SERIAL] == ints[i, at.SERIAL]
-            )
-            if claims and pair_ints[other, k, at.P_N] > 0 and odds(pairs, other, k) > best_odds - accept:
-                return -1.0, -1.0, p, own_odds
-    return float(i), float(best), p, own_odds

@@ -28,8 +28,11 @@ RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, PERIOD_NS = 9, 10, 11, 12, 13, 1
 # Learnt between the fixes of its terminal, 0 unknown; when its last report was accepted
 FIX_PERIOD_NS, FIX_ACCEPTED_NS = 15, 16
 HIDDEN_NS = 17  # last scan in whose shadows it was predicted to be, and was not found
-N_INT = 18
+PRESUMED = 18  # row + 1 of the terminal whose vehicle it is presumed to be; 0 none
+SHOWN_NS = 19  # the tick since which it is shown; 0 it is not
+N_INT = 20
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
+STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: not shown, without an id
 
 # Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
@@ -72,7 +75,8 @@ N_TUNING = 14
 # Column of `Terminals.ints` (n, N_TERMINAL): row of its track or -1; stamps of its newest fix and of the last
 # fix that was weighed; count of its fixes
 ROW, NEWEST_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
-N_TERMINAL = 4
+OTHER_ROW = 4  # row + 1 of the radar's track that is presumed to be its vehicle; 0 none
+N_TERMINAL = 5
 
 # Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)
 P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5

@@ -2,13 +2,15 @@
 
 import math
 
-from core.arrays import B1, F2, I1, I2
+from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.layout import Tracks
-from fusion.visibility import is_in_field
+from fusion.layout import Settings, States, Terminals, Tracks
+from fusion.models import predict_to
+from fusion.visibility import is_followed, is_in_field
 
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
+AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
@@ -54,21 +56,66 @@ def awaits_radar(ints: I2, i: int, t_ns: int) -> bool:
     )
 
 
+@kernel(inner=True)
+def _was_weighed(terminals: Terminals, w: int, i: int, serial: int) -> bool:
+    """Return whether terminal w and track i have been weighed as one vehicle."""
+    for k in range(terminals.pair_ints.shape[1]):
+        pair = terminals.pair_ints[w, k]
+        if pair[at.P_N] > 0 and pair[at.P_SLOT] == i and pair[at.P_SERIAL] == serial:
+            return True
+    return False
+
+
+@kernel(inner=True)
+def _may_be_shown(
+    tracks: Tracks, terminals: Terminals, i: int, t_ns: int, tuning: F1, scratch: States
+) -> bool:
+    """Return whether radar's new track i may be a vehicle that is shown already, by its terminal's track.
+
+    Most likely radar finds that vehicle (again). The next report tells; until then one object is shown.
+    """
+    ints, X, P = tracks.ints, scratch.X, scratch.P
+    predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
+    for o in range(tracks.tally[at.T_HIGH]):
+        w = ints[o, at.TERMINAL]
+        if w < 0 or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.SHOWN_NS] == 0:
+            continue
+        if is_followed(ints, o, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
+            continue
+        predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
+        spread = 0.0
+        for a in range(2):
+            for b in range(2):
+                spread += P[a, at.EAST + b, at.EAST + b]
+        off2 = (X[0, at.EAST] - X[1, at.EAST]) ** 2 + (X[0, at.NORTH] - X[1, at.NORTH]) ** 2
+        if off2 <= tuning[at.GATE_2] * spread and not _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
+            return True
+    return False
+
+
 @kernel
-def shown(tracks: Tracks, t_ns: int, radars: F2, works: B1, rows: I1) -> int:
+def shown(
+    tracks: Tracks, terminals: Terminals, t_ns: int, settings: Settings, works: B1, scratch: States, rows: I1
+) -> int:
     """Write the rows of the confirmed tracks that are shown at t_ns to `rows`; return how many.
 
     A terminal's new track in the field of a working radar waits: most likely it is the vehicle that this
     radar tracks already, and identity joins the two within the moment.  works : (n_radars,) radar q scans
     """
-    ints, X, n = tracks.ints, tracks.states.X, 0
+    ints, X, radars, n = tracks.ints, tracks.states.X, settings.radars, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED:
             continue
         waits = False
-        if awaits_radar(ints, i, t_ns):
+        if ints[i, at.SHOWN_NS] > 0:
+            pass
+        elif awaits_radar(ints, i, t_ns):
             for q in range(works.shape[0]):
                 waits |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
+        elif (
+            ints[i, at.TERMINAL] < 0 and ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS
+        ):
+            waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
             rows[n] = i
             n += 1

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import I64, Bools
+from core.arrays import I64, U8, Bools
 from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.doubt_ghost import look_for_ghosts
+from fusion.doubt_table import DoubtTable
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
-from fusion.identity_likelihood import decide
+from fusion.identity_joint import joint_memory, marginals
+from fusion.identity_presumption import give_back, presume, withdraw
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
@@ -23,7 +26,7 @@ from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
-from fusion.visibility import note_outside
+from fusion.visibility import is_followed, note_outside
 
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
@@ -55,9 +58,11 @@ class Tracker:
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.scans = Scans(len(radars))
         self.times = Timekeeping(config.history_s, len(radars))
+        self.doubts = DoubtTable()
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
         self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place, and since when
+        self._joint = joint_memory()
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
         self._accept = math.log(config.identity_accept_p / (1.0 - config.identity_accept_p))
@@ -103,16 +108,19 @@ class Tracker:
         return rows
 
     def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> I64:
-        update = gnss_update(self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts)
+        update = gnss_update(
+            self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts
+        )
         self._confirm(update.touched)
         for j in update.weighed.nonzero()[0].tolist():
-            self._identify(int(update.terminal[j]), int(update.stamp_ns[j]))
+            self._identify(int(update.terminal[j]), int(update.stamp_ns[j]), now_ns)
         # a binding may have moved a terminal to another row
         rows = [
             int(self.terminals.rows.ints[w, at.ROW])
             for w in dict.fromkeys(update.terminal[update.used].tolist())
         ]
-        return np.array([i for i in rows if i >= 0], dtype=np.int64)
+        shown = [i for i in rows if i >= 0 and self.store.ints[i, at.STATUS] != at.STANDBY]
+        return np.array(shown, dtype=np.int64)
 
     def _confirm(self, rows: I64) -> None:
         """Give ids to the tracks that are due, in the order of `rows`."""
@@ -126,27 +134,31 @@ class Tracker:
             if store.ints[i, at.TERMINAL] >= 0:
                 describe(store, self.terminals, i)
 
-    def _identify(self, w: int, t_ns: int) -> None:
-        """Decide the identity of terminal w: bind it, update its probability, or release it."""
-        store, terminals = self.store, self.terminals
-        own = int(terminals.rows.ints[w, at.ROW])
+    def _identify(self, w: int, t_ns: int, now_ns: int) -> None:
+        """Decide the identity of terminal w: bind it, update its probability, presume, or release it."""
+        store, terminals, joint = self.store, self.terminals, self._joint
+        tuning, own = store.settings.tuning, int(terminals.rows.ints[w, at.ROW])
         if own < 0:
             return
-        best, k, p, own_odds = decide(
-            store.ints, terminals.rows, len(terminals.ids), w, t_ns, store.settings.tuning, self._accept
-        )
-        by_radar = not math.isnan(own_odds)
-        if (
-            best >= 0
-        ):  # p counts the present track as a rival, which the new one beats by the odds of a binding
-            self._merge(*bind(store, terminals, w, int(best), int(k), p, apart=by_radar))
+        timeout_ns = float(tuning[at.RADAR_TIMEOUT_NS])
+        marginals(store.tracks, terminals.rows, len(terminals.ids), w, t_ns, timeout_ns, joint)
+        pairs, p = terminals.rows.pair_ints[w], joint.p
+        has_radar = is_followed(store.ints, own, t_ns, timeout_ns)
+        mine = (pairs[:, at.P_SLOT] == own) & (joint.column[0] >= 0)
+        k = int(np.argmax(np.where(mine, 0.0, p)))
+        if not mine[k] and p[k] >= self.config.identity_accept_p and pairs[k, at.P_N] >= 2:
+            # p counts the present track as a rival, which the new one beats by the odds of a binding
+            self._merge(*bind(store, terminals, w, k, float(p[k]), now_ns, apart=has_radar))
             self._count("identity.bound")
-        elif by_radar and own_odds < -self._accept:
+        elif not has_radar:
+            self._merge(*presume(store, terminals, w, p, now_ns))
+            self._confirm(np.array([own], dtype=np.int64))
+        elif mine.any() and joint.odds[0][mine][0] < math.exp(-self._accept):
             release(store, terminals, own)
             forget_pairs(terminals, w)
             self._count("identity.rejected")
-        elif by_radar:
-            store.floats[own, at.IDENTITY_P] = p
+        elif mine.any():
+            store.floats[own, at.IDENTITY_P] = p[mine][0]
 
     def _merge(self, gone: int, survivor: int) -> None:
         if gone and survivor and gone != survivor:
@@ -168,12 +180,18 @@ class Tracker:
             store.track[goes] = 0
             self._end(goes)
             self._count("tracks.twins")
+        self._note_shown(t_ns)
+        look_for_ghosts(
+            store.tracks, self.doubts.rows, t_ns, store.settings, self._works(t_ns), store.scratch.predicted
+        )
         return self._update(NO_ROWS)
 
     def _end(self, i: int) -> None:
-        store = self.store
-        if store.ints[i, at.TERMINAL] >= 0:
-            self.terminals.rows.ints[store.ints[i, at.TERMINAL], at.ROW] = -1
+        store, w = self.store, int(self.store.ints[i, at.TERMINAL])
+        give_back(store, self.terminals, i)
+        if w >= 0:
+            withdraw(store, self.terminals, w)
+            self.terminals.rows.ints[w, at.ROW] = -1
         if store.track[i]:
             self._ended.append(int(store.track[i]))
             store.track[i] = 0
@@ -195,9 +213,20 @@ class Tracker:
 
     def at(self, t_ns: int) -> TrackBatch:
         """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
-        store, rows = self.store, self.store.scratch.touched
-        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, self._works(t_ns), rows)]
-        return batch_of(store, rows[np.argsort(store.track[rows], kind="stable")], t_ns)
+        rows = self._shown(t_ns)
+        return batch_of(self.store, rows[np.argsort(self.store.track[rows], kind="stable")], t_ns)
+
+    def _shown(self, t_ns: int) -> I64:
+        store, rows, works = self.store, self.store.scratch.touched, self._works(t_ns)
+        n = shown(
+            store.tracks, self.terminals.rows, t_ns, store.settings, works, store.scratch.predicted, rows
+        )
+        return rows[:n]
+
+    def _note_shown(self, t_ns: int) -> None:
+        """Note since when each track is shown."""
+        rows, since_ns = self._shown(t_ns), self.store.ints[:, at.SHOWN_NS]
+        since_ns[rows] = np.where(since_ns[rows] > 0, since_ns[rows], t_ns)
 
     def _works(self, t_ns: int) -> Bools:
         """Return the mask (n_radars,) of the radars that scan."""
@@ -215,8 +244,13 @@ class Tracker:
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))
         self.duplicates = {}
+        self.doubts = DoubtTable()
 
     # ---- the state of sensors and clocks
+
+    def doubt(self, tracks: TrackBatch) -> U8:
+        """Return the kinds of doubt (fusion.doubt_table) in the terminals of n tracks, as bits (n,)."""
+        return self.doubts.kinds(tracks.terminal.astype(np.int64))
 
     def sensor_state(self, t_ns: int) -> dict[str, str]:
         """Return each radar's state: online, silent (over a second), never (no scan yet), clock (wrong)."""
@@ -252,6 +286,8 @@ class Tracker:
     def adopt(self, now_ns: int, tracks: Sequence[CarriedTrack]) -> TrackerUpdate:
         """Adopt a neighbour's tracks under their ids; each is joined with our track of its vehicle."""
         for track in tracks:
+            if track.terminal in self.terminals.row:  # the neighbour knows: there is nothing to presume
+                withdraw(self.store, self.terminals, self.terminals.row[track.terminal])
             outcome, gone = adopt(self.store, self.terminals, now_ns, track)
             self._count(f"handover.{outcome}")
             for key in gone:
@@ -270,7 +306,7 @@ class Tracker:
         """Return the whole state, on which the next step depends."""
         return snapshot(
             self.store, self.terminals, self.n_ids, self.counts, self.duplicates,
-            self.scans, self.times,
+            self.scans, self.times, self.doubts,
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
@@ -278,6 +314,7 @@ class Tracker:
         self.clear()
         self.terminals = TerminalTable(())
         restore(self.store, self.terminals, self.times, state)
+        self.doubts.restore(state.doubts)
         self.n_ids = state.n_ids
         self.scans.restore(state.newest_ns, state.scans)
         self.counts = dict(state.counts)

@@ -9,6 +9,7 @@ from core.arrays import F64
 from fusion import layout as at
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
+from fusion.doubt_table import DoubtState, DoubtTable
 from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
 from fusion.identity_binding import rebase
 from fusion.radar_update import Key, Scans
@@ -29,7 +30,7 @@ MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind an
                 "antenna_forward_m", "antenna_left_m"),
     ),
 }  # fmt: skip
-SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys")
+SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row")
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -57,6 +58,8 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     log_odds: float  # of being a vehicle and not clutter
     track: CarriedTrack
     ring: RingState | None = None  # None: the ring begins with the present state
+    stands_by: bool = False  # its terminal's vehicle is presumed to be another track; its status is "due"
+    shown_ns: int = 0  # the tick since which it is shown; 0 it is not
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +80,16 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
+    doubts: DoubtState | None = None
 
 
 def snapshot(
     store: TrackStore, terminals: TerminalTable, n_ids: int, counts: dict[str, int],
-    duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping,
+    duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping, doubts: DoubtTable,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
-    sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0)).any(axis=1))
+    sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0, 0)).any(axis=1))
     kw, kp = np.nonzero(rows.keys[:n].any(axis=2))
     pw, pp = np.nonzero(rows.pair_ints[:n].any(axis=2) | rows.pairs[:n].any(axis=2))
     tally = store.tally
@@ -107,17 +111,22 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
+        doubts=doubts.state(),
     )
 
 
 def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
+    stands_by = store.ints[i, at.STATUS] == at.STANDBY
+    status = at.DUE if stands_by else int(store.ints[i, at.STATUS])
     return StoredTrack(
         row=i,
-        status=STATUSES[int(store.ints[i, at.STATUS]) - at.TENTATIVE],
+        status=STATUSES[status - at.TENTATIVE],
         serial=int(store.ints[i, at.SERIAL]),
         log_odds=float(store.floats[i, at.LLR]),
         track=carried(store, terminals, i),
         ring=_ring(store, i),
+        stands_by=bool(stands_by),
+        shown_ns=int(store.ints[i, at.SHOWN_NS]),
     )
 
 
@@ -155,6 +164,8 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     times.unpack(state.clocks, terminals.about)
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
+    presumed = rows.ints[:, at.OTHER_ROW]
+    store.ints[presumed[presumed > 0] - 1, at.PRESUMED] = np.flatnonzero(presumed) + 1
     store.tracks.free[: len(state.free)] = state.free
     tally = store.tally
     tally[at.T_FREE], tally[at.T_SERIAL] = len(state.free), state.n_serials
@@ -165,7 +176,10 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     i, track = stored.row, stored.track
     store.track[i] = track.track
     store.ints[i, at.STATUS] = at.TENTATIVE + STATUSES.index(stored.status)
+    if stored.stands_by:
+        store.ints[i, at.STATUS] = at.STANDBY
     store.ints[i, at.SERIAL], store.floats[i, at.LLR] = stored.serial, stored.log_odds
+    store.ints[i, at.SHOWN_NS] = stored.shown_ns
     store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
     if stored.ring is None:
         load(store, i, track)

@@ -135,12 +135,12 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
             _state(scratch, 0, k, out)
         else:
             _state(tracks.states, i, k, out)
-        known = ints[i, at.TERMINAL] >= 0
-        out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if known else 0.0
+        w = ints[i, at.TERMINAL] if ints[i, at.TERMINAL] >= 0 else ints[i, at.PRESUMED] - 1
+        out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if w >= 0 else 0.0
         out.floats[O_LENGTH, k], out.floats[O_WIDTH, k] = floats[i, at.LENGTH], floats[i, at.WIDTH]
         out.ints[O_STAMP, k], out.ints[O_ARRIVED, k] = stamp_ns, ints[i, at.ARRIVED]
         out.ints[O_RADAR, k], out.ints[O_ENFORCING, k] = ints[i, at.RADAR_NS], ints[i, at.ENFORCING_NS]
-        out.ints[O_GNSS, k], out.ints[O_TERMINAL, k] = ints[i, at.GNSS_NS], ints[i, at.TERMINAL]
+        out.ints[O_GNSS, k], out.ints[O_TERMINAL, k] = ints[i, at.GNSS_NS], w
         out.ints[O_KIND, k] = ints[i, at.KIND]
         patience_ns = max(PERIODS * ints[i, at.PERIOD_NS], COASTING_NS_MIN)
         silent_ns = stamp_ns - max(ints[i, at.RADAR_NS], ints[i, at.GNSS_NS])

@@ -94,29 +94,33 @@ def is_hidden(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Sett
     return False
 
 
-@kernel
-def is_in_sight(tracks: Tracks, t_ns: int, radars: F2, east_m: float, north_m: float) -> bool:
-    """Return whether a place is in the field of a radar and in no shadow, judged by the tracks' last states.
+@kernel(inner=True)
+def is_shaded(tracks: Tracks, t_ns: int, radars: F2, q: int, east_m: float, north_m: float) -> bool:
+    """Return whether a place lies in a shadow for radar q, judged by the tracks' last states.
 
     As in a scan, only vehicles that radar detected a moment ago hide others.
     """
     ints, X = tracks.ints, tracks.states.X
-    for q in range(radars.shape[0]):
-        if not is_in_field(radars, q, east_m, north_m):
+    for b in range(tracks.tally[at.T_HIGH]):
+        if ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - ints[b, at.RADAR_NS]) > DETECTED_NS:
             continue
-        hidden = False
-        for b in range(tracks.tally[at.T_HIGH]):
-            if ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - ints[b, at.RADAR_NS]) > DETECTED_NS:
-                continue
-            if _hides(X, b, _size(tracks, b), radars, q, (east_m, north_m)):
-                hidden = True
-                break
-        if not hidden:
+        if _hides(X, b, _size(tracks, b), radars, q, (east_m, north_m)):
             return True
     return False
 
 
-@kernel(inner=True)
+@kernel
+def is_in_sight(tracks: Tracks, t_ns: int, radars: F2, east_m: float, north_m: float) -> bool:
+    """Return whether a place is in the field of a radar and in no shadow."""
+    for q in range(radars.shape[0]):
+        if is_in_field(radars, q, east_m, north_m) and not is_shaded(
+            tracks, t_ns, radars, q, east_m, north_m
+        ):
+            return True
+    return False
+
+
+@kernel
 def is_followed(ints: I2, i: int, t_ns: int, timeout_ns: float) -> bool:
     """Return whether radar saw track i within the time-out, or knows since then that it is hidden."""
     return bool(abs(t_ns - max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])) <= timeout_ns)

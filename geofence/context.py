@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from core.arrays import F64, I64, Bools
-from core.classes import HAZMAT
+from core.arrays import F64, I64, U8, Bools
+from geofence import batch as columns
 from geofence.episodes import OpenEpisode
 from geofence.grading import RuleSettings
-from geofence.located import LIMIT, NO_LANE, U_EAST, U_NORTH
 from geofence.state import (
     DEDICATED,
     ELSEWHERE,
-    EXCUSED,
     LAST,
-    MOVED,
-    MOVED_MPS,
     PRESUMED,
     R_EAST,
     R_NORTH,
-    STANDING,
     State,
     since_ns,
 )
@@ -33,11 +28,6 @@ if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rul
     from geofence.located import Located
     from geofence.surroundings import Surroundings
 
-MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
-YAW_FROM_MPS = 3.0  # below it the course is noise
-YAW_SIGMAS = 2.0  # only the certain part of the course's deviation widens the footprint
-SPEED_TAU_MAX_S = 1.0  # errors of velocity are no bias
-UNKNOWN_LENGTH_M = 4.0
 PRESUME_NS = 3_000_000_000  # so long in a dedicated lane, an unknown vehicle is presumed to belong there
 UNPRESUME_NS = 10_000_000_000  # so long in other lanes, it is not
 PRESUME_P = 0.9
@@ -71,50 +61,17 @@ class Context:
     open_of: Callable[[int], Sequence[OpenEpisode]]  # a track's open episodes
 
     @cached_property
-    def speed_mps(self) -> F64:
-        """Speed (n,)."""
-        return np.hypot(self.tracks.x[:, 2], self.tracks.x[:, 3])
+    def batch(self) -> columns.Batch:
+        """The tracks and their places as kernels read them."""
+        return columns.batch(self.tracks, self.located, self.around.off_road_m(self.tracks, self.located))
 
-    @cached_property
-    def sigma_speed_mps(self) -> F64:
-        """1 sigma of the speed along the course (n,)."""
-        along = self.tracks.x[:, 2:4] / np.maximum(self.speed_mps, 1e-9)[:, None]
-        variance = _quadratic(self.tracks.P[:, 2:, 2:], along[:, 0], along[:, 1])
-        return np.sqrt(np.maximum(variance, 1e-6))
+    def limit_mps(self, i: int) -> float:
+        """Return the limit for track i, NaN without one."""
+        return columns.limit_mps(self.batch, self.around.site, i)
 
-    @cached_property
-    def speed_tau_s(self) -> F64:
-        """Correlation time of the speed's error (n,)."""
-        return np.minimum(self.tracks.tau_s, SPEED_TAU_MAX_S)
-
-    @cached_property
-    def half_width_m(self) -> F64:
-        """Half the footprint across the lane (n,): the width, and the length where the course deviates."""
-        tracks, found, speed = self.tracks, self.located.found, self.speed_mps
-        width = np.where(np.isnan(tracks.width_m), self.settings.width_unknown_m, tracks.width_m)
-        length = np.where(np.isnan(tracks.length_m), UNKNOWN_LENGTH_M, tracks.length_m)
-        fast = np.maximum(speed, YAW_FROM_MPS)
-        across = (found[:, U_EAST] * tracks.x[:, 3] - found[:, U_NORTH] * tracks.x[:, 2]) / fast
-        variance = _quadratic(tracks.P[:, 2:, 2:], -found[:, U_NORTH], found[:, U_EAST])
-        sigma = np.sqrt(np.maximum(variance, 0.0))
-        yaw = np.clip(np.abs(across) - YAW_SIGMAS * sigma / fast, 0.0, 0.5)
-        return width / 2 + np.where(speed > YAW_FROM_MPS, length / 2 * yaw, 0.0)
-
-    @cached_property
-    def limit_mps(self) -> F64:
-        """The posted limit (n,); for hazardous goods the general one where it is lower."""
-        located, settings, expressway = self.located, self.settings, self.around.expressway
-        lane = np.where(located.lane == NO_LANE, len(expressway) - 1, located.lane)
-        general = np.where(expressway[lane], settings.hazmat_limit_expressway_mps, settings.hazmat_limit_mps)
-        posted = located.found[:, LIMIT]
-        return np.where(located.kind == HAZMAT, np.fmin(posted, general), posted)
-
-    @cached_property
-    def sigma_place_m(self) -> F64:
-        """1 sigma of the place (n,), the mean of both axes."""
-        P = self.tracks.P
-        sigma: F64 = np.sqrt(np.maximum(P[:, 0, 0] + P[:, 1, 1], 0.0) / 2 + self.tracks.bias_m**2)
-        return sigma
+    def sigma_place_m(self, i: int) -> float:
+        """Return 1 sigma of track i's place, the mean of both axes."""
+        return columns.sigma_place_m(self.batch, i)
 
     @cached_property
     def newly_seen(self) -> I64:
@@ -139,32 +96,6 @@ class Context:
         first = 0 if len(gaps) == 0 else int(gaps[-1]) + 1
         return points[first:], stamps[first:]
 
-    @cached_property
-    def off_road_m(self) -> F64:
-        """Distance of each hazmat vehicle from every place that permits it (n,) [m]; NaN: not judged."""
-        return self.around.off_road_m(self.tracks, self.located)
-
-    @cached_property
-    def standing_s(self) -> F64:
-        """Seconds for which each owned vehicle has stood without an excuse (n,); NaN for the others.
-
-        Advances two things in the state: since when a vehicle stands, and whether it was ever seen moving.
-        """
-        state, tracks, mine = self.state, self.tracks, self.mine
-        at = self.rows[mine]
-        speed = np.hypot(tracks.x[mine, 2], tracks.x[mine, 3])
-        state.flags[at[speed > MOVED_MPS], MOVED] = 1.0
-        since = state.stamps[at, STANDING]
-        sigma = np.sqrt(np.maximum(tracks.P[mine, 2, 2] + tracks.P[mine, 3, 3], 0.0) / 2)
-        surely = np.where(since > 0, speed - MOVES_SIGMAS * sigma, speed)  # one noisy speed ends no stop
-        stands = (surely < self.settings.stop_speed_mps) & (state.flags[at, MOVED] > 0.0)
-        since = np.where(stands, np.where(since == 0, tracks.stamp_ns[mine], since), 0)
-        state.stamps[at, STANDING] = since
-        held = np.where(since > 0, np.maximum(tracks.stamp_ns[mine] - since, 0) * 1e-9, 0.0)
-        out = np.full(len(tracks), np.nan)
-        out[mine] = np.where(state.flags[at, EXCUSED] > 0.0, 0.0, held)
-        return out
-
 
 @dataclass(frozen=True, kw_only=True)
 class TickContext(Context):
@@ -174,6 +105,7 @@ class TickContext(Context):
     stretch_m: tuple[float, float] | None
     gateway_present: bool
     loose_reports: "LooseReports | None"  # reports without a usable stamp: only their arrival is known
+    doubt: U8  # (n,) bits of doubt in the terminals, see geofence.doubt
 
     @cached_property
     def known(self) -> I64:
@@ -210,8 +142,3 @@ class TickContext(Context):
         presumed = (state.flags[at, PRESUMED] > 0.0) | ((since > 0) & (t_ns - since >= PRESUME_NS))
         presumed &= unknown & ~(dedicated & changing) & ~((away > 0) & (t_ns - away >= UNPRESUME_NS))
         state.flags[at, PRESUMED] = presumed
-
-
-def _quadratic(P: F64, e: F64, n: F64) -> F64:
-    form: F64 = e**2 * P[:, 0, 0] + 2 * e * n * P[:, 0, 1] + n**2 * P[:, 1, 1]
-    return form

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F1, F2, F3, F64, I1, I2, I3, I64
+from core.arrays import B1, B2, F1, F2, F3, F64, I1, I2, I3, I64
 from core.kernel import kernel
 from geofence.grading import Grading
 from geofence.state import (
@@ -55,6 +55,19 @@ class Windows(NamedTuple):
     evidence: F3
     evidence_ns: I3
     stamps: I2
+    ring: F3
+    ring_ns: I2
+    open: B2  # (rows, all rules), measured rules first
+
+
+class Tracks(NamedTuple):
+    """An observation's n tracks, of which the m in `mine` are tested."""
+
+    mine: I1
+    rows: I1  # (n,) of the State
+    stamp_ns: I1
+    samples: F3  # (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
+    columns: F2  # (n, ring columns)
 
 
 @kernel
@@ -145,47 +158,63 @@ def advance_timers(
     return grade
 
 
-@kernel
-def step(rows: I1, stamp_ns: I1, samples: F3, thresholds: Thresholds, windows: Windows, grade: I2) -> None:
-    """Test an observation's n tracks: advance their rows of the State, fill grade (n, rules), -1: not judged.
+@kernel(inner=True)
+def _test(
+    i: int, row: int, stamp_ns: int, samples: F3, thresholds: Thresholds, windows: Windows, grade: I2, k: int
+) -> None:
+    """Advance track i's row of the State by its samples; fill grade k, -1: not judged."""
+    limits, clear_below, clear_s, rate = thresholds
+    evidence, evidence_ns, stamps = windows.evidence, windows.evidence_ns, windows.stamps
+    last_ns = stamps[row, LAST]
+    for r in range(samples.shape[1]):
+        grade[k, r] = -1
+    if last_ns >= stamp_ns:
+        return
+    dt_s = 0.0 if last_ns == 0 else min((stamp_ns - last_ns) * 1e-9, DT_MAX_S)
+    stamps[row, LAST] = stamp_ns
+    for r in range(samples.shape[1]):
+        value, sigma, tau_s = samples[i, r, S_VALUE], samples[i, r, S_SIGMA], samples[i, r, S_TAU]
+        if value == value:
+            mine, mine_ns = evidence[row, r], evidence_ns[row, r]
+            add_sample(value, sigma, tau_s, dt_s, rate, stamp_ns, mine, mine_ns)
+            grade[k, r] = advance_timers(
+                value, dt_s, clear_below[r], clear_s, stamp_ns, limits[r], mine, mine_ns
+            )
 
-    samples : (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
+
+@kernel(inner=True)
+def _remember(i: int, row: int, stamp_ns: int, columns: F2, windows: Windows) -> None:
+    """Put track i's newest columns into its ring, at most five times a second."""
+    stamps = windows.stamps
+    if stamp_ns - stamps[row, RING_LAST] < RING_STEP_NS:
+        return
+    at = stamps[row, RING_ROWS] % RING_LENGTH
+    for c in range(columns.shape[1]):
+        windows.ring[row, at, c] = columns[i, c]
+    windows.ring_ns[row, at] = stamp_ns
+    stamps[row, RING_LAST] = stamp_ns
+    stamps[row, RING_ROWS] += 1
+
+
+@kernel
+def step(tracks: Tracks, thresholds: Thresholds, windows: Windows, grade: I2, active: B1) -> bool:
+    """Test an observation's m owned tracks and remember them: advance their rows of the State.
+
+    grade : (m, rules) filled, -1: not judged
+    active : (m,) filled: a grade of the track holds, or an episode is open; returns whether any is
     A stamp that is not newer than the track's last one adds no evidence.
     """
-    limits, clear_below, clear_s, rate = thresholds
-    evidence, evidence_ns, stamps = windows
-    for i in range(len(rows)):
-        row = rows[i]
-        last_ns = stamps[row, LAST]
-        for r in range(samples.shape[1]):
-            grade[i, r] = -1
-        if last_ns >= stamp_ns[i]:
-            continue
-        dt_s = 0.0 if last_ns == 0 else min((stamp_ns[i] - last_ns) * 1e-9, DT_MAX_S)
-        stamps[row, LAST] = stamp_ns[i]
-        for r in range(samples.shape[1]):
-            value, sigma, tau_s = samples[i, r, S_VALUE], samples[i, r, S_SIGMA], samples[i, r, S_TAU]
-            if value == value:
-                mine, mine_ns = evidence[row, r], evidence_ns[row, r]
-                add_sample(value, sigma, tau_s, dt_s, rate, stamp_ns[i], mine, mine_ns)
-                grade[i, r] = advance_timers(
-                    value, dt_s, clear_below[r], clear_s, stamp_ns[i], limits[r], mine, mine_ns
-                )
-
-
-@kernel
-def remember(rows: I1, stamp_ns: I1, columns: F2, stamps: I2, ring: F3, ring_ns: I2) -> None:
-    """Put n tracks' newest columns (n, ring columns) into their rings, at most five times a second."""
-    for i in range(len(rows)):
-        row = rows[i]
-        if stamp_ns[i] - stamps[row, RING_LAST] < RING_STEP_NS:
-            continue
-        at = stamps[row, RING_ROWS] % RING_LENGTH
-        for c in range(columns.shape[1]):
-            ring[row, at, c] = columns[i, c]
-        ring_ns[row, at] = stamp_ns[i]
-        stamps[row, RING_LAST] = stamp_ns[i]
-        stamps[row, RING_ROWS] += 1
+    found = False
+    for k in range(tracks.mine.shape[0]):
+        i = tracks.mine[k]
+        row, stamp_ns = tracks.rows[i], tracks.stamp_ns[i]
+        _test(i, row, stamp_ns, tracks.samples, thresholds, windows, grade, k)
+        _remember(i, row, stamp_ns, tracks.columns, windows)
+        active[k] = False
+        for r in range(grade.shape[1]):
+            active[k] = active[k] or grade[k, r] > 0 or windows.open[row, r]
+        found = found or active[k]
+    return found
 
 
 def limits_of(grading: Grading) -> F64:
@@ -197,12 +226,12 @@ def limits_of(grading: Grading) -> F64:
     return table
 
 
-def provable_depth_m(sigma_m: F64, tau_s: F64, within_s: float, rate_per_hour: float) -> F64:
-    """Return the depth (n,) over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
-    tau = np.maximum(tau_s, TAU_MIN_S)
-    level = np.log(SHIFTS * 2.0 * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))  # of the middle shift
-    depth: F64 = sigma_m * np.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
-    return depth
+@kernel
+def provable_depth_m(sigma_m: float, tau_s: float, within_s: float, rate_per_hour: float) -> float:
+    """Return the depth over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
+    tau = max(tau_s, TAU_MIN_S)
+    level = math.log(SHIFTS * 2.0 * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))  # of the middle shift
+    return sigma_m * math.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
 
 
 def start_of(row: F64, row_ns: I64, stamp_ns: int) -> int:

@@ -66,7 +66,7 @@ class EpisodeBook:
         del self._open[track, rule, episode.scope], self._by_id[episode.id]
         row = self._state.find(track)
         if row is not None:
-            others = BY_NAME[rule].scope == "zone" and any(key[:2] == (track, rule) for key in self._open)
+            others = BY_NAME[rule].scope != "track" and any(key[:2] == (track, rule) for key in self._open)
             self._state.open[row, INDEX[rule]] = others
         return episode
 
@@ -149,7 +149,7 @@ class EpisodeBook:
             map_version=self._map_version,
             rules_version=self._rules_version,
             stamps=stamps,
-            reason=reason,
+            reason=episode.scope if reason is None and rule.scope == "fault" else reason,
             evidence=evidence(self._frame, state, rule.column, ring, ring_ns),
         )
 

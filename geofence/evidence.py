@@ -4,58 +4,45 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from core.arrays import I64, Bools
+from core.arrays import I64
 from core.times import TICK_NS
 from geofence.context import Context
 from geofence.detectors import (
-    S_SIGMA,
-    S_TAU,
-    S_VALUE,
     Thresholds,
+    Tracks,
     Windows,
     add_sample,
     advance_timers,
     limits_of,
-    remember,
     start_of,
     step,
 )
 from geofence.grading import Grading, RuleSettings
-from geofence.rules.base import Measured, Rule
-from geofence.state import CLEAR_S, ENOUGH, R_D, R_EAST, R_NORTH, R_S, R_SIGMA_D, R_SPEED, R_VALUE, State
+from geofence.measuring import Measures, measure
+from geofence.rules.base import Rule
+from geofence.state import CLEAR_S, ENOUGH, R_VALUE, State
 from geofence.violation import GRADES
 
 TICK_S = TICK_NS * 1e-9
+NONE_ACTIVE: I64 = np.zeros(0, dtype=np.int64)
 
 
 class Values:
-    """The values that the measured rules give n tracks: samples for the tests, and columns of the ring.
+    """The values that the measured rules give the owned tracks of n: samples, and columns of the ring.
 
     samples : (n, rules, 3), S_VALUE NaN where it is not judged.  columns : (n, ring columns)
     value, sigma : (n, rules) views of the columns, with the values that are not judged
+    Rows of other tracks are not filled.
     """
 
-    def __init__(self, ctx: Context, rules: Sequence[Rule]) -> None:
-        tracks, located, n_rules = ctx.tracks, ctx.located, len(rules)
-        self.columns = np.empty((len(tracks), R_VALUE + 2 * n_rules))
-        self.columns[:, R_EAST : R_NORTH + 1] = tracks.x[:, :2]
-        self.columns[:, R_S], self.columns[:, R_D] = located.s_m, located.d_m
-        self.columns[:, R_SIGMA_D], self.columns[:, R_SPEED] = located.sigma_d_m, ctx.speed_mps
+    def __init__(self, ctx: Context) -> None:
+        n, n_rules = len(ctx.tracks), len(ctx.state.measured)
+        self.columns = np.empty((n, R_VALUE + 2 * n_rules))
+        self.samples = np.empty((n, n_rules, 3))
         self.value = self.columns[:, R_VALUE : R_VALUE + n_rules]
         self.sigma = self.columns[:, R_VALUE + n_rules :]
-        self.samples = np.empty((len(tracks), n_rules, 3))
-        self.samples[:, :, S_TAU] = tracks.tau_s[:, None]
-        seen = tracks.confirmed & ~tracks.coasting
-        for column, rule in enumerate(rules):
-            self._fill(column, rule.measure(ctx), seen)
-        self.samples[:, :, S_SIGMA] = self.sigma
-
-    def _fill(self, column: int, measured: Measured, seen: Bools) -> None:
-        self.value[:, column], self.sigma[:, column] = measured.value, measured.sigma
-        judged = seen if measured.judged is None else seen & measured.judged
-        self.samples[:, column, S_VALUE] = np.where(judged, measured.value, np.nan)
-        if measured.tau_s is not None:
-            self.samples[:, column, S_TAU] = measured.tau_s
+        out = Measures(self.samples, self.columns)
+        measure(ctx.mine, ctx.rows, ctx.batch, ctx.around.site, ctx.state.stamps, ctx.state.flags, out)
 
 
 class Evidence:
@@ -78,18 +65,21 @@ class Evidence:
             rate=self.rate,
         )
 
-    def advance(self, ctx: Context, values: Values) -> I64:
-        """Test an observation's m owned tracks; return the grades (m, rules) that hold, -1: not judged."""
-        state, mine = self._state, ctx.mine
-        rows, stamps = ctx.rows[mine], ctx.tracks.stamp_ns[mine]
-        samples, columns = values.samples, values.columns
-        if len(mine) < len(ctx.rows):
-            samples, columns = samples[mine], columns[mine]
-        grade = np.empty(samples.shape[:2], dtype=np.int64)
-        windows = Windows(state.evidence, state.evidence_ns, state.stamps)
-        step(rows, stamps, samples, self._thresholds, windows, grade)
-        remember(rows, stamps, columns, state.stamps, state.ring, state.ring_ns)
-        return grade
+    def advance(self, ctx: Context, values: Values) -> tuple[I64, I64]:
+        """Test an observation's m owned tracks, and remember them.
+
+        Return the grades (m, rules) that hold, -1: not judged, and the places k of the tracks for which one
+        holds or an episode is open.
+        """
+        state, m = self._state, len(ctx.mine)
+        tracks = Tracks(ctx.mine, ctx.rows, ctx.tracks.stamp_ns, values.samples, values.columns)
+        windows = Windows(
+            state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open
+        )
+        grade, active = np.empty((m, values.samples.shape[1]), dtype=np.int64), np.empty(m, dtype=np.bool_)
+        if not step(tracks, self._thresholds, windows, grade, active):
+            return grade, NONE_ACTIVE
+        return grade, np.flatnonzero(active)
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

@@ -103,7 +103,7 @@ class Judging:
             p_violation = probability(float(values.value[i, column]), float(values.sigma[i, column]))
         elif p_violation is None:
             p_violation = rule.p_violation(ctx, i)
-        limit_mps = float(ctx.limit_mps[i]) if rule.decided_by == "observation" else np.nan
+        limit_mps = ctx.limit_mps(i) if rule.decided_by == "observation" else np.nan
         return self._describer.facts(i, ctx.tracks, ctx.located, limit_mps, p_violation)
 
     def _has_other_vehicle(self, episode: OpenEpisode, i: int, ctx: Context) -> bool:

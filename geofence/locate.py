@@ -1,23 +1,123 @@
 """Finds tracks on the map: lane, station, offset, and whether the position carries a judgement."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F64, I32, U8, Bools
+from core.arrays import B1, F1, F2, F3, I1, I32, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
+from core.kernel import kernel, unchecked
 from fusion.tracks import TrackBatch
 from geofence.config import VehicleConfig
 from geofence.detectors import provable_depth_m
 from geofence.grading import RuleSettings
-from geofence.kernels import Places, locate, scratch
+from geofence.kernels import Places, Scratch, locate, scratch
 from geofence.located import FOUND, LEFT, NO_LANE, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
 from geofence.map.axis import SEGMENT, Segments
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import KIND_MASKS, mask_of
+from geofence.map.strips import KIND_MASKS, Strips, mask_of
 from geofence.state import HINT, PRESUMED, State
 
 GNSS_ALONE_NS = 2_000_000_000
+# rows of Output.floats: columns of Located
+L_S, L_D, L_SIGMA, L_P_LANE, N_FLOATS = 0, 1, 2, 3, 4
+
+
+class Input(NamedTuple):
+    """Columns of n tracks."""
+
+    x: F2
+    P: F3
+    bias_m: F1
+    tau_s: F1
+    terminal: I32x1
+    kind: U8x1
+    stamp_ns: I1
+    radar_ns: I1
+    enforcing_ns: I1
+    gnss_ns: I1
+    rows: I1  # in the state, -1 tentative
+    hint: I32x1  # for the kernels
+    mask: I32x1
+
+
+class Output(NamedTuple):
+    """Columns of Located."""
+
+    found: F2
+    floats: F2
+    lane: I32x1
+    vehicle: I32x1
+    kind: U8x1
+    undecidable: B1
+
+
+class Registry(NamedTuple):
+    """The vehicles of the registry."""
+
+    by_terminal: I32x1  # by the tracker's terminals: row below, -1 unknown
+    kinds: U8x1
+    masks: I32x1  # classes as which each may use lanes
+    kind_masks: I32x1  # the same of a vehicle of which only the class is known
+
+
+class Limits(NamedTuple):
+    """The settings of geofence.grading.RuleSettings that decide what is decidable."""
+
+    map_sigma_m: float
+    fresh_ns: int
+    decide_s: float
+    decide_depth_m: float
+    rate: float  # false alarms per hour, of one rule
+
+
+@kernel(inner=True)
+def _classify(seen: Input, t: int, registry: Registry, flags: F2, out: Output) -> None:
+    """Fill in vehicle, class, mask and hint of track t: by the registry, by its past, by the radar."""
+    row, w = seen.rows[t], seen.terminal[t]
+    vehicle = registry.by_terminal[w] if w >= 0 else -1
+    kind = registry.kinds[vehicle] if vehicle >= 0 else seen.kind[t]
+    mask = registry.masks[vehicle] if vehicle >= 0 else registry.kind_masks[min(int(kind), OTHER)]
+    if kind == 0 and row >= 0 and flags[row, PRESUMED] > 0.0:
+        mask = registry.kind_masks[HAZMAT]
+    out.vehicle[t], out.kind[t], seen.mask[t] = vehicle, kind, mask
+    seen.hint[t] = int(flags[row, HINT]) - 1 if row >= 0 else -1
+
+
+@kernel(inner=True)
+def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2) -> bool:
+    """Return whether track t is so uncertain that a departure could not be proved."""
+    stamp_ns = seen.stamp_ns[t]
+    enforced = stamp_ns - seen.enforcing_ns[t] <= limits.fresh_ns
+    by_radar = stamp_ns - seen.radar_ns[t] <= limits.fresh_ns
+    gnss_alone = not by_radar and stamp_ns - seen.gnss_ns[t] <= GNSS_ALONE_NS
+    depth_m = provable_depth_m(found[t, SIGMA], seen.tau_s[t], limits.decide_s, limits.rate)
+    decidable = (enforced or gnss_alone) and depth_m <= limits.decide_depth_m
+    return not decidable and math.isfinite(found[t, OUT_ANY])
+
+
+@kernel
+def _locate(
+    seen: Input, registry: Registry, strips: Strips, axis: Segments, limits: Limits, scratch: Scratch,
+    flags: F2, out: Output,
+) -> None:  # fmt: skip
+    """Fill `out`; each track's lane is remembered in its row of the state's `flags`."""
+    found, lane, floats = out.found, out.lane, out.floats
+    for t in range(seen.x.shape[0]):
+        _classify(seen, t, registry, flags, out)
+    places = Places(seen.x, seen.P, seen.bias_m, seen.hint, seen.mask)
+    locate(places, strips, axis, limits.map_sigma_m, scratch, found, lane)
+    for t in range(seen.x.shape[0]):
+        if seen.rows[t] >= 0 and lane[t] != NO_LANE:
+            flags[seen.rows[t], HINT] = lane[t] + 1.0
+        floats[L_S, t], floats[L_D, t] = found[t, S], (found[t, RIGHT] - found[t, LEFT]) / 2
+        floats[L_SIGMA, t], floats[L_P_LANE, t] = found[t, SIGMA], found[t, P_LANE]
+        out.undecidable[t] = _is_undecidable(seen, t, limits, found)
+
+
+_locate_unchecked = unchecked(_locate)
 
 
 class Locator:
@@ -26,62 +126,88 @@ class Locator:
     def __init__(
         self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State, rate: float
     ) -> None:
-        self._rules, self._road, self._state, self._rate = rules, road, state, rate
+        self._road, self._state = road, state
         self._row_of = {vehicle.terminal: i for i, vehicle in enumerate(vehicles)}
         self._kinds: U8 = np.array([*(vehicle.kind for vehicle in vehicles), 0], dtype=np.uint8)
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
         self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
+        self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
         none = Segments(np.zeros((0, SEGMENT)), road.strips.grid)
         self._axis = none if road.axis is None else road.axis.segments
+        self._limits = Limits(
+            map_sigma_m=rules.map_sigma_m,
+            fresh_ns=int(rules.fresh_s * 1e9),
+            decide_s=rules.decide_s,
+            decide_depth_m=rules.decide_depth_m,
+            rate=rate,
+        )
         self._scratch = scratch()
+        self._is_checked = False
+        self._terminals: Sequence[str] = ()  # those of `_by_terminal`
+        self._n_terminals = 0
+        self._by_terminal: I32 = np.zeros(0, dtype=np.int32)
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
-        """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
+        """Return the places of n tracks on the map; remember each one's lane for the next look-up.
+
+        terminal_ids : the tracker's; the same list may have grown since the last call, but not changed
+        """
         n = len(tracks)
-        rows = self._state.rows(tracks.track)
-        vehicle: I32 = np.array(
-            [self._row_of.get(terminal_ids[t], -1) if t >= 0 else -1 for t in tracks.terminal.tolist()],
-            dtype=np.int32,
-        )
-        kind = np.where(vehicle >= 0, self._kinds[vehicle], tracks.kind).astype(np.uint8)
-        flags = np.where((rows >= 0)[:, None], self._state.flags[rows], 0.0)
-        mask = np.where(
-            vehicle >= 0, self._masks[vehicle], np.array(KIND_MASKS, np.int32)[np.minimum(kind, OTHER)]
-        )
-        presumed = (kind == 0) & (flags[:, PRESUMED] > 0.0)
-        mask = np.where(presumed, KIND_MASKS[HAZMAT], mask).astype(np.int32)
-        found, lane = np.empty((n, FOUND)), np.empty(n, dtype=np.int32)
-        places = Places(
+        whole: I32 = np.empty((4, n), dtype=np.int32)
+        seen = Input(
             x=np.ascontiguousarray(tracks.x),
             P=np.ascontiguousarray(tracks.P),
             bias_m=tracks.bias_m,
-            hint=(flags[:, HINT] - 1.0).astype(np.int32),
-            mask=mask,
+            tau_s=tracks.tau_s,
+            terminal=tracks.terminal,
+            kind=tracks.kind,
+            stamp_ns=tracks.stamp_ns,
+            radar_ns=tracks.radar_ns,
+            enforcing_ns=tracks.enforcing_ns,
+            gnss_ns=tracks.gnss_ns,
+            rows=self._state.rows(tracks.track),
+            hint=whole[0],
+            mask=whole[1],
         )
-        locate(places, self._road.strips, self._axis, self._rules.map_sigma_m, self._scratch, found, lane)
-        held = (rows >= 0) & (lane != NO_LANE)
-        self._state.flags[rows[held], HINT] = lane[held] + 1.0
+        out = Output(
+            found=np.empty((n, FOUND)),
+            floats=np.empty((N_FLOATS, n)),
+            lane=whole[2],
+            vehicle=whole[3],
+            kind=np.empty(n, dtype=np.uint8),
+            undecidable=np.empty(n, dtype=np.bool_),
+        )
+        registry = Registry(self._vehicles_of(terminal_ids), self._kinds, self._masks, self._kind_masks)
+        run = _locate_unchecked if self._is_checked else _locate  # all batches have the same types
+        run(
+            seen, registry, self._road.strips, self._axis, self._limits, self._scratch, self._state.flags,
+            out,
+        )  # fmt: skip
+        self._is_checked = True
         return Located(
-            lane=lane,
-            s_m=found[:, S].copy(),
-            d_m=(found[:, RIGHT] - found[:, LEFT]) / 2,
-            sigma_d_m=found[:, SIGMA].copy(),
-            p_lane=found[:, P_LANE].copy(),
-            undecidable=self._undecidable(tracks, found),
-            vehicle=vehicle,
-            kind=kind,
-            found=found,
+            lane=out.lane,
+            s_m=out.floats[L_S],
+            d_m=out.floats[L_D],
+            sigma_d_m=out.floats[L_SIGMA],
+            p_lane=out.floats[L_P_LANE],
+            undecidable=out.undecidable,
+            vehicle=out.vehicle,
+            kind=out.kind,
+            found=out.found,
             terminal_ids=terminal_ids,
         )
 
-    def _undecidable(self, tracks: TrackBatch, found: F64) -> Bools:
-        """Return which tracks (n,) are so uncertain that a departure could not be proved."""
-        rules = self._rules
-        fresh_ns = int(rules.fresh_s * 1e9)
-        enforced = tracks.stamp_ns - tracks.enforcing_ns <= fresh_ns
-        gnss_alone = (tracks.stamp_ns - tracks.radar_ns > fresh_ns) & (
-            tracks.stamp_ns - tracks.gnss_ns <= GNSS_ALONE_NS
-        )
-        depth_m = provable_depth_m(found[:, SIGMA], tracks.tau_s, rules.decide_s, self._rate)
-        decidable: Bools = (enforced | gnss_alone) & (depth_m <= rules.decide_depth_m)
-        return ~decidable & np.isfinite(found[:, OUT_ANY])
+    def _vehicles_of(self, terminal_ids: Sequence[str]) -> I32:
+        """Return the registry's row of each terminal, -1 unknown; only new terminals are looked up."""
+        if terminal_ids is not self._terminals:
+            self._terminals, self._n_terminals = terminal_ids, 0
+        n = len(terminal_ids)
+        if n > self._n_terminals:
+            if n > len(self._by_terminal):
+                self._by_terminal = np.concatenate(
+                    [self._by_terminal, np.full(2 * n - len(self._by_terminal), -1, dtype=np.int32)]
+                )
+            new = [self._row_of.get(terminal, -1) for terminal in terminal_ids[self._n_terminals :]]
+            self._by_terminal[self._n_terminals : n] = new
+            self._n_terminals = n
+        return self._by_terminal

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Bools
+from core.arrays import U8, Bools
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
@@ -90,16 +90,14 @@ class Monitor:
         ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
         if len(ctx.mine) == 0 or self._road.axis is None:
             return out
-        values = Values(ctx, self._measured)
-        mine_rows = ctx.rows[ctx.mine]
-        stale = int((self._state.stamps[mine_rows, LAST] >= tracks.stamp_ns[ctx.mine]).sum())
-        self._count("judge.stale", stale)
+        values = Values(ctx)
+        mine = ctx.mine
+        stale = self._state.stamps[ctx.rows[mine], LAST] >= tracks.stamp_ns[mine]
+        self._count("judge.stale", int(np.count_nonzero(stale)))
         events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-        grade = self._evidence.advance(ctx, values)
-        self._resume.resume_seen(tracks, located, ctx.mine)
-        is_open = self._state.open[mine_rows, : len(self._measured)]  # they are the first of the registry
-        active = (grade > 0).any(axis=1) | is_open.any(axis=1)
-        for k in np.flatnonzero(active).tolist():
+        self._resume.resume_seen(tracks, located, mine)
+        grade, active = self._evidence.advance(ctx, values)
+        for k in active.tolist():
             out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
         for rule, verdict in events:
             judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))
@@ -117,11 +115,13 @@ class Monitor:
         *,
         gateway_present: bool = True,
         loose_reports: LooseReports | None = None,
+        doubt: U8 | None = None,
     ) -> list[Judged]:
         """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
         gateway_present : whether any terminal could report
         loose_reports : reports without a usable stamp, of which only the arrival is known
+        doubt : (n,) bits of doubt in the tracks' terminals; None: there is none
         """
         out = self._lineage.begin_step(t_ns)
         ctx = TickContext(
@@ -130,6 +130,7 @@ class Monitor:
             stretch_m=self._stretch_m,
             gateway_present=gateway_present,
             loose_reports=loose_reports,
+            doubt=np.zeros(len(tracks), dtype=np.uint8) if doubt is None else doubt,
         )
         out += self._resume.close_overdue(t_ns)
         ctx.presume()

@@ -10,6 +10,7 @@ from core.arrays import F64, I64, Bools
 from core.classes import HAZMAT
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
+from geofence.batch import site_of
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
@@ -56,7 +57,7 @@ class Surroundings:
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
-        self.expressway: Bools = np.array([*on_expressway, False], dtype=np.bool_)
+        self.site = site_of(rules, np.array([*on_expressway, False], dtype=np.bool_))
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""

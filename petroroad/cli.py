@@ -26,6 +26,10 @@ COMMANDS = {
     "import": ("petroroad.commands.imports:app", "Measurements of other systems to a recording."),
     "map": ("petroroad.commands.map:app", "Check a map, list its contents."),
     "tail": ("petroroad.commands.tail:tail", "Live messages, decoded."),
+    "commission": (
+        "petroroad.commands.commission:commission",
+        "Accept a radar: hold its survey against traffic.",
+    ),
     "doctor": ("petroroad.commands.doctor:doctor", "Check clock, ports, broker, disk, map and kernels."),
 }
 

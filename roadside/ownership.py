@@ -105,8 +105,8 @@ class Ownership:
 
     def owned(self, track: U64) -> Bools:
         """Return the mask (n,) of the tracks that this RSU judges: its own, also while an offer waits."""
-        phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
-        return np.array([phase in OURS for phase in phases], dtype=np.bool_)
+        held = [self.holdings.get(key) for key in track.tolist()]
+        return np.array([holding is not None and holding.phase in OURS for holding in held], dtype=np.bool_)
 
     def flagged(self, track: U64, t_ns: int) -> Bools:
         """Return the mask (n,) of the tracks that snapshots of `t_ns` show as ours.

@@ -33,7 +33,7 @@ from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Wit
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
-from roadside.snapshot import Names, pack_records, rounded_p
+from roadside.snapshot import Names, pack_records, rounded_p, with_doubt
 
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
@@ -174,9 +174,10 @@ class Pipeline:
         owned = self.ownership.owned(tracks.track)
         self.sensor_states = self.tracker.sensor_state(t_ns)
         may_open = self._may_open(tracks, t_ns)
+        doubt = self.tracker.doubt(tracks)
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=self._gateway_present(t_ns),
-            loose_reports=self.tracker.loose_reports(t_ns, self._report_ns),
+            loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
@@ -187,7 +188,8 @@ class Pipeline:
             for row in self.monitor.unjudged(t_ns, self.sensor_states)
         )
         flagged = self.ownership.flagged(tracks.track, t_ns)
-        records = pack_records(t_ns, tracks, located, flagged, self.setup.frame, self._track_dtype)
+        published, flagged = with_doubt(tracks, doubt, flagged)
+        records = pack_records(t_ns, published, located, flagged, self.setup.frame, self._track_dtype)
         self._snapshot_seq += 1
         body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body, tracks))

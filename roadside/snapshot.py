@@ -1,6 +1,7 @@
 """A tick's tracks as the payload of `track/up`: columns to records, names when they changed. Pure."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from edge.wire import (
     encode,
     snapshot_of,
 )
+from fusion.doubt_table import DRAGGED, GHOST
 from fusion.tracks import TrackBatch
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
@@ -59,6 +61,22 @@ def pack_records(
     records["class"] = located.kind
     records["flags"] = _flags(t_ns, tracks, located, owned)
     return records
+
+
+def with_doubt(tracks: TrackBatch, doubt: U8, owned: Bools) -> tuple[TrackBatch, Bools]:
+    """Return the tracks (n,) and the owner's flag as they are published with doubt in their terminals.
+
+    Where radar sees that there is no vehicle, or where a dragged terminal's place has left its vehicle, the
+    track is listed, but neither as confirmed nor as owned; its rules are judged as before.
+    doubt : (n,) bits of fusion.doubt_table
+    """
+    if not doubt.any():
+        return tracks, owned
+    unconfirmed = (doubt & GHOST != 0) | ((doubt & DRAGGED != 0) & (tracks.radar_ns == 0))
+    published = replace(
+        tracks, confirmed=tracks.confirmed & ~unconfirmed, integrity=tracks.integrity | (doubt != 0)
+    )
+    return published, owned & ~unconfirmed
 
 
 def _flags(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools) -> U8:

@@ -182,7 +182,11 @@ LEVELS: dict[str, Callable[[TruthKeeper, I64, Poses], F64]] = {
     "zone_entry": TruthKeeper.in_zones_m,
     "zone_exit": TruthKeeper.left_zones_m,
 }
-NONE = {"undecidable": "a record of what an RSU could not judge, of nothing that a vehicle did"}
+NONE = {
+    "undecidable": "a record of what an RSU could not judge, of nothing that a vehicle did",
+    "ghost_report": "a ghost is nowhere in the truth's traffic; the simulator states it with its terminal",
+    "gnss_integrity": "a fault of a terminal, not of what its vehicle did; stated with the terminal",
+}
 
 
 def _crossed(before: float, level: float, now_ns: int) -> float:

@@ -64,6 +64,14 @@ def read_messages(
                 yield message
 
 
+def named_topics(path: Path | str) -> frozenset[str] | None:
+    """Return the topics that a file's summary names; None without a sound summary: then read the messages."""
+    with open(path, "rb") as file:
+        reading = Reading()
+        reader = _Reader(file, str(path), reading)
+        return None if reading.cut or reading.n_damages else reader.topics()
+
+
 class _Reader:
     """One pass over one file."""
 
@@ -90,25 +98,30 @@ class _Reader:
     def messages(self) -> Iterator[Recorded]:
         """Yield the messages of the file."""
         for record in self._records():
-            if isinstance(record, Channel):
-                self._channels[record.id] = record
-            elif isinstance(record, Metadata):
-                self._reading.metadata[record.name] = dict(record.metadata)
-            elif isinstance(record, Message):
+            if isinstance(record, Message):  # nearly all are
                 message = self._message(record)
                 if message is not None:
                     yield message
+            elif isinstance(record, Channel):
+                self._channels[record.id] = record
+            elif isinstance(record, Metadata):
+                self._reading.metadata[record.name] = dict(record.metadata)
         if self._reading.stated is not None and self._reading.n_messages > self._reading.stated:
             self._reading.add(Damage("summary", self._summary_at, messages=0))  # or one message is none
         self._reading.share_lost()
 
+    def topics(self) -> frozenset[str] | None:
+        """Return the topics that the summary names; None without one."""
+        return frozenset(channel.topic for channel in self._summary.values()) or None
+
     def _message(self, record: Message) -> Recorded | None:
         self._reading.n_messages += 1
         self._last_ns = record.log_time
-        for damage in self._open:
-            damage.to_ns = record.log_time if damage.to_ns is None else damage.to_ns
-        self._open.clear()
-        channel = self._channel(record.channel_id)
+        if self._open:
+            for damage in self._open:
+                damage.to_ns = record.log_time if damage.to_ns is None else damage.to_ns
+            self._open.clear()
+        channel = self._channels.get(record.channel_id) or self._channel(record.channel_id)
         if channel is None:
             self._reading.unknown_channel += 1
             return None

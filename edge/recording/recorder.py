@@ -10,11 +10,11 @@ from mcap.records import Channel, Schema
 from mcap.writer import Writer
 
 from edge.recording.damage import ENCODING, Damage, Reading
-from edge.recording.reader import Recorded, read_messages
+from edge.recording.reader import Recorded, named_topics, read_messages
 from edge.schemas import schema_of
 from edge.versions import versions
 
-__all__ = ["Damage", "Reading", "Recorded", "Recorder", "read_messages", "recover"]
+__all__ = ["Damage", "Reading", "Recorded", "Recorder", "named_topics", "read_messages", "recover"]
 
 CHUNK_NS = 1_000_000_000
 CHUNK_S = 0.5  # a live recorder closes its chunk this often; at most a second is lost with the process

@@ -111,7 +111,7 @@ class Axis:
 
     def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
         """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it."""
-        east, north = (np.ascontiguousarray(np.atleast_1d(v), dtype=np.float64) for v in (east, north))
+        east, north = np.ascontiguousarray(east, np.float64), np.ascontiguousarray(north, np.float64)
         s, o = np.empty(len(east)), np.empty(len(east))
         stations(east, north, self.segments, s, o)
         return s, o

@@ -3,6 +3,8 @@
 from geofence.grading import Grading
 from geofence.rules.base import Rule
 from geofence.rules.dark_vehicle import DarkVehicle
+from geofence.rules.ghost_report import GhostReport
+from geofence.rules.gnss_integrity import GnssIntegrity
 from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
@@ -22,6 +24,8 @@ REGISTRY: tuple[type[Rule], ...] = (
     ZoneExit,
     DarkVehicle,
     Undecidable,
+    GhostReport,
+    GnssIntegrity,
 )
 INDEX = {rule.name: number for number, rule in enumerate(REGISTRY)}
 BY_NAME = {rule.name: rule for rule in REGISTRY}

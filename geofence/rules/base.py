@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from core.arrays import F64, Bools
 from geofence.grading import RuleSettings
+from geofence.sample import Sample, Vehicle
 from geofence.violation import Rule as RuleName
 
 if TYPE_CHECKING:  # it loads the compiler
@@ -17,15 +17,6 @@ if TYPE_CHECKING:  # it loads the compiler
 
 Kind = Literal["measured", "timed", "event"]
 SAME_M = 12.0  # two tracks of one vehicle are nearer to each other than this; two trucks are not
-
-
-class Measured(NamedTuple):
-    """How far over its limit each of n tracks is, in the rule's own unit."""
-
-    value: F64  # (n,) NaN: not judged
-    sigma: F64 | float  # 1 sigma of the value; 0: it is exact, such as a count of seconds
-    judged: Bools | None = None  # (n,) where the value can be judged; None: wherever it is a number
-    tau_s: F64 | None = None  # (n,) correlation time of the error; None: the track's own
 
 
 class Verdict(NamedTuple):
@@ -36,7 +27,7 @@ class Verdict(NamedTuple):
     start_ns: int  # of the episode that opens now
     opens: bool  # a new episode may open; False: only an open one is continued
     clear: bool = False  # an open episode closes: the rule has been kept for long enough
-    scope: str = ""  # the zone; "" for a rule of whole tracks
+    scope: str = ""  # the zone or fault; "" for a rule of whole tracks
     p_violation: float | None = None  # None: `Rule.p_violation` says
 
 
@@ -52,9 +43,8 @@ class Rule(Protocol):
     violation: ClassVar[RuleName]  # `rule` of its violations
     kind: ClassVar[Kind]
     decided_by: ClassVar[Literal["observation", "tick"]] = "observation"
-    scope: ClassVar[Literal["track", "zone"]] = (
-        "track"  # one episode for each track, or for each track and zone
-    )
+    # one episode for each track, or for each track and zone, or fault of its terminal
+    scope: ClassVar[Literal["track", "zone", "fault"]] = "track"
     Config: ClassVar[type[msgspec.Struct] | None] = None  # its section; None: `keys` are all it has
     keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
     column: ClassVar[str]  # the rule whose measured values a violation shows as evidence
@@ -78,8 +68,9 @@ class Rule(Protocol):
         """Return the value below which the rule is kept again."""
         return 0.0
 
-    def measure(self, ctx: "Context") -> Measured:
-        """Measure all n tracks of an observation."""
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        """Measure one vehicle; geofence.measuring compiles it, so it is arithmetic and nothing else."""
         raise NotImplementedError
 
     def judge(self, ctx: "Context") -> Sequence[Verdict]:

@@ -1,13 +1,14 @@
 """`illegal_stop`: seconds that a vehicle stands on the road without an excuse."""
 
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
-from geofence.located import OUT_ANY
-from geofence.rules.base import Measured, Rule
+from geofence.rules.base import Rule
+from geofence.sample import Sample, Vehicle
 from geofence.state import EXCUSED, STANDING
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ class IllegalStop(Rule):
     keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
-        self._shoulder_m = settings.stop_shoulder_m
         # half of the shortest stop that counts: excuses are found before it is over
         self._patience_ns = int(config.notice[0].over * 5e8)
 
-    def measure(self, ctx: "Context") -> Measured:
-        on_road = ctx.located.found[:, OUT_ANY] <= self._shoulder_m
-        return Measured(value=np.where(on_road, ctx.standing_s, np.nan), sigma=0.0)
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        value = v.standing_s if v.out_any_m <= v.stop_shoulder_m else math.nan
+        return Sample(value, 0.0, v.tau_s, True)
 
     def start_ns(self, ctx: "Context", i: int) -> int | None:
         return int(ctx.state.stamps[ctx.rows[i], STANDING])

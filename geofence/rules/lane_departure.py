@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geofence.grading import Grading, Hold, Holds, NoticeHolds
-from geofence.located import OUT_ANY, OUT_PERMITTED, SIGMA
-from geofence.rules.base import Measured, Rule
+from geofence.located import OUT_ANY
+from geofence.rules.base import Rule
+from geofence.sample import Sample, Vehicle
 
 if TYPE_CHECKING:
     from geofence.context import Context
@@ -27,13 +28,9 @@ class LaneDeparture(Rule):
     Config, keys = Config, ("decide_s", "decide_depth_m", "map_sigma_m", "width_unknown_m")
     unit, shared_column = "m", "excess_m"
 
-    def measure(self, ctx: "Context") -> Measured:
-        found = ctx.located.found
-        return Measured(
-            value=found[:, OUT_PERMITTED] + ctx.half_width_m,
-            sigma=found[:, SIGMA],
-            judged=~ctx.located.undecidable,
-        )
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        return Sample(v.out_permitted_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.undecidable)
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
         """Far from every lane the distance is unknown, but the vehicle is certainly outside."""

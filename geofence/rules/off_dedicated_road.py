@@ -4,10 +4,11 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
-from geofence.rules.base import Measured, Rule
+from geofence.rules.base import Rule
+from geofence.sample import Sample, Vehicle
 
 if TYPE_CHECKING:
-    from geofence.context import Context
+    pass
 
 
 class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,5 +32,6 @@ class OffDedicatedRoad(Rule):
     def clear_below(self) -> float:
         return float(self._clear_below)
 
-    def measure(self, ctx: "Context") -> Measured:
-        return Measured(value=ctx.off_road_m, sigma=ctx.sigma_place_m)
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        return Sample(v.off_road_m, v.sigma_place_m, v.tau_s, True)

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from core.classes import HAZMAT
 from geofence.grading import Grading, Hold, Holds, NoticeHolds
-from geofence.located import NO_LANE
-from geofence.rules.base import Measured, Rule
+from geofence.rules.base import Rule
+from geofence.sample import Sample, Vehicle
 
 if TYPE_CHECKING:
-    from geofence.context import Context
+    pass
 
 
 class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,13 +25,10 @@ class Overspeed(Rule):
     Config, keys = Config, ("hazmat_limit_mps", "hazmat_limit_expressway_mps", "expressways")
     unit, shows_limit = "share", True
 
-    def measure(self, ctx: "Context") -> Measured:
-        located, limit_mps = ctx.located, ctx.limit_mps
-        is_hazmat = located.kind == HAZMAT
-        known = (located.vehicle >= 0) | is_hazmat
-        return Measured(
-            value=ctx.speed_mps / limit_mps - 1.0,
-            sigma=ctx.sigma_speed_mps / limit_mps,
-            judged=known & (is_hazmat | (located.p_lane > 0.9)) & (located.lane != NO_LANE),
-            tau_s=ctx.speed_tau_s,
-        )
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        known = v.is_hazmat or (v.is_registered and v.p_lane > 0.9)
+        return Sample(
+            v.speed_mps / v.limit_mps - 1.0, v.sigma_speed_mps / v.limit_mps, v.speed_tau_s,
+            known and v.in_lane,
+        )  # fmt: skip

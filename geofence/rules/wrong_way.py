@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from geofence.grading import Grading, Hold, Holds, NoticeHolds
-from geofence.located import ALONG, OUT_SAME_WAY, SIGMA
-from geofence.rules.base import Measured, Rule
+from geofence.rules.base import Rule
+from geofence.sample import Sample, Vehicle
 
 if TYPE_CHECKING:
-    from geofence.context import Context
+    pass
 
 SAME_WAY_SIGMAS = 4.0
 
@@ -32,12 +32,7 @@ class WrongWay(Rule):
     def clear_below(self) -> float:
         return 0.5
 
-    def measure(self, ctx: "Context") -> Measured:
-        found = ctx.located.found
-        other_way = ~(found[:, OUT_SAME_WAY] <= SAME_WAY_SIGMAS * found[:, SIGMA])  # NaN: none is near
-        return Measured(
-            value=-found[:, ALONG],
-            sigma=ctx.sigma_speed_mps,
-            judged=(found[:, ALONG] > 0.0) | other_way,
-            tau_s=ctx.speed_tau_s,
-        )
+    @staticmethod
+    def measure(v: Vehicle) -> Sample:
+        other_way = not v.out_same_way_m <= SAME_WAY_SIGMAS * v.sigma_across_m  # NaN: none is near
+        return Sample(-v.along_mps, v.sigma_speed_mps, v.speed_tau_s, v.along_mps > 0.0 or other_way)

@@ -66,7 +66,7 @@ class ZoneRule(Rule):
 
     def least_m(self, ctx: "Context", i: int) -> float:
         """Return how deep track i must be inside or outside for its place to be certain."""
-        return float(self._sigmas * ctx.sigma_place_m[i])
+        return float(self._sigmas * ctx.sigma_place_m(i))
 
     def broken(self, ctx: "Context", i: int, zone: "ZoneShape", start_ns: int) -> Verdict:
         """Return the verdict that track i breaks the rule now."""

@@ -14,7 +14,7 @@ import msgspec
 from core.errors import CommandError, ConfigError, RecordingError, UsageError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge.config import Site, load_site, parse_site
-from edge.recording.recorder import Reading, Recorded, read_messages
+from edge.recording.recorder import Reading, Recorded, named_topics, read_messages
 from edge.schemas import SCHEMAS
 from edge.wire import (
     SiteRecord,
@@ -75,7 +75,7 @@ def replay_file(
     site = load_site(site_path) if site_path else None
     record = site_record(path, site)
     site = site or _recorded_site(record, path)
-    has_gateway = any(message.topic.startswith("/gateway/") for message in read_messages(path))
+    has_gateway = _has_gateway(path)
     if record.esn is not None:
         site.place(record.esn)  # another site file may lack it
     esns = (record.esn,) if record.esn is not None else None
@@ -115,6 +115,14 @@ def replay_file(
             run.clocks[esn] = report_of(report)
         run.replayed.rejected.update(refusals(pipeline.all_counts()))
     return run
+
+
+def _has_gateway(path: Path) -> bool:
+    """Whether the recording holds messages of a gateway."""
+    topics = named_topics(path)
+    if topics is not None and not any(topic.startswith("/gateway/") for topic in topics):
+        return False
+    return any(message.topic.startswith("/gateway/") for message in read_messages(path))
 
 
 def site_record(path: Path, site: Site | None = None) -> SiteRecord:

@@ -86,20 +86,20 @@ class Router:
 
         seen : (n,) its place is known
         """
-        station_m = np.where(seen, self._stations(east_m, north_m), math.nan)
+        stations = self._stations(east_m, north_m)
         return [
-            self._one(terminal, *row)
-            for terminal, *row in zip(
-                terminals, seen.tolist(), station_m.tolist(), east_m.tolist(), north_m.tolist(), strict=True
+            self._one(terminal, known, station if known else math.nan, east, north)
+            for terminal, known, station, east, north in zip(
+                terminals, seen.tolist(), stations, east_m.tolist(), north_m.tolist(), strict=True
             )
         ]
 
-    def _stations(self, east_m: F64, north_m: F64) -> F64:
+    def _stations(self, east_m: F64, north_m: F64) -> list[float]:
         """Return the station of each place on the road, NaN beside it."""
         if self._axis is None:
-            return np.full(len(east_m), math.nan)
-        station_m, offset_m = self._axis.station_of(east_m, north_m)
-        return np.where(np.abs(offset_m) <= CORRIDOR_M, station_m, math.nan)
+            return [math.nan] * len(east_m)
+        found = zip(*(values.tolist() for values in self._axis.station_of(east_m, north_m)), strict=True)
+        return [station if abs(offset) <= CORRIDOR_M else math.nan for station, offset in found]
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
         nearby = self._near(station_m)

@@ -16,7 +16,7 @@ from mcap.reader import NonSeekingReader, make_reader
 
 from core.errors import RecordingError
 from edge.recording import recorder as recording
-from edge.recording.recorder import Reading, Recorder, read_messages, recover
+from edge.recording.recorder import Reading, Recorder, named_topics, read_messages, recover
 from edge.schemas import SCHEMAS, schema_of
 from edge.wire import GnssFix, encode
 
@@ -214,3 +214,13 @@ def test_each_channel_has_its_schema(name):
     title, text = schema_of(topic)
     assert title == f"petroroad.{name}"
     assert msgspec.json.decode(text)["type"] == "object"
+
+
+def test_named_topics_are_those_of_a_sound_summary(tmp_path):
+    path = tmp_path / "a.mcap"
+    with Recorder(path) as recorder:
+        recorder.write("/gnss", b"\x80", 1_790_000_000_000_000_000)
+        recorder.write("/radar/A", b"\x80", 1_790_000_000_000_000_001)
+    assert named_topics(path) == {"/gnss", "/radar/A"}
+    path.write_bytes(path.read_bytes()[:-10])  # cut, as by a crash
+    assert named_topics(path) is None

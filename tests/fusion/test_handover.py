@@ -16,6 +16,7 @@ from fusion.layout import (
     BIAS_EAST,
     BIAS_NORTH,
     BOUND,
+    PRESUMED,
     RADAR_NS,
     STAMP,
     STATUS,
@@ -92,11 +93,15 @@ def test_the_taker_s_own_radar_track_goes_on_under_the_carried_id():
 def test_own_radar_and_own_gnss_track_both_join():
     world, tracker = given(), taker()
     watch(tracker, world, 21, fixes=True)
-    assert len(tracker.at(world.now_ns)) == 1  # not bound yet: the terminal's own still waits for the radar
+    before = tracker.at(world.now_ns)
+    assert len(before) == 1
+    assert "identity.bound" not in tracker.counts, "presumed, not bound yet"
     (carried,) = sent(world)
     update = tracker.adopt(world.now_ns, [carried])
-    assert tracker.at(world.now_ns).track.tolist() == [carried.track]
-    assert sorted(gone for gone, _ in update.merged) == [(8 << 32) + 1, (8 << 32) + 2]
+    after = tracker.at(world.now_ns)
+    assert after.track.tolist() == [carried.track]
+    assert [gone for gone, _ in update.merged] == before.track.tolist()
+    assert not tracker.store.ints[:, PRESUMED].any(), "what the neighbour knows is not presumed"
 
 
 def test_what_was_learnt_of_the_terminal_s_error_is_carried():

@@ -14,6 +14,7 @@ from geofence.detectors import (
     S_TAU,
     S_VALUE,
     Thresholds,
+    Tracks,
     Windows,
     advance_timers,
     level_sigmas,
@@ -46,17 +47,18 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     state, rng = State([rule.name for rule in REGISTRY], MEASURED, GRADED), np.random.default_rng(seed)
     rows = state.rows(np.arange(1, n + 1).astype(np.uint64))
     thresholds = Thresholds(LIMITS, np.zeros(N_RULES), 3.0, rate)
-    windows = Windows(state.evidence, state.evidence_ns, state.stamps)
+    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
     phi = math.exp(-0.1 / tau_s)
     error = sigma * rng.standard_normal(n)
     first = np.full((n, 4), np.inf)
     samples = np.empty((n, N_RULES, 3))
     samples[:, :, S_VALUE], samples[:, :, S_SIGMA], samples[:, :, S_TAU] = np.nan, sigma, tau_s
+    columns, active = np.zeros((n, state.ring.shape[2])), np.empty(n, dtype=np.bool_)
     grade = np.empty((n, N_RULES), np.int64)
     for k in range(round(seconds * 10)):
         samples[:, LANE_DEPARTURE, S_VALUE] = truth(k * 0.1) + error
         stamps = np.full(n, T0_NS + k * DT_NS)
-        step(rows, stamps, samples, thresholds, windows, grade)
+        step(Tracks(np.arange(n), rows, stamps, samples, columns), thresholds, windows, grade, active)
         enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
         first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])
         for g in (1, 2, 3):
@@ -170,7 +172,27 @@ def test_timers_survive_one_noisy_sample_and_clear_after_the_time_without():
 def test_provable_depth_differs_between_radar_and_gnss_alone():
     """Under radar half a metre, with good RTK under a metre, with single-frequency GNSS no lane at all."""
     sigma, tau = np.array([0.3, 0.12, 1.5]), np.array([0.23, 5.0, 30.0])
-    radar, rtk, gnss = provable_depth_m(sigma, tau, 5.0, 2.5e-5).tolist()
+    radar, rtk, gnss = (provable_depth_m(*pair, 5.0, 2.5e-5) for pair in zip(sigma, tau, strict=True))
     assert 0.4 < radar < 0.8
     assert 0.4 < rtk < 1.0
     assert gnss > 7.0
+
+
+def test_step_finds_the_tracks_with_a_grade_or_an_open_episode():
+    state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
+    rows = state.rows(np.arange(1, 6).astype(np.uint64))
+    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    n_rules = len(MEASURED)
+    state.open[rows[1], n_rules - 1] = True
+    state.open[rows[2], n_rules] = True  # of a rule that is not measured
+    samples = np.full((5, n_rules, 3), 1.0)
+    samples[:, :, S_VALUE] = np.nan
+    samples[3, 0, S_VALUE] = 1e3
+    columns, mine = np.arange(5.0 * state.ring.shape[2]).reshape(5, -1), np.array([3, 2, 1])
+    tracks = Tracks(mine, rows, np.full(5, T0_NS), samples, columns)
+    grade, active = np.zeros((3, n_rules), np.int64), np.zeros(3, dtype=np.bool_)
+    thresholds = Thresholds(np.stack([LIMITS[0]] * n_rules), np.zeros(n_rules), 3.0, 1e-4)
+    assert step(tracks, thresholds, windows, grade, active)
+    assert active.tolist() == [grade[0, 0] > 0, False, True]
+    np.testing.assert_array_equal(state.ring[rows[3], 0], columns[3])
+    assert state.stamps[rows[[0, 4]]].max() == 0  # not mine

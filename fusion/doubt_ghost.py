@@ -1,0 +1,136 @@
+"""Whether there is a vehicle where a terminal says it is: radar's misses in plain sight as log odds."""
+
+import math
+
+from core.arrays import B1
+from core.kernel import kernel
+from fusion import doubt_table as col
+from fusion import layout as at
+from fusion.doubt_table import Doubts
+from fusion.layout import Settings, States, Tracks
+from fusion.models import predict_to
+from fusion.visibility import DETECTED_NS, is_in_field, is_shaded
+
+CELL_M = 16.0  # a vehicle passes it within a second: many scans
+REACH_NS = 60_000_000_000  # radar that has seen nobody there for a minute may be blocked, or not reach so far
+# Misses that share a cause (aspect, clutter, what stands between) last while the vehicle drives about its own
+# length: one look a second is independent of the last
+LOOK_S = 1.0
+STEP_S_MAX = 0.2  # ticks come each 0.1 s; after a gap nothing is known of the time between
+REPORTED_NS = 2_000_000_000  # its last fix is newer: the place is the terminal's own word
+MOVES_MPS = 2.0  # radars suppress what stands
+PLACE_SIGMA_M_MAX = 5.0  # more uncertain, it may be behind something, or another vehicle
+# Errors of fixes are told too small by up to this factor (the identity's evidence takes the same), and a
+# truck reflects up to half its length from its centre
+WIDE, HALF_LENGTH_M = 2.5, 6.0
+PACE_MPS = 3.0  # another vehicle that keeps its pace so closely may be the terminal's own
+GHOST_MIN = math.log(1e-3)  # less likely than this, radar would miss a vehicle: as sure as a binding
+
+
+@kernel(inner=True)
+def _cell(east_m: float, north_m: float) -> tuple[int, int]:
+    """Return the cell of a place and its place in the table."""
+    ix, iy = math.floor(east_m / CELL_M), math.floor(north_m / CELL_M)
+    cell = (ix + 1_000_000) * 4_000_000 + iy + 1_000_000
+    return cell, (ix * 73_856_093 + iy * 19_349_663) % col.CELLS
+
+
+@kernel(inner=True)
+def _note_reach(tracks: Tracks, doubts: Doubts, t_ns: int) -> None:
+    """Note the cells in which radar sees confirmed vehicles."""
+    ints, X = tracks.ints, tracks.states.X
+    for i in range(tracks.tally[at.T_HIGH]):
+        if ints[i, at.STATUS] == at.CONFIRMED and abs(t_ns - ints[i, at.RADAR_NS]) <= DETECTED_NS:
+            cell, place = _cell(X[i, at.EAST], X[i, at.NORTH])
+            doubts.reach_cell[place], doubts.reach_ns[place] = cell, t_ns
+
+
+@kernel(inner=True)
+def _would_be_seen(
+    tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, works: B1, east_m: float, north_m: float
+) -> bool:
+    """Return whether a radar that scans sees a place: in its field, in no shadow, and proved by others."""
+    cell, place = _cell(east_m, north_m)
+    if doubts.reach_cell[place] != cell or t_ns - doubts.reach_ns[place] > REACH_NS:
+        return False
+    for q in range(works.shape[0]):
+        if not works[q] or not is_in_field(settings.radars, q, east_m, north_m):
+            continue
+        if not is_shaded(tracks, t_ns, settings.radars, q, east_m, north_m):
+            return True
+    return False
+
+
+@kernel(inner=True)
+def _may_be_another(tracks: Tracks, i: int, t_ns: int, scratch: States, variance_m2: float) -> bool:
+    """Return whether a nameless vehicle that radar sees may be the one of track i's terminal.
+
+    scratch : track i predicted to t_ns, as row 0
+    """
+    ints, X = tracks.ints, tracks.states.X
+    near_m = HALF_LENGTH_M + 3.0 * WIDE * math.sqrt(variance_m2)
+    for o in range(tracks.tally[at.T_HIGH]):
+        if o == i or ints[o, at.STATUS] == at.FREE or ints[o, at.TERMINAL] >= 0:
+            continue
+        if abs(t_ns - ints[o, at.RADAR_NS]) > DETECTED_NS:
+            continue
+        age_s = (t_ns - ints[o, at.STAMP]) * 1e-9
+        v_e, v_n = X[o, at.V_EAST], X[o, at.V_NORTH]
+        away = math.hypot(
+            X[o, at.EAST] + v_e * age_s - scratch.X[0, at.EAST],
+            X[o, at.NORTH] + v_n * age_s - scratch.X[0, at.NORTH],
+        )
+        pace = math.hypot(v_e - scratch.X[0, at.V_EAST], v_n - scratch.X[0, at.V_NORTH])
+        if away <= near_m and (pace <= PACE_MPS or ints[o, at.STATUS] != at.CONFIRMED):
+            return True
+    return False
+
+
+@kernel(inner=True)
+def _evidence(
+    tracks: Tracks, doubts: Doubts, i: int, t_ns: int, settings: Settings, works: B1, scratch: States
+) -> float:
+    """Return +1 where radar does not see track i's vehicle although it would, -1 where it may, else 0."""
+    ints, P = tracks.ints, scratch.P
+    if abs(t_ns - ints[i, at.GNSS_NS]) > REPORTED_NS:
+        return 0.0
+    predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, settings.tuning)
+    east, north = scratch.X[0, at.EAST], scratch.X[0, at.NORTH]
+    variance_m2 = (P[0, at.EAST, at.EAST] + P[0, at.NORTH, at.NORTH]) / 2.0
+    if variance_m2 > PLACE_SIGMA_M_MAX**2:
+        return 0.0
+    if math.hypot(scratch.X[0, at.V_EAST], scratch.X[0, at.V_NORTH]) < MOVES_MPS:
+        return 0.0
+    if _may_be_another(tracks, i, t_ns, scratch, variance_m2):
+        return -1.0
+    return 1.0 if _would_be_seen(tracks, doubts, t_ns, settings, works, east, north) else 0.0
+
+
+@kernel
+def look_for_ghosts(
+    tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, works: B1, scratch: States
+) -> None:
+    """Advance the evidence of all terminals' tracks by one tick, and their bit GHOST.
+
+    works : (n_radars,) radar q scans.  Each second in plain sight is one look that misses a vehicle with
+    1 - P_D; a vehicle that may be the terminal's takes the same back, one that is measured as its own all.
+    """
+    ints, seen, odds = tracks.ints, doubts.ints, doubts.floats
+    per_s = -math.log(1.0 - settings.tuning[at.P_DETECT]) / LOOK_S
+    _note_reach(tracks, doubts, t_ns)
+    for i in range(tracks.tally[at.T_HIGH]):
+        w = ints[i, at.TERMINAL]
+        if w < 0 or ints[i, at.STATUS] != at.CONFIRMED:
+            continue
+        if seen[w, col.SERIAL] != ints[i, at.SERIAL]:
+            seen[w, col.SERIAL], odds[w, col.UNSEEN] = ints[i, at.SERIAL], 0.0
+        step_s = min(max(t_ns - seen[w, col.LOOKED_NS], 0) * 1e-9, STEP_S_MAX)
+        seen[w, col.LOOKED_NS] = t_ns
+        if ints[i, at.RADAR_NS] > 0 and t_ns - ints[i, at.RADAR_NS] <= settings.tuning[at.RADAR_TIMEOUT_NS]:
+            odds[w, col.UNSEEN] = 0.0
+        else:
+            sign = _evidence(tracks, doubts, i, t_ns, settings, works, scratch)
+            unseen = odds[w, col.UNSEEN] - sign * step_s * per_s
+            odds[w, col.UNSEEN] = min(max(unseen, 2.0 * GHOST_MIN), 0.0)  # so sure that 3 s undo it
+        is_ghost = odds[w, col.UNSEEN] <= GHOST_MIN
+        seen[w, col.KINDS] = seen[w, col.KINDS] & ~col.GHOST | (col.GHOST if is_ghost else 0)

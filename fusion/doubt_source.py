@@ -1,0 +1,212 @@
+"""Whether a terminal's fixes can be believed, judged by the radar's track of its own vehicle.
+
+Three faults have names: *dragged* (the place slides away from the vehicle, or lies far from it), *frozen*
+(one place again and again while the vehicle drives), *overconfident* (errors far beyond what the terminal
+states). None of them is the driver's.
+"""
+
+import math
+from typing import NamedTuple
+
+from core.arrays import B1, F1, F2, I1, I2
+from core.kernel import kernel
+from fusion import doubt_table as col
+from fusion import layout as at
+from fusion.doubt_table import Doubts
+from fusion.heading import axis_of
+from fusion.layout import Terminals, Tracks
+
+EVERY_NS = 1_000_000_000  # errors of fixes that are nearer in time are much the same
+FRESH_NS, ALIGN_S = 300_000_000, 0.5  # radar saw the vehicle so lately; its state may be moved so far
+FOLLOW_NS = 30_000_000_000  # a terminal that was let go is compared with its vehicle for so long
+# Mean errors over two times. Of an error with a lasting part (Gauss-Markov, any tau) their difference has a
+# standard deviation of at most 0.55 of the error's own; of one that slides at v it grows to (20 s - 3 s) v
+FAST_S, SLOW_S, DIFFERENCE_SHARE = 3.0, 20.0, 0.55
+AGE_S_MIN = 10.0  # of both means, before they are compared
+# Squared distances of two dimensions: exp(-15) by chance in each 20 s; cleared within 2 sigma
+DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
+# The error that is told may be half the true one: so much as three independent looks would say
+SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 3.0
+SQUARE_MAX = 18.0  # of one look: an outlier is no scale
+LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
+OVER_Z, OVER_RATIO, HONEST_RATIO = (
+    4.75,
+    3.0,
+    1.5,
+)  # one in a million; told at less than 0.58 of the true sigma
+UNKNOWN_LENGTH_M = 12.0  # of a truck
+SAME_M = 0.05  # below the last digit of a position (1e-6 degrees)
+FROZEN_M, FROZEN_SIGMAS = 10.0, 6.0  # the vehicle has moved this far and so many sigmas from the place
+FROZEN_MPS, FROZEN_REPEATS, FROZEN_NS = 3.0, 3, 3_000_000_000  # the same by its own word alone
+
+
+class Heard(NamedTuple):
+    """One message's fixes, as the terminals told them."""
+
+    M: F2  # (n, N_MEAS)
+    told_m: F1  # (n,) sigma
+    terminal: I1  # rows
+    stamp_ns: I1
+    heard: B1  # (n,) new, of a sound clock, with a position
+
+
+@kernel(inner=True)
+def _vehicle_of(tracks: Tracks, terminals: Terminals, doubts: Doubts, w: int, stamp_ns: int) -> int:
+    """Return the row of the radar's track that terminal w is compared with, -1 if there is none now."""
+    ints, own, row = tracks.ints, doubts.ints, terminals.ints[w, at.ROW]
+    if row >= 0 and abs(stamp_ns - ints[row, at.RADAR_NS]) <= FRESH_NS:
+        if own[w, col.VEHICLE] != row + 1 or own[w, col.VEHICLE_SERIAL] != ints[row, at.SERIAL]:
+            own[w, col.VEHICLE], own[w, col.VEHICLE_SERIAL] = row + 1, ints[row, at.SERIAL]
+            doubts.floats[w, col.AGE_S], own[w, col.ANCHOR_NS] = 0.0, 0
+        own[w, col.BOUND_NS] = stamp_ns
+        return int(row)
+    row = own[w, col.VEHICLE] - 1
+    if row < 0 or stamp_ns - own[w, col.BOUND_NS] > FOLLOW_NS:
+        return -1
+    same = ints[row, at.SERIAL] == own[w, col.VEHICLE_SERIAL] and ints[row, at.STATUS] == at.CONFIRMED
+    free = ints[row, at.TERMINAL] < 0 or ints[row, at.TERMINAL] == w
+    return int(row) if same and free and abs(stamp_ns - ints[row, at.RADAR_NS]) <= FRESH_NS else -1
+
+
+@kernel(inner=True)
+def _set(ints: I2, w: int, kind: int, holds: bool) -> None:
+    ints[w, col.KINDS] = ints[w, col.KINDS] & ~kind | (kind if holds else 0)
+
+
+@kernel(inner=True)
+def _note_repeat(
+    doubts: Doubts, w: int, stamp_ns: int, fix: F1, sigma_m: float, place: tuple[float, float]
+) -> None:
+    """Follow fixes of one and the same place; place : of the vehicle at the fix, NaN where radar lost it."""
+    ints, floats = doubts.ints, doubts.floats
+    off_m = math.hypot(fix[at.Z_EAST] - floats[w, col.ANCHOR_E], fix[at.Z_NORTH] - floats[w, col.ANCHOR_N])
+    if ints[w, col.ANCHOR_NS] == 0 or off_m > SAME_M:
+        ints[w, col.ANCHOR_NS], ints[w, col.REPEATS] = stamp_ns, 0
+        floats[w, col.ANCHOR_E], floats[w, col.ANCHOR_N] = fix[at.Z_EAST], fix[at.Z_NORTH]
+        floats[w, col.STOOD_E], floats[w, col.STOOD_N] = place
+        _set(ints, w, col.FROZEN, False)
+        return
+    ints[w, col.REPEATS] += 1
+    moved_m = math.hypot(place[0] - floats[w, col.STOOD_E], place[1] - floats[w, col.STOOD_N])
+    drives = fix[at.Z_SPEED] >= FROZEN_MPS and stamp_ns - ints[w, col.ANCHOR_NS] >= FROZEN_NS
+    if moved_m > FROZEN_M + FROZEN_SIGMAS * sigma_m or (drives and ints[w, col.REPEATS] >= FROZEN_REPEATS):
+        _set(ints, w, col.FROZEN, True)
+
+
+@kernel(inner=True)
+def _mean(before: float, value: float, dt_s: float, age_s: float, tau_s: float) -> float:
+    """Return the mean over the last tau_s, or over the age while it is shorter."""
+    return before + (value - before) * dt_s / min(age_s, tau_s)
+
+
+@kernel(inner=True)
+def _judge_error(
+    doubts: Doubts, w: int, variance: tuple[float, float], axis: tuple[float, float], sigma_m: float
+) -> None:
+    """Decide on a drag by the mean errors.
+
+    variance : of what is not the fix's own error, along and across the course `axis` [m^2]
+    """
+    ints, floats = doubts.ints, doubts.floats
+    c, s = axis
+    scale2 = (SCALE2_BEFORE * LOOKS_BEFORE + floats[w, col.SQUARES] / 2.0) / (
+        LOOKS_BEFORE + floats[w, col.LOOKS]
+    )
+    own = max(scale2, 1.0) * sigma_m**2
+    fast_e, fast_n = floats[w, col.FAST_E], floats[w, col.FAST_N]
+    d_e, d_n = fast_e - floats[w, col.SLOW_E], fast_n - floats[w, col.SLOW_N]
+    slides = (c * d_e + s * d_n) ** 2 / (DIFFERENCE_SHARE**2 * own + variance[0])
+    slides += (c * d_n - s * d_e) ** 2 / (DIFFERENCE_SHARE**2 * own + variance[1])
+    far = (c * fast_e + s * fast_n) ** 2 / (own + variance[0]) + (c * fast_n - s * fast_e) ** 2 / (
+        own + variance[1]
+    )
+    if slides > DRAGGED_CHI2 or far > FAR_CHI2:
+        _set(ints, w, col.DRAGGED, True)
+    elif far < CLEAR_CHI2:
+        _set(ints, w, col.DRAGGED, False)
+
+
+@kernel(inner=True)
+def _judge_scale(doubts: Doubts, w: int) -> None:
+    """Decide whether the errors are far beyond what is told: Wilson and Hilferty's (1931) normal quantile."""
+    squares, n = doubts.floats[w, col.SQUARES], 2.0 * doubts.floats[w, col.LOOKS]
+    if n < 4.0:
+        return
+    ratio, spread = squares / n, 2.0 / (9.0 * n)
+    z = (ratio ** (1.0 / 3.0) - 1.0 + spread) / math.sqrt(spread)
+    if z > OVER_Z and ratio > OVER_RATIO:
+        _set(doubts.ints, w, col.OVERCONFIDENT, True)
+    elif ratio < HONEST_RATIO:
+        _set(doubts.ints, w, col.OVERCONFIDENT, False)
+
+
+@kernel
+def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, heard: Heard) -> None:
+    """Compare one message's fixes, which were fused, with their vehicles; advance the terminals' evidence."""
+    ints, X, P, own, floats = tracks.ints, tracks.states.X, tracks.states.P, doubts.ints, doubts.floats
+    for j in range(heard.stamp_ns.shape[0]):
+        w, stamp_ns, fix, sigma = heard.terminal[j], heard.stamp_ns[j], heard.M[j], heard.told_m[j]
+        if not heard.heard[j] or stamp_ns <= own[w, col.ERROR_NS]:
+            continue
+        i = _vehicle_of(tracks, terminals, doubts, w, stamp_ns)
+        ahead_s = (stamp_ns - ints[i, at.STAMP]) * 1e-9 if i >= 0 else math.inf
+        if i < 0 or abs(ahead_s) > ALIGN_S:
+            _note_repeat(doubts, w, stamp_ns, fix, sigma, (math.nan, math.nan))
+            continue
+        c, s = axis_of(X, i)
+        if math.isnan(c):
+            continue
+        east = X[i, at.EAST] + ahead_s * X[i, at.V_EAST]
+        north = X[i, at.NORTH] + ahead_s * X[i, at.V_NORTH]
+        _note_repeat(doubts, w, stamp_ns, fix, sigma, (east, north))
+        dt_s = (stamp_ns - own[w, col.ERROR_NS]) * 1e-9
+        if dt_s < EVERY_NS * 1e-9 or own[w, col.KINDS] & col.FROZEN:
+            continue
+        own[w, col.ERROR_NS] = stamp_ns
+        e_e = fix[at.Z_EAST] - east - c * fix[at.Z_FORWARD] + s * fix[at.Z_LEFT]
+        e_n = fix[at.Z_NORTH] - north - s * fix[at.Z_FORWARD] - c * fix[at.Z_LEFT]
+        # radar sees some point of the body: a uniform share of the length
+        length = tracks.floats[i, at.LENGTH]
+        length = UNKNOWN_LENGTH_M if math.isnan(length) else length
+        speed = math.hypot(X[i, at.V_EAST], X[i, at.V_NORTH])
+        place = (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH]) / 2.0
+        along2 = place + length**2 / 12.0 + (fix[at.Z_DELAY] * speed) ** 2
+        dt_s = min(dt_s, SLOW_S) if floats[w, col.AGE_S] > 0.0 else EVERY_NS * 1e-9
+        age_s = floats[w, col.AGE_S] = min(floats[w, col.AGE_S] + dt_s, SLOW_S)
+        for a, e in ((0, e_e), (1, e_n)):
+            floats[w, col.FAST_E + a] = _mean(floats[w, col.FAST_E + a], e, dt_s, age_s, max(FAST_S, dt_s))
+            floats[w, col.SLOW_E + a] = _mean(floats[w, col.SLOW_E + a], e, dt_s, age_s, SLOW_S)
+        if age_s >= AGE_S_MIN:
+            _judge_error(doubts, w, (along2, place), (c, s), sigma)
+        if own[w, col.KINDS] & col.DRAGGED:
+            continue
+        weight = dt_s / max(fix[at.Z_TAU], dt_s)  # of one independent look
+        squares = (c * e_e + s * e_n) ** 2 / (sigma**2 + along2) + (c * e_n - s * e_e) ** 2 / (
+            sigma**2 + place
+        )
+        floats[w, col.SQUARES] += weight * min(squares, SQUARE_MAX)
+        floats[w, col.LOOKS] += weight
+        if floats[w, col.LOOKS] > LOOKS_MAX:
+            floats[w, col.SQUARES], floats[w, col.LOOKS] = floats[w, col.SQUARES] / 2.0, LOOKS_MAX / 2.0
+        _judge_scale(doubts, w)
+
+
+@kernel
+def distrust(doubts: Doubts, who: I1, M: F2, usable: B1) -> None:
+    """Lower the weight of doubtful terminals' fixes, in place; who : (n,) rows, -1 none.
+
+    A dragged one has at least the error that was found; it neither pulls nor unbinds its vehicle. A frozen
+    one has no position.
+    """
+    for j in range(who.shape[0]):
+        w = max(who[j], 0)
+        kinds = doubts.ints[w, col.KINDS] if who[j] >= 0 else 0
+        if kinds & col.FROZEN:
+            off_e, off_n = (
+                M[j, at.Z_EAST] - doubts.floats[w, col.ANCHOR_E],
+                M[j, at.Z_NORTH] - doubts.floats[w, col.ANCHOR_N],
+            )
+            usable[j] = usable[j] and math.hypot(off_e, off_n) > SAME_M
+        if kinds & col.DRAGGED:
+            found_m = math.hypot(doubts.floats[w, col.FAST_E], doubts.floats[w, col.FAST_N])
+            M[j, at.Z_SIGMA] += found_m

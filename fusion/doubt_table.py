@@ -1,0 +1,112 @@
+"""The memory of doubt: evidence against each terminal, and where radar has seen vehicles of late.
+
+Columns are imported as `col`. Site metres; stamps are UTC nanoseconds, 0 never.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from core.arrays import F2, F64, I1, I2, I64, U8
+from fusion.columns import Columns, columns_of, read_floats, read_ints
+
+# Kinds of doubt, as bits
+GHOST, DRAGGED, FROZEN, OVERCONFIDENT = 1, 2, 4, 8
+NAMES = {DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident"}  # of `gnss_integrity`
+
+# Column of `ints` (n, N_INT), one row for each terminal:
+# KINDS bits; LOOKED_NS last tick of the ghost's evidence, of the track with SERIAL;
+# VEHICLE row + 1 of the radar's track that its fixes are compared with, VEHICLE_SERIAL its serial number,
+# ERROR_NS stamp of the last error, BOUND_NS of the last one while bound to it;
+# ANCHOR_NS stamp of the first of equal fixes, REPEATS how many followed
+KINDS, LOOKED_NS, SERIAL, VEHICLE, VEHICLE_SERIAL, ERROR_NS, BOUND_NS, ANCHOR_NS, REPEATS = range(9)
+N_INT = 9
+INT_COLUMNS = (
+    "kinds", "looked_ns", "serial", "vehicle", "vehicle_serial", "error_ns", "bound_ns", "anchor_ns",
+    "repeats",
+)  # fmt: skip
+# Column of `floats` (n, N_FLOAT):
+# UNSEEN log probability that radar misses a vehicle there;
+# FAST, SLOW mean errors east and north over the last few and twenty seconds [m], over AGE_S seconds at most;
+# SQUARES sum of squared normalised errors over LOOKS independent looks;
+# ANCHOR the place of equal fixes, STOOD the vehicle's place at the first of them
+UNSEEN, FAST_E, FAST_N, SLOW_E, SLOW_N, AGE_S, SQUARES, LOOKS, ANCHOR_E, ANCHOR_N, STOOD_E, STOOD_N = range(
+    12
+)
+N_FLOAT = 12
+FLOAT_COLUMNS = (
+    "unseen", "fast_east_m", "fast_north_m", "slow_east_m", "slow_north_m", "age_s", "squares", "looks",
+    "anchor_east_m", "anchor_north_m", "stood_east_m", "stood_north_m",
+)  # fmt: skip
+CELLS = 4_096  # of CELL_M: 100 times the cells of a road of 2 km
+REACH_COLUMNS = ("place", "cell", "stamp_ns")
+
+
+class Doubts(NamedTuple):
+    """The arrays, as kernels read them."""
+
+    ints: I2  # (n, N_INT)
+    floats: F2  # (n, N_FLOAT)
+    reach_cell: I1  # (CELLS,) cell of each place of the hashed table
+    reach_ns: I1  # (CELLS,) when radar last saw a vehicle there
+
+
+class DoubtState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole memory; what is missing starts fresh."""
+
+    ints: Columns | None = None  # terminal, INT_COLUMNS
+    floats: Columns | None = None  # the same rows: FLOAT_COLUMNS
+    reach: Columns | None = None  # REACH_COLUMNS
+
+
+class DoubtTable:
+    """The arrays, which grow with the terminals."""
+
+    def __init__(self) -> None:
+        self.rows = Doubts(
+            ints=np.zeros((64, N_INT), dtype=np.int64),
+            floats=np.zeros((64, N_FLOAT)),
+            reach_cell=np.zeros(CELLS, dtype=np.int64),
+            reach_ns=np.zeros(CELLS, dtype=np.int64),
+        )
+
+    def reserve(self, n: int) -> None:
+        """Make room for n terminals."""
+        have = len(self.rows.ints)
+        if n <= have:
+            return
+        more = max(n, 2 * have) - have
+        self.rows = self.rows._replace(
+            ints=np.concatenate([self.rows.ints, np.zeros((more, N_INT), dtype=np.int64)]),
+            floats=np.concatenate([self.rows.floats, np.zeros((more, N_FLOAT))]),
+        )
+
+    def kinds(self, terminal: I64) -> U8:
+        """Return the bits (n,) of the terminals' rows; 0 for -1."""
+        known = (terminal >= 0) & (terminal < len(self.rows.ints))
+        return np.where(known, self.rows.ints[np.where(known, terminal, 0), KINDS], 0).astype(np.uint8)
+
+    def state(self) -> DoubtState:
+        """Return the memory in named columns."""
+        ints, floats = self.rows.ints, self.rows.floats
+        used = np.flatnonzero(ints.any(axis=1) | floats.any(axis=1))
+        seen = np.flatnonzero(self.rows.reach_ns)
+        reach: I64 = np.column_stack([seen, self.rows.reach_cell[seen], self.rows.reach_ns[seen]])
+        return DoubtState(
+            ints=columns_of(("terminal", *INT_COLUMNS), np.column_stack([used, ints[used]])),
+            floats=columns_of(FLOAT_COLUMNS, floats[used]),
+            reach=columns_of(REACH_COLUMNS, reach),
+        )
+
+    def restore(self, state: DoubtState | None) -> None:
+        """Continue from a state; None: nothing is known."""
+        if state is None:
+            return
+        ints = read_ints(state.ints, ("terminal", *INT_COLUMNS))
+        floats: F64 = read_floats(state.floats, FLOAT_COLUMNS)
+        self.reserve(int(ints[:, 0].max()) + 1 if len(ints) else 0)
+        self.rows.ints[ints[:, 0]] = ints[:, 1:]
+        self.rows.floats[ints[:, 0]] = floats
+        reach = read_ints(state.reach, REACH_COLUMNS)
+        self.rows.reach_cell[reach[:, 0]], self.rows.reach_ns[reach[:, 0]] = reach[:, 1], reach[:, 2]
