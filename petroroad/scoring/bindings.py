@@ -1,7 +1,7 @@
 """Bindings of terminals to tracks that radar sees: how many were wrong, and how long they took. Pure.
 
-A binding is an unbroken run of stamps in which one track bears a terminal's name and was seen by radar
-within a second. It is wrong when at more of its stamps it was another vehicle's, or none's within reach.
+A binding is an unbroken run of stamps in which one track bears a terminal's name for certain and was seen by
+radar within a second; a name that is only presumed, with its probability, is none. It is wrong when at more of its stamps it was another vehicle's, or none's within reach.
 """
 
 from bisect import bisect_right
@@ -15,6 +15,7 @@ from core.arrays import Bools
 from petroroad.scoring.frames import SECOND_NS, Matches, TracksNow, TruthNow
 
 REPORTS = 5
+BOUND_P_MIN = 0.99  # snapshots round to two decimals; fusion binds at 0.999
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Bindings:
             if name is None:
                 continue
             self._named[name] = truth.stamp_ns
-            if not tracks.radar[j]:
+            if not tracks.radar[j] or tracks.identity_p[j] < BOUND_P_MIN:
                 continue
             key = (name, track_ids[j])
             run = runs[key] = runs.get(key) or self._open.pop(key, None) or [0, 0, truth.stamp_ns]

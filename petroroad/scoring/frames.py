@@ -50,6 +50,7 @@ class TracksNow:
     in_field: Bools  # its place is within a radar's field of view
     lane: Sequence[str | None]
     terminal: Sequence[str | None]
+    identity_p: F64  # of that terminal, two decimals in a recorded snapshot; 1 not stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ class _Names:
 
     lanes: tuple[str, ...] = ()
     terminals: dict[int, str | None] = field(default_factory=dict)
+    identity_p: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class _Part:
     rsu: int
     lane: list[str | None]
     terminal: list[str | None]
+    identity_p: Sequence[float]
     state: tuple[F64, F64] | None
 
 
@@ -97,6 +99,7 @@ class Scorer:
             names.lanes = snapshot.lanes
         if snapshot.names is not None:
             names.terminals = dict(zip(snapshot.names.track, snapshot.names.terminal, strict=True))
+            names.identity_p = dict(zip(snapshot.names.track, snapshot.names.identity_p, strict=False))
         records = records_of(snapshot)
         counts = FLAG_CONFIRMED if snapshot.esn in self._alone else FLAG_OWNED
         rows = np.flatnonzero(records["flags"] & counts)
@@ -107,6 +110,7 @@ class Scorer:
                 rsu=self._numbers.get(snapshot.esn, -1),
                 lane=[lanes[i] if i < len(lanes) else None for i in records["lane"].tolist()],
                 terminal=[names.terminals.get(key) for key in records["track"].tolist()],
+                identity_p=[names.identity_p.get(key, 1.0) for key in records["track"].tolist()],
                 state=None if batch is None else _state_of(batch, rows, snapshot.stamp_ns),
             )
         )
@@ -151,6 +155,7 @@ class Scorer:
             in_field=self._cover.in_field(east, north),
             lane=[lane for part in parts for lane in part.lane],
             terminal=[terminal for part in parts for terminal in part.terminal],
+            identity_p=np.array([p for part in parts for p in part.identity_p], dtype=np.float64),
         )
 
 

@@ -29,6 +29,7 @@ def named(*names, **more):
     ([named("A", "B")] * 3, 2, 0),
     ([named("A", "B", radar=[True, False])] * 3, 1, 0),         # a terminal's own track is no binding
     ([named("B", "A")] * 3, 2, 2),
+    ([named("B", "A", identity_p=0.98)] * 3, 0, 0),             # presumed, no binding
     ([named("B", None), named("A", None), named("A", None)], 2, 1),
     ([named("A", None), named(None, None), named("A", None)], 2, 0),  # bound again
     ([named("A", None, places=[(90, 0), (20, 0)])] * 3, 1, 1),  # to clutter

@@ -30,7 +30,7 @@ def truths(places, ids=None, heading=0.0, covered=True, in_field=True, lane=None
 
 
 def tracks(places, ids=None, sigma_m=0.5, lane=None, terminal=None, radar=True, gnss=False, coasting=False,
-           in_field=True, rsu=0, covariance=None, velocity=(11.0, 0.0)) -> TracksNow:  # fmt: skip
+           in_field=True, rsu=0, covariance=None, velocity=(11.0, 0.0), identity_p=1.0) -> TracksNow:  # fmt: skip
     n = len(places)
     east, north = np.array(places, dtype=np.float64).reshape(-1, 2).T
     return TracksNow(
@@ -49,4 +49,5 @@ def tracks(places, ids=None, sigma_m=0.5, lane=None, terminal=None, radar=True, 
         in_field=np.broadcast_to(np.array(in_field, dtype=np.bool_), (n,)),
         lane=lane or [None] * n,
         terminal=terminal or [None] * n,
+        identity_p=np.broadcast_to(np.array(identity_p, dtype=np.float64), (n,)),
     )
