@@ -1,8 +1,9 @@
 """A tracker as one builds it from FilterPy's Kalman filter and SciPy's assignment; global nearest neighbour.
 
-Settings, the best of those that were tried on seed 7: gate at a Mahalanobis distance of 3.5 in three
-dimensions, a track counts from its fourth detection, ends after six scans without one, or one before it
-counts.
+Settings: a gate at a Mahalanobis distance of 3.5 in three dimensions, a track counts from its fourth
+detection, ends after six scans without one, or after one before it counts. On seeds 7 to 10 no other choice
+among gates of 3 to 4.5, 3 to 5 detections and 4 to 9 scans has a mean GOSPA over all scenes that is better by
+more than 0.1 %.
 """
 
 import time

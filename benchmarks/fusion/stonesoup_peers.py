@@ -1,9 +1,9 @@
 """Stone Soup's trackers on a scene: global nearest neighbour with a kd-tree, and JPDA by EHM2.
 
-Settings, the best of those that were tried on seed 7: constant velocity with a PSD of 0.5 and 0.05 m^2/s^3,
-the state starts from its first detection and the prior of the speed across, Mahalanobis gate 3.5, five
-neighbours of the tree, tracks count from their fourth detection (held ones end after two scans) and end after
-six scans without one. JPDA is told P_D, the clutter per m^2 and m/s, and a gate of 0.997.
+Settings: constant velocity with a PSD of 0.5 and 0.05 m^2/s^3, the state starts from its first detection and
+the prior of the speed across. Gate, detections until a track counts and scans until it ends are those that
+are best for the same association with FilterPy (`filterpy_gnn`); held tracks end after two scans; five
+neighbours of the tree. JPDA is given P_D, the clutter per m^2 and m/s, and a gate of 0.997.
 """
 
 import datetime
