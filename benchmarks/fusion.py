@@ -18,7 +18,7 @@ from fusion.layout import N_DIM, N_RADAR, N_X, Settings, States
 from fusion.measurement import fuse_polar
 from fusion.models import SLOW_MPS, predict_to
 from fusion.observations import RadarScan
-from fusion.track_store import RING, poses_of, tuning_of
+from fusion.track_store import RING, settings_of
 from fusion.tracker import Tracker
 
 DT_S = 0.1
@@ -95,7 +95,7 @@ def measure_model() -> None:
     """Print the time of one track's predict and update, ours and FilterPy's in the same rounds."""
     rng = np.random.Generator(np.random.Philox(SEED))
     pose = Road(N_PEER).radar
-    settings = Settings(poses_of([pose]), tuning_of(FusionConfig(), [pose]))
+    settings = settings_of(FusionConfig(), [pose])
     states, predicted, out = [
         States(np.zeros((N_OURS, N_X)), np.zeros((N_OURS, N_DIM, N_DIM))) for _ in range(3)
     ]

@@ -17,6 +17,7 @@ from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_likelihood import decide
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
+from fusion.radar_field import note_false
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
@@ -170,6 +171,8 @@ class Tracker:
 
     def _end(self, i: int) -> None:
         store = self.store
+        if store.ints[i, at.STATUS] == at.TENTATIVE:
+            note_false(store.tracks, store.rings, i, store.settings)
         if store.ints[i, at.TERMINAL] >= 0:
             self.terminals.rows.ints[store.ints[i, at.TERMINAL], at.ROW] = -1
         if store.track[i]:

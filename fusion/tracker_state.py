@@ -11,6 +11,7 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
 from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
 from fusion.identity_binding import rebase
+from fusion.radar_field import COUNT_COLUMNS, PLACE_COLUMNS, learnt_cells, restore_cells
 from fusion.radar_update import Key, Scans
 from fusion.rewind import pack, rebuild, unpack
 from fusion.timekeeping import ClockState, Timekeeping
@@ -29,7 +30,7 @@ MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind an
                 "antenna_forward_m", "antenna_left_m"),
     ),
 }  # fmt: skip
-SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys")
+SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "learnt_ns")
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -37,6 +38,11 @@ PAIR_COLUMNS = (
     "error_across_m2", "offset_along_m", "offset_along_m2", "offset_across_m", "offset_across_m2",
     "difference_east_m", "difference_north_m",
 )  # fmt: skip
+ERROR_COLUMNS = (
+    *(f"scale_{k}" for k in range(at.N_SCALES)), "weight", "bias_east_m", "bias_north_m", "bias_m2",
+    "by_configuration",
+)  # fmt: skip
+FLEET_COLUMNS = ("stated", "by_configuration")
 
 
 class RingState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,6 +63,8 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     log_odds: float  # of being a vehicle and not clutter
     track: CarriedTrack
     ring: RingState | None = None  # None: the ring begins with the present state
+    posed_by: tuple[int, int] = (0, 0)  # 1 + row of the two radars that measured it last, 0 none
+    posed: tuple[float, float, float] = (0.0, 0.0, 0.0)  # share of the first, variances of both poses
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +85,11 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
+    field_cells: Columns | None = None  # what radars have learnt of their fields: radar_field.PLACE_COLUMNS
+    field: Columns | None = None  # the same rows: radar_field.COUNT_COLUMNS
+    error_terminals: Columns | None = None  # rows of the terminals whose errors radar has shown
+    errors: Columns | None = None  # the same rows: ERROR_COLUMNS
+    fleet: Columns | None = None  # weight of each scale of the terminals' sigmas: FLEET_COLUMNS
 
 
 def snapshot(
@@ -85,9 +98,11 @@ def snapshot(
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
-    sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0)).any(axis=1))
+    sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0, 0)).any(axis=1))
     kw, kp = np.nonzero(rows.keys[:n].any(axis=2))
     pw, pp = np.nonzero(rows.pair_ints[:n].any(axis=2) | rows.pairs[:n].any(axis=2))
+    shown = np.flatnonzero(rows.errors[:n].any(axis=1))
+    cells, counts_of_cells = learnt_cells(store.settings.field)
     tally = store.tally
     return TrackerState(
         tracks=tuple(
@@ -107,6 +122,11 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
+        field_cells=columns_of(PLACE_COLUMNS, cells),
+        field=columns_of(COUNT_COLUMNS, counts_of_cells),
+        error_terminals=columns_of(("terminal",), shown[:, None]),
+        errors=columns_of(ERROR_COLUMNS, rows.errors[shown]),
+        fleet=columns_of(FLEET_COLUMNS, rows.fleet.T),
     )
 
 
@@ -118,6 +138,8 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         log_odds=float(store.floats[i, at.LLR]),
         track=carried(store, terminals, i),
         ring=_ring(store, i),
+        posed_by=(int(store.ints[i, at.POSED_BY]), int(store.ints[i, at.POSED_BY_OTHER])),
+        posed=tuple(store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1].tolist()),
     )
 
 
@@ -152,6 +174,17 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     pairs = read_ints(state.pair_ints, PAIR_INT_COLUMNS)
     rows.pair_ints[pairs[:, 0], pairs[:, 1]] = pairs[:, 2:]
     rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIR_COLUMNS)
+    rows.errors[read_ints(state.error_terminals, ("terminal",))[:, 0]] = read_floats(
+        state.errors, ERROR_COLUMNS
+    )
+    fleet = read_floats(state.fleet, FLEET_COLUMNS)
+    if len(fleet) == at.N_FLEET:
+        rows.fleet[:] = fleet.T
+    restore_cells(
+        store.settings.field,
+        read_ints(state.field_cells, PLACE_COLUMNS),
+        read_floats(state.field, COUNT_COLUMNS),
+    )
     times.unpack(state.clocks, terminals.about)
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
@@ -168,7 +201,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     store.ints[i, at.SERIAL], store.floats[i, at.LLR] = stored.serial, stored.log_odds
     store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
     if stored.ring is None:
-        load(store, i, track)
+        _load(store, i, stored)
         rebase(store, i)
         return
     ring, rings = stored.ring, store.rings
@@ -185,4 +218,10 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
     pack(store.tracks.states, i, rings.packed, i, 0)
     rebuild(store.tracks, rings, i, store.settings, store.scratch.vector)
-    load(store, i, track)
+    _load(store, i, stored)
+
+
+def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
+    load(store, i, stored.track)
+    store.ints[i, at.POSED_BY], store.ints[i, at.POSED_BY_OTHER] = stored.posed_by
+    store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1] = stored.posed

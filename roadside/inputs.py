@@ -28,6 +28,7 @@ from edge.wire import (
     decode_fix,
     decode_handover,
 )
+from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 
@@ -244,6 +245,16 @@ def _sizes(values: tuple[float | None, ...]) -> F64:
     return sizes
 
 
+def _sigmas(columns: GnssColumns) -> F64:
+    """Return the sigmas (n,) [m] as stated, else as the kind of the fix tells; NaN where neither is known."""
+    return _column(
+        tuple(
+            QUALITY_SIGMA_M.get(quality or "") if sigma_m is None else sigma_m
+            for sigma_m, quality in zip(columns.sigma_m, columns.quality, strict=True)
+        )
+    )
+
+
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
     """Return the tracker's fixes of one payload."""
     return fixes_of_columns(columns_of([fix]), log_ns, frame)
@@ -274,7 +285,7 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
         north_m=north_m,
         speed_mps=_column(columns.speed_mps),
         heading_rad=heading_rad,
-        sigma_m=_column(columns.sigma_m),
+        sigma_m=_sigmas(columns),
         tau_s=_column(columns.tau_s),
         usable=np.where(inside & np.array(seen, dtype=np.bool_), 1.0, 0.0),
     )
