@@ -17,8 +17,8 @@ from fusion.layout import Terminals
 
 LOG_STEP = 0.5 * math.log(2.0)  # between scales: a sigma that is off by less than 1.2 costs nothing
 TRUE = 2  # place of scale 1; the first is 1/2, the last 8
-STEP_P = 0.25  # before anything is learnt, each further step is so many times as probable
-FLEET_PRIOR, FLEET_EVERY = 2.0, 8.0  # terminals that the first prior counts as; learns after so many errors
+STEP_P = 0.25  # each further step from the fleet's centre is so many times as probable
+FLEET_EVERY = 8.0  # the fleet learns after so many errors
 FORGET_S = 600.0  # receivers drive from open road into a cutting
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
 # A sigma larger than the errors does no harm, and a long quiet spell is no proof: it counts by a quarter
@@ -28,7 +28,7 @@ HUMBLE = 0.25
 def fleet_at_start() -> F64:
     """Return `fleet` (2, N_FLEET) before anything is learnt."""
     fleet = np.zeros((2, at.N_FLEET))
-    fleet[:, : at.N_SCALES] = FLEET_PRIOR * STEP_P ** np.abs(np.arange(at.N_SCALES) - TRUE)
+    fleet[:, : at.N_SCALES] = STEP_P ** np.abs(np.arange(at.N_SCALES) - TRUE)
     return fleet
 
 
@@ -93,21 +93,37 @@ def forget(terminals: Terminals, w: int, dt_s: float) -> None:
 def learn_fleet(terminals: Terminals, n: int, group: int) -> None:
     """Set the prior of a group's terminals from those of the first n that radar has shown.
 
-    One step of the EM algorithm for the shares of a mixture: the mean of the posteriors is the next prior.
+    Their scales lie around a common centre, a step away STEP_P times as probable; the centre lies around 1 in
+    the same way. Its posterior is computed for each step, and the prior is the mean over it.
     """
     fleet, errors = terminals.fleet, terminals.errors
-    for k in range(at.N_SCALES):
-        fleet[group, at.N_SCALES + 1 + k] = FLEET_PRIOR * STEP_P ** abs(k - TRUE)
+    centre, total = at.N_SCALES + 1, 0.0  # columns of the centre's log probability
+    for j in range(at.N_SCALES):
+        fleet[group, centre + j] = abs(j - TRUE) * math.log(STEP_P)
     for w in range(n):
         if errors[w, at.E_WEIGHT] <= 0.0 or int(errors[w, at.E_GROUP]) != group:
             continue
-        top, total = _top(terminals, w), 0.0
+        top = _top(terminals, w)
+        for j in range(at.N_SCALES):
+            fits = spread = 0.0
+            for k in range(at.N_SCALES):
+                near = STEP_P ** abs(k - j)
+                spread += near
+                fits += near * math.exp(errors[w, k] - top)
+            fleet[group, centre + j] += math.log(fits / spread)
+    top = fleet[group, centre]
+    for j in range(at.N_SCALES):
+        top = max(top, fleet[group, centre + j])
+        fleet[group, j] = 0.0
+    for j in range(at.N_SCALES):
+        p, spread = math.exp(fleet[group, centre + j] - top), 0.0
         for k in range(at.N_SCALES):
-            total += _weights(terminals, w, k, top)
+            spread += STEP_P ** abs(k - j)
         for k in range(at.N_SCALES):
-            fleet[group, at.N_SCALES + 1 + k] += _weights(terminals, w, k, top) / total
+            fleet[group, k] += p * STEP_P ** abs(k - j) / spread
+            total += p * STEP_P ** abs(k - j) / spread
     for k in range(at.N_SCALES):
-        fleet[group, k] = fleet[group, at.N_SCALES + 1 + k]
+        fleet[group, k] /= total
 
 
 @kernel(inner=True)

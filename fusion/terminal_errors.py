@@ -18,7 +18,7 @@ from fusion.rewind import restart, state_at
 from fusion.sigma_scale import add_error, forget, scale_of, tell_fleet
 
 RADAR_NS_MAX = 300_000_000  # its radar must have seen the vehicle so lately
-BODY_SHARE = 0.06  # 1 sigma of the place that reflects, along the vehicle, as a share of its length
+BODY_SHARE = 0.03  # 1 sigma of the centre as radar shows it, along the vehicle, as a share of its length
 
 
 @kernel
