@@ -17,7 +17,6 @@ from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.models import combined, predict_to
 from fusion.radar_field import cell_towards, density, p_seen
-from fusion.radar_pose import pose_variances
 from fusion.rewind import past_state
 from fusion.visibility import is_followed
 
@@ -76,9 +75,8 @@ def pair_cost(
     s_tt = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
     s_rr = c * c * p00 + 2.0 * s * c * p01 + s * s * p11
     s_tr = s * c * (p11 - p00) + (c * c - s * s) * p01
-    pose_rr, pose_tt = pose_variances(radars, q, flat)
-    s_tt += (flat * radars[q, at.R_S_AZIMUTH]) ** 2 + pose_tt
-    s_rr = slope * slope * s_rr + radars[q, at.R_S_RANGE] ** 2 + pose_rr
+    s_tt += (flat * radars[q, at.R_S_AZIMUTH]) ** 2
+    s_rr = slope * slope * s_rr + radars[q, at.R_S_RANGE] ** 2
     s_tr *= slope
     g = s_tr / s_tt
     s_rr -= g * s_tr
@@ -118,9 +116,7 @@ def _pair(
     gate_3 = settings.tuning[at.GATE_3]
     east, north, _, _, p00, _, _, _, p11, _, _, _, _, _ = combined(states, j)
     noise = max(radars[q, at.R_S_RANGE], radars[q, at.R_S_AZIMUTH] * flat)
-    pose_rr, pose_tt = pose_variances(radars, q, flat)
-    # the sum exceeds the variance along any axis
-    widest = p00 + p11 + noise * noise + max(pose_rr, pose_tt)
+    widest = p00 + p11 + noise * noise  # the sum exceeds the variance along any axis
     gate2 = min(gate_3 * widest, GATE_M_MAX * GATE_M_MAX)  # beyond, no detection passes the gate
     reach = math.sqrt(gate2)
     low, top = math.floor((north - reach) / GRID_CELL_M), math.floor((north + reach) / GRID_CELL_M)

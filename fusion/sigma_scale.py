@@ -21,7 +21,7 @@ STEP_P = 0.25  # each further step from the fleet's centre is so many times as p
 FLEET_EVERY = 8.0  # the fleet learns after so many errors
 FORGET_S = 600.0  # receivers drive from open road into a cutting
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
-# A sigma larger than the errors does no harm, and a long quiet spell is no proof: it counts by a quarter
+# A long quiet spell is no proof of a smaller sigma: such evidence counts by a quarter
 HUMBLE = 0.25
 
 
@@ -49,14 +49,17 @@ def _top(terminals: Terminals, w: int) -> float:
 
 @kernel
 def scale_of(terminals: Terminals, w: int) -> float:
-    """Return how many times its sigma the errors of terminal w are: the posterior's mean."""
+    """Return how many times its sigma the errors of terminal w are: 1, or the posterior's geometric mean.
+
+    A sigma that is too large is left: it costs little, and what was quiet for minutes may not stay so.
+    """
     top = _top(terminals, w)
     total = mean = 0.0
     for k in range(at.N_SCALES):
         p = _weights(terminals, w, k, top)
         total += p
-        mean += p * math.exp((k - TRUE) * LOG_STEP)
-    return mean / total
+        mean += p * (k - TRUE) * LOG_STEP
+    return max(1.0, math.exp(mean / total))
 
 
 @kernel(inner=True)

@@ -19,7 +19,7 @@ def table_of(n: int) -> TerminalTable:
 
 
 def test_nothing_known_is_nearly_the_stated_sigma():
-    assert 1.0 <= scale_of(table_of(1).rows, 0) < 1.1
+    assert 1.0 <= scale_of(table_of(1).rows, 0) < 1.03
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_nothing_known_is_nearly_the_stated_sigma():
         (2.0, 1.8, 2.3),  # it claims the half
         (4.0, 3.6, 4.6),
         (30.0, 7.0, 8.01),  # bounded
-        (0.1, 0.5, 0.6),  # far too humble: no less than a half
+        (0.1, 1.0, 1.0),  # far too humble: that does no harm
     ],
 )
 def test_independent_errors_show_the_scale(true, low, high):
@@ -58,7 +58,8 @@ def test_the_posterior_is_that_of_brute_force():
         gain = 0.5 * np.sum(np.log(density(step) / density(1.0)))
         log_p[k] += gain * (0.25 if k < 2 else 1.0)
     p = np.exp(log_p - log_p.max())
-    assert scale_of(rows, 0) == pytest.approx(float(p @ steps / p.sum()), rel=1e-9)
+    mean = float(np.exp(p @ np.log(steps) / p.sum()))
+    assert scale_of(rows, 0) == pytest.approx(max(1.0, mean), rel=1e-9)
 
 
 def test_one_outlier_changes_little():
@@ -94,4 +95,4 @@ def test_a_fleet_that_claims_the_half_is_found_out_and_a_newcomer_of_it_not_beli
             scales.append(scale_of(terminals.rows, w))
         found[told] = np.mean(scales)
     assert 0.8 < found[1.0] < 1.2
-    assert found[0.5] > 1.5 * found[1.0]
+    assert found[0.5] > 1.3 * found[1.0]
