@@ -9,7 +9,7 @@ from fusion.config import FusionConfig
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, pose, scan
 
-PLACE_M, TURN_RAD = 0.4, 0.004
+PLACE_M, TURN_RAD = 0.2, 0.002  # a gate between two radars does not allow for more
 
 
 def worlds(n: int, *names: str):
