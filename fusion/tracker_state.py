@@ -32,6 +32,7 @@ MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind an
     ),
 }  # fmt: skip
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
+UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 1))  # what a terminal without fixes has there
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -102,7 +103,7 @@ def snapshot(
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
-    sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0, 0)).any(axis=1))
+    sent = np.flatnonzero((rows.ints[:n] != UNSENT).any(axis=1))
     kw, kp = np.nonzero(rows.keys[:n].any(axis=2))
     pw, pp = np.nonzero(rows.pair_ints[:n].any(axis=2) | rows.pairs[:n].any(axis=2))
     shown = np.flatnonzero(rows.errors[:n].any(axis=1))
