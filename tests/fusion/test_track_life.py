@@ -103,3 +103,20 @@ def test_a_terminals_new_track_waits_for_the_radar_in_whose_field_it_is(radar, s
         report(tracker, [0.1 * k + 0.01], late_s=0.0)
         shown = len(tracker.at(at(0.1 * k + 0.1)))
         assert shown == (0.1 * k + 0.1 >= shown_after_s + 0.01 or shown_after_s < 1.0)
+
+
+def test_what_radar_misses_in_its_sight_is_unseen_before_its_next_report_is_due():
+    radar = pose("R", 0.0, -8.0, 0.0, range_m_max=400.0)
+    for vanishes in (True, False):
+        tracker = tracker_of(radar)
+        for k in range(60):
+            t = 0.05 * k
+            there = not vanishes or t < 2.05
+            truth = np.array([[50.0 + 20.0 * t, 0.0, 20.0, 0.0]])[: int(there)]
+            tracker.step(at(t), scan(radar, at(t), truth))
+            if k in (20, 40):
+                message = fix("T", at(t), 50.0 + 20.0 * t, 0.0, speed_mps=20.0, heading_rad=0.0)
+                tracker.step(at(t), message)
+            tracker.tick(at(t))
+        assert len(tracker.at(at(2.95))) == 1
+        assert len(tracker.unseen(at(2.95))[0]) == int(vanishes)  # its report is due at 4 s
