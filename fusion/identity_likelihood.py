@@ -210,8 +210,7 @@ def weigh(
     """
     ints, X, WX = tracks.ints, tracks.states.X, predicted.X
     own = terminals.ints[w, at.ROW]
-    shown = ints[own, at.RADAR_NS] > 0 or terminals.ints[w, at.LEARNT_NS] > 0  # by radar: its lasting error
-    learnt_by = own if shown and X[own, at.BOUND] != 0.0 else -1
+    learnt_by = own if ints[own, at.RADAR_NS] > 0 and X[own, at.BOUND] != 0.0 else -1
     z_east, z_north = M[m, at.Z_EAST], M[m, at.Z_NORTH]
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED or (ints[i, at.TERMINAL] >= 0 and i != own):
