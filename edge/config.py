@@ -77,6 +77,8 @@ class Site:
                 sigma_azimuth_rad=radians(radar.sigma_azimuth_deg),
                 sigma_range_rate_mps=radar.sigma_range_rate_mps,
                 accepted=radar.accepted,
+                sigma_place_m=radar.sigma_place_m,
+                sigma_boresight_rad=radians(radar.sigma_heading_deg),
             )
             for i, radar in enumerate(radars)
         )

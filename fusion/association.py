@@ -16,6 +16,7 @@ from fusion.grid import GRID_CELL_M, cell_of, clear, fill, put
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.models import combined, predict_to
+from fusion.radar_field import cell_towards, density, p_seen
 from fusion.rewind import past_state
 from fusion.visibility import is_followed
 
@@ -31,9 +32,9 @@ NO_TRACK, OWN_ECHO = -1, -2  # in track_of: not assigned; second echo of a track
 
 
 @kernel(inner=True)
-def _locate(detections: Detections, n_d: int, radars: F2, q: int) -> None:
+def _locate(detections: Detections, n_d: int, settings: Settings, q: int) -> None:
     """Write place and polar numbers of each detection to `seen`; those of a radar's objects are computed."""
-    M, seen = detections.M, detections.seen
+    M, seen, radars = detections.M, detections.seen, settings.radars
     r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
     for d in range(n_d):
         if M[d, at.WHAT] == at.OBJECT:
@@ -50,15 +51,19 @@ def _locate(detections: Detections, n_d: int, radars: F2, q: int) -> None:
             seen[d, at.S_RANGE], seen[d, at.S_COS], seen[d, at.S_SIN] = M[d, at.Z_RANGE], c, s
             seen[d, at.S_RATE], seen[d, at.S_DROP] = M[d, at.Z_RATE], drop
             seen[d, at.S_EAST], seen[d, at.S_NORTH] = r_e + flat * c, r_n + flat * s
+        cell = cell_towards(settings, q, seen[d, at.S_EAST] - r_e, seen[d, at.S_NORTH] - r_n)
+        seen[d, at.S_CLUTTER] = density(settings, q, cell)
 
 
 @kernel(inline=True)
-def pair_cost(states: States, i: int, seen: F2, d: int, settings: Settings, q: int) -> tuple[float, float]:
+def pair_cost(
+    states: States, i: int, seen: F2, d: int, settings: Settings, q: int, p_detect: float
+) -> tuple[float, float]:
     """Return (squared Mahalanobis distance, cost) of detection d for predicted track i.
 
     cost = -2 ln(P_D N(innovation; 0, S) / clutter density); innovation along and across the beam [m], [m/s]
     """
-    radars, tuning = settings.radars, settings.tuning
+    radars = settings.radars
     east, north, v_e, v_n, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = combined(states, i)
     d_e, d_n = east - radars[q, at.R_EAST], north - radars[q, at.R_NORTH]
     flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
@@ -78,7 +83,7 @@ def pair_cost(states: States, i: int, seen: F2, d: int, settings: Settings, q: i
     z_r -= g * z_t
     d2 = z_t * z_t / s_tt + z_r * z_r / s_rr
     # vehicle to clutter, but for the density of the innovation
-    odds = tuning[at.P_DETECT] / (2.0 * math.pi * tuning[at.CLUTTER])
+    odds = p_detect / (2.0 * math.pi * seen[d, at.S_CLUTTER])
     volume = s_tt * s_rr
     if not math.isnan(seen[d, at.S_RATE]):
         rate = slope * (c * v_e + s * v_n)
@@ -104,7 +109,7 @@ def _is_in(seen: F2, d: int, a: int, b: int) -> bool:
 @kernel(inner=True)
 def _pair(
     states: States, j: int, flat: float, settings: Settings, q: int, seen: F2, grid: Grid,
-    assignment: Assignment, n_p: int,
+    assignment: Assignment, n_p: int, p_detect: float,
 ) -> int:  # fmt: skip
     """Add the pairs of predicted track j, which is `flat` metres from radar q; return the new n_p."""
     radars, pairs, costs = settings.radars, assignment.pairs, assignment.costs
@@ -122,7 +127,7 @@ def _pair(
                 off2 = (seen[d, at.S_EAST] - east) ** 2 + (seen[d, at.S_NORTH] - north) ** 2
                 # the list holds detections of other cells, too
                 if off2 < gate2 and n_p < costs.shape[0] and _is_in(seen, d, a, b):
-                    d2, cost = pair_cost(states, j, seen, d, settings, q)
+                    d2, cost = pair_cost(states, j, seen, d, settings, q, p_detect)
                     if d2 < gate_3:
                         pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
                         n_p += 1
@@ -142,13 +147,12 @@ def gate(
     """
     ints, radars, tuning, grid = tracks.ints, settings.radars, settings.tuning, scratch.grid
     predicted, seen, assignment = scratch.predicted, detections.seen, scratch.assignment
-    _locate(detections, n_d, radars, q)
+    _locate(detections, n_d, settings, q)
     fill(grid, seen, n_d)
     r_e, r_n, half_fov = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_HALF_FOV]
     cos_sight, sin_sight = math.cos(radars[q, at.R_BORESIGHT]), math.sin(radars[q, at.R_BORESIGHT])
     cos_fov, cos_edge = math.cos(half_fov), math.cos(min(half_fov + VIEW_EDGE_RAD, math.pi))
     n_t = n_p = 0
-    unseen = -2.0 * math.log(1.0 - tuning[at.P_DETECT])
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.FREE or not is_followed(ints, i, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
             continue
@@ -163,9 +167,10 @@ def gate(
         if flat > radars[q, at.R_RANGE] + VIEW_EDGE_M or ahead < flat * cos_edge:
             continue
         inside = flat <= radars[q, at.R_RANGE] and ahead >= flat * cos_fov
-        assignment.miss[n_t] = unseen if inside else 0.0
+        p_detect = p_seen(settings, q, cell_towards(settings, q, d_e, d_n))
+        assignment.miss[n_t] = -2.0 * math.log(1.0 - p_detect) if inside else 0.0
         scratch.rows[n_t] = i
-        n_p = _pair(predicted, n_t, flat, settings, q, seen, grid, assignment, n_p)
+        n_p = _pair(predicted, n_t, flat, settings, q, seen, grid, assignment, n_p, p_detect)
         n_t += 1
     return n_t, n_p
 

@@ -1,5 +1,6 @@
 """Configuration of the tracker, its radars and terminals; errors of sensors that no configuration states."""
 
+import math
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,13 @@ from core.classes import HAZMAT
 WHITE_SHARE = 0.25  # of a fix's stated sigma that is new in each fix; the rest is the lasting bias
 QUANTUM_M = 0.03  # 1 sigma of positions cut to 1e-6 degrees (JT/T 808)
 COURSE_SIGMA_RAD = 0.02  # of a reported course: whole degrees, antenna sway
+# 1 sigma per axis [m] of a fix whose receiver states its kind and no sigma; `single` is gnss_sigma_m
+QUALITY_SIGMA_M = {
+    "fixed": 0.05,  # RTK with integers: 0.01 m and 1 ppm of the baseline; the antenna's survey is no better
+    "float": 0.4,  # RTK without them: decimetres while it converges
+    "dgnss": 0.8,  # SBAS: horizontal 95 % within about 2 m (EGNOS and WAAS performance reports)
+    "dead_reckoning": 5.0,  # without satellites: 2 % of the way, some hundred metres into a tunnel
+}
 OBJECT_LAG_S = 0.5  # a radar's own tracker measures the speed across its beam from about this long
 
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -56,6 +64,9 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
     sigma_azimuth_rad: float
     sigma_range_rate_mps: float
     accepted: bool  # commissioned; else it tracks but does not enforce
+    # What the survey leaves unknown of the pose, and no number of scans averages: place per axis, boresight
+    sigma_place_m: float = 0.1
+    sigma_boresight_rad: float = math.radians(0.05)
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):

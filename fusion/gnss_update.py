@@ -17,6 +17,8 @@ from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.rewind import begin, fuse, start
+from fusion.sigma_scale import scale_of
+from fusion.terminal_errors import begin_with_bias, learn
 from fusion.timekeeping import Timekeeping
 from fusion.track_life import learn_fix_period
 from fusion.track_store import TerminalTable, TrackStore
@@ -73,6 +75,7 @@ def gnss_update(
         arrived_ns=np.ascontiguousarray(seen.arrived_ns, np.int64),
         source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
         usable=usable & ~doubtful if doubtful.any() else usable,
+        group=np.where(np.isfinite(seen.sigma_m), 0, 1),
     )
     done = Outcome(np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64))
     update = _update_unchecked if store.is_checked and terminals.is_checked else _update
@@ -201,6 +204,7 @@ def _fuse_own(
         ints[i, at.STATUS], ints[i, at.TERMINAL] = at.DUE, w
         tracks.floats[i, at.IDENTITY_P] = 1.0
         terminals.ints[w, at.ROW] = i
+        begin_with_bias(tracks, rings, terminals, w, i, stamp_ns, fixes.M, j)
     else:
         by_radar = abs(stamp_ns - ints[i, at.RADAR_NS]) <= settings.tuning[at.RADAR_TIMEOUT_NS]
         ends = fuse(tracks, rings, i, stamp_ns, fixes.M, j, settings, vector)
@@ -251,6 +255,8 @@ def _update(
                 tracks.ints[i, at.FIX_ACCEPTED_NS] = max(tracks.ints[i, at.FIX_ACCEPTED_NS], now_ns)
             continue
         about[w, at.NEWEST_NS] = max(about[w, at.NEWEST_NS], stamp_ns)
+        terminals.errors[w, at.E_GROUP] = float(fixes.group[j])
+        fixes.M[j, at.Z_SIGMA] *= scale_of(terminals, w)
         outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             done.touched[n_touched] = about[w, at.ROW]
@@ -259,6 +265,7 @@ def _update(
             if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
                 about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
                 weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
+                learn(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
                 done.weighed[j] = True
     tally[at.T_TOUCHED] = n_touched
 

@@ -22,6 +22,7 @@ HEADING_RAD_MAX, VARIANCE_MAX, CARRIED_OUTLIERS_MAX = 100.0, 1e8, 2**31
 CARRIED_AGE_NS_MAX = 3_600_000_000_000  # an outage delays handovers; an older position is useless
 LAG_NS_MAX = 60_000_000_000  # a state may be so much older than its newest fix: the terminal was bound since
 NAME_MAX = 64
+LOG_SCALE_MAX = 1e6
 FRESH_POSITION_M, FRESH_SPEED_MPS, FRESH_BEND_MPS2 = 5.0, 12.0, 0.5  # 1 sigma without a covariance
 
 Vector = tuple[float, float]
@@ -98,6 +99,9 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     missed: float = 0.0  # log probability of the misses in radar's sight since it was last seen
     fix_period_ns: int = 0  # learnt between the fixes of its terminal; 0: not yet
     fix_accepted_ns: int = 0  # when its last report was accepted
+    pose_m2: float = 0.0  # variance per axis that the poses of its radars leave
+    sigma_scales: Block = ()  # log likelihoods of the scales of its terminal's sigma: fusion/sigma_scale.py
+    sigma_weight: float = 0.0  # effective number of errors behind them
 
 
 def _pairs(rows: tuple[int, ...], columns: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -156,7 +160,16 @@ def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack
         missed=floats[at.MISSED],
         fix_period_ns=ints[at.FIX_PERIOD_NS],
         fix_accepted_ns=ints[at.FIX_ACCEPTED_NS],
+        pose_m2=_pose_m2(floats),
+        sigma_scales=tuple(terminals.rows.errors[w, : at.N_SCALES].tolist()) if w >= 0 else (),
+        sigma_weight=float(terminals.rows.errors[w, at.E_WEIGHT]) if w >= 0 else 0.0,
     )
+
+
+def _pose_m2(floats: list[float]) -> float:
+    """Return what fusion.radar_pose.pose_variance does, of a row of `floats`."""
+    share = floats[at.POSED_SHARE]
+    return share**2 * floats[at.POSE_VAR] + (1.0 - share) ** 2 * floats[at.POSE_VAR_OTHER]
 
 
 def _number(value: float) -> float | None:
@@ -245,6 +258,10 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
         and 0.0 <= track.identity_p <= 1.0
         and track.missed <= 0.0
+        and 0.0 <= track.pose_m2 <= VARIANCE_MAX
+        and len(track.sigma_scales) in (0, at.N_SCALES)
+        and all(abs(value) <= LOG_SCALE_MAX for value in track.sigma_scales)
+        and 0.0 <= track.sigma_weight <= LOG_SCALE_MAX
         and all(0.0 < size <= SIZE_M_MAX for size in sizes)
     )
 
@@ -260,6 +277,7 @@ def load(store: TrackStore, i: int, track: CarriedTrack) -> None:
     ints[at.FIX_PERIOD_NS], ints[at.FIX_ACCEPTED_NS] = track.fix_period_ns, track.fix_accepted_ns
     ints[at.KIND], ints[at.INTEGRITY], ints[at.OUTLIERS] = track.kind, track.integrity, track.outliers
     floats[at.IDENTITY_P] = track.identity_p
+    floats[at.POSED_SHARE], floats[at.POSE_VAR], floats[at.POSE_VAR_OTHER] = 1.0, track.pose_m2, 0.0
     floats[at.LENGTH] = np.nan if track.length_m is None else track.length_m
     floats[at.WIDTH] = np.nan if track.width_m is None else track.width_m
     load_state(store.tracks.states, i, track.state)

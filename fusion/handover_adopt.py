@@ -187,6 +187,11 @@ def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: Ca
     store.ints[i, at.FIX_PERIOD_NS] = store.ints[i, at.FIX_PERIOD_NS] or track.fix_period_ns
     store.ints[i, at.FIX_ACCEPTED_NS] = max(int(store.ints[i, at.FIX_ACCEPTED_NS]), track.fix_accepted_ns)
     store.floats[i, at.IDENTITY_P] = track.identity_p
+    errors = terminals.rows.errors[w]
+    if (
+        track.sigma_weight > errors[at.E_WEIGHT] and track.sigma_scales
+    ):  # the neighbour's radars saw it longer
+        errors[: at.N_SCALES], errors[at.E_WEIGHT] = track.sigma_scales, track.sigma_weight
     describe(store, terminals, i)
     if fresh and track.state.bias is not None:
         x, p = arrays_of(track.state)

@@ -235,7 +235,8 @@ def weigh(
     """
     ints, X, WX, tuning = tracks.ints, tracks.states.X, predicted.X, settings.tuning
     own = terminals.ints[w, at.ROW]
-    learnt_by = own if ints[own, at.RADAR_NS] > 0 and X[own, at.BOUND] != 0.0 else -1
+    shown = ints[own, at.RADAR_NS] > 0 or terminals.ints[w, at.LEARNT_NS] > 0  # by radar: its lasting error
+    learnt_by = own if shown and X[own, at.BOUND] != 0.0 else -1
     z_east, z_north = M[m, at.Z_EAST], M[m, at.Z_NORTH]
     # radar can only miss a vehicle that is in its sight, and of which it has no track
     is_missed = not is_followed(ints, own, t_ns, tuning[at.RADAR_TIMEOUT_NS])

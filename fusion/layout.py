@@ -30,14 +30,20 @@ FIX_PERIOD_NS, FIX_ACCEPTED_NS = 15, 16
 HIDDEN_NS = 17  # last scan in whose shadows it was predicted to be, and was not found
 PRESUMED = 18  # row + 1 of the terminal whose vehicle it is presumed to be; 0 none
 SHOWN_NS = 19  # the tick since which it is shown; 0 it is not
-N_INT = 20
+POSED_BY, POSED_BY_OTHER = (
+    20,
+    21,
+)  # 1 + row of the two radars that measured it last, 0 none: fusion.radar_pose
+N_INT = 22
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: not shown, without an id
 
 # Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
 MISSED = 4  # log probability of the misses in radar's sight since it last saw the vehicle
-N_FLOAT = 5
+# Share of the state that POSED_BY determined; variances that the poses of the two leave in its place [m^2]
+POSED_SHARE, POSE_VAR, POSE_VAR_OTHER = 5, 6, 7
+N_FLOAT = 8
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -59,14 +65,16 @@ N_ABOUT = 3
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
-N_POSE = 10
+R_S_PLACE, R_S_TURN = 10, 11  # what is not known of its pose: place per axis [m], boresight [rad]
+N_POSE = 12
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
+S_CLUTTER = 7  # density of false detections there [1/m^2]
 N_SEEN = 8  # a cache line
 
 # Place of `tuning` (N_TUNING,): FusionConfig in the numbers that kernels use
-Q_ALONG, Q_CROSS, BEND_SIGMA, BEND_TAU, GATE_2, GATE_3, P_DETECT, CLUTTER, LLR_CONFIRM, LLR_DROP = (
+Q_ALONG, Q_CROSS, BEND_SIGMA, BEND_TAU, GATE_2, GATE_3, P_DETECT, CLUTTER, FALSE_PER_HOUR, LLR_DROP = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
 S_SPEED, HISTORY_NS, RADAR_TIMEOUT_NS, S_V_PRIOR = 10, 11, 12, 13
@@ -76,7 +84,22 @@ N_TUNING = 14
 # fix that was weighed; count of its fixes
 ROW, NEWEST_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
 OTHER_ROW = 4  # row + 1 of the radar's track that is presumed to be its vehicle; 0 none
-N_TERMINAL = 5
+LEARNT_NS = 5  # stamp of the last fix that its `errors` have learnt from
+N_TERMINAL = 6
+
+# Column of `Terminals.errors` (n, N_ERROR), see fusion.terminal_errors; the first N_SCALES are the log
+# likelihoods of scales of the stated sigma
+N_SCALES = 9
+E_WEIGHT = 9  # effective number of errors that were compared
+E_BIAS_EAST, E_BIAS_NORTH, E_BIAS_VAR = 10, 11, 12  # the lasting error that radar showed, variance per axis
+E_GROUP = 13  # 0: its sigma is stated; 1: it is the configuration's
+N_ERROR = 14
+N_FLEET = 2 * N_SCALES + 1  # of `fleet`: the weights; errors noted since they were learnt; scratch
+# Column of `field` (m, CELLS + 1, N_CELL), see fusion.radar_field; the last row is the radar's sum
+C_AREA, C_FALSE, C_SEEN, C_LOOKED = 0, 1, 2, 3  # area [m^2]; false detections; tracks seen, tracks looked for
+# Of the last row only: scans so far; cosine and sine of the boresight, sectors per aside, bands per metre
+C_SCANS, C_COS, C_SIN, C_PER_ASIDE, C_PER_M = 4, 5, 6, 7, 8
+N_CELL = 9
 
 # Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)
 P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
@@ -119,13 +142,18 @@ class Terminals(NamedTuple):
     keys: I3  # (n, KEYS, 2) stamp and serial number of its last fixes
     pair_ints: I3  # (n, PAIRS, N_PAIR_INT)
     pairs: F3  # (n, PAIRS, N_PAIR)
+    errors: F2  # (n, N_ERROR) what radar showed of their errors
+    fleet: (
+        F2  # (2, N_SCALES) weight of each scale among all terminals: stated sigmas, and the configuration's
+    )
 
 
 class Settings(NamedTuple):
-    """The numbers of the site file."""
+    """The numbers of the site file, and what was learnt about each radar."""
 
     radars: F2  # (m, N_POSE)
     tuning: F1  # (N_TUNING,)
+    field: F3  # (m, CELLS + 1, N_CELL)
 
 
 class Detections(NamedTuple):
@@ -145,6 +173,7 @@ class Fixes(NamedTuple):
     arrived_ns: I1
     source_seq: I1
     usable: B1
+    group: I1  # 0 its sigma is stated, 1 it is the configuration's
 
 
 class Grid(NamedTuple):

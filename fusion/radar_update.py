@@ -15,9 +15,11 @@ from fusion.association import NO_TRACK, associate
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
+from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
+from fusion.radar_pose import note_pose
 from fusion.rewind import append, fetch_next, fuse, start
 from fusion.track_store import TrackStore, free_row
-from fusion.visibility import note_missed
+from fusion.visibility import learn_p_seen, note_missed
 
 AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
@@ -212,16 +214,21 @@ def _update(
     miss, det_of = assignment.miss, assignment.det_of
     n_touched = 0
     tally[at.T_LATE], tally[at.T_FULL], tally[at.T_DUE] = 0, 0, 0
+    begin_scan(settings, q)
+    confirmed_at = confirm_at(settings, q)
     n_t = associate(tracks, rings, t_ns, detections, n_d, settings, q, scratch)
     accepted = settings.radars[q, at.R_ACCEPTED] > 0.0
     for t in range(n_t):
         if t + AHEAD < n_t:
             fetch_next(tracks, rings, rows[t + AHEAD])
         i, d = rows[t], det_of[t]
+        if is_sampled(settings, q, ints[i, at.SERIAL]):
+            learn_p_seen(tracks, scratch, n_t, t, settings, q, t_ns)
         if ints[i, at.STATUS] != at.CONFIRMED:
             floats[i, at.LLR] -= 0.5 * miss[t]
         if d < 0:
             if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] < tuning[at.LLR_DROP]:
+                note_false(tracks, rings, i, settings)
                 free_row(tracks, i)
             elif ints[i, at.STATUS] == at.CONFIRMED and miss[t] > 0.0:
                 note_missed(tracks, scratch, n_t, t, settings, q, t_ns)
@@ -232,8 +239,9 @@ def _update(
             tally[at.T_LATE] += 1
             continue
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns)
+        note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)
-        if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= tuning[at.LLR_CONFIRM]:
+        if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= confirmed_at:
             ints[i, at.STATUS] = at.DUE
             tally[at.T_DUE] += 1
         scratch.touched[n_touched] = i
@@ -246,6 +254,7 @@ def _update(
             continue
         ints[i, at.STATUS] = at.TENTATIVE
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns)
+        note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)
         scratch.touched[n_touched] = i
         n_touched += 1

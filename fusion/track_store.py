@@ -14,11 +14,12 @@ from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.grid import CELLS
 from fusion.layout import Detections, Grid, Rings, Scratch, Settings, States, Terminals, Tracks
 from fusion.observations import TARGET_HEIGHT_M
+from fusion.radar_field import areas_of
+from fusion.sigma_scale import fleet_at_start
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
 KEYS = 64  # fixes of a terminal that are remembered against duplicates
 PAIRS = 8  # radar tracks that are weighed per terminal
-SCANS_PER_HOUR = 20 * 3600  # of a fast radar: so often clutter can start a track
 DROP_BELOW = math.log(0.01)  # a tentative track a hundred times likelier to be clutter is dropped
 TERMINAL_ROWS_MAX = 65_536
 
@@ -36,7 +37,7 @@ def chi2_quantile(p: float, dimensions: int) -> float:
     return low
 
 
-def tuning_of(config: FusionConfig, radars: Sequence[RadarPose]) -> F64:
+def tuning_of(config: FusionConfig) -> F64:
     """Return the configuration as kernels read it (N_TUNING,)."""
     tuning = np.zeros(at.N_TUNING)
     tuning[at.Q_ALONG] = 2.0 * config.accel_along_mps2**2 * config.accel_tau_s
@@ -45,9 +46,7 @@ def tuning_of(config: FusionConfig, radars: Sequence[RadarPose]) -> F64:
     tuning[at.GATE_2] = chi2_quantile(config.gate_probability, 2)
     tuning[at.GATE_3] = chi2_quantile(config.gate_probability, 3)
     tuning[at.P_DETECT], tuning[at.CLUTTER] = config.detection_probability, config.clutter_per_m2
-    area_m2 = max((0.5 * radar.fov_rad * radar.range_m_max**2 for radar in radars), default=1.0)
-    starts_per_hour = max(config.clutter_per_m2 * area_m2 * SCANS_PER_HOUR, 1.0)
-    tuning[at.LLR_CONFIRM] = math.log(max(starts_per_hour / config.false_tracks_per_hour, 2.0))
+    tuning[at.FALSE_PER_HOUR] = config.false_tracks_per_hour
     tuning[at.LLR_DROP] = DROP_BELOW
     tuning[at.S_SPEED], tuning[at.S_V_PRIOR] = config.gnss_sigma_speed_mps, config.speed_unseen_mps
     tuning[at.HISTORY_NS], tuning[at.RADAR_TIMEOUT_NS] = config.history_s * 1e9, config.radar_timeout_s * 1e9
@@ -61,9 +60,15 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
         poses[q] = (
             radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad,
             radar.range_m_max, radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad,
-            radar.sigma_range_rate_mps, float(radar.accepted),
+            radar.sigma_range_rate_mps, float(radar.accepted), radar.sigma_place_m, radar.sigma_boresight_rad,
         )  # fmt: skip
     return poses
+
+
+def settings_of(config: FusionConfig, radars: Sequence[RadarPose]) -> Settings:
+    """Return what kernels read of the site file, with nothing learnt yet."""
+    poses = poses_of(radars)
+    return Settings(poses, tuning_of(config), areas_of(poses))
 
 
 class TrackStore:
@@ -71,7 +76,7 @@ class TrackStore:
 
     def __init__(self, config: FusionConfig, radars: Sequence[RadarPose]) -> None:
         n = config.tracks_max
-        self.settings = Settings(poses_of(radars), tuning_of(config, radars))
+        self.settings = settings_of(config, radars)
         self.track = np.zeros(n, dtype=np.uint64)  # ids by row; 0: tentative, or a free row
         self.tracks = Tracks(
             states=_states(n),
@@ -157,7 +162,8 @@ def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
     i = int(tracks.free[tally[at.T_FREE]])
     for a in range(at.N_INT):
         ints[i, a] = 0
-    floats[i, at.LLR], floats[i, at.IDENTITY_P], floats[i, at.MISSED] = 0.0, 0.0, 0.0
+    for a in range(at.N_FLOAT):
+        floats[i, a] = 0.0
     floats[i, at.LENGTH], floats[i, at.WIDTH] = math.nan, math.nan
     tally[at.T_SERIAL] += 1
     tally[at.T_HIGH] = max(tally[at.T_HIGH], i + 1)
@@ -196,6 +202,8 @@ class TerminalTable:
             keys=np.zeros((n, KEYS, 2), dtype=np.int64),
             pair_ints=np.zeros((n, PAIRS, at.N_PAIR_INT), dtype=np.int64),
             pairs=np.zeros((n, PAIRS, at.N_PAIR)),
+            errors=np.zeros((n, at.N_ERROR)),
+            fleet=fleet_at_start(),
         )
         self.rows.ints[:, at.ROW] = -1
         self.lever_m: F64 = np.zeros((n, 2))  # antenna forward and left of the vehicle's centre

@@ -20,6 +20,7 @@ from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_joint import joint_memory, marginals
 from fusion.identity_presumption import give_back, presume, withdraw
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
+from fusion.radar_field import note_false
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
@@ -188,6 +189,8 @@ class Tracker:
 
     def _end(self, i: int) -> None:
         store, w = self.store, int(self.store.ints[i, at.TERMINAL])
+        if store.ints[i, at.STATUS] == at.TENTATIVE:
+            note_false(store.tracks, store.rings, i, store.settings)
         give_back(store, self.terminals, i)
         if w >= 0:
             withdraw(store, self.terminals, w)

@@ -12,6 +12,7 @@ from fusion.config import Terminal
 from fusion.doubt_table import DoubtState, DoubtTable
 from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
 from fusion.identity_binding import rebase
+from fusion.radar_field import COUNT_COLUMNS, PLACE_COLUMNS, learnt_cells, restore_cells
 from fusion.radar_update import Key, Scans
 from fusion.rewind import pack, rebuild, unpack
 from fusion.timekeeping import ClockState, Timekeeping
@@ -30,7 +31,7 @@ MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind an
                 "antenna_forward_m", "antenna_left_m"),
     ),
 }  # fmt: skip
-SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row")
+SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -38,6 +39,11 @@ PAIR_COLUMNS = (
     "error_across_m2", "offset_along_m", "offset_along_m2", "offset_across_m", "offset_across_m2",
     "difference_east_m", "difference_north_m",
 )  # fmt: skip
+ERROR_COLUMNS = (
+    *(f"scale_{k}" for k in range(at.N_SCALES)), "weight", "bias_east_m", "bias_north_m", "bias_m2",
+    "by_configuration",
+)  # fmt: skip
+FLEET_COLUMNS = ("stated", "by_configuration")
 
 
 class RingState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,6 +66,8 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ring: RingState | None = None  # None: the ring begins with the present state
     stands_by: bool = False  # its terminal's vehicle is presumed to be another track; its status is "due"
     shown_ns: int = 0  # the tick since which it is shown; 0 it is not
+    posed_by: tuple[int, int] = (0, 0)  # 1 + row of the two radars that measured it last, 0 none
+    posed: tuple[float, float, float] = (0.0, 0.0, 0.0)  # share of the first, variances of both poses
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +89,11 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
     doubts: DoubtState | None = None
+    field_cells: Columns | None = None  # what radars have learnt of their fields: radar_field.PLACE_COLUMNS
+    field: Columns | None = None  # the same rows: radar_field.COUNT_COLUMNS
+    error_terminals: Columns | None = None  # rows of the terminals whose errors radar has shown
+    errors: Columns | None = None  # the same rows: ERROR_COLUMNS
+    fleet: Columns | None = None  # weight of each scale of the terminals' sigmas: FLEET_COLUMNS
 
 
 def snapshot(
@@ -92,6 +105,8 @@ def snapshot(
     sent = np.flatnonzero((rows.ints[:n] != (-1, 0, 0, 0, 0)).any(axis=1))
     kw, kp = np.nonzero(rows.keys[:n].any(axis=2))
     pw, pp = np.nonzero(rows.pair_ints[:n].any(axis=2) | rows.pairs[:n].any(axis=2))
+    shown = np.flatnonzero(rows.errors[:n].any(axis=1))
+    cells, counts_of_cells = learnt_cells(store.settings.field)
     tally = store.tally
     return TrackerState(
         tracks=tuple(
@@ -112,6 +127,11 @@ def snapshot(
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
         doubts=doubts.state(),
+        field_cells=columns_of(PLACE_COLUMNS, cells),
+        field=columns_of(COUNT_COLUMNS, counts_of_cells),
+        error_terminals=columns_of(("terminal",), shown[:, None]),
+        errors=columns_of(ERROR_COLUMNS, rows.errors[shown]),
+        fleet=columns_of(FLEET_COLUMNS, rows.fleet.T),
     )
 
 
@@ -127,6 +147,8 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         ring=_ring(store, i),
         stands_by=bool(stands_by),
         shown_ns=int(store.ints[i, at.SHOWN_NS]),
+        posed_by=(int(store.ints[i, at.POSED_BY]), int(store.ints[i, at.POSED_BY_OTHER])),
+        posed=tuple(store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1].tolist()),
     )
 
 
@@ -161,6 +183,17 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     pairs = read_ints(state.pair_ints, PAIR_INT_COLUMNS)
     rows.pair_ints[pairs[:, 0], pairs[:, 1]] = pairs[:, 2:]
     rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIR_COLUMNS)
+    rows.errors[read_ints(state.error_terminals, ("terminal",))[:, 0]] = read_floats(
+        state.errors, ERROR_COLUMNS
+    )
+    fleet = read_floats(state.fleet, FLEET_COLUMNS)
+    if len(fleet) == at.N_FLEET:
+        rows.fleet[:] = fleet.T
+    restore_cells(
+        store.settings.field,
+        read_ints(state.field_cells, PLACE_COLUMNS),
+        read_floats(state.field, COUNT_COLUMNS),
+    )
     times.unpack(state.clocks, terminals.about)
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
@@ -182,7 +215,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     store.ints[i, at.SHOWN_NS] = stored.shown_ns
     store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
     if stored.ring is None:
-        load(store, i, track)
+        _load(store, i, stored)
         rebase(store, i)
         return
     ring, rings = stored.ring, store.rings
@@ -199,4 +232,10 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
     pack(store.tracks.states, i, rings.packed, i, 0)
     rebuild(store.tracks, rings, i, store.settings, store.scratch.vector)
-    load(store, i, track)
+    _load(store, i, stored)
+
+
+def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
+    load(store, i, stored.track)
+    store.ints[i, at.POSED_BY], store.ints[i, at.POSED_BY_OTHER] = stored.posed_by
+    store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1] = stored.posed

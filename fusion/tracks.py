@@ -12,9 +12,13 @@ from fusion import layout as at
 from fusion.heading import axis_of
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
+from fusion.radar_pose import pose_variance
 from fusion.track_store import TrackStore
 
 FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
+POSE_TAU_S = (
+    20.0  # a vehicle passes the field of a radar, and with it what its pose is wrong by, in about this
+)
 PERIODS = 3  # a track coasts after so many periods of its sensor without a measurement
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
@@ -29,7 +33,7 @@ class TrackBatch:
     """n tracks as parallel columns; copies, never views into the tracker. Site metres, ENU.
 
     P is the covariance of the error that is independent from one state to the next. The other part lasts (a
-    GNSS bias that radar does not cancel): it is `bias_m`, 1 sigma per axis. See docs/fusion.md.
+    GNSS bias that radar does not cancel, a radar's pose): `bias_m`, 1 sigma per axis. See docs/fusion.md.
     """
 
     track: U64  # (n,) site-unique id, 0 while tentative
@@ -100,41 +104,51 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
 
 
 @kernel(inner=True)
-def _state(states: States, j: int, k: int, out: Columns) -> None:
-    """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together."""
+def _state(states: States, j: int, k: int, pose: float, out: Columns) -> None:
+    """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together.
+
+    pose : variance per axis that its radars' poses leave
+    """
     X, P, cov = states.X, states.P, out.cov
     c, s = axis_of(X, j)
     if math.isnan(c):
         c, s = 1.0, 0.0
     lasting, tau_s = 0.0, _filter_tau_s(states, j, c, s)
+    own = (P[j, E, E] + P[j, N, N]) / 2.0
+    whole, filter_s = own + pose, tau_s
     if X[j, at.BOUND] != 0.0:
-        whole = (P[j, E, E] + P[j, N, N]) / 2.0
-        lasting = min(_lasting_variance(P, j), whole)
-        tau_s += lasting / whole * (max(X[j, at.BIAS_TAU], tau_s) - tau_s)
+        lasting = min(_lasting_variance(P, j), own)
+        tau_s += lasting / whole * (max(X[j, at.BIAS_TAU], filter_s) - filter_s)
+    tau_s += pose / whole * (max(POSE_TAU_S, filter_s) - filter_s)
     for a in range(at.N_CV):
         out.x[k, a] = X[j, a]
         for b in range(at.N_CV):
             cov[k, a, b] = P[j, a, b]
     cov[k, E, E] -= lasting
     cov[k, N, N] -= lasting
-    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting), tau_s
+    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting + pose), tau_s
 
 
 @kernel
 def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, out: Columns) -> None:
     """Fill `out` with the rows predicted to t_ns; a newer state stays at its stamp.
 
-    cov, with bias^2 added to its first two diagonal entries, is the covariance of the filter.
+    cov, with bias^2 added to its first two diagonal entries, is the covariance of the filter, and what the
+    radars' poses leave unknown.
     """
     ints, floats = tracks.ints, tracks.floats
     for k in range(rows.shape[0]):
         i = rows[k]
         stamp_ns = max(t_ns, ints[i, at.STAMP])
+        pose = pose_variance(tracks, i)
+        if tracks.states.X[i, at.BOUND] != 0.0:  # the terminal's fixes take over
+            unseen_s = max(0, stamp_ns - ints[i, at.RADAR_NS]) * 1e-9
+            pose *= math.exp(-2.0 * unseen_s / tracks.states.X[i, at.BIAS_TAU])
         if stamp_ns > ints[i, at.STAMP]:
             predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
-            _state(scratch, 0, k, out)
+            _state(scratch, 0, k, pose, out)
         else:
-            _state(tracks.states, i, k, out)
+            _state(tracks.states, i, k, pose, out)
         w = ints[i, at.TERMINAL] if ints[i, at.TERMINAL] >= 0 else ints[i, at.PRESUMED] - 1
         out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if w >= 0 else 0.0
         out.floats[O_LENGTH, k], out.floats[O_WIDTH, k] = floats[i, at.LENGTH], floats[i, at.WIDTH]

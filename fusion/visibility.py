@@ -10,6 +10,7 @@ from fusion.heading import axis_of
 from fusion.layout import Scratch, Settings, States, Tracks
 from fusion.models import predict_to
 from fusion.observations import TARGET_HEIGHT_M
+from fusion.radar_field import cell_at, note_looked
 
 LONG_M = 7.0  # longer vehicles are lorries or buses
 HIGH_M, LOW_M = 3.5, 1.5  # height of a lorry's or bus's body, of a car
@@ -150,7 +151,7 @@ def note_missed(
     if unseen_ns <= MISS_FREE_NS:
         return
     if not is_hidden(tracks, scratch, n_t, t, settings, q):
-        tracks.floats[i, at.MISSED] += math.log(1.0 - settings.tuning[at.P_DETECT])
+        tracks.floats[i, at.MISSED] -= 0.5 * scratch.assignment.miss[t]
     elif (
         unseen_ns <= HIDDEN_NS_MAX
         and P[t, at.EAST, at.EAST] + P[t, at.NORTH, at.NORTH] <= HIDDEN_SIGMA_M_MAX**2
@@ -178,3 +179,22 @@ def note_outside(tracks: Tracks, t_ns: int, settings: Settings, scratch: States)
             outside &= not is_in_field(settings.radars, q, X[0, at.EAST], X[0, at.NORTH])
         if outside:
             ints[i, at.HIDDEN_NS] = max(t_ns, ints[i, at.HIDDEN_NS])
+
+
+@kernel(inner=True)
+def learn_p_seen(
+    tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int, t_ns: int
+) -> None:
+    """Learn how surely radar q detects a vehicle where predicted track t is; call it before its update.
+
+    Only a confirmed track in its field and out of shadows counts, that was seen within MISS_FREE_NS: what was
+    missed for longer may be gone.
+    """
+    i, X = scratch.rows[t], scratch.predicted.X
+    detected = scratch.assignment.det_of[t] >= 0
+    if tracks.ints[i, at.STATUS] != at.CONFIRMED or abs(t_ns - tracks.ints[i, at.RADAR_NS]) > MISS_FREE_NS:
+        return
+    if not is_in_field(settings.radars, q, X[t, at.EAST], X[t, at.NORTH]):
+        return
+    if not is_hidden(tracks, scratch, n_t, t, settings, q):
+        note_looked(settings, q, cell_at(settings, q, X[t, at.EAST], X[t, at.NORTH]), detected)

@@ -27,6 +27,7 @@ from edge.wire import (
     decode_fix,
     decode_handover,
 )
+from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 from geofence.map.projection import EAST, HEADING, INSIDE, NORTH, place
@@ -244,6 +245,11 @@ def _sizes(values: tuple[float | None, ...]) -> F64:
     return sizes
 
 
+def _sigma_m(stated_m: float | None, quality: str | None) -> float | None:
+    """Return the sigma of a fix as stated [m], else as its kind implies; None: neither is known."""
+    return QUALITY_SIGMA_M.get(quality or "") if stated_m is None else stated_m
+
+
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
     """Return the tracker's fixes of one payload."""
     stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
@@ -252,7 +258,14 @@ def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
         log_ns if fix.arrived_ns is None else fix.arrived_ns,
         -1 if fix.source_seq is None else fix.source_seq,
     )
-    numbers = (fix.lon_deg, fix.lat_deg, fix.course_deg, fix.speed_mps, fix.sigma_m, fix.tau_s)
+    numbers = (
+        fix.lon_deg,
+        fix.lat_deg,
+        fix.course_deg,
+        fix.speed_mps,
+        _sigma_m(fix.sigma_m, fix.quality),
+        fix.tau_s,
+    )
     return _fixes(
         (fix.terminal,),
         np.array(times, dtype=np.int64).reshape(-1, 1),
@@ -273,8 +286,8 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
         [-1 if seq is None else seq for seq in columns.source_seq],
     )
     numbers = (
-        columns.lon_deg, columns.lat_deg, columns.course_deg, columns.speed_mps, columns.sigma_m,
-        columns.tau_s,
+        columns.lon_deg, columns.lat_deg, columns.course_deg, columns.speed_mps,
+        [_sigma_m(*of) for of in zip(columns.sigma_m, columns.quality, strict=True)], columns.tau_s,
     )  # fmt: skip
     return _fixes(
         columns.terminal,

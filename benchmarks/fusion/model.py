@@ -25,7 +25,7 @@ from fusion.layout import N_CV, N_DIM, N_RADAR, N_X, Settings, States
 from fusion.measurement import fuse_polar
 from fusion.models import SLOW_MPS, combined, fused, predict_to
 from fusion.models.constant_velocity import moved
-from fusion.track_store import poses_of, tuning_of
+from fusion.track_store import settings_of
 
 DT_S = 0.1
 N_OURS, N_PEER = 1_000, 20
@@ -198,7 +198,7 @@ def polar_lines() -> Iterator[Line]:
     """Yield the time of one track's predict and update with the model that ships."""
     rng = np.random.Generator(np.random.Philox(SEED))
     pose = Road(N_PEER).radar
-    settings = Settings(poses_of([pose]), tuning_of(FusionConfig(), [pose]))
+    settings = settings_of(FusionConfig(), [pose])
     states, predicted, out = [
         States(np.zeros((N_OURS, N_X)), np.zeros((N_OURS, N_DIM, N_DIM))) for _ in range(3)
     ]

@@ -11,9 +11,9 @@ from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
 
 CONFIG = FusionConfig()
 DT_S = 0.05
-RADARS = [
-    pose("R", 0.0, -20.0, 0.0, range_m_max=2_000.0),
-    pose("S", 900.0, 40.0, math.pi, range_m_max=2_000.0),
+RADARS = [  # their poses are known: tests/fusion/test_radar_pose.py has those that are not
+    pose("R", 0.0, -20.0, 0.0, range_m_max=2_000.0, sigma_place_m=0.0, sigma_boresight_rad=0.0),
+    pose("S", 900.0, 40.0, math.pi, range_m_max=2_000.0, sigma_place_m=0.0, sigma_boresight_rad=0.0),
 ]
 
 

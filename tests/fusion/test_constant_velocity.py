@@ -27,7 +27,7 @@ from fusion.models.constant_velocity import moved, predict, update
 from fusion.track_store import tuning_of
 
 DT_S = 0.1
-TUNING = tuning_of(FusionConfig(), ())
+TUNING = tuning_of(FusionConfig())
 
 
 def peer_of(q: float, r: np.ndarray, p0: np.ndarray) -> KalmanFilter:

@@ -180,7 +180,7 @@ def test_a_truck_that_backs_keeps_its_antenna_in_front():
     tracker = Tracker(
         FusionConfig(), RADAR, [Terminal(terminal="A", length_m=16.0, antenna_forward_m=6.0)], id_base=0
     )
-    east, rng = 60.0, np.random.Generator(np.random.Philox(1))
+    east, rng = 60.0, np.random.Generator(np.random.Philox(2))
     for step in range(20 * 24):
         t_s, now = 0.05 * step, T0_NS + step * 50_000_000
         speed = min(12.0, max(-4.0, 12.0 - 2.0 * (t_s - 6.0)))

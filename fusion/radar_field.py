@@ -1,0 +1,185 @@
+"""What each radar has learnt of its field, by cells: how dense its false detections are, how sure it sees.
+
+A cell is a band of range by a sector of azimuth, 8 by 8 over the field of view. Counts are forgotten slowly.
+Rates are means of a gamma and a beta posterior: a cell starts from the mean of its radar, the radar from the
+configuration (Gelman et al. 2013, 2.4 and 2.6).
+"""
+
+import math
+
+import numpy as np
+
+from core.arrays import F2, F3, F64, I64
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.layout import Rings, Settings, Tracks
+
+BANDS, SECTORS = 8, 8
+SCANS_PER_HOUR = 20 * 3600  # of a fast radar: so often clutter can start a track
+CELLS = BANDS * SECTORS
+SUM = CELLS  # the row of `field` that holds the sums over a radar's cells
+SCANS_MAX = 12_000.0  # counts are halved after so many scans, ten minutes at 20 Hz: weather and queues change
+# Weight of the prior: false detections, and tracks looked for, that count as much as it does
+PRIOR_FALSE, PRIOR_LOOKED = 2.0, 20.0
+DENSITY_MIN, DENSITY_MAX = 1e-7, 1e-2  # [1/m^2]
+P_SEEN_MIN, P_SEEN_MAX = 0.3, 0.99
+SAMPLE = (
+    16  # one track of so many is looked at in a scan: misses of one fade are alike, and shadows cost time
+)
+HALF_FOV_MAX = 3.0  # tan(half / 2) is finite
+PLACE_COLUMNS = ("radar", "cell")  # rows; of the cells in a stored state
+COUNT_COLUMNS = ("false", "seen", "looked", "scans")
+COUNTS = [at.C_FALSE, at.C_SEEN, at.C_LOOKED, at.C_SCANS]
+
+
+@kernel(inner=True)
+def cell_towards(settings: Settings, q: int, d_e: float, d_n: float) -> int:
+    """Return the cell of a place relative to radar q. Sectors: equal in tan(azimuth / 2)."""
+    field = settings.field
+    c, s = field[q, SUM, at.C_COS], field[q, SUM, at.C_SIN]
+    flat, ahead, left = math.sqrt(d_e * d_e + d_n * d_n), c * d_e + s * d_n, c * d_n - s * d_e
+    aside = left / max(flat + ahead, 1e-6 * flat + 1e-9)
+    sector = min(int(max(0.5 + aside * field[q, SUM, at.C_PER_ASIDE], 0.0) * SECTORS), SECTORS - 1)
+    return min(int(flat * field[q, SUM, at.C_PER_M]), BANDS - 1) * SECTORS + sector
+
+
+@kernel
+def cell_at(settings: Settings, q: int, east_m: float, north_m: float) -> int:
+    """Return the cell of radar q in which a place lies; outside of the field the nearest one."""
+    return cell_towards(
+        settings, q, east_m - settings.radars[q, at.R_EAST], north_m - settings.radars[q, at.R_NORTH]
+    )
+
+
+@kernel(inner=True)
+def _rate(n: float, exposure: float, prior: float) -> float:
+    """Return the mean rate after n events in an exposure, where the prior counts as PRIOR_FALSE events."""
+    return (PRIOR_FALSE + n) / (PRIOR_FALSE / prior + exposure)
+
+
+@kernel
+def density(settings: Settings, q: int, cell: int) -> float:
+    """Return the expected false detections per scan and square metre in a cell of radar q."""
+    field, prior = settings.field, settings.tuning[at.CLUTTER]
+    scans = field[q, SUM, at.C_SCANS]
+    whole = _rate(field[q, SUM, at.C_FALSE], scans * field[q, SUM, at.C_AREA], prior)
+    return min(
+        max(_rate(field[q, cell, at.C_FALSE], scans * field[q, cell, at.C_AREA], whole), DENSITY_MIN),
+        DENSITY_MAX,
+    )
+
+
+@kernel
+def p_seen(settings: Settings, q: int, cell: int) -> float:
+    """Return the probability that a scan of radar q detects a vehicle in sight in a cell."""
+    field, prior = settings.field, settings.tuning[at.P_DETECT]
+    whole = (PRIOR_LOOKED * prior + field[q, SUM, at.C_SEEN]) / (PRIOR_LOOKED + field[q, SUM, at.C_LOOKED])
+    p = (PRIOR_LOOKED * whole + field[q, cell, at.C_SEEN]) / (PRIOR_LOOKED + field[q, cell, at.C_LOOKED])
+    return float(min(max(p, P_SEEN_MIN), P_SEEN_MAX))
+
+
+@kernel
+def confirm_at(settings: Settings, q: int) -> float:
+    """Return the log likelihood ratio at which a track of radar q is confirmed.
+
+    Wald's test: of the false detections of an hour, each of which starts a track, as many pass as the wanted
+    rate of false tracks says.
+    """
+    area_m2 = settings.field[q, SUM, at.C_AREA]
+    whole = _rate(
+        settings.field[q, SUM, at.C_FALSE],
+        settings.field[q, SUM, at.C_SCANS] * area_m2,
+        settings.tuning[at.CLUTTER],
+    )
+    starts = max(min(max(whole, DENSITY_MIN), DENSITY_MAX) * area_m2 * SCANS_PER_HOUR, 1.0)
+    return math.log(max(starts / settings.tuning[at.FALSE_PER_HOUR], 2.0))
+
+
+@kernel(inner=True)
+def begin_scan(settings: Settings, q: int) -> None:
+    """Count a scan of radar q; halve its counts when they are many."""
+    field = settings.field
+    field[q, SUM, at.C_SCANS] += 1.0
+    if field[q, SUM, at.C_SCANS] < SCANS_MAX:
+        return
+    for cell in range(CELLS + 1):
+        for a in (at.C_FALSE, at.C_SEEN, at.C_LOOKED):
+            field[q, cell, a] *= 0.5
+    field[q, SUM, at.C_SCANS] *= 0.5
+
+
+@kernel(inner=True)
+def is_sampled(settings: Settings, q: int, serial: int) -> bool:
+    """Return whether the track with this serial number is looked at in the present scan."""
+    return (serial + int(settings.field[q, SUM, at.C_SCANS])) % SAMPLE == 0
+
+
+@kernel(inner=True)
+def note_looked(settings: Settings, q: int, cell: int, seen: bool) -> None:
+    """Note that a vehicle in sight of radar q was detected, or was not."""
+    field = settings.field
+    field[q, cell, at.C_LOOKED] += 1.0
+    field[q, SUM, at.C_LOOKED] += 1.0
+    if seen:
+        field[q, cell, at.C_SEEN] += 1.0
+        field[q, SUM, at.C_SEEN] += 1.0
+
+
+@kernel
+def note_false(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
+    """Note that tentative track i was no vehicle: each of its detections was a false one of its radar."""
+    field = settings.field
+    head, size = tracks.ints[i, at.RING_HEAD], rings.stamps.shape[1]
+    for k in range(tracks.ints[i, at.RING_LEN]):
+        slot = (head + k) % size
+        what, q = rings.meas[i, slot, at.WHAT], int(rings.meas[i, slot, at.SOURCE])
+        if what == at.POLAR:
+            flat = rings.meas[i, slot, at.Z_RANGE]
+            cell = cell_towards(
+                settings, q, flat * rings.meas[i, slot, at.Z_COS], flat * rings.meas[i, slot, at.Z_SIN]
+            )
+        elif what == at.OBJECT:
+            cell = cell_at(settings, q, rings.meas[i, slot, at.Z_EAST], rings.meas[i, slot, at.Z_NORTH])
+        else:
+            continue
+        field[q, cell, at.C_FALSE] += 1.0
+        field[q, SUM, at.C_FALSE] += 1.0
+
+
+def areas_of(radars: F2) -> F3:
+    """Return `field` (m, CELLS + 1, N_CELL) of radars that have learnt nothing yet: the areas alone."""
+    field = np.zeros((len(radars), CELLS + 1, at.N_CELL))
+    for q, radar in enumerate(radars):
+        edge = math.tan(min(float(radar[at.R_HALF_FOV]), HALF_FOV_MAX) / 2.0)
+        angles = 2.0 * np.arctan(edge * np.linspace(-1.0, 1.0, SECTORS + 1))
+        ends = float(radar[at.R_RANGE]) * np.arange(BANDS + 1) / BANDS
+        area = np.outer(np.diff(ends**2) / 2.0, np.diff(angles))
+        field[q, :CELLS, at.C_AREA] = area.ravel()
+        field[q, SUM, at.C_AREA] = area.sum()
+        field[q, SUM, at.C_COS] = math.cos(radar[at.R_BORESIGHT])
+        field[q, SUM, at.C_SIN] = math.sin(radar[at.R_BORESIGHT])
+        field[q, SUM, at.C_PER_ASIDE], field[q, SUM, at.C_PER_M] = (
+            0.5 / max(edge, 1e-9),
+            BANDS / max(ends[-1], 1.0),
+        )
+    return field
+
+
+def learnt_cells(field: F64) -> tuple[I64, F64]:
+    """Return the cells that have counts: PLACE_COLUMNS (n, 2), and their COUNT_COLUMNS (n, 4)."""
+    learnt = (field[:, :, COUNTS[:3]] != 0.0).any(axis=2)
+    learnt[:, SUM] |= field[:, SUM, at.C_SCANS] != 0.0
+    radars, cells = np.nonzero(learnt)
+    counts = field[radars, cells][:, COUNTS]
+    counts[cells != SUM, 3] = 0.0  # of the sum only: a cell's place holds nothing
+    return np.column_stack([radars, cells]), np.ascontiguousarray(counts)
+
+
+def restore_cells(field: F64, places: I64, counts: F64) -> None:
+    """Write back what `learnt_cells` returned; places of another layout are left out."""
+    good = (places >= 0).all(axis=1) & (places[:, 0] < len(field)) & (places[:, 1] <= CELLS)
+    if len(places) == len(counts):
+        for a, column in enumerate(COUNTS[:3]):
+            field[places[good, 0], places[good, 1], column] = counts[good, a]
+        sums = good & (places[:, 1] == SUM)
+        field[places[sums, 0], SUM, at.C_SCANS] = counts[sums, 3]

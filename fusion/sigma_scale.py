@@ -1,0 +1,139 @@
+"""How many times the stated sigma a terminal's errors are: one of nine steps from a half to eight.
+
+Each step has a log likelihood, to which errors that radar shows are added. The prior is what the terminals
+of this RSU turned out to be, so that the next one of a fleet whose receivers promise too much is believed no
+more than the others (empirical Bayes: Gelman et al. 2013, 5.1).
+"""
+
+import math
+
+import numpy as np
+
+from core.arrays import F64
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.config import WHITE_SHARE
+from fusion.layout import Terminals
+
+LOG_STEP = 0.5 * math.log(2.0)  # between scales: a sigma that is off by less than 1.2 costs nothing
+TRUE = 2  # place of scale 1; the first is 1/2, the last 8
+STEP_P = 0.25  # each further step from the fleet's centre is so many times as probable
+FLEET_EVERY = 8.0  # the fleet learns after so many errors
+FORGET_S = 600.0  # receivers drive from open road into a cutting
+P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
+# A long quiet spell is no proof of a smaller sigma: such evidence counts by a quarter
+HUMBLE = 0.25
+
+
+def fleet_at_start() -> F64:
+    """Return `fleet` (2, N_FLEET) before anything is learnt."""
+    fleet = np.zeros((2, at.N_FLEET))
+    fleet[:, : at.N_SCALES] = STEP_P ** np.abs(np.arange(at.N_SCALES) - TRUE)
+    return fleet
+
+
+@kernel(inner=True)
+def _weights(terminals: Terminals, w: int, k: int, top: float) -> float:
+    """Return the posterior of scale k of terminal w, times a factor that `top` sets."""
+    group = int(terminals.errors[w, at.E_GROUP])
+    return float(terminals.fleet[group, k] * math.exp(terminals.errors[w, k] - top))
+
+
+@kernel(inner=True)
+def _top(terminals: Terminals, w: int) -> float:
+    top = terminals.errors[w, 0]
+    for k in range(at.N_SCALES):
+        top = max(top, terminals.errors[w, k])
+    return float(top)
+
+
+@kernel
+def scale_of(terminals: Terminals, w: int) -> float:
+    """Return how many times its sigma the errors of terminal w are: 1, or the posterior's geometric mean.
+
+    A sigma that is too large is left: it costs little, and what was quiet for minutes may not stay so.
+    """
+    top = _top(terminals, w)
+    total = mean = 0.0
+    for k in range(at.N_SCALES):
+        p = _weights(terminals, w, k, top)
+        total += p
+        mean += p * (k - TRUE) * LOG_STEP
+    return max(1.0, math.exp(mean / total))
+
+
+@kernel(inner=True)
+def _log_density(z: float, var: float, var_odd: float) -> float:
+    """Return ln((1 - P_ODD) N(z; 0, var) + P_ODD N(z; 0, var_odd)), but for a constant."""
+    usual = (1.0 - P_ODD) / math.sqrt(var) * math.exp(-0.5 * z * z / var)
+    return math.log(usual + P_ODD / math.sqrt(var_odd) * math.exp(-0.5 * z * z / var_odd) + 1e-300)
+
+
+@kernel
+def add_error(terminals: Terminals, w: int, z: float, sigma: float, var: float, weight: float) -> None:
+    """Add the evidence of one error z on one axis [m].
+
+    sigma : as the terminal states it;  var : of z without the terminal's error;  weight : how much is new
+    """
+    errors = terminals.errors
+    whole = sigma * sigma * (1.0 + WHITE_SHARE * WHITE_SHARE)
+    odd = (ODD_SIGMAS * sigma) ** 2 + var
+    true = _log_density(z, whole + var, odd)
+    for k in range(at.N_SCALES):
+        gain = _log_density(z, math.exp(2.0 * (k - TRUE) * LOG_STEP) * whole + var, odd) - true
+        errors[w, k] += weight * gain * (HUMBLE if k < TRUE else 1.0)
+    errors[w, at.E_WEIGHT] += weight
+
+
+@kernel(inner=True)
+def forget(terminals: Terminals, w: int, dt_s: float) -> None:
+    keep = math.exp(-dt_s / FORGET_S)
+    for k in range(at.E_WEIGHT + 1):
+        terminals.errors[w, k] *= keep
+
+
+@kernel(inner=True)
+def learn_fleet(terminals: Terminals, n: int, group: int) -> None:
+    """Set the prior of a group's terminals from those of the first n that radar has shown.
+
+    Their scales lie around a common centre, a step away STEP_P times as probable; the centre lies around 1 in
+    the same way. Its posterior is computed for each step, and the prior is the mean over it.
+    """
+    fleet, errors = terminals.fleet, terminals.errors
+    centre, total = at.N_SCALES + 1, 0.0  # columns of the centre's log probability
+    for j in range(at.N_SCALES):
+        fleet[group, centre + j] = abs(j - TRUE) * math.log(STEP_P)
+    for w in range(n):
+        if errors[w, at.E_WEIGHT] <= 0.0 or int(errors[w, at.E_GROUP]) != group:
+            continue
+        top = _top(terminals, w)
+        for j in range(at.N_SCALES):
+            fits = spread = 0.0
+            for k in range(at.N_SCALES):
+                near = STEP_P ** abs(k - j)
+                spread += near
+                fits += near * math.exp(errors[w, k] - top)
+            fleet[group, centre + j] += math.log(fits / spread)
+    top = fleet[group, centre]
+    for j in range(at.N_SCALES):
+        top = max(top, fleet[group, centre + j])
+        fleet[group, j] = 0.0
+    for j in range(at.N_SCALES):
+        p, spread = math.exp(fleet[group, centre + j] - top), 0.0
+        for k in range(at.N_SCALES):
+            spread += STEP_P ** abs(k - j)
+        for k in range(at.N_SCALES):
+            fleet[group, k] += p * STEP_P ** abs(k - j) / spread
+            total += p * STEP_P ** abs(k - j) / spread
+    for k in range(at.N_SCALES):
+        fleet[group, k] /= total
+
+
+@kernel(inner=True)
+def tell_fleet(terminals: Terminals, w: int) -> None:
+    """Note that terminal w has learnt; the fleet learns when a good part of its terminals may have."""
+    group, fleet, n = int(terminals.errors[w, at.E_GROUP]), terminals.fleet, terminals.errors.shape[0]
+    fleet[group, at.N_SCALES] += 1.0
+    if fleet[group, at.N_SCALES] >= max(FLEET_EVERY, n / 8):
+        fleet[group, at.N_SCALES] = 0.0
+        learn_fleet(terminals, n, group)
