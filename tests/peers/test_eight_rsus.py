@@ -39,7 +39,7 @@ class OnGrid(Radar):
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory):
-    """The run, the number of its scans, {terminal: {track: stamps with its name}}, {(stamp, track): owners}."""
+    """The run, the number of its scans, {terminal: {track: stamps}}, {(stamp, track): owners}."""
     run = made.generate(PLAN, 1)
     messages = [message for message in run.messages if not message.topic.startswith("/radar/")]
     n_others = len(messages)
