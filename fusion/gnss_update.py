@@ -11,7 +11,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
-from fusion.doubt_source import Heard, distrust, note_fixes
+from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import DoubtTable
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
@@ -59,7 +59,7 @@ def gnss_update(
     who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
     M, usable = fix_rows(seen, who, config, terminals.lever_m)
     doubts.reserve(len(terminals.ids))
-    told_m = M[:, at.Z_SIGMA].copy()
+    stated_m = M[:, at.Z_SIGMA].copy()
     distrust(doubts.rows, who, M, usable)
     add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
     add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
@@ -78,11 +78,10 @@ def gnss_update(
     terminals.is_checked = True
     outcome = done.of
     new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
-    heard = (
-        new & ~doubtful & np.isfinite(told_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH]) & (who >= 0)
-    )
+    placed = np.isfinite(stated_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH])
+    new &= placed & ~doubtful & (who >= 0)
     note_fixes(
-        store.tracks, terminals.rows, doubts.rows, Heard(M, told_m, fixes.terminal, fixes.stamp_ns, heard)
+        store.tracks, terminals.rows, doubts.rows, Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
     )
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)

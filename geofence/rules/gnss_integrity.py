@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from geofence.doubt import FAULTS, verdicts
 from geofence.grading import RuleSettings
 from geofence.rules.base import Rule, Verdict
+from geofence.rules.doubt import FAULTS, verdicts
 
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext
