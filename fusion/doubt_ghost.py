@@ -21,7 +21,7 @@ STEP_S_MAX = 0.2  # ticks come each 0.1 s; after a gap nothing is known of the t
 REPORTED_NS = 2_000_000_000  # its last fix is newer: the place is the terminal's own word
 MOVES_MPS = 2.0  # radars suppress what stands
 PLACE_SIGMA_M_MAX = 5.0  # more uncertain, it may be behind something, or another vehicle
-# Errors of fixes are told too small by up to this factor (the identity's evidence takes the same), and a
+# Errors of fixes are stated too small by up to this factor (the identity's evidence takes the same), and a
 # truck reflects up to half its length from its centre
 WIDE, HALF_LENGTH_M = 2.5, 6.0
 PACE_MPS = 3.0  # another vehicle that keeps its pace so closely may be the terminal's own

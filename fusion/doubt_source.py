@@ -25,7 +25,7 @@ FAST_S, SLOW_S, DIFFERENCE_SHARE = 3.0, 20.0, 0.55
 AGE_S_MIN = 10.0  # of both means, before they are compared
 # Squared distances of two dimensions: exp(-15) by chance in each 20 s; cleared within 2 sigma
 DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
-# The error that is told may be half the true one: so much as three independent looks would say
+# The error that is stated may be half the true one: so much as three independent looks would say
 SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 3.0
 SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
@@ -33,7 +33,7 @@ OVER_Z, OVER_RATIO, HONEST_RATIO = (
     4.75,
     3.0,
     1.5,
-)  # one in a million; told at less than 0.58 of the true sigma
+)  # one in a million; stated at less than 0.58 of the true sigma
 JUMP_SIGMAS = 4.0
 UNKNOWN_LENGTH_M = 12.0  # of a truck
 SAME_M = 0.05  # below the last digit of a position (1e-6 degrees)
@@ -41,14 +41,14 @@ FROZEN_M, FROZEN_SIGMAS = 10.0, 6.0  # the vehicle has moved this far and so man
 FROZEN_MPS, FROZEN_REPEATS, FROZEN_NS = 3.0, 3, 3_000_000_000  # the same by its own word alone
 
 
-class Heard(NamedTuple):
-    """One message's fixes, as the terminals told them."""
+class Received(NamedTuple):
+    """One message's fixes, as the terminals stated them."""
 
     M: F2  # (n, N_MEAS)
-    told_m: F1  # (n,) sigma
+    stated_m: F1  # (n,) sigma
     terminal: I1  # rows
     stamp_ns: I1
-    heard: B1  # (n,) new, of a sound clock, with a position
+    new: B1  # (n,) new, of a sound clock, with a position
 
 
 @kernel(inner=True)
@@ -106,7 +106,7 @@ class Error(NamedTuple):
     east_m: float
     north_m: float
     along: tuple[float, float]  # the course, as a unit vector
-    sigma_m: float  # as told
+    sigma_m: float  # as stated
     tau_s: float
     place_m2: float  # variance of the track's place
     delay_m2: float  # of the stamp, along the course
@@ -115,7 +115,7 @@ class Error(NamedTuple):
 
 @kernel(inner=True)
 def _scale2(doubts: Doubts, w: int) -> float:
-    """Return the terminal's variance over the told one, at least 1; 4 until it is known."""
+    """Return the terminal's variance over the stated one, at least 1; 4 until it is known."""
     squares, looks = doubts.floats[w, col.SQUARES] / 2.0, doubts.floats[w, col.LOOKS]
     return float(max((SCALE2_BEFORE * LOOKS_BEFORE + squares) / (LOOKS_BEFORE + looks), 1.0))
 
@@ -141,7 +141,7 @@ def _judge_error(doubts: Doubts, w: int, error: Error) -> None:
 
 @kernel(inner=True)
 def _judge_scale(doubts: Doubts, w: int) -> None:
-    """Decide whether the errors are far beyond what is told: Wilson and Hilferty's (1931) normal quantile."""
+    """Decide whether errors are far beyond the stated: Wilson and Hilferty's (1931) normal quantile."""
     squares, n = doubts.floats[w, col.SQUARES], 2.0 * doubts.floats[w, col.LOOKS]
     if n < 4.0:
         return
@@ -189,12 +189,17 @@ def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
 
 
 @kernel
-def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, heard: Heard) -> None:
+def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: Received) -> None:
     """Compare one message's fixes, which were fused, with their vehicles; advance the terminals' evidence."""
     ints, X, P, own = tracks.ints, tracks.states.X, tracks.states.P, doubts.ints
-    for j in range(heard.stamp_ns.shape[0]):
-        w, stamp_ns, fix, sigma = heard.terminal[j], heard.stamp_ns[j], heard.M[j], heard.told_m[j]
-        if not heard.heard[j] or stamp_ns <= own[w, col.ERROR_NS]:
+    for j in range(received.stamp_ns.shape[0]):
+        w, stamp_ns, fix, sigma = (
+            received.terminal[j],
+            received.stamp_ns[j],
+            received.M[j],
+            received.stated_m[j],
+        )
+        if not received.new[j] or stamp_ns <= own[w, col.ERROR_NS]:
             continue
         i = _vehicle_of(tracks, terminals, doubts, w, stamp_ns)
         ahead_s = (stamp_ns - ints[i, at.STAMP]) * 1e-9 if i >= 0 else math.inf

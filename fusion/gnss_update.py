@@ -11,7 +11,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
-from fusion.doubt_source import Heard, distrust, note_fixes
+from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import DoubtTable
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
@@ -63,7 +63,7 @@ def gnss_update(
     who = np.array(rows, dtype=np.int64)
     M, usable, n_odd = fix_rows(seen, who, config, terminals.lever_m)
     doubts.reserve(len(terminals.ids))
-    told_m = M[:, at.Z_SIGMA].copy()
+    stated_m = M[:, at.Z_SIGMA].copy()
     distrust(doubts.rows, who, M, usable)
     add_count(counts, "terminals.full", rows.count(-1))
     add_count(counts, "gnss.odd_speed", n_odd)
@@ -83,11 +83,10 @@ def gnss_update(
     terminals.is_checked = True
     outcome, used = done.of, ~doubtful  # the usual case: all are fused, and none is doubtful
     new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
-    heard = (
-        new & ~doubtful & np.isfinite(told_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH]) & (who >= 0)
-    )
+    placed = np.isfinite(stated_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH])
+    new &= placed & ~doubtful & (who >= 0)
     note_fixes(
-        store.tracks, terminals.rows, doubts.rows, Heard(M, told_m, fixes.terminal, fixes.stamp_ns, heard)
+        store.tracks, terminals.rows, doubts.rows, Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
     )
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)

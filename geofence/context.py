@@ -105,7 +105,7 @@ class TickContext(Context):
     stretch_m: tuple[float, float] | None
     gateway_present: bool
     loose_reports: "LooseReports | None"  # reports without a usable stamp: only their arrival is known
-    doubt: U8  # (n,) bits of doubt in the terminals, see geofence.rules.doubts
+    doubt: U8  # (n,) bits of doubt in the terminals, see geofence.rules.doubt
 
     @cached_property
     def known(self) -> I64:

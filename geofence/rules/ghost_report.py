@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from geofence.grading import RuleSettings
 from geofence.rules.base import Rule, Verdict
-from geofence.rules.doubts import GHOST, verdicts
+from geofence.rules.doubt import GHOST, verdicts
 
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext

@@ -8,7 +8,7 @@ from fusion.doubt_table import DRAGGED, FROZEN, GHOST, OVERCONFIDENT
 from fusion.tracker import Tracker
 from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan
 
-SPEED_MPS, TOLD_M, TAU_S = 10.0, 0.7, 25.0
+SPEED_MPS, STATED_M, TAU_S = 10.0, 0.7, 25.0
 
 
 def errors(seed: int, n: int, sigma_m: float, dt_s: float, tau_s: float = TAU_S) -> np.ndarray:
@@ -21,7 +21,7 @@ def errors(seed: int, n: int, sigma_m: float, dt_s: float, tau_s: float = TAU_S)
     return out
 
 
-def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, told_m=TOLD_M):
+def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STATED_M):
     """Drive a truck past two radars; fault(t_s, place) changes what its terminal reports.
 
     Return by kind when (s) it was found first, and the track's error at the end [m] with its terminal.
@@ -42,8 +42,8 @@ def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, told_m=TOLD_
         if k % 10 == 0:
             east, north = fault(t_s, at[0, :2] + wander[k])
             message = fix(
-                "T", now_ns, float(east), float(north), speed_mps=SPEED_MPS, heading_rad=0.0, sigma_m=told_m,
-                tau_s=tau_s,
+                "T", now_ns, float(east), float(north), speed_mps=SPEED_MPS, heading_rad=0.0,
+                sigma_m=stated_m, tau_s=tau_s,
             )  # fmt: skip
             tracker.step(now_ns, message)
         if k % 2 == 0:
@@ -80,12 +80,12 @@ def test_equal_fixes_of_a_driving_truck_are_frozen_and_no_fault_of_a_standing_on
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("sigma_m", [0.7, 1.4])  # as told, and twice that
-def test_an_honest_terminal_and_one_that_tells_half_its_error_are_not_called_dragged(seed, sigma_m):
+@pytest.mark.parametrize("sigma_m", [0.7, 1.4])  # as stated, and twice that
+def test_an_honest_terminal_and_one_that_states_half_its_error_are_not_called_dragged(seed, sigma_m):
     found, _ = drive(lambda t_s, place: place, sigma_m=sigma_m, seed=seed)
     assert found == {}
 
 
-def test_a_source_that_tells_a_third_of_its_errors_is_overconfident():
-    found, _ = drive(lambda t_s, place: place, sigma_m=1.2, told_m=0.4, tau_s=4.0)
+def test_a_source_that_states_a_third_of_its_errors_is_overconfident():
+    found, _ = drive(lambda t_s, place: place, sigma_m=1.2, stated_m=0.4, tau_s=2.0)
     assert list(found) == [OVERCONFIDENT]

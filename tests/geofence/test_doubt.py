@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fusion import doubt_table
+from geofence.rules import doubt
 from tests.support.geofence_world import World, batch
 
 T0_NS, TICK_NS = 1_800_000_000_000_000_000, 100_000_000
