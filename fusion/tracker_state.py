@@ -12,6 +12,7 @@ from fusion.config import Terminal
 from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, load, load_state
 from fusion.identity_binding import rebase
 from fusion.radar_update import Key, Scans
+from fusion.registration import Registration, RegistrationState
 from fusion.rewind import pack, rebuild, unpack
 from fusion.timekeeping import ClockState, Timekeeping
 from fusion.track_store import RING, TerminalTable, TrackStore
@@ -77,11 +78,13 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
+    registration: RegistrationState | None = None
 
 
 def snapshot(
     store: TrackStore, terminals: TerminalTable, n_ids: int, counts: dict[str, int],
     duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping,
+    registration: Registration,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
@@ -107,6 +110,7 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
+        registration=registration.state(),
     )
 
 
