@@ -12,6 +12,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
+from edge.radar_errors import RegistrationReported
 
 ITEMS_MAX = 32  # of a violation batch
 FIXES_MAX = 4_096  # of one gateway message
@@ -193,6 +194,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     radar_clocks: Clocks = {}  # by sensor
     host_clock: ClockReported | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
+    registration: Annotated[dict[Name, RegistrationReported], Meta(max_length=CLOCKS_MAX)] = {}  # by sensor
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

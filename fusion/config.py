@@ -1,7 +1,7 @@
 """Configuration of the tracker, its radars and terminals; errors of sensors that no configuration states."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -23,6 +23,7 @@ OBJECT_LAG_S = 0.5  # a radar's own tracker measures the speed across its beam f
 
 Positive = Annotated[float, Meta(gt=0.0)]
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
+SelfCalibration = Literal["off", "report", "apply"]
 
 
 class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +49,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     identity_accept_p: Share = 0.999  # wanted probability that a binding is right
     history_s: Annotated[float, Meta(ge=2.0)] = 2.5  # how far a late measurement is rewound
     tracks_max: Annotated[int, Meta(ge=1)] = 4_096
+    self_calibration: SelfCalibration = "report"  # errors of radars' poses: learnt from traffic, applied
 
 
 class RadarPose(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from fusion.identity_presumption import give_back, presume, withdraw
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_field import note_false
 from fusion.radar_update import Scans, radar_update
+from fusion.registration import Registered, Registration
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
@@ -58,6 +59,7 @@ class Tracker:
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.scans = Scans(len(radars))
+        self.registration = Registration(self._radars, config.self_calibration)
         self.times = Timekeeping(config.history_s, len(radars))
         self.doubts = DoubtTable()
         self.counts: dict[str, int] = {}
@@ -101,7 +103,7 @@ class Tracker:
             self.config.history_s * 1e9,
             now_ns,
             q,
-            seen,
+            self.registration.corrected(q, seen),
             self.counts,
         )
         if len(rows) and self.store.tally[at.T_DUE]:
@@ -171,6 +173,7 @@ class Tracker:
         """End the tracks that were not measured for too long, and merge duplicates."""
         store = self.store
         config, rows = self.config, store.scratch.touched
+        self.registration.tick(store, t_ns)
         note_outside(store.tracks, t_ns, store.settings, store.scratch.predicted)
         n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
@@ -240,7 +243,7 @@ class Tracker:
         rows = np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.STATUS] == at.CONFIRMED)
         return rows[np.argsort(store.track[rows], kind="stable")]
 
-    def clear(self) -> None:
+    def clear(self, *, keep_passages: bool = False) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
         self.store = TrackStore(self.config, self._radars)
         self.terminals = TerminalTable(self.terminals.about)
@@ -248,6 +251,9 @@ class Tracker:
         self.times = Timekeeping(self.config.history_s, len(self._radars))
         self.duplicates = {}
         self.doubts = DoubtTable()
+        if not keep_passages:  # their stamps are of the other clock
+            self.registration.passages.ints[:] = -1
+        self.registration.impose(self.store)
 
     # ---- the state of sensors and clocks
 
@@ -270,6 +276,10 @@ class Tracker:
     def clock_report(self, t_ns: int) -> ClockReport:
         """Return the wrong clocks at t_ns."""
         return self.times.report(t_ns, self.terminals.ids, list(self.sensor_row))
+
+    def registration_report(self) -> dict[str, Registered]:
+        """Return the errors of the radars' poses by sensor, as far as traffic has shown them."""
+        return self.registration.report() if self.config.self_calibration != "off" else {}
 
     # ---- across RSUs and restarts
 
@@ -309,12 +319,14 @@ class Tracker:
         """Return the whole state, on which the next step depends."""
         return snapshot(
             self.store, self.terminals, self.n_ids, self.counts, self.duplicates,
-            self.scans, self.times, self.doubts,
+            self.scans, self.times, self.doubts, self.registration,
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:
         """Continue exactly from `state`, under the same configuration and id_base."""
-        self.clear()
+        self.registration = Registration(self._radars, self.config.self_calibration)
+        self.registration.restore(state.registration)
+        self.clear(keep_passages=True)
         self.terminals = TerminalTable(())
         restore(self.store, self.terminals, self.times, state)
         self.doubts.restore(state.doubts)

@@ -14,6 +14,7 @@ from fusion.handover import CarriedState, CarriedTrack, carried, carried_state, 
 from fusion.identity_binding import rebase
 from fusion.radar_field import COUNT_COLUMNS, PLACE_COLUMNS, learnt_cells, restore_cells
 from fusion.radar_update import Key, Scans
+from fusion.registration import Registration, RegistrationState
 from fusion.rewind import pack, rebuild, unpack
 from fusion.timekeeping import ClockState, Timekeeping
 from fusion.track_store import RING, TerminalTable, TrackStore
@@ -95,11 +96,13 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     error_terminals: Columns | None = None  # rows of the terminals whose errors radar has shown
     errors: Columns | None = None  # the same rows: ERROR_COLUMNS
     fleet: Columns | None = None  # weight of each scale of the terminals' sigmas: FLEET_COLUMNS
+    registration: RegistrationState | None = None
 
 
 def snapshot(
     store: TrackStore, terminals: TerminalTable, n_ids: int, counts: dict[str, int],
     duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping, doubts: DoubtTable,
+    registration: Registration,
 ) -> TrackerState:  # fmt: skip
     """Return the whole tracker as plain data."""
     rows, n = terminals.rows, len(terminals.ids)
@@ -133,6 +136,7 @@ def snapshot(
         error_terminals=columns_of(("terminal",), shown[:, None]),
         errors=columns_of(ERROR_COLUMNS, rows.errors[shown]),
         fleet=columns_of(FLEET_COLUMNS, rows.fleet.T),
+        registration=registration.state(),
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from edge import wire
+from edge.radar_errors import RegistrationReported
 from fusion.clocks import ClockFault
+from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracks import TrackBatch
 from geofence.violation import Violation
@@ -93,6 +95,17 @@ def fault_of(fault: ClockFault) -> wire.ClockReported:
 def faults_of(faults: Mapping[str, ClockFault]) -> dict[str, wire.ClockReported]:
     """Return faults by name as the status has them."""
     return {name: fault_of(fault) for name, fault in faults.items()}
+
+
+def registrations_of(found: Mapping[str, Registered]) -> dict[str, RegistrationReported]:
+    """Return the errors of radars' poses as the status has them."""
+    return {
+        sensor: RegistrationReported(
+            state=one.state, estimate=one.estimate, sigma=one.sigma, applied=one.applied,
+            n_trucks=one.n_trucks, n_pairs=one.n_pairs,
+        )
+        for sensor, one in found.items()
+    }  # fmt: skip
 
 
 def report_of(report: ClockReport) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from edge.stations import track_dtype
 from edge.wire import TrackNames, UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
@@ -343,6 +344,10 @@ class Pipeline:
     def clock_report(self, t_ns: int) -> ClockReport:
         """Return the wrong clocks at `t_ns`, for the status."""
         return self.tracker.clock_report(t_ns)
+
+    def registration_report(self) -> dict[str, Registered]:
+        """Return the errors of the radars' poses, for the status."""
+        return self.tracker.registration_report()
 
     def all_counts(self) -> dict[str, int]:
         """Return the counters of the pipeline, the tracker and the monitor, by reason."""

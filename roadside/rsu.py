@@ -26,7 +26,7 @@ from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
 from roadside.inputs import Start
-from roadside.outputs import fault_of, faults_of
+from roadside.outputs import fault_of, faults_of, registrations_of
 from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
 from roadside.setup import setups
@@ -172,6 +172,8 @@ class RsuService(Service):
         agent, outbox = self.agent, self.agent.outbox
         setup, now_ns = agent.pipeline.setup, agent.clock.now_ns()
         clocks = agent.pipeline.clock_report(now_ns)
+        registration = agent.pipeline.registration_report()
+        faults = ("registration",) if any(one.is_alarm for one in registration.values()) else ()
         status = wire.Status(
             state=presence.state,
             epoch=outbox.epoch,
@@ -186,12 +188,13 @@ class RsuService(Service):
             sensors=dict(agent.pipeline.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
-            degraded=outbox.degraded,
+            degraded=(*outbox.degraded, *faults),
             stamp_ns=now_ns,
             clocks=faults_of(clocks.terminals),
             clocks_n=clocks.n_terminals,
             radar_clocks=faults_of(clocks.radars),
             host_clock=None if clocks.host is None else fault_of(clocks.host),
+            registration=registrations_of(registration),
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 

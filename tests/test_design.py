@@ -18,6 +18,7 @@ from edge.stations import NONE_SIGNED_DM
 from fusion import timekeeping
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedState, CarriedTrack, Covariance
+from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
 from geofence import carry
 from geofence.config import VehicleConfig
@@ -45,7 +46,7 @@ WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, Covariance, carry.CarriedJudgement,
     carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode, PipelineState, HoldingState,
-    GivingState, TrackerState, StoredTrack, RingState,
+    GivingState, TrackerState, StoredTrack, RingState, RegistrationState,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

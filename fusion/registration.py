@@ -1,0 +1,294 @@
+"""Self-calibration: the errors of the radars' poses, learnt from traffic, and moved to slowly where asked.
+
+Pure: time comes from ticks, equal inputs give equal bytes. `fusion.registration_filter` does the arithmetic.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from core.arrays import F64
+from fusion import layout as at
+from fusion.columns import Columns, columns_of, read_floats, read_ints
+from fusion.config import RadarPose, SelfCalibration
+from fusion.observations import ObjectScan, RadarScan
+from fusion.registration_filter import (
+    N_ERRORS,
+    N_FILTER,
+    N_PASSAGE,
+    N_TALLY,
+    P_TERMINAL,
+    PASSAGES,
+    RANGE,
+    ROTATION,
+    TIME,
+    V_MISFIT,
+    V_PAIRS,
+    V_TRUCKS,
+    Evidence,
+    Passages,
+    Radars,
+    Work,
+    conclude,
+    sample_fixes,
+    sample_pairs,
+)
+from fusion.rewind import rebuild
+from fusion.track_store import TrackStore, poses_of
+
+EVERY_NS = 1_000_000_000
+NAMES = ("east_m", "north_m", "rotation_rad", "time_s", "range_m")  # that are reported and applied
+N_POSE_ERRORS = len(NAMES)
+# What a survey can be wrong by at most and is not a mistake of its own; beyond, nothing is put right
+BOUND: F64 = np.array([2.0, 2.0, math.radians(2.0), 0.2, 2.0])
+# The survey's sigmas are a quarter of it; where vehicles reflect, from the centre (0) to the end (0.5)
+PRIOR: F64 = np.array([*(BOUND / 4.0), 0.25])
+FORGET_S = 3_600.0  # older evidence counts less: a mast that was hit is noticed within the hour
+# Satellites' errors that all receivers of a place share do not average out over trucks (single frequency,
+# after broadcast corrections, over minutes: 0.1 m and more)
+COMMON_M = 0.1
+TRUCKS_MIN = 10  # before anything is applied or alarmed
+# chi-square of five at 1e-4: one false correction in ten thousand independent estimates
+SIGNIFICANT, LET_GO = 25.7, 5.0  # below its mean again the correction is taken back: hysteresis
+STEP: F64 = np.array([0.02, 0.02, math.radians(0.02), 0.005, 0.02])  # a second: below a track's own noise
+DRIFT_SIGMAS, REFERENCE_S = 5.0, 86_400.0
+
+Five = tuple[float, float, float, float, float]
+State = Literal["learning", "fits", "corrected", "wrong", "beyond", "drifting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """One radar's errors: what must be added to the survey (clock and range: what they are off by)."""
+
+    state: State
+    estimate: Five  # NAMES
+    sigma: Five
+    applied: Five
+    n_trucks: int
+    n_pairs: int
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody must look at the radar."""
+        return self.state in ("beyond", "drifting")
+
+
+class RegistrationState(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of the self-calibration; radars by name, so that a site may gain or lose one."""
+
+    sensors: tuple[str, ...]
+    vector: Columns | None = None  # one row a radar
+    information: Columns | None = None  # rows: errors of all radars, one after another
+    passages: Columns | None = None
+    filters: Columns | None = None  # of the passages: mean, then covariance
+    radars: Columns | None = None  # applied, reference, tally, whether it is corrected
+
+
+ERRORS = (*NAMES, "reflection")
+PASSAGE_COLUMNS = ("terminal", "radar", "first_ns", "last_ns", "n")
+FILTER_COLUMNS = (
+    *(f"mean_{j}" for j in range(N_FILTER)),
+    *(f"cov_{j}_{k}" for j in range(N_FILTER) for k in range(N_FILTER)),
+)
+RADAR_COLUMNS = (
+    *(f"applied_{name}" for name in ERRORS), *(f"reference_{name}" for name in NAMES), "trucks", "pairs",
+    "misfit", "corrected", "has_reference",
+)  # fmt: skip
+
+
+class Registration:
+    """The pose errors of one RSU's radars."""
+
+    def __init__(self, radars: Sequence[RadarPose], mode: SelfCalibration) -> None:
+        self.mode = mode
+        self.sensors = tuple(radar.sensor for radar in radars)
+        m = len(radars)
+        n = N_ERRORS * m
+        survey = poses_of(radars)[:m]
+        self.radars = Radars(survey=survey, used=survey.copy(), applied=np.zeros((m, N_ERRORS)))
+        self.passages = Passages(
+            ints=np.full((PASSAGES, N_PASSAGE), -1, dtype=np.int64),
+            mean=np.zeros((PASSAGES, N_FILTER)),
+            cov=np.zeros((PASSAGES, N_FILTER, N_FILTER)),
+        )
+        self.evidence = Evidence(
+            information=np.zeros((n, n)), vector=np.zeros(n), tally=np.zeros((m, N_TALLY)), mean=np.zeros(n),
+            cov=np.diag(np.tile(PRIOR**2, m)) if m else np.zeros((0, 0)), prior=PRIOR.copy(),
+        )  # fmt: skip
+        self.evidence.tally[:, V_MISFIT] = 1.0
+        self._work = Work(
+            place=np.zeros((m, 3)), J=np.zeros((m, 2, N_ERRORS)), beam=np.zeros((m, 4)),
+            row=np.zeros(N_FILTER), small=np.zeros((N_ERRORS, N_ERRORS)),
+        )  # fmt: skip
+        self._corrected = np.zeros(m, dtype=np.bool_)
+        self._reference: F64 = np.full((m, N_POSE_ERRORS), np.nan)
+
+    # ---- before the tracker
+
+    def corrected(self, q: int, seen: RadarScan | ObjectScan) -> RadarScan | ObjectScan:
+        """Return a scan of radar q with the applied errors of clock and range taken out."""
+        time_s, range_m = self.radars.applied[q, TIME], self.radars.applied[q, RANGE]
+        if time_s == 0.0 and range_m == 0.0:
+            return seen
+        stamp_ns = seen.stamp_ns - round(time_s * 1e9)
+        if isinstance(seen, RadarScan):
+            return replace(seen, stamp_ns=stamp_ns, range_m=seen.range_m - range_m)
+        return replace(seen, stamp_ns=stamp_ns)  # its own tracks: ranges are not measured one by one
+
+    # ---- each tick
+
+    def tick(self, store: TrackStore, t_ns: int) -> None:
+        """Learn from the tracks, once a second; in mode "apply" move the poses a step."""
+        if self.mode == "off" or not self.sensors or t_ns % EVERY_NS:
+            return
+        radars = self.radars._replace(used=store.settings.radars)
+        args = (store.tracks, store.rings, radars)
+        sample_fixes(*args, self.passages, self.evidence, t_ns, self._work)
+        sample_pairs(*args, self.evidence, t_ns, self._work)
+        conclude(self.passages, self.evidence, t_ns, math.exp(-1.0 / FORGET_S), self._work)
+        self._follow_reference()
+        if self.mode == "apply" and self._move():
+            self.impose(store)
+            for i in np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.STATUS] != at.FREE).tolist():
+                rebuild(store.tracks, store.rings, i, store.settings, store.scratch.vector)
+
+    def estimate(self) -> tuple[F64, F64]:
+        """Return the errors (m, N_POSE_ERRORS) and their covariances."""
+        m, e = len(self.sensors), self.evidence
+        mean = e.mean.reshape(m, N_ERRORS)[:, :N_POSE_ERRORS]
+        cov = np.zeros((m, N_POSE_ERRORS, N_POSE_ERRORS))
+        for q in range(m):
+            own = slice(N_ERRORS * q, N_ERRORS * q + N_POSE_ERRORS)
+            cov[q] = e.cov[own, own] * max(e.tally[q, V_MISFIT], 1.0)
+            cov[q, 0, 0] += COMMON_M**2
+            cov[q, 1, 1] += COMMON_M**2
+        sigma2 = np.einsum("qkk->qk", cov)
+        shrink = np.minimum(1.0, PRIOR[:N_POSE_ERRORS] / np.sqrt(sigma2))  # never above the survey's
+        return mean, cov * shrink[:, :, None] * shrink[:, None, :]
+
+    def _follow_reference(self) -> None:
+        """Let the reference, against which a drift shows, follow the estimate over a day."""
+        mean, _ = self.estimate()
+        ready = self.evidence.tally[:, V_TRUCKS] >= TRUCKS_MIN
+        fresh = ready & np.isnan(self._reference[:, 0])
+        self._reference[fresh] = mean[fresh]
+        self._reference[ready] += (mean[ready] - self._reference[ready]) / REFERENCE_S
+
+    def _move(self) -> bool:
+        """Move the applied errors a step towards the estimates that are significant; say whether any moved.
+
+        A radar's errors are applied together: they are correlated, and what traffic does not show is near
+        nought in the estimate, which the prior keeps there.
+        """
+        mean, cov = self.estimate()
+        for q in range(len(self.sensors)):
+            weight = _wald(mean[q], cov[q])
+            if self.evidence.tally[q, V_TRUCKS] >= TRUCKS_MIN and weight > SIGNIFICANT:
+                self._corrected[q] = True
+            elif weight < LET_GO:
+                self._corrected[q] = False
+        target = np.where(self._corrected[:, None], np.clip(mean, -BOUND, BOUND), 0.0)
+        applied = self.radars.applied[:, :N_POSE_ERRORS]
+        away = target - applied
+        moves = np.abs(away).max(axis=1, initial=0.0, where=np.abs(away) >= STEP) > 0.0
+        if not moves.any():
+            return False
+        applied[moves] += np.clip(away, -STEP, STEP)[moves]
+        return True
+
+    def impose(self, store: TrackStore) -> None:
+        """Let the tracker use the poses with the applied errors taken out."""
+        used, survey, applied = store.settings.radars, self.radars.survey, self.radars.applied
+        for column, k in ((at.R_EAST, 0), (at.R_NORTH, 1), (at.R_BORESIGHT, ROTATION)):
+            used[: len(survey), column] = survey[:, column] + applied[:, k]
+
+    # ---- for the status
+
+    def report(self) -> dict[str, Registered]:
+        """Return each radar's errors."""
+        mean, cov = self.estimate()
+        sigma = np.sqrt(np.einsum("qkk->qk", cov))
+        return {
+            sensor: Registered(
+                state=self._state(q, mean[q], cov[q]),
+                estimate=_five(mean[q]),
+                sigma=_five(sigma[q]),
+                applied=_five(self.radars.applied[q]),
+                n_trucks=int(self.evidence.tally[q, V_TRUCKS]),
+                n_pairs=int(self.evidence.tally[q, V_PAIRS]),
+            )
+            for q, sensor in enumerate(self.sensors)
+        }
+
+    def _state(self, q: int, mean: F64, cov: F64) -> State:
+        if self.evidence.tally[q, V_TRUCKS] < TRUCKS_MIN:
+            return "learning"
+        sigma = np.sqrt(np.diag(cov))
+        if ((np.abs(mean) > BOUND / 2.0) & (np.abs(mean) > 3.0 * sigma)).any():
+            return "beyond"
+        if (np.abs(mean - self._reference[q]) > np.maximum(BOUND / 4.0, DRIFT_SIGMAS * sigma)).any():
+            return "drifting"
+        if self.mode == "apply" and self._corrected[q]:
+            return "corrected"
+        return "wrong" if _wald(mean, cov) > SIGNIFICANT else "fits"
+
+    # ---- the whole state
+
+    def state(self) -> RegistrationState | None:
+        """Return all memory; None where there is none."""
+        if self.mode == "off" or not self.sensors:
+            return None
+        m, live = len(self.sensors), np.flatnonzero(self.passages.ints[:, P_TERMINAL] >= 0)
+        e, filters = (
+            self.evidence,
+            (self.passages.mean[live], self.passages.cov[live].reshape(-1, N_FILTER**2)),
+        )
+        known = ~np.isnan(self._reference[:, :1])
+        about = (
+            self.radars.applied, np.where(known, self._reference, 0.0), e.tally,
+            self._corrected[:, None], known,
+        )  # fmt: skip
+        return RegistrationState(
+            sensors=self.sensors,
+            vector=columns_of(ERRORS, e.vector.reshape(m, N_ERRORS)),
+            information=columns_of(ERRORS, e.information.reshape(-1, N_ERRORS)),
+            passages=columns_of(("row", *PASSAGE_COLUMNS), np.column_stack([live, self.passages.ints[live]])),
+            filters=columns_of(FILTER_COLUMNS, np.column_stack(filters)),
+            radars=columns_of(RADAR_COLUMNS, np.column_stack(about).astype(np.float64)),
+        )
+
+    def restore(self, state: RegistrationState | None) -> None:
+        """Continue from a state; one of other radars starts fresh."""
+        if state is None or state.sensors != self.sensors or self.mode == "off":
+            return
+        e, m = self.evidence, len(self.sensors)
+        e.vector[:] = read_floats(state.vector, ERRORS).reshape(-1)
+        e.information[:] = read_floats(state.information, ERRORS).reshape(N_ERRORS * m, -1)
+        passages = read_ints(state.passages, ("row", *PASSAGE_COLUMNS))
+        rows, filters = passages[:, 0], read_floats(state.filters, FILTER_COLUMNS)
+        self.passages.ints[rows] = passages[:, 1:]
+        self.passages.mean[rows] = filters[:, :N_FILTER]
+        self.passages.cov[rows] = filters[:, N_FILTER:].reshape(-1, N_FILTER, N_FILTER)
+        about = read_floats(state.radars, RADAR_COLUMNS)
+        self.radars.applied[:] = about[:, :N_ERRORS] if self.mode == "apply" else 0.0
+        at_tally = N_ERRORS + N_POSE_ERRORS
+        self._reference[:] = np.where(about[:, -1:] > 0.0, about[:, N_ERRORS:at_tally], np.nan)
+        e.tally[:] = about[:, at_tally : at_tally + N_TALLY]
+        self._corrected[:] = about[:, -2] > 0.0
+        nothing = Passages(self.passages.ints[:0], self.passages.mean[:0], self.passages.cov[:0])
+        conclude(nothing, e, 0, 1.0, self._work)  # mean and covariance follow from the evidence
+
+
+def _five(errors: F64) -> Five:
+    east_m, north_m, rotation_rad, time_s, range_m = errors[:N_POSE_ERRORS].tolist()
+    return east_m, north_m, rotation_rad, time_s, range_m
+
+
+def _wald(mean: F64, cov: F64) -> float:
+    """Return the chi-square of the errors against none."""
+    return float(mean @ np.linalg.solve(cov, mean))
