@@ -33,7 +33,7 @@ MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind an
     ),
 }  # fmt: skip
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
-UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 1))  # what a terminal without fixes has there
+UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (

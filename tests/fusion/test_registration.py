@@ -116,7 +116,7 @@ def test_right_poses_are_left_alone():
 
 def test_wrong_poses_are_moved_to_the_truth_in_small_steps():
     errors = np.array([[0.0, 0.7, math.radians(0.4)], [0.0, -0.9, 0.0]])
-    report = run(errors, 5, mode="apply").registration_report()
+    report = run(errors, 5, mode="apply", seconds=300).registration_report()
     for q, (sensor, at_m) in enumerate((("A", 130.0), ("B", -130.0))):  # across the road, mid-field
         e, n, turn, *_ = report[sensor].applied
         left = abs(n + turn * at_m - errors[q, 1] - errors[q, 2] * at_m)
