@@ -42,9 +42,10 @@ class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sigma_range_m: Positive
     sigma_azimuth_deg: Positive
     sigma_range_rate_mps: Positive
-    # of the survey of its pose, 1 sigma: a tape and a compass sight; satellites and a theodolite do better
-    sigma_place_m: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.1
-    sigma_heading_deg: Annotated[float, Meta(ge=0.0, le=90.0)] = 0.05
+    # 1 sigma of its pose, where survey and commissioning leave one that counts beside other errors: it lasts,
+    # so that each centimetre takes one from what can be proven of a departure
+    sigma_place_m: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.0
+    sigma_heading_deg: Annotated[float, Meta(ge=0.0, le=90.0)] = 0.0
 
 
 class GnssInputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

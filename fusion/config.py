@@ -1,6 +1,5 @@
 """Configuration of the tracker, its radars and terminals; errors of sensors that no configuration states."""
 
-import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -67,8 +66,8 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
     sigma_range_rate_mps: float
     accepted: bool  # commissioned; else it tracks but does not enforce
     # What the survey leaves unknown of the pose, and no number of scans averages: place per axis, boresight
-    sigma_place_m: float = 0.1
-    sigma_boresight_rad: float = math.radians(0.05)
+    sigma_place_m: float = 0.0
+    sigma_boresight_rad: float = 0.0
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):

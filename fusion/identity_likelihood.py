@@ -34,7 +34,7 @@ NEW_SHARE = (
 )  # of a sigma that is new in each fix: receivers that state half of it are common
 P_WIDE, WIDE = 0.1, 2.5  # probability of an error with a sigma so many times the stated one
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
-COURSE_MPS_MIN = 2.0  # the course of a slower vehicle is noise
+FIX_COURSE_MPS_MIN = 2.0  # the course of a slower vehicle is noise
 RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
 BE, BN = at.BIAS_EAST, at.BIAS_NORTH
@@ -219,7 +219,7 @@ def _heading(predicted: States, M: F2, m: int) -> float:
     a wrong heading moves a lorry's centre by metres. But the course of one that backs is not its heading.
     """
     heading, course = heading_of(predicted, 0), M[m, at.Z_HEADING]
-    if math.isnan(course) or not M[m, at.Z_SPEED] > COURSE_MPS_MIN:
+    if math.isnan(course) or not M[m, at.Z_SPEED] > FIX_COURSE_MPS_MIN:
         return heading
     return heading if math.cos(course - heading) < 0.0 else course  # NaN is not
 

@@ -41,7 +41,7 @@ def test_a_truck_is_shown_once_and_named_from_its_first_report_on():
     assert "identity.bound" not in tracker.counts, "one report binds nothing"
     assert 0.5 < tracks.identity_p[0] < 1.0
     assert tracks.gnss_ns[0] == T0_NS + 20 * 50_000_000, "its report counts as the vehicle's"
-    assert tracks.bias_m[0] == pytest.approx(lasting_m, rel=0.05), "nothing of the report is fused"
+    assert tracks.bias_m[0] == pytest.approx(lasting_m, abs=0.02), "nothing of the report is fused"
     for k in range(40, 60):
         now = step(tracker, k, report=k == 40)
     assert tracker.counts["identity.bound"] == 1
