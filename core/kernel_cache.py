@@ -26,8 +26,8 @@ CONFIG: Any = numba.config
 def _read(module: str) -> tuple[Stamp, tuple[str, ...]] | None:
     """Return the stamp of a module of the project, and what it imports; None for another one."""
     path = Path(getattr(sys.modules.get(module), "__file__", None) or "/")
-    if not path.is_relative_to(SOURCES):
-        return None
+    if not path.is_relative_to(SOURCES / module.partition(".")[0]) or path.suffix != ".py":
+        return None  # of another project, though its environment may lie in ours
     about = path.stat()
     found: list[str] = []
     for package, names in IMPORTS.findall(path.read_text(encoding="utf-8")):

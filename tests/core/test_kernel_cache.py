@@ -25,9 +25,12 @@ def package(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
+    environment = tmp_path / ".venv" / "lib"  # it lies in a clone, with what others compiled
+    environment.mkdir(parents=True)
+    (environment / "foreign.py").write_text("import math\n")
     (folder / "constant.py").write_text("FACTOR = 2.0\n")
     (folder / "inner.py").write_text(
-        "from core.kernel import kernel\nfrom small.constant import (\n    FACTOR,\n)\n\n\n"
+        "import foreign\nfrom core.kernel import kernel\nfrom small.constant import (\n    FACTOR,\n)\n\n\n"
         "@kernel(inner=True)\ndef scaled(x: float) -> float:\n    return FACTOR * x\n"
     )
     (folder / "outer.py").write_text(
@@ -39,7 +42,8 @@ def package(tmp_path):
 
 def run(package):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
-    environment |= {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    places = f"{package.parent}{os.pathsep}{package.parent / '.venv' / 'lib'}"
+    environment |= {"PYTHONPATH": places, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=package.parent, env=environment, capture_output=True, text=True,
         timeout=120.0,
@@ -58,6 +62,7 @@ def test_a_change_in_another_file_is_compiled(package):
     assert run(package) == ["31.0", "compiled"]
     assert run(package) == ["31.0", "loaded"]
     (package / "unused.py").write_text("OTHER = 1\n")
+    (package.parent / ".venv" / "lib" / "foreign.py").write_text("import cmath\n")
     assert run(package) == ["31.0", "loaded"]
 
 
