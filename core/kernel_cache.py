@@ -8,13 +8,13 @@ import functools
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from importlib.machinery import SourceFileLoader
 from typing import Any
 
 import numba
 from numba.core import caching
 
-SOURCES = Path(__file__).resolve().parents[1]  # the project's packages lie in it
+SOURCES = __file__.rpartition("core")[0]  # the project's packages lie in it
 IMPORTS = re.compile(r"^[ ]*(?:from[ ]+([\w.]+)[ ]+)?import[ ]+(\([^)]*\)|[^\n(]+)", re.MULTILINE)
 Stamp = tuple[str, float, int]  # a module's name, when its source was changed, its size
 
@@ -25,15 +25,16 @@ CONFIG: Any = numba.config
 @functools.cache
 def _read(module: str) -> tuple[Stamp, tuple[str, ...]] | None:
     """Return the stamp of a module of the project, and what it imports; None for another one."""
-    path = Path(getattr(sys.modules.get(module), "__file__", None) or "/")
-    if not path.is_relative_to(SOURCES / module.partition(".")[0]) or path.suffix != ".py":
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    path, loader = getattr(spec, "origin", None) or "", getattr(spec, "loader", None)
+    if not path.startswith(SOURCES + module.partition(".")[0]) or not isinstance(loader, SourceFileLoader):
         return None  # of another project, though its environment may lie in ours
-    about = path.stat()
+    about = loader.path_stats(path)
     found: list[str] = []
-    for package, names in IMPORTS.findall(path.read_text(encoding="utf-8")):
+    for package, names in IMPORTS.findall(loader.get_source(module) or ""):
         each = [name.split(" as ")[0].strip() for name in names.strip("()").split(",")]
         found += [package, *(f"{package}.{name}" for name in each)] if package else each
-    return (module, about.st_mtime, about.st_size), tuple(found)
+    return (module, float(about["mtime"]), int(about["size"])), tuple(found)
 
 
 @functools.cache

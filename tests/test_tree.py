@@ -66,14 +66,9 @@ def test_functions_stay_small():
     assert grown == {}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON if _name(p).startswith(PURE) and _name(p) != "core/kernel_cache.py"], ids=_name
-)
+@pytest.mark.parametrize("path", [p for p in PYTHON if _name(p).startswith(PURE)], ids=_name)
 def test_pure_cores_reach_no_world(path):
-    """import-linter sees imports through others; open() and numpy.random it can't see.
-
-    The cache of kernels is no part of a core: it looks at the sources that a compiled kernel was made of.
-    """
+    """import-linter sees imports through others; open() and numpy.random it can't see."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             assert not {alias.name.partition(".")[0] for alias in node.names} & BANNED_MODULES
