@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,7 +12,10 @@ from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, fix, pose, scan
 
 ERROR_M = np.array([0.0, 0.9])
-RADAR = pose("R", 0.0, -10.0, 0.0)
+# its survey leaves 0.1 m and 0.05 degrees
+RADAR = msgspec.structs.replace(
+    pose("R", 0.0, -10.0, 0.0), sigma_place_m=0.1, sigma_boresight_rad=math.radians(0.05)
+)
 
 
 def learnt(sigma_m: float = 0.8) -> Tracker:
