@@ -11,7 +11,8 @@ from core.classes import HAZMAT
 WHITE_SHARE = 0.25  # of a fix's stated sigma that is new in each fix; the rest is the lasting bias
 QUANTUM_M = 0.03  # 1 sigma of positions cut to 1e-6 degrees (JT/T 808)
 COURSE_SIGMA_RAD = 0.02  # of a reported course: whole degrees, antenna sway
-# 1 sigma per axis [m] of a fix whose receiver states its kind and no sigma; `single` is gnss_sigma_m
+# 1 sigma per axis [m] of a fix by its kind, where the receiver states no sigma; `single` is not here:
+# it gets gnss_sigma_m
 QUALITY_SIGMA_M = {
     "fixed": 0.05,  # RTK with integers: 0.01 m and 1 ppm of the baseline; the antenna's survey is no better
     "float": 0.4,  # RTK without them: decimetres while it converges

@@ -1,7 +1,7 @@
 """The share of a track's error that its radars' poses cause: it lasts, so that no filter averages it out.
 
 A consider-covariance (Schmidt 1966): gains are those of the filter, which takes the poses for true, and the
-told covariance adds what the poses leave unknown. A radar turned by a small angle displaces all that it
+stated covariance adds what the poses leave unknown. A radar turned by a small angle displaces all that it
 measures across its beam, by the angle times the range; one that stands elsewhere displaces it by as much.
 """
 

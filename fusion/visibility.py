@@ -18,10 +18,9 @@ HIGH_M, LOW_M = 3.5, 1.5  # height of a lorry's or bus's body, of a car
 BLOCKER_LENGTH_M, BLOCKER_WIDTH_M = 12.0, 2.5
 CAR_LENGTH_M, CAR_WIDTH_M = 4.5, 1.8
 MISS_FREE_NS = 250_000_000  # fades last about so long: misses until then are one
-HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = (
-    5_000_000_000,
-    5.0,
-)  # beyond a car's length its place may be the next one's
+# So long a hidden track is followed, and to so many metres its place must be known: beyond a car's length
+# it may be the next vehicle's
+HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = 5_000_000_000, 5.0
 BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer to a lorry's
 HALF_WIDTH_M = 0.9  # half a car: one whose edge is hidden may be missed as well
 DETECTED_NS = 300_000_000  # radar detects what it sees within so long: several scans
@@ -144,7 +143,7 @@ def note_missed(
     """Note that radar q did not detect predicted track t, which lies in its field, at t_ns.
 
     A miss in its sight is evidence that the vehicle is gone, sum of ln(1 - P_D). In a shadow it is none: the
-    track is followed while its prediction can be told from the next vehicle.
+    track is followed while its prediction can't be taken for the next vehicle's.
     """
     ints, i, P = tracks.ints, scratch.rows[t], scratch.predicted.P
     unseen_ns = t_ns - ints[i, at.RADAR_NS]

@@ -16,7 +16,7 @@ FAR_M = FIRST_M + 600.0
 
 
 def settings_of(scene: Scene) -> FusionConfig:
-    """Return what a site file would state of the scene: what the peers are told, no more.
+    """Return what a site file would state of the scene: what the peers get, no more.
 
     The peers' process noise is a PSD of 0.5 along and 0.05 m^2/s^3 across the road; ours is 2 sigma^2 tau.
     They know that the road is straight, and the speed across it to 0.7 m/s.
@@ -35,12 +35,12 @@ def settings_of(scene: Scene) -> FusionConfig:
 
 
 def track(scene: Scene) -> Tracked:
-    """Run the tracker over a scene of which it is told as much as the peers."""
+    """Run the tracker over a scene with the same settings as the peers."""
     return _track(scene, settings_of(scene))
 
 
 def track_as_shipped(scene: Scene) -> Tracked:
-    """Run the tracker over a scene as it ships: told the errors of its radar, no more."""
+    """Run the tracker over a scene as it ships: with the errors of its radar, no more."""
     return _track(scene, FusionConfig())
 
 

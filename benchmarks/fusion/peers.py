@@ -1,6 +1,6 @@
 """Rival trackers on the same bytes: GOSPA, id switches and the time of a scan, ours against each peer's.
 
-Every tracker is told the same of a scene: the errors of a detection, P_D, clutter, process noise, the speed
+Every tracker gets the same of a scene: the errors of a detection, P_D, clutter, process noise, the speed
 that a first detection does not measure. Ratios are the peer's figure over ours. Without Stone Soup (`make
 setup` installs it) its rows are missing and the lines say so. A quick run leaves out the slowest, JPDA.
 """

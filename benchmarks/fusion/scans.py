@@ -24,7 +24,7 @@ DETECTED, CLUTTER = 0.9, 0.2  # share of the vehicles in a scan, and of false de
 WARM_SCANS = RING + 8  # rings are full and their memory is touched: the steady state
 SEED = 13
 SIZES = (300, 1_000, 5_000, 20_000)
-N_P99 = 5_000  # the size whose 99th percentile is reported
+N_P99 = 5_000  # tracks: with so many the 99th percentile is reported as well
 
 
 class Road:

@@ -21,7 +21,7 @@ MARGIN_M, WIDTH_M = 20.0, 30.0  # false detections lie up to so far before and b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneKind:
-    """What a scene is made of; the trackers are told all of it but the traffic itself."""
+    """What a scene is made of; the trackers get all of it but the traffic itself."""
 
     name: str
     n_scans: int
@@ -31,7 +31,7 @@ class SceneKind:
     sigma_range_m: float
     speed_mps: tuple[float, float]  # of the lanes
     wave_mps: float  # how much the speed swings
-    prior_mps: tuple[float, float]  # mean and sigma of the speeds, as the peers are told
+    prior_mps: tuple[float, float]  # mean and sigma of the speeds: a peer's prior for a first detection
 
     @property
     def sigma_across_m(self) -> float:

@@ -33,7 +33,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told(Run):
+class Configured(Run):
     """A run whose site file states more."""
 
     fusion: Mapping[str, float]
@@ -49,8 +49,8 @@ class Told(Run):
 def scored(name: str) -> Scored:
     """Replay and score one variant."""
     run = generate(replace(SCENARIOS[SCENARIO], duration_s=DURATION_S), SEED)
-    told = Told(motion=run.motion, messages=run.messages, fusion=VARIANTS[name])
-    return boards.scored_run(SCENARIO, told, 0)
+    run = Configured(motion=run.motion, messages=run.messages, fusion=VARIANTS[name])
+    return boards.scored_run(SCENARIO, run, 0)
 
 
 def row_of(board: Scored) -> Iterator[float | None]:

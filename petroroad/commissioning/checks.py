@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,10 +100,7 @@ def _mounting(passes: Passes, pose: RadarPose) -> Check:
     for turn, mirrored in TURNS:
         dets = passes.detections
         azimuth = -dets.azimuth_rad if mirrored else dets.azimuth_rad
-        turned = Passes(
-            detections=dets._replace(azimuth_rad=azimuth), places=passes.places, sigma_m=passes.sigma_m,
-            length_m=passes.length_m,
-        )  # fmt: skip
+        turned = replace(passes, detections=dets._replace(azimuth_rad=azimuth))
         value = np.zeros(N)
         value[2] = turn
         counts.append(len(paired(turned, pose, value, FOUND_M).scan))
@@ -118,10 +115,7 @@ def _doppler(passes: Passes, pose: RadarPose) -> Check:
     """Look whether range rates have the right sign: positive when receding."""
     dets = passes.detections
     # as surveyed, and without the gate on rates, which would hide a wrong sign
-    blind = Passes(
-        detections=dets._replace(rate_mps=np.full(len(dets.rate_mps), math.nan)), places=passes.places,
-        sigma_m=passes.sigma_m, length_m=passes.length_m,
-    )  # fmt: skip
+    blind = replace(passes, detections=dets._replace(rate_mps=np.full(len(dets.rate_mps), math.nan)))
     pairs = paired(blind, pose, np.zeros(N), FOUND_M)
     _, _, rate = predicted(pairs, pairs.length_m, pose, np.zeros(N))
     measured = dets.rate_mps[pairs.detection]
@@ -167,10 +161,7 @@ def _bands(passes: Passes, pose: RadarPose, value: F64) -> list[Band]:
     n_places = np.zeros(math.ceil(pose.range_m_max / BAND_M), dtype=np.int64)
     n_found = np.zeros_like(n_places)
     for terminal, places in passes.places.items():
-        one = Passes(
-            detections=passes.detections, places={terminal: places}, sigma_m=passes.sigma_m,
-            length_m=passes.length_m,
-        )  # fmt: skip
+        one = replace(passes, places={terminal: places})
         slant, azimuth, _ = predicted(places, np.zeros(len(places.scan)), pose, value)
         inside = (slant < pose.range_m_max) & (np.abs(azimuth) < pose.fov_rad / 2.0)
         seen = np.isin(places.scan, paired(one, pose, value, FOUND_M).scan)

@@ -1,6 +1,7 @@
 """The errors of a radar are found again from vehicles that drive by; what can't be known keeps its prior."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,10 +107,7 @@ def test_a_radar_mounted_the_other_way_is_named(turn, mirrored, name):
     passes = drive_by(5, errors=(0.0,) * 5 + (0.3,))
     azimuth = passes.detections.azimuth_rad
     azimuth = -azimuth if mirrored else np.arctan2(np.sin(azimuth - turn), np.cos(azimuth - turn))
-    turned = Passes(
-        detections=passes.detections._replace(azimuth_rad=azimuth), places=passes.places,
-        sigma_m=passes.sigma_m, length_m=passes.length_m,
-    )  # fmt: skip
+    turned = replace(passes, detections=passes.detections._replace(azimuth_rad=azimuth))
     (check,) = [check for check in commissioned(turned, POSE).checks if check.name == "mounting"]
     assert check.verdict == REJECTED
     assert name in check.text
@@ -117,21 +115,14 @@ def test_a_radar_mounted_the_other_way_is_named(turn, mirrored, name):
 
 def test_range_rates_with_the_wrong_sign_are_named():
     passes = drive_by(6, errors=(0.0,) * 5 + (0.3,))
-    wrong = Passes(
-        detections=passes.detections._replace(rate_mps=-passes.detections.rate_mps), places=passes.places,
-        sigma_m=passes.sigma_m, length_m=passes.length_m,
-    )  # fmt: skip
+    wrong = replace(passes, detections=passes.detections._replace(rate_mps=-passes.detections.rate_mps))
     assert verdicts(commissioned(wrong, POSE))["range rate"] == REJECTED
 
 
 def test_a_radar_that_sees_little_and_pauses_is_named():
     passes = drive_by(7, p_detect=0.1)
     gaps = passes.detections.stamp_s + np.floor(np.arange(len(passes.detections.stamp_s)) / 20.0)
-    found = commissioned(
-        Passes(
-            detections=passes.detections._replace(stamp_s=gaps, arrived_s=gaps + 0.04), places=passes.places,
-            sigma_m=passes.sigma_m, length_m=passes.length_m,
-        ), POSE,
-    )  # fmt: skip
+    late = passes.detections._replace(stamp_s=gaps, arrived_s=gaps + 0.04)
+    found = commissioned(replace(passes, detections=late), POSE)
     assert verdicts(found)["timing"] == REJECTED
     assert verdicts(found)["detection"] == REJECTED

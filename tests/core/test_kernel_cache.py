@@ -1,5 +1,6 @@
 """A cached kernel is used again only while every source that it consists of is as it was."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -67,8 +68,7 @@ def test_a_change_in_another_file_is_compiled(package):
 
 
 def test_a_kernels_stamp_has_the_files_that_it_uses_and_no_others():
-    import fusion.association  # noqa: F401  (it loads what it uses)
-
+    importlib.import_module("fusion.association")
     names = {name for name, _, _ in stamps("fusion.association")}
     assert {"fusion.association", "fusion.layout", "fusion.models.constant_velocity", "core.kernel"} <= names
     assert not any(name.startswith(("numpy", "geofence", "tests")) for name in names)
