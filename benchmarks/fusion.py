@@ -95,12 +95,12 @@ def measure_model() -> None:
     """Print the time of one track's predict and update, ours and FilterPy's in the same rounds."""
     rng = np.random.Generator(np.random.Philox(SEED))
     pose = Road(N_PEER).radar
-    settings = Settings(poses_of([pose]), tuning_of(FusionConfig(), [pose]))
+    settings = Settings(poses_of([pose]), tuning_of(FusionConfig(), [pose]), no_lanes())
     states, predicted, out = [
         States(np.zeros((N_OURS, N_X)), np.zeros((N_OURS, N_DIM, N_DIM))) for _ in range(3)
     ]
     states.X[:, :4] = rng.normal([100.0, 20.0, 20.0, 1.0], 1.0, size=(N_OURS, 4))
-    states.P[:, :N_RADAR, :N_RADAR] = np.diag([0.1, 0.1, 0.04, 0.04, 0.01])
+    states.P[:, :N_PEER_DIM, :N_PEER_DIM] = np.diag([0.1, 0.1, 0.04, 0.04, 0.01])
     M = np.zeros((N_OURS, at.N_MEAS))
     place = states.X[:, :2] + DT_S * states.X[:, 2:4] + 0.2 * rng.normal(size=(N_OURS, 2))
     flat, azimuth = np.hypot(*place.T), np.arctan2(place[:, 1], place[:, 0])

@@ -11,6 +11,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
+from fusion.extent import LORRY_WIDTH_M, UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M, WANDER_SHARE
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
@@ -100,6 +101,8 @@ def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> F
     M[:, at.Z_TAU] = np.clip(tau_s, TAU_S_MIN, TAU_S_MAX)
     M[:, at.Z_DELAY] = np.where(whole, config.gnss_stamp_sigma_s, 0.0)
     M[:, at.Z_FORWARD], M[:, at.Z_LEFT] = lever_m[who].T
+    M[:, at.Z_EXTENT], M[:, at.Z_EXTENT_SIGMA] = UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
+    M[:, at.Z_WANDER_SIGMA] = WANDER_SHARE * LORRY_WIDTH_M
     return M
 
 

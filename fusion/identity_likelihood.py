@@ -30,7 +30,7 @@ P_WIDE, WIDE = 0.1, 2.5  # probability of an error with a sigma so many times th
 P_OVERLAP_MIN = 1e-3  # sizes are not known that well
 RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
-BE, BN = at.BIAS_EAST, at.BIAS_NORTH
+BE, BN, EX = at.BIAS_EAST, at.BIAS_NORTH, at.EXTENT
 CEILING = 20.0  # the log odds are capped, so that contrary evidence takes effect soon
 
 
@@ -175,6 +175,10 @@ def _add(
         z = c * d_east + s * d_north
         r = r_white + c * c * WP[0, E, E] + 2.0 * s * c * WP[0, E, N] + s * s * WP[0, N, N]
         by_stamp = (speed * M[m, at.Z_DELAY]) ** 2 if axis == 0 else 0.0
+        # of an unknown extent the track's error lasts as the terminal's does: no fix averages it
+        by_extent = (c * WP[0, E, EX] + s * WP[0, N, EX]) ** 2 / max(WP[0, EX, EX], 1e-6)
+        r -= by_extent
+        by_stamp += by_extent
         prior = sigma**2 + by_stamp
         if fresh:
             learnt = math.nan, math.nan

@@ -11,12 +11,16 @@ from core.arrays import B1, F1, F2, F3, I1, I2, I3
 # Column of X (n, N_X): the state of one track. The first N_DIM entries have a covariance, the rest is memory.
 EAST, NORTH, V_EAST, V_NORTH = 0, 1, 2, 3
 BEND = 4  # slow acceleration to the left of the course [m/s^2]: the bend of the road
-BIAS_EAST, BIAS_NORTH = 5, 6  # the part of the terminal's error that lasts [m]
-N_CV, N_RADAR, N_DIM = 4, 5, 7  # plain constant velocity; with the bend; with the terminal's bias
-HEADING = 7  # [rad], NaN unknown; of a fast track the course counts: see fusion.heading
-BOUND = 8  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
-BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 9, 10, 11  # of the terminal's error [m, s, s]
-N_X = 12
+EXTENT = 5  # from the centre to where radar sees the end that faces it [m]: see fusion.extent
+WANDER = 6  # how far left of the body's axis radar sees it at the moment [m]
+BIAS_EAST, BIAS_NORTH = 7, 8  # the part of the terminal's error that lasts [m]
+N_CV, N_RADAR, N_DIM = 4, 7, 9  # plain constant velocity; what radar measures; with the terminal's bias
+HEADING = 9  # [rad], NaN unknown; of a fast track the course counts: see fusion.heading
+AXIS = 10  # of the body while it stands: the lane where radar saw it last [rad]; NaN: it never had one
+WANDER_SIGMA = 11  # of WANDER [m]: it follows from the width
+BOUND = 12  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
+BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 13, 14, 15  # of the terminal's error [m, s, s]
+N_X = 16
 # Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
 # bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
@@ -28,7 +32,8 @@ RING_HEAD, RING_LEN, KIND, INTEGRITY, OUTLIERS, PERIOD_NS = 9, 10, 11, 12, 13, 1
 # Learnt between the fixes of its terminal, 0 unknown; when its last report was accepted
 FIX_PERIOD_NS, FIX_ACCEPTED_NS = 15, 16
 HIDDEN_NS = 17  # last scan in whose shadows it was predicted to be, and was not found
-N_INT = 18
+RADAR = 18  # row of the one radar that measured it so far, -1 none, -2 several
+N_INT = 19
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 
 # Column of `floats` (n, N_FLOAT)
@@ -42,11 +47,16 @@ N_TALLY = 9
 
 # Column of a measurement (N_MEAS,), in M and in the ring
 WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
-N_MEAS = 11
+N_MEAS = 14
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
 Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
+# POLAR and OBJECT: for how many scans one reflecting point counts (fusion.extent); direction of the lane there
+# [rad], NaN unknown; 1: it is driven both ways
+Z_OFTEN, Z_LANE, Z_BOTH_WAYS = 7, 8, 9
+# All: mean and sigma of EXTENT, and WANDER_SIGMA, of a track that starts here [m]
+Z_EXTENT, Z_EXTENT_SIGMA, Z_WANDER_SIGMA = 11, 12, 13
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
 A_LENGTH, A_WIDTH, A_KIND = 0, 1, 2
@@ -56,7 +66,9 @@ N_ABOUT = 3
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
-N_POSE = 10
+# For how many scans one reflecting point counts; mean and variance of the share: see fusion.extent
+R_OFTEN, R_SHARE, R_SHARE_VAR = 10, 11, 12
+N_POSE = 13
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
@@ -117,11 +129,20 @@ class Terminals(NamedTuple):
     pairs: F3  # (n, PAIRS, N_PAIR)
 
 
+class LaneCells(NamedTuple):
+    """The directions of the map's lanes on a grid of squares over the radars' fields."""
+
+    frame: F1  # (3,) east and north of the grid's corner, side of a square [m]
+    direction: F2  # (n_e, n_n) driving direction [rad] from east; NaN off the lanes, and where they cross
+    both_ways: F2  # (n_e, n_n) 1: lanes lead in both directions there
+
+
 class Settings(NamedTuple):
     """The numbers of the site file."""
 
     radars: F2  # (m, N_POSE)
     tuning: F1  # (N_TUNING,)
+    lanes: LaneCells
 
 
 class Detections(NamedTuple):

@@ -11,11 +11,13 @@ from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.extent import learn_shares
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_likelihood import decide
+from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
@@ -46,10 +48,11 @@ class Tracker:
         terminals: Sequence[Terminal],
         *,
         id_base: int,
+        lanes: LaneCells | None = None,
     ) -> None:
         self.config = config
-        self._radars = tuple(radars)
-        self.store = TrackStore(config, self._radars)
+        self._radars, self._lanes = tuple(radars), lanes
+        self.store = TrackStore(config, self._radars, lanes)
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.scans = Scans(len(radars))
@@ -160,6 +163,13 @@ class Tracker:
         n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
             self._end(i)
+        named = np.flatnonzero(
+            (store.ints[: store.tally[at.T_HIGH], at.TERMINAL] >= 0)
+            & (store.ints[: store.tally[at.T_HIGH], at.RADAR] >= 0)
+        )
+        if len(named):
+            length_m = self.terminals.length_m[store.ints[named, at.TERMINAL]]
+            learn_shares(store.tracks, store.settings.radars, named, length_m)
         self.duplicates, joined = duplicate_tracks.step(store, self._confirmed(), t_ns, self.duplicates)
         for goes, stays in joined:
             self._merge(int(store.track[goes]), int(store.track[stays]))
@@ -205,7 +215,7 @@ class Tracker:
 
     def clear(self) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
-        self.store = TrackStore(self.config, self._radars)
+        self.store = TrackStore(self.config, self._radars, self._lanes)
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))

@@ -18,17 +18,35 @@ from fusion.track_store import RING, TerminalTable, TrackStore
 
 Status = Literal["tentative", "due", "confirmed"]
 STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE and on
-MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind and columns of M from SOURCE on
-    at.BASE: ("base", ("source",)),
+# In the ring: kind, then columns of M by name
+BODY = {"extent_m": at.Z_EXTENT, "extent_sigma_m": at.Z_EXTENT_SIGMA, "wander_sigma_m": at.Z_WANDER_SIGMA}
+LANE = {"often": at.Z_OFTEN, "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS}
+MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
+    at.BASE: ("base", {"source": at.SOURCE}),
     at.POLAR: (
-        "polar", ("source", "azimuth_rad", "range_m", "range_rate_mps", "bearing_cos", "bearing_sin"),
+        "polar",
+        {
+            "source": at.SOURCE, "azimuth_rad": at.Z_AZIMUTH, "range_m": at.Z_RANGE, "range_rate_mps": at.Z_RATE,
+            "bearing_cos": at.Z_COS, "bearing_sin": at.Z_SIN, **LANE, **BODY,
+        },
     ),
-    at.OBJECT: ("object", ("source", "east_m", "north_m", "v_east_mps", "v_north_mps")),
+    at.OBJECT: (
+        "object",
+        {
+            "source": at.SOURCE, "east_m": at.Z_EAST, "north_m": at.Z_NORTH, "v_east_mps": at.Z_V_EAST,
+            "v_north_mps": at.Z_V_NORTH, **LANE, **BODY,
+        },
+    ),
     at.FIX: (
-        "fix", ("source", "east_m", "north_m", "speed_mps", "heading_rad", "sigma_m", "tau_s", "delay_s",
-                "antenna_forward_m", "antenna_left_m"),
+        "fix",
+        {
+            "source": at.SOURCE, "east_m": at.Z_EAST, "north_m": at.Z_NORTH, "speed_mps": at.Z_SPEED,
+            "heading_rad": at.Z_HEADING, "sigma_m": at.Z_SIGMA, "tau_s": at.Z_TAU, "delay_s": at.Z_DELAY,
+            "antenna_forward_m": at.Z_FORWARD, "antenna_left_m": at.Z_LEFT, **BODY,
+        },
     ),
 }  # fmt: skip
+SHARES = [at.R_SHARE, at.R_SHARE_VAR]
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys")
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
@@ -56,6 +74,7 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     serial: int
     log_odds: float  # of being a vehicle and not clutter
     track: CarriedTrack
+    radar: int = -1  # row of the one radar that measured it so far, -1 none, -2 several
     ring: RingState | None = None  # None: the ring begins with the present state
 
 
@@ -77,6 +96,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
+    shares: tuple[tuple[float, float], ...] = ()  # of the length, mean and variance, by radar: fusion.extent
 
 
 def snapshot(
@@ -107,6 +127,7 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
+        shares=tuple((mean, var) for mean, var in store.settings.radars[:, SHARES].tolist()),
     )
 
 
@@ -117,6 +138,7 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         serial=int(store.ints[i, at.SERIAL]),
         log_odds=float(store.floats[i, at.LLR]),
         track=carried(store, terminals, i),
+        radar=int(store.ints[i, at.RADAR]),
         ring=_ring(store, i),
     )
 
@@ -131,7 +153,7 @@ def _ring(store: TrackStore, i: int) -> RingState:
     measurements = {}
     for kind in sorted(set(kinds)):
         name, names = MEASUREMENTS[kind]
-        measurements[name] = columns_of(names, meas[what == kind, at.SOURCE : at.SOURCE + len(names)])
+        measurements[name] = columns_of(tuple(names), meas[what == kind][:, list(names.values())])
     return RingState(
         stamp_ns=tuple(rings.stamps[i, order].tolist()),
         kinds=tuple([MEASUREMENTS[kind][0] for kind in kinds]),
@@ -153,6 +175,8 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     rows.pair_ints[pairs[:, 0], pairs[:, 1]] = pairs[:, 2:]
     rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIR_COLUMNS)
     times.unpack(state.clocks, terminals.about)
+    n = min(len(state.shares), len(store.settings.radars))
+    store.settings.radars[:n, SHARES] = np.reshape(state.shares[:n], (n, 2))
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
     store.tracks.free[: len(state.free)] = state.free
@@ -165,6 +189,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     i, track = stored.row, stored.track
     store.track[i] = track.track
     store.ints[i, at.STATUS] = at.TENTATIVE + STATUSES.index(stored.status)
+    store.ints[i, at.RADAR] = stored.radar
     store.ints[i, at.SERIAL], store.floats[i, at.LLR] = stored.serial, stored.log_odds
     store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
     if stored.ring is None:
@@ -179,8 +204,10 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
         places = np.flatnonzero(kinds == name)
         rings.meas[i, places, at.WHAT] = kind
         if len(places):
-            numbers = read_floats(ring.measurements.get(name), names)
-            rings.meas[i, places, at.SOURCE : at.SOURCE + len(names)] = numbers
+            numbers = read_floats(ring.measurements.get(name), tuple(names))
+            rings.meas[i, places[:, None], list(names.values())] = numbers
+            if kind in (at.POLAR, at.OBJECT) and "lane_rad" not in ring.measurements[name].names:
+                rings.meas[i, places, at.Z_LANE] = np.nan  # of a version that knew no lanes
     load_state(store.tracks.states, i, ring.base)
     store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
     pack(store.tracks.states, i, rings.packed, i, 0)

@@ -9,6 +9,7 @@ import numpy as np
 from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
 from core.kernel import kernel, unchecked
 from fusion import layout as at
+from fusion.extent import WANDER_S
 from fusion.heading import axis_of
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
@@ -17,7 +18,7 @@ from fusion.track_store import TrackStore
 FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
 PERIODS = 3  # a track coasts after so many periods of its sensor without a measurement
 COASTING_NS_MIN = 150_000_000
-E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
+E, N, BE, BN, WA = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH, at.WANDER
 # Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
 O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, N_OUT = 0, 1, 2, 3, 4, 5
 O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
@@ -92,11 +93,16 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
     for measurement noise of density r, which alone does not average out. So an average over T has the
     variance r / T = 2 tau P_pp / T with tau = 1 / (2 sqrt(2) w): that of an AR(1) error, as the detectors
     weigh it.
+
+    What the wander adds to the position lasts as the wander does.
     """
     _, _, _, _, p00, p01, _, _, p11, _, _, p22, p23, p33 = combined(states, j)
     p = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
     v = s * s * p22 - 2.0 * s * c * p23 + c * c * p33
-    return min(max(math.sqrt(p / max(v, 1e-9) / 8.0), FILTER_TAU_S_MIN), FILTER_TAU_S_MAX)
+    tau_s = min(max(math.sqrt(p / max(v, 1e-9) / 8.0), FILTER_TAU_S_MIN), FILTER_TAU_S_MAX)
+    P = states.P
+    by_wander = (c * P[j, N, WA] - s * P[j, E, WA]) ** 2 / max(P[j, WA, WA], 1e-9)
+    return tau_s + min(by_wander / max(p, 1e-9), 1.0) * WANDER_S
 
 
 @kernel(inner=True)
