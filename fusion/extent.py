@@ -10,11 +10,13 @@ noise. All of it is nought for a radar that reports the centre: then extent is l
 
 import math
 
+import numpy as np
+
 from core.arrays import F2, F64, I64
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import COURSE_SIGMAS
-from fusion.layout import Tracks
+from fusion.layout import States, Tracks
 
 SLOWEST_MPS = 2.0  # a slower vehicle has no certain course
 # The facing point of an ellipse of width : length; lorries have 0.15 to 0.25, cars 0.4
@@ -36,12 +38,16 @@ RCS_SIGMA_DB = 5.0
 STATED_SIZE_SHARE = 0.1  # 1 sigma of a length that a radar states
 # Share of the length from the centre to where radar sees the end: anything from the centre to the bumper
 SHARE, SHARE_SIGMA = 0.25, 0.144
-SHARE_FLOOR = 0.03  # 1 sigma of what vehicles of one length differ by
+SHARE_FLOOR = 0.05  # 1 sigma of what vehicles of one length differ by: tanks, boxes, trailers
+KIND_SIGMA = 0.1  # of what two radars of a site differ by: most are of one kind
 SHARE_MAX = 0.55  # the bumper is at 0.5
 SHARE_SIGMA_MIN = 0.01  # the belief stays open: a radar may be exchanged
 TELLS_SHARE = 0.08  # 1 sigma of a share that is worth learning from: half of what is known before
 SEVERAL = -2  # in RADAR: more than one radar measured the track, or its share is learnt
-END_SHARE = 0.4  # a radar whose share may reach this may see ends, and then all the wander
+# Of the wander's variance, as a share of (WANDER_SHARE width)^2: at the start it weighs WANDER_N vehicle-seconds;
+# up to WANDER_N_MAX, so that it follows a change of radars within an hour; a tenth and twice the sigma
+WANDER_N, WANDER_N_MAX, WANDER_MIN, WANDER_MAX = 30.0, 3_000.0, 0.01, 4.0
+WANDER_GAIN_MIN, WANDER_SIGMAS_MAX = 0.1, 4.0
 UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M = 2.2, 2.0  # of no known size and share
 
 Row = tuple[float, float, float, float, float, float]  # of H: position, velocity, extent, wander
@@ -170,12 +176,6 @@ def extent_prior(length: float, length_var: float, share: float, share_var: floa
     return share * length, math.sqrt(var)
 
 
-@kernel
-def wander_sigma(width: float, share: float, share_var: float) -> float:
-    """Return 1 sigma of the wander; none for a radar that is known to report centres."""
-    return WANDER_SHARE * width * min((share + 2.0 * math.sqrt(share_var)) / END_SHARE, 1.0)
-
-
 def share_of(radars: F64, q: int) -> tuple[float, float]:
     """Return mean and variance of the share of radar q; below 0: of all radars alike."""
     if q >= 0:
@@ -188,6 +188,7 @@ def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> None:
     """Learn each radar's share from identified vehicles that it alone measured; each vehicle tells once.
 
     rows : confirmed tracks with a terminal;  length_m : their registered lengths, NaN unknown
+    The other radars learn from it as well, less.
     Until another radar sees the vehicle from its other side its extent comes from the fixes. What the share
     itself told of the extent is taken off again, so that it does not confirm itself.
     """
@@ -204,6 +205,46 @@ def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> None:
         if news <= 0.0:
             continue
         fresh = min(max((own / own_var - share / (var + SHARE_FLOOR**2)) / news, 0.0), SHARE_MAX)
-        gain = var / (var + SHARE_FLOOR**2 + 1.0 / news)
-        radars[q, at.R_SHARE] = share + gain * (fresh - share)
-        radars[q, at.R_SHARE_VAR] = max((1.0 - gain) * var, SHARE_SIGMA_MIN**2)
+        error = np.full(len(radars), SHARE_FLOOR**2 + 1.0 / news + KIND_SIGMA**2)
+        error[q] -= KIND_SIGMA**2
+        gain = radars[:, at.R_SHARE_VAR] / (radars[:, at.R_SHARE_VAR] + error)
+        radars[:, at.R_SHARE] += gain * (fresh - radars[:, at.R_SHARE])
+        radars[:, at.R_SHARE_VAR] *= 1.0 - gain
+        np.maximum(radars[:, at.R_SHARE_VAR], SHARE_SIGMA_MIN**2, out=radars[:, at.R_SHARE_VAR])
+
+
+def note_registered(M: F64, radars: F64, size_m: F64) -> None:
+    """Write the extents of the fixes' vehicles as the registry tells them, and what they wander.
+
+    size_m : (n, 2) length and width, NaN unknown
+    """
+    share, var = share_of(radars, SEVERAL)
+    length, width = size_m.T
+    sigma = length * math.sqrt(var + SHARE_FLOOR**2)
+    unknown = np.isnan(length)
+    M[:, at.Z_EXTENT] = np.where(unknown, UNKNOWN_EXTENT_M, share * length)
+    M[:, at.Z_EXTENT_SIGMA] = np.where(unknown, UNKNOWN_EXTENT_SIGMA_M, sigma)
+    of_width = WANDER_SHARE * math.sqrt(float(radars[0, at.R_WANDER]))
+    M[:, at.Z_WANDER_SIGMA] = of_width * np.where(np.isnan(width), LORRY_WIDTH_M, width)
+
+
+def learn_wander(states: States, radars: F64, rows: I64) -> None:
+    """Learn the wander's variance of this RSU's radars from tracks that radar and fixes measure now, each second.
+
+    The fixes show how a vehicle moves across the road; what radar sees beside that is wander. Of a variance v
+    that is assumed, the filter's estimate w with variance p should have w^2 = v - p = K v on average; it
+    grows by K^2 with v (K = 1 - p / v), from which follows v for this track, with weight K^2.
+    """
+    X, P = states.X, states.P
+    v = X[rows, at.WANDER_SIGMA] ** 2
+    rows, v = rows[v > 0.0], v[v > 0.0]
+    gain = np.maximum(1.0 - P[rows, at.WANDER, at.WANDER] / v, 0.0)
+    told = gain > WANDER_GAIN_MIN
+    if not told.any():
+        return
+    rows, v, gain = rows[told], v[told], gain[told]
+    weight, old, n = gain**2, float(radars[0, at.R_WANDER]), float(radars[0, at.R_WANDER_N])
+    more = np.minimum(X[rows, at.WANDER] ** 2 / v, WANDER_SIGMAS_MAX**2) - gain
+    scale = old + float(more.sum()) * old / (n + float(weight.sum()))
+    radars[:, at.R_WANDER] = min(max(scale, WANDER_MIN), WANDER_MAX)
+    radars[:, at.R_WANDER_N] = min(n + float(weight.sum()), WANDER_N_MAX)

@@ -11,7 +11,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
-from fusion.extent import LORRY_WIDTH_M, UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M, WANDER_SHARE
+from fusion.extent import note_registered
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
@@ -61,6 +61,7 @@ def gnss_update(
     add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
     add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
     M = fix_rows(seen, who, config, terminals.lever_m)
+    note_registered(M, store.settings.radars, terminals.size_m[who])
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
     fixes = Fixes(
         M=M,
@@ -101,8 +102,6 @@ def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> F
     M[:, at.Z_TAU] = np.clip(tau_s, TAU_S_MIN, TAU_S_MAX)
     M[:, at.Z_DELAY] = np.where(whole, config.gnss_stamp_sigma_s, 0.0)
     M[:, at.Z_FORWARD], M[:, at.Z_LEFT] = lever_m[who].T
-    M[:, at.Z_EXTENT], M[:, at.Z_EXTENT_SIGMA] = UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
-    M[:, at.Z_WANDER_SIGMA] = WANDER_SHARE * LORRY_WIDTH_M
     return M
 
 

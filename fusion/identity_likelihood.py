@@ -16,7 +16,7 @@ from fusion import layout as at
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
 from fusion.layout import Rings, States, Terminals, Tracks
-from fusion.models import centre_of
+from fusion.models import centre_of, fused, load, store
 from fusion.rewind import state_at
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
@@ -203,6 +203,18 @@ def _add(
     pair_ints[at.P_NS] = max(t_ns, pair_ints[at.P_NS])
 
 
+@kernel(inner=True)
+def _take_as(predicted: States, M: F2, m: int) -> None:
+    """Condition row 0, a track without terminal, on being the vehicle of fix m, whose extent is registered.
+
+    Where radar sees of a lorry is uncertain by metres until its length is known.
+    """
+    if predicted.X[0, at.BOUND] == 0.0:
+        h = (0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+        z = M[m, at.Z_EXTENT] - predicted.X[0, EX]
+        store(predicted, 0, fused(load(predicted, 0), h, z, M[m, at.Z_EXTENT_SIGMA] ** 2))
+
+
 @kernel
 def weigh(
     tracks: Tracks, rings: Rings, terminals: Terminals, w: int, t_ns: int, M: F2, m: int, tuning: F1,
@@ -225,6 +237,7 @@ def weigh(
             continue
         if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning):
             continue
+        _take_as(predicted, M, m)
         east, north, r_lever = centre_of(M, m, heading_of(predicted, 0))
         d_east, d_north = east - WX[0, E], north - WX[0, N]
         if math.sqrt(d_east**2 + d_north**2) > WEIGHED_M_MAX:

@@ -66,9 +66,10 @@ N_ABOUT = 3
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
-# For how many scans one reflecting point counts; mean and variance of the share: see fusion.extent
-R_OFTEN, R_SHARE, R_SHARE_VAR = 10, 11, 12
-N_POSE = 13
+# For how many scans one reflecting point counts; mean and variance of the share; the wander's
+# variance as a share of what is assumed, and the weight of that: see fusion.extent
+R_OFTEN, R_SHARE, R_SHARE_VAR, R_WANDER, R_WANDER_N = 10, 11, 12, 13, 14
+N_POSE = 15
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6

@@ -155,6 +155,8 @@ def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
     """
     X, P = states.X, states.P
     lane = M[k, at.Z_LANE]
+    if X[i, at.BOUND] == 0.0:
+        X[i, at.WANDER_SIGMA] = M[k, at.Z_WANDER_SIGMA]
     if not math.isnan(X[i, at.AXIS]) or X[i, at.BOUND] != 0.0:
         if not math.isnan(lane):
             X[i, at.AXIS] = lane

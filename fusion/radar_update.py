@@ -13,7 +13,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.association import NO_TRACK, associate
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
-from fusion.extent import SEVERAL, STATED_SIZE_SHARE, extent_prior, scans_alike, size_by_echo, wander_sigma
+from fusion.extent import SEVERAL, STATED_SIZE_SHARE, WANDER_SHARE, extent_prior, scans_alike, size_by_echo
 from fusion.lanes import lane_at
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
@@ -115,13 +115,14 @@ def radar_update(
 
 
 @kernel(inner=True)
-def _note_body(M: F2, n: int, size: tuple[float, float, float], share: float, share_var: float) -> None:
-    """Write what a track that starts from measurement n would be taken for.
+def _note_body(M: F2, n: int, size: tuple[float, float, float], radars: F2, q: int) -> None:
+    """Write what a track that starts from measurement n of radar q would be taken for.
 
     size : mean and variance of its length, width
     """
-    M[n, at.Z_EXTENT], M[n, at.Z_EXTENT_SIGMA] = extent_prior(size[0], size[1], share, share_var)
-    M[n, at.Z_WANDER_SIGMA] = wander_sigma(size[2], share, share_var)
+    share, var = radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR]
+    M[n, at.Z_EXTENT], M[n, at.Z_EXTENT_SIGMA] = extent_prior(size[0], size[1], share, var)
+    M[n, at.Z_WANDER_SIGMA] = WANDER_SHARE * math.sqrt(radars[q, at.R_WANDER]) * size[2]
 
 
 @kernel
@@ -131,7 +132,6 @@ def _fill_polar(
     """Write the detections whose numbers are possible; return how many."""
     n, radars = 0, settings.radars
     drop = radars[q, at.R_DROP]
-    often, share, share_var = radars[q, at.R_OFTEN], radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR]
     for d in range(range_m.shape[0]):
         if not (abs(azimuth_rad[d]) <= AZIMUTH_RAD_MAX and 0.0 < range_m[d] <= RANGE_M_MAX):
             continue  # NaN fails as well
@@ -146,11 +146,11 @@ def _fill_polar(
         c, s = math.cos(bearing), math.sin(bearing)
         M[n, at.Z_COS], M[n, at.Z_SIN] = c, s
         flat = math.sqrt(max(range_m[d] ** 2 - drop * drop, 1.0))
-        M[n, at.Z_OFTEN] = often
+        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(
             settings.lanes, radars[q, at.R_EAST] + flat * c, radars[q, at.R_NORTH] + flat * s
         )
-        _note_body(M, n, size_by_echo(rcs_dbsm[d]), share, share_var)
+        _note_body(M, n, size_by_echo(rcs_dbsm[d]), radars, q)
         about[n, at.A_LENGTH], about[n, at.A_WIDTH], about[n, at.A_KIND] = math.nan, math.nan, 0.0
         n += 1
     return n
@@ -160,7 +160,6 @@ def _fill_polar(
 def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None:
     """Complete the first n_d measurements, objects of radar q: lane and size."""
     radars = settings.radars
-    share, share_var = radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR]
     for n in range(n_d):
         M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
@@ -169,7 +168,7 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
             length, var = about[n, at.A_LENGTH], (STATED_SIZE_SHARE * about[n, at.A_LENGTH]) ** 2
         if about[n, at.A_WIDTH] > 0.0:
             width = about[n, at.A_WIDTH]
-        _note_body(M, n, (length, var, width), share, share_var)
+        _note_body(M, n, (length, var, width), radars, q)
 
 
 _fill_polar_unchecked = unchecked(_fill_polar)

@@ -11,7 +11,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assignment_of
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.extent import SHARE, SHARE_SIGMA
+from fusion.extent import SHARE, SHARE_SIGMA, WANDER_N
 from fusion.grid import CELLS
 from fusion.lanes import no_lanes
 from fusion.layout import Detections, Grid, LaneCells, Rings, Scratch, Settings, States, Terminals, Tracks
@@ -63,7 +63,7 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
         poses[q] = (
             radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad,
             radar.range_m_max, radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad,
-            radar.sigma_range_rate_mps, float(radar.accepted), 1.0, SHARE, SHARE_SIGMA**2,
+            radar.sigma_range_rate_mps, float(radar.accepted), 1.0, SHARE, SHARE_SIGMA**2, 1.0, WANDER_N,
         )  # fmt: skip
     return poses
 
@@ -192,7 +192,7 @@ class TerminalTable:
             self.add(terminal)
 
     def _size(self, n: int) -> None:
-        old, kept = (*self.rows, self.lever_m, self.length_m) if self.ids else (), len(self.ids)
+        old, kept = (*self.rows, self.lever_m, self.size_m) if self.ids else (), len(self.ids)
         self.rows = Terminals(
             ints=np.zeros((n, at.N_TERMINAL), dtype=np.int64),
             keys=np.zeros((n, KEYS, 2), dtype=np.int64),
@@ -201,8 +201,8 @@ class TerminalTable:
         )
         self.rows.ints[:, at.ROW] = -1
         self.lever_m: F64 = np.zeros((n, 2))  # antenna forward and left of the vehicle's centre
-        self.length_m: F64 = np.full(n, math.nan)  # NaN unknown
-        for new, was in zip((*self.rows, self.lever_m, self.length_m), old, strict=False):
+        self.size_m: F64 = np.full((n, 2), math.nan)  # length and width, NaN unknown
+        for new, was in zip((*self.rows, self.lever_m, self.size_m), old, strict=False):
             new[:kept] = was[:kept]
 
     def add(self, terminal: Terminal) -> int:
@@ -218,7 +218,8 @@ class TerminalTable:
         self.row[terminal.terminal] = w
         self.about.append(terminal)
         self.lever_m[w] = terminal.antenna_forward_m, terminal.antenna_left_m
-        self.length_m[w] = math.nan if terminal.length_m is None else terminal.length_m
+        size = terminal.length_m, terminal.width_m
+        self.size_m[w] = [math.nan if of is None else of for of in size]
         return w
 
     def row_of(self, terminal: str) -> int:

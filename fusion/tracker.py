@@ -11,7 +11,7 @@ from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.extent import learn_shares
+from fusion.extent import learn_shares, learn_wander
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -26,6 +26,7 @@ from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
 
+SEEN_NS, WANDER_EVERY_NS = 300_000_000, 1_000_000_000  # a second: so long the wander is one sample
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
 
@@ -163,13 +164,7 @@ class Tracker:
         n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
             self._end(i)
-        named = np.flatnonzero(
-            (store.ints[: store.tally[at.T_HIGH], at.TERMINAL] >= 0)
-            & (store.ints[: store.tally[at.T_HIGH], at.RADAR] >= 0)
-        )
-        if len(named):
-            length_m = self.terminals.length_m[store.ints[named, at.TERMINAL]]
-            learn_shares(store.tracks, store.settings.radars, named, length_m)
+        self._learn_bodies(t_ns)
         self.duplicates, joined = duplicate_tracks.step(store, self._confirmed(), t_ns, self.duplicates)
         for goes, stays in joined:
             self._merge(int(store.track[goes]), int(store.track[stays]))
@@ -177,6 +172,16 @@ class Tracker:
             self._end(goes)
             self._count("tracks.twins")
         return self._update(NO_ROWS)
+
+    def _learn_bodies(self, t_ns: int) -> None:
+        """Learn from identified vehicles where radar sees their bodies; see fusion.extent."""
+        store = self.store
+        ints = store.ints[: store.tally[at.T_HIGH]]
+        named = np.flatnonzero((ints[:, at.TERMINAL] >= 0) & (t_ns - ints[:, at.RADAR_NS] <= SEEN_NS))
+        length_m = self.terminals.size_m[ints[named, at.TERMINAL], 0]
+        learn_shares(store.tracks, store.settings.radars, named, length_m)
+        if t_ns % WANDER_EVERY_NS == 0:
+            learn_wander(store.tracks.states, store.settings.radars, named)
 
     def _end(self, i: int) -> None:
         store = self.store

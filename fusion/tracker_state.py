@@ -46,7 +46,7 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
         },
     ),
 }  # fmt: skip
-SHARES = [at.R_SHARE, at.R_SHARE_VAR]
+SHARES = [at.R_SHARE, at.R_SHARE_VAR, at.R_WANDER, at.R_WANDER_N]
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys")
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
@@ -96,7 +96,8 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
-    shares: tuple[tuple[float, float], ...] = ()  # of the length, mean and variance, by radar: fusion.extent
+    # by radar, of fusion.extent: mean and variance of the share, the wander and its weight
+    shares: tuple[tuple[float, float, float, float], ...] = ()
 
 
 def snapshot(
@@ -127,7 +128,7 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
-        shares=tuple((mean, var) for mean, var in store.settings.radars[:, SHARES].tolist()),
+        shares=tuple((a, b, c, d) for a, b, c, d in store.settings.radars[:, SHARES].tolist()),
     )
 
 
@@ -176,7 +177,7 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIR_COLUMNS)
     times.unpack(state.clocks, terminals.about)
     n = min(len(state.shares), len(store.settings.radars))
-    store.settings.radars[:n, SHARES] = np.reshape(state.shares[:n], (n, 2))
+    store.settings.radars[:n, SHARES] = np.reshape(state.shares[:n], (n, len(SHARES)))
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
     store.tracks.free[: len(state.free)] = state.free

@@ -185,11 +185,12 @@ def open_bias(states: States, i: int, M: F2, k: int) -> None:
 
 @kernel(inner=True)
 def note_errors(states: States, i: int, M: F2, k: int) -> None:
-    """Store sigma, correlation time and stamp error that fix k states."""
+    """Store sigma, correlation time and stamp error that fix k states, and its vehicle's wander."""
     X = states.X
     X[i, at.BIAS_SIGMA], X[i, at.BIAS_TAU], X[i, at.BIAS_DELAY] = (
         M[k, at.Z_SIGMA], M[k, at.Z_TAU], M[k, at.Z_DELAY],
     )  # fmt: skip
+    X[i, at.WANDER_SIGMA] = M[k, at.Z_WANDER_SIGMA]
 
 
 @kernel(inner=True)
