@@ -35,6 +35,9 @@ EXTENT_DRIFT = 0.05  # [m / sqrt(s)]: front and rear differ, as do near and far
 CAR_M, CAR_SIGMA_M, CAR_WIDTH_M, CAR_DBSM = 4.5, 0.6, 1.8, 10.0
 LORRY_M, LORRY_SIGMA_M, LORRY_WIDTH_M, LORRY_DBSM = 13.5, 3.5, 2.5, 20.0
 RCS_SIGMA_DB = 5.0
+ECHO_ODDS_MAX = 3.0  # of one echo: a strong one may be a gantry's behind the car
+ECHOES_ALIKE = 4.0  # speckle changes within 0.2 s: so many echoes of a fast radar count as one
+DECIDING, DECIDED = 4.6, 100.0  # 99 : 1
 STATED_SIZE_SHARE = 0.1  # 1 sigma of a length that a radar states
 # Share of the length from the centre to where radar sees the end: anything from the centre to the bumper
 SHARE, SHARE_SIGMA = 0.25, 0.144
@@ -151,29 +154,64 @@ def scans_alike(period_s: float) -> float:
     return 1.0 / math.tanh(period_s / (2.0 * WANDER_S))
 
 
-@kernel(inner=True)
-def lorry_p(rcs_dbsm: float) -> float:
-    """Return the probability of a lorry, else a car, by the strength of one echo; NaN unknown."""
-    if math.isnan(rcs_dbsm):
-        return 0.5
-    middle = (LORRY_DBSM + CAR_DBSM) / 2.0
-    log_odds = (rcs_dbsm - middle) * (LORRY_DBSM - CAR_DBSM) / RCS_SIGMA_DB**2
-    return 1.0 / (1.0 + math.exp(-min(max(log_odds, -30.0), 30.0)))
-
-
-@kernel(inner=True)
-def size_by_echo(rcs_dbsm: float) -> tuple[float, float, float]:
-    """Return mean and variance of the length, and the mean of the width, by the strength of one echo."""
-    p = lorry_p(rcs_dbsm)
-    var = p * LORRY_SIGMA_M**2 + (1.0 - p) * CAR_SIGMA_M**2 + p * (1.0 - p) * (LORRY_M - CAR_M) ** 2
-    return p * LORRY_M + (1.0 - p) * CAR_M, var, p * LORRY_WIDTH_M + (1.0 - p) * CAR_WIDTH_M
-
-
 @kernel
 def extent_prior(length: float, length_var: float, share: float, share_var: float) -> tuple[float, float]:
     """Return mean and sigma of the extent, the product of length and share."""
     var = share * share * length_var + length * length * share_var + share_var * length_var
     return share * length, math.sqrt(var)
+
+
+@kernel(inner=True)
+def echo_odds(rcs_dbsm: float) -> float:
+    """Return the log odds of a lorry, else a car, by the strength of one echo; NaN unknown: even."""
+    if math.isnan(rcs_dbsm):
+        return 0.0
+    odds = (rcs_dbsm - (LORRY_DBSM + CAR_DBSM) / 2.0) * (LORRY_DBSM - CAR_DBSM) / RCS_SIGMA_DB**2
+    return min(max(odds, -ECHO_ODDS_MAX), ECHO_ODDS_MAX)
+
+
+@kernel(inner=True)
+def size_by_echo(odds: float) -> tuple[float, float, float]:
+    """Return mean and variance of the length, and the mean of the width, by the log odds of a lorry."""
+    p = 1.0 / (1.0 + math.exp(-odds))
+    var = p * LORRY_SIGMA_M**2 + (1.0 - p) * CAR_SIGMA_M**2 + p * (1.0 - p) * (LORRY_M - CAR_M) ** 2
+    return p * LORRY_M + (1.0 - p) * CAR_M, var, p * LORRY_WIDTH_M + (1.0 - p) * CAR_WIDTH_M
+
+
+@kernel(inner=True)
+def learn_class(tracks: Tracks, i: int, odds: float, radars: F2, q: int) -> bool:
+    """Add an echo of radar q to the class of track i; return whether its extent learnt the class just now.
+
+    One echo says little: its strength fluctuates, and some scans long alike. A terminal's vehicle has its size
+    from the registry.
+    """
+    floats, X, P = tracks.floats, tracks.states.X, tracks.states.P
+    before = floats[i, at.ECHO_ODDS]
+    if abs(before) >= DECIDED or X[i, at.BOUND] != 0.0:
+        return False
+    now = before + odds / ECHOES_ALIKE
+    floats[i, at.ECHO_ODDS] = now
+    if abs(now) < DECIDING:
+        return False
+    floats[i, at.ECHO_ODDS] = math.copysign(DECIDED, now)
+    length, sigma = (LORRY_M, LORRY_SIGMA_M) if now > 0.0 else (CAR_M, CAR_SIGMA_M)
+    mean, prior = extent_prior(length, sigma * sigma, radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR])
+    over_s = 1.0 / (P[i, at.EXTENT, at.EXTENT] + prior * prior)
+    z = mean - X[i, at.EXTENT]
+    for a in range(at.N_RADAR):  # P[:, EXTENT] is changed last
+        if a != at.EXTENT:
+            g = P[i, a, at.EXTENT] * over_s
+            X[i, a] += g * z
+            for b in range(at.N_RADAR):
+                if b != at.EXTENT:
+                    P[i, a, b] -= g * P[i, b, at.EXTENT]
+    keep = 1.0 - P[i, at.EXTENT, at.EXTENT] * over_s
+    X[i, at.EXTENT] += (1.0 - keep) * z
+    for a in range(at.N_RADAR):
+        P[i, a, at.EXTENT] *= keep
+        if a != at.EXTENT:
+            P[i, at.EXTENT, a] = P[i, a, at.EXTENT]
+    return True
 
 
 def share_of(radars: F64, q: int) -> tuple[float, float]:

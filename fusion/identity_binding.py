@@ -91,8 +91,8 @@ def bind(
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p
     describe(store, terminals, i)
+    _learn_extent(store, terminals.about[w].length_m, i)  # first: the pair took it to be known
     _learn_bias(store, before, terminals, w, i, k)
-    _learn_extent(store, terminals.about[w].length_m, i)
     rebase(store, i)
     return gone, survivor
 

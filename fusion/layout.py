@@ -39,7 +39,8 @@ FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id n
 # Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
 MISSED = 4  # log probability of the misses in radar's sight since it last saw the vehicle
-N_FLOAT = 5
+ECHO_ODDS = 5  # log odds of a lorry by its echoes; beyond +-DECIDED the extent knows it
+N_FLOAT = 6
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -60,7 +61,8 @@ Z_EXTENT, Z_EXTENT_SIGMA, Z_WANDER_SIGMA = 11, 12, 13
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
 A_LENGTH, A_WIDTH, A_KIND = 0, 1, 2
-N_ABOUT = 3
+A_ECHO_ODDS = 3  # of a lorry, by the strength of this echo
+N_ABOUT = 4
 
 # Column of `radars` (m, N_POSE)
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (

@@ -13,11 +13,11 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.association import NO_TRACK, associate
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
-from fusion.extent import SEVERAL, STATED_SIZE_SHARE, WANDER_SHARE, extent_prior, scans_alike, size_by_echo
+from fusion.extent import SEVERAL, STATED_SIZE_SHARE, WANDER_SHARE, echo_odds, extent_prior, learn_class, scans_alike, size_by_echo
 from fusion.lanes import lane_at
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
-from fusion.rewind import append, fetch_next, fuse, start
+from fusion.rewind import append, fetch_next, fuse, restart, start
 from fusion.track_store import TrackStore, free_row
 from fusion.visibility import note_missed
 
@@ -150,7 +150,9 @@ def _fill_polar(
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(
             settings.lanes, radars[q, at.R_EAST] + flat * c, radars[q, at.R_NORTH] + flat * s
         )
-        _note_body(M, n, size_by_echo(rcs_dbsm[d]), radars, q)
+        odds = echo_odds(rcs_dbsm[d])
+        _note_body(M, n, size_by_echo(odds), radars, q)
+        about[n, at.A_ECHO_ODDS] = odds
         about[n, at.A_LENGTH], about[n, at.A_WIDTH], about[n, at.A_KIND] = math.nan, math.nan, 0.0
         n += 1
     return n
@@ -161,9 +163,10 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
     """Complete the first n_d measurements, objects of radar q: lane and size."""
     radars = settings.radars
     for n in range(n_d):
+        about[n, at.A_ECHO_ODDS] = 0.0  # objects state their size
         M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
-        length, var, width = size_by_echo(math.nan)
+        length, var, width = size_by_echo(0.0)
         if about[n, at.A_LENGTH] > 0.0:  # NaN is not
             length, var = about[n, at.A_LENGTH], (STATED_SIZE_SHARE * about[n, at.A_LENGTH]) ** 2
         if about[n, at.A_WIDTH] > 0.0:
@@ -274,6 +277,8 @@ def _update(
             continue
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         _describe(tracks, i, about, d)
+        if t_ns == ints[i, at.STAMP] and learn_class(tracks, i, about[d, at.A_ECHO_ODDS], settings.radars, q):
+            restart(tracks, rings, i, t_ns, M, d)
         if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= tuning[at.LLR_CONFIRM]:
             ints[i, at.STATUS] = at.DUE
             tally[at.T_DUE] += 1

@@ -162,7 +162,7 @@ def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
     for a in range(at.N_INT):
         ints[i, a] = 0
     floats[i, at.LLR], floats[i, at.IDENTITY_P], floats[i, at.MISSED] = 0.0, 0.0, 0.0
-    floats[i, at.LENGTH], floats[i, at.WIDTH] = math.nan, math.nan
+    floats[i, at.LENGTH], floats[i, at.WIDTH], floats[i, at.ECHO_ODDS] = math.nan, math.nan, 0.0
     tally[at.T_SERIAL] += 1
     tally[at.T_HIGH] = max(tally[at.T_HIGH], i + 1)
     ints[i, at.SERIAL], ints[i, at.BORN], ints[i, at.ARRIVED] = tally[at.T_SERIAL], stamp_ns, arrived_ns

@@ -75,6 +75,7 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     log_odds: float  # of being a vehicle and not clutter
     track: CarriedTrack
     radar: int = -1  # row of the one radar that measured it so far, -1 none, -2 several
+    echo_odds: float = 0.0  # log odds of a lorry by its echoes
     ring: RingState | None = None  # None: the ring begins with the present state
 
 
@@ -140,6 +141,7 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         log_odds=float(store.floats[i, at.LLR]),
         track=carried(store, terminals, i),
         radar=int(store.ints[i, at.RADAR]),
+        echo_odds=float(store.floats[i, at.ECHO_ODDS]),
         ring=_ring(store, i),
     )
 
@@ -190,7 +192,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     i, track = stored.row, stored.track
     store.track[i] = track.track
     store.ints[i, at.STATUS] = at.TENTATIVE + STATUSES.index(stored.status)
-    store.ints[i, at.RADAR] = stored.radar
+    store.ints[i, at.RADAR], store.floats[i, at.ECHO_ODDS] = stored.radar, stored.echo_odds
     store.ints[i, at.SERIAL], store.floats[i, at.LLR] = stored.serial, stored.log_odds
     store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
     if stored.ring is None:
