@@ -14,7 +14,8 @@ from core.arrays import F2, F64
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import FusionConfig, RadarPose
-from fusion.layout import N_DIM, N_RADAR, N_X, Settings, States
+from fusion.lanes import no_lanes
+from fusion.layout import N_DIM, N_X, Settings, States
 from fusion.measurement import fuse_polar
 from fusion.models import SLOW_MPS, predict_to
 from fusion.observations import RadarScan
@@ -28,6 +29,8 @@ DETECTED, CLUTTER = 0.9, 0.2  # share of the vehicles in a scan, and of false de
 WARM_SCANS = RING + 8  # rings are full and their memory is touched: the steady state
 SEED = 13
 
+N_PEER_DIM = at.BEND + 1  # a body that is a point: no extent, no wander
+
 
 class Peer:
     """FilterPy's extended Kalman filter of our model, in the form that is quickest for it.
@@ -38,7 +41,7 @@ class Peer:
 
     def __init__(self, x: F64, P: F64, tuning: F64, pose: F64) -> None:
         self.x0, self.P0, self.tuning, self.pose = x, P, tuning, pose
-        self.filter = ExtendedKalmanFilter(dim_x=N_RADAR, dim_z=3)
+        self.filter = ExtendedKalmanFilter(dim_x=N_PEER_DIM, dim_z=3)
         self.filter.R = np.diag(pose[[at.R_S_AZIMUTH, at.R_S_RANGE, at.R_S_RATE]] ** 2)
 
     def step(self, z: F64) -> None:
@@ -54,13 +57,13 @@ class Peer:
         c, s = v_e / speed, v_n / speed
         gain, keep = min(1.0, (speed - SLOW_MPS) / SLOW_MPS), math.exp(-DT_S / tuning[at.BEND_TAU])
         w_e, w_n = -s * gain * DT_S, c * gain * DT_S
-        F = np.eye(N_RADAR)
+        F = np.eye(N_PEER_DIM)
         F[0, 2] = F[1, 3] = DT_S
         F[:, 4] = 0.5 * DT_S * w_e, 0.5 * DT_S * w_n, w_e, w_n, keep
         q_al, q_cr = tuning[at.Q_ALONG], tuning[at.Q_CROSS]
         cross = (q_al - q_cr) * s * c
         q = np.array([[q_al * c * c + q_cr * s * s, cross], [cross, q_al * s * s + q_cr * c * c]])
-        Q = np.zeros((N_RADAR, N_RADAR))
+        Q = np.zeros((N_PEER_DIM, N_PEER_DIM))
         Q[:2, :2], Q[2:4, 2:4] = DT_S**3 / 3.0 * q, DT_S * q
         Q[:2, 2:4] = Q[2:4, :2] = DT_S**2 / 2.0 * q
         Q[4, 4] = (1.0 - keep * keep) * tuning[at.BEND_SIGMA] ** 2
@@ -108,7 +111,9 @@ def measure_model() -> None:
     M[:, at.WHAT], M[:, at.Z_AZIMUTH], M[:, at.Z_RANGE] = at.POLAR, azimuth, slant
     M[:, at.Z_RATE] = np.sum(place * states.X[:, 2:4], axis=1) / slant
     M[:, at.Z_COS], M[:, at.Z_SIN] = np.cos(azimuth), np.sin(azimuth)
-    first = [(states.X[i, :N_RADAR].copy(), states.P[i, :N_RADAR, :N_RADAR].copy()) for i in range(N_PEER)]
+    first = [
+        (states.X[i, :N_PEER_DIM].copy(), states.P[i, :N_PEER_DIM, :N_PEER_DIM].copy()) for i in range(N_PEER)
+    ]
     peers = [Peer(x, P, settings.tuning, settings.radars[0]) for x, P in first]
     z = M[:, [at.Z_AZIMUTH, at.Z_RANGE, at.Z_RATE]]
 
@@ -121,8 +126,8 @@ def measure_model() -> None:
     )
     for i, peer in enumerate(peers):  # the work is the same: only the linearisation points differ
         sigma = np.sqrt(np.diag(peer.filter.P))
-        assert np.all(np.abs(peer.filter.x - out.X[i, :N_RADAR]) < 0.02 * sigma), "another model"
-        np.testing.assert_allclose(np.diag(out.P[i])[:N_RADAR], sigma**2, rtol=0.02)
+        assert np.all(np.abs(peer.filter.x - out.X[i, :N_PEER_DIM]) < 0.02 * sigma), "another model"
+        np.testing.assert_allclose(np.diag(out.P[i])[:N_PEER_DIM], sigma**2, rtol=0.02)
     ours_s, theirs_s = taken["ours"] / N_OURS, taken["theirs"] / N_PEER
     print_line("fusion.cv", ours_s * 1e9, "ns/track", "FilterPy", theirs_s / ours_s)
 

@@ -29,9 +29,9 @@ ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ b
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
 BESIDE_M_MAX = 2.8  # and how far from its centre line: three quarters of a lane
 ECHO_LENGTH_M, ECHO_WIDTH_M = 6.0, 2.5  # of a vehicle of unknown size
-# Of a track: its point from the radar (east, north), bearing (cosine, sine), slant range, range rate; variance
-# across the beam, along it given that, of the rate given both; the regressions along : across, rate : across,
-# rate : along [m, m/s]
+# Of a track: its point from the radar (east, north), bearing (cosine, sine), slant range, range rate;
+# variance across the beam, along it given that, of the rate given both; the regressions along : across,
+# rate : across, rate : along [m, m/s]
 Expected = tuple[
     float, float, float, float, float, float, float, float, float, float, float, float,
 ]  # fmt: skip
@@ -95,7 +95,10 @@ def pair_cost(of: Expected, seen: F2, d: int, radars: F2, q: int, tuning: F1) ->
     cost = -2 ln(P_D N(innovation; 0, S) / clutter density); innovation along and across the beam [m], [m/s]
     """
     p_e, p_n, c, s, slant, rate, s_tt, s_rr, s_vv, of_t, v_of_t, v_of_r = of
-    z_e, z_n = seen[d, at.S_EAST] - radars[q, at.R_EAST] - p_e, seen[d, at.S_NORTH] - radars[q, at.R_NORTH] - p_n
+    z_e, z_n = (
+        seen[d, at.S_EAST] - radars[q, at.R_EAST] - p_e,
+        seen[d, at.S_NORTH] - radars[q, at.R_NORTH] - p_n,
+    )
     z_t = c * z_n - s * z_e
     z_r = seen[d, at.S_RANGE] - slant - of_t * z_t
     d2 = z_t * z_t / s_tt + z_r * z_r / s_rr

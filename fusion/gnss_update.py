@@ -9,9 +9,9 @@ from core.arrays import B1, F1, F64, I1, I2, I3, I64, Bools
 from core.kernel import kernel
 from core.times import FUTURE_NS
 from fusion import layout as at
+from fusion.body_sizes import note_registered
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
-from fusion.extent import note_registered
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes

@@ -12,7 +12,7 @@ from core.arrays import F64
 from core.classes import N_CLASSES
 from core.times import FUTURE_NS
 from fusion import layout as at
-from fusion.extent import UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
+from fusion.body_sizes import UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
 from fusion.layout import States
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.track_store import TerminalTable, TrackStore

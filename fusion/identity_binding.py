@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import F64
 from fusion import layout as at
-from fusion.extent import SHARE_FLOOR, share_of
+from fusion.body_sizes import SHARE_FLOOR, share_of
 from fusion.heading import heading_of
 from fusion.models import update
 from fusion.rewind import restart
@@ -113,7 +113,9 @@ def _learn_bias(store: TrackStore, own: Own, terminals: TerminalTable, w: int, i
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     pair = terminals.rows.pairs[w, k, at.ONE : at.ONE + 4]
     for axis, mean, var in ((np.array([c, s]), *pair[:2]), (np.array([-s, c]), *pair[2:])):
-        by_extent = float(axis @ P[i, : at.V_EAST, at.EXTENT]) ** 2 / max(float(P[i, at.EXTENT, at.EXTENT]), 1e-6)
+        by_extent = float(axis @ P[i, : at.V_EAST, at.EXTENT]) ** 2 / max(
+            float(P[i, at.EXTENT, at.EXTENT]), 1e-6
+        )
         prior = float(axis @ own.P @ axis) + by_extent
         if var < prior:  # else it learnt nothing
             r = 1.0 / (1.0 / var - 1.0 / prior)

@@ -42,12 +42,16 @@ def lane_cells(points: F64, direction_rad: F64, low: F64, high: F64) -> LaneCell
     flat = cell[inside] @ np.array([shape[1], 1])
     angle = direction_rad[inside]
     squares, first = np.unique(flat, return_index=True)
-    sums = [np.bincount(flat, of(2.0 * angle), minlength=int(np.prod(shape)))[squares] for of in (np.cos, np.sin)]
+    sums = [
+        np.bincount(flat, of(2.0 * angle), minlength=int(np.prod(shape)))[squares] for of in (np.cos, np.sin)
+    ]
     count = np.bincount(flat, minlength=int(np.prod(shape)))[squares]
     axis = np.arctan2(sums[1], sums[0]) / 2.0  # of doubled angles: opposite directions are one axis
     crossing = np.hypot(*sums) / count < math.cos(ALIKE_RAD)
     axis += np.where(np.cos(axis - angle[first]) < 0.0, math.pi, 0.0)
-    ways = np.bincount(flat, np.cos(angle - axis[np.searchsorted(squares, flat)]), int(np.prod(shape)))[squares]
+    ways = np.bincount(flat, np.cos(angle - axis[np.searchsorted(squares, flat)]), int(np.prod(shape)))[
+        squares
+    ]
     direction, both_ways = np.full(tuple(shape), np.nan), np.zeros(tuple(shape))
     direction.flat[squares] = np.where(crossing, np.nan, axis)
     both_ways.flat[squares] = ways < 0.9 * count

@@ -53,8 +53,8 @@ BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
 Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
-# POLAR and OBJECT: for how many scans one reflecting point counts (fusion.extent); direction of the lane there
-# [rad], NaN unknown; 1: it is driven both ways
+# POLAR and OBJECT: for how many scans one reflecting point counts (fusion.extent); direction of the lane
+# there [rad], NaN unknown; 1: it is driven both ways
 Z_OFTEN, Z_LANE, Z_BOTH_WAYS = 7, 8, 9
 # All: mean and sigma of EXTENT, and WANDER_SIGMA, of a track that starts here [m]
 Z_EXTENT, Z_EXTENT_SIGMA, Z_WANDER_SIGMA = 11, 12, 13

@@ -12,8 +12,16 @@ from core.kernel import kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.association import NO_TRACK, associate
+from fusion.body_sizes import (
+    SEVERAL,
+    STATED_SIZE_SHARE,
+    echo_odds,
+    extent_prior,
+    learn_class,
+    size_by_echo,
+)
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
-from fusion.extent import SEVERAL, STATED_SIZE_SHARE, WANDER_SHARE, echo_odds, extent_prior, learn_class, scans_alike, size_by_echo
+from fusion.extent import WANDER_SHARE, scans_alike
 from fusion.lanes import lane_at
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
@@ -182,7 +190,8 @@ def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     store.reserve(len(seen.range_m))
     n = _fill_polar_unchecked(
         np.ascontiguousarray(seen.range_m, np.float64), np.ascontiguousarray(seen.azimuth_rad, np.float64),
-        np.ascontiguousarray(seen.range_rate_mps, np.float64), np.ascontiguousarray(seen.rcs_dbsm, np.float64),
+        np.ascontiguousarray(seen.range_rate_mps, np.float64),
+        np.ascontiguousarray(seen.rcs_dbsm, np.float64),
         store.detections.M, store.detections.about, q, store.settings,
     )  # fmt: skip
     return n, len(seen.range_m) - n

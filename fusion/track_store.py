@@ -10,8 +10,8 @@ from core.classes import UNKNOWN
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assignment_of
+from fusion.body_sizes import SHARE, SHARE_SIGMA, WANDER_N
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.extent import SHARE, SHARE_SIGMA, WANDER_N
 from fusion.grid import CELLS
 from fusion.lanes import no_lanes
 from fusion.layout import Detections, Grid, LaneCells, Rings, Scratch, Settings, States, Terminals, Tracks

@@ -9,9 +9,9 @@ import numpy as np
 from core.arrays import I64
 from fusion import duplicate_tracks
 from fusion import layout as at
+from fusion.body_sizes import learn_shares, learn_wander
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.extent import learn_shares, learn_wander
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room

@@ -26,8 +26,8 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
     at.POLAR: (
         "polar",
         {
-            "source": at.SOURCE, "azimuth_rad": at.Z_AZIMUTH, "range_m": at.Z_RANGE, "range_rate_mps": at.Z_RATE,
-            "bearing_cos": at.Z_COS, "bearing_sin": at.Z_SIN, **LANE, **BODY,
+            "source": at.SOURCE, "azimuth_rad": at.Z_AZIMUTH, "range_m": at.Z_RANGE,
+            "range_rate_mps": at.Z_RATE, "bearing_cos": at.Z_COS, "bearing_sin": at.Z_SIN, **LANE, **BODY,
         },
     ),
     at.OBJECT: (

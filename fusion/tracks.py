@@ -102,7 +102,7 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
     tau_s = min(max(math.sqrt(p / max(v, 1e-9) / 8.0), FILTER_TAU_S_MIN), FILTER_TAU_S_MAX)
     P = states.P
     by_wander = (c * P[j, N, WA] - s * P[j, E, WA]) ** 2 / max(P[j, WA, WA], 1e-9)
-    return tau_s + min(by_wander / max(p, 1e-9), 1.0) * WANDER_S
+    return float(tau_s + min(by_wander / max(p, 1e-9), 1.0) * WANDER_S)
 
 
 @kernel(inner=True)
@@ -110,12 +110,13 @@ def _bias_tau_s(states: States, j: int) -> float:
     """Return the correlation time of the estimated bias' error.
 
     Without radar it is that of the bias. With it the error of a Gauss-Markov bias of variance v, estimated
-    steadily to p, decays faster by 2 v / p - 1 (Kalman-Bucy: 2 (v - p) / tau = p^2 / r, rate 1 / tau + p / r).
+    steadily to p, decays faster by 2 v / p - 1 (Kalman-Bucy: 2 (v - p) / tau = p^2 / r, and the error's rate
+    is 1 / tau + p / r).
     """
     X, P = states.X, states.P
     v = X[j, at.BIAS_SIGMA] ** 2
     p = (P[j, BE, BE] + P[j, BN, BN]) / 2.0
-    return X[j, at.BIAS_TAU] / max(2.0 * v / max(p, 1e-9) - 1.0, 1.0)
+    return float(X[j, at.BIAS_TAU]) / max(2.0 * v / max(p, 1e-9) - 1.0, 1.0)
 
 
 @kernel(inner=True)

@@ -321,9 +321,7 @@ class Pipeline:
     def _tracker(self, epoch: int) -> Tracker:
         setup = self.setup
         id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
-        return Tracker(
-            setup.fusion, setup.radars, setup.terminals, id_base=id_base, lanes=setup.lanes
-        )
+        return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base, lanes=setup.lanes)
 
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
         """Return the violations that can be true, and in place of each other one the reason for a void."""

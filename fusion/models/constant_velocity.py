@@ -20,6 +20,7 @@ BE, BN = at.BIAS_EAST, at.BIAS_NORTH
 EX, WA = at.EXTENT, at.WANDER
 LANE_CROSS_MPS = 1.2  # 1 sigma of the velocity across the lane's direction: a brisk change of lanes
 
+
 @kernel(inner=True)
 def combined(states: States, i: int) -> Moving:
     """Return position, velocity and their covariance of row i."""

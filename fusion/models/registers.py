@@ -1,7 +1,7 @@
 """A state without a terminal's bias as numbers in registers, and what the filter does with it there.
 
-The first N_RADAR dimensions with their covariance are 35 numbers, which a compiled caller keeps out of memory:
-loops over memory take three times as long. The covariance is symmetric by construction.
+The first N_RADAR dimensions with their covariance are 35 numbers, which a compiled caller keeps out of
+memory: loops over memory take three times as long. The covariance is symmetric by construction.
 """
 
 from core.kernel import kernel
@@ -141,8 +141,8 @@ def predicted(
 def times(state: Registers, h: Row) -> Row:
     """Return the covariance times a row of the measurement matrix, without the bend's entry."""
     (
-        x0, x1, x2, x3, x4, x5, x6, p00, p01, p02, p03, p04, p05, p06, p11, p12, p13, p14, p15, p16, p22,
-        p23, p24, p25, p26, p33, p34, p35, p36, p44, p45, p46, p55, p56, p66,
+        x0, x1, x2, x3, x4, x5, x6, p00, p01, p02, p03, p04, p05, p06, p11, p12, p13, p14, p15, p16, p22,  # noqa: RUF059
+        p23, p24, p25, p26, p33, p34, p35, p36, p44, p45, p46, p55, p56, p66,  # noqa: RUF059
     ) = state  # fmt: skip
     h0, h1, h2, h3, h5, h6 = h
     return (
@@ -175,7 +175,8 @@ def fused(state: Registers, h: Row, residual: float, r: float) -> Registers:
         g0 * over_s, g1 * over_s, g2 * over_s, g3 * over_s, g4 * over_s, g5 * over_s, g6 * over_s,
     )  # fmt: skip
     return (
-        x0 + k0 * residual, x1 + k1 * residual, x2 + k2 * residual, x3 + k3 * residual, x4 + k4 * residual, x5 + k5 * residual, x6 + k6 * residual,
+        x0 + k0 * residual, x1 + k1 * residual, x2 + k2 * residual, x3 + k3 * residual, x4 + k4 * residual,
+        x5 + k5 * residual, x6 + k6 * residual,
         p00 - k0 * g0, p01 - k0 * g1, p02 - k0 * g2, p03 - k0 * g3, p04 - k0 * g4, p05 - k0 * g5,
         p06 - k0 * g6,
         p11 - k1 * g1, p12 - k1 * g2, p13 - k1 * g3, p14 - k1 * g4, p15 - k1 * g5, p16 - k1 * g6,

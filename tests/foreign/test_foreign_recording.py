@@ -10,8 +10,8 @@ from edge.config import parse_site
 from edge.recording.recorder import read_messages
 from edge.site_map import road_of
 from edge.wire import GnssDown
-from petroroad.scoring.true_frames import TrueColumns
 from petroroad.scoring.recorded_violations import TruthEventRow
+from petroroad.scoring.true_frames import TrueColumns
 from roadside.inputs import decode
 from tests.support.foreign.generate import generate
 from tests.support.foreign.motion import motion_of
