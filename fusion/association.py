@@ -16,7 +16,7 @@ from fusion.extent import dot, row_of, spread
 from fusion.grid import GRID_CELL_M, cell_of, clear, fill, put
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
-from fusion.measurement import rate_row, seen_point
+from fusion.measurement import rate_of, row_of_rate, seen_point
 from fusion.models import load, predict_to, times
 from fusion.rewind import past_state
 from fusion.visibility import is_followed
@@ -75,12 +75,17 @@ def expected(states: States, i: int, radars: F2, q: int, drop: float) -> Expecte
     slope = flat / slant
     across, along, both = spread(point, c, s, 1.0)
     h_t, h_r = row_of(point, -s, c), row_of(point, slope * c, slope * s)
-    h_v, rate = rate_row(point, state, drop)
+    of_rate = rate_of(point, state, drop)
+    h_v, rate = row_of_rate(point, of_rate), of_rate[0]
+    of_v = of_rate[1] * point[2] + of_rate[2] * point[3]  # of a metre along the body's axis
+    scatter_v = point[7] * of_v
     g_t, g_r = times(state, h_t), times(state, h_r)
     s_tt = dot(h_t, g_t) + across + (flat * radars[q, at.R_S_AZIMUTH]) ** 2
     s_tr = dot(h_r, g_t) + slope * both
     s_rr = dot(h_r, g_r) + slope * slope * along + radars[q, at.R_S_RANGE] ** 2
-    s_tv, s_rv, s_vv = dot(h_v, g_t), dot(h_v, g_r), dot(h_v, times(state, h_v)) + radars[q, at.R_S_RATE] ** 2
+    s_tv = dot(h_v, g_t) + scatter_v * (c * point[3] - s * point[2])
+    s_rv = dot(h_v, g_r) + scatter_v * slope * (c * point[2] + s * point[3])
+    s_vv = dot(h_v, times(state, h_v)) + scatter_v * of_v + radars[q, at.R_S_RATE] ** 2
     of_t = s_tr / s_tt
     s_rr -= of_t * s_tr
     s_rv -= of_t * s_tv

@@ -3,8 +3,8 @@
     point = centre - extent * f * u + wander * n          u: unit vector of the body's axis, n: to its left
 
 `f` is +1 behind the body, -1 ahead of it, and turns over smoothly beside it. It changes its sign with u, so
-the axis is enough: nobody needs to know which end is the front. `extent` lasts; `wander`, the place across the
-axis, is a Gauss-Markov process; along the axis the point is scattered about `extent`, which is counted as
+the axis is enough: nobody needs to know which end is the front. `extent` lasts; `wander`, the place across
+the axis, is a Gauss-Markov process; along the axis the point is scattered about `extent`, which is counted as
 noise. All of it is nought for a radar that reports the centre: then extent is learnt to be nought.
 """
 
@@ -21,16 +21,16 @@ AXIS_RATIO = 0.25
 # 1 sigma along the axis as a share of the extent: bumper, axles and tanks reflect in turn, to a fifth of the
 # length from the end (half-normal of 0.1 length about its mean: 0.06 of the 0.42 length that remain)
 SCATTER_SHARE = 0.15
-SLIDE_SHARE = 0.5  # the same beside the radar, where the point slides along the flank (even: 0.58)
+SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere on the flank: 1 / sqrt(3)
 WANDER_S = 1.0  # correlation time of both: the reflecting point stays for about a second
 # 1 sigma of the wander as a share of the width; a point that is anywhere on the face has 0.29, the middle 0
 WANDER_SHARE = 0.2
 EXTENT_DRIFT = 0.05  # [m / sqrt(s)]: front and rear differ, as do near and far
 
 Row = tuple[float, float, float, float, float, float]  # of H: position, velocity, extent, wander
-# Point from the radar (east, north); axis (c, s); f; extent * df/d(centre) (east, north); d(point)/d(velocity
-# to the left) (east, north); variance along the axis, variance in all directions
-Point = tuple[float, float, float, float, float, float, float, float, float, float, float]
+# Point from the radar (east, north); axis (c, s); f; d(point)/d(velocity to the left) (east, north); variance
+# along the axis, variance in all directions
+Point = tuple[float, float, float, float, float, float, float, float, float]
 
 
 @kernel(inner=True)
@@ -58,43 +58,47 @@ def is_driving(v_e: float, v_n: float, var: float) -> bool:
 
 @kernel(inner=True)
 def reflecting_point(
-    X: F2, i: int, d: tuple[float, float], v: tuple[float, float, float], body: tuple[float, float, float]
-) -> Point:
+    X: F2, i: int, d: tuple[float, float], v: tuple[float, float, float], body: tuple[float, float, float],
+    var: tuple[float, float, float],
+) -> Point:  # fmt: skip
     """Return where a radar sees a vehicle; without any axis it is somewhere about the centre.
 
     X, i : memory of the track: heading and lane
     d : its centre from the radar;  v : its velocity, and the sum of the variances of that
     body : extent, its variance, wander
+    var : covariance of the centre: east-east, east-north, north-north
+    The turn of f beside the radar is too sharp to be linearised where the place is uncertain by as much: f
+    is taken as known, and what the place makes it uncertain by is scatter.
     """
-    (d_e, d_n), (v_e, v_n, var), (extent, extent_var, wander) = d, v, body
+    (d_e, d_n), (v_e, v_n, v_var), (extent, extent_var, wander) = d, v, body
     if math.isnan(X[i, at.AXIS]):
         blind = (extent * extent + extent_var) / 2.0
-        return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
+        return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
     slower = 0.0
-    if is_driving(v_e, v_n, var):
+    if is_driving(v_e, v_n, v_var):
         slower = 1.0 / math.sqrt(v_e * v_e + v_n * v_n)
         c, s = v_e * slower, v_n * slower
     else:
         angle = X[i, at.AXIS] if math.isnan(X[i, at.HEADING]) else X[i, at.HEADING]
         c, s = math.cos(angle), math.sin(angle)
     flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
-    along, left = (c * d_e + s * d_n) / flat, (c * d_n - s * d_e) / flat
+    along = (c * d_e + s * d_n) / flat
     f, df = end_facing(along)
-    m = extent * df / flat
-    of_u, of_n = -(m * left * flat + wander) * slower, -extent * f * slower
+    m_e, m_n = extent * df / flat * (c - along * d_e / flat), extent * df / flat * (s - along * d_n / flat)
+    turns = m_e * m_e * var[0] + 2.0 * m_e * m_n * var[1] + m_n * m_n * var[2]
+    of_u, of_n = -wander * slower, -extent * f * slower
     return (
         d_e - extent * f * c - wander * s, d_n - extent * f * s + wander * c, c, s, f,
-        m * (c - along * d_e / flat), m * (s - along * d_n / flat),
-        of_u * c - of_n * s, of_u * s + of_n * c, scatter(extent, f), 0.0,
+        of_u * c - of_n * s, of_u * s + of_n * c, scatter(extent, f) + turns, 0.0,
     )  # fmt: skip
 
 
 @kernel(inner=True)
 def row_of(point: Point, g_e: float, g_n: float) -> Row:
     """Return the derivatives by the state of a quantity whose derivative by the point is (g_e, g_n)."""
-    _, _, c, s, f, m_e, m_n, t_e, t_n, _, _ = point
-    g_u, g_t = g_e * c + g_n * s, g_e * t_e + g_n * t_n
-    return g_e - g_u * m_e, g_n - g_u * m_n, -g_t * s, g_t * c, -f * g_u, c * g_n - s * g_e
+    _, _, c, s, f, t_e, t_n, _, _ = point
+    g_t = g_e * t_e + g_n * t_n
+    return g_e, g_n, -g_t * s, g_t * c, -f * (g_e * c + g_n * s), c * g_n - s * g_e
 
 
 @kernel(inner=True)
@@ -111,7 +115,7 @@ def spread(point: Point, b_e: float, b_n: float, often: float) -> tuple[float, f
 
     (b_e, b_n) : unit vector of the beam;  often : how many scans one place of the point counts for
     """
-    _, _, c, s, _, _, _, _, _, along_var, blind_var = point
+    _, _, c, s, _, _, _, along_var, blind_var = point
     ahead, aside = c * b_e + s * b_n, s * b_e - c * b_n
     along_var, blind_var = often * along_var, often * blind_var
     return (

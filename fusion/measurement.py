@@ -13,6 +13,9 @@ from fusion.extent import Point, Row, is_driving, reflecting_point, row_of, spre
 from fusion.heading import heading_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
+    P00,
+    P01,
+    P11,
     P22,
     P33,
     P55,
@@ -53,49 +56,67 @@ def seen_point(X: F2, i: int, state: Registers, r_e: float, r_n: float) -> Point
     return reflecting_point(
         X, i, (state[at.EAST] - r_e, state[at.NORTH] - r_n),
         (state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]),
-        (state[at.EXTENT], state[P55], state[at.WANDER]),
+        (state[at.EXTENT], state[P55], state[at.WANDER]), (state[P00], state[P01], state[P11]),
     )  # fmt: skip
 
 
 @kernel(inner=True)
-def rate_row(point: Point, state: Registers, drop: float) -> tuple[Row, float]:
-    """Return the row of H of the range rate of a point that moves as its vehicle, and the rate."""
+def rate_of(point: Point, state: Registers, drop: float) -> tuple[float, float, float, float, float]:
+    """Return the range rate of a point that moves as its vehicle, and its derivatives.
+
+    These are by the point (east, north) and by the velocity (east, north).
+    """
     p_e, p_n, v_e, v_n = point[0], point[1], state[at.V_EAST], state[at.V_NORTH]
     slant = math.sqrt(max(p_e * p_e + p_n * p_n + drop * drop, 1.0))
     u_e, u_n = p_e / slant, p_n / slant
     rate = u_e * v_e + u_n * v_n
-    h0, h1, h2, h3, h5, h6 = row_of(point, (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant)
-    return (h0, h1, h2 + u_e, h3 + u_n, h5, h6), rate
+    return rate, (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant, u_e, u_n
+
+
+@kernel(inner=True)
+def row_of_rate(point: Point, g: tuple[float, float, float, float, float]) -> Row:
+    """Return the row of H of a range rate, as `rate_of` returns it."""
+    h0, h1, h2, h3, h5, h6 = row_of(point, g[1], g[2])
+    return h0, h1, h2 + g[3], h3 + g[4], h5, h6
 
 
 @kernel(inner=True)
 def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int) -> Scalar:
     """Azimuth, slant range and range rate one after another, each linearised at the last update (EKF).
 
-    The scatter of the point shifts azimuth and range together: from the range is taken what the azimuth's
-    residual explains of it, which leaves two independent scalars.
+    The scatter of the point shifts all three together. From each is taken what the residuals before it
+    explain of its scatter, which leaves three independent scalars (a Cholesky decomposition of R).
     """
-    q, drop = int(M[k, at.SOURCE]), radars[int(M[k, at.SOURCE]), at.R_DROP]
+    q = int(M[k, at.SOURCE])
+    drop, often = radars[q, at.R_DROP], max(M[k, at.Z_OFTEN], 1.0)
     point = seen_point(X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
-    if part == 2:
-        if math.isnan(M[k, at.Z_RATE]):
-            return NOT_MEASURED
-        row, rate = rate_row(point, state, drop)
-        return row, M[k, at.Z_RATE] - rate, radars[q, at.R_S_RATE] ** 2
-    p_e, p_n = point[0], point[1]
+    p_e, p_n, c, s, along, blind = point[0], point[1], point[2], point[3], often * point[7], often * point[8]
     p2 = max(p_e * p_e + p_n * p_n, 1.0)
-    flat = math.sqrt(p2)
-    across, along, both = spread(point, p_e / flat, p_n / flat, max(M[k, at.Z_OFTEN], 1.0))
-    z = _off_bearing(M, k, p_e, p_n)
-    r = radars[q, at.R_S_AZIMUTH] ** 2 + across / p2
+    t_e, t_n = -p_n / p2, p_e / p2
+    of_t = t_e * c + t_n * s  # of a metre along the body's axis
+    z_t = _off_bearing(M, k, p_e, p_n)
+    var_t = radars[q, at.R_S_AZIMUTH] ** 2 + along * of_t * of_t + blind / p2
     if part == 0:
-        return row_of(point, -p_n / p2, p_e / p2), z, r
-    slant = math.sqrt(max(p_e * p_e + p_n * p_n + drop * drop, 1.0))
-    slope = flat / slant
-    g = slope * both / flat / r
-    row = row_of(point, p_e / slant + g * p_n / p2, p_n / slant - g * p_e / p2)
-    z = M[k, at.Z_RANGE] - slant - g * z
-    return row, z, radars[q, at.R_S_RANGE] ** 2 + slope * slope * along - g * slope * both / flat
+        return row_of(point, t_e, t_n), z_t, var_t
+    slant = math.sqrt(max(p2 + drop * drop, 1.0))
+    r_e, r_n = p_e / slant, p_n / slant
+    of_r = r_e * c + r_n * s
+    g_rt = along * of_r * of_t / var_t
+    z_r = M[k, at.Z_RANGE] - slant - g_rt * z_t
+    var_r = radars[q, at.R_S_RANGE] ** 2 + along * of_r * (of_r - g_rt * of_t) + blind * p2 / (slant * slant)
+    if part == 1:
+        return row_of(point, r_e - g_rt * t_e, r_n - g_rt * t_n), z_r, var_r
+    if math.isnan(M[k, at.Z_RATE]):
+        return NOT_MEASURED
+    rate, v_e, v_n, u_e, u_n = rate_of(point, state, drop)
+    of_v = v_e * c + v_n * s
+    g_vt, g_vr = along * of_v * of_t / var_t, along * of_v * (of_r - g_rt * of_t) / var_r
+    z = M[k, at.Z_RATE] - rate - g_vt * z_t - g_vr * z_r
+    var = radars[q, at.R_S_RATE] ** 2 + blind * (v_e * v_e + v_n * v_n)
+    var += along * of_v * (of_v - g_vt * of_t - g_vr * (of_r - g_rt * of_t))
+    g_e = v_e - g_vt * t_e - g_vr * (r_e - g_rt * t_e)
+    g_n = v_n - g_vt * t_n - g_vr * (r_n - g_rt * t_n)
+    return row_of_rate(point, (rate, g_e, g_n, u_e, u_n)), z, var
 
 
 @kernel(inner=True)

@@ -99,8 +99,11 @@ def radar_update(
     if refused:
         add_count(counts, f"radar.{refused}")
         return np.zeros(0, dtype=np.int64)
+    gap_ns = seen.stamp_ns - scans.newest_ns[q]
     period_ns = scans.period_ns(q, seen.stamp_ns)
-    store.settings.radars[q, at.R_OFTEN] = scans_alike(period_ns * 1e-9)
+    if gap_ns > 0:  # of its shortest period: a scan that comes late must count as it would have in time
+        often = scans_alike(max(gap_ns, PERIOD_NS_MIN) * 1e-9)
+        store.settings.radars[q, at.R_OFTEN] = max(store.settings.radars[q, at.R_OFTEN], often)
     if isinstance(seen, RadarScan):
         n, n_odd = polar_rows(store, seen, q)
     else:

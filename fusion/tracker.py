@@ -220,7 +220,9 @@ class Tracker:
 
     def clear(self) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
+        learnt = self.store.settings.radars[:, at.R_OFTEN :]
         self.store = TrackStore(self.config, self._radars, self._lanes)
+        self.store.settings.radars[:, at.R_OFTEN :] = learnt  # of the radars, not of their tracks
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))

@@ -46,7 +46,8 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
         },
     ),
 }  # fmt: skip
-SHARES = [at.R_SHARE, at.R_SHARE_VAR, at.R_WANDER, at.R_WANDER_N]
+BODY_COLUMNS = ("share", "share_var", "wander", "wander_n", "often")
+BODIES = [at.R_SHARE, at.R_SHARE_VAR, at.R_WANDER, at.R_WANDER_N, at.R_OFTEN]
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys")
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
@@ -97,8 +98,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
     pairs: Columns | None = None  # the same rows: PAIR_COLUMNS
     clocks: ClockState | None = None
-    # by radar, of fusion.extent: mean and variance of the share, the wander and its weight
-    shares: tuple[tuple[float, float, float, float], ...] = ()
+    bodies: Columns | None = None  # where each radar sees them, see fusion.body_sizes: BODY_COLUMNS
 
 
 def snapshot(
@@ -129,7 +129,7 @@ def snapshot(
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),
         pairs=columns_of(PAIR_COLUMNS, rows.pairs[pw, pp]),
         clocks=times.packed(),
-        shares=tuple((a, b, c, d) for a, b, c, d in store.settings.radars[:, SHARES].tolist()),
+        bodies=columns_of(BODY_COLUMNS, store.settings.radars[:, BODIES]),
     )
 
 
@@ -178,8 +178,10 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     rows.pair_ints[pairs[:, 0], pairs[:, 1]] = pairs[:, 2:]
     rows.pairs[pairs[:, 0], pairs[:, 1]] = read_floats(state.pairs, PAIR_COLUMNS)
     times.unpack(state.clocks, terminals.about)
-    n = min(len(state.shares), len(store.settings.radars))
-    store.settings.radars[:n, SHARES] = np.reshape(state.shares[:n], (n, len(SHARES)))
+    if state.bodies is not None and set(BODY_COLUMNS) <= set(state.bodies.names):
+        bodies = read_floats(state.bodies, BODY_COLUMNS)
+        n = min(len(bodies), len(store.settings.radars))
+        store.settings.radars[np.arange(n)[:, None], BODIES] = bodies[:n]
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
     store.tracks.free[: len(state.free)] = state.free

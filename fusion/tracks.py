@@ -116,7 +116,7 @@ def _bias_tau_s(states: States, j: int) -> float:
     X, P = states.X, states.P
     v = X[j, at.BIAS_SIGMA] ** 2
     p = (P[j, BE, BE] + P[j, BN, BN]) / 2.0
-    return float(X[j, at.BIAS_TAU]) / max(2.0 * v / max(p, 1e-9) - 1.0, 1.0)
+    return float(X[j, at.BIAS_TAU] / max(2.0 * v / max(p, 1e-9) - 1.0, 1.0))
 
 
 @kernel(inner=True)

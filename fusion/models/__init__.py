@@ -26,9 +26,12 @@ from fusion.models.constant_velocity import (
     predict_to,
     update,
 )
-from fusion.models.registers import P22, P33, P55, Registers, fused, load, store, times
+from fusion.models.registers import P00, P01, P11, P22, P33, P55, Registers, fused, load, store, times
 
 __all__ = [
+    "P00",
+    "P01",
+    "P11",
     "P22",
     "P33",
     "P55",

@@ -11,7 +11,8 @@ from fusion.layout import States
 
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
 EX, WA = at.EXTENT, at.WANDER
-P22, P33, P55 = 20, 25, 32  # places of the variances of velocity and extent in Registers
+# Places in Registers: covariance of the position, variances of velocity and extent
+P00, P01, P11, P22, P33, P55 = 7, 8, 14, 20, 25, 32
 
 # East, north, their velocities; then the upper triangle of their covariance, row by row
 Moving = tuple[
