@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 QUICK_ROUNDS, ROUNDS = 15, 60
 
@@ -42,10 +43,23 @@ def medians_s(rivals: dict[str, Callable[[], object]], n_rounds: int) -> dict[st
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
+class Line(NamedTuple):
+    """One figure; ratio : how many times better it is than that of the peer; None: not measured."""
+
+    name: str
+    value: float | None
+    unit: str
+    peer: str | None = None
+    ratio: float | None = None
+
+    def show(self) -> None:
+        """Print it as one JSON line."""
+        sys.stdout.write(json.dumps(self._asdict()) + "\n")
+        sys.stdout.flush()
+
+
 def print_line(
     name: str, value: float, unit: str, peer: str | None = None, ratio: float | None = None
 ) -> None:
     """Print one figure; ratio : how many times better it is than that of the peer."""
-    line = {"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    Line(name, value, unit, peer, ratio).show()

@@ -133,6 +133,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seq: Seq
     tracks: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=HANDED_MAX)]
     partial: bool = False  # its giver reads `refused` in the answer, and keeps judging those
+    offered_ns: Stamp | None = None  # tick of the offer: the flag passes a moment later, on both sides
 
 
 class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from core.arrays import F2, F64, I64
+from core.arrays import F2, F64, I1, I64
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.extent import WANDER_SHARE
@@ -98,12 +98,23 @@ def learn_class(tracks: Tracks, i: int, odds: float, radars: F2, q: int) -> bool
     return True
 
 
+@kernel
+def _common_share(radars: F2) -> tuple[float, float]:
+    """Return mean and variance of the share of any of the radars."""
+    n = radars.shape[0]
+    mean = var = 0.0
+    for q in range(n):
+        mean += radars[q, at.R_SHARE] / n
+    for q in range(n):
+        var += (radars[q, at.R_SHARE_VAR] + (radars[q, at.R_SHARE] - mean) ** 2) / n
+    return mean, var
+
+
 def share_of(radars: F64, q: int) -> tuple[float, float]:
-    """Return mean and variance of the share of radar q; below 0: of all radars alike."""
+    """Return mean and variance of the share of radar q; below 0: of any of them."""
     if q >= 0:
         return float(radars[q, at.R_SHARE]), float(radars[q, at.R_SHARE_VAR])
-    mean = float(radars[:, at.R_SHARE].mean())
-    return mean, float(radars[:, at.R_SHARE_VAR].mean() + radars[:, at.R_SHARE].var())
+    return _common_share(radars)
 
 
 def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> None:
@@ -135,19 +146,27 @@ def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> None:
         np.maximum(radars[:, at.R_SHARE_VAR], SHARE_SIGMA_MIN**2, out=radars[:, at.R_SHARE_VAR])
 
 
-def note_registered(M: F64, radars: F64, size_m: F64) -> None:
+@kernel
+def note_registered(M: F2, radars: F2, size_m: F2, who: I1) -> None:
     """Write the extents of the fixes' vehicles as the registry tells them, and what they wander.
 
-    size_m : (n, 2) length and width, NaN unknown
+    size_m : length and width by terminal, NaN unknown;  who : (n,) rows of terminals, -1 none
     """
-    share, var = share_of(radars, SEVERAL)
-    length, width = size_m.T
-    sigma = length * math.sqrt(var + SHARE_FLOOR**2)
-    unknown = np.isnan(length)
-    M[:, at.Z_EXTENT] = np.where(unknown, UNKNOWN_EXTENT_M, share * length)
-    M[:, at.Z_EXTENT_SIGMA] = np.where(unknown, UNKNOWN_EXTENT_SIGMA_M, sigma)
-    of_width = WANDER_SHARE * math.sqrt(float(radars[0, at.R_WANDER]))
-    M[:, at.Z_WANDER_SIGMA] = of_width * np.where(np.isnan(width), LORRY_WIDTH_M, width)
+    share, var = _common_share(radars)
+    of_length, of_width = (
+        math.sqrt(var + SHARE_FLOOR * SHARE_FLOOR),
+        WANDER_SHARE * math.sqrt(radars[0, at.R_WANDER]),
+    )
+    for k in range(who.shape[0]):
+        length, width = math.nan, LORRY_WIDTH_M
+        if who[k] >= 0:
+            length = size_m[who[k], 0]
+            if not math.isnan(size_m[who[k], 1]):
+                width = size_m[who[k], 1]
+        M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = share * length, of_length * length
+        if math.isnan(length):
+            M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
+        M[k, at.Z_WANDER_SIGMA] = of_width * width
 
 
 def learn_wander(states: States, radars: F64, rows: I64) -> None:

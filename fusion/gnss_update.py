@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F64, I1, I2, I3, I64, Bools
-from core.kernel import kernel
+from core.arrays import B1, F1, F2, F64, I1, I2, I3, I64, Bools
+from core.kernel import kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.body_sizes import note_registered
@@ -56,28 +56,26 @@ def gnss_update(
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     n = len(seen.terminal)
     who = np.array([terminals.row_of(terminal) for terminal in seen.terminal], dtype=np.int64)
-    usable = (seen.usable > 0.0) & np.isfinite(seen.east_m) & np.isfinite(seen.north_m) & (who >= 0)
-    usable &= ~(seen.sigma_m > SIGMA_M_MAX)  # the receiver itself states that it has no position
+    M, usable = fix_rows(seen, who, config, terminals.lever_m)
     add_count(counts, "terminals.full", int(np.count_nonzero(who < 0)))
     add_count(counts, "gnss.odd_speed", int(np.count_nonzero(seen.speed_mps > SPEED_MPS_MAX)))
-    M = fix_rows(seen, who, config, terminals.lever_m)
-    note_registered(M, store.settings.radars, terminals.size_m[who])
+    note_registered(M, store.settings.radars, terminals.size_m, who)
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
     fixes = Fixes(
         M=M,
         terminal=np.maximum(who, 0),
-        stamp_ns=np.ascontiguousarray(stamp_ns),
-        arrived_ns=np.ascontiguousarray(seen.arrived_ns),
-        source_seq=np.ascontiguousarray(seen.source_seq),
+        stamp_ns=np.ascontiguousarray(stamp_ns, np.int64),
+        arrived_ns=np.ascontiguousarray(seen.arrived_ns, np.int64),
+        source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
         usable=usable & ~doubtful,
     )
     done = Outcome(np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64))
-    _update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
+    update = _update_unchecked if store.is_checked and terminals.is_checked else _update
+    update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
+    terminals.is_checked = True
     outcome = done.of
-    outcome[doubtful & usable & np.isin(outcome, (LATE, FUTURE, UNUSABLE))] = CLOCK
-    for reason, n_fixes in zip(*np.unique(outcome, return_counts=True), strict=True):
-        if reason != FUSED:
-            add_count(counts, REASONS[int(reason)], int(n_fixes))
+    if outcome.any():
+        _count_refused(outcome, doubtful & usable, counts)
     return GnssUpdate(
         touched=done.touched[: store.tally[at.T_TOUCHED]],
         terminal=who,
@@ -87,22 +85,74 @@ def gnss_update(
     )
 
 
-def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> F64:
-    """Return the fixes as measurements (n, N_MEAS); the configuration replaces errors that are not stated."""
-    M = np.zeros((len(who), at.N_MEAS))
-    whole = (seen.stamp_ns % 1_000_000_000 == 0) & (seen.source_seq >= 0)  # JT/T 808
-    M[:, at.WHAT], M[:, at.SOURCE] = at.FIX, who
-    M[:, at.Z_EAST], M[:, at.Z_NORTH] = seen.east_m, seen.north_m
-    moves = (seen.speed_mps >= 0.0) & (seen.speed_mps <= SPEED_MPS_MAX)
-    M[:, at.Z_SPEED] = np.where(moves, seen.speed_mps, math.nan)
-    M[:, at.Z_HEADING] = seen.heading_rad
-    sigma_m = np.where(np.isfinite(seen.sigma_m), seen.sigma_m, config.gnss_sigma_m)
-    M[:, at.Z_SIGMA] = np.fmax(sigma_m, SIGMA_M_MIN)
-    tau_s = np.where(np.isfinite(seen.tau_s), seen.tau_s, config.gnss_tau_s)
-    M[:, at.Z_TAU] = np.clip(tau_s, TAU_S_MIN, TAU_S_MAX)
-    M[:, at.Z_DELAY] = np.where(whole, config.gnss_stamp_sigma_s, 0.0)
-    M[:, at.Z_FORWARD], M[:, at.Z_LEFT] = lever_m[who].T
-    return M
+def _count_refused(outcome: I64, doubtful: Bools, counts: dict[str, int]) -> None:
+    """Count the fixes (n,) that were not fused by reason; a wrong clock is the reason of a doubtful stamp."""
+    outcome[doubtful & np.isin(outcome, (LATE, FUTURE, UNUSABLE))] = CLOCK
+    for reason, n_fixes in zip(*np.unique(outcome, return_counts=True), strict=True):
+        if reason != FUSED:
+            add_count(counts, REASONS[int(reason)], int(n_fixes))
+
+
+class Columns(NamedTuple):
+    """The columns of n fixes as a kernel reads them, and what it makes of them."""
+
+    who: I1  # (n,) rows of the terminals, -1 none
+    stamp_ns: I1
+    source_seq: I1
+    numbers: F2  # (7, n) east, north, speed, heading, sigma, tau, usable
+    lever_m: F2  # (terminals, 2)
+    M: F2  # (n, N_MEAS)
+    usable: B1  # (n,) has a position that a receiver can mean
+
+
+@kernel
+def _fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: float) -> None:
+    """Fill M and `usable`.
+
+    sigma_m, tau_s : of fixes that state none.  stamp_sigma_s : of stamps in whole seconds
+    """
+    who, M, lever_m = columns.who, columns.M, columns.lever_m
+    east, north, speed, heading, sigma, tau, usable = range(7)
+    for j in range(who.shape[0]):
+        n, w = columns.numbers, max(who[j], 0)
+        stated_m, stated_s = n[sigma, j], n[tau, j]
+        M[j, at.WHAT], M[j, at.SOURCE] = at.FIX, who[j]
+        M[j, at.Z_EAST], M[j, at.Z_NORTH] = n[east, j], n[north, j]
+        M[j, at.Z_SPEED] = n[speed, j] if 0.0 <= n[speed, j] <= SPEED_MPS_MAX else math.nan
+        M[j, at.Z_HEADING] = n[heading, j]
+        M[j, at.Z_SIGMA] = max(stated_m if math.isfinite(stated_m) else sigma_m, SIGMA_M_MIN)
+        M[j, at.Z_TAU] = min(max(stated_s if math.isfinite(stated_s) else tau_s, TAU_S_MIN), TAU_S_MAX)
+        whole = columns.stamp_ns[j] % 1_000_000_000 == 0 and columns.source_seq[j] >= 0  # JT/T 808
+        M[j, at.Z_DELAY] = stamp_sigma_s if whole else 0.0
+        M[j, at.Z_FORWARD], M[j, at.Z_LEFT] = lever_m[w, 0], lever_m[w, 1]
+        placed = math.isfinite(n[east, j]) and math.isfinite(n[north, j])
+        known = who[j] >= 0 and n[usable, j] > 0.0
+        # a sigma above the limit: the receiver itself states that it has no position
+        columns.usable[j] = placed and known and not n[sigma, j] > SIGMA_M_MAX
+
+
+def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> tuple[F64, Bools]:
+    """Return the fixes as measurements (n, N_MEAS), and which have a position (n,).
+
+    The configuration replaces errors that are not stated.
+    """
+    columns = Columns(
+        who=who,
+        stamp_ns=np.ascontiguousarray(seen.stamp_ns, np.int64),
+        source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
+        numbers=np.array(
+            (
+                seen.east_m, seen.north_m, seen.speed_mps, seen.heading_rad, seen.sigma_m, seen.tau_s,
+                seen.usable,
+            ),
+            dtype=np.float64,
+        ),
+        lever_m=lever_m,
+        M=np.zeros((len(who), at.N_MEAS)),
+        usable=np.zeros(len(who), dtype=np.bool_),
+    )  # fmt: skip
+    _fill_fixes(columns, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
+    return columns.M, columns.usable
 
 
 @kernel(inner=True)
@@ -194,3 +244,6 @@ def _update(
                 weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
                 done.weighed[j] = True
     tally[at.T_TOUCHED] = n_touched
+
+
+_update_unchecked = unchecked(_update)

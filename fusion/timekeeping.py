@@ -35,6 +35,7 @@ from fusion.clocks import (
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
 from fusion.observations import GnssFixes
+from fusion.prompt_clocks import note_prompt
 
 SILENT_NS = NS  # a radar that sent nothing for longer is silent
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
@@ -118,6 +119,11 @@ class TerminalClocks:
 
         who : (n,) rows.  usable : (n,) has a position; others are no evidence of a clock.  sigma_m : (n,)
         """
+        stamps = np.ascontiguousarray(seen.stamp_ns, np.int64)
+        if note_prompt(
+            now_ns, who, stamps, usable, *PROMPT_NS, self.declared_ns, self.clocks.ints, self.more
+        ):
+            return seen.stamp_ns, np.zeros(len(who), dtype=np.bool_)
         stamp_ns = seen.stamp_ns - self.declared_ns[who]
         age_ns = now_ns - stamp_ns
         weeks_ns = np.rint(age_ns / ROLLOVER_NS).astype(np.int64) * ROLLOVER_NS

@@ -184,6 +184,7 @@ class TerminalTable:
 
     def __init__(self, registered: Sequence[Terminal]) -> None:
         self.rows: Terminals
+        self.is_checked: bool  # a kernel has checked the types of the arrays above
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
         self.about: list[Terminal] = []
@@ -193,6 +194,7 @@ class TerminalTable:
 
     def _size(self, n: int) -> None:
         old, kept = (*self.rows, self.lever_m, self.size_m) if self.ids else (), len(self.ids)
+        self.is_checked = False
         self.rows = Terminals(
             ints=np.zeros((n, at.N_TERMINAL), dtype=np.int64),
             keys=np.zeros((n, KEYS, 2), dtype=np.int64),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import I64
+from core.arrays import I64, Bools
 from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.body_sizes import learn_shares, learn_wander
@@ -25,6 +25,7 @@ from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
+from fusion.visibility import note_outside
 
 SEEN_NS, WANDER_EVERY_NS = 300_000_000, 1_000_000_000  # a second: so long the wander is one sample
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
@@ -108,7 +109,7 @@ class Tracker:
     def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> I64:
         update = gnss_update(self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts)
         self._confirm(update.touched)
-        for j in np.flatnonzero(update.weighed):
+        for j in update.weighed.nonzero()[0].tolist():
             self._identify(int(update.terminal[j]), int(update.stamp_ns[j]))
         # a binding may have moved a terminal to another row
         rows = [
@@ -161,6 +162,7 @@ class Tracker:
         """End the tracks that were not measured for too long, and merge duplicates."""
         store = self.store
         config, rows = self.config, store.scratch.touched
+        note_outside(store.tracks, t_ns, store.settings, store.scratch.predicted)
         n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
             self._end(i)
@@ -209,9 +211,12 @@ class Tracker:
     def at(self, t_ns: int) -> TrackBatch:
         """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
         store, rows = self.store, self.store.scratch.touched
-        works = t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS
-        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, works, rows)]
+        rows = rows[: shown(store.tracks, t_ns, store.settings.radars, self._works(t_ns), rows)]
         return batch_of(store, rows[np.argsort(store.track[rows], kind="stable")], t_ns)
+
+    def _works(self, t_ns: int) -> Bools:
+        """Return the mask (n_radars,) of the radars that scan."""
+        return np.asarray(t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS)
 
     def _confirmed(self) -> I64:
         store = self.store

@@ -7,7 +7,8 @@ from core.classes import BUS, HAZMAT, TRUCK
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import axis_of
-from fusion.layout import Scratch, Settings, Tracks
+from fusion.layout import Scratch, Settings, States, Tracks
+from fusion.models import predict_to
 from fusion.observations import TARGET_HEIGHT_M
 
 LONG_M = 7.0  # longer vehicles are lorries or buses
@@ -19,6 +20,7 @@ HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = (
     5.0,
 )  # beyond a car's length its place may be the next one's
 HALF_WIDTH_M = 0.9  # half a car: one whose edge is hidden may be missed as well
+DETECTED_NS = 300_000_000  # radar detects what it sees within so long: several scans
 
 
 @kernel(inner=True)
@@ -51,32 +53,65 @@ def _within(begin: float, step: float, half: float) -> tuple[float, float]:
 
 
 @kernel(inner=True)
+def _hides(
+    X: F2, b: int, size: tuple[float, float, float], radars: F2, q: int, place: tuple[float, float]
+) -> bool:
+    """Return whether the vehicle of state b hides a place [site metres] from radar q.
+
+    The ray to the target descends from the radar's height to TARGET_HEIGHT_M; it must pass below the top of
+    the blocker's footprint, widened by half a car.  size : length, width, height of the blocker
+    """
+    r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
+    d_e, d_n = place[0] - r_e, place[1] - r_n
+    b_e, b_n = X[b, at.EAST] - r_e, X[b, at.NORTH] - r_n
+    if d_e * b_e + d_n * b_n < 0.0 or b_e * b_e + b_n * b_n > d_e * d_e + d_n * d_n:
+        return False
+    c, s = axis_of(X, b)
+    if math.isnan(c):
+        return False
+    length, width, height = size
+    along_0, along_1 = _within(-(c * b_e + s * b_n), c * d_e + s * d_n, length / 2.0)
+    across_0, across_1 = _within(s * b_e - c * b_n, c * d_n - s * d_e, width / 2.0 + HALF_WIDTH_M)
+    leaves = min(along_1, across_1)
+    # a place within the footprint is the same vehicle, or its neighbour in one place: no shadow
+    return bool(max(along_0, across_0) < leaves < 1.0 and drop * (1.0 - leaves) < height - TARGET_HEIGHT_M)
+
+
+@kernel(inner=True)
 def is_hidden(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int) -> bool:
     """Return whether one of the n_t tracks in play hides predicted track t from radar q.
 
     Only vehicles that the radar detected in this scan hide others: one on a bridge, in its field but out of
-    its sight, does not. The ray to the target descends from the radar's height to TARGET_HEIGHT_M; it must
-    pass below the top of the blocker's footprint, widened by half a car.
+    its sight, does not.
     """
-    X, radars = scratch.predicted.X, settings.radars
-    r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
-    d_e, d_n = X[t, at.EAST] - r_e, X[t, at.NORTH] - r_n
-    far2 = d_e * d_e + d_n * d_n
+    X = scratch.predicted.X
+    place = X[t, at.EAST], X[t, at.NORTH]
     for b in range(n_t):
         if b == t or scratch.assignment.det_of[b] < 0:
             continue
-        b_e, b_n = X[b, at.EAST] - r_e, X[b, at.NORTH] - r_n
-        if d_e * b_e + d_n * b_n < 0.0 or b_e * b_e + b_n * b_n > far2:
+        if _hides(X, b, _size(tracks, scratch.rows[b]), settings.radars, q, place):
+            return True
+    return False
+
+
+@kernel
+def is_in_sight(tracks: Tracks, t_ns: int, radars: F2, east_m: float, north_m: float) -> bool:
+    """Return whether a place is in the field of a radar and in no shadow, judged by the tracks' last states.
+
+    As in a scan, only vehicles that radar detected a moment ago hide others.
+    """
+    ints, X = tracks.ints, tracks.states.X
+    for q in range(radars.shape[0]):
+        if not is_in_field(radars, q, east_m, north_m):
             continue
-        c, s = axis_of(X, b)
-        if math.isnan(c):
-            continue
-        length, width, height = _size(tracks, scratch.rows[b])
-        along_0, along_1 = _within(-(c * b_e + s * b_n), c * d_e + s * d_n, length / 2.0)
-        across_0, across_1 = _within(s * b_e - c * b_n, c * d_n - s * d_e, width / 2.0 + HALF_WIDTH_M)
-        leaves = min(along_1, across_1)
-        # a place within the footprint is the same vehicle, or its neighbour in one place: no shadow
-        if max(along_0, across_0) < leaves < 1.0 and drop * (1.0 - leaves) < height - TARGET_HEIGHT_M:
+        hidden = False
+        for b in range(tracks.tally[at.T_HIGH]):
+            if ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - ints[b, at.RADAR_NS]) > DETECTED_NS:
+                continue
+            if _hides(X, b, _size(tracks, b), radars, q, (east_m, north_m)):
+                hidden = True
+                break
+        if not hidden:
             return True
     return False
 
@@ -107,3 +142,25 @@ def note_missed(
         and P[t, at.EAST, at.EAST] + P[t, at.NORTH, at.NORTH] <= HIDDEN_SIGMA_M_MAX**2
     ):
         ints[i, at.HIDDEN_NS] = max(t_ns, ints[i, at.HIDDEN_NS])
+
+
+@kernel
+def note_outside(tracks: Tracks, t_ns: int, settings: Settings, scratch: States) -> None:
+    """Follow the tracks that are predicted outside all radars' fields, as those in a shadow.
+
+    Between the fields of two radars of one pole lie some tens of metres that none sees: no scan can miss the
+    vehicle there, and its track is not over.
+    """
+    ints, X, P = tracks.ints, scratch.X, scratch.P
+    for i in range(tracks.tally[at.T_HIGH]):
+        unseen_ns = t_ns - ints[i, at.RADAR_NS]
+        if ints[i, at.STATUS] != at.CONFIRMED or not MISS_FREE_NS < unseen_ns <= HIDDEN_NS_MAX:
+            continue
+        predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, settings.tuning)
+        if P[0, at.EAST, at.EAST] + P[0, at.NORTH, at.NORTH] > HIDDEN_SIGMA_M_MAX**2:
+            continue
+        outside = True
+        for q in range(settings.radars.shape[0]):
+            outside &= not is_in_field(settings.radars, q, X[0, at.EAST], X[0, at.NORTH])
+        if outside:
+            ints[i, at.HIDDEN_NS] = max(t_ns, ints[i, at.HIDDEN_NS])

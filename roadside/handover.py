@@ -36,10 +36,10 @@ _ENCODER = msgspec.msgpack.Encoder()
 _decode = decoder(msgspec.msgpack.Decoder(CarriedVehicle))
 
 
-def encode_handover(epoch: int, seq: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
-    """Return the bytes of a handover message."""
+def encode_handover(epoch: int, seq: int, t_ns: int, vehicles: Sequence[CarriedVehicle]) -> bytes:
+    """Return the bytes of a handover message that is offered at tick t_ns."""
     rows = tuple(msgspec.Raw(_ENCODER.encode(vehicle)) for vehicle in vehicles)
-    return _ENCODER.encode(Handover(epoch=epoch, seq=seq, tracks=rows, partial=True))
+    return _ENCODER.encode(Handover(epoch=epoch, seq=seq, tracks=rows, partial=True, offered_ns=t_ns))
 
 
 def episodes_of(vehicles: Sequence[CarriedVehicle]) -> tuple[str, ...]:
@@ -231,7 +231,7 @@ class Handovers:
                 continue
             self.seq += 1
             vehicles = carry(keys)
-            body = encode_handover(epoch, self.seq, vehicles)
+            body = encode_handover(epoch, self.seq, t_ns, vehicles)
             ids = episodes_of(vehicles)
             self.offered[self.seq] = Offered(self.seq, to, keys, body, t_ns, episodes=ids)
             offers.append(HandoverOffer(to, self.seq, body))
@@ -270,13 +270,13 @@ class Handovers:
         ]
         self._count("handover.not_taken", len(refused))
         for key in given:
-            self._ownership.set(key, "given")
+            self._ownership.given(key)
         return Given(given, offered.episodes)
 
     def receive(self, now_ns: int, handed: HandedOver, tracker: Adopter) -> Reception | None:
         """Return the vehicles to adopt and the acknowledgement; None: no answer, the giver keeps judging.
 
-        The caller adopts the vehicles and sets their tracks "owned".
+        The caller adopts the vehicles, and their tracks in the ownership.
         """
         message = handed.message
         key = (handed.giver, message.epoch, message.seq)

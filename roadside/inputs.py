@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from core.arrays import F64
+from core.arrays import F64, I64, Bools
 from core.classes import N_CLASSES, UNKNOWN
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
@@ -24,12 +24,12 @@ from edge.wire import (
     GnssFix,
     Handover,
     Place,
-    columns_of,
     decode_fix,
     decode_handover,
 )
 from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
+from geofence.map.projection import EAST, HEADING, INSIDE, NORTH, place
 
 TARGETS_MAX = 512  # of one scan
 INT64_MAX = 2**63 - 1
@@ -234,7 +234,7 @@ def _class(kind: int | None) -> int:
 
 
 def _column(values: tuple[float, ...] | tuple[float | None, ...]) -> F64:
-    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
 def _sizes(values: tuple[float | None, ...]) -> F64:
@@ -246,35 +246,65 @@ def _sizes(values: tuple[float | None, ...]) -> F64:
 
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
     """Return the tracker's fixes of one payload."""
-    return fixes_of_columns(columns_of([fix]), log_ns, frame)
+    stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
+    times = (
+        stamp_ns,
+        log_ns if fix.arrived_ns is None else fix.arrived_ns,
+        -1 if fix.source_seq is None else fix.source_seq,
+    )
+    numbers = (fix.lon_deg, fix.lat_deg, fix.course_deg, fix.speed_mps, fix.sigma_m, fix.tau_s)
+    return _fixes(
+        (fix.terminal,),
+        np.array(times, dtype=np.int64).reshape(-1, 1),
+        np.array(numbers, dtype=np.float64).reshape(-1, 1),
+        np.array((fix.quality != "none",), dtype=np.bool_),
+        frame,
+    )
 
 
 def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> GnssFixes:
     """Return a message's fixes in site metres; where the frame can't carry one it is not usable."""
-    lon_deg, lat_deg = _column(columns.lon_deg), _column(columns.lat_deg)
-    inside = frame.within(lon_deg, lat_deg)
-    # a position beyond the frame is put at the origin until the tracker refuses it
-    east_m, north_m = frame.site_from_lonlat(
-        np.where(inside, lon_deg, frame.lon_deg), np.where(inside, lat_deg, frame.lat_deg)
+    times = (
+        [
+            stamp_ns if device_ns is None else device_ns
+            for stamp_ns, device_ns in zip(columns.stamp_ns, columns.device_stamp_ns, strict=True)
+        ],
+        [log_ns if a is None else a for a in columns.arrived_ns],
+        [-1 if seq is None else seq for seq in columns.source_seq],
     )
-    heading_rad = frame.heading_from_course(_column(columns.course_deg), east_m, north_m)
-    seen = [quality != "none" for quality in columns.quality]
+    numbers = (
+        columns.lon_deg, columns.lat_deg, columns.course_deg, columns.speed_mps, columns.sigma_m,
+        columns.tau_s,
+    )  # fmt: skip
+    return _fixes(
+        columns.terminal,
+        np.array(times, dtype=np.int64),
+        np.array(numbers, dtype=np.float64),
+        np.array([quality != "none" for quality in columns.quality], dtype=np.bool_),
+        frame,
+    )
+
+
+def _fixes(terminal: tuple[str, ...], times: I64, numbers: F64, seen: Bools, frame: SiteFrame) -> GnssFixes:
+    """Return n fixes in site metres.
+
+    times : (3, n) measured, arrived [ns], number of the source
+    numbers : (6, n) longitude, latitude, course [deg], speed, sigma and tau; NaN where absent
+    seen : (n,) the receiver has a position
+    A position beyond the frame is put at the origin until the tracker refuses it.
+    """
+    lon_deg, lat_deg, course_deg, speed_mps, sigma_m, tau_s = numbers
+    places = place(lon_deg, lat_deg, course_deg, frame.projection)
     return GnssFixes(
-        terminal=columns.terminal,
-        stamp_ns=np.array(
-            [
-                stamp_ns if device_ns is None else device_ns
-                for stamp_ns, device_ns in zip(columns.stamp_ns, columns.device_stamp_ns, strict=True)
-            ],
-            dtype=np.int64,
-        ),
-        arrived_ns=np.array([log_ns if a is None else a for a in columns.arrived_ns], dtype=np.int64),
-        source_seq=np.array([-1 if seq is None else seq for seq in columns.source_seq], dtype=np.int64),
-        east_m=east_m,
-        north_m=north_m,
-        speed_mps=_column(columns.speed_mps),
-        heading_rad=heading_rad,
-        sigma_m=_column(columns.sigma_m),
-        tau_s=_column(columns.tau_s),
-        usable=np.where(inside & np.array(seen, dtype=np.bool_), 1.0, 0.0),
+        terminal=terminal,
+        stamp_ns=times[0],
+        arrived_ns=times[1],
+        source_seq=times[2],
+        east_m=places[EAST],
+        north_m=places[NORTH],
+        speed_mps=speed_mps,
+        heading_rad=places[HEADING],
+        sigma_m=sigma_m,
+        tau_s=tau_s,
+        usable=places[INSIDE] * seen,
     )

@@ -18,6 +18,9 @@ TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after thi
 NEIGHBOUR_M = FEED_MARGIN_M  # so near a neighbour's stretch, it may have had the vehicle before us
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
 OPENS_AFTER_NS = 1_000_000_000  # an offer without an acknowledgement for so long has no receiver
+# The flag of a given track passes this long after its offer, on both sides at the same tick: message, answer
+# and one repetition of each fit in
+PASSES_AFTER_NS = 300_000_000
 OURS: tuple[Phase, ...] = ("owned", "giving")  # judged here
 
 
@@ -29,6 +32,7 @@ class Holding:
     inside_since_ns: int | None = None  # inside the stretch, while it is not ours
     from_outside: bool = False  # first seen outside: a neighbour most likely owns it
     giving_since_ns: int | None = None  # under way to a neighbour
+    flag_passes_ns: int | None = None  # owned: from then on it is flagged here; given: until then
 
 
 @dataclass(slots=True)
@@ -104,6 +108,24 @@ class Ownership:
         phases = [self.holdings[key].phase if key in self.holdings else "free" for key in track.tolist()]
         return np.array([phase in OURS for phase in phases], dtype=np.bool_)
 
+    def flagged(self, track: U64, t_ns: int) -> Bools:
+        """Return the mask (n,) of the tracks that snapshots of `t_ns` show as ours.
+
+        Judging passes with a message and its answer, which take their time; the flag passes at a time that
+        giver and receiver know both, so that a track is never shown by two, nor by none. Only an answer that
+        is later than that leaves it with both: one of them must show it.
+        """
+        return np.array([self._is_flagged(key, t_ns) for key in track.tolist()], dtype=np.bool_)
+
+    def _is_flagged(self, key: int, t_ns: int) -> bool:
+        holding = self.holdings.get(key)
+        if holding is None:
+            return False
+        passes_ns = holding.flag_passes_ns
+        if holding.phase == "given":
+            return passes_ns is not None and t_ns < passes_ns
+        return holding.phase in OURS and (passes_ns is None or t_ns >= passes_ns)
+
     def may_open(self, track: U64, t_ns: int) -> Bools:
         """Return the mask (n,) of tracks that may open a new episode at `t_ns`.
 
@@ -121,6 +143,20 @@ class Ownership:
     def give(self, key: int, t_ns: int) -> None:
         """Mark a track as offered to a neighbour."""
         self.holdings[key] = Holding("giving", giving_since_ns=t_ns)
+
+    def given(self, key: int) -> None:
+        """Mark an offered track as its receiver's; the flag passes a moment after the offer."""
+        offered_ns = self.holdings[key].giving_since_ns
+        passes_ns = None if offered_ns is None else offered_ns + PASSES_AFTER_NS
+        self.holdings[key] = Holding("given", flag_passes_ns=passes_ns)
+
+    def adopt(self, key: int, offered_ns: int | None, now_ns: int) -> None:
+        """Mark a track that was offered at `offered_ns` (None: not known) as ours.
+
+        The giver shows it until the flag passes; a stamp ahead of our clock counts as now.
+        """
+        passes_ns = None if offered_ns is None else min(offered_ns, now_ns) + PASSES_AFTER_NS
+        self.holdings[key] = Holding("owned", flag_passes_ns=passes_ns)
 
     def departed(self, track: U64, s_m: F64, unseen: Bools) -> list[int]:
         """Return the tracks of a neighbour: not ours, beyond the margin of our feed, and unseen here.
@@ -153,6 +189,7 @@ class Ownership:
                 inside_since_ns=holding.inside_since_ns,
                 from_outside=holding.from_outside,
                 giving_since_ns=holding.giving_since_ns,
+                flag_passes_ns=holding.flag_passes_ns,
             )
             for key, holding in self.holdings.items()
         )
@@ -160,7 +197,9 @@ class Ownership:
     def restore(self, rows: Sequence[HoldingState]) -> None:
         """Continue from the holdings of a `/state`."""
         self.holdings = {
-            row.track: Holding(row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns)
+            row.track: Holding(
+                row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns, row.flag_passes_ns
+            )
             for row in rows
         }
 

@@ -188,7 +188,8 @@ class Pipeline:
             )
             for row in self.monitor.unjudged(t_ns, self.sensor_states)
         )
-        records = pack_records(t_ns, tracks, located, owned, self.setup.frame, self._track_dtype)
+        flagged = self.ownership.flagged(tracks.track, t_ns)
+        records = pack_records(t_ns, tracks, located, flagged, self.setup.frame, self._track_dtype)
         self._snapshot_seq += 1
         body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body, tracks))
@@ -266,7 +267,7 @@ class Pipeline:
         judged = [vehicle.judgement for vehicle in reception.vehicles if vehicle.judgement is not None]
         self.monitor.adopt(judged)
         for vehicle in reception.vehicles:
-            self.ownership.set(vehicle.track.track, "owned")
+            self.ownership.adopt(vehicle.track.track, handed.message.offered_ns, now_ns)
         return [*outputs, reception.ack]
 
     # ---- the whole state

@@ -19,6 +19,7 @@ class HoldingState(msgspec.Struct, frozen=True, kw_only=True):
     inside_since_ns: int | None
     from_outside: bool
     giving_since_ns: int | None = None
+    flag_passes_ns: int | None = None
 
 
 class GivingState(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from edge.wire import (
 from fusion.tracks import TrackBatch
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
+from geofence.map.projection import LAT, LEAN, LON, unproject
 
 WHOLE_EVERY_NS = 5_000_000_000
 RADAR_FRESH_NS, GNSS_FRESH_NS = 1_000_000_000, 2_000_000_000
@@ -38,11 +39,12 @@ def pack_records(
     """
     records = np.zeros(len(tracks), dtype=dtype)
     east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
-    lon_deg, lat_deg = frame.lonlat_from_site(east_m, north_m)
+    places = unproject(east_m, north_m, frame.projection)
     speed_mps = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
-    course_deg = frame.course_from_heading(np.arctan2(tracks.x[:, 3], tracks.x[:, 2]), east_m, north_m)
+    heading_rad = np.arctan2(tracks.x[:, 3], tracks.x[:, 2])
+    course_deg = np.degrees(math.pi / 2 - heading_rad + places[LEAN]) % 360.0
     records["track"] = tracks.track
-    records["lon_e7"], records["lat_e7"] = np.rint(lon_deg * 1e7), np.rint(lat_deg * 1e7)
+    records["lon_e7"], records["lat_e7"] = np.rint(places[LON] * 1e7), np.rint(places[LAT] * 1e7)
     records["dt_ms"] = np.clip((tracks.stamp_ns - t_ns) // 1_000_000, -STAMP_MS_MAX, STAMP_MS_MAX)
     records["speed_cmps"] = _scaled(speed_mps, 100.0, 65_535)
     records["course_cdeg"] = _scaled(course_deg, 100.0, 36_000)

@@ -1,13 +1,17 @@
 """Site metres and CGCS2000 longitude/latitude: one Transverse Mercator per site, by PROJ, batch by batch."""
 
 import math
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
 
 from core.arrays import F64
 from core.errors import MapError
+
+if TYPE_CHECKING:  # it loads the compiler, which whoever only reads a site does not need
+    from geofence.map.projection import Projection
 
 FRAME_M_MAX = 100_000.0  # beyond, the projection's scale is no longer ground distance
 
@@ -26,6 +30,13 @@ class SiteFrame:
         self._project = pyproj.Proj(
             proj="tmerc", lon_0=lon_deg, lat_0=lat_deg, k=1.0, ellps="GRS80", units="m"
         )
+
+    @cached_property
+    def projection(self) -> "Projection":
+        """The same projection as compiled code, for fixes and snapshots."""
+        from geofence.map.projection import projection_of
+
+        return projection_of(self.lon_deg, self.lat_deg, FRAME_M_MAX)
 
     def site_from_lonlat(self, lon_deg: Any, lat_deg: Any) -> tuple[F64, F64]:
         """Return (east, north) [m]; MapError for a position that is none or more than 100 km away."""

@@ -18,7 +18,6 @@ from edge.recording.recorder import Reading, Recorded, read_messages
 from edge.schemas import SCHEMAS
 from edge.wire import (
     SiteRecord,
-    decode_fix,
     decode_site,
     decode_snapshot,
     records_of,
@@ -197,7 +196,8 @@ def _route(
                 found = [owners[item.sensor]] if item.sensor in owners else []
                 skipped["scan of an unknown radar"] += not found
             case GnssFixes():
-                found = list(router.route([decode_fix(message.body)])[0])
+                placed = router.route_placed(item.terminal, item.usable > 0.0, item.east_m, item.north_m)
+                found = list(placed[0])
                 skipped["fix beyond every stretch"] += not found
             case GatewayFixes():  # it was meant for one RSU; a whole site's recording has /gnss
                 found = []

@@ -11,10 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from core.arrays import F64
+from core.arrays import F64, Bools
 from edge.sections import RsuConfig
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
+from geofence.map.projection import EAST, INSIDE, NORTH, place
 from geofence.map.roadmap import RoadMap
 
 FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: an RSU tracks a truck before it owns it
@@ -74,17 +75,22 @@ class Router:
         """Return the RSUs that get each fix; () for a fix without a known place."""
         if not fixes:
             return []
-        lon_deg = np.array([fix.lon_deg for fix in fixes])
-        lat_deg = np.array([fix.lat_deg for fix in fixes])
-        seen = np.array([fix.quality != "none" for fix in fixes]) & self._frame.within(lon_deg, lat_deg)
-        east_m, north_m = self._frame.site_from_lonlat(
-            np.where(seen, lon_deg, self._frame.lon_deg), np.where(seen, lat_deg, self._frame.lat_deg)
-        )
+        lon_deg = np.array([fix.lon_deg for fix in fixes], dtype=np.float64)
+        lat_deg = np.array([fix.lat_deg for fix in fixes], dtype=np.float64)
+        places = place(lon_deg, lat_deg, np.zeros(len(fixes)), self._frame.projection)
+        seen = np.array([fix.quality != "none" for fix in fixes]) & (places[INSIDE] > 0.0)
+        return self.route_placed([fix.terminal for fix in fixes], seen, places[EAST], places[NORTH])
+
+    def route_placed(self, terminals: Sequence[str], seen: Bools, east_m: F64, north_m: F64) -> list[Esns]:
+        """Return the RSUs that get each fix, of n in site metres.
+
+        seen : (n,) its place is known
+        """
         station_m = np.where(seen, self._stations(east_m, north_m), math.nan)
         return [
-            self._one(fix.terminal, *row)
-            for fix, *row in zip(
-                fixes, seen.tolist(), station_m.tolist(), east_m.tolist(), north_m.tolist(), strict=True
+            self._one(terminal, *row)
+            for terminal, *row in zip(
+                terminals, seen.tolist(), station_m.tolist(), east_m.tolist(), north_m.tolist(), strict=True
             )
         ]
 

@@ -136,6 +136,8 @@ def test_a_body_that_passes_a_radar_is_tracked_at_its_centre(share, rcs_dbsm, le
     late = []
     for k in range(480):
         x = np.array([220.0 - k * PERIOD_S * 18.0, 14.0])
+        if abs(x[0]) < 8.0:
+            continue  # between the fields of the two radars of a pole
         c = x[0] / np.hypot(*x)
         ahead = np.clip(c / 0.3, -1.0, 1.0) * share * length_m
         p = x - [ahead, 0.0]

@@ -6,6 +6,7 @@ import pytest
 from fusion import layout as at_column
 from fusion.config import FusionConfig
 from fusion.tracker import Tracker
+from fusion.visibility import is_in_sight
 from tests.support.fusion_world import T0_NS, pose, scan, with_centres
 
 RADAR = pose("R", 0.0, 0.0, 0.0)  # 6 m above the road
@@ -77,3 +78,45 @@ def test_a_track_that_no_scan_looks_for_keeps_the_time_out():
     tracker = two_tracks(4.5)
     assert len(tracker.tick(at(1.9)).ended) == 0
     assert len(tracker.tick(at(2.0)).ended) == 2
+
+
+PAIR = [pose("A", 0.0, -10.0, 3.14159, fov_rad=1.75), pose("B", 0.0, -10.0, 0.0, fov_rad=1.75)]
+
+
+@pytest.mark.parametrize(
+    ("speed_mps", "lives"),
+    [
+        (20.0, True),  # two dozen metres between the fields of the two radars take it 1.3 s
+        (4.0, False),  # so long that its place is no longer known
+    ],
+)
+def test_a_track_between_the_fields_of_a_pole_s_radars_is_the_same_beyond(speed_mps, lives):
+    """Ten metres beside the pole the fields of 100 degrees leave 24 m that no radar sees."""
+    tracker = Tracker(FusionConfig(), PAIR, [], id_base=FIRST_ID)
+    rng = np.random.Generator(np.random.Philox(5))
+    before = None
+    for k in range(round((120.0 / speed_mps) * 20)):
+        east_m = -60.0 + 0.05 * k * speed_mps
+        truth = np.array([[east_m, 0.0, speed_mps, 0.0]])
+        for radar in PAIR:
+            seen = abs(np.arctan2(10.0, east_m * np.cos(radar.boresight_rad))) < radar.fov_rad / 2.0
+            noise = 0.3 * rng.normal(size=(int(seen), 3))
+            tracker.step(at(0.05 * k), scan(radar, at(0.05 * k), truth[: int(seen)], noise))
+        tracker.tick(at(0.05 * k))
+        if east_m < -20.0:
+            before = tracker.at(at(0.05 * k)).track.tolist()
+    after = tracker.at(at(0.05 * k)).track.tolist()
+    assert len(before) == len(after) == 1
+    assert (after == before) == lives
+
+
+def test_a_place_is_in_sight_but_for_the_shadow_of_a_lorry_that_radar_detects():
+    tracker = two_tracks(16.0)
+    now, radars = at(1.0), tracker.store.settings.radars
+    front, behind = np.add(FRONT, [20.0, 0.0, 0.0, 0.0]), np.add(BEHIND, [20.0, 0.0, 0.0, 0.0])
+    assert not is_in_sight(tracker.store.tracks, now, radars, behind[0], behind[1])
+    assert is_in_sight(tracker.store.tracks, now, radars, front[0], front[1])
+    assert is_in_sight(tracker.store.tracks, now, radars, behind[0], behind[1] + 10.0)
+    assert not is_in_sight(tracker.store.tracks, now, radars, -50.0, 0.0), "behind the radar"
+    later = now + 500_000_000  # radar sees the lorry no more: it may have been on a bridge
+    assert is_in_sight(tracker.store.tracks, later, radars, behind[0], behind[1])

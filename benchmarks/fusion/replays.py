@@ -1,0 +1,47 @@
+"""How fast recordings are replayed: times real time, and the cost of an observation.
+
+`n129` is the traffic of `easy`: 125 to 129 vehicles at a time, half of which report, before eight radars.
+`n1000` is a road of twice the length and two RSUs with 1 000 vehicles at a time, before eight radars at 20
+Hz.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.harness import Line
+from petroroad.replay.run import pace_of, replay_file
+from tests.support.foreign.generate import generate
+from tests.support.foreign.scenario import SCENARIOS, RadarPlan, RoadPlan, Scenario, TrafficPlan
+from tests.support.foreign.tape import record
+
+SEED = 31
+CROWD = Scenario(
+    name="n1000",
+    road=RoadPlan(length_m=3200.0, n_rsus=2, ramp=False, overpass=False),
+    radar=RadarPlan(pole_m=800.0),
+    traffic=TrafficPlan(
+        truck_gap_m=9.0, other_gap_m=7.5, truck_mps=13.0, other_mps=14.5, reporting_others_share=0.1
+    ),
+)
+PLANS = {"n129": SCENARIOS["easy"], "n1000": CROWD}
+WHOLE_S = {"n129": 60.0, "n1000": 20.0}
+QUICK_S = {"n129": 6.0, "n1000": 2.0}
+
+
+def written(name: str, folder: str, quick: bool) -> None:
+    """Write the recording that `timed` replays."""
+    duration_s = (QUICK_S if quick else WHOLE_S)[name]
+    record(generate(replace(PLANS[name], duration_s=duration_s), SEED), Path(folder) / f"{name}.mcap")
+
+
+def timed(name: str, folder: str, quick: bool) -> Iterator[Line]:
+    """Yield the speed of a replay of the recording; it must be written, and all kernels loaded."""
+    duration_s = (QUICK_S if quick else WHOLE_S)[name]
+    begun_s = time.perf_counter()
+    run = replay_file(Path(folder) / f"{name}.mcap", None, pace_of("max"), None)
+    taken_s = time.perf_counter() - begun_s
+    yield Line(f"replay.{name}", duration_s / taken_s, "x real time")
+    if name == "n129":
+        yield Line("replay.us_per_observation", 1e6 * taken_s / run.replayed.observations, "us")
