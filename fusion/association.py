@@ -12,10 +12,12 @@ from core.arrays import F2, I1
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assign
+from fusion.extent import dot, row_of, spread
 from fusion.grid import GRID_CELL_M, cell_of, clear, fill, put
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
-from fusion.models import combined, predict_to
+from fusion.measurement import rate_of, row_of_rate, seen_point
+from fusion.models import load, predict_to, times
 from fusion.radar_field import cell_towards, density, p_seen
 from fusion.rewind import past_state
 from fusion.visibility import is_followed
@@ -28,6 +30,12 @@ ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ b
 BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
 BESIDE_M_MAX = 2.8  # and how far from its centre line: three quarters of a lane
 ECHO_LENGTH_M, ECHO_WIDTH_M = 6.0, 2.5  # of a vehicle of unknown size
+# Of a track: its point from the radar (east, north), bearing (cosine, sine), slant range, range rate;
+# variance across the beam, along it given that, of the rate given both; the regressions along : across,
+# rate : across, rate : along [m, m/s]
+Expected = tuple[
+    float, float, float, float, float, float, float, float, float, float, float, float,
+]  # fmt: skip
 NO_TRACK, OWN_ECHO = -1, -2  # in track_of: not assigned; second echo of a tracked vehicle
 
 
@@ -55,45 +63,58 @@ def _locate(detections: Detections, n_d: int, settings: Settings, q: int) -> Non
         seen[d, at.S_CLUTTER] = density(settings, q, cell)
 
 
-@kernel(inline=True)
-def pair_cost(
-    states: States, i: int, seen: F2, d: int, settings: Settings, q: int, p_detect: float
-) -> tuple[float, float]:
-    """Return (squared Mahalanobis distance, cost) of detection d for predicted track i.
+@kernel(inner=True)
+def expected(states: States, i: int, radars: F2, q: int, drop: float) -> Expected:
+    """Return what radar q would measure of predicted track i, with its covariance in triangular form.
+
+    drop : height of the radar above its targets; 0 for a radar's own objects, which are places in the plane
+    """
+    state = load(states, i)
+    point = seen_point(states.X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
+    p_e, p_n = point[0], point[1]
+    flat = max(math.sqrt(p_e * p_e + p_n * p_n), 1.0)
+    c, s = p_e / flat, p_n / flat
+    slant = math.sqrt(flat * flat + drop * drop)
+    slope = flat / slant
+    across, along, both = spread(point, c, s, 1.0)
+    h_t, h_r = row_of(point, -s, c), row_of(point, slope * c, slope * s)
+    of_rate = rate_of(point, state, drop)
+    h_v, rate = row_of_rate(point, of_rate), of_rate[0]
+    of_v = of_rate[1] * point[2] + of_rate[2] * point[3]  # of a metre along the body's axis
+    scatter_v = point[7] * of_v
+    g_t, g_r = times(state, h_t), times(state, h_r)
+    s_tt = dot(h_t, g_t) + across + (flat * radars[q, at.R_S_AZIMUTH]) ** 2
+    s_tr = dot(h_r, g_t) + slope * both
+    s_rr = dot(h_r, g_r) + slope * slope * along + radars[q, at.R_S_RANGE] ** 2
+    s_tv = dot(h_v, g_t) + scatter_v * (c * point[3] - s * point[2])
+    s_rv = dot(h_v, g_r) + scatter_v * slope * (c * point[2] + s * point[3])
+    s_vv = dot(h_v, times(state, h_v)) + scatter_v * of_v + radars[q, at.R_S_RATE] ** 2
+    of_t = s_tr / s_tt
+    s_rr -= of_t * s_tr
+    s_rv -= of_t * s_tv
+    s_vv -= s_tv * s_tv / s_tt + s_rv * s_rv / s_rr
+    return p_e, p_n, c, s, slant, rate, s_tt, s_rr, s_vv, of_t, s_tv / s_tt, s_rv / s_rr
+
+
+@kernel(inner=True)
+def pair_cost(of: Expected, seen: F2, d: int, radars: F2, q: int, p_detect: float) -> tuple[float, float]:
+    """Return (squared Mahalanobis distance, cost) of detection d for a track of which `of` is expected.
 
     cost = -2 ln(P_D N(innovation; 0, S) / clutter density); innovation along and across the beam [m], [m/s]
     """
-    radars = settings.radars
-    east, north, v_e, v_n, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = combined(states, i)
-    d_e, d_n = east - radars[q, at.R_EAST], north - radars[q, at.R_NORTH]
-    flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
-    c, s = d_e / flat, d_n / flat
-    slant = math.sqrt(flat * flat + seen[d, at.S_DROP] ** 2)
-    slope = flat / slant
-    z_t = c * (seen[d, at.S_NORTH] - north) - s * (seen[d, at.S_EAST] - east)
-    z_r = seen[d, at.S_RANGE] - slant
-    s_tt = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
-    s_rr = c * c * p00 + 2.0 * s * c * p01 + s * s * p11
-    s_tr = s * c * (p11 - p00) + (c * c - s * s) * p01
-    s_tt += (flat * radars[q, at.R_S_AZIMUTH]) ** 2
-    s_rr = slope * slope * s_rr + radars[q, at.R_S_RANGE] ** 2
-    s_tr *= slope
-    g = s_tr / s_tt
-    s_rr -= g * s_tr
-    z_r -= g * z_t
+    p_e, p_n, c, s, slant, rate, s_tt, s_rr, s_vv, of_t, v_of_t, v_of_r = of
+    z_e, z_n = (
+        seen[d, at.S_EAST] - radars[q, at.R_EAST] - p_e,
+        seen[d, at.S_NORTH] - radars[q, at.R_NORTH] - p_n,
+    )
+    z_t = c * z_n - s * z_e
+    z_r = seen[d, at.S_RANGE] - slant - of_t * z_t
     d2 = z_t * z_t / s_tt + z_r * z_r / s_rr
     # vehicle to clutter, but for the density of the innovation
     odds = p_detect / (2.0 * math.pi * seen[d, at.S_CLUTTER])
     volume = s_tt * s_rr
     if not math.isnan(seen[d, at.S_RATE]):
-        rate = slope * (c * v_e + s * v_n)
-        s_tv = slope * (-s * (c * p02 + s * p03) + c * (c * p12 + s * p13))
-        s_rv = slope * slope * (c * (c * p02 + s * p03) + s * (c * p12 + s * p13))
-        s_vv = slope * slope * (c * c * p22 + 2.0 * s * c * p23 + s * s * p33)
-        s_vv += radars[q, at.R_S_RATE] ** 2
-        s_rv -= g * s_tv
-        z_v = seen[d, at.S_RATE] - rate - s_tv / s_tt * z_t - s_rv / s_rr * z_r
-        s_vv -= s_tv * s_tv / s_tt + s_rv * s_rv / s_rr
+        z_v = seen[d, at.S_RATE] - rate - v_of_t * z_t - v_of_r * z_r
         d2 += z_v * z_v / s_vv
         odds *= RATE_SPAN_MPS / math.sqrt(2.0 * math.pi)
         volume *= s_vv
@@ -108,16 +129,17 @@ def _is_in(seen: F2, d: int, a: int, b: int) -> bool:
 
 @kernel(inner=True)
 def _pair(
-    states: States, j: int, flat: float, settings: Settings, q: int, seen: F2, grid: Grid,
+    states: States, j: int, drop: float, settings: Settings, q: int, seen: F2, grid: Grid,
     assignment: Assignment, n_p: int, p_detect: float,
 ) -> int:  # fmt: skip
-    """Add the pairs of predicted track j, which is `flat` metres from radar q; return the new n_p."""
+    """Add the pairs of predicted track j with the detections of radar q; return the new n_p."""
     radars, pairs, costs = settings.radars, assignment.pairs, assignment.costs
     gate_3 = settings.tuning[at.GATE_3]
-    east, north, _, _, p00, _, _, _, p11, _, _, _, _, _ = combined(states, j)
-    noise = max(radars[q, at.R_S_RANGE], radars[q, at.R_S_AZIMUTH] * flat)
-    widest = p00 + p11 + noise * noise  # the sum exceeds the variance along any axis
-    gate2 = min(gate_3 * widest, GATE_M_MAX * GATE_M_MAX)  # beyond, no detection passes the gate
+    of = expected(states, j, radars, q, drop)
+    east, north = radars[q, at.R_EAST] + of[0], radars[q, at.R_NORTH] + of[1]
+    widest = of[6] + of[7] + of[9] * of[9] * of[6]  # variances across and along: no axis has a larger one
+    slope = max(1.0 - drop * drop / (of[4] * of[4]), 0.01)  # squared: of a metre of range on the road
+    gate2 = min(gate_3 * widest / slope, GATE_M_MAX * GATE_M_MAX)  # beyond, no detection passes the gate
     reach = math.sqrt(gate2)
     low, top = math.floor((north - reach) / GRID_CELL_M), math.floor((north + reach) / GRID_CELL_M)
     for a in range(math.floor((east - reach) / GRID_CELL_M), math.floor((east + reach) / GRID_CELL_M) + 1):
@@ -127,7 +149,7 @@ def _pair(
                 off2 = (seen[d, at.S_EAST] - east) ** 2 + (seen[d, at.S_NORTH] - north) ** 2
                 # the list holds detections of other cells, too
                 if off2 < gate2 and n_p < costs.shape[0] and _is_in(seen, d, a, b):
-                    d2, cost = pair_cost(states, j, seen, d, settings, q, p_detect)
+                    d2, cost = pair_cost(of, seen, d, radars, q, p_detect)
                     if d2 < gate_3:
                         pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
                         n_p += 1
@@ -152,6 +174,7 @@ def gate(
     r_e, r_n, half_fov = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_HALF_FOV]
     cos_sight, sin_sight = math.cos(radars[q, at.R_BORESIGHT]), math.sin(radars[q, at.R_BORESIGHT])
     cos_fov, cos_edge = math.cos(half_fov), math.cos(min(half_fov + VIEW_EDGE_RAD, math.pi))
+    drop = 0.0 if n_d > 0 and detections.M[0, at.WHAT] == at.OBJECT else radars[q, at.R_DROP]
     n_t = n_p = 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.FREE or not is_followed(ints, i, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
@@ -170,7 +193,7 @@ def gate(
         p_detect = p_seen(settings, q, cell_towards(settings, q, d_e, d_n))
         assignment.miss[n_t] = -2.0 * math.log(1.0 - p_detect) if inside else 0.0
         scratch.rows[n_t] = i
-        n_p = _pair(predicted, n_t, flat, settings, q, seen, grid, assignment, n_p, p_detect)
+        n_p = _pair(predicted, n_t, drop, settings, q, seen, grid, assignment, n_p, p_detect)
         n_t += 1
     return n_t, n_p
 
@@ -179,7 +202,8 @@ def gate(
 def _outline(WX: F2, j: int, floats: F2, i: int) -> tuple[float, float, float, float]:
     """Return direction (c, s), length, width of predicted track j (row i); without a direction a square."""
     length, width = floats[i, at.LENGTH], floats[i, at.WIDTH]
-    length = ECHO_LENGTH_M if math.isnan(length) else length
+    # of unknown size: radar sees it up to its extent to both sides
+    length = max(ECHO_LENGTH_M, 2.0 * WX[j, at.EXTENT]) if math.isnan(length) else length
     width = ECHO_WIDTH_M if math.isnan(width) else width
     c, s = axis_of(WX, j)
     if math.isnan(c):

@@ -29,7 +29,7 @@ SelfCalibration = Literal["off", "report", "apply"]
 class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[fusion]` of the site file: how vehicles move, and the errors of sensors that state none."""
 
-    accel_along_mps2: Positive = 1.0  # 1 sigma of a truck's acceleration along its course
+    accel_along_mps2: Positive = 0.4  # 1 sigma of a truck's acceleration along its course
     accel_cross_mps2: Positive = 0.35  # the same across it: lane changes
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
     accel_bend_mps2: Positive = 0.5  # 1 sigma of the acceleration across the course in bends, in addition

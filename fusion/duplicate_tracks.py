@@ -109,7 +109,7 @@ def _take_over(store: TrackStore, goes: int, stays: int) -> None:
     """Give the track that stays the state of the other."""
     X, P, ints = store.X, store.P, store.ints
     X[stays, : at.N_RADAR] = X[goes, : at.N_RADAR]
-    X[stays, at.HEADING] = X[goes, at.HEADING]
+    X[stays, at.HEADING : at.BOUND] = X[goes, at.HEADING : at.BOUND]
     P[stays, : at.N_RADAR, at.N_RADAR :] = 0.0
     P[stays, at.N_RADAR :, : at.N_RADAR] = 0.0
     P[stays, : at.N_RADAR, : at.N_RADAR] = P[goes, : at.N_RADAR, : at.N_RADAR]

@@ -9,6 +9,7 @@ from core.arrays import B1, F1, F2, F64, I1, I2, I3, I64, Bools
 from core.kernel import kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
+from fusion.body_sizes import note_registered
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.doubt_source import Received, distrust, note_fixes
@@ -67,6 +68,7 @@ def gnss_update(
     distrust(doubts.rows, who, M, usable)
     add_count(counts, "terminals.full", rows.count(-1))
     add_count(counts, "gnss.odd_speed", n_odd)
+    note_registered(M, store.settings.radars, terminals.length_m, who)
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
     fixes = Fixes(
         M=M,

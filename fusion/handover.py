@@ -12,6 +12,7 @@ from core.arrays import F64
 from core.classes import N_CLASSES
 from core.times import FUTURE_NS
 from fusion import layout as at
+from fusion.body_sizes import UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
 from fusion.layout import States
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.track_store import TerminalTable, TrackStore
@@ -29,12 +30,14 @@ Vector = tuple[float, float]
 Block = tuple[float, ...]
 POSITION, VELOCITY = (at.EAST, at.NORTH), (at.V_EAST, at.V_NORTH)
 BEND, BIAS = (at.BEND,), (at.BIAS_EAST, at.BIAS_NORTH)
+EXTENT = (at.EXTENT,)
 # Field of Covariance: dimensions of its rows and of its columns; a block of one group has its upper triangle
 BLOCKS = {
     "position": (POSITION, POSITION), "velocity": (VELOCITY, VELOCITY), "bend": (BEND, BEND),
     "bias": (BIAS, BIAS), "position_velocity": (POSITION, VELOCITY), "position_bend": (POSITION, BEND),
     "velocity_bend": (VELOCITY, BEND), "position_bias": (POSITION, BIAS), "velocity_bias": (VELOCITY, BIAS),
-    "bend_bias": (BEND, BIAS),
+    "bend_bias": (BEND, BIAS), "extent": (EXTENT, EXTENT), "position_extent": (POSITION, EXTENT),
+    "velocity_extent": (VELOCITY, EXTENT), "bend_extent": (BEND, EXTENT), "extent_bias": (EXTENT, BIAS),
 }  # fmt: skip
 
 
@@ -54,6 +57,11 @@ class Covariance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     position_bias: Block = ()
     velocity_bias: Block = ()
     bend_bias: Block = ()
+    extent: Block = ()
+    position_extent: Block = ()
+    velocity_extent: Block = ()
+    bend_extent: Block = ()
+    extent_bias: Block = ()
 
 
 class CarriedBias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -72,6 +80,8 @@ class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     velocity_mps: Vector
     bend_mps2: float = 0.0  # slow acceleration to the left of the course
     heading_rad: float | None = None  # counter-clockwise from east
+    lane_rad: float | None = None  # direction of the lane where radar saw it last
+    extent_m: float | None = None  # from the centre to where radar sees the end that faces it
     covariance: Covariance = Covariance()
     bias: CarriedBias | None = None  # of the bound terminal's fixes; None: not bound
 
@@ -130,6 +140,8 @@ def carried_state(states: States, i: int) -> CarriedState:
         velocity_mps=(x[at.V_EAST], x[at.V_NORTH]),
         bend_mps2=x[at.BEND],
         heading_rad=_number(x[at.HEADING]),
+        lane_rad=_number(x[at.AXIS]),
+        extent_m=x[at.EXTENT],
         covariance=Covariance(**blocks),
         bias=bias if bound else None,
     )
@@ -182,10 +194,13 @@ def arrays_of(state: CarriedState) -> tuple[F64, F64]:
     x, p, bias = np.zeros(at.N_X), np.zeros((at.N_DIM, at.N_DIM)), state.bias
     x[list(POSITION)], x[list(VELOCITY)], x[at.BEND] = state.position_m, state.velocity_mps, state.bend_mps2
     x[at.HEADING] = np.nan if state.heading_rad is None else state.heading_rad
+    x[at.AXIS] = np.nan if state.lane_rad is None else state.lane_rad
+    x[at.EXTENT] = UNKNOWN_EXTENT_M if state.extent_m is None else state.extent_m
     if bias is not None:
         x[list(BIAS)], x[at.BOUND] = bias.offset_m, 1.0
         x[at.BIAS_SIGMA], x[at.BIAS_TAU], x[at.BIAS_DELAY] = bias.sigma_m, bias.tau_s, bias.delay_s
     sigma = {POSITION: FRESH_POSITION_M, VELOCITY: FRESH_SPEED_MPS, BEND: FRESH_BEND_MPS2}
+    sigma[EXTENT] = UNKNOWN_EXTENT_SIGMA_M
     if bias is not None:
         sigma[BIAS] = min(abs(bias.sigma_m), BIAS_M_MAX)
     known = {group for name, (group, other) in BLOCKS.items() if group == other and _block(state, name)}
@@ -241,6 +256,8 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         (state.position_m, PLACE_M_MAX),
         (state.velocity_mps, SPEED_MPS_MAX),
         ((state.bend_mps2,), BEND_MPS2_MAX),
+        ((state.extent_m or 0.0,), SIZE_M_MAX),
+        (() if state.lane_rad is None else (state.lane_rad,), HEADING_RAD_MAX),
         (() if heading_rad is None else (heading_rad,), HEADING_RAD_MAX),
         *((_block(state, name), VARIANCE_MAX) for name in BLOCKS),
     ]

@@ -1,14 +1,28 @@
 """Binding a terminal to the radar track of its vehicle, and releasing it."""
 
 import math
+from typing import NamedTuple
 
+import numpy as np
+
+from core.arrays import F64
 from fusion import layout as at
+from fusion.body_sizes import SHARE_FLOOR, share_of
 from fusion.heading import heading_of
 from fusion.identity_presumption import join_ids, withdraw
+from fusion.models import update
 from fusion.rewind import restart
 from fusion.track_store import TerminalTable, TrackStore, free_row
 
 OF_FIXES = (at.GNSS_NS, at.FIX_PERIOD_NS, at.FIX_ACCEPTED_NS)  # of a track's terminal: they move with it
+
+
+class Own(NamedTuple):
+    """What the terminal's own track knew of its error."""
+
+    bias: F64  # (2,)
+    memory: F64  # of the state, from BOUND on
+    P: F64  # (2, 2) of the bias
 
 
 def describe(store: TrackStore, terminals: TerminalTable, i: int) -> None:
@@ -60,7 +74,10 @@ def bind(
     if store.ints[i, at.PRESUMED]:
         withdraw(store, terminals, int(store.ints[i, at.PRESUMED]) - 1)
     own = int(terminals.rows.ints[w, at.ROW])
-    own_bias = store.X[own, at.BOUND :].copy()
+    before = Own(
+        bias=store.X[own, at.BIAS_EAST : at.N_DIM].copy(), memory=store.X[own, at.BOUND :].copy(),
+        P=store.P[own, at.N_RADAR :, at.N_RADAR :].copy(),
+    )  # fmt: skip
     own_fixes = store.ints[own, OF_FIXES]
     gone, survivor = 0, int(store.track[i])
     if apart:
@@ -72,25 +89,51 @@ def bind(
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p
     describe(store, terminals, i)
-    _learn_bias(store, terminals, w, i, k)
-    store.X[i, at.BOUND :] = own_bias
+    _learn_extent(store, terminals.about[w].length_m, i)  # first: the pair took it to be known
+    _learn_bias(store, before, terminals, w, i, k)
     rebase(store, i)
     return gone, survivor
 
 
-def _learn_bias(store: TrackStore, terminals: TerminalTable, w: int, i: int, k: int) -> None:
-    """Start the bias of track i with the error that the pair's filter has along and across the course."""
-    heading = heading_of(store.tracks.states, i)
+def _learn_bias(store: TrackStore, own: Own, terminals: TerminalTable, w: int, i: int, k: int) -> None:
+    """Give track i the terminal's bias, and what pair k learnt of fix - track along and across the course.
+
+    The difference is bias and error of the track together, so both learn from it: an extent that is not known
+    must not become a bias. The pair's mean and variance are taken apart into prior and measurement.
+    """
+    states, P = store.tracks.states, store.P
+    P[i, at.N_RADAR :, :] = 0.0
+    P[i, :, at.N_RADAR :] = 0.0
+    P[i, at.N_RADAR :, at.N_RADAR :] = own.P
+    store.X[i, at.BIAS_EAST : at.N_DIM] = own.bias
+    store.X[i, at.BOUND :] = own.memory
+    heading = heading_of(states, i)
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
-    along, var_along, across, var_across = terminals.rows.pairs[w, k, at.ONE : at.ONE + 4]
-    store.P[i, at.N_RADAR :, :] = 0.0
-    store.P[i, :, at.N_RADAR :] = 0.0
-    store.X[i, at.BIAS_EAST], store.X[i, at.BIAS_NORTH] = c * along - s * across, s * along + c * across
-    store.P[i, at.BIAS_EAST, at.BIAS_EAST] = c * c * var_along + s * s * var_across
-    store.P[i, at.BIAS_NORTH, at.BIAS_NORTH] = s * s * var_along + c * c * var_across
-    store.P[i, at.BIAS_EAST, at.BIAS_NORTH] = store.P[i, at.BIAS_NORTH, at.BIAS_EAST] = (
-        s * c * (var_along - var_across)
-    )
+    pair = terminals.rows.pairs[w, k, at.ONE : at.ONE + 4]
+    for axis, mean, var in ((np.array([c, s]), *pair[:2]), (np.array([-s, c]), *pair[2:])):
+        by_extent = float(axis @ P[i, : at.V_EAST, at.EXTENT]) ** 2 / max(
+            float(P[i, at.EXTENT, at.EXTENT]), 1e-6
+        )
+        prior = float(axis @ own.P @ axis) + by_extent
+        if var < prior:  # else it learnt nothing
+            r = 1.0 / (1.0 / var - 1.0 / prior)
+            residual = (float(mean) - float(axis @ own.bias)) * (1.0 + r / prior)
+            h = (float(axis[0]), float(axis[1]), 0.0, 0.0, 0.0)
+            update(states, i, h, 1.0, residual, r, store.scratch.vector)
+
+
+def _learn_extent(store: TrackStore, length_m: float | None, i: int) -> None:
+    """Let the registered length tell the extent of track i.
+
+    The share of the length is in the prior of the extent already; counted twice, it counts half each time.
+    """
+    if length_m is None:
+        return
+    share, share_var = share_of(store.settings.radars, int(store.ints[i, at.RADAR]))
+    residual = share * length_m - float(store.X[i, at.EXTENT])
+    r = (2.0 * share_var + SHARE_FLOOR**2) * length_m**2
+    h = (0.0, 0.0, 0.0, 0.0, 1.0)
+    update(store.tracks.states, i, h, 0.0, residual, r, store.scratch.vector)
 
 
 def forget_pairs(terminals: TerminalTable, w: int) -> None:

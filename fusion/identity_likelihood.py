@@ -16,7 +16,7 @@ from fusion import layout as at
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
-from fusion.models import centre_of
+from fusion.models import centre_of, fused, load, store
 from fusion.rewind import state_at
 from fusion.visibility import BESIDE_ACROSS_M, BESIDE_ALONG_M, is_followed, is_in_sight
 
@@ -37,7 +37,7 @@ P_OVERLAP_MIN = 1e-3  # sizes are not known that well
 FIX_COURSE_MPS_MIN = 2.0  # the course of a slower vehicle is noise
 RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
-BE, BN = at.BIAS_EAST, at.BIAS_NORTH
+BE, BN, EX = at.BIAS_EAST, at.BIAS_NORTH, at.EXTENT
 CEILING = 20.0  # the log odds are capped, so that contrary evidence takes effect soon
 
 
@@ -187,6 +187,10 @@ def _add(
         z = c * d_east + s * d_north
         r = r_white + c * c * WP[0, E, E] + 2.0 * s * c * WP[0, E, N] + s * s * WP[0, N, N]
         by_stamp = (speed * M[m, at.Z_DELAY]) ** 2 if axis == 0 else 0.0
+        # of an unknown extent the track's error lasts as the terminal's does: no fix averages it
+        by_extent = (c * WP[0, E, EX] + s * WP[0, N, EX]) ** 2 / max(WP[0, EX, EX], 1e-6)
+        r -= by_extent
+        by_stamp += by_extent
         prior = sigma**2 + by_stamp
         if fresh:
             learnt = math.nan, math.nan
@@ -224,6 +228,18 @@ def _heading(predicted: States, M: F2, m: int) -> float:
     return heading if math.cos(course - heading) < 0.0 else course  # NaN is not
 
 
+@kernel(inner=True)
+def _take_as(predicted: States, M: F2, m: int) -> None:
+    """Condition row 0, a track without terminal, on being the vehicle of fix m, whose extent is registered.
+
+    Where radar sees of a lorry is uncertain by metres until its length is known.
+    """
+    if predicted.X[0, at.BOUND] == 0.0:
+        h = (0.0, 0.0, 0.0, 0.0, 1.0)
+        z = M[m, at.Z_EXTENT] - predicted.X[0, EX]
+        store(predicted, 0, fused(load(predicted, 0), h, z, M[m, at.Z_EXTENT_SIGMA] ** 2))
+
+
 @kernel
 def weigh(
     tracks: Tracks, rings: Rings, terminals: Terminals, w: int, t_ns: int, M: F2, m: int, settings: Settings,
@@ -249,6 +265,7 @@ def weigh(
             continue
         if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning):
             continue
+        _take_as(predicted, M, m)
         heading = _heading(predicted, M, m)
         east, north, r_lever = centre_of(M, m, heading)
         d_east, d_north = east - WX[0, E], north - WX[0, N]

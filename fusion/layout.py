@@ -11,12 +11,14 @@ from core.arrays import B1, F1, F2, F3, I1, I2, I3
 # Column of X (n, N_X): the state of one track. The first N_DIM entries have a covariance, the rest is memory.
 EAST, NORTH, V_EAST, V_NORTH = 0, 1, 2, 3
 BEND = 4  # slow acceleration to the left of the course [m/s^2]: the bend of the road
-BIAS_EAST, BIAS_NORTH = 5, 6  # the part of the terminal's error that lasts [m]
-N_CV, N_RADAR, N_DIM = 4, 5, 7  # plain constant velocity; with the bend; with the terminal's bias
-HEADING = 7  # [rad], NaN unknown; of a fast track the course counts: see fusion.heading
-BOUND = 8  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
-BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 9, 10, 11  # of the terminal's error [m, s, s]
-N_X = 12
+EXTENT = 5  # from the centre to where radar sees the end that faces it [m]: see fusion.extent
+BIAS_EAST, BIAS_NORTH = 6, 7  # the part of the terminal's error that lasts [m]
+N_CV, N_RADAR, N_DIM = 4, 6, 8  # plain constant velocity; what radar measures; with the terminal's bias
+HEADING = 8  # [rad], NaN unknown; of a fast track the course counts: see fusion.heading
+AXIS = 9  # of the body while it stands: the lane where radar saw it last [rad]; NaN: it never had one
+BOUND = 10  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
+BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 11, 12, 13  # of the terminal's error [m, s, s]
+N_X = 14
 # Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
 # bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
@@ -34,7 +36,8 @@ POSED_BY, POSED_BY_OTHER = (
     20,
     21,
 )  # 1 + row of the two radars that measured it last, 0 none: fusion.radar_pose
-N_INT = 22
+RADAR = 22  # row of the one radar that measured it so far, -1 none, -2 several
+N_INT = 23
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: not shown, without an id
 
@@ -43,7 +46,8 @@ LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
 MISSED = 4  # log probability of the misses in radar's sight since it last saw the vehicle
 # Share of the state that POSED_BY determined; variances that the poses of the two leave in its place [m^2]
 POSED_SHARE, POSE_VAR, POSE_VAR_OTHER = 5, 6, 7
-N_FLOAT = 8
+ECHO_ODDS = 8  # log odds of a lorry by its echoes; beyond +-DECIDED the extent knows it
+N_FLOAT = 9
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -51,22 +55,29 @@ N_TALLY = 9
 
 # Column of a measurement (N_MEAS,), in M and in the ring
 WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
-N_MEAS = 11
+N_MEAS = 13
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
 Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
+# POLAR and OBJECT: for how many scans one reflecting point counts (fusion.extent); direction of the lane
+# there [rad], NaN unknown; 1: it is driven both ways
+Z_OFTEN, Z_LANE, Z_BOTH_WAYS = 7, 8, 9
+Z_EXTENT, Z_EXTENT_SIGMA = 11, 12  # all: mean and sigma of EXTENT of a track that starts here [m]
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
 A_LENGTH, A_WIDTH, A_KIND = 0, 1, 2
-N_ABOUT = 3
+A_ECHO_ODDS = 3  # of a lorry, by the strength of this echo
+N_ABOUT = 4
 
 # Column of `radars` (m, N_POSE)
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
 R_S_PLACE, R_S_TURN = 10, 11  # what is not known of its pose: place per axis [m], boresight [rad]
-N_POSE = 12
+# For how many scans one reflecting point counts; mean and variance of the share: see fusion.extent
+R_OFTEN, R_SHARE, R_SHARE_VAR = 12, 13, 14
+N_POSE = 15
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
@@ -148,12 +159,21 @@ class Terminals(NamedTuple):
     )
 
 
+class LaneCells(NamedTuple):
+    """The directions of the map's lanes on a grid of squares over the radars' fields."""
+
+    frame: F1  # (3,) east and north of the grid's corner, side of a square [m]
+    direction: F2  # (n_e, n_n) driving direction [rad] from east; NaN off the lanes, and where they cross
+    both_ways: F2  # (n_e, n_n) 1: lanes lead in both directions there
+
+
 class Settings(NamedTuple):
     """The numbers of the site file, and what was learnt about each radar."""
 
     radars: F2  # (m, N_POSE)
     tuning: F1  # (N_TUNING,)
     field: F3  # (m, CELLS + 1, N_CELL)
+    lanes: LaneCells
 
 
 class Detections(NamedTuple):

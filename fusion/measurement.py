@@ -9,12 +9,19 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
+from fusion.extent import GLINT_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
 from fusion.heading import heading_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
+    P00,
+    P01,
+    P11,
     P22,
     P33,
+    P55,
     SLOW_MPS,
+    Registers,
+    behind_point,
     centre_of,
     fused,
     load,
@@ -24,9 +31,9 @@ from fusion.models import (
     update,
 )
 
-Row = tuple[float, float, float, float, float]  # of the measurement matrix H: argument h of `update`
 Scalar = tuple[Row, float, float]  # row of H, residual, variance; a variance below 0: not measured
-NOT_MEASURED = ((0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1.0)
+NOTHING: Row = (0.0, 0.0, 0.0, 0.0, 0.0)
+NOT_MEASURED = (NOTHING, 0.0, -1.0)
 
 
 @kernel(inner=True)
@@ -44,77 +51,144 @@ def _off_bearing(M: F2, k: int, d_e: float, d_n: float) -> float:
 
 
 @kernel(inner=True)
+def seen_point(X: F2, i: int, state: Registers, r_e: float, r_n: float) -> Point:
+    """Return where a radar at (r_e, r_n) sees the body of a state, whose memory is row i of X."""
+    return reflecting_point(
+        X, i, (state[at.EAST] - r_e, state[at.NORTH] - r_n),
+        (state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]),
+        (state[at.EXTENT], state[P55]), (state[P00], state[P01], state[P11]),
+    )  # fmt: skip
+
+
+@kernel(inner=True)
+def rate_of(point: Point, state: Registers, drop: float) -> tuple[float, float, float, float, float]:
+    """Return the range rate of a point that moves as its vehicle, and its derivatives.
+
+    These are by the point (east, north) and by the velocity (east, north).
+    """
+    p_e, p_n, v_e, v_n = point[0], point[1], state[at.V_EAST], state[at.V_NORTH]
+    slant = math.sqrt(max(p_e * p_e + p_n * p_n + drop * drop, 1.0))
+    u_e, u_n = p_e / slant, p_n / slant
+    rate = u_e * v_e + u_n * v_n
+    return rate, (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant, u_e, u_n
+
+
+@kernel(inner=True)
+def row_of_rate(point: Point, g: tuple[float, float, float, float, float]) -> Row:
+    """Return the row of H of a range rate, as `rate_of` returns it."""
+    h0, h1, h2, h3, h5 = row_of(point, g[1], g[2])
+    return h0, h1, h2 + g[3], h3 + g[4], h5
+
+
+@kernel(inner=True)
+def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int) -> Scalar:
+    """Azimuth, slant range and range rate one after another, each linearised at the last update (EKF).
+
+    The scatter of the point shifts all three together. From each is taken what the residuals before it
+    explain of its scatter, which leaves three independent scalars (a Cholesky decomposition of R).
+    """
+    q = int(M[k, at.SOURCE])
+    drop, often = radars[q, at.R_DROP], max(M[k, at.Z_OFTEN], 1.0)
+    point = seen_point(X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
+    p_e, p_n, c, s = point[0], point[1], point[2], point[3]
+    along, blind = often * point[7], often * point[8] + GLINT_VAR
+    p2 = max(p_e * p_e + p_n * p_n, 1.0)
+    t_e, t_n = -p_n / p2, p_e / p2
+    of_t = t_e * c + t_n * s  # of a metre along the body's axis
+    z_t = _off_bearing(M, k, p_e, p_n)
+    var_t = radars[q, at.R_S_AZIMUTH] ** 2 + along * of_t * of_t + blind / p2
+    if part == 0:
+        return row_of(point, t_e, t_n), z_t, var_t
+    slant = math.sqrt(max(p2 + drop * drop, 1.0))
+    r_e, r_n = p_e / slant, p_n / slant
+    of_r = r_e * c + r_n * s
+    g_rt = along * of_r * of_t / var_t
+    z_r = M[k, at.Z_RANGE] - slant - g_rt * z_t
+    var_r = radars[q, at.R_S_RANGE] ** 2 + along * of_r * (of_r - g_rt * of_t) + blind * p2 / (slant * slant)
+    if part == 1:
+        return row_of(point, r_e - g_rt * t_e, r_n - g_rt * t_n), z_r, var_r
+    if math.isnan(M[k, at.Z_RATE]):
+        return NOT_MEASURED
+    rate, v_e, v_n, u_e, u_n = rate_of(point, state, drop)
+    of_v = v_e * c + v_n * s
+    g_vt, g_vr = along * of_v * of_t / var_t, along * of_v * (of_r - g_rt * of_t) / var_r
+    z = M[k, at.Z_RATE] - rate - g_vt * z_t - g_vr * z_r
+    var = radars[q, at.R_S_RATE] ** 2 + blind * (v_e * v_e + v_n * v_n)
+    var += along * of_v * (of_v - g_vt * of_t - g_vr * (of_r - g_rt * of_t))
+    g_e = v_e - g_vt * t_e - g_vr * (r_e - g_rt * t_e)
+    g_n = v_n - g_vt * t_n - g_vr * (r_n - g_rt * t_n)
+    return row_of_rate(point, (rate, g_e, g_n, u_e, u_n)), z, var
+
+
+@kernel(inner=True)
 def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, radars: F2) -> None:
     """Write state i (not bound) after detection k of M to row j of `out`, which may be row i itself.
 
-    Azimuth, slant range and range rate one after another, each linearised at the last update (EKF). The same
-    model as `_polar`, all in registers: the busiest step of a scan.
+    All in registers: the busiest step of a scan.
     """
-    q = int(M[k, at.SOURCE])
-    r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
-    state = load(states, i)
+    X, state = states.X, load(states, i)
     v_east, v_north, var = state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]
-    d_e, d_n = state[at.EAST] - r_e, state[at.NORTH] - r_n
-    d2 = max(d_e * d_e + d_n * d_n, 1.0)
-    z = _off_bearing(M, k, d_e, d_n)
-    state = fused(state, -d_n / d2, d_e / d2, 0.0, 0.0, z, radars[q, at.R_S_AZIMUTH] ** 2)
-    d_e, d_n = state[at.EAST] - r_e, state[at.NORTH] - r_n
-    slant = math.sqrt(max(d_e * d_e + d_n * d_n + drop * drop, 1.0))
-    z = M[k, at.Z_RANGE] - slant
-    state = fused(state, d_e / slant, d_n / slant, 0.0, 0.0, z, radars[q, at.R_S_RANGE] ** 2)
-    if not math.isnan(M[k, at.Z_RATE]):
-        d_e, d_n, v_e, v_n = (
-            state[at.EAST] - r_e, state[at.NORTH] - r_n, state[at.V_EAST], state[at.V_NORTH],
-        )  # fmt: skip
-        slant = math.sqrt(max(d_e * d_e + d_n * d_n + drop * drop, 1.0))
-        u_e, u_n = d_e / slant, d_n / slant
-        rate = u_e * v_e + u_n * v_n
-        h_e, h_n = (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant
-        state = fused(state, h_e, h_n, u_e, u_n, M[k, at.Z_RATE] - rate, radars[q, at.R_S_RATE] ** 2)
+    h, z, r = _polar(X, i, state, M, k, radars, 0)
+    state = fused(state, h, z, r)
+    h, z, r = _polar(X, i, state, M, k, radars, 1)
+    state = fused(state, h, z, r)
+    h, z, r = _polar(X, i, state, M, k, radars, 2)
+    if r > 0.0:
+        state = fused(state, h, z, r)
     for a in range(at.HEADING, at.N_X):
-        out.X[j, a] = states.X[i, a]
+        out.X[j, a] = X[i, a]
     store(out, j, state)
+    settle(out, j, M, k, radars)
     remember_heading(out.X, j, state[P22] + state[P33], v_east, v_north, var)
 
 
 @kernel(inner=True)
-def _polar(X: F2, i: int, M: F2, k: int, radars: F2, part: int) -> Scalar:
-    """Azimuth, slant range and range rate one after another, each linearised at the last update (EKF)."""
+def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int) -> Scalar:
+    """A radar's own track: position across and along the beam, velocity along and across it."""
     q = int(M[k, at.SOURCE])
-    d_e, d_n = X[i, at.EAST] - radars[q, at.R_EAST], X[i, at.NORTH] - radars[q, at.R_NORTH]
-    if part == 0:
-        d2 = max(d_e * d_e + d_n * d_n, 1.0)
-        z = _off_bearing(M, k, d_e, d_n)
-        return (-d_n / d2, d_e / d2, 0.0, 0.0, 0.0), z, radars[q, at.R_S_AZIMUTH] ** 2
-    slant = math.sqrt(max(d_e * d_e + d_n * d_n + radars[q, at.R_DROP] ** 2, 1.0))
-    u_e, u_n = d_e / slant, d_n / slant
-    if part == 1:
-        return (u_e, u_n, 0.0, 0.0, 0.0), M[k, at.Z_RANGE] - slant, radars[q, at.R_S_RANGE] ** 2
-    if math.isnan(M[k, at.Z_RATE]):
-        return NOT_MEASURED
-    v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]
-    rate = u_e * v_e + u_n * v_n
-    h_e, h_n = (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant
-    return (h_e, h_n, u_e, u_n, 0.0), M[k, at.Z_RATE] - rate, radars[q, at.R_S_RATE] ** 2
-
-
-@kernel(inner=True)
-def _object(X: F2, i: int, M: F2, k: int, radars: F2, part: int) -> Scalar:
-    """A radar's own track: position and velocity, each along and across the beam."""
-    q = int(M[k, at.SOURCE])
-    d_e, d_n = M[k, at.Z_EAST] - radars[q, at.R_EAST], M[k, at.Z_NORTH] - radars[q, at.R_NORTH]
+    r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
+    d_e, d_n = M[k, at.Z_EAST] - r_e, M[k, at.Z_NORTH] - r_n
     d = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     c, s = d_e / d, d_n / d
     s_across = radars[q, at.R_S_AZIMUTH] * d
-    sigma = radars[q, at.R_S_RANGE] if part == 0 else radars[q, at.R_S_RATE]
-    if part == 1 or part == 3:
-        c, s = -s, c
-        sigma = s_across if part == 1 else radars[q, at.R_S_RATE] + s_across / OBJECT_LAG_S
-    if part < 2:
-        z = c * (M[k, at.Z_EAST] - X[i, at.EAST]) + s * (M[k, at.Z_NORTH] - X[i, at.NORTH])
-        return (c, s, 0.0, 0.0, 0.0), z, sigma**2
-    z = c * (M[k, at.Z_V_EAST] - X[i, at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - X[i, at.V_NORTH])
-    return (0.0, 0.0, c, s, 0.0), z, sigma**2
+    if part >= 2:
+        sigma = radars[q, at.R_S_RATE]
+        if part == 3:
+            c, s = -s, c
+            sigma += s_across / OBJECT_LAG_S
+        z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
+        return (0.0, 0.0, c, s, 0.0), z, sigma**2
+    point = seen_point(X, i, state, r_e, r_n)
+    across, along, both = spread(point, c, s, max(M[k, at.Z_OFTEN], 1.0))
+    z_t = -s * (d_e - point[0]) + c * (d_n - point[1])
+    r = s_across * s_across + across
+    if part == 0:
+        return row_of(point, -s, c), z_t, r
+    g = both / r
+    z = c * (d_e - point[0]) + s * (d_n - point[1]) - g * z_t
+    return row_of(point, c + g * s, s - g * c), z, radars[q, at.R_S_RANGE] ** 2 + along - g * both
+
+
+@kernel(inner=True)
+def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
+    """Give row i, of which no axis was known, that of its lane or course; else note its lane.
+
+    Until then its state was the point that radar sees. A track that began with a fix is the centre already.
+    """
+    X, P = states.X, states.P
+    lane = M[k, at.Z_LANE]
+    if not math.isnan(X[i, at.AXIS]) or X[i, at.BOUND] != 0.0:
+        if not math.isnan(lane):
+            X[i, at.AXIS] = lane
+        return
+    v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]
+    var = P[i, at.V_EAST, at.V_EAST] + P[i, at.V_NORTH, at.V_NORTH]
+    if is_driving(v_e, v_n, var):
+        lane = math.atan2(v_n, v_e)
+    if not math.isnan(lane):
+        q = int(M[k, at.SOURCE])
+        d_e, d_n = X[i, at.EAST] - radars[q, at.R_EAST], X[i, at.NORTH] - radars[q, at.R_NORTH]
+        behind_point(states, i, d_e, d_n, lane)
 
 
 @kernel(inner=True)
@@ -168,8 +242,8 @@ def _fix(states: States, i: int, M: F2, k: int, tuning: F1, part: int) -> Scalar
     east, north, r = centre_of(M, k, heading_of(states, i))
     r += (WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2
     if part == 0:
-        return (1.0, 0.0, 0.0, 0.0, 1.0), east - X[i, at.EAST] - X[i, at.BIAS_EAST], r
-    return (0.0, 1.0, 0.0, 0.0, 1.0), north - X[i, at.NORTH] - X[i, at.BIAS_NORTH], r
+        return (1.0, 0.0, 0.0, 0.0, 0.0), east - X[i, at.EAST] - X[i, at.BIAS_EAST], r
+    return (0.0, 1.0, 0.0, 0.0, 0.0), north - X[i, at.NORTH] - X[i, at.BIAS_NORTH], r
 
 
 @kernel(inline=True)
@@ -186,12 +260,14 @@ def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -
     v_east, v_north, var = X[i, VE], X[i, VN], P[i, VE, VE] + P[i, VN, VN]
     for part in range(3 if what == at.POLAR else 4 if what != at.BASE else 0):
         if what == at.POLAR:
-            h, z, r = _polar(X, i, M, k, settings.radars, part)
+            h, z, r = _polar(X, i, load(states, i), M, k, settings.radars, part)
         elif what == at.OBJECT:
-            h, z, r = _object(X, i, M, k, settings.radars, part)
+            h, z, r = _object(X, i, load(states, i), M, k, settings.radars, part)
         else:
             h, z, r = _fix(states, i, M, k, settings.tuning, part)
         if r > 0.0:
-            update(states, i, h, z, r, work)
+            update(states, i, h, 1.0 if what == at.FIX and part < 2 else 0.0, z, r, work)
+    if what == at.POLAR or what == at.OBJECT:
+        settle(states, i, M, k, settings.radars)
     remember_heading(X, i, P[i, VE, VE] + P[i, VN, VN], v_east, v_north, var)
     return 0

@@ -12,12 +12,22 @@ from core.kernel import kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.association import NO_TRACK, associate
+from fusion.body_sizes import (
+    SEVERAL,
+    STATED_SIZE_SHARE,
+    echo_odds,
+    extent_prior,
+    learn_class,
+    size_by_echo,
+)
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
+from fusion.extent import scans_alike
+from fusion.lanes import lane_at
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
 from fusion.radar_pose import note_pose
-from fusion.rewind import append, fetch_next, fuse, start
+from fusion.rewind import append, fetch_next, fuse, restart, start
 from fusion.track_store import TrackStore, free_row
 from fusion.visibility import learn_p_seen, note_missed
 
@@ -91,7 +101,11 @@ def radar_update(
     if refused:
         add_count(counts, f"radar.{refused}")
         return np.zeros(0, dtype=np.int64)
+    gap_ns = seen.stamp_ns - scans.newest_ns[q]
     period_ns = scans.period_ns(q, seen.stamp_ns)
+    if gap_ns > 0:  # of its shortest period: a scan that comes late must count as it would have in time
+        often = scans_alike(max(gap_ns, PERIOD_NS_MIN) * 1e-9)
+        store.settings.radars[q, at.R_OFTEN] = max(store.settings.radars[q, at.R_OFTEN], often)
     if isinstance(seen, RadarScan):
         n, n_odd = polar_rows(store, seen, q)
     else:
@@ -113,12 +127,23 @@ def radar_update(
     return store.scratch.touched[: tally[at.T_TOUCHED]].copy()
 
 
+@kernel(inner=True)
+def _note_body(M: F2, n: int, size: tuple[float, float], radars: F2, q: int) -> None:
+    """Write what a track that starts from measurement n of radar q would be taken for.
+
+    size : mean and variance of its length
+    """
+    share, var = radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR]
+    M[n, at.Z_EXTENT], M[n, at.Z_EXTENT_SIGMA] = extent_prior(size[0], size[1], share, var)
+
+
 @kernel
 def _fill_polar(
-    range_m: F1, azimuth_rad: F1, rate_mps: F1, M: F2, about: F2, q: int, boresight_rad: float
+    range_m: F1, azimuth_rad: F1, rate_mps: F1, rcs_dbsm: F1, M: F2, about: F2, q: int, settings: Settings
 ) -> int:
     """Write the detections whose numbers are possible; return how many."""
-    n = 0
+    n, radars = 0, settings.radars
+    drop = radars[q, at.R_DROP]
     for d in range(range_m.shape[0]):
         if not (abs(azimuth_rad[d]) <= AZIMUTH_RAD_MAX and 0.0 < range_m[d] <= RANGE_M_MAX):
             continue  # NaN fails as well
@@ -129,11 +154,34 @@ def _fill_polar(
         M[n, at.WHAT], M[n, at.SOURCE] = at.POLAR, q
         M[n, at.Z_AZIMUTH], M[n, at.Z_RANGE] = azimuth_rad[d], range_m[d]
         M[n, at.Z_RATE] = rate_mps[d] if math.isfinite(rate_mps[d]) else math.nan
-        bearing = azimuth_rad[d] + boresight_rad
-        M[n, at.Z_COS], M[n, at.Z_SIN] = math.cos(bearing), math.sin(bearing)
+        bearing = azimuth_rad[d] + radars[q, at.R_BORESIGHT]
+        c, s = math.cos(bearing), math.sin(bearing)
+        M[n, at.Z_COS], M[n, at.Z_SIN] = c, s
+        flat = math.sqrt(max(range_m[d] ** 2 - drop * drop, 1.0))
+        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
+        M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(
+            settings.lanes, radars[q, at.R_EAST] + flat * c, radars[q, at.R_NORTH] + flat * s
+        )
+        odds = echo_odds(rcs_dbsm[d])
+        _note_body(M, n, size_by_echo(odds), radars, q)
+        about[n, at.A_ECHO_ODDS] = odds
         about[n, at.A_LENGTH], about[n, at.A_WIDTH], about[n, at.A_KIND] = math.nan, math.nan, 0.0
         n += 1
     return n
+
+
+@kernel
+def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None:
+    """Complete the first n_d measurements, objects of radar q: lane and size."""
+    radars = settings.radars
+    for n in range(n_d):
+        about[n, at.A_ECHO_ODDS] = 0.0  # objects state their size
+        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
+        M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
+        length, var = size_by_echo(0.0)
+        if about[n, at.A_LENGTH] > 0.0:  # NaN is not
+            length, var = about[n, at.A_LENGTH], (STATED_SIZE_SHARE * about[n, at.A_LENGTH]) ** 2
+        _note_body(M, n, (length, var), radars, q)
 
 
 _fill_polar_unchecked = unchecked(_fill_polar)
@@ -144,8 +192,9 @@ def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     store.reserve(len(seen.range_m))
     n = _fill_polar_unchecked(
         np.ascontiguousarray(seen.range_m, np.float64), np.ascontiguousarray(seen.azimuth_rad, np.float64),
-        np.ascontiguousarray(seen.range_rate_mps, np.float64), store.detections.M, store.detections.about, q,
-        float(store.settings.radars[q, at.R_BORESIGHT]),
+        np.ascontiguousarray(seen.range_rate_mps, np.float64),
+        np.ascontiguousarray(seen.rcs_dbsm, np.float64),
+        store.detections.M, store.detections.about, q, store.settings,
     )  # fmt: skip
     return n, len(seen.range_m) - n
 
@@ -173,6 +222,7 @@ def object_rows(store: TrackStore, seen: ObjectScan, q: int) -> tuple[int, int]:
     about[:, at.A_WIDTH] = np.where(width_m > 0.0, width_m, math.nan)
     kind = seen.kind[good]
     about[:, at.A_KIND] = np.where((kind >= UNKNOWN) & (kind < N_CLASSES), kind, UNKNOWN)
+    _fill_bodies(store.detections.M, n, store.detections.about, q, store.settings)
     return n, len(good) - n
 
 
@@ -191,9 +241,12 @@ def _describe(tracks: Tracks, i: int, about: F2, d: int) -> None:
 
 
 @kernel(inner=True)
-def _note_seen(tracks: Tracks, i: int, t_ns: int, arrived_ns: int, accepted: bool, period_ns: int) -> None:
-    """Note that a radar measured track i at t_ns."""
+def _note_seen(
+    tracks: Tracks, i: int, t_ns: int, arrived_ns: int, accepted: bool, period_ns: int, q: int
+) -> None:
+    """Note that radar q measured track i at t_ns."""
     ints = tracks.ints
+    ints[i, at.RADAR] = q if ints[i, at.RADAR] == -1 or ints[i, at.RADAR] == q else SEVERAL
     if t_ns >= ints[i, at.RADAR_NS]:
         ints[i, at.RADAR_NS] = t_ns
         ints[i, at.PERIOD_NS] = period_ns
@@ -238,9 +291,11 @@ def _update(
         elif fuse(tracks, rings, i, t_ns, M, d, settings, scratch.vector) == 2:
             tally[at.T_LATE] += 1
             continue
-        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns)
+        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)
+        if t_ns == ints[i, at.STAMP] and learn_class(tracks, i, about[d, at.A_ECHO_ODDS], settings.radars, q):
+            restart(tracks, rings, i, t_ns, M, d)
         if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= confirmed_at:
             ints[i, at.STATUS] = at.DUE
             tally[at.T_DUE] += 1
@@ -253,7 +308,7 @@ def _update(
         if i < 0:
             continue
         ints[i, at.STATUS] = at.TENTATIVE
-        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns)
+        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)
         scratch.touched[n_touched] = i

@@ -10,9 +10,11 @@ from core.classes import UNKNOWN
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assignment_of
+from fusion.body_sizes import SHARE, SHARE_SIGMA
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.grid import CELLS
-from fusion.layout import Detections, Grid, Rings, Scratch, Settings, States, Terminals, Tracks
+from fusion.lanes import no_lanes
+from fusion.layout import Detections, Grid, LaneCells, Rings, Scratch, Settings, States, Terminals, Tracks
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import areas_of
 from fusion.sigma_scale import fleet_at_start
@@ -61,22 +63,27 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
             radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad,
             radar.range_m_max, radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad,
             radar.sigma_range_rate_mps, float(radar.accepted), radar.sigma_place_m, radar.sigma_boresight_rad,
+            1.0, SHARE, SHARE_SIGMA**2,
         )  # fmt: skip
     return poses
 
 
-def settings_of(config: FusionConfig, radars: Sequence[RadarPose]) -> Settings:
-    """Return what kernels read of the site file, with nothing learnt yet."""
+def settings_of(
+    config: FusionConfig, radars: Sequence[RadarPose], lanes: LaneCells | None = None
+) -> Settings:
+    """Return what kernels read of the site file and its map, with nothing learnt yet."""
     poses = poses_of(radars)
-    return Settings(poses, tuning_of(config), areas_of(poses))
+    return Settings(poses, tuning_of(config), areas_of(poses), lanes or no_lanes())
 
 
 class TrackStore:
     """Tracks as rows with their rings, and the memory that kernels work in."""
 
-    def __init__(self, config: FusionConfig, radars: Sequence[RadarPose]) -> None:
+    def __init__(
+        self, config: FusionConfig, radars: Sequence[RadarPose], lanes: LaneCells | None = None
+    ) -> None:
         n = config.tracks_max
-        self.settings = settings_of(config, radars)
+        self.settings = settings_of(config, radars, lanes)
         self.track = np.zeros(n, dtype=np.uint64)  # ids by row; 0: tentative, or a free row
         self.tracks = Tracks(
             states=_states(n),
@@ -168,7 +175,7 @@ def take_row(tracks: Tracks, stamp_ns: int, arrived_ns: int) -> int:
     tally[at.T_SERIAL] += 1
     tally[at.T_HIGH] = max(tally[at.T_HIGH], i + 1)
     ints[i, at.SERIAL], ints[i, at.BORN], ints[i, at.ARRIVED] = tally[at.T_SERIAL], stamp_ns, arrived_ns
-    ints[i, at.TERMINAL] = -1
+    ints[i, at.TERMINAL], ints[i, at.RADAR] = -1, -1
     return i
 
 
@@ -195,7 +202,7 @@ class TerminalTable:
             self.add(terminal)
 
     def _size(self, n: int) -> None:
-        old, kept = (*self.rows, self.lever_m) if self.ids else (), len(self.ids)
+        old, kept = (*self.rows, self.lever_m, self.length_m) if self.ids else (), len(self.ids)
         self.is_checked = False
         self.rows = Terminals(
             ints=np.zeros((n, at.N_TERMINAL), dtype=np.int64),
@@ -207,7 +214,8 @@ class TerminalTable:
         )
         self.rows.ints[:, at.ROW] = -1
         self.lever_m: F64 = np.zeros((n, 2))  # antenna forward and left of the vehicle's centre
-        for new, was in zip((*self.rows, self.lever_m), old, strict=False):
+        self.length_m: F64 = np.full(n, math.nan)  # NaN unknown
+        for new, was in zip((*self.rows, self.lever_m, self.length_m), old, strict=False):
             new[:kept] = was[:kept]
 
     def add(self, terminal: Terminal) -> int:
@@ -223,6 +231,7 @@ class TerminalTable:
         self.row[terminal.terminal] = w
         self.about.append(terminal)
         self.lever_m[w] = terminal.antenna_forward_m, terminal.antenna_left_m
+        self.length_m[w] = math.nan if terminal.length_m is None else terminal.length_m
         return w
 
     def row_of(self, terminal: str) -> int:

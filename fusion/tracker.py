@@ -9,6 +9,7 @@ import numpy as np
 from core.arrays import I64, U8, Bools
 from fusion import duplicate_tracks
 from fusion import layout as at
+from fusion.body_sizes import learn_shares
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.doubt_ghost import look_for_ghosts
@@ -19,6 +20,7 @@ from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_joint import joint_memory, marginals
 from fusion.identity_presumption import give_back, presume, withdraw
+from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_field import note_false
 from fusion.radar_update import Scans, radar_update
@@ -30,6 +32,7 @@ from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
 from fusion.visibility import is_followed, note_outside
 
+SEEN_NS = 300_000_000  # by radar so lately that its extent is of now
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 
 
@@ -52,10 +55,11 @@ class Tracker:
         terminals: Sequence[Terminal],
         *,
         id_base: int,
+        lanes: LaneCells | None = None,
     ) -> None:
         self.config = config
-        self._radars = tuple(radars)
-        self.store = TrackStore(config, self._radars)
+        self._radars, self._lanes = tuple(radars), lanes
+        self.store = TrackStore(config, self._radars, lanes)
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.scans = Scans(len(radars))
@@ -178,6 +182,7 @@ class Tracker:
         n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
             self._end(i)
+        self._learn_bodies(t_ns)
         self.duplicates, joined = duplicate_tracks.step(store, self._confirmed(), t_ns, self.duplicates)
         for goes, stays in joined:
             self._merge(int(store.track[goes]), int(store.track[stays]))
@@ -189,6 +194,14 @@ class Tracker:
             store.tracks, self.doubts.rows, t_ns, store.settings, self._works(t_ns), store.scratch.predicted
         )
         return self._update(NO_ROWS)
+
+    def _learn_bodies(self, t_ns: int) -> None:
+        """Learn from identified vehicles where radar sees their bodies; see fusion.extent."""
+        store = self.store
+        ints = store.ints[: store.tally[at.T_HIGH]]
+        named = np.flatnonzero((ints[:, at.TERMINAL] >= 0) & (t_ns - ints[:, at.RADAR_NS] <= SEEN_NS))
+        length_m = self.terminals.length_m[ints[named, at.TERMINAL]]
+        learn_shares(store.tracks, store.settings.radars, named, length_m)
 
     def _end(self, i: int) -> None:
         store, w = self.store, int(self.store.ints[i, at.TERMINAL])
@@ -245,7 +258,9 @@ class Tracker:
 
     def clear(self, *, keep_passages: bool = False) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
-        self.store = TrackStore(self.config, self._radars)
+        learnt = self.store.settings.radars[:, at.R_OFTEN :]
+        self.store = TrackStore(self.config, self._radars, self._lanes)
+        self.store.settings.radars[:, at.R_OFTEN :] = learnt  # of the radars, not of their tracks
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))

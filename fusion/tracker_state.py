@@ -21,19 +21,38 @@ from fusion.track_store import RING, TerminalTable, TrackStore
 
 Status = Literal["tentative", "due", "confirmed"]
 STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE and on
-MEASUREMENTS: dict[int, tuple[str, tuple[str, ...]]] = {  # in the ring: kind and columns of M from SOURCE on
-    at.BASE: ("base", ("source",)),
+# In the ring: kind, then columns of M by name
+BODY = {"extent_m": at.Z_EXTENT, "extent_sigma_m": at.Z_EXTENT_SIGMA}
+LANE = {"often": at.Z_OFTEN, "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS}
+MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
+    at.BASE: ("base", {"source": at.SOURCE}),
     at.POLAR: (
-        "polar", ("source", "azimuth_rad", "range_m", "range_rate_mps", "bearing_cos", "bearing_sin"),
+        "polar",
+        {
+            "source": at.SOURCE, "azimuth_rad": at.Z_AZIMUTH, "range_m": at.Z_RANGE,
+            "range_rate_mps": at.Z_RATE, "bearing_cos": at.Z_COS, "bearing_sin": at.Z_SIN, **LANE, **BODY,
+        },
     ),
-    at.OBJECT: ("object", ("source", "east_m", "north_m", "v_east_mps", "v_north_mps")),
+    at.OBJECT: (
+        "object",
+        {
+            "source": at.SOURCE, "east_m": at.Z_EAST, "north_m": at.Z_NORTH, "v_east_mps": at.Z_V_EAST,
+            "v_north_mps": at.Z_V_NORTH, **LANE, **BODY,
+        },
+    ),
     at.FIX: (
-        "fix", ("source", "east_m", "north_m", "speed_mps", "heading_rad", "sigma_m", "tau_s", "delay_s",
-                "antenna_forward_m", "antenna_left_m"),
+        "fix",
+        {
+            "source": at.SOURCE, "east_m": at.Z_EAST, "north_m": at.Z_NORTH, "speed_mps": at.Z_SPEED,
+            "heading_rad": at.Z_HEADING, "sigma_m": at.Z_SIGMA, "tau_s": at.Z_TAU, "delay_s": at.Z_DELAY,
+            "antenna_forward_m": at.Z_FORWARD, "antenna_left_m": at.Z_LEFT, **BODY,
+        },
     ),
 }  # fmt: skip
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
 UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
+BODY_COLUMNS = ("share", "share_var", "often")
+BODIES = [at.R_SHARE, at.R_SHARE_VAR, at.R_OFTEN]
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -65,6 +84,8 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     serial: int
     log_odds: float  # of being a vehicle and not clutter
     track: CarriedTrack
+    radar: int = -1  # row of the one radar that measured it so far, -1 none, -2 several
+    echo_odds: float = 0.0  # log odds of a lorry by its echoes
     ring: RingState | None = None  # None: the ring begins with the present state
     stands_by: bool = False  # its terminal's vehicle is presumed to be another track; its status is "due"
     shown_ns: int = 0  # the tick since which it is shown; 0 it is not
@@ -97,6 +118,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     errors: Columns | None = None  # the same rows: ERROR_COLUMNS
     fleet: Columns | None = None  # weight of each scale of the terminals' sigmas: FLEET_COLUMNS
     registration: RegistrationState | None = None
+    bodies: Columns | None = None  # where each radar sees them, see fusion.body_sizes: BODY_COLUMNS
 
 
 def snapshot(
@@ -137,6 +159,7 @@ def snapshot(
         errors=columns_of(ERROR_COLUMNS, rows.errors[shown]),
         fleet=columns_of(FLEET_COLUMNS, rows.fleet.T),
         registration=registration.state(),
+        bodies=columns_of(BODY_COLUMNS, store.settings.radars[:, BODIES]),
     )
 
 
@@ -149,6 +172,8 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         serial=int(store.ints[i, at.SERIAL]),
         log_odds=float(store.floats[i, at.LLR]),
         track=carried(store, terminals, i),
+        radar=int(store.ints[i, at.RADAR]),
+        echo_odds=float(store.floats[i, at.ECHO_ODDS]),
         ring=_ring(store, i),
         stands_by=bool(stands_by),
         shown_ns=int(store.ints[i, at.SHOWN_NS]),
@@ -167,7 +192,7 @@ def _ring(store: TrackStore, i: int) -> RingState:
     measurements = {}
     for kind in sorted(set(kinds)):
         name, names = MEASUREMENTS[kind]
-        measurements[name] = columns_of(names, meas[what == kind, at.SOURCE : at.SOURCE + len(names)])
+        measurements[name] = columns_of(tuple(names), meas[what == kind][:, list(names.values())])
     return RingState(
         stamp_ns=tuple(rings.stamps[i, order].tolist()),
         kinds=tuple([MEASUREMENTS[kind][0] for kind in kinds]),
@@ -200,6 +225,10 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
         read_floats(state.field, COUNT_COLUMNS),
     )
     times.unpack(state.clocks, terminals.about)
+    if state.bodies is not None and set(BODY_COLUMNS) <= set(state.bodies.names):
+        bodies = read_floats(state.bodies, BODY_COLUMNS)
+        n = min(len(bodies), len(store.settings.radars))
+        store.settings.radars[np.arange(n)[:, None], BODIES] = bodies[:n]
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
     presumed = rows.ints[:, at.OTHER_ROW]
@@ -216,6 +245,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
     store.ints[i, at.STATUS] = at.TENTATIVE + STATUSES.index(stored.status)
     if stored.stands_by:
         store.ints[i, at.STATUS] = at.STANDBY
+    store.ints[i, at.RADAR], store.floats[i, at.ECHO_ODDS] = stored.radar, stored.echo_odds
     store.ints[i, at.SERIAL], store.floats[i, at.LLR] = stored.serial, stored.log_odds
     store.ints[i, at.SHOWN_NS] = stored.shown_ns
     store.ints[i, at.TERMINAL] = -1 if track.terminal is None else terminals.row_of(track.terminal)
@@ -231,8 +261,10 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
         places = np.flatnonzero(kinds == name)
         rings.meas[i, places, at.WHAT] = kind
         if len(places):
-            numbers = read_floats(ring.measurements.get(name), names)
-            rings.meas[i, places, at.SOURCE : at.SOURCE + len(names)] = numbers
+            numbers = read_floats(ring.measurements.get(name), tuple(names))
+            rings.meas[i, places[:, None], list(names.values())] = numbers
+            if kind in (at.POLAR, at.OBJECT) and "lane_rad" not in ring.measurements[name].names:
+                rings.meas[i, places, at.Z_LANE] = np.nan  # of a version that knew no lanes
     load_state(store.tracks.states, i, ring.base)
     store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
     pack(store.tracks.states, i, rings.packed, i, 0)

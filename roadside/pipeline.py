@@ -15,6 +15,7 @@ from core.times import TICK_NS
 from edge.stations import track_dtype
 from edge.wire import TrackNames, UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
@@ -57,6 +58,7 @@ class Setup:
     road: RoadMap
     frame: SiteFrame
     expects_gateway: bool
+    lanes: LaneCells | None = None  # of `road`, for the tracker
 
 
 class Pipeline:
@@ -323,7 +325,7 @@ class Pipeline:
     def _tracker(self, epoch: int) -> Tracker:
         setup = self.setup
         id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
-        return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base)
+        return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base, lanes=setup.lanes)
 
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
         """Return the violations that can be true, and in place of each other one the reason for a void."""

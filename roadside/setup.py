@@ -5,6 +5,7 @@ A module of its own: the pipeline may not import the loader of files, and a repl
 
 from edge.config import Site
 from edge.site_map import road_of
+from roadside.lane_cells import cells_of
 from roadside.pipeline import Setup
 
 
@@ -32,5 +33,6 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
             road=road,
             frame=site.frame,
             expects_gateway=expects_gateway,
+            lanes=cells_of(road.lanes, site.radar_poses(rsu.esn)),
         )
     return made

@@ -21,10 +21,10 @@ from core.arrays import F2, F3, F64
 from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.config import FusionConfig
-from fusion.layout import N_CV, N_DIM, N_RADAR, N_X, Settings, States
+from fusion.layout import N_CV, N_DIM, N_X, Settings, States
 from fusion.measurement import fuse_polar
 from fusion.models import SLOW_MPS, combined, fused, predict_to
-from fusion.models.constant_velocity import moved
+from fusion.models.registers import Moving, Registers, moved
 from fusion.track_store import settings_of
 
 DT_S = 0.1
@@ -33,22 +33,30 @@ N_CV_TRACKS, N_CV_PEER, N_STEPS = 300, 1, 40  # tracks of the linear filters; st
 PSD, SIGMA_M = 0.7, 0.2  # of white acceleration per axis [m^2/s^3]; of a measured place
 
 
+@kernel(inner=True)
+def without_rest(state: Moving) -> Registers:
+    """Return a state of position and velocity; all else is zero and stays so: the compiler leaves it out."""
+    x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = state
+    return (
+        x0, x1, x2, x3, 0.0, 0.0,
+        p00, p01, p02, p03, 0.0, 0.0, p11, p12, p13, 0.0, 0.0, p22, p23, 0.0, 0.0,
+        p33, 0.0, 0.0, 0.0, 0.0, 0.0,
+    )  # fmt: skip
+
+
 @kernel
 def steps_cv(states: States, z: F3, dt_s: F2, psd: float, r: float) -> None:
     """Step each track in place: predict it by dt_s (steps, n), fuse its measured place z (steps, n, 2)."""
     X, P = states.X, states.P
     for k in range(z.shape[0]):
         for i in range(z.shape[1]):
-            x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = moved(
-                combined(states, i), dt_s[k, i], psd, psd, 0.0
-            )
-            state = (
-                x0, x1, x2, x3, 0.0,
-                p00, p01, p02, p03, 0.0, p11, p12, p13, 0.0, p22, p23, 0.0, p33, 0.0, 0.0,
-            )  # fmt: skip
-            state = fused(state, 1.0, 0.0, 0.0, 0.0, z[k, i, 0] - x0, r)
-            state = fused(state, 0.0, 1.0, 0.0, 0.0, z[k, i, 1] - state[1], r)
-            x0, x1, x2, x3, _, p00, p01, p02, p03, _, p11, p12, p13, _, p22, p23, _, p33, _, _ = state
+            state = without_rest(moved(combined(states, i), dt_s[k, i], psd, psd, 0.0))
+            state = fused(state, (1.0, 0.0, 0.0, 0.0, 0.0), z[k, i, 0] - state[0], r)
+            state = fused(state, (0.0, 1.0, 0.0, 0.0, 0.0), z[k, i, 1] - state[1], r)
+            (
+                x0, x1, x2, x3, _, _, p00, p01, p02, p03, _, _, p11, p12, p13, _, _, p22, p23, _, _,
+                p33, _, _, _, _, _,
+            ) = state  # fmt: skip
             X[i, 0], X[i, 1], X[i, 2], X[i, 3] = x0, x1, x2, x3
             P[i, 0, 0], P[i, 0, 1], P[i, 0, 2], P[i, 0, 3] = p00, p01, p02, p03
             P[i, 1, 0], P[i, 1, 1], P[i, 1, 2], P[i, 1, 3] = p01, p11, p12, p13
@@ -57,6 +65,8 @@ def steps_cv(states: States, z: F3, dt_s: F2, psd: float, r: float) -> None:
 
 
 steps_cv_unchecked = unchecked(steps_cv)  # as the product calls its kernels
+
+N_BEND = at.BEND + 1  # position, velocity and bend: bodies that are points, without extent
 
 
 class LinearPeer:
@@ -139,7 +149,7 @@ class PolarPeer:
 
     def __init__(self, x: F64, P: F64, tuning: F64, pose: F64) -> None:
         self.x0, self.P0, self.tuning, self.pose = x, P, tuning, pose
-        self.filter = ExtendedKalmanFilter(dim_x=N_RADAR, dim_z=3)
+        self.filter = ExtendedKalmanFilter(dim_x=N_BEND, dim_z=3)
         self.filter.R = np.diag(pose[[at.R_S_AZIMUTH, at.R_S_RANGE, at.R_S_RATE]] ** 2)
 
     def step(self, z: F64) -> None:
@@ -155,13 +165,13 @@ class PolarPeer:
         c, s = v_e / speed, v_n / speed
         gain, keep = min(1.0, (speed - SLOW_MPS) / SLOW_MPS), math.exp(-DT_S / tuning[at.BEND_TAU])
         w_e, w_n = -s * gain * DT_S, c * gain * DT_S
-        F = np.eye(N_RADAR)
+        F = np.eye(N_BEND)
         F[0, 2] = F[1, 3] = DT_S
         F[:, 4] = 0.5 * DT_S * w_e, 0.5 * DT_S * w_n, w_e, w_n, keep
         q_al, q_cr = tuning[at.Q_ALONG], tuning[at.Q_CROSS]
         cross = (q_al - q_cr) * s * c
         q = np.array([[q_al * c * c + q_cr * s * s, cross], [cross, q_al * s * s + q_cr * c * c]])
-        Q = np.zeros((N_RADAR, N_RADAR))
+        Q = np.zeros((N_BEND, N_BEND))
         Q[:2, :2], Q[2:4, 2:4] = DT_S**3 / 3.0 * q, DT_S * q
         Q[:2, 2:4] = Q[2:4, :2] = DT_S**2 / 2.0 * q
         Q[4, 4] = (1.0 - keep * keep) * tuning[at.BEND_SIGMA] ** 2
@@ -203,7 +213,7 @@ def polar_lines() -> Iterator[Line]:
         States(np.zeros((N_OURS, N_X)), np.zeros((N_OURS, N_DIM, N_DIM))) for _ in range(3)
     ]
     states.X[:, :4] = rng.normal([100.0, 20.0, 20.0, 1.0], 1.0, size=(N_OURS, 4))
-    states.P[:, :N_RADAR, :N_RADAR] = np.diag([0.1, 0.1, 0.04, 0.04, 0.01])
+    states.P[:, :N_BEND, :N_BEND] = np.diag([0.1, 0.1, 0.04, 0.04, 0.01])
     M = np.zeros((N_OURS, at.N_MEAS))
     place = states.X[:, :2] + DT_S * states.X[:, 2:4] + 0.2 * rng.normal(size=(N_OURS, 2))
     flat, azimuth = np.hypot(*place.T), np.arctan2(place[:, 1], place[:, 0])
@@ -211,7 +221,7 @@ def polar_lines() -> Iterator[Line]:
     M[:, at.WHAT], M[:, at.Z_AZIMUTH], M[:, at.Z_RANGE] = at.POLAR, azimuth, slant
     M[:, at.Z_RATE] = np.sum(place * states.X[:, 2:4], axis=1) / slant
     M[:, at.Z_COS], M[:, at.Z_SIN] = np.cos(azimuth), np.sin(azimuth)
-    first = [(states.X[i, :N_RADAR].copy(), states.P[i, :N_RADAR, :N_RADAR].copy()) for i in range(N_PEER)]
+    first = [(states.X[i, :N_BEND].copy(), states.P[i, :N_BEND, :N_BEND].copy()) for i in range(N_PEER)]
     peers = [PolarPeer(x, P, settings.tuning, settings.radars[0]) for x, P in first]
     z = M[:, [at.Z_AZIMUTH, at.Z_RANGE, at.Z_RATE]]
 
@@ -225,8 +235,8 @@ def polar_lines() -> Iterator[Line]:
     )
     for i, peer in enumerate(peers):  # the work is the same: only the linearisation points differ
         sigma = np.sqrt(np.diag(peer.filter.P))
-        assert np.all(np.abs(peer.filter.x - out.X[i, :N_RADAR]) < 0.02 * sigma), "another model"
-        np.testing.assert_allclose(np.diag(out.P[i])[:N_RADAR], sigma**2, rtol=0.02)
+        assert np.all(np.abs(peer.filter.x - out.X[i, :N_BEND]) < 0.02 * sigma), "another model"
+        np.testing.assert_allclose(np.diag(out.P[i])[:N_BEND], sigma**2, rtol=0.02)
     ours_s, theirs_s = taken["ours"] / N_OURS, taken["theirs"] / N_PEER
     how = "FilterPy ExtendedKalmanFilter of the same model"
     yield Line("fusion.polar", ours_s * 1e9, "ns/track", how, theirs_s / ours_s)

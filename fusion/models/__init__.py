@@ -5,34 +5,39 @@
     update       one scalar measurement into a state
     combined     position, velocity and their covariance, which association and read-out need
     open_bias    adds the lasting error of a terminal to a state; note_errors: stores the errors a fix states
+    behind_point moves a state from the point that radar saw to the centre of the body
     centre_of    the vehicle's centre under the antenna of a fix
     load, store, fused   a state without a bias as numbers in registers, and its scalar update: the fast path
+    times        its covariance times a row of the measurement matrix
 
 `fusion.layout` names the columns of a state; `fusion.rewind` packs them for the ring.
 """
 
 from fusion.models.constant_velocity import (
-    P22,
-    P33,
     SLOW_MPS,
+    behind_point,
     centre_of,
     combined,
     copy,
-    fused,
     initial,
-    load,
     note_errors,
     open_bias,
     predict,
     predict_to,
-    store,
     update,
 )
+from fusion.models.registers import P00, P01, P11, P22, P33, P55, Registers, fused, load, store, times
 
 __all__ = [
+    "P00",
+    "P01",
+    "P11",
     "P22",
     "P33",
+    "P55",
     "SLOW_MPS",
+    "Registers",
+    "behind_point",
     "centre_of",
     "combined",
     "copy",
@@ -44,5 +49,6 @@ __all__ = [
     "predict",
     "predict_to",
     "store",
+    "times",
     "update",
 ]

@@ -1,8 +1,7 @@
 """The motion model: constant velocity, pushed by a bend that decays, and the lasting error of a terminal.
 
 `fusion.models` states what a motion model offers. Kernels work on row i of `States`, in site metres. The
-covariance is symmetric to the bit. The first N_RADAR dimensions with their covariance are 20 numbers, which a
-compiled caller keeps in registers: loops over memory take three times as long.
+covariance is symmetric to the bit.
 """
 
 import math
@@ -11,23 +10,15 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
+from fusion.extent import GLINT_VAR, Row, end_facing, scatter
 from fusion.layout import Settings, States
+from fusion.models.registers import Moving, fused, load, predicted, store
 
 SLOW_MPS = 2.0  # a slower vehicle has no certain course
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
 BE, BN = at.BIAS_EAST, at.BIAS_NORTH
-P22, P33 = 14, 17  # places of the velocities' variances in Registers
-
-# East, north, their velocities; then the upper triangle of their covariance, row by row
-Moving = tuple[
-    float, float, float, float,
-    float, float, float, float, float, float, float, float, float, float,
-]  # fmt: skip
-# East, north, their velocities, the bend; then the upper triangle of their covariance, row by row
-Registers = tuple[
-    float, float, float, float, float,
-    float, float, float, float, float, float, float, float, float, float, float, float, float, float, float,
-]  # fmt: skip
+EX = at.EXTENT
+LANE_CROSS_MPS = 1.2  # 1 sigma of the velocity across the lane's direction: a brisk change of lanes
 
 
 @kernel(inner=True)
@@ -39,105 +30,6 @@ def combined(states: States, i: int) -> Moving:
         P[i, E, E], P[i, E, N], P[i, E, VE], P[i, E, VN],
         P[i, N, N], P[i, N, VE], P[i, N, VN],
         P[i, VE, VE], P[i, VE, VN], P[i, VN, VN],
-    )  # fmt: skip
-
-
-@kernel(inner=True)
-def load(states: States, i: int) -> Registers:
-    """Return the first N_RADAR dimensions of row i."""
-    X, P = states.X, states.P
-    return (
-        X[i, E], X[i, N], X[i, VE], X[i, VN], X[i, B],
-        P[i, E, E], P[i, E, N], P[i, E, VE], P[i, E, VN], P[i, E, B],
-        P[i, N, N], P[i, N, VE], P[i, N, VN], P[i, N, B],
-        P[i, VE, VE], P[i, VE, VN], P[i, VE, B], P[i, VN, VN], P[i, VN, B], P[i, B, B],
-    )  # fmt: skip
-
-
-@kernel(inner=True)
-def store(states: States, i: int, registers: Registers) -> None:
-    """Write the first N_RADAR dimensions of row i, both triangles of the covariance."""
-    X, P = states.X, states.P
-    x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = registers
-    X[i, E], X[i, N], X[i, VE], X[i, VN], X[i, B] = x0, x1, x2, x3, x4
-    P[i, E, E], P[i, E, N], P[i, E, VE], P[i, E, VN], P[i, E, B] = p00, p01, p02, p03, p04
-    P[i, N, E], P[i, N, N], P[i, N, VE], P[i, N, VN], P[i, N, B] = p01, p11, p12, p13, p14
-    P[i, VE, E], P[i, VE, N], P[i, VE, VE], P[i, VE, VN], P[i, VE, B] = p02, p12, p22, p23, p24
-    P[i, VN, E], P[i, VN, N], P[i, VN, VE], P[i, VN, VN], P[i, VN, B] = p03, p13, p23, p33, p34
-    P[i, B, E], P[i, B, N], P[i, B, VE], P[i, B, VN], P[i, B, B] = p04, p14, p24, p34, p44
-
-
-@kernel(inner=True)
-def moved(state: Moving, dt_s: float, q_ee: float, q_nn: float, q_en: float) -> Moving:
-    """Return position and velocity dt_s later, at constant velocity.
-
-    q : continuous white acceleration, two-sided PSD per axis and across [m^2/s^3] (Bar-Shalom 2001, 6.2.2)
-    """
-    x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = state
-    a3, a2 = dt_s * dt_s * dt_s / 3.0, dt_s * dt_s / 2.0
-    return (
-        x0 + dt_s * x2, x1 + dt_s * x3, x2, x3,
-        p00 + dt_s * (2.0 * p02 + dt_s * p22) + a3 * q_ee,
-        p01 + dt_s * (p12 + p03 + dt_s * p23) + a3 * q_en,
-        p02 + (dt_s * p22 + a2 * q_ee),
-        p03 + (dt_s * p23 + a2 * q_en),
-        p11 + dt_s * (2.0 * p13 + dt_s * p33) + a3 * q_nn,
-        p12 + (dt_s * p23 + a2 * q_en),
-        p13 + (dt_s * p33 + a2 * q_nn),
-        p22 + dt_s * q_ee, p23 + dt_s * q_en, p33 + dt_s * q_nn,
-    )  # fmt: skip
-
-
-@kernel(inner=True)
-def predicted(
-    state: Registers, dt_s: float, q_ee: float, q_nn: float, q_en: float, w_e: float, w_n: float, keep: float,
-    bend_var: float,
-) -> Registers:  # fmt: skip
-    """Return the state dt_s later: constant velocity, pushed by the bend, which decays.
-
-    q : as in `moved`;  (w_e, w_n) : velocity that a bend of 1 m/s^2 adds [m/s]
-    keep : share of the bend that remains;  bend_var : its stationary variance
-    """
-    x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = state
-    x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33 = moved(
-        (x0, x1, x2, x3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33), dt_s, q_ee, q_nn, q_en
-    )
-    d_e, d_n = 0.5 * dt_s * w_e, 0.5 * dt_s * w_n
-    p04, p14 = p04 + dt_s * p24, p14 + dt_s * p34
-    f0, f1 = p04 + 0.5 * d_e * p44, p14 + 0.5 * d_n * p44  # (I + k e') P (I + k e')' = P + k f' + f k'
-    f2, f3 = p24 + 0.5 * w_e * p44, p34 + 0.5 * w_n * p44
-    return (
-        x0 + d_e * x4, x1 + d_n * x4, x2 + w_e * x4, x3 + w_n * x4, keep * x4,
-        p00 + 2.0 * d_e * f0, d_e * f1 + d_n * f0 + p01, d_e * f2 + w_e * f0 + p02, d_e * f3 + w_n * f0 + p03,
-        keep * (p04 + d_e * p44),
-        p11 + 2.0 * d_n * f1, d_n * f2 + w_e * f1 + p12, d_n * f3 + w_n * f1 + p13,
-        keep * (p14 + d_n * p44),
-        p22 + 2.0 * w_e * f2, w_e * f3 + w_n * f2 + p23, keep * (p24 + w_e * p44),
-        p33 + 2.0 * w_n * f3, keep * (p34 + w_n * p44),
-        keep * keep * p44 + (1.0 - keep * keep) * bend_var,
-    )  # fmt: skip
-
-
-@kernel(inner=True)
-def fused(
-    state: Registers, h0: float, h1: float, h2: float, h3: float, residual: float, r: float
-) -> Registers:
-    """Return the state after one scalar (h0, h1) position + (h2, h3) velocity of variance r."""
-    x0, x1, x2, x3, x4, p00, p01, p02, p03, p04, p11, p12, p13, p14, p22, p23, p24, p33, p34, p44 = state
-    k0 = p00 * h0 + p01 * h1 + p02 * h2 + p03 * h3
-    k1 = p01 * h0 + p11 * h1 + p12 * h2 + p13 * h3
-    k2 = p02 * h0 + p12 * h1 + p22 * h2 + p23 * h3
-    k3 = p03 * h0 + p13 * h1 + p23 * h2 + p33 * h3
-    k4 = p04 * h0 + p14 * h1 + p24 * h2 + p34 * h3
-    over_s = 1.0 / (h0 * k0 + h1 * k1 + h2 * k2 + h3 * k3 + r)
-    g0, g1, g2, g3, g4 = k0 * over_s, k1 * over_s, k2 * over_s, k3 * over_s, k4 * over_s
-    return (
-        x0 + g0 * residual, x1 + g1 * residual, x2 + g2 * residual, x3 + g3 * residual, x4 + g4 * residual,
-        p00 - g0 * k0, p01 - g0 * k1, p02 - g0 * k2, p03 - g0 * k3, p04 - g0 * k4,
-        p11 - g1 * k1, p12 - g1 * k2, p13 - g1 * k3, p14 - g1 * k4,
-        p22 - g2 * k2, p23 - g2 * k3, p24 - g2 * k4,
-        p33 - g3 * k3, p34 - g3 * k4,
-        p44 - g4 * k4,
     )  # fmt: skip
 
 
@@ -164,6 +56,7 @@ def _predict_bias(
         p0, p1, p2, p3, g = keep * p0, keep * p1, keep * p2, keep * p3, keep * keep_bend * g
         PO[j, E, b], PO[j, N, b], PO[j, VE, b], PO[j, VN, b], PO[j, B, b] = p0, p1, p2, p3, g
         PO[j, b, E], PO[j, b, N], PO[j, b, VE], PO[j, b, VN], PO[j, b, B] = p0, p1, p2, p3, g
+        PO[j, EX, b] = PO[j, b, EX] = keep * P[i, EX, b]
     fresh = 1.0 - keep * keep
     iso, along = X[i, at.BIAS_SIGMA] ** 2, (speed * X[i, at.BIAS_DELAY]) ** 2
     keep *= keep
@@ -216,8 +109,9 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
     bend_sigma = tuning[at.BEND_SIGMA]
     state = predicted(
-        load(states, i), dt_s, q_ee, q_nn, (q_al - q_cr) * s * c, w_e, w_n, keep, bend_sigma * bend_sigma
-    )
+        load(states, i), dt_s, (q_ee, q_nn, (q_al - q_cr) * s * c),
+        (w_e, w_n, keep, bend_sigma * bend_sigma),
+    )  # fmt: skip
     store(out, j, state)
     for a in range(at.HEADING, at.N_X):
         out.X[j, a] = X[i, a]
@@ -231,24 +125,23 @@ def predict(states: States, i: int, dt_s: float, tuning: F1) -> None:
 
 
 @kernel(inline=True)
-def update(
-    states: States, i: int, h: tuple[float, float, float, float, float], residual: float, r: float, work: F1
-) -> None:
+def update(states: States, i: int, h: Row, of_bias: float, residual: float, r: float, work: F1) -> None:
     """Fuse one scalar measurement of variance r into row i (symmetric rank-one form).
 
-    h : its row of the measurement matrix: (h0, h1) on position, (h2, h3) on velocity, hb (h0, h1) on the bias
+    h : its row of the measurement matrix;  of_bias : how much of the position's entries the bias has as well
     work : (>= N_DIM,) scratch
     """
     X, P = states.X, states.P
-    h0, h1, h2, h3, hb = h
     if X[i, at.BOUND] == 0.0:
-        store(states, i, fused(load(states, i), h0, h1, h2, h3, residual, r))
+        store(states, i, fused(load(states, i), h, residual, r))
     else:
-        b0, b1 = hb * h0, hb * h1
+        h0, h1, h2, h3, h5 = h
+        b0, b1 = of_bias * h0, of_bias * h1
         for a in range(at.N_DIM):
             g = P[i, a, E] * h0 + P[i, a, N] * h1 + P[i, a, VE] * h2 + P[i, a, VN] * h3
-            work[a] = g + P[i, a, BE] * b0 + P[i, a, BN] * b1
-        s = h0 * work[E] + h1 * work[N] + h2 * work[VE] + h3 * work[VN] + b0 * work[BE] + b1 * work[BN] + r
+            work[a] = g + P[i, a, EX] * h5 + P[i, a, BE] * b0 + P[i, a, BN] * b1
+        s = h0 * work[E] + h1 * work[N] + h2 * work[VE] + h3 * work[VN] + r
+        s += h5 * work[EX] + b0 * work[BE] + b1 * work[BN]
         over_s = 1.0 / s
         for a in range(at.N_DIM):
             X[i, a] += work[a] * over_s * residual
@@ -317,7 +210,7 @@ def _spread(
 
 @kernel(inner=True)
 def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
-    """Set row i, which is all zeros, from a fix."""
+    """Set position, velocity and bias of row i, which are zeros, from a fix."""
     X, P = states.X, states.P
     wide = tuning[at.S_V_PRIOR]
     speed, heading = M[k, at.Z_SPEED], M[k, at.Z_HEADING]
@@ -330,7 +223,7 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
     else:
         s_v = tuning[at.S_SPEED] + speed
         _spread(states, i, VE, (1.0, 0.0), (s_v, s_v), 0.0)
-    X[i, at.HEADING] = heading
+    X[i, at.HEADING], X[i, at.AXIS] = heading, heading
     X[i, E], X[i, N], r = centre_of(M, k, heading)
     open_bias(states, i, M, k)
     note_errors(states, i, M, k)
@@ -342,6 +235,60 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
         P[i, a, a] += s_p**2 + r
 
 
+@kernel(inner=True)
+def behind_point(states: States, i: int, d_e: float, d_n: float, axis: float) -> None:
+    """Move row i from the point that radar saw to the centre of its body: the axis becomes known.
+
+    d_e, d_n : the point from the radar;  axis : NaN unknown: then the body may lie any way about the point
+    """
+    X, P = states.X, states.P
+    extent, var = X[i, EX], P[i, EX, EX]
+    X[i, at.AXIS] = axis
+    if math.isnan(axis):
+        blind = (extent * extent + var) / 2.0
+        P[i, E, E] += blind
+        P[i, N, N] += blind
+        return
+    c, s = math.cos(axis), math.sin(axis)
+    flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
+    f, _ = end_facing((c * d_e + s * d_n) / flat)
+    along = f * f * var + scatter(extent, f)
+    X[i, E] += f * extent * c
+    X[i, N] += f * extent * s
+    P[i, E, E] += along * c * c + GLINT_VAR * s * s
+    P[i, N, N] += along * s * s + GLINT_VAR * c * c
+    P[i, E, N] += (along - GLINT_VAR) * s * c
+    P[i, N, E] = P[i, E, N]
+    P[i, E, EX], P[i, N, EX] = f * var * c, f * var * s
+    P[i, EX, E], P[i, EX, N] = P[i, E, EX], P[i, N, EX]
+
+
+@kernel(inner=True)
+def _initial_velocity(
+    states: States, i: int, M: F2, k: int, wide: float, beam: tuple[float, float], s_rate: float
+) -> None:
+    """Set the velocity from a prior, along the lane where the map has one, and the range rate (NaN: none).
+
+    beam : unit vector of the line of sight, times the share of it that is level
+    """
+    X, lane, rate = states.X, M[k, at.Z_LANE], M[k, at.Z_RATE]
+    level = math.sqrt(beam[0] ** 2 + beam[1] ** 2)
+    if math.isnan(lane):
+        way = beam[0] / level, beam[1] / level
+        if math.isnan(rate):
+            _spread(states, i, VE, way, (wide, wide), 0.0)
+        else:
+            _spread(states, i, VE, way, (s_rate / level, wide), rate / level)
+        return
+    mean = 0.0 if M[k, at.Z_BOTH_WAYS] != 0.0 else wide
+    sigma = math.sqrt(2.0) * wide if M[k, at.Z_BOTH_WAYS] != 0.0 else wide
+    _spread(states, i, VE, (math.cos(lane), math.sin(lane)), (sigma, LANE_CROSS_MPS), mean)
+    if not math.isnan(rate):
+        h = 0.0, 0.0, beam[0], beam[1], 0.0
+        z = rate - beam[0] * X[i, VE] - beam[1] * X[i, VN]
+        store(states, i, fused(load(states, i), h, z, s_rate * s_rate))
+
+
 @kernel
 def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
     """Set row i from measurement k alone; quantities that it does not measure get a wide prior."""
@@ -351,7 +298,8 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
     for a in range(at.N_DIM):
         for b in range(at.N_DIM):
             states.P[i, a, b] = 0.0
-    X[i, at.HEADING] = math.nan
+    X[i, at.HEADING], X[i, at.AXIS] = math.nan, math.nan
+    X[i, EX], states.P[i, EX, EX] = M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] ** 2
     states.P[i, B, B] = tuning[at.BEND_SIGMA] ** 2
     if M[k, at.WHAT] == at.FIX:
         _initial_fix(states, i, M, k, tuning)
@@ -359,15 +307,12 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
     q, wide = int(M[k, at.SOURCE]), tuning[at.S_V_PRIOR]
     s_range, s_azimuth, s_rate = radars[q, at.R_S_RANGE], radars[q, at.R_S_AZIMUTH], radars[q, at.R_S_RATE]
     if M[k, at.WHAT] == at.POLAR:
-        drop, slant, rate = radars[q, at.R_DROP], M[k, at.Z_RANGE], M[k, at.Z_RATE]
+        drop, slant = radars[q, at.R_DROP], M[k, at.Z_RANGE]
         flat = math.sqrt(max(slant**2 - drop * drop, 1.0))
-        beam = M[k, at.Z_COS], M[k, at.Z_SIN]
-        if math.isnan(rate):
-            _spread(states, i, VE, beam, (wide, wide), 0.0)
-        else:
-            slope = flat / max(slant, 1.0)
-            _spread(states, i, VE, beam, (s_rate / slope, wide), rate / slope)
+        beam, slope = (M[k, at.Z_COS], M[k, at.Z_SIN]), flat / max(slant, 1.0)
+        _initial_velocity(states, i, M, k, wide, (slope * beam[0], slope * beam[1]), s_rate)
         _spread(states, i, E, beam, (s_range, s_azimuth * flat), flat)
+        d_e, d_n = X[i, E], X[i, N]
         X[i, E] += radars[q, at.R_EAST]
         X[i, N] += radars[q, at.R_NORTH]
     else:
@@ -378,3 +323,4 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
         _spread(states, i, VE, beam, (s_rate, s_rate + across / OBJECT_LAG_S), 0.0)
         X[i, E], X[i, N] = M[k, at.Z_EAST], M[k, at.Z_NORTH]
         X[i, VE], X[i, VN] = M[k, at.Z_V_EAST], M[k, at.Z_V_NORTH]
+    behind_point(states, i, d_e, d_n, M[k, at.Z_LANE])

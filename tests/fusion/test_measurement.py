@@ -87,7 +87,7 @@ def test_a_terminal_that_tells_nothing_of_the_place_changes_nothing_of_a_detecti
     for store in (quick, whole):
         store.X[0, :5], store.P[0, :5, :5] = STATE, covariance()
     whole.X[0, BOUND], whole.X[0, BIAS_SIGMA], whole.X[0, BIAS_TAU] = 1.0, 1.0, 10.0
-    whole.P[0, 5, 5] = whole.P[0, 6, 6] = 1.0
+    whole.P[0, 7, 7] = whole.P[0, 8, 8] = 1.0
     for store in (quick, whole):
         predict(store.tracks.states, 0, 0.05, store.settings.tuning)
         measured_by(store)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.arrays import F64
+from fusion import layout as at
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, RadarScan
 from fusion.tracker import Tracker, TrackerUpdate
@@ -87,6 +88,13 @@ def place(vehicle: Vehicle, radius_m: float) -> tuple[F64, float]:
     return np.array([east, north, speed * math.cos(turn), speed * math.sin(turn)]), turn
 
 
+def with_centres(tracker: Tracker) -> Tracker:
+    """Return the tracker as if it had learnt that its radars report the centres of bodies."""
+    radars = tracker.store.settings.radars
+    radars[:, [at.R_SHARE, at.R_SHARE_VAR, at.R_WANDER]] = 0.0, 1e-6, 1e-4
+    return tracker
+
+
 class World:
     """Steps vehicles, shows them to the radars and lets terminals report each second with a lasting error."""
 
@@ -106,7 +114,7 @@ class World:
         terminals = [
             Terminal(terminal=v.terminal, length_m=14.0, width_m=2.5) for v in vehicles if v.terminal
         ]
-        self.tracker = Tracker(FusionConfig(), radars, terminals, id_base=7 << 32)
+        self.tracker = with_centres(Tracker(FusionConfig(), radars, terminals, id_base=7 << 32))
         self.now_ns, self.n_steps = T0_NS, 0
         self.late: list[tuple[int, GnssFixes]] = []
         self.merged: list[tuple[int, int]] = []  # ids (gone, survivor), in order

@@ -1,0 +1,155 @@
+"""How long vehicles are and where radars see their ends: by registry, class of the echoes, and learnt.
+
+What is learnt of a site's radars lies in the columns R_SHARE and R_SHARE_VAR of `Settings.radars`.
+"""
+
+import math
+
+import numpy as np
+
+from core.arrays import F1, F2, F64, I1, I64
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.layout import Tracks
+
+# Length [m] and 1 sigma of a car and of a lorry; and what they reflect at 77 GHz [dBsm], with the
+# spread of single echoes (fluctuation and aspect)
+CAR_M, CAR_SIGMA_M, CAR_DBSM = 4.5, 0.6, 10.0
+LORRY_M, LORRY_SIGMA_M, LORRY_DBSM = 13.5, 3.5, 20.0
+RCS_SIGMA_DB = 5.0
+ECHO_ODDS_MAX = 3.0  # of one echo: a strong one may be a gantry's behind the car
+ECHOES_ALIKE = 4.0  # speckle changes within 0.2 s: so many echoes of a fast radar count as one
+DECIDING, DECIDED = 4.6, 100.0  # 99 : 1
+STATED_SIZE_SHARE = 0.1  # 1 sigma of a length that a radar states
+# Share of the length from the centre to where radar sees the end: anything from the centre to the bumper
+SHARE, SHARE_SIGMA = 0.25, 0.144
+SHARE_FLOOR = 0.05  # 1 sigma of what vehicles of one length differ by: tanks, boxes, trailers
+KIND_SIGMA = 0.1  # of what two radars of a site differ by: most are of one kind
+SHARE_MAX = 0.55  # the bumper is at 0.5
+SHARE_SIGMA_MIN = 0.01  # the belief stays open: a radar may be exchanged
+TELLS_SHARE = 0.08  # 1 sigma of a share that is worth learning from: half of what is known before
+SEVERAL = -2  # in RADAR: more than one radar measured the track, or its share is learnt
+UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M = 2.2, 2.0  # of no known size and share
+
+
+@kernel
+def extent_prior(length: float, length_var: float, share: float, share_var: float) -> tuple[float, float]:
+    """Return mean and sigma of the extent, the product of length and share."""
+    var = share * share * length_var + length * length * share_var + share_var * length_var
+    return share * length, math.sqrt(var)
+
+
+@kernel(inner=True)
+def echo_odds(rcs_dbsm: float) -> float:
+    """Return the log odds of a lorry, else a car, by the strength of one echo; NaN unknown: even."""
+    if math.isnan(rcs_dbsm):
+        return 0.0
+    odds = (rcs_dbsm - (LORRY_DBSM + CAR_DBSM) / 2.0) * (LORRY_DBSM - CAR_DBSM) / RCS_SIGMA_DB**2
+    return min(max(odds, -ECHO_ODDS_MAX), ECHO_ODDS_MAX)
+
+
+@kernel(inner=True)
+def size_by_echo(odds: float) -> tuple[float, float]:
+    """Return mean and variance of the length by the log odds of a lorry."""
+    p = 1.0 / (1.0 + math.exp(-odds))
+    var = p * LORRY_SIGMA_M**2 + (1.0 - p) * CAR_SIGMA_M**2 + p * (1.0 - p) * (LORRY_M - CAR_M) ** 2
+    return p * LORRY_M + (1.0 - p) * CAR_M, var
+
+
+@kernel(inner=True)
+def learn_class(tracks: Tracks, i: int, odds: float, radars: F2, q: int) -> bool:
+    """Add an echo of radar q to the class of track i; return whether its extent learnt the class just now.
+
+    One echo says little: its strength fluctuates, and some scans long alike. A terminal's vehicle has its
+    size from the registry.
+    """
+    floats, X, P = tracks.floats, tracks.states.X, tracks.states.P
+    before = floats[i, at.ECHO_ODDS]
+    if abs(before) >= DECIDED or X[i, at.BOUND] != 0.0:
+        return False
+    now = before + odds / ECHOES_ALIKE
+    floats[i, at.ECHO_ODDS] = now
+    if abs(now) < DECIDING:
+        return False
+    floats[i, at.ECHO_ODDS] = math.copysign(DECIDED, now)
+    length, sigma = (LORRY_M, LORRY_SIGMA_M) if now > 0.0 else (CAR_M, CAR_SIGMA_M)
+    mean, prior = extent_prior(length, sigma * sigma, radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR])
+    over_s = 1.0 / (P[i, at.EXTENT, at.EXTENT] + prior * prior)
+    z = mean - X[i, at.EXTENT]
+    for a in range(at.N_RADAR):  # P[:, EXTENT] is changed last
+        if a != at.EXTENT:
+            g = P[i, a, at.EXTENT] * over_s
+            X[i, a] += g * z
+            for b in range(at.N_RADAR):
+                if b != at.EXTENT:
+                    P[i, a, b] -= g * P[i, b, at.EXTENT]
+    keep = 1.0 - P[i, at.EXTENT, at.EXTENT] * over_s
+    X[i, at.EXTENT] += (1.0 - keep) * z
+    for a in range(at.N_RADAR):
+        P[i, a, at.EXTENT] *= keep
+        if a != at.EXTENT:
+            P[i, at.EXTENT, a] = P[i, a, at.EXTENT]
+    return True
+
+
+@kernel
+def _common_share(radars: F2) -> tuple[float, float]:
+    """Return mean and variance of the share of any of the radars."""
+    n = radars.shape[0]
+    mean = var = 0.0
+    for q in range(n):
+        mean += radars[q, at.R_SHARE] / n
+    for q in range(n):
+        var += (radars[q, at.R_SHARE_VAR] + (radars[q, at.R_SHARE] - mean) ** 2) / n
+    return mean, var
+
+
+def share_of(radars: F64, q: int) -> tuple[float, float]:
+    """Return mean and variance of the share of radar q; below 0: of any of them."""
+    if q >= 0:
+        return float(radars[q, at.R_SHARE]), float(radars[q, at.R_SHARE_VAR])
+    return _common_share(radars)
+
+
+def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> None:
+    """Learn each radar's share from identified vehicles that it alone measured; each vehicle tells once.
+
+    rows : confirmed tracks with a terminal;  length_m : their registered lengths, NaN unknown
+    The other radars learn from it as well, less.
+    Until another radar sees the vehicle from its other side its extent comes from the fixes. What the share
+    itself told of the extent is taken off again, so that it does not confirm itself.
+    """
+    ints, X, P = tracks.ints, tracks.states.X, tracks.states.P
+    told = P[rows, at.EXTENT, at.EXTENT] < (TELLS_SHARE * length_m) ** 2  # NaN does not
+    for i, length in zip(rows[told].tolist(), length_m[told].tolist(), strict=True):
+        q = int(ints[i, at.RADAR])
+        if q < 0:
+            continue
+        share, var = share_of(radars, q)
+        own, own_var = X[i, at.EXTENT] / length, P[i, at.EXTENT, at.EXTENT] / length**2
+        news = 1.0 / own_var - 1.0 / (var + SHARE_FLOOR**2)
+        ints[i, at.RADAR] = SEVERAL
+        if news <= 0.0:
+            continue
+        fresh = min(max((own / own_var - share / (var + SHARE_FLOOR**2)) / news, 0.0), SHARE_MAX)
+        error = np.full(len(radars), SHARE_FLOOR**2 + 1.0 / news + KIND_SIGMA**2)
+        error[q] -= KIND_SIGMA**2
+        gain = radars[:, at.R_SHARE_VAR] / (radars[:, at.R_SHARE_VAR] + error)
+        radars[:, at.R_SHARE] += gain * (fresh - radars[:, at.R_SHARE])
+        radars[:, at.R_SHARE_VAR] *= 1.0 - gain
+        np.maximum(radars[:, at.R_SHARE_VAR], SHARE_SIGMA_MIN**2, out=radars[:, at.R_SHARE_VAR])
+
+
+@kernel
+def note_registered(M: F2, radars: F2, length_m: F1, who: I1) -> None:
+    """Write the extents of the fixes' vehicles as the registry tells them.
+
+    length_m : by terminal, NaN unknown;  who : (n,) rows of terminals, -1 none
+    """
+    share, var = _common_share(radars)
+    of_length = math.sqrt(var + SHARE_FLOOR * SHARE_FLOOR)
+    for k in range(who.shape[0]):
+        length = length_m[who[k]] if who[k] >= 0 else math.nan
+        M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = share * length, of_length * length
+        if math.isnan(length):
+            M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M

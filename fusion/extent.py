@@ -1,0 +1,133 @@
+"""Extended vehicles: radar sees a point near the end that faces it; the state is the centre of the body.
+
+    point = centre - extent * f * u          u: unit vector of the body's axis
+
+`f` is +1 behind the body, -1 ahead of it, and turns over smoothly beside it. It changes its sign with u, so
+the axis is enough: nobody needs to know which end is the front. `extent` lasts; the point is scattered about
+it along the axis, for about a second alike, and across the axis from scan to scan. The former is nought for a
+radar that reports the centre: then extent is learnt to be nought.
+"""
+
+import math
+
+from core.arrays import F2
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.heading import COURSE_SIGMAS
+
+SLOWEST_MPS = 2.0  # a slower vehicle has no certain course
+# The facing point of an ellipse of width : length; lorries have 0.15 to 0.25, cars 0.4
+AXIS_RATIO = 0.25
+# 1 sigma along the axis as a share of the extent: bumper, axles and tanks reflect in turn, to a fifth of the
+# length from the end (half-normal of 0.1 length about its mean: 0.06 of the 0.42 length that remain)
+SCATTER_SHARE = 0.15
+SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere on the flank: 1 / sqrt(3)
+SCATTER_S = 1.0  # correlation time of both: the reflecting point stays for about a second
+# Variance of the point across [m^2]: glint, which is new once the aspect turns by wavelength / (2 width),
+# 0.05 degrees at 77 GHz: in a scan or two. Tenth of the width of a lorry's face
+GLINT_VAR = 0.25**2
+EXTENT_DRIFT = 0.05  # [m / sqrt(s)]: front and rear differ, as do near and far
+
+Row = tuple[float, float, float, float, float]  # of H: position, velocity, extent
+# Point from the radar (east, north); axis (c, s); f; d(point)/d(velocity to the left) (east, north); variance
+# along the axis, variance in all directions
+Point = tuple[float, float, float, float, float, float, float, float, float]
+
+
+@kernel(inner=True)
+def end_facing(c: float) -> tuple[float, float]:
+    """Return f and df/dc, for the cosine c of the angle between the axis and the direction from the radar."""
+    across2 = AXIS_RATIO * AXIS_RATIO
+    d = c * c + across2 * (1.0 - c * c)
+    root = math.sqrt(d)
+    return c / root, across2 / (d * root)
+
+
+@kernel(inner=True)
+def scatter(extent: float, f: float) -> float:
+    """Return the variance of the point along the axis."""
+    beside = max(1.0 - f * f, 0.0)
+    return extent * extent * (SCATTER_SHARE * SCATTER_SHARE + SLIDE_SHARE * SLIDE_SHARE * beside)
+
+
+@kernel(inner=True)
+def is_driving(v_e: float, v_n: float, var: float) -> bool:
+    """Return whether a velocity with variances of sum var gives the direction of the body."""
+    speed2 = v_e * v_e + v_n * v_n
+    return bool(speed2 > SLOWEST_MPS * SLOWEST_MPS and speed2 > COURSE_SIGMAS * COURSE_SIGMAS * var)
+
+
+@kernel(inner=True)
+def reflecting_point(
+    X: F2, i: int, d: tuple[float, float], v: tuple[float, float, float], body: tuple[float, float],
+    var: tuple[float, float, float],
+) -> Point:  # fmt: skip
+    """Return where a radar sees a vehicle; without any axis it is somewhere about the centre.
+
+    X, i : memory of the track: heading and lane
+    d : its centre from the radar;  v : its velocity, and the sum of the variances of that
+    body : extent, its variance
+    var : covariance of the centre: east-east, east-north, north-north
+    The turn of f beside the radar is too sharp to be linearised where the place is uncertain by as much: f
+    is taken as known, and what the place makes it uncertain by is scatter.
+    """
+    (d_e, d_n), (v_e, v_n, v_var), (extent, extent_var) = d, v, body
+    if math.isnan(X[i, at.AXIS]):
+        blind = (extent * extent + extent_var) / 2.0
+        return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
+    slower = 0.0
+    if is_driving(v_e, v_n, v_var):
+        slower = 1.0 / math.sqrt(v_e * v_e + v_n * v_n)
+        c, s = v_e * slower, v_n * slower
+    else:
+        angle = X[i, at.AXIS] if math.isnan(X[i, at.HEADING]) else X[i, at.HEADING]
+        c, s = math.cos(angle), math.sin(angle)
+    flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
+    along = (c * d_e + s * d_n) / flat
+    f, df = end_facing(along)
+    m_e, m_n = extent * df / flat * (c - along * d_e / flat), extent * df / flat * (s - along * d_n / flat)
+    turns = m_e * m_e * var[0] + 2.0 * m_e * m_n * var[1] + m_n * m_n * var[2]
+    turn = -extent * f * slower
+    return (
+        d_e - extent * f * c, d_n - extent * f * s, c, s, f, -turn * s, turn * c,
+        scatter(extent, f) + turns, 0.0,
+    )  # fmt: skip
+
+
+@kernel(inner=True)
+def row_of(point: Point, g_e: float, g_n: float) -> Row:
+    """Return the derivatives by the state of a quantity whose derivative by the point is (g_e, g_n)."""
+    _, _, c, s, f, t_e, t_n, _, _ = point
+    g_t = g_e * t_e + g_n * t_n
+    return g_e, g_n, -g_t * s, g_t * c, -f * (g_e * c + g_n * s)
+
+
+@kernel(inner=True)
+def dot(one: Row, other: Row) -> float:
+    """Return the inner product."""
+    a0, a1, a2, a3, a5 = one
+    b0, b1, b2, b3, b5 = other
+    return a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a5 * b5
+
+
+@kernel(inner=True)
+def spread(point: Point, b_e: float, b_n: float, often: float) -> tuple[float, float, float]:
+    """Return the scatter across the beam, along it, and their covariance, in the plane [m^2].
+
+    (b_e, b_n) : unit vector of the beam;  often : how many scans one place of the point counts for
+    """
+    _, _, c, s, _, _, _, along_var, blind_var = point
+    ahead, aside = c * b_e + s * b_n, s * b_e - c * b_n
+    along_var, blind_var = often * along_var, often * blind_var + GLINT_VAR
+    return (
+        aside * aside * along_var + blind_var, ahead * ahead * along_var + blind_var,
+        ahead * aside * along_var,
+    )  # fmt: skip
+
+
+def scans_alike(period_s: float) -> float:
+    """Return by what factor the correlation of the scatter makes the variance of a mean over scans larger.
+
+    (1 + r) / (1 - r) with the correlation r of two scans: of an AR(1) error (Bayley, Hammersley 1946).
+    """
+    return 1.0 / math.tanh(period_s / (2.0 * SCATTER_S))

@@ -1,0 +1,42 @@
+"""The map's lanes as the tracker's cells: every place on a lane has the lane's direction."""
+
+import math
+
+import numpy as np
+
+from fusion.config import RadarPose
+from fusion.lanes import lane_at
+from geofence.map.reading import Lane
+from roadside.lane_cells import cells_of
+
+RADAR = RadarPose(
+    sensor="R", east_m=50.0, north_m=0.0, height_m=6.0, boresight_rad=0.0, range_m_max=120.0, fov_rad=1.0,
+    sigma_range_m=0.25, sigma_azimuth_rad=0.004, sigma_range_rate_mps=0.1, accepted=True,
+)  # fmt: skip
+
+
+def bend(offset_m: float, radius_m: float = 80.0) -> np.ndarray:
+    """A boundary of a lane that turns left about (0, radius)."""
+    angle = np.linspace(0.0, 1.0, 12)
+    r = radius_m - offset_m
+    return np.stack([r * np.sin(angle), radius_m - r * np.cos(angle)], axis=1)
+
+
+def test_every_place_on_a_lane_has_its_direction():
+    lane = Lane(
+        lane="L0", road="R", index=0, level=0, allowed=("car",), speed_limit_mps=None, successors=(),
+        left=None, right=None, change_left=False, change_right=False, left_boundary=bend(3.5),
+        right_boundary=bend(0.0),
+    )  # fmt: skip
+    cells = cells_of([lane], [RADAR])
+    for angle in np.linspace(0.05, 0.95, 19):
+        for offset_m in (0.4, 1.7, 3.1):
+            r = 80.0 - offset_m
+            direction, both = lane_at(cells, r * math.sin(angle), 80.0 - r * math.cos(angle))
+            assert abs(direction - angle) < 0.12
+            assert both == 0.0
+
+
+def test_without_radars_or_lanes_there_are_no_cells():
+    assert cells_of([], [RADAR]).direction.size == 0
+    assert cells_of([], []).direction.size == 0
