@@ -76,12 +76,13 @@ def expected(states: States, i: int, radars: F2, q: int, drop: float) -> Expecte
     c, s = p_e / flat, p_n / flat
     slant = math.sqrt(flat * flat + drop * drop)
     slope = flat / slant
-    across, along, both = spread(point, c, s, 1.0)
+    now = radars[q, at.R_ALONG_WHITE] + radars[q, at.R_ALONG_SLOW]
+    across, along, both = spread(point, c, s, now, radars[q, at.R_ACROSS_WHITE] + radars[q, at.R_ACROSS_SLOW])
     h_t, h_r = row_of(point, -s, c), row_of(point, slope * c, slope * s)
     of_rate = rate_of(point, state, drop)
     h_v, rate = row_of_rate(point, of_rate), of_rate[0]
     of_v = of_rate[1] * point[2] + of_rate[2] * point[3]  # of a metre along the body's axis
-    scatter_v = point[7] * of_v
+    scatter_v = now * point[7] * of_v
     g_t, g_r = times(state, h_t), times(state, h_r)
     s_tt = dot(h_t, g_t) + across + (flat * radars[q, at.R_S_AZIMUTH]) ** 2
     s_tr = dot(h_r, g_t) + slope * both

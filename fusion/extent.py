@@ -23,9 +23,6 @@ AXIS_RATIO = 0.25
 SCATTER_SHARE = 0.15
 SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere on the flank: 1 / sqrt(3)
 SCATTER_S = 1.0  # correlation time of both: the reflecting point stays for about a second
-# Variance of the point across [m^2]: glint, which is new once the aspect turns by wavelength / (2 width),
-# 0.05 degrees at 77 GHz: in a scan or two. Tenth of the width of a lorry's face
-GLINT_VAR = 0.25**2
 EXTENT_DRIFT = 0.05  # [m / sqrt(s)]: front and rear differ, as do near and far
 
 Row = tuple[float, float, float, float, float]  # of H: position, velocity, extent
@@ -111,14 +108,14 @@ def dot(one: Row, other: Row) -> float:
 
 
 @kernel(inner=True)
-def spread(point: Point, b_e: float, b_n: float, often: float) -> tuple[float, float, float]:
+def spread(point: Point, b_e: float, b_n: float, along: float, across: float) -> tuple[float, float, float]:
     """Return the scatter across the beam, along it, and their covariance, in the plane [m^2].
 
-    (b_e, b_n) : unit vector of the beam;  often : how many scans one place of the point counts for
+    (b_e, b_n) : unit vector of the beam;  along, across : factor and variance as in fusion.reflection_noise
     """
     _, _, c, s, _, _, _, along_var, blind_var = point
     ahead, aside = c * b_e + s * b_n, s * b_e - c * b_n
-    along_var, blind_var = often * along_var, often * blind_var + GLINT_VAR
+    along_var, blind_var = along * along_var, along * blind_var + across
     return (
         aside * aside * along_var + blind_var, ahead * ahead * along_var + blind_var,
         ahead * aside * along_var,

@@ -37,7 +37,8 @@ POSED_BY, POSED_BY_OTHER = (
     21,
 )  # 1 + row of the two radars that measured it last, 0 none: fusion.radar_pose
 RADAR = 22  # row of the one radar that measured it so far, -1 none, -2 several
-N_INT = 23
+SCATTER_NS, SCATTER_BY = 23, 24  # stamp and 1 + row of the radar of its last sample: fusion.reflection_noise
+N_INT = 25
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: not shown, without an id
 
@@ -47,7 +48,8 @@ MISSED = 4  # log probability of the misses in radar's sight since it last saw t
 # Share of the state that POSED_BY determined; variances that the poses of the two leave in its place [m^2]
 POSED_SHARE, POSE_VAR, POSE_VAR_OTHER = 5, 6, 7
 ECHO_ODDS = 8  # log odds of a lorry by its echoes; beyond +-DECIDED the extent knows it
-N_FLOAT = 9
+OFF_ALONG, OFF_ACROSS = 9, 10  # innovation of that sample along and across the axis [m]
+N_FLOAT = 11
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -60,9 +62,9 @@ BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
 Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
-# POLAR and OBJECT: for how many scans one reflecting point counts (fusion.extent); direction of the lane
-# there [rad], NaN unknown; 1: it is driven both ways
-Z_OFTEN, Z_LANE, Z_BOTH_WAYS = 7, 8, 9
+# POLAR and OBJECT: direction of the lane there [rad], NaN unknown; 1: it is driven both ways; scatter of the
+# reflecting point along the axis, as a factor, and across it [m^2], as it counts in a mean over scans
+Z_LANE, Z_BOTH_WAYS, Z_ALONG, Z_ACROSS = 7, 8, 9, 10
 Z_EXTENT, Z_EXTENT_SIGMA = 11, 12  # all: mean and sigma of EXTENT of a track that starts here [m]
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
@@ -77,7 +79,9 @@ R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUT
 R_S_PLACE, R_S_TURN = 10, 11  # what is not known of its pose: place per axis [m], boresight [rad]
 # For how many scans one reflecting point counts; mean and variance of the share: see fusion.extent
 R_OFTEN, R_SHARE, R_SHARE_VAR = 12, 13, 14
-N_POSE = 15
+# Parts of its scatter along and across the axis, and the weight of that: see fusion.reflection_noise
+R_ALONG_WHITE, R_ALONG_SLOW, R_ALONG_N, R_ACROSS_WHITE, R_ACROSS_SLOW, R_ACROSS_N = 15, 16, 17, 18, 19, 20
+N_POSE = 21
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6

@@ -9,7 +9,7 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
-from fusion.extent import GLINT_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
+from fusion.extent import Point, Row, is_driving, reflecting_point, row_of, spread
 from fusion.heading import heading_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
@@ -88,10 +88,10 @@ def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int
     explain of its scatter, which leaves three independent scalars (a Cholesky decomposition of R).
     """
     q = int(M[k, at.SOURCE])
-    drop, often = radars[q, at.R_DROP], max(M[k, at.Z_OFTEN], 1.0)
+    drop = radars[q, at.R_DROP]
     point = seen_point(X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
     p_e, p_n, c, s = point[0], point[1], point[2], point[3]
-    along, blind = often * point[7], often * point[8] + GLINT_VAR
+    along, blind = M[k, at.Z_ALONG] * point[7], M[k, at.Z_ALONG] * point[8] + M[k, at.Z_ACROSS]
     p2 = max(p_e * p_e + p_n * p_n, 1.0)
     t_e, t_n = -p_n / p2, p_e / p2
     of_t = t_e * c + t_n * s  # of a metre along the body's axis
@@ -159,7 +159,7 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
         z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
         return (0.0, 0.0, c, s, 0.0), z, sigma**2
     point = seen_point(X, i, state, r_e, r_n)
-    across, along, both = spread(point, c, s, max(M[k, at.Z_OFTEN], 1.0))
+    across, along, both = spread(point, c, s, M[k, at.Z_ALONG], M[k, at.Z_ACROSS])
     z_t = -s * (d_e - point[0]) + c * (d_n - point[1])
     r = s_across * s_across + across
     if part == 0:
@@ -188,7 +188,7 @@ def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
     if not math.isnan(lane):
         q = int(M[k, at.SOURCE])
         d_e, d_n = X[i, at.EAST] - radars[q, at.R_EAST], X[i, at.NORTH] - radars[q, at.R_NORTH]
-        behind_point(states, i, d_e, d_n, lane)
+        behind_point(states, i, d_e, d_n, lane, M[k, at.Z_ACROSS])
 
 
 @kernel(inner=True)

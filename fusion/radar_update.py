@@ -27,6 +27,7 @@ from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
 from fusion.radar_pose import note_pose
+from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, restart, start
 from fusion.track_store import TrackStore, free_row
 from fusion.visibility import learn_p_seen, note_missed
@@ -158,7 +159,7 @@ def _fill_polar(
         c, s = math.cos(bearing), math.sin(bearing)
         M[n, at.Z_COS], M[n, at.Z_SIN] = c, s
         flat = math.sqrt(max(range_m[d] ** 2 - drop * drop, 1.0))
-        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
+        M[n, at.Z_ALONG], M[n, at.Z_ACROSS] = along_factor(radars, q), across_variance(radars, q)
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(
             settings.lanes, radars[q, at.R_EAST] + flat * c, radars[q, at.R_NORTH] + flat * s
         )
@@ -176,7 +177,7 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
     radars = settings.radars
     for n in range(n_d):
         about[n, at.A_ECHO_ODDS] = 0.0  # objects state their size
-        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
+        M[n, at.Z_ALONG], M[n, at.Z_ACROSS] = along_factor(radars, q), across_variance(radars, q)
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
         length, var = size_by_echo(0.0)
         if about[n, at.A_LENGTH] > 0.0:  # NaN is not
@@ -287,6 +288,7 @@ def _update(
                 note_missed(tracks, scratch, n_t, t, settings, q, t_ns)
             continue
         if t_ns >= ints[i, at.STAMP]:
+            learn_scatter(tracks, i, scratch.predicted, t, detections, d, settings, q, t_ns)
             append(tracks, rings, i, t_ns, M, d, scratch.predicted, t, settings, scratch.vector)
         elif fuse(tracks, rings, i, t_ns, M, d, settings, scratch.vector) == 2:
             tally[at.T_LATE] += 1

@@ -17,6 +17,7 @@ from fusion.lanes import no_lanes
 from fusion.layout import Detections, Grid, LaneCells, Rings, Scratch, Settings, States, Terminals, Tracks
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import areas_of
+from fusion.reflection_noise import ACROSS_SLOW, ACROSS_WHITE, ALONG_SLOW, ALONG_WHITE, N_START
 from fusion.sigma_scale import fleet_at_start
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
@@ -64,6 +65,7 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
             radar.range_m_max, radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad,
             radar.sigma_range_rate_mps, float(radar.accepted), radar.sigma_place_m, radar.sigma_boresight_rad,
             1.0, SHARE, SHARE_SIGMA**2,
+            ALONG_WHITE, ALONG_SLOW, N_START, ACROSS_WHITE, ACROSS_SLOW, N_START,
         )  # fmt: skip
     return poses
 

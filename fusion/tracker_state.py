@@ -23,7 +23,10 @@ Status = Literal["tentative", "due", "confirmed"]
 STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE and on
 # In the ring: kind, then columns of M by name
 BODY = {"extent_m": at.Z_EXTENT, "extent_sigma_m": at.Z_EXTENT_SIGMA}
-LANE = {"often": at.Z_OFTEN, "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS}
+LANE = {
+    "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS, "scatter_along": at.Z_ALONG,
+    "scatter_across_m2": at.Z_ACROSS,
+}  # fmt: skip
 MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
     at.BASE: ("base", {"source": at.SOURCE}),
     at.POLAR: (
@@ -51,8 +54,11 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
 }  # fmt: skip
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
 UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
-BODY_COLUMNS = ("share", "share_var", "often")
-BODIES = [at.R_SHARE, at.R_SHARE_VAR, at.R_OFTEN]
+BODY_COLUMNS = (
+    "often", "share", "share_var", "along_white", "along_slow", "along_n", "across_white_m2", "across_slow_m2",
+    "across_n",
+)  # fmt: skip
+BODIES = list(range(at.R_OFTEN, at.R_OFTEN + len(BODY_COLUMNS)))
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -91,6 +97,8 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     shown_ns: int = 0  # the tick since which it is shown; 0 it is not
     posed_by: tuple[int, int] = (0, 0)  # 1 + row of the two radars that measured it last, 0 none
     posed: tuple[float, float, float] = (0.0, 0.0, 0.0)  # share of the first, variances of both poses
+    scatter_by: tuple[int, int] = (0, 0)  # last sample of its scatter: stamp, 1 + row of the radar; 0 none
+    scatter_off_m: tuple[float, float] = (0.0, 0.0)  # its innovation along and across the axis
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +187,8 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         shown_ns=int(store.ints[i, at.SHOWN_NS]),
         posed_by=(int(store.ints[i, at.POSED_BY]), int(store.ints[i, at.POSED_BY_OTHER])),
         posed=tuple(store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1].tolist()),
+        scatter_by=(int(store.ints[i, at.SCATTER_NS]), int(store.ints[i, at.SCATTER_BY])),
+        scatter_off_m=(float(store.floats[i, at.OFF_ALONG]), float(store.floats[i, at.OFF_ACROSS])),
     )
 
 
@@ -276,3 +286,5 @@ def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
     load(store, i, stored.track)
     store.ints[i, at.POSED_BY], store.ints[i, at.POSED_BY_OTHER] = stored.posed_by
     store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1] = stored.posed
+    store.ints[i, at.SCATTER_NS], store.ints[i, at.SCATTER_BY] = stored.scatter_by
+    store.floats[i, at.OFF_ALONG], store.floats[i, at.OFF_ACROSS] = stored.scatter_off_m

@@ -10,7 +10,7 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
-from fusion.extent import GLINT_VAR, Row, end_facing, scatter
+from fusion.extent import Row, end_facing, scatter
 from fusion.layout import Settings, States
 from fusion.models.registers import Moving, fused, load, predicted, store
 
@@ -236,10 +236,11 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
 
 
 @kernel(inner=True)
-def behind_point(states: States, i: int, d_e: float, d_n: float, axis: float) -> None:
+def behind_point(states: States, i: int, d_e: float, d_n: float, axis: float, across: float) -> None:
     """Move row i from the point that radar saw to the centre of its body: the axis becomes known.
 
     d_e, d_n : the point from the radar;  axis : NaN unknown: then the body may lie any way about the point
+    across : variance of the point across the axis
     """
     X, P = states.X, states.P
     extent, var = X[i, EX], P[i, EX, EX]
@@ -255,9 +256,9 @@ def behind_point(states: States, i: int, d_e: float, d_n: float, axis: float) ->
     along = f * f * var + scatter(extent, f)
     X[i, E] += f * extent * c
     X[i, N] += f * extent * s
-    P[i, E, E] += along * c * c + GLINT_VAR * s * s
-    P[i, N, N] += along * s * s + GLINT_VAR * c * c
-    P[i, E, N] += (along - GLINT_VAR) * s * c
+    P[i, E, E] += along * c * c + across * s * s
+    P[i, N, N] += along * s * s + across * c * c
+    P[i, E, N] += (along - across) * s * c
     P[i, N, E] = P[i, E, N]
     P[i, E, EX], P[i, N, EX] = f * var * c, f * var * s
     P[i, EX, E], P[i, EX, N] = P[i, E, EX], P[i, N, EX]
@@ -323,4 +324,4 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
         _spread(states, i, VE, beam, (s_rate, s_rate + across / OBJECT_LAG_S), 0.0)
         X[i, E], X[i, N] = M[k, at.Z_EAST], M[k, at.Z_NORTH]
         X[i, VE], X[i, VN] = M[k, at.Z_V_EAST], M[k, at.Z_V_NORTH]
-    behind_point(states, i, d_e, d_n, M[k, at.Z_LANE])
+    behind_point(states, i, d_e, d_n, M[k, at.Z_LANE], M[k, at.Z_ACROSS])
