@@ -97,8 +97,13 @@ class Scenario:
     bodies: BodyPlan | None = None
 
 
-def with_bodies(scenario: Scenario) -> Scenario:
-    return replace(scenario, name=f"{scenario.name}-bodies", bodies=BodyPlan())
+# A point that wanders half a metre to either side hides a short, shallow departure from any radar; that of
+# flat tank ends stays near the middle, and changes from scan to scan
+BODIES = {"bodies": BodyPlan(), "ends": BodyPlan(width_share=0.06, tau_s=0.1)}
+
+
+def with_bodies(scenario: Scenario, kind: str) -> Scenario:
+    return replace(scenario, name=f"{scenario.name}-{kind}", bodies=BODIES[kind])
 
 
 def _scenarios() -> Mapping[str, Scenario]:
@@ -139,7 +144,9 @@ def _scenarios() -> Mapping[str, Scenario]:
         Scenario(name="slow-gnss", gnss=GnssPlan(sigma_m=1.2, rate_hz=(0.1, 0.2), tau_s=60.0)),
     ]
     named = {scenario.name: scenario for scenario in all_of_them}
-    return named | {f"{name}-bodies": with_bodies(plan) for name, plan in named.items()}
+    return named | {
+        f"{name}-{kind}": with_bodies(plan, kind) for name, plan in named.items() for kind in BODIES
+    }
 
 
 SCENARIOS = _scenarios()
