@@ -35,6 +35,7 @@ UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M = 2.2, 2.0  # of no known size and shar
 @kernel
 def extent_prior(length: float, length_var: float, share: float, share_var: float) -> tuple[float, float]:
     """Return mean and sigma of the extent, the product of length and share."""
+    share_var += SHARE_FLOOR * SHARE_FLOOR
     var = share * share * length_var + length * length * share_var + share_var * length_var
     return share * length, math.sqrt(var)
 
@@ -57,42 +58,32 @@ def size_by_echo(odds: float) -> tuple[float, float]:
 
 
 @kernel(inner=True)
-def learn_class(tracks: Tracks, i: int, odds: float, radars: F2, q: int) -> bool:
-    """Add an echo of radar q to the class of track i; return whether its extent learnt the class just now.
+def learn_class(tracks: Tracks, i: int, odds: float) -> bool:
+    """Add an echo to the class of track i; return whether the class was decided just now.
 
     One echo says little: its strength fluctuates, and some scans long alike. A terminal's vehicle has its
     size from the registry.
     """
-    floats, X, P = tracks.floats, tracks.states.X, tracks.states.P
+    floats = tracks.floats
     before = floats[i, at.ECHO_ODDS]
-    if abs(before) >= DECIDED or X[i, at.BOUND] != 0.0:
+    if abs(before) >= DECIDED or tracks.states.X[i, at.BOUND] != 0.0:
         return False
     now = before + odds / ECHOES_ALIKE
-    floats[i, at.ECHO_ODDS] = now
-    if abs(now) < DECIDING:
-        return False
-    floats[i, at.ECHO_ODDS] = math.copysign(DECIDED, now)
-    length, sigma = (LORRY_M, LORRY_SIGMA_M) if now > 0.0 else (CAR_M, CAR_SIGMA_M)
-    mean, prior = extent_prior(length, sigma * sigma, radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR])
-    over_s = 1.0 / (P[i, at.EXTENT, at.EXTENT] + prior * prior)
-    z = mean - X[i, at.EXTENT]
-    for a in range(at.N_RADAR):  # P[:, EXTENT] is changed last
-        if a != at.EXTENT:
-            g = P[i, a, at.EXTENT] * over_s
-            X[i, a] += g * z
-            for b in range(at.N_RADAR):
-                if b != at.EXTENT:
-                    P[i, a, b] -= g * P[i, b, at.EXTENT]
-    keep = 1.0 - P[i, at.EXTENT, at.EXTENT] * over_s
-    X[i, at.EXTENT] += (1.0 - keep) * z
-    for a in range(at.N_RADAR):
-        P[i, a, at.EXTENT] *= keep
-        if a != at.EXTENT:
-            P[i, at.EXTENT, a] = P[i, a, at.EXTENT]
-    return True
+    decided = bool(abs(now) >= DECIDING)
+    floats[i, at.ECHO_ODDS] = math.copysign(DECIDED, now) if decided else now
+    return decided
 
 
-@kernel
+@kernel(inner=True)
+def known_length(tracks: Tracks, i: int) -> tuple[float, float]:
+    """Return mean and variance of the length of track i: registered, stated by a radar, or of its class."""
+    length = tracks.floats[i, at.LENGTH]
+    if math.isnan(length):
+        return size_by_echo(tracks.floats[i, at.ECHO_ODDS])
+    return length, 0.0 if tracks.ints[i, at.TERMINAL] >= 0 else (STATED_SIZE_SHARE * length) ** 2
+
+
+@kernel(inner=True)
 def _common_share(radars: F2) -> tuple[float, float]:
     """Return mean and variance of the share of any of the radars."""
     n = radars.shape[0]
@@ -104,40 +95,45 @@ def _common_share(radars: F2) -> tuple[float, float]:
     return mean, var
 
 
-def share_of(radars: F64, q: int) -> tuple[float, float]:
-    """Return mean and variance of the share of radar q; below 0: of any of them."""
+@kernel
+def known_extent(tracks: Tracks, i: int, radars: F2) -> tuple[float, float]:
+    """Return mean and sigma of the extent that its length and its radars give track i."""
+    q = tracks.ints[i, at.RADAR]
     if q >= 0:
-        return float(radars[q, at.R_SHARE]), float(radars[q, at.R_SHARE_VAR])
-    return _common_share(radars)
+        share, share_var = radars[q, at.R_SHARE], radars[q, at.R_SHARE_VAR]
+    else:
+        share, share_var = _common_share(radars)
+    length, var = known_length(tracks, i)
+    return extent_prior(length, var, share, share_var)
 
 
-def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> None:
+def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> bool:
     """Learn each radar's share from identified vehicles that it alone measured; each vehicle tells once.
 
     rows : confirmed tracks with a terminal;  length_m : their registered lengths, NaN unknown
-    The other radars learn from it as well, less.
-    Until another radar sees the vehicle from its other side its extent comes from the fixes. What the share
-    itself told of the extent is taken off again, so that it does not confirm itself.
+    The other radars learn from it as well, less. Returns whether a share has changed.
+    Until another radar sees the vehicle from its other side its extent comes from the fixes. The prior of the
+    extent, in which the share is, is taken off again, so that it does not confirm itself.
     """
     ints, X, P = tracks.ints, tracks.states.X, tracks.states.P
-    told = P[rows, at.EXTENT, at.EXTENT] < (TELLS_SHARE * length_m) ** 2  # NaN does not
-    for i, length in zip(rows[told].tolist(), length_m[told].tolist(), strict=True):
+    prior, prior_var = tracks.floats[rows, at.EXTENT_PRIOR], tracks.floats[rows, at.EXTENT_PRIOR_VAR]
+    own, own_var = X[rows, at.EXTENT], P[rows, at.EXTENT, at.EXTENT]
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a prior that is not known
+        news = 1.0 / own_var - 1.0 / prior_var
+        seen = (own / own_var - prior / prior_var) / news
+        tells = (news * (TELLS_SHARE * length_m) ** 2 > 1.0) & (prior_var > 0.0) & (ints[rows, at.RADAR] >= 0)
+    for k in np.flatnonzero(tells).tolist():
+        i, length = rows[k], length_m[k]
         q = int(ints[i, at.RADAR])
-        if q < 0:
-            continue
-        share, var = share_of(radars, q)
-        own, own_var = X[i, at.EXTENT] / length, P[i, at.EXTENT, at.EXTENT] / length**2
-        news = 1.0 / own_var - 1.0 / (var + SHARE_FLOOR**2)
         ints[i, at.RADAR] = SEVERAL
-        if news <= 0.0:
-            continue
-        fresh = min(max((own / own_var - share / (var + SHARE_FLOOR**2)) / news, 0.0), SHARE_MAX)
-        error = np.full(len(radars), SHARE_FLOOR**2 + 1.0 / news + KIND_SIGMA**2)
+        fresh = min(max(seen[k] / length, 0.0), SHARE_MAX)
+        error = np.full(len(radars), SHARE_FLOOR**2 + 1.0 / (news[k] * length**2) + KIND_SIGMA**2)
         error[q] -= KIND_SIGMA**2
         gain = radars[:, at.R_SHARE_VAR] / (radars[:, at.R_SHARE_VAR] + error)
         radars[:, at.R_SHARE] += gain * (fresh - radars[:, at.R_SHARE])
         radars[:, at.R_SHARE_VAR] *= 1.0 - gain
         np.maximum(radars[:, at.R_SHARE_VAR], SHARE_SIGMA_MIN**2, out=radars[:, at.R_SHARE_VAR])
+    return bool(tells.any())
 
 
 @kernel
@@ -147,9 +143,8 @@ def note_registered(M: F2, radars: F2, length_m: F1, who: I1) -> None:
     length_m : by terminal, NaN unknown;  who : (n,) rows of terminals, -1 none
     """
     share, var = _common_share(radars)
-    of_length = math.sqrt(var + SHARE_FLOOR * SHARE_FLOOR)
     for k in range(who.shape[0]):
         length = length_m[who[k]] if who[k] >= 0 else math.nan
-        M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = share * length, of_length * length
+        M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = extent_prior(length, 0.0, share, var)
         if math.isnan(length):
             M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] = UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M

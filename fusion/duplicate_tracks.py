@@ -115,5 +115,6 @@ def _take_over(store: TrackStore, goes: int, stays: int) -> None:
     P[stays, : at.N_RADAR, : at.N_RADAR] = P[goes, : at.N_RADAR, : at.N_RADAR]
     for column in (at.STAMP, at.ARRIVED, at.RADAR_NS, at.ENFORCING_NS, at.PERIOD_NS, at.HIDDEN_NS):
         ints[stays, column] = ints[goes, column]
-    store.floats[stays, at.MISSED] = store.floats[goes, at.MISSED]
+    for place in (at.MISSED, at.EXTENT_PRIOR, at.EXTENT_PRIOR_VAR):
+        store.floats[stays, place] = store.floats[goes, place]
     rebase(store, stays)

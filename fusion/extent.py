@@ -26,9 +26,9 @@ SCATTER_S = 1.0  # correlation time of both: the reflecting point stays for abou
 EXTENT_DRIFT = 0.05  # [m / sqrt(s)]: front and rear differ, as do near and far
 
 Row = tuple[float, float, float, float, float]  # of H: position, velocity, extent
-# Point from the radar (east, north); axis (c, s); f; d(point)/d(velocity to the left) (east, north); variance
-# along the axis, variance in all directions
-Point = tuple[float, float, float, float, float, float, float, float, float]
+# Point from the radar (east, north); axis (c, s); f; d(point)/d(velocity to the left) (east, north);
+# variances along the axis, of the scatter about the end and of the rest; variance in all directions
+Point = tuple[float, float, float, float, float, float, float, float, float, float]
 
 
 @kernel(inner=True)
@@ -41,10 +41,10 @@ def end_facing(c: float) -> tuple[float, float]:
 
 
 @kernel(inner=True)
-def scatter(extent: float, f: float) -> float:
-    """Return the variance of the point along the axis."""
-    beside = max(1.0 - f * f, 0.0)
-    return extent * extent * (SCATTER_SHARE * SCATTER_SHARE + SLIDE_SHARE * SLIDE_SHARE * beside)
+def scatter(extent: float, f: float) -> tuple[float, float]:
+    """Return the variances of the point along the axis: about the end, and of its slide along the flank."""
+    end, slide = SCATTER_SHARE * extent, SLIDE_SHARE * extent
+    return end * end, slide * slide * max(1.0 - f * f, 0.0)
 
 
 @kernel(inner=True)
@@ -71,7 +71,7 @@ def reflecting_point(
     (d_e, d_n), (v_e, v_n, v_var), (extent, extent_var) = d, v, body
     if math.isnan(X[i, at.AXIS]):
         blind = (extent * extent + extent_var) / 2.0
-        return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
+        return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
     slower = 0.0
     if is_driving(v_e, v_n, v_var):
         slower = 1.0 / math.sqrt(v_e * v_e + v_n * v_n)
@@ -85,16 +85,17 @@ def reflecting_point(
     m_e, m_n = extent * df / flat * (c - along * d_e / flat), extent * df / flat * (s - along * d_n / flat)
     turns = m_e * m_e * var[0] + 2.0 * m_e * m_n * var[1] + m_n * m_n * var[2]
     turn = -extent * f * slower
+    about_end, on_flank = scatter(extent, f)
     return (
         d_e - extent * f * c, d_n - extent * f * s, c, s, f, -turn * s, turn * c,
-        scatter(extent, f) + turns, 0.0,
+        about_end, on_flank + turns, 0.0,
     )  # fmt: skip
 
 
 @kernel(inner=True)
 def row_of(point: Point, g_e: float, g_n: float) -> Row:
     """Return the derivatives by the state of a quantity whose derivative by the point is (g_e, g_n)."""
-    _, _, c, s, f, t_e, t_n, _, _ = point
+    _, _, c, s, f, t_e, t_n, _, _, _ = point
     g_t = g_e * t_e + g_n * t_n
     return g_e, g_n, -g_t * s, g_t * c, -f * (g_e * c + g_n * s)
 
@@ -108,14 +109,17 @@ def dot(one: Row, other: Row) -> float:
 
 
 @kernel(inner=True)
-def spread(point: Point, b_e: float, b_n: float, along: float, across: float) -> tuple[float, float, float]:
+def spread(
+    point: Point, b_e: float, b_n: float, noise: tuple[float, float, float]
+) -> tuple[float, float, float]:
     """Return the scatter across the beam, along it, and their covariance, in the plane [m^2].
 
-    (b_e, b_n) : unit vector of the beam;  along, across : factor and variance as in fusion.reflection_noise
+    (b_e, b_n) : unit vector of the beam
+    noise : factors of the scatter about the end and of the rest, variance across: see fusion.reflection_noise
     """
-    _, _, c, s, _, _, _, along_var, blind_var = point
+    _, _, c, s, _, _, _, about_end, rest, blind = point
     ahead, aside = c * b_e + s * b_n, s * b_e - c * b_n
-    along_var, blind_var = along * along_var, along * blind_var + across
+    along_var, blind_var = noise[0] * about_end + noise[1] * rest, noise[1] * blind + noise[2]
     return (
         aside * aside * along_var + blind_var, ahead * ahead * along_var + blind_var,
         ahead * aside * along_var,

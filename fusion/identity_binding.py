@@ -7,7 +7,8 @@ import numpy as np
 
 from core.arrays import F64
 from fusion import layout as at
-from fusion.body_sizes import SHARE_FLOOR, share_of
+from fusion.body_sizes import known_extent
+from fusion.extent_prior import set_prior
 from fusion.heading import heading_of
 from fusion.identity_presumption import join_ids, withdraw
 from fusion.models import update
@@ -89,7 +90,9 @@ def bind(
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p
     describe(store, terminals, i)
-    _learn_extent(store, terminals.about[w].length_m, i)  # first: the pair took it to be known
+    if terminals.about[w].length_m is not None:  # first: the pair took the extent to be registered
+        new = known_extent(store.tracks, i, store.settings.radars)
+        set_prior(store.tracks, store.rings, i, new, store.settings, store.scratch.vector)
     _learn_bias(store, before, terminals, w, i, k)
     rebase(store, i)
     return gone, survivor
@@ -120,20 +123,6 @@ def _learn_bias(store: TrackStore, own: Own, terminals: TerminalTable, w: int, i
             residual = (float(mean) - float(axis @ own.bias)) * (1.0 + r / prior)
             h = (float(axis[0]), float(axis[1]), 0.0, 0.0, 0.0)
             update(states, i, h, 1.0, residual, r, store.scratch.vector)
-
-
-def _learn_extent(store: TrackStore, length_m: float | None, i: int) -> None:
-    """Let the registered length tell the extent of track i.
-
-    The share of the length is in the prior of the extent already; counted twice, it counts half each time.
-    """
-    if length_m is None:
-        return
-    share, share_var = share_of(store.settings.radars, int(store.ints[i, at.RADAR]))
-    residual = share * length_m - float(store.X[i, at.EXTENT])
-    r = (2.0 * share_var + SHARE_FLOOR**2) * length_m**2
-    h = (0.0, 0.0, 0.0, 0.0, 1.0)
-    update(store.tracks.states, i, h, 0.0, residual, r, store.scratch.vector)
 
 
 def forget_pairs(terminals: TerminalTable, w: int) -> None:

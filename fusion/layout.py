@@ -49,7 +49,8 @@ MISSED = 4  # log probability of the misses in radar's sight since it last saw t
 POSED_SHARE, POSE_VAR, POSE_VAR_OTHER = 5, 6, 7
 ECHO_ODDS = 8  # log odds of a lorry by its echoes; beyond +-DECIDED the extent knows it
 OFF_ALONG, OFF_ACROSS = 9, 10  # innovation of that sample along and across the axis [m]
-N_FLOAT = 11
+EXTENT_PRIOR, EXTENT_PRIOR_VAR = 11, 12  # that the state contains [m, m^2]; 0 unknown: fusion.extent_prior
+N_FLOAT = 13
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -57,14 +58,15 @@ N_TALLY = 9
 
 # Column of a measurement (N_MEAS,), in M and in the ring
 WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
-N_MEAS = 13
+N_MEAS = 14
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
 Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 9, 10  # FIX; of its antenna
-# POLAR and OBJECT: direction of the lane there [rad], NaN unknown; 1: it is driven both ways; scatter of the
-# reflecting point along the axis, as a factor, and across it [m^2], as it counts in a mean over scans
-Z_LANE, Z_BOTH_WAYS, Z_ALONG, Z_ACROSS = 7, 8, 9, 10
+# POLAR and OBJECT: direction of the lane there [rad], NaN unknown; 1: it is driven both ways; scatter of
+# the reflecting point along the axis, as a factor, and across it [m^2], as it counts in a mean over scans;
+# for how many scans a place of it counts
+Z_LANE, Z_BOTH_WAYS, Z_ALONG, Z_ACROSS, Z_OFTEN = 7, 8, 9, 10, 13
 Z_EXTENT, Z_EXTENT_SIGMA = 11, 12  # all: mean and sigma of EXTENT of a track that starts here [m]
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown

@@ -91,7 +91,8 @@ def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int
     drop = radars[q, at.R_DROP]
     point = seen_point(X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
     p_e, p_n, c, s = point[0], point[1], point[2], point[3]
-    along, blind = M[k, at.Z_ALONG] * point[7], M[k, at.Z_ALONG] * point[8] + M[k, at.Z_ACROSS]
+    along = M[k, at.Z_ALONG] * point[7] + M[k, at.Z_OFTEN] * point[8]
+    blind = M[k, at.Z_OFTEN] * point[9] + M[k, at.Z_ACROSS]
     p2 = max(p_e * p_e + p_n * p_n, 1.0)
     t_e, t_n = -p_n / p2, p_e / p2
     of_t = t_e * c + t_n * s  # of a metre along the body's axis
@@ -111,10 +112,12 @@ def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int
         return NOT_MEASURED
     rate, v_e, v_n, u_e, u_n = rate_of(point, state, drop)
     of_v = v_e * c + v_n * s
-    g_vt, g_vr = along * of_v * of_t / var_t, along * of_v * (of_r - g_rt * of_t) / var_r
+    with_t = along * of_v * of_t + blind * (v_e * t_e + v_n * t_n)
+    with_r = along * of_v * of_r + blind * (v_e * r_e + v_n * r_n)
+    g_vt, g_vr = with_t / var_t, (with_r - g_rt * with_t) / var_r
     z = M[k, at.Z_RATE] - rate - g_vt * z_t - g_vr * z_r
-    var = radars[q, at.R_S_RATE] ** 2 + blind * (v_e * v_e + v_n * v_n)
-    var += along * of_v * (of_v - g_vt * of_t - g_vr * (of_r - g_rt * of_t))
+    var = radars[q, at.R_S_RATE] ** 2 + along * of_v * of_v + blind * (v_e * v_e + v_n * v_n)
+    var -= g_vt * with_t + g_vr * (with_r - g_rt * with_t)
     g_e = v_e - g_vt * t_e - g_vr * (r_e - g_rt * t_e)
     g_n = v_n - g_vt * t_n - g_vr * (r_n - g_rt * t_n)
     return row_of_rate(point, (rate, g_e, g_n, u_e, u_n)), z, var
@@ -159,7 +162,7 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
         z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
         return (0.0, 0.0, c, s, 0.0), z, sigma**2
     point = seen_point(X, i, state, r_e, r_n)
-    across, along, both = spread(point, c, s, M[k, at.Z_ALONG], M[k, at.Z_ACROSS])
+    across, along, both = spread(point, c, s, (M[k, at.Z_ALONG], M[k, at.Z_OFTEN], M[k, at.Z_ACROSS]))
     z_t = -s * (d_e - point[0]) + c * (d_n - point[1])
     r = s_across * s_across + across
     if part == 0:

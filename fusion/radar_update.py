@@ -17,18 +17,20 @@ from fusion.body_sizes import (
     STATED_SIZE_SHARE,
     echo_odds,
     extent_prior,
+    known_extent,
     learn_class,
     size_by_echo,
 )
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
 from fusion.extent import scans_alike
+from fusion.extent_prior import set_prior
 from fusion.lanes import lane_at
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
 from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
-from fusion.rewind import append, fetch_next, fuse, restart, start
+from fusion.rewind import append, fetch_next, fuse, start
 from fusion.track_store import TrackStore, free_row
 from fusion.visibility import learn_p_seen, note_missed
 
@@ -160,6 +162,7 @@ def _fill_polar(
         M[n, at.Z_COS], M[n, at.Z_SIN] = c, s
         flat = math.sqrt(max(range_m[d] ** 2 - drop * drop, 1.0))
         M[n, at.Z_ALONG], M[n, at.Z_ACROSS] = along_factor(radars, q), across_variance(radars, q)
+        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(
             settings.lanes, radars[q, at.R_EAST] + flat * c, radars[q, at.R_NORTH] + flat * s
         )
@@ -178,6 +181,7 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
     for n in range(n_d):
         about[n, at.A_ECHO_ODDS] = 0.0  # objects state their size
         M[n, at.Z_ALONG], M[n, at.Z_ACROSS] = along_factor(radars, q), across_variance(radars, q)
+        M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
         length, var = size_by_echo(0.0)
         if about[n, at.A_LENGTH] > 0.0:  # NaN is not
@@ -296,8 +300,8 @@ def _update(
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)
-        if t_ns == ints[i, at.STAMP] and learn_class(tracks, i, about[d, at.A_ECHO_ODDS], settings.radars, q):
-            restart(tracks, rings, i, t_ns, M, d)
+        if learn_class(tracks, i, about[d, at.A_ECHO_ODDS]):
+            set_prior(tracks, rings, i, known_extent(tracks, i, settings.radars), settings, scratch.vector)
         if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= confirmed_at:
             ints[i, at.STATUS] = at.DUE
             tally[at.T_DUE] += 1

@@ -1,10 +1,10 @@
 """How far the point that a radar sees is from its place on the body: learnt of each radar from innovations.
 
-The scatter has two parts on each axis of the body: one that is new in each scan, and one that stays for about
-a second (`fusion.extent.SCATTER_S`). A filter that knew both would leave innovations with the variance that it
-expects, and none in common with those of a quarter of a second before; what they have beyond that is scatter.
-The slow part counts for as many scans as it stays, so a filter that counts it right hardly follows it, and its
-innovations show nearly all of it (Mehra 1970 estimates noise the same way).
+The scatter has two parts on each axis of the body: one that is new in each scan, and one that stays for
+about a second (`fusion.extent.SCATTER_S`). A filter that knew both would leave innovations with the variance
+that it expects, and nothing in common with those of a quarter of a second before; what they have beyond that
+is scatter. The slow part counts for as many scans as it stays, so a filter that counts it hardly follows
+it, and its innovations show nearly all of it (Mehra 1970 estimates noise the same way).
 """
 
 import math
@@ -109,6 +109,7 @@ def learn_scatter(
     if ints[i, at.SCATTER_BY] == q + 1 and 0 < ago_ns <= LAG_MAX_NS:
         of_along = z_along * floats[i, at.OFF_ALONG]
         of_across = z_across * floats[i, at.OFF_ACROSS]
+    own_along += point[8]
     if point[7] > 0.0:
         _learn(radars, q, at.R_ALONG_WHITE, (z_along, own_along, of_along), point[7], (ALONG_MIN, ALONG_MAX))
     _learn(radars, q, at.R_ACROSS_WHITE, (z_across, own_across, of_across), 1.0, (ACROSS_MIN, ACROSS_MAX))

@@ -74,6 +74,8 @@ def restart(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int) 
 def begin(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int, settings: Settings) -> None:
     """Set the state of row i from row m of M alone, and let its ring begin there."""
     initial(tracks.states, i, M, m, settings)
+    tracks.floats[i, at.EXTENT_PRIOR] = M[m, at.Z_EXTENT]
+    tracks.floats[i, at.EXTENT_PRIOR_VAR] = M[m, at.Z_EXTENT_SIGMA] ** 2
     restart(tracks, rings, i, stamp_ns, M, m)
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from core.arrays import I64, U8, Bools
 from fusion import duplicate_tracks
 from fusion import layout as at
-from fusion.body_sizes import learn_shares
+from fusion.body_sizes import SEVERAL, learn_shares
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.doubt_ghost import look_for_ghosts
 from fusion.doubt_table import DoubtTable
+from fusion.extent_prior import review
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -201,7 +202,10 @@ class Tracker:
         ints = store.ints[: store.tally[at.T_HIGH]]
         named = np.flatnonzero((ints[:, at.TERMINAL] >= 0) & (t_ns - ints[:, at.RADAR_NS] <= SEEN_NS))
         length_m = self.terminals.length_m[ints[named, at.TERMINAL]]
-        learn_shares(store.tracks, store.settings.radars, named, length_m)
+        if learn_shares(store.tracks, store.settings.radars, named, length_m):
+            told = (ints[:, at.TERMINAL] >= 0) & (ints[:, at.RADAR] == SEVERAL)
+            rows = np.flatnonzero((ints[:, at.STATUS] != at.FREE) & ~told)
+            review(store.tracks, store.rings, rows, store.settings, store.scratch.vector)
 
     def _end(self, i: int) -> None:
         store, w = self.store, int(self.store.ints[i, at.TERMINAL])

@@ -25,7 +25,7 @@ STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE
 BODY = {"extent_m": at.Z_EXTENT, "extent_sigma_m": at.Z_EXTENT_SIGMA}
 LANE = {
     "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS, "scatter_along": at.Z_ALONG,
-    "scatter_across_m2": at.Z_ACROSS,
+    "scatter_across_m2": at.Z_ACROSS, "often": at.Z_OFTEN,
 }  # fmt: skip
 MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
     at.BASE: ("base", {"source": at.SOURCE}),
@@ -55,8 +55,8 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
 SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
 UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
 BODY_COLUMNS = (
-    "often", "share", "share_var", "along_white", "along_slow", "along_n", "across_white_m2", "across_slow_m2",
-    "across_n",
+    "often", "share", "share_var", "along_white", "along_slow", "along_n", "across_white_m2",
+    "across_slow_m2", "across_n",
 )  # fmt: skip
 BODIES = list(range(at.R_OFTEN, at.R_OFTEN + len(BODY_COLUMNS)))
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
@@ -99,6 +99,7 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     posed: tuple[float, float, float] = (0.0, 0.0, 0.0)  # share of the first, variances of both poses
     scatter_by: tuple[int, int] = (0, 0)  # last sample of its scatter: stamp, 1 + row of the radar; 0 none
     scatter_off_m: tuple[float, float] = (0.0, 0.0)  # its innovation along and across the axis
+    extent_prior: tuple[float, float] = (0.0, 0.0)  # that the state contains: mean [m], variance; 0 unknown
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +190,7 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         posed=tuple(store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1].tolist()),
         scatter_by=(int(store.ints[i, at.SCATTER_NS]), int(store.ints[i, at.SCATTER_BY])),
         scatter_off_m=(float(store.floats[i, at.OFF_ALONG]), float(store.floats[i, at.OFF_ACROSS])),
+        extent_prior=tuple(store.floats[i, at.EXTENT_PRIOR : at.EXTENT_PRIOR_VAR + 1].tolist()),
     )
 
 
@@ -288,3 +290,4 @@ def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
     store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1] = stored.posed
     store.ints[i, at.SCATTER_NS], store.ints[i, at.SCATTER_BY] = stored.scatter_by
     store.floats[i, at.OFF_ALONG], store.floats[i, at.OFF_ACROSS] = stored.scatter_off_m
+    store.floats[i, at.EXTENT_PRIOR], store.floats[i, at.EXTENT_PRIOR_VAR] = stored.extent_prior

@@ -253,7 +253,8 @@ def behind_point(states: States, i: int, d_e: float, d_n: float, axis: float, ac
     c, s = math.cos(axis), math.sin(axis)
     flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     f, _ = end_facing((c * d_e + s * d_n) / flat)
-    along = f * f * var + scatter(extent, f)
+    about_end, on_flank = scatter(extent, f)
+    along = f * f * var + about_end + on_flank
     X[i, E] += f * extent * c
     X[i, N] += f * extent * s
     P[i, E, E] += along * c * c + across * s * s

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion.config import FusionConfig
-from fusion.extent import EXTENT_DRIFT, WANDER_S
+from fusion.extent import EXTENT_DRIFT
 from fusion.layout import (
     BEND_SIGMA,
     BEND_TAU,
@@ -22,7 +22,6 @@ from fusion.layout import (
     N_X,
     Q_ALONG,
     Q_CROSS,
-    WANDER_SIGMA,
     States,
 )
 from fusion.models.constant_velocity import predict, update
@@ -64,8 +63,7 @@ def whole_state(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     root = rng.normal(size=(N_DIM, N_DIM))
     X = np.zeros((1, N_X))
-    X[0, :N_DIM] = [100.0, 50.0, 15.0, -9.0, 0.4, 5.0, 0.3, 1.0, -2.0]
-    X[0, WANDER_SIGMA] = 0.5
+    X[0, :N_DIM] = [100.0, 50.0, 15.0, -9.0, 0.4, 5.0, 1.0, -2.0]
     X[0, BOUND], X[0, BIAS_SIGMA], X[0, BIAS_TAU], X[0, BIAS_DELAY] = 1.0, 1.5, 30.0, 0.1
     return X, (root @ root.T)[None].copy()
 
@@ -79,15 +77,14 @@ def test_predict_equals_its_matrices():
     F[0, 2] = F[1, 3] = dt
     F[0:4, 4] = [-s * dt**2 / 2, c * dt**2 / 2, -s * dt, c * dt]
     F[4, 4] = math.exp(-dt / TUNING[BEND_TAU])
-    F[6, 6] = math.exp(-dt / WANDER_S)
-    F[7, 7] = F[8, 8] = math.exp(-dt / 30.0)
+    F[6, 6] = F[7, 7] = math.exp(-dt / 30.0)
     turn = np.array([[c, -s], [s, c]])
     q_axis = turn @ np.diag([TUNING[Q_ALONG], TUNING[Q_CROSS]]) @ turn.T
     Q = np.zeros((N_DIM, N_DIM))
     Q[:4, :4] = np.kron([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]], q_axis)
     Q[4, 4] = (1 - F[4, 4] ** 2) * TUNING[BEND_SIGMA] ** 2
-    Q[5, 5], Q[6, 6] = dt * EXTENT_DRIFT**2, (1 - F[6, 6] ** 2) * 0.5**2
-    Q[7:, 7:] = (1 - F[7, 7] ** 2) * (1.5**2 * np.eye(2) + turn @ np.diag([(0.1 * speed) ** 2, 0.0]) @ turn.T)
+    Q[5, 5] = dt * EXTENT_DRIFT**2
+    Q[6:, 6:] = (1 - F[6, 6] ** 2) * (1.5**2 * np.eye(2) + turn @ np.diag([(0.1 * speed) ** 2, 0.0]) @ turn.T)
     predict(States(X, P), 0, dt, TUNING)
     np.testing.assert_allclose(X[0, :N_DIM], F @ x, rtol=1e-12)
     np.testing.assert_allclose(P[0], F @ p @ F.T + Q, rtol=1e-10, atol=1e-10)
@@ -95,9 +92,9 @@ def test_predict_equals_its_matrices():
 
 def test_update_equals_its_matrices():
     X, P = whole_state(4)
-    x, p, h = X[0, :N_DIM].copy(), P[0].copy(), np.array([0.6, -0.8, 0.1, 0.2, 0.0, 0.3, -0.4, 0.6, -0.8])
+    x, p, h = X[0, :N_DIM].copy(), P[0].copy(), np.array([0.6, -0.8, 0.1, 0.2, 0.0, 0.3, 0.6, -0.8])
     s = h @ p @ h + 0.3
-    update(States(X, P), 0, (0.6, -0.8, 0.1, 0.2, 0.3, -0.4), 1.0, 2.5, 0.3, np.zeros(N_DIM))
+    update(States(X, P), 0, (0.6, -0.8, 0.1, 0.2, 0.3), 1.0, 2.5, 0.3, np.zeros(N_DIM))
     np.testing.assert_allclose(X[0, :N_DIM], x + p @ h / s * 2.5, rtol=1e-12)
     np.testing.assert_allclose(P[0], p - np.outer(p @ h, p @ h) / s, rtol=1e-9, atol=1e-12)
 
@@ -108,10 +105,9 @@ def test_predict_and_update_keep_p_symmetric_and_positive(dt_s, seed, known):
     X, P = whole_state(seed)
     if not known:
         X[0, N_RADAR:] = 0.0
-        X[0, WANDER_SIGMA] = 0.5
         P[0, N_RADAR:, :] = P[0, :, N_RADAR:] = 0.0
     predict(States(X, P), 0, dt_s, TUNING)
-    update(States(X, P), 0, (0.6, 0.8, 0.0, 0.0, -0.9, 0.1), float(known), 1.0, 0.01, np.zeros(N_DIM))
+    update(States(X, P), 0, (0.6, 0.8, 0.0, 0.0, -0.9), float(known), 1.0, 0.01, np.zeros(N_DIM))
     np.testing.assert_array_equal(P[0], P[0].T)
     assert np.linalg.eigvalsh(P[0]).min() > -1e-9 * np.linalg.eigvalsh(P[0]).max()
 

@@ -91,7 +91,8 @@ def place(vehicle: Vehicle, radius_m: float) -> tuple[F64, float]:
 def with_centres(tracker: Tracker) -> Tracker:
     """Return the tracker as if it had learnt that its radars report the centres of bodies."""
     radars = tracker.store.settings.radars
-    radars[:, [at.R_SHARE, at.R_SHARE_VAR, at.R_WANDER]] = 0.0, 1e-6, 1e-4
+    radars[:, [at.R_SHARE, at.R_SHARE_VAR]] = 0.0, 1e-6
+    radars[:, [at.R_ACROSS_WHITE, at.R_ACROSS_SLOW]] = 0.0025, 0.0
     return tracker
 
 
