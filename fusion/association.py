@@ -89,7 +89,7 @@ def expected(states: States, i: int, radars: F2, q: int, drop: float) -> Expecte
     s_tr = dot(h_r, g_t) + slope * both
     s_tv = dot(h_v, g_t) + scatter_v * (c * point[3] - s * point[2])
     s_rv = dot(h_v, g_r) + scatter_v * slope * (c * point[2] + s * point[3])
-    s_vv = dot(h_v, times(state, h_v)) + scatter_v * of_v + radars[q, at.R_S_RATE] ** 2
+    s_vv = dot(h_v, times(state, h_v)) + scatter_v * of_v + radars[q, at.R_S_RATE] ** 2 + of_rate[5]
     # second order (Bar-Shalom 2001, 10.3.2): near a radar, a lorry of unknown extent turns the beam
     bent, v_across = q_tt / (flat * flat), c * state[at.V_NORTH] - s * state[at.V_EAST]
     s_tt = q_tt + bent * q_rr + (flat * radars[q, at.R_S_AZIMUTH]) ** 2

@@ -27,7 +27,7 @@ SHARE_FLOOR = 0.05  # 1 sigma of what vehicles of one length differ by: tanks, b
 KIND_SIGMA = 0.1  # of what two radars of a site differ by: most are of one kind
 SHARE_MAX = 0.55  # the bumper is at 0.5
 SHARE_SIGMA_MIN = 0.01  # the belief stays open: a radar may be exchanged
-TELLS_SHARE = 0.08  # 1 sigma of a share that is worth learning from: half of what is known before
+TELLS_SHARE = 0.12  # 1 sigma of a share that is worth learning from: less than what is known before
 SEVERAL = -2  # in RADAR: more than one radar measured the track, or its share is learnt
 UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M = 2.2, 2.0  # of no known size and share
 

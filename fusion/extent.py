@@ -23,6 +23,9 @@ AXIS_RATIO = 0.25
 SCATTER_SHARE = 0.15
 SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere on the flank: 1 / sqrt(3)
 SCATTER_S = 1.0  # correlation time of both: the reflecting point stays for about a second
+SWERVE_VAR = (
+    0.35**2
+)  # [m^2/s^4] of the acceleration across that is no bend: lane changes, a slip road's start
 EXTENT_DRIFT = 0.05  # [m / sqrt(s)]: front and rear differ, as do near and far
 
 Row = tuple[float, float, float, float, float]  # of H: position, velocity, extent

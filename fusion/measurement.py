@@ -9,7 +9,7 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
-from fusion.extent import Point, Row, is_driving, reflecting_point, row_of, spread
+from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
 from fusion.heading import heading_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
@@ -18,6 +18,7 @@ from fusion.models import (
     P11,
     P22,
     P33,
+    P44,
     P55,
     SLOW_MPS,
     Registers,
@@ -31,6 +32,8 @@ from fusion.models import (
     update,
 )
 
+# Range rate; its derivatives by the point (east, north) and by the velocity (east, north); variance
+Rate = tuple[float, float, float, float, float, float]
 Scalar = tuple[Row, float, float]  # row of H, residual, variance; a variance below 0: not measured
 NOTHING: Row = (0.0, 0.0, 0.0, 0.0, 0.0)
 NOT_MEASURED = (NOTHING, 0.0, -1.0)
@@ -61,20 +64,25 @@ def seen_point(X: F2, i: int, state: Registers, r_e: float, r_n: float) -> Point
 
 
 @kernel(inner=True)
-def rate_of(point: Point, state: Registers, drop: float) -> tuple[float, float, float, float, float]:
-    """Return the range rate of a point that moves as its vehicle, and its derivatives.
+def rate_of(point: Point, state: Registers, drop: float) -> Rate:
+    """Return the range rate of the reflecting point, its derivatives, and the variance that turning adds.
 
-    These are by the point (east, north) and by the velocity (east, north).
+    The point moves as its vehicle, and sideways as the body turns: by the yaw rate times its distance from
+    the centre. Of the yaw rate the bend of the state is known, and nothing of the rest.
     """
     p_e, p_n, v_e, v_n = point[0], point[1], state[at.V_EAST], state[at.V_NORTH]
     slant = math.sqrt(max(p_e * p_e + p_n * p_n + drop * drop, 1.0))
     u_e, u_n = p_e / slant, p_n / slant
     rate = u_e * v_e + u_n * v_n
-    return rate, (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant, u_e, u_n
+    h_e, h_n = (v_e - rate * u_e) / slant, (v_n - rate * u_n) / slant
+    if point[5] == 0.0 and point[6] == 0.0:  # it stands, or has no axis
+        return rate, h_e, h_n, u_e, u_n, 0.0
+    turn = u_e * point[5] + u_n * point[6]  # of the point per unit of acceleration across [m/s over m/s^2]
+    return rate + turn * state[at.BEND], h_e, h_n, u_e, u_n, turn * turn * (state[P44] + SWERVE_VAR)
 
 
 @kernel(inner=True)
-def row_of_rate(point: Point, g: tuple[float, float, float, float, float]) -> Row:
+def row_of_rate(point: Point, g: Rate) -> Row:
     """Return the row of H of a range rate, as `rate_of` returns it."""
     h0, h1, h2, h3, h5 = row_of(point, g[1], g[2])
     return h0, h1, h2 + g[3], h3 + g[4], h5
@@ -110,17 +118,17 @@ def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int
         return row_of(point, r_e - g_rt * t_e, r_n - g_rt * t_n), z_r, var_r
     if math.isnan(M[k, at.Z_RATE]):
         return NOT_MEASURED
-    rate, v_e, v_n, u_e, u_n = rate_of(point, state, drop)
+    rate, v_e, v_n, u_e, u_n, turns = rate_of(point, state, drop)
     of_v = v_e * c + v_n * s
     with_t = along * of_v * of_t + blind * (v_e * t_e + v_n * t_n)
     with_r = along * of_v * of_r + blind * (v_e * r_e + v_n * r_n)
     g_vt, g_vr = with_t / var_t, (with_r - g_rt * with_t) / var_r
     z = M[k, at.Z_RATE] - rate - g_vt * z_t - g_vr * z_r
-    var = radars[q, at.R_S_RATE] ** 2 + along * of_v * of_v + blind * (v_e * v_e + v_n * v_n)
+    var = radars[q, at.R_S_RATE] ** 2 + turns + along * of_v * of_v + blind * (v_e * v_e + v_n * v_n)
     var -= g_vt * with_t + g_vr * (with_r - g_rt * with_t)
     g_e = v_e - g_vt * t_e - g_vr * (r_e - g_rt * t_e)
     g_n = v_n - g_vt * t_n - g_vr * (r_n - g_rt * t_n)
-    return row_of_rate(point, (rate, g_e, g_n, u_e, u_n)), z, var
+    return row_of_rate(point, (rate, g_e, g_n, u_e, u_n, turns)), z, var
 
 
 @kernel(inner=True)

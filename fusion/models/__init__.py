@@ -26,7 +26,7 @@ from fusion.models.constant_velocity import (
     predict_to,
     update,
 )
-from fusion.models.registers import P00, P01, P11, P22, P33, P55, Registers, fused, load, store, times
+from fusion.models.registers import P00, P01, P11, P22, P33, P44, P55, Registers, fused, load, store, times
 
 __all__ = [
     "P00",
@@ -34,6 +34,7 @@ __all__ = [
     "P11",
     "P22",
     "P33",
+    "P44",
     "P55",
     "SLOW_MPS",
     "Registers",
