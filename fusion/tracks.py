@@ -128,7 +128,9 @@ def _state(states: States, j: int, k: int, pose: float, out: Columns) -> None:
     if math.isnan(c):
         c, s = 1.0, 0.0
     lasting, tau_s = 0.0, _filter_tau_s(states, j, c, s)
-    own = (P[j, E, E] + P[j, N, N]) / 2.0
+    own = (
+        s * s * P[j, E, E] - 2.0 * s * c * P[j, E, N] + c * c * P[j, N, N]
+    )  # across: along, a body may be long
     whole, filter_s = own + pose, tau_s
     if X[j, at.BOUND] != 0.0:
         lasting = min(_lasting_variance(P, j), own)

@@ -7,7 +7,7 @@ import pytest
 
 from fusion.config import FusionConfig, Terminal
 from fusion.tracker import Tracker
-from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
+from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan, with_centres
 
 CONFIG = FusionConfig()
 DT_S = 0.05
@@ -51,7 +51,7 @@ def test_radar_tracks_tell_the_truth_of_their_error():
     values = []
     for seed in range(24):
         rng = np.random.Generator(np.random.Philox(seed))
-        mover, tracker = Mover(rng), Tracker(CONFIG, RADARS, [], id_base=0)
+        mover, tracker = Mover(rng), with_centres(Tracker(CONFIG, RADARS, [], id_base=0))
         for step in range(160):
             mover.step(DT_S)
             now = T0_NS + step * 50_000_000

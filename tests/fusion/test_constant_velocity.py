@@ -51,8 +51,8 @@ def test_the_whole_filter_without_bend_and_terminal_equals_filterpy():
     for step in range(100):
         z = np.array([20.0 * DT_S * step, 0.0]) + rng.normal(size=2)
         predict(States(X, P), 0, DT_S, tuning)
-        update(States(X, P), 0, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0, z[0] - X[0, 0], 0.25, work)
-        update(States(X, P), 0, (0.0, 1.0, 0.0, 0.0, 0.0, 0.0), 0.0, z[1] - X[0, 1], 0.09, work)
+        update(States(X, P), 0, (1.0, 0.0, 0.0, 0.0, 0.0), 0.0, z[0] - X[0, 0], 0.25, work)
+        update(States(X, P), 0, (0.0, 1.0, 0.0, 0.0, 0.0), 0.0, z[1] - X[0, 1], 0.09, work)
         peer.predict()
         peer.update(z)
     np.testing.assert_allclose(X[0, :4], peer.x, rtol=0, atol=1e-9)

