@@ -223,7 +223,7 @@ def _continue(
     pair: F1, M: F2, m: int, predicted: States, offset: tuple[float, float, float, float], speed: float,
     dt_s: float,
 ) -> bool:  # fmt: skip
-    """Add a further difference to a pair, dt_s after the last one; return whether it says anything.
+    """Add a further difference to a pair, dt_s after the last one; return whether it may be no outlier.
 
     Arguments as of `_add`.
     """
@@ -245,13 +245,12 @@ def _continue(
         apart += _log_normal(moved, var)
         apart_odd += _log_normal(moved, var + wild)
     pair[at.LAST], pair[at.LAST + 1] = offset[0], offset[1]
-    is_odd, is_odd_beside = _is_odd(one, one_odd), _is_odd(beside, beside_odd)
-    if is_odd and is_odd_beside and _is_odd(apart, apart_odd):
-        return False  # whosever it is; if the next one lies there too, it is no outlier
     pair[at.L_ONE] += share * _mixed(one, one_odd)
     pair[at.L_BESIDE] += share * _mixed(beside, beside_odd)
     pair[at.L_APART] += share * _mixed(apart, apart_odd)
-    if is_odd_beside:
+    is_odd, is_odd_beside = _is_odd(one, one_odd), _is_odd(beside, beside_odd)
+    is_wild = is_odd and is_odd_beside and _is_odd(apart, apart_odd)  # whosever it is
+    if is_odd_beside and not is_wild:
         _start_beside(pair, M, m, predicted, offset, speed)
     for axis in range(2):
         z, r, prior, _ = _difference(predicted, M, m, offset, speed, axis)
@@ -261,10 +260,12 @@ def _continue(
             pair[k], pair[k + 1] = mean, var
         else:
             _correct(pair, k, mean, var, z, r / share)
-        if not is_odd_beside:
-            mean, var = _predicted(pair, j, prior, keep, 1.0)
+        mean, var = _predicted(pair, j, prior, keep, 1.0)
+        if is_wild:
+            pair[j], pair[j + 1] = mean, var
+        elif not is_odd_beside:
             _correct(pair, j, mean, var, z, r / share)
-    return True
+    return not is_wild
 
 
 @kernel(inner=True)
@@ -278,25 +279,27 @@ def _add(
     predicted : row 0 is the track
     offset : the difference east and north, the lever arm's variance, and the heading
     """
-    WX, WP, heading = predicted.X, predicted.P, offset[3]
+    WX, WP, heading, shows = predicted.X, predicted.P, offset[3], True
     if pair_ints[at.P_N] > 0 and t_ns - pair_ints[at.P_NS] < NEWS_NS_MIN:
         return
     speed = math.sqrt(WX[0, VE] ** 2 + WX[0, VN] ** 2)
     if pair_ints[at.P_N] == 0:
+        along, course = speed, M[m, at.Z_HEADING] if M[m, at.Z_SPEED] > FIX_COURSE_MPS_MIN else math.nan
         c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
-        # along the course: a new track's velocity across the beam is a guess, and part of its speed
-        along = speed if math.isnan(heading) else abs(c * WX[0, VE] + s * WX[0, VN])
+        if not math.isnan(course):
+            # a new track's velocity across the beam is a guess, and part of its speed; oncoming is negative
+            c, s = math.cos(course), math.sin(course)
+            along = c * WX[0, VE] + s * WX[0, VN]
         _begin_pair(pair, M, m, along, tuning[at.S_SPEED] ** 2 + _along(WP, 0, VE, c, s))
         pair_ints[at.P_SINCE] = t_ns
         _begin(states, learnt_by, pair, M, m, predicted, offset, speed)
         pair[at.LAST], pair[at.LAST + 1] = offset[0], offset[1]
     else:
         dt_s = max(0.0, (t_ns - pair_ints[at.P_NS]) * 1e-9)
-        if not _continue(pair, M, m, predicted, offset, speed, dt_s):
-            return
+        shows = _continue(pair, M, m, predicted, offset, speed, dt_s)
     unseen = math.exp(-max(0.0, (t_ns - pair_ints[at.P_SINCE]) * 1e-9) / FOUND_S)
     pair[at.L_UNSEEN] = math.log(P_NEVER + (1.0 - P_NEVER) * unseen)
-    pair_ints[at.P_N] += 1
+    pair_ints[at.P_N] += shows
     pair_ints[at.P_NS] = max(t_ns, pair_ints[at.P_NS])
 
 
