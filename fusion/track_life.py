@@ -15,7 +15,9 @@ AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a se
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
-UNSEEN_PERIODS, UNSEEN_SLACK_NS = 1.5, 500_000_000  # a measurement that is so much later than due is missing
+# A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
+# up to half a second
+UNSEEN_SCANS, UNSEEN_SLACK_NS = 1.5, 500_000_000
 FIX_PERIOD_NS_USUAL = 1_000_000_000
 FIX_PERIOD_NS_MIN = 100_000_000  # no terminal reports faster: shorter gaps are batches
 
@@ -48,14 +50,6 @@ def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
         limit_ns = min(longest_ns, float(FIX_PERIODS * period_ns + FIX_SLACK_NS))
     silent_ns = t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
     return bool(silent_ns > limit_ns or t_ns - ints[i, at.GNSS_NS] > longest_ns)
-
-
-@kernel
-def awaits_radar(ints: I2, i: int, t_ns: int) -> bool:
-    """Return whether track i is a terminal's that no radar has seen, and began a moment ago."""
-    return bool(
-        ints[i, at.TERMINAL] >= 0 and ints[i, at.RADAR_NS] == 0 and t_ns - ints[i, at.BORN] < AWAIT_RADAR_NS
-    )
 
 
 @kernel(inner=True)
@@ -127,6 +121,26 @@ def _may_be_tracked(tracks: Tracks, i: int, t_ns: int, tuning: F1, scratch: Stat
     return False
 
 
+@kernel(inner=True)
+def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: B1, scratch: States) -> bool:
+    """Return whether a terminal's track i, that no radar has seen, waits for the radar in whose field it is.
+
+    For a moment where radar would see it; for the next report where it may be one of radar's nameless tracks.
+    works : (n_radars,) radar q scans
+    """
+    X, radars, since_ns = tracks.states.X, settings.radars, t_ns - tracks.ints[i, at.BORN]
+    if tracks.ints[i, at.RADAR_NS] > 0 or since_ns >= AWAIT_FIX_NS:
+        return False
+    covered = False
+    for q in range(works.shape[0]):
+        covered |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
+    if not covered:
+        return False
+    if since_ns < AWAIT_RADAR_NS and is_in_sight(tracks, t_ns, radars, X[i, at.EAST], X[i, at.NORTH]):
+        return True
+    return bool(_may_be_tracked(tracks, i, t_ns, settings.tuning, scratch))
+
+
 @kernel
 def shown(
     tracks: Tracks, terminals: Terminals, t_ns: int, settings: Settings, works: B1, scratch: States, rows: I1
@@ -137,23 +151,16 @@ def shown(
     radar tracks already, and identity joins the two within the moment. One that others hide from the radar,
     and that is none of the radar's tracks, has nothing to wait for.  works : (n_radars,) radar q scans
     """
-    ints, X, radars, n = tracks.ints, tracks.states.X, settings.radars, 0
+    ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED:
             continue
         waits = False
         if ints[i, at.SHOWN_NS] > 0:
             pass
-        elif awaits_radar(ints, i, t_ns):
-            for q in range(works.shape[0]):
-                waits |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
-            waits = waits and (
-                is_in_sight(tracks, t_ns, radars, X[i, at.EAST], X[i, at.NORTH])
-                or _may_be_tracked(tracks, i, t_ns, settings.tuning, scratch)
-            )
-        elif (
-            ints[i, at.TERMINAL] < 0 and ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS
-        ):
+        elif ints[i, at.TERMINAL] >= 0:
+            waits = _awaits_radar(tracks, i, t_ns, settings, works, scratch)
+        elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
             waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
             rows[n] = i
@@ -185,20 +192,20 @@ def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns:
 def unseen(tracks: Tracks, t_ns: int, rows: I1) -> int:
     """Write the rows of the confirmed tracks that every sensor misses at t_ns to `rows`; return how many.
 
-    A measurement is missing UNSEEN_SLACK_NS after one and a half periods. That of a terminal which reported
+    A measurement is missing UNSEEN_SLACK_NS after it is due. That of a terminal which reported
     once is not known: most report each second, and one that reports seldom shows itself by its next report.
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED:
             continue
-        if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.PERIOD_NS]:
+        if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_SCANS * ints[i, at.PERIOD_NS]:
             continue
         # what radar misses in its sight is gone, whenever the next report is due
         if ints[i, at.TERMINAL] >= 0 and tracks.floats[i, at.MISSED] > MISSED_MIN:
             period_ns = ints[i, at.FIX_PERIOD_NS] if ints[i, at.FIX_PERIOD_NS] > 0 else FIX_PERIOD_NS_USUAL
             last_ns = max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
-            if t_ns - last_ns <= UNSEEN_SLACK_NS + UNSEEN_PERIODS * period_ns:
+            if t_ns - last_ns <= UNSEEN_SLACK_NS + period_ns:
                 continue
         rows[n] = i
         n += 1

@@ -49,9 +49,9 @@ def test_a_terminals_track_ends_after_three_of_its_own_periods(stamps_s, late_s,
 @pytest.mark.parametrize(
     ("stamps_s", "seen_s", "missed_s"),
     [
-        ([0.0, 1.0, 2.0], 4.0, 4.2),  # 1 Hz: 2.1 + 1.5 + 0.5
-        ([0.1 * k for k in range(21)], 2.7, 2.8),  # 10 Hz: 2.1 + 0.15 + 0.5
-        ([0.0], 2.0, 2.2),  # one fix: taken as 1 Hz; 0.1 + 1.5 + 0.5
+        ([0.0, 1.0, 2.0], 3.5, 3.7),  # 1 Hz: 2.1 + 1 + 0.5
+        ([0.1 * k for k in range(21)], 2.65, 2.75),  # 10 Hz: 2.1 + 0.1 + 0.5
+        ([0.0], 1.5, 1.7),  # one fix: taken as 1 Hz; 0.1 + 1 + 0.5
     ],
 )
 def test_a_track_is_unseen_when_its_next_report_is_missing(stamps_s, seen_s, missed_s):
