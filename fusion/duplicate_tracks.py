@@ -28,7 +28,10 @@ Pair = tuple[int, int]  # ids, the smaller first
 
 
 def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]]:
-    """Return pairs of rows (i < j) in one place; radar sees one of them, and not both are bound."""
+    """Return pairs of rows (i < j) in one place; radar sees one of them, and they have not two names.
+
+    Where radar lost one of them, the other is that vehicle only if its track began when the first was lost.
+    """
     ints, X = store.ints, store.X
     rows = rows[t_ns - ints[rows, at.RADAR_NS] <= DOUBT_NS]
     rows = rows[np.hypot(X[rows, at.V_EAST], X[rows, at.V_NORTH]) > MOVES_MPS_MIN]
@@ -46,8 +49,12 @@ def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]
     near &= across < np.where(fresh[one] & fresh[other], ACROSS_M, ACROSS_M_LOST)
     near &= fresh[one] | fresh[other]
     near &= np.hypot(apart[:, 2], apart[:, 3]) < ALIKE_MPS
-    bound = ints[rows, at.TERMINAL] >= 0
-    near &= ~(bound[one] & bound[other])
+    # two that radar followed at once are two vehicles, also when one of them is lost beside the other
+    lost = np.where(ints[rows[one], at.RADAR_NS] < ints[rows[other], at.RADAR_NS], one, other)
+    found_anew = ints[rows[one + other - lost], at.BORN] > ints[rows[lost], at.RADAR_NS] - FRESH_NS
+    near &= (fresh[one] & fresh[other]) | found_anew
+    name = np.where(ints[rows, at.TERMINAL] >= 0, ints[rows, at.TERMINAL], ints[rows, at.PRESUMED] - 1)
+    near &= (name[one] < 0) | (name[other] < 0) | (name[one] == name[other])
     return list(zip(rows[one[near]].tolist(), rows[other[near]].tolist(), strict=True))
 
 

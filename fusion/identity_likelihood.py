@@ -18,6 +18,7 @@ from fusion.heading import heading_of
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import centre_of, fused, load, store
 from fusion.rewind import state_at
+from fusion.sigma_scale import ODD_SIGMAS, P_ODD
 from fusion.visibility import BESIDE_ACROSS_M, BESIDE_ALONG_M, is_followed, is_in_sight
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
@@ -38,6 +39,8 @@ FIX_COURSE_MPS_MIN = 2.0  # the course of a slower vehicle is noise
 RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
 BE, BN, EX = at.BIAS_EAST, at.BIAS_NORTH, at.EXTENT
+# One wild fix, whose multipath is ten times what its receiver states, says nothing of whose it is
+LOG_USUAL, LOG_ODD = math.log(1.0 - P_ODD), math.log(P_ODD)
 CEILING = 20.0  # the log odds are capped, so that contrary evidence takes effect soon
 
 
@@ -91,24 +94,32 @@ def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
 
 
 @kernel(inner=True)
-def _axis(
-    pair: F1, place: int, z: float, r: float, prior: float, keep: float, share: float, hypothesis: int
-) -> None:
-    """Advance one axis' error filter of one hypothesis and add the likelihood of difference z, variance r.
+def _predicted(pair: F1, place: int, prior: float, keep: float, decay: float) -> tuple[float, float]:
+    """Return mean and variance of one axis' error under one hypothesis at the next fix.
 
-    place : of its mean and variance;  prior : stationary variance;  keep : share of the error that remains
-    share : of the information in it that is new, 0 to 1
-    hypothesis : place of its likelihood; beside, the error stays at its offset, else it decays to zero
+    place : of its filter;  prior : stationary variance;  keep : share of the error that remains
+    decay : the same of its mean: `keep`, or 1 where the error stays at its offset (beside)
     """
-    mean, var = pair[place], pair[place + 1]
-    if hypothesis != at.L_BESIDE:
-        mean *= keep
-        var *= keep * keep
-    var += (1.0 - keep * keep) * prior
-    pair[hypothesis] += share * _log_normal(z - mean, var + r)
-    r /= share
+    return decay * pair[place], decay * decay * pair[place + 1] + (1.0 - keep * keep) * prior
+
+
+@kernel(inner=True)
+def _correct(pair: F1, place: int, mean: float, var: float, z: float, r: float) -> None:
+    """Store one axis' error filter, predicted to mean and var, after difference z of variance r."""
     pair[place] = mean + var / (var + r) * (z - mean)
     pair[place + 1] = var * r / (var + r)
+
+
+@kernel(inner=True)
+def _is_odd(usual: float, odd: float) -> bool:
+    """Return whether a fix is more likely an outlier than not; usual, odd : its log likelihoods as either."""
+    return bool(LOG_ODD + odd > LOG_USUAL + usual)
+
+
+@kernel(inner=True)
+def _mixed(usual: float, odd: float) -> float:
+    """Return the log likelihood of a fix that may be an outlier."""
+    return _log_sum(LOG_USUAL + usual, LOG_ODD + odd)
 
 
 @kernel(inner=True)
@@ -130,27 +141,133 @@ def _begin_pair(pair: F1, M: F2, m: int, speed: float, var_speed: float) -> None
 
 
 @kernel(inner=True)
-def _first_axis(
-    pair: F1, axis: int, z: float, r: float, prior: float, learnt: tuple[float, float], wide: float
-) -> float:
-    """Start one axis of a pair; return the probability that "beside" would put two vehicles into one place.
+def _difference(
+    predicted: States, M: F2, m: int, offset: tuple[float, float, float, float], speed: float, axis: int
+) -> tuple[float, float, float, float]:
+    """Return a fix's difference to track 0 of `predicted` on one axis (0 along the heading, 1 across): its
 
-    learnt : mean and variance of the terminal's error as radar showed it, NaN unknown;  wide : variance of a
-    wide error
+    value, the variance of what is new in it, of the error that lasts, and what its stamp and the extent add to that.
+    offset : as of `_add`
     """
-    one, beside = at.ONE + 2 * axis, at.BESIDE + 2 * axis
-    pair[one], pair[one + 1] = 0.0, prior
-    mean, var = learnt
-    if not math.isnan(mean):
-        pair[one] = mean
-        pair[one + 1] = min(var, prior)
-        wide = min(var, wide)
-    half = BESIDE_ALONG_M if axis == 0 else BESIDE_ACROSS_M
-    overlap = _within(z - pair[one], math.sqrt(pair[one + 1] + r), half)
-    pair[at.L_WIDE] += _log_normal(z - pair[one], wide + r)
-    pair[beside], pair[beside + 1] = z, r
-    _axis(pair, one, z, r, prior, 1.0, 1.0, at.L_ONE)
-    return overlap
+    d_east, d_north, r_lever, heading = offset
+    WP, sigma = predicted.P, M[m, at.Z_SIGMA]
+    c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
+    if axis == 1:
+        c, s = -s, c
+    r = (NEW_SHARE * sigma) ** 2 + QUANTUM_M**2 + r_lever + _along(WP, 0, E, c, s)
+    by_stamp = (speed * M[m, at.Z_DELAY]) ** 2 if axis == 0 else 0.0
+    # of an unknown extent the track's error lasts as the terminal's does: no fix averages it
+    by_extent = (c * WP[0, E, EX] + s * WP[0, N, EX]) ** 2 / max(WP[0, EX, EX], 1e-6)
+    return c * d_east + s * d_north, r - by_extent, sigma**2 + by_stamp + by_extent, by_stamp + by_extent
+
+
+@kernel(inner=True)
+def _begin(
+    states: States, learnt_by: int, pair: F1, M: F2, m: int, predicted: States,
+    offset: tuple[float, float, float, float], speed: float,
+) -> None:  # fmt: skip
+    """Start a pair with its first difference; arguments as of `_add`."""
+    overlap = 1.0  # probability that "beside" would put two vehicles into one place
+    heading, usual, odd = offset[3], 0.0, 0.0
+    c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
+    for axis in range(2):
+        if axis == 1:
+            c, s = -s, c
+        z, r, prior, by_stamp = _difference(predicted, M, m, offset, speed, axis)
+        one, beside = at.ONE + 2 * axis, at.BESIDE + 2 * axis
+        pair[one], pair[one + 1] = 0.0, prior
+        wide = (WIDE * M[m, at.Z_SIGMA]) ** 2 + by_stamp
+        if learnt_by >= 0:
+            X, i = states.X, learnt_by
+            var = _along(states.P, i, BE, c, s)
+            pair[one], pair[one + 1] = c * X[i, BE] + s * X[i, BN], min(var, prior)
+            wide = min(var, wide)
+        half = BESIDE_ALONG_M if axis == 0 else BESIDE_ACROSS_M
+        overlap *= _within(z - pair[one], math.sqrt(pair[one + 1] + r), half)
+        pair[at.L_WIDE] += _log_normal(z - pair[one], wide + r)
+        pair[beside], pair[beside + 1] = z, r
+        usual += _log_normal(z - pair[one], pair[one + 1] + r)
+        odd += _log_normal(z - pair[one], (ODD_SIGMAS * M[m, at.Z_SIGMA]) ** 2 + r)
+    pair[at.L_ONE] += _mixed(usual, odd)
+    for axis in range(2):
+        z, r, _, _ = _difference(predicted, M, m, offset, speed, axis)
+        k = at.ONE + 2 * axis
+        if not _is_odd(usual, odd):
+            _correct(pair, k, pair[k], pair[k + 1], z, r)
+    fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
+    pair[at.L_BESIDE] += fits
+    pair[at.L_WIDE] -= fits
+
+
+@kernel(inner=True)
+def _start_beside(
+    pair: F1, M: F2, m: int, predicted: States, offset: tuple[float, float, float, float], speed: float
+) -> None:
+    """Start the offset of "beside" anew, with that of a wide error: it was taken from a wild fix.
+
+    Arguments as of `_add`.
+    """
+    overlap = 1.0
+    for axis in range(2):
+        z, r, prior, by_stamp = _difference(predicted, M, m, offset, speed, axis)
+        k, wide = at.BESIDE + 2 * axis, (WIDE * M[m, at.Z_SIGMA]) ** 2 + by_stamp + r
+        pair[at.L_WIDE] += _log_normal(z, wide) - _log_normal(pair[k], wide)
+        half = BESIDE_ALONG_M if axis == 0 else BESIDE_ACROSS_M
+        overlap *= _within(z, math.sqrt(prior + r), half)
+        pair[k], pair[k + 1] = z, r
+    fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
+    pair[at.L_BESIDE] += fits
+    pair[at.L_WIDE] -= fits
+
+
+@kernel(inner=True)
+def _continue(
+    pair: F1, M: F2, m: int, predicted: States, offset: tuple[float, float, float, float], speed: float,
+    dt_s: float,
+) -> bool:  # fmt: skip
+    """Add a further difference to a pair, dt_s after the last one; return whether it may be no outlier.
+
+    Arguments as of `_add`.
+    """
+    share, keep = min(1.0, dt_s / ERRORS_LAST_S), math.exp(-dt_s / M[m, at.Z_TAU])
+    one = one_odd = beside = beside_odd = apart = apart_odd = 0.0  # log likelihoods
+    heading, wild = offset[3], (ODD_SIGMAS * M[m, at.Z_SIGMA]) ** 2
+    c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
+    for axis in range(2):
+        if axis == 1:
+            c, s = -s, c
+        z, r, prior, _ = _difference(predicted, M, m, offset, speed, axis)
+        mean, var = _predicted(pair, at.ONE + 2 * axis, prior, keep, keep)
+        one += _log_normal(z - mean, var + r)
+        one_odd += _log_normal(z - mean, var + r + wild)
+        mean, var = _predicted(pair, at.BESIDE + 2 * axis, prior, keep, 1.0)
+        beside += _log_normal(z - mean, var + r)
+        beside_odd += _log_normal(z - mean, var + r + wild)
+        moved, var = z - c * pair[at.LAST] - s * pair[at.LAST + 1], 2.0 * r + (RELATIVE_MPS * dt_s) ** 2
+        apart += _log_normal(moved, var)
+        apart_odd += _log_normal(moved, var + wild)
+    pair[at.LAST], pair[at.LAST + 1] = offset[0], offset[1]
+    pair[at.L_ONE] += share * _mixed(one, one_odd)
+    pair[at.L_BESIDE] += share * _mixed(beside, beside_odd)
+    pair[at.L_APART] += share * _mixed(apart, apart_odd)
+    is_odd, is_odd_beside = _is_odd(one, one_odd), _is_odd(beside, beside_odd)
+    is_wild = is_odd and is_odd_beside and _is_odd(apart, apart_odd)  # whosever it is
+    if is_odd_beside and not is_wild:
+        _start_beside(pair, M, m, predicted, offset, speed)
+    for axis in range(2):
+        z, r, prior, _ = _difference(predicted, M, m, offset, speed, axis)
+        k, j = at.ONE + 2 * axis, at.BESIDE + 2 * axis
+        mean, var = _predicted(pair, k, prior, keep, keep)
+        if is_odd:
+            pair[k], pair[k + 1] = mean, var
+        else:
+            _correct(pair, k, mean, var, z, r / share)
+        mean, var = _predicted(pair, j, prior, keep, 1.0)
+        if is_wild:
+            pair[j], pair[j + 1] = mean, var
+        elif not is_odd_beside:
+            _correct(pair, j, mean, var, z, r / share)
+    return not is_wild
 
 
 @kernel(inner=True)
@@ -164,54 +281,27 @@ def _add(
     predicted : row 0 is the track
     offset : the difference east and north, the lever arm's variance, and the heading
     """
-    d_east, d_north, r_lever, heading = offset
-    WX, WP, sigma = predicted.X, predicted.P, M[m, at.Z_SIGMA]
-    speed = math.sqrt(WX[0, at.V_EAST] ** 2 + WX[0, at.V_NORTH] ** 2)
-    c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
-    fresh = pair_ints[at.P_N] == 0
-    if not fresh and t_ns - pair_ints[at.P_NS] < NEWS_NS_MIN:
+    WX, WP, heading, shows = predicted.X, predicted.P, offset[3], True
+    if pair_ints[at.P_N] > 0 and t_ns - pair_ints[at.P_NS] < NEWS_NS_MIN:
         return
-    dt_s = max(0.0, (t_ns - pair_ints[at.P_NS]) * 1e-9)
-    share = min(1.0, dt_s / ERRORS_LAST_S)
-    keep = math.exp(-dt_s / M[m, at.Z_TAU])
-    r_white = (NEW_SHARE * sigma) ** 2 + QUANTUM_M**2 + r_lever
-    if fresh:
-        p22, p23, p33 = WP[0, VE, VE], WP[0, VE, VN], WP[0, VN, VN]
-        var = tuning[at.S_SPEED] ** 2 + c * c * p22 + 2.0 * s * c * p23 + s * s * p33
-        _begin_pair(pair, M, m, speed, var)
+    speed = math.sqrt(WX[0, VE] ** 2 + WX[0, VN] ** 2)
+    if pair_ints[at.P_N] == 0:
+        along, course = speed, M[m, at.Z_HEADING] if M[m, at.Z_SPEED] > FIX_COURSE_MPS_MIN else math.nan
+        c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
+        if not math.isnan(course):
+            # a new track's velocity across the beam is a guess, and part of its speed; oncoming is negative
+            c, s = math.cos(course), math.sin(course)
+            along = c * WX[0, VE] + s * WX[0, VN]
+        _begin_pair(pair, M, m, along, tuning[at.S_SPEED] ** 2 + _along(WP, 0, VE, c, s))
         pair_ints[at.P_SINCE] = t_ns
-    overlap = 1.0  # probability that "beside" would put two vehicles into one place
-    for axis in range(2):
-        if axis == 1:
-            c, s = -s, c
-        z = c * d_east + s * d_north
-        r = r_white + c * c * WP[0, E, E] + 2.0 * s * c * WP[0, E, N] + s * s * WP[0, N, N]
-        by_stamp = (speed * M[m, at.Z_DELAY]) ** 2 if axis == 0 else 0.0
-        # of an unknown extent the track's error lasts as the terminal's does: no fix averages it
-        by_extent = (c * WP[0, E, EX] + s * WP[0, N, EX]) ** 2 / max(WP[0, EX, EX], 1e-6)
-        r -= by_extent
-        by_stamp += by_extent
-        prior = sigma**2 + by_stamp
-        if fresh:
-            learnt = math.nan, math.nan
-            if learnt_by >= 0:
-                X, i = states.X, learnt_by
-                learnt = c * X[i, BE] + s * X[i, BN], _along(states.P, i, BE, c, s)
-            overlap *= _first_axis(pair, axis, z, r, prior, learnt, (WIDE * sigma) ** 2 + by_stamp)
-        else:
-            _axis(pair, at.ONE + 2 * axis, z, r, prior, keep, share, at.L_ONE)
-            _axis(pair, at.BESIDE + 2 * axis, z, r, prior, keep, share, at.L_BESIDE)
-            apart = 2.0 * r + (RELATIVE_MPS * dt_s) ** 2
-            moved = z - c * pair[at.LAST] - s * pair[at.LAST + 1]
-            pair[at.L_APART] += share * _log_normal(moved, apart)
-    if fresh:
-        fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
-        pair[at.L_BESIDE] += fits
-        pair[at.L_WIDE] -= fits
+        _begin(states, learnt_by, pair, M, m, predicted, offset, speed)
+        pair[at.LAST], pair[at.LAST + 1] = offset[0], offset[1]
+    else:
+        dt_s = max(0.0, (t_ns - pair_ints[at.P_NS]) * 1e-9)
+        shows = _continue(pair, M, m, predicted, offset, speed, dt_s)
     unseen = math.exp(-max(0.0, (t_ns - pair_ints[at.P_SINCE]) * 1e-9) / FOUND_S)
     pair[at.L_UNSEEN] = math.log(P_NEVER + (1.0 - P_NEVER) * unseen)
-    pair[at.LAST], pair[at.LAST + 1] = d_east, d_north
-    pair_ints[at.P_N] += 1
+    pair_ints[at.P_N] += shows
     pair_ints[at.P_NS] = max(t_ns, pair_ints[at.P_NS])
 
 

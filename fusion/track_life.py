@@ -5,16 +5,20 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.identity_likelihood import RELATIVE_MPS, VEHICLES_PER_M2
 from fusion.layout import Settings, States, Terminals, Tracks
 from fusion.models import predict_to
-from fusion.visibility import is_followed, is_in_field
+from fusion.visibility import is_followed, is_in_field, is_in_sight
 
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
-UNSEEN_PERIODS, UNSEEN_SLACK_NS = 1.5, 500_000_000  # a measurement that is so much later than due is missing
+# A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
+# up to half a second
+UNSEEN_SCANS, UNSEEN_SLACK_NS = 1.5, 500_000_000
+FIX_PERIOD_NS_USUAL = 1_000_000_000
 FIX_PERIOD_NS_MIN = 100_000_000  # no terminal reports faster: shorter gaps are batches
 
 
@@ -48,14 +52,6 @@ def _has_no_fix(ints: I2, i: int, t_ns: int, longest_ns: float) -> bool:
     return bool(silent_ns > limit_ns or t_ns - ints[i, at.GNSS_NS] > longest_ns)
 
 
-@kernel
-def awaits_radar(ints: I2, i: int, t_ns: int) -> bool:
-    """Return whether track i is a terminal's that no radar has seen, and began a moment ago."""
-    return bool(
-        ints[i, at.TERMINAL] >= 0 and ints[i, at.RADAR_NS] == 0 and t_ns - ints[i, at.BORN] < AWAIT_RADAR_NS
-    )
-
-
 @kernel(inner=True)
 def _was_weighed(terminals: Terminals, w: int, i: int, serial: int) -> bool:
     """Return whether terminal w and track i have been weighed as one vehicle."""
@@ -67,6 +63,29 @@ def _was_weighed(terminals: Terminals, w: int, i: int, serial: int) -> bool:
 
 
 @kernel(inner=True)
+def _log_pair(states: States, a: int, more: float) -> float:
+    """Return the log density of what lies between states 0 and 1 in the pair of dimensions from a on.
+
+    more : variance that another vehicle would add on each axis
+    """
+    X, P = states.X, states.P
+    d, e = X[0, a] - X[1, a], X[0, a + 1] - X[1, a + 1]
+    s_dd = P[0, a, a] + P[1, a, a] + more
+    s_ee = P[0, a + 1, a + 1] + P[1, a + 1, a + 1] + more
+    s_de = P[0, a, a + 1] + P[1, a, a + 1]
+    det = s_dd * s_ee - s_de * s_de
+    d2 = (s_ee * d * d - 2.0 * s_de * d * e + s_dd * e * e) / det
+    return float(-0.5 * (d2 + math.log(det)) - math.log(2.0 * math.pi))
+
+
+@kernel(inner=True)
+def _log_odds_one(states: States) -> float:
+    """Return the log odds that states 0 and 1 are one vehicle, against another one that is near by chance."""
+    place = _log_pair(states, at.EAST, 0.0) - math.log(VEHICLES_PER_M2)
+    return place + _log_pair(states, at.V_EAST, 0.0) - _log_pair(states, at.V_EAST, 2.0 * RELATIVE_MPS**2)
+
+
+@kernel(inner=True)
 def _may_be_shown(
     tracks: Tracks, terminals: Terminals, i: int, t_ns: int, tuning: F1, scratch: States
 ) -> bool:
@@ -74,7 +93,7 @@ def _may_be_shown(
 
     Most likely radar finds that vehicle (again). The next report tells; until then one object is shown.
     """
-    ints, X, P = tracks.ints, scratch.X, scratch.P
+    ints = tracks.ints
     predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
     for o in range(tracks.tally[at.T_HIGH]):
         w = ints[o, at.TERMINAL]
@@ -83,14 +102,43 @@ def _may_be_shown(
         if is_followed(ints, o, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
-        spread = 0.0
-        for a in range(2):
-            for b in range(2):
-                spread += P[a, at.EAST + b, at.EAST + b]
-        off2 = (X[0, at.EAST] - X[1, at.EAST]) ** 2 + (X[0, at.NORTH] - X[1, at.NORTH]) ** 2
-        if off2 <= tuning[at.GATE_2] * spread and not _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
+        if _log_odds_one(scratch) > 0.0 and not _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
             return True
     return False
+
+
+@kernel(inner=True)
+def _may_be_tracked(tracks: Tracks, i: int, t_ns: int, tuning: F1, scratch: States) -> bool:
+    """Return whether a nameless track that radar follows may be the vehicle of a terminal's new track i."""
+    ints = tracks.ints
+    predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
+    for o in range(tracks.tally[at.T_HIGH]):
+        if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.PRESUMED] > 0:
+            continue
+        predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
+        if _log_odds_one(scratch) > 0.0:
+            return True
+    return False
+
+
+@kernel(inner=True)
+def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: B1, scratch: States) -> bool:
+    """Return whether a terminal's track i, that no radar has seen, waits for the radar in whose field it is.
+
+    For a moment where radar would see it; for the next report where it may be one of radar's nameless tracks.
+    works : (n_radars,) radar q scans
+    """
+    X, radars, since_ns = tracks.states.X, settings.radars, t_ns - tracks.ints[i, at.BORN]
+    if tracks.ints[i, at.RADAR_NS] > 0 or since_ns >= AWAIT_FIX_NS:
+        return False
+    covered = False
+    for q in range(works.shape[0]):
+        covered |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
+    if not covered:
+        return False
+    if since_ns < AWAIT_RADAR_NS and is_in_sight(tracks, t_ns, radars, X[i, at.EAST], X[i, at.NORTH]):
+        return True
+    return bool(_may_be_tracked(tracks, i, t_ns, settings.tuning, scratch))
 
 
 @kernel
@@ -100,21 +148,19 @@ def shown(
     """Write the rows of the confirmed tracks that are shown at t_ns to `rows`; return how many.
 
     A terminal's new track in the field of a working radar waits: most likely it is the vehicle that this
-    radar tracks already, and identity joins the two within the moment.  works : (n_radars,) radar q scans
+    radar tracks already, and identity joins the two within the moment. One that others hide from the radar,
+    and that is none of the radar's tracks, has nothing to wait for.  works : (n_radars,) radar q scans
     """
-    ints, X, radars, n = tracks.ints, tracks.states.X, settings.radars, 0
+    ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED:
             continue
         waits = False
         if ints[i, at.SHOWN_NS] > 0:
             pass
-        elif awaits_radar(ints, i, t_ns):
-            for q in range(works.shape[0]):
-                waits |= works[q] and is_in_field(radars, q, X[i, at.EAST], X[i, at.NORTH])
-        elif (
-            ints[i, at.TERMINAL] < 0 and ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS
-        ):
+        elif ints[i, at.TERMINAL] >= 0:
+            waits = _awaits_radar(tracks, i, t_ns, settings, works, scratch)
+        elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
             waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
             rows[n] = i
@@ -146,19 +192,20 @@ def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns:
 def unseen(tracks: Tracks, t_ns: int, rows: I1) -> int:
     """Write the rows of the confirmed tracks that every sensor misses at t_ns to `rows`; return how many.
 
-    A measurement is missing UNSEEN_SLACK_NS after one and a half periods; after a first fix none is due.
+    A measurement is missing UNSEEN_SLACK_NS after it is due. That of a terminal which reported
+    once is not known: most report each second, and one that reports seldom shows itself by its next report.
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED:
             continue
-        if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.PERIOD_NS]:
+        if t_ns - ints[i, at.RADAR_NS] <= UNSEEN_SLACK_NS + UNSEEN_SCANS * ints[i, at.PERIOD_NS]:
             continue
         # what radar misses in its sight is gone, whenever the next report is due
         if ints[i, at.TERMINAL] >= 0 and tracks.floats[i, at.MISSED] > MISSED_MIN:
-            due_ns = UNSEEN_SLACK_NS + UNSEEN_PERIODS * ints[i, at.FIX_PERIOD_NS]
+            period_ns = ints[i, at.FIX_PERIOD_NS] if ints[i, at.FIX_PERIOD_NS] > 0 else FIX_PERIOD_NS_USUAL
             last_ns = max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS])
-            if ints[i, at.FIX_PERIOD_NS] == 0 or t_ns - last_ns <= due_ns:
+            if t_ns - last_ns <= UNSEEN_SLACK_NS + period_ns:
                 continue
         rows[n] = i
         n += 1

@@ -33,6 +33,9 @@ SHIFTS = 3
 TESTS = 2  # level and CUSUM share the budget
 TAU_MIN_S = 0.05
 DT_MAX_S = 2.0  # a longer gap counts as this long
+# A first sample over a limit stands for so long at most, not for the whole gap before it: of a terminal that
+# reports each second one wrong fix would pass for a second's excess. No radar scans slower.
+INSTANT_S = 0.1
 LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a long excess
 ROWS_PER_GRADE, GRADES = 2, 3
 # columns of a sample: amount over the limit, 1 sigma of its error, the error's correlation time
@@ -140,9 +143,11 @@ def advance_timers(
     limits : (6, 2) OVER and FOR_S, two rows for each grade, NaN unused.  row, row_ns : as of `add_sample`
     """
     grade = 0
+    was_over = row_ns[JUDGED] > 0 and row_ns[LAST_OVER] == row_ns[JUDGED]
+    lasted_s = dt_s if was_over else min(dt_s, INSTANT_S)
     for k in range(GRADES * ROWS_PER_GRADE):
         if value > limits[k, OVER]:
-            row[HELD + k] += dt_s
+            row[HELD + k] += lasted_s
             if row[ENOUGH] > 0.0 and row[HELD + k] >= limits[k, FOR_S]:
                 grade = max(grade, k // ROWS_PER_GRADE + 1)
         else:

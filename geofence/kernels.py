@@ -134,12 +134,15 @@ def occupied_quad(n: int, near: F2, cosines: F2, strips: Strips, hint: int) -> i
             continue
         i = int(near[k, N_LANE])
         score = 0.01 * lanes[i, INDEX]  # on an inner boundary the left lane owns the place
+        crosses = abs(cosines[k, COSINE]) <= PARALLEL and cosines[k, MOVES] > 0.0
         if cosines[k, COSINE] > PARALLEL:
             score += 8.0
-        elif abs(cosines[k, COSINE]) <= PARALLEL and cosines[k, MOVES] > 0.0:
+        elif crosses:
             score -= 8.0  # it crosses that road, above or below
         if hint >= 0:
             same_level = lanes[i, LEVEL] == lanes[hint, LEVEL]
+            if crosses and not same_level:
+                continue  # beside its own lane on a bridge it is not on the road below
             score += 4.0 * same_level + 6.0 * are_linked(hint, i, strips.link_start, strips.link_items)
         if score > best:
             best, found = score, k

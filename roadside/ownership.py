@@ -15,7 +15,9 @@ from roadside.pipeline_state import HoldingState, Phase
 
 HYSTERESIS_M = 20.0  # beyond the end of the stretch before a track is given away
 TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after this long inside the stretch
-NEIGHBOUR_M = FEED_MARGIN_M  # so near a neighbour's stretch, it may have had the vehicle before us
+# So near a neighbour's stretch it may have the vehicle yet: it offers at HYSTERESIS_M beyond its end,
+# and until the offer must have come (TAKE_AFTER_NS) the vehicle drives 40 m at 144 km/h
+NEIGHBOUR_M = HYSTERESIS_M + 40.0
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
 OPENS_AFTER_NS = 1_000_000_000  # an offer without an acknowledgement for so long has no receiver
 # The flag of a given track passes this long after its offer, on both sides at the same tick: message, answer

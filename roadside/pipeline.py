@@ -142,13 +142,16 @@ class Pipeline:
     def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
         """Return the mask (n,) of tracks that may open a new episode; None: all may.
 
-        A track on its way to a neighbour may not, nor one of two tracks in one place. None is the common case
-        and saves a loop over the tracks.
+        A track on its way to a neighbour may not, nor one of two tracks in one place, nor one whose name is
+        only presumed: it would be judged by another vehicle's permissions. None is the common case and saves
+        a loop over the tracks.
         """
-        if not self.handovers.offered and not self.tracker.duplicates:
+        presumed = (tracks.terminal >= 0) & (tracks.identity_p < self.setup.fusion.identity_accept_p)
+        if not self.handovers.offered and not self.tracker.duplicates and not presumed.any():
             return None
         doubtful = [track for pair in self.tracker.duplicates for track in pair]
-        return self.ownership.may_open(tracks.track, now_ns) & ~np.isin(tracks.track, doubtful)
+        may_open = self.ownership.may_open(tracks.track, now_ns) & ~presumed
+        return may_open & ~np.isin(tracks.track, doubtful)
 
     def _settle(self, t_ns: int, update: TrackerUpdate) -> list[Output]:
         """Follow the tracks that merged and those that ended."""

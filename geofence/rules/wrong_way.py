@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     pass
 
 SAME_WAY_SIGMAS = 4.0
+AGAINST = 0.5  # cosine from which a course leads against the lane; what crosses it drives on another road
 
 
 class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,4 +36,5 @@ class WrongWay(Rule):
     @staticmethod
     def measure(v: Vehicle) -> Sample:
         other_way = not v.out_same_way_m <= SAME_WAY_SIGMAS * v.sigma_across_m  # NaN: none is near
-        return Sample(-v.along_mps, v.sigma_speed_mps, v.speed_tau_s, v.along_mps > 0.0 or other_way)
+        against = -v.along_mps > AGAINST * v.speed_mps and other_way
+        return Sample(-v.along_mps, v.sigma_speed_mps, v.speed_tau_s, v.along_mps > 0.0 or against)

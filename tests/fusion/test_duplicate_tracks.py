@@ -5,7 +5,7 @@ import pytest
 
 from fusion import duplicate_tracks
 from fusion.config import FusionConfig
-from fusion.layout import BORN, CONFIRMED, HEADING, RADAR_NS, STAMP, STATUS, TERMINAL
+from fusion.layout import BORN, CONFIRMED, HEADING, PRESUMED, RADAR_NS, STAMP, STATUS, TERMINAL
 from fusion.track_store import TrackStore
 
 T0_NS = 1_800_000_000 * 10**9
@@ -83,11 +83,30 @@ def test_two_that_radar_lost_are_no_pair():
     assert duplicate_tracks.step(store, np.array([0, 1]), late_ns, {}) == ({}, [])
 
 
+@pytest.mark.parametrize("born_ns", [T0_NS - 3_000_000_000, T0_NS + 100_000_000])
+def test_a_track_beside_which_another_was_seen_is_not_that_one_when_radar_loses_it(born_ns):
+    """One lorry overtakes and hides another, which drifts to within 2.5 m: they were two before."""
+    store = store_of((0.0, 0.0, 16.0, 0.0), (0.0, 2.5, 16.0, 0.0))
+    now_ns = T0_NS + 600_000_000
+    store.ints[1, [RADAR_NS, STAMP, BORN]] = now_ns, now_ns, born_ns
+    store.X[1, 0] += 0.6 * 16.0
+    found = duplicate_tracks.close_pairs(store, np.array([0, 1]), now_ns)
+    assert found == ([(0, 1)] if born_ns > T0_NS else [])
+
+
+@pytest.mark.parametrize(("terminal", "presumed", "want"), [(3, 5, []), (3, 4, [(0, 1)]), (-1, 5, [(0, 1)])])
+def test_two_names_are_two_vehicles_also_a_presumed_one(terminal, presumed, want):
+    store = store_of((0.0, 0.0, 16.0, 0.0), (1.0, 1.0, 16.0, 0.0), terminals=(terminal, -1))
+    store.ints[1, PRESUMED] = presumed  # row of the terminal + 1
+    assert duplicate_tracks.close_pairs(store, np.array([0, 1]), T0_NS) == want
+
+
 def test_the_older_goes_on_from_where_radar_sees_the_vehicle():
     """Radar lost the first one in a swerve and found the vehicle again as the second, 2 m beside."""
     store = store_of((0.0, 0.0, 16.0, 0.0), (0.0, 2.0, 16.0, 1.0))
     now_ns = T0_NS + 600_000_000
     store.ints[1, [RADAR_NS, STAMP]] = now_ns
+    store.ints[1, BORN] = T0_NS + 50_000_000
     store.X[1, 0] += 0.6 * 16.0
     held, _ = duplicate_tracks.step(store, np.array([0, 1]), now_ns, {})
     later_ns = now_ns + duplicate_tracks.HELD_NS - 100_000_000

@@ -49,9 +49,9 @@ def test_a_terminals_track_ends_after_three_of_its_own_periods(stamps_s, late_s,
 @pytest.mark.parametrize(
     ("stamps_s", "seen_s", "missed_s"),
     [
-        ([0.0, 1.0, 2.0], 4.0, 4.2),  # 1 Hz: 2.1 + 1.5 + 0.5
-        ([0.1 * k for k in range(21)], 2.7, 2.8),  # 10 Hz: 2.1 + 0.15 + 0.5
-        ([0.0], 30.0, None),  # one fix: nobody knows when the next is due
+        ([0.0, 1.0, 2.0], 3.5, 3.7),  # 1 Hz: 2.1 + 1 + 0.5
+        ([0.1 * k for k in range(21)], 2.65, 2.75),  # 10 Hz: 2.1 + 0.1 + 0.5
+        ([0.0], 1.5, 1.7),  # one fix: taken as 1 Hz; 0.1 + 1 + 0.5
     ],
 )
 def test_a_track_is_unseen_when_its_next_report_is_missing(stamps_s, seen_s, missed_s):
@@ -103,6 +103,52 @@ def test_a_terminals_new_track_waits_for_the_radar_in_whose_field_it_is(radar, s
         report(tracker, [0.1 * k + 0.01], late_s=0.0)
         shown = len(tracker.at(at(0.1 * k + 0.1)))
         assert shown == (0.1 * k + 0.1 >= shown_after_s + 0.01 or shown_after_s < 1.0)
+
+
+@pytest.mark.parametrize(("lorry_north_m", "waits"), [(-3.75, False), (30.0, True)])
+def test_a_terminals_new_track_that_a_lorry_hides_waits_for_no_radar(lorry_north_m, waits):
+    """The radar stands right of the road; a lorry of 16 m drives between it and the truck, or far off."""
+    radar = pose("R", 100.0, -11.0, 1.57, height_m=4.0)
+    lorry = Terminal(terminal="L", length_m=16.0, width_m=2.5)
+    tracker = Tracker(FusionConfig(), [radar], [TRUCK, lorry], id_base=7 << 32)
+    shown = set()
+    for k in range(70):
+        t, east = 0.05 * k, 60.0 + 20.0 * 0.05 * k
+        tracker.step(at(t), scan(radar, at(t), np.array([[east, lorry_north_m, 20.0, 0.0]])))
+        if k % 4 == 0:
+            tracker.step(at(t), fix("L", at(t), east, lorry_north_m, speed_mps=20.0, heading_rad=0.0))
+        if k >= 42 and k % 4 == 2:
+            message = fix("T", at(t), east, 0.0, speed_mps=20.0, heading_rad=0.0, sigma_m=0.4)
+            tracker.step(at(t), message)
+        tracker.tick(at(t))
+        if 44 <= k < 58:  # within a second of its first report
+            shown |= {bool((tracker.at(at(t)).terminal == 0).any())}
+    assert shown == {not waits}
+
+
+@pytest.mark.parametrize(
+    ("car", "waits"),
+    [
+        ((0.0, 20.0), True),  # where the truck is predicted, as fast: radar found it
+        ((4.5, 20.0), False),  # in the next lane, beyond its sigma
+        ((0.0, -20.0), False),  # the other way
+    ],
+)
+def test_radars_new_track_waits_where_it_is_likely_a_shown_terminals_vehicle(car, waits):
+    """The truck reports each 2 s, before any radar; then radar sees a vehicle at its place, or another."""
+    radar = pose("R", 0.0, -8.0, 0.0, range_m_max=900.0, sigma_azimuth_rad=0.001)
+    tracker, (north_m, speed_mps) = tracker_of(radar), car
+    for t in (0.0, 2.0, 4.0):
+        values = {"speed_mps": 20.0, "heading_rad": 0.0, "sigma_m": 0.8}
+        tracker.step(at(t + 0.05), fix("T", at(t), 100.0 + 20.0 * t, 0.0, **values))
+        tracker.tick(at(t + 0.1))
+    for k in range(6):
+        t = 4.5 + 0.05 * k
+        tracker.step(
+            at(t), scan(radar, at(t), np.array([[190.0 + speed_mps * (t - 4.5), north_m, speed_mps, 0.0]]))
+        )
+        tracker.tick(at(t))
+    assert ((tracker.at(at(t)).terminal < 0).sum() == 0) == waits
 
 
 def test_what_radar_misses_in_its_sight_is_unseen_before_its_next_report_is_due():

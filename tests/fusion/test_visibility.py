@@ -75,6 +75,17 @@ def test_a_hidden_track_is_the_same_after_a_restart_and_a_handover():
         assert other.at(at(3.0)).track.tolist() == before
 
 
+@pytest.mark.parametrize(("front_length_m", "found"), [(16.0, True), (4.5, False)])
+def test_a_vehicle_that_is_seen_in_glimpses_is_found_behind_a_lorry(front_length_m, found):
+    """One scan in four shows it. In its sight radar would see it in nearly every scan: that is clutter."""
+    tracker = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
+    drive(tracker, 0.0, 1.0, FRONT)
+    tracker.store.floats[:, at_column.LENGTH] = front_length_m
+    for k in range(20, 60):
+        drive(tracker, 0.05 * k, 0.05 * (k + 1), *([FRONT, BEHIND] if k % 4 == 0 else [FRONT]))
+    assert len(tracker.at(at(2.95))) == 1 + found
+
+
 def test_a_track_that_no_scan_looks_for_keeps_the_time_out():
     tracker = two_tracks(4.5)
     assert len(tracker.tick(at(1.9)).ended) == 0

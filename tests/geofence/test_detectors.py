@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from core.times import NS
 from geofence.config import RulesConfig
 from geofence.detectors import (
     S_SIGMA,
@@ -155,6 +156,18 @@ def test_timers_need_evidence():
     assert [advance_timers(2.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [
         0
     ] * 40
+
+
+@pytest.mark.parametrize(("depths_m", "want"), [((-1, 2, -1), 1), ((-1, 2, 2), 3), ((2, -1, 2), 1)])
+def test_one_sample_a_second_stands_for_its_instant_alone(depths_m, want):
+    """The second before a first sample over the line is no second over the line."""
+    evidence, evidence_ns = row()
+    limits = LIMITS[LANE_DEPARTURE]
+    grades = [
+        advance_timers(depth_m, 1.0, 0.0, 9.0, T0_NS + k * NS, limits, evidence, evidence_ns)
+        for k, depth_m in enumerate(depths_m)
+    ]
+    assert max(grades) == want
 
 
 def test_timers_survive_one_noisy_sample_and_clear_after_the_time_without():

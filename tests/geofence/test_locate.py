@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from geofence.detectors import provable_depth_m
-from tests.support.geofence_world import World
+from geofence.located import NO_LANE
+from tests.support.geofence_world import World, batch, lane, road
 
 
 def locator(world):
@@ -30,3 +31,18 @@ def test_provable_depth_agrees_with_numpy():
     got = [provable_depth_m(s, t, 5.0, 2.5e-5) for s, t in zip(sigma, tau, strict=True)]
     np.testing.assert_allclose(got, want, rtol=1e-14)
     assert math.isnan(provable_depth_m(math.nan, 1.0, 5.0, 2.5e-5))
+
+
+def test_beside_its_lane_on_a_bridge_a_truck_is_not_on_the_road_below():
+    """Its place errs by 0.5 m over the deck's edge; the lane below leads across its course."""
+    deck = lane("X", [(498.0, -60.0), (498.0, 60.0)], [(502.0, -60.0), (502.0, 60.0)], level=1, road="over")
+    world = World(road(deck))
+    northwards = {"v_east": 0.0, "v_north": 16.0}
+    on_deck = batch(1, {"east": 500.0, "north": -9.0} | northwards)
+    beside = batch(2, {"east": 502.5, "north": -7.4} | northwards)
+    world.monitor._state.rows(on_deck.track)
+    world.observe(1, {"east": 500.0, "north": -9.0} | northwards)
+    assert world.monitor.locate(on_deck, world.terminals).lane.tolist() == [len(world.road.lanes) - 1]
+    assert world.monitor.locate(beside, world.terminals).lane.tolist() == [NO_LANE]
+    straight_on = batch(3, {"east": 502.5, "north": -7.4})  # along the road below: that is where it is
+    assert world.monitor.locate(straight_on, world.terminals).lane.tolist() != [NO_LANE]

@@ -81,7 +81,7 @@ def expected(b, stamps, flags):
     since = np.where(stands, np.where(stamps[:, STANDING] == 0, b.stamp_ns, stamps[:, STANDING]), 0)
     held = np.where((since > 0) & (flags[:, EXCUSED] == 0), np.maximum(b.stamp_ns - since, 0) * 1e-9, 0.0)
     true, speed_tau = np.ones(N, dtype=bool), np.minimum(b.tau_s, 1.0)
-    other_way = ~(found[:, OUT_SAME_WAY] <= 4.0 * found[:, SIGMA])
+    other_way = ~(found[:, OUT_SAME_WAY] <= 4.0 * found[:, SIGMA]) & (-found[:, ALONG] > 0.5 * speed)
     return limit, place, since, [
         (found[:, OUT_PERMITTED] + half, found[:, SIGMA], b.tau_s, ~b.undecidable),
         (b.off_road_m, place, b.tau_s, true),

@@ -1,8 +1,11 @@
 """The monitor's rules, edge by edge: which violations a track's behaviour raises."""
 
+import math
+
 import numpy as np
 import pytest
 
+from core.times import NS
 from geofence.config import Grading, Hold, RulesConfig
 from geofence.violation import decode, encode
 from tests.support.geofence_world import FRAME, T0_NS, TRUCK, World, drift, faults, feature, lonlat, road
@@ -163,6 +166,25 @@ def test_wrong_way(v_east, north, want):
     world = World()
     world.drive(8.0, lambda t: {"east": 500 + v_east * (t - 4), "north": north, "v_east": v_east})
     assert best(world.of("wrong_way")) == want
+
+
+def test_what_crosses_a_lane_is_no_wrong_way_driver():
+    """A truck on a bridge whose place errs to beside the deck: the lane below leads 70 degrees off."""
+    world = World()
+    v_east, v_north = 16.0 * math.cos(math.radians(70.0)), 16.0 * math.sin(math.radians(70.0))
+    across = {"north": 7.625, "v_east": v_east, "v_north": v_north, "width": 2.5, "kind": 4}
+    world.drive(3.0, lambda t: {"east": 500.0 + v_east * t} | across)
+    assert world.of("wrong_way") == []
+
+
+def test_one_wrong_fix_accuses_nobody():
+    """A terminal alone, once a second; one of its fixes lies 16 m to the left, on the other carriageway."""
+    world = World()
+    alone = {"radar_age_s": 9.0, "enforcing_age_s": 9.0, "sigma": 0.5, "tau": 1.0}
+    for k in range(12):
+        north = 7.625 if k == 6 else -7.625
+        world.observe(T0_NS + k * NS, {"east": 100.0 + 16.0 * k, "north": north} | alone)
+    assert [v for v in world.out if v.rule == "wrong_way"] == []
 
 
 @pytest.mark.parametrize(

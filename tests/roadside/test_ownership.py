@@ -26,10 +26,10 @@ def walk(stations, *, stretch_m=(0.0, 500.0), own=None):
     ("stations", "own", "want", "leaving"),
     [
         ([250.0], None, True, {}),  # no neighbour sees so far: nobody else can own it
-        ([150.0], None, True, {}),  # the first metre that BEFORE's feed does not reach
-        ([149.0] * 10, None, False, {}),  # nine tenths of a second inside: its owner may yet speak
-        ([149.0] * 11, None, True, {}),  # a whole second: nobody owns it
-        ([350.0] * 10, None, False, {}),  # the same beside AFTER
+        ([60.0], None, True, {}),  # so far inside BEFORE must have offered it, had it owned it
+        ([59.0] * 10, None, False, {}),  # nine tenths of a second inside: its owner may yet speak
+        ([59.0] * 11, None, True, {}),  # a whole second: nobody owns it
+        ([440.0] * 10, None, False, {}),  # the same beside AFTER
         ([-5.0] + [250.0] * 10, None, False, {}),  # it came from where a neighbour owns
         ([-5.0] + [10.0] * 20, None, False, {}),  # came from outside: within 20 m its owner still has it
         ([-5.0] + [21.0] * 11, None, True, {}),  # beyond that nobody has spoken for a second

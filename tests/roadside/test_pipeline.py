@@ -75,6 +75,27 @@ def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field
     assert outputs_of()[1] == outputs  # the same in a replay
 
 
+def test_a_name_that_is_only_presumed_accuses_nobody(setup):
+    """Its permissions may be another vehicle's. The evidence grows, and counts once the name is sure."""
+    pipeline = Pipeline(setup)
+    sure_from_ns = T0_NS + 9 * NS
+    step, outputs = pipeline.tracker.step, []
+
+    def doubted(now_ns, item):
+        update = step(now_ns, item)
+        if now_ns < sure_from_ns:
+            update.touched.identity_p[update.touched.terminal >= 0] = 0.99
+        return update
+
+    pipeline.tracker.step = doubted
+    for now_ns, item in drive(setup, leave)[1:]:
+        outputs += pipeline.step(now_ns, item)
+    (first, *_) = [v for v in raised(outputs) if v.rule == "lane_departure"]
+    assert first.stamps.measured_ns >= sure_from_ns - NS // 10
+    assert first.grade == "violation"  # it has been over the line since second 4
+    assert 3.0 <= (first.start_ns - T0_NS) / 1e9 <= 5.0
+
+
 def test_a_truck_that_keeps_its_lane_raises_nothing(setup):
     assert raised(run(Pipeline(setup), drive(setup, lambda t_s: 0.2 * math.sin(t_s)))) == []
 
