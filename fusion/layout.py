@@ -109,6 +109,10 @@ P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
 # ONE, BESIDE: per axis (along, across) mean and variance of the error, of the offset; LAST: east, north
 L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
 
+# Row of `Laterals.numbers` (N_LATERAL, m), see fusion.lateral: offset from the track's place and its sigma
+# [m], direction in which it counts [rad], the track's place [site metres]
+Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, N_LATERAL = 0, 1, 2, 3, 4, 5
+
 
 class States(NamedTuple):
     """n states of the motion model, one a row."""
@@ -199,6 +203,14 @@ class Assignment(NamedTuple):
     work: F2  # (5, >= CAP_TRACKS + CAP_DETECTIONS + 1)
 
 
+class Laterals(NamedTuple):
+    """What the measurements of one observation say across the courses of their tracks; see fusion.lateral."""
+
+    numbers: F2  # (N_LATERAL, >= m)
+    stamp_ns: I1  # (>= m,) of the measurement
+    row: I1  # (>= m,) the track's row; -1: it was not fused
+
+
 class Scratch(NamedTuple):
     """Memory that each call overwrites."""
 
@@ -208,3 +220,4 @@ class Scratch(NamedTuple):
     grid: Grid
     touched: I1  # rows that changed
     vector: F1  # (>= N_DIM,)
+    laterals: Laterals  # of a scan, in the order of `touched`

@@ -12,7 +12,7 @@ from fusion import layout as at
 from fusion.assignment import assignment_of
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.grid import CELLS
-from fusion.layout import Detections, Grid, Rings, Scratch, Settings, States, Terminals, Tracks
+from fusion.layout import Detections, Grid, Laterals, Rings, Scratch, Settings, States, Terminals, Tracks
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import areas_of
 from fusion.sigma_scale import fleet_at_start
@@ -144,7 +144,13 @@ class TrackStore:
             grid=Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(n + n_detections, dtype=np.int64)),
             touched=np.zeros(n + n_detections, dtype=np.int64),
             vector=np.zeros(2 * at.N_DIM),
+            laterals=laterals_for(n_detections),
         )
+
+
+def laterals_for(m: int) -> Laterals:
+    """Return room for the lateral measurements of m detections or fixes."""
+    return Laterals(np.zeros((at.N_LATERAL, m)), np.zeros(m, dtype=np.int64), np.full(m, -1, dtype=np.int64))
 
 
 def _states(n: int) -> States:

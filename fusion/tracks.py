@@ -10,6 +10,7 @@ from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
 from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
+from fusion.lateral import Lateral, no_lateral
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
 from fusion.radar_pose import pose_variance
@@ -23,7 +24,7 @@ PERIODS = 3  # a track coasts after so many periods of its sensor without a meas
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
 # Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
-O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, N_OUT = 0, 1, 2, 3, 4, 5
+O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, O_GNSS_BIAS, O_GNSS_TAU, N_OUT = 0, 1, 2, 3, 4, 5, 6, 7
 O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
 O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
 
@@ -54,6 +55,9 @@ class TrackBatch:
     radar_ns: I64  # (n,) stamp of the last radar measurement, 0 never
     enforcing_ns: I64  # (n,) the same of a commissioned ("accepted") radar
     gnss_ns: I64  # (n,) stamp of the last fix of the bound terminal, 0 never
+    gnss_bias_m: F64  # (n,) 1 sigma per axis of the lasting error of that terminal's fixes, scale included
+    gnss_tau_s: F64  # (n,) its correlation time; both NaN where no terminal is bound
+    lateral: Lateral  # what the observation measured across the tracks' courses; at a tick nothing
 
     def __len__(self) -> int:
         return len(self.track)
@@ -152,6 +156,9 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         w = ints[i, at.TERMINAL] if ints[i, at.TERMINAL] >= 0 else ints[i, at.PRESUMED] - 1
         out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if w >= 0 else 0.0
         out.floats[O_LENGTH, k], out.floats[O_WIDTH, k] = floats[i, at.LENGTH], floats[i, at.WIDTH]
+        bound = tracks.states.X[i, at.BOUND] != 0.0
+        out.floats[O_GNSS_BIAS, k] = tracks.states.X[i, at.BIAS_SIGMA] if bound else math.nan
+        out.floats[O_GNSS_TAU, k] = tracks.states.X[i, at.BIAS_TAU] if bound else math.nan
         out.ints[O_STAMP, k], out.ints[O_ARRIVED, k] = stamp_ns, ints[i, at.ARRIVED]
         out.ints[O_RADAR, k], out.ints[O_ENFORCING, k] = ints[i, at.RADAR_NS], ints[i, at.ENFORCING_NS]
         out.ints[O_GNSS, k], out.ints[O_TERMINAL, k] = ints[i, at.GNSS_NS], w
@@ -166,8 +173,11 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
 _read_out_unchecked = unchecked(_read_out)
 
 
-def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
-    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one)."""
+def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = None) -> TrackBatch:
+    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one).
+
+    lateral : what was measured across their courses; None: nothing
+    """
     n = len(rows)
     out = Columns(
         x=np.empty((n, at.N_CV)),
@@ -199,4 +209,7 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
         radar_ns=ints[O_RADAR],
         enforcing_ns=ints[O_ENFORCING],
         gnss_ns=ints[O_GNSS],
+        gnss_bias_m=floats[O_GNSS_BIAS],
+        gnss_tau_s=floats[O_GNSS_TAU],
+        lateral=no_lateral(n) if lateral is None else lateral,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import msgpack
 import msgspec
+import numpy as np
 import pytest
 
 from edge.wire import decode_handover, decode_snapshot, records_of
@@ -73,6 +74,24 @@ def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field
     assert {found.version for found in raised(outputs)} == {2}  # the sound one gets through
     assert refusals(pipeline.all_counts())[f"violation.implausible.{field}"] == len(withheld)
     assert outputs_of()[1] == outputs  # the same in a replay
+
+
+def test_the_monitor_gets_what_each_observation_measured_across_the_course(setup):
+    """By radar and by the terminal, in line with the track, and the terminal's lasting error beside it."""
+    observe, seen = (pipeline := Pipeline(setup)).monitor.observe, []
+
+    def keep(now_ns, tracks, *more):
+        seen.append(tracks)
+        return observe(now_ns, tracks, *more)
+
+    pipeline.monitor.observe = keep
+    run(pipeline, drive(setup, lambda _: 0.0))
+    one = [(batch, k) for batch in seen for k in range(len(batch)) if np.isfinite(batch.lateral.offset_m[k])]
+    offsets = np.array([batch.lateral.offset_m[k] / batch.lateral.sigma_m[k] for batch, k in one])
+    assert 0.3 < np.mean(offsets**2) < 3.0
+    fixes = [(batch, k) for batch, k in one if batch.lateral.is_fix[k]]
+    assert 0 < len(fixes) < len(one)
+    assert all(np.isfinite(batch.gnss_bias_m[k] + batch.gnss_tau_s[k]) for batch, k in fixes)
 
 
 def test_a_truck_that_keeps_its_lane_raises_nothing(setup):
