@@ -66,16 +66,17 @@ def lateral_of(states: States, i: int, M: F2, k: int, settings: Settings, number
     for part in range(2):
         h, z, r = scalar_of(states, i, M, k, settings, part)
         h_a, h_c = c * h[0] + s * h[1], c * h[1] - s * h[0]
-        along += h_a * h_a / r
-        both += h_a * h_c / r
-        across += h_c * h_c / r
-        of_along += h_a * z / r
-        of_across += h_c * z / r
-    det = along * across - both * both
-    offset = (along * of_across - both * of_along) / det
+        w_a, w_c = h_a / r, h_c / r
+        along += h_a * w_a
+        both += h_a * w_c
+        across += h_c * w_c
+        of_along += w_a * z
+        of_across += w_c * z
+    over = 1.0 / (along * across - both * both)
+    offset = (along * of_across - both * of_along) * over
     if M[k, at.WHAT] == at.FIX:  # its residual is that of place and bias
         offset += c * X[i, at.BIAS_NORTH] - s * X[i, at.BIAS_EAST]
-    numbers[at.Y_OFFSET, j], numbers[at.Y_SIGMA, j] = offset, math.sqrt(along / det)
+    numbers[at.Y_OFFSET, j], numbers[at.Y_SIGMA, j] = offset, math.sqrt(along * over)
     numbers[at.Y_AXIS, j] = math.atan2(c, -s)
     numbers[at.Y_EAST, j], numbers[at.Y_NORTH, j] = X[i, at.EAST], X[i, at.NORTH]
 
