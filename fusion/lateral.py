@@ -24,6 +24,7 @@ from fusion import layout as at
 from fusion.heading import COURSE_SIGMAS, DRIVING_MPS
 from fusion.layout import Laterals, Rings, Settings, States, Tracks
 from fusion.measurement import scalar_of
+from fusion.radar_pose import along_axis, spread_at
 from fusion.rewind import past_state
 
 
@@ -31,18 +32,19 @@ class Lateral(NamedTuple):
     """The last lateral measurement of each of n tracks in one observation, at its own time; NaN: none.
 
     z - x is the offset of what was measured from the track's place at `stamp_ns`, after the measurement was
-    fused. For a late one this is not the place in the batch: it was rewound. A fix measures the place and its
-    terminal's lasting error (TrackBatch.gnss_bias_m, gnss_tau_s); what the tracker knows of it is not
-    subtracted.
+    fused. For a late one this is not the place in the batch: it was rewound. Lasting errors are in it: what
+    the tracker knows of a terminal's is not subtracted. A terminal's lasts TrackBatch.gnss_tau_s, a radar's
+    as long as a vehicle is in its field.
     """
 
     offset_m: F1  # z - x
-    sigma_m: F1  # 1 sigma of its error, which is new in each measurement
+    sigma_m: F1  # 1 sigma of its error that is new in each measurement
+    lasting_m: F1  # 1 sigma of the rest: of a radar what its pose leaves unknown, of a fix its terminal's
     axis_rad: F1  # direction in which it counts: left of the course, counter-clockwise from east
     east_m: F1  # x: the track's place at `stamp_ns`
     north_m: F1
     stamp_ns: I1  # of the measurement; 0: none
-    is_fix: B1  # with its terminal's lasting error
+    is_fix: B1  # of the bound terminal; else of a radar
 
 
 @kernel(inner=True)
@@ -76,6 +78,14 @@ def lateral_of(states: States, i: int, M: F2, k: int, settings: Settings, number
     offset = (along * of_across - both * of_along) * over
     if M[k, at.WHAT] == at.FIX:  # its residual is that of place and bias
         offset += c * X[i, at.BIAS_NORTH] - s * X[i, at.BIAS_EAST]
+        numbers[at.Y_LASTING, j] = X[i, at.BIAS_SIGMA]
+    else:
+        q = int(M[k, at.SOURCE])
+        d_e, d_n = (
+            X[i, at.EAST] - settings.radars[q, at.R_EAST],
+            X[i, at.NORTH] - settings.radars[q, at.R_NORTH],
+        )
+        numbers[at.Y_LASTING, j] = math.sqrt(along_axis(spread_at(settings.radars, q, d_e, d_n), -s, c))
     numbers[at.Y_OFFSET, j], numbers[at.Y_SIGMA, j] = offset, math.sqrt(along * over)
     numbers[at.Y_AXIS, j] = math.atan2(c, -s)
     numbers[at.Y_EAST, j], numbers[at.Y_NORTH, j] = X[i, at.EAST], X[i, at.NORTH]
@@ -106,6 +116,7 @@ def _named(numbers: F64, stamp_ns: I64, is_fix: Bools) -> Lateral:
     return Lateral(
         offset_m=numbers[at.Y_OFFSET],
         sigma_m=numbers[at.Y_SIGMA],
+        lasting_m=numbers[at.Y_LASTING],
         axis_rad=numbers[at.Y_AXIS],
         east_m=numbers[at.Y_EAST],
         north_m=numbers[at.Y_NORTH],

@@ -41,9 +41,10 @@ STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: no
 # Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
 MISSED = 4  # log probability of the misses in radar's sight since it last saw the vehicle
-# Share of the state that POSED_BY determined; variances that the poses of the two leave in its place [m^2]
-POSED_SHARE, POSE_VAR, POSE_VAR_OTHER = 5, 6, 7
-N_FLOAT = 8
+# Share of the state that POSED_BY determined; covariances that the poses of the two leave in its place [m^2]:
+# three columns each, east-east, east-north, north-north
+POSED_SHARE, POSE, POSE_OTHER = 5, 6, 9
+N_FLOAT = 12
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -110,8 +111,8 @@ P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
 L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
 
 # Row of `Laterals.numbers` (N_LATERAL, m), see fusion.lateral: offset from the track's place and its sigma
-# [m], direction in which it counts [rad], the track's place [site metres]
-Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, N_LATERAL = 0, 1, 2, 3, 4, 5
+# [m], direction in which it counts [rad], the track's place [site metres], sigma of the error that lasts [m]
+Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, Y_LASTING, N_LATERAL = 0, 1, 2, 3, 4, 5, 6
 
 
 class States(NamedTuple):

@@ -70,6 +70,7 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     shown_ns: int = 0  # the tick since which it is shown; 0 it is not
     posed_by: tuple[int, int] = (0, 0)  # 1 + row of the two radars that measured it last, 0 none
     posed: tuple[float, float, float] = (0.0, 0.0, 0.0)  # share of the first, variances of both poses
+    posed_spread: tuple[float, ...] = ()  # their covariances, three numbers each; empty: equal on both axes
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +154,12 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         stands_by=bool(stands_by),
         shown_ns=int(store.ints[i, at.SHOWN_NS]),
         posed_by=(int(store.ints[i, at.POSED_BY]), int(store.ints[i, at.POSED_BY_OTHER])),
-        posed=tuple(store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1].tolist()),
+        posed=(
+            float(store.floats[i, at.POSED_SHARE]),
+            float(store.floats[i, [at.POSE, at.POSE + 2]].mean()),
+            float(store.floats[i, [at.POSE_OTHER, at.POSE_OTHER + 2]].mean()),
+        ),
+        posed_spread=tuple(store.floats[i, at.POSE : at.POSE_OTHER + 3].tolist()),
     )
 
 
@@ -243,4 +249,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
 def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
     load(store, i, stored.track)
     store.ints[i, at.POSED_BY], store.ints[i, at.POSED_BY_OTHER] = stored.posed_by
-    store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1] = stored.posed
+    share, one, other = stored.posed
+    spread = stored.posed_spread if len(stored.posed_spread) == 6 else (one, 0.0, one, other, 0.0, other)
+    store.floats[i, at.POSED_SHARE] = share
+    store.floats[i, at.POSE : at.POSE_OTHER + 3] = spread

@@ -13,13 +13,10 @@ from fusion.heading import axis_of
 from fusion.lateral import Lateral, no_lateral
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
-from fusion.radar_pose import pose_variance
+from fusion.radar_pose import Spread, pose_spread
 from fusion.track_store import TrackStore
 
 FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
-POSE_TAU_S = (
-    20.0  # a vehicle passes the field of a radar, and with it what its pose is wrong by, in about this
-)
 PERIODS = 3  # a track coasts after so many periods of its sensor without a measurement
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
@@ -43,7 +40,7 @@ class TrackBatch:
     x: F64  # (n, 4) east, north [m], then their velocities [m/s]; the vehicle's centre
     P: F64  # (n, 4, 4)
     bias_m: F64  # (n,)
-    tau_s: F64  # (n,) correlation time of the whole position error, for the detectors
+    tau_s: F64  # (n,) correlation time of the position error but for the poses' part, for the detectors
     terminal: I32  # (n,) row in the tracker's Terminals, -1 unidentified
     identity_p: F64  # (n,) probability of that identity, 0 unidentified
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
@@ -74,6 +71,14 @@ class Columns(NamedTuple):
 
 
 @kernel(inner=True)
+def _least(spread: Spread) -> float:
+    """Return the least eigenvalue of a covariance."""
+    s00, s01, s11 = spread
+    least = (s00 + s11) / 2.0 - math.sqrt(((s00 - s11) / 2.0) ** 2 + s01 * s01)
+    return float(max(least, 0.0))
+
+
+@kernel(inner=True)
 def _lasting_variance(P: F3, j: int) -> float:
     """Return the variance that position shares with the bias on each axis: least eigenvalue of C B^-1 C'.
 
@@ -88,8 +93,7 @@ def _lasting_variance(P: F3, j: int) -> float:
     k00, k01 = c00 * i00 + c01 * i01, c00 * i01 + c01 * i11
     k10, k11 = c10 * i00 + c11 * i01, c10 * i01 + c11 * i11
     s00, s01, s11 = k00 * c00 + k01 * c01, k00 * c10 + k01 * c11, k10 * c10 + k11 * c11
-    least = (s00 + s11) / 2.0 - math.sqrt(((s00 - s11) / 2.0) ** 2 + s01 * s01)
-    return float(max(least, 0.0))
+    return _least((s00, s01, s11))
 
 
 @kernel(inner=True)
@@ -108,10 +112,12 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
 
 
 @kernel(inner=True)
-def _state(states: States, j: int, k: int, pose: float, out: Columns) -> None:
+def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
     """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together.
 
-    pose : variance per axis that its radars' poses leave
+    pose : covariance that its radars' poses leave in its place. Its least eigenvalue is part of the lasting
+    error on both axes; the rest, of the larger axis, is in the covariance. As what the map's survey leaves
+    unknown, it is in no tau: see docs/fusion.md.
     """
     X, P, cov = states.X, states.P, out.cov
     c, s = axis_of(X, j)
@@ -119,18 +125,19 @@ def _state(states: States, j: int, k: int, pose: float, out: Columns) -> None:
         c, s = 1.0, 0.0
     lasting, tau_s = 0.0, _filter_tau_s(states, j, c, s)
     own = (P[j, E, E] + P[j, N, N]) / 2.0
-    whole, filter_s = own + pose, tau_s
     if X[j, at.BOUND] != 0.0:
         lasting = min(_lasting_variance(P, j), own)
-        tau_s += lasting / whole * (max(X[j, at.BIAS_TAU], filter_s) - filter_s)
-    tau_s += pose / whole * (max(POSE_TAU_S, filter_s) - filter_s)
+        tau_s += lasting / own * (max(X[j, at.BIAS_TAU], tau_s) - tau_s)
     for a in range(at.N_CV):
         out.x[k, a] = X[j, a]
         for b in range(at.N_CV):
             cov[k, a, b] = P[j, a, b]
-    cov[k, E, E] -= lasting
-    cov[k, N, N] -= lasting
-    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting + pose), tau_s
+    even = _least(pose)
+    cov[k, E, E] += pose[0] - even - lasting
+    cov[k, N, N] += pose[2] - even - lasting
+    cov[k, E, N] += pose[1]
+    cov[k, N, E] += pose[1]
+    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting + even), tau_s
 
 
 @kernel
@@ -144,10 +151,11 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
     for k in range(rows.shape[0]):
         i = rows[k]
         stamp_ns = max(t_ns, ints[i, at.STAMP])
-        pose = pose_variance(tracks, i)
+        pose = pose_spread(tracks, i)
         if tracks.states.X[i, at.BOUND] != 0.0:  # the terminal's fixes take over
             unseen_s = max(0, stamp_ns - ints[i, at.RADAR_NS]) * 1e-9
-            pose *= math.exp(-2.0 * unseen_s / tracks.states.X[i, at.BIAS_TAU])
+            stays = math.exp(-2.0 * unseen_s / tracks.states.X[i, at.BIAS_TAU])
+            pose = (stays * pose[0], stays * pose[1], stays * pose[2])
         if stamp_ns > ints[i, at.STAMP]:
             predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
             _state(scratch, 0, k, pose, out)

@@ -58,14 +58,15 @@ class LateralInput(NamedTuple):
     """
 
     offset_m: F1  # what the observation measured, left of the track's place at `stamp_ns`
-    sigma_m: F1
+    sigma_m: F1  # of its error that is new in each measurement
+    lasting_m: F1  # and of the part that lasts
     axis_rad: F1  # direction in which it counts
     east_m: F1  # the track's place at `stamp_ns`
     north_m: F1
     stamp_ns: I1  # of the measurement, 0 none
-    is_fix: B1  # its error has the terminal's lasting one too:
-    gnss_bias_m: F1  # its 1 sigma per axis and its correlation time, NaN without a terminal
-    gnss_tau_s: F1
+    is_fix: B1  # of the terminal; else of a radar
+    gnss_bias_m: F1  # the lasting error of the terminal's fixes: 1 sigma per axis, NaN without a terminal
+    gnss_tau_s: F1  # its correlation time
 
 
 class Site(NamedTuple):

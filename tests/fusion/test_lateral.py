@@ -250,7 +250,7 @@ def test_a_late_measurement_is_of_its_own_time():
         "with the terminal's error: nothing subtracted"
     )
     assert too_late.lateral.sigma_m[0] == pytest.approx(math.hypot(WHITE_SHARE * SIGMA_M, QUANTUM_M))
-    assert too_late.gnss_bias_m[0] == SIGMA_M
+    assert too_late.gnss_bias_m[0] == too_late.lateral.lasting_m[0] == SIGMA_M
     assert too_late.gnss_tau_s[0] == TAU_S
 
 
@@ -296,3 +296,16 @@ def test_of_several_fixes_the_last_counts():
     np.testing.assert_array_equal(batch.lateral.stamp_ns, T0_NS + np.array([2_000_000_000, 1_000_000_000]))
     np.testing.assert_allclose(batch.lateral.north_m, [0.0, 50.0], atol=0.01)
     np.testing.assert_array_equal(batch.lateral.is_fix, True)
+
+
+def test_what_a_pose_leaves_unknown_lasts():
+    """Across the road, which the beam crosses at an angle: the place, and the turn times the way along it."""
+    radar = pose("R", 0.0, -40.0, math.pi / 4.0, sigma_place_m=0.05, sigma_boresight_rad=0.001)
+    tracker = Tracker(FusionConfig(), [radar], [], id_base=0)
+    sure = Tracker(FusionConfig(), [pose("R", 0.0, -40.0, math.pi / 4.0)], [], id_base=0)
+    for k in range(40):
+        batch, other = drive(tracker, radar, 0.05 * k), drive(sure, radar, 0.05 * k)
+    want = math.hypot(0.05, 0.001 * batch.x[0, 0])
+    assert batch.lateral.lasting_m[0] == pytest.approx(want, rel=1e-3)
+    assert other.lateral.lasting_m[0] == 0.0
+    assert batch.lateral.sigma_m[0] == other.lateral.sigma_m[0], "it is not in the fresh part"

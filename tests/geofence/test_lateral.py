@@ -18,7 +18,7 @@ def context_of(lateral_m: float) -> Context:
     """Return what the rules get of two trucks, of which the second was measured, by its terminal."""
     world = World()
     lateral = no_lateral(2)
-    measured = (lateral_m, 0.15, 1.5, 101.0, -7.6, T0_NS - 300_000_000, True)
+    measured = (lateral_m, 0.15, 0.5, 1.5, 101.0, -7.6, T0_NS - 300_000_000, True)
     for column, value in zip(lateral, measured, strict=True):
         column[1] = value
     tracks = replace(batch(T0_NS, {}, {"gnss_bias": 0.5, "gnss_tau": 12.0}), lateral=lateral)
@@ -31,7 +31,7 @@ def test_rules_get_what_was_measured_and_the_terminals_lasting_error():
     got = context_of(-0.4).lateral
     assert TYPEOF(got) == numba_type(LateralInput), "a kernel takes it as it is"
     assert [column[1] for column in got] == [
-        -0.4, 0.15, 1.5, 101.0, -7.6, T0_NS - 300_000_000, True, 0.5, 12.0,
+        -0.4, 0.15, 0.5, 1.5, 101.0, -7.6, T0_NS - 300_000_000, True, 0.5, 12.0,
     ]  # fmt: skip
     assert np.isnan([got.offset_m[0], got.sigma_m[0], got.gnss_bias_m[0], got.gnss_tau_s[0]]).all()
     assert got.stamp_ns[0] == 0
