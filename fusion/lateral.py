@@ -100,15 +100,15 @@ def note_lateral(
 
     predicted : scratch; of a scan its rows from j + 1 on are still in use
     """
-    out.stamp_ns[j], out.row[j] = stamp_ns, i
+    k = j % predicted.X.shape[0]  # a message may have more fixes than there are tracks
     if stamp_ns == tracks.ints[i, at.STAMP]:
         lateral_of(tracks.states, i, M, m, settings, out.numbers, j)
-        return
-    k = j % predicted.X.shape[0]  # a message may have more fixes than there are tracks
-    if past_state(tracks, rings, i, stamp_ns, predicted, k, settings.tuning):
+    elif past_state(tracks, rings, i, stamp_ns, predicted, k, settings.tuning):
         lateral_of(predicted, k, M, m, settings, out.numbers, j)
     else:
-        out.row[j] = -1
+        out.numbers[at.Y_OFFSET, j] = math.nan
+    known = not math.isnan(out.numbers[at.Y_OFFSET, j])
+    out.stamp_ns[j], out.row[j] = stamp_ns if known else 0, i if known else -1
 
 
 def _named(numbers: F64, stamp_ns: I64, is_fix: Bools) -> Lateral:
@@ -133,9 +133,7 @@ def no_lateral(n: int) -> Lateral:
 
 def lateral_of_scan(table: Laterals, n: int) -> Lateral:
     """Return the first n entries, those of the tracks that a scan touched, as copies."""
-    numbers = table.numbers[:, :n].copy()
-    known = np.isfinite(numbers[at.Y_OFFSET])
-    return _named(numbers, np.where(known, table.stamp_ns[:n], 0), np.zeros(n, dtype=np.bool_))
+    return _named(table.numbers[:, :n].copy(), table.stamp_ns[:n].copy(), np.zeros(n, dtype=np.bool_))
 
 
 def lateral_of_fixes(table: Laterals, terminal: I64, rows: Sequence[int], ints: I64) -> Lateral:
@@ -145,10 +143,13 @@ def lateral_of_fixes(table: Laterals, terminal: I64, rows: Sequence[int], ints: 
     A fix that was fused before its terminal moved to another track measured that other one: it has none.
     """
     last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal.tolist(), strict=True))}
-    numbers, n = np.full((at.N_LATERAL, len(rows)), np.nan), len(rows)
+    places = [last.get((i, int(ints[i, at.TERMINAL])), -1) for i in rows]
+    n = len(places)
+    if places == [*range(len(table.row))]:  # the usual message: each fix is of another track
+        return _named(table.numbers, table.stamp_ns, np.ones(n, dtype=np.bool_))
+    numbers = np.full((at.N_LATERAL, n), np.nan)
     stamp_ns, is_fix = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
-    for k, i in enumerate(rows):
-        j = last.get((i, int(ints[i, at.TERMINAL])), -1)
-        if j >= 0 and np.isfinite(table.numbers[at.Y_OFFSET, j]):
+    for k, j in enumerate(places):
+        if j >= 0:
             numbers[:, k], stamp_ns[k], is_fix[k] = table.numbers[:, j], table.stamp_ns[j], True
     return _named(numbers, stamp_ns, is_fix)

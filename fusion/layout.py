@@ -209,7 +209,7 @@ class Laterals(NamedTuple):
 
     numbers: F2  # (N_LATERAL, >= m)
     stamp_ns: I1  # (>= m,) of the measurement
-    row: I1  # (>= m,) the track's row; -1: it was not fused
+    row: I1  # (>= m,) the track's row; -1: it measured nothing across the course
 
 
 class Scratch(NamedTuple):

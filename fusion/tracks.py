@@ -13,7 +13,7 @@ from fusion.heading import axis_of
 from fusion.lateral import Lateral, no_lateral
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
-from fusion.radar_pose import Spread, pose_spread
+from fusion.radar_pose import Spread, along_axis, pose_spread
 from fusion.track_store import TrackStore
 
 FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
@@ -117,7 +117,7 @@ def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
 
     pose : covariance that its radars' poses leave in its place. Its least eigenvalue is part of the lasting
     error on both axes; the rest, of the larger axis, is in the covariance. As what the map's survey leaves
-    unknown, it is in no tau: see docs/fusion.md.
+    unknown, it makes no tau longer: see docs/fusion.md.
     """
     X, P, cov = states.X, states.P, out.cov
     c, s = axis_of(X, j)
@@ -127,7 +127,8 @@ def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
     own = (P[j, E, E] + P[j, N, N]) / 2.0
     if X[j, at.BOUND] != 0.0:
         lasting = min(_lasting_variance(P, j), own)
-        tau_s += lasting / own * (max(X[j, at.BIAS_TAU], tau_s) - tau_s)
+        whole = own + along_axis(pose, -s, c)
+        tau_s += lasting / whole * (max(X[j, at.BIAS_TAU], tau_s) - tau_s)
     for a in range(at.N_CV):
         out.x[k, a] = X[j, a]
         for b in range(at.N_CV):
