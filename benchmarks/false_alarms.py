@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.harness import is_quick
 from core.arrays import F64
+from fusion.lateral import no_lateral
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
@@ -103,7 +104,8 @@ def alarms(hours: float, rate: float, *, on_line: bool) -> tuple[int, float]:
             bias_m=np.zeros(n), tau_s=tau_s, terminal=np.arange(n, dtype=np.int32), identity_p=np.ones(n),
             length_m=np.full(n, 16.0), width_m=np.full(n, WIDTH_M), kind=np.full(n, 4, np.uint8),
             confirmed=owned, coasting=~owned, integrity=~owned, radar_ns=stamps, enforcing_ns=stamps,
-            gnss_ns=stamps,
+            gnss_ns=stamps, gnss_bias_m=np.full(n, np.nan), gnss_tau_s=np.full(n, np.nan),
+            lateral=no_lateral(n),
         )  # fmt: skip
         found = monitor.observe(stamps[0], tracks, monitor.locate(tracks, terminal_ids), owned)
         if k * STEP_NS >= SILENT_S * 1e9:

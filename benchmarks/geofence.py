@@ -13,6 +13,7 @@ import shapely
 
 from benchmarks.harness import is_quick, medians_s, print_line, rounds
 from core.arrays import F64
+from fusion.lateral import no_lateral
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
 from geofence.kernels import Places, locate, scratch
@@ -188,7 +189,7 @@ def tracks(points: F64, left: F64, n: int) -> TrackBatch:
         bias_m=np.zeros(n), tau_s=np.full(n, 0.2), terminal=np.full(n, -1, np.int32), identity_p=np.zeros(n),
         length_m=none, width_m=none, kind=np.zeros(n, np.uint8), confirmed=np.ones(n, np.bool_),
         coasting=np.zeros(n, np.bool_), integrity=np.zeros(n, np.bool_), radar_ns=stamps, enforcing_ns=stamps,
-        gnss_ns=np.zeros(n, np.int64),
+        gnss_ns=np.zeros(n, np.int64), gnss_bias_m=none, gnss_tau_s=none, lateral=no_lateral(n),
     )  # fmt: skip
 
 

@@ -15,14 +15,15 @@ from fusion.config import FusionConfig
 from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import DoubtTable
 from fusion.identity_likelihood import weigh
-from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
+from fusion.lateral import note_lateral
+from fusion.layout import Fixes, Laterals, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.rewind import begin, fuse, start
 from fusion.sigma_scale import scale_of
 from fusion.terminal_errors import begin_with_bias, learn
 from fusion.timekeeping import Timekeeping
 from fusion.track_life import learn_fix_period
-from fusion.track_store import TerminalTable, TrackStore
+from fusion.track_store import TerminalTable, TrackStore, laterals_for
 from fusion.visibility import is_followed
 
 OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
@@ -42,6 +43,7 @@ class Outcome(NamedTuple):
     of: I1  # (n,) FUSED and the others above
     weighed: B1  # (n,) its identity evidence was added
     touched: I1  # (>= tally[T_TOUCHED],) rows that changed
+    laterals: Laterals  # of the fixes
 
 
 class GnssUpdate(NamedTuple):
@@ -52,6 +54,7 @@ class GnssUpdate(NamedTuple):
     stamp_ns: I64  # (n,) corrected where that is sure
     weighed: Bools  # (n,)
     used: Bools  # (n,) fused, or refused as an outlier of its track
+    laterals: Laterals  # of the fixes
 
 
 def gnss_update(
@@ -79,7 +82,9 @@ def gnss_update(
         usable=usable & ~doubtful if doubtful.any() else usable,
         group=np.where(np.isfinite(seen.sigma_m), 0, 1),
     )
-    done = Outcome(np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64))
+    done = Outcome(
+        np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64), laterals_for(n)
+    )
     update = _update_unchecked if store.is_checked and terminals.is_checked else _update
     update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
     terminals.is_checked = True
@@ -99,6 +104,7 @@ def gnss_update(
         stamp_ns=stamp_ns,
         weighed=done.weighed,
         used=used,
+        laterals=done.laterals,
     )
 
 
@@ -260,7 +266,12 @@ def _update(
         fixes.M[j, at.Z_SIGMA] *= scale_of(terminals, w)
         outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
-            done.touched[n_touched] = about[w, at.ROW]
+            i = about[w, at.ROW]
+            if outcome[j] == FUSED:
+                note_lateral(
+                    tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, done.laterals, j
+                )
+            done.touched[n_touched] = i
             n_touched += 1
             known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
             if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:

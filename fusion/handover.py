@@ -109,7 +109,8 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     missed: float = 0.0  # log probability of the misses in radar's sight since it was last seen
     fix_period_ns: int = 0  # learnt between the fixes of its terminal; 0: not yet
     fix_accepted_ns: int = 0  # when its last report was accepted
-    pose_m2: float = 0.0  # variance per axis that the poses of its radars leave
+    pose_m2: float = 0.0  # variance per axis that the poses of its radars leave, the mean of both axes
+    pose_spread_m2: Block = ()  # its covariance: east-east, east-north, north-north; empty: equal axes
     sigma_scales: Block = ()  # log likelihoods of the scales of its terminal's sigma: fusion/sigma_scale.py
     sigma_weight: float = 0.0  # effective number of errors behind them
 
@@ -150,7 +151,7 @@ def carried_state(states: States, i: int) -> CarriedState:
 def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack:
     """Return track i in named fields."""
     ints, floats = store.ints[i].tolist(), store.floats[i].tolist()
-    w = ints[at.TERMINAL]
+    w, pose = ints[at.TERMINAL], _pose_spread(floats)
     return CarriedTrack(
         track=int(store.track[i]),
         stamp_ns=ints[at.STAMP],
@@ -172,16 +173,30 @@ def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack
         missed=floats[at.MISSED],
         fix_period_ns=ints[at.FIX_PERIOD_NS],
         fix_accepted_ns=ints[at.FIX_ACCEPTED_NS],
-        pose_m2=_pose_m2(floats),
+        pose_m2=(pose[0] + pose[2]) / 2.0,
+        pose_spread_m2=pose,
         sigma_scales=tuple(terminals.rows.errors[w, : at.N_SCALES].tolist()) if w >= 0 else (),
         sigma_weight=float(terminals.rows.errors[w, at.E_WEIGHT]) if w >= 0 else 0.0,
     )
 
 
-def _pose_m2(floats: list[float]) -> float:
-    """Return what fusion.radar_pose.pose_variance does, of a row of `floats`."""
+def _pose_spread(floats: list[float]) -> Block:
+    """Return what fusion.radar_pose.pose_spread does, of a row of `floats`."""
     share = floats[at.POSED_SHARE]
-    return share**2 * floats[at.POSE_VAR] + (1.0 - share) ** 2 * floats[at.POSE_VAR_OTHER]
+    return tuple(
+        share**2 * floats[at.POSE + a] + (1.0 - share) ** 2 * floats[at.POSE_OTHER + a] for a in range(3)
+    )
+
+
+def _is_spread(spread: Block) -> bool:
+    """Whether a carried covariance of a place can be one."""
+    if not all(abs(value) <= VARIANCE_MAX for value in spread):
+        return False
+    return not spread or (
+        len(spread) == 3
+        and min(spread[0], spread[2]) >= 0.0
+        and spread[1] ** 2 <= spread[0] * spread[2] * (1.0 + 1e-9)
+    )
 
 
 def _number(value: float) -> float | None:
@@ -276,6 +291,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         and 0.0 <= track.identity_p <= 1.0
         and track.missed <= 0.0
         and 0.0 <= track.pose_m2 <= VARIANCE_MAX
+        and _is_spread(track.pose_spread_m2)
         and len(track.sigma_scales) in (0, at.N_SCALES)
         and all(abs(value) <= LOG_SCALE_MAX for value in track.sigma_scales)
         and 0.0 <= track.sigma_weight <= LOG_SCALE_MAX
@@ -294,7 +310,8 @@ def load(store: TrackStore, i: int, track: CarriedTrack) -> None:
     ints[at.FIX_PERIOD_NS], ints[at.FIX_ACCEPTED_NS] = track.fix_period_ns, track.fix_accepted_ns
     ints[at.KIND], ints[at.INTEGRITY], ints[at.OUTLIERS] = track.kind, track.integrity, track.outliers
     floats[at.IDENTITY_P] = track.identity_p
-    floats[at.POSED_SHARE], floats[at.POSE_VAR], floats[at.POSE_VAR_OTHER] = 1.0, track.pose_m2, 0.0
+    floats[at.POSED_SHARE], floats[at.POSE_OTHER : at.POSE_OTHER + 3] = 1.0, 0.0
+    floats[at.POSE : at.POSE + 3] = track.pose_spread_m2 or (track.pose_m2, 0.0, track.pose_m2)
     floats[at.LENGTH] = np.nan if track.length_m is None else track.length_m
     floats[at.WIDTH] = np.nan if track.width_m is None else track.width_m
     load_state(store.tracks.states, i, track.state)

@@ -45,12 +45,13 @@ STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: no
 # Column of `floats` (n, N_FLOAT)
 LLR, LENGTH, WIDTH, IDENTITY_P = 0, 1, 2, 3
 MISSED = 4  # log probability of the misses in radar's sight since it last saw the vehicle
-# Share of the state that POSED_BY determined; variances that the poses of the two leave in its place [m^2]
-POSED_SHARE, POSE_VAR, POSE_VAR_OTHER = 5, 6, 7
-ECHO_ODDS = 8  # log odds of a lorry by its echoes; beyond +-DECIDED the extent knows it
-OFF_ALONG, OFF_ACROSS = 9, 10  # innovation of that sample along and across the axis [m]
-EXTENT_PRIOR, EXTENT_PRIOR_VAR = 11, 12  # that the state contains [m, m^2]; 0 unknown: fusion.extent_prior
-N_FLOAT = 13
+ECHO_ODDS = 12  # log odds of a lorry by its echoes; beyond +-DECIDED the extent knows it
+OFF_ALONG, OFF_ACROSS = 13, 14  # innovation of that sample along and across the axis [m]
+EXTENT_PRIOR, EXTENT_PRIOR_VAR = 15, 16  # that the state contains [m, m^2]; 0 unknown: fusion.extent_prior
+# Share of the state that POSED_BY determined; covariances that the poses of the two leave in its place [m^2]:
+# three columns each, east-east, east-north, north-north
+POSED_SHARE, POSE, POSE_OTHER = 5, 6, 9
+N_FLOAT = 17
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -125,6 +126,10 @@ P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
 # error relative to "beside", computed once; L_UNSEEN: of radar missing the terminal's own vehicle for so long
 # ONE, BESIDE: per axis (along, across) mean and variance of the error, of the offset; LAST: east, north
 L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST, N_PAIR = 0, 1, 2, 3, 4, 5, 9, 13, 15
+
+# Row of `Laterals.numbers` (N_LATERAL, m), see fusion.lateral: offset from the track's place and its sigma
+# [m], direction in which it counts [rad], the track's place [site metres], sigma of the error that lasts [m]
+Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, Y_LASTING, N_LATERAL = 0, 1, 2, 3, 4, 5, 6
 
 
 class States(NamedTuple):
@@ -225,6 +230,14 @@ class Assignment(NamedTuple):
     work: F2  # (5, >= CAP_TRACKS + CAP_DETECTIONS + 1)
 
 
+class Laterals(NamedTuple):
+    """What the measurements of one observation say across the courses of their tracks; see fusion.lateral."""
+
+    numbers: F2  # (N_LATERAL, >= m)
+    stamp_ns: I1  # (>= m,) of the measurement
+    row: I1  # (>= m,) the track's row; -1: it measured nothing across the course
+
+
 class Scratch(NamedTuple):
     """Memory that each call overwrites."""
 
@@ -234,3 +247,4 @@ class Scratch(NamedTuple):
     grid: Grid
     touched: I1  # rows that changed
     vector: F1  # (>= N_DIM,)
+    laterals: Laterals  # of a scan, in the order of `touched`

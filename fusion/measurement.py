@@ -257,6 +257,16 @@ def _fix(states: States, i: int, M: F2, k: int, tuning: F1, part: int) -> Scalar
     return (0.0, 1.0, 0.0, 0.0, 0.0), north - X[i, at.NORTH] - X[i, at.BIAS_NORTH], r
 
 
+@kernel(inner=True)
+def scalar_of(states: States, i: int, M: F2, k: int, settings: Settings, part: int) -> Scalar:
+    """Return one scalar of measurement k as track i expects it: parts 0 and 1 are its place."""
+    if M[k, at.WHAT] == at.POLAR:
+        return _polar(states.X, i, load(states, i), M, k, settings.radars, part)
+    if M[k, at.WHAT] == at.OBJECT:
+        return _object(states.X, i, load(states, i), M, k, settings.radars, part)
+    return _fix(states, i, M, k, settings.tuning, part)
+
+
 @kernel(inline=True)
 def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -> int:
     """Fuse measurement k into track i, which is predicted to its time; 1 for a refused fix, else 0."""
@@ -270,12 +280,7 @@ def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -
         return 1
     v_east, v_north, var = X[i, VE], X[i, VN], P[i, VE, VE] + P[i, VN, VN]
     for part in range(3 if what == at.POLAR else 4 if what != at.BASE else 0):
-        if what == at.POLAR:
-            h, z, r = _polar(X, i, load(states, i), M, k, settings.radars, part)
-        elif what == at.OBJECT:
-            h, z, r = _object(X, i, load(states, i), M, k, settings.radars, part)
-        else:
-            h, z, r = _fix(states, i, M, k, settings.tuning, part)
+        h, z, r = scalar_of(states, i, M, k, settings, part)
         if r > 0.0:
             update(states, i, h, 1.0 if what == at.FIX and part < 2 else 0.0, z, r, work)
     if what == at.POLAR or what == at.OBJECT:

@@ -25,6 +25,7 @@ from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
 from fusion.extent import scans_alike
 from fusion.extent_prior import set_prior
 from fusion.lanes import lane_at
+from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
@@ -300,6 +301,7 @@ def _update(
         elif fuse(tracks, rings, i, t_ns, M, d, settings, scratch.vector) == 2:
             tally[at.T_LATE] += 1
             continue
+        note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)
@@ -317,6 +319,7 @@ def _update(
         if i < 0:
             continue
         ints[i, at.STATUS] = at.TENTATIVE
+        note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         _describe(tracks, i, about, d)

@@ -13,7 +13,7 @@ from fusion.config import QUANTUM_M
 from fusion.heading import heading_of
 from fusion.layout import Rings, States, Terminals, Tracks
 from fusion.models import centre_of
-from fusion.radar_pose import pose_variance
+from fusion.radar_pose import along_axis, pose_spread
 from fusion.rewind import restart, state_at
 from fusion.sigma_scale import add_error, forget, scale_of, tell_fleet
 
@@ -46,15 +46,16 @@ def learn(
         forget(terminals, w, dt_s)
     east, north, r = centre_of(M, m, heading)
     d_e, d_n = east - X[0, at.EAST], north - X[0, at.NORTH]
-    r += QUANTUM_M**2 + pose_variance(tracks, i)
+    r += QUANTUM_M**2
+    pose = pose_spread(tracks, i)
     p00, p01, p11 = P[0, at.EAST, at.EAST], P[0, at.EAST, at.NORTH], P[0, at.NORTH, at.NORTH]
     speed = math.sqrt(X[0, at.V_EAST] ** 2 + X[0, at.V_NORTH] ** 2)
     length = tracks.floats[i, at.LENGTH]
     body = 0.0 if math.isnan(length) else BODY_SHARE * length
     along = c * c * p00 + 2.0 * s * c * p01 + s * s * p11 + (speed * M[m, at.Z_DELAY]) ** 2 + body * body
     across = s * s * p00 - 2.0 * s * c * p01 + c * c * p11
-    add_error(terminals, w, c * d_e + s * d_n, sigma, along + r, weight)
-    add_error(terminals, w, c * d_n - s * d_e, sigma, across + r, weight)
+    add_error(terminals, w, c * d_e + s * d_n, sigma, along + along_axis(pose, c, s) + r, weight)
+    add_error(terminals, w, c * d_n - s * d_e, sigma, across + along_axis(pose, -s, c) + r, weight)
     tell_fleet(terminals, w)
     errors[w, at.E_BIAS_EAST], errors[w, at.E_BIAS_NORTH] = X[0, at.BIAS_EAST], X[0, at.BIAS_NORTH]
     errors[w, at.E_BIAS_VAR] = (P[0, at.BIAS_EAST, at.BIAS_EAST] + P[0, at.BIAS_NORTH, at.BIAS_NORTH]) / 2.0

@@ -14,7 +14,18 @@ from fusion.body_sizes import SHARE, SHARE_SIGMA
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.grid import CELLS
 from fusion.lanes import no_lanes
-from fusion.layout import Detections, Grid, LaneCells, Rings, Scratch, Settings, States, Terminals, Tracks
+from fusion.layout import (
+    Detections,
+    Grid,
+    LaneCells,
+    Laterals,
+    Rings,
+    Scratch,
+    Settings,
+    States,
+    Terminals,
+    Tracks,
+)
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import areas_of
 from fusion.reflection_noise import ACROSS_SLOW, ACROSS_WHITE, ALONG_SLOW, ALONG_WHITE, N_START
@@ -153,7 +164,13 @@ class TrackStore:
             grid=Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(n + n_detections, dtype=np.int64)),
             touched=np.zeros(n + n_detections, dtype=np.int64),
             vector=np.zeros(2 * at.N_DIM),
+            laterals=laterals_for(n_detections),
         )
+
+
+def laterals_for(m: int) -> Laterals:
+    """Return room for the lateral measurements of m detections or fixes."""
+    return Laterals(np.zeros((at.N_LATERAL, m)), np.zeros(m, dtype=np.int64), np.full(m, -1, dtype=np.int64))
 
 
 def _states(n: int) -> States:

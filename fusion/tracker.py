@@ -21,6 +21,7 @@ from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_joint import joint_memory, marginals
 from fusion.identity_presumption import give_back, presume, withdraw
+from fusion.lateral import Lateral, lateral_of_fixes, lateral_of_scan
 from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_field import note_false
@@ -85,13 +86,16 @@ class Tracker:
     def step(self, now_ns: int, observation: Observation) -> TrackerUpdate:
         """Fuse one arrival."""
         if isinstance(observation, GnssFixes):
-            return self._update(self._fuse_fixes(now_ns, observation))
-        return self._update(self._fuse_scan(now_ns, observation))
+            return self._update(*self._fuse_fixes(now_ns, observation))
+        rows = self._fuse_scan(now_ns, observation)
+        return self._update(rows, lateral_of_scan(self.store.scratch.laterals, len(rows)))
 
-    def _update(self, rows: I64) -> TrackerUpdate:
-        """Return the changes of this call; `rows` are the measured tracks."""
+    def _update(self, rows: I64, lateral: Lateral | None = None) -> TrackerUpdate:
+        """Return the changes of this call; `rows` are the measured tracks, `lateral` what measured them."""
         update = TrackerUpdate(
-            touched=batch_of(self.store, rows, 0), merged=tuple(self._merged), ended=tuple(self._ended)
+            touched=batch_of(self.store, rows, 0, lateral),
+            merged=tuple(self._merged),
+            ended=tuple(self._ended),
         )
         self._merged, self._ended = [], []
         return update
@@ -115,7 +119,7 @@ class Tracker:
             self._confirm(rows)
         return rows
 
-    def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> I64:
+    def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> tuple[I64, Lateral]:
         update = gnss_update(
             self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts
         )
@@ -128,7 +132,9 @@ class Tracker:
             for w in dict.fromkeys(update.terminal[update.used].tolist())
         ]
         shown = [i for i in rows if i >= 0 and self.store.ints[i, at.STATUS] != at.STANDBY]
-        return np.array(shown, dtype=np.int64)
+        return np.array(shown, dtype=np.int64), lateral_of_fixes(
+            update.laterals, update.terminal, shown, self.store.ints
+        )
 
     def _confirm(self, rows: I64) -> None:
         """Give ids to the tracks that are due, in the order of `rows`."""

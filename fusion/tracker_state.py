@@ -100,6 +100,7 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scatter_by: tuple[int, int] = (0, 0)  # last sample of its scatter: stamp, 1 + row of the radar; 0 none
     scatter_off_m: tuple[float, float] = (0.0, 0.0)  # its innovation along and across the axis
     extent_prior: tuple[float, float] = (0.0, 0.0)  # that the state contains: mean [m], variance; 0 unknown
+    posed_spread: tuple[float, ...] = ()  # their covariances, three numbers each; empty: equal on both axes
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,10 +188,15 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
         stands_by=bool(stands_by),
         shown_ns=int(store.ints[i, at.SHOWN_NS]),
         posed_by=(int(store.ints[i, at.POSED_BY]), int(store.ints[i, at.POSED_BY_OTHER])),
-        posed=tuple(store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1].tolist()),
         scatter_by=(int(store.ints[i, at.SCATTER_NS]), int(store.ints[i, at.SCATTER_BY])),
         scatter_off_m=(float(store.floats[i, at.OFF_ALONG]), float(store.floats[i, at.OFF_ACROSS])),
         extent_prior=tuple(store.floats[i, at.EXTENT_PRIOR : at.EXTENT_PRIOR_VAR + 1].tolist()),
+        posed=(
+            float(store.floats[i, at.POSED_SHARE]),
+            float(store.floats[i, [at.POSE, at.POSE + 2]].mean()),
+            float(store.floats[i, [at.POSE_OTHER, at.POSE_OTHER + 2]].mean()),
+        ),
+        posed_spread=tuple(store.floats[i, at.POSE : at.POSE_OTHER + 3].tolist()),
     )
 
 
@@ -287,7 +293,10 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
 def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
     load(store, i, stored.track)
     store.ints[i, at.POSED_BY], store.ints[i, at.POSED_BY_OTHER] = stored.posed_by
-    store.floats[i, at.POSED_SHARE : at.POSE_VAR_OTHER + 1] = stored.posed
     store.ints[i, at.SCATTER_NS], store.ints[i, at.SCATTER_BY] = stored.scatter_by
     store.floats[i, at.OFF_ALONG], store.floats[i, at.OFF_ACROSS] = stored.scatter_off_m
     store.floats[i, at.EXTENT_PRIOR], store.floats[i, at.EXTENT_PRIOR_VAR] = stored.extent_prior
+    share, one, other = stored.posed
+    spread = stored.posed_spread if len(stored.posed_spread) == 6 else (one, 0.0, one, other, 0.0, other)
+    store.floats[i, at.POSED_SHARE] = share
+    store.floats[i, at.POSE : at.POSE_OTHER + 3] = spread

@@ -10,20 +10,18 @@ from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
 from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
+from fusion.lateral import Lateral, no_lateral
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
-from fusion.radar_pose import pose_variance
+from fusion.radar_pose import Spread, along_axis, pose_spread
 from fusion.track_store import TrackStore
 
 FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
-POSE_TAU_S = (
-    20.0  # a vehicle passes the field of a radar, and with it what its pose is wrong by, in about this
-)
 PERIODS = 3  # a track coasts after so many periods of its sensor without a measurement
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
 # Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
-O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, N_OUT = 0, 1, 2, 3, 4, 5
+O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, O_GNSS_BIAS, O_GNSS_TAU, N_OUT = 0, 1, 2, 3, 4, 5, 6, 7
 O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
 O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
 
@@ -42,7 +40,7 @@ class TrackBatch:
     x: F64  # (n, 4) east, north [m], then their velocities [m/s]; the vehicle's centre
     P: F64  # (n, 4, 4)
     bias_m: F64  # (n,)
-    tau_s: F64  # (n,) correlation time of the whole position error, for the detectors
+    tau_s: F64  # (n,) correlation time of the position error but for the poses' part, for the detectors
     terminal: I32  # (n,) row in the tracker's Terminals, -1 unidentified
     identity_p: F64  # (n,) probability of that identity, 0 unidentified
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
@@ -54,6 +52,9 @@ class TrackBatch:
     radar_ns: I64  # (n,) stamp of the last radar measurement, 0 never
     enforcing_ns: I64  # (n,) the same of a commissioned ("accepted") radar
     gnss_ns: I64  # (n,) stamp of the last fix of the bound terminal, 0 never
+    gnss_bias_m: F64  # (n,) 1 sigma per axis of the lasting error of that terminal's fixes, scale included
+    gnss_tau_s: F64  # (n,) its correlation time; both NaN where no terminal is bound
+    lateral: Lateral  # what the observation measured across the tracks' courses; at a tick nothing
 
     def __len__(self) -> int:
         return len(self.track)
@@ -67,6 +68,14 @@ class Columns(NamedTuple):
     floats: F2
     ints: I2
     bools: B2
+
+
+@kernel(inner=True)
+def _least(spread: Spread) -> float:
+    """Return the least eigenvalue of a covariance."""
+    s00, s01, s11 = spread
+    least = (s00 + s11) / 2.0 - math.sqrt(((s00 - s11) / 2.0) ** 2 + s01 * s01)
+    return float(max(least, 0.0))
 
 
 @kernel(inner=True)
@@ -84,8 +93,7 @@ def _lasting_variance(P: F3, j: int) -> float:
     k00, k01 = c00 * i00 + c01 * i01, c00 * i01 + c01 * i11
     k10, k11 = c10 * i00 + c11 * i01, c10 * i01 + c11 * i11
     s00, s01, s11 = k00 * c00 + k01 * c01, k00 * c10 + k01 * c11, k10 * c10 + k11 * c11
-    least = (s00 + s11) / 2.0 - math.sqrt(((s00 - s11) / 2.0) ** 2 + s01 * s01)
-    return float(max(least, 0.0))
+    return _least((s00, s01, s11))
 
 
 @kernel(inner=True)
@@ -118,31 +126,33 @@ def _bias_tau_s(states: States, j: int) -> float:
 
 
 @kernel(inner=True)
-def _state(states: States, j: int, k: int, pose: float, out: Columns) -> None:
+def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
     """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together.
 
-    pose : variance per axis that its radars' poses leave
+    pose : covariance that its radars' poses leave in its place. Its least eigenvalue is part of the lasting
+    error on both axes; the rest, of the larger axis, is in the covariance. As what the map's survey leaves
+    unknown, it makes no tau longer: see docs/fusion.md.
     """
     X, P, cov = states.X, states.P, out.cov
     c, s = axis_of(X, j)
     if math.isnan(c):
         c, s = 1.0, 0.0
     lasting, tau_s = 0.0, _filter_tau_s(states, j, c, s)
-    own = (
-        s * s * P[j, E, E] - 2.0 * s * c * P[j, E, N] + c * c * P[j, N, N]
-    )  # across: along, a body may be long
-    whole, filter_s = own + pose, tau_s
+    own = s * s * P[j, E, E] - 2.0 * s * c * P[j, E, N] + c * c * P[j, N, N]  # across: a body may be long
     if X[j, at.BOUND] != 0.0:
         lasting = min(_lasting_variance(P, j), own)
-        tau_s += lasting / whole * (max(_bias_tau_s(states, j), filter_s) - filter_s)
-    tau_s += pose / whole * (max(POSE_TAU_S, filter_s) - filter_s)
+        whole = own + along_axis(pose, -s, c)
+        tau_s += lasting / whole * (max(_bias_tau_s(states, j), tau_s) - tau_s)
     for a in range(at.N_CV):
         out.x[k, a] = X[j, a]
         for b in range(at.N_CV):
             cov[k, a, b] = P[j, a, b]
-    cov[k, E, E] -= lasting
-    cov[k, N, N] -= lasting
-    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting + pose), tau_s
+    even = _least(pose)
+    cov[k, E, E] += pose[0] - even - lasting
+    cov[k, N, N] += pose[2] - even - lasting
+    cov[k, E, N] += pose[1]
+    cov[k, N, E] += pose[1]
+    out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting + even), tau_s
 
 
 @kernel
@@ -156,10 +166,11 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
     for k in range(rows.shape[0]):
         i = rows[k]
         stamp_ns = max(t_ns, ints[i, at.STAMP])
-        pose = pose_variance(tracks, i)
+        pose = pose_spread(tracks, i)
         if tracks.states.X[i, at.BOUND] != 0.0:  # the terminal's fixes take over
             unseen_s = max(0, stamp_ns - ints[i, at.RADAR_NS]) * 1e-9
-            pose *= math.exp(-2.0 * unseen_s / tracks.states.X[i, at.BIAS_TAU])
+            stays = math.exp(-2.0 * unseen_s / tracks.states.X[i, at.BIAS_TAU])
+            pose = (stays * pose[0], stays * pose[1], stays * pose[2])
         if stamp_ns > ints[i, at.STAMP]:
             predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
             _state(scratch, 0, k, pose, out)
@@ -168,6 +179,9 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         w = ints[i, at.TERMINAL] if ints[i, at.TERMINAL] >= 0 else ints[i, at.PRESUMED] - 1
         out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if w >= 0 else 0.0
         out.floats[O_LENGTH, k], out.floats[O_WIDTH, k] = floats[i, at.LENGTH], floats[i, at.WIDTH]
+        bound = tracks.states.X[i, at.BOUND] != 0.0
+        out.floats[O_GNSS_BIAS, k] = tracks.states.X[i, at.BIAS_SIGMA] if bound else math.nan
+        out.floats[O_GNSS_TAU, k] = tracks.states.X[i, at.BIAS_TAU] if bound else math.nan
         out.ints[O_STAMP, k], out.ints[O_ARRIVED, k] = stamp_ns, ints[i, at.ARRIVED]
         out.ints[O_RADAR, k], out.ints[O_ENFORCING, k] = ints[i, at.RADAR_NS], ints[i, at.ENFORCING_NS]
         out.ints[O_GNSS, k], out.ints[O_TERMINAL, k] = ints[i, at.GNSS_NS], w
@@ -182,8 +196,11 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
 _read_out_unchecked = unchecked(_read_out)
 
 
-def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
-    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one)."""
+def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = None) -> TrackBatch:
+    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one).
+
+    lateral : what was measured across their courses; None: nothing
+    """
     n = len(rows)
     out = Columns(
         x=np.empty((n, at.N_CV)),
@@ -215,4 +232,7 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
         radar_ns=ints[O_RADAR],
         enforcing_ns=ints[O_ENFORCING],
         gnss_ns=ints[O_GNSS],
+        gnss_bias_m=floats[O_GNSS_BIAS],
+        gnss_tau_s=floats[O_GNSS_TAU],
+        lateral=no_lateral(n) if lateral is None else lateral,
     )

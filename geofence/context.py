@@ -65,6 +65,11 @@ class Context:
         """The tracks and their places as kernels read them."""
         return columns.batch(self.tracks, self.located, self.around.off_road_m(self.tracks, self.located))
 
+    @cached_property
+    def lateral(self) -> columns.LateralInput:
+        """What the observation measured across the tracks' courses, and their terminals' lasting errors."""
+        return columns.lateral_input(self.tracks)
+
     def limit_mps(self, i: int) -> float:
         """Return the limit for track i, NaN without one."""
         return columns.limit_mps(self.batch, self.around.site, i)

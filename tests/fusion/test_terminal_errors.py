@@ -62,9 +62,7 @@ def test_a_neighbour_gets_the_scale_with_the_track():
     end_ns = T0_NS + 11_950_000_000
     tracks = tracker.carry(tracker.at(end_ns).track.tolist())
     (carried,) = [track for track in tracks if track.terminal == "A"]
-    assert carried.pose_m2 > 0.0
     taker.adopt(end_ns, [carried])
     w = taker.terminals.row["A"]
     mine = tracker.terminals.rows.errors[tracker.terminals.row["A"]]
     np.testing.assert_array_equal(taker.terminals.rows.errors[w, : at.E_WEIGHT + 1], mine[: at.E_WEIGHT + 1])
-    assert taker.at(end_ns).bias_m[0] ** 2 >= carried.pose_m2 * 0.9

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import msgpack
 import msgspec
+import numpy as np
 import pytest
 
 from edge.wire import decode_handover, decode_snapshot, records_of
@@ -94,6 +95,24 @@ def test_a_name_that_is_only_presumed_accuses_nobody(setup):
     assert first.stamps.measured_ns >= sure_from_ns - NS // 10
     assert first.grade == "violation"  # it has been over the line since second 4
     assert 3.0 <= (first.start_ns - T0_NS) / 1e9 <= 5.0
+
+
+def test_the_monitor_gets_what_each_observation_measured_across_the_course(setup):
+    """By radar and by the terminal, in line with the track, and the terminal's lasting error beside it."""
+    observe, seen = (pipeline := Pipeline(setup)).monitor.observe, []
+
+    def keep(now_ns, tracks, *more):
+        seen.append(tracks)
+        return observe(now_ns, tracks, *more)
+
+    pipeline.monitor.observe = keep
+    run(pipeline, drive(setup, lambda _: 0.0))
+    one = [(batch, k) for batch in seen for k in range(len(batch)) if np.isfinite(batch.lateral.offset_m[k])]
+    offsets = np.array([batch.lateral.offset_m[k] / batch.lateral.sigma_m[k] for batch, k in one])
+    assert 0.3 < np.mean(offsets**2) < 3.0
+    fixes = [(batch, k) for batch, k in one if batch.lateral.is_fix[k]]
+    assert 0 < len(fixes) < len(one)
+    assert all(np.isfinite(batch.gnss_bias_m[k] + batch.gnss_tau_s[k]) for batch, k in fixes)
 
 
 def test_a_truck_that_keeps_its_lane_raises_nothing(setup):

@@ -8,6 +8,7 @@ import msgpack
 import numpy as np
 
 from fusion.config import RadarPose
+from fusion.lateral import no_lateral
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.episode_book import Judged
@@ -119,7 +120,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
             "track": i + 1, "east": 100.0, "north": -7.625, "v_east": 16.0, "v_north": 0.0, "sigma": 0.1,
             "sigma_v": 0.1, "bias": 0.0, "tau": 0.3, "terminal": 0, "length": 16.0, "width": 2.5, "kind": 4,
             "coasting": False, "radar_age_s": 0.0, "enforcing_age_s": 0.0, "gnss_age_s": 0.2,
-            "confirmed": True,
+            "confirmed": True, "gnss_bias": np.nan, "gnss_tau": np.nan,
         }  # fmt: skip
         rows.append(base | vehicle)
 
@@ -142,6 +143,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
         width_m=column("width"), kind=column("kind", np.uint8), confirmed=column("confirmed", np.bool_),
         coasting=column("coasting", np.bool_), integrity=np.zeros(len(rows), np.bool_),
         radar_ns=seen("radar_age_s"), enforcing_ns=seen("enforcing_age_s"), gnss_ns=seen("gnss_age_s"),
+        gnss_bias_m=column("gnss_bias"), gnss_tau_s=column("gnss_tau"), lateral=no_lateral(len(rows)),
     )  # fmt: skip
 
 
