@@ -11,8 +11,10 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
+from fusion.doubt_clock import note_clocks
 from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import DoubtTable
+from fusion.identity_binding import forget_pairs
 from fusion.identity_likelihood import weigh
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
@@ -85,9 +87,13 @@ def gnss_update(
     new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
     placed = np.isfinite(stated_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH])
     new &= placed & ~doubtful & (who >= 0)
-    note_fixes(
-        store.tracks, terminals.rows, doubts.rows, Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
-    )
+    received = Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
+    note_fixes(store.tracks, terminals.rows, doubts.rows, received)
+    if note_clocks(store.tracks, terminals.rows, doubts.rows, received, fixes.arrived_ns):
+        for w, offset_s in doubts.pop_clocks(fixes.terminal):
+            times.terminals.shift(w, offset_s)
+            forget_pairs(terminals, w)
+            add_count(counts, "clock.terminal.shown")
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)
         used = np.asarray((outcome == FUSED) | (outcome == OUTLIER))

@@ -45,7 +45,7 @@ def generate(scenario: Scenario, seed: int) -> Run:
     """Return the run; equal arguments give equal runs."""
     motion = motion_of(Road(scenario), seed)
     reports = list(all_reports(motion, seed))
-    clocks = {made.row: made.clock_s[0] for made in reports if made.clock_s.any()}
+    clocks = {made.row: float(made.clock_s[0]) for made in reports if made.clock_s.any()}
     messages = [_truth(motion, k, clocks) for k in range(int(scenario.duration_s / TRUTH_S))]
     messages += [_event(event) for event in events_of(motion, reports, T0_NS)]
     for made in reports:
