@@ -6,6 +6,7 @@ from core.arrays import B1
 from core.kernel import kernel
 from fusion import doubt_table as col
 from fusion import layout as at
+from fusion.doubt_clock import is_timed
 from fusion.doubt_table import Doubts
 from fusion.layout import Settings, States, Tracks
 from fusion.models import predict_to
@@ -117,6 +118,8 @@ def _evidence(
         return 0.0
     if _may_be_another(tracks, i, t_ns, scratch, variance_m2):
         return -1.0
+    if is_timed(doubts, ints[i, at.TERMINAL], t_ns):
+        return 0.0
     return 1.0 if _would_be_seen(tracks, doubts, t_ns, settings, works, scratch) else 0.0
 
 

@@ -19,25 +19,32 @@ NAMES = {DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident"}  
 # KINDS bits; LOOKED_NS last tick of the ghost's evidence, of the track with SERIAL;
 # VEHICLE row + 1 of the radar's track that its fixes are compared with, VEHICLE_SERIAL its serial number,
 # ERROR_NS stamp of the last error, BOUND_NS of the last one while bound to it;
-# ANCHOR_NS stamp of the first of equal fixes, REPEATS how many followed
+# ANCHOR_NS stamp of the first of equal fixes, REPEATS how many followed;
+# TIMED_SERIAL serial number + 1 of the vehicle that its clock is compared with, 0 none, TIMED_FROM_NS stamp
+# of the first such fix, TIMED_NS of the last, TIMED_AT_NS the arrival of the last
 KINDS, LOOKED_NS, SERIAL, VEHICLE, VEHICLE_SERIAL, ERROR_NS, BOUND_NS, ANCHOR_NS, REPEATS = range(9)
-N_INT = 9
+TIMED_SERIAL, TIMED_FROM_NS, TIMED_NS, TIMED_AT_NS = range(9, 13)
+N_INT = 13
 INT_COLUMNS = (
     "kinds", "looked_ns", "serial", "vehicle", "vehicle_serial", "error_ns", "bound_ns", "anchor_ns",
-    "repeats",
+    "repeats", "timed_serial", "timed_from_ns", "timed_ns", "timed_arrived_ns",
 )  # fmt: skip
 # Column of `floats` (n, N_FLOAT):
 # UNSEEN log probability that radar misses a vehicle there;
 # FAST, SLOW mean errors east and north over the last few and twenty seconds [m], over AGE_S seconds at most;
 # SQUARES sum of squared normalised errors over LOOKS independent looks;
-# ANCHOR the place of equal fixes, STOOD the vehicle's place at the first of them
+# ANCHOR the place of equal fixes, STOOD the vehicle's place at the first of them;
+# TIMED_N so many fixes show MEAN and squared SPREAD of the clock's offset [s], the QUICKest way of a report
+# [s], the vehicle's mean speed MPS; CLOCK_S the offset that was just found, else 0
 UNSEEN, FAST_E, FAST_N, SLOW_E, SLOW_N, AGE_S, SQUARES, LOOKS, ANCHOR_E, ANCHOR_N, STOOD_E, STOOD_N = range(
     12
 )
-N_FLOAT = 12
+TIMED_N, TIMED_MEAN, TIMED_SPREAD, TIMED_QUICK, TIMED_MPS, CLOCK_S = range(12, 18)
+N_FLOAT = 18
 FLOAT_COLUMNS = (
     "unseen", "fast_east_m", "fast_north_m", "slow_east_m", "slow_north_m", "age_s", "squares", "looks",
-    "anchor_east_m", "anchor_north_m", "stood_east_m", "stood_north_m",
+    "anchor_east_m", "anchor_north_m", "stood_east_m", "stood_north_m", "timed_n", "timed_mean_s",
+    "timed_spread_s2", "timed_quick_s", "timed_mps", "clock_s",
 )  # fmt: skip
 CELLS = 16_384  # some hundred cells of a road of 2 km, three courses in each
 REACH_COLUMNS = ("place", "cell", "stamp_ns")
@@ -81,6 +88,14 @@ class DoubtTable:
             ints=np.concatenate([self.rows.ints, np.zeros((more, N_INT), dtype=np.int64)]),
             floats=np.concatenate([self.rows.floats, np.zeros((more, N_FLOAT))]),
         )
+
+    def pop_clocks(self, terminal: I64) -> list[tuple[int, float]]:
+        """Return the offsets [s] of clocks that were just found, by the terminals' rows, and forget them."""
+        found = self.rows.floats[:, CLOCK_S]
+        offsets = [(w, float(found[w])) for w in dict.fromkeys(terminal.tolist()) if found[w]]
+        for w, _ in offsets:
+            found[w] = 0.0
+        return offsets
 
     def kinds(self, terminal: I64) -> U8:
         """Return the bits (n,) of the terminals' rows; 0 for -1."""

@@ -12,8 +12,10 @@ from fusion import layout as at
 from fusion.body_sizes import note_registered
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
+from fusion.doubt_clock import note_clocks
 from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import DoubtTable
+from fusion.identity_binding import forget_pairs
 from fusion.identity_likelihood import weigh
 from fusion.lateral import note_lateral
 from fusion.layout import Fixes, Laterals, Rings, Scratch, Settings, Terminals, Tracks
@@ -92,9 +94,13 @@ def gnss_update(
     new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
     placed = np.isfinite(stated_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH])
     new &= placed & ~doubtful & (who >= 0)
-    note_fixes(
-        store.tracks, terminals.rows, doubts.rows, Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
-    )
+    received = Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
+    note_fixes(store.tracks, terminals.rows, doubts.rows, received)
+    if note_clocks(store.tracks, terminals.rows, doubts.rows, received, fixes.arrived_ns):
+        for w, offset_s in doubts.pop_clocks(fixes.terminal):
+            times.terminals.shift(w, offset_s)
+            forget_pairs(terminals, w)
+            add_count(counts, "clock.terminal.shown")
     if outcome.any():
         _count_refused(outcome, doubtful & usable, counts)
         used = np.asarray((outcome == FUSED) | (outcome == OUTLIER))

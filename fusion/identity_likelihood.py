@@ -144,9 +144,9 @@ def _begin_pair(pair: F1, M: F2, m: int, speed: float, var_speed: float) -> None
 def _difference(
     predicted: States, M: F2, m: int, offset: tuple[float, float, float, float], speed: float, axis: int
 ) -> tuple[float, float, float, float]:
-    """Return a fix's difference to track 0 of `predicted` on one axis (0 along the heading, 1 across): its
+    """Return a fix's difference to track 0 of `predicted` on one axis (0 along the heading, 1 across).
 
-    value, the variance of what is new in it, of the error that lasts, and what its stamp and the extent add to that.
+    Its value, the variances of what is new in it and of the error that lasts, what stamp and extent add to that.
     offset : as of `_add`
     """
     d_east, d_north, r_lever, heading = offset

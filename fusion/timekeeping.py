@@ -21,6 +21,7 @@ from fusion.clocks import (
     KINDS,
     N_CLOCK,
     NO_FAULT,
+    OFFSET,
     REGISTRY,
     ROLLOVER,
     SOUND_AT,
@@ -45,6 +46,8 @@ PROMPT_NS = (-300_000_000, NS)  # ages of a fix that is live
 WAY_NS, WAY_NS_MAX = 5 * NS // 2, 35 * NS  # the transport time of a fix whose stamp does not show it
 LAST_NS = 3 * NS  # a stored report does not replace one of now for this long
 CLOCKS_NAMED_MAX = 64  # clocks in one status
+SHOWN_STEP_S = 0.01  # of offsets that radar shows
+SHOWN_NS_MIN = 200_000_000  # a smaller one is no fault: reports' own errors and a vehicle's length
 HOST_MIN, HOST_SHARE = 3, 0.8  # if so many senders are wrong alike, the clock of the host is wrong
 HOST_NS = 300 * NS  # a terminal that sent within this counts
 
@@ -58,7 +61,7 @@ P_EAST, P_NORTH, P_HEADING, P_SPEED, P_SIGMA = range(5)
 N_PLACE = 5
 INT_NAMES = (
     "terminal", *CLOCK_NAMES, "corrected_by_ns", "corrected_at_ns", "n_corrected", "report_ns",
-    "report_way_ns", "report_stamp_ns",
+    "report_way_ns", "report_stamp_ns", "shown_by_radar_ns",
 )  # fmt: skip
 PLACE_NAMES = ("east_m", "north_m", "heading_rad", "speed_mps", "sigma_m")
 
@@ -99,6 +102,8 @@ class TerminalClocks:
         self.more: I64 = np.zeros((0, N_MORE), dtype=np.int64)
         self.place: F64 = np.zeros((0, N_PLACE))
         self.declared_ns: I64 = np.zeros(0, dtype=np.int64)
+        self.shown_ns: I64 = np.zeros(0, dtype=np.int64)  # by radar, see fusion.doubt_clock
+        self.known_ns: I64 = np.zeros(0, dtype=np.int64)  # both together: stamps are corrected by it
         self.n = 0
 
     def grow(self, about: Sequence[Terminal]) -> None:
@@ -108,9 +113,10 @@ class TerminalClocks:
             room = max(64, 2 * self.n)
             self.clocks.ints = _longer(self.clocks.ints, room)
             self.more, self.place = _longer(self.more, room), _longer(self.place, room)
-            self.declared_ns = _longer(self.declared_ns, room)
+            self.declared_ns, self.shown_ns = _longer(self.declared_ns, room), _longer(self.shown_ns, room)
+            self.known_ns = _longer(self.known_ns, room)
         for w in range(kept, self.n):
-            self.declared_ns[w] = round(about[w].clock_offset_s * NS)
+            self.declared_ns[w] = self.known_ns[w] = round(about[w].clock_offset_s * NS)
 
     def step(
         self, now_ns: int, who: I64, seen: GnssFixes, usable: Bools, sigma_m: F64, counts: dict[str, int]
@@ -120,17 +126,15 @@ class TerminalClocks:
         who : (n,) rows.  usable : (n,) has a position; others are no evidence of a clock.  sigma_m : (n,)
         """
         stamps = np.ascontiguousarray(seen.stamp_ns, np.int64)
-        if note_prompt(
-            now_ns, who, stamps, usable, *PROMPT_NS, self.declared_ns, self.clocks.ints, self.more
-        ):
+        if note_prompt(now_ns, who, stamps, usable, *PROMPT_NS, self.known_ns, self.clocks.ints, self.more):
             return seen.stamp_ns, np.zeros(len(who), dtype=np.bool_)
-        stamp_ns = seen.stamp_ns - self.declared_ns[who]
+        stamp_ns = seen.stamp_ns - self.known_ns[who]
         age_ns = now_ns - stamp_ns
         weeks_ns = np.rint(age_ns / ROLLOVER_NS).astype(np.int64) * ROLLOVER_NS
         weeks_ns = np.where(np.abs(age_ns - weeks_ns) <= ROLLED_NS_MAX, weeks_ns, 0)
         stamp_ns, age_ns = stamp_ns + weeks_ns, age_ns - weeks_ns
         prompt = (age_ns >= PROMPT_NS[0]) & (age_ns <= PROMPT_NS[1])
-        by_ns = weeks_ns - self.declared_ns[who]
+        by_ns = weeks_ns - self.known_ns[who]
         odd = ~prompt | (by_ns != 0) | (self.clocks.ints[who, KIND] != NO_FAULT) | self.more[who].any(axis=1)
         if odd.any():
             odd = np.isin(who, who[odd])  # all fixes of a terminal, to find its freshest
@@ -140,7 +144,7 @@ class TerminalClocks:
         if not odd.any():
             return stamp_ns, odd
         add_count(counts, "gnss.rollover", int(np.count_nonzero(weeks_ns)))
-        add_count(counts, "gnss.offset_corrected", int(np.count_nonzero(self.declared_ns[who])))
+        add_count(counts, "gnss.offset_corrected", int(np.count_nonzero(self.known_ns[who])))
         for w in dict.fromkeys(who[usable & odd].tolist()):
             mine = np.flatnonzero((who == w) & usable)
             j = int(mine[np.argmin(age_ns[mine])])  # the freshest fix shows the clock best
@@ -152,6 +156,12 @@ class TerminalClocks:
             else:
                 self._keep_report(w, now_ns, int(age_ns[j]), seen, j, float(sigma_m[j]))
         return stamp_ns, self.clocks.ints[who, KIND] != NO_FAULT
+
+    def shift(self, w: int, by_s: float) -> None:
+        """Correct terminal w's stamps by a further offset that radar shows; near zero its clock is right."""
+        shown_ns = int(self.shown_ns[w]) + round(by_s / SHOWN_STEP_S) * round(SHOWN_STEP_S * NS)
+        self.shown_ns[w] = shown_ns if abs(shown_ns) >= SHOWN_NS_MIN else 0
+        self.known_ns[w] = self.declared_ns[w] + self.shown_ns[w]
 
     def _correct(self, w: int, now_ns: int, by_ns: int, n_fixes: int) -> None:
         row = self.more[w]
@@ -218,7 +228,7 @@ class TerminalClocks:
         if fault is not None:
             return fault
         return ClockFault(
-            kind=KINDS[REGISTRY if declared_ns else ROLLOVER],
+            kind=KINDS[REGISTRY if declared_ns else OFFSET if self.shown_ns[w] else ROLLOVER],
             offset_s=round(-int(row[CORRECTED_BY_NS]) / NS, 1),
             corrected=True,
             since_ns=int(row[CORRECTED_AT]),
@@ -233,7 +243,11 @@ class TerminalClocks:
         Terminals of one maker may all be off by a time zone; then another clock must confirm the fault.
         """
         n_senders = int(np.count_nonzero(self._sent_lately(t_ns)))
-        wrong = [fault for fault in faults.values() if not fault.corrected and t_ns - fault.since_ns >= 0]
+        wrong = [
+            fault
+            for w, fault in faults.items()
+            if (not fault.corrected or self.shown_ns[w]) and t_ns - fault.since_ns >= 0
+        ]
         offset_s, n = common_offset_s([fault.offset_s for fault in wrong])
         if n < HOST_MIN or n < HOST_SHARE * n_senders:
             return None
@@ -256,7 +270,7 @@ class TerminalClocks:
     def packed(self) -> tuple[Columns, Columns]:
         """Return the clocks of all terminals that sent anything, and the last reports of the same rows."""
         w = np.flatnonzero(self.clocks.ints[: self.n].any(axis=1))
-        ints = np.column_stack([w, self.clocks.ints[w], self.more[w]])
+        ints = np.column_stack([w, self.clocks.ints[w], self.more[w], self.shown_ns[w]])
         return columns_of(INT_NAMES, ints), columns_of(PLACE_NAMES, self.place[w])
 
     def unpack(self, ints: Columns | None, place: Columns | None, about: Sequence[Terminal]) -> None:
@@ -267,7 +281,9 @@ class TerminalClocks:
         self.grow(about)
         numbers = read_ints(ints, INT_NAMES)
         w = numbers[:, 0]
-        self.clocks.ints[w], self.more[w] = numbers[:, 1 : 1 + N_CLOCK], numbers[:, 1 + N_CLOCK :]
+        self.clocks.ints[w], self.more[w] = numbers[:, 1 : 1 + N_CLOCK], numbers[:, 1 + N_CLOCK : -1]
+        self.shown_ns[w] = numbers[:, -1]
+        self.known_ns[:] = self.declared_ns + self.shown_ns
         places = read_floats(place, PLACE_NAMES)
         if len(places) == len(w):
             self.place[w] = places

@@ -18,6 +18,10 @@ TAKE_AFTER_NS = 1_000_000_000  # a track without an owner becomes ours after thi
 # So near a neighbour's stretch it may have the vehicle yet: it offers at HYSTERESIS_M beyond its end,
 # and until the offer must have come (TAKE_AFTER_NS) the vehicle drives 40 m at 144 km/h
 NEIGHBOUR_M = HYSTERESIS_M + 40.0
+# A neighbour judges on while a vehicle crosses its margin and the offer travels (300 ms at 40 m/s): what
+# begins there, hidden before, may be its own under another id. What stands there longer is nobody's
+MAY_BE_OFFERED_M, STANDS_AFTER_NS = HYSTERESIS_M + 12.0, 5_000_000_000
+APPROACHES_M = 2.0  # so much nearer to a neighbour than it began, a track does not come from there
 RETAKE_AFTER_NS = 10_000_000_000  # the same for one that a neighbour adopted: it turned round
 OPENS_AFTER_NS = 1_000_000_000  # an offer without an acknowledgement for so long has no receiver
 # The flag of a given track passes this long after its offer, on both sides at the same tick: message, answer
@@ -35,6 +39,7 @@ class Holding:
     from_outside: bool = False  # first seen outside: a neighbour most likely owns it
     giving_since_ns: int | None = None  # under way to a neighbour
     flag_passes_ns: int | None = None  # owned: from then on it is flagged here; given: until then
+    began_m: float | None = None  # station at first sight; None: not known, or no longer needed
 
 
 @dataclass(slots=True)
@@ -54,7 +59,9 @@ class Ownership:
         for key, station in zip(track.tolist(), s_m.tolist(), strict=True):
             holding = self.holdings.get(key)
             if holding is None:
-                holding = self.holdings[key] = Holding(from_outside=not self._within(station, 0.0))
+                holding = self.holdings[key] = Holding(
+                    from_outside=not self._within(station, 0.0), began_m=_known(station)
+                )
             to = self._advance(holding, t_ns, station)
             if to is not None:
                 leaving.setdefault(to, []).append(key)
@@ -82,6 +89,8 @@ class Ownership:
         """Return how long a track inside the stretch waits for an owner that may speak yet."""
         if holding.phase == "given":
             return RETAKE_AFTER_NS
+        if self._may_be_offered(station, holding.began_m):
+            return STANDS_AFTER_NS
         if holding.from_outside or self._may_be_anothers(station):
             return TAKE_AFTER_NS
         return 0
@@ -90,9 +99,19 @@ class Ownership:
         """Whether a neighbour may own what is at this station; off the road any may."""
         if math.isnan(station):
             return bool(self.neighbours)
+        return self._is_near(station, NEIGHBOUR_M)
+
+    def _may_be_offered(self, station: float, began_m: float | None) -> bool:
+        """Whether a neighbour that a track comes from may own it until it is further inside."""
         return any(
-            from_m - NEIGHBOUR_M <= station < to_m + NEIGHBOUR_M for _, from_m, to_m in self.neighbours
+            (off_m := _outside_m(station, from_m, to_m)) < MAY_BE_OFFERED_M
+            and (began_m is None or _outside_m(began_m, from_m, to_m) - off_m < APPROACHES_M)
+            for _, from_m, to_m in self.neighbours
         )
+
+    def _is_near(self, station: float, margin_m: float) -> bool:
+        """Whether a station lies within margin_m of a neighbour's stretch; NaN does not."""
+        return any(from_m - margin_m <= station < to_m + margin_m for _, from_m, to_m in self.neighbours)
 
     def _within(self, station: float, margin_m: float) -> bool:
         if self.stretch_m is None or math.isnan(station):
@@ -192,6 +211,7 @@ class Ownership:
                 from_outside=holding.from_outside,
                 giving_since_ns=holding.giving_since_ns,
                 flag_passes_ns=holding.flag_passes_ns,
+                began_m=holding.began_m,
             )
             for key, holding in self.holdings.items()
         )
@@ -200,7 +220,12 @@ class Ownership:
         """Continue from the holdings of a `/state`."""
         self.holdings = {
             row.track: Holding(
-                row.phase, row.inside_since_ns, row.from_outside, row.giving_since_ns, row.flag_passes_ns
+                row.phase,
+                row.inside_since_ns,
+                row.from_outside,
+                row.giving_since_ns,
+                row.flag_passes_ns,
+                row.began_m,
             )
             for row in rows
         }
@@ -221,3 +246,12 @@ class Ownership:
             self.holdings[survivor] = old
         else:
             self.set(survivor, "owned")
+
+
+def _known(station: float) -> float | None:
+    return None if math.isnan(station) else station
+
+
+def _outside_m(station: float, from_m: float, to_m: float) -> float:
+    """Return how far a station lies outside a stretch; 0 inside, NaN for NaN."""
+    return max(from_m - station, station - to_m, 0.0) if not math.isnan(station) else math.nan

@@ -20,6 +20,7 @@ class HoldingState(msgspec.Struct, frozen=True, kw_only=True):
     from_outside: bool
     giving_since_ns: int | None = None
     flag_passes_ns: int | None = None
+    began_m: float | None = None
 
 
 class GivingState(msgspec.Struct, frozen=True, kw_only=True):

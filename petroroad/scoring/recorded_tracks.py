@@ -200,8 +200,9 @@ def beside_truth(path: Path, frame: SiteFrame) -> tuple[dict[str, list[int]], di
         if message.topic == "/truth/violation":
             event = events.decode(message.body)
             if event.rule == "gnss_integrity":
-                since_ns = manipulated_ns.get(event.vehicle, event.start_ns)
-                manipulated_ns[event.vehicle] = min(since_ns, event.start_ns)
+                for vehicle in (event.vehicle, *event.vehicles):
+                    since_ns = manipulated_ns.get(vehicle, event.start_ns)
+                    manipulated_ns[vehicle] = min(since_ns, event.start_ns)
         elif message.topic.startswith(("/gnss", "/gateway/")):
             item = decoded(message, frame, None)
             fixes = item.fixes if isinstance(item, GatewayFixes) else item

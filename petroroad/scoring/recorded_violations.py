@@ -15,6 +15,7 @@ from geofence.violation import GRADES, Violation
 from petroroad.scoring.violations import RaisedEvent, TrueEvent
 
 ALARM = GRADES.index("warning")
+NOTICES = ("ghost_report", "gnss_integrity")  # rules about a source: their highest grade is a notice
 
 
 class TruthEventRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class TruthEventRow(msgspec.Struct, frozen=True, kw_only=True):
     terminal: str | None = None
     start_ns: int
     end_ns: int
+    terminals: tuple[str, ...] = ()
+    vehicles: tuple[int, ...] = ()
 
 
 class TrueStates(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +93,7 @@ def read_truth(path: Path, reading: Reading | None = None) -> Truth:
 
 
 def raised_events(stored: Sequence[Stored]) -> list[RaisedEvent]:
-    """Return one event for each id that reached `warning`."""
+    """Return one event for each id that reached `warning`; a notice is enough for a rule that has no more."""
     by_id: dict[str, list[Stored]] = defaultdict(list)
     for row in stored:
         by_id[row.violation.id].append(row)
@@ -99,7 +102,8 @@ def raised_events(stored: Sequence[Stored]) -> list[RaisedEvent]:
 
 def _raised(rows: list[Stored]) -> RaisedEvent | None:
     """`rows` are one id's versions in the order of (hop, version)."""
-    alarms = [row for row in rows if GRADES.index(row.violation.grade) >= ALARM]
+    least = GRADES.index("notice") if rows[0].violation.rule in NOTICES else ALARM
+    alarms = [row for row in rows if GRADES.index(row.violation.grade) >= least]
     if not alarms:
         return None
     first, last = alarms[0].violation, rows[-1].violation

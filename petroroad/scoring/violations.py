@@ -23,6 +23,10 @@ class TrueEvent:
     terminal: str | None
     start_ns: int
     end_ns: int
+    terminals: tuple[
+        str, ...
+    ] = ()  # all that one cause concerns; one report of it, of any of them, is enough
+    vehicles: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ def _is_same(true: TrueEvent, raised: RaisedEvent, end_ns: int, place_of: PlaceO
     if true.rule != raised.rule or _overlap_ns(true, raised, end_ns) < -SLACK_NS:
         return False
     if raised.terminal is not None:
-        return raised.terminal == true.terminal
+        return raised.terminal in (true.terminal, *true.terminals)
     place = place_of(true.vehicle, raised.at_ns)
     return place is not None and distance_m(place, raised.place) <= PLACE_M
 

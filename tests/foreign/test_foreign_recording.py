@@ -45,7 +45,7 @@ def test_each_site_loads(name):
     np.testing.assert_allclose(offset, 6.0, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["dark", "hard-bodies"])
+@pytest.mark.parametrize("name", ["dark", "doubt", "hard-bodies"])
 def test_a_recording_is_read_by_replay_and_score(tmp_path, name):
     run = generate(_short(name), 1)
     path = tmp_path / "a.mcap"

@@ -102,9 +102,10 @@ def test_the_truths_file_tells_reports_and_manipulated_fixes(tmp_path):
     recorder.write("/gnss", b"no fix", T0_NS)
     for rule, vehicle, start_ns in (("gnss_integrity", 5, 9), ("gnss_integrity", 5, 7), ("overspeed", 6, 3)):
         event = {"id": "x", "rule": rule, "vehicle": vehicle, "start_ns": start_ns, "end_ns": 99}
+        event |= {"vehicles": [5, 8]} if start_ns == 9 else {}  # one cause of several
         recorder.write("/truth/violation", msgspec.msgpack.encode(event), T0_NS)
     recorder.close()
-    assert beside_truth(tmp_path / "r.mcap", FRAME) == ({"A": [T0_NS + 1, T0_NS + 2]}, {5: 7})
+    assert beside_truth(tmp_path / "r.mcap", FRAME) == ({"A": [T0_NS + 1, T0_NS + 2]}, {5: 7, 8: 9})
 
 
 def test_covered_is_in_a_field_or_reporting(tmp_path):

@@ -10,10 +10,10 @@ END = T0 + 60 * S
 HERE, THERE = (122.0, 41.0), (122.001, 41.0)  # 84 m apart
 
 
-def true(i, start_s, end_s, rule="lane_departure", terminal="1", vehicle=7):
+def true(i, start_s, end_s, rule="lane_departure", terminal="1", vehicle=7, terminals=()):
     return TrueEvent(
         id=f"t{i}", rule=rule, vehicle=vehicle, terminal=terminal,
-        start_ns=T0 + start_s * S, end_ns=T0 + end_s * S,
+        start_ns=T0 + start_s * S, end_ns=T0 + end_s * S, terminals=terminals,
     )  # fmt: skip
 
 
@@ -37,6 +37,8 @@ def place_of(vehicle, stamp_ns):
         ([true(1, 10, 15)], [raised(1, 11, 12), raised(2, 14, 16)], 2, 0, 0, 1),  # two ids for one event
         ([true(1, 10, 15)], [raised(1, 11, 16, rule="wrong_way")], 0, 1, 1, 0),
         ([true(1, 10, 15)], [raised(1, 11, 16, terminal="2")], 0, 1, 1, 0),  # another vehicle
+        # one cause, named by any of the terminals that it concerns
+        ([true(1, 10, 15, terminals=("1", "2"))], [raised(1, 11, 16, terminal="2")], 1, 0, 0, 0),
         ([true(1, 10, 15)], [raised(1, 11, 16, terminal=None)], 1, 0, 0, 0),  # unidentified, at its place
         ([true(1, 10, 15)], [raised(1, 11, 16, terminal=None, place=THERE)], 0, 1, 1, 0),
         ([true(1, 10, 15, vehicle=8)], [raised(1, 11, 16, terminal=None)], 0, 1, 1, 0),  # place unknown

@@ -32,7 +32,13 @@ def walk(stations, *, stretch_m=(0.0, 500.0), own=None):
         ([440.0] * 10, None, False, {}),  # the same beside AFTER
         ([-5.0] + [250.0] * 10, None, False, {}),  # it came from where a neighbour owns
         ([-5.0] + [10.0] * 20, None, False, {}),  # came from outside: within 20 m its owner still has it
-        ([-5.0] + [21.0] * 11, None, True, {}),  # beyond that nobody has spoken for a second
+        ([-5.0] + [33.0] * 11, None, True, {}),  # beyond that nobody has spoken for a second
+        # it was hidden, and begins here: BEFORE may have it under another id until the offer has come
+        ([1.0 + 1.5 * k for k in range(21)], None, False, {}),
+        ([1.0 + 1.5 * k for k in range(22)], None, True, {}),
+        ([30.0 - 1.5 * k for k in range(11)], None, True, {}),  # towards BEFORE: it can't come from there
+        ([1.0] * 50, None, False, {}),
+        ([1.0] * 51, None, True, {}),  # it stands: BEFORE would have shown it by now, or never will
         ([float("nan")] * 10, None, False, {}),  # off the road: it may be a neighbour's
         ([float("nan")] * 11, None, True, {}),  # off the road: routed to us, so ours
         ([519.0], "owned", True, {}),  # hysteresis

@@ -28,10 +28,34 @@ def events_of(motion: Motion, reports: Sequence[Reports], t0_ns: int) -> Iterato
         stamps = ghost.stamp_s[[0, -1]].tolist()
         yield _event("ghost_report", GHOST_ID + number, ghost.terminal, stamps[0], stamps[1], t0_ns, {})
     for made in reports:
-        manipulated = made.stamp_s[made.stamp_s > made.drag_from_s]
+        fault = made.fault
+        from_s, until_s, kind = made.drag_from_s, np.inf, "drag"
+        if fault is not None and fault.manipulates:
+            from_s, until_s, kind = fault.from_s, fault.until_s, fault.kind
+        manipulated = made.stamp_s[(made.stamp_s > from_s) & (made.stamp_s < until_s)]
         if len(manipulated):
             first, last = float(manipulated[0]), float(manipulated[-1])
-            yield _event("gnss_integrity", made.row + 1, made.terminal, first, last, t0_ns, {})
+            detail = {"kind": kind} if fault is not None else {}
+            yield _event("gnss_integrity", made.row + 1, made.terminal, first, last, t0_ns, detail)
+    yield from _jams(motion, t0_ns, reports)
+
+
+def _jams(motion: Motion, t0_ns: int, reports: Sequence[Reports]) -> Iterator[dict[str, Any]]:
+    """Yield one event for each jam, with all vehicles and terminals that it concerns."""
+    for jam in motion.road.scenario.jams:
+        hit = [
+            made
+            for made in reports
+            if (made.jammed & (made.stamp_s >= jam.from_s) & (made.stamp_s < jam.until_s)).any()
+        ]
+        if hit:
+            detail = {"kind": f"jam.{jam.kind}", "from_m": jam.from_m, "to_m": jam.to_m}
+            event = _event(
+                "gnss_integrity", hit[0].row + 1, hit[0].terminal, jam.from_s, jam.until_s, t0_ns, detail
+            )
+            yield event | {
+                "vehicles": [made.row + 1 for made in hit], "terminals": [made.terminal for made in hit]
+            }  # fmt: skip
 
 
 def _departure(motion: Motion, one: Departure, t0_ns: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tests.support.foreign.road import HAZMAT, Road
 
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+SLOWS_S = 6.0  # until a truck that halts stands
 HIGH_M = 3.2  # a truck: it hides others; a car is 1.5 m high and hides nobody
 
 
@@ -31,6 +32,7 @@ class Fleet:
     silent: Flags  # should report, does not
     vanish_s: F64  # when it ends in the middle of the road; inf: never
     phases: F64  # (n, 4) of its wander in the lane
+    halt_s: F64  # (n, 2) from when it slows down to a stand, until it goes again; inf: never
 
     def __len__(self) -> int:
         return len(self.lane)
@@ -43,7 +45,21 @@ def fleet_of(road: Road, seed: int) -> Fleet:
     """Draw the vehicles of all lanes."""
     rng = random_of(seed, "fleet")
     parts = [_of_lane(road, i, rng) for i in range(len(road.lanes))]
-    return Fleet(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Fleet(**columns, halt_s=_halts(road, columns["is_hazmat"], columns["u_m"], seed))
+
+
+def _halts(road: Road, is_hazmat: Flags, u_m: F64, seed: int) -> F64:
+    """Draw who halts, one after another: trucks that are well on the road by then."""
+    rng, plan = random_of(seed, "halts"), road.scenario.traffic
+    halt = np.full((len(u_m), 2), np.inf)
+    for k in range(plan.n_halts):
+        from_s = 20.0 + 18.0 * k + float(rng.uniform(0.0, 5.0))
+        then_m = u_m + plan.truck_mps * from_s
+        on_road = (then_m > 0.2 * road.plan.length_m) & (then_m < 0.7 * road.plan.length_m)
+        row = int(rng.choice(np.flatnonzero(is_hazmat & on_road)))
+        halt[row] = (from_s, from_s + SLOWS_S + float(rng.uniform(7.0, 10.0)))
+    return halt
 
 
 def _of_lane(road: Road, index: int, rng: np.random.Generator) -> dict[str, NDArray]:  # type: ignore[type-arg]

@@ -45,7 +45,8 @@ def generate(scenario: Scenario, seed: int) -> Run:
     """Return the run; equal arguments give equal runs."""
     motion = motion_of(Road(scenario), seed)
     reports = list(all_reports(motion, seed))
-    messages = [_truth(motion, k) for k in range(int(scenario.duration_s / TRUTH_S))]
+    clocks = {made.row: float(made.clock_s[0]) for made in reports if made.clock_s.any()}
+    messages = [_truth(motion, k, clocks) for k in range(int(scenario.duration_s / TRUTH_S))]
     messages += [_event(event) for event in events_of(motion, reports, T0_NS)]
     for made in reports:
         messages += _fixes(scenario, made)
@@ -59,7 +60,8 @@ def _ns(t_s: float) -> int:
     return T0_NS + round(t_s * 1e9)
 
 
-def _truth(motion: Motion, k: int) -> Message:
+def _truth(motion: Motion, k: int, clocks: dict[int, float]) -> Message:
+    """Return the truth of frame k.  clocks : by row how far a wrong clock is ahead at first [s]."""
     t = k * TRUTH_S
     moment, fleet = motion.at(motion.active(t), t), motion.fleet
     lon, lat = lonlat_of(moment.east_m, moment.north_m)
@@ -83,6 +85,8 @@ def _truth(motion: Motion, k: int) -> Message:
         ],
         "hazmat": fleet.is_hazmat[rows].tolist(),
     }
+    if clocks:
+        payload["clock_offset_s"] = [round(clocks.get(row, 0.0), 3) for row in rows.tolist()]
     return Message(arrival_ns=_ns(t), topic="/truth", stamp_ns=_ns(t), payload=payload)
 
 
@@ -93,11 +97,10 @@ def _event(event: dict[str, Any]) -> Message:
 
 def _fixes(scenario: Scenario, made: Reports) -> list[Message]:
     lon, lat = lonlat_of_reports(made)
-    told_m = round(scenario.gnss.told_share * scenario.gnss.sigma_m, 4)
+    told_m = round(made.told_share * scenario.gnss.sigma_m, 4)
     messages = []
-    for k, (stamp_s, arrival_s) in enumerate(
-        zip(made.stamp_s.tolist(), made.arrival_s.tolist(), strict=True)
-    ):
+    stamps = (made.stamp_s + made.clock_s).tolist()
+    for k, (stamp_s, arrival_s) in enumerate(zip(stamps, made.arrival_s.tolist(), strict=True)):
         payload = {
             "terminal": made.terminal,
             "stamp_ns": _ns(stamp_s),
@@ -108,7 +111,7 @@ def _fixes(scenario: Scenario, made: Reports) -> list[Message]:
             "speed_mps": round(float(made.speed_mps[k]), 3),
             "course_deg": float(made.course_deg[k].round(3)) % 360.0,
             "sigma_m": told_m,
-            "quality": "single",
+            "quality": "none" if made.lost[k] else "single",
         }
         messages.append(
             Message(arrival_ns=_ns(arrival_s), topic="/gnss", stamp_ns=_ns(stamp_s), payload=payload)

@@ -1,4 +1,7 @@
-"""What terminals report: places with a constant, a slow and a white error, outliers, drags; late ones too."""
+"""What terminals report: places with a constant, a slow and a white error, outliers, drags; late ones too.
+
+What is wrong with single terminals, and jamming, is added by `faults`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,6 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.support.foreign.chance import random_of, wander
+from tests.support.foreign.faults import (
+    Fault,
+    faults_of,
+    jammed,
+    past_of,
+    standing_held,
+    with_fault,
+)
+from tests.support.foreign.fleet import Flags
 from tests.support.foreign.frame import course_of, lonlat_of
 from tests.support.foreign.geometry import F64, ground_speed
 from tests.support.foreign.motion import Motion
@@ -31,6 +43,11 @@ class Reports:
     speed_mps: F64
     course_deg: F64
     drag_from_s: float  # inf: it is not dragged
+    clock_s: F64  # (k,) how far its clock is ahead: added to the stamps
+    jammed: Flags  # (k,)
+    lost: Flags  # (k,) it states that it has no position
+    told_share: float  # what it states is this share of its sigma
+    fault: Fault | None = None
 
 
 def ghost_name(number: int) -> str:
@@ -41,13 +58,15 @@ def all_reports(motion: Motion, seed: int) -> Iterator[Reports]:
     """Yield each reporting vehicle's, then each ghost's."""
     rng, plan = random_of(seed, "receivers"), motion.road.scenario
     fleet, end_s = motion.fleet, plan.duration_s
+    faults = faults_of(motion, seed)
     for row in np.flatnonzero(fleet.reports).tolist():
         one = random_of(seed, f"receiver.{row}")
         dragged = bool(one.random() < plan.traffic.dragged_share) and bool(fleet.is_hazmat[row])
         stamps = _stamps(plan.gnss, one, float(motion.from_s[row]), min(end_s, float(motion.until_s[row])))
         if not len(stamps):
             continue
-        moment = motion.at(np.full(len(stamps), row), stamps)
+        fault = faults.get(row)
+        moment = motion.at(np.full(len(stamps), row), past_of(motion, row, stamps, fault))
         arm = fleet.antenna_m[row] + plan.gnss.offset_sigma_m * one.normal(size=2)
         cos, sin = np.cos(moment.heading_rad), np.sin(moment.heading_rad)
         place = np.stack(
@@ -59,8 +78,13 @@ def all_reports(motion: Motion, seed: int) -> Iterator[Reports]:
             axis=1,
         )  # fmt: skip
         drag_from_s = float(one.uniform(15.0, 40.0)) if dragged else np.inf
-        yield _measured(plan.gnss, one, str(fleet.terminal(row)), row, stamps, place,
-                        drag_from_s, plan.traffic.drag_mps)  # fmt: skip
+        made = _measured(plan.gnss, one, str(fleet.terminal(row)), row, stamps, place,
+                         drag_from_s, plan.traffic.drag_mps)  # fmt: skip
+        later = random_of(seed, f"fault.{row}")  # what follows changes nothing of what is drawn above
+        if later.random() < plan.gnss.holds_share:
+            made = standing_held(made, np.hypot(moment.v_east_mps, moment.v_north_mps))
+        made = with_fault(made, fault, later)
+        yield jammed(made, moment.s_m, plan.jams, later) if plan.jams else made
     for number in range(plan.traffic.n_ghosts):
         ghost = _ghost(motion, number, rng)
         if len(ghost.stamp_s):
@@ -135,6 +159,10 @@ def _measured(
         speed_mps=np.maximum(speed + plan.speed_sigma_mps * rng.normal(size=k), 0.0),
         course_deg=course_of(heading, place[:, 0], place[:, 1]),
         drag_from_s=drag_from_s,
+        clock_s=np.zeros(k),
+        jammed=np.zeros(k, dtype=np.bool_),
+        lost=np.zeros(k, dtype=np.bool_),
+        told_share=plan.told_share,
     )
 
 

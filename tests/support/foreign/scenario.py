@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from tests.support.foreign.jams import Jam
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoadPlan:
@@ -34,6 +36,7 @@ class TrafficPlan:
     n_ghosts: int = 0  # terminals without a vehicle
     dragged_share: float = 0.0  # of the hazmat trucks: their places are slowly dragged away
     drag_mps: float = 0.35
+    n_halts: int = 0  # hazmat trucks that stop for some seconds, and those behind them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class GnssPlan:
     speed_sigma_mps: float = 0.15
     late_share: float = 0.01  # of the reports
     late_s: tuple[float, float] = (0.3, 1.0)
+    holds_share: float = 0.0  # of the receivers: they repeat their place while they stand
     offset_sigma_m: float = 0.03  # how far the registered antenna lies from the true one, per axis
 
 
@@ -95,6 +99,8 @@ class Scenario:
     gnss: GnssPlan = GnssPlan()
     radar: RadarPlan = RadarPlan()
     bodies: BodyPlan | None = None
+    faults: tuple[tuple[str, int], ...] = ()  # how many hazmat trucks' terminals have which fault
+    jams: tuple[Jam, ...] = ()
 
 
 # A point that wanders half a metre to either side hides a short, shallow departure from any radar; that of
@@ -141,6 +147,22 @@ def _scenarios() -> Mapping[str, Scenario]:
             radar=RadarPlan(height_m=4.5, hidden_p=0.05),
         ),
         Scenario(name="sharp-bend", road=RoadPlan(bend_radius_m=220.0)),
+        Scenario(
+            name="doubt",  # sources that err or lie, beside sound ones that stand
+            duration_s=100.0,
+            traffic=TrafficPlan(n_departures=0, n_halts=3, exits_share=0.0),
+            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0), holds_share=0.5),
+            faults=(("clock", 5), ("drag", 2), ("frozen", 2), ("overconfident", 2), ("replay", 2)),
+        ),
+        Scenario(
+            name="jamming",
+            traffic=TrafficPlan(n_departures=0, exits_share=0.0, truck_gap_m=30.0),
+            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0)),
+            jams=(
+                Jam(from_m=250.0, to_m=650.0, from_s=25.0, until_s=40.0, kind="lost"),
+                Jam(from_m=700.0, to_m=1100.0, from_s=55.0, until_s=72.0, kind="noise"),
+            ),
+        ),
         Scenario(name="slow-gnss", gnss=GnssPlan(sigma_m=1.2, rate_hz=(0.1, 0.2), tau_s=60.0)),
     ]
     named = {scenario.name: scenario for scenario in all_of_them}

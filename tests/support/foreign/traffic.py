@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.support.foreign.fleet import I64, Fleet
+from tests.support.foreign.fleet import I64, SLOWS_S, Fleet
 from tests.support.foreign.geometry import F64
 from tests.support.foreign.road import HAZMAT, RAMP_FREE_M, Road
 
@@ -47,6 +47,9 @@ def _wanted(road: Road, fleet: Fleet, u: F64, t_s: float) -> F64:
     plan = road.scenario.traffic
     wave = plan.wave_mps * np.sin(2.0 * np.pi * (t_s / 40.0 - u / 900.0))
     wanted = np.where(fleet.is_hazmat, fleet.wanted_mps + wave, fleet.wanted_mps)
+    wanted = wanted * (
+        1.0 - np.clip((t_s - fleet.halt_s[:, 0]) / SLOWS_S, 0.0, 1.0) * (t_s < fleet.halt_s[:, 1])
+    )
     slow = fleet.exits & (u > road.ramp_from_m - SLOW_BEFORE_M)
     # eases down over the last metres instead of braking at once
     share = np.clip((u - road.ramp_from_m + SLOW_BEFORE_M) / SLOW_BEFORE_M, 0.0, 1.0)
