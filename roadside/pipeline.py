@@ -145,8 +145,14 @@ class Pipeline:
         """
         if not self.handovers.offered and not self.tracker.duplicates:
             return None
-        doubtful = [track for pair in self.tracker.duplicates for track in pair]
-        return self.ownership.may_open(tracks.track, now_ns) & ~np.isin(tracks.track, doubtful)
+        doubtful = {track for pair in self.tracker.duplicates for track in pair}
+        may = [
+            is_free and track not in doubtful
+            for track, is_free in zip(
+                tracks.track.tolist(), self.ownership.may_open(tracks.track, now_ns).tolist(), strict=True
+            )
+        ]
+        return np.array(may, dtype=np.bool_)
 
     def _settle(self, t_ns: int, update: TrackerUpdate) -> list[Output]:
         """Follow the tracks that merged and those that ended."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import F1, F2, F64
 from core.errors import MapError
-from core.kernel import kernel
+from core.kernel import checked_once, kernel
 from geofence.map.grid import Grid, build_grid, cell_of
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
@@ -99,6 +99,9 @@ def stations(east: F1, north: F1, segments: Segments, s: F1, o: F1) -> None:
         s[i], o[i] = station_at(east[i], north[i], segments)
 
 
+_stations_once = checked_once(stations)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """The axis of a road, from station `k0_m`; all in site metres."""
@@ -113,7 +116,7 @@ class Axis:
         """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it."""
         east, north = np.ascontiguousarray(east, np.float64), np.ascontiguousarray(north, np.float64)
         s, o = np.empty(len(east)), np.empty(len(east))
-        stations(east, north, self.segments, s, o)
+        _stations_once(east, north, self.segments, s, o)
         return s, o
 
     def site_of(self, s_m: F64, offset_m: F64) -> tuple[F64, F64]:
