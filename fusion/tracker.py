@@ -319,6 +319,8 @@ class Tracker:
 
     def drop(self, ids: Sequence[int]) -> None:
         """Remove the tracks with these ids; they are not reported as ended."""
+        if not ids:
+            return
         by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()}
         for key in ids:
             if key in by_id:

@@ -231,18 +231,13 @@ class Pipeline:
         return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
 
     def _names_of(self, tracks: TrackBatch) -> TrackNames:
-        named = [
-            (track, self.tracker.terminal_ids[row], rounded_p(p))
-            for track, row, p in zip(
-                tracks.track.tolist(), tracks.terminal.tolist(), tracks.identity_p.tolist(), strict=True
-            )
-            if row >= 0
-        ]
+        named, ids = np.flatnonzero(tracks.terminal >= 0), self.tracker.terminal_ids
+        terminals = [ids[row] for row in tracks.terminal[named].tolist()]
         return TrackNames(
-            track=tuple(track for track, _, _ in named),
-            terminal=tuple(terminal for _, terminal, _ in named),
-            plate=tuple(self._plates.get(terminal) for _, terminal, _ in named),
-            identity_p=tuple(p for _, _, p in named),
+            track=tuple(tracks.track[named].tolist()),
+            terminal=tuple(terminals),
+            plate=tuple([self._plates.get(terminal) for terminal in terminals]),
+            identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
         )
 
     # ---- handover
