@@ -132,7 +132,7 @@ class Locator:
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
         self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
         self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
-        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid)
+        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid, road.strips.grid)
         self._axis = none if road.axis is None else road.axis.segments
         self._limits = Limits(
             map_sigma_m=rules.map_sigma_m,

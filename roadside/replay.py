@@ -215,7 +215,7 @@ def replay_site(
         ticks(last_ns)
 
 
-def collector(into: Replayed, names: Callable[[bytes], Iterable[int]]) -> OnOutput:
+def collector(into: Replayed, names: Callable[[Snapshot], Iterable[int]]) -> OnOutput:
     """Return a callback that sorts outputs into `into`; `names` returns a snapshot's track ids."""
 
     def collect(esn: str, _: int, output: Output) -> None:
@@ -223,6 +223,6 @@ def collector(into: Replayed, names: Callable[[bytes], Iterable[int]]) -> OnOutp
             into.violations.setdefault(esn, []).append(output.body)
         elif isinstance(output, Snapshot):
             into.snapshots.setdefault(esn, []).append(output.body)
-            into.tracks.update(names(output.body))
+            into.tracks.update(names(output))
 
     return collect

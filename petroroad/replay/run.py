@@ -28,7 +28,7 @@ from petroroad.replay.sharing import Child, End, Parent, ends_of, shared
 from roadside.compare import first_difference
 from roadside.gateway.routing import Router, router_of
 from roadside.inputs import GatewayFixes, Input
-from roadside.outputs import Output, report_of
+from roadside.outputs import Output, Snapshot, report_of
 from roadside.pipeline import Pipeline, Setup
 from roadside.replay import (
     LoggedMessage,
@@ -227,8 +227,11 @@ def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
         yield message
 
 
-def _track_ids(body: bytes) -> list[int]:
-    ids: list[int] = records_of(decode_snapshot(body))["track"].tolist()
+def _track_ids(snapshot: Snapshot) -> list[int]:
+    if snapshot.tracks is not None:
+        ids: list[int] = snapshot.tracks.track.tolist()
+    else:
+        ids = records_of(decode_snapshot(snapshot.body))["track"].tolist()
     return ids
 
 
@@ -248,8 +251,9 @@ def _route(
                 skipped["scan of an unknown radar"] += not found
             case GnssFixes():
                 placed = router.route_placed(item.terminal, item.usable > 0.0, item.east_m, item.north_m)
-                found = list(placed[0])
-                skipped["fix beyond every stretch"] += not found
+                if not placed[0]:
+                    skipped["fix beyond every stretch"] += 1
+                return [(esn, item) for esn in placed[0]]
             case GatewayFixes():  # it was meant for one RSU; a whole site's recording has /gnss
                 found = []
                 skipped["gateway message in a whole site's recording"] += 1
