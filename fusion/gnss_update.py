@@ -1,12 +1,13 @@
 """One message of GNSS fixes: the fixes as measurements, then admit, fuse, weigh identity."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from core.arrays import B1, F1, F2, F64, I1, I2, I3, I64, Bools
-from core.kernel import kernel, unchecked
+from core.kernel import checked_once, kernel
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.body_sizes import note_registered
@@ -14,7 +15,7 @@ from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.doubt_clock import note_clocks
 from fusion.doubt_source import Received, distrust, note_fixes
-from fusion.doubt_table import DoubtTable
+from fusion.doubt_table import Doubts, DoubtTable
 from fusion.identity_binding import forget_pairs
 from fusion.identity_likelihood import weigh
 from fusion.lateral import note_lateral
@@ -44,7 +45,9 @@ class Outcome(NamedTuple):
 
     of: I1  # (n,) FUSED and the others above
     weighed: B1  # (n,) its identity evidence was added
-    touched: I1  # (>= tally[T_TOUCHED],) rows that changed
+    touched: I1  # (n,) rows that changed, tally[T_TOUCHED] of them
+    used: B1  # (n,) fused, or refused as an outlier of its track
+    new: B1  # (n,) new, of a sound clock, with a position
     laterals: Laterals  # of the fixes
 
 
@@ -64,52 +67,54 @@ def gnss_update(
     seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable,
 ) -> GnssUpdate:  # fmt: skip
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
-    n = len(seen.terminal)
     rows = [terminals.row_of(terminal) for terminal in seen.terminal]
-    who = np.array(rows, dtype=np.int64)
-    M, usable, n_odd = fix_rows(seen, who, config, terminals.lever_m)
     doubts.reserve(len(terminals.ids))
-    stated_m = M[:, at.Z_SIGMA].copy()
-    distrust(doubts.rows, who, M, usable)
-    add_count(counts, "terminals.full", rows.count(-1))
+    columns = fix_columns(seen, rows, terminals.lever_m)
+    n_odd = _receive_once(
+        columns, doubts.rows, store.settings.radars, terminals.length_m,
+        (config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s),
+    )  # fmt: skip
+    if -1 in rows:
+        add_count(counts, "terminals.full", rows.count(-1))
     add_count(counts, "gnss.odd_speed", n_odd)
-    note_registered(M, store.settings.radars, terminals.length_m, who)
-    stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
+    M, usable = columns.M, columns.usable
+    stamp_ns, doubtful = times.fixes(
+        now_ns, terminals.about, columns.terminal, seen, usable, M[:, at.Z_SIGMA], counts
+    )
+    n = len(rows)
+    flags, numbers = np.zeros((4, n), dtype=np.bool_), np.zeros((2, n), dtype=np.int64)
+    np.greater(usable, doubtful, out=flags[3])
     fixes = Fixes(
         M=M,
-        terminal=np.maximum(who, 0),
+        terminal=columns.terminal,
         stamp_ns=np.ascontiguousarray(stamp_ns, np.int64),
         arrived_ns=np.ascontiguousarray(seen.arrived_ns, np.int64),
-        source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
-        usable=usable & ~doubtful if doubtful.any() else usable,
-        group=np.where(np.isfinite(seen.sigma_m), 0, 1),
+        source_seq=columns.source_seq,
+        usable=flags[3],
+        group=columns.group,
     )
     done = Outcome(
-        np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64), laterals_for(n)
-    )
-    update = _update_unchecked if store.is_checked and terminals.is_checked else _update
-    update(store.tracks, store.rings, terminals.rows, now_ns, fixes, store.settings, store.scratch, done)
-    terminals.is_checked = True
-    outcome, used = done.of, ~doubtful  # the usual case: all are fused, and none is doubtful
-    new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
-    placed = np.isfinite(stated_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH])
-    new &= placed & ~doubtful & (who >= 0)
-    received = Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
-    note_fixes(store.tracks, terminals.rows, doubts.rows, received)
-    if note_clocks(store.tracks, terminals.rows, doubts.rows, received, fixes.arrived_ns):
+        of=numbers[0], weighed=flags[0], touched=numbers[1], used=flags[1], new=flags[2],
+        laterals=laterals_for(n),
+    )  # fmt: skip
+    received = Received(M, columns.stated_m, columns.terminal, fixes.stamp_ns, done.new)
+    is_refused, is_timed = _fuse_once(
+        store.tracks, store.rings, terminals.rows, doubts.rows, now_ns, fixes,
+        received, doubtful, columns.who, store.settings, store.scratch, done,
+    )  # fmt: skip
+    if is_timed:
         for w, offset_s in doubts.pop_clocks(fixes.terminal):
             times.terminals.shift(w, offset_s)
             forget_pairs(terminals, w)
             add_count(counts, "clock.terminal.shown")
-    if outcome.any():
-        _count_refused(outcome, doubtful & usable, counts)
-        used = np.asarray((outcome == FUSED) | (outcome == OUTLIER))
+    if is_refused:
+        _count_refused(done.of, doubtful & usable, counts)
     return GnssUpdate(
         touched=done.touched[: store.tally[at.T_TOUCHED]],
-        terminal=who,
+        terminal=columns.who,
         stamp_ns=stamp_ns,
         weighed=done.weighed,
-        used=used,
+        used=done.used,
         laterals=done.laterals,
     )
 
@@ -128,63 +133,89 @@ class Columns(NamedTuple):
     who: I1  # (n,) rows of the terminals, -1 none
     stamp_ns: I1
     source_seq: I1
-    numbers: F2  # (7, n) east, north, speed, heading, sigma, tau, usable
+    east_m: F1
+    north_m: F1
+    speed_mps: F1
+    heading_rad: F1
+    sigma_m: F1
+    tau_s: F1
+    has_place: F1
     lever_m: F2  # (terminals, 2)
     M: F2  # (n, N_MEAS)
+    stated_m: F1  # (n,) sigma before doubt adds to it
     usable: B1  # (n,) has a position that a receiver can mean
+    terminal: I1  # (n,) `who`, 0 in place of -1
+    group: I1  # (n,) 0 its sigma is stated, 1 it is the configuration's
 
 
 @kernel
-def _fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: float) -> int:
-    """Fill M and `usable`; return how many speeds are impossible.
+def fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: float) -> int:
+    """Fill M and the columns below it; return how many speeds are impossible.
 
     sigma_m, tau_s : of fixes that state none.  stamp_sigma_s : of stamps in whole seconds
     """
-    who, M, lever_m = columns.who, columns.M, columns.lever_m
-    east, north, speed, heading, sigma, tau, usable = range(7)
+    n, who, M, lever_m = columns, columns.who, columns.M, columns.lever_m
     n_odd = 0
     for j in range(who.shape[0]):
-        n, w = columns.numbers, max(who[j], 0)
-        stated_m, stated_s = n[sigma, j], n[tau, j]
+        w, stated_m, stated_s = max(who[j], 0), n.sigma_m[j], n.tau_s[j]
         M[j, at.WHAT], M[j, at.SOURCE] = at.FIX, who[j]
-        M[j, at.Z_EAST], M[j, at.Z_NORTH] = n[east, j], n[north, j]
-        M[j, at.Z_SPEED] = n[speed, j] if 0.0 <= n[speed, j] <= SPEED_MPS_MAX else math.nan
-        n_odd += n[speed, j] > SPEED_MPS_MAX
-        M[j, at.Z_HEADING] = n[heading, j]
+        M[j, at.Z_EAST], M[j, at.Z_NORTH] = n.east_m[j], n.north_m[j]
+        M[j, at.Z_SPEED] = n.speed_mps[j] if 0.0 <= n.speed_mps[j] <= SPEED_MPS_MAX else math.nan
+        n_odd += n.speed_mps[j] > SPEED_MPS_MAX
+        M[j, at.Z_HEADING] = n.heading_rad[j]
         M[j, at.Z_SIGMA] = max(stated_m if math.isfinite(stated_m) else sigma_m, SIGMA_M_MIN)
         M[j, at.Z_TAU] = min(max(stated_s if math.isfinite(stated_s) else tau_s, TAU_S_MIN), TAU_S_MAX)
-        whole = columns.stamp_ns[j] % 1_000_000_000 == 0 and columns.source_seq[j] >= 0  # JT/T 808
+        whole = n.stamp_ns[j] % 1_000_000_000 == 0 and n.source_seq[j] >= 0  # JT/T 808
         M[j, at.Z_DELAY] = stamp_sigma_s if whole else 0.0
         M[j, at.Z_FORWARD], M[j, at.Z_LEFT] = lever_m[w, 0], lever_m[w, 1]
-        placed = math.isfinite(n[east, j]) and math.isfinite(n[north, j])
-        known = who[j] >= 0 and n[usable, j] > 0.0
+        placed = math.isfinite(n.east_m[j]) and math.isfinite(n.north_m[j])
+        known = who[j] >= 0 and n.has_place[j] > 0.0
         # a sigma above the limit: the receiver itself states that it has no position
-        columns.usable[j] = placed and known and not n[sigma, j] > SIGMA_M_MAX
+        n.usable[j] = placed and known and not stated_m > SIGMA_M_MAX
+        n.stated_m[j], n.terminal[j] = M[j, at.Z_SIGMA], w
+        n.group[j] = 0 if math.isfinite(stated_m) else 1
     return n_odd
 
 
-def fix_rows(seen: GnssFixes, who: I64, config: FusionConfig, lever_m: F64) -> tuple[F64, Bools, int]:
-    """Return the fixes as measurements (n, N_MEAS), which have a position (n,), how many speeds are odd.
+@kernel
+def _receive(
+    columns: Columns, doubts: Doubts, radars: F2, length_m: F1, unstated: tuple[float, float, float]
+) -> int:
+    """Fill the columns, with less weight for doubtful terminals; return how many speeds are impossible.
 
-    The configuration replaces errors that are not stated.
+    length_m : of the terminals' vehicles;  unstated : last three arguments of `fill_fixes`
     """
-    columns = Columns(
-        who=who,
+    n_odd = fill_fixes(columns, unstated[0], unstated[1], unstated[2])
+    distrust(doubts, columns.who, columns.M, columns.usable)
+    note_registered(columns.M, radars, length_m, columns.who)
+    return n_odd
+
+
+_receive_once = checked_once(_receive)
+
+
+def fix_columns(seen: GnssFixes, who: Sequence[int], lever_m: F64) -> Columns:
+    """Return the columns of n fixes, to be filled; who : rows of the terminals.  lever_m : (terminals, 2)"""
+    n = len(who)
+    ints = np.array((who, who, who), dtype=np.int64)
+    return Columns(
+        who=ints[0],
         stamp_ns=np.ascontiguousarray(seen.stamp_ns, np.int64),
         source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
-        numbers=np.array(
-            (
-                seen.east_m, seen.north_m, seen.speed_mps, seen.heading_rad, seen.sigma_m, seen.tau_s,
-                seen.usable,
-            ),
-            dtype=np.float64,
-        ),
+        east_m=np.ascontiguousarray(seen.east_m, np.float64),
+        north_m=np.ascontiguousarray(seen.north_m, np.float64),
+        speed_mps=np.ascontiguousarray(seen.speed_mps, np.float64),
+        heading_rad=np.ascontiguousarray(seen.heading_rad, np.float64),
+        sigma_m=np.ascontiguousarray(seen.sigma_m, np.float64),
+        tau_s=np.ascontiguousarray(seen.tau_s, np.float64),
+        has_place=np.ascontiguousarray(seen.usable, np.float64),
         lever_m=lever_m,
-        M=np.zeros((len(who), at.N_MEAS)),
-        usable=np.zeros(len(who), dtype=np.bool_),
-    )  # fmt: skip
-    n_odd = _fill_fixes(columns, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
-    return columns.M, columns.usable, n_odd
+        M=np.zeros((n, at.N_MEAS)),
+        stated_m=np.empty(n),
+        usable=np.empty(n, dtype=np.bool_),
+        terminal=ints[1],
+        group=ints[2],
+    )
 
 
 @kernel(inner=True)
@@ -286,6 +317,31 @@ def _update(
                 learn(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
                 done.weighed[j] = True
     tally[at.T_TOUCHED] = n_touched
+    tally[at.T_DUE] = 0
+    for k in range(n_touched):
+        tally[at.T_DUE] += tracks.ints[done.touched[k], at.STATUS] == at.DUE
 
 
-_update_unchecked = unchecked(_update)
+@kernel
+def _fuse(
+    tracks: Tracks, rings: Rings, terminals: Terminals, doubts: Doubts, now_ns: int, fixes: Fixes,
+    received: Received, doubtful: B1, who: I1, settings: Settings, scratch: Scratch, done: Outcome,
+) -> tuple[bool, bool]:  # fmt: skip
+    """Fuse the fixes in their order and look for doubt in them.
+
+    Returns whether any was not fused, and whether a clock is found wrong.
+    doubtful : (n,) its clock is wrong.  who : (n,) rows of the terminals, -1 none
+    """
+    _update(tracks, rings, terminals, now_ns, fixes, settings, scratch, done)
+    outcome, M, is_refused = done.of, received.M, False
+    for j in range(outcome.shape[0]):
+        done.used[j] = outcome[j] == FUSED or outcome[j] == OUTLIER
+        is_known = done.used[j] or outcome[j] == UNUSABLE
+        is_placed = math.isfinite(received.stated_m[j]) and math.isfinite(M[j, at.Z_EAST] + M[j, at.Z_NORTH])
+        done.new[j] = is_known and is_placed and not doubtful[j] and who[j] >= 0
+        is_refused = is_refused or outcome[j] != FUSED
+    note_fixes(tracks, terminals, doubts, received)
+    return is_refused, note_clocks(tracks, terminals, doubts, received, fixes.arrived_ns)
+
+
+_fuse_once = checked_once(_fuse)

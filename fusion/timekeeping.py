@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64, I64, Bools
+from core.kernel import checked_once
 from core.times import NS
 from fusion.clocks import (
     ACCEPTED_NS,
@@ -93,6 +94,9 @@ class ClockReport:
     radars: Mapping[str, ClockFault] = field(default_factory=dict)
 
 
+_note_prompt_once = checked_once(note_prompt)
+
+
 class TerminalClocks:
     """The clocks of the tracker's terminals, by their rows."""
 
@@ -126,7 +130,9 @@ class TerminalClocks:
         who : (n,) rows.  usable : (n,) has a position; others are no evidence of a clock.  sigma_m : (n,)
         """
         stamps = np.ascontiguousarray(seen.stamp_ns, np.int64)
-        if note_prompt(now_ns, who, stamps, usable, *PROMPT_NS, self.known_ns, self.clocks.ints, self.more):
+        if _note_prompt_once(
+            now_ns, who, stamps, usable, *PROMPT_NS, self.known_ns, self.clocks.ints, self.more
+        ):
             return seen.stamp_ns, np.zeros(len(who), dtype=np.bool_)
         stamp_ns = seen.stamp_ns - self.known_ns[who]
         age_ns = now_ns - stamp_ns
@@ -320,15 +326,15 @@ class Timekeeping:
     ) -> tuple[I64, Bools]:
         """Return the stamps of a message's fixes, corrected where that is sure, and which are doubtful (n,).
 
-        about : the terminals by row;  who : (n,) rows, -1 of none;  usable, sigma_m : (n,) as of the tracker
+        about : the terminals by row;  who : (n,) rows, 0 of none;  usable, sigma_m : (n,) as of the tracker
         """
         if len(who) == 0:
             return seen.stamp_ns, usable
         self.terminals.grow(about)
-        kind = self._gateway.note(GATEWAY, now_ns, int(seen.arrived_ns.max()), 0)
+        kind = self._gateway.note(GATEWAY, now_ns, max(seen.arrived_ns.tolist()), 0)
         if kind:
             add_count(counts, f"clock.gateway.{KINDS[kind]}")
-        return self.terminals.step(now_ns, np.maximum(who, 0), seen, usable, sigma_m, counts)
+        return self.terminals.step(now_ns, who, seen, usable, sigma_m, counts)
 
     def radar_state(self, q: int, t_ns: int) -> str:
         """Return "clock" if radar q sends and its clock is wrong, else ""."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import I64, U8, Bools
+from core.kernel import checked_once
 from fusion import duplicate_tracks
 from fusion import layout as at
 from fusion.body_sizes import SEVERAL, learn_shares
@@ -36,6 +37,7 @@ from fusion.visibility import is_followed, note_outside
 
 SEEN_NS = 300_000_000  # by radar so lately that its extent is of now
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
+_marginals_once = checked_once(marginals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +125,17 @@ class Tracker:
         update = gnss_update(
             self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts
         )
-        self._confirm(update.touched)
-        for j in update.weighed.nonzero()[0].tolist():
-            self._identify(int(update.terminal[j]), int(update.stamp_ns[j]), now_ns)
+        if self.store.tally[at.T_DUE]:
+            self._confirm(update.touched)
+        terminals = update.terminal.tolist()
+        for w, stamp_ns, weighed in zip(
+            terminals, update.stamp_ns.tolist(), update.weighed.tolist(), strict=True
+        ):
+            if weighed:
+                self._identify(w, stamp_ns, now_ns)
         # a binding may have moved a terminal to another row
-        rows = [
-            int(self.terminals.rows.ints[w, at.ROW])
-            for w in dict.fromkeys(update.terminal[update.used].tolist())
-        ]
+        used = dict.fromkeys(w for w, is_used in zip(terminals, update.used.tolist(), strict=True) if is_used)
+        rows = [int(self.terminals.rows.ints[w, at.ROW]) for w in used]
         shown = [i for i in rows if i >= 0 and self.store.ints[i, at.STATUS] != at.STANDBY]
         return np.array(shown, dtype=np.int64), lateral_of_fixes(
             update.laterals, update.terminal, shown, self.store.ints
@@ -155,24 +160,29 @@ class Tracker:
         if own < 0:
             return
         timeout_ns = float(tuning[at.RADAR_TIMEOUT_NS])
-        marginals(store.tracks, terminals.rows, len(terminals.ids), w, t_ns, timeout_ns, joint)
+        _marginals_once(store.tracks, terminals.rows, len(terminals.ids), w, t_ns, timeout_ns, joint)
         pairs, p = terminals.rows.pair_ints[w], joint.p
         has_radar = is_followed(store.ints, own, t_ns, timeout_ns)
-        mine = (pairs[:, at.P_SLOT] == own) & (joint.column[0] >= 0)
-        k = int(np.argmax(np.where(mine, 0.0, p)))
+        mine = [
+            slot == own and column >= 0
+            for slot, column in zip(pairs[:, at.P_SLOT].tolist(), joint.column[0].tolist(), strict=True)
+        ]
+        others = [0.0 if is_mine else value for is_mine, value in zip(mine, p.tolist(), strict=True)]
+        k = others.index(max(others))
         if not mine[k] and p[k] >= self.config.identity_accept_p and pairs[k, at.P_N] >= 2:
             # p counts the present track as a rival, which the new one beats by the odds of a binding
             self._merge(*bind(store, terminals, w, k, float(p[k]), now_ns, apart=has_radar))
             self._count("identity.bound")
         elif not has_radar:
             self._merge(*presume(store, terminals, w, p, now_ns))
-            self._confirm(np.array([own], dtype=np.int64))
-        elif mine.any() and joint.odds[0][mine][0] < math.exp(-self._accept):
+            if store.ints[own, at.STATUS] == at.DUE:
+                self._confirm(np.array([own], dtype=np.int64))
+        elif any(mine) and joint.odds[0, mine.index(True)] < math.exp(-self._accept):
             release(store, terminals, own)
             forget_pairs(terminals, w)
             self._count("identity.rejected")
-        elif mine.any():
-            store.floats[own, at.IDENTITY_P] = p[mine][0]
+        elif any(mine):
+            store.floats[own, at.IDENTITY_P] = p[mine.index(True)]
 
     def _merge(self, gone: int, survivor: int) -> None:
         if gone and survivor and gone != survivor:
@@ -334,6 +344,8 @@ class Tracker:
 
     def drop(self, ids: Sequence[int]) -> None:
         """Remove the tracks with these ids; they are not reported as ended."""
+        if not ids:
+            return
         by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()}
         for key in ids:
             if key in by_id:

@@ -32,6 +32,8 @@ class Coverage:
         self._axis = axis
         self._sees: dict[str, Bools] = {}
         self._since: dict[tuple[float, float, str], int] = {}
+        # the radars' states, and the stretches without one in them
+        self._unseen_in: tuple[Mapping[str, str] | None, list[tuple[float, float, str]]] = (None, [])
         self._stations: F64 = np.zeros(0)
         if axis is None:
             return
@@ -55,6 +57,20 @@ class Coverage:
         """Return the stretches without an enforcing radar now, each with its reason, in order of station."""
         if self._axis is None or len(self._stations) < 2:
             return []
+        found, since = [], {}
+        for from_m, to_m, reason in self._unseen(states):
+            key = (from_m, to_m, reason)
+            since[key] = self._since.get(key, t_ns)
+            found.append(
+                Unjudged(road=self._axis.road, from_m=from_m, to_m=to_m, reason=reason, since_ns=since[key])
+            )
+        self._since = since
+        return found
+
+    def _unseen(self, states: Mapping[str, str]) -> list[tuple[float, float, str]]:
+        """Return (from_m, to_m, reason) of the stretches; they change only with the radars' states."""
+        if self._unseen_in[0] == states:
+            return self._unseen_in[1]
         planned = np.zeros(len(self._stations) - 1, dtype=np.bool_)
         working, misdated = planned.copy(), planned.copy()
         for sensor, sees in self._sees.items():
@@ -67,16 +83,12 @@ class Coverage:
         reason = np.where(working, 0, np.where(misdated, 3, np.where(planned, 1, 2)))
         names = ("", "radar_silent", "no_radar", "radar_clock")
         edges = np.flatnonzero(np.r_[True, reason[1:] != reason[:-1], True])
-        found, since = [], {}
+        found = []
         for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            if reason[a] == 0:
-                continue
-            key = (round(float(self._stations[a]), 1), round(float(self._stations[b]), 1), names[reason[a]])
-            since[key] = self._since.get(key, t_ns)
-            found.append(
-                Unjudged(road=self._axis.road, from_m=key[0], to_m=key[1], reason=key[2], since_ns=since[key])
-            )
-        self._since = since
+            if reason[a] != 0:
+                ends = round(float(self._stations[a]), 1), round(float(self._stations[b]), 1)
+                found.append((*ends, names[reason[a]]))
+        self._unseen_in = (dict(states), found)
         return found
 
     def since(self) -> tuple[tuple[float, float, str, int], ...]:

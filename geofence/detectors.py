@@ -64,9 +64,9 @@ class Windows(NamedTuple):
 
 
 class Tracks(NamedTuple):
-    """An observation's n tracks, of which the m in `mine` are tested."""
+    """An observation's n tracks, of which the first m in `mine` are tested."""
 
-    mine: I1
+    mine: I1  # (>= m,)
     rows: I1  # (n,) of the State
     stamp_ns: I1
     samples: F3  # (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
@@ -202,15 +202,17 @@ def _remember(i: int, row: int, stamp_ns: int, columns: F2, windows: Windows) ->
 
 
 @kernel
-def step(tracks: Tracks, thresholds: Thresholds, windows: Windows, grade: I2, active: B1) -> bool:
-    """Test an observation's m owned tracks and remember them: advance their rows of the State.
+def step(
+    tracks: Tracks, n_mine: int, thresholds: Thresholds, windows: Windows, grade: I2, active: B1
+) -> bool:
+    """Test an observation's first m owned tracks and remember them: advance their rows of the State.
 
     grade : (m, rules) filled, -1: not judged
     active : (m,) filled: a grade of the track holds, or an episode is open; returns whether any is
     A stamp that is not newer than the track's last one adds no evidence.
     """
     found = False
-    for k in range(tracks.mine.shape[0]):
+    for k in range(n_mine):
         i = tracks.mine[k]
         row, stamp_ns = tracks.rows[i], tracks.stamp_ns[i]
         _test(i, row, stamp_ns, tracks.samples, thresholds, windows, grade, k)

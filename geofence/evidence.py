@@ -4,45 +4,39 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from core.arrays import I64
+from core.arrays import Bools
 from core.times import TICK_NS
-from geofence.context import Context
+from fusion.tracks import TrackBatch
+from geofence.batch import batch
 from geofence.detectors import (
     Thresholds,
-    Tracks,
     Windows,
     add_sample,
     advance_timers,
     limits_of,
     start_of,
-    step,
 )
 from geofence.grading import Grading, RuleSettings
-from geofence.measuring import Measures, measure
+from geofence.located import Located
+from geofence.observing import Found, Seen, findings, observe
 from geofence.rules.base import Rule
 from geofence.state import CLEAR_S, ENOUGH, R_VALUE, State
+from geofence.surroundings import Surroundings
 from geofence.violation import GRADES
 
 TICK_S = TICK_NS * 1e-9
-NONE_ACTIVE: I64 = np.zeros(0, dtype=np.int64)
 
 
 class Values:
-    """The values that the measured rules give the owned tracks of n: samples, and columns of the ring.
+    """The memory of an observation's findings, with views of what the measured rules give each track.
 
-    samples : (n, rules, 3), S_VALUE NaN where it is not judged.  columns : (n, ring columns)
-    value, sigma : (n, rules) views of the columns, with the values that are not judged
-    Rows of other tracks are not filled.
+    value, sigma : (>= n, rules) of the owned tracks, with the values that are not judged
     """
 
-    def __init__(self, ctx: Context) -> None:
-        n, n_rules = len(ctx.tracks), len(ctx.state.measured)
-        self.columns = np.empty((n, R_VALUE + 2 * n_rules))
-        self.samples = np.empty((n, n_rules, 3))
-        self.value = self.columns[:, R_VALUE : R_VALUE + n_rules]
-        self.sigma = self.columns[:, R_VALUE + n_rules :]
-        out = Measures(self.samples, self.columns)
-        measure(ctx.mine, ctx.rows, ctx.batch, ctx.around.site, ctx.state.stamps, ctx.state.flags, out)
+    def __init__(self, n: int, n_rules: int) -> None:
+        self.found = findings(n, n_rules)
+        self.value = self.found.columns[:, R_VALUE : R_VALUE + n_rules]
+        self.sigma = self.found.columns[:, R_VALUE + n_rules :]
 
 
 class Evidence:
@@ -58,6 +52,7 @@ class Evidence:
         weighing = sum(rule.kind == "measured" for rule in rules)
         self.rate = settings.false_alarms_per_vehicle_hour / weighing  # of one rule
         self._clear_s, self._state = settings.clear_s, state
+        self.values = Values(64, len(state.measured))
         self._thresholds = Thresholds(
             limits=np.stack([limits_of(gradings[name]) for name in state.graded]),
             clear_below=np.array([rule.clear_below() for rule in rules]),
@@ -65,21 +60,21 @@ class Evidence:
             rate=self.rate,
         )
 
-    def advance(self, ctx: Context, values: Values) -> tuple[I64, I64]:
-        """Test an observation's m owned tracks, and remember them.
-
-        Return the grades (m, rules) that hold, -1: not judged, and the places k of the tracks for which one
-        holds or an episode is open.
-        """
-        state, m = self._state, len(ctx.mine)
-        tracks = Tracks(ctx.mine, ctx.rows, ctx.tracks.stamp_ns, values.samples, values.columns)
+    def observe(self, tracks: TrackBatch, located: Located, owned: Bools, around: Surroundings) -> Found:
+        """Measure and test an observation's owned tracks; what is found stays in `values` until the next."""
+        state = self._state
+        if len(tracks) > len(self.values.value):
+            self.values = Values(2 * len(tracks), len(state.measured))
+        seen = Seen(
+            owned,
+            tracks.confirmed,
+            located.rows,
+            batch(tracks, located, around.off_road_m(tracks, located)),
+        )
         windows = Windows(
             state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open
         )
-        grade, active = np.empty((m, values.samples.shape[1]), dtype=np.int64), np.empty(m, dtype=np.bool_)
-        if not step(tracks, self._thresholds, windows, grade, active):
-            return grade, NONE_ACTIVE
-        return grade, np.flatnonzero(active)
+        return observe(seen, around.site, self._thresholds, windows, state.flags, self.values.found)
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

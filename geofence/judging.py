@@ -127,6 +127,8 @@ class Judging:
 
     def close_frozen(self, ctx: Context, rules: Sequence[Rule], patience_ns: int) -> list[Judged]:
         """Close episodes that could not be judged for longer than patience_ns, as `lost`."""
+        if not self._book.all():
+            return []
         state, at, stamps = self._state, ctx.rows[ctx.mine], stamps_of_tick(ctx.now_ns)
         out = []
         columns = np.array([state.rules[rule.name] for rule in rules])

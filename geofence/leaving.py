@@ -4,13 +4,30 @@ import math
 
 import numpy as np
 
-from core.arrays import F64, Bools
+from core.arrays import B1, F1, F2, F3, Bools
+from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
-from geofence.kernels import distance_to_lanes_m
+from geofence.kernels import distance_to_lanes_m, is_on_lane
 from geofence.map.strips import MASK_ALL, Strips
 
 SIGMAS = 2.0  # so far outside a place is off the lanes, and so near it may be on one
 FAR_M = 1_000.0  # distances beyond it are this
+SIGMA_M_MIN = 0.01
+
+
+@kernel
+def _off_lanes(x: F2, P: F3, bias_m: F1, strips: Strips, off: B1) -> None:
+    """Fill off (n,): which places lie more than SIGMAS of their errors outside every lane."""
+    for i in range(x.shape[0]):
+        if is_on_lane(x[i, 0], x[i, 1], strips, MASK_ALL):  # nearly all are: no search over the whole map
+            off[i] = False
+            continue
+        sigma_m = math.sqrt(max(P[i, 0, 0] + P[i, 1, 1], 0.0) + 2.0 * bias_m[i] ** 2)
+        away_m = distance_to_lanes_m(x[i, 0], x[i, 1], strips, MASK_ALL, FAR_M)
+        off[i] = away_m / max(sigma_m, SIGMA_M_MIN) > SIGMAS
+
+
+_off_lanes_once = checked_once(_off_lanes)
 
 
 def has_left_lanes(strips: Strips, last: TrackBatch, now: TrackBatch) -> Bools:
@@ -19,14 +36,10 @@ def has_left_lanes(strips: Strips, last: TrackBatch, now: TrackBatch) -> Bools:
     last, now : the same n tracks, at their last measurements and predicted. A vehicle that was beside the
     lanes already, in a lay-by or by its terminal's error, has not left them.
     """
-    off = [_outside_sigmas(strips, now, i) > SIGMAS for i in range(len(now))]
-    was_on = [is_off and _outside_sigmas(strips, last, i) <= SIGMAS for i, is_off in enumerate(off)]
-    return np.array(was_on, dtype=np.bool_)
+    return _are_off(strips, now) & ~_are_off(strips, last)
 
 
-def _outside_sigmas(strips: Strips, tracks: TrackBatch, i: int) -> float:
-    """Return how far track i is outside every lane, in sigmas of its position; 0 on a lane."""
-    cov: F64 = tracks.P[i]
-    sigma_m = math.sqrt(max(cov[0, 0] + cov[1, 1], 0.0) + 2.0 * float(tracks.bias_m[i]) ** 2)
-    east_m, north_m = float(tracks.x[i, 0]), float(tracks.x[i, 1])
-    return distance_to_lanes_m(east_m, north_m, strips, MASK_ALL, FAR_M) / max(sigma_m, 0.01)
+def _are_off(strips: Strips, tracks: TrackBatch) -> Bools:
+    off: Bools = np.zeros(len(tracks), dtype=np.bool_)
+    _off_lanes_once(tracks.x, tracks.P, tracks.bias_m, strips, off)
+    return off

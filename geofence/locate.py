@@ -8,7 +8,7 @@ import numpy as np
 
 from core.arrays import B1, F1, F2, F3, I1, I32, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
-from core.kernel import kernel, unchecked
+from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
 from geofence.config import VehicleConfig
 from geofence.detectors import provable_depth_m
@@ -117,7 +117,7 @@ def _locate(
         out.undecidable[t] = _is_undecidable(seen, t, limits, found)
 
 
-_locate_unchecked = unchecked(_locate)
+_locate_once = checked_once(_locate)  # all batches have the same types
 
 
 class Locator:
@@ -132,7 +132,7 @@ class Locator:
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
         self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
         self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
-        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid)
+        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid, road.strips.grid)
         self._axis = none if road.axis is None else road.axis.segments
         self._limits = Limits(
             map_sigma_m=rules.map_sigma_m,
@@ -142,7 +142,6 @@ class Locator:
             rate=rate,
         )
         self._scratch = scratch()
-        self._is_checked = False
         self._terminals: Sequence[str] = ()  # those of `_by_terminal`
         self._n_terminals = 0
         self._by_terminal: I32 = np.zeros(0, dtype=np.int32)
@@ -178,12 +177,10 @@ class Locator:
             undecidable=np.empty(n, dtype=np.bool_),
         )
         registry = Registry(self._vehicles_of(terminal_ids), self._kinds, self._masks, self._kind_masks)
-        run = _locate_unchecked if self._is_checked else _locate  # all batches have the same types
-        run(
+        _locate_once(
             seen, registry, self._road.strips, self._axis, self._limits, self._scratch, self._state.flags,
             out,
         )  # fmt: skip
-        self._is_checked = True
         return Located(
             lane=out.lane,
             s_m=out.floats[L_S],
@@ -194,6 +191,7 @@ class Locator:
             vehicle=out.vehicle,
             kind=out.kind,
             found=out.found,
+            rows=seen.rows,
             terminal_ids=terminal_ids,
         )
 

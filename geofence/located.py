@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.arrays import F64, I32, U8, Bools
+from core.arrays import F64, I32, I64, U8, Bools
 
 NO_LANE = 65_535
 # columns of `found`, which geofence.kernels.locate fills in: station and offset of the axis, distances from
@@ -14,7 +14,7 @@ U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT = range(8, 13)
 FOUND = 13
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
 class Located:
     """n tracks as parallel columns, in the order of their TrackBatch."""
 
@@ -27,4 +27,5 @@ class Located:
     vehicle: I32  # (n,) row in the monitor's vehicles, -1 unknown
     kind: U8  # (n,) class after the registry
     found: F64  # (n, FOUND) the kernel's columns, above
+    rows: I64  # (n,) of the monitor's State, -1 for tentative tracks
     terminal_ids: Sequence[str]  # of the tracker, by TrackBatch.terminal

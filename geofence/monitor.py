@@ -17,7 +17,7 @@ from geofence.coverage import Coverage, Unjudged
 from geofence.describe import Describer
 from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import decoded
-from geofence.evidence import Evidence, Values
+from geofence.evidence import Evidence
 from geofence.grading import Grading
 from geofence.judging import Judging, stamps_of_observation, stamps_of_tick
 from geofence.lineage import Lineage
@@ -27,7 +27,7 @@ from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.resume import Resume
 from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
-from geofence.state import LAST, State
+from geofence.state import State
 from geofence.surroundings import Surroundings
 
 
@@ -87,18 +87,22 @@ class Monitor:
         may_open : (n,) a new episode of the track may open; None: all may. Evidence grows either way.
         """
         out = self._lineage.begin_step(now_ns)
-        ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
-        if len(ctx.mine) == 0 or self._road.axis is None:
+        if self._road.axis is None:
             return out
-        values = Values(ctx)
-        mine = ctx.mine
-        stale = self._state.stamps[ctx.rows[mine], LAST] >= tracks.stamp_ns[mine]
-        self._count("judge.stale", int(np.count_nonzero(stale)))
-        events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-        self._resume.resume_seen(tracks, located, mine)
-        grade, active = self._evidence.advance(ctx, values)
-        for k in active.tolist():
-            out += self._judging.apply_grades(self._measured, grade[k], k, ctx, values)
+        ctx, events = None, []
+        if self._events or self._resume.is_waiting:
+            ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
+            events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
+            self._resume.resume_seen(tracks, located, ctx.mine)
+        found = self._evidence.observe(tracks, located, owned, self._around)
+        self._count("judge.stale", found.stale)
+        if not (found.is_active or events):  # the usual case
+            return out
+        if ctx is None:
+            ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
+        values = self._evidence.values
+        for k in np.flatnonzero(values.found.active[: found.mine]).tolist():
+            out += self._judging.apply_grades(self._measured, values.found.grade[k], k, ctx, values)
         for rule, verdict in events:
             judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))
             if judged is not None:
@@ -150,7 +154,7 @@ class Monitor:
             "now_ns": now_ns,
             "tracks": tracks,
             "located": located,
-            "rows": self._state.rows(tracks.track),
+            "rows": located.rows,
             "mine": np.flatnonzero(owned & tracks.confirmed & (tracks.track != 0)),
             "may_open": np.ones(len(tracks), dtype=np.bool_) if may_open is None else may_open,
             "settings": self._settings,

@@ -32,6 +32,11 @@ class Resume:
         self._frame, self._book = frame, book
         self._waiting: list[Waiting] = []
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any episode waits."""
+        return bool(self._waiting)
+
     def wait(self, now_ns: int, episode: OpenEpisode) -> None:
         """Keep an episode until its vehicle is seen."""
         episode.version_ns = 0  # its next version comes with the next observation

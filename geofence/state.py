@@ -93,7 +93,9 @@ class State:
         get, wanted = self._row.get, tracks.tolist()
         found = [get(track, -1) for track in wanted]
         if -1 in found:
-            found = [self.row(track) if track != 0 else -1 for track in wanted]
+            for k, track in enumerate(wanted):
+                if found[k] < 0 and track != 0:
+                    found[k] = self.row(track)
         return np.array(found, dtype=np.int64)
 
     def row(self, track: int) -> int:

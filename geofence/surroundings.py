@@ -49,6 +49,7 @@ class Surroundings:
         self._permitting = shapely.union_all([*stops, *gates])
         for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
+        self._unjudged: F64 = np.full(64, np.nan)
         self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
         lanes = road.strips.lanes
         masks = lanes[:, MASK].astype(np.int64)
@@ -72,9 +73,10 @@ class Surroundings:
 
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
         """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
-        out = np.full(len(tracks), np.nan)
         if self._area.count == 0:
-            return out
+            if len(tracks) > len(self._unjudged):
+                self._unjudged = np.full(2 * len(tracks), np.nan)
+            return self._unjudged[: len(tracks)]
         near = located.found[:, OUT_PERMITTED]
         mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
         out = np.where(mine, np.maximum(near, 0.0), np.nan)

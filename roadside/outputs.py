@@ -45,12 +45,15 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The tracks at a tick, as `track/up`; `tracks` has the same rows unrounded, for scoring in process."""
+    """The tracks at a tick, as `track/up`.
+
+    `tracks` has the same rows unrounded, for scoring in process; None where another process made it.
+    """
 
     stamp_ns: int
     n_tracks: int
     body: bytes
-    tracks: TrackBatch = field(compare=False, repr=False)
+    tracks: TrackBatch | None = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

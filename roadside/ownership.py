@@ -56,8 +56,13 @@ class Ownership:
         track, s_m : (n,) id and station along the axis, NaN off the road (a track keeps its phase there).
         """
         leaving: dict[str, list[int]] = {}
+        low, high = self.stretch_m or (-math.inf, math.inf)
+        low, high = low - HYSTERESIS_M, high + HYSTERESIS_M
+        get = self.holdings.get
         for key, station in zip(track.tolist(), s_m.tolist(), strict=True):
-            holding = self.holdings.get(key)
+            holding = get(key)
+            if holding is not None and holding.phase == "owned" and low <= station < high:
+                continue  # as `_advance` does of most
             if holding is None:
                 holding = self.holdings[key] = Holding(
                     from_outside=not self._within(station, 0.0), began_m=_known(station)
@@ -126,8 +131,9 @@ class Ownership:
 
     def owned(self, track: U64) -> Bools:
         """Return the mask (n,) of the tracks that this RSU judges: its own, also while an offer waits."""
-        held = [self.holdings.get(key) for key in track.tolist()]
-        return np.array([holding is not None and holding.phase in OURS for holding in held], dtype=np.bool_)
+        get = self.holdings.get
+        ours = [(held := get(key)) is not None and held.phase in OURS for key in track.tolist()]
+        return np.array(ours, dtype=np.bool_)
 
     def flagged(self, track: U64, t_ns: int) -> Bools:
         """Return the mask (n,) of the tracks that snapshots of `t_ns` show as ours.
@@ -136,12 +142,14 @@ class Ownership:
         giver and receiver know both, so that a track is never shown by two, nor by none. Only an answer that
         is later than that leaves it with both: one of them must show it.
         """
-        return np.array([self._is_flagged(key, t_ns) for key in track.tolist()], dtype=np.bool_)
+        get = self.holdings.get
+        held = [get(key) for key in track.tolist()]
+        return np.array(
+            [holding is not None and self._is_flagged(holding, t_ns) for holding in held], dtype=np.bool_
+        )
 
-    def _is_flagged(self, key: int, t_ns: int) -> bool:
-        holding = self.holdings.get(key)
-        if holding is None:
-            return False
+    @staticmethod
+    def _is_flagged(holding: Holding, t_ns: int) -> bool:
         passes_ns = holding.flag_passes_ns
         if holding.phase == "given":
             return passes_ns is not None and t_ns < passes_ns

@@ -149,9 +149,14 @@ class Pipeline:
         presumed = (tracks.terminal >= 0) & (tracks.identity_p < self.setup.fusion.identity_accept_p)
         if not self.handovers.offered and not self.tracker.duplicates and not presumed.any():
             return None
-        doubtful = [track for pair in self.tracker.duplicates for track in pair]
-        may_open = self.ownership.may_open(tracks.track, now_ns) & ~presumed
-        return may_open & ~np.isin(tracks.track, doubtful)
+        doubtful = {track for pair in self.tracker.duplicates for track in pair}
+        may = [
+            is_free and track not in doubtful
+            for track, is_free in zip(
+                tracks.track.tolist(), self.ownership.may_open(tracks.track, now_ns).tolist(), strict=True
+            )
+        ]
+        return np.array(may, dtype=np.bool_) & ~presumed
 
     def _settle(self, t_ns: int, update: TrackerUpdate) -> list[Output]:
         """Follow the tracks that merged and those that ended."""
@@ -230,18 +235,13 @@ class Pipeline:
         return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
 
     def _names_of(self, tracks: TrackBatch) -> TrackNames:
-        named = [
-            (track, self.tracker.terminal_ids[row], rounded_p(p))
-            for track, row, p in zip(
-                tracks.track.tolist(), tracks.terminal.tolist(), tracks.identity_p.tolist(), strict=True
-            )
-            if row >= 0
-        ]
+        named, ids = np.flatnonzero(tracks.terminal >= 0), self.tracker.terminal_ids
+        terminals = [ids[row] for row in tracks.terminal[named].tolist()]
         return TrackNames(
-            track=tuple(track for track, _, _ in named),
-            terminal=tuple(terminal for _, terminal, _ in named),
-            plate=tuple(self._plates.get(terminal) for _, terminal, _ in named),
-            identity_p=tuple(p for _, _, p in named),
+            track=tuple(tracks.track[named].tolist()),
+            terminal=tuple(terminals),
+            plate=tuple([self._plates.get(terminal) for terminal in terminals]),
+            identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
         )
 
     # ---- handover

@@ -5,7 +5,7 @@ routes the fixes by stretch and computes the handovers (docs/design.md section 6
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -105,47 +105,92 @@ def decoded(message: LoggedMessage, frame: SiteFrame, unread: Counter[str] | Non
         return None
 
 
-@dataclass(slots=True)
-class _Post:
+@dataclass(frozen=True, slots=True)
+class Post:
     """A message of one pipeline to another, kept until just before the next tick."""
 
-    to: str
-    item: Input
+    sender: str
+    output: HandoverOffer | OfferAck
+
+    @property
+    def to(self) -> str:
+        """The RSU that gets it."""
+        return self.output.to if isinstance(self.output, HandoverOffer) else self.output.giver
+
+    def received(self) -> Input:
+        """Return the input that it is for its receiver."""
+        if isinstance(self.output, HandoverOffer):
+            return HandedOver(self.sender, decode_handover(self.output.body))
+        ack = decode_handover_ack(self.output.body)
+        return HandoverAnswered(by=self.sender, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
+
+
+class Share:
+    """The share of one process in the replay of a whole site; all of them read the same messages."""
+
+    def __init__(self, esns: Iterable[str]) -> None:
+        """esns : of all RSUs; the pipelines of some are this process's."""
+        self.esns = sorted(esns)
+        self.step = 0  # of the whole replay: counted alike in all processes
+
+    def emit(self, esn: str, now_ns: int, output: Output) -> None:
+        """Take an output of this step."""
+        raise NotImplementedError
+
+    def exchange(self, posts: Sequence[Post]) -> Sequence[Post]:
+        """Return the posts of all processes, ordered by their senders; `posts` are this one's."""
+        raise NotImplementedError
+
+
+class Alone(Share):
+    """The share of a process that has all pipelines."""
+
+    def __init__(self, esns: Iterable[str], on_output: OnOutput) -> None:
+        super().__init__(esns)
+        self._on_output = on_output
+
+    def emit(self, esn: str, now_ns: int, output: Output) -> None:
+        self._on_output(esn, now_ns, output)
+
+    def exchange(self, posts: Sequence[Post]) -> Sequence[Post]:
+        return posts
 
 
 def replay_site(
-    pipelines: dict[str, Pipeline],
+    pipelines: Mapping[str, Pipeline],
     messages: Iterable[LoggedMessage],
     frame: SiteFrame,
     route: Callable[[Input, LoggedMessage], list[tuple[str, Input]]],
-    on_output: OnOutput,
+    share: Share,
     unread: Counter[str] | None = None,
 ) -> Iterator[int]:
     """Feed a whole site's recording to every RSU's pipeline; yield each message's log time before it is fed.
 
     route : returns the pipelines that get an input, each with its part (fixes by stretch, scans by radar)
     """
-    order = sorted(pipelines)
-    posts: dict[str, list[_Post]] = {esn: [] for esn in order}
+    order, posts = share.esns, dict[str, list[Post]]()
     next_tick_ns = 0
 
     def run(esn: str, now_ns: int, item: Input | None) -> None:
         for output in pipelines[esn].step(now_ns, item):
-            on_output(esn, now_ns, output)
-            posts[esn].extend(_posts_of(esn, output))
+            share.emit(esn, now_ns, output)
+            if isinstance(output, HandoverOffer | OfferAck):
+                posts.setdefault(esn, []).append(Post(esn, output))
 
     def ticks(until_ns: int) -> None:
         nonlocal next_tick_ns
         while next_tick_ns <= until_ns:
             # posts of this round only: an answer to one of them waits for the next tick
-            due = [post for esn in order for post in posts[esn]]
-            for mail in posts.values():
-                mail.clear()
+            due = share.exchange([post for esn in sorted(posts) for post in posts[esn]])
+            posts.clear()
             for post in due:
+                share.step += 1
                 if post.to in pipelines:
-                    run(post.to, next_tick_ns - 1, post.item)
+                    run(post.to, next_tick_ns - 1, post.received())
             for esn in order:
-                run(esn, next_tick_ns, None)
+                share.step += 1
+                if esn in pipelines:
+                    run(esn, next_tick_ns, None)
             next_tick_ns += TICK_NS
 
     last_ns = 0
@@ -161,24 +206,16 @@ def replay_site(
         ticks(stepped.from_ns if stepped else message.log_ns)
         targets = [(esn, item) for esn in order] if isinstance(item, Start) else route(item, message)
         for esn, part in targets:
-            run(esn, message.log_ns, part)
+            share.step += 1
+            if esn in pipelines:
+                run(esn, message.log_ns, part)
         if stepped:
             next_tick_ns = (stepped.to_ns // TICK_NS + 1) * TICK_NS
     if next_tick_ns:
         ticks(last_ns)
 
 
-def _posts_of(esn: str, output: Output) -> list[_Post]:
-    if isinstance(output, HandoverOffer):
-        return [_Post(output.to, HandedOver(esn, decode_handover(output.body)))]
-    if isinstance(output, OfferAck):
-        ack = decode_handover_ack(output.body)
-        answered = HandoverAnswered(by=esn, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
-        return [_Post(output.giver, answered)]
-    return []
-
-
-def collector(into: Replayed, names: Callable[[bytes], Iterable[int]]) -> OnOutput:
+def collector(into: Replayed, names: Callable[[Snapshot], Iterable[int]]) -> OnOutput:
     """Return a callback that sorts outputs into `into`; `names` returns a snapshot's track ids."""
 
     def collect(esn: str, _: int, output: Output) -> None:
@@ -186,6 +223,6 @@ def collector(into: Replayed, names: Callable[[bytes], Iterable[int]]) -> OnOutp
             into.violations.setdefault(esn, []).append(output.body)
         elif isinstance(output, Snapshot):
             into.snapshots.setdefault(esn, []).append(output.body)
-            into.tracks.update(names(output.body))
+            into.tracks.update(names(output))
 
     return collect

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F64, U8, Bools
+from core.arrays import B1, F1, F2, F3, I1, I2, I64, U8, Bools
+from core.kernel import checked_once, kernel
 from edge.stations import write_stations
 from edge.wire import (
     FLAG_COASTING,
@@ -32,6 +34,83 @@ RADAR_FRESH_NS, GNSS_FRESH_NS = 1_000_000_000, 2_000_000_000
 STAMP_MS_MAX = 32_767
 
 
+class Shown(NamedTuple):
+    """The tracks (n,) of a tick and their places, as the kernel reads them."""
+
+    x: F2
+    P: F3
+    bias_m: F1
+    length_m: F1
+    stamp_ns: I1
+    radar_ns: I1
+    gnss_ns: I1
+    places: F2  # geofence.map.projection.unproject
+    d_m: F1
+    sigma_d_m: F1
+    p_lane: F1
+    owned: B1
+    confirmed: B1
+    coasting: B1
+    undecidable: B1
+    integrity: B1
+
+
+@kernel(inner=True)
+def _units(value: float, by: float, top: float) -> int:
+    """Return whole units, 0 for NaN, clipped to the field."""
+    units = value * by
+    return 0 if math.isnan(units) else int(min(max(np.rint(units), 0.0), top))
+
+
+@kernel(inner=True)
+def _lateral_sigma_m(seen: Shown, i: int) -> float:
+    """Return the located sigma across the lane; off the lanes the larger axis of the covariance."""
+    if math.isfinite(seen.sigma_d_m[i]):
+        return float(seen.sigma_d_m[i])
+    half_trace = (seen.P[i, 0, 0] + seen.P[i, 1, 1]) / 2
+    spread = math.hypot((seen.P[i, 0, 0] - seen.P[i, 1, 1]) / 2, seen.P[i, 0, 1])
+    return math.sqrt(half_trace + spread + seen.bias_m[i] ** 2)
+
+
+@kernel(inner=True)
+def _flags(seen: Shown, i: int, t_ns: int) -> int:
+    flags = FLAG_OWNED if seen.owned[i] else 0
+    flags |= FLAG_CONFIRMED if seen.confirmed[i] else 0
+    flags |= FLAG_COASTING if seen.coasting[i] else 0
+    flags |= FLAG_UNDECIDABLE if seen.undecidable[i] else 0
+    flags |= FLAG_RADAR if t_ns - seen.radar_ns[i] <= RADAR_FRESH_NS else 0
+    flags |= FLAG_GNSS if t_ns - seen.gnss_ns[i] <= GNSS_FRESH_NS else 0
+    return flags | (FLAG_INTEGRITY if seen.integrity[i] else 0)
+
+
+@kernel
+def _pack(t_ns: int, seen: Shown, out: I2) -> None:
+    """Fill out (COLUMNS, n) with the fields of the records in their units."""
+    for i in range(seen.stamp_ns.shape[0]):
+        v_east, v_north, d_m = seen.x[i, 2], seen.x[i, 3], seen.d_m[i]
+        turn_rad = math.pi / 2 - math.atan2(v_north, v_east) + seen.places[LEAN, i]
+        out[0, i] = int(np.rint(seen.places[LON, i] * 1e7))
+        out[1, i] = int(np.rint(seen.places[LAT, i] * 1e7))
+        out[2, i] = min(max((seen.stamp_ns[i] - t_ns) // 1_000_000, -STAMP_MS_MAX), STAMP_MS_MAX)
+        out[3, i] = _units(math.hypot(v_east, v_north), 100.0, 65_535.0)
+        out[4, i] = _units(math.degrees(turn_rad) % 360.0, 100.0, 36_000.0)
+        out[5, i] = _units(_lateral_sigma_m(seen, i), 100.0, 65_535.0)
+        out[6, i] = NONE_D_CM
+        if math.isfinite(d_m):
+            out[6, i] = int(min(max(np.rint(d_m * 100.0), NONE_D_CM + 1.0), 32_767.0))
+        out[7, i] = _units(seen.p_lane[i], 255.0, 255.0)
+        out[8, i] = _units(seen.length_m[i], 10.0, 255.0)
+        out[9, i] = _flags(seen, i, t_ns)
+
+
+_pack_once = checked_once(_pack)
+# fields of a record, as `_pack` fills them
+COLUMNS = (
+    "lon_e7", "lat_e7", "dt_ms", "speed_cmps", "course_cdeg", "sigma_cm", "d_cm", "p_lane", "length_dm",
+    "flags",
+)  # fmt: skip
+
+
 def pack_records(
     t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame, dtype: np.dtype[np.void]
 ) -> Records:
@@ -40,26 +119,30 @@ def pack_records(
     dtype : of `edge.stations.track_dtype`, for the whole site
     """
     records = np.zeros(len(tracks), dtype=dtype)
-    east_m, north_m = tracks.x[:, 0], tracks.x[:, 1]
-    places = unproject(east_m, north_m, frame.projection)
-    speed_mps = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
-    heading_rad = np.arctan2(tracks.x[:, 3], tracks.x[:, 2])
-    course_deg = np.degrees(math.pi / 2 - heading_rad + places[LEAN]) % 360.0
-    records["track"] = tracks.track
-    records["lon_e7"], records["lat_e7"] = np.rint(places[LON] * 1e7), np.rint(places[LAT] * 1e7)
-    records["dt_ms"] = np.clip((tracks.stamp_ns - t_ns) // 1_000_000, -STAMP_MS_MAX, STAMP_MS_MAX)
-    records["speed_cmps"] = _scaled(speed_mps, 100.0, 65_535)
-    records["course_cdeg"] = _scaled(course_deg, 100.0, 36_000)
-    records["sigma_cm"] = _scaled(_lateral_sigma_m(tracks, located), 100.0, 65_535)
-    records["lane"] = located.lane
+    seen = Shown(
+        x=tracks.x,
+        P=tracks.P,
+        bias_m=tracks.bias_m,
+        length_m=tracks.length_m,
+        stamp_ns=tracks.stamp_ns,
+        radar_ns=tracks.radar_ns,
+        gnss_ns=tracks.gnss_ns,
+        places=unproject(tracks.x[:, 0], tracks.x[:, 1], frame.projection),
+        d_m=located.d_m,
+        sigma_d_m=located.sigma_d_m,
+        p_lane=located.p_lane,
+        owned=owned,
+        confirmed=tracks.confirmed,
+        coasting=tracks.coasting,
+        undecidable=located.undecidable,
+        integrity=tracks.integrity,
+    )
+    numbers: I64 = np.empty((len(COLUMNS), len(tracks)), dtype=np.int64)
+    _pack_once(t_ns, seen, numbers)
+    for name, column in zip(COLUMNS, numbers, strict=True):
+        records[name] = column
+    records["track"], records["lane"], records["class"] = tracks.track, located.lane, located.kind
     write_stations(records, located.s_m)
-    in_lane = np.isfinite(located.d_m)
-    d_cm = np.clip(np.rint(np.nan_to_num(located.d_m) * 100.0), NONE_D_CM + 1, 32_767)
-    records["d_cm"] = np.where(in_lane, d_cm, NONE_D_CM)
-    records["p_lane"] = _scaled(located.p_lane, 255.0, 255)
-    records["length_dm"] = _scaled(tracks.length_m, 10.0, 255)
-    records["class"] = located.kind
-    records["flags"] = _flags(t_ns, tracks, located, owned)
     return records
 
 
@@ -77,35 +160,6 @@ def with_doubt(tracks: TrackBatch, doubt: U8, owned: Bools) -> tuple[TrackBatch,
         tracks, confirmed=tracks.confirmed & ~unconfirmed, integrity=tracks.integrity | (doubt != 0)
     )
     return published, owned & ~unconfirmed
-
-
-def _flags(t_ns: int, tracks: TrackBatch, located: Located, owned: Bools) -> U8:
-    bits = (
-        (owned, FLAG_OWNED),
-        (tracks.confirmed, FLAG_CONFIRMED),
-        (tracks.coasting, FLAG_COASTING),
-        (located.undecidable, FLAG_UNDECIDABLE),
-        (t_ns - tracks.radar_ns <= RADAR_FRESH_NS, FLAG_RADAR),
-        (t_ns - tracks.gnss_ns <= GNSS_FRESH_NS, FLAG_GNSS),
-        (tracks.integrity, FLAG_INTEGRITY),
-    )
-    flags = np.zeros(len(tracks), dtype=np.uint8)
-    for holds, bit in bits:
-        flags |= np.where(holds, bit, 0).astype(np.uint8)
-    return flags
-
-
-def _lateral_sigma_m(tracks: TrackBatch, located: Located) -> F64:
-    """The located sigma across the lane; off the lanes the larger axis of the covariance."""
-    half_trace = (tracks.P[:, 0, 0] + tracks.P[:, 1, 1]) / 2
-    spread = np.hypot((tracks.P[:, 0, 0] - tracks.P[:, 1, 1]) / 2, tracks.P[:, 0, 1])
-    widest_m: F64 = np.sqrt(half_trace + spread + tracks.bias_m**2)
-    return np.where(np.isfinite(located.sigma_d_m), located.sigma_d_m, widest_m)
-
-
-def _scaled(values: F64, by: float, top: int) -> F64:
-    """Whole units, NaN as zero, clipped to the field."""
-    return np.clip(np.rint(np.nan_to_num(values * by)), 0, top)
 
 
 class Names:

@@ -7,11 +7,13 @@ import numpy as np
 
 from core.arrays import F1, F2, F64
 from core.errors import MapError
-from core.kernel import kernel
+from core.kernel import checked_once, kernel
 from geofence.map.grid import Grid, build_grid, cell_of
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
 AXIS_CELL_M = 50.0
+NEAR_M, NEAR_CELL_M = 30.0, 10.0  # nearly all places are so near: a grid of their own names few segments
+ROUNDING_M = 0.01  # its boxes are so much larger
 SEGMENT_M_MAX = 50.0  # segments are cut to this, so that a diagonal one's box stays small
 BOUND_EVERY = 32  # every so many segments one is measured, for an upper bound of the distance
 
@@ -26,6 +28,7 @@ class Segments(NamedTuple):
 
     rows: F2  # (n, SEGMENT)
     grid: Grid  # of the segments with GRID_REACH_M around each
+    near: Grid  # of the segments with NEAR_M to both sides of each, between their miters
 
 
 @kernel(inner=True)
@@ -64,6 +67,27 @@ def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
     return s, o
 
 
+@kernel(inner=True)
+def _between_miters(east: float, north: float, rows: F2, grid: Grid) -> tuple[float, float]:
+    """Return (station, offset) [m] on the nearest segment of the cell between whose miters a place lies."""
+    best, s, o = np.inf, np.nan, np.nan
+    cell = cell_of(east, north, grid)
+    if cell < 0:
+        return s, o
+    for k in range(grid.start[cell], grid.start[cell + 1]):
+        i = grid.items[k]
+        de, dn = east - rows[i, EAST], north - rows[i, NORTH]
+        offset = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
+        if abs(offset) >= best:
+            continue
+        length, miter = rows[i, LENGTH], rows[i, START_MITER]
+        divisor = length + offset * (rows[i, END_MITER] - miter)
+        along = de * rows[i, U_EAST] + dn * rows[i, U_NORTH] - offset * miter
+        if divisor > 0.0 and -1e-9 * length <= along <= divisor * (1.0 + 1e-9):
+            best, s, o = abs(offset), rows[i, STATION] + length * along / divisor, offset
+    return s, o
+
+
 @kernel
 def station_at(east: float, north: float, segments: Segments) -> tuple[float, float]:
     """Return (station, offset) [m] of one place; left of the axis positive.
@@ -72,24 +96,13 @@ def station_at(east: float, north: float, segments: Segments) -> tuple[float, fl
     the station grows linearly, so that a bend has neither gap nor overlap. Beyond the axis' ends and far
     beside it: the nearest point, and the offset is the distance from it.
     """
-    rows, grid = segments
-    best, s, o = np.inf, np.nan, np.nan
-    cell = cell_of(east, north, grid)
-    if cell >= 0:
-        for k in range(grid.start[cell], grid.start[cell + 1]):
-            i = grid.items[k]
-            de, dn = east - rows[i, EAST], north - rows[i, NORTH]
-            offset = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
-            if abs(offset) >= best:
-                continue
-            length, miter = rows[i, LENGTH], rows[i, START_MITER]
-            divisor = length + offset * (rows[i, END_MITER] - miter)
-            along = de * rows[i, U_EAST] + dn * rows[i, U_NORTH] - offset * miter
-            if divisor > 0.0 and -1e-9 * length <= along <= divisor * (1.0 + 1e-9):
-                best, s, o = abs(offset), rows[i, STATION] + length * along / divisor, offset
-    if best < np.inf:
+    s, o = _between_miters(east, north, segments.rows, segments.near)
+    if abs(o) <= NEAR_M:  # NaN is not
         return s, o
-    return _nearest(east, north, rows)
+    s, o = _between_miters(east, north, segments.rows, segments.grid)
+    if o == o:
+        return s, o
+    return _nearest(east, north, segments.rows)
 
 
 @kernel
@@ -97,6 +110,9 @@ def stations(east: F1, north: F1, segments: Segments, s: F1, o: F1) -> None:
     """Fill s (n,) and o (n,) with the stations and offsets [m] of n places."""
     for i in range(len(east)):
         s[i], o[i] = station_at(east[i], north[i], segments)
+
+
+_stations_once = checked_once(stations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,7 @@ class Axis:
         """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it."""
         east, north = np.ascontiguousarray(east, np.float64), np.ascontiguousarray(north, np.float64)
         s, o = np.empty(len(east)), np.empty(len(east))
-        stations(east, north, self.segments, s, o)
+        _stations_once(east, north, self.segments, s, o)
         return s, o
 
     def site_of(self, s_m: F64, offset_m: F64) -> tuple[F64, F64]:
@@ -154,8 +170,22 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         k0_m=k0_m,
         length_m=float(length.sum()),
         points=points,
-        segments=Segments(rows, build_grid(low, high, cell_m=AXIS_CELL_M, margin_m=GRID_REACH_M)),
+        segments=Segments(
+            rows, build_grid(low, high, cell_m=AXIS_CELL_M, margin_m=GRID_REACH_M), _near_grid(rows)
+        ),
     )
+
+
+def _near_grid(rows: F64) -> Grid:
+    """Return the grid of what lies between the miters of each of n segments, NEAR_M to both sides."""
+    along, left = rows[:, [U_EAST, U_NORTH]], np.column_stack([-rows[:, U_NORTH], rows[:, U_EAST]])
+    starts, ends = rows[:, [EAST, NORTH]], rows[:, [EAST, NORTH]] + rows[:, [LENGTH]] * along
+    corners = np.stack([
+        place + offset_m * (left + rows[:, [miter]] * along)
+        for place, miter in ((starts, START_MITER), (ends, END_MITER))
+        for offset_m in (-NEAR_M, NEAR_M)
+    ])  # fmt: skip
+    return build_grid(corners.min(axis=0), corners.max(axis=0), cell_m=NEAR_CELL_M, margin_m=ROUNDING_M)
 
 
 def cut(points: F64, step_m: float) -> F64:

@@ -7,7 +7,7 @@ import numpy as np
 from core.arrays import F1, F64, I32x1
 from core.kernel import kernel
 
-CELLS_MAX = 4_000_000  # a sparse, wide map gets larger cells rather than more of them
+CELLS_MAX = 1_000_000  # a sparse, wide map gets larger cells rather than more of them
 
 
 class Grid(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.arrays import F1, F2, F64
-from core.kernel import kernel
+from core.kernel import checked_once, kernel
 
 A_M, FLATTENING = 6_378_137.0, 1.0 / 298.257222101  # GRS80
 E2 = FLATTENING * (2.0 - FLATTENING)
@@ -117,6 +117,9 @@ def _xi_of(lat_rad: float, alpha: F1) -> float:
     return _scaled(0.0, lat_rad, alpha)[0]
 
 
+_place_once, _unproject_once = checked_once(_place), checked_once(_unproject)
+
+
 def projection_of(lon_deg: float, lat_deg: float, within_m: float) -> Projection:
     """Return the projection around an origin; positions farther than `within_m` from it are none."""
     n = FLATTENING / (2.0 - FLATTENING)
@@ -151,12 +154,12 @@ def place(lon_deg: F64, lat_deg: F64, course_deg: F64, by: Projection) -> F64:
     A position that is none or lies beyond the frame is put at the origin.
     """
     out = np.empty((N_PLACE, len(lon_deg)))
-    _place(lon_deg, lat_deg, course_deg, by, out)
+    _place_once(lon_deg, lat_deg, course_deg, by, out)
     return out
 
 
 def unproject(east_m: F64, north_m: F64, by: Projection) -> F64:
     """Return LON, LAT, LEAN (N_LONLAT, n) of n places in site metres."""
     out = np.empty((N_LONLAT, len(east_m)))
-    _unproject(np.ascontiguousarray(east_m), np.ascontiguousarray(north_m), by, out)
+    _unproject_once(np.ascontiguousarray(east_m), np.ascontiguousarray(north_m), by, out)
     return out

@@ -14,8 +14,10 @@ from geofence.map.grid import Grid, build_grid
 from geofence.map.reading import ALLOWED, Lane
 
 QUAD_M_MAX = 25.0  # quads are cut to this length
-STRIP_CELL_M = 25.0
+STRIP_CELL_M = 10.0  # a look-up reads each quad of its cell: few of them, where quads are a few metres long
 BESIDE_LANE_M = 12.0  # beside its lanes a vehicle is still judged against them
+ROUNDING_M = 0.01  # the boxes of quads are so much larger than what lies between their rails
+RAIL_SINE_MIN = 0.2  # a rail more oblique to its boundary reaches no further than one of this sine
 SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
 # columns of Strips.quads, each with its north component beside it: corners of a quad [m], then unit vectors
 LEFT_START, RIGHT_START, RIGHT_END = 0, 2, 4
@@ -39,7 +41,7 @@ class Strips(NamedTuple):
     # lanes next to lane i by succession or side: `link_items[link_start[i]:link_start[i + 1]]`
     link_start: I32x1  # (m + 1,)
     link_items: I32x1
-    grid: Grid  # of the quads with BESIDE_LANE_M around each
+    grid: Grid  # of the quads with BESIDE_LANE_M on both sides of each
 
 
 def compile_strips(lanes: Sequence[Lane]) -> Strips:
@@ -48,7 +50,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
     for i, lane in enumerate(lanes):
         left, right = _cut(*pair(lane.left_boundary, lane.right_boundary))
         quads.append(_quads(lane.lane, left, right))
-        corners = np.stack([left[:-1], left[1:], right[:-1], right[1:]])
+        corners = _corners(quads[-1], left[1:])
         lows.append(corners.min(axis=0))
         highs.append(corners.max(axis=0))
         numbers.append(np.full(len(left) - 1, i, dtype=np.int32))
@@ -60,7 +62,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
         link_start=starts,
         link_items=items,
-        grid=build_grid(low, high, cell_m=STRIP_CELL_M, margin_m=BESIDE_LANE_M),
+        grid=build_grid(low, high, cell_m=STRIP_CELL_M, margin_m=ROUNDING_M),
     )
 
 
@@ -174,6 +176,19 @@ def _quads(name: str, left: F64, right: F64) -> F64:
         place = np.round(left[np.flatnonzero(bad)[0]], 1).tolist()
         raise MapError(f"lane {name}: it bends more sharply than its width allows, {place} m from the origin")
     return np.hstack([left[:-1], right[:-1], right[1:], edge_l, edge_r, rail0, rail1, middle])
+
+
+def _corners(quads: F64, left_end: F64) -> F64:
+    """Return the corners (4, n, 2) of what lies between each quad's rails, BESIDE_LANE_M to both sides."""
+    starts, ends = quads[:, RIGHT_START : RIGHT_START + 2], quads[:, RIGHT_END : RIGHT_END + 2]
+    lefts = quads[:, LEFT_START : LEFT_START + 2]
+    found = []
+    for rail, right, left in ((START_RAIL, starts, lefts), (END_RAIL, ends, left_end)):
+        across = quads[:, rail : rail + 2]
+        for edge, base, sign in ((RIGHT_EDGE, right, -1.0), (LEFT_EDGE, left, 1.0)):
+            sine = np.maximum(_cross(quads[:, edge : edge + 2], across), RAIL_SINE_MIN)
+            found.append(base + sign * (BESIDE_LANE_M / sine)[:, None] * across)
+    return np.stack(found)
 
 
 def _unit(vectors: F64, otherwise: F64 | float) -> F64:

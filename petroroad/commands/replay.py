@@ -1,13 +1,14 @@
 """`petroroad replay`: recorded observations through the RSU's pipeline; the digest of its outputs."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from core.errors import CommandError, UsageError
 from petroroad.commands.running import check_output, ended_whole
@@ -21,6 +22,7 @@ def replay(
     *,
     site: Path | None = None,
     rate: str = "max",
+    jobs: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     out: Path | None = None,
     expect: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
@@ -35,6 +37,9 @@ def replay(
         Another site file than the recordings' own.
     rate
         A factor of real time, max, or step (Enter before each message).
+    jobs
+        Processes that share the RSUs of a whole site's recording; one for each CPU unless named. The outputs
+        don't depend on it.
     out
         Where to write the outputs, as a recording.
     expect
@@ -52,11 +57,12 @@ def replay(
     if out is not None:
         check_output(out, *recordings)
     pace = pace_of(rate)
+    jobs = jobs or len(os.sched_getaffinity(0))
     runs = []
     for path in recordings:
         if sys.stderr.isatty():
             sys.stderr.write(f"replaying {path}\n")
-        runs.append(_replayed(path, site, pace, out))
+        runs.append(_replayed(path, site, pace, out, jobs))
     result = summary(runs)
     print(json.dumps(result) if as_json else _text(result), flush=True)
     damaged = [run for run in runs if run.reading.damaged]
@@ -73,10 +79,10 @@ def replay(
     return 0
 
 
-def _replayed(path: Path, site: Path | None, pace: Pace, out: Path | None) -> Run:
+def _replayed(path: Path, site: Path | None, pace: Pace, out: Path | None, jobs: int) -> Run:
     try:
         with ended_whole():
-            return replay_file(path, site, pace, out)
+            return replay_file(path, site, pace, out, jobs=jobs)
     except OSError as error:  # the disk's, midway
         raise CommandError(str(error)) from error
 

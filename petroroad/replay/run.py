@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +24,17 @@ from edge.wire import (
 )
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from petroroad.replay.output import ReplayOut
+from petroroad.replay.sharing import Child, End, Parent, ends_of, shared
 from roadside.compare import first_difference
 from roadside.gateway.routing import Router, router_of
 from roadside.inputs import GatewayFixes, Input
-from roadside.outputs import Output, report_of
-from roadside.pipeline import Pipeline
+from roadside.outputs import Output, Snapshot, report_of
+from roadside.pipeline import Pipeline, Setup
 from roadside.replay import (
     LoggedMessage,
     OnOutput,
     Replayed,
+    Share,
     collector,
     refusals,
     replay_rsu,
@@ -43,6 +45,7 @@ from roadside.setup import setups
 JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
 CHANNELS = frozenset({*(name.partition(".")[0] for name in SCHEMAS), "config", "input", "state"})
 Pace = Callable[[int], None]
+Copy = Callable[[Recorded], None]
 
 
 @dataclass(slots=True)
@@ -66,11 +69,18 @@ class Run:
 
 
 def replay_file(
-    path: Path, site_path: Path | None, pace: Pace, out: Path | None, watch: OnOutput | None = None
+    path: Path,
+    site_path: Path | None,
+    pace: Pace,
+    out: Path | None,
+    watch: OnOutput | None = None,
+    jobs: int = 1,
 ) -> Run:
     """Replay one recording; raises ConfigError or CommandError where it is none.
 
     watch : gets every output too, as it comes
+    jobs : processes that share the RSUs of a whole site's recording; the outputs are the same, in the same
+        order
     """
     site = load_site(site_path) if site_path else None
     record = site_record(path, site)
@@ -80,7 +90,6 @@ def replay_file(
         site.place(record.esn)  # another site file may lack it
     esns = (record.esn,) if record.esn is not None else None
     made = setups(site, expects_gateway=has_gateway, esns=esns)
-    pipelines = {esn: Pipeline(setup) for esn, setup in made.items()}
     run = Run(path)
     with ExitStack() as stack:
         collect = collector(run.replayed, _track_ids)
@@ -93,28 +102,62 @@ def replay_file(
             if writer is not None:
                 writer.write(esn, now_ns, output)
 
-        messages = _watched(path, run, writer)
         if record.esn is not None:
+            pipelines = {record.esn: Pipeline(made[record.esn])}
+            messages = _watched(path, run, writer.copy if writer else None)
             steps = replay_rsu(pipelines[record.esn], messages, site.frame, on_output, run.replayed.rejected)
+            ends = ends_of(pipelines, _paced(steps, pace))
         else:
-            router = router_of(site.config.rsu, site.frame, next(iter(made.values())).road)
-            steps = replay_site(
-                pipelines,
-                messages,
-                site.frame,
-                _route(site, router, run.skipped),
-                on_output,
-                run.replayed.rejected,
-            )
-        end_ns = 0
-        for end_ns in steps:
-            pace(end_ns)
-    for esn, pipeline in pipelines.items():
-        report = pipeline.clock_report(end_ns)
+            ends = _replay_shared(path, site, made, run, (pace, writer), on_output, jobs)
+    for esn in made:
+        report, counts = ends[esn]
         if report.n_terminals or report.radars or report.host is not None:
             run.clocks[esn] = report_of(report)
-        run.replayed.rejected.update(refusals(pipeline.all_counts()))
+        run.replayed.rejected.update(refusals(counts))
     return run
+
+
+def _paced(steps: Iterator[int], pace: Pace) -> int:
+    """Run all steps; return the last one's log time."""
+    end_ns = 0
+    for end_ns in steps:
+        pace(end_ns)
+    return end_ns
+
+
+def _replay_shared(
+    path: Path,
+    site: Site,
+    made: Mapping[str, Setup],
+    run: Run,
+    parent: tuple[Pace, ReplayOut | None],
+    on_output: OnOutput,
+    jobs: int,
+) -> dict[str, End]:
+    """Replay a whole site's recording in some processes; return each RSU's end.
+
+    parent : the pace and the writer of this process; the others read the same messages, and keep nothing
+    """
+
+    def work(esns: Sequence[str], share: Share) -> dict[str, End]:
+        is_child = isinstance(share, Child)
+        own, (pace, writer) = Run(path) if is_child else run, (pace_of("max"), None) if is_child else parent
+        copy: Copy | None = writer.copy if writer else None
+        if copy is not None and isinstance(share, Parent):
+            copy = share.in_turn(copy)
+        pipelines = {esn: Pipeline(made[esn]) for esn in esns}
+        router = router_of(site.config.rsu, site.frame, next(iter(made.values())).road)
+        steps = replay_site(
+            pipelines,
+            _watched(path, own, copy),
+            site.frame,
+            _route(site, router, own.skipped),
+            share,
+            own.replayed.rejected,
+        )
+        return ends_of(pipelines, _paced(steps, pace))
+
+    return shared(sorted(made), jobs, on_output, work)
 
 
 def _has_gateway(path: Path) -> bool:
@@ -160,8 +203,8 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
         raise UsageError(f"the recording's own site does not load: {error}") from error
 
 
-def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorded]:
-    """Yield the messages; keep the violations that the live RSU sent, count its observations."""
+def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
+    """Yield the messages; keep the violations that the live RSU sent, count its observations, copy truth."""
     last: Recorded | None = None
     for message in read_messages(path, run.reading):
         if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
@@ -179,13 +222,16 @@ def _watched(path: Path, run: Run, writer: ReplayOut | None) -> Iterator[Recorde
         if head not in CHANNELS:
             run.skipped[message.topic] += 1
         run.replayed.observations += head in ("radar", "gnss", "gateway")
-        if writer is not None and head == "truth":
-            writer.copy(message)
+        if copy is not None and head == "truth":
+            copy(message)
         yield message
 
 
-def _track_ids(body: bytes) -> list[int]:
-    ids: list[int] = records_of(decode_snapshot(body))["track"].tolist()
+def _track_ids(snapshot: Snapshot) -> list[int]:
+    if snapshot.tracks is not None:
+        ids: list[int] = snapshot.tracks.track.tolist()
+    else:
+        ids = records_of(decode_snapshot(snapshot.body))["track"].tolist()
     return ids
 
 
@@ -205,8 +251,9 @@ def _route(
                 skipped["scan of an unknown radar"] += not found
             case GnssFixes():
                 placed = router.route_placed(item.terminal, item.usable > 0.0, item.east_m, item.north_m)
-                found = list(placed[0])
-                skipped["fix beyond every stretch"] += not found
+                if not placed[0]:
+                    skipped["fix beyond every stretch"] += 1
+                return [(esn, item) for esn in placed[0]]
             case GatewayFixes():  # it was meant for one RSU; a whole site's recording has /gnss
                 found = []
                 skipped["gateway message in a whole site's recording"] += 1

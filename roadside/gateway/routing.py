@@ -103,11 +103,11 @@ class Router:
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
         nearby = self._near(station_m)
-        receivers = tuple(s.esn for s in nearby if s.holds(station_m, FEED_MARGIN_M))
+        receivers = [s for s in nearby if s.holds(station_m, FEED_MARGIN_M)]
         if receivers:
-            nearest = min(nearby, key=lambda s: s.beside_m(station_m))
+            nearest = nearby[0] if len(nearby) == 1 else min(nearby, key=lambda s: s.beside_m(station_m))
             self._remember(terminal, nearest.esn)
-            return receivers
+            return tuple([s.esn for s in receivers])
         last = self._last.get(terminal)
         if last is not None:
             self._remember(terminal, last)

@@ -7,7 +7,7 @@ import pytest
 from numba import types
 
 from core.arrays import B1, F1, F2, F64, I32x1
-from core.kernel import kernel, numba_type, signature_of, unchecked
+from core.kernel import checked_once, kernel, numba_type, signature_of, unchecked
 
 
 class Pair(NamedTuple):
@@ -90,3 +90,31 @@ def test_a_kernel_refuses_other_types():
         compiled(row.astype(np.float32), 2.0)
     with pytest.raises(TypeError):
         compiled(np.ones((3, 2))[:, 0], 2.0)
+
+
+def total(pair: Pair, row: F1, by: float) -> float:
+    """Return a sum over all arguments."""
+    return pair.X[0, 0] + pair.n[0] + row[0] * by
+
+
+ROW = np.ones(2)
+PAIR = Pair(np.ones((2, 2)), np.ones(2, dtype=np.int32))
+
+
+@pytest.mark.parametrize(
+    ("pair", "row", "name"),
+    [
+        (PAIR, np.ones(2, dtype=np.float32), "row"),  # another number
+        (PAIR, np.ones((2, 2)), "row"),  # another rank
+        (PAIR, np.ones(4)[::2], "row"),  # not in one piece
+        (PAIR, [1.0], "row"),  # no array
+        (Pair(np.ones((2, 2)), np.ones(2, dtype=np.int64)), ROW, "pair"),  # within a tuple
+        ((PAIR.X, PAIR.n), ROW, "pair"),  # another tuple
+    ],
+)
+def test_the_first_call_checks_what_the_others_trust(pair, row, name):
+    entry = checked_once(kernel(total))
+    with pytest.raises(TypeError, match=f"total: {name} is not of its type"):
+        entry(pair, row, 2.0)
+    for _ in range(2):  # the refused call was none
+        assert entry(PAIR, ROW, 2) == 4.0

@@ -11,7 +11,7 @@ from fusion import layout as at
 from fusion import timekeeping
 from fusion.clocks import N_CLOCK
 from fusion.config import FusionConfig, Terminal
-from fusion.gnss_update import fix_rows
+from fusion.gnss_update import fill_fixes, fix_columns
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.timekeeping import TerminalClocks
 
@@ -41,7 +41,9 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
         sigma_m=sigma, tau_s=tau, usable=usable, stamp_ns=np.array([NOW + (not whole)]),
         source_seq=np.array([seq]),
     )  # fmt: skip
-    M, has_place, n_odd = fix_rows(seen, np.zeros(1, dtype=np.int64), config, lever_m)
+    columns = fix_columns(seen, [0], lever_m)
+    n_odd = fill_fixes(columns, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
+    M, has_place = columns.M, columns.usable
     sigma_m = np.where(np.isfinite(sigma), sigma, config.gnss_sigma_m)
     tau_s = np.where(np.isfinite(tau), tau, config.gnss_tau_s)
     want = {
@@ -56,12 +58,15 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
     known = (usable > 0.0) & np.isfinite(east) & np.isfinite(north) & ~(sigma > SIGMA_M_MAX)
     assert has_place.tolist() == known.tolist()
     assert n_odd == (speed > SPEED_MPS_MAX).sum()
+    assert (columns.stated_m[0], columns.group[0]) == (M[0, at.Z_SIGMA], int(not np.isfinite(sigma[0])))
 
 
 def test_a_fix_of_a_terminal_without_a_row_has_no_place():
     seen = fixes_of(2, np.random.default_rng(1))
-    _, usable, _ = fix_rows(seen, np.array([-1, 0]), FusionConfig(), np.zeros((1, 2)))
-    assert usable.tolist() == [False, True]
+    columns = fix_columns(seen, [-1, 0], np.zeros((1, 2)))
+    fill_fixes(columns, 1.5, 60.0, 0.3)
+    assert columns.usable.tolist() == [False, True]
+    assert columns.terminal.tolist() == [0, 0]
 
 
 @given(
@@ -80,7 +85,7 @@ def test_the_usual_case_of_clocks_leaves_what_the_whole_one_does(ages_s, seed, d
         counts = {}
         with pytest.MonkeyPatch.context() as patch:
             if not usual:
-                patch.setattr(timekeeping, "note_prompt", lambda *_: False)
+                patch.setattr(timekeeping, "_note_prompt_once", lambda *_: False)
             for k in range(4):
                 who, now_ns = rng.integers(0, 5, n), NOW + k * 10**9
                 stamp_ns = now_ns - (np.array(ages_s) * 1e9).astype(np.int64)

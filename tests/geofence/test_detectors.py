@@ -59,7 +59,7 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     for k in range(round(seconds * 10)):
         samples[:, LANE_DEPARTURE, S_VALUE] = truth(k * 0.1) + error
         stamps = np.full(n, T0_NS + k * DT_NS)
-        step(Tracks(np.arange(n), rows, stamps, samples, columns), thresholds, windows, grade, active)
+        step(Tracks(np.arange(n), rows, stamps, samples, columns), n, thresholds, windows, grade, active)
         enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
         first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])
         for g in (1, 2, 3):
@@ -205,7 +205,7 @@ def test_step_finds_the_tracks_with_a_grade_or_an_open_episode():
     tracks = Tracks(mine, rows, np.full(5, T0_NS), samples, columns)
     grade, active = np.zeros((3, n_rules), np.int64), np.zeros(3, dtype=np.bool_)
     thresholds = Thresholds(np.stack([LIMITS[0]] * n_rules), np.zeros(n_rules), 3.0, 1e-4)
-    assert step(tracks, thresholds, windows, grade, active)
+    assert step(tracks, 3, thresholds, windows, grade, active)
     assert active.tolist() == [grade[0, 0] > 0, False, True]
     np.testing.assert_array_equal(state.ring[rows[3], 0], columns[3])
     assert state.stamps[rows[[0, 4]]].max() == 0  # not mine

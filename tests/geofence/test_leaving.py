@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from geofence.kernels import distance_to_lanes_m, is_on_lane
 from geofence.leaving import has_left_lanes
+from geofence.map.strips import MASK_ALL, mask_of
 from tests.support.geofence_world import batch, road
 
 
@@ -22,6 +24,14 @@ from tests.support.geofence_world import batch, road
 def test_a_track_has_left_when_it_was_on_a_lane_and_is_predicted_off_all(last, now, left):
     strips = road().strips
     assert has_left_lanes(strips, batch(1_000, last), batch(2_000, now)).tolist() == [left]
+
+
+def test_the_search_near_a_place_finds_the_lanes_that_the_whole_one_does():
+    strips, rng = road().strips, np.random.default_rng(4)
+    for mask in (MASK_ALL, mask_of(["car"]), mask_of(["hazmat"])):
+        for east, north in rng.uniform((-20.0, -25.0), (1_020.0, 25.0), (2_000, 2)):
+            away_m = distance_to_lanes_m(east, north, strips, mask, 100.0)
+            assert is_on_lane(east, north, strips, mask) == (away_m == 0.0)
 
 
 def test_no_tracks_have_left_nothing():

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from core.errors import MapError
 from geofence.kernels import Places, locate, scratch
 from geofence.located import FOUND, NO_LANE
-from geofence.map.axis import compile_axis
+from geofence.map.axis import NEAR_M, Segments, compile_axis, station_at
 from geofence.map.frames import SiteFrame
+from geofence.map.grid import Grid
 from geofence.map.roadmap import load_map
 from geofence.map.strips import pair
 from tests.support.geofence_world import (
@@ -187,6 +188,23 @@ def test_far_beside_a_long_road_the_nearest_of_all_segments_is_found(n, turn, re
     for k, place in enumerate(places):
         if not in_a_cell(axis, *place):
             assert (s[k], offset[k]) == nearest_of_all(axis, *place)
+
+
+@given(n=st.integers(2, 60), turn=st.floats(0.0, 1.5), seed=st.integers(0, 2**32 - 1))
+def test_beside_the_axis_the_grid_finds_the_segment_that_a_search_over_all_finds(n, turn, seed):
+    rng = np.random.default_rng(seed)
+    heading, step_m = np.cumsum(rng.uniform(-turn, turn, n)), rng.uniform(1.0, 60.0, n)
+    points = np.cumsum(np.c_[step_m * np.cos(heading), step_m * np.sin(heading)], axis=0)
+    segments = compile_axis("r", 0.0, points).segments
+    m = len(segments.rows)
+    whole = Grid(
+        np.array([-1e5, -1e5, 2e5, 1.0, 1.0]), np.array([0, m], np.int32), np.arange(m, dtype=np.int32)
+    )
+    of_all = Segments(segments.rows, whole, whole)
+    for east, north in points[rng.integers(0, n, 100)] + rng.uniform(-30.0, 30.0, (100, 2)):
+        want = station_at(east, north, of_all)
+        if abs(want[1]) <= NEAR_M:
+            assert station_at(east, north, segments) == want
 
 
 def test_where_two_segments_are_equally_near_the_first_one_counts():

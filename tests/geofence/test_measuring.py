@@ -99,7 +99,7 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
     limit, place, since, rules = expected(batch, stamps[rows], flags[rows])
     out = Measures(np.full((N, n_rules, 3), 77.0), np.full((N, R_VALUE + 2 * n_rules), 77.0))
     before = stamps.copy()
-    measure(mine, rows, batch, SITE, stamps, flags, out)
+    measure(mine, len(mine), rows, batch, SITE, stamps, flags, out)
     for r, (value, sigma, tau_s, judged) in enumerate(rules):
         seen = np.where(judged & ~batch.coasting, value, np.nan)
         want = np.column_stack([seen, sigma, tau_s, value, sigma])[mine]

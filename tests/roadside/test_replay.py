@@ -10,7 +10,7 @@ from edge.recording.recorder import Recorded
 from roadside.inputs import ENCODER, ClockStep, Start, Stop
 from roadside.outputs import Output, Snapshot
 from roadside.pipeline import Pipeline
-from roadside.replay import refusals, replay_rsu, replay_site
+from roadside.replay import Alone, refusals, replay_rsu, replay_site
 from roadside.setup import setups
 from tests.support.roadside_drive import EXAMPLE
 
@@ -47,7 +47,9 @@ def test_a_clock_that_is_set_is_not_ticked_through(whole_site, step_s):
             stamps.append(output.stamp_ns)
 
     if whole_site:
-        steps = replay_site(pipelines, messages, site.frame, lambda item, _: [("RSU001", item)], take)
+        steps = replay_site(
+            pipelines, messages, site.frame, lambda item, _: [("RSU001", item)], Alone(pipelines, take)
+        )
     else:
         steps = replay_rsu(pipelines["RSU001"], messages, site.frame, take)
     assert len(list(steps)) == 3

@@ -1,0 +1,71 @@
+"""One observation in one compiled step: its owned tracks are measured by all rules, and tested."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.arrays import B1, F2, F3, I1, I2
+from core.kernel import checked_once, kernel
+from geofence.batch import Batch, Site
+from geofence.detectors import Thresholds, Tracks, Windows, step
+from geofence.measuring import Measures, measure
+from geofence.state import LAST, R_VALUE
+
+
+class Seen(NamedTuple):
+    """The n tracks of an observation."""
+
+    owned: B1  # (n,) judged here
+    confirmed: B1
+    rows: I1  # (n,) of the State, -1 for tentative tracks
+    batch: Batch
+
+
+class Findings(NamedTuple):
+    """Memory for what is found of n tracks at most, of which m are owned, confirmed and tested."""
+
+    mine: I1  # (>= n,) places of the m tracks
+    grade: I2  # (>= n, rules) of the m tracks: the grades that hold, -1: not judged
+    active: B1  # (>= n,) of the m tracks: a grade holds, or an episode is open
+    samples: F3  # (>= n, rules, 3) of the n tracks, those in `mine` filled; S_VALUE NaN: not judged
+    columns: F2  # (>= n, ring columns) of the n tracks, those in `mine` filled
+
+
+class Found(NamedTuple):
+    """What `observe` counted."""
+
+    mine: int
+    stale: int  # not newer than what was judged before
+    is_active: bool  # whether any of Findings.active holds
+
+
+def findings(n: int, n_rules: int) -> Findings:
+    """Return memory for n tracks."""
+    return Findings(
+        mine=np.zeros(n, dtype=np.int64),
+        grade=np.zeros((n, n_rules), dtype=np.int64),
+        active=np.zeros(n, dtype=np.bool_),
+        samples=np.zeros((n, n_rules, 3)),
+        columns=np.zeros((n, R_VALUE + 2 * n_rules)),
+    )
+
+
+@kernel
+def _observe(
+    seen: Seen, site: Site, thresholds: Thresholds, windows: Windows, flags: F2, out: Findings
+) -> Found:
+    """Measure and test the owned, confirmed tracks; advance their rows of the State."""
+    mine, rows, stamps, b = out.mine, seen.rows, windows.stamps, seen.batch
+    n_mine = n_stale = 0
+    for i in range(rows.shape[0]):
+        if seen.owned[i] and seen.confirmed[i] and rows[i] >= 0:
+            mine[n_mine] = i
+            n_mine += 1
+            n_stale += stamps[rows[i], LAST] >= b.stamp_ns[i]
+    measure(mine, n_mine, rows, b, site, stamps, flags, Measures(out.samples, out.columns))
+    tracks = Tracks(mine, rows, b.stamp_ns, out.samples, out.columns)
+    is_active = step(tracks, n_mine, thresholds, windows, out.grade, out.active)
+    return Found(n_mine, n_stale, is_active)
+
+
+observe = checked_once(_observe)

@@ -1,0 +1,44 @@
+"""The look-up of strips by their grid, against a search over all of them."""
+
+import numpy as np
+import pytest
+
+from geofence.kernels import NEAR_MAX, find_near
+from geofence.map.frames import SiteFrame
+from geofence.map.grid import Grid
+from geofence.map.roadmap import load_map
+from tests.support.geofence_world import lane, map_text
+
+FRAME = SiteFrame(122.0, 41.0)
+LANE_M = 3.75
+
+
+def arc(radius_m, step_m, offset_m):
+    """A left turn of half a circle, as seen in driving direction `offset_m` to the right of the axis."""
+    angle = np.linspace(0.0, np.pi, max(3, int(np.pi * radius_m / step_m)))
+    out_m = radius_m + offset_m
+    return np.column_stack([out_m * np.sin(angle), radius_m - out_m * np.cos(angle)])
+
+
+@pytest.mark.parametrize(("radius_m", "step_m"), [(40.0, 2.0), (40.0, 9.0), (400.0, 3.0), (3_000.0, 200.0)])
+def test_the_grid_names_every_quad_that_a_place_lies_between_the_rails_of(radius_m, step_m):
+    lanes = [
+        lane(f"l{i}", arc(radius_m, step_m, LANE_M * (i - 1)), arc(radius_m, step_m, LANE_M * i))
+        for i in range(3)
+    ]
+    strips = load_map(map_text(lanes), FRAME).strips
+    n = len(strips.quads)
+    everything = Grid(
+        np.array([-1e5, -1e5, 2e5, 1.0, 1.0]), np.array([0, n], np.int32), np.arange(n, dtype=np.int32)
+    )
+    rng, near = np.random.default_rng(3), np.zeros((2, NEAR_MAX, 4))
+    whole, hits = strips._replace(grid=everything), 0
+    turns, aways_m = rng.uniform(-0.05, np.pi + 0.05, 3_000), rng.uniform(-24.0, 24.0, 3_000)
+    for turn, away_m in zip(turns, aways_m, strict=True):
+        out_m = radius_m + away_m
+        place = out_m * np.sin(turn), radius_m - out_m * np.cos(turn)
+        found, wanted = find_near(*place, strips, near[0]), find_near(*place, whole, near[1])
+        assert found == wanted
+        np.testing.assert_array_equal(near[0, :found], near[1, :found])
+        hits += found
+    assert hits > 3_000

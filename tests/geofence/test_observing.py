@@ -1,0 +1,61 @@
+"""Measuring and testing in one step, against both steps by themselves."""
+
+import numpy as np
+
+from geofence.batch import Batch, Site
+from geofence.detectors import Thresholds, Tracks, Windows, step
+from geofence.located import FOUND, NO_LANE
+from geofence.measuring import Measures, measure
+from geofence.observing import Seen, findings, observe
+from geofence.rules import GRADED, MEASURED, REGISTRY
+from geofence.state import LAST, R_VALUE, State
+
+N, T0_NS = 60, 1_790_000_000_000_000_000
+SITE = Site(2.5, 80 / 3.6, 60 / 3.6, 0.8, 4.0, np.array([True, False, False]))
+
+
+def world(seed):
+    """A state with some evidence, the tracks of an observation, and the limits of all rules."""
+    rng = np.random.default_rng(seed)
+    state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
+    rows = state.rows(np.where(rng.random(N) < 0.9, np.arange(1, N + 1), 0).astype(np.uint64))
+    known = rows[rows >= 0]
+    state.stamps[known, LAST] = T0_NS - rng.integers(-1, 3, len(known)) * 50_000_000
+    batch = Batch(
+        x=rng.normal(0.0, 20.0, (N, 4)), P=np.tile(np.eye(4) * 0.04, (N, 1, 1)), bias_m=rng.random(N),
+        tau_s=rng.uniform(0.1, 60.0, N), length_m=np.full(N, 12.0), width_m=np.full(N, 2.5),
+        coasting=rng.random(N) < 0.1, stamp_ns=np.full(N, T0_NS), found=rng.normal(0.0, 3.0, (N, FOUND)),
+        lane=np.where(rng.random(N) < 0.9, 1, NO_LANE).astype(np.int32),
+        kind=rng.integers(0, 5, N).astype(np.uint8), vehicle=np.full(N, -1, dtype=np.int32),
+        undecidable=rng.random(N) < 0.2, off_road_m=np.full(N, np.nan),
+    )  # fmt: skip
+    batch.found[:, 4] = rng.uniform(0.05, 0.5, N)  # a sigma is positive
+    limits = np.tile([[[0.2, 0.0], [np.nan, np.nan]] * 3], (len(GRADED), 1, 1)).reshape(-1, 6, 2)
+    thresholds = Thresholds(limits, np.zeros(len(MEASURED)), 3.0, 1e-4)
+    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    seen = Seen(rng.random(N) < 0.8, rng.random(N) < 0.8, rows, batch)
+    return state, thresholds, windows, seen
+
+
+def test_one_step_does_what_both_do():
+    for seed in range(20):
+        state, thresholds, windows, seen = world(seed)
+        found = findings(2 * N, len(MEASURED))
+        got = observe(seen, SITE, thresholds, windows, state.flags, found)
+        other, _, others, _ = world(seed)
+        mine = np.flatnonzero(seen.owned & seen.confirmed & (seen.rows >= 0))
+        stale = other.stamps[seen.rows[mine], LAST] >= T0_NS
+        out = Measures(np.zeros((N, len(MEASURED), 3)), np.zeros((N, R_VALUE + 2 * len(MEASURED))))
+        measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
+        tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out)
+        grade, active = np.zeros((len(mine), len(MEASURED)), dtype=np.int64), np.zeros(len(mine), dtype=bool)
+        is_active = step(tracks, len(mine), thresholds, others, grade, active)
+        assert (got.mine, got.stale, got.is_active) == (len(mine), np.count_nonzero(stale), is_active)
+        np.testing.assert_array_equal(found.mine[: got.mine], mine)
+        np.testing.assert_array_equal(found.grade[: got.mine], grade)
+        np.testing.assert_array_equal(found.active[: got.mine], active)
+        np.testing.assert_array_equal(found.columns[mine], out.columns[mine])
+        for one, two in zip(windows, others, strict=True):
+            np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(state.flags, other.flags)
+        assert found.active.any()
