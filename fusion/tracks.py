@@ -112,6 +112,20 @@ def _filter_tau_s(states: States, j: int, c: float, s: float) -> float:
 
 
 @kernel(inner=True)
+def _bias_tau_s(states: States, j: int) -> float:
+    """Return the correlation time of the estimated bias' error.
+
+    Without radar it is that of the bias. With it the error of a Gauss-Markov bias of variance v, estimated
+    steadily to p, decays faster by 2 v / p - 1 (Kalman-Bucy: 2 (v - p) / tau = p^2 / r, and the error's rate
+    is 1 / tau + p / r).
+    """
+    X, P = states.X, states.P
+    v = X[j, at.BIAS_SIGMA] ** 2
+    p = (P[j, BE, BE] + P[j, BN, BN]) / 2.0
+    return float(X[j, at.BIAS_TAU] / max(2.0 * v / max(p, 1e-9) - 1.0, 1.0))
+
+
+@kernel(inner=True)
 def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
     """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together.
 
@@ -128,7 +142,7 @@ def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
     if X[j, at.BOUND] != 0.0:
         lasting = min(_lasting_variance(P, j), own)
         whole = own + along_axis(pose, -s, c)
-        tau_s += lasting / whole * (max(X[j, at.BIAS_TAU], tau_s) - tau_s)
+        tau_s += lasting / whole * (max(_bias_tau_s(states, j), tau_s) - tau_s)
     for a in range(at.N_CV):
         out.x[k, a] = X[j, a]
         for b in range(at.N_CV):
