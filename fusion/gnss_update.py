@@ -12,6 +12,7 @@ from fusion import layout as at
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.doubt_clock import note_clocks
+from fusion.doubt_jam import note_reports
 from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import DoubtTable
 from fusion.identity_binding import forget_pairs
@@ -66,7 +67,16 @@ def gnss_update(
     M, usable, n_odd = fix_rows(seen, who, config, terminals.lever_m)
     doubts.reserve(len(terminals.ids))
     stated_m = M[:, at.Z_SIGMA].copy()
-    distrust(doubts.rows, who, M, usable)
+    has_place = usable.copy()  # by the terminal's own word
+    distrust(
+        store.tracks,
+        terminals.rows,
+        doubts.rows,
+        who,
+        np.ascontiguousarray(seen.stamp_ns, np.int64),
+        M,
+        usable,
+    )
     add_count(counts, "terminals.full", rows.count(-1))
     add_count(counts, "gnss.odd_speed", n_odd)
     stamp_ns, doubtful = times.fixes(now_ns, terminals.about, who, seen, usable, M[:, at.Z_SIGMA], counts)
@@ -86,7 +96,8 @@ def gnss_update(
     outcome, used = done.of, ~doubtful  # the usual case: all are fused, and none is doubtful
     new = (outcome == FUSED) | (outcome == OUTLIER) | (outcome == UNUSABLE)
     placed = np.isfinite(stated_m) & np.isfinite(M[:, at.Z_EAST] + M[:, at.Z_NORTH])
-    new &= placed & ~doubtful & (who >= 0)
+    new &= placed & ~doubtful & (who >= 0) & has_place
+    note_reports(doubts.rows, who, fixes.stamp_ns, np.where(doubtful, -1, has_place.astype(np.int64)))
     received = Received(M, stated_m, fixes.terminal, fixes.stamp_ns, new)
     note_fixes(store.tracks, terminals.rows, doubts.rows, received)
     if note_clocks(store.tracks, terminals.rows, doubts.rows, received, fixes.arrived_ns):
@@ -267,6 +278,9 @@ def _update(
             done.touched[n_touched] = about[w, at.ROW]
             n_touched += 1
             known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
+            odd = outcome[j] == OUTLIER and tracks.ints[about[w, at.ROW], at.OUTLIERS] < OUTLIERS_MAX
+            if known and odd:  # one wild fix says nothing of whose it is; three in a row do
+                continue
             if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
                 about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
                 weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
