@@ -18,7 +18,8 @@ from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
 
 EVERY_NS = 500_000_000  # fixes that are nearer in time have much the same error
-GONE_NS = 5_000_000_000  # a pair without a fix for so long starts anew
+GONE_NS = 30_000_000_000  # a pair without a look for so long starts anew
+LATELY_NS = 5_000_000_000  # a look counts against a ghost for so long
 MOVES_MPS = 3.0  # slower, a place says little about an instant
 OFFSET_S = (0.3, 3.0)  # below, stamps are as good as their sigma; above, ages name the clock
 # From the instant of the measurement to the arrival: never negative, but for the errors of both; while a
@@ -27,7 +28,8 @@ WAY_S_MAX, QUICK_S_MAX = 3.5, 0.6
 SPAN_NS, LOOKS = 10_000_000_000, 6.0  # so long and often it must hold
 SIGMAS = 3.0
 SPREAD = 2.0  # sigmas of what is left around the mean offset: the lasting part of the error is in the mean
-ACROSS_M = 1.0  # a lane is wider than this and three sigmas; the next lane's centre lies 3.5 m off
+ACROSS_M = 1.9  # half a lane: the vehicle in the next one is another
+PLAIN_NS = 300_000_000  # so lately radar missed the vehicle where its stamps say that it is
 NOISE_S = 0.1  # of radar's place along a body and of uneven speeds, as time
 
 
@@ -51,7 +53,7 @@ def _instant(
     place_m2 = (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH]) / 2.0
     noise_m = SIGMAS * math.sqrt(sigma_m**2 + place_m2)
     way_s = -along / speed
-    if abs(across) > ACROSS_M + noise_m or way_s > WAY_S_MAX or way_s * speed < -noise_m:
+    if abs(across) > ACROSS_M or way_s > WAY_S_MAX or way_s * speed < -noise_m:
         return math.nan, speed
     return way_s, speed
 
@@ -118,7 +120,7 @@ def _decided_s(doubts: Doubts, w: int, sigma_m: float, half_m: float) -> float:
 def is_timed(doubts: Doubts, w: int, t_ns: int) -> bool:
     """Return whether radar saw a vehicle where terminal w's reports said when they came: it is no ghost."""
     quick = doubts.floats[w, col.TIMED_N] >= 2.0 and doubts.floats[w, col.TIMED_QUICK] <= QUICK_S_MAX
-    return bool(quick and t_ns - doubts.ints[w, col.TIMED_AT_NS] <= GONE_NS)
+    return bool(quick and t_ns - doubts.ints[w, col.TIMED_AT_NS] <= LATELY_NS)
 
 
 @kernel
@@ -134,6 +136,8 @@ def note_clocks(
         w, stamp_ns, fix = received.terminal[j], received.stamp_ns[j], received.M[j]
         apart_ns = stamp_ns - own[w, col.TIMED_NS]
         if not received.new[j] or own[w, col.KINDS] & col.FROZEN:
+            continue
+        if arrived_ns[j] - own[w, col.PLAIN_NS] > PLAIN_NS:  # it may be where its stamp says
             continue
         if own[w, col.TIMED_SERIAL] > 0 and -GONE_NS < apart_ns < EVERY_NS:  # too near, or late
             continue

@@ -108,7 +108,7 @@ def _evidence(
 ) -> float:
     """Return +1 where radar does not see track i's vehicle although it would, -1 where it may, else 0."""
     ints, P = tracks.ints, scratch.P
-    if abs(t_ns - ints[i, at.GNSS_NS]) > REPORTED_NS:
+    if t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS]) > REPORTED_NS:
         return 0.0
     predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, settings.tuning)
     variance_m2 = (P[0, at.EAST, at.EAST] + P[0, at.NORTH, at.NORTH]) / 2.0
@@ -116,11 +116,12 @@ def _evidence(
         return 0.0
     if math.hypot(scratch.X[0, at.V_EAST], scratch.X[0, at.V_NORTH]) < MOVES_MPS:
         return 0.0
+    w, plain = ints[i, at.TERMINAL], _would_be_seen(tracks, doubts, t_ns, settings, works, scratch)
+    if plain:
+        doubts.ints[w, col.PLAIN_NS] = t_ns
     if _may_be_another(tracks, i, t_ns, scratch, variance_m2):
         return -1.0
-    if is_timed(doubts, ints[i, at.TERMINAL], t_ns):
-        return 0.0
-    return 1.0 if _would_be_seen(tracks, doubts, t_ns, settings, works, scratch) else 0.0
+    return 1.0 if plain and not is_timed(doubts, w, t_ns) else 0.0
 
 
 @kernel

@@ -12,6 +12,7 @@ from core.arrays import B1, F1, F2, I1, I2
 from core.kernel import kernel
 from fusion import doubt_table as col
 from fusion import layout as at
+from fusion.doubt_jam import noise_scale, note_noise
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
@@ -156,8 +157,12 @@ def _judge_scale(doubts: Doubts, w: int) -> None:
 
 @kernel(inner=True)
 def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
-    """Advance the mean errors and the scale of terminal w, and decide on both."""
+    """Advance the noise, the mean errors and the scale of terminal w, and decide on them."""
     ints, floats, (c, s) = doubts.ints, doubts.floats, error.along
+    wide = SCALE2_BEFORE * error.sigma_m**2 + error.place_m2
+    along = max(abs(c * error.east_m + s * error.north_m) - error.half_m, 0.0) ** 2
+    across = (c * error.north_m - s * error.east_m) ** 2
+    note_noise(doubts, w, along / (wide + error.delay_m2) + across / wide)
     dt_s = min((stamp_ns - ints[w, col.ERROR_NS]) * 1e-9, SLOW_S)
     ints[w, col.ERROR_NS] = stamp_ns
     first = floats[w, col.AGE_S] == 0.0
@@ -173,6 +178,10 @@ def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
         e = floats[w, fast] + off
         floats[w, fast] = _mean(floats[w, fast], e, dt_s, age_s, max(FAST_S, dt_s))
         floats[w, slow] = _mean(floats[w, slow], e, dt_s, age_s, SLOW_S)
+    if ints[w, col.KINDS] & col.JAMMED:  # no error of its own; the means start anew afterwards
+        floats[w, col.AGE_S] = 0.0
+        _set(ints, w, col.DRAGGED, False)
+        return
     if age_s >= AGE_S_MIN:
         _judge_error(doubts, w, error)
     if ints[w, col.KINDS] & col.DRAGGED:
@@ -231,20 +240,36 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
         _note_error(doubts, w, stamp_ns, error)
 
 
+@kernel(inner=True)
+def _drives(tracks: Tracks, terminals: Terminals, w: int, stamp_ns: int) -> bool:
+    """Return whether radar sees that the vehicle of terminal w drives."""
+    row = terminals.ints[w, at.ROW]
+    if row < 0 or abs(stamp_ns - tracks.ints[row, at.RADAR_NS]) > FRESH_NS:
+        return False
+    X = tracks.states.X
+    return math.hypot(X[row, at.V_EAST], X[row, at.V_NORTH]) >= FROZEN_MPS
+
+
 @kernel
-def distrust(doubts: Doubts, who: I1, M: F2, usable: B1) -> None:
+def distrust(
+    tracks: Tracks, terminals: Terminals, doubts: Doubts, who: I1, stamp_ns: I1, M: F2, usable: B1
+) -> None:
     """Lower the weight of doubtful terminals' fixes, in place; who : (n,) rows, -1 none.
 
-    A dragged one has at least the error that was found; it neither pulls nor unbinds its vehicle. A frozen
-    one has no position.
+    A dragged one has at least the error that was found, a jammed one its noise; they neither pull nor unbind
+    their vehicles. A place that is repeated while the vehicle drives is none.
     """
     for j in range(who.shape[0]):
-        w = max(who[j], 0)
-        kinds = doubts.ints[w, col.KINDS] if who[j] >= 0 else 0
-        if kinds & col.FROZEN:
-            off_e = M[j, at.Z_EAST] - doubts.floats[w, col.ANCHOR_E]
-            off_n = M[j, at.Z_NORTH] - doubts.floats[w, col.ANCHOR_N]
+        if who[j] < 0:
+            continue
+        w, floats = who[j], doubts.floats
+        kinds, anchor_ns = doubts.ints[w, col.KINDS], doubts.ints[w, col.ANCHOR_NS]
+        if kinds & col.FROZEN or (0 < anchor_ns < stamp_ns[j] and _drives(tracks, terminals, w, stamp_ns[j])):
+            off_e = M[j, at.Z_EAST] - floats[w, col.ANCHOR_E]
+            off_n = M[j, at.Z_NORTH] - floats[w, col.ANCHOR_N]
             usable[j] = usable[j] and math.hypot(off_e, off_n) > SAME_M
         if kinds & col.DRAGGED:
-            found_m = math.hypot(doubts.floats[w, col.FAST_E], doubts.floats[w, col.FAST_N])
+            found_m = math.hypot(floats[w, col.FAST_E], floats[w, col.FAST_N])
             M[j, at.Z_SIGMA] += found_m
+        elif kinds & col.JAMMED:
+            M[j, at.Z_SIGMA] *= noise_scale(doubts, w)

@@ -13,7 +13,12 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 
 # Kinds of doubt, as bits
 GHOST, DRAGGED, FROZEN, OVERCONFIDENT = 1, 2, 4, 8
-NAMES = {DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident"}  # of `gnss_integrity`
+# It fails in a jam; it is the one that bears the jam's name; the track, of whatever terminal, is in its area
+JAMMED, BEARS_JAM, IN_JAM = 16, 32, 64
+NAMES = {  # of `gnss_integrity`
+    DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident", BEARS_JAM: "jammed",
+}  # fmt: skip
+OF_TERMINAL = GHOST | DRAGGED | FROZEN | OVERCONFIDENT  # none of these while it is jammed
 
 # Column of `ints` (n, N_INT), one row for each terminal:
 # KINDS bits; LOOKED_NS last tick of the ghost's evidence, of the track with SERIAL;
@@ -24,10 +29,18 @@ NAMES = {DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident"}  
 # of the first such fix, TIMED_NS of the last, TIMED_AT_NS the arrival of the last
 KINDS, LOOKED_NS, SERIAL, VEHICLE, VEHICLE_SERIAL, ERROR_NS, BOUND_NS, ANCHOR_NS, REPEATS = range(9)
 TIMED_SERIAL, TIMED_FROM_NS, TIMED_NS, TIMED_AT_NS = range(9, 13)
-N_INT = 13
+JAM_SHOWS_NS = 2_000_000_000  # so soon after the first one fails, others do
+SOUND, FAILING = 1, 2  # STATE, 0 not known
+NOISY_CHI2 = 9.21  # NOISE beyond it (two dimensions): 1 in 100, were the errors of all looks the same
+# PLACED_NS, LOST_NS stamps of the last report with a position, without; FAILS_NS the tick since which it
+# fails, 0 it does not; STATE of the last tick (fusion.doubt_jam);
+# PLAIN_NS the last tick at which its own track was in plain sight of a radar that did not see it
+PLACED_NS, LOST_NS, FAILS_NS, STATE, PLAIN_NS = range(13, 18)
+N_INT = 18
 INT_COLUMNS = (
     "kinds", "looked_ns", "serial", "vehicle", "vehicle_serial", "error_ns", "bound_ns", "anchor_ns",
-    "repeats", "timed_serial", "timed_from_ns", "timed_ns", "timed_arrived_ns",
+    "repeats", "timed_serial", "timed_from_ns", "timed_ns", "timed_arrived_ns", "placed_ns", "lost_ns",
+    "fails_ns", "state", "plain_ns",
 )  # fmt: skip
 # Column of `floats` (n, N_FLOAT):
 # UNSEEN log probability that radar misses a vehicle there;
@@ -40,13 +53,23 @@ UNSEEN, FAST_E, FAST_N, SLOW_E, SLOW_N, AGE_S, SQUARES, LOOKS, ANCHOR_E, ANCHOR_
     12
 )
 TIMED_N, TIMED_MEAN, TIMED_SPREAD, TIMED_QUICK, TIMED_MPS, CLOCK_S = range(12, 18)
-N_FLOAT = 18
+# NOISE mean of the last squared errors; AT the vehicle's place at the last tick, FAILS where it began to fail
+NOISE, AT_E, AT_N, FAILS_E, FAILS_N = range(18, 23)
+N_FLOAT = 23
 FLOAT_COLUMNS = (
     "unseen", "fast_east_m", "fast_north_m", "slow_east_m", "slow_north_m", "age_s", "squares", "looks",
     "anchor_east_m", "anchor_north_m", "stood_east_m", "stood_north_m", "timed_n", "timed_mean_s",
-    "timed_spread_s2", "timed_quick_s", "timed_mps", "clock_s",
+    "timed_spread_s2", "timed_quick_s", "timed_mps", "clock_s", "noise", "at_east_m", "at_north_m",
+    "fails_east_m", "fails_north_m",
 )  # fmt: skip
 CELLS = 16_384  # some hundred cells of a road of 2 km, three courses in each
+# Column of `jam_ints` (JAMS, 3): since when, 0 none; the last tick at which somebody failed; row + 1 of the
+# terminal that bears the name. Of `jams` (JAMS, 3): its centre and reach [m]
+JAMS = 8
+JAM_MARGIN_M = 100.0  # around the places of those that fail
+J_SINCE_NS, J_LAST_NS, J_BEARER = range(3)
+J_EAST, J_NORTH, J_REACH = range(3)
+JAM_COLUMNS, JAM_PLACES = ("since_ns", "last_ns", "bearer"), ("east_m", "north_m", "reach_m")
 REACH_COLUMNS = ("place", "cell", "stamp_ns")
 
 
@@ -57,6 +80,8 @@ class Doubts(NamedTuple):
     floats: F2  # (n, N_FLOAT)
     reach_cell: I1  # (CELLS,) cell of each place of the hashed table
     reach_ns: I1  # (CELLS,) when radar last saw a vehicle there
+    jam_ints: I2  # (JAMS, 3)
+    jams: F2  # (JAMS, 3)
 
 
 class DoubtState(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +90,8 @@ class DoubtState(msgspec.Struct, frozen=True, kw_only=True):
     ints: Columns | None = None  # terminal, INT_COLUMNS
     floats: Columns | None = None  # the same rows: FLOAT_COLUMNS
     reach: Columns | None = None  # REACH_COLUMNS
+    jams: Columns | None = None  # JAM_COLUMNS of the present ones
+    jam_places: Columns | None = None  # the same rows: JAM_PLACES
 
 
 class DoubtTable:
@@ -76,6 +103,8 @@ class DoubtTable:
             floats=np.zeros((64, N_FLOAT)),
             reach_cell=np.zeros(CELLS, dtype=np.int64),
             reach_ns=np.zeros(CELLS, dtype=np.int64),
+            jam_ints=np.zeros((JAMS, len(JAM_COLUMNS)), dtype=np.int64),
+            jams=np.zeros((JAMS, len(JAM_PLACES))),
         )
 
     def reserve(self, n: int) -> None:
@@ -89,6 +118,13 @@ class DoubtTable:
             floats=np.concatenate([self.rows.floats, np.zeros((more, N_FLOAT))]),
         )
 
+    def keeps_name(self, w: int, t_ns: int) -> bool:
+        """Whether errors of terminal w are no evidence against its vehicle: it is jammed, or may be."""
+        own = self.rows.ints[w]
+        fails_ns = own[FAILS_NS] or t_ns
+        new = self.rows.floats[w, NOISE] > NOISY_CHI2 and t_ns - fails_ns <= JAM_SHOWS_NS
+        return bool(new or own[KINDS] & JAMMED)
+
     def pop_clocks(self, terminal: I64) -> list[tuple[int, float]]:
         """Return the offsets [s] of clocks that were just found, by the terminals' rows, and forget them."""
         found = self.rows.floats[:, CLOCK_S]
@@ -100,18 +136,30 @@ class DoubtTable:
     def kinds(self, terminal: I64) -> U8:
         """Return the bits (n,) of the terminals' rows; 0 for -1."""
         known = (terminal >= 0) & (terminal < len(self.rows.ints))
-        return np.where(known, self.rows.ints[np.where(known, terminal, 0), KINDS], 0).astype(np.uint8)
+        kinds = np.where(known, self.rows.ints[np.where(known, terminal, 0), KINDS], 0)
+        return np.where(kinds & JAMMED, kinds & ~OF_TERMINAL, kinds).astype(np.uint8)
+
+    def in_jam(self, east_m: F64, north_m: F64) -> U8:
+        """Return the bit IN_JAM where places (n,) lie in the area of a jam."""
+        bits = np.zeros(len(east_m), dtype=np.uint8)
+        for j in np.flatnonzero(self.rows.jam_ints[:, J_SINCE_NS]).tolist():
+            east, north, reach_m = self.rows.jams[j].tolist()
+            bits[np.hypot(east_m - east, north_m - north) <= reach_m + JAM_MARGIN_M] = IN_JAM
+        return bits
 
     def state(self) -> DoubtState:
         """Return the memory in named columns."""
         ints, floats = self.rows.ints, self.rows.floats
         used = np.flatnonzero(ints.any(axis=1) | floats.any(axis=1))
         seen = np.flatnonzero(self.rows.reach_ns)
+        jams = np.flatnonzero(self.rows.jam_ints[:, J_SINCE_NS])
         reach: I64 = np.column_stack([seen, self.rows.reach_cell[seen], self.rows.reach_ns[seen]])
         return DoubtState(
             ints=columns_of(("terminal", *INT_COLUMNS), np.column_stack([used, ints[used]])),
             floats=columns_of(FLOAT_COLUMNS, floats[used]),
             reach=columns_of(REACH_COLUMNS, reach),
+            jams=columns_of(JAM_COLUMNS, self.rows.jam_ints[jams]),
+            jam_places=columns_of(JAM_PLACES, self.rows.jams[jams]),
         )
 
     def restore(self, state: DoubtState | None) -> None:
@@ -123,5 +171,9 @@ class DoubtTable:
         self.reserve(int(ints[:, 0].max()) + 1 if len(ints) else 0)
         self.rows.ints[ints[:, 0]] = ints[:, 1:]
         self.rows.floats[ints[:, 0]] = floats
+        jams = read_ints(state.jams, JAM_COLUMNS)[:JAMS]
+        places = read_floats(state.jam_places, JAM_PLACES)[:JAMS]
+        if len(jams) == len(places):
+            self.rows.jam_ints[: len(jams)], self.rows.jams[: len(jams)] = jams, places
         reach = read_ints(state.reach, REACH_COLUMNS)
         self.rows.reach_cell[reach[:, 0]], self.rows.reach_ns[reach[:, 0]] = reach[:, 1], reach[:, 2]

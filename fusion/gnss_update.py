@@ -14,6 +14,7 @@ from fusion.body_sizes import note_registered
 from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.doubt_clock import note_clocks
+from fusion.doubt_jam import note_report
 from fusion.doubt_source import Received, distrust, note_fixes
 from fusion.doubt_table import Doubts, DoubtTable
 from fusion.identity_binding import forget_pairs
@@ -71,7 +72,7 @@ def gnss_update(
     doubts.reserve(len(terminals.ids))
     columns = fix_columns(seen, rows, terminals.lever_m)
     n_odd = _receive_once(
-        columns, doubts.rows, store.settings.radars, terminals.length_m,
+        columns, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.length_m,
         (config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s),
     )  # fmt: skip
     if -1 in rows:
@@ -100,7 +101,7 @@ def gnss_update(
     received = Received(M, columns.stated_m, columns.terminal, fixes.stamp_ns, done.new)
     is_refused, is_timed = _fuse_once(
         store.tracks, store.rings, terminals.rows, doubts.rows, now_ns, fixes,
-        received, doubtful, columns.who, store.settings, store.scratch, done,
+        received, doubtful, columns, store.settings, store.scratch, done,
     )  # fmt: skip
     if is_timed:
         for w, offset_s in doubts.pop_clocks(fixes.terminal):
@@ -179,14 +180,17 @@ def fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: fl
 
 @kernel
 def _receive(
-    columns: Columns, doubts: Doubts, radars: F2, length_m: F1, unstated: tuple[float, float, float]
-) -> int:
+    columns: Columns, tracks: Tracks, terminals: Terminals, doubts: Doubts, radars: F2, length_m: F1,
+    unstated: tuple[float, float, float],
+) -> int:  # fmt: skip
     """Fill the columns, with less weight for doubtful terminals; return how many speeds are impossible.
 
     length_m : of the terminals' vehicles;  unstated : last three arguments of `fill_fixes`
     """
     n_odd = fill_fixes(columns, unstated[0], unstated[1], unstated[2])
-    distrust(doubts, columns.who, columns.M, columns.usable)
+    for j in range(columns.who.shape[0]):
+        columns.has_place[j] = float(columns.usable[j])  # by the terminal's own word
+    distrust(tracks, terminals, doubts, columns.who, columns.stamp_ns, columns.M, columns.usable)
     note_registered(columns.M, radars, length_m, columns.who)
     return n_odd
 
@@ -311,6 +315,9 @@ def _update(
             done.touched[n_touched] = i
             n_touched += 1
             known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
+            odd = outcome[j] == OUTLIER and tracks.ints[about[w, at.ROW], at.OUTLIERS] < OUTLIERS_MAX
+            if known and odd:  # one wild fix says nothing of whose it is; three in a row do
+                continue
             if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
                 about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
                 weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
@@ -325,12 +332,12 @@ def _update(
 @kernel
 def _fuse(
     tracks: Tracks, rings: Rings, terminals: Terminals, doubts: Doubts, now_ns: int, fixes: Fixes,
-    received: Received, doubtful: B1, who: I1, settings: Settings, scratch: Scratch, done: Outcome,
+    received: Received, doubtful: B1, columns: Columns, settings: Settings, scratch: Scratch, done: Outcome,
 ) -> tuple[bool, bool]:  # fmt: skip
     """Fuse the fixes in their order and look for doubt in them.
 
     Returns whether any was not fused, and whether a clock is found wrong.
-    doubtful : (n,) its clock is wrong.  who : (n,) rows of the terminals, -1 none
+    doubtful : (n,) its clock is wrong
     """
     _update(tracks, rings, terminals, now_ns, fixes, settings, scratch, done)
     outcome, M, is_refused = done.of, received.M, False
@@ -338,7 +345,9 @@ def _fuse(
         done.used[j] = outcome[j] == FUSED or outcome[j] == OUTLIER
         is_known = done.used[j] or outcome[j] == UNUSABLE
         is_placed = math.isfinite(received.stated_m[j]) and math.isfinite(M[j, at.Z_EAST] + M[j, at.Z_NORTH])
-        done.new[j] = is_known and is_placed and not doubtful[j] and who[j] >= 0
+        has_place = columns.has_place[j] > 0.0
+        done.new[j] = is_known and is_placed and not doubtful[j] and columns.who[j] >= 0 and has_place
+        note_report(doubts, columns.who[j], fixes.stamp_ns[j], -1 if doubtful[j] else int(has_place))
         is_refused = is_refused or outcome[j] != FUSED
     note_fixes(tracks, terminals, doubts, received)
     return is_refused, note_clocks(tracks, terminals, doubts, received, fixes.arrived_ns)

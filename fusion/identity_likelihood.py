@@ -146,7 +146,7 @@ def _difference(
 ) -> tuple[float, float, float, float]:
     """Return a fix's difference to track 0 of `predicted` on one axis (0 along the heading, 1 across).
 
-    Its value, the variances of what is new in it and of what lasts, and what stamp and extent add to the latter.
+    Its value, the variances of what is new in it and of what lasts, what stamp and extent add to the latter.
     offset : as of `_add`
     """
     d_east, d_north, r_lever, heading = offset

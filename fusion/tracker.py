@@ -14,6 +14,7 @@ from fusion.body_sizes import SEVERAL, learn_shares
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.doubt_ghost import look_for_ghosts
+from fusion.doubt_jam import look_for_jams
 from fusion.doubt_table import DoubtTable
 from fusion.extent_prior import review
 from fusion.gnss_update import gnss_update
@@ -169,6 +170,8 @@ class Tracker:
         ]
         others = [0.0 if is_mine else value for is_mine, value in zip(mine, p.tolist(), strict=True)]
         k = others.index(max(others))
+        if has_radar and self.doubts.keeps_name(w, now_ns):
+            return
         if not mine[k] and p[k] >= self.config.identity_accept_p and pairs[k, at.P_N] >= 2:
             # p counts the present track as a rival, which the new one beats by the odds of a binding
             self._merge(*bind(store, terminals, w, k, float(p[k]), now_ns, apart=has_radar))
@@ -210,6 +213,8 @@ class Tracker:
         look_for_ghosts(
             store.tracks, self.doubts.rows, t_ns, store.settings, self._works(t_ns), store.scratch.predicted
         )
+        self.doubts.reserve(len(self.terminals.ids))
+        look_for_jams(store.tracks, self.terminals.rows, self.doubts.rows, len(self.terminals.ids), t_ns)
         return self._update(NO_ROWS)
 
     def _learn_bodies(self, t_ns: int) -> None:
@@ -300,7 +305,7 @@ class Tracker:
 
     def doubt(self, tracks: TrackBatch) -> U8:
         """Return the kinds of doubt (fusion.doubt_table) in the terminals of n tracks, as bits (n,)."""
-        return self.doubts.kinds(tracks.terminal.astype(np.int64))
+        return self.doubts.kinds(tracks.terminal.astype(np.int64)) | self.doubts.in_jam(*tracks.x[:, :2].T)
 
     def sensor_state(self, t_ns: int) -> dict[str, str]:
         """Return each radar's state: online, silent (over a second), never (no scan yet), clock (wrong)."""

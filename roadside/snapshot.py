@@ -23,7 +23,7 @@ from edge.wire import (
     encode,
     snapshot_of,
 )
-from fusion.doubt_table import DRAGGED, GHOST
+from fusion.doubt_table import DRAGGED, GHOST, IN_JAM
 from fusion.tracks import TrackBatch
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
@@ -153,6 +153,7 @@ def with_doubt(tracks: TrackBatch, doubt: U8, owned: Bools) -> tuple[TrackBatch,
     track is listed, but neither as confirmed nor as owned; its rules are judged as before.
     doubt : (n,) bits of fusion.doubt_table
     """
+    doubt = doubt & ~np.uint8(IN_JAM)  # the place's, not the terminal's
     if not doubt.any():
         return tracks, owned
     unconfirmed = (doubt & GHOST != 0) | ((doubt & DRAGGED != 0) & (tracks.radar_ns == 0))

@@ -9,6 +9,7 @@ from core.arrays import Bools
 from core.times import TICK_NS
 from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
 from geofence.rules.base import Rule, Verdict
+from geofence.rules.doubt import NOT_DARK
 from geofence.state import MOVED, MOVED_MPS, since_ns
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class DarkVehicle(Rule):
         state.flags[at[fast], MOVED] = 1.0
         enforced = t_ns - tracks.enforcing_ns[known] <= self._fresh_ns
         unreported = (tracks.terminal[known] < 0) | (t_ns - tracks.gnss_ns[known] > self._report_ns)
+        unreported &= (ctx.doubt[known] & NOT_DARK) == 0
         there = ctx.around.dedicated[ctx.lane_rows[known]] & (located.p_lane[known] >= 0.5)
         silent = enforced & unreported & there & (state.flags[at, MOVED] > 0.0)
         column = state.stamp[SILENT]

@@ -26,6 +26,8 @@ def drive(*bits: int):
 def test_the_bits_are_those_of_fusion():
     assert doubt.GHOST == doubt_table.GHOST
     assert doubt.FAULTS == doubt_table.NAMES
+    names = ("FROZEN", "JAMMED", "IN_JAM")
+    assert [getattr(doubt, name) for name in names] == [getattr(doubt_table, name) for name in names]
 
 
 @pytest.mark.parametrize(
