@@ -276,7 +276,7 @@ def _fuse_own(
     return outcome
 
 
-@kernel
+@kernel(inner=True)
 def _update(
     tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, fixes: Fixes, settings: Settings,
     scratch: Scratch, done: Outcome,

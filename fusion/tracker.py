@@ -39,6 +39,8 @@ from fusion.visibility import is_followed, note_outside
 SEEN_NS = 300_000_000  # by radar so lately that its extent is of now
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 _marginals_once = checked_once(marginals)
+_overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(shown), checked_once(unseen)
+_note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,19 +200,23 @@ class Tracker:
         store = self.store
         config, rows = self.config, store.scratch.touched
         self.registration.tick(store, t_ns)
-        note_outside(store.tracks, t_ns, store.settings, store.scratch.predicted)
-        n = overdue(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
+        _note_outside_once(store.tracks, t_ns, store.settings, store.scratch.predicted)
+        n = _overdue_once(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
         for i in rows[:n].tolist():
             self._end(i)
         self._learn_bodies(t_ns)
-        self.duplicates, joined = duplicate_tracks.step(store, self._confirmed(), t_ns, self.duplicates)
+        confirmed = self._confirmed()
+        if len(confirmed) < 2:
+            self.duplicates, joined = {}, list[tuple[int, int]]()
+        else:
+            self.duplicates, joined = duplicate_tracks.step(store, confirmed, t_ns, self.duplicates)
         for goes, stays in joined:
             self._merge(int(store.track[goes]), int(store.track[stays]))
             store.track[goes] = 0
             self._end(goes)
             self._count("tracks.twins")
         self._note_shown(t_ns)
-        look_for_ghosts(
+        _look_for_ghosts_once(
             store.tracks, self.doubts.rows, t_ns, store.settings, self._works(t_ns), store.scratch.predicted
         )
         self.doubts.reserve(len(self.terminals.ids))
@@ -222,6 +228,8 @@ class Tracker:
         store = self.store
         ints = store.ints[: store.tally[at.T_HIGH]]
         named = np.flatnonzero((ints[:, at.TERMINAL] >= 0) & (t_ns - ints[:, at.RADAR_NS] <= SEEN_NS))
+        if not len(named):
+            return
         length_m = self.terminals.length_m[ints[named, at.TERMINAL]]
         if learn_shares(store.tracks, store.settings.radars, named, length_m):
             told = (ints[:, at.TERMINAL] >= 0) & (ints[:, at.RADAR] == SEVERAL)
@@ -244,7 +252,7 @@ class Tracker:
     def unseen(self, t_ns: int) -> tuple[TrackBatch, TrackBatch]:
         """Return the tracks that every sensor misses at t_ns, predicted and at their last measurements."""
         touched = self.store.scratch.touched
-        rows = touched[: unseen(self.store.tracks, t_ns, touched)].copy()
+        rows = touched[: _unseen_once(self.store.tracks, t_ns, touched)].copy()
         return batch_of(self.store, rows, t_ns), batch_of(self.store, rows, 0)
 
     def end(self, ids: Sequence[int]) -> TrackerUpdate:
@@ -262,7 +270,7 @@ class Tracker:
 
     def _shown(self, t_ns: int) -> I64:
         store, rows, works = self.store, self.store.scratch.touched, self._works(t_ns)
-        n = shown(
+        n = _shown_once(
             store.tracks, self.terminals.rows, t_ns, store.settings, works, store.scratch.predicted, rows
         )
         return rows[:n]

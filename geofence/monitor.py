@@ -127,7 +127,9 @@ class Monitor:
         loose_reports : reports without a usable stamp, of which only the arrival is known
         doubt : (n,) bits of doubt in the tracks' terminals; None: there is none
         """
-        out = self._lineage.begin_step(t_ns)
+        out = self._lineage.begin_step(t_ns) + self._resume.close_overdue(t_ns)
+        if not len(tracks) and not self._book.all():  # most RSUs of a site at night
+            return out
         ctx = TickContext(
             **self._context_fields(t_ns, tracks, located, owned, may_open),
             evidence=self._evidence,
@@ -136,7 +138,6 @@ class Monitor:
             loose_reports=loose_reports,
             doubt=np.zeros(len(tracks), dtype=np.uint8) if doubt is None else doubt,
         )
-        out += self._resume.close_overdue(t_ns)
         ctx.presume()
         stamps = stamps_of_tick(t_ns)
         for rule in self._rules:

@@ -7,6 +7,7 @@ Longitude and latitude become site metres here.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -162,9 +163,15 @@ def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | No
     return None if payload is None else input_of(topic, payload, log_ns, frame)
 
 
+@lru_cache(maxsize=1_024)
+def _head(topic: str) -> str:
+    """Return the kind of a channel, the first part of its topic."""
+    return topic.removeprefix("/").partition("/")[0]
+
+
 def payload_of(topic: str, body: bytes) -> Payload | None:
     """Return the payload of a channel's bytes; raises msgspec.DecodeError or ValueError."""
-    head = topic.removeprefix("/").partition("/")[0]
+    head = _head(topic)
     if head == "radar":
         return _decode_radar(body)
     if head == "gnss":

@@ -119,6 +119,8 @@ def pack_records(
     dtype : of `edge.stations.track_dtype`, for the whole site
     """
     records = np.zeros(len(tracks), dtype=dtype)
+    if not len(tracks):
+        return records
     seen = Shown(
         x=tracks.x,
         P=tracks.P,
