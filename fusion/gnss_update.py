@@ -189,7 +189,7 @@ def _receive(
     """
     n_odd = fill_fixes(columns, unstated[0], unstated[1], unstated[2])
     for j in range(columns.who.shape[0]):
-        columns.has_place[j] = float(columns.usable[j])  # by the terminal's own word
+        columns.has_place[j] = 1.0 if columns.usable[j] else 0.0  # by the terminal's own word
     distrust(tracks, terminals, doubts, columns.who, columns.stamp_ns, columns.M, columns.usable)
     note_registered(columns.M, radars, length_m, columns.who)
     return n_odd
