@@ -41,7 +41,7 @@ def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
         math.nan,
     )
     store.X[i, at.BIAS_EAST : at.N_DIM] = 0.0
-    store.X[i, at.BOUND :] = 0.0
+    store.X[i, at.BOUND : at.BIAS_DELAY + 1] = 0.0
     store.P[i, at.N_RADAR :, :] = 0.0
     store.P[i, :, at.N_RADAR :] = 0.0
     rebase(store, i)
@@ -60,7 +60,7 @@ def bind(
     if store.ints[i, at.PRESUMED]:
         withdraw(store, terminals, int(store.ints[i, at.PRESUMED]) - 1)
     own = int(terminals.rows.ints[w, at.ROW])
-    own_bias = store.X[own, at.BOUND :].copy()
+    own_bias = store.X[own, at.BOUND : at.BIAS_DELAY + 1].copy()
     own_fixes = store.ints[own, OF_FIXES]
     gone, survivor = 0, int(store.track[i])
     if apart:
@@ -73,7 +73,7 @@ def bind(
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p
     describe(store, terminals, i)
     _learn_bias(store, terminals, w, i, k)
-    store.X[i, at.BOUND :] = own_bias
+    store.X[i, at.BOUND : at.BIAS_DELAY + 1] = own_bias
     rebase(store, i)
     return gone, survivor
 

@@ -9,14 +9,19 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
-from fusion.heading import heading_of, remember_heading
+from fusion.heading import axis_of, heading_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
     P22,
+    P23,
     P33,
     SLOW_MPS,
+    Registers,
+    Velocity,
     centre_of,
+    doubt_calm,
     fused,
+    learn,
     load,
     note_errors,
     open_bias,
@@ -44,16 +49,35 @@ def _off_bearing(M: F2, k: int, d_e: float, d_n: float) -> float:
 
 
 @kernel(inner=True)
-def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, radars: F2) -> None:
+def velocity_of(state: Registers) -> Velocity:
+    """Return velocity and its covariance."""
+    return state[at.V_EAST], state[at.V_NORTH], state[P22], state[P23], state[P33]
+
+
+@kernel(inner=True)
+def _remember(X: F2, i: int, before: Velocity, after: Velocity, tuning: F1) -> None:
+    """Store what a measurement, now fused into row i, shows of its heading and of its manoeuvres."""
+    v_east, v_north = before[0], before[1]
+    remember_heading(X, i, after[2] + after[4], v_east, v_north, before[2] + before[4])
+    speed = math.sqrt(v_east * v_east + v_north * v_north)
+    if speed > SLOW_MPS:
+        learn(X, i, before, after, (v_east / speed, v_north / speed), tuning)
+    elif not math.isnan(X[i, at.HEADING]):
+        learn(X, i, before, after, (math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])), tuning)
+
+
+@kernel(inner=True)
+def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, settings: Settings) -> None:
     """Write state i (not bound) after detection k of M to row j of `out`, which may be row i itself.
 
     Azimuth, slant range and range rate one after another, each linearised at the last update (EKF). The same
     model as `_polar`, all in registers: the busiest step of a scan.
     """
     q = int(M[k, at.SOURCE])
+    radars = settings.radars
     r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
     state = load(states, i)
-    v_east, v_north, var = state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]
+    before = velocity_of(state)
     d_e, d_n = state[at.EAST] - r_e, state[at.NORTH] - r_n
     d2 = max(d_e * d_e + d_n * d_n, 1.0)
     z = _off_bearing(M, k, d_e, d_n)
@@ -74,7 +98,7 @@ def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, radar
     for a in range(at.HEADING, at.N_X):
         out.X[j, a] = states.X[i, a]
     store(out, j, state)
-    remember_heading(out.X, j, state[P22] + state[P33], v_east, v_north, var)
+    _remember(out.X, j, before, velocity_of(state), settings.tuning)
 
 
 @kernel(inner=True)
@@ -179,11 +203,16 @@ def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -
     VE, VN = at.V_EAST, at.V_NORTH
     what = M[k, at.WHAT]
     if what == at.POLAR and X[i, at.BOUND] == 0.0:
-        fuse_polar(states, i, states, i, M, k, settings.radars)
+        fuse_polar(states, i, states, i, M, k, settings)
         return 0
     if what == at.FIX and not _begin_fix(states, i, M, k, settings.tuning):
-        return 1
-    v_east, v_north, var = X[i, VE], X[i, VN], P[i, VE, VE] + P[i, VN, VN]
+        c, s = axis_of(X, i)
+        if math.isnan(c):
+            return 1
+        doubt_calm(states, i, (c, s), settings.tuning)
+        if not _begin_fix(states, i, M, k, settings.tuning):
+            return 1
+    before = X[i, VE], X[i, VN], P[i, VE, VE], P[i, VE, VN], P[i, VN, VN]
     for part in range(3 if what == at.POLAR else 4 if what != at.BASE else 0):
         if what == at.POLAR:
             h, z, r = _polar(X, i, M, k, settings.radars, part)
@@ -193,5 +222,6 @@ def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -
             h, z, r = _fix(states, i, M, k, settings.tuning, part)
         if r > 0.0:
             update(states, i, h, z, r, work)
-    remember_heading(X, i, P[i, VE, VE] + P[i, VN, VN], v_east, v_north, var)
+    after = X[i, VE], X[i, VN], P[i, VE, VE], P[i, VE, VN], P[i, VN, VN]
+    _remember(X, i, before, after, settings.tuning)
     return 0

@@ -6,6 +6,7 @@
     combined     position, velocity and their covariance, which association and read-out need
     open_bias    adds the lasting error of a terminal to a state; note_errors: stores the errors a fix states
     centre_of    the vehicle's centre under the antenna of a fix
+    learn        how much the vehicle manoeuvres, from a fused measurement; doubt_calm: perhaps since the last
     load, store, fused   a state without a bias as numbers in registers, and its scalar update: the fast path
 
 `fusion.layout` names the columns of a state; `fusion.rewind` packs them for the ring.
@@ -13,8 +14,10 @@
 
 from fusion.models.constant_velocity import (
     P22,
+    P23,
     P33,
     SLOW_MPS,
+    Registers,
     centre_of,
     combined,
     copy,
@@ -28,16 +31,22 @@ from fusion.models.constant_velocity import (
     store,
     update,
 )
+from fusion.models.manoeuvre import Velocity, doubt_calm, learn
 
 __all__ = [
     "P22",
+    "P23",
     "P33",
     "SLOW_MPS",
+    "Registers",
+    "Velocity",
     "centre_of",
     "combined",
     "copy",
+    "doubt_calm",
     "fused",
     "initial",
+    "learn",
     "load",
     "note_errors",
     "open_bias",

@@ -12,11 +12,12 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.layout import Settings, States
+from fusion.models.manoeuvre import age, noise_of
 
 SLOW_MPS = 2.0  # a slower vehicle has no certain course
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
 BE, BN = at.BIAS_EAST, at.BIAS_NORTH
-P22, P33 = 14, 17  # places of the velocities' variances in Registers
+P22, P23, P33 = 14, 15, 17  # places of the velocities' covariance in Registers
 
 # East, north, their velocities; then the upper triangle of their covariance, row by row
 Moving = tuple[
@@ -199,7 +200,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
         return
     X = states.X
     speed = math.sqrt(X[i, VE] ** 2 + X[i, VN] ** 2)
-    q_al, q_cr = tuning[at.Q_ALONG], tuning[at.Q_CROSS]
+    q_al, q_cr = noise_of(X, i, dt_s, tuning)
     c, s, gain = 1.0, 0.0, 0.0
     if speed > SLOW_MPS:
         c, s = X[i, VE] / speed, X[i, VN] / speed
@@ -221,6 +222,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
     store(out, j, state)
     for a in range(at.HEADING, at.N_X):
         out.X[j, a] = X[i, a]
+    age(out.X, j, dt_s)
 
 
 @kernel

@@ -88,7 +88,7 @@ PAIR = [pose("A", 0.0, -10.0, 3.14159, fov_rad=1.75), pose("B", 0.0, -10.0, 0.0,
     ("speed_mps", "lives"),
     [
         (20.0, True),  # two dozen metres between the fields of the two radars take it 1.3 s
-        (4.0, False),  # so long that its place is no longer known
+        (3.5, False),  # so long that its place is no longer known
     ],
 )
 def test_a_track_between_the_fields_of_a_pole_s_radars_is_the_same_beyond(speed_mps, lives):
