@@ -29,8 +29,10 @@ SelfCalibration = Literal["off", "report", "apply"]
 class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[fusion]` of the site file: how vehicles move, and the errors of sensors that state none."""
 
-    accel_along_mps2: Positive = 0.4  # 1 sigma of a truck's acceleration along its course
+    accel_along_mps2: Positive = 1.0  # 1 sigma of a manoeuvring truck's acceleration along its course
     accel_cross_mps2: Positive = 0.35  # the same across it: lane changes
+    accel_calm_along_mps2: Positive = 0.3  # the same while it keeps its speed: hills, gears, following
+    accel_calm_cross_mps2: Positive = 0.15  # the same while it keeps its lane: steering
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
     accel_bend_mps2: Positive = 0.5  # 1 sigma of the acceleration across the course in bends, in addition
     bend_tau_s: Positive = 20.0  # how long a bend lasts

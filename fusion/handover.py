@@ -14,6 +14,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.body_sizes import UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
 from fusion.layout import States
+from fusion.models.manoeuvre import SUM_MAX
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.track_store import TerminalTable, TrackStore
 
@@ -73,6 +74,14 @@ class CarriedBias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delay_s: float = 0.0  # 1 sigma of its stamps' error
 
 
+class CarriedManoeuvre(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How much the vehicle manoeuvres along its course and across it: fusion/models/manoeuvre.py."""
+
+    calm: Vector = (0.0, 0.0)  # probability
+    corrections: Vector = (0.0, 0.0)  # fading sums of what was corrected of the velocity, in their sigmas
+    kept: float = 0.0  # how much of the sum across is left since it was added to
+
+
 class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The estimated state of a vehicle and its covariance."""
 
@@ -84,6 +93,7 @@ class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     extent_m: float | None = None  # from the centre to where radar sees the end that faces it
     covariance: Covariance = Covariance()
     bias: CarriedBias | None = None  # of the bound terminal's fixes; None: not bound
+    manoeuvre: CarriedManoeuvre = CarriedManoeuvre()
 
 
 class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -145,6 +155,11 @@ def carried_state(states: States, i: int) -> CarriedState:
         extent_m=x[at.EXTENT],
         covariance=Covariance(**blocks),
         bias=bias if bound else None,
+        manoeuvre=CarriedManoeuvre(
+            calm=(x[at.CALM_ALONG], x[at.CALM_CROSS]),
+            corrections=(x[at.SUM_ALONG], x[at.SUM_CROSS]),
+            kept=x[at.SUM_KEPT],
+        ),
     )
 
 
@@ -214,6 +229,8 @@ def arrays_of(state: CarriedState) -> tuple[F64, F64]:
     if bias is not None:
         x[list(BIAS)], x[at.BOUND] = bias.offset_m, 1.0
         x[at.BIAS_SIGMA], x[at.BIAS_TAU], x[at.BIAS_DELAY] = bias.sigma_m, bias.tau_s, bias.delay_s
+    x[at.CALM_ALONG : at.CALM_CROSS + 1] = state.manoeuvre.calm
+    x[at.SUM_ALONG : at.SUM_CROSS + 1], x[at.SUM_KEPT] = state.manoeuvre.corrections, state.manoeuvre.kept
     sigma = {POSITION: FRESH_POSITION_M, VELOCITY: FRESH_SPEED_MPS, BEND: FRESH_BEND_MPS2}
     sigma[EXTENT] = UNKNOWN_EXTENT_SIGMA_M
     if bias is not None:
@@ -266,6 +283,7 @@ def _whole_numbers_are_sound(track: CarriedTrack, now_ns: int) -> bool:
 
 def _numbers_are_sound(track: CarriedTrack) -> bool:
     state, bias, heading_rad = track.state, track.state.bias, track.state.heading_rad
+    manoeuvre = state.manoeuvre
     sizes = [size for size in (track.length_m, track.width_m) if size is not None]
     limits: list[tuple[Block, float]] = [  # NaN fails each comparison as well
         (state.position_m, PLACE_M_MAX),
@@ -273,6 +291,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         ((state.bend_mps2,), BEND_MPS2_MAX),
         ((state.extent_m or 0.0,), SIZE_M_MAX),
         (() if state.lane_rad is None else (state.lane_rad,), HEADING_RAD_MAX),
+        (manoeuvre.corrections, SUM_MAX),
         (() if heading_rad is None else (heading_rad,), HEADING_RAD_MAX),
         *((_block(state, name), VARIANCE_MAX) for name in BLOCKS),
     ]
@@ -288,7 +307,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
     return bool(
         moving[0] > 0.0
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
-        and 0.0 <= track.identity_p <= 1.0
+        and all(0.0 <= p <= 1.0 for p in (track.identity_p, *manoeuvre.calm, manoeuvre.kept))
         and track.missed <= 0.0
         and 0.0 <= track.pose_m2 <= VARIANCE_MAX
         and _is_spread(track.pose_spread_m2)

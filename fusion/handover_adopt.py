@@ -196,7 +196,7 @@ def _bind(store: TrackStore, terminals: TerminalTable, i: int, w: int, track: Ca
     if fresh and track.state.bias is not None:
         x, p = arrays_of(track.state)
         store.X[i, at.BIAS_EAST : at.N_DIM] = x[at.BIAS_EAST : at.N_DIM]
-        store.X[i, at.BOUND :] = x[at.BOUND :]
+        store.X[i, at.BOUND : at.BIAS_DELAY + 1] = x[at.BOUND : at.BIAS_DELAY + 1]
         store.P[i, at.BIAS_EAST :, :] = 0.0
         store.P[i, :, at.BIAS_EAST :] = 0.0
         store.P[i, at.BIAS_EAST :, at.BIAS_EAST :] = p[at.BIAS_EAST :, at.BIAS_EAST :]

@@ -16,13 +16,14 @@ from fusion.rewind import restart
 from fusion.track_store import TerminalTable, TrackStore, free_row
 
 OF_FIXES = (at.GNSS_NS, at.FIX_PERIOD_NS, at.FIX_ACCEPTED_NS)  # of a track's terminal: they move with it
+OF_TERMINAL = slice(at.BOUND, at.BIAS_DELAY + 1)  # of the memory of a state
 
 
 class Own(NamedTuple):
     """What the terminal's own track knew of its error."""
 
     bias: F64  # (2,)
-    memory: F64  # of the state, from BOUND on
+    memory: F64  # of the state: OF_TERMINAL
     P: F64  # (2, 2) of the bias
 
 
@@ -56,7 +57,7 @@ def release(store: TrackStore, terminals: TerminalTable, i: int) -> None:
         math.nan,
     )
     store.X[i, at.BIAS_EAST : at.N_DIM] = 0.0
-    store.X[i, at.BOUND :] = 0.0
+    store.X[i, at.BOUND : at.BIAS_DELAY + 1] = 0.0
     store.P[i, at.N_RADAR :, :] = 0.0
     store.P[i, :, at.N_RADAR :] = 0.0
     rebase(store, i)
@@ -76,7 +77,7 @@ def bind(
         withdraw(store, terminals, int(store.ints[i, at.PRESUMED]) - 1)
     own = int(terminals.rows.ints[w, at.ROW])
     before = Own(
-        bias=store.X[own, at.BIAS_EAST : at.N_DIM].copy(), memory=store.X[own, at.BOUND :].copy(),
+        bias=store.X[own, at.BIAS_EAST : at.N_DIM].copy(), memory=store.X[own, OF_TERMINAL].copy(),
         P=store.P[own, at.N_RADAR :, at.N_RADAR :].copy(),
     )  # fmt: skip
     own_fixes = store.ints[own, OF_FIXES]
@@ -109,7 +110,7 @@ def _learn_bias(store: TrackStore, own: Own, terminals: TerminalTable, w: int, i
     P[i, :, at.N_RADAR :] = 0.0
     P[i, at.N_RADAR :, at.N_RADAR :] = own.P
     store.X[i, at.BIAS_EAST : at.N_DIM] = own.bias
-    store.X[i, at.BOUND :] = own.memory
+    store.X[i, OF_TERMINAL] = own.memory
     heading = heading_of(states, i)
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     pair = terminals.rows.pairs[w, k, at.ONE : at.ONE + 4]

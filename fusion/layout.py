@@ -18,7 +18,10 @@ HEADING = 8  # [rad], NaN unknown; of a fast track the course counts: see fusion
 AXIS = 9  # of the body while it stands: the lane where radar saw it last [rad]; NaN: it never had one
 BOUND = 10  # 1: the state has a terminal's bias, N_DIM dimensions are live; 0: the first N_RADAR
 BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 11, 12, 13  # of the terminal's error [m, s, s]
-N_X = 14
+# Of fusion.models.manoeuvre, along the course and across it: probability of calm, fading sum of what was
+# corrected of the velocity, in sigmas; how much of the sum across is left since it was added to
+CALM_ALONG, CALM_CROSS, SUM_ALONG, SUM_CROSS, SUM_KEPT = 14, 15, 16, 17, 18
+N_X = 19
 # Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
 # bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
@@ -96,7 +99,8 @@ Q_ALONG, Q_CROSS, BEND_SIGMA, BEND_TAU, GATE_2, GATE_3, P_DETECT, CLUTTER, FALSE
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
 S_SPEED, HISTORY_NS, RADAR_TIMEOUT_NS, S_V_PRIOR = 10, 11, 12, 13
-N_TUNING = 14
+Q_CALM_ALONG, Q_CALM_CROSS = 14, 15
+N_TUNING = 16
 
 # Column of `Terminals.ints` (n, N_TERMINAL): row of its track or -1; stamps of its newest fix and of the last
 # fix that was weighed; count of its fixes

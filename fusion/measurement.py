@@ -10,21 +10,25 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
-from fusion.heading import heading_of, remember_heading
+from fusion.heading import axis_of, heading_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
     P00,
     P01,
     P11,
     P22,
+    P23,
     P33,
     P44,
     P55,
     SLOW_MPS,
     Registers,
+    Velocity,
     behind_point,
     centre_of,
+    doubt_calm,
     fused,
+    learn,
     load,
     note_errors,
     open_bias,
@@ -132,13 +136,31 @@ def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int
 
 
 @kernel(inner=True)
-def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, radars: F2) -> None:
+def velocity_of(state: Registers) -> Velocity:
+    """Return velocity and its covariance."""
+    return state[at.V_EAST], state[at.V_NORTH], state[P22], state[P23], state[P33]
+
+
+@kernel(inner=True)
+def _remember(X: F2, i: int, before: Velocity, after: Velocity, tuning: F1) -> None:
+    """Store what a measurement, now fused into row i, shows of its heading and of its manoeuvres."""
+    v_east, v_north = before[0], before[1]
+    remember_heading(X, i, after[2] + after[4], v_east, v_north, before[2] + before[4])
+    speed = math.sqrt(v_east * v_east + v_north * v_north)
+    if speed > SLOW_MPS:
+        learn(X, i, before, after, (v_east / speed, v_north / speed), tuning)
+    elif not math.isnan(X[i, at.HEADING]):
+        learn(X, i, before, after, (math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])), tuning)
+
+
+@kernel(inner=True)
+def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, settings: Settings) -> None:
     """Write state i (not bound) after detection k of M to row j of `out`, which may be row i itself.
 
     All in registers: the busiest step of a scan.
     """
-    X, state = states.X, load(states, i)
-    v_east, v_north, var = state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]
+    X, state, radars = states.X, load(states, i), settings.radars
+    before = velocity_of(state)
     h, z, r = _polar(X, i, state, M, k, radars, 0)
     state = fused(state, h, z, r)
     h, z, r = _polar(X, i, state, M, k, radars, 1)
@@ -150,7 +172,7 @@ def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, radar
         out.X[j, a] = X[i, a]
     store(out, j, state)
     settle(out, j, M, k, radars)
-    remember_heading(out.X, j, state[P22] + state[P33], v_east, v_north, var)
+    _remember(out.X, j, before, velocity_of(state), settings.tuning)
 
 
 @kernel(inner=True)
@@ -274,16 +296,22 @@ def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -
     VE, VN = at.V_EAST, at.V_NORTH
     what = M[k, at.WHAT]
     if what == at.POLAR and X[i, at.BOUND] == 0.0:
-        fuse_polar(states, i, states, i, M, k, settings.radars)
+        fuse_polar(states, i, states, i, M, k, settings)
         return 0
     if what == at.FIX and not _begin_fix(states, i, M, k, settings.tuning):
-        return 1
-    v_east, v_north, var = X[i, VE], X[i, VN], P[i, VE, VE] + P[i, VN, VN]
+        c, s = axis_of(X, i)
+        if math.isnan(c):
+            return 1
+        doubt_calm(states, i, (c, s), settings.tuning)
+        if not _begin_fix(states, i, M, k, settings.tuning):
+            return 1
+    before = X[i, VE], X[i, VN], P[i, VE, VE], P[i, VE, VN], P[i, VN, VN]
     for part in range(3 if what == at.POLAR else 4 if what != at.BASE else 0):
         h, z, r = scalar_of(states, i, M, k, settings, part)
         if r > 0.0:
             update(states, i, h, 1.0 if what == at.FIX and part < 2 else 0.0, z, r, work)
     if what == at.POLAR or what == at.OBJECT:
         settle(states, i, M, k, settings.radars)
-    remember_heading(X, i, P[i, VE, VE] + P[i, VN, VN], v_east, v_north, var)
+    after = X[i, VE], X[i, VN], P[i, VE, VE], P[i, VE, VN], P[i, VN, VN]
+    _remember(X, i, before, after, settings.tuning)
     return 0

@@ -154,7 +154,7 @@ def append(
     slot = _slot(ints[i, at.RING_HEAD], ints[i, at.RING_LEN] - 1, size)
     _write(rings, i, slot, stamp_ns, M, m)
     if M[m, at.WHAT] == at.POLAR and predicted.X[j, at.BOUND] == 0.0:
-        fuse_polar(predicted, j, states, i, M, m, settings.radars)
+        fuse_polar(predicted, j, states, i, M, m, settings)
     else:
         copy(predicted, j, states, i)
         apply(states, i, M, m, settings, work)

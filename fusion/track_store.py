@@ -56,6 +56,8 @@ def tuning_of(config: FusionConfig) -> F64:
     tuning = np.zeros(at.N_TUNING)
     tuning[at.Q_ALONG] = 2.0 * config.accel_along_mps2**2 * config.accel_tau_s
     tuning[at.Q_CROSS] = 2.0 * config.accel_cross_mps2**2 * config.accel_tau_s
+    tuning[at.Q_CALM_ALONG] = 2.0 * config.accel_calm_along_mps2**2 * config.accel_tau_s
+    tuning[at.Q_CALM_CROSS] = 2.0 * config.accel_calm_cross_mps2**2 * config.accel_tau_s
     tuning[at.BEND_SIGMA], tuning[at.BEND_TAU] = config.accel_bend_mps2, config.bend_tau_s
     tuning[at.GATE_2] = chi2_quantile(config.gate_probability, 2)
     tuning[at.GATE_3] = chi2_quantile(config.gate_probability, 3)

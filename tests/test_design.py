@@ -17,7 +17,7 @@ from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
 from fusion import timekeeping
 from fusion.config import FusionConfig
-from fusion.handover import CarriedBias, CarriedState, CarriedTrack, Covariance
+from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, CarriedTrack, Covariance
 from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
 from geofence import carry
@@ -44,9 +44,9 @@ WIRE = {
 }
 WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
-    CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, Covariance, carry.CarriedJudgement,
-    carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode, PipelineState, HoldingState,
-    GivingState, TrackerState, StoredTrack, RingState, RegistrationState,
+    CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
+    carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
+    PipelineState, HoldingState, GivingState, TrackerState, StoredTrack, RingState, RegistrationState,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

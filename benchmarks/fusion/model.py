@@ -201,7 +201,7 @@ def step_polar(
     """Predict each track by dt_s and fuse its detection, with the kernels that a scan runs for each track."""
     for i in range(states.X.shape[0]):
         predict_to(states, i, predicted, i, dt_s, settings.tuning)
-        fuse_polar(predicted, i, out, i, M, i, settings.radars)
+        fuse_polar(predicted, i, out, i, M, i, settings)
 
 
 def polar_lines() -> Iterator[Line]:

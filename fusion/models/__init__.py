@@ -7,6 +7,7 @@
     open_bias    adds the lasting error of a terminal to a state; note_errors: stores the errors a fix states
     behind_point moves a state from the point that radar saw to the centre of the body
     centre_of    the vehicle's centre under the antenna of a fix
+    learn        how much the vehicle manoeuvres, from a fused measurement; doubt_calm: perhaps since the last
     load, store, fused   a state without a bias as numbers in registers, and its scalar update: the fast path
     times        its covariance times a row of the measurement matrix
 
@@ -26,24 +27,43 @@ from fusion.models.constant_velocity import (
     predict_to,
     update,
 )
-from fusion.models.registers import P00, P01, P11, P22, P33, P44, P55, Registers, fused, load, store, times
+from fusion.models.manoeuvre import Velocity, doubt_calm, learn
+from fusion.models.registers import (
+    P00,
+    P01,
+    P11,
+    P22,
+    P23,
+    P33,
+    P44,
+    P55,
+    Registers,
+    fused,
+    load,
+    store,
+    times,
+)
 
 __all__ = [
     "P00",
     "P01",
     "P11",
     "P22",
+    "P23",
     "P33",
     "P44",
     "P55",
     "SLOW_MPS",
     "Registers",
+    "Velocity",
     "behind_point",
     "centre_of",
     "combined",
     "copy",
+    "doubt_calm",
     "fused",
     "initial",
+    "learn",
     "load",
     "note_errors",
     "open_bias",

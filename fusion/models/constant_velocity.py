@@ -12,6 +12,7 @@ from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.extent import Row, end_facing, scatter
 from fusion.layout import Settings, States
+from fusion.models.manoeuvre import age, noise_of
 from fusion.models.registers import Moving, fused, load, predicted, store
 
 SLOW_MPS = 2.0  # a slower vehicle has no certain course
@@ -92,7 +93,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
         return
     X = states.X
     speed = math.sqrt(X[i, VE] ** 2 + X[i, VN] ** 2)
-    q_al, q_cr = tuning[at.Q_ALONG], tuning[at.Q_CROSS]
+    q_al, q_cr = noise_of(X, i, dt_s, tuning)
     c, s, gain = 1.0, 0.0, 0.0
     if speed > SLOW_MPS:
         c, s = X[i, VE] / speed, X[i, VN] / speed
@@ -115,6 +116,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
     store(out, j, state)
     for a in range(at.HEADING, at.N_X):
         out.X[j, a] = X[i, a]
+    age(out.X, j, dt_s)
 
 
 @kernel

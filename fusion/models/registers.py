@@ -11,8 +11,8 @@ from fusion.layout import States
 
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
 EX = at.EXTENT
-# Places in Registers: covariance of the position, variances of velocity, bend and extent
-P00, P01, P11, P22, P33, P44, P55 = 6, 7, 12, 17, 21, 24, 26
+# Places in Registers: covariances of position and velocity, variances of bend and extent
+P00, P01, P11, P22, P23, P33, P44, P55 = 6, 7, 12, 17, 18, 21, 24, 26
 
 # East, north, their velocities; then the upper triangle of their covariance, row by row
 Moving = tuple[

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fusion.config import FusionConfig, Terminal
+from fusion.models.manoeuvre import LASTS_S, ONSET_S
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan, with_centres
 
@@ -18,18 +19,28 @@ RADARS = [  # their poses are known: tests/fusion/test_radar_pose.py has those t
 
 
 class Mover:
-    """A vehicle under white acceleration along and across its course, and a bend that comes and goes."""
+    """A vehicle under white acceleration along and across its course, and a bend that comes and goes.
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    calm : whether it is calm on both axes, all the time; None: each axis changes between the two modes
+    """
+
+    def __init__(self, rng: np.random.Generator, calm: bool | None = None) -> None:
         self.rng, self.x = rng, np.array([150.0, 0.0, 22.0, 0.0])
+        self.changes, share = calm is None, ONSET_S / (ONSET_S + LASTS_S)
+        self.calm = rng.uniform(size=2) < share if calm is None else np.array([calm, calm])
         self.bend_mps2 = CONFIG.accel_bend_mps2 * rng.normal()
 
     def step(self, dt_s: float) -> None:
         heading = math.atan2(self.x[3], self.x[2])
         c, s = math.cos(heading), math.sin(heading)
-        densities = (
-            2.0 * CONFIG.accel_tau_s * np.array([CONFIG.accel_along_mps2, CONFIG.accel_cross_mps2]) ** 2
+        if self.changes:
+            self.calm ^= self.rng.uniform(size=2) < dt_s / np.where(self.calm, ONSET_S, LASTS_S)
+        sigma = np.where(
+            self.calm,
+            [CONFIG.accel_calm_along_mps2, CONFIG.accel_calm_cross_mps2],
+            [CONFIG.accel_along_mps2, CONFIG.accel_cross_mps2],
         )
+        densities = 2.0 * CONFIG.accel_tau_s * sigma**2
         along, across = np.sqrt(densities / dt_s) * self.rng.normal(size=2)
         across += self.bend_mps2
         keep = math.exp(-dt_s / CONFIG.bend_tau_s)
@@ -47,18 +58,26 @@ def squared(tracks, truth: np.ndarray) -> tuple[float, float]:
     return float(error @ np.linalg.solve(covariance, error)), float(place)
 
 
-def test_radar_tracks_tell_the_truth_of_their_error():
+@pytest.mark.parametrize(
+    ("calm", "bounds"),
+    [
+        (None, (0.8, 1.2)),  # as modelled
+        (True, (0.7, 1.2)),  # a quiet road: a manoeuvre may begin at any time
+        (False, (0.8, 1.8)),  # without end, across too: at 300 m hardly seen, and rare in the model
+    ],
+)
+def test_radar_tracks_tell_the_truth_of_their_error(calm, bounds):
     values = []
     for seed in range(24):
         rng = np.random.Generator(np.random.Philox(seed))
-        mover, tracker = Mover(rng), with_centres(Tracker(CONFIG, RADARS, [], id_base=0))
+        mover, tracker = Mover(rng, calm), with_centres(Tracker(CONFIG, RADARS, [], id_base=0))
         for step in range(160):
             mover.step(DT_S)
             now = T0_NS + step * 50_000_000
             tracker.step(now, scan(RADARS[step % 2], now, mover.x[None], rng.normal(size=(1, 3))))
             if step >= 60 and step % 10 == 0:
                 values.append(squared(tracker.at(now), mover.x)[0])
-    assert 0.8 < np.mean(values) / 4.0 < 1.2
+    assert bounds[0] < np.mean(values) / 4.0 < bounds[1]
 
 
 def test_gnss_tracks_tell_the_truth_of_their_lasting_error():
@@ -101,4 +120,4 @@ def test_a_bend_leaves_no_lag(sigma_azimuth_rad):
             left = np.array([-math.sin(heading), math.cos(heading)])
             lags.append(left @ (tracks.x[0, :2] - world.truth[0, :2]))
             sigmas.append(math.sqrt(left @ tracks.P[0, :2, :2] @ left))
-    assert abs(np.mean(lags)) < 0.35 * np.mean(sigmas)
+    assert abs(np.mean(lags)) < 0.4 * np.mean(sigmas)

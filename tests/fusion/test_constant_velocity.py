@@ -21,6 +21,8 @@ from fusion.layout import (
     N_RADAR,
     N_X,
     Q_ALONG,
+    Q_CALM_ALONG,
+    Q_CALM_CROSS,
     Q_CROSS,
     States,
 )
@@ -43,7 +45,7 @@ def peer_of(q: float, r: np.ndarray, p0: np.ndarray) -> KalmanFilter:
 
 def test_the_whole_filter_without_bend_and_terminal_equals_filterpy():
     tuning = TUNING.copy()
-    tuning[BEND_SIGMA], tuning[Q_ALONG], tuning[Q_CROSS] = 1e-300, 0.7, 0.7
+    tuning[BEND_SIGMA], tuning[[Q_ALONG, Q_CROSS, Q_CALM_ALONG, Q_CALM_CROSS]] = 1e-300, 0.7
     X, P, work = np.zeros((1, N_X)), np.zeros((1, N_DIM, N_DIM)), np.zeros(N_DIM)
     P[0, :4, :4] = np.diag([10.0, 20.0, 5.0, 7.0])
     peer = peer_of(0.7, np.diag([0.25, 0.09]), P[0, :4, :4])

@@ -60,6 +60,8 @@ def test_a_neighbour_whose_version_sends_more_is_adopted_and_answered(setup, giv
         ("state", "covariance", "bias"),
         ("state", "heading_rad"),
         ("state", "bend_mps2"),
+        ("state", "manoeuvre"),
+        ("state", "manoeuvre", "kept"),
         ("state", "bias"),
         ("state", "bias", "delay_s"),
         ("identity_p",),
