@@ -73,7 +73,7 @@ def gnss_update(
     columns = fix_columns(seen, rows, terminals.lever_m)
     n_odd = _receive_once(
         columns, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.length_m,
-        (config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s),
+        config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s,
     )  # fmt: skip
     if -1 in rows:
         add_count(counts, "terminals.full", rows.count(-1))
@@ -181,13 +181,13 @@ def fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: fl
 @kernel
 def _receive(
     columns: Columns, tracks: Tracks, terminals: Terminals, doubts: Doubts, radars: F2, length_m: F1,
-    unstated: tuple[float, float, float],
+    sigma_m: float, tau_s: float, stamp_sigma_s: float,
 ) -> int:  # fmt: skip
     """Fill the columns, with less weight for doubtful terminals; return how many speeds are impossible.
 
-    length_m : of the terminals' vehicles;  unstated : last three arguments of `fill_fixes`
+    length_m : of the terminals' vehicles;  sigma_m and on : as of `fill_fixes`
     """
-    n_odd = fill_fixes(columns, unstated[0], unstated[1], unstated[2])
+    n_odd = fill_fixes(columns, sigma_m, tau_s, stamp_sigma_s)
     for j in range(columns.who.shape[0]):
         columns.has_place[j] = 1.0 if columns.usable[j] else 0.0  # by the terminal's own word
     distrust(tracks, terminals, doubts, columns.who, columns.stamp_ns, columns.M, columns.usable)
