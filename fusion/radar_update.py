@@ -33,7 +33,7 @@ from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
 from fusion.track_store import TrackStore, free_row
-from fusion.visibility import is_hidden, learn_p_seen, note_missed
+from fusion.visibility import learn_p_seen, may_be_glimpsed, note_missed
 
 AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
@@ -285,7 +285,7 @@ def _update(
             learn_p_seen(tracks, scratch, n_t, t, settings, q, t_ns)
         # behind a lorry a vehicle is seen in glimpses: a miss in its shadow is no evidence of clutter
         if ints[i, at.STATUS] != at.CONFIRMED and (
-            d >= 0 or (miss[t] > 0.0 and not is_hidden(tracks, scratch, n_t, t, settings, q))
+            d >= 0 or not may_be_glimpsed(tracks, scratch, n_t, t, settings, q)
         ):
             floats[i, at.LLR] -= 0.5 * miss[t]
         if d < 0:

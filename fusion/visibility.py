@@ -101,6 +101,19 @@ def is_hidden(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Sett
 
 
 @kernel(inner=True)
+def may_be_glimpsed(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int) -> bool:
+    """Return whether a miss of new track t says nothing: it is hidden, and its place still known.
+
+    A detection alone does not know its velocity across the beam: soon the next lane's vehicle would be taken
+    for it, as one that moves aside.
+    """
+    P = scratch.predicted.P
+    if P[t, at.EAST, at.EAST] + P[t, at.NORTH, at.NORTH] > BESIDE_ACROSS_M**2:
+        return False
+    return bool(is_hidden(tracks, scratch, n_t, t, settings, q))
+
+
+@kernel(inner=True)
 def is_shaded(tracks: Tracks, t_ns: int, radars: F2, q: int, east_m: float, north_m: float) -> bool:
     """Return whether a place lies in a shadow for radar q, judged by the tracks' last states.
 

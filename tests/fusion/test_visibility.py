@@ -86,6 +86,19 @@ def test_a_vehicle_that_is_seen_in_glimpses_is_found_behind_a_lorry(front_length
     assert len(tracker.at(at(2.95))) == 1 + found
 
 
+def test_a_glimpse_is_not_joined_with_the_next_lanes_vehicle_a_second_later():
+    """It would drive aside at 8 m/s."""
+    tracker = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
+    drive(tracker, 0.0, 1.0, FRONT)
+    tracker.store.floats[:, at_column.LENGTH] = 16.0
+    drive(tracker, 1.0, 1.05, FRONT, BEHIND)
+    drive(tracker, 1.05, 1.8, FRONT)
+    drive(tracker, 1.8, 2.1, FRONT, BEHIND + np.array([0.0, -6.0, 0.0, 0.0]))
+    found = tracker.at(at(2.05))
+    assert len(found) == 2
+    assert np.abs(found.x[:, 3]).max() < 4.0
+
+
 def test_a_track_that_no_scan_looks_for_keeps_the_time_out():
     tracker = two_tracks(4.5)
     assert len(tracker.tick(at(1.9)).ended) == 0
