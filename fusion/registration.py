@@ -152,6 +152,7 @@ class Registration:
         sample_pairs(*args, self.evidence, t_ns, self._work)
         conclude(self.passages, self.evidence, t_ns, math.exp(-1.0 / FORGET_S), self._work)
         self._follow_reference()
+        self._state_what_is_wrong(store)
         if self.mode == "apply" and self._move():
             self.impose(store)
             for i in np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.STATUS] != at.FREE).tolist():
@@ -206,6 +207,22 @@ class Registration:
         used, survey, applied = store.settings.radars, self.radars.survey, self.radars.applied
         for column, k in ((at.R_EAST, 0), (at.R_NORTH, 1), (at.R_BORESIGHT, ROTATION)):
             used[: len(survey), column] = survey[:, column] + applied[:, k]
+        self._state_what_is_wrong(store)
+
+    def _state_what_is_wrong(self, store: TrackStore) -> None:
+        """Let the sigmas of poses be no less than significant errors that traffic shows and nobody corrects.
+
+        Else a radar that is known to be wrong would be judged by as if its survey were right.
+        """
+        used, survey = store.settings.radars, self.radars.survey
+        mean, cov = self.estimate()
+        for q in range(len(survey)):
+            place, turn = survey[q, at.R_S_PLACE], survey[q, at.R_S_TURN]
+            if self.evidence.tally[q, V_TRUCKS] >= TRUCKS_MIN and _wald(mean[q], cov[q]) > SIGNIFICANT:
+                left = mean[q] - self.radars.applied[q, :N_POSE_ERRORS]
+                place = max(place, math.hypot(left[0], left[1]) / math.sqrt(2.0))  # per axis
+                turn = max(turn, abs(left[ROTATION]))
+            used[q, at.R_S_PLACE], used[q, at.R_S_TURN] = place, turn
 
     # ---- for the status
 

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from fusion import layout as at
 from fusion.config import FusionConfig, Terminal
 from fusion.registration import BOUND, PRIOR
 from fusion.tracker import Tracker
@@ -139,3 +140,20 @@ def test_a_pose_far_beyond_the_survey_is_an_alarm():
     ).registration_report()
     assert found["A"].state == "beyond"
     assert found["A"].is_alarm
+
+
+def stated(tracker) -> np.ndarray:
+    """Return the sigmas of place and boresight that the tracks get, by radar (m, 2)."""
+    return tracker.store.settings.radars[:, [at.R_S_PLACE, at.R_S_TURN]]
+
+
+def test_a_radar_that_is_known_to_be_wrong_is_stated_as_such():
+    """In `report` nobody moves its pose: its tracks must not claim what the survey claims."""
+    errors = np.array([[0.0, 0.9, 0.0], [0.0, 0.0, 0.0]])
+    tracker = run(errors, 5)
+    report = tracker.registration_report()
+    assert report["A"].state == "wrong"
+    place_m, turn_rad = stated(tracker)[0]
+    e, n, turn, *_ = report["A"].estimate
+    assert (place_m, turn_rad) == (pytest.approx(math.hypot(e, n) / math.sqrt(2.0)), abs(turn))
+    assert stated(run(np.zeros((2, 3)), 11)).max() == 0.0, "right poses keep what the site states"
