@@ -122,10 +122,13 @@ def gnss_update(
 
 def _count_refused(outcome: I64, doubtful: Bools, counts: dict[str, int]) -> None:
     """Count the fixes (n,) that were not fused by reason; a wrong clock is the reason of a doubtful stamp."""
-    outcome[doubtful & np.isin(outcome, (LATE, FUTURE, UNUSABLE))] = CLOCK
-    for reason, n_fixes in zip(*np.unique(outcome, return_counts=True), strict=True):
+    found = [
+        CLOCK if is_doubtful and reason in (LATE, FUTURE, UNUSABLE) else reason
+        for reason, is_doubtful in zip(outcome.tolist(), doubtful.tolist(), strict=True)
+    ]
+    for reason in sorted(set(found)):
         if reason != FUSED:
-            add_count(counts, REASONS[int(reason)], int(n_fixes))
+            add_count(counts, REASONS[reason], found.count(reason))
 
 
 class Columns(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from core.arrays import F64, I64, Bools
+from core.arrays import F64, I64
 from core.classes import N_CLASSES, UNKNOWN
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
@@ -272,12 +272,12 @@ def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
         fix.speed_mps,
         _sigma_m(fix.sigma_m, fix.quality),
         fix.tau_s,
+        fix.quality != "none",
     )
     return _fixes(
         (fix.terminal,),
         np.array(times, dtype=np.int64).reshape(-1, 1),
         np.array(numbers, dtype=np.float64).reshape(-1, 1),
-        np.array((fix.quality != "none",), dtype=np.bool_),
         frame,
     )
 
@@ -295,25 +295,25 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
     numbers = (
         columns.lon_deg, columns.lat_deg, columns.course_deg, columns.speed_mps,
         [_sigma_m(*of) for of in zip(columns.sigma_m, columns.quality, strict=True)], columns.tau_s,
+        [quality != "none" for quality in columns.quality],
     )  # fmt: skip
     return _fixes(
         columns.terminal,
         np.array(times, dtype=np.int64),
         np.array(numbers, dtype=np.float64),
-        np.array([quality != "none" for quality in columns.quality], dtype=np.bool_),
         frame,
     )
 
 
-def _fixes(terminal: tuple[str, ...], times: I64, numbers: F64, seen: Bools, frame: SiteFrame) -> GnssFixes:
+def _fixes(terminal: tuple[str, ...], times: I64, numbers: F64, frame: SiteFrame) -> GnssFixes:
     """Return n fixes in site metres.
 
     times : (3, n) measured, arrived [ns], number of the source
-    numbers : (6, n) longitude, latitude, course [deg], speed, sigma and tau; NaN where absent
-    seen : (n,) the receiver has a position
+    numbers : (7, n) longitude, latitude, course [deg], speed, sigma and tau, NaN where absent; 1.0 where the
+        receiver has a position, else 0.0
     A position beyond the frame is put at the origin until the tracker refuses it.
     """
-    lon_deg, lat_deg, course_deg, speed_mps, sigma_m, tau_s = numbers
+    lon_deg, lat_deg, course_deg, speed_mps, sigma_m, tau_s, seen = numbers
     places = place(lon_deg, lat_deg, course_deg, frame.projection)
     return GnssFixes(
         terminal=terminal,
