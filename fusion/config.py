@@ -31,7 +31,9 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     accel_along_mps2: Positive = 1.0  # 1 sigma of a manoeuvring truck's acceleration along its course
     accel_cross_mps2: Positive = 0.35  # the same across it: lane changes
-    accel_calm_along_mps2: Positive = 0.3  # the same while it keeps its speed: hills, gears, following
+    # The same while it keeps its speed: hills, gears, following. With less, a brake of 5 m/s^2 leaves the
+    # gate of a range rate before it is noticed
+    accel_calm_along_mps2: Positive = 0.3
     accel_calm_cross_mps2: Positive = 0.15  # the same while it keeps its lane: steering
     accel_tau_s: Positive = 1.0  # how long an acceleration lasts; PSD = 2 sigma^2 tau
     accel_bend_mps2: Positive = 0.5  # 1 sigma of the acceleration across the course in bends, in addition

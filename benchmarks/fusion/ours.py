@@ -27,6 +27,8 @@ def settings_of(scene: Scene) -> FusionConfig:
         clutter_per_m2=kind.clutter_per_m2,
         accel_along_mps2=0.5,
         accel_cross_mps2=math.sqrt(0.05 / 2.0),
+        accel_calm_along_mps2=0.5,  # one noise for all, as theirs
+        accel_calm_cross_mps2=math.sqrt(0.05 / 2.0),
         accel_tau_s=1.0,
         accel_bend_mps2=0.05,
         speed_unseen_mps=math.sqrt(0.5),

@@ -16,6 +16,7 @@ VARIANTS: Mapping[str, Mapping[str, float]] = {
     "as it ships": {},
     "without the bend": {"accel_bend_mps2": 1e-6},
     "without the terminal's bias: each fix's error is new": {"gnss_tau_s": 0.01},
+    "one process noise for all": {"accel_calm_along_mps2": 1.0, "accel_calm_cross_mps2": 0.35},
     "half the process noise": {"accel_along_mps2": 0.5, "accel_cross_mps2": 0.18},
     "a fifth of it": {"accel_along_mps2": 0.2, "accel_cross_mps2": 0.07},
     "twice the process noise": {"accel_along_mps2": 2.0, "accel_cross_mps2": 0.7},

@@ -199,6 +199,10 @@ def test_what_does_not_fit_is_counted():
         replaced(state, velocity_mps=(0.0, math.inf)),
         replaced(state, bias=replaced(bias, sigma_m=0.0)),
         replaced(state, bias=replaced(bias, tau_s=-1.0)),
+        replaced(state, manoeuvre=replaced(state.manoeuvre, calm=(1.5, 0.5))),
+        replaced(state, manoeuvre=replaced(state.manoeuvre, calm=(0.5, math.nan))),
+        replaced(state, manoeuvre=replaced(state.manoeuvre, corrections=(1e9, 0.0))),
+        replaced(state, manoeuvre=replaced(state.manoeuvre, kept=-0.1)),
     ]
     broken = [
         *(replaced(carried, state=broken) for broken in states),
