@@ -168,7 +168,7 @@ def _begin(
 ) -> None:  # fmt: skip
     """Start a pair with its first difference; arguments as of `_add`."""
     overlap = 1.0  # probability that "beside" would put two vehicles into one place
-    heading, usual, odd = offset[3], 0.0, 0.0
+    heading, usual, odd, of_place = offset[3], 0.0, 0.0, 0.0
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     for axis in range(2):
         if axis == 1:
@@ -184,7 +184,7 @@ def _begin(
             wide = min(var, wide)
         half = BESIDE_ALONG_M if axis == 0 else BESIDE_ACROSS_M
         overlap *= _within(z - pair[one], math.sqrt(pair[one + 1] + r), half)
-        pair[at.L_WIDE] += _log_normal(z - pair[one], wide + r)
+        of_place += _log_normal(z - pair[one], wide + r)
         pair[beside], pair[beside + 1] = z, r
         usual += _log_normal(z - pair[one], pair[one + 1] + r)
         odd += _log_normal(z - pair[one], (ODD_SIGMAS * M[m, at.Z_SIGMA]) ** 2 + r)
@@ -196,7 +196,8 @@ def _begin(
             _correct(pair, k, pair[k], pair[k + 1], z, r)
     fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
     pair[at.L_BESIDE] += fits
-    pair[at.L_WIDE] -= fits
+    pair[at.L_WIDE] += of_place - fits
+    pair[at.WIDE_PLACE] = of_place
 
 
 @kernel(inner=True)
@@ -207,17 +208,19 @@ def _start_beside(
 
     Arguments as of `_add`.
     """
-    overlap = 1.0
+    overlap, of_place = 1.0, 0.0
     for axis in range(2):
         z, r, prior, by_stamp = _difference(predicted, M, m, offset, speed, axis)
         k, wide = at.BESIDE + 2 * axis, (WIDE * M[m, at.Z_SIGMA]) ** 2 + by_stamp + r
-        pair[at.L_WIDE] += _log_normal(z, wide) - _log_normal(pair[k], wide)
+        of_place += _log_normal(z, wide)
         half = BESIDE_ALONG_M if axis == 0 else BESIDE_ACROSS_M
         overlap *= _within(z, math.sqrt(prior + r), half)
         pair[k], pair[k + 1] = z, r
     fits = math.log(max(1.0 - overlap, P_OVERLAP_MIN))
     pair[at.L_BESIDE] += fits
-    pair[at.L_WIDE] -= fits
+    # the first place was as likely as it was then: what was uncertain of the track may be known by now
+    pair[at.L_WIDE] += of_place - fits - pair[at.WIDE_PLACE]
+    pair[at.WIDE_PLACE] = of_place
 
 
 @kernel(inner=True)

@@ -22,9 +22,10 @@ LAG_MAX_NS = 500_000_000  # two that are further apart are not compared
 SETTLED_NS = 2_000_000_000  # so old a track has forgotten how it began
 N_START, N_MAX = 10.0, 1_000.0  # samples that the assumption weighs as; at most, so that it follows changes
 SIGMAS_MAX = 4.0  # of an innovation; beyond it is no measurement of this vehicle
-# At the start, as shares of `scatter` along the axis, and across it [m^2]: a tenth of a lorry's width
+# At the start, as shares of `scatter` along the axis, and across it [m^2]: glint on a lorry's face of 2.5 m
+# is new once the aspect turns by wavelength / (2 width), 0.05 degrees at 77 GHz: in a scan or two
 ALONG_WHITE, ALONG_SLOW = 0.0, 1.0
-ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.2**2
+ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.1**2
 ALONG_MIN, ALONG_MAX = 0.05, 4.0  # of both parts together
 ACROSS_MIN, ACROSS_MAX = 0.05**2, 0.8**2  # a point anywhere on a face of 2.8 m has 0.8 m
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.wire import decode_handover, decode_handover_ack, decode_snapshot, records_of
+from fusion.layout import AXIS, HEADING
 from geofence.rules import OWN_STAMPS
 from geofence.state import SHARED_STAMPS
 from geofence.violation import decode
@@ -98,7 +99,7 @@ def test_any_field_of_one_vehicle_costs_that_vehicle_alone(setup, handed, data):
     assert SECOND_ID in records["track"].tolist()
     for array in (pipeline.tracker.store.X, pipeline.tracker.store.P):
         rows = pipeline.tracker.store.track > 0
-        finite = np.delete(array[rows], 7, axis=1) if array.ndim == 2 else array[rows]
+        finite = np.delete(array[rows], [HEADING, AXIS], axis=1) if array.ndim == 2 else array[rows]
         assert np.isfinite(finite).all(), "no NaN enters the tracker"
 
 
