@@ -77,6 +77,7 @@ class Site:
                 sigma_azimuth_rad=radians(radar.sigma_azimuth_deg),
                 sigma_range_rate_mps=radar.sigma_range_rate_mps,
                 accepted=radar.accepted,
+                reflects=radar.reflects,
                 sigma_place_m=radar.sigma_place_m,
                 sigma_boresight_rad=radians(radar.sigma_heading_deg),
             )

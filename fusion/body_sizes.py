@@ -23,7 +23,7 @@ DECIDING, DECIDED = 4.6, 100.0  # 99 : 1
 STATED_SIZE_SHARE = 0.1  # 1 sigma of a length that a radar states
 # Share of the length from the centre to where radar sees the end: anything from the centre to the bumper
 SHARE, SHARE_SIGMA = 0.25, 0.144
-SHARE_FLOOR = 0.05  # 1 sigma of what vehicles of one length differ by: tanks, boxes, trailers
+VARIETY = 0.12  # 1 sigma of what vehicles of one length differ by, of the share: tanks, boxes, trailers
 KIND_SIGMA = 0.1  # of what two radars of a site differ by: most are of one kind
 SHARE_MAX = 0.55  # the bumper is at 0.5
 SHARE_SIGMA_MIN = 0.01  # the belief stays open: a radar may be exchanged
@@ -35,7 +35,7 @@ UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M = 2.2, 2.0  # of no known size and shar
 @kernel
 def extent_prior(length: float, length_var: float, share: float, share_var: float) -> tuple[float, float]:
     """Return mean and sigma of the extent, the product of length and share."""
-    share_var += SHARE_FLOOR * SHARE_FLOOR
+    share_var += (VARIETY * share) ** 2
     var = share * share * length_var + length * length * share_var + share_var * length_var
     return share * length, math.sqrt(var)
 
@@ -127,12 +127,13 @@ def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> bool:
         q = int(ints[i, at.RADAR])
         ints[i, at.RADAR] = SEVERAL
         fresh = min(max(seen[k] / length, 0.0), SHARE_MAX)
-        error = np.full(len(radars), SHARE_FLOOR**2 + 1.0 / (news[k] * length**2) + KIND_SIGMA**2)
+        error = (VARIETY * radars[:, at.R_SHARE]) ** 2 + 1.0 / (news[k] * length**2) + KIND_SIGMA**2
         error[q] -= KIND_SIGMA**2
         gain = radars[:, at.R_SHARE_VAR] / (radars[:, at.R_SHARE_VAR] + error)
         radars[:, at.R_SHARE] += gain * (fresh - radars[:, at.R_SHARE])
         radars[:, at.R_SHARE_VAR] *= 1.0 - gain
-        np.maximum(radars[:, at.R_SHARE_VAR], SHARE_SIGMA_MIN**2, out=radars[:, at.R_SHARE_VAR])
+        least = np.where(radars[:, at.R_SHARE_VAR] > 0.0, SHARE_SIGMA_MIN**2, 0.0)  # 0: the site states it
+        np.maximum(radars[:, at.R_SHARE_VAR], least, out=radars[:, at.R_SHARE_VAR])
     return bool(tells.any())
 
 

@@ -24,6 +24,8 @@ OBJECT_LAG_S = 0.5  # a radar's own tracker measures the speed across its beam f
 Positive = Annotated[float, Meta(gt=0.0)]
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 SelfCalibration = Literal["off", "report", "apply"]
+# What a radar reports of a vehicle: a point of its body, which is learnt of each radar, or its centre
+Reflects = Literal["bodies", "centres"]
 
 
 class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +72,7 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
     sigma_azimuth_rad: float
     sigma_range_rate_mps: float
     accepted: bool  # commissioned; else it tracks but does not enforce
+    reflects: Reflects = "bodies"
     # What the survey leaves unknown of the pose, and no number of scans averages: place per axis, boresight
     sigma_place_m: float = 0.0
     sigma_boresight_rad: float = 0.0

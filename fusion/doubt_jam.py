@@ -19,9 +19,9 @@ SOUND_S, SOUND_PERIODS = 1.0, 2.0  # its last sound fix may be so old, and so ma
 # eight minutes, more than any receiver that is worth its price. So many of a place by chance: 1 : 100 000
 TOGETHER_NS, ALONE_P, CHANCE = 10_000_000_000, 0.02, 1e-5
 LEAST = 3
-REACH_M = 300.0  # of a search
+SEARCH_M = 300.0  # of a search
 APART_M = 50.0  # places where they began to fail: more than a bridge is wide
-REACH_M_MAX = 2_000.0
+SEARCH_M_MAX = 2_000.0
 OVER_NS = 5_000_000_000  # nobody fails any more
 # Mean over three looks of squared errors (each over twice the stated sigma), and what one look counts at
 # most: one alone is not enough
@@ -117,7 +117,7 @@ def _continue(doubts: Doubts, n: int, j: int, t_ns: int) -> None:
             d_e = floats[w, col.AT_E] - doubts.jams[j, col.J_EAST]
             d_n = floats[w, col.AT_N] - doubts.jams[j, col.J_NORTH]
             reach_m = max(doubts.jams[j, col.J_REACH], math.hypot(d_e, d_n))
-            doubts.jams[j, col.J_REACH] = min(reach_m, REACH_M_MAX)
+            doubts.jams[j, col.J_REACH] = min(reach_m, SEARCH_M_MAX)
     bearer = jam[j, col.J_BEARER] - 1
     if bearer < 0 or own[bearer, col.STATE] == 0:  # its vehicle is out of sight
         for w in range(n):
@@ -141,7 +141,7 @@ def _search(doubts: Doubts, n: int, first: int, t_ns: int) -> None:
         state = own[w, col.STATE]
         d_e = floats[w, col.AT_E] - floats[first, col.AT_E]
         d_n = floats[w, col.AT_N] - floats[first, col.AT_N]
-        if state == 0 or math.hypot(d_e, d_n) > REACH_M:
+        if state == 0 or math.hypot(d_e, d_n) > SEARCH_M:
             continue
         if state == col.SOUND or abs(own[w, col.FAILS_NS] - own[first, col.FAILS_NS]) > TOGETHER_NS:
             sound += 1

@@ -25,7 +25,7 @@ SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere
 SCATTER_S = 1.0  # correlation time of both: the reflecting point stays for about a second
 # Variance of the acceleration across that is no bend [m^2/s^4]: lane changes, a slip road's start
 SWERVE_VAR = 0.35**2
-EXTENT_DRIFT = 0.01  # [m / sqrt(s)]: as good as constant, or a terminal that is dragged drags it along
+EXTENT_DRIFT = 0.002  # share of it [1 / sqrt(s)]: as good as constant, or a dragged terminal drags it along
 
 Row = tuple[float, float, float, float, float]  # of H: position, velocity, extent
 # Point from the radar (east, north); axis (c, s); f; d(point)/d(velocity to the left) (east, north);

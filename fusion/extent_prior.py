@@ -49,7 +49,7 @@ def set_prior(
     floats, states = tracks.floats, tracks.states
     mean, var = new[0], new[1] * new[1]
     old, old_var = floats[i, at.EXTENT_PRIOR], floats[i, at.EXTENT_PRIOR_VAR]
-    if not old_var > 0.0:
+    if not (old_var > 0.0 and var > 0.0):
         return
     head = int(tracks.ints[i, at.RING_HEAD])
     unpack(states, i, rings.packed, i, head)

@@ -327,7 +327,7 @@ def _take_as(predicted: States, M: F2, m: int) -> None:
 
     Where radar sees of a lorry is uncertain by metres until its length is known.
     """
-    if predicted.X[0, at.BOUND] == 0.0:
+    if predicted.X[0, at.BOUND] == 0.0 and M[m, at.Z_EXTENT_SIGMA] > 0.0:
         h = (0.0, 0.0, 0.0, 0.0, 1.0)
         z = M[m, at.Z_EXTENT] - predicted.X[0, EX]
         store(predicted, 0, fused(load(predicted, 0), h, z, M[m, at.Z_EXTENT_SIGMA] ** 2))

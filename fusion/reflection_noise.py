@@ -91,6 +91,8 @@ def learn_scatter(
 ) -> None:  # fmt: skip
     """Learn from detection d of radar q at t_ns, which belongs to track i, predicted as row j."""
     ints, floats, radars, seen = tracks.ints, tracks.floats, settings.radars, detections.seen
+    if radars[q, at.R_SHARE_VAR] == 0.0:
+        return  # the site states that it reports centres
     ago_ns = t_ns - ints[i, at.SCATTER_NS]
     if ints[i, at.STATUS] != at.CONFIRMED or t_ns - ints[i, at.BORN] < SETTLED_NS or 0 <= ago_ns < LAG_NS:
         return

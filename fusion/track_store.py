@@ -80,6 +80,8 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
             1.0, SHARE, SHARE_SIGMA**2,
             ALONG_WHITE, ALONG_SLOW, N_START, ACROSS_WHITE, ACROSS_SLOW, N_START,
         )  # fmt: skip
+        if radar.reflects == "centres":
+            poses[q, at.R_SHARE :] = 0.0
     return poses
 
 

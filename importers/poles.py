@@ -63,4 +63,5 @@ def _radar(
         fov_deg=fov_deg,
         sigma_azimuth_deg=0.2,
         accepted=True,  # it enforces in its own world, which is known
+        reflects="centres",
     )

@@ -35,6 +35,7 @@ fov_deg = {fov_deg!r}
 sigma_range_m = {sigma_range_m!r}
 sigma_azimuth_deg = {sigma_azimuth_deg!r}
 sigma_range_rate_mps = {sigma_range_rate_mps!r}
+reflects = "{reflects}"
 """
 
 
@@ -54,6 +55,7 @@ class RadarText:
     sigma_azimuth_deg: float = 0.3
     sigma_range_rate_mps: float = 0.1
     accepted: bool = False
+    reflects: str = "bodies"  # what it reports of a vehicle, see docs/design.md
 
 
 def site_record(

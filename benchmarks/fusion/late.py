@@ -24,6 +24,7 @@ RADAR = RadarPose(
     sensor="R", east_m=0.0, north_m=-8.0, height_m=TARGET_HEIGHT_M + 5.0, boresight_rad=0.0,
     range_m_max=600.0, fov_rad=math.pi / 2.0, sigma_range_m=0.25, sigma_azimuth_rad=0.0035,
     sigma_range_rate_mps=0.1, accepted=True,
+        reflects="centres",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ def _track(scene: Scene, config: FusionConfig) -> Tracked:
         sensor="R", east_m=0.0, north_m=0.0, height_m=TARGET_HEIGHT_M, boresight_rad=0.0, range_m_max=FAR_M,
         fov_rad=1.3 * WIDTH_M / FIRST_M, sigma_range_m=scene.kind.sigma_range_m,
         sigma_azimuth_rad=scene.kind.sigma_azimuth_rad, sigma_range_rate_mps=SIGMA_RATE_MPS, accepted=True,
+        reflects="centres",
     )  # fmt: skip
     tracker = Tracker(config, [radar], [], id_base=0)
     made = Tracked([], [], [])

@@ -45,6 +45,7 @@ class Road:
             sensor="R", east_m=0.0, north_m=0.0, height_m=6.0, boresight_rad=0.0, range_m_max=far_m,
             fov_rad=2.0 * math.pi, sigma_range_m=0.25, sigma_azimuth_rad=0.5 / far_m,
             sigma_range_rate_mps=0.1, accepted=True,
+        reflects="centres",
         )  # fmt: skip
         # the false-alarm density of this long and narrow picture, as a site file would state it
         config = FusionConfig(tracks_max=n_vehicles + n_vehicles // 2, clutter_per_m2=1e-4)

@@ -123,7 +123,7 @@ def predicted(
         p22 + 2.0 * w_e * f2, w_e * f3 + w_n * f2 + p23, keep * (p24 + w_e * p44), p25 + w_e * p45,
         p33 + 2.0 * w_n * f3, keep * (p34 + w_n * p44), p35 + w_n * p45,
         keep * keep * p44 + (1.0 - keep * keep) * bend_var, keep * p45,
-        p55 + dt_s * EXTENT_DRIFT * EXTENT_DRIFT,
+        p55 + dt_s * (EXTENT_DRIFT * x5) ** 2,
     )  # fmt: skip
 
 

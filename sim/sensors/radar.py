@@ -94,7 +94,7 @@ class Radars:
         self._column = {
             name: np.array([getattr(pose, name) for pose in poses], dtype=np.float64)
             for name in RadarPose.__struct_fields__
-            if name not in ("sensor", "accepted")
+            if name not in ("sensor", "accepted", "reflects")
         }
         self._displace()
 

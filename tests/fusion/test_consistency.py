@@ -8,7 +8,7 @@ import pytest
 from fusion.config import FusionConfig, Terminal
 from fusion.models.manoeuvre import LASTS_S, ONSET_S
 from fusion.tracker import Tracker
-from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan, with_centres
+from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
 
 CONFIG = FusionConfig()
 DT_S = 0.05
@@ -70,7 +70,7 @@ def test_radar_tracks_tell_the_truth_of_their_error(calm, bounds):
     values = []
     for seed in range(24):
         rng = np.random.Generator(np.random.Philox(seed))
-        mover, tracker = Mover(rng, calm), with_centres(Tracker(CONFIG, RADARS, [], id_base=0))
+        mover, tracker = Mover(rng, calm), Tracker(CONFIG, RADARS, [], id_base=0)
         for step in range(160):
             mover.step(DT_S)
             now = T0_NS + step * 50_000_000

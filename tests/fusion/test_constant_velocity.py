@@ -85,7 +85,7 @@ def test_predict_equals_its_matrices():
     Q = np.zeros((N_DIM, N_DIM))
     Q[:4, :4] = np.kron([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]], q_axis)
     Q[4, 4] = (1 - F[4, 4] ** 2) * TUNING[BEND_SIGMA] ** 2
-    Q[5, 5] = dt * EXTENT_DRIFT**2
+    Q[5, 5] = dt * (EXTENT_DRIFT * 5.0) ** 2
     Q[6:, 6:] = (1 - F[6, 6] ** 2) * (1.5**2 * np.eye(2) + turn @ np.diag([(0.1 * speed) ** 2, 0.0]) @ turn.T)
     predict(States(X, P), 0, dt, TUNING)
     np.testing.assert_allclose(X[0, :N_DIM], F @ x, rtol=1e-12)

@@ -6,7 +6,7 @@ import pytest
 from fusion.config import FusionConfig, Terminal
 from fusion.doubt_table import DRAGGED, FROZEN, GHOST, OVERCONFIDENT
 from fusion.tracker import Tracker
-from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan, with_centres
+from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan
 
 SPEED_MPS, STATED_M, TAU_S = 10.0, 0.7, 25.0
 
@@ -28,7 +28,7 @@ def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STA
     """
     radars = [pose("R", 0.0, -10.0, 0.0), pose("S", 250.0, -10.0, 0.0), pose("U", 500.0, -10.0, 0.0)]
     truck = Terminal(terminal="T", length_m=8.0)
-    tracker = with_centres(Tracker(FusionConfig(), radars, [truck], id_base=7 << 32))
+    tracker = Tracker(FusionConfig(), radars, [truck], id_base=7 << 32)
     rng = np.random.Generator(np.random.Philox(seed + 1_000))
     n = round(seconds / PERIOD_S)
     wander = errors(seed, n, sigma_m, PERIOD_S, tau_s)

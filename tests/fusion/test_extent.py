@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion import layout as at
-from fusion.body_sizes import SHARE, SHARE_FLOOR, SHARE_SIGMA, extent_prior, learn_shares
+from fusion.body_sizes import SHARE, SHARE_SIGMA, VARIETY, extent_prior, learn_shares
 from fusion.config import FusionConfig, RadarPose
 from fusion.extent import AXIS_RATIO, SCATTER_SHARE, SWERVE_VAR, end_facing, scans_alike, scatter
 from fusion.lanes import lane_cells
@@ -146,8 +146,8 @@ def test_a_body_that_passes_a_radar_is_tracked_at_its_centre(share, rcs_dbsm, le
     late = []
     for k in range(480):
         x = np.array([220.0 - k * PERIOD_S * 18.0, 14.0])
-        if abs(x[0]) < 8.0:
-            continue  # between the fields of the two radars of a pole
+        if abs(x[0]) < 14.0:
+            continue  # between the fields of the two radars of a pole: 90 degrees each
         c = x[0] / np.hypot(*x)
         ahead = np.clip(c / 0.3, -1.0, 1.0) * share * length_m
         p = x - [ahead, 0.0]
@@ -198,7 +198,7 @@ def test_the_share_is_learnt_from_identified_vehicles(share):
 
 def test_the_prior_of_an_extent_is_that_of_a_product():
     rng = np.random.default_rng(6)
-    share_sigma = math.hypot(0.144, SHARE_FLOOR)
+    share_sigma = math.hypot(0.144, VARIETY * 0.25)
     product = rng.normal(13.5, 3.5, 400_000) * rng.normal(0.25, share_sigma, 400_000)
     mean, sigma = extent_prior(13.5, 3.5**2, 0.25, 0.144**2)
     assert mean == pytest.approx(product.mean(), rel=0.02)

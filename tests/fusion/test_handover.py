@@ -26,7 +26,7 @@ from fusion.layout import (
 )
 from fusion.track_store import TrackStore
 from fusion.tracker import Tracker
-from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan, with_centres
+from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
 
 GIVER, TAKER = pose("G", 0.0, -8.0, 0.0), pose("N", 400.0, -8.0, math.pi)
 TRUCK = Terminal(terminal="A", length_m=14.0, width_m=2.5)
@@ -45,7 +45,7 @@ GIVEN = given()
 
 
 def taker() -> Tracker:
-    return with_centres(Tracker(FusionConfig(), [TAKER], [TRUCK], id_base=8 << 32))
+    return Tracker(FusionConfig(), [TAKER], [TRUCK], id_base=8 << 32)
 
 
 def sent(world: World, ids=None) -> list[CarriedTrack]:

@@ -7,7 +7,7 @@ import pytest
 
 from fusion.config import FusionConfig, Terminal
 from fusion.tracker import Tracker
-from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan, with_centres
+from tests.support.fusion_world import T0_NS, Vehicle, World, fix, pose, scan
 
 HALVES = [pose("R", 0.0, -8.0, 0.0), pose("S", 590.0, 140.0, math.pi + 0.5)]
 RADAR = [pose("R", 0.0, -8.0, 0.0, range_m_max=900.0, sigma_azimuth_rad=0.001)]
@@ -182,7 +182,7 @@ def test_a_truck_that_backs_keeps_its_antenna_in_front():
     )
     east, rng = 60.0, np.random.Generator(np.random.Philox(2))
     truck = Terminal(terminal="A", length_m=16.0, antenna_forward_m=6.0)
-    tracker = with_centres(Tracker(FusionConfig(), RADAR, [truck], id_base=0))
+    tracker = Tracker(FusionConfig(), RADAR, [truck], id_base=0)
     east, rng = 60.0, np.random.Generator(np.random.Philox(1))
     for step in range(20 * 24):
         t_s, now = 0.05 * step, T0_NS + step * 50_000_000

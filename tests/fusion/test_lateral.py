@@ -50,6 +50,7 @@ def set_random_state(store: TrackStore, rng: np.random.Generator, *, bound: bool
     X[0, at.HEADING] = NAN
     root = rng.normal(size=(n, n))
     P[0, :n, :n] = 0.02 * (root @ root.T) + 0.01 * np.eye(n)
+    P[0, at.EXTENT, :] = P[0, :, at.EXTENT] = 0.0  # its radar reports centres
     if bound:
         X[0, at.BOUND], X[0, at.BIAS_SIGMA], X[0, at.BIAS_TAU] = 1.0, SIGMA_M, TAU_S
         X[0, at.BIAS_EAST : at.N_DIM] = rng.normal(size=2)
@@ -155,7 +156,8 @@ def test_an_independent_filter_of_them_is_the_trackers_lateral_estimate(source):
             at_m = x[:2] + 0.3 + WHITE_SHARE * SIGMA_M * noise[0, :2]
             seen.append((t_ns, fix("T", t_ns, *at_m, sigma_m=SIGMA_M, tau_s=TAU_S)))
     peer = across_filter(with_bias=source == "terminal")
-    tracker = Tracker(FusionConfig(), [radar], [TERMINAL], id_base=0)
+    calm = FusionConfig(accel_calm_along_mps2=1.0, accel_calm_cross_mps2=0.35)  # one noise, as the peer's
+    tracker = Tracker(calm, [radar], [TERMINAL], id_base=0)
     for t_ns, observation in seen[:40]:  # by then the course is known
         tracker.step(t_ns, observation)
     row = int(np.flatnonzero(tracker.store.ints[:, at.STATUS] != at.FREE)[0])
@@ -185,7 +187,7 @@ def test_its_errors_average_out_where_beam_and_road_cross():
             t_ns, x = T0_NS + k * 50_000_000, np.array([20.0 + SPEED_MPS * 0.05 * k, 0.0, SPEED_MPS, 0.0])
             before = tracker.at(t_ns)
             after = tracker.step(t_ns, scan(radar, t_ns, x[None], rng.normal(size=(1, 3)))).touched
-            if k < 20:
+            if k < 20 or not len(after):  # one in a thousand lies outside the gate
                 continue
             fresh.append((place_across(after), after.lateral.sigma_m[0] ** 2))
             p0, p1 = before.P[0, 1, 1], after.P[0, 1, 1]

@@ -7,7 +7,7 @@ import pytest
 
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.tracker import Tracker
-from tests.support.fusion_world import T0_NS, fix, pose, scan, with_centres
+from tests.support.fusion_world import T0_NS, fix, pose, scan
 
 TRUCK = Terminal(terminal="T", length_m=14.0, width_m=2.5)
 
@@ -17,7 +17,7 @@ def at(seconds: float) -> int:
 
 
 def tracker_of(*radars: RadarPose) -> Tracker:
-    return with_centres(Tracker(FusionConfig(), radars, [TRUCK], id_base=7 << 32))
+    return Tracker(FusionConfig(), radars, [TRUCK], id_base=7 << 32)
 
 
 def report(tracker: Tracker, stamps_s: list[float], late_s: float = 0.1) -> None:

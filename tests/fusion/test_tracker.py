@@ -13,14 +13,14 @@ from fusion.observations import ObjectScan
 from fusion.track_store import RING, chi2_quantile
 from fusion.tracker import Tracker
 from fusion.tracker_state import TrackerState
-from tests.support.fusion_world import NAN, T0_NS, Vehicle, World, fix, pose, scan, with_centres
+from tests.support.fusion_world import NAN, T0_NS, Vehicle, World, fix, pose, scan
 
 RADAR = pose("R", 0.0, 0.0, 0.0)
 CAR = np.array([[100.0, 5.0, -20.0, 0.0]])
 
 
 def tracker_of(*terminals: Terminal, radars=(RADAR,), **config) -> Tracker:
-    return with_centres(Tracker(FusionConfig(**config), radars, terminals, id_base=7 << 32))
+    return Tracker(FusionConfig(**config), radars, terminals, id_base=7 << 32)
 
 
 def at(seconds: float) -> int:

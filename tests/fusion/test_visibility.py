@@ -7,7 +7,7 @@ from fusion import layout as at_column
 from fusion.config import FusionConfig
 from fusion.tracker import Tracker
 from fusion.visibility import is_in_sight
-from tests.support.fusion_world import T0_NS, pose, scan, with_centres
+from tests.support.fusion_world import T0_NS, pose, scan
 
 RADAR = pose("R", 0.0, 0.0, 0.0)  # 6 m above the road
 FRONT = np.array([100.0, 5.0, 20.0, 0.0])
@@ -29,7 +29,7 @@ def drive(tracker: Tracker, begin_s: float, end_s: float, *vehicles: np.ndarray)
 
 
 def two_tracks(front_length_m: float) -> Tracker:
-    tracker = with_centres(Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID))
+    tracker = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
     drive(tracker, 0.0, 1.0, FRONT, BEHIND)
     tracks = tracker.at(at(1.0))
     assert len(tracks) == 2
@@ -68,7 +68,7 @@ def test_a_hidden_track_is_the_same_after_a_restart_and_a_handover():
     before = tracker.at(at(2.5)).track.tolist()
     restarted = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
     restarted.restore(tracker.state())
-    taker = with_centres(Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID))
+    taker = Tracker(FusionConfig(), [RADAR], [], id_base=FIRST_ID)
     taker.adopt(at(2.5), tracker.carry(before))
     for other in (restarted, taker):
         drive(other, 2.5, 3.0, FRONT)
@@ -117,7 +117,7 @@ PAIR = [pose("A", 0.0, -10.0, 3.14159, fov_rad=1.75), pose("B", 0.0, -10.0, 0.0,
 )
 def test_a_track_between_the_fields_of_a_pole_s_radars_is_the_same_beyond(speed_mps, lives):
     """Ten metres beside the pole the fields of 100 degrees leave 24 m that no radar sees."""
-    tracker = with_centres(Tracker(FusionConfig(), PAIR, [], id_base=FIRST_ID))
+    tracker = Tracker(FusionConfig(), PAIR, [], id_base=FIRST_ID)
     rng = np.random.Generator(np.random.Philox(5))
     before = None
     for k in range(round((120.0 / speed_mps) * 20)):

@@ -18,6 +18,7 @@ from edge.clock import Clock
 from edge.clock_probe import ClockProbe
 from edge.gnss_down import FIELDS, read_down
 from edge.outbox.outbox import Outbox
+from fusion.layout import AXIS, HEADING
 from roadside.agent import GATEWAYS_MAX
 from roadside.devices import radar_udp
 from roadside.inputs import (
@@ -63,7 +64,7 @@ def finite(outputs):
 def sound_state(pipeline):
     store = pipeline.tracker.store
     rows = store.ints[:, 0] != 0
-    assert np.isfinite(np.delete(store.X[rows], 7, axis=1)).all(), "no NaN enters the tracker"
+    assert np.isfinite(np.delete(store.X[rows], [HEADING, AXIS], axis=1)).all(), "no NaN enters the tracker"
     assert np.isfinite(store.P[rows]).all()
     assert (np.abs(store.X[rows][:, :4]) < 1e6).all()
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.arrays import F64
-from fusion import layout as at
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.observations import GnssFixes, RadarScan
 from fusion.tracker import Tracker, TrackerUpdate
@@ -17,10 +16,10 @@ NAN = math.nan
 
 
 def pose(sensor: str, east_m: float, north_m: float, boresight_rad: float, **changes: object) -> RadarPose:
-    """Return a radar of the usual kind."""
+    """Return a radar of the usual kind; it reports centres, as the vehicles here are points."""
     values: dict[str, object] = {
         "height_m": 6.0, "range_m_max": 300.0, "fov_rad": 2.1, "sigma_range_m": 0.25,
-        "sigma_azimuth_rad": 0.0035, "sigma_range_rate_mps": 0.1, "accepted": True,
+        "sigma_azimuth_rad": 0.0035, "sigma_range_rate_mps": 0.1, "accepted": True, "reflects": "centres",
     }  # fmt: skip
     return RadarPose(
         sensor=sensor, east_m=east_m, north_m=north_m, boresight_rad=boresight_rad, **(values | changes)
@@ -88,14 +87,6 @@ def place(vehicle: Vehicle, radius_m: float) -> tuple[F64, float]:
     return np.array([east, north, speed * math.cos(turn), speed * math.sin(turn)]), turn
 
 
-def with_centres(tracker: Tracker) -> Tracker:
-    """Return the tracker as if it had learnt that its radars report the centres of bodies."""
-    radars = tracker.store.settings.radars
-    radars[:, [at.R_SHARE, at.R_SHARE_VAR]] = 0.0, 1e-6
-    radars[:, [at.R_ACROSS_WHITE, at.R_ACROSS_SLOW]] = 0.0025, 0.0
-    return tracker
-
-
 class World:
     """Steps vehicles, shows them to the radars and lets terminals report each second with a lasting error."""
 
@@ -115,7 +106,7 @@ class World:
         terminals = [
             Terminal(terminal=v.terminal, length_m=14.0, width_m=2.5) for v in vehicles if v.terminal
         ]
-        self.tracker = with_centres(Tracker(FusionConfig(), radars, terminals, id_base=7 << 32))
+        self.tracker = Tracker(FusionConfig(), radars, terminals, id_base=7 << 32)
         self.now_ns, self.n_steps = T0_NS, 0
         self.late: list[tuple[int, GnssFixes]] = []
         self.merged: list[tuple[int, int]] = []  # ids (gone, survivor), in order
