@@ -131,7 +131,7 @@ def test_a_mean_over_correlated_scans_is_as_uncertain_as_told():
 
 
 @pytest.mark.parametrize(
-    ("share", "rcs_dbsm", "length_m"), [(0.42, 21.0, 15.0), (0.42, 9.0, 4.5), (0.0, 21.0, 15.0)]
+    ("share", "rcs_dbsm", "length_m"), [(0.42, 21.0, 15.0), (0.42, 9.0, 4.5), (0.0, 9.0, 4.5)]
 )
 def test_a_body_that_passes_a_radar_is_tracked_at_its_centre(share, rcs_dbsm, length_m):
     """Seen at one end, then at the other: the extent is learnt, whether radar reports ends or centres."""
@@ -146,8 +146,8 @@ def test_a_body_that_passes_a_radar_is_tracked_at_its_centre(share, rcs_dbsm, le
     late = []
     for k in range(480):
         x = np.array([220.0 - k * PERIOD_S * 18.0, 14.0])
-        if abs(x[0]) < 14.0:
-            continue  # between the fields of the two radars of a pole: 90 degrees each
+        if abs(x[0]) < 8.0:
+            continue  # between the fields of the two radars of a pole
         c = x[0] / np.hypot(*x)
         ahead = np.clip(c / 0.3, -1.0, 1.0) * share * length_m
         p = x - [ahead, 0.0]
