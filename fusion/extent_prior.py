@@ -13,7 +13,7 @@ from fusion.body_sizes import known_extent
 from fusion.layout import Rings, Settings, States, Tracks
 from fusion.rewind import pack, rebuild, unpack
 
-LEAST_SHARE = 0.1  # of the information about an extent that a weaker prior may leave
+LEAST_SHARE = 1e-3  # of the information about an extent that a weaker prior may leave
 WORTH_SIGMAS, WORTH_NARROWER = 0.5, 0.7  # a change of the prior that is worth the work
 
 

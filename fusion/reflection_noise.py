@@ -3,8 +3,9 @@
 The scatter has two parts on each axis of the body: one that is new in each scan, and one that stays for
 about a second (`fusion.extent.SCATTER_S`). A filter that knew both would leave innovations with the variance
 that it expects, and nothing in common with those of a quarter of a second before; what they have beyond that
-is scatter. The slow part counts for as many scans as it stays, so a filter that counts it hardly follows
-it, and its innovations show nearly all of it (Mehra 1970 estimates noise the same way).
+is scatter (Mehra 1970 estimates noise the same way). The slow part counts for as many scans as it stays, so
+that the filter follows it slowly and its innovations show it; where a radar is so precise that the filter
+follows it all the same, only a tenth is found. It starts from more than is usual, and comes down in seconds.
 """
 
 import math
@@ -20,12 +21,15 @@ from fusion.models import Registers, load, times
 LAG_NS = 250_000_000  # between two samples of a track: some scans, and less than the slow part stays
 LAG_MAX_NS = 500_000_000  # two that are further apart are not compared
 SETTLED_NS = 2_000_000_000  # so old a track has forgotten how it began
-N_START, N_MAX = 10.0, 1_000.0  # samples that the assumption weighs as; at most, so that it follows changes
+N_START, N_MAX = (
+    3.0,
+    100.0,
+)  # samples that the assumption weighs as; at most: then the scatter is known to 14 %
 SIGMAS_MAX = 4.0  # of an innovation; beyond it is no measurement of this vehicle
 # At the start, as shares of `scatter` along the axis, and across it [m^2]: glint on a lorry's face of 2.5 m
 # is new once the aspect turns by wavelength / (2 width), 0.05 degrees at 77 GHz: in a scan or two
 ALONG_WHITE, ALONG_SLOW = 0.0, 1.0
-ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.1**2
+ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.2**2
 ALONG_MIN, ALONG_MAX = 0.05, 4.0  # of both parts together
 ACROSS_MIN, ACROSS_MAX = 0.05**2, 0.8**2  # a point anywhere on a face of 2.8 m has 0.8 m
 
