@@ -43,7 +43,7 @@ def learnt(white_m: float, slow_m: float, seed: int, seconds: float = 45.0) -> n
     ("white_m", "slow_m"), [(0.3, 0.0), (0.0, 0.3), (0.25, 0.25), (0.0, 0.5)],
 )  # fmt: skip
 def test_both_parts_across_are_learnt(white_m, slow_m):
-    """Of a slow part the filter follows most where its radar is precise, since a vehicle may move so as well."""
+    """Of a slow part a precise radar's filter follows most, since a vehicle may move so as well."""
     radars = learnt(white_m, slow_m, 4)
     white, slow = radars[at.R_ACROSS_WHITE], radars[at.R_ACROSS_SLOW]
     assert 0.1 * slow_m**2 < slow < 1.4 * slow_m**2 + 0.01
