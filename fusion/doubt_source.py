@@ -37,7 +37,8 @@ OVER_Z, OVER_RATIO, HONEST_RATIO = (
 )  # one in a million; stated at less than 0.58 of the true sigma
 JUMP_SIGMAS = 4.0
 UNKNOWN_LENGTH_M = 12.0  # of a truck
-EXTENT_SIGMAS = 2.0  # how far radar may see its end elsewhere than the track has learnt
+# How far radar may see its end elsewhere than the track has learnt: tanks, bumpers and axles reflect in turn
+EXTENT_SIGMAS, END_M = 2.0, 1.0
 SAME_M = 0.05  # below the last digit of a position (1e-6 degrees)
 FROZEN_M, FROZEN_SIGMAS = 10.0, 6.0  # the vehicle has moved this far and so many sigmas from the place
 FROZEN_MPS, FROZEN_REPEATS, FROZEN_NS = 3.0, 3, 3_000_000_000  # the same by its own word alone
@@ -226,7 +227,7 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
             continue
         length = tracks.floats[i, at.LENGTH]
         speed = math.hypot(X[i, at.V_EAST], X[i, at.V_NORTH])
-        unsure_m = EXTENT_SIGMAS * math.sqrt(P[i, at.EXTENT, at.EXTENT])
+        unsure_m = END_M + EXTENT_SIGMAS * math.sqrt(P[i, at.EXTENT, at.EXTENT])
         error = Error(
             fix[at.Z_EAST] - east - c * fix[at.Z_FORWARD] + s * fix[at.Z_LEFT],
             fix[at.Z_NORTH] - north - s * fix[at.Z_FORWARD] - c * fix[at.Z_LEFT],

@@ -5,7 +5,7 @@ about a second (`fusion.extent.SCATTER_S`). A filter that knew both would leave 
 that it expects, and nothing in common with those of a quarter of a second before; what they have beyond that
 is scatter (Mehra 1970 estimates noise the same way). The slow part counts for as many scans as it stays, so
 that the filter follows it slowly and its innovations show it; where a radar is so precise that the filter
-follows it all the same, only a tenth is found. It starts from more than is usual, and comes down in seconds.
+follows it all the same, only a tenth is found.
 """
 
 import math
@@ -29,7 +29,7 @@ SIGMAS_MAX = 4.0  # of an innovation; beyond it is no measurement of this vehicl
 # At the start, as shares of `scatter` along the axis, and across it [m^2]: glint on a lorry's face of 2.5 m
 # is new once the aspect turns by wavelength / (2 width), 0.05 degrees at 77 GHz: in a scan or two
 ALONG_WHITE, ALONG_SLOW = 0.0, 1.0
-ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.2**2
+ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.1**2
 ALONG_MIN, ALONG_MAX = 0.05, 4.0  # of both parts together
 ACROSS_MIN, ACROSS_MAX = 0.05**2, 0.8**2  # a point anywhere on a face of 2.8 m has 0.8 m
 
