@@ -104,8 +104,9 @@ def expected(states: States, i: int, radars: F2, q: int, drop: float) -> Expecte
 
 @kernel(inner=True)
 def pair_cost(of: Expected, seen: F2, d: int, radars: F2, q: int, p_detect: float) -> tuple[float, float]:
-    """Return (squared Mahalanobis distance, cost) of detection d for a track of which `of` is expected.
+    """Return (squared Mahalanobis distance, cost) of detection d for a track.
 
+    of : what `expected` returns for the track
     cost = -2 ln(P_D N(innovation; 0, S) / clutter density); innovation along and across the beam [m], [m/s]
     """
     p_e, p_n, c, s, slant, rate, s_tt, s_rr, s_vv, of_t, v_of_t, v_of_r = of

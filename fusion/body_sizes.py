@@ -108,7 +108,7 @@ def known_extent(tracks: Tracks, i: int, radars: F2) -> tuple[float, float]:
 
 
 def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> bool:
-    """Learn each radar's share from identified vehicles that it alone measured; each vehicle tells once.
+    """Learn each radar's share from identified vehicles that it alone measured, once from each vehicle.
 
     rows : confirmed tracks with a terminal;  length_m : their registered lengths, NaN unknown
     The other radars learn from it as well, less. Returns whether a share has changed.
@@ -139,7 +139,7 @@ def learn_shares(tracks: Tracks, radars: F64, rows: I64, length_m: F64) -> bool:
 
 @kernel
 def note_registered(M: F2, radars: F2, length_m: F1, who: I1) -> None:
-    """Write the extents of the fixes' vehicles as the registry tells them.
+    """Write to M the extent that each fix's vehicle should have by its registered length.
 
     length_m : by terminal, NaN unknown;  who : (n,) rows of terminals, -1 none
     """

@@ -14,7 +14,7 @@ from fusion.visibility import DETECTED_NS, is_in_field, is_shaded
 
 CELL_M = 16.0  # a vehicle passes it within a second: many scans
 SECTORS = 16  # of courses: one is proved by those up to one and a half sectors, 34 degrees, beside it
-REACH_NS = 60_000_000_000  # where radar has seen nobody for a minute, it may be blocked or too far away
+REACH_NS = 60_000_000_000  # a place where radar saw no vehicle for a minute may be blocked or too far for it
 # Misses that share a cause (aspect, clutter, what stands between) last while the vehicle drives about its own
 # length: one look a second is independent of the last
 LOOK_S = 1.0

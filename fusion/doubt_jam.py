@@ -22,7 +22,7 @@ LEAST = 3
 SEARCH_M = 300.0  # of a search
 APART_M = 50.0  # places where they began to fail: more than a bridge is wide
 SEARCH_M_MAX = 2_000.0
-OVER_NS = 5_000_000_000  # nobody fails any more
+OVER_NS = 5_000_000_000  # so long without a failing terminal, the jam is over
 # Mean over three looks of squared errors (each over twice the stated sigma), and what one look counts at
 # most: one alone is not enough
 LOOKS, LOOK_CHI2_MAX = 3.0, 25.0

@@ -319,7 +319,7 @@ def _update(
             n_touched += 1
             known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
             odd = outcome[j] == OUTLIER and tracks.ints[about[w, at.ROW], at.OUTLIERS] < OUTLIERS_MAX
-            if known and odd:  # one wild fix says nothing of whose it is; three in a row do
+            if known and odd:  # one outlier is no evidence of identity; three in a row are
                 continue
             if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:
                 about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])

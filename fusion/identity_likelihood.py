@@ -39,7 +39,7 @@ FIX_COURSE_MPS_MIN = 2.0  # the course of a slower vehicle is noise
 RELATIVE_MPS = 3.0  # 1 sigma of the relative speed of vehicles that move independently
 E, N, VE, VN = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH
 BE, BN, EX = at.BIAS_EAST, at.BIAS_NORTH, at.EXTENT
-# One wild fix, whose multipath is ten times what its receiver states, says nothing of whose it is
+# A fix with multipath, ten times off what its receiver states, is no evidence of identity
 LOG_USUAL, LOG_ODD = math.log(1.0 - P_ODD), math.log(P_ODD)
 CEILING = 20.0  # the log odds are capped, so that contrary evidence takes effect soon
 

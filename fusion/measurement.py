@@ -204,7 +204,7 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
 
 @kernel(inner=True)
 def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
-    """Give row i, of which no axis was known, that of its lane or course; else note its lane.
+    """Give row i an axis, that of its course or lane, if it had none; else note the lane it is in.
 
     Until then its state was the point that radar sees. A track that began with a fix is the centre already.
     """
