@@ -19,7 +19,7 @@ QUALITY_SIGMA_M = {
     "dgnss": 0.8,  # SBAS: horizontal 95 % within about 2 m (EGNOS and WAAS performance reports)
     "dead_reckoning": 5.0,  # without satellites: 2 % of the way, some hundred metres into a tunnel
 }
-OBJECT_LAG_S = 0.5  # a radar's own tracker measures the speed across its beam from about this long
+OBJECT_LAG_S = 0.5  # a radar's own tracker has the speed across its beam from the places of about this long
 
 Positive = Annotated[float, Meta(gt=0.0)]
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]

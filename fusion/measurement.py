@@ -8,7 +8,7 @@ import math
 from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
+from fusion.config import COURSE_SIGMA_RAD, QUANTUM_M, WHITE_SHARE
 from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
 from fusion.heading import axis_of, heading_of, remember_heading
 from fusion.layout import Settings, States
@@ -177,7 +177,10 @@ def fuse_polar(states: States, i: int, out: States, j: int, M: F2, k: int, setti
 
 @kernel(inner=True)
 def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int) -> Scalar:
-    """A radar's own track: position across and along the beam, velocity along and across it."""
+    """A radar's own track: position across and along the beam, velocity along it.
+
+    The velocity across it is not measured: the radar's tracker has it from the places that it sends as well.
+    """
     q = int(M[k, at.SOURCE])
     r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
     d_e, d_n = M[k, at.Z_EAST] - r_e, M[k, at.Z_NORTH] - r_n
@@ -185,12 +188,8 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
     c, s = d_e / d, d_n / d
     s_across = radars[q, at.R_S_AZIMUTH] * d
     if part >= 2:
-        sigma = radars[q, at.R_S_RATE]
-        if part == 3:
-            c, s = -s, c
-            sigma += s_across / OBJECT_LAG_S
         z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
-        return (0.0, 0.0, c, s, 0.0), z, sigma**2
+        return (0.0, 0.0, c, s, 0.0), z, radars[q, at.R_S_RATE] ** 2
     point = seen_point(X, i, state, r_e, r_n)
     across, along, both = spread(point, c, s, (M[k, at.Z_ALONG], M[k, at.Z_OFTEN], M[k, at.Z_ACROSS]))
     z_t = -s * (d_e - point[0]) + c * (d_n - point[1])
@@ -306,7 +305,7 @@ def apply(states: States, i: int, M: F2, k: int, settings: Settings, work: F1) -
         if not _begin_fix(states, i, M, k, settings.tuning):
             return 1
     before = X[i, VE], X[i, VN], P[i, VE, VE], P[i, VE, VN], P[i, VN, VN]
-    for part in range(3 if what == at.POLAR else 4 if what != at.BASE else 0):
+    for part in range(4 if what == at.FIX else 3 if what != at.BASE else 0):
         h, z, r = scalar_of(states, i, M, k, settings, part)
         if r > 0.0:
             update(states, i, h, 1.0 if what == at.FIX and part < 2 else 0.0, z, r, work)

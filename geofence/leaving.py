@@ -13,6 +13,7 @@ from geofence.map.strips import MASK_ALL, Strips
 SIGMAS = 2.0  # so far outside a place is off the lanes, and so near it may be on one
 FAR_M = 1_000.0  # distances beyond it are this
 SIGMA_M_MIN = 0.01
+DRIVES_MPS = 5.0  # faster nobody enters or leaves a lay-by, so close to the lanes that radar sees it
 
 
 @kernel
@@ -31,12 +32,15 @@ _off_lanes_once = checked_once(_off_lanes)
 
 
 def has_left_lanes(strips: Strips, last: TrackBatch, now: TrackBatch) -> Bools:
-    """Return the mask (n,) of tracks that were on a lane when last measured and are predicted off every lane.
+    """Return the mask (n,) of tracks that are predicted off every lane, and were not beside them to stay.
 
     last, now : the same n tracks, at their last measurements and predicted. A vehicle that was beside the
-    lanes already, in a lay-by or by its terminal's error, has not left them.
+    lanes already, in a lay-by or by its terminal's error, has not left them; one that radar saw drive there
+    has: a radar that tracks by itself goes on for a while behind the end of the road.
     """
-    return _are_off(strips, now) & ~_are_off(strips, last)
+    drives = np.hypot(last.x[:, 2], last.x[:, 3]) > DRIVES_MPS
+    went_on = drives & (last.radar_ns > 0) & (last.radar_ns >= last.gnss_ns)
+    return _are_off(strips, now) & (~_are_off(strips, last) | went_on)
 
 
 def _are_off(strips: Strips, tracks: TrackBatch) -> Bools:

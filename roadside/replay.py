@@ -4,6 +4,7 @@ A recording of one RSU feeds one pipeline; one of a whole site (`/site` without 
 routes the fixes by stretch and computes the handovers (docs/design.md section 6).
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -125,7 +126,7 @@ class Post:
         return HandoverAnswered(by=self.sender, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
 
 
-class Share:
+class Share(ABC):
     """The share of one process in the replay of a whole site; all of them read the same messages."""
 
     def __init__(self, esns: Iterable[str]) -> None:
@@ -133,13 +134,13 @@ class Share:
         self.esns = sorted(esns)
         self.step = 0  # of the whole replay: counted alike in all processes
 
+    @abstractmethod
     def emit(self, esn: str, now_ns: int, output: Output) -> None:
         """Take an output of this step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def exchange(self, posts: Sequence[Post]) -> Sequence[Post]:
         """Return the posts of all processes, ordered by their senders; `posts` are this one's."""
-        raise NotImplementedError
 
 
 class Alone(Share):

@@ -131,8 +131,8 @@ def predicted(
 def times(state: Registers, h: Row) -> Row:
     """Return the covariance times a row of the measurement matrix, without the bend's entry."""
     (
-        x0, x1, x2, x3, x4, x5, p00, p01, p02, p03, p04, p05, p11, p12, p13, p14, p15, p22, p23, p24, p25,  # noqa: RUF059
-        p33, p34, p35, p44, p45, p55,  # noqa: RUF059
+        _x0, _x1, _x2, _x3, _x4, _x5, p00, p01, p02, p03, _p04, p05, p11, p12, p13, _p14, p15, p22, p23, _p24,
+        p25, p33, _p34, p35, _p44, _p45, p55,
     ) = state  # fmt: skip
     h0, h1, h2, h3, h5 = h
     return (

@@ -74,7 +74,7 @@ def _serve(
         child.finish(work(mine, child))
     except (EOFError, BrokenPipeError):  # the parent has ended
         return
-    except Exception as error:
+    except Exception as error:  # whatever it is, the parent must say it and stop
         link.send(CommandError(f"the replay of {', '.join(mine)} failed: {type(error).__name__}: {error}"))
 
 

@@ -7,9 +7,9 @@ It uses `edge` for the form of a recording alone. Run `python -m tests.support.f
 - `scenario`: parameters, and all scenarios by name; `NAME-bodies` reflects from bodies.
 - `geometry`: paths of exact arcs; `frame`: site metres to degrees; `road`: lanes, ramp, overpass, radars.
 - `fleet`: who drives; `traffic`: car following; `departures`: who leaves the lane; `motion`: where all are.
-- `receivers`, `radars`, `shadows`: what is measured, when it arrives, and who hides whom.
+- `receivers`, `radars`, `object_radars`, `shadows`: what is measured, when it arrives, and who hides whom.
 - `faults`, `jams`: terminals that err or lie, wrong clocks, jamming.
 - `events`: the true violations; `site`: the site's texts; `generate`: all in order of arrival; `tape`: MCAP.
 
-It has no lane changes, no radars that send objects, no lost scans and no trailers.
+It has no lane changes, no lost scans and no trailers.
 """

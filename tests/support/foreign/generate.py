@@ -8,6 +8,7 @@ import numpy as np
 from tests.support.foreign.events import events_of
 from tests.support.foreign.frame import course_of, lonlat_of
 from tests.support.foreign.motion import Motion, motion_of
+from tests.support.foreign.object_radars import ObjectRadar, Objects
 from tests.support.foreign.radars import Radar, Scan
 from tests.support.foreign.receivers import Reports, all_reports, lonlat_of_reports
 from tests.support.foreign.road import LANE_M, Road
@@ -51,7 +52,10 @@ def generate(scenario: Scenario, seed: int) -> Run:
     for made in reports:
         messages += _fixes(scenario, made)
     for pole in motion.road.poles:
-        messages += [_scan(scan) for scan in Radar(motion, pole, seed).scans()]
+        if scenario.radar.sends_objects:
+            messages += [_objects(sent) for sent in ObjectRadar(motion, pole, seed).scans()]
+        else:
+            messages += [_scan(scan) for scan in Radar(motion, pole, seed).scans()]
     messages.sort(key=lambda message: (message.arrival_ns, message.topic, message.stamp_ns))
     return Run(motion=motion, messages=messages)
 
@@ -134,3 +138,24 @@ def _scan(scan: Scan) -> Message:
     }
     topic = f"/radar/{scan.sensor}"
     return Message(arrival_ns=_ns(scan.arrival_s), topic=topic, stamp_ns=_ns(scan.stamp_s), payload=payload)
+
+
+def _objects(sent: Objects) -> Message:
+    payload = {
+        "sensor": sent.sensor,
+        "stamp_ns": _ns(sent.stamp_s),
+        "arrived_ns": _ns(sent.arrival_s),
+        "scan": sent.number,
+        "objects": {
+            "id": sent.id.tolist(),
+            "x_m": sent.x_m.round(2).tolist(),
+            "y_m": sent.y_m.round(2).tolist(),
+            "vx_mps": sent.vx_mps.round(2).tolist(),
+            "vy_mps": sent.vy_mps.round(2).tolist(),
+            "length_m": sent.length_m.round(1).tolist(),
+            "width_m": sent.width_m.round(1).tolist(),
+            "class": [None] * len(sent.id),
+        },
+    }
+    topic = f"/radar/{sent.sensor}"
+    return Message(arrival_ns=_ns(sent.arrival_s), topic=topic, stamp_ns=_ns(sent.stamp_s), payload=payload)

@@ -50,20 +50,20 @@ class Radar:
 
     def __init__(self, motion: Motion, pole: Pole, seed: int) -> None:
         self._motion, self._pole = motion, pole
-        self._rng = random_of(seed, f"radar.{pole.sensor}")
+        self.rng = random_of(seed, f"radar.{pole.sensor}")
         plan = motion.road.scenario.radar
-        off = self._rng.normal(size=3)
+        off = self.rng.normal(size=3)
         self.east_m = pole.east_m + plan.pose_sigma_m * off[0]
         self.north_m = pole.north_m + plan.pose_sigma_m * off[1]
         self.boresight_rad = pole.boresight_rad + np.radians(plan.pose_sigma_deg) * off[2]
         n = len(motion.fleet)
-        self._wander = self._rng.normal(size=(n, 3))  # of range, azimuth, rate; sigma 1
-        self._spot = self._rng.normal(size=(n, 2))  # along and across the body; sigma 1
+        self._wander = self.rng.normal(size=(n, 3))  # of range, azimuth, rate; sigma 1
+        self._spot = self.rng.normal(size=(n, 2))  # along and across the body; sigma 1
 
     def scans(self) -> Iterator[Scan]:
         scenario = self._motion.road.scenario
         period = 1.0 / scenario.radar.rate_hz
-        phase = self._rng.uniform(0.0, period)
+        phase = self.rng.uniform(0.0, period)
         near, second = np.zeros(0, dtype=np.int64), -1
         for number in range(round(scenario.duration_s / period)):
             t = phase + number * period
@@ -83,7 +83,7 @@ class Radar:
         return np.asarray(rows[away < motion.road.scenario.radar.range_m + 60.0])
 
     def _scan(self, number: int, t: float, near: I64, period: float) -> Scan:
-        plan, rng = self._motion.road.scenario.radar, self._rng
+        plan, rng = self._motion.road.scenario.radar, self.rng
         self._step(period)
         seen = self.see(t, near)
         detected = rng.random(len(seen.row)) < plan.detection_p * np.where(seen.hidden, plan.hidden_p, 1.0)
@@ -116,7 +116,7 @@ class Radar:
         )
 
     def _step(self, period: float) -> None:
-        scenario, rng = self._motion.road.scenario, self._rng
+        scenario, rng = self._motion.road.scenario, self.rng
         keep = np.exp(-period / scenario.radar.wander_tau_s)
         self._wander = keep * self._wander + np.sqrt(1 - keep**2) * rng.normal(size=self._wander.shape)
         if scenario.bodies is not None:
@@ -178,7 +178,7 @@ class Radar:
 
     def _clutter(self, plan: RadarPlan) -> F64:
         """Return false detections (3, k): range, azimuth, rate; even over the field's area."""
-        rng, fov = self._rng, np.radians(plan.fov_deg)
+        rng, fov = self.rng, np.radians(plan.fov_deg)
         k = rng.poisson(plan.clutter_per_m2 * fov / 2.0 * plan.range_m**2)
         flat = plan.range_m * np.sqrt(rng.random(k))
         still = rng.random(k) < 0.5

@@ -77,6 +77,7 @@ class RadarPlan:
     clutter_per_m2: float = 1e-5  # per scan
     pose_sigma_m: float = 0.0  # how far the true place is off the site's, per axis
     pose_sigma_deg: float = 0.0
+    sends_objects: bool = False  # its own tracks instead of detections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,7 @@ def _scenarios() -> Mapping[str, Scenario]:
                 Jam(from_m=700.0, to_m=1100.0, from_s=55.0, until_s=72.0, kind="noise"),
             ),
         ),
+        Scenario(name="objects", radar=RadarPlan(sends_objects=True, rate_hz=14.0)),
         Scenario(name="slow-gnss", gnss=GnssPlan(sigma_m=1.2, rate_hz=(0.1, 0.2), tau_s=60.0)),
     ]
     named = {scenario.name: scenario for scenario in all_of_them}
