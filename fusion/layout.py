@@ -225,12 +225,14 @@ class Grid(NamedTuple):
 
 
 class Shadows(NamedTuple):
-    """The vehicles that hide others from a radar, see fusion.shadows."""
+    """The vehicles that hide others from one radar, see fusion.shadows."""
 
-    bodies: F2  # (n, N_BODY)
-    grid: Grid  # their places
-    n: I1  # (1,) how many
-    reach_m: F1  # (1,) from a centre to the farthest point of its body, widened, of the longest of them
+    bodies: F2  # (n, N_BODY) in the order of the tracks
+    sectors: I2  # (2, n) begin and end of each body's sector as the radar sees it
+    words: I2  # (2, n) begin and number of each, by begin; the second row is scratch
+    latest: I1  # (>= 4 n,) a tree over them: the greatest end of each half of each half
+    buckets: I1  # (BUCKETS,) scratch
+    size: I1  # (2,) how many bodies; leaves of the tree, 0: it is not built yet
 
 
 class Assignment(NamedTuple):

@@ -1,18 +1,18 @@
 """The shadows of vehicles: whether one of them hides a place from a radar.
 
-`collect_*` gathers the vehicles that may hide others, once per scan or tick; then each question walks along
-its ray over a grid of them, from the place towards the radar. The answers are those of a walk over all.
+A scan collects the vehicles that may hide others once. Each has a sector as the radar sees it, and a question
+is put to those alone in whose sector the place lies: a tree over the sorted sectors finds them. The answers
+are those of a walk over all.
 """
 
 import math
 
 import numpy as np
 
-from core.arrays import F2
+from core.arrays import F2, I1
 from core.classes import BUS, HAZMAT, TRUCK, UNKNOWN
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.grid import GRID_CELL_M, cell_of, clear, first_in, grid_for, put
 from fusion.heading import axis_of
 from fusion.layout import Scratch, Shadows, Tracks
 from fusion.observations import TARGET_HEIGHT_M
@@ -26,14 +26,27 @@ BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is near
 HALF_WIDTH_M = 0.9  # half a car: one whose edge is hidden may be missed as well
 DETECTED_NS = 300_000_000  # radar detects what it sees within so long: several scans
 HAIR_M = 1e-6  # rounding of a place 100 km away, a thousandfold
-CELLS_A_COLUMN = 4  # of the grid, which a ray with the reach of a lorry's body to both sides crosses at most
+QUARTER = 1 << 30  # directions are whole numbers, so many in a quarter of a turn: 0.1 mm at 100 km
+TURN = 4 * QUARTER
+DIGIT_BITS, DIGITS = 11, 3  # of the sort: three passes over the 32 bits of a direction
+BUCKETS = 1 << DIGIT_BITS
+NUMBER_BITS = 24  # a word is a direction of up to two turns, and below these bits a body's number
+FEW = 32  # to ask so many costs as much as to sort them, for the few questions of a scan
 
 Body = tuple[float, float, float, float, float, float, float]  # as the columns of Shadows.bodies
 
 
 def shadows_for(n: int) -> Shadows:
     """Return room for n vehicles."""
-    return Shadows(np.zeros((n, at.N_BODY)), grid_for(n), np.zeros(1, dtype=np.int64), np.zeros(1))
+    leaves = 1 << n.bit_length()  # more than n
+    return Shadows(
+        bodies=np.zeros((n, at.N_BODY)),
+        sectors=np.zeros((2, n), dtype=np.int64),
+        words=np.zeros((2, n), dtype=np.int64),
+        latest=np.zeros(2 * leaves, dtype=np.int64),
+        buckets=np.zeros(BUCKETS, dtype=np.int64),
+        size=np.zeros(2, dtype=np.int64),
+    )
 
 
 @kernel(inner=True)
@@ -94,113 +107,170 @@ def _is_beside(body: Body, east_m: float, north_m: float) -> bool:
 
 
 @kernel(inner=True)
-def _begin(shadows: Shadows) -> None:
-    clear(shadows.grid)
-    shadows.n[0], shadows.reach_m[0] = 0, 0.0
-
-
-@kernel(inner=True)
-def _add(shadows: Shadows, body: Body) -> None:
-    """Add a vehicle; one of unknown axis hides nothing."""
-    at_e, at_n, c, s, half_length, half_width, height = body
-    if math.isnan(c):
-        return
-    b, bodies = shadows.n[0], shadows.bodies
-    bodies[b, at.B_EAST], bodies[b, at.B_NORTH], bodies[b, at.B_COS], bodies[b, at.B_SIN] = at_e, at_n, c, s
-    bodies[b, at.B_LENGTH], bodies[b, at.B_WIDTH], bodies[b, at.B_HEIGHT] = half_length, half_width, height
-    reach = math.sqrt(half_length * half_length + half_width * half_width) + HAIR_M
-    shadows.reach_m[0] = max(shadows.reach_m[0], reach)
-    put(shadows.grid, b, at_e, at_n)
-    shadows.n[0] += 1
-
-
-@kernel(inner=True)
 def collect_detected(tracks: Tracks, scratch: Scratch, n_t: int) -> None:
     """Collect those of the n_t tracks in play that the present scan detects, at their predicted places.
 
     Call it before the scan is fused. Only vehicles that the radar detected hide others: one on a bridge, in
     its field but out of its sight, does not.
     """
-    shadows = scratch.shadows
-    _begin(shadows)
+    bodies, n = scratch.shadows.bodies, 0
     for t in range(n_t):
-        if scratch.assignment.det_of[t] >= 0:
-            _add(shadows, _body(scratch.predicted.X, t, tracks, scratch.rows[t]))
+        if scratch.assignment.det_of[t] < 0:
+            continue
+        at_e, at_n, c, s, half_length, half_width, height = _body(
+            scratch.predicted.X, t, tracks, scratch.rows[t]
+        )
+        if math.isnan(c):
+            continue
+        bodies[n, at.B_EAST], bodies[n, at.B_NORTH], bodies[n, at.B_COS], bodies[n, at.B_SIN] = (
+            at_e,
+            at_n,
+            c,
+            s,
+        )
+        bodies[n, at.B_LENGTH], bodies[n, at.B_WIDTH], bodies[n, at.B_HEIGHT] = (
+            half_length,
+            half_width,
+            height,
+        )
+        n += 1
+    scratch.shadows.size[0], scratch.shadows.size[1] = n, 0
 
 
 @kernel(inner=True)
-def _is_detected(tracks: Tracks, i: int, t_ns: int) -> bool:
-    """Return whether track i is confirmed, and radar detected it a moment ago."""
-    confirmed = tracks.ints[i, at.STATUS] == at.CONFIRMED
-    return bool(confirmed and abs(t_ns - tracks.ints[i, at.RADAR_NS]) <= DETECTED_NS)
-
-
-@kernel(inner=True)
-def collect_seen(tracks: Tracks, t_ns: int, shadows: Shadows) -> None:
-    """Collect the confirmed tracks that radar detected a moment ago, at their last states."""
-    _begin(shadows)
-    for i in range(tracks.tally[at.T_HIGH]):
-        if _is_detected(tracks, i, t_ns):
-            _add(shadows, _body(tracks.states.X, i, tracks, i))
-
-
-@kernel(inner=True)
-def _hides_apart(
-    shadows: Shadows, b: int, radars: F2, q: int, east_m: float, north_m: float, apart: bool
-) -> bool:
-    """Return whether vehicle b hides a place from radar q; apart: unless that is most likely its own."""
+def _hides(shadows: Shadows, b: int, radars: F2, q: int, east_m: float, north_m: float) -> bool:
+    """Return whether body b hides a place from radar q."""
     of = shadows.bodies
     body = (
         of[b, at.B_EAST], of[b, at.B_NORTH], of[b, at.B_COS], of[b, at.B_SIN],
         of[b, at.B_LENGTH], of[b, at.B_WIDTH], of[b, at.B_HEIGHT],
     )  # fmt: skip
-    return bool(hides(body, radars, q, east_m, north_m) and not (apart and _is_beside(body, east_m, north_m)))
+    return bool(hides(body, radars, q, east_m, north_m))
 
 
 @kernel(inner=True)
-def _is_hidden_by_any(
-    shadows: Shadows, radars: F2, q: int, east_m: float, north_m: float, apart: bool
-) -> bool:
-    """Return the same as `is_in_shadow` by a walk over all: of a few vehicles it is shorter."""
-    hidden, b = False, 0
-    while not hidden and b < shadows.n[0]:
-        hidden = _hides_apart(shadows, b, radars, q, east_m, north_m, apart)
-        b += 1
-    return hidden
+def direction_of(east: float, north: float) -> int:
+    """Return the direction of a vector, below TURN, counter-clockwise from east; monotonous, not even."""
+    whole = abs(east) + abs(north)
+    if not whole > 0.0:
+        return 0
+    aside = north / whole
+    if east < 0.0:
+        return int(QUARTER * (2.0 - aside))
+    return int(QUARTER * (aside if north >= 0.0 else 4.0 + aside)) & (TURN - 1)
 
 
 @kernel(inner=True)
-def is_in_shadow(shadows: Shadows, radars: F2, q: int, east_m: float, north_m: float, apart: bool) -> bool:
-    """Return whether one of the collected vehicles hides a place [site metres] from radar q.
+def _note_sector(shadows: Shadows, b: int, r_e: float, r_n: float) -> None:
+    """Write the sector of body b as seen from the radar: it is at least as wide as the body.
 
-    A body hides it only where it touches the ray below HIGH_M: its centre lies within reach of that end of
-    the ray, which is as long in any traffic. The nearest cells come first, since most shadows are of the
-    vehicle in front. apart : a vehicle of which the place most likely is does not count
+    The body's points lie within `across` of the line to its centre, and no nearer than `near`. An end beyond
+    TURN is one past east.
     """
-    r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
-    low = min((HIGH_M - TARGET_HEIGHT_M) / drop, 1.0) if drop > 0.0 else 1.0  # share of the ray
-    reach, is_flat = shadows.reach_m[0], abs(east_m - r_e) >= abs(north_m - r_n)
-    # far: the place; near: where the ray is HIGH_M high; on the axis along which the ray is longer, and aside
-    far, far_aside = (east_m, north_m) if is_flat else (north_m, east_m)
-    pole, pole_aside = (r_e, r_n) if is_flat else (r_n, r_e)
-    near = far + low * (pole - far)
-    slope = (far_aside - pole_aside) / (far - pole) if far != pole else 0.0
-    least, most = min(near, far), max(near, far)
-    first, last = math.floor((least - reach) / GRID_CELL_M), math.floor((most + reach) / GRID_CELL_M)
-    if not (last - first + 1) * CELLS_A_COLUMN < shadows.n[0]:
-        return _is_hidden_by_any(shadows, radars, q, east_m, north_m, apart)
-    for k in range(last - first + 1):
-        a = last - k if far >= pole else first + k
-        one = max(a * GRID_CELL_M - reach, least)
-        other = min((a + 1) * GRID_CELL_M + reach, most)
-        one, other = far_aside + slope * (one - far), far_aside + slope * (other - far)
-        top = math.floor((max(one, other) + reach) / GRID_CELL_M)
-        for c in range(math.floor((min(one, other) - reach) / GRID_CELL_M), top + 1):
-            b = first_in(shadows.grid, cell_of(a, c) if is_flat else cell_of(c, a))
-            while b >= 0:  # the list holds vehicles of other cells, too: they hide it or not
-                if _hides_apart(shadows, b, radars, q, east_m, north_m, apart):
-                    return True
-                b = shadows.grid.next_of[b]
+    of = shadows.bodies
+    d_e, d_n = of[b, at.B_EAST] - r_e, of[b, at.B_NORTH] - r_n
+    flat = math.sqrt(d_e * d_e + d_n * d_n)
+    u_e, u_n = d_e / max(flat, HAIR_M), d_n / max(flat, HAIR_M)
+    c = abs(of[b, at.B_COS] * u_e + of[b, at.B_SIN] * u_n)
+    s = abs(of[b, at.B_COS] * u_n - of[b, at.B_SIN] * u_e)
+    half_length, half_width = of[b, at.B_LENGTH], of[b, at.B_WIDTH]
+    near, across = flat - c * half_length - s * half_width, s * half_length + c * half_width + HAIR_M
+    if not near > HAIR_M:  # the pole is in it or beside it
+        shadows.sectors[0, b], shadows.sectors[1, b] = 0, 2 * TURN
+        return
+    begin = direction_of(near * u_e + across * u_n, near * u_n - across * u_e)
+    end = direction_of(near * u_e - across * u_n, near * u_n + across * u_e)
+    if end < begin:
+        end += TURN
+    turns = TURN if begin == 0 else 0  # one that begins east begins before it: rounding must not part them
+    shadows.sectors[0, b], shadows.sectors[1, b] = begin - 1 + turns, end + 1 + turns
+
+
+@kernel(inner=True)
+def _sort(shadows: Shadows, n: int) -> None:
+    """Sort the first n words by their directions, digit by digit; the last pass leaves them in row 1."""
+    words, buckets = shadows.words, shadows.buckets
+    for digit in range(DIGITS):
+        of, to, shift = digit % 2, 1 - digit % 2, NUMBER_BITS + DIGIT_BITS * digit
+        for k in range(BUCKETS):
+            buckets[k] = 0
+        for k in range(n):
+            buckets[words[of, k] >> shift & (BUCKETS - 1)] += 1
+        begin = 0
+        for k in range(BUCKETS):
+            begin, buckets[k] = begin + buckets[k], begin
+        for k in range(n):
+            place = words[of, k] >> shift & (BUCKETS - 1)
+            words[to, buckets[place]] = words[of, k]
+            buckets[place] += 1
+
+
+@kernel(inner=True)
+def _build(shadows: Shadows, r_e: float, r_n: float) -> None:
+    """Sort the bodies by the begin of their sectors, and build the tree of the ends."""
+    n, leaves, latest = shadows.size[0], 1, shadows.latest
+    for b in range(n):
+        _note_sector(shadows, b, r_e, r_n)
+        shadows.words[0, b] = shadows.sectors[0, b] << NUMBER_BITS | b
+    _sort(shadows, n)
+    while leaves <= n:
+        leaves *= 2
+    for k in range(leaves):
+        b = shadows.words[1, k] & ((1 << NUMBER_BITS) - 1) if k < n else 0
+        latest[leaves + k] = shadows.sectors[1, b] if k < n else -1
+    for k in range(leaves - 1, 0, -1):
+        latest[k] = max(latest[2 * k], latest[2 * k + 1])
+    shadows.size[1] = leaves
+
+
+@kernel(inner=True)
+def _n_begun(shadows: Shadows, direction: int) -> int:
+    """Return how many sectors begin at a direction or before it."""
+    low, top, after = 0, shadows.size[0], (direction + 1) << NUMBER_BITS
+    while low < top:
+        mid = (low + top) // 2
+        if shadows.words[1, mid] < after:
+            low = mid + 1
+        else:
+            top = mid
+    return low
+
+
+@kernel(inner=True)
+def _last_before(latest: I1, leaves: int, k: int, direction: int) -> int:
+    """Return the last place before k whose sector ends at the direction or after it, -1 none."""
+    node = leaves + k
+    while node > 1:
+        if node % 2 == 1 and latest[node - 1] >= direction:
+            node -= 1
+            while node < leaves:
+                node = 2 * node + (1 if latest[2 * node + 1] >= direction else 0)
+            return node - leaves
+        node //= 2
+    return -1
+
+
+@kernel(inner=True)
+def is_in_shadow(shadows: Shadows, radars: F2, q: int, east_m: float, north_m: float) -> bool:
+    """Return whether one of the collected vehicles hides a place [site metres] from radar q of the scan."""
+    n, hidden, b = shadows.size[0], False, 0
+    if n <= FEW:
+        while not hidden and b < n:
+            hidden = _hides(shadows, b, radars, q, east_m, north_m)
+            b += 1
+        return hidden
+    r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
+    if shadows.size[1] == 0:
+        _build(shadows, r_e, r_n)
+    direction = direction_of(east_m - r_e, north_m - r_n)
+    for turns in range(2):  # sectors past east end beyond TURN
+        towards = direction + turns * TURN
+        k = _last_before(shadows.latest, shadows.size[1], _n_begun(shadows, towards), towards)
+        while k >= 0:
+            b = shadows.words[1, k] & ((1 << NUMBER_BITS) - 1)
+            if _hides(shadows, b, radars, q, east_m, north_m):
+                return True
+            k = _last_before(shadows.latest, shadows.size[1], k, towards)
     return False
 
 
@@ -211,10 +281,11 @@ def is_in_shadow(shadows: Shadows, radars: F2, q: int, east_m: float, north_m: f
 def is_shaded(tracks: Tracks, t_ns: int, radars: F2, q: int, east_m: float, north_m: float) -> bool:
     """Return whether a place lies in a shadow for radar q, judged by the tracks' last states.
 
-    As `collect_seen` and `is_in_shadow` do, apart; for a single place a walk over all costs less.
+    As in a scan, only vehicles that radar detected a moment ago hide others; and one that is so near that the
+    place most likely is its own does not.
     """
     for b in range(tracks.tally[at.T_HIGH]):
-        if not _is_detected(tracks, b, t_ns):
+        if tracks.ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - tracks.ints[b, at.RADAR_NS]) > DETECTED_NS:
             continue
         body = _body(tracks.states.X, b, tracks, b)
         if hides(body, radars, q, east_m, north_m) and not _is_beside(body, east_m, north_m):

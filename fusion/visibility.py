@@ -30,7 +30,7 @@ def is_in_field(radars: F2, q: int, east_m: float, north_m: float) -> bool:
 def is_hidden(scratch: Scratch, t: int, settings: Settings, q: int) -> bool:
     """Return whether a vehicle that the present scan detects hides predicted track t from radar q."""
     X = scratch.predicted.X
-    return bool(is_in_shadow(scratch.shadows, settings.radars, q, X[t, at.EAST], X[t, at.NORTH], False))
+    return bool(is_in_shadow(scratch.shadows, settings.radars, q, X[t, at.EAST], X[t, at.NORTH]))
 
 
 @kernel(inner=True)

@@ -1,6 +1,7 @@
-"""Who hides a place from a radar: the walk along the ray over a grid finds what Shapely finds among all."""
+"""Who hides a place from a radar: the tree of sectors finds what Shapely finds among all."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,21 +32,21 @@ def collected(tracks: Tracks, scratch: Scratch, n_t: int) -> None:
 
 
 @kernel
-def seen(tracks: Tracks, t_ns: int, of: Shadows) -> None:
-    """Collect as a tick does."""
-    shadows.collect_seen(tracks, t_ns, of)
-
-
-@kernel
-def asked(of: Shadows, radars: F2, east_m: float, north_m: float, apart: bool) -> bool:
+def asked(of: Shadows, radars: F2, east_m: float, north_m: float) -> bool:
     """Ask for one place."""
-    return bool(shadows.is_in_shadow(of, radars, 0, east_m, north_m, apart))
+    return bool(shadows.is_in_shadow(of, radars, 0, east_m, north_m))
 
 
 @kernel
 def alone(tracks: Tracks, t_ns: int, radars: F2, east_m: float, north_m: float) -> bool:
     """Ask for one place without a collection."""
     return bool(shadows.is_shaded(tracks, t_ns, radars, 0, east_m, north_m))
+
+
+@kernel
+def direction(east: float, north: float) -> int:
+    """Return the whole number of a direction."""
+    return int(shadows.direction_of(east, north))
 
 
 def filled(vehicles: list[Vehicle], radar_m: tuple[float, float], height_m: float) -> TrackStore:
@@ -110,19 +111,17 @@ def world(seed: int, n: int, spread_m: float, radar_m: tuple[float, float]) -> t
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
-    st.sampled_from([5, 60, 400, N_MAX]),
+    st.sampled_from([5, shadows.FEW, 60, 400, N_MAX]),
     st.sampled_from([30.0, 300.0, 3_000.0]),
     st.sampled_from([0.5, 3.0, 3.4, 6.0, 12.0]),  # below the target, below a lorry's top, as on site
 )
-def test_the_grid_finds_what_a_walk_over_all_finds(seed, n, spread_m, height_m):
+def test_the_tree_finds_what_a_walk_over_all_finds(seed, n, spread_m, height_m):
     radar_m = (1_000.0, -2_000.0)
     vehicles, places_m = world(seed, n, spread_m, radar_m)
     store = filled(vehicles, radar_m, height_m)
     collected(store.tracks, store.scratch, n)
     radars, of = store.settings.radars, store.scratch.shadows
-    got = [asked(of, radars, e, north, False) for e, north in places_m]
-    few = store.scratch.shadows._replace(n=np.zeros(1, dtype=np.int64))
-    assert not any(asked(few, radars, e, north, False) for e, north in places_m)
+    got = [asked(of, radars, e, north) for e, north in places_m]
     rng = np.random.default_rng(seed)
     for k in rng.choice(len(places_m), min(60, len(places_m)), replace=False):
         want = any(is_hidden_by(body, radar_m, height_m, places_m[k]) for body in vehicles)
@@ -131,18 +130,35 @@ def test_the_grid_finds_what_a_walk_over_all_finds(seed, n, spread_m, height_m):
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([30.0, 300.0, 3_000.0]))
-def test_many_places_are_judged_as_each_alone(seed, spread_m):
+def test_a_place_alone_is_judged_by_the_vehicles_seen_a_moment_ago(seed, spread_m):
     radar_m, t_ns = (-50.0, 70.0), 10_000_000_000
     vehicles, places_m = world(seed, N_MAX, spread_m, radar_m)
     store = filled(vehicles, radar_m, 6.0)
     rng = np.random.default_rng(seed)
     store.ints[:, at.STATUS] = rng.choice([at.FREE, at.TENTATIVE, at.CONFIRMED], N_MAX)
     store.ints[:, at.RADAR_NS] = t_ns - rng.choice([0, shadows.DETECTED_NS, shadows.DETECTED_NS + 1], N_MAX)
-    seen(store.tracks, t_ns, store.scratch.shadows)
-    radars = store.settings.radars
-    for e, north in places_m:
-        want = alone(store.tracks, t_ns, radars, e, north)
-        assert asked(store.scratch.shadows, radars, e, north, True) == want
+    now = (store.ints[:, at.STATUS] == at.CONFIRMED) & (
+        t_ns - store.ints[:, at.RADAR_NS] <= shadows.DETECTED_NS
+    )
+    for e, north in places_m[rng.choice(len(places_m), 40, replace=False)]:
+        d_e, d_n = e - store.X[:, at.EAST], north - store.X[:, at.NORTH]
+        c, s = np.cos(store.X[:, at.HEADING]), np.sin(store.X[:, at.HEADING])
+        beside = (abs(c * d_e + s * d_n) < shadows.BESIDE_ALONG_M) & (
+            abs(c * d_n - s * d_e) < shadows.BESIDE_ACROSS_M
+        )
+        apart = [vehicles[b] for b in np.flatnonzero(now & ~beside)]
+        want = any(is_hidden_by(body, radar_m, 6.0, np.array([e, north])) for body in apart)
+        assert alone(store.tracks, t_ns, store.settings.radars, e, north) == want
+
+
+@given(st.lists(st.floats(-math.pi, math.pi), min_size=2, max_size=30), st.floats(1e-3, 1e5))
+def test_directions_are_ordered_as_angles(angles, far_m):
+    angles = sorted(abs(a) * 2.0 * (1.0 - 1e-9) for a in angles)
+    got = [direction(far_m * math.cos(a), far_m * math.sin(a)) for a in angles]
+    for (a, one), (b, other) in pairwise(zip(angles, got, strict=True)):
+        if b - a > 1e-8:  # a direction is 1.5e-9 rad or more
+            assert one < other
+    assert all(0 <= one < shadows.TURN for one in got)
 
 
 @pytest.mark.parametrize("unknown", [at.HEADING, None])
@@ -153,11 +169,4 @@ def test_what_is_not_detected_or_has_no_axis_hides_nothing(unknown):
     else:
         store.scratch.predicted.X[0, unknown] = math.nan
     collected(store.tracks, store.scratch, 1)
-    assert not asked(store.scratch.shadows, store.settings.radars, 60.0, 0.0, False)
-
-
-def test_one_vehicle_longer_than_any_road_costs_no_more_than_all():
-    vehicles = [(50.0 + k, 0.0, 0.0, 4.5, 1.8, False) for k in range(N_MAX - 1)]
-    store = filled([*vehicles, (0.0, 1e9, 0.0, 1e9, 2.5, True)], (0.0, 0.0), 6.0)
-    collected(store.tracks, store.scratch, N_MAX)
-    assert not asked(store.scratch.shadows, store.settings.radars, 60.0, 40.0, False)
+    assert not asked(store.scratch.shadows, store.settings.radars, 60.0, 0.0)
