@@ -103,7 +103,8 @@ def alarms(hours: float, rate: float, *, on_line: bool) -> tuple[int, float]:
             track=np.arange(1, n + 1).astype(np.uint64), stamp_ns=stamps, arrived_ns=stamps, x=x, P=cov,
             bias_m=np.zeros(n), tau_s=tau_s, terminal=np.arange(n, dtype=np.int32), identity_p=np.ones(n),
             length_m=np.full(n, 16.0), width_m=np.full(n, WIDTH_M), kind=np.full(n, 4, np.uint8),
-            confirmed=owned, coasting=~owned, integrity=~owned, radar_ns=stamps, enforcing_ns=stamps,
+            confirmed=owned, coasting=~owned, integrity=~owned, presumed=~owned, radar_ns=stamps,
+            enforcing_ns=stamps,
             gnss_ns=stamps, gnss_bias_m=np.full(n, np.nan), gnss_tau_s=np.full(n, np.nan),
             lateral=no_lateral(n),
         )  # fmt: skip

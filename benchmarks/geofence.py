@@ -188,7 +188,8 @@ def tracks(points: F64, left: F64, n: int) -> TrackBatch:
         x=np.hstack([place, ahead]), P=np.tile(np.diag([0.04, 0.04, 0.01, 0.01]), (n, 1, 1)),
         bias_m=np.zeros(n), tau_s=np.full(n, 0.2), terminal=np.full(n, -1, np.int32), identity_p=np.zeros(n),
         length_m=none, width_m=none, kind=np.zeros(n, np.uint8), confirmed=np.ones(n, np.bool_),
-        coasting=np.zeros(n, np.bool_), integrity=np.zeros(n, np.bool_), radar_ns=stamps, enforcing_ns=stamps,
+        coasting=np.zeros(n, np.bool_), integrity=np.zeros(n, np.bool_),
+        presumed=np.zeros(n, np.bool_), radar_ns=stamps, enforcing_ns=stamps,
         gnss_ns=np.zeros(n, np.int64), gnss_bias_m=none, gnss_tau_s=none, lateral=no_lateral(n),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assign
 from fusion.extent import dot, row_of, spread
-from fusion.grid import GRID_CELL_M, cell_of, clear, fill, put
+from fusion.grid import GRID_CELL_M, cell_of, clear, fill, first_in, put
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.measurement import rate_of, row_of_rate, seen_point
@@ -151,7 +151,7 @@ def _pair(
     low, top = math.floor((north - reach) / GRID_CELL_M), math.floor((north + reach) / GRID_CELL_M)
     for a in range(math.floor((east - reach) / GRID_CELL_M), math.floor((east + reach) / GRID_CELL_M) + 1):
         for b in range(low, top + 1):
-            d = grid.first[cell_of(a, b)]
+            d = first_in(grid, cell_of(a, b))
             while d >= 0:
                 off2 = (seen[d, at.S_EAST] - east) ** 2 + (seen[d, at.S_NORTH] - north) ** 2
                 # the list holds detections of other cells, too
@@ -276,7 +276,7 @@ def own_echoes(
             math.floor((seen[d, at.S_EAST] + reach) / GRID_CELL_M) + 1,
         ):
             for b in range(low, top + 1):
-                j = grid.first[cell_of(a, b)]
+                j = first_in(grid, cell_of(a, b))
                 while j >= 0 and track_of[d] == NO_TRACK:
                     if _is_own_echo(WX, j, tracks.floats, rows[j], seen, d, sigma_azimuth):
                         track_of[d] = OWN_ECHO

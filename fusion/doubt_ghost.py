@@ -10,7 +10,8 @@ from fusion.doubt_clock import is_timed
 from fusion.doubt_table import Doubts
 from fusion.layout import Settings, States, Tracks
 from fusion.models import predict_to
-from fusion.visibility import DETECTED_NS, is_in_field, is_shaded
+from fusion.shadows import DETECTED_NS, is_shaded
+from fusion.visibility import is_in_field
 
 CELL_M = 16.0  # a vehicle passes it within a second: many scans
 SECTORS = 16  # of courses: one is proved by those up to one and a half sectors, 34 degrees, beside it

@@ -18,8 +18,9 @@ from fusion.heading import heading_of
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import centre_of, fused, load, store
 from fusion.rewind import state_at
+from fusion.shadows import BESIDE_ACROSS_M, BESIDE_ALONG_M
 from fusion.sigma_scale import ODD_SIGMAS, P_ODD
-from fusion.visibility import BESIDE_ACROSS_M, BESIDE_ALONG_M, is_followed, is_in_sight
+from fusion.visibility import is_followed, is_in_sight
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
 VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles

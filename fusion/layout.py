@@ -136,6 +136,10 @@ WIDE_PLACE, N_PAIR = 15, 16  # of L_WIDE, what the place where "beside" began ad
 # [m], direction in which it counts [rad], the track's place [site metres], sigma of the error that lasts [m]
 Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, Y_LASTING, N_LATERAL = 0, 1, 2, 3, 4, 5, 6
 
+# Column of `Shadows.bodies` (n, N_BODY), a cache line: centre [site metres], axis, half of length and width,
+# height [m]
+B_EAST, B_NORTH, B_COS, B_SIN, B_LENGTH, B_WIDTH, B_HEIGHT, N_BODY = 0, 1, 2, 3, 4, 5, 6, 8
+
 
 class States(NamedTuple):
     """n states of the motion model, one a row."""
@@ -215,8 +219,20 @@ class Fixes(NamedTuple):
 class Grid(NamedTuple):
     """A hashed grid over the plane, see fusion.grid."""
 
-    first: I1  # (CELLS,) the first of each cell's list, -1 none
-    next_of: I1  # (n,) the next in the list
+    first: I1  # (CELLS,) the first of each cell's list, and the turn in which it was put there
+    next_of: I1  # (n,) the next in the list, -1 none
+    turn: I1  # (1,) how often the grid was emptied: entries of earlier turns count no more
+
+
+class Shadows(NamedTuple):
+    """The vehicles that hide others from one radar, see fusion.shadows."""
+
+    bodies: F2  # (n, N_BODY) in the order of the tracks
+    sectors: I2  # (2, n) begin and end of each body's sector as the radar sees it
+    words: I2  # (2, n) begin and number of each, by begin; the second row is scratch
+    latest: I1  # (>= 4 n,) a tree over them: the greatest end of each half of each half
+    buckets: I1  # (BUCKETS,) scratch
+    size: I1  # (2,) how many bodies; leaves of the tree, 0: it is not built yet
 
 
 class Assignment(NamedTuple):
@@ -253,3 +269,4 @@ class Scratch(NamedTuple):
     touched: I1  # rows that changed
     vector: F1  # (>= N_DIM,)
     laterals: Laterals  # of a scan, in the order of `touched`
+    shadows: Shadows

@@ -32,6 +32,7 @@ from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
 from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
+from fusion.shadows import collect_detected
 from fusion.track_store import TrackStore, free_row
 from fusion.visibility import learn_p_seen, may_be_glimpsed, note_missed
 
@@ -276,24 +277,23 @@ def _update(
     begin_scan(settings, q)
     confirmed_at = confirm_at(settings, q)
     n_t = associate(tracks, rings, t_ns, detections, n_d, settings, q, scratch)
+    collect_detected(tracks, scratch, n_t)
     accepted = settings.radars[q, at.R_ACCEPTED] > 0.0
     for t in range(n_t):
         if t + AHEAD < n_t:
             fetch_next(tracks, rings, rows[t + AHEAD])
         i, d = rows[t], det_of[t]
         if is_sampled(settings, q, ints[i, at.SERIAL]):
-            learn_p_seen(tracks, scratch, n_t, t, settings, q, t_ns)
+            learn_p_seen(tracks, scratch, t, settings, q, t_ns)
         # behind a lorry a vehicle is seen in glimpses: a miss in its shadow is no evidence of clutter
-        if ints[i, at.STATUS] != at.CONFIRMED and (
-            d >= 0 or not may_be_glimpsed(tracks, scratch, n_t, t, settings, q)
-        ):
+        if ints[i, at.STATUS] != at.CONFIRMED and (d >= 0 or not may_be_glimpsed(scratch, t, settings, q)):
             floats[i, at.LLR] -= 0.5 * miss[t]
         if d < 0:
             if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] < tuning[at.LLR_DROP]:
                 note_false(tracks, rings, i, settings)
                 free_row(tracks, i)
             elif ints[i, at.STATUS] == at.CONFIRMED and miss[t] > 0.0:
-                note_missed(tracks, scratch, n_t, t, settings, q, t_ns)
+                note_missed(tracks, scratch, t, settings, q, t_ns)
             continue
         if t_ns >= ints[i, at.STAMP]:
             learn_scatter(tracks, i, scratch.predicted, t, detections, d, settings, q, t_ns)

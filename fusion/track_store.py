@@ -12,11 +12,10 @@ from fusion import layout as at
 from fusion.assignment import assignment_of
 from fusion.body_sizes import SHARE, SHARE_SIGMA
 from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.grid import CELLS
+from fusion.grid import grid_for
 from fusion.lanes import no_lanes
 from fusion.layout import (
     Detections,
-    Grid,
     LaneCells,
     Laterals,
     Rings,
@@ -29,6 +28,7 @@ from fusion.layout import (
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import areas_of
 from fusion.reflection_noise import ACROSS_SLOW, ACROSS_WHITE, ALONG_SLOW, ALONG_WHITE, N_START
+from fusion.shadows import shadows_for
 from fusion.sigma_scale import fleet_at_start
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
@@ -165,10 +165,11 @@ class TrackStore:
             predicted=self._predicted,
             rows=np.zeros(n, dtype=np.int64),
             assignment=assignment_of(pairs, costs, np.zeros(n), n_detections),
-            grid=Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(n + n_detections, dtype=np.int64)),
+            grid=grid_for(n + n_detections),
             touched=np.zeros(n + n_detections, dtype=np.int64),
             vector=np.zeros(2 * at.N_DIM),
             laterals=laterals_for(n_detections),
+            shadows=shadows_for(n),
         )
 
 

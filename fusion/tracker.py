@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import I64, U8, U64, Bools
+from core.arrays import I64, U8, Bools
 from core.kernel import checked_once
 from fusion import duplicate_tracks
 from fusion import layout as at
@@ -274,12 +274,6 @@ class Tracker:
             store.tracks, self.terminals.rows, t_ns, store.settings, works, store.scratch.predicted, rows
         )
         return rows[:n]
-
-    def presumed(self, ids: U64) -> Bools:
-        """Return the mask (n,) of the tracks whose name is presumed only: their terminals are not bound."""
-        store = self.store
-        rows = np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.PRESUMED])
-        return np.isin(ids, store.track[rows])
 
     def _note_shown(self, t_ns: int) -> None:
         """Note since when each track is shown."""

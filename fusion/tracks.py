@@ -23,7 +23,7 @@ E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
 # Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
 O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, O_GNSS_BIAS, O_GNSS_TAU, N_OUT = 0, 1, 2, 3, 4, 5, 6, 7
 O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
-O_CONFIRMED, O_COASTING, O_INTEGRITY, N_OUT_BOOL = 0, 1, 2, 3
+O_CONFIRMED, O_COASTING, O_INTEGRITY, O_PRESUMED, N_OUT_BOOL = 0, 1, 2, 3, 4
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 2 us for each observation
@@ -49,6 +49,7 @@ class TrackBatch:
     confirmed: Bools  # (n,)
     coasting: Bools  # (n,) no measurement for longer than the sensor's period allows
     integrity: Bools  # (n,) GNSS and radar contradict each other
+    presumed: Bools  # (n,) `terminal` is presumed to be its own, not bound
     radar_ns: I64  # (n,) stamp of the last radar measurement, 0 never
     enforcing_ns: I64  # (n,) the same of a commissioned ("accepted") radar
     gnss_ns: I64  # (n,) stamp of the last fix of the bound terminal, 0 never
@@ -191,6 +192,7 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         out.bools[O_CONFIRMED, k] = ints[i, at.STATUS] == at.CONFIRMED
         out.bools[O_COASTING, k] = silent_ns > patience_ns
         out.bools[O_INTEGRITY, k] = ints[i, at.INTEGRITY] != 0
+        out.bools[O_PRESUMED, k] = ints[i, at.PRESUMED] != 0
 
 
 _read_out_unchecked = unchecked(_read_out)
@@ -229,6 +231,7 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = 
         confirmed=bools[O_CONFIRMED],
         coasting=bools[O_COASTING],
         integrity=bools[O_INTEGRITY],
+        presumed=bools[O_PRESUMED],
         radar_ns=ints[O_RADAR],
         enforcing_ns=ints[O_ENFORCING],
         gnss_ns=ints[O_GNSS],

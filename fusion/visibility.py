@@ -1,29 +1,19 @@
-"""Which tracks a radar can see: its field of view, the shadows of vehicles; and what a miss means then."""
+"""Which tracks a radar can see: in its field of view and in no shadow; and what a miss means then."""
 
 import math
 
 from core.arrays import F2, I2
-from core.classes import BUS, HAZMAT, TRUCK, UNKNOWN
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.heading import axis_of
 from fusion.layout import Scratch, Settings, States, Tracks
 from fusion.models import predict_to
-from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import cell_at, note_looked
+from fusion.shadows import BESIDE_ACROSS_M, is_in_shadow, is_shaded
 
-LONG_M = 7.0  # longer vehicles are lorries or buses
-HIGH_M, LOW_M = 3.5, 1.5  # height of a lorry's or bus's body, of a car
-# Of a vehicle of unknown size and class: it may be a lorry, so that a miss behind it is no evidence
-BLOCKER_LENGTH_M, BLOCKER_WIDTH_M = 12.0, 2.5
-CAR_LENGTH_M, CAR_WIDTH_M = 4.5, 1.8
 MISS_FREE_NS = 250_000_000  # fades last about so long: misses until then are one
 # So long a hidden track is followed, and to so many metres its place must be known: beyond a car's length
 # it may be the next vehicle's
 HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = 5_000_000_000, 5.0
-BESIDE_ALONG_M, BESIDE_ACROSS_M = 8.0, 2.75  # no other vehicle's centre is nearer to a lorry's
-HALF_WIDTH_M = 0.9  # half a car: one whose edge is hidden may be missed as well
-DETECTED_NS = 300_000_000  # radar detects what it sees within so long: several scans
 
 
 @kernel(inner=True)
@@ -37,71 +27,14 @@ def is_in_field(radars: F2, q: int, east_m: float, north_m: float) -> bool:
 
 
 @kernel(inner=True)
-def _size(tracks: Tracks, i: int) -> tuple[float, float, float]:
-    """Return length, width and height of track i as a blocker."""
-    length, width, kind = tracks.floats[i, at.LENGTH], tracks.floats[i, at.WIDTH], tracks.ints[i, at.KIND]
-    unknown = kind == UNKNOWN and math.isnan(length)
-    is_high = unknown or kind == BUS or kind == TRUCK or kind == HAZMAT or length > LONG_M  # NaN is not
-    if math.isnan(length):
-        length = BLOCKER_LENGTH_M if is_high else CAR_LENGTH_M
-    if math.isnan(width):
-        width = BLOCKER_WIDTH_M if is_high else CAR_WIDTH_M
-    return length, width, HIGH_M if is_high else LOW_M
-
-
-@kernel(inner=True)
-def _within(begin: float, step: float, half: float) -> tuple[float, float]:
-    """Return the share of the way, from 0 to 1, on which begin + share * step lies within +-half."""
-    if abs(step) < 1e-9:
-        return (0.0, 1.0) if abs(begin) < half else (1.0, 0.0)
-    one, other = (-half - begin) / step, (half - begin) / step
-    return max(min(one, other), 0.0), min(max(one, other), 1.0)
-
-
-@kernel(inner=True)
-def _hides(
-    X: F2, b: int, size: tuple[float, float, float], radars: F2, q: int, place: tuple[float, float]
-) -> bool:
-    """Return whether the vehicle of state b hides a place [site metres] from radar q.
-
-    The ray to the target descends from the radar's height to TARGET_HEIGHT_M; it must pass below the top of
-    the blocker's footprint, widened by half a car.  size : length, width, height of the blocker
-    """
-    r_e, r_n, drop = radars[q, at.R_EAST], radars[q, at.R_NORTH], radars[q, at.R_DROP]
-    d_e, d_n = place[0] - r_e, place[1] - r_n
-    b_e, b_n = X[b, at.EAST] - r_e, X[b, at.NORTH] - r_n
-    if d_e * b_e + d_n * b_n < 0.0 or b_e * b_e + b_n * b_n > d_e * d_e + d_n * d_n:
-        return False
-    c, s = axis_of(X, b)
-    if math.isnan(c):
-        return False
-    length, width, height = size
-    along_0, along_1 = _within(-(c * b_e + s * b_n), c * d_e + s * d_n, length / 2.0)
-    across_0, across_1 = _within(s * b_e - c * b_n, c * d_n - s * d_e, width / 2.0 + HALF_WIDTH_M)
-    leaves = min(along_1, across_1)
-    # a place within the footprint is the same vehicle, or its neighbour in one place: no shadow
-    return bool(max(along_0, across_0) < leaves < 1.0 and drop * (1.0 - leaves) < height - TARGET_HEIGHT_M)
-
-
-@kernel(inner=True)
-def is_hidden(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int) -> bool:
-    """Return whether one of the n_t tracks in play hides predicted track t from radar q.
-
-    Only vehicles that the radar detected in this scan hide others: one on a bridge, in its field but out of
-    its sight, does not.
-    """
+def is_hidden(scratch: Scratch, t: int, settings: Settings, q: int) -> bool:
+    """Return whether a vehicle that the present scan detects hides predicted track t from radar q."""
     X = scratch.predicted.X
-    place = X[t, at.EAST], X[t, at.NORTH]
-    for b in range(n_t):
-        if b == t or scratch.assignment.det_of[b] < 0:
-            continue
-        if _hides(X, b, _size(tracks, scratch.rows[b]), settings.radars, q, place):
-            return True
-    return False
+    return bool(is_in_shadow(scratch.shadows, settings.radars, q, X[t, at.EAST], X[t, at.NORTH]))
 
 
 @kernel(inner=True)
-def may_be_glimpsed(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int) -> bool:
+def may_be_glimpsed(scratch: Scratch, t: int, settings: Settings, q: int) -> bool:
     """Return whether a miss of new track t says nothing: it is hidden, and its place still known.
 
     A detection alone does not know its velocity across the beam: soon the next lane's vehicle would be taken
@@ -110,26 +43,7 @@ def may_be_glimpsed(tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings
     P = scratch.predicted.P
     if P[t, at.EAST, at.EAST] + P[t, at.NORTH, at.NORTH] > BESIDE_ACROSS_M**2:
         return False
-    return bool(is_hidden(tracks, scratch, n_t, t, settings, q))
-
-
-@kernel(inner=True)
-def is_shaded(tracks: Tracks, t_ns: int, radars: F2, q: int, east_m: float, north_m: float) -> bool:
-    """Return whether a place lies in a shadow for radar q, judged by the tracks' last states.
-
-    As in a scan, only vehicles that radar detected a moment ago hide others.
-    """
-    ints, X = tracks.ints, tracks.states.X
-    for b in range(tracks.tally[at.T_HIGH]):
-        if ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - ints[b, at.RADAR_NS]) > DETECTED_NS:
-            continue
-        c, s = axis_of(X, b)
-        d_e, d_n = east_m - X[b, at.EAST], north_m - X[b, at.NORTH]
-        if abs(c * d_e + s * d_n) < BESIDE_ALONG_M and abs(c * d_n - s * d_e) < BESIDE_ACROSS_M:
-            continue  # it most likely is the vehicle itself
-        if _hides(X, b, _size(tracks, b), radars, q, (east_m, north_m)):
-            return True
-    return False
+    return bool(is_hidden(scratch, t, settings, q))
 
 
 @kernel
@@ -150,9 +64,7 @@ def is_followed(ints: I2, i: int, t_ns: int, timeout_ns: float) -> bool:
 
 
 @kernel(inner=True)
-def note_missed(
-    tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int, t_ns: int
-) -> None:
+def note_missed(tracks: Tracks, scratch: Scratch, t: int, settings: Settings, q: int, t_ns: int) -> None:
     """Note that radar q did not detect predicted track t, which lies in its field, at t_ns.
 
     A miss in its sight is evidence that the vehicle is gone, sum of ln(1 - P_D). In a shadow it is none: the
@@ -162,7 +74,7 @@ def note_missed(
     unseen_ns = t_ns - ints[i, at.RADAR_NS]
     if unseen_ns <= MISS_FREE_NS:
         return
-    if not is_hidden(tracks, scratch, n_t, t, settings, q):
+    if not is_hidden(scratch, t, settings, q):
         tracks.floats[i, at.MISSED] -= 0.5 * scratch.assignment.miss[t]
     elif (
         unseen_ns <= HIDDEN_NS_MAX
@@ -194,9 +106,7 @@ def note_outside(tracks: Tracks, t_ns: int, settings: Settings, scratch: States)
 
 
 @kernel(inner=True)
-def learn_p_seen(
-    tracks: Tracks, scratch: Scratch, n_t: int, t: int, settings: Settings, q: int, t_ns: int
-) -> None:
+def learn_p_seen(tracks: Tracks, scratch: Scratch, t: int, settings: Settings, q: int, t_ns: int) -> None:
     """Learn how surely radar q detects a vehicle where predicted track t is; call it before its update.
 
     Only a confirmed track in its field and out of shadows counts, that was seen within MISS_FREE_NS: what was
@@ -208,5 +118,5 @@ def learn_p_seen(
         return
     if not is_in_field(settings.radars, q, X[t, at.EAST], X[t, at.NORTH]):
         return
-    if not is_hidden(tracks, scratch, n_t, t, settings, q):
+    if not is_hidden(scratch, t, settings, q):
         note_looked(settings, q, cell_at(settings, q, X[t, at.EAST], X[t, at.NORTH]), detected)

@@ -146,7 +146,7 @@ class Pipeline:
         only presumed: it would be judged by another vehicle's permissions. None is the common case and saves
         a loop over the tracks.
         """
-        presumed = self.tracker.presumed(tracks.track)
+        presumed = tracks.presumed
         if not self.handovers.offered and not self.tracker.duplicates and not presumed.any():
             return None
         doubtful = {track for pair in self.tracker.duplicates for track in pair}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.arrays import F64, I64
 from fusion import association
-from fusion.grid import CELLS
+from fusion.grid import grid_for
 from fusion.layout import (
     CONFIRMED,
     EAST,
@@ -32,7 +32,6 @@ from fusion.layout import (
     V_EAST,
     V_NORTH,
     WIDTH,
-    Grid,
     States,
     Tracks,
 )
@@ -113,6 +112,6 @@ def test_grid_and_asking_all_agree(seed, n_vehicles, n_d, alike):
     marked(
         Tracks(states, ints, floats, none, none), WX, rows, n_vehicles, SIGMA_AZIMUTH_RAD, seen, n_d,
         track_of,
-        Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(64 + n_d, dtype=np.int64)),
+        grid_for(64 + n_d),
     )  # fmt: skip
     assert track_of.tolist() == np.where(taken, 5, by_asking_all(ints, floats, WX, rows, seen)).tolist()

@@ -6,12 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from fusion.grid import CELLS, near_pairs
-from fusion.layout import Grid
+from fusion.grid import grid_for, near_pairs
 
 
 def scratch(n):
-    return Grid(np.zeros(CELLS, dtype=np.int64), np.zeros(n, dtype=np.int64))
+    return grid_for(n)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 120), st.floats(0.5, 60.0), st.floats(1.0, 5_000.0))

@@ -76,9 +76,8 @@ def test_a_name_is_presumed_until_it_is_bound():
     tracker = tracker_of()
     for k in range(45):
         now = step(tracker, k, report=k in (20, 40))
-        ids = tracker.at(now).track
         if k >= 5:
-            assert tracker.presumed(ids).tolist() == [20 <= k < 40], k
+            assert tracker.at(now).presumed.tolist() == [20 <= k < 40], k
 
 
 def test_two_objects_are_shown_again_when_the_reports_leave_the_track():

@@ -79,9 +79,21 @@ def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field
 def test_a_name_that_is_only_presumed_accuses_nobody(setup):
     """Its permissions may be another vehicle's. The evidence grows, and counts once the name is sure."""
     pipeline, outputs = Pipeline(setup), []
-    sure_from_ns, presumed = T0_NS + 9 * NS, pipeline.tracker.presumed
+    sure_from_ns, tracker = T0_NS + 9 * NS, pipeline.tracker
+    step, shown_at = tracker.step, tracker.at
+
+    def presumed(batch, now_ns):
+        if now_ns < sure_from_ns:
+            batch.presumed[:] = batch.track > 0
+        return batch
+
+    def stepped(now_ns, item):
+        update = step(now_ns, item)
+        presumed(update.touched, now_ns)
+        return update
+
+    tracker.step, tracker.at = stepped, lambda t_ns: presumed(shown_at(t_ns), t_ns)
     for now_ns, item in drive(setup, leave)[1:]:
-        pipeline.tracker.presumed = (lambda ids: ids > 0) if now_ns < sure_from_ns else presumed
         outputs += pipeline.step(now_ns, item)
     (first, *_) = [v for v in raised(outputs) if v.rule == "lane_departure"]
     assert first.stamps.measured_ns >= sure_from_ns - NS // 10

@@ -142,6 +142,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
         identity_p=np.where(column("terminal") >= 0, 0.9995, 0.0), length_m=column("length"),
         width_m=column("width"), kind=column("kind", np.uint8), confirmed=column("confirmed", np.bool_),
         coasting=column("coasting", np.bool_), integrity=np.zeros(len(rows), np.bool_),
+        presumed=np.zeros(len(rows), np.bool_),
         radar_ns=seen("radar_age_s"), enforcing_ns=seen("enforcing_age_s"), gnss_ns=seen("gnss_age_s"),
         gnss_bias_m=column("gnss_bias"), gnss_tau_s=column("gnss_tau"), lateral=no_lateral(len(rows)),
     )  # fmt: skip
