@@ -6,9 +6,10 @@ from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.identity_likelihood import RELATIVE_MPS, VEHICLES_PER_M2
-from fusion.layout import Settings, States, Terminals, Tracks
+from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import predict_to
-from fusion.visibility import is_followed, is_in_field, is_in_sight
+from fusion.radar_field import birth_odds
+from fusion.visibility import MISS_FREE_NS, is_followed, is_in_field, is_in_sight
 
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
@@ -141,11 +142,24 @@ def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: 
     return bool(_may_be_tracked(tracks, i, t_ns, settings.tuning, scratch))
 
 
+@kernel(inner=True)
+def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
+    """Return whether tentative track i is likelier a vehicle than clutter.
+
+    Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so). A
+    place that no scan looks at says nothing: then it is shown only while its last detection is fresh.
+    """
+    if t_ns - tracks.ints[i, at.RADAR_NS] > MISS_FREE_NS:
+        return False
+    return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > 0.0)
+
+
 @kernel
 def shown(
-    tracks: Tracks, terminals: Terminals, t_ns: int, settings: Settings, works: B1, scratch: States, rows: I1
-) -> int:
-    """Write the rows of the confirmed tracks that are shown at t_ns to `rows`; return how many.
+    tracks: Tracks, rings: Rings, terminals: Terminals, t_ns: int, settings: Settings, works: B1,
+    scratch: States, rows: I1,
+) -> int:  # fmt: skip
+    """Write the rows of the tracks that are shown at t_ns to `rows`, confirmed or likely; return how many.
 
     A terminal's new track in the field of a working radar waits: most likely it is the vehicle that this
     radar tracks already, and identity joins the two within the moment. One that others hide from the radar,
@@ -153,7 +167,10 @@ def shown(
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
-        if ints[i, at.STATUS] != at.CONFIRMED:
+        if ints[i, at.STATUS] == at.TENTATIVE:
+            if not _is_likely(tracks, rings, i, t_ns, settings):
+                continue
+        elif ints[i, at.STATUS] != at.CONFIRMED:
             continue
         waits = False
         if ints[i, at.SHOWN_NS] > 0:
@@ -169,14 +186,21 @@ def shown(
 
 
 @kernel
-def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns: float, rows: I1) -> int:
+def overdue(
+    tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns: float, drop_below: float, rows: I1
+) -> int:
     """Write the rows of the tracks that end at t_ns to `rows`; return how many.
 
     gnss_timeout_ns : the longest silence of a terminal, and that of one whose period is not known yet
+    drop_below : log likelihood ratio of a tentative track that is clutter after all
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.FREE:
+            continue
+        if ints[i, at.STATUS] == at.TENTATIVE and tracks.floats[i, at.LLR] < drop_below:
+            rows[n] = i
+            n += 1
             continue
         # an odd clock may put a stamp ahead of t_ns: such a track is followed as well
         last_ns = max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])
