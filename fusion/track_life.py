@@ -14,6 +14,9 @@ from fusion.visibility import MISS_FREE_NS, is_followed, is_in_field, is_in_sigh
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
+# Log odds of a vehicle from which a tentative track is shown. Both densities of a cell rest on a few counts:
+# after two each, the log of their ratio has a sigma of one, so that what is called 4 : 1 is better than even
+LIKELY = math.log(4.0)
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 # A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
@@ -109,12 +112,29 @@ def _may_be_shown(
 
 
 @kernel(inner=True)
-def _may_be_tracked(tracks: Tracks, i: int, t_ns: int, tuning: F1, scratch: States) -> bool:
-    """Return whether a nameless track that radar follows may be the vehicle of a terminal's new track i."""
-    ints = tracks.ints
+def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
+    """Return whether tentative track i is likelier a vehicle than clutter.
+
+    Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so). A
+    place that no scan looks at says nothing: then it is shown only while its last detection is fresh.
+    """
+    if t_ns - tracks.ints[i, at.RADAR_NS] > MISS_FREE_NS:
+        return False
+    return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
+
+
+@kernel(inner=True)
+def _may_be_tracked(
+    tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings, scratch: States
+) -> bool:
+    """Return whether a nameless track that is or was shown may be the vehicle of a terminal's new track i."""
+    ints, tuning = tracks.ints, settings.tuning
     predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
     for o in range(tracks.tally[at.T_HIGH]):
-        if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.PRESUMED] > 0:
+        if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] == at.FREE or ints[o, at.PRESUMED] > 0:
+            continue
+        is_shown = ints[o, at.STATUS] == at.CONFIRMED or ints[o, at.SHOWN_NS] > 0
+        if not is_shown and not _is_likely(tracks, rings, o, t_ns, settings):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
         if _log_odds_one(scratch) > 0.0:
@@ -123,7 +143,9 @@ def _may_be_tracked(tracks: Tracks, i: int, t_ns: int, tuning: F1, scratch: Stat
 
 
 @kernel(inner=True)
-def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: B1, scratch: States) -> bool:
+def _awaits_radar(
+    tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings, works: B1, scratch: States
+) -> bool:
     """Return whether a terminal's track i, that no radar has seen, waits for the radar in whose field it is.
 
     For a moment where radar would see it; for the next report where it may be one of radar's nameless tracks.
@@ -139,19 +161,7 @@ def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: 
         return False
     if since_ns < AWAIT_RADAR_NS and is_in_sight(tracks, t_ns, radars, X[i, at.EAST], X[i, at.NORTH]):
         return True
-    return bool(_may_be_tracked(tracks, i, t_ns, settings.tuning, scratch))
-
-
-@kernel(inner=True)
-def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
-    """Return whether tentative track i is likelier a vehicle than clutter.
-
-    Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so). A
-    place that no scan looks at says nothing: then it is shown only while its last detection is fresh.
-    """
-    if t_ns - tracks.ints[i, at.RADAR_NS] > MISS_FREE_NS:
-        return False
-    return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > 0.0)
+    return bool(_may_be_tracked(tracks, rings, i, t_ns, settings, scratch))
 
 
 @kernel
@@ -176,7 +186,7 @@ def shown(
         if ints[i, at.SHOWN_NS] > 0:
             pass
         elif ints[i, at.TERMINAL] >= 0:
-            waits = _awaits_radar(tracks, i, t_ns, settings, works, scratch)
+            waits = _awaits_radar(tracks, rings, i, t_ns, settings, works, scratch)
         elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
             waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
