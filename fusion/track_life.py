@@ -5,6 +5,7 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.duplicate_tracks import HELD_NS
 from fusion.identity_likelihood import RELATIVE_MPS, VEHICLES_PER_M2
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import predict_to
@@ -12,6 +13,7 @@ from fusion.radar_field import birth_odds
 from fusion.visibility import MISS_FREE_NS, is_followed, is_in_field, is_in_sight
 
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
+AWAIT_JOIN_NS = HELD_NS + 300_000_000  # duplicate tracks are joined so long after the second one's birth
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 # Log odds of a vehicle from which a tentative track is shown. Both densities of a cell rest on a few counts:
@@ -93,20 +95,27 @@ def _log_odds_one(states: States) -> float:
 def _may_be_shown(
     tracks: Tracks, terminals: Terminals, i: int, t_ns: int, tuning: F1, scratch: States
 ) -> bool:
-    """Return whether radar's new track i may be a vehicle that is shown already, by its terminal's track.
+    """Return whether radar's new track i may be a vehicle that is shown already, by a track radar misses now.
 
-    Most likely radar finds that vehicle (again). The next report tells; until then one object is shown.
+    Most likely radar finds that vehicle (again), outside of its gate: between the two radars of a pole the
+    point that they see changes ends. A track that radar lost within the second is joined with it; else the
+    next report of its terminal decides. Until then one object is shown.
     """
-    ints = tracks.ints
+    ints, age_ns = tracks.ints, t_ns - tracks.ints[i, at.BORN]
     predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
     for o in range(tracks.tally[at.T_HIGH]):
         w = ints[o, at.TERMINAL]
-        if w < 0 or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.SHOWN_NS] == 0:
+        if o == i or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.SHOWN_NS] == 0:
+            continue
+        if abs(t_ns - ints[o, at.RADAR_NS]) <= MISS_FREE_NS:
             continue
         if is_followed(ints, o, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
+            if age_ns > AWAIT_JOIN_NS:
+                continue
+        elif w < 0 or _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
-        if _log_odds_one(scratch) > 0.0 and not _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
+        if _log_odds_one(scratch) > 0.0:
             return True
     return False
 
