@@ -18,12 +18,11 @@ from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.measurement import rate_of, row_of_rate, seen_point
 from fusion.models import load, predict_to, times
-from fusion.radar_field import cell_towards, density, p_seen
+from fusion.radar_field import FALSE_BINS, RATE_SPAN_MPS, cell_towards, density, p_seen, rate_density
 from fusion.rewind import past_state
 from fusion.visibility import is_followed
 
 GATE_M_MAX = 60.0  # no gate is wider
-RATE_SPAN_MPS = 80.0  # range rates of clutter are spread evenly over this span
 VIEW_EDGE_RAD, VIEW_EDGE_M = 0.05, 10.0  # a radar detects vehicles so far outside its field of view
 
 ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ by less
@@ -60,7 +59,9 @@ def _locate(detections: Detections, n_d: int, settings: Settings, q: int) -> Non
             seen[d, at.S_RATE], seen[d, at.S_DROP] = M[d, at.Z_RATE], drop
             seen[d, at.S_EAST], seen[d, at.S_NORTH] = r_e + flat * c, r_n + flat * s
         cell = cell_towards(settings, q, seen[d, at.S_EAST] - r_e, seen[d, at.S_NORTH] - r_n)
-        seen[d, at.S_CLUTTER] = density(settings, q, cell)
+        seen[d, at.S_CLUTTER] = density(settings, q, cell) * rate_density(
+            settings, q, at.C_FALSE_RATE, FALSE_BINS, seen[d, at.S_RATE]
+        )
 
 
 @kernel(inner=True)

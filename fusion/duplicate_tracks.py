@@ -19,7 +19,7 @@ ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # two vehicles are never so near a
 ACROSS_M_LOST = 2.6  # if radar lost one of them; a lane is 3.75 m wide
 DUPLICATE_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
 MOVES_MPS_MIN = 1.0  # slower tracks are never merged: a radar separates standing objects a metre apart
-# Since the last detection by radar; beyond LOST_NS the terminal must confirm the track
+# Since the last detection by radar; beyond LOST_NS, when the two met, the terminal must confirm the track
 FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000
 DOUBT_NS = 3_000_000_000  # so long after its last detection a track may be the one that radar found anew
 HELD_NS = 400_000_000
@@ -74,7 +74,7 @@ def step(
         held[key] = since.get(key, t_ns)
         if t_ns - held[key] < HELD_NS or i in gone or j in gone:
             continue
-        if t_ns - min(store.ints[i, at.RADAR_NS], store.ints[j, at.RADAR_NS]) > LOST_NS:
+        if held[key] - min(store.ints[i, at.RADAR_NS], store.ints[j, at.RADAR_NS]) > LOST_NS:
             continue
         first = (store.ints[i, at.TERMINAL] < 0, store.ints[i, at.BORN], one)
         second = (store.ints[j, at.TERMINAL] < 0, store.ints[j, at.BORN], other)

@@ -91,7 +91,7 @@ N_POSE = 21
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
-S_CLUTTER = 7  # density of false detections there [1/m^2]
+S_CLUTTER = 7  # density of false detections there [1/m^2], as if their range rates were spread evenly
 N_SEEN = 8  # a cache line
 
 # Place of `tuning` (N_TUNING,): FusionConfig in the numbers that kernels use
@@ -121,7 +121,10 @@ N_FLEET = 2 * N_SCALES + 1  # of `fleet`: the weights; errors noted since they w
 C_AREA, C_FALSE, C_SEEN, C_LOOKED = 0, 1, 2, 3  # area [m^2]; false detections; tracks seen, tracks looked for
 # Of the last row only: scans so far; cosine and sine of the boresight, sectors per aside, bands per metre
 C_SCANS, C_COS, C_SIN, C_PER_ASIDE, C_PER_M = 4, 5, 6, 7, 8
-N_CELL = 9
+C_BORN = 9  # confirmed tracks that began there
+# Row k, for the whole field: those of the two whose range rate lies in bin k; the last row sums up the bins
+C_FALSE_RATE, C_BORN_RATE = 10, 11
+N_CELL = 12
 
 # Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)
 P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5

@@ -1,4 +1,5 @@
-"""What each radar has learnt of its field, by cells: how dense its false detections are, how sure it sees.
+"""What each radar has learnt of its field, by cells: how dense its false detections are, how sure it sees,
+and where vehicles appear.
 
 A cell is a band of range by a sector of azimuth, 8 by 8 over the field of view. Counts are forgotten slowly.
 Rates are means of a gamma and a beta posterior: a cell starts from the mean of its radar, the radar from the
@@ -22,14 +23,25 @@ SCANS_MAX = 12_000.0  # counts are halved after so many scans, ten minutes at 20
 # Weight of the prior: false detections, and tracks looked for, that count as much as it does
 PRIOR_FALSE, PRIOR_LOOKED = 2.0, 20.0
 DENSITY_MIN, DENSITY_MAX = 1e-7, 1e-2  # [1/m^2]
+# Vehicles that a radar first detects, per scan and square metre, before it has seen any: one a second (a busy
+# lane each way), of 20 scans, in a field of 50 000 m^2
+BORN_PER_M2 = 1e-6
+RATE_SPAN_MPS = 80.0  # range rates are spread over this span, evenly before any is known
+# Bins of it, at most CELLS: what stands keeps within 1 m/s, while vehicles drive at many speeds and are few
+FALSE_BINS, BORN_BINS = 64, 16
+PRIOR_BIN = 0.5  # Jeffreys' prior of a multinomial
 P_SEEN_MIN, P_SEEN_MAX = 0.3, 0.99
 SAMPLE = (
     16  # one track of so many is looked at in a scan: misses of one fade are alike, and shadows cost time
 )
 HALF_FOV_MAX = 3.0  # tan(half / 2) is finite
 PLACE_COLUMNS = ("radar", "cell")  # rows; of the cells in a stored state
-COUNT_COLUMNS = ("false", "seen", "looked", "scans")
-COUNTS = [at.C_FALSE, at.C_SEEN, at.C_LOOKED, at.C_SCANS]
+COUNT_COLUMNS = ("false", "seen", "looked", "scans", "born", "false_rate", "born_rate")
+COUNTS = [
+    at.C_FALSE, at.C_SEEN, at.C_LOOKED, at.C_SCANS, at.C_BORN, at.C_FALSE_RATE, at.C_BORN_RATE,
+]  # fmt: skip
+FADING = [at.C_FALSE, at.C_SEEN, at.C_LOOKED, at.C_BORN, at.C_FALSE_RATE, at.C_BORN_RATE]
+SCANS_COUNT = 3  # place of the scans, which the sum alone has
 
 
 @kernel(inner=True)
@@ -69,6 +81,45 @@ def density(settings: Settings, q: int, cell: int) -> float:
     )
 
 
+@kernel(inner=True)
+def _bin_of(rate_mps: float, n_bins: int) -> int:
+    """Return the bin of a range rate; the outer ones take what lies beyond the span."""
+    return min(max(int((rate_mps / RATE_SPAN_MPS + 0.5) * n_bins), 0), n_bins - 1)
+
+
+@kernel
+def rate_density(settings: Settings, q: int, column: int, n_bins: int, rate_mps: float) -> float:
+    """Return how dense range rates of radar q are, relative to an even spread; 1 where none was measured.
+
+    column : C_FALSE_RATE, in FALSE_BINS; C_BORN_RATE, in BORN_BINS.  Most of what is no vehicle stands.
+    """
+    if math.isnan(rate_mps):
+        return 1.0
+    field = settings.field
+    n = PRIOR_BIN + field[q, _bin_of(rate_mps, n_bins), column]
+    return float(n * n_bins / (PRIOR_BIN * n_bins + field[q, SUM, column]))
+
+
+@kernel(inner=True)
+def _note_rate(settings: Settings, q: int, column: int, n_bins: int, rate_mps: float) -> None:
+    """Count a range rate of radar q."""
+    if not math.isnan(rate_mps):
+        settings.field[q, _bin_of(rate_mps, n_bins), column] += 1.0
+        settings.field[q, SUM, column] += 1.0
+
+
+@kernel
+def birth_density(settings: Settings, q: int, cell: int) -> float:
+    """Return the expected vehicles per scan and square metre that radar q first detects in a cell.
+
+    They appear at the edge of the field, where roads begin, behind what hides them: not anywhere.
+    """
+    field = settings.field
+    scans = field[q, SUM, at.C_SCANS]
+    whole = _rate(field[q, SUM, at.C_BORN], scans * field[q, SUM, at.C_AREA], BORN_PER_M2)
+    return _rate(field[q, cell, at.C_BORN], scans * field[q, cell, at.C_AREA], whole)
+
+
 @kernel
 def p_seen(settings: Settings, q: int, cell: int) -> float:
     """Return the probability that a scan of radar q detects a vehicle in sight in a cell."""
@@ -103,8 +154,9 @@ def begin_scan(settings: Settings, q: int) -> None:
     if field[q, SUM, at.C_SCANS] < SCANS_MAX:
         return
     for cell in range(CELLS + 1):
-        for a in (at.C_FALSE, at.C_SEEN, at.C_LOOKED):
-            field[q, cell, a] *= 0.5
+        for a in range(at.N_CELL):
+            if a == at.C_FALSE or a == at.C_SEEN or a == at.C_LOOKED or a >= at.C_BORN:
+                field[q, cell, a] *= 0.5
     field[q, SUM, at.C_SCANS] *= 0.5
 
 
@@ -125,25 +177,51 @@ def note_looked(settings: Settings, q: int, cell: int, seen: bool) -> None:
         field[q, SUM, at.C_SEEN] += 1.0
 
 
+@kernel(inner=True)
+def _cell_of(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings) -> tuple[int, int, float]:
+    """Return radar, cell and range rate (NaN: none) of entry k of ring i; (-1, -1, NaN): it is no radar's."""
+    meas = rings.meas
+    slot = (tracks.ints[i, at.RING_HEAD] + k) % rings.stamps.shape[1]
+    what, q = meas[i, slot, at.WHAT], int(meas[i, slot, at.SOURCE])
+    if what == at.POLAR:
+        flat = meas[i, slot, at.Z_RANGE]
+        cell = cell_towards(settings, q, flat * meas[i, slot, at.Z_COS], flat * meas[i, slot, at.Z_SIN])
+        return q, cell, meas[i, slot, at.Z_RATE]
+    if what == at.OBJECT:
+        return q, cell_at(settings, q, meas[i, slot, at.Z_EAST], meas[i, slot, at.Z_NORTH]), math.nan
+    return -1, -1, math.nan
+
+
 @kernel
 def note_false(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
     """Note that tentative track i was no vehicle: each of its detections was a false one of its radar."""
-    field = settings.field
-    head, size = tracks.ints[i, at.RING_HEAD], rings.stamps.shape[1]
     for k in range(tracks.ints[i, at.RING_LEN]):
-        slot = (head + k) % size
-        what, q = rings.meas[i, slot, at.WHAT], int(rings.meas[i, slot, at.SOURCE])
-        if what == at.POLAR:
-            flat = rings.meas[i, slot, at.Z_RANGE]
-            cell = cell_towards(
-                settings, q, flat * rings.meas[i, slot, at.Z_COS], flat * rings.meas[i, slot, at.Z_SIN]
-            )
-        elif what == at.OBJECT:
-            cell = cell_at(settings, q, rings.meas[i, slot, at.Z_EAST], rings.meas[i, slot, at.Z_NORTH])
-        else:
-            continue
-        field[q, cell, at.C_FALSE] += 1.0
-        field[q, SUM, at.C_FALSE] += 1.0
+        q, cell, rate = _cell_of(tracks, rings, i, k, settings)
+        if q >= 0:
+            settings.field[q, cell, at.C_FALSE] += 1.0
+            settings.field[q, SUM, at.C_FALSE] += 1.0
+            _note_rate(settings, q, at.C_FALSE_RATE, FALSE_BINS, rate)
+
+
+@kernel
+def note_born(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
+    """Note that track i, now confirmed, is a vehicle that appeared where its ring begins."""
+    q, cell, rate = _cell_of(tracks, rings, i, 0, settings)
+    if q >= 0:
+        settings.field[q, cell, at.C_BORN] += 1.0
+        settings.field[q, SUM, at.C_BORN] += 1.0
+        _note_rate(settings, q, at.C_BORN_RATE, BORN_BINS, rate)
+
+
+@kernel
+def birth_odds(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> float:
+    """Return the log odds that the first detection of radar's track i was a vehicle, against a false one."""
+    q, cell, rate = _cell_of(tracks, rings, i, 0, settings)
+    if q < 0:
+        return -math.inf
+    born = birth_density(settings, q, cell) * rate_density(settings, q, at.C_BORN_RATE, BORN_BINS, rate)
+    false = density(settings, q, cell) * rate_density(settings, q, at.C_FALSE_RATE, FALSE_BINS, rate)
+    return math.log(born / false)
 
 
 def areas_of(radars: F2) -> F3:
@@ -166,12 +244,12 @@ def areas_of(radars: F2) -> F3:
 
 
 def learnt_cells(field: F64) -> tuple[I64, F64]:
-    """Return the cells that have counts: PLACE_COLUMNS (n, 2), and their COUNT_COLUMNS (n, 4)."""
-    learnt = (field[:, :, COUNTS[:3]] != 0.0).any(axis=2)
+    """Return the cells that have counts: PLACE_COLUMNS (n, 2), and their COUNT_COLUMNS (n, 7)."""
+    learnt = (field[:, :, FADING] != 0.0).any(axis=2)
     learnt[:, SUM] |= field[:, SUM, at.C_SCANS] != 0.0
     radars, cells = np.nonzero(learnt)
     counts = field[radars, cells][:, COUNTS]
-    counts[cells != SUM, 3] = 0.0  # of the sum only: a cell's place holds nothing
+    counts[cells != SUM, SCANS_COUNT] = 0.0  # of the sum only: a cell's place holds nothing
     return np.column_stack([radars, cells]), np.ascontiguousarray(counts)
 
 
@@ -179,7 +257,8 @@ def restore_cells(field: F64, places: I64, counts: F64) -> None:
     """Write back what `learnt_cells` returned; places of another layout are left out."""
     good = (places >= 0).all(axis=1) & (places[:, 0] < len(field)) & (places[:, 1] <= CELLS)
     if len(places) == len(counts):
-        for a, column in enumerate(COUNTS[:3]):
-            field[places[good, 0], places[good, 1], column] = counts[good, a]
+        for a, column in enumerate(COUNTS):
+            if column != at.C_SCANS:
+                field[places[good, 0], places[good, 1], column] = counts[good, a]
         sums = good & (places[:, 1] == SUM)
-        field[places[sums, 0], SUM, at.C_SCANS] = counts[sums, 3]
+        field[places[sums, 0], SUM, at.C_SCANS] = counts[sums, SCANS_COUNT]

@@ -28,7 +28,7 @@ from fusion.lanes import lane_at
 from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
-from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_false
+from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_born, note_false
 from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
@@ -289,7 +289,9 @@ def _update(
         if ints[i, at.STATUS] != at.CONFIRMED and (d >= 0 or not may_be_glimpsed(scratch, t, settings, q)):
             floats[i, at.LLR] -= 0.5 * miss[t]
         if d < 0:
-            if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] < tuning[at.LLR_DROP]:
+            # one that is shown ends at the next tick, which tells its id
+            is_bare = ints[i, at.STATUS] == at.TENTATIVE and ints[i, at.SHOWN_NS] == 0
+            if is_bare and floats[i, at.LLR] < tuning[at.LLR_DROP]:
                 note_false(tracks, rings, i, settings)
                 free_row(tracks, i)
             elif ints[i, at.STATUS] == at.CONFIRMED and miss[t] > 0.0:
@@ -310,6 +312,7 @@ def _update(
         if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= confirmed_at:
             ints[i, at.STATUS] = at.DUE
             tally[at.T_DUE] += 1
+            note_born(tracks, rings, i, settings)
         scratch.touched[n_touched] = i
         n_touched += 1
     for d in range(n_d):

@@ -5,14 +5,20 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.duplicate_tracks import HELD_NS
 from fusion.identity_likelihood import RELATIVE_MPS, VEHICLES_PER_M2
-from fusion.layout import Settings, States, Terminals, Tracks
+from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import predict_to
-from fusion.visibility import is_followed, is_in_field, is_in_sight
+from fusion.radar_field import birth_odds
+from fusion.visibility import MISS_FREE_NS, is_followed, is_in_field, is_in_sight
 
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
+AWAIT_JOIN_NS = HELD_NS + 300_000_000  # duplicate tracks are joined so long after the second one's birth
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
+# Log odds of a vehicle from which a tentative track is shown. Both densities of a cell rest on a few counts:
+# after two each, the log of their ratio has a sigma of one, so that what is called 4 : 1 is better than even
+LIKELY = math.log(4.0)
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 # A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
@@ -89,31 +95,24 @@ def _log_odds_one(states: States) -> float:
 def _may_be_shown(
     tracks: Tracks, terminals: Terminals, i: int, t_ns: int, tuning: F1, scratch: States
 ) -> bool:
-    """Return whether radar's new track i may be a vehicle that is shown already, by its terminal's track.
+    """Return whether radar's new track i may be a vehicle that is shown already, by a track radar misses now.
 
-    Most likely radar finds that vehicle (again). The next report tells; until then one object is shown.
+    Most likely radar finds that vehicle (again), outside of its gate: between the two radars of a pole the
+    point that they see changes ends. A track that radar lost within the second is joined with it; else the
+    next report of its terminal decides. Until then one object is shown.
     """
-    ints = tracks.ints
+    ints, age_ns = tracks.ints, t_ns - tracks.ints[i, at.BORN]
     predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
     for o in range(tracks.tally[at.T_HIGH]):
         w = ints[o, at.TERMINAL]
-        if w < 0 or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.SHOWN_NS] == 0:
+        if o == i or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.SHOWN_NS] == 0:
+            continue
+        if abs(t_ns - ints[o, at.RADAR_NS]) <= MISS_FREE_NS:
             continue
         if is_followed(ints, o, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
-            continue
-        predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
-        if _log_odds_one(scratch) > 0.0 and not _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
-            return True
-    return False
-
-
-@kernel(inner=True)
-def _may_be_tracked(tracks: Tracks, i: int, t_ns: int, tuning: F1, scratch: States) -> bool:
-    """Return whether a nameless track that radar follows may be the vehicle of a terminal's new track i."""
-    ints = tracks.ints
-    predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
-    for o in range(tracks.tally[at.T_HIGH]):
-        if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] != at.CONFIRMED or ints[o, at.PRESUMED] > 0:
+            if age_ns > AWAIT_JOIN_NS:
+                continue
+        elif w < 0 or _was_weighed(terminals, w, i, ints[i, at.SERIAL]):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
         if _log_odds_one(scratch) > 0.0:
@@ -122,7 +121,40 @@ def _may_be_tracked(tracks: Tracks, i: int, t_ns: int, tuning: F1, scratch: Stat
 
 
 @kernel(inner=True)
-def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: B1, scratch: States) -> bool:
+def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
+    """Return whether tentative track i is likelier a vehicle than clutter.
+
+    Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so). A
+    place that no scan looks at says nothing: then it is shown only while its last detection is fresh.
+    """
+    if t_ns - tracks.ints[i, at.RADAR_NS] > MISS_FREE_NS:
+        return False
+    return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
+
+
+@kernel(inner=True)
+def _may_be_tracked(
+    tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings, scratch: States
+) -> bool:
+    """Return whether a nameless track that is or was shown may be the vehicle of a terminal's new track i."""
+    ints, tuning = tracks.ints, settings.tuning
+    predict_to(tracks.states, i, scratch, 0, max(t_ns - ints[i, at.STAMP], 0) * 1e-9, tuning)
+    for o in range(tracks.tally[at.T_HIGH]):
+        if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] == at.FREE or ints[o, at.PRESUMED] > 0:
+            continue
+        is_shown = ints[o, at.STATUS] == at.CONFIRMED or ints[o, at.SHOWN_NS] > 0
+        if not is_shown and not _is_likely(tracks, rings, o, t_ns, settings):
+            continue
+        predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
+        if _log_odds_one(scratch) > 0.0:
+            return True
+    return False
+
+
+@kernel(inner=True)
+def _awaits_radar(
+    tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings, works: B1, scratch: States
+) -> bool:
     """Return whether a terminal's track i, that no radar has seen, waits for the radar in whose field it is.
 
     For a moment where radar would see it; for the next report where it may be one of radar's nameless tracks.
@@ -138,14 +170,15 @@ def _awaits_radar(tracks: Tracks, i: int, t_ns: int, settings: Settings, works: 
         return False
     if since_ns < AWAIT_RADAR_NS and is_in_sight(tracks, t_ns, radars, X[i, at.EAST], X[i, at.NORTH]):
         return True
-    return bool(_may_be_tracked(tracks, i, t_ns, settings.tuning, scratch))
+    return bool(_may_be_tracked(tracks, rings, i, t_ns, settings, scratch))
 
 
 @kernel
 def shown(
-    tracks: Tracks, terminals: Terminals, t_ns: int, settings: Settings, works: B1, scratch: States, rows: I1
-) -> int:
-    """Write the rows of the confirmed tracks that are shown at t_ns to `rows`; return how many.
+    tracks: Tracks, rings: Rings, terminals: Terminals, t_ns: int, settings: Settings, works: B1,
+    scratch: States, rows: I1,
+) -> int:  # fmt: skip
+    """Write the rows of the tracks that are shown at t_ns to `rows`, confirmed or likely; return how many.
 
     A terminal's new track in the field of a working radar waits: most likely it is the vehicle that this
     radar tracks already, and identity joins the two within the moment. One that others hide from the radar,
@@ -153,13 +186,16 @@ def shown(
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
-        if ints[i, at.STATUS] != at.CONFIRMED:
+        if ints[i, at.STATUS] == at.TENTATIVE:
+            if not _is_likely(tracks, rings, i, t_ns, settings):
+                continue
+        elif ints[i, at.STATUS] != at.CONFIRMED:
             continue
         waits = False
         if ints[i, at.SHOWN_NS] > 0:
             pass
         elif ints[i, at.TERMINAL] >= 0:
-            waits = _awaits_radar(tracks, i, t_ns, settings, works, scratch)
+            waits = _awaits_radar(tracks, rings, i, t_ns, settings, works, scratch)
         elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
             waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
@@ -169,14 +205,21 @@ def shown(
 
 
 @kernel
-def overdue(tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns: float, rows: I1) -> int:
+def overdue(
+    tracks: Tracks, t_ns: int, radar_timeout_ns: float, gnss_timeout_ns: float, drop_below: float, rows: I1
+) -> int:
     """Write the rows of the tracks that end at t_ns to `rows`; return how many.
 
     gnss_timeout_ns : the longest silence of a terminal, and that of one whose period is not known yet
+    drop_below : log likelihood ratio of a tentative track that is clutter after all
     """
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.FREE:
+            continue
+        if ints[i, at.STATUS] == at.TENTATIVE and tracks.floats[i, at.LLR] < drop_below:
+            rows[n] = i
+            n += 1
             continue
         # an odd clock may put a stamp ahead of t_ns: such a track is followed as well
         last_ns = max(ints[i, at.RADAR_NS], ints[i, at.HIDDEN_NS])

@@ -110,16 +110,9 @@ class Tracker:
         if q is None:
             self._count("radar.unknown")
             return NO_ROWS
-        rows = radar_update(
-            self.store,
-            self.scans,
-            self.times.radars,
-            self.config.history_s * 1e9,
-            now_ns,
-            q,
-            self.registration.corrected(q, seen),
-            self.counts,
-        )
+        seen = self.registration.corrected(q, seen)
+        history_ns, clocks = self.config.history_s * 1e9, self.times.radars
+        rows = radar_update(self.store, self.scans, clocks, history_ns, now_ns, q, seen, self.counts)
         if len(rows) and self.store.tally[at.T_DUE]:
             self._confirm(rows)
         return rows
@@ -150,11 +143,16 @@ class Tracker:
         for i in rows[store.ints[rows, at.STATUS] == at.DUE].tolist():
             if store.ints[i, at.STATUS] != at.DUE:  # the same row twice
                 continue
-            self.n_ids += 1
-            store.track[i] = self.id_base + self.n_ids
+            self._name(i)
             store.ints[i, at.STATUS] = at.CONFIRMED
             if store.ints[i, at.TERMINAL] >= 0:
                 describe(store, self.terminals, i)
+
+    def _name(self, i: int) -> None:
+        """Give row i an id, unless it was shown under one already."""
+        if not self.store.track[i]:
+            self.n_ids += 1
+            self.store.track[i] = self.id_base + self.n_ids
 
     def _identify(self, w: int, t_ns: int, now_ns: int) -> None:
         """Decide the identity of terminal w: bind it, update its probability, presume, or release it."""
@@ -201,7 +199,8 @@ class Tracker:
         config, rows = self.config, store.scratch.touched
         self.registration.tick(store, t_ns)
         _note_outside_once(store.tracks, t_ns, store.settings, store.scratch.predicted)
-        n = _overdue_once(store.tracks, t_ns, config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9, rows)
+        timeouts_ns = config.radar_timeout_s * 1e9, config.gnss_timeout_s * 1e9
+        n = _overdue_once(store.tracks, t_ns, *timeouts_ns, float(store.settings.tuning[at.LLR_DROP]), rows)
         for i in rows[:n].tolist():
             self._end(i)
         self._learn_bodies(t_ns)
@@ -266,18 +265,22 @@ class Tracker:
     def at(self, t_ns: int) -> TrackBatch:
         """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
         rows = self._shown(t_ns)
+        rows = rows[self.store.track[rows] != 0]  # likely ones get their ids at the tick
         return batch_of(self.store, rows[np.argsort(self.store.track[rows], kind="stable")], t_ns)
 
     def _shown(self, t_ns: int) -> I64:
         store, rows, works = self.store, self.store.scratch.touched, self._works(t_ns)
         n = _shown_once(
-            store.tracks, self.terminals.rows, t_ns, store.settings, works, store.scratch.predicted, rows
-        )
+            store.tracks, store.rings, self.terminals.rows, t_ns, store.settings, works,
+            store.scratch.predicted, rows,
+        )  # fmt: skip
         return rows[:n]
 
     def _note_shown(self, t_ns: int) -> None:
-        """Note since when each track is shown."""
+        """Note since when each track is shown; give ids to those that are likely only."""
         rows, since_ns = self._shown(t_ns), self.store.ints[:, at.SHOWN_NS]
+        for i in rows.tolist():
+            self._name(i)
         since_ns[rows] = np.where(since_ns[rows] > 0, since_ns[rows], t_ns)
 
     def _works(self, t_ns: int) -> Bools:

@@ -200,7 +200,9 @@ class Pipeline:
         )
         flagged = self.ownership.flagged(tracks.track, t_ns)
         published, flagged = with_doubt(tracks, doubt, flagged)
-        records = pack_records(t_ns, published, located, flagged, self.setup.frame, self._track_dtype)
+        records = pack_records(
+            t_ns, published, located, flagged, ~tracks.confirmed, self.setup.frame, self._track_dtype
+        )
         self._snapshot_seq += 1
         body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
         outputs.append(Snapshot(t_ns, len(records), body, tracks))

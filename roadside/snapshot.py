@@ -16,6 +16,7 @@ from edge.wire import (
     FLAG_INTEGRITY,
     FLAG_OWNED,
     FLAG_RADAR,
+    FLAG_TENTATIVE,
     FLAG_UNDECIDABLE,
     NONE_D_CM,
     Records,
@@ -50,6 +51,7 @@ class Shown(NamedTuple):
     p_lane: F1
     owned: B1
     confirmed: B1
+    tentative: B1
     coasting: B1
     undecidable: B1
     integrity: B1
@@ -80,6 +82,7 @@ def _flags(seen: Shown, i: int, t_ns: int) -> int:
     flags |= FLAG_UNDECIDABLE if seen.undecidable[i] else 0
     flags |= FLAG_RADAR if t_ns - seen.radar_ns[i] <= RADAR_FRESH_NS else 0
     flags |= FLAG_GNSS if t_ns - seen.gnss_ns[i] <= GNSS_FRESH_NS else 0
+    flags |= FLAG_TENTATIVE if seen.tentative[i] else 0
     return flags | (FLAG_INTEGRITY if seen.integrity[i] else 0)
 
 
@@ -112,10 +115,12 @@ COLUMNS = (
 
 
 def pack_records(
-    t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, frame: SiteFrame, dtype: np.dtype[np.void]
-) -> Records:
+    t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, tentative: Bools, frame: SiteFrame,
+    dtype: np.dtype[np.void],
+) -> Records:  # fmt: skip
     """Return the tracks (n,) at tick `t_ns` as records of `dtype`; values beyond a field are clipped.
 
+    tentative : (n,) shown, since likelier a vehicle than not, but not judged yet
     dtype : of `edge.stations.track_dtype`, for the whole site
     """
     records = np.zeros(len(tracks), dtype=dtype)
@@ -135,6 +140,7 @@ def pack_records(
         p_lane=located.p_lane,
         owned=owned,
         confirmed=tracks.confirmed,
+        tentative=tentative,
         coasting=tracks.coasting,
         undecidable=located.undecidable,
         integrity=tracks.integrity,
@@ -149,19 +155,18 @@ def pack_records(
 
 
 def with_doubt(tracks: TrackBatch, doubt: U8, owned: Bools) -> tuple[TrackBatch, Bools]:
-    """Return the tracks (n,) and the owner's flag as they are published with doubt in their terminals.
+    """Return the tracks (n,) shown and the owner's flag as they are published with doubt in their terminals.
 
-    Where radar sees that there is no vehicle, or where a dragged terminal's place has left its vehicle, the
-    track is listed, but neither as confirmed nor as owned; its rules are judged as before.
+    What is shown is published as confirmed, tentative tracks too. Where radar sees that there is no vehicle,
+    or where a dragged terminal's place has left its vehicle, the track is listed, but neither as confirmed
+    nor as owned; its rules are judged as before.
     doubt : (n,) bits of fusion.doubt_table
     """
     doubt = doubt & ~np.uint8(IN_JAM)  # the place's, not the terminal's
-    if not doubt.any():
+    if not doubt.any() and tracks.confirmed.all():
         return tracks, owned
     unconfirmed = (doubt & GHOST != 0) | ((doubt & DRAGGED != 0) & (tracks.radar_ns == 0))
-    published = replace(
-        tracks, confirmed=tracks.confirmed & ~unconfirmed, integrity=tracks.integrity | (doubt != 0)
-    )
+    published = replace(tracks, confirmed=~unconfirmed, integrity=tracks.integrity | (doubt != 0))
     return published, owned & ~unconfirmed
 
 

@@ -69,12 +69,27 @@ def test_a_pair_that_parts_starts_anew():
 def test_of_a_track_that_radar_lost_its_terminal_must_tell():
     """Until it has, the two may be one vehicle: a pair in doubt, and not made one."""
     store = store_of((0.0, 0.0, 0.0, 16.0), (0.0, 0.0, 0.0, 16.0), terminals=(3, -1))
+    since = {(1, 2): T0_NS + duplicate_tracks.LOST_NS + 1}
     for later_ns, want in (
-        (duplicate_tracks.LOST_NS + 1, {(1, 2): T0_NS}),
+        (duplicate_tracks.LOST_NS + HELD_NS + 1, since),
         (duplicate_tracks.DOUBT_NS + 1, {}),
     ):
         store.ints[1, RADAR_NS] = T0_NS + later_ns
-        assert duplicate_tracks.step(store, np.array([0, 1]), T0_NS + later_ns, {(1, 2): T0_NS}) == (want, [])
+        assert duplicate_tracks.step(store, np.array([0, 1]), T0_NS + later_ns, since) == (want, [])
+
+
+@pytest.mark.parametrize(
+    ("after_ns", "joined"), [(duplicate_tracks.LOST_NS, [(1, 0)]), (duplicate_tracks.LOST_NS + 1, [])]
+)
+def test_what_radar_finds_anew_within_a_second_is_joined_though_the_hold_ends_later(after_ns, joined):
+    """A truck passes the blind spot at a pole, 0.7 s, and is found outside of its gate."""
+    store = store_of((0.0, 0.0, 16.0, 0.0), (0.0, 0.0, 16.0, 0.0), terminals=(3, -1))
+    now_ns = T0_NS + after_ns + HELD_NS
+    store.ints[1, [RADAR_NS, STAMP]] = now_ns
+    store.ints[1, BORN] = T0_NS + after_ns
+    store.X[1, 0] = (now_ns - T0_NS) * 1e-9 * 16.0
+    held = {(1, 2): T0_NS + after_ns}
+    assert duplicate_tracks.step(store, np.array([0, 1]), now_ns, held) == (held, joined)
 
 
 def test_two_that_radar_lost_are_no_pair():

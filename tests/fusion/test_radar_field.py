@@ -9,14 +9,19 @@ import pytest
 from fusion import layout as at
 from fusion.config import FusionConfig
 from fusion.radar_field import (
+    BORN_BINS,
     CELLS,
+    FALSE_BINS,
+    RATE_SPAN_MPS,
     SUM,
     areas_of,
+    birth_density,
     cell_at,
     confirm_at,
     density,
     learnt_cells,
     p_seen,
+    rate_density,
     restore_cells,
 )
 from fusion.track_store import settings_of
@@ -104,6 +109,52 @@ def test_what_was_learnt_is_restored_and_places_of_another_layout_are_left_out()
     fresh.restore(msgspec.msgpack.decode(packed, type=TrackerState))
     np.testing.assert_array_equal(fresh.store.settings.field, learnt.store.settings.field)
     field = areas_of(fresh.store.settings.radars)
-    restore_cells(field, np.array([[7, 0], [0, CELLS + 9]]), np.ones((2, 4)))
+    restore_cells(field, np.array([[7, 0], [0, CELLS + 9]]), np.ones((2, 7)))
     np.testing.assert_array_equal(field, areas_of(fresh.store.settings.radars))
     assert learnt_cells(field)[0].shape == (0, 2)
+
+
+def note(settings, column: int, bins: int, rates: np.ndarray) -> None:
+    """Count range rates as the kernels do, with NumPy's own histogram."""
+    counts, _ = np.histogram(rates, bins=bins, range=(-RATE_SPAN_MPS / 2.0, RATE_SPAN_MPS / 2.0))
+    settings.field[0, :bins, column] += counts
+    settings.field[0, SUM, column] += counts.sum()
+
+
+@pytest.mark.parametrize(("column", "bins"), [(at.C_FALSE_RATE, FALSE_BINS), (at.C_BORN_RATE, BORN_BINS)])
+def test_the_density_of_range_rates_is_that_of_a_histogram_with_jeffreys_prior(column, bins):
+    settings, rng = settings_of(FusionConfig(), [RADAR]), np.random.default_rng(4)
+    centres = (np.arange(bins) + 0.5) * RATE_SPAN_MPS / bins - RATE_SPAN_MPS / 2.0
+    assert [rate_density(settings, 0, column, bins, v) for v in centres] == pytest.approx([1.0] * bins)
+    rates = np.concatenate([rng.normal(0.0, 0.3, 500), rng.uniform(-40.0, 40.0, 500)])
+    note(settings, column, bins, rates)
+    counts, _ = np.histogram(rates, bins=bins, range=(-40.0, 40.0))
+    want = (counts + 0.5) / (1_000 + 0.5 * bins) * bins
+    got = [rate_density(settings, 0, column, bins, v) for v in centres]
+    assert got == pytest.approx(want.tolist())
+    assert np.mean(got) == pytest.approx(1.0), "it is relative to an even spread"
+    assert rate_density(settings, 0, column, bins, math.nan) == 1.0
+    assert rate_density(settings, 0, column, bins, 99.0) == got[-1]
+
+
+def test_where_vehicles_appear_is_a_gamma_posterior_of_cell_and_radar():
+    settings = settings_of(FusionConfig(), [RADAR])
+    assert birth_density(settings, 0, 5) == pytest.approx(1e-6)
+    area, scans = settings.field[0, 52, at.C_AREA], 1_800.0
+    settings.field[0, SUM, at.C_SCANS] = scans
+    settings.field[0, [52, SUM], at.C_BORN] = 61.0, 89.0
+    whole = (2.0 + 89.0) / (2.0 / 1e-6 + scans * AREA_M2)
+    assert birth_density(settings, 0, 52) == pytest.approx((2.0 + 61.0) / (2.0 / whole + scans * area))
+    assert birth_density(settings, 0, 5) < whole < birth_density(settings, 0, 52)
+
+
+def test_births_and_the_range_rates_of_clutter_are_learnt():
+    """Clutter of `drive` is even in its range rates, its four vehicles stand; all four are born once."""
+    settings = drive(600, 1e-4, 1.0).store.settings
+    assert settings.field[0, SUM, at.C_BORN] == 4.0
+    assert settings.field[0, SUM, at.C_BORN_RATE] == 4.0
+    assert settings.field[0, :BORN_BINS, at.C_BORN_RATE].sum() == 4.0
+    n_false = settings.field[0, SUM, at.C_FALSE]
+    assert settings.field[0, :FALSE_BINS, at.C_FALSE_RATE].sum() == n_false > 100.0
+    by_bin = [rate_density(settings, 0, at.C_FALSE_RATE, FALSE_BINS, v) for v in np.arange(-39.0, 40.0, 2.0)]
+    assert np.std(by_bin) < 0.35

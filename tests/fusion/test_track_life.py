@@ -1,11 +1,14 @@
-"""The end of a track: how long it may go without its sensors."""
+"""The life of a track: how long it may go without its sensors, and when it is shown."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from fusion import layout
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.track_life import shown
+from fusion.track_store import TerminalTable, TrackStore, take_row
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, fix, pose, scan
 
@@ -149,6 +152,38 @@ def test_radars_new_track_waits_where_it_is_likely_a_shown_terminals_vehicle(car
         )
         tracker.tick(at(t))
     assert ((tracker.at(at(t)).terminal < 0).sum() == 0) == waits
+
+
+@pytest.mark.parametrize(
+    ("lost_s", "age_s", "east_m", "waits"),
+    [
+        (0.7, 0.3, 1.8, True),  # a truck behind the blind spot at a pole, found outside of its gate
+        (0.7, 0.8, 1.8, False),  # by then they would have been joined
+        (0.2, 0.1, 1.8, False),  # radar sees both
+        (0.7, 0.3, 8.0, False),  # the next one in the lane
+        (1.1, 0.3, 1.8, False),  # it has no terminal to wait for
+    ],
+)
+def test_radars_new_track_waits_where_it_is_likely_one_that_radar_has_just_lost(lost_s, age_s, east_m, waits):
+    store, t_ns, terminals = TrackStore(FusionConfig(tracks_max=8), ()), at(5.0), TerminalTable(())
+    for i, (seen_s, born_s, shown_s, east) in enumerate(
+        [(5.0 - lost_s, 0.0, 1.0, -20.0 * lost_s), (5.0, 5.0 - age_s, 0.0, east_m)]
+    ):
+        row = take_row(store.tracks, at(born_s), at(born_s))
+        store.X[row, :4] = east, 0.0, 20.0, 0.0
+        store.P[row, :4, :4] = np.diag([0.3, 0.1, 0.1, 0.1])
+        store.ints[row, [layout.STATUS, layout.STAMP, layout.RADAR_NS]] = (
+            layout.CONFIRMED,
+            at(seen_s),
+            at(seen_s),
+        )
+        store.ints[row, layout.SHOWN_NS] = at(shown_s) if shown_s else 0
+        store.track[row] = i + 1
+    rows, works = np.zeros(8, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+    n = shown(
+        store.tracks, store.rings, terminals.rows, t_ns, store.settings, works, store.scratch.predicted, rows
+    )
+    assert store.track[rows[:n]].tolist() == ([1] if waits else [1, 2])
 
 
 def test_what_radar_misses_in_its_sight_is_unseen_before_its_next_report_is_due():

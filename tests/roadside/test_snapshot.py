@@ -19,7 +19,7 @@ def scaled(values, by, top):
     return np.clip(np.rint(np.nan_to_num(values * by)), 0, top)
 
 
-def expected(tracks, located, owned, dtype):
+def expected(tracks, located, owned, tentative, dtype):
     """The records, field by field."""
     records = np.zeros(N, dtype=dtype)
     lon_deg, lat_deg = FRAME.lonlat_from_site(tracks.x[:, 0], tracks.x[:, 1])
@@ -41,7 +41,7 @@ def expected(tracks, located, owned, dtype):
     )
     bits = (
         owned, tracks.confirmed, tracks.coasting, located.undecidable, T_NS - tracks.radar_ns <= 10**9,
-        T_NS - tracks.gnss_ns <= 2 * 10**9, tracks.integrity,
+        T_NS - tracks.gnss_ns <= 2 * 10**9, tracks.integrity, tentative,
     )  # fmt: skip
     records["flags"] = sum(on.astype(np.uint8) << k for k, on in enumerate(bits))
     write_stations(records, located.s_m)
@@ -77,10 +77,10 @@ def test_the_records_agree_with_numpy():
         kind=rng.integers(0, 5, N).astype(np.uint8), found=np.zeros((N, FOUND)),
         rows=np.arange(N), terminal_ids=[],
     )  # fmt: skip
-    owned = rng.random(N) < 0.5
+    owned, tentative = rng.random(N) < 0.5, rng.random(N) < 0.3
     for first_m in (0.0, -100.0):
         dtype = track_dtype(first_m)
-        got = pack_records(T_NS, tracks, located, owned, FRAME, dtype)
-        want = expected(tracks, located, owned, dtype)
+        got = pack_records(T_NS, tracks, located, owned, tentative, FRAME, dtype)
+        want = expected(tracks, located, owned, tentative, dtype)
         for name in dtype.names:
             np.testing.assert_array_equal(got[name], want[name], err_msg=name)
