@@ -8,7 +8,7 @@ from fusion import doubt_table as col
 from fusion import layout as at
 from fusion.doubt_clock import is_timed
 from fusion.doubt_table import Doubts
-from fusion.layout import Settings, States, Tracks
+from fusion.layout import Settings, States, Terminals, Tracks
 from fusion.models import predict_to
 from fusion.shadows import DETECTED_NS, is_shaded
 from fusion.visibility import is_in_field
@@ -28,6 +28,9 @@ PLACE_SIGMA_M_MAX = 5.0  # more uncertain, it may be behind something, or anothe
 WIDE, HALF_LENGTH_M = 2.5, 6.0
 PACE_MPS = 3.0  # another vehicle that keeps its pace so closely may be the terminal's own
 GHOST_MIN = math.log(1e-3)  # less likely than this, radar would miss a vehicle: as sure as a binding
+# What a receiver loses under a bridge or between buildings it finds again within this; until then a vehicle
+# that radar followed elsewhere is another one
+ELSEWHERE_NS = 60_000_000_000
 
 
 @kernel(inner=True)
@@ -79,12 +82,22 @@ def _would_be_seen(
 
 
 @kernel(inner=True)
-def _may_be_another(tracks: Tracks, i: int, t_ns: int, scratch: States, variance_m2: float) -> bool:
+def was_elsewhere(tracks: Tracks, terminals: Terminals, w: int, i: int, t_ns: int) -> bool:
+    """Return whether radar followed track i already when it saw that nobody was where terminal w was."""
+    alone_ns = terminals.ints[w, at.ALONE_NS]
+    is_of_now = alone_ns > 0 and t_ns - alone_ns <= ELSEWHERE_NS
+    return bool(is_of_now and tracks.ints[i, at.BORN] < alone_ns and tracks.ints[i, at.TERMINAL] != w)
+
+
+@kernel(inner=True)
+def _may_be_another(
+    tracks: Tracks, terminals: Terminals, i: int, t_ns: int, scratch: States, variance_m2: float
+) -> bool:
     """Return whether a nameless vehicle that radar sees may be the one of track i's terminal.
 
     scratch : track i predicted to t_ns, as row 0
     """
-    ints, X = tracks.ints, tracks.states.X
+    ints, X, w = tracks.ints, tracks.states.X, tracks.ints[i, at.TERMINAL]
     near_m = HALF_LENGTH_M + 3.0 * WIDE * math.sqrt(variance_m2)
     for o in range(tracks.tally[at.T_HIGH]):
         if o == i or ints[o, at.STATUS] == at.FREE or ints[o, at.TERMINAL] >= 0:
@@ -98,15 +111,17 @@ def _may_be_another(tracks: Tracks, i: int, t_ns: int, scratch: States, variance
             X[o, at.NORTH] + v_n * age_s - scratch.X[0, at.NORTH],
         )
         pace = math.hypot(v_e - scratch.X[0, at.V_EAST], v_n - scratch.X[0, at.V_NORTH])
-        if away <= near_m and (pace <= PACE_MPS or ints[o, at.STATUS] != at.CONFIRMED):
+        may_be = pace <= PACE_MPS or ints[o, at.STATUS] != at.CONFIRMED
+        if away <= near_m and may_be and not was_elsewhere(tracks, terminals, w, o, t_ns):
             return True
     return False
 
 
 @kernel(inner=True)
 def _evidence(
-    tracks: Tracks, doubts: Doubts, i: int, t_ns: int, settings: Settings, works: B1, scratch: States
-) -> float:
+    tracks: Tracks, terminals: Terminals, doubts: Doubts, i: int, t_ns: int, settings: Settings, works: B1,
+    scratch: States,
+) -> float:  # fmt: skip
     """Return +1 where radar does not see track i's vehicle although it would, -1 where it may, else 0."""
     ints, P = tracks.ints, scratch.P
     if t_ns - max(ints[i, at.GNSS_NS], ints[i, at.FIX_ACCEPTED_NS]) > REPORTED_NS:
@@ -120,19 +135,21 @@ def _evidence(
     w, plain = ints[i, at.TERMINAL], _would_be_seen(tracks, doubts, t_ns, settings, works, scratch)
     if plain:
         doubts.ints[w, col.PLAIN_NS] = t_ns
-    if _may_be_another(tracks, i, t_ns, scratch, variance_m2):
+    if _may_be_another(tracks, terminals, i, t_ns, scratch, variance_m2):
         return -1.0
     return 1.0 if plain and not is_timed(doubts, w, t_ns) else 0.0
 
 
 @kernel
 def look_for_ghosts(
-    tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, works: B1, scratch: States
-) -> None:
+    tracks: Tracks, terminals: Terminals, doubts: Doubts, t_ns: int, settings: Settings, works: B1,
+    scratch: States,
+) -> None:  # fmt: skip
     """Advance the evidence of all terminals' tracks by one tick, and their bit GHOST.
 
     works : (n_radars,) radar q scans.  Each second in plain sight is one look that misses a vehicle with
     1 - P_D; a vehicle that may be the terminal's takes the same back, one that is measured as its own all.
+    What radar follows while it misses a ghost is not the ghost's vehicle, wherever either drives later.
     """
     ints, seen, odds = tracks.ints, doubts.ints, doubts.floats
     per_s = -math.log(1.0 - settings.tuning[at.P_DETECT]) / LOOK_S
@@ -146,10 +163,13 @@ def look_for_ghosts(
         step_s = min(max(t_ns - seen[w, col.LOOKED_NS], 0) * 1e-9, STEP_S_MAX)
         seen[w, col.LOOKED_NS] = t_ns
         if ints[i, at.RADAR_NS] > 0 and t_ns - ints[i, at.RADAR_NS] <= settings.tuning[at.RADAR_TIMEOUT_NS]:
-            odds[w, col.UNSEEN] = 0.0
+            odds[w, col.UNSEEN], terminals.ints[w, at.ALONE_NS], sign = 0.0, 0, 0.0
         else:
-            sign = _evidence(tracks, doubts, i, t_ns, settings, works, scratch)
+            sign = _evidence(tracks, terminals, doubts, i, t_ns, settings, works, scratch)
             unseen = odds[w, col.UNSEEN] - sign * step_s * per_s
             odds[w, col.UNSEEN] = min(max(unseen, 2.0 * GHOST_MIN), 0.0)  # so sure that 3 s undo it
         is_ghost = odds[w, col.UNSEEN] <= GHOST_MIN
         seen[w, col.KINDS] = seen[w, col.KINDS] & ~col.GHOST | (col.GHOST if is_ghost else 0)
+        # the vehicle of one whose receiver errs is one of those that radar follows
+        if is_ghost and sign > 0.0 and not seen[w, col.KINDS] & ~col.GHOST:
+            terminals.ints[w, at.ALONE_NS] = t_ns

@@ -16,6 +16,7 @@ import numpy as np
 from core.arrays import F1, F2, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.doubt_ghost import was_elsewhere
 from fusion.identity_likelihood import CEILING, odds
 from fusion.layout import Terminals, Tracks
 from fusion.track_store import PAIRS
@@ -85,6 +86,8 @@ def _is_pair(tracks: Tracks, terminals: Terminals, w: int, k: int, t_ns: int, ti
     if pair_ints[w, k, at.P_N] == 0 or ints[i, at.SERIAL] != pair_ints[w, k, at.P_SERIAL]:
         return False
     if ints[i, at.STATUS] != at.CONFIRMED or not is_followed(ints, i, t_ns, timeout_ns):
+        return False
+    if was_elsewhere(tracks, terminals, w, i, t_ns):
         return False
     return bool(ints[i, at.TERMINAL] < 0 or ints[i, at.TERMINAL] == w)
 

@@ -107,7 +107,8 @@ N_TUNING = 16
 ROW, NEWEST_NS, WEIGHED_NS, N_KEYS = 0, 1, 2, 3
 OTHER_ROW = 4  # row + 1 of the radar's track that is presumed to be its vehicle; 0 none
 LEARNT_NS = 5  # stamp of the last fix that its `errors` have learnt from
-N_TERMINAL = 6
+ALONE_NS = 6  # the last tick at which it was a ghost and radar saw no vehicle that may be its own; 0 never
+N_TERMINAL = 7
 
 # Column of `Terminals.errors` (n, N_ERROR), see fusion.terminal_errors; the first N_SCALES are the log
 # likelihoods of scales of the stated sigma

@@ -216,8 +216,9 @@ class Tracker:
             self._count("tracks.twins")
         self._note_shown(t_ns)
         _look_for_ghosts_once(
-            store.tracks, self.doubts.rows, t_ns, store.settings, self._works(t_ns), store.scratch.predicted
-        )
+            store.tracks, self.terminals.rows, self.doubts.rows, t_ns, store.settings, self._works(t_ns),
+            store.scratch.predicted,
+        )  # fmt: skip
         self.doubts.reserve(len(self.terminals.ids))
         look_for_jams(store.tracks, self.terminals.rows, self.doubts.rows, len(self.terminals.ids), t_ns)
         return self._update(NO_ROWS)

@@ -52,7 +52,9 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
         },
     ),
 }  # fmt: skip
-SENT_COLUMNS = ("terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns")
+SENT_COLUMNS = (
+    "terminal", "track_row", "newest_ns", "weighed_ns", "n_keys", "presumed_row", "learnt_ns", "alone_ns",
+)  # fmt: skip
 UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
 BODY_COLUMNS = (
     "often", "share", "share_var", "along_white", "along_slow", "along_n", "across_white_m2",

@@ -9,6 +9,7 @@ from fusion.tracker import Tracker
 from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan
 
 RADAR = pose("R", 0.0, -10.0, 0.0)
+AHEAD = pose("R", 330.0, -10.0, np.pi)  # what comes up from behind throws its shadow back
 CARS_MPS, CAR_GAP_M, CAR_NORTH_M = 20.0, 60.0, 4.0
 
 
@@ -96,3 +97,41 @@ def test_what_radar_may_miss_is_no_ghost(case):
 
 def test_the_evidence_goes_on_after_a_restart():
     assert drive(restart_s=4.0) == drive()
+
+
+def beside_a_silent_truck(*, meets: bool) -> tuple[list[bool], list[bool]]:
+    """Return, by tenth of a second, whether the terminal T is a ghost, and whether a vehicle bears its name.
+
+    A silent truck catches up with T's place and keeps it; meets : it drives there from the first
+    """
+    tracker = Tracker(FusionConfig(), [AHEAD], [Terminal(terminal="T", length_m=12.0)], id_base=7 << 32)
+    rng, is_ghost, is_named = np.random.Generator(np.random.Philox(5)), [], []
+    for k in range(1, round(22.0 / PERIOD_S)):
+        t_s, now_ns = k * PERIOD_S, T0_NS + round(k * PERIOD_S * 1e9)
+        place_m, behind_m = 40.0 + 10.0 * t_s, 0.0 if meets else max(30.0 - 2.2 * t_s, 0.0)
+        truck = [place_m - behind_m, 1.0, 12.2 if behind_m > 0.0 else 10.0, 0.0]
+        targets = np.vstack([cars(t_s, blind=False), truck])
+        tracker.step(now_ns, scan(AHEAD, now_ns, targets, rng.normal(size=(len(targets), 3))))
+        if k % 10 == 0:
+            message = fix("T", now_ns, place_m, 1.0, speed_mps=10.0, heading_rad=0.0, sigma_m=0.5, tau_s=30.0)
+            tracker.step(now_ns, message)
+        if k % 2 == 0:
+            tracker.tick(now_ns)
+            batch = tracker.at(now_ns)
+            named = batch.terminal >= 0
+            is_ghost.append(bool((tracker.doubt(batch)[named] & GHOST).any()))
+            is_named.append(bool((named & (now_ns - batch.radar_ns < 200_000_000)).any()))
+    return is_ghost, is_named
+
+
+def test_a_ghost_is_not_the_vehicle_that_radar_followed_elsewhere():
+    is_ghost, is_named = beside_a_silent_truck(meets=False)
+    assert any(is_ghost[:110]), "radar sees that nobody is there before the truck comes near"
+    assert all(is_ghost[140:]), "and still knows it when a truck drives where the ghost says it is"
+    assert not any(is_named), "which does not become the ghost's"
+
+
+def test_a_terminal_that_never_was_alone_has_the_vehicle_at_its_place():
+    is_ghost, is_named = beside_a_silent_truck(meets=True)
+    assert not any(is_ghost)
+    assert is_named[-1]

@@ -1,7 +1,5 @@
 """Tracks whose prediction has left the road."""
 
-import math
-
 import numpy as np
 import pytest
 
@@ -18,10 +16,11 @@ from tests.support.geofence_world import batch, road
         ({"east": 990.0}, {"east": 1_002.0, "sigma": 1.0}, False),  # within the error
         ({"east": 990.0}, {"east": 1_006.0, "sigma": 1.0, "bias": 3.0}, False),  # the lasting error as well
         ({"east": 500.0}, {"east": 520.0}, False),  # on the road
-        ({"east": 1_004.0}, {"east": 1_020.0}, True),  # radar saw it drive on behind the end
-        ({"east": 1_004.0, "radar_age_s": 0.3}, {"east": 1_020.0}, False),  # its terminal said so last
-        ({"east": 1_004.0, "radar_age_s": math.inf}, {"east": 1_020.0}, False),  # no radar ever saw it
-        ({"north": -30.0, "v_east": 4.0}, {"north": -40.0}, False),  # a lay-by
+        ({"east": 1_004.0}, {"east": 1_020.0}, True),  # radar saw it for a moment beyond the end
+        ({"east": 1_040.0}, {"east": 1_060.0}, False),  # it is seen far beyond the map: it has not just left
+        ({"east": 1_004.0, "v_east": 0.0}, {"east": 1_004.0, "v_east": 0.0}, False),  # it stands there
+        ({"north": -20.0, "v_north": -1.0}, {"north": -21.0}, False),  # it slides off beside the lanes
+        ({"north": -30.0}, {"north": -40.0}, False),  # a lay-by
         ({"north": -7.6}, {"north": -40.0}, True),  # a bend that nobody saw it take
     ],
 )
