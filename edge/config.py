@@ -79,7 +79,9 @@ class Site:
                 accepted=radar.accepted,
                 reflects=radar.reflects,
                 sigma_place_m=radar.sigma_place_m,
-                sigma_boresight_rad=radians(radar.sigma_heading_deg),
+                sigma_boresight_rad=None
+                if radar.sigma_heading_deg is None
+                else radians(radar.sigma_heading_deg),
             )
             for i, radar in enumerate(radars)
         )

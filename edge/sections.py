@@ -43,10 +43,10 @@ class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sigma_azimuth_deg: Positive
     sigma_range_rate_mps: Positive
     reflects: Literal["bodies", "centres"] = "bodies"  # what it reports of a vehicle; "bodies" is learnt
-    # 1 sigma of its pose, where survey and commissioning leave one that counts beside other errors: it lasts,
-    # so that each centimetre takes one from what can be proven of a departure
-    sigma_place_m: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.0
-    sigma_heading_deg: Annotated[float, Meta(ge=0.0, le=90.0)] = 0.0
+    # 1 sigma of its pose by survey and commissioning; without it traffic shows how good the survey was. It
+    # lasts, so that each centimetre takes one from what can be proven of a departure
+    sigma_place_m: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
+    sigma_heading_deg: Annotated[float, Meta(ge=0.0, le=90.0)] | None = None
 
 
 class GnssInputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -55,7 +55,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     identity_accept_p: Share = 0.999  # wanted probability that a binding is right
     history_s: Annotated[float, Meta(ge=2.0)] = 2.5  # how far a late measurement is rewound
     tracks_max: Annotated[int, Meta(ge=1)] = 4_096
-    self_calibration: SelfCalibration = "report"  # errors of radars' poses: learnt from traffic, applied
+    self_calibration: SelfCalibration = "apply"  # errors of radars' poses: learnt from traffic, applied
 
 
 class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +73,10 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
     sigma_range_rate_mps: float
     accepted: bool  # commissioned; else it tracks but does not enforce
     reflects: Reflects = "bodies"
-    # What the survey leaves unknown of the pose, and no number of scans averages: place per axis, boresight
-    sigma_place_m: float = 0.0
-    sigma_boresight_rad: float = 0.0
+    # What the survey leaves unknown of the pose, and no number of scans averages: place per axis, boresight;
+    # None: how good the survey was is learnt from traffic
+    sigma_place_m: float | None = None
+    sigma_boresight_rad: float | None = None
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):

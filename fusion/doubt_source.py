@@ -23,6 +23,7 @@ FOLLOW_NS = 30_000_000_000  # a terminal that was let go is compared with its ve
 # Mean errors over two times. Of an error with a lasting part (Gauss-Markov, any tau) their difference has a
 # standard deviation of at most 0.55 of the error's own; of one that slides at v it grows to (20 s - 3 s) v
 FAST_S, SLOW_S, DIFFERENCE_SHARE = 3.0, 20.0, 0.55
+LOOK_SHARE_MAX = 0.5  # a look after a gap stands for the gap, but one wild fix alone is no mean
 AGE_S_MIN = 10.0  # of both means, before they are compared
 # Squared distances of two dimensions: exp(-15) by chance in each 20 s; cleared within 2 sigma
 DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
@@ -99,8 +100,8 @@ def _note_repeat(
 
 @kernel(inner=True)
 def _mean(before: float, value: float, dt_s: float, age_s: float, tau_s: float) -> float:
-    """Return the mean over the last tau_s, or over the age while it is shorter."""
-    return before + (value - before) * dt_s / min(age_s, tau_s)
+    """Return the mean over the last tau_s, or over the age while it is shorter; of two looks at least."""
+    return before + (value - before) * min(dt_s / min(age_s, tau_s), LOOK_SHARE_MAX)
 
 
 class Error(NamedTuple):
@@ -173,10 +174,11 @@ def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
     step_m = JUMP_SIGMAS * math.sqrt(_scale2(doubts, w)) * error.sigma_m
     for a, e in ((0, error.east_m), (1, error.north_m)):
         fast, slow = col.FAST_E + a, col.SLOW_E + a
-        off = e - floats[w, fast]
-        if not first:  # what slides does not jump: one odd fix, or one odd place of the track, is no drag
-            off = min(max(off, -step_m), step_m)
-        e = floats[w, fast] + off
+        if first:
+            floats[w, fast], floats[w, slow] = e, e
+            continue
+        # what slides does not jump: one odd fix, or one odd place of the track, is no drag
+        e = floats[w, fast] + min(max(e - floats[w, fast], -step_m), step_m)
         floats[w, fast] = _mean(floats[w, fast], e, dt_s, age_s, max(FAST_S, dt_s))
         floats[w, slow] = _mean(floats[w, slow], e, dt_s, age_s, SLOW_S)
     if ints[w, col.KINDS] & col.JAMMED:  # no error of its own; the means start anew afterwards

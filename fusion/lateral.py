@@ -81,11 +81,8 @@ def lateral_of(states: States, i: int, M: F2, k: int, settings: Settings, number
         numbers[at.Y_LASTING, j] = X[i, at.BIAS_SIGMA]
     else:
         q = int(M[k, at.SOURCE])
-        d_e, d_n = (
-            X[i, at.EAST] - settings.radars[q, at.R_EAST],
-            X[i, at.NORTH] - settings.radars[q, at.R_NORTH],
-        )
-        numbers[at.Y_LASTING, j] = math.sqrt(along_axis(spread_at(settings.radars, q, d_e, d_n), -s, c))
+        spread = spread_at(settings.radars, q, X[i, at.EAST], X[i, at.NORTH])
+        numbers[at.Y_LASTING, j] = math.sqrt(max(along_axis(spread, -s, c), 0.0))
     numbers[at.Y_OFFSET, j], numbers[at.Y_SIGMA, j] = offset, math.sqrt(along * over)
     numbers[at.Y_AXIS, j] = math.atan2(c, -s)
     numbers[at.Y_EAST, j], numbers[at.Y_NORTH, j] = X[i, at.EAST], X[i, at.NORTH]

@@ -82,12 +82,26 @@ N_ABOUT = 4
 R_EAST, R_NORTH, R_DROP, R_BORESIGHT, R_RANGE, R_HALF_FOV, R_S_RANGE, R_S_AZIMUTH, R_S_RATE, R_ACCEPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 )  # fmt: skip
-R_S_PLACE, R_S_TURN = 10, 11  # what is not known of its pose: place per axis [m], boresight [rad]
+R_S_PLACE, R_S_TURN = (
+    10,
+    11,
+)  # what the site states that is not known of its pose: place per axis [m], boresight [rad]
 # For how many scans one reflecting point counts; mean and variance of the share: see fusion.extent
 R_OFTEN, R_SHARE, R_SHARE_VAR = 12, 13, 14
 # Parts of its scatter along and across the axis, and the weight of that: see fusion.reflection_noise
 R_ALONG_WHITE, R_ALONG_SLOW, R_ALONG_N, R_ACROSS_WHITE, R_ACROSS_SLOW, R_ACROSS_N = 15, 16, 17, 18, 19, 20
-N_POSE = 21
+# Covariance of what is not known of its pose: place east and north [m], boresight [rad]; fusion.registration
+R_C_EE, R_C_EN, R_C_NN, R_C_ET, R_C_NT, R_C_TT = 21, 22, 23, 24, 25, 26
+# Of the six, which errors of fusion.registration_sight they belong to
+POSE_COVARIANCES = (
+    (R_C_EE, 0, 0),
+    (R_C_EN, 0, 1),
+    (R_C_NN, 1, 1),
+    (R_C_ET, 0, 2),
+    (R_C_NT, 1, 2),
+    (R_C_TT, 2, 2),
+)
+N_POSE = 27
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6

@@ -3,7 +3,9 @@
 A consider-covariance (Schmidt 1966): gains are those of the filter, which takes the poses for true, and the
 stated covariance adds what the poses leave unknown. A radar that stands elsewhere displaces all that it
 measures by as much; one turned by a small angle displaces it across its beam, by the angle times the range.
-So along a road that it looks down, far vehicles are displaced across the road, hardly along it.
+So along a road that it looks down, far vehicles are displaced across the road, hardly along it. What is
+unknown is the covariance of place and turn together: traffic shows their sum where it drives long before it
+shows each of them (`fusion.registration`).
 """
 
 from core.arrays import F2
@@ -21,9 +23,14 @@ Spread = tuple[float, float, float]  # covariance of a place [m^2]: east-east, e
 @kernel(inner=True)
 def spread_at(radars: F2, q: int, east: float, north: float) -> Spread:
     """Return what the pose of radar q leaves unknown of a place that it measured."""
-    d_e, d_n = east - radars[q, at.R_EAST], north - radars[q, at.R_NORTH]
-    place, turn = radars[q, at.R_S_PLACE] ** 2, radars[q, at.R_S_TURN] ** 2
-    return place + turn * d_n * d_n, -turn * d_e * d_n, place + turn * d_e * d_e
+    radar = radars[q]
+    d_e, d_n = east - radar[at.R_EAST], north - radar[at.R_NORTH]
+    turn = radar[at.R_C_TT]
+    return (
+        max(radar[at.R_C_EE] - 2.0 * d_n * radar[at.R_C_ET] + turn * d_n * d_n, 0.0),
+        radar[at.R_C_EN] + d_e * radar[at.R_C_ET] - d_n * radar[at.R_C_NT] - turn * d_e * d_n,
+        max(radar[at.R_C_NN] + 2.0 * d_e * radar[at.R_C_NT] + turn * d_e * d_e, 0.0),
+    )
 
 
 @kernel(inner=True)

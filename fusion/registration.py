@@ -17,44 +17,43 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import RadarPose, SelfCalibration
 from fusion.observations import ObjectScan, RadarScan
 from fusion.registration_filter import (
-    N_ERRORS,
+    N_COMMON,
     N_FILTER,
     N_PASSAGE,
     N_TALLY,
     P_TERMINAL,
     PASSAGES,
-    RANGE,
-    ROTATION,
-    TIME,
     V_MISFIT,
     V_PAIRS,
     V_TRUCKS,
     Evidence,
     Passages,
-    Radars,
-    Work,
     conclude,
+    gather,
     sample_fixes,
     sample_pairs,
 )
+from fusion.registration_sight import N_ERRORS, RANGE, ROTATION, TIME, Radars, Work
 from fusion.rewind import rebuild
+from fusion.survey_quality import LOG_PRIOR, SCALES, weigh_scales
 from fusion.track_store import TrackStore, poses_of
 
 EVERY_NS = 1_000_000_000
-NAMES = ("east_m", "north_m", "rotation_rad", "time_s", "range_m")  # that are reported and applied
-N_POSE_ERRORS = len(NAMES)
+NAMES = ("east_m", "north_m", "rotation_rad", "time_s", "range_m")  # in the order of the errors
 # What a survey can be wrong by at most and is not a mistake of its own; beyond, nothing is put right
 BOUND: F64 = np.array([2.0, 2.0, math.radians(2.0), 0.2, 2.0])
-# The survey's sigmas are a quarter of it; where vehicles reflect, from the centre (0) to the end (0.5)
-PRIOR: F64 = np.array([*(BOUND / 4.0), 0.25])
+# Sigmas of a survey at the scale 1 of fusion.survey_quality, unless the site states them. A boresight is set
+# by a reflector some 150 m down the road, whose place is as wrong as the radar's: sqrt(2) 0.5 m / 150 m
+PRIOR: F64 = np.array([0.5, 0.5, math.sqrt(2.0) * 0.5 / 150.0, 0.05, 0.5])
+SIGMA_MIN = 1e-6  # of what the site states as exact
 FORGET_S = 3_600.0  # older evidence counts less: a mast that was hit is noticed within the hour
 # Satellites' errors that all receivers of a place share do not average out over trucks (single frequency,
 # after broadcast corrections, over minutes: 0.1 m and more)
 COMMON_M = 0.1
-TRUCKS_MIN = 10  # before anything is applied or alarmed
-# chi-square of five at 1e-4: one false correction in ten thousand independent estimates
-SIGNIFICANT, LET_GO = 25.7, 5.0  # below its mean again the correction is taken back: hysteresis
-STEP: F64 = np.array([0.02, 0.02, math.radians(0.02), 0.005, 0.02])  # a second: below a track's own noise
+TRUCKS_MIN = 10  # before anything is alarmed
+# Quantile of a chi-square at 1e-4, as a normal deviate: one false correction in ten thousand estimates
+SIGNIFICANT_Z = 3.72
+STEP: F64 = np.array([0.05, 0.05, math.radians(0.05), 0.005, 0.05])  # a second: below a track's own noise
 DRIFT_SIGMAS, REFERENCE_S = 5.0, 86_400.0
 
 Five = tuple[float, float, float, float, float]
@@ -82,21 +81,21 @@ class RegistrationState(msgspec.Struct, frozen=True, kw_only=True):
     """The memory of the self-calibration; radars by name, so that a site may gain or lose one."""
 
     sensors: tuple[str, ...]
-    vector: Columns | None = None  # one row a radar
-    information: Columns | None = None  # rows: errors of all radars, one after another
+    vector: Columns | None = None  # errors of all radars, one after another, and the receivers' common one
+    information: Columns | None = None  # of these, row by row
     passages: Columns | None = None
     filters: Columns | None = None  # of the passages: mean, then covariance
     radars: Columns | None = None  # applied, reference, tally, whether it is corrected
 
 
-ERRORS = (*NAMES, "reflection")
+VALUE = ("value",)
 PASSAGE_COLUMNS = ("terminal", "radar", "first_ns", "last_ns", "n")
 FILTER_COLUMNS = (
     *(f"mean_{j}" for j in range(N_FILTER)),
     *(f"cov_{j}_{k}" for j in range(N_FILTER) for k in range(N_FILTER)),
 )
 RADAR_COLUMNS = (
-    *(f"applied_{name}" for name in ERRORS), *(f"reference_{name}" for name in NAMES), "trucks", "pairs",
+    *(f"applied_{name}" for name in NAMES), *(f"reference_{name}" for name in NAMES), "trucks", "pairs",
     "misfit", "corrected", "has_reference",
 )  # fmt: skip
 
@@ -107,8 +106,8 @@ class Registration:
     def __init__(self, radars: Sequence[RadarPose], mode: SelfCalibration) -> None:
         self.mode = mode
         self.sensors = tuple(radar.sensor for radar in radars)
-        m = len(radars)
-        n = N_ERRORS * m
+        m, k = len(radars), len(SCALES)
+        n = N_ERRORS * m + N_COMMON
         survey = poses_of(radars)[:m]
         self.radars = Radars(survey=survey, used=survey.copy(), applied=np.zeros((m, N_ERRORS)))
         self.passages = Passages(
@@ -116,17 +115,23 @@ class Registration:
             mean=np.zeros((PASSAGES, N_FILTER)),
             cov=np.zeros((PASSAGES, N_FILTER, N_FILTER)),
         )
+        self._survey, self._scaled = _surveys(radars)
+        self._means, self._covs = np.zeros((k + 1, n)), np.zeros((k + 1, n, n))
+        self._scales: F64 = np.stack([SCALES, LOG_PRIOR, np.zeros(k)])
+        self._information, self._vector = np.zeros((n, n)), np.zeros(n)
         self.evidence = Evidence(
-            information=np.zeros((n, n)), vector=np.zeros(n), tally=np.zeros((m, N_TALLY)), mean=np.zeros(n),
-            cov=np.diag(np.tile(PRIOR**2, m)) if m else np.zeros((0, 0)), prior=PRIOR.copy(),
+            information=np.zeros((n, n)), vector=np.zeros(n), tally=np.zeros((m, N_TALLY)),
+            mean=self._means[0], cov=self._covs[0], prior=BOUND.copy(),
         )  # fmt: skip
         self.evidence.tally[:, V_MISFIT] = 1.0
         self._work = Work(
-            place=np.zeros((m, 3)), J=np.zeros((m, 2, N_ERRORS)), beam=np.zeros((m, 4)),
-            row=np.zeros(N_FILTER), small=np.zeros((N_ERRORS, N_ERRORS)),
+            place=np.zeros((m, 4)), J=np.zeros((2 * m, N_ERRORS)), var=np.zeros((m, 6)),
+            beam=np.zeros((m, 2)), row=np.zeros(N_FILTER), own=np.zeros(N_ERRORS),
+            small=np.zeros((N_ERRORS, N_ERRORS)),
         )  # fmt: skip
         self._corrected = np.zeros(m, dtype=np.bool_)
-        self._reference: F64 = np.full((m, N_POSE_ERRORS), np.nan)
+        self._reference: F64 = np.full((m, N_ERRORS), np.nan)
+        self._estimate()
 
     # ---- before the tracker
 
@@ -151,26 +156,30 @@ class Registration:
         sample_fixes(*args, self.passages, self.evidence, t_ns, self._work)
         sample_pairs(*args, self.evidence, t_ns, self._work)
         conclude(self.passages, self.evidence, t_ns, math.exp(-1.0 / FORGET_S), self._work)
+        self._estimate()
         self._follow_reference()
-        self._state_what_is_wrong(store)
+        self._state_what_is_unknown(store)
         if self.mode == "apply" and self._move():
             self.impose(store)
             for i in np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.STATUS] != at.FREE).tolist():
                 rebuild(store.tracks, store.rings, i, store.settings, store.scratch.vector)
 
+    def _estimate(self) -> None:
+        """Estimate the errors from all evidence."""
+        gather(self.passages, self.evidence, self._information, self._vector, self._work)
+        weigh_scales(
+            self._information, self._vector, self._survey, self._scaled, self._scales, self._means, self._covs
+        )
+
     def estimate(self) -> tuple[F64, F64]:
-        """Return the errors (m, N_POSE_ERRORS) and their covariances."""
+        """Return the errors (m, N_ERRORS) and their covariances."""
         m, e = len(self.sensors), self.evidence
-        mean = e.mean.reshape(m, N_ERRORS)[:, :N_POSE_ERRORS]
-        cov = np.zeros((m, N_POSE_ERRORS, N_POSE_ERRORS))
+        mean = e.mean[:-N_COMMON].reshape(m, N_ERRORS)
+        cov = np.zeros((m, N_ERRORS, N_ERRORS))
         for q in range(m):
-            own = slice(N_ERRORS * q, N_ERRORS * q + N_POSE_ERRORS)
+            own = slice(N_ERRORS * q, N_ERRORS * (q + 1))
             cov[q] = e.cov[own, own] * max(e.tally[q, V_MISFIT], 1.0)
-            cov[q, 0, 0] += COMMON_M**2
-            cov[q, 1, 1] += COMMON_M**2
-        sigma2 = np.einsum("qkk->qk", cov)
-        shrink = np.minimum(1.0, PRIOR[:N_POSE_ERRORS] / np.sqrt(sigma2))  # never above the survey's
-        return mean, cov * shrink[:, :, None] * shrink[:, None, :]
+        return mean, cov
 
     def _follow_reference(self) -> None:
         """Let the reference, against which a drift shows, follow the estimate over a day."""
@@ -181,22 +190,22 @@ class Registration:
         self._reference[ready] += (mean[ready] - self._reference[ready]) / REFERENCE_S
 
     def _move(self) -> bool:
-        """Move the applied errors a step towards the estimates that are significant; say whether any moved.
+        """Move the applied errors a step towards significant estimates; say whether any moved.
 
-        A radar's errors are applied together: they are correlated, and what traffic does not show is near
-        nought in the estimate, which the prior keeps there.
+        All radars are moved together: what two of them disagree by is known to centimetres long before it is
+        known which of them is wrong. What traffic does not show is nought in the estimate.
         """
-        mean, cov = self.estimate()
-        for q in range(len(self.sensors)):
-            weight = _wald(mean[q], cov[q])
-            if self.evidence.tally[q, V_TRUCKS] >= TRUCKS_MIN and weight > SIGNIFICANT:
-                self._corrected[q] = True
-            elif weight < LET_GO:
-                self._corrected[q] = False
+        mean, _ = self.estimate()
+        n = mean.size
+        weight = _wald(mean.reshape(-1), self.evidence.cov[:n, :n])
+        if weight > _significant(n):
+            self._corrected[:] = True
+        elif weight < n:  # below its mean without any error: hysteresis
+            self._corrected[:] = False
         target = np.where(self._corrected[:, None], np.clip(mean, -BOUND, BOUND), 0.0)
-        applied = self.radars.applied[:, :N_POSE_ERRORS]
+        applied = self.radars.applied
         away = target - applied
-        moves = np.abs(away).max(axis=1, initial=0.0, where=np.abs(away) >= STEP) > 0.0
+        moves = np.abs(away).max(axis=1, initial=0.0, where=np.abs(away) >= STEP / 2.0) > 0.0
         if not moves.any():
             return False
         applied[moves] += np.clip(away, -STEP, STEP)[moves]
@@ -207,22 +216,16 @@ class Registration:
         used, survey, applied = store.settings.radars, self.radars.survey, self.radars.applied
         for column, k in ((at.R_EAST, 0), (at.R_NORTH, 1), (at.R_BORESIGHT, ROTATION)):
             used[: len(survey), column] = survey[:, column] + applied[:, k]
-        self._state_what_is_wrong(store)
+        self._state_what_is_unknown(store)
 
-    def _state_what_is_wrong(self, store: TrackStore) -> None:
-        """Let the sigmas of poses be no less than significant errors that traffic shows and nobody corrects.
-
-        Else a radar that is known to be wrong would be judged by as if its survey were right.
-        """
-        used, survey = store.settings.radars, self.radars.survey
+    def _state_what_is_unknown(self, store: TrackStore) -> None:
+        """Let tracks state what remains unknown of the poses; known errors that are not applied as well."""
         mean, cov = self.estimate()
-        for q in range(len(survey)):
-            place, turn = survey[q, at.R_S_PLACE], survey[q, at.R_S_TURN]
-            if self.evidence.tally[q, V_TRUCKS] >= TRUCKS_MIN and _wald(mean[q], cov[q]) > SIGNIFICANT:
-                left = mean[q] - self.radars.applied[q, :N_POSE_ERRORS]
-                place = max(place, math.hypot(left[0], left[1]) / math.sqrt(2.0))  # per axis
-                turn = max(turn, abs(left[ROTATION]))
-            used[q, at.R_S_PLACE], used[q, at.R_S_TURN] = place, turn
+        left = mean - self.radars.applied
+        cov += left[:, :, None] * left[:, None, :]
+        used = store.settings.radars
+        for column, j, k in at.POSE_COVARIANCES:
+            used[: len(mean), column] = cov[:, j, k]
 
     # ---- for the status
 
@@ -252,7 +255,7 @@ class Registration:
             return "drifting"
         if self.mode == "apply" and self._corrected[q]:
             return "corrected"
-        return "wrong" if _wald(mean, cov) > SIGNIFICANT else "fits"
+        return "wrong" if _wald(mean, cov) > _significant(N_ERRORS) else "fits"
 
     # ---- the whole state
 
@@ -260,7 +263,7 @@ class Registration:
         """Return all memory; None where there is none."""
         if self.mode == "off" or not self.sensors:
             return None
-        m, live = len(self.sensors), np.flatnonzero(self.passages.ints[:, P_TERMINAL] >= 0)
+        live = np.flatnonzero(self.passages.ints[:, P_TERMINAL] >= 0)
         e, filters = (
             self.evidence,
             (self.passages.mean[live], self.passages.cov[live].reshape(-1, N_FILTER**2)),
@@ -272,20 +275,22 @@ class Registration:
         )  # fmt: skip
         return RegistrationState(
             sensors=self.sensors,
-            vector=columns_of(ERRORS, e.vector.reshape(m, N_ERRORS)),
-            information=columns_of(ERRORS, e.information.reshape(-1, N_ERRORS)),
+            vector=columns_of(VALUE, e.vector.reshape(-1, 1)),
+            information=columns_of(VALUE, e.information.reshape(-1, 1)),
             passages=columns_of(("row", *PASSAGE_COLUMNS), np.column_stack([live, self.passages.ints[live]])),
             filters=columns_of(FILTER_COLUMNS, np.column_stack(filters)),
             radars=columns_of(RADAR_COLUMNS, np.column_stack(about).astype(np.float64)),
         )
 
     def restore(self, state: RegistrationState | None) -> None:
-        """Continue from a state; one of other radars starts fresh."""
+        """Continue from a state; one of other radars, or of other errors, starts fresh."""
         if state is None or state.sensors != self.sensors or self.mode == "off":
             return
-        e, m = self.evidence, len(self.sensors)
-        e.vector[:] = read_floats(state.vector, ERRORS).reshape(-1)
-        e.information[:] = read_floats(state.information, ERRORS).reshape(N_ERRORS * m, -1)
+        e = self.evidence
+        vector, information = read_floats(state.vector, VALUE), read_floats(state.information, VALUE)
+        if len(vector) != e.vector.size or len(information) != e.information.size:
+            return
+        e.vector[:], e.information[:] = vector[:, 0], information.reshape(e.information.shape)
         passages = read_ints(state.passages, ("row", *PASSAGE_COLUMNS))
         rows, filters = passages[:, 0], read_floats(state.filters, FILTER_COLUMNS)
         self.passages.ints[rows] = passages[:, 1:]
@@ -293,17 +298,32 @@ class Registration:
         self.passages.cov[rows] = filters[:, N_FILTER:].reshape(-1, N_FILTER, N_FILTER)
         about = read_floats(state.radars, RADAR_COLUMNS)
         self.radars.applied[:] = about[:, :N_ERRORS] if self.mode == "apply" else 0.0
-        at_tally = N_ERRORS + N_POSE_ERRORS
+        at_tally = 2 * N_ERRORS
         self._reference[:] = np.where(about[:, -1:] > 0.0, about[:, N_ERRORS:at_tally], np.nan)
         e.tally[:] = about[:, at_tally : at_tally + N_TALLY]
         self._corrected[:] = about[:, -2] > 0.0
-        nothing = Passages(self.passages.ints[:0], self.passages.mean[:0], self.passages.cov[:0])
-        conclude(nothing, e, 0, 1.0, self._work)  # mean and covariance follow from the evidence
+        self._estimate()
+
+
+def _surveys(radars: Sequence[RadarPose]) -> tuple[F64, F64]:
+    """Return the errors' sigmas at scale 1 (n,), and where the scale counts (n,): the site states none."""
+    sigma, scaled = [np.tile(PRIOR, len(radars))], [np.ones(N_ERRORS * len(radars))]
+    for q, radar in enumerate(radars):
+        for told, columns in ((radar.sigma_place_m, (0, 1)), (radar.sigma_boresight_rad, (ROTATION,))):
+            for k in columns if told is not None else ():
+                sigma[0][N_ERRORS * q + k], scaled[0][N_ERRORS * q + k] = max(told or 0.0, SIGMA_MIN), 0.0
+    return np.append(sigma[0], [COMMON_M] * N_COMMON), np.append(scaled[0], [0.0] * N_COMMON)
 
 
 def _five(errors: F64) -> Five:
-    east_m, north_m, rotation_rad, time_s, range_m = errors[:N_POSE_ERRORS].tolist()
+    east_m, north_m, rotation_rad, time_s, range_m = errors[:N_ERRORS].tolist()
     return east_m, north_m, rotation_rad, time_s, range_m
+
+
+def _significant(n: int) -> float:
+    """Return the quantile of a chi-square of n beyond SIGNIFICANT_Z (Wilson and Hilferty 1931)."""
+    spread = 2.0 / (9.0 * n)
+    return float(n * (1.0 - spread + SIGNIFICANT_Z * math.sqrt(spread)) ** 3)
 
 
 def _wald(mean: F64, cov: F64) -> float:

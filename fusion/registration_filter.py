@@ -1,18 +1,13 @@
 """The errors of radars' poses as a filter: fixes against radar, and radar against radar. Kernels only.
 
-Six errors of each radar (N_ERRORS): what must be added to the survey's east and north [m] and boresight
-[rad]; how far its clock is ahead [s]; by how much its ranges are too long [m]; and where vehicles reflect, as
-a share of their length from the centre to the end that it sees. The last is no error of the pose, but without
-it a long truck's near end would count as a range bias.
-
-With d the way from the surveyed radar to the place that it reported, u its unit vector, v the velocity, h the
-heading and L the length, the centre of the vehicle lies at
-
-    place + (east, north) + rotation * perp(d) + time * v - range * u + share * L * (u h) h
+Five errors of each radar (N_ERRORS): what must be added to the survey's east and north [m] and boresight
+[rad]; how far its clock is ahead [s]; by how much its ranges are too long [m]. `fusion.registration_sight`
+says how they displace what it sees.
 
 A truck's fix is the centre plus that truck's own lasting error (Gauss-Markov). So each truck that passes a
-radar has a filter of eight numbers, the six and its error; what it says of the six is added, as information,
-to the radar's when it has passed (Schmidt's nuisance parameters, marginalised). Trucks' errors average out.
+radar has a filter of seven numbers, the five and its error; what it says of the five is information about the
+radar (Schmidt's nuisance parameters, marginalised). Trucks' errors average out, but for a part that
+satellites give all receivers of a place alike: two numbers (COMMON) that all fixes contain.
 """
 
 import math
@@ -25,9 +20,22 @@ from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
 from fusion.layout import Rings, Tracks
 from fusion.models import SLOW_MPS, centre_of
+from fusion.registration_sight import (
+    AROUND_NS,
+    BODY,
+    COUNT,
+    FRESH,
+    N_ERRORS,
+    SUM_EAST,
+    SUM_NORTH,
+    WHILE,
+    Radars,
+    Work,
+    observe,
+)
+from fusion.survey_quality import invert
 
-EAST, NORTH, ROTATION, TIME, RANGE, SHARE = 0, 1, 2, 3, 4, 5
-N_ERRORS = 6
+N_COMMON = 2  # east and north of the error that all receivers share, after the errors of all radars
 N_FILTER = N_ERRORS + 2  # and the truck's own error, east and north
 
 P_TERMINAL, P_RADAR, P_FIRST_NS, P_LAST_NS, P_N = 0, 1, 2, 3, 4  # columns of `Passages.ints`
@@ -36,14 +44,17 @@ PASSAGES = 256  # that are under way at once
 V_TRUCKS, V_PAIRS, V_MISFIT = 0, 1, 2  # columns of `Evidence.tally`
 N_TALLY = 3
 
-NEAR_NS = 150_000_000  # a detection is taken to the fix's time: at 3 m/s² this adds 0.03 m
+RECENT_NS = 150_000_000  # so lately radar saw a vehicle that two radars may see now
 PASSED_NS = 3_000_000_000  # without a detection for so long, a truck has passed
 PASSAGE_NS_MAX = 60_000_000_000  # a truck that stands in the field is one truck, each minute anew
-SAMPLE_NS = 900_000_000  # between two samples of a passage: echoes of a body wander within about a second
-WANDER_ALONG, WANDER_ACROSS_M = 0.15, 0.35  # of the reflection: share of the length; a lorry's face is 2.5 m
+SAMPLE_NS = 900_000_000  # between two samples of a passage, each of which is a mean over a second
 MISFIT_MAX = 4.0  # chi-square of two: beyond it the truck's own error is taken to be that much larger
-LENGTH_UNKNOWN_SIGMA_M = 3.0  # where on a vehicle of unknown length the echo lies, along it
-PAIR_SAMPLES = 10.0  # samples of a pair on one track count as one in so many: they share their reflections
+# Of a pair on one track each second: what stays for a second counts (1 + r) / (1 - r), r = exp(-1), times its
+# variance in a mean over seconds; what stays for the passage as often as it is seen, some ten seconds
+WHILE_ALIKE, PASSAGE_ALIKE = 2.16, 10.0
+# Share of what a truck says of one radar that no other radar hears of: fields overlap, and its error outlasts
+# a field, so that two radars learn from one and the same error
+OWN_SHARE = 0.5
 
 
 class Passages(NamedTuple):
@@ -55,111 +66,14 @@ class Passages(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What the trucks said of the m radars, their errors one after another (n = N_ERRORS m)."""
+    """What the trucks said of the m radars: n = N_ERRORS m + N_COMMON errors, one after another."""
 
-    information: F2  # (n, n) without the prior
+    information: F2  # (n, n) of what has passed, without a prior
     vector: F1  # (n,)
     tally: F2  # (m, N_TALLY) trucks, samples of pairs, mean misfit (1 where sigmas are honest)
     mean: F1  # (n,) estimate
     cov: F2  # (n, n) its covariance
-    prior: F1  # (N_ERRORS,) sigmas of the survey
-
-
-class Radars(NamedTuple):
-    """Radars as surveyed and as the tracker uses them."""
-
-    survey: F2  # (m, N_POSE)
-    used: F2  # (m, N_POSE)
-    applied: F2  # (m, N_ERRORS)
-
-
-class Work(NamedTuple):
-    """Memory that each call overwrites."""
-
-    place: F2  # (m, 3) of each radar's detection, taken to the time asked: east, north; 0 none or 1
-    J: F3  # (m, 2, N_ERRORS) its derivatives, along the beam and across it
-    beam: F2  # (m, 4) cosine and sine of the beam; variances along and across it
-    row: F1  # (N_FILTER,)
-    small: F2  # (N_ERRORS, N_ERRORS)
-
-
-@kernel(inner=True)
-def _invert(A: F2, n: int) -> None:
-    """Invert the symmetric positive definite A[:n, :n] in place (Gauss-Jordan, no pivots needed)."""
-    for k in range(n):
-        pivot = 1.0 / A[k, k]
-        A[k, k] = 1.0
-        for j in range(n):
-            A[k, j] *= pivot
-        for i in range(n):
-            if i != k:
-                factor = A[i, k]
-                A[i, k] = 0.0
-                for j in range(n):
-                    A[i, j] -= factor * A[k, j]
-
-
-@kernel(inner=True)
-def _observe(tracks: Tracks, rings: Rings, radars: Radars, i: int, slot: int, t_ns: int, work: Work) -> None:
-    """Write the detection in ring slot `slot` of track i, taken to t_ns, to its radar's row of `work`."""
-    X, meas = tracks.states.X, rings.meas
-    q = int(meas[i, slot, at.SOURCE])
-    r_e, r_n = radars.survey[q, at.R_EAST], radars.survey[q, at.R_NORTH]
-    if meas[i, slot, at.WHAT] == at.POLAR:
-        slant = meas[i, slot, at.Z_RANGE] + radars.applied[q, RANGE]
-        ground = math.sqrt(max(slant * slant - radars.survey[q, at.R_DROP] ** 2, 1.0))
-        bearing = meas[i, slot, at.Z_AZIMUTH] + radars.survey[q, at.R_BORESIGHT]
-        d_e, d_n = ground * math.cos(bearing), ground * math.sin(bearing)
-    else:
-        turn = radars.survey[q, at.R_BORESIGHT] - radars.used[q, at.R_BORESIGHT]
-        o_e = meas[i, slot, at.Z_EAST] - radars.used[q, at.R_EAST]
-        o_n = meas[i, slot, at.Z_NORTH] - radars.used[q, at.R_NORTH]
-        d_e = math.cos(turn) * o_e - math.sin(turn) * o_n
-        d_n = math.sin(turn) * o_e + math.cos(turn) * o_n
-    ground = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
-    u_e, u_n = d_e / ground, d_n / ground
-    v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]
-    dt_s = (t_ns - rings.stamps[i, slot]) * 1e-9 - radars.applied[q, TIME]  # of the stamp as it came
-    work.place[q, 0], work.place[q, 1] = r_e + d_e + v_e * dt_s, r_n + d_n + v_n * dt_s
-    work.place[q, 2] = 1.0
-    speed = max(math.sqrt(v_e * v_e + v_n * v_n), 1e-9)
-    h_e, h_n = v_e / speed, v_n / speed
-    facing = u_e * h_e + u_n * h_n
-    length = tracks.floats[i, at.LENGTH]
-    known = not math.isnan(length)
-    for a in range(2):  # along the beam, then across it (to the left)
-        c, s = (u_e, u_n) if a == 0 else (-u_n, u_e)
-        row = work.J[q, a]
-        row[EAST], row[NORTH] = c, s
-        row[ROTATION] = ground if a == 1 else 0.0
-        row[TIME] = c * v_e + s * v_n
-        row[RANGE] = -1.0 if a == 0 else 0.0
-        row[SHARE] = length * facing * (c * h_e + s * h_n) if known else 0.0
-        sigma = radars.survey[q, at.R_S_RANGE] if a == 0 else radars.survey[q, at.R_S_AZIMUTH] * ground
-        along = WANDER_ALONG * length if known else LENGTH_UNKNOWN_SIGMA_M
-        of_h = c * h_e + s * h_n
-        work.beam[q, 2 + a] = sigma**2 + (along * of_h) ** 2 + WANDER_ACROSS_M**2 * (1.0 - of_h * of_h)
-    work.beam[q, 0], work.beam[q, 1] = u_e, u_n
-
-
-@kernel(inner=True)
-def _observe_all(tracks: Tracks, rings: Rings, radars: Radars, i: int, t_ns: int, work: Work) -> int:
-    """Observe track i at t_ns by the nearest detection in time of each radar; return how many radars."""
-    size, n = rings.stamps.shape[1], 0
-    for q in range(radars.survey.shape[0]):
-        work.place[q, 2] = 0.0
-    k = tracks.ints[i, at.RING_LEN] - 1
-    while k >= 0:
-        slot = (tracks.ints[i, at.RING_HEAD] + k) % size
-        gap_ns = t_ns - rings.stamps[i, slot]
-        if gap_ns > NEAR_NS:
-            break
-        what, q = rings.meas[i, slot, at.WHAT], int(rings.meas[i, slot, at.SOURCE])
-        if gap_ns >= -NEAR_NS and (what == at.POLAR or what == at.OBJECT):
-            n += 1 if work.place[q, 2] == 0.0 else 0
-            _observe(tracks, rings, radars, i, slot, t_ns, work)  # an older one is nearer to t_ns, or fine
-        k -= 1
-    return n
+    prior: F1  # (N_ERRORS,) sigmas with which a passage starts: wide, and taken off again
 
 
 @kernel(inner=True)
@@ -180,24 +94,31 @@ def _passage(passages: Passages, w: int, q: int, t_ns: int) -> int:
 @kernel(inner=True)
 def _begin(passages: Passages, p: int, evidence: Evidence, q: int, work: Work, z: F1, sigma_m: float) -> None:
     """Set passage p to the prior, its truck's error larger where the first residual z does not fit."""
-    mean, cov = passages.mean, passages.cov
+    mean, cov, var = passages.mean, passages.cov, work.var[q]
     at_q, misfit = N_ERRORS * q, 0.0
     for a in range(2):  # the axes by themselves: their covariance is small against the truck's error
-        r, s = z[a], sigma_m**2 + work.beam[q, 2 + a]
+        row = work.J[2 * q + a]
+        r, s = z[a], sigma_m**2 + var[FRESH + a] + var[WHILE + a] + var[BODY + a]
         for j in range(N_ERRORS):
-            r -= work.J[q, a, j] * evidence.mean[at_q + j]
+            r -= row[j] * evidence.mean[at_q + j]
             for k in range(N_ERRORS):
-                s += work.J[q, a, j] * evidence.cov[at_q + j, at_q + k] * work.J[q, a, k]
+                s += row[j] * evidence.cov[at_q + j, at_q + k] * row[k]
         misfit += r * r / s
     tally = evidence.tally[q]
     gain = 1.0 / min(tally[V_TRUCKS] + 2.0, 50.0)
     tally[V_MISFIT] += gain * (min(0.5 * misfit, 25.0) - tally[V_MISFIT])
-    var = sigma_m**2 * max(misfit / MISFIT_MAX, 1.0)
+    own = sigma_m**2 * max(misfit / MISFIT_MAX, 1.0)
     for j in range(N_FILTER):
         mean[p, j] = 0.0
         for k in range(N_FILTER):
             cov[p, j, k] = 0.0
-        cov[p, j, j] = evidence.prior[j] ** 2 if j < N_ERRORS else var
+    for j in range(N_ERRORS):
+        cov[p, j, j] = evidence.prior[j] ** 2
+    c, s = work.beam[q, 0], work.beam[q, 1]  # a body of another size than assumed is an error of the truck's
+    E, N = N_ERRORS, N_ERRORS + 1
+    cov[p, E, E] = own + c * c * var[BODY] + s * s * var[BODY + 1]
+    cov[p, N, N] = own + s * s * var[BODY] + c * c * var[BODY + 1]
+    cov[p, E, N] = cov[p, N, E] = c * s * (var[BODY] - var[BODY + 1])
 
 
 @kernel(inner=True)
@@ -223,10 +144,10 @@ def _update(passages: Passages, p: int, q: int, a: int, z: float, r: float, work
     for j in range(N_FILTER):
         row[j] = cov[p, j, N_ERRORS] * b_e + cov[p, j, N_ERRORS + 1] * b_n
         for k in range(N_ERRORS):
-            row[j] += cov[p, j, k] * work.J[q, a, k]
+            row[j] += cov[p, j, k] * work.J[2 * q + a, k]
     for j in range(N_ERRORS):
-        total += work.J[q, a, j] * row[j]
-        z -= work.J[q, a, j] * mean[p, j]
+        total += work.J[2 * q + a, j] * row[j]
+        z -= work.J[2 * q + a, j] * mean[p, j]
     total += b_e * row[N_ERRORS] + b_n * row[N_ERRORS + 1]
     z -= b_e * mean[p, N_ERRORS] + b_n * mean[p, N_ERRORS + 1]
     for j in range(N_FILTER):
@@ -261,7 +182,7 @@ def sample_fixes(
         if k < 0 or t_ns - rings.stamps[i, slot] > PASSED_NS:
             continue
         fix_ns = rings.stamps[i, slot]
-        if _observe_all(tracks, rings, radars, i, fix_ns, work) == 0:
+        if observe(tracks, rings, radars, i, fix_ns, work) == 0:
             continue
         M = rings.meas[i]
         east, north, spread = centre_of(M, slot, heading_of(tracks.states, i))
@@ -272,7 +193,7 @@ def sample_fixes(
         )
         white = (WHITE_SHARE * M[slot, at.Z_SIGMA]) ** 2 + QUANTUM_M**2 + spread
         for q in range(radars.survey.shape[0]):
-            if work.place[q, 2] == 0.0:
+            if work.place[q, COUNT] == 0.0:
                 continue
             p = _passage(passages, ints[i, at.TERMINAL], q, fix_ns)
             if p < 0:
@@ -280,7 +201,7 @@ def sample_fixes(
             last_ns = passages.ints[p, P_LAST_NS]
             if passages.ints[p, P_N] > 0 and fix_ns - last_ns < SAMPLE_NS:
                 continue
-            d_e, d_n = east - work.place[q, 0], north - work.place[q, 1]
+            d_e, d_n = east - work.place[q, SUM_EAST], north - work.place[q, SUM_NORTH]
             c, s = work.beam[q, 0], work.beam[q, 1]
             z[0], z[1] = c * d_e + s * d_n, c * d_n - s * d_e
             if passages.ints[p, P_N] == 0:
@@ -288,43 +209,50 @@ def sample_fixes(
             else:
                 _advance(passages, p, sigma_m, tau_s, (fix_ns - last_ns) * 1e-9)
             for a in range(2):
-                _update(passages, p, q, a, z[a], work.beam[q, 2 + a] + white, work)
+                r = work.var[q, FRESH + a] + WHILE_ALIKE * work.var[q, WHILE + a] + white
+                _update(passages, p, q, a, z[a], r, work)
             passages.ints[p, P_LAST_NS] = fix_ns
             passages.ints[p, P_N] += 1
 
 
 @kernel(inner=True)
+def _variance(work: Work, q: int, a: int) -> float:
+    """Return what one second's mean of radar q along axis a counts among those of other seconds."""
+    var = work.var[q]
+    return float(var[FRESH + a] + WHILE_ALIKE * var[WHILE + a] + PASSAGE_ALIKE * var[BODY + a])
+
+
+@kernel(inner=True)
 def _add_pair(evidence: Evidence, p: int, q: int, work: Work) -> None:
     """Add the difference of the places that radars p and q gave, in the beam axes of q."""
-    c, s = work.beam[q, 0], work.beam[q, 1]
-    turn_c, turn_s = c * work.beam[p, 0] + s * work.beam[p, 1], c * work.beam[p, 1] - s * work.beam[p, 0]
-    d_e, d_n = work.place[p, 0] - work.place[q, 0], work.place[p, 1] - work.place[q, 1]
+    c, s, o_c, o_s = work.beam[q, 0], work.beam[q, 1], work.beam[p, 0], work.beam[p, 1]
+    place, by_q, by_p = work.place, work.row, work.own
+    turn_c, turn_s = c * o_c + s * o_s, c * o_s - s * o_c
+    d_e, d_n = place[p, SUM_EAST] - place[q, SUM_EAST], place[p, SUM_NORTH] - place[q, SUM_NORTH]
     for a in range(2):
         z = c * d_e + s * d_n if a == 0 else c * d_n - s * d_e
         on_0, on_1 = (turn_c, -turn_s) if a == 0 else (turn_s, turn_c)  # axis a of q in the beam axes of p
-        r = work.beam[q, 2 + a] + on_0**2 * work.beam[p, 2] + on_1**2 * work.beam[p, 3]
+        r = _variance(work, q, a) + on_0**2 * _variance(work, p, 0) + on_1**2 * _variance(work, p, 1)
         expected, var = 0.0, r
         for j in range(N_ERRORS):
-            work.small[1, j] = work.J[q, a, j]
-            work.small[2, j] = -(on_0 * work.J[p, 0, j] + on_1 * work.J[p, 1, j])
-            expected += work.small[1, j] * evidence.mean[N_ERRORS * q + j]
-            expected += work.small[2, j] * evidence.mean[N_ERRORS * p + j]
+            by_q[j] = work.J[2 * q + a, j]
+            by_p[j] = -(on_0 * work.J[2 * p, j] + on_1 * work.J[2 * p + 1, j])
+            expected += by_q[j] * evidence.mean[N_ERRORS * q + j] + by_p[j] * evidence.mean[N_ERRORS * p + j]
         for j in range(N_ERRORS):
             for k in range(N_ERRORS):
-                var += work.small[1, j] * evidence.cov[N_ERRORS * q + j, N_ERRORS * q + k] * work.small[1, k]
-                var += work.small[2, j] * evidence.cov[N_ERRORS * p + j, N_ERRORS * p + k] * work.small[2, k]
+                j_q, k_q, j_p, k_p = N_ERRORS * q + j, N_ERRORS * q + k, N_ERRORS * p + j, N_ERRORS * p + k
+                var += by_q[j] * evidence.cov[j_q, k_q] * by_q[k] + by_p[j] * evidence.cov[j_p, k_p] * by_p[k]
+                var += 2.0 * by_q[j] * evidence.cov[j_q, k_p] * by_p[k]
         misfit = (z - expected) ** 2 / var
-        weight = 1.0 / (PAIR_SAMPLES * r * max(misfit / MISFIT_MAX, 1.0))
+        weight = 1.0 / (r * max(misfit / MISFIT_MAX, 1.0))
         for x in range(2):
-            m = q if x == 0 else p
+            m, one = (q, by_q) if x == 0 else (p, by_p)
             for j in range(N_ERRORS):
-                evidence.vector[N_ERRORS * m + j] += weight * work.small[1 + x, j] * z
-                for y in range(2):
-                    o = q if y == 0 else p
-                    for k in range(N_ERRORS):
-                        evidence.information[N_ERRORS * m + j, N_ERRORS * o + k] += (
-                            weight * work.small[1 + x, j] * work.small[1 + y, k]
-                        )
+                evidence.vector[N_ERRORS * m + j] += weight * one[j] * z
+                for k in range(N_ERRORS):
+                    row = N_ERRORS * m + j
+                    evidence.information[row, N_ERRORS * q + k] += weight * one[j] * by_q[k]
+                    evidence.information[row, N_ERRORS * p + k] += weight * one[j] * by_p[k]
     evidence.tally[p, V_PAIRS] += 1.0
     evidence.tally[q, V_PAIRS] += 1.0
 
@@ -336,28 +264,55 @@ def sample_pairs(
     """Add what two radars say of one moving track: the difference of their places."""
     ints, X = tracks.ints, tracks.states.X
     for i in range(tracks.tally[at.T_HIGH]):
-        if ints[i, at.STATUS] != at.CONFIRMED or t_ns - ints[i, at.RADAR_NS] > NEAR_NS:
+        if ints[i, at.STATUS] != at.CONFIRMED or t_ns - ints[i, at.RADAR_NS] > RECENT_NS:
             continue
         if X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2 <= SLOW_MPS**2:
             continue
-        if _observe_all(tracks, rings, radars, i, ints[i, at.RADAR_NS], work) < 2:
+        if observe(tracks, rings, radars, i, ints[i, at.RADAR_NS] - AROUND_NS, work) < 2:
             continue
         one = -1
         for q in range(radars.survey.shape[0]):
-            if work.place[q, 2] == 0.0:
+            if work.place[q, COUNT] == 0.0:
                 continue
             if one >= 0:
                 _add_pair(evidence, one, q, work)
             one = q
 
 
+@kernel(inner=True)
+def _add_passage(passages: Passages, p: int, prior: F1, information: F2, vector: F1, small: F2) -> None:
+    """Add what the truck of passage p has shown of its radar, and of the error that all receivers share."""
+    mean, at_q, common = passages.mean[p], N_ERRORS * passages.ints[p, P_RADAR], vector.shape[0] - N_COMMON
+    for j in range(N_ERRORS):
+        for k in range(N_ERRORS):
+            small[j, k] = passages.cov[p, j, k]
+    invert(small, N_ERRORS)
+    for j in range(N_ERRORS):
+        said = 0.0
+        for k in range(N_ERRORS):
+            said += OWN_SHARE * small[j, k] * mean[k]
+        vector[at_q + j] += said
+        if j < N_COMMON:
+            vector[common + j] += said
+        for k in range(N_ERRORS):
+            news = 0.5 * (small[j, k] + small[k, j]) - (1.0 / prior[j] ** 2 if j == k else 0.0)
+            news *= OWN_SHARE
+            information[at_q + j, at_q + k] += news
+            if j < N_COMMON:  # a fix shows the sum of place and common error
+                information[common + j, at_q + k] += news
+            if k < N_COMMON:
+                information[at_q + j, common + k] += news
+            if j < N_COMMON and k < N_COMMON:
+                information[common + j, common + k] += news
+
+
 @kernel
 def conclude(passages: Passages, evidence: Evidence, t_ns: int, keep: float, work: Work) -> None:
-    """Add the passages that have ended to the evidence, and estimate anew.
+    """Add the passages that have ended to the evidence.
 
     keep : share of the older evidence that still counts
     """
-    n, small = evidence.vector.shape[0], work.small
+    n = evidence.vector.shape[0]
     for j in range(n):
         evidence.vector[j] *= keep
         for k in range(n):
@@ -369,24 +324,18 @@ def conclude(passages: Passages, evidence: Evidence, t_ns: int, keep: float, wor
         if t_ns - ints[P_LAST_NS] <= PASSED_NS and t_ns - ints[P_FIRST_NS] <= PASSAGE_NS_MAX:
             continue
         if ints[P_N] > 1:  # one place says nothing of the truck's own error
-            at_q = N_ERRORS * ints[P_RADAR]
-            for j in range(N_ERRORS):
-                for k in range(N_ERRORS):
-                    small[j, k] = passages.cov[p, j, k]
-            _invert(small, N_ERRORS)
-            for j in range(N_ERRORS):
-                for k in range(N_ERRORS):
-                    evidence.vector[at_q + j] += small[j, k] * passages.mean[p, k]
-                    evidence.information[at_q + j, at_q + k] += 0.5 * (small[j, k] + small[k, j])
-                evidence.information[at_q + j, at_q + j] -= 1.0 / evidence.prior[j] ** 2
+            _add_passage(passages, p, evidence.prior, evidence.information, evidence.vector, work.small)
             evidence.tally[ints[P_RADAR], V_TRUCKS] += 1.0
         ints[P_TERMINAL] = -1
-    for j in range(n):
-        for k in range(n):
-            evidence.cov[j, k] = evidence.information[j, k]
-        evidence.cov[j, j] += 1.0 / evidence.prior[j % N_ERRORS] ** 2
-    _invert(evidence.cov, n)
-    for j in range(n):
-        evidence.mean[j] = 0.0
-        for k in range(n):
-            evidence.mean[j] += evidence.cov[j, k] * evidence.vector[k]
+
+
+@kernel
+def gather(passages: Passages, evidence: Evidence, information: F2, vector: F1, work: Work) -> None:
+    """Write all evidence, that of trucks which are still passing too, to `information` and `vector`."""
+    for j in range(vector.shape[0]):
+        vector[j] = evidence.vector[j]
+        for k in range(vector.shape[0]):
+            information[j, k] = evidence.information[j, k]
+    for p in range(passages.ints.shape[0]):
+        if passages.ints[p, P_TERMINAL] >= 0 and passages.ints[p, P_N] > 1:
+            _add_passage(passages, p, evidence.prior, information, vector, work.small)

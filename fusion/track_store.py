@@ -73,15 +73,17 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
     """Return the radars as kernels read them (m, N_POSE)."""
     poses = np.zeros((max(len(radars), 1), at.N_POSE))
     for q, radar in enumerate(radars):
+        place, turn = radar.sigma_place_m or 0.0, radar.sigma_boresight_rad or 0.0
         poses[q] = (
             radar.east_m, radar.north_m, radar.height_m - TARGET_HEIGHT_M, radar.boresight_rad,
             radar.range_m_max, radar.fov_rad / 2.0, radar.sigma_range_m, radar.sigma_azimuth_rad,
-            radar.sigma_range_rate_mps, float(radar.accepted), radar.sigma_place_m, radar.sigma_boresight_rad,
+            radar.sigma_range_rate_mps, float(radar.accepted), place, turn,
             1.0, SHARE, SHARE_SIGMA**2,
             ALONG_WHITE, ALONG_SLOW, N_START, ACROSS_WHITE, ACROSS_SLOW, N_START,
+            place**2, 0.0, place**2, 0.0, 0.0, turn**2,
         )  # fmt: skip
         if radar.reflects == "centres":
-            poses[q, at.R_SHARE :] = 0.0
+            poses[q, at.R_SHARE : at.R_C_EE] = 0.0
     return poses
 
 

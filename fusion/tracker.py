@@ -71,6 +71,7 @@ class Tracker:
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
         self.scans = Scans(len(radars))
         self.registration = Registration(self._radars, config.self_calibration)
+        self.registration.impose(self.store)
         self.times = Timekeeping(config.history_s, len(radars))
         self.doubts = DoubtTable()
         self.counts: dict[str, int] = {}
@@ -295,9 +296,9 @@ class Tracker:
 
     def clear(self, *, keep_passages: bool = False) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
-        learnt = self.store.settings.radars[:, at.R_OFTEN :]
+        learnt = self.store.settings.radars[:, at.R_OFTEN : at.R_C_EE]
         self.store = TrackStore(self.config, self._radars, self._lanes)
-        self.store.settings.radars[:, at.R_OFTEN :] = learnt  # of the radars, not of their tracks
+        self.store.settings.radars[:, at.R_OFTEN : at.R_C_EE] = learnt  # of the radars, not of their tracks
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))

@@ -22,7 +22,7 @@ def errors(seed: int, n: int, sigma_m: float, dt_s: float, tau_s: float = TAU_S)
 
 
 def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STATED_M):
-    """Drive a truck past two radars; fault(t_s, place) changes what its terminal reports.
+    """Drive a truck past two radars; fault(t_s, place) changes what its terminal reports, None: nothing.
 
     Return by kind when (s) it was found first, and the track's error at the end [m] with its terminal.
     """
@@ -40,8 +40,9 @@ def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STA
         for radar in radars:
             if 10.0 < at[0, 0] - radar.east_m < 280.0:
                 tracker.step(now_ns, scan(radar, now_ns, at, rng.normal(size=(1, 3))))
-        if k % 10 == 0:
-            east, north = fault(t_s, at[0, :2] + wander[k])
+        reported = fault(t_s, at[0, :2] + wander[k]) if k % 10 == 0 else None
+        if reported is not None:
+            east, north = reported
             message = fix(
                 "T", now_ns, float(east), float(north), speed_mps=SPEED_MPS, heading_rad=0.0,
                 sigma_m=stated_m, tau_s=tau_s,
@@ -93,3 +94,17 @@ def test_an_honest_terminal_and_one_that_states_half_its_error_are_not_called_dr
 def test_a_source_that_states_a_third_of_its_errors_is_overconfident():
     found, _ = drive(lambda t_s, place: place, sigma_m=1.2, stated_m=0.4, tau_s=2.0)
     assert list(found) == [OVERCONFIDENT]
+
+
+@pytest.mark.parametrize("silent_s", [0.0, 3.0, 8.0])
+@pytest.mark.parametrize("off_m", [(0.0, 9.0), (-15.0, -25.0)])
+def test_one_wild_fix_is_no_drag_not_even_after_a_silence(silent_s, off_m):
+    """A look after a gap stands for the gap, but alone it is no mean: it was after 3 s."""
+
+    def fault(t_s, place):
+        if 22.0 - silent_s < t_s < 21.9:
+            return None
+        return place + off_m if 21.9 < t_s < 22.1 else place
+
+    found, _ = drive(fault)
+    assert found == {}

@@ -302,12 +302,12 @@ def test_of_several_fixes_the_last_counts():
 
 def test_what_a_pose_leaves_unknown_lasts():
     """Across the road, which the beam crosses at an angle: the place, and the turn times the way along it."""
-    radar = pose("R", 0.0, -40.0, math.pi / 4.0, sigma_place_m=0.05, sigma_boresight_rad=0.001)
+    radar = pose("R", -30.0, -40.0, math.pi / 4.0, sigma_place_m=0.05, sigma_boresight_rad=0.001)
     tracker = Tracker(FusionConfig(), [radar], [], id_base=0)
-    sure = Tracker(FusionConfig(), [pose("R", 0.0, -40.0, math.pi / 4.0)], [], id_base=0)
+    sure = Tracker(FusionConfig(), [pose("R", -30.0, -40.0, math.pi / 4.0)], [], id_base=0)
     for k in range(40):
         batch, other = drive(tracker, radar, 0.05 * k), drive(sure, radar, 0.05 * k)
-    want = math.hypot(0.05, 0.001 * batch.x[0, 0])
+    want = math.hypot(0.05, 0.001 * (batch.x[0, 0] + 30.0))
     assert batch.lateral.lasting_m[0] == pytest.approx(want, rel=1e-3)
-    assert other.lateral.lasting_m[0] == 0.0
+    assert other.lateral.lasting_m[0] < 1e-3
     assert batch.lateral.sigma_m[0] == other.lateral.sigma_m[0], "it is not in the fresh part"

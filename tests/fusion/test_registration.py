@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from fusion import layout as at
+from fusion.columns import columns_of
 from fusion.config import FusionConfig, Terminal
-from fusion.registration import BOUND, PRIOR
+from fusion.registration import BOUND, PRIOR, Registration
+from fusion.survey_quality import LOG_PRIOR, SCALES
 from fusion.tracker import Tracker
 from fusion.tracker_state import TrackerState
 from tests.support.fusion_world import T0_NS, fix, pose, scan
 
 FIX_SIGMA_M = 0.4
-POLES = (pose("A", 0.0, -8.0, 0.0), pose("B", 260.0, 8.0, math.pi))
+UNKNOWN = {"sigma_place_m": None, "sigma_boresight_rad": None}  # how good the survey was
+POLES = (pose("A", 0.0, -8.0, 0.0, **UNKNOWN), pose("B", 260.0, 8.0, math.pi, **UNKNOWN))
 
 
 def run(errors, seed, *, seconds=150, mode="report", n_reporting=1_000, radars=POLES, restore_at=None):
@@ -93,10 +96,9 @@ def test_without_terminals_no_common_error_is_invented():
     shift = np.array([[0.0, 0.4, 0.0], [0.0, 0.4, 0.0]])
     tracker = run(shift, 3, n_reporting=0, seconds=80)
     for sensor in "AB":
-        mean, sigma = errors_of(tracker, sensor)
+        mean, _ = errors_of(tracker, sensor)
         assert tracker.registration_report()[sensor].state == "learning"
         assert abs(mean[1]) < 0.2
-        assert sigma[1] > 0.5 * PRIOR[1]
 
 
 def test_without_traffic_the_survey_stays():
@@ -105,7 +107,8 @@ def test_without_traffic_the_survey_stays():
         tracker.tick(T0_NS + k * 100_000_000)
     mean, sigma = errors_of(tracker, "A")
     assert (mean == 0.0).all()
-    np.testing.assert_allclose(sigma, PRIOR[:5])
+    weights = np.exp(LOG_PRIOR) / np.exp(LOG_PRIOR).sum()
+    np.testing.assert_allclose(sigma, PRIOR * math.sqrt((weights * SCALES**2).sum()))
 
 
 def test_right_poses_are_left_alone():
@@ -142,18 +145,54 @@ def test_a_pose_far_beyond_the_survey_is_an_alarm():
     assert found["A"].is_alarm
 
 
-def stated(tracker) -> np.ndarray:
-    """Return the sigmas of place and boresight that the tracks get, by radar (m, 2)."""
-    return tracker.store.settings.radars[:, [at.R_S_PLACE, at.R_S_TURN]]
+def unknown(tracker, q, at_m=100.0):
+    """Return the sigma across the road of what radar q displaces so far down it, as the tracks get it."""
+    radar = tracker.store.settings.radars[q]
+    ahead_m = at_m * math.cos(radar[at.R_BORESIGHT])
+    return math.sqrt(radar[at.R_C_NN] + 2.0 * ahead_m * radar[at.R_C_NT] + ahead_m**2 * radar[at.R_C_TT])
 
 
 def test_a_radar_that_is_known_to_be_wrong_is_stated_as_such():
     """In `report` nobody moves its pose: its tracks must not claim what the survey claims."""
     errors = np.array([[0.0, 0.9, 0.0], [0.0, 0.0, 0.0]])
     tracker = run(errors, 5)
-    report = tracker.registration_report()
-    assert report["A"].state == "wrong"
-    place_m, turn_rad = stated(tracker)[0]
-    e, n, turn, *_ = report["A"].estimate
-    assert (place_m, turn_rad) == (pytest.approx(math.hypot(e, n) / math.sqrt(2.0)), abs(turn))
-    assert stated(run(np.zeros((2, 3)), 11)).max() == 0.0, "right poses keep what the site states"
+    assert tracker.registration_report()["A"].state == "wrong"
+    _, n, turn, *_ = tracker.registration_report()["A"].estimate
+    assert unknown(tracker, 0) > abs(n + turn * 100.0) > 0.5
+    assert unknown(run(np.zeros((2, 3)), 11), 0) < 0.06, "radars that agree with each other and with fixes"
+
+
+def test_radars_that_disagree_are_soon_stated_as_such_without_any_terminal():
+    """Long before a truck has passed: what two radars see of the same vehicles."""
+    right = run(np.zeros((2, 3)), 12, n_reporting=0, seconds=24)
+    wrong = run(np.array([[0.0, 0.5, 0.0], [0.0, -0.5, 0.0]]), 12, n_reporting=0, seconds=24)
+    before = unknown(run(np.zeros((2, 3)), 12, n_reporting=0, seconds=1), 0)
+    assert unknown(right, 0) < 0.8 * before, (unknown(right, 0), before)
+    assert unknown(wrong, 0) > 2.0 * before, (unknown(wrong, 0), before)
+    mean = wrong.registration.estimate()[0]
+    assert mean[0, 1] - mean[1, 1] + 130.0 * (mean[0, 2] + mean[1, 2]) == pytest.approx(1.0, abs=0.25)
+
+
+def test_what_is_unknown_shrinks_as_trucks_pass():
+    lone = POLES[:1]
+    sigmas = [unknown(run(np.zeros((1, 3)), 13, radars=lone, seconds=s), 0) for s in (1, 40, 120)]
+    assert sigmas[0] > 1.3 * sigmas[1] > 1.3 * sigmas[2], sigmas
+
+
+def test_a_survey_that_the_site_states_is_no_scale():
+    """With sigmas from the site nothing is learnt of how good surveys are; an exact pose stays."""
+    stated = [pose("A", 0.0, -8.0, 0.0), pose("B", 260.0, 8.0, math.pi, sigma_place_m=0.3)]
+    tracker = run(np.array([[0.0, 0.0, 0.0], [0.0, 0.4, 0.0]]), 14, radars=stated, seconds=60, mode="apply")
+    mean, _ = tracker.registration.estimate()
+    assert np.abs(mean[0, :3]).max() < 1e-4
+    assert mean[1, 1] == pytest.approx(0.4, abs=0.15)
+    assert unknown(tracker, 0) < 1e-3
+
+
+def test_the_states_of_other_versions_start_fresh():
+    tracker = run(np.zeros((2, 3)), 15, seconds=20)
+    state = tracker.registration.state()
+    older = msgspec.structs.replace(state, vector=columns_of(("east_m",), np.ones((2, 1))))
+    fresh = Registration(POLES, "report")
+    fresh.restore(older)
+    np.testing.assert_array_equal(fresh.estimate()[1], Registration(POLES, "report").estimate()[1])

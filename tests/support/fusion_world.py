@@ -16,10 +16,11 @@ NAN = math.nan
 
 
 def pose(sensor: str, east_m: float, north_m: float, boresight_rad: float, **changes: object) -> RadarPose:
-    """Return a radar of the usual kind; it reports centres, as the vehicles here are points."""
+    """Return a radar of the usual kind, exactly where it is told; it reports centres: vehicles are points."""
     values: dict[str, object] = {
         "height_m": 6.0, "range_m_max": 300.0, "fov_rad": 2.1, "sigma_range_m": 0.25,
         "sigma_azimuth_rad": 0.0035, "sigma_range_rate_mps": 0.1, "accepted": True, "reflects": "centres",
+        "sigma_place_m": 0.0, "sigma_boresight_rad": 0.0,
     }  # fmt: skip
     return RadarPose(
         sensor=sensor, east_m=east_m, north_m=north_m, boresight_rad=boresight_rad, **(values | changes)
