@@ -2,10 +2,12 @@
 
 One RSU process with outbox and recording on disk, nats-server, and this process as radars and subscriber.
 A latency is the time from the scheduled sending of the deciding scan (a delay of the sending counts) to the
-arrival of its violation. `--quick` ends within 50 s.
+arrival of its violation. `--quick` ends within 50 s. `rsu.cpu` is the share of a core that the
+RSU's process takes meanwhile, all threads, by the system's account.
 """
 
 import asyncio
+import os
 import socket
 import sys
 import tempfile
@@ -74,8 +76,25 @@ async def send_scans(addresses: Addresses, seconds: float) -> None:
                 out.sendto(frame, targets[name])
 
 
-async def measure(seconds: float, folder: Path, addresses: Addresses) -> list[float]:
-    """Return the latencies [ms] of all violations that a scan decided, after the warm-up."""
+def cpu_s(pid: int) -> float:
+    """Return the CPU time of a process so far, of all its threads (proc(5))."""
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def cpu_share(pid: int, after_s: float, seconds: float) -> float:
+    """Return the share of a core that a process takes for some seconds from `after_s` on."""
+    await asyncio.sleep(after_s)
+    begun_s, begun_cpu_s = time.monotonic(), cpu_s(pid)
+    await asyncio.sleep(seconds)
+    return (cpu_s(pid) - begun_cpu_s) / (time.monotonic() - begun_s)
+
+
+async def measure(seconds: float, folder: Path, addresses: Addresses) -> tuple[list[float], float]:
+    """Return the latencies [ms] of all violations that a scan decided, and the share of a core the RSU took.
+
+    Both after the warm-up: until then all vehicles are new.
+    """
     site_path = write_site(folder, addresses)
     broker = await start_broker("nats", folder, *address_of(addresses.broker))
     argv = (sys.executable, "-m", "petroroad", "rsu", "--config", str(site_path), "--esn", ESN)
@@ -91,13 +110,15 @@ async def measure(seconds: float, folder: Path, addresses: Addresses) -> list[fl
     try:
         await until_ready(rsu, addresses.health, 60.0)
         subscriber.count_from_ns = time.time_ns() + int(WARM_UP_S * 1e9)
-        await send_scans(addresses, WARM_UP_S + seconds)
+        _, share = await asyncio.gather(
+            send_scans(addresses, WARM_UP_S + seconds), cpu_share(rsu.process.pid, WARM_UP_S, seconds)
+        )
         await asyncio.sleep(0.5)
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         await stop_all([rsu, broker], 2.0)
-    return subscriber.latencies_ms
+    return subscriber.latencies_ms, share
 
 
 def addresses_on(broker_port: int, health_port: int) -> Addresses:
@@ -119,7 +140,7 @@ def main() -> int:
         kept_port() as health_port,
     ):
         addresses = addresses_on(broker_port, health_port)
-        latencies_ms = asyncio.run(measure(seconds, Path(folder), addresses))
+        latencies_ms, taken = asyncio.run(measure(seconds, Path(folder), addresses))
     if len(latencies_ms) < SAMPLES_MIN:
         sys.stderr.write(f"latency: only {len(latencies_ms)} violations came\n")
         return 1
@@ -128,6 +149,7 @@ def main() -> int:
         assert value is not None, "there are samples"
         print_line(f"latency.{name}", value, "ms")
     print_line("latency.samples", len(latencies_ms), "violations")
+    print_line("rsu.cpu", 100.0 * taken, "% of a core")
     return 0
 
 

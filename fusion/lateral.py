@@ -139,6 +139,10 @@ def lateral_of_fixes(table: Laterals, terminal: I64, rows: Sequence[int], ints: 
     terminal : (m,) rows of the terminals;  ints : of the tracks, by row
     A fix that was fused before its terminal moved to another track measured that other one: it has none.
     """
+    if len(rows) == 1 == len(table.row):  # most messages hold one fix
+        i = rows[0]
+        if table.row[0] == i and terminal[0] == ints[i, at.TERMINAL]:
+            return _named(table.numbers, table.stamp_ns, np.ones(1, dtype=np.bool_))
     last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal.tolist(), strict=True))}
     places = [last.get((i, int(ints[i, at.TERMINAL])), -1) for i in rows]
     n = len(places)

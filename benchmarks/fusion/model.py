@@ -1,7 +1,8 @@
 """The cost of one track's predict and update against FilterPy's, in the same rounds and on the same numbers.
 
-`fusion.cv` is plain constant velocity with a measured place: `moved` and `fused`, of which every prediction
-and update of the product is made, without the bend. Tracks of asynchronous sensors have a time step each, so
+`fusion.cv` is plain constant velocity with a measured place: `moved` and `corrected`, of which every
+prediction and update of the product is made, without the bend; a place is on the axes, so that its covariance
+with the state is a row of P. Tracks of asynchronous sensors have a time step each, so
 F and Q are made anew in each step: ours within `moved`, FilterPy's by its own `Q_continuous_white_noise`.
 `fusion.cv.fixed` spares FilterPy that: it gets F and Q once, for one time step. `fusion.polar` is the whole
 model that a scan runs, with bend, azimuth, slant range and range rate, against FilterPy's extended filter of
@@ -23,8 +24,8 @@ from fusion import layout as at
 from fusion.config import FusionConfig
 from fusion.layout import N_CV, N_DIM, N_X, Settings, States
 from fusion.measurement import fuse_polar
-from fusion.models import SLOW_MPS, combined, fused, predict_to
-from fusion.models.registers import Moving, Registers, moved
+from fusion.models import SLOW_MPS, combined, predict_to
+from fusion.models.registers import P00, P01, P11, Moving, Registers, corrected, moved
 from fusion.track_store import settings_of
 
 DT_S = 0.1
@@ -51,8 +52,10 @@ def steps_cv(states: States, z: F3, dt_s: F2, psd: float, r: float) -> None:
     for k in range(z.shape[0]):
         for i in range(z.shape[1]):
             state = without_rest(moved(combined(states, i), dt_s[k, i], psd, psd, 0.0))
-            state = fused(state, (1.0, 0.0, 0.0, 0.0, 0.0), z[k, i, 0] - state[0], r)
-            state = fused(state, (0.0, 1.0, 0.0, 0.0, 0.0), z[k, i, 1] - state[1], r)
+            east = (state[P00], state[P01], state[P00 + 2], state[P00 + 3], 0.0, 0.0)
+            state = corrected(state, east, state[P00] + r, z[k, i, 0] - state[0])
+            north = (state[P01], state[P11], state[P11 + 1], state[P11 + 2], 0.0, 0.0)
+            state = corrected(state, north, state[P11] + r, z[k, i, 1] - state[1])
             (
                 x0, x1, x2, x3, _, _, p00, p01, p02, p03, _, _, p11, p12, p13, _, _, p22, p23, _, _,
                 p33, _, _, _, _, _,

@@ -25,6 +25,8 @@ Registers = tuple[
     float, float, float, float, float, float, float, float, float, float, float, float,
 ]  # fmt: skip
 
+Gain = tuple[float, float, float, float, float, float]  # of the first N_RADAR dimensions
+
 
 @kernel(inner=True)
 def load(states: States, i: int) -> Registers:
@@ -145,20 +147,17 @@ def times(state: Registers, h: Row) -> Row:
 
 
 @kernel(inner=True)
-def fused(state: Registers, h: Row, residual: float, r: float) -> Registers:
-    """Return the state after one scalar measurement of variance r, of which h is the row of H."""
+def corrected(state: Registers, g: Gain, s: float, residual: float) -> Registers:
+    """Return the state after one scalar measurement whose residual has the variance s.
+
+    g : covariance of the residual with each dimension, P h'; of a place on one axis that is a row of P
+    """
     (
         x0, x1, x2, x3, x4, x5, p00, p01, p02, p03, p04, p05, p11, p12, p13, p14, p15, p22, p23, p24, p25,
         p33, p34, p35, p44, p45, p55,
     ) = state  # fmt: skip
-    h0, h1, h2, h3, h5 = h
-    g0 = p00 * h0 + p01 * h1 + p02 * h2 + p03 * h3 + p05 * h5
-    g1 = p01 * h0 + p11 * h1 + p12 * h2 + p13 * h3 + p15 * h5
-    g2 = p02 * h0 + p12 * h1 + p22 * h2 + p23 * h3 + p25 * h5
-    g3 = p03 * h0 + p13 * h1 + p23 * h2 + p33 * h3 + p35 * h5
-    g4 = p04 * h0 + p14 * h1 + p24 * h2 + p34 * h3 + p45 * h5
-    g5 = p05 * h0 + p15 * h1 + p25 * h2 + p35 * h3 + p55 * h5
-    over_s = 1.0 / (g0 * h0 + g1 * h1 + g2 * h2 + g3 * h3 + g5 * h5 + r)
+    g0, g1, g2, g3, g4, g5 = g
+    over_s = 1.0 / s
     k0, k1, k2, k3, k4, k5 = g0 * over_s, g1 * over_s, g2 * over_s, g3 * over_s, g4 * over_s, g5 * over_s
     return (
         x0 + k0 * residual, x1 + k1 * residual, x2 + k2 * residual, x3 + k3 * residual, x4 + k4 * residual,
@@ -170,3 +169,21 @@ def fused(state: Registers, h: Row, residual: float, r: float) -> Registers:
         p44 - k4 * g4, p45 - k4 * g5,
         p55 - k5 * g5,
     )  # fmt: skip
+
+
+@kernel(inner=True)
+def fused(state: Registers, h: Row, residual: float, r: float) -> Registers:
+    """Return the state after one scalar measurement of variance r, of which h is the row of H."""
+    (
+        x0, x1, x2, x3, x4, x5, p00, p01, p02, p03, p04, p05, p11, p12, p13, p14, p15, p22, p23, p24, p25,  # noqa: RUF059
+        p33, p34, p35, p44, p45, p55,  # noqa: RUF059
+    ) = state  # fmt: skip
+    h0, h1, h2, h3, h5 = h
+    g0 = p00 * h0 + p01 * h1 + p02 * h2 + p03 * h3 + p05 * h5
+    g1 = p01 * h0 + p11 * h1 + p12 * h2 + p13 * h3 + p15 * h5
+    g2 = p02 * h0 + p12 * h1 + p22 * h2 + p23 * h3 + p25 * h5
+    g3 = p03 * h0 + p13 * h1 + p23 * h2 + p33 * h3 + p35 * h5
+    g4 = p04 * h0 + p14 * h1 + p24 * h2 + p34 * h3 + p45 * h5
+    g5 = p05 * h0 + p15 * h1 + p25 * h2 + p35 * h3 + p55 * h5
+    s = g0 * h0 + g1 * h1 + g2 * h2 + g3 * h3 + g5 * h5 + r
+    return corrected(state, (g0, g1, g2, g3, g4, g5), s, residual)
