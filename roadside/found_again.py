@@ -24,6 +24,9 @@ MOVES_MPS = 3.0  # what stands out of sight may leave at any time
 # it, a quarter of a right angle)
 DENSITY, SPEED_SIGMA_MPS, BEND_SIGMA_M = 0.95 * 2.0 * 0.3**2 + 0.05 * 2.0 * 1.0**2, 0.2, 4.0
 OTHER_LANE = 2.0 * math.log(20.0)  # it changed the lane: one in ten within ten seconds, to either side
+# So near a terminal's track that radar does not follow, a new one may be its vehicle: four sigmas of a usual
+# fix and half of two lengths
+REPORTER_M = 15.0
 GATE, SURE = 9.0, 2.0 * math.log(9.0)  # three sigmas; nine times as likely as any other (a presumed name is)
 
 
@@ -61,6 +64,8 @@ class FoundAgain:
         found: list[Found] = []
         follows = (tracks.terminal < 0) & (t_ns - tracks.radar_ns <= LOST_NS) & np.isfinite(located.s_m)
         for i in np.flatnonzero(follows & new).tolist():
+            if _may_be_named(t_ns, tracks, i):
+                continue
             before = self._before(t_ns, tracks, located, i, here)
             if before is not None:
                 found.append(Found(int(tracks.track[i]), before))
@@ -127,3 +132,10 @@ class FoundAgain:
             row.track: Last(row.lane, row.s_m, row.v_east_mps, row.v_north_mps, row.rate_mps, row.at_ns)
             for row in rows
         }
+
+
+def _may_be_named(t_ns: int, tracks: TrackBatch, i: int) -> bool:
+    """Whether track i may be the vehicle of a terminal whose own track radar does not follow."""
+    loose = (tracks.terminal >= 0) & (t_ns - tracks.radar_ns > LOST_NS)
+    away_m = np.hypot(*(tracks.x[loose, :2] - tracks.x[i, :2]).T)
+    return bool((away_m <= REPORTER_M).any())

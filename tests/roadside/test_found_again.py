@@ -23,7 +23,13 @@ class Places:
 def seen(*vehicles: dict[str, float]) -> tuple[TrackBatch, Places]:
     """Return tracks along the axis; v : of the station, negative for oncoming traffic."""
     rows = [
-        {"track": car["track"], "east": car["s"], "v_east": car["v"], "terminal": car.get("terminal", -1)}
+        {
+            "track": car["track"],
+            "east": car["s"],
+            "v_east": car["v"],
+            "terminal": car.get("terminal", -1),
+            "radar_age_s": car.get("unseen", 0.0),
+        }
         for car in vehicles
     ]
     places = Places(
@@ -86,6 +92,13 @@ def test_who_appears_where_one_is_due_is_that_vehicle(before, after, found):
 def test_a_vehicle_is_found_once():
     two = [{"track": 8, "s": 741.0, "v": 20.0}, {"track": 9, "s": 738.0, "v": 20.0}]
     assert after_a_gap(12.0, *two, before=[CAR]) == [(8, 1)]
+
+
+def test_who_may_be_a_terminals_vehicle_waits_for_its_name():
+    truck = {"track": 7, "s": 735.0, "v": 20.0, "terminal": 3, "unseen": 5.0}
+    assert after_a_gap(12.0, truck, {"track": 9, "s": 740.0, "v": 20.0}, before=[CAR]) == []
+    far = truck | {"s": 700.0}
+    assert after_a_gap(12.0, far, {"track": 9, "s": 740.0, "v": 20.0}, before=[CAR]) == [(9, 1)]
 
 
 def test_who_is_still_shown_is_nobody_else():
