@@ -148,6 +148,11 @@ class TrackStore:
         """Counters of the kernels (N_TALLY,)."""
         return self.tracks.tally
 
+    def rename(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Give tracks the ids of tracks that ended; pairs : their own id, and that which they get."""
+        for own, other in pairs:
+            self.track[self.track == own] = other
+
     def reserve(self, n_detections: int) -> None:
         """Make room for a scan of so many detections; memory grows to the largest scan."""
         if n_detections > len(self.detections.M):

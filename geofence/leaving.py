@@ -14,7 +14,7 @@ SIGMAS = 2.0  # so far outside a place is off the lanes, and so near it may be o
 FAR_M = 1_000.0  # distances beyond it are this
 SIGMA_M_MIN = 0.01
 # Radar may see a vehicle for a moment beyond the map's end: the lane lies straight behind it then, a little
-# more than its distance back along the course. One seen for longer shows that sight does not end with the map
+# more than its distance back along the course. What is seen for longer shows that sight does not end there
 BACK_SHARE, BEYOND_S = 1.5, 1.0
 
 

@@ -135,6 +135,10 @@ class Ownership:
         ours = [(held := get(key)) is not None and held.phase in OURS for key in track.tolist()]
         return np.array(ours, dtype=np.bool_)
 
+    def unknown(self, track: U64) -> Bools:
+        """Return the mask (n,) of the tracks that this RSU has not seen at a tick yet."""
+        return np.array([key not in self.holdings for key in track.tolist()], dtype=np.bool_)
+
     def flagged(self, track: U64, t_ns: int) -> Bools:
         """Return the mask (n,) of the tracks that snapshots of `t_ns` show as ours.
 

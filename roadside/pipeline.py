@@ -29,6 +29,7 @@ from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
 from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
 from geofence.violation import encode as encode_violation
+from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
 from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
@@ -82,6 +83,7 @@ class Pipeline:
         self.epoch = 0
         self.tracker = self._tracker(0)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
+        self.found_again = FoundAgain()
         self.handovers = Handovers(setup.place, setup.frame, self.ownership, self._count)
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
@@ -165,6 +167,7 @@ class Pipeline:
             self.handovers.merge(gone, survivor)
         if update.merged:
             self.monitor.merge(update.merged)
+            self.found_again.forget([gone for gone, _ in update.merged])
         ended = update.ended
         if not ended:
             return []
@@ -181,6 +184,13 @@ class Pipeline:
         outputs = self._settle(t_ns, self.tracker.tick(t_ns))
         tracks = self.tracker.at(t_ns)
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
+        found_again = self.found_again.step(t_ns, tracks, located, self.ownership.unknown(tracks.track))
+        if found_again:
+            self.tracker.store.rename(found_again)
+            self.monitor.merge(found_again)
+            self._count("tracks.found_again", len(found_again))
+            tracks = self.tracker.at(t_ns)
+            located = self.monitor.locate(tracks, self.tracker.terminal_ids)
         leaving = self.ownership.advance(t_ns, tracks.track, located.s_m)
         owned = self.ownership.owned(tracks.track)
         self.sensor_states = self.tracker.sensor_state(t_ns)
@@ -218,6 +228,7 @@ class Pipeline:
         departed = self.ownership.departed(tracks.track, s_m, unseen)
         self.tracker.drop(departed)
         self.monitor.drop(departed)
+        self.found_again.forget(departed)
         for key in departed:
             self.ownership.forget(key)
 
@@ -261,6 +272,7 @@ class Pipeline:
         given = self.handovers.acknowledge(ack, self.epoch)
         # an episode opened since the offer is not in it: only this RSU can close it
         outputs = self._emit(now_ns, self.monitor.close_left_behind(now_ns, given.tracks, given.episodes))
+        self.found_again.forget(given.tracks)
         return [*outputs, *(Released(episode_id) for episode_id in self.monitor.drop(given.tracks))]
 
     def _adopt(self, now_ns: int, handed: HandedOver) -> list[Output]:
@@ -297,6 +309,7 @@ class Pipeline:
             published_names=names,
             published_names_ns=names_ns,
             counts=dict(self.counts),
+            nameless=self.found_again.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -306,6 +319,7 @@ class Pipeline:
         self.tracker.restore(state.tracker)
         self.monitor.restore(state.monitor)
         self.ownership.restore(state.holdings)
+        self.found_again.restore(state.nameless)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
@@ -320,6 +334,7 @@ class Pipeline:
         keys = self.tracker.at(last_ns).track.tolist()
         outputs = self._emit(last_ns, self.monitor.end(last_ns, keys))
         self.tracker.clear()
+        self.found_again = FoundAgain()
         self.ownership.holdings.clear()
         self.handovers.clear()
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS

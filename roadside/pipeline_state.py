@@ -23,6 +23,18 @@ class HoldingState(msgspec.Struct, frozen=True, kw_only=True):
     began_m: float | None = None
 
 
+class LostState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a nameless track was measured last (roadside.found_again)."""
+
+    track: int
+    lane: int
+    s_m: float
+    v_east_mps: float
+    v_north_mps: float
+    rate_mps: float
+    at_ns: int
+
+
 class GivingState(msgspec.Struct, frozen=True, kw_only=True):
     """An offer without an acknowledgement."""
 
@@ -52,6 +64,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     published_names: TrackNames | None = msgspec.field(name="told")
     published_names_ns: int = msgspec.field(name="told_ns")
     counts: dict[str, int]
+    nameless: tuple[LostState, ...] = ()
 
 
 class StateUnreadableError(ValueError):

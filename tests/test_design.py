@@ -33,7 +33,7 @@ from roadside.gateway import commands as gateway_commands
 from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
-from roadside.pipeline_state import GivingState, HoldingState, PipelineState
+from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
 from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,8 @@ WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
-    PipelineState, HoldingState, GivingState, TrackerState, StoredTrack, RingState, RegistrationState,
+    PipelineState, LostState, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
+    RegistrationState,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

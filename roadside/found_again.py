@@ -1,0 +1,141 @@
+"""Nameless vehicles that come back from where no radar sees: each gets the id again that it had before.
+
+Vehicles of a lane keep their order and nearly their speed. A track that appears where one that was lost must
+have arrived by now, along the road, is that vehicle. Only the id goes on: what was judged ended with the
+track. Pure: a bounded table, stepped on the 100 ms grid.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from core.arrays import Bools
+from fusion.tracks import TrackBatch
+from geofence.located import Located
+from roadside.pipeline_state import LostState
+
+LOST_NS, KEPT_NS, MOST = 300_000_000, 60_000_000_000, 512  # unseen for so long; remembered so long, so many
+MOVES_MPS = 3.0  # what stands out of sight may leave at any time
+# Along the road: the mean of the motion model's two densities (0.3 m/s^2 over a second, 1 m/s^2 in one of
+# twenty), the speed's own error, and how much longer a lane in a bend is than the road's axis (10 m beside
+# it, a quarter of a right angle)
+DENSITY, SPEED_SIGMA_MPS, BEND_SIGMA_M = 0.95 * 2.0 * 0.3**2 + 0.05 * 2.0 * 1.0**2, 0.2, 4.0
+OTHER_LANE = 2.0 * math.log(20.0)  # it changed the lane: one in ten within ten seconds, to either side
+# So near a terminal's track that radar does not follow, a new one may be its vehicle: four sigmas of a usual
+# fix and half of two lengths
+REPORTER_M = 15.0
+GATE, SURE = 9.0, 2.0 * math.log(9.0)  # three sigmas; nine times as likely as any other (a presumed name is)
+
+
+@dataclass(slots=True)
+class Last:
+    """Where a nameless track was measured last."""
+
+    lane: int
+    s_m: float
+    v_east: float
+    v_north: float
+    rate_mps: float  # of its station; 0 not known yet
+    at_ns: int
+
+
+class Found(NamedTuple):
+    """A new track's id, and that of the vehicle that it is."""
+
+    new: int
+    before: int
+
+
+class FoundAgain:
+    """The nameless tracks of one RSU by id: those that radar follows, and those that it lost."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, Last] = {}
+
+    def step(self, t_ns: int, tracks: TrackBatch, located: Located, new: Bools) -> list[Found]:
+        """Remember the nameless tracks of tick t_ns; return which of the new ones were lost before.
+
+        new : (n,) the track is shown for the first time
+        """
+        here = dict.fromkeys(tracks.track.tolist())
+        found: list[Found] = []
+        follows = (tracks.terminal < 0) & (t_ns - tracks.radar_ns <= LOST_NS) & np.isfinite(located.s_m)
+        for i in np.flatnonzero(follows & new).tolist():
+            if _may_be_named(t_ns, tracks, i):
+                continue
+            before = self._before(t_ns, tracks, located, i, here)
+            if before is not None:
+                found.append(Found(int(tracks.track[i]), before))
+                here[before] = None
+        renamed = dict(found)
+        for i in np.flatnonzero(follows).tolist():
+            key = int(tracks.track[i])
+            self._note(renamed.get(key, key), t_ns, tracks, located, i)
+        self.forget(tracks.track[tracks.terminal >= 0].tolist())  # the name tells who it is
+        if len(self._last) > len(here):
+            self._forget_old(t_ns)
+        return found
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """Drop tracks that won't come back: merged, named, or a neighbour's."""
+        for key in ids:
+            self._last.pop(key, None)
+
+    def _note(self, key: int, t_ns: int, tracks: TrackBatch, located: Located, i: int) -> None:
+        v_east, v_north = float(tracks.x[i, 2]), float(tracks.x[i, 3])
+        s_m, before = float(located.s_m[i]), self._last.pop(key, None)  # the newest are last
+        rate = 0.0
+        if before is not None and t_ns - before.at_ns <= LOST_NS:
+            rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
+        self._last[key] = Last(int(located.lane[i]), s_m, v_east, v_north, rate, t_ns)
+
+    def _before(
+        self, t_ns: int, tracks: TrackBatch, located: Located, i: int, here: dict[int, None]
+    ) -> int | None:
+        """Return the id of the lost track that new track i must be, None if it is none or may be several."""
+        best, best_cost, next_cost = None, GATE, math.inf
+        for key, last in self._last.items():
+            if key in here or abs(last.rate_mps) < MOVES_MPS:
+                continue
+            if last.v_east * tracks.x[i, 2] + last.v_north * tracks.x[i, 3] <= 0.0:
+                continue  # the other way
+            dt_s = (t_ns - last.at_ns) * 1e-9
+            variance = DENSITY * dt_s**3 / 3.0 + (SPEED_SIGMA_MPS * dt_s) ** 2 + BEND_SIGMA_M**2
+            cost = (located.s_m[i] - last.s_m - last.rate_mps * dt_s) ** 2 / variance
+            cost += 0.0 if last.lane == located.lane[i] else OTHER_LANE
+            if cost < best_cost:
+                best, best_cost, next_cost = key, float(cost), best_cost if best is not None else math.inf
+            else:
+                next_cost = min(next_cost, float(cost))
+        return best if next_cost - best_cost >= SURE else None
+
+    def _forget_old(self, t_ns: int) -> None:
+        keys = [key for key, last in self._last.items() if t_ns - last.at_ns > KEPT_NS]
+        self.forget([*keys, *list(self._last)[: max(len(self._last) - MOST, 0)]])
+
+    def state(self) -> tuple[LostState, ...]:
+        """Return the table as `/state` keeps it."""
+        return tuple(
+            LostState(
+                track=key, lane=last.lane, s_m=last.s_m, v_east_mps=last.v_east, v_north_mps=last.v_north,
+                rate_mps=last.rate_mps, at_ns=last.at_ns,
+            )
+            for key, last in self._last.items()
+        )  # fmt: skip
+
+    def restore(self, rows: Sequence[LostState]) -> None:
+        """Continue from the table of a `/state`."""
+        self._last = {
+            row.track: Last(row.lane, row.s_m, row.v_east_mps, row.v_north_mps, row.rate_mps, row.at_ns)
+            for row in rows
+        }
+
+
+def _may_be_named(t_ns: int, tracks: TrackBatch, i: int) -> bool:
+    """Whether track i may be the vehicle of a terminal whose own track radar does not follow."""
+    loose = (tracks.terminal >= 0) & (t_ns - tracks.radar_ns > LOST_NS)
+    away_m = np.hypot(*(tracks.x[loose, :2] - tracks.x[i, :2]).T)
+    return bool((away_m <= REPORTER_M).any())
