@@ -12,7 +12,7 @@ from core.arrays import I1
 from core.kernel import kernel
 from fusion import doubt_table as col
 from fusion import layout as at
-from fusion.doubt_source import FRESH_NS, UNKNOWN_LENGTH_M, Received
+from fusion.doubt_source import END_M, EXTENT_SIGMAS, FRESH_NS, UNKNOWN_LENGTH_M, Received
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
@@ -60,14 +60,17 @@ def _instant(
 
 @kernel(inner=True)
 def _candidate(
-    tracks: Tracks, doubts: Doubts, w: int, fix: tuple[float, float], sigma_m: float, arrived_ns: int
-) -> tuple[int, float, float]:
-    """Return the row of the vehicle that may be terminal w's, -1 none; how long ago it was there; its speed.
+    tracks: Tracks, doubts: Doubts, w: int, fix: tuple[float, float], sigma_m: float, arrived_ns: int,
+    late_s: float, mean_s: float,
+) -> tuple[int, float, float, bool]:  # fmt: skip
+    """Return the row of the vehicle that may be terminal w's, -1 none; how long ago it was there; its speed;
+    whether it shows the offset that others showed before, mean_s (NaN: none did).
 
-    The one that it was before, as long as it may be; else the one that was there last.
+    The one that shows that offset, also where radar has lost the vehicle and found it again as a new track;
+    else the one that was there last.  late_s : by how much the report came after its stamp
     """
-    ints, own = tracks.ints, doubts.ints
-    best, way, pace = -1, math.inf, 0.0
+    ints = tracks.ints
+    best, way, pace, off, fits = -1, math.inf, 0.0, math.inf, False
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] != at.CONFIRMED or abs(arrived_ns - ints[i, at.RADAR_NS]) > FRESH_NS:
             continue
@@ -76,11 +79,13 @@ def _candidate(
         way_s, speed = _instant(tracks, i, fix, sigma_m, arrived_ns)
         if math.isnan(way_s):
             continue
-        if own[w, col.TIMED_SERIAL] == ints[i, at.SERIAL] + 1:
-            return i, way_s, speed
-        if way_s < way:
+        off_s = abs(way_s - late_s - mean_s)
+        if off_s <= SPREAD * sigma_m / speed + NOISE_S:  # NaN is not
+            if off_s < off:
+                best, way, pace, off, fits = i, way_s, speed, off_s, True
+        elif not fits and way_s < way:
             best, way, pace = i, way_s, speed
-    return best, way, pace
+    return best, way, pace, fits
 
 
 @kernel(inner=True)
@@ -97,11 +102,11 @@ def _note(doubts: Doubts, w: int, offset_s: float, way_s: float, speed: float, s
 
 
 @kernel(inner=True)
-def _decided_s(doubts: Doubts, w: int, sigma_m: float, half_m: float) -> float:
+def _decided_s(doubts: Doubts, w: int, sigma_m: float, end_m: float) -> float:
     """Return the offset of terminal w's clock, 0.0 while none is proved.
 
     Its effect must be larger than what else could be its cause: the error of the fixes, and that radar may
-    see either end of the vehicle.  half_m : half of its length
+    see another end of the vehicle than its track has learnt.  end_m : by how much that may be
     """
     own, floats = doubts.ints, doubts.floats
     n, mean, speed = floats[w, col.TIMED_N], floats[w, col.TIMED_MEAN], floats[w, col.TIMED_MPS]
@@ -113,7 +118,7 @@ def _decided_s(doubts: Doubts, w: int, sigma_m: float, half_m: float) -> float:
         return 0.0
     if not OFFSET_S[0] <= abs(mean) <= OFFSET_S[1]:
         return 0.0
-    return float(mean) if abs(mean) * speed > half_m + SIGMAS * sigma_m else 0.0
+    return float(mean) if abs(mean) * speed > end_m + SIGMAS * sigma_m else 0.0
 
 
 @kernel(inner=True)
@@ -154,20 +159,30 @@ def note_clocks(
             fix[at.Z_NORTH] - s * fix[at.Z_FORWARD] - c * fix[at.Z_LEFT],
         )
         sigma_m = fix[at.Z_SIGMA]
-        row, way_s, speed = _candidate(tracks, doubts, w, place, sigma_m, arrived_ns[j])
+        runs = own[w, col.TIMED_SERIAL] > 0 and 0 <= apart_ns <= GONE_NS
+        late_s = (arrived_ns[j] - stamp_ns) * 1e-9
+        before_s = floats[w, col.TIMED_MEAN] if runs else math.nan
+        row, way_s, speed, fits = _candidate(
+            tracks, doubts, w, place, sigma_m, arrived_ns[j], late_s, before_s
+        )
         if row < 0:
             continue
-        serial = ints[row, at.SERIAL] + 1
-        if own[w, col.TIMED_SERIAL] != serial or not 0 <= apart_ns <= GONE_NS:
-            own[w, col.TIMED_SERIAL], own[w, col.TIMED_FROM_NS] = serial, stamp_ns
+        if runs and not fits:  # another vehicle, as long as more looks showed the other offset
+            floats[w, col.TIMED_N] -= 1.0
+            runs = floats[w, col.TIMED_N] > 0.0
+            if runs:
+                continue
+        if not runs:
+            own[w, col.TIMED_FROM_NS] = stamp_ns
             for k in range(col.TIMED_N, col.TIMED_MPS + 1):
                 floats[w, k] = 0.0
             floats[w, col.TIMED_QUICK] = math.inf
-        offset_s = (stamp_ns - arrived_ns[j]) * 1e-9 + way_s
-        _note(doubts, w, offset_s, way_s, speed, stamp_ns)
+        own[w, col.TIMED_SERIAL] = ints[row, at.SERIAL] + 1
+        _note(doubts, w, way_s - late_s, way_s, speed, stamp_ns)
         own[w, col.TIMED_AT_NS] = arrived_ns[j]
+        unsure_m = END_M + EXTENT_SIGMAS * math.sqrt(tracks.states.P[row, at.EXTENT, at.EXTENT])
         half_m = (UNKNOWN_LENGTH_M if math.isnan(length) else length) / 2.0
-        floats[w, col.CLOCK_S] = _decided_s(doubts, w, sigma_m, half_m)
+        floats[w, col.CLOCK_S] = _decided_s(doubts, w, sigma_m, min(half_m, unsure_m))
         if floats[w, col.CLOCK_S] != 0.0:
             own[w, col.TIMED_SERIAL] = 0  # what follows has other stamps
             found = True

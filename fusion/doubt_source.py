@@ -16,6 +16,7 @@ from fusion.doubt_jam import noise_scale, note_noise
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
+from fusion.radar_pose import pose_spread
 
 EVERY_NS = 1_000_000_000  # errors of fixes that are nearer in time are much the same
 FRESH_NS, ALIGN_S = 300_000_000, 0.5  # radar saw the vehicle so lately; its state may be moved so far
@@ -229,6 +230,7 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
             continue
         length = tracks.floats[i, at.LENGTH]
         speed = math.hypot(X[i, at.V_EAST], X[i, at.V_NORTH])
+        posed = pose_spread(tracks, i)  # a radar's wrong pose is no fault of the terminal
         unsure_m = END_M + EXTENT_SIGMAS * math.sqrt(P[i, at.EXTENT, at.EXTENT])
         error = Error(
             fix[at.Z_EAST] - east - c * fix[at.Z_FORWARD] + s * fix[at.Z_LEFT],
@@ -236,7 +238,7 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
             (c, s),
             sigma,
             fix[at.Z_TAU],
-            (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH]) / 2.0,
+            (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH] + posed[0] + posed[2]) / 2.0,
             (fix[at.Z_DELAY] * speed) ** 2,
             min((UNKNOWN_LENGTH_M if math.isnan(length) else length) / 2.0, unsure_m),
         )

@@ -23,8 +23,11 @@ def message(terminal, stamp_ns, arrived_ns, east_m, north_m, speed_mps, rng):
     )  # fmt: skip
 
 
-def drive(offsets_s, *, seconds=34.0, seed=1, way_s=lambda rng: WAY_S, speed=lambda t_s: SPEED_MPS):
-    """Drive a row of trucks past radars, the first ahead; None: it reports nothing.
+def drive(
+    offsets_s, *, seconds=34.0, seed=1, way_s=lambda rng: WAY_S, speed=lambda t_s: SPEED_MPS, length_m=8.0,
+    lost=lambda t_s: False,
+):  # fmt: skip
+    """Drive a row of trucks past radars, the first ahead; None: it is silent; lost: radar misses the last.
 
     Return the tracker and when (s) radar first showed a clock to be off, by terminal.
     """
@@ -33,7 +36,10 @@ def drive(offsets_s, *, seconds=34.0, seed=1, way_s=lambda rng: WAY_S, speed=lam
     radars = [pose(name, east_m, -10.0, boresight) for name, east_m, boresight in ways]
     names = [f"T{k}" for k in range(len(offsets_s))]
     tracker = Tracker(
-        FusionConfig(), radars, [Terminal(terminal=name, length_m=8.0) for name in names], id_base=7 << 32
+        FusionConfig(),
+        radars,
+        [Terminal(terminal=name, length_m=length_m) for name in names],
+        id_base=7 << 32,
     )
     rng, mail, found, ghosts = np.random.Generator(np.random.Philox(seed)), [], {}, set()
     ahead = 250.0 - GAP_M * np.arange(len(offsets_s))
@@ -46,7 +52,8 @@ def drive(offsets_s, *, seconds=34.0, seed=1, way_s=lambda rng: WAY_S, speed=lam
         at = np.stack([ahead + way_m, 0.0 * ahead, speed(t_s) + 0.0 * ahead, 0.0 * ahead], axis=1)
         for radar in radars:
             off = (at[:, 0] - radar.east_m) * np.cos(radar.boresight_rad)
-            seen = at[(off > 10.0) & (off < 280.0)]
+            is_lost = lost(t_s) & (np.arange(len(at)) == len(at) - 1)
+            seen = at[(off > 10.0) & (off < 280.0) & ~is_lost]
             if len(seen):
                 tracker.step(now_ns, scan(radar, now_ns, seen, rng.normal(size=(len(seen), 3))))
         for w, offset_s in enumerate(offsets_s):
@@ -83,6 +90,20 @@ def test_a_clock_that_is_off_is_found_corrected_and_its_truck_named(offset_s):
     assert shown_s == pytest.approx(offset_s, abs=0.15)
     assert named(tracker) == ["T1"]
     assert not ghosts, "a wrong clock is no ghost"
+
+
+@pytest.mark.parametrize("offset_s", [0.55, -0.55])
+def test_the_clock_of_a_long_truck_needs_no_larger_error(offset_s):
+    """Its track knows where its ends are: half its length, 8.5 m here, was taken for unknown."""
+    _, found, _ = drive([None, offset_s], length_m=17.0)
+    assert found["T1"][1] == pytest.approx(offset_s, abs=0.15)
+
+
+@pytest.mark.parametrize("offset_s", [0.8, -1.6])
+def test_looks_of_one_truck_add_up_though_radar_loses_it(offset_s):
+    """Each new track began anew: no stretch of six seconds in sight was long enough."""
+    _, found, _ = drive([None, offset_s], lost=lambda t_s: t_s % 9.0 > 6.0)
+    assert found["T1"][1] == pytest.approx(offset_s, abs=0.15)
 
 
 @pytest.mark.parametrize("offset_s", [0.8, -0.8, -1.6])
