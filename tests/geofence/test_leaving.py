@@ -16,8 +16,15 @@ from tests.support.geofence_world import batch, road
         ({"east": 990.0}, {"east": 1_002.0, "sigma": 1.0}, False),  # within the error
         ({"east": 990.0}, {"east": 1_006.0, "sigma": 1.0, "bias": 3.0}, False),  # the lasting error as well
         ({"east": 500.0}, {"east": 520.0}, False),  # on the road
-        ({"east": 1_004.0}, {"east": 1_020.0}, False),  # it was off already: it has not just left
+        ({"east": 1_004.0}, {"east": 1_020.0}, True),  # radar saw it drive out, and it drives on
+        ({"east": 1_004.0}, {"east": 1_005.0, "sigma": 1.0}, False),  # no further off than its error
+        ({"east": 1_030.0}, {"east": 1_050.0}, False),  # far off already: it is none of this road
         ({"north": -30.0}, {"north": -40.0}, False),  # a lay-by
+        (
+            {"east": 500.0, "north": -12.0},
+            {"east": 560.0, "north": -12.0},
+            False,
+        ),  # beside the lanes, along them
         ({"north": -7.6}, {"north": -40.0}, True),  # a bend that nobody saw it take
     ],
 )
