@@ -15,7 +15,7 @@ FAR_M = 1_000.0  # distances beyond it are this
 SIGMA_M_MIN = 0.01
 # What was no further off when last measured may come from a lane: the longest vehicle's length. Radar sees
 # vehicles drive on where the map ends
-REACH_M = 20.0
+DROVE_OUT_M = 20.0
 
 
 @kernel
@@ -43,7 +43,7 @@ def has_left_lanes(strips: Strips, last: TrackBatch, now: TrackBatch) -> Bools:
     was_m, was_sigma_m = _away_from_lanes(strips, last)
     is_m, sigma_m = _away_from_lanes(strips, now)
     beside_m = np.maximum(was_m - SIGMAS * was_sigma_m, 0.0)
-    gone: Bools = (is_m - beside_m > SIGMAS * np.maximum(sigma_m, SIGMA_M_MIN)) & (beside_m <= REACH_M)
+    gone: Bools = (is_m - beside_m > SIGMAS * np.maximum(sigma_m, SIGMA_M_MIN)) & (beside_m <= DROVE_OUT_M)
     return gone
 
 
