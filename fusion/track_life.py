@@ -121,14 +121,12 @@ def _may_be_shown(
 
 
 @kernel(inner=True)
-def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
+def _is_likely(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> bool:
     """Return whether tentative track i is likelier a vehicle than clutter.
 
-    Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so). A
-    place that no scan looks at says nothing: then it is shown only while its last detection is fresh.
+    Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so).
+    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out.
     """
-    if t_ns - tracks.ints[i, at.RADAR_NS] > MISS_FREE_NS:
-        return False
     return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
 
 
@@ -143,7 +141,7 @@ def _may_be_tracked(
         if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] == at.FREE or ints[o, at.PRESUMED] > 0:
             continue
         is_shown = ints[o, at.STATUS] == at.CONFIRMED or ints[o, at.SHOWN_NS] > 0
-        if not is_shown and not _is_likely(tracks, rings, o, t_ns, settings):
+        if not is_shown and not _is_likely(tracks, rings, o, settings):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
         if _log_odds_one(scratch) > 0.0:
@@ -187,7 +185,7 @@ def shown(
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.TENTATIVE:
-            if not _is_likely(tracks, rings, i, t_ns, settings):
+            if not _is_likely(tracks, rings, i, settings):
                 continue
         elif ints[i, at.STATUS] != at.CONFIRMED:
             continue
