@@ -103,7 +103,7 @@ class TrackStore:
     ) -> None:
         n = config.tracks_max
         self.settings = settings_of(config, radars, lanes)
-        self.track = np.zeros(n, dtype=np.uint64)  # ids by row; 0: tentative, or a free row
+        self.track = np.zeros(n, dtype=np.uint64)  # ids by row; 0: not shown yet, or a free row
         self.tracks = Tracks(
             states=_states(n),
             ints=np.zeros((n, at.N_INT), dtype=np.int64),

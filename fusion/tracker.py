@@ -47,7 +47,7 @@ _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_
 class TrackerUpdate:
     """The changes of one call: the caller must apply all three."""
 
-    touched: TrackBatch  # the measured tracks at their newest states, tentative ones with id 0
+    touched: TrackBatch  # the measured tracks at their newest states; id 0: not shown yet
     merged: tuple[tuple[int, int], ...]  # pairs of ids (gone, survivor)
     ended: tuple[int, ...]  # ids
 

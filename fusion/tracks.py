@@ -34,7 +34,7 @@ class TrackBatch:
     GNSS bias that radar does not cancel, a radar's pose): `bias_m`, 1 sigma per axis. See docs/fusion.md.
     """
 
-    track: U64  # (n,) site-unique id, 0 while tentative
+    track: U64  # (n,) site-unique id, 0 while it is not shown
     stamp_ns: I64  # (n,) time of the state
     arrived_ns: I64  # (n,) arrival of the observation that made the state
     x: F64  # (n, 4) east, north [m], then their velocities [m/s]; the vehicle's centre
@@ -46,7 +46,7 @@ class TrackBatch:
     length_m: F64  # (n,) from the registry or the radar, NaN unknown
     width_m: F64
     kind: U8  # (n,) class of docs/design.md section 7, from the registry or a radar; 0 unknown
-    confirmed: Bools  # (n,)
+    confirmed: Bools  # (n,) sure enough to be judged; else tentative, shown while it is likely
     coasting: Bools  # (n,) no measurement for longer than the sensor's period allows
     integrity: Bools  # (n,) GNSS and radar contradict each other
     presumed: Bools  # (n,) `terminal` is presumed to be its own, not bound
