@@ -14,6 +14,7 @@ MISS_FREE_NS = 250_000_000  # fades last about so long: misses until then are on
 # So long a hidden track is followed, and to so many metres its place must be known: beyond a car's length
 # it may be the next vehicle's
 HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = 5_000_000_000, 5.0
+ALL_ROUND_RAD = 0.05  # a field that leaves no more behind it has no sides
 
 
 @kernel(inner=True)
@@ -24,6 +25,41 @@ def is_in_field(radars: F2, q: int, east_m: float, north_m: float) -> bool:
     sight = radars[q, at.R_BORESIGHT]
     ahead = d_e * math.cos(sight) + d_n * math.sin(sight)
     return bool(flat <= radars[q, at.R_RANGE] and ahead >= flat * math.cos(radars[q, at.R_HALF_FOV]))
+
+
+@kernel(inner=True)
+def within_edge_m(radars: F2, q: int, d_e: float, d_n: float) -> float:
+    """Return how far within the nearer side of radar q's field a place lies, negative outside [m].
+
+    d_e, d_n : the place from the radar
+    """
+    half, sight = radars[q, at.R_HALF_FOV], radars[q, at.R_BORESIGHT]
+    if half > math.pi - ALL_ROUND_RAD:
+        return math.inf
+    c, s = math.cos(sight), math.sin(sight)
+    return float(math.sin(half) * (d_e * c + d_n * s) - math.cos(half) * abs(d_n * c - d_e * s))
+
+
+@kernel(inner=True)
+def body_m(states: States, j: int, sigmas: float) -> float:
+    """Return how far from its centre predicted track j may be seen, at so many sigmas of the extent [m].
+
+    Not of the place: that grows while a false track is missed, until nothing could miss it any more.
+    """
+    return float(abs(states.X[j, at.EXTENT]) + sigmas * math.sqrt(states.P[j, at.EXTENT, at.EXTENT]))
+
+
+@kernel(inner=True)
+def is_surely_in_field(radars: F2, q: int, states: States, j: int) -> bool:
+    """Return whether radar q would see predicted track j, whichever point of its body shows.
+
+    Beside a pole a lorry's centre is in the field metres before the end that the radar sees.
+    """
+    e, n = states.X[j, at.EAST], states.X[j, at.NORTH]
+    if not is_in_field(radars, q, e, n):
+        return False
+    edge_m = within_edge_m(radars, q, e - radars[q, at.R_EAST], n - radars[q, at.R_NORTH])
+    return bool(edge_m >= body_m(states, j, 1.0))
 
 
 @kernel(inner=True)
@@ -85,12 +121,12 @@ def note_missed(tracks: Tracks, scratch: Scratch, t: int, settings: Settings, q:
 
 @kernel
 def note_outside(tracks: Tracks, t_ns: int, settings: Settings, scratch: States) -> None:
-    """Follow the tracks that are predicted outside all radars' fields, as those in a shadow.
+    """Follow the tracks that may be outside all radars' fields, as those in a shadow.
 
     Between the fields of two radars of one pole lie some tens of metres that none sees: no scan can miss the
     vehicle there, and its track is not over.
     """
-    ints, X, P = tracks.ints, scratch.X, scratch.P
+    ints, P = tracks.ints, scratch.P
     for i in range(tracks.tally[at.T_HIGH]):
         unseen_ns = t_ns - ints[i, at.RADAR_NS]
         if ints[i, at.STATUS] != at.CONFIRMED or not MISS_FREE_NS < unseen_ns <= HIDDEN_NS_MAX:
@@ -100,7 +136,7 @@ def note_outside(tracks: Tracks, t_ns: int, settings: Settings, scratch: States)
             continue
         outside = True
         for q in range(settings.radars.shape[0]):
-            outside &= not is_in_field(settings.radars, q, X[0, at.EAST], X[0, at.NORTH])
+            outside &= not is_surely_in_field(settings.radars, q, scratch, 0)
         if outside:
             ints[i, at.HIDDEN_NS] = max(t_ns, ints[i, at.HIDDEN_NS])
 
