@@ -309,9 +309,9 @@ def _surveys(radars: Sequence[RadarPose]) -> tuple[F64, F64]:
     """Return the errors' sigmas at scale 1 (n,), and where the scale counts (n,): the site states none."""
     sigma, scaled = [np.tile(PRIOR, len(radars))], [np.ones(N_ERRORS * len(radars))]
     for q, radar in enumerate(radars):
-        for told, columns in ((radar.sigma_place_m, (0, 1)), (radar.sigma_boresight_rad, (ROTATION,))):
-            for k in columns if told is not None else ():
-                sigma[0][N_ERRORS * q + k], scaled[0][N_ERRORS * q + k] = max(told or 0.0, SIGMA_MIN), 0.0
+        for stated, columns in ((radar.sigma_place_m, (0, 1)), (radar.sigma_boresight_rad, (ROTATION,))):
+            for k in columns if stated is not None else ():
+                sigma[0][N_ERRORS * q + k], scaled[0][N_ERRORS * q + k] = max(stated or 0.0, SIGMA_MIN), 0.0
     return np.append(sigma[0], [COMMON_M] * N_COMMON), np.append(scaled[0], [0.0] * N_COMMON)
 
 

@@ -52,8 +52,8 @@ MISFIT_MAX = 4.0  # chi-square of two: beyond it the truck's own error is taken 
 # Of a pair on one track each second: what stays for a second counts (1 + r) / (1 - r), r = exp(-1), times its
 # variance in a mean over seconds; what stays for the passage as often as it is seen, some ten seconds
 WHILE_ALIKE, PASSAGE_ALIKE = 2.16, 10.0
-# Share of what a truck says of one radar that no other radar hears of: fields overlap, and its error outlasts
-# a field, so that two radars learn from one and the same error
+# Share of what a truck shows of one radar that it does not show of the next as well: fields overlap, and its
+# error outlasts a field, so that two radars learn from one and the same error
 OWN_SHARE = 0.5
 
 
