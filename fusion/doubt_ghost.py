@@ -31,6 +31,7 @@ GHOST_MIN = math.log(1e-3)  # less likely than this, radar would miss a vehicle:
 # What a receiver loses under a bridge or between buildings it finds again within this; until then a vehicle
 # that radar followed elsewhere is another one
 ELSEWHERE_NS = 60_000_000_000
+NOBODY, NAMED, ANOTHER = 0, 1, 2  # what radar sees at a terminal's place
 
 
 @kernel(inner=True)
@@ -92,15 +93,18 @@ def was_elsewhere(tracks: Tracks, terminals: Terminals, w: int, i: int, t_ns: in
 @kernel(inner=True)
 def _may_be_another(
     tracks: Tracks, terminals: Terminals, i: int, t_ns: int, scratch: States, variance_m2: float
-) -> bool:
-    """Return whether a nameless vehicle that radar sees may be the one of track i's terminal.
+) -> int:
+    """Return whether a vehicle that radar sees may be that of track i's terminal: ANOTHER, NAMED or NOBODY.
+
+    One that bears another terminal's name may have it wrongly: then that other one is the ghost.
 
     scratch : track i predicted to t_ns, as row 0
     """
     ints, X, w = tracks.ints, tracks.states.X, tracks.ints[i, at.TERMINAL]
     near_m = HALF_LENGTH_M + 3.0 * WIDE * math.sqrt(variance_m2)
+    found = NOBODY
     for o in range(tracks.tally[at.T_HIGH]):
-        if o == i or ints[o, at.STATUS] == at.FREE or ints[o, at.TERMINAL] >= 0:
+        if o == i or ints[o, at.STATUS] == at.FREE:
             continue
         if abs(t_ns - ints[o, at.RADAR_NS]) > DETECTED_NS:
             continue
@@ -112,9 +116,12 @@ def _may_be_another(
         )
         pace = math.hypot(v_e - scratch.X[0, at.V_EAST], v_n - scratch.X[0, at.V_NORTH])
         may_be = pace <= PACE_MPS or ints[o, at.STATUS] != at.CONFIRMED
-        if away <= near_m and may_be and not was_elsewhere(tracks, terminals, w, o, t_ns):
-            return True
-    return False
+        if away > near_m or not may_be or was_elsewhere(tracks, terminals, w, o, t_ns):
+            continue
+        if ints[o, at.TERMINAL] < 0:
+            return ANOTHER
+        found = NAMED
+    return found
 
 
 @kernel(inner=True)
@@ -135,9 +142,10 @@ def _evidence(
     w, plain = ints[i, at.TERMINAL], _would_be_seen(tracks, doubts, t_ns, settings, works, scratch)
     if plain:
         doubts.ints[w, col.PLAIN_NS] = t_ns
-    if _may_be_another(tracks, terminals, i, t_ns, scratch, variance_m2):
+    other = _may_be_another(tracks, terminals, i, t_ns, scratch, variance_m2)
+    if other == ANOTHER:
         return -1.0
-    return 1.0 if plain and not is_timed(doubts, w, t_ns) else 0.0
+    return 1.0 if plain and other == NOBODY and not is_timed(doubts, w, t_ns) else 0.0
 
 
 @kernel

@@ -135,3 +135,20 @@ def test_a_terminal_that_never_was_alone_has_the_vehicle_at_its_place():
     is_ghost, is_named = beside_a_silent_truck(meets=True)
     assert not any(is_ghost)
     assert is_named[-1]
+
+
+def test_two_terminals_at_one_vehicle_are_no_ghosts():
+    """Whichever of them it is bound to may have the name wrongly."""
+    terminals = [Terminal(terminal=name, length_m=12.0) for name in "TU"]
+    tracker, rng = Tracker(FusionConfig(), [AHEAD], terminals, id_base=7 << 32), np.random.default_rng(5)
+    for k in range(1, round(16.0 / PERIOD_S)):
+        t_s, now_ns = k * PERIOD_S, T0_NS + round(k * PERIOD_S * 1e9)
+        east_m = 40.0 + 10.0 * t_s
+        targets = np.vstack([cars(t_s, blind=False), [east_m, 1.0, 10.0, 0.0]])
+        tracker.step(now_ns, scan(AHEAD, now_ns, targets, rng.normal(size=(len(targets), 3))))
+        for name, off_m in (("T", 0.0), ("U", 4.0)) if k % 10 == 0 else ():
+            said = {"speed_mps": 10.0, "heading_rad": 0.0, "sigma_m": 0.5, "tau_s": 30.0}
+            tracker.step(now_ns, fix(name, now_ns, east_m + off_m, 1.0, **said))
+        if k % 2 == 0:
+            tracker.tick(now_ns)
+            assert not (tracker.doubts.rows.ints[:2, 0] & GHOST).any(), t_s
