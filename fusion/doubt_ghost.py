@@ -31,6 +31,7 @@ GHOST_MIN = math.log(1e-3)  # less likely than this, radar would miss a vehicle:
 # What a receiver loses under a bridge or between buildings it finds again within this; until then a vehicle
 # that radar followed elsewhere is another one
 ELSEWHERE_NS = 60_000_000_000
+SAME_M = 1.0  # so far off may the middle of a body be whose length is known, and an antenna's place on it
 NOBODY, NAMED, ANOTHER = 0, 1, 2  # what radar sees at a terminal's place
 
 
@@ -96,12 +97,13 @@ def _may_be_another(
 ) -> int:
     """Return whether a vehicle that radar sees may be that of track i's terminal: ANOTHER, NAMED or NOBODY.
 
-    One that bears another terminal's name may have it wrongly: then that other one is the ghost.
+    One at that very place that bears another terminal's name may have it wrongly: then that one is the ghost.
 
     scratch : track i predicted to t_ns, as row 0
     """
     ints, X, w = tracks.ints, tracks.states.X, tracks.ints[i, at.TERMINAL]
     near_m = HALF_LENGTH_M + 3.0 * WIDE * math.sqrt(variance_m2)
+    same_m = SAME_M + 3.0 * math.sqrt(variance_m2)
     found = NOBODY
     for o in range(tracks.tally[at.T_HIGH]):
         if o == i or ints[o, at.STATUS] == at.FREE:
@@ -120,7 +122,8 @@ def _may_be_another(
             continue
         if ints[o, at.TERMINAL] < 0:
             return ANOTHER
-        found = NAMED
+        if away <= same_m:
+            found = NAMED
     return found
 
 

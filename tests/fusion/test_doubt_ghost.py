@@ -146,7 +146,7 @@ def test_two_terminals_at_one_vehicle_are_no_ghosts():
         east_m = 40.0 + 10.0 * t_s
         targets = np.vstack([cars(t_s, blind=False), [east_m, 1.0, 10.0, 0.0]])
         tracker.step(now_ns, scan(AHEAD, now_ns, targets, rng.normal(size=(len(targets), 3))))
-        for name, off_m in (("T", 0.0), ("U", 4.0)) if k % 10 == 0 else ():
+        for name, off_m in (("T", 0.0), ("U", 1.5)) if k % 10 == 0 else ():
             said = {"speed_mps": 10.0, "heading_rad": 0.0, "sigma_m": 0.5, "tau_s": 30.0}
             tracker.step(now_ns, fix(name, now_ns, east_m + off_m, 1.0, **said))
         if k % 2 == 0:
