@@ -31,6 +31,10 @@ RATE_SPAN_MPS = 80.0  # range rates are spread over this span, evenly before any
 FALSE_BINS, BORN_BINS = 64, 16
 PRIOR_BIN = 0.5  # Jeffreys' prior of a multinomial
 P_SEEN_MIN, P_SEEN_MAX = 0.3, 0.99
+# A new track has a gate of 30 m^2: the speed across the beam is not known. In one scan of a hundred it then
+# holds a false detection
+DENSE_PER_M2 = 3e-4
+SCANS_FOUND = 60.0  # by then a new radar has found who was there: three seconds at 20 Hz
 SAMPLE = (
     16  # one track of so many is looked at in a scan: misses of one fade are alike, and shadows cost time
 )
@@ -205,9 +209,13 @@ def note_false(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None
 
 @kernel
 def note_born(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
-    """Note that track i, now confirmed, is a vehicle that appeared where its ring begins."""
+    """Note that track i, now confirmed, is a vehicle that appeared where its ring begins.
+
+    Those that were there already when the radar began to scan did not appear: they would make the odds of
+    clutter a hundred times too high.
+    """
     q, cell, rate = _cell_of(tracks, rings, i, 0, settings)
-    if q >= 0:
+    if q >= 0 and settings.field[q, SUM, at.C_SCANS] >= SCANS_FOUND:
         settings.field[q, cell, at.C_BORN] += 1.0
         settings.field[q, SUM, at.C_BORN] += 1.0
         _note_rate(settings, q, at.C_BORN_RATE, BORN_BINS, rate)
@@ -215,9 +223,12 @@ def note_born(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
 
 @kernel
 def birth_odds(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> float:
-    """Return the log odds that the first detection of radar's track i was a vehicle, against a false one."""
+    """Return the log odds that the first detection of radar's track i was a vehicle, against a false one.
+
+    In dense clutter -inf: there a track takes the best of several, and its likelihoods overstate.
+    """
     q, cell, rate = _cell_of(tracks, rings, i, 0, settings)
-    if q < 0:
+    if q < 0 or density(settings, q, cell) > DENSE_PER_M2:
         return -math.inf
     born = birth_density(settings, q, cell) * rate_density(settings, q, at.C_BORN_RATE, BORN_BINS, rate)
     false = density(settings, q, cell) * rate_density(settings, q, at.C_FALSE_RATE, FALSE_BINS, rate)

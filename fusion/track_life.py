@@ -16,9 +16,10 @@ AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so
 AWAIT_JOIN_NS = HELD_NS + 300_000_000  # duplicate tracks are joined so long after the second one's birth
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
-# Log odds of a vehicle from which a tentative track is shown. Both densities of a cell rest on a few counts:
-# after two each, the log of their ratio has a sigma of one, so that what is called 4 : 1 is better than even
-LIKELY = math.log(4.0)
+# Log odds of a vehicle from which a tentative track is shown. What is stated is too high: clutter is not even
+# within a cell (ten times as dense along guard rails), a track takes the best of several detections, and both
+# densities rest on a few counts. Where vehicles enter, two detections have such odds all the same
+LIKELY = math.log(1000.0)
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 # A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes

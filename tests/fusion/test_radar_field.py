@@ -61,15 +61,15 @@ def test_nothing_learnt_is_the_configuration():
     assert confirm_at(settings, 0) == pytest.approx(math.log(starts / config.false_tracks_per_hour))
 
 
-def drive(n_scans: int, per_m2: float, p_detect: float, seed: int = 2) -> Tracker:
-    """Show clutter and four vehicles that stand apart to a radar that sees each with p_detect."""
+def drive(n_scans: int, per_m2: float, p_detect: float, seed: int = 2, first: int = 0) -> Tracker:
+    """Show clutter, and from scan `first` on four vehicles that stand apart, each detected with p_detect."""
     rng, tracker = np.random.default_rng(seed), Tracker(FusionConfig(), [RADAR], [], id_base=0)
     vehicles = np.array([[60.0 + 30.0 * k, 10.0 + 12.0 * k, 0.0, 0.0] for k in range(4)])
     for k in range(n_scans):
         t_ns = T0_NS + k * 50_000_000
         flat, azimuth = places(rng, rng.poisson(per_m2 * AREA_M2))
         clutter = np.stack([flat, azimuth, rng.uniform(-40.0, 40.0, len(flat))], axis=1)
-        seen = vehicles[rng.random(4) < p_detect] if k >= 40 else vehicles
+        seen = vehicles[rng.random(4) < p_detect] if k >= first + 40 else vehicles[: 4 * (k >= first)]
         noise = rng.normal(size=(len(seen), 3))
         tracker.step(t_ns, scan(RADAR, t_ns, seen, noise, clutter))
         tracker.tick(t_ns)
@@ -150,7 +150,7 @@ def test_where_vehicles_appear_is_a_gamma_posterior_of_cell_and_radar():
 
 def test_births_and_the_range_rates_of_clutter_are_learnt():
     """Clutter of `drive` is even in its range rates, its four vehicles stand; all four are born once."""
-    settings = drive(600, 1e-4, 1.0).store.settings
+    settings = drive(700, 1e-4, 1.0, first=100).store.settings
     assert settings.field[0, SUM, at.C_BORN] == 4.0
     assert settings.field[0, SUM, at.C_BORN_RATE] == 4.0
     assert settings.field[0, :BORN_BINS, at.C_BORN_RATE].sum() == 4.0
@@ -158,3 +158,7 @@ def test_births_and_the_range_rates_of_clutter_are_learnt():
     assert settings.field[0, :FALSE_BINS, at.C_FALSE_RATE].sum() == n_false > 100.0
     by_bin = [rate_density(settings, 0, at.C_FALSE_RATE, FALSE_BINS, v) for v in np.arange(-39.0, 40.0, 2.0)]
     assert np.std(by_bin) < 0.35
+
+
+def test_what_a_new_radar_finds_did_not_appear():
+    assert drive(200, 1e-4, 1.0).store.settings.field[0, SUM, at.C_BORN] == 0.0
