@@ -124,38 +124,32 @@ def _fixes(scenario: Scenario, made: Reports) -> list[Message]:
 
 
 def _scan(scan: Scan) -> Message:
-    payload = {
-        "sensor": scan.sensor,
-        "stamp_ns": _ns(scan.stamp_s),
-        "arrived_ns": _ns(scan.arrival_s),
-        "scan": scan.number,
-        "detections": {
-            "range_m": scan.range_m.round(4).tolist(),
-            "azimuth_rad": scan.azimuth_rad.round(6).tolist(),
-            "range_rate_mps": scan.range_rate_mps.round(4).tolist(),
-            "rcs_dbsm": scan.rcs_dbsm.round(1).tolist(),
-        },
+    detections = {
+        "range_m": scan.range_m.round(4).tolist(),
+        "azimuth_rad": scan.azimuth_rad.round(6).tolist(),
+        "range_rate_mps": scan.range_rate_mps.round(4).tolist(),
+        "rcs_dbsm": scan.rcs_dbsm.round(1).tolist(),
     }
-    topic = f"/radar/{scan.sensor}"
-    return Message(arrival_ns=_ns(scan.arrival_s), topic=topic, stamp_ns=_ns(scan.stamp_s), payload=payload)
+    return _of_radar(scan, {"detections": detections})
 
 
 def _objects(sent: Objects) -> Message:
-    payload = {
-        "sensor": sent.sensor,
-        "stamp_ns": _ns(sent.stamp_s),
-        "arrived_ns": _ns(sent.arrival_s),
-        "scan": sent.number,
-        "objects": {
-            "id": sent.id.tolist(),
-            "x_m": sent.x_m.round(2).tolist(),
-            "y_m": sent.y_m.round(2).tolist(),
-            "vx_mps": sent.vx_mps.round(2).tolist(),
-            "vy_mps": sent.vy_mps.round(2).tolist(),
-            "length_m": sent.length_m.round(1).tolist(),
-            "width_m": sent.width_m.round(1).tolist(),
-            "class": [None] * len(sent.id),
-        },
+    objects = {
+        "id": sent.id.tolist(),
+        "x_m": sent.x_m.round(2).tolist(),
+        "y_m": sent.y_m.round(2).tolist(),
+        "vx_mps": sent.vx_mps.round(2).tolist(),
+        "vy_mps": sent.vy_mps.round(2).tolist(),
+        "length_m": sent.length_m.round(1).tolist(),
+        "width_m": sent.width_m.round(1).tolist(),
+        "class": [None] * len(sent.id),
     }
+    return _of_radar(sent, {"objects": objects})
+
+
+def _of_radar(sent: Scan | Objects, columns: dict[str, Any]) -> Message:
+    """Return the message of a radar with what it measured."""
+    times = {"stamp_ns": _ns(sent.stamp_s), "arrived_ns": _ns(sent.arrival_s)}
+    payload = {"sensor": sent.sensor, **times, "scan": sent.number, **columns}
     topic = f"/radar/{sent.sensor}"
     return Message(arrival_ns=_ns(sent.arrival_s), topic=topic, stamp_ns=_ns(sent.stamp_s), payload=payload)
