@@ -13,6 +13,7 @@ E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
 EX = at.EXTENT
 # Places in Registers: covariances of position and velocity, variances of bend and extent
 P00, P01, P11, P22, P23, P33, P44, P55 = 6, 7, 12, 17, 18, 21, 24, 26
+P04, P14, P24, P34, P45 = 10, 15, 19, 22, 25  # covariances of the bend
 
 # East, north, their velocities; then the upper triangle of their covariance, row by row
 Moving = tuple[
@@ -173,17 +174,12 @@ def corrected(state: Registers, g: Gain, s: float, residual: float) -> Registers
 
 @kernel(inner=True)
 def fused(state: Registers, h: Row, residual: float, r: float) -> Registers:
-    """Return the state after one scalar measurement of variance r, of which h is the row of H."""
-    (
-        x0, x1, x2, x3, x4, x5, p00, p01, p02, p03, p04, p05, p11, p12, p13, p14, p15, p22, p23, p24, p25,  # noqa: RUF059
-        p33, p34, p35, p44, p45, p55,  # noqa: RUF059
-    ) = state  # fmt: skip
+    """Return the state after one scalar measurement.
+
+    h : its row of the measurement matrix;  residual : measured less expected;  r : its variance
+    """
+    g0, g1, g2, g3, g5 = times(state, h)
     h0, h1, h2, h3, h5 = h
-    g0 = p00 * h0 + p01 * h1 + p02 * h2 + p03 * h3 + p05 * h5
-    g1 = p01 * h0 + p11 * h1 + p12 * h2 + p13 * h3 + p15 * h5
-    g2 = p02 * h0 + p12 * h1 + p22 * h2 + p23 * h3 + p25 * h5
-    g3 = p03 * h0 + p13 * h1 + p23 * h2 + p33 * h3 + p35 * h5
-    g4 = p04 * h0 + p14 * h1 + p24 * h2 + p34 * h3 + p45 * h5
-    g5 = p05 * h0 + p15 * h1 + p25 * h2 + p35 * h3 + p55 * h5
+    g4 = state[P04] * h0 + state[P14] * h1 + state[P24] * h2 + state[P34] * h3 + state[P45] * h5
     s = g0 * h0 + g1 * h1 + g2 * h2 + g3 * h3 + g5 * h5 + r
     return corrected(state, (g0, g1, g2, g3, g4, g5), s, residual)
