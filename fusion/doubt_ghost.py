@@ -31,7 +31,8 @@ GHOST_MIN = math.log(1e-3)  # less likely than this, radar would miss a vehicle:
 # What a receiver loses under a bridge or between buildings it finds again within this; until then a vehicle
 # that radar followed elsewhere is another one
 ELSEWHERE_NS = 60_000_000_000
-SAME_M = 1.0  # so far off may the middle of a body be whose length is known, and an antenna's place on it
+# Error of a vehicle's centre beside those of fix and track: where radar sees its end, where its antenna sits
+SAME_M = 1.0
 NOBODY, NAMED, ANOTHER = 0, 1, 2  # what radar sees at a terminal's place
 
 
@@ -181,6 +182,6 @@ def look_for_ghosts(
             odds[w, col.UNSEEN] = min(max(unseen, 2.0 * GHOST_MIN), 0.0)  # so sure that 3 s undo it
         is_ghost = odds[w, col.UNSEEN] <= GHOST_MIN
         seen[w, col.KINDS] = seen[w, col.KINDS] & ~col.GHOST | (col.GHOST if is_ghost else 0)
-        # the vehicle of one whose receiver errs is one of those that radar follows
+        # not where its receiver is known to err: its vehicle is elsewhere, among those that radar follows
         if is_ghost and sign > 0.0 and not seen[w, col.KINDS] & ~col.GHOST:
             terminals.ints[w, at.ALONE_NS] = t_ns

@@ -289,7 +289,7 @@ def _update(
         if ints[i, at.STATUS] != at.CONFIRMED and (d >= 0 or not may_be_glimpsed(scratch, t, settings, q)):
             floats[i, at.LLR] -= 0.5 * miss[t]
         if d < 0:
-            # one that is shown ends at the next tick, which tells its id
+            # a tentative track that is shown has an id: it ends at the next tick, which reports that
             is_bare = ints[i, at.STATUS] == at.TENTATIVE and ints[i, at.SHOWN_NS] == 0
             if is_bare and floats[i, at.LLR] < tuning[at.LLR_DROP]:
                 note_false(tracks, rings, i, settings)

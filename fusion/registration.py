@@ -42,8 +42,9 @@ EVERY_NS = 1_000_000_000
 NAMES = ("east_m", "north_m", "rotation_rad", "time_s", "range_m")  # in the order of the errors
 # What a survey can be wrong by at most and is not a mistake of its own; beyond, nothing is put right
 BOUND: F64 = np.array([2.0, 2.0, math.radians(2.0), 0.2, 2.0])
-# Sigmas of a survey at the scale 1 of fusion.survey_quality, unless the site states them. A boresight is set
-# by a reflector some 150 m down the road, whose place is as wrong as the radar's: sqrt(2) 0.5 m / 150 m
+# Sigmas of a survey at the scale 1 of fusion.survey_quality, unless the site states them. The boresight is
+# aimed at a surveyed reflector, some 150 m down the road. Its place has the same error as the radar's, 0.5 m,
+# so that their direction has sqrt(2) 0.5 m / 150 m
 PRIOR: F64 = np.array([0.5, 0.5, math.sqrt(2.0) * 0.5 / 150.0, 0.05, 0.5])
 SIGMA_MIN = 1e-6  # of what the site states as exact
 FORGET_S = 3_600.0  # older evidence counts less: a mast that was hit is noticed within the hour

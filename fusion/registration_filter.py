@@ -47,7 +47,7 @@ N_TALLY = 3
 RECENT_NS = 150_000_000  # so lately radar saw a vehicle that two radars may see now
 PASSED_NS = 3_000_000_000  # without a detection for so long, a truck has passed
 PASSAGE_NS_MAX = 60_000_000_000  # a truck that stands in the field is one truck, each minute anew
-SAMPLE_NS = 900_000_000  # between two samples of a passage, each of which is a mean over a second
+SAMPLE_NS = 900_000_000  # least time between two samples of a passage: each is a mean over a second
 MISFIT_MAX = 4.0  # chi-square of two: beyond it the truck's own error is taken to be that much larger
 # Of a pair on one track each second: what stays for a second counts (1 + r) / (1 - r), r = exp(-1), times its
 # variance in a mean over seconds; what stays for the passage as often as it is seen, some ten seconds

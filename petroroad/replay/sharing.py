@@ -74,7 +74,7 @@ def _serve(
         child.finish(work(mine, child))
     except (EOFError, BrokenPipeError):  # the parent has ended
         return
-    except Exception as error:  # whatever it is, the parent must say it and stop
+    except Exception as error:  # any fault of the child: the parent reports it and stops, else it would wait
         link.send(CommandError(f"the replay of {', '.join(mine)} failed: {type(error).__name__}: {error}"))
 
 
