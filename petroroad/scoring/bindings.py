@@ -16,6 +16,9 @@ from core.arrays import Bools
 from petroroad.scoring.frames import SECOND_NS, Matches, TracksNow, TruthNow
 
 REPORTS = 5
+SEEN_NS = (
+    400_000_000  # so long without a break: on a bridge a vehicle is nearer to a track below for a moment
+)
 BOUND_P_MIN = 0.99  # snapshots round to two decimals; fusion binds at 0.999
 
 
@@ -25,6 +28,8 @@ class _Trip:
 
     last_ns: int
     from_ns: int
+    seen_since_ns: int | None = None  # by radar, without a break
+    reported_ns: int | None = None
     both_ns: int | None = None  # radar has seen it and its terminal has reported
     bound_ns: int | None = None
 
@@ -97,10 +102,22 @@ class Bindings:
             trip.last_ns = now_ns
             if trip.bound_ns is not None:
                 continue
-            if trip.both_ns is None and (i in bound or (seen[i] and self._has_reported(name, trip, now_ns))):
-                trip.both_ns = now_ns
+            if trip.both_ns is None:
+                self._note_sensors(name, trip, now_ns, is_seen=bool(seen[i]), is_bound=i in bound)
             if i in bound:
                 trip.bound_ns = now_ns
+
+    def _note_sensors(self, name: str, trip: _Trip, now_ns: int, *, is_seen: bool, is_bound: bool) -> None:
+        """Note since when both sensors have seen a vehicle."""
+        if not is_seen:
+            trip.seen_since_ns = None
+        elif trip.seen_since_ns is None:
+            trip.seen_since_ns = now_ns
+        if trip.reported_ns is None and (is_bound or self._has_reported(name, trip, now_ns)):
+            trip.reported_ns = now_ns
+        since_ns = now_ns if trip.seen_since_ns is None else trip.seen_since_ns
+        if trip.reported_ns is not None and (is_bound or now_ns - since_ns >= SEEN_NS):
+            trip.both_ns = max(since_ns, trip.reported_ns)
 
     def _has_reported(self, name: str, trip: _Trip, now_ns: int) -> bool:
         if self.reports:

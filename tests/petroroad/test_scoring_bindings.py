@@ -97,6 +97,15 @@ def test_radar_must_have_seen_it():
     assert figures["time_to_bind_s_p50"] == 2.0
 
 
+def test_a_track_that_passes_below_a_bridge_does_not_see_the_vehicle_on_it():
+    def at(k):  # the track below crosses within half a second
+        below = {"places": [(4.0 * (k - 20), 0.3), (0.5, 0)], "ids": [7, 8], "terminal": [None, "A"]}
+        return below | {"radar": [True, False]}
+
+    figures = scored([(k / 10, ONE, at(k)) for k in range(100)], {"A": [T0_NS + k * S for k in range(11)]})
+    assert (figures["bound_within_five_reports"], figures["bound_never"]) == (None, 0)
+
+
 def test_errors_are_weighed_along_and_across_the_true_heading():
     """Heading north; 2 m along of sigma 1, 1 m across of sigma 2, 3 m/s along of sigma 1.5, none across."""
     covariance = np.diag([4.0, 1.0, 0.25, 2.25])[None]  # of east, north and their velocities
