@@ -12,6 +12,7 @@ from fusion.extent_prior import set_prior
 from fusion.heading import heading_of
 from fusion.identity_presumption import join_ids, withdraw
 from fusion.models import update
+from fusion.radar_field import note_born
 from fusion.rewind import restart
 from fusion.track_store import TerminalTable, TrackStore, free_row
 
@@ -87,6 +88,8 @@ def bind(
     else:
         gone, survivor = join_ids(store, own, i, now_ns)
         free_row(store.tracks, own)
+    if store.ints[i, at.STATUS] == at.TENTATIVE:  # its terminal confirms it
+        note_born(store.tracks, store.rings, i, store.settings)
     store.ints[i, at.STATUS] = at.CONFIRMED
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p

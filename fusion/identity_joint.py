@@ -17,7 +17,7 @@ from core.arrays import F1, F2, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.doubt_ghost import was_elsewhere
-from fusion.identity_likelihood import CEILING, odds
+from fusion.identity_likelihood import CEILING, may_be_named, odds
 from fusion.layout import Terminals, Tracks
 from fusion.track_store import PAIRS
 from fusion.visibility import is_followed
@@ -85,7 +85,7 @@ def _is_pair(tracks: Tracks, terminals: Terminals, w: int, k: int, t_ns: int, ti
     i = pair_ints[w, k, at.P_SLOT]
     if pair_ints[w, k, at.P_N] == 0 or ints[i, at.SERIAL] != pair_ints[w, k, at.P_SERIAL]:
         return False
-    if ints[i, at.STATUS] != at.CONFIRMED or not is_followed(ints, i, t_ns, timeout_ns):
+    if not may_be_named(ints, i) or not is_followed(ints, i, t_ns, timeout_ns):
         return False
     if was_elsewhere(tracks, terminals, w, i, t_ns):
         return False

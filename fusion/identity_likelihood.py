@@ -76,6 +76,18 @@ def odds(pairs: F3, w: int, k: int) -> float:
 
 
 @kernel(inner=True)
+def may_be_named(ints: I2, i: int) -> bool:
+    """Return whether track i may be a terminal's vehicle: it is confirmed, or shown as likely one.
+
+    The first reports count: whoever waited for the confirmation would begin his evidence one report later.
+    """
+    return bool(
+        ints[i, at.STATUS] == at.CONFIRMED
+        or (ints[i, at.STATUS] == at.TENTATIVE and ints[i, at.SHOWN_NS] > 0)
+    )
+
+
+@kernel(inner=True)
 def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
     """Return the place of terminal w's pair with track i: its own, a free one, or that of the worst pair."""
     pair_ints, serial = terminals.pair_ints, ints[i, at.SERIAL]
@@ -86,7 +98,7 @@ def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
     for k in range(pair_ints.shape[1]):
         other = pair_ints[w, k, at.P_SLOT]
         gone = pair_ints[w, k, at.P_N] == 0 or ints[other, at.SERIAL] != pair_ints[w, k, at.P_SERIAL]
-        value = -1e30 if gone or ints[other, at.STATUS] != at.CONFIRMED else odds(terminals.pairs, w, k)
+        value = -1e30 if gone or not may_be_named(ints, other) else odds(terminals.pairs, w, k)
         if value < least:
             worst, least = k, value
     pair = pair_ints[w, worst]
@@ -351,7 +363,7 @@ def weigh(
     is_missed = not is_followed(ints, own, t_ns, tuning[at.RADAR_TIMEOUT_NS])
     is_missed = is_missed and is_in_sight(tracks, t_ns, settings.radars, z_east, z_north)
     for i in range(tracks.tally[at.T_HIGH]):
-        if ints[i, at.STATUS] != at.CONFIRMED or (ints[i, at.TERMINAL] >= 0 and i != own):
+        if not may_be_named(ints, i) or (ints[i, at.TERMINAL] >= 0 and i != own):
             continue
         if ints[i, at.RADAR_NS] == 0 or abs(t_ns - ints[i, at.RADAR_NS]) > tuning[at.RADAR_TIMEOUT_NS]:
             continue

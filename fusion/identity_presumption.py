@@ -31,8 +31,11 @@ def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns:
     own, k = int(rows.ints[w, at.ROW]), int(np.argmax(p))
     now = rows.ints[w, at.OTHER_ROW] - 1
     keeps = now >= 0 and rows.pair_ints[w, k, at.P_SLOT] == now
-    total, is_likely = float(p.sum()), p[k] > (SOMEWHERE_P if keeps else PRESUME_P)
-    i = int(rows.pair_ints[w, k, at.P_SLOT]) if is_likely else -1
+    best, total = int(rows.pair_ints[w, k, at.P_SLOT]), float(p.sum())
+    # what is shown, and judged, does not make way for what may be clutter yet
+    makes_way = ints[best, at.STATUS] == at.CONFIRMED or not ints[own, at.SHOWN_NS]
+    is_likely = makes_way and p[k] > (SOMEWHERE_P if keeps else PRESUME_P)
+    i = best if is_likely else -1
     if now != i:
         withdraw(store, terminals, w)
     gone = survivor = 0
@@ -45,7 +48,7 @@ def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns:
     if ints[own, at.STATUS] == at.CONFIRMED and (
         is_likely or (total > SOMEWHERE_P and not ints[own, at.SHOWN_NS])
     ):
-        gone, survivor = join_ids(store, own, int(rows.pair_ints[w, k, at.P_SLOT]), now_ns)
+        gone, survivor = join_ids(store, own, best, now_ns)
         ints[own, at.STATUS] = at.STANDBY
     elif ints[own, at.STATUS] == at.STANDBY and (
         total < DOUBT_P or (i < 0 and now_ns - ints[own, at.BORN] > UNNAMED_NS)
