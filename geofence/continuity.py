@@ -1,7 +1,7 @@
 """Whether a track is still the vehicle that it was at its last measurement, and whether it is one at all.
 
-A name vouches for both: a terminal says who it is. A nameless track continues by radar alone, and radar's next
-detection may be another vehicle's. What was gathered of it is dropped where that is likely.
+A name vouches for both: a terminal says who it is. A nameless track continues by radar alone, and radar's
+next detection may be another vehicle's. What was gathered of it is dropped where that is likely.
 """
 
 import math
