@@ -38,9 +38,13 @@ def _check_evidence(judgement: CarriedJudgement, now_ns: int) -> None:
     known = {*SHARED_STAMPS, *OWN_STAMPS}
     stamps = [stamp_ns for name, stamp_ns in judgement.stamps_ns.items() if name in known]
     for evidence in judgement.rules.values():
-        seconds = np.array((*evidence.cusum, *evidence.held_s, evidence.clear_s), dtype=np.float64)
+        seconds = np.array(
+            (*evidence.cusum, *evidence.held_s, evidence.clear_s, evidence.kept_s), dtype=np.float64
+        )
         if not ((seconds >= 0.0) & (seconds <= WINDOW_MAX)).all():
             raise ValueError("no observation can make this evidence")
+        if not abs(evidence.last_value) <= MEASURE_MAX:
+            raise ValueError("a measure that no vehicle has")
         stamps += [*evidence.cusum_since_ns, evidence.last_over_ns, evidence.judged_ns]
     lasting = np.array(stamps, dtype=np.int64)
     _check_stamps(lasting[lasting != 0], now_ns)

@@ -20,7 +20,9 @@ from geofence.state import (
     HELD,
     HINT,
     JUDGED,
+    KEPT_S,
     LAST_OVER,
+    LAST_VALUE,
     MOVED,
     PRESUMED,
     R_VALUE,
@@ -44,6 +46,8 @@ class CarriedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     enough: bool = False  # a test has passed
     held_s: tuple[float, ...] = (0.0,) * N_HELD  # two hold timers for each grade
     clear_s: float = 0.0  # for how long the rule has been kept
+    last_value: float = 0.0  # that was judged
+    kept_s: float = 0.0  # for how long it was ever seen to be kept
     last_over_ns: int = 0
     judged_ns: int = 0
 
@@ -114,6 +118,8 @@ def _carried_evidence(numbers: Sequence[float], stamps: Sequence[int]) -> Carrie
         enough=numbers[ENOUGH] > 0.0,
         held_s=tuple(numbers[HELD:CLEAR_S]),
         clear_s=numbers[CLEAR_S],
+        last_value=numbers[LAST_VALUE],
+        kept_s=numbers[KEPT_S],
         last_over_ns=stamps[LAST_OVER],
         judged_ns=stamps[JUDGED],
     )
@@ -161,6 +167,7 @@ def _evidence_row(carried: CarriedEvidence) -> tuple[list[float], list[int]]:
     if lengths != (N_CUSUM, N_HELD, N_RULE_STAMPS):
         raise ValueError("evidence of another shape")
     numbers = [*carried.cusum, float(carried.enough), *carried.held_s, carried.clear_s]
+    numbers += [carried.last_value, carried.kept_s]
     return numbers, [*carried.cusum_since_ns, carried.last_over_ns, carried.judged_ns]
 
 

@@ -20,8 +20,10 @@ from geofence.state import (
     ENOUGH,
     HELD,
     JUDGED,
+    KEPT_S,
     LAST,
     LAST_OVER,
+    LAST_VALUE,
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
@@ -33,9 +35,10 @@ SHIFTS = 3
 TESTS = 2  # level and CUSUM share the budget
 TAU_MIN_S = 0.05
 DT_MAX_S = 2.0  # a longer gap counts as this long
-# A first sample over a limit stands for so long at most, not for the whole gap before it: of a terminal that
-# reports each second one wrong fix would pass for a second's excess. No radar scans slower.
-INSTANT_S = 0.1
+# An interval between two samples counts as a time over the limit if both are, and for so long at most: what a
+# vehicle did in a longer gap is not known. Radars scan twice in it
+HOLD_STEP_S = 0.2
+KEPT_S_MAX = 60.0  # longer than any rule asks for
 LEAK = 2.0  # how fast a hold timer runs back: one noisy sample does not end a long excess
 ROWS_PER_GRADE, GRADES = 2, 3
 # columns of a sample: amount over the limit, 1 sigma of its error, the error's correlation time
@@ -50,6 +53,7 @@ class Thresholds(NamedTuple):
     clear_below: F1  # (rules,) value below which the rule is kept again
     clear_s: float  # for how long it is kept until its episode closes
     rate: float  # false alarms per hour and rule
+    kept_s: F1  # (rules,) so long a nameless track must have kept the rule before it can break it
 
 
 class Windows(NamedTuple):
@@ -71,6 +75,9 @@ class Tracks(NamedTuple):
     stamp_ns: I1
     samples: F3  # (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
     columns: F2  # (n, ring columns)
+    step_s: F1  # (n,) the longest interval between two samples that counts in a hold timer
+    vouched: B1  # (n,) it is surely a vehicle, since it has a name
+    lived: B1  # (n,) or lives for long enough
 
 
 @kernel
@@ -131,8 +138,8 @@ def add_sample(
 def advance_timers(
     value: float,
     dt_s: float,
-    clear_below: float,
-    clear_s: float,
+    step_s: float,
+    clear: tuple[float, float],
     stamp_ns: int,
     limits: F2,
     row: F1,
@@ -140,14 +147,18 @@ def advance_timers(
 ) -> int:
     """Advance a rule's timers by dt_s; return the grade that holds: 0 none, 1 notice, 2 warning, 3 violation.
 
+    clear : value below which the rule is kept, and for how long until the evidence is dropped
+    step_s : the longest interval between two samples that counts as held, from the third sample over the
+    limit on: two fixes in a row may share one error, so that the first interval is HOLD_STEP_S at most
     limits : (6, 2) OVER and FOR_S, two rows for each grade, NaN unused.  row, row_ns : as of `add_sample`
     """
     grade = 0
-    was_over = row_ns[JUDGED] > 0 and row_ns[LAST_OVER] == row_ns[JUDGED]
-    lasted_s = dt_s if was_over else min(dt_s, INSTANT_S)
+    clear_below, clear_s = clear
+    since_s = (stamp_ns - row_ns[JUDGED]) * 1e-9 if row_ns[JUDGED] > 0 else 0.0
     for k in range(GRADES * ROWS_PER_GRADE):
         if value > limits[k, OVER]:
-            row[HELD + k] += lasted_s
+            if row[LAST_VALUE] > limits[k, OVER]:
+                row[HELD + k] += min(since_s, step_s if row[HELD + k] > 0.0 else min(step_s, HOLD_STEP_S))
             if row[ENOUGH] > 0.0 and row[HELD + k] >= limits[k, FOR_S]:
                 grade = max(grade, k // ROWS_PER_GRADE + 1)
         else:
@@ -157,19 +168,22 @@ def advance_timers(
         row_ns[LAST_OVER] = stamp_ns
     else:
         row[CLEAR_S] += dt_s
+        row[KEPT_S] = min(row[KEPT_S] + min(dt_s, step_s), KEPT_S_MAX)
         if row[CLEAR_S] >= clear_s:
             row[ENOUGH] = 0.0
-    row_ns[JUDGED] = stamp_ns
+    row[LAST_VALUE], row_ns[JUDGED] = value, stamp_ns
     return grade
 
 
 @kernel(inner=True)
-def _test(
-    i: int, row: int, stamp_ns: int, samples: F3, thresholds: Thresholds, windows: Windows, grade: I2, k: int
-) -> None:
-    """Advance track i's row of the State by its samples; fill grade k, -1: not judged."""
-    limits, clear_below, clear_s, rate = thresholds
+def _test(tracks: Tracks, i: int, thresholds: Thresholds, windows: Windows, grade: I2, k: int) -> None:
+    """Advance track i's row of the State by its samples; fill grade k, -1: not judged.
+
+    What may be no vehicle, a nameless track that is new or was never seen to keep the rule, opens nothing.
+    """
+    limits, clear_below, clear_s, rate, kept_s = thresholds
     evidence, evidence_ns, stamps = windows.evidence, windows.evidence_ns, windows.stamps
+    row, stamp_ns, samples = tracks.rows[i], tracks.stamp_ns[i], tracks.samples
     last_ns = stamps[row, LAST]
     for r in range(samples.shape[1]):
         grade[k, r] = -1
@@ -183,8 +197,11 @@ def _test(
             mine, mine_ns = evidence[row, r], evidence_ns[row, r]
             add_sample(value, sigma, tau_s, dt_s, rate, stamp_ns, mine, mine_ns)
             grade[k, r] = advance_timers(
-                value, dt_s, clear_below[r], clear_s, stamp_ns, limits[r], mine, mine_ns
+                value, dt_s, tracks.step_s[i], (clear_below[r], clear_s), stamp_ns, limits[r], mine, mine_ns
             )
+            is_vehicle = tracks.vouched[i] or (tracks.lived[i] and mine[KEPT_S] >= kept_s[r])
+            if not is_vehicle and not windows.open[row, r]:
+                grade[k, r] = 0
 
 
 @kernel(inner=True)
@@ -215,7 +232,7 @@ def step(
     for k in range(n_mine):
         i = tracks.mine[k]
         row, stamp_ns = tracks.rows[i], tracks.stamp_ns[i]
-        _test(i, row, stamp_ns, tracks.samples, thresholds, windows, grade, k)
+        _test(tracks, i, thresholds, windows, grade, k)
         _remember(i, row, stamp_ns, tracks.columns, windows)
         active[k] = False
         for r in range(grade.shape[1]):

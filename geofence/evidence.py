@@ -8,6 +8,7 @@ from core.arrays import Bools
 from core.times import TICK_NS
 from fusion.tracks import TrackBatch
 from geofence.batch import batch
+from geofence.continuity import sightings
 from geofence.detectors import (
     Thresholds,
     Windows,
@@ -58,6 +59,7 @@ class Evidence:
             clear_below=np.array([rule.clear_below() for rule in rules]),
             clear_s=settings.clear_s,
             rate=self.rate,
+            kept_s=np.array([rule.kept_s for rule in rules]),
         )
 
     def observe(self, tracks: TrackBatch, located: Located, owned: Bools, around: Surroundings) -> Found:
@@ -70,6 +72,7 @@ class Evidence:
             tracks.confirmed,
             located.rows,
             batch(tracks, located, around.off_road_m(tracks, located)),
+            sightings(tracks),
         )
         windows = Windows(
             state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open
@@ -82,7 +85,9 @@ class Evidence:
         evidence, evidence_ns = self._state.evidence[row, r], self._state.evidence_ns[row, r]
         add_sample(held_s, 0.0, 1.0, TICK_S, 1.0, t_ns, evidence, evidence_ns)
         limits = self._thresholds.limits[r]
-        return int(advance_timers(held_s, TICK_S, 0.0, self._clear_s, t_ns, limits, evidence, evidence_ns))
+        return int(
+            advance_timers(held_s, TICK_S, TICK_S, (0.0, self._clear_s), t_ns, limits, evidence, evidence_ns)
+        )
 
     def is_clear(self, rule: str, row: int) -> bool:
         """Return whether the rule has been kept for long enough to close its episode."""

@@ -9,7 +9,9 @@ from core.arrays import F1, F2, F3, I32x1
 from core.kernel import kernel
 from geofence.located import (
     ALONG,
+    BEYOND_END,
     FOUND,
+    HELD,
     LEFT,
     LIMIT,
     NO_LANE,
@@ -47,6 +49,7 @@ EDGE_TOLERANCE_M = 1e-7  # outer edges are closed: rounding must not lose a plac
 TOUCH_M = 0.15  # permitted lanes this close to each other are one
 PARALLEL = 0.5  # cosine from which a lane counts as going the same way
 COURSE_MPS_MIN = 1.5  # below it the course says nothing
+REVERSE_MPS_MAX = 3.0  # a vehicle so slow may drive backwards in its lane; a faster one drives the wrong way
 NEAR_MAX = 64  # quads near one place, at most
 # columns of Scratch.near: distance from the left and from the right boundary [m], positive inside; numbers
 N_LEFT, N_RIGHT, N_LANE, N_QUAD = range(4)
@@ -177,6 +180,33 @@ def reference_quad(n: int, inside: int, near: F2, cosines: F2, lanes: F2, hint: 
 
 
 @kernel
+def is_reversing(n: int, near: F2, cosines: F2, strips: Strips, hint: int) -> bool:
+    """Return whether the vehicle drives backwards: against the lane that it held, or one next to it.
+
+    hint : lane held before; only driving along a lane, or standing in it, makes it the one that is held
+    """
+    against = False
+    for k in range(n):
+        if are_linked(hint, int(near[k, N_LANE]), strips.link_start, strips.link_items):
+            if cosines[k, COSINE] > PARALLEL:
+                return False
+            against = against or cosines[k, COSINE] < -PARALLEL
+    return against
+
+
+@kernel
+def is_beyond_end(x: float, y: float, n: int, near: F2, strips: Strips, hint: int) -> bool:
+    """Return whether a place in no lane lies beyond the end of the lane held before, where the map ends."""
+    j = strips.open_end[hint] if hint >= 0 else -1
+    if j < 0:
+        return False
+    for k in range(n):
+        if int(near[k, N_LANE]) == hint:
+            return False  # beside it
+    return signed_m(x, y, strips.quads, j, RIGHT_END, END_RAIL) < -EDGE_TOLERANCE_M
+
+
+@kernel
 def outside_m(n: int, spans: F2, column: int) -> float:
     """Return how far [m] the vehicle's centre is outside the spans that count in `column`, negative inside.
 
@@ -252,8 +282,9 @@ def locate(
     for t in range(x.shape[0]):
         for c in range(FOUND):
             found[t, c] = np.nan
-        found[t, P_LANE] = 0.0
+        found[t, P_LANE] = found[t, BEYOND_END] = found[t, HELD] = 0.0
         lane_out[t] = NO_LANE
+        hint = int(places.hint[t])
         if axis.rows.shape[0] > 0:
             found[t, S], found[t, OFFSET] = station_at(x[t, 0], x[t, 1], axis)
         n = find_near(x[t, 0], x[t, 1], strips, near)
@@ -265,8 +296,15 @@ def locate(
             cosines[k, MOVES] = 1.0 if speed > COURSE_MPS_MIN else 0.0
             along = x[t, 2] * quads[j, WAY] + x[t, 3] * quads[j, WAY + 1]
             cosines[k, COSINE] = cosines[k, MOVES] * along / max(speed, 1e-9)
-        inside = occupied_quad(n, near, cosines, strips, places.hint[t])
-        ref = reference_quad(n, inside, near, cosines, lanes, places.hint[t])
+        may_reverse = hint >= 0 and COURSE_MPS_MIN < speed <= REVERSE_MPS_MAX
+        reverses = may_reverse and is_reversing(n, near, cosines, strips, hint)
+        for k in range(n if reverses else 0):
+            cosines[k, COSINE] = -cosines[k, COSINE]
+        inside = occupied_quad(n, near, cosines, strips, hint)
+        along_lane = inside >= 0 and (cosines[inside, MOVES] == 0.0 or cosines[inside, COSINE] > PARALLEL)
+        if not along_lane:
+            found[t, BEYOND_END] = is_beyond_end(x[t, 0], x[t, 1], n, near, strips, hint)
+        ref = reference_quad(n, inside, near, cosines, lanes, hint)
         if ref < 0:
             continue
         j = int(near[ref, N_QUAD])
@@ -275,7 +313,7 @@ def locate(
         found[t, LIMIT] = lanes[int(near[ref, N_LANE]), SPEED_LIMIT]
         m = cross_section(n, ref, near, strips, places.mask[t], spans)
         found[t, OUT_PERMITTED], found[t, OUT_ANY] = outside_m(m, spans, PERMITTED), outside_m(m, spans, ANY)
-        if cosines[ref, COSINE] > PARALLEL:
+        if cosines[ref, COSINE] > PARALLEL and not reverses:
             found[t, OUT_SAME_WAY] = found[t, OUT_ANY]
         if inside >= 0:
             own, left, right = int(near[inside, N_QUAD]), near[inside, N_LEFT], near[inside, N_RIGHT]
@@ -285,6 +323,8 @@ def locate(
             p_outside = normal_cdf(-left / sigma) + normal_cdf(-right / sigma)
             found[t, P_LANE] = max(0.0, 1.0 - p_outside)
             lane_out[t] = int(near[inside, N_LANE])
+            if along_lane or hint < 0:  # who drives against a lane, or across it, still holds its own
+                found[t, HELD] = lane_out[t] + 1.0
 
 
 @kernel

@@ -90,6 +90,7 @@ class Lineage:
             more = self._evidence.amount(other) > self._evidence.amount(mine)
         if mine is not None:  # if either track was seen moving, the vehicle is no post
             state.flags[[mine, other], MOVED] = state.flags[[mine, other], MOVED].max()
+            state.join_sights(mine, other)
         if more:
             state.rename(gone, survivor)
         else:

@@ -14,7 +14,7 @@ from geofence.config import VehicleConfig
 from geofence.detectors import provable_depth_m
 from geofence.grading import RuleSettings
 from geofence.kernels import Places, Scratch, locate, scratch
-from geofence.located import FOUND, LEFT, NO_LANE, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
+from geofence.located import BEYOND_END, FOUND, HELD, LEFT, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
 from geofence.map.axis import SEGMENT, Segments
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
@@ -88,13 +88,13 @@ def _classify(seen: Input, t: int, registry: Registry, flags: F2, out: Output) -
 
 @kernel(inner=True)
 def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2) -> bool:
-    """Return whether track t is so uncertain that a departure could not be proved."""
+    """Return whether track t is so uncertain that a departure could not be proved, or beyond the map."""
     stamp_ns = seen.stamp_ns[t]
     enforced = stamp_ns - seen.enforcing_ns[t] <= limits.fresh_ns
     by_radar = stamp_ns - seen.radar_ns[t] <= limits.fresh_ns
     gnss_alone = not by_radar and stamp_ns - seen.gnss_ns[t] <= GNSS_ALONE_NS
     depth_m = provable_depth_m(found[t, SIGMA], seen.tau_s[t], limits.decide_s, limits.rate)
-    decidable = (enforced or gnss_alone) and depth_m <= limits.decide_depth_m
+    decidable = (enforced or gnss_alone) and depth_m <= limits.decide_depth_m and found[t, BEYOND_END] == 0.0
     return not decidable and math.isfinite(found[t, OUT_ANY])
 
 
@@ -110,8 +110,8 @@ def _locate(
     places = Places(seen.x, seen.P, seen.bias_m, seen.hint, seen.mask)
     locate(places, strips, axis, limits.map_sigma_m, scratch, found, lane)
     for t in range(seen.x.shape[0]):
-        if seen.rows[t] >= 0 and lane[t] != NO_LANE:
-            flags[seen.rows[t], HINT] = lane[t] + 1.0
+        if seen.rows[t] >= 0 and found[t, HELD] > 0.0:
+            flags[seen.rows[t], HINT] = found[t, HELD]
         floats[L_S, t], floats[L_D, t] = found[t, S], (found[t, RIGHT] - found[t, LEFT]) / 2
         floats[L_SIGMA, t], floats[L_P_LANE, t] = found[t, SIGMA], found[t, P_LANE]
         out.undecidable[t] = _is_undecidable(seen, t, limits, found)

@@ -8,10 +8,11 @@ from core.arrays import F64, I32, I64, U8, Bools
 NO_LANE = 65_535
 # columns of `found`, which geofence.kernels.locate fills in: station and offset of the axis, distances from
 # the lane's boundaries, 1 sigma across, probability of the lane; how far outside the permitted and all lanes
-# of the cross-section; the lane's direction, speed along it, how far outside lanes of its way; limit
+# of the cross-section; the lane's direction, speed along it, how far outside lanes of its way; limit; whether
+# it is beyond the end of its lane, where the map ends; number + 1 of the lane to be remembered, 0 none
 S, OFFSET, LEFT, RIGHT, SIGMA, P_LANE, OUT_PERMITTED, OUT_ANY = range(8)
-U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT = range(8, 13)
-FOUND = 13
+U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT, BEYOND_END, HELD = range(8, 15)
+FOUND = 15
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation

@@ -94,6 +94,7 @@ class Monitor:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
             events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
             self._resume.resume_seen(tracks, located, ctx.mine)
+            self._resume.vouch(self._state, tracks, located.rows, ctx.mine)
         found = self._evidence.observe(tracks, located, owned, self._around)
         self._count("judge.stale", found.stale)
         if not (found.is_active or events):  # the usual case

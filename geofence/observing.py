@@ -1,15 +1,17 @@
 """One observation in one compiled step: its owned tracks are measured by all rules, and tested."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F2, F3, I1, I2
+from core.arrays import B1, F1, F2, F3, I1, I2
 from core.kernel import checked_once, kernel
 from geofence.batch import Batch, Site
-from geofence.detectors import Thresholds, Tracks, Windows, step
+from geofence.continuity import Sightings, follow, hold_step_s, is_named
+from geofence.detectors import S_VALUE, Thresholds, Tracks, Windows, step
 from geofence.measuring import Measures, measure
-from geofence.state import LAST, R_VALUE
+from geofence.state import BORN, LAST, LIFE_NS, R_VALUE
 
 
 class Seen(NamedTuple):
@@ -19,6 +21,7 @@ class Seen(NamedTuple):
     confirmed: B1
     rows: I1  # (n,) of the State, -1 for tentative tracks
     batch: Batch
+    sightings: Sightings
 
 
 class Findings(NamedTuple):
@@ -29,6 +32,10 @@ class Findings(NamedTuple):
     active: B1  # (>= n,) of the m tracks: a grade holds, or an episode is open
     samples: F3  # (>= n, rules, 3) of the n tracks, those in `mine` filled; S_VALUE NaN: not judged
     columns: F2  # (>= n, ring columns) of the n tracks, those in `mine` filled
+    step_s: F1  # (>= n,) of the n tracks, as of detectors.Tracks, and the next two
+    vouched: B1
+    lived: B1
+    anew: B1  # its evidence starts anew: this observation adds none
 
 
 class Found(NamedTuple):
@@ -47,6 +54,10 @@ def findings(n: int, n_rules: int) -> Findings:
         active=np.zeros(n, dtype=np.bool_),
         samples=np.zeros((n, n_rules, 3)),
         columns=np.zeros((n, R_VALUE + 2 * n_rules)),
+        step_s=np.zeros(n),
+        vouched=np.zeros(n, dtype=np.bool_),
+        lived=np.zeros(n, dtype=np.bool_),
+        anew=np.zeros(n, dtype=np.bool_),
     )
 
 
@@ -58,12 +69,21 @@ def _observe(
     mine, rows, stamps, b = out.mine, seen.rows, windows.stamps, seen.batch
     n_mine = n_stale = 0
     for i in range(rows.shape[0]):
+        if seen.confirmed[i] and rows[i] >= 0:
+            out.anew[i] = follow(i, rows[i], b.stamp_ns[i], seen.sightings, windows, flags)
+            out.vouched[i] = is_named(i, seen.sightings)
+            out.lived[i] = b.stamp_ns[i] - stamps[rows[i], BORN] >= LIFE_NS
+            out.step_s[i] = hold_step_s(i, b.stamp_ns[i], seen.sightings)
         if seen.owned[i] and seen.confirmed[i] and rows[i] >= 0:
             mine[n_mine] = i
             n_mine += 1
             n_stale += stamps[rows[i], LAST] >= b.stamp_ns[i]
     measure(mine, n_mine, rows, b, site, stamps, flags, Measures(out.samples, out.columns))
-    tracks = Tracks(mine, rows, b.stamp_ns, out.samples, out.columns)
+    for k in range(n_mine):
+        if out.anew[mine[k]]:
+            for r in range(out.samples.shape[1]):
+                out.samples[mine[k], r, S_VALUE] = math.nan
+    tracks = Tracks(mine, rows, b.stamp_ns, out.samples, out.columns, out.step_s, out.vouched, out.lived)
     is_active = step(tracks, n_mine, thresholds, windows, out.grade, out.active)
     return Found(n_mine, n_stale, is_active)
 

@@ -1,5 +1,6 @@
 """Episodes that a restart found open: they wait for their vehicles for half a minute."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from geofence.episodes import Facts, OpenEpisode
 from geofence.grading import RuleSettings
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
+from geofence.state import State
 from geofence.violation import Stamps
 
 RESUME_PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
@@ -84,15 +86,26 @@ class Resume:
             episode = waiting.episode
             if episode.vehicle is not None or (episode.rule_name, episode.scope) != (rule, scope):
                 continue
-            east, north = self._frame.site_from_lonlat(
-                [episode.lon_deg, facts.lon_deg], [episode.lat_deg, facts.lat_deg]
-            )
-            away = float(((east[0] - east[1]) ** 2 + (north[0] - north[1]) ** 2) ** 0.5)
-            since_s = max(stamp_ns - episode.seen_ns, 0) * 1e-9
-            if away <= RESUME_PLACE_M + SPEED_SPREAD * episode.speed_mps * since_s:
+            east, north = self._frame.site_from_lonlat([facts.lon_deg], [facts.lat_deg])
+            if self._can_have_reached(episode, float(east[0]), float(north[0]), stamp_ns):
                 self._waiting.remove(waiting)
                 return episode
         return None
+
+    def vouch(self, state: State, tracks: TrackBatch, rows: I64, mine: I64) -> None:
+        """Take nameless owned tracks (places `mine`) that may be those of waiting episodes for vehicles."""
+        nameless = [waiting.episode for waiting in self._waiting if waiting.episode.vehicle is None]
+        for i in mine[tracks.terminal[mine] < 0].tolist() if nameless else ():
+            stamp_ns, east, north = int(tracks.stamp_ns[i]), float(tracks.x[i, 0]), float(tracks.x[i, 1])
+            if any(self._can_have_reached(episode, east, north, stamp_ns) for episode in nameless):
+                state.vouch(int(rows[i]), stamp_ns)
+
+    def _can_have_reached(self, episode: OpenEpisode, east_m: float, north_m: float, stamp_ns: int) -> bool:
+        """Return whether an episode's vehicle can be at a place at `stamp_ns`."""
+        east, north = self._frame.site_from_lonlat([episode.lon_deg], [episode.lat_deg])
+        away = math.hypot(float(east[0]) - east_m, float(north[0]) - north_m)
+        since_s = max(stamp_ns - episode.seen_ns, 0) * 1e-9
+        return away <= RESUME_PLACE_M + SPEED_SPREAD * episode.speed_mps * since_s
 
     def close_overdue(self, t_ns: int) -> list[Judged]:
         """Return the closes of the episodes that have waited too long."""

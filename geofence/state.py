@@ -10,27 +10,34 @@ import numpy as np
 from core.arrays import F64, I64, U64, Bools
 
 # columns of State.evidence, per rule: three CUSUMs, whether the evidence suffices, six hold timers (two for
-# each grade), time for which the rule has been kept
-CUSUM, ENOUGH, HELD, CLEAR_S = 0, 3, 4, 10
-EVIDENCE = 11
+# each grade), time for which the rule has been kept, the last value that was judged, time for which the
+# rule was ever seen to be kept
+CUSUM, ENOUGH, HELD, CLEAR_S, LAST_VALUE, KEPT_S = 0, 3, 4, 10, 11, 12
+EVIDENCE = 13
 # columns of State.evidence_ns, per rule: since when each CUSUM has been above zero; last over; last judged
 SINCE, LAST_OVER, JUDGED = 0, 3, 4
 EVIDENCE_NS = 5
 # columns of State.stamps: of the newest observation, of the ring's newest row; rows that the ring was given;
-# since when the vehicle stands, drives in a dedicated lane, in another. The rules' own stamps follow by name
-LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE = range(6)
-N_STAMPS = 6
+# since when the vehicle stands, drives in a dedicated lane, in another; of the track's first and newest
+# measurement, judged here or not. The rules' own stamps follow by name
+LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE, BORN, SEEN = range(8)
+N_STAMPS = 8
 SHARED_STAMPS = {  # those that are carried with a track
     "observed_ns": LAST,
     "standing_since_ns": STANDING,
     "dedicated_since_ns": DEDICATED,
     "elsewhere_since_ns": ELSEWHERE,
+    "born_ns": BORN,
+    "seen_ns": SEEN,
 }
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
 N_FLAGS = 4
 
 MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its speed: it is no post
+# So long a thing must live to be a vehicle, if no terminal says so: a radar holds what it takes for an object
+# by mistake for about a second
+LIFE_NS = 2_000_000_000
 BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
 RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
@@ -144,9 +151,22 @@ class State:
             both = (judged.min(axis=0) > 0) & (np.ptp(judged, axis=0) < BOTH_NS)
             self.evidence[np.ix_(rows, both.nonzero()[0], range(CUSUM, CLEAR_S))] = 0.0
 
+    def join_sights(self, mine: int, other: int) -> None:
+        """Let both rows of one vehicle have lived as long, and kept each rule as long, as either has."""
+        rows = [mine, other]
+        born = self.stamps[rows, BORN]
+        self.stamps[rows, BORN] = born.min() if born.min() > 0 else born.max()
+        self.stamps[rows, SEEN] = self.stamps[rows, SEEN].max()
+        self.evidence[rows, :, KEPT_S] = self.evidence[rows, :, KEPT_S].max(axis=0)
+
+    def vouch(self, row: int, stamp_ns: int) -> None:
+        """Take the track for a vehicle that has kept the rules: what is open of it says so."""
+        self.stamps[row, BORN] = min(self.stamps[row, BORN] or stamp_ns, stamp_ns - LIFE_NS)
+        self.evidence[row, :, KEPT_S] = np.maximum(self.evidence[row, :, KEPT_S], LIFE_NS * 1e-9)
+
     def clear_rule(self, row: int, rule: str) -> None:
         """Clear a rule's evidence, as after a close."""
-        self.evidence[row, self.graded[rule]] = 0.0
+        self.evidence[row, self.graded[rule], :KEPT_S] = 0.0
         self.evidence_ns[row, self.graded[rule], :LAST_OVER] = 0
 
     def newest(self, row: int) -> tuple[F64, I64]:

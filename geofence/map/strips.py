@@ -15,6 +15,8 @@ from geofence.map.reading import ALLOWED, Lane
 
 QUAD_M_MAX = 25.0  # quads are cut to this length
 STRIP_CELL_M = 10.0  # a look-up reads each quad of its cell: few of them, where quads are a few metres long
+# A lane that ends as wide as a car goes on in the world, whatever is on the map; a narrower one is a taper
+END_WIDTH_M_MIN = 1.6
 BESIDE_LANE_M = 12.0  # beside its lanes a vehicle is still judged against them
 ROUNDING_M = 0.01  # the boxes of quads are so much larger than what lies between their rails
 RAIL_SINE_MIN = 0.2  # a rail more oblique to its boundary reaches no further than one of this sine
@@ -41,12 +43,14 @@ class Strips(NamedTuple):
     # lanes next to lane i by succession or side: `link_items[link_start[i]:link_start[i + 1]]`
     link_start: I32x1  # (m + 1,)
     link_items: I32x1
+    open_end: I32x1  # (m,) last quad of a lane that ends on the map and not in the world; -1: it does not
     grid: Grid  # of the quads with BESIDE_LANE_M on both sides of each
 
 
 def compile_strips(lanes: Sequence[Lane]) -> Strips:
     """Return the strips of checked lanes; MapError where a boundary bends too sharply to be ruled."""
     quads, numbers, lows, highs = [np.zeros((0, QUAD))], [], [np.zeros((0, 2))], [np.zeros((0, 2))]
+    open_end, n_quads = np.full(len(lanes), -1, dtype=np.int32), 0
     for i, lane in enumerate(lanes):
         left, right = _cut(*pair(lane.left_boundary, lane.right_boundary))
         quads.append(_quads(lane.lane, left, right))
@@ -54,6 +58,9 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         lows.append(corners.min(axis=0))
         highs.append(corners.max(axis=0))
         numbers.append(np.full(len(left) - 1, i, dtype=np.int32))
+        n_quads += len(left) - 1
+        if not lane.successors and np.hypot(*(left[-1] - right[-1])) >= END_WIDTH_M_MIN:
+            open_end[i] = n_quads - 1
     low, high = np.vstack(lows), np.vstack(highs)
     starts, items = _links(lanes)
     return Strips(
@@ -62,6 +69,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
         lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
         link_start=starts,
         link_items=items,
+        open_end=open_end,
         grid=build_grid(low, high, cell_m=STRIP_CELL_M, margin_m=ROUNDING_M),
     )
 

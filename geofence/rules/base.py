@@ -52,6 +52,8 @@ class Rule(Protocol):
     unit: ClassVar[str] = ""  # of its values; "m": they are distances beyond a line
     shared_column: ClassVar[str | None] = None  # the evidence column that shows its values with every rule
     accuses: ClassVar[bool] = True  # False: a record only
+    # so long a track without a name must have kept a measured rule before it can break it [s]
+    kept_s: ClassVar[float] = 0.0
     updates: ClassVar[bool] = True  # an open episode gets a new version from time to time
     shows_limit: ClassVar[bool] = False  # its violations have `limit_mps`
     same_m: ClassVar[float] = SAME_M  # how near two tracks of one vehicle are, at most

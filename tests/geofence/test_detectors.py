@@ -25,7 +25,7 @@ from geofence.detectors import (
 )
 from geofence.kernels import normal_cdf
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, State
+from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, KEPT_S, State
 
 N_RULES, LANE_DEPARTURE = len(MEASURED), MEASURED.index("lane_departure")
 LIMITS = np.stack([limits_of(getattr(RulesConfig(), name)) for name in GRADED])
@@ -47,7 +47,7 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     """Return when each of n vehicles first reached each grade [s], with AR(1) errors at 10 Hz."""
     state, rng = State([rule.name for rule in REGISTRY], MEASURED, GRADED), np.random.default_rng(seed)
     rows = state.rows(np.arange(1, n + 1).astype(np.uint64))
-    thresholds = Thresholds(LIMITS, np.zeros(N_RULES), 3.0, rate)
+    thresholds = Thresholds(LIMITS, np.zeros(N_RULES), 3.0, rate, np.zeros(N_RULES))
     windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
     phi = math.exp(-0.1 / tau_s)
     error = sigma * rng.standard_normal(n)
@@ -55,11 +55,13 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     samples = np.empty((n, N_RULES, 3))
     samples[:, :, S_VALUE], samples[:, :, S_SIGMA], samples[:, :, S_TAU] = np.nan, sigma, tau_s
     columns, active = np.zeros((n, state.ring.shape[2])), np.empty(n, dtype=np.bool_)
+    named = np.ones(n, dtype=np.bool_)
     grade = np.empty((n, N_RULES), np.int64)
     for k in range(round(seconds * 10)):
         samples[:, LANE_DEPARTURE, S_VALUE] = truth(k * 0.1) + error
         stamps = np.full(n, T0_NS + k * DT_NS)
-        step(Tracks(np.arange(n), rows, stamps, samples, columns), n, thresholds, windows, grade, active)
+        tracks = Tracks(np.arange(n), rows, stamps, samples, columns, np.full(n, 0.2), named, named)
+        step(tracks, n, thresholds, windows, grade, active)
         enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
         first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])
         for g in (1, 2, 3):
@@ -131,19 +133,19 @@ def row():
         (0.00, 99, 0),  # on the line is not over it
         (0.01, 1, 1),
         (0.30, 99, 1),  # the threshold itself is not over it
-        (0.31, 4, 1),  # 0.4 s
-        (0.31, 5, 2),  # 0.5 s
-        (0.31, 29, 2),
-        (0.31, 30, 3),  # 3 s
-        (1.01, 9, 2),
-        (1.01, 10, 3),  # 1 s
+        (0.31, 5, 1),  # 0.4 s from the first to the last
+        (0.31, 6, 2),  # 0.5 s
+        (0.31, 30, 2),
+        (0.31, 31, 3),  # 3 s
+        (1.01, 10, 2),
+        (1.01, 11, 3),  # 1 s
     ],
 )
 def test_timers_grade_depth_and_duration(depth_m, steps, want):
     evidence, evidence_ns = row()
     limits = LIMITS[LANE_DEPARTURE]
     grades = [
-        advance_timers(depth_m, 0.1 + 1e-9, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        advance_timers(depth_m, 0.1, 0.2, (0.0, 3.0), T0_NS + k * (DT_NS + 1), limits, evidence, evidence_ns)
         for k in range(steps)
     ]
     assert max(grades) == want
@@ -153,18 +155,37 @@ def test_timers_need_evidence():
     evidence, evidence_ns = row()
     evidence[ENOUGH] = 0.0
     limits = LIMITS[LANE_DEPARTURE]
-    assert [advance_timers(2.0, 0.1, 0.0, 3.0, T0_NS, limits, evidence, evidence_ns) for _ in range(40)] == [
-        0
-    ] * 40
+    grades = [
+        advance_timers(2.0, 0.1, 0.2, (0.0, 3.0), T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+        for k in range(40)
+    ]
+    assert grades == [0] * 40
 
 
-@pytest.mark.parametrize(("depths_m", "want"), [((-1, 2, -1), 1), ((-1, 2, 2), 3), ((2, -1, 2), 1)])
-def test_one_sample_a_second_stands_for_its_instant_alone(depths_m, want):
-    """The second before a first sample over the line is no second over the line."""
+@pytest.mark.parametrize(
+    ("dt_s", "step_s", "depths_m", "want"),
+    [
+        # a terminal that reports each second
+        (1.0, 1.2, (-1, 2, -1), 1),
+        (1.0, 1.2, (-1, 2, 2), 1),  # two fixes may share an error
+        (1.0, 1.2, (-1, 2, 2, 2), 3),  # 1 m for 1.2 s
+        (1.0, 1.2, (-1, 0.5, 0.5, 0.5), 2),
+        (1.0, 1.2, (-1, 0.5, 0.5, 0.5, 0.5, 0.5), 3),  # 0.3 m for 3.2 s
+        (1.0, 1.2, (2, -1, 2), 1),
+        (10.0, 1.2, (2, 2, 2), 3),  # each 10 s: what it did in between is not known but for a second
+        # under radar
+        (0.8, 0.2, (-1, 2), 1),  # one sample after a gap
+        (0.8, 0.2, (2, 2, 2), 1),  # both ends over, 0.2 s of each
+        (0.1, 0.2, (-1, 2, 0.2, 2, 0.2, 2, 0.2, 2), 1),  # no two in a row
+    ],
+)
+def test_an_interval_is_held_if_both_ends_are_over_and_no_longer_than_is_known(dt_s, step_s, depths_m, want):
     evidence, evidence_ns = row()
     limits = LIMITS[LANE_DEPARTURE]
     grades = [
-        advance_timers(depth_m, 1.0, 0.0, 9.0, T0_NS + k * NS, limits, evidence, evidence_ns)
+        advance_timers(
+            depth_m, dt_s, step_s, (0.0, 9.0), T0_NS + round(k * dt_s * NS), limits, evidence, evidence_ns
+        )
         for k, depth_m in enumerate(depths_m)
     ]
     assert max(grades) == want
@@ -173,11 +194,13 @@ def test_one_sample_a_second_stands_for_its_instant_alone(depths_m, want):
 def test_timers_survive_one_noisy_sample_and_clear_after_the_time_without():
     evidence, evidence_ns = row()
     limits = LIMITS[LANE_DEPARTURE]
-    for k, depth_m in enumerate([0.5, 0.5, 0.5, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5]):
-        grade = advance_timers(depth_m, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+    for k, depth_m in enumerate([0.5] * 5 + [0.2] + [0.5] * 5):
+        grade = advance_timers(
+            depth_m, 0.1, 0.2, (0.0, 3.0), T0_NS + k * DT_NS, limits, evidence, evidence_ns
+        )
     assert grade == 2
-    for k in range(9, 40):
-        advance_timers(-0.5, 0.1, 0.0, 3.0, T0_NS + k * DT_NS, limits, evidence, evidence_ns)
+    for k in range(11, 42):
+        advance_timers(-0.5, 0.1, 0.2, (0.0, 3.0), T0_NS + k * DT_NS, limits, evidence, evidence_ns)
     assert evidence[CLEAR_S] >= 3.0
     assert evidence[ENOUGH] == 0.0
 
@@ -202,10 +225,41 @@ def test_step_finds_the_tracks_with_a_grade_or_an_open_episode():
     samples[:, :, S_VALUE] = np.nan
     samples[3, 0, S_VALUE] = 1e3
     columns, mine = np.arange(5.0 * state.ring.shape[2]).reshape(5, -1), np.array([3, 2, 1])
-    tracks = Tracks(mine, rows, np.full(5, T0_NS), samples, columns)
+    named = np.ones(5, dtype=np.bool_)
+    tracks = Tracks(mine, rows, np.full(5, T0_NS), samples, columns, np.full(5, 0.2), named, named)
     grade, active = np.zeros((3, n_rules), np.int64), np.zeros(3, dtype=np.bool_)
-    thresholds = Thresholds(np.stack([LIMITS[0]] * n_rules), np.zeros(n_rules), 3.0, 1e-4)
+    none = np.zeros(n_rules)
+    thresholds = Thresholds(np.stack([LIMITS[0]] * n_rules), none, 3.0, 1e-4, none)
     assert step(tracks, 3, thresholds, windows, grade, active)
     assert active.tolist() == [grade[0, 0] > 0, False, True]
     np.testing.assert_array_equal(state.ring[rows[3], 0], columns[3])
     assert state.stamps[rows[[0, 4]]].max() == 0  # not mine
+
+
+@pytest.mark.parametrize(
+    ("vouched", "lived", "kept_s", "is_open", "want"),
+    [
+        (True, False, 0.0, False, 1),  # a name is enough
+        (False, True, 1.0, False, 1),
+        (False, True, 0.9, False, 0),  # it was never in the lanes
+        (False, False, 9.0, False, 0),  # it has just begun
+        (False, False, 0.0, True, 1),  # an episode goes on
+    ],
+)
+def test_what_may_be_no_vehicle_breaks_no_rule(vouched, lived, kept_s, is_open, want):
+    state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
+    rows = state.rows(np.ones(1, dtype=np.uint64))
+    state.evidence[rows[0], 0, KEPT_S], state.open[rows[0], 0] = kept_s, is_open
+    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    samples = np.full((1, N_RULES, 3), 1.0)
+    samples[0, :, S_VALUE] = np.nan
+    samples[0, 0, S_VALUE] = 1e3
+    columns = np.zeros((1, state.ring.shape[2]))
+    tracks = Tracks(
+        np.zeros(1, np.int64), rows, np.full(1, T0_NS), samples, columns, np.full(1, 0.2),
+        np.array([vouched]), np.array([lived]),
+    )  # fmt: skip
+    thresholds = Thresholds(LIMITS[:N_RULES], np.zeros(N_RULES), 3.0, 1e-4, np.ones(N_RULES))
+    grade = np.zeros((1, N_RULES), np.int64)
+    step(tracks, 1, thresholds, windows, grade, np.zeros(1, dtype=np.bool_))
+    assert grade[0, 0] == want

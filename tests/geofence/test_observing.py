@@ -3,15 +3,26 @@
 import numpy as np
 
 from geofence.batch import Batch, Site
-from geofence.detectors import Thresholds, Tracks, Windows, step
+from geofence.continuity import Sightings
+from geofence.detectors import HOLD_STEP_S, Thresholds, Tracks, Windows, step
 from geofence.located import FOUND, NO_LANE
 from geofence.measuring import Measures, measure
 from geofence.observing import Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import LAST, R_VALUE, State
+from geofence.state import BORN, LAST, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 80 / 3.6, 60 / 3.6, 0.8, 4.0, np.array([True, False, False]))
+
+
+def all_named():
+    """Tracks with names, each seen by radar: evidence alone decides."""
+    nothing = np.full(N, np.nan)
+    return Sightings(
+        terminal=np.zeros(N, dtype=np.int32), presumed=np.zeros(N, dtype=np.bool_),
+        radar_ns=np.full(N, T0_NS), off_m=nothing, sigma_m=nothing, lasting_m=nothing,
+        axis_rad=nothing, P=np.zeros((N, 4, 4)), bias_m=np.zeros(N),
+    )  # fmt: skip
 
 
 def world(seed):
@@ -31,9 +42,10 @@ def world(seed):
     )  # fmt: skip
     batch.found[:, 4] = rng.uniform(0.05, 0.5, N)  # a sigma is positive
     limits = np.tile([[[0.2, 0.0], [np.nan, np.nan]] * 3], (len(GRADED), 1, 1)).reshape(-1, 6, 2)
-    thresholds = Thresholds(limits, np.zeros(len(MEASURED)), 3.0, 1e-4)
+    none = np.zeros(len(MEASURED))
+    thresholds = Thresholds(limits, none, 3.0, 1e-4, none)
     windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
-    seen = Seen(rng.random(N) < 0.8, rng.random(N) < 0.8, rows, batch)
+    seen = Seen(rng.random(N) < 0.8, rng.random(N) < 0.8, rows, batch, all_named())
     return state, thresholds, windows, seen
 
 
@@ -47,7 +59,10 @@ def test_one_step_does_what_both_do():
         stale = other.stamps[seen.rows[mine], LAST] >= T0_NS
         out = Measures(np.zeros((N, len(MEASURED), 3)), np.zeros((N, R_VALUE + 2 * len(MEASURED))))
         measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
-        tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out)
+        follows = np.flatnonzero(seen.confirmed & (seen.rows >= 0))
+        other.stamps[np.ix_(seen.rows[follows], [BORN, SEEN])] = T0_NS
+        named, lived = np.ones(N, dtype=np.bool_), np.zeros(N, dtype=np.bool_)
+        tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out, np.full(N, HOLD_STEP_S), named, lived)
         grade, active = np.zeros((len(mine), len(MEASURED)), dtype=np.int64), np.zeros(len(mine), dtype=bool)
         is_active = step(tracks, len(mine), thresholds, others, grade, active)
         assert (got.mine, got.stale, got.is_active) == (len(mine), np.count_nonzero(stale), is_active)

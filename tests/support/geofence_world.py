@@ -121,6 +121,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
             "sigma_v": 0.1, "bias": 0.0, "tau": 0.3, "terminal": 0, "length": 16.0, "width": 2.5, "kind": 4,
             "coasting": False, "radar_age_s": 0.0, "enforcing_age_s": 0.0, "gnss_age_s": 0.2,
             "confirmed": True, "gnss_bias": np.nan, "gnss_tau": np.nan,
+            "off": np.nan, "off_sigma": np.nan,  # what was measured, left of a course to the east
         }  # fmt: skip
         rows.append(base | vehicle)
 
@@ -144,7 +145,11 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
         coasting=column("coasting", np.bool_), integrity=np.zeros(len(rows), np.bool_),
         presumed=np.zeros(len(rows), np.bool_),
         radar_ns=seen("radar_age_s"), enforcing_ns=seen("enforcing_age_s"), gnss_ns=seen("gnss_age_s"),
-        gnss_bias_m=column("gnss_bias"), gnss_tau_s=column("gnss_tau"), lateral=no_lateral(len(rows)),
+        gnss_bias_m=column("gnss_bias"), gnss_tau_s=column("gnss_tau"),
+        lateral=no_lateral(len(rows))._replace(
+            offset_m=column("off"), sigma_m=column("off_sigma"), lasting_m=column("bias"),
+            axis_rad=np.full(len(rows), np.pi / 2),
+        ),
     )  # fmt: skip
 
 
