@@ -31,7 +31,7 @@ else
 endif
 
 bench: setup
-	@for name in fusion geofence latency; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in fusion geofence lane_departure latency; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 bench-check: setup
 	@$(BIN)/python -m benchmarks.check --quick

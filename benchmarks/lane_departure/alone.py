@@ -1,0 +1,161 @@
+"""GNSS without any radar, through the whole tracker and monitor: departures found, undecidable, false alarms.
+
+Trucks on a straight lane, each with its own AR(1) error; what a fix states of its error may be wrong.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.false_alarms import FRAME, LANE_M, WIDTH_M, Drift, road_text
+from benchmarks.lane_departure.lines import show
+from core.arrays import F64, Bools
+from fusion.config import FusionConfig, Terminal
+from fusion.observations import GnssFixes
+from fusion.tracker import Tracker
+from geofence.config import RulesConfig, VehicleConfig
+from geofence.map.roadmap import load_map
+from geofence.monitor import Monitor
+
+T0_NS, STEP_NS = 1_790_000_000_000_000_000, 100_000_000
+WAY_NS = 50_000_000  # from the fix to us
+TRUCKS, APART_M, SPEED_MPS, SEED = 60, 600.0, 16.0, 23
+SETTLE_S, V_MPS = 25.0, 0.8  # the departures begin after, at this speed across the lane
+WANDER_M, WANDER_TAU_S, WANDER_MAX_M = 0.2, 4.0, 0.45
+SIGMA_SPEED_MPS, SIGMA_HEADING_RAD = 0.1, 0.003
+MARGIN_M = (LANE_M - WIDTH_M) / 2.0
+
+
+class Plan(NamedTuple):
+    """One case: the true and the stated error, and how deep for how long the trucks leave their lane."""
+
+    sigma_m: float
+    tau_s: float
+    told_sigma_m: float
+    told_tau_s: float
+    depth_m: float  # 0: they keep it
+    lasts_s: float
+    hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the trucks of one case."""
+
+    found: Bools  # (n,) an alarm while the truck was outside, or a second later
+    undecidable: Bools  # (n,) most of the time while it was outside
+    n_false: int  # alarms of trucks that were inside
+    hours: float
+
+
+def way_out_m(plan: Plan, t_s: F64) -> F64:
+    """Return how far (n,) each truck has left the middle of its lane, to the right."""
+    reach_m = MARGIN_M + plan.depth_m
+    ramp_s = reach_m / V_MPS
+    rise, fall = t_s - SETTLE_S, SETTLE_S + 2.0 * ramp_s + plan.lasts_s - t_s
+    way: F64 = np.clip(V_MPS * np.minimum(rise, fall), 0.0, reach_m) if plan.depth_m > 0.0 else 0.0 * t_s
+    return way
+
+
+def seconds_of(plan: Plan) -> float:
+    """Return how long a case lasts."""
+    return SETTLE_S + 2.0 * (MARGIN_M + plan.depth_m) / V_MPS + plan.lasts_s + 2.0
+
+
+class Fleet:
+    """Trucks on their way, and what their terminals send."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.rng = plan, np.random.Generator(np.random.Philox(SEED))
+        self.terminals = tuple(f"T{i}" for i in range(TRUCKS))
+        n, same = TRUCKS, np.full(TRUCKS, plan.tau_s)
+        self._east = APART_M * np.arange(n) + 200.0
+        self._error = [Drift(self.rng, np.full(n, plan.sigma_m), same) for _ in range(2)]
+        self._wander = Drift(self.rng, np.full(n, WANDER_M), np.full(n, WANDER_TAU_S))
+        self._late_s = self.rng.uniform(0.0, 1.0, n)  # no two depart at once
+        self.outside_m: F64 = np.full(n, -MARGIN_M)
+
+    def step(self, k: int) -> GnssFixes:
+        """Drive for one step; return all terminals' fixes."""
+        n, plan, rng = TRUCKS, self.plan, self.rng
+        stamps = np.full(n, T0_NS + k * STEP_NS)
+        side = WANDER_MAX_M * np.tanh(self._wander.step() / WANDER_MAX_M)
+        t_s = k * STEP_NS * 1e-9 - self._late_s
+        before, way = way_out_m(plan, t_s - STEP_NS * 1e-9), way_out_m(plan, t_s)
+        out = way + np.minimum(side, MARGIN_M)
+        self.outside_m = out - MARGIN_M
+        self._east = self._east + SPEED_MPS * STEP_NS * 1e-9
+        across, along = (error.step() for error in self._error)
+        slip = -(way - before) / (STEP_NS * 1e-9) / SPEED_MPS
+        return GnssFixes(
+            terminal=self.terminals, stamp_ns=stamps, arrived_ns=stamps + WAY_NS, source_seq=np.full(n, k),
+            east_m=self._east + along, north_m=LANE_M / 2.0 - out + across,
+            speed_mps=SPEED_MPS + SIGMA_SPEED_MPS * rng.normal(size=n),
+            heading_rad=slip + SIGMA_HEADING_RAD * rng.normal(size=n),
+            sigma_m=np.full(n, plan.told_sigma_m), tau_s=np.full(n, plan.told_tau_s), usable=np.ones(n),
+        )  # fmt: skip
+
+
+def run(plan: Plan) -> Outcome:
+    """Drive one case."""
+    fleet, n = Fleet(plan), TRUCKS
+    names = fleet.terminals
+    vehicles = [VehicleConfig(terminal=name, length_m=14.0, width_m=WIDTH_M) for name in names]
+    terminals = [Terminal(terminal=name, length_m=14.0, width_m=WIDTH_M) for name in names]
+    tracker = Tracker(FusionConfig(), [], terminals, id_base=7 << 32)
+    monitor = Monitor(
+        RulesConfig(), load_map(road_text(), FRAME), FRAME, vehicles, esn="bench", stretch_m=None, radars=[]
+    )
+    every, last_out = 10 // plan.hz, np.full(n, -1_000)
+    found, n_false, blind, outside = np.zeros(n, np.bool_), 0, np.zeros(n), np.zeros(n)
+    steps = round(seconds_of(plan) * 1e9 / STEP_NS)
+    for k in range(steps):
+        fixes = fleet.step(k)
+        last_out[fleet.outside_m > 0.0] = k
+        if k % every:
+            continue
+        now_ns = T0_NS + k * STEP_NS + WAY_NS
+        touched = tracker.step(now_ns, fixes).touched
+        tracker.tick(now_ns)
+        located = monitor.locate(touched, tracker.terminal_ids)
+        truck = touched.terminal
+        out = fleet.outside_m[truck] > 0.0
+        blind[truck[out & located.undecidable]] += 1
+        outside[truck[out]] += 1
+        for violation, _ in monitor.observe(now_ns, touched, located, np.ones(len(touched), np.bool_)):
+            if violation.rule != "lane_departure" or violation.phase != "open":
+                continue
+            i = int(truck[np.flatnonzero(touched.track == violation.track)[0]])
+            if k - last_out[i] <= 1.0 / (STEP_NS * 1e-9):
+                found[i] = True
+            else:
+                n_false += 1
+    return Outcome(found, blind > outside / 2.0, n_false, steps * STEP_NS * 1e-9 * n / 3600.0)
+
+
+def cases() -> dict[str, Plan]:
+    """Return the cases that depart, and those that do not."""
+    found = {}
+    for hz in (1, 10):
+        for sigma_m in (0.2, 0.3):
+            for depth_m, lasts_s in ((1.0, 3.0), (1.5, 10.0)):
+                name = f"s{sigma_m * 10:02.0f}_tau4_{depth_m:.1f}m_{lasts_s:.0f}s_{hz}hz"
+                found[name] = Plan(sigma_m, 4.0, sigma_m, 4.0, depth_m, lasts_s, hz)
+        found[f"s04_tau20_1.5m_10s_{hz}hz"] = Plan(0.4, 20.0, 0.4, 20.0, 1.5, 10.0, hz)
+        found[f"s15_told_s02_{hz}hz"] = Plan(1.5, 4.0, 0.2, 4.0, 0.0, 60.0, hz)
+        found[f"s04_told_s02_{hz}hz"] = Plan(0.4, 4.0, 0.2, 4.0, 0.0, 60.0, hz)
+    return found
+
+
+def lines(quick: bool) -> None:
+    """Print all cases; quick : those with a fix each second only."""
+    for name, plan in cases().items():
+        if quick and plan.hz > 1:
+            continue
+        got = run(plan)
+        if plan.depth_m > 0.0:
+            either = got.found | got.undecidable
+            show(f"gnss.{name}.found", got.found.mean(), "", either=either.mean(), n=float(TRUCKS))
+            show(f"gnss.{name}.undecidable", got.undecidable.mean(), "")
+        show(f"gnss.{name}.false_per_hour", got.n_false / got.hours, "1/h", hours=got.hours)

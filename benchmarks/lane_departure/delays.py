@@ -1,0 +1,81 @@
+"""From the true crossing of the line to `notice` and `warning`, of typical drivers who drift out of it."""
+
+import math
+
+import numpy as np
+
+from benchmarks.lane_departure.drivers import (
+    DRIFT,
+    MARGIN_M,
+    N_DRIVER,
+    TYPICAL,
+    Driver,
+    Error,
+    begin,
+    honest,
+    next_error_m,
+    place_m,
+    seed_noise,
+)
+from benchmarks.lane_departure.judged import LIMITS, SHIPPED, T0_NS, clear, fresh, judge
+from benchmarks.lane_departure.lines import median_s, p95_s, show
+from core.arrays import F1, F2, I1
+from core.kernel import kernel
+
+DT_S, DT_NS = 0.1, 100_000_000
+SETTLE_STEPS, STEPS = 200, 1_100  # the drift begins after the first ones
+TAUS_S = {"white": 0.0, "tau4": 4.0, "tau10": 10.0}
+SIGMAS_M, SPEEDS_MPS = (0.3, 0.5, 1.0), (0.3, 0.5, 1.0)
+SEED = 3
+NOTICE, WARNING = range(2)
+
+
+@kernel
+def drift_out(
+    seed: int, driver: Driver, error: Error, v_mps: float, rate: float, limits: F2, own: F1, row: F1,
+    row_ns: I1, delays_s: F2,
+) -> None:  # fmt: skip
+    """Fill delays_s (n, 2): from the true crossing to the first notice and warning; NaN: none."""
+    seed_noise(seed)
+    for episode in range(delays_s.shape[0]):
+        clear(row, row_ns)
+        begin(driver, own)
+        e, crossed_s = error.sigma_m * np.random.standard_normal(), math.nan
+        delays_s[episode, NOTICE], delays_s[episode, WARNING] = math.nan, math.nan
+        for k in range(STEPS):
+            place = place_m(driver, own, DT_S)
+            if k >= SETTLE_STEPS:
+                own[DRIFT] += v_mps * DT_S
+                place += own[DRIFT]
+                if math.isnan(crossed_s) and place > 0.0:
+                    crossed_s = k * DT_S
+            e = next_error_m(e, error, DT_S)
+            grade = judge(
+                place + e, error.told_sigma_m, error.told_tau_s, DT_S, T0_NS + k * DT_NS, rate, limits, row,
+                row_ns,
+            )  # fmt: skip
+            for g in range(2):
+                if k >= SETTLE_STEPS and grade > g and math.isnan(delays_s[episode, g]):
+                    delays_s[episode, g] = k * DT_S
+            if not math.isnan(delays_s[episode, WARNING]) and not math.isnan(crossed_s):
+                break
+        delays_s[episode, NOTICE] -= crossed_s
+        delays_s[episode, WARNING] -= crossed_s
+
+
+def lines(n_episodes: int) -> None:
+    """Print all delays."""
+    row, row_ns = fresh()
+    own, delays_s = np.zeros(N_DRIVER), np.zeros((n_episodes, 2))
+    for name, tau_s in TAUS_S.items():
+        for sigma_m in SIGMAS_M:
+            for v_mps in SPEEDS_MPS:
+                drift_out(
+                    SEED, TYPICAL, honest(sigma_m, tau_s), v_mps, SHIPPED, LIMITS, own, row, row_ns, delays_s
+                )
+                notice, warning = delays_s.T
+                show(
+                    f"delay.{name}.s{sigma_m * 10:02.0f}.v{v_mps * 10:02.0f}", median_s(notice), "s",
+                    p95=p95_s(notice), warning=median_s(warning), warning_p95=p95_s(warning),
+                    rule=(0.3 / v_mps + 0.5), margin_m=MARGIN_M,
+                )  # fmt: skip

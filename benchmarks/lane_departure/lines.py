@@ -1,0 +1,30 @@
+"""One JSON line for each figure, with the further numbers that it needs."""
+
+import json
+import math
+import sys
+
+import numpy as np
+
+from core.arrays import F64
+
+
+def show(name: str, value: float | None, unit: str, **more: float | None) -> None:
+    """Print one line; what is not finite (never found) is null."""
+
+    def plain(number: float | None) -> float | None:
+        return round(float(number), 6) if number is not None and math.isfinite(number) else None
+
+    line = {"name": f"lane_departure.{name}", "value": plain(value), "unit": unit}
+    sys.stdout.write(json.dumps(line | {key: plain(number) for key, number in more.items()}) + "\n")
+    sys.stdout.flush()
+
+
+def median_s(delays_s: F64) -> float:
+    """Return the median of delays (n,), of which NaN is never."""
+    return float(np.quantile(np.nan_to_num(delays_s, nan=np.inf), 0.5, method="higher"))
+
+
+def p95_s(delays_s: F64) -> float:
+    """Return the 95th percentile, infinite where more were never found."""
+    return float(np.quantile(np.nan_to_num(delays_s, nan=np.inf), 0.95, method="higher"))

@@ -1,0 +1,58 @@
+"""The benchmark of departures: drivers who keep their lane keep it, errors are those that are stated."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.lane_departure import alone, calibration
+from benchmarks.lane_departure.chain import chain_at
+from benchmarks.lane_departure.drivers import FAMILY, N_DRIVER, begin, honest, next_error_m, place_m
+from benchmarks.lane_departure.false_alarms import interval
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_no_member_of_the_family_crosses_the_line(name):
+    driver, own = FAMILY[name], np.zeros(N_DRIVER)
+    begin.py_func(driver, own)
+    places = [place_m.py_func(driver, own, 0.1) for _ in range(5_000)]
+    assert max(places) <= 0.0
+    assert name != "on_line" or min(places) == 0.0
+
+
+def test_errors_have_the_stated_sigma_and_correlation():
+    error, values = honest(0.4, 2.0), [0.0]
+    for _ in range(40_000):
+        values.append(next_error_m.py_func(values[-1], error, 0.1))
+    made = np.array(values[200:])
+    assert made.std() == pytest.approx(0.4, rel=0.1)
+    assert np.corrcoef(made[:-20], made[20:])[0, 1] == pytest.approx(math.exp(-1.0), abs=0.1)
+
+
+def test_the_filter_behind_a_radar_is_the_trackers_at_its_range():
+    near, far = chain_at(60.0), chain_at(250.0)
+    assert near.sigma_m == pytest.approx(0.215, abs=0.001)  # 60 m at 0.2 degrees, 5 % missed
+    assert near.told_sigma_m < far.told_sigma_m < far.sigma_m
+    assert near.gain_place > far.gain_place
+
+
+def test_a_rate_of_false_alarms_has_its_exact_interval():
+    assert interval(0, 100.0) == pytest.approx((0.0, 0.0369), abs=1e-4)  # 3.69 events at most
+    low, high = interval(10, 100.0)
+    assert (low, high) == pytest.approx((0.048, 0.184), abs=1e-3)
+
+
+def test_trucks_leave_their_lane_as_deep_and_as_long_as_planned():
+    plan = alone.cases()["s02_tau4_1.0m_3s_1hz"]
+    t_s = np.arange(0.0, alone.seconds_of(plan), 0.01)
+    outside = alone.way_out_m(plan, t_s) - alone.MARGIN_M
+    assert outside.max() == pytest.approx(1.0)
+    assert (outside > 0.999).sum() * 0.01 == pytest.approx(3.0, abs=0.05)
+    assert outside[0] == outside[-1] == -alone.MARGIN_M
+
+
+def test_calibration_counts_only_where_p_is_unsure():
+    samples = np.array([[0.0, 0.1, 0.0]] * 100 + [[0.3, 0.1, 0.0]] * 7 + [[0.3, 0.1, 1.0]] * 3)
+    assert calibration.calibration_error(samples) == (pytest.approx(0.0), 10)
+    samples[:, calibration.TRUE] = 0.0
+    assert calibration.calibration_error(samples) == (pytest.approx(0.3), 10)
