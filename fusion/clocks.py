@@ -6,11 +6,14 @@ is never negative. docs/fusion.md, "Clocks", gives the reasons for the threshold
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from core.arrays import I64
+from core.arrays import F64, I64
 from core.times import NS
+
+Numbers = TypeVar("Numbers", I64, F64)
 
 EARLY_NS = NS  # a stamp further ahead of the arrival than this can't be true
 AGES = 8  # remembered per sender
@@ -194,3 +197,10 @@ def add_count(counts: dict[str, int], reason: str, times: int = 1) -> None:
     """Count a reason so many times; zero leaves no entry."""
     if times:
         counts[reason] = counts.get(reason, 0) + times
+
+
+def longer(old: Numbers, n: int) -> Numbers:
+    """Return an array of n rows that begins with the old one; the others are zero."""
+    new = np.zeros((n, *old.shape[1:]), dtype=old.dtype)
+    new[: len(old)] = old
+    return new

@@ -7,11 +7,13 @@ import math
 
 import numpy as np
 
-from core.arrays import F64, I64
+from core.arrays import F2, I1, I2, I64
+from core.kernel import checked_once, kernel
 from fusion import layout as at
 from fusion.grid import near_pairs
-from fusion.heading import headings_of
+from fusion.heading import heading_of
 from fusion.identity_binding import rebase
+from fusion.layout import Grid, States, Tracks
 from fusion.models import predict
 from fusion.track_store import TrackStore
 
@@ -27,35 +29,90 @@ HELD_NS = 400_000_000
 Pair = tuple[int, int]  # ids, the smaller first
 
 
+@kernel(inner=True)
+def _may_be_twin(tracks: Tracks, i: int, t_ns: int) -> bool:
+    """Whether row i drives, and radar saw it so lately that another track may be its own."""
+    ints, X = tracks.ints, tracks.states.X
+    speed = math.hypot(X[i, at.V_EAST], X[i, at.V_NORTH])
+    return bool(t_ns - ints[i, at.RADAR_NS] <= DOUBT_NS and speed > MOVES_MPS_MIN)
+
+
+@kernel(inner=True)
+def _are_alike(states: States, i: int, one: int, other: int, moved: F2, both: bool) -> bool:
+    """Whether two places are one along and across the heading of row i, and equally fast.
+
+    one, other : rows of `moved` (n, >= N_CV), the states now;  both : radar sees both
+    """
+    heading = heading_of(states, i)
+    c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
+    d_e, d_n = moved[one, at.EAST] - moved[other, at.EAST], moved[one, at.NORTH] - moved[other, at.NORTH]
+    v_e = moved[one, at.V_EAST] - moved[other, at.V_EAST]
+    v_n = moved[one, at.V_NORTH] - moved[other, at.V_NORTH]
+    across_m = ACROSS_M if both else ACROSS_M_LOST
+    near = abs(c * d_e + s * d_n) < ALONG_M and abs(c * d_n - s * d_e) < across_m
+    return bool(near and math.hypot(v_e, v_n) < ALIKE_MPS)
+
+
+@kernel(inner=True)
+def _are_twins(tracks: Tracks, i: int, j: int, one: int, other: int, moved: F2, t_ns: int) -> bool:
+    """Whether rows i and j, whose states now are rows one and other of `moved`, are in one place."""
+    ints = tracks.ints
+    seen_i, seen_j = ints[i, at.RADAR_NS], ints[j, at.RADAR_NS]
+    fresh_i, fresh_j = t_ns - seen_i <= FRESH_NS, t_ns - seen_j <= FRESH_NS
+    name_i = ints[i, at.TERMINAL] if ints[i, at.TERMINAL] >= 0 else ints[i, at.PRESUMED] - 1
+    name_j = ints[j, at.TERMINAL] if ints[j, at.TERMINAL] >= 0 else ints[j, at.PRESUMED] - 1
+    if not (fresh_i or fresh_j) or (name_i >= 0 and name_j >= 0 and name_i != name_j):
+        return False
+    # two that radar followed at once are two vehicles, also when one of them is lost beside the other
+    lost, found = (i, j) if seen_i < seen_j else (j, i)
+    anew = ints[found, at.BORN] > ints[lost, at.RADAR_NS] - FRESH_NS
+    both = fresh_i and fresh_j
+    return bool((both or anew) and _are_alike(tracks.states, i, one, other, moved, both))
+
+
+@kernel
+def _close_pairs(tracks: Tracks, rows: I1, t_ns: int, grid: Grid, moved: F2, pairs: I2) -> int:
+    """Write the pairs of rows in one place, some twice; return how many, or -n: `pairs` needs room for n.
+
+    moved : scratch (>= n, >= N_CV)
+    """
+    n, X, ints = 0, tracks.states.X, tracks.ints
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        if _may_be_twin(tracks, i, t_ns):
+            dt_s = (t_ns - ints[i, at.STAMP]) * 1e-9
+            for a in range(2):
+                moved[n, a], moved[n, a + 2] = X[i, a] + X[i, a + 2] * dt_s, X[i, a + 2]
+            rows[n] = i
+            n += 1
+    n_near = near_pairs(moved, n, DUPLICATE_M_MAX, grid, pairs)
+    if n_near > pairs.shape[0]:
+        return -n_near
+    n_pairs = 0
+    for k in range(n_near):
+        one, other = pairs[k, 0], pairs[k, 1]
+        if _are_twins(tracks, rows[one], rows[other], one, other, moved, t_ns):
+            pairs[n_pairs, 0], pairs[n_pairs, 1] = one, other
+            n_pairs += 1
+    return n_pairs
+
+
+_close_pairs_once = checked_once(_close_pairs)
+
+
 def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]]:
-    """Return pairs of rows (i < j) in one place; radar sees one of them, and they have not two names.
+    """Return pairs of rows (i before j) in one place; radar sees one of them, and they have not two names.
 
     Where radar lost one of them, the other is that vehicle only if its track began when the first was lost.
     """
-    ints, X = store.ints, store.X
-    rows = rows[t_ns - ints[rows, at.RADAR_NS] <= DOUBT_NS]
-    rows = rows[np.hypot(X[rows, at.V_EAST], X[rows, at.V_NORTH]) > MOVES_MPS_MIN]
-    if len(rows) < 2:
-        return []
-    state: F64 = X[rows, : at.N_CV]
-    state[:, :2] += state[:, 2:] * ((t_ns - ints[rows, at.STAMP]) * 1e-9)[:, None]
-    one, other = near_pairs(state, DUPLICATE_M_MAX, store.scratch.grid).T
-    apart = state[one] - state[other]
-    heading = np.nan_to_num(headings_of(store.tracks.states, rows[one]))
-    c, s = np.cos(heading), np.sin(heading)
-    near = np.abs(c * apart[:, 0] + s * apart[:, 1]) < ALONG_M
-    fresh = t_ns - ints[rows, at.RADAR_NS] <= FRESH_NS
-    across = np.abs(c * apart[:, 1] - s * apart[:, 0])
-    near &= across < np.where(fresh[one] & fresh[other], ACROSS_M, ACROSS_M_LOST)
-    near &= fresh[one] | fresh[other]
-    near &= np.hypot(apart[:, 2], apart[:, 3]) < ALIKE_MPS
-    # two that radar followed at once are two vehicles, also when one of them is lost beside the other
-    lost = np.where(ints[rows[one], at.RADAR_NS] < ints[rows[other], at.RADAR_NS], one, other)
-    found_anew = ints[rows[one + other - lost], at.BORN] > ints[rows[lost], at.RADAR_NS] - FRESH_NS
-    near &= (fresh[one] & fresh[other]) | found_anew
-    name = np.where(ints[rows, at.TERMINAL] >= 0, ints[rows, at.TERMINAL], ints[rows, at.PRESUMED] - 1)
-    near &= (name[one] < 0) | (name[other] < 0) | (name[one] == name[other])
-    return list(zip(rows[one[near]].tolist(), rows[other[near]].tolist(), strict=True))
+    rows, room = rows.copy(), 2 * len(rows)
+    while True:
+        pairs: I64 = np.empty((room, 2), dtype=np.int64)
+        moved = store.scratch.predicted.X
+        n = _close_pairs_once(store.tracks, rows, t_ns, store.scratch.grid, moved, pairs)
+        if n >= 0:  # cells that share a list yield a pair twice
+            return [(int(rows[i]), int(rows[j])) for i, j in sorted({(i, j) for i, j in pairs[:n].tolist()})]
+        room = -n
 
 
 def step(

@@ -4,9 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from core.arrays import B1, F1, F2, F64, I1, I2, I3, I64, Bools
+from core.arrays import F1, F2, I2, I3, I64, Bools
 from core.kernel import checked_once, kernel
 from core.times import FUTURE_NS
 from fusion import layout as at
@@ -15,24 +13,43 @@ from fusion.clocks import add_count
 from fusion.config import FusionConfig
 from fusion.doubt_clock import note_clocks
 from fusion.doubt_jam import note_report
-from fusion.doubt_source import Received, distrust, note_fixes
+from fusion.doubt_source import note_fixes
 from fusion.doubt_table import Doubts, DoubtTable
+from fusion.fix_message import (
+    DOUBTFUL,
+    N_OUTCOME,
+    N_STAMP,
+    N_TOUCHED,
+    N_WHO,
+    NEW,
+    PLACED,
+    SOUND,
+    USABLE,
+    USED,
+    WEIGHED,
+    Message,
+    fill_fixes,
+    fixes_of,
+    message_of,
+    received_of,
+    weigh_by_doubt,
+)
 from fusion.identity_binding import forget_pairs
 from fusion.identity_likelihood import weigh
 from fusion.lateral import note_lateral
-from fusion.layout import Fixes, Laterals, Rings, Scratch, Settings, Terminals, Tracks
-from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
+from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
+from fusion.observations import F_ARRIVED, GnssFixes
+from fusion.prompt_clocks import UsualClocks, note_usual
 from fusion.rewind import begin, fuse, start
 from fusion.sigma_scale import scale_of
 from fusion.terminal_errors import begin_with_bias, learn
 from fusion.timekeeping import Timekeeping
 from fusion.track_life import learn_fix_period
-from fusion.track_store import TerminalTable, TrackStore, laterals_for
+from fusion.track_store import TerminalTable, TrackStore
 from fusion.visibility import is_followed
 
 OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
 WEIGH_EVERY_NS = 500_000_000  # of a terminal whose vehicle radar follows: its identity changes rarely
-SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
 # Outcome of a fix
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
 REASONS = (
@@ -41,26 +58,13 @@ REASONS = (
 )  # fmt: skip
 
 
-class Outcome(NamedTuple):
-    """The outcomes of n fixes."""
-
-    of: I1  # (n,) FUSED and the others above
-    weighed: B1  # (n,) its identity evidence was added
-    touched: I1  # (n,) rows that changed, tally[T_TOUCHED] of them
-    used: B1  # (n,) fused, or refused as an outlier of its track
-    new: B1  # (n,) new, of a sound clock, with a position
-    laterals: Laterals  # of the fixes
-
-
 class GnssUpdate(NamedTuple):
     """What `gnss_update` did."""
 
     touched: I64  # rows that changed, in the order of the fixes
-    terminal: I64  # (n,) rows
-    stamp_ns: I64  # (n,) corrected where that is sure
-    weighed: Bools  # (n,)
-    used: Bools  # (n,) fused, or refused as an outlier of its track
-    laterals: Laterals  # of the fixes
+    who: Sequence[int]  # (n,) rows of the terminals, -1 none
+    message: Message  # its flags and numbers say what became of each fix
+    is_weighed: bool  # identity evidence was added
 
 
 def gnss_update(
@@ -68,56 +72,37 @@ def gnss_update(
     seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable,
 ) -> GnssUpdate:  # fmt: skip
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
-    rows = [terminals.row_of(terminal) for terminal in seen.terminal]
+    who = [terminals.row_of(terminal) for terminal in seen.terminal]
     doubts.reserve(len(terminals.ids))
-    columns = fix_columns(seen, rows, terminals.lever_m)
-    n_odd = _receive_once(
-        columns, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.length_m,
-        config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s,
+    times.terminals.grow(terminals.about)
+    message = message_of(seen, who)
+    n_odd, is_prompt = _receive_once(
+        message, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.lever_m,
+        terminals.length_m, now_ns, times.usual(), config.gnss_sigma_m, config.gnss_tau_s,
+        config.gnss_stamp_sigma_s,
     )  # fmt: skip
-    if -1 in rows:
-        add_count(counts, "terminals.full", rows.count(-1))
-    add_count(counts, "gnss.odd_speed", n_odd)
-    M, usable = columns.M, columns.usable
-    stamp_ns, doubtful = times.fixes(
-        now_ns, terminals.about, columns.terminal, seen, usable, M[:, at.Z_SIGMA], counts
+    if -1 in who:
+        add_count(counts, "terminals.full", who.count(-1))
+    if n_odd:
+        add_count(counts, "gnss.odd_speed", n_odd)
+    if not is_prompt:
+        numbers, flags = message.numbers, message.flags
+        numbers[N_STAMP], flags[DOUBTFUL] = times.fixes(
+            now_ns, terminals.about, numbers[N_WHO], seen, flags[USABLE], message.M[:, at.Z_SIGMA], counts
+        )
+    is_refused, is_timed, is_weighed = _fuse_once(
+        store.tracks, store.rings, terminals.rows, doubts.rows, now_ns, message, store.settings, store.scratch
     )
-    n = len(rows)
-    flags, numbers = np.zeros((4, n), dtype=np.bool_), np.zeros((2, n), dtype=np.int64)
-    np.greater(usable, doubtful, out=flags[3])
-    fixes = Fixes(
-        M=M,
-        terminal=columns.terminal,
-        stamp_ns=np.ascontiguousarray(stamp_ns, np.int64),
-        arrived_ns=np.ascontiguousarray(seen.arrived_ns, np.int64),
-        source_seq=columns.source_seq,
-        usable=flags[3],
-        group=columns.group,
-    )
-    done = Outcome(
-        of=numbers[0], weighed=flags[0], touched=numbers[1], used=flags[1], new=flags[2],
-        laterals=laterals_for(n),
-    )  # fmt: skip
-    received = Received(M, columns.stated_m, columns.terminal, fixes.stamp_ns, done.new)
-    is_refused, is_timed = _fuse_once(
-        store.tracks, store.rings, terminals.rows, doubts.rows, now_ns, fixes,
-        received, doubtful, columns, store.settings, store.scratch, done,
-    )  # fmt: skip
     if is_timed:
-        for w, offset_s in doubts.pop_clocks(fixes.terminal):
+        for w, offset_s in doubts.pop_clocks(message.numbers[N_WHO]):
             times.terminals.shift(w, offset_s)
             forget_pairs(terminals, w)
             add_count(counts, "clock.terminal.shown")
     if is_refused:
-        _count_refused(done.of, doubtful & usable, counts)
-    return GnssUpdate(
-        touched=done.touched[: store.tally[at.T_TOUCHED]],
-        terminal=columns.who,
-        stamp_ns=stamp_ns,
-        weighed=done.weighed,
-        used=done.used,
-        laterals=done.laterals,
-    )
+        flags = message.flags
+        _count_refused(message.numbers[N_OUTCOME], flags[DOUBTFUL] & flags[USABLE], counts)
+    touched = message.numbers[N_TOUCHED, : store.tally[at.T_TOUCHED]]
+    return GnssUpdate(touched, who, message, is_weighed)
 
 
 def _count_refused(outcome: I64, doubtful: Bools, counts: dict[str, int]) -> None:
@@ -131,98 +116,27 @@ def _count_refused(outcome: I64, doubtful: Bools, counts: dict[str, int]) -> Non
             add_count(counts, REASONS[reason], found.count(reason))
 
 
-class Columns(NamedTuple):
-    """The columns of n fixes as a kernel reads them, and what it makes of them."""
-
-    who: I1  # (n,) rows of the terminals, -1 none
-    stamp_ns: I1
-    source_seq: I1
-    east_m: F1
-    north_m: F1
-    speed_mps: F1
-    heading_rad: F1
-    sigma_m: F1
-    tau_s: F1
-    has_place: F1
-    lever_m: F2  # (terminals, 2)
-    M: F2  # (n, N_MEAS)
-    stated_m: F1  # (n,) sigma before doubt adds to it
-    usable: B1  # (n,) has a position that a receiver can mean
-    terminal: I1  # (n,) `who`, 0 in place of -1
-    group: I1  # (n,) 0 its sigma is stated, 1 it is the configuration's
-
-
-@kernel
-def fill_fixes(columns: Columns, sigma_m: float, tau_s: float, stamp_sigma_s: float) -> int:
-    """Fill M and the columns below it; return how many speeds are impossible.
-
-    sigma_m, tau_s : of fixes that state none.  stamp_sigma_s : of stamps in whole seconds
-    """
-    n, who, M, lever_m = columns, columns.who, columns.M, columns.lever_m
-    n_odd = 0
-    for j in range(who.shape[0]):
-        w, stated_m, stated_s = max(who[j], 0), n.sigma_m[j], n.tau_s[j]
-        M[j, at.WHAT], M[j, at.SOURCE] = at.FIX, who[j]
-        M[j, at.Z_EAST], M[j, at.Z_NORTH] = n.east_m[j], n.north_m[j]
-        M[j, at.Z_SPEED] = n.speed_mps[j] if 0.0 <= n.speed_mps[j] <= SPEED_MPS_MAX else math.nan
-        n_odd += n.speed_mps[j] > SPEED_MPS_MAX
-        M[j, at.Z_HEADING] = n.heading_rad[j]
-        M[j, at.Z_SIGMA] = max(stated_m if math.isfinite(stated_m) else sigma_m, SIGMA_M_MIN)
-        M[j, at.Z_TAU] = min(max(stated_s if math.isfinite(stated_s) else tau_s, TAU_S_MIN), TAU_S_MAX)
-        whole = n.stamp_ns[j] % 1_000_000_000 == 0 and n.source_seq[j] >= 0  # JT/T 808
-        M[j, at.Z_DELAY] = stamp_sigma_s if whole else 0.0
-        M[j, at.Z_FORWARD], M[j, at.Z_LEFT] = lever_m[w, 0], lever_m[w, 1]
-        placed = math.isfinite(n.east_m[j]) and math.isfinite(n.north_m[j])
-        known = who[j] >= 0 and n.has_place[j] > 0.0
-        # a sigma above the limit: the receiver itself states that it has no position
-        n.usable[j] = placed and known and not stated_m > SIGMA_M_MAX
-        n.stated_m[j], n.terminal[j] = M[j, at.Z_SIGMA], w
-        n.group[j] = 0 if math.isfinite(stated_m) else 1
-    return n_odd
-
-
 @kernel
 def _receive(
-    columns: Columns, tracks: Tracks, terminals: Terminals, doubts: Doubts, radars: F2, length_m: F1,
-    sigma_m: float, tau_s: float, stamp_sigma_s: float,
-) -> int:  # fmt: skip
-    """Fill the columns, with less weight for doubtful terminals; return how many speeds are impossible.
+    message: Message, tracks: Tracks, terminals: Terminals, doubts: Doubts, radars: F2, lever_m: F2,
+    length_m: F1, now_ns: int, clocks: UsualClocks, sigma_m: float, tau_s: float, stamp_sigma_s: float,
+) -> tuple[int, bool]:  # fmt: skip
+    """Fill the message, with less weight for doubtful terminals.
 
-    length_m : of the terminals' vehicles;  sigma_m and on : as of `fill_fixes`
+    Returns how many speeds are impossible, and whether all clocks are beyond doubt.
+    lever_m, length_m : of the terminals' vehicles;  sigma_m and on : as of `fill_fixes`
     """
-    n_odd = fill_fixes(columns, sigma_m, tau_s, stamp_sigma_s)
-    for j in range(columns.who.shape[0]):
-        columns.has_place[j] = 1.0 if columns.usable[j] else 0.0  # by the terminal's own word
-    distrust(tracks, terminals, doubts, columns.who, columns.stamp_ns, columns.M, columns.usable)
-    note_registered(columns.M, radars, length_m, columns.who)
-    return n_odd
+    n_odd = fill_fixes(message, lever_m, sigma_m, tau_s, stamp_sigma_s)
+    weigh_by_doubt(tracks, terminals, doubts, message)
+    note_registered(message.M, radars, length_m, message.who)
+    numbers, flags = message.numbers, message.flags
+    is_prompt = note_usual(
+        now_ns, numbers[N_WHO], numbers[N_STAMP], message.ints[F_ARRIVED], flags[USABLE], clocks
+    )
+    return n_odd, is_prompt
 
 
 _receive_once = checked_once(_receive)
-
-
-def fix_columns(seen: GnssFixes, who: Sequence[int], lever_m: F64) -> Columns:
-    """Return the columns of n fixes, to be filled; who : rows of the terminals.  lever_m : (terminals, 2)"""
-    n = len(who)
-    ints = np.array((who, who, who), dtype=np.int64)
-    return Columns(
-        who=ints[0],
-        stamp_ns=np.ascontiguousarray(seen.stamp_ns, np.int64),
-        source_seq=np.ascontiguousarray(seen.source_seq, np.int64),
-        east_m=np.ascontiguousarray(seen.east_m, np.float64),
-        north_m=np.ascontiguousarray(seen.north_m, np.float64),
-        speed_mps=np.ascontiguousarray(seen.speed_mps, np.float64),
-        heading_rad=np.ascontiguousarray(seen.heading_rad, np.float64),
-        sigma_m=np.ascontiguousarray(seen.sigma_m, np.float64),
-        tau_s=np.ascontiguousarray(seen.tau_s, np.float64),
-        has_place=np.ascontiguousarray(seen.usable, np.float64),
-        lever_m=lever_m,
-        M=np.zeros((n, at.N_MEAS)),
-        stated_m=np.empty(n),
-        usable=np.empty(n, dtype=np.bool_),
-        terminal=ints[1],
-        group=ints[2],
-    )
 
 
 @kernel(inner=True)
@@ -281,12 +195,16 @@ def _fuse_own(
 
 @kernel(inner=True)
 def _update(
-    tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, fixes: Fixes, settings: Settings,
-    scratch: Scratch, done: Outcome,
-) -> None:  # fmt: skip
-    """Fuse the fixes in their order; `done` returns the outcome of each, and the rows that changed."""
-    tally, tuning, outcome, about = tracks.tally, settings.tuning, done.of, terminals.ints
-    n_touched = 0
+    tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, message: Message, settings: Settings,
+    scratch: Scratch,
+) -> bool:  # fmt: skip
+    """Fuse the fixes in their order; the message gets the outcome of each, and the rows that changed.
+
+    Returns whether identity evidence was added.
+    """
+    fixes, touched, outcome = fixes_of(message), message.numbers[N_TOUCHED], message.numbers[N_OUTCOME]
+    tally, tuning, about = tracks.tally, settings.tuning, terminals.ints
+    n_touched, is_weighed = 0, False
     tally[at.T_FULL] = 0
     for j in range(fixes.stamp_ns.shape[0]):
         w, stamp_ns = fixes.terminal[j], fixes.stamp_ns[j]
@@ -313,9 +231,9 @@ def _update(
             i = about[w, at.ROW]
             if outcome[j] == FUSED:
                 note_lateral(
-                    tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, done.laterals, j
+                    tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, message.laterals, j
                 )
-            done.touched[n_touched] = i
+            touched[n_touched] = i
             n_touched += 1
             known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
             odd = outcome[j] == OUTLIER and tracks.ints[about[w, at.ROW], at.OUTLIERS] < OUTLIERS_MAX
@@ -325,35 +243,39 @@ def _update(
                 about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
                 weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
                 learn(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
-                done.weighed[j] = True
+                message.flags[WEIGHED, j] = is_weighed = True
     tally[at.T_TOUCHED] = n_touched
     tally[at.T_DUE] = 0
     for k in range(n_touched):
-        tally[at.T_DUE] += tracks.ints[done.touched[k], at.STATUS] == at.DUE
+        tally[at.T_DUE] += tracks.ints[touched[k], at.STATUS] == at.DUE
+    return is_weighed
 
 
 @kernel
 def _fuse(
-    tracks: Tracks, rings: Rings, terminals: Terminals, doubts: Doubts, now_ns: int, fixes: Fixes,
-    received: Received, doubtful: B1, columns: Columns, settings: Settings, scratch: Scratch, done: Outcome,
-) -> tuple[bool, bool]:  # fmt: skip
+    tracks: Tracks, rings: Rings, terminals: Terminals, doubts: Doubts, now_ns: int, message: Message,
+    settings: Settings, scratch: Scratch,
+) -> tuple[bool, bool, bool]:  # fmt: skip
     """Fuse the fixes in their order and look for doubt in them.
 
-    Returns whether any was not fused, and whether a clock is found wrong.
-    doubtful : (n,) its clock is wrong
+    Returns whether any was not fused, whether a clock is found wrong, and whether identity was weighed.
     """
-    _update(tracks, rings, terminals, now_ns, fixes, settings, scratch, done)
-    outcome, M, is_refused = done.of, received.M, False
+    M, flags, outcome, is_refused = message.M, message.flags, message.numbers[N_OUTCOME], False
     for j in range(outcome.shape[0]):
-        done.used[j] = outcome[j] == FUSED or outcome[j] == OUTLIER
-        is_known = done.used[j] or outcome[j] == UNUSABLE
-        is_placed = math.isfinite(received.stated_m[j]) and math.isfinite(M[j, at.Z_EAST] + M[j, at.Z_NORTH])
-        has_place = columns.has_place[j] > 0.0
-        done.new[j] = is_known and is_placed and not doubtful[j] and columns.who[j] >= 0 and has_place
-        note_report(doubts, columns.who[j], fixes.stamp_ns[j], -1 if doubtful[j] else int(has_place))
+        flags[SOUND, j] = flags[USABLE, j] and not flags[DOUBTFUL, j]
+    is_weighed = _update(tracks, rings, terminals, now_ns, message, settings, scratch)
+    for j in range(outcome.shape[0]):
+        w, is_doubtful, has_place = message.who[j], flags[DOUBTFUL, j], flags[PLACED, j]
+        flags[USED, j] = outcome[j] == FUSED or outcome[j] == OUTLIER
+        is_known = flags[USED, j] or outcome[j] == UNUSABLE
+        is_finite = math.isfinite(message.stated_m[j]) and math.isfinite(M[j, at.Z_EAST] + M[j, at.Z_NORTH])
+        flags[NEW, j] = is_known and is_finite and not is_doubtful and w >= 0 and has_place
+        note_report(doubts, w, message.numbers[N_STAMP, j], -1 if is_doubtful else int(has_place))
         is_refused = is_refused or outcome[j] != FUSED
+    received = received_of(message)
     note_fixes(tracks, terminals, doubts, received)
-    return is_refused, note_clocks(tracks, terminals, doubts, received, fixes.arrived_ns)
+    is_timed = note_clocks(tracks, terminals, doubts, received, message.ints[F_ARRIVED])
+    return is_refused, is_timed, is_weighed
 
 
 _fuse_once = checked_once(_fuse)

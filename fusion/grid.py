@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from core.arrays import F2, F64, I2, I64
+from core.arrays import F2, I2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import Grid
@@ -64,11 +64,16 @@ def fill(grid: Grid, places: F2, n: int) -> None:
 
 
 @kernel
-def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
-    """Write the near pairs while `pairs` has room; return their count, in which some may occur twice."""
+def near_pairs(places: F2, n: int, reach_m: float, grid: Grid, pairs: I2) -> int:
+    """Write the pairs of the first n places within reach_m of each other, the smaller index first.
+
+    Returns how many there are, also where `pairs` has no room for all. Cells that share a list yield a pair
+    twice.
+    places : (>= n, 2) or wider, east and north [m] first.  grid : scratch.  pairs : (room, 2)
+    """
     n_pairs = 0
     clear(grid)
-    for i in range(places.shape[0]):
+    for i in range(n):
         east, north = places[i, at.EAST], places[i, at.NORTH]
         low, top = math.floor((north - reach_m) / GRID_CELL_M), math.floor((north + reach_m) / GRID_CELL_M)
         for a in range(
@@ -85,16 +90,3 @@ def _near_pairs(places: F2, reach_m: float, grid: Grid, pairs: I2) -> int:
                     j = grid.next_of[j]
         put(grid, i, east, north)
     return n_pairs
-
-
-def near_pairs(places: F64, reach_m: float, grid: Grid) -> I64:
-    """Return the pairs of places within reach_m of each other: sorted indices (m, 2), the smaller first.
-
-    places : (n, 2) or wider, east and north [m] first.  grid : scratch
-    """
-    pairs = np.empty((2 * len(places), 2), dtype=np.int64)
-    n = _near_pairs(places, reach_m, grid, pairs)
-    if n > len(pairs):
-        pairs = np.empty((n, 2), dtype=np.int64)
-        _near_pairs(places, reach_m, grid, pairs)
-    return np.unique(pairs[:n], axis=0)  # cells that share a list yield a pair twice

@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from core.arrays import F2, F64, I64
+from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import States
@@ -64,14 +62,3 @@ def axis_of(X: F2, i: int) -> tuple[float, float]:
     if speed > DRIVING_MPS:
         return X[i, at.V_EAST] / speed, X[i, at.V_NORTH] / speed
     return math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])
-
-
-def headings_of(states: States, rows: I64) -> F64:
-    """Return the headings of the rows [rad] (n,), as `heading_of` does."""
-    X, P = states
-    v_east, v_north = X[rows, at.V_EAST], X[rows, at.V_NORTH]
-    speed2 = v_east**2 + v_north**2
-    var = P[rows, at.V_EAST, at.V_EAST] + P[rows, at.V_NORTH, at.V_NORTH]
-    known = (speed2 >= REVERSE_MPS**2) & (speed2 > COURSE_SIGMAS**2 * var)
-    headings: F64 = np.where(known, np.arctan2(v_north, v_east), X[rows, at.HEADING])
-    return headings

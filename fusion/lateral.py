@@ -110,16 +110,8 @@ def note_lateral(
 
 def _named(numbers: F64, stamp_ns: I64, is_fix: Bools) -> Lateral:
     """Return rows of numbers (N_LATERAL, n) under their names."""
-    return Lateral(
-        offset_m=numbers[at.Y_OFFSET],
-        sigma_m=numbers[at.Y_SIGMA],
-        lasting_m=numbers[at.Y_LASTING],
-        axis_rad=numbers[at.Y_AXIS],
-        east_m=numbers[at.Y_EAST],
-        north_m=numbers[at.Y_NORTH],
-        stamp_ns=stamp_ns,
-        is_fix=is_fix,
-    )
+    offset_m, sigma_m, axis_rad, east_m, north_m, lasting_m = numbers  # Y_OFFSET and on
+    return Lateral(offset_m, sigma_m, lasting_m, axis_rad, east_m, north_m, stamp_ns, is_fix)
 
 
 def no_lateral(n: int) -> Lateral:
@@ -133,7 +125,7 @@ def lateral_of_scan(table: Laterals, n: int) -> Lateral:
     return _named(table.numbers[:, :n].copy(), table.stamp_ns[:n].copy(), np.zeros(n, dtype=np.bool_))
 
 
-def lateral_of_fixes(table: Laterals, terminal: I64, rows: Sequence[int], ints: I64) -> Lateral:
+def lateral_of_fixes(table: Laterals, terminal: Sequence[int], rows: Sequence[int], ints: I64) -> Lateral:
     """Return the lateral measurement of each of the tracks in `rows`: that of its last fix.
 
     terminal : (m,) rows of the terminals;  ints : of the tracks, by row
@@ -142,8 +134,8 @@ def lateral_of_fixes(table: Laterals, terminal: I64, rows: Sequence[int], ints: 
     if len(rows) == 1 == len(table.row):  # most messages hold one fix
         i = rows[0]
         if table.row[0] == i and terminal[0] == ints[i, at.TERMINAL]:
-            return _named(table.numbers, table.stamp_ns, np.ones(1, dtype=np.bool_))
-    last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal.tolist(), strict=True))}
+            return _named(table.numbers, table.stamp_ns, table.row == i)
+    last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal, strict=True))}
     places = [last.get((i, int(ints[i, at.TERMINAL])), -1) for i in rows]
     n = len(places)
     if places == [*range(len(table.row))]:  # the usual message: each fix is of another track

@@ -3,7 +3,10 @@
 Bounds are checked where bytes become these objects (roadside), and nowhere else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from core.arrays import F64, I64
 
@@ -46,9 +49,23 @@ class ObjectScan:
     kind: I64  # class of docs/design.md section 7
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Rows of GnssFixes.ints and .floats
+F_STAMP, F_ARRIVED, F_SEQ = 0, 1, 2
+F_EAST, F_NORTH, F_HEADING, F_USABLE, F_SPEED, F_SIGMA, F_TAU, N_FIX = 0, 1, 2, 3, 4, 5, 6, 7
+COLUMNS = {  # in the order of the rows
+    "stamp_ns": ("ints", F_STAMP), "arrived_ns": ("ints", F_ARRIVED), "source_seq": ("ints", F_SEQ),
+    "east_m": ("floats", F_EAST), "north_m": ("floats", F_NORTH), "heading_rad": ("floats", F_HEADING),
+    "usable": ("floats", F_USABLE), "speed_mps": ("floats", F_SPEED), "sigma_m": ("floats", F_SIGMA),
+    "tau_s": ("floats", F_TAU),
+}  # fmt: skip
+
+
+@dataclass(init=False, repr=False, eq=False)
 class GnssFixes:
-    """One message's fixes, each with its own stamp: columns (n,); absent numbers are NaN."""
+    """One message's fixes, each with its own stamp: columns (n,); absent numbers are NaN.
+
+    The columns are the rows of two matrices: a kernel takes these, and no view of each.
+    """
 
     terminal: tuple[str, ...]
     stamp_ns: I64
@@ -61,6 +78,29 @@ class GnssFixes:
     sigma_m: F64  # 1 sigma per axis as reported; NaN: FusionConfig says
     tau_s: F64  # correlation time of the error; NaN: FusionConfig says
     usable: F64  # 1.0 judged, 0.0 received only (no fix, or quality none)
+    ints: I64 = field(init=False)  # (3, n)
+    floats: F64 = field(init=False)  # (>= N_FIX, n)
+
+    def __init__(self, *, terminal: tuple[str, ...], **columns: F64 | I64) -> None:
+        assert columns.keys() == COLUMNS.keys(), "each column of n fixes"
+        self.terminal = terminal
+        whole = [columns[name] for name, (matrix, _) in COLUMNS.items() if matrix == "ints"]
+        other = [columns[name] for name, (matrix, _) in COLUMNS.items() if matrix == "floats"]
+        self.ints, self.floats = np.array(whole, dtype=np.int64), np.array(other, dtype=np.float64)
+
+    @classmethod
+    def of(cls, terminal: tuple[str, ...], ints: I64, floats: F64) -> "GnssFixes":
+        """Return the fixes of two matrices, which are not copied."""
+        fixes = cls.__new__(cls)
+        fixes.terminal, fixes.ints, fixes.floats = terminal, ints, floats
+        return fixes
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a column."""
+        if name not in COLUMNS:
+            raise AttributeError(name)
+        matrix, row = COLUMNS[name]
+        return getattr(self, matrix)[row]
 
 
 Observation = RadarScan | ObjectScan | GnssFixes

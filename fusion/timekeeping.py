@@ -6,7 +6,6 @@ A stamp of a terminal is corrected where that is sure, else refused; then only i
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -33,11 +32,12 @@ from fusion.clocks import (
     Clocks,
     add_count,
     common_offset_s,
+    longer,
 )
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
 from fusion.observations import GnssFixes
-from fusion.prompt_clocks import note_prompt
+from fusion.prompt_clocks import UsualClocks, note_prompt
 
 SILENT_NS = NS  # a radar that sent nothing for longer is silent
 GATEWAY = 0  # the row of all gateways: an RSU has one at a time
@@ -52,7 +52,6 @@ SHOWN_NS_MIN = 200_000_000  # a smaller one is no fault: reports' own errors and
 HOST_MIN, HOST_SHARE = 3, 0.8  # if so many senders are wrong alike, the clock of the host is wrong
 HOST_NS = 300 * NS  # a terminal that sent within this counts
 
-Numbers = TypeVar("Numbers", I64, F64)
 
 # Row of `more` (n, N_MORE), int64: corrections, and the last report with an unusable stamp
 CORRECTED_BY_NS, CORRECTED_AT, CORRECTED_N, REPORT_NS, REPORT_WAY_NS, REPORT_STAMP = range(6)
@@ -115,10 +114,10 @@ class TerminalClocks:
         kept, self.n = self.n, len(about)
         if self.n > len(self.more):
             room = max(64, 2 * self.n)
-            self.clocks.ints = _longer(self.clocks.ints, room)
-            self.more, self.place = _longer(self.more, room), _longer(self.place, room)
-            self.declared_ns, self.shown_ns = _longer(self.declared_ns, room), _longer(self.shown_ns, room)
-            self.known_ns = _longer(self.known_ns, room)
+            self.clocks.ints = longer(self.clocks.ints, room)
+            self.more, self.place = longer(self.more, room), longer(self.place, room)
+            self.declared_ns, self.shown_ns = longer(self.declared_ns, room), longer(self.shown_ns, room)
+            self.known_ns = longer(self.known_ns, room)
         for w in range(kept, self.n):
             self.declared_ns[w] = self.known_ns[w] = round(about[w].clock_offset_s * NS)
 
@@ -313,6 +312,14 @@ class Timekeeping:
         self.terminals = TerminalClocks(late_ns)
         self.radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
         self._gateway = Clocks(1, late_ns)
+        self._late_ns = late_ns
+
+    def usual(self) -> UsualClocks:
+        """Return the clocks as the kernel of the usual case reads and notes them."""
+        own = self.terminals
+        return UsualClocks(
+            *PROMPT_NS, self._late_ns, self._gateway.ints, own.known_ns, own.clocks.ints, own.more
+        )
 
     def fixes(
         self,
@@ -379,12 +386,6 @@ class Timekeeping:
             if len(rows) == len(clocks.ints):
                 clocks.ints[:] = rows
         self.terminals.unpack(state.terminals, state.reports, about)
-
-
-def _longer(old: Numbers, n: int) -> Numbers:
-    new = np.zeros((n, *old.shape[1:]), dtype=old.dtype)
-    new[: len(old)] = old
-    return new
 
 
 def _key(seen: GnssFixes, j: int) -> int:

@@ -17,6 +17,7 @@ from fusion.doubt_ghost import look_for_ghosts
 from fusion.doubt_jam import look_for_jams
 from fusion.doubt_table import DoubtTable
 from fusion.extent_prior import review
+from fusion.fix_message import N_STAMP, USED, WEIGHED
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -43,7 +44,7 @@ _overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(s
 _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
 class TrackerUpdate:
     """The changes of one call: the caller must apply all three."""
 
@@ -124,18 +125,19 @@ class Tracker:
         )
         if self.store.tally[at.T_DUE]:
             self._confirm(update.touched)
-        terminals = update.terminal.tolist()
-        for w, stamp_ns, weighed in zip(
-            terminals, update.stamp_ns.tolist(), update.weighed.tolist(), strict=True
-        ):
-            if weighed:
-                self._identify(w, stamp_ns, now_ns)
+        who, flags, own = update.who, update.message.flags, self.terminals.rows.ints
+        if update.is_weighed:
+            stamps = update.message.numbers[N_STAMP].tolist()
+            for w, stamp_ns, is_weighed in zip(who, stamps, flags[WEIGHED].tolist(), strict=True):
+                if is_weighed:
+                    self._identify(w, stamp_ns, now_ns)
         # a binding may have moved a terminal to another row
-        used = dict.fromkeys(w for w, is_used in zip(terminals, update.used.tolist(), strict=True) if is_used)
-        rows = [int(self.terminals.rows.ints[w, at.ROW]) for w in used]
-        shown = [i for i in rows if i >= 0 and self.store.ints[i, at.STATUS] != at.STANDBY]
+        used = [w for w, is_used in zip(who, flags[USED].tolist(), strict=True) if is_used]
+        rows = [int(own[w, at.ROW]) for w in (used if len(used) < 2 else dict.fromkeys(used))]
+        status = self.store.ints[:, at.STATUS]
+        shown = [i for i in rows if i >= 0 and status[i] != at.STANDBY]
         return np.array(shown, dtype=np.int64), lateral_of_fixes(
-            update.laterals, update.terminal, shown, self.store.ints
+            update.message.laterals, who, shown, self.store.ints
         )
 
     def _confirm(self, rows: I64) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools
+from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools, I32x1, U8x1
 from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
@@ -20,9 +20,9 @@ FILTER_TAU_S_MIN, FILTER_TAU_S_MAX = 0.05, 10.0
 PERIODS = 3  # a track coasts after so many periods of its sensor without a measurement
 COASTING_NS_MIN = 150_000_000
 E, N, BE, BN = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH
-# Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n)
+# Rows of Columns: floats (N_OUT, n), ints (N_OUT_INT, n), bools (N_OUT_BOOL, n), as `batch_of` names them
 O_BIAS, O_TAU, O_IDENTITY_P, O_LENGTH, O_WIDTH, O_GNSS_BIAS, O_GNSS_TAU, N_OUT = 0, 1, 2, 3, 4, 5, 6, 7
-O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, O_TERMINAL, O_KIND, N_OUT_INT = 0, 1, 2, 3, 4, 5, 6, 7
+O_STAMP, O_ARRIVED, O_RADAR, O_ENFORCING, O_GNSS, N_OUT_INT = 0, 1, 2, 3, 4, 5
 O_CONFIRMED, O_COASTING, O_INTEGRITY, O_PRESUMED, N_OUT_BOOL = 0, 1, 2, 3, 4
 
 
@@ -69,6 +69,8 @@ class Columns(NamedTuple):
     floats: F2
     ints: I2
     bools: B2
+    terminal: I32x1
+    kind: U8x1
 
 
 @kernel(inner=True)
@@ -185,8 +187,8 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         out.floats[O_GNSS_TAU, k] = tracks.states.X[i, at.BIAS_TAU] if bound else math.nan
         out.ints[O_STAMP, k], out.ints[O_ARRIVED, k] = stamp_ns, ints[i, at.ARRIVED]
         out.ints[O_RADAR, k], out.ints[O_ENFORCING, k] = ints[i, at.RADAR_NS], ints[i, at.ENFORCING_NS]
-        out.ints[O_GNSS, k], out.ints[O_TERMINAL, k] = ints[i, at.GNSS_NS], w
-        out.ints[O_KIND, k] = ints[i, at.KIND]
+        out.ints[O_GNSS, k] = ints[i, at.GNSS_NS]
+        out.terminal[k], out.kind[k] = w, ints[i, at.KIND]
         patience_ns = max(PERIODS * ints[i, at.PERIOD_NS], COASTING_NS_MIN)
         silent_ns = stamp_ns - max(ints[i, at.RADAR_NS], ints[i, at.GNSS_NS])
         out.bools[O_CONFIRMED, k] = ints[i, at.STATUS] == at.CONFIRMED
@@ -204,38 +206,43 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = 
     lateral : what was measured across their courses; None: nothing
     """
     n = len(rows)
+    assert rows.dtype == np.int64, "unchecked: of all arguments only the rows come from a caller"
+    if not rows.flags.c_contiguous:
+        rows = np.ascontiguousarray(rows)
     out = Columns(
         x=np.empty((n, at.N_CV)),
         cov=np.empty((n, at.N_CV, at.N_CV)),
         floats=np.empty((N_OUT, n)),
         ints=np.empty((N_OUT_INT, n), dtype=np.int64),
         bools=np.empty((N_OUT_BOOL, n), dtype=np.bool_),
+        terminal=np.empty(n, dtype=np.int32),
+        kind=np.empty(n, dtype=np.uint8),
     )
-    assert rows.dtype == np.int64, "unchecked: of all arguments only the rows come from a caller"
-    rows = np.ascontiguousarray(rows)
     _read_out_unchecked(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
-    floats, ints, bools = out.floats, out.ints, out.bools
+    bias_m, tau_s, identity_p, length_m, width_m, gnss_bias_m, gnss_tau_s = out.floats
+    stamp_ns, arrived_ns, radar_ns, enforcing_ns, gnss_ns = out.ints
+    confirmed, coasting, integrity, presumed = out.bools
     return TrackBatch(
         track=store.track[rows],
-        stamp_ns=ints[O_STAMP],
-        arrived_ns=ints[O_ARRIVED],
+        stamp_ns=stamp_ns,
+        arrived_ns=arrived_ns,
         x=out.x,
         P=out.cov,
-        bias_m=floats[O_BIAS],
-        tau_s=floats[O_TAU],
-        terminal=ints[O_TERMINAL].astype(np.int32),
-        identity_p=floats[O_IDENTITY_P],
-        length_m=floats[O_LENGTH],
-        width_m=floats[O_WIDTH],
-        kind=ints[O_KIND].astype(np.uint8),
-        confirmed=bools[O_CONFIRMED],
-        coasting=bools[O_COASTING],
-        integrity=bools[O_INTEGRITY],
-        presumed=bools[O_PRESUMED],
-        radar_ns=ints[O_RADAR],
-        enforcing_ns=ints[O_ENFORCING],
-        gnss_ns=ints[O_GNSS],
-        gnss_bias_m=floats[O_GNSS_BIAS],
-        gnss_tau_s=floats[O_GNSS_TAU],
+        bias_m=bias_m,
+        tau_s=tau_s,
+        terminal=out.terminal,
+        identity_p=identity_p,
+        length_m=length_m,
+        width_m=width_m,
+        kind=out.kind,
+        confirmed=confirmed,
+        coasting=coasting,
+        integrity=integrity,
+        presumed=presumed,
+        radar_ns=radar_ns,
+        enforcing_ns=enforcing_ns,
+        gnss_ns=gnss_ns,
+        gnss_bias_m=gnss_bias_m,
+        gnss_tau_s=gnss_tau_s,
         lateral=no_lateral(n) if lateral is None else lateral,
     )

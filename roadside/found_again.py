@@ -6,13 +6,13 @@ track. Pure: a bounded table, stepped on the 100 ms grid.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import Bools
+from core.arrays import I64, Bools
 from fusion.tracks import TrackBatch
 from geofence.located import Located
 from roadside.pipeline_state import LostState
@@ -70,10 +70,7 @@ class FoundAgain:
             if before is not None:
                 found.append(Found(int(tracks.track[i]), before))
                 here[before] = None
-        renamed = dict(found)
-        for i in np.flatnonzero(follows).tolist():
-            key = int(tracks.track[i])
-            self._note(renamed.get(key, key), t_ns, tracks, located, i)
+        self._note(t_ns, tracks, located, np.flatnonzero(follows), dict(found))
         self.forget(tracks.track[tracks.terminal >= 0].tolist())  # the name tells who it is
         if len(self._last) > len(here):
             self._forget_old(t_ns)
@@ -84,13 +81,18 @@ class FoundAgain:
         for key in ids:
             self._last.pop(key, None)
 
-    def _note(self, key: int, t_ns: int, tracks: TrackBatch, located: Located, i: int) -> None:
-        v_east, v_north = float(tracks.x[i, 2]), float(tracks.x[i, 3])
-        s_m, before = float(located.s_m[i]), self._last.pop(key, None)  # the newest are last
-        rate = 0.0
-        if before is not None and t_ns - before.at_ns <= LOST_NS:
-            rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
-        self._last[key] = Last(int(located.lane[i]), s_m, v_east, v_north, rate, t_ns)
+    def _note(
+        self, t_ns: int, tracks: TrackBatch, located: Located, rows: I64, renamed: Mapping[int, int]
+    ) -> None:
+        """Remember the tracks in `rows`; renamed : ids that they get, by their own."""
+        columns = (tracks.track, located.lane, located.s_m, tracks.x[:, 2], tracks.x[:, 3])
+        table = self._last
+        for key, lane, s_m, v_east, v_north in zip(*(of[rows].tolist() for of in columns), strict=True):
+            known = renamed.get(key, key)
+            before, rate = table.pop(known, None), 0.0  # the newest are last
+            if before is not None and t_ns - before.at_ns <= LOST_NS:
+                rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
+            table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
 
     def _before(
         self, t_ns: int, tracks: TrackBatch, located: Located, i: int, here: dict[int, None]

@@ -29,12 +29,13 @@ from edge.wire import (
     decode_handover,
 )
 from fusion.config import QUALITY_SIGMA_M
-from fusion.observations import SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
+from fusion.observations import F_USABLE, N_FIX, SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
-from geofence.map.projection import EAST, HEADING, INSIDE, NORTH, place
+from geofence.map.projection import place_into
 
 TARGETS_MAX = 512  # of one scan
 INT64_MAX = 2**63 - 1
+LON_ROW = N_FIX  # of GnssFixes.floats: behind what the tracker reads lie longitude, latitude, course [deg]
 Column = Annotated[tuple[float, ...], Meta(max_length=TARGETS_MAX)]
 MaybeColumn = Annotated[tuple[float | None, ...], Meta(max_length=TARGETS_MAX)]
 
@@ -258,28 +259,22 @@ def _sigma_m(stated_m: float | None, quality: str | None) -> float | None:
 
 
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
-    """Return the tracker's fixes of one payload."""
+    """Return the tracker's fix of one payload; one beyond the frame is put at the origin, not usable."""
     stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
     times = (
         stamp_ns,
         log_ns if fix.arrived_ns is None else fix.arrived_ns,
         -1 if fix.source_seq is None else fix.source_seq,
     )
-    numbers = (
-        fix.lon_deg,
-        fix.lat_deg,
-        fix.course_deg,
-        fix.speed_mps,
-        _sigma_m(fix.sigma_m, fix.quality),
-        fix.tau_s,
-        fix.quality != "none",
-    )
-    return _fixes(
-        (fix.terminal,),
-        np.array(times, dtype=np.int64).reshape(-1, 1),
-        np.array(numbers, dtype=np.float64).reshape(-1, 1),
-        frame,
-    )
+    floats: F64 = np.array((
+        0.0, 0.0, 0.0, 0.0, fix.speed_mps, _sigma_m(fix.sigma_m, fix.quality), fix.tau_s, fix.lon_deg,
+        fix.lat_deg, fix.course_deg,
+    ), dtype=np.float64).reshape(-1, 1)  # fmt: skip
+    ints: I64 = np.array(times, dtype=np.int64).reshape(-1, 1)
+    place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
+    if fix.quality == "none":
+        floats[F_USABLE] = 0.0
+    return GnssFixes.of((fix.terminal,), ints, floats)
 
 
 def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> GnssFixes:
@@ -292,39 +287,12 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
         [log_ns if a is None else a for a in columns.arrived_ns],
         [-1 if seq is None else seq for seq in columns.source_seq],
     )
-    numbers = (
-        columns.lon_deg, columns.lat_deg, columns.course_deg, columns.speed_mps,
+    none = np.zeros(len(columns.terminal))
+    floats: F64 = np.array((
+        none, none, none, none, columns.speed_mps,
         [_sigma_m(*of) for of in zip(columns.sigma_m, columns.quality, strict=True)], columns.tau_s,
-        [quality != "none" for quality in columns.quality],
-    )  # fmt: skip
-    return _fixes(
-        columns.terminal,
-        np.array(times, dtype=np.int64),
-        np.array(numbers, dtype=np.float64),
-        frame,
-    )
-
-
-def _fixes(terminal: tuple[str, ...], times: I64, numbers: F64, frame: SiteFrame) -> GnssFixes:
-    """Return n fixes in site metres.
-
-    times : (3, n) measured, arrived [ns], number of the source
-    numbers : (7, n) longitude, latitude, course [deg], speed, sigma and tau, NaN where absent; 1.0 where the
-        receiver has a position, else 0.0
-    A position beyond the frame is put at the origin until the tracker refuses it.
-    """
-    lon_deg, lat_deg, course_deg, speed_mps, sigma_m, tau_s, seen = numbers
-    places = place(lon_deg, lat_deg, course_deg, frame.projection)
-    return GnssFixes(
-        terminal=terminal,
-        stamp_ns=times[0],
-        arrived_ns=times[1],
-        source_seq=times[2],
-        east_m=places[EAST],
-        north_m=places[NORTH],
-        speed_mps=speed_mps,
-        heading_rad=places[HEADING],
-        sigma_m=sigma_m,
-        tau_s=tau_s,
-        usable=places[INSIDE] * seen,
-    )
+        columns.lon_deg, columns.lat_deg, columns.course_deg,
+    ), dtype=np.float64)  # fmt: skip
+    place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
+    floats[F_USABLE] *= [quality != "none" for quality in columns.quality]
+    return GnssFixes.of(columns.terminal, np.array(times, dtype=np.int64), floats)

@@ -149,7 +149,7 @@ class Pipeline:
         a loop over the tracks.
         """
         presumed = tracks.presumed
-        if not self.handovers.offered and not self.tracker.duplicates and not presumed.any():
+        if not self.handovers.offered and not self.tracker.duplicates and True not in presumed.tolist():
             return None
         doubtful = {track for pair in self.tracker.duplicates for track in pair}
         may = [

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import F1, F2, F64
 from core.errors import MapError
-from core.kernel import checked_once, kernel
+from core.kernel import checked_once, kernel, unchecked
 from geofence.map.grid import Grid, build_grid, cell_of
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
@@ -112,7 +112,7 @@ def stations(east: F1, north: F1, segments: Segments, s: F1, o: F1) -> None:
         s[i], o[i] = station_at(east[i], north[i], segments)
 
 
-_stations_once = checked_once(stations)
+_stations_once, _station_at_unchecked = checked_once(stations), unchecked(station_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,10 @@ class Axis:
         s, o = np.empty(len(east)), np.empty(len(east))
         _stations_once(east, north, self.segments, s, o)
         return s, o
+
+    def station_at(self, east_m: float, north_m: float) -> tuple[float, float]:
+        """Return what `station_of` does of one place, without arrays around it."""
+        return _station_at_unchecked(east_m, north_m, self.segments)
 
     def site_of(self, s_m: F64, offset_m: F64) -> tuple[F64, F64]:
         """Return (east, north) [m]: the inverse of `station_of`; stations are held within the axis."""

@@ -154,8 +154,13 @@ def place(lon_deg: F64, lat_deg: F64, course_deg: F64, by: Projection) -> F64:
     A position that is none or lies beyond the frame is put at the origin.
     """
     out = np.empty((N_PLACE, len(lon_deg)))
-    _place_once(lon_deg, lat_deg, course_deg, by, out)
+    place_into(lon_deg, lat_deg, course_deg, by, out)
     return out
+
+
+def place_into(lon_deg: F64, lat_deg: F64, course_deg: F64, by: Projection, out: F64) -> None:
+    """Write what `place` returns to the first N_PLACE rows of out (>= N_PLACE, n)."""
+    _place_once(lon_deg, lat_deg, course_deg, by, out)
 
 
 def unproject(east_m: F64, north_m: F64, by: Projection) -> F64:

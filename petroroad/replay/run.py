@@ -22,7 +22,7 @@ from edge.wire import (
     decode_snapshot,
     records_of,
 )
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.observations import F_SPEED, GnssFixes, ObjectScan, RadarScan
 from petroroad.replay.output import ReplayOut
 from petroroad.replay.sharing import Child, End, Parent, ends_of, shared
 from roadside.compare import first_difference
@@ -250,10 +250,12 @@ def _route(
                 found = [owners[item.sensor]] if item.sensor in owners else []
                 skipped["scan of an unknown radar"] += not found
             case GnssFixes():
-                placed = router.route_placed(item.terminal, item.usable > 0.0, item.east_m, item.north_m)
-                if not placed[0]:
+                (terminal,) = item.terminal  # /gnss: one fix in each message
+                east_m, north_m, _, usable = item.floats[:F_SPEED, 0].tolist()
+                placed = router.route_one(terminal, usable > 0.0, east_m, north_m)
+                if not placed:
                     skipped["fix beyond every stretch"] += 1
-                return [(esn, item) for esn in placed[0]]
+                return [(esn, item) for esn in placed]
             case GatewayFixes():  # it was meant for one RSU; a whole site's recording has /gnss
                 found = []
                 skipped["gateway message in a whole site's recording"] += 1

@@ -11,7 +11,7 @@ from fusion import layout as at
 from fusion import timekeeping
 from fusion.clocks import N_CLOCK
 from fusion.config import FusionConfig, Terminal
-from fusion.gnss_update import fill_fixes, fix_columns
+from fusion.fix_message import N_GROUP, N_WHO, USABLE, fill_fixes, message_of
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.timekeeping import TerminalClocks
 
@@ -41,9 +41,9 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
         sigma_m=sigma, tau_s=tau, usable=usable, stamp_ns=np.array([NOW + (not whole)]),
         source_seq=np.array([seq]),
     )  # fmt: skip
-    columns = fix_columns(seen, [0], lever_m)
-    n_odd = fill_fixes(columns, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
-    M, has_place = columns.M, columns.usable
+    message = message_of(seen, [0])
+    n_odd = fill_fixes(message, lever_m, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
+    M, has_place = message.M, message.flags[USABLE]
     sigma_m = np.where(np.isfinite(sigma), sigma, config.gnss_sigma_m)
     tau_s = np.where(np.isfinite(tau), tau, config.gnss_tau_s)
     want = {
@@ -58,15 +58,16 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
     known = (usable > 0.0) & np.isfinite(east) & np.isfinite(north) & ~(sigma > SIGMA_M_MAX)
     assert has_place.tolist() == known.tolist()
     assert n_odd == (speed > SPEED_MPS_MAX).sum()
-    assert (columns.stated_m[0], columns.group[0]) == (M[0, at.Z_SIGMA], int(not np.isfinite(sigma[0])))
+    assert message.stated_m[0] == M[0, at.Z_SIGMA]
+    assert message.numbers[N_GROUP, 0] == int(not np.isfinite(sigma[0]))
 
 
 def test_a_fix_of_a_terminal_without_a_row_has_no_place():
     seen = fixes_of(2, np.random.default_rng(1))
-    columns = fix_columns(seen, [-1, 0], np.zeros((1, 2)))
-    fill_fixes(columns, 1.5, 60.0, 0.3)
-    assert columns.usable.tolist() == [False, True]
-    assert columns.terminal.tolist() == [0, 0]
+    message = message_of(seen, [-1, 0])
+    fill_fixes(message, np.zeros((1, 2)), 1.5, 60.0, 0.3)
+    assert message.flags[USABLE].tolist() == [False, True]
+    assert message.numbers[N_WHO].tolist() == [0, 0]
 
 
 @given(

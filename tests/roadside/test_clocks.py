@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusion.observations import GnssFixes
+from fusion.observations import F_ARRIVED, GnssFixes
 from roadside.inputs import GatewayFixes
 from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
@@ -285,13 +285,9 @@ def batched(inputs, from_s, to_s):
     """Return the inputs with the fixes of some seconds stored and sent at once, the newest one last."""
     first, last = T0_NS + from_s * NS, T0_NS + to_s * NS
     stored = [item.fixes for at, item in inputs if isinstance(item, GatewayFixes) and first <= at < last]
-    columns = {
-        name: np.concatenate([getattr(fixes, name) for fixes in stored])
-        for name in stored[0].__dataclass_fields__
-        if name != "terminal"
-    }
-    columns["arrived_ns"][:] = last
-    batch = GatewayFixes("GW1", GnssFixes(terminal=(TERMINAL,) * len(stored), **columns))
+    ints, floats = (np.hstack([getattr(fixes, name) for fixes in stored]) for name in ("ints", "floats"))
+    ints[F_ARRIVED] = last
+    batch = GatewayFixes("GW1", GnssFixes.of((TERMINAL,) * len(stored), ints, floats))
     kept = [row for row in inputs if not (isinstance(row[1], GatewayFixes) and first <= row[0] < last)]
     return sorted([*kept, (last, batch)], key=lambda row: row[0])
 

@@ -23,6 +23,10 @@ class EastwardAxis:
         away = np.hypot(east - station, north)
         return station, np.where(east == station, north, away)
 
+    def station_at(self, east, north):
+        (station,), (offset,) = self.station_of(np.array([east]), np.array([north]))
+        return station, offset
+
 
 class ExactAxis:
     """The n-th place that is asked for lies at the n-th station, to the bit, then all are beside the road."""
@@ -70,6 +74,8 @@ def fix(east: float, north: float = 0.0, *, terminal: str = "T", quality: str = 
 )
 def test_route_by_place(east, north, hears):
     assert router().route([fix(east, north)]) == [hears]
+    assert router().route_one("T", True, east, north) == hears
+    assert router().route_one("T", False, east, north) == (), "its place is not known"
 
 
 @pytest.mark.parametrize("margin_m", [0.0, FEED_MARGIN_M])
