@@ -261,8 +261,8 @@ def distrust(
 ) -> None:
     """Lower the weight of doubtful terminals' fixes, in place; who : (n,) rows, -1 none.
 
-    A dragged one has at least the error that was found, a jammed one its noise; they neither pull nor unbind
-    their vehicles. A place that is repeated while the vehicle drives is none.
+    A dragged one has at least the error that was found and no course, a jammed one its noise; they neither
+    pull nor unbind their vehicles. A place that is repeated while the vehicle drives is none.
     """
     for j in range(who.shape[0]):
         if who[j] < 0:
@@ -276,5 +276,7 @@ def distrust(
         if kinds & col.DRAGGED:
             found_m = math.hypot(floats[w, col.FAST_E], floats[w, col.FAST_N])
             M[j, at.Z_SIGMA] += found_m
+            # what is far off in place has another course: a replayed way's turned its truck
+            M[j, at.Z_SPEED], M[j, at.Z_HEADING] = math.nan, math.nan
         elif kinds & col.JAMMED:
             M[j, at.Z_SIGMA] *= noise_scale(doubts, w)

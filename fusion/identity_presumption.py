@@ -18,9 +18,8 @@ DOUBT_P = 0.25  # and no longer so: half of it, that the picture does not flicke
 # a quarter was wrong where lorries hide each other (0.5 to 0.9: more than half), and a wrong name takes one
 # vehicle's id and record to another
 PRESUME_P = 0.9
-# One fix in fifty is wild, and radar may not have found both of two vehicles that enter side by side: before
-# it is bound a name is never surer, whatever the sigmas of its first reports say
-PRESUMED_P_MAX = 1.0 - P_ODD
+# One fix in fifty is wild: a name that rests on one alone is never surer, whatever the stated sigma says
+FIRST_P_MAX = 1.0 - P_ODD
 UNNAMED_NS = 3_000_000_000  # so long a terminal's vehicle may be one of several
 JUST_NS = 500_000_000  # a track that is shown for so short a time is not yet what the vehicle is known by
 
@@ -47,7 +46,8 @@ def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns:
         if ints[i, at.PRESUMED] not in (0, w + 1):
             withdraw(store, terminals, int(ints[i, at.PRESUMED]) - 1)
         rows.ints[w, at.OTHER_ROW], ints[i, at.PRESUMED] = i + 1, w + 1
-        store.floats[i, at.IDENTITY_P] = min(float(p[k]), PRESUMED_P_MAX)
+        is_first = rows.pair_ints[w, k, at.P_N] < 2
+        store.floats[i, at.IDENTITY_P] = min(float(p[k]), FIRST_P_MAX) if is_first else p[k]
         ints[i, at.GNSS_NS] = ints[own, at.GNSS_NS]  # its report counts as this vehicle's
     if ints[own, at.STATUS] == at.CONFIRMED and (
         is_likely or (total > SOMEWHERE_P and not ints[own, at.SHOWN_NS])

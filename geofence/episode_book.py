@@ -110,6 +110,12 @@ class EpisodeBook:
         episode.version_ns = episode.seen_ns = stamps.measured_ns
         return Judged(self._version(episode, phase, None, stamps, None), encoded(episode))
 
+    def restate(self, episode: OpenEpisode, stamps: Stamps) -> Judged:
+        """Return the next version of an open episode, with the facts of the last: its owner has changed."""
+        episode.version += 1
+        episode.version_ns = stamps.measured_ns
+        return Judged(self._version(episode, "update", None, stamps, None), encoded(episode))
+
     def close(
         self, episode: OpenEpisode, stamps: Stamps, reason: str | None = None, facts: Facts | None = None
     ) -> Judged:

@@ -107,6 +107,12 @@ class Lineage:
             elif first is None or (episode.hop, episode.version) > (first.hop, first.version):
                 self._book.attach(track, episode)  # handed over twice: the newest version counts
 
+    def resume(self, track: int, episode: OpenEpisode) -> None:
+        """Give a track an episode that waited for it; one that was opened for it meanwhile is superseded."""
+        newer = self._book.find(track, episode.rule_name, episode.scope)
+        alike = [episode] if newer is None else [episode, self._book.detach(newer)]
+        self._attach(track, sorted(alike, key=lambda episode: (episode.start_ns, episode.id)))
+
     def carry(self, ids: Sequence[int] | None) -> list[CarriedJudgement]:
         """Return the judgements of the tracks (None: all), for a handover or `/state`."""
         out = []

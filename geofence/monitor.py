@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from core.arrays import U8, Bools
@@ -16,7 +17,7 @@ from geofence.context import Context, TickContext
 from geofence.coverage import Coverage, Unjudged
 from geofence.describe import Describer
 from geofence.episode_book import EpisodeBook, Judged
-from geofence.episodes import decoded
+from geofence.episodes import OpenEpisode, decoded
 from geofence.evidence import Evidence
 from geofence.grading import Grading
 from geofence.judging import Judging, stamps_of_observation, stamps_of_tick
@@ -93,7 +94,8 @@ class Monitor:
         if self._events or self._resume.is_waiting:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
             events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-            self._resume.resume_seen(tracks, located, ctx.mine)
+            for track, episode in self._resume.pop_seen(tracks, located, ctx.mine):
+                self._lineage.resume(track, episode)
             self._resume.vouch(self._state, tracks, located.rows, ctx.mine)
         found = self._evidence.observe(tracks, located, owned, self._around)
         self._count("judge.stale", found.stale)
@@ -192,6 +194,46 @@ class Monitor:
     def adopt(self, carried: Sequence[CarriedJudgement]) -> None:
         """Continue a neighbour's judgements; each episode's next version names the new owner."""
         self._lineage.adopt(carried)
+
+    def restate(self, now_ns: int, adopted: Sequence[CarriedJudgement]) -> list[Judged]:
+        """Return a version of each adopted episode with the facts of its last, now that we own it.
+
+        It does not wait for an observation: an episode must be on this RSU's disk before the neighbour
+        knows that it may forget it.
+        """
+        ids = [episode.id for judgement in adopted for episode in judgement.episodes]
+        return self._restate(now_ns, [self._book.find_id(key) for key in ids])
+
+    def _restate(self, now_ns: int, episodes: Sequence[OpenEpisode | None]) -> list[Judged]:
+        stamps = stamps_of_tick(now_ns)
+        return [self._book.restate(episode, stamps) for episode in episodes if episode is not None]
+
+    def waiting(self) -> list[OpenEpisode]:
+        """Return the episodes of identified vehicles that have not been seen since a restart."""
+        return self._resume.named()
+
+    def drop_waiting(self, ids: Sequence[str]) -> list[str]:
+        """Forget waiting episodes that a neighbour continues; return the ids of those that waited."""
+        return self._resume.drop(ids)
+
+    def take_over(self, now_ns: int, episode: OpenEpisode, *, is_here: bool) -> list[Judged] | None:
+        """Continue an episode that waits at a neighbour; None: it is not ours.
+
+        Of two RSUs where it waits the one that had it last keeps it: each hop counts.
+        is_here : its vehicle is on our stretch
+        """
+        ours, is_open = self._resume.find(episode.id)
+        if ours is None:
+            if not is_here:
+                return None
+            ours = msgspec.structs.replace(episode)
+            self._resume.wait(now_ns, ours)
+        elif ours.hop > episode.hop:
+            return []
+        elif not (is_open or is_here):
+            return None
+        ours.hop = episode.hop + 1
+        return self._restate(now_ns, [ours])
 
     def start(self, now_ns: int, episodes: Sequence[bytes]) -> None:
         """Keep the episodes that a restart found open for 30 s, until their vehicles are seen."""

@@ -18,6 +18,11 @@ RESUME_PLACE_M = 30.0  # how near an unidentified vehicle must be to where it co
 SPEED_SPREAD = 1.2
 
 
+def terminal_of(episode: OpenEpisode) -> str | None:
+    """Return the terminal of an episode's vehicle, None for an unidentified one."""
+    return None if episode.vehicle is None else episode.vehicle.terminal
+
+
 @dataclass(slots=True)
 class Waiting:
     """An episode without a track, and until when it waits for one."""
@@ -64,21 +69,34 @@ class Resume:
         self._waiting = [waiting for waiting in self._waiting if waiting.episode.id != episode_id]
         return known
 
-    def resume_seen(self, tracks: TrackBatch, located: Located, mine: I64) -> None:
-        """Give waiting episodes to the owned tracks (places `mine`) of the same terminals."""
+    def find(self, episode_id: str) -> tuple[OpenEpisode | None, bool]:
+        """Return an episode that is open here or waits, and whether it is open."""
+        episode = self._book.find_id(episode_id)
+        waits = (waiting.episode for waiting in self._waiting if waiting.episode.id == episode_id)
+        return (next(waits, None), False) if episode is None else (episode, True)
+
+    def named(self) -> list[OpenEpisode]:
+        """Return the waiting episodes of identified vehicles."""
+        return [waiting.episode for waiting in self._waiting if terminal_of(waiting.episode) is not None]
+
+    def drop(self, ids: Sequence[str]) -> list[str]:
+        """Wait no longer for these episodes; return the ids of those that did."""
+        dropped = [waiting.episode.id for waiting in self._waiting if waiting.episode.id in ids]
+        self._waiting = [waiting for waiting in self._waiting if waiting.episode.id not in ids]
+        return dropped
+
+    def pop_seen(self, tracks: TrackBatch, located: Located, mine: I64) -> list[tuple[int, OpenEpisode]]:
+        """Remove and return the waiting episodes of owned tracks (places `mine`), each with its track."""
         if not self._waiting:
-            return
+            return []
         tracked = {
             located.terminal_ids[tracks.terminal[i]]: int(tracks.track[i])
             for i in mine.tolist()
             if tracks.terminal[i] >= 0
         }
-        for waiting in list(self._waiting):
-            episode = waiting.episode
-            track = None if episode.vehicle is None else tracked.get(episode.vehicle.terminal or "")
-            if track is not None and self._book.find(track, episode.rule_name, episode.scope) is None:
-                self._book.attach(track, episode)
-                self._waiting.remove(waiting)
+        seen = [waiting for waiting in self._waiting if terminal_of(waiting.episode) in tracked]
+        self._waiting = [waiting for waiting in self._waiting if terminal_of(waiting.episode) not in tracked]
+        return [(tracked[terminal_of(waiting.episode) or ""], waiting.episode) for waiting in seen]
 
     def pop_at_place(self, rule: str, scope: str, facts: Facts, stamp_ns: int) -> OpenEpisode | None:
         """Remove and return the waiting episode of an unidentified vehicle that can have come here."""

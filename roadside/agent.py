@@ -146,9 +146,7 @@ class Agent:
             self._count_unexpected()
             return
         ack = wire.decode_handover_ack(message.payload)
-        self.receive_control(
-            HandoverAnswered(by=message.topic.name, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
-        )
+        self.receive_control(HandoverAnswered.of(message.topic.name, ack))
 
     def _count_unexpected(self) -> None:
         self.counts.add("mqtt.unexpected")

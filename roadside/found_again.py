@@ -40,6 +40,7 @@ class Last:
     v_north: float
     rate_mps: float  # of its station; 0 not known yet
     at_ns: int
+    passed_on: bool = False  # the neighbour that it drives to knows it, or told us of it
 
 
 class Found(NamedTuple):
@@ -114,26 +115,53 @@ class FoundAgain:
                 next_cost = min(next_cost, float(cost))
         return best if next_cost - best_cost >= SURE else None
 
+    def lost(self, t_ns: int, tracks: TrackBatch) -> list[LostState]:
+        """Return the moving vehicles whose tracks ended since the last call: a neighbour may find them."""
+        if not self._last:
+            return []
+        here = dict.fromkeys(tracks.track.tolist())
+        rows = []
+        for key, last in self._last.items():
+            if last.passed_on or key in here or t_ns - last.at_ns <= LOST_NS:
+                continue
+            last.passed_on = True
+            if abs(last.rate_mps) >= MOVES_MPS:
+                rows.append(_state(key, last))
+        return rows
+
+    def expect(self, rows: Sequence[LostState]) -> None:
+        """Remember vehicles that a neighbour lost on their way here; what we know better stays."""
+        for row in rows:
+            known = self._last.get(row.track)
+            if known is None or known.at_ns < row.at_ns:
+                self._last.pop(row.track, None)
+                self._last[row.track] = _last(row)
+                self._last[row.track].passed_on = True
+        for key in list(self._last)[: max(len(self._last) - 2 * MOST, 0)]:
+            del self._last[key]  # no flood of them fills the memory before the next tick
+
     def _forget_old(self, t_ns: int) -> None:
         keys = [key for key, last in self._last.items() if t_ns - last.at_ns > KEPT_NS]
         self.forget([*keys, *list(self._last)[: max(len(self._last) - MOST, 0)]])
 
     def state(self) -> tuple[LostState, ...]:
         """Return the table as `/state` keeps it."""
-        return tuple(
-            LostState(
-                track=key, lane=last.lane, s_m=last.s_m, v_east_mps=last.v_east, v_north_mps=last.v_north,
-                rate_mps=last.rate_mps, at_ns=last.at_ns,
-            )
-            for key, last in self._last.items()
-        )  # fmt: skip
+        return tuple(_state(key, last) for key, last in self._last.items())
 
     def restore(self, rows: Sequence[LostState]) -> None:
         """Continue from the table of a `/state`."""
-        self._last = {
-            row.track: Last(row.lane, row.s_m, row.v_east_mps, row.v_north_mps, row.rate_mps, row.at_ns)
-            for row in rows
-        }
+        self._last = {row.track: _last(row) for row in rows}
+
+
+def _state(key: int, last: Last) -> LostState:
+    return LostState(
+        track=key, lane=last.lane, s_m=last.s_m, v_east_mps=last.v_east, v_north_mps=last.v_north,
+        rate_mps=last.rate_mps, at_ns=last.at_ns, passed_on=last.passed_on,
+    )  # fmt: skip
+
+
+def _last(row: LostState) -> Last:
+    return Last(row.lane, row.s_m, row.v_east_mps, row.v_north_mps, row.rate_mps, row.at_ns, row.passed_on)
 
 
 def _may_be_named(t_ns: int, tracks: TrackBatch, i: int) -> bool:

@@ -239,6 +239,19 @@ class Handovers:
                 self._ownership.give(key, t_ns)
         return offers + self._repeated(t_ns)
 
+    def notice(
+        self, to: str, epoch: int, *, lost: Sequence[bytes] = (), waiting: Sequence[bytes] = ()
+    ) -> HandoverOffer:
+        """Return a message without tracks, that nobody repeats; `lost` and `waiting` as in `Handover`."""
+        self.seq += 1
+        body = _ENCODER.encode(
+            Handover(
+                epoch=epoch, seq=self.seq, tracks=(), partial=True, waiting=tuple(waiting),
+                lost=tuple(msgspec.Raw(row) for row in lost),
+            )
+        )  # fmt: skip
+        return HandoverOffer(to, self.seq, body)
+
     def _repeated(self, t_ns: int) -> list[HandoverOffer]:
         offers = []
         for offered in list(self.offered.values()):
@@ -279,6 +292,8 @@ class Handovers:
         The caller adopts the vehicles, and their tracks in the ownership.
         """
         message = handed.message
+        if not message.tracks and (message.lost or message.waiting):
+            return None  # a notice: nothing to adopt
         key = (handed.giver, message.epoch, message.seq)
         refused, vehicles = self.received.refused(*key), None
         if refused is None:

@@ -24,6 +24,7 @@ from edge.wire import (
     GnssDown,
     GnssFix,
     Handover,
+    HandoverAck,
     Place,
     decode_fix,
     decode_handover,
@@ -113,6 +114,12 @@ class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     epoch: Count
     seq: Count
     refused: tuple[Place, ...] = ()
+    resumed: tuple[str, ...] = ()  # episodes that waited here and continue there
+
+    @staticmethod
+    def of(by: str, ack: HandoverAck) -> "HandoverAnswered":
+        """Return the input that a neighbour's message is."""
+        return HandoverAnswered(by=by, epoch=ack.epoch, seq=ack.seq, refused=ack.refused, resumed=ack.resumed)
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):

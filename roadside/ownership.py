@@ -139,6 +139,12 @@ class Ownership:
         """Return the mask (n,) of the tracks that this RSU has not seen at a tick yet."""
         return np.array([key not in self.holdings for key in track.tolist()], dtype=np.bool_)
 
+    def on_stretch(self, track: U64, s_m: F64) -> Bools:
+        """Return the mask (n,) of the tracks on our stretch, at stations s_m, that we own or may own soon."""
+        ours = [self.phase(key) in ("free", "owned") for key in track.tolist()]
+        low, high = self.stretch_m or (-math.inf, math.inf)
+        return np.array(ours, dtype=np.bool_) & (s_m >= low) & (s_m < high)
+
     def flagged(self, track: U64, t_ns: int) -> Bools:
         """Return the mask (n,) of the tracks that snapshots of `t_ns` show as ours.
 

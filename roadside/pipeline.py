@@ -32,6 +32,7 @@ from geofence.violation import encode as encode_violation
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
+from roadside.notices import Notices
 from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
@@ -84,10 +85,12 @@ class Pipeline:
         self.tracker = self._tracker(0)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
+        lanes = tuple(lane.lane for lane in setup.road.lanes)
+        self._notices = Notices(setup.neighbours, lanes, setup.frame, self.found_again, self.monitor)
         self.handovers = Handovers(setup.place, setup.frame, self.ownership, self._count)
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
-        self._names = Names(tuple(lane.lane for lane in setup.road.lanes))
+        self._names = Names(lanes)
         self._track_dtype = track_dtype(0.0 if axis is None else axis.k0_m)
         self._next_tick_ns: int | None = None
         self._feed_ns: int | None = None
@@ -117,7 +120,7 @@ class Pipeline:
                 self._count("gnss.implausible", n_refused)
                 return self._observe(now_ns, fixes) if len(fixes.terminal) else []
             case HandedOver():
-                return self._adopt(now_ns, item)
+                return [*self._read_notices(now_ns, item), *self._adopt(now_ns, item)]
             case HandoverAnswered():
                 return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes):
@@ -202,6 +205,7 @@ class Pipeline:
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
+        outputs += self._notices.send(t_ns, self.epoch, tracks, self.handovers)
         self.unjudged = tuple(
             UnjudgedStretch(
                 road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
@@ -268,7 +272,9 @@ class Pipeline:
         ]
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
-        """Release the tracks that the neighbour adopted."""
+        """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
+        if ack.resumed:
+            return [Released(key) for key in self.monitor.drop_waiting(ack.resumed)]
         given = self.handovers.acknowledge(ack, self.epoch)
         # an episode opened since the offer is not in it: only this RSU can close it
         outputs = self._emit(now_ns, self.monitor.close_left_behind(now_ns, given.tracks, given.episodes))
@@ -286,9 +292,22 @@ class Pipeline:
         outputs = self._settle(now_ns, update)
         judged = [vehicle.judgement for vehicle in reception.vehicles if vehicle.judgement is not None]
         self.monitor.adopt(judged)
+        outputs += self._emit(now_ns, self.monitor.restate(now_ns, judged))
         for vehicle in reception.vehicles:
             self.ownership.adopt(vehicle.track.track, handed.message.offered_ns, now_ns)
         return [*outputs, reception.ack]
+
+    def _read_notices(self, now_ns: int, handed: HandedOver) -> list[Output]:
+        """Read what a neighbour says beside its tracks."""
+        judged, ack = self._notices.read(now_ns, handed, lambda: self._terminals_here(now_ns))
+        return [*self._emit(now_ns, judged), *([] if ack is None else [ack])]
+
+    def _terminals_here(self, now_ns: int) -> list[str]:
+        """Return the terminals whose vehicles, for certain, are on our stretch and no neighbour's."""
+        tracks, ids = self.tracker.at(now_ns), self.tracker.terminal_ids
+        here = self.ownership.on_stretch(tracks.track, self.monitor.locate(tracks, ids).s_m)
+        here &= (tracks.terminal >= 0) & tracks.confirmed & ~tracks.presumed
+        return [ids[w] for w in tracks.terminal[here].tolist()]
 
     # ---- the whole state
 
@@ -334,7 +353,7 @@ class Pipeline:
         keys = self.tracker.at(last_ns).track.tolist()
         outputs = self._emit(last_ns, self.monitor.end(last_ns, keys))
         self.tracker.clear()
-        self.found_again = FoundAgain()
+        self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS

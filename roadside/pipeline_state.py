@@ -33,6 +33,7 @@ class LostState(msgspec.Struct, frozen=True, kw_only=True):
     v_north_mps: float
     rate_mps: float
     at_ns: int
+    passed_on: bool = False  # the neighbour that it drives to knows it, or told us of it
 
 
 class GivingState(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,8 +122,7 @@ class Post:
         """Return the input that it is for its receiver."""
         if isinstance(self.output, HandoverOffer):
             return HandedOver(self.sender, decode_handover(self.output.body))
-        ack = decode_handover_ack(self.output.body)
-        return HandoverAnswered(by=self.sender, epoch=ack.epoch, seq=ack.seq, refused=ack.refused)
+        return HandoverAnswered.of(self.sender, decode_handover_ack(self.output.body))
 
 
 class Share(ABC):

@@ -33,6 +33,7 @@ from roadside.gateway import commands as gateway_commands
 from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
+from roadside.lost_vehicles import LostVehicle
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
 from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
 
@@ -46,7 +47,7 @@ WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
-    PipelineState, LostState, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
+    PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState,
 )  # fmt: skip
 INPUTS = (

@@ -21,7 +21,7 @@ def errors(seed: int, n: int, sigma_m: float, dt_s: float, tau_s: float = TAU_S)
     return out
 
 
-def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STATED_M):
+def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STATED_M, course_rad=0.0):
     """Drive a truck past two radars; fault(t_s, place) changes what its terminal reports, None: nothing.
 
     Return by kind when (s) it was found first, and the track's error at the end [m] with its terminal.
@@ -44,8 +44,8 @@ def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STA
         if reported is not None:
             east, north = reported
             message = fix(
-                "T", now_ns, float(east), float(north), speed_mps=SPEED_MPS, heading_rad=0.0,
-                sigma_m=stated_m, tau_s=tau_s,
+                "T", now_ns, float(east), float(north), speed_mps=SPEED_MPS,
+                heading_rad=course_rad if t_s > 12.0 else 0.0, sigma_m=stated_m, tau_s=tau_s,
             )  # fmt: skip
             tracker.step(now_ns, message)
         if k % 2 == 0:
@@ -74,6 +74,16 @@ def test_a_dragged_terminal_is_found_and_does_not_pull_its_truck(way_rad, within
     assert found[DRAGGED] - 12.0 <= within_s
     assert len(errors_m) == 1, "it is still the truck's terminal"
     assert errors_m[0] < pulled_m
+
+
+@pytest.mark.parametrize("course_rad", [0.15, -0.15])
+def test_a_terminal_that_repeats_the_way_of_earlier_does_not_turn_its_truck(course_rad):
+    """The course of 80 m ago, in a bend, turned the truck as soon as the place was in the gate."""
+    found, errors_m = drive(
+        lambda t_s, place: place - [80.0 * (t_s > 12.0), 0.0], seconds=40.0, course_rad=course_rad
+    )
+    assert list(found) == [DRAGGED]
+    assert max(errors_m) < 0.6
 
 
 def test_equal_fixes_of_a_driving_truck_are_frozen_and_no_fault_of_a_standing_one():

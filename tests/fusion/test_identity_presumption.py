@@ -79,7 +79,7 @@ def test_a_name_is_presumed_until_it_is_bound():
         if k >= 5:
             tracks = tracker.at(now)
             assert tracks.presumed.tolist() == [20 <= k < 40], k
-            assert not tracks.presumed[0] or tracks.identity_p[0] <= 0.98, "one fix in fifty is wild"
+            assert not tracks.presumed[0] or tracks.identity_p[0] <= 0.98, "one fix, and one in fifty is wild"
     assert tracks.identity_p[0] >= 0.999
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from geofence.carry import CarriedJudgement, MonitorState
+from geofence.episodes import decoded, encoded
 from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift
 
@@ -71,6 +72,65 @@ def test_restart_resumes_an_unidentified_vehicle_at_the_place_it_can_have_reache
     side = {"terminal": -1, "kind": 4, "track": 77}
     resumed = after.drive(2.0, lambda t: at(t) | side, from_s=10.0)
     assert resumed[0].id == opened[0].id
+
+
+def waiting_episode():
+    """A monitor with an open departure, and that episode as a neighbour's message brings it."""
+    before = World()
+    at = drift(2.0, 1.0, 2.0, 20.0)
+    opened = before.drive(7.0, at)
+    episode = decoded(before.episodes[opened[0].id])
+    assert episode is not None
+    return episode, at
+
+
+@pytest.mark.parametrize(("ours", "hop", "is_here", "versions"), [
+    ("none", 0, False, None),  # its vehicle is not on our stretch
+    ("none", 0, True, [1]),
+    ("waiting", 0, False, None),  # it waits at both and came to neither: the asker keeps it
+    ("waiting", 0, True, [1]),
+    ("waiting", 3, False, []),  # it came here later: ours is the newer one
+    ("open", 0, False, [1]),    # the asker forgot that it gave it
+    ("open", 1, False, []),
+])  # fmt: skip
+def test_of_two_that_keep_an_episode_one_goes_on_with_it(ours, hop, is_here, versions):
+    theirs, at = waiting_episode()
+    world = World(esn="RSU-2")
+    start_ns = T0_NS + 9_000_000_000
+    if ours != "none":
+        world.monitor.start(start_ns, [encoded(msgspec.structs.replace(theirs, hop=hop))])
+    if ours == "open":
+        world.drive(1.0, at, from_s=9.0)
+    judged = world.monitor.take_over(start_ns, theirs, is_here=is_here)
+    assert (judged if judged is None else [row.violation.hop for row in judged]) == versions
+    if judged:
+        assert (judged[0].violation.id, judged[0].violation.phase) == (theirs.id, "update")
+        assert decoded(judged[0].episode).hop == 1
+        assert world.drive(1.0, at, from_s=11.0) == [] or ours == "none"
+
+
+def test_an_episode_that_comes_late_supersedes_the_one_opened_meanwhile():
+    theirs, at = waiting_episode()
+    world = World(esn="RSU-2")
+    opened = world.drive(7.0, at)  # it began anew, and opens another one of the same departure
+    older = msgspec.structs.replace(theirs, id="older", start_ns=theirs.start_ns - 1_000_000_000)
+    assert world.monitor.take_over(T0_NS + 7_000_000_000, older, is_here=True)
+    later = world.drive(2.0, at, from_s=7.0)
+    assert {(v.id, v.phase, v.reason) for v in later if v.phase == "close"} == {
+        (opened[0].id, "close", "merged")
+    }
+    assert world.monitor.drop_waiting(["older"]) == [], "it has its vehicle"
+    assert [one.id for row in world.monitor.carry([1]) for one in row.episodes] == ["older"]
+
+
+def test_a_waiting_episode_is_forgotten_once():
+    theirs, _ = waiting_episode()
+    world = World()
+    world.monitor.start(T0_NS, [encoded(theirs)])
+    assert [episode.id for episode in world.monitor.waiting()] == [theirs.id]
+    assert world.monitor.drop_waiting([theirs.id, "another"]) == [theirs.id]
+    assert world.monitor.drop_waiting([theirs.id]) == []
+    assert world.monitor.waiting() == []
 
 
 def test_start_survives_what_another_version_wrote():

@@ -138,6 +138,11 @@ def _scenarios() -> Mapping[str, Scenario]:
         ),
         Scenario(name="departures", traffic=TrafficPlan(n_departures=18, departure_left_share=0.4)),
         # what is meaner than the six above
+        Scenario(  # as "handover", but the boundary of two RSUs lies where no radar sees
+            name="gap",
+            road=RoadPlan(length_m=2400.0, n_rsus=2, blind_m=(1050.0, 1350.0)),
+            gnss=replace(slow_gnss, sigma_m=0.6, rate_hz=(1.0, 5.0)),
+        ),
         Scenario(name="half-sigma", gnss=GnssPlan(sigma_m=0.8, told_share=0.5)),
         Scenario(name="wrong-poses", radar=RadarPlan(pose_sigma_m=0.4, pose_sigma_deg=0.25)),
         Scenario(name="wander", radar=RadarPlan(wander_share=0.25)),

@@ -1,0 +1,58 @@
+"""What neighbours tell each other beside the tracks that they hand over. Pure.
+
+Nameless vehicles that drive to the neighbour where no radar sees them, and the episodes that wait for their
+vehicles since a restart. Neither is repeated for want of an answer.
+"""
+
+from collections.abc import Callable, Sequence
+
+from fusion.tracks import TrackBatch
+from geofence.episode_book import Judged
+from geofence.map.frames import SiteFrame
+from geofence.monitor import Monitor
+from roadside.found_again import FoundAgain
+from roadside.handover import Handovers
+from roadside.inputs import HandedOver
+from roadside.lost_vehicles import received, towards
+from roadside.outputs import HandoverOffer, OfferAck
+from roadside.waiting_episodes import answer, question
+
+
+class Notices:
+    """The notices of one RSU.
+
+    neighbours : esn and stretch of each.  lanes : the map's names, by number
+    """
+
+    def __init__(
+        self, neighbours: Sequence[tuple[str, float, float]], lanes: Sequence[str], frame: SiteFrame,
+        found_again: FoundAgain, monitor: Monitor,
+    ) -> None:  # fmt: skip
+        self._neighbours, self._lanes, self._frame = neighbours, lanes, frame
+        self._lane_of = {lane: number for number, lane in enumerate(lanes)}
+        self._found_again, self._monitor = found_again, monitor
+
+    def send(self, t_ns: int, epoch: int, tracks: TrackBatch, handovers: Handovers) -> list[HandoverOffer]:
+        """Return the notices of tick t_ns, with the tracks that it shows."""
+        if not self._neighbours:
+            return []
+        lost = towards(self._found_again.lost(t_ns, tracks), self._neighbours, self._lanes)
+        waiting = question(t_ns, self._monitor)
+        return [
+            handovers.notice(esn, epoch, lost=lost.get(esn, ()), waiting=waiting)
+            for esn, _, _ in self._neighbours
+            if waiting or esn in lost
+        ]
+
+    def read(
+        self, now_ns: int, handed: HandedOver, terminals_here: Callable[[], Sequence[str]]
+    ) -> tuple[list[Judged], OfferAck | None]:
+        """Read a neighbour's notice; return versions of the episodes that continue here, and the answer.
+
+        terminals_here : returns those whose vehicles are on our stretch
+        """
+        message = handed.message
+        self._found_again.expect(received(message.lost, now_ns, self._lane_of))
+        if not message.waiting:
+            return [], None
+        return answer(now_ns, handed.giver, message, self._monitor, self._frame, terminals_here())
