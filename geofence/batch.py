@@ -1,7 +1,8 @@
 """The tracks of an observation as kernels read them, and each one's numbers, which several rules need."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.arrays import B1, F1, F2, F3, F64, I1, I2, Bools, I32x1, U8x1
 from core.classes import HAZMAT
@@ -22,7 +23,10 @@ from geofence.located import (
     Located,
 )
 from geofence.sample import Vehicle
-from geofence.state import EXCUSED, MOVED, MOVED_MPS, STANDING
+from geofence.state import EXCUSED, MOVED, MOVED_MPS, PRESUMED, STANDING
+
+if TYPE_CHECKING:  # the configuration reads the rules, which read this
+    from geofence.config import VehicleConfig
 
 MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
 YAW_FROM_MPS = 3.0  # below it the course is noise
@@ -73,6 +77,7 @@ class Site(NamedTuple):
     """The settings that measuring needs, and the lanes on expressways."""
 
     width_unknown_m: float
+    width_presumed_m: float  # of the narrowest registered vehicle that a presumed one can be
     hazmat_limit_mps: float
     hazmat_limit_expressway_mps: float
     stop_speed_mps: float
@@ -87,9 +92,16 @@ def _variance(P: F3, i: int, a: int, e: float, n: float) -> float:
 
 
 @kernel(inner=True)
-def _half_width_m(b: Batch, i: int, speed_mps: float, width_unknown_m: float) -> float:
+def _width_m(b: Batch, site: Site, i: int, presumed: bool) -> float:
+    """Return the width of vehicle i; an unknown one is that of the narrowest vehicle that it can be."""
+    if not math.isnan(b.width_m[i]):
+        return float(b.width_m[i])
+    return site.width_presumed_m if presumed and b.kind[i] == 0 else site.width_unknown_m
+
+
+@kernel(inner=True)
+def _half_width_m(b: Batch, i: int, speed_mps: float, width: float) -> float:
     """Return half the footprint across the lane: the width, and the length where the course deviates."""
-    width = width_unknown_m if math.isnan(b.width_m[i]) else b.width_m[i]
     if not speed_mps > YAW_FROM_MPS:
         return float(width / 2)
     length = UNKNOWN_LENGTH_M if math.isnan(b.length_m[i]) else b.length_m[i]
@@ -153,7 +165,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         min(b.tau_s[i], SPEED_TAU_MAX_S),
         limit_mps(b, site, i),
         _standing_s(b, i, speed, site.stop_speed_mps, row, stamps, flags),
-        _half_width_m(b, i, speed, site.width_unknown_m),
+        _half_width_m(b, i, speed, _width_m(b, site, i, flags[row, PRESUMED] > 0.0)),
         sigma_place_m(b, i),
         b.tau_s[i],
         found[i, OUT_PERMITTED],
@@ -166,6 +178,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         site.stop_shoulder_m,
         b.lane[i] != NO_LANE,
         b.kind[i] == HAZMAT,
+        b.kind[i] != 0 and b.kind[i] != HAZMAT,
         b.vehicle[i] >= 0,
         b.undecidable[i],
     )
@@ -196,10 +209,13 @@ def lateral_input(tracks: TrackBatch) -> LateralInput:
     return LateralInput(*tracks.lateral, tracks.gnss_bias_m, tracks.gnss_tau_s)
 
 
-def site_of(rules: RuleSettings, expressway: Bools) -> Site:
-    """Return the settings as kernels read them; expressway : (lanes + 1,)."""
+def site_of(rules: RuleSettings, expressway: Bools, vehicles: Sequence["VehicleConfig"]) -> Site:
+    """Return the settings as kernels read them; expressway : (lanes + 1,).  vehicles : the registry."""
+    unknown_m = rules.width_unknown_m
+    widths = [vehicle.width_m or unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
     return Site(
-        width_unknown_m=rules.width_unknown_m,
+        width_unknown_m=unknown_m,
+        width_presumed_m=min(widths, default=unknown_m),
         hazmat_limit_mps=rules.hazmat_limit_mps,
         hazmat_limit_expressway_mps=rules.hazmat_limit_expressway_mps,
         stop_speed_mps=rules.stop_speed_mps,

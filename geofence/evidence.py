@@ -1,5 +1,6 @@
 """The evidence of each track and rule, and the grades that follow from it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -50,7 +51,8 @@ class Evidence:
 
         rules : the measured ones, in the order of their columns.  gradings : of all graded rules, by name
         """
-        weighing = sum(rule.kind == "measured" for rule in rules)
+        judged = Counter(rule.judges for rule in rules if rule.kind == "measured")
+        weighing = judged["all"] + max(judged["hazmat"], judged["ordinary"])  # of one vehicle, at most
         self.rate = settings.false_alarms_per_vehicle_hour / weighing  # of one rule
         self._clear_s, self._state = settings.clear_s, state
         self.values = Values(64, len(state.measured))

@@ -80,7 +80,7 @@ class Judging:
         if not verdict.opens:
             return None
         track, observes = int(ctx.tracks.track[verdict.i]), rule.decided_by == "observation"
-        if observes and self._is_reported(rule, verdict, ctx):
+        if (observes and self._is_reported(rule, verdict, ctx)) or self._is_explained(rule, track):
             return None
         facts, resumed = self._facts(rule, verdict, ctx, values), None
         if observes:
@@ -108,6 +108,12 @@ class Judging:
 
     def _has_other_vehicle(self, episode: OpenEpisode, i: int, ctx: Context) -> bool:
         return not same_vehicle(episode.vehicle, self._describer.vehicle(i, ctx.tracks, ctx.located))
+
+    def _is_explained(self, rule: Rule, track: int) -> bool:
+        """Return whether an open episode of the track is the cause of this one: one cause is one case."""
+        return bool(rule.explained_by) and any(
+            episode.rule_name in rule.explained_by for episode in self._book.of(track)
+        )
 
     def _is_reported(self, rule: Rule, verdict: Verdict, ctx: Context) -> bool:
         """Return whether another track of this very vehicle seems to have the same episode open.

@@ -16,6 +16,7 @@ from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
+from geofence.rules.unauthorised_vehicle import UnauthorisedVehicle
 from geofence.rules.wrong_way import WrongWay
 from geofence.sample import Sample
 from geofence.state import R_D, R_EAST, R_NORTH, R_S, R_SIGMA_D, R_SPEED, R_VALUE
@@ -25,7 +26,9 @@ _off_dedicated_road = kernel(inner=True)(OffDedicatedRoad.measure)
 _wrong_way = kernel(inner=True)(WrongWay.measure)
 _overspeed = kernel(inner=True)(Overspeed.measure)
 _illegal_stop = kernel(inner=True)(IllegalStop.measure)
-COMPILED = (LaneDeparture, OffDedicatedRoad, WrongWay, Overspeed, IllegalStop)  # as `measure` calls them
+_unauthorised_vehicle = kernel(inner=True)(UnauthorisedVehicle.measure)
+# as `measure` calls them
+COMPILED = (LaneDeparture, OffDedicatedRoad, WrongWay, Overspeed, IllegalStop, UnauthorisedVehicle)
 
 
 class Measures(NamedTuple):
@@ -64,3 +67,4 @@ def measure(
         _put(_wrong_way(v), seen, i, 2, n_rules, out)
         _put(_overspeed(v), seen, i, 3, n_rules, out)
         _put(_illegal_stop(v), seen, i, 4, n_rules, out)
+        _put(_unauthorised_vehicle(v), seen, i, 5, n_rules, out)

@@ -54,7 +54,7 @@ class Monitor:
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version)
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
-        self._around = Surroundings(rules, road, frame)
+        self._around = Surroundings(rules, road, frame, vehicles, radars)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

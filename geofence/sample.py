@@ -24,6 +24,7 @@ class Vehicle(NamedTuple):
     stop_shoulder_m: float  # the setting: so far beside a lane is on the road
     in_lane: bool
     is_hazmat: bool
+    is_ordinary: bool  # of a known class that carries no dangerous goods
     is_registered: bool
     undecidable: bool  # the place can't carry a judgement of the lane
 

@@ -1,5 +1,6 @@
 """Questions about the map beside the lane (areas, gates, kinds of lanes) and about nearby vehicles."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -8,9 +9,11 @@ import shapely
 
 from core.arrays import F64, I64, Bools
 from core.classes import HAZMAT
+from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.batch import site_of
+from geofence.config import VehicleConfig
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
@@ -22,6 +25,7 @@ from geofence.map.zones import ZoneShape
 
 QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
+QUEUE_MIN = 2  # so many behind the first one are a queue; one may have stopped to help
 DISTANCE_M_MAX = 5_000.0  # distances beyond it are this
 UNSTEADY_SHARE = 0.25  # a truck's speed may change by this share of it until it reports again
 REPORT_COURSE_MPS_MIN = 3.0  # a report slower than this has no course
@@ -37,8 +41,11 @@ def _compiled(polygons: tuple[shapely.Polygon, ...]) -> Areas:
 class Surroundings:
     """The map's areas and gates, prepared for questions about few vehicles."""
 
-    def __init__(self, rules: RuleSettings, road: RoadMap, frame: SiteFrame) -> None:
-        self._rules, self._road = rules, road
+    def __init__(
+        self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig],
+        radars: Sequence[RadarPose],
+    ) -> None:  # fmt: skip
+        self._rules, self._road, self._radars = rules, road, radars
         rings = [
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
@@ -58,7 +65,7 @@ class Surroundings:
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
-        self.site = site_of(rules, np.array([*on_expressway, False], dtype=np.bool_))
+        self.site = site_of(rules, np.array([*on_expressway, False], dtype=np.bool_), vehicles)
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""
@@ -102,11 +109,40 @@ class Surroundings:
             return True
         if not self._gates.is_empty and shapely.distance(self._gates, place) <= self._rules.stop_gate_m:
             return True
+        if located.lane[i] == NO_LANE:
+            return False  # beside the lanes nobody queues: each of several parked vehicles stands for itself
         along_e, along_n = located.found[i, U_EAST], located.found[i, U_NORTH]
         de, dn = tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1]
         ahead, beside = de * along_e + dn * along_n, np.abs(along_e * dn - along_n * de)
-        blocks = (ahead >= QUEUE_GAP_M_MIN) & (ahead <= self._rules.stop_queue_m) & (beside <= LANE_HALF_M)
-        return bool((blocks & slow & tracks.confirmed).any())  # a vehicle behind is no excuse
+        others = slow & tracks.confirmed & (beside <= LANE_HALF_M) & (located.lane != NO_LANE)
+        if (others & (ahead >= QUEUE_GAP_M_MIN) & (ahead <= self._rules.stop_queue_m)).any():
+            return True
+        east, north = (
+            place.x + self._rules.stop_queue_m * along_e,
+            place.y + self._rules.stop_queue_m * along_n,
+        )
+        return self._queues_behind(np.sort(-ahead[others])) and not self._is_seen(east, north)
+
+    def _queues_behind(self, behind_m: F64) -> bool:
+        """Return whether at least QUEUE_MIN vehicles stand one after another behind a vehicle.
+
+        behind_m : (k,) how far behind it slow vehicles of its lane are, ascending; negative ahead
+        """
+        n, last_m = 0, 0.0
+        for away_m in behind_m[behind_m >= QUEUE_GAP_M_MIN].tolist():
+            if away_m - last_m > self._rules.stop_queue_m:
+                break
+            n, last_m = n + 1, away_m
+        return n >= QUEUE_MIN
+
+    def _is_seen(self, east_m: float, north_m: float) -> bool:
+        """Return whether a place is in the field of any of our radars: what blocks a lane there is seen."""
+        for radar in self._radars:
+            de, dn = east_m - radar.east_m, north_m - radar.north_m
+            off_rad = math.remainder(math.atan2(dn, de) - radar.boresight_rad, 2.0 * math.pi)
+            if math.hypot(de, dn) <= radar.range_m_max and abs(off_rad) <= radar.fov_rad / 2.0:
+                return True
+        return False
 
     def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
         """Return near which wanted tracks (n,) a terminal reports that no radar sees: it may be theirs."""

@@ -9,6 +9,7 @@ from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
+from geofence.rules.unauthorised_vehicle import UnauthorisedVehicle
 from geofence.rules.undecidable import Undecidable
 from geofence.rules.wrong_way import WrongWay
 from geofence.rules.zone_entry import ZoneEntry
@@ -20,6 +21,7 @@ REGISTRY: tuple[type[Rule], ...] = (
     WrongWay,
     Overspeed,
     IllegalStop,
+    UnauthorisedVehicle,
     ZoneEntry,
     ZoneExit,
     DarkVehicle,

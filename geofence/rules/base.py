@@ -52,10 +52,14 @@ class Rule(Protocol):
     unit: ClassVar[str] = ""  # of its values; "m": they are distances beyond a line
     shared_column: ClassVar[str | None] = None  # the evidence column that shows its values with every rule
     accuses: ClassVar[bool] = True  # False: a record only
+    # which vehicles it judges: rules that never judge the same one share its budget of false alarms
+    judges: ClassVar[Literal["all", "hazmat", "ordinary"]] = "all"
     # so long a track without a name must have kept a measured rule before it can break it [s]
     kept_s: ClassVar[float] = 0.0
     updates: ClassVar[bool] = True  # an open episode gets a new version from time to time
     shows_limit: ClassVar[bool] = False  # its violations have `limit_mps`
+    # while the track has an open episode of one of these rules, which is the cause, none opens of this one
+    explained_by: ClassVar[tuple[str, ...]] = ()
     same_m: ClassVar[float] = SAME_M  # how near two tracks of one vehicle are, at most
 
     active: bool = True  # False: nothing on this site's map concerns it

@@ -32,7 +32,7 @@ class DarkVehicle(Rule):
     name, violation, kind, column = "dark_vehicle", "dark_vehicle", "timed", "dark_vehicle"
     decided_by = "tick"
     Config, keys = Config, ("dark_lane_p", "dark_report_s", "dark_reporter_m")
-    stamps, unit = (SILENT,), "s"
+    stamps, unit, explained_by = (SILENT,), "s", ("unauthorised_vehicle",)
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._fresh_ns = int(settings.fresh_s * 1e9)

@@ -24,10 +24,11 @@ class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class IllegalStop(Rule):
-    """Standing is excused in an area for it, at a gate and in a queue."""
+    """Standing is excused in an area for it, at a gate, in a queue and at the head of a jam."""
 
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
     Config, unit = Config, "s"
+    explained_by = ("lane_departure",)  # who breaks down on the shoulder left the lane for it
     keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""`lane_departure`: the footprint is outside every lane that permits the vehicle [m]."""
+"""`lane_departure`: the footprint is outside every lane in which the vehicle may be [m]."""
 
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,9 @@ class LaneDeparture(Rule):
 
     @staticmethod
     def measure(v: Vehicle) -> Sample:
-        return Sample(v.out_permitted_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.undecidable)
+        # an ordinary vehicle in a lane that is closed to it has left none: see `unauthorised_vehicle`
+        out_m = v.out_any_m if v.is_ordinary else v.out_permitted_m
+        return Sample(out_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.undecidable)
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
         """Far from every lane the distance is unknown, but the vehicle is certainly outside."""

@@ -25,6 +25,7 @@ class OffDedicatedRoad(Rule):
     name, violation, kind = "off_dedicated_road", "off_dedicated_road", "measured"
     column = "off_dedicated_road"
     Config, keys, unit = Config, ("enforcement_area",), "m"
+    judges = "hazmat"
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._clear_below = config.notice[0].over / 2

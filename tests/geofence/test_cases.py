@@ -71,6 +71,8 @@ NOTICE = {("lane_departure", 1, "notice"): 1}
         ("gap_then_one_sample", ({}, NOTICE)),
         ("one_outlier_fix_1hz", ({}, NOTICE)),
         ("ramp_ends_on_map", ({}, {("lane_departure", 1, "undecidable"): 1})),
+        ("head_of_a_jam", ({},)),
+        ("car_in_hazmat_lane", ({("unauthorised_vehicle", 1, "violation"): 1},)),
         ("reverses_out_of_lane", ({("lane_departure", 1, "violation"): 1},)),
         (
             "narrow_zone_between_fixes",

@@ -23,10 +23,10 @@ from geofence.located import (
 )  # fmt: skip
 from geofence.measuring import COMPILED, Measures, measure
 from geofence.rules import MEASURED
-from geofence.state import EXCUSED, MOVED, N_FLAGS, N_STAMPS, R_D, R_S, R_SPEED, R_VALUE, STANDING
+from geofence.state import EXCUSED, MOVED, N_FLAGS, N_STAMPS, PRESUMED, R_D, R_S, R_SPEED, R_VALUE, STANDING
 
 N, T0 = 400, 1_700_000_000_000_000_000
-SITE = Site(1.6, 60 / 3.6, 80 / 3.6, 0.8, 4.0, np.array([True, False, False]))
+SITE = Site(1.6, 2.3, 60 / 3.6, 80 / 3.6, 0.8, 4.0, np.array([True, False, False]))
 
 
 @pytest.fixture
@@ -71,7 +71,10 @@ def expected(b, stamps, flags):
     across = (e * b.x[:, 3] - n * b.x[:, 2]) / fast
     yaw = np.clip(np.abs(across) - 2.0 * np.sqrt(np.maximum(quadratic(P, -n, e), 0.0)) / fast, 0.0, 0.5)
     length = np.where(np.isnan(b.length_m), 4.0, b.length_m)
-    half = np.where(np.isnan(b.width_m), 1.6, b.width_m) / 2 + np.where(speed > 3.0, length / 2 * yaw, 0.0)
+    unknown = np.where((flags[:, PRESUMED] > 0) & (b.kind == 0), 2.3, 1.6)
+    half = np.where(np.isnan(b.width_m), unknown, b.width_m) / 2 + np.where(
+        speed > 3.0, length / 2 * yaw, 0.0
+    )
     general = np.where(SITE.expressway[np.where(b.lane == NO_LANE, 2, b.lane)], 80 / 3.6, 60 / 3.6)
     limit = np.where(b.kind == HAZMAT, np.fmin(found[:, LIMIT], general), found[:, LIMIT])
     place = np.sqrt((b.P[:, 0, 0] + b.P[:, 1, 1]) / 2 + b.bias_m**2)
@@ -82,12 +85,17 @@ def expected(b, stamps, flags):
     held = np.where((since > 0) & (flags[:, EXCUSED] == 0), np.maximum(b.stamp_ns - since, 0) * 1e-9, 0.0)
     true, speed_tau = np.ones(N, dtype=bool), np.minimum(b.tau_s, 1.0)
     other_way = ~(found[:, OUT_SAME_WAY] <= 4.0 * found[:, SIGMA]) & (-found[:, ALONG] > 0.5 * speed)
+    ordinary = (b.kind != 0) & (b.kind != HAZMAT)
+    out = np.where(ordinary, found[:, OUT_ANY], found[:, OUT_PERMITTED])
+    over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
+    deep = np.where(found[:, OUT_ANY] <= 0.0, over + half, -half)
     return limit, place, since, [
-        (found[:, OUT_PERMITTED] + half, found[:, SIGMA], b.tau_s, ~b.undecidable),
+        (out + half, found[:, SIGMA], b.tau_s, ~b.undecidable),
         (b.off_road_m, place, b.tau_s, true),
         (-found[:, ALONG], sigma_speed, speed_tau, (found[:, ALONG] > 0.0) | other_way),
         (speed / limit - 1.0, sigma_speed / limit, speed_tau, known & (b.lane != NO_LANE)),
         (np.where(found[:, OUT_ANY] <= 4.0, held, np.nan), np.zeros(N), b.tau_s, true),
+        (deep, found[:, SIGMA], b.tau_s, ordinary & (b.vehicle >= 0) & ~b.undecidable),
     ]  # fmt: skip
 
 

@@ -228,7 +228,7 @@ GATE = feature("gate", "LineString", lonlat([[540, -10], [540, 10]]), gate="exit
     ("more", "change", "want"),
     [
         ([], {}, "warning"),
-        ([], {"north": -12.0}, "warning"),  # on the shoulder
+        ([], {"north": -12.0, "sigma": 2.0}, "warning"),  # on the shoulder; of its lane nothing is known
         ([], {"north": -30.0}, None),  # beside the road
         ([PARKING], {}, None),
         ([GATE], {}, None),

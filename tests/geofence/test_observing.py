@@ -12,7 +12,7 @@ from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import BORN, LAST, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
-SITE = Site(2.5, 80 / 3.6, 60 / 3.6, 0.8, 4.0, np.array([True, False, False]))
+SITE = Site(2.5, 2.5, 80 / 3.6, 60 / 3.6, 0.8, 4.0, np.array([True, False, False]))
 
 
 def all_named():

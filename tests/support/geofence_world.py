@@ -157,12 +157,13 @@ class World:
     """A monitor, driven by observations each 100 ms and ticks each 200 ms."""
 
     def __init__(
-        self, road_map: RoadMap | None = None, rules: RulesConfig | None = None, esn: str = "RSU-1"
-    ) -> None:
+        self, road_map: RoadMap | None = None, rules: RulesConfig | None = None, esn: str = "RSU-1",
+        vehicles: Sequence[VehicleConfig] = (TRUCK, CAR),
+    ) -> None:  # fmt: skip
         self.road = road_map or road()
         self.terminals = [TRUCK.terminal, CAR.terminal, "13900000777"]
         self.monitor = Monitor(
-            rules or RulesConfig(), self.road, FRAME, [TRUCK, CAR], esn=esn, stretch_m=(0.0, 1_000.0),
+            rules or RulesConfig(), self.road, FRAME, vehicles, esn=esn, stretch_m=(0.0, 1_000.0),
             radars=[radar()],
         )  # fmt: skip
         self.gateway_present = True
