@@ -24,6 +24,7 @@ from edge.wire import SiteRecord
 from fusion.config import RadarPose, Terminal
 from geofence.config import VehicleConfig
 from geofence.map.frames import SiteFrame
+from geofence.rule_checks import faults_of
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
@@ -153,7 +154,7 @@ def parse_site(
         except ValueError as error:  # msgspec.ValidationError is one
             raise ConfigError(config.registry or "registry", "", str(error)) from error
     site = Site(config, text, map_text, registry_text, (*config.vehicle, *rows), frame, where)
-    for check in (_check_names, _check_places):
+    for check in (_check_names, _check_places, _check_rules):
         check(site)
     if environ is not None:
         _check_addresses(config, where)
@@ -296,6 +297,11 @@ def _check_places(site: Site) -> None:
             if not site.frame.within(lon_deg, lat_deg).all():
                 rule = "must lie within 100 km of site.origin"
                 raise ConfigError(site.where, f"{key}.lon_deg, lat_deg", rule, (lon_deg, lat_deg))
+
+
+def _check_rules(site: Site) -> None:
+    for fault in faults_of(site.config.rules, site.vehicles):
+        raise ConfigError(site.where, *fault)
 
 
 def _check_addresses(config: SiteConfig, where: str) -> None:

@@ -5,6 +5,7 @@ from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.plausible import TEXT_LENGTH_MAX, is_plain
+from geofence.rule_checks import faults_of_names
 
 
 def road_of(site: Site) -> RoadMap:
@@ -16,6 +17,9 @@ def road_of(site: Site) -> RoadMap:
         raise _refused(site, error) from error
     if not is_plain(site.config.rules.version):
         raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
+    roles, roads = {zone.role for zone in road.zones}, {lane.road for lane in road.lanes}
+    for fault in faults_of_names(site.config.rules, roles, roads):
+        raise ConfigError(site.where, *fault)
     return road
 
 

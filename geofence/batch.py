@@ -1,8 +1,7 @@
 """The tracks of an observation as kernels read them, and each one's numbers, which several rules need."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from core.arrays import B1, F1, F2, F3, F64, I1, I2, Bools, I32x1, U8x1
 from core.classes import HAZMAT
@@ -24,9 +23,6 @@ from geofence.located import (
 )
 from geofence.sample import Vehicle
 from geofence.state import EXCUSED, MOVED, MOVED_MPS, PRESUMED, STANDING
-
-if TYPE_CHECKING:  # the configuration reads the rules, which read this
-    from geofence.config import VehicleConfig
 
 MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
 YAW_FROM_MPS = 3.0  # below it the course is noise
@@ -209,13 +205,11 @@ def lateral_input(tracks: TrackBatch) -> LateralInput:
     return LateralInput(*tracks.lateral, tracks.gnss_bias_m, tracks.gnss_tau_s)
 
 
-def site_of(rules: RuleSettings, expressway: Bools, vehicles: Sequence["VehicleConfig"]) -> Site:
-    """Return the settings as kernels read them; expressway : (lanes + 1,).  vehicles : the registry."""
-    unknown_m = rules.width_unknown_m
-    widths = [vehicle.width_m or unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
+def site_of(rules: RuleSettings, expressway: Bools, width_presumed_m: float) -> Site:
+    """Return the settings as kernels read them; expressway : (lanes + 1,)."""
     return Site(
-        width_unknown_m=unknown_m,
-        width_presumed_m=min(widths, default=unknown_m),
+        width_unknown_m=rules.width_unknown_m,
+        width_presumed_m=width_presumed_m,
         hazmat_limit_mps=rules.hazmat_limit_mps,
         hazmat_limit_expressway_mps=rules.hazmat_limit_expressway_mps,
         stop_speed_mps=rules.stop_speed_mps,

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import U8, Bools
+from core.classes import HAZMAT
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
@@ -54,7 +55,9 @@ class Monitor:
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version)
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
-        self._around = Surroundings(rules, road, frame, vehicles, radars)
+        widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
+        narrowest_m = min(widths, default=rules.width_unknown_m)
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

@@ -13,7 +13,6 @@ from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.batch import site_of
-from geofence.config import VehicleConfig
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
@@ -42,9 +41,10 @@ class Surroundings:
     """The map's areas and gates, prepared for questions about few vehicles."""
 
     def __init__(
-        self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig],
-        radars: Sequence[RadarPose],
+        self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
+        width_presumed_m: float,
     ) -> None:  # fmt: skip
+        """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be."""
         self._rules, self._road, self._radars = rules, road, radars
         rings = [
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
@@ -65,7 +65,7 @@ class Surroundings:
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
-        self.site = site_of(rules, np.array([*on_expressway, False], dtype=np.bool_), vehicles)
+        self.site = site_of(rules, np.array([*on_expressway, False], dtype=np.bool_), width_presumed_m)
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""

@@ -10,11 +10,11 @@ import numpy as np
 import shapely
 
 from core.arrays import F64
+from core.classes import ALLOWED
 from core.errors import MapError
 from geofence.map.document import PAGE_KIND, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame
 
-ALLOWED = ("car", "bus", "truck", "hazmat", "emergency", "maintenance")
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100

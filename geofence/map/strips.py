@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from core.arrays import F2, F64, I32, I32x1
+from core.classes import ALLOWED
 from core.errors import MapError
 from geofence.map.grid import Grid, build_grid
-from geofence.map.reading import ALLOWED, Lane
+from geofence.map.reading import Lane
 
 QUAD_M_MAX = 25.0  # quads are cut to this length
 STRIP_CELL_M = 10.0  # a look-up reads each quad of its cell: few of them, where quads are a few metres long

@@ -45,6 +45,7 @@ class Rule(Protocol):
     decided_by: ClassVar[Literal["observation", "tick"]] = "observation"
     # one episode for each track, or for each track and zone, or fault of its terminal
     scope: ClassVar[Literal["track", "zone", "fault"]] = "track"
+    over_max: ClassVar[float] = 1e4  # no `over` of its section is higher: in its unit no vehicle reaches it
     Config: ClassVar[type[msgspec.Struct] | None] = None  # its section; None: `keys` are all it has
     keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
     column: ClassVar[str]  # the rule whose measured values a violation shows as evidence

@@ -29,6 +29,7 @@ class WrongWay(Rule):
     same_m = (
         30.0  # no vehicle follows there, and a fix that is late by part of a second lies far along the road
     )
+    over_max = 60.0
 
     def clear_below(self) -> float:
         return 0.5

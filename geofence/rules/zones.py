@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
+from msgspec import Meta
 
 from core.arrays import F64, I64
 from core.classes import HAZMAT
 from geofence.episodes import OpenEpisode
-from geofence.grading import Positive, RuleSettings
+from geofence.grading import RuleSettings
 from geofence.rules.base import Rule, Verdict
 from geofence.violation import GRADES
 
@@ -23,7 +24,8 @@ class ZoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     roles: tuple[str, ...]
     grade: Literal["notice", "warning", "violation"] = "violation"
-    sigmas: Positive = 4.0  # of the place's error, by which a vehicle must be inside or outside
+    # of the place's error, by which a vehicle must be inside or outside
+    sigmas: Annotated[float, Meta(gt=0.0, le=10.0)] = 4.0
 
 
 class ZoneRule(Rule):

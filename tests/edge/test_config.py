@@ -134,7 +134,7 @@ def test_load_reads_the_files_beside_it(tmp_path, monkeypatch):
         ("lon_deg = 122.02", "lon_deg = nan", "rsu[1].lon_deg", ">= -180.0"),
         ("sigma_range_m = 0.25", "sigma_range_m = inf", "rsu[0].radar[0].sigma_range_m", "a finite number"),
         ("stretch_m = [0.0, 600.0]", "stretch_m = [-inf, 600.0]", "rsu[0].stretch_m[0]", "a finite number"),
-        ("[[rsu.gnss]]", "[rules]\nclear_s = inf\n[[rsu.gnss]]", "rules.clear_s", "a finite number"),
+        ("[[rsu.gnss]]", "[rules]\nclear_s = inf\n[[rsu.gnss]]", "rules.clear_s", "<= 3600.0"),
         ("antenna_m = [5.5, -0.3]", "antenna_m = [inf, -0.3]", "vehicle[0].antenna_m[0]", "<= 100.0"),
         # millimetres: a truck 2 500 m wide would be outside every lane
         ("length_m = 16.0", "length_m = 16000.0", "vehicle[0].length_m", "<= 100.0"),
@@ -329,6 +329,23 @@ def test_a_grade_of_a_rule_has_one_row_or_two(rows):
     grades = f"notice = [{', '.join([row] * rows)}], warning = [], violation = []"
     with pytest.raises(ConfigError, match=r"rules\.lane_departure\.notice.*length"):
         site_of(SITE + f"\n[rules]\nlane_departure = {{ {grades} }}\n")
+
+
+@pytest.mark.parametrize(
+    ("rules", "key", "value"),
+    [
+        ("hazmat_limit_mps = 60.0", "rules.hazmat_limit_mps", "60.0"),  # in km/h
+        ("decide_depth_m = 50.0", "rules.decide_depth_m", "50.0"),
+        (
+            "[rules.lane_departure]\nnotice = [{over = 1.0}]\nwarning = [{over = 0.5}]\nviolation = []",
+            r"rules.lane_departure.warning\[0\]", "0.5",
+        ),
+        ("[rules.zone_exit]\nroles = ['no_entry']", "rules.zone_exit.roles", "'no_entry'"),
+    ],
+)  # fmt: skip
+def test_rules_that_make_no_sense_are_refused_by_file_key_and_value(rules, key, value):
+    with pytest.raises(ConfigError, match=rf"site\.toml.*{key}.*{value}"):
+        site_of(SITE + f"\n[rules]\n{rules}\n")
 
 
 def test_a_terminals_clock_offset_reaches_tracking_from_either_registry():
