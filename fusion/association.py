@@ -20,10 +20,10 @@ from fusion.measurement import rate_of, row_of_rate, seen_point
 from fusion.models import load, predict_to, times
 from fusion.radar_field import FALSE_BINS, RATE_SPAN_MPS, cell_towards, density, p_seen, rate_density
 from fusion.rewind import past_state
-from fusion.visibility import body_m, is_followed, is_surely_in_field, within_edge_m
+from fusion.visibility import body_m, is_followed, is_surely_in_field, is_surely_outside, within_edge_m
 
 GATE_M_MAX = 60.0  # no gate is wider
-VIEW_EDGE_RAD, VIEW_EDGE_M = 0.05, 10.0  # a radar detects vehicles so far outside its field of view
+VIEW_EDGE = VIEW_EDGE_RAD, VIEW_EDGE_M = 0.05, 10.0  # so far outside its field of view a radar detects
 # Beside a pole a lorry of unknown extent may be metres off, and the beam turns. The update takes the circle
 # for a straight line: so far round it is wrong by 3 % of the distance, a range's sigma at 8 m; further, it
 # throws the track aside
@@ -201,7 +201,10 @@ def gate(
             if not past_state(tracks, rings, i, t_ns, predicted, n_t, tuning):
                 continue
         else:
-            predict_to(tracks.states, i, predicted, n_t, (t_ns - ints[i, at.STAMP]) * 1e-9, tuning)
+            dt_s = (t_ns - ints[i, at.STAMP]) * 1e-9
+            if is_surely_outside(radars, q, tracks.states, i, dt_s, VIEW_EDGE, VIEW_SIGMAS):
+                continue
+            predict_to(tracks.states, i, predicted, n_t, dt_s, tuning)
         d_e, d_n = predicted.X[n_t, at.EAST] - r_e, predicted.X[n_t, at.NORTH] - r_n
         flat = math.sqrt(d_e * d_e + d_n * d_n)
         ahead = d_e * cos_sight + d_n * sin_sight

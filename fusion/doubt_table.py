@@ -118,13 +118,6 @@ class DoubtTable:
             floats=np.concatenate([self.rows.floats, np.zeros((more, N_FLOAT))]),
         )
 
-    def keeps_name(self, w: int, t_ns: int) -> bool:
-        """Whether errors of terminal w are no evidence against its vehicle: it is jammed, or may be."""
-        own = self.rows.ints[w]
-        fails_ns = own[FAILS_NS] or t_ns
-        new = self.rows.floats[w, NOISE] > NOISY_CHI2 and t_ns - fails_ns <= JAM_SHOWS_NS
-        return bool(new or own[KINDS] & JAMMED)
-
     def pop_clocks(self, terminal: I64) -> list[tuple[int, float]]:
         """Return the offsets [s] of clocks that were just found, by the terminals' rows, and forget them."""
         found = self.rows.floats[:, CLOCK_S]

@@ -22,7 +22,8 @@ from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
 from fusion.identity_binding import bind, describe, forget_pairs, release
-from fusion.identity_joint import joint_memory, marginals
+from fusion.identity_decision import BINDS, LETS_GO, PRESUMES, decide
+from fusion.identity_joint import joint_memory
 from fusion.identity_presumption import give_back, presume, withdraw
 from fusion.lateral import Lateral, lateral_of_fixes, lateral_of_scan
 from fusion.layout import LaneCells
@@ -35,11 +36,11 @@ from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
-from fusion.visibility import is_followed, note_outside
+from fusion.visibility import note_outside
 
 SEEN_NS = 300_000_000  # by radar so lately that its extent is of now
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
-_marginals_once = checked_once(marginals)
+_decide_once = checked_once(decide)
 _overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(shown), checked_once(unseen)
 _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
 
@@ -81,7 +82,7 @@ class Tracker:
         self._joint = joint_memory()
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
-        self._accept = math.log(config.identity_accept_p / (1.0 - config.identity_accept_p))
+        self._drop_odds = math.exp(-math.log(config.identity_accept_p / (1.0 - config.identity_accept_p)))
 
     @property
     def terminal_ids(self) -> list[str]:
@@ -159,36 +160,26 @@ class Tracker:
 
     def _identify(self, w: int, t_ns: int, now_ns: int) -> None:
         """Decide the identity of terminal w: bind it, update its probability, presume, or release it."""
-        store, terminals, joint = self.store, self.terminals, self._joint
-        tuning, own = store.settings.tuning, int(terminals.rows.ints[w, at.ROW])
+        store, terminals, p = self.store, self.terminals, self._joint.p
+        own = int(terminals.rows.ints[w, at.ROW])
         if own < 0:
             return
-        timeout_ns = float(tuning[at.RADAR_TIMEOUT_NS])
-        _marginals_once(store.tracks, terminals.rows, len(terminals.ids), w, t_ns, timeout_ns, joint)
-        pairs, p = terminals.rows.pair_ints[w], joint.p
-        has_radar = is_followed(store.ints, own, t_ns, timeout_ns)
-        mine = [
-            slot == own and column >= 0
-            for slot, column in zip(pairs[:, at.P_SLOT].tolist(), joint.column[0].tolist(), strict=True)
-        ]
-        others = [0.0 if is_mine else value for is_mine, value in zip(mine, p.tolist(), strict=True)]
-        k = others.index(max(others))
-        if has_radar and self.doubts.keeps_name(w, now_ns):
-            return
-        if not mine[k] and p[k] >= self.config.identity_accept_p and pairs[k, at.P_N] >= 2:
+        what, k, has_radar = _decide_once(
+            store.tracks, terminals.rows, self.doubts.rows, len(terminals.ids), w, t_ns, now_ns,
+            self.config.radar_timeout_s * 1e9, self.config.identity_accept_p, self._drop_odds, self._joint,
+        )  # fmt: skip
+        if what == BINDS:
             # p counts the present track as a rival, which the new one beats by the odds of a binding
             self._merge(*bind(store, terminals, w, k, float(p[k]), now_ns, apart=has_radar))
             self._count("identity.bound")
-        elif not has_radar:
+        elif what == PRESUMES:
             self._merge(*presume(store, terminals, w, p, now_ns))
             if store.ints[own, at.STATUS] == at.DUE:
                 self._confirm(np.array([own], dtype=np.int64))
-        elif any(mine) and joint.odds[0, mine.index(True)] < math.exp(-self._accept):
+        elif what == LETS_GO:
             release(store, terminals, own)
             forget_pairs(terminals, w)
             self._count("identity.rejected")
-        elif any(mine):
-            store.floats[own, at.IDENTITY_P] = p[mine.index(True)]
 
     def _merge(self, gone: int, survivor: int) -> None:
         if gone and survivor and gone != survivor:
@@ -230,7 +221,8 @@ class Tracker:
         """Learn from identified vehicles where radar sees their bodies; see fusion.extent."""
         store = self.store
         ints = store.ints[: store.tally[at.T_HIGH]]
-        named = np.flatnonzero((ints[:, at.TERMINAL] >= 0) & (t_ns - ints[:, at.RADAR_NS] <= SEEN_NS))
+        named = np.flatnonzero(ints[:, at.RADAR] >= 0)  # few: those that one radar alone has measured
+        named = named[(ints[named, at.TERMINAL] >= 0) & (t_ns - ints[named, at.RADAR_NS] <= SEEN_NS)]
         if not len(named):
             return
         length_m = self.terminals.length_m[ints[named, at.TERMINAL]]

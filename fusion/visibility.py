@@ -5,6 +5,7 @@ import math
 from core.arrays import F2, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.extent import EXTENT_DRIFT
 from fusion.layout import Scratch, Settings, States, Tracks
 from fusion.models import predict_to
 from fusion.radar_field import cell_at, note_looked
@@ -14,6 +15,7 @@ MISS_FREE_NS = 250_000_000  # fades last about so long: misses until then are on
 # So long a hidden track is followed, and to so many metres its place must be known: beyond a car's length
 # it may be the next vehicle's
 HIDDEN_NS_MAX, HIDDEN_SIGMA_M_MAX = 5_000_000_000, 5.0
+ROUNDING_M = 1e-3
 ALL_ROUND_RAD = 0.05  # a field that leaves no more behind it has no sides
 
 
@@ -47,6 +49,33 @@ def body_m(states: States, j: int, sigmas: float) -> float:
     Not of the place: that grows while a false track is missed, until nothing could miss it any more.
     """
     return float(abs(states.X[j, at.EXTENT]) + sigmas * math.sqrt(states.P[j, at.EXTENT, at.EXTENT]))
+
+
+@kernel(inner=True)
+def is_surely_outside(
+    radars: F2, q: int, states: States, i: int, dt_s: float, margin: tuple[float, float], sigmas: float
+) -> bool:
+    """Return whether row i will be out of radar q's range, or behind it, dt_s later.
+
+    Without the prediction, of which the bend turns the place by no more than a half of it. A radar at a road
+    sees a fifth of an RSU's tracks; to predict the others as well would take longer than to fuse those.
+    margin : so far outside its field it sees [rad, m];  sigmas : of the extent of a body across the edge
+    """
+    X = states.X
+    turned_m = 0.5 * dt_s * dt_s * abs(X[i, at.BEND]) + ROUNDING_M
+    d_e = X[i, at.EAST] + dt_s * X[i, at.V_EAST] - radars[q, at.R_EAST]
+    d_n = X[i, at.NORTH] + dt_s * X[i, at.V_NORTH] - radars[q, at.R_NORTH]
+    flat2, seen_m = d_e * d_e + d_n * d_n, radars[q, at.R_RANGE] + margin[1] + turned_m
+    if flat2 > seen_m * seen_m:
+        return True
+    if radars[q, at.R_HALF_FOV] > math.pi / 2.0:  # behind it is not outside
+        return False
+    off_m = -within_edge_m(radars, q, d_e, d_n) - turned_m
+    if not off_m > margin[0] * (math.sqrt(flat2) + turned_m):
+        return False
+    extent = X[i, at.EXTENT]
+    var = states.P[i, at.EXTENT, at.EXTENT] + dt_s * (EXTENT_DRIFT * extent) ** 2
+    return bool(off_m > abs(extent) + sigmas * math.sqrt(var) + ROUNDING_M)
 
 
 @kernel(inner=True)

@@ -40,11 +40,26 @@ def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
 
 
 @kernel(inner=True)
+def _first_to(rows: F2, i: int, until_m: float) -> int:
+    """Return the first segment from i on that ends at the station until_m or beyond it; n if none does."""
+    low, high = i, rows.shape[0]
+    if low < high and not rows[low, STATION] + rows[low, LENGTH] < until_m:
+        return low  # the usual case near the place that is sought
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle, STATION] + rows[middle, LENGTH] < until_m:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel(inner=True)
 def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
     """Return (station, offset) [m] of the nearest point of the axis, the first of several.
 
-    A scan of the segments that skips those which can't be nearer: along k of them the distance falls by no
-    more than their length. It matters: half of the trucks of a city are kilometres beside the road.
+    A scan of the segments that skips those which can't be nearer: along the axis the distance falls by no
+    more than the way. It matters: half of the trucks of a city are kilometres beside the road.
     """
     n, bound, best, s, o = rows.shape[0], np.inf, np.inf, np.nan, np.nan
     for i in range(0, n, BOUND_EVERY):
@@ -58,12 +73,9 @@ def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
             de, dn = east - rows[i, EAST], north - rows[i, NORTH]
             side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
             best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
-        i += 1
-        spare = (
-            away - min(best, bound)
-        ) / SEGMENT_M_MAX - 1.01  # a hundredth for rounding; NaN passes over none
-        if spare > 0.0:
-            i += int(min(spare, float(n)))
+        # a hundredth for rounding; NaN passes over none
+        until_m = rows[i, STATION] + along + 0.99 * (away - min(best, bound)) - ROUNDING_M
+        i = _first_to(rows, i + 1, until_m)
     return s, o
 
 
