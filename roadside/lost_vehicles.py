@@ -11,7 +11,7 @@ import msgspec
 
 from core.times import FUTURE_NS
 from edge.decoding import decoder
-from edge.wire import BESIDE_MAX
+from edge.wire import SIDE_MAX
 from fusion.handover import PLACE_M_MAX
 from fusion.observations import SPEED_MPS_MAX
 from roadside.found_again import KEPT_NS
@@ -50,7 +50,7 @@ def towards(
             for esn, from_m, to_m in neighbours
             if (to_m > row.s_m if row.rate_mps > 0.0 else from_m < row.s_m)
         ]
-        if ahead and len(sent.get(min(ahead)[1], ())) < BESIDE_MAX:
+        if ahead and len(sent.get(min(ahead)[1], ())) < SIDE_MAX:
             sent.setdefault(min(ahead)[1], []).append(_ENCODER.encode(_vehicle(row, lanes)))
     return sent
 
