@@ -29,6 +29,8 @@ def seen(*vehicles: dict[str, float]) -> tuple[TrackBatch, Places]:
             "v_east": car["v"],
             "terminal": car.get("terminal", -1),
             "radar_age_s": car.get("unseen", 0.0),
+            "north": car.get("north", 0.0),
+            "sigma": 1.0 if "unseen" in car else 0.3,
         }
         for car in vehicles
     ]
@@ -103,6 +105,10 @@ def test_a_vehicle_is_found_once():
 def test_who_may_be_a_terminals_vehicle_waits_for_its_name():
     truck = {"track": 7, "s": 735.0, "v": 20.0, "terminal": 3, "unseen": 5.0}
     assert after_a_gap(12.0, truck, {"track": 9, "s": 740.0, "v": 20.0}, before=[CAR]) == []
+    beside = truck | {"north": 7.5}  # two lanes away, and its place is known to 1 m
+    assert after_a_gap(12.0, beside, {"track": 9, "s": 740.0, "v": 20.0}, before=[CAR]) == [(9, 1)]
+    stands = truck | {"north": 7.5, "v": 0.5}
+    assert after_a_gap(12.0, stands, {"track": 9, "s": 740.0, "v": 20.0}, before=[CAR]) == []
     far = truck | {"s": 700.0}
     assert after_a_gap(12.0, far, {"track": 9, "s": 740.0, "v": 20.0}, before=[CAR]) == [(9, 1)]
 

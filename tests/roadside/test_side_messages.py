@@ -64,6 +64,25 @@ def test_a_vehicle_lost_by_one_rsu_is_found_by_the_next():
     assert [tuple(one) for one in taker.step(later_ns, tracks, places, np.array([True]))] == [(9, 7)]
 
 
+def test_a_vehicle_that_is_found_is_nobody_else():
+    giver, taker = FoundAgain(), FoundAgain()
+    giver.expect([ROW])
+    taker.expect([ROW])
+    tracks, places = seen({"track": 7, "s": 840.0, "v": 20.0})
+    later_ns = T0_NS + 2_000_000_000
+    object.__setattr__(tracks, "radar_ns", tracks.radar_ns + 2_000_000_000)
+    giver.step(later_ns, tracks, places, np.array([False]))
+    rows = giver.lost(later_ns, tracks)
+    sent = towards(rows, NEIGHBOURS, LANES)
+    assert list(sent) == ["WEST", "EAST", "FAR"]
+    taker.expect(received([msgspec.Raw(row) for row in sent["EAST"]], later_ns, {"L2": 1}))
+    giver.step(later_ns + 1, tracks, places, np.array([False]))
+    assert giver.lost(later_ns + 1, tracks) == [], "once"
+    tracks, places = seen({"track": 9, "s": 860.0, "v": 20.0})
+    object.__setattr__(tracks, "radar_ns", tracks.radar_ns + 3_000_000_000)
+    assert taker.step(T0_NS + 3_000_000_000, tracks, places, np.array([True])) == []
+
+
 def test_what_an_rsu_saw_later_itself_stays():
     table = FoundAgain()
     table.expect([ROW])
