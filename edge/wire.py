@@ -19,7 +19,7 @@ FIXES_MAX = 4_096  # of one gateway message
 TRACKS_MAX = 65_535  # of one snapshot
 CLOCKS_MAX = 512  # of one status
 HANDED_MAX = 512  # vehicles of one handover
-BESIDE_MAX = 64  # lost vehicles of one handover, and episodes that wait
+SIDE_MAX = 64  # lost vehicles of one handover, and episodes that wait
 ACKNOWLEDGED_MAX = 1_024  # seqs of one acknowledgement: as many items as the centre reads of one batch
 PAYLOAD_BYTES_MAX = 1_000_000  # a broker's usual limit: 1 MiB
 VIOLATION_BYTES_MAX = 256_000
@@ -137,9 +137,9 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     partial: bool = False  # its giver reads `refused` in the answer, and keeps judging those
     offered_ns: Stamp | None = None  # tick of the offer: the flag passes a moment later, on both sides
     # nameless vehicles that drive towards the receiver where no radar sees them (`roadside.found_again`)
-    lost: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=BESIDE_MAX)] = ()
+    lost: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=SIDE_MAX)] = ()
     # open episodes whose vehicles the sender has not seen since its restart (`roadside.waiting_episodes`)
-    waiting: Annotated[tuple[bytes, ...], Meta(max_length=BESIDE_MAX)] = ()
+    waiting: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()
 
 
 class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -150,7 +150,7 @@ class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     # places in `tracks` of the vehicles that were not adopted
     refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()
     # ids of episodes in `waiting` that continue here
-    resumed: Annotated[tuple[Name, ...], Meta(max_length=BESIDE_MAX)] = ()
+    resumed: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()
 
 
 class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):

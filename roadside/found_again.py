@@ -7,7 +7,7 @@ track. Pure: a bounded table, stepped on the 100 ms grid.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +23,14 @@ MOVES_MPS = 3.0  # what stands out of sight may leave at any time
 # twenty), the speed's own error, and how much longer a lane in a bend is than the road's axis (10 m beside
 # it, a quarter of a right angle)
 DENSITY, SPEED_SIGMA_MPS, BEND_SIGMA_M = 0.95 * 2.0 * 0.3**2 + 0.05 * 2.0 * 1.0**2, 0.2, 4.0
-OTHER_LANE = 2.0 * math.log(20.0)  # it changed the lane: one in ten within ten seconds, to either side
+# It changed the lane: one in ten within ten seconds, to either side. Who was ahead of it in its lane and has
+# not come yet has done so as well, since nobody passes another one in a lane
+OTHER_LANE = 2.0 * math.log(20.0)
 # So near a terminal's track that radar does not follow, a new one may be its vehicle: four sigmas of a usual
 # fix and half of two lengths
-REPORTER_M = 15.0
+REPORTER_M, SIGMAS = 15.0, 4.0
 GATE, SURE = 9.0, 2.0 * math.log(9.0)  # three sigmas; nine times as likely as any other (a presumed name is)
+MAY_BE = 16.0  # so far from due another one may be held up, and still be the one
 
 
 @dataclass(slots=True)
@@ -55,12 +58,14 @@ class FoundAgain:
 
     def __init__(self) -> None:
         self._last: dict[int, Last] = {}
+        self._back: list[int] = []  # found in this tick, and a neighbour looks for them
 
     def step(self, t_ns: int, tracks: TrackBatch, located: Located, new: Bools) -> list[Found]:
         """Remember the nameless tracks of tick t_ns; return which of the new ones were lost before.
 
         new : (n,) the track is shown for the first time
         """
+        self._back = []
         here = dict.fromkeys(tracks.track.tolist())
         found: list[Found] = []
         follows = (tracks.terminal < 0) & (t_ns - tracks.radar_ns <= LOST_NS) & np.isfinite(located.s_m)
@@ -94,12 +99,14 @@ class FoundAgain:
             if before is not None and t_ns - before.at_ns <= LOST_NS:
                 rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
             table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
+            if before is not None and before.passed_on:
+                self._back.append(known)
 
     def _before(
         self, t_ns: int, tracks: TrackBatch, located: Located, i: int, here: dict[int, None]
     ) -> int | None:
         """Return the id of the lost track that new track i must be, None if it is none or may be several."""
-        best, best_cost, next_cost = None, GATE, math.inf
+        due = []
         for key, last in self._last.items():
             if key in here or abs(last.rate_mps) < MOVES_MPS:
                 continue
@@ -107,20 +114,28 @@ class FoundAgain:
                 continue  # the other way
             dt_s = (t_ns - last.at_ns) * 1e-9
             variance = DENSITY * dt_s**3 / 3.0 + (SPEED_SIGMA_MPS * dt_s) ** 2 + BEND_SIGMA_M**2
-            cost = (located.s_m[i] - last.s_m - last.rate_mps * dt_s) ** 2 / variance
-            cost += 0.0 if last.lane == located.lane[i] else OTHER_LANE
-            if cost < best_cost:
-                best, best_cost, next_cost = key, float(cost), best_cost if best is not None else math.inf
-            else:
-                next_cost = min(next_cost, float(cost))
-        return best if next_cost - best_cost >= SURE else None
+            cost = float((located.s_m[i] - last.s_m - last.rate_mps * dt_s) ** 2 / variance)
+            if cost < MAY_BE:
+                due.append((key, last, cost))
+        costs = []
+        for key, last, cost in due:
+            changed = last.lane != located.lane[i]
+            ahead = sum(other.lane == last.lane and _is_ahead(other, last) for _, other, _ in due)
+            costs.append((cost + OTHER_LANE * (changed + ahead), key))
+        if not costs:
+            return None
+        best, *others = sorted(costs)
+        is_sure = not others or others[0][0] - best[0] >= SURE
+        return best[1] if best[0] < GATE and is_sure else None
 
     def lost(self, t_ns: int, tracks: TrackBatch) -> list[LostState]:
-        """Return the moving vehicles whose tracks ended since the last call: a neighbour may find them."""
-        if not self._last:
-            return []
+        """Return the moving vehicles whose tracks ended since the last call: a neighbour may find them.
+
+        One that a neighbour looks for and that is back here is among them, as one that stands.
+        """
         here = dict.fromkeys(tracks.track.tolist())
-        rows = []
+        back = [(key, self._last[key]) for key in self._back if key in self._last]
+        rows = [_state(key, replace(last, rate_mps=0.0)) for key, last in back]
         for key, last in self._last.items():
             if last.passed_on or key in here or t_ns - last.at_ns <= LOST_NS:
                 continue
@@ -150,7 +165,13 @@ class FoundAgain:
 
     def restore(self, rows: Sequence[LostState]) -> None:
         """Continue from the table of a `/state`."""
-        self._last = {row.track: _last(row) for row in rows}
+        self._last, self._back = {row.track: _last(row) for row in rows}, []
+
+
+def _is_ahead(one: Last, other: Last) -> bool:
+    """Return whether one vehicle drove ahead of another when that was measured last."""
+    then_m = one.s_m + one.rate_mps * (other.at_ns - one.at_ns) * 1e-9
+    return (then_m - other.s_m) * other.rate_mps > 0.0
 
 
 def _state(key: int, last: Last) -> LostState:
@@ -166,6 +187,15 @@ def _last(row: LostState) -> Last:
 
 def _may_be_named(t_ns: int, tracks: TrackBatch, i: int) -> bool:
     """Whether track i may be the vehicle of a terminal whose own track radar does not follow."""
-    loose = (tracks.terminal >= 0) & (t_ns - tracks.radar_ns > LOST_NS)
-    away_m = np.hypot(*(tracks.x[loose, :2] - tracks.x[i, :2]).T)
-    return bool((away_m <= REPORTER_M).any())
+    loose = np.flatnonzero((tracks.terminal >= 0) & (t_ns - tracks.radar_ns > LOST_NS))
+    apart = tracks.x[i, :2] - tracks.x[loose, :2]
+    east_mps, north_mps = tracks.x[loose, 2:].T
+    speed_mps = np.hypot(east_mps, north_mps)
+    # along its course it may be anywhere on the two bodies, across only as far as both are known
+    to_left = np.column_stack((-north_mps, east_mps)) / np.maximum(speed_mps, MOVES_MPS)[:, None]
+    across_m = np.einsum("ka,ka->k", to_left, apart)
+    spread = tracks.P[loose, :2, :2] + tracks.P[i, :2, :2]
+    variance = np.einsum("ka,kab,kb->k", to_left, spread, to_left)
+    variance += tracks.bias_m[loose] ** 2 + tracks.bias_m[i] ** 2
+    near = np.hypot(*apart.T) <= REPORTER_M
+    return bool((near & ((across_m**2 <= SIGMAS**2 * variance) | (speed_mps < MOVES_MPS))).any())

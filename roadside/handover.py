@@ -239,7 +239,7 @@ class Handovers:
                 self._ownership.give(key, t_ns)
         return offers + self._repeated(t_ns)
 
-    def notice(
+    def side_message(
         self, to: str, epoch: int, *, lost: Sequence[bytes] = (), waiting: Sequence[bytes] = ()
     ) -> HandoverOffer:
         """Return a message without tracks, that nobody repeats; `lost` and `waiting` as in `Handover`."""
@@ -293,7 +293,7 @@ class Handovers:
         """
         message = handed.message
         if not message.tracks and (message.lost or message.waiting):
-            return None  # a notice: nothing to adopt
+            return None  # a side message: nothing to adopt
         key = (handed.giver, message.epoch, message.seq)
         refused, vehicles = self.received.refused(*key), None
         if refused is None:

@@ -11,7 +11,7 @@ import msgspec
 
 from core.times import FUTURE_NS
 from edge.decoding import decoder
-from edge.wire import BESIDE_MAX
+from edge.wire import SIDE_MAX
 from fusion.handover import PLACE_M_MAX
 from fusion.observations import SPEED_MPS_MAX
 from roadside.found_again import KEPT_NS
@@ -28,7 +28,7 @@ class LostVehicle(msgspec.Struct, frozen=True, kw_only=True):
     s_m: float
     v_east_mps: float
     v_north_mps: float
-    rate_mps: float  # of its station
+    rate_mps: float  # of its station; 0: it is found
     at_ns: int
 
 
@@ -45,14 +45,22 @@ def towards(
     """
     sent: dict[str, list[bytes]] = {}
     for row in rows:
-        ahead = [
-            (abs((from_m if row.rate_mps > 0.0 else to_m) - row.s_m), esn)
-            for esn, from_m, to_m in neighbours
-            if (to_m > row.s_m if row.rate_mps > 0.0 else from_m < row.s_m)
-        ]
-        if ahead and len(sent.get(min(ahead)[1], ())) < BESIDE_MAX:
-            sent.setdefault(min(ahead)[1], []).append(_ENCODER.encode(_vehicle(row, lanes)))
+        for esn in _ahead(row, neighbours):
+            if len(sent.get(esn, ())) < SIDE_MAX:
+                sent.setdefault(esn, []).append(_ENCODER.encode(_vehicle(row, lanes)))
     return sent
+
+
+def _ahead(row: LostState, neighbours: Sequence[tuple[str, float, float]]) -> list[str]:
+    """Return the neighbour that a vehicle drives to; all of them for one that is found."""
+    if row.rate_mps == 0.0:
+        return [esn for esn, _, _ in neighbours]
+    ahead = [
+        (abs((from_m if row.rate_mps > 0.0 else to_m) - row.s_m), esn)
+        for esn, from_m, to_m in neighbours
+        if (to_m > row.s_m if row.rate_mps > 0.0 else from_m < row.s_m)
+    ]
+    return [min(ahead)[1]] if ahead else []
 
 
 def _vehicle(row: LostState, lanes: Sequence[str]) -> LostVehicle:

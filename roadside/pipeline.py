@@ -32,11 +32,11 @@ from geofence.violation import encode as encode_violation
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.notices import Notices
 from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
+from roadside.side_messages import SideMessages
 from roadside.snapshot import Names, pack_records, rounded_p, with_doubt
 
 UNSEEN_NS = 2_000_000_000
@@ -86,7 +86,9 @@ class Pipeline:
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
-        self._notices = Notices(setup.neighbours, lanes, setup.frame, self.found_again, self.monitor)
+        self._side_messages = SideMessages(
+            setup.neighbours, lanes, setup.frame, self.found_again, self.monitor
+        )
         self.handovers = Handovers(setup.place, setup.frame, self.ownership, self._count)
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
@@ -120,7 +122,7 @@ class Pipeline:
                 self._count("gnss.implausible", n_refused)
                 return self._observe(now_ns, fixes) if len(fixes.terminal) else []
             case HandedOver():
-                return [*self._read_notices(now_ns, item), *self._adopt(now_ns, item)]
+                return [*self._read_side_message(now_ns, item), *self._adopt(now_ns, item)]
             case HandoverAnswered():
                 return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes):
@@ -205,7 +207,7 @@ class Pipeline:
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
-        outputs += self._notices.send(t_ns, self.epoch, tracks, self.handovers)
+        outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
         self.unjudged = tuple(
             UnjudgedStretch(
                 road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
@@ -297,9 +299,9 @@ class Pipeline:
             self.ownership.adopt(vehicle.track.track, handed.message.offered_ns, now_ns)
         return [*outputs, reception.ack]
 
-    def _read_notices(self, now_ns: int, handed: HandedOver) -> list[Output]:
+    def _read_side_message(self, now_ns: int, handed: HandedOver) -> list[Output]:
         """Read what a neighbour says beside its tracks."""
-        judged, ack = self._notices.read(now_ns, handed, lambda: self._terminals_here(now_ns))
+        judged, ack = self._side_messages.read(now_ns, handed, lambda: self._terminals_here(now_ns))
         return [*self._emit(now_ns, judged), *([] if ack is None else [ack])]
 
     def _terminals_here(self, now_ns: int) -> list[str]:

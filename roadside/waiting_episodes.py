@@ -9,7 +9,7 @@ the episode, and only then the asker forgets it: one of the two disks has it at 
 from collections.abc import Sequence
 from typing import Protocol
 
-from edge.wire import BESIDE_MAX, Handover, HandoverAck, encode
+from edge.wire import SIDE_MAX, Handover, HandoverAck, encode
 from geofence.carried_checks import is_of_now, is_sound
 from geofence.episode_book import Judged
 from geofence.episodes import OpenEpisode, decoded, encoded
@@ -37,7 +37,7 @@ def question(t_ns: int, monitor: Judge) -> list[bytes]:
     """Return the waiting episodes that neighbours are asked for at tick t_ns."""
     if t_ns % ASK_NS:
         return []
-    return [encoded(episode) for episode in monitor.waiting()[:BESIDE_MAX]]
+    return [encoded(episode) for episode in monitor.waiting()[:SIDE_MAX]]
 
 
 def answer(

@@ -18,8 +18,8 @@ from roadside.outputs import HandoverOffer, OfferAck
 from roadside.waiting_episodes import answer, question
 
 
-class Notices:
-    """The notices of one RSU.
+class SideMessages:
+    """The side messages of one RSU.
 
     neighbours : esn and stretch of each.  lanes : the map's names, by number
     """
@@ -33,13 +33,13 @@ class Notices:
         self._found_again, self._monitor = found_again, monitor
 
     def send(self, t_ns: int, epoch: int, tracks: TrackBatch, handovers: Handovers) -> list[HandoverOffer]:
-        """Return the notices of tick t_ns, with the tracks that it shows."""
+        """Return the side messages of tick t_ns, with the tracks that it shows."""
         if not self._neighbours:
             return []
         lost = towards(self._found_again.lost(t_ns, tracks), self._neighbours, self._lanes)
         waiting = question(t_ns, self._monitor)
         return [
-            handovers.notice(esn, epoch, lost=lost.get(esn, ()), waiting=waiting)
+            handovers.side_message(esn, epoch, lost=lost.get(esn, ()), waiting=waiting)
             for esn, _, _ in self._neighbours
             if waiting or esn in lost
         ]
@@ -47,7 +47,7 @@ class Notices:
     def read(
         self, now_ns: int, handed: HandedOver, terminals_here: Callable[[], Sequence[str]]
     ) -> tuple[list[Judged], OfferAck | None]:
-        """Read a neighbour's notice; return versions of the episodes that continue here, and the answer.
+        """Read a neighbour's side message; return versions of episodes that continue here, and the answer.
 
         terminals_here : returns those whose vehicles are on our stretch
         """

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.wire import BESIDE_MAX, Handover, decode_handover, encode
+from edge.wire import SIDE_MAX, Handover, decode_handover, encode
 from roadside.found_again import KEPT_NS, MOST, FoundAgain
 from roadside.inputs import HandedOver, HandoverAnswered
 from roadside.lost_vehicles import LostVehicle, received, towards
@@ -64,6 +64,25 @@ def test_a_vehicle_lost_by_one_rsu_is_found_by_the_next():
     assert [tuple(one) for one in taker.step(later_ns, tracks, places, np.array([True]))] == [(9, 7)]
 
 
+def test_a_vehicle_that_is_found_is_nobody_else():
+    giver, taker = FoundAgain(), FoundAgain()
+    giver.expect([ROW])
+    taker.expect([ROW])
+    tracks, places = seen({"track": 7, "s": 840.0, "v": 20.0})
+    later_ns = T0_NS + 2_000_000_000
+    object.__setattr__(tracks, "radar_ns", tracks.radar_ns + 2_000_000_000)
+    giver.step(later_ns, tracks, places, np.array([False]))
+    rows = giver.lost(later_ns, tracks)
+    sent = towards(rows, NEIGHBOURS, LANES)
+    assert list(sent) == ["WEST", "EAST", "FAR"]
+    taker.expect(received([msgspec.Raw(row) for row in sent["EAST"]], later_ns, {"L2": 1}))
+    giver.step(later_ns + 1, tracks, places, np.array([False]))
+    assert giver.lost(later_ns + 1, tracks) == [], "once"
+    tracks, places = seen({"track": 9, "s": 860.0, "v": 20.0})
+    object.__setattr__(tracks, "radar_ns", tracks.radar_ns + 3_000_000_000)
+    assert taker.step(T0_NS + 3_000_000_000, tracks, places, np.array([True])) == []
+
+
 def test_what_an_rsu_saw_later_itself_stays():
     table = FoundAgain()
     table.expect([ROW])
@@ -85,21 +104,21 @@ def test_a_lost_vehicle_that_cannot_be_true_is_left_out(wrong):
 def test_a_flood_of_lost_vehicles_is_bounded():
     table = FoundAgain()
     for n in range(40):
-        table.expect([msgspec.structs.replace(ROW, track=1 + 100 * n + k) for k in range(BESIDE_MAX)])
+        table.expect([msgspec.structs.replace(ROW, track=1 + 100 * n + k) for k in range(SIDE_MAX)])
     assert len(table.state()) == 2 * MOST
     rows = [msgspec.structs.replace(ROW, track=k) for k in range(1, 200)]
-    assert len(towards(rows, NEIGHBOURS, LANES)["EAST"]) == BESIDE_MAX
+    assert len(towards(rows, NEIGHBOURS, LANES)["EAST"]) == SIDE_MAX
 
 
-def test_a_notice_is_neither_answered_nor_remembered(setup):
+def test_a_side_message_is_neither_answered_nor_remembered(setup):
     giver, taker = between(setup, 420.0)
     row = msgspec.msgpack.encode(
         LostVehicle(
             track=7, s_m=400.0, v_east_mps=16.0, v_north_mps=0.0, rate_mps=16.0, at_ns=roadside_drive.T0_NS
         )
     )
-    notice = giver.handovers.notice("B", 1, lost=[row], waiting=[b"garbage"])
-    message = decode_handover(notice.body)
+    sent = giver.handovers.side_message("B", 1, lost=[row], waiting=[b"garbage"])
+    message = decode_handover(sent.body)
     assert (len(message.tracks), len(message.lost)) == (0, 1)
     outputs = taker.step(roadside_drive.T0_NS, HandedOver("A", message))
     assert not [output for output in outputs if isinstance(output, OfferAck | HandoverOffer)]
@@ -108,7 +127,7 @@ def test_a_notice_is_neither_answered_nor_remembered(setup):
     assert state.received == {}
 
 
-def test_an_answer_to_a_notice_is_no_answer_to_an_offer(setup):
+def test_an_answer_to_a_side_message_is_no_answer_to_an_offer(setup):
     giver, _ = between(setup, 420.0)
     answer = HandoverAnswered(by="B", epoch=1, seq=1, resumed=("unknown",))
     assert giver.step(roadside_drive.T0_NS, answer) == []
