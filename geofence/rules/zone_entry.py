@@ -22,6 +22,7 @@ class ZoneEntry(ZoneRule):
     """Opens once the way since the last place is certainly inside, and lasts while any of it is."""
 
     name, violation, column, Config = "zone_entry", "zone_entry", "zone_entry", Config
+    windowed = False  # the others are those of `time_window`
 
     def judge_zone(
         self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
