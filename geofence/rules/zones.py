@@ -92,3 +92,15 @@ class ZoneRule(Rule):
         if episode is None or stamp_ns - episode.seen_ns < self._clear_ns:
             return None
         return Verdict(i, 0, stamp_ns, opens=False, clear=True, scope=zone.name, p_violation=0.0)
+
+
+class EntryRule(ZoneRule):
+    """Opens once the way since the last place is certainly inside, and lasts while any of it is."""
+
+    def judge_zone(
+        self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
+    ) -> Verdict | None:
+        passage = zone.passage(points[-2:], stamps[-2:])
+        if passage is not None and (episode is not None or passage.depth_m > self.least_m(ctx, i)):
+            return self.broken(ctx, i, zone, passage.first_ns)
+        return self.kept_again(ctx, i, zone, episode)
