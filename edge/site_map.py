@@ -17,7 +17,8 @@ def road_of(site: Site) -> RoadMap:
         raise _refused(site, error) from error
     if not is_plain(site.config.rules.version):
         raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
-    roles, roads = {zone.role for zone in road.zones}, {lane.road for lane in road.lanes}
+    roles = {role for zone in road.zones for role in zone.roles}
+    roads = {lane.road for lane in road.lanes}
     for fault in faults_of_names(site.config.rules, roles, roads):
         raise ConfigError(site.where, *fault)
     return road

@@ -42,7 +42,7 @@ class Monitor:
     ) -> None:  # fmt: skip
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
-        roles = {zone.role for zone in road.zones}
+        roles = {role for zone in road.zones for role in zone.roles}
         book = [rule(rules, section_of(rules, rule.name), roles) for rule in REGISTRY]
         self._rules = [rule for rule in book if rule.active]
         self._events = [rule for rule in self._rules if rule.kind == "event"]

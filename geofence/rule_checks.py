@@ -70,6 +70,7 @@ def faults_of_names(
         "rules.zone_entry.roles": section_of(rules, "zone_entry").roles,
         "rules.zone_exit.roles": section_of(rules, "zone_exit").roles,
     }
+    lists["rules.time_window.roles"] = section_of(rules, "time_window").roles
     for key, names in lists.items():
         for name in names:
             if name not in known:

@@ -50,7 +50,7 @@ class Surroundings:
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
         self._area = _compiled(tuple(shapely.Polygon(ring) for ring in rings))
-        stops = [zone.polygon for zone in road.zones if zone.role in rules.stop_zone_roles]
+        stops = [zone.polygon for zone in road.zones if set(zone.roles) & set(rules.stop_zone_roles)]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
         self._permitting = shapely.union_all([*stops, *gates])
@@ -71,7 +71,9 @@ class Surroundings:
         """Return the map's zones of these roles."""
         key = tuple(roles)
         if key not in self._zones:
-            self._zones[key] = [ZoneShape(z.zone, z.polygon) for z in self._road.zones if z.role in roles]
+            self._zones[key] = [
+                ZoneShape(z.zone, z.polygon, z.windows) for z in self._road.zones if set(z.roles) & set(roles)
+            ]
         return self._zones[key]
 
     def lane_rows(self, located: Located) -> I64:

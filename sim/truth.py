@@ -183,6 +183,7 @@ LEVELS: dict[str, Callable[[TruthKeeper, I64, Poses], F64]] = {
     "zone_exit": TruthKeeper.left_zones_m,
 }
 NONE = {
+    "time_window": "no zone of the simulator's site has times",
     "unauthorised_vehicle": "ordinary vehicles of the simulator keep to their lanes, and none is registered",
     "undecidable": "a record of what an RSU could not judge, of nothing that a vehicle did",
     "ghost_report": "a ghost is nowhere in the truth's traffic; the simulator states it with its terminal",

@@ -5,7 +5,8 @@ import numpy as np
 from core.arrays import F1, F2, F64, I1, I64
 from core.kernel import kernel
 from geofence.config import RulesConfig, section_of
-from geofence.detectors import add_sample, advance_timers, limits_of
+from geofence.continuity import FIX_STEP_S
+from geofence.detectors import HOLD_STEP_S, add_sample, advance_timers, limits_of
 from geofence.rules import MEASURED, REGISTRY
 from geofence.state import CLEAR_S, EVIDENCE, EVIDENCE_NS
 
@@ -36,7 +37,8 @@ def judge(
 ) -> int:  # fmt: skip
     """Weigh one sample of the edge's place; return the grade that holds."""
     add_sample(value_m, sigma_m, tau_s, dt_s, rate, stamp_ns, row, row_ns)
-    return int(advance_timers(value_m, dt_s, 0.0, CLEARED_S, stamp_ns, limits, row, row_ns))
+    step_s = HOLD_STEP_S if dt_s <= HOLD_STEP_S else FIX_STEP_S  # slower are terminals alone
+    return int(advance_timers(value_m, dt_s, step_s, (0.0, CLEARED_S), stamp_ns, limits, row, row_ns))
 
 
 @kernel(inner=True)

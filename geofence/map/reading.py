@@ -14,6 +14,7 @@ from core.classes import ALLOWED
 from core.errors import MapError
 from geofence.map.document import PAGE_KIND, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame
+from geofence.map.windows import Window, windows_of
 
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
@@ -59,6 +60,13 @@ class Zone:
     zone: str
     role: str
     polygon: shapely.Polygon | shapely.MultiPolygon  # site metres
+    rules: tuple[str, ...] = ()  # further roles, of the rules that read it
+    windows: tuple[Window, ...] = ()  # in which its rules hold; none: always
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All its roles."""
+        return (self.role, *self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ PROPERTIES = {
     },
     "axis": {"road", "k0_m"},
     "gate": {"gate", "role", "road", "level"},
-    "zone": {"zone", "role"},
+    "zone": {"zone", "role", "rules", "time_window"},
 }  # fmt: skip
 COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
@@ -293,7 +301,21 @@ def _zone(source: Source) -> Zone:
     shape = polygons[0] if kind == "Polygon" else shapely.MultiPolygon(polygons)
     if not shape.is_valid:
         raise source.refuse(f"the area is not valid: {shapely.is_valid_reason(shape)}")
-    return Zone(zone=source.value("zone", (str,)), role=source.value("role", (str,), ""), polygon=shape)
+    return Zone(
+        zone=source.value("zone", (str,)),
+        role=source.value("role", (str,), ""),
+        polygon=shape,
+        rules=source.texts("rules"),
+        windows=_windows(source),
+    )
+
+
+def _windows(source: Source) -> tuple[Window, ...]:
+    text = source.value("time_window", (str,), "")
+    try:
+        return windows_of(text) if text else ()
+    except ValueError as error:
+        raise source.refuse(f"property 'time_window': {error}") from error
 
 
 READERS: dict[str, Callable[[Source], Any]] = {"lane": _lane, "axis": _axis, "gate": _gate, "zone": _zone}

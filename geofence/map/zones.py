@@ -1,5 +1,6 @@
 """Zones of the map and the ways of vehicles: a fast vehicle can cross a zone between two fixes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import shapely
 
 from core.arrays import F64, I64
 from geofence.map.areas import Area
+from geofence.map.windows import Window, holds
 
 SAMPLES = 9  # of a way's parts inside, to find its deepest place
 
@@ -22,12 +24,17 @@ class Passage(NamedTuple):
 class ZoneShape:
     """A zone's area, prepared for many questions. Site metres."""
 
-    def __init__(self, name: str, polygon: Area) -> None:
-        self.name = name
+    def __init__(self, name: str, polygon: Area, windows: Sequence[Window] = ()) -> None:
+        """windows : in which its rules hold; none: always."""
+        self.name, self.windows = name, windows
         self._polygon, self._boundary = polygon, shapely.boundary(polygon)
         self._low, self._high = np.split(np.array(shapely.bounds(polygon)), 2)
         shapely.prepare(self._polygon)
         shapely.prepare(self._boundary)
+
+    def holds(self, stamp_ns: int) -> bool:
+        """Return whether its rules hold at a stamp."""
+        return not self.windows or holds(self.windows, stamp_ns)
 
     def is_near(self, points: F64) -> bool:
         """Return whether the bounding boxes of the way (k, 2) and of the zone meet."""

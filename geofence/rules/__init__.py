@@ -9,6 +9,7 @@ from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
+from geofence.rules.time_window import TimeWindow
 from geofence.rules.unauthorised_vehicle import UnauthorisedVehicle
 from geofence.rules.undecidable import Undecidable
 from geofence.rules.wrong_way import WrongWay
@@ -24,6 +25,7 @@ REGISTRY: tuple[type[Rule], ...] = (
     UnauthorisedVehicle,
     ZoneEntry,
     ZoneExit,
+    TimeWindow,
     DarkVehicle,
     Undecidable,
     GhostReport,

@@ -33,6 +33,7 @@ class ZoneRule(Rule):
 
     kind, scope = "event", "zone"
     Config: ClassVar[type[ZoneConfig]]
+    windowed: ClassVar[bool | None] = None  # zones with windows alone, without them alone, or all
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._roles, self._sigmas = config.roles, config.sigmas
@@ -42,7 +43,7 @@ class ZoneRule(Rule):
 
     def judge(self, ctx: "Context") -> Sequence[Verdict]:
         """Judge each hazmat vehicle with a new measurement against each zone."""
-        zones, verdicts = ctx.around.zones(self._roles), []
+        zones, verdicts = self._zones(ctx), []
         seen = ctx.newly_seen
         for i in seen[ctx.located.kind[seen] == HAZMAT].tolist():
             points, stamps = ctx.path(i)
@@ -52,10 +53,18 @@ class ZoneRule(Rule):
                 if episode.rule_name == self.name
             }
             for zone in zones:
-                verdict = self.judge_zone(ctx, i, zone, points, stamps, open_here.get(zone.name))
+                episode = open_here.get(zone.name)
+                if zone.holds(int(stamps[-1])):
+                    verdict = self.judge_zone(ctx, i, zone, points, stamps, episode)
+                else:
+                    verdict = self.kept_again(ctx, i, zone, episode)
                 if verdict is not None:
                     verdicts.append(verdict)
         return verdicts
+
+    def _zones(self, ctx: "Context") -> "list[ZoneShape]":
+        zones = ctx.around.zones(self._roles)
+        return zones if self.windowed is None else [z for z in zones if bool(z.windows) == self.windowed]
 
     @abstractmethod
     def judge_zone(
@@ -83,3 +92,15 @@ class ZoneRule(Rule):
         if episode is None or stamp_ns - episode.seen_ns < self._clear_ns:
             return None
         return Verdict(i, 0, stamp_ns, opens=False, clear=True, scope=zone.name, p_violation=0.0)
+
+
+class EntryRule(ZoneRule):
+    """Opens once the way since the last place is certainly inside, and lasts while any of it is."""
+
+    def judge_zone(
+        self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
+    ) -> Verdict | None:
+        passage = zone.passage(points[-2:], stamps[-2:])
+        if passage is not None and (episode is not None or passage.depth_m > self.least_m(ctx, i)):
+            return self.broken(ctx, i, zone, passage.first_ns)
+        return self.kept_again(ctx, i, zone, episode)

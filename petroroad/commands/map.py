@@ -75,7 +75,8 @@ def _load(path: Path) -> RoadMap:
 def _facts(road: RoadMap) -> dict[str, Any]:
     roles: dict[str, int] = {}
     for zone in road.zones:
-        roles[zone.role] = roles.get(zone.role, 0) + 1
+        for role in zone.roles:
+            roles[role] = roles.get(role, 0) + 1
     levels: dict[str, int] = {}
     for lane in road.lanes:
         levels[str(lane.level)] = levels.get(str(lane.level), 0) + 1
