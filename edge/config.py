@@ -11,13 +11,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite, radians
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
 from core.errors import ConfigError
+from edge.radars import check_reflections, pose_of
 from edge.registry import registry_rows
 from edge.sections import RadarScheme, RsuConfig, SiteConfig
 from edge.wire import SiteRecord
@@ -65,27 +66,9 @@ class Site:
             return ()
         east, north = self.frame.site_from_lonlat([r.lon_deg for r in radars], [r.lat_deg for r in radars])
         boresight = self.frame.heading_from_course([r.heading_deg for r in radars], east, north)
-        return tuple(
-            RadarPose(
-                sensor=radar.id,
-                east_m=float(east[i]),
-                north_m=float(north[i]),
-                height_m=radar.height_m,
-                boresight_rad=float(boresight[i]),
-                range_m_max=radar.range_m_max,
-                fov_rad=radians(radar.fov_deg),
-                sigma_range_m=radar.sigma_range_m,
-                sigma_azimuth_rad=radians(radar.sigma_azimuth_deg),
-                sigma_range_rate_mps=radar.sigma_range_rate_mps,
-                accepted=radar.accepted,
-                reflects=radar.reflects,
-                sigma_place_m=radar.sigma_place_m,
-                sigma_boresight_rad=None
-                if radar.sigma_heading_deg is None
-                else radians(radar.sigma_heading_deg),
-            )
-            for i, radar in enumerate(radars)
-        )
+        places = zip(east.tolist(), north.tolist(), boresight.tolist(), strict=True)
+        common = self.config.radars
+        return tuple(pose_of(radar, common, place) for radar, place in zip(radars, places, strict=True))
 
     def terminals(self) -> tuple[Terminal, ...]:
         """Return the registered terminals in the form of the tracker, in the order of `vehicles`."""
@@ -156,6 +139,7 @@ def parse_site(
     site = Site(config, text, map_text, registry_text, (*config.vehicle, *rows), frame, where)
     for check in (_check_names, _check_places, _check_rules):
         check(site)
+    check_reflections(config, where)
     if environ is not None:
         _check_addresses(config, where)
     return site

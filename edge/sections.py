@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from edge.wire import Esn, Latitude, Longitude
-from fusion.config import FusionConfig
+from fusion.config import FusionConfig, Reflects
 from geofence.config import RulesConfig, VehicleConfig
 
 RSUS_MAX = 512  # the place in a track id has nine bits
@@ -15,6 +15,11 @@ RadarScheme = Literal["udp"]
 
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
+ReflectionShare = Annotated[float, Meta(ge=0.0, le=0.5)]  # the bumper is at 0.5
+SigmaShare = Annotated[float, Meta(gt=0.0, le=0.5)]  # 0 would be `reflects = "centres"`: nothing to learn
+ReflectionS = Annotated[float, Meta(ge=0.05, le=10.0)]  # correlation time: from a scan's to a passage's
+SigmaPlace = Annotated[float, Meta(ge=0.0, le=100.0)]
+SigmaHeading = Annotated[float, Meta(ge=0.0, le=90.0)]
 Url = Annotated[str, Meta(pattern=r"^[a-z0-9+]+://.+|^mqtt$|\$\{")]
 Address = Annotated[str, Meta(min_length=1)]  # HOST:PORT, looked at once ${ENV} is expanded
 
@@ -42,11 +47,27 @@ class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sigma_range_m: Positive
     sigma_azimuth_deg: Positive
     sigma_range_rate_mps: Positive
-    reflects: Literal["bodies", "centres"] = "bodies"  # what it reports of a vehicle; "bodies" is learnt
-    # 1 sigma of its pose by survey and commissioning; without it traffic shows how good the survey was. It
+    reflects: Reflects | None = None  # this and what follows: None as [radars] states it
+    reflection_share: ReflectionShare | None = None
+    sigma_reflection_share: SigmaShare | None = None
+    reflection_s: ReflectionS | None = None
+    sigma_place_m: SigmaPlace | None = None
+    sigma_heading_deg: SigmaHeading | None = None
+
+
+class RadarsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[radars]`: what is known of all radars of the site alike; a radar's own lines come first."""
+
+    reflects: Reflects = "bodies"
+    # Where on a body they see it: share of its length from the middle to that point, by commissioning, and
+    # 1 sigma of it; None: learnt from traffic
+    reflection_share: ReflectionShare | None = None
+    sigma_reflection_share: SigmaShare | None = None
+    reflection_s: ReflectionS = 1.0  # how long the point stays where it is on the body
+    # 1 sigma of the poses by survey and commissioning; without it traffic shows how good the survey was. It
     # lasts, so that each centimetre takes one from what can be proven of a departure
-    sigma_place_m: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
-    sigma_heading_deg: Annotated[float, Meta(ge=0.0, le=90.0)] | None = None
+    sigma_place_m: SigmaPlace | None = None
+    sigma_heading_deg: SigmaHeading | None = None
 
 
 class GnssInputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +139,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     site: SiteSection
     rsu: Annotated[tuple[RsuConfig, ...], Meta(min_length=1, max_length=RSUS_MAX)]
+    radars: RadarsConfig = RadarsConfig()
     gateway: GatewayConfig | None = None
     mqtt: MqttConfig = MqttConfig()
     fusion: FusionConfig = FusionConfig()

@@ -13,6 +13,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assign
 from fusion.extent import dot, row_of, spread
+from fusion.flank import CHANCE_MIN, CHANCE_RIVAL, chance_of_flank, is_beside
 from fusion.grid import GRID_CELL_M, cell_of, clear, fill, first_in, put
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
@@ -40,6 +41,8 @@ ECHO_LENGTH_M, ECHO_WIDTH_M = 6.0, 2.5  # of a vehicle of unknown size
 Expected = tuple[
     float, float, float, float, float, float, float, float, float, float, float, float,
 ]  # fmt: skip
+# Of a face: height of the radar above it, 1 flank or 0 end, its cost, axis of the body, the first pair
+Face = tuple[float, float, float, tuple[float, float], int]
 NO_TRACK, OWN_ECHO = -1, -2  # in track_of: not assigned; second echo of a tracked vehicle
 
 
@@ -70,13 +73,14 @@ def _locate(detections: Detections, n_d: int, settings: Settings, q: int) -> Non
 
 
 @kernel(inner=True)
-def expected(states: States, i: int, radars: F2, q: int, drop: float) -> Expected:
+def expected(states: States, i: int, radars: F2, q: int, drop: float, flank: float) -> Expected:
     """Return what radar q would measure of predicted track i, with its covariance in triangular form.
 
     drop : height of the radar above its targets; 0 for a radar's own objects, which are places in the plane
+    flank : 1 of its flank, 0 of the end that faces the radar
     """
     state = load(states, i)
-    point = seen_point(states.X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
+    point = seen_point(states.X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH], flank)
     p_e, p_n = point[0], point[1]
     flat = max(math.sqrt(p_e * p_e + p_n * p_n), 1.0)
     c, s = p_e / flat, p_n / flat
@@ -141,14 +145,55 @@ def _is_in(seen: F2, d: int, a: int, b: int) -> bool:
 
 
 @kernel(inner=True)
-def _pair(
+def _add_pair(
+    assignment: Assignment, room: tuple[int, int], who: tuple[int, int], cost: float, flank: float
+) -> int:
+    """Add a pair of a track and a detection, or replace its dearer one; return the end of the pairs.
+
+    room : where the pairs of the track begin and end
+    """
+    pairs, costs = assignment.pairs, assignment.costs
+    p, n_p = room
+    while flank != 0.0 and p < n_p and pairs[1, p] != who[1]:
+        p += 1
+    if flank == 0.0 or p == n_p:
+        p = n_p
+        n_p += 1
+    elif costs[p] <= cost:
+        return n_p
+    pairs[0, p], pairs[1, p], pairs[2, p], costs[p] = who[0], who[1], int(flank), cost
+    return n_p
+
+
+@kernel(inner=True)
+def _pair_faces(
     states: States, j: int, drop: float, settings: Settings, q: int, seen: F2, grid: Grid,
     assignment: Assignment, n_p: int, p_detect: float,
 ) -> int:  # fmt: skip
     """Add the pairs of predicted track j with the detections of radar q; return the new n_p."""
-    radars, pairs, costs = settings.radars, assignment.pairs, assignment.costs
+    first, axis = n_p, axis_of(states.X, j)
+    chance = chance_of_flank(states, j, settings.radars, q, axis)
+    end: Face = (drop, 0.0, -2.0 * math.log(max(1.0 - chance, CHANCE_MIN)), axis, first)
+    n_p = _pair(states, j, end, settings, q, seen, grid, assignment, n_p, p_detect)
+    if chance > CHANCE_MIN and (n_p == first or chance > CHANCE_RIVAL):
+        flank: Face = (drop, 1.0, -2.0 * math.log(chance), axis, first)
+        n_p = _pair(states, j, flank, settings, q, seen, grid, assignment, n_p, p_detect)
+    return n_p
+
+
+@kernel(inner=True)
+def _pair(
+    states: States, j: int, face: Face, settings: Settings, q: int, seen: F2, grid: Grid,
+    assignment: Assignment, n_p: int, p_detect: float,
+) -> int:  # fmt: skip
+    """Add the pairs of a face of predicted track j with the detections of radar q; return the new n_p.
+
+    A detection that is paired already with the end keeps the cheaper of both.
+    """
+    drop, flank, cost_of_face, axis, first = face
+    radars, costs = settings.radars, assignment.costs
     gate_3 = settings.tuning[at.GATE_3]
-    of = expected(states, j, radars, q, drop)
+    of = expected(states, j, radars, q, drop, flank)
     east, north = radars[q, at.R_EAST] + of[0], radars[q, at.R_NORTH] + of[1]
     widest = of[6] + of[7] + of[9] * of[9] * of[6]  # variances across and along: no axis has a larger one
     slope = max(1.0 - drop * drop / (of[4] * of[4]), 0.01)  # squared: of a metre of range on the road
@@ -162,14 +207,18 @@ def _pair(
             while d >= 0:
                 off2 = (seen[d, at.S_EAST] - east) ** 2 + (seen[d, at.S_NORTH] - north) ** 2
                 # the list holds detections of other cells, too
-                if off2 < gate2 and n_p < costs.shape[0] and _is_in(seen, d, a, b):
+                if (
+                    off2 < gate2
+                    and n_p < costs.shape[0]
+                    and _is_in(seen, d, a, b)
+                    and (flank == 0.0 or is_beside(states, j, axis, seen[d, at.S_EAST], seen[d, at.S_NORTH]))
+                ):
                     d2, cost = pair_cost(of, seen, d, radars, q, p_detect)
                     turned_m = abs(
                         of[2] * (seen[d, at.S_NORTH] - north) - of[3] * (seen[d, at.S_EAST] - east)
                     )
-                    if d2 < gate_3 and turned_m < straight_m:
-                        pairs[0, n_p], pairs[1, n_p], costs[n_p] = j, d, cost
-                        n_p += 1
+                    if d2 < gate_3 and (turned_m < straight_m or flank != 0.0):
+                        n_p = _add_pair(assignment, (first, n_p), (j, d), cost + cost_of_face, flank)
                 d = grid.next_of[d]
     return n_p
 
@@ -220,7 +269,7 @@ def gate(
         p_detect = p_seen(settings, q, cell_towards(settings, q, d_e, d_n))
         assignment.miss[n_t] = -2.0 * math.log(1.0 - p_detect) if inside else 0.0
         scratch.rows[n_t] = i
-        n_p = _pair(predicted, n_t, drop, settings, q, seen, grid, assignment, n_p, p_detect)
+        n_p = _pair_faces(predicted, n_t, drop, settings, q, seen, grid, assignment, n_p, p_detect)
         n_t += 1
     return n_t, n_p
 
@@ -325,4 +374,5 @@ def associate(
         t = assignment.pairs[0, p]
         if assignment.det_of[t] == assignment.pairs[1, p]:
             assignment.miss[t] = assignment.costs[p]
+            detections.M[assignment.pairs[1, p], at.Z_FLANK] = assignment.pairs[2, p]
     return n_t

@@ -73,6 +73,10 @@ class RadarPose(msgspec.Struct, frozen=True, kw_only=True):
     sigma_range_rate_mps: float
     accepted: bool  # commissioned; else it tracks but does not enforce
     reflects: Reflects = "bodies"
+    # Share of a body's length from its centre to where this radar sees it, with 1 sigma; None: learnt
+    reflection_share: float | None = None
+    sigma_reflection_share: float | None = None
+    reflection_s: float = 1.0  # how long that point stays: correlation time of its scatter
     # What the survey leaves unknown of the pose, and no number of scans averages: place per axis, boresight;
     # None: how good the survey was is learnt from traffic
     sigma_place_m: float | None = None

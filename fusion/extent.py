@@ -4,8 +4,8 @@
 
 `f` is +1 behind the body, -1 ahead of it, and turns over smoothly beside it. It changes its sign with u, so
 the axis is enough: nobody needs to know which end is the front. `extent` lasts; the point is scattered about
-it along the axis, for about a second alike, and across the axis from scan to scan. The former is nought for a
-radar that reports the centre: then extent is learnt to be nought.
+it along the axis, for a while alike (`RadarPose.reflection_s`), and across the axis from scan to scan. The
+former is nought for a radar that reports the centre: then extent is learnt to be nought.
 """
 
 import math
@@ -22,7 +22,8 @@ AXIS_RATIO = 0.25
 # length from the end (half-normal of 0.1 length about its mean: 0.06 of the 0.42 length that remain)
 SCATTER_SHARE = 0.15
 SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere on the flank: 1 / sqrt(3)
-SCATTER_S = 1.0  # correlation time of both: the reflecting point stays for about a second
+# 1 sigma of how deep behind the flank, as a share of half the width: wheels, tanks, or the hull itself
+DEPTH_SHARE = 0.3
 # Variance of the acceleration across that is no bend [m^2/s^4]: lane changes, a slip road's start
 SWERVE_VAR = 0.35**2
 EXTENT_DRIFT = 0.002  # share of it [1 / sqrt(s)]: as good as constant, or a dragged terminal drags it along
@@ -59,7 +60,7 @@ def is_driving(v_e: float, v_n: float, var: float) -> bool:
 @kernel(inner=True)
 def reflecting_point(
     X: F2, i: int, d: tuple[float, float], v: tuple[float, float, float], body: tuple[float, float],
-    var: tuple[float, float, float],
+    var: tuple[float, float, float], flank: float,
 ) -> Point:  # fmt: skip
     """Return where a radar sees a vehicle; without any axis it is somewhere about the centre.
 
@@ -67,6 +68,7 @@ def reflecting_point(
     d : its centre from the radar;  v : its velocity, and the sum of the variances of that
     body : extent, its variance
     var : covariance of the centre: east-east, east-north, north-north
+    flank : 1 it sees the flank (`fusion.flank`), 0 the end
     The turn of f beside the radar is too sharp to be linearised where the place is uncertain by as much: f
     is taken as known, and what the place makes it uncertain by is scatter.
     """
@@ -81,6 +83,12 @@ def reflecting_point(
     else:
         angle = X[i, at.AXIS] if math.isnan(X[i, at.HEADING]) else X[i, at.HEADING]
         c, s = math.cos(angle), math.sin(angle)
+    if flank != 0.0:
+        beside = math.copysign(AXIS_RATIO * extent, c * d_n - s * d_e)
+        slide, depth = SLIDE_SHARE * extent, DEPTH_SHARE * beside
+        return (
+            d_e + beside * s, d_n - beside * c, c, s, 0.0, 0.0, 0.0, 0.0, slide * slide, depth * depth,
+        )  # fmt: skip
     flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     along = (c * d_e + s * d_n) / flat
     f, df = end_facing(along)
@@ -128,9 +136,10 @@ def spread(
     )  # fmt: skip
 
 
-def scans_alike(period_s: float) -> float:
+def scans_alike(period_s: float, stays_s: float) -> float:
     """Return by what factor the correlation of the scatter makes the variance of a mean over scans larger.
 
+    stays_s : its correlation time
     (1 + r) / (1 - r) with the correlation r of two scans: of an AR(1) error (Bayley, Hammersley 1946).
     """
-    return 1.0 / math.tanh(period_s / (2.0 * SCATTER_S))
+    return 1.0 / math.tanh(period_s / (2.0 * stays_s))

@@ -62,7 +62,7 @@ N_TALLY = 9
 
 # Column of a measurement (N_MEAS,), in M and in the ring
 WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
-N_MEAS = 14
+N_MEAS = 15
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
@@ -71,6 +71,7 @@ Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 
 # the reflecting point along the axis, as a factor, and across it [m^2], as it counts in a mean over scans;
 # for how many scans a place of it counts
 Z_LANE, Z_BOTH_WAYS, Z_ALONG, Z_ACROSS, Z_OFTEN = 7, 8, 9, 10, 13
+Z_FLANK = 14  # POLAR and OBJECT: 1 it is a point of the flank, 0 of the end: fusion.flank
 Z_EXTENT, Z_EXTENT_SIGMA = 11, 12  # all: mean and sigma of EXTENT of a track that starts here [m]
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
@@ -101,7 +102,10 @@ POSE_COVARIANCES = (
     (R_C_NT, 1, 2),
     (R_C_TT, 2, 2),
 )
-N_POSE = 27
+R_STAYS = 27  # correlation time of its scatter [s]
+# Detections of flanks, and how many of the fused ones Lambert's law makes such: see fusion.flank
+R_FLANKS, R_FLANKS_DUE = 28, 29
+N_POSE = 30
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6
@@ -257,7 +261,7 @@ class Shadows(NamedTuple):
 class Assignment(NamedTuple):
     """The gated pairs of one scan, their association, and scratch; see fusion.assignment."""
 
-    pairs: I2  # (2, n) track and detection of each gated pair
+    pairs: I2  # (3, n) track and detection of each gated pair; 1: it is of the flank
     costs: F1  # (n,) of each pair [-2 ln likelihood]
     miss: F1  # (>= n_t,) cost of having no detection
     det_of: I1  # (>= n_t,) the detection of each track, -1 none

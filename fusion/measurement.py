@@ -58,12 +58,15 @@ def _off_bearing(M: F2, k: int, d_e: float, d_n: float) -> float:
 
 
 @kernel(inner=True)
-def seen_point(X: F2, i: int, state: Registers, r_e: float, r_n: float) -> Point:
-    """Return where a radar at (r_e, r_n) sees the body of a state, whose memory is row i of X."""
+def seen_point(X: F2, i: int, state: Registers, r_e: float, r_n: float, flank: float) -> Point:
+    """Return where a radar at (r_e, r_n) sees the body of a state, whose memory is row i of X.
+
+    flank : 1 it sees the flank, 0 the end that faces it
+    """
     return reflecting_point(
         X, i, (state[at.EAST] - r_e, state[at.NORTH] - r_n),
         (state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]),
-        (state[at.EXTENT], state[P55]), (state[P00], state[P01], state[P11]),
+        (state[at.EXTENT], state[P55]), (state[P00], state[P01], state[P11]), flank,
     )  # fmt: skip
 
 
@@ -93,6 +96,18 @@ def row_of_rate(point: Point, g: Rate) -> Row:
 
 
 @kernel(inner=True)
+def _slid(point: Point, d_e: float, d_n: float) -> Point:
+    """Return a point of the flank at the place along the body where the radar saw it, (d_e, d_n) from it.
+
+    Which point it is says nothing of the vehicle; but beside the radar the beam turns from end to end, and a
+    linearisation at the middle takes the circle for a straight line.
+    """
+    p_e, p_n, c, s, f, t_e, t_n, about_end, rest, blind = point
+    off = c * (d_e - p_e) + s * (d_n - p_n)
+    return p_e + off * c, p_n + off * s, c, s, f, t_e, t_n, about_end, rest, blind
+
+
+@kernel(inner=True)
 def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int) -> Scalar:
     """Azimuth, slant range and range rate one after another, each linearised at the last update (EKF).
 
@@ -101,7 +116,10 @@ def _polar(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: int
     """
     q = int(M[k, at.SOURCE])
     drop = radars[q, at.R_DROP]
-    point = seen_point(X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH])
+    point = seen_point(X, i, state, radars[q, at.R_EAST], radars[q, at.R_NORTH], M[k, at.Z_FLANK])
+    if M[k, at.Z_FLANK] != 0.0:
+        flat = math.sqrt(max(M[k, at.Z_RANGE] * M[k, at.Z_RANGE] - drop * drop, 1.0))
+        point = _slid(point, flat * M[k, at.Z_COS], flat * M[k, at.Z_SIN])
     p_e, p_n, c, s = point[0], point[1], point[2], point[3]
     along = M[k, at.Z_ALONG] * point[7] + M[k, at.Z_OFTEN] * point[8]
     blind = M[k, at.Z_OFTEN] * point[9] + M[k, at.Z_ACROSS]
@@ -190,7 +208,7 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
     if part >= 2:
         z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
         return (0.0, 0.0, c, s, 0.0), z, radars[q, at.R_S_RATE] ** 2
-    point = seen_point(X, i, state, r_e, r_n)
+    point = seen_point(X, i, state, r_e, r_n, M[k, at.Z_FLANK])
     across, along, both = spread(point, c, s, (M[k, at.Z_ALONG], M[k, at.Z_OFTEN], M[k, at.Z_ACROSS]))
     z_t = -s * (d_e - point[0]) + c * (d_n - point[1])
     r = s_across * s_across + across

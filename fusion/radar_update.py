@@ -24,6 +24,7 @@ from fusion.body_sizes import (
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
 from fusion.extent import scans_alike
 from fusion.extent_prior import set_prior
+from fusion.flank import learn_flanks
 from fusion.lanes import lane_at
 from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
@@ -109,7 +110,7 @@ def radar_update(
     gap_ns = seen.stamp_ns - scans.newest_ns[q]
     period_ns = scans.period_ns(q, seen.stamp_ns)
     if gap_ns > 0:  # of its shortest period: a scan that comes late must count as it would have in time
-        often = scans_alike(max(gap_ns, PERIOD_NS_MIN) * 1e-9)
+        often = scans_alike(max(gap_ns, PERIOD_NS_MIN) * 1e-9, store.settings.radars[q, at.R_STAYS])
         store.settings.radars[q, at.R_OFTEN] = max(store.settings.radars[q, at.R_OFTEN], often)
     if isinstance(seen, RadarScan):
         n, n_odd = polar_rows(store, seen, q)
@@ -298,6 +299,8 @@ def _update(
                 note_missed(tracks, scratch, t, settings, q, t_ns)
             continue
         if t_ns >= ints[i, at.STAMP]:
+            if ints[i, at.STATUS] == at.CONFIRMED:
+                learn_flanks(scratch.predicted, t, settings.radars, q, M[d, at.Z_FLANK] != 0.0)
             learn_scatter(tracks, i, scratch.predicted, t, detections, d, settings, q, t_ns)
             append(tracks, rings, i, t_ns, M, d, scratch.predicted, t, settings, scratch.vector)
         elif fuse(tracks, rings, i, t_ns, M, d, settings, scratch.vector) == 2:

@@ -1,7 +1,7 @@
 """How far the point that a radar sees is from its place on the body: learnt of each radar from innovations.
 
 The scatter has two parts on each axis of the body: one that is new in each scan, and one that stays for
-about a second (`fusion.extent.SCATTER_S`). A filter that knew both would leave innovations with the variance
+a while (`RadarPose.reflection_s`). A filter that knew both would leave innovations with the variance
 that it expects, and nothing in common with those of a quarter of a second before; what they have beyond that
 is scatter (Mehra 1970 estimates noise the same way). The slow part counts for as many scans as it stays, so
 that the filter follows it slowly and its innovations show it; where a radar is so precise that the filter
@@ -13,7 +13,7 @@ import math
 from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.extent import SCATTER_S, Point, dot, row_of
+from fusion.extent import Point, dot, row_of
 from fusion.layout import Detections, Settings, States, Tracks
 from fusion.measurement import seen_point
 from fusion.models import Registers, load, times
@@ -68,7 +68,8 @@ def _learn(
     total = min(max(total, limits[0]), limits[1])
     slow = radars[q, place + 1]
     if not math.isnan(product):
-        slow += gain * (min(max(product, -most), most) / (unit * math.exp(-LAG_NS * 1e-9 / SCATTER_S)) - slow)
+        alike = math.exp(-LAG_NS * 1e-9 / radars[q, at.R_STAYS])
+        slow += gain * (min(max(product, -most), most) / (unit * alike) - slow)
     slow = min(max(slow, 0.0), total)
     radars[q, place], radars[q, place + 1] = total - slow, slow
 
@@ -95,14 +96,14 @@ def learn_scatter(
 ) -> None:  # fmt: skip
     """Learn from detection d of radar q at t_ns, which belongs to track i, predicted as row j."""
     ints, floats, radars, seen = tracks.ints, tracks.floats, settings.radars, detections.seen
-    if radars[q, at.R_SHARE_VAR] == 0.0:
-        return  # the site states that it reports centres
+    if radars[q, at.R_SHARE_VAR] == 0.0 or detections.M[d, at.Z_FLANK] != 0.0:
+        return  # the site states that it reports centres; of the flank nothing is learnt
     ago_ns = t_ns - ints[i, at.SCATTER_NS]
     if ints[i, at.STATUS] != at.CONFIRMED or t_ns - ints[i, at.BORN] < SETTLED_NS or 0 <= ago_ns < LAG_NS:
         return
     r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
     state = load(predicted, j)
-    point = seen_point(predicted.X, j, state, r_e, r_n)
+    point = seen_point(predicted.X, j, state, r_e, r_n, 0.0)
     c, s = point[2], point[3]
     if c == 0.0 and s == 0.0:
         return  # of no axis

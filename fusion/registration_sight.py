@@ -127,7 +127,8 @@ def observe(tracks: Tracks, rings: Rings, radars: Radars, i: int, t_ns: int, wor
         if gap_ns > AROUND_NS:
             break
         what = rings.meas[i, slot, at.WHAT]
-        if gap_ns >= -AROUND_NS and (what == at.POLAR or what == at.OBJECT):
+        of_end = (what == at.POLAR or what == at.OBJECT) and rings.meas[i, slot, at.Z_FLANK] == 0.0
+        if gap_ns >= -AROUND_NS and of_end:
             _add(tracks, rings, radars, i, slot, t_ns, work)
         k -= 1
     for q in range(radars.survey.shape[0]):

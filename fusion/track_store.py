@@ -12,6 +12,7 @@ from fusion import layout as at
 from fusion.assignment import assignment_of
 from fusion.body_sizes import SHARE, SHARE_SIGMA
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.flank import FLANKS, FLANKS_DUE
 from fusion.grid import grid_for
 from fusion.lanes import no_lanes
 from fusion.layout import (
@@ -81,7 +82,11 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
             1.0, SHARE, SHARE_SIGMA**2,
             ALONG_WHITE, ALONG_SLOW, N_START, ACROSS_WHITE, ACROSS_SLOW, N_START,
             place**2, 0.0, place**2, 0.0, 0.0, turn**2,
+            radar.reflection_s, FLANKS, FLANKS_DUE,
         )  # fmt: skip
+        if radar.reflection_share is not None and radar.sigma_reflection_share is not None:
+            poses[q, at.R_SHARE] = radar.reflection_share
+            poses[q, at.R_SHARE_VAR] = radar.sigma_reflection_share**2
         if radar.reflects == "centres":
             poses[q, at.R_SHARE : at.R_C_EE] = 0.0
     return poses
@@ -167,7 +172,7 @@ class TrackStore:
             about=np.zeros((n_detections, at.N_ABOUT)),
             seen=np.zeros((n_detections, at.N_SEEN)),
         )
-        pairs, costs = np.zeros((2, n_pairs), dtype=np.int64), np.zeros(n_pairs)
+        pairs, costs = np.zeros((3, n_pairs), dtype=np.int64), np.zeros(n_pairs)
         self.scratch = Scratch(
             predicted=self._predicted,
             rows=np.zeros(n, dtype=np.int64),

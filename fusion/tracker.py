@@ -34,7 +34,7 @@ from fusion.registration import Registered, Registration
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
-from fusion.tracker_state import TrackerState, restore, snapshot
+from fusion.tracker_state import BODIES, TrackerState, restore, snapshot
 from fusion.tracks import TrackBatch, batch_of
 from fusion.visibility import note_outside
 
@@ -290,9 +290,9 @@ class Tracker:
 
     def clear(self, *, keep_passages: bool = False) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
-        learnt = self.store.settings.radars[:, at.R_OFTEN : at.R_C_EE]
+        learnt = self.store.settings.radars[:, BODIES]
         self.store = TrackStore(self.config, self._radars, self._lanes)
-        self.store.settings.radars[:, at.R_OFTEN : at.R_C_EE] = learnt  # of the radars, not of their tracks
+        self.store.settings.radars[:, BODIES] = learnt  # of the radars, not of their tracks
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))

@@ -25,7 +25,7 @@ STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE
 BODY = {"extent_m": at.Z_EXTENT, "extent_sigma_m": at.Z_EXTENT_SIGMA}
 LANE = {
     "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS, "scatter_along": at.Z_ALONG,
-    "scatter_across_m2": at.Z_ACROSS, "often": at.Z_OFTEN,
+    "scatter_across_m2": at.Z_ACROSS, "often": at.Z_OFTEN, "flank": at.Z_FLANK,
 }  # fmt: skip
 MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
     at.BASE: ("base", {"source": at.SOURCE}),
@@ -58,9 +58,9 @@ SENT_COLUMNS = (
 UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
 BODY_COLUMNS = (
     "often", "share", "share_var", "along_white", "along_slow", "along_n", "across_white_m2",
-    "across_slow_m2", "across_n",
+    "across_slow_m2", "across_n", "flanks", "flanks_due",
 )  # fmt: skip
-BODIES = list(range(at.R_OFTEN, at.R_OFTEN + len(BODY_COLUMNS)))
+BODIES = [*range(at.R_OFTEN, at.R_ACROSS_N + 1), at.R_FLANKS, at.R_FLANKS_DUE]
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -245,10 +245,7 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
         read_floats(state.field, COUNT_COLUMNS),
     )
     times.unpack(state.clocks, terminals.about)
-    if state.bodies is not None and set(BODY_COLUMNS) <= set(state.bodies.names):
-        bodies = read_floats(state.bodies, BODY_COLUMNS)
-        n = min(len(bodies), len(store.settings.radars))
-        store.settings.radars[np.arange(n)[:, None], BODIES] = bodies[:n]
+    _restore_bodies(store, state.bodies)
     for stored in state.tracks:
         _restore_track(store, terminals, stored)
     presumed = rows.ints[:, at.OTHER_ROW]
@@ -257,6 +254,17 @@ def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, sta
     tally = store.tally
     tally[at.T_FREE], tally[at.T_SERIAL] = len(state.free), state.n_serials
     tally[at.T_HIGH] = state.rows_used
+
+
+def _restore_bodies(store: TrackStore, columns: Columns | None) -> None:
+    """Restore what was learnt of each radar; a version that knew fewer columns leaves the others fresh."""
+    if columns is None:
+        return
+    known = [name for name in BODY_COLUMNS if name in columns.names]
+    bodies = read_floats(columns, tuple(known))
+    n = min(len(bodies), len(store.settings.radars))
+    places = [BODIES[BODY_COLUMNS.index(name)] for name in known]
+    store.settings.radars[np.arange(n)[:, None], places] = bodies[:n]
 
 
 def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTrack) -> None:

@@ -69,6 +69,39 @@ def site_of(text=SITE, registry=CSV, environ=ENVIRON):
     return parse_site(text, "{}", registry, "site.toml", environ)
 
 
+RADARS = "[radars]\nreflection_share = 0.4\nsigma_reflection_share = 0.02\nsigma_place_m = 0.0\n"
+
+
+def test_a_radar_states_what_all_radars_do_unless_its_own_lines_say_otherwise():
+    (pose,) = site_of(SITE + RADARS).radar_poses("R1")
+    assert (pose.reflection_share, pose.sigma_reflection_share, pose.reflection_s) == (0.4, 0.02, 1.0)
+    assert (pose.reflects, pose.sigma_place_m, pose.sigma_boresight_rad) == ("bodies", 0.0, None)
+    own = SITE.replace(
+        RADAR_POSE, RADAR_POSE + 'reflects = "centres"\nreflection_s = 0.3\nsigma_place_m = 0.2\n'
+    )
+    (pose,) = site_of(own + RADARS).radar_poses("R1")
+    assert (pose.reflects, pose.reflection_share, pose.sigma_reflection_share) == ("centres", None, None)
+    assert (pose.reflection_s, pose.sigma_place_m) == (0.3, 0.2)
+
+
+@pytest.mark.parametrize(("lines", "key", "rule"), [
+    ("reflection_share = 0.4", "radars.reflection_share", "needs sigma_reflection_share"),
+    ("sigma_reflection_share = 0.1", "radars.sigma_reflection_share", "needs reflection_share"),
+    ("reflection_share = 0.7\nsigma_reflection_share = 0.1", "radars.reflection_share", "<= 0.5"),
+    ("reflection_share = 0.4\nsigma_reflection_share = 0.0", "radars.sigma_reflection_share", "> 0.0"),
+    (
+        'reflects = "centres"\nreflection_share = 0.4\nsigma_reflection_share = 0.1',
+        "radars.reflection_share", "absent",
+    ),
+    ("reflection_s = 0.0", "radars.reflection_s", ">= 0.05"),
+])  # fmt: skip
+def test_half_a_statement_of_reflections_is_refused(lines, key, rule):
+    with pytest.raises(ConfigError) as refused:
+        site_of(f"{SITE}[radars]\n{lines}\n")
+    assert refused.value.key == key
+    assert rule in str(refused.value)
+
+
 def test_the_whole_file_becomes_structs():
     site = site_of()
     assert site.config.gateway.listeners == ("jt808://0.0.0.0:7808",)

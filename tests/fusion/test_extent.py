@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from fusion import layout as at
 from fusion.body_sizes import SHARE, SHARE_SIGMA, VARIETY, extent_prior, learn_shares
 from fusion.config import FusionConfig, RadarPose
-from fusion.extent import AXIS_RATIO, SCATTER_SHARE, SWERVE_VAR, end_facing, scans_alike, scatter
+from fusion.extent import (
+    AXIS_RATIO,
+    DEPTH_SHARE,
+    SCATTER_SHARE,
+    SLIDE_SHARE,
+    SWERVE_VAR,
+    end_facing,
+    scans_alike,
+    scatter,
+)
 from fusion.lanes import lane_cells
 from fusion.measurement import apply
 from fusion.observations import RadarScan
@@ -102,6 +111,40 @@ def test_a_detection_of_a_body_equals_the_augmented_filter(course_rad):
     np.testing.assert_allclose(store.P[0, :N, :N], P - K @ H @ P, rtol=2e-3, atol=2e-8)
 
 
+@pytest.mark.parametrize("course_rad", [0.9, 1.8, -2.0])
+def test_a_detection_of_the_flank_equals_the_augmented_filter(course_rad):
+    x = np.array([63.0, 36.0, 16.0 * math.cos(course_rad), 16.0 * math.sin(course_rad), 0.2, 6.0])
+
+    def point(x: np.ndarray) -> np.ndarray:
+        """Half the width towards the radar, off the middle of the body, as numbers that the filter knows."""
+        return np.asarray(x[:2] - [POSE.east_m, POSE.north_m] - beside * left)
+
+    def seen(x: np.ndarray) -> np.ndarray:
+        p = point(x)
+        slant = math.sqrt(p @ p + DROP_M**2)
+        return np.array([math.atan2(p[1], p[0]) - POSE.boresight_rad, slant, p @ x[2:4] / slant])
+
+    u = x[2:4] / 16.0
+    left = np.array([-u[1], u[0]])
+    beside = math.copysign(AXIS_RATIO * 6.0, left @ (x[:2] - [POSE.east_m, POSE.north_m]))
+    z = seen(x) + np.array([2e-5, 0.004, 0.003])
+    store = store_seeing(z)
+    store.X[0, :N], store.P[0, :N, :N] = x, covariance(3)
+    store.detections.M[0, [at.Z_ALONG, at.Z_OFTEN, at.Z_ACROSS, at.Z_FLANK]] = 12.0, 30.0, 0.4, 1.0
+    assert apply(store.tracks.states, 0, store.detections.M, 0, store.settings, store.scratch.vector) == 0
+    p, v = point(x), x[2:4]
+    slant = math.sqrt(p @ p + DROP_M**2)
+    beam, flat = p / slant, np.hypot(*p)
+    G = np.array([[-p[1] / flat**2, p[0] / flat**2], beam, (v - (v @ beam) * beam) / slant])  # by the point
+    R = np.diag([POSE.sigma_azimuth_rad**2, POSE.sigma_range_m**2, POSE.sigma_range_rate_mps**2])
+    R += 30.0 * (SLIDE_SHARE * 6.0) ** 2 * np.outer(G @ u, G @ u)
+    R += (0.4 + 30.0 * (DEPTH_SHARE * beside) ** 2) * G @ G.T
+    H, P = np.array([(seen(x + step) - seen(x - step)) / 2e-5 for step in 1e-5 * np.eye(N)]).T, covariance(3)
+    K = P @ H.T @ np.linalg.inv(H @ P @ H.T + R)
+    np.testing.assert_allclose(store.X[0, :N] - x, K @ (z - seen(x)), rtol=0.03, atol=1e-6)
+    np.testing.assert_allclose(store.P[0, :N, :N], P - K @ H @ P, rtol=0.01, atol=1e-8)
+
+
 @given(cosine=st.floats(-1.0, 1.0))
 def test_the_end_that_faces_the_radar_turns_over_beside_it(cosine):
     f, df = end_facing.py_func(cosine)
@@ -127,7 +170,7 @@ def test_a_mean_over_correlated_scans_is_as_uncertain_as_told():
     for _ in range(n):
         error = keep * error + math.sqrt(1.0 - keep**2) * rng.normal(size=400)
         total += error
-    assert n * np.var(total / n) == pytest.approx(scans_alike(PERIOD_S), rel=0.2)
+    assert n * np.var(total / n) == pytest.approx(scans_alike(PERIOD_S, 1.0), rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 
 from fusion import layout as at
 from fusion.config import FusionConfig
-from fusion.extent import SCATTER_S
 from fusion.reflection_noise import ACROSS_MIN
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, pose, scan
@@ -25,7 +24,7 @@ def learnt(white_m: float, slow_m: float, seed: int, seconds: float = 45.0) -> n
     tracker = Tracker(FusionConfig(), [RADAR], [], id_base=0)
     radars = tracker.store.settings.radars
     radars[:, at.R_SHARE], radars[:, at.R_SHARE_VAR] = 0.01, 1e-6  # points: what moves along is nought
-    keep, slow = math.exp(-PERIOD_S / SCATTER_S), slow_m * rng.normal(size=N)
+    keep, slow = math.exp(-PERIOD_S / 1.0), slow_m * rng.normal(size=N)
     for k in range(round(seconds / PERIOD_S)):
         now_ns = T0_NS + round(k * PERIOD_S * 1e9)
         slow = keep * slow + math.sqrt(1.0 - keep**2) * slow_m * rng.normal(size=N)
