@@ -112,9 +112,7 @@ class FoundAgain:
                 continue
             if last.v_east * tracks.x[i, 2] + last.v_north * tracks.x[i, 3] <= 0.0:
                 continue  # the other way
-            dt_s = (t_ns - last.at_ns) * 1e-9
-            variance = DENSITY * dt_s**3 / 3.0 + (SPEED_SIGMA_MPS * dt_s) ** 2 + BEND_SIGMA_M**2
-            cost = float((located.s_m[i] - last.s_m - last.rate_mps * dt_s) ** 2 / variance)
+            cost = _off(last, float(located.s_m[i]), t_ns)
             if cost < MAY_BE:
                 due.append((key, last, cost))
         costs = []
@@ -125,8 +123,11 @@ class FoundAgain:
         if not costs:
             return None
         best, *others = sorted(costs)
-        is_sure = not others or others[0][0] - best[0] >= SURE
-        return best[1] if best[0] < GATE and is_sure else None
+        if best[0] >= GATE or (others and others[0][0] - best[0] < SURE):
+            return None
+        found = self._last[best[1]]
+        self.forget([key for key, other, _ in due if other.lane == found.lane and _is_ahead(other, found)])
+        return best[1]
 
     def lost(self, t_ns: int, tracks: TrackBatch) -> list[LostState]:
         """Return the moving vehicles whose tracks ended since the last call: a neighbour may find them.
@@ -144,16 +145,27 @@ class FoundAgain:
                 rows.append(_state(key, last))
         return rows
 
-    def expect(self, rows: Sequence[LostState]) -> None:
+    def expect(self, now_ns: int, rows: Sequence[LostState]) -> None:
         """Remember vehicles that a neighbour lost on their way here; what we know better stays."""
         for row in rows:
             known = self._last.get(row.track)
-            if known is None or known.at_ns < row.at_ns:
+            if (known is None or known.at_ns < row.at_ns) and not self._follows(now_ns, _last(row)):
                 self._last.pop(row.track, None)
                 self._last[row.track] = _last(row)
                 self._last[row.track].passed_on = True
         for key in list(self._last)[: max(len(self._last) - 2 * MOST, 0)]:
             del self._last[key]  # no flood of them fills the memory before the next tick
+
+    def _follows(self, now_ns: int, lost: Last) -> bool:
+        """Whether radar follows a vehicle where this one must be, under another id: it is not lost at all."""
+        return any(
+            not last.passed_on
+            and now_ns - last.at_ns <= LOST_NS
+            and last.lane == lost.lane
+            and last.rate_mps * lost.rate_mps > 0.0
+            and _off(lost, last.s_m, last.at_ns) < GATE
+            for last in self._last.values()
+        )
 
     def _forget_old(self, t_ns: int) -> None:
         keys = [key for key, last in self._last.items() if t_ns - last.at_ns > KEPT_NS]
@@ -166,6 +178,13 @@ class FoundAgain:
     def restore(self, rows: Sequence[LostState]) -> None:
         """Continue from the table of a `/state`."""
         self._last, self._back = {row.track: _last(row) for row in rows}, []
+
+
+def _off(last: Last, s_m: float, t_ns: int) -> float:
+    """Return how far from due a vehicle is at station s_m, in squared sigmas."""
+    dt_s = abs(t_ns - last.at_ns) * 1e-9
+    variance = DENSITY * dt_s**3 / 3.0 + (SPEED_SIGMA_MPS * dt_s) ** 2 + BEND_SIGMA_M**2
+    return (s_m - last.s_m - last.rate_mps * (t_ns - last.at_ns) * 1e-9) ** 2 / variance
 
 
 def _is_ahead(one: Last, other: Last) -> bool:

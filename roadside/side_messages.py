@@ -52,7 +52,7 @@ class SideMessages:
         terminals_here : returns those whose vehicles are on our stretch
         """
         message = handed.message
-        self._found_again.expect(received(message.lost, now_ns, self._lane_of))
+        self._found_again.expect(now_ns, received(message.lost, now_ns, self._lane_of))
         if not message.waiting:
             return [], None
         return answer(now_ns, handed.giver, message, self._monitor, self._frame, terminals_here())

@@ -56,7 +56,7 @@ def test_a_vehicle_lost_by_one_rsu_is_found_by_the_next():
     again.restore(giver.state())
     assert again.lost(T0_NS + 600_000_000, nobody) == [], "once, also after a restart from its state"
     sent = towards(rows, NEIGHBOURS, LANES)
-    taker.expect(handed(sent, "EAST"))
+    taker.expect(T0_NS + 600_000_000, handed(sent, "EAST"))
     assert taker.lost(T0_NS + 600_000_000, nobody) == [], "it is not passed on further"
     tracks, places = seen({"track": 9, "s": 740.0, "v": 20.0, "lane": 0})
     later_ns = T0_NS + 12_000_000_000
@@ -66,8 +66,8 @@ def test_a_vehicle_lost_by_one_rsu_is_found_by_the_next():
 
 def test_a_vehicle_that_is_found_is_nobody_else():
     giver, taker = FoundAgain(), FoundAgain()
-    giver.expect([ROW])
-    taker.expect([ROW])
+    giver.expect(T0_NS, [ROW])
+    taker.expect(T0_NS, [ROW])
     tracks, places = seen({"track": 7, "s": 840.0, "v": 20.0})
     later_ns = T0_NS + 2_000_000_000
     object.__setattr__(tracks, "radar_ns", tracks.radar_ns + 2_000_000_000)
@@ -75,7 +75,7 @@ def test_a_vehicle_that_is_found_is_nobody_else():
     rows = giver.lost(later_ns, tracks)
     sent = towards(rows, NEIGHBOURS, LANES)
     assert list(sent) == ["WEST", "EAST", "FAR"]
-    taker.expect(received([msgspec.Raw(row) for row in sent["EAST"]], later_ns, {"L2": 1}))
+    taker.expect(later_ns, received([msgspec.Raw(row) for row in sent["EAST"]], later_ns, {"L2": 1}))
     giver.step(later_ns + 1, tracks, places, np.array([False]))
     assert giver.lost(later_ns + 1, tracks) == [], "once"
     tracks, places = seen({"track": 9, "s": 860.0, "v": 20.0})
@@ -83,10 +83,25 @@ def test_a_vehicle_that_is_found_is_nobody_else():
     assert taker.step(T0_NS + 3_000_000_000, tracks, places, np.array([True])) == []
 
 
+@pytest.mark.parametrize(("s_m", "lane", "is_lost"), [
+    (840.0, 1, False),  # there it must be by now: it has another id here
+    (880.0, 1, True),   # the one ahead of it
+    (840.0, 0, True),   # the one beside it
+])  # fmt: skip
+def test_a_vehicle_that_is_followed_here_is_not_lost(s_m, lane, is_lost):
+    table = FoundAgain()
+    for k in (18, 19, 20):
+        tracks, places = seen({"track": 5, "s": s_m + 2.0 * (k - 20), "v": 20.0, "lane": lane})
+        object.__setattr__(tracks, "radar_ns", tracks.radar_ns + k * 100_000_000)
+        table.step(T0_NS + k * 100_000_000, tracks, places, np.array([False]))
+    table.expect(T0_NS + 2_000_000_000, [ROW])  # at 800 m, 2 s ago
+    assert (7 in [row.track for row in table.state()]) == is_lost
+
+
 def test_what_an_rsu_saw_later_itself_stays():
     table = FoundAgain()
-    table.expect([ROW])
-    table.expect([msgspec.structs.replace(ROW, s_m=1.0, at_ns=T0_NS - 1)])
+    table.expect(T0_NS, [ROW])
+    table.expect(T0_NS, [msgspec.structs.replace(ROW, s_m=1.0, at_ns=T0_NS - 1)])
     assert [row.s_m for row in table.state()] == [800.0]
 
 
@@ -104,7 +119,7 @@ def test_a_lost_vehicle_that_cannot_be_true_is_left_out(wrong):
 def test_a_flood_of_lost_vehicles_is_bounded():
     table = FoundAgain()
     for n in range(40):
-        table.expect([msgspec.structs.replace(ROW, track=1 + 100 * n + k) for k in range(SIDE_MAX)])
+        table.expect(T0_NS, [msgspec.structs.replace(ROW, track=1 + 100 * n + k) for k in range(SIDE_MAX)])
     assert len(table.state()) == 2 * MOST
     rows = [msgspec.structs.replace(ROW, track=k) for k in range(1, 200)]
     assert len(towards(rows, NEIGHBOURS, LANES)["EAST"]) == SIDE_MAX
