@@ -60,7 +60,7 @@ DRIFT_SIGMAS, REFERENCE_S = 5.0, 86_400.0
 
 _sample_fixes_once, _sample_pairs_once = checked_once(sample_fixes), checked_once(sample_pairs)
 _conclude_once, _gather_once = checked_once(conclude), checked_once(gather)
-_weigh_scales_once = checked_once(weigh_scales)
+_weigh_scales_once, _rebuild_once = checked_once(weigh_scales), checked_once(rebuild)
 
 Five = tuple[float, float, float, float, float]
 State = Literal["learning", "fits", "corrected", "wrong", "beyond", "drifting"]
@@ -168,7 +168,7 @@ class Registration:
         if self.mode == "apply" and self._move():
             self.impose(store)
             for i in np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.STATUS] != at.FREE).tolist():
-                rebuild(store.tracks, store.rings, i, store.settings, store.scratch.vector)
+                _rebuild_once(store.tracks, store.rings, i, store.settings, store.scratch.vector)
 
     def _estimate(self) -> None:
         """Estimate the errors from all evidence."""
