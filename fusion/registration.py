@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64
+from core.kernel import checked_once
 from fusion import layout as at
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import RadarPose, SelfCalibration
@@ -56,6 +57,10 @@ TRUCKS_MIN = 10  # before anything is alarmed
 SIGNIFICANT_Z = 3.72
 STEP: F64 = np.array([0.05, 0.05, math.radians(0.05), 0.005, 0.05])  # a second: below a track's own noise
 DRIFT_SIGMAS, REFERENCE_S = 5.0, 86_400.0
+
+_sample_fixes_once, _sample_pairs_once = checked_once(sample_fixes), checked_once(sample_pairs)
+_conclude_once, _gather_once = checked_once(conclude), checked_once(gather)
+_weigh_scales_once, _rebuild_once = checked_once(weigh_scales), checked_once(rebuild)
 
 Five = tuple[float, float, float, float, float]
 State = Literal["learning", "fits", "corrected", "wrong", "beyond", "drifting"]
@@ -154,21 +159,21 @@ class Registration:
             return
         radars = self.radars._replace(used=store.settings.radars)
         args = (store.tracks, store.rings, radars)
-        sample_fixes(*args, self.passages, self.evidence, t_ns, self._work)
-        sample_pairs(*args, self.evidence, t_ns, self._work)
-        conclude(self.passages, self.evidence, t_ns, math.exp(-1.0 / FORGET_S), self._work)
+        _sample_fixes_once(*args, self.passages, self.evidence, t_ns, self._work)
+        _sample_pairs_once(*args, self.evidence, t_ns, self._work)
+        _conclude_once(self.passages, self.evidence, t_ns, math.exp(-1.0 / FORGET_S), self._work)
         self._estimate()
         self._follow_reference()
         self._state_what_is_unknown(store)
         if self.mode == "apply" and self._move():
             self.impose(store)
             for i in np.flatnonzero(store.ints[: store.tally[at.T_HIGH], at.STATUS] != at.FREE).tolist():
-                rebuild(store.tracks, store.rings, i, store.settings, store.scratch.vector)
+                _rebuild_once(store.tracks, store.rings, i, store.settings, store.scratch.vector)
 
     def _estimate(self) -> None:
         """Estimate the errors from all evidence."""
-        gather(self.passages, self.evidence, self._information, self._vector, self._work)
-        weigh_scales(
+        _gather_once(self.passages, self.evidence, self._information, self._vector, self._work)
+        _weigh_scales_once(
             self._information, self._vector, self._survey, self._scaled, self._scales, self._means, self._covs
         )
 

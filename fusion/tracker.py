@@ -43,6 +43,8 @@ NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 _decide_once = checked_once(decide)
 _overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(shown), checked_once(unseen)
 _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
+_look_for_jams_once, _note_false_once = checked_once(look_for_jams), checked_once(note_false)
+_free_row_once = checked_once(free_row)
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
@@ -80,6 +82,7 @@ class Tracker:
         self.id_base, self.n_ids = id_base, 0
         self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place, and since when
         self._joint = joint_memory()
+        self._nothing = batch_of(self.store, NO_ROWS, 0)  # of a tick, which measures no track
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
         self._drop_odds = math.exp(-math.log(config.identity_accept_p / (1.0 - config.identity_accept_p)))
@@ -98,13 +101,12 @@ class Tracker:
         rows = self._fuse_scan(now_ns, observation)
         return self._update(rows, lateral_of_scan(self.store.scratch.laterals, len(rows)))
 
-    def _update(self, rows: I64, lateral: Lateral | None = None) -> TrackerUpdate:
+    def _update(self, rows: I64, lateral: Lateral) -> TrackerUpdate:
         """Return the changes of this call; `rows` are the measured tracks, `lateral` what measured them."""
-        update = TrackerUpdate(
-            touched=batch_of(self.store, rows, 0, lateral),
-            merged=tuple(self._merged),
-            ended=tuple(self._ended),
-        )
+        return self._changes(batch_of(self.store, rows, 0, lateral))
+
+    def _changes(self, touched: TrackBatch) -> TrackerUpdate:
+        update = TrackerUpdate(touched=touched, merged=tuple(self._merged), ended=tuple(self._ended))
         self._merged, self._ended = [], []
         return update
 
@@ -214,8 +216,10 @@ class Tracker:
             store.scratch.predicted,
         )  # fmt: skip
         self.doubts.reserve(len(self.terminals.ids))
-        look_for_jams(store.tracks, self.terminals.rows, self.doubts.rows, len(self.terminals.ids), t_ns)
-        return self._update(NO_ROWS)
+        _look_for_jams_once(
+            store.tracks, self.terminals.rows, self.doubts.rows, len(self.terminals.ids), t_ns
+        )
+        return self._changes(self._nothing)
 
     def _learn_bodies(self, t_ns: int) -> None:
         """Learn from identified vehicles where radar sees their bodies; see fusion.extent."""
@@ -234,7 +238,7 @@ class Tracker:
     def _end(self, i: int) -> None:
         store, w = self.store, int(self.store.ints[i, at.TERMINAL])
         if store.ints[i, at.STATUS] == at.TENTATIVE:
-            note_false(store.tracks, store.rings, i, store.settings)
+            _note_false_once(store.tracks, store.rings, i, store.settings)
         give_back(store, self.terminals, i)
         if w >= 0:
             withdraw(store, self.terminals, w)
@@ -242,7 +246,7 @@ class Tracker:
         if store.track[i]:
             self._ended.append(int(store.track[i]))
             store.track[i] = 0
-        free_row(store.tracks, i)
+        _free_row_once(store.tracks, i)
 
     def unseen(self, t_ns: int) -> tuple[TrackBatch, TrackBatch]:
         """Return the tracks that every sensor misses at t_ns, predicted and at their last measurements."""
@@ -256,7 +260,7 @@ class Tracker:
         for key in ids:
             if key in by_id:
                 self._end(by_id[key])
-        return self._update(NO_ROWS)
+        return self._changes(self._nothing)
 
     def at(self, t_ns: int) -> TrackBatch:
         """Return the tracks shown at t_ns, ordered by id; a state newer than t_ns stays at its stamp."""
@@ -275,13 +279,13 @@ class Tracker:
     def _note_shown(self, t_ns: int) -> None:
         """Note since when each track is shown; give ids to those that are likely only."""
         rows, since_ns = self._shown(t_ns), self.store.ints[:, at.SHOWN_NS]
-        for i in rows.tolist():
+        for i in rows[self.store.track[rows] == 0].tolist():
             self._name(i)
-        since_ns[rows] = np.where(since_ns[rows] > 0, since_ns[rows], t_ns)
+        since_ns[rows[since_ns[rows] <= 0]] = t_ns
 
     def _works(self, t_ns: int) -> Bools:
         """Return the mask (n_radars,) of the radars that scan."""
-        return np.asarray(t_ns - np.array(self.scans.newest_ns, dtype=np.int64) <= SILENT_NS)
+        return np.array([t_ns - newest_ns <= SILENT_NS for newest_ns in self.scans.newest_ns], dtype=np.bool_)
 
     def _confirmed(self) -> I64:
         store = self.store
@@ -352,7 +356,7 @@ class Tracker:
             self._count(f"handover.{outcome}")
             for key in gone:
                 self._merge(key, track.track)
-        return self._update(NO_ROWS)
+        return self._changes(self._nothing)
 
     def drop(self, ids: Sequence[int]) -> None:
         """Remove the tracks with these ids; they are not reported as ended."""
