@@ -22,6 +22,8 @@ from petroroad.commissioning.registration import NAMES
 from petroroad.scoring.recorded_tracks import scope_of
 from roadside.inputs import GatewayFixes, decode
 
+SHARE_SIGMA_MIN = 0.01  # vehicles differ by more
+STAY_S_MIN, STAY_S_MAX = 0.05, 10.0  # what the site file takes
 Item = RadarScan | ObjectScan | GnssFixes
 
 
@@ -114,6 +116,7 @@ def _figures(found: Commissioning) -> dict[str, Any]:
         "vehicles": of.n_vehicles,
         "estimate": dict(zip(NAMES, in_units(of.value), strict=True)),
         "sigma": dict(zip(NAMES, in_units(of.sigma), strict=True)),
+        "stay": None if found.stay is None else found.stay._asdict(),
         "p_detect": {f"{band.from_m:g}": band.p_detect for band in found.bands},
         "checks": [{"name": c.name, "verdict": c.verdict, "text": c.text} for c in found.checks],
     }
@@ -137,4 +140,10 @@ def _site_lines(site: Site, config: RadarConfig, found: Commissioning) -> Iterat
     yield f"lon_deg = {float(lon[0]):.8f}  # was {config.lon_deg:.8f}"
     yield f"lat_deg = {float(lat[0]):.8f}  # was {config.lat_deg:.8f}"
     yield f"heading_deg = {heading:.3f}  # was {config.heading_deg:g}"
+    share, sigma = float(found.registration.value[-1]), float(found.registration.sigma[-1])
+    if config.reflects != "centres":
+        yield f"reflection_share = {share:.3f}"
+        yield f"sigma_reflection_share = {max(sigma, SHARE_SIGMA_MIN):.3f}"
+    if found.stay is not None:
+        yield f"reflection_s = {min(max(found.stay.stay_s, STAY_S_MIN), STAY_S_MAX):.2f}"
     yield f"accepted = {'true' if found.verdict == ACCEPTED else 'false'}"

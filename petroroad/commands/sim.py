@@ -18,6 +18,7 @@ from core.times import NS
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
 from petroroad.commands.running import check_output, ended_whole, until_signal
+from petroroad.demo.displaced import site_for
 from petroroad.demo.site import SHIPPED
 from sim.drive import Drive
 from sim.record import T0_NS, Tape, record
@@ -102,7 +103,7 @@ def run(
         esns=tuple(rsus.split(",")) if rsus else (),
     )
     plan = SimPlan(
-        site=load_site(drive or site),
+        site=load_site(drive) if drive else site_for(load_site(site), setting.scenario.radar),
         setting=setting,
         seconds=duration if duration is not None or drive else SECONDS,
         rate=_rate_of(rate, live=drive is not None),

@@ -9,7 +9,16 @@ import numpy as np
 from core.arrays import F64
 from fusion.config import RadarPose
 from petroroad.commissioning.passes import Detections, Passes
-from petroroad.commissioning.registration import NAMES, N, Registration, paired, predicted, registered
+from petroroad.commissioning.registration import (
+    GATES_M,
+    NAMES,
+    N,
+    Registration,
+    paired,
+    predicted,
+    registered,
+)
+from petroroad.commissioning.stay import Stay, stay_of
 
 BAND_M = 25.0  # of distance, for the detection probability
 BAND_PLACES_MIN = 50  # of vehicles in a band; fewer tell nothing
@@ -65,6 +74,7 @@ class Commissioning:
     registration: Registration
     bands: Sequence[Band]
     checks: Sequence[Check]
+    stay: Stay | None  # how the reflecting points wander; None: it can't be measured
 
     @property
     def verdict(self) -> str:
@@ -85,7 +95,21 @@ def commissioned(passes: Passes, pose: RadarPose) -> Commissioning:
         _detections(bands, pose),
         _timing(passes.detections),
     ]
-    return Commissioning(pose=pose, registration=found, bands=bands, checks=checks)
+    stay = _stay(passes, pose, found)
+    return Commissioning(pose=pose, registration=found, bands=bands, checks=checks, stay=stay)
+
+
+def _stay(passes: Passes, pose: RadarPose, found: Registration) -> Stay | None:
+    """Measure how long reflecting points stay, from all scans: the fit took one in half a second."""
+    dets = passes.detections
+    pairs = paired(passes, pose, found.value, GATES_M[-1])
+    if len(dets.stamp_s) < 3 or not len(pairs.scan):
+        return None
+    slant, azimuth, _ = predicted(pairs, pairs.length_m, pose, found.value)
+    turned = dets.azimuth_rad[pairs.detection] - azimuth
+    across_m = slant * np.arctan2(np.sin(turned), np.cos(turned))
+    period_s = float(np.median(np.diff(dets.stamp_s)))
+    return stay_of(pairs.vehicle, dets.stamp_s[pairs.scan] - dets.stamp_s[0], across_m, period_s)
 
 
 def _traffic(found: Registration) -> Check:

@@ -31,6 +31,7 @@ GATES_M = (12.0, 6.0, 3.0, 1.8, 1.8)
 RATE_MPS_MAX = 3.0  # a pair's range rates differ by less
 HUBER = 2.0
 AXIS_RATIO = 0.25  # width : length: where beside the radar the reflecting point changes the end
+FLANK_CHANCE_MAX = 0.2  # of Lambert's law (fusion.flank); beyond, a point is half a width beside the end's
 LENGTH_M = 12.0  # of a truck that the registry does not describe
 
 
@@ -136,6 +137,15 @@ def _thinned(pairs: Pairs, dets: Detections) -> Pairs:
     return Pairs._make(column[np.sort(first)] for column in pairs)
 
 
+def _of_ends(pairs: Pairs, pose: RadarPose) -> Pairs:
+    """Return the pairs of vehicles that the radar does not look at so askew that it may see their flanks."""
+    d_e, d_n = pairs.east_m - pose.east_m, pairs.north_m - pose.north_m
+    across = d_e * pairs.v_north_mps - d_n * pairs.v_east_mps
+    across2 = across**2 / np.maximum((d_e**2 + d_n**2) * (pairs.v_east_mps**2 + pairs.v_north_mps**2), 1e-9)
+    seen = across2 < FLANK_CHANCE_MAX * (AXIS_RATIO * (1.0 - across2) + across2)
+    return Pairs._make(column[seen] for column in pairs)
+
+
 def registered(passes: Passes, pose: RadarPose, start: F64 | None = None) -> Registration:
     """Return the errors of the radar. Few pairs leave them at their priors, and sigma says so."""
     value = np.zeros(N) if start is None else start.copy()
@@ -144,7 +154,7 @@ def registered(passes: Passes, pose: RadarPose, start: F64 | None = None) -> Reg
     residual = np.zeros((0, 2))
     terminals = list(passes.places)
     for gate_m in GATES_M:
-        pairs = _thinned(paired(passes, pose, value, gate_m), passes.detections)
+        pairs = _thinned(_of_ends(paired(passes, pose, value, gate_m), pose), passes.detections)
         if not len(pairs.vehicle):
             break
         value, covariance, residual = _fitted(passes, pairs, pose, value, terminals)

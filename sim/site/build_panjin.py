@@ -39,6 +39,10 @@ brokers = ["127.0.0.1:1883"]
 database = "sqlite:///centre.sqlite"
 http = "127.0.0.1:8080"
 
+[radars]
+sigma_place_m = 0.0  # simulated radars stand and look exactly as this file says
+sigma_heading_deg = 0.0
+
 [rules]
 version = "panjin-1"
 enforcement_area = [[

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import CommandError, ConfigError
+from edge.config import parse_site
 from edge.recording.recorder import read_messages
+from edge.wire import decode_site
 from petroroad.commands.sim import run
 
 
@@ -36,3 +38,14 @@ def test_an_unknown_unit_or_scenario_is_refused() -> None:
         run(duration=0.5, rsus="RSU-99")
     with pytest.raises(ConfigError, match="no such scenario"):
         run("mars", duration=0.5)
+
+
+@pytest.mark.parametrize(("scenario", "sigmas"), [("panjin", {0.0}), ("board_hard", {None})])
+def test_a_recording_calls_surveys_exact_only_where_they_are(
+    tmp_path: Path, scenario: str, sigmas: set[float | None]
+) -> None:
+    path = tmp_path / "r.mcap"
+    assert run(scenario, duration=0.1, record=path, rsus="RSU-23") == 0
+    (record,) = [decode_site(m.body) for m in read_messages(path) if m.topic == "/site"]
+    poses = parse_site(record.config, record.map, record.registry, "/site").radar_poses("RSU-23")
+    assert {pose.sigma_place_m for pose in poses} == {pose.sigma_boresight_rad for pose in poses} == sigmas
