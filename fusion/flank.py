@@ -7,6 +7,10 @@ the radar only, and a radar that reports ends or centres never shows it.
 
 The point lies anywhere along the body, on the side that faces the radar; so it measures the place across, and
 none along.
+
+A track that begins beside a radar may take one face for the other from its first detection on, half a width
+off, and agree with itself ever after. What that leaves open lasts, so that no filter averages it out: it is kept
+beside the state, and ends when a radar sees the vehicle from so far that only its end shows.
 """
 
 import math
@@ -16,7 +20,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.extent import AXIS_RATIO
 from fusion.heading import axis_of
-from fusion.layout import States
+from fusion.layout import States, Tracks
 
 # At the start: half of Lambert's chance, with the weight of a few glimpses; at most: of a minute's
 FLANKS, FLANKS_DUE, DUE_MAX = 2.0, 4.0, 200.0
@@ -24,6 +28,7 @@ CHANCE_MIN = 0.02  # a rarer one is not looked for: a false detection would be l
 CHANCE_RIVAL = 0.2  # from here on a detection that fits the end is held against the flank as well
 LEAST = 0.02  # of the share: it stays open, a radar may be exchanged
 EXTENT_M_MIN = 1.0  # less than a car's: the radar reports centres
+HALF_WIDTH_M = 1.25  # of a lorry: the flank lies so far from its axis, the end on it
 BEYOND_M = 1.0  # a point of the flank lies so far outside of what the extent says at most: bumpers, errors
 
 
@@ -71,3 +76,20 @@ def learn_flanks(states: States, j: int, radars: F2, q: int, is_flank: bool) -> 
         radars[q, at.R_FLANKS] *= 0.5
     least, most = LEAST * radars[q, at.R_FLANKS_DUE], radars[q, at.R_FLANKS_DUE]
     radars[q, at.R_FLANKS] = min(max(radars[q, at.R_FLANKS], least), most)
+
+
+@kernel(inner=True)
+def note_face(tracks: Tracks, i: int, radars: F2, q: int, begins: bool) -> None:
+    """Note what the face of track i that radar q may have seen leaves open.
+
+    begins : it is the track's first detection
+    """
+    axis = axis_of(tracks.states.X, i)
+    if math.isnan(axis[0]):
+        even = 0.5 if begins and flanks_shown(radars, q) > 0.0 else 0.0
+    else:
+        chance = chance_of_flank(tracks.states, i, radars, q, axis)
+        even = min(chance, 0.5) if chance >= CHANCE_RIVAL else 0.0  # the flank may be rarer than Lambert's
+    left_open = even * (1.0 - even) * HALF_WIDTH_M**2
+    if begins or (not math.isnan(axis[0]) and left_open < tracks.floats[i, at.FACE]):
+        tracks.floats[i, at.FACE] = left_open

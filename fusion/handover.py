@@ -121,6 +121,7 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fix_accepted_ns: int = 0  # when its last report was accepted
     pose_m2: float = 0.0  # variance per axis that the poses of its radars leave, the mean of both axes
     pose_spread_m2: Block = ()  # its covariance: east-east, east-north, north-north; empty: equal axes
+    face_m2: float = 0.0  # variance across its axis that the face at which radar saw it leaves open
     sigma_scales: Block = ()  # log likelihoods of the scales of its terminal's sigma: fusion/sigma_scale.py
     sigma_weight: float = 0.0  # effective number of errors behind them
 
@@ -190,6 +191,7 @@ def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack
         fix_accepted_ns=ints[at.FIX_ACCEPTED_NS],
         pose_m2=(pose[0] + pose[2]) / 2.0,
         pose_spread_m2=pose,
+        face_m2=floats[at.FACE],
         sigma_scales=tuple(terminals.rows.errors[w, : at.N_SCALES].tolist()) if w >= 0 else (),
         sigma_weight=float(terminals.rows.errors[w, at.E_WEIGHT]) if w >= 0 else 0.0,
     )
@@ -311,6 +313,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         and track.missed <= 0.0
         and 0.0 <= track.pose_m2 <= VARIANCE_MAX
         and _is_spread(track.pose_spread_m2)
+        and 0.0 <= track.face_m2 <= VARIANCE_MAX
         and len(track.sigma_scales) in (0, at.N_SCALES)
         and all(abs(value) <= LOG_SCALE_MAX for value in track.sigma_scales)
         and 0.0 <= track.sigma_weight <= LOG_SCALE_MAX
@@ -331,6 +334,7 @@ def load(store: TrackStore, i: int, track: CarriedTrack) -> None:
     floats[at.IDENTITY_P] = track.identity_p
     floats[at.POSED_SHARE], floats[at.POSE_OTHER : at.POSE_OTHER + 3] = 1.0, 0.0
     floats[at.POSE : at.POSE + 3] = track.pose_spread_m2 or (track.pose_m2, 0.0, track.pose_m2)
+    floats[at.FACE] = track.face_m2
     floats[at.LENGTH] = np.nan if track.length_m is None else track.length_m
     floats[at.WIDTH] = np.nan if track.width_m is None else track.width_m
     load_state(store.tracks.states, i, track.state)

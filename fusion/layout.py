@@ -54,7 +54,8 @@ EXTENT_PRIOR, EXTENT_PRIOR_VAR = 15, 16  # that the state contains [m, m^2]; 0 u
 # Share of the state that POSED_BY determined; covariances that the poses of the two leave in its place [m^2]:
 # three columns each, east-east, east-north, north-north
 POSED_SHARE, POSE, POSE_OTHER = 5, 6, 9
-N_FLOAT = 17
+FACE = 17  # variance across its axis that the face at which it was first seen leaves open [m^2]: fusion.flank
+N_FLOAT = 18
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8

@@ -24,7 +24,7 @@ from fusion.body_sizes import (
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
 from fusion.extent import scans_alike
 from fusion.extent_prior import set_prior
-from fusion.flank import learn_flanks
+from fusion.flank import learn_flanks, note_face
 from fusion.lanes import lane_at
 from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
@@ -309,6 +309,8 @@ def _update(
         note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
+        if floats[i, at.FACE] > 0.0:
+            note_face(tracks, i, settings.radars, q, False)
         _describe(tracks, i, about, d)
         if learn_class(tracks, i, about[d, at.A_ECHO_ODDS]):
             set_prior(tracks, rings, i, known_extent(tracks, i, settings.radars), settings, scratch.vector)
@@ -328,6 +330,7 @@ def _update(
         note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
+        note_face(tracks, i, settings.radars, q, True)
         _describe(tracks, i, about, d)
         scratch.touched[n_touched] = i
         n_touched += 1

@@ -129,12 +129,13 @@ def _bias_tau_s(states: States, j: int) -> float:
 
 
 @kernel(inner=True)
-def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
+def _state(states: States, j: int, k: int, pose: Spread, face: float, out: Columns) -> None:
     """Write state j as entry k: mean, covariance of the fresh error, lasting error, tau of both together.
 
     pose : covariance that its radars' poses leave in its place. Its least eigenvalue is part of the lasting
     error on both axes; the rest, of the larger axis, is in the covariance. As what the map's survey leaves
     unknown, it makes no tau longer: see docs/fusion.md.
+    face : variance across its axis that lasts as well (`fusion.flank`), to be added in the same way
     """
     X, P, cov = states.X, states.P, out.cov
     c, s = axis_of(X, j)
@@ -155,6 +156,10 @@ def _state(states: States, j: int, k: int, pose: Spread, out: Columns) -> None:
     cov[k, N, N] += pose[2] - even - lasting
     cov[k, E, N] += pose[1]
     cov[k, N, E] += pose[1]
+    cov[k, E, E] += s * s * face
+    cov[k, N, N] += c * c * face
+    cov[k, E, N] -= s * c * face
+    cov[k, N, E] -= s * c * face
     out.floats[O_BIAS, k], out.floats[O_TAU, k] = math.sqrt(lasting + even), tau_s
 
 
@@ -163,7 +168,7 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
     """Fill `out` with the rows predicted to t_ns; a newer state stays at its stamp.
 
     cov, with bias^2 added to its first two diagonal entries, is the covariance of the filter, and what the
-    radars' poses leave unknown.
+    radars' poses and the face that was seen leave unknown.
     """
     ints, floats = tracks.ints, tracks.floats
     for k in range(rows.shape[0]):
@@ -176,9 +181,9 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
             pose = (stays * pose[0], stays * pose[1], stays * pose[2])
         if stamp_ns > ints[i, at.STAMP]:
             predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
-            _state(scratch, 0, k, pose, out)
+            _state(scratch, 0, k, pose, floats[i, at.FACE], out)
         else:
-            _state(tracks.states, i, k, pose, out)
+            _state(tracks.states, i, k, pose, floats[i, at.FACE], out)
         w = ints[i, at.TERMINAL] if ints[i, at.TERMINAL] >= 0 else ints[i, at.PRESUMED] - 1
         out.floats[O_IDENTITY_P, k] = floats[i, at.IDENTITY_P] if w >= 0 else 0.0
         out.floats[O_LENGTH, k], out.floats[O_WIDTH, k] = floats[i, at.LENGTH], floats[i, at.WIDTH]
