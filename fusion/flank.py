@@ -9,8 +9,8 @@ The point lies anywhere along the body, on the side that faces the radar; so it 
 none along.
 
 A track that begins beside a radar may take one face for the other from its first detection on, half a width
-off, and agree with itself ever after. What that leaves open lasts, so that no filter averages it out: it is kept
-beside the state, and ends when a radar sees the vehicle from so far that only its end shows.
+off, and agree with itself ever after. What that leaves open lasts, so that no filter averages it out: it is
+kept beside the state, and ends when a radar sees the vehicle from so far that only its end shows.
 """
 
 import math
