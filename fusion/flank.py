@@ -29,6 +29,8 @@ CHANCE_RIVAL = 0.2  # from here on a detection that fits the end is held against
 LEAST = 0.02  # of the share: it stays open, a radar may be exchanged
 EXTENT_M_MIN = 1.0  # less than a car's: the radar reports centres
 HALF_WIDTH_M = 1.25  # of a lorry: the flank lies so far from its axis, the end on it
+# A face stays for about ten scans, so that so many detections are ten faces: less teaches little of the share
+DUE_SURE = 100.0
 BEYOND_M = 1.0  # a point of the flank lies so far outside of what the extent says at most: bumpers, errors
 
 
@@ -48,13 +50,19 @@ def flanks_shown(radars: F2, q: int) -> float:
 
 
 @kernel(inner=True)
-def chance_of_flank(states: States, j: int, radars: F2, q: int, axis: tuple[float, float]) -> float:
-    """Return the chance that a detection of track j by radar q is of its flank; axis: of its body."""
+def _chance_by_law(states: States, j: int, radars: F2, q: int, axis: tuple[float, float]) -> float:
+    """Return Lambert's chance that a detection of track j by radar q is of its flank."""
     if math.isnan(axis[0]) or states.X[j, at.EXTENT] < EXTENT_M_MIN:
         return 0.0
     d_e, d_n = states.X[j, at.EAST] - radars[q, at.R_EAST], states.X[j, at.NORTH] - radars[q, at.R_NORTH]
     flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
-    return float(flanks_shown(radars, q) * by_lambert((axis[0] * d_e + axis[1] * d_n) / flat))
+    return by_lambert((axis[0] * d_e + axis[1] * d_n) / flat)
+
+
+@kernel(inner=True)
+def chance_of_flank(states: States, j: int, radars: F2, q: int, axis: tuple[float, float]) -> float:
+    """Return the chance that a detection of track j by radar q is of its flank; axis: of its body."""
+    return float(flanks_shown(radars, q) * _chance_by_law(states, j, radars, q, axis))
 
 
 @kernel(inner=True)
@@ -84,11 +92,13 @@ def note_face(tracks: Tracks, i: int, radars: F2, q: int, begins: bool) -> None:
 
     begins : it is the track's first detection
     """
-    axis = axis_of(tracks.states.X, i)
+    axis, shown = axis_of(tracks.states.X, i), flanks_shown(radars, q)
+    if radars[q, at.R_FLANKS_DUE] < DUE_SURE and shown > 0.0:
+        shown = max(shown, FLANKS / FLANKS_DUE)
     if math.isnan(axis[0]):
-        even = 0.5 if begins and flanks_shown(radars, q) > 0.0 else 0.0
+        even = 0.5 if begins and shown > 0.0 else 0.0
     else:
-        chance = chance_of_flank(tracks.states, i, radars, q, axis)
+        chance = shown * _chance_by_law(tracks.states, i, radars, q, axis)
         even = min(chance, 0.5) if chance >= CHANCE_RIVAL else 0.0  # the flank may be rarer than Lambert's
     left_open = even * (1.0 - even) * HALF_WIDTH_M**2
     if begins or (not math.isnan(axis[0]) and left_open < tracks.floats[i, at.FACE]):

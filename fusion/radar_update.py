@@ -299,7 +299,8 @@ def _update(
                 note_missed(tracks, scratch, t, settings, q, t_ns)
             continue
         if t_ns >= ints[i, at.STAMP]:
-            if ints[i, at.STATUS] == at.CONFIRMED and floats[i, at.FACE] == 0.0:  # else it would teach its guess
+            # one whose face is open would teach its guess
+            if ints[i, at.STATUS] == at.CONFIRMED and floats[i, at.FACE] == 0.0:
                 learn_flanks(scratch.predicted, t, settings.radars, q, M[d, at.Z_FLANK] != 0.0)
             learn_scatter(tracks, i, scratch.predicted, t, detections, d, settings, q, t_ns)
             append(tracks, rings, i, t_ns, M, d, scratch.predicted, t, settings, scratch.vector)
