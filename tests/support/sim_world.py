@@ -8,6 +8,7 @@ from edge.config import Site, load_site
 from petroroad.demo.site import SHIPPED
 from sim.record import T0_NS
 from sim.scenario import Scenario, load_scenario
+from sim.settings import RADAR
 from sim.world import Setting, World
 
 
@@ -18,8 +19,8 @@ def panjin() -> Site:
 
 
 def quiet() -> Scenario:
-    """Return the default traffic with nothing out of the ordinary."""
-    return msgspec.structs.replace(load_scenario("panjin"), departures=None, near_misses=None)
+    """Return the default traffic with nothing out of the ordinary, seen as points."""
+    return msgspec.structs.replace(load_scenario("panjin"), departures=None, near_misses=None, radar=RADAR)
 
 
 def world(scenario: Scenario | None = None, **setting: object) -> World:
