@@ -3,7 +3,8 @@
     point = centre - extent * f * u          u: unit vector of the body's axis
 
 `f` is +1 behind the body, -1 ahead of it, and turns over smoothly beside it. It changes its sign with u, so
-the axis is enough: nobody needs to know which end is the front. `extent` lasts; the point is scattered about
+the axis is enough: nobody needs to know which end is the front. In a bend the body is turned against its
+course (`fusion.turning`). `extent` lasts; the point is scattered about
 it along the axis, for a while alike (`RadarPose.reflection_s`), and across the axis from scan to scan. The
 former is nought for a radar that reports the centre: then extent is learnt to be nought.
 """
@@ -14,6 +15,7 @@ from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import COURSE_SIGMAS
+from fusion.turning import bend_of, lag_of, turned
 
 SLOWEST_MPS = 2.0  # a slower vehicle has no certain course
 # The facing point of an ellipse of width : length; lorries have 0.15 to 0.25, cars 0.4
@@ -26,6 +28,9 @@ SLIDE_SHARE = 0.58  # the same beside the radar, where the point may be anywhere
 DEPTH_SHARE = 0.3
 # Variance of the acceleration across that is no bend [m^2/s^4]: lane changes, a slip road's start
 SWERVE_VAR = 0.35**2
+# A bend outlasts the filter's memory across the course, 2 s (`fusion.models.manoeuvre`); a scatter is counted
+# as new each second
+LASTS = 2.0
 EXTENT_DRIFT = 0.002  # share of it [1 / sqrt(s)]: as good as constant, or a dragged terminal drags it along
 
 Row = tuple[float, float, float, float, float]  # of H: position, velocity, extent
@@ -60,7 +65,7 @@ def is_driving(v_e: float, v_n: float, var: float) -> bool:
 @kernel(inner=True)
 def reflecting_point(
     X: F2, i: int, d: tuple[float, float], v: tuple[float, float, float], body: tuple[float, float],
-    var: tuple[float, float, float], flank: float,
+    var: tuple[float, float, float], flank: float, bend: tuple[float, float],
 ) -> Point:  # fmt: skip
     """Return where a radar sees a vehicle; without any axis it is somewhere about the centre.
 
@@ -69,6 +74,7 @@ def reflecting_point(
     body : extent, its variance
     var : covariance of the centre: east-east, east-north, north-north
     flank : 1 it sees the flank (`fusion.flank`), 0 the end
+    bend : acceleration across, of the state, and its variance
     The turn of f beside the radar is too sharp to be linearised where the place is uncertain by as much: f
     is taken as known, and what the place makes it uncertain by is scatter.
     """
@@ -76,29 +82,37 @@ def reflecting_point(
     if math.isnan(X[i, at.AXIS]):
         blind = (extent * extent + extent_var) / 2.0
         return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
-    slower = 0.0
+    slower = lag_var = 0.0
+    flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     if is_driving(v_e, v_n, v_var):
-        slower = 1.0 / math.sqrt(v_e * v_e + v_n * v_n)
+        speed2 = v_e * v_e + v_n * v_n
+        slower = 1.0 / math.sqrt(speed2)
         c, s = v_e * slower, v_n * slower
+        curve = bend_of(bend[0], bend[1], speed2)
+        if curve[0] != 0.0:
+            lag, lag_var = lag_of(extent, (c * d_e + s * d_n) / flat, curve)
+            c, s = turned(c, s, lag)
     else:
         angle = X[i, at.AXIS] if math.isnan(X[i, at.HEADING]) else X[i, at.HEADING]
         c, s = math.cos(angle), math.sin(angle)
     if flank != 0.0:
         beside = math.copysign(AXIS_RATIO * extent, c * d_n - s * d_e)
         slide, depth = SLIDE_SHARE * extent, DEPTH_SHARE * beside
+        aside = LASTS * slide * slide * lag_var
         return (
-            d_e + beside * s, d_n - beside * c, c, s, 0.0, 0.0, 0.0, 0.0, slide * slide, depth * depth,
+            d_e + beside * s, d_n - beside * c, c, s, 0.0, 0.0, 0.0, 0.0,
+            slide * slide - aside, depth * depth + aside,
         )  # fmt: skip
-    flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     along = (c * d_e + s * d_n) / flat
     f, df = end_facing(along)
     m_e, m_n = extent * df / flat * (c - along * d_e / flat), extent * df / flat * (s - along * d_n / flat)
     turns = m_e * m_e * var[0] + 2.0 * m_e * m_n * var[1] + m_n * m_n * var[2]
     turn = -extent * f * slower
     about_end, on_flank = scatter(extent, f)
+    aside = LASTS * extent * extent * f * f * lag_var  # across only: everywhere, less along the axis
     return (
         d_e - extent * f * c, d_n - extent * f * s, c, s, f, -turn * s, turn * c,
-        about_end, on_flank + turns, 0.0,
+        about_end, on_flank + turns - aside, aside,
     )  # fmt: skip
 
 

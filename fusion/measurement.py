@@ -8,9 +8,10 @@ import math
 from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.antenna import centre_under
 from fusion.config import COURSE_SIGMA_RAD, QUANTUM_M, WHITE_SHARE
 from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
-from fusion.heading import axis_of, heading_of, remember_heading
+from fusion.heading import axis_of, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
     P00,
@@ -25,7 +26,6 @@ from fusion.models import (
     Registers,
     Velocity,
     behind_point,
-    centre_of,
     doubt_calm,
     fused,
     learn,
@@ -67,6 +67,7 @@ def seen_point(X: F2, i: int, state: Registers, r_e: float, r_n: float, flank: f
         X, i, (state[at.EAST] - r_e, state[at.NORTH] - r_n),
         (state[at.V_EAST], state[at.V_NORTH], state[P22] + state[P33]),
         (state[at.EXTENT], state[P55]), (state[P00], state[P01], state[P11]), flank,
+        (state[at.BEND], state[P44]),
     )  # fmt: skip
 
 
@@ -272,7 +273,7 @@ def _begin_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> bool:
     if X[i, at.BOUND] == 0.0:
         open_bias(states, i, M, k)
     note_errors(states, i, M, k)
-    east, north, r = centre_of(M, k, heading_of(states, i))
+    east, north, r = centre_under(states, i, M, k)
     r += (WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2
     z_e, z_n = east - X[i, E] - X[i, BE], north - X[i, N] - X[i, BN]
     s_ee = P[i, E, E] + 2.0 * P[i, E, BE] + P[i, BE, BE] + r
@@ -289,7 +290,7 @@ def _fix(states: States, i: int, M: F2, k: int, tuning: F1, part: int) -> Scalar
     X = states.X
     if part >= 2:
         return _reported_velocity(X, i, M[k, at.Z_SPEED], M[k, at.Z_HEADING], tuning[at.S_SPEED], part)
-    east, north, r = centre_of(M, k, heading_of(states, i))
+    east, north, r = centre_under(states, i, M, k)
     r += (WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2
     if part == 0:
         return (1.0, 0.0, 0.0, 0.0, 0.0), east - X[i, at.EAST] - X[i, at.BIAS_EAST], r

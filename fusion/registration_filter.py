@@ -16,10 +16,10 @@ from typing import NamedTuple
 from core.arrays import F1, F2, F3, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.antenna import centre_under
 from fusion.config import QUANTUM_M, WHITE_SHARE
-from fusion.heading import heading_of
 from fusion.layout import Rings, Tracks
-from fusion.models import SLOW_MPS, centre_of
+from fusion.models import SLOW_MPS
 from fusion.registration_sight import (
     AROUND_NS,
     BODY,
@@ -185,7 +185,7 @@ def sample_fixes(
         if observe(tracks, rings, radars, i, fix_ns, work) == 0:
             continue
         M = rings.meas[i]
-        east, north, spread = centre_of(M, slot, heading_of(tracks.states, i))
+        east, north, spread = centre_under(tracks.states, i, M, slot)
         sigma_m, tau_s = M[slot, at.Z_SIGMA], M[slot, at.Z_TAU]
         # a stamp in whole seconds moves the fix along the road, as long as the terminal keeps its ways
         sigma_m = math.sqrt(

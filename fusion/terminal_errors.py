@@ -9,10 +9,10 @@ import math
 from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.antenna import centre_under
 from fusion.config import QUANTUM_M
 from fusion.heading import heading_of
 from fusion.layout import Rings, States, Terminals, Tracks
-from fusion.models import centre_of
 from fusion.radar_pose import along_axis, pose_spread
 from fusion.rewind import restart, state_at
 from fusion.sigma_scale import add_error, forget, scale_of, tell_fleet
@@ -44,7 +44,7 @@ def learn(
         dt_s = (t_ns - terminals.ints[w, at.LEARNT_NS]) * 1e-9
         weight = math.tanh(dt_s / M[m, at.Z_TAU])  # (1 - rho^2) / (1 + rho^2) with rho = exp(-dt / tau)
         forget(terminals, w, dt_s)
-    east, north, r = centre_of(M, m, heading)
+    east, north, r = centre_under(predicted, 0, M, m)
     d_e, d_n = east - X[0, at.EAST], north - X[0, at.NORTH]
     r += QUANTUM_M**2
     pose = pose_spread(tracks, i)

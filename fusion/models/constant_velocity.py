@@ -14,6 +14,7 @@ from fusion.extent import Row, end_facing, scatter
 from fusion.layout import Settings, States
 from fusion.models.manoeuvre import age, noise_of
 from fusion.models.registers import Moving, fused, load, predicted, store
+from fusion.turning import bend_of
 
 SLOW_MPS = 2.0  # a slower vehicle has no certain course
 E, N, VE, VN, B = at.EAST, at.NORTH, at.V_EAST, at.V_NORTH, at.BEND
@@ -109,6 +110,9 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
         _predict_bias(states, i, out, j, dt_s, (w_e, w_n, keep), (c, s, speed))
     q_ee, q_nn = q_al * c * c + q_cr * s * s, q_al * s * s + q_cr * c * c
     bend_sigma = tuning[at.BEND_SIGMA]
+    if bend_of(X[i, B], states.P[i, B, B], speed * speed)[0] != 0.0:
+        # the sigma is that of all roads; one that bends more sharply straightens as sharply
+        bend_sigma = max(bend_sigma, abs(X[i, B]))
     state = predicted(
         load(states, i), dt_s, (q_ee, q_nn, (q_al - q_cr) * s * c),
         (w_e, w_n, keep, bend_sigma * bend_sigma),
