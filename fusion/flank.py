@@ -92,6 +92,8 @@ def note_face(tracks: Tracks, i: int, radars: F2, q: int, begins: bool) -> None:
 
     begins : it is the track's first detection
     """
+    if not begins and tracks.floats[i, at.FACE] == 0.0:
+        return
     axis, shown = axis_of(tracks.states.X, i), flanks_shown(radars, q)
     if radars[q, at.R_FLANKS_DUE] < DUE_SURE and shown > 0.0:
         shown = max(shown, FLANKS / FLANKS_DUE)

@@ -299,8 +299,7 @@ def _update(
                 note_missed(tracks, scratch, t, settings, q, t_ns)
             continue
         if t_ns >= ints[i, at.STAMP]:
-            # one whose face is open would teach its guess
-            if ints[i, at.STATUS] == at.CONFIRMED and floats[i, at.FACE] == 0.0:
+            if ints[i, at.STATUS] == at.CONFIRMED and floats[i, at.FACE] == 0.0:  # else its guess is taught
                 learn_flanks(scratch.predicted, t, settings.radars, q, M[d, at.Z_FLANK] != 0.0)
             learn_scatter(tracks, i, scratch.predicted, t, detections, d, settings, q, t_ns)
             append(tracks, rings, i, t_ns, M, d, scratch.predicted, t, settings, scratch.vector)
@@ -310,8 +309,7 @@ def _update(
         note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
-        if floats[i, at.FACE] > 0.0:
-            note_face(tracks, i, settings.radars, q, False)
+        note_face(tracks, i, settings.radars, q, False)
         _describe(tracks, i, about, d)
         if learn_class(tracks, i, about[d, at.A_ECHO_ODDS]):
             set_prior(tracks, rings, i, known_extent(tracks, i, settings.radars), settings, scratch.vector)
