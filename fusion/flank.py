@@ -19,7 +19,7 @@ from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.extent import AXIS_RATIO
-from fusion.heading import axis_of
+from fusion.heading import axis_of, is_course_sure
 from fusion.layout import States, Tracks
 
 # At the start: half of Lambert's chance, with the weight of a few glimpses; at most: of a minute's
@@ -29,6 +29,9 @@ CHANCE_RIVAL = 0.2  # from here on a detection that fits the end is held against
 LEAST = 0.02  # of the share: it stays open, a radar may be exchanged
 EXTENT_M_MIN = 1.0  # less than a car's: the radar reports centres
 HALF_WIDTH_M = 1.25  # of a lorry: the flank lies so far from its axis, the end on it
+CHANCE_CLOSED = (
+    0.1  # below it the end alone shows; a state that was off by half a width has come back by then
+)
 # A face stays for about ten scans, so that so many detections are ten faces: less teaches little of the share
 DUE_SURE = 100.0
 BEYOND_M = 1.0  # a point of the flank lies so far outside of what the extent says at most: bumpers, errors
@@ -90,18 +93,15 @@ def learn_flanks(states: States, j: int, radars: F2, q: int, is_flank: bool) -> 
 def note_face(tracks: Tracks, i: int, radars: F2, q: int, begins: bool) -> None:
     """Note what the face of track i that radar q may have seen leaves open.
 
-    begins : it is the track's first detection
+    begins : it is the track's first detection; its course is a guess, so that any face may be the one
     """
-    if not begins and tracks.floats[i, at.FACE] == 0.0:
-        return
-    axis, shown = axis_of(tracks.states.X, i), flanks_shown(radars, q)
+    shown, face = flanks_shown(radars, q), tracks.floats[i, at.FACE]
     if radars[q, at.R_FLANKS_DUE] < DUE_SURE and shown > 0.0:
         shown = max(shown, FLANKS / FLANKS_DUE)
-    if math.isnan(axis[0]):
-        even = 0.5 if begins and shown > 0.0 else 0.0
-    else:
+    if begins:
+        tracks.floats[i, at.FACE] = 0.25 * HALF_WIDTH_M**2 if shown > 0.0 else 0.0
+    elif face > 0.0 and is_course_sure(tracks.states, i):
+        axis = axis_of(tracks.states.X, i)
         chance = shown * _chance_by_law(tracks.states, i, radars, q, axis)
-        even = min(chance, 0.5) if chance >= CHANCE_RIVAL else 0.0  # the flank may be rarer than Lambert's
-    left_open = even * (1.0 - even) * HALF_WIDTH_M**2
-    if begins or (not math.isnan(axis[0]) and left_open < tracks.floats[i, at.FACE]):
-        tracks.floats[i, at.FACE] = left_open
+        even = min(chance, 0.5) if chance >= CHANCE_CLOSED else 0.0  # the flank may be rarer than Lambert's
+        tracks.floats[i, at.FACE] = min(face, even * (1.0 - even) * HALF_WIDTH_M**2)

@@ -56,6 +56,15 @@ def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, v
 
 
 @kernel(inner=True)
+def is_course_sure(states: States, i: int) -> bool:
+    """Return whether the velocity of row i gives its course."""
+    X, P = states.X, states.P
+    var = P[i, at.V_EAST, at.V_EAST] + P[i, at.V_NORTH, at.V_NORTH]
+    speed2 = X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2
+    return bool(speed2 > max(COURSE_SIGMAS**2 * var, DRIVING_MPS**2))
+
+
+@kernel(inner=True)
 def axis_of(X: F2, i: int) -> tuple[float, float]:
     """Return the direction in which row i drives as a unit vector, NaN unknown."""
     speed = math.sqrt(X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2)

@@ -28,18 +28,18 @@ def test_the_chance_of_a_flank_is_that_of_a_rough_rectangle(angle_rad):
     assert by_lambert.py_func(math.cos(angle_rad)) == pytest.approx(flank / (end + flank), abs=1e-12)
 
 
-def lorry(seed: int, looks: bool) -> list[tuple[float, float]]:
-    """Drive a lorry past the radar: distance along and error to the left of each scan.
+def lorry(seed: int, looks: bool, start_m: float = -200.0) -> list[tuple[float, float, float]]:
+    """Drive a lorry past the radar: distance along, error to the left and its sigma, of each scan.
 
     looks : for flanks, as the tracker does; else each detection is taken for the end
     """
     tracker, rng = Tracker(FusionConfig(), [RADAR], [], id_base=0, lanes=LANES), np.random.default_rng(seed)
     result = []
     radars = tracker.store.settings.radars
-    for k in range(round(400.0 / SPEED_MPS / PERIOD_S)):
+    for k in range(round((200.0 - start_m) / SPEED_MPS / PERIOD_S)):
         if not looks:
             radars[0, at.R_FLANKS] = LEAST * radars[0, at.R_FLANKS_DUE]
-        x = -200.0 + k * PERIOD_S * SPEED_MPS
+        x = start_m + k * PERIOD_S * SPEED_MPS
         along = x / math.hypot(x, 14.0)
         if k % 10 == 0:
             is_flank, where = rng.uniform() < by_lambert.py_func(along), rng.uniform(-0.4, 0.4)
@@ -53,17 +53,25 @@ def lorry(seed: int, looks: bool) -> list[tuple[float, float]]:
             azimuth_rad=np.array([math.atan2(p[1], p[0]) - math.pi / 2.0 + noise[1]]),
             range_rate_mps=np.array([SPEED_MPS * p[0] / slant + noise[2]]), rcs_dbsm=np.array([20.0]),
         )).touched  # fmt: skip
-        if k > 60 and len(tracks):
-            result.append((x, tracks.x[0, 1]))
-    return result
+        if len(tracks):
+            result.append((x, tracks.x[0, 1], math.sqrt(tracks.P[0, 1, 1] + tracks.bias_m[0] ** 2)))
+    return result[60:] if start_m < -100.0 else result
 
 
 def test_a_lorry_that_shows_its_flank_is_not_drawn_to_the_radars_side():
     bias_m = [
-        np.mean([error for seed in range(4) for x, error in lorry(seed, looks) if abs(x) < 60.0])
+        np.mean([error for seed in range(4) for x, error, _ in lorry(seed, looks) if abs(x) < 60.0])
         for looks in (True, False)
     ]
     assert abs(bias_m[0]) < 0.75 * abs(bias_m[1])
+
+
+def test_a_track_that_begins_beside_a_radar_is_as_uncertain_as_its_face():
+    """Until its end alone shows; one that came from afar has shown it already."""
+    begun_beside, from_afar = lorry(1, True, start_m=-20.0), lorry(1, True)
+    assert all(0.4 < sigma < 1.25 for x, _, sigma in begun_beside if -15.0 < x < 40.0)
+    assert all(sigma < 0.4 for x, _, sigma in begun_beside if 70.0 < x < 150.0)
+    assert all(sigma < 0.3 for x, _, sigma in from_afar if abs(x) < 20.0)
 
 
 @pytest.mark.parametrize(("shown", "low", "high"), [(0.0, 0.0, 0.03), (1.0, 0.8, 1.0)])
