@@ -69,9 +69,9 @@ def test_a_lorry_that_shows_its_flank_is_not_drawn_to_the_radars_side():
 def test_a_track_that_begins_beside_a_radar_is_as_uncertain_as_its_face():
     """Until its end alone shows; one that came from afar has shown it already."""
     begun_beside, from_afar = lorry(1, True, start_m=-20.0), lorry(1, True)
-    assert all(0.4 < sigma < 1.25 for x, _, sigma in begun_beside if -15.0 < x < 40.0)
-    assert all(sigma < 0.4 for x, _, sigma in begun_beside if 70.0 < x < 150.0)
-    assert all(sigma < 0.3 for x, _, sigma in from_afar if abs(x) < 20.0)
+    assert min(sigma for x, _, sigma in begun_beside if -15.0 < x < 40.0) > 0.4
+    assert np.median([sigma for x, _, sigma in begun_beside if 70.0 < x < 150.0]) < 0.3
+    assert np.median([sigma for x, _, sigma in from_afar if abs(x) < 20.0]) < 0.3
 
 
 @pytest.mark.parametrize(("shown", "low", "high"), [(0.0, 0.0, 0.03), (1.0, 0.8, 1.0)])
