@@ -9,11 +9,10 @@ with the lag:
 Differences need no true place, only one whose error drifts.
 """
 
-from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 from core.arrays import F64, I64
 
@@ -63,14 +62,33 @@ def _add(scan: I64, across_m: F64, total: F64, count: F64) -> None:
         count[lag - 1] += float(found.sum())
 
 
+def not_negative(A: F64, b: F64) -> tuple[F64, float]:
+    """Return the x of no negative element that makes |A x - b| least, and that; A : (n, m) of few columns.
+
+    It is the best of the usual solutions of all subsets of the columns (Lawson and Hanson 1974, chapter 23).
+    """
+    best: F64 = np.zeros(A.shape[1])
+    misfit = float(np.linalg.norm(b))
+    for used in product((False, True), repeat=A.shape[1]):
+        columns = np.flatnonzero(used)
+        if not len(columns):
+            continue
+        x = np.zeros(A.shape[1])
+        x[columns] = np.linalg.lstsq(A[:, columns], b, rcond=None)[0]
+        left = float(np.linalg.norm(A @ x - b))
+        if x.min() >= 0.0 and left < misfit:
+            best, misfit = x, left
+    return best, misfit
+
+
 def _fitted(lag_s: F64, half_square: F64, weight: F64) -> Stay | None:
     """Return the best of the times tried, each with its three parts by least squares, none below 0."""
     root = np.sqrt(weight)
-    fits: list[tuple[float, float, Sequence[float]]] = []
+    fits: list[tuple[float, float, list[float]]] = []
     for stay_s in STAYS_S.tolist():
         parts = np.column_stack([np.ones_like(lag_s), 1.0 - np.exp(-lag_s / stay_s), lag_s])
-        value, misfit = nnls(root[:, None] * parts, root * half_square)
-        fits.append((float(misfit), stay_s, value.tolist()))
+        value, misfit = not_negative(root[:, None] * parts, root * half_square)
+        fits.append((misfit, stay_s, value.tolist()))
     _, stay_s, (fresh, staying, _) = min(fits)
     if staying < STAYING_SHARE * (fresh + staying):
         return None

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
-from petroroad.commissioning.stay import stay_of
+from petroroad.commissioning.stay import not_negative, stay_of
 
 PERIOD_S, N = 0.05, 400
 
@@ -39,3 +40,13 @@ def test_the_time_that_a_point_stays_is_found(stay_s):
 def test_without_points_that_stay_or_with_few_places_no_time_is_stated():
     assert stay_of(*places(0.5, 4, staying_m=0.0), PERIOD_S) is None
     assert stay_of(*(column[:100] for column in places(0.5, 4)), PERIOD_S) is None
+
+
+def test_least_squares_without_negative_parts_are_those_of_scipy():
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        A, b = rng.normal(size=(12, 3)), rng.normal(size=12)
+        x, misfit = not_negative(A, b)
+        wanted, wanted_misfit = nnls(A, b)
+        np.testing.assert_allclose(x, wanted, atol=1e-9)
+        assert misfit == pytest.approx(wanted_misfit, abs=1e-9)
