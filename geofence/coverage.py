@@ -23,6 +23,15 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int
 
 
+def in_field(radar: RadarPose, east_m: F64, north_m: F64) -> Bools:
+    """Return which places (n,) lie in the field of view of a radar."""
+    de, dn = east_m - radar.east_m, north_m - radar.north_m
+    turn = np.arctan2(dn, de) - radar.boresight_rad
+    turn = np.abs(np.arctan2(np.sin(turn), np.cos(turn)))
+    inside: Bools = (np.hypot(de, dn) <= radar.range_m_max) & (turn <= radar.fov_rad / 2)
+    return inside
+
+
 class Coverage:
     """The stretch sampled each 10 m, and which accepted radar sees each sample."""
 
@@ -46,11 +55,7 @@ class Coverage:
         middle = (self._stations[:-1] + self._stations[1:]) / 2
         seen = np.ones(len(middle), dtype=np.bool_)
         for offset in COVERAGE_OFFSETS_M:
-            east, north = axis.site_of(middle, np.full(len(middle), offset))
-            de, dn = east - radar.east_m, north - radar.north_m
-            turn = np.arctan2(dn, de) - radar.boresight_rad
-            turn = np.abs(np.arctan2(np.sin(turn), np.cos(turn)))
-            seen &= (np.hypot(de, dn) <= radar.range_m_max) & (turn <= radar.fov_rad / 2)
+            seen &= in_field(radar, *axis.site_of(middle, np.full(len(middle), offset)))
         return seen
 
     def unjudged(self, t_ns: int, states: Mapping[str, str]) -> list[Unjudged]:

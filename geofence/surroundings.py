@@ -1,6 +1,5 @@
 """Questions about the map beside the lane (areas, gates, kinds of lanes) and about nearby vehicles."""
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -13,6 +12,7 @@ from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.batch import site_of
+from geofence.coverage import in_field
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
@@ -139,12 +139,8 @@ class Surroundings:
 
     def _is_seen(self, east_m: float, north_m: float) -> bool:
         """Return whether a place is in the field of any of our radars: what blocks a lane there is seen."""
-        for radar in self._radars:
-            de, dn = east_m - radar.east_m, north_m - radar.north_m
-            off_rad = math.remainder(math.atan2(dn, de) - radar.boresight_rad, 2.0 * math.pi)
-            if math.hypot(de, dn) <= radar.range_m_max and abs(off_rad) <= radar.fov_rad / 2.0:
-                return True
-        return False
+        east, north = np.array([east_m]), np.array([north_m])
+        return any(in_field(radar, east, north)[0] for radar in self._radars)
 
     def reporter_near(self, t_ns: int, tracks: TrackBatch, wanted: Bools) -> Bools:
         """Return near which wanted tracks (n,) a terminal reports that no radar sees: it may be theirs."""
