@@ -1,4 +1,4 @@
-"""How soon a departure is told, and how seldom one that is none.
+"""How soon a departure is reported, and how seldom one that is none.
 
 `python -m benchmarks.lane_departure [--quick]`; JSON lines. The detectors are the product's own kernels with
 its shipped settings (`judged`).
@@ -6,7 +6,7 @@ its shipped settings (`judged`).
 - `drivers`: the family of drivers who keep their lane, and the errors of what is measured of them.
 - `delays`: from the true crossing to `notice` and `warning`, at the shipped rate of false alarms.
 - `chain`: the same behind a filter of a radar's detections at 60, 120 and 250 m.
-- `false_alarms`: alarms per vehicle-hour of each member of the family, and where sigma or tau is told wrong.
+- `false_alarms`: alarms per vehicle-hour of each member of the family, and of wrongly stated errors.
 - `alone`: GNSS without radar through the whole tracker and monitor: found, undecidable, false.
 - `calibration`: what `p_violation` says against the truth of recordings.
 """

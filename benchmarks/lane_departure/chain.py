@@ -11,17 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.lane_departure.drivers import (
-    DRIFT,
     MARGIN_M,
     N_DRIVER,
     TYPICAL,
     Driver,
     begin,
-    place_m,
+    departing_m,
     seed_noise,
 )
-from benchmarks.lane_departure.judged import LIMITS, RULES, SHIPPED, T0_NS, clear, fresh, judge
-from benchmarks.lane_departure.lines import median_s, p95_s, show
+from benchmarks.lane_departure.judged import LIMITS, RULES, SHIPPED, T0_NS, clear, fresh, judge, note_grade
+from benchmarks.lane_departure.lines import show_delays
 from core.arrays import F1, F2, F64, I1
 from core.kernel import kernel
 from fusion.config import FusionConfig
@@ -35,7 +34,7 @@ NOTICE, WARNING = range(2)
 
 
 class Chain(NamedTuple):
-    """A steady filter of place, speed and acceleration across the course, and what is told of it."""
+    """A steady filter of place, speed and acceleration across the course, and what it states of its error."""
 
     sigma_m: float  # of a detection
     keep: float  # of the acceleration in one period
@@ -79,14 +78,11 @@ def drift_out(
         clear(row, row_ns)
         begin(driver, own)
         x, v, a, crossed_s = driver.centre_m, 0.0, 0.0, math.nan
-        delays_s[episode, NOTICE], delays_s[episode, WARNING] = math.nan, math.nan
+        delays_s[episode] = math.nan
         for k in range(STEPS):
-            place = place_m(driver, own, DT_S)
-            if k >= SETTLE_STEPS:
-                own[DRIFT] += v_mps * DT_S
-                place += own[DRIFT]
-                if math.isnan(crossed_s) and place > 0.0:
-                    crossed_s = k * DT_S
+            place = departing_m(driver, own, v_mps if k >= SETTLE_STEPS else 0.0, DT_S)
+            if math.isnan(crossed_s) and place > 0.0:
+                crossed_s = k * DT_S
             x, v, a = x + DT_S * v + DT_S**2 / 2.0 * a, v + DT_S * a, chain.keep * a
             residual = place + chain.sigma_m * np.random.standard_normal() - x
             x += chain.gain_place * residual
@@ -95,10 +91,9 @@ def drift_out(
             grade = judge(
                 x, chain.told_sigma_m, chain.told_tau_s, DT_S, T0_NS + k * DT_NS, rate, limits, row, row_ns
             )
-            for g in range(2):
-                if k >= SETTLE_STEPS and grade > g and math.isnan(delays_s[episode, g]):
-                    delays_s[episode, g] = k * DT_S
-            if not math.isnan(delays_s[episode, WARNING]) and not math.isnan(crossed_s):
+            if k >= SETTLE_STEPS:
+                note_grade(grade, k * DT_S, delays_s[episode])
+            if not math.isnan(delays_s[episode, WARNING] + crossed_s):
                 break
         delays_s[episode, NOTICE] -= crossed_s
         delays_s[episode, WARNING] -= crossed_s
@@ -112,9 +107,10 @@ def lines(n_episodes: int) -> None:
         chain = chain_at(range_m)
         for v_mps in SPEEDS_MPS:
             drift_out(SEED, TYPICAL, chain, v_mps, SHIPPED, LIMITS, own, row, row_ns, delays_s)
-            notice, warning = delays_s.T
-            show(
-                f"chain.r{range_m:.0f}.v{v_mps * 10:02.0f}", median_s(notice), "s",
-                p95=p95_s(notice), warning=median_s(warning), warning_p95=p95_s(warning),
-                sigma_m=chain.told_sigma_m, tau_s=chain.told_tau_s, margin_m=MARGIN_M,
-            )  # fmt: skip
+            show_delays(
+                f"chain.r{range_m:.0f}.v{v_mps * 10:02.0f}",
+                delays_s,
+                sigma_m=chain.told_sigma_m,
+                tau_s=chain.told_tau_s,
+                margin_m=MARGIN_M,
+            )

@@ -5,20 +5,19 @@ import math
 import numpy as np
 
 from benchmarks.lane_departure.drivers import (
-    DRIFT,
     MARGIN_M,
     N_DRIVER,
     TYPICAL,
     Driver,
     Error,
     begin,
+    departing_m,
     honest,
     next_error_m,
-    place_m,
     seed_noise,
 )
-from benchmarks.lane_departure.judged import LIMITS, SHIPPED, T0_NS, clear, fresh, judge
-from benchmarks.lane_departure.lines import median_s, p95_s, show
+from benchmarks.lane_departure.judged import LIMITS, SHIPPED, T0_NS, clear, fresh, judge, note_grade
+from benchmarks.lane_departure.lines import show_delays
 from core.arrays import F1, F2, I1
 from core.kernel import kernel
 
@@ -41,23 +40,19 @@ def drift_out(
         clear(row, row_ns)
         begin(driver, own)
         e, crossed_s = error.sigma_m * np.random.standard_normal(), math.nan
-        delays_s[episode, NOTICE], delays_s[episode, WARNING] = math.nan, math.nan
+        delays_s[episode] = math.nan
         for k in range(STEPS):
-            place = place_m(driver, own, DT_S)
-            if k >= SETTLE_STEPS:
-                own[DRIFT] += v_mps * DT_S
-                place += own[DRIFT]
-                if math.isnan(crossed_s) and place > 0.0:
-                    crossed_s = k * DT_S
+            place = departing_m(driver, own, v_mps if k >= SETTLE_STEPS else 0.0, DT_S)
+            if math.isnan(crossed_s) and place > 0.0:
+                crossed_s = k * DT_S
             e = next_error_m(e, error, DT_S)
             grade = judge(
                 place + e, error.told_sigma_m, error.told_tau_s, DT_S, T0_NS + k * DT_NS, rate, limits, row,
                 row_ns,
             )  # fmt: skip
-            for g in range(2):
-                if k >= SETTLE_STEPS and grade > g and math.isnan(delays_s[episode, g]):
-                    delays_s[episode, g] = k * DT_S
-            if not math.isnan(delays_s[episode, WARNING]) and not math.isnan(crossed_s):
+            if k >= SETTLE_STEPS:
+                note_grade(grade, k * DT_S, delays_s[episode])
+            if not math.isnan(delays_s[episode, WARNING] + crossed_s):
                 break
         delays_s[episode, NOTICE] -= crossed_s
         delays_s[episode, WARNING] -= crossed_s
@@ -73,9 +68,9 @@ def lines(n_episodes: int) -> None:
                 drift_out(
                     SEED, TYPICAL, honest(sigma_m, tau_s), v_mps, SHIPPED, LIMITS, own, row, row_ns, delays_s
                 )
-                notice, warning = delays_s.T
-                show(
-                    f"delay.{name}.s{sigma_m * 10:02.0f}.v{v_mps * 10:02.0f}", median_s(notice), "s",
-                    p95=p95_s(notice), warning=median_s(warning), warning_p95=p95_s(warning),
-                    rule=(0.3 / v_mps + 0.5), margin_m=MARGIN_M,
-                )  # fmt: skip
+                show_delays(
+                    f"delay.{name}.s{sigma_m * 10:02.0f}.v{v_mps * 10:02.0f}",
+                    delays_s,
+                    rule=0.3 / v_mps + 0.5,
+                    margin_m=MARGIN_M,
+                )

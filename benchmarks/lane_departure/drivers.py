@@ -29,7 +29,7 @@ class Driver(NamedTuple):
 
 
 class Error(NamedTuple):
-    """An AR(1) error: its true sigma and correlation time, and what the detectors are told."""
+    """An AR(1) error: its true sigma and correlation time, and those that are stated to the detectors."""
 
     sigma_m: float
     tau_s: float  # 0: white
@@ -84,6 +84,13 @@ def place_m(driver: Driver, own: F1, dt_s: float) -> float:
         if own[SWERVE] >= SWERVE_S:
             own[SWERVE] = -1.0
     return float(place)
+
+
+@kernel(inner=True)
+def departing_m(driver: Driver, own: F1, v_mps: float, dt_s: float) -> float:
+    """Advance a driver who drifts out at v_mps by dt_s; return the edge's place."""
+    own[DRIFT] += v_mps * dt_s
+    return place_m(driver, own, dt_s) + float(own[DRIFT])
 
 
 @kernel(inner=True)

@@ -1,7 +1,7 @@
 """Alarms per vehicle-hour of drivers who keep their lane, each with the vehicle-hours and a 95 % interval.
 
 Warnings are counted where more are asked than ship, since 1e-4 an hour needs 1e5 hours to show. `sigma_half`
-and `tau_quarter` are at the shipped rate: what detectors are told of the error is wrong.
+and `tau_quarter` are at the shipped rate: what is stated of the error is wrong.
 """
 
 from typing import NamedTuple
@@ -104,7 +104,7 @@ def report(name: str, found: Count, asked: float) -> None:
 
 
 def lines(hours: float, asked: float) -> None:
-    """Print each member of the family, then what happens where detectors are told wrong."""
+    """Print each member of the family, then the cases whose stated sigma or tau is wrong."""
     for name, driver in FAMILY.items():
         report(name, counted(driver, ERRORS, hours, rate_of(asked)), asked)
     shipped = SHIPPED / rate_of(1.0)

@@ -1,5 +1,7 @@
 """The product's test of a lane departure on one sample: its own kernels and shipped settings."""
 
+import math
+
 import numpy as np
 
 from core.arrays import F1, F2, F64, I1, I64
@@ -48,6 +50,14 @@ def clear(row: F1, row_ns: I1) -> None:
         row[c] = 0.0
     for c in range(row_ns.shape[0]):
         row_ns[c] = 0
+
+
+@kernel(inner=True)
+def note_grade(grade: int, t_s: float, first_s: F1) -> None:
+    """Keep in first_s (2,) the first time of notice and warning; NaN: none yet."""
+    for g in range(2):
+        if grade > g and math.isnan(first_s[g]):
+            first_s[g] = t_s
 
 
 @kernel(inner=True)

@@ -21,8 +21,17 @@ def show(name: str, value: float | None, unit: str, **more: float | None) -> Non
 
 
 def median_s(delays_s: F64) -> float:
-    """Return the median of delays (n,), of which NaN is never."""
+    """Return the median of delays (n,); NaN (never found) counts as longer than any other."""
     return float(np.quantile(np.nan_to_num(delays_s, nan=np.inf), 0.5, method="higher"))
+
+
+def show_delays(name: str, delays_s: F64, **more: float) -> None:
+    """Print the delays (n, 2) of notices, and beside them those of warnings."""
+    notice, warning = delays_s.T
+    show(
+        name, median_s(notice), "s",
+        p95=p95_s(notice), warning=median_s(warning), warning_p95=p95_s(warning), **more,
+    )  # fmt: skip
 
 
 def p95_s(delays_s: F64) -> float:
