@@ -13,19 +13,19 @@ from fusion.tracks import TrackBatch
 from geofence.detectors import HOLD_STEP_S, Windows
 from geofence.state import BORN, CLEAR_S, CUSUM, DEDICATED, LAST_OVER, PRESUMED, SEEN, SINCE
 
-# A nameless track that was not measured for longer may go on with a neighbour's detections. A radar of 10 Hz
-# may miss twice; its stamps jitter
+# A nameless track that was not measured for longer may continue with a neighbour's detections. A radar of
+# 10 Hz may miss twice; its stamps jitter
 GAP_NS = 330_000_000
 JUMP_SIGMAS = 4.0  # of an innovation across the course; by chance once in 16 000 measurements
 FRESH_VARIANCE_SHARE = 1 / 16  # of the measurement's, at least: after a gap the gain is nearly 1
 # Between two fixes a second apart, both over its limit, no truck is back for a time that counts: 0.3 m out
 # and back would need 5 m/s^2 across. Stamps of a 1 Hz receiver jitter
 FIX_STEP_S = 1.2
-UNSEEN_NS = 1_000_000_000  # by radar: the track goes on by fixes
+UNSEEN_NS = 1_000_000_000  # after so long without radar, only fixes measure the track
 
 
 class Sightings(NamedTuple):
-    """By what n tracks go on: columns of TrackBatch, and what was measured across their courses."""
+    """What continues n tracks: columns of TrackBatch, and what was measured across their courses."""
 
     terminal: I32x1
     presumed: B1

@@ -1,4 +1,4 @@
-"""What neighbours tell each other beside the tracks that they hand over. Pure.
+"""What neighbours send each other beside the tracks that they hand over. Pure.
 
 Nameless vehicles that drive to the neighbour where no radar sees them, and the episodes that wait for their
 vehicles since a restart. Neither is repeated for want of an answer.

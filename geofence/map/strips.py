@@ -16,7 +16,8 @@ from geofence.map.reading import Lane
 
 QUAD_M_MAX = 25.0  # quads are cut to this length
 STRIP_CELL_M = 10.0  # a look-up reads each quad of its cell: few of them, where quads are a few metres long
-# A lane that ends as wide as a car goes on in the world, whatever is on the map; a narrower one is a taper
+# A lane whose end is at least as wide as a car continues in the world, where the map has no more of it; a
+# narrower end is a taper, and the lane ends in the world as well
 END_WIDTH_M_MIN = 1.6
 BESIDE_LANE_M = 12.0  # beside its lanes a vehicle is still judged against them
 ROUNDING_M = 0.01  # the boxes of quads are so much larger than what lies between their rails
