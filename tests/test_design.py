@@ -24,6 +24,7 @@ from geofence import carry
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
 from geofence.grading import Grading, RuleSettings
+from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
 from geofence.rules import REGISTRY
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
@@ -56,7 +57,7 @@ INPUTS = (
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
-    VehicleConfig, FusionConfig, RuleSettings,
+    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather,
 )  # fmt: skip
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
