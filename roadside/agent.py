@@ -31,7 +31,17 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
-from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, WholeState, Withheld
+from roadside.outputs import (
+    HandoverOffer,
+    Held,
+    OfferAck,
+    Output,
+    Raised,
+    Released,
+    Snapshot,
+    WholeState,
+    Withheld,
+)
 from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
@@ -209,6 +219,8 @@ class Agent:
                 self._publish(topics.handover_ack(self.esn, giver), body)
             case Released(episode_id=episode_id):
                 self.outbox.release(episode_id)
+            case Held(key=key, body=body):
+                self.outbox.keep(key, body)
             case WholeState(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 

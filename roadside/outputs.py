@@ -44,6 +44,14 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Stored fixes that are not judged yet, for a restart (None: there are none)."""
+
+    key: str
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The tracks at a tick, as `track/up`.
 
@@ -81,7 +89,7 @@ class WholeState:
     body: bytes
 
 
-Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState
+Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState | Held
 
 
 def fault_of(fault: ClockFault) -> wire.ClockReported:

@@ -6,7 +6,6 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,26 +13,24 @@ from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.stations import track_dtype
 from edge.wire import TrackNames, UnjudgedStretch
-from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig, VehicleConfig
 from geofence.episode_book import Judged
 from geofence.leaving import has_left_lanes
-from geofence.map.frames import SiteFrame
-from geofence.map.roadmap import RoadMap
+from geofence.located import Located
 from geofence.monitor import Monitor
 from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
 from geofence.violation import encode as encode_violation
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
+from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
+from roadside.pipeline_late import LatePipeline, judged_rows
+from roadside.pipeline_setup import Setup
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
 from roadside.side_messages import SideMessages
@@ -42,25 +39,6 @@ from roadside.snapshot import Names, pack_records, rounded_p, with_doubt
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """An RSU's name and place, its sensors, its rules and its road."""
-
-    esn: str
-    place: int  # the RSU's index in the site file
-    stretch_m: tuple[float, float] | None
-    neighbours: tuple[tuple[str, float, float], ...]
-    fusion: FusionConfig
-    radars: tuple[RadarPose, ...]
-    terminals: tuple[Terminal, ...]
-    rules: RulesConfig
-    vehicles: tuple[VehicleConfig, ...]
-    road: RoadMap
-    frame: SiteFrame
-    expects_gateway: bool
-    lanes: LaneCells | None = None  # of `road`, for the tracker
 
 
 class Pipeline:
@@ -83,6 +61,7 @@ class Pipeline:
         self._bounds = bounds_of((frame.lon_deg, frame.lat_deg), stations)
         self.epoch = 0
         self.tracker = self._tracker(0)
+        self.late = LatePipeline(setup, self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
@@ -128,7 +107,7 @@ class Pipeline:
             case Start(epoch=epoch, episodes=episodes):
                 self.epoch = epoch
                 self.tracker = self._tracker(epoch)
-                self.monitor.start(now_ns, episodes)
+                self.monitor.start(now_ns, self.late.start(now_ns, self.tracker.id_base, episodes))
                 return []
             case ClockStep():
                 return self._reset_clock(item)
@@ -138,6 +117,8 @@ class Pipeline:
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
+        if update.late and isinstance(item, GnssFixes):
+            self.late.receive(now_ns, item, update.late, self.tracker)
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
@@ -206,6 +187,7 @@ class Pipeline:
             loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
+        outputs += self._judge_late(t_ns, tracks, located)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
         self.unjudged = tuple(
@@ -227,6 +209,14 @@ class Pipeline:
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
         return outputs
+
+    def _judge_late(self, t_ns: int, tracks: TrackBatch, located: Located) -> list[Output]:
+        """Judge stored fixes, but none of a time at which its vehicle was judged live."""
+        judged_ns = self.monitor.judged_ns(located.rows)
+        self.late.times.note(*judged_rows(tracks.terminal.astype(np.int64), judged_ns))
+        found, states = self.late.tick(t_ns, self.tracker)
+        raised = self._emit(t_ns, [Judged(violation, None) for violation in found])
+        return [*raised, *(Held(key, body) for key, body in states)]
 
     def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
         """Drop tracks that the neighbour owns: their fixes go there, so they would never time out here."""
@@ -331,6 +321,7 @@ class Pipeline:
             published_names_ns=names_ns,
             counts=dict(self.counts),
             nameless=self.found_again.state(),
+            late=self.late.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -344,6 +335,7 @@ class Pipeline:
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
+        self.late.restore(state.late, self.tracker.id_base)
         self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
 
@@ -358,6 +350,7 @@ class Pipeline:
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
+        self.late.clear()
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")
@@ -374,6 +367,7 @@ class Pipeline:
         for violation, episode in found:
             fault = fault_of(violation, self._bounds, t_ns)
             if fault is None:
+                self.late.times.note_raised(violation)
                 outputs.append(Raised(violation, encode_violation(violation), episode))
                 continue
             self._count(f"violation.implausible.{fault.field}")

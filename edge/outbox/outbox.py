@@ -156,6 +156,10 @@ class Outbox:
         """Forget an open episode that a neighbour continues."""
         self._submit(Episode(episode_id, None))
 
+    def keep(self, key: str, state: bytes | None) -> None:
+        """Keep a state beside the episodes for a restart; None: forget it."""
+        self._submit(Episode(key, state))
+
     def acknowledge(self, ack: ViolationAck) -> None:
         """Delete exactly the items that the centre stored; move those in conflict to a new epoch."""
         stored = list(self._sent(ack.epoch, ack.stored))

@@ -24,6 +24,7 @@ class Overspeed(Rule):
     name, violation, kind, column = "overspeed", "overspeed", "measured", "overspeed"
     Config, keys = Config, ("hazmat_limit_mps", "hazmat_limit_expressway_mps", "expressways")
     unit, shows_limit = "share", True
+    alone = True
     over_max = 2.0  # of the limit: per cent are a slip
 
     @staticmethod
