@@ -62,7 +62,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str
     stamps: Stamps
     reason: str | None = None
-    late: bool = False  # reserved for blind-area uploads
+    late: bool = False  # of stored fixes that arrived long after: nobody is warned
     evidence: dict[str, list[Any]] = {}
     limit_of: str | None = None  # which layer states `limit_mps`: lane, class, zone:NAME, ...
 

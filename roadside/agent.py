@@ -34,6 +34,7 @@ from roadside.inputs import (
 )
 from roadside.outputs import (
     HandoverOffer,
+    Held,
     JourneyReleased,
     OfferAck,
     Output,
@@ -234,6 +235,8 @@ class Agent:
             case JourneyReleased(journey_id=journey_id):
                 self.outbox.keep_journey(journey_id, None)
                 self.journeys.release(journey_id)
+            case Held(key=key, body=body):
+                self.outbox.keep(key, body)
             case WholeState(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 

@@ -6,7 +6,6 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,27 +13,24 @@ from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.stations import track_dtype
 from edge.wire import UnjudgedStretch
-from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig, VehicleConfig
 from geofence.episode_book import Judged
-from geofence.journeys.config import DEFAULT, JourneysConfig
 from geofence.journeys.journeys import Journeys
 from geofence.leaving import has_left_lanes
-from geofence.map.frames import SiteFrame
-from geofence.map.roadmap import RoadMap
+from geofence.located import Located
 from geofence.monitor import Monitor
 from geofence.plausible import bounds_of
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Output, Released, Snapshot, WholeState, raised, stretches_of
+from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, raised, stretches_of
 from roadside.ownership import Ownership
+from roadside.pipeline_late import LatePipeline, judged_rows
+from roadside.pipeline_setup import Setup
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
 from roadside.side_messages import SideMessages
@@ -44,26 +40,6 @@ from roadside.travelling import Travelling
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """An RSU's name and place, its sensors, its rules and its road."""
-
-    esn: str
-    place: int  # the RSU's index in the site file
-    stretch_m: tuple[float, float] | None
-    neighbours: tuple[tuple[str, float, float], ...]
-    fusion: FusionConfig
-    radars: tuple[RadarPose, ...]
-    terminals: tuple[Terminal, ...]
-    rules: RulesConfig
-    vehicles: tuple[VehicleConfig, ...]
-    road: RoadMap
-    frame: SiteFrame
-    expects_gateway: bool
-    lanes: LaneCells | None = None  # of `road`, for the tracker
-    journeys: JourneysConfig = DEFAULT
 
 
 class Pipeline:
@@ -91,6 +67,7 @@ class Pipeline:
         self._bounds = bounds_of((frame.lon_deg, frame.lat_deg), stations)
         self.epoch = 0
         self.tracker = self._tracker(0)
+        self.late = LatePipeline(setup, self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
@@ -137,7 +114,7 @@ class Pipeline:
                 self.epoch = epoch
                 self.travelling.start(journeys)
                 self.tracker = self._tracker(epoch)
-                self.monitor.start(now_ns, episodes)
+                self.monitor.start(now_ns, self.late.start(now_ns, self.tracker.id_base, episodes))
                 return []
             case ClockStep():
                 return self._reset_clock(item)
@@ -147,6 +124,8 @@ class Pipeline:
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
+        if update.late and isinstance(item, GnssFixes):
+            self.late.receive(now_ns, item, update.late, self.tracker)
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
@@ -220,6 +199,7 @@ class Pipeline:
             loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
+        outputs += self._judge_late(t_ns, tracks, located)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
         flagged = self.ownership.flagged(tracks.track, t_ns)
@@ -236,6 +216,14 @@ class Pipeline:
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
         return outputs
+
+    def _judge_late(self, t_ns: int, tracks: TrackBatch, located: Located) -> list[Output]:
+        """Judge stored fixes, but none of a time at which its vehicle was judged live."""
+        judged_ns = self.monitor.judged_ns(located.rows)
+        self.late.times.note(*judged_rows(tracks.terminal.astype(np.int64), judged_ns))
+        found, states = self.late.tick(t_ns, self.tracker)
+        raised = self._emit(t_ns, [Judged(violation, None) for violation in found])
+        return [*raised, *(Held(key, body) for key, body in states)]
 
     def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
         """Drop tracks that the neighbour owns: their fixes go there, so they would never time out here."""
@@ -334,6 +322,7 @@ class Pipeline:
             counts=dict(self.counts),
             nameless=self.found_again.state(),
             journeys=self.travelling.journeys.state(),
+            late=self.late.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -348,6 +337,7 @@ class Pipeline:
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
+        self.late.restore(state.late, self.tracker.id_base)
         self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
 
@@ -363,6 +353,7 @@ class Pipeline:
         self.ownership.holdings.clear()
         self.handovers.clear()
         self.travelling.journeys.clear()
+        self.late.clear()
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")
@@ -376,6 +367,9 @@ class Pipeline:
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
         outputs = raised(found, self._bounds, t_ns, self._count)
         self.travelling.note(outputs)
+        for output in outputs:
+            if isinstance(output, Raised):
+                self.late.times.note_raised(output.violation)
         return outputs
 
     def _count(self, reason: str, times: int = 1) -> None:

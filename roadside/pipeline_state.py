@@ -8,6 +8,7 @@ from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
 from geofence.carry import MonitorState
 from geofence.journeys.journey import JourneysState
+from roadside.pipeline_late_state import LateState
 
 Phase = Literal["free", "owned", "giving", "given"]
 
@@ -68,6 +69,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     nameless: tuple[LostState, ...] = ()
     journeys: JourneysState | None = None
+    late: LateState = LateState()
 
 
 class StateUnreadableError(ValueError):

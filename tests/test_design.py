@@ -38,6 +38,8 @@ from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
+from roadside.pipeline_late_state import HeldFixes, LateState
+from roadside.pipeline_late_times import RaisedEpisode
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
 from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
 
@@ -53,6 +55,7 @@ STATE = (
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen,
+    RegistrationState, LateState, HeldFixes, RaisedEpisode,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

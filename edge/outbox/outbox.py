@@ -162,6 +162,10 @@ class Outbox:
         """Keep the newest version of a journey for a restart; None: forget it."""
         self._submit(JourneyKept(journey_id, state))
 
+    def keep(self, key: str, state: bytes | None) -> None:
+        """Keep a state beside the episodes for a restart; None: forget it."""
+        self._submit(Episode(key, state))
+
     def acknowledge(self, ack: ViolationAck) -> None:
         """Delete exactly the items that the centre stored; move those in conflict to a new epoch."""
         stored = list(self._sent(ack.epoch, ack.stored))

@@ -29,7 +29,8 @@ from roadside.compare import first_difference
 from roadside.gateway.routing import Router, router_of
 from roadside.inputs import GatewayFixes, Input
 from roadside.outputs import Output, Snapshot, report_of
-from roadside.pipeline import Pipeline, Setup
+from roadside.pipeline import Pipeline
+from roadside.pipeline_setup import Setup
 from roadside.replay import (
     LoggedMessage,
     OnOutput,
