@@ -42,7 +42,8 @@ def follow_extent(pair: F1, states: States, i: int, heading: float) -> None:
     moved = extent - pair[at.EXTENT_TAKEN]
     if pair[at.EXTENT_TAKEN] != 0.0 and var > VAR_MIN and not math.isnan(heading):  # 0: of an older version
         c, s = math.cos(heading), math.sin(heading)
-        along = (c * states.P[i, at.EAST, EX] + s * states.P[i, at.NORTH, EX]) / var * moved
+        share = (c * states.P[i, at.EAST, EX] + s * states.P[i, at.NORTH, EX]) / var
+        along = min(max(share, -1.0), 1.0) * moved  # the centre lies one extent from the point at most
         pair[at.ONE] -= along
         pair[at.BESIDE] -= along
         pair[at.LAST] -= c * along
