@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge.config_down import ConfigAnswer
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.radar_errors import RegistrationReported
 
@@ -31,6 +32,7 @@ Plate = Annotated[str, Meta(max_length=32)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
 Epoch = Annotated[int, Meta(ge=0, le=2**32 - 1)]  # wall seconds; track ids hold 32 bits of it
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Seqs = Annotated[tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)]
 Place = Annotated[int, Meta(ge=0, lt=HANDED_MAX)]
 Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -94,10 +96,8 @@ class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
 
     centre: Name  # reserved: an RSU has one centre, and does not ask which one answers
     epoch: Count
-    stored: Annotated[tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)] = ()
-    conflict: Annotated[
-        tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)
-    ] = ()  # same key, other bytes: never stored under it
+    stored: Seqs = ()
+    conflict: Seqs = ()  # same key, other bytes: never stored under it
 
 
 class TrackNames(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,10 +178,7 @@ Clocks = Annotated[dict[Name, ClockReported], Meta(max_length=CLOCKS_MAX)]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`rsu/{esn}/status`: birth, will and heartbeat alike, retained.
-
-    The required fields have no default, so that they are always on the wire.
-    """
+    """`rsu/{esn}/status`: birth, will and heartbeat; the required fields are always on the wire."""
 
     state: Literal["online", "offline"]
     epoch: Epoch
@@ -203,6 +200,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host_clock: ClockReported | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
     registration: Annotated[dict[Name, RegistrationReported], Meta(max_length=CLOCKS_MAX)] = {}  # by sensor
+    configured: ConfigAnswer | None = None  # the answer to the newest `config/down`
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,6 +25,7 @@ COMMANDS = {
     "recording": ("petroroad.commands.recording:app", "Look into a recording, recover one, export it."),
     "import": ("petroroad.commands.imports:app", "Measurements of other systems to a recording."),
     "map": ("petroroad.commands.map:app", "Check a map, list its contents."),
+    "rules": ("petroroad.commands.rules:app", "Check rules, see what they would change, publish them."),
     "tail": ("petroroad.commands.tail:tail", "Live messages, decoded."),
     "commission": (
         "petroroad.commands.commission:commission",

@@ -13,6 +13,7 @@ import msgspec
 from core.times import TICK_NS
 from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
+from edge.config_down import decode_config_down
 from edge.figures import Counts
 from edge.gnss_down import read_down
 from edge.link import Link
@@ -110,6 +111,8 @@ class Agent:
             Subscription(topics.gnss_down(self.esn), 0, self._decoded(self._receive_down)),
             Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
         ]
+        configure = self._decoded(self._receive_config)
+        rows.append(Subscription(topics.config_down(self.esn), 1, configure, retained=True))
         for esn in neighbours:
             offer, ack = topics.handover(esn, self.esn), topics.handover_ack(esn, self.esn)
             rows += [
@@ -140,6 +143,10 @@ class Agent:
             return
         self.gateways.add(gateway)
         self.enqueue(Arrival(f"/gateway/{gateway}", message.payload, None, down))
+
+    def _receive_config(self, message: Incoming) -> None:
+        if message.payload:  # none: the publication was withdrawn, and the rules stay
+            self.enqueue(Arrival("/config", message.payload, None, decode_config_down(message.payload)))
 
     def _receive_violation_ack(self, message: Incoming) -> None:
         self.outbox.acknowledge(wire.decode_ack(message.payload))

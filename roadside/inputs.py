@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from core.arrays import F64, I64
 from core.classes import N_CLASSES, UNKNOWN
+from edge.config_down import ConfigDown, decode_config_down
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
 from edge.wire import (
@@ -154,8 +155,10 @@ class GatewayPayload:
     n_refused: int
 
 
-Payload = RadarPayload | GnssFix | GatewayPayload | Handover | Control  # a channel's bytes, decoded
-Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | Control
+Payload = (
+    RadarPayload | GnssFix | GatewayPayload | Handover | ConfigDown | Control
+)  # a channel's bytes, decoded
+Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | ConfigDown | Control
 
 _decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
 _decode_control: Callable[[bytes], Control] = decoder(msgspec.msgpack.Decoder(Control))
@@ -190,6 +193,8 @@ def payload_of(topic: str, body: bytes) -> Payload | None:
         return decode_handover(body)
     if head == "input":
         return _decode_control(body)
+    if head == "config":
+        return decode_config_down(body)
     return None
 
 

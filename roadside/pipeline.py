@@ -6,35 +6,40 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from core.arrays import F64, Bools
 from core.times import TICK_NS
+from edge.config_down import ConfigDown
 from edge.stations import track_dtype
-from edge.wire import TrackNames, UnjudgedStretch
+from edge.wire import UnjudgedStretch
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
+from geofence.config import RulesConfig
 from geofence.episode_book import Judged
 from geofence.leaving import has_left_lanes
 from geofence.located import Located
-from geofence.monitor import Monitor
-from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
+from geofence.plausible import WITHHELD, fault_of, plain
+from geofence.rule_changes import changes, without
 from geofence.violation import encode as encode_violation
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
 from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
+from roadside.pipeline_config import KEY as CONFIG_KEY
+from roadside.pipeline_config import PublishedConfig
 from roadside.pipeline_late import LatePipeline, judged_rows
-from roadside.pipeline_setup import Setup
+from roadside.pipeline_rows import may_open, names_of, stretches_of
+from roadside.pipeline_setup import Setup, bounds_of_setup, monitor_of
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
 from roadside.side_messages import SideMessages
-from roadside.snapshot import Names, pack_records, rounded_p, with_doubt
+from roadside.snapshot import Names, pack_records, with_doubt
 
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
@@ -47,21 +52,13 @@ class Pipeline:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.counts: dict[str, int] = {}
-        self.monitor = Monitor(
-            setup.rules,
-            setup.road,
-            setup.frame,
-            setup.vehicles,
-            esn=setup.esn,
-            stretch_m=setup.stretch_m,
-            radars=setup.radars,
-        )
-        axis, frame = setup.road.axis, setup.frame
-        stations = [] if axis is None else [axis.k0_m, axis.k0_m + axis.length_m, *(setup.stretch_m or ())]
-        self._bounds = bounds_of((frame.lon_deg, frame.lat_deg), stations)
+        self.monitor = monitor_of(setup)
+        axis = setup.road.axis
+        self._bounds = bounds_of_setup(setup)
         self.epoch = 0
         self.tracker = self._tracker(0)
         self.late = LatePipeline(setup, self._count)
+        self.config = PublishedConfig(setup, self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
@@ -107,8 +104,13 @@ class Pipeline:
             case Start(epoch=epoch, episodes=episodes):
                 self.epoch = epoch
                 self.tracker = self._tracker(epoch)
-                self.monitor.start(now_ns, self.late.start(now_ns, self.tracker.id_base, episodes))
+                rules, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, episodes))
+                if rules is not None:
+                    self._set_rules(rules)
+                self.monitor.start(now_ns, others)
                 return []
+            case ConfigDown():
+                return self._configure(now_ns, item)
             case ClockStep():
                 return self._reset_clock(item)
             case Stop():
@@ -137,14 +139,8 @@ class Pipeline:
         presumed = tracks.presumed
         if not self.handovers.offered and not self.tracker.duplicates and True not in presumed.tolist():
             return None
-        doubtful = {track for pair in self.tracker.duplicates for track in pair}
-        may = [
-            is_free and track not in doubtful
-            for track, is_free in zip(
-                tracks.track.tolist(), self.ownership.may_open(tracks.track, now_ns).tolist(), strict=True
-            )
-        ]
-        return np.array(may, dtype=np.bool_) & ~presumed
+        free = self.ownership.may_open(tracks.track, now_ns)
+        return may_open(tracks, free, self.tracker.duplicates)
 
     def _settle(self, t_ns: int, update: TrackerUpdate) -> list[Output]:
         """Follow the tracks that merged and those that ended."""
@@ -190,19 +186,15 @@ class Pipeline:
         outputs += self._judge_late(t_ns, tracks, located)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
-        self.unjudged = tuple(
-            UnjudgedStretch(
-                road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
-            )
-            for row in self.monitor.unjudged(t_ns, self.sensor_states)
-        )
+        self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
         flagged = self.ownership.flagged(tracks.track, t_ns)
         published, flagged = with_doubt(tracks, doubt, flagged)
         records = pack_records(
             t_ns, published, located, flagged, ~tracks.confirmed, self.setup.frame, self._track_dtype
         )
         self._snapshot_seq += 1
-        body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
+        names = names_of(tracks, self.tracker.terminal_ids, self._plates)
+        body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, names)
         outputs.append(Snapshot(t_ns, len(records), body, tracks))
         self._forget_departed(t_ns, tracks, located.s_m)
         outputs += self._end_off_road(t_ns)
@@ -242,16 +234,6 @@ class Pipeline:
         if not self.setup.expects_gateway:
             return True
         return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
-
-    def _names_of(self, tracks: TrackBatch) -> TrackNames:
-        named, ids = np.flatnonzero(tracks.terminal >= 0), self.tracker.terminal_ids
-        terminals = [ids[row] for row in tracks.terminal[named].tolist()]
-        return TrackNames(
-            track=tuple(tracks.track[named].tolist()),
-            terminal=tuple(terminals),
-            plate=tuple([self._plates.get(terminal) for terminal in terminals]),
-            identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
-        )
 
     # ---- handover
 
@@ -322,6 +304,7 @@ class Pipeline:
             counts=dict(self.counts),
             nameless=self.found_again.state(),
             late=self.late.state(),
+            config=self.config.state,
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -329,6 +312,9 @@ class Pipeline:
         self.epoch = state.epoch
         self.tracker = self._tracker(state.epoch)
         self.tracker.restore(state.tracker)
+        rules = self.config.restore(state.config)
+        if rules is not None:
+            self._set_rules(rules)
         self.monitor.restore(state.monitor)
         self.ownership.restore(state.holdings)
         self.found_again.restore(state.nameless)
@@ -338,6 +324,27 @@ class Pipeline:
         self.late.restore(state.late, self.tracker.id_base)
         self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
+
+    # ---- other rules
+
+    def _configure(self, now_ns: int, item: ConfigDown) -> list[Output]:
+        """Judge by published rules from now on; see geofence.rule_changes for what stays open."""
+        rules = self.config.receive(item)
+        if rules is None:
+            return []
+        rule_changes = changes(self.setup.rules, rules)
+        outputs = self._emit(now_ns, self.monitor.close_changed(now_ns, rule_changes.rules))
+        state = without(self.monitor.state(), rule_changes.anew)
+        self._set_rules(rules)
+        self.monitor.restore(state)
+        return [*outputs, Held(CONFIG_KEY, self.config.kept())]
+
+    def _set_rules(self, rules: RulesConfig) -> None:
+        """Begin a monitor with these rules."""
+        self.setup = replace(self.setup, rules=rules)
+        self.monitor = self._side_messages.monitor = monitor_of(self.setup)
+        self.late.configure(self.setup)
+        self._report_ns = int(rules.dark_report_s * 1e9)
 
     # ---- the rest
 
@@ -381,10 +388,6 @@ class Pipeline:
     def clock_report(self, t_ns: int) -> ClockReport:
         """Return the wrong clocks at `t_ns`, for the status."""
         return self.tracker.clock_report(t_ns)
-
-    def registration_report(self) -> dict[str, Registered]:
-        """Return the errors of the radars' poses, for the status."""
-        return self.tracker.registration_report()
 
     def all_counts(self) -> dict[str, int]:
         """Return the counters of the pipeline, the tracker and the monitor, by reason."""

@@ -7,6 +7,8 @@ from fusion.layout import LaneCells
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
+from geofence.monitor import Monitor
+from geofence.plausible import Bounds, bounds_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +28,18 @@ class Setup:
     frame: SiteFrame
     expects_gateway: bool
     lanes: LaneCells | None = None  # of `road`, for the tracker
+
+
+def bounds_of_setup(setup: Setup) -> Bounds:
+    """Return where its violations can be."""
+    axis, frame = setup.road.axis, setup.frame
+    stations = [] if axis is None else [axis.k0_m, axis.k0_m + axis.length_m, *(setup.stretch_m or ())]
+    return bounds_of((frame.lon_deg, frame.lat_deg), stations)
+
+
+def monitor_of(setup: Setup, *, late: bool = False) -> Monitor:
+    """Return a fresh monitor; late : of stored fixes, without radar."""
+    return Monitor(
+        setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn, stretch_m=setup.stretch_m,
+        radars=() if late else setup.radars, late=late,
+    )  # fmt: skip

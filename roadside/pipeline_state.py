@@ -7,6 +7,7 @@ import msgspec
 from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
 from geofence.carry import MonitorState
+from roadside.pipeline_config import ConfigState
 from roadside.pipeline_late_state import LateState
 
 Phase = Literal["free", "owned", "giving", "given"]
@@ -68,6 +69,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     nameless: tuple[LostState, ...] = ()
     late: LateState = LateState()
+    config: ConfigState = ConfigState()
 
 
 class StateUnreadableError(ValueError):

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
+from edge.config_down import ConfigAnswer, ConfigDown
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
@@ -34,6 +35,7 @@ from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
+from roadside.pipeline_config import ConfigState, KeptConfig
 from roadside.pipeline_late_state import HeldFixes, LateState
 from roadside.pipeline_late_times import RaisedEpisode
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
@@ -50,7 +52,7 @@ STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
-    RegistrationState, LateState, HeldFixes, RaisedEpisode,
+    RegistrationState, LateState, HeldFixes, RaisedEpisode, ConfigState, KeptConfig,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
@@ -62,6 +64,7 @@ CONFIG = (
 )  # fmt: skip
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
+STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
     rule.__name__: rule.Config
@@ -96,6 +99,7 @@ MADE = {
     "handover": ("{esn}", "{to}"), "handover_ack": ("{to}", "{from}"), "clock_req": ("{esn}",),
     "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
+    "config_down": ("{esn}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip
 GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}
