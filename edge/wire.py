@@ -1,7 +1,6 @@
 """Every payload of docs/design.md section 7 as a struct, and the packed records of a track snapshot. Pure.
 
-Bounds are checked where bytes become these objects. Absent and nil are the same. Fields that a newer version
-of a peer adds are ignored, so that old and new parts can run side by side.
+Bounds are checked where bytes become these objects; absent and nil are the same; unknown fields are ignored.
 """
 
 from typing import Annotated, Literal
@@ -40,6 +39,7 @@ Longitude = Annotated[float, Meta(ge=-180.0, le=180.0)]
 Latitude = Annotated[float, Meta(ge=-90.0, le=90.0)]
 Altitude = Annotated[float, Meta(ge=-1e5, le=1e5)]
 Course = Annotated[float, Meta(ge=0.0, le=360.0)]
+Side = Annotated[int, Meta(ge=0, le=2)]
 Quality = Literal["none", "single", "dgnss", "float", "fixed", "dead_reckoning"]
 
 # Little-endian and packed; the browser reads the same bytes. docs/design.md section 7 fixes order and names.
@@ -236,6 +236,7 @@ class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
     alarm: Count | None = None
     status: Count | None = None
     device_stamp_ns: DeviceStamp | None = None  # in place of a `stamp_ns` that no right clock shows
+    departure: Side | None = None  # the terminal's own alarm: 0 side unknown, 1 left, 2 right
 
     def __post_init__(self) -> None:
         place_stamp(self)
@@ -261,6 +262,7 @@ class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
     alarm: tuple[Count | None, ...] = ()
     status: tuple[Count | None, ...] = ()
     device_stamp_ns: tuple[DeviceStamp | None, ...] = ()
+    departure: tuple[Side | None, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.terminal)

@@ -64,6 +64,8 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     late: bool = False  # of stored fixes that arrived long after: nobody is warned
     evidence: dict[str, list[Any]] = {}
+    # whether the terminal raised an alarm of its own for it; nil: it never did, or has no such alarm
+    terminal_alarm: bool | None = None
 
 
 ENCODER = msgspec.msgpack.Encoder()

@@ -34,6 +34,7 @@ from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import F_USABLE, N_FIX, SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 from geofence.map.projection import place_into
+from roadside.terminal_alarms import alarms_of
 
 TARGETS_MAX = 512  # of one scan
 INT64_MAX = 2**63 - 1
@@ -277,6 +278,7 @@ def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
         stamp_ns,
         log_ns if fix.arrived_ns is None else fix.arrived_ns,
         -1 if fix.source_seq is None else fix.source_seq,
+        alarms_of(fix.alarm, fix.departure),
     )
     floats: F64 = np.array((
         0.0, 0.0, 0.0, 0.0, fix.speed_mps, _sigma_m(fix.sigma_m, fix.quality), fix.tau_s, fix.lon_deg,
@@ -298,6 +300,7 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
         ],
         [log_ns if a is None else a for a in columns.arrived_ns],
         [-1 if seq is None else seq for seq in columns.source_seq],
+        [alarms_of(*of) for of in zip(columns.alarm, columns.departure, strict=True)],
     )
     none = np.zeros(len(columns.terminal))
     floats: F64 = np.array((

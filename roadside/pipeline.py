@@ -31,6 +31,7 @@ from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handover
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
 from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import Ownership
+from roadside.pipeline_alarms import TerminalAlarms
 from roadside.pipeline_config import KEY as CONFIG_KEY
 from roadside.pipeline_config import PublishedConfig
 from roadside.pipeline_late import LatePipeline, judged_rows
@@ -59,6 +60,7 @@ class Pipeline:
         self.tracker = self._tracker(0)
         self.late = LatePipeline(setup, self._count)
         self.config = PublishedConfig(setup, self._count)
+        self.alarms = TerminalAlarms(self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
@@ -119,7 +121,8 @@ class Pipeline:
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
-        if update.late and isinstance(item, GnssFixes):
+        if isinstance(item, GnssFixes):
+            self.alarms.note(now_ns, item)
             self.late.receive(now_ns, item, update.late, self.tracker)
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
@@ -207,6 +210,7 @@ class Pipeline:
         judged_ns = self.monitor.judged_ns(located.rows)
         self.late.times.note(*judged_rows(tracks.terminal.astype(np.int64), judged_ns))
         found, states = self.late.tick(t_ns, self.tracker)
+        self.alarms.tick(t_ns, self.late.times)
         raised = self._emit(t_ns, [Judged(violation, None) for violation in found])
         return [*raised, *(Held(key, body) for key, body in states)]
 
@@ -231,9 +235,8 @@ class Pipeline:
         return self._settle(t_ns, self.tracker.end(now.track[left].tolist()))
 
     def _gateway_present(self, t_ns: int) -> bool:
-        if not self.setup.expects_gateway:
-            return True
-        return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
+        is_fed = self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
+        return is_fed or not self.setup.expects_gateway
 
     # ---- handover
 
@@ -305,6 +308,7 @@ class Pipeline:
             nameless=self.found_again.state(),
             late=self.late.state(),
             config=self.config.state,
+            alarms=self.alarms.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -321,6 +325,7 @@ class Pipeline:
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
+        self.alarms.restore(state.alarms)
         self.late.restore(state.late, self.tracker.id_base)
         self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
@@ -371,7 +376,8 @@ class Pipeline:
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
         """Return the violations that can be true, and in place of each other one the reason for a void."""
         outputs: list[Output] = []
-        for violation, episode in found:
+        for judged, episode in found:
+            violation = self.alarms.marked(judged)
             fault = fault_of(violation, self._bounds, t_ns)
             if fault is None:
                 self.late.times.note_raised(violation)

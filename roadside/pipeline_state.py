@@ -7,6 +7,7 @@ import msgspec
 from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
 from geofence.carry import MonitorState
+from roadside.pipeline_alarms import AlarmedTerminal
 from roadside.pipeline_config import ConfigState
 from roadside.pipeline_late_state import LateState
 
@@ -70,6 +71,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     nameless: tuple[LostState, ...] = ()
     late: LateState = LateState()
     config: ConfigState = ConfigState()
+    alarms: tuple[AlarmedTerminal, ...] = ()
 
 
 class StateUnreadableError(ValueError):

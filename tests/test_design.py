@@ -35,6 +35,7 @@ from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
+from roadside.pipeline_alarms import AlarmedTerminal, TerminalAlarm
 from roadside.pipeline_config import ConfigState, KeptConfig
 from roadside.pipeline_late_state import HeldFixes, LateState
 from roadside.pipeline_late_times import RaisedEpisode
@@ -53,6 +54,7 @@ STATE = (
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, LateState, HeldFixes, RaisedEpisode, ConfigState, KeptConfig,
+    TerminalAlarm, AlarmedTerminal,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

@@ -34,6 +34,7 @@ export const WORDS = {
   unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
   returning: ["返回中", "returning"], rsuOff: ["RSU 离线", "RSU off"], asOf: ["截至 {t}", "as of {t}"], pAsOf: ["概率 {t}", "P at {t}"],
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
+  terminalAlarm: ["终端亦报警", "terminal alarms too"], terminalSilent: ["终端未报警", "terminal silent"],
   secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"],
   showAll: ["全部 {n}", "all {n}"], showFew: ["只看最新", "newest only"],
   older: ["更早 ›", "older ›"], newer: ["‹ 更新", "‹ newer"], pageOf: ["第 {a}–{b} 行，共 {n}", "{a}–{b} of {n}"],
