@@ -17,30 +17,30 @@ from edge.stations import track_dtype
 from edge.wire import UnjudgedStretch
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.timekeeping import ClockReport
-from fusion.tracker import Tracker, TrackerUpdate
+from fusion.tracker import TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
 from geofence.episode_book import Judged
 from geofence.leaving import has_left_lanes
 from geofence.located import Located
-from geofence.plausible import WITHHELD, fault_of, plain
-from geofence.rule_changes import changes, without
-from geofence.violation import encode as encode_violation
+from geofence.monitor import Monitor
 from roadside.found_again import FoundAgain
-from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
+from roadside.handover import CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, Withheld
+from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, raised, stretches_of
 from roadside.ownership import Ownership
 from roadside.pipeline_alarms import TerminalAlarms
 from roadside.pipeline_config import KEY as CONFIG_KEY
-from roadside.pipeline_config import PublishedConfig
+from roadside.pipeline_config import PublishedConfig, change_rules
 from roadside.pipeline_late import LatePipeline, judged_rows
-from roadside.pipeline_rows import may_open, names_of, stretches_of
-from roadside.pipeline_setup import Setup, bounds_of_setup, monitor_of
+from roadside.pipeline_rows import may_open
+from roadside.pipeline_setup import Setup, bounds_of_setup, journeys_of, monitor_of
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
+from roadside.pipeline_tracker import tracker_of
 from roadside.side_messages import SideMessages
-from roadside.snapshot import Names, pack_records, with_doubt
+from roadside.snapshot import Names, names_of, pack_records, with_doubt
+from roadside.travelling import Travelling
 
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
@@ -54,10 +54,11 @@ class Pipeline:
         self.setup = setup
         self.counts: dict[str, int] = {}
         self.monitor = monitor_of(setup)
+        self.travelling = Travelling(journeys_of(setup, self._count), self._count)
         axis = setup.road.axis
         self._bounds = bounds_of_setup(setup)
         self.epoch = 0
-        self.tracker = self._tracker(0)
+        self.tracker = tracker_of(setup, 0)
         self.late = LatePipeline(setup, self._count)
         self.config = PublishedConfig(setup, self._count)
         self.alarms = TerminalAlarms(self._count)
@@ -103,9 +104,10 @@ class Pipeline:
                 return [*self._read_side_message(now_ns, item), *self._adopt(now_ns, item)]
             case HandoverAnswered():
                 return self._acknowledged(now_ns, item)
-            case Start(epoch=epoch, episodes=episodes):
+            case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
-                self.tracker = self._tracker(epoch)
+                self.travelling.start(journeys)
+                self.tracker = tracker_of(self.setup, epoch)
                 rules, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, episodes))
                 if rules is not None:
                     self._set_rules(rules)
@@ -179,17 +181,21 @@ class Pipeline:
         leaving = self.ownership.advance(t_ns, tracks.track, located.s_m)
         owned = self.ownership.owned(tracks.track)
         self.sensor_states = self.tracker.sensor_state(t_ns)
+        self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
+        gateway_present = self._gateway_present(t_ns)
+        outputs += self.travelling.tick(
+            t_ns, tracks, located, owned, self.unjudged, gateway_present=gateway_present
+        )
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
         found = self.monitor.tick(
-            t_ns, tracks, located, owned, may_open, gateway_present=self._gateway_present(t_ns),
+            t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
             loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self._judge_late(t_ns, tracks, located)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
-        self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
         flagged = self.ownership.flagged(tracks.track, t_ns)
         published, flagged = with_doubt(tracks, doubt, flagged)
         records = pack_records(
@@ -211,8 +217,8 @@ class Pipeline:
         self.late.times.note(*judged_rows(tracks.terminal.astype(np.int64), judged_ns))
         found, states = self.late.tick(t_ns, self.tracker)
         self.alarms.tick(t_ns, self.late.times)
-        raised = self._emit(t_ns, [Judged(violation, None) for violation in found])
-        return [*raised, *(Held(key, body) for key, body in states)]
+        outputs = self._emit(t_ns, [Judged(violation, None) for violation in found])
+        return [*outputs, *(Held(key, body) for key, body in states)]
 
     def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
         """Drop tracks that the neighbour owns: their fixes go there, so they would never time out here."""
@@ -243,10 +249,11 @@ class Pipeline:
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
         """Return the tracks with their judgements, for a neighbour."""
         judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
-        return [
+        vehicles = [
             CarriedVehicle(track=track, judgement=judgements.get(track.track))
             for track in self.tracker.carry(keys)
         ]
+        return self.travelling.pack(vehicles)
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
@@ -256,6 +263,7 @@ class Pipeline:
         # an episode opened since the offer is not in it: only this RSU can close it
         outputs = self._emit(now_ns, self.monitor.close_left_behind(now_ns, given.tracks, given.episodes))
         self.found_again.forget(given.tracks)
+        outputs += self.travelling.release(given.tracks)
         return [*outputs, *(Released(episode_id) for episode_id in self.monitor.drop(given.tracks))]
 
     def _adopt(self, now_ns: int, handed: HandedOver) -> list[Output]:
@@ -270,6 +278,7 @@ class Pipeline:
         judged = [vehicle.judgement for vehicle in reception.vehicles if vehicle.judgement is not None]
         self.monitor.adopt(judged)
         outputs += self._emit(now_ns, self.monitor.restate(now_ns, judged))
+        outputs += self.travelling.adopt(now_ns, reception.vehicles)
         for vehicle in reception.vehicles:
             self.ownership.adopt(vehicle.track.track, handed.message.offered_ns, now_ns)
         return [*outputs, reception.ack]
@@ -309,12 +318,13 @@ class Pipeline:
             late=self.late.state(),
             config=self.config.state,
             alarms=self.alarms.state(),
+            journeys=self.travelling.journeys.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
         """Continue exactly from `state`; the next inputs are those from its stamp on."""
         self.epoch = state.epoch
-        self.tracker = self._tracker(state.epoch)
+        self.tracker = tracker_of(self.setup, state.epoch)
         self.tracker.restore(state.tracker)
         rules = self.config.restore(state.config)
         if rules is not None:
@@ -322,6 +332,7 @@ class Pipeline:
         self.monitor.restore(state.monitor)
         self.ownership.restore(state.holdings)
         self.found_again.restore(state.nameless)
+        self.travelling.journeys.restore(state.journeys)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
@@ -337,18 +348,17 @@ class Pipeline:
         rules = self.config.receive(item)
         if rules is None:
             return []
-        rule_changes = changes(self.setup.rules, rules)
-        outputs = self._emit(now_ns, self.monitor.close_changed(now_ns, rule_changes.rules))
-        state = without(self.monitor.state(), rule_changes.anew)
-        self._set_rules(rules)
-        self.monitor.restore(state)
+        closes, monitor = change_rules(self.monitor, self.setup, rules, now_ns)
+        outputs = self._emit(now_ns, closes)
+        self._set_rules(rules, monitor)
         return [*outputs, Held(CONFIG_KEY, self.config.kept())]
 
-    def _set_rules(self, rules: RulesConfig) -> None:
-        """Begin a monitor with these rules."""
+    def _set_rules(self, rules: RulesConfig, monitor: Monitor | None = None) -> None:
+        """Judge by these rules from now on; monitor : by them, None begins one."""
         self.setup = replace(self.setup, rules=rules)
-        self.monitor = self._side_messages.monitor = monitor_of(self.setup)
+        self.monitor = self._side_messages.monitor = monitor or monitor_of(self.setup)
         self.late.configure(self.setup)
+        self.travelling.journeys.configure(rules)
         self._report_ns = int(rules.dark_report_s * 1e9)
 
     # ---- the rest
@@ -363,28 +373,18 @@ class Pipeline:
         self.ownership.holdings.clear()
         self.handovers.clear()
         self.late.clear()
+        self.travelling.journeys.clear()
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")
         return outputs
 
-    def _tracker(self, epoch: int) -> Tracker:
-        setup = self.setup
-        id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
-        return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base, lanes=setup.lanes)
-
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
         """Return the violations that can be true, and in place of each other one the reason for a void."""
-        outputs: list[Output] = []
-        for judged, episode in found:
-            violation = self.alarms.marked(judged)
-            fault = fault_of(violation, self._bounds, t_ns)
-            if fault is None:
-                self.late.times.note_raised(violation)
-                outputs.append(Raised(violation, encode_violation(violation), episode))
-                continue
-            self._count(f"violation.implausible.{fault.field}")
-            outputs.append(Withheld(violation.id, plain(f"{WITHHELD}{violation.rule}: {fault}"), episode))
+        marked = [Judged(self.alarms.marked(violation), episode) for violation, episode in found]
+        outputs = raised(marked, self._bounds, t_ns, self._count)
+        self.late.times.note_raised(output.violation for output in outputs if isinstance(output, Raised))
+        self.travelling.note(outputs)
         return outputs
 
     def _count(self, reason: str, times: int = 1) -> None:

@@ -1,5 +1,6 @@
 """The rules that were published to one RSU: which are in force, and what a restart needs of them. Pure."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 
@@ -8,9 +9,12 @@ import msgspec
 from core.errors import ConfigError
 from edge.config_down import ConfigAnswer, ConfigDown
 from geofence.config import RulesConfig
+from geofence.episode_book import Judged
+from geofence.monitor import Monitor
 from geofence.plausible import plain
+from geofence.rule_changes import changes, without
 from geofence.rules_text import check_rules, rules_of
-from roadside.pipeline_setup import Setup
+from roadside.pipeline_setup import Setup, monitor_of
 
 KEY = "config"  # of the outbox
 REFUSAL_LENGTH_MAX = 500
@@ -86,6 +90,17 @@ class PublishedConfig:
         """Continue from `state`; return the rules that were in force, None for the site file's."""
         self.state = state
         return None if state.accepted is None else rules_of(state.accepted.rules, "config/down")
+
+
+def change_rules(
+    monitor: Monitor, setup: Setup, rules: RulesConfig, now_ns: int
+) -> tuple[list[Judged], Monitor]:
+    """Return the closes of the episodes whose rules change, and a monitor by `rules` that continues."""
+    found = changes(setup.rules, rules)
+    closes = monitor.close_changed(now_ns, found.rules)
+    again = monitor_of(dataclasses.replace(setup, rules=rules))
+    again.restore(without(monitor.state(), found.anew))
+    return closes, again
 
 
 def _sha256(item: ConfigDown) -> bytes:

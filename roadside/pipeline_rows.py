@@ -1,39 +1,11 @@
-"""Rows of a snapshot and of the status, from what the pipeline's parts say. Pure."""
+"""Which of a batch's tracks may open episodes. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection
 
 import numpy as np
 
 from core.arrays import Bools
-from edge.wire import TrackNames, UnjudgedStretch
 from fusion.tracks import TrackBatch
-from geofence.coverage import Unjudged
-from roadside.snapshot import rounded_p
-
-
-def names_of(tracks: TrackBatch, ids: Sequence[str], plates: Mapping[str, str | None]) -> TrackNames:
-    """Return who the identified tracks are.
-
-    ids : of the terminals by row.  plates : by terminal
-    """
-    named = np.flatnonzero(tracks.terminal >= 0)
-    terminals = [ids[row] for row in tracks.terminal[named].tolist()]
-    return TrackNames(
-        track=tuple(tracks.track[named].tolist()),
-        terminal=tuple(terminals),
-        plate=tuple([plates.get(terminal) for terminal in terminals]),
-        identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
-    )
-
-
-def stretches_of(rows: Iterable[Unjudged]) -> tuple[UnjudgedStretch, ...]:
-    """Return unjudged stretches as the status has them."""
-    return tuple(
-        UnjudgedStretch(
-            road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
-        )
-        for row in rows
-    )
 
 
 def may_open(tracks: TrackBatch, free: Bools, duplicates: Collection[tuple[int, int]]) -> Bools:

@@ -7,6 +7,7 @@ import msgspec
 from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
 from geofence.carry import MonitorState
+from geofence.journeys.journey import JourneysState
 from roadside.pipeline_alarms import AlarmedTerminal
 from roadside.pipeline_config import ConfigState
 from roadside.pipeline_late_state import LateState
@@ -69,6 +70,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     published_names_ns: int = msgspec.field(name="told_ns")
     counts: dict[str, int]
     nameless: tuple[LostState, ...] = ()
+    journeys: JourneysState | None = None
     late: LateState = LateState()
     config: ConfigState = ConfigState()
     alarms: tuple[AlarmedTerminal, ...] = ()

@@ -13,6 +13,7 @@ from cyclopts import App
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
 from edge.config_down import ConfigAnswer, ConfigDown
+from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
@@ -25,6 +26,9 @@ from geofence import carry
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
 from geofence.grading import Grading, RuleSettings
+from geofence.journeys.config import JourneysConfig
+from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
+from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
 from geofence.rules import REGISTRY
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
@@ -53,8 +57,8 @@ STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
-    RegistrationState, LateState, HeldFixes, RaisedEpisode, ConfigState, KeptConfig,
-    TerminalAlarm, AlarmedTerminal,
+    RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
+    KeptConfig, TerminalAlarm, AlarmedTerminal,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
@@ -62,8 +66,9 @@ INPUTS = (
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
-    VehicleConfig, FusionConfig, RuleSettings,
+    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig,
 )  # fmt: skip
+WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
@@ -100,6 +105,7 @@ MADE = {
     "violation_up": ("{esn}",), "violation_ack": ("{esn}",), "track_up": ("{esn}",), "status": ("{esn}",),
     "handover": ("{esn}", "{to}"), "handover_ack": ("{to}", "{from}"), "clock_req": ("{esn}",),
     "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
+    "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "config_down": ("{esn}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
