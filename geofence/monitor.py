@@ -1,6 +1,6 @@
 """The geofence's entry point: tracks in, violations out. Pure; stamps and the tick are its only time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.resume import Resume
+from geofence.rule_changes import CLOSED
 from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
@@ -251,6 +252,15 @@ class Monitor:
                 self._resume.wait(now_ns, episode)
             else:  # a damaged row, or one of another version
                 self._count("start.episode")
+
+    def close_changed(self, t_ns: int, rules: Collection[str]) -> list[Judged]:
+        """Close the open and the waiting episodes of rules whose settings change."""
+        stamps = stamps_of_tick(t_ns)
+        changed = [episode for episode in self._book.all() if episode.rule_name in rules]
+        closes = [self._book.close(episode, stamps, CLOSED) for episode in changed]
+        waiting = [episode for episode, _ in self._resume.carried() if episode.rule_name in rules]
+        self._resume.drop([episode.id for episode in waiting])
+        return closes + [self._book.finish(episode, stamps, CLOSED) for episode in waiting]
 
     def judged_ns(self, rows: I64) -> I64:
         """Return the stamp of the last judged observation of each row (n,); 0: none, or no row."""

@@ -65,6 +65,8 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     late: bool = False  # of stored fixes that arrived long after: nobody is warned
     evidence: dict[str, list[Any]] = {}
     limit_of: str | None = None  # which layer states `limit_mps`: lane, class, zone:NAME, ...
+    # whether the terminal raised an alarm of its own for it; nil: it never did, or has no such alarm
+    terminal_alarm: bool | None = None
 
 
 ENCODER = msgspec.msgpack.Encoder()

@@ -113,8 +113,8 @@ class JourneyReleased:
 
 
 Output = (
-    Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState | Held
-    | Travelled | JourneyReleased
+    Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState | Travelled
+    | JourneyReleased | Held
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from geofence.violation import Violation
 from roadside.pipeline_late_judge import LateJudge, StoredFix
 from roadside.pipeline_late_state import HeldFixes, LateState, Upload, decoded, encoded, key_of
 from roadside.pipeline_late_times import JudgedTimes
-from roadside.pipeline_setup import Setup
+from roadside.pipeline_setup import Setup, monitor_of
 
 QUIET_NS = (
     10 * NS
@@ -55,11 +55,7 @@ class LatePipeline:
     @cached_property
     def _monitor(self) -> Monitor:
         """The monitor of stored fixes: no radar, and only rules that these suffice for."""
-        setup = self._setup
-        return Monitor(
-            setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn, stretch_m=setup.stretch_m,
-            radars=(), late=True,
-        )  # fmt: skip
+        return monitor_of(self._setup, late=True)
 
     def start(self, now_ns: int, id_base: int, bodies: Sequence[bytes]) -> tuple[bytes, ...]:
         """Begin under an epoch with what the disk has; return the other bodies.
@@ -76,6 +72,13 @@ class LatePipeline:
             elif held.fixes:
                 self._waiting[held.terminal] = held._replace(first_ns=now_ns, last_ns=now_ns)
         return tuple(others)
+
+    def configure(self, setup: Setup) -> None:
+        """Judge by other rules from now on; an upload that is being judged is judged anew by them."""
+        self._setup = setup
+        self.__dict__.pop("_monitor", None)  # made when it is needed
+        if self._current is not None:
+            self._resume(self._current, 0)
 
     def clear(self) -> None:
         """Forget everything: stamps before and after a step of the clock don't compare."""

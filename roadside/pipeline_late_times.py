@@ -4,7 +4,7 @@ Pure. A span is a time in which the vehicle was judged with gaps of BRIDGED_NS a
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -73,8 +73,12 @@ class JudgedTimes:
         """Whether the vehicle of row w was judged at that time."""
         return any(first <= stamp_ns <= last for first, last in self._spans(w))
 
-    def note_raised(self, found: Violation) -> None:
-        """Note a version that is raised now."""
+    def note_raised(self, versions: Iterable[Violation]) -> None:
+        """Note versions that are raised now."""
+        for found in versions:
+            self._note_raised(found)
+
+    def _note_raised(self, found: Violation) -> None:
         terminal = None if found.vehicle is None else found.vehicle.terminal
         if terminal is None or found.late:
             return
@@ -97,6 +101,13 @@ class JudgedTimes:
             (one.rule, one.zone) == (found.rule, found.zone)
             and found.start_ns <= one.end_ns
             and one.start_ns <= end_ns
+            for one in self._raised.get(terminal, ())
+        )
+
+    def was_raised_near(self, terminal: str, rules: Collection[str], at_ns: int, apart_ns: int) -> bool:
+        """Whether an episode of any of the rules lasted, or nearly, at that time."""
+        return any(
+            one.rule in rules and one.start_ns - apart_ns <= at_ns <= one.end_ns + apart_ns
             for one in self._raised.get(terminal, ())
         )
 

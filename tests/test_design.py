@@ -12,6 +12,7 @@ from cyclopts import App
 
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
+from edge.config_down import ConfigAnswer, ConfigDown
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
@@ -38,6 +39,8 @@ from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
+from roadside.pipeline_alarms import AlarmedTerminal, TerminalAlarm
+from roadside.pipeline_config import ConfigState, KeptConfig
 from roadside.pipeline_late_state import HeldFixes, LateState
 from roadside.pipeline_late_times import RaisedEpisode
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
@@ -54,8 +57,8 @@ STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
-    RegistrationState, Journey, Dwell, JourneysState, Seen,
-    RegistrationState, LateState, HeldFixes, RaisedEpisode,
+    RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
+    KeptConfig, TerminalAlarm, AlarmedTerminal,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
@@ -68,6 +71,7 @@ CONFIG = (
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
+STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
     rule.__name__: rule.Config
@@ -103,6 +107,7 @@ MADE = {
     "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
     "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
+    "config_down": ("{esn}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip
 GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}

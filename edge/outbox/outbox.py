@@ -158,13 +158,13 @@ class Outbox:
         """Forget an open episode that a neighbour continues."""
         self._submit(Episode(episode_id, None))
 
-    def keep_journey(self, journey_id: str, state: bytes | None) -> None:
-        """Keep the newest version of a journey for a restart; None: forget it."""
-        self._submit(JourneyKept(journey_id, state))
-
     def keep(self, key: str, state: bytes | None) -> None:
         """Keep a state beside the episodes for a restart; None: forget it."""
         self._submit(Episode(key, state))
+
+    def keep_journey(self, journey_id: str, state: bytes | None) -> None:
+        """Keep the newest version of a journey for a restart; None: forget it."""
+        self._submit(JourneyKept(journey_id, state))
 
     def acknowledge(self, ack: ViolationAck) -> None:
         """Delete exactly the items that the centre stored; move those in conflict to a new epoch."""

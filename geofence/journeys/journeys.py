@@ -65,6 +65,10 @@ class Journeys:
 
     # ---- each tick
 
+    def configure(self, rules: RulesConfig) -> None:
+        """Follow by other rules from now on."""
+        self._rules, self._report_ns = rules, int(rules.dark_report_s * NS)
+
     def step(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, blind: Iterable[Blind], *,
         gateway_present: bool,
