@@ -29,6 +29,7 @@ from geofence.leaving import has_left_lanes
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
+from geofence.permits import PermitConfig
 from geofence.plausible import bounds_of
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
@@ -64,6 +65,7 @@ class Setup:
     expects_gateway: bool
     lanes: LaneCells | None = None  # of `road`, for the tracker
     journeys: JourneysConfig = DEFAULT
+    permits: tuple[PermitConfig, ...] = ()
 
 
 class Pipeline:
@@ -82,8 +84,8 @@ class Pipeline:
             radars=setup.radars,
         )
         journeys = Journeys(
-            setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn,
-            journeys_max=setup.fusion.tracks_max, count=self._count,
+            setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, setup.permits,
+            esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=self._count,
         )  # fmt: skip
         self.travelling = Travelling(journeys, self._count)
         axis, frame = setup.road.axis, setup.frame
@@ -145,6 +147,7 @@ class Pipeline:
                 return []
 
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
+        self.travelling.read_alarms(now_ns, item)
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
         if len(touched):
@@ -218,6 +221,7 @@ class Pipeline:
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
             loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
+            trips=self.travelling.journeys,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
@@ -265,13 +269,8 @@ class Pipeline:
     # ---- handover
 
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
-        """Return the tracks with their judgements, for a neighbour."""
-        judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
-        vehicles = [
-            CarriedVehicle(track=track, judgement=judgements.get(track.track))
-            for track in self.tracker.carry(keys)
-        ]
-        return self.travelling.pack(vehicles)
+        """Return the tracks with their judgements and journeys, for a neighbour."""
+        return self.travelling.pack(self.tracker.carry(keys), self.monitor.carry(keys))
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""

@@ -6,7 +6,10 @@ import msgspec
 
 from core.arrays import Bools
 from edge.wire import UnjudgedStretch
+from fusion.handover import CarriedTrack
+from fusion.observations import GnssFixes
 from fusion.tracks import TrackBatch
+from geofence.carry import CarriedJudgement
 from geofence.journeys.contact import Blind
 from geofence.journeys.journey import Journey, decoded, encoded
 from geofence.journeys.journeys import Journeys
@@ -47,15 +50,24 @@ class Travelling:
             if isinstance(output, Raised):
                 self.journeys.count_violation(output.violation)
 
-    def pack(self, vehicles: Sequence[CarriedVehicle]) -> list[CarriedVehicle]:
-        """Return the vehicles of a handover with their journeys."""
-        found = self.journeys.carry([vehicle.track.track for vehicle in vehicles])
+    def read_alarms(self, now_ns: int, item: object) -> None:
+        """Read the alarm bits of terminals' reports."""
+        if isinstance(item, GnssFixes) and item.alarm:
+            self.journeys.note_alarms(now_ns, item.terminal, item.alarm)
+
+    def pack(
+        self, tracks: Sequence[CarriedTrack], judgements: Iterable[CarriedJudgement]
+    ) -> list[CarriedVehicle]:
+        """Return tracks with their judgements and journeys, as a handover carries them."""
+        judged = {judgement.track: judgement for judgement in judgements}
+        found = self.journeys.carry([track.track for track in tracks])
         return [
-            msgspec.structs.replace(vehicle, journey=msgspec.Raw(found[vehicle.track.track]))
-            if vehicle.track.track in found
-            else vehicle
-            for vehicle in vehicles
-        ]
+            CarriedVehicle(
+                track=track, judgement=judged.get(track.track),
+                journey=msgspec.Raw(found.get(track.track, NO_JOURNEY)),
+            )
+            for track in tracks
+        ]  # fmt: skip
 
     def release(self, tracks: Sequence[int]) -> list[Output]:
         """Forget the journeys of tracks that a neighbour adopted."""

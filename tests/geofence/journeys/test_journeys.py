@@ -26,12 +26,12 @@ BARE = road()
 class Drive:
     """One RSU's journeys over tracks of the small road; track 1 is looked at each second."""
 
-    def __init__(self, road_map=GATED, esn="RSU-1", **config):
-        self.world = World(road_map)
+    def __init__(self, road_map=GATED, esn="RSU-1", vehicles=(TRUCK, CAR), permits=(), **config):
+        self.world = World(road_map, vehicles=vehicles)
         self.counts = []
         self.journeys = Journeys(
-            JourneysConfig(**config), RulesConfig(), road_map, FRAME, (TRUCK, CAR), esn=esn, journeys_max=2,
-            count=self.counts.append,
+            JourneysConfig(**config), RulesConfig(), road_map, FRAME, vehicles, permits, esn=esn,
+            journeys_max=2, count=self.counts.append,
         )  # fmt: skip
         self.out = []
 
