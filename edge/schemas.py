@@ -109,6 +109,7 @@ VIOLATION = {
     "reason": maybe(TEXT),
     "late": FLAG,
     "evidence": MAP,
+    "limit_of": maybe(TEXT),
 }
 JOURNEY = {
     "id": TEXT | {"format": "uuid"},

@@ -29,6 +29,7 @@ from geofence.grading import Grading, RuleSettings
 from geofence.journeys.config import JourneysConfig
 from geofence.journeys.driving import Driving
 from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
+from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
 from geofence.permits import PermitConfig
 from geofence.rules import REGISTRY
@@ -62,7 +63,7 @@ INPUTS = (
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
-    VehicleConfig, FusionConfig, RuleSettings, JourneysConfig, PermitConfig,
+    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig, PermitConfig,
 )  # fmt: skip
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
