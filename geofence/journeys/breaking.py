@@ -79,6 +79,10 @@ class Breaking:
             return False
         before = len(journey.broken)
         drive(journey.driving, t_ns, moving_s, standing_s, self._driving)
+        driving, config = journey.driving, self._driving
+        is_young = len(driving.hours) * 3_600.0 <= config.daily_s
+        if not before and is_young and driving.driven_s <= min(config.continuous_s, config.night_s):
+            return False  # the usual case: nothing can be broken yet
         for scope, p in limits_broken(journey.driving, self._driving).items():
             self._set(journey, "driving_time", scope, t_ns, p)
         return before != len(journey.broken)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from geofence.journeys.journey import DWELLS_MAX, Dwell, Journey
+from geofence.located import NO_LANE
 
 NS = 1_000_000_000
 # Between looks no further apart, the speed of the second is that of the way between them; over a longer gap
@@ -20,6 +21,11 @@ class Look(NamedTuple):
     lon_deg: float
     lat_deg: float
     speed_mps: float
+    track: int = 0
+    lane: int = NO_LANE
+    is_off_road: bool = False
+    radar_ns: int = 0
+    gnss_ns: int = 0
 
 
 def follow(journey: Journey, look: Look, stop_mps: float) -> bool:
@@ -82,3 +88,14 @@ def _dwell(journey: Journey, look: Look, is_standing: bool) -> bool:
     )  # fmt: skip
     del journey.dwells[:-DWELLS_MAX]
     return True
+
+
+def quantise(journey: Journey) -> None:
+    """Round the numbers of a journey to what a version shows."""
+    journey.way_m, journey.moving_s = round(journey.way_m, 1), round(journey.moving_s, 1)
+    journey.standing_s = round(journey.standing_s, 1)
+    journey.lon_deg, journey.lat_deg = round(journey.lon_deg, 7), round(journey.lat_deg, 7)
+    journey.speed_mps = round(journey.speed_mps, 2)
+    journey.speed_mps_max = round(journey.speed_mps_max, 2)
+    journey.s_m = None if journey.s_m is None else round(journey.s_m, 1)
+    journey.entry_s_m = None if journey.entry_s_m is None else round(journey.entry_s_m, 1)

@@ -20,7 +20,7 @@ from geofence.journeys.contact import Blind, cause_of, contact_of
 from geofence.journeys.counting import count
 from geofence.journeys.driving import Driving
 from geofence.journeys.driving import copied as copied_driving
-from geofence.journeys.following import Look, follow
+from geofence.journeys.following import Look, follow, quantise
 from geofence.journeys.gates import Gates, Line
 from geofence.journeys.journey import (
     Journey,
@@ -29,9 +29,10 @@ from geofence.journeys.journey import (
     copied,
     encoded,
 )
+from geofence.journeys.looking import looks_at
 from geofence.journeys.passing import ENTERED_MPS, Passing
 from geofence.journeys.timing import expect, progress
-from geofence.located import NO_LANE, OFFSET, Located
+from geofence.located import NO_LANE, Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.permits import PermitConfig
@@ -41,7 +42,7 @@ from geofence.writing import episode_id, number
 NS = 1_000_000_000
 GROUPS = 10  # a vehicle is looked at each GROUPS ticks
 PUBLISH_NS = 10 * NS  # an open journey gets a new version at least so often
-BESIDE_M = 60.0  # further from the axis a vehicle is off the road, as for the gateway's routing
+SPREAD = PUBLISH_NS // NS  # those that begin at once are published over so many seconds
 # so long after its exit a vehicle is no new journey, unless it enters by a gate: it drives on before the gate
 LEAVING_NS = 120 * NS
 DAY_NS = 86_400 * NS  # the longest time over which driving is summed
@@ -94,20 +95,14 @@ class Journeys:
         self, t_ns: int, picked: Sequence[int], tracks: TrackBatch, located: Located
     ) -> list[Journey]:
         crossed = self._passing.look(t_ns, picked, tracks)
-        lon, lat = self._frame.lonlat_from_site(tracks.x[picked, 0], tracks.x[picked, 1])
+        looks = looks_at(t_ns, picked, tracks, located, self._frame)
+        presumed, terminals = tracks.presumed[picked].tolist(), tracks.terminal[picked].tolist()
         versions = []
-        for k, i in enumerate(picked):
-            terminal = int(tracks.terminal[i])
-            if terminal < 0 or tracks.presumed[i]:
+        for i, look, terminal, is_presumed in zip(picked, looks, terminals, presumed, strict=True):
+            if terminal < 0 or is_presumed:
                 continue
-            v_east, v_north = float(tracks.x[i, 2]), float(tracks.x[i, 3])
-            look = Look(
-                t_ns, max(int(tracks.radar_ns[i]), int(tracks.gnss_ns[i])), number(float(located.s_m[i]), 1),
-                round(float(lon[k]), 7), round(float(lat[k]), 7), round((v_east**2 + v_north**2) ** 0.5, 2),
-            )  # fmt: skip
-            versions += self._follow(
-                i, located.terminal_ids[terminal], look, crossed.get(i, ()), tracks, located
-            )
+            name = located.terminal_ids[terminal]
+            versions += self._follow(i, name, look, crossed.get(i, ()), tracks, located)
         return versions
 
     def _follow(
@@ -127,9 +122,9 @@ class Journeys:
                     versions.append(self._close(journey, max(journey.seen_ns, journey.start_ns), "again"))
                     journey = None
                 if journey is None:
-                    journey = self._open(i, terminal, look, tracks, located, (line, at_ns))
+                    journey = self._open(terminal, look, (line, at_ns))
         if journey is None and not crossed:
-            journey = self._open_on_road(i, terminal, look, tracks, located)
+            journey = self._open_on_road(terminal, look)
         if journey is None:
             return versions
         changed = self._advance(journey, i, look, tracks, located)
@@ -145,58 +140,52 @@ class Journeys:
         changed = follow(journey, look, self._rules.stop_speed_mps)
         moving_s, standing_s = journey.moving_s - moving_s, journey.standing_s - standing_s
         changed |= self._breaking.drive(journey, look.t_ns, moving_s, standing_s)
-        lane = int(located.lane[i])
-        if lane != NO_LANE:
-            journey.road = self._roads[lane]
-        sight = Sight(
-            tracks.x[i, :2], float(np.hypot(np.sqrt(np.trace(tracks.P[i, :2, :2]) / 2.0), tracks.bias_m[i])),
-            journey.road if lane != NO_LANE else None, float(located.p_lane[i]),
-        )  # fmt: skip
-        changed |= self._breaking.look(journey, look, sight)
-        is_off = lane == NO_LANE and not abs(float(located.found[i, OFFSET])) <= BESIDE_M
-        journey.off_road_since_ns = (journey.off_road_since_ns or look.t_ns) if is_off else 0
-        before = (journey.contact, journey.overdue, journey.track, journey.version > 0)
-        journey.contact = contact_of(
-            look.t_ns, int(tracks.radar_ns[i]), int(tracks.gnss_ns[i]), self._report_ns
-        )
-        journey.cause = "terminal_silent" if journey.contact == "radar" else None
-        journey.track = int(tracks.track[i])
+        if look.lane != NO_LANE:
+            journey.road = self._roads[look.lane]
+        if journey.permit is not None:
+            changed |= self._breaking.look(journey, look, self._sight(journey, i, look, tracks, located))
+        journey.off_road_since_ns = (journey.off_road_since_ns or look.t_ns) if look.is_off_road else 0
+        contact = contact_of(look.t_ns, look.radar_ns, look.gnss_ns, self._report_ns)
         if journey.exit is None:
             self._expect_exit(journey, i, look, tracks)
-        progress(journey, look.t_ns, self._road_mps(journey))
-        return changed or before != (journey.contact, journey.overdue, journey.track, True)
+        overdue = journey.due_ns is not None and look.t_ns > journey.due_ns
+        changed |= contact != journey.contact or overdue != journey.overdue
+        changed |= look.track != journey.track or not journey.version
+        journey.contact, journey.overdue, journey.track = contact, overdue, look.track
+        journey.cause = "terminal_silent" if contact == "radar" else None
+        return changed
+
+    @staticmethod
+    def _sight(journey: Journey, i: int, look: Look, tracks: TrackBatch, located: Located) -> Sight:
+        sigma_m = float(np.hypot(np.sqrt(np.trace(tracks.P[i, :2, :2]) / 2.0), tracks.bias_m[i]))
+        road = journey.road if look.lane != NO_LANE else None
+        return Sight(tracks.x[i, :2], sigma_m, road, float(located.p_lane[i]))
 
     # ---- begin and end
 
-    def _open_on_road(
-        self, i: int, terminal: str, look: Look, tracks: TrackBatch, located: Located
-    ) -> Journey | None:
+    def _open_on_road(self, terminal: str, look: Look) -> Journey | None:
         """Open the journey of a vehicle that is on the road: since its gate if its track crossed one."""
-        entered = self._passing.pop_entry(int(tracks.track[i]))
+        entered = self._passing.pop_entry(look.track)
         if entered is not None:
-            return self._open(i, terminal, look, tracks, located, entered)
+            return self._open(terminal, look, entered)
         left_ns = self._left_ns.get(terminal)
         is_leaving = left_ns is not None and look.t_ns - left_ns < LEAVING_NS
-        on_road = located.lane[i] != NO_LANE and look.s_m is not None and self.gates.is_between(look.s_m)
+        on_road = look.lane != NO_LANE and look.s_m is not None and self.gates.is_between(look.s_m)
         if is_leaving or not on_road or look.speed_mps < ENTERED_MPS:
             return None
-        return self._open(i, terminal, look, tracks, located, None)
+        return self._open(terminal, look, None)
 
-    def _open(
-        self, i: int, terminal: str, look: Look, tracks: TrackBatch, located: Located,
-        entered: tuple[Line, int] | None,
-    ) -> Journey | None:  # fmt: skip
+    def _open(self, terminal: str, look: Look, entered: tuple[Line, int] | None) -> Journey | None:
         if len(self.open) >= self._max:
             self._count("journeys.full")
             return None
         start_ns = look.t_ns if entered is None else entered[1]
-        lane = int(located.lane[i])
         journey = Journey(
             id=episode_id(self._esn, 0, "journey", terminal, start_ns),
             esn=self._esn,
             terminal=terminal,
             vehicle=self._vehicle(terminal),
-            road=self._roads[lane] if lane != NO_LANE else None,
+            road=self._roads[look.lane] if look.lane != NO_LANE else None,
             began="seen" if entered is None else "gate",
             start_ns=start_ns,
             entry=None if entered is None else entered[0].gate,
@@ -210,7 +199,7 @@ class Journeys:
             journey.driving = self._driving.pop(terminal, None) or Driving()
         self.open[terminal] = journey
         self._left_ns.pop(terminal, None)
-        self._passing.pop_entry(int(tracks.track[i]))
+        self._passing.pop_entry(look.track)
         self._count("journeys.opened")
         return journey
 
@@ -265,9 +254,12 @@ class Journeys:
         """Return the next version, quantised, as a copy."""
         journey.version += 1
         journey.esn = self._esn
-        journey.way_m, journey.moving_s = round(journey.way_m, 1), round(journey.moving_s, 1)
-        journey.standing_s = round(journey.standing_s, 1)
-        self._published_ns[journey.terminal] = t_ns
+        quantise(journey)
+        if journey.is_open:
+            progress(journey, journey.stamp_ns or t_ns, self._road_mps(journey))
+        # those that began at once are not all published in one tick
+        ago_s = journey.track // GROUPS % SPREAD if journey.version == 1 else 0
+        self._published_ns[journey.terminal] = t_ns - ago_s * NS
         return copied(journey)
 
     def _miss(self, t_ns: int, blind: Iterable[Blind], *, gateway_present: bool) -> list[Journey]:
