@@ -9,6 +9,7 @@ NS = 1_000_000_000
 # Between looks no further apart, the speed of the second is that of the way between them; over a longer gap
 # only the stations at both ends are known
 BRIDGED_S = 5.0
+CRAWL_MPS = 1.0  # on the mean of a gap: slower, it stood for most of it
 DWELL_S = 60.0  # a shorter stop is traffic, at a gate or a light
 
 
@@ -43,7 +44,7 @@ def follow(journey: Journey, look: Look, stop_mps: float) -> bool:
         else:
             journey.moving_s += dt_s
     elif dt_s > BRIDGED_S:
-        _bridge(journey, look, dt_s, stop_mps)
+        bridge(journey, look.t_ns, look.s_m)
     changed = _dwell(journey, look, is_standing)
     journey.stamp_ns, journey.seen_ns = look.t_ns, max(journey.seen_ns, look.seen_ns)
     journey.s_m, journey.speed_mps = look.s_m, look.speed_mps
@@ -52,13 +53,14 @@ def follow(journey: Journey, look: Look, stop_mps: float) -> bool:
     return changed
 
 
-def _bridge(journey: Journey, look: Look, dt_s: float, stop_mps: float) -> None:
-    """Count a gap by the stations at its ends: it moved if its mean speed was no standing vehicle's."""
-    if journey.s_m is None or look.s_m is None:
+def bridge(journey: Journey, t_ns: int, s_m: float | None) -> None:
+    """Count the gap until t_ns at station s_m by the stations at its ends: it moved if it was no crawl."""
+    dt_s = (t_ns - journey.stamp_ns) / NS if journey.stamp_ns else 0.0
+    if journey.s_m is None or s_m is None or dt_s <= 0.0:
         return
-    way_m = abs(look.s_m - journey.s_m)
+    way_m = abs(s_m - journey.s_m)
     journey.way_m += way_m
-    if way_m / dt_s >= stop_mps:
+    if way_m / dt_s >= CRAWL_MPS:
         journey.moving_s += dt_s
         journey.standing_since_ns = 0
     else:

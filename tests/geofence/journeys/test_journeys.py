@@ -229,7 +229,7 @@ def test_two_parts_of_one_journey_are_joined():
     whole = joined(base, rest)
     assert (whole.id, whole.entry, whole.start_ns) == (base.id, "in", base.start_ns)
     assert (whole.reason, whole.exit) == ("exit", "out")
-    assert whole.way_m == round(base.way_m + rest.way_m, 1)
+    assert abs(whole.way_m - 800.0) < 20.0  # that in between by the stations at its ends
     late = copied(rest)
     late.start_ns = base.seen_ns + 13 * 3_600 * NS
     assert not continues(base, late)
