@@ -86,8 +86,9 @@ class Journeys:
         group = t_ns // TICK_NS % GROUPS
         picked = np.flatnonzero(owned & tracks.confirmed & (tracks.track % GROUPS == group)).tolist()
         versions = self._look_at(t_ns, picked, tracks, located) if picked else []
+        mine = list(self.open.values())[group::GROUPS]
+        versions += self._miss(mine, t_ns, blind, gateway_present=gateway_present)
         if group == 0:
-            versions += self._miss(t_ns, blind, gateway_present=gateway_present)
             self._forget(t_ns)
         return versions
 
@@ -262,10 +263,12 @@ class Journeys:
         self._published_ns[journey.terminal] = t_ns - ago_s * NS
         return copied(journey)
 
-    def _miss(self, t_ns: int, blind: Iterable[Blind], *, gateway_present: bool) -> list[Journey]:
-        """Return versions of the journeys whose vehicles nobody sees any longer, or that are overdue now."""
+    def _miss(
+        self, journeys: Iterable[Journey], t_ns: int, blind: Iterable[Blind], *, gateway_present: bool
+    ) -> list[Journey]:
+        """Return versions of those whose vehicles nobody sees any longer, or that are overdue now."""
         versions, rows = [], tuple(blind)
-        for journey in list(self.open.values()):
+        for journey in journeys:
             silent_s = (t_ns - journey.seen_ns) / NS
             if silent_s > self._config.give_up_s:
                 versions.append(self._close(journey, max(journey.seen_ns, journey.start_ns), "lost"))
