@@ -213,11 +213,12 @@ class Pipeline:
         self.sensor_states = self.tracker.sensor_state(t_ns)
         self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
         gateway_present = self._gateway_present(t_ns)
-        outputs += self.travelling.tick(
-            t_ns, tracks, located, owned, self.unjudged, gateway_present=gateway_present
-        )
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
+        believed = with_doubt(tracks, doubt, owned)[1]  # a ghost is on no journey
+        outputs += self.travelling.tick(
+            t_ns, tracks, located, believed, self.unjudged, gateway_present=gateway_present
+        )
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
             loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
@@ -361,7 +362,7 @@ class Pipeline:
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
-        self.travelling.journeys.clear()
+        self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")

@@ -374,8 +374,14 @@ class Journeys:
         self._breaking.used = dict(state.used)
         self._driving = {name: copied_driving(driving) for name, driving in state.driving.items()}
 
-    def clear(self) -> None:
-        """Keep the journeys, and forget what stamps of another time would be compared with."""
+    def clear(self, to_ns: int) -> None:
+        """Keep the journeys over a step of the clock, and forget what its stamps would be compared with.
+
+        What lies in the future of the new clock, to_ns, is put to it: nothing can have begun later.
+        """
+        for journey in self.open.values():
+            journey.start_ns, journey.seen_ns = min(journey.start_ns, to_ns), min(journey.seen_ns, to_ns)
+            journey.stamp_ns, journey.standing_since_ns = 0, 0
         self._passing.restore(())
         self._left_ns.clear()
         self._published_ns.clear()

@@ -236,3 +236,14 @@ def test_two_parts_of_one_journey_are_joined():
     entered = copied(rest)
     entered.began = "gate"
     assert not continues(base, entered)
+
+
+def test_a_step_of_the_clock_back_keeps_the_journey_sound():
+    drive = Drive()
+    drive.along(0, 20)
+    before = drive.out[-1]
+    drive.journeys.clear(T0_NS - 3_600 * NS)
+    (version, *_) = drive.look(-3_599, {"east": 360.0})
+    assert decoded(encoded(version)) is not None
+    assert (version.id, version.start_ns) == (before.id, T0_NS - 3_600 * NS)
+    assert version.moving_s < before.moving_s + 20.0
