@@ -215,13 +215,15 @@ class Pipeline:
         gateway_present = self._gateway_present(t_ns)
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
+        loose = self.tracker.loose_reports(t_ns, self._report_ns)
         believed = with_doubt(tracks, doubt, owned)[1]  # a ghost is on no journey
         outputs += self.travelling.tick(
-            t_ns, tracks, located, believed, self.unjudged, gateway_present=gateway_present
-        )
+            t_ns, tracks, located, believed, self.unjudged, gateway_present=gateway_present,
+            loose_reports=loose,
+        )  # fmt: skip
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
-            loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
+            loose_reports=loose, doubt=doubt,
             trips=self.travelling.journeys,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)

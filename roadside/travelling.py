@@ -8,6 +8,7 @@ from core.arrays import Bools
 from edge.wire import UnjudgedStretch
 from fusion.handover import CarriedTrack
 from fusion.observations import GnssFixes
+from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.carry import CarriedJudgement
 from geofence.journeys.contact import Blind
@@ -37,11 +38,14 @@ class Travelling:
 
     def tick(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools,
-        unjudged: Sequence[UnjudgedStretch], *, gateway_present: bool,
+        unjudged: Sequence[UnjudgedStretch], *, gateway_present: bool, loose_reports: LooseReports,
     ) -> list[Output]:  # fmt: skip
         """Return the new versions of journeys at a tick."""
         blind = [Blind(row.from_m, row.to_m, row.reason) for row in unjudged]
-        versions = self.journeys.step(t_ns, tracks, located, owned, blind, gateway_present=gateway_present)
+        versions = self.journeys.step(
+            t_ns, tracks, located, owned, blind, gateway_present=gateway_present,
+            reporting=frozenset(loose_reports.terminal.tolist()),
+        )  # fmt: skip
         return [output_of(journey, t_ns) for journey in versions]
 
     def note(self, outputs: Sequence[Output]) -> None:

@@ -4,7 +4,7 @@ A journey belongs to a terminal, so it outlives its tracks, and goes with the ve
 vehicle is looked at once a second, a tenth of them at each tick.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 import numpy as np
 
@@ -76,16 +76,17 @@ class Journeys:
 
     def step(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, blind: Iterable[Blind], *,
-        gateway_present: bool,
+        gateway_present: bool, reporting: Container[int] = (),
     ) -> list[Journey]:  # fmt: skip
         """Look at a tenth of the vehicles; return the new versions of their journeys.
 
         owned : (n,) the track is judged here
         blind : stretches where no radar can judge now.  gateway_present : whether any terminal could report
+        reporting : rows of terminals that report, though with stamps that nobody can use
         """
         group = t_ns // TICK_NS % GROUPS
         picked = np.flatnonzero(owned & tracks.confirmed & (tracks.track % GROUPS == group)).tolist()
-        versions = self._look_at(t_ns, picked, tracks, located) if picked else []
+        versions = self._look_at(t_ns, picked, tracks, located, reporting) if picked else []
         mine = list(self.open.values())[group::GROUPS]
         versions += self._miss(mine, t_ns, blind, gateway_present=gateway_present)
         if group == 0:
@@ -93,7 +94,12 @@ class Journeys:
         return versions
 
     def _look_at(
-        self, t_ns: int, picked: Sequence[int], tracks: TrackBatch, located: Located
+        self,
+        t_ns: int,
+        picked: Sequence[int],
+        tracks: TrackBatch,
+        located: Located,
+        reporting: Container[int],
     ) -> list[Journey]:
         crossed = self._passing.look(t_ns, picked, tracks)
         looks = looks_at(t_ns, picked, tracks, located, self._frame)
@@ -102,6 +108,8 @@ class Journeys:
         for i, look, terminal, is_presumed in zip(picked, looks, terminals, presumed, strict=True):
             if terminal < 0 or is_presumed:
                 continue
+            if terminal in reporting:  # its clock is wrong, but it is not silent
+                look = look._replace(gnss_ns=t_ns)
             name = located.terminal_ids[terminal]
             versions += self._follow(i, name, look, crossed.get(i, ()), tracks, located)
         return versions

@@ -35,7 +35,7 @@ class Drive:
         )  # fmt: skip
         self.out = []
 
-    def look(self, t_s, *vehicles, owned=True, blind=(), gateway=True):
+    def look(self, t_s, *vehicles, owned=True, blind=(), gateway=True, reporting=()):
         """Step at the tick of each group that has a vehicle, and of the group that looks for lost ones."""
         out = []
         for group in (0, 1, 2):
@@ -43,7 +43,9 @@ class Drive:
             tracks = batch(t_ns, *vehicles)
             located = self.world.monitor.locate(tracks, self.world.terminals)
             flags = np.full(len(tracks), owned)
-            out += self.journeys.step(t_ns, tracks, located, flags, blind, gateway_present=gateway)
+            out += self.journeys.step(
+                t_ns, tracks, located, flags, blind, gateway_present=gateway, reporting=reporting
+            )
         self.out += out
         return out
 
@@ -125,6 +127,9 @@ def test_a_silent_terminal_is_said_while_radar_follows():
     drive.along(0, 10)
     (journey,) = drive.look(10, {"east": 180.0, "gnss_age_s": 60.0})
     assert (journey.contact, journey.cause) == ("radar", "terminal_silent")
+    # its reports come, with stamps that nobody can use
+    (journey,) = drive.look(11, {"east": 196.0, "gnss_age_s": 60.0}, reporting={0})
+    assert (journey.contact, journey.cause) == ("both", None)
 
 
 def test_who_stays_too_long_is_overdue_and_whom_nobody_finds_is_given_up():
