@@ -151,6 +151,11 @@ JOURNEY = {
     "counted": column(TEXT),
     "end_ns": maybe(WHOLE),
     "reason": maybe(TEXT),
+    "permit": maybe(TEXT),
+    "waybill": maybe(TEXT),
+    "broken": MAP,
+    "off_route_since_ns": WHOLE,
+    "driving": maybe(MAP),
 }
 TRACKS = {
     "v": WHOLE,

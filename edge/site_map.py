@@ -4,6 +4,7 @@ from core.errors import ConfigError, MapError
 from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
+from geofence.permits import faults_of_permits
 from geofence.plausible import TEXT_LENGTH_MAX, is_plain
 from geofence.rule_checks import faults_of_names
 
@@ -21,6 +22,10 @@ def road_of(site: Site) -> RoadMap:
     roads = {lane.road for lane in road.lanes}
     for fault in faults_of_names(site.config.rules, roles, roads):
         raise ConfigError(site.where, *fault)
+    gates = [(gate.gate, gate.role) for gate in road.gates]
+    terminals = {vehicle.terminal for vehicle in site.vehicles}
+    for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
+        raise ConfigError(site.where, *wrong)
     return road
 
 

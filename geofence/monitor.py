@@ -11,6 +11,7 @@ from core.classes import HAZMAT
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
+from geofence.breaches import Trips
 from geofence.carried_checks import is_sound
 from geofence.carry import CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, VehicleConfig, section_of
@@ -132,12 +133,14 @@ class Monitor:
         gateway_present: bool = True,
         loose_reports: LooseReports | None = None,
         doubt: U8 | None = None,
+        trips: Trips | None = None,
     ) -> list[Judged]:
         """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
         gateway_present : whether any terminal could report
         loose_reports : reports without a usable stamp, of which only the arrival is known
         doubt : (n,) bits of doubt in the tracks' terminals; None: there is none
+        trips : the journeys of the vehicles
         """
         out = self._lineage.begin_step(t_ns) + self._resume.close_overdue(t_ns)
         if not len(tracks) and not self._book.all():  # most RSUs of a site at night
@@ -149,6 +152,7 @@ class Monitor:
             gateway_present=gateway_present,
             loose_reports=loose_reports,
             doubt=np.zeros(len(tracks), dtype=np.uint8) if doubt is None else doubt,
+            trips=trips,
         )
         ctx.presume()
         stamps = stamps_of_tick(t_ns)

@@ -121,6 +121,7 @@ class Pipeline:
                 return []
 
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
+        self.travelling.read_alarms(now_ns, item)
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
         if isinstance(item, GnssFixes):
@@ -183,14 +184,18 @@ class Pipeline:
         self.sensor_states = self.tracker.sensor_state(t_ns)
         self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
         gateway_present = self._gateway_present(t_ns)
-        outputs += self.travelling.tick(
-            t_ns, tracks, located, owned, self.unjudged, gateway_present=gateway_present
-        )
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
+        loose = self.tracker.loose_reports(t_ns, self._report_ns)
+        believed = with_doubt(tracks, doubt, owned)[1]  # a ghost is on no journey
+        outputs += self.travelling.tick(
+            t_ns, tracks, located, believed, self.unjudged, gateway_present=gateway_present,
+            loose_reports=loose,
+        )  # fmt: skip
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
-            loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
+            loose_reports=loose, doubt=doubt,
+            trips=self.travelling.journeys,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self._judge_late(t_ns, tracks, located)
@@ -247,13 +252,8 @@ class Pipeline:
     # ---- handover
 
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
-        """Return the tracks with their judgements, for a neighbour."""
-        judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
-        vehicles = [
-            CarriedVehicle(track=track, judgement=judgements.get(track.track))
-            for track in self.tracker.carry(keys)
-        ]
-        return self.travelling.pack(vehicles)
+        """Return the tracks with their judgements and journeys, for a neighbour."""
+        return self.travelling.pack(self.tracker.carry(keys), self.monitor.carry(keys))
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
@@ -373,7 +373,7 @@ class Pipeline:
         self.ownership.holdings.clear()
         self.handovers.clear()
         self.late.clear()
-        self.travelling.journeys.clear()
+        self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")

@@ -11,6 +11,7 @@ from geofence.journeys.journeys import Journeys
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
+from geofence.permits import PermitConfig
 from geofence.plausible import Bounds, bounds_of
 
 
@@ -32,6 +33,7 @@ class Setup:
     expects_gateway: bool
     lanes: LaneCells | None = None  # of `road`, for the tracker
     journeys: JourneysConfig = DEFAULT
+    permits: tuple[PermitConfig, ...] = ()
 
 
 def bounds_of_setup(setup: Setup) -> Bounds:
@@ -44,8 +46,8 @@ def bounds_of_setup(setup: Setup) -> Bounds:
 def journeys_of(setup: Setup, count: Callable[[str], None]) -> Journeys:
     """Return the journeys of its vehicles, none yet; count : counts a reason."""
     return Journeys(
-        setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn,
-        journeys_max=setup.fusion.tracks_max, count=count,
+        setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, setup.permits,
+        esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=count,
     )  # fmt: skip
 
 

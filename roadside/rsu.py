@@ -162,6 +162,7 @@ class RsuService(Service):
     async def drain(self) -> None:
         """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""
         self.agent.finish()
+        self._send_due_journeys()
         await self.agent.outbox.drained()
 
     async def _run_receiver(self, i: int, url: str, rules: SessionRules) -> None:
@@ -175,10 +176,14 @@ class RsuService(Service):
     async def _send_journeys(self) -> None:
         """Send the versions of journeys that wait for the centre."""
         while True:
-            if self.shell.main.connected:
-                for message in self.agent.journeys.due(time.monotonic()):
-                    self.shell.main.publish(topics.journey_up(self.agent.esn), message)
+            self._send_due_journeys()
             await asyncio.sleep(JOURNEYS_S)
+
+    def _send_due_journeys(self) -> None:
+        if not self.shell.main.connected:
+            return
+        for message in self.agent.journeys.due(time.monotonic()):
+            self.shell.main.publish(topics.journey_up(self.agent.esn), message)
 
     def _send(self, batch: bytes) -> bool:
         return self.shell.main.publish(topics.violation_up(self.agent.esn), batch)

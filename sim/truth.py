@@ -188,6 +188,10 @@ NONE = {
     "undecidable": "a record of what an RSU could not judge, of nothing that a vehicle did",
     "ghost_report": "a ghost is nowhere in the truth's traffic; the simulator states it with its terminal",
     "gnss_integrity": "a fault of a terminal, not of what its vehicle did; stated with the terminal",
+    "permit": "the simulator's site has no permits",
+    "route_deviation": "the simulator's site has no permits",
+    "missed_exit": "the simulator's site has no permits",
+    "driving_time": "no scenario lasts for hours",
 }
 
 

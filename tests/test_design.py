@@ -23,13 +23,16 @@ from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, Carried
 from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
 from geofence import carry
+from geofence.breaches import Breach
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
 from geofence.grading import Grading, RuleSettings
 from geofence.journeys.config import JourneysConfig
+from geofence.journeys.driving import Driving
 from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
 from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
+from geofence.permits import PermitConfig
 from geofence.rules import REGISTRY
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
 from petroroad.cli import build
@@ -58,7 +61,7 @@ STATE = (
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
-    KeptConfig, TerminalAlarm, AlarmedTerminal,
+    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
@@ -66,7 +69,7 @@ INPUTS = (
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
-    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig,
+    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig, PermitConfig,
 )  # fmt: skip
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}

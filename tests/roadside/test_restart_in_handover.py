@@ -8,11 +8,24 @@ from collections import defaultdict
 
 import pytest
 
+from centre.commands import ReceivedJourney
+from centre.reader import JourneyFilter
 from edge.wire import FLAG_OWNED, decode_handover, decode_handover_ack, decode_snapshot, records_of
+from geofence.journeys.journey import decoded
 from geofence.violation import decode
 from roadside.inputs import HandedOver, HandoverAnswered, Start
-from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, Withheld
+from roadside.outputs import (
+    HandoverOffer,
+    JourneyReleased,
+    OfferAck,
+    Raised,
+    Released,
+    Snapshot,
+    Travelled,
+    Withheld,
+)
 from roadside.pipeline import Pipeline
+from tests.support.centre_database import Centre
 from tests.support.roadside_drive import NS, T0_NS, between, drive, leave
 
 MS = 1_000_000
@@ -28,6 +41,7 @@ class Rsu:
     def __init__(self, esn, pipeline, killed_s):
         self.esn, self.setup, self.pipeline, self.epoch = esn, pipeline.setup, pipeline, EPOCH
         self.disk = {}  # open episodes by id
+        self.journeys = {}  # open ones by id, on the same disk
         self.kill_ns = None if killed_s is None else T0_NS + round(killed_s * NS)
 
     def is_due(self, t_ns):
@@ -39,7 +53,9 @@ class Rsu:
             if t_ns < self.kill_ns + DOWN_NS:
                 return []
             self.epoch, self.pipeline, self.kill_ns = self.epoch + 1, Pipeline(self.setup), None
-            self._keep(self.pipeline.step(t_ns, Start(epoch=self.epoch, episodes=tuple(self.disk.values()))))
+            episodes, journeys = tuple(self.disk.values()), tuple(self.journeys.values())
+            start = Start(epoch=self.epoch, episodes=episodes, journeys=journeys)
+            self._keep(self.pipeline.step(t_ns, start))
         return self._keep(self.pipeline.step(t_ns, item))
 
     def _keep(self, outputs):
@@ -51,6 +67,10 @@ class Rsu:
                     self.disk[key] = output.episode
             elif isinstance(output, Released):
                 self.disk.pop(output.episode_id, None)
+            elif isinstance(output, Travelled):
+                self.journeys[output.journey_id] = output.body
+            elif isinstance(output, JourneyReleased):
+                self.journeys.pop(output.journey_id, None)
         return outputs
 
 
@@ -66,6 +86,7 @@ class Run:
         self.owners = defaultdict(list)  # by tick: (esn, track)
         self.names = {}  # by RSU: terminal by track, as published last
         self.violations, self.offered_ns = [], None
+        self.travelled = []  # bodies of the journeys' versions, as the centre gets them
         for t_ns, item in drive(setup, leave, seconds=SECONDS):
             while self.mail and self.mail[0][0] <= t_ns:
                 due_ns, to, post = self.mail.pop(0)
@@ -91,6 +112,8 @@ class Run:
                     self.names[esn] = dict(zip(snapshot.names.track, snapshot.names.terminal, strict=True))
             elif isinstance(output, Raised):
                 self.violations.append(decode(output.body))
+            elif isinstance(output, Travelled):
+                self.travelled.append((t_ns, output.body))
             elif isinstance(output, HandoverOffer | OfferAck):
                 self.offered_ns = self.offered_ns or t_ns
                 self.mail.append((t_ns + WAY_NS, "BA"["AB".index(esn)], output))
@@ -165,3 +188,21 @@ def test_the_episode_survives_once(drove):
     assert (newest.esn, newest.phase) == ("B", "update")
     assert not run.rsus["A"].disk, "the giver has forgotten it"
     assert list(run.rsus["B"].disk) == [newest.id]
+
+
+def test_the_journey_stays_one_on_the_board(drove, tmp_path):
+    _, run = drove
+    centre = Centre(tmp_path / "centre.sqlite")
+    for t_ns, body in run.travelled:
+        journey = decoded(body)
+        assert journey is not None
+        centre.violation_writer.commit([], [], [ReceivedJourney(journey, body, t_ns)])
+    (row,) = centre.reader.journeys(JourneyFilter(state="all"), ())["items"]
+    assert (row["open"], row["esn"], row["contact"]) == (True, "B", "both")
+    first = decoded(run.travelled[0][1])
+    assert (row["id"], row["start_ns"]) == (first.id, str(first.start_ns))
+    driven_s = row["moving_s"] + row["standing_s"]
+    followed_s = (int(row["stamp_ns"]) - int(row["start_ns"])) / NS
+    # over gaps by the stations at their ends; a look each second
+    assert driven_s == pytest.approx(followed_s, abs=1.1)
+    assert len(run.rsus["B"].journeys) == 1

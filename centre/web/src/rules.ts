@@ -58,6 +58,8 @@ const ROWS = {
   unauthorised_vehicle: PLAIN,
   gnss_integrity: PLAIN,
   undecidable: PLAIN,
+  permit: PLAIN,
+  driving_time: PLAIN,
 } as const satisfies Partial<Record<Word, RuleView>>;
 
 export const RULES: ReadonlyMap<string, RuleView> = new Map(Object.entries(ROWS));
