@@ -4,7 +4,7 @@ The lowest holds. A zone's limit counts where its vehicle certainly is in the zo
 changes at full minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from geofence.grading import RuleSettings
 from geofence.layers import KINDS, LAW, SpeedLimit
 from geofence.located import LIMIT, NO_LANE, U_EAST, U_NORTH, Located
 from geofence.map.areas import compile_areas
+from geofence.map.reading import Lane
 from geofence.map.roadmap import RoadMap, Zone
 from geofence.map.windows import MINUTE_NS, holds, windows_of
 
@@ -197,3 +198,15 @@ def _is_of(row: SpeedLimit, kind: str, hazmat_class: str | None) -> bool:
     return not row.hazmat_classes or any(
         cargo == name or cargo.startswith(f"{name}.") for name in row.hazmat_classes
     )
+
+
+def lowest_speeds(lanes: Sequence[Lane], expressways: Collection[str], expressway_mps: float) -> F64:
+    """Return the lowest speed of each lane (lanes + 1,), NaN without one; the last is "no lane".
+
+    expressway_mps : of lanes of expressways that state none
+    """
+    low = [
+        expressway_mps if lane.min_speed_mps is None and lane.road in expressways else lane.min_speed_mps
+        for lane in lanes
+    ]
+    return np.array([*(np.nan if mps is None else mps for mps in low), np.nan], dtype=np.float64)

@@ -22,6 +22,7 @@ from geofence.episodes import OpenEpisode, decoded
 from geofence.evidence import Evidence
 from geofence.grading import Grading
 from geofence.judging import Judging, stamps_of_observation, stamps_of_tick
+from geofence.limits import lowest_speeds
 from geofence.lineage import Lineage
 from geofence.locate import Locator
 from geofence.located import Located
@@ -58,7 +59,10 @@ class Monitor:
         widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
         narrowest_m = min(widths, default=rules.width_unknown_m)
         cargoes = [(vehicle.class_, vehicle.hazmat_class) for vehicle in vehicles]
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m, cargoes)
+        lowest_mps = lowest_speeds(
+            road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
+        )
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

@@ -40,6 +40,7 @@ class Lane:
     change_right: bool
     left_boundary: F64  # (n, 2)
     right_boundary: F64  # (m, 2)
+    min_speed_mps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ NAMES |= {list: "a list", type(None): "null"}
 PROPERTIES = {
     "lane": {
         "lane", "road", "index", "level", "allowed", "speed_limit_mps", "successors", "left", "right",
-        "change_left", "change_right",
+        "change_left", "change_right", "min_speed_mps",
     },
     "axis": {"road", "k0_m"},
     "gate": {"gate", "role", "road", "level"},
@@ -235,8 +236,11 @@ def _lane(source: Source) -> Lane:
         change_right=source.value("change_right", (bool, type(None)), False) or False,
         left_boundary=left,
         right_boundary=right,
+        min_speed_mps=_speed(source, "min_speed_mps"),
     )
     _check_shape(source, lane, coordinates)
+    if (lane.min_speed_mps or 0.0) >= (lane.speed_limit_mps or SPEED_MAX_MPS):
+        raise source.refuse("min_speed_mps must be below speed_limit_mps")
     return lane
 
 

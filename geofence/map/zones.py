@@ -1,6 +1,6 @@
 """Zones of the map and the ways of vehicles: a fast vehicle can cross a zone between two fixes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,9 +24,11 @@ class Passage(NamedTuple):
 class ZoneShape:
     """A zone's area, prepared for many questions. Site metres."""
 
-    def __init__(self, name: str, polygon: Area, windows: Sequence[Window] = ()) -> None:
-        """windows : in which its rules hold; none: always."""
-        self.name, self.windows = name, windows
+    def __init__(
+        self, name: str, polygon: Area, windows: Sequence[Window] = (), lanes: Collection[int] = ()
+    ) -> None:
+        """windows : in which its rules hold; none: always.  lanes : of which it is the area; none: any."""
+        self.name, self.windows, self.lanes = name, windows, lanes
         self._polygon, self._boundary = polygon, shapely.boundary(polygon)
         self._low, self._high = np.split(np.array(shapely.bounds(polygon)), 2)
         shapely.prepare(self._polygon)

@@ -2,7 +2,10 @@
 
 from geofence.grading import Grading
 from geofence.rules.base import Rule
+from geofence.rules.closed_road import ClosedRoad
+from geofence.rules.convoy import Convoy
 from geofence.rules.dark_vehicle import DarkVehicle
+from geofence.rules.following_distance import FollowingDistance
 from geofence.rules.ghost_report import GhostReport
 from geofence.rules.gnss_integrity import GnssIntegrity
 from geofence.rules.illegal_stop import IllegalStop
@@ -10,6 +13,7 @@ from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
 from geofence.rules.time_window import TimeWindow
+from geofence.rules.too_slow import TooSlow
 from geofence.rules.unauthorised_vehicle import UnauthorisedVehicle
 from geofence.rules.undecidable import Undecidable
 from geofence.rules.wrong_way import WrongWay
@@ -30,6 +34,10 @@ REGISTRY: tuple[type[Rule], ...] = (
     Undecidable,
     GhostReport,
     GnssIntegrity,
+    TooSlow,
+    FollowingDistance,
+    ClosedRoad,
+    Convoy,
 )
 INDEX = {rule.name: number for number, rule in enumerate(REGISTRY)}
 BY_NAME = {rule.name: rule for rule in REGISTRY}

@@ -57,6 +57,8 @@ const ROWS = {
   following_distance: PLAIN,
   unauthorised_vehicle: PLAIN,
   gnss_integrity: PLAIN,
+  closed_road: PLAIN,
+  convoy: PLAIN,
   undecidable: PLAIN,
 } as const satisfies Partial<Record<Word, RuleView>>;
 
