@@ -32,6 +32,8 @@ export interface SitePlace {
   role: string | null;
   name: string;
   name_en: string | null;
+  /** Its name on the map, by which messages name it. */
+  id?: string | null;
   s_m: number;
   to_m: number | null;
   lon_deg: number;
