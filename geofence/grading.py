@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from geofence.calendar import Holiday
 from geofence.layers import ROWS_MAX, Limit, SpeedLimit, Weather
 
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -80,3 +81,4 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dark_reporter_m: Near = 30.0  # an unbound reporter this close might be it
     speed_limits: Annotated[tuple[SpeedLimit, ...], Meta(max_length=ROWS_MAX)] = ()  # beside the law's
     weather: Weather = Weather()
+    holidays: Annotated[tuple[Holiday, ...], Meta(max_length=200)] = ()  # PH of time windows

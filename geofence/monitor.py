@@ -11,6 +11,7 @@ from core.classes import HAZMAT
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
+from geofence.calendar import Cargo
 from geofence.carried_checks import is_sound
 from geofence.carry import CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, VehicleConfig, section_of
@@ -58,7 +59,7 @@ class Monitor:
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
         widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
         narrowest_m = min(widths, default=rules.width_unknown_m)
-        cargoes = [(vehicle.class_, vehicle.hazmat_class) for vehicle in vehicles]
+        cargoes = [Cargo(v.class_, v.hazmat_class, v.un, v.terminal) for v in vehicles]
         lowest_mps = lowest_speeds(
             road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
         )

@@ -1,6 +1,6 @@
 """Questions about the map beside the lane (areas, gates, kinds of lanes) and about nearby vehicles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.ahead import Ahead, find_ahead, follows
 from geofence.batch import site_of
+from geofence.calendar import Cargo, days_of
 from geofence.closures import Closure
 from geofence.coverage import in_field
 from geofence.grading import RuleSettings
@@ -50,12 +51,12 @@ class Surroundings:
 
     def __init__(
         self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
-        width_presumed_m: float, lowest_mps: F64, vehicles: Sequence[tuple[str, str | None]] = (),
+        width_presumed_m: float, lowest_mps: F64, vehicles: Sequence[Cargo] = (),
     ) -> None:  # fmt: skip
         """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be.
 
         lowest_mps : (lanes + 1,) lowest speeds, NaN without one; the last is "no lane"
-        vehicles : class and hazmat class of those of the registry
+        vehicles : of the registry
         """
         self._rules, self._road, self._radars = rules, road, radars
         rings = [
@@ -77,6 +78,7 @@ class Surroundings:
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
         self.site = site_of(rules, width_presumed_m)
+        self.vehicles, self._holidays = vehicles, days_of(rules.holidays)
         self.speed_limits = SpeedLimits(rules, road, vehicles)
         self.lowest_mps = lowest_mps
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
@@ -90,7 +92,9 @@ class Surroundings:
         key = tuple(roles)
         if key not in self._zones:
             self._zones[key] = [
-                ZoneShape(z.zone, z.polygon, z.windows) for z in self._road.zones if set(z.roles) & set(roles)
+                ZoneShape(z.zone, z.polygon, z.windows, holidays=self._holidays)
+                for z in self._road.zones
+                if set(z.roles) & set(roles)
             ]
         return self._zones[key]
 
@@ -179,7 +183,7 @@ class Surroundings:
     def closed(self, closures: tuple[Closure, ...]) -> list[ZoneShape]:
         """Return the areas of closed roads and lanes."""
         if closures not in self._closed:
-            self._closed[closures] = [_closed_area(row, self._road.lanes) for row in closures]
+            self._closed[closures] = [_closed_area(row, self._road.lanes, self._holidays) for row in closures]
         return self._closed[closures]
 
     def way_of(self, located: Located, at: I64) -> F64:
@@ -254,9 +258,10 @@ class Surroundings:
         return near
 
 
-def _closed_area(row: Closure, lanes: Sequence[Lane]) -> ZoneShape:
+def _closed_area(row: Closure, lanes: Sequence[Lane], holidays: Collection[int]) -> ZoneShape:
     """Return the area of the lanes that a row closes."""
     mine = [k for k, lane in enumerate(lanes) if lane.lane in row.lanes or lane.road in row.roads]
     rings = [np.vstack([lanes[k].right_boundary, lanes[k].left_boundary[::-1]]) for k in mine]
     area: Any = shapely.union_all([shapely.make_valid(shapely.Polygon(ring)) for ring in rings])
-    return ZoneShape(row.name, area, windows_of(row.time_window) if row.time_window else (), frozenset(mine))
+    windows = windows_of(row.time_window) if row.time_window else ()
+    return ZoneShape(row.name, area, windows, frozenset(mine), holidays)

@@ -22,6 +22,7 @@ from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, Carried
 from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
 from geofence import carry
+from geofence.calendar import Exemption, Holiday
 from geofence.closures import Closure
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
@@ -74,7 +75,7 @@ STRUCTS |= {
     for rule in REGISTRY
     if rule.Config is not None and not set(rule.Config.__struct_fields__) <= set(GRADED)
 }
-STRUCTS |= {struct.__name__: struct for struct in (GapRow, Closure)}
+STRUCTS |= {struct.__name__: struct for struct in (GapRow, Closure, Holiday, Exemption)}
 del STRUCTS["RulesConfig"]  # the sections of `RuleSettings` and of each rule together
 TABLES = named_tables()
 

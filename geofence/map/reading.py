@@ -14,7 +14,7 @@ from core.classes import ALLOWED
 from core.errors import MapError
 from geofence.map.document import PAGE_KIND, Document, document_of, kind_of
 from geofence.map.frames import SiteFrame
-from geofence.map.windows import Window, windows_of
+from geofence.map.windows import Window, in_force, windows_of
 
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
@@ -92,7 +92,7 @@ PROPERTIES = {
     },
     "axis": {"road", "k0_m"},
     "gate": {"gate", "role", "road", "level"},
-    "zone": {"zone", "role", "rules", "time_window", "speed_limit_mps"},
+    "zone": {"zone", "role", "rules", "time_window", "speed_limit_mps", "valid_from", "valid_to"},
 }  # fmt: skip
 COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
@@ -323,10 +323,15 @@ def _zone(source: Source) -> Zone:
 
 def _windows(source: Source) -> tuple[Window, ...]:
     text = source.value("time_window", (str,), "")
+    first, last = (source.value(key, (str,), "") for key in ("valid_from", "valid_to"))
     try:
-        return windows_of(text) if text else ()
+        windows = windows_of(text) if text else ()
     except ValueError as error:
         raise source.refuse(f"property 'time_window': {error}") from error
+    try:
+        return in_force(windows, first, last)
+    except ValueError as error:
+        raise source.refuse(f"property 'valid_from' or 'valid_to': {error}") from error
 
 
 READERS: dict[str, Callable[[Source], Any]] = {"lane": _lane, "axis": _axis, "gate": _gate, "zone": _zone}

@@ -25,10 +25,18 @@ class ZoneShape:
     """A zone's area, prepared for many questions. Site metres."""
 
     def __init__(
-        self, name: str, polygon: Area, windows: Sequence[Window] = (), lanes: Collection[int] = ()
+        self,
+        name: str,
+        polygon: Area,
+        windows: Sequence[Window] = (),
+        lanes: Collection[int] = (),
+        holidays: Collection[int] = (),
     ) -> None:
-        """windows : in which its rules hold; none: always.  lanes : of which it is the area; none: any."""
-        self.name, self.windows, self.lanes = name, windows, lanes
+        """windows : in which its rules hold; none: always.  lanes : of which it is the area; none: any.
+
+        holidays : days since 1970
+        """
+        self.name, self.windows, self.lanes, self._holidays = name, windows, lanes, holidays
         self._polygon, self._boundary = polygon, shapely.boundary(polygon)
         self._low, self._high = np.split(np.array(shapely.bounds(polygon)), 2)
         shapely.prepare(self._polygon)
@@ -36,7 +44,7 @@ class ZoneShape:
 
     def holds(self, stamp_ns: int) -> bool:
         """Return whether its rules hold at a stamp."""
-        return not self.windows or holds(self.windows, stamp_ns)
+        return not self.windows or holds(self.windows, stamp_ns, self._holidays)
 
     def is_near(self, points: F64) -> bool:
         """Return whether the bounding boxes of the way (k, 2) and of the zone meet."""
