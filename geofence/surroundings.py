@@ -28,9 +28,11 @@ from geofence.map.roadmap import RoadMap
 from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
 from geofence.map.windows import windows_of
 from geofence.map.zones import ZoneShape
+from geofence.state import MOVED_MPS
 
 QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
+PASSING_M = 15.0  # a vehicle this near passes: four lanes across, a truck's length along
 QUEUE_MIN = 2  # so many behind the first one are a queue; one may have stopped to help
 DISTANCE_M_MAX = 5_000.0  # distances beyond it are this
 UNSTEADY_SHARE = 0.25  # a truck's speed may change by this share of it until it reports again
@@ -84,6 +86,9 @@ class Surroundings:
         on_expressway = [lane.road in rules.expressways for lane in road.lanes]
         self.on_expressway: Bools = np.array([*on_expressway, False], dtype=np.bool_)
         self._areas: dict[tuple[str, ...], Areas] = {}  # of zones, by roles
+        staying = [zone for zone in road.zones if zone.stay_max_s is not None]
+        self.has_stays, self._stay_areas = bool(staying), compile_areas([zone.polygon for zone in staying])
+        self._stays_s: F64 = np.array([*(zone.stay_max_s or 0.0 for zone in staying), np.nan])
         self._closed: dict[tuple[Closure, ...], list[ZoneShape]] = {}
         self._follows = follows(road.lanes)
 
@@ -121,19 +126,40 @@ class Surroundings:
             out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
         return out
 
-    def excused(self, tracks: TrackBatch, located: Located, standing: I64) -> list[bool]:
-        """Return whether each standing track may stand: in an area for it, at a gate, in a queue."""
+    def excused(self, tracks: TrackBatch, located: Located, standing: I64, stands_alone: Bools) -> list[bool]:
+        """Return whether each standing track may stand: in an area for it, at a gate, in a queue.
+
+        stands_alone : (k,) of the standing ones those that no queue can explain any more
+        """
         speed = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
         slow = speed < max(3.0, self._rules.stop_speed_mps)
-        return [self._may_stand(int(i), tracks, located, slow) for i in standing]
+        return [
+            self._may_stand(i, tracks, located, slow, alone)
+            for i, alone in zip(standing.tolist(), stands_alone.tolist(), strict=True)
+        ]
 
-    def _may_stand(self, i: int, tracks: TrackBatch, located: Located, slow: Bools) -> bool:
+    def passed(self, tracks: TrackBatch, located: Located, standing: I64) -> Bools:
+        """Return which standing tracks (k,) a vehicle of their way passes, where they may change lanes."""
+        found = np.zeros(len(standing), dtype=np.bool_)
+        for k, i in enumerate(standing.tolist()):
+            if located.lane[i] == NO_LANE or not self.changing[located.lane[i]]:
+                continue
+            u = located.found[i, [U_EAST, U_NORTH]]
+            away, along_mps = tracks.x[:, :2] - tracks.x[i, :2], tracks.x[:, 2:] @ u
+            ahead, beside = np.abs(away @ u), np.abs(u[0] * away[:, 1] - u[1] * away[:, 0])
+            by = (ahead <= PASSING_M) & (beside > LANE_HALF_M) & (beside <= PASSING_M)
+            found[k] = bool((by & tracks.confirmed & (along_mps > MOVED_MPS)).any())
+        return found
+
+    def _may_stand(
+        self, i: int, tracks: TrackBatch, located: Located, slow: Bools, stands_alone: bool
+    ) -> bool:
         place = shapely.Point(tracks.x[i, 0], tracks.x[i, 1])
         if not self._stops.is_empty and shapely.distance(self._stops, place) <= 1.0:
             return True
         if not self._gates.is_empty and shapely.distance(self._gates, place) <= self._rules.stop_gate_m:
             return True
-        if located.lane[i] == NO_LANE:
+        if stands_alone or located.lane[i] == NO_LANE:
             return False  # beside the lanes nobody queues: each of several parked vehicles stands for itself
         along_e, along_n = located.found[i, U_EAST], located.found[i, U_NORTH]
         de, dn = tracks.x[:, 0] - tracks.x[i, 0], tracks.x[:, 1] - tracks.x[i, 1]
@@ -174,11 +200,21 @@ class Surroundings:
         if key not in self._areas:
             zones = [zone.polygon for zone in self._road.zones if set(zone.roles) & set(roles)]
             self._areas[key] = compile_areas(zones)
+        return self._certainly_in(self._areas[key], tracks, located, at)
+
+    def _certainly_in(self, areas: Areas, tracks: TrackBatch, located: Located, at: I64) -> I32:
+        """Return the number of an area that holds each track of `at` (m,) and the places around it, or -1."""
         spread = (tracks.P[at, 0, 0] + tracks.P[at, 1, 1]) / 2 + tracks.bias_m[at] ** 2
-        reach = (PLACE_SIGMAS * np.sqrt(np.maximum(spread, 0.0)))[:, None] * self.lane_directions(located, at)
+        along = np.nan_to_num(self.lane_directions(located, at))  # off the lanes: the centre decides
+        reach = (PLACE_SIGMAS * np.sqrt(np.maximum(spread, 0.0)))[:, None] * along
         places = [tracks.x[at, :2] + shift * reach for shift in (-1.0, 0.0, 1.0)]
-        back, here, on = (self._areas[key].find(*place.T)[:, 0] for place in places)
+        back, here, on = (areas.find(*place.T)[:, 0] for place in places)
         return np.where((back == here) & (on == here), here, -1).astype(np.int32)
+
+    def stay_max_s(self, tracks: TrackBatch, located: Located) -> F64:
+        """Return for how long each track (n,) may stay in the zone where it is, NaN: no zone says so."""
+        zone = self._certainly_in(self._stay_areas, tracks, located, np.arange(len(tracks)))
+        return np.where(zone >= 0, self._stays_s[zone], np.nan)
 
     def closed(self, closures: tuple[Closure, ...]) -> list[ZoneShape]:
         """Return the areas of closed roads and lanes."""

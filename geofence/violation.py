@@ -10,7 +10,7 @@ Rule = Literal[
     "lane_departure", "off_dedicated_road", "wrong_way", "overspeed", "too_slow", "illegal_stop",
     "zone_entry", "zone_exit", "time_window", "route_deviation", "missed_exit", "following_distance",
     "unauthorised_vehicle", "dark_vehicle", "ghost_report", "gnss_integrity",
-    "closed_road", "convoy",
+    "closed_road", "convoy", "parking_timeout",
 ]  # fmt: skip
 GRADES: tuple[Grade, ...] = ("undecidable", "notice", "warning", "violation")
 

@@ -190,6 +190,7 @@ NONE = {
     "too_slow": "no lane of the simulator's site has a lowest speed",
     "following_distance": "no road of the simulator's site is an expressway",
     "closed_road": "nothing of the simulator's site is closed",
+    "parking_timeout": "no zone of the simulator's site has a longest stay",
     "convoy": "the simulator's rules state no number of vehicles",
     "gnss_integrity": "a fault of a terminal, not of what its vehicle did; stated with the terminal",
 }

@@ -20,6 +20,7 @@ WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 50.0  # 180 km/h: more was written in km/h
+STAY_MAX_S = 7 * 86_400.0
 K0_MAX_M = 10_000_000.0
 
 
@@ -64,6 +65,7 @@ class Zone:
     rules: tuple[str, ...] = ()  # further roles, of the rules that read it
     windows: tuple[Window, ...] = ()  # in which its rules hold; none: always
     speed_limit_mps: float | None = None
+    stay_max_s: float | None = None  # how long a vehicle may stand there
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -92,7 +94,9 @@ PROPERTIES = {
     },
     "axis": {"road", "k0_m"},
     "gate": {"gate", "role", "road", "level"},
-    "zone": {"zone", "role", "rules", "time_window", "speed_limit_mps", "valid_from", "valid_to"},
+    "zone": {
+        "zone", "role", "rules", "time_window", "speed_limit_mps", "valid_from", "valid_to", "stay_max_s",
+    },
 }  # fmt: skip
 COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
@@ -318,7 +322,15 @@ def _zone(source: Source) -> Zone:
         rules=source.texts("rules"),
         windows=_windows(source),
         speed_limit_mps=_speed(source, "speed_limit_mps"),
+        stay_max_s=_stay(source),
     )
+
+
+def _stay(source: Source) -> float | None:
+    value = source.value("stay_max_s", (int, float, type(None)), None)
+    if value is not None and not 0.0 < value <= STAY_MAX_S:
+        raise source.refuse(f"stay_max_s is {value}, not above 0 and at most {STAY_MAX_S:g} s")
+    return None if value is None else float(value)
 
 
 def _windows(source: Source) -> tuple[Window, ...]:

@@ -1,9 +1,9 @@
 """Times at which a zone's rules hold: a subset of OpenStreetMap's opening_hours, and dates. Pure.
 
 `Mo-Fr 07:00-09:00,17:00-19:00; Sa,Su,PH 22:00-06:00; PH off`: days, then times of day, parts
-separated by ";". Without days it is every day; a span that ends before it begins ends on the next day. `PH`
-is a day of the site's list of holidays, whatever its weekday; on a day that is `off` no span begins. Times are
-those of the site's country, UTC+8 throughout the year.
+separated by ";". Without days it is every day; a span that ends before it begins ends on the next day.
+`PH` is a day of the site's list of holidays, whatever its weekday; on a day that is `off` no span begins.
+Times are those of the site's country, UTC+8 throughout the year.
 """
 
 import re

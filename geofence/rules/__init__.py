@@ -12,6 +12,7 @@ from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
+from geofence.rules.parking_timeout import ParkingTimeout
 from geofence.rules.time_window import TimeWindow
 from geofence.rules.too_slow import TooSlow
 from geofence.rules.unauthorised_vehicle import UnauthorisedVehicle
@@ -38,6 +39,7 @@ REGISTRY: tuple[type[Rule], ...] = (
     FollowingDistance,
     ClosedRoad,
     Convoy,
+    ParkingTimeout,
 )
 INDEX = {rule.name: number for number, rule in enumerate(REGISTRY)}
 BY_NAME = {rule.name: rule for rule in REGISTRY}

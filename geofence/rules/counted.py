@@ -38,6 +38,10 @@ class CountedRule(Rule):
     def breach(self, ctx: "TickContext") -> Breach:
         """Return how the n tracks of the tick keep the rule."""
 
+    def allowed_s(self, ctx: "TickContext") -> F64:
+        """Return for how long each track (n,) may break the rule, beside what the grades ask for."""
+        return np.zeros(len(ctx.tracks))
+
     def tick(self, ctx: "TickContext") -> list[Verdict]:
         """Advance the count of every known track, owned or not; judge the owned ones."""
         state, t_ns, known = ctx.state, ctx.now_ns, ctx.known
@@ -54,7 +58,7 @@ class CountedRule(Rule):
     def _verdicts(self, ctx: "TickContext", breach: Breach) -> list[Verdict]:
         state, at = ctx.state, ctx.rows[ctx.mine]
         since, is_open = state.stamps[at, state.stamp[self.stamps[0]]], state.is_open(at, self.name)
-        held_s = np.where(since > 0, (ctx.now_ns - since) * 1e-9, 0.0)
+        held_s = np.where(since > 0, (ctx.now_ns - since) * 1e-9, 0.0) - self.allowed_s(ctx)[ctx.mine]
         due = ((held_s > self._after_s) & ctx.may_open[ctx.mine]) | is_open
         verdicts = []
         for k in np.flatnonzero(due & ~breach.unsure[ctx.mine]).tolist():

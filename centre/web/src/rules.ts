@@ -59,6 +59,7 @@ const ROWS = {
   gnss_integrity: PLAIN,
   closed_road: PLAIN,
   convoy: PLAIN,
+  parking_timeout: PLAIN,
   undecidable: PLAIN,
 } as const satisfies Partial<Record<Word, RuleView>>;
 
