@@ -20,7 +20,8 @@ def road_of(site: Site) -> RoadMap:
         raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
     roles = {role for zone in road.zones for role in zone.roles}
     roads = {lane.road for lane in road.lanes}
-    for fault in faults_of_names(site.config.rules, roles, roads):
+    lanes = {lane.lane for lane in road.lanes}
+    for fault in faults_of_names(site.config.rules, roles, roads, lanes):
         raise ConfigError(site.where, *fault)
     gates = [(gate.gate, gate.role) for gate in road.gates]
     terminals = {vehicle.terminal for vehicle in site.vehicles}

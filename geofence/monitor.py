@@ -12,6 +12,7 @@ from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.breaches import Trips
+from geofence.calendar import Cargo
 from geofence.carried_checks import is_sound
 from geofence.carry import CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, VehicleConfig, section_of
@@ -23,6 +24,7 @@ from geofence.episodes import OpenEpisode, decoded
 from geofence.evidence import Evidence
 from geofence.grading import Grading
 from geofence.judging import Judging, stamps_of_observation, stamps_of_tick
+from geofence.limits import lowest_speeds
 from geofence.lineage import Lineage
 from geofence.locate import Locator
 from geofence.located import Located
@@ -61,8 +63,11 @@ class Monitor:
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
         widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
         narrowest_m = min(widths, default=rules.width_unknown_m)
-        cargoes = [(vehicle.class_, vehicle.hazmat_class) for vehicle in vehicles]
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m, cargoes)
+        cargoes = [Cargo(v.class_, v.hazmat_class, v.un, v.terminal) for v in vehicles]
+        lowest_mps = lowest_speeds(
+            road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
+        )
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

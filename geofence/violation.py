@@ -11,6 +11,7 @@ Rule = Literal[
     "zone_entry", "zone_exit", "time_window", "route_deviation", "missed_exit", "following_distance",
     "unauthorised_vehicle", "dark_vehicle", "ghost_report", "gnss_integrity",
     "permit", "driving_time",
+    "closed_road", "convoy", "parking_timeout",
 ]  # fmt: skip
 GRADES: tuple[Grade, ...] = ("undecidable", "notice", "warning", "violation")
 

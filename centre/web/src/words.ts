@@ -32,6 +32,8 @@ export const WORDS = {
   following_distance: ["车距过近", "Following distance"], unauthorised_vehicle: ["无许可车辆", "Unauthorised vehicle"],
   gnss_integrity: ["卫导异常", "GNSS integrity"],
   permit: ["通行许可", "Permit"], driving_time: ["驾驶时间", "Driving time"],
+  closed_road: ["驶入封闭路段", "Closed road"], convoy: ["危化车过密", "Convoy"],
+  parking_timeout: ["停车超时", "Parking timeout"],
   of_lane: ["车道限速", "lane"], of_road: ["道路限速", "road"], of_class: ["车型限速", "vehicle class"], of_hazmat_class: ["货物类别限速", "cargo class"],
   of_zone: ["区域限速", "zone"], of_time: ["时段限速", "time of day"], of_weather: ["天气限速", "weather"],
   unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
