@@ -12,6 +12,15 @@ def road_of(site: Site) -> RoadMap:
     """Return the compiled map; ConfigError names site file, map, feature, rule and place."""
     try:
         road = load_map(site.map_text, site.frame)
+    except MapError as error:
+        raise _refused(site, error) from error
+    check_site(site, road)
+    return road
+
+
+def check_site(site: Site, road: RoadMap) -> None:
+    """Refuse (ConfigError) a map whose names are none, or that the rules of the site do not fit."""
+    try:
         check_names(road)
     except MapError as error:
         raise _refused(site, error) from error
@@ -21,7 +30,6 @@ def road_of(site: Site) -> RoadMap:
     roads = {lane.road for lane in road.lanes}
     for fault in faults_of_names(site.config.rules, roles, roads):
         raise ConfigError(site.where, *fault)
-    return road
 
 
 def check_names(road: RoadMap) -> None:

@@ -173,8 +173,9 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         unit[:-1, 0] * unit[1:, 1] - unit[:-1, 1] * unit[1:, 0], (unit[:-1] * unit[1:]).sum(axis=1)
     )
     if len(turn) and np.abs(turn).max() > 2.0:
-        at_m = k0_m + length[: int(np.abs(turn).argmax()) + 1].sum()
-        raise MapError(f"axis of road {road}: it turns back on itself at station {at_m:.0f} m")
+        i = int(np.abs(turn).argmax()) + 1
+        at_m, place = k0_m + length[:i].sum(), points[i].tolist()
+        raise MapError(f"axis of road {road}: it turns back on itself at station {at_m:.0f} m", tuple(place))
     half = np.r_[0.0, np.tan(turn / 2), 0.0]
     rows = np.zeros((len(length), SEGMENT))
     rows[:, [EAST, NORTH]], rows[:, [U_EAST, U_NORTH]], rows[:, LENGTH] = points[:-1], unit, length

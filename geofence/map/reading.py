@@ -12,7 +12,7 @@ import shapely
 from core.arrays import F64
 from core.classes import ALLOWED
 from core.errors import MapError
-from geofence.map.document import PAGE_KIND, Document, document_of, kind_of
+from geofence.map.document import PAGE_KIND, Document, document_of, first_point, kind_of
 from geofence.map.frames import SiteFrame
 from geofence.map.windows import Window, windows_of
 
@@ -105,7 +105,9 @@ class Source:
     frame: SiteFrame
 
     def refuse(self, rule: str, place: Any = None) -> MapError:
-        """Return the error; `place` is a [lon, lat] of the file or nothing."""
+        """Return the error; `place` is a [lon, lat] of the file, or its first one."""
+        if place is None:
+            place = first_point(self.geometry)
         return MapError(f"{self.where}: {rule}" + (f" at {place}" if place is not None else ""))
 
     def value(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
@@ -154,6 +156,14 @@ class Source:
             raise self.refuse(self._far(float(lon[bad]), float(lat[bad])), coordinates[bad])
         return np.column_stack(self.frame.site_from_lonlat(lon, lat))
 
+    def lonlat(self, place: str) -> list[float] | None:
+        """Return the [lon_deg, lat_deg] of a place that GEOS has written as `east north]`; None of none."""
+        numbers = place.removesuffix("]").split()
+        if len(numbers) < 2:
+            return None
+        lon, lat = self.frame.lonlat_from_site(*(np.array([float(number)]) for number in numbers[:2]))
+        return [round(float(lon[0]), 7), round(float(lat[0]), 7)]
+
     def _far(self, lon_deg: float, lat_deg: float) -> str:
         swapped = bool(np.all(self.frame.within(lat_deg, lon_deg)))
         if swapped or (abs(lat_deg) > 90.0 >= abs(lon_deg) and abs(lat_deg) <= 180.0):
@@ -163,8 +173,11 @@ class Source:
         return f"too far from the site's origin [{self.frame.lon_deg}, {self.frame.lat_deg}] (100 km)"
 
 
-def read(text: str | Document, frame: SiteFrame) -> Features:
-    """Return the features of the map; raises MapError."""
+def read(text: str | Document, frame: SiteFrame, refused: list[MapError] | None = None) -> Features:
+    """Return the features of the map; raises MapError.
+
+    refused : takes the errors of single features, which are then left out
+    """
     document = text if isinstance(text, Document) else document_of(text)
     found: dict[str, list[Any]] = {kind: [] for kind in READERS}
     skipped: Counter[str] = Counter()
@@ -179,8 +192,14 @@ def read(text: str | Document, frame: SiteFrame) -> Features:
             if other != PAGE_KIND:
                 skipped["feature without kind" if other is None else f"feature of kind {other!r:.40}"] += 1
             continue
-        source = _source(i, row, kind, frame)
-        found[kind].append(READERS[kind](source))
+        try:
+            source = _source(i, row, kind, frame)
+            found[kind].append(READERS[kind](source))
+        except MapError as error:
+            if refused is None:
+                raise
+            refused.append(error)
+            continue
         for name in source.properties.keys() - PROPERTIES[kind] - COMMON:
             if source.properties[name] is not None:  # a table has each column in each row
                 skipped[f"property {name!r:.40} of a {kind}"] += 1
@@ -244,11 +263,13 @@ def _lane(source: Source) -> Lane:
 
 def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
     """Refuse a lane that gives no strips: it loops, has no width, its boundaries cross or are swapped."""
-    for name, line, raw in zip(
-        ("left", "right"), (lane.left_boundary, lane.right_boundary), coordinates, strict=True
-    ):
-        if np.hypot(*(line.max(axis=0) - line.min(axis=0))) < 0.1:
-            raise source.refuse(f"the {name} boundary has no length", raw[0])
+    sides = (lane.left_boundary, lane.right_boundary)
+    is_point = [bool(np.hypot(*(line.max(axis=0) - line.min(axis=0))) < 0.1) for line in sides]
+    if all(is_point):
+        raise source.refuse("the boundaries have no length", coordinates[0][0])
+    for name, line, raw, point in zip(("left", "right"), sides, coordinates, is_point, strict=True):
+        if point:  # of the inside of a corner
+            continue
         if not shapely.LineString(line).is_simple:
             raise source.refuse(f"the {name} boundary crosses itself", raw[0])
     left, right = shapely.LineString(lane.left_boundary), shapely.LineString(lane.right_boundary)
@@ -300,7 +321,8 @@ def _zone(source: Source) -> Zone:
         polygons.append(shapely.Polygon(shell, holes))
     shape = polygons[0] if kind == "Polygon" else shapely.MultiPolygon(polygons)
     if not shape.is_valid:
-        raise source.refuse(f"the area is not valid: {shapely.is_valid_reason(shape)}")
+        rule, _, place = shapely.is_valid_reason(shape).partition("[")
+        raise source.refuse(f"the area is not valid: {rule}", source.lonlat(place))
     return Zone(
         zone=source.value("zone", (str,)),
         role=source.value("role", (str,), ""),

@@ -16,7 +16,7 @@ from geofence.map.axis import NEAR_M, Segments, compile_axis, station_at
 from geofence.map.frames import SiteFrame
 from geofence.map.grid import Grid
 from geofence.map.roadmap import load_map
-from geofence.map.strips import pair
+from geofence.map.ruling import pair
 from tests.support.geofence_world import (
     FRAME,
     bend,
