@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from centre import page
 from centre.app import Centre
 from centre.faults import NotWrittenError, UnreadableError
-from centre.reader import PAGE_ROWS_MAX, EpisodeFilter
+from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Guard
 from centre.streams import Streams
 from geofence.violation import Grade
@@ -94,6 +94,17 @@ def _stored(centre: Centre) -> Handlers:
             raise NotFoundException("no violation of this id")
         return found
 
+    @get("/api/journeys")
+    async def journeys(
+        shown: Annotated[Literal["open", "closed", "all"], QueryParameter(name="state")] = "open",
+        terminal: Name = None,
+        before: Annotated[int | None, QueryParameter(ge=0, le=2**53)] = None,
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
+        wanted = JourneyFilter(state=shown, terminal=terminal, before=before, limit=limit)
+        offline = centre.overview.offline()
+        return await centre.database.read(centre.database.reader.journeys, wanted, offline)
+
     @get("/api/quarantine")
     async def quarantine(limit: Limit = 100) -> dict[str, Any]:
         return {"items": await centre.database.read(centre.database.reader.quarantined, limit)}
@@ -102,7 +113,7 @@ def _stored(centre: Centre) -> Handlers:
     async def summary() -> dict[str, Any]:
         return await centre.overview.summary()
 
-    return [violations, violation, quarantine, summary]
+    return [violations, violation, journeys, quarantine, summary]
 
 
 def _momentary(centre: Centre) -> Handlers:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from centre.inbox import QueuedBatch
+from geofence.journeys.journey import Journey
 
 EPOCHS_MAX = 1_000  # of one RSU, the newest: each start of an RSU is an epoch, so this lasts for years
 
@@ -58,7 +59,23 @@ class StoreStatuses:
     changes: Sequence[StatusChange]
 
 
-Command = StoreBatches | StoreStatuses
+@dataclass(frozen=True, slots=True)
+class ReceivedJourney:
+    """One version of a journey, checked, with its bytes as received."""
+
+    journey: Journey
+    body: bytes
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreJourneys:
+    """Store versions of journeys."""
+
+    versions: Sequence[ReceivedJourney]
+
+
+Command = StoreBatches | StoreStatuses | StoreJourneys
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,17 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from centre.commands import EPOCHS_MAX, Acknowledgement, StatusChange, StoreBatches, StoreStatuses
+from centre.commands import (
+    EPOCHS_MAX,
+    Acknowledgement,
+    StatusChange,
+    StoreBatches,
+    StoreJourneys,
+    StoreStatuses,
+)
 from centre.faults import NotWrittenError
 from centre.inbox import Inbox, QueuedBatch
+from centre.journey_inbox import JourneyInbox, acks_of
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.writer import Writer
@@ -57,12 +65,14 @@ class Ingest:
         self._unsent: dict[tuple[str, int], Acknowledgement] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
+        self._journeys = JourneyInbox(self.counts)
         self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
     def _rows(self) -> list[Subscription]:
         """Return the topics of all units, each with its handler; no handler blocks."""
         return [
             Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
+            Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
             Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True),
@@ -80,6 +90,14 @@ class Ingest:
         n_dropped = self._inbox.add(batch)
         if n_dropped:
             self.counts["inbox.full"] += n_dropped
+        self._wake.set()
+
+    def _receive_journeys(self, message: Incoming) -> None:
+        """Queue versions of journeys; acknowledge at once those that can't be true, or they'd come again."""
+        esn = message.topic.name
+        ack = self._journeys.receive(esn, message.payload, self._now_ns())
+        if ack is not None:
+            self._publish(topics.journey_ack(esn), wire.encode(ack), 1)
         self._wake.set()
 
     def _receive_rsu_status(self, message: Incoming) -> None:
@@ -118,7 +136,7 @@ class Ingest:
             self._wake.clear()
             self._publish_unsent()
             retry_s = min(2.0 * retry_s, RETRY_S) if self._unsent else ACK_RETRY_S
-            while self._statuses or self._inbox:
+            while self._statuses or self._inbox or self._journeys:
                 await self._commit_next()
                 self._publish_unsent()
 
@@ -144,19 +162,24 @@ class Ingest:
     async def _commit_next(self) -> None:
         batches = self._inbox.next_batches(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
         statuses, self._statuses = self._statuses, {}
+        journeys = self._journeys.pop()
         try:
             outcome = await self._writer.execute(
-                StoreBatches(batches), StoreStatuses(list(statuses.values()))
+                StoreBatches(batches), StoreStatuses(list(statuses.values())), StoreJourneys(journeys)
             )
         except NotWrittenError:  # nothing is acknowledged, so the RSUs send the batches again
             for key, change in statuses.items():
                 self._statuses[key] = _joined_changes(change, self._statuses.get(key))
+            self._journeys.put_back(journeys)
             await asyncio.sleep(RETRY_S)
             return
         self._inbox.return_batches(outcome.remaining)
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
         for ack in acks if len(acks) <= SINGLE_ACKS_MAX else _joined_by_epoch(acks):
             self._acknowledge(ack)
+        for esn, found in acks_of(journeys).items():  # where the link refuses one, the RSU sends again
+            for journey_ack in found:
+                self._publish(topics.journey_ack(esn), wire.encode(journey_ack), 1)
 
     def _acknowledge(self, ack: Acknowledgement) -> None:
         """Publish an acknowledgement; where the link refuses it, keep it, joined with others of its epoch."""

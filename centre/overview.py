@@ -70,6 +70,12 @@ class Overview:
         samples, gap = self._latencies_of.get(name, ()), self._gaps.get(name, (0, 0))
         return units.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
 
+    def offline(self) -> frozenset[str]:
+        """Return the RSUs that are off, or whose heartbeat is missing."""
+        now_ns = self._now_ns()
+        states = {esn: self._rsus.state(esn, now_ns) for esn in self._rsus.rows()}
+        return frozenset(esn for esn, (state, stale) in states.items() if state == "offline" or stale)
+
     def rsu_table(self) -> dict[str, Any]:
         """Return `/api/rsus`."""
         return {

@@ -1,16 +1,16 @@
 """The queries of the database: blocking, each on one consistent snapshot, for a thread of their own."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from centre.statements import WARNING
-from centre.store import EPISODE, EPOCH, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
+from centre.store import EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views import figures as count
-from centre.views import violations
+from centre.views import journeys, violations
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from centre.views.violations import History
@@ -48,6 +48,16 @@ class EpisodeFilter:
     rule: str | None = None
     esn: str | None = None
     kind: str | None = None  # alarm: reached warning; record: did not
+    before: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyFilter:
+    """Which journeys a page of the board holds."""
+
+    state: str = "open"
+    terminal: str | None = None
     before: int | None = None
     limit: int = 100
 
@@ -115,6 +125,24 @@ class Reader:
         except Exception:  # whatever is wrong with one row, the others are shown
             self.counts["row.unreadable"] += 1
             return None
+
+    def journeys(self, wanted: JourneyFilter, offline: Container[str]) -> dict[str, Any]:
+        """Return the page of `/api/journeys`; offline : RSUs that are off."""
+        query = sa.select(JOURNEY).where(JOURNEY.c.joined.is_(None))
+        if wanted.state != "all":
+            query = query.where(JOURNEY.c.open == (wanted.state == "open"))
+        if wanted.terminal is not None:
+            query = query.where(JOURNEY.c.terminal == wanted.terminal)
+        if wanted.before is not None:
+            query = query.where(JOURNEY.c.n < wanted.before)
+        with self._engine.begin() as db:
+            rows = db.execute(query.order_by(JOURNEY.c.n.desc()).limit(wanted.limit + 1)).all()
+        shown = rows[: wanted.limit]
+        items = [self._shown(journeys.journey, row, offline) for row in shown]
+        return {
+            "next": shown[-1].n if len(rows) > len(shown) and shown else None,
+            "items": [item for item in items if item is not None],
+        }
 
     def bounds(self) -> tuple[int, int]:
         """Return the newest number of the feed and the oldest that is still kept (0, 0: empty)."""

@@ -177,6 +177,7 @@ def _place(site: Site, axis: Axis | None, props: dict[str, Any], shape: dict[str
         "role": props.get("role"),
         "name": name,
         "name_en": props.get("name_en") or name,
+        "id": props.get(kind),
         "s_m": None if stations is None else round(float(stations.min()), 1),
         "to_m": None if stations is None else round(float(stations.max()), 1),
         "lon_deg": round(float(lon_deg), 7),

@@ -117,6 +117,28 @@ EPOCH = sa.Table(
     sa.Column("last_seq", sa.BigInteger, nullable=False),
 )  # fmt: skip
 
+# One row per journey: its newest version. A row that `joined` another one continues that one's journey: its
+# RSU did not know of it. `base` is what was known of that one then; the joined one's row shows both together.
+JOURNEY = sa.Table(
+    "journey", META,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("terminal", sa.String(64), nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("start_ns", sa.BigInteger, nullable=False),
+    sa.Column("seen_ns", sa.BigInteger, nullable=False),
+    sa.Column("hop", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("esn", sa.String(64), nullable=False),
+    sa.Column("joined", sa.String(36)),
+    sa.Column("base", sa.LargeBinary),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("received_ns", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+sa.Index("ix_journey_terminal", JOURNEY.c.terminal, JOURNEY.c.open)
+sa.Index("ix_journey_shown", JOURNEY.c.open, JOURNEY.c.joined, JOURNEY.c.n)
+
 SETTING = sa.Table(
     "setting", META,
     sa.Column("key", sa.String(32), primary_key=True),

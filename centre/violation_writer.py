@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from centre import statements as sql
 from centre.attempts import Attempt, alone, together
 from centre.batch_decoder import Batch, UnreadableBatch
-from centre.commands import CommitResult, StatusChange
+from centre.commands import CommitResult, ReceivedJourney, StatusChange
 from centre.faults import as_schema_error, cause_of
+from centre.journey_rows import store_journey
 from centre.quarantine import quarantine_message, trim_tables
 from centre.status_rows import store_status
 from centre.store import FEED
@@ -34,7 +35,10 @@ class ViolationWriter:
         self.settled_n = _newest_change(engine)
 
     def commit(
-        self, batches: Sequence[Batch | UnreadableBatch], statuses: Sequence[StatusChange]
+        self,
+        batches: Sequence[Batch | UnreadableBatch],
+        statuses: Sequence[StatusChange],
+        journeys: Sequence[ReceivedJourney] = (),
     ) -> CommitResult:
         """Commit everything in one transaction and return what the database then holds.
 
@@ -43,7 +47,7 @@ class ViolationWriter:
         the tables don't fit this version.
         """
         try:
-            result = self._commit_in_parts(batches, statuses)
+            result = self._commit_in_parts(batches, statuses, journeys)
         except Exception as error:
             raise as_schema_error(error) from error
         result.committed_ns = self._now_ns()
@@ -53,18 +57,25 @@ class ViolationWriter:
         return result
 
     def _commit_in_parts(
-        self, batches: Sequence[Batch | UnreadableBatch], statuses: Sequence[StatusChange]
+        self,
+        batches: Sequence[Batch | UnreadableBatch],
+        statuses: Sequence[StatusChange],
+        journeys: Sequence[ReceivedJourney],
     ) -> CommitResult:
         """Commit all steps together; where one item makes that fail, commit again, each step alone."""
         try:
-            return self._commit(batches, statuses, together)
+            return self._commit(batches, statuses, journeys, together)
         except Exception as error:
             if cause_of(error) != "item":
                 raise
-        return self._commit(batches, statuses, alone)
+        return self._commit(batches, statuses, journeys, alone)
 
     def _commit(
-        self, batches: Sequence[Batch | UnreadableBatch], statuses: Sequence[StatusChange], attempt: Attempt
+        self,
+        batches: Sequence[Batch | UnreadableBatch],
+        statuses: Sequence[StatusChange],
+        journeys: Sequence[ReceivedJourney],
+        attempt: Attempt,
     ) -> CommitResult:
         result = CommitResult()
         with self._engine.begin() as db:
@@ -76,6 +87,9 @@ class ViolationWriter:
             for change in statuses:
                 if attempt(db, result, partial(store_status, change=change)) is not None:
                     result.counts["status.unstorable"] += 1
+            for received in journeys:
+                if attempt(db, result, partial(store_journey, received=received)) is not None:
+                    result.counts["journey.unstorable"] += 1
             trim_tables(db, result)
             result.feed_n = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
         return result

@@ -9,7 +9,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.batch_decoder import ANYWHERE, Batch, UnreadableBatch, decode_batch
-from centre.commands import Command, StatusChange, StoreBatches, StoreStatuses, WriterResult
+from centre.commands import (
+    Command,
+    ReceivedJourney,
+    StatusChange,
+    StoreBatches,
+    StoreJourneys,
+    StoreStatuses,
+    WriterResult,
+)
 from centre.faults import NotWrittenError
 from centre.inbox import QueuedBatch
 from centre.violation_writer import ViolationWriter
@@ -66,6 +74,7 @@ class Writer:
     def _write(self, commands: Sequence[Command]) -> WriterResult:
         batches: list[Batch | UnreadableBatch] = []
         statuses: list[StatusChange] = []
+        journeys: list[ReceivedJourney] = []
         remaining: list[QueuedBatch] = []
         for command in commands:
             match command:
@@ -75,7 +84,9 @@ class Writer:
                     remaining += messages[len(decoded) :]
                 case StoreStatuses(changes):
                     statuses += changes
-        return WriterResult(self._violation_writer.commit(batches, statuses), remaining)
+                case StoreJourneys(versions):
+                    journeys += versions
+        return WriterResult(self._violation_writer.commit(batches, statuses, journeys), remaining)
 
     def _decode(self, messages: Sequence[QueuedBatch]) -> list[Batch | UnreadableBatch]:
         """Return the batches of the first messages, up to the limit of items for one transaction."""

@@ -8,6 +8,7 @@ from msgspec import Meta
 from edge.wire import Esn, Latitude, Longitude
 from fusion.config import FusionConfig, Reflects
 from geofence.config import RulesConfig, VehicleConfig
+from geofence.journeys.config import JourneysConfig
 
 RSUS_MAX = 512  # the place in a track id has nine bits
 # `roadside.devices.radars.DECODERS` has a decoder for each; all of them are datagrams
@@ -149,3 +150,4 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     centre: CentreConfig = CentreConfig()
     vehicle: tuple[VehicleConfig, ...] = ()
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
+    journeys: JourneysConfig = JourneysConfig()

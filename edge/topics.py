@@ -29,6 +29,14 @@ def violation_ack(esn: str) -> str:
     return rsu(esn, "violation/ack")
 
 
+def journey_up(esn: str) -> str:
+    return rsu(esn, "journey/up")
+
+
+def journey_ack(esn: str) -> str:
+    return rsu(esn, "journey/ack")
+
+
 def track_up(esn: str) -> str:
     return rsu(esn, "track/up")
 

@@ -10,6 +10,7 @@ from fusion import layout as at
 from fusion.body_sizes import known_extent
 from fusion.extent_prior import set_prior
 from fusion.heading import heading_of
+from fusion.identity_extent import follow_extent
 from fusion.identity_presumption import join_ids, withdraw
 from fusion.models import update
 from fusion.radar_field import note_born
@@ -116,6 +117,7 @@ def _learn_bias(store: TrackStore, own: Own, terminals: TerminalTable, w: int, i
     store.X[i, OF_TERMINAL] = own.memory
     heading = heading_of(states, i)
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
+    follow_extent(terminals.rows.pairs[w, k], states, i, heading)
     pair = terminals.rows.pairs[w, k, at.ONE : at.ONE + 4]
     for axis, mean, var in ((np.array([c, s]), *pair[:2]), (np.array([-s, c]), *pair[2:])):
         by_extent = float(axis @ P[i, : at.V_EAST, at.EXTENT]) ** 2 / max(

@@ -15,6 +15,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
+from fusion.identity_extent import follow_extent
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import centre_of, fused, load, store
 from fusion.rewind import state_at
@@ -309,11 +310,14 @@ def _add(
             c, s = math.cos(course), math.sin(course)
             along = c * WX[0, VE] + s * WX[0, VN]
         _begin_pair(pair, M, m, along, tuning[at.S_SPEED] ** 2 + _along(WP, 0, VE, c, s))
+        pair[at.EXTENT_TAKEN] = WX[0, EX]
         pair_ints[at.P_SINCE] = t_ns
         _begin(states, learnt_by, pair, M, m, predicted, offset, speed)
         pair[at.LAST], pair[at.LAST + 1] = offset[0], offset[1]
     else:
         dt_s = max(0.0, (t_ns - pair_ints[at.P_NS]) * 1e-9)
+        if WX[0, at.BOUND] == 0.0:
+            follow_extent(pair, predicted, 0, heading)
         shows = _continue(pair, M, m, predicted, offset, speed, dt_s)
     unseen = math.exp(-max(0.0, (t_ns - pair_ints[at.P_SINCE]) * 1e-9) / FOUND_S)
     pair[at.L_UNSEEN] = math.log(P_NEVER + (1.0 - P_NEVER) * unseen)

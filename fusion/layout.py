@@ -154,7 +154,8 @@ P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5
 # error relative to "beside", computed once; L_UNSEEN: of radar missing the terminal's own vehicle for so long
 # ONE, BESIDE: per axis (along, across) mean and variance of the error, of the offset; LAST: east, north
 L_ONE, L_BESIDE, L_APART, L_WIDE, L_UNSEEN, ONE, BESIDE, LAST = 0, 1, 2, 3, 4, 5, 9, 13
-WIDE_PLACE, N_PAIR = 15, 16  # of L_WIDE, what the place where "beside" began adds to it
+WIDE_PLACE = 15  # of L_WIDE, what the place where "beside" began adds to it
+EXTENT_TAKEN, N_PAIR = 16, 17  # extent that the differences assume [m]: see fusion.identity_extent; 0 unknown
 
 # Row of `Laterals.numbers` (N_LATERAL, m), see fusion.lateral: offset from the track's place and its sigma
 # [m], direction in which it counts [rad], the track's place [site metres], sigma of the error that lasts [m]

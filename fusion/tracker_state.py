@@ -66,7 +66,7 @@ PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns"
 PAIR_COLUMNS = (
     "one_vehicle", "beside", "apart", "wide", "unseen", "error_along_m", "error_along_m2", "error_across_m",
     "error_across_m2", "offset_along_m", "offset_along_m2", "offset_across_m", "offset_across_m2",
-    "difference_east_m", "difference_north_m", "wide_place",
+    "difference_east_m", "difference_north_m", "wide_place", "extent_m",
 )  # fmt: skip
 ERROR_COLUMNS = (
     *(f"scale_{k}" for k in range(at.N_SCALES)), "weight", "bias_east_m", "bias_north_m", "bias_m2",

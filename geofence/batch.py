@@ -3,14 +3,13 @@
 import math
 from typing import NamedTuple
 
-from core.arrays import B1, F1, F2, F3, F64, I1, I2, Bools, I32x1, U8x1
+from core.arrays import B1, F1, F2, F3, F64, I1, I2, I32x1, U8x1
 from core.classes import HAZMAT
 from core.kernel import kernel
 from fusion.tracks import TrackBatch
 from geofence.grading import RuleSettings
 from geofence.located import (
     ALONG,
-    LIMIT,
     NO_LANE,
     OUT_ANY,
     OUT_PERMITTED,
@@ -48,6 +47,7 @@ class Batch(NamedTuple):
     vehicle: I32x1
     undecidable: B1
     off_road_m: F1  # of each hazmat vehicle from every place that permits it; NaN: not judged
+    limit_mps: F1  # the lowest speed limit, NaN without one
 
 
 class LateralInput(NamedTuple):
@@ -70,15 +70,12 @@ class LateralInput(NamedTuple):
 
 
 class Site(NamedTuple):
-    """The settings that measuring needs, and the lanes on expressways."""
+    """The settings that measuring needs."""
 
     width_unknown_m: float
     width_presumed_m: float  # of the narrowest registered vehicle that a presumed one can be
-    hazmat_limit_mps: float
-    hazmat_limit_expressway_mps: float
     stop_speed_mps: float
     stop_shoulder_m: float
-    expressway: B1  # (lanes + 1,) the last is "no lane"
 
 
 @kernel(inner=True)
@@ -106,17 +103,6 @@ def _half_width_m(b: Batch, i: int, speed_mps: float, width: float) -> float:
     sigma = math.sqrt(max(_variance(b.P, i, 2, -u_north, u_east), 0.0))
     yaw = min(max(abs(across) - YAW_SIGMAS * sigma / speed_mps, 0.0), 0.5)
     return float(width / 2 + length / 2 * yaw)
-
-
-@kernel
-def limit_mps(b: Batch, site: Site, i: int) -> float:
-    """Return the limit for track i: the posted one; for hazardous goods the general one where it is lower."""
-    posted = b.found[i, LIMIT]
-    if b.kind[i] != HAZMAT:
-        return float(posted)
-    lane = site.expressway.shape[0] - 1 if b.lane[i] == NO_LANE else b.lane[i]
-    general = site.hazmat_limit_expressway_mps if site.expressway[lane] else site.hazmat_limit_mps
-    return float(general if math.isnan(posted) else min(posted, general))
 
 
 @kernel
@@ -159,7 +145,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         speed,
         math.sqrt(max(along_mps2, 1e-6)),
         min(b.tau_s[i], SPEED_TAU_MAX_S),
-        limit_mps(b, site, i),
+        b.limit_mps[i],
         _standing_s(b, i, speed, site.stop_speed_mps, row, stamps, flags),
         _half_width_m(b, i, speed, _width_m(b, site, i, flags[row, PRESUMED] > 0.0)),
         sigma_place_m(b, i),
@@ -180,7 +166,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
     )
 
 
-def batch(tracks: TrackBatch, located: Located, off_road_m: F64) -> Batch:
+def batch(tracks: TrackBatch, located: Located, off_road_m: F64, limit_mps: F64) -> Batch:
     """Return the columns of n tracks as kernels read them."""
     return Batch(
         x=tracks.x,
@@ -197,6 +183,7 @@ def batch(tracks: TrackBatch, located: Located, off_road_m: F64) -> Batch:
         vehicle=located.vehicle,
         undecidable=located.undecidable,
         off_road_m=off_road_m,
+        limit_mps=limit_mps,
     )
 
 
@@ -205,14 +192,11 @@ def lateral_input(tracks: TrackBatch) -> LateralInput:
     return LateralInput(*tracks.lateral, tracks.gnss_bias_m, tracks.gnss_tau_s)
 
 
-def site_of(rules: RuleSettings, expressway: Bools, width_presumed_m: float) -> Site:
-    """Return the settings as kernels read them; expressway : (lanes + 1,)."""
+def site_of(rules: RuleSettings, width_presumed_m: float) -> Site:
+    """Return the settings as kernels read them."""
     return Site(
         width_unknown_m=rules.width_unknown_m,
         width_presumed_m=width_presumed_m,
-        hazmat_limit_mps=rules.hazmat_limit_mps,
-        hazmat_limit_expressway_mps=rules.hazmat_limit_expressway_mps,
         stop_speed_mps=rules.stop_speed_mps,
         stop_shoulder_m=rules.stop_shoulder_m,
-        expressway=expressway,
     )

@@ -69,7 +69,8 @@ def _check_stamps(stamps: I64, now_ns: int) -> None:
 
 def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
     """Return whether an open episode can be continued here: our rule book has its rule, its place is near."""
-    texts = (episode.id, episode.lane, episode.zone, episode.scope, *_texts_of(episode.vehicle))
+    names = (episode.id, episode.lane, episode.zone, episode.scope, episode.limit_of)
+    texts = (*names, *_texts_of(episode.vehicle))
     return (
         episode.rule_name in BY_NAME
         and (episode.scope != "") == (BY_NAME[episode.rule_name].scope == "zone")

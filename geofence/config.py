@@ -1,11 +1,12 @@
 """`[rules]` of the site file, and the rows of the vehicle registry (`[[vehicle]]`)."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from geofence.grading import Grading, Hold, RuleSettings
+from geofence.layers import KINDS, VehicleClass
 from geofence.plausible import TEXT_LENGTH_MAX, first_refused, is_plain
 from geofence.rules import REGISTRY
 
@@ -13,8 +14,6 @@ __all__ = ["KINDS", "Grading", "Hold", "RulesConfig", "VehicleClass", "VehicleCo
 
 Size = Annotated[float, Meta(gt=0.0, le=100.0)]  # of a vehicle; millimetres are refused
 Lever = Annotated[float, Meta(ge=-100.0, le=100.0)]
-VehicleClass = Literal["unknown", "car", "bus", "truck", "hazmat", "other"]
-KINDS: tuple[VehicleClass, ...] = ("unknown", "car", "bus", "truck", "hazmat", "other")
 
 
 if TYPE_CHECKING:

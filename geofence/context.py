@@ -25,6 +25,7 @@ from geofence.state import (
 if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rules
     from fusion.timekeeping import LooseReports
     from fusion.tracks import TrackBatch
+    from geofence.limits import Limits
     from geofence.located import Located
     from geofence.surroundings import Surroundings
 
@@ -63,16 +64,23 @@ class Context:
     @cached_property
     def batch(self) -> columns.Batch:
         """The tracks and their places as kernels read them."""
-        return columns.batch(self.tracks, self.located, self.around.off_road_m(self.tracks, self.located))
+        off_road_m = self.around.off_road_m(self.tracks, self.located)
+        return columns.batch(self.tracks, self.located, off_road_m, self.limits.mps)
+
+    @cached_property
+    def limits(self) -> "Limits":
+        """The speed limits of the tracks."""
+        return self.around.speed_limits.of(self.tracks, self.located)
 
     @cached_property
     def lateral(self) -> columns.LateralInput:
         """What the observation measured across the tracks' courses, and their terminals' lasting errors."""
         return columns.lateral_input(self.tracks)
 
-    def limit_mps(self, i: int) -> float:
-        """Return the limit for track i, NaN without one."""
-        return columns.limit_mps(self.batch, self.around.site, i)
+    def limit(self, i: int) -> tuple[float, str | None]:
+        """Return the speed limit for track i and the layer that states it; NaN without one."""
+        limits = self.limits
+        return float(limits.mps[i]), self.around.speed_limits.name(int(limits.layer[i]))
 
     def sigma_place_m(self, i: int) -> float:
         """Return 1 sigma of track i's place, the mean of both axes."""

@@ -37,9 +37,10 @@ class Describer:
         return None
 
     def facts(
-        self, i: int, tracks: TrackBatch, located: Located, limit_mps: float, p_violation: float
-    ) -> Facts:
-        """Return the facts of track i; limit_mps : NaN where the version has none."""
+        self, i: int, tracks: TrackBatch, located: Located, limit: tuple[float, str | None],
+        p_violation: float,
+    ) -> Facts:  # fmt: skip
+        """Return the facts of track i; limit : its speed, NaN where the version has none, and its layer."""
         vehicle = self.vehicle(i, tracks, located)
         lon, lat = self._frame.lonlat_from_site(tracks.x[i, :1], tracks.x[i, 1:2])
         lane = int(located.lane[i])
@@ -54,6 +55,7 @@ class Describer:
             d_m=number(float(located.d_m[i]), 3) if on_lane else None,
             sigma_d_m=number(float(located.sigma_d_m[i]), 3) if on_lane else None,
             speed_mps=round(float(np.hypot(tracks.x[i, 2], tracks.x[i, 3])), 2),
-            limit_mps=number(limit_mps, 2),
+            limit_mps=number(limit[0], 2),
             p_violation=p_violation,
+            limit_of=limit[1],
         )

@@ -27,6 +27,7 @@ class Facts(msgspec.Struct, kw_only=True):
     speed_mps: Number = 0.0
     limit_mps: Number | None = None
     p_violation: Number = 0.0
+    limit_of: str | None = None  # the layer that states `limit_mps`
 
 
 class OpenEpisode(Facts, kw_only=True):

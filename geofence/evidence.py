@@ -73,7 +73,12 @@ class Evidence:
             owned,
             tracks.confirmed,
             located.rows,
-            batch(tracks, located, around.off_road_m(tracks, located)),
+            batch(
+                tracks,
+                located,
+                around.off_road_m(tracks, located),
+                around.speed_limits.of(tracks, located).mps,
+            ),
             sightings(tracks),
         )
         windows = Windows(

@@ -8,14 +8,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from geofence.layers import ROWS_MAX, Limit, SpeedLimit, Weather
+
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
 HOLDS_MAX = 2  # rows of one grade
 # What no road, vehicle or terminal exceeds. A setting beyond is one of another unit, or a slip of a digit
-HIGHEST_LIMIT_MPS = 120 / 3.6  # of any road in the country
-WALKING_MPS = 1.0
 Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
-Limit = Annotated[float, Meta(ge=WALKING_MPS, le=HIGHEST_LIMIT_MPS)]
 Fresh = Annotated[float, Meta(gt=0.0, le=10.0)]  # seconds
 Minute = Annotated[float, Meta(gt=0.0, le=60.0)]  # seconds, up to one
 Width = Annotated[float, Meta(gt=0.0, le=4.0)]  # metres: a lane is no wider
@@ -79,3 +78,5 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dark_lane_p: Annotated[float, Meta(gt=0.5, lt=1.0)] = 0.99
     dark_report_s: Seconds = 35.0  # a terminal may report each 30 s
     dark_reporter_m: Near = 30.0  # an unbound reporter this close might be it
+    speed_limits: Annotated[tuple[SpeedLimit, ...], Meta(max_length=ROWS_MAX)] = ()  # beside the law's
+    weather: Weather = Weather()

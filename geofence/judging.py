@@ -16,6 +16,7 @@ from geofence.state import JUDGED, State
 from geofence.violation import GRADES, Stamps
 from geofence.writing import probability
 
+NO_LIMIT = (np.nan, None)
 SAME_NS = 1_000_000_000  # two tracks of one vehicle are seen within this time of each other
 
 
@@ -103,8 +104,8 @@ class Judging:
             p_violation = probability(float(values.value[i, column]), float(values.sigma[i, column]))
         elif p_violation is None:
             p_violation = rule.p_violation(ctx, i)
-        limit_mps = ctx.limit_mps(i) if rule.decided_by == "observation" else np.nan
-        return self._describer.facts(i, ctx.tracks, ctx.located, limit_mps, p_violation)
+        limit = rule.limit(ctx, i) if rule.shows_limit else NO_LIMIT
+        return self._describer.facts(i, ctx.tracks, ctx.located, limit, p_violation)
 
     def _has_other_vehicle(self, episode: OpenEpisode, i: int, ctx: Context) -> bool:
         return not same_vehicle(episode.vehicle, self._describer.vehicle(i, ctx.tracks, ctx.located))

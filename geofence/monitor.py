@@ -57,7 +57,8 @@ class Monitor:
         self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
         widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
         narrowest_m = min(widths, default=rules.width_unknown_m)
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m)
+        cargoes = [(vehicle.class_, vehicle.hazmat_class) for vehicle in vehicles]
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m, cargoes)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

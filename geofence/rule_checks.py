@@ -75,6 +75,11 @@ def faults_of_names(
         for name in names:
             if name not in known:
                 yield RuleFault(key, f"must be roles of zones: {', '.join(sorted(known))}", name)
+    for k, row in enumerate(rules.speed_limits):
+        for name in row.roads:
+            if name not in roads:
+                key = f"rules.speed_limits[{k}].roads"
+                yield RuleFault(key, f"must be roads of the map: {', '.join(sorted(roads))}", name)
     for name in rules.expressways:
         if name not in roads:
             yield RuleFault(

@@ -15,6 +15,7 @@ from geofence.batch import site_of
 from geofence.coverage import in_field
 from geofence.grading import RuleSettings
 from geofence.kernels import distance_to_lanes_m
+from geofence.limits import SpeedLimits
 from geofence.located import NO_LANE, OUT_PERMITTED, U_EAST, U_NORTH, Located
 from geofence.map.areas import Areas, compile_areas
 from geofence.map.frames import SiteFrame
@@ -42,9 +43,12 @@ class Surroundings:
 
     def __init__(
         self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
-        width_presumed_m: float,
+        width_presumed_m: float, vehicles: Sequence[tuple[str, str | None]] = (),
     ) -> None:  # fmt: skip
-        """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be."""
+        """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be.
+
+        vehicles : class and hazmat class of those of the registry
+        """
         self._rules, self._road, self._radars = rules, road, radars
         rings = [
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
@@ -64,8 +68,8 @@ class Surroundings:
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
-        on_expressway = [lane.road in rules.expressways for lane in road.lanes]
-        self.site = site_of(rules, np.array([*on_expressway, False], dtype=np.bool_), width_presumed_m)
+        self.site = site_of(rules, width_presumed_m)
+        self.speed_limits = SpeedLimits(rules, road, vehicles)
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""

@@ -64,6 +64,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     late: bool = False  # reserved for blind-area uploads
     evidence: dict[str, list[Any]] = {}
+    limit_of: str | None = None  # which layer states `limit_mps`: lane, class, zone:NAME, ...
 
 
 ENCODER = msgspec.msgpack.Encoder()

@@ -15,6 +15,7 @@ from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
 from edge.figures import Counts
 from edge.gnss_down import read_down
+from edge.journey_messages import JourneyShelf, decode_journey_ack
 from edge.link import Link
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
@@ -31,7 +32,18 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
-from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Released, Snapshot, WholeState, Withheld
+from roadside.outputs import (
+    HandoverOffer,
+    JourneyReleased,
+    OfferAck,
+    Output,
+    Raised,
+    Released,
+    Snapshot,
+    Travelled,
+    WholeState,
+    Withheld,
+)
 from roadside.pipeline import Pipeline
 
 INBOX_MAX = 1_000
@@ -65,6 +77,7 @@ class Agent:
     alerts: Link | None = None
     snapshots: Link | None = None
     gateways: set[str] = field(default_factory=set)  # that sent fixes
+    journeys: JourneyShelf = field(default_factory=JourneyShelf)
     watch: StepWatch = field(default_factory=StepWatch)
     last_ns: int = 0
 
@@ -99,6 +112,7 @@ class Agent:
         rows = [
             Subscription(topics.gnss_down(self.esn), 0, self._decoded(self._receive_down)),
             Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
+            Subscription(topics.journey_ack(self.esn), 1, self._decoded(self._receive_journey_ack)),
         ]
         for esn in neighbours:
             offer, ack = topics.handover(esn, self.esn), topics.handover_ack(esn, self.esn)
@@ -133,6 +147,10 @@ class Agent:
 
     def _receive_violation_ack(self, message: Incoming) -> None:
         self.outbox.acknowledge(wire.decode_ack(message.payload))
+
+    def _receive_journey_ack(self, message: Incoming) -> None:
+        for journey_id in self.journeys.acknowledge(decode_journey_ack(message.payload)):
+            self.outbox.keep_journey(journey_id, None)
 
     def _receive_handover(self, message: Incoming) -> None:
         if message.topic.peer != self.esn:
@@ -209,6 +227,13 @@ class Agent:
                 self._publish(topics.handover_ack(self.esn, giver), body)
             case Released(episode_id=episode_id):
                 self.outbox.release(episode_id)
+            case Travelled(stamp_ns=stamp_ns, journey_id=journey_id, version=version, body=body):
+                self.recorder.write(f"/journey/{self.esn}", body, self.last_ns, stamp_ns)
+                self.outbox.keep_journey(journey_id, body)
+                self.journeys.put(journey_id, version, body, is_open=output.is_open)
+            case JourneyReleased(journey_id=journey_id):
+                self.outbox.keep_journey(journey_id, None)
+                self.journeys.release(journey_id)
             case WholeState(stamp_ns=stamp_ns, body=body):
                 self.recorder.write(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 

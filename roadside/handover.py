@@ -22,6 +22,7 @@ REPEAT_NS = 200_000_000  # an offer is repeated until it is acknowledged
 OFFERS_MAX = 256  # that wait for an acknowledgement
 OFFER_TRACKS_MAX = 40  # in one message: some 10 kB each with its evidence, and brokers refuse 1 MB
 PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
+NO_JOURNEY = b"\xc0"  # nil
 UNDECODABLE, REFUSED = "handover.undecodable", "handover.refused"
 
 
@@ -30,6 +31,7 @@ class CarriedVehicle(msgspec.Struct, frozen=True, kw_only=True):
 
     track: CarriedTrack
     judgement: CarriedJudgement | None
+    journey: msgspec.Raw = msgspec.Raw(NO_JOURNEY)  # decoded later: a bad one does not refuse its vehicle
 
 
 _ENCODER = msgspec.msgpack.Encoder()

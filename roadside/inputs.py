@@ -94,10 +94,11 @@ class RadarPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
-    """The first input of all: the outbox's epoch and its open episodes."""
+    """The first input of all: the outbox's epoch, its open episodes and journeys."""
 
     epoch: Count
     episodes: tuple[bytes, ...] = ()
+    journeys: tuple[bytes, ...] = ()
 
 
 class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):

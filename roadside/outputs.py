@@ -3,7 +3,7 @@
 Also here: the wrong clocks, which are no output but a part of the status.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,12 @@ from fusion.clocks import ClockFault
 from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracks import TrackBatch
+from geofence.coverage import Unjudged
+from geofence.episode_book import Judged
+from geofence.plausible import WITHHELD, Bounds, plain
+from geofence.plausible import fault_of as implausible
 from geofence.violation import Violation
+from geofence.violation import encode as encode_violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,41 @@ class WholeState:
     body: bytes
 
 
-Output = Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState
+@dataclass(frozen=True, slots=True)
+class Travelled:
+    """A version of a journey; while it is open, a restart needs it."""
+
+    stamp_ns: int
+    journey_id: str
+    version: int
+    body: bytes
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyReleased:
+    """A journey that a neighbour continues, or that another one of ours replaces."""
+
+    journey_id: str
+
+
+Output = (
+    Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState | Travelled
+    | JourneyReleased
+)  # fmt: skip
+
+
+def raised(found: Sequence[Judged], bounds: Bounds, t_ns: int, count: Callable[[str], None]) -> list[Output]:
+    """Return the violations that can be true, and in place of each other one the reason for a void."""
+    outputs: list[Output] = []
+    for violation, episode in found:
+        fault = implausible(violation, bounds, t_ns)
+        if fault is None:
+            outputs.append(Raised(violation, encode_violation(violation), episode))
+            continue
+        count(f"violation.implausible.{fault.field}")
+        outputs.append(Withheld(violation.id, plain(f"{WITHHELD}{violation.rule}: {fault}"), episode))
+    return outputs
 
 
 def fault_of(fault: ClockFault) -> wire.ClockReported:
@@ -109,6 +148,16 @@ def registrations_of(found: Mapping[str, Registered]) -> dict[str, RegistrationR
         )
         for sensor, one in found.items()
     }  # fmt: skip
+
+
+def stretches_of(rows: Sequence[Unjudged]) -> tuple[wire.UnjudgedStretch, ...]:
+    """Return the stretches that can't be judged as the status has them."""
+    return tuple(
+        wire.UnjudgedStretch(
+            road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
+        )
+        for row in rows
+    )  # fmt: skip
 
 
 def report_of(report: ClockReport) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.stations import track_dtype
-from edge.wire import TrackNames, UnjudgedStretch
+from edge.wire import UnjudgedStretch
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
@@ -23,21 +23,23 @@ from fusion.tracker import Tracker, TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.episode_book import Judged
+from geofence.journeys.config import DEFAULT, JourneysConfig
+from geofence.journeys.journeys import Journeys
 from geofence.leaving import has_left_lanes
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.monitor import Monitor
-from geofence.plausible import WITHHELD, bounds_of, fault_of, plain
-from geofence.violation import encode as encode_violation
+from geofence.plausible import bounds_of
 from roadside.found_again import FoundAgain
 from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Output, Raised, Released, Snapshot, WholeState, Withheld
+from roadside.outputs import Output, Released, Snapshot, WholeState, raised, stretches_of
 from roadside.ownership import Ownership
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
 from roadside.side_messages import SideMessages
-from roadside.snapshot import Names, pack_records, rounded_p, with_doubt
+from roadside.snapshot import Names, names_of, pack_records, with_doubt
+from roadside.travelling import Travelling
 
 UNSEEN_NS = 2_000_000_000
 STATE_EVERY_NS = 60_000_000_000
@@ -61,6 +63,7 @@ class Setup:
     frame: SiteFrame
     expects_gateway: bool
     lanes: LaneCells | None = None  # of `road`, for the tracker
+    journeys: JourneysConfig = DEFAULT
 
 
 class Pipeline:
@@ -78,6 +81,11 @@ class Pipeline:
             stretch_m=setup.stretch_m,
             radars=setup.radars,
         )
+        journeys = Journeys(
+            setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn,
+            journeys_max=setup.fusion.tracks_max, count=self._count,
+        )  # fmt: skip
+        self.travelling = Travelling(journeys, self._count)
         axis, frame = setup.road.axis, setup.frame
         stations = [] if axis is None else [axis.k0_m, axis.k0_m + axis.length_m, *(setup.stretch_m or ())]
         self._bounds = bounds_of((frame.lon_deg, frame.lat_deg), stations)
@@ -125,8 +133,9 @@ class Pipeline:
                 return [*self._read_side_message(now_ns, item), *self._adopt(now_ns, item)]
             case HandoverAnswered():
                 return self._acknowledged(now_ns, item)
-            case Start(epoch=epoch, episodes=episodes):
+            case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
+                self.travelling.start(journeys)
                 self.tracker = self._tracker(epoch)
                 self.monitor.start(now_ns, episodes)
                 return []
@@ -199,28 +208,28 @@ class Pipeline:
         leaving = self.ownership.advance(t_ns, tracks.track, located.s_m)
         owned = self.ownership.owned(tracks.track)
         self.sensor_states = self.tracker.sensor_state(t_ns)
+        self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
+        gateway_present = self._gateway_present(t_ns)
+        outputs += self.travelling.tick(
+            t_ns, tracks, located, owned, self.unjudged, gateway_present=gateway_present
+        )
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
         found = self.monitor.tick(
-            t_ns, tracks, located, owned, may_open, gateway_present=self._gateway_present(t_ns),
+            t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
             loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
-        self.unjudged = tuple(
-            UnjudgedStretch(
-                road=row.road, from_m=row.from_m, to_m=row.to_m, reason=row.reason, since_ns=row.since_ns
-            )
-            for row in self.monitor.unjudged(t_ns, self.sensor_states)
-        )
         flagged = self.ownership.flagged(tracks.track, t_ns)
         published, flagged = with_doubt(tracks, doubt, flagged)
         records = pack_records(
             t_ns, published, located, flagged, ~tracks.confirmed, self.setup.frame, self._track_dtype
         )
         self._snapshot_seq += 1
-        body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, self._names_of(tracks))
+        names = names_of(tracks, self.tracker.terminal_ids, self._plates)
+        body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, names)
         outputs.append(Snapshot(t_ns, len(records), body, tracks))
         self._forget_departed(t_ns, tracks, located.s_m)
         outputs += self._end_off_road(t_ns)
@@ -253,25 +262,16 @@ class Pipeline:
             return True
         return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
 
-    def _names_of(self, tracks: TrackBatch) -> TrackNames:
-        named, ids = np.flatnonzero(tracks.terminal >= 0), self.tracker.terminal_ids
-        terminals = [ids[row] for row in tracks.terminal[named].tolist()]
-        return TrackNames(
-            track=tuple(tracks.track[named].tolist()),
-            terminal=tuple(terminals),
-            plate=tuple([self._plates.get(terminal) for terminal in terminals]),
-            identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
-        )
-
     # ---- handover
 
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
         """Return the tracks with their judgements, for a neighbour."""
         judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
-        return [
+        vehicles = [
             CarriedVehicle(track=track, judgement=judgements.get(track.track))
             for track in self.tracker.carry(keys)
         ]
+        return self.travelling.pack(vehicles)
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
@@ -281,6 +281,7 @@ class Pipeline:
         # an episode opened since the offer is not in it: only this RSU can close it
         outputs = self._emit(now_ns, self.monitor.close_left_behind(now_ns, given.tracks, given.episodes))
         self.found_again.forget(given.tracks)
+        outputs += self.travelling.release(given.tracks)
         return [*outputs, *(Released(episode_id) for episode_id in self.monitor.drop(given.tracks))]
 
     def _adopt(self, now_ns: int, handed: HandedOver) -> list[Output]:
@@ -295,6 +296,7 @@ class Pipeline:
         judged = [vehicle.judgement for vehicle in reception.vehicles if vehicle.judgement is not None]
         self.monitor.adopt(judged)
         outputs += self._emit(now_ns, self.monitor.restate(now_ns, judged))
+        outputs += self.travelling.adopt(now_ns, reception.vehicles)
         for vehicle in reception.vehicles:
             self.ownership.adopt(vehicle.track.track, handed.message.offered_ns, now_ns)
         return [*outputs, reception.ack]
@@ -331,6 +333,7 @@ class Pipeline:
             published_names_ns=names_ns,
             counts=dict(self.counts),
             nameless=self.found_again.state(),
+            journeys=self.travelling.journeys.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -341,6 +344,7 @@ class Pipeline:
         self.monitor.restore(state.monitor)
         self.ownership.restore(state.holdings)
         self.found_again.restore(state.nameless)
+        self.travelling.journeys.restore(state.journeys)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
@@ -358,6 +362,7 @@ class Pipeline:
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
+        self.travelling.journeys.clear()
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")
@@ -369,15 +374,8 @@ class Pipeline:
         return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base, lanes=setup.lanes)
 
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
-        """Return the violations that can be true, and in place of each other one the reason for a void."""
-        outputs: list[Output] = []
-        for violation, episode in found:
-            fault = fault_of(violation, self._bounds, t_ns)
-            if fault is None:
-                outputs.append(Raised(violation, encode_violation(violation), episode))
-                continue
-            self._count(f"violation.implausible.{fault.field}")
-            outputs.append(Withheld(violation.id, plain(f"{WITHHELD}{violation.rule}: {fault}"), episode))
+        outputs = raised(found, self._bounds, t_ns, self._count)
+        self.travelling.note(outputs)
         return outputs
 
     def _count(self, reason: str, times: int = 1) -> None:

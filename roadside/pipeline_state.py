@@ -7,6 +7,7 @@ import msgspec
 from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
 from geofence.carry import MonitorState
+from geofence.journeys.journey import JourneysState
 
 Phase = Literal["free", "owned", "giving", "given"]
 
@@ -66,6 +67,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     published_names_ns: int = msgspec.field(name="told_ns")
     counts: dict[str, int]
     nameless: tuple[LostState, ...] = ()
+    journeys: JourneysState | None = None
 
 
 class StateUnreadableError(ValueError):

@@ -1,6 +1,7 @@
 """One RSU as a process: opens outbox and recording, wires the agent, and is the shell's service."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from edge.recording.recorder import Recorder
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.versions import versions
+from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
@@ -32,6 +34,7 @@ from roadside.receivers import serve_receiver
 from roadside.setup import setups
 
 TRACKS_LINK = "tracks"  # the connection of the snapshots
+JOURNEYS_S = 0.5  # between looks for versions to send: a board needs no more
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
@@ -51,7 +54,8 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             alerts=shell.main,
             snapshots=shell.links[TRACKS_LINK],
         )
-        agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes))
+        journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
+        agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes, journeys=journeys))
         await shell.run(RsuService(site, agent, shell))
 
 
@@ -85,7 +89,8 @@ class RsuService(Service):
 
     usual = (
         "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
-        "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.",
+        "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.", "journeys.opened",
+        "journeys.closed.",
     )  # fmt: skip
 
     def __init__(self, site: Site, agent: Agent, shell: Shell) -> None:
@@ -122,11 +127,13 @@ class RsuService(Service):
             agent.pipeline.all_counts(),
             agent.outbox.counts,
             agent.recorder.counts,
+            agent.journeys.counts,
             self.shell.link_counts(),
         )
 
     def on_connected(self) -> None:
         self.agent.outbox.resend()
+        self.agent.journeys.again()
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
         return {"outbox": self.agent.outbox.run(self._send)}
@@ -143,6 +150,7 @@ class RsuService(Service):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(agent.run_pipeline(), name="rsu.pipeline")
                 tasks.create_task(agent.run_ticks(), name="rsu.ticks")
+                tasks.create_task(self._send_journeys(), name="rsu.journeys")
                 rules = terminal_rules(self.site)
                 for i, receiver in enumerate(self.config.gnss):
                     task = self._run_receiver(i, receiver.input, rules)
@@ -163,6 +171,14 @@ class RsuService(Service):
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
             raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
+
+    async def _send_journeys(self) -> None:
+        """Send the versions of journeys that wait for the centre."""
+        while True:
+            if self.shell.main.connected:
+                for message in self.agent.journeys.due(time.monotonic()):
+                    self.shell.main.publish(topics.journey_up(self.agent.esn), message)
+            await asyncio.sleep(JOURNEYS_S)
 
     def _send(self, batch: bytes) -> bool:
         return self.shell.main.publish(topics.violation_up(self.agent.esn), batch)

@@ -34,5 +34,6 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
             frame=site.frame,
             expects_gateway=expects_gateway,
             lanes=cells_of(road.lanes, site.radar_poses(rsu.esn)),
+            journeys=site.config.journeys,
         )
     return made

@@ -1,6 +1,7 @@
 """A tick's tracks as the payload of `track/up`: columns to records, names when they changed. Pure."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -203,6 +204,21 @@ class Names:
     def restore(self, published: TrackNames | None, published_ns: int) -> None:
         """Continue as if these names had been published."""
         self._published, self._published_ns = published, published_ns
+
+
+def names_of(tracks: TrackBatch, ids: Sequence[str], plates: Mapping[str, str | None]) -> TrackNames:
+    """Return the names of the identified tracks.
+
+    ids : of the terminals, by row.  plates : of the registered ones
+    """
+    named = np.flatnonzero(tracks.terminal >= 0)
+    terminals = [ids[row] for row in tracks.terminal[named].tolist()]
+    return TrackNames(
+        track=tuple(tracks.track[named].tolist()),
+        terminal=tuple(terminals),
+        plate=tuple([plates.get(terminal) for terminal in terminals]),
+        identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
+    )
 
 
 def rounded_p(p: float) -> float:

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
+from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
@@ -24,6 +25,9 @@ from geofence import carry
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
 from geofence.grading import Grading, RuleSettings
+from geofence.journeys.config import JourneysConfig
+from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
+from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
 from geofence.rules import REGISTRY
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
@@ -48,7 +52,7 @@ STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
-    RegistrationState,
+    RegistrationState, Journey, Dwell, JourneysState, Seen,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
@@ -56,8 +60,9 @@ INPUTS = (
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
-    VehicleConfig, FusionConfig, RuleSettings,
+    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig,
 )  # fmt: skip
+WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
@@ -93,6 +98,7 @@ MADE = {
     "violation_up": ("{esn}",), "violation_ack": ("{esn}",), "track_up": ("{esn}",), "status": ("{esn}",),
     "handover": ("{esn}", "{to}"), "handover_ack": ("{to}", "{from}"), "clock_req": ("{esn}",),
     "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
+    "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip

@@ -12,6 +12,8 @@ INSERT = "INSERT OR REPLACE INTO item (epoch, seq, detected_ns, violation, void)
 DELETE = "DELETE FROM item WHERE epoch = ? AND seq = ?"
 KEEP_EPISODE = "INSERT OR REPLACE INTO episode (id, state) VALUES (?, ?)"
 FORGET_EPISODE = "DELETE FROM episode WHERE id = ?"
+KEEP_JOURNEY = "INSERT OR REPLACE INTO journey (id, state) VALUES (?, ?)"
+FORGET_JOURNEY = "DELETE FROM journey WHERE id = ?"
 KEEP_LAST_SEQ = """INSERT INTO epoch (epoch, last_seq) VALUES (?, ?)
     ON CONFLICT (epoch) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq)"""
 FORGET_EPOCHS = "DELETE FROM epoch WHERE epoch < ? AND epoch NOT IN (SELECT epoch FROM item)"
@@ -43,6 +45,7 @@ class Changes:
     episodes: dict[str, bytes | None] = field(default_factory=dict)  # open ones' states; None: closed or gone
     last_seqs: dict[int, int] = field(default_factory=dict)
     begun: int | None = None  # an epoch: earlier ones without items are forgotten
+    journeys: dict[str, bytes | None] = field(default_factory=dict)  # None: not ours any more
 
     def keep(self, row: Row) -> None:
         """Put a row."""
@@ -84,6 +87,11 @@ class Changes:
                 found.append((FORGET_EPISODE, (episode_id,)))
             else:
                 found.append((KEEP_EPISODE, (episode_id, state)))
+        for journey_id, version in self.journeys.items():
+            if version is None:
+                found.append((FORGET_JOURNEY, (journey_id,)))
+            else:
+                found.append((KEEP_JOURNEY, (journey_id, version)))
         found += [(KEEP_LAST_SEQ, pair) for pair in self.last_seqs.items()]
         if self.begun is not None:
             found.append((FORGET_EPOCHS, (self.begun,)))

@@ -36,6 +36,13 @@ class Episode(NamedTuple):
     state: bytes | None
 
 
+class JourneyKept(NamedTuple):
+    """The newest version of a journey (None: a neighbour continues it, or the centre has all of it)."""
+
+    journey_id: str
+    state: bytes | None
+
+
 class Acked(NamedTuple):
     """Keys of items that the centre has acknowledged."""
 
@@ -65,7 +72,7 @@ class Close(NamedTuple):
     """The last job."""
 
 
-Job = Put | Episode | Acked | Conflict | Load | Restore | Close
+Job = Put | Episode | JourneyKept | Acked | Conflict | Load | Restore | Close
 
 
 @dataclass(slots=True)
@@ -159,6 +166,8 @@ class Keeper(threading.Thread):
                     changes.keep_episode(job.episode_id, job.episode, self.store.episode_ids)
             case Episode():
                 changes.keep_episode(job.episode_id, job.state, self.store.episode_ids)
+            case JourneyKept():
+                changes.journeys[job.journey_id] = job.state
             case Acked():
                 for key in job.keys:
                     changes.forget(key)

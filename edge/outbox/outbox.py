@@ -21,6 +21,7 @@ from edge.outbox.keeper import (
     Done,
     Episode,
     Job,
+    JourneyKept,
     Keeper,
     Load,
     Put,
@@ -60,6 +61,7 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self.epoch = keeper.store.epoch
         self.episodes = keeper.store.episodes()  # episodes that were open when the process last ended
+        self.journeys = keeper.store.journeys()  # and journeys, with those that wait for the centre
         self._degraded: tuple[str, ...] = ()
         self._counts: dict[str, int] = {}
         self._last_seqs = dict(keeper.store.last_seqs)
@@ -155,6 +157,10 @@ class Outbox:
     def release(self, episode_id: str) -> None:
         """Forget an open episode that a neighbour continues."""
         self._submit(Episode(episode_id, None))
+
+    def keep_journey(self, journey_id: str, state: bytes | None) -> None:
+        """Keep the newest version of a journey for a restart; None: forget it."""
+        self._submit(JourneyKept(journey_id, state))
 
     def acknowledge(self, ack: ViolationAck) -> None:
         """Delete exactly the items that the centre stored; move those in conflict to a new epoch."""

@@ -19,12 +19,14 @@ CREATE TABLE IF NOT EXISTS item (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS epoch (epoch INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS episode (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journey (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 """
 # the columns of each table; those with a type may be nil, so an older file gets them
 COLUMNS: dict[str, dict[str, str | None]] = {
     "item": {"epoch": None, "seq": None, "detected_ns": "INTEGER", "violation": "BLOB", "void": "TEXT"},
     "epoch": {"epoch": None, "last_seq": None},
     "episode": {"id": None, "state": None},
+    "journey": {"id": None, "state": None},
 }
 
 
@@ -112,6 +114,10 @@ class Store:
     def episodes(self) -> tuple[bytes, ...]:
         """Return the open episodes' states, in the order of their ids."""
         return tuple(state for (state,) in self.db.execute("SELECT state FROM episode ORDER BY id"))
+
+    def journeys(self) -> tuple[bytes, ...]:
+        """Return the newest versions of journeys that are open or not acknowledged, by id."""
+        return tuple(state for (state,) in self.db.execute("SELECT state FROM journey ORDER BY id"))
 
     def close(self) -> None:
         self.db.close()

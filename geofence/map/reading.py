@@ -62,6 +62,7 @@ class Zone:
     polygon: shapely.Polygon | shapely.MultiPolygon  # site metres
     rules: tuple[str, ...] = ()  # further roles, of the rules that read it
     windows: tuple[Window, ...] = ()  # in which its rules hold; none: always
+    speed_limit_mps: float | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ PROPERTIES = {
     },
     "axis": {"road", "k0_m"},
     "gate": {"gate", "role", "road", "level"},
-    "zone": {"zone", "role", "rules", "time_window"},
+    "zone": {"zone", "role", "rules", "time_window", "speed_limit_mps"},
 }  # fmt: skip
 COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
@@ -235,9 +236,6 @@ def _lane(source: Source) -> Lane:
     if len(coordinates) != 2:
         raise source.refuse(f"a lane has 2 boundaries (left, then right), not {len(coordinates)}")
     left, right = source.line(coordinates[0]), source.line(coordinates[1])
-    limit = source.value("speed_limit_mps", (int, float, type(None)), None)
-    if limit is not None and not 0.0 < limit <= SPEED_MAX_MPS:
-        raise source.refuse(f"speed_limit_mps is {limit}, not above 0 and at most {SPEED_MAX_MPS:g} m/s")
     allowed = source.texts("allowed", ...)  # an empty list: closed to all; missing: refused
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
@@ -248,7 +246,7 @@ def _lane(source: Source) -> Lane:
         index=source.number("index", (int,), 0, INDEX_MAX),
         level=source.number("level", (int,), -LEVEL_MAX, LEVEL_MAX),
         allowed=allowed,
-        speed_limit_mps=None if limit is None else float(limit),
+        speed_limit_mps=_speed(source, "speed_limit_mps"),
         successors=source.texts("successors"),
         left=source.value("left", (str, type(None)), None),
         right=source.value("right", (str, type(None)), None),
@@ -259,6 +257,14 @@ def _lane(source: Source) -> Lane:
     )
     _check_shape(source, lane, coordinates)
     return lane
+
+
+def _speed(source: Source, key: str) -> float | None:
+    """Return a speed, None where it is missing."""
+    value = source.value(key, (int, float, type(None)), None)
+    if value is not None and not 0.0 < value <= SPEED_MAX_MPS:
+        raise source.refuse(f"{key} is {value}, not above 0 and at most {SPEED_MAX_MPS:g} m/s")
+    return None if value is None else float(value)
 
 
 def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
@@ -329,6 +335,7 @@ def _zone(source: Source) -> Zone:
         polygon=shape,
         rules=source.texts("rules"),
         windows=_windows(source),
+        speed_limit_mps=_speed(source, "speed_limit_mps"),
     )
 
 

@@ -96,6 +96,10 @@ class Rule(Protocol):
         """Return whether the rule is certainly broken although it can't be measured now."""
         return False
 
+    def limit(self, ctx: "Context", i: int) -> tuple[float, str | None]:
+        """Return the speed limit that a version of track i shows, and the layer that states it."""
+        return ctx.limit(i)
+
     def p_violation(self, ctx: "Context", i: int) -> float:
         """Return the probability that track i breaks the rule now."""
         raise NotImplementedError

@@ -19,10 +19,11 @@ class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Overspeed(Rule):
-    """Judged of registered and of hazmat vehicles, in a lane."""
+    """Judged of registered and of hazmat vehicles, in a lane, by the lowest limit of geofence.limits."""
 
     name, violation, kind, column = "overspeed", "overspeed", "measured", "overspeed"
-    Config, keys = Config, ("hazmat_limit_mps", "hazmat_limit_expressway_mps", "expressways")
+    Config = Config
+    keys = ("hazmat_limit_mps", "hazmat_limit_expressway_mps", "expressways", "speed_limits", "weather")
     unit, shows_limit = "share", True
     over_max = 2.0  # of the limit: per cent are a slip
 

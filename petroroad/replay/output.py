@@ -4,11 +4,11 @@ from pathlib import Path
 
 from edge.recording.recorder import Recorded, Recorder
 from edge.wire import SiteRecord, encode
-from roadside.outputs import Output, Raised, Snapshot
+from roadside.outputs import Output, Raised, Snapshot, Travelled
 
 
 class ReplayOut:
-    """Writes `/site`, `/tracks/{esn}`, `/violation/{esn}` and the truth; a context.
+    """Writes `/site`, `/tracks/{esn}`, `/violation/{esn}`, `/journey/{esn}` and the truth; a context.
 
     Its end raises OSError where the disk did not store all.
     """
@@ -31,6 +31,8 @@ class ReplayOut:
         match output:
             case Raised(violation=violation, body=body):
                 self._write(f"/violation/{esn}", body, now_ns, violation.stamps.measured_ns)
+            case Travelled(stamp_ns=stamp_ns, body=body):
+                self._write(f"/journey/{esn}", body, now_ns, stamp_ns)
             case Snapshot(stamp_ns=stamp_ns, body=body):
                 self._write(f"/tracks/{esn}", body, now_ns, stamp_ns)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from core.errors import CommandError
 from fusion.timekeeping import ClockReport
-from roadside.outputs import Output, Raised, Snapshot
+from roadside.outputs import Output, Raised, Snapshot, Travelled
 from roadside.pipeline import Pipeline
 from roadside.replay import Alone, OnOutput, Post, Share
 
@@ -90,7 +90,7 @@ class Child(Share):
         """Keep what the parent hands on: violations, and snapshots without what only one process has."""
         if isinstance(output, Snapshot):
             output = Snapshot(output.stamp_ns, output.n_tracks, output.body, None)
-        if isinstance(output, Raised | Snapshot):
+        if isinstance(output, Raised | Snapshot | Travelled):
             self._emitted.append((2 * self.step, esn, now_ns, output))
 
     def exchange(self, posts: Sequence[Post]) -> Sequence[Post]:

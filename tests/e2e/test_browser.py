@@ -11,7 +11,7 @@ from tests.conftest import RUNS, find_program
 from tests.support.live_demo import live_demo
 from tests.support.page_feed import PATIENCE_MS, chromium, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.browser]
 
 SCREENSHOT = RUNS / "page.png"
 

@@ -152,9 +152,9 @@ def test_each_pane_can_be_reached(page: Page, width: int, height: int) -> None:
 
 
 PANES = ["#over", "#focus", "#whole", "#close", "#rsu", "#list", "#card"]
-# where the panes are at the moment that the page has answered to a new size, and how high the banner is
+# where the panes are when the page has answered to a new size, and how high what stands above them is
 ANSWERED = """(selectors) => {
-  window.places = () => [document.querySelector("#banner").offsetHeight, selectors.map((x) => {
+  window.places = () => [document.querySelector("main").offsetTop, selectors.map((x) => {
     const { left, top, right, bottom } = document.querySelector(x).getBoundingClientRect();
     return [x, ...[left, top, right, bottom].map(Math.round)];
   })];
@@ -168,7 +168,7 @@ def test_a_new_size_moves_the_panes_once(page: Page) -> None:
     for old, new in pairwise([*SIZES, *reversed(SIZES[:-1])]):
         answered: list[Any] = []
         drawn: list[Any] = []
-        while answered[:1] != drawn[:1] or not drawn:  # the banner of an RSU that comes or goes moves them
+        while answered[:1] != drawn[:1] or not drawn:  # what the banner says comes and goes
             lay_out(page, *old, "zh")
             lay_out(page, *new, "zh")
             answered, drawn = page.evaluate("[window.answered, window.places()]")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from tests.conftest import find_program
 from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.browser]
 WINDOWS = 10  # a desk has three to six; HTTP/1.1 would end at six connections for all together
 
 

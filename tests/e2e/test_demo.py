@@ -10,7 +10,7 @@ from edge.recording.recorder import read_messages
 from tests.conftest import find_program
 from tests.support.demo_run import ROOT, Finished, run_demo
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.paced]
 
 DEPARTURES_MIN = 3
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.demo_run import ROOT, command
 from tests.support.live_demo import live_demo
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.paced]
 
 
 def test_a_part_that_can_not_start_is_named_with_its_log(run_folder, tmp_path):

@@ -22,7 +22,7 @@ from roadside.devices import radar_udp
 from roadside.devices.jt808.client import Client
 from roadside.inputs import DetectionColumns, RadarPayload
 
-pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
+pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.anyio]
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example" / "site.toml"
 NS = 1_000_000_000

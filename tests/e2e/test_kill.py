@@ -14,7 +14,7 @@ from petroroad.demo.site import SHIPPED, make_site
 from petroroad.demo.summary import summarise
 from petroroad.processes.children import start, until_ready
 
-pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
+pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.anyio]
 
 DURATION_S = 30.0
 

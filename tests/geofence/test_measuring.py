@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from core.classes import HAZMAT
-from geofence.batch import Batch, Site, limit_mps, sigma_place_m
+from geofence.batch import Batch, Site, sigma_place_m
 from geofence.located import (
     ALONG,
     FOUND,
     LEFT,
-    LIMIT,
     NO_LANE,
     OUT_ANY,
     OUT_PERMITTED,
@@ -26,7 +25,7 @@ from geofence.rules import MEASURED
 from geofence.state import EXCUSED, MOVED, N_FLAGS, N_STAMPS, PRESUMED, R_D, R_S, R_SPEED, R_VALUE, STANDING
 
 N, T0 = 400, 1_700_000_000_000_000_000
-SITE = Site(1.6, 2.3, 60 / 3.6, 80 / 3.6, 0.8, 4.0, np.array([True, False, False]))
+SITE = Site(1.6, 2.3, 0.8, 4.0)
 
 
 @pytest.fixture
@@ -37,7 +36,6 @@ def batch():
     turn = rng.uniform(0.0, 2 * np.pi, N)
     found[:, U_EAST], found[:, U_NORTH] = np.cos(turn), np.sin(turn)
     found[:, SIGMA], found[:, P_LANE] = rng.uniform(0.1, 2.0, N), rng.uniform(0.0, 1.0, N)
-    found[:, LIMIT] = rng.choice([np.nan, 10.0, 20.0, 33.0], N)
     for column in (OUT_PERMITTED, OUT_ANY, OUT_SAME_WAY, ALONG, LEFT):
         found[rng.random(N) < 0.2, column] = np.nan
     return Batch(
@@ -55,6 +53,7 @@ def batch():
         vehicle=rng.choice([-1, 3], N).astype(np.int32),
         undecidable=rng.random(N) < 0.3,
         off_road_m=rng.choice([np.nan, 0.0, 40.0], N),
+        limit_mps=rng.choice([np.nan, 10.0, 20.0, 33.0], N),
     )
 
 
@@ -75,8 +74,6 @@ def expected(b, stamps, flags):
     half = np.where(np.isnan(b.width_m), unknown, b.width_m) / 2 + np.where(
         speed > 3.0, length / 2 * yaw, 0.0
     )
-    general = np.where(SITE.expressway[np.where(b.lane == NO_LANE, 2, b.lane)], 80 / 3.6, 60 / 3.6)
-    limit = np.where(b.kind == HAZMAT, np.fmin(found[:, LIMIT], general), found[:, LIMIT])
     place = np.sqrt((b.P[:, 0, 0] + b.P[:, 1, 1]) / 2 + b.bias_m**2)
     known = (b.kind == HAZMAT) | ((b.vehicle >= 0) & (found[:, P_LANE] > 0.9))
     surely = np.where(stamps[:, STANDING] > 0, speed - 2.0 * np.sqrt((P[:, 0, 0] + P[:, 1, 1]) / 2), speed)
@@ -89,11 +86,11 @@ def expected(b, stamps, flags):
     out = np.where(ordinary, found[:, OUT_ANY], found[:, OUT_PERMITTED])
     over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
     deep = np.where(found[:, OUT_ANY] <= 0.0, over + half, -half)
-    return limit, place, since, [
+    return place, since, [
         (out + half, found[:, SIGMA], b.tau_s, ~b.undecidable),
         (b.off_road_m, place, b.tau_s, true),
         (-found[:, ALONG], sigma_speed, speed_tau, (found[:, ALONG] > 0.0) | other_way),
-        (speed / limit - 1.0, sigma_speed / limit, speed_tau, known & (b.lane != NO_LANE)),
+        (speed / b.limit_mps - 1.0, sigma_speed / b.limit_mps, speed_tau, known & (b.lane != NO_LANE)),
         (np.where(found[:, OUT_ANY] <= 4.0, held, np.nan), np.zeros(N), b.tau_s, true),
         (deep, found[:, SIGMA], b.tau_s, ordinary & (b.vehicle >= 0) & ~b.undecidable),
     ]  # fmt: skip
@@ -104,7 +101,7 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
     rows, mine = rng.permutation(N), np.flatnonzero(rng.random(N) < 0.8)
     flags = (rng.random((N, N_FLAGS)) < 0.5).astype(np.float64)
     stamps = np.where(rng.random((N, N_STAMPS)) < 0.5, T0 - 5 * 10**9, 0)
-    limit, place, since, rules = expected(batch, stamps[rows], flags[rows])
+    place, since, rules = expected(batch, stamps[rows], flags[rows])
     out = Measures(np.full((N, n_rules, 3), 77.0), np.full((N, R_VALUE + 2 * n_rules), 77.0))
     before = stamps.copy()
     measure(mine, len(mine), rows, batch, SITE, stamps, flags, out)
@@ -121,7 +118,6 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
     others = np.setdiff1d(np.arange(N), mine)
     assert (out.samples[others] == 77.0).all()
     np.testing.assert_array_equal(stamps[rows[others]], before[rows[others]])
-    assert [limit_mps(batch, SITE, i) for i in range(N)] == pytest.approx(limit.tolist(), nan_ok=True, abs=0)
     assert [sigma_place_m(batch, i) for i in range(N)] == place.tolist()
 
 

@@ -12,7 +12,7 @@ from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import BORN, LAST, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
-SITE = Site(2.5, 2.5, 80 / 3.6, 60 / 3.6, 0.8, 4.0, np.array([True, False, False]))
+SITE = Site(2.5, 2.5, 0.8, 4.0)
 
 
 def all_named():
@@ -38,7 +38,7 @@ def world(seed):
         coasting=rng.random(N) < 0.1, stamp_ns=np.full(N, T0_NS), found=rng.normal(0.0, 3.0, (N, FOUND)),
         lane=np.where(rng.random(N) < 0.9, 1, NO_LANE).astype(np.int32),
         kind=rng.integers(0, 5, N).astype(np.uint8), vehicle=np.full(N, -1, dtype=np.int32),
-        undecidable=rng.random(N) < 0.2, off_road_m=np.full(N, np.nan),
+        undecidable=rng.random(N) < 0.2, off_road_m=np.full(N, np.nan), limit_mps=np.full(N, 60 / 3.6),
     )  # fmt: skip
     batch.found[:, 4] = rng.uniform(0.05, 0.5, N)  # a sigma is positive
     limits = np.tile([[[0.2, 0.0], [np.nan, np.nan]] * 3], (len(GRADED), 1, 1)).reshape(-1, 6, 2)

@@ -71,7 +71,7 @@ def _default(field: inspect.Field) -> str:
 
 def shown(value: Any) -> str:
     """Return a default as the page writes it."""
-    if value is None:
+    if value is None or isinstance(value, msgspec.Raw):  # a packed nil
         return "nil"
     if isinstance(value, bool):
         return str(value).lower()

@@ -32,6 +32,8 @@ export interface SitePlace {
   role: string | null;
   name: string;
   name_en: string | null;
+  /** Its name on the map, by which messages name it. */
+  id?: string | null;
   s_m: number;
   to_m: number | null;
   lon_deg: number;
@@ -111,6 +113,8 @@ export interface Episode {
   p_violation: number;
   speed_mps: number;
   limit_mps: number | null;
+  /** The layer that states the limit: `lane`, `zone:NAME`, …; missing from an RSU of an earlier version. */
+  limit_of?: string | null;
   map_version: string;
   rules_version: string;
   stamps: { measured_ns: string; arrived_ns: string; by?: string | null };

@@ -7,7 +7,7 @@ import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
 import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, whereShown } from "./row.ts";
-import { ruleName, ruleView } from "./rules.ts";
+import { limitOf, ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
@@ -111,7 +111,7 @@ function numsHtml(state: State, found: Episode): string {
     : `${lane.direction === 0 ? "" : `${t(lane.direction < 0 ? "nb" : "sb")} · `}${row === undefined ? t("ramp") : rowName(row)}`;
   const back = isReturning(episode, live);
   const [speed, sigma] = [Number.isNaN(peak) ? (live?.speedMps ?? episode.speed_mps) : peak, live?.sigmaM ?? episode.sigma_d_m];
-  const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}`;
+  const limit = episode.limit_mps === null ? "" : ` · ${t("limit")} ${kmh(episode.limit_mps)}${escape(limitOf(episode.limit_of))}`;
   const list: [string, string][] = [
     [
       maxOf(episode) === "" ? t("excess") : `${t("excess")} · ${t("max")}${episode.open && !back ? ` ${maxOf(episode, live)}` : ""}`,

@@ -1,6 +1,7 @@
 /** Starts the page: builds its views, loads, opens the streams, and draws each view at its rate. */
 
 import "./style.css";
+import { Board } from "./board.ts";
 import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
 import { DetailView } from "./detail/view.ts";
@@ -54,7 +55,8 @@ const road = new Screen([
   detail,
   closeUp,
 ], $("main"));
-const screens = new Screens(state, frame, [road]); // a new screen: its element in index.html, its views here, its route below
+const board = new Screen([new Board($("#journeys"))], $("#journeys"));
+const screens = new Screens(state, frame, [road, board]); // a new screen: its element in index.html, its views here, its route below
 
 // --- drawing: each view at its rate
 
@@ -136,6 +138,7 @@ function layOut(): void {
 
 const router = new Router([
   { hash: /^$/, open: () => screens.show(road) },
+  { hash: /^#journeys$/, open: () => screens.show(board) },
   {
     hash: /^#v=([\w-]+)$/,
     open: (id) => {
@@ -153,6 +156,9 @@ function route(): void {
 
 const BUTTONS = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
+  board: () => {
+    location.hash = location.hash === "#journeys" ? "" : "#journeys";
+  },
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
   retry: () => {
     events?.retry();
@@ -170,6 +176,7 @@ const KEYS = {
   k: () => stepInList(-1),
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
+  b: BUTTONS.board,
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,

@@ -72,6 +72,16 @@ export function ruleName(rule: string): string {
   return RULES.has(rule) ? t(rule as keyof typeof ROWS) : rule;
 }
 
+const LAYERS = ["lane", "road", "class", "hazmat_class", "zone", "time", "weather"] as const;
+
+/** Which layer states a speed limit, in brackets: `（区域限速 BRIDGE）`; empty where the RSU names none. */
+export function limitOf(layer: string | null | undefined): string {
+  if (!layer) return "";
+  const [kind, ...name] = layer.split(":");
+  const known = LAYERS.find((one) => one === kind);
+  return ` (${[known === undefined ? kind : t(`of_${known}`), name.join(":")].join(" ").trim()})`;
+}
+
 /** The excess with its unit, `—` where it is unknown or the rule has none. */
 export function excessText(rule: string, values: ExcessValues): string {
   const view = ruleView(rule);

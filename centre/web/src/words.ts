@@ -31,6 +31,8 @@ export const WORDS = {
   time_window: ["时段违规", "Time window"], route_deviation: ["偏离路线", "Route deviation"], missed_exit: ["错过出口", "Missed exit"],
   following_distance: ["车距过近", "Following distance"], unauthorised_vehicle: ["无许可车辆", "Unauthorised vehicle"],
   gnss_integrity: ["卫导异常", "GNSS integrity"],
+  of_lane: ["车道限速", "lane"], of_road: ["道路限速", "road"], of_class: ["车型限速", "vehicle class"], of_hazmat_class: ["货物类别限速", "cargo class"],
+  of_zone: ["区域限速", "zone"], of_time: ["时段限速", "time of day"], of_weather: ["天气限速", "weather"],
   unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
   returning: ["返回中", "returning"], rsuOff: ["RSU 离线", "RSU off"], asOf: ["截至 {t}", "as of {t}"], pAsOf: ["概率 {t}", "P at {t}"],
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
@@ -110,6 +112,13 @@ export const WORDS = {
   footQuarantine: ["隔离", "quarantined"], footOutbox: ["RSU 积压", "RSU outboxes"],
   footHour: ["近 1 小时", "last hour"], foot10: ["近 10 分钟", "last 10 min"], footGateway: ["网关", "Gateway"], footAlarms: ["告警", "Alarms"],
   footBars: ["近 2 小时每 10 分钟", "last 2 h, per 10 min"],
+  board: ["在途", "On the road"], toRoad: ["道路", "Road"], overdue: ["超时未出", "overdue"], overdueBy: ["超时 {t}", "overdue by {t}"],
+  contactLost: ["失联", "contact lost"], byBoth: ["雷达 + 终端", "radar + terminal"], byTerminal: ["终端", "terminal"],
+  boardNote: ["每 5 s 刷新 · 单击一行看所在路段", "every 5 s · click a row for its place"], boardEmpty: ["当前无在途车辆。", "Nobody is on the road."],
+  boardFailed: ["读取失败，正在重试", "can't be read, trying again"], leftRoad: ["已驶出", "Left"], newestN: ["最新 {n}", "newest {n}"],
+  firstSeen: ["首次发现", "first seen"], stands: ["停", "stands"], comma: ["、", ", "],
+  cEntry: ["驶入", "In"], cNow: ["所在", "Now"], cProgress: ["进度", "Progress"], cOut: ["预计驶出", "Expected out"], cExit: ["驶出", "Out"],
+  cDwell: ["停留", "Stood"], cContact: ["联系", "Contact"], cRules: ["违规", "Violations"], cMeanMax: ["均速 / 最高 km/h", "Mean / max km/h"],
   deferredN: ["补报 {n}（不计入时延）", "{n} sent later (not in the latency)"],
 } as const satisfies Record<string, readonly [string, string]>;
 
@@ -130,6 +139,9 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   clock_delay: ["时钟偏慢或上报延迟", "clock behind, or always late"],
   clock_erratic: ["时钟紊乱", "clock erratic"], clock_rollover: ["GPS 周翻转", "GPS week rollover"], clock_registry: ["登记偏差", "registered offset"],
   clock_host: ["RSU 时钟或全部终端偏差", "this RSU's clock, or all terminals alike"], clock_gateway: ["网关时钟偏差", "gateway's clock off"],
+  terminal_silent: ["终端无上报", "terminal silent"], off_road: ["路外", "off the road"], rsu_off: ["RSU 离线", "RSU off"],
+  end_exit: ["驶出", "exit"], end_left_road: ["路外驶离", "left beside a gate"], end_lost: ["失联", "contact lost"],
+  end_again: ["重新驶入", "entered anew"],
   gnss_shaded: ["卫导遮挡", "GNSS shaded"], accuracy: ["定位精度不足", "position too coarse"], sigma: ["定位精度不足", "position too coarse"],
 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { depthOf } from "../src/row.ts";
-import { excessText, ruleName, RULES, ruleView } from "../src/rules.ts";
+import { excessText, limitOf, ruleName, RULES, ruleView } from "../src/rules.ts";
 import { State } from "../src/state.ts";
 import { showsExcess } from "../src/where.ts";
 import { getLang, setLang, WORDS } from "../src/words.ts";
@@ -54,4 +54,15 @@ test("only a lane departure is measured in the picture and begins with crossing 
   assert.deepEqual(
     [...RULES].filter(([, view]) => view.chart === "speed").map(([rule]) => rule).sort(), ["illegal_stop", "overspeed", "too_slow"],
   );
+});
+
+test("the layer of a limit is named in the page's language, with its own name", () => {
+  const before = getLang();
+  setLang("zh");
+  assert.equal(limitOf("zone:BRIDGE: 2"), " (区域限速 BRIDGE: 2)");
+  setLang("en");
+  assert.equal(limitOf("weather"), " (weather)");
+  assert.equal(limitOf("of a newer RSU"), " (of a newer RSU)");
+  assert.equal(limitOf(undefined), "");
+  setLang(before);
 });

@@ -1,0 +1,130 @@
+/** The board of journeys, a screen of its own: who is on the road, since when, where, expected out; below, who has left. */
+
+import { escape, kmh, ms, clock, station } from "./format.ts";
+import {
+  beganText, cargoOf, contactText, dwellText, endText, isOverdue, lastedText, loadJourneys, ordered, plateOf, speedText, violationsText,
+} from "./journeys.ts";
+import type { GateName, Journey } from "./journeys.ts";
+import { set } from "./list.ts";
+import type { State } from "./state.ts";
+import type { Host, View } from "./views.ts";
+import { pick, t } from "./words.ts";
+import type { Word } from "./words.ts";
+
+const ASK_MS = 5_000; // RSUs send a version each 10 s, and at once where something happens
+const OPEN_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "cNow", "cProgress", "cOut", "cDwell", "cContact", "cRules"];
+const ENDED_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "cExit", "cMeanMax", "cDwell", "cRules"];
+
+export class Board implements View {
+  readonly rate = "text";
+  private readonly root: HTMLElement;
+  private readonly shown: () => boolean;
+  private open: readonly Journey[] | null = null;
+  private ended: readonly Journey[] = [];
+  private askedAt = -Infinity;
+  private asking = false;
+  private failed = false;
+
+  constructor(root: HTMLElement) {
+    this.root = root;
+    this.shown = () => !root.hidden;
+  }
+
+  mount(host: Host): void {
+    const choose = (event: Event): void => {
+      const id = (event.target as HTMLElement).closest<HTMLElement>("tr[data-id]")?.dataset["id"];
+      const journey = this.open?.find((x) => x.id === id);
+      if (journey === undefined || journey.s_m === null) return;
+      location.hash = "";
+      host.choose({ kind: "station", sM: journey.s_m });
+    };
+    this.root.addEventListener("click", choose);
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") choose(event);
+    });
+  }
+
+  draw(state: State, now: number): void {
+    if (now - this.askedAt > ASK_MS && !this.asking && this.shown() && state.connection !== "disconnected") void this.ask();
+    const parts = this.root.querySelectorAll<HTMLElement>("h2, .plot"); // a title and a table, twice
+    const [openTitle, openTable, endedTitle, endedTable] = [parts[0]!, parts[1]!, parts[2]!, parts[3]!];
+    if (this.open === null) {
+      set(openTitle, t("board"));
+      set(openTable, `<div class="blank dim">${t(this.failed ? "boardFailed" : "loading")}</div>`);
+      return;
+    }
+    const nowMs = state.viewMs();
+    const rows = ordered(this.open, nowMs);
+    const overdue = rows.filter((x) => isOverdue(x, nowMs)).length;
+    const lost = rows.filter((x) => x.contact === "lost").length;
+    const gate = gateName(state);
+    const bad = (n: number): string => (n > 0 ? `<b class="bad">▲ ${n}</b>` : "0");
+    set(
+      openTitle,
+      `${t("board")} <span>${rows.length}</span><span>${t("overdue")} ${bad(overdue)}</span><span>${t("contactLost")} ${bad(lost)}</span>`
+        + `<span class="end">${this.failed ? `▲ ${t("boardFailed")}` : t("boardNote")}</span>`,
+    );
+    const body = rows.map((x) => openRow(x, nowMs, gate)).join("");
+    set(openTable, rows.length === 0 ? `<div class="blank">${t("boardEmpty")}</div>` : tableOf(OPEN_COLUMNS, body));
+    set(endedTitle, `${t("leftRoad")} <span>${t("newestN", { n: this.ended.length })}</span>`);
+    set(endedTable, tableOf(ENDED_COLUMNS, this.ended.map((x) => endedRow(x, nowMs, gate)).join("")));
+  }
+
+  private async ask(): Promise<void> {
+    this.asking = true;
+    try {
+      const { open, ended } = await loadJourneys();
+      this.open = open;
+      this.ended = ended;
+      this.failed = false;
+    } catch (error) {
+      console.warn(error); // asked again with the next drawing that is due
+      this.failed = true;
+    } finally {
+      this.askedAt = performance.now();
+      this.asking = false;
+    }
+  }
+}
+
+function gateName(state: State): GateName {
+  const places = new Map((state.site?.body.places ?? []).map((x) => [x.id ?? x.name, x] as const));
+  return (gate) => {
+    const place = places.get(gate);
+    return place === undefined ? gate : pick(place.name, place.name_en);
+  };
+}
+
+function tableOf(columns: readonly Word[], body: string): string {
+  const head = columns.map((word) => `<th scope="col">${t(word)}</th>`).join("");
+  return `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+function flagged(text: string, bad: boolean): string {
+  return bad ? `<span class="bad">▲ ${text}</span>` : text;
+}
+
+function openRow(x: Journey, nowMs: number, gate: GateName): string {
+  const overdue = isOverdue(x, nowMs);
+  const lost = x.contact === "lost";
+  const share = x.share === null ? "—" : `<meter min="0" max="1" value="${x.share}"></meter> ${(x.share * 100).toFixed(0)} %`;
+  const out = x.eta_ns === null ? "—" : `${clock(ms(x.eta_ns))}${x.exit === null ? "" : ` ${escape(gate(x.exit))}`}`;
+  const late = overdue ? ` · ${t("overdueBy", { t: lastedText({ ...x, start_ns: x.due_ns ?? x.start_ns }, nowMs) })}` : "";
+  const moving = Number(x.standing_since_ns) === 0;
+  const now = `${station(x.s_m)} · ${moving ? `${kmh(x.speed_mps)} km/h` : t("stands")}`;
+  const cells = [
+    `<b>${escape(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs), lost ? `${station(x.s_m)}` : now, share,
+    flagged(`${out}${late}`, overdue), dwellText(x, nowMs), flagged(escape(contactText(x, nowMs)), lost || x.contact === "radar"),
+    escape(violationsText(x)),
+  ];
+  return `<tr class="main${overdue || lost ? " flag" : ""}" tabindex="0" data-id="${escape(x.id)}" data-testid="journey">`
+    + `${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+}
+
+function endedRow(x: Journey, nowMs: number, gate: GateName): string {
+  const cells = [
+    `<b>${escape(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
+    flagged(endText(x, gate), x.reason === "lost"), speedText(x), dwellText(x, nowMs), escape(violationsText(x)),
+  ];
+  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+}

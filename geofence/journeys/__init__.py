@@ -1,0 +1,1 @@
+"""Journeys: each identified vehicle's way from entry to exit, whichever RSUs follow it. Pure."""

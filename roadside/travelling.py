@@ -1,0 +1,92 @@
+"""The journeys of one RSU beside its pipeline: their outputs, their handovers, their restart. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from core.arrays import Bools
+from edge.wire import UnjudgedStretch
+from fusion.tracks import TrackBatch
+from geofence.journeys.contact import Blind
+from geofence.journeys.journey import Journey, decoded, encoded
+from geofence.journeys.journeys import Journeys
+from geofence.located import Located
+from roadside.handover import NO_JOURNEY, CarriedVehicle
+from roadside.outputs import JourneyReleased, Output, Raised, Travelled
+
+AHEAD_NS = 1_000_000_000  # a neighbour's clock may be so far ahead of ours
+
+
+class Travelling:
+    """Wraps `Journeys` for the pipeline."""
+
+    def __init__(self, journeys: Journeys, count: Callable[[str], None]) -> None:
+        self.journeys, self._count = journeys, count
+
+    def start(self, bodies: Iterable[bytes]) -> None:
+        """Continue the open journeys of the run before."""
+        for body in bodies:
+            journey = decoded(body)
+            if journey is None or not journey.is_open:
+                self._count("start.journey")
+            else:
+                self.journeys.resume(journey)
+
+    def tick(
+        self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools,
+        unjudged: Sequence[UnjudgedStretch], *, gateway_present: bool,
+    ) -> list[Output]:  # fmt: skip
+        """Return the new versions of journeys at a tick."""
+        blind = [Blind(row.from_m, row.to_m, row.reason) for row in unjudged]
+        versions = self.journeys.step(t_ns, tracks, located, owned, blind, gateway_present=gateway_present)
+        return [output_of(journey, t_ns) for journey in versions]
+
+    def note(self, outputs: Sequence[Output]) -> None:
+        """Count the violations among outputs for the journeys of their vehicles."""
+        for output in outputs:
+            if isinstance(output, Raised):
+                self.journeys.count_violation(output.violation)
+
+    def pack(self, vehicles: Sequence[CarriedVehicle]) -> list[CarriedVehicle]:
+        """Return the vehicles of a handover with their journeys."""
+        found = self.journeys.carry([vehicle.track.track for vehicle in vehicles])
+        return [
+            msgspec.structs.replace(vehicle, journey=msgspec.Raw(found[vehicle.track.track]))
+            if vehicle.track.track in found
+            else vehicle
+            for vehicle in vehicles
+        ]
+
+    def release(self, tracks: Sequence[int]) -> list[Output]:
+        """Forget the journeys of tracks that a neighbour adopted."""
+        return [JourneyReleased(journey_id) for journey_id in self.journeys.release(tracks)]
+
+    def adopt(self, now_ns: int, vehicles: Iterable[CarriedVehicle]) -> list[Output]:
+        """Continue the journeys of adopted vehicles; one that can't be true costs itself alone."""
+        outputs: list[Output] = []
+        for vehicle in vehicles:
+            if bytes(vehicle.journey) == NO_JOURNEY:
+                continue
+            journey = decoded(bytes(vehicle.journey))
+            if journey is None or not self._is_of(vehicle, journey, now_ns):
+                self._count("handover.journey")
+                continue
+            version, replaced = self.journeys.adopt(now_ns, journey)
+            outputs += [JourneyReleased(journey_id) for journey_id in replaced]
+            if version is not None:
+                outputs.append(output_of(version, now_ns))
+        return outputs
+
+    @staticmethod
+    def _is_of(vehicle: CarriedVehicle, journey: Journey, now_ns: int) -> bool:
+        """Say whether a carried journey is an open one of this very vehicle, and not of the future."""
+        return (
+            journey.is_open
+            and journey.terminal == vehicle.track.terminal
+            and max(journey.stamp_ns, journey.start_ns) <= now_ns + AHEAD_NS
+        )
+
+
+def output_of(journey: Journey, t_ns: int) -> Travelled:
+    """Return a version of a journey as an output."""
+    return Travelled(t_ns, journey.id, journey.version, encoded(journey), journey.is_open)
