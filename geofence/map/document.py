@@ -11,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from core.errors import MapError
 
 FEATURE_KINDS = ("lane", "axis", "gate", "zone")
 PAGE_KIND = "place"  # the centre's page shows it; no rule reads it
 DIGITS_MAX = 300  # of a whole number: a float holds no more
+LONG_NUMBER = re.compile(rf"\d{{{DIGITS_MAX + 1}}}")
 FLAG_VALUES = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
 FLAG_VALUES |= {"no": False, "yes": True, "n": False, "y": True}
 LISTED = re.compile(r"\(\d+:(.*)\)|[\[({](.*)[\])}]|(.*)", re.DOTALL)  # (2:a,b) of OGR; {a,b} of PostgreSQL
@@ -46,7 +49,9 @@ def document_of(text: str) -> Document:
 
     try:
         plain = text.removeprefix("\ufeff")
-        body = json.loads(plain, parse_int=_whole_digits, parse_constant=constant)
+        body = _quickly(plain)
+        if body is None:
+            body = json.loads(plain, parse_int=_whole_digits, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise MapError(f"map: not JSON: {error}") from error
     is_feature = isinstance(body, dict) and body.get("type") == "Feature" and "geometry" in body
@@ -62,6 +67,16 @@ def document_of(text: str) -> Document:
     changed = is_feature or bool(beside) or len(plain) < len(text)
     changed = changed or any(row is not old for row, old in zip(rows, body["features"], strict=True))
     return Document(body | {"features": rows}, changed)
+
+
+def _quickly(text: str) -> Any:
+    """Return the JSON of a text that needs no leniency, in half of the time; else None."""
+    if LONG_NUMBER.search(text):
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError):  # NaN, or a fault that the other reader names
+        return None
 
 
 def kind_of(row: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import shapely
 from core.arrays import F64
 from core.classes import ALLOWED
 from core.errors import MapError
+from geofence.map.boundaries import are_plain, projected
 from geofence.map.document import PAGE_KIND, Document, document_of, first_point, kind_of
 from geofence.map.frames import SiteFrame
 from geofence.map.windows import Window, windows_of
@@ -104,6 +105,7 @@ class Source:
     properties: dict[str, Any]
     geometry: dict[str, Any]
     frame: SiteFrame
+    lines: Mapping[int, F64]  # those of lanes, by the id of their coordinates
 
     def refuse(self, rule: str, place: Any = None) -> MapError:
         """Return the error; `place` is a [lon, lat] of the file, or its first one."""
@@ -142,6 +144,9 @@ class Source:
 
     def line(self, coordinates: Any, at_least: int = 2) -> F64:
         """Return a line (n, 2) in site metres."""
+        known = self.lines.get(id(coordinates))
+        if known is not None:
+            return known
         if not isinstance(coordinates, list) or not at_least <= len(coordinates) <= POINTS_MAX:
             raise self.refuse(f"a line needs {at_least} to {POINTS_MAX} points")
         for point in coordinates:
@@ -182,6 +187,10 @@ def read(text: str | Document, frame: SiteFrame, refused: list[MapError] | None 
     document = text if isinstance(text, Document) else document_of(text)
     found: dict[str, list[Any]] = {kind: [] for kind in READERS}
     skipped: Counter[str] = Counter()
+    shapes = [row.get("geometry") for row in document.features if kind_of(row) == "lane"]
+    coordinates = [shape.get("coordinates") if isinstance(shape, dict) else None for shape in shapes]
+    lines = projected(coordinates, frame, POINTS_MAX)
+    sources: list[Source] = []  # of the lanes
     for i, row in enumerate(document.features):
         if not isinstance(row, dict) or row.get("type") != "Feature":
             raise MapError(f"feature {i}: not a GeoJSON Feature")
@@ -194,19 +203,21 @@ def read(text: str | Document, frame: SiteFrame, refused: list[MapError] | None 
                 skipped["feature without kind" if other is None else f"feature of kind {other!r:.40}"] += 1
             continue
         try:
-            source = _source(i, row, kind, frame)
+            source = _source(i, row, kind, frame, lines)
             found[kind].append(READERS[kind](source))
         except MapError as error:
             if refused is None:
                 raise
             refused.append(error)
             continue
+        if kind == "lane":
+            sources.append(source)
         for name in source.properties.keys() - PROPERTIES[kind] - COMMON:
             if source.properties[name] is not None:  # a table has each column in each row
                 skipped[f"property {name!r:.40} of a {kind}"] += 1
     return Features(
         version="" if document.body.get("version") is None else str(document.body["version"]),
-        lanes=tuple(found["lane"]),
+        lanes=_checked(found["lane"], sources, refused),
         axes=tuple(found["axis"]),
         gates=tuple(found["gate"]),
         zones=tuple(found["zone"]),
@@ -214,14 +225,31 @@ def read(text: str | Document, frame: SiteFrame, refused: list[MapError] | None 
     )
 
 
-def _source(i: int, row: dict[str, Any], kind: str, frame: SiteFrame) -> Source:
+def _checked(
+    lanes: Sequence[Lane], sources: Sequence[Source], refused: list[MapError] | None
+) -> tuple[Lane, ...]:
+    """Return the lanes whose shapes give strips."""
+    plain = are_plain([lane.left_boundary for lane in lanes], [lane.right_boundary for lane in lanes])
+    bad = set()
+    for i in np.flatnonzero(~plain).tolist():
+        try:
+            _check_shape(sources[i], lanes[i], sources[i].geometry["coordinates"])
+        except MapError as error:
+            if refused is None:
+                raise
+            refused.append(error)
+            bad.add(i)
+    return tuple(lane for i, lane in enumerate(lanes) if i not in bad)
+
+
+def _source(i: int, row: dict[str, Any], kind: str, frame: SiteFrame, lines: Mapping[int, F64]) -> Source:
     properties = row["properties"]
     name = properties.get(kind, properties.get("road", ""))
     geometry = row.get("geometry")
     where = f"feature {i} ({kind} {name})"
     if not isinstance(geometry, dict):
         raise MapError(f"{where}: it has no geometry")
-    return Source(where, properties, geometry, frame)
+    return Source(where, properties, geometry, frame, lines)
 
 
 def _coordinates(source: Source, wanted: str) -> list[Any]:
@@ -240,7 +268,7 @@ def _lane(source: Source) -> Lane:
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
         raise source.refuse(f"'allowed' names {unknown[0]!r}; known are {', '.join(ALLOWED)}")
-    lane = Lane(
+    return Lane(
         lane=source.value("lane", (str,)),
         road=source.value("road", (str,)),
         index=source.number("index", (int,), 0, INDEX_MAX),
@@ -255,8 +283,6 @@ def _lane(source: Source) -> Lane:
         left_boundary=left,
         right_boundary=right,
     )
-    _check_shape(source, lane, coordinates)
-    return lane
 
 
 def _speed(source: Source, key: str) -> float | None:

@@ -1,6 +1,6 @@
 """Faults between lanes that name each other: successors that don't join, neighbours that aren't beside."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -158,13 +158,12 @@ def _check_sides(lanes: tuple[Lane, ...], number: dict[str, int], faults: Faults
         if not named:
             continue
         a, b = np.array(named, dtype=np.int64).T
-        boundaries = [
-            np.array([shapely.LineString(_boundary(lane, k)) for lane in lanes], dtype=object) for k in (0, 1)
-        ]
+        beside_m, across_m = np.zeros(len(a)), np.zeros(len(a))
+        k = np.flatnonzero(~_share(lanes, a, b, mine))
+        our, their = (_lines(lanes, of[k]) for of in (a, b))
         # the boundary towards it is the same line; one that leads the other way turns the same side to us
-        beside_m = np.minimum(_between_m(boundaries[mine][a], boundaries[1 - mine][b]),
-                              _between_m(boundaries[mine][a], boundaries[mine][b]))  # fmt: skip
-        across_m = _between_m(boundaries[1 - mine][a], boundaries[mine][b])
+        beside_m[k] = np.minimum(_between_m(our[mine], their[1 - mine]), _between_m(our[mine], their[mine]))
+        across_m[k] = _between_m(our[1 - mine], their[mine])
         for k in np.flatnonzero(beside_m > TOUCH_M)[:NAMED_MAX].tolist():
             lane, its = lanes[a[k]], lanes[b[k]].lane
             rule = f"{side} names {its}, which lies {beside_m[k]:.2f} m beside its {side} boundary"
@@ -174,6 +173,26 @@ def _check_sides(lanes: tuple[Lane, ...], number: dict[str, int], faults: Faults
             say(f"lane {lane.lane}", rule, _boundary(lane, mine)[len(_boundary(lane, mine)) // 2])
         for k in np.flatnonzero(beside_m <= STEP_M)[: 10 * NAMED_MAX].tolist():
             _check_named_back(lanes, number, int(a[k]), int(b[k]), (side, other), faults)
+
+
+def _share(lanes: tuple[Lane, ...], a: I64, b: I64, mine: int) -> Bools:
+    """Return which lanes a (n,) have with b the same boundary, vertex by vertex at three places: most do."""
+    same = np.zeros(len(a), dtype=np.bool_)
+    for n, (i, j) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
+        ours, theirs = _boundary(lanes[i], mine), _boundary(lanes[j], 1 - mine)
+        m = len(ours)
+        if m == len(theirs):
+            away = [ours[k] - theirs[k] for k in (0, m // 2, m - 1)]
+            same[n] = all(abs(d[0]) + abs(d[1]) <= TOUCH_M for d in away)
+    return same
+
+
+def _lines(lanes: tuple[Lane, ...], of: I64) -> list[Any]:
+    """Return the left and the right boundaries of lanes (n,) as geometries."""
+    return [
+        np.array([shapely.LineString(_boundary(lanes[i], side)) for i in of.tolist()], dtype=object)
+        for side in (0, 1)
+    ]
 
 
 def _check_named_back(
