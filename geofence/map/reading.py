@@ -21,6 +21,7 @@ WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 50.0  # 180 km/h: more was written in km/h
+WHOLE_MAX = 10**300  # a float holds no more
 K0_MAX_M = 10_000_000.0
 
 
@@ -153,6 +154,8 @@ class Source:
             good = isinstance(point, list) and len(point) >= 2  # height and measures are not read
             if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point[:2]):
                 raise self.refuse("a point is no [lon_deg, lat_deg(, z_m)]", point)
+            if any(abs(v) > WHOLE_MAX for v in point[:2] if isinstance(v, int)):
+                raise self.refuse(f"a coordinate has {max(len(str(abs(v))) for v in point[:2])} digits")
             if not all(math.isfinite(v) for v in point[:2]):
                 raise self.refuse("a coordinate is not finite", point)
         lon, lat = np.array([point[:2] for point in coordinates], dtype=np.float64).T

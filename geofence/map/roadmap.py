@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.arrays import F64
+from core.collecting import no_collections
 from core.errors import MapError
 from geofence.map.axis import Axis, compile_axis
 from geofence.map.checks.all import faults_of, refused
@@ -39,7 +40,8 @@ def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
 
     Refused is what can't be read, and what would make judgements false (geofence.map.checks).
     """
-    road, errors = _loaded(read(text, frame), frame)
+    with no_collections():
+        road, errors = _loaded(read(text, frame), frame)
     if errors:
         more = f" (and {len(errors) - 1} more: `petroroad map check`)" if len(errors) > 1 else ""
         raise MapError(errors[0].text + more)
