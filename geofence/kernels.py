@@ -30,6 +30,7 @@ from geofence.map.axis import Segments, station_at
 from geofence.map.grid import cell_of
 from geofence.map.strips import (
     BESIDE_LANE_M,
+    CHORD,
     END_RAIL,
     INDEX,
     LEFT_EDGE,
@@ -308,7 +309,8 @@ def locate(
         if ref < 0:
             continue
         j = int(near[ref, N_QUAD])
-        sigma = sigma_across_m(places.P, t, quads[j, WAY], quads[j, WAY + 1], places.bias_m[t], map_sigma_m)
+        lane_sigma_m = math.hypot(map_sigma_m, quads[j, CHORD])
+        sigma = sigma_across_m(places.P, t, quads[j, WAY], quads[j, WAY + 1], places.bias_m[t], lane_sigma_m)
         found[t, SIGMA], found[t, U_EAST], found[t, U_NORTH] = sigma, quads[j, WAY], quads[j, WAY + 1]
         found[t, LIMIT] = lanes[int(near[ref, N_LANE]), SPEED_LIMIT]
         m = cross_section(n, ref, near, strips, places.mask[t], spans)

@@ -15,7 +15,7 @@ from geofence.detectors import provable_depth_m
 from geofence.grading import RuleSettings
 from geofence.kernels import Places, Scratch, locate, scratch
 from geofence.located import BEYOND_END, FOUND, HELD, LEFT, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
-from geofence.map.axis import SEGMENT, Segments
+from geofence.map.axis import SEGMENT, Segments, tree_of
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
 from geofence.state import HINT, PRESUMED, State
@@ -132,7 +132,8 @@ class Locator:
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
         self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
         self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
-        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid, road.strips.grid)
+        grid, no_tree = road.strips.grid, tree_of(np.zeros((1, 2)), np.zeros((1, 2)))
+        none = Segments(np.zeros((0, SEGMENT)), grid, grid, no_tree)
         self._axis = none if road.axis is None else road.axis.segments
         self._limits = Limits(
             map_sigma_m=rules.map_sigma_m,
