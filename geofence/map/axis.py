@@ -48,11 +48,11 @@ def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
 
 
 @kernel(inner=True)
-def _to_box_m(east: float, north: float, boxes: F2, k: int) -> float:
-    """Return the distance of a place from box k [m], 0 inside."""
+def _to_box_m2(east: float, north: float, boxes: F2, k: int) -> float:
+    """Return the squared distance of a place from box k [m^2], 0 inside: a root costs more than the rest."""
     beside = max(boxes[k, 0] - east, east - boxes[k, 2], 0.0)
     beyond = max(boxes[k, 1] - north, north - boxes[k, 3], 0.0)
-    return float(np.hypot(beside, beyond))
+    return float(beside * beside + beyond * beyond)
 
 
 @kernel(inner=True)
@@ -65,9 +65,9 @@ def _bound_m(east: float, north: float, rows: F2, tree: Tree) -> float:
     while True:
         near, at = np.inf, begin
         for k in range(begin, end):
-            away = _to_box_m(east, north, boxes, k)
-            if away < near:
-                near, at = away, k
+            away_m2 = _to_box_m2(east, north, boxes, k)
+            if away_m2 < near:
+                near, at = away_m2, k
         node = at - first[level]
         if level == 0:
             for i in range(node * FAN, min((node + 1) * FAN, rows.shape[0])):
@@ -90,12 +90,12 @@ def _nearest(east: float, north: float, rows: F2, tree: Tree) -> tuple[float, fl
     n, best, s, o = rows.shape[0], np.inf, np.nan, np.nan
     if not (abs(east) < np.inf and abs(north) < np.inf):
         return s, o
-    bound, top = _bound_m(east, north, rows, tree) + ROUNDING_M, first.shape[0] - 2
-    i = 0
+    limit_m2 = (_bound_m(east, north, rows, tree) + ROUNDING_M) ** 2
+    i, top = 0, first.shape[0] - 2
     while i < n:
         level, size = top, FAN ** (top + 1)
         while level >= 0:  # the largest node that begins here and is too far away is passed over
-            if i % size == 0 and _to_box_m(east, north, boxes, first[level] + i // size) > min(best, bound):
+            if i % size == 0 and _to_box_m2(east, north, boxes, first[level] + i // size) > limit_m2:
                 break
             level, size = level - 1, size // FAN
         if level >= 0:
