@@ -53,8 +53,8 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     )
     fresh_s: Positive = 1.0  # an enforcing radar's measurement carries a judgement this long
     undecidable_s: Positive = 5.0  # an episode of that grade needs this long
-    decide_s: Positive = 5.0  # a departure of `decide_depth_m` must be provable within this long,
-    decide_depth_m: Positive = 1.5  # else the track is undecidable
+    decide_s: Positive = 5.0  # 90 % of departures of `decide_depth_m` must be found within this long,
+    decide_depth_m: Positive = 1.0  # else the track is undecidable
     map_sigma_m: NotNegative = 0.05  # 1 sigma of the surveyed boundaries
     width_unknown_m: Positive = 1.6  # narrow on purpose: an unknown width must not make a violator
     hazmat_limit_mps: Positive = 60 / 3.6  # beside the posted limit

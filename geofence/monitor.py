@@ -52,7 +52,7 @@ class Monitor:
         self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED, OWN_STAMPS)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version)
-        self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
+        self._locator = Locator(rules, road, vehicles, self._state)
         self._around = Surroundings(rules, road, frame)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(

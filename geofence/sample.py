@@ -25,7 +25,7 @@ class Vehicle(NamedTuple):
     in_lane: bool
     is_hazmat: bool
     is_registered: bool
-    undecidable: bool  # the place can't carry a judgement of the lane
+    unjudged: bool  # the place can't carry a judgement of the lane
 
 
 class Sample(NamedTuple):

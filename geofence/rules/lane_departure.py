@@ -31,7 +31,7 @@ class LaneDeparture(Rule):
 
     @staticmethod
     def measure(v: Vehicle) -> Sample:
-        return Sample(v.out_permitted_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.undecidable)
+        return Sample(v.out_permitted_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.unjudged)
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
         """Far from every lane the distance is unknown, but the vehicle is certainly outside."""
