@@ -19,6 +19,7 @@ from geofence.located import (
     SIGMA,
     U_EAST,
     U_NORTH,
+    UNJUDGED,
     Located,
 )
 from geofence.sample import Vehicle
@@ -46,7 +47,6 @@ class Batch(NamedTuple):
     lane: I32x1
     kind: U8x1
     vehicle: I32x1
-    undecidable: B1
     off_road_m: F1  # of each hazmat vehicle from every place that permits it; NaN: not judged
 
 
@@ -176,7 +176,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         b.kind[i] == HAZMAT,
         b.kind[i] != 0 and b.kind[i] != HAZMAT,
         b.vehicle[i] >= 0,
-        b.undecidable[i],
+        found[i, UNJUDGED] != 0.0,
     )
 
 
@@ -195,7 +195,6 @@ def batch(tracks: TrackBatch, located: Located, off_road_m: F64) -> Batch:
         lane=located.lane,
         kind=located.kind,
         vehicle=located.vehicle,
-        undecidable=located.undecidable,
         off_road_m=off_road_m,
     )
 

@@ -15,6 +15,7 @@ from geofence.episodes import OpenEpisode
 from geofence.state import (
     CLEAR_S,
     CUSUM,
+    DRIVER,
     ENOUGH,
     EXCUSED,
     HELD,
@@ -24,12 +25,17 @@ from geofence.state import (
     LAST_OVER,
     LAST_VALUE,
     MOVED,
+    N_DRIFT,
+    NIS,
+    PLACE,
     PRESUMED,
     R_VALUE,
+    RAMP,
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
     SINCE,
+    SPAN,
     State,
 )
 
@@ -52,6 +58,16 @@ class CarriedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     judged_ns: int = 0
 
 
+class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tests of a departure know, as numbers of State.drift; of other lengths, they start fresh."""
+
+    place: tuple[float, ...] = ()  # place, speed and error across the lane, and their covariance
+    driver: tuple[float, ...] = ()  # wander, error and line of a driver who keeps it, and theirs
+    nis: tuple[float, ...] = ()  # what the innovations say of sigma, and of how many
+    span_m: float = 0.0  # half the width of the lanes that permit it
+    ramps: tuple[float, ...] = ()
+
+
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The last seconds, oldest first. A column is m little-endian f8, since NaN (not known) is no number."""
 
@@ -71,6 +87,7 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
     presumed_hazmat: bool = False
     excused: bool = False
     lane_held: str | None = None  # by its name in the map
+    drift: CarriedDrift = CarriedDrift()
     history: CarriedHistory = CarriedHistory()
     episodes: tuple[OpenEpisode, ...] = ()
 
@@ -106,6 +123,7 @@ def carried_row(
         stamps_ns={name: int(state.stamps[row, column]) for name, column in state.stamp.items()},
         **flags,
         lane_held=lanes[held] if held >= 0 else None,
+        drift=_carried_drift(state.drift[row].tolist()),
         history=_carried_history(state, row),
         episodes=tuple(episodes),
     )
@@ -123,6 +141,27 @@ def _carried_evidence(numbers: Sequence[float], stamps: Sequence[int]) -> Carrie
         last_over_ns=stamps[LAST_OVER],
         judged_ns=stamps[JUDGED],
     )
+
+
+def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
+    if not any(numbers):
+        return CarriedDrift()
+    return CarriedDrift(
+        place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
+        span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:]),
+    )  # fmt: skip
+
+
+def _drift_row(carried: CarriedDrift) -> list[float]:
+    """Return the row's numbers; zeros, which start the tests, where another version has more or fewer."""
+    numbers = [*carried.place, *carried.driver, *carried.nis, carried.span_m, *carried.ramps]
+    lengths = len(carried.place), len(carried.driver), len(carried.nis), len(carried.ramps)
+    if (
+        lengths != (DRIVER - PLACE, NIS - DRIVER, SPAN - NIS, N_DRIFT - RAMP)
+        or not np.isfinite(numbers).all()
+    ):
+        return [0.0] * N_DRIFT
+    return numbers
 
 
 def _carried_history(state: State, row: int) -> CarriedHistory:
@@ -149,6 +188,7 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
     for name, (numbers, stamps) in rows.items():
         state.evidence[row, state.graded[name]] = numbers
         state.evidence_ns[row, state.graded[name]] = stamps
+    state.drift[row] = _drift_row(judgement.drift)
     for name, column in state.stamp.items():
         state.stamps[row, column] = judgement.stamps_ns.get(name, 0)
     for name, column in CARRIED_FLAGS.items():

@@ -85,6 +85,8 @@ def follow(i: int, row: int, stamp_ns: int, seen: Sightings, windows: Windows, f
             windows.evidence[row, r, c] = 0.0
         for c in range(SINCE, LAST_OVER):
             windows.evidence_ns[row, r, c] = 0
+    for c in range(windows.drift.shape[1]):
+        windows.drift[row, c] = 0.0
     is_open = False
     for r in range(windows.open.shape[1]):
         is_open = is_open or windows.open[row, r]

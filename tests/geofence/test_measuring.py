@@ -5,7 +5,10 @@ import pytest
 
 from core.classes import HAZMAT
 from geofence.batch import Batch, Site, limit_mps, sigma_place_m
+from geofence.detectors import FREE_M, N_ACROSS, OFFSET_M, SPAN_M
 from geofence.located import (
+    ACROSS,
+    ACROSS_ANY,
     ALONG,
     FOUND,
     LEFT,
@@ -19,6 +22,7 @@ from geofence.located import (
     SIGMA,
     U_EAST,
     U_NORTH,
+    UNJUDGED,
     S,
 )  # fmt: skip
 from geofence.measuring import COMPILED, Measures, measure
@@ -37,6 +41,7 @@ def batch():
     turn = rng.uniform(0.0, 2 * np.pi, N)
     found[:, U_EAST], found[:, U_NORTH] = np.cos(turn), np.sin(turn)
     found[:, SIGMA], found[:, P_LANE] = rng.uniform(0.1, 2.0, N), rng.uniform(0.0, 1.0, N)
+    found[:, UNJUDGED] = rng.random(N) < 0.3
     found[:, LIMIT] = rng.choice([np.nan, 10.0, 20.0, 33.0], N)
     for column in (OUT_PERMITTED, OUT_ANY, OUT_SAME_WAY, ALONG, LEFT):
         found[rng.random(N) < 0.2, column] = np.nan
@@ -53,7 +58,6 @@ def batch():
         lane=rng.choice([0, 1, NO_LANE], N).astype(np.int32),
         kind=rng.choice([0, 2, HAZMAT], N).astype(np.uint8),
         vehicle=rng.choice([-1, 3], N).astype(np.int32),
-        undecidable=rng.random(N) < 0.3,
         off_road_m=rng.choice([np.nan, 0.0, 40.0], N),
     )
 
@@ -90,12 +94,12 @@ def expected(b, stamps, flags):
     over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
     deep = np.where(found[:, OUT_ANY] <= 0.0, over + half, -half)
     return limit, place, since, [
-        (out + half, found[:, SIGMA], b.tau_s, ~b.undecidable),
+        (out + half, found[:, SIGMA], b.tau_s, b.found[:, UNJUDGED] == 0.0),
         (b.off_road_m, place, b.tau_s, true),
         (-found[:, ALONG], sigma_speed, speed_tau, (found[:, ALONG] > 0.0) | other_way),
         (speed / limit - 1.0, sigma_speed / limit, speed_tau, known & (b.lane != NO_LANE)),
         (np.where(found[:, OUT_ANY] <= 4.0, held, np.nan), np.zeros(N), b.tau_s, true),
-        (deep, found[:, SIGMA], b.tau_s, ordinary & (b.vehicle >= 0) & ~b.undecidable),
+        (deep, found[:, SIGMA], b.tau_s, ordinary & (b.vehicle >= 0) & (b.found[:, UNJUDGED] == 0.0)),
     ]  # fmt: skip
 
 
@@ -105,7 +109,11 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
     flags = (rng.random((N, N_FLAGS)) < 0.5).astype(np.float64)
     stamps = np.where(rng.random((N, N_STAMPS)) < 0.5, T0 - 5 * 10**9, 0)
     limit, place, since, rules = expected(batch, stamps[rows], flags[rows])
-    out = Measures(np.full((N, n_rules, 3), 77.0), np.full((N, R_VALUE + 2 * n_rules), 77.0))
+    out = Measures(
+        np.full((N, n_rules, 3), 77.0),
+        np.full((N, R_VALUE + 2 * n_rules), 77.0),
+        np.full((N, N_ACROSS), 77.0),
+    )
     before = stamps.copy()
     measure(mine, len(mine), rows, batch, SITE, stamps, flags, out)
     for r, (value, sigma, tau_s, judged) in enumerate(rules):
@@ -114,6 +122,14 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
         columns = out.columns[:, [R_VALUE + r, R_VALUE + n_rules + r]]
         np.testing.assert_array_equal(np.column_stack([out.samples[:, r], columns])[mine], want, MEASURED[r])
     np.testing.assert_array_equal(out.columns[mine, R_S], batch.found[mine, S])
+    ordinary = (batch.kind != 0) & (batch.kind != HAZMAT)
+    offset = np.where(ordinary, batch.found[:, ACROSS_ANY], batch.found[:, ACROSS])
+    np.testing.assert_array_equal(out.across[mine, OFFSET_M], offset[mine])
+    half = out.across[mine, SPAN_M] - out.across[mine, FREE_M]  # the footprint's
+    known = np.isfinite(rules[0][0][mine])
+    out_m = np.where(ordinary, batch.found[:, OUT_ANY], batch.found[:, OUT_PERMITTED])
+    want = rules[0][0][mine] - out_m[mine]
+    np.testing.assert_allclose(half[known], want[known], atol=1e-12)
     middle = (batch.found[:, RIGHT] - batch.found[:, LEFT]) / 2
     np.testing.assert_array_equal(out.columns[mine, R_D], middle[mine])
     np.testing.assert_array_equal(out.columns[mine, R_SPEED], np.hypot(*batch.x[:, 2:].T)[mine])

@@ -4,8 +4,9 @@ import numpy as np
 
 from geofence.batch import Batch, Site
 from geofence.continuity import Sightings
-from geofence.detectors import HOLD_STEP_S, Thresholds, Tracks, Windows, step
-from geofence.located import FOUND, NO_LANE
+from geofence.detectors import HOLD_STEP_S, N_ACROSS, Departures, Thresholds, Tracks, step, windows_of
+from geofence.levels import shipped
+from geofence.located import FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
 from geofence.observing import Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
@@ -38,13 +39,14 @@ def world(seed):
         coasting=rng.random(N) < 0.1, stamp_ns=np.full(N, T0_NS), found=rng.normal(0.0, 3.0, (N, FOUND)),
         lane=np.where(rng.random(N) < 0.9, 1, NO_LANE).astype(np.int32),
         kind=rng.integers(0, 5, N).astype(np.uint8), vehicle=np.full(N, -1, dtype=np.int32),
-        undecidable=rng.random(N) < 0.2, off_road_m=np.full(N, np.nan),
+        off_road_m=np.full(N, np.nan),
     )  # fmt: skip
     batch.found[:, 4] = rng.uniform(0.05, 0.5, N)  # a sigma is positive
+    batch.found[:, UNJUDGED] = rng.random(N) < 0.2
     limits = np.tile([[[0.2, 0.0], [np.nan, np.nan]] * 3], (len(GRADED), 1, 1)).reshape(-1, 6, 2)
     none = np.zeros(len(MEASURED))
-    thresholds = Thresholds(limits, none, 3.0, 1e-4, none)
-    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    thresholds = Thresholds(limits, none, 3.0, 1e-4, none, Departures(0, 1e-4, shipped()))
+    windows = windows_of(state)
     seen = Seen(rng.random(N) < 0.8, rng.random(N) < 0.8, rows, batch, all_named())
     return state, thresholds, windows, seen
 
@@ -57,7 +59,10 @@ def test_one_step_does_what_both_do():
         other, _, others, _ = world(seed)
         mine = np.flatnonzero(seen.owned & seen.confirmed & (seen.rows >= 0))
         stale = other.stamps[seen.rows[mine], LAST] >= T0_NS
-        out = Measures(np.zeros((N, len(MEASURED), 3)), np.zeros((N, R_VALUE + 2 * len(MEASURED))))
+        n_rules = len(MEASURED)
+        out = Measures(
+            np.zeros((N, n_rules, 3)), np.zeros((N, R_VALUE + 2 * n_rules)), np.zeros((N, N_ACROSS))
+        )
         measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
         follows = np.flatnonzero(seen.confirmed & (seen.rows >= 0))
         other.stamps[np.ix_(seen.rows[follows], [BORN, SEEN])] = T0_NS
