@@ -13,6 +13,9 @@ import numpy as np
 from core.arrays import F64
 from geofence.episodes import OpenEpisode
 from geofence.state import (
+    CHECKS,
+    CLAIM_FIX,
+    CLAIM_WHOSE,
     CLEAR_S,
     CUSUM,
     DRIVER,
@@ -34,6 +37,7 @@ from geofence.state import (
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
+    SCORE_MAX,
     SINCE,
     SPAN,
     State,
@@ -66,6 +70,7 @@ class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
     nis: tuple[float, ...] = ()  # what the innovations say of sigma, and of how many
     span_m: float = 0.0  # half the width of the lanes that permit it
     ramps: tuple[float, ...] = ()
+    claim: tuple[float, ...] = ()  # the terminal's last fix, what is trusted of its claim, and why
 
 
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +153,7 @@ def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
         return CarriedDrift()
     return CarriedDrift(
         place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
-        span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:]),
+        span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:CLAIM_FIX]), claim=_carried_claim(numbers),
     )  # fmt: skip
 
 
@@ -157,11 +162,31 @@ def _drift_row(carried: CarriedDrift) -> list[float]:
     numbers = [*carried.place, *carried.driver, *carried.nis, carried.span_m, *carried.ramps]
     lengths = len(carried.place), len(carried.driver), len(carried.nis), len(carried.ramps)
     if (
-        lengths != (DRIVER - PLACE, NIS - DRIVER, SPAN - NIS, N_DRIFT - RAMP)
+        lengths != (DRIVER - PLACE, NIS - DRIVER, SPAN - NIS, CLAIM_FIX - RAMP)
         or not np.isfinite(numbers).all()
     ):
-        return [0.0] * N_DRIFT
-    return numbers
+        numbers = [0.0] * CLAIM_FIX
+    return numbers + _claim_row(carried.claim)
+
+
+def _carried_claim(numbers: Sequence[float]) -> tuple[float, ...]:
+    """Return the row's numbers of a claim; which of our terminals' it is has no meaning elsewhere."""
+    carried = (*numbers[CLAIM_FIX:CLAIM_WHOSE], *numbers[CHECKS:])
+    return carried if any(carried) else ()
+
+
+def _claim_row(carried: tuple[float, ...]) -> list[float]:
+    """Return the row's numbers; zeros, of a claim that was not checked, where they can't be ours."""
+    n_fix = CLAIM_WHOSE - CLAIM_FIX
+    trust, scores = carried[n_fix + 1 : n_fix + 3], carried[n_fix + 3 :]
+    if (
+        len(carried) != N_DRIFT - CLAIM_FIX - 1
+        or not np.isfinite(carried).all()
+        or not all(number == 0.0 or number >= 1.0 for number in trust)
+        or max(map(abs, scores)) > SCORE_MAX
+    ):
+        return [0.0] * (N_DRIFT - CLAIM_FIX)
+    return [*carried[:n_fix], 0.0, *carried[n_fix:]]
 
 
 def _carried_history(state: State, row: int) -> CarriedHistory:

@@ -13,9 +13,10 @@ import math
 from core.arrays import F1
 from core.kernel import kernel
 from geofence.state import (
+    CLAIM_FIX,
+    CLAIM_USED,
     DRIVER,
     DRIVER_COV,
-    N_DRIFT,
     N_OF_RAMP,
     NIS,
     NIS_SEEN,
@@ -65,7 +66,7 @@ def lasting_tau_s(tau_s: float, dt_s: float) -> float:
 @kernel(inner=True)
 def _start(offset_m: float, span_m: float, sigma_m: float, row: F1) -> None:
     """Start both tests at a first sample; what is known of sigma stays."""
-    for c in range(N_DRIFT):
+    for c in range(CLAIM_FIX):
         row[c] = row[c] if c in (NIS, NIS_SEEN) else 0.0
     row[NIS] = max(row[NIS], 1.0) if row[NIS_SEEN] == 0.0 else row[NIS]
     row[PLACE], row[SPAN] = offset_m, span_m
@@ -160,9 +161,15 @@ def _check_sigma(squared: float, dt_s: float, row: F1) -> None:
 
 
 @kernel(inner=True)
+def shown_scale(row: F1) -> float:
+    """Return how many times the stated sigma this track's samples show, 1 where they don't contradict."""
+    return math.sqrt(row[NIS]) if row[NIS] > NIS_SURE else 1.0
+
+
+@kernel(inner=True)
 def trusted_sigma_m(sigma_m: float, row: F1) -> float:
-    """Return the stated sigma, or a larger one where the samples of this track contradict it."""
-    return float(sigma_m * math.sqrt(row[NIS])) if row[NIS] > NIS_SURE else sigma_m
+    """Return the stated sigma, or a larger one where the track's samples or its fixes contradict it."""
+    return float(sigma_m * max(shown_scale(row), row[CLAIM_USED]))
 
 
 @kernel(inner=True)

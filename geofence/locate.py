@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F3, I1, I32, U8, I32x1, U8x1
+from core.arrays import B1, F1, F2, F3, I1, I2, I32, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
+from geofence.claim import DISPROVED, claimed_scale
 from geofence.config import VehicleConfig
-from geofence.drift import trusted_sigma_m
+from geofence.drift import shown_scale
 from geofence.grading import RuleSettings
 from geofence.kernels import Places, Scratch, locate, scratch
 from geofence.levels import DEPTH_M, WITHIN_S, Levels, shipped, sigma_max_m
@@ -31,7 +32,7 @@ from geofence.located import (
 from geofence.map.axis import SEGMENT, Segments
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
-from geofence.state import HINT, PRESUMED, State
+from geofence.state import GAPPED, HINT, LIFE_NS, PRESUMED, State
 
 GNSS_ALONE_NS = 2_000_000_000
 NEXT_LANE = 3.0  # times `decide_depth_m`: a truck in the middle of the next lane is 3.1 m over the line
@@ -73,6 +74,7 @@ class Memory(NamedTuple):
 
     flags: F2
     drift: F2
+    stamps: I2
 
 
 class Registry(NamedTuple):
@@ -107,22 +109,29 @@ def _classify(seen: Input, t: int, registry: Registry, flags: F2, out: Output) -
 
 
 @kernel(inner=True)
-def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2, drift: F2) -> bool:
+def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2, memory: Memory) -> bool:
     """Return whether track t is so uncertain that a departure might be missed, or beyond the map.
 
-    Fill in UNJUDGED: what is proved of an uncertain place counts, unless even NEXT_LANE would be missed.
+    Fill in UNJUDGED: what is proved of an uncertain place counts, unless even NEXT_LANE would be missed, or
+    what its terminal claims is not proved (geofence.claim). Levels follow what is trusted of a claim.
+    Of a nameless track with gaps nothing is gathered, so that nothing is found.
     """
     stamp_ns = seen.stamp_ns[t]
     enforced = stamp_ns - seen.enforcing_ns[t] <= limits.fresh_ns
     by_radar = stamp_ns - seen.radar_ns[t] <= limits.fresh_ns
     gnss_alone = not by_radar and stamp_ns - seen.gnss_ns[t] <= GNSS_ALONE_NS
     sigma_m, row = found[t, SIGMA], seen.rows[t]
+    may_judge, scale, has_gaps = (enforced or gnss_alone) and found[t, BEYOND_END] == 0.0, 1.0, False
     if row >= 0:
-        sigma_m = trusted_sigma_m(sigma_m, drift[row])
-    may_judge = (enforced or gnss_alone) and found[t, BEYOND_END] == 0.0
+        gapped_ns = memory.stamps[row, GAPPED]
+        has_gaps = gapped_ns > 0 and stamp_ns - gapped_ns < LIFE_NS
+        sigma_m *= shown_scale(memory.drift[row])
+        scale = claimed_scale(memory.drift[row]) if gnss_alone else 1.0
+    may_judge = may_judge and scale < DISPROVED
     most_m = limits.scale * sigma_max_m(limits.levels, seen.tau_s[t])
     found[t, UNJUDGED] = 0.0 if may_judge and sigma_m <= NEXT_LANE * most_m else 1.0
-    return not (may_judge and sigma_m <= most_m) and math.isfinite(found[t, OUT_ANY])
+    might_miss = has_gaps or not may_judge or not max(sigma_m, scale * found[t, SIGMA]) <= most_m
+    return might_miss and math.isfinite(found[t, OUT_ANY])
 
 
 @kernel
@@ -142,7 +151,7 @@ def _locate(
             flags[seen.rows[t], HINT] = found[t, HELD]
         floats[L_S, t], floats[L_D, t] = found[t, S], (found[t, RIGHT] - found[t, LEFT]) / 2
         floats[L_SIGMA, t], floats[L_P_LANE, t] = found[t, SIGMA], found[t, P_LANE]
-        out.undecidable[t] = _is_undecidable(seen, t, limits, found, memory.drift)
+        out.undecidable[t] = _is_undecidable(seen, t, limits, found, memory)
 
 
 _locate_once = checked_once(_locate)  # all batches have the same types
@@ -208,7 +217,7 @@ class Locator:
         registry = Registry(self._vehicles_of(terminal_ids), self._kinds, self._masks, self._kind_masks)
         _locate_once(
             seen, registry, self._road.strips, self._axis, self._limits, self._scratch,
-            Memory(self._state.flags, self._state.drift), out,
+            Memory(self._state.flags, self._state.drift, self._state.stamps), out,
         )  # fmt: skip
         return Located(
             lane=out.lane,

@@ -20,15 +20,24 @@ EVIDENCE_NS = 5
 # columns of State.drift, the tests of geofence.drift: place, speed and error across the lane, then the upper
 # triangle of their covariance; wander, error and line of a driver who keeps the lane, and theirs; what
 # innovations say of sigma^2, and of how many; half the permitted span; then RAMPS times the age of a ramp,
-# its two sums, and what that driver would make of it
+# its two sums, and what that driver would make of it. Then those of geofence.claim: the last fix (place,
+# velocity, variance of its fresh error, whose terminal's + 1), how often the claim was checked, what is
+# trusted, what is used, log likelihoods of its scales
 PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
 RAMPS, N_OF_RAMP = 6, 6
-N_DRIFT = RAMP + RAMPS * N_OF_RAMP
+CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
+CLAIM_WHOSE, CHECKS, CLAIM_TRUST, CLAIM_USED, CLAIM_SCORE = (CLAIM_FIX + k for k in range(5, 10))
+SCALES = 9
+N_DRIFT = CLAIM_SCORE + SCALES
+# Log likelihoods end here, so that a receiver that drives from open road into a cutting is believed no longer
+# than for four bad fixes: each says ln(1 / geofence.claim.P_ODD) = 4 nats at most
+SCORE_MAX = 12.0
 # columns of State.stamps: of the newest observation, of the ring's newest row; rows that the ring was given;
 # since when the vehicle stands, drives in a dedicated lane, in another; of the track's first and newest
-# measurement, judged here or not. The rules' own stamps follow by name
-LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE, BORN, SEEN = range(8)
-N_STAMPS = 8
+# measurement, judged here or not; of its newest fix; of its newest gap that a nameless track may not have.
+# The rules' own stamps follow by name
+LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE, BORN, SEEN, FIXED, GAPPED = range(10)
+N_STAMPS = 10
 SHARED_STAMPS = {  # those that are carried with a track
     "observed_ns": LAST,
     "standing_since_ns": STANDING,
@@ -36,6 +45,8 @@ SHARED_STAMPS = {  # those that are carried with a track
     "elsewhere_since_ns": ELSEWHERE,
     "born_ns": BORN,
     "seen_ns": SEEN,
+    "fixed_ns": FIXED,
+    "gapped_ns": GAPPED,
 }
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)

@@ -23,7 +23,7 @@ from geofence.drift import (
     weigh_drift,
 )
 from geofence.levels import NEVER, level_at, place_level_m, shipped, sigma_max_m
-from geofence.state import N_DRIFT, NIS, PLACE, PLACE_COV, RAMP
+from geofence.state import CLAIM_FIX, N_DRIFT, NIS, PLACE, PLACE_COV, RAMP
 
 SPAN_M, FREE_M, SIGMA_M, TAU_S = 1.875, 0.625, 0.3, 4.0
 
@@ -100,7 +100,7 @@ def test_the_ramp_is_the_likelihood_ratio_over_whole_covariances():
     for p, (sigma, tau) in enumerate(parts):
         gap = np.abs(t_s[:, None] - t_s[None])
         C += sigma**2 * (np.exp(-gap / tau) - np.outer(keeps[:, p], keeps[:, p]))
-    ages = row[RAMP::6]
+    ages = row[RAMP:CLAIM_FIX:6]
     best = 0.0
     for age in ages:
         shape = np.maximum(t_s - (t_s[-1] - age), 0.0)

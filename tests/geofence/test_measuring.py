@@ -73,8 +73,12 @@ def expected(b, stamps, flags):
     along = b.x[:, 2:] / np.maximum(speed, 1e-9)[:, None]
     sigma_speed = np.sqrt(np.maximum(quadratic(P, *along.T), 1e-6))
     across = (e * b.x[:, 3] - n * b.x[:, 2]) / fast
-    yaw = np.clip(np.abs(across) - 2.0 * np.sqrt(np.maximum(quadratic(P, -n, e), 0.0)) / fast, 0.0, 0.5)
+    aside = np.maximum(quadratic(P, -n, e), 0.0)
+    gain = 0.5**2 / (0.5**2 + aside)
+    yaw = np.minimum(gain * np.abs(across), 0.5)
     length = np.where(np.isnan(b.length_m), 4.0, b.length_m)
+    yaw_m = np.where(speed > 3.0, length / 2 * np.sqrt(gain * aside) / fast, 0.0)
+    edge = np.hypot(found[:, SIGMA], yaw_m)
     unknown = np.where((flags[:, PRESUMED] > 0) & (b.kind == 0), 2.3, 1.6)
     half = np.where(np.isnan(b.width_m), unknown, b.width_m) / 2 + np.where(
         speed > 3.0, length / 2 * yaw, 0.0
@@ -94,12 +98,12 @@ def expected(b, stamps, flags):
     over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
     deep = np.where(found[:, OUT_ANY] <= 0.0, over + half, -half)
     return limit, place, since, [
-        (out + half, found[:, SIGMA], b.tau_s, b.found[:, UNJUDGED] == 0.0),
+        (out + half, edge, b.tau_s, b.found[:, UNJUDGED] == 0.0),
         (b.off_road_m, place, b.tau_s, true),
         (-found[:, ALONG], sigma_speed, speed_tau, (found[:, ALONG] > 0.0) | other_way),
         (speed / limit - 1.0, sigma_speed / limit, speed_tau, known & (b.lane != NO_LANE)),
         (np.where(found[:, OUT_ANY] <= 4.0, held, np.nan), np.zeros(N), b.tau_s, true),
-        (deep, found[:, SIGMA], b.tau_s, ordinary & (b.vehicle >= 0) & (b.found[:, UNJUDGED] == 0.0)),
+        (deep, edge, b.tau_s, ordinary & (b.vehicle >= 0) & (b.found[:, UNJUDGED] == 0.0)),
     ]  # fmt: skip
 
 
@@ -120,7 +124,8 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
         seen = np.where(judged & ~batch.coasting, value, np.nan)
         want = np.column_stack([seen, sigma, tau_s, value, sigma])[mine]
         columns = out.columns[:, [R_VALUE + r, R_VALUE + n_rules + r]]
-        np.testing.assert_array_equal(np.column_stack([out.samples[:, r], columns])[mine], want, MEASURED[r])
+        got = np.column_stack([out.samples[:, r], columns])[mine]
+        np.testing.assert_allclose(got, want, rtol=1e-12, err_msg=MEASURED[r])
     np.testing.assert_array_equal(out.columns[mine, R_S], batch.found[mine, S])
     ordinary = (batch.kind != 0) & (batch.kind != HAZMAT)
     offset = np.where(ordinary, batch.found[:, ACROSS_ANY], batch.found[:, ACROSS])

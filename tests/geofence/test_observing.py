@@ -10,7 +10,7 @@ from geofence.located import FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
 from geofence.observing import Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import BORN, LAST, R_VALUE, SEEN, State
+from geofence.state import BORN, CLAIM_TRUST, CLAIM_USED, CLAIM_WHOSE, LAST, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 2.5, 80 / 3.6, 60 / 3.6, 0.8, 4.0, np.array([True, False, False]))
@@ -22,7 +22,9 @@ def all_named():
     return Sightings(
         terminal=np.zeros(N, dtype=np.int32), presumed=np.zeros(N, dtype=np.bool_),
         radar_ns=np.full(N, T0_NS), off_m=nothing, sigma_m=nothing, lasting_m=nothing,
-        axis_rad=nothing, P=np.zeros((N, 4, 4)), bias_m=np.zeros(N),
+        axis_rad=nothing, P=np.zeros((N, 4, 4)), bias_m=np.zeros(N), is_fix=np.zeros(N, dtype=np.bool_),
+        fix_ns=np.zeros(N, dtype=np.int64), east_m=nothing, north_m=nothing, gnss_bias_m=nothing,
+        gnss_tau_s=nothing,
     )  # fmt: skip
 
 
@@ -66,6 +68,8 @@ def test_one_step_does_what_both_do():
         measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
         follows = np.flatnonzero(seen.confirmed & (seen.rows >= 0))
         other.stamps[np.ix_(seen.rows[follows], [BORN, SEEN])] = T0_NS
+        # of the first terminal, without a claim, seen by radar
+        other.drift[np.ix_(seen.rows[follows], [CLAIM_WHOSE, CLAIM_TRUST, CLAIM_USED])] = 1.0
         named, lived = np.ones(N, dtype=np.bool_), np.zeros(N, dtype=np.bool_)
         tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out, np.full(N, HOLD_STEP_S), named, lived)
         grade, active = np.zeros((len(mine), len(MEASURED)), dtype=np.int64), np.zeros(len(mine), dtype=bool)
