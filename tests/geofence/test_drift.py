@@ -195,7 +195,7 @@ def test_what_is_decidable_follows_sigma_and_tau():
     levels = shipped()
     limit_m = [sigma_max_m(levels, tau_s) for tau_s in (0.2, 4.0, 30.0)]
     assert limit_m[0] > 0.3  # a radar's track, even far away
-    assert limit_m[2] == pytest.approx(limit_m[1], rel=0.2)  # a drift shows through an error that lasts
+    assert limit_m[2] > 0.9 * limit_m[1]  # a drift shows through an error that lasts
     assert sigma_max_m(levels, 100.0) == pytest.approx(levels.sigma_m_max[-1])
 
 
