@@ -60,7 +60,7 @@ class Monitor:
         self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED, OWN_STAMPS)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version, late=late)
-        self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
+        self._locator = Locator(rules, road, vehicles, self._state)
         widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
         narrowest_m = min(widths, default=rules.width_unknown_m)
         cargoes = [Cargo(v.class_, v.hazmat_class, v.un, v.terminal) for v in vehicles]

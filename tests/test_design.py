@@ -62,7 +62,8 @@ GRADED = Grading.__struct_fields__
 WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
-    carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
+    carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedDrift, carry.CarriedHistory,
+    carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
     KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving,

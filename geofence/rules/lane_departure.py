@@ -35,7 +35,7 @@ class LaneDeparture(Rule):
     def measure(v: Vehicle) -> Sample:
         # an ordinary vehicle in a lane that is closed to it has left none: see `unauthorised_vehicle`
         out_m = v.out_any_m if v.is_ordinary else v.out_permitted_m
-        return Sample(out_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.undecidable)
+        return Sample(out_m + v.half_width_m, v.sigma_edge_m, v.tau_s, not v.unjudged)
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
         """Far from every lane the distance is unknown, but the vehicle is certainly outside."""
