@@ -271,6 +271,20 @@ class Monitor:
         self._resume.drop([episode.id for episode in waiting])
         return closes + [self._book.finish(episode, stamps, CLOSED) for episode in waiting]
 
+    def continue_from(self, other: "Monitor", anew: Collection[str]) -> None:
+        """Continue what another monitor judged by other rules, without the evidence of the rules in `anew`.
+
+        The other one must not be used any more. Nothing is copied: 1 000 tracks cost no tick.
+        """
+        self._state.continue_from(other._state, anew)
+        for episode in other._book.all():
+            self._book.attach(episode.track, episode)
+        self._resume.restore(other._resume.carried())
+        self._lineage.superseded = other._lineage.superseded
+        self._coverage.restore(other._coverage.since())
+        self.counts.clear()
+        self.counts.update(other.counts)
+
     def judged_ns(self, rows: I64) -> I64:
         """Return the stamp of the last judged observation of each row (n,); 0: none, or no row."""
         return np.where(rows >= 0, self._state.stamps[rows, LAST], 0)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from geofence.carry import CarriedEvidence, CarriedHistory, CarriedJudgement, MonitorState
 from geofence.config import RulesConfig, section_of
 from geofence.grading import RuleSettings
 from geofence.rules import MEASURED, REGISTRY
@@ -44,26 +43,3 @@ def differences(old: Any, new: Any, key: str = "rules") -> Iterable[tuple[str, o
             yield from differences(getattr(old, name), getattr(new, name), f"{key}.{name}")
     elif old != new:
         yield key, msgspec.to_builtins(old), msgspec.to_builtins(new)
-
-
-def without(state: MonitorState, anew: frozenset[str]) -> MonitorState:
-    """Return the state of a monitor without the evidence of these rules."""
-    judgements = tuple(_judgement_without(one, anew) for one in state.judgements)
-    return msgspec.structs.replace(state, judgements=judgements)
-
-
-def _judgement_without(one: CarriedJudgement, anew: frozenset[str]) -> CarriedJudgement:
-    history = one.history
-    kept = CarriedHistory(
-        stamp_ns=history.stamp_ns,
-        columns=history.columns,
-        value={name: column for name, column in history.value.items() if name not in anew},
-        sigma={name: column for name, column in history.sigma.items() if name not in anew},
-    )
-    rules = {name: _cleared(was) if name in anew else was for name, was in one.rules.items()}
-    return msgspec.structs.replace(one, rules=rules, history=kept)
-
-
-def _cleared(was: CarriedEvidence) -> CarriedEvidence:
-    """Return evidence as after a close: that the vehicle was seen to keep the rule stays."""
-    return CarriedEvidence(kept_s=was.kept_s, last_over_ns=was.last_over_ns, judged_ns=was.judged_ns)

@@ -3,7 +3,7 @@
 `State.graded` numbers the rules that have a row of evidence, `State.measured` those with columns in the ring.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -207,6 +207,22 @@ class State:
             return None
         at = (int(self.stamps[row, RING_ROWS]) - 1) % RING_LENGTH
         return self.ring[row, at, R_EAST : R_NORTH + 1]
+
+    def continue_from(self, other: "State", anew: Collection[str]) -> None:
+        """Take over all rows of another state, which must not be used any more, without some rules' evidence.
+
+        anew : rules whose evidence starts anew; that a vehicle was seen to keep them stays
+        """
+        self.__dict__.update(other.__dict__)  # both have the same columns: those of the registry
+        if "lane_departure" in anew:
+            self.drift[:] = 0.0
+        for rule in anew:
+            if rule in self.graded:
+                self.evidence[:, self.graded[rule], :KEPT_S] = 0.0
+                self.evidence_ns[:, self.graded[rule], :LAST_OVER] = 0
+            if rule in self.measured:
+                column = R_VALUE + self.measured[rule]
+                self.ring[:, :, column], self.ring[:, :, column + len(self.measured)] = np.nan, 0.0
 
     def fresh(self, track: int) -> int:
         """Give the track an empty row in place of any it had, and return its number."""

@@ -12,7 +12,7 @@ from geofence.config import RulesConfig
 from geofence.episode_book import Judged
 from geofence.monitor import Monitor
 from geofence.plausible import plain
-from geofence.rule_changes import changes, without
+from geofence.rule_changes import changes
 from geofence.rules_text import check_rules, rules_of
 from roadside.pipeline_setup import Setup, monitor_of
 
@@ -99,7 +99,7 @@ def change_rules(
     found = changes(setup.rules, rules)
     closes = monitor.close_changed(now_ns, found.rules)
     again = monitor_of(dataclasses.replace(setup, rules=rules))
-    again.restore(without(monitor.state(), found.anew))
+    again.continue_from(monitor, found.anew)
     return closes, again
 
 
