@@ -85,7 +85,7 @@ class Pipeline:
         )
         journeys = Journeys(
             setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, setup.permits,
-            esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=self._count,
+            esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=self._count, stretch_m=setup.stretch_m,
         )  # fmt: skip
         self.travelling = Travelling(journeys, self._count)
         axis, frame = setup.road.axis, setup.frame
