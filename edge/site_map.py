@@ -13,6 +13,15 @@ def road_of(site: Site) -> RoadMap:
     """Return the compiled map; ConfigError names site file, map, feature, rule and place."""
     try:
         road = load_map(site.map_text, site.frame)
+    except MapError as error:
+        raise _refused(site, error) from error
+    check_site(site, road)
+    return road
+
+
+def check_site(site: Site, road: RoadMap) -> None:
+    """Refuse (ConfigError) a map whose names are none, or that the rules of the site do not fit."""
+    try:
         check_names(road)
     except MapError as error:
         raise _refused(site, error) from error
@@ -20,13 +29,13 @@ def road_of(site: Site) -> RoadMap:
         raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
     roles = {role for zone in road.zones for role in zone.roles}
     roads = {lane.road for lane in road.lanes}
-    for fault in faults_of_names(site.config.rules, roles, roads):
+    lanes = {lane.lane for lane in road.lanes}
+    for fault in faults_of_names(site.config.rules, roles, roads, lanes):
         raise ConfigError(site.where, *fault)
     gates = [(gate.gate, gate.role) for gate in road.gates]
     terminals = {vehicle.terminal for vehicle in site.vehicles}
     for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
         raise ConfigError(site.where, *wrong)
-    return road
 
 
 def check_names(road: RoadMap) -> None:

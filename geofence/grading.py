@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from geofence.calendar import Holiday
 from geofence.layers import ROWS_MAX, Limit, SpeedLimit, Weather
 
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -63,8 +64,8 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resume_s: Seconds = 30.0  # after a restart an episode continues when its vehicle is seen within this time
     fresh_s: Fresh = 1.0  # an enforcing radar's measurement carries a judgement this long
     undecidable_s: Seconds = 5.0  # an episode of that grade needs this long
-    decide_s: Minute = 5.0  # a departure of `decide_depth_m` must be provable within this long,
-    decide_depth_m: Width = 1.5  # else the track is undecidable
+    decide_s: Minute = 5.0  # 90 % of departures of `decide_depth_m` must be found within this long,
+    decide_depth_m: Width = 1.0  # else the track is undecidable
     map_sigma_m: Survey = 0.05  # 1 sigma of the surveyed boundaries
     width_unknown_m: Width = 1.6  # narrow on purpose: an unknown width must not make a violator
     hazmat_limit_mps: Limit = 60 / 3.6  # beside the posted limit
@@ -78,5 +79,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dark_lane_p: Annotated[float, Meta(gt=0.5, lt=1.0)] = 0.99
     dark_report_s: Seconds = 35.0  # a terminal may report each 30 s
     dark_reporter_m: Near = 30.0  # an unbound reporter this close might be it
+    stop_jam_s: Seconds = 600.0  # who has not moved for so long while others pass is in no jam
     speed_limits: Annotated[tuple[SpeedLimit, ...], Meta(max_length=ROWS_MAX)] = ()  # beside the law's
     weather: Weather = Weather()
+    holidays: Annotated[tuple[Holiday, ...], Meta(max_length=200)] = ()  # PH of time windows

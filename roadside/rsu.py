@@ -193,7 +193,7 @@ class RsuService(Service):
         agent, outbox = self.agent, self.agent.outbox
         setup, now_ns = agent.pipeline.setup, agent.clock.now_ns()
         clocks = agent.pipeline.clock_report(now_ns)
-        registration = agent.pipeline.registration_report()
+        registration = agent.pipeline.tracker.registration_report()
         faults = ("registration",) if any(one.is_alarm for one in registration.values()) else ()
         status = wire.Status(
             state=presence.state,
@@ -216,6 +216,7 @@ class RsuService(Service):
             radar_clocks=faults_of(clocks.radars),
             host_clock=None if clocks.host is None else fault_of(clocks.host),
             registration=registrations_of(registration),
+            configured=agent.pipeline.config.state.answered,
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 

@@ -46,19 +46,22 @@ class Breaking:
         for permit in permits:
             self._of.setdefault(permit.terminal, []).append(permit)
         self._gates = gates
-        self._goods = section_of(rules, "permit").goods
-        self._route: Any = section_of(rules, "route_deviation")
-        self._exit: Any = section_of(rules, "missed_exit")
         self._tunnels = [
             (ZoneShape(zone.zone, zone.polygon), TUNNEL_ROLES[role])
             for zone in zones
             for role in zone.roles
             if role in TUNNEL_ROLES
         ]
+        # names of permits whose trip ended or went on to a neighbour: its journey
+        self.used: dict[str, str] = {}
+        self.configure(rules)
+
+    def configure(self, rules: RulesConfig) -> None:
+        """Look by other rules from now on."""
+        self._goods = section_of(rules, "permit").goods
+        self._route: Any = section_of(rules, "route_deviation")
+        self._exit: Any = section_of(rules, "missed_exit")
         self._driving: Any = section_of(rules, "driving_time")
-        self.used: dict[
-            str, str
-        ] = {}  # names of permits whose trip ended or went on to a neighbour: its journey
 
     def enter(self, journey: Journey) -> None:
         """Choose the permit of a journey that begins, and note what it lacks."""

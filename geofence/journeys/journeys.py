@@ -74,6 +74,11 @@ class Journeys:
 
     # ---- each tick
 
+    def configure(self, rules: RulesConfig) -> None:
+        """Follow by other rules from now on."""
+        self._rules, self._report_ns = rules, int(rules.dark_report_s * NS)
+        self._breaking.configure(rules)
+
     def step(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, blind: Iterable[Blind], *,
         gateway_present: bool, reporting: Container[int] = (),

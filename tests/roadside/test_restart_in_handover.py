@@ -35,9 +35,6 @@ DOWN_NS = 1_500 * MS  # from the kill to the next start
 SECONDS = 14.5
 
 
-OFFERED_S = 7.705  # of the offer; it arrives after 30 ms, and its answer after 30 more
-
-
 class Rsu:
     """A pipeline that is killed once, and what its disk keeps of it."""
 
@@ -131,27 +128,39 @@ def _received(post, sender):
     return HandoverAnswered.of(sender, decode_handover_ack(post.body))
 
 
+# when each is killed [ms], counted from the offer; it arrives after 30 ms, and its answer after 30 more
 KILLS = {
     "nobody": (None, None),
-    "giver": (7.71, None),             # its offer is lost
-    "giver later": (7.74, None),       # the receiver has adopted
-    "receiver": (None, 7.74),          # it has adopted; the answer, and what it raised, never leave it
-    "both before": (7.6, 7.6),
-    "both with the offer": (7.71, 7.71),
-    "both with the answer": (7.74, 7.74),
-    "both after": (7.77, 7.77),        # the giver has heard the answer, and forgotten the episode
+    "giver": (5, None),            # its offer is lost
+    "giver later": (35, None),     # the receiver has adopted
+    "receiver": (None, 35),        # it has adopted; the answer, and what it raised, never leave it
+    "both before": (-105, -105),
+    "both with the offer": (5, 5),
+    "both with the answer": (35, 35),
+    "both after": (65, 65),        # the giver has heard the answer, and forgotten the episode
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def unharmed(setup):
+    return Run(setup, (None, None))
+
+
 @pytest.fixture(scope="module", params=KILLS.values(), ids=KILLS)
-def drove(request, setup):
-    return request.param, Run(setup, request.param)
+def drove(request, setup, unharmed):
+    """When each was killed, counted from the first stamp, and what came of it."""
+    if request.param == (None, None):
+        return request.param, unharmed
+    offered_s = (unharmed.offered_ns - T0_NS) / NS
+    killed_s = tuple(None if ms is None else offered_s + ms / 1e3 for ms in request.param)
+    return killed_s, Run(setup, killed_s)
 
 
 def test_each_tick_has_one_owner_at_most_and_soon_one(drove):
     killed_s, run = drove
     assert {t_ns: owners for t_ns, owners in run.owners.items() if len(owners) > 1} == {}
-    last_s = max((at_s for at_s in killed_s if at_s is not None), default=OFFERED_S)
+    offered_s = (run.offered_ns - T0_NS) / NS
+    last_s = max((at_s for at_s in killed_s if at_s is not None), default=offered_s)
     again_ns = T0_NS + round(last_s * NS) + (300 * MS if None in killed_s else DOWN_NS + 2 * NS)
     ticks = list(range(again_ns // (100 * MS) * 100 * MS, T0_NS + int(SECONDS * NS), 100 * MS))
     counts = {(t_ns - T0_NS) / NS: len(run.owners[t_ns]) for t_ns in ticks[1:-1]}
