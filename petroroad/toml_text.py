@@ -1,7 +1,8 @@
-"""Write TOML that `tomllib` reads: tables, arrays of tables and plain values; no dates."""
+"""Write TOML that `tomllib` reads: tables, arrays of tables and plain values; moments with an offset."""
 
 import json
 import math
+from datetime import datetime
 from typing import Any
 
 Table = dict[str, Any]
@@ -50,6 +51,8 @@ def _value(value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else str(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.isoformat()
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, dict):

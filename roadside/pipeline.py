@@ -187,10 +187,9 @@ class Pipeline:
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
         loose = self.tracker.loose_reports(t_ns, self._report_ns)
-        believed = with_doubt(tracks, doubt, owned)[1]  # a ghost is on no journey
         outputs += self.travelling.tick(
-            t_ns, tracks, located, believed, self.unjudged, gateway_present=gateway_present,
-            loose_reports=loose,
+            t_ns, tracks, located, with_doubt(tracks, doubt, owned)[1],  # a ghost is on no journey
+            self.unjudged, gateway_present=gateway_present, loose_reports=loose,
         )  # fmt: skip
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,

@@ -47,7 +47,7 @@ def journeys_of(setup: Setup, count: Callable[[str], None]) -> Journeys:
     """Return the journeys of its vehicles, none yet; count : counts a reason."""
     return Journeys(
         setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, setup.permits,
-        esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=count,
+        esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=count, stretch_m=setup.stretch_m,
     )  # fmt: skip
 
 

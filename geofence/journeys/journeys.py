@@ -55,11 +55,11 @@ class Journeys:
     def __init__(
         self, config: JourneysConfig, rules: RulesConfig, road: RoadMap, frame: SiteFrame,
         vehicles: Sequence[VehicleConfig], permits: Sequence[PermitConfig] = (), *, esn: str,
-        journeys_max: int, count: Callable[[str], None],
+        journeys_max: int, count: Callable[[str], None], stretch_m: tuple[float, float] | None = None,
     ) -> None:  # fmt: skip
         """journeys_max : that are open here; beyond, none opens.  count(reason) : counts it"""
         self._config, self._rules, self._frame, self._esn = config, rules, frame, esn
-        self._axis, self._max, self._count = road.axis, journeys_max, count
+        self._axis, self._max, self._count, self._stretch_m = road.axis, journeys_max, count, stretch_m
         self.gates = Gates(road.gates, road.axis)
         self._passing = Passing(self.gates)
         self._breaking = Breaking(permits, rules, self.gates, road.zones)
@@ -290,7 +290,7 @@ class Journeys:
             is_lost = journey.contact != "lost" and silent_s > self._config.lost_s
             if is_lost:
                 journey.contact = "lost"
-                journey.cause = cause_of(journey, rows, gateway_present=gateway_present)
+                journey.cause = cause_of(journey, rows, self._stretch_m, gateway_present=gateway_present)
                 self._count(f"journeys.lost.{journey.cause}")
             due = t_ns - self._published_ns.get(journey.terminal, 0) >= 3 * PUBLISH_NS
             if is_lost or (overdue and not journey.overdue) or (journey.contact == "lost" and due):

@@ -96,12 +96,13 @@ def test_contact_is_who_saw_it_of_late(radar_age_s, gnss_age_s, wanted):
         (500.0, 1, True, "off_road"),
         (None, 0, True, "off_road"),
         (150.0, 0, False, "gateway_silent"),
+        (1_010.0, 0, True, "rsu_off"),  # past the end of the stretch: the neighbour did not adopt it
     ],
 )
 def test_a_loss_has_its_cause(s_m, off_since, gateway, wanted):
     blind = [Blind(100.0, 200.0, "no_radar"), Blind(200.0, 300.0, "radar_silent")]
     journey = begun(s_m=s_m, off_road_since_ns=off_since)
-    assert cause_of(journey, blind, gateway_present=gateway) == wanted
+    assert cause_of(journey, blind, (0.0, 1_000.0), gateway_present=gateway) == wanted
 
 
 def test_bytes_that_hold_no_journey_are_none():
