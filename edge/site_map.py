@@ -4,6 +4,7 @@ from core.errors import ConfigError, MapError
 from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
+from geofence.permits import faults_of_permits
 from geofence.plausible import TEXT_LENGTH_MAX, is_plain
 from geofence.rule_checks import faults_of_names
 
@@ -28,8 +29,13 @@ def check_site(site: Site, road: RoadMap) -> None:
         raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
     roles = {role for zone in road.zones for role in zone.roles}
     roads = {lane.road for lane in road.lanes}
-    for fault in faults_of_names(site.config.rules, roles, roads):
+    lanes = {lane.lane for lane in road.lanes}
+    for fault in faults_of_names(site.config.rules, roles, roads, lanes):
         raise ConfigError(site.where, *fault)
+    gates = [(gate.gate, gate.role) for gate in road.gates]
+    terminals = {vehicle.terminal for vehicle in site.vehicles}
+    for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
+        raise ConfigError(site.where, *wrong)
 
 
 def check_names(road: RoadMap) -> None:

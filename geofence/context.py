@@ -11,6 +11,7 @@ from core.arrays import F64, I64, U8, Bools
 from geofence import batch as columns
 from geofence.episodes import OpenEpisode
 from geofence.grading import RuleSettings
+from geofence.kernels import normal_cdf
 from geofence.state import (
     DEDICATED,
     ELSEWHERE,
@@ -25,6 +26,8 @@ from geofence.state import (
 if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rules
     from fusion.timekeeping import LooseReports
     from fusion.tracks import TrackBatch
+    from geofence.ahead import Ahead
+    from geofence.breaches import Trips
     from geofence.limits import Limits
     from geofence.located import Located
     from geofence.surroundings import Surroundings
@@ -119,6 +122,7 @@ class TickContext(Context):
     gateway_present: bool
     loose_reports: "LooseReports | None"  # reports without a usable stamp: only their arrival is known
     doubt: U8  # (n,) bits of doubt in the terminals, see geofence.rules.doubt
+    trips: "Trips | None" = None  # the journeys of the vehicles
 
     @cached_property
     def known(self) -> I64:
@@ -129,6 +133,33 @@ class TickContext(Context):
     def lane_rows(self) -> I64:
         """Each track's row (n,) in the tables of lanes of `around`."""
         return self.around.lane_rows(self.located)
+
+    @cached_property
+    def speed_mps(self) -> F64:
+        """The speeds (n,)."""
+        speed: F64 = np.hypot(self.tracks.x[:, 2], self.tracks.x[:, 3])
+        return speed
+
+    @cached_property
+    def sigma_speed_mps(self) -> F64:
+        """1 sigma of the speeds (n,), along the courses."""
+        x, P, per = self.tracks.x, self.tracks.P, np.maximum(self.speed_mps, 1e-9)
+        e, n = x[:, 2] / per, x[:, 3] / per
+        return np.sqrt(np.maximum(e * e * P[:, 2, 2] + 2 * e * n * P[:, 2, 3] + n * n * P[:, 3, 3], 1e-6))
+
+    @cached_property
+    def ahead(self) -> "Ahead":
+        """Who drives ahead of each track."""
+        return self.around.ahead(self.tracks, self.located)
+
+    def stamps(self, column: int) -> I64:
+        """Return a column of the state's stamps (n,), 0 for tracks without a row."""
+        return np.where(self.rows >= 0, self.state.stamps[self.rows, column], 0)
+
+    @staticmethod
+    def normal_cdf(z: float) -> float:
+        """Return the probability that a standard normal is below z."""
+        return float(normal_cdf(z))
 
     def is_on_stretch(self, s_m: F64) -> Bools:
         """Return which stations (n,) are on our stretch; without a stretch, all."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from geofence.calendar import Holiday
 from geofence.layers import ROWS_MAX, Limit, SpeedLimit, Weather
 
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -78,5 +79,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dark_lane_p: Annotated[float, Meta(gt=0.5, lt=1.0)] = 0.99
     dark_report_s: Seconds = 35.0  # a terminal may report each 30 s
     dark_reporter_m: Near = 30.0  # an unbound reporter this close might be it
+    stop_jam_s: Seconds = 600.0  # who has not moved for so long while others pass is in no jam
     speed_limits: Annotated[tuple[SpeedLimit, ...], Meta(max_length=ROWS_MAX)] = ()  # beside the law's
     weather: Weather = Weather()
+    holidays: Annotated[tuple[Holiday, ...], Meta(max_length=200)] = ()  # PH of time windows

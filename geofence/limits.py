@@ -4,7 +4,7 @@ The lowest holds. A zone's limit counts where its vehicle certainly is in the zo
 changes at full minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,12 @@ import numpy as np
 from core.arrays import F1, F2, F64, I32, I32x1, I32x2, U8x1
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
+from geofence.calendar import Cargo, days_of, is_among
 from geofence.grading import RuleSettings
 from geofence.layers import KINDS, LAW, SpeedLimit
 from geofence.located import LIMIT, NO_LANE, U_EAST, U_NORTH, Located
 from geofence.map.areas import compile_areas
+from geofence.map.reading import Lane
 from geofence.map.roadmap import RoadMap, Zone
 from geofence.map.windows import MINUTE_NS, holds, windows_of
 
@@ -89,15 +91,14 @@ _lowest_once = checked_once(_lowest)
 class SpeedLimits:
     """The layers of one site, compiled for its roads and its registry."""
 
-    def __init__(
-        self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[tuple[str, str | None]]
-    ) -> None:
-        """vehicles : class and hazmat class of each vehicle of the registry."""
+    def __init__(self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[Cargo]) -> None:
+        """vehicles : of the registry."""
         general = (
             SpeedLimit(limit_mps=rules.hazmat_limit_mps, on="other", classes=("hazmat",)),
             SpeedLimit(limit_mps=rules.hazmat_limit_expressway_mps, on="expressway", classes=("hazmat",)),
         )
         self._rules = [row for row in (*general, *LAW, *rules.speed_limits) if row.is_weather(rules.weather)]
+        self._holidays = days_of(rules.holidays)
         self._windows = [windows_of(row.time_window) if row.time_window else () for row in self._rules]
         zones = [zone for zone in road.zones if zone.speed_limit_mps is not None]
         self._zones, self._areas = zones, compile_areas([zone.polygon for zone in zones])
@@ -108,7 +109,7 @@ class SpeedLimits:
         self._roads.append((None, False))  # no lane
         self._road: I32 = np.array([*(number[lane.road] for lane in road.lanes), len(names)], dtype=np.int32)
         known: dict[tuple[str, str | None], int] = {(kind, None): k for k, kind in enumerate(KINDS)}
-        group = [known.setdefault(vehicle, len(known)) for vehicle in vehicles]
+        group = [known.setdefault(vehicle[:2], len(known)) for vehicle in vehicles]
         self._groups, self._group = list(known), np.array([*group, 0], dtype=np.int32)
         self._varies = any(self._windows) or any(zone.windows for zone in zones)
         self._minute, self._rows = NONE, self._at(0)
@@ -149,6 +150,7 @@ class SpeedLimits:
     def _at(self, stamp_ns: int) -> _Rows:
         """Return the rows that hold at a stamp."""
         shape = (len(self._roads), len(self._groups))
+        zones_mps = [_zone_mps(zone, stamp_ns, self._holidays) for zone in self._zones]
         rows = _Rows(
             road=self._road,
             group=self._group,
@@ -156,11 +158,11 @@ class SpeedLimits:
             low=np.full(shape, NONE, dtype=np.int32),
             share=np.ones(shape),
             sharing=np.full(shape, NONE, dtype=np.int32),
-            zone_mps=np.array([_zone_mps(zone, stamp_ns) for zone in self._zones], dtype=np.float64),
+            zone_mps=np.array(zones_mps, dtype=np.float64),
             first_zone=1 + len(self._rules),
         )
         for k, row in enumerate(self._rules):
-            if self._windows[k] and not holds(self._windows[k], stamp_ns):
+            if self._windows[k] and not holds(self._windows[k], stamp_ns, self._holidays):
                 continue
             on = np.array([_is_on(row, *road) for road in self._roads], dtype=np.bool_)
             of = np.array([_is_of(row, *group) for group in self._groups], dtype=np.bool_)
@@ -174,8 +176,8 @@ class SpeedLimits:
         return rows
 
 
-def _zone_mps(zone: Zone, stamp_ns: int) -> float:
-    if zone.speed_limit_mps is None or (zone.windows and not holds(zone.windows, stamp_ns)):
+def _zone_mps(zone: Zone, stamp_ns: int, holidays: Collection[int]) -> float:
+    if zone.speed_limit_mps is None or (zone.windows and not holds(zone.windows, stamp_ns, holidays)):
         return np.inf
     return zone.speed_limit_mps
 
@@ -193,7 +195,16 @@ def _is_of(row: SpeedLimit, kind: str, hazmat_class: str | None) -> bool:
     """Return whether a row holds for vehicles of a class and cargo."""
     if row.classes and kind not in row.classes:
         return False
-    cargo = hazmat_class or ""
-    return not row.hazmat_classes or any(
-        cargo == name or cargo.startswith(f"{name}.") for name in row.hazmat_classes
-    )
+    return not row.hazmat_classes or is_among(hazmat_class, row.hazmat_classes)
+
+
+def lowest_speeds(lanes: Sequence[Lane], expressways: Collection[str], expressway_mps: float) -> F64:
+    """Return the lowest speed of each lane (lanes + 1,), NaN without one; the last is "no lane".
+
+    expressway_mps : of lanes of expressways that state none
+    """
+    low = [
+        expressway_mps if lane.min_speed_mps is None and lane.road in expressways else lane.min_speed_mps
+        for lane in lanes
+    ]
+    return np.array([*(np.nan if mps is None else mps for mps in low), np.nan], dtype=np.float64)

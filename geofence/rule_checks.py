@@ -10,7 +10,7 @@ from geofence.rules import REGISTRY
 from geofence.rules.base import Rule
 
 # The roles of zones that docs/design.md section 11 names; others must be on the map
-ROLES = ("no_entry", "no_exit", "inspection", "parking", "rest", "toll")
+ROLES = ("no_entry", "no_exit", "inspection", "parking", "rest", "toll", "closed", "bridge", "tunnel")
 GRADES = ("notice", "warning", "violation")
 
 
@@ -58,11 +58,11 @@ def _faults_of_grades(rule: type[Rule], section: Grading) -> Iterator[RuleFault]
 
 
 def faults_of_names(
-    rules: RulesConfig, roles: Collection[str], roads: Collection[str]
+    rules: RulesConfig, roles: Collection[str], roads: Collection[str], lanes: Collection[str] | None = None
 ) -> Iterator[RuleFault]:
     """Yield the names in a site's rules that nothing on its map has.
 
-    roles : of the zones on the map.  roads : of its lanes
+    roles : of the zones on the map.  roads : of its lanes.  lanes : its lanes; None: they are not asked
     """
     known = {*ROLES, *roles}
     lists: dict[str, Sequence[str]] = {
@@ -70,21 +70,23 @@ def faults_of_names(
         "rules.zone_entry.roles": section_of(rules, "zone_entry").roles,
         "rules.zone_exit.roles": section_of(rules, "zone_exit").roles,
     }
-    lists["rules.time_window.roles"] = section_of(rules, "time_window").roles
+    for rule in ("time_window", "closed_road", "convoy"):
+        lists[f"rules.{rule}.roles"] = section_of(rules, rule).roles
     for key, names in lists.items():
         for name in names:
             if name not in known:
                 yield RuleFault(key, f"must be roles of zones: {', '.join(sorted(known))}", name)
-    for k, row in enumerate(rules.speed_limits):
-        for name in row.roads:
+    closures = section_of(rules, "closed_road").closures
+    of_roads = {f"rules.speed_limits[{k}].roads": row.roads for k, row in enumerate(rules.speed_limits)}
+    of_roads |= {f"rules.closed_road.closures[{k}].roads": row.roads for k, row in enumerate(closures)}
+    for key, names in (of_roads | {"rules.expressways": rules.expressways}).items():
+        for name in names:
             if name not in roads:
-                key = f"rules.speed_limits[{k}].roads"
                 yield RuleFault(key, f"must be roads of the map: {', '.join(sorted(roads))}", name)
-    for name in rules.expressways:
-        if name not in roads:
-            yield RuleFault(
-                "rules.expressways", f"must be roads of the map: {', '.join(sorted(roads))}", name
-            )
+    for k, row in enumerate(closures if lanes is not None else ()):
+        for name in row.lanes:
+            if name not in (lanes or ()):
+                yield RuleFault(f"rules.closed_road.closures[{k}].lanes", "must be lanes of the map", name)
 
 
 def _shown(row: Hold) -> dict[str, Any]:

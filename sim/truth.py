@@ -187,7 +187,16 @@ NONE = {
     "unauthorised_vehicle": "ordinary vehicles of the simulator keep to their lanes, and none is registered",
     "undecidable": "a record of what an RSU could not judge, of nothing that a vehicle did",
     "ghost_report": "a ghost is nowhere in the truth's traffic; the simulator states it with its terminal",
+    "too_slow": "no lane of the simulator's site has a lowest speed",
+    "following_distance": "no road of the simulator's site is an expressway",
+    "closed_road": "nothing of the simulator's site is closed",
+    "parking_timeout": "no zone of the simulator's site has a longest stay",
+    "convoy": "the simulator's rules state no number of vehicles",
     "gnss_integrity": "a fault of a terminal, not of what its vehicle did; stated with the terminal",
+    "permit": "the simulator's site has no permits",
+    "route_deviation": "the simulator's site has no permits",
+    "missed_exit": "the simulator's site has no permits",
+    "driving_time": "no scenario lasts for hours",
 }
 
 

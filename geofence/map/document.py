@@ -256,5 +256,6 @@ TYPES: dict[str, Callable[[Any], Any]] = {
     "lane": _name, "road": _name, "left": _name, "right": _name, "gate": _name, "zone": _name, "role": _name,
     "index": _whole, "level": _whole, "speed_limit_mps": _number, "k0_m": _number,
     "change_left": _flag, "change_right": _flag, "allowed": _names, "successors": _names,
-    "rules": _names, "time_window": _name,
+    "rules": _names, "time_window": _name, "min_speed_mps": _number,
+    "valid_from": _name, "valid_to": _name, "stay_max_s": _number,
 }  # fmt: skip

@@ -15,13 +15,14 @@ from core.errors import MapError
 from geofence.map.boundaries import are_plain, projected
 from geofence.map.document import PAGE_KIND, Document, document_of, first_point, kind_of
 from geofence.map.frames import SiteFrame
-from geofence.map.windows import Window, windows_of
+from geofence.map.windows import Window, in_force, windows_of
 
 WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 50.0  # 180 km/h: more was written in km/h
 WHOLE_MAX = 10**300  # a float holds no more
+STAY_MAX_S = 7 * 86_400.0
 K0_MAX_M = 10_000_000.0
 
 
@@ -42,6 +43,7 @@ class Lane:
     change_right: bool
     left_boundary: F64  # (n, 2)
     right_boundary: F64  # (m, 2)
+    min_speed_mps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Zone:
     rules: tuple[str, ...] = ()  # further roles, of the rules that read it
     windows: tuple[Window, ...] = ()  # in which its rules hold; none: always
     speed_limit_mps: float | None = None
+    stay_max_s: float | None = None  # how long a vehicle may stand there
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -89,11 +92,13 @@ NAMES |= {list: "a list", type(None): "null"}
 PROPERTIES = {
     "lane": {
         "lane", "road", "index", "level", "allowed", "speed_limit_mps", "successors", "left", "right",
-        "change_left", "change_right",
+        "change_left", "change_right", "min_speed_mps",
     },
     "axis": {"road", "k0_m"},
     "gate": {"gate", "role", "road", "level"},
-    "zone": {"zone", "role", "rules", "time_window", "speed_limit_mps"},
+    "zone": {
+        "zone", "role", "rules", "time_window", "speed_limit_mps", "valid_from", "valid_to", "stay_max_s",
+    },
 }  # fmt: skip
 COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
@@ -271,7 +276,7 @@ def _lane(source: Source) -> Lane:
     unknown = [name for name in allowed if name not in ALLOWED]
     if unknown:
         raise source.refuse(f"'allowed' names {unknown[0]!r}; known are {', '.join(ALLOWED)}")
-    return Lane(
+    lane = Lane(
         lane=source.value("lane", (str,)),
         road=source.value("road", (str,)),
         index=source.number("index", (int,), 0, INDEX_MAX),
@@ -285,7 +290,11 @@ def _lane(source: Source) -> Lane:
         change_right=source.value("change_right", (bool, type(None)), False) or False,
         left_boundary=left,
         right_boundary=right,
+        min_speed_mps=_speed(source, "min_speed_mps"),
     )
+    if (lane.min_speed_mps or 0.0) >= (lane.speed_limit_mps or SPEED_MAX_MPS):
+        raise source.refuse("min_speed_mps must be below speed_limit_mps")
+    return lane
 
 
 def _speed(source: Source, key: str) -> float | None:
@@ -365,15 +374,28 @@ def _zone(source: Source) -> Zone:
         rules=source.texts("rules"),
         windows=_windows(source),
         speed_limit_mps=_speed(source, "speed_limit_mps"),
+        stay_max_s=_stay(source),
     )
+
+
+def _stay(source: Source) -> float | None:
+    value = source.value("stay_max_s", (int, float, type(None)), None)
+    if value is not None and not 0.0 < value <= STAY_MAX_S:
+        raise source.refuse(f"stay_max_s is {value}, not above 0 and at most {STAY_MAX_S:g} s")
+    return None if value is None else float(value)
 
 
 def _windows(source: Source) -> tuple[Window, ...]:
     text = source.value("time_window", (str,), "")
+    first, last = (source.value(key, (str,), "") for key in ("valid_from", "valid_to"))
     try:
-        return windows_of(text) if text else ()
+        windows = windows_of(text) if text else ()
     except ValueError as error:
         raise source.refuse(f"property 'time_window': {error}") from error
+    try:
+        return in_force(windows, first, last)
+    except ValueError as error:
+        raise source.refuse(f"property 'valid_from' or 'valid_to': {error}") from error
 
 
 READERS: dict[str, Callable[[Source], Any]] = {"lane": _lane, "axis": _axis, "gate": _gate, "zone": _zone}

@@ -1,6 +1,6 @@
 """Zones of the map and the ways of vehicles: a fast vehicle can cross a zone between two fixes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,9 +24,19 @@ class Passage(NamedTuple):
 class ZoneShape:
     """A zone's area, prepared for many questions. Site metres."""
 
-    def __init__(self, name: str, polygon: Area, windows: Sequence[Window] = ()) -> None:
-        """windows : in which its rules hold; none: always."""
-        self.name, self.windows = name, windows
+    def __init__(
+        self,
+        name: str,
+        polygon: Area,
+        windows: Sequence[Window] = (),
+        lanes: Collection[int] = (),
+        holidays: Collection[int] = (),
+    ) -> None:
+        """windows : in which its rules hold; none: always.  lanes : of which it is the area; none: any.
+
+        holidays : days since 1970
+        """
+        self.name, self.windows, self.lanes, self._holidays = name, windows, lanes, holidays
         self._polygon, self._boundary = polygon, shapely.boundary(polygon)
         self._low, self._high = np.split(np.array(shapely.bounds(polygon)), 2)
         shapely.prepare(self._polygon)
@@ -34,7 +44,7 @@ class ZoneShape:
 
     def holds(self, stamp_ns: int) -> bool:
         """Return whether its rules hold at a stamp."""
-        return not self.windows or holds(self.windows, stamp_ns)
+        return not self.windows or holds(self.windows, stamp_ns, self._holidays)
 
     def is_near(self, points: F64) -> bool:
         """Return whether the bounding boxes of the way (k, 2) and of the zone meet."""

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.arrays import I64, Bools
 from geofence.grading import Grading, Hold, Holds, NoticeHolds, RuleSettings
 from geofence.rules.base import Rule
 from geofence.sample import Sample, Vehicle
-from geofence.state import EXCUSED, STANDING
+from geofence.state import EXCUSED, STANDING, since_ns
 
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext
+
+STOPPED = "stopped_since_ns"  # since when a vehicle stands, with an excuse or without
+PASSED = "passed_ns"  # when another one of its way last passed it
+FLOWS_NS = 60_000_000_000  # so long after the last one passed the traffic beside it still flows
 
 
 class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,11 +34,20 @@ class IllegalStop(Rule):
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
     Config, unit = Config, "s"
     explained_by = ("lane_departure",)  # who breaks down on the shoulder left the lane for it
-    keys = ("stop_speed_mps", "stop_shoulder_m", "stop_gate_m", "stop_queue_m", "stop_zone_roles")
+    keys = (
+        "stop_speed_mps",
+        "stop_shoulder_m",
+        "stop_gate_m",
+        "stop_queue_m",
+        "stop_zone_roles",
+        "stop_jam_s",
+    )
+    stamps = (STOPPED, PASSED)
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         # half of the shortest stop that counts: excuses are found before it is over
         self._patience_ns = int(config.notice[0].over * 5e8)
+        self._jam_ns = int(settings.stop_jam_s * 1e9)
 
     @staticmethod
     def measure(v: Vehicle) -> Sample:
@@ -47,12 +61,30 @@ class IllegalStop(Rule):
         """Find the excuses of the vehicles that have stood for a while."""
         state, at = ctx.state, ctx.rows[ctx.mine]
         since = state.stamps[at, STANDING]
+        stopped = state.stamp[STOPPED]
+        state.stamps[at, stopped] = since_ns(state.stamps[at, stopped], since > 0, ctx.now_ns)
         long = (since > 0) & (ctx.now_ns - since >= self._patience_ns)
         state.flags[at, EXCUSED] = 0.0
         if long.any():
-            excused = np.array(ctx.around.excused(ctx.tracks, ctx.located, ctx.mine[long]), dtype=np.bool_)
+            alone = self._stands_alone(ctx, ctx.mine[long], at[long])
+            standing = ctx.mine[long]
+            excused = np.array(ctx.around.excused(ctx.tracks, ctx.located, standing, alone), dtype=np.bool_)
             state.flags[at[long], EXCUSED] = excused
             state.stamps[at[long][excused], STANDING] = (
                 ctx.now_ns
             )  # an excused wait is not counted afterwards
         return ()
+
+    def _stands_alone(self, ctx: "TickContext", standing: I64, rows: I64) -> Bools:
+        """Return which standing tracks (k,) no queue explains any more.
+
+        In a jam everything moves within `stop_jam_s`, or all lanes stand. Who has not moved for so long while
+        others of his way pass him, in a lane that he may leave, is parked.
+        """
+        stamps, passed_at = ctx.state.stamps, ctx.state.stamp[PASSED]
+        long = ctx.now_ns - stamps[rows, ctx.state.stamp[STOPPED]] >= self._jam_ns
+        if long.any():
+            passed = ctx.around.passed(ctx.tracks, ctx.located, standing[long])
+            stamps[rows[long][passed], passed_at] = ctx.now_ns
+        flows = ctx.now_ns - stamps[rows, passed_at] <= FLOWS_NS
+        return np.asarray(long & flows)

@@ -27,6 +27,7 @@ class LaneDeparture(Rule):
     name, violation, kind, column = "lane_departure", "lane_departure", "measured", "lane_departure"
     Config, keys = Config, ("decide_s", "decide_depth_m", "map_sigma_m", "width_unknown_m")
     unit, shared_column = "m", "excess_m"
+    alone = True
     kept_s = 1.0  # who leaves the lanes was in them: what radar sees beside the road may be no vehicle
     over_max = 10.0  # further out it is on another road
 

@@ -26,6 +26,7 @@ class UnauthorisedVehicle(Rule):
         "unauthorised_vehicle", "unauthorised_vehicle", "measured", "unauthorised_vehicle",
     )  # fmt: skip
     Config, unit, judges = Config, "m", "ordinary"
+    alone = True
     over_max = 10.0
 
     @staticmethod

@@ -16,8 +16,9 @@ AGAINST = 0.5  # cosine from which a course leads against the lane; what crosses
 class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[rules.wrong_way]`."""
 
-    notice: NoticeHolds = (Hold(over=2.0, for_s=0.5),)
-    warning: Holds = (Hold(over=3.0, for_s=1.0),)
+    notice: NoticeHolds = (Hold(over=2.0, for_s=0.5), Hold(over=1.0, for_s=30.0))
+    # reversing for a minute, 60 m and more, is no manoeuvre: a truck is 20 m long
+    warning: Holds = (Hold(over=3.0, for_s=1.0), Hold(over=1.0, for_s=60.0))
     violation: Holds = (Hold(over=3.0, for_s=3.0),)
 
 
@@ -26,6 +27,7 @@ class WrongWay(Rule):
 
     name, violation, kind, column = "wrong_way", "wrong_way", "measured", "wrong_way"
     Config, unit = Config, "m/s"
+    alone = True
     same_m = (
         30.0  # no vehicle follows there, and a fix that is late by part of a second lies far along the road
     )

@@ -1,12 +1,13 @@
 """Settings of a site's registry, map and RSUs that load and yet are probably mistakes."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from edge.config import Site
 from edge.registry import SHORTENED
+from geofence.ban_checks import bans_by_day
 from geofence.map.axis import Axis
 from geofence.map.roadmap import RoadMap
 from petroroad.doctor.checks import Check
@@ -18,10 +19,11 @@ NAMED_MAX = 5  # of one kind; the rest is counted
 
 def site_checks(site: Site, road: RoadMap) -> list[Check]:
     """Return one check each of terminals and, where the map has an axis, places, stretches and neighbours."""
-    kinds = {"terminals": _terminals(site)}
+    kinds: dict[str, Iterable[str]] = {"terminals": _terminals(site)}
     if road.axis is not None:
         kinds |= {"places": _places(site, road.axis), "stretches": _stretches(site, road.axis)}
         kinds |= {"neighbours": _neighbours(site)}
+    kinds |= {"bans": bans_by_day(site.config.rules, road)}
     return [_check(f"site.{name}", list(faults)) for name, faults in kinds.items()]
 
 

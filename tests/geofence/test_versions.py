@@ -27,7 +27,7 @@ def with_more(state):
     judgement = state["judgements"][0]
     judgement |= {"route": "north"}
     judgement["stamps_ns"] |= {"off_route_since_ns": 5}
-    judgement["rules"] |= {"following_distance": {"cusum": [1.0]}}
+    judgement["rules"] |= {"a_later_rule": {"cusum": [1.0]}}
     judgement["episodes"][0] |= {"severity": 3}
 
 
@@ -73,7 +73,7 @@ def test_a_restart_reads_an_episode_with_more_and_with_fewer_fields():
     ("name", "value"),
     [
         ("rule", "no_such_rule"),
-        ("rule", "too_slow"),  # reserved: no rule judges it here
+        ("rule", "missed_exit"),  # reserved: no rule judges it here
         ("scope", "Z1"),  # of a rule of whole tracks
         ("lon_deg", math.nan),
         ("lat_deg", -41.0),  # on the other side of the earth

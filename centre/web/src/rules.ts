@@ -57,7 +57,12 @@ const ROWS = {
   following_distance: PLAIN,
   unauthorised_vehicle: PLAIN,
   gnss_integrity: PLAIN,
+  closed_road: PLAIN,
+  convoy: PLAIN,
+  parking_timeout: PLAIN,
   undecidable: PLAIN,
+  permit: PLAIN,
+  driving_time: PLAIN,
 } as const satisfies Partial<Record<Word, RuleView>>;
 
 export const RULES: ReadonlyMap<string, RuleView> = new Map(Object.entries(ROWS));
