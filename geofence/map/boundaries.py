@@ -19,11 +19,12 @@ LENGTH_M_MIN = 0.1
 WIDTH_M = (0.11, 29.9)  # a little within the limits: rounding is for the closer look
 
 
-def projected(rows: Sequence[Any], frame: SiteFrame, points_max: int) -> dict[int, F64]:
+def projected(shapes: Sequence[Any], frame: SiteFrame, points_max: int) -> dict[int, F64]:
     """Return lines (n, 2) in site metres by the id of their lists of coordinates; none unless all are right.
 
-    rows : the coordinates of geometries, each a list of lines
+    shapes : geometries whose coordinates are lists of lines
     """
+    rows = [shape.get("coordinates") if isinstance(shape, dict) else None for shape in shapes]
     if not all(type(row) is list for row in rows):
         return {}
     lines = list(chain.from_iterable(rows))

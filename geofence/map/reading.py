@@ -196,8 +196,7 @@ def read(text: str | Document, frame: SiteFrame, refused: list[MapError] | None 
     found: dict[str, list[Any]] = {kind: [] for kind in READERS}
     skipped: Counter[str] = Counter()
     shapes = [row.get("geometry") for row in document.features if kind_of(row) == "lane"]
-    coordinates = [shape.get("coordinates") if isinstance(shape, dict) else None for shape in shapes]
-    lines = projected(coordinates, frame, POINTS_MAX)
+    lines = projected(shapes, frame, POINTS_MAX)
     sources: list[Source] = []  # of the lanes
     for i, row in enumerate(document.features):
         if not isinstance(row, dict) or row.get("type") != "Feature":

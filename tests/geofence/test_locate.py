@@ -1,6 +1,7 @@
 """Vehicles, classes and what is decidable, around the compiled look-up of lanes."""
 
 from geofence.located import NO_LANE
+from geofence.state import State
 from tests.support.geofence_world import World, batch, lane, road
 
 
@@ -31,3 +32,19 @@ def test_beside_its_lane_on_a_bridge_a_truck_is_not_on_the_road_below():
     assert world.monitor.locate(beside, world.terminals).lane.tolist() == [NO_LANE]
     straight_on = batch(3, {"east": 502.5, "north": -7.4})  # along the road below: that is where it is
     assert world.monitor.locate(straight_on, world.terminals).lane.tolist() != [NO_LANE]
+
+
+def test_rows_are_those_of_now_however_often_the_same_tracks_are_asked_for():
+    state = State(["a"], [], [], ())
+    tracks = np.array([7, 8, 0, 9], dtype=np.uint64)
+    first = state.rows(tracks)
+    assert state.rows(tracks).tolist() == first.tolist()
+    assert first[2] == -1
+    state.rows(tracks)[0] = 99  # a copy: whoever writes into it changes no other's
+    state.drop(8)
+    state.row(10)  # takes the row of 8
+    again = state.rows(tracks)
+    assert again[1] != first[1]
+    assert again[[0, 2, 3]].tolist() == first[[0, 2, 3]].tolist()
+    state.rename(9, 7)
+    assert state.rows(tracks)[0] == first[3]
