@@ -11,18 +11,15 @@ from typing import Any
 import numpy as np
 import shapely
 
+from benchmarks.geofence_scale import measure_growth
 from benchmarks.harness import is_quick, medians_s, print_line, rounds
 from core.arrays import F64
-from fusion.lateral import no_lateral
-from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig
 from geofence.kernels import Places, locate, scratch
 from geofence.located import FOUND, LEFT, NO_LANE, RIGHT, S
 from geofence.map.areas import compile_areas
 from geofence.map.axis import STATION
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
-from geofence.monitor import Monitor
 
 LENGTH_M, STEP_M, SECTION = 60_000.0, 20.0, 50  # vertices of a lane section: 1 km
 LANES, LANE_M = 6, 3.75
@@ -176,40 +173,6 @@ def measure_zones(points: F64, east: F64, north: F64) -> None:
     ratio_of(lambda: areas.find(east, north), rivals, len(east), "geofence.zones")
 
 
-def tracks(points: F64, left: F64, n: int) -> TrackBatch:
-    """Return n confirmed radar tracks that drive along the road."""
-    rng = np.random.Generator(np.random.Philox(SEED + 2))
-    at = rng.integers(0, len(points), n)
-    place = points[at] + (rng.integers(0, LANES, (n, 1)) + 0.5 - LANES / 2) * LANE_M * left[at]
-    ahead = 20.0 * np.column_stack([left[at, 1], -left[at, 0]])
-    stamps, none = np.full(n, T0_NS), np.full(n, np.nan)
-    return TrackBatch(
-        track=np.arange(1, n + 1).astype(np.uint64), stamp_ns=stamps, arrived_ns=stamps,
-        x=np.hstack([place, ahead]), P=np.tile(np.diag([0.04, 0.04, 0.01, 0.01]), (n, 1, 1)),
-        bias_m=np.zeros(n), tau_s=np.full(n, 0.2), terminal=np.full(n, -1, np.int32), identity_p=np.zeros(n),
-        length_m=none, width_m=none, kind=np.zeros(n, np.uint8), confirmed=np.ones(n, np.bool_),
-        coasting=np.zeros(n, np.bool_), integrity=np.zeros(n, np.bool_),
-        presumed=np.zeros(n, np.bool_), radar_ns=stamps, enforcing_ns=stamps,
-        gnss_ns=np.zeros(n, np.int64), gnss_bias_m=none, gnss_tau_s=none, lateral=no_lateral(n),
-    )  # fmt: skip
-
-
-def measure_judging(road: RoadMap, points: F64, left: F64) -> None:
-    """Print a whole observation: located, measured, tested."""
-    for n in (100, 1_000, 5_000):
-        batch = tracks(points, left, n)
-        monitor = Monitor(RulesConfig(), road, FRAME, [], esn="bench", stretch_m=None, radars=[])
-        owned = np.ones(n, np.bool_)
-
-        def judge(batch: TrackBatch = batch, monitor: Monitor = monitor, owned: Any = owned) -> None:
-            for stamps in (batch.stamp_ns, batch.enforcing_ns, batch.radar_ns):
-                stamps += 50_000_000
-            monitor.observe(0, batch, monitor.locate(batch, []), owned)
-
-        taken = medians_s({"ours": judge}, rounds())
-        print_line(f"geofence.judge.n{n}", taken["ours"] * 1e3, "ms")
-
-
 def main() -> None:
     """Print all lines."""
     points, left = axis()
@@ -217,7 +180,7 @@ def main() -> None:
     east, north = places(points, left, 50_000 if is_quick() else 300_000)
     measure_locating(road, east, north)
     measure_zones(points, east, north)
-    measure_judging(road, points, left)
+    measure_growth()
 
 
 if __name__ == "__main__":

@@ -107,13 +107,18 @@ def _store_version(
     row = {
         "id": found.id, "version": found.version, "esn": found.esn, "hop": found.hop,
         "grade": GRADES.index(found.grade), "body": item.body, "sha256": item.sha256, "epoch": batch.epoch,
-        "seq": item.seq, "decided_ns": None if found.stamps.by is not None else found.stamps.arrived_ns,
+        "seq": item.seq, "decided_ns": _decided_ns(found),
         "detected_ns": item.detected_ns, "sent_ns": item.sent_ns, "received_ns": batch.received_ns,
     }  # fmt: skip
     db.execute(sql.ADD_VERSION, row)
     result.keys.append((found.id, found.version, found.esn))
     result.counts["violation.stored"] += 1
     _update_episode(db, result, batch, found)
+
+
+def _decided_ns(found: Violation) -> int | None:
+    """Return the arrival that a latency is counted from; None where a tick decided, or long after."""
+    return None if found.stamps.by is not None or found.late else found.stamps.arrived_ns
 
 
 def _update_episode(db: sa.Connection, result: CommitResult, batch: Batch, found: Violation) -> None:

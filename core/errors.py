@@ -11,7 +11,14 @@ class ConfigError(Exception):
 
 
 class MapError(ValueError):
-    """A map or a position breaks a rule; the text states where, and which rule."""
+    """A map or a position breaks a rule; the text states where, and which rule.
+
+    place_m : east and north in the site's frame, where the text has no place yet
+    """
+
+    def __init__(self, text: str, place_m: tuple[float, float] | None = None) -> None:
+        super().__init__(text)
+        self.place_m = place_m
 
 
 class RecordingError(Exception):

@@ -11,13 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
 from core.errors import ConfigError
+from core.tables import check_finite, value_at
 from edge.radars import check_reflections, pose_of
 from edge.registry import registry_rows
 from edge.sections import RadarScheme, RsuConfig, SiteConfig
@@ -224,29 +224,7 @@ def _convert(tables: dict[str, Any], where: str) -> SiteConfig:
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at `$.")
         key = path.rstrip("`")
-        raise ConfigError(where, key, rule, _value_at(tables, key)) from error
-
-
-def check_finite(tables: Any, where: str, key: str = "") -> None:
-    """Refuse nan and inf, which TOML can write and no bound from one side keeps out; raises ConfigError."""
-    if isinstance(tables, dict):
-        for name, value in tables.items():
-            check_finite(value, where, f"{key}.{name}" if key else name)
-    elif isinstance(tables, list | tuple):
-        for i, value in enumerate(tables):
-            check_finite(value, where, f"{key}[{i}]")
-    elif isinstance(tables, float) and not isfinite(tables):
-        raise ConfigError(where, key, "must be a finite number", tables)
-
-
-def _value_at(tables: Any, key: str) -> object:
-    """Return the value at a path such as rsu[0].esn; None for a whole table, which can't be shown."""
-    for part in re.findall(r"[^.\[\]]+", key):
-        try:
-            tables = tables[int(part)] if isinstance(tables, list) else tables[part]
-        except (KeyError, IndexError, ValueError, TypeError):
-            return None
-    return None if isinstance(tables, dict | list) else tables
+        raise ConfigError(where, key, rule, value_at(tables, key)) from error
 
 
 def _check_names(site: Site) -> None:

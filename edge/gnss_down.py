@@ -12,7 +12,8 @@ import msgspec
 from edge.decoding import decoder
 from edge.wire import FIXES_MAX, Count, Esn, GnssDown, GnssFix, columns_of, decode_down
 
-UNNEEDED = frozenset(("plate", "alt_m", "quality", "satellites", "alarm", "status"))  # left out where unsound
+# left out where unsound
+UNNEEDED = frozenset(("plate", "alt_m", "quality", "satellites", "alarm", "status", "departure"))
 
 # the message without its values decoded: one that can't be decoded does not affect the others
 _Columns = msgspec.defstruct(

@@ -40,6 +40,7 @@ GNSS: dict[str, dict[str, Any]] = {
     "alarm": maybe(WHOLE),
     "status": maybe(WHOLE),
     "device_stamp_ns": maybe(WHOLE | {"description": "in place of a stamp_ns that no right clock shows"}),
+    "departure": maybe(WHOLE | {"description": "its own lane alarm: 0 side unknown, 1 left, 2 right"}),
 }
 DETECTIONS = {
     "range_m": column(NUMBER),
@@ -150,6 +151,11 @@ JOURNEY = {
     "counted": column(TEXT),
     "end_ns": maybe(WHOLE),
     "reason": maybe(TEXT),
+    "permit": maybe(TEXT),
+    "waybill": maybe(TEXT),
+    "broken": MAP,
+    "off_route_since_ns": WHOLE,
+    "driving": maybe(MAP),
 }
 TRACKS = {
     "v": WHOLE,

@@ -9,6 +9,7 @@ from edge.wire import Esn, Latitude, Longitude
 from fusion.config import FusionConfig, Reflects
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.journeys.config import JourneysConfig
+from geofence.permits import PERMITS_MAX, PermitConfig
 
 RSUS_MAX = 512  # the place in a track id has nine bits
 # `roadside.devices.radars.DECODERS` has a decoder for each; all of them are datagrams
@@ -151,3 +152,4 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     vehicle: tuple[VehicleConfig, ...] = ()
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
     journeys: JourneysConfig = JourneysConfig()
+    permit: Annotated[tuple[PermitConfig, ...], Meta(max_length=PERMITS_MAX)] = ()

@@ -4,6 +4,7 @@ from core.errors import ConfigError, MapError
 from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
+from geofence.permits import faults_of_permits
 from geofence.plausible import TEXT_LENGTH_MAX, is_plain
 from geofence.rule_checks import faults_of_names
 
@@ -12,6 +13,15 @@ def road_of(site: Site) -> RoadMap:
     """Return the compiled map; ConfigError names site file, map, feature, rule and place."""
     try:
         road = load_map(site.map_text, site.frame)
+    except MapError as error:
+        raise _refused(site, error) from error
+    check_site(site, road)
+    return road
+
+
+def check_site(site: Site, road: RoadMap) -> None:
+    """Refuse (ConfigError) a map whose names are none, or that the rules of the site do not fit."""
+    try:
         check_names(road)
     except MapError as error:
         raise _refused(site, error) from error
@@ -22,7 +32,10 @@ def road_of(site: Site) -> RoadMap:
     lanes = {lane.lane for lane in road.lanes}
     for fault in faults_of_names(site.config.rules, roles, roads, lanes):
         raise ConfigError(site.where, *fault)
-    return road
+    gates = [(gate.gate, gate.role) for gate in road.gates]
+    terminals = {vehicle.terminal for vehicle in site.vehicles}
+    for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
+        raise ConfigError(site.where, *wrong)
 
 
 def check_names(road: RoadMap) -> None:

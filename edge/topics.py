@@ -67,6 +67,10 @@ def gnss_down(esn: str) -> str:
     return rsu(esn, "gnss/down")
 
 
+def config_down(esn: str) -> str:
+    return rsu(esn, "config/down")
+
+
 def gateway_status(gateway: str) -> str:
     return f"{ROOT}/gateway/{gateway}/status"
 

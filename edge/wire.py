@@ -1,7 +1,6 @@
 """Every payload of docs/design.md section 7 as a struct, and the packed records of a track snapshot. Pure.
 
-Bounds are checked where bytes become these objects. Absent and nil are the same. Fields that a newer version
-of a peer adds are ignored, so that old and new parts can run side by side.
+Bounds are checked where bytes become these objects; absent and nil are the same; unknown fields are ignored.
 """
 
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge.config_down import ConfigAnswer
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.radar_errors import RegistrationReported
 
@@ -31,6 +31,7 @@ Plate = Annotated[str, Meta(max_length=32)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # fits SQLite's and NumPy's signed 64 bits
 Epoch = Annotated[int, Meta(ge=0, le=2**32 - 1)]  # wall seconds; track ids hold 32 bits of it
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Seqs = Annotated[tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)]
 Place = Annotated[int, Meta(ge=0, lt=HANDED_MAX)]
 Nonnegative = Annotated[float, Meta(ge=0.0, le=1e9)]  # ge and le refuse NaN as well
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -38,6 +39,7 @@ Longitude = Annotated[float, Meta(ge=-180.0, le=180.0)]
 Latitude = Annotated[float, Meta(ge=-90.0, le=90.0)]
 Altitude = Annotated[float, Meta(ge=-1e5, le=1e5)]
 Course = Annotated[float, Meta(ge=0.0, le=360.0)]
+Side = Annotated[int, Meta(ge=0, le=2)]
 Quality = Literal["none", "single", "dgnss", "float", "fixed", "dead_reckoning"]
 
 # Little-endian and packed; the browser reads the same bytes. docs/design.md section 7 fixes order and names.
@@ -94,10 +96,8 @@ class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
 
     centre: Name  # reserved: an RSU has one centre, and does not ask which one answers
     epoch: Count
-    stored: Annotated[tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)] = ()
-    conflict: Annotated[
-        tuple[Seq, ...], Meta(max_length=ACKNOWLEDGED_MAX)
-    ] = ()  # same key, other bytes: never stored under it
+    stored: Seqs = ()
+    conflict: Seqs = ()  # same key, other bytes: never stored under it
 
 
 class TrackNames(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,10 +178,7 @@ Clocks = Annotated[dict[Name, ClockReported], Meta(max_length=CLOCKS_MAX)]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`rsu/{esn}/status`: birth, will and heartbeat alike, retained.
-
-    The required fields have no default, so that they are always on the wire.
-    """
+    """`rsu/{esn}/status`: birth, will and heartbeat; the required fields are always on the wire."""
 
     state: Literal["online", "offline"]
     epoch: Epoch
@@ -203,6 +200,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host_clock: ClockReported | None = None  # this RSU's own or the gateway's: all terminals are off alike
     stamp_ns: int | None = None  # of this heartbeat
     registration: Annotated[dict[Name, RegistrationReported], Meta(max_length=CLOCKS_MAX)] = {}  # by sensor
+    configured: ConfigAnswer | None = None  # the answer to the newest `config/down`
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -238,6 +236,7 @@ class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
     alarm: Count | None = None
     status: Count | None = None
     device_stamp_ns: DeviceStamp | None = None  # in place of a `stamp_ns` that no right clock shows
+    departure: Side | None = None  # the terminal's own alarm: 0 side unknown, 1 left, 2 right
 
     def __post_init__(self) -> None:
         place_stamp(self)
@@ -263,6 +262,7 @@ class GnssColumns(msgspec.Struct, frozen=True, kw_only=True):
     alarm: tuple[Count | None, ...] = ()
     status: tuple[Count | None, ...] = ()
     device_stamp_ns: tuple[DeviceStamp | None, ...] = ()
+    departure: tuple[Side | None, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.terminal)

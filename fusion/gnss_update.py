@@ -65,6 +65,7 @@ class GnssUpdate(NamedTuple):
     who: Sequence[int]  # (n,) rows of the terminals, -1 none
     message: Message  # its flags and numbers say what became of each fix
     is_weighed: bool  # identity evidence was added
+    late: tuple[tuple[int, int], ...] = ()  # fixes that came too late to be fused: place, corrected stamp
 
 
 def gnss_update(
@@ -98,11 +99,21 @@ def gnss_update(
             times.terminals.shift(w, offset_s)
             forget_pairs(terminals, w)
             add_count(counts, "clock.terminal.shown")
+    late: tuple[tuple[int, int], ...] = ()
     if is_refused:
         flags = message.flags
         _count_refused(message.numbers[N_OUTCOME], flags[DOUBTFUL] & flags[USABLE], counts)
+        late = _late_of(message)
     touched = message.numbers[N_TOUCHED, : store.tally[at.T_TOUCHED]]
-    return GnssUpdate(touched, who, message, is_weighed)
+    return GnssUpdate(touched, who, message, is_weighed, late)
+
+
+def _late_of(message: Message) -> tuple[tuple[int, int], ...]:
+    """Return the usable fixes of sound clocks that came too late: their places, and corrected stamps."""
+    flags, numbers = message.flags, message.numbers
+    is_late = (numbers[N_OUTCOME] == LATE) & flags[USABLE] & ~flags[DOUBTFUL] & (message.who >= 0)
+    places = is_late.nonzero()[0]
+    return tuple(zip(places.tolist(), numbers[N_STAMP, places].tolist(), strict=True))
 
 
 def _count_refused(outcome: I64, doubtful: Bools, counts: dict[str, int]) -> None:

@@ -9,13 +9,26 @@ one that lasts.
 
 import math
 
-from core.arrays import F1
+from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import States
+from fusion.models import fused, load, store
 
 EX = at.EXTENT
 VAR_MIN = 1e-6  # [m^2] of an extent: one that is known better does not change
+
+
+@kernel(inner=True)
+def take_as(predicted: States, M: F2, m: int) -> None:
+    """Condition row 0, a track without terminal, on being the vehicle of fix m, whose extent is registered.
+
+    Where radar sees of a lorry is uncertain by metres until its length is known.
+    """
+    if predicted.X[0, at.BOUND] == 0.0 and M[m, at.Z_EXTENT_SIGMA] > 0.0:
+        h = (0.0, 0.0, 0.0, 0.0, 1.0)
+        z = M[m, at.Z_EXTENT] - predicted.X[0, EX]
+        store(predicted, 0, fused(load(predicted, 0), h, z, M[m, at.Z_EXTENT_SIGMA] ** 2))
 
 
 @kernel
@@ -29,7 +42,8 @@ def follow_extent(pair: F1, states: States, i: int, heading: float) -> None:
     moved = extent - pair[at.EXTENT_TAKEN]
     if pair[at.EXTENT_TAKEN] != 0.0 and var > VAR_MIN and not math.isnan(heading):  # 0: of an older version
         c, s = math.cos(heading), math.sin(heading)
-        along = (c * states.P[i, at.EAST, EX] + s * states.P[i, at.NORTH, EX]) / var * moved
+        share = (c * states.P[i, at.EAST, EX] + s * states.P[i, at.NORTH, EX]) / var
+        along = min(max(share, -1.0), 1.0) * moved  # the centre lies one extent from the point at most
         pair[at.ONE] -= along
         pair[at.BESIDE] -= along
         pair[at.LAST] -= c * along

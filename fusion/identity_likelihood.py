@@ -15,9 +15,9 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
-from fusion.identity_extent import follow_extent
+from fusion.identity_extent import follow_extent, take_as
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
-from fusion.models import centre_of, fused, load, store
+from fusion.models import centre_of
 from fusion.rewind import state_at
 from fusion.shadows import BESIDE_ACROSS_M, BESIDE_ALONG_M
 from fusion.sigma_scale import ODD_SIGMAS, P_ODD
@@ -31,7 +31,7 @@ ERRORS_LAST_S = 0.5  # radar's errors and the white ones of fixes: a fix so much
 NEWS_NS_MIN = 20_000_000  # a sooner one in proportion; one a scan later or late is none
 FOUND_S = 2.0  # radar detects a vehicle in its field of view within about this long,
 P_NEVER = 0.01  # but misses this share of them for ever
-HIDDEN_ODDS = math.log(20.0)  # of one that is out of its sight it has no track: 20 times likelier than else
+HIDDEN_ODDS = 20.0  # of one that is out of its sight it has no track: 20 times likelier than else
 NEW_SHARE = (
     2.0 * WHITE_SHARE
 )  # of a sigma that is new in each fix: receivers that state half of it are common
@@ -338,16 +338,16 @@ def _heading(predicted: States, M: F2, m: int) -> float:
     return heading if math.cos(course - heading) < 0.0 else course  # NaN is not
 
 
-@kernel(inner=True)
-def _take_as(predicted: States, M: F2, m: int) -> None:
-    """Condition row 0, a track without terminal, on being the vehicle of fix m, whose extent is registered.
+@kernel
+def out_of_sight(pair_ints: I1, t_ns: int, is_known: bool) -> float:
+    """Return the log odds that a vehicle which radar can't miss now gives to another one.
 
-    Where radar sees of a lorry is uncertain by metres until its length is known.
+    is_known : since radar follows it; else it is out of sight, which explains that it has no track only as
+    far as radar did not look for it before: who was in sight for seconds, then in a shadow, was missed.
     """
-    if predicted.X[0, at.BOUND] == 0.0 and M[m, at.Z_EXTENT_SIGMA] > 0.0:
-        h = (0.0, 0.0, 0.0, 0.0, 1.0)
-        z = M[m, at.Z_EXTENT] - predicted.X[0, EX]
-        store(predicted, 0, fused(load(predicted, 0), h, z, M[m, at.Z_EXTENT_SIGMA] ** 2))
+    looked_s = max(0.0, (t_ns - pair_ints[at.P_SINCE]) * 1e-9)
+    share = 1.0 if is_known else math.exp(-looked_s / FOUND_S)
+    return math.log(1.0 + (HIDDEN_ODDS - 1.0) * share)
 
 
 @kernel
@@ -364,8 +364,8 @@ def weigh(
     learnt_by = own if ints[own, at.RADAR_NS] > 0 and X[own, at.BOUND] != 0.0 else -1
     z_east, z_north = M[m, at.Z_EAST], M[m, at.Z_NORTH]
     # radar can only miss a vehicle that is in its sight, and of which it has no track
-    is_missed = not is_followed(ints, own, t_ns, tuning[at.RADAR_TIMEOUT_NS])
-    is_missed = is_missed and is_in_sight(tracks, t_ns, settings.radars, z_east, z_north)
+    is_known = is_followed(ints, own, t_ns, tuning[at.RADAR_TIMEOUT_NS])
+    is_missed = not is_known and is_in_sight(tracks, t_ns, settings.radars, z_east, z_north)
     for i in range(tracks.tally[at.T_HIGH]):
         if not may_be_named(ints, i) or (ints[i, at.TERMINAL] >= 0 and i != own):
             continue
@@ -375,7 +375,7 @@ def weigh(
             continue
         if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning):
             continue
-        _take_as(predicted, M, m)
+        take_as(predicted, M, m)
         heading = _heading(predicted, M, m)
         east, north, r_lever = centre_of(M, m, heading)
         d_east, d_north = east - WX[0, E], north - WX[0, N]
@@ -390,7 +390,7 @@ def weigh(
             (d_east, d_north, r_lever, heading),
         )  # fmt: skip
         if not is_missed and i != own:
-            pair[at.L_UNSEEN] += HIDDEN_ODDS
+            pair[at.L_UNSEEN] += out_of_sight(pair_ints, t_ns, is_known)
         over = odds(terminals.pairs, w, k) - CEILING
         if over > 0.0:
             pair[at.L_ONE] -= over

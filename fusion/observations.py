@@ -51,6 +51,7 @@ class ObjectScan:
 
 # Rows of GnssFixes.ints and .floats
 F_STAMP, F_ARRIVED, F_SEQ = 0, 1, 2
+F_ALARMS = 3  # where there is such a row: the terminal's alarms, which the tracker does not read
 F_EAST, F_NORTH, F_HEADING, F_USABLE, F_SPEED, F_SIGMA, F_TAU, N_FIX = 0, 1, 2, 3, 4, 5, 6, 7
 COLUMNS = {  # in the order of the rows
     "stamp_ns": ("ints", F_STAMP), "arrived_ns": ("ints", F_ARRIVED), "source_seq": ("ints", F_SEQ),
@@ -78,8 +79,9 @@ class GnssFixes:
     sigma_m: F64  # 1 sigma per axis as reported; NaN: FusionConfig says
     tau_s: F64  # correlation time of the error; NaN: FusionConfig says
     usable: F64  # 1.0 judged, 0.0 received only (no fix, or quality none)
-    ints: I64 = field(init=False)  # (3, n)
+    ints: I64 = field(init=False)  # (3 or 4, n)
     floats: F64 = field(init=False)  # (>= N_FIX, n)
+    alarm: tuple[int | None, ...] = field(init=False, default=())  # the terminals' alarm bits; (): none
 
     def __init__(self, *, terminal: tuple[str, ...], **columns: F64 | I64) -> None:
         assert columns.keys() == COLUMNS.keys(), "each column of n fixes"
@@ -89,10 +91,12 @@ class GnssFixes:
         self.ints, self.floats = np.array(whole, dtype=np.int64), np.array(other, dtype=np.float64)
 
     @classmethod
-    def of(cls, terminal: tuple[str, ...], ints: I64, floats: F64) -> "GnssFixes":
+    def of(
+        cls, terminal: tuple[str, ...], ints: I64, floats: F64, alarm: tuple[int | None, ...] = ()
+    ) -> "GnssFixes":
         """Return the fixes of two matrices, which are not copied."""
         fixes = cls.__new__(cls)
-        fixes.terminal, fixes.ints, fixes.floats = terminal, ints, floats
+        fixes.terminal, fixes.ints, fixes.floats, fixes.alarm = terminal, ints, floats, alarm
         return fixes
 
     def __getattr__(self, name: str) -> Any:

@@ -49,11 +49,12 @@ _free_row_once = checked_once(free_row)
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
 class TrackerUpdate:
-    """The changes of one call: the caller must apply all three."""
+    """The changes of one call: the caller must apply the first three."""
 
     touched: TrackBatch  # the measured tracks at their newest states; id 0: not shown yet
     merged: tuple[tuple[int, int], ...]  # pairs of ids (gone, survivor)
     ended: tuple[int, ...]  # ids
+    late: tuple[tuple[int, int], ...] = ()  # fixes that came too late to be fused: place, corrected stamp
 
 
 class Tracker:
@@ -85,6 +86,7 @@ class Tracker:
         self._nothing = batch_of(self.store, NO_ROWS, 0)  # of a tick, which measures no track
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
+        self._late: tuple[tuple[int, int], ...] = ()
         self._drop_odds = math.exp(-math.log(config.identity_accept_p / (1.0 - config.identity_accept_p)))
 
     @property
@@ -106,8 +108,10 @@ class Tracker:
         return self._changes(batch_of(self.store, rows, 0, lateral))
 
     def _changes(self, touched: TrackBatch) -> TrackerUpdate:
-        update = TrackerUpdate(touched=touched, merged=tuple(self._merged), ended=tuple(self._ended))
-        self._merged, self._ended = [], []
+        update = TrackerUpdate(
+            touched=touched, merged=tuple(self._merged), ended=tuple(self._ended), late=self._late
+        )
+        self._merged, self._ended, self._late = [], [], ()
         return update
 
     def _fuse_scan(self, now_ns: int, seen: RadarScan | ObjectScan) -> I64:
@@ -126,6 +130,7 @@ class Tracker:
         update = gnss_update(
             self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts
         )
+        self._late = update.late
         if self.store.tally[at.T_DUE]:
             self._confirm(update.touched)
         who, flags, own = update.who, update.message.flags, self.terminals.rows.ints

@@ -18,6 +18,7 @@ from geofence.located import (
     SIGMA,
     U_EAST,
     U_NORTH,
+    UNJUDGED,
     Located,
 )
 from geofence.sample import Vehicle
@@ -25,7 +26,9 @@ from geofence.state import EXCUSED, MOVED, MOVED_MPS, PRESUMED, STANDING
 
 MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
 YAW_FROM_MPS = 3.0  # below it the course is noise
-YAW_SIGMAS = 2.0  # only the certain part of the course's deviation widens the footprint
+YAW_MAX = 0.5
+# 1 sigma of vehicles' speed across the lane: a change of lanes of 3.75 m in 6 s has 0.8 in its middle
+SIDEWAYS_MPS = 0.5
 SPEED_TAU_MAX_S = 1.0  # errors of velocity are no bias
 UNKNOWN_LENGTH_M = 4.0
 
@@ -45,7 +48,6 @@ class Batch(NamedTuple):
     lane: I32x1
     kind: U8x1
     vehicle: I32x1
-    undecidable: B1
     off_road_m: F1  # of each hazmat vehicle from every place that permits it; NaN: not judged
     limit_mps: F1  # the lowest speed limit, NaN without one
 
@@ -93,16 +95,21 @@ def _width_m(b: Batch, site: Site, i: int, presumed: bool) -> float:
 
 
 @kernel(inner=True)
-def _half_width_m(b: Batch, i: int, speed_mps: float, width: float) -> float:
-    """Return half the footprint across the lane: the width, and the length where the course deviates."""
+def _half_width_m(b: Batch, i: int, speed_mps: float, width: float) -> tuple[float, float]:
+    """Return half the footprint across the lane, and 1 sigma of it [m].
+
+    It is the width, and the length where the course deviates. Deviations are of SIDEWAYS_MPS across the lane,
+    so that the measured one counts as far as it is more certain than that (the mean of two normals).
+    """
     if not speed_mps > YAW_FROM_MPS:
-        return float(width / 2)
+        return float(width / 2), 0.0
     length = UNKNOWN_LENGTH_M if math.isnan(b.length_m[i]) else b.length_m[i]
     u_east, u_north = b.found[i, U_EAST], b.found[i, U_NORTH]
-    across = (u_east * b.x[i, 3] - u_north * b.x[i, 2]) / speed_mps
-    sigma = math.sqrt(max(_variance(b.P, i, 2, -u_north, u_east), 0.0))
-    yaw = min(max(abs(across) - YAW_SIGMAS * sigma / speed_mps, 0.0), 0.5)
-    return float(width / 2 + length / 2 * yaw)
+    across_mps = u_east * b.x[i, 3] - u_north * b.x[i, 2]
+    variance = max(_variance(b.P, i, 2, -u_north, u_east), 0.0)
+    gain = SIDEWAYS_MPS**2 / (SIDEWAYS_MPS**2 + variance)
+    yaw = min(gain * abs(across_mps) / speed_mps, YAW_MAX)
+    return float(width / 2 + length / 2 * yaw), float(length / 2 * math.sqrt(gain * variance) / speed_mps)
 
 
 @kernel
@@ -140,6 +147,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
     east_mps, north_mps = b.x[i, 2], b.x[i, 3]
     speed = math.hypot(east_mps, north_mps)
     per = max(speed, 1e-9)
+    half_width_m, yaw_m = _half_width_m(b, i, speed, _width_m(b, site, i, flags[row, PRESUMED] > 0.0))
     along_mps2 = _variance(b.P, i, 2, east_mps / per, north_mps / per)
     return Vehicle(
         speed,
@@ -147,7 +155,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         min(b.tau_s[i], SPEED_TAU_MAX_S),
         b.limit_mps[i],
         _standing_s(b, i, speed, site.stop_speed_mps, row, stamps, flags),
-        _half_width_m(b, i, speed, _width_m(b, site, i, flags[row, PRESUMED] > 0.0)),
+        half_width_m,
         sigma_place_m(b, i),
         b.tau_s[i],
         found[i, OUT_PERMITTED],
@@ -162,7 +170,8 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         b.kind[i] == HAZMAT,
         b.kind[i] != 0 and b.kind[i] != HAZMAT,
         b.vehicle[i] >= 0,
-        b.undecidable[i],
+        found[i, UNJUDGED] != 0.0,
+        math.hypot(found[i, SIGMA], yaw_m),
     )
 
 
@@ -181,7 +190,6 @@ def batch(tracks: TrackBatch, located: Located, off_road_m: F64, limit_mps: F64)
         lane=located.lane,
         kind=located.kind,
         vehicle=located.vehicle,
-        undecidable=located.undecidable,
         off_road_m=off_road_m,
         limit_mps=limit_mps,
     )

@@ -13,8 +13,12 @@ import numpy as np
 from core.arrays import F64
 from geofence.episodes import OpenEpisode
 from geofence.state import (
+    CHECKS,
+    CLAIM_FIX,
+    CLAIM_WHOSE,
     CLEAR_S,
     CUSUM,
+    DRIVER,
     ENOUGH,
     EXCUSED,
     HELD,
@@ -24,12 +28,18 @@ from geofence.state import (
     LAST_OVER,
     LAST_VALUE,
     MOVED,
+    N_DRIFT,
+    NIS,
+    PLACE,
     PRESUMED,
     R_VALUE,
+    RAMP,
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
+    SCORE_MAX,
     SINCE,
+    SPAN,
     State,
 )
 
@@ -52,6 +62,17 @@ class CarriedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     judged_ns: int = 0
 
 
+class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tests of a departure know, as numbers of State.drift; of other lengths, they start fresh."""
+
+    place: tuple[float, ...] = ()  # place, speed and error across the lane, and their covariance
+    driver: tuple[float, ...] = ()  # wander, error and line of a driver who keeps it, and theirs
+    nis: tuple[float, ...] = ()  # what the innovations say of sigma, and of how many
+    span_m: float = 0.0  # half the width of the lanes that permit it
+    ramps: tuple[float, ...] = ()
+    claim: tuple[float, ...] = ()  # the terminal's last fix, what is trusted of its claim, and why
+
+
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The last seconds, oldest first. A column is m little-endian f8, since NaN (not known) is no number."""
 
@@ -71,6 +92,7 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
     presumed_hazmat: bool = False
     excused: bool = False
     lane_held: str | None = None  # by its name in the map
+    drift: CarriedDrift = CarriedDrift()
     history: CarriedHistory = CarriedHistory()
     episodes: tuple[OpenEpisode, ...] = ()
 
@@ -106,6 +128,7 @@ def carried_row(
         stamps_ns={name: int(state.stamps[row, column]) for name, column in state.stamp.items()},
         **flags,
         lane_held=lanes[held] if held >= 0 else None,
+        drift=_carried_drift(state.drift[row].tolist()),
         history=_carried_history(state, row),
         episodes=tuple(episodes),
     )
@@ -123,6 +146,47 @@ def _carried_evidence(numbers: Sequence[float], stamps: Sequence[int]) -> Carrie
         last_over_ns=stamps[LAST_OVER],
         judged_ns=stamps[JUDGED],
     )
+
+
+def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
+    if not any(numbers):
+        return CarriedDrift()
+    return CarriedDrift(
+        place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
+        span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:CLAIM_FIX]), claim=_carried_claim(numbers),
+    )  # fmt: skip
+
+
+def _drift_row(carried: CarriedDrift) -> list[float]:
+    """Return the row's numbers; zeros, which start the tests, where another version has more or fewer."""
+    numbers = [*carried.place, *carried.driver, *carried.nis, carried.span_m, *carried.ramps]
+    lengths = len(carried.place), len(carried.driver), len(carried.nis), len(carried.ramps)
+    if (
+        lengths != (DRIVER - PLACE, NIS - DRIVER, SPAN - NIS, CLAIM_FIX - RAMP)
+        or not np.isfinite(numbers).all()
+    ):
+        numbers = [0.0] * CLAIM_FIX
+    return numbers + _claim_row(carried.claim)
+
+
+def _carried_claim(numbers: Sequence[float]) -> tuple[float, ...]:
+    """Return the row's numbers of a claim; which of our terminals' it is has no meaning elsewhere."""
+    carried = (*numbers[CLAIM_FIX:CLAIM_WHOSE], *numbers[CHECKS:])
+    return carried if any(carried) else ()
+
+
+def _claim_row(carried: tuple[float, ...]) -> list[float]:
+    """Return the row's numbers; zeros, of a claim that was not checked, where they can't be ours."""
+    n_fix = CLAIM_WHOSE - CLAIM_FIX
+    trust, scores = carried[n_fix + 1 : n_fix + 3], carried[n_fix + 3 :]
+    if (
+        len(carried) != N_DRIFT - CLAIM_FIX - 1
+        or not np.isfinite(carried).all()
+        or not all(number == 0.0 or number >= 1.0 for number in trust)
+        or max(map(abs, scores)) > SCORE_MAX
+    ):
+        return [0.0] * (N_DRIFT - CLAIM_FIX)
+    return [*carried[:n_fix], 0.0, *carried[n_fix:]]
 
 
 def _carried_history(state: State, row: int) -> CarriedHistory:
@@ -149,6 +213,7 @@ def restore_row(state: State, track: int, judgement: CarriedJudgement, lanes: Ma
     for name, (numbers, stamps) in rows.items():
         state.evidence[row, state.graded[name]] = numbers
         state.evidence_ns[row, state.graded[name]] = stamps
+    state.drift[row] = _drift_row(judgement.drift)
     for name, column in state.stamp.items():
         state.stamps[row, column] = judgement.stamps_ns.get(name, 0)
     for name, column in CARRIED_FLAGS.items():

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rul
     from fusion.timekeeping import LooseReports
     from fusion.tracks import TrackBatch
     from geofence.ahead import Ahead
+    from geofence.breaches import Trips
     from geofence.limits import Limits
     from geofence.located import Located
     from geofence.surroundings import Surroundings
@@ -121,6 +122,7 @@ class TickContext(Context):
     gateway_present: bool
     loose_reports: "LooseReports | None"  # reports without a usable stamp: only their arrival is known
     doubt: U8  # (n,) bits of doubt in the terminals, see geofence.rules.doubt
+    trips: "Trips | None" = None  # the journeys of the vehicles
 
     @cached_property
     def known(self) -> I64:

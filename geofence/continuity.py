@@ -11,7 +11,18 @@ from core.arrays import B1, F1, F2, F3, I1, I32x1
 from core.kernel import kernel
 from fusion.tracks import TrackBatch
 from geofence.detectors import HOLD_STEP_S, Windows
-from geofence.state import BORN, CLEAR_S, CUSUM, DEDICATED, LAST_OVER, PRESUMED, SEEN, SINCE
+from geofence.state import (
+    BORN,
+    CLAIM_FIX,
+    CLEAR_S,
+    CUSUM,
+    DEDICATED,
+    GAPPED,
+    LAST_OVER,
+    PRESUMED,
+    SEEN,
+    SINCE,
+)
 
 # A nameless track that was not measured for longer may continue with a neighbour's detections. A radar of
 # 10 Hz may miss twice; its stamps jitter
@@ -36,6 +47,12 @@ class Sightings(NamedTuple):
     axis_rad: F1  # direction in which it counts
     P: F3  # (n, 4, 4) covariance of place and velocity
     bias_m: F1  # 1 sigma per axis of the error that lasts
+    is_fix: B1  # the last measurement was one of its terminal
+    fix_ns: I1  # its stamp
+    east_m: F1  # the track's place then
+    north_m: F1
+    gnss_bias_m: F1  # what its terminal states of the error that lasts, 1 sigma per axis
+    gnss_tau_s: F1
 
 
 @kernel(inner=True)
@@ -45,9 +62,15 @@ def is_named(i: int, seen: Sightings) -> bool:
 
 
 @kernel(inner=True)
+def is_unseen(i: int, stamp_ns: int, seen: Sightings) -> bool:
+    """Return whether only fixes measure the place of track i."""
+    return bool(stamp_ns - seen.radar_ns[i] > UNSEEN_NS)
+
+
+@kernel(inner=True)
 def hold_step_s(i: int, stamp_ns: int, seen: Sightings) -> float:
     """Return the longest interval between two samples of track i that counts in a hold timer [s]."""
-    by_fixes = is_named(i, seen) and stamp_ns - seen.radar_ns[i] > UNSEEN_NS
+    by_fixes = is_named(i, seen) and is_unseen(i, stamp_ns, seen)
     return FIX_STEP_S if by_fixes else HOLD_STEP_S
 
 
@@ -80,11 +103,14 @@ def follow(i: int, row: int, stamp_ns: int, seen: Sightings, windows: Windows, f
     stamps[row, SEEN] = max(stamp_ns, last_ns)
     if last_ns == 0 or is_named(i, seen) or not (stamp_ns - last_ns > GAP_NS or jumped(i, seen)):
         return False
+    stamps[row, GAPPED] = stamp_ns
     for r in range(windows.evidence.shape[1]):
         for c in range(CUSUM, CLEAR_S):
             windows.evidence[row, r, c] = 0.0
         for c in range(SINCE, LAST_OVER):
             windows.evidence_ns[row, r, c] = 0
+    for c in range(CLAIM_FIX):
+        windows.drift[row, c] = 0.0
     is_open = False
     for r in range(windows.open.shape[1]):
         is_open = is_open or windows.open[row, r]
@@ -100,4 +126,6 @@ def sightings(tracks: TrackBatch) -> Sightings:
         terminal=tracks.terminal, presumed=tracks.presumed, radar_ns=tracks.radar_ns,
         off_m=tracks.lateral.offset_m, sigma_m=tracks.lateral.sigma_m, lasting_m=tracks.lateral.lasting_m,
         axis_rad=tracks.lateral.axis_rad, P=tracks.P, bias_m=tracks.bias_m,
+        is_fix=tracks.lateral.is_fix, fix_ns=tracks.lateral.stamp_ns, east_m=tracks.lateral.east_m,
+        north_m=tracks.lateral.north_m, gnss_bias_m=tracks.gnss_bias_m, gnss_tau_s=tracks.gnss_tau_s,
     )  # fmt: skip

@@ -1,9 +1,10 @@
 """Sequential tests of "over its limit" against "just on it", on correlated errors.
 
-For a value y (how far over) with an error of sigma and correlation time tau, two tests run in parallel with
-a split budget of false alarms: the level test y > k sigma, and CUSUMs for shifts of 1, 2 and 4 sigma whose
-samples weigh dt / (2 tau), so that a repeated error is no new evidence. Levels follow from the wanted rate of
-false alarms of a vehicle that rides exactly on its limit for ever. docs/geofence.md shows the cost.
+A departure from the lane is decided by the tests of geofence.drift as well. All rules: for a value y (how
+far over) with an error of sigma and correlation time tau, two tests run in parallel with a split budget of
+false alarms: the level test y > k sigma, and CUSUMs for shifts of 1, 2 and 4 sigma whose samples weigh
+dt / (2 tau), so that a repeated error is no new evidence. Levels follow from the wanted rate of false alarms
+of a vehicle that rides exactly on its limit for ever. docs/geofence.md shows the cost.
 """
 
 import math
@@ -13,7 +14,9 @@ import numpy as np
 
 from core.arrays import B1, B2, F1, F2, F3, F64, I1, I2, I3, I64
 from core.kernel import kernel
+from geofence.drift import RAMP_TAU_S, lasting_tau_s, trusted_sigma_m, weigh_drift
 from geofence.grading import Grading
+from geofence.levels import Levels, level_at, place_level_m
 from geofence.state import (
     CLEAR_S,
     CUSUM,
@@ -29,6 +32,7 @@ from geofence.state import (
     RING_ROWS,
     RING_STEP_NS,
     SINCE,
+    State,
 )
 
 SHIFTS = 3
@@ -44,6 +48,18 @@ ROWS_PER_GRADE, GRADES = 2, 3
 # columns of a sample: amount over the limit, 1 sigma of its error, the error's correlation time
 S_VALUE, S_SIGMA, S_TAU = range(3)
 OVER, FOR_S = range(2)  # of a row of limits
+# where a vehicle is across the lanes that permit it: offset from their middle, positive to the left; half
+# their width; how far it may be from the middle without touching a line
+OFFSET_M, SPAN_M, FREE_M = range(3)
+N_ACROSS = 3
+
+
+class Departures(NamedTuple):
+    """What departures from the lane are judged by."""
+
+    rule: int  # the column of lane_departure
+    rate: float  # its false alarms per hour
+    levels: Levels
 
 
 class Thresholds(NamedTuple):
@@ -52,8 +68,9 @@ class Thresholds(NamedTuple):
     limits: F3  # (rules, 6, 2) OVER and FOR_S, two rows for each grade, NaN unused
     clear_below: F1  # (rules,) value below which the rule is kept again
     clear_s: float  # for how long it is kept until its episode closes
-    rate: float  # false alarms per hour and rule
+    rate: float  # false alarms per hour and rule, but for departures
     kept_s: F1  # (rules,) so long a nameless track must have kept the rule before it can break it
+    departures: Departures
 
 
 class Windows(NamedTuple):
@@ -61,10 +78,18 @@ class Windows(NamedTuple):
 
     evidence: F3
     evidence_ns: I3
+    drift: F2
     stamps: I2
     ring: F3
     ring_ns: I2
     open: B2  # (rows, all rules), measured rules first
+
+
+def windows_of(state: State) -> Windows:
+    """Return a state's arrays; they are others after it grew."""
+    return Windows(
+        state.evidence, state.evidence_ns, state.drift, state.stamps, state.ring, state.ring_ns, state.open
+    )
 
 
 class Tracks(NamedTuple):
@@ -75,6 +100,7 @@ class Tracks(NamedTuple):
     stamp_ns: I1
     samples: F3  # (n, rules, 3) S_VALUE (NaN: not judged) and S_SIGMA in each rule's unit, S_TAU in seconds
     columns: F2  # (n, ring columns)
+    across: F2  # (n, N_ACROSS) OFFSET_M, SPAN_M, FREE_M
     step_s: F1  # (n,) the longest interval between two samples that counts in a hold timer
     vouched: B1  # (n,) it is surely a vehicle, since it has a name
     lived: B1  # (n,) or lives for long enough
@@ -135,6 +161,32 @@ def add_sample(
 
 
 @kernel
+def add_departure(
+    sample: tuple[float, float, float], across: tuple[float, float, float], dt_s: float, stamp_ns: int,
+    departures: Departures, drift: F1, row: F1, row_ns: I1,
+) -> None:  # fmt: skip
+    """Add one sample of a footprint's place; set ENOUGH when a test passes while it seems over the line.
+
+    sample : S_VALUE, S_SIGMA, S_TAU.  across : OFFSET_M, SPAN_M, FREE_M.  drift : (N_DRIFT,) of State.drift
+    dt_s : since the last sample of this rule
+    Half the rate is that of the tests of all rules, which find what is shallow and long; half that of
+    geofence.drift's.
+    """
+    value_m, sigma_m, tau_s = sample
+    rate, levels = departures.rate / 2.0, departures.levels
+    trusted_m = trusted_sigma_m(sigma_m, drift)
+    add_sample(value_m, trusted_m, tau_s, min(dt_s, DT_MAX_S), rate, stamp_ns, row, row_ns)
+    place_m, ramp = weigh_drift(across[0], across[1], across[2], sigma_m, tau_s, dt_s, drift)
+    if not value_m > 0.0:
+        return
+    lasts, lasting_s = tau_s >= RAMP_TAU_S, lasting_tau_s(tau_s, dt_s)
+    rate = rate / 2.0 if lasts else rate
+    drifts = ramp > 0.0 and ramp > level_at(levels.ramp, levels, trusted_m, lasting_s, rate)
+    if drifts or (place_m > 0.0 and place_m > place_level_m(levels, trusted_m, lasting_s, rate)):
+        row[ENOUGH] = 1.0
+
+
+@kernel
 def advance_timers(
     value: float,
     dt_s: float,
@@ -181,7 +233,8 @@ def _test(tracks: Tracks, i: int, thresholds: Thresholds, windows: Windows, grad
 
     What may be no vehicle, a nameless track that is new or was never seen to keep the rule, opens nothing.
     """
-    limits, clear_below, clear_s, rate, kept_s = thresholds
+    limits, clear_below, clear_s = thresholds.limits, thresholds.clear_below, thresholds.clear_s
+    rate, kept_s, departures = thresholds.rate, thresholds.kept_s, thresholds.departures
     evidence, evidence_ns, stamps = windows.evidence, windows.evidence_ns, windows.stamps
     row, stamp_ns, samples = tracks.rows[i], tracks.stamp_ns[i], tracks.samples
     last_ns = stamps[row, LAST]
@@ -195,7 +248,17 @@ def _test(tracks: Tracks, i: int, thresholds: Thresholds, windows: Windows, grad
         value, sigma, tau_s = samples[i, r, S_VALUE], samples[i, r, S_SIGMA], samples[i, r, S_TAU]
         if value == value:
             mine, mine_ns = evidence[row, r], evidence_ns[row, r]
-            add_sample(value, sigma, tau_s, dt_s, rate, stamp_ns, mine, mine_ns)
+            if r == departures.rule:
+                since_s = (stamp_ns - mine_ns[JUDGED]) * 1e-9 if mine_ns[JUDGED] > 0 else 0.0
+                place = (
+                    tracks.across[i, OFFSET_M], tracks.across[i, SPAN_M], tracks.across[i, FREE_M],
+                )  # fmt: skip
+                add_departure(
+                    (value, sigma, tau_s), place, since_s, stamp_ns, departures, windows.drift[row], mine,
+                    mine_ns,
+                )  # fmt: skip
+            else:
+                add_sample(value, sigma, tau_s, dt_s, rate, stamp_ns, mine, mine_ns)
             grade[k, r] = advance_timers(
                 value, dt_s, tracks.step_s[i], (clear_below[r], clear_s), stamp_ns, limits[r], mine, mine_ns
             )
@@ -248,14 +311,6 @@ def limits_of(grading: Grading) -> F64:
         for k, row in enumerate(rows):
             table[g * ROWS_PER_GRADE + k] = row.over, row.for_s
     return table
-
-
-@kernel
-def provable_depth_m(sigma_m: float, tau_s: float, within_s: float, rate_per_hour: float) -> float:
-    """Return the depth over the line that the CUSUM can prove within `within_s`, at the wanted rate."""
-    tau = max(tau_s, TAU_MIN_S)
-    level = math.log(SHIFTS * 2.0 * 3600.0 / (2.0 * tau * rate_per_hour / TESTS))  # of the middle shift
-    return sigma_m * math.sqrt(2.0 * level / (1.0 + within_s / (2.0 * tau)))
 
 
 def start_of(row: F64, row_ns: I64, stamp_ns: int) -> int:

@@ -25,8 +25,10 @@ class EpisodeBook:
     """All open episodes by track, rule and scope."""
 
     def __init__(
-        self, settings: RuleSettings, frame: SiteFrame, state: State, esn: str, map_version: str
-    ) -> None:
+        self, settings: RuleSettings, frame: SiteFrame, state: State, esn: str, map_version: str,
+        *, late: bool = False,
+    ) -> None:  # fmt: skip
+        self._late = late
         self._frame, self._state = frame, state
         self._update_ns, self._rules_version = int(settings.update_s * 1e9), settings.version
         self._esn, self._map_version = esn, map_version
@@ -156,6 +158,7 @@ class EpisodeBook:
             rules_version=self._rules_version,
             stamps=stamps,
             reason=episode.scope if reason is None and rule.scope == "fault" else reason,
+            late=self._late,
             evidence=evidence(self._frame, state, rule.column, ring, ring_ns),
         )
 

@@ -64,8 +64,8 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resume_s: Seconds = 30.0  # after a restart an episode continues when its vehicle is seen within this time
     fresh_s: Fresh = 1.0  # an enforcing radar's measurement carries a judgement this long
     undecidable_s: Seconds = 5.0  # an episode of that grade needs this long
-    decide_s: Minute = 5.0  # a departure of `decide_depth_m` must be provable within this long,
-    decide_depth_m: Width = 1.5  # else the track is undecidable
+    decide_s: Minute = 5.0  # 90 % of departures of `decide_depth_m` must be found within this long,
+    decide_depth_m: Width = 1.0  # else the track is undecidable
     map_sigma_m: Survey = 0.05  # 1 sigma of the surveyed boundaries
     width_unknown_m: Width = 1.6  # narrow on purpose: an unknown width must not make a violator
     hazmat_limit_mps: Limit = 60 / 3.6  # beside the posted limit

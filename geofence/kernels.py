@@ -8,9 +8,13 @@ import numpy as np
 from core.arrays import F1, F2, F3, I32x1
 from core.kernel import kernel
 from geofence.located import (
+    ACROSS,
+    ACROSS_ANY,
     ALONG,
     BEYOND_END,
     FOUND,
+    HALF_SPAN,
+    HALF_SPAN_ANY,
     HELD,
     LEFT,
     LIMIT,
@@ -30,6 +34,7 @@ from geofence.map.axis import Segments, station_at
 from geofence.map.grid import cell_of
 from geofence.map.strips import (
     BESIDE_LANE_M,
+    CHORD,
     END_RAIL,
     INDEX,
     LEFT_EDGE,
@@ -207,27 +212,25 @@ def is_beyond_end(x: float, y: float, n: int, near: F2, strips: Strips, hint: in
 
 
 @kernel
-def outside_m(n: int, spans: F2, column: int) -> float:
-    """Return how far [m] the vehicle's centre is outside the spans that count in `column`, negative inside.
+def nearest_span(n: int, spans: F2, column: int) -> tuple[float, float]:
+    """Return from where to where [m] to the vehicle's left the nearest span that counts in `column` reaches.
 
     NaN without any; spans that touch are one.  spans : (n, 4) sorted by FROM.  column : PERMITTED or ANY
     """
-    best = np.nan
+    best, found = np.nan, (np.nan, np.nan)
     low = high = np.nan
-    for i in range(n):
-        if spans[i, column] == 0.0:
+    for i in range(n + 1):
+        if i < n and spans[i, column] == 0.0:
             continue
-        if spans[i, FROM] <= high + TOUCH_M:
+        if i < n and spans[i, FROM] <= high + TOUCH_M:
             high = max(high, spans[i, TO])
-        else:
-            if low == low:
-                away = max(low, -high)
-                best = away if not best <= away else best
-            low, high = spans[i, FROM], spans[i, TO]
-    if low == low:
+            continue
         away = max(low, -high)
-        best = away if not best <= away else best
-    return best
+        if low == low and not best <= away:
+            best, found = away, (low, high)
+        if i < n:
+            low, high = spans[i, FROM], spans[i, TO]
+    return found
 
 
 @kernel
@@ -308,11 +311,17 @@ def locate(
         if ref < 0:
             continue
         j = int(near[ref, N_QUAD])
-        sigma = sigma_across_m(places.P, t, quads[j, WAY], quads[j, WAY + 1], places.bias_m[t], map_sigma_m)
+        lane_sigma_m = math.hypot(map_sigma_m, quads[j, CHORD])
+        sigma = sigma_across_m(places.P, t, quads[j, WAY], quads[j, WAY + 1], places.bias_m[t], lane_sigma_m)
         found[t, SIGMA], found[t, U_EAST], found[t, U_NORTH] = sigma, quads[j, WAY], quads[j, WAY + 1]
         found[t, LIMIT] = lanes[int(near[ref, N_LANE]), SPEED_LIMIT]
         m = cross_section(n, ref, near, strips, places.mask[t], spans)
-        found[t, OUT_PERMITTED], found[t, OUT_ANY] = outside_m(m, spans, PERMITTED), outside_m(m, spans, ANY)
+        low, high = nearest_span(m, spans, PERMITTED)
+        found[t, OUT_PERMITTED], found[t, ACROSS] = max(low, -high), -(low + high) / 2
+        found[t, HALF_SPAN] = (high - low) / 2
+        low, high = nearest_span(m, spans, ANY)
+        found[t, OUT_ANY], found[t, ACROSS_ANY] = max(low, -high), -(low + high) / 2
+        found[t, HALF_SPAN_ANY] = (high - low) / 2
         if cosines[ref, COSINE] > PARALLEL and not reverses:
             found[t, OUT_SAME_WAY] = found[t, OUT_ANY]
         if inside >= 0:

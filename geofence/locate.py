@@ -6,21 +6,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F3, I1, I32, U8, I32x1, U8x1
+from core.arrays import B1, F1, F2, F3, I1, I2, I32, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
+from geofence.claim import DISPROVED, claimed_scale
 from geofence.config import VehicleConfig
-from geofence.detectors import provable_depth_m
+from geofence.drift import shown_scale
 from geofence.grading import RuleSettings
 from geofence.kernels import Places, Scratch, locate, scratch
-from geofence.located import BEYOND_END, FOUND, HELD, LEFT, OUT_ANY, P_LANE, RIGHT, SIGMA, Located, S
-from geofence.map.axis import SEGMENT, Segments
+from geofence.levels import DEPTH_M, WITHIN_S, Levels, shipped, sigma_max_m
+from geofence.located import (
+    BEYOND_END,
+    FOUND,
+    HELD,
+    LEFT,
+    OUT_ANY,
+    P_LANE,
+    RIGHT,
+    SIGMA,
+    UNJUDGED,
+    Located,
+    S,
+)
+from geofence.map.axis import SEGMENT, Segments, tree_of
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
-from geofence.state import HINT, PRESUMED, State
+from geofence.state import GAPPED, HINT, LIFE_NS, PRESUMED, State
 
 GNSS_ALONE_NS = 2_000_000_000
+NEXT_LANE = 3.0  # times `decide_depth_m`: a truck in the middle of the next lane is 3.1 m over the line
 # rows of Output.floats: columns of Located
 L_S, L_D, L_SIGMA, L_P_LANE, N_FLOATS = 0, 1, 2, 3, 4
 
@@ -54,6 +69,14 @@ class Output(NamedTuple):
     undecidable: B1
 
 
+class Memory(NamedTuple):
+    """What is remembered of each track: arrays of a geofence.state.State."""
+
+    flags: F2
+    drift: F2
+    stamps: I2
+
+
 class Registry(NamedTuple):
     """The vehicles of the registry."""
 
@@ -68,9 +91,8 @@ class Limits(NamedTuple):
 
     map_sigma_m: float
     fresh_ns: int
-    decide_s: float
-    decide_depth_m: float
-    rate: float  # false alarms per hour, of one rule
+    scale: float  # times the largest sigma of the table
+    levels: Levels
 
 
 @kernel(inner=True)
@@ -87,23 +109,38 @@ def _classify(seen: Input, t: int, registry: Registry, flags: F2, out: Output) -
 
 
 @kernel(inner=True)
-def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2) -> bool:
-    """Return whether track t is so uncertain that a departure could not be proved, or beyond the map."""
+def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2, memory: Memory) -> bool:
+    """Return whether track t is so uncertain that a departure might be missed, or beyond the map.
+
+    Fill in UNJUDGED: what is proved of an uncertain place counts, unless even NEXT_LANE would be missed, or
+    what its terminal claims is not proved (geofence.claim). Levels follow what is trusted of a claim.
+    Of a nameless track with gaps nothing is gathered, so that nothing is found.
+    """
     stamp_ns = seen.stamp_ns[t]
     enforced = stamp_ns - seen.enforcing_ns[t] <= limits.fresh_ns
     by_radar = stamp_ns - seen.radar_ns[t] <= limits.fresh_ns
     gnss_alone = not by_radar and stamp_ns - seen.gnss_ns[t] <= GNSS_ALONE_NS
-    depth_m = provable_depth_m(found[t, SIGMA], seen.tau_s[t], limits.decide_s, limits.rate)
-    decidable = (enforced or gnss_alone) and depth_m <= limits.decide_depth_m and found[t, BEYOND_END] == 0.0
-    return not decidable and math.isfinite(found[t, OUT_ANY])
+    sigma_m, row = found[t, SIGMA], seen.rows[t]
+    may_judge, scale, has_gaps = (enforced or gnss_alone) and found[t, BEYOND_END] == 0.0, 1.0, False
+    if row >= 0:
+        gapped_ns = memory.stamps[row, GAPPED]
+        has_gaps = gapped_ns > 0 and stamp_ns - gapped_ns < LIFE_NS
+        sigma_m *= shown_scale(memory.drift[row])
+        scale = claimed_scale(memory.drift[row]) if gnss_alone else 1.0
+    may_judge = may_judge and scale < DISPROVED
+    most_m = limits.scale * sigma_max_m(limits.levels, seen.tau_s[t])
+    found[t, UNJUDGED] = 0.0 if may_judge and sigma_m <= NEXT_LANE * most_m else 1.0
+    might_miss = has_gaps or not may_judge or not max(sigma_m, scale * found[t, SIGMA]) <= most_m
+    return might_miss and math.isfinite(found[t, OUT_ANY])
 
 
 @kernel
 def _locate(
     seen: Input, registry: Registry, strips: Strips, axis: Segments, limits: Limits, scratch: Scratch,
-    flags: F2, out: Output,
+    memory: Memory, out: Output,
 ) -> None:  # fmt: skip
     """Fill `out`; each track's lane is remembered in its row of the state's `flags`."""
+    flags = memory.flags
     found, lane, floats = out.found, out.lane, out.floats
     for t in range(seen.x.shape[0]):
         _classify(seen, t, registry, flags, out)
@@ -114,7 +151,7 @@ def _locate(
             flags[seen.rows[t], HINT] = found[t, HELD]
         floats[L_S, t], floats[L_D, t] = found[t, S], (found[t, RIGHT] - found[t, LEFT]) / 2
         floats[L_SIGMA, t], floats[L_P_LANE, t] = found[t, SIGMA], found[t, P_LANE]
-        out.undecidable[t] = _is_undecidable(seen, t, limits, found)
+        out.undecidable[t] = _is_undecidable(seen, t, limits, found, memory)
 
 
 _locate_once = checked_once(_locate)  # all batches have the same types
@@ -124,7 +161,7 @@ class Locator:
     """Locates tracks on the road; the State holds each one's last lane."""
 
     def __init__(
-        self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State, rate: float
+        self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State
     ) -> None:
         self._road, self._state = road, state
         self._row_of = {vehicle.terminal: i for i, vehicle in enumerate(vehicles)}
@@ -132,14 +169,16 @@ class Locator:
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
         self._masks: I32 = np.array([*masks, 0], dtype=np.int32)
         self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
-        none = Segments(np.zeros((0, SEGMENT)), road.strips.grid, road.strips.grid)
+        grid, no_tree = road.strips.grid, tree_of(np.zeros((1, 2)), np.zeros((1, 2)))
+        none = Segments(np.zeros((0, SEGMENT)), grid, grid, no_tree)
         self._axis = none if road.axis is None else road.axis.segments
         self._limits = Limits(
             map_sigma_m=rules.map_sigma_m,
             fresh_ns=int(rules.fresh_s * 1e9),
-            decide_s=rules.decide_s,
-            decide_depth_m=rules.decide_depth_m,
-            rate=rate,
+            # in wide and shallow departures alike lengths count against sigma; an average of white errors
+            # falls with the root of its time
+            scale=rules.decide_depth_m / DEPTH_M * min(1.0, math.sqrt(rules.decide_s / WITHIN_S)),
+            levels=shipped(),
         )
         self._scratch = scratch()
         self._terminals: Sequence[str] = ()  # those of `_by_terminal`
@@ -178,8 +217,8 @@ class Locator:
         )
         registry = Registry(self._vehicles_of(terminal_ids), self._kinds, self._masks, self._kind_masks)
         _locate_once(
-            seen, registry, self._road.strips, self._axis, self._limits, self._scratch, self._state.flags,
-            out,
+            seen, registry, self._road.strips, self._axis, self._limits, self._scratch,
+            Memory(self._state.flags, self._state.drift, self._state.stamps), out,
         )  # fmt: skip
         return Located(
             lane=out.lane,

@@ -9,10 +9,13 @@ NO_LANE = 65_535
 # columns of `found`, which geofence.kernels.locate fills in: station and offset of the axis, distances from
 # the lane's boundaries, 1 sigma across, probability of the lane; how far outside the permitted and all lanes
 # of the cross-section; the lane's direction, speed along it, how far outside lanes of its way; limit; whether
-# it is beyond the end of its lane, where the map ends; number + 1 of the lane to be remembered, 0 none
+# it is beyond the end of its lane, where the map ends; number + 1 of the lane to be remembered, 0 none;
+# offset from the middle of the nearest lanes that permit it, positive to the left, and half their width; 1:
+# nothing is judged of the lane (geofence.locate); the same two of the nearest lanes of all
 S, OFFSET, LEFT, RIGHT, SIGMA, P_LANE, OUT_PERMITTED, OUT_ANY = range(8)
-U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT, BEYOND_END, HELD = range(8, 15)
-FOUND = 15
+U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT, BEYOND_END, HELD, ACROSS, HALF_SPAN, UNJUDGED = range(8, 18)
+ACROSS_ANY, HALF_SPAN_ANY = 18, 19
+FOUND = 20
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
@@ -24,7 +27,7 @@ class Located:
     d_m: F64  # (n,) vehicle's centre, left of the lane's centre positive; NaN off the lanes
     sigma_d_m: F64  # (n,) 1 sigma of it; also beside a lane within reach
     p_lane: F64  # (n,) probability of being in that lane
-    undecidable: Bools  # (n,) the position can't carry a judgement of the lane
+    undecidable: Bools  # (n,) a departure might be missed: the position is too uncertain, or not enforced
     vehicle: I32  # (n,) row in the monitor's vehicles, -1 unknown
     kind: U8  # (n,) class after the registry
     found: F64  # (n, FOUND) the kernel's columns, above

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from core.arrays import F2, F3, I1, I2
 from core.kernel import kernel
 from geofence.batch import Batch, Site, vehicle_of
-from geofence.detectors import S_SIGMA, S_TAU, S_VALUE
-from geofence.located import LEFT, RIGHT, SIGMA, S
+from geofence.detectors import FREE_M, OFFSET_M, S_SIGMA, S_TAU, S_VALUE, SPAN_M
+from geofence.located import ACROSS, ACROSS_ANY, HALF_SPAN, HALF_SPAN_ANY, LEFT, RIGHT, SIGMA, S
 from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
@@ -39,11 +39,12 @@ class Measures(NamedTuple):
 
     samples: F3
     columns: F2
+    across: F2  # (n, N_ACROSS), see geofence.detectors
 
 
 @kernel(inner=True)
 def _put(sample: Sample, seen: bool, i: int, rule: int, n_rules: int, out: Measures) -> None:
-    samples, columns = out
+    samples, columns = out.samples, out.columns
     columns[i, R_VALUE + rule], columns[i, R_VALUE + n_rules + rule] = sample.value, sample.sigma
     samples[i, rule, S_VALUE] = sample.value if seen and sample.judged else math.nan
     samples[i, rule, S_SIGMA], samples[i, rule, S_TAU] = sample.sigma, sample.tau_s
@@ -61,6 +62,9 @@ def measure(
         columns[i, R_EAST], columns[i, R_NORTH] = b.x[i, 0], b.x[i, 1]
         columns[i, R_S], columns[i, R_D] = b.found[i, S], (b.found[i, RIGHT] - b.found[i, LEFT]) / 2
         columns[i, R_SIGMA_D], columns[i, R_SPEED] = b.found[i, SIGMA], v.speed_mps
+        middle, half = (ACROSS_ANY, HALF_SPAN_ANY) if v.is_ordinary else (ACROSS, HALF_SPAN)  # as of the rule
+        out.across[i, OFFSET_M], out.across[i, SPAN_M] = b.found[i, middle], b.found[i, half]
+        out.across[i, FREE_M] = b.found[i, half] - v.half_width_m
         seen = not b.coasting[i]
         _put(_lane_departure(v), seen, i, 0, n_rules, out)
         _put(_off_dedicated_road(v), seen, i, 1, n_rules, out)

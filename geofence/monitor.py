@@ -1,16 +1,17 @@
 """The geofence's entry point: tracks in, violations out. Pure; stamps and the tick are its only time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from core.arrays import U8, Bools
+from core.arrays import I64, U8, Bools
 from core.classes import HAZMAT
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
+from geofence.breaches import Trips
 from geofence.calendar import Cargo
 from geofence.carried_checks import is_sound
 from geofence.carry import CarriedJudgement, MonitorState
@@ -30,8 +31,9 @@ from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.resume import Resume
+from geofence.rule_changes import CLOSED
 from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
-from geofence.state import State
+from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
 
 
@@ -40,23 +42,25 @@ class Monitor:
 
     def __init__(
         self, rules: RulesConfig, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig], *,
-        esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose],
+        esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose], late: bool = False,
     ) -> None:  # fmt: skip
+        """late : it judges stored fixes of one terminal at a time; rules that need more are mute."""
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
         roles = {role for zone in road.zones for role in zone.roles}
         book = [rule(rules, section_of(rules, rule.name), roles) for rule in REGISTRY]
-        self._rules = [rule for rule in book if rule.active]
+        self._rules = [rule for rule in book if rule.active and (rule.alone or not late)]
         self._events = [rule for rule in self._rules if rule.kind == "event"]
         self._measured = [rule for rule in book if rule.name in MEASURED]
+        self._mute = [k for k, rule in enumerate(self._measured) if late and not rule.alone]
         self._observed = [rule for rule in book if rule.decided_by == "observation"]
         gradings: dict[str, Grading] = {
             rule.name: section_of(rules, rule.name) for rule in REGISTRY if rule.name in GRADED
         }
         self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED, OWN_STAMPS)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
-        self._book = EpisodeBook(rules, frame, self._state, esn, road.version)
-        self._locator = Locator(rules, road, vehicles, self._state, self._evidence.rate)
+        self._book = EpisodeBook(rules, frame, self._state, esn, road.version, late=late)
+        self._locator = Locator(rules, road, vehicles, self._state)
         widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
         narrowest_m = min(widths, default=rules.width_unknown_m)
         cargoes = [Cargo(v.class_, v.hazmat_class, v.un, v.terminal) for v in vehicles]
@@ -113,6 +117,8 @@ class Monitor:
         if ctx is None:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
         values = self._evidence.values
+        if self._mute:
+            values.found.grade[:, self._mute] = -1
         for k in np.flatnonzero(values.found.active[: found.mine]).tolist():
             out += self._judging.apply_grades(self._measured, values.found.grade[k], k, ctx, values)
         for rule, verdict in events:
@@ -132,12 +138,14 @@ class Monitor:
         gateway_present: bool = True,
         loose_reports: LooseReports | None = None,
         doubt: U8 | None = None,
+        trips: Trips | None = None,
     ) -> list[Judged]:
         """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
         gateway_present : whether any terminal could report
         loose_reports : reports without a usable stamp, of which only the arrival is known
         doubt : (n,) bits of doubt in the tracks' terminals; None: there is none
+        trips : the journeys of the vehicles
         """
         out = self._lineage.begin_step(t_ns) + self._resume.close_overdue(t_ns)
         if not len(tracks) and not self._book.all():  # most RSUs of a site at night
@@ -149,6 +157,7 @@ class Monitor:
             gateway_present=gateway_present,
             loose_reports=loose_reports,
             doubt=np.zeros(len(tracks), dtype=np.uint8) if doubt is None else doubt,
+            trips=trips,
         )
         ctx.presume()
         stamps = stamps_of_tick(t_ns)
@@ -252,6 +261,19 @@ class Monitor:
                 self._resume.wait(now_ns, episode)
             else:  # a damaged row, or one of another version
                 self._count("start.episode")
+
+    def close_changed(self, t_ns: int, rules: Collection[str]) -> list[Judged]:
+        """Close the open and the waiting episodes of rules whose settings change."""
+        stamps = stamps_of_tick(t_ns)
+        changed = [episode for episode in self._book.all() if episode.rule_name in rules]
+        closes = [self._book.close(episode, stamps, CLOSED) for episode in changed]
+        waiting = [episode for episode, _ in self._resume.carried() if episode.rule_name in rules]
+        self._resume.drop([episode.id for episode in waiting])
+        return closes + [self._book.finish(episode, stamps, CLOSED) for episode in waiting]
+
+    def judged_ns(self, rows: I64) -> I64:
+        """Return the stamp of the last judged observation of each row (n,); 0: none, or no row."""
+        return np.where(rows >= 0, self._state.stamps[rows, LAST], 0)
 
     def state(self) -> MonitorState:
         """Return everything that the next step depends on."""

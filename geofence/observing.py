@@ -8,8 +8,10 @@ import numpy as np
 from core.arrays import B1, F1, F2, F3, I1, I2
 from core.kernel import checked_once, kernel
 from geofence.batch import Batch, Site
+from geofence.claim import check_claim
 from geofence.continuity import Sightings, follow, hold_step_s, is_named
-from geofence.detectors import S_VALUE, Thresholds, Tracks, Windows, step
+from geofence.detectors import N_ACROSS, S_VALUE, Thresholds, Tracks, Windows, step
+from geofence.drift import trusted_sigma_m
 from geofence.measuring import Measures, measure
 from geofence.state import BORN, LAST, LIFE_NS, R_VALUE
 
@@ -32,6 +34,7 @@ class Findings(NamedTuple):
     active: B1  # (>= n,) of the m tracks: a grade holds, or an episode is open
     samples: F3  # (>= n, rules, 3) of the n tracks, those in `mine` filled; S_VALUE NaN: not judged
     columns: F2  # (>= n, ring columns) of the n tracks, those in `mine` filled
+    across: F2  # (>= n, N_ACROSS) the same, see detectors.Tracks
     step_s: F1  # (>= n,) of the n tracks, as of detectors.Tracks, and the next two
     vouched: B1
     lived: B1
@@ -54,6 +57,7 @@ def findings(n: int, n_rules: int) -> Findings:
         active=np.zeros(n, dtype=np.bool_),
         samples=np.zeros((n, n_rules, 3)),
         columns=np.zeros((n, R_VALUE + 2 * n_rules)),
+        across=np.zeros((n, N_ACROSS)),
         step_s=np.zeros(n),
         vouched=np.zeros(n, dtype=np.bool_),
         lived=np.zeros(n, dtype=np.bool_),
@@ -74,16 +78,23 @@ def _observe(
             out.vouched[i] = is_named(i, seen.sightings)
             out.lived[i] = b.stamp_ns[i] - stamps[rows[i], BORN] >= LIFE_NS
             out.step_s[i] = hold_step_s(i, b.stamp_ns[i], seen.sightings)
+            check_claim(i, b.stamp_ns[i], b.x, seen.sightings, windows.drift[rows[i]], stamps[rows[i]])
         if seen.owned[i] and seen.confirmed[i] and rows[i] >= 0:
             mine[n_mine] = i
             n_mine += 1
             n_stale += stamps[rows[i], LAST] >= b.stamp_ns[i]
-    measure(mine, n_mine, rows, b, site, stamps, flags, Measures(out.samples, out.columns))
+    measure(mine, n_mine, rows, b, site, stamps, flags, Measures(out.samples, out.columns, out.across))
+    departure, n_rules = thresholds.departures.rule, out.samples.shape[1]
     for k in range(n_mine):
+        shown = out.columns[mine[k]]  # its probability is by the sigma that the tests trust
+        sigma = R_VALUE + n_rules + departure
+        shown[sigma] = trusted_sigma_m(shown[sigma], windows.drift[rows[mine[k]]])
         if out.anew[mine[k]]:
-            for r in range(out.samples.shape[1]):
+            for r in range(n_rules):
                 out.samples[mine[k], r, S_VALUE] = math.nan
-    tracks = Tracks(mine, rows, b.stamp_ns, out.samples, out.columns, out.step_s, out.vouched, out.lived)
+    tracks = Tracks(
+        mine, rows, b.stamp_ns, out.samples, out.columns, out.across, out.step_s, out.vouched, out.lived
+    )
     is_active = step(tracks, n_mine, thresholds, windows, out.grade, out.active)
     return Found(n_mine, n_stale, is_active)
 

@@ -26,7 +26,8 @@ class Vehicle(NamedTuple):
     is_hazmat: bool
     is_ordinary: bool  # of a known class that carries no dangerous goods
     is_registered: bool
-    undecidable: bool  # the place can't carry a judgement of the lane
+    unjudged: bool  # the place can't carry a judgement of the lane
+    sigma_edge_m: float  # 1 sigma across the lane of the footprint's edge
 
 
 class Sample(NamedTuple):

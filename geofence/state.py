@@ -17,11 +17,27 @@ EVIDENCE = 13
 # columns of State.evidence_ns, per rule: since when each CUSUM has been above zero; last over; last judged
 SINCE, LAST_OVER, JUDGED = 0, 3, 4
 EVIDENCE_NS = 5
+# columns of State.drift, the tests of geofence.drift: place, speed and error across the lane, then the upper
+# triangle of their covariance; wander, error and line of a driver who keeps the lane, and theirs; what
+# innovations say of sigma^2, and of how many; half the permitted span; then RAMPS times the age of a ramp,
+# its two sums, and what that driver would make of it. Then those of geofence.claim: the last fix (place,
+# velocity, variance of its fresh error, whose terminal's + 1), how often the claim was checked, what is
+# trusted, what is used, log likelihoods of its scales
+PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
+RAMPS, N_OF_RAMP = 6, 6
+CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
+CLAIM_WHOSE, CHECKS, CLAIM_TRUST, CLAIM_USED, CLAIM_SCORE = (CLAIM_FIX + k for k in range(5, 10))
+SCALES = 9
+N_DRIFT = CLAIM_SCORE + SCALES
+# Log likelihoods end here, so that a receiver that drives from open road into a cutting is believed no longer
+# than for four bad fixes: each says ln(1 / geofence.claim.P_ODD) = 4 nats at most
+SCORE_MAX = 12.0
 # columns of State.stamps: of the newest observation, of the ring's newest row; rows that the ring was given;
 # since when the vehicle stands, drives in a dedicated lane, in another; of the track's first and newest
-# measurement, judged here or not. The rules' own stamps follow by name
-LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE, BORN, SEEN = range(8)
-N_STAMPS = 8
+# measurement, judged here or not; of its newest fix; of its newest gap that a nameless track may not have.
+# The rules' own stamps follow by name
+LAST, RING_LAST, RING_ROWS, STANDING, DEDICATED, ELSEWHERE, BORN, SEEN, FIXED, GAPPED = range(10)
+N_STAMPS = 10
 SHARED_STAMPS = {  # those that are carried with a track
     "observed_ns": LAST,
     "standing_since_ns": STANDING,
@@ -29,6 +45,8 @@ SHARED_STAMPS = {  # those that are carried with a track
     "elsewhere_since_ns": ELSEWHERE,
     "born_ns": BORN,
     "seen_ns": SEEN,
+    "fixed_ns": FIXED,
+    "gapped_ns": GAPPED,
 }
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
 MOVED, PRESUMED, EXCUSED, HINT = range(4)
@@ -75,6 +93,7 @@ class State:
         n_graded, ring = len(self.graded), R_VALUE + 2 * len(self.measured)
         self.evidence: F64 = np.zeros((n, n_graded, EVIDENCE))
         self.evidence_ns: I64 = np.zeros((n, n_graded, EVIDENCE_NS), dtype=np.int64)
+        self.drift: F64 = np.zeros((n, N_DRIFT))
         self.stamps: I64 = np.zeros((n, self._n_stamps), dtype=np.int64)
         self.flags: F64 = np.zeros((n, N_FLAGS))
         self.ring: F64 = np.zeros((n, RING_LENGTH, ring))
@@ -82,9 +101,10 @@ class State:
         self.open: Bools = np.zeros((n, len(self.rules)), dtype=np.bool_)
         self._free = list(range(n - 1, -1, -1))
 
-    def _arrays(self) -> tuple[F64, I64, I64, F64, F64, I64, Bools]:
+    def _arrays(self) -> tuple[F64, I64, F64, I64, F64, F64, I64, Bools]:
         return (
-            self.evidence, self.evidence_ns, self.stamps, self.flags, self.ring, self.ring_ns, self.open,
+            self.evidence, self.evidence_ns, self.drift, self.stamps, self.flags, self.ring, self.ring_ns,
+            self.open,
         )  # fmt: skip
 
     def _grow(self) -> None:
@@ -150,6 +170,7 @@ class State:
             judged = self.evidence_ns[rows, :, JUDGED]
             both = (judged.min(axis=0) > 0) & (np.ptp(judged, axis=0) < BOTH_NS)
             self.evidence[np.ix_(rows, both.nonzero()[0], range(CUSUM, CLEAR_S))] = 0.0
+            self.drift[rows] = 0.0
 
     def join_sights(self, mine: int, other: int) -> None:
         """Let both rows of one vehicle have lived as long, and kept each rule as long, as either has."""

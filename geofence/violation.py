@@ -10,6 +10,7 @@ Rule = Literal[
     "lane_departure", "off_dedicated_road", "wrong_way", "overspeed", "too_slow", "illegal_stop",
     "zone_entry", "zone_exit", "time_window", "route_deviation", "missed_exit", "following_distance",
     "unauthorised_vehicle", "dark_vehicle", "ghost_report", "gnss_integrity",
+    "permit", "driving_time",
     "closed_road", "convoy", "parking_timeout",
 ]  # fmt: skip
 GRADES: tuple[Grade, ...] = ("undecidable", "notice", "warning", "violation")
@@ -63,9 +64,11 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str
     stamps: Stamps
     reason: str | None = None
-    late: bool = False  # reserved for blind-area uploads
+    late: bool = False  # of stored fixes that arrived long after: nobody is warned
     evidence: dict[str, list[Any]] = {}
     limit_of: str | None = None  # which layer states `limit_mps`: lane, class, zone:NAME, ...
+    # whether the terminal raised an alarm of its own for it; nil: it never did, or has no such alarm
+    terminal_alarm: bool | None = None
 
 
 ENCODER = msgspec.msgpack.Encoder()

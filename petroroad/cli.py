@@ -25,6 +25,8 @@ COMMANDS = {
     "recording": ("petroroad.commands.recording:app", "Look into a recording, recover one, export it."),
     "import": ("petroroad.commands.imports:app", "Measurements of other systems to a recording."),
     "map": ("petroroad.commands.map:app", "Check a map, list its contents."),
+    "rules": ("petroroad.commands.rules:app", "Check rules, see what they would change, publish them."),
+    "fences": ("petroroad.commands.fences:app", "Zones as fences of JT/T 808 terminals, and back."),
     "tail": ("petroroad.commands.tail:tail", "Live messages, decoded."),
     "commission": (
         "petroroad.commands.commission:commission",

@@ -13,6 +13,7 @@ import msgspec
 from core.times import TICK_NS
 from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
+from edge.config_down import decode_config_down
 from edge.figures import Counts
 from edge.gnss_down import read_down
 from edge.journey_messages import JourneyShelf, decode_journey_ack
@@ -34,6 +35,7 @@ from roadside.inputs import (
 )
 from roadside.outputs import (
     HandoverOffer,
+    Held,
     JourneyReleased,
     OfferAck,
     Output,
@@ -114,6 +116,8 @@ class Agent:
             Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
             Subscription(topics.journey_ack(self.esn), 1, self._decoded(self._receive_journey_ack)),
         ]
+        configure = self._decoded(self._receive_config)
+        rows.append(Subscription(topics.config_down(self.esn), 1, configure, retained=True))
         for esn in neighbours:
             offer, ack = topics.handover(esn, self.esn), topics.handover_ack(esn, self.esn)
             rows += [
@@ -144,6 +148,10 @@ class Agent:
             return
         self.gateways.add(gateway)
         self.enqueue(Arrival(f"/gateway/{gateway}", message.payload, None, down))
+
+    def _receive_config(self, message: Incoming) -> None:
+        if message.payload:  # none: the publication was withdrawn, and the rules stay
+            self.enqueue(Arrival("/config", message.payload, None, decode_config_down(message.payload)))
 
     def _receive_violation_ack(self, message: Incoming) -> None:
         self.outbox.acknowledge(wire.decode_ack(message.payload))
@@ -227,6 +235,8 @@ class Agent:
                 self._publish(topics.handover_ack(self.esn, giver), body)
             case Released(episode_id=episode_id):
                 self.outbox.release(episode_id)
+            case Held(key=key, body=body):
+                self.outbox.keep(key, body)
             case Travelled(stamp_ns=stamp_ns, journey_id=journey_id, version=version, body=body):
                 self.recorder.write(f"/journey/{self.esn}", body, self.last_ns, stamp_ns)
                 self.outbox.keep_journey(journey_id, body)

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from core.arrays import F64, I64
 from core.classes import N_CLASSES, UNKNOWN
+from edge.config_down import ConfigDown, decode_config_down
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
 from edge.wire import (
@@ -33,6 +34,7 @@ from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import F_USABLE, N_FIX, SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 from geofence.map.projection import place_into
+from roadside.terminal_alarms import alarms_of
 
 TARGETS_MAX = 512  # of one scan
 INT64_MAX = 2**63 - 1
@@ -155,8 +157,10 @@ class GatewayPayload:
     n_refused: int
 
 
-Payload = RadarPayload | GnssFix | GatewayPayload | Handover | Control  # a channel's bytes, decoded
-Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | Control
+Payload = (
+    RadarPayload | GnssFix | GatewayPayload | Handover | ConfigDown | Control
+)  # a channel's bytes, decoded
+Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | ConfigDown | Control
 
 _decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
 _decode_control: Callable[[bytes], Control] = decoder(msgspec.msgpack.Decoder(Control))
@@ -191,6 +195,8 @@ def payload_of(topic: str, body: bytes) -> Payload | None:
         return decode_handover(body)
     if head == "input":
         return _decode_control(body)
+    if head == "config":
+        return decode_config_down(body)
     return None
 
 
@@ -273,6 +279,7 @@ def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
         stamp_ns,
         log_ns if fix.arrived_ns is None else fix.arrived_ns,
         -1 if fix.source_seq is None else fix.source_seq,
+        alarms_of(fix.alarm, fix.departure),
     )
     floats: F64 = np.array((
         0.0, 0.0, 0.0, 0.0, fix.speed_mps, _sigma_m(fix.sigma_m, fix.quality), fix.tau_s, fix.lon_deg,
@@ -282,7 +289,7 @@ def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
     place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
     if fix.quality == "none":
         floats[F_USABLE] = 0.0
-    return GnssFixes.of((fix.terminal,), ints, floats)
+    return GnssFixes.of((fix.terminal,), ints, floats, () if fix.alarm is None else (fix.alarm,))
 
 
 def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> GnssFixes:
@@ -294,6 +301,7 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
         ],
         [log_ns if a is None else a for a in columns.arrived_ns],
         [-1 if seq is None else seq for seq in columns.source_seq],
+        [alarms_of(*of) for of in zip(columns.alarm, columns.departure, strict=True)],
     )
     none = np.zeros(len(columns.terminal))
     floats: F64 = np.array((
@@ -303,4 +311,5 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
     ), dtype=np.float64)  # fmt: skip
     place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
     floats[F_USABLE] *= [quality != "none" for quality in columns.quality]
-    return GnssFixes.of(columns.terminal, np.array(times, dtype=np.int64), floats)
+    alarm = columns.alarm if any(bits is not None for bits in columns.alarm) else ()
+    return GnssFixes.of(columns.terminal, np.array(times, dtype=np.int64), floats, alarm)

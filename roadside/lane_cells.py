@@ -9,7 +9,7 @@ from fusion.config import RadarPose
 from fusion.lanes import SQUARE_M, lane_cells, no_lanes
 from fusion.layout import LaneCells
 from geofence.map.reading import Lane
-from geofence.map.strips import pair
+from geofence.map.ruling import pair
 
 ACROSS = (0.1, 0.5, 0.9)  # lines along a lane, as shares of its width: they touch each square of it
 STEP_M = SQUARE_M / 2.0

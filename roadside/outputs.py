@@ -49,6 +49,14 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Stored fixes that are not judged yet, for a restart (None: there are none)."""
+
+    key: str
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The tracks at a tick, as `track/up`.
 
@@ -106,7 +114,7 @@ class JourneyReleased:
 
 Output = (
     Raised | Withheld | Released | Snapshot | HandoverOffer | OfferAck | WholeState | Travelled
-    | JourneyReleased
+    | JourneyReleased | Held
 )  # fmt: skip
 
 

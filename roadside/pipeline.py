@@ -6,37 +6,38 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from core.arrays import F64, Bools
 from core.times import TICK_NS
+from edge.config_down import ConfigDown
 from edge.stations import track_dtype
 from edge.wire import UnjudgedStretch
-from fusion.config import FusionConfig, RadarPose, Terminal
-from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
-from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
-from fusion.tracker import Tracker, TrackerUpdate
+from fusion.tracker import TrackerUpdate
 from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig, VehicleConfig
+from geofence.config import RulesConfig
 from geofence.episode_book import Judged
-from geofence.journeys.config import DEFAULT, JourneysConfig
-from geofence.journeys.journeys import Journeys
 from geofence.leaving import has_left_lanes
-from geofence.map.frames import SiteFrame
-from geofence.map.roadmap import RoadMap
+from geofence.located import Located
 from geofence.monitor import Monitor
-from geofence.plausible import bounds_of
 from roadside.found_again import FoundAgain
-from roadside.handover import COUNTER_BITS, PLACE_BITS, CarriedVehicle, Handovers
+from roadside.handover import CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
-from roadside.outputs import Output, Released, Snapshot, WholeState, raised, stretches_of
+from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, raised, stretches_of
 from roadside.ownership import Ownership
+from roadside.pipeline_alarms import TerminalAlarms
+from roadside.pipeline_config import KEY as CONFIG_KEY
+from roadside.pipeline_config import PublishedConfig, change_rules
+from roadside.pipeline_late import LatePipeline, judged_rows
+from roadside.pipeline_rows import may_open
+from roadside.pipeline_setup import Setup, bounds_of_setup, journeys_of, monitor_of
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
+from roadside.pipeline_tracker import tracker_of
 from roadside.side_messages import SideMessages
 from roadside.snapshot import Names, names_of, pack_records, with_doubt
 from roadside.travelling import Travelling
@@ -46,51 +47,21 @@ STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """An RSU's name and place, its sensors, its rules and its road."""
-
-    esn: str
-    place: int  # the RSU's index in the site file
-    stretch_m: tuple[float, float] | None
-    neighbours: tuple[tuple[str, float, float], ...]
-    fusion: FusionConfig
-    radars: tuple[RadarPose, ...]
-    terminals: tuple[Terminal, ...]
-    rules: RulesConfig
-    vehicles: tuple[VehicleConfig, ...]
-    road: RoadMap
-    frame: SiteFrame
-    expects_gateway: bool
-    lanes: LaneCells | None = None  # of `road`, for the tracker
-    journeys: JourneysConfig = DEFAULT
-
-
 class Pipeline:
     """One RSU: fuses, locates, judges and hands over."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.counts: dict[str, int] = {}
-        self.monitor = Monitor(
-            setup.rules,
-            setup.road,
-            setup.frame,
-            setup.vehicles,
-            esn=setup.esn,
-            stretch_m=setup.stretch_m,
-            radars=setup.radars,
-        )
-        journeys = Journeys(
-            setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn,
-            journeys_max=setup.fusion.tracks_max, count=self._count,
-        )  # fmt: skip
-        self.travelling = Travelling(journeys, self._count)
-        axis, frame = setup.road.axis, setup.frame
-        stations = [] if axis is None else [axis.k0_m, axis.k0_m + axis.length_m, *(setup.stretch_m or ())]
-        self._bounds = bounds_of((frame.lon_deg, frame.lat_deg), stations)
+        self.monitor = monitor_of(setup)
+        self.travelling = Travelling(journeys_of(setup, self._count), self._count)
+        axis = setup.road.axis
+        self._bounds = bounds_of_setup(setup)
         self.epoch = 0
-        self.tracker = self._tracker(0)
+        self.tracker = tracker_of(setup, 0)
+        self.late = LatePipeline(setup, self._count)
+        self.config = PublishedConfig(setup, self._count)
+        self.alarms = TerminalAlarms(self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
@@ -136,17 +107,26 @@ class Pipeline:
             case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
                 self.travelling.start(journeys)
-                self.tracker = self._tracker(epoch)
-                self.monitor.start(now_ns, episodes)
+                self.tracker = tracker_of(self.setup, epoch)
+                rules, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, episodes))
+                if rules is not None:
+                    self._set_rules(rules)
+                self.monitor.start(now_ns, others)
                 return []
+            case ConfigDown():
+                return self._configure(now_ns, item)
             case ClockStep():
                 return self._reset_clock(item)
             case Stop():
                 return []
 
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
+        self.travelling.read_alarms(now_ns, item)
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
+        if isinstance(item, GnssFixes):
+            self.alarms.note(now_ns, item)
+            self.late.receive(now_ns, item, update.late, self.tracker)
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
@@ -165,14 +145,8 @@ class Pipeline:
         presumed = tracks.presumed
         if not self.handovers.offered and not self.tracker.duplicates and True not in presumed.tolist():
             return None
-        doubtful = {track for pair in self.tracker.duplicates for track in pair}
-        may = [
-            is_free and track not in doubtful
-            for track, is_free in zip(
-                tracks.track.tolist(), self.ownership.may_open(tracks.track, now_ns).tolist(), strict=True
-            )
-        ]
-        return np.array(may, dtype=np.bool_) & ~presumed
+        free = self.ownership.may_open(tracks.track, now_ns)
+        return may_open(tracks, free, self.tracker.duplicates)
 
     def _settle(self, t_ns: int, update: TrackerUpdate) -> list[Output]:
         """Follow the tracks that merged and those that ended."""
@@ -210,16 +184,21 @@ class Pipeline:
         self.sensor_states = self.tracker.sensor_state(t_ns)
         self.unjudged = stretches_of(self.monitor.unjudged(t_ns, self.sensor_states))
         gateway_present = self._gateway_present(t_ns)
-        outputs += self.travelling.tick(
-            t_ns, tracks, located, owned, self.unjudged, gateway_present=gateway_present
-        )
         may_open = self._may_open(tracks, t_ns)
         doubt = self.tracker.doubt(tracks)
+        loose = self.tracker.loose_reports(t_ns, self._report_ns)
+        believed = with_doubt(tracks, doubt, owned)[1]  # a ghost is on no journey
+        outputs += self.travelling.tick(
+            t_ns, tracks, located, believed, self.unjudged, gateway_present=gateway_present,
+            loose_reports=loose,
+        )  # fmt: skip
         found = self.monitor.tick(
             t_ns, tracks, located, owned, may_open, gateway_present=gateway_present,
-            loose_reports=self.tracker.loose_reports(t_ns, self._report_ns), doubt=doubt,
+            loose_reports=loose, doubt=doubt,
+            trips=self.travelling.journeys,
         )  # fmt: skip
         outputs += self._emit(t_ns, found)
+        outputs += self._judge_late(t_ns, tracks, located)
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
         flagged = self.ownership.flagged(tracks.track, t_ns)
@@ -236,6 +215,15 @@ class Pipeline:
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
         return outputs
+
+    def _judge_late(self, t_ns: int, tracks: TrackBatch, located: Located) -> list[Output]:
+        """Judge stored fixes, but none of a time at which its vehicle was judged live."""
+        judged_ns = self.monitor.judged_ns(located.rows)
+        self.late.times.note(*judged_rows(tracks.terminal.astype(np.int64), judged_ns))
+        found, states = self.late.tick(t_ns, self.tracker)
+        self.alarms.tick(t_ns, self.late.times)
+        outputs = self._emit(t_ns, [Judged(violation, None) for violation in found])
+        return [*outputs, *(Held(key, body) for key, body in states)]
 
     def _forget_departed(self, t_ns: int, tracks: TrackBatch, s_m: F64) -> None:
         """Drop tracks that the neighbour owns: their fixes go there, so they would never time out here."""
@@ -258,20 +246,14 @@ class Pipeline:
         return self._settle(t_ns, self.tracker.end(now.track[left].tolist()))
 
     def _gateway_present(self, t_ns: int) -> bool:
-        if not self.setup.expects_gateway:
-            return True
-        return self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
+        is_fed = self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
+        return is_fed or not self.setup.expects_gateway
 
     # ---- handover
 
     def _carried(self, keys: Sequence[int]) -> list[CarriedVehicle]:
-        """Return the tracks with their judgements, for a neighbour."""
-        judgements = {judgement.track: judgement for judgement in self.monitor.carry(keys)}
-        vehicles = [
-            CarriedVehicle(track=track, judgement=judgements.get(track.track))
-            for track in self.tracker.carry(keys)
-        ]
-        return self.travelling.pack(vehicles)
+        """Return the tracks with their judgements and journeys, for a neighbour."""
+        return self.travelling.pack(self.tracker.carry(keys), self.monitor.carry(keys))
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
@@ -333,14 +315,20 @@ class Pipeline:
             published_names_ns=names_ns,
             counts=dict(self.counts),
             nameless=self.found_again.state(),
+            late=self.late.state(),
+            config=self.config.state,
+            alarms=self.alarms.state(),
             journeys=self.travelling.journeys.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
         """Continue exactly from `state`; the next inputs are those from its stamp on."""
         self.epoch = state.epoch
-        self.tracker = self._tracker(state.epoch)
+        self.tracker = tracker_of(self.setup, state.epoch)
         self.tracker.restore(state.tracker)
+        rules = self.config.restore(state.config)
+        if rules is not None:
+            self._set_rules(rules)
         self.monitor.restore(state.monitor)
         self.ownership.restore(state.holdings)
         self.found_again.restore(state.nameless)
@@ -348,8 +336,30 @@ class Pipeline:
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
+        self.alarms.restore(state.alarms)
+        self.late.restore(state.late, self.tracker.id_base)
         self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
+
+    # ---- other rules
+
+    def _configure(self, now_ns: int, item: ConfigDown) -> list[Output]:
+        """Judge by published rules from now on; see geofence.rule_changes for what stays open."""
+        rules = self.config.receive(item)
+        if rules is None:
+            return []
+        closes, monitor = change_rules(self.monitor, self.setup, rules, now_ns)
+        outputs = self._emit(now_ns, closes)
+        self._set_rules(rules, monitor)
+        return [*outputs, Held(CONFIG_KEY, self.config.kept())]
+
+    def _set_rules(self, rules: RulesConfig, monitor: Monitor | None = None) -> None:
+        """Judge by these rules from now on; monitor : by them, None begins one."""
+        self.setup = replace(self.setup, rules=rules)
+        self.monitor = self._side_messages.monitor = monitor or monitor_of(self.setup)
+        self.late.configure(self.setup)
+        self.travelling.journeys.configure(rules)
+        self._report_ns = int(rules.dark_report_s * 1e9)
 
     # ---- the rest
 
@@ -362,19 +372,18 @@ class Pipeline:
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
-        self.travelling.journeys.clear()
+        self.late.clear()
+        self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None
         self._count("clock.step")
         return outputs
 
-    def _tracker(self, epoch: int) -> Tracker:
-        setup = self.setup
-        id_base = epoch << (PLACE_BITS + COUNTER_BITS) | setup.place << COUNTER_BITS
-        return Tracker(setup.fusion, setup.radars, setup.terminals, id_base=id_base, lanes=setup.lanes)
-
     def _emit(self, t_ns: int, found: Sequence[Judged]) -> list[Output]:
-        outputs = raised(found, self._bounds, t_ns, self._count)
+        """Return the violations that can be true, and in place of each other one the reason for a void."""
+        marked = [Judged(self.alarms.marked(violation), episode) for violation, episode in found]
+        outputs = raised(marked, self._bounds, t_ns, self._count)
+        self.late.times.note_raised(output.violation for output in outputs if isinstance(output, Raised))
         self.travelling.note(outputs)
         return outputs
 
@@ -385,10 +394,6 @@ class Pipeline:
     def clock_report(self, t_ns: int) -> ClockReport:
         """Return the wrong clocks at `t_ns`, for the status."""
         return self.tracker.clock_report(t_ns)
-
-    def registration_report(self) -> dict[str, Registered]:
-        """Return the errors of the radars' poses, for the status."""
-        return self.tracker.registration_report()
 
     def all_counts(self) -> dict[str, int]:
         """Return the counters of the pipeline, the tracker and the monitor, by reason."""

@@ -8,6 +8,9 @@ from edge.wire import TrackNames
 from fusion.tracker_state import TrackerState
 from geofence.carry import MonitorState
 from geofence.journeys.journey import JourneysState
+from roadside.pipeline_alarms import AlarmedTerminal
+from roadside.pipeline_config import ConfigState
+from roadside.pipeline_late_state import LateState
 
 Phase = Literal["free", "owned", "giving", "given"]
 
@@ -68,6 +71,9 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     nameless: tuple[LostState, ...] = ()
     journeys: JourneysState | None = None
+    late: LateState = LateState()
+    config: ConfigState = ConfigState()
+    alarms: tuple[AlarmedTerminal, ...] = ()
 
 
 class StateUnreadableError(ValueError):

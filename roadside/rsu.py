@@ -162,6 +162,7 @@ class RsuService(Service):
     async def drain(self) -> None:
         """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""
         self.agent.finish()
+        self._send_due_journeys()
         await self.agent.outbox.drained()
 
     async def _run_receiver(self, i: int, url: str, rules: SessionRules) -> None:
@@ -175,10 +176,14 @@ class RsuService(Service):
     async def _send_journeys(self) -> None:
         """Send the versions of journeys that wait for the centre."""
         while True:
-            if self.shell.main.connected:
-                for message in self.agent.journeys.due(time.monotonic()):
-                    self.shell.main.publish(topics.journey_up(self.agent.esn), message)
+            self._send_due_journeys()
             await asyncio.sleep(JOURNEYS_S)
+
+    def _send_due_journeys(self) -> None:
+        if not self.shell.main.connected:
+            return
+        for message in self.agent.journeys.due(time.monotonic()):
+            self.shell.main.publish(topics.journey_up(self.agent.esn), message)
 
     def _send(self, batch: bytes) -> bool:
         return self.shell.main.publish(topics.violation_up(self.agent.esn), batch)
@@ -188,7 +193,7 @@ class RsuService(Service):
         agent, outbox = self.agent, self.agent.outbox
         setup, now_ns = agent.pipeline.setup, agent.clock.now_ns()
         clocks = agent.pipeline.clock_report(now_ns)
-        registration = agent.pipeline.registration_report()
+        registration = agent.pipeline.tracker.registration_report()
         faults = ("registration",) if any(one.is_alarm for one in registration.values()) else ()
         status = wire.Status(
             state=presence.state,
@@ -211,6 +216,7 @@ class RsuService(Service):
             radar_clocks=faults_of(clocks.radars),
             host_clock=None if clocks.host is None else fault_of(clocks.host),
             registration=registrations_of(registration),
+            configured=agent.pipeline.config.state.answered,
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 

@@ -6,7 +6,7 @@ A module of its own: the pipeline may not import the loader of files, and a repl
 from edge.config import Site
 from edge.site_map import road_of
 from roadside.lane_cells import cells_of
-from roadside.pipeline import Setup
+from roadside.pipeline_setup import Setup
 
 
 def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = None) -> dict[str, Setup]:
@@ -35,5 +35,6 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
             expects_gateway=expects_gateway,
             lanes=cells_of(road.lanes, site.radar_poses(rsu.esn)),
             journeys=site.config.journeys,
+            permits=site.config.permit,
         )
     return made

@@ -30,14 +30,14 @@ class SideMessages:
     ) -> None:  # fmt: skip
         self._neighbours, self._lanes, self._frame = neighbours, lanes, frame
         self._lane_of = {lane: number for number, lane in enumerate(lanes)}
-        self._found_again, self._monitor = found_again, monitor
+        self._found_again, self.monitor = found_again, monitor
 
     def send(self, t_ns: int, epoch: int, tracks: TrackBatch, handovers: Handovers) -> list[HandoverOffer]:
         """Return the side messages of tick t_ns, with the tracks that it shows."""
         if not self._neighbours:
             return []
         lost = towards(self._found_again.lost(t_ns, tracks), self._neighbours, self._lanes)
-        waiting = question(t_ns, self._monitor)
+        waiting = question(t_ns, self.monitor)
         return [
             handovers.side_message(esn, epoch, lost=lost.get(esn, ()), waiting=waiting)
             for esn, _, _ in self._neighbours
@@ -55,4 +55,4 @@ class SideMessages:
         self._found_again.expect(now_ns, received(message.lost, now_ns, self._lane_of))
         if not message.waiting:
             return [], None
-        return answer(now_ns, handed.giver, message, self._monitor, self._frame, terminals_here())
+        return answer(now_ns, handed.giver, message, self.monitor, self._frame, terminals_here())

@@ -6,7 +6,11 @@ import msgspec
 
 from core.arrays import Bools
 from edge.wire import UnjudgedStretch
+from fusion.handover import CarriedTrack
+from fusion.observations import GnssFixes
+from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
+from geofence.carry import CarriedJudgement
 from geofence.journeys.contact import Blind
 from geofence.journeys.journey import Journey, decoded, encoded
 from geofence.journeys.journeys import Journeys
@@ -34,11 +38,14 @@ class Travelling:
 
     def tick(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools,
-        unjudged: Sequence[UnjudgedStretch], *, gateway_present: bool,
+        unjudged: Sequence[UnjudgedStretch], *, gateway_present: bool, loose_reports: LooseReports,
     ) -> list[Output]:  # fmt: skip
         """Return the new versions of journeys at a tick."""
         blind = [Blind(row.from_m, row.to_m, row.reason) for row in unjudged]
-        versions = self.journeys.step(t_ns, tracks, located, owned, blind, gateway_present=gateway_present)
+        versions = self.journeys.step(
+            t_ns, tracks, located, owned, blind, gateway_present=gateway_present,
+            reporting=frozenset(loose_reports.terminal.tolist()),
+        )  # fmt: skip
         return [output_of(journey, t_ns) for journey in versions]
 
     def note(self, outputs: Sequence[Output]) -> None:
@@ -47,15 +54,24 @@ class Travelling:
             if isinstance(output, Raised):
                 self.journeys.count_violation(output.violation)
 
-    def pack(self, vehicles: Sequence[CarriedVehicle]) -> list[CarriedVehicle]:
-        """Return the vehicles of a handover with their journeys."""
-        found = self.journeys.carry([vehicle.track.track for vehicle in vehicles])
+    def read_alarms(self, now_ns: int, item: object) -> None:
+        """Read the alarm bits of terminals' reports."""
+        if isinstance(item, GnssFixes) and item.alarm:
+            self.journeys.note_alarms(now_ns, item.terminal, item.alarm)
+
+    def pack(
+        self, tracks: Sequence[CarriedTrack], judgements: Iterable[CarriedJudgement]
+    ) -> list[CarriedVehicle]:
+        """Return tracks with their judgements and journeys, as a handover carries them."""
+        judged = {judgement.track: judgement for judgement in judgements}
+        found = self.journeys.carry([track.track for track in tracks])
         return [
-            msgspec.structs.replace(vehicle, journey=msgspec.Raw(found[vehicle.track.track]))
-            if vehicle.track.track in found
-            else vehicle
-            for vehicle in vehicles
-        ]
+            CarriedVehicle(
+                track=track, judgement=judged.get(track.track),
+                journey=msgspec.Raw(found.get(track.track, NO_JOURNEY)),
+            )
+            for track in tracks
+        ]  # fmt: skip
 
     def release(self, tracks: Sequence[int]) -> list[Output]:
         """Forget the journeys of tracks that a neighbour adopted."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from core.errors import ConfigError
-from edge.config import check_finite
+from core.tables import check_finite
 from sim.settings import (
     RADAR,
     TERMINALS,

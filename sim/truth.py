@@ -193,6 +193,10 @@ NONE = {
     "parking_timeout": "no zone of the simulator's site has a longest stay",
     "convoy": "the simulator's rules state no number of vehicles",
     "gnss_integrity": "a fault of a terminal, not of what its vehicle did; stated with the terminal",
+    "permit": "the simulator's site has no permits",
+    "route_deviation": "the simulator's site has no permits",
+    "missed_exit": "the simulator's site has no permits",
+    "driving_time": "no scenario lasts for hours",
 }
 
 

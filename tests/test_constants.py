@@ -12,7 +12,7 @@ from core import classes
 from edge import stations, wire
 from edge.sections import RSUS_MAX
 from geofence.config import KINDS
-from roadside.pipeline import PLACE_BITS
+from roadside.handover import PLACE_BITS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")

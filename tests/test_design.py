@@ -12,6 +12,7 @@ from cyclopts import App
 
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
+from edge.config_down import ConfigAnswer, ConfigDown
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
@@ -22,15 +23,18 @@ from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, Carried
 from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
 from geofence import carry
+from geofence.breaches import Breach
 from geofence.calendar import Exemption, Holiday
 from geofence.closures import Closure
 from geofence.config import VehicleConfig
 from geofence.episodes import OpenEpisode
 from geofence.grading import Grading, RuleSettings
 from geofence.journeys.config import JourneysConfig
+from geofence.journeys.driving import Driving
 from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
 from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
+from geofence.permits import PermitConfig
 from geofence.rules import REGISTRY
 from geofence.rules.following_distance import GapRow
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
@@ -41,6 +45,10 @@ from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
+from roadside.pipeline_alarms import AlarmedTerminal, TerminalAlarm
+from roadside.pipeline_config import ConfigState, KeptConfig
+from roadside.pipeline_late_state import HeldFixes, LateState
+from roadside.pipeline_late_times import RaisedEpisode
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
 from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
 
@@ -54,9 +62,11 @@ GRADED = Grading.__struct_fields__
 WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
     CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
-    carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedHistory, carry.MonitorState, OpenEpisode,
+    carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedDrift, carry.CarriedHistory,
+    carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
-    RegistrationState, Journey, Dwell, JourneysState, Seen,
+    RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
+    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
@@ -64,11 +74,12 @@ INPUTS = (
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
-    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig,
+    VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig, PermitConfig,
 )  # fmt: skip
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
+STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
     rule.__name__: rule.Config
@@ -106,6 +117,7 @@ MADE = {
     "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
     "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
+    "config_down": ("{esn}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip
 GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}

@@ -1,24 +1,42 @@
-"""Measure everything and print JSON lines. `--long` counts false warnings at the shipped rate as well."""
+"""Measure and print JSON lines; without --quick the tables of docs/geofence.md are written anew.
+
+`--long` counts false warnings at the shipped rate as well. Parts may be named, to run these alone.
+"""
 
 import argparse
 
 from benchmarks.lane_departure import alone, calibration, chain, delays, false_alarms
+from benchmarks.lane_departure.lines import SHOWN
 
 
 def main() -> None:
     """Measure in the order of the package's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lane_departure", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="delays chain false_alarms alone calibration"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer episodes and hours: under a minute")
     parser.add_argument("--long", action="store_true", help="1e5 vehicle-hours at the shipped rate: an hour")
     how = parser.parse_args()
     n_episodes = 1_000 if how.quick else 2_000
-    delays.lines(n_episodes)
-    chain.lines(n_episodes)
-    false_alarms.lines(150.0 if how.quick else 1e4, false_alarms.ASKED)
+    parts = {
+        "delays": lambda: delays.lines(n_episodes),
+        "chain": lambda: chain.lines(n_episodes),
+        "false_alarms": lambda: false_alarms.lines(150.0 if how.quick else 1e4, false_alarms.ASKED),
+        "alone": lambda: alone.lines(how.quick),
+        "calibration": lambda: calibration.lines(how.quick),
+    }
+    wanted = how.parts or list(parts)
+    if unknown := set(wanted) - set(parts):
+        parser.error(f"no part {', '.join(sorted(unknown))}: {', '.join(parts)}")
+    for part in wanted:
+        parts[part]()
     if how.long:
         false_alarms.lines(1e5, false_alarms.LONG)
-    alone.lines(how.quick)
-    calibration.lines(how.quick)
+    if not how.quick:
+        from benchmarks.lane_departure import report  # loads the plots' library
+
+        report.write(wanted, SHOWN)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,18 @@ from benchmarks.lane_departure.drivers import (
     departing_m,
     seed_noise,
 )
-from benchmarks.lane_departure.judged import LIMITS, RULES, SHIPPED, T0_NS, clear, fresh, judge, note_grade
+from benchmarks.lane_departure.judged import (
+    RULES,
+    SHIPPED,
+    T0_NS,
+    Judge,
+    clear_all,
+    grade_of,
+    judge_of,
+    note_grade,
+)
 from benchmarks.lane_departure.lines import show_delays
-from core.arrays import F1, F2, F64, I1
+from core.arrays import F1, F2, F64
 from core.kernel import kernel
 from fusion.config import FusionConfig
 
@@ -69,13 +78,12 @@ def chain_at(range_m: float) -> Chain:
 
 @kernel
 def drift_out(
-    seed: int, driver: Driver, chain: Chain, v_mps: float, rate: float, limits: F2, own: F1, row: F1,
-    row_ns: I1, delays_s: F2,
+    seed: int, driver: Driver, chain: Chain, v_mps: float, judge: Judge, own: F1, delays_s: F2
 ) -> None:  # fmt: skip
     """Fill delays_s (n, 2): from the true crossing to the first notice and warning; NaN: none."""
     seed_noise(seed)
     for episode in range(delays_s.shape[0]):
-        clear(row, row_ns)
+        clear_all(judge)
         begin(driver, own)
         x, v, a, crossed_s = driver.centre_m, 0.0, 0.0, math.nan
         delays_s[episode] = math.nan
@@ -88,9 +96,7 @@ def drift_out(
             x += chain.gain_place * residual
             v += chain.gain_speed * residual
             a += chain.gain_accel * residual
-            grade = judge(
-                x, chain.told_sigma_m, chain.told_tau_s, DT_S, T0_NS + k * DT_NS, rate, limits, row, row_ns
-            )
+            grade = grade_of(x, chain.told_sigma_m, chain.told_tau_s, T0_NS + k * DT_NS, judge)
             if k >= SETTLE_STEPS:
                 note_grade(grade, k * DT_S, delays_s[episode])
             if not math.isnan(delays_s[episode, WARNING] + crossed_s):
@@ -101,12 +107,12 @@ def drift_out(
 
 def lines(n_episodes: int) -> None:
     """Print all delays."""
-    row, row_ns = fresh()
+    judge = judge_of(SHIPPED)
     own, delays_s = np.zeros(N_DRIVER), np.zeros((n_episodes, 2))
     for range_m in RANGES_M:
         chain = chain_at(range_m)
         for v_mps in SPEEDS_MPS:
-            drift_out(SEED, TYPICAL, chain, v_mps, SHIPPED, LIMITS, own, row, row_ns, delays_s)
+            drift_out(SEED, TYPICAL, chain, v_mps, judge, own, delays_s)
             show_delays(
                 f"chain.r{range_m:.0f}.v{v_mps * 10:02.0f}",
                 delays_s,

@@ -16,9 +16,9 @@ from benchmarks.lane_departure.drivers import (
     next_error_m,
     seed_noise,
 )
-from benchmarks.lane_departure.judged import LIMITS, SHIPPED, T0_NS, clear, fresh, judge, note_grade
+from benchmarks.lane_departure.judged import SHIPPED, T0_NS, Judge, clear_all, grade_of, judge_of, note_grade
 from benchmarks.lane_departure.lines import show_delays
-from core.arrays import F1, F2, I1
+from core.arrays import F1, F2
 from core.kernel import kernel
 
 DT_S, DT_NS = 0.1, 100_000_000
@@ -31,13 +31,12 @@ NOTICE, WARNING = range(2)
 
 @kernel
 def drift_out(
-    seed: int, driver: Driver, error: Error, v_mps: float, rate: float, limits: F2, own: F1, row: F1,
-    row_ns: I1, delays_s: F2,
+    seed: int, driver: Driver, error: Error, v_mps: float, judge: Judge, own: F1, delays_s: F2
 ) -> None:  # fmt: skip
     """Fill delays_s (n, 2): from the true crossing to the first notice and warning; NaN: none."""
     seed_noise(seed)
     for episode in range(delays_s.shape[0]):
-        clear(row, row_ns)
+        clear_all(judge)
         begin(driver, own)
         e, crossed_s = error.sigma_m * np.random.standard_normal(), math.nan
         delays_s[episode] = math.nan
@@ -46,10 +45,7 @@ def drift_out(
             if math.isnan(crossed_s) and place > 0.0:
                 crossed_s = k * DT_S
             e = next_error_m(e, error, DT_S)
-            grade = judge(
-                place + e, error.told_sigma_m, error.told_tau_s, DT_S, T0_NS + k * DT_NS, rate, limits, row,
-                row_ns,
-            )  # fmt: skip
+            grade = grade_of(place + e, error.told_sigma_m, error.told_tau_s, T0_NS + k * DT_NS, judge)
             if k >= SETTLE_STEPS:
                 note_grade(grade, k * DT_S, delays_s[episode])
             if not math.isnan(delays_s[episode, WARNING] + crossed_s):
@@ -60,14 +56,12 @@ def drift_out(
 
 def lines(n_episodes: int) -> None:
     """Print all delays."""
-    row, row_ns = fresh()
+    judge = judge_of(SHIPPED)
     own, delays_s = np.zeros(N_DRIVER), np.zeros((n_episodes, 2))
     for name, tau_s in TAUS_S.items():
         for sigma_m in SIGMAS_M:
             for v_mps in SPEEDS_MPS:
-                drift_out(
-                    SEED, TYPICAL, honest(sigma_m, tau_s), v_mps, SHIPPED, LIMITS, own, row, row_ns, delays_s
-                )
+                drift_out(SEED, TYPICAL, honest(sigma_m, tau_s), v_mps, judge, own, delays_s)
                 show_delays(
                     f"delay.{name}.s{sigma_m * 10:02.0f}.v{v_mps * 10:02.0f}",
                     delays_s,

@@ -20,7 +20,7 @@ N_DRIVER = 3
 
 
 class Driver(NamedTuple):
-    """How someone drives. The wander is an Ornstein-Uhlenbeck process that stops at the line."""
+    """How someone drives. The wander is an Ornstein-Uhlenbeck process that stops at either line."""
 
     centre_m: float  # mean place of the edge
     wander_m: float
@@ -73,7 +73,8 @@ def place_m(driver: Driver, own: F1, dt_s: float) -> float:
     """Advance a driver by dt_s; return the edge's place without its drift."""
     keep = math.exp(-dt_s / driver.wander_tau_s)
     fresh = driver.wander_m * math.sqrt(1.0 - keep * keep)
-    own[WANDER] = min(keep * own[WANDER] + fresh * np.random.standard_normal(), -driver.centre_m)
+    wander = keep * own[WANDER] + fresh * np.random.standard_normal()
+    own[WANDER] = min(max(wander, -2.0 * MARGIN_M - driver.centre_m), -driver.centre_m)
     place = driver.centre_m + own[WANDER]
     if driver.swerve_each_s > 0.0 and own[SWERVE] < 0.0 and np.random.random() < dt_s / driver.swerve_each_s:
         own[SWERVE] = 0.0

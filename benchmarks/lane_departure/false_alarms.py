@@ -22,17 +22,18 @@ from benchmarks.lane_departure.drivers import (
     seed_noise,
 )
 from benchmarks.lane_departure.judged import (
-    LIMITS,
     SHIPPED,
     T0_NS,
-    clear,
-    fresh,
+    Judge,
+    clear_all,
+    clear_episode,
+    grade_of,
     is_closed,
-    judge,
+    judge_of,
     rate_of,
 )
 from benchmarks.lane_departure.lines import show
-from core.arrays import F1, F2, I1
+from core.arrays import F1, I1
 from core.kernel import kernel
 
 DT_S, DT_NS, HOUR_STEPS = 0.1, 100_000_000, 36_000
@@ -54,36 +55,33 @@ class Count(NamedTuple):
 
 @kernel
 def drive(
-    seed: int, hours: int, driver: Driver, error: Error, rate: float, limits: F2, own: F1, row: F1,
-    row_ns: I1, counts: I1,
+    seed: int, hours: int, driver: Driver, error: Error, judge: Judge, own: F1, counts: I1
 ) -> None:  # fmt: skip
     """Count in counts (3,) the episodes of at least each grade; each hour is another vehicle."""
     seed_noise(seed)
     for _ in range(hours):
-        clear(row, row_ns)
+        clear_all(judge)
         begin(driver, own)
         e, top = error.sigma_m * np.random.standard_normal(), 0
         for k in range(HOUR_STEPS):
             e = next_error_m(e, error, DT_S)
-            grade = judge(
-                place_m(driver, own, DT_S) + e, error.told_sigma_m, error.told_tau_s, DT_S, T0_NS + k * DT_NS,
-                rate, limits, row, row_ns,
-            )  # fmt: skip
+            value = place_m(driver, own, DT_S) + e
+            grade = grade_of(value, error.told_sigma_m, error.told_tau_s, T0_NS + k * DT_NS, judge)
             for g in range(top, grade):
                 counts[g] += 1
             top = max(top, grade)
-            if top > 0 and is_closed(row):
+            if top > 0 and is_closed(judge):
                 top = 0
-                clear(row, row_ns)
+                clear_episode(judge)
 
 
 def counted(driver: Driver, errors: tuple[Error, ...], hours: float, rate: float) -> Count:
     """Drive a share of the hours with each error."""
-    row, row_ns = fresh()
+    judge = judge_of(rate)
     own, counts = np.zeros(N_DRIVER), np.zeros(3, dtype=np.int64)
     each = max(1, round(hours / len(errors)))
     for i, error in enumerate(errors):
-        drive(SEED + i, each, driver, error, rate, LIMITS, own, row, row_ns, counts)
+        drive(SEED + i, each, driver, error, judge, own, counts)
     return Count(tuple(counts.tolist()), float(each * len(errors)))
 
 

@@ -1,55 +1,75 @@
 """The product's test of a lane departure on one sample: its own kernels and shipped settings."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F1, F2, F64, I1, I64
+from benchmarks.lane_departure.drivers import MARGIN_M
+from core.arrays import F1, F2, I1
 from core.kernel import kernel
 from geofence.config import RulesConfig, section_of
 from geofence.continuity import FIX_STEP_S
-from geofence.detectors import HOLD_STEP_S, add_sample, advance_timers, limits_of
-from geofence.rules import MEASURED, REGISTRY
-from geofence.state import CLEAR_S, EVIDENCE, EVIDENCE_NS
+from geofence.detectors import HOLD_STEP_S, Departures, add_departure, advance_timers, limits_of
+from geofence.evidence import DEPARTURE_SHARE
+from geofence.levels import shipped
+from geofence.state import CLEAR_S, EVIDENCE, EVIDENCE_NS, JUDGED, N_DRIFT
 
 T0_NS = 1_790_000_000_000_000_000
 RULES = RulesConfig()
-LIMITS = limits_of(section_of(RULES, "lane_departure"))
 CLEARED_S = RULES.clear_s
-WEIGHING = sum(rule.kind == "measured" for rule in REGISTRY if rule.name in MEASURED)
+HALF_LANE_M = 3.75 / 2.0
+
+
+class Judge(NamedTuple):
+    """The memory of one track, and what it is judged by."""
+
+    row: F1  # (EVIDENCE,)
+    row_ns: I1  # (EVIDENCE_NS,)
+    drift: F1  # (N_DRIFT,)
+    limits: F2
+    departures: Departures
 
 
 def rate_of(asked_per_hour: float) -> float:
     """Return the share of a rate of false alarms that this one rule has."""
-    return asked_per_hour / WEIGHING
+    return DEPARTURE_SHARE * asked_per_hour
 
 
 SHIPPED = rate_of(RULES.false_alarms_per_vehicle_hour)
 
 
-def fresh() -> tuple[F64, I64]:
-    """Return a track's row of evidence, and its stamps."""
-    return np.zeros(EVIDENCE), np.zeros(EVIDENCE_NS, dtype=np.int64)
+def judge_of(rate: float) -> Judge:
+    """Return a fresh judge with the shipped limits."""
+    return Judge(
+        row=np.zeros(EVIDENCE), row_ns=np.zeros(EVIDENCE_NS, dtype=np.int64), drift=np.zeros(N_DRIFT),
+        limits=limits_of(section_of(RULES, "lane_departure")), departures=Departures(0, rate, shipped()),
+    )  # fmt: skip
 
 
 @kernel(inner=True)
-def judge(
-    value_m: float, sigma_m: float, tau_s: float, dt_s: float, stamp_ns: int, rate: float, limits: F2,
-    row: F1, row_ns: I1,
-) -> int:  # fmt: skip
-    """Weigh one sample of the edge's place; return the grade that holds."""
-    add_sample(value_m, sigma_m, tau_s, dt_s, rate, stamp_ns, row, row_ns)
+def grade_of(value_m: float, sigma_m: float, tau_s: float, stamp_ns: int, judge: Judge) -> int:
+    """Weigh one sample of the left edge's place over the left line; return the grade that holds.
+
+    Both sides are judged, as in the product: the vehicle may seem to be over the right one.
+    """
+    row, row_ns, offset_m = judge.row, judge.row_ns, value_m + MARGIN_M
+    over_m = abs(offset_m) - MARGIN_M
+    dt_s = (stamp_ns - row_ns[JUDGED]) * 1e-9 if row_ns[JUDGED] > 0 else 0.0
+    add_departure(
+        (over_m, sigma_m, tau_s), (offset_m, HALF_LANE_M, MARGIN_M), dt_s, stamp_ns, judge.departures,
+        judge.drift, row, row_ns,
+    )  # fmt: skip
     step_s = HOLD_STEP_S if dt_s <= HOLD_STEP_S else FIX_STEP_S  # slower are terminals alone
-    return int(advance_timers(value_m, dt_s, step_s, (0.0, CLEARED_S), stamp_ns, limits, row, row_ns))
+    clear = (0.0, CLEARED_S)
+    return int(advance_timers(over_m, dt_s, step_s, clear, stamp_ns, judge.limits, row, row_ns))
 
 
 @kernel(inner=True)
-def clear(row: F1, row_ns: I1) -> None:
-    """Start a track's evidence anew, as after its episode closed."""
-    for c in range(row.shape[0]):
-        row[c] = 0.0
-    for c in range(row_ns.shape[0]):
-        row_ns[c] = 0
+def clear_episode(judge: Judge) -> None:
+    """Start the evidence anew, as after an episode closed; what is known of the place stays."""
+    for c in range(CLEAR_S + 1):
+        judge.row[c] = 0.0
 
 
 @kernel(inner=True)
@@ -61,6 +81,18 @@ def note_grade(grade: int, t_s: float, first_s: F1) -> None:
 
 
 @kernel(inner=True)
-def is_closed(row: F1) -> bool:
+def clear_all(judge: Judge) -> None:
+    """Start with another vehicle."""
+    clear_episode(judge)
+    for c in range(judge.row.shape[0]):
+        judge.row[c] = 0.0
+    for c in range(judge.row_ns.shape[0]):
+        judge.row_ns[c] = 0
+    for c in range(judge.drift.shape[0]):
+        judge.drift[c] = 0.0
+
+
+@kernel(inner=True)
+def is_closed(judge: Judge) -> bool:
     """Return whether an open episode closes now."""
-    return bool(row[CLEAR_S] >= CLEARED_S)
+    return bool(judge.row[CLEAR_S] >= CLEARED_S)

@@ -8,6 +8,8 @@ import numpy as np
 
 from core.arrays import F64
 
+SHOWN: dict[str, dict[str, float | None]] = {}  # what was printed, for the report
+
 
 def show(name: str, value: float | None, unit: str, **more: float | None) -> None:
     """Print one line; what is not finite (never found) is null."""
@@ -16,7 +18,9 @@ def show(name: str, value: float | None, unit: str, **more: float | None) -> Non
         return round(float(number), 6) if number is not None and math.isfinite(number) else None
 
     line = {"name": f"lane_departure.{name}", "value": plain(value), "unit": unit}
-    sys.stdout.write(json.dumps(line | {key: plain(number) for key, number in more.items()}) + "\n")
+    beside = {key: plain(number) for key, number in more.items()}
+    SHOWN[name] = {"value": plain(value)} | beside
+    sys.stdout.write(json.dumps(line | beside) + "\n")
     sys.stdout.flush()
 
 

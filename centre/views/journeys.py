@@ -8,7 +8,7 @@ import msgspec
 from centre.views.safe_json import json_safe
 from geofence.journeys.journey import decoded
 
-HIDDEN = ("counted", "off_road_since_ns")  # the RSU's own memory
+HIDDEN = ("counted", "off_road_since_ns", "off_route_since_ns")  # the RSU's own memory
 
 
 def journey(row: Any, offline: Container[str]) -> dict[str, Any]:

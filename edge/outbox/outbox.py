@@ -158,6 +158,10 @@ class Outbox:
         """Forget an open episode that a neighbour continues."""
         self._submit(Episode(episode_id, None))
 
+    def keep(self, key: str, state: bytes | None) -> None:
+        """Keep a state beside the episodes for a restart; None: forget it."""
+        self._submit(Episode(key, state))
+
     def keep_journey(self, journey_id: str, state: bytes | None) -> None:
         """Keep the newest version of a journey for a restart; None: forget it."""
         self._submit(JourneyKept(journey_id, state))

@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 from geofence.journeys.journey import DWELLS_MAX, Dwell, Journey
+from geofence.located import NO_LANE
 
 NS = 1_000_000_000
 # Between looks no further apart, the speed of the second is that of the way between them; over a longer gap
 # only the stations at both ends are known
 BRIDGED_S = 5.0
+CRAWL_MPS = 1.0  # on the mean of a gap: slower, it stood for most of it
 DWELL_S = 60.0  # a shorter stop is traffic, at a gate or a light
 
 
@@ -20,6 +22,11 @@ class Look(NamedTuple):
     lon_deg: float
     lat_deg: float
     speed_mps: float
+    track: int = 0
+    lane: int = NO_LANE
+    is_off_road: bool = False
+    radar_ns: int = 0
+    gnss_ns: int = 0
 
 
 def follow(journey: Journey, look: Look, stop_mps: float) -> bool:
@@ -37,7 +44,7 @@ def follow(journey: Journey, look: Look, stop_mps: float) -> bool:
         else:
             journey.moving_s += dt_s
     elif dt_s > BRIDGED_S:
-        _bridge(journey, look, dt_s, stop_mps)
+        bridge(journey, look.t_ns, look.s_m)
     changed = _dwell(journey, look, is_standing)
     journey.stamp_ns, journey.seen_ns = look.t_ns, max(journey.seen_ns, look.seen_ns)
     journey.s_m, journey.speed_mps = look.s_m, look.speed_mps
@@ -46,13 +53,14 @@ def follow(journey: Journey, look: Look, stop_mps: float) -> bool:
     return changed
 
 
-def _bridge(journey: Journey, look: Look, dt_s: float, stop_mps: float) -> None:
-    """Count a gap by the stations at its ends: it moved if its mean speed was no standing vehicle's."""
-    if journey.s_m is None or look.s_m is None:
+def bridge(journey: Journey, t_ns: int, s_m: float | None) -> None:
+    """Count the gap until t_ns at station s_m by the stations at its ends: it moved if it was no crawl."""
+    dt_s = (t_ns - journey.stamp_ns) / NS if journey.stamp_ns else 0.0
+    if journey.s_m is None or s_m is None or dt_s <= 0.0:
         return
-    way_m = abs(look.s_m - journey.s_m)
+    way_m = abs(s_m - journey.s_m)
     journey.way_m += way_m
-    if way_m / dt_s >= stop_mps:
+    if way_m / dt_s >= CRAWL_MPS:
         journey.moving_s += dt_s
         journey.standing_since_ns = 0
     else:
@@ -82,3 +90,14 @@ def _dwell(journey: Journey, look: Look, is_standing: bool) -> bool:
     )  # fmt: skip
     del journey.dwells[:-DWELLS_MAX]
     return True
+
+
+def quantise(journey: Journey) -> None:
+    """Round the numbers of a journey to what a version shows."""
+    journey.way_m, journey.moving_s = round(journey.way_m, 1), round(journey.moving_s, 1)
+    journey.standing_s = round(journey.standing_s, 1)
+    journey.lon_deg, journey.lat_deg = round(journey.lon_deg, 7), round(journey.lat_deg, 7)
+    journey.speed_mps = round(journey.speed_mps, 2)
+    journey.speed_mps_max = round(journey.speed_mps_max, 2)
+    journey.s_m = None if journey.s_m is None else round(journey.s_m, 1)
+    journey.entry_s_m = None if journey.entry_s_m is None else round(journey.entry_s_m, 1)

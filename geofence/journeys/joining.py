@@ -1,5 +1,6 @@
 """Two journeys that are one: an RSU met a vehicle whose journey another one knew. Pure."""
 
+from geofence.journeys.following import bridge
 from geofence.journeys.journey import DWELLS_MAX, RULES_MAX, Journey, copied
 from geofence.journeys.timing import share_of
 
@@ -27,7 +28,7 @@ def continues(earlier: Journey, later: Journey) -> bool:
 def joined(base: Journey, later: Journey) -> Journey:
     """Return the whole journey: the begin of `base`, the present state of `later`, the sums of both.
 
-    The time in between is in neither sum: nobody knows whether the vehicle drove or stood.
+    Over the time in between it counts as an RSU does over a gap of its own: by the stations at both ends.
     """
     whole, before = copied(later), copied(base)
     violations = before.violations
@@ -42,9 +43,10 @@ def joined(base: Journey, later: Journey) -> Journey:
     whole.overdue = later.overdue or (
         whole.is_open and whole.due_ns is not None and whole.stamp_ns > whole.due_ns
     )
-    whole.way_m = round(base.way_m + later.way_m, 1)
-    whole.moving_s = round(base.moving_s + later.moving_s, 1)
-    whole.standing_s = round(base.standing_s + later.standing_s, 1)
+    bridge(before, later.start_ns, later.entry_s_m)
+    whole.way_m = round(before.way_m + later.way_m, 1)
+    whole.moving_s = round(before.moving_s + later.moving_s, 1)
+    whole.standing_s = round(before.standing_s + later.standing_s, 1)
     whole.speed_mps_max = max(base.speed_mps_max, later.speed_mps_max)
     whole.dwells = [*before.dwells, *whole.dwells][-DWELLS_MAX:]
     whole.violations = violations

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from geofence.breaches import BREACHES_MAX, Breach
 from geofence.episodes import Number, Small, Stamp
+from geofence.journeys.driving import Driving
+from geofence.journeys.driving import copied as copied_driving
 from geofence.plausible import SITE_REACH_M, is_plain
 from geofence.violation import ViolationVehicle
 
@@ -76,6 +79,11 @@ class Journey(msgspec.Struct, kw_only=True):
     counted: Annotated[list[Text], Meta(max_length=OPEN_MAX)] = []
     end_ns: Stamp | None = None
     reason: Reason | None = None
+    permit: Text | None = None
+    waybill: Text | None = None
+    broken: Annotated[dict[str, Breach], Meta(max_length=BREACHES_MAX)] = {}
+    off_route_since_ns: Stamp = 0
+    driving: Driving | None = None
 
     @property
     def is_open(self) -> bool:
@@ -107,6 +115,8 @@ class JourneysState(msgspec.Struct, kw_only=True):
     seen: list[Seen] = []
     left_ns: dict[str, int] = {}
     published_ns: dict[str, int] = {}
+    used: dict[str, str] = {}
+    driving: dict[str, Driving] = {}
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -129,7 +139,16 @@ def decoded(body: bytes) -> Journey | None:
 
 def is_sound(journey: Journey) -> bool:
     """Say whether a journey can be true: plain texts, an id of ours, times in their order."""
-    named = [journey.esn, journey.terminal, journey.road, journey.entry, journey.exit, *journey.violations]
+    named = [
+        journey.esn,
+        journey.terminal,
+        journey.road,
+        journey.entry,
+        journey.exit,
+        journey.permit,
+        journey.waybill,
+    ]
+    named += [*journey.violations, *journey.broken]
     if journey.vehicle is not None:
         named += msgspec.structs.astuple(journey.vehicle)
     ends = journey.end_ns is None or journey.end_ns >= journey.start_ns
@@ -148,4 +167,6 @@ def copied(journey: Journey) -> Journey:
         dwells=[msgspec.structs.replace(dwell) for dwell in journey.dwells],
         violations=dict(journey.violations),
         counted=list(journey.counted),
+        driving=None if journey.driving is None else copied_driving(journey.driving),
+        broken={key: msgspec.structs.replace(breach) for key, breach in journey.broken.items()},
     )

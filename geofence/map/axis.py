@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F1, F2, F64
+from core.arrays import F1, F2, F64, I1
 from core.errors import MapError
 from core.kernel import checked_once, kernel, unchecked
 from geofence.map.grid import Grid, build_grid, cell_of
@@ -15,12 +15,19 @@ AXIS_CELL_M = 50.0
 NEAR_M, NEAR_CELL_M = 30.0, 10.0  # nearly all places are so near: a grid of their own names few segments
 ROUNDING_M = 0.01  # its boxes are so much larger
 SEGMENT_M_MAX = 50.0  # segments are cut to this, so that a diagonal one's box stays small
-BOUND_EVERY = 32  # every so many segments one is measured, for an upper bound of the distance
+FAN = 8  # segments of one box, boxes of one box: so a look down the tree reads few of each level
 
 # columns of Segments.rows: place of the start, unit vector, length, station of the start [m]; by how much the
 # miters at start and end lean forward, for each metre of offset
 EAST, NORTH, U_EAST, U_NORTH, LENGTH, STATION, START_MITER, END_MITER = range(8)
 SEGMENT = 8
+
+
+class Tree(NamedTuple):
+    """Boxes around FAN segments each, then around FAN boxes each, until one level has few."""
+
+    boxes: F2  # (m, 4) least east and north, then the greatest [m], level by level
+    first: I1  # (levels + 1,) of each level's boxes
 
 
 class Segments(NamedTuple):
@@ -29,6 +36,7 @@ class Segments(NamedTuple):
     rows: F2  # (n, SEGMENT)
     grid: Grid  # of the segments with GRID_REACH_M around each
     near: Grid  # of the segments with NEAR_M to both sides of each, between their miters
+    tree: Tree
 
 
 @kernel(inner=True)
@@ -40,42 +48,65 @@ def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
 
 
 @kernel(inner=True)
-def _first_to(rows: F2, i: int, until_m: float) -> int:
-    """Return the first segment from i on that ends at the station until_m or beyond it; n if none does."""
-    low, high = i, rows.shape[0]
-    if low < high and not rows[low, STATION] + rows[low, LENGTH] < until_m:
-        return low  # the usual case near the place that is sought
-    while low < high:
-        middle = (low + high) // 2
-        if rows[middle, STATION] + rows[middle, LENGTH] < until_m:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _to_box_m2(east: float, north: float, boxes: F2, k: int) -> float:
+    """Return the squared distance of a place from box k [m^2], 0 inside: a root costs more than the rest."""
+    beside = max(boxes[k, 0] - east, east - boxes[k, 2], 0.0)
+    beyond = max(boxes[k, 1] - north, north - boxes[k, 3], 0.0)
+    return float(beside * beside + beyond * beyond)
 
 
 @kernel(inner=True)
-def _nearest(east: float, north: float, rows: F2) -> tuple[float, float]:
+def _bound_m(east: float, north: float, rows: F2, tree: Tree) -> float:
+    """Return a distance [m] within which a segment lies: down the tree by the nearest box of each node."""
+    boxes, first = tree
+    level = first.shape[0] - 2
+    begin, end = first[level], first[level + 1]
+    bound = np.inf
+    while True:
+        near, at = np.inf, begin
+        for k in range(begin, end):
+            away_m2 = _to_box_m2(east, north, boxes, k)
+            if away_m2 < near:
+                near, at = away_m2, k
+        node = at - first[level]
+        if level == 0:
+            for i in range(node * FAN, min((node + 1) * FAN, rows.shape[0])):
+                _, away = _beside(east, north, rows, i)
+                bound = min(bound, away)
+            return bound
+        level -= 1
+        begin = first[level] + node * FAN
+        end = min(first[level] + (node + 1) * FAN, first[level + 1])
+
+
+@kernel(inner=True)
+def _nearest(east: float, north: float, rows: F2, tree: Tree) -> tuple[float, float]:
     """Return (station, offset) [m] of the nearest point of the axis, the first of several.
 
-    A scan of the segments that skips those which can't be nearer: along the axis the distance falls by no
-    more than the way. It matters: half of the trucks of a city are kilometres beside the road.
+    Segments in their order, but for whole nodes of the tree of boxes that can't be nearer: half of the trucks
+    of a city are kilometres beside the road.
     """
-    n, bound, best, s, o = rows.shape[0], np.inf, np.inf, np.nan, np.nan
-    for i in range(0, n, BOUND_EVERY):
-        _, away = _beside(east, north, rows, i)
-        if away < bound:
-            bound = away
-    i = 0
+    boxes, first = tree
+    n, best, s, o = rows.shape[0], np.inf, np.nan, np.nan
+    if not (abs(east) < np.inf and abs(north) < np.inf):
+        return s, o
+    limit_m2 = (_bound_m(east, north, rows, tree) + ROUNDING_M) ** 2
+    i, top = 0, first.shape[0] - 2
     while i < n:
+        level, size = top, FAN ** (top + 1)
+        while level >= 0:  # the largest node that begins here and is too far away is passed over
+            if i % size == 0 and _to_box_m2(east, north, boxes, first[level] + i // size) > limit_m2:
+                break
+            level, size = level - 1, size // FAN
+        if level >= 0:
+            i += size
+            continue
         along, away = _beside(east, north, rows, i)
         if away < best:
             de, dn = east - rows[i, EAST], north - rows[i, NORTH]
             side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
             best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
-        # a hundredth for rounding; NaN passes over none
-        until_m = rows[i, STATION] + along + 0.99 * (away - min(best, bound)) - ROUNDING_M
-        i = _first_to(rows, i + 1, until_m)
+        i += 1
     return s, o
 
 
@@ -114,7 +145,7 @@ def station_at(east: float, north: float, segments: Segments) -> tuple[float, fl
     s, o = _between_miters(east, north, segments.rows, segments.grid)
     if o == o:
         return s, o
-    return _nearest(east, north, segments.rows)
+    return _nearest(east, north, segments.rows, segments.tree)
 
 
 @kernel
@@ -173,8 +204,9 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         unit[:-1, 0] * unit[1:, 1] - unit[:-1, 1] * unit[1:, 0], (unit[:-1] * unit[1:]).sum(axis=1)
     )
     if len(turn) and np.abs(turn).max() > 2.0:
-        at_m = k0_m + length[: int(np.abs(turn).argmax()) + 1].sum()
-        raise MapError(f"axis of road {road}: it turns back on itself at station {at_m:.0f} m")
+        i = int(np.abs(turn).argmax()) + 1
+        at_m, place = k0_m + length[:i].sum(), points[i].tolist()
+        raise MapError(f"axis of road {road}: it turns back on itself at station {at_m:.0f} m", tuple(place))
     half = np.r_[0.0, np.tan(turn / 2), 0.0]
     rows = np.zeros((len(length), SEGMENT))
     rows[:, [EAST, NORTH]], rows[:, [U_EAST, U_NORTH]], rows[:, LENGTH] = points[:-1], unit, length
@@ -187,9 +219,25 @@ def compile_axis(road: str, k0_m: float, points: F64) -> Axis:
         length_m=float(length.sum()),
         points=points,
         segments=Segments(
-            rows, build_grid(low, high, cell_m=AXIS_CELL_M, margin_m=GRID_REACH_M), _near_grid(rows)
+            rows,
+            build_grid(low, high, cell_m=AXIS_CELL_M, margin_m=GRID_REACH_M),
+            _near_grid(rows),
+            tree_of(low, high),
         ),
     )
+
+
+def tree_of(low: F64, high: F64) -> Tree:
+    """Return the tree of n boxes in their order; low, high : (n, 2) their corners."""
+    levels: list[F64] = []
+    boxes = np.hstack([low, high])
+    while len(boxes) > 2 * FAN or not levels:
+        begin = np.arange(0, len(boxes), FAN)
+        least, most = np.minimum.reduceat(boxes[:, :2], begin), np.maximum.reduceat(boxes[:, 2:], begin)
+        boxes = np.hstack([least, most])
+        levels.append(boxes)
+    first = np.concatenate([[0], np.cumsum([len(level) for level in levels])])
+    return Tree(np.ascontiguousarray(np.vstack(levels)), first.astype(np.int64))
 
 
 def _near_grid(rows: F64) -> Grid:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from core.errors import MapError
 
 FEATURE_KINDS = ("lane", "axis", "gate", "zone")
@@ -46,7 +48,9 @@ def document_of(text: str) -> Document:
 
     try:
         plain = text.removeprefix("\ufeff")
-        body = json.loads(plain, parse_int=_whole_digits, parse_constant=constant)
+        body = _quickly(plain)
+        if body is None:
+            body = json.loads(plain, parse_int=_whole_digits, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise MapError(f"map: not JSON: {error}") from error
     is_feature = isinstance(body, dict) and body.get("type") == "Feature" and "geometry" in body
@@ -64,6 +68,14 @@ def document_of(text: str) -> Document:
     return Document(body | {"features": rows}, changed)
 
 
+def _quickly(text: str) -> Any:
+    """Return the JSON of a text that needs no leniency, in half of the time; else None."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError):  # NaN, or a fault that the other reader names
+        return None
+
+
 def kind_of(row: Any) -> str | None:
     """Return the kind of a feature of ours; None for another program's."""
     properties = row.get("properties") if isinstance(row, dict) else None
@@ -74,15 +86,22 @@ def kind_of(row: Any) -> str | None:
 def first_place(document: Document) -> tuple[float, float] | None:
     """Return (lon_deg, lat_deg) of the first feature of ours with a place; None where no one has any."""
     for row in document.features:
-        geometry = row.get("geometry") if kind_of(row) is not None else None
-        found = geometry.get("coordinates") if isinstance(geometry, dict) else None
-        while isinstance(found, list) and found and isinstance(found[0], list):
-            found = found[0]
-        if isinstance(found, list) and len(found) >= 2 and all(map(_is_degrees, found[:2])):
+        found = first_point(row.get("geometry")) if kind_of(row) is not None else None
+        if found is not None and all(map(_is_degrees, found)):
             lon_deg, lat_deg = float(found[0]), float(found[1])
             if abs(lat_deg) <= 90.0:
                 return lon_deg, lat_deg
     return None
+
+
+def first_point(geometry: Any) -> list[Any] | None:
+    """Return the first [lon_deg, lat_deg] of a geometry as it stands there; None without one."""
+    found = geometry.get("coordinates") if isinstance(geometry, dict) else None
+    while isinstance(found, list) and found and isinstance(found[0], list):
+        found = found[0]
+    if not isinstance(found, list) or len(found) < 2:
+        return None
+    return found[:2] if all(isinstance(v, int | float) for v in found[:2]) else None
 
 
 def _is_degrees(value: Any) -> bool:

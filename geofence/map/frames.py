@@ -13,6 +13,7 @@ from core.errors import MapError
 if TYPE_CHECKING:  # it loads the compiler, which whoever only reads a site does not need
     from geofence.map.projection import Projection
 
+LAT_DEG_MAX = 85.0  # nearer to a pole the projection means nothing
 FRAME_M_MAX = 100_000.0  # beyond, the projection's scale is no longer ground distance
 
 
@@ -23,7 +24,7 @@ class SiteFrame:
     """
 
     def __init__(self, lon_deg: float, lat_deg: float) -> None:
-        if not (-180.0 <= lon_deg <= 180.0 and -85.0 <= lat_deg <= 85.0):
+        if not (-180.0 <= lon_deg <= 180.0 and -LAT_DEG_MAX <= lat_deg <= LAT_DEG_MAX):
             raise MapError(f"origin [{lon_deg}, {lat_deg}] is no [lon_deg, lat_deg]")
         self.lon_deg = lon_deg
         self.lat_deg = lat_deg

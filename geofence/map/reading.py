@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import shapely
 from core.arrays import F64
 from core.classes import ALLOWED
 from core.errors import MapError
-from geofence.map.document import PAGE_KIND, Document, document_of, kind_of
+from geofence.map.boundaries import are_plain, projected
+from geofence.map.document import PAGE_KIND, Document, document_of, first_point, kind_of
 from geofence.map.frames import SiteFrame
 from geofence.map.windows import Window, in_force, windows_of
 
@@ -21,6 +22,7 @@ POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 50.0  # 180 km/h: more was written in km/h
 STAY_MAX_S = 7 * 86_400.0
+WHOLE_MAX = 10**300  # a float holds no more
 K0_MAX_M = 10_000_000.0
 
 
@@ -109,9 +111,12 @@ class Source:
     properties: dict[str, Any]
     geometry: dict[str, Any]
     frame: SiteFrame
+    lines: Mapping[int, F64]  # those of lanes, by the id of their coordinates
 
     def refuse(self, rule: str, place: Any = None) -> MapError:
-        """Return the error; `place` is a [lon, lat] of the file or nothing."""
+        """Return the error; `place` is a [lon, lat] of the file, or its first one."""
+        if place is None:
+            place = first_point(self.geometry)
         return MapError(f"{self.where}: {rule}" + (f" at {place}" if place is not None else ""))
 
     def value(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
@@ -145,12 +150,17 @@ class Source:
 
     def line(self, coordinates: Any, at_least: int = 2) -> F64:
         """Return a line (n, 2) in site metres."""
+        known = self.lines.get(id(coordinates))
+        if known is not None:
+            return known
         if not isinstance(coordinates, list) or not at_least <= len(coordinates) <= POINTS_MAX:
             raise self.refuse(f"a line needs {at_least} to {POINTS_MAX} points")
         for point in coordinates:
             good = isinstance(point, list) and len(point) >= 2  # height and measures are not read
             if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point[:2]):
                 raise self.refuse("a point is no [lon_deg, lat_deg(, z_m)]", point)
+            if any(abs(v) > WHOLE_MAX for v in point[:2] if isinstance(v, int)):
+                raise self.refuse(f"a coordinate has {max(len(str(abs(v))) for v in point[:2])} digits")
             if not all(math.isfinite(v) for v in point[:2]):
                 raise self.refuse("a coordinate is not finite", point)
         lon, lat = np.array([point[:2] for point in coordinates], dtype=np.float64).T
@@ -159,6 +169,14 @@ class Source:
             bad = int(np.flatnonzero(~near)[0])
             raise self.refuse(self._far(float(lon[bad]), float(lat[bad])), coordinates[bad])
         return np.column_stack(self.frame.site_from_lonlat(lon, lat))
+
+    def lonlat(self, place: str) -> list[float] | None:
+        """Return the [lon_deg, lat_deg] of a place that GEOS has written as `east north]`; None of none."""
+        numbers = place.removesuffix("]").split()
+        if len(numbers) < 2:
+            return None
+        lon, lat = self.frame.lonlat_from_site(*(np.array([float(number)]) for number in numbers[:2]))
+        return [round(float(lon[0]), 7), round(float(lat[0]), 7)]
 
     def _far(self, lon_deg: float, lat_deg: float) -> str:
         swapped = bool(np.all(self.frame.within(lat_deg, lon_deg)))
@@ -169,11 +187,18 @@ class Source:
         return f"too far from the site's origin [{self.frame.lon_deg}, {self.frame.lat_deg}] (100 km)"
 
 
-def read(text: str | Document, frame: SiteFrame) -> Features:
-    """Return the features of the map; raises MapError."""
+def read(text: str | Document, frame: SiteFrame, refused: list[MapError] | None = None) -> Features:
+    """Return the features of the map; raises MapError.
+
+    refused : takes the errors of single features, which are then left out
+    """
     document = text if isinstance(text, Document) else document_of(text)
     found: dict[str, list[Any]] = {kind: [] for kind in READERS}
     skipped: Counter[str] = Counter()
+    shapes = [row.get("geometry") for row in document.features if kind_of(row) == "lane"]
+    coordinates = [shape.get("coordinates") if isinstance(shape, dict) else None for shape in shapes]
+    lines = projected(coordinates, frame, POINTS_MAX)
+    sources: list[Source] = []  # of the lanes
     for i, row in enumerate(document.features):
         if not isinstance(row, dict) or row.get("type") != "Feature":
             raise MapError(f"feature {i}: not a GeoJSON Feature")
@@ -185,14 +210,22 @@ def read(text: str | Document, frame: SiteFrame) -> Features:
             if other != PAGE_KIND:
                 skipped["feature without kind" if other is None else f"feature of kind {other!r:.40}"] += 1
             continue
-        source = _source(i, row, kind, frame)
-        found[kind].append(READERS[kind](source))
+        try:
+            source = _source(i, row, kind, frame, lines)
+            found[kind].append(READERS[kind](source))
+        except MapError as error:
+            if refused is None:
+                raise
+            refused.append(error)
+            continue
+        if kind == "lane":
+            sources.append(source)
         for name in source.properties.keys() - PROPERTIES[kind] - COMMON:
             if source.properties[name] is not None:  # a table has each column in each row
                 skipped[f"property {name!r:.40} of a {kind}"] += 1
     return Features(
         version="" if document.body.get("version") is None else str(document.body["version"]),
-        lanes=tuple(found["lane"]),
+        lanes=_checked(found["lane"], sources, refused),
         axes=tuple(found["axis"]),
         gates=tuple(found["gate"]),
         zones=tuple(found["zone"]),
@@ -200,14 +233,31 @@ def read(text: str | Document, frame: SiteFrame) -> Features:
     )
 
 
-def _source(i: int, row: dict[str, Any], kind: str, frame: SiteFrame) -> Source:
+def _checked(
+    lanes: Sequence[Lane], sources: Sequence[Source], refused: list[MapError] | None
+) -> tuple[Lane, ...]:
+    """Return the lanes whose shapes give strips."""
+    plain = are_plain([lane.left_boundary for lane in lanes], [lane.right_boundary for lane in lanes])
+    bad = set()
+    for i in np.flatnonzero(~plain).tolist():
+        try:
+            _check_shape(sources[i], lanes[i], sources[i].geometry["coordinates"])
+        except MapError as error:
+            if refused is None:
+                raise
+            refused.append(error)
+            bad.add(i)
+    return tuple(lane for i, lane in enumerate(lanes) if i not in bad)
+
+
+def _source(i: int, row: dict[str, Any], kind: str, frame: SiteFrame, lines: Mapping[int, F64]) -> Source:
     properties = row["properties"]
     name = properties.get(kind, properties.get("road", ""))
     geometry = row.get("geometry")
     where = f"feature {i} ({kind} {name})"
     if not isinstance(geometry, dict):
         raise MapError(f"{where}: it has no geometry")
-    return Source(where, properties, geometry, frame)
+    return Source(where, properties, geometry, frame, lines)
 
 
 def _coordinates(source: Source, wanted: str) -> list[Any]:
@@ -242,7 +292,6 @@ def _lane(source: Source) -> Lane:
         right_boundary=right,
         min_speed_mps=_speed(source, "min_speed_mps"),
     )
-    _check_shape(source, lane, coordinates)
     if (lane.min_speed_mps or 0.0) >= (lane.speed_limit_mps or SPEED_MAX_MPS):
         raise source.refuse("min_speed_mps must be below speed_limit_mps")
     return lane
@@ -258,11 +307,13 @@ def _speed(source: Source, key: str) -> float | None:
 
 def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
     """Refuse a lane that gives no strips: it loops, has no width, its boundaries cross or are swapped."""
-    for name, line, raw in zip(
-        ("left", "right"), (lane.left_boundary, lane.right_boundary), coordinates, strict=True
-    ):
-        if np.hypot(*(line.max(axis=0) - line.min(axis=0))) < 0.1:
-            raise source.refuse(f"the {name} boundary has no length", raw[0])
+    sides = (lane.left_boundary, lane.right_boundary)
+    is_point = [bool(np.hypot(*(line.max(axis=0) - line.min(axis=0))) < 0.1) for line in sides]
+    if all(is_point):
+        raise source.refuse("the boundaries have no length", coordinates[0][0])
+    for name, line, raw, point in zip(("left", "right"), sides, coordinates, is_point, strict=True):
+        if point:  # of the inside of a corner
+            continue
         if not shapely.LineString(line).is_simple:
             raise source.refuse(f"the {name} boundary crosses itself", raw[0])
     left, right = shapely.LineString(lane.left_boundary), shapely.LineString(lane.right_boundary)
@@ -314,7 +365,8 @@ def _zone(source: Source) -> Zone:
         polygons.append(shapely.Polygon(shell, holes))
     shape = polygons[0] if kind == "Polygon" else shapely.MultiPolygon(polygons)
     if not shape.is_valid:
-        raise source.refuse(f"the area is not valid: {shapely.is_valid_reason(shape)}")
+        rule, _, place = shapely.is_valid_reason(shape).partition("[")
+        raise source.refuse(f"the area is not valid: {rule}", source.lonlat(place))
     return Zone(
         zone=source.value("zone", (str,)),
         role=source.value("role", (str,), ""),

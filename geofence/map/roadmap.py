@@ -1,18 +1,24 @@
 """The road map: checked features, compiled strips, and the axis that gives stations."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.arrays import F64
+from core.collecting import no_collections
 from core.errors import MapError
 from geofence.map.axis import Axis, compile_axis
-from geofence.map.document import Document
+from geofence.map.checks.all import faults_of, refused
+from geofence.map.checks.names import check_document, check_origin
+from geofence.map.document import Document, first_place
+from geofence.map.faults import Fault, Faults
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Features, Gate, Lane, Zone, read
-from geofence.map.strips import Strips, compile_strips, pair
+from geofence.map.ruling import pair
+from geofence.map.strips import Strips, compile_strips
 
-__all__ = ["Axis", "Gate", "Lane", "MapError", "RoadMap", "Zone", "load_map"]
+__all__ = ["Axis", "Gate", "Lane", "MapError", "RoadMap", "Zone", "check_map", "load_map"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +36,58 @@ class RoadMap:
 
 
 def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
-    """Return the compiled map of a canonical GeoJSON text; MapError names feature, rule and place."""
-    features = read(text, frame)
-    _check_names(features)
-    strips = compile_strips(features.lanes)  # first: its errors name the lane
-    axes = tuple(compile_axis(road, k0_m, points) for road, k0_m, points in features.axes)
-    if not axes and features.lanes:
+    """Return the compiled map of a canonical GeoJSON text; MapError names feature, rule and place.
+
+    Refused is what can't be read, and what would make judgements false (geofence.map.checks).
+    """
+    with no_collections():
+        road, errors = _loaded(read(text, frame), frame)
+    if errors:
+        more = f" (and {len(errors) - 1} more: `petroroad map check`)" if len(errors) > 1 else ""
+        raise MapError(errors[0].text + more)
+    return road
+
+
+def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, list[Fault]]:
+    """Return the compiled map, None where it can't be compiled, and all faults of its text."""
+    unreadable: list[MapError] = []
+    found = Faults(frame)
+    check_origin(first_place(document), found)
+    check_document(document, found)
+    road = None
+    try:
+        features = read(document, frame, unreadable)
+        road, more = _loaded(features, frame, all_faults=True, gaps=bool(unreadable))
+        found.found += more
+    except MapError as error:
+        unreadable.append(error)
+    unread = []
+    for each in unreadable:
+        where, _, rule = str(each).partition(": ")
+        unread.append(Fault("error", where, rule, is_refused=True))
+    return (None if unreadable else road), unread + found.found
+
+
+def _loaded(
+    features: Features, frame: SiteFrame, *, all_faults: bool = False, gaps: bool = False
+) -> tuple[RoadMap, list[Fault]]:
+    """Return the compiled features, and the faults for which they are refused.
+
+    all_faults : return the others as well.  gaps : names of lanes may be missing
+    """
+    try:
+        features = _with_names(features, gaps=gaps)
+        strips = compile_strips(features.lanes)  # first: its errors name the lane
+        axes = tuple(compile_axis(road, k0_m, points) for road, k0_m, points in features.axes)
+    except MapError as error:
+        if error.place_m is None:
+            raise
+        lon, lat = frame.lonlat_from_site(*(np.array([v]) for v in error.place_m))
+        raise MapError(f"{error} at [{lon[0]:.7f}, {lat[0]:.7f}]") from error
+    found = faults_of(features, strips, axes, frame) if all_faults else refused(features.lanes, strips, frame)
+    if not axes and features.lanes and not any(fault.level == "error" for fault in found):
         axes = (_default_axis(features.lanes),)
-    return RoadMap(
+    road = RoadMap(
         version=features.version,
         lanes=features.lanes,
         gates=features.gates,
@@ -47,14 +97,17 @@ def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
         strips=strips,
         skipped=features.skipped,
     )
+    return road, found
 
 
-def _check_names(features: Features) -> None:
+def _with_names(features: Features, *, gaps: bool) -> Features:
+    """Return the features, if all names of lanes and roads are clear; gaps : without names of no lane."""
     names: set[str] = set()
     for lane in features.lanes:
         if lane.lane in names:
-            raise MapError(f"lane {lane.lane}: another lane has this name")
+            raise MapError(f"lane {lane.lane}: another lane has this name", _start_of(lane))
         names.add(lane.lane)
+    lanes = []
     for lane in features.lanes:
         for what, others in (
             ("successors", lane.successors),
@@ -62,12 +115,28 @@ def _check_names(features: Features) -> None:
             ("right", (lane.right,)),
         ):
             for other in others:
-                if other is not None and other not in names:
-                    raise MapError(f"lane {lane.lane}: {what} names {other!r}, which is no lane of the map")
-    roads = [road for road, _, _ in features.axes]
-    for road in roads:
-        if roads.count(road) > 1:
-            raise MapError(f"axis of road {road}: another axis has this road")
+                if other is not None and other not in names and not gaps:
+                    rule = f"{what} names {other!r}, which is no lane of the map"
+                    raise MapError(f"lane {lane.lane}: {rule}", _start_of(lane))
+        lanes.append(_known(lane, names) if gaps else lane)
+    roads = Counter(road for road, _, _ in features.axes)
+    for road, _, points in features.axes:
+        if roads[road] > 1:
+            east_m, north_m = points[0].tolist()
+            raise MapError(f"axis of road {road}: another axis has this road", (east_m, north_m))
+    return replace(features, lanes=tuple(lanes)) if gaps else features
+
+
+def _start_of(lane: Lane) -> tuple[float, float]:
+    east_m, north_m = lane.left_boundary[0].tolist()
+    return east_m, north_m
+
+
+def _known(lane: Lane, names: set[str]) -> Lane:
+    """Return the lane without what it says of lanes that could not be read."""
+    left, right = (name if name in names else None for name in (lane.left, lane.right))
+    successors = tuple(name for name in lane.successors if name in names)
+    return replace(lane, left=left, right=right, successors=successors)
 
 
 def _default_axis(lanes: tuple[Lane, ...]) -> Axis:
@@ -87,12 +156,13 @@ def _default_axis(lanes: tuple[Lane, ...]) -> Axis:
 
 
 def _chain(row: dict[str, Lane], first: str) -> list[Lane]:
-    chain = [row[first]]
+    chain, names = [row[first]], {first}
     while True:
-        following = [row[name] for name in chain[-1].successors if name in row and row[name] not in chain]
+        following = [name for name in chain[-1].successors if name in row and name not in names]
         if not following:
             return chain
-        chain.append(following[0])
+        chain.append(row[following[0]])
+        names.add(following[0])
 
 
 def _centre(chain: list[Lane]) -> F64:

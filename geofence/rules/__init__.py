@@ -5,14 +5,18 @@ from geofence.rules.base import Rule
 from geofence.rules.closed_road import ClosedRoad
 from geofence.rules.convoy import Convoy
 from geofence.rules.dark_vehicle import DarkVehicle
+from geofence.rules.driving_time import DrivingTime
 from geofence.rules.following_distance import FollowingDistance
 from geofence.rules.ghost_report import GhostReport
 from geofence.rules.gnss_integrity import GnssIntegrity
 from geofence.rules.illegal_stop import IllegalStop
 from geofence.rules.lane_departure import LaneDeparture
+from geofence.rules.missed_exit import MissedExit
 from geofence.rules.off_dedicated_road import OffDedicatedRoad
 from geofence.rules.overspeed import Overspeed
 from geofence.rules.parking_timeout import ParkingTimeout
+from geofence.rules.permit import Permit
+from geofence.rules.route_deviation import RouteDeviation
 from geofence.rules.time_window import TimeWindow
 from geofence.rules.too_slow import TooSlow
 from geofence.rules.unauthorised_vehicle import UnauthorisedVehicle
@@ -35,6 +39,10 @@ REGISTRY: tuple[type[Rule], ...] = (
     Undecidable,
     GhostReport,
     GnssIntegrity,
+    Permit,
+    RouteDeviation,
+    MissedExit,
+    DrivingTime,
     TooSlow,
     FollowingDistance,
     ClosedRoad,

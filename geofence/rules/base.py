@@ -62,6 +62,8 @@ class Rule(Protocol):
     # while the track has an open episode of one of these rules, which is the cause, none opens of this one
     explained_by: ClassVar[tuple[str, ...]] = ()
     same_m: ClassVar[float] = SAME_M  # how near two tracks of one vehicle are, at most
+    # a terminal's own fixes and the map suffice for it: it judges stored fixes of blind areas too
+    alone: ClassVar[bool] = False
 
     active: bool = True  # False: nothing on this site's map concerns it
 

@@ -27,6 +27,7 @@ class LaneDeparture(Rule):
     name, violation, kind, column = "lane_departure", "lane_departure", "measured", "lane_departure"
     Config, keys = Config, ("decide_s", "decide_depth_m", "map_sigma_m", "width_unknown_m")
     unit, shared_column = "m", "excess_m"
+    alone = True
     kept_s = 1.0  # who leaves the lanes was in them: what radar sees beside the road may be no vehicle
     over_max = 10.0  # further out it is on another road
 
@@ -34,7 +35,7 @@ class LaneDeparture(Rule):
     def measure(v: Vehicle) -> Sample:
         # an ordinary vehicle in a lane that is closed to it has left none: see `unauthorised_vehicle`
         out_m = v.out_any_m if v.is_ordinary else v.out_permitted_m
-        return Sample(out_m + v.half_width_m, v.sigma_across_m, v.tau_s, not v.undecidable)
+        return Sample(out_m + v.half_width_m, v.sigma_edge_m, v.tau_s, not v.unjudged)
 
     def still_holds(self, ctx: "Context", i: int) -> bool:
         """Far from every lane the distance is unknown, but the vehicle is certainly outside."""

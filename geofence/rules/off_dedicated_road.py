@@ -26,6 +26,7 @@ class OffDedicatedRoad(Rule):
     column = "off_dedicated_road"
     Config, keys, unit = Config, ("enforcement_area",), "m"
     judges = "hazmat"
+    alone = True
 
     def __init__(self, settings: RuleSettings, config: Any, zone_roles: Collection[str]) -> None:
         self._clear_below = config.notice[0].over / 2

@@ -25,6 +25,7 @@ class Overspeed(Rule):
     Config = Config
     keys = ("hazmat_limit_mps", "hazmat_limit_expressway_mps", "expressways", "speed_limits", "weather")
     unit, shows_limit = "share", True
+    alone = True
     over_max = 2.0  # of the limit: per cent are a slip
 
     @staticmethod

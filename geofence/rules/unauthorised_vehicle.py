@@ -26,6 +26,7 @@ class UnauthorisedVehicle(Rule):
         "unauthorised_vehicle", "unauthorised_vehicle", "measured", "unauthorised_vehicle",
     )  # fmt: skip
     Config, unit, judges = Config, "m", "ordinary"
+    alone = True
     over_max = 10.0
 
     @staticmethod
@@ -33,5 +34,5 @@ class UnauthorisedVehicle(Rule):
         # how far over the line of the nearest lane that permits it; without one, how deep in the others
         over_m = -v.out_any_m if math.isnan(v.out_permitted_m) else v.out_permitted_m
         depth_m = over_m + v.half_width_m if v.out_any_m <= 0.0 else -v.half_width_m
-        judged = v.is_ordinary and v.is_registered and not v.undecidable
-        return Sample(depth_m, v.sigma_across_m, v.tau_s, judged)
+        judged = v.is_ordinary and v.is_registered and not v.unjudged
+        return Sample(depth_m, v.sigma_edge_m, v.tau_s, judged)

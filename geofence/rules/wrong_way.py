@@ -27,6 +27,7 @@ class WrongWay(Rule):
 
     name, violation, kind, column = "wrong_way", "wrong_way", "measured", "wrong_way"
     Config, unit = Config, "m/s"
+    alone = True
     same_m = (
         30.0  # no vehicle follows there, and a fix that is late by part of a second lies far along the road
     )

@@ -32,6 +32,7 @@ class ZoneRule(Rule):
     """Judged of hazmat vehicles, by their centres and the straight way since they were last seen."""
 
     kind, scope = "event", "zone"
+    alone = True
     Config: ClassVar[type[ZoneConfig]]
     windowed: ClassVar[bool | None] = None  # zones with windows alone, without them alone, or all
 

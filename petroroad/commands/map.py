@@ -1,25 +1,27 @@
 """`petroroad map`: check a map before an RSU judges by it, and list its contents."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from core.errors import ConfigError, MapError
-from edge.config import load_site, read_text
-from edge.site_map import check_names, road_of
-from geofence.map.document import document_of, first_place
-from geofence.map.frames import SiteFrame
-from geofence.map.roadmap import RoadMap, load_map
+from edge.config import Site, load_site, read_text
+from edge.site_map import check_names, check_site, road_of
+from geofence.map.document import Document, document_of, first_place
+from geofence.map.faults import Fault
+from geofence.map.frames import LAT_DEG_MAX, SiteFrame
+from geofence.map.roadmap import RoadMap, check_map, load_map
 
 app = App(name="map", help="Check a map, list its contents.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @app.command
-def check(path: Path, /, *, as_json: AsJson = False) -> None:
-    """Load a site file's map, or a GeoJSON map by itself; print its first fault.
+def check(path: Path, /, *, as_json: AsJson = False) -> int:
+    """Find what a map breaks: errors (status 2), for which no service starts, and warnings.
 
     Parameters
     ----------
@@ -28,14 +30,35 @@ def check(path: Path, /, *, as_json: AsJson = False) -> None:
     as_json
         One JSON object on stdout.
     """
-    road = _load(path)
-    facts = {"map": str(path), "version": road.version, "lanes": len(road.lanes), "skipped": road.skipped}
+    site, document = _document(path)
+    road, faults = check_map(document, _frame(site, document))
+    errors = [fault for fault in faults if fault.level == "error"]
+    warnings = [fault for fault in faults if fault.level == "warning"]
+    if road is not None and not errors:
+        _check_site(site, road)
     if as_json:
+        facts = {
+            "map": str(path), "version": road.version if road else None,
+            "lanes": len(road.lanes) if road else None, "skipped": road.skipped if road else {},
+            "errors": [_json(fault) for fault in errors], "warnings": [_json(fault) for fault in warnings],
+        }  # fmt: skip
         print(json.dumps(facts, ensure_ascii=False))
-        return
-    print(f"{path}: sound; version {road.version}, {len(road.lanes)} lanes")
-    for name, n_times in road.skipped.items():
-        print(f"  not read: {name}, {n_times} times")
+    for fault in errors:
+        print(f"petroroad: {path}: {fault.text}", file=sys.stderr)
+    if errors or road is None:
+        return 2
+    if not as_json:
+        verdict = "sound" if not warnings else f"sound, {len(warnings)} warnings"
+        print(f"{path}: {verdict}; version {road.version}, {len(road.lanes)} lanes")
+        for fault in warnings:
+            print(f"  warning: {fault.text}")
+        for name, n_times in road.skipped.items():
+            print(f"  not read: {name}, {n_times} times")
+    return 0
+
+
+def _json(fault: Fault) -> dict[str, Any]:
+    return {"where": fault.where, "rule": fault.rule, "place": fault.place}
 
 
 @app.command
@@ -60,16 +83,35 @@ def info(path: Path, /, *, as_json: AsJson = False) -> None:
 def _load(path: Path) -> RoadMap:
     if path.suffix == ".toml":
         return road_of(load_site(path))
-    try:
-        document = document_of(read_text(path))
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(path), "", f"can't be read: {error}") from error
-    except MapError as error:
-        raise ConfigError(str(path), "", str(error)) from error
-    # any place of the map is near enough to be the frame's zero; a map without lanes is legal
-    road = load_map(document, SiteFrame(*(first_place(document) or (0.0, 0.0))))
-    check_names(road)
+    site, document = _document(path)
+    road = load_map(document, _frame(site, document))
+    _check_site(site, road)
     return road
+
+
+def _document(path: Path) -> tuple[Site | None, Document]:
+    """Return the site of a site file, None of a map by itself, and the map."""
+    site = load_site(path) if path.suffix == ".toml" else None
+    try:
+        return site, document_of(read_text(path) if site is None else site.map_text)
+    except (OSError, ValueError) as error:
+        rule = str(error) if isinstance(error, MapError) else f"can't be read: {error}"
+        raise ConfigError(str(path), "", rule) from error
+
+
+def _frame(site: Site | None, document: Document) -> SiteFrame:
+    # any place of the map is near enough to be the frame's zero; a map without lanes is legal
+    if site is not None:
+        return site.frame
+    lon_deg, lat_deg = first_place(document) or (0.0, 0.0)
+    return SiteFrame(lon_deg, lat_deg) if abs(lat_deg) <= LAT_DEG_MAX else SiteFrame(0.0, 0.0)
+
+
+def _check_site(site: Site | None, road: RoadMap) -> None:
+    if site is None:
+        check_names(road)
+    else:
+        check_site(site, road)
 
 
 def _facts(road: RoadMap) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One recording through the pipeline: its site, RSUs and pace, and the comparison of the outputs."""
 
+import dataclasses
 import sys
 import time
 from collections import Counter
@@ -23,13 +24,15 @@ from edge.wire import (
     records_of,
 )
 from fusion.observations import F_SPEED, GnssFixes, ObjectScan, RadarScan
+from geofence.config import RulesConfig
 from petroroad.replay.output import ReplayOut
 from petroroad.replay.sharing import Child, End, Parent, ends_of, shared
 from roadside.compare import first_difference
 from roadside.gateway.routing import Router, router_of
 from roadside.inputs import GatewayFixes, Input
 from roadside.outputs import Output, Snapshot, report_of
-from roadside.pipeline import Pipeline, Setup
+from roadside.pipeline import Pipeline
+from roadside.pipeline_setup import Setup
 from roadside.replay import (
     LoggedMessage,
     OnOutput,
@@ -58,6 +61,7 @@ class Run:
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
     reading: Reading = field(default_factory=Reading)  # the damages of the file
     skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
+    follows_config: bool = True  # False: rules that were published meanwhile are left out
 
     def difference(self) -> str | None:
         """Return the first violation and field that differ from the recorded ones; None if none does."""
@@ -70,27 +74,32 @@ class Run:
 
 def replay_file(
     path: Path,
-    site_path: Path | None,
+    named: Path | Site | None,
     pace: Pace,
     out: Path | None,
     watch: OnOutput | None = None,
     jobs: int = 1,
+    rules: RulesConfig | None = None,
 ) -> Run:
     """Replay one recording; raises ConfigError or CommandError where it is none.
 
+    named : the site, in place of the recording's own
+    rules : in place of the site's and of those that were published meanwhile
     watch : gets every output too, as it comes
     jobs : processes that share the RSUs of a whole site's recording; the outputs are the same, in the same
         order
     """
-    site = load_site(site_path) if site_path else None
+    site = load_site(named) if isinstance(named, Path) else named
     record = site_record(path, site)
     site = site or _recorded_site(record, path)
+    if rules is not None:
+        site = dataclasses.replace(site, config=msgspec.structs.replace(site.config, rules=rules))
     has_gateway = _has_gateway(path)
     if record.esn is not None:
         site.place(record.esn)  # another site file may lack it
     esns = (record.esn,) if record.esn is not None else None
     made = setups(site, expects_gateway=has_gateway, esns=esns)
-    run = Run(path)
+    run = Run(path, follows_config=rules is None)
     with ExitStack() as stack:
         collect = collector(run.replayed, _track_ids)
         writer = stack.enter_context(ReplayOut(out, record)) if out else None
@@ -141,7 +150,9 @@ def _replay_shared(
 
     def work(esns: Sequence[str], share: Share) -> dict[str, End]:
         is_child = isinstance(share, Child)
-        own, (pace, writer) = Run(path) if is_child else run, (pace_of("max"), None) if is_child else parent
+        own, (pace, writer) = run, parent
+        if is_child:
+            own, (pace, writer) = Run(path, follows_config=run.follows_config), (pace_of("max"), None)
         copy: Copy | None = writer.copy if writer else None
         if copy is not None and isinstance(share, Parent):
             copy = share.in_turn(copy)
@@ -224,7 +235,8 @@ def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
         run.replayed.observations += head in ("radar", "gnss", "gateway")
         if copy is not None and head == "truth":
             copy(message)
-        yield message
+        if run.follows_config or head != "config":
+            yield message
 
 
 def _track_ids(snapshot: Snapshot) -> list[int]:

@@ -123,6 +123,8 @@ def _raised(rows: list[Stored]) -> RaisedEvent | None:
 def _latency_ms(alarms: Iterable[Stored]) -> float | None:
     """Return arrival -> committed of the first version that an observation decided."""
     for violation, committed_ns in alarms:
+        if violation.late:
+            return None  # it was known long after
         if violation.stamps.by is None and committed_ns is not None:
             return (committed_ns - violation.stamps.arrived_ns) / 1e6
     return None

@@ -16,11 +16,12 @@ import numpy as np
 
 from core.arrays import F64, I64, Bools
 from core.times import TICK_NS
-from fusion.assignment import assign, assignment_of
 from petroroad.scoring.bindings import Bindings
 from petroroad.scoring.causes import FALSE_CAUSES, FREE, MISSED_CAUSES, Causes
 from petroroad.scoring.consistency import Consistency
+from petroroad.scoring.continuity import Continuity
 from petroroad.scoring.frames import CUTOFF_M, SECOND_NS, TracksNow, TruthNow, matches_of
+from petroroad.scoring.matching import match
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class TrackScore:
     causes: Causes = field(default_factory=Causes)
     bindings: Bindings = field(default_factory=Bindings)
     consistency: Consistency = field(default_factory=Consistency)
+    continuity: Continuity = field(default_factory=Continuity)
     counts: Counter[str] = field(default_factory=Counter)
     gospa_m: list[float] = field(default_factory=list)
     squared_m2: float = 0.0  # of all matched distances
@@ -69,6 +71,7 @@ class TrackScore:
         self._errors(truth, tracks, hit, at, de[hit, at], dn[hit, at])
         self._names(truth, tracks, track_of, charged)
         self._identities(truth, tracks, hit, at, pairs)
+        self.continuity.add(truth, tracks, pairs, costs)
         self.bindings.add(truth, tracks, matches)
         self.consistency.add(truth, tracks, hit, at)
 
@@ -125,8 +128,8 @@ class TrackScore:
         together = float(gain[chosen[pairs[0]] == pairs[1]].sum())
         return 2.0 * together / (n_truths + n_tracks)
 
-    def _switches_per_hour(self) -> float | None:
-        return _rounded(3_600.0 * self.counts["id_switches"] / self.vehicle_s) if self.vehicle_s else None
+    def _per_hour(self, switches: int) -> float | None:
+        return _rounded(3_600.0 * switches / self.vehicle_s) if self.vehicle_s else None
 
     def figures(self) -> dict[str, Any]:
         """Return every figure; None where there was nothing to measure."""
@@ -153,7 +156,9 @@ class TrackScore:
             "track_ids": len(self._track_ids),
             "vehicle_hours": _rounded(self.vehicle_s / 3600.0),
             "id_switches": counts["id_switches"],
-            "id_switches_per_vehicle_hour": self._switches_per_hour(),
+            "id_switches_per_vehicle_hour": self._per_hour(counts["id_switches"]),
+            "id_switches_mot": self.continuity.switches,
+            "id_switches_mot_per_vehicle_hour": self._per_hour(self.continuity.switches),
             "idf1": _rounded(self.idf1()),
             "identity_precision": _share(counts["named_right"], counts["named"]),
             "identity_recall": _share(counts["named_right"], counts["nameable"]),
@@ -187,23 +192,3 @@ def _root(squared: float, n: int) -> float | None:
 
 def _share(part: int, whole: int) -> float | None:
     return _rounded(part / whole) if whole else None
-
-
-def match(n_truths: int, n_tracks: int, pairs: I64, costs: F64, miss: float) -> I64:
-    """Return the track of each truth, -1 none, (n_truths,): the pairs of least total cost.
-
-    pairs : (2, n) truth and track that may belong together.  costs : (n,) of each
-    miss : a pair that costs more is left out.  Of more than 96 connected truths the cheapest pair goes first
-    (`fusion.assignment`).
-    """
-    n = pairs.shape[1]
-    if n == 0:
-        return np.full(n_truths, -1, dtype=np.int64)
-    work = assignment_of(
-        np.ascontiguousarray(pairs, dtype=np.int64),
-        np.ascontiguousarray(costs, dtype=np.float64),
-        np.full(n_truths, miss),
-        n_tracks,
-    )
-    assign(n_truths, n_tracks, n, work)
-    return work.det_of

@@ -24,11 +24,14 @@ from edge.site_map import road_of
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
+from roadside.devices.jt808.fences import encode_delete, encode_set
+from roadside.devices.jt808.messages import Id
 from roadside.devices.jt808.session import SessionRules
 from roadside.gateway.commands import CommandOutcome, Commands
 from roadside.gateway.feed import MESSAGE_FIXES_MAX, GatewayFeed, Routed
 from roadside.gateway.routing import router_of
 from roadside.gateway.terminals import Limits, TerminalServer
+from roadside.zone_fences import fences_of
 
 
 class Publish(Protocol):
@@ -60,9 +63,9 @@ class Gateway:
         self.pending = asyncio.Event()  # a fix waits for `flush`
         self.epoch = clock.now_ns() // NS
         self.rules = terminal_rules(site)
-        esns = [rsu.esn for rsu in site.config.rsu]
+        esns, road = [rsu.esn for rsu in site.config.rsu], road_of(site)
         self._feed = GatewayFeed(
-            router_of(site.config.rsu, site.frame, road_of(site)),
+            router_of(site.config.rsu, site.frame, road),
             self.config.id,
             self.epoch,
             esns,
@@ -71,7 +74,8 @@ class Gateway:
         self.server = TerminalServer(
             self.rules, clock, self.counts, self.queue, limits=limits, answered=self._answered
         )
-        self._commands = Commands(self.server.send_text, self.counts)
+        self._zones = fences_of(road.zones, site.frame)
+        self._commands = Commands(self.server.send_text, self.counts, self._set_fences)
         self.subscriptions = Subscriptions(
             [
                 Subscription(topics.vehicle_gnss_up("+"), 0, self._receive_fix),
@@ -142,6 +146,15 @@ class Gateway:
 
     def _receive_command(self, message: Incoming) -> None:
         self._publish_outcomes(self._commands.execute(message.payload, self.clock.now_ns()))
+
+    def _set_fences(self, terminal: str) -> list[int] | None:
+        """Set the site's zones in a terminal, in place of the polygons that it has."""
+        self.counts["fences.left_out"] = len(self._zones.left_out)
+        return self.server.send_messages(terminal, self._fence_messages)
+
+    def _fence_messages(self, version: int | None) -> list[tuple[Id, bytes]]:
+        bodies = [encode_set(fence, version) for fence in self._zones.fences]
+        return [(Id.DELETE_POLYGON, encode_delete([])), *((Id.SET_POLYGON, body) for body in bodies)]
 
     def _answered(self, terminal: str, seq: int, result: int) -> None:
         self._publish_outcomes(self._commands.answered(terminal, seq, result, self.clock.now_ns()))

@@ -14,7 +14,7 @@ from edge.clock import Clock
 from edge.wire import GnssFix
 from roadside.devices.jt808.packages import Packages
 from roadside.devices.jt808.salvage import salvage
-from roadside.devices.jt808.session import Session, SessionRules
+from roadside.devices.jt808.session import MakeMessages, Session, SessionRules
 
 Deliver = Callable[[list[GnssFix]], None]
 Answered = Callable[[str, int, int], None]  # terminal, serial number of our message, result
@@ -121,6 +121,13 @@ class TerminalServer:
             return None
         return connection.send_text(text)
 
+    def send_messages(self, terminal: str, make: MakeMessages) -> list[int] | None:
+        """Send messages to a terminal; return their serial numbers, None when it is not connected."""
+        connection = self._of_terminal.get(terminal)
+        if connection is None or connection.session.phase != "authenticated":
+            return None
+        return connection.send_messages(make)
+
     def joined(self, connection: "Connection") -> None:
         """Note an authenticated terminal; one that reconnects drops its old, half-dead connection."""
         terminal = connection.session.terminal
@@ -202,6 +209,11 @@ class Connection(asyncio.Protocol):
         seq, frame = self.session.text(text)
         self._transport.write(frame)
         return seq
+
+    def send_messages(self, make: MakeMessages) -> list[int]:
+        seqs, data = self.session.commands(make)
+        self._transport.write(data)
+        return seqs
 
     def request_packages(self, now_ns: int) -> None:
         self._transport.write(self.session.requests(now_ns))

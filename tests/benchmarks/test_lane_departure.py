@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.lane_departure import alone, calibration
+from benchmarks.lane_departure import alone, calibration, report
 from benchmarks.lane_departure.chain import chain_at
 from benchmarks.lane_departure.drivers import FAMILY, N_DRIVER, begin, honest, next_error_m, place_m
 from benchmarks.lane_departure.false_alarms import interval
@@ -56,3 +56,23 @@ def test_calibration_counts_only_where_p_is_unsure():
     assert calibration.calibration_error(samples) == (pytest.approx(0.0), 10)
     samples[:, calibration.TRUE] = 0.0
     assert calibration.calibration_error(samples) == (pytest.approx(0.3), 10)
+
+
+def test_the_report_replaces_the_tables_that_were_run_and_keeps_the_others(tmp_path):
+    parts = list(report.TABLES)
+    marks = [f"{report.begin(part)}\nold {part}\n{report.end(part)}\n" for part in parts]
+    (tmp_path / "geofence.md").write_text("before\n" + "between\n".join(marks) + "after\n", encoding="utf-8")
+    found = {"ece": {"value": 0.25, "n": 7.0}, "delay.white.s03.v03": {"value": 2.4, "warning": 2.5}}
+    report.write(["calibration", "delays"], found, tmp_path)
+    text = (tmp_path / "geofence.md").read_text(encoding="utf-8")
+    assert "| ece | 0.25 | 7 |" in text
+    assert "| white.s03 | **2.4 (2.2)** | **– (1.45)** | **– (0.9)** | 2.5 – – |" in text
+    assert [f"old {part}" in text for part in parts] == [
+        part not in ("calibration", "delays") for part in parts
+    ]
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert (tmp_path / report.PLOT).stat().st_size > 0
+    (tmp_path / "geofence.md").write_text("", encoding="utf-8")
+    with pytest.raises(AssertionError, match="no place for"):
+        report.write(["chain"], found, tmp_path)

@@ -2,11 +2,14 @@
 
 import json
 import secrets
+import sqlite3
 import subprocess
+from contextlib import closing
 
 import pytest
 
 from edge.recording.recorder import read_messages
+from geofence.journeys.journey import decoded
 from tests.conftest import find_program
 from tests.support.demo_run import ROOT, Finished, run_demo
 
@@ -40,6 +43,19 @@ def test_a_fresh_seed_with_noise_loses_nothing_and_sends_nothing_twice(run_folde
     assert (run.summary["lost"], run.summary["duplicates"]) == (0, 0), f"seed {seed}: {run.summary}"
     # with half as much noise again, radars that reflect from bodies leave up to three of five undecidable
     assert run.summary["violations_raised"] > 0, f"seed {seed}: {run.summary}"
+
+
+def test_each_journey_is_at_the_centre_once(nats):
+    recorded = {}
+    for path in nats.run_dir.glob("*/recordings/*.mcap"):
+        for message in read_messages(path):
+            if message.topic.startswith("/journey/"):
+                journey = decoded(message.body)
+                recorded[journey.id] = journey.terminal
+    with closing(sqlite3.connect(nats.run_dir / "centre.sqlite")) as db:
+        stored = dict(db.execute("SELECT id, terminal FROM journey WHERE joined IS NULL"))
+    assert stored == recorded
+    assert len(set(stored.values())) == len(stored) > DEPARTURES_MIN
 
 
 def replay(run: Finished, *arguments: str) -> dict:

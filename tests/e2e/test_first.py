@@ -18,6 +18,7 @@ from petroroad.__main__ import main
 from petroroad.demo.live import ask
 from petroroad.demo.parts import Parts, RunDir
 from petroroad.demo.site import make_site
+from petroroad.rules_publishing import publish_rules
 from roadside.devices import radar_udp
 from roadside.devices.jt808.client import Client
 from roadside.inputs import DetectionColumns, RadarPayload
@@ -101,14 +102,24 @@ async def drive(parts: Parts) -> None:
         tasks.create_task(report(config["gateway"]["listeners"][0], begin_ns, place))
 
 
+RULES = "[rules]\nversion = '2'\n"
+DEEPER = """
+[rules.lane_departure]
+notice = [{over = 9.0}]
+warning = [{over = 9.0, for_s = 1.0}]
+violation = [{over = 9.0, for_s = 2.0}]
+"""
+
+
 async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_bytes(run_folder, capsys):
     folder = run_folder("first")
     folder.mkdir(parents=True)
-    held = ExitStack()
+    held, answers = ExitStack(), {}
     site = make_site(EXAMPLE, folder, rsus=1, http=None, broker="nats", held=held)
     parts = Parts(site, RunDir(folder), Clock.paced(time.time_ns()))
     try:
         await parts.bring_up()
+        await publish_rules(load_site(site.path), RULES, 20.0, answers)
         await drive(parts)
         wanted = "/api/violations?state=all&grade=warning&grade=violation"
         async with asyncio.timeout(30.0):
@@ -120,8 +131,18 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
     assert [(row["rule"], row["vehicle"]["terminal"]) for row in found["items"]] == [
         ("lane_departure", "13900000001")
     ]
+    assert answers == {"RSU001": "accepted"}
+    assert found["items"][0]["rules_version"] == "2"
     (recording,) = parts.run_dir.recordings(site.esns)
     capsys.readouterr()
     assert main(["replay", str(recording), "--json"]) == 0
     replayed = json.loads(capsys.readouterr().out)
     assert replayed["violations"] == replayed["recorded_violations"] >= found["items"][0]["version"]
+    (folder / "deeper.toml").write_text(RULES + DEEPER)
+    (folder / "rules.toml").write_text(RULES)
+    files = [str(folder / "rules.toml"), str(folder / "deeper.toml"), "--site", str(site.path)]
+    assert main(["rules", "diff", *files, "--recording", str(recording), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["rule"] for row in told["vanish"]} == {"lane_departure"}
+    assert told["new"] == []
+    assert {key.rpartition(".")[2] for key in told["keys"]} == {"notice", "warning", "violation"}

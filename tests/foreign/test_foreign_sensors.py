@@ -1,5 +1,6 @@
 """The foreign generator's receivers and radars against their own claims."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.support.foreign.motion import motion_of
 from tests.support.foreign.radars import Radar
 from tests.support.foreign.receivers import all_reports, gnss_errors
 from tests.support.foreign.road import Road
-from tests.support.foreign.scenario import SCENARIOS, GnssPlan
+from tests.support.foreign.scenario import SCENARIOS, GnssPlan, RadarPlan
 from tests.support.foreign.shadows import hidden
 
 
@@ -144,6 +145,29 @@ def test_bodies_reflect_near_their_near_end():
     assert np.mean(share) == pytest.approx(0.5 - 0.1 * np.sqrt(2 / np.pi), abs=0.03)
     assert np.std(share) == pytest.approx(0.1 * np.sqrt(1 - 2 / np.pi), abs=0.02)
     assert max(share) < 0.51
+
+
+def test_glint_stays_longer_where_the_aspect_turns_slowly():
+    plan = replace(SCENARIOS["easy-glint"], radar=RadarPlan(sigma_azimuth_deg=1e-6, sigma_range_m=1e-6))
+    motion = motion_of(Road(plan), 2)
+    radar = Radar(motion, motion.road.poles[0], 2)
+    last: dict[int, float] = {}
+    found: list[tuple[float, float, float]] = []  # away; offset across, now and before
+    for scan in itertools.islice(radar.scans(), 60):
+        row = scan.row[scan.row >= 0]
+        moment, of = motion.at(row, scan.stamp_s), scan.row >= 0
+        bearing, flat = scan.azimuth_rad[of] + radar.boresight_rad, np.sqrt(scan.range_m[of] ** 2 - 5.5**2)
+        east = radar.east_m + flat * np.cos(bearing) - moment.east_m
+        north = radar.north_m + flat * np.sin(bearing) - moment.north_m
+        across = north * np.cos(moment.heading_rad) - east * np.sin(moment.heading_rad)
+        left = across / motion.fleet.width_m[row]
+        found += [(d, x, last[k]) for k, d, x in zip(row.tolist(), flat, left, strict=True) if k in last]
+        last = dict(zip(row.tolist(), left.tolist(), strict=True))
+    away, now, before = np.array(found).T
+    assert np.std(now) == pytest.approx(0.2 * 0.96, abs=0.02)  # cut off at two sigmas
+    alike = [np.corrcoef(now[k], before[k])[0, 1] for k in (away > 180.0, away < 80.0)]
+    assert alike[0] > 0.35
+    assert alike[0] - 0.1 > alike[1]
 
 
 @pytest.mark.parametrize(

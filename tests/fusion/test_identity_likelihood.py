@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from fusion import layout as at
 from fusion.config import QUANTUM_M, FusionConfig, Terminal
-from fusion.identity_likelihood import NEW_SHARE
+from fusion.identity_likelihood import NEW_SHARE, out_of_sight
 from fusion.sigma_scale import ODD_SIGMAS, P_ODD, scale_of
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, fix, pose, scan
@@ -77,6 +77,18 @@ def test_a_further_fix_adds_its_likelihood_as_an_outlier_or_not(left_m):
     want = share * logsumexp(weights + np.array([[usual, odd], [moved, moved_odd]]), axis=1)
     gained = after[at.L_ONE] - before[at.L_ONE], after[at.L_APART] - before[at.L_APART]
     np.testing.assert_allclose(gained, want, atol=1e-6)
+
+
+@pytest.mark.parametrize(("looked_s", "is_known", "odds"), [
+    (0.0, False, 20.0),                               # it stepped out of nothing: hidden explains it whole
+    (2.0, False, 1.0 + 19.0 * math.exp(-1.0)),
+    (10.0, False, 1.0 + 19.0 * math.exp(-5.0)),       # missed in plain sight: a shadow explains little
+    (10.0, True, 20.0),                               # radar follows its own vehicle
+])  # fmt: skip
+def test_a_shadow_explains_no_track_only_as_far_as_radar_did_not_look_before(looked_s, is_known, odds):
+    pair = np.zeros(at.N_PAIR_INT, dtype=np.int64)
+    pair[at.P_SINCE] = T0_NS
+    assert out_of_sight(pair, T0_NS + round(looked_s * 1e9), is_known) == pytest.approx(math.log(odds))
 
 
 def test_one_wild_fix_lets_no_truck_go():

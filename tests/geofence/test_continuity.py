@@ -5,7 +5,7 @@ import pytest
 
 from core.times import NS
 from geofence.state import BORN, DEDICATED, PRESUMED, SEEN
-from tests.support.geofence_world import T0_NS, World, drift
+from tests.support.geofence_world import T0_NS, World, batch, drift
 
 NAMELESS = {"terminal": -1, "kind": 0, "width": np.nan, "length": np.nan}
 
@@ -106,3 +106,15 @@ def test_time_in_the_lane_is_handed_over_as_well():
     other = World(esn="RSU-2")
     other.monitor.adopt([carried])
     assert other.monitor.carry([1])[0].rules == carried.rules
+
+
+@pytest.mark.parametrize(("hz", "want"), [(2.5, True), (10.0, False)])
+def test_a_nameless_vehicle_that_radar_sees_too_seldom_is_undecidable_and_not_silent(hz, want):
+    """Nothing is gathered of it over a gap, so that no departure of it would ever be found."""
+    world, seen = World(), []
+    for k in range(int(6.0 * hz)):
+        vehicle = nameless(k / hz)
+        world.observe(T0_NS + round(k / hz * NS), vehicle)
+        located = world.monitor.locate(batch(T0_NS + round(k / hz * NS), vehicle), world.terminals)
+        seen.append(bool(located.undecidable[0]))
+    assert set(seen[2:]) == {want}

@@ -11,19 +11,23 @@ from scipy.stats import norm
 from core.times import NS
 from geofence.config import RulesConfig
 from geofence.detectors import (
+    N_ACROSS,
+    OFFSET_M,
     S_SIGMA,
     S_TAU,
     S_VALUE,
+    SPAN_M,
+    Departures,
     Thresholds,
     Tracks,
-    Windows,
     advance_timers,
     level_sigmas,
     limits_of,
-    provable_depth_m,
     step,
+    windows_of,
 )
 from geofence.kernels import normal_cdf
+from geofence.levels import shipped
 from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import CLEAR_S, ENOUGH, EVIDENCE, EVIDENCE_NS, KEPT_S, State
 
@@ -31,6 +35,7 @@ N_RULES, LANE_DEPARTURE = len(MEASURED), MEASURED.index("lane_departure")
 LIMITS = np.stack([limits_of(getattr(RulesConfig(), name)) for name in GRADED])
 DT_NS = 100_000_000
 T0_NS = 1_790_000_000_000_000_000
+MARGIN_M = 0.625
 
 
 @given(z=st.floats(-8.0, 8.0))
@@ -43,12 +48,24 @@ def test_level_is_crossed_as_seldom_as_asked():
     assert k * norm.pdf(k) / 0.5 * 3600.0 == pytest.approx(0.36, rel=1e-6)
 
 
+def departures(rate):
+    """What departures are judged by, at a rate of false alarms."""
+    return Departures(LANE_DEPARTURE, rate, shipped())
+
+
+def beside(values_m):
+    """Where trucks are across a lane of 3.75 m whose left edges are so far over the left line."""
+    across = np.full((len(values_m), N_ACROSS), MARGIN_M)
+    across[:, OFFSET_M], across[:, SPAN_M] = values_m + MARGIN_M, 3.75 / 2.0
+    return across
+
+
 def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     """Return when each of n vehicles first reached each grade [s], with AR(1) errors at 10 Hz."""
     state, rng = State([rule.name for rule in REGISTRY], MEASURED, GRADED), np.random.default_rng(seed)
     rows = state.rows(np.arange(1, n + 1).astype(np.uint64))
-    thresholds = Thresholds(LIMITS, np.zeros(N_RULES), 3.0, rate, np.zeros(N_RULES))
-    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    thresholds = Thresholds(LIMITS, np.zeros(N_RULES), 3.0, rate, np.zeros(N_RULES), departures(rate))
+    windows = windows_of(state)
     phi = math.exp(-0.1 / tau_s)
     error = sigma * rng.standard_normal(n)
     first = np.full((n, 4), np.inf)
@@ -60,7 +77,8 @@ def simulate(truth, *, n, seconds, sigma, tau_s, rate, seed):
     for k in range(round(seconds * 10)):
         samples[:, LANE_DEPARTURE, S_VALUE] = truth(k * 0.1) + error
         stamps = np.full(n, T0_NS + k * DT_NS)
-        tracks = Tracks(np.arange(n), rows, stamps, samples, columns, np.full(n, 0.2), named, named)
+        across = beside(samples[:, LANE_DEPARTURE, S_VALUE])
+        tracks = Tracks(np.arange(n), rows, stamps, samples, columns, across, np.full(n, 0.2), named, named)
         step(tracks, n, thresholds, windows, grade, active)
         enough = state.evidence[rows, LANE_DEPARTURE, ENOUGH] > 0
         first[:, 0] = np.where(enough & np.isinf(first[:, 0]), k * 0.1, first[:, 0])
@@ -205,19 +223,10 @@ def test_timers_survive_one_noisy_sample_and_clear_after_the_time_without():
     assert evidence[ENOUGH] == 0.0
 
 
-def test_provable_depth_differs_between_radar_and_gnss_alone():
-    """Under radar half a metre, with good RTK under a metre, with single-frequency GNSS no lane at all."""
-    sigma, tau = np.array([0.3, 0.12, 1.5]), np.array([0.23, 5.0, 30.0])
-    radar, rtk, gnss = (provable_depth_m(*pair, 5.0, 2.5e-5) for pair in zip(sigma, tau, strict=True))
-    assert 0.4 < radar < 0.8
-    assert 0.4 < rtk < 1.0
-    assert gnss > 7.0
-
-
 def test_step_finds_the_tracks_with_a_grade_or_an_open_episode():
     state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
     rows = state.rows(np.arange(1, 6).astype(np.uint64))
-    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    windows = windows_of(state)
     n_rules = len(MEASURED)
     state.open[rows[1], n_rules - 1] = True
     state.open[rows[2], n_rules] = True  # of a rule that is not measured
@@ -226,10 +235,20 @@ def test_step_finds_the_tracks_with_a_grade_or_an_open_episode():
     samples[3, 0, S_VALUE] = 1e3
     columns, mine = np.arange(5.0 * state.ring.shape[2]).reshape(5, -1), np.array([3, 2, 1])
     named = np.ones(5, dtype=np.bool_)
-    tracks = Tracks(mine, rows, np.full(5, T0_NS), samples, columns, np.full(5, 0.2), named, named)
+    tracks = Tracks(
+        mine,
+        rows,
+        np.full(5, T0_NS),
+        samples,
+        columns,
+        beside(np.full(5, 1e3)),
+        np.full(5, 0.2),
+        named,
+        named,
+    )
     grade, active = np.zeros((3, n_rules), np.int64), np.zeros(3, dtype=np.bool_)
     none = np.zeros(n_rules)
-    thresholds = Thresholds(np.stack([LIMITS[0]] * n_rules), none, 3.0, 1e-4, none)
+    thresholds = Thresholds(np.stack([LIMITS[0]] * n_rules), none, 3.0, 1e-4, none, departures(1e-4))
     assert step(tracks, 3, thresholds, windows, grade, active)
     assert active.tolist() == [grade[0, 0] > 0, False, True]
     np.testing.assert_array_equal(state.ring[rows[3], 0], columns[3])
@@ -250,16 +269,18 @@ def test_what_may_be_no_vehicle_breaks_no_rule(vouched, lived, kept_s, is_open, 
     state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
     rows = state.rows(np.ones(1, dtype=np.uint64))
     state.evidence[rows[0], 0, KEPT_S], state.open[rows[0], 0] = kept_s, is_open
-    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    windows = windows_of(state)
     samples = np.full((1, N_RULES, 3), 1.0)
     samples[0, :, S_VALUE] = np.nan
     samples[0, 0, S_VALUE] = 1e3
     columns = np.zeros((1, state.ring.shape[2]))
     tracks = Tracks(
-        np.zeros(1, np.int64), rows, np.full(1, T0_NS), samples, columns, np.full(1, 0.2),
-        np.array([vouched]), np.array([lived]),
+        np.zeros(1, np.int64), rows, np.full(1, T0_NS), samples, columns, beside(np.full(1, 1e3)),
+        np.full(1, 0.2), np.array([vouched]), np.array([lived]),
     )  # fmt: skip
-    thresholds = Thresholds(LIMITS[:N_RULES], np.zeros(N_RULES), 3.0, 1e-4, np.ones(N_RULES))
+    thresholds = Thresholds(
+        LIMITS[:N_RULES], np.zeros(N_RULES), 3.0, 1e-4, np.ones(N_RULES), departures(1e-4)
+    )
     grade = np.zeros((1, N_RULES), np.int64)
     step(tracks, 1, thresholds, windows, grade, np.zeros(1, dtype=np.bool_))
     assert grade[0, 0] == want

@@ -1,10 +1,5 @@
 """Vehicles, classes and what is decidable, around the compiled look-up of lanes."""
 
-import math
-
-import numpy as np
-
-from geofence.detectors import provable_depth_m
 from geofence.located import NO_LANE
 from tests.support.geofence_world import World, batch, lane, road
 
@@ -21,16 +16,6 @@ def test_new_terminals_are_looked_up_as_the_list_grows_and_again_in_another_list
     ids += [f"X{k}" for k in range(2, 9)] + [known]
     assert found._vehicles_of(ids)[: len(ids)].tolist() == [-1, 0, *[-1] * 7, 0]
     assert found._vehicles_of([known])[:1].tolist() == [0]
-
-
-def test_provable_depth_agrees_with_numpy():
-    sigma, tau = np.random.default_rng(1).uniform(0.0, 30.0, (2, 500))
-    held = np.maximum(tau, 0.05)
-    level = np.log(3 * 2.0 * 3600.0 / (2.0 * held * 2.5e-5 / 2))
-    want = sigma * np.sqrt(2.0 * level / (1.0 + 5.0 / (2.0 * held)))
-    got = [provable_depth_m(s, t, 5.0, 2.5e-5) for s, t in zip(sigma, tau, strict=True)]
-    np.testing.assert_allclose(got, want, rtol=1e-14)
-    assert math.isnan(provable_depth_m(math.nan, 1.0, 5.0, 2.5e-5))
 
 
 def test_beside_its_lane_on_a_bridge_a_truck_is_not_on_the_road_below():

@@ -14,9 +14,9 @@ from geofence.kernels import Places, locate, scratch
 from geofence.located import FOUND, NO_LANE
 from geofence.map.axis import NEAR_M, Segments, compile_axis, station_at
 from geofence.map.frames import SiteFrame
-from geofence.map.grid import Grid
+from geofence.map.grid import cell_of, one_cell
 from geofence.map.roadmap import load_map
-from geofence.map.strips import pair
+from geofence.map.ruling import pair
 from tests.support.geofence_world import (
     FRAME,
     bend,
@@ -164,12 +164,9 @@ def nearest_of_all(axis, east, north):
 
 def in_a_cell(axis, east, north):
     """Whether the grid names segments for the place: then their miters answer."""
-    (corner_e, corner_n, cell_m, columns, rows), start, _ = axis.segments.grid
-    column, row = (east - corner_e) // cell_m, (north - corner_n) // cell_m
-    if not (0 <= column < columns and 0 <= row < rows):
-        return False
-    cell = int(row * columns + column)
-    return start[cell] < start[cell + 1]
+    grid = axis.segments.grid
+    cell = cell_of.py_func(east, north, grid)
+    return cell >= 0 and grid.start[cell] < grid.start[cell + 1]
 
 
 @example(n=252, turn=0.966796875, reach_m=300.0, seed=252)  # 161 m beside it, and in a cell
@@ -197,10 +194,8 @@ def test_beside_the_axis_the_grid_finds_the_segment_that_a_search_over_all_finds
     points = np.cumsum(np.c_[step_m * np.cos(heading), step_m * np.sin(heading)], axis=0)
     segments = compile_axis("r", 0.0, points).segments
     m = len(segments.rows)
-    whole = Grid(
-        np.array([-1e5, -1e5, 2e5, 1.0, 1.0]), np.array([0, m], np.int32), np.arange(m, dtype=np.int32)
-    )
-    of_all = Segments(segments.rows, whole, whole)
+    whole = one_cell(-1e5, 2e5, m)
+    of_all = Segments(segments.rows, whole, whole, segments.tree)
     for east, north in points[rng.integers(0, n, 100)] + rng.uniform(-30.0, 30.0, (100, 2)):
         want = station_at(east, north, of_all)
         if abs(want[1]) <= NEAR_M:

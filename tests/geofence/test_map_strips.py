@@ -5,7 +5,7 @@ import pytest
 
 from geofence.kernels import NEAR_MAX, find_near
 from geofence.map.frames import SiteFrame
-from geofence.map.grid import Grid
+from geofence.map.grid import one_cell
 from geofence.map.roadmap import load_map
 from tests.support.geofence_world import lane, map_text
 
@@ -28,9 +28,7 @@ def test_the_grid_names_every_quad_that_a_place_lies_between_the_rails_of(radius
     ]
     strips = load_map(map_text(lanes), FRAME).strips
     n = len(strips.quads)
-    everything = Grid(
-        np.array([-1e5, -1e5, 2e5, 1.0, 1.0]), np.array([0, n], np.int32), np.arange(n, dtype=np.int32)
-    )
+    everything = one_cell(-1e5, 2e5, n)
     rng, near = np.random.default_rng(3), np.zeros((2, NEAR_MAX, 4))
     whole, hits = strips._replace(grid=everything), 0
     turns, aways_m = rng.uniform(-0.05, np.pi + 0.05, 3_000), rng.uniform(-24.0, 24.0, 3_000)

@@ -5,7 +5,10 @@ import pytest
 
 from core.classes import HAZMAT
 from geofence.batch import Batch, Site, sigma_place_m
+from geofence.detectors import FREE_M, N_ACROSS, OFFSET_M, SPAN_M
 from geofence.located import (
+    ACROSS,
+    ACROSS_ANY,
     ALONG,
     FOUND,
     LEFT,
@@ -18,6 +21,7 @@ from geofence.located import (
     SIGMA,
     U_EAST,
     U_NORTH,
+    UNJUDGED,
     S,
 )  # fmt: skip
 from geofence.measuring import COMPILED, Measures, measure
@@ -36,6 +40,7 @@ def batch():
     turn = rng.uniform(0.0, 2 * np.pi, N)
     found[:, U_EAST], found[:, U_NORTH] = np.cos(turn), np.sin(turn)
     found[:, SIGMA], found[:, P_LANE] = rng.uniform(0.1, 2.0, N), rng.uniform(0.0, 1.0, N)
+    found[:, UNJUDGED] = rng.random(N) < 0.3
     for column in (OUT_PERMITTED, OUT_ANY, OUT_SAME_WAY, ALONG, LEFT):
         found[rng.random(N) < 0.2, column] = np.nan
     return Batch(
@@ -51,7 +56,6 @@ def batch():
         lane=rng.choice([0, 1, NO_LANE], N).astype(np.int32),
         kind=rng.choice([0, 2, HAZMAT], N).astype(np.uint8),
         vehicle=rng.choice([-1, 3], N).astype(np.int32),
-        undecidable=rng.random(N) < 0.3,
         off_road_m=rng.choice([np.nan, 0.0, 40.0], N),
         limit_mps=rng.choice([np.nan, 10.0, 20.0, 33.0], N),
     )
@@ -68,8 +72,12 @@ def expected(b, stamps, flags):
     along = b.x[:, 2:] / np.maximum(speed, 1e-9)[:, None]
     sigma_speed = np.sqrt(np.maximum(quadratic(P, *along.T), 1e-6))
     across = (e * b.x[:, 3] - n * b.x[:, 2]) / fast
-    yaw = np.clip(np.abs(across) - 2.0 * np.sqrt(np.maximum(quadratic(P, -n, e), 0.0)) / fast, 0.0, 0.5)
+    aside = np.maximum(quadratic(P, -n, e), 0.0)
+    gain = 0.5**2 / (0.5**2 + aside)
+    yaw = np.minimum(gain * np.abs(across), 0.5)
     length = np.where(np.isnan(b.length_m), 4.0, b.length_m)
+    yaw_m = np.where(speed > 3.0, length / 2 * np.sqrt(gain * aside) / fast, 0.0)
+    edge = np.hypot(found[:, SIGMA], yaw_m)
     unknown = np.where((flags[:, PRESUMED] > 0) & (b.kind == 0), 2.3, 1.6)
     half = np.where(np.isnan(b.width_m), unknown, b.width_m) / 2 + np.where(
         speed > 3.0, length / 2 * yaw, 0.0
@@ -87,12 +95,12 @@ def expected(b, stamps, flags):
     over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
     deep = np.where(found[:, OUT_ANY] <= 0.0, over + half, -half)
     return place, since, [
-        (out + half, found[:, SIGMA], b.tau_s, ~b.undecidable),
+        (out + half, edge, b.tau_s, b.found[:, UNJUDGED] == 0.0),
         (b.off_road_m, place, b.tau_s, true),
         (-found[:, ALONG], sigma_speed, speed_tau, (found[:, ALONG] > 0.0) | other_way),
         (speed / b.limit_mps - 1.0, sigma_speed / b.limit_mps, speed_tau, known & (b.lane != NO_LANE)),
         (np.where(found[:, OUT_ANY] <= 4.0, held, np.nan), np.zeros(N), b.tau_s, true),
-        (deep, found[:, SIGMA], b.tau_s, ordinary & (b.vehicle >= 0) & ~b.undecidable),
+        (deep, edge, b.tau_s, ordinary & (b.vehicle >= 0) & (b.found[:, UNJUDGED] == 0.0)),
     ]  # fmt: skip
 
 
@@ -102,15 +110,28 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
     flags = (rng.random((N, N_FLAGS)) < 0.5).astype(np.float64)
     stamps = np.where(rng.random((N, N_STAMPS)) < 0.5, T0 - 5 * 10**9, 0)
     place, since, rules = expected(batch, stamps[rows], flags[rows])
-    out = Measures(np.full((N, n_rules, 3), 77.0), np.full((N, R_VALUE + 2 * n_rules), 77.0))
+    out = Measures(
+        np.full((N, n_rules, 3), 77.0),
+        np.full((N, R_VALUE + 2 * n_rules), 77.0),
+        np.full((N, N_ACROSS), 77.0),
+    )
     before = stamps.copy()
     measure(mine, len(mine), rows, batch, SITE, stamps, flags, out)
     for r, (value, sigma, tau_s, judged) in enumerate(rules):
         seen = np.where(judged & ~batch.coasting, value, np.nan)
         want = np.column_stack([seen, sigma, tau_s, value, sigma])[mine]
         columns = out.columns[:, [R_VALUE + r, R_VALUE + n_rules + r]]
-        np.testing.assert_array_equal(np.column_stack([out.samples[:, r], columns])[mine], want, MEASURED[r])
+        got = np.column_stack([out.samples[:, r], columns])[mine]
+        np.testing.assert_allclose(got, want, rtol=1e-12, err_msg=MEASURED[r])
     np.testing.assert_array_equal(out.columns[mine, R_S], batch.found[mine, S])
+    ordinary = (batch.kind != 0) & (batch.kind != HAZMAT)
+    offset = np.where(ordinary, batch.found[:, ACROSS_ANY], batch.found[:, ACROSS])
+    np.testing.assert_array_equal(out.across[mine, OFFSET_M], offset[mine])
+    half = out.across[mine, SPAN_M] - out.across[mine, FREE_M]  # the footprint's
+    known = np.isfinite(rules[0][0][mine])
+    out_m = np.where(ordinary, batch.found[:, OUT_ANY], batch.found[:, OUT_PERMITTED])
+    want = rules[0][0][mine] - out_m[mine]
+    np.testing.assert_allclose(half[known], want[known], atol=1e-12)
     middle = (batch.found[:, RIGHT] - batch.found[:, LEFT]) / 2
     np.testing.assert_array_equal(out.columns[mine, R_D], middle[mine])
     np.testing.assert_array_equal(out.columns[mine, R_SPEED], np.hypot(*batch.x[:, 2:].T)[mine])

@@ -4,12 +4,13 @@ import numpy as np
 
 from geofence.batch import Batch, Site
 from geofence.continuity import Sightings
-from geofence.detectors import HOLD_STEP_S, Thresholds, Tracks, Windows, step
-from geofence.located import FOUND, NO_LANE
+from geofence.detectors import HOLD_STEP_S, N_ACROSS, Departures, Thresholds, Tracks, step, windows_of
+from geofence.levels import shipped
+from geofence.located import FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
 from geofence.observing import Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import BORN, LAST, R_VALUE, SEEN, State
+from geofence.state import BORN, CLAIM_TRUST, CLAIM_USED, CLAIM_WHOSE, LAST, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 2.5, 0.8, 4.0)
@@ -21,7 +22,9 @@ def all_named():
     return Sightings(
         terminal=np.zeros(N, dtype=np.int32), presumed=np.zeros(N, dtype=np.bool_),
         radar_ns=np.full(N, T0_NS), off_m=nothing, sigma_m=nothing, lasting_m=nothing,
-        axis_rad=nothing, P=np.zeros((N, 4, 4)), bias_m=np.zeros(N),
+        axis_rad=nothing, P=np.zeros((N, 4, 4)), bias_m=np.zeros(N), is_fix=np.zeros(N, dtype=np.bool_),
+        fix_ns=np.zeros(N, dtype=np.int64), east_m=nothing, north_m=nothing, gnss_bias_m=nothing,
+        gnss_tau_s=nothing,
     )  # fmt: skip
 
 
@@ -38,13 +41,14 @@ def world(seed):
         coasting=rng.random(N) < 0.1, stamp_ns=np.full(N, T0_NS), found=rng.normal(0.0, 3.0, (N, FOUND)),
         lane=np.where(rng.random(N) < 0.9, 1, NO_LANE).astype(np.int32),
         kind=rng.integers(0, 5, N).astype(np.uint8), vehicle=np.full(N, -1, dtype=np.int32),
-        undecidable=rng.random(N) < 0.2, off_road_m=np.full(N, np.nan), limit_mps=np.full(N, 60 / 3.6),
+        off_road_m=np.full(N, np.nan), limit_mps=np.full(N, 60 / 3.6),
     )  # fmt: skip
     batch.found[:, 4] = rng.uniform(0.05, 0.5, N)  # a sigma is positive
+    batch.found[:, UNJUDGED] = rng.random(N) < 0.2
     limits = np.tile([[[0.2, 0.0], [np.nan, np.nan]] * 3], (len(GRADED), 1, 1)).reshape(-1, 6, 2)
     none = np.zeros(len(MEASURED))
-    thresholds = Thresholds(limits, none, 3.0, 1e-4, none)
-    windows = Windows(state.evidence, state.evidence_ns, state.stamps, state.ring, state.ring_ns, state.open)
+    thresholds = Thresholds(limits, none, 3.0, 1e-4, none, Departures(0, 1e-4, shipped()))
+    windows = windows_of(state)
     seen = Seen(rng.random(N) < 0.8, rng.random(N) < 0.8, rows, batch, all_named())
     return state, thresholds, windows, seen
 
@@ -57,10 +61,15 @@ def test_one_step_does_what_both_do():
         other, _, others, _ = world(seed)
         mine = np.flatnonzero(seen.owned & seen.confirmed & (seen.rows >= 0))
         stale = other.stamps[seen.rows[mine], LAST] >= T0_NS
-        out = Measures(np.zeros((N, len(MEASURED), 3)), np.zeros((N, R_VALUE + 2 * len(MEASURED))))
+        n_rules = len(MEASURED)
+        out = Measures(
+            np.zeros((N, n_rules, 3)), np.zeros((N, R_VALUE + 2 * n_rules)), np.zeros((N, N_ACROSS))
+        )
         measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
         follows = np.flatnonzero(seen.confirmed & (seen.rows >= 0))
         other.stamps[np.ix_(seen.rows[follows], [BORN, SEEN])] = T0_NS
+        # of the first terminal, without a claim, seen by radar
+        other.drift[np.ix_(seen.rows[follows], [CLAIM_WHOSE, CLAIM_TRUST, CLAIM_USED])] = 1.0
         named, lived = np.ones(N, dtype=np.bool_), np.zeros(N, dtype=np.bool_)
         tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out, np.full(N, HOLD_STEP_S), named, lived)
         grade, active = np.zeros((len(mine), len(MEASURED)), dtype=np.int64), np.zeros(len(mine), dtype=bool)

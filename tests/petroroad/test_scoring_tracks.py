@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 
 from core.times import TICK_NS
 from petroroad.scoring.frames import CUTOFF_M
-from petroroad.scoring.tracks import TrackScore, match
+from petroroad.scoring.matching import match
+from petroroad.scoring.tracks import TrackScore
 from tests.support.scoring import T0_NS, tracks, truths
 
 
@@ -90,6 +91,18 @@ def test_identity_switch_and_idf1():
         (truths([(0, 0), (50, 0)]), tracks([(0, 0), (50, 0)], ids=ids)) for ids in ([1, 2], [1, 2], [2, 1])
     ]
     assert (scored(*swapped)["id_switches"], scored(*swapped)["idf1"]) == (2, pytest.approx(4 / 6, abs=1e-4))
+
+
+@pytest.mark.parametrize(("vehicles", "places", "ids", "switches"), [
+    ([(0, 1), (0, -1)], [(0, 2), (0, -2)], [2, 1], (2, 0)),    # crossed by their errors: each keeps its own
+    ([(0, 1), (0, -1)], [(0, 2), (0, 40)], [2, 1], (1, 0)),    # one is lost: the other's is not taken
+    ([(0, 1), (0, -1)], [(0, 30), (0, 40)], [2, 1], (0, 0)),   # both are lost
+    ([(0, 6), (0, -6)], [(0, 6), (0, -6)], [2, 1], (2, 2)),    # exchanged: each is out of reach of its own
+])  # fmt: skip
+def test_a_match_lasts_while_its_track_is_within_the_cut_off(vehicles, places, ids, switches):
+    before = truths([(0, 6), (0, -6)]), tracks([(0, 6), (0, -6)], ids=[1, 2])
+    figures = scored(before, (truths(vehicles), tracks(places, ids=ids)))
+    assert (figures["id_switches"], figures["id_switches_mot"]) == switches
 
 
 @pytest.mark.parametrize(("heading", "at", "lateral"), [

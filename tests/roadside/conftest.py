@@ -3,7 +3,7 @@
 import pytest
 
 from edge.config import load_site
-from roadside.pipeline import Setup
+from roadside.pipeline_setup import Setup
 from roadside.setup import setups
 from tests.support.roadside_drive import EXAMPLE
 

@@ -101,3 +101,17 @@ def test_what_is_withheld_goes_out_as_a_void_and_is_recorded_as_no_violation(set
         "implausible overspeed: speed_mps: out of range", "an id", b"state",
     )  # fmt: skip
     assert agent.recorder.topics == []
+
+
+def test_a_publication_is_recorded_and_a_withdrawn_one_changes_nothing(setup):
+    agent = made(setup)
+    body = msgpack.packb({"seq": 3, "rules": "[rules]\nversion = '2'\n"})
+    for payload in (body, b"", b"\x80"):
+        agent.subscriptions(()).receive(topics.config_down(agent.esn), payload, True)
+    kept = []
+    agent.outbox.keep = lambda key, state: kept.append(key)
+    drain_inbox(agent)
+    assert agent.pipeline.setup.rules.version == "2"
+    assert agent.recorder.topics.count("/config") == 1
+    assert kept == ["config"]
+    assert agent.counts() == {"mqtt.undecodable.config/down": 1}

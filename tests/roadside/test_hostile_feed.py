@@ -100,7 +100,7 @@ def test_a_terminal_that_is_no_text_costs_itself_only():
     assert (len(message.fixes), n_refused) == (N_FIXES - 1, 1)
 
 
-@pytest.mark.parametrize("name", ["plate", "alt_m", "quality", "satellites", "alarm", "status"])
+@pytest.mark.parametrize("name", ["plate", "alt_m", "quality", "satellites", "alarm", "status", "departure"])
 def test_what_the_tracker_does_not_need_costs_no_fix(name):
     """A truck whose altimeter is broken, or whose gateway knows a newer quality, still reports."""
     message, n_refused = read_down(

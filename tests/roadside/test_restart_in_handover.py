@@ -8,11 +8,24 @@ from collections import defaultdict
 
 import pytest
 
+from centre.commands import ReceivedJourney
+from centre.reader import JourneyFilter
 from edge.wire import FLAG_OWNED, decode_handover, decode_handover_ack, decode_snapshot, records_of
+from geofence.journeys.journey import decoded
 from geofence.violation import decode
 from roadside.inputs import HandedOver, HandoverAnswered, Start
-from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, Withheld
+from roadside.outputs import (
+    HandoverOffer,
+    JourneyReleased,
+    OfferAck,
+    Raised,
+    Released,
+    Snapshot,
+    Travelled,
+    Withheld,
+)
 from roadside.pipeline import Pipeline
+from tests.support.centre_database import Centre
 from tests.support.roadside_drive import NS, T0_NS, between, drive, leave
 
 MS = 1_000_000
@@ -22,15 +35,13 @@ DOWN_NS = 1_500 * MS  # from the kill to the next start
 SECONDS = 14.5
 
 
-OFFERED_S = 7.705  # of the offer; it arrives after 30 ms, and its answer after 30 more
-
-
 class Rsu:
     """A pipeline that is killed once, and what its disk keeps of it."""
 
     def __init__(self, esn, pipeline, killed_s):
         self.esn, self.setup, self.pipeline, self.epoch = esn, pipeline.setup, pipeline, EPOCH
         self.disk = {}  # open episodes by id
+        self.journeys = {}  # open ones by id, on the same disk
         self.kill_ns = None if killed_s is None else T0_NS + round(killed_s * NS)
 
     def is_due(self, t_ns):
@@ -42,7 +53,9 @@ class Rsu:
             if t_ns < self.kill_ns + DOWN_NS:
                 return []
             self.epoch, self.pipeline, self.kill_ns = self.epoch + 1, Pipeline(self.setup), None
-            self._keep(self.pipeline.step(t_ns, Start(epoch=self.epoch, episodes=tuple(self.disk.values()))))
+            episodes, journeys = tuple(self.disk.values()), tuple(self.journeys.values())
+            start = Start(epoch=self.epoch, episodes=episodes, journeys=journeys)
+            self._keep(self.pipeline.step(t_ns, start))
         return self._keep(self.pipeline.step(t_ns, item))
 
     def _keep(self, outputs):
@@ -54,6 +67,10 @@ class Rsu:
                     self.disk[key] = output.episode
             elif isinstance(output, Released):
                 self.disk.pop(output.episode_id, None)
+            elif isinstance(output, Travelled):
+                self.journeys[output.journey_id] = output.body
+            elif isinstance(output, JourneyReleased):
+                self.journeys.pop(output.journey_id, None)
         return outputs
 
 
@@ -69,6 +86,7 @@ class Run:
         self.owners = defaultdict(list)  # by tick: (esn, track)
         self.names = {}  # by RSU: terminal by track, as published last
         self.violations, self.offered_ns = [], None
+        self.travelled = []  # bodies of the journeys' versions, as the centre gets them
         for t_ns, item in drive(setup, leave, seconds=SECONDS):
             while self.mail and self.mail[0][0] <= t_ns:
                 due_ns, to, post = self.mail.pop(0)
@@ -94,6 +112,8 @@ class Run:
                     self.names[esn] = dict(zip(snapshot.names.track, snapshot.names.terminal, strict=True))
             elif isinstance(output, Raised):
                 self.violations.append(decode(output.body))
+            elif isinstance(output, Travelled):
+                self.travelled.append((t_ns, output.body))
             elif isinstance(output, HandoverOffer | OfferAck):
                 self.offered_ns = self.offered_ns or t_ns
                 self.mail.append((t_ns + WAY_NS, "BA"["AB".index(esn)], output))
@@ -108,27 +128,39 @@ def _received(post, sender):
     return HandoverAnswered.of(sender, decode_handover_ack(post.body))
 
 
+# when each is killed [ms], counted from the offer; it arrives after 30 ms, and its answer after 30 more
 KILLS = {
     "nobody": (None, None),
-    "giver": (7.71, None),             # its offer is lost
-    "giver later": (7.74, None),       # the receiver has adopted
-    "receiver": (None, 7.74),          # it has adopted; the answer, and what it raised, never leave it
-    "both before": (7.6, 7.6),
-    "both with the offer": (7.71, 7.71),
-    "both with the answer": (7.74, 7.74),
-    "both after": (7.77, 7.77),        # the giver has heard the answer, and forgotten the episode
+    "giver": (5, None),            # its offer is lost
+    "giver later": (35, None),     # the receiver has adopted
+    "receiver": (None, 35),        # it has adopted; the answer, and what it raised, never leave it
+    "both before": (-105, -105),
+    "both with the offer": (5, 5),
+    "both with the answer": (35, 35),
+    "both after": (65, 65),        # the giver has heard the answer, and forgotten the episode
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def unharmed(setup):
+    return Run(setup, (None, None))
+
+
 @pytest.fixture(scope="module", params=KILLS.values(), ids=KILLS)
-def drove(request, setup):
-    return request.param, Run(setup, request.param)
+def drove(request, setup, unharmed):
+    """When each was killed, counted from the first stamp, and what came of it."""
+    if request.param == (None, None):
+        return request.param, unharmed
+    offered_s = (unharmed.offered_ns - T0_NS) / NS
+    killed_s = tuple(None if ms is None else offered_s + ms / 1e3 for ms in request.param)
+    return killed_s, Run(setup, killed_s)
 
 
 def test_each_tick_has_one_owner_at_most_and_soon_one(drove):
     killed_s, run = drove
     assert {t_ns: owners for t_ns, owners in run.owners.items() if len(owners) > 1} == {}
-    last_s = max((at_s for at_s in killed_s if at_s is not None), default=OFFERED_S)
+    offered_s = (run.offered_ns - T0_NS) / NS
+    last_s = max((at_s for at_s in killed_s if at_s is not None), default=offered_s)
     again_ns = T0_NS + round(last_s * NS) + (300 * MS if None in killed_s else DOWN_NS + 2 * NS)
     ticks = list(range(again_ns // (100 * MS) * 100 * MS, T0_NS + int(SECONDS * NS), 100 * MS))
     counts = {(t_ns - T0_NS) / NS: len(run.owners[t_ns]) for t_ns in ticks[1:-1]}
@@ -156,3 +188,21 @@ def test_the_episode_survives_once(drove):
     assert (newest.esn, newest.phase) == ("B", "update")
     assert not run.rsus["A"].disk, "the giver has forgotten it"
     assert list(run.rsus["B"].disk) == [newest.id]
+
+
+def test_the_journey_stays_one_on_the_board(drove, tmp_path):
+    _, run = drove
+    centre = Centre(tmp_path / "centre.sqlite")
+    for t_ns, body in run.travelled:
+        journey = decoded(body)
+        assert journey is not None
+        centre.violation_writer.commit([], [], [ReceivedJourney(journey, body, t_ns)])
+    (row,) = centre.reader.journeys(JourneyFilter(state="all"), ())["items"]
+    assert (row["open"], row["esn"], row["contact"]) == (True, "B", "both")
+    first = decoded(run.travelled[0][1])
+    assert (row["id"], row["start_ns"]) == (first.id, str(first.start_ns))
+    driven_s = row["moving_s"] + row["standing_s"]
+    followed_s = (int(row["stamp_ns"]) - int(row["start_ns"])) / NS
+    # over gaps by the stations at their ends; a look each second
+    assert driven_s == pytest.approx(followed_s, abs=1.1)
+    assert len(run.rsus["B"].journeys) == 1

@@ -123,7 +123,12 @@ def form(kind: inspect.Type) -> str:
             | inspect.ListType(item_type=item, min_length=low, max_length=top)
         ):
             return f"[{form(item)}]" + _lengths(low, top)
-    return {inspect.BoolType: "bool", inspect.AnyType: "any", inspect.RawType: "packed"}[type(kind)]
+    return {
+        inspect.BoolType: "bool",
+        inspect.AnyType: "any",
+        inspect.RawType: "packed",
+        inspect.DateTimeType: "time",
+    }[type(kind)]
 
 
 def _lengths(low: int | None, top: int | None) -> str:

@@ -121,7 +121,8 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
             "sigma_v": 0.1, "bias": 0.0, "tau": 0.3, "terminal": 0, "length": 16.0, "width": 2.5, "kind": 4,
             "coasting": False, "radar_age_s": 0.0, "enforcing_age_s": 0.0, "gnss_age_s": 0.2,
             "confirmed": True, "gnss_bias": np.nan, "gnss_tau": np.nan,
-            "off": np.nan, "off_sigma": np.nan,  # what was measured, left of a course to the east
+            "off": np.nan, "off_sigma": np.nan,  # what was measured, left of a course to the east,
+            "fix": False,  # by its terminal
         }  # fmt: skip
         rows.append(base | vehicle)
 
@@ -148,7 +149,9 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
         gnss_bias_m=column("gnss_bias"), gnss_tau_s=column("gnss_tau"),
         lateral=no_lateral(len(rows))._replace(
             offset_m=column("off"), sigma_m=column("off_sigma"), lasting_m=column("bias"),
-            axis_rad=np.full(len(rows), np.pi / 2),
+            axis_rad=np.full(len(rows), np.pi / 2), is_fix=column("fix", np.bool_),
+            east_m=column("east"), north_m=column("north"),
+            stamp_ns=np.where(np.isfinite(column("off")), stamps, 0),
         ),
     )  # fmt: skip
 

@@ -120,6 +120,8 @@ export interface Episode {
   stamps: { measured_ns: string; arrived_ns: string; by?: string | null };
   reason: string | null;
   late: boolean;
+  /** Whether the terminal raised an alarm of its own for it; nil: it never does. */
+  terminal_alarm?: boolean | null;
   order: number;
   open: boolean;
   excess_m: number | null;

@@ -2,7 +2,8 @@
 
 import { escape, kmh, ms, clock, station } from "./format.ts";
 import {
-  beganText, cargoOf, contactText, dwellText, endText, isOverdue, lastedText, loadJourneys, ordered, plateOf, speedText, violationsText,
+  beganText, cargoOf, contactText, dwellText, endText, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf, speedText,
+  violationsText,
 } from "./journeys.ts";
 import type { GateName, Journey } from "./journeys.ts";
 import { set } from "./list.ts";
@@ -12,7 +13,9 @@ import { pick, t } from "./words.ts";
 import type { Word } from "./words.ts";
 
 const ASK_MS = 5_000; // RSUs send a version each 10 s, and at once where something happens
-const OPEN_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "cNow", "cProgress", "cOut", "cDwell", "cContact", "cRules"];
+const OPEN_COLUMNS: readonly Word[] = [
+  "cPlate", "cUn", "cEntry", "cLasted", "cNow", "cProgress", "cOut", "cDwell", "cContact", "cPermit", "cRules",
+];
 const ENDED_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "cExit", "cMeanMax", "cDwell", "cRules"];
 
 export class Board implements View {
@@ -115,6 +118,7 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
   const cells = [
     `<b>${escape(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs), lost ? `${station(x.s_m)}` : now, share,
     flagged(`${out}${late}`, overdue), dwellText(x, nowMs), flagged(escape(contactText(x, nowMs)), lost || x.contact === "radar"),
+    flagged(escape(permitText(x)), Object.keys(x.broken).length > 0),
     escape(violationsText(x)),
   ];
   return `<tr class="main${overdue || lost ? " flag" : ""}" tabindex="0" data-id="${escape(x.id)}" data-testid="journey">`

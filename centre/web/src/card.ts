@@ -74,7 +74,14 @@ function topHtml(state: State, episode: Episode): string {
   return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}`
     + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
     + `<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>`
+    + terminalHtml(episode)
     + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
+}
+
+/** What the terminal's own alarms say of the episode; nothing where it has none. */
+function terminalHtml(episode: Episode): string {
+  const says = episode.terminal_alarm;
+  return says == null ? "" : `<div class="asof" data-testid="card-terminal">${t(says ? "terminalAlarm" : "terminalSilent")}</div>`;
 }
 
 /** The time of the numbers below: a visible vehicle's are live, as in the close-up; the others come with each version. */

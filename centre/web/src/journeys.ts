@@ -42,6 +42,10 @@ export interface Journey {
   violations: Record<string, number>;
   end_ns: string | null;
   reason: string | null;
+  permit: string | null;
+  waybill: string | null;
+  /** What it breaks now, by rule and cause. */
+  broken: Record<string, { since_ns: string; p: number }>;
   open: boolean;
   order: number;
 }
@@ -116,6 +120,12 @@ export function dwellText(x: Journey, nowMs: number): string {
   let longest: Dwell | null = null;
   for (const dwell of x.dwells) if (longest === null || dwell.standing_s > longest.standing_s) longest = dwell;
   return `${age(total)}${longest === null ? "" : ` · ${station(longest.s_m)} ${age(longest.standing_s)}`}`;
+}
+
+/** The permit that it drives under, and what it lacks. */
+export function permitText(x: Journey): string {
+  const faults = Object.keys(x.broken).map((key) => reason(key.split("/")[1] ?? key));
+  return [x.permit ?? "", ...faults].filter((part) => part !== "").join(" · ") || "—";
 }
 
 export function violationsText(x: Journey): string {

@@ -61,6 +61,8 @@ const ROWS = {
   convoy: PLAIN,
   parking_timeout: PLAIN,
   undecidable: PLAIN,
+  permit: PLAIN,
+  driving_time: PLAIN,
 } as const satisfies Partial<Record<Word, RuleView>>;
 
 export const RULES: ReadonlyMap<string, RuleView> = new Map(Object.entries(ROWS));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beganText, cargoOf, contactText, dwellText, endText, isOverdue, ordered, violationsText } from "../src/journeys.ts";
+import { beganText, cargoOf, contactText, dwellText, endText, isOverdue, ordered, permitText, violationsText } from "../src/journeys.ts";
 import type { Journey } from "../src/journeys.ts";
 import { getLang, setLang } from "../src/words.ts";
 
@@ -12,7 +12,7 @@ function journey(id: string, changes: Partial<Journey> = {}): Journey {
     id, terminal: "13900000001", vehicle: null, esn: "RSU001", road: "main", began: "gate", start_ns: ns(-600), entry: "in", exit: "out",
     expected_ns: ns(300), due_ns: ns(900), eta_ns: ns(300), overdue: false, seen_ns: ns(-1), s_m: 1_200, share: 0.5, speed_mps: 15,
     speed_mps_max: 20, mean_mps: 14, standing_s: 0, standing_since_ns: "0", dwells: [], contact: "both", cause: null, violations: {},
-    end_ns: null, reason: null, open: true, order: 1, ...changes,
+    end_ns: null, reason: null, permit: null, waybill: null, broken: {}, open: true, order: 1, ...changes,
   };
 }
 
@@ -56,6 +56,9 @@ test("cells say who, since when, who sees it, where it stood, and how it ended",
     const dwells = [60, 95, 70].map((standing_s, i) => ({ s_m: 1_000 * i, lon_deg: 0, lat_deg: 0, start_ns: ns(-500), standing_s }));
     assert.equal(dwellText(journey("x", { standing_s: 225, dwells }), NOW_MS), "3:45 · K01+000 1:35");
     assert.equal(violationsText(journey("x", { violations: { overspeed: 2, lane_departure: 1 } })), "Overspeed ×2, Lane departure");
+    assert.equal(permitText(journey("x")), "—");
+    const late = journey("x", { permit: "P1", broken: { "permit/permit_time": { since_ns: ns(-5), p: 1 } } });
+    assert.equal(permitText(late), "P1 · outside the permit's time");
     assert.match(endText(journey("x", { end_ns: ns(0), reason: "exit" }), gate), /OUT$/);
     assert.match(endText(journey("x", { end_ns: ns(0), reason: "lost" }), gate), /contact lost$/);
   });

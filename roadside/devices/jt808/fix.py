@@ -48,6 +48,7 @@ def fix_of(location: Location, terminal: str, plate: str | None, arrived_ns: int
         satellites=location.satellites,
         alarm=location.alarm,
         status=location.status,
+        departure=location.departure,
     )
 
 

@@ -18,10 +18,13 @@ HEAD_BYTES = _HEAD.size
 _CHINA = timezone(timedelta(hours=8))
 
 ITEM_SIGNAL, ITEM_SATELLITES = 0x30, 0x31
+ITEM_ASSISTANT = 0x64  # T/JSATL 12-2017: an alarm of the driving assistant
+ASSISTANT_BEGINS, ASSISTANT_DEPARTURE = 1, 2  # its flag, its type
 # Bytes of the standard's items (sec. 8.18, JT/T 1078 for 0x14 to 0x18); None: several lengths are legal.
 _ITEM_BYTES: dict[int, int | None] = {
     0x01: 4, 0x02: 2, 0x03: 2, 0x04: 2, 0x05: None, 0x06: 2, 0x11: None, 0x12: 6, 0x13: 7, 0x14: 4, 0x15: 4,
     0x16: 4, 0x17: 2, 0x18: None, 0x25: 4, 0x2A: 2, 0x2B: 4, ITEM_SIGNAL: 1, ITEM_SATELLITES: 1,
+    ITEM_ASSISTANT: None,
 }  # fmt: skip
 _LAT_E6_MAX, _LON_E6_MAX = 90_000_000, 180_000_000
 STATUS_ACC, STATUS_FIXED, STATUS_SOUTH, STATUS_WEST = 0x1, 0x2, 0x4, 0x8
@@ -64,6 +67,20 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     def satellites(self) -> int | None:
         value = self.item(ITEM_SATELLITES)
         return value[0] if value is not None and len(value) == 1 else None
+
+    @property
+    def departure(self) -> int | None:
+        """The side of a lane departure that the driving assistant reports: 1 left, 2 right, 0 unknown.
+
+        None where it reports none, or the end of one.
+        """
+        value = self.item(ITEM_ASSISTANT)
+        if value is None or len(value) < 10:  # id (4 bytes), flag, type, level, speed, distance, side
+            return None
+        flag, kind, side = value[4], value[5], value[9]
+        if kind != ASSISTANT_DEPARTURE or flag > ASSISTANT_BEGINS:
+            return None
+        return side if side in (1, 2) else 0
 
     @property
     def on_earth(self) -> bool:

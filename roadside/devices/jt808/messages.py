@@ -28,6 +28,8 @@ class Id(IntEnum):
     RESEND = 0x8003
     REGISTER_REPLY = 0x8100
     TEXT = 0x8300
+    SET_POLYGON = 0x8604
+    DELETE_POLYGON = 0x8605
 
 
 class Result(IntEnum):

@@ -34,6 +34,8 @@ _READ = _READ_UNKNOWN | {
 _UNKNOWN_LIMITS = PackageLimits(terminal_bytes=8_192)
 
 Phase = Literal["new", "authenticated", "closed"]
+# edition (None: before 2019) -> ids and bodies of messages, in order
+MakeMessages = Callable[[int | None], list[tuple[Id, bytes]]]
 
 
 def code_of_terminal(terminal: str) -> str:
@@ -122,6 +124,12 @@ class Session:
         assert self.phase == "authenticated", "texts go to terminals that we know"
         frame = self._frame(Id.TEXT, messages.encode_text(text, self._version))
         return frame.seq, framing.encode(frame)
+
+    def commands(self, make: MakeMessages) -> tuple[list[int], bytes]:
+        """Return the serial numbers and the bytes of messages in the edition of this terminal."""
+        assert self.phase == "authenticated", "commands go to terminals that we know"
+        frames = [self._frame(msg_id, body) for msg_id, body in make(self._version)]
+        return [frame.seq for frame in frames], b"".join(map(framing.encode, frames))
 
     def _admit(self, frame: Frame) -> bool:
         """Say whether the frame belongs to this connection's terminal; anyone's does before one registers."""

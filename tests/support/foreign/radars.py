@@ -17,6 +17,8 @@ DELAY_S = (0.02, 0.05)
 CORNERS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) / 2.0  # forward, left
 BROADSIDE = 0.3  # cosine of the aspect below which the near end moves to the middle
 CLUTTER_MPS_MAX = 25.0
+# Scatterers over a face of width w interfere anew once the aspect has turned by wavelength / (2 w), of 77 GHz
+GLINT_M = 0.0039 / 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Radar:
         n = len(motion.fleet)
         self._wander = self.rng.normal(size=(n, 3))  # of range, azimuth, rate; sigma 1
         self._spot = self.rng.normal(size=(n, 2))  # along and across the body; sigma 1
+        self._aspect_rad, self._glint = np.full(n, np.nan), random_of(seed, f"glint.{pole.sensor}")
 
     def scans(self) -> Iterator[Scan]:
         scenario = self._motion.road.scenario
@@ -85,6 +88,8 @@ class Radar:
     def _scan(self, number: int, t: float, near: I64, period: float) -> Scan:
         plan, rng = self._motion.road.scenario.radar, self.rng
         self._step(period)
+        if self._motion.road.scenario.bodies is not None and self._motion.road.scenario.bodies.glints:
+            self._turn(t, near)
         seen = self.see(t, near)
         detected = rng.random(len(seen.row)) < plan.detection_p * np.where(seen.hidden, plan.hidden_p, 1.0)
         sigma = np.array([plan.sigma_range_m, np.radians(plan.sigma_azimuth_deg), plan.sigma_rate_mps])
@@ -121,7 +126,9 @@ class Radar:
         self._wander = keep * self._wander + np.sqrt(1 - keep**2) * rng.normal(size=self._wander.shape)
         if scenario.bodies is not None:
             keep = np.exp(-period / scenario.bodies.tau_s)
-            self._spot = keep * self._spot + np.sqrt(1 - keep**2) * rng.normal(size=self._spot.shape)
+            spot = keep * self._spot + np.sqrt(1 - keep**2) * rng.normal(size=self._spot.shape)
+            spot[:, 1] = self._spot[:, 1] if scenario.bodies.glints else spot[:, 1]
+            self._spot = spot
 
     def see(self, t_s: float, rows: I64) -> Seen:
         """Return what of the vehicles `rows` is in the field, exactly."""
@@ -165,6 +172,18 @@ class Radar:
         arm_e, arm_n = ahead * cos - left * sin, ahead * sin + left * cos
         v_e, v_n = moment.v_east_mps - moment.yaw_rate * arm_n, moment.v_north_mps + moment.yaw_rate * arm_e
         return np.stack([e + arm_e, n + arm_n, v_e, v_n], axis=1)
+
+    def _turn(self, t_s: float, rows: I64) -> None:
+        """Let the points across the bodies wander by as much as their aspect turned since the last scan."""
+        motion = self._motion
+        moment = motion.at(rows[(motion.from_s[rows] <= t_s) & (t_s < motion.until_s[rows])], t_s)
+        row, width_m = moment.row, motion.fleet.width_m[moment.row]
+        aspect = np.arctan2(moment.north_m - self.north_m, moment.east_m - self.east_m) - moment.heading_rad
+        turned = np.abs(np.angle(np.exp(1j * (aspect - self._aspect_rad[row]))))
+        keep = np.where(np.isnan(turned), 0.0, np.exp(-np.nan_to_num(turned) * width_m / GLINT_M))
+        fresh = self._glint.normal(size=len(row))
+        self._spot[row, 1] = keep * self._spot[row, 1] + np.sqrt(1.0 - keep**2) * fresh
+        self._aspect_rad[row] = aspect
 
     def _corners(self, moment: Moment) -> F64:
         """Return the outlines relative to the radar, (k, 4, 2)."""

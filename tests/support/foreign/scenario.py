@@ -87,6 +87,7 @@ class BodyPlan:
     skew_share: float = 0.1  # 1 sigma of a half-normal, as a share of the length
     width_share: float = 0.2  # 1 sigma across, as a share of the width
     tau_s: float = 0.8
+    glints: bool = False  # across, the point stays while the aspect does, not for tau_s: see radars.GLINT_M
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,13 @@ class Scenario:
 
 
 # A point that wanders half a metre to either side hides a short, shallow departure from any radar; that of
-# flat tank ends stays near the middle, and changes from scan to scan
-BODIES = {"bodies": BodyPlan(), "ends": BodyPlan(width_share=0.06, tau_s=0.1)}
+# flat tank ends stays near the middle, and changes from scan to scan; glint wanders as far as the first, and
+# stays as long as at 77 GHz
+BODIES = {
+    "bodies": BodyPlan(),
+    "ends": BodyPlan(width_share=0.06, tau_s=0.1),
+    "glint": BodyPlan(glints=True),
+}
 
 
 def with_bodies(scenario: Scenario, kind: str) -> Scenario:

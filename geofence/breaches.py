@@ -1,0 +1,27 @@
+"""What a journey breaks now, as the rules of journeys read it; the rule book and journeys import it."""
+
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
+
+BREACHES_MAX = 32  # of one journey
+
+
+class Breach(msgspec.Struct, kw_only=True):
+    """Since when something is broken, and how probable that is now."""
+
+    since_ns: Annotated[int, Meta(ge=0, le=4 * 10**18)]
+    p: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+
+
+class Trips(Protocol):
+    """The journeys as rules see them."""
+
+    def breaches(self, rule: str) -> dict[int, dict[str, Breach]]:
+        """Return what the vehicles' journeys break of a rule: by track, then by scope."""
+
+
+def key_of(rule: str, scope: str) -> str:
+    """Return the name of a breach within its journey."""
+    return f"{rule}/{scope}"

@@ -1,0 +1,119 @@
+"""`petroroad rules`: check a rule book, see what another one would change, publish it to the RSUs."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvloop
+from cyclopts import App, Parameter, validators
+
+from core.errors import CommandError, UsageError
+from edge.config import Site, load_site
+from petroroad.commands.running import until_signal
+from petroroad.rules_dry_run import DryRun, compared
+from petroroad.rules_files import checked_rules, rules_text
+from petroroad.rules_publishing import publish_rules
+
+app = App(name="rules", help="Check rules, see what they would change, publish them.")
+AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+WaitS = Annotated[float, Parameter(name="--wait", validator=validators.Number(gt=0.0, lte=600.0))]
+
+
+@app.command
+def check(path: Path, /, *, site: Path | None = None, as_json: AsJson = False) -> None:
+    """Check the rules of a file; print the first that makes no sense.
+
+    Parameters
+    ----------
+    path
+        A TOML file with `[rules]`: a site file, or one with that table alone.
+    site
+        A site file: its map has the zones and roads that the rules name, its registry the vehicles.
+    as_json
+        One JSON object on stdout.
+    """
+    rules = checked_rules(path, _site(path, site))
+    facts = {"rules": str(path), "version": rules.version}
+    print(json.dumps(facts, ensure_ascii=False) if as_json else f"{path}: sound; version {rules.version}")
+
+
+@app.command
+def diff(
+    old: Path,
+    new: Path,
+    /,
+    *,
+    site: Path | None = None,
+    recording: Path | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what other rules would change, in the keys and over a recording; nothing is published.
+
+    Parameters
+    ----------
+    old
+        A TOML file with the rules of now.
+    new
+        One with other rules.
+    site
+        A site file, if neither of them is one.
+    recording
+        A recording, which is replayed with both: which violations would be raised, which would vanish.
+    as_json
+        One JSON object on stdout.
+    """
+    used = _site(old, site) or _site(new, None)
+    found = compared(checked_rules(old, used), checked_rules(new, used), recording, used)
+    print(json.dumps(found.plain(), ensure_ascii=False) if as_json else _text(found), flush=True)
+
+
+@app.command
+def publish(path: Path, /, *, config: Path, wait_s: WaitS = 15.0, as_json: AsJson = False) -> None:
+    """Publish rules to all RSUs of a site, and wait until each has answered.
+
+    Parameters
+    ----------
+    path
+        A TOML file with `[rules]`: the site file itself, or one with that table alone.
+    config
+        The site file, which names RSUs and brokers.
+    wait_s
+        How long to wait for the RSUs [s]; one that is away gets the rules when it connects.
+    as_json
+        One JSON object on stdout.
+    """
+    site = load_site(config)
+    checked_rules(path, site)
+    answers: dict[str, str] = {}
+    uvloop.run(until_signal(publish_rules(site, rules_text(path), wait_s, answers)))
+    if as_json:
+        print(json.dumps(answers, ensure_ascii=False), flush=True)
+    else:
+        for esn, answer in answers.items():
+            print(f"{esn}  {answer}", flush=True)
+    bad = [rsu.esn for rsu in site.config.rsu if answers.get(rsu.esn) != "accepted"]
+    if bad:
+        raise CommandError(f"not accepted by {', '.join(bad)}")
+
+
+def _site(path: Path, site: Path | None) -> Site | None:
+    """Return the site that is named, or the file itself where it is one."""
+    if site is not None:
+        return load_site(site)
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    return load_site(path) if "[site]" in path.read_text(encoding="utf-8", errors="replace") else None
+
+
+def _text(found: DryRun) -> str:
+    lines = [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in found.keys]
+    lines = lines or ["no key differs"]
+    for title, rows in (("vanish", found.vanish), ("new", found.appear)):
+        lines += [f"{title}: {row['rule']} {row['grade']} {row['vehicle'] or ''} {row['id']}" for row in rows]
+    if found.kept is not None:
+        lines.append(f"{found.kept} violations stay, {len(found.vanish)} vanish, {len(found.appear)} are new")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,127 @@
+"""The terminals' own alarms beside our violations: who saw what, and where they differ. Pure.
+
+A terminal with a driving assistant or with fences on board judges by itself, without our map and sigma. Where
+both raise the same, the violation says so; where only one does, it is counted. Nothing is raised or withheld
+because of it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from core.times import NS
+from fusion.observations import F_ALARMS, GnssFixes
+from geofence.violation import Violation
+from roadside.pipeline_late_times import JudgedTimes
+from roadside.terminal_alarms import AREA, DEVIATION, LANE, NAMES, ROUTE
+
+# which alarms mean the same as a rule of ours
+MEANING = {
+    "lane_departure": LANE, "off_dedicated_road": ROUTE | DEVIATION, "route_deviation": ROUTE | DEVIATION,
+    "zone_entry": AREA, "zone_exit": AREA, "time_window": AREA,
+}  # fmt: skip
+# a terminal reports each second or seldomer, and its assistant warns before the line or after it
+APART_NS = 5 * NS
+DECIDED_NS = 15 * NS  # so long after an alarm a violation of ours must have been raised
+STORED_NS = 10 * NS  # older, a report was stored: its alarm was at its stamp, and not at its arrival
+ALARMS_MAX = 16  # of one terminal
+TERMINALS_MAX = 4_096
+
+
+class TerminalAlarm(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm of a terminal began."""
+
+    kind: int  # one of the bits above
+    at_ns: int
+    is_open: bool = True  # no violation of ours agrees so far
+
+
+class AlarmedTerminal(msgspec.Struct, kw_only=True):
+    """One terminal that raised alarms."""
+
+    terminal: str
+    ever: int = 0  # kinds that it ever raised: what it never did it may not be able to
+    now: int = 0  # kinds of its last report: bits stay set until a platform acknowledges them
+    alarms: tuple[TerminalAlarm, ...] = ()  # the newest, oldest first
+
+
+class TerminalAlarms:
+    """The alarms of all terminals.
+
+    count : counts a reason so many times
+    """
+
+    def __init__(self, count: Callable[[str, int], None]) -> None:
+        self._count = count
+        self._by_name: OrderedDict[str, AlarmedTerminal] = OrderedDict()  # the longest silent first
+
+    def note(self, now_ns: int, seen: GnssFixes) -> None:
+        """Note the alarms of a message's fixes."""
+        if len(seen.ints) <= F_ALARMS:
+            return
+        kinds = seen.ints[F_ALARMS]
+        if not self._by_name and not kinds.any():  # the usual case
+            return
+        stamps = seen.ints[0].tolist()
+        for terminal, now, stamp_ns in zip(seen.terminal, kinds.tolist(), stamps, strict=True):
+            known = self._by_name.get(terminal)
+            if known is None and not now:
+                continue
+            is_stored = now_ns - stamp_ns > STORED_NS
+            self._note_one(terminal, now, stamp_ns if is_stored else now_ns)
+
+    def _note_one(self, terminal: str, now: int, at_ns: int) -> None:
+        row = self._by_name.setdefault(terminal, AlarmedTerminal(terminal=terminal))
+        self._by_name.move_to_end(terminal)
+        begun = [kind for kind in NAMES if now & ~row.now & kind]
+        row.ever, row.now = row.ever | now, now
+        row.alarms = (*row.alarms, *(TerminalAlarm(kind=kind, at_ns=at_ns) for kind in begun))[-ALARMS_MAX:]
+        if len(self._by_name) > TERMINALS_MAX:
+            self._by_name.popitem(last=False)
+
+    def marked(self, found: Violation) -> Violation:
+        """Return a version with what the terminal says of it; only a close says that it says nothing."""
+        kinds = MEANING.get(found.rule, 0)
+        terminal = None if found.vehicle is None else found.vehicle.terminal
+        row = self._by_name.get(terminal or "")
+        if row is None or not row.ever & kinds or found.grade == "undecidable":
+            return found
+        end_ns = found.end_ns or found.stamps.measured_ns
+        agrees = [
+            bool(one.kind & kinds) and found.start_ns - APART_NS <= one.at_ns <= end_ns + APART_NS
+            for one in row.alarms
+        ]
+        row.alarms = tuple(
+            msgspec.structs.replace(one, is_open=one.is_open and not same)
+            for one, same in zip(row.alarms, agrees, strict=True)
+        )
+        if found.phase == "close":
+            names = [NAMES[kind] for kind in NAMES if kind & kinds & row.ever]
+            self._count(f"alarms.{names[0]}.{'agreed' if any(agrees) else 'ours_only'}", 1)
+        elif not any(agrees):
+            return found
+        return msgspec.structs.replace(found, terminal_alarm=any(agrees))
+
+    def tick(self, t_ns: int, times: JudgedTimes) -> None:
+        """Count the alarms that no violation of ours agrees with; times : with the raised episodes."""
+        if t_ns % NS:
+            return
+        for row in self._by_name.values():
+            due = [one for one in row.alarms if one.is_open and t_ns - one.at_ns >= DECIDED_NS]
+            for one in due:
+                rules = [rule for rule, kinds in MEANING.items() if kinds & one.kind]
+                is_ours = times.was_raised_near(row.terminal, rules, one.at_ns, APART_NS)
+                self._count(f"alarms.{NAMES[one.kind]}.{'during_ours' if is_ours else 'terminal_only'}", 1)
+            if due:
+                row.alarms = tuple(
+                    msgspec.structs.replace(one, is_open=False) if one in due else one for one in row.alarms
+                )
+
+    def state(self) -> tuple[AlarmedTerminal, ...]:
+        """Return all terminals, as `restore` needs them."""
+        return tuple(msgspec.structs.replace(row) for row in self._by_name.values())
+
+    def restore(self, rows: Sequence[AlarmedTerminal]) -> None:
+        """Put back what `state` returned."""
+        self._by_name = OrderedDict((row.terminal, msgspec.structs.replace(row)) for row in rows)

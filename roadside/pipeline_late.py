@@ -1,0 +1,239 @@
+"""The late pipeline: judges the stored fixes of blind areas, which come too late for the live one. Pure.
+
+It keeps each terminal's fixes until no more come, makes sure that the clock that stamped them is right, and
+then judges them in the order of their stamps, a few at each tick. docs/geofence.md, "Stored fixes".
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from core.arrays import I64
+from core.times import NS
+from fusion.clocks import KIND, NO_FAULT, SOUND_AT, SOUND_NS, TIME_ZONE, UNSTORED_NS, kind_of
+from fusion.observations import GnssFixes
+from fusion.tracker import Tracker
+from geofence.monitor import Monitor
+from geofence.violation import Violation
+from roadside.pipeline_late_judge import LateJudge, StoredFix
+from roadside.pipeline_late_state import HeldFixes, LateState, Upload, decoded, encoded, key_of
+from roadside.pipeline_late_times import JudgedTimes
+from roadside.pipeline_setup import Setup, monitor_of
+
+QUIET_NS = (
+    10 * NS
+)  # an upload has ended when nothing of it came for so long: lost packages are asked for again
+WAIT_NS = 120 * NS  # so long at most since its first fix
+PROOF_NS = 120 * NS  # so long after its last fix a live one may prove the clock right
+FIXES_MAX = 1_800  # of one terminal: half an hour at one a second, the most that is usual
+TERMINALS_MAX = 256
+FIXES_PER_TICK = 4  # each costs some 0.2 ms, and the live vehicles of this tick wait
+SAVE_NS = NS  # how often new fixes are put on disk
+# Faster than any vehicle on a road, plus a bad receiver's error: two fixes further apart can't both be true
+REACHED_MPS, ERROR_M = 60.0, 30.0
+ID_BASE = 1 << 22  # ids of its tracks: the upper half of an epoch's
+
+
+class LatePipeline:
+    """Stored fixes of all terminals, and the one terminal whose fixes are being judged.
+
+    count : counts a reason so many times
+    """
+
+    def __init__(self, setup: Setup, count: Callable[[str, int], None]) -> None:
+        self.times = JudgedTimes()
+        self._setup, self._count = setup, count
+        self._waiting: dict[str, Upload] = {}
+        self._current: Upload | None = None
+        self._judge: LateJudge | None = None
+        self._n_tracks = self._began_ns = self._id_base = 0
+        self._unsaved: set[str] = set()
+
+    @cached_property
+    def _monitor(self) -> Monitor:
+        """The monitor of stored fixes: no radar, and only rules that these suffice for."""
+        return monitor_of(self._setup, late=True)
+
+    def start(self, now_ns: int, id_base: int, bodies: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Begin under an epoch with what the disk has; return the other bodies.
+
+        id_base : of the live tracks
+        """
+        self.clear()
+        self._began_ns, self._id_base = now_ns, id_base
+        others = []
+        for body in bodies:
+            held = decoded(body)
+            if held is None:
+                others.append(body)
+            elif held.fixes:
+                self._waiting[held.terminal] = held._replace(first_ns=now_ns, last_ns=now_ns)
+        return tuple(others)
+
+    def configure(self, setup: Setup) -> None:
+        """Judge by other rules from now on; an upload that is being judged is judged anew by them."""
+        self._setup = setup
+        self.__dict__.pop("_monitor", None)  # made when it is needed
+        if self._current is not None:
+            self._resume(self._current, 0)
+
+    def clear(self) -> None:
+        """Forget everything: stamps before and after a step of the clock don't compare."""
+        self._count("late.dropped", sum(len(held.fixes) for held in self._waiting.values()))
+        self.times = JudgedTimes()
+        self._waiting, self._current, self._judge = {}, None, None
+        self._unsaved = set()
+
+    def receive(
+        self, now_ns: int, seen: GnssFixes, late: Sequence[tuple[int, int]], tracker: Tracker
+    ) -> None:
+        """Keep the fixes of a message that came too late: their places in it, and corrected stamps."""
+        for j, stamp_ns in late:
+            terminal = seen.terminal[j]
+            held = self._waiting.get(terminal)
+            fault = self._fault_of(now_ns, stamp_ns, held, tracker.terminals.row[terminal])
+            if fault is not None:
+                self._count(f"late.{fault}", 1)
+                continue
+            fixes = (*(() if held is None else held.fixes), StoredFix.of(seen, j, stamp_ns))
+            first_ns = now_ns if held is None else held.first_ns
+            self._waiting[terminal] = Upload(terminal, first_ns, now_ns, fixes)
+            self._unsaved.add(terminal)
+            self._count("late.kept", 1)
+
+    def _fault_of(self, now_ns: int, stamp_ns: int, held: Upload | None, w: int) -> str | None:
+        """Return why a late fix is not kept, None where it is."""
+        if now_ns - stamp_ns > UNSTORED_NS:
+            return "too_old"
+        if stamp_ns < self._began_ns:
+            return "before_start"  # what was judged then is forgotten
+        if self.times.holds(w, stamp_ns):
+            return "judged"
+        if (len(self._waiting) >= TERMINALS_MAX) if held is None else (len(held.fixes) >= FIXES_MAX):
+            return "full"
+        return None
+
+    def tick(self, t_ns: int, tracker: Tracker) -> tuple[list[Violation], list[tuple[str, bytes | None]]]:
+        """Judge some fixes; return violations, and the states that the disk should keep (None: no more)."""
+        states: list[tuple[str, bytes | None]] = []
+        if self._judge is None:
+            for terminal in list(self._waiting):
+                fault = self._unfit(t_ns, self._waiting[terminal], tracker)
+                if fault == "waits":
+                    continue
+                held = self._waiting.pop(terminal)
+                if fault is None:
+                    self._begin(held)
+                    break
+                self._count(f"late.{fault}", len(held.fixes))
+                self._unsaved.discard(terminal)
+                states.append((key_of(terminal), None))
+        found: list[Violation] = []
+        if self._judge is not None:
+            self._judge.step(FIXES_PER_TICK)
+            if self._judge.is_done:
+                found = self._finish(tracker)
+                states.append((key_of(self._pop_current()), None))
+        if self._unsaved and t_ns % SAVE_NS == 0:
+            states += [(key_of(name), encoded(self._waiting[name])) for name in sorted(self._unsaved)]
+            self._unsaved = set()
+        return found, states
+
+    def _unfit(self, t_ns: int, held: Upload, tracker: Tracker) -> str | None:
+        """Return why a terminal's fixes can't be judged, "waits" for not yet, None where they can.
+
+        A clock that nothing shows to be right accuses nobody.
+        """
+        if t_ns - held.last_ns < QUIET_NS and t_ns - held.first_ns < WAIT_NS:
+            return "waits"
+        w = tracker.terminals.row.get(held.terminal)
+        clocks = tracker.times.terminals.clocks.ints
+        sound_ns = 0 if w is None or w >= len(clocks) else int(clocks[w, SOUND_AT])
+        if w is not None and sound_ns and clocks[w, KIND] != NO_FAULT:
+            return "clock"
+        if sound_ns < held.first_ns and (not sound_ns or held.first_ns - sound_ns > SOUND_NS):
+            return "waits" if t_ns - held.last_ns < PROOF_NS else "unproved"
+        kind, _ = kind_of(min(fix.arrived_ns - fix.stamp_ns for fix in held.fixes))
+        if kind == TIME_ZONE:
+            return "clock"
+        if w is None or tracker.doubts.kinds(np.array([w], dtype=np.int64))[0]:
+            return "doubt"
+        return None if _is_possible(held.fixes) else "motion"
+
+    def _begin(self, held: Upload) -> None:
+        """Begin to judge a terminal's fixes; what comes of it from now on is another upload."""
+        unique = {fix.stamp_ns: fix for fix in reversed(held.fixes)}
+        self._current = held._replace(fixes=tuple(unique[at] for at in sorted(unique)))
+        self._unsaved.discard(held.terminal)
+        self._resume(self._current, 0)
+
+    def _resume(self, held: Upload, n_done: int) -> None:
+        """Judge the first fixes again, of which nothing is raised yet: so a state needs only a number."""
+        id_base = self._id_base + ID_BASE + self._n_tracks
+        self._judge = LateJudge(self._setup, self._monitor, held.terminal, held.fixes, id_base)
+        self._judge.step(n_done)
+
+    def _finish(self, tracker: Tracker) -> list[Violation]:
+        """Return what the fixes show, without what was raised when it happened."""
+        held, judge = self._current, self._judge
+        assert held is not None
+        assert judge is not None
+        found = judge.finish()
+        self._n_tracks += judge.tracker.n_ids
+        self._count("late.judged_now", len(held.fixes))
+        w = tracker.terminals.row.get(held.terminal)
+        for fix in held.fixes if w is not None else ():
+            self.times.add(w or 0, fix.stamp_ns, fix.stamp_ns)
+        new = [pair for pair in found if not self.times.was_raised(held.terminal, pair[1])]
+        self._count("late.raised_before", len(found) - len(new))
+        return [version for pair in new for version in pair]
+
+    def _pop_current(self) -> str:
+        held, self._current, self._judge = self._current, None, None
+        assert held is not None
+        return held.terminal
+
+    # ---- the whole state
+
+    def state(self) -> LateState:
+        """Return everything on which the next step depends."""
+        return LateState(
+            waiting=tuple(HeldFixes.of(held) for held in self._waiting.values()),
+            current=None if self._current is None else HeldFixes.of(self._current),
+            n_done=0 if self._judge is None else self._judge.n_done,
+            n_tracks=self._n_tracks,
+            began_ns=self._began_ns,
+            unsaved=tuple(sorted(self._unsaved)),
+            spans=self.times.spans(),
+            raised=self.times.raised(),
+        )
+
+    def restore(self, state: LateState, id_base: int) -> None:
+        """Continue exactly from `state`; id_base : of the live tracks."""
+        self._id_base, self._n_tracks, self._began_ns = id_base, state.n_tracks, state.began_ns
+        self._waiting = {held.terminal: held.upload() for held in state.waiting}
+        self._unsaved = set(state.unsaved)
+        self.times.restore(state.spans, state.raised)
+        self._current, self._judge = None, None
+        if state.current is not None:
+            self._current = state.current.upload()
+            self._resume(self._current, state.n_done)
+
+
+def _is_possible(fixes: Sequence[StoredFix]) -> bool:
+    """Whether a vehicle can have been at all these places then: not if its clock was set in between."""
+    ordered = sorted(fixes, key=lambda fix: fix.stamp_ns)
+    return all(
+        math.hypot(b.east_m - a.east_m, b.north_m - a.north_m)
+        <= ERROR_M + REACHED_MPS * (b.stamp_ns - a.stamp_ns) / NS
+        for a, b in pairwise(ordered)
+    )
+
+
+def judged_rows(terminal: I64, judged_ns: I64) -> tuple[I64, I64]:
+    """Return rows of terminals and stamps, for `JudgedTimes.note`: (n,) tracks, -1 for no terminal."""
+    known = (terminal >= 0) & (judged_ns > 0)
+    return terminal[known], judged_ns[known]
