@@ -148,6 +148,18 @@ class TickContext(Context):
         return np.sqrt(np.maximum(e * e * P[:, 2, 2] + 2 * e * n * P[:, 2, 3] + n * n * P[:, 3, 3], 1e-6))
 
     @cached_property
+    def variance_place_m2(self) -> F64:
+        """Variances of the places (n,), the mean of both axes, what lasts included."""
+        P = self.tracks.P
+        variance: F64 = np.maximum(P[:, 0, 0] + P[:, 1, 1], 0.0) / 2 + self.tracks.bias_m**2
+        return variance
+
+    @cached_property
+    def stay_max_s(self) -> F64:
+        """For how long each track (n,) may stay in the zone where it is, NaN: no zone says so."""
+        return self.around.stay_max_s(self.tracks, self.located)
+
+    @cached_property
     def ahead(self) -> "Ahead":
         """Who drives ahead of each track."""
         return self.around.ahead(self.tracks, self.located)

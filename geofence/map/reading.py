@@ -281,7 +281,7 @@ def _lane(source: Source) -> Lane:
         index=source.number("index", (int,), 0, INDEX_MAX),
         level=source.number("level", (int,), -LEVEL_MAX, LEVEL_MAX),
         allowed=allowed,
-        speed_limit_mps=_speed(source, "speed_limit_mps"),
+        speed_limit_mps=_above_0(source, "speed_limit_mps"),
         successors=source.texts("successors"),
         left=source.value("left", (str, type(None)), None),
         right=source.value("right", (str, type(None)), None),
@@ -289,18 +289,18 @@ def _lane(source: Source) -> Lane:
         change_right=source.value("change_right", (bool, type(None)), False) or False,
         left_boundary=left,
         right_boundary=right,
-        min_speed_mps=_speed(source, "min_speed_mps"),
+        min_speed_mps=_above_0(source, "min_speed_mps"),
     )
     if (lane.min_speed_mps or 0.0) >= (lane.speed_limit_mps or SPEED_MAX_MPS):
         raise source.refuse("min_speed_mps must be below speed_limit_mps")
     return lane
 
 
-def _speed(source: Source, key: str) -> float | None:
-    """Return a speed, None where it is missing."""
+def _above_0(source: Source, key: str, highest: float = SPEED_MAX_MPS, unit: str = "m/s") -> float | None:
+    """Return a speed or a time, None where it is missing."""
     value = source.value(key, (int, float, type(None)), None)
-    if value is not None and not 0.0 < value <= SPEED_MAX_MPS:
-        raise source.refuse(f"{key} is {value}, not above 0 and at most {SPEED_MAX_MPS:g} m/s")
+    if value is not None and not 0.0 < value <= highest:
+        raise source.refuse(f"{key} is {value}, not above 0 and at most {highest:g} {unit}")
     return None if value is None else float(value)
 
 
@@ -372,16 +372,9 @@ def _zone(source: Source) -> Zone:
         polygon=shape,
         rules=source.texts("rules"),
         windows=_windows(source),
-        speed_limit_mps=_speed(source, "speed_limit_mps"),
-        stay_max_s=_stay(source),
+        speed_limit_mps=_above_0(source, "speed_limit_mps"),
+        stay_max_s=_above_0(source, "stay_max_s", STAY_MAX_S, "s"),
     )
-
-
-def _stay(source: Source) -> float | None:
-    value = source.value("stay_max_s", (int, float, type(None)), None)
-    if value is not None and not 0.0 < value <= STAY_MAX_S:
-        raise source.refuse(f"stay_max_s is {value}, not above 0 and at most {STAY_MAX_S:g} s")
-    return None if value is None else float(value)
 
 
 def _windows(source: Source) -> tuple[Window, ...]:

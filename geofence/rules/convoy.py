@@ -41,7 +41,6 @@ class Convoy(CountedRule):
 
     def breach(self, ctx: "TickContext") -> Breach:
         tracks, located, n = ctx.tracks, ctx.located, len(ctx.tracks)
-        broken, unsure = np.zeros((2, n), dtype=np.bool_)
         z = np.full(n, -np.inf)
         known = tracks.confirmed & (located.kind == HAZMAT) & (located.vehicle >= 0) & (ctx.rows >= 0)
         at = np.flatnonzero(known & np.isfinite(located.s_m))
@@ -51,14 +50,11 @@ class Convoy(CountedRule):
             way = ctx.around.way_of(located, inside)
             for sign in (-1.0, 1.0):
                 mine = inside[way == sign]
-                ahead_m = sign * (located.s_m[mine][None, :] - located.s_m[mine][:, None])
-                sigma = np.array([ctx.sigma_place_m(int(i)) for i in mine])
-                reach = np.hypot(sigma[None, :], sigma[:, None])
-                others = (ahead_m > 0.0) | ((ahead_m == 0.0) & np.tri(len(mine), k=-1, dtype=np.bool_))
-                over = (self._config.within_m - ahead_m) / np.maximum(reach, 1e-3)
-                # of the vehicles ahead the one by which it is one too many
-                least = np.sort(np.where(others, over, -np.inf), axis=1)[:, ::-1]
-                if least.shape[1] >= self._config.vehicles_max:
-                    z[mine] = least[:, self._config.vehicles_max - 1]
+                mine = mine[np.argsort(sign * located.s_m[mine], kind="stable")]
+                # the vehicle by which it is one too many is so many places ahead
+                last, first = mine[: -self._config.vehicles_max], mine[self._config.vehicles_max :]
+                away_m = sign * (located.s_m[first] - located.s_m[last])
+                variance = ctx.variance_place_m2[first] + ctx.variance_place_m2[last]
+                z[last] = (self._config.within_m - away_m) / np.sqrt(np.maximum(variance, 1e-6))
         broken, unsure = z > SIGMAS, (z > -SIGMAS) & (z <= SIGMAS)
         return Breach(broken, unsure, z, located.p_lane)

@@ -39,10 +39,10 @@ class ParkingTimeout(CountedRule):
 
     def breach(self, ctx: "TickContext") -> Breach:
         known = (ctx.located.kind == HAZMAT) & ctx.tracks.confirmed & (ctx.rows >= 0)
-        allowed_s = ctx.around.stay_max_s(ctx.tracks, ctx.located)
+        allowed_s = ctx.stay_max_s
         inside, stands = known & np.isfinite(allowed_s), ctx.stamps(STANDING) > 0
         z = np.where(inside, SIGMAS, -np.inf)
         return Breach(inside & stands, inside & ~stands, z, np.ones(len(z)))
 
     def allowed_s(self, ctx: "TickContext") -> F64:
-        return np.nan_to_num(ctx.around.stay_max_s(ctx.tracks, ctx.located))
+        return np.nan_to_num(ctx.stay_max_s)
