@@ -1,5 +1,7 @@
 """Vehicles, classes and what is decidable, around the compiled look-up of lanes."""
 
+import numpy as np
+
 from geofence.located import NO_LANE
 from geofence.state import State
 from tests.support.geofence_world import World, batch, lane, road
