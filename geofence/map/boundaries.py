@@ -24,7 +24,7 @@ def projected(shapes: Sequence[Any], frame: SiteFrame, points_max: int) -> dict[
 
     shapes : geometries whose coordinates are lists of lines
     """
-    rows = [shape.get("coordinates") if isinstance(shape, dict) else None for shape in shapes]
+    rows: list[Any] = [shape.get("coordinates") if isinstance(shape, dict) else None for shape in shapes]
     if not all(type(row) is list for row in rows):
         return {}
     lines = list(chain.from_iterable(rows))

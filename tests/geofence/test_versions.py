@@ -73,7 +73,6 @@ def test_a_restart_reads_an_episode_with_more_and_with_fewer_fields():
     ("name", "value"),
     [
         ("rule", "no_such_rule"),
-        ("rule", "missed_exit"),  # reserved: no rule judges it here
         ("scope", "Z1"),  # of a rule of whole tracks
         ("lon_deg", math.nan),
         ("lat_deg", -41.0),  # on the other side of the earth
