@@ -241,6 +241,10 @@ class Handovers:
                 self._ownership.give(key, t_ns)
         return offers + self._repeated(t_ns)
 
+    def episodes_offered(self, to: str) -> frozenset[str]:
+        """Return the ids of the open episodes that are under way to a neighbour with their vehicles."""
+        return frozenset(name for row in self.offered.values() if row.to == to for name in row.episodes)
+
     def side_message(
         self, to: str, epoch: int, *, lost: Sequence[bytes] = (), waiting: Sequence[bytes] = ()
     ) -> HandoverOffer:

@@ -284,7 +284,8 @@ class Pipeline:
 
     def _read_side_message(self, now_ns: int, handed: HandedOver) -> list[Output]:
         """Read what a neighbour says beside its tracks."""
-        judged, ack = self._side_messages.read(now_ns, handed, lambda: self._terminals_here(now_ns))
+        offered = self.handovers.episodes_offered(handed.giver)
+        judged, ack = self._side_messages.read(now_ns, handed, lambda: self._terminals_here(now_ns), offered)
         return [*self._emit(now_ns, judged), *([] if ack is None else [ack])]
 
     def _terminals_here(self, now_ns: int) -> list[str]:

@@ -74,13 +74,13 @@ class JudgedTimes:
         return any(first <= stamp_ns <= last for first, last in self._spans(w))
 
     def note_raised(self, versions: Iterable[Violation]) -> None:
-        """Note versions that are raised now."""
+        """Note versions that are raised now; the record of a time that could not be judged accuses nobody."""
         for found in versions:
             self._note_raised(found)
 
     def _note_raised(self, found: Violation) -> None:
         terminal = None if found.vehicle is None else found.vehicle.terminal
-        if terminal is None or found.late:
+        if terminal is None or found.late or found.grade == "undecidable":
             return
         episode = RaisedEpisode(
             terminal=terminal, id=found.id, rule=found.rule, zone=found.zone, start_ns=found.start_ns,

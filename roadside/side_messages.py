@@ -4,7 +4,7 @@ Nameless vehicles that drive to the neighbour where no radar sees them, and the 
 vehicles since a restart. Neither is repeated for want of an answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from fusion.tracks import TrackBatch
 from geofence.episode_book import Judged
@@ -45,14 +45,15 @@ class SideMessages:
         ]
 
     def read(
-        self, now_ns: int, handed: HandedOver, terminals_here: Callable[[], Sequence[str]]
-    ) -> tuple[list[Judged], OfferAck | None]:
+        self, now_ns: int, handed: HandedOver, terminals_here: Callable[[], Sequence[str]],
+        offered: Collection[str],
+    ) -> tuple[list[Judged], OfferAck | None]:  # fmt: skip
         """Read a neighbour's side message; return versions of episodes that continue here, and the answer.
 
-        terminals_here : returns those whose vehicles are on our stretch
+        terminals_here : returns those whose vehicles are on our stretch.  offered : as in `answer`
         """
         message = handed.message
         self._found_again.expect(now_ns, received(message.lost, now_ns, self._lane_of))
         if not message.waiting:
             return [], None
-        return answer(now_ns, handed.giver, message, self.monitor, self._frame, terminals_here())
+        return answer(now_ns, handed.giver, message, self.monitor, self._frame, terminals_here(), offered)

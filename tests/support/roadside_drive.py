@@ -77,7 +77,9 @@ def run(pipeline, inputs):
 
 
 def raised(outputs):
-    return [decode(output.body) for output in outputs if isinstance(output, Raised)]
+    """Return what was raised; the example's radar leaves a truck *undecidable* from some 150 m on."""
+    found = [decode(output.body) for output in outputs if isinstance(output, Raised)]
+    return [violation for violation in found if violation.grade != "undecidable"]
 
 
 def leave(t_s):
