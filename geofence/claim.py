@@ -131,4 +131,5 @@ def check_claim(i: int, stamp_ns: int, x: F2, seen: Sightings, drift: F1, stamps
         drift[CLAIM_TRUST] = 1.0  # nothing is claimed: the error is fusion's own
     elif named and seen.is_fix[i] and seen.fix_ns[i] == stamp_ns and stamp_ns > stamps[FIXED]:
         _compare(i, stamp_ns, x, seen, drift, stamps)
-    drift[CLAIM_USED] = claimed_scale(drift) if named and is_unseen(i, stamp_ns, seen) else 1.0
+    alone = claimed_scale(drift) if named else 1.0
+    drift[CLAIM_USED] = alone if is_unseen(i, stamp_ns, seen) else 0.0

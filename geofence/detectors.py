@@ -18,6 +18,7 @@ from geofence.drift import RAMP_TAU_S, lasting_tau_s, trusted_sigma_m, weigh_dri
 from geofence.grading import Grading
 from geofence.levels import Levels, level_at, place_level_m
 from geofence.state import (
+    CLAIM_USED,
     CLEAR_S,
     CUSUM,
     ENOUGH,
@@ -167,7 +168,8 @@ def add_departure(
 ) -> None:  # fmt: skip
     """Add one sample of a footprint's place; set ENOUGH when a test passes while it seems over the line.
 
-    sample : S_VALUE, S_SIGMA, S_TAU.  across : OFFSET_M, SPAN_M, FREE_M.  drift : (N_DRIFT,) of State.drift
+    sample : S_VALUE, S_SIGMA, S_TAU.  across : OFFSET_M, SPAN_M, FREE_M.  drift : (N_DRIFT,) of State.drift,
+    whose CLAIM_USED is 0 where radar sees the vehicle
     dt_s : since the last sample of this rule
     Half the rate is that of the tests of all rules, which find what is shallow and long; half that of
     geofence.drift's.
@@ -179,9 +181,11 @@ def add_departure(
     place_m, ramp = weigh_drift(across[0], across[1], across[2], sigma_m, tau_s, dt_s, drift)
     if not value_m > 0.0:
         return
-    lasts, lasting_s = tau_s >= RAMP_TAU_S, lasting_tau_s(tau_s, dt_s)
+    # what lasts of a radar's error (its pose, the point of a body that it sees) moves as the vehicle passes:
+    # it looks like a drift, and is none
+    lasts, lasting_s = tau_s >= RAMP_TAU_S and drift[CLAIM_USED] > 0.0, lasting_tau_s(tau_s, dt_s)
     rate = rate / 2.0 if lasts else rate
-    drifts = ramp > 0.0 and ramp > level_at(levels.ramp, levels, trusted_m, lasting_s, rate)
+    drifts = lasts and ramp > 0.0 and ramp > level_at(levels.ramp, levels, trusted_m, lasting_s, rate)
     if drifts or (place_m > 0.0 and place_m > place_level_m(levels, trusted_m, lasting_s, rate)):
         row[ENOUGH] = 1.0
 

@@ -4,8 +4,8 @@
 states; a level on the place `LOOK_S` ahead. *Ramp*: the likelihood that a steady drift has begun, from the
 innovations of a driver who keeps the lane (generalised likelihood ratio over its slope and onset; Willsky,
 Jones 1976; Basseville, Nikiforov 1993, 7.2). An error that lasts hides a place, but not a drift that is
-faster than it: the second test runs only where errors last. Levels: geofence.levels. docs/geofence.md
-explains both.
+faster than it: the second test runs only where errors last, and only fixes measure the vehicle. Levels:
+geofence.levels. docs/geofence.md explains both.
 """
 
 import math

@@ -13,7 +13,7 @@ from geofence.continuity import FIX_STEP_S
 from geofence.detectors import HOLD_STEP_S, Departures, add_departure, advance_timers, limits_of
 from geofence.evidence import DEPARTURE_SHARE
 from geofence.levels import shipped
-from geofence.state import CLEAR_S, EVIDENCE, EVIDENCE_NS, JUDGED, N_DRIFT
+from geofence.state import CLAIM_USED, CLEAR_S, EVIDENCE, EVIDENCE_NS, JUDGED, N_DRIFT
 
 T0_NS = 1_790_000_000_000_000_000
 RULES = RulesConfig()
@@ -40,9 +40,11 @@ SHIPPED = rate_of(RULES.false_alarms_per_vehicle_hour)
 
 
 def judge_of(rate: float) -> Judge:
-    """Return a fresh judge with the shipped limits."""
+    """Return a fresh judge with the shipped limits, of a vehicle that only fixes measure."""
+    drift = np.zeros(N_DRIFT)
+    drift[CLAIM_USED] = 1.0
     return Judge(
-        row=np.zeros(EVIDENCE), row_ns=np.zeros(EVIDENCE_NS, dtype=np.int64), drift=np.zeros(N_DRIFT),
+        row=np.zeros(EVIDENCE), row_ns=np.zeros(EVIDENCE_NS, dtype=np.int64), drift=drift,
         limits=limits_of(section_of(RULES, "lane_departure")), departures=Departures(0, rate, shipped()),
     )  # fmt: skip
 
@@ -89,7 +91,7 @@ def clear_all(judge: Judge) -> None:
     for c in range(judge.row_ns.shape[0]):
         judge.row_ns[c] = 0
     for c in range(judge.drift.shape[0]):
-        judge.drift[c] = 0.0
+        judge.drift[c] = 1.0 if c == CLAIM_USED else 0.0  # only fixes measure it
 
 
 @kernel(inner=True)

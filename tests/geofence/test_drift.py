@@ -8,6 +8,7 @@ import pytest
 from core.arrays import F1, F2
 from core.kernel import kernel
 from geofence.carry import CarriedDrift, _carried_drift, _drift_row
+from geofence.detectors import Departures, add_departure
 from geofence.drift import (
     GAP_S,
     LINE_M,
@@ -23,7 +24,18 @@ from geofence.drift import (
     weigh_drift,
 )
 from geofence.levels import NEVER, level_at, place_level_m, shipped, sigma_max_m
-from geofence.state import CLAIM_FIX, N_DRIFT, NIS, PLACE, PLACE_COV, RAMP
+from geofence.state import (
+    CLAIM_FIX,
+    CLAIM_USED,
+    ENOUGH,
+    EVIDENCE,
+    EVIDENCE_NS,
+    N_DRIFT,
+    NIS,
+    PLACE,
+    PLACE_COV,
+    RAMP,
+)  # fmt: skip
 
 SPAN_M, FREE_M, SIGMA_M, TAU_S = 1.875, 0.625, 0.3, 4.0
 
@@ -207,3 +219,16 @@ def test_what_is_carried_is_whole_or_starts_fresh():
     assert _drift_row(CarriedDrift(place=(1.0, 2.0))) == [0.0] * N_DRIFT
     row[PLACE] = math.nan
     assert _drift_row(_carried_drift(row.tolist())) == [0.0] * N_DRIFT
+
+
+@pytest.mark.parametrize(("by_fixes", "found"), [(1.0, True), (0.0, False)])
+def test_what_lasts_of_a_radars_error_is_no_drift(by_fixes, found):
+    """The point of a body that it sees moves as the vehicle passes; five trucks in 90 s were accused."""
+    row, row_ns, drift = np.zeros(EVIDENCE), np.zeros(EVIDENCE_NS, dtype=np.int64), np.zeros(N_DRIFT)
+    drift[CLAIM_USED] = by_fixes
+    departures = Departures(0, 1e-4, shipped())
+    ramp_m = [0.0] * 40 + [0.08 * k for k in range(30)]
+    for k, offset_m in enumerate(ramp_m):
+        sample, across = (offset_m - FREE_M, 0.5, 20.0), (offset_m, SPAN_M, FREE_M)
+        add_departure(sample, across, 0.1, k * 100_000_000, departures, drift, row, row_ns)
+    assert bool(row[ENOUGH]) is found

@@ -10,7 +10,7 @@ from geofence.located import FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
 from geofence.observing import Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import BORN, CLAIM_TRUST, CLAIM_USED, CLAIM_WHOSE, LAST, R_VALUE, SEEN, State
+from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 2.5, 0.8, 4.0)
@@ -69,7 +69,7 @@ def test_one_step_does_what_both_do():
         follows = np.flatnonzero(seen.confirmed & (seen.rows >= 0))
         other.stamps[np.ix_(seen.rows[follows], [BORN, SEEN])] = T0_NS
         # of the first terminal, without a claim, seen by radar
-        other.drift[np.ix_(seen.rows[follows], [CLAIM_WHOSE, CLAIM_TRUST, CLAIM_USED])] = 1.0
+        other.drift[np.ix_(seen.rows[follows], [CLAIM_WHOSE, CLAIM_TRUST])] = 1.0
         named, lived = np.ones(N, dtype=np.bool_), np.zeros(N, dtype=np.bool_)
         tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out, np.full(N, HOLD_STEP_S), named, lived)
         grade, active = np.zeros((len(mine), len(MEASURED)), dtype=np.int64), np.zeros(len(mine), dtype=bool)
