@@ -142,8 +142,8 @@ C_AREA, C_FALSE, C_SEEN, C_LOOKED = 0, 1, 2, 3  # area [m^2]; false detections; 
 # Of the last row only: scans so far; cosine and sine of the boresight, sectors per aside, bands per metre
 C_SCANS, C_COS, C_SIN, C_PER_ASIDE, C_PER_M = 4, 5, 6, 7, 8
 C_BORN = 9  # confirmed tracks that began there
-# These two columns belong to no cell; their rows are bins of the range rate instead: row k counts the false
-# detections, and the births, of the whole field whose range rate lies in bin k; the last row has their sum
+# The rows of these two columns are not cells but bins of range rate. Row k counts those false detections, and
+# those births, anywhere in the field whose range rate lies in bin k; the last row is the sum over all bins
 C_FALSE_RATE, C_BORN_RATE = 10, 11
 N_CELL = 12
 

@@ -81,7 +81,6 @@ class GnssFixes:
     usable: F64  # 1.0 judged, 0.0 received only (no fix, or quality none)
     ints: I64 = field(init=False)  # (3 or 4, n)
     floats: F64 = field(init=False)  # (>= N_FIX, n)
-    alarm: tuple[int | None, ...] = field(init=False, default=())  # the terminals' alarm bits; (): none
 
     def __init__(self, *, terminal: tuple[str, ...], **columns: F64 | I64) -> None:
         assert columns.keys() == COLUMNS.keys(), "each column of n fixes"
@@ -91,12 +90,10 @@ class GnssFixes:
         self.ints, self.floats = np.array(whole, dtype=np.int64), np.array(other, dtype=np.float64)
 
     @classmethod
-    def of(
-        cls, terminal: tuple[str, ...], ints: I64, floats: F64, alarm: tuple[int | None, ...] = ()
-    ) -> "GnssFixes":
+    def of(cls, terminal: tuple[str, ...], ints: I64, floats: F64) -> "GnssFixes":
         """Return the fixes of two matrices, which are not copied."""
         fixes = cls.__new__(cls)
-        fixes.terminal, fixes.ints, fixes.floats, fixes.alarm = terminal, ints, floats, alarm
+        fixes.terminal, fixes.ints, fixes.floats = terminal, ints, floats
         return fixes
 
     def __getattr__(self, name: str) -> Any:

@@ -28,7 +28,7 @@ class Follows(NamedTuple):
 class Ahead(NamedTuple):
     """The vehicle ahead of each of n vehicles."""
 
-    who: I1  # (n,) its place in the batch, -1: nobody within reach
+    who: I1  # (n,) index of the vehicle ahead in the batch; -1 where none is within reach
     away_m: F1  # (n,) from centre to centre along the lane; infinite without one
 
 

@@ -35,8 +35,8 @@ BEYOND_P = 1e-3
 CHECKS_MIN = 10.0  # a step of a factor 2 shows 0.3 nats a sample, and its prior of 1/16 asks for three
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # as of fusion.sigma_scale: one outlier says nothing of the rest
 JERK_MPS3 = 0.5  # 1 sigma across the course: of a change of lane in 5 s
-# A claim that may be off by so much says nothing of the error: nobody is accused by it. Levels for the larger
-# sigma would do for an error that is only larger; but what is so wrong of size is so of kind as well
+# From this scale on a terminal's claim is not used, and its vehicle is undecidable. The tests could take
+# twice the sigma; but a receiver that is so wrong about the size of its errors is wrong about their tau, too
 DISPROVED = 2.0
 NEVER_TRUSTED = 1e3  # times sigma: nothing is decidable
 
@@ -72,7 +72,7 @@ def add_increment(residual_m: float, error_m2: float, motion_m2: float, row: F1)
     square, odd = residual_m * residual_m, ODD_SIGMAS**2 * error_m2 + motion_m2
     true = _log_density(square, error_m2 + motion_m2, odd)
     scale2 = 1.0
-    for k in range(1, SCALES):  # relative to scale 1, whose score stays 0
+    for k in range(1, SCALES):  # scores are relative to that of the claim itself (k = 0), which is 0
         scale2 *= 2.0
         gain = _log_density(square, scale2 * error_m2 + motion_m2, max(odd, scale2 * error_m2 + motion_m2))
         row[CLAIM_SCORE + k] = min(max(row[CLAIM_SCORE + k] + gain - true, -SCORE_MAX), SCORE_MAX)

@@ -45,7 +45,7 @@ GAP_S = 2.0  # after a longer one both tests start anew
 # makes an error of it; NIS_FIRST samples of a right one are presumed
 NIS_S, NIS_SAMPLES, NIS_FIRST, NIS_ONE_MAX = 30.0, 30.0, 10.0, 9.0
 NIS_MIN, NIS_SURE, NIS_MAX = 0.5, 2.0, 100.0
-KEEPS_MPS = 1.0  # across the lane: faster, nobody keeps it
+KEEPS_MPS = 1.0  # speed across the lane; who is faster is leaving it, and his samples check no sigma
 STEERING_M2PS = 0.02  # what a driver adds to their squares: 0.2 m of wander in 4 s
 JUMP_M = 0.25  # where half the span of the permitted lanes jumps by more, its middle is another line
 

@@ -289,7 +289,7 @@ def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
     place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
     if fix.quality == "none":
         floats[F_USABLE] = 0.0
-    return GnssFixes.of((fix.terminal,), ints, floats, () if fix.alarm is None else (fix.alarm,))
+    return GnssFixes.of((fix.terminal,), ints, floats)
 
 
 def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> GnssFixes:
@@ -311,5 +311,4 @@ def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> Gns
     ), dtype=np.float64)  # fmt: skip
     place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
     floats[F_USABLE] *= [quality != "none" for quality in columns.quality]
-    alarm = columns.alarm if any(bits is not None for bits in columns.alarm) else ()
-    return GnssFixes.of(columns.terminal, np.array(times, dtype=np.int64), floats, alarm)
+    return GnssFixes.of(columns.terminal, np.array(times, dtype=np.int64), floats)

@@ -21,6 +21,7 @@ MEANING = {
     "lane_departure": LANE, "off_dedicated_road": ROUTE | DEVIATION, "route_deviation": ROUTE | DEVIATION,
     "zone_entry": AREA, "zone_exit": AREA, "time_window": AREA,
 }  # fmt: skip
+ALL = sum(NAMES)
 # a terminal reports each second or seldomer, and its assistant warns before the line or after it
 APART_NS = 5 * NS
 DECIDED_NS = 15 * NS  # so long after an alarm a violation of ours must have been raised
@@ -60,7 +61,7 @@ class TerminalAlarms:
         """Note the alarms of a message's fixes."""
         if len(seen.ints) <= F_ALARMS:
             return
-        kinds = seen.ints[F_ALARMS]
+        kinds = seen.ints[F_ALARMS] & ALL
         if not self._by_name and not kinds.any():  # the usual case
             return
         stamps = seen.ints[0].tolist()

@@ -7,7 +7,7 @@ import msgspec
 from core.arrays import Bools
 from edge.wire import UnjudgedStretch
 from fusion.handover import CarriedTrack
-from fusion.observations import GnssFixes
+from fusion.observations import F_ALARMS, GnssFixes
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
 from geofence.carry import CarriedJudgement
@@ -17,6 +17,7 @@ from geofence.journeys.journeys import Journeys
 from geofence.located import Located
 from roadside.handover import NO_JOURNEY, CarriedVehicle
 from roadside.outputs import JourneyReleased, Output, Raised, Travelled
+from roadside.terminal_alarms import FATIGUE, STATED
 
 AHEAD_NS = 1_000_000_000  # a neighbour's clock may be so far ahead of ours
 
@@ -55,9 +56,12 @@ class Travelling:
                 self.journeys.count_violation(output.violation)
 
     def read_alarms(self, now_ns: int, item: object) -> None:
-        """Read the alarm bits of terminals' reports."""
-        if isinstance(item, GnssFixes) and item.alarm:
-            self.journeys.note_alarms(now_ns, item.terminal, item.alarm)
+        """Read what terminals report of their drivers."""
+        if not isinstance(item, GnssFixes) or len(item.ints) <= F_ALARMS:
+            return
+        for terminal, kinds in zip(item.terminal, item.ints[F_ALARMS].tolist(), strict=True):
+            if kinds & STATED:
+                self.journeys.note_fatigue(now_ns, terminal, reported=bool(kinds & FATIGUE))
 
     def pack(
         self, tracks: Sequence[CarriedTrack], judgements: Iterable[CarriedJudgement]

@@ -13,7 +13,7 @@ import numpy as np
 from core.arrays import F64
 from geofence.breaches import BREACHES_MAX, Breach, key_of
 from geofence.config import RulesConfig, section_of
-from geofence.journeys.driving import FATIGUE_BITS, drive, limits_broken
+from geofence.journeys.driving import drive, limits_broken
 from geofence.journeys.following import Look
 from geofence.journeys.gates import Gates
 from geofence.journeys.journey import Journey
@@ -90,10 +90,10 @@ class Breaking:
             self._set(journey, "driving_time", scope, t_ns, p)
         return before != len(journey.broken)
 
-    def note_alarm(self, journey: Journey, t_ns: int, bits: int) -> None:
+    def note_fatigue(self, journey: Journey, t_ns: int, *, reported: bool) -> None:
         """Note whether the vehicle's own terminal reports fatigue or a day's driving time that is used up."""
-        reports = journey.driving is not None and bits & FATIGUE_BITS
-        self._set(journey, "driving_time", "driving_terminal", t_ns, 1.0 if reports else None)
+        counts = journey.driving is not None and reported
+        self._set(journey, "driving_time", "driving_terminal", t_ns, 1.0 if counts else None)
 
     def leave(self, journey: Journey) -> None:
         """Note that the trip of a journey's permit is made, or is made elsewhere."""

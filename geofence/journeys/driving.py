@@ -17,9 +17,6 @@ NS = 1_000_000_000
 HOUR_NS, DAY_HOURS = 3_600 * NS, 24
 ZONE_NS = 8 * HOUR_NS  # UTC+8, as of all local times of the site
 HOURS_MAX = DAY_HOURS + 1
-# bits of a JT/T 808 location report: fatigue (2), driving time of the day used up (18). Bit 14, the warning
-# before, accuses nobody
-FATIGUE_BITS = 1 << 2 | 1 << 18
 Seconds = Annotated[float, Meta(ge=0.0, le=1e7)]
 
 

@@ -308,12 +308,11 @@ class Journeys:
         for terminal in list(self._driving)[: max(0, len(self._driving) - DRIVERS_MAX)]:
             del self._driving[terminal]
 
-    def note_alarms(self, t_ns: int, terminals: Sequence[str], alarms: Sequence[int | None]) -> None:
-        """Note the alarm bits of reports; None: a report without."""
-        for terminal, bits in zip(terminals, alarms, strict=True):
-            journey = self.open.get(terminal)
-            if journey is not None and bits is not None:
-                self._breaking.note_alarm(journey, t_ns, bits)
+    def note_fatigue(self, t_ns: int, terminal: str, *, reported: bool) -> None:
+        """Note whether a terminal reports fatigue or a day's driving time that is used up."""
+        journey = self.open.get(terminal)
+        if journey is not None:
+            self._breaking.note_fatigue(journey, t_ns, reported=reported)
 
     def breaches(self, rule: str) -> dict[int, dict[str, Breach]]:
         """Return what the vehicles' journeys break of a rule: by track, then by scope."""

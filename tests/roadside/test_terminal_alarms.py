@@ -15,7 +15,7 @@ from roadside.pipeline import Pipeline
 from roadside.pipeline_alarms import ALARMS_MAX, TERMINALS_MAX, AlarmedTerminal, TerminalAlarms
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
-from roadside.terminal_alarms import AREA, DEVIATION, LANE, ROUTE, alarms_of
+from roadside.terminal_alarms import AREA, DEVIATION, FATIGUE, LANE, ROUTE, STATED, alarms_of
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, raised, run
 
 # an alarm of the driving assistant as another project's test has it, and the fields that we read set by hand
@@ -50,16 +50,27 @@ def test_the_assistants_lane_departure_is_read_from_a_report(item, departure):
 
 
 def test_alarms_of_a_report_are_bits_of_the_input(setup):
-    """The four bits of areas and routes; others mean nothing here. A message and a single fix alike."""
-    assert alarms_of(None, None) == alarms_of(0b1, None) == alarms_of(1 << 24, None) == 0
-    assert alarms_of(1 << 20 | 1 << 23, 0) == AREA | DEVIATION | LANE
+    """Areas, routes and the driver's fatigue; others mean nothing here. A message and a single fix alike."""
+    assert alarms_of(None, None) == 0, "a report without an alarm word says nothing"
+    assert {alarms_of(bits, None) for bits in (0, 0b1, 1 << 14, 1 << 24)} == {STATED}
+    assert alarms_of(1 << 2, None) == alarms_of(1 << 18, None) == FATIGUE | STATED
+    assert alarms_of(1 << 20 | 1 << 23, 0) == AREA | DEVIATION | LANE | STATED
     fix = GnssFix(terminal="1", stamp_ns=T0_NS, lon_deg=122.0, lat_deg=41.0, alarm=1 << 21, departure=2)
-    assert fixes_of(fix, T0_NS, setup.frame).ints[3].tolist() == [ROUTE | LANE]
+    assert fixes_of(fix, T0_NS, setup.frame).ints[3].tolist() == [ROUTE | LANE | STATED]
     columns = GnssColumns(
         terminal=("1", "2"), stamp_ns=(T0_NS,) * 2, lon_deg=(122.0,) * 2, lat_deg=(41.0,) * 2,
         departure=(1, None),
     )  # fmt: skip
     assert fixes_of_columns(columns, T0_NS, setup.frame).ints[3].tolist() == [LANE, 0]
+
+
+def test_what_a_terminal_says_of_its_driver_holds_until_it_says_otherwise(setup):
+    pipeline = Pipeline(setup)
+    kinds = with_alarms(drive(setup, lambda _: 0.0, 8.0), lambda t_s: FATIGUE | STATED if t_s < 6.0 else 0)
+    run(pipeline, kinds)
+    (broken,) = pipeline.travelling.journeys.breaches("driving_time").values()
+    assert set(broken) == {"driving_terminal"}, "the later reports have no alarm word"
+    assert pipeline.alarms.state() == (), "no alarm that a rule of ours has as well"
 
 
 def with_alarms(inputs, kinds_at):

@@ -105,12 +105,10 @@ def test_the_terminals_own_alarm_is_a_breach_while_it_lasts():
     drive_.along(0, 20)
     journeys = drive_.journeys
     broken = {"driving_terminal"}
-    for bits, wanted in ((1 << 14, set()), (1 << 2, broken), (1 << 18, broken), (0, set())):
-        journeys.note_alarms(T0_NS + 20 * NS, ["another", "13900000001"], [bits, bits])
+    for reported, wanted in ((True, broken), (False, set()), (True, broken)):
+        for terminal in ("another", "13900000001"):
+            journeys.note_fatigue(T0_NS + 20 * NS, terminal, reported=reported)
         assert set(journeys.breaches("driving_time").get(1, {})) == wanted
-    journeys.note_alarms(T0_NS + 21 * NS, ["13900000001"], [1 << 2])
-    journeys.note_alarms(T0_NS + 22 * NS, ["13900000001"], [None])  # a report without bits says nothing
-    assert set(journeys.breaches("driving_time")[1]) == {"driving_terminal"}
 
 
 def test_only_hazmat_vehicles_are_judged():
