@@ -6,15 +6,17 @@ other files: after a change in one of those, an update for instance, it would ru
 
 import functools
 import re
-import sys
 from collections.abc import Callable
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import PathFinder, SourceFileLoader
 from typing import Any
 
 import numba
 from numba.core import caching
 
 SOURCES = __file__.rpartition("core")[0]  # the project's packages lie in it
+# where they are installed, those of other projects lie beside them
+IS_INSTALLED = SOURCES[:-1].endswith("-packages")
+OURS = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")
 IMPORTS = re.compile(r"^[ ]*(?:from[ ]+([\w.]+)[ ]+)?import[ ]+(\([^)]*\)|[^\n(]+)", re.MULTILINE)
 Stamp = tuple[str, float, int]  # a module's name, when its source was changed, its size
 
@@ -22,14 +24,30 @@ CACHING: Any = caching  # Numba has no types for it
 CONFIG: Any = numba.config
 
 
+def _loader_of(module: str) -> SourceFileLoader | None:
+    """Return the loader of a module of the project, without importing it; None for a name or another project.
+
+    Which modules are loaded so far does not count. It differs between services, and between them and the
+    command that compiles all kernels: each would find the stamps of the others wrong, and compile again.
+    """
+    spec, places, name = None, [SOURCES], ""
+    for part in module.split("."):
+        if not places or (IS_INSTALLED and not name and part not in OURS):
+            return None
+        name = f"{name}.{part}" if name else part
+        spec = PathFinder.find_spec(name, places)
+        places = [] if spec is None else spec.submodule_search_locations or []
+    loader = None if spec is None else spec.loader
+    return loader if isinstance(loader, SourceFileLoader) else None
+
+
 @functools.cache
 def _read(module: str) -> tuple[Stamp, tuple[str, ...]] | None:
     """Return the stamp of a module of the project, and what it imports; None for another one."""
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    path, loader = getattr(spec, "origin", None) or "", getattr(spec, "loader", None)
-    if not path.startswith(SOURCES + module.partition(".")[0]) or not isinstance(loader, SourceFileLoader):
-        return None  # of another project, though its environment may lie in ours
-    about = loader.path_stats(path)
+    loader = _loader_of(module)
+    if loader is None:
+        return None
+    about = loader.path_stats(loader.path)
     found: list[str] = []
     for package, names in IMPORTS.findall(loader.get_source(module) or ""):
         each = [name.split(" as ")[0].strip() for name in names.strip("()").split(",")]

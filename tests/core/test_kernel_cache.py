@@ -13,6 +13,9 @@ from core.kernel_cache import stamps
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
+import sys
+for name in sys.argv[1:]:
+    __import__(name)
 import small.outer
 (made,) = small.outer.twice.stats.cache_hits.values() or [0]
 print(small.outer.twice(1.0), "loaded" if made else "compiled")
@@ -30,24 +33,28 @@ def package(tmp_path):
     environment.mkdir(parents=True)
     (environment / "foreign.py").write_text("import math\n")
     (folder / "constant.py").write_text("FACTOR = 2.0\n")
+    (folder / "late.py").write_text("")
     (folder / "inner.py").write_text(
         "import foreign\nfrom core.kernel import kernel\nfrom small.constant import (\n    FACTOR,\n)\n\n\n"
         "@kernel(inner=True)\ndef scaled(x: float) -> float:\n    return FACTOR * x\n"
     )
     (folder / "outer.py").write_text(
-        "from core.kernel import kernel\nfrom small.inner import scaled\n\n\n"
+        "from typing import TYPE_CHECKING\n\nfrom core.kernel import kernel\n"
+        "from small.inner import scaled\n\n"
+        "if TYPE_CHECKING:\n    import small.late\n\n\n"
         "@kernel\ndef twice(x: float) -> float:\n    return scaled(x)\n"
     )
     return folder
 
 
-def run(package):
+def run(package, *first):
+    """Run the program, with modules that are imported before the kernel's."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
     places = f"{package.parent}{os.pathsep}{package.parent / '.venv' / 'lib'}"
     environment |= {"PYTHONPATH": places, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=package.parent, env=environment, capture_output=True, text=True,
-        timeout=120.0,
+        [sys.executable, "-c", PROGRAM, *first], cwd=package.parent, env=environment, capture_output=True,
+        text=True, timeout=120.0,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -56,6 +63,7 @@ def run(package):
 def test_a_change_in_another_file_is_compiled(package):
     assert run(package) == ["2.0", "compiled"]
     assert run(package) == ["2.0", "loaded"]
+    assert run(package, "small.late") == ["2.0", "loaded"]  # services import in other orders
     (package / "constant.py").write_text("FACTOR = 30.0\n")
     assert run(package) == ["30.0", "compiled"]
     inner = package / "inner.py"
