@@ -63,7 +63,7 @@ $(VENV)/bin/python:
 	  { echo "petroroad needs Python 3.11 or newer: sudo apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "petroroad needs Python's venv: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo "setup: a first start takes about 3 minutes (packages 80 s, page 20 s, kernels 60 s); later ones none of it"
+	@echo "setup: a first start takes about 3 minutes (packages 80 s, page 20 s, kernels 80 s); later ones none of it"
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.stamp-run: pyproject.toml constraints.txt | $(VENV)/bin/python

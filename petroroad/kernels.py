@@ -57,7 +57,7 @@ def main() -> int:
 def _compile() -> None:
     begun_s = time.monotonic()
     if not any(numba_cache.prepare().rglob("*.nbi")):
-        sys.stderr.write("setup: compiling the kernels (about 60 s the first time)\n")
+        sys.stderr.write("setup: compiling the kernels (about 80 s the first time)\n")
     shown = sys.stderr.isatty()
     for name, done, total in compile_all():
         if shown:
