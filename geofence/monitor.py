@@ -30,6 +30,7 @@ from geofence.locate import Locator
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
+from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
 from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
@@ -43,8 +44,12 @@ class Monitor:
     def __init__(
         self, rules: RulesConfig, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig], *,
         esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose], late: bool = False,
+        permits: Sequence[PermitConfig] = (),
     ) -> None:  # fmt: skip
-        """late : it judges stored fixes of one terminal at a time; rules that need more are mute."""
+        """late : it judges stored fixes of one terminal at a time; rules that need more are mute.
+
+        permits : whose zones are open to their vehicles
+        """
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
         roles = {role for zone in road.zones for role in zone.roles}
@@ -67,7 +72,8 @@ class Monitor:
         lowest_mps = lowest_speeds(
             road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
         )
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes)
+        openings = openings_of(permits)
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes, openings)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

@@ -28,6 +28,7 @@ from geofence.map.roadmap import RoadMap
 from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
 from geofence.map.windows import windows_of
 from geofence.map.zones import ZoneShape
+from geofence.permits import Openings
 from geofence.state import MOVED_MPS
 
 QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
@@ -54,6 +55,7 @@ class Surroundings:
     def __init__(
         self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
         width_presumed_m: float, lowest_mps: F64, vehicles: Sequence[Cargo] = (),
+        openings: Openings | None = None,
     ) -> None:  # fmt: skip
         """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be.
 
@@ -91,13 +93,16 @@ class Surroundings:
         self._stays_s: F64 = np.array([*(zone.stay_max_s or 0.0 for zone in staying), np.nan])
         self._closed: dict[tuple[Closure, ...], list[ZoneShape]] = {}
         self._follows = follows(road.lanes)
+        self._openings = openings or {}  # of zones, by permits
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""
         key = tuple(roles)
         if key not in self._zones:
             self._zones[key] = [
-                ZoneShape(z.zone, z.polygon, z.windows, holidays=self._holidays)
+                ZoneShape(
+                    z.zone, z.polygon, z.windows, holidays=self._holidays, openings=self._openings.get(z.zone)
+                )
                 for z in self._road.zones
                 if set(z.roles) & set(roles)
             ]

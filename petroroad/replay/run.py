@@ -14,7 +14,7 @@ import msgspec
 
 from core.errors import CommandError, ConfigError, RecordingError, UsageError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
-from edge.config import Site, load_site, parse_site
+from edge.config import Site, load_site, site_of
 from edge.recording.recorder import Reading, Recorded, named_topics, read_messages
 from edge.schemas import SCHEMAS
 from edge.wire import (
@@ -209,7 +209,7 @@ def site_record(path: Path, site: Site | None = None) -> SiteRecord:
 
 def _recorded_site(record: SiteRecord, path: Path) -> Site:
     try:
-        return parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
+        return site_of(record, f"{path.name}:/site")
     except ConfigError as error:
         raise UsageError(f"the recording's own site does not load: {error}") from error
 
