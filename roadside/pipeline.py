@@ -131,7 +131,7 @@ class Pipeline:
             owned = self.ownership.owned(touched.track)
             may_open = self._may_open(touched, now_ns)
             found = self.monitor.observe(now_ns, touched, located, owned, may_open)
-            outputs += self._emit(now_ns, found)
+            outputs += self._emit(now_ns, found) if found else []
         return outputs
 
     def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
