@@ -85,11 +85,11 @@ class LatePipeline:
         if self._current is not None:
             self._resume(self._current, 0)
 
-    def clear(self) -> None:
-        """Forget everything: stamps before and after a step of the clock don't compare."""
+    def clear(self, to_ns: int = 0) -> None:
+        """Forget everything: stamps before and after a step of the clock to to_ns don't compare."""
         self._count("late.dropped", sum(len(held.fixes) for held in self._waiting.values()))
         self.times = JudgedTimes()
-        self._ledger = Ledger(self.times)
+        self._ledger = Ledger(self.times, to_ns)
         self._waiting, self._current, self._judge = {}, None, None
         self._unsaved = set()
 

@@ -76,10 +76,10 @@ def key_of(terminal: str) -> str:
 class Ledger:
     """The rows of earlier runs, and what of this run the disk lacks."""
 
-    def __init__(self, times: JudgedTimes) -> None:
-        """times : of this run."""
+    def __init__(self, times: JudgedTimes, known_ns: int = 0) -> None:
+        """times : of this run.  known_ns : before it, nothing is known."""
         self.until_ns = 0
-        self.unknown: list[tuple[int, int]] = []
+        self.unknown: list[tuple[int, int]] = [(0, known_ns)] if known_ns else []
         self._times = times
         self._before: dict[str, _Before] = {}
         self._open: list[set[int]] = [set() for _ in range(GROUPS)]  # rows whose newest span lasts

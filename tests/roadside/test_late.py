@@ -222,6 +222,10 @@ def test_a_step_of_the_clock_forgets_the_fixes(blind):
         pipeline.late.state(), waiting=(), current=None, unsaved=()
     )
     assert pipeline.counts["late.dropped"] == 17
+    # what was judged before the step is forgotten: an upload of it now might be the second
+    sent_ns = SENT_NS + 3_601 * NS
+    pipeline.step(sent_ns, message([T0_NS + k * NS for k in range(4, 21)], 20.0, sent_ns))
+    assert pipeline.counts["late.before_start"] == 17
 
 
 def test_spans_of_judged_time_stay_few_and_never_shrink():
