@@ -114,8 +114,7 @@ class Monitor:
         if self._events or self._resume.is_waiting:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
             events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-            for track, episode in self._resume.pop_seen(tracks, located, ctx.mine):
-                self._lineage.resume(track, episode)
+            self._resume_seen(ctx)
             self._resume.vouch(self._state, tracks, located.rows, ctx.mine)
         found = self._evidence.observe(tracks, located, owned, self._around)
         self._count("judge.stale", found.stale)
@@ -133,6 +132,11 @@ class Monitor:
             if judged is not None:
                 out.append(judged)
         return out
+
+    def _resume_seen(self, ctx: Context) -> None:
+        """Give the owned vehicles their episodes that have waited since a restart."""
+        for track, episode in self._resume.pop_seen(ctx.tracks, ctx.located, ctx.mine):
+            self._lineage.resume(track, episode)
 
     def tick(
         self,
@@ -167,6 +171,7 @@ class Monitor:
             trips=trips,
         )
         ctx.presume()
+        self._resume_seen(ctx)  # a rule of ticks would open a second one before the next observation
         stamps = stamps_of_tick(t_ns)
         for rule in self._rules:
             for verdict in rule.tick(ctx):
