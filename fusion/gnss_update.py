@@ -74,7 +74,8 @@ def gnss_update(
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     who = [terminals.row_of(terminal) for terminal in seen.terminal]
     doubts.reserve(len(terminals.ids))
-    times.terminals.grow(terminals.about)
+    if len(terminals.about) != times.terminals.n:
+        times.terminals.grow(terminals.about)
     message = messages.message_of(seen, who)
     n_odd, is_prompt = _receive_once(
         message, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.lever_m,

@@ -111,8 +111,6 @@ class TerminalClocks:
 
     def grow(self, about: Sequence[Terminal]) -> None:
         """Add a row for each new terminal; rows are never freed."""
-        if len(about) == self.n:  # nearly always
-            return
         kept, self.n = self.n, len(about)
         if self.n > len(self.more):
             room = max(64, 2 * self.n)
