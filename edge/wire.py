@@ -141,6 +141,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # open episodes (encoded) that the sender found on its disk when it restarted, and whose vehicles it has
     # not seen since; the receiver continues those whose vehicles it sees (`roadside.waiting_episodes`)
     waiting: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()
+    trips: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()  # `geofence.journeys.past`
 
 
 class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -148,10 +149,9 @@ class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     epoch: Count
     seq: Seq
-    # places in `tracks` of the vehicles that were not adopted
-    refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()
-    # ids of episodes in `waiting` that continue here
-    resumed: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()
+    refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()  # in `tracks`: not adopted
+    resumed: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # of `waiting`: continue here
+    trips: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # terminals whose past is known here
 
 
 class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):

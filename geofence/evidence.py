@@ -88,7 +88,7 @@ class Evidence:
             sightings(tracks),
         )
         windows = windows_of(state)
-        return observe(seen, around.site, self._thresholds, windows, state.flags, self.values.found)
+        return Found(*observe(seen, around.site, self._thresholds, windows, state.flags, self.values.found))
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

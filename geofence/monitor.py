@@ -50,7 +50,8 @@ class Monitor:
         roles = {role for zone in road.zones for role in zone.roles}
         book = [rule(rules, section_of(rules, rule.name), roles) for rule in REGISTRY]
         self._rules = [rule for rule in book if rule.active and (rule.alone or not late)]
-        self._events = [rule for rule in self._rules if rule.kind == "event"]
+        # those of ticks alone judge no observation, for which each of them would cost a context
+        self._events = [rule for rule in self._rules if rule.judges_observations()]
         self._measured = [rule for rule in book if rule.name in MEASURED]
         self._mute = [k for k, rule in enumerate(self._measured) if late and not rule.alone]
         self._observed = [rule for rule in book if rule.decided_by == "observation"]

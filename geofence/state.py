@@ -61,6 +61,7 @@ RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
 # columns of State.ring: place, station, offset and its sigma, speed; then values and sigmas of measured rules
 R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_VALUE = range(7)
+NEVER_ASKED: tuple[list[int], I64] = ([-1], np.zeros(1, dtype=np.int64))  # -1 is no track
 
 
 class State:
@@ -87,7 +88,8 @@ class State:
         self.graded = {name: number for number, name in enumerate(graded)}
         self._row: dict[int, int] = {}
         self._free: list[int] = []
-        self._asked: tuple[U64, I64] | None = None  # the last question and its answer: it is mostly repeated
+        # the last question and its answer: that of a tick is repeated, unless an observation comes between
+        self._asked: tuple[list[int], I64] = NEVER_ASKED
         self._allocate(64)
 
     def _allocate(self, n: int) -> None:
@@ -118,16 +120,18 @@ class State:
 
     def rows(self, tracks: U64) -> I64:
         """Return the rows (n,) of the tracks, new ones where there are none; -1 for track 0 (tentative)."""
-        if self._asked is not None and np.array_equal(self._asked[0], tracks):
+        wanted = tracks.tolist()
+        if wanted == self._asked[0]:
             return self._asked[1].copy()
-        get, wanted = self._row.get, tracks.tolist()
+        get = self._row.get
         found = [get(track, -1) for track in wanted]
         if -1 in found:
             for k, track in enumerate(wanted):
                 if found[k] < 0 and track != 0:
                     found[k] = self.row(track)
         rows = np.array(found, dtype=np.int64)
-        self._asked = tracks.copy(), rows.copy()
+        if len(found) > 1:
+            self._asked = wanted, rows.copy()
         return rows
 
     def row(self, track: int) -> int:
@@ -136,7 +140,7 @@ class State:
         if row is None:
             if not self._free:
                 self._grow()
-            self._asked = None
+            self._asked = NEVER_ASKED
             row = self._row[track] = self._free.pop()
             for array in self._arrays():
                 array[row] = 0
@@ -153,7 +157,7 @@ class State:
     def drop(self, track: int) -> None:
         """Forget the track."""
         row = self._row.pop(track, None)
-        self._asked = None
+        self._asked = NEVER_ASKED
         if row is not None:
             self._free.append(row)
 

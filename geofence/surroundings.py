@@ -126,23 +126,26 @@ class Surroundings:
             out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
         return out
 
-    def excused(self, tracks: TrackBatch, located: Located, standing: I64, stands_alone: Bools) -> list[bool]:
+    def excused(self, tracks: TrackBatch, located: Located, standing: I64, stands_alone: Bools) -> Bools:
         """Return whether each standing track may stand: in an area for it, at a gate, in a queue.
 
         stands_alone : (k,) of the standing ones those that no queue can explain any more
         """
         speed = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
         slow = speed < max(3.0, self._rules.stop_speed_mps)
-        return [
-            self._may_stand(i, tracks, located, slow, alone)
-            for i, alone in zip(standing.tolist(), stands_alone.tolist(), strict=True)
-        ]
+        pairs = zip(standing.tolist(), stands_alone.tolist(), strict=True)
+        rows = [self._may_stand(i, tracks, located, slow, alone) for i, alone in pairs]
+        return np.array(rows, dtype=np.bool_)
+
+    def may_change(self, located: Located, at: I64) -> Bools:
+        """Return which tracks `at` (k,) may leave their lane for the next one."""
+        return np.asarray(self.changing[self.lane_rows(located)[at]])
 
     def passed(self, tracks: TrackBatch, located: Located, standing: I64) -> Bools:
-        """Return which standing tracks (k,) a vehicle of their way passes, where they may change lanes."""
+        """Return which standing tracks (k,) a vehicle of their way passes."""
         found = np.zeros(len(standing), dtype=np.bool_)
         for k, i in enumerate(standing.tolist()):
-            if located.lane[i] == NO_LANE or not self.changing[located.lane[i]]:
+            if located.lane[i] == NO_LANE:
                 continue
             u = located.found[i, [U_EAST, U_NORTH]]
             away, along_mps = tracks.x[:, :2] - tracks.x[i, :2], tracks.x[:, 2:] @ u

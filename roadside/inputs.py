@@ -118,11 +118,14 @@ class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     seq: Count
     refused: tuple[Place, ...] = ()
     resumed: tuple[str, ...] = ()  # episodes that waited here and continue there
+    trips: tuple[str, ...] = ()  # terminals whose past it knows now
 
     @staticmethod
     def of(by: str, ack: HandoverAck) -> "HandoverAnswered":
         """Return the input that a neighbour's message is."""
-        return HandoverAnswered(by=by, epoch=ack.epoch, seq=ack.seq, refused=ack.refused, resumed=ack.resumed)
+        return HandoverAnswered(
+            by=by, epoch=ack.epoch, seq=ack.seq, refused=ack.refused, resumed=ack.resumed, trips=ack.trips
+        )
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):

@@ -65,9 +65,8 @@ class Pipeline:
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
         lanes = tuple(lane.lane for lane in setup.road.lanes)
-        self._side_messages = SideMessages(
-            setup.neighbours, lanes, setup.frame, self.found_again, self.monitor
-        )
+        side = (setup.neighbours, lanes, setup.frame, self.found_again, self.monitor)
+        self._side_messages = SideMessages(*side, self.travelling.journeys.past)
         self.handovers = Handovers(setup.place, setup.frame, self.ownership, self._count)
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
@@ -106,9 +105,9 @@ class Pipeline:
                 return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
-                self.travelling.start(journeys)
                 self.tracker = tracker_of(self.setup, epoch)
-                rules, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, episodes))
+                others = self.travelling.start(now_ns, journeys, episodes)
+                rules, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, others))
                 if rules is not None:
                     self._set_rules(rules)
                 self.monitor.start(now_ns, others)
@@ -132,7 +131,7 @@ class Pipeline:
             owned = self.ownership.owned(touched.track)
             may_open = self._may_open(touched, now_ns)
             found = self.monitor.observe(now_ns, touched, located, owned, may_open)
-            outputs += self._emit(now_ns, found)
+            outputs += self._emit(now_ns, found) if found else []
         return outputs
 
     def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
@@ -256,7 +255,8 @@ class Pipeline:
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
-        if ack.resumed:
+        self.travelling.acknowledge(ack)
+        if ack.resumed or ack.trips:
             return [Released(key) for key in self.monitor.drop_waiting(ack.resumed)]
         given = self.handovers.acknowledge(ack, self.epoch)
         # an episode opened since the offer is not in it: only this RSU can close it
@@ -345,8 +345,7 @@ class Pipeline:
 
     def _configure(self, now_ns: int, item: ConfigDown) -> list[Output]:
         """Judge by published rules from now on; see geofence.rule_changes for what stays open."""
-        rules = self.config.receive(item)
-        if rules is None:
+        if (rules := self.config.receive(item)) is None:
             return []
         closes, monitor = change_rules(self.monitor, self.setup, rules, now_ns)
         outputs = self._emit(now_ns, closes)

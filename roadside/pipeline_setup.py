@@ -48,6 +48,7 @@ def journeys_of(setup: Setup, count: Callable[[str], None]) -> Journeys:
     return Journeys(
         setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, setup.permits,
         esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=count, stretch_m=setup.stretch_m,
+        neighbours=[esn for esn, _, _ in setup.neighbours],
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from geofence.grading import Grading, RuleSettings
 from geofence.journeys.config import JourneysConfig
 from geofence.journeys.driving import Driving
 from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
+from geofence.journeys.past import PastTrips
 from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
 from geofence.permits import PermitConfig
@@ -66,7 +67,7 @@ STATE = (
     carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
-    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving,
+    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving, PastTrips,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
