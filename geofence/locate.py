@@ -14,7 +14,7 @@ from geofence.claim import DISPROVED, claimed_scale
 from geofence.config import VehicleConfig
 from geofence.drift import shown_scale
 from geofence.grading import RuleSettings
-from geofence.kernels import Places, Scratch, locate, scratch
+from geofence.kernels import Places, locate
 from geofence.levels import DEPTH_M, WITHIN_S, Levels, shipped, sigma_max_m
 from geofence.located import (
     BEYOND_END,
@@ -32,6 +32,7 @@ from geofence.located import (
 from geofence.map.axis import SEGMENT, Segments, tree_of
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
+from geofence.near import Scratch, scratch
 from geofence.state import GAPPED, HINT, LIFE_NS, PRESUMED, State
 
 GNSS_ALONE_NS = 2_000_000_000

@@ -18,16 +18,16 @@ from geofence.calendar import Cargo, days_of
 from geofence.closures import Closure
 from geofence.coverage import in_field
 from geofence.grading import RuleSettings
-from geofence.kernels import distance_to_lanes_m
 from geofence.limits import SpeedLimits
 from geofence.located import LEFT, NO_LANE, OUT_PERMITTED, RIGHT, U_EAST, U_NORTH, Located
 from geofence.map.areas import Areas, compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Lane
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
+from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, LANE_MASK, mask_of
 from geofence.map.windows import windows_of
 from geofence.map.zones import ZoneShape
+from geofence.off_lanes import distance_to_lanes_m
 from geofence.permits import Openings
 from geofence.state import MOVED_MPS
 
@@ -76,7 +76,7 @@ class Surroundings:
             shapely.prepare(shape)
         self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
         lanes = road.strips.lanes
-        masks = lanes[:, MASK].astype(np.int64)
+        masks = lanes[:, LANE_MASK].astype(np.int64)
         hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
