@@ -18,16 +18,16 @@ from geofence.calendar import Cargo, days_of
 from geofence.closures import Closure
 from geofence.coverage import in_field
 from geofence.grading import RuleSettings
-from geofence.kernels import distance_to_lanes_m
 from geofence.limits import SpeedLimits
 from geofence.located import LEFT, NO_LANE, OUT_PERMITTED, RIGHT, U_EAST, U_NORTH, Located
 from geofence.map.areas import Areas, compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Lane
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
+from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, LANE_MASK, mask_of
 from geofence.map.windows import windows_of
 from geofence.map.zones import ZoneShape
+from geofence.off_lanes import distance_to_lanes_m
 from geofence.permits import Openings
 from geofence.state import MOVED_MPS
 
@@ -67,16 +67,16 @@ class Surroundings:
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
         self._area = _compiled(tuple(shapely.Polygon(ring) for ring in rings))
+        self.judges_off_road = self._area.count > 0  # False: no distance from the road is ever judged
         stops = [zone.polygon for zone in road.zones if set(zone.roles) & set(rules.stop_zone_roles)]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
         self._permitting = shapely.union_all([*stops, *gates])
         for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
-        self._unjudged: F64 = np.full(64, np.nan)
         self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
         lanes = road.strips.lanes
-        masks = lanes[:, MASK].astype(np.int64)
+        masks = lanes[:, LANE_MASK].astype(np.int64)
         hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
@@ -114,10 +114,8 @@ class Surroundings:
 
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
         """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
-        if self._area.count == 0:
-            if len(tracks) > len(self._unjudged):
-                self._unjudged = np.full(2 * len(tracks), np.nan)
-            return self._unjudged[: len(tracks)]
+        if not self.judges_off_road:
+            return np.full(len(tracks), np.nan)
         near = located.found[:, OUT_PERMITTED]
         mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
         out = np.where(mine, np.maximum(near, 0.0), np.nan)

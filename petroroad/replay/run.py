@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from core.collecting import only_new_collected
 from core.errors import CommandError, ConfigError, RecordingError, UsageError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge.config import Site, load_site, site_of
@@ -100,7 +102,7 @@ def replay_file(
     esns = (record.esn,) if record.esn is not None else None
     made = setups(site, expects_gateway=has_gateway, esns=esns)
     run = Run(path, follows_config=rules is None)
-    with ExitStack() as stack:
+    with only_new_collected(), ExitStack() as stack:
         collect = collector(run.replayed, _track_ids)
         writer = stack.enter_context(ReplayOut(out, record)) if out else None
 
@@ -214,6 +216,13 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
         raise UsageError(f"the recording's own site does not load: {error}") from error
 
 
+@lru_cache(maxsize=1_024)
+def _parts(topic: str) -> tuple[str, str]:
+    """Return the kind of a channel, the first part of its topic, and the rest."""
+    head, _, rest = topic.removeprefix("/").partition("/")
+    return head, rest
+
+
 def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
     """Yield the messages; keep the violations that the live RSU sent, count its observations, copy truth."""
     last: Recorded | None = None
@@ -227,7 +236,7 @@ def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
             rule = f"log times jump by {jump_ns / 3.6e12:.0f} h at a {message.topic}, without a clock_step"
             raise CommandError(f"{path}: {rule}")
         last = message
-        head, _, rest = message.topic.removeprefix("/").partition("/")
+        head, rest = _parts(message.topic)
         if head == "violation":
             run.recorded.setdefault(rest, []).append(message.body)
         if head not in CHANNELS:
