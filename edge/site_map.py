@@ -4,8 +4,9 @@ from core.errors import ConfigError, MapError
 from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
+from geofence.map_names import check_names
 from geofence.permits import faults_of_permits
-from geofence.plausible import TEXT_LENGTH_MAX, is_plain
+from geofence.plausible import is_plain
 from geofence.rule_checks import faults_of_names
 
 
@@ -36,15 +37,6 @@ def check_site(site: Site, road: RoadMap) -> None:
     terminals = {vehicle.terminal for vehicle in site.vehicles}
     for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
         raise ConfigError(site.where, *wrong)
-
-
-def check_names(road: RoadMap) -> None:
-    """Refuse (MapError) names that a violation may not bear: an RSU would withhold each one on that lane."""
-    names = [("version", road.version), *(("lane", lane.lane) for lane in road.lanes)]
-    names += [("zone", zone.zone) for zone in road.zones]
-    for kind, name in names:
-        if not is_plain(name):
-            raise MapError(f"{kind} {name[:60]!r}: must be plain text of up to {TEXT_LENGTH_MAX} characters")
 
 
 def features_of(site: Site) -> Features:
