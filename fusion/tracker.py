@@ -72,7 +72,7 @@ class Tracker:
     ) -> None:
         """n_reused : `touched` of a step of up to so many tracks is overwritten by a later step."""
         self.config = config
-        self._radars, self._lanes = tuple(radars), lanes
+        self._radars = tuple(radars)
         self.store = TrackStore(config, self._radars, lanes)
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
@@ -301,7 +301,7 @@ class Tracker:
     def clear(self, *, keep_passages: bool = False) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
         learnt = self.store.settings.radars[:, BODIES]
-        self.store = TrackStore(self.config, self._radars, self._lanes)
+        self.store = TrackStore(self.config, self._radars, self.store.settings.lanes)
         self.store.settings.radars[:, BODIES] = learnt  # of the radars, not of their tracks
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))

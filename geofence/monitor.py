@@ -30,10 +30,12 @@ from geofence.locate import Locator
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
+from geofence.map_changes import CLOSED as MAP_CHANGED
+from geofence.map_changes import MapChanges
 from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
-from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
+from geofence.rules import BY_NAME, GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
 
@@ -296,6 +298,27 @@ class Monitor:
         self._coverage.restore(other._coverage.since())
         self.counts.clear()
         self.counts.update(other.counts)
+
+    def close_on_map(self, t_ns: int, changes: MapChanges) -> list[Judged]:
+        """Close the open and the waiting episodes of what the next map has not, or has otherwise."""
+        stamps = stamps_of_tick(t_ns)
+        changed = [episode for episode in self._book.all() if self._is_of(episode, changes)]
+        closes = [self._book.close(episode, stamps, MAP_CHANGED) for episode in changed]
+        waiting = [episode for episode, _ in self._resume.carried() if self._is_of(episode, changes)]
+        self._resume.drop([episode.id for episode in waiting])
+        return closes + [self._book.finish(episode, stamps, MAP_CHANGED) for episode in waiting]
+
+    def _is_of(self, episode: OpenEpisode, changes: MapChanges) -> bool:
+        """Return whether an episode is about a zone or a lane that changes."""
+        if BY_NAME[episode.rule_name].scope == "zone":
+            return episode.scope in changes.zones
+        lane = self._state.held_lane(episode.track)
+        return episode.rule_name in MEASURED and lane >= 0 and bool(changes.changed[lane])
+
+    def continue_on(self, other: "Monitor", changes: MapChanges) -> None:
+        """Continue what another monitor judged on another map; it must not be used any more."""
+        self.continue_from(other, ())
+        self._state.change_lanes(changes)
 
     def judged_ns(self, rows: I64) -> I64:
         """Return the stamp of the last judged observation of each row (n,); 0: none, or no row."""

@@ -4,10 +4,14 @@
 """
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import F64, I64, U64, Bools
+
+if TYPE_CHECKING:  # it loads what reads maps
+    from geofence.map_changes import MapChanges
 
 # columns of State.evidence, per rule: three CUSUMs, whether the evidence suffices, six hold timers (two for
 # each grade), time for which the rule has been kept, the last value that was judged, time for which the
@@ -239,6 +243,22 @@ class State:
             if rule in self.measured:
                 column = R_VALUE + self.measured[rule]
                 self.ring[:, :, column], self.ring[:, :, column + len(self.measured)] = np.nan, 0.0
+
+    def change_lanes(self, changes: "MapChanges") -> None:
+        """Hold the lanes of another map; what was measured against lanes that changed starts anew."""
+        held = self.flags[:, HINT].astype(np.int64) - 1
+        on = np.flatnonzero(held >= 0)
+        self.flags[on, HINT] = changes.lanes[held[on]] + 1.0
+        anew, n = on[changes.changed[held[on]]], len(self.measured)
+        self.evidence[anew, :n, :KEPT_S] = 0.0
+        self.evidence_ns[anew, :n, :LAST_OVER] = 0
+        self.drift[anew, :CLAIM_FIX] = 0.0  # what is known of its terminal stays
+        self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = 0
+
+    def held_lane(self, track: int) -> int:
+        """Return the lane that a track held last, -1 without one."""
+        row = self._row.get(track)
+        return -1 if row is None else int(self.flags[row, HINT]) - 1
 
     def fresh(self, track: int) -> int:
         """Give the track an empty row in place of any it had, and return its number."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from core.arrays import I64, Bools
 from fusion.tracks import TrackBatch
-from geofence.located import Located
+from geofence.located import NO_LANE, Located
+from geofence.map_changes import GONE, MapChanges
 from roadside.pipeline_state import LostState
 
 LOST_NS, KEPT_NS, MOST = 300_000_000, 60_000_000_000, 512  # unseen for so long; remembered so long, so many
@@ -81,6 +82,12 @@ class FoundAgain:
         if len(self._last) > len(here):
             self._forget_old(t_ns)
         return found
+
+    def change_lanes(self, changes: MapChanges) -> None:
+        """Remember the lanes of another map."""
+        for last in self._last.values():
+            number = changes.lane(last.lane)
+            last.lane = NO_LANE if number == GONE else number
 
     def forget(self, ids: Sequence[int]) -> None:
         """Drop tracks that won't come back: merged, named, or a neighbour's."""

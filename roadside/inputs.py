@@ -34,6 +34,7 @@ from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import F_USABLE, N_FIX, SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 from geofence.map.projection import place_into
+from roadside.pipeline_map import Published
 from roadside.terminal_alarms import alarms_of
 
 TARGETS_MAX = 512  # of one scan
@@ -163,9 +164,9 @@ class GatewayPayload:
 
 
 Payload = (
-    RadarPayload | GnssFix | GatewayPayload | Handover | ConfigDown | Control
+    RadarPayload | GnssFix | GatewayPayload | Handover | ConfigDown | Published | Control
 )  # a channel's bytes, decoded
-Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | ConfigDown | Control
+Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | ConfigDown | Published | Control
 
 _decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
 _decode_control: Callable[[bytes], Control] = decoder(msgspec.msgpack.Decoder(Control))

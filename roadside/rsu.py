@@ -158,6 +158,7 @@ class RsuService(Service):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.agent.run_pipeline(), name="rsu.pipeline")
             tasks.create_task(self.agent.run_ticks(), name="rsu.ticks")
+            tasks.create_task(self.agent.run_publications(), name="rsu.publications")
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
             rules = terminal_rules(self.site)
             for i, receiver in enumerate(self.config.gnss):

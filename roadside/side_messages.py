@@ -24,16 +24,20 @@ from roadside.waiting_episodes import answer, question
 class SideMessages:
     """The side messages of one RSU.
 
-    neighbours : esn and stretch of each.  lanes : the map's names, by number
+    neighbours : esn and stretch of each
     """
 
     def __init__(
-        self, neighbours: Sequence[tuple[str, float, float]], lanes: Sequence[str], frame: SiteFrame,
-        found_again: FoundAgain, monitor: Monitor, past: Past,
+        self, neighbours: Sequence[tuple[str, float, float]], frame: SiteFrame, found_again: FoundAgain,
+        monitor: Monitor, past: Past,
     ) -> None:  # fmt: skip
-        self._neighbours, self._lanes, self._frame = neighbours, lanes, frame
-        self._lane_of = {lane: number for number, lane in enumerate(lanes)}
+        self._neighbours, self._frame = neighbours, frame
         self._found_again, self.monitor, self._past = found_again, monitor, past
+        self.set_lanes(())
+
+    def set_lanes(self, lanes: Sequence[str]) -> None:
+        """Name lanes so from now on; lanes : the map's names, by number."""
+        self._lanes, self._lane_of = lanes, {lane: number for number, lane in enumerate(lanes)}
 
     def send(self, t_ns: int, epoch: int, tracks: TrackBatch, handovers: Handovers) -> list[HandoverOffer]:
         """Return the side messages of tick t_ns, with the tracks that it shows."""

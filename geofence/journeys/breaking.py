@@ -39,14 +39,16 @@ class Sight(NamedTuple):
 class Breaking:
     """Finds the breaches of journeys."""
 
-    def __init__(
-        self, permits: Sequence[PermitConfig], rules: RulesConfig, gates: Gates, zones: Sequence[Zone],
-        past: Past,
-    ) -> None:  # fmt: skip
+    def __init__(self, permits: Sequence[PermitConfig], rules: RulesConfig, past: Past) -> None:
         self._by_name = {permit.permit: permit for permit in permits}
         self._of: dict[str, list[PermitConfig]] = {}
         for permit in permits:
             self._of.setdefault(permit.terminal, []).append(permit)
+        self._past = past
+        self.configure(rules)
+
+    def change_map(self, gates: Gates, zones: Sequence[Zone]) -> None:
+        """Look by the gates and tunnels of this map from now on; called before the first look."""
         self._gates = gates
         self._tunnels = [
             (ZoneShape(zone.zone, zone.polygon), TUNNEL_ROLES[role])
@@ -54,8 +56,6 @@ class Breaking:
             for role in zone.roles
             if role in TUNNEL_ROLES
         ]
-        self._past = past
-        self.configure(rules)
 
     def configure(self, rules: RulesConfig) -> None:
         """Look by other rules from now on."""

@@ -53,18 +53,16 @@ class Journeys:
     ) -> None:  # fmt: skip
         """journeys_max : that are open here; beyond, none opens.  count(reason) : counts it"""
         self._config, self._rules, self._frame, self._esn = config, rules, frame, esn
-        self._axis, self._max, self._count, self._stretch_m = road.axis, journeys_max, count, stretch_m
-        self.gates = Gates(road.gates, road.axis)
-        self._passing = Passing(self.gates)
+        self._max, self._count, self._stretch_m = journeys_max, count, stretch_m
         self.past = Past(permits, neighbours)
-        self._breaking = Breaking(permits, rules, self.gates, road.zones, self.past)
-        self._roads = [lane.road for lane in road.lanes]
+        self._passing, self._breaking = Passing(), Breaking(permits, rules, self.past)
         self._drivers = {vehicle.terminal for vehicle in vehicles if vehicle.kind == HAZMAT}
         self._vehicles = {vehicle.terminal: vehicle for vehicle in vehicles}
         self._report_ns = int(rules.dark_report_s * NS)
         self.open: dict[str, Journey] = {}  # by terminal
         self._left_ns: dict[str, int] = {}  # when terminals left, for LEAVING_NS
         self._published_ns: dict[str, int] = {}  # of the open ones, by terminal
+        self.change_map(road)
 
     # ---- each tick
 
@@ -72,6 +70,14 @@ class Journeys:
         """Follow by other rules from now on."""
         self._rules, self._report_ns = rules, int(rules.dark_report_s * NS)
         self._breaking.configure(rules)
+
+    def change_map(self, road: RoadMap) -> None:
+        """Follow on another map from now on; a gate that it lacks is no exit to come."""
+        self._axis, self._roads = road.axis, [lane.road for lane in road.lanes]
+        self.gates = Gates(road.gates, road.axis)
+        self._passing.gates = self.gates
+        self._breaking.change_map(self.gates, road.zones)
+        self.gates.renew_exits(self.open.values())
 
     def step(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, blind: Iterable[Blind], *,
@@ -93,13 +99,9 @@ class Journeys:
         return versions
 
     def _look_at(
-        self,
-        t_ns: int,
-        picked: Sequence[int],
-        tracks: TrackBatch,
-        located: Located,
+        self, t_ns: int, picked: Sequence[int], tracks: TrackBatch, located: Located,
         reporting: Container[int],
-    ) -> list[Journey]:
+    ) -> list[Journey]:  # fmt: skip
         crossed = self._passing.look(t_ns, picked, tracks)
         looks = looks_at(t_ns, picked, tracks, located, self._frame)
         presumed, terminals = tracks.presumed[picked].tolist(), tracks.terminal[picked].tolist()
