@@ -18,6 +18,9 @@ OLDEST_S, RATIO = (
     1.6,
 )  # onsets: each 1.6 times as old as the next one; slopes differ little between them
 CLIP_SIGMAS = 3.0  # of an innovation: one odd fix, or one odd place of the track, is no slide
+# Half a lane: from then on a place is in another one. What slides less may be the error of a receiver that
+# states too little
+SLID_M = 1.9
 AGE, RESPONSE, SCORE, POWER = 0, 1, 3, 5  # of an onset; the last three along, across
 
 
@@ -81,9 +84,11 @@ def weigh_slide(
             row[r + POWER + a] += trace_s**2 / s_m2
     best = 0.0
     for j in range(ONSETS):
-        r, chi2 = ONSET + j * N_OF_ONSET, 0.0
+        r, chi2, slope2 = ONSET + j * N_OF_ONSET, 0.0, 0.0
         for a in range(2):
             if row[r + POWER + a] > 0.0:
                 chi2 += row[r + SCORE + a] ** 2 / row[r + POWER + a]
-        best = max(best, chi2)
+                slope2 += (row[r + SCORE + a] / row[r + POWER + a]) ** 2
+        if math.sqrt(slope2) * row[r + AGE] >= SLID_M:
+            best = max(best, chi2)
     return best

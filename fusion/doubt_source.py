@@ -13,7 +13,7 @@ from core.kernel import kernel
 from fusion import doubt_table as col
 from fusion import layout as at
 from fusion.doubt_jam import noise_scale, note_noise
-from fusion.doubt_slide import weigh_slide
+from fusion.doubt_slide import SLID_M, weigh_slide
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
@@ -32,8 +32,8 @@ AGE_S_MIN = 10.0  # of both means, before they are compared
 DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
 STILL_CHI2 = 9.21  # of a steady slide: 1 in 100 by chance
 # Before the fleet's terminals have shown better, the error that is stated may be half the true one; what the
-# fleet says counts as three independent looks
-SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 3.0
+# fleet says counts as one independent look: a terminal that is worse than the others must show it soon
+SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 1.0
 SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
 OVER_Z, OVER_RATIO, HONEST_RATIO = (
@@ -146,7 +146,8 @@ def _judge_error(doubts: Doubts, w: int, error: Error, scale2: float, steady: fl
     slides += (c * d_n - s * d_e) ** 2 / (moves + error.place_m2)
     far = max(abs(c * fast_e + s * fast_n) - error.half_m, 0.0) ** 2 / (own + rest)
     far += (c * fast_n - s * fast_e) ** 2 / (own + error.place_m2)
-    if max(slides, steady) > DRAGGED_CHI2 or far > FAR_CHI2:
+    slides = slides if math.hypot(d_e, d_n) >= SLID_M else 0.0
+    if max(slides, steady) > DRAGGED_CHI2 or (far > FAR_CHI2 and math.hypot(fast_e, fast_n) >= SLID_M):
         _set(doubts.ints, w, col.DRAGGED, True)
     elif far < CLEAR_CHI2 and steady < STILL_CHI2:
         _set(doubts.ints, w, col.DRAGGED, False)

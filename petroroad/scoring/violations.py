@@ -12,8 +12,8 @@ METRES_PER_DEGREE = 111_320.0
 # taken for each other: who raises one in place of the other has seen that something is wrong, and not what
 SOURCES = ("dark_vehicle", "ghost_report", "gnss_integrity")
 REASONS = {  # of `gnss_integrity`, by the kind that the truth states; a replayed place is one that is off
-    "drag": "dragged", "replay": "dragged", "frozen": "frozen", "overconfident": "overconfident",
-    "jam.lost": "jammed", "jam.noise": "jammed",
+    "drag": "dragged", "slow": "dragged", "replay": "dragged", "frozen": "frozen",
+    "overconfident": "overconfident", "jam.lost": "jammed", "jam.noise": "jammed",
 }  # fmt: skip
 
 LonLat = tuple[float, float]

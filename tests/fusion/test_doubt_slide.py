@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from fusion.config import WHITE_SHARE
-from fusion.doubt_slide import weigh_slide
+from fusion.doubt_slide import SLID_M, weigh_slide
 from fusion.doubt_table import N_FLOAT
 
 LIMIT = 30.0  # as fusion.doubt_source asks
 SIGMA_M, TAU_S, RADAR_M2 = 0.7, 25.0, (1.0, 0.02)  # along, a point of a body that nobody knows
 
 
-def weigh(errors, *, tau_s=TAU_S, dt_s=1.0, turn_rad_per_s=0.0):
+def weigh(errors, *, tau_s=TAU_S, dt_s=1.0, turn_rad_per_s=0.0, others_m2=RADAR_M2):
     """Return the statistic after each look.  errors : (n, 2) east, north; the vehicle drives east at first"""
     row, out = np.zeros(N_FLOAT), []
     for k, (east, north) in enumerate(errors.tolist()):
         c, s = np.cos(turn_rad_per_s * k * dt_s), np.sin(turn_rad_per_s * k * dt_s)
         seen = c * east + s * north, c * north - s * east
-        out.append(weigh_slide(row, seen, (c, s), SIGMA_M**2, tau_s, RADAR_M2, dt_s if k else 0.0))
+        out.append(weigh_slide(row, seen, (c, s), SIGMA_M**2, tau_s, others_m2, dt_s if k else 0.0))
     return np.array(out)
 
 
@@ -33,16 +33,21 @@ def receiver(rng, n, sigma_m=SIGMA_M):
 @pytest.mark.parametrize(("dt_s", "tau_s"), [(1.0, 25.0), (0.7, 4.0), (0.3, 60.0)])
 def test_of_one_onset_it_is_generalised_least_squares(dt_s, tau_s):
     """The first three seconds have one onset; the filter's innovations weigh as the whole covariance does."""
-    n = int(3.0 / dt_s) + 1
-    errors, trace_s = np.random.default_rng(3).normal(0.0, 0.1, (n, 2)), np.arange(n) * dt_s
+    n, others_m2 = int(3.0 / dt_s) + 1, (4.0, 3.0)
+    trace_s = np.arange(n) * dt_s
+    errors = np.random.default_rng(3).normal(0.0, 0.1, (n, 2)) + trace_s[:, None] * [1.0, -0.7]
     lasting = SIGMA_M**2 * np.exp(-np.abs(np.subtract.outer(trace_s, trace_s)) / tau_s)
-    want = np.zeros(n)
+    want, slope = np.zeros(n), np.zeros((n, 2))
     for a in range(2):
-        whole = lasting + (WHITE_SHARE**2 * SIGMA_M**2 + RADAR_M2[a]) * np.eye(n)
+        whole = lasting + (WHITE_SHARE**2 * SIGMA_M**2 + others_m2[a]) * np.eye(n)
         for m in range(2, n + 1):
             x, y = np.linalg.solve(whole[:m, :m], np.stack([errors[:m, a], trace_s[:m]], axis=1)).T
             want[m - 1] += (trace_s[:m] @ x) ** 2 / (trace_s[:m] @ y)
-    np.testing.assert_allclose(weigh(errors, tau_s=tau_s, dt_s=dt_s), want, rtol=1e-9, atol=1e-12)
+            slope[m - 1, a] = (trace_s[:m] @ x) / (trace_s[:m] @ y)
+    slid_far = np.hypot(*slope.T) * trace_s >= SLID_M
+    assert 0 < slid_far.sum() < n
+    found = weigh(errors, tau_s=tau_s, dt_s=dt_s, others_m2=others_m2)
+    np.testing.assert_allclose(found, np.where(slid_far, want, 0.0), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ class TrafficPlan:
     exits_share: float = 0.2  # of the hazmat trucks: they take the ramp
     vanish_share: float = 0.0  # of all: they end in the middle of the road
     n_ghosts: int = 0  # terminals without a vehicle
+    ghosts_behind_m: float | None = None  # so far behind the middle of a reporting truck; None: on their own
     dragged_share: float = 0.0  # of the hazmat trucks: their places are slowly dragged away
     drag_mps: float = 0.35
     n_halts: int = 0  # hazmat trucks that stop for some seconds, and those behind them
@@ -165,6 +166,21 @@ def _scenarios() -> Mapping[str, Scenario]:
             traffic=TrafficPlan(n_departures=0, n_halts=3, exits_share=0.0),
             gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0), holds_share=0.5),
             faults=(("clock", 5), ("drag", 2), ("frozen", 2), ("overconfident", 2), ("replay", 2)),
+        ),
+        Scenario(
+            name="sources",  # who is silent, who is not there, and who is elsewhere, in dense traffic
+            duration_s=100.0,
+            traffic=TrafficPlan(
+                truck_gap_m=28.0,
+                other_gap_m=35.0,
+                n_departures=0,
+                exits_share=0.0,
+                silent_share=0.08,
+                n_ghosts=3,
+                ghosts_behind_m=16.0,
+            ),
+            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0)),
+            faults=(("slow", 1), ("drag", 1), ("frozen", 1)),
         ),
         Scenario(
             name="jamming",
