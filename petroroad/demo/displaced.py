@@ -31,15 +31,11 @@ def site_for(site: Site, radar: RadarSettings) -> Site:
         return site
     for name in wrong:
         del common[name]
-<<<<<<< HEAD
-    return parse_site(
-        dumps(tables), site.map_text, site.registry_text, site.where, permits_text=site.permits_text
-    )
-=======
     if of_centres:
         for table in (common, *(row for rsu in tables["rsu"] for row in rsu.get("radar", []))):
             for name in REFLECTION:
                 table.pop(name, None)
         tables["radars"] = common | {"reflects": "centres"}
-    return parse_site(dumps(tables), site.map_text, site.registry_text, site.where)
->>>>>>> x-proof9
+    return parse_site(
+        dumps(tables), site.map_text, site.registry_text, site.where, permits_text=site.permits_text
+    )
