@@ -5,7 +5,7 @@ from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.map_names import check_names
-from geofence.permits import faults_of_permits
+from geofence.permits import PermitFault, faults_of_permits
 from geofence.plausible import is_plain
 from geofence.rule_checks import faults_of_names
 
@@ -35,8 +35,18 @@ def check_site(site: Site, road: RoadMap) -> None:
         raise ConfigError(site.where, *fault)
     gates = [(gate.gate, gate.role) for gate in road.gates]
     terminals = {vehicle.terminal for vehicle in site.vehicles}
-    for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
-        raise ConfigError(site.where, *wrong)
+    zones = {zone.zone for zone in road.zones}
+    for wrong in faults_of_permits(site.permits, terminals, gates, roads, zones):
+        raise _wrong_permit(site, wrong)
+
+
+def _wrong_permit(site: Site, wrong: PermitFault) -> ConfigError:
+    """Return the error of a permit, by its table or by the line of its file."""
+    of_file = wrong.row - len(site.config.permit)
+    if of_file < 0:
+        return ConfigError(site.where, f"permit[{wrong.row}].{wrong.key}", wrong.rule, wrong.value)
+    where = f"line {site.permit_rows[of_file].line}, column {wrong.key}"
+    return ConfigError(site.config.permits or "permits", where, wrong.rule, wrong.value)
 
 
 def features_of(site: Site) -> Features:

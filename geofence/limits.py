@@ -118,17 +118,21 @@ class SpeedLimits:
     def of(self, tracks: TrackBatch, located: Located) -> Limits:
         """Return the limits of n tracks at their newest stamp."""
         n = len(located.lane)
-        mps, layer = np.empty(n), np.empty(n, dtype=np.int32)
-        if n == 0:
-            return Limits(mps, layer)
+        limits = Limits(np.empty(n), np.empty(n, dtype=np.int32))
+        self.fill(limits, tracks, located)
+        return limits
+
+    def fill(self, limits: Limits, tracks: TrackBatch, located: Located) -> None:
+        """Fill in what `of` returns."""
+        if not len(limits.mps):
+            return
         if self._varies:
             newest_ns = int(tracks.stamp_ns.max())
             if newest_ns // MINUTE_NS != self._minute:
                 self._minute, self._rows = newest_ns // MINUTE_NS, self._at(newest_ns)
         hits = self._hits(tracks, located) if self._zones else self._no_hits
         asked = _Asked(located.found, located.lane, located.kind, located.vehicle, hits)
-        _lowest_once(asked, self._rows, mps, layer)
-        return Limits(mps, layer)
+        _lowest_once(asked, self._rows, limits.mps, limits.layer)
 
     def name(self, layer: int) -> str | None:
         """Return a layer's name as a violation has it."""

@@ -32,6 +32,7 @@ from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map_changes import CLOSED as MAP_CHANGED
 from geofence.map_changes import MapChanges
+from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
 from geofence.rules import BY_NAME, GRADED, MEASURED, OWN_STAMPS, REGISTRY
@@ -45,8 +46,12 @@ class Monitor:
     def __init__(
         self, rules: RulesConfig, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig], *,
         esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose], late: bool = False,
+        permits: Sequence[PermitConfig] = (),
     ) -> None:  # fmt: skip
-        """late : it judges stored fixes of one terminal at a time; rules that need more are mute."""
+        """late : it judges stored fixes of one terminal at a time; rules that need more are mute.
+
+        permits : whose zones are open to their vehicles
+        """
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
         roles = {role for zone in road.zones for role in zone.roles}
@@ -70,7 +75,8 @@ class Monitor:
         lowest_mps = lowest_speeds(
             road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
         )
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes)
+        openings = openings_of(permits)
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes, openings)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,
@@ -110,8 +116,7 @@ class Monitor:
         if self._events or self._resume.is_waiting:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
             events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-            for track, episode in self._resume.pop_seen(tracks, located, ctx.mine):
-                self._lineage.resume(track, episode)
+            self._resume_seen(ctx)
             self._resume.vouch(self._state, tracks, located.rows, ctx.mine)
         found = self._evidence.observe(tracks, located, owned, self._around)
         self._count("judge.stale", found.stale)
@@ -129,6 +134,11 @@ class Monitor:
             if judged is not None:
                 out.append(judged)
         return out
+
+    def _resume_seen(self, ctx: Context) -> None:
+        """Give the owned vehicles their episodes that have waited since a restart."""
+        for track, episode in self._resume.pop_seen(ctx.tracks, ctx.located, ctx.mine):
+            self._lineage.resume(track, episode)
 
     def tick(
         self,
@@ -163,6 +173,7 @@ class Monitor:
             trips=trips,
         )
         ctx.presume()
+        self._resume_seen(ctx)  # a rule of ticks would open a second one before the next observation
         stamps = stamps_of_tick(t_ns)
         for rule in self._rules:
             for verdict in rule.tick(ctx):

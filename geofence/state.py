@@ -65,7 +65,7 @@ RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
 # columns of State.ring: place, station, offset and its sigma, speed; then values and sigmas of measured rules
 R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_VALUE = range(7)
-NEVER_ASKED: tuple[list[int], I64] = ([-1], np.zeros(1, dtype=np.int64))  # -1 is no track
+NEVER_ASKED: tuple[list[int], list[int]] = ([-1], [])  # -1 is no track
 
 
 class State:
@@ -93,7 +93,7 @@ class State:
         self._row: dict[int, int] = {}
         self._free: list[int] = []
         # the last question and its answer: that of a tick is repeated, unless an observation comes between
-        self._asked: tuple[list[int], I64] = NEVER_ASKED
+        self._asked: tuple[list[int], list[int]] = NEVER_ASKED
         self._allocate(64)
 
     def _allocate(self, n: int) -> None:
@@ -124,19 +124,24 @@ class State:
 
     def rows(self, tracks: U64) -> I64:
         """Return the rows (n,) of the tracks, new ones where there are none; -1 for track 0 (tentative)."""
-        wanted = tracks.tolist()
+        rows = np.empty(len(tracks), dtype=np.int64)
+        self.fill_rows(tracks, rows)
+        return rows
+
+    def fill_rows(self, tracks: U64, rows: I64) -> None:
+        """Fill in what `rows` returns."""
+        wanted: list[int] = tracks.tolist()
         if wanted == self._asked[0]:
-            return self._asked[1].copy()
+            rows[:] = self._asked[1]
+            return
         get = self._row.get
         found = [get(track, -1) for track in wanted]
         if -1 in found:
             for k, track in enumerate(wanted):
                 if found[k] < 0 and track != 0:
                     found[k] = self.row(track)
-        rows = np.array(found, dtype=np.int64)
-        if len(found) > 1:
-            self._asked = wanted, rows.copy()
-        return rows
+        rows[:] = found
+        self._asked = wanted, found
 
     def row(self, track: int) -> int:
         """Return the track's row, a new one where there is none."""

@@ -28,6 +28,7 @@ from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, LANE_MASK
 from geofence.map.windows import windows_of
 from geofence.map.zones import ZoneShape
 from geofence.off_lanes import distance_to_lanes_m
+from geofence.permits import Openings
 from geofence.state import MOVED_MPS
 
 QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
@@ -54,6 +55,7 @@ class Surroundings:
     def __init__(
         self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
         width_presumed_m: float, lowest_mps: F64, vehicles: Sequence[Cargo] = (),
+        openings: Openings | None = None,
     ) -> None:  # fmt: skip
         """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be.
 
@@ -65,13 +67,13 @@ class Surroundings:
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
         self._area = _compiled(tuple(shapely.Polygon(ring) for ring in rings))
+        self.judges_off_road = self._area.count > 0  # False: no distance from the road is ever judged
         stops = [zone.polygon for zone in road.zones if set(zone.roles) & set(rules.stop_zone_roles)]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
         self._permitting = shapely.union_all([*stops, *gates])
         for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
-        self._unjudged: F64 = np.full(64, np.nan)
         self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
         lanes = road.strips.lanes
         masks = lanes[:, LANE_MASK].astype(np.int64)
@@ -91,13 +93,16 @@ class Surroundings:
         self._stays_s: F64 = np.array([*(zone.stay_max_s or 0.0 for zone in staying), np.nan])
         self._closed: dict[tuple[Closure, ...], list[ZoneShape]] = {}
         self._follows = follows(road.lanes)
+        self._openings = openings or {}  # of zones, by permits
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""
         key = tuple(roles)
         if key not in self._zones:
             self._zones[key] = [
-                ZoneShape(z.zone, z.polygon, z.windows, holidays=self._holidays)
+                ZoneShape(
+                    z.zone, z.polygon, z.windows, holidays=self._holidays, openings=self._openings.get(z.zone)
+                )
                 for z in self._road.zones
                 if set(z.roles) & set(roles)
             ]
@@ -109,10 +114,8 @@ class Surroundings:
 
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
         """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
-        if self._area.count == 0:
-            if len(tracks) > len(self._unjudged):
-                self._unjudged = np.full(2 * len(tracks), np.nan)
-            return self._unjudged[: len(tracks)]
+        if not self.judges_off_road:
+            return np.full(len(tracks), np.nan)
         near = located.found[:, OUT_PERMITTED]
         mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
         out = np.where(mine, np.maximum(near, 0.0), np.nan)

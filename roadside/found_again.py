@@ -105,9 +105,14 @@ class FoundAgain:
             before, rate = table.pop(known, None), 0.0  # the newest are last
             if before is not None and t_ns - before.at_ns <= LOST_NS:
                 rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
-            table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
-            if before is not None and before.passed_on:
+            if before is None:
+                table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
+                continue
+            if before.passed_on:
                 self._back.append(known)
+            before.lane, before.s_m, before.v_east, before.v_north = lane, s_m, v_east, v_north
+            before.rate_mps, before.at_ns, before.passed_on = rate, t_ns, False
+            table[known] = before
 
     def _before(
         self, t_ns: int, tracks: TrackBatch, located: Located, i: int, here: dict[int, None]

@@ -60,7 +60,9 @@ class DetectionColumns(msgspec.Struct, frozen=True, kw_only=True):
     rcs_dbsm: MaybeColumn
 
     def __post_init__(self) -> None:
-        _equal_lengths(msgspec.structs.asdict(self))
+        n = len(self.range_m)
+        if not len(self.azimuth_rad) == len(self.range_rate_mps) == len(self.rcs_dbsm) == n:
+            raise ValueError("columns differ in length")
 
 
 class ObjectColumns(msgspec.Struct, frozen=True, kw_only=True):

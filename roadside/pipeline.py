@@ -343,7 +343,7 @@ class Pipeline(Configured):
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
-        self.late.clear()
+        self.late.clear(step.to_ns)
         self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None

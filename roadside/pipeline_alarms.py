@@ -61,12 +61,11 @@ class TerminalAlarms:
         """Note the alarms of a message's fixes."""
         if len(seen.ints) <= F_ALARMS:
             return
-        kinds: list[int] = seen.ints[F_ALARMS].tolist()
+        kinds: list[int] = [stated & ALL for stated in seen.ints[F_ALARMS].tolist()]
         if not self._by_name and not any(kinds):  # the usual case
             return
         stamps = seen.ints[0].tolist()
-        for terminal, bits, stamp_ns in zip(seen.terminal, kinds, stamps, strict=True):
-            now = bits & ALL
+        for terminal, now, stamp_ns in zip(seen.terminal, kinds, stamps, strict=True):
             known = self._by_name.get(terminal)
             if known is None and not now:
                 continue

@@ -62,8 +62,9 @@ def check_map(setup: Setup) -> None:
     gates = [(gate.gate, gate.role) for gate in setup.road.gates]
     terminals = {vehicle.terminal for vehicle in setup.vehicles}
     roads = {lane.road for lane in setup.road.lanes}
-    for fault in faults_of_permits(setup.permits, terminals, gates, roads):
-        raise ConfigError("config/down", *fault)
+    zones = {zone.zone for zone in setup.road.zones}
+    for wrong in faults_of_permits(setup.permits, terminals, gates, roads, zones):
+        raise ConfigError("config/down", f"permit[{wrong.row}].{wrong.key}", wrong.rule, wrong.value)
 
 
 def on_map(setup: Setup, compiled: Compiled) -> Setup:

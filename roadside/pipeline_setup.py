@@ -56,5 +56,5 @@ def monitor_of(setup: Setup, *, late: bool = False) -> Monitor:
     """Return a fresh monitor; late : of stored fixes, without radar."""
     return Monitor(
         setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn, stretch_m=setup.stretch_m,
-        radars=() if late else setup.radars, late=late,
+        radars=() if late else setup.radars, late=late, permits=setup.permits,
     )  # fmt: skip

@@ -66,7 +66,10 @@ class Travelling:
         """Read what terminals report of their drivers."""
         if not isinstance(item, GnssFixes) or len(item.ints) <= F_ALARMS:
             return
-        for terminal, kinds in zip(item.terminal, item.ints[F_ALARMS].tolist(), strict=True):
+        alarms: list[int] = item.ints[F_ALARMS].tolist()
+        if not any(alarms):  # the usual case
+            return
+        for terminal, kinds in zip(item.terminal, alarms, strict=True):
             if kinds & STATED:
                 self.journeys.note_fatigue(now_ns, terminal, reported=bool(kinds & FATIGUE))
 

@@ -48,6 +48,7 @@ from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
 from roadside.pipeline_alarms import AlarmedTerminal, TerminalAlarm
 from roadside.pipeline_config import ConfigState, KeptConfig
+from roadside.pipeline_late_ledger import JudgedRow, JudgedUntil, LedgerState
 from roadside.pipeline_late_state import HeldFixes, LateState
 from roadside.pipeline_late_times import RaisedEpisode
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
@@ -68,6 +69,7 @@ STATE = (
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
     KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving, PastTrips,
+    LedgerState, JudgedRow, JudgedUntil,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

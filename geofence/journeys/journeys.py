@@ -22,13 +22,7 @@ from geofence.journeys.driving import Driving
 from geofence.journeys.driving import copied as copied_driving
 from geofence.journeys.following import Look, follow, quantise
 from geofence.journeys.gates import Gates, Line
-from geofence.journeys.journey import (
-    Journey,
-    JourneysState,
-    Reason,
-    copied,
-    encoded,
-)
+from geofence.journeys.journey import Journey, JourneysState, Reason, copied, encoded
 from geofence.journeys.looking import looks_at
 from geofence.journeys.passing import ENTERED_MPS, Passing
 from geofence.journeys.past import Past
@@ -231,7 +225,7 @@ class Journeys:
         if line is not None:
             journey.exit, journey.exit_s_m = line.gate, number(line.s_m, 1)
             expect(journey, self._road_mps(journey), self._config)
-        if permit is not None:  # by then it must be out, whatever its pace
+        if permit is not None and permit.end_ns > journey.start_ns:  # by then it must be out
             journey.due_ns = min(journey.due_ns or permit.end_ns, permit.end_ns)
 
     def _road_mps(self, journey: Journey) -> float:
@@ -317,6 +311,11 @@ class Journeys:
     def breaches(self, rule: str) -> dict[int, dict[str, Breach]]:
         """Return what the vehicles' journeys break of a rule: by track, then by scope."""
         return breaches_of(self.open, rule)
+
+    def awaits(self, terminal: str, track: int) -> bool:
+        """Say whether a terminal's journey has not been looked at since its vehicle is this track."""
+        journey = self.open.get(terminal)
+        return journey is not None and journey.track != track
 
     # ---- violations of its vehicle
 

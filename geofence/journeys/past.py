@@ -133,6 +133,8 @@ class Past:
 
     def spread(self, terminal: str, but: str | None = None) -> None:
         """Send what is known of a terminal to all neighbours but one, until they confirm it."""
+        if self.row(terminal) is None:
+            return
         for esn, waiting in self.unsent.items():
             if esn != but:
                 waiting.pop(terminal, None)
@@ -146,11 +148,13 @@ class Past:
             return {}
         found = {}
         for esn, waiting in self.unsent.items():
-            names = list(waiting)[:ROWS_MAX]
-            for name in names:  # those that are never confirmed don't keep the others back
+            rows = []
+            for name in list(waiting)[:ROWS_MAX]:
                 del waiting[name]
-                waiting[name] = None
-            rows = [body for name in names if (body := self.body(name)) is not None]
+                body = self.body(name)
+                if body is not None:  # else it is forgotten meanwhile
+                    waiting[name] = None  # behind the others: they must not wait for who never confirms
+                    rows.append(body)
             if rows:
                 found[esn] = rows
         return found

@@ -39,8 +39,8 @@ def turns_at_rails(way: F64, long_m: F64, lane_of: I32, lanes: Sequence[Lane]) -
     half = np.where(np.abs(half) <= HALF_RAD_MAX, half, 0.0)
     end_m = np.cumsum(long_m) - (np.cumsum(chord_m) - chord_m)[chord]
     at_m = np.column_stack([end_m - long_m, end_m])
-    tangents: F64 = np.tan(half[chord][:, None] * (2.0 * at_m / chord_m[chord][:, None] - 1.0))
-    return tangents
+    slopes: F64 = np.tan(half[chord][:, None] * (2.0 * at_m / chord_m[chord][:, None] - 1.0))
+    return slopes
 
 
 def _turn(way: F64, a: I64, b: I64) -> F64:

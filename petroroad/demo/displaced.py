@@ -23,4 +23,6 @@ def site_for(site: Site, radar: RadarSettings) -> Site:
         return site
     for name in wrong:
         del common[name]
-    return parse_site(dumps(tables), site.map_text, site.registry_text, site.where)
+    return parse_site(
+        dumps(tables), site.map_text, site.registry_text, site.where, permits_text=site.permits_text
+    )

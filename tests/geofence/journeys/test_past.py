@@ -115,6 +115,16 @@ def test_many_rows_are_sent_in_turn():
     assert {decoded(body).terminal for body in (*first, *second)} == set(many.driving)
 
 
+def test_who_left_nothing_behind_is_no_row():
+    known = past(["B"])
+    known.spread("a car")
+    known.leave("7", driving())
+    known.spread("7")
+    known.forget(T0_NS + 2 * DAY_NS)
+    assert known.due(TICK_NS) == {}
+    assert known.unsent == {"B": {}}
+
+
 def test_the_disk_forgets_what_counts_no_more():
     known = past((), permit(permit="P2", **LATER))
     known.use("P1", "J1")
