@@ -111,6 +111,7 @@ VIOLATION = {
     "late": FLAG,
     "evidence": MAP,
     "limit_of": maybe(TEXT),
+    "road_s_m": maybe(NUMBER),
 }
 JOURNEY = {
     "id": TEXT | {"format": "uuid"},

@@ -7,7 +7,7 @@ import numpy as np
 from fusion.tracks import TrackBatch
 from geofence.config import VehicleConfig
 from geofence.episodes import Facts
-from geofence.located import NO_LANE, Located
+from geofence.located import NO_LANE, ROAD_S, Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.violation import ViolationVehicle
@@ -58,4 +58,5 @@ class Describer:
             limit_mps=number(limit[0], 2),
             p_violation=p_violation,
             limit_of=limit[1],
+            road_s_m=number(float(located.found[i, ROAD_S]), 2) if on_lane else None,
         )

@@ -28,6 +28,7 @@ class Facts(msgspec.Struct, kw_only=True):
     limit_mps: Number | None = None
     p_violation: Number = 0.0
     limit_of: str | None = None  # the layer that states `limit_mps`
+    road_s_m: Number | None = None
 
 
 class OpenEpisode(Facts, kw_only=True):

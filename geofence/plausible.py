@@ -169,6 +169,7 @@ def _range_fault(violation: Violation, bounds: Bounds) -> Fault | None:
         _number_fault("lon_deg", violation.lon_deg, *bounds.lon_deg)
         or _number_fault("lat_deg", violation.lat_deg, *bounds.lat_deg)
         or _number_fault("s_m", violation.s_m, *bounds.s_m)
+        or _number_fault("road_s_m", violation.road_s_m, *Bounds().s_m)
     )
 
 

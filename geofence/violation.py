@@ -69,6 +69,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     limit_of: str | None = None  # which layer states `limit_mps`: lane, class, zone:NAME, ...
     # whether the terminal raised an alarm of its own for it; nil: it never did, or has no such alarm
     terminal_alarm: bool | None = None
+    road_s_m: float | None = None  # station of the lane's road, where that has an axis of its own
 
 
 ENCODER = msgspec.msgpack.Encoder()

@@ -5,7 +5,7 @@ import numpy as np
 from geofence.kernels import Places, locate
 from geofence.located import FOUND, OFFSET, ROAD_S, S
 from geofence.near import scratch
-from tests.support.geofence_world import bend, beside, feature, lane, lonlat, road
+from tests.support.geofence_world import World, bend, beside, feature, lane, lonlat, road
 
 AT_M = np.arange(0.0, 181.0, 12.0)
 
@@ -59,3 +59,21 @@ def test_on_the_site_s_own_road_and_beside_all_lanes_nothing_changes():
     found = stations_at(made, places)
     np.testing.assert_array_equal(found[:, [S, OFFSET]], np.column_stack(made.axis.station_of(*places.T)))
     assert np.isnan(found[:, ROAD_S]).all()
+
+
+def test_a_violation_on_a_ramp_names_the_ramp_s_own_station_as_well():
+    """What it is judged by, stretches and handovers too, stays the site's."""
+    made = with_ramp()
+    along = ramp_axis(np.array([30.0, 30.1]))
+    way = (along[1] - along[0]) / 0.1 * 25.0  # 90 km/h where 60 are posted
+    world = World(made)
+    for k in range(30):
+        east, north = ramp_axis(np.array([30.0 + 2.5 * k]))[0]
+        world.observe(
+            1 + k * 100_000_000,
+            {"east": east, "north": north, "v_east": way[0], "v_north": way[1], "sigma": 0.1},
+        )
+    (opened,) = [v for v in world.out if v.rule == "overspeed" and v.phase == "open"]
+    assert opened.lane == "ramp"
+    assert 5_030.0 < opened.road_s_m < 5_105.0
+    assert 600.0 < opened.s_m < 720.0

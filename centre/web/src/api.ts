@@ -115,6 +115,8 @@ export interface Episode {
   limit_mps: number | null;
   /** The layer that states the limit: `lane`, `zone:NAME`, …; missing from an RSU of an earlier version. */
   limit_of?: string | null;
+  /** The station of its lane's road, where that has an axis of its own; missing from an RSU of an earlier version. */
+  road_s_m?: number | null;
   map_version: string;
   rules_version: string;
   stamps: { measured_ns: string; arrived_ns: string; by?: string | null };

@@ -6,7 +6,7 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, whereShown } from "./row.ts";
+import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, stakeOf, whereShown } from "./row.ts";
 import { limitOf, ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import { isLate } from "./state.ts";
@@ -128,7 +128,7 @@ function numsHtml(state: State, found: Episode): string {
     [t("probS"), probabilityOf(episode, live)],
     [`${t("speed")}${Number.isNaN(peak) ? "" : ` · ${t("max")}`}${limit}`, `${kmh(speed)}<small>km/h</small>`],
     [t("sigma"), sigma === null ? "—" : `${sigma.toFixed(2)}<small>m</small>`],
-    [escape(where), station(episode.s_m)],
+    [escape(where), stakeOf(state, episode)],
   ];
   return list.map(([key, value]) => `<div><div class="k">${key}</div><div class="x">${value}</div></div>`).join("");
 }

@@ -122,17 +122,25 @@ export function probabilityOf(episode: Episode, live: Live | null = null): strin
 
 /** The episode at its place; an ended one at the place of its decision, not where it was within the rule again. */
 export function placed(episode: Episode): Episode {
-  return episode.open || episode.decided === null ? episode : { ...episode, ...episode.decided };
+  return episode.open || episode.decided === null ? episode : { ...episode, ...episode.decided, road_s_m: null };
 }
 
 /** The episode at its vehicle's station and lane if that is visible, else at the place of `placed`. */
 export function whereShown(state: State, episode: Episode, live: Live | null): Episode {
   const { site } = state;
   if (live === null || site === null || Number.isNaN(live.s)) return placed(episode);
-  if (Number.isNaN(live.u)) return { ...episode, s_m: live.s };
+  if (Number.isNaN(live.u)) return { ...episode, s_m: live.s, road_s_m: null };
   const row = site.rows.find((x) => live.u >= x.offset_m[0] && live.u < x.offset_m[1]);
   const lane = row === undefined ? undefined : [...site.lanes.values()].find((x) => x.row === row.row);
-  return { ...episode, s_m: live.s, lane: lane?.lane ?? null };
+  return { ...episode, s_m: live.s, road_s_m: null, lane: lane?.lane ?? null };
+}
+
+/** The K-number of the site's road, or that of the episode's own road with its name, where it has stakes of its own. */
+export function stakeOf(state: State, episode: Episode): string {
+  const own = episode.road_s_m;
+  if (own === null || own === undefined) return station(episode.s_m);
+  const road = episode.lane === null ? undefined : state.site?.lanes.get(episode.lane)?.road;
+  return `${road === undefined ? "" : `${escape(road)} `}${station(own)}`;
 }
 
 export function placeOf(state: State, found: Episode, live: Live | null = null): string {
@@ -148,6 +156,6 @@ export function placeOf(state: State, found: Episode, live: Live | null = null):
     : episode.zone !== null
     ? ` ${escape(episode.zone)}`
     : ` ${t("outside")}`;
-  return `${station(episode.s_m)}${way}${where}`;
+  return `${stakeOf(state, episode)}${way}${where}`;
 }
 
