@@ -110,6 +110,16 @@ def test_what_one_way_traffic_of_one_length_does_not_show_is_named():
     assert "all vehicles recede, lengths are alike" in check.text
 
 
+def test_receivers_that_claim_half_their_errors_make_nothing_surer():
+    off = []
+    for seed in range(20, 23):
+        passes = drive_by(seed)
+        honest = registered(passes, POSE)
+        bold = registered(replace(passes, sigma_m=dict.fromkeys(passes.sigma_m, GNSS_SIGMA_M / 2.0)), POSE)
+        off.append(bold.sigma[:2] / honest.sigma[:2])
+    assert np.mean(off) > 0.85, off  # with the claim alone 0.6
+
+
 def test_without_vehicles_everything_stays_at_its_prior():
     found = registered(drive_by(1, n=0), POSE)
     assert isinstance(found, Registration)
