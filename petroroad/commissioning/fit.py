@@ -76,6 +76,17 @@ def _own_information(passes: Passes, errors: Errors) -> F64:
     return own.reshape(-1, OWN, OWN)
 
 
+def _scale2(stated: F64, errors: Errors, own_cov: F64) -> float:
+    """Return by how much the squares of the vehicles' errors exceed the stated ones, at least 1.
+
+    Receivers that claim half their errors would make everything look twice as sure. One step of expectation
+    and maximisation (Dempster, Laird, Rubin 1977); what no detection shows counts as stated.
+    """
+    off = errors.off_m.reshape(-1, OWN)
+    squares = np.einsum("va,vab,vb->", off, stated, off) + np.einsum("vab,vba->", stated, own_cov)
+    return max(float(squares) / max(off.size, 1), 1.0)
+
+
 def fitted(passes: Passes, pairs: Pairs, pose: RadarPose, start: F64, prior: Prior, errors: Errors) -> Fit:
     """Return what some steps of Gauss-Newton over radar and vehicles find.
 
@@ -83,7 +94,8 @@ def fitted(passes: Passes, pairs: Pairs, pose: RadarPose, start: F64, prior: Pri
     """
     dets, of, value = passes.detections, pairs.vehicle, start
     errors = _passages(pairs, dets, errors)
-    n_vehicles, known = len(errors.begin_s), _own_information(passes, errors)
+    n_vehicles, stated = len(errors.begin_s), _own_information(passes, errors)
+    known = stated
     knot, part = errors.between(of, dets.stamp_s[pairs.scan])
     row = np.arange(len(of))
     residual, covariance, share = np.zeros((0, 2)), np.diag(prior.sigma**2), 1.0
@@ -105,11 +117,13 @@ def fitted(passes: Passes, pairs: Pairs, pose: RadarPose, start: F64, prior: Pri
         np.add.at(cross, of, np.einsum("nka,nk,nkb->nab", radar, weight, place))
         np.add.at(own, of, np.einsum("nka,nk,nkb->nab", place, weight, place))
         np.add.at(pull, of, np.einsum("nka,nk,nk->na", place, weight, residual))
-        gain = np.einsum("vab,vbc->vac", cross, np.linalg.inv(own))
+        own_cov = np.asarray(np.linalg.inv(own), dtype=np.float64)
+        gain = np.einsum("vab,vbc->vac", cross, own_cov)
         covariance = np.linalg.inv(normal - np.einsum("vab,vcb->ac", gain, cross))
         step = covariance @ (right - np.einsum("vab,vb->a", gain, pull))
         of_own = np.linalg.solve(own, (pull - np.einsum("vab,a->vb", cross, step))[:, :, None])[:, :, 0]
         errors = errors._replace(off_m=errors.off_m + of_own.reshape(-1, KNOTS, 2))
+        known = stated / _scale2(stated, errors, own_cov)
         value = value + step
         value[-1] = min(max(value[-1], 0.0), SHARE_MAX)
         freed = radar - np.einsum("nkb,nab->nka", place, gain[of])  # what the vehicle's error leaves

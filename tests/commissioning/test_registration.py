@@ -8,6 +8,7 @@ import pytest
 
 from fusion.config import RadarPose
 from petroroad.commissioning.checks import ACCEPTED, REJECTED, UNDECIDED, commissioned
+from petroroad.commissioning.fit import KNOTS, _scale2, unknown
 from petroroad.commissioning.pairs import predicted
 from petroroad.commissioning.passes import Detections, Passes, Places
 from petroroad.commissioning.registration import PRIOR, Registration, registered
@@ -108,6 +109,20 @@ def test_what_one_way_traffic_of_one_length_does_not_show_is_named():
     assert check.verdict == UNDECIDED
     assert "not observable" in check.text
     assert "all vehicles recede, lengths are alike" in check.text
+
+
+@pytest.mark.parametrize(("factor", "shown", "want"), [
+    (2.0, 1.0, 4.0),  # receivers that claim half their errors
+    (0.5, 1.0, 1.0),  # claims that are too large cost little
+    (2.0, 0.0, 1.0),  # no detection shows any: as stated
+])  # fmt: skip
+def test_the_scale_of_the_claims_is_found(factor, shown, want):
+    rng, lag = np.random.default_rng(1), np.abs(np.subtract.outer(np.arange(KNOTS), np.arange(KNOTS)))
+    cov = np.kron(0.5**2 * np.exp(-lag / 6.0), np.eye(2))
+    off = shown * factor * rng.multivariate_normal(np.zeros(2 * KNOTS), cov, size=400)
+    errors = unknown(400)._replace(off_m=off.reshape(400, KNOTS, 2))
+    stated = np.tile(np.linalg.inv(cov), (400, 1, 1))
+    assert _scale2(stated, errors, (1.0 - shown) * np.tile(cov, (400, 1, 1))) == pytest.approx(want, rel=0.1)
 
 
 def test_without_vehicles_everything_stays_at_its_prior():
