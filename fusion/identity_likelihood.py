@@ -13,6 +13,7 @@ import math
 from core.arrays import F1, F2, F3, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.births import VEHICLES_PER_M2
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
 from fusion.identity_extent import follow_extent, take_as
@@ -24,7 +25,6 @@ from fusion.sigma_scale import ODD_SIGMAS, P_ODD
 from fusion.visibility import is_followed, is_in_sight
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
-VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles
 # Priors: radar misses the own vehicle, and another one keeps its place beside it, or moves independently
 P_BESIDE, P_APART = 0.002, 0.01
 ERRORS_LAST_S = 0.5  # radar's errors and the white ones of fixes: a fix so much later is all new evidence,

@@ -5,8 +5,9 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.births import VEHICLES_PER_M2, is_likely_by_first
 from fusion.duplicate_tracks import HELD_NS
-from fusion.identity_likelihood import RELATIVE_MPS, VEHICLES_PER_M2
+from fusion.identity_likelihood import RELATIVE_MPS
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import predict_to
 from fusion.radar_field import birth_odds
@@ -122,12 +123,15 @@ def _may_be_shown(
 
 
 @kernel(inner=True)
-def _is_likely(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> bool:
+def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
     """Return whether tentative track i is likelier a vehicle than clutter.
 
     Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so).
-    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out.
+    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out. By its first
+    detection alone it is shown for a fade: of vehicles another glimpse follows, of clutter none.
     """
+    if t_ns - tracks.ints[i, at.RADAR_NS] <= MISS_FREE_NS and is_likely_by_first(tracks, i):
+        return True
     return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
 
 
@@ -142,7 +146,7 @@ def _may_be_tracked(
         if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] == at.FREE or ints[o, at.PRESUMED] > 0:
             continue
         is_shown = ints[o, at.STATUS] == at.CONFIRMED or ints[o, at.SHOWN_NS] > 0
-        if not is_shown and not _is_likely(tracks, rings, o, settings):
+        if not is_shown and not _is_likely(tracks, rings, o, t_ns, settings):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
         if _log_odds_one(scratch) > 0.0:
@@ -186,7 +190,7 @@ def shown(
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.TENTATIVE:
-            if not _is_likely(tracks, rings, i, settings):
+            if not _is_likely(tracks, rings, i, t_ns, settings):
                 continue
         elif ints[i, at.STATUS] != at.CONFIRMED:
             continue
