@@ -12,7 +12,7 @@ import math
 from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.layout import Rings, Settings, Tracks
+from fusion.layout import Detections, Rings, Settings, Shadows, Tracks
 from fusion.radar_field import (
     SCANS_FOUND,
     SUM,
@@ -23,6 +23,7 @@ from fusion.radar_field import (
     note_born,
     note_false,
 )
+from fusion.shadows import is_in_shadow
 
 ALONE, BESIDE = 1, 2  # BEGAN
 # Faster than people walk and wind moves trees and wires; slower than any vehicle
@@ -79,17 +80,22 @@ def odds_unseen(settings: Settings, q: int, cell: int) -> float:
 
 
 @kernel
-def note_beginning(tracks: Tracks, i: int, M: F2, d: int, beside: bool, settings: Settings) -> None:
-    """Note how new track i begins: with measurement d of a radar's present scan.
+def note_beginning(
+    tracks: Tracks, i: int, detections: Detections, d: int, beside: bool, settings: Settings, shadows: Shadows
+) -> None:
+    """Note how new track i begins: with detection d of a radar's present scan, in the shadows of that scan.
 
     beside : a tracked vehicle.  Those that were there already when the radar began to scan say nothing of
-    later ones: they are not counted.
+    later ones: they are not counted. Nor is a glimpse in a shadow, after which no miss would count.
     """
+    M, seen, radars = detections.M, detections.seen, settings.radars
     tracks.floats[i, at.BEGAN_ODDS] = NO_ODDS
     pace = pace_mps(M, d, settings)
     if not MOVES_MPS <= pace <= MOVES_MPS_MAX:  # NaN is not
         return
     began, q = BESIDE if beside else ALONE, int(M[d, at.SOURCE])
+    if is_in_shadow(shadows, radars, q, seen[d, at.S_EAST], seen[d, at.S_NORTH]):
+        return
     if M[d, at.WHAT] == at.POLAR:
         flat = M[d, at.Z_RANGE]  # as in entry_cell
         cell = cell_towards(settings, q, flat * M[d, at.Z_COS], flat * M[d, at.Z_SIN])
@@ -127,12 +133,3 @@ def note_clutter(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> No
     """Note that tentative track i was no vehicle, now that it is dropped."""
     note_false(tracks, rings, i, settings)
     _count(tracks, rings, i, settings, at.C_FIRST_FALSE)
-
-
-@kernel(inner=True)
-def is_likely_by_first(tracks: Tracks, i: int) -> bool:
-    """Return whether new track i is likelier a vehicle than clutter by its first detection and its misses.
-
-    What later detections add is not counted: those odds are stated, not learnt.
-    """
-    return bool(tracks.floats[i, at.BEGAN_ODDS] + min(tracks.floats[i, at.LLR], 0.0) > 0.0)

@@ -273,7 +273,7 @@ def _update(
     """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed."""
     ints, floats, tally, tuning = tracks.ints, tracks.floats, tracks.tally, settings.tuning
     M, about, rows, assignment = detections.M, detections.about, scratch.rows, scratch.assignment
-    miss, det_of = assignment.miss, assignment.det_of
+    miss, det_of, track_of = assignment.miss, assignment.det_of, assignment.track_of
     n_touched = 0
     tally[at.T_LATE], tally[at.T_FULL], tally[at.T_DUE] = 0, 0, 0
     begin_scan(settings, q)
@@ -321,13 +321,13 @@ def _update(
         scratch.touched[n_touched] = i
         n_touched += 1
     for d in range(n_d):
-        if assignment.track_of[d] != NO_TRACK and assignment.track_of[d] != NEAR_TRACK:
+        if track_of[d] != NO_TRACK and track_of[d] != NEAR_TRACK:
             continue
         i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
         if i < 0:
             continue
         ints[i, at.STATUS] = at.TENTATIVE
-        note_beginning(tracks, i, M, d, assignment.track_of[d] == NEAR_TRACK, settings)
+        note_beginning(tracks, i, detections, d, track_of[d] == NEAR_TRACK, settings, scratch.shadows)
         note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)

@@ -5,7 +5,7 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.births import VEHICLES_PER_M2, is_likely_by_first
+from fusion.births import VEHICLES_PER_M2
 from fusion.duplicate_tracks import HELD_NS
 from fusion.identity_likelihood import RELATIVE_MPS
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
@@ -16,11 +16,15 @@ from fusion.visibility import MISS_FREE_NS, is_followed, is_in_field, is_in_sigh
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
 AWAIT_JOIN_NS = HELD_NS + 300_000_000  # duplicate tracks are joined so long after the second one's birth
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
+AWAIT_NAME_NS = 2_500_000_000  # identity binds at the third report
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 # Log odds of a vehicle from which a tentative track is shown. What is stated is too high: clutter is not even
 # within a cell (ten times as dense along guard rails), a track takes the best of several detections, and both
 # densities rest on a few counts. Where vehicles enter, two detections have such odds all the same
 LIKELY = math.log(1000.0)
+# The same by its first detection alone, whose odds are learnt. A false track costs as much as a missed
+# vehicle, and an id; beside a vehicle it may take that one's place for a moment
+LIKELY_FIRST = math.log(2.0)
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 # A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
@@ -123,16 +127,17 @@ def _may_be_shown(
 
 
 @kernel(inner=True)
-def _is_likely(tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings) -> bool:
+def _is_likely(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> bool:
     """Return whether tentative track i is likelier a vehicle than clutter.
 
     Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so).
-    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out. By its first
-    detection alone it is shown for a fade: of vehicles another glimpse follows, of clutter none.
+    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out. Of the odds by its
+    first detection what later ones add is not counted: that is stated, not learnt.
     """
-    if t_ns - tracks.ints[i, at.RADAR_NS] <= MISS_FREE_NS and is_likely_by_first(tracks, i):
+    floats = tracks.floats
+    if floats[i, at.BEGAN_ODDS] + min(floats[i, at.LLR], 0.0) > LIKELY_FIRST:
         return True
-    return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
+    return bool(floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
 
 
 @kernel(inner=True)
@@ -146,7 +151,7 @@ def _may_be_tracked(
         if ints[o, at.TERMINAL] >= 0 or ints[o, at.STATUS] == at.FREE or ints[o, at.PRESUMED] > 0:
             continue
         is_shown = ints[o, at.STATUS] == at.CONFIRMED or ints[o, at.SHOWN_NS] > 0
-        if not is_shown and not _is_likely(tracks, rings, o, t_ns, settings):
+        if not is_shown and not _is_likely(tracks, rings, o, settings):
             continue
         predict_to(tracks.states, o, scratch, 1, max(t_ns - ints[o, at.STAMP], 0) * 1e-9, tuning)
         if _log_odds_one(scratch) > 0.0:
@@ -164,7 +169,7 @@ def _awaits_radar(
     works : (n_radars,) radar q scans
     """
     X, radars, since_ns = tracks.states.X, settings.radars, t_ns - tracks.ints[i, at.BORN]
-    if tracks.ints[i, at.RADAR_NS] > 0 or since_ns >= AWAIT_FIX_NS:
+    if tracks.ints[i, at.RADAR_NS] > 0 or since_ns >= AWAIT_NAME_NS:
         return False
     covered = False
     for q in range(works.shape[0]):
@@ -190,7 +195,7 @@ def shown(
     ints, n = tracks.ints, 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.TENTATIVE:
-            if not _is_likely(tracks, rings, i, t_ns, settings):
+            if not _is_likely(tracks, rings, i, settings):
                 continue
         elif ints[i, at.STATUS] != at.CONFIRMED:
             continue

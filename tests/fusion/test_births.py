@@ -241,8 +241,8 @@ def test_the_pace_along_the_lane(what, numbers, lane, both_ways, pace):
     [
         (0.0, 0.0, False),  # nothing is known
         (5.0, 1.0, True),
-        (50.0, 60.0, False),  # more of them were clutter
-        (60.0, 50.0, True),
+        (60.0, 50.0, False),  # nearly every second one was clutter
+        (80.0, 30.0, True),
     ],
 )
 def test_one_detection_is_shown_where_most_like_it_became_vehicles(n_true, n_false, is_shown):
@@ -303,7 +303,7 @@ def test_each_outcome_is_counted_once_where_it_began(n_seen, counts):
 
 def test_shown_at_its_first_detection_it_is_reported_as_ended_when_it_was_clutter():
     one = scanned(along_lane(True), 2_000.0)
-    learn(one, ALONE, 3.0, 1.0)
+    learn(one, ALONE, 30.0, 10.0)
     see(one, 1)
     assert shown_at(one, 1)[0].track.tolist() == [FIRST]
     other = scanned(along_lane(True), 0.0)
@@ -318,4 +318,32 @@ def test_shown_at_its_first_detection_it_is_reported_as_ended_when_it_was_clutte
         ends += ended
     assert ends == [FIRST]
     assert one.state() == other.state()
-    assert one.store.settings.field[0, SUM, at.C_FIRST_FALSE] == 2.0
+    assert one.store.settings.field[0, SUM, at.C_FIRST_FALSE] == 11.0
+
+
+@pytest.mark.parametrize(("lorry_north_m", "is_hidden"), [(5.0, True), (9.9, False)])
+def test_a_glimpse_in_a_shadow_is_not_shown_at_once(lorry_north_m, is_hidden):
+    tracker = scanned(along_lane(True), 2_000.0)
+    learn(tracker, ALONE, 1e6, 0.0)
+    lorry = np.array([[100.0, lorry_north_m, -20.0, 0.0]])
+    for k in range(13):
+        t_ns = T0_NS + k * SCAN_NS
+        now = lorry + np.array([-1.0 * k, 0.0, 0.0, 0.0])
+        behind = np.array([[118.0, 6.7, -20.0, 0.0]] if k == 12 else np.zeros((0, 4)))
+        tracker.step(t_ns, scan(RADAR, t_ns, np.concatenate([now, behind])))
+    assert (tracker.store.tracks.floats[1, at.BEGAN_ODDS] == NO_ODDS) == is_hidden
+    assert len(shown_at(tracker, 13)[0]) == (1 if is_hidden else 2)
+
+
+def test_a_single_detection_bears_no_name():
+    tracker = scanned(along_lane(True), 2_000.0)
+    learn(tracker, ALONE, 100.0, 1.0)
+    see(tracker, 1)
+    shown_at(tracker, 1)
+    report(tracker, 1)
+    batch, _ = shown_at(tracker, 2)
+    assert (batch.track.tolist(), batch.terminal.tolist()) == ([FIRST], [-1]), "one object, nameless"
+    see(tracker, 1, first=2)
+    report(tracker, 3)
+    batch, _ = shown_at(tracker, 4)
+    assert (batch.track.tolist(), batch.terminal.tolist()) == ([FIRST], [0])
