@@ -5,7 +5,7 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.births import VEHICLES_PER_M2
+from fusion.births import NEAR_M, VEHICLES_PER_M2
 from fusion.duplicate_tracks import HELD_NS
 from fusion.identity_likelihood import RELATIVE_MPS
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
@@ -141,6 +141,27 @@ def _is_likely(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> bool
 
 
 @kernel(inner=True)
+def _is_second(tracks: Tracks, i: int) -> bool:
+    """Return whether new track i, detected once, lies beside an older one that is or will be shown.
+
+    Two radars that begin to scan, or two echoes, show one vehicle twice; a second detection decides.
+    """
+    ints, floats, X = tracks.ints, tracks.floats, tracks.states.X
+    if ints[i, at.STATUS] != at.TENTATIVE or floats[i, at.LLR] > 0.0:
+        return False
+    for o in range(tracks.tally[at.T_HIGH]):
+        if o == i or ints[o, at.SERIAL] > ints[i, at.SERIAL]:
+            continue
+        is_new = ints[o, at.STATUS] == at.TENTATIVE and floats[o, at.BEGAN_ODDS] > LIKELY_FIRST
+        if not is_new and ints[o, at.STATUS] != at.CONFIRMED:
+            continue
+        d_e, d_n = X[o, at.EAST] - X[i, at.EAST], X[o, at.NORTH] - X[i, at.NORTH]
+        if d_e * d_e + d_n * d_n < NEAR_M * NEAR_M:
+            return True
+    return False
+
+
+@kernel(inner=True)
 def _may_be_tracked(
     tracks: Tracks, rings: Rings, i: int, t_ns: int, settings: Settings, scratch: States
 ) -> bool:
@@ -205,7 +226,8 @@ def shown(
         elif ints[i, at.TERMINAL] >= 0:
             waits = _awaits_radar(tracks, rings, i, t_ns, settings, works, scratch)
         elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
-            waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
+            waits = _is_second(tracks, i)
+            waits |= _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
             rows[n] = i
             n += 1
