@@ -12,6 +12,7 @@ from core.arrays import F2, I1
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assign
+from fusion.births import NEAR_M
 from fusion.extent import dot, row_of, spread
 from fusion.flank import CHANCE_MIN, CHANCE_RIVAL, chance_of_flank, is_beside
 from fusion.grid import GRID_CELL_M, cell_of, clear, fill, first_in, put
@@ -43,7 +44,8 @@ Expected = tuple[
 ]  # fmt: skip
 # Of a face: height of the radar above it, 1 flank or 0 end, its cost, axis of the body, the first pair
 Face = tuple[float, float, float, tuple[float, float], int]
-NO_TRACK, OWN_ECHO = -1, -2  # in track_of: not assigned; second echo of a tracked vehicle
+# In track_of: not assigned; second echo of a tracked vehicle; not assigned, beside a tracked vehicle
+NO_TRACK, OWN_ECHO, NEAR_TRACK = -1, -2, -3
 
 
 @kernel(inner=True)
@@ -308,11 +310,17 @@ def _is_own_echo(WX: F2, j: int, floats: F2, i: int, seen: F2, d: int, sigma_azi
 
 
 @kernel(inner=True)
+def _is_near(WX: F2, j: int, seen: F2, d: int) -> bool:
+    d_e, d_n = seen[d, at.S_EAST] - WX[j, at.EAST], seen[d, at.S_NORTH] - WX[j, at.NORTH]
+    return bool(d_e * d_e + d_n * d_n < NEAR_M * NEAR_M)
+
+
+@kernel(inner=True)
 def _sort_vehicles(tracks: Tracks, WX: F2, rows: I1, n_t: int, grid: Grid) -> float:
-    """Put the confirmed tracks in play into the grid; return the greatest distance of an echo [m]."""
+    """Put the confirmed tracks in play into the grid; return how far from one a detection matters [m]."""
     ints, floats = tracks.ints, tracks.floats
     clear(grid)
-    reach = 0.0
+    reach = NEAR_M
     for j in range(n_t):
         if ints[rows[j], at.STATUS] != at.CONFIRMED:
             continue
@@ -328,6 +336,8 @@ def own_echoes(
     grid: Grid,
 ) -> None:  # fmt: skip
     """Set track_of from NO_TRACK to OWN_ECHO where a detection is the second echo of a confirmed track.
+
+    To NEAR_TRACK where it is none, and within NEAR_M of one.
 
     WX, rows : predicted X of the n_t tracks in play, and their rows. Only detections that are left over are
     tested: as a part of the gate, every vehicle would search its whole surroundings.
@@ -346,9 +356,11 @@ def own_echoes(
         ):
             for b in range(low, top + 1):
                 j = first_in(grid, cell_of(a, b))
-                while j >= 0 and track_of[d] == NO_TRACK:
+                while j >= 0 and track_of[d] != OWN_ECHO:
                     if _is_own_echo(WX, j, tracks.floats, rows[j], seen, d, sigma_azimuth):
                         track_of[d] = OWN_ECHO
+                    elif _is_near(WX, j, seen, d):
+                        track_of[d] = NEAR_TRACK
                     j = grid.next_of[j]
 
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from core.arrays import F64
 from fusion import layout as at
+from fusion.births import note_vehicle
 from fusion.body_sizes import known_extent
 from fusion.extent_prior import set_prior
 from fusion.heading import heading_of
 from fusion.identity_extent import follow_extent
 from fusion.identity_presumption import join_ids, withdraw
 from fusion.models import update
-from fusion.radar_field import note_born
 from fusion.rewind import restart
 from fusion.track_store import TerminalTable, TrackStore, free_row
 
@@ -90,7 +90,7 @@ def bind(
         gone, survivor = join_ids(store, own, i, now_ns)
         free_row(store.tracks, own)
     if store.ints[i, at.STATUS] == at.TENTATIVE:  # its terminal confirms it
-        note_born(store.tracks, store.rings, i, store.settings)
+        note_vehicle(store.tracks, store.rings, i, store.settings)
     store.ints[i, at.STATUS] = at.CONFIRMED
     store.ints[i, at.TERMINAL], terminals.rows.ints[w, at.ROW] = w, i
     store.ints[i, OF_FIXES], store.floats[i, at.IDENTITY_P] = own_fixes, p

@@ -85,7 +85,7 @@ def _is_pair(tracks: Tracks, terminals: Terminals, w: int, k: int, t_ns: int, ti
     i = pair_ints[w, k, at.P_SLOT]
     if pair_ints[w, k, at.P_N] == 0 or ints[i, at.SERIAL] != pair_ints[w, k, at.P_SERIAL]:
         return False
-    if not may_be_named(ints, i) or not is_followed(ints, i, t_ns, timeout_ns):
+    if not may_be_named(tracks, i) or not is_followed(ints, i, t_ns, timeout_ns):
         return False
     if was_elsewhere(tracks, terminals, w, i, t_ns):
         return False

@@ -10,9 +10,10 @@ sees this one; the longer that lasts, the less likely it is.
 
 import math
 
-from core.arrays import F1, F2, F3, I1, I2
+from core.arrays import F1, F2, F3, I1
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.births import VEHICLES_PER_M2
 from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import heading_of
 from fusion.identity_extent import follow_extent, take_as
@@ -24,7 +25,6 @@ from fusion.sigma_scale import ODD_SIGMAS, P_ODD
 from fusion.visibility import is_followed, is_in_sight
 
 WEIGHED_M_MAX = 60.0  # a pair further apart is not weighed
-VEHICLES_PER_M2 = 1.0 / (30.0 * 3.75)  # density of other vehicles
 # Priors: radar misses the own vehicle, and another one keeps its place beside it, or moves independently
 P_BESIDE, P_APART = 0.002, 0.01
 ERRORS_LAST_S = 0.5  # radar's errors and the white ones of fixes: a fix so much later is all new evidence,
@@ -77,21 +77,21 @@ def odds(pairs: F3, w: int, k: int) -> float:
 
 
 @kernel(inner=True)
-def may_be_named(ints: I2, i: int) -> bool:
+def may_be_named(tracks: Tracks, i: int) -> bool:
     """Return whether track i may be a terminal's vehicle: it is confirmed, or shown as likely one.
 
     The first reports count: whoever waited for the confirmation would begin his evidence one report later.
+    But a single detection, of which nobody knows where it drives, bears no name.
     """
-    return bool(
-        ints[i, at.STATUS] == at.CONFIRMED
-        or (ints[i, at.STATUS] == at.TENTATIVE and ints[i, at.SHOWN_NS] > 0)
-    )
+    status = tracks.ints[i, at.STATUS]
+    is_shown = status == at.TENTATIVE and tracks.ints[i, at.SHOWN_NS] > 0
+    return bool(status == at.CONFIRMED or (is_shown and tracks.floats[i, at.LLR] > 0.0))
 
 
 @kernel(inner=True)
-def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
+def _place(terminals: Terminals, w: int, i: int, tracks: Tracks) -> int:
     """Return the place of terminal w's pair with track i: its own, a free one, or that of the worst pair."""
-    pair_ints, serial = terminals.pair_ints, ints[i, at.SERIAL]
+    ints, pair_ints, serial = tracks.ints, terminals.pair_ints, tracks.ints[i, at.SERIAL]
     worst, least = 0, 1e30
     for k in range(pair_ints.shape[1]):
         if pair_ints[w, k, at.P_SLOT] == i and pair_ints[w, k, at.P_SERIAL] == serial:
@@ -99,7 +99,7 @@ def _place(terminals: Terminals, w: int, i: int, ints: I2) -> int:
     for k in range(pair_ints.shape[1]):
         other = pair_ints[w, k, at.P_SLOT]
         gone = pair_ints[w, k, at.P_N] == 0 or ints[other, at.SERIAL] != pair_ints[w, k, at.P_SERIAL]
-        value = -1e30 if gone or not may_be_named(ints, other) else odds(terminals.pairs, w, k)
+        value = -1e30 if gone or not may_be_named(tracks, other) else odds(terminals.pairs, w, k)
         if value < least:
             worst, least = k, value
     pair = pair_ints[w, worst]
@@ -367,7 +367,7 @@ def weigh(
     is_known = is_followed(ints, own, t_ns, tuning[at.RADAR_TIMEOUT_NS])
     is_missed = not is_known and is_in_sight(tracks, t_ns, settings.radars, z_east, z_north)
     for i in range(tracks.tally[at.T_HIGH]):
-        if not may_be_named(ints, i) or (ints[i, at.TERMINAL] >= 0 and i != own):
+        if not may_be_named(tracks, i) or (ints[i, at.TERMINAL] >= 0 and i != own):
             continue
         if ints[i, at.RADAR_NS] == 0 or abs(t_ns - ints[i, at.RADAR_NS]) > tuning[at.RADAR_TIMEOUT_NS]:
             continue
@@ -381,7 +381,7 @@ def weigh(
         d_east, d_north = east - WX[0, E], north - WX[0, N]
         if math.sqrt(d_east**2 + d_north**2) > WEIGHED_M_MAX:
             continue
-        k = _place(terminals, w, i, ints)
+        k = _place(terminals, w, i, tracks)
         pair, pair_ints = terminals.pairs[w, k], terminals.pair_ints[w, k]
         if not is_missed and pair_ints[at.P_N] > 0:
             pair_ints[at.P_SINCE] += max(0, t_ns - pair_ints[at.P_NS])

@@ -41,7 +41,8 @@ POSED_BY, POSED_BY_OTHER = (
 )  # 1 + row of the two radars that measured it last, 0 none: fusion.radar_pose
 RADAR = 22  # row of the one radar that measured it so far, -1 none, -2 several
 SCATTER_NS, SCATTER_BY = 23, 24  # stamp and 1 + row of the radar of its last sample: fusion.reflection_noise
-N_INT = 25
+BEGAN = 25  # how: 0 not as vehicles do, else fusion.births.ALONE or BESIDE, while its outcome is open
+N_INT = 26
 FREE, TENTATIVE, DUE, CONFIRMED = 0, 1, 2, 3  # STATUS; DUE: confirmed, its id not given yet
 STANDBY = 4  # of a terminal whose vehicle is presumed to be a radar's track: not shown, without an id
 
@@ -55,7 +56,8 @@ EXTENT_PRIOR, EXTENT_PRIOR_VAR = 15, 16  # that the state contains [m, m^2]; 0 u
 # three columns each, east-east, east-north, north-north
 POSED_SHARE, POSE, POSE_OTHER = 5, 6, 9
 FACE = 17  # variance across its axis that the face at which it was first seen leaves open [m^2]: fusion.flank
-N_FLOAT = 18
+BEGAN_ODDS = 18  # log odds that its first detection was a vehicle, as known then: fusion.births
+N_FLOAT = 19
 
 # Place of `tally`: persistent counters first, then the results of one call
 T_SERIAL, T_FREE, T_HIGH, T_TOUCHED, T_FALLEN, T_FULL, T_LATE, T_PAIRS, T_DUE = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -145,7 +147,10 @@ C_BORN = 9  # confirmed tracks that began there
 # The rows of these two columns are not cells but bins of range rate. Row k counts those false detections, and
 # those births, anywhere in the field whose range rate lies in bin k; the last row is the sum over all bins
 C_FALSE_RATE, C_BORN_RATE = 10, 11
-N_CELL = 12
+# First detections there that moved as vehicles do and became a vehicle; became none: those alone; the two
+# columns after them: those beside a vehicle. See fusion.births
+C_FIRST_TRUE, C_FIRST_FALSE = 12, 13
+N_CELL = 16
 
 # Column of `Terminals.pair_ints` (n, PAIRS, N_PAIR_INT)
 P_SLOT, P_SERIAL, P_N, P_NS, P_SINCE, N_PAIR_INT = 0, 1, 2, 3, 4, 5

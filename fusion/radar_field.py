@@ -40,11 +40,15 @@ SAMPLE = (
 )
 HALF_FOV_MAX = 3.0  # tan(half / 2) is finite
 PLACE_COLUMNS = ("radar", "cell")  # rows; of the cells in a stored state
-COUNT_COLUMNS = ("false", "seen", "looked", "scans", "born", "false_rate", "born_rate")
+COUNT_COLUMNS = (
+    "false", "seen", "looked", "scans", "born", "false_rate", "born_rate",
+    "first_true_alone", "first_false_alone", "first_true_beside", "first_false_beside",
+)  # fmt: skip
 COUNTS = [
     at.C_FALSE, at.C_SEEN, at.C_LOOKED, at.C_SCANS, at.C_BORN, at.C_FALSE_RATE, at.C_BORN_RATE,
+    *range(at.C_FIRST_TRUE, at.N_CELL),
 ]  # fmt: skip
-FADING = [at.C_FALSE, at.C_SEEN, at.C_LOOKED, at.C_BORN, at.C_FALSE_RATE, at.C_BORN_RATE]
+FADING = [column for column in COUNTS if column != at.C_SCANS]
 SCANS_COUNT = 3  # place of the scans, which the sum alone has
 
 
@@ -182,7 +186,7 @@ def note_looked(settings: Settings, q: int, cell: int, seen: bool) -> None:
 
 
 @kernel(inner=True)
-def _cell_of(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings) -> tuple[int, int, float]:
+def entry_cell(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings) -> tuple[int, int, float]:
     """Return radar, cell and range rate (NaN: none) of entry k of ring i; (-1, -1, NaN): it is no radar's."""
     meas = rings.meas
     slot = (tracks.ints[i, at.RING_HEAD] + k) % rings.stamps.shape[1]
@@ -200,7 +204,7 @@ def _cell_of(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings) -
 def note_false(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
     """Note that tentative track i was no vehicle: each of its detections was a false one of its radar."""
     for k in range(tracks.ints[i, at.RING_LEN]):
-        q, cell, rate = _cell_of(tracks, rings, i, k, settings)
+        q, cell, rate = entry_cell(tracks, rings, i, k, settings)
         if q >= 0:
             settings.field[q, cell, at.C_FALSE] += 1.0
             settings.field[q, SUM, at.C_FALSE] += 1.0
@@ -214,7 +218,7 @@ def note_born(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> None:
     Those that were there already when the radar began to scan did not appear: they would make the odds of
     clutter a hundred times too high.
     """
-    q, cell, rate = _cell_of(tracks, rings, i, 0, settings)
+    q, cell, rate = entry_cell(tracks, rings, i, 0, settings)
     if q >= 0 and settings.field[q, SUM, at.C_SCANS] >= SCANS_FOUND:
         settings.field[q, cell, at.C_BORN] += 1.0
         settings.field[q, SUM, at.C_BORN] += 1.0
@@ -227,7 +231,7 @@ def birth_odds(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> floa
 
     In dense clutter -inf: there a track takes the best of several, and its likelihoods overstate.
     """
-    q, cell, rate = _cell_of(tracks, rings, i, 0, settings)
+    q, cell, rate = entry_cell(tracks, rings, i, 0, settings)
     if q < 0 or density(settings, q, cell) > DENSE_PER_M2:
         return -math.inf
     born = birth_density(settings, q, cell) * rate_density(settings, q, at.C_BORN_RATE, BORN_BINS, rate)
@@ -255,7 +259,7 @@ def areas_of(radars: F2) -> F3:
 
 
 def learnt_cells(field: F64) -> tuple[I64, F64]:
-    """Return the cells that have counts: PLACE_COLUMNS (n, 2), and their COUNT_COLUMNS (n, 7)."""
+    """Return the cells that have counts: PLACE_COLUMNS (n, 2), and their COUNT_COLUMNS (n, 11)."""
     learnt = (field[:, :, FADING] != 0.0).any(axis=2)
     learnt[:, SUM] |= field[:, SUM, at.C_SCANS] != 0.0
     radars, cells = np.nonzero(learnt)

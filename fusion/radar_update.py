@@ -11,7 +11,8 @@ from core.classes import N_CLASSES, UNKNOWN
 from core.kernel import kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
-from fusion.association import NO_TRACK, associate
+from fusion.association import NEAR_TRACK, NO_TRACK, associate
+from fusion.births import note_beginning, note_clutter, note_vehicle
 from fusion.body_sizes import (
     SEVERAL,
     STATED_SIZE_SHARE,
@@ -29,7 +30,7 @@ from fusion.lanes import lane_at
 from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
-from fusion.radar_field import begin_scan, confirm_at, is_sampled, note_born, note_false
+from fusion.radar_field import begin_scan, confirm_at, is_sampled
 from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
@@ -272,7 +273,7 @@ def _update(
     """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed."""
     ints, floats, tally, tuning = tracks.ints, tracks.floats, tracks.tally, settings.tuning
     M, about, rows, assignment = detections.M, detections.about, scratch.rows, scratch.assignment
-    miss, det_of = assignment.miss, assignment.det_of
+    miss, det_of, track_of = assignment.miss, assignment.det_of, assignment.track_of
     n_touched = 0
     tally[at.T_LATE], tally[at.T_FULL], tally[at.T_DUE] = 0, 0, 0
     begin_scan(settings, q)
@@ -293,7 +294,7 @@ def _update(
             # a tentative track that is shown has an id: it ends at the next tick, which reports that
             is_bare = ints[i, at.STATUS] == at.TENTATIVE and ints[i, at.SHOWN_NS] == 0
             if is_bare and floats[i, at.LLR] < tuning[at.LLR_DROP]:
-                note_false(tracks, rings, i, settings)
+                note_clutter(tracks, rings, i, settings)
                 free_row(tracks, i)
             elif ints[i, at.STATUS] == at.CONFIRMED and miss[t] > 0.0:
                 note_missed(tracks, scratch, t, settings, q, t_ns)
@@ -316,16 +317,17 @@ def _update(
         if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= confirmed_at:
             ints[i, at.STATUS] = at.DUE
             tally[at.T_DUE] += 1
-            note_born(tracks, rings, i, settings)
+            note_vehicle(tracks, rings, i, settings)
         scratch.touched[n_touched] = i
         n_touched += 1
     for d in range(n_d):
-        if assignment.track_of[d] != NO_TRACK:
+        if track_of[d] != NO_TRACK and track_of[d] != NEAR_TRACK:
             continue
         i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
         if i < 0:
             continue
         ints[i, at.STATUS] = at.TENTATIVE
+        note_beginning(tracks, i, detections, d, track_of[d] == NEAR_TRACK, settings, scratch.shadows)
         note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)

@@ -5,8 +5,9 @@ import math
 from core.arrays import B1, F1, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
+from fusion.births import NEAR_M, VEHICLES_PER_M2
 from fusion.duplicate_tracks import HELD_NS
-from fusion.identity_likelihood import RELATIVE_MPS, VEHICLES_PER_M2
+from fusion.identity_likelihood import RELATIVE_MPS
 from fusion.layout import Rings, Settings, States, Terminals, Tracks
 from fusion.models import predict_to
 from fusion.radar_field import birth_odds
@@ -15,11 +16,15 @@ from fusion.visibility import MISS_FREE_NS, is_followed, is_in_field, is_in_sigh
 AWAIT_RADAR_NS = 1_000_000_000  # a radar finds a vehicle in its field within so long
 AWAIT_JOIN_NS = HELD_NS + 300_000_000  # duplicate tracks are joined so long after the second one's birth
 AWAIT_FIX_NS = 1_500_000_000  # most terminals report each second, and half a second is their way
+AWAIT_NAME_NS = 2_500_000_000  # identity binds at the third report
 MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine of ten: the vehicle is gone
 # Log odds of a vehicle from which a tentative track is shown. What is stated is too high: clutter is not even
 # within a cell (ten times as dense along guard rails), a track takes the best of several detections, and both
 # densities rest on a few counts. Where vehicles enter, two detections have such odds all the same
 LIKELY = math.log(1000.0)
+# The same by its first detection alone, whose odds are learnt. A false track costs as much as a missed
+# vehicle, and an id; beside a vehicle it may take that one's place for a moment
+LIKELY_FIRST = math.log(2.0)
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 # A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
@@ -126,9 +131,34 @@ def _is_likely(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> bool
     """Return whether tentative track i is likelier a vehicle than clutter.
 
     Where a missed vehicle costs as much as a false one, that is when it should be shown (GOSPA does so).
-    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out.
+    Misses in radar's sight lower its odds; hidden, it stays what it is until its time-out. Of the odds by its
+    first detection what later ones add is not counted: that is stated, not learnt.
     """
-    return bool(tracks.floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
+    floats = tracks.floats
+    if floats[i, at.BEGAN_ODDS] + min(floats[i, at.LLR], 0.0) > LIKELY_FIRST:
+        return True
+    return bool(floats[i, at.LLR] + birth_odds(tracks, rings, i, settings) > LIKELY)
+
+
+@kernel(inner=True)
+def _is_second(tracks: Tracks, i: int) -> bool:
+    """Return whether new track i, detected once, lies beside an older one that is or will be shown.
+
+    Two radars that begin to scan, or two echoes, show one vehicle twice; a second detection decides.
+    """
+    ints, floats, X = tracks.ints, tracks.floats, tracks.states.X
+    if ints[i, at.STATUS] != at.TENTATIVE or floats[i, at.LLR] > 0.0:
+        return False
+    for o in range(tracks.tally[at.T_HIGH]):
+        if o == i or ints[o, at.SERIAL] > ints[i, at.SERIAL]:
+            continue
+        is_new = ints[o, at.STATUS] == at.TENTATIVE and floats[o, at.BEGAN_ODDS] > LIKELY_FIRST
+        if not is_new and ints[o, at.STATUS] != at.CONFIRMED:
+            continue
+        d_e, d_n = X[o, at.EAST] - X[i, at.EAST], X[o, at.NORTH] - X[i, at.NORTH]
+        if d_e * d_e + d_n * d_n < NEAR_M * NEAR_M:
+            return True
+    return False
 
 
 @kernel(inner=True)
@@ -160,7 +190,7 @@ def _awaits_radar(
     works : (n_radars,) radar q scans
     """
     X, radars, since_ns = tracks.states.X, settings.radars, t_ns - tracks.ints[i, at.BORN]
-    if tracks.ints[i, at.RADAR_NS] > 0 or since_ns >= AWAIT_FIX_NS:
+    if tracks.ints[i, at.RADAR_NS] > 0 or since_ns >= AWAIT_NAME_NS:
         return False
     covered = False
     for q in range(works.shape[0]):
@@ -196,7 +226,8 @@ def shown(
         elif ints[i, at.TERMINAL] >= 0:
             waits = _awaits_radar(tracks, rings, i, t_ns, settings, works, scratch)
         elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
-            waits = _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
+            waits = _is_second(tracks, i)
+            waits |= _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
             rows[n] = i
             n += 1

@@ -10,6 +10,7 @@ from core.arrays import I64, U8, Bools
 from core.kernel import checked_once
 from fusion import duplicate_tracks
 from fusion import layout as at
+from fusion.births import note_clutter
 from fusion.body_sizes import SEVERAL, learn_shares
 from fusion.clocks import add_count
 from fusion.config import FusionConfig, RadarPose, Terminal
@@ -28,7 +29,6 @@ from fusion.identity_presumption import give_back, presume, withdraw
 from fusion.lateral import fill_of_fixes, fill_of_scan
 from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
-from fusion.radar_field import note_false
 from fusion.radar_update import Scans, radar_update
 from fusion.registration import Registered, Registration
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
@@ -43,7 +43,7 @@ NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
 _decide_once = checked_once(decide)
 _overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(shown), checked_once(unseen)
 _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
-_look_for_jams_once, _note_false_once = checked_once(look_for_jams), checked_once(note_false)
+_look_for_jams_once, _note_clutter_once = checked_once(look_for_jams), checked_once(note_clutter)
 _free_row_once = checked_once(free_row)
 
 
@@ -244,7 +244,7 @@ class Tracker:
     def _end(self, i: int) -> None:
         store, w = self.store, int(self.store.ints[i, at.TERMINAL])
         if store.ints[i, at.STATUS] == at.TENTATIVE:
-            _note_false_once(store.tracks, store.rings, i, store.settings)
+            _note_clutter_once(store.tracks, store.rings, i, store.settings)
         give_back(store, self.terminals, i)
         if w >= 0:
             withdraw(store, self.terminals, w)

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.arrays import F64
 from fusion import layout as at
+from fusion.births import NO_ODDS
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from fusion.config import Terminal
 from fusion.doubt_table import DoubtState, DoubtTable
@@ -103,6 +104,8 @@ class StoredTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scatter_off_m: tuple[float, float] = (0.0, 0.0)  # its innovation along and across the axis
     extent_prior: tuple[float, float] = (0.0, 0.0)  # that the state contains: mean [m], variance; 0 unknown
     posed_spread: tuple[float, ...] = ()  # their covariances, three numbers each; empty: equal on both axes
+    began: int = 0  # how, while its outcome is open: 1 as vehicles do, 2 the same beside one, 0 else
+    began_odds: float = NO_ODDS  # log odds that its first detection was a vehicle
 
 
 class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +202,8 @@ def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:
             float(store.floats[i, [at.POSE_OTHER, at.POSE_OTHER + 2]].mean()),
         ),
         posed_spread=tuple(store.floats[i, at.POSE : at.POSE_OTHER + 3].tolist()),
+        began=int(store.ints[i, at.BEGAN]),
+        began_odds=float(store.floats[i, at.BEGAN_ODDS]),
     )
 
 
@@ -310,3 +315,4 @@ def _load(store: TrackStore, i: int, stored: StoredTrack) -> None:
     spread = stored.posed_spread if len(stored.posed_spread) == 6 else (one, 0.0, one, other, 0.0, other)
     store.floats[i, at.POSED_SHARE] = share
     store.floats[i, at.POSE : at.POSE_OTHER + 3] = spread
+    store.ints[i, at.BEGAN], store.floats[i, at.BEGAN_ODDS] = stored.began, stored.began_odds

@@ -50,7 +50,7 @@ def by_asking_all(ints: I64, floats: F64, WX: F64, rows: I64, seen: F64) -> list
     """Return what the kernel shall say of each detection, vehicle by vehicle, in vehicle coordinates."""
     answers = []
     for east, north, flat, cos, sin, rate in seen[:, :6]:
-        echo = False
+        echo = near = False
         for j, i in enumerate(rows):
             if ints[i, STATUS] != CONFIRMED:
                 continue
@@ -68,8 +68,10 @@ def by_asking_all(ints: I64, floats: F64, WX: F64, rows: I64, seen: F64) -> list
             across_beam = abs(math.cos(course) * cos + math.sin(course) * sin)
             beside = max(width / 2 + 1.0, min(width / 2 + 3.0 * flat * SIGMA_AZIMUTH_RAD * across_beam, 2.8))
             moves_alike = math.isnan(rate) or abs(rate - (cos * v.real + sin * v.imag)) < 3.0
+            near |= abs(off) < 9.05
             echo |= abs(off.real) <= length / 2 + 2.0 and abs(off.imag) <= beside and moves_alike
-        answers.append(association.OWN_ECHO if echo else association.NO_TRACK)
+        beside_one = association.NEAR_TRACK if near else association.NO_TRACK
+        answers.append(association.OWN_ECHO if echo else beside_one)
     return answers
 
 

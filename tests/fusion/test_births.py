@@ -1,12 +1,21 @@
 """A track's beginning: shown once it is likelier a vehicle than clutter, judged when it is confirmed."""
 
+import math
+
 import msgspec
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from fusion import layout as at
+from fusion.births import ALONE, BESIDE, NO_ODDS, odds_learnt, pace_mps
 from fusion.config import FusionConfig, Terminal
+from fusion.lanes import lane_cells
 from fusion.radar_field import SUM, birth_odds, cell_at
 from fusion.track_life import LIKELY
+from fusion.track_store import settings_of
 from fusion.tracker import Tracker
 from fusion.tracker_state import TrackerState
 from tests.support.fusion_world import T0_NS, fix, pose, scan
@@ -160,3 +169,181 @@ def test_a_restored_state_shows_and_ends_the_same():
             see(tracker, 2, first=first, sees=sees)
             shown_at(tracker, first + 2)
         assert one.state() == other.state()
+
+
+# ---- the first detection alone
+
+
+def along_lane(tracker_lanes: bool):
+    """Return a tracker, of which the lane leads west through CAR's place, or without a map."""
+    points = np.stack([np.linspace(0.0, 300.0, 200), np.full(200, CAR[0, 1])], axis=1)
+    lanes = lane_cells(points, np.full(200, math.pi), np.array([-10.0, -50.0]), np.array([310.0, 50.0]))
+    return Tracker(
+        FusionConfig(), [RADAR], [Terminal(terminal="A")], id_base=7 << 32,
+        lanes=lanes if tracker_lanes else None,
+    )  # fmt: skip
+
+
+def scanned(tracker: Tracker, n_scans: float) -> Tracker:
+    """Let the radar have scanned for so long that all who were there have been found."""
+    tracker.store.settings.field[0, SUM, at.C_SCANS] = n_scans
+    return tracker
+
+
+def learn(tracker: Tracker, began: int, n_true: float, n_false: float) -> None:
+    """Let so many first detections where CAR is have become vehicles, and none."""
+    of = tracker.store.settings
+    for cell in (cell_at(of, 0, *CAR[0, :2]), SUM):
+        of.field[0, cell, at.C_FIRST_TRUE + 2 * (began - 1)] = n_true
+        of.field[0, cell, at.C_FIRST_FALSE + 2 * (began - 1)] = n_false
+
+
+@settings(deadline=None)
+@given(*[st.floats(0.0, 1e4)] * 4, st.sampled_from([ALONE, BESIDE]))
+def test_the_odds_are_those_of_a_beta_posterior(true, false, more_true, more_false, began):
+    of = settings_of(FusionConfig(), [RADAR])
+    columns = [at.C_FIRST_TRUE + 2 * (began - 1), at.C_FIRST_FALSE + 2 * (began - 1)]
+    of.field[0, 9, columns] = true, false
+    of.field[0, SUM, columns] = true + more_true, false + more_false
+    all_true, all_false = of.field[0, SUM, columns]
+    whole = float(stats.beta.mean(max(all_true, 1e-300), all_false + 2.0))
+    p = float(stats.beta.mean(max(true + 2.0 * whole, 1e-300), false + 2.0 * (1.0 - whole)))
+    assert odds_learnt(of, 0, 9, began) == pytest.approx(p / (1.0 - p), rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("what", "numbers", "lane", "both_ways", "pace"),
+    [
+        ("polar", (-10.0, 1.0, 0.0), math.pi, 0.0, 10.0),  # towards the radar, and the lane leads there
+        ("polar", (10.0, 1.0, 0.0), math.pi, 0.0, -10.0),  # against the lane
+        ("polar", (10.0, 1.0, 0.0), math.pi, 1.0, 10.0),  # which is driven both ways
+        ("polar", (5.0, 0.5, math.sqrt(0.75)), 0.0, 0.0, 10.0),  # askew: the rate is half of the speed
+        ("polar", (5.0, 0.2, math.sqrt(0.96)), 0.0, 0.0, math.nan),  # nearly across the beam
+        ("polar", (math.nan, 1.0, 0.0), 0.0, 0.0, math.nan),  # a radar without range rates
+        ("polar", (10.0, 1.0, 0.0), math.nan, 0.0, math.nan),  # beside the lanes
+        ("object", (3.0, 4.0), math.atan2(4.0, 3.0), 0.0, 5.0),
+        ("object", (3.0, 4.0), math.nan, 0.0, math.nan),
+    ],
+)
+def test_the_pace_along_the_lane(what, numbers, lane, both_ways, pace):
+    of = along_lane(True).store.settings
+    M = np.zeros((1, at.N_MEAS))
+    M[0, at.Z_LANE], M[0, at.Z_BOTH_WAYS] = lane, both_ways
+    if what == "polar":
+        M[0, [at.WHAT, at.Z_RATE, at.Z_COS, at.Z_SIN]] = at.POLAR, *numbers
+    else:
+        M[0, [at.WHAT, at.Z_V_EAST, at.Z_V_NORTH]] = at.OBJECT, *numbers
+    assert pace_mps(M, 0, of) == pytest.approx(pace, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("n_true", "n_false", "is_shown"),
+    [
+        (0.0, 0.0, False),  # nothing is known
+        (5.0, 1.0, True),
+        (60.0, 50.0, False),  # nearly every second one was clutter
+        (80.0, 30.0, True),
+    ],
+)
+def test_one_detection_is_shown_where_most_like_it_became_vehicles(n_true, n_false, is_shown):
+    tracker = scanned(along_lane(True), 2_000.0)
+    learn(tracker, ALONE, n_true, n_false)
+    see(tracker, 1)
+    batch, _ = shown_at(tracker, 1)
+    assert len(batch) == is_shown
+    assert not batch.confirmed.any()
+
+
+def test_what_stands_or_lies_beside_the_lanes_is_not_shown_at_its_first_detection():
+    for other in (
+        CAR * [1.0, 1.0, 0.0, 0.0],
+        CAR + np.array([0.0, 30.0, 0.0, 0.0]),
+        CAR * [1.0, 1.0, -1.0, 1.0],
+    ):
+        tracker = scanned(along_lane(True), 2_000.0)
+        learn(tracker, ALONE, 100.0, 0.0)
+        tracker.step(T0_NS, scan(RADAR, T0_NS, other))
+        assert len(shown_at(tracker, 1)[0]) == 0
+        assert tracker.store.tracks.floats[0, at.BEGAN_ODDS] == NO_ODDS
+
+
+def test_who_was_on_the_lanes_before_the_radar_began_is_shown_at_once():
+    for lanes, n_scans, is_shown in (
+        (True, 0.0, True),
+        (False, 0.0, False),  # without a map anything may move
+        (True, 8.0, False),  # a radar finds all in a few scans
+    ):
+        tracker = scanned(along_lane(lanes), n_scans)
+        see(tracker, 1)
+        assert len(shown_at(tracker, 1)[0]) == is_shown
+        see(tracker, 12, first=1)
+        assert not tracker.store.settings.field[:, :, at.C_FIRST_TRUE :].any(), "they are no entries"
+
+
+def test_a_first_detection_beside_a_tracked_vehicle_is_of_another_kind():
+    tracker = scanned(along_lane(True), 2_000.0)
+    learn(tracker, ALONE, 1e6, 0.0)
+    see(tracker, 12)
+    t_ns = T0_NS + 12 * SCAN_NS
+    now = CAR + np.array([-12.0, 0.0, 0.0, 0.0])
+    tracker.step(t_ns, scan(RADAR, t_ns, np.concatenate([now, now + np.array([0.0, 5.0, 0.0, 0.0])])))
+    assert tracker.store.ints[:2, at.BEGAN].tolist() == [0, BESIDE]
+    assert len(tracker.at(t_ns)) == 1
+
+
+@pytest.mark.parametrize(("n_seen", "counts"), [(40, [1.0, 0.0, 0.0, 0.0]), (1, [0.0, 1.0, 0.0, 0.0])])
+def test_each_outcome_is_counted_once_where_it_began(n_seen, counts):
+    tracker = scanned(along_lane(True), 2_000.0)
+    see(tracker, n_seen)
+    see(tracker, 40, first=n_seen, sees=False)
+    of = tracker.store.settings
+    cell = cell_at(of, 0, *CAR[0, :2])
+    assert of.field[0, [cell, SUM], at.C_FIRST_TRUE :].tolist() == [counts] * 2
+
+
+def test_shown_at_its_first_detection_it_is_reported_as_ended_when_it_was_clutter():
+    one = scanned(along_lane(True), 2_000.0)
+    learn(one, ALONE, 30.0, 10.0)
+    see(one, 1)
+    assert shown_at(one, 1)[0].track.tolist() == [FIRST]
+    other = scanned(along_lane(True), 0.0)
+    other.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(one.state()), type=TrackerState))
+    ends = []
+    for k in range(1, 8):
+        for tracker in (one, other):
+            see(tracker, 1, first=k, sees=False)
+        (batch, ended), again = shown_at(one, k + 1), shown_at(other, k + 1)
+        assert (batch.track.tolist(), ended) == (again[0].track.tolist(), again[1])
+        assert len(batch) == 0, "one miss outweighs what three in four are"
+        ends += ended
+    assert ends == [FIRST]
+    assert one.state() == other.state()
+    assert one.store.settings.field[0, SUM, at.C_FIRST_FALSE] == 11.0
+
+
+@pytest.mark.parametrize(("lorry_north_m", "is_hidden"), [(5.0, True), (9.9, False)])
+def test_a_glimpse_in_a_shadow_is_not_shown_at_once(lorry_north_m, is_hidden):
+    tracker = scanned(along_lane(True), 2_000.0)
+    learn(tracker, ALONE, 1e6, 0.0)
+    lorry = np.array([[100.0, lorry_north_m, -20.0, 0.0]])
+    for k in range(13):
+        t_ns = T0_NS + k * SCAN_NS
+        now = lorry + np.array([-1.0 * k, 0.0, 0.0, 0.0])
+        behind = np.array([[118.0, 6.7, -20.0, 0.0]] if k == 12 else np.zeros((0, 4)))
+        tracker.step(t_ns, scan(RADAR, t_ns, np.concatenate([now, behind])))
+    assert (tracker.store.tracks.floats[1, at.BEGAN_ODDS] == NO_ODDS) == is_hidden
+    assert len(shown_at(tracker, 13)[0]) == (1 if is_hidden else 2)
+
+
+def test_a_single_detection_bears_no_name():
+    tracker = scanned(along_lane(True), 2_000.0)
+    learn(tracker, ALONE, 100.0, 1.0)
+    see(tracker, 1)
+    shown_at(tracker, 1)
+    report(tracker, 1)
+    batch, _ = shown_at(tracker, 2)
+    assert (batch.track.tolist(), batch.terminal.tolist()) == ([FIRST], [-1]), "one object, nameless"
+    see(tracker, 1, first=2)
+    report(tracker, 3)
+    batch, _ = shown_at(tracker, 4)
+    assert (batch.track.tolist(), batch.terminal.tolist()) == ([FIRST], [0])

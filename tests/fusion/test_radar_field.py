@@ -11,6 +11,7 @@ from fusion.config import FusionConfig
 from fusion.radar_field import (
     BORN_BINS,
     CELLS,
+    COUNT_COLUMNS,
     FALSE_BINS,
     RATE_SPAN_MPS,
     SUM,
@@ -109,7 +110,7 @@ def test_what_was_learnt_is_restored_and_places_of_another_layout_are_left_out()
     fresh.restore(msgspec.msgpack.decode(packed, type=TrackerState))
     np.testing.assert_array_equal(fresh.store.settings.field, learnt.store.settings.field)
     field = areas_of(fresh.store.settings.radars)
-    restore_cells(field, np.array([[7, 0], [0, CELLS + 9]]), np.ones((2, 7)))
+    restore_cells(field, np.array([[7, 0], [0, CELLS + 9]]), np.ones((2, len(COUNT_COLUMNS))))
     np.testing.assert_array_equal(field, areas_of(fresh.store.settings.radars))
     assert learnt_cells(field)[0].shape == (0, 2)
 
