@@ -28,6 +28,7 @@ from geofence.state import (
     LAST,
     LAST_OVER,
     LAST_VALUE,
+    PLACE,
     RING_LAST,
     RING_LENGTH,
     RING_ROWS,
@@ -180,8 +181,12 @@ def add_departure(
     value_m, sigma_m, tau_s = sample
     rate, levels = departures.rate, departures.levels
     trusted_m = trusted_sigma_m(sigma_m, drift)
-    add_sample(value_m, trusted_m, tau_s, min(dt_s, DT_MAX_S), ALL_SHARE * rate, stamp_ns, row, row_ns)
     place_m, ramp = weigh_drift(across[0], across[1], across[2], sigma_m, tau_s, dt_s, drift)
+    # towards one line: an error larger than the lane would fold at its middle, and be out on either side
+    sided_m = (across[0] if drift[PLACE] > 0.0 else -across[0]) - across[2]
+    add_sample(
+        min(value_m, sided_m), trusted_m, tau_s, min(dt_s, DT_MAX_S), ALL_SHARE * rate, stamp_ns, row, row_ns
+    )
     if not value_m > 0.0:
         return
     # what lasts of a radar's error (its pose, the point of a body that it sees) moves as the vehicle passes:

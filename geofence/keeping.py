@@ -19,9 +19,9 @@ from geofence.state import LEAVING
 
 KEEPING_M = 0.3  # 1 sigma: the standard deviation of lateral position of drivers is 0.2 to 0.3 m
 BESIDE_M = 3.75  # a lane's width, JTG B01: so far may be who leaves
-# How often a driver begins to leave, and for how long he does. From each minute to each hour the figures are
-# the same within a hundredth; shallow departures count from 3 s on (rules.lane_departure)
-LEAVES_PER_S, LASTS_S = 1.0 / 600.0, 5.0
+# How often a driver begins to leave, and for how long he does: as often as a tracker must expect a manoeuvre
+# (fusion.models.manoeuvre); once an hour changes what is said by a hundredth
+LEAVES_PER_S, LASTS_S = 1.0 / 60.0, 5.0
 ODDS_MAX = 9.0  # nats: whoever was certain to leave is believed to be back after some seconds
 TAU_MIN_S = 0.05
 LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
