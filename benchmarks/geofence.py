@@ -14,12 +14,13 @@ import shapely
 from benchmarks.geofence_scale import measure_growth
 from benchmarks.harness import is_quick, medians_s, print_line, rounds
 from core.arrays import F64
-from geofence.kernels import Places, locate, scratch
+from geofence.kernels import Places, locate
 from geofence.located import FOUND, LEFT, NO_LANE, RIGHT, S
 from geofence.map.areas import compile_areas
 from geofence.map.axis import STATION
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
+from geofence.near import scratch
 
 LENGTH_M, STEP_M, SECTION = 60_000.0, 20.0, 50  # vertices of a lane section: 1 km
 LANES, LANE_M = 6, 3.75

@@ -17,12 +17,13 @@ from core.arrays import F64
 from fusion.lateral import no_lateral
 from fusion.tracks import TrackBatch
 from geofence.config import RulesConfig
-from geofence.kernels import Places, locate, scratch
+from geofence.kernels import Places, locate
 from geofence.located import FOUND, NO_LANE
 from geofence.map.areas import compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.monitor import Monitor
+from geofence.near import scratch
 
 FRAME = SiteFrame(122.0, 41.0)
 T0_NS, STEP_NS = 1_790_000_000_000_000_000, 50_000_000

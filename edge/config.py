@@ -8,16 +8,17 @@ import codecs
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from core.errors import ConfigError
 from core.tables import check_finite, value_at
+from edge.permit_table import PermitRow, permit_rows
 from edge.radars import check_reflections, pose_of
 from edge.registry import registry_rows
 from edge.sections import RadarScheme, RsuConfig, SiteConfig
@@ -25,8 +26,10 @@ from edge.wire import SiteRecord
 from fusion.config import RadarPose, Terminal
 from geofence.config import VehicleConfig
 from geofence.map.frames import SiteFrame
+from geofence.permits import PERMITS_MAX, PermitConfig
 from geofence.rule_checks import faults_of
 
+Row = TypeVar("Row")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
 RADARS: tuple[str, ...] = get_args(RadarScheme)
@@ -47,6 +50,8 @@ class Site:
     vehicles: tuple[VehicleConfig, ...]
     frame: SiteFrame
     where: str  # file, for messages
+    permits_text: str | None = None
+    permit_rows: tuple[PermitRow, ...] = ()  # of the file, beside the [[permit]] tables
 
     def rsu(self, esn: str) -> RsuConfig:
         """Return one RSU's section; ConfigError where the site has none of that name."""
@@ -86,6 +91,11 @@ class Site:
         )
 
     @property
+    def permits(self) -> tuple[PermitConfig, ...]:
+        """All permits: those of the tables, then those of the file."""
+        return (*self.config.permit, *(row.permit for row in self.permit_rows))
+
+    @property
     def unapplied(self) -> tuple[str, ...]:
         """The settings of the file that no part applies yet, each with the consequence."""
         if self.config.retention is None:
@@ -95,21 +105,28 @@ class Site:
     @cached_property
     def record(self) -> SiteRecord:
         """The whole site as a recording's `/site`; `msgspec.structs.replace` gives it an esn."""
-        return SiteRecord(config=self.config_text, map=self.map_text, registry=self.registry_text)
+        return SiteRecord(
+            config=self.config_text, map=self.map_text, registry=self.registry_text, permits=self.permits_text
+        )
 
 
 def load_site(path: str | os.PathLike[str]) -> Site:
-    """Read a site file with its map and registry; raises ConfigError."""
+    """Read a site file with its map, registry and permits; raises ConfigError."""
     file = Path(path)
     text = _read(file, str(file), "")
     tables = _tables(text, str(file))
     map_name = _plain(tables.get("site"), "map")
-    registry_name = tables.get("registry")
     map_text = _read(file.parent / map_name, str(file), "site.map") if map_name else ""
-    registry_text = None
-    if isinstance(registry_name, str):
-        registry_text = _read(file.parent / registry_name, str(file), "registry")
-    return parse_site(text, map_text, registry_text, str(file), os.environ)
+    registry_text, permits_text = (
+        _read(file.parent / name, str(file), key) if isinstance(name := tables.get(key), str) else None
+        for key in ("registry", "permits")
+    )
+    return parse_site(text, map_text, registry_text, str(file), os.environ, permits_text)
+
+
+def site_of(record: SiteRecord, where: str) -> Site:
+    """Return the site of a recording, whose devices and brokers are not reached; raises ConfigError."""
+    return parse_site(record.config, record.map, record.registry, where, permits_text=record.permits)
 
 
 def parse_site(
@@ -118,6 +135,7 @@ def parse_site(
     registry_text: str | None,
     where: str,
     environ: Mapping[str, str] | None = None,
+    permits_text: str | None = None,
 ) -> Site:
     """Build a site from its texts; raises ConfigError.
 
@@ -130,19 +148,24 @@ def parse_site(
     config = _convert(tables, where)
     check_finite(tables, where)
     frame = SiteFrame(*config.site.origin)
-    rows: tuple[VehicleConfig, ...] = ()
-    if registry_text is not None:
-        try:
-            rows = registry_rows(registry_text)
-        except ValueError as error:  # msgspec.ValidationError is one
-            raise ConfigError(config.registry or "registry", "", str(error)) from error
-    site = Site(config, text, map_text, registry_text, (*config.vehicle, *rows), frame, where)
+    rows = _table(registry_rows, registry_text, config.registry or "registry")
+    permits = _table(permit_rows, permits_text, config.permits or "permits")
+    vehicles = (*config.vehicle, *rows)
+    site = Site(config, text, map_text, registry_text, vehicles, frame, where, permits_text, permits)
     for check in (_check_names, _check_places, _check_rules):
         check(site)
     check_reflections(config, where)
     if environ is not None:
         _check_addresses(config, where)
     return site
+
+
+def _table(read: Callable[[str], tuple[Row, ...]], text: str | None, name: str) -> tuple[Row, ...]:
+    """Return the rows of a file beside the site's; none without the file."""
+    try:
+        return () if text is None else read(text)
+    except ValueError as error:  # msgspec.ValidationError is one
+        raise ConfigError(name, "", str(error)) from error
 
 
 def read_text(file: Path) -> str:
@@ -233,6 +256,8 @@ def _check_names(site: Site) -> None:
     _unique(esns, where, "rsu.esn")
     _unique([radar.id for rsu in config.rsu for radar in rsu.radar], where, "rsu.radar.id")
     _unique([vehicle.terminal for vehicle in site.vehicles], where, "vehicle.terminal")
+    if len(site.permits) > PERMITS_MAX:
+        raise ConfigError(where, "permits", f"at most {PERMITS_MAX} with the tables", len(site.permits))
     for i, rsu in enumerate(config.rsu):
         for esn in rsu.neighbours:
             if esn not in esns or esn == rsu.esn:

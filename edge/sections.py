@@ -153,3 +153,4 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
     journeys: JourneysConfig = JourneysConfig()
     permit: Annotated[tuple[PermitConfig, ...], Meta(max_length=PERMITS_MAX)] = ()
+    permits: str | None = None  # CSV file, relative to this one; beside the [[permit]] tables

@@ -4,8 +4,9 @@ from core.errors import ConfigError, MapError
 from edge.config import Site
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
-from geofence.permits import faults_of_permits
-from geofence.plausible import TEXT_LENGTH_MAX, is_plain
+from geofence.map_names import check_names
+from geofence.permits import PermitFault, faults_of_permits
+from geofence.plausible import is_plain
 from geofence.rule_checks import faults_of_names
 
 
@@ -34,17 +35,18 @@ def check_site(site: Site, road: RoadMap) -> None:
         raise ConfigError(site.where, *fault)
     gates = [(gate.gate, gate.role) for gate in road.gates]
     terminals = {vehicle.terminal for vehicle in site.vehicles}
-    for wrong in faults_of_permits(site.config.permit, terminals, gates, roads):
-        raise ConfigError(site.where, *wrong)
+    zones = {zone.zone for zone in road.zones}
+    for wrong in faults_of_permits(site.permits, terminals, gates, roads, zones):
+        raise _wrong_permit(site, wrong)
 
 
-def check_names(road: RoadMap) -> None:
-    """Refuse (MapError) names that a violation may not bear: an RSU would withhold each one on that lane."""
-    names = [("version", road.version), *(("lane", lane.lane) for lane in road.lanes)]
-    names += [("zone", zone.zone) for zone in road.zones]
-    for kind, name in names:
-        if not is_plain(name):
-            raise MapError(f"{kind} {name[:60]!r}: must be plain text of up to {TEXT_LENGTH_MAX} characters")
+def _wrong_permit(site: Site, wrong: PermitFault) -> ConfigError:
+    """Return the error of a permit, by its table or by the line of its file."""
+    of_file = wrong.row - len(site.config.permit)
+    if of_file < 0:
+        return ConfigError(site.where, f"permit[{wrong.row}].{wrong.key}", wrong.rule, wrong.value)
+    where = f"line {site.permit_rows[of_file].line}, column {wrong.key}"
+    return ConfigError(site.config.permits or "permits", where, wrong.rule, wrong.value)
 
 
 def features_of(site: Site) -> Features:

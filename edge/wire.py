@@ -138,9 +138,9 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     offered_ns: Stamp | None = None  # tick of the offer: the flag passes a moment later, on both sides
     # nameless vehicles that drive towards the receiver where no radar sees them (`roadside.found_again`)
     lost: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=SIDE_MAX)] = ()
-    # open episodes (encoded) that the sender found on its disk when it restarted, and whose vehicles it has
-    # not seen since; the receiver continues those whose vehicles it sees (`roadside.waiting_episodes`)
+    # open episodes on the sender's disk whose vehicles it has not seen since (`roadside.waiting_episodes`)
     waiting: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()
+    trips: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()  # `geofence.journeys.past`
 
 
 class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -148,10 +148,9 @@ class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     epoch: Count
     seq: Seq
-    # places in `tracks` of the vehicles that were not adopted
-    refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()
-    # ids of episodes in `waiting` that continue here
-    resumed: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()
+    refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()  # in `tracks`: not adopted
+    resumed: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # of `waiting`: continue here
+    trips: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # terminals whose past is known here
 
 
 class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -314,6 +313,7 @@ class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):
     map: str
     registry: str | None = None
     esn: str | None = None  # None: the whole site
+    permits: str | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()

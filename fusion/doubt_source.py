@@ -13,10 +13,12 @@ from core.kernel import kernel
 from fusion import doubt_table as col
 from fusion import layout as at
 from fusion.doubt_jam import noise_scale, note_noise
+from fusion.doubt_slide import SLID_M, weigh_slide
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
 from fusion.radar_pose import pose_spread
+from fusion.sigma_scale import fleet_scale2
 
 EVERY_NS = 1_000_000_000  # errors of fixes that are nearer in time are much the same
 FRESH_NS, ALIGN_S = 300_000_000, 0.5  # radar saw the vehicle so lately; its state may be moved so far
@@ -28,8 +30,10 @@ LOOK_SHARE_MAX = 0.5  # a look after a gap stands for the gap, but one wild fix 
 AGE_S_MIN = 10.0  # of both means, before they are compared
 # Squared distances of two dimensions: exp(-15) by chance in each 20 s; cleared within 2 sigma
 DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
-# The error that is stated may be half the true one: so much as three independent looks would say
-SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 3.0
+STILL_CHI2 = 9.21  # of a steady slide: 1 in 100 by chance
+# Before the fleet's terminals have shown better, the error that is stated may be half the true one; what the
+# fleet says counts as one independent look: a terminal that is worse than the others must show it soon
+SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 1.0
 SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
 OVER_Z, OVER_RATIO, HONEST_RATIO = (
@@ -119,17 +123,21 @@ class Error(NamedTuple):
 
 
 @kernel(inner=True)
-def _scale2(doubts: Doubts, w: int) -> float:
-    """Return the terminal's variance over the stated one, at least 1; 4 until it is known."""
+def _scale2(doubts: Doubts, terminals: Terminals, w: int) -> float:
+    """Return the terminal's variance over the stated one, at least 1; the fleet's until its own is known."""
+    before = min(fleet_scale2(terminals, w), SCALE2_BEFORE)
     squares, looks = doubts.floats[w, col.SQUARES] / 2.0, doubts.floats[w, col.LOOKS]
-    return float(max((SCALE2_BEFORE * LOOKS_BEFORE + squares) / (LOOKS_BEFORE + looks), 1.0))
+    return float(max((before * LOOKS_BEFORE + squares) / (LOOKS_BEFORE + looks), 1.0))
 
 
 @kernel(inner=True)
-def _judge_error(doubts: Doubts, w: int, error: Error) -> None:
-    """Decide on a drag by the mean errors."""
+def _judge_error(doubts: Doubts, w: int, error: Error, scale2: float, steady: float) -> None:
+    """Decide on a drag by the mean errors.
+
+    scale2 : of the stated variance.  steady : chi-square of the likeliest steady slide
+    """
     floats, (c, s) = doubts.floats, error.along
-    own = _scale2(doubts, w) * error.sigma_m**2
+    own = scale2 * error.sigma_m**2
     fast_e, fast_n = floats[w, col.FAST_E], floats[w, col.FAST_N]
     d_e, d_n = fast_e - floats[w, col.SLOW_E], fast_n - floats[w, col.SLOW_N]
     rest, moves = error.place_m2 + error.delay_m2, DIFFERENCE_SHARE**2 * own
@@ -138,9 +146,10 @@ def _judge_error(doubts: Doubts, w: int, error: Error) -> None:
     slides += (c * d_n - s * d_e) ** 2 / (moves + error.place_m2)
     far = max(abs(c * fast_e + s * fast_n) - error.half_m, 0.0) ** 2 / (own + rest)
     far += (c * fast_n - s * fast_e) ** 2 / (own + error.place_m2)
-    if slides > DRAGGED_CHI2 or far > FAR_CHI2:
+    slides = slides if math.hypot(d_e, d_n) >= SLID_M else 0.0
+    if max(slides, steady) > DRAGGED_CHI2 or (far > FAR_CHI2 and math.hypot(fast_e, fast_n) >= SLID_M):
         _set(doubts.ints, w, col.DRAGGED, True)
-    elif far < CLEAR_CHI2:
+    elif far < CLEAR_CHI2 and steady < STILL_CHI2:
         _set(doubts.ints, w, col.DRAGGED, False)
 
 
@@ -159,7 +168,7 @@ def _judge_scale(doubts: Doubts, w: int) -> None:
 
 
 @kernel(inner=True)
-def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
+def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, error: Error) -> None:
     """Advance the noise, the mean errors and the scale of terminal w, and decide on them."""
     ints, floats, (c, s) = doubts.ints, doubts.floats, error.along
     wide = SCALE2_BEFORE * error.sigma_m**2 + error.place_m2
@@ -172,7 +181,8 @@ def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
     if first:
         dt_s = EVERY_NS * 1e-9
     age_s = floats[w, col.AGE_S] = min(floats[w, col.AGE_S] + dt_s, SLOW_S)
-    step_m = JUMP_SIGMAS * math.sqrt(_scale2(doubts, w)) * error.sigma_m
+    scale2 = _scale2(doubts, terminals, w)
+    step_m = JUMP_SIGMAS * math.sqrt(scale2) * error.sigma_m
     for a, e in ((0, error.east_m), (1, error.north_m)):
         fast, slow = col.FAST_E + a, col.SLOW_E + a
         if first:
@@ -182,12 +192,17 @@ def _note_error(doubts: Doubts, w: int, stamp_ns: int, error: Error) -> None:
         e = floats[w, fast] + min(max(e - floats[w, fast], -step_m), step_m)
         floats[w, fast] = _mean(floats[w, fast], e, dt_s, age_s, max(FAST_S, dt_s))
         floats[w, slow] = _mean(floats[w, slow], e, dt_s, age_s, SLOW_S)
+    aside_m2, ahead_m2 = error.place_m2, error.place_m2 + error.delay_m2 + error.half_m**2
+    steady = weigh_slide(
+        floats[w], (c * error.east_m + s * error.north_m, c * error.north_m - s * error.east_m), error.along,
+        scale2 * error.sigma_m**2, error.tau_s, (ahead_m2, aside_m2), 0.0 if first else dt_s,
+    )  # fmt: skip
     if ints[w, col.KINDS] & col.JAMMED:  # no error of its own; the means start anew afterwards
         floats[w, col.AGE_S] = 0.0
         _set(ints, w, col.DRAGGED, False)
         return
     if age_s >= AGE_S_MIN:
-        _judge_error(doubts, w, error)
+        _judge_error(doubts, w, error, scale2, steady)
     if ints[w, col.KINDS] & col.DRAGGED:
         return
     own, weight = error.sigma_m**2 + error.place_m2, dt_s / max(error.tau_s, dt_s)  # of an independent look
@@ -242,7 +257,7 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
             (fix[at.Z_DELAY] * speed) ** 2,
             min((UNKNOWN_LENGTH_M if math.isnan(length) else length) / 2.0, unsure_m),
         )
-        _note_error(doubts, w, stamp_ns, error)
+        _note_error(doubts, terminals, w, stamp_ns, error)
 
 
 @kernel(inner=True)

@@ -55,12 +55,22 @@ UNSEEN, FAST_E, FAST_N, SLOW_E, SLOW_N, AGE_S, SQUARES, LOOKS, ANCHOR_E, ANCHOR_
 TIMED_N, TIMED_MEAN, TIMED_SPREAD, TIMED_QUICK, TIMED_MPS, CLOCK_S = range(12, 18)
 # NOISE mean of the last squared errors; AT the vehicle's place at the last tick, FAILS where it began to fail
 NOISE, AT_E, AT_N, FAILS_E, FAILS_N = range(18, 23)
-N_FLOAT = 23
+# SLIDE_AT mean of the error along and across the vehicle's course, SLIDE_VAR its variances, that course as a
+# unit vector; then ONSETS of a slide, from the oldest on (fusion.doubt_slide)
+SLIDE_AT, SLIDE_VAR, SLIDE_C, SLIDE_S, ONSET = 23, 25, 27, 28, 29
+ONSETS, N_OF_ONSET = 6, 7
+N_FLOAT = ONSET + ONSETS * N_OF_ONSET
+OF_ONSET = (
+    "age_s", "response_along_s", "response_across_s", "score_along", "score_across", "power_along",
+    "power_across",
+)  # fmt: skip
 FLOAT_COLUMNS = (
     "unseen", "fast_east_m", "fast_north_m", "slow_east_m", "slow_north_m", "age_s", "squares", "looks",
     "anchor_east_m", "anchor_north_m", "stood_east_m", "stood_north_m", "timed_n", "timed_mean_s",
     "timed_spread_s2", "timed_quick_s", "timed_mps", "clock_s", "noise", "at_east_m", "at_north_m",
-    "fails_east_m", "fails_north_m",
+    "fails_east_m", "fails_north_m", "slide_along_m", "slide_across_m", "slide_var_along_m2",
+    "slide_var_across_m2", "slide_course_east", "slide_course_north",
+    *(f"onset{k}_{name}" for k in range(ONSETS) for name in OF_ONSET),
 )  # fmt: skip
 CELLS = 16_384  # some hundred cells of a road of 2 km, three courses in each
 # Column of `jam_ints` (JAMS, 3): since when, 0 none; the last tick at which somebody failed; row + 1 of the

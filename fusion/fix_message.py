@@ -30,6 +30,7 @@ from fusion.observations import (
 )
 
 SIGMA_M_MIN, TAU_S_MIN = 0.02, 0.1
+N_REUSED = 32  # fixes: nearly all messages hold fewer, most of them one
 # Row of Message.numbers: row of the terminal, 0 in place of -1; 0 its sigma is stated, 1 it is the
 # configuration's; the stamp, corrected where that is sure; outcome; rows of tracks that changed
 N_WHO, N_GROUP, N_STAMP, N_OUTCOME, N_TOUCHED, N_NUMBER = 0, 1, 2, 3, 4, 5
@@ -52,13 +53,31 @@ class Message(NamedTuple):
     laterals: Laterals
 
 
-def message_of(seen: GnssFixes, who: Sequence[int]) -> Message:
-    """Return n fixes, with memory that `fill_fixes` fills; who : rows of the terminals, -1 none."""
-    n = len(who)
+class MessageMemory:
+    """The memory of messages, one of each size up to N_REUSED, which the next message of that size fills."""
+
+    def __init__(self) -> None:
+        self._of_size: dict[int, Message] = {}
+
+    def message_of(self, seen: GnssFixes, who: Sequence[int]) -> Message:
+        """Return n fixes, with memory that `fill_fixes` fills; who : rows of the terminals, -1 none."""
+        n = len(who)
+        kept = self._of_size.get(n)
+        if kept is None:
+            kept = _memory(n)
+            if n <= N_REUSED:
+                self._of_size[n] = kept
+        kept.who[:] = who
+        return Message(kept.who, seen.ints, seen.floats, *kept[3:])
+
+
+def _memory(n: int) -> Message:
+    """Return the memory of n fixes."""
+    none = np.empty((0, n))
     return Message(
-        who=np.array(who, dtype=np.int64),
-        ints=seen.ints,
-        floats=seen.floats,
+        who=np.empty(n, dtype=np.int64),
+        ints=none.astype(np.int64),
+        floats=none,
         M=np.empty((n, at.N_MEAS)),
         stated_m=np.empty(n),
         numbers=np.empty((N_NUMBER, n), dtype=np.int64),

@@ -28,9 +28,9 @@ from fusion.fix_message import (
     USED,
     WEIGHED,
     Message,
+    MessageMemory,
     fill_fixes,
     fixes_of,
-    message_of,
     received_of,
     weigh_by_doubt,
 )
@@ -61,22 +61,22 @@ REASONS = (
 class GnssUpdate(NamedTuple):
     """What `gnss_update` did."""
 
-    touched: I64  # rows that changed, in the order of the fixes
     who: Sequence[int]  # (n,) rows of the terminals, -1 none
-    message: Message  # its flags and numbers say what became of each fix
+    message: Message  # its flags and numbers say what became of each fix, until the next message
     is_weighed: bool  # identity evidence was added
     late: tuple[tuple[int, int], ...] = ()  # fixes that came too late to be fused: place, corrected stamp
 
 
 def gnss_update(
     store: TrackStore, terminals: TerminalTable, times: Timekeeping, config: FusionConfig, now_ns: int,
-    seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable,
+    seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable, messages: MessageMemory,
 ) -> GnssUpdate:  # fmt: skip
     """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
     who = [terminals.row_of(terminal) for terminal in seen.terminal]
     doubts.reserve(len(terminals.ids))
-    times.terminals.grow(terminals.about)
-    message = message_of(seen, who)
+    if len(terminals.about) != times.terminals.n:
+        times.terminals.grow(terminals.about)
+    message = messages.message_of(seen, who)
     n_odd, is_prompt = _receive_once(
         message, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.lever_m,
         terminals.length_m, now_ns, times.usual(), config.gnss_sigma_m, config.gnss_tau_s,
@@ -104,8 +104,7 @@ def gnss_update(
         flags = message.flags
         _count_refused(message.numbers[N_OUTCOME], flags[DOUBTFUL] & flags[USABLE], counts)
         late = _late_of(message)
-    touched = message.numbers[N_TOUCHED, : store.tally[at.T_TOUCHED]]
-    return GnssUpdate(touched, who, message, is_weighed, late)
+    return GnssUpdate(who, message, is_weighed, late)
 
 
 def _late_of(message: Message) -> tuple[tuple[int, int], ...]:

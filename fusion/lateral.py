@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F64, I1, I64, Bools
+from core.arrays import B1, F1, F2, I1, I64
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import COURSE_SIGMAS, DRIVING_MPS
@@ -108,42 +108,68 @@ def note_lateral(
     out.stamp_ns[j], out.row[j] = stamp_ns if known else 0, i if known else -1
 
 
-def _named(numbers: F64, stamp_ns: I64, is_fix: Bools) -> Lateral:
-    """Return rows of numbers (N_LATERAL, n) under their names."""
+class LateralMemory(NamedTuple):
+    """Memory for the lateral measurements of n tracks, and what `Lateral` names in it."""
+
+    numbers: F2  # (N_LATERAL, n)
+    stamp_ns: I1
+    is_fix: B1
+    named: Lateral
+
+
+def lateral_memory(n: int) -> LateralMemory:
+    """Return memory for n tracks, which must be filled."""
+    numbers, stamp_ns = np.empty((at.N_LATERAL, n)), np.empty(n, dtype=np.int64)
+    is_fix = np.empty(n, dtype=np.bool_)
     offset_m, sigma_m, axis_rad, east_m, north_m, lasting_m = numbers  # Y_OFFSET and on
-    return Lateral(offset_m, sigma_m, lasting_m, axis_rad, east_m, north_m, stamp_ns, is_fix)
+    named = Lateral(offset_m, sigma_m, lasting_m, axis_rad, east_m, north_m, stamp_ns, is_fix)
+    return LateralMemory(numbers, stamp_ns, is_fix, named)
+
+
+def fill_none(memory: LateralMemory) -> Lateral:
+    """Fill in what n tracks have that nothing measured."""
+    memory.numbers.fill(np.nan)
+    memory.stamp_ns.fill(0)
+    memory.is_fix.fill(False)
+    return memory.named
 
 
 def no_lateral(n: int) -> Lateral:
     """Return what n tracks have that nothing measured."""
-    none = np.empty((at.N_LATERAL, n))
-    none.fill(np.nan)  # np.full takes thrice as long
-    return _named(none, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_))
+    return fill_none(lateral_memory(n))
 
 
-def lateral_of_scan(table: Laterals, n: int) -> Lateral:
-    """Return the first n entries, those of the tracks that a scan touched, as copies."""
-    return _named(table.numbers[:, :n].copy(), table.stamp_ns[:n].copy(), np.zeros(n, dtype=np.bool_))
+def fill_of_scan(memory: LateralMemory, table: Laterals) -> Lateral:
+    """Fill in the first entries, those of the tracks that a scan touched."""
+    n = len(memory.stamp_ns)
+    memory.numbers[:] = table.numbers[:, :n]
+    memory.stamp_ns[:] = table.stamp_ns[:n]
+    memory.is_fix.fill(False)
+    return memory.named
 
 
-def lateral_of_fixes(table: Laterals, terminal: Sequence[int], rows: Sequence[int], ints: I64) -> Lateral:
-    """Return the lateral measurement of each of the tracks in `rows`: that of its last fix.
+def fill_of_fixes(
+    memory: LateralMemory, table: Laterals, terminal: Sequence[int], rows: Sequence[int], ints: I64
+) -> Lateral:
+    """Fill in the lateral measurement of each of the tracks in `rows`: that of its last fix.
 
     terminal : (m,) rows of the terminals;  ints : of the tracks, by row
     A fix that was fused before its terminal moved to another track measured that other one: it has none.
     """
-    if len(rows) == 1 == len(table.row):  # most messages hold one fix
+    if len(rows) == 1 == len(terminal):  # most messages hold one fix
         i = rows[0]
-        if table.row[0] == i and terminal[0] == ints[i, at.TERMINAL]:
-            return _named(table.numbers, table.stamp_ns, table.row == i)
-    last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal, strict=True))}
-    places = [last.get((i, int(ints[i, at.TERMINAL])), -1) for i in rows]
-    n = len(places)
-    if places == [*range(len(table.row))]:  # the usual message: each fix is of another track
-        return _named(table.numbers, table.stamp_ns, np.ones(n, dtype=np.bool_))
-    numbers = np.full((at.N_LATERAL, n), np.nan)
-    stamp_ns, is_fix = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
+        places = [0 if table.row[0] == i and terminal[0] == ints[i, at.TERMINAL] else -1]
+    else:
+        last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal, strict=True))}
+        places = [last.get((i, int(ints[i, at.TERMINAL])), -1) for i in rows]
+    if places == [*range(len(terminal))]:  # the usual message: each fix is of another track
+        memory.numbers[:] = table.numbers
+        memory.stamp_ns[:] = table.stamp_ns
+        memory.is_fix.fill(True)
+        return memory.named
+    fill_none(memory)
     for k, j in enumerate(places):
         if j >= 0:
-            numbers[:, k], stamp_ns[k], is_fix[k] = table.numbers[:, j], table.stamp_ns[j], True
-    return _named(numbers, stamp_ns, is_fix)
+            memory.numbers[:, k], memory.stamp_ns[k] = table.numbers[:, j], table.stamp_ns[j]
+            memory.is_fix[k] = True
+    return memory.named

@@ -23,6 +23,7 @@ FORGET_S = 600.0  # receivers drive from open road into a cutting
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
 # A long quiet spell is no proof of a smaller sigma: such evidence counts by a quarter
 HUMBLE = 0.25
+FLEET_DOUBT_P = 0.01  # that the fleet's sigmas are even smaller than `fleet_scale2` says
 
 
 def fleet_at_start() -> F64:
@@ -60,6 +61,36 @@ def scale_of(terminals: Terminals, w: int) -> float:
         total += p
         mean += p * (k - TRUE) * LOG_STEP
     return max(1.0, math.exp(mean / total))
+
+
+@kernel
+def fleet_scale2(terminals: Terminals, w: int) -> float:
+    """Return by how much the stated variance of terminal w may be too small, by its group of the fleet.
+
+    The mean over terminals around a centre that is at most so high, but for FLEET_DOUBT_P; what the first
+    terminals show is little, so that at first it is several times. Infinite before any has shown anything.
+    """
+    group, centre = int(terminals.errors[w, at.E_GROUP]), at.N_SCALES + 1
+    fleet = terminals.fleet
+    top, known = fleet[group, centre], False
+    for j in range(at.N_SCALES):
+        known = known or fleet[group, centre + j] != 0.0
+        top = max(top, fleet[group, centre + j])
+    if not known:
+        return math.inf
+    total = above = 0.0
+    for j in range(at.N_SCALES):
+        total += math.exp(fleet[group, centre + j] - top)
+    highest = at.N_SCALES - 1
+    while highest > 0 and above + math.exp(fleet[group, centre + highest] - top) < FLEET_DOUBT_P * total:
+        above += math.exp(fleet[group, centre + highest] - top)
+        highest -= 1
+    mean = spread = 0.0
+    for k in range(at.N_SCALES):
+        near = STEP_P ** abs(k - highest)
+        spread += near
+        mean += near * math.exp(2.0 * (k - TRUE) * LOG_STEP)
+    return mean / spread
 
 
 @kernel(inner=True)

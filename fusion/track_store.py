@@ -128,6 +128,10 @@ class TrackStore:
         self.scratch: Scratch
         self._make_room(512)
 
+    def set_lanes(self, lanes: LaneCells | None) -> None:
+        """Know the lanes of another map."""
+        self.settings = self.settings._replace(lanes=lanes or no_lanes())
+
     @property
     def X(self) -> F64:  # noqa: N802  (the state's usual letter)
         """The states' means (n, N_X)."""

@@ -17,7 +17,7 @@ from fusion.doubt_ghost import look_for_ghosts
 from fusion.doubt_jam import look_for_jams
 from fusion.doubt_table import DoubtTable
 from fusion.extent_prior import review
-from fusion.fix_message import N_STAMP, USED, WEIGHED
+from fusion.fix_message import N_STAMP, N_TOUCHED, USED, WEIGHED, MessageMemory
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -25,7 +25,7 @@ from fusion.identity_binding import bind, describe, forget_pairs, release
 from fusion.identity_decision import BINDS, LETS_GO, PRESUMES, decide
 from fusion.identity_joint import joint_memory
 from fusion.identity_presumption import give_back, presume, withdraw
-from fusion.lateral import Lateral, lateral_of_fixes, lateral_of_scan
+from fusion.lateral import fill_of_fixes, fill_of_scan
 from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_field import note_false
@@ -35,7 +35,7 @@ from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import BODIES, TrackerState, restore, snapshot
-from fusion.tracks import TrackBatch, batch_of
+from fusion.tracks import BatchMemory, TrackBatch, batch_of, fill
 from fusion.visibility import note_outside
 
 SEEN_NS = 300_000_000  # by radar so lately that its extent is of now
@@ -68,9 +68,11 @@ class Tracker:
         *,
         id_base: int,
         lanes: LaneCells | None = None,
+        n_reused: int = 0,
     ) -> None:
+        """n_reused : `touched` of a step of up to so many tracks is overwritten by a later step."""
         self.config = config
-        self._radars, self._lanes = tuple(radars), lanes
+        self._radars = tuple(radars)
         self.store = TrackStore(config, self._radars, lanes)
         self.terminals = TerminalTable(terminals)
         self.sensor_row = {radar.sensor: q for q, radar in enumerate(radars)}
@@ -84,6 +86,7 @@ class Tracker:
         self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place, and since when
         self._joint = joint_memory()
         self._nothing = batch_of(self.store, NO_ROWS, 0)  # of a tick, which measures no track
+        self._batches, self._messages = BatchMemory(n_reused), MessageMemory()
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
         self._late: tuple[tuple[int, int], ...] = ()
@@ -99,13 +102,11 @@ class Tracker:
     def step(self, now_ns: int, observation: Observation) -> TrackerUpdate:
         """Fuse one arrival."""
         if isinstance(observation, GnssFixes):
-            return self._update(*self._fuse_fixes(now_ns, observation))
+            return self._fuse_fixes(now_ns, observation)
         rows = self._fuse_scan(now_ns, observation)
-        return self._update(rows, lateral_of_scan(self.store.scratch.laterals, len(rows)))
-
-    def _update(self, rows: I64, lateral: Lateral) -> TrackerUpdate:
-        """Return the changes of this call; `rows` are the measured tracks, `lateral` what measured them."""
-        return self._changes(batch_of(self.store, rows, 0, lateral))
+        filled = self._batches.of_size(len(rows))
+        fill_of_scan(filled.lateral, self.store.scratch.laterals)
+        return self._changes(fill(filled, self.store, rows, 0))
 
     def _changes(self, touched: TrackBatch) -> TrackerUpdate:
         update = TrackerUpdate(
@@ -126,14 +127,15 @@ class Tracker:
             self._confirm(rows)
         return rows
 
-    def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> tuple[I64, Lateral]:
+    def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> TrackerUpdate:
         update = gnss_update(
-            self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts
-        )
+            self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts,
+            self._messages,
+        )  # fmt: skip
         self._late = update.late
-        if self.store.tally[at.T_DUE]:
-            self._confirm(update.touched)
         who, flags, own = update.who, update.message.flags, self.terminals.rows.ints
+        if self.store.tally[at.T_DUE]:
+            self._confirm(update.message.numbers[N_TOUCHED, : self.store.tally[at.T_TOUCHED]])
         if update.is_weighed:
             stamps = update.message.numbers[N_STAMP].tolist()
             for w, stamp_ns, is_weighed in zip(who, stamps, flags[WEIGHED].tolist(), strict=True):
@@ -141,12 +143,11 @@ class Tracker:
                     self._identify(w, stamp_ns, now_ns)
         # a binding may have moved a terminal to another row
         used = [w for w, is_used in zip(who, flags[USED].tolist(), strict=True) if is_used]
-        rows = [int(own[w, at.ROW]) for w in (used if len(used) < 2 else dict.fromkeys(used))]
-        status = self.store.ints[:, at.STATUS]
-        shown = [i for i in rows if i >= 0 and status[i] != at.STANDBY]
-        return np.array(shown, dtype=np.int64), lateral_of_fixes(
-            update.message.laterals, who, shown, self.store.ints
-        )
+        rows = [own.item(w, at.ROW) for w in (used if len(used) < 2 else dict.fromkeys(used))]
+        shown = [i for i in rows if i >= 0 and self.store.ints.item(i, at.STATUS) != at.STANDBY]
+        filled = self._batches.of_size(len(shown))
+        fill_of_fixes(filled.lateral, update.message.laterals, who, shown, self.store.ints)
+        return self._changes(fill(filled, self.store, np.array(shown, dtype=np.int64), 0))
 
     def _confirm(self, rows: I64) -> None:
         """Give ids to the tracks that are due, in the order of `rows`."""
@@ -300,7 +301,7 @@ class Tracker:
     def clear(self, *, keep_passages: bool = False) -> None:
         """Remove all tracks and stamps, after a step of the clock; ids are not used again."""
         learnt = self.store.settings.radars[:, BODIES]
-        self.store = TrackStore(self.config, self._radars, self._lanes)
+        self.store = TrackStore(self.config, self._radars, self.store.settings.lanes)
         self.store.settings.radars[:, BODIES] = learnt  # of the radars, not of their tracks
         self.terminals = TerminalTable(self.terminals.about)
         self.scans = Scans(len(self._radars))

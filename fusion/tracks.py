@@ -10,7 +10,7 @@ from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools, I
 from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
-from fusion.lateral import Lateral, no_lateral
+from fusion.lateral import Lateral, LateralMemory, fill_none, lateral_memory
 from fusion.layout import States, Tracks
 from fusion.models import combined, predict_to
 from fusion.radar_pose import Spread, along_axis, pose_spread
@@ -29,6 +29,8 @@ O_CONFIRMED, O_COASTING, O_INTEGRITY, O_PRESUMED, N_OUT_BOOL = 0, 1, 2, 3, 4
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 2 us for each observation
 class TrackBatch:
     """n tracks as parallel columns; copies, never views into the tracker. Site metres, ENU.
+
+    Those of a tracker that reuses its batches hold until its next step.
 
     P is the covariance of the error that is independent from one state to the next. The other part lasts (a
     GNSS bias that radar does not cancel, a radar's pose): `bias_m`, 1 sigma per axis. See docs/fusion.md.
@@ -56,6 +58,7 @@ class TrackBatch:
     gnss_bias_m: F64  # (n,) 1 sigma per axis of the lasting error of that terminal's fixes, scale included
     gnss_tau_s: F64  # (n,) its correlation time; both NaN where no terminal is bound
     lateral: Lateral  # what the observation measured across the tracks' courses; at a tick nothing
+    is_reused: bool = False  # the next observation of as many tracks fills this very batch: see BatchMemory
 
     def __len__(self) -> int:
         return len(self.track)
@@ -205,15 +208,58 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
 _read_out_unchecked = unchecked(_read_out)
 
 
-def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = None) -> TrackBatch:
-    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one).
+class Filled(NamedTuple):
+    """A batch and the memory that it names."""
 
-    lateral : what was measured across their courses; None: nothing
+    batch: TrackBatch
+    columns: Columns
+    lateral: LateralMemory
+
+
+class BatchMemory:
+    """The batches of a tracker's observations, one of each size, filled again and again.
+
+    Most observations are of few tracks. To make the arrays and views of a batch, and what the geofence makes
+    beside them, costs more than all that is computed with them.
     """
-    n = len(rows)
+
+    def __init__(self, n_max: int) -> None:
+        """n_max : a larger batch is always new; 0: each one is."""
+        self._n_max = n_max
+        self._of_size: dict[int, Filled] = {}
+
+    def of_size(self, n: int) -> Filled:
+        """Return memory for n tracks."""
+        if n > self._n_max:
+            return _memory(n)
+        filled = self._of_size.get(n)
+        if filled is None:
+            filled = self._of_size[n] = _memory(n)
+            filled.batch.is_reused = True
+        return filled
+
+
+def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
+    """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one)."""
+    filled = _memory(len(rows))
+    fill_none(filled.lateral)
+    return fill(filled, store, rows, t_ns)
+
+
+def fill(filled: Filled, store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
+    """Fill in all but the lateral measurements of the rows (n,), as `batch_of` returns them."""
     assert rows.dtype == np.int64, "unchecked: of all arguments only the rows come from a caller"
     if not rows.flags.c_contiguous:
         rows = np.ascontiguousarray(rows)
+    _read_out_unchecked(
+        store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, filled.columns
+    )
+    filled.batch.track[:] = store.track[rows]
+    return filled.batch
+
+
+def _memory(n: int) -> Filled:
+    """Return a batch of n tracks that must be filled."""
     out = Columns(
         x=np.empty((n, at.N_CV)),
         cov=np.empty((n, at.N_CV, at.N_CV)),
@@ -223,12 +269,12 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = 
         terminal=np.empty(n, dtype=np.int32),
         kind=np.empty(n, dtype=np.uint8),
     )
-    _read_out_unchecked(store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, out)
+    lateral = lateral_memory(n)
     bias_m, tau_s, identity_p, length_m, width_m, gnss_bias_m, gnss_tau_s = out.floats
     stamp_ns, arrived_ns, radar_ns, enforcing_ns, gnss_ns = out.ints
     confirmed, coasting, integrity, presumed = out.bools
-    return TrackBatch(
-        track=store.track[rows],
+    batch = TrackBatch(
+        track=np.empty(n, dtype=np.uint64),
         stamp_ns=stamp_ns,
         arrived_ns=arrived_ns,
         x=out.x,
@@ -249,5 +295,6 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int, lateral: Lateral | None = 
         gnss_ns=gnss_ns,
         gnss_bias_m=gnss_bias_m,
         gnss_tau_s=gnss_tau_s,
-        lateral=no_lateral(n) if lateral is None else lateral,
+        lateral=lateral.named,
     )
+    return Filled(batch, out, lateral)

@@ -21,6 +21,9 @@ class Trips(Protocol):
     def breaches(self, rule: str) -> dict[int, dict[str, Breach]]:
         """Return what the vehicles' journeys break of a rule: by track, then by scope."""
 
+    def awaits(self, terminal: str, track: int) -> bool:
+        """Say whether a terminal's journey has not been looked at since its vehicle is this track."""
+
 
 def key_of(rule: str, scope: str) -> str:
     """Return the name of a breach within its journey."""

@@ -73,7 +73,7 @@ def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
     texts = (*names, *_texts_of(episode.vehicle))
     return (
         episode.rule_name in BY_NAME
-        and (episode.scope != "") == (BY_NAME[episode.rule_name].scope == "zone")
+        and (episode.scope != "") == (BY_NAME[episode.rule_name].scope != "track")
         and 1 <= episode.version <= CARRIED_VERSION_MAX
         and episode.hop <= CARRIED_HOP_MAX
         and bool(frame.within(episode.lon_deg, episode.lat_deg))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from geofence.detectors import (
 )
 from geofence.grading import Grading, RuleSettings
 from geofence.levels import shipped
+from geofence.limits import Limits
 from geofence.located import Located
 from geofence.observing import Found, Seen, findings, observe
 from geofence.rules.base import Rule
@@ -45,6 +47,25 @@ class Values:
         self.sigma = self.found.columns[:, R_VALUE + n_rules :]
 
 
+class BatchMemory(NamedTuple):
+    """What the tests read of one batch of tracks; a batch that is filled again fills it again."""
+
+    located: Located
+    seen: Seen
+    limits: Limits
+
+
+def _memory_for(tracks: TrackBatch, located: Located) -> BatchMemory:
+    """Return memory for n tracks; who is owned, the distances from the road and the limits must be filled."""
+    n = len(tracks)
+    limits = Limits(np.empty(n), np.empty(n, dtype=np.int32))
+    columns = batch(tracks, located, np.full(n, np.nan), limits.mps)
+    owned = np.empty(n, dtype=np.bool_)
+    return BatchMemory(
+        located, Seen(owned, tracks.confirmed, located.rows, columns, sightings(tracks)), limits
+    )
+
+
 class Evidence:
     """The sequential tests of all graded rules; their evidence is in the State."""
 
@@ -61,6 +82,7 @@ class Evidence:
         asked = settings.false_alarms_per_vehicle_hour
         self._clear_s, self._state = settings.clear_s, state
         self.values = Values(64, len(state.measured))
+        self._reused: dict[int, BatchMemory] = {}  # of the batches that are filled again, by size
         self._thresholds = Thresholds(
             limits=np.stack([limits_of(gradings[name]) for name in state.graded]),
             clear_below=np.array([rule.clear_below() for rule in rules]),
@@ -72,23 +94,20 @@ class Evidence:
 
     def observe(self, tracks: TrackBatch, located: Located, owned: Bools, around: Surroundings) -> Found:
         """Measure and test an observation's owned tracks; what is found stays in `values` until the next."""
-        state = self._state
-        if len(tracks) > len(self.values.value):
-            self.values = Values(2 * len(tracks), len(state.measured))
-        seen = Seen(
-            owned,
-            tracks.confirmed,
-            located.rows,
-            batch(
-                tracks,
-                located,
-                around.off_road_m(tracks, located),
-                around.speed_limits.of(tracks, located).mps,
-            ),
-            sightings(tracks),
-        )
-        windows = windows_of(state)
-        return observe(seen, around.site, self._thresholds, windows, state.flags, self.values.found)
+        state, n = self._state, len(located.lane)
+        if n > len(self.values.value):
+            self.values = Values(2 * n, len(state.measured))
+        memory = self._reused.get(n) if tracks.is_reused else None
+        if memory is None or memory.located is not located:
+            memory = _memory_for(tracks, located)
+            if tracks.is_reused:
+                self._reused[n] = memory
+        if around.judges_off_road:
+            memory.seen.batch.off_road_m[:] = around.off_road_m(tracks, located)
+        around.speed_limits.fill(memory.limits, tracks, located)
+        memory.seen.owned[:] = owned
+        seen, windows = memory.seen, windows_of(state)
+        return Found(*observe(seen, around.site, self._thresholds, windows, state.flags, self.values.found))
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

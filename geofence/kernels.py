@@ -25,23 +25,23 @@ from geofence.located import (
     OUT_SAME_WAY,
     P_LANE,
     RIGHT,
+    ROAD_S,
     SIGMA,
     U_EAST,
     U_NORTH,
     S,
 )
 from geofence.map.axis import Segments, station_at
-from geofence.map.grid import cell_of
 from geofence.map.strips import (
-    BESIDE_LANE_M,
+    BEND,
     CHORD,
     END_RAIL,
     INDEX,
-    LEFT_EDGE,
-    LEFT_START,
+    LANE_LEVEL,
     LEVEL,
     MASK,
-    RIGHT_EDGE,
+    OF_ROAD,
+    OF_SITE,
     RIGHT_END,
     RIGHT_START,
     SPEED_LIMIT,
@@ -49,20 +49,30 @@ from geofence.map.strips import (
     WAY,
     Strips,
 )
+from geofence.near import (
+    ANY,
+    BLOCK,
+    COSINE,
+    EDGE_TOLERANCE_M,
+    FROM,
+    MOVES,
+    N_LANE,
+    N_LEFT,
+    N_QUAD,
+    N_RIGHT,
+    PERMITTED,
+    TO,
+    Scratch,
+    are_linked,
+    find_near,
+    read_ahead,
+    signed_m,
+)
 
-EDGE_TOLERANCE_M = 1e-7  # outer edges are closed: rounding must not lose a place exactly on one
 TOUCH_M = 0.15  # permitted lanes this close to each other are one
 PARALLEL = 0.5  # cosine from which a lane counts as going the same way
 COURSE_MPS_MIN = 1.5  # below it the course says nothing
 REVERSE_MPS_MAX = 3.0  # a vehicle so slow may drive backwards in its lane; a faster one drives the wrong way
-NEAR_MAX = 64  # quads near one place, at most
-# columns of Scratch.near: distance from the left and from the right boundary [m], positive inside; numbers
-N_LEFT, N_RIGHT, N_LANE, N_QUAD = range(4)
-# columns of Scratch.spans: of a lane as seen from the vehicle, from and to [m] to the left; whether it counts
-# among the permitted lanes, among any
-FROM, TO, PERMITTED, ANY = range(4)
-# columns of Scratch.cosines: cosine between course and lane, 0 without a course; whether there is a course
-COSINE, MOVES = range(2)
 
 
 class Places(NamedTuple):
@@ -75,80 +85,28 @@ class Places(NamedTuple):
     mask: I32x1  # (n,) classes as which the vehicle may use lanes
 
 
-class Scratch(NamedTuple):
-    """Rows for the quads near one place; a kernel that made them would count references."""
-
-    near: F2  # (NEAR_MAX, 4)
-    spans: F2  # (NEAR_MAX, 4)
-    cosines: F2  # (NEAR_MAX, 2)
-
-
-def scratch() -> Scratch:
-    """Return empty rows."""
-    return Scratch(*(np.zeros((NEAR_MAX, columns)) for columns in (4, 4, 2)))
-
-
 @kernel
 def normal_cdf(z: float) -> float:
     """Return the probability that a standard normal is below z."""
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
-@kernel(inner=True)
-def signed_m(x: float, y: float, quads: F2, j: int, corner: int, line: int) -> float:
-    """Return how far a place is to the left of a line of quad j, through a corner along a unit vector [m]."""
-    dx, dy = x - quads[j, corner], y - quads[j, corner + 1]
-    to_the_left: float = quads[j, line] * dy - quads[j, line + 1] * dx
-    return to_the_left
-
-
-@kernel
-def are_linked(a: int, b: int, start: I32x1, items: I32x1) -> bool:
-    """Return whether lane b is lane a, or next to it by succession or side."""
-    found = a == b
-    for k in range(start[a], start[a + 1]):
-        found = found or items[k] == b
-    return found
-
-
-@kernel
-def find_near(x: float, y: float, strips: Strips, near: F2) -> int:
-    """Fill `near` with the quads whose rails the place lies between; return how many."""
-    quads, grid, n = strips.quads, strips.grid, 0
-    cell = cell_of(x, y, grid)
-    if cell < 0:
-        return 0
-    for k in range(grid.start[cell], grid.start[cell + 1]):
-        j = grid.items[k]
-        right = signed_m(x, y, quads, j, RIGHT_START, RIGHT_EDGE)
-        if signed_m(x, y, quads, j, RIGHT_START, START_RAIL) > EDGE_TOLERANCE_M or right < -BESIDE_LANE_M:
-            continue
-        if signed_m(x, y, quads, j, RIGHT_END, END_RAIL) < -EDGE_TOLERANCE_M:
-            continue
-        left = -signed_m(x, y, quads, j, LEFT_START, LEFT_EDGE)
-        if left < -BESIDE_LANE_M or n == NEAR_MAX:
-            continue
-        near[n, N_LEFT], near[n, N_RIGHT], near[n, N_LANE], near[n, N_QUAD] = left, right, strips.lane[j], j
-        n += 1
-    return n
-
-
 @kernel
 def occupied_quad(n: int, near: F2, cosines: F2, strips: Strips, hint: int) -> int:
     """Return which of the n near quads the vehicle is in, -1 none: by place, course, level, continuity."""
-    lanes, best, found = strips.lanes, -np.inf, -1
+    quads, best, found = strips.quads, -np.inf, -1
     for k in range(n):
         if near[k, N_LEFT] < -EDGE_TOLERANCE_M or near[k, N_RIGHT] < -EDGE_TOLERANCE_M:
             continue
-        i = int(near[k, N_LANE])
-        score = 0.01 * lanes[i, INDEX]  # on an inner boundary the left lane owns the place
+        i, j = int(near[k, N_LANE]), int(near[k, N_QUAD])
+        score = 0.01 * quads[j, INDEX]  # on an inner boundary the left lane owns the place
         crosses = abs(cosines[k, COSINE]) <= PARALLEL and cosines[k, MOVES] > 0.0
         if cosines[k, COSINE] > PARALLEL:
             score += 8.0
         elif crosses:
             score -= 8.0  # it crosses that road, above or below
         if hint >= 0:
-            same_level = lanes[i, LEVEL] == lanes[hint, LEVEL]
+            same_level = quads[j, LEVEL] == strips.lanes[hint, LANE_LEVEL]
             if crosses and not same_level:
                 continue  # beside its own lane on a bridge it is not on the road below
             score += 4.0 * same_level + 6.0 * are_linked(hint, i, strips.link_start, strips.link_items)
@@ -158,25 +116,25 @@ def occupied_quad(n: int, near: F2, cosines: F2, strips: Strips, hint: int) -> i
 
 
 @kernel
-def reference_quad(n: int, inside: int, near: F2, cosines: F2, lanes: F2, hint: int) -> int:
+def reference_quad(n: int, inside: int, near: F2, cosines: F2, strips: Strips, hint: int) -> int:
     """Return which of the n near quads the vehicle is judged against: the nearest that leads its way.
 
     inside : the near quad that the vehicle is in, -1 none.  hint : lane held before, -1 none
     """
-    level = np.nan
+    quads, level = strips.quads, np.nan
     if inside >= 0:
-        level = lanes[int(near[inside, N_LANE]), LEVEL]
+        level = quads[int(near[inside, N_QUAD]), LEVEL]
     elif hint >= 0:
         for k in range(n):  # beside the road a level ends where its lanes do
-            if lanes[int(near[k, N_LANE]), LEVEL] == lanes[hint, LEVEL]:
-                level = lanes[hint, LEVEL]
+            if quads[int(near[k, N_QUAD]), LEVEL] == strips.lanes[hint, LANE_LEVEL]:
+                level = strips.lanes[hint, LANE_LEVEL]
     best, found = np.inf, inside
     for k in range(n):
         if cosines[k, MOVES] > 0.0 and cosines[k, COSINE] <= PARALLEL:
             continue
         if cosines[k, MOVES] == 0.0 and inside >= 0:
             continue  # a standing vehicle is judged against its own lane
-        if lanes[int(near[k, N_LANE]), LEVEL] != level and level == level:
+        if quads[int(near[k, N_QUAD]), LEVEL] != level and level == level:
             continue
         away = max(-near[k, N_LEFT], -near[k, N_RIGHT])
         if away < best:
@@ -239,12 +197,11 @@ def cross_section(n: int, k_ref: int, near: F2, strips: Strips, mask: int, spans
 
     Return how many.  k_ref : the reference among the n near quads.  mask : as in Places
     """
-    quads, lanes, m = strips.quads, strips.lanes, 0
-    ref, level = int(near[k_ref, N_QUAD]), lanes[int(near[k_ref, N_LANE]), LEVEL]
+    quads, m, ref = strips.quads, 0, int(near[k_ref, N_QUAD])
     for k in range(n):
-        i, j = int(near[k, N_LANE]), int(near[k, N_QUAD])
+        j = int(near[k, N_QUAD])
         cosine = quads[ref, WAY] * quads[j, WAY] + quads[ref, WAY + 1] * quads[j, WAY + 1]
-        if not cosine > PARALLEL or lanes[i, LEVEL] != level:
+        if not cosine > PARALLEL or quads[j, LEVEL] != quads[ref, LEVEL]:
             continue
         at = m
         while at > 0 and spans[at - 1, FROM] > -near[k, N_RIGHT]:
@@ -252,7 +209,7 @@ def cross_section(n: int, k_ref: int, near: F2, strips: Strips, mask: int, spans
                 spans[at, c] = spans[at - 1, c]
             at -= 1
         spans[at, FROM], spans[at, TO] = -near[k, N_RIGHT], near[k, N_LEFT]
-        spans[at, PERMITTED] = 1.0 if int(lanes[i, MASK]) & mask else 0.0
+        spans[at, PERMITTED] = 1.0 if int(quads[j, MASK]) & mask else 0.0
         spans[at, ANY] = 1.0
         m += 1
     return m
@@ -264,6 +221,100 @@ def sigma_across_m(P: F3, t: int, way_e: float, way_n: float, bias_m: float, map
     e, n = -way_n, way_e
     variance = e**2 * P[t, 0, 0] + 2 * e * n * P[t, 0, 1] + n**2 * P[t, 1, 1]
     return math.sqrt(max(variance, 0.0) + bias_m**2 + map_sigma_m**2)
+
+
+@kernel(inner=True)
+def direction_at(x: float, y: float, quads: F2, j: int) -> tuple[float, float]:
+    """Return the direction of quad j's lane beside a place: in a bend it turns between the rails."""
+    past = -signed_m(x, y, quads, j, RIGHT_START, START_RAIL)
+    before = signed_m(x, y, quads, j, RIGHT_END, END_RAIL)
+    share = min(max(past / max(past + before, 1e-9), 0.0), 1.0)
+    slope = quads[j, BEND] + share * (quads[j, BEND + 1] - quads[j, BEND])
+    per = math.sqrt(1.0 + slope * slope)
+    return (quads[j, WAY] - slope * quads[j, WAY + 1]) / per, (
+        quads[j, WAY + 1] + slope * quads[j, WAY]
+    ) / per
+
+
+@kernel(inner=True)
+def ruled_station_m(x: float, y: float, strips: Strips, j: int, column: int) -> float:
+    """Return the station beside quad j, between those at its rails [m]; NaN where they have none.
+
+    column : of Strips.stations, at the start
+    """
+    past = -signed_m(x, y, strips.quads, j, RIGHT_START, START_RAIL)
+    before = signed_m(x, y, strips.quads, j, RIGHT_END, END_RAIL)
+    share = min(max(past / max(past + before, 1e-9), 0.0), 1.0)
+    start, end = strips.stations[j, column], strips.stations[j, column + 1]
+    return float(start + share * (end - start))
+
+
+@kernel(inner=True)
+def _station(x: float, y: float, j: int, strips: Strips, axis: Segments, t: int, found: F2) -> None:
+    """Fill station and offset of vehicle t, beside quad j or, where that is -1, near none."""
+    if j >= 0:
+        found[t, S] = ruled_station_m(x, y, strips, j, OF_SITE)
+        found[t, ROAD_S] = ruled_station_m(x, y, strips, j, OF_ROAD)
+    if math.isnan(found[t, S]) and axis.rows.shape[0] > 0:
+        found[t, S], found[t, OFFSET] = station_at(x, y, axis)
+
+
+@kernel(inner=True)
+def _span(spans: F2, m: int, column: int, t: int, out_at: int, across_at: int, found: F2) -> None:
+    """Fill how far vehicle t is outside the nearest span, its offset from the middle, and half the width."""
+    low, high = nearest_span(m, spans, column)
+    found[t, out_at], found[t, across_at] = max(low, -high), -(low + high) / 2
+    found[t, HALF_SPAN if column == PERMITTED else HALF_SPAN_ANY] = (high - low) / 2
+
+
+@kernel(inner=True)
+def _locate_one(
+    places: Places, t: int, n: int, strips: Strips, map_sigma_m: float, scratch: Scratch, found: F2,
+    lane_out: I32x1,
+) -> int:  # fmt: skip
+    """Locate vehicle t among the n quads near it; return the quad that it is in or judged against, or -1."""
+    x, quads, hint = places.x, strips.quads, int(places.hint[t])
+    near, spans, cosines = scratch.near, scratch.spans, scratch.cosines
+    speed = math.hypot(x[t, 2], x[t, 3])
+    for k in range(n):
+        j = int(near[k, N_QUAD])
+        cosines[k, MOVES] = 1.0 if speed > COURSE_MPS_MIN else 0.0
+        along = x[t, 2] * quads[j, WAY] + x[t, 3] * quads[j, WAY + 1]
+        cosines[k, COSINE] = cosines[k, MOVES] * along / max(speed, 1e-9)
+    may_reverse = hint >= 0 and COURSE_MPS_MIN < speed <= REVERSE_MPS_MAX
+    reverses = may_reverse and is_reversing(n, near, cosines, strips, hint)
+    for k in range(n if reverses else 0):
+        cosines[k, COSINE] = -cosines[k, COSINE]
+    inside = occupied_quad(n, near, cosines, strips, hint)
+    along_lane = inside >= 0 and (cosines[inside, MOVES] == 0.0 or cosines[inside, COSINE] > PARALLEL)
+    if not along_lane:
+        found[t, BEYOND_END] = is_beyond_end(x[t, 0], x[t, 1], n, near, strips, hint)
+    ref = reference_quad(n, inside, near, cosines, strips, hint)
+    if ref < 0:
+        return -1
+    j = int(near[ref, N_QUAD])
+    lane_sigma_m = math.hypot(map_sigma_m, quads[j, CHORD])
+    u_east, u_north = direction_at(x[t, 0], x[t, 1], quads, j)
+    sigma = sigma_across_m(places.P, t, u_east, u_north, places.bias_m[t], lane_sigma_m)
+    found[t, SIGMA], found[t, U_EAST], found[t, U_NORTH] = sigma, u_east, u_north
+    found[t, LIMIT] = quads[j, SPEED_LIMIT]
+    m = cross_section(n, ref, near, strips, places.mask[t], spans)
+    _span(spans, m, PERMITTED, t, OUT_PERMITTED, ACROSS, found)
+    _span(spans, m, ANY, t, OUT_ANY, ACROSS_ANY, found)
+    if cosines[ref, COSINE] > PARALLEL and not reverses:
+        found[t, OUT_SAME_WAY] = found[t, OUT_ANY]
+    if inside < 0:
+        return j
+    own, left, right = int(near[inside, N_QUAD]), near[inside, N_LEFT], near[inside, N_RIGHT]
+    found[t, LEFT], found[t, RIGHT] = left, right
+    found[t, ALONG] = x[t, 2] * quads[own, WAY] + x[t, 3] * quads[own, WAY + 1]
+    found[t, LIMIT] = quads[own, SPEED_LIMIT]
+    p_outside = normal_cdf(-left / sigma) + normal_cdf(-right / sigma)
+    found[t, P_LANE] = max(0.0, 1.0 - p_outside)
+    lane_out[t] = int(near[inside, N_LANE])
+    if along_lane or hint < 0:  # who drives against a lane, or across it, still holds its own
+        found[t, HELD] = lane_out[t] + 1.0
+    return own
 
 
 @kernel
@@ -278,101 +329,20 @@ def locate(
 ) -> None:
     """Locate n vehicles: fill found (n, FOUND) and lane_out (n,); NaN and NO_LANE where there is nothing.
 
-    axis : without rows where the map has none.  map_sigma_m : 1 sigma of the surveyed boundaries
+    axis : the site's, without rows where the map has none.  map_sigma_m : 1 sigma of the surveyed boundaries
     """
-    x, quads, lanes = places.x, strips.quads, strips.lanes
-    near, spans, cosines = scratch.near, scratch.spans, scratch.cosines
-    for t in range(x.shape[0]):
-        for c in range(FOUND):
-            found[t, c] = np.nan
-        found[t, P_LANE] = found[t, BEYOND_END] = found[t, HELD] = 0.0
-        lane_out[t] = NO_LANE
-        hint = int(places.hint[t])
-        if axis.rows.shape[0] > 0:
-            found[t, S], found[t, OFFSET] = station_at(x[t, 0], x[t, 1], axis)
-        n = find_near(x[t, 0], x[t, 1], strips, near)
-        if n == 0:
-            continue
-        speed = math.hypot(x[t, 2], x[t, 3])
-        for k in range(n):
-            j = int(near[k, N_QUAD])
-            cosines[k, MOVES] = 1.0 if speed > COURSE_MPS_MIN else 0.0
-            along = x[t, 2] * quads[j, WAY] + x[t, 3] * quads[j, WAY + 1]
-            cosines[k, COSINE] = cosines[k, MOVES] * along / max(speed, 1e-9)
-        may_reverse = hint >= 0 and COURSE_MPS_MIN < speed <= REVERSE_MPS_MAX
-        reverses = may_reverse and is_reversing(n, near, cosines, strips, hint)
-        for k in range(n if reverses else 0):
-            cosines[k, COSINE] = -cosines[k, COSINE]
-        inside = occupied_quad(n, near, cosines, strips, hint)
-        along_lane = inside >= 0 and (cosines[inside, MOVES] == 0.0 or cosines[inside, COSINE] > PARALLEL)
-        if not along_lane:
-            found[t, BEYOND_END] = is_beyond_end(x[t, 0], x[t, 1], n, near, strips, hint)
-        ref = reference_quad(n, inside, near, cosines, lanes, hint)
-        if ref < 0:
-            continue
-        j = int(near[ref, N_QUAD])
-        lane_sigma_m = math.hypot(map_sigma_m, quads[j, CHORD])
-        sigma = sigma_across_m(places.P, t, quads[j, WAY], quads[j, WAY + 1], places.bias_m[t], lane_sigma_m)
-        found[t, SIGMA], found[t, U_EAST], found[t, U_NORTH] = sigma, quads[j, WAY], quads[j, WAY + 1]
-        found[t, LIMIT] = lanes[int(near[ref, N_LANE]), SPEED_LIMIT]
-        m = cross_section(n, ref, near, strips, places.mask[t], spans)
-        low, high = nearest_span(m, spans, PERMITTED)
-        found[t, OUT_PERMITTED], found[t, ACROSS] = max(low, -high), -(low + high) / 2
-        found[t, HALF_SPAN] = (high - low) / 2
-        low, high = nearest_span(m, spans, ANY)
-        found[t, OUT_ANY], found[t, ACROSS_ANY] = max(low, -high), -(low + high) / 2
-        found[t, HALF_SPAN_ANY] = (high - low) / 2
-        if cosines[ref, COSINE] > PARALLEL and not reverses:
-            found[t, OUT_SAME_WAY] = found[t, OUT_ANY]
-        if inside >= 0:
-            own, left, right = int(near[inside, N_QUAD]), near[inside, N_LEFT], near[inside, N_RIGHT]
-            found[t, LEFT], found[t, RIGHT] = left, right
-            found[t, ALONG] = x[t, 2] * quads[own, WAY] + x[t, 3] * quads[own, WAY + 1]
-            found[t, LIMIT] = lanes[int(near[inside, N_LANE]), SPEED_LIMIT]
-            p_outside = normal_cdf(-left / sigma) + normal_cdf(-right / sigma)
-            found[t, P_LANE] = max(0.0, 1.0 - p_outside)
-            lane_out[t] = int(near[inside, N_LANE])
-            if along_lane or hint < 0:  # who drives against a lane, or across it, still holds its own
-                found[t, HELD] = lane_out[t] + 1.0
-
-
-@kernel
-def is_on_lane(x: float, y: float, strips: Strips, mask: int) -> bool:
-    """Return whether a place is on a lane that permits `mask`: where `distance_to_lanes_m` is 0."""
-    quads, grid = strips.quads, strips.grid
-    cell = cell_of(x, y, grid)
-    if cell < 0:
-        return False
-    for k in range(grid.start[cell], grid.start[cell + 1]):
-        j = grid.items[k]
-        if int(strips.lanes[strips.lane[j], MASK]) & mask == 0:
-            continue
-        along = (
-            signed_m(x, y, quads, j, RIGHT_START, START_RAIL) <= 0.0
-            and signed_m(x, y, quads, j, RIGHT_END, END_RAIL) >= 0.0
-        )
-        across = (
-            signed_m(x, y, quads, j, RIGHT_START, RIGHT_EDGE) >= 0.0
-            and signed_m(x, y, quads, j, LEFT_START, LEFT_EDGE) <= 0.0
-        )
-        if along and across:
-            return True
-    return False
-
-
-@kernel
-def distance_to_lanes_m(x: float, y: float, strips: Strips, mask: int, most_m: float) -> float:
-    """Return how far a place is from every lane that permits `mask` [m], 0 inside, at most `most_m`.
-
-    A search over all quads: for the few vehicles that are off the road.
-    """
-    quads, best = strips.quads, most_m
-    for j in range(quads.shape[0]):
-        if int(strips.lanes[strips.lane[j], MASK]) & mask == 0:
-            continue
-        behind = signed_m(x, y, quads, j, RIGHT_START, START_RAIL)
-        beyond = -signed_m(x, y, quads, j, RIGHT_END, END_RAIL)
-        right = -signed_m(x, y, quads, j, RIGHT_START, RIGHT_EDGE)
-        left = signed_m(x, y, quads, j, LEFT_START, LEFT_EDGE)
-        best = min(best, math.hypot(max(behind, beyond, 0.0), max(left, right, 0.0)))
-    return best
+    x, items = places.x, scratch.items
+    for first in range(0, x.shape[0], BLOCK):
+        last = min(first + BLOCK, x.shape[0])
+        read_ahead(first, last, x, places.hint, strips, scratch)
+        for t in range(first, last):
+            for c in range(FOUND):
+                found[t, c] = np.nan
+            found[t, P_LANE] = found[t, BEYOND_END] = found[t, HELD] = 0.0
+            lane_out[t] = NO_LANE
+            begin, end = items[t - first, 0], items[t - first, 1]
+            n = find_near(x[t, 0], x[t, 1], begin, end, strips, scratch.near)
+            j = -1
+            if n > 0:
+                j = _locate_one(places, t, n, strips, map_sigma_m, scratch, found, lane_out)
+            _station(x[t, 0], x[t, 1], j, strips, axis, t, found)

@@ -7,8 +7,8 @@ import numpy as np
 from core.arrays import B1, F1, F2, F3, Bools
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
-from geofence.kernels import distance_to_lanes_m, is_on_lane
 from geofence.map.strips import MASK_ALL, Strips
+from geofence.off_lanes import distance_to_lanes_m, is_on_lane
 
 SIGMAS = 2.0  # so far outside a place is off the lanes, and so near it may be on one
 FAR_M = 1_000.0  # distances beyond it are this

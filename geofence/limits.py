@@ -102,6 +102,7 @@ class SpeedLimits:
         self._windows = [windows_of(row.time_window) if row.time_window else () for row in self._rules]
         zones = [zone for zone in road.zones if zone.speed_limit_mps is not None]
         self._zones, self._areas = zones, compile_areas([zone.polygon for zone in zones])
+        self._no_hits: I32 = self._areas.find(np.zeros(0), np.zeros(0))
         self.names = ("lane", *map(_name, self._rules), *(f"zone:{zone.zone}" for zone in zones))
         names = list(dict.fromkeys(lane.road for lane in road.lanes))
         number = {name: k for k, name in enumerate(names)}
@@ -116,17 +117,22 @@ class SpeedLimits:
 
     def of(self, tracks: TrackBatch, located: Located) -> Limits:
         """Return the limits of n tracks at their newest stamp."""
-        n = len(tracks)
-        mps, layer = np.empty(n), np.empty(n, dtype=np.int32)
-        if n == 0:
-            return Limits(mps, layer)
-        newest_ns = int(tracks.stamp_ns.max())
-        if self._varies and newest_ns // MINUTE_NS != self._minute:
-            self._minute, self._rows = newest_ns // MINUTE_NS, self._at(newest_ns)
-        hits = self._hits(tracks, located)
+        n = len(located.lane)
+        limits = Limits(np.empty(n), np.empty(n, dtype=np.int32))
+        self.fill(limits, tracks, located)
+        return limits
+
+    def fill(self, limits: Limits, tracks: TrackBatch, located: Located) -> None:
+        """Fill in what `of` returns."""
+        if not len(limits.mps):
+            return
+        if self._varies:
+            newest_ns = int(tracks.stamp_ns.max())
+            if newest_ns // MINUTE_NS != self._minute:
+                self._minute, self._rows = newest_ns // MINUTE_NS, self._at(newest_ns)
+        hits = self._hits(tracks, located) if self._zones else self._no_hits
         asked = _Asked(located.found, located.lane, located.kind, located.vehicle, hits)
-        _lowest_once(asked, self._rows, mps, layer)
-        return Limits(mps, layer)
+        _lowest_once(asked, self._rows, limits.mps, limits.layer)
 
     def name(self, layer: int) -> str | None:
         """Return a layer's name as a violation has it."""
@@ -134,8 +140,6 @@ class SpeedLimits:
 
     def _hits(self, tracks: TrackBatch, located: Located) -> I32:
         """Return the zones at the places of n tracks and at four places around each (5 n, k)."""
-        if not self._zones:
-            return self._areas.find(np.zeros(0), np.zeros(0))
         spread = tracks.P[:, 0, 0] + tracks.P[:, 1, 1]
         reach = SIGMAS * np.sqrt(np.maximum(spread, 0.0) / 2 + tracks.bias_m**2)
         u_east, u_north = located.found[:, U_EAST], located.found[:, U_NORTH]

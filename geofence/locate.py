@@ -14,7 +14,7 @@ from geofence.claim import DISPROVED, claimed_scale
 from geofence.config import VehicleConfig
 from geofence.drift import shown_scale
 from geofence.grading import RuleSettings
-from geofence.kernels import Places, Scratch, locate, scratch
+from geofence.kernels import Places, locate
 from geofence.levels import DEPTH_M, WITHIN_S, Levels, shipped, sigma_max_m
 from geofence.located import (
     BEYOND_END,
@@ -32,6 +32,7 @@ from geofence.located import (
 from geofence.map.axis import SEGMENT, Segments, tree_of
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
+from geofence.near import Scratch, scratch
 from geofence.state import GAPPED, HINT, LIFE_NS, PRESUMED, State
 
 GNSS_ALONE_NS = 2_000_000_000
@@ -157,6 +158,58 @@ def _locate(
 _locate_once = checked_once(_locate)  # all batches have the same types
 
 
+class BatchMemory(NamedTuple):
+    """The memory for the places of one batch of tracks; a batch that is filled again fills it again."""
+
+    tracks: TrackBatch
+    seen: Input
+    out: Output
+    located: Located
+
+
+def _memory_for(tracks: TrackBatch) -> BatchMemory:
+    """Return memory for the places of n tracks, which must be filled."""
+    n = len(tracks)
+    whole: I32 = np.empty((4, n), dtype=np.int32)
+    seen = Input(
+        x=np.ascontiguousarray(tracks.x),
+        P=np.ascontiguousarray(tracks.P),
+        bias_m=tracks.bias_m,
+        tau_s=tracks.tau_s,
+        terminal=tracks.terminal,
+        kind=tracks.kind,
+        stamp_ns=tracks.stamp_ns,
+        radar_ns=tracks.radar_ns,
+        enforcing_ns=tracks.enforcing_ns,
+        gnss_ns=tracks.gnss_ns,
+        rows=np.empty(n, dtype=np.int64),
+        hint=whole[0],
+        mask=whole[1],
+    )
+    out = Output(
+        found=np.empty((n, FOUND)),
+        floats=np.empty((N_FLOATS, n)),
+        lane=whole[2],
+        vehicle=whole[3],
+        kind=np.empty(n, dtype=np.uint8),
+        undecidable=np.empty(n, dtype=np.bool_),
+    )
+    located = Located(
+        lane=out.lane,
+        s_m=out.floats[L_S],
+        d_m=out.floats[L_D],
+        sigma_d_m=out.floats[L_SIGMA],
+        p_lane=out.floats[L_P_LANE],
+        undecidable=out.undecidable,
+        vehicle=out.vehicle,
+        kind=out.kind,
+        found=out.found,
+        rows=seen.rows,
+        terminal_ids=(),
+    )
+    return BatchMemory(tracks, seen, out, located)
+
+
 class Locator:
     """Locates tracks on the road; the State holds each one's last lane."""
 
@@ -181,6 +234,7 @@ class Locator:
             levels=shipped(),
         )
         self._scratch = scratch()
+        self._reused: dict[int, BatchMemory] = {}  # of the batches that are filled again, by size
         self._terminals: Sequence[str] = ()  # those of `_by_terminal`
         self._n_terminals = 0
         self._by_terminal: I32 = np.zeros(0, dtype=np.int32)
@@ -188,51 +242,24 @@ class Locator:
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up.
 
+        Those of a batch that is reused hold as long as the batch.
         terminal_ids : the tracker's; the same list may have grown since the last call, but not changed
         """
-        n = len(tracks)
-        whole: I32 = np.empty((4, n), dtype=np.int32)
-        seen = Input(
-            x=np.ascontiguousarray(tracks.x),
-            P=np.ascontiguousarray(tracks.P),
-            bias_m=tracks.bias_m,
-            tau_s=tracks.tau_s,
-            terminal=tracks.terminal,
-            kind=tracks.kind,
-            stamp_ns=tracks.stamp_ns,
-            radar_ns=tracks.radar_ns,
-            enforcing_ns=tracks.enforcing_ns,
-            gnss_ns=tracks.gnss_ns,
-            rows=self._state.rows(tracks.track),
-            hint=whole[0],
-            mask=whole[1],
-        )
-        out = Output(
-            found=np.empty((n, FOUND)),
-            floats=np.empty((N_FLOATS, n)),
-            lane=whole[2],
-            vehicle=whole[3],
-            kind=np.empty(n, dtype=np.uint8),
-            undecidable=np.empty(n, dtype=np.bool_),
-        )
+        n = len(tracks.track)
+        memory = self._reused.get(n) if tracks.is_reused else None
+        if memory is None or memory.tracks is not tracks:
+            memory = _memory_for(tracks)
+            if tracks.is_reused:
+                self._reused[n] = memory
+        _, seen, out, located = memory
+        located.terminal_ids = terminal_ids
+        self._state.fill_rows(tracks.track, seen.rows)
         registry = Registry(self._vehicles_of(terminal_ids), self._kinds, self._masks, self._kind_masks)
         _locate_once(
             seen, registry, self._road.strips, self._axis, self._limits, self._scratch,
             Memory(self._state.flags, self._state.drift, self._state.stamps), out,
         )  # fmt: skip
-        return Located(
-            lane=out.lane,
-            s_m=out.floats[L_S],
-            d_m=out.floats[L_D],
-            sigma_d_m=out.floats[L_SIGMA],
-            p_lane=out.floats[L_P_LANE],
-            undecidable=out.undecidable,
-            vehicle=out.vehicle,
-            kind=out.kind,
-            found=out.found,
-            rows=seen.rows,
-            terminal_ids=terminal_ids,
-        )
+        return located
 
     def _vehicles_of(self, terminal_ids: Sequence[str]) -> I32:
         """Return the registry's row of each terminal, -1 unknown; only new terminals are looked up."""

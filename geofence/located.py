@@ -11,11 +11,13 @@ NO_LANE = 65_535
 # of the cross-section; the lane's direction, speed along it, how far outside lanes of its way; limit; whether
 # it is beyond the end of its lane, where the map ends; number + 1 of the lane to be remembered, 0 none;
 # offset from the middle of the nearest lanes that permit it, positive to the left, and half their width; 1:
-# nothing is judged of the lane (geofence.locate); the same two of the nearest lanes of all
+# nothing is judged of the lane (geofence.locate); the same two of the nearest lanes of all; station of its
+# lane's road, where that has an axis of its own. OFFSET is NaN on lanes far from the site's axis
 S, OFFSET, LEFT, RIGHT, SIGMA, P_LANE, OUT_PERMITTED, OUT_ANY = range(8)
 U_EAST, U_NORTH, ALONG, OUT_SAME_WAY, LIMIT, BEYOND_END, HELD, ACROSS, HALF_SPAN, UNJUDGED = range(8, 18)
 ACROSS_ANY, HALF_SPAN_ANY = 18, 19
-FOUND = 20
+ROAD_S = 20
+FOUND = 21
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation

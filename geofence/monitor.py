@@ -30,9 +30,12 @@ from geofence.locate import Locator
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
+from geofence.map_changes import CLOSED as MAP_CHANGED
+from geofence.map_changes import MapChanges
+from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
-from geofence.rules import GRADED, MEASURED, OWN_STAMPS, REGISTRY
+from geofence.rules import BY_NAME, GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
 
@@ -43,14 +46,19 @@ class Monitor:
     def __init__(
         self, rules: RulesConfig, road: RoadMap, frame: SiteFrame, vehicles: Sequence[VehicleConfig], *,
         esn: str, stretch_m: tuple[float, float] | None, radars: Sequence[RadarPose], late: bool = False,
+        permits: Sequence[PermitConfig] = (),
     ) -> None:  # fmt: skip
-        """late : it judges stored fixes of one terminal at a time; rules that need more are mute."""
+        """late : it judges stored fixes of one terminal at a time; rules that need more are mute.
+
+        permits : whose zones are open to their vehicles
+        """
         self.counts: dict[str, int] = {}
         self._settings, self._road, self._frame, self._stretch_m = rules, road, frame, stretch_m
         roles = {role for zone in road.zones for role in zone.roles}
         book = [rule(rules, section_of(rules, rule.name), roles) for rule in REGISTRY]
         self._rules = [rule for rule in book if rule.active and (rule.alone or not late)]
-        self._events = [rule for rule in self._rules if rule.kind == "event"]
+        # those of ticks alone judge no observation, for which each of them would cost a context
+        self._events = [rule for rule in self._rules if rule.judges_observations()]
         self._measured = [rule for rule in book if rule.name in MEASURED]
         self._mute = [k for k, rule in enumerate(self._measured) if late and not rule.alone]
         self._observed = [rule for rule in book if rule.decided_by == "observation"]
@@ -67,7 +75,8 @@ class Monitor:
         lowest_mps = lowest_speeds(
             road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
         )
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes)
+        openings = openings_of(permits)
+        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes, openings)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,
@@ -107,8 +116,7 @@ class Monitor:
         if self._events or self._resume.is_waiting:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
             events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
-            for track, episode in self._resume.pop_seen(tracks, located, ctx.mine):
-                self._lineage.resume(track, episode)
+            self._resume_seen(ctx)
             self._resume.vouch(self._state, tracks, located.rows, ctx.mine)
         found = self._evidence.observe(tracks, located, owned, self._around)
         self._count("judge.stale", found.stale)
@@ -126,6 +134,11 @@ class Monitor:
             if judged is not None:
                 out.append(judged)
         return out
+
+    def _resume_seen(self, ctx: Context) -> None:
+        """Give the owned vehicles their episodes that have waited since a restart."""
+        for track, episode in self._resume.pop_seen(ctx.tracks, ctx.located, ctx.mine):
+            self._lineage.resume(track, episode)
 
     def tick(
         self,
@@ -160,6 +173,7 @@ class Monitor:
             trips=trips,
         )
         ctx.presume()
+        self._resume_seen(ctx)  # a rule of ticks would open a second one before the next observation
         stamps = stamps_of_tick(t_ns)
         for rule in self._rules:
             for verdict in rule.tick(ctx):
@@ -284,6 +298,27 @@ class Monitor:
         self._coverage.restore(other._coverage.since())
         self.counts.clear()
         self.counts.update(other.counts)
+
+    def close_on_map(self, t_ns: int, changes: MapChanges) -> list[Judged]:
+        """Close the open and the waiting episodes of what the next map has not, or has otherwise."""
+        stamps = stamps_of_tick(t_ns)
+        changed = [episode for episode in self._book.all() if self._is_of(episode, changes)]
+        closes = [self._book.close(episode, stamps, MAP_CHANGED) for episode in changed]
+        waiting = [episode for episode, _ in self._resume.carried() if self._is_of(episode, changes)]
+        self._resume.drop([episode.id for episode in waiting])
+        return closes + [self._book.finish(episode, stamps, MAP_CHANGED) for episode in waiting]
+
+    def _is_of(self, episode: OpenEpisode, changes: MapChanges) -> bool:
+        """Return whether an episode is about a zone or a lane that changes."""
+        if BY_NAME[episode.rule_name].scope == "zone":
+            return episode.scope in changes.zones
+        lane = self._state.held_lane(episode.track)
+        return episode.rule_name in MEASURED and lane >= 0 and bool(changes.changed[lane])
+
+    def continue_on(self, other: "Monitor", changes: MapChanges) -> None:
+        """Continue what another monitor judged on another map; it must not be used any more."""
+        self.continue_from(other, ())
+        self._state.change_lanes(changes)
 
     def judged_ns(self, rows: I64) -> I64:
         """Return the stamp of the last judged observation of each row (n,); 0: none, or no row."""

@@ -43,7 +43,7 @@ class Findings(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What `observe` counted."""
+    """What `observe` counted, which returns it unnamed: Numba unpickles the class of a name in each call."""
 
     mine: int
     stale: int  # not newer than what was judged before
@@ -88,7 +88,7 @@ def _show_departure(
 @kernel
 def _observe(
     seen: Seen, site: Site, thresholds: Thresholds, windows: Windows, flags: F2, out: Findings
-) -> Found:
+) -> tuple[int, int, bool]:
     """Measure and test the owned, confirmed tracks; advance their rows of the State."""
     mine, rows, stamps, b = out.mine, seen.rows, windows.stamps, seen.batch
     n_mine = n_stale = 0
@@ -115,7 +115,7 @@ def _observe(
         mine, rows, b.stamp_ns, out.samples, out.columns, out.across, out.step_s, out.vouched, out.lived
     )
     is_active = step(tracks, n_mine, thresholds, windows, out.grade, out.active)
-    return Found(n_mine, n_stale, is_active)
+    return n_mine, n_stale, is_active
 
 
 observe = checked_once(_observe)

@@ -5,7 +5,7 @@ carried only on the route and at the time that the police approved: both in one 
 vehicle's one trip.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from msgspec import Meta
 PERMITS_MAX = 10_000
 NS = 1_000_000_000
 Text = Annotated[str, Meta(min_length=1, max_length=64)]
+Openings = dict[str, dict[str, list[tuple[int, int]]]]  # by zone and terminal: from, to [ns]
 # JT/T 617.7 and ADR 8.6.4: with a code, these and all later categories of tunnels are forbidden
 TunnelCode = Literal["B", "C", "D", "E"]
 TUNNEL_ROLES = {"tunnel_b": "B", "tunnel_c": "C", "tunnel_d": "D", "tunnel_e": "E"}  # of zones, by category
@@ -32,6 +33,7 @@ class PermitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     roads: Annotated[tuple[Text, ...], Meta(max_length=256)] = ()
     waybill: Text | None = None
     tunnel: TunnelCode | None = None
+    zones: Annotated[tuple[Text, ...], Meta(max_length=256)] = ()  # closed ones, through which its way leads
 
     def __post_init__(self) -> None:
         """Refuse times without a zone: the site's own would have to be guessed."""
@@ -113,6 +115,7 @@ def is_forbidden(tunnel: TunnelCode, category: str) -> bool:
 class PermitFault(NamedTuple):
     """A permit that makes no sense: its row and key, the rule that it breaks, its value."""
 
+    row: int
     key: str
     rule: str
     value: object
@@ -123,10 +126,11 @@ def faults_of_permits(
     terminals: Collection[str],
     gates: Sequence[tuple[str, str]],
     roads: Collection[str],
+    zones: Collection[str] = (),
 ) -> Iterator[PermitFault]:
     """Yield the faults of a site's permits among themselves, against its registry and its map.
 
-    terminals : of the registry.  gates : name and role of each on the map.  roads : of its lanes
+    terminals : of the registry.  gates : name and role of each on the map.  roads, zones : of the map
     """
     names: set[str] = set()
     waybills: dict[str, PermitConfig] = {}
@@ -134,21 +138,36 @@ def faults_of_permits(
     exits = {name for name, role in gates if role == "exit"}
     for k, permit in enumerate(permits):
         if permit.permit in names:
-            yield PermitFault(f"permit[{k}].permit", "must be unique in the site", permit.permit)
+            yield PermitFault(k, "permit", "must be unique in the site", permit.permit)
         names.add(permit.permit)
         if permit.waybill is not None:
             other = waybills.setdefault(permit.waybill, permit)
             if other is not permit:
                 rule = f"one waybill is one vehicle's one trip: {other.permit} has it too"
-                yield PermitFault(f"permit[{k}].waybill", rule, permit.waybill)
+                yield PermitFault(k, "waybill", rule, permit.waybill)
         if permit.terminal not in terminals:
-            yield PermitFault(f"permit[{k}].terminal", "must be a vehicle of the registry", permit.terminal)
+            yield PermitFault(k, "terminal", "must be a vehicle of the registry", permit.terminal)
         for key, value, known in (("entry", permit.entry, entries), ("exit", permit.exit, exits)):
             if value is not None and value not in known:
                 rule = f"must be {key} gates of the map: {', '.join(sorted(known)) or 'it has none'}"
-                yield PermitFault(f"permit[{k}].{key}", rule, value)
-        for road in permit.roads:
-            if road not in roads:
-                yield PermitFault(
-                    f"permit[{k}].roads", f"must be roads of the map: {', '.join(sorted(set(roads)))}", road
-                )
+                yield PermitFault(k, key, rule, value)
+        for key, named, of_map in (("roads", permit.roads, roads), ("zones", permit.zones, zones)):
+            for name in named:
+                if name not in of_map:
+                    has = ", ".join(sorted(set(of_map))) or "it has none"
+                    yield PermitFault(k, key, f"must be {key} of the map: {has}", name)
+
+
+def openings_of(permits: Sequence[PermitConfig]) -> Openings:
+    """Return the zones that permits open: by zone and terminal, from when until when."""
+    found: Openings = {}
+    for permit in permits:
+        for zone in permit.zones:
+            spans = found.setdefault(zone, {}).setdefault(permit.terminal, [])
+            spans.append((permit.start_ns, permit.end_ns))
+    return found
+
+
+def is_open_to(openings: Mapping[str, Sequence[tuple[int, int]]], terminal: str, t_ns: int) -> bool:
+    """Return whether a zone's openings hold for a vehicle at a time."""
+    return any(start_ns <= t_ns < end_ns for start_ns, end_ns in openings.get(terminal, ()))

@@ -4,10 +4,14 @@
 """
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import F64, I64, U64, Bools
+
+if TYPE_CHECKING:  # it loads what reads maps
+    from geofence.map_changes import MapChanges
 
 # columns of State.evidence, per rule: three CUSUMs, whether the evidence suffices, six hold timers (two for
 # each grade), time for which the rule has been kept, the last value that was judged, time for which the
@@ -64,6 +68,7 @@ RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
 # columns of State.ring: place, station, offset and its sigma, speed, probability of a departure; then values
 # and sigmas of measured rules
 R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_P_OUT, R_VALUE = range(8)
+NEVER_ASKED: tuple[list[int], list[int]] = ([-1], [])  # -1 is no track
 
 
 class State:
@@ -90,7 +95,8 @@ class State:
         self.graded = {name: number for number, name in enumerate(graded)}
         self._row: dict[int, int] = {}
         self._free: list[int] = []
-        self._asked: tuple[U64, I64] | None = None  # the last question and its answer: it is mostly repeated
+        # the last question and its answer: that of a tick is repeated, unless an observation comes between
+        self._asked: tuple[list[int], list[int]] = NEVER_ASKED
         self._allocate(64)
 
     def _allocate(self, n: int) -> None:
@@ -121,17 +127,24 @@ class State:
 
     def rows(self, tracks: U64) -> I64:
         """Return the rows (n,) of the tracks, new ones where there are none; -1 for track 0 (tentative)."""
-        if self._asked is not None and np.array_equal(self._asked[0], tracks):
-            return self._asked[1].copy()
-        get, wanted = self._row.get, tracks.tolist()
+        rows = np.empty(len(tracks), dtype=np.int64)
+        self.fill_rows(tracks, rows)
+        return rows
+
+    def fill_rows(self, tracks: U64, rows: I64) -> None:
+        """Fill in what `rows` returns."""
+        wanted: list[int] = tracks.tolist()
+        if wanted == self._asked[0]:
+            rows[:] = self._asked[1]
+            return
+        get = self._row.get
         found = [get(track, -1) for track in wanted]
         if -1 in found:
             for k, track in enumerate(wanted):
                 if found[k] < 0 and track != 0:
                     found[k] = self.row(track)
-        rows = np.array(found, dtype=np.int64)
-        self._asked = tracks.copy(), rows.copy()
-        return rows
+        rows[:] = found
+        self._asked = wanted, found
 
     def row(self, track: int) -> int:
         """Return the track's row, a new one where there is none."""
@@ -139,7 +152,7 @@ class State:
         if row is None:
             if not self._free:
                 self._grow()
-            self._asked = None
+            self._asked = NEVER_ASKED
             row = self._row[track] = self._free.pop()
             for array in self._arrays():
                 array[row] = 0
@@ -156,7 +169,7 @@ class State:
     def drop(self, track: int) -> None:
         """Forget the track."""
         row = self._row.pop(track, None)
-        self._asked = None
+        self._asked = NEVER_ASKED
         if row is not None:
             self._free.append(row)
 
@@ -233,6 +246,22 @@ class State:
             if rule in self.measured:
                 column = R_VALUE + self.measured[rule]
                 self.ring[:, :, column], self.ring[:, :, column + len(self.measured)] = np.nan, 0.0
+
+    def change_lanes(self, changes: "MapChanges") -> None:
+        """Hold the lanes of another map; what was measured against lanes that changed starts anew."""
+        held = self.flags[:, HINT].astype(np.int64) - 1
+        on = np.flatnonzero(held >= 0)
+        self.flags[on, HINT] = changes.lanes[held[on]] + 1.0
+        anew, n = on[changes.changed[held[on]]], len(self.measured)
+        self.evidence[anew, :n, :KEPT_S] = 0.0
+        self.evidence_ns[anew, :n, :LAST_OVER] = 0
+        self.drift[anew, :CLAIM_FIX] = 0.0  # what is known of its terminal stays
+        self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = 0
+
+    def held_lane(self, track: int) -> int:
+        """Return the lane that a track held last, -1 without one."""
+        row = self._row.get(track)
+        return -1 if row is None else int(self.flags[row, HINT]) - 1
 
     def fresh(self, track: int) -> int:
         """Give the track an empty row in place of any it had, and return its number."""

@@ -18,16 +18,17 @@ from geofence.calendar import Cargo, days_of
 from geofence.closures import Closure
 from geofence.coverage import in_field
 from geofence.grading import RuleSettings
-from geofence.kernels import distance_to_lanes_m
 from geofence.limits import SpeedLimits
 from geofence.located import LEFT, NO_LANE, OUT_PERMITTED, RIGHT, U_EAST, U_NORTH, Located
 from geofence.map.areas import Areas, compile_areas
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Lane
 from geofence.map.roadmap import RoadMap
-from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, MASK, mask_of
+from geofence.map.strips import CHANGE_LEFT, CHANGE_RIGHT, KIND_MASKS, LANE_MASK, mask_of
 from geofence.map.windows import windows_of
 from geofence.map.zones import ZoneShape
+from geofence.off_lanes import distance_to_lanes_m
+from geofence.permits import Openings
 from geofence.state import MOVED_MPS
 
 QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
@@ -54,6 +55,7 @@ class Surroundings:
     def __init__(
         self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
         width_presumed_m: float, lowest_mps: F64, vehicles: Sequence[Cargo] = (),
+        openings: Openings | None = None,
     ) -> None:  # fmt: skip
         """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be.
 
@@ -65,16 +67,16 @@ class Surroundings:
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
         self._area = _compiled(tuple(shapely.Polygon(ring) for ring in rings))
+        self.judges_off_road = self._area.count > 0  # False: no distance from the road is ever judged
         stops = [zone.polygon for zone in road.zones if set(zone.roles) & set(rules.stop_zone_roles)]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
         self._permitting = shapely.union_all([*stops, *gates])
         for shape in (self._stops, self._gates, self._permitting):
             shapely.prepare(shape)
-        self._unjudged: F64 = np.full(64, np.nan)
         self._zones: dict[tuple[str, ...], list[ZoneShape]] = {}  # by roles
         lanes = road.strips.lanes
-        masks = lanes[:, MASK].astype(np.int64)
+        masks = lanes[:, LANE_MASK].astype(np.int64)
         hazmat_only = (masks & KIND_MASKS[HAZMAT] != 0) & (masks & EVERYDAY == 0)
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
@@ -91,13 +93,16 @@ class Surroundings:
         self._stays_s: F64 = np.array([*(zone.stay_max_s or 0.0 for zone in staying), np.nan])
         self._closed: dict[tuple[Closure, ...], list[ZoneShape]] = {}
         self._follows = follows(road.lanes)
+        self._openings = openings or {}  # of zones, by permits
 
     def zones(self, roles: Sequence[str]) -> list[ZoneShape]:
         """Return the map's zones of these roles."""
         key = tuple(roles)
         if key not in self._zones:
             self._zones[key] = [
-                ZoneShape(z.zone, z.polygon, z.windows, holidays=self._holidays)
+                ZoneShape(
+                    z.zone, z.polygon, z.windows, holidays=self._holidays, openings=self._openings.get(z.zone)
+                )
                 for z in self._road.zones
                 if set(z.roles) & set(roles)
             ]
@@ -109,10 +114,8 @@ class Surroundings:
 
     def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
         """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
-        if self._area.count == 0:
-            if len(tracks) > len(self._unjudged):
-                self._unjudged = np.full(2 * len(tracks), np.nan)
-            return self._unjudged[: len(tracks)]
+        if not self.judges_off_road:
+            return np.full(len(tracks), np.nan)
         near = located.found[:, OUT_PERMITTED]
         mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
         out = np.where(mine, np.maximum(near, 0.0), np.nan)
@@ -126,23 +129,26 @@ class Surroundings:
             out[i] = lanes_m if np.isnan(areas_m) else min(lanes_m, float(areas_m))
         return out
 
-    def excused(self, tracks: TrackBatch, located: Located, standing: I64, stands_alone: Bools) -> list[bool]:
+    def excused(self, tracks: TrackBatch, located: Located, standing: I64, stands_alone: Bools) -> Bools:
         """Return whether each standing track may stand: in an area for it, at a gate, in a queue.
 
         stands_alone : (k,) of the standing ones those that no queue can explain any more
         """
         speed = np.hypot(tracks.x[:, 2], tracks.x[:, 3])
         slow = speed < max(3.0, self._rules.stop_speed_mps)
-        return [
-            self._may_stand(i, tracks, located, slow, alone)
-            for i, alone in zip(standing.tolist(), stands_alone.tolist(), strict=True)
-        ]
+        pairs = zip(standing.tolist(), stands_alone.tolist(), strict=True)
+        rows = [self._may_stand(i, tracks, located, slow, alone) for i, alone in pairs]
+        return np.array(rows, dtype=np.bool_)
+
+    def may_change(self, located: Located, at: I64) -> Bools:
+        """Return which tracks `at` (k,) may leave their lane for the next one."""
+        return np.asarray(self.changing[self.lane_rows(located)[at]])
 
     def passed(self, tracks: TrackBatch, located: Located, standing: I64) -> Bools:
-        """Return which standing tracks (k,) a vehicle of their way passes, where they may change lanes."""
+        """Return which standing tracks (k,) a vehicle of their way passes."""
         found = np.zeros(len(standing), dtype=np.bool_)
         for k, i in enumerate(standing.tolist()):
-            if located.lane[i] == NO_LANE or not self.changing[located.lane[i]]:
+            if located.lane[i] == NO_LANE:
                 continue
             u = located.found[i, [U_EAST, U_NORTH]]
             away, along_mps = tracks.x[:, :2] - tracks.x[i, :2], tracks.x[:, 2:] @ u

@@ -17,13 +17,16 @@ RETRY_S = 0.2  # until there is a connection
 AGAIN_S = 3.0  # longer than between two heartbeats
 
 
-async def publish_rules(site: Site, rules: str, wait_s: float, answers: dict[str, str]) -> None:
+async def publish_rules(
+    site: Site, rules: str, wait_s: float, answers: dict[str, str], packed: bytes | None = None
+) -> None:
     """Publish a text of rules, retained; fill in each RSU's answer: accepted, refused: why, or none yet.
 
+    packed : a map, as edge.config_down packs it; None: that of now stays
     Raises CommandError where no broker took them.
     """
     esns = [rsu.esn for rsu in site.config.rsu]
-    down = ConfigDown(seq=time.time_ns(), rules=rules)  # grows from one publication to the next
+    down = ConfigDown(seq=time.time_ns(), rules=rules, map=packed)  # grows from one publication to the next
     answered = asyncio.Event()
 
     def receive(name: str, body: bytes, _retained: bool) -> None:

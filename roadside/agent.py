@@ -5,15 +5,15 @@ One task owns the pipeline; all others only put arrivals into its bounded inbox,
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from core.times import TICK_NS
 from edge import topics, wire
 from edge.clock import Clock, StepWatch, WallClock
-from edge.config_down import decode_config_down
+from edge.config_down import ConfigDown, decode_config_down
 from edge.figures import Counts
 from edge.gnss_down import read_down
 from edge.journey_messages import JourneyShelf, decode_journey_ack
@@ -33,6 +33,7 @@ from roadside.inputs import (
     Stop,
     input_of,
 )
+from roadside.map_compiling import published_aside
 from roadside.outputs import (
     HandoverOffer,
     Held,
@@ -47,10 +48,13 @@ from roadside.outputs import (
     Withheld,
 )
 from roadside.pipeline import Pipeline
+from roadside.pipeline_map import Published
+from roadside.pipeline_setup import Setup
 
 INBOX_MAX = 1_000
 RESYNC_NS = 10 * TICK_NS
 GATEWAYS_MAX = 16
+PUBLICATIONS_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ class Agent:
     gateways: set[str] = field(default_factory=set)  # that sent fixes
     journeys: JourneyShelf = field(default_factory=JourneyShelf)
     watch: StepWatch = field(default_factory=StepWatch)
+    # publications that wait for a map to be compiled, and how many there are with the one that is
+    publications: asyncio.Queue[Arrival] = field(default_factory=lambda: asyncio.Queue(PUBLICATIONS_MAX))
+    n_compiling: int = 0
+    compile_map: Callable[[ConfigDown, Setup], Awaitable[Published | None]] = published_aside
     last_ns: int = 0
 
     @property
@@ -150,8 +158,17 @@ class Agent:
         self.enqueue(Arrival(f"/gateway/{gateway}", message.payload, None, down))
 
     def _receive_config(self, message: Incoming) -> None:
-        if message.payload:  # none: the publication was withdrawn, and the rules stay
-            self.enqueue(Arrival("/config", message.payload, None, decode_config_down(message.payload)))
+        if not message.payload:  # the publication was withdrawn: rules and map stay
+            return
+        down = decode_config_down(message.payload)
+        arrival = Arrival("/config", message.payload, None, down)
+        if down.map is None and not self.n_compiling:
+            self.enqueue(arrival)
+        elif self.publications.full():
+            self.counts.add("config.full")
+        else:  # later ones wait for it: an older one than the last is ignored
+            self.n_compiling += 1
+            self.publications.put_nowait(arrival)
 
     def _receive_violation_ack(self, message: Incoming) -> None:
         self.outbox.acknowledge(wire.decode_ack(message.payload))
@@ -176,6 +193,22 @@ class Agent:
 
     def _count_unexpected(self) -> None:
         self.counts.add("mqtt.unexpected")
+
+    async def run_publications(self) -> None:
+        """Compile published maps beside the loop, in their order."""
+        while True:
+            arrival = await self.publications.get()
+            down, answered = arrival.payload, self.pipeline.config.state.answered
+            assert isinstance(down, ConfigDown), "only publications are put there"
+            is_new = answered is None or down.seq > answered.seq  # it is retained: each connection brings it
+            compiled = None
+            if down.map is not None and is_new:
+                compiled = await self.compile_map(down, self.pipeline.setup)
+                if compiled is None:
+                    self.counts.add("config.not_compiled")
+            if compiled is not None or down.map is None or not is_new:
+                self.enqueue(replace(arrival, payload=compiled or down))
+            self.n_compiling -= 1
 
     # ---- the one task that owns the pipeline
 

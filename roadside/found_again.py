@@ -14,7 +14,8 @@ import numpy as np
 
 from core.arrays import I64, Bools
 from fusion.tracks import TrackBatch
-from geofence.located import Located
+from geofence.located import NO_LANE, Located
+from geofence.map_changes import GONE, MapChanges
 from roadside.pipeline_state import LostState
 
 LOST_NS, KEPT_NS, MOST = 300_000_000, 60_000_000_000, 512  # unseen for so long; remembered so long, so many
@@ -82,6 +83,12 @@ class FoundAgain:
             self._forget_old(t_ns)
         return found
 
+    def change_lanes(self, changes: MapChanges) -> None:
+        """Remember the lanes of another map."""
+        for last in self._last.values():
+            number = changes.lane(last.lane)
+            last.lane = NO_LANE if number == GONE else number
+
     def forget(self, ids: Sequence[int]) -> None:
         """Drop tracks that won't come back: merged, named, or a neighbour's."""
         for key in ids:
@@ -98,9 +105,14 @@ class FoundAgain:
             before, rate = table.pop(known, None), 0.0  # the newest are last
             if before is not None and t_ns - before.at_ns <= LOST_NS:
                 rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
-            table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
-            if before is not None and before.passed_on:
+            if before is None:
+                table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
+                continue
+            if before.passed_on:
                 self._back.append(known)
+            before.lane, before.s_m, before.v_east, before.v_north = lane, s_m, v_east, v_north
+            before.rate_mps, before.at_ns, before.passed_on = rate, t_ns, False
+            table[known] = before
 
     def _before(
         self, t_ns: int, tracks: TrackBatch, located: Located, i: int, here: dict[int, None]

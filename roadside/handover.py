@@ -246,14 +246,15 @@ class Handovers:
         return frozenset(name for row in self.offered.values() if row.to == to for name in row.episodes)
 
     def side_message(
-        self, to: str, epoch: int, *, lost: Sequence[bytes] = (), waiting: Sequence[bytes] = ()
-    ) -> HandoverOffer:
-        """Return a message without tracks, that nobody repeats; `lost` and `waiting` as in `Handover`."""
+        self, to: str, epoch: int, *, lost: Sequence[bytes] = (), waiting: Sequence[bytes] = (),
+        trips: Sequence[bytes] = (),
+    ) -> HandoverOffer:  # fmt: skip
+        """Return a message without tracks, that nobody repeats; the rows as in `Handover`."""
         self.seq += 1
         body = _ENCODER.encode(
             Handover(
                 epoch=epoch, seq=self.seq, tracks=(), partial=True, waiting=tuple(waiting),
-                lost=tuple(msgspec.Raw(row) for row in lost),
+                lost=tuple(msgspec.Raw(row) for row in lost), trips=tuple(trips),
             )
         )  # fmt: skip
         return HandoverOffer(to, self.seq, body)
@@ -298,7 +299,7 @@ class Handovers:
         The caller adopts the vehicles, and their tracks in the ownership.
         """
         message = handed.message
-        if not message.tracks and (message.lost or message.waiting):
+        if not message.tracks and (message.lost or message.waiting or message.trips):
             return None  # a side message: nothing to adopt
         key = (handed.giver, message.epoch, message.seq)
         refused, vehicles = self.received.refused(*key), None

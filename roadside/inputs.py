@@ -34,6 +34,7 @@ from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import F_USABLE, N_FIX, SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 from geofence.map.projection import place_into
+from roadside.pipeline_map import Published
 from roadside.terminal_alarms import alarms_of
 
 TARGETS_MAX = 512  # of one scan
@@ -59,7 +60,9 @@ class DetectionColumns(msgspec.Struct, frozen=True, kw_only=True):
     rcs_dbsm: MaybeColumn
 
     def __post_init__(self) -> None:
-        _equal_lengths(msgspec.structs.asdict(self))
+        n = len(self.range_m)
+        if not len(self.azimuth_rad) == len(self.range_rate_mps) == len(self.rcs_dbsm) == n:
+            raise ValueError("columns differ in length")
 
 
 class ObjectColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,11 +121,14 @@ class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     seq: Count
     refused: tuple[Place, ...] = ()
     resumed: tuple[str, ...] = ()  # episodes that waited here and continue there
+    trips: tuple[str, ...] = ()  # terminals whose past it knows now
 
     @staticmethod
     def of(by: str, ack: HandoverAck) -> "HandoverAnswered":
         """Return the input that a neighbour's message is."""
-        return HandoverAnswered(by=by, epoch=ack.epoch, seq=ack.seq, refused=ack.refused, resumed=ack.resumed)
+        return HandoverAnswered(
+            by=by, epoch=ack.epoch, seq=ack.seq, refused=ack.refused, resumed=ack.resumed, trips=ack.trips
+        )
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
@@ -158,9 +164,9 @@ class GatewayPayload:
 
 
 Payload = (
-    RadarPayload | GnssFix | GatewayPayload | Handover | ConfigDown | Control
+    RadarPayload | GnssFix | GatewayPayload | Handover | ConfigDown | Published | Control
 )  # a channel's bytes, decoded
-Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | ConfigDown | Control
+Input = RadarScan | ObjectScan | GnssFixes | GatewayFixes | HandedOver | ConfigDown | Published | Control
 
 _decode_radar = decoder(msgspec.msgpack.Decoder(RadarPayload))
 _decode_control: Callable[[bytes], Control] = decoder(msgspec.msgpack.Decoder(Control))

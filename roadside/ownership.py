@@ -153,10 +153,12 @@ class Ownership:
         is later than that leaves it with both: one of them must show it.
         """
         get = self.holdings.get
-        held = [get(key) for key in track.tolist()]
-        return np.array(
-            [holding is not None and self._is_flagged(holding, t_ns) for holding in held], dtype=np.bool_
-        )
+        ours = [
+            (held := get(key)) is not None
+            and ((held.phase == "owned" and held.flag_passes_ns is None) or self._is_flagged(held, t_ns))
+            for key in track.tolist()
+        ]
+        return np.array(ours, dtype=np.bool_)
 
     @staticmethod
     def _is_flagged(holding: Holding, t_ns: int) -> bool:

@@ -6,35 +6,32 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.config_down import ConfigDown
-from edge.stations import track_dtype
 from edge.wire import UnjudgedStretch
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from fusion.timekeeping import ClockReport
 from fusion.tracker import TrackerUpdate
 from fusion.tracks import TrackBatch
-from geofence.config import RulesConfig
 from geofence.episode_book import Judged
 from geofence.leaving import has_left_lanes
 from geofence.located import Located
-from geofence.monitor import Monitor
 from roadside.found_again import FoundAgain
 from roadside.handover import CarriedVehicle, Handovers
 from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
 from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, raised, stretches_of
 from roadside.ownership import Ownership
 from roadside.pipeline_alarms import TerminalAlarms
-from roadside.pipeline_config import KEY as CONFIG_KEY
-from roadside.pipeline_config import PublishedConfig, change_rules
+from roadside.pipeline_config import PublishedConfig
+from roadside.pipeline_configured import Configured
 from roadside.pipeline_late import LatePipeline, judged_rows
+from roadside.pipeline_map import Published
 from roadside.pipeline_rows import may_open
-from roadside.pipeline_setup import Setup, bounds_of_setup, journeys_of, monitor_of
+from roadside.pipeline_setup import Setup, journeys_of, monitor_of
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
 from roadside.pipeline_tracker import tracker_of
@@ -47,7 +44,7 @@ STATE_EVERY_NS = 60_000_000_000
 GATEWAY_SILENT_NS = 3_000_000_000
 
 
-class Pipeline:
+class Pipeline(Configured):
     """One RSU: fuses, locates, judges and hands over."""
 
     def __init__(self, setup: Setup) -> None:
@@ -55,8 +52,6 @@ class Pipeline:
         self.counts: dict[str, int] = {}
         self.monitor = monitor_of(setup)
         self.travelling = Travelling(journeys_of(setup, self._count), self._count)
-        axis = setup.road.axis
-        self._bounds = bounds_of_setup(setup)
         self.epoch = 0
         self.tracker = tracker_of(setup, 0)
         self.late = LatePipeline(setup, self._count)
@@ -64,20 +59,18 @@ class Pipeline:
         self.alarms = TerminalAlarms(self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
-        lanes = tuple(lane.lane for lane in setup.road.lanes)
-        self._side_messages = SideMessages(
-            setup.neighbours, lanes, setup.frame, self.found_again, self.monitor
-        )
+        side = (setup.neighbours, setup.frame, self.found_again, self.monitor)
+        self._side_messages = SideMessages(*side, self.travelling.journeys.past)
         self.handovers = Handovers(setup.place, setup.frame, self.ownership, self._count)
         self._report_ns = int(setup.rules.dark_report_s * 1e9)
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
-        self._names = Names(lanes)
-        self._track_dtype = track_dtype(0.0 if axis is None else axis.k0_m)
+        self._names = Names()
         self._next_tick_ns: int | None = None
         self._feed_ns: int | None = None
         self._snapshot_seq = 0
         self.sensor_states: Mapping[str, str] = {}  # at the last tick
         self.unjudged: tuple[UnjudgedStretch, ...] = ()
+        self._read_map()
 
     def step(self, now_ns: int, item: Input | None) -> list[Output]:
         """Run the ticks due at `now_ns`, then fuse and judge the input; return the outputs in order."""
@@ -106,14 +99,13 @@ class Pipeline:
                 return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
-                self.travelling.start(journeys)
                 self.tracker = tracker_of(self.setup, epoch)
-                rules, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, episodes))
-                if rules is not None:
-                    self._set_rules(rules)
+                others = self.travelling.start(now_ns, journeys, episodes)
+                accepted, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, others))
+                self._put_in_force(accepted)
                 self.monitor.start(now_ns, others)
                 return []
-            case ConfigDown():
+            case ConfigDown() | Published():
                 return self._configure(now_ns, item)
             case ClockStep():
                 return self._reset_clock(item)
@@ -132,7 +124,7 @@ class Pipeline:
             owned = self.ownership.owned(touched.track)
             may_open = self._may_open(touched, now_ns)
             found = self.monitor.observe(now_ns, touched, located, owned, may_open)
-            outputs += self._emit(now_ns, found)
+            outputs += self._emit(now_ns, found) if found else []
         return outputs
 
     def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
@@ -256,7 +248,8 @@ class Pipeline:
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
-        if ack.resumed:
+        self.travelling.acknowledge(ack)
+        if ack.resumed or ack.trips:
             return [Released(key) for key in self.monitor.drop_waiting(ack.resumed)]
         given = self.handovers.acknowledge(ack, self.epoch)
         # an episode opened since the offer is not in it: only this RSU can close it
@@ -326,9 +319,7 @@ class Pipeline:
         self.epoch = state.epoch
         self.tracker = tracker_of(self.setup, state.epoch)
         self.tracker.restore(state.tracker)
-        rules = self.config.restore(state.config)
-        if rules is not None:
-            self._set_rules(rules)
+        self._put_in_force(self.config.restore(state.config))
         self.monitor.restore(state.monitor)
         self.ownership.restore(state.holdings)
         self.found_again.restore(state.nameless)
@@ -341,26 +332,6 @@ class Pipeline:
         self._names.restore(state.published_names, state.published_names_ns)
         self.counts = dict(state.counts)
 
-    # ---- other rules
-
-    def _configure(self, now_ns: int, item: ConfigDown) -> list[Output]:
-        """Judge by published rules from now on; see geofence.rule_changes for what stays open."""
-        rules = self.config.receive(item)
-        if rules is None:
-            return []
-        closes, monitor = change_rules(self.monitor, self.setup, rules, now_ns)
-        outputs = self._emit(now_ns, closes)
-        self._set_rules(rules, monitor)
-        return [*outputs, Held(CONFIG_KEY, self.config.kept())]
-
-    def _set_rules(self, rules: RulesConfig, monitor: Monitor | None = None) -> None:
-        """Judge by these rules from now on; monitor : by them, None begins one."""
-        self.setup = replace(self.setup, rules=rules)
-        self.monitor = self._side_messages.monitor = monitor or monitor_of(self.setup)
-        self.late.configure(self.setup)
-        self.travelling.journeys.configure(rules)
-        self._report_ns = int(rules.dark_report_s * 1e9)
-
     # ---- the rest
 
     def _reset_clock(self, step: ClockStep) -> list[Output]:
@@ -372,7 +343,7 @@ class Pipeline:
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
-        self.late.clear()
+        self.late.clear(step.to_ns)
         self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
         self._feed_ns = None

@@ -61,11 +61,11 @@ class TerminalAlarms:
         """Note the alarms of a message's fixes."""
         if len(seen.ints) <= F_ALARMS:
             return
-        kinds = seen.ints[F_ALARMS] & ALL
-        if not self._by_name and not kinds.any():  # the usual case
+        kinds: list[int] = [stated & ALL for stated in seen.ints[F_ALARMS].tolist()]
+        if not self._by_name and not any(kinds):  # the usual case
             return
         stamps = seen.ints[0].tolist()
-        for terminal, now, stamp_ns in zip(seen.terminal, kinds.tolist(), stamps, strict=True):
+        for terminal, now, stamp_ns in zip(seen.terminal, kinds, stamps, strict=True):
             known = self._by_name.get(terminal)
             if known is None and not now:
                 continue

@@ -19,6 +19,7 @@ from fusion.tracker import Tracker
 from geofence.monitor import Monitor
 from geofence.violation import Violation
 from roadside.pipeline_late_judge import LateJudge, StoredFix
+from roadside.pipeline_late_ledger import Ledger
 from roadside.pipeline_late_state import HeldFixes, LateState, Upload, decoded, encoded, key_of
 from roadside.pipeline_late_times import JudgedTimes
 from roadside.pipeline_setup import Setup, monitor_of
@@ -28,6 +29,9 @@ QUIET_NS = (
 )  # an upload has ended when nothing of it came for so long: lost packages are asked for again
 WAIT_NS = 120 * NS  # so long at most since its first fix
 PROOF_NS = 120 * NS  # so long after its last fix a live one may prove the clock right
+# A terminal that stores its fixes until it has a connection delivers the freshest of them no later than its
+# longest period (30 s) and the transport time after its measurement
+FRESH_NS = 35 * NS
 FIXES_MAX = 1_800  # of one terminal: half an hour at one a second, the most that is usual
 TERMINALS_MAX = 256
 FIXES_PER_TICK = 4  # each costs some 0.2 ms, and the live vehicles of this tick wait
@@ -45,6 +49,7 @@ class LatePipeline:
 
     def __init__(self, setup: Setup, count: Callable[[str, int], None]) -> None:
         self.times = JudgedTimes()
+        self._ledger = Ledger(self.times)
         self._setup, self._count = setup, count
         self._waiting: dict[str, Upload] = {}
         self._current: Upload | None = None
@@ -65,7 +70,7 @@ class LatePipeline:
         self.clear()
         self._began_ns, self._id_base = now_ns, id_base
         others = []
-        for body in bodies:
+        for body in self._ledger.start(now_ns, bodies):
             held = decoded(body)
             if held is None:
                 others.append(body)
@@ -80,10 +85,11 @@ class LatePipeline:
         if self._current is not None:
             self._resume(self._current, 0)
 
-    def clear(self) -> None:
-        """Forget everything: stamps before and after a step of the clock don't compare."""
+    def clear(self, to_ns: int = 0) -> None:
+        """Forget everything: stamps before and after a step of the clock to to_ns don't compare."""
         self._count("late.dropped", sum(len(held.fixes) for held in self._waiting.values()))
         self.times = JudgedTimes()
+        self._ledger = Ledger(self.times, to_ns)
         self._waiting, self._current, self._judge = {}, None, None
         self._unsaved = set()
 
@@ -93,24 +99,25 @@ class LatePipeline:
         """Keep the fixes of a message that came too late: their places in it, and corrected stamps."""
         for j, stamp_ns in late:
             terminal = seen.terminal[j]
-            held = self._waiting.get(terminal)
-            fault = self._fault_of(now_ns, stamp_ns, held, tracker.terminals.row[terminal])
+            held, w = self._waiting.get(terminal), tracker.terminals.row[terminal]
+            fault = self._fault_of(now_ns, stamp_ns, held, terminal, w)
             if fault is not None:
                 self._count(f"late.{fault}", 1)
                 continue
             fixes = (*(() if held is None else held.fixes), StoredFix.of(seen, j, stamp_ns))
             first_ns = now_ns if held is None else held.first_ns
-            self._waiting[terminal] = Upload(terminal, first_ns, now_ns, fixes)
+            sound_ns = int(tracker.times.terminals.clocks.ints[w, SOUND_AT])
+            self._waiting[terminal] = Upload(terminal, first_ns, now_ns, fixes, sound_ns)
             self._unsaved.add(terminal)
             self._count("late.kept", 1)
 
-    def _fault_of(self, now_ns: int, stamp_ns: int, held: Upload | None, w: int) -> str | None:
+    def _fault_of(self, now_ns: int, stamp_ns: int, held: Upload | None, terminal: str, w: int) -> str | None:
         """Return why a late fix is not kept, None where it is."""
         if now_ns - stamp_ns > UNSTORED_NS:
             return "too_old"
-        if stamp_ns < self._began_ns:
-            return "before_start"  # what was judged then is forgotten
-        if self.times.holds(w, stamp_ns):
+        if self._ledger.is_unknown(stamp_ns):
+            return "before_start"  # the disk does not know whether it was judged
+        if self._ledger.holds(terminal, stamp_ns) or self.times.holds(w, stamp_ns):
             return "judged"
         if (len(self._waiting) >= TERMINALS_MAX) if held is None else (len(held.fixes) >= FIXES_MAX):
             return "full"
@@ -125,8 +132,8 @@ class LatePipeline:
                 if fault == "waits":
                     continue
                 held = self._waiting.pop(terminal)
-                if fault is None:
-                    self._begin(held)
+                if fault in (None, "by_age"):
+                    self._begin(held._replace(by_age=fault is not None))
                     break
                 self._count(f"late.{fault}", len(held.fixes))
                 self._unsaved.discard(terminal)
@@ -136,32 +143,42 @@ class LatePipeline:
             self._judge.step(FIXES_PER_TICK)
             if self._judge.is_done:
                 found = self._finish(tracker)
-                states.append((key_of(self._pop_current()), None))
+                states += self._forget_current(tracker)
         if self._unsaved and t_ns % SAVE_NS == 0:
             states += [(key_of(name), encoded(self._waiting[name])) for name in sorted(self._unsaved)]
             self._unsaved = set()
-        return found, states
+        rows = self._ledger.tick(t_ns, tracker.terminal_ids, tracker.terminals.row)
+        return found, [*states, *rows]
 
     def _unfit(self, t_ns: int, held: Upload, tracker: Tracker) -> str | None:
         """Return why a terminal's fixes can't be judged, "waits" for not yet, None where they can.
 
-        A clock that nothing shows to be right accuses nobody.
+        A clock that nothing shows to be right accuses nobody. "by_age": that of a terminal without a live
+        fix is right to within FRESH_NS, since its freshest one is so young.
         """
         if t_ns - held.last_ns < QUIET_NS and t_ns - held.first_ns < WAIT_NS:
             return "waits"
         w = tracker.terminals.row.get(held.terminal)
         clocks = tracker.times.terminals.clocks.ints
-        sound_ns = 0 if w is None or w >= len(clocks) else int(clocks[w, SOUND_AT])
-        if w is not None and sound_ns and clocks[w, KIND] != NO_FAULT:
+        known = w is not None and w < len(clocks)
+        sound_ns = max(int(clocks[w, SOUND_AT]) if known else 0, held.sound_ns)
+        if known and clocks[w, KIND] != NO_FAULT:
             return "clock"
+        age_ns, by_age = min(fix.arrived_ns - fix.stamp_ns for fix in held.fixes), False
         if sound_ns < held.first_ns and (not sound_ns or held.first_ns - sound_ns > SOUND_NS):
-            return "waits" if t_ns - held.last_ns < PROOF_NS else "unproved"
-        kind, _ = kind_of(min(fix.arrived_ns - fix.stamp_ns for fix in held.fixes))
+            if t_ns - held.last_ns < PROOF_NS:
+                return "waits"
+            by_age = not sound_ns and 0 <= age_ns <= FRESH_NS
+            if not by_age:
+                return "unproved"
+        kind, _ = kind_of(age_ns)
         if kind == TIME_ZONE:
             return "clock"
-        if w is None or tracker.doubts.kinds(np.array([w], dtype=np.int64))[0]:
+        if known and tracker.doubts.kinds(np.array([w], dtype=np.int64))[0]:
             return "doubt"
-        return None if _is_possible(held.fixes) else "motion"
+        if not _is_possible(held.fixes):
+            return "motion"
+        return "by_age" if by_age else None
 
     def _begin(self, held: Upload) -> None:
         """Begin to judge a terminal's fixes; what comes of it from now on is another upload."""
@@ -187,14 +204,24 @@ class LatePipeline:
         w = tracker.terminals.row.get(held.terminal)
         for fix in held.fixes if w is not None else ():
             self.times.add(w or 0, fix.stamp_ns, fix.stamp_ns)
-        new = [pair for pair in found if not self.times.was_raised(held.terminal, pair[1])]
+        new = [pair for pair in found if not self._was_raised(held.terminal, pair[1])]
         self._count("late.raised_before", len(found) - len(new))
+        if held.by_age:
+            dated = [pair for pair in new if not _needs_the_time(pair[1])]
+            self._count("late.undated", len(new) - len(dated))
+            new = dated
         return [version for pair in new for version in pair]
 
-    def _pop_current(self) -> str:
+    def _was_raised(self, terminal: str, found: Violation) -> bool:
+        return self.times.was_raised(terminal, found) or self._ledger.was_raised(terminal, found)
+
+    def _forget_current(self, tracker: Tracker) -> list[tuple[str, bytes | None]]:
+        """Forget the upload that was judged; return what the disk keeps: that it was, not its fixes."""
         held, self._current, self._judge = self._current, None, None
         assert held is not None
-        return held.terminal
+        w = tracker.terminals.row.get(held.terminal)
+        done = [] if w is None else [self._ledger.save(w, held.terminal)]
+        return [*done, (key_of(held.terminal), None)]
 
     # ---- the whole state
 
@@ -209,6 +236,7 @@ class LatePipeline:
             unsaved=tuple(sorted(self._unsaved)),
             spans=self.times.spans(),
             raised=self.times.raised(),
+            ledger=self._ledger.state(),
         )
 
     def restore(self, state: LateState, id_base: int) -> None:
@@ -217,6 +245,7 @@ class LatePipeline:
         self._waiting = {held.terminal: held.upload() for held in state.waiting}
         self._unsaved = set(state.unsaved)
         self.times.restore(state.spans, state.raised)
+        self._ledger.restore(state.ledger, state.began_ns)
         self._current, self._judge = None, None
         if state.current is not None:
             self._current = state.current.upload()
@@ -231,6 +260,12 @@ def _is_possible(fixes: Sequence[StoredFix]) -> bool:
         <= ERROR_M + REACHED_MPS * (b.stamp_ns - a.stamp_ns) / NS
         for a, b in pairwise(ordered)
     )
+
+
+def _needs_the_time(found: Violation) -> bool:
+    """Whether a violation is one only at its time of day: that of a clock known by age may be off."""
+    layer = (found.limit_of or "").partition(":")[0]
+    return found.rule == "time_window" or (found.rule == "overspeed" and layer in ("time", "weather"))
 
 
 def judged_rows(terminal: I64, judged_ns: I64) -> tuple[I64, I64]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from fusion.columns import Columns, columns_of, read_floats, read_ints
 from roadside.pipeline_late_judge import StoredFix
+from roadside.pipeline_late_ledger import LedgerState
 from roadside.pipeline_late_times import RaisedEpisode
 
 N_INTS = 3  # the first fields of a StoredFix; the others are floats
@@ -20,6 +21,8 @@ class Upload(NamedTuple):
     first_ns: int
     last_ns: int
     fixes: tuple[StoredFix, ...]
+    sound_ns: int = 0  # when its clock was last shown to be right, 0: never
+    by_age: bool = False  # nothing but the age of its freshest fix shows that
 
 
 class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
@@ -30,6 +33,8 @@ class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
     last_ns: int
     ints: Columns | None = None
     floats: Columns | None = None
+    sound_ns: int = 0
+    by_age: bool = False
 
     @staticmethod
     def of(upload: Upload) -> "HeldFixes":
@@ -40,6 +45,7 @@ class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
             terminal=upload.terminal, first_ns=upload.first_ns, last_ns=upload.last_ns,
             ints=columns_of(INT_NAMES, ints),
             floats=columns_of(FLOAT_NAMES, floats.reshape(-1, len(FLOAT_NAMES))),
+            sound_ns=upload.sound_ns, by_age=upload.by_age,
         )  # fmt: skip
 
     def upload(self) -> Upload:
@@ -47,7 +53,7 @@ class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
         ints, floats = read_ints(self.ints, INT_NAMES), read_floats(self.floats, FLOAT_NAMES)
         rows = zip(ints.tolist(), floats.tolist(), strict=True)
         fixes = tuple(StoredFix(*numbers, *more) for numbers, more in rows)
-        return Upload(self.terminal, self.first_ns, self.last_ns, fixes)
+        return Upload(self.terminal, self.first_ns, self.last_ns, fixes, self.sound_ns, self.by_age)
 
 
 class LateState(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,7 @@ class LateState(msgspec.Struct, frozen=True, kw_only=True):
     unsaved: tuple[str, ...] = ()
     spans: Columns | None = None
     raised: tuple[RaisedEpisode, ...] = ()
+    ledger: LedgerState = LedgerState()
 
 
 _ENCODER = msgspec.msgpack.Encoder()

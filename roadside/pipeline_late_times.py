@@ -38,6 +38,8 @@ class JudgedTimes:
         self._now: I64 = np.zeros((0, 2), dtype=np.int64)  # the newest span of each row: from, to; 0 none
         self._older: dict[int, list[tuple[int, int]]] = {}
         self._raised: OrderedDict[str, deque[RaisedEpisode]] = OrderedDict()
+        self.begun: set[int] = set()  # rows with a span that the disk lacks (roadside.pipeline_late_ledger)
+        self.named: set[str] = set()  # terminals with an episode that it lacks
 
     def note(self, rows: I64, stamp_ns: I64) -> None:
         """Note when vehicles were last judged: rows (n,) of their terminals, each once; stamps (n,)."""
@@ -54,24 +56,21 @@ class JudgedTimes:
     def add(self, w: int, from_ns: int, to_ns: int) -> None:
         """Add a span of row w; the newest one is the one that may last on."""
         self._grow(w + 1)
-        spans = sorted([*self._spans(w), (from_ns, to_ns)])
-        joined = spans[:1]
-        for first, last in spans[1:]:
-            if first - joined[-1][1] <= BRIDGED_NS:
-                joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-            else:
-                joined.append((first, last))
-        while len(joined) > SPANS_MAX:
-            joined[:2] = [(joined[0][0], joined[1][1])]
-        self._now[w] = joined[-1]
-        if joined[:-1]:
-            self._older[w] = joined[:-1]
+        spans = joined([*self.spans_of(w), (from_ns, to_ns)])
+        self._now[w] = spans[-1]
+        if spans[:-1]:
+            self._older[w] = spans[:-1]
         else:
             self._older.pop(w, None)
+        self.begun.add(w)
 
     def holds(self, w: int, stamp_ns: int) -> bool:
         """Whether the vehicle of row w was judged at that time."""
-        return any(first <= stamp_ns <= last for first, last in self._spans(w))
+        return any(first <= stamp_ns <= last for first, last in self.spans_of(w))
+
+    def newest_ns(self, w: int) -> int:
+        """Return when the vehicle of row w was judged last; 0: never."""
+        return int(self._now[w, 1]) if w < len(self._now) else 0
 
     def note_raised(self, versions: Iterable[Violation]) -> None:
         """Note versions that are raised now; the record of a time that could not be judged accuses nobody."""
@@ -91,18 +90,17 @@ class JudgedTimes:
         if known and known[-1].id == found.id:
             known.pop()
         known.append(episode)
+        self.named.add(terminal)
         if len(self._raised) > RAISED_TERMINALS_MAX:
             self._raised.popitem(last=False)
 
     def was_raised(self, terminal: str, found: Violation) -> bool:
         """Whether an episode of this rule and zone was raised at the time of another that is found now."""
-        end_ns = found.end_ns or found.stamps.measured_ns
-        return any(
-            (one.rule, one.zone) == (found.rule, found.zone)
-            and found.start_ns <= one.end_ns
-            and one.start_ns <= end_ns
-            for one in self._raised.get(terminal, ())
-        )
+        return any(is_same(one, found) for one in self.raised_of(terminal))
+
+    def raised_of(self, terminal: str) -> Sequence[RaisedEpisode]:
+        """Return the newest episodes of a terminal."""
+        return self._raised.get(terminal, ())
 
     def was_raised_near(self, terminal: str, rules: Collection[str], at_ns: int, apart_ns: int) -> bool:
         """Whether an episode of any of the rules lasted, or nearly, at that time."""
@@ -113,7 +111,7 @@ class JudgedTimes:
 
     def spans(self) -> Columns:
         """Return all spans, as `restore` needs them."""
-        rows = [(w, *span) for w in np.flatnonzero(self._now[:, 1]).tolist() for span in self._spans(w)]
+        rows = [(w, *span) for w in np.flatnonzero(self._now[:, 1]).tolist() for span in self.spans_of(w)]
         return columns_of(SPAN_NAMES, np.array(rows, dtype=np.int64).reshape(-1, len(SPAN_NAMES)))
 
     def raised(self) -> tuple[RaisedEpisode, ...]:
@@ -129,7 +127,7 @@ class JudgedTimes:
         for episode in raised:
             self._raised.setdefault(episode.terminal, deque(maxlen=RAISED_MAX)).append(episode)
 
-    def _spans(self, w: int) -> list[tuple[int, int]]:
+    def spans_of(self, w: int) -> list[tuple[int, int]]:
         """Return the spans of row w, the oldest first."""
         if w >= len(self._now) or not self._now[w, 1]:
             return []
@@ -140,3 +138,26 @@ class JudgedTimes:
             longer = np.zeros((max(64, 2 * n), 2), dtype=np.int64)
             longer[: len(self._now)] = self._now
             self._now = longer
+
+
+def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans in their order, those with short gaps as one, the newest SPANS_MAX of them."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if found and first - found[-1][1] <= BRIDGED_NS:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    while len(found) > SPANS_MAX:
+        found[:2] = [(found[0][0], found[1][1])]
+    return found
+
+
+def is_same(one: RaisedEpisode, found: Violation) -> bool:
+    """Whether an episode that was raised and another that is found are of one rule, zone and time."""
+    end_ns = found.end_ns or found.stamps.measured_ns
+    return (
+        (one.rule, one.zone) == (found.rule, found.zone)
+        and found.start_ns <= one.end_ns
+        and one.start_ns <= end_ns
+    )

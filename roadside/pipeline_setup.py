@@ -48,6 +48,7 @@ def journeys_of(setup: Setup, count: Callable[[str], None]) -> Journeys:
     return Journeys(
         setup.journeys, setup.rules, setup.road, setup.frame, setup.vehicles, setup.permits,
         esn=setup.esn, journeys_max=setup.fusion.tracks_max, count=count, stretch_m=setup.stretch_m,
+        neighbours=[esn for esn, _, _ in setup.neighbours],
     )  # fmt: skip
 
 
@@ -55,5 +56,5 @@ def monitor_of(setup: Setup, *, late: bool = False) -> Monitor:
     """Return a fresh monitor; late : of stored fixes, without radar."""
     return Monitor(
         setup.rules, setup.road, setup.frame, setup.vehicles, esn=setup.esn, stretch_m=setup.stretch_m,
-        radars=() if late else setup.radars, late=late,
+        radars=() if late else setup.radars, late=late, permits=setup.permits,
     )  # fmt: skip

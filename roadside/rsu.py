@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge import log, topics, wire
 from edge.clock import Clock
@@ -147,17 +148,22 @@ class RsuService(Service):
         self.listening = True
         self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(agent.run_pipeline(), name="rsu.pipeline")
-                tasks.create_task(agent.run_ticks(), name="rsu.ticks")
-                tasks.create_task(self._send_journeys(), name="rsu.journeys")
-                rules = terminal_rules(self.site)
-                for i, receiver in enumerate(self.config.gnss):
-                    task = self._run_receiver(i, receiver.input, rules)
-                    tasks.create_task(task, name=f"rsu.receiver.{receiver.input}")
+            with only_new_collected():
+                await self._run_tasks()
         finally:
             for transport in transports:
                 transport.close()
+
+    async def _run_tasks(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.agent.run_pipeline(), name="rsu.pipeline")
+            tasks.create_task(self.agent.run_ticks(), name="rsu.ticks")
+            tasks.create_task(self.agent.run_publications(), name="rsu.publications")
+            tasks.create_task(self._send_journeys(), name="rsu.journeys")
+            rules = terminal_rules(self.site)
+            for i, receiver in enumerate(self.config.gnss):
+                task = self._run_receiver(i, receiver.input, rules)
+                tasks.create_task(task, name=f"rsu.receiver.{receiver.input}")
 
     async def drain(self) -> None:
         """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""

@@ -35,6 +35,6 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
             expects_gateway=expects_gateway,
             lanes=cells_of(road.lanes, site.radar_poses(rsu.esn)),
             journeys=site.config.journeys,
-            permits=site.config.permit,
+            permits=site.permits,
         )
     return made

@@ -1,13 +1,16 @@
 """What neighbours send each other beside the tracks that they hand over. Pure.
 
 Nameless vehicles that drive to the neighbour where no radar sees them, and the episodes that wait for their
-vehicles since a restart. Neither is repeated for want of an answer.
+vehicles since a restart: neither is repeated for want of an answer. The past of terminals whose journeys
+ended is (`geofence.journeys.past`).
 """
 
 from collections.abc import Callable, Collection, Sequence
 
+from edge.wire import HandoverAck, encode
 from fusion.tracks import TrackBatch
 from geofence.episode_book import Judged
+from geofence.journeys.past import Past
 from geofence.map.frames import SiteFrame
 from geofence.monitor import Monitor
 from roadside.found_again import FoundAgain
@@ -21,28 +24,33 @@ from roadside.waiting_episodes import answer, question
 class SideMessages:
     """The side messages of one RSU.
 
-    neighbours : esn and stretch of each.  lanes : the map's names, by number
+    neighbours : esn and stretch of each
     """
 
     def __init__(
-        self, neighbours: Sequence[tuple[str, float, float]], lanes: Sequence[str], frame: SiteFrame,
-        found_again: FoundAgain, monitor: Monitor,
+        self, neighbours: Sequence[tuple[str, float, float]], frame: SiteFrame, found_again: FoundAgain,
+        monitor: Monitor, past: Past,
     ) -> None:  # fmt: skip
-        self._neighbours, self._lanes, self._frame = neighbours, lanes, frame
-        self._lane_of = {lane: number for number, lane in enumerate(lanes)}
-        self._found_again, self.monitor = found_again, monitor
+        self._neighbours, self._frame = neighbours, frame
+        self._found_again, self.monitor, self._past = found_again, monitor, past
+        self.set_lanes(())
+
+    def set_lanes(self, lanes: Sequence[str]) -> None:
+        """Name lanes so from now on; lanes : the map's names, by number."""
+        self._lanes, self._lane_of = lanes, {lane: number for number, lane in enumerate(lanes)}
 
     def send(self, t_ns: int, epoch: int, tracks: TrackBatch, handovers: Handovers) -> list[HandoverOffer]:
         """Return the side messages of tick t_ns, with the tracks that it shows."""
         if not self._neighbours:
             return []
         lost = towards(self._found_again.lost(t_ns, tracks), self._neighbours, self._lanes)
-        waiting = question(t_ns, self.monitor)
-        return [
+        waiting, trips = question(t_ns, self.monitor), self._past.due(t_ns)
+        messages = [
             handovers.side_message(esn, epoch, lost=lost.get(esn, ()), waiting=waiting)
             for esn, _, _ in self._neighbours
             if waiting or esn in lost
-        ]
+        ]  # the past in messages of its own: an answer is to one of both
+        return messages + [handovers.side_message(esn, epoch, trips=rows) for esn, rows in trips.items()]
 
     def read(
         self, now_ns: int, handed: HandedOver, terminals_here: Callable[[], Sequence[str]],
@@ -54,6 +62,10 @@ class SideMessages:
         """
         message = handed.message
         self._found_again.expect(now_ns, received(message.lost, now_ns, self._lane_of))
+        if message.trips:
+            known = tuple(self._past.receive(handed.giver, message.trips, now_ns))
+            ack = HandoverAck(epoch=message.epoch, seq=message.seq, trips=known)
+            return [], OfferAck(handed.giver, encode(ack)) if known else None
         if not message.waiting:
             return [], None
         return answer(now_ns, handed.giver, message, self.monitor, self._frame, terminals_here(), offered)

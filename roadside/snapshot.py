@@ -174,10 +174,14 @@ def with_doubt(tracks: TrackBatch, doubt: U8, owned: Bools) -> tuple[TrackBatch,
 class Names:
     """Remembers the published names: names and lanes are sent when they change and each 5 s."""
 
-    def __init__(self, lanes: tuple[str, ...]) -> None:
+    def __init__(self, lanes: tuple[str, ...] = ()) -> None:
         self._lanes = lanes
         self._published: TrackNames | None = None
         self._published_ns = -WHOLE_EVERY_NS
+
+    def set_lanes(self, lanes: tuple[str, ...]) -> None:
+        """Name the lanes of this map from now on, and all of them in the next snapshot."""
+        self._lanes, self._published_ns = lanes, -WHOLE_EVERY_NS
 
     def encode(self, esn: str, seq: int, t_ns: int, records: Records, names: TrackNames) -> bytes:
         """Return the snapshot's bytes, with lanes and names where they are due."""

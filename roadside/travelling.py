@@ -16,7 +16,8 @@ from geofence.journeys.journey import Journey, decoded, encoded
 from geofence.journeys.journeys import Journeys
 from geofence.located import Located
 from roadside.handover import NO_JOURNEY, CarriedVehicle
-from roadside.outputs import JourneyReleased, Output, Raised, Travelled
+from roadside.inputs import HandoverAnswered
+from roadside.outputs import Held, JourneyReleased, Output, Raised, Travelled
 from roadside.terminal_alarms import FATIGUE, STATED
 
 AHEAD_NS = 1_000_000_000  # a neighbour's clock may be so far ahead of ours
@@ -28,14 +29,15 @@ class Travelling:
     def __init__(self, journeys: Journeys, count: Callable[[str], None]) -> None:
         self.journeys, self._count = journeys, count
 
-    def start(self, bodies: Iterable[bytes]) -> None:
-        """Continue the open journeys of the run before."""
-        for body in bodies:
+    def start(self, now_ns: int, journeys: Iterable[bytes], bodies: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Continue the open journeys of the run before, and the past; return the other bodies of the disk."""
+        for body in journeys:
             journey = decoded(body)
             if journey is None or not journey.is_open:
                 self._count("start.journey")
             else:
                 self.journeys.resume(journey)
+        return self.journeys.past.start(bodies, now_ns)
 
     def tick(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools,
@@ -47,7 +49,12 @@ class Travelling:
             t_ns, tracks, located, owned, blind, gateway_present=gateway_present,
             reporting=frozenset(loose_reports.terminal.tolist()),
         )  # fmt: skip
-        return [output_of(journey, t_ns) for journey in versions]
+        outputs: list[Output] = [output_of(journey, t_ns) for journey in versions]
+        return outputs + [Held(key, body) for key, body in self.journeys.past.to_save()]
+
+    def acknowledge(self, ack: HandoverAnswered) -> None:
+        """Note that a neighbour knows the past of these terminals."""
+        self.journeys.past.confirm(ack.by, ack.trips)
 
     def note(self, outputs: Sequence[Output]) -> None:
         """Count the violations among outputs for the journeys of their vehicles."""
@@ -59,7 +66,10 @@ class Travelling:
         """Read what terminals report of their drivers."""
         if not isinstance(item, GnssFixes) or len(item.ints) <= F_ALARMS:
             return
-        for terminal, kinds in zip(item.terminal, item.ints[F_ALARMS].tolist(), strict=True):
+        alarms: list[int] = item.ints[F_ALARMS].tolist()
+        if not any(alarms):  # the usual case
+            return
+        for terminal, kinds in zip(item.terminal, alarms, strict=True):
             if kinds & STATED:
                 self.journeys.note_fatigue(now_ns, terminal, reported=bool(kinds & FATIGUE))
 

@@ -56,7 +56,7 @@ class _Episode:
     last_ns: float  # when it was over the line last
     deepest: float
     over_ns: dict[float, float]  # by the warning's threshold: since when it has been exceeded
-    warned: bool = False
+    due_ns: int | None = None  # when it met the grade `warning`
 
 
 @dataclass(slots=True)
@@ -126,7 +126,8 @@ class TruthKeeper:
     def _grade(self, rule: str, episode: _Episode, level: float, now_ns: int) -> None:
         grading, kind = section_of(self.rules, rule), BY_NAME[rule].kind
         if kind == "event":
-            episode.warned |= grading.grade != "notice"
+            if grading.grade != "notice" and episode.due_ns is None:
+                episode.due_ns = now_ns
             return
         by_duration = kind == "timed"  # its `over` counts seconds
         for hold in grading.warning:
@@ -136,20 +137,21 @@ class TruthKeeper:
                 episode.over_ns.pop(least, None)
                 continue
             since_ns = episode.over_ns.setdefault(least, now_ns)
-            episode.warned |= now_ns - since_ns >= needed_s * NS
+            if now_ns - since_ns >= needed_s * NS and episode.due_ns is None:
+                episode.due_ns = now_ns
 
     def _ended(self, now_ns: int) -> Iterator[TrueViolation]:
         clear_ns = self.rules.clear_s * NS
         for key in [k for k, e in self._open.items() if now_ns - e.last_ns >= clear_ns]:
             episode = self._open.pop(key)
-            if episode.warned:
+            if episode.due_ns is not None:
                 yield TrueViolation(
                     rule=key[0],
                     vehicle=key[1] + 1,
                     terminal=self.traffic.fleet.terminal[key[1]],
                     start_ns=round(episode.start_ns),
                     end_ns=round(episode.last_ns),
-                    detail={"deepest": round(episode.deepest, 4)},
+                    detail={"deepest": round(episode.deepest, 4), "due_ns": episode.due_ns},
                 )
 
 

@@ -32,6 +32,7 @@ from geofence.grading import Grading, RuleSettings
 from geofence.journeys.config import JourneysConfig
 from geofence.journeys.driving import Driving
 from geofence.journeys.journey import Dwell, Journey, JourneysState, Seen
+from geofence.journeys.past import PastTrips
 from geofence.layers import SpeedLimit, Weather
 from geofence.map.frames import FRAME_M_MAX
 from geofence.permits import PermitConfig
@@ -47,6 +48,7 @@ from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
 from roadside.pipeline_alarms import AlarmedTerminal, TerminalAlarm
 from roadside.pipeline_config import ConfigState, KeptConfig
+from roadside.pipeline_late_ledger import JudgedRow, JudgedUntil, LedgerState
 from roadside.pipeline_late_state import HeldFixes, LateState
 from roadside.pipeline_late_times import RaisedEpisode
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
@@ -66,7 +68,8 @@ STATE = (
     carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
-    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving,
+    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving, PastTrips,
+    LedgerState, JudgedRow, JudgedUntil,
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,

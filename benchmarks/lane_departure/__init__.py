@@ -9,4 +9,5 @@ its shipped settings (`judged`).
 - `false_alarms`: alarms per vehicle-hour of each member of the family, and of wrongly stated errors.
 - `alone`: GNSS without radar through the whole tracker and monitor: found, undecidable, false.
 - `calibration`: what `p_violation` says against the truth of recordings.
+- `peers`: the rules of Traccar, Tile38 and ThingsBoard (`fences`) on the same fixes.
 """

@@ -119,9 +119,23 @@ def calibration(found: Figures) -> Iterator[str]:
             yield f"| {name} | {number(row['value'])} | {number(row['n'])} |"
 
 
+def peers(found: Figures) -> Iterator[str]:
+    """Return the table of other systems' rules on the same fixes."""
+    yield "| error | rule | setting | alarm at 0.5, 1 m/s | found | false an hour: typical, worst driver |"
+    yield "|---|---|---|---|---|---|"
+    for name, row in found.items():
+        if name.startswith("peers."):
+            _, kind, sigma, rule = name.split(".", 3)
+            is_ours = row["buffer_m"] is None
+            setting = "–" if is_ours else f"{number(row['buffer_m'])} m, {number(row['for_s'])} s"
+            delay = f"{number(row['value'])} s, {number(row['v10'])} s"
+            rates = f"{number(row['typical_per_hour'])}, {number(row['worst_per_hour'])}"
+            yield f"| {kind}.{sigma} | {rule} | {setting} | {delay} | {number(row['found'])} | {rates} |"
+
+
 TABLES = {
     "delays": delays, "chain": chain, "false_alarms": false_alarms, "alone": alone,
-    "calibration": calibration,
+    "calibration": calibration, "peers": peers,
 }  # fmt: skip
 
 

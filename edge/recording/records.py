@@ -23,7 +23,6 @@ LENGTHS_MIN = {Opcode.MESSAGE: 22, Opcode.CHUNK: 40, Opcode.MESSAGE_INDEX: 6, Op
 _PARSERS: dict[int, Callable[[ReadDataStream], Any]] = {
     Opcode.CHANNEL: Channel.read,
     Opcode.METADATA: Metadata.read,
-    Opcode.MESSAGE_INDEX: MessageIndex.read,
     Opcode.STATISTICS: Statistics.read,
 }
 
@@ -34,15 +33,29 @@ _NAMES: dict[int, Callable[[ReadDataStream], Any]] = {
 }
 _HEAD = struct.Struct("<BQ")  # opcode, length of the content
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log and publish time; then the body
+_INDEX = struct.Struct("<HI")  # channel, bytes of the entries that follow
+_ENTRY = struct.Struct("<QQ")  # log time of a message, where it is in its chunk
 
 
 def parsed(opcode: int, length: int, content: bytes) -> Any:
     """Return one record outside chunks; None for kinds that a reading does not need."""
+    if opcode == Opcode.MESSAGE_INDEX:
+        return _index_of(content)
     stream = ReadDataStream(BytesIO(content))
     if opcode == Opcode.MESSAGE:
         return Message.read(stream, length)
     parser = _PARSERS.get(opcode)
     return None if parser is None else parser(stream)
+
+
+def _index_of(content: bytes) -> MessageIndex:
+    """Return the index record of a channel; the library reads each number of it from a stream."""
+    channel_id, n_bytes = _INDEX.unpack_from(content)
+    n_bytes += -n_bytes % _ENTRY.size  # the library as well reads a damaged length to the end of an entry
+    entries = content[_INDEX.size : _INDEX.size + n_bytes]
+    if len(entries) < n_bytes:
+        raise EndOfFile
+    return MessageIndex(channel_id, list(_ENTRY.iter_unpack(entries)))
 
 
 def is_attachment(content: bytes) -> bool:

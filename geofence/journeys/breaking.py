@@ -17,6 +17,7 @@ from geofence.journeys.driving import drive, limits_broken
 from geofence.journeys.following import Look
 from geofence.journeys.gates import Gates
 from geofence.journeys.journey import Journey
+from geofence.journeys.past import Past
 from geofence.map.reading import Zone
 from geofence.map.zones import ZoneShape
 from geofence.permits import TUNNEL_ROLES, Entered, PermitConfig, choose, is_forbidden
@@ -38,13 +39,16 @@ class Sight(NamedTuple):
 class Breaking:
     """Finds the breaches of journeys."""
 
-    def __init__(
-        self, permits: Sequence[PermitConfig], rules: RulesConfig, gates: Gates, zones: Sequence[Zone]
-    ) -> None:
+    def __init__(self, permits: Sequence[PermitConfig], rules: RulesConfig, past: Past) -> None:
         self._by_name = {permit.permit: permit for permit in permits}
         self._of: dict[str, list[PermitConfig]] = {}
         for permit in permits:
             self._of.setdefault(permit.terminal, []).append(permit)
+        self._past = past
+        self.configure(rules)
+
+    def change_map(self, gates: Gates, zones: Sequence[Zone]) -> None:
+        """Look by the gates and tunnels of this map from now on; called before the first look."""
         self._gates = gates
         self._tunnels = [
             (ZoneShape(zone.zone, zone.polygon), TUNNEL_ROLES[role])
@@ -52,9 +56,6 @@ class Breaking:
             for role in zone.roles
             if role in TUNNEL_ROLES
         ]
-        # names of permits whose trip ended or went on to a neighbour: its journey
-        self.used: dict[str, str] = {}
-        self.configure(rules)
 
     def configure(self, rules: RulesConfig) -> None:
         """Look by other rules from now on."""
@@ -68,7 +69,7 @@ class Breaking:
         if not self._by_name:
             return
         # one that was seen on the road only may be the rest of a trip that this permit covers
-        used = [] if journey.began == "seen" else list(self.used)
+        used = [] if journey.began == "seen" else list(self._past.used)
         entered = Entered(journey.start_ns, journey.entry, journey.road)
         permit, fault = choose(self._of.get(journey.terminal, ()), entered, used)
         if permit is not None:
@@ -97,8 +98,7 @@ class Breaking:
 
     def leave(self, journey: Journey) -> None:
         """Note that the trip of a journey's permit is made, or is made elsewhere."""
-        if journey.permit in self._by_name:
-            self.used[journey.permit] = journey.id
+        self._past.use(journey.permit, journey.id)
 
     def permit_of(self, journey: Journey) -> PermitConfig | None:
         """Return the permit under which a journey is made."""

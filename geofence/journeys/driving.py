@@ -84,3 +84,14 @@ def limits_broken(driving: Driving, config: Config) -> dict[str, float | None]:
 def copied(driving: Driving) -> Driving:
     """Return a copy that shares nothing that changes."""
     return msgspec.structs.replace(driving, hours=list(driving.hours))
+
+
+def is_of_now(driving: Driving, t_ns: int) -> bool:
+    """Say whether driving time from elsewhere can be true at a time: of the past, with hours that are hours.
+
+    An hour may hold the seconds of a gap before it, a day of them at most.
+    """
+    newest = t_ns // HOUR_NS + 1
+    return driving.stamp_ns <= t_ns + NS and all(
+        0 <= hour <= newest and 0.0 <= moving_s <= DAY_HOURS * 3_600.0 for hour, moving_s in driving.hours
+    )

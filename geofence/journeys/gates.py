@@ -1,11 +1,12 @@
 """The gates of the map as lines that vehicles cross between two looks, and the exits ahead of a vehicle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from core.arrays import F64
+from geofence.journeys.journey import Journey
 from geofence.map.axis import Axis
 from geofence.map.reading import Gate
 
@@ -80,6 +81,13 @@ class Gates:
             if line.role == "exit" and road in (None, line.road) and (line.s_m - s_m) * way > 0.0
         ]
         return max(ahead, key=lambda line: abs(line.s_m - s_m), default=None)
+
+    def renew_exits(self, journeys: Iterable[Journey]) -> None:
+        """Put the exits of journeys where this map has them; a gate that it lacks is no exit to come."""
+        for journey in journeys:
+            line = None if journey.exit is None else self.named(journey.exit)
+            journey.exit = None if line is None else line.gate
+            journey.exit_s_m = None if line is None or line.s_m != line.s_m else round(line.s_m, 1)
 
     def named(self, gate: str) -> Line | None:
         """Return the gate of this name."""

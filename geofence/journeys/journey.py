@@ -117,6 +117,8 @@ class JourneysState(msgspec.Struct, kw_only=True):
     published_ns: dict[str, int] = {}
     used: dict[str, str] = {}
     driving: dict[str, Driving] = {}
+    unsaved: list[str] = []
+    unsent: dict[str, list[str]] = {}
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -22,15 +22,10 @@ from geofence.journeys.driving import Driving
 from geofence.journeys.driving import copied as copied_driving
 from geofence.journeys.following import Look, follow, quantise
 from geofence.journeys.gates import Gates, Line
-from geofence.journeys.journey import (
-    Journey,
-    JourneysState,
-    Reason,
-    copied,
-    encoded,
-)
+from geofence.journeys.journey import Journey, JourneysState, Reason, copied, encoded
 from geofence.journeys.looking import looks_at
 from geofence.journeys.passing import ENTERED_MPS, Passing
+from geofence.journeys.past import Past
 from geofence.journeys.timing import expect, progress
 from geofence.located import NO_LANE, Located
 from geofence.map.frames import SiteFrame
@@ -45,8 +40,6 @@ PUBLISH_NS = 10 * NS  # an open journey gets a new version at least so often
 SPREAD = PUBLISH_NS // NS  # those that begin at once are published over so many seconds
 # so long after its exit a vehicle is no new journey, unless it enters by a gate: it drives on before the gate
 LEAVING_NS = 120 * NS
-DAY_NS = 86_400 * NS  # the longest time over which driving is summed
-DRIVERS_MAX = 4_096  # whose driving time is kept between journeys
 
 
 class Journeys:
@@ -56,21 +49,20 @@ class Journeys:
         self, config: JourneysConfig, rules: RulesConfig, road: RoadMap, frame: SiteFrame,
         vehicles: Sequence[VehicleConfig], permits: Sequence[PermitConfig] = (), *, esn: str,
         journeys_max: int, count: Callable[[str], None], stretch_m: tuple[float, float] | None = None,
+        neighbours: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """journeys_max : that are open here; beyond, none opens.  count(reason) : counts it"""
         self._config, self._rules, self._frame, self._esn = config, rules, frame, esn
-        self._axis, self._max, self._count, self._stretch_m = road.axis, journeys_max, count, stretch_m
-        self.gates = Gates(road.gates, road.axis)
-        self._passing = Passing(self.gates)
-        self._breaking = Breaking(permits, rules, self.gates, road.zones)
-        self._roads = [lane.road for lane in road.lanes]
+        self._max, self._count, self._stretch_m = journeys_max, count, stretch_m
+        self.past = Past(permits, neighbours)
+        self._passing, self._breaking = Passing(), Breaking(permits, rules, self.past)
         self._drivers = {vehicle.terminal for vehicle in vehicles if vehicle.kind == HAZMAT}
         self._vehicles = {vehicle.terminal: vehicle for vehicle in vehicles}
         self._report_ns = int(rules.dark_report_s * NS)
         self.open: dict[str, Journey] = {}  # by terminal
         self._left_ns: dict[str, int] = {}  # when terminals left, for LEAVING_NS
-        self._driving: dict[str, Driving] = {}  # of terminals without an open journey here
         self._published_ns: dict[str, int] = {}  # of the open ones, by terminal
+        self.change_map(road)
 
     # ---- each tick
 
@@ -78,6 +70,14 @@ class Journeys:
         """Follow by other rules from now on."""
         self._rules, self._report_ns = rules, int(rules.dark_report_s * NS)
         self._breaking.configure(rules)
+
+    def change_map(self, road: RoadMap) -> None:
+        """Follow on another map from now on; a gate that it lacks is no exit to come."""
+        self._axis, self._roads = road.axis, [lane.road for lane in road.lanes]
+        self.gates = Gates(road.gates, road.axis)
+        self._passing.gates = self.gates
+        self._breaking.change_map(self.gates, road.zones)
+        self.gates.renew_exits(self.open.values())
 
     def step(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, blind: Iterable[Blind], *,
@@ -99,13 +99,9 @@ class Journeys:
         return versions
 
     def _look_at(
-        self,
-        t_ns: int,
-        picked: Sequence[int],
-        tracks: TrackBatch,
-        located: Located,
+        self, t_ns: int, picked: Sequence[int], tracks: TrackBatch, located: Located,
         reporting: Container[int],
-    ) -> list[Journey]:
+    ) -> list[Journey]:  # fmt: skip
         crossed = self._passing.look(t_ns, picked, tracks)
         looks = looks_at(t_ns, picked, tracks, located, self._frame)
         presumed, terminals = tracks.presumed[picked].tolist(), tracks.terminal[picked].tolist()
@@ -210,7 +206,7 @@ class Journeys:
             journey.road = entered[0].road
         self._breaking.enter(journey)
         if terminal in self._drivers:
-            journey.driving = self._driving.pop(terminal, None) or Driving()
+            journey.driving = self.past.take(terminal) or Driving()
         self.open[terminal] = journey
         self._left_ns.pop(terminal, None)
         self._passing.pop_entry(look.track)
@@ -229,7 +225,7 @@ class Journeys:
         if line is not None:
             journey.exit, journey.exit_s_m = line.gate, number(line.s_m, 1)
             expect(journey, self._road_mps(journey), self._config)
-        if permit is not None:  # by then it must be out, whatever its pace
+        if permit is not None and permit.end_ns > journey.start_ns:  # by then it must be out
             journey.due_ns = min(journey.due_ns or permit.end_ns, permit.end_ns)
 
     def _road_mps(self, journey: Journey) -> float:
@@ -254,14 +250,15 @@ class Journeys:
             self._breaking.leave(journey)
         version = self._version(journey, end_ns)
         self._drop(journey.terminal)
+        self.past.spread(journey.terminal)
         self._left_ns[journey.terminal] = max(journey.stamp_ns, end_ns)
         self._count(f"journeys.closed.{reason}")
         return version
 
     def _drop(self, terminal: str) -> None:
         journey = self.open.pop(terminal, None)
-        if journey is not None and journey.driving is not None:
-            self._driving[terminal] = journey.driving
+        if journey is not None:
+            self.past.leave(terminal, journey.driving)
         self._published_ns.pop(terminal, None)
 
     def _version(self, journey: Journey, t_ns: int) -> Journey:
@@ -303,10 +300,7 @@ class Journeys:
         self._passing.forget(t_ns)
         for terminal in [name for name, left_ns in self._left_ns.items() if t_ns - left_ns > LEAVING_NS]:
             del self._left_ns[terminal]
-        for terminal in [name for name, driving in self._driving.items() if t_ns - driving.stamp_ns > DAY_NS]:
-            del self._driving[terminal]
-        for terminal in list(self._driving)[: max(0, len(self._driving) - DRIVERS_MAX)]:
-            del self._driving[terminal]
+        self.past.forget(t_ns)
 
     def note_fatigue(self, t_ns: int, terminal: str, *, reported: bool) -> None:
         """Note whether a terminal reports fatigue or a day's driving time that is used up."""
@@ -317,6 +311,11 @@ class Journeys:
     def breaches(self, rule: str) -> dict[int, dict[str, Breach]]:
         """Return what the vehicles' journeys break of a rule: by track, then by scope."""
         return breaches_of(self.open, rule)
+
+    def awaits(self, terminal: str, track: int) -> bool:
+        """Say whether a terminal's journey has not been looked at since its vehicle is this track."""
+        journey = self.open.get(terminal)
+        return journey is not None and journey.track != track
 
     # ---- violations of its vehicle
 
@@ -373,8 +372,10 @@ class Journeys:
             seen=self._passing.state(),
             left_ns=dict(self._left_ns),
             published_ns=dict(self._published_ns),
-            used=dict(self._breaking.used),
-            driving={name: copied_driving(driving) for name, driving in self._driving.items()},
+            used=dict(self.past.used),
+            driving={name: copied_driving(driving) for name, driving in self.past.driving.items()},
+            unsaved=list(self.past.unsaved),
+            unsent={esn: list(waiting) for esn, waiting in self.past.unsent.items()},
         )
 
     def restore(self, state: JourneysState | None) -> None:
@@ -383,8 +384,7 @@ class Journeys:
         self.open = {journey.terminal: copied(journey) for journey in state.open}
         self._passing.restore(state.seen)
         self._left_ns, self._published_ns = dict(state.left_ns), dict(state.published_ns)
-        self._breaking.used = dict(state.used)
-        self._driving = {name: copied_driving(driving) for name, driving in state.driving.items()}
+        self.past.restore(state.used, state.driving, state.unsaved, state.unsent)
 
     def clear(self, to_ns: int) -> None:
         """Keep the journeys over a step of the clock, and forget what its stamps would be compared with.

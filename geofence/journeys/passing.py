@@ -17,8 +17,9 @@ ENTERED_MPS = 1.0  # who stands at a gate crosses its line by the noise of the p
 class Passing:
     """Looks at tracks from time to time."""
 
-    def __init__(self, gates: Gates) -> None:
-        self._gates = gates
+    gates: Gates  # of the map; set before the first look
+
+    def __init__(self) -> None:
         self._seen: dict[int, Seen] = {}  # by track
 
     def look(self, t_ns: int, picked: Sequence[int], tracks: TrackBatch) -> dict[int, list[tuple[Line, int]]]:
@@ -30,7 +31,7 @@ class Passing:
             for place, now in zip(known, places.tolist(), strict=True)
         ])  # fmt: skip
         found: dict[int, list[tuple[Line, int]]] = {}
-        for crossing in self._gates.crossed(before, places):
+        for crossing in self.gates.crossed(before, places):
             i, last = picked[crossing.i], known[crossing.i]
             if last is None or np.hypot(*tracks.x[i, 2:4]) < ENTERED_MPS:
                 continue
@@ -48,7 +49,7 @@ class Passing:
     def pop_entry(self, track: int) -> tuple[Line, int] | None:
         """Return the entry gate that a track passed and when; from then on it counts no more."""
         entry = self._seen.get(track)
-        line = None if entry is None or entry.gate is None else self._gates.named(entry.gate)
+        line = None if entry is None or entry.gate is None else self.gates.named(entry.gate)
         if entry is None or line is None:
             return None
         entry.gate = None

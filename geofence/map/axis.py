@@ -15,7 +15,8 @@ AXIS_CELL_M = 50.0
 NEAR_M, NEAR_CELL_M = 30.0, 10.0  # nearly all places are so near: a grid of their own names few segments
 ROUNDING_M = 0.01  # its boxes are so much larger
 SEGMENT_M_MAX = 50.0  # segments are cut to this, so that a diagonal one's box stays small
-FAN = 8  # segments of one box, boxes of one box: so a look down the tree reads few of each level
+FAN_BITS = 3
+FAN = 1 << FAN_BITS  # segments of one box, boxes of one box: a look down the tree reads few of each level
 
 # columns of Segments.rows: place of the start, unit vector, length, station of the start [m]; by how much the
 # miters at start and end lean forward, for each metre of offset
@@ -93,19 +94,24 @@ def _nearest(east: float, north: float, rows: F2, tree: Tree) -> tuple[float, fl
     limit_m2 = (_bound_m(east, north, rows, tree) + ROUNDING_M) ** 2
     i, top = 0, first.shape[0] - 2
     while i < n:
-        level, size = top, FAN ** (top + 1)
+        level, bits = top, FAN_BITS * (top + 1)
         while level >= 0:  # the largest node that begins here and is too far away is passed over
-            if i % size == 0 and _to_box_m2(east, north, boxes, first[level] + i // size) > limit_m2:
+            at_node = i & ((1 << bits) - 1) == 0  # no division: it takes longer than the rest
+            if at_node and _to_box_m2(east, north, boxes, first[level] + (i >> bits)) > limit_m2:
                 break
-            level, size = level - 1, size // FAN
+            level, bits = level - 1, bits - FAN_BITS
         if level >= 0:
-            i += size
+            i += 1 << bits
             continue
-        along, away = _beside(east, north, rows, i)
-        if away < best:
-            de, dn = east - rows[i, EAST], north - rows[i, NORTH]
-            side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
-            best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
+        de, dn = east - rows[i, EAST], north - rows[i, NORTH]
+        along = min(max(de * rows[i, U_EAST] + dn * rows[i, U_NORTH], 0.0), rows[i, LENGTH])
+        off_e, off_n = de - along * rows[i, U_EAST], dn - along * rows[i, U_NORTH]
+        if off_e * off_e + off_n * off_n <= limit_m2:  # nor a root, for most
+            away = np.hypot(off_e, off_n)
+            if away < best:
+                side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
+                best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
+                limit_m2 = min(limit_m2, (best + ROUNDING_M) ** 2)
         i += 1
     return s, o
 

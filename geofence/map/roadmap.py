@@ -14,8 +14,10 @@ from geofence.map.checks.names import check_document, check_origin
 from geofence.map.document import Document, first_place
 from geofence.map.faults import Fault, Faults
 from geofence.map.frames import SiteFrame
+from geofence.map.placing import by_place
 from geofence.map.reading import Features, Gate, Lane, Zone, read
 from geofence.map.ruling import pair
+from geofence.map.stationing import stationed
 from geofence.map.strips import Strips, compile_strips
 
 __all__ = ["Axis", "Gate", "Lane", "MapError", "RoadMap", "Zone", "check_map", "load_map"]
@@ -87,14 +89,15 @@ def _loaded(
     found = faults_of(features, strips, axes, frame) if all_faults else refused(features.lanes, strips, frame)
     if not axes and features.lanes and not any(fault.level == "error" for fault in found):
         axes = (_default_axis(features.lanes),)
+    site = max(axes, key=lambda axis: axis.length_m, default=None)
     road = RoadMap(
         version=features.version,
         lanes=features.lanes,
         gates=features.gates,
         zones=features.zones,
-        axis=max(axes, key=lambda axis: axis.length_m, default=None),
+        axis=site,
         axes=axes,
-        strips=strips,
+        strips=stationed(by_place(strips), features.lanes, site, axes),
         skipped=features.skipped,
     )
     return road, found

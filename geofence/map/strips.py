@@ -11,6 +11,7 @@ import numpy as np
 from core.arrays import F2, F64, I32, I64, I32x1
 from core.classes import ALLOWED
 from core.errors import MapError
+from geofence.map.bends import turns_at_rails
 from geofence.map.grid import Grid, build_grid
 from geofence.map.lines import Lines, chord_errors, lines_of, without_repeats
 from geofence.map.reading import Lane
@@ -28,16 +29,21 @@ CHORD_UNSAID_M = 0.05  # the survey's own error (`map_sigma_m`) stands for chord
 # A chord is off for as long as a vehicle drives along it. The tests look for shifts of 1 sigma, which grow
 # from half a sigma: with twice the chord's error a centred truck never has evidence against it
 CHORD_SIGMAS = 2.0
-# columns of Strips.quads, each with its north component beside it: corners of a quad [m], then unit vectors
-LEFT_START, RIGHT_START, RIGHT_END = 0, 2, 4
-LEFT_EDGE, RIGHT_EDGE = 6, 8  # along the boundaries, in driving direction
-START_RAIL, END_RAIL = 10, 12  # across the lane at both ends, from right to left
+# columns of Strips.quads, each with its north component beside it: corners of a quad [m], and unit vectors.
+# What rejects most quads of a cell, their rails, is one line of the cache
+RIGHT_START, START_RAIL = 0, 2  # a rail is across the lane, from right to left
+RIGHT_END, END_RAIL = 4, 6
+RIGHT_EDGE = 8  # along the boundary, in driving direction
+LEFT_START, LEFT_EDGE = 10, 12
 WAY = 14  # the driving direction
-CHORD = 16  # 1 sigma of the boundaries by their chords in a bend [m]; it may be off to either side
-QUAD = 17
-# columns of Strips.lanes: level, mask of ALLOWED, speed limit [m/s] (NaN: none), number from the right,
-# whether vehicles may change to the lane on the left, on the right
-LEVEL, MASK, SPEED_LIMIT, INDEX, CHANGE_LEFT, CHANGE_RIGHT = range(6)
+# columns of one number: those of its lane; 1 sigma of the boundaries by their chords in a bend [m], it may be
+# off to either side; from BEND on the tangents of the angles by which the road leads left of it at both rails
+OF_LANE, LEVEL, MASK, INDEX, SPEED_LIMIT, CHORD, BEND = range(16, 23)
+QUAD = 24  # three lines of the cache
+OF_SITE, OF_ROAD, STATIONS = 0, 2, 4  # columns of Strips.stations: at the start, then at the end
+# columns of Strips.lanes: level, mask of ALLOWED, number from the right, speed limit [m/s] (NaN: none), as in
+# quads from LEVEL on; whether vehicles may change to the lane on the left, on the right
+LANE_LEVEL, LANE_MASK, LANE_INDEX, LANE_SPEED_LIMIT, CHANGE_LEFT, CHANGE_RIGHT = range(6)
 LANE = 6
 MASK_ALL = (1 << len(ALLOWED)) - 1
 
@@ -53,6 +59,9 @@ class Strips(NamedTuple):
     link_items: I32x1
     open_end: I32x1  # (m,) last quad of a lane that ends on the map and not in the world; -1: it does not
     grid: Grid  # of the quads with BESIDE_LANE_M on both sides of each
+    # (n, 4) stations at both rails of a quad [m]: OF_SITE of the site's axis, NaN near it, where each place
+    # has its own; OF_ROAD of its road's own axis, NaN without one
+    stations: F2
 
 
 def compile_strips(lanes: Sequence[Lane]) -> Strips:
@@ -74,14 +83,20 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
     is_open = wide & np.array([not lane.successors for lane in lanes], dtype=np.bool_)
     corners = _corners(quads, left.points[ends])
     starts, items = _links(lanes)
+    rows = np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE)
+    middle = (left.points + right.points) / 2
+    long_m = np.hypot(*(middle[ends] - middle[ends - 1]).T)
+    quads[:, BEND : BEND + 2] = turns_at_rails(quads[:, WAY : WAY + 2], long_m, lane_of, lanes)
+    quads[:, OF_LANE], quads[:, LEVEL : SPEED_LIMIT + 1] = lane_of, rows[lane_of, : LANE_SPEED_LIMIT + 1]
     return Strips(
         quads=np.ascontiguousarray(quads),
         lane=lane_of,
-        lanes=np.array([_row(lane) for lane in lanes], dtype=np.float64).reshape(-1, LANE),
+        lanes=rows,
         link_start=starts,
         link_items=items,
         open_end=np.where(is_open, last - np.arange(1, len(lanes) + 1), -1).astype(np.int32),
         grid=build_grid(corners.min(axis=0), corners.max(axis=0), cell_m=STRIP_CELL_M, margin_m=ROUNDING_M),
+        stations=np.full((len(quads), STATIONS), np.nan),
     )
 
 
@@ -117,7 +132,7 @@ KIND_MASKS = (MASK_ALL, mask_of(["car"]), mask_of(["bus"]), mask_of(["truck"]), 
 def _row(lane: Lane) -> list[float]:
     limit = np.nan if lane.speed_limit_mps is None else lane.speed_limit_mps
     sides = (float(lane.change_left), float(lane.change_right))
-    return [float(lane.level), float(mask_of(lane.allowed)), limit, float(lane.index), *sides]
+    return [float(lane.level), float(mask_of(lane.allowed)), float(lane.index), limit, *sides]
 
 
 def _links(lanes: Sequence[Lane]) -> tuple[I32, I32]:
@@ -141,8 +156,8 @@ def _quads(left: Lines, right: Lines) -> F64:
     across = np.column_stack([-middle[:, 1], middle[:, 0]])
     rail0, rail1 = _unit(left0 - right0, across), _unit(left1 - right1, across)
     edge_l, edge_r = _unit(left1 - left0, middle), _unit(right1 - right0, middle)
-    none = np.zeros((len(a), 1))
-    return np.hstack([left0, right0, right1, edge_l, edge_r, rail0, rail1, middle, none])
+    rest = np.zeros((len(a), QUAD - OF_LANE))
+    return np.hstack([right0, rail0, right1, rail1, edge_r, left0, edge_l, middle, rest])
 
 
 def _check_bends(lanes: Sequence[Lane], quads: F64, left_end: F64, lane_of: I32) -> None:

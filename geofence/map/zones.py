@@ -1,6 +1,6 @@
 """Zones of the map and the ways of vehicles: a fast vehicle can cross a zone between two fixes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +31,14 @@ class ZoneShape:
         windows: Sequence[Window] = (),
         lanes: Collection[int] = (),
         holidays: Collection[int] = (),
+        openings: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     ) -> None:
         """windows : in which its rules hold; none: always.  lanes : of which it is the area; none: any.
 
-        holidays : days since 1970
+        holidays : days since 1970.  openings : to terminals with a permit, from when until when
         """
         self.name, self.windows, self.lanes, self._holidays = name, windows, lanes, holidays
+        self.openings = openings or {}
         self._polygon, self._boundary = polygon, shapely.boundary(polygon)
         self._low, self._high = np.split(np.array(shapely.bounds(polygon)), 2)
         shapely.prepare(self._polygon)

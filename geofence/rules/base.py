@@ -86,6 +86,11 @@ class Rule(Protocol):
         """Return an event rule's verdicts on the owned tracks of an observation."""
         return ()
 
+    @classmethod
+    def judges_observations(cls) -> bool:
+        """Return whether the rule has verdicts of its own on observations."""
+        return cls.judge is not Rule.judge
+
     def tick(self, ctx: "TickContext") -> Sequence[Verdict]:
         """Advance by one tick; return the verdicts on the owned tracks."""
         return ()

@@ -29,7 +29,11 @@ class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class IllegalStop(Rule):
-    """Standing is excused in an area for it, at a gate, in a queue and at the head of a jam."""
+    """Standing is excused in an area for it, at a gate, in a queue and at the head of a jam.
+
+    While the traffic beside flows, who has stood for long is parked where he may change lanes. Where he may
+    not, he may also be stuck behind the first one: each of such a row is a notice, and none of them more.
+    """
 
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
     Config, unit = Config, "s"
@@ -48,6 +52,9 @@ class IllegalStop(Rule):
         # half of the shortest stop that counts: excuses are found before it is over
         self._patience_ns = int(config.notice[0].over * 5e8)
         self._jam_ns = int(settings.stop_jam_s * 1e9)
+        notice_s, warning_s = (min(hold.over for hold in rows) for rows in (config.notice, config.warning))
+        # who stands in a row of a lane that it may not leave counts as standing for so long at most
+        self._blocked_ns = int((notice_s + warning_s) * 5e8)
 
     @staticmethod
     def measure(v: Vehicle) -> Sample:
@@ -66,20 +73,31 @@ class IllegalStop(Rule):
         long = (since > 0) & (ctx.now_ns - since >= self._patience_ns)
         state.flags[at, EXCUSED] = 0.0
         if long.any():
-            alone = self._stands_alone(ctx, ctx.mine[long], at[long])
-            standing = ctx.mine[long]
-            excused = np.array(ctx.around.excused(ctx.tracks, ctx.located, standing, alone), dtype=np.bool_)
-            state.flags[at[long], EXCUSED] = excused
-            state.stamps[at[long][excused], STANDING] = (
-                ctx.now_ns
-            )  # an excused wait is not counted afterwards
+            self._excuse(ctx, ctx.mine[long], at[long])
         return ()
 
-    def _stands_alone(self, ctx: "TickContext", standing: I64, rows: I64) -> Bools:
-        """Return which standing tracks (k,) no queue explains any more.
+    def _excuse(self, ctx: "TickContext", standing: I64, rows: I64) -> None:
+        """Excuse the standing tracks (k,) that have a reason; each of a row that is stuck stays at notice."""
+        state, parked = ctx.state, self._is_parked(ctx, standing, rows)
+        may_leave = ctx.around.may_change(ctx.located, standing)
+        excused = ctx.around.excused(ctx.tracks, ctx.located, standing, parked & may_leave)
+        blocked = excused & parked & ~may_leave
+        if blocked.any():  # neither in an area nor at a gate: nothing but the row explains it
+            blocked[blocked] = ~ctx.around.excused(
+                ctx.tracks, ctx.located, standing[blocked], np.ones(int(blocked.sum()), np.bool_)
+            )
+        excused &= ~blocked
+        state.flags[rows, EXCUSED] = excused
+        since_ns = state.stamps[rows, STANDING]
+        since_ns[excused] = ctx.now_ns  # an excused wait is not counted afterwards
+        since_ns[blocked] = np.maximum(since_ns[blocked], ctx.now_ns - self._blocked_ns)
+        state.stamps[rows, STANDING] = since_ns
+
+    def _is_parked(self, ctx: "TickContext", standing: I64, rows: I64) -> Bools:
+        """Return which standing tracks (k,) no jam explains any more.
 
         In a jam everything moves within `stop_jam_s`, or all lanes stand. Who has not moved for so long while
-        others of his way pass him, in a lane that he may leave, is parked.
+        others of his way pass him is parked, or stands behind one that is.
         """
         stamps, passed_at = ctx.state.stamps, ctx.state.stamp[PASSED]
         long = ctx.now_ns - stamps[rows, ctx.state.stamp[STOPPED]] >= self._jam_ns

@@ -44,7 +44,7 @@ class TripRule(Rule):
                 verdicts.append(
                     Verdict(i, self._grade, breach.since_ns, opens=opens, scope=scope, p_violation=breach.p)
                 )
-            if not is_open[k]:
+            if not is_open[k] or self._awaits(ctx, i):
                 continue
             verdicts += [
                 Verdict(i, 0, ctx.now_ns, opens=False, clear=True, scope=episode.scope, p_violation=0.0)
@@ -52,3 +52,10 @@ class TripRule(Rule):
                 if episode.rule_name == self.name and episode.scope not in broken
             ]
         return verdicts
+
+    @staticmethod
+    def _awaits(ctx: "TickContext", i: int) -> bool:
+        """Return whether nobody knows yet what the journey of track i breaks, as after a restart."""
+        w = int(ctx.tracks.terminal[i])
+        track = int(ctx.tracks.track[i])
+        return ctx.trips is not None and w >= 0 and ctx.trips.awaits(ctx.located.terminal_ids[w], track)

@@ -11,6 +11,7 @@ from core.arrays import F64, I64
 from core.classes import HAZMAT
 from geofence.episodes import OpenEpisode
 from geofence.grading import RuleSettings
+from geofence.permits import is_open_to
 from geofence.rules.base import Rule, Verdict
 from geofence.violation import GRADES
 
@@ -96,11 +97,18 @@ class ZoneRule(Rule):
 
 
 class EntryRule(ZoneRule):
-    """Opens once the way since the last place is certainly inside, and lasts while any of it is."""
+    """Opens once the way since the last place is certainly inside, and lasts while any of it is.
+
+    A permit that names the zone opens it to its vehicle while it holds.
+    """
 
     def judge_zone(
         self, ctx: "Context", i: int, zone: "ZoneShape", points: F64, stamps: I64, episode: OpenEpisode | None
     ) -> Verdict | None:
+        row = int(ctx.located.vehicle[i])
+        terminal = ctx.around.vehicles[row].terminal if row >= 0 else ""
+        if is_open_to(zone.openings, terminal, int(stamps[-1])):
+            return self.kept_again(ctx, i, zone, episode)
         passage = zone.passage(points[-2:], stamps[-2:])
         if passage is not None and (episode is not None or passage.depth_m > self.least_m(ctx, i)):
             return self.broken(ctx, i, zone, passage.first_ns)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,7 +68,7 @@ def commission(
     if held is None:
         raise CommandError(f"{recording}: has no /site; name the site file with --site")
     config, pose = _radar(held, radar)
-    passes = passes_of(_items(paths, held), pose, held.terminals(), held.config.fusion)
+    passes = passes_of(_items(paths, held, radar), pose, held.terminals(), held.config.fusion)
     if not len(passes.detections.stamp_s):
         raise CommandError(f"{', '.join(map(str, paths))}: no scan of radar {radar}")
     found = commissioned(passes, pose)
@@ -91,9 +92,10 @@ def _radar(site: Site, name: str) -> tuple[RadarConfig, RadarPose]:
     raise UsageError(f"the site has no radar {name}; it has: {known}")
 
 
-def _items(paths: tuple[Path, ...], site: Site) -> Iterator[Item]:
+def _items(paths: tuple[Path, ...], site: Site, radar: str) -> Iterator[Item]:
+    spans: list[tuple[int, int, Path]] = []  # of the radar's scans
     for path in paths:
-        reading = Reading()
+        reading, stamps = Reading(), []
         try:
             for message in read_messages(path, reading):
                 if message.topic.startswith(("/radar/", "/gnss", "/gateway/")):
@@ -101,11 +103,19 @@ def _items(paths: tuple[Path, ...], site: Site) -> Iterator[Item]:
                     if isinstance(item, GatewayFixes):
                         yield item.fixes
                     elif isinstance(item, RadarScan | ObjectScan | GnssFixes):
+                        if not isinstance(item, GnssFixes) and item.sensor == radar:
+                            stamps.append(item.stamp_ns)
                         yield item
         except (msgspec.MsgspecError, ValueError) as error:
             raise CommandError(f"{path}: holds a message that can't be read: {error}") from error
         if reading.damaged:
             raise CommandError(f"{path}: {reading.text()}: recover it first (petroroad recording recover)")
+        if stamps:
+            spans.append((min(stamps), max(stamps), path))
+    spans.sort()
+    for (_, end_ns, one), (begin_ns, _, other) in pairwise(spans):
+        if begin_ns <= end_ns:  # each place would be held against another run's detections
+            raise CommandError(f"{one} and {other} hold scans of {radar} at the same time")
 
 
 def _figures(found: Commissioning) -> dict[str, Any]:

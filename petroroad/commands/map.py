@@ -9,11 +9,12 @@ from cyclopts import App, Parameter
 
 from core.errors import ConfigError, MapError
 from edge.config import Site, load_site, read_text
-from edge.site_map import check_names, check_site, road_of
+from edge.site_map import check_site, road_of
 from geofence.map.document import Document, document_of, first_place
 from geofence.map.faults import Fault
 from geofence.map.frames import LAT_DEG_MAX, SiteFrame
 from geofence.map.roadmap import RoadMap, check_map, load_map
+from geofence.map_names import check_names
 
 app = App(name="map", help="Check a map, list its contents.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]

@@ -1,14 +1,18 @@
 """`petroroad rules`: check a rule book, see what another one would change, publish it to the RSUs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import uvloop
 from cyclopts import App, Parameter, validators
 
 from core.errors import CommandError, UsageError
 from edge.config import Site, load_site
+from edge.config_down import packed_map
+from edge.site_map import road_of
 from petroroad.commands.running import until_signal
 from petroroad.rules_dry_run import DryRun, compared
 from petroroad.rules_files import checked_rules, rules_text
@@ -68,8 +72,10 @@ def diff(
 
 
 @app.command
-def publish(path: Path, /, *, config: Path, wait_s: WaitS = 15.0, as_json: AsJson = False) -> None:
-    """Publish rules to all RSUs of a site, and wait until each has answered.
+def publish(
+    path: Path, /, *, config: Path, map: Path | None = None, wait_s: WaitS = 15.0, as_json: AsJson = False
+) -> None:
+    """Publish rules, and a map if one is named, to all RSUs of a site; wait until each has answered.
 
     Parameters
     ----------
@@ -77,6 +83,9 @@ def publish(path: Path, /, *, config: Path, wait_s: WaitS = 15.0, as_json: AsJso
         A TOML file with `[rules]`: the site file itself, or one with that table alone.
     config
         The site file, which names RSUs and brokers.
+    map
+        A map of the same roads; without one that of now stays. Gateway and centre read that of the site
+        file at their next start.
     wait_s
         How long to wait for the RSUs [s]; one that is away gets the rules when it connects.
     as_json
@@ -85,7 +94,8 @@ def publish(path: Path, /, *, config: Path, wait_s: WaitS = 15.0, as_json: AsJso
     site = load_site(config)
     checked_rules(path, site)
     answers: dict[str, str] = {}
-    uvloop.run(until_signal(publish_rules(site, rules_text(path), wait_s, answers)))
+    packed = None if map is None else _packed(map, site)
+    uvloop.run(until_signal(publish_rules(site, rules_text(path), wait_s, answers, packed)))
     if as_json:
         print(json.dumps(answers, ensure_ascii=False), flush=True)
     else:
@@ -94,6 +104,18 @@ def publish(path: Path, /, *, config: Path, wait_s: WaitS = 15.0, as_json: AsJso
     bad = [rsu.esn for rsu in site.config.rsu if answers.get(rsu.esn) != "accepted"]
     if bad:
         raise CommandError(f"not accepted by {', '.join(bad)}")
+
+
+def _packed(path: Path, site: Site) -> bytes:
+    """Return a map as a publication carries it, checked against the site."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        packed = packed_map(text)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path}: {error}") from error
+    named = msgspec.structs.replace(site.config.site, map=str(path))
+    road_of(replace(site, config=msgspec.structs.replace(site.config, site=named), map_text=text))
+    return packed
 
 
 def _site(path: Path, site: Path | None) -> Site | None:

@@ -12,10 +12,19 @@ from core.errors import CommandError, UsageError
 from edge.figures import quantile
 from edge.recording.recorder import Reading, read_messages
 from geofence.violation import decode as decode_violation
-from petroroad.scoring.recorded_tracks import score_tracks
-from petroroad.scoring.recorded_violations import Stored, event_row, raised_events, read_truth
+from petroroad.scoring.by_rule import delay_s, figures_by_rule, first_raised
+from petroroad.scoring.earliest import with_due
+from petroroad.scoring.recorded_tracks import scope_of, score_tracks
+from petroroad.scoring.recorded_violations import (
+    Stored,
+    event_row,
+    raised_events,
+    read_truth,
+    undecidable_records,
+)
 from petroroad.scoring.replayed_tracks import score_replay
 from petroroad.scoring.violations import score as score_violations
+from petroroad.scoring.violations import was_undecidable
 
 GROUPS = {  # by the first figure of each
     "gospa_m": "GOSPA (c 5 m, p 2)",
@@ -83,7 +92,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
             yield f"\n{GROUPS[key]}"
         match value:
             case dict():
-                columns = list(next(iter(value.values())))
+                columns = list(next(iter(value.values()), ()))
                 yield f"{key:31} " + " ".join(f"{name:>9}" for name in columns)
                 for name, row in value.items():
                     yield f"  {name:29} " + " ".join(f"{_shown(cell):>9}" for cell in row.values())
@@ -133,17 +142,31 @@ def violation_figures(
         bodies = [message.body for message in messages if message.topic.startswith("/violation/")]
     versions = [Stored(decode_violation(body), None) for body in bodies]
     versions.sort(key=lambda row: (row.violation.id, row.violation.hop, row.violation.version))
-    found = score_violations(truth.events, raised_events(versions), truth.end_ns, truth.place_of)
+    site = scope_of(truth_path).site
+    events = truth.events if site is None else with_due(truth_path, site, truth.events)
+    found = score_violations(events, raised_events(versions), truth.end_ns, truth.place_of)
+    records = undecidable_records(versions)
     delays_s = [(raised.at_ns - true.start_ns) / 1e9 for true, raised in found.matched]
+    late_s = [delay_s(true, at_ns) for true, at_ns in first_raised(found) if true.due_ns is not None]
     return {
         "violations_true": found.n_true,
         "violations_raised": found.n_raised,
         "violation_precision": found.precision,
         "violation_recall": found.recall,
         "violation_duplicates": len(found.duplicates),
+        "violations_mislabelled": len(found.mislabelled),
         "detection_delay_s_p50": quantile(delays_s, 0.5),
         "detection_delay_s_max": max(delays_s, default=None),
-        "missed": [event_row(event, truth.events) for event in found.missed],
-        "false": [event_row(event, truth.events) for event in found.false],
-        "doubled": [event_row(event, truth.events) for event in found.duplicates],
+        "after_due_s_p50": quantile(late_s, 0.5),
+        "after_due_s_p95": quantile(late_s, 0.95),
+        "missed": [
+            event_row(event, events)
+            | {"undecidable": was_undecidable(event, records, truth.end_ns, truth.place_of)}
+            for event in found.missed
+        ],
+        "false": [event_row(event, events) for event in found.false],
+        "doubled": [event_row(event, events) for event in found.duplicates],
+        "mislabelled": [event_row(event, events) for event in found.mislabelled],
+        "undecidable_records": len(records),
+        "by_rule": figures_by_rule(found, records, truth.end_ns, truth.place_of),
     }

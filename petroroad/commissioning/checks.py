@@ -8,16 +8,10 @@ import numpy as np
 
 from core.arrays import F64
 from fusion.config import RadarPose
+from petroroad.commissioning.fit import N
+from petroroad.commissioning.pairs import paired, predicted
 from petroroad.commissioning.passes import Detections, Passes
-from petroroad.commissioning.registration import (
-    GATES_M,
-    NAMES,
-    N,
-    Registration,
-    paired,
-    predicted,
-    registered,
-)
+from petroroad.commissioning.registration import GATES_M, NAMES, Registration, registered
 from petroroad.commissioning.stay import Stay, stay_of
 
 BAND_M = 25.0  # of distance, for the detection probability
@@ -31,9 +25,12 @@ VEHICLES_MIN = 20  # that passed
 LIMITS = {"across, near": 0.6, "across, far": 0.6, "along": 1.5, "time": 0.05}
 NEAR_M, FAR_SHARE = 30.0, 0.6  # distances of the two; where it reaches less, detections are few
 SURE_SIGMAS = 2.0
-# 1 sigma of what the model leaves out, beside that of the fit: slow errors of the fixes, bends, shadows;
-# along the beam and beside the radar also the part of the body that reflects
-MODEL_SIGMA = {"across, near": 0.2, "across, far": 0.1, "along": 0.4, "time": 0.01}
+# 1 sigma of what the model leaves out, beside that of the fit: satellites' errors that all receivers share
+# (0.1 m), bends, shadows; along the beam also bodies that reflect unlike the others
+MODEL_SIGMA = {"across, near": 0.1, "across, far": 0.1, "along": 0.2, "time": 0.01}
+ALIKE = 0.7  # correlation of two errors from which on traffic shows little but their sum
+ONE_WAY_SHARE = 0.05  # of the detections that are of vehicles which go the other way
+LENGTHS_M_MIN = 1.0  # 1 sigma of the vehicles' lengths; the reflecting share is a slope over them
 GAP_PERIODS = 1.5
 JITTER_SHARE_MAX, LOST_SHARE_MAX, LATENCY_S_MAX = 0.2, 0.02, 0.2
 TURNS = ((0.0, False), (math.pi, False), (0.0, True), (math.pi, True))  # of a radar: by; mirrored
@@ -102,7 +99,7 @@ def commissioned(passes: Passes, pose: RadarPose) -> Commissioning:
 def _stay(passes: Passes, pose: RadarPose, found: Registration) -> Stay | None:
     """Measure how long reflecting points stay, from all scans: the fit took one in half a second."""
     dets = passes.detections
-    pairs = paired(passes, pose, found.value, GATES_M[-1])
+    pairs = paired(passes, pose, found.value, GATES_M[-1], found.errors)
     if len(dets.stamp_s) < 3 or not len(pairs.scan):
         return None
     slant, azimuth, _ = predicted(pairs, pairs.length_m, pose, found.value)
@@ -164,7 +161,8 @@ def _survey(found: Registration, pose: RadarPose) -> Iterator[Check]:
     by = {  # displacement as a sum of the errors in the order of NAMES
         "across, near": (0.0, 1.0, NEAR_M, 0.0, 0.0, 0.0),
         "across, far": (0.0, 1.0, far_m, 0.0, 0.0, 0.0),
-        "along": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+        # a radar that stands further ahead measures shorter ranges: with ranges as much too long it is right
+        "along": (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
         "time": (0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
     }
     for name, row in by.items():
@@ -173,11 +171,32 @@ def _survey(found: Registration, pose: RadarPose) -> Iterator[Check]:
         sigma = math.hypot(math.sqrt(float(of @ found.covariance @ of)), MODEL_SIGMA[name])
         good, bad = abs(off) + SURE_SIGMAS * sigma <= limit, abs(off) - SURE_SIGMAS * sigma > limit
         unit = "s" if name == "time" else "m"
-        yield Check(
-            f"survey: {name}",
-            ACCEPTED if good else REJECTED if bad else UNDECIDED,
-            f"off by {off:+.3f} ± {sigma:.3f} {unit}, {limit:g} {unit} at most",
-        )
+        text = f"off by {off:+.3f} ± {sigma:.3f} {unit}, {limit:g} {unit} at most"
+        if SURE_SIGMAS * sigma > limit and not bad:  # no error at all could be accepted
+            text += _not_observable(found, of, pose)
+        yield Check(f"survey: {name}", ACCEPTED if good else REJECTED if bad else UNDECIDED, text)
+
+
+def _not_observable(found: Registration, of: F64, pose: RadarPose) -> str:
+    """Say what this traffic can't separate the displacement `of` from, and what it lacks for that."""
+    sigma = math.sqrt(float(of @ found.covariance @ of))
+    alike = np.abs(found.covariance @ of) / (found.sigma * sigma)
+    names = [NAMES[k].rsplit("_", 1)[0] for k in np.flatnonzero((alike > ALIKE) & (of == 0.0)).tolist()]
+    said = "; not observable" + (f" apart from {' and '.join(names)}" if names else "")
+    return said + "".join(f", {what}" for what in _lacking(found, pose))
+
+
+def _lacking(found: Registration, pose: RadarPose) -> Iterator[str]:
+    """Yield what would show time and reflection apart from the place, and is not there."""
+    pairs = found.pairs
+    if not len(pairs.scan):
+        return
+    recede = float(np.mean(predicted(pairs, pairs.length_m, pose, found.value)[2] > 0.0))
+    if min(recede, 1.0 - recede) < ONE_WAY_SHARE:
+        yield f"all vehicles {'recede' if recede > 0.5 else 'approach'}"
+    _, first = np.unique(pairs.vehicle, return_index=True)
+    if float(np.std(pairs.length_m[first])) < LENGTHS_M_MIN:
+        yield "lengths are alike"
 
 
 def _bands(passes: Passes, pose: RadarPose, value: F64) -> list[Band]:

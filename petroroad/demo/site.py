@@ -92,7 +92,7 @@ def make_site(
 
 
 def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:
-    for table, key in ((config["site"], "map"), (config, "registry")):
+    for table, key in ((config["site"], "map"), (config, "registry"), (config, "permits")):
         if key in table:
             name = Path(table[key]).name
             shutil.copyfile(source / table[key], run_dir / name)

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from core.collecting import only_new_collected
 from core.errors import CommandError, ConfigError, RecordingError, UsageError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
-from edge.config import Site, load_site, parse_site
+from edge.config import Site, load_site, site_of
 from edge.recording.recorder import Reading, Recorded, named_topics, read_messages
 from edge.schemas import SCHEMAS
 from edge.wire import (
@@ -100,7 +102,7 @@ def replay_file(
     esns = (record.esn,) if record.esn is not None else None
     made = setups(site, expects_gateway=has_gateway, esns=esns)
     run = Run(path, follows_config=rules is None)
-    with ExitStack() as stack:
+    with only_new_collected(), ExitStack() as stack:
         collect = collector(run.replayed, _track_ids)
         writer = stack.enter_context(ReplayOut(out, record)) if out else None
 
@@ -209,9 +211,16 @@ def site_record(path: Path, site: Site | None = None) -> SiteRecord:
 
 def _recorded_site(record: SiteRecord, path: Path) -> Site:
     try:
-        return parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
+        return site_of(record, f"{path.name}:/site")
     except ConfigError as error:
         raise UsageError(f"the recording's own site does not load: {error}") from error
+
+
+@lru_cache(maxsize=1_024)
+def _parts(topic: str) -> tuple[str, str]:
+    """Return the kind of a channel, the first part of its topic, and the rest."""
+    head, _, rest = topic.removeprefix("/").partition("/")
+    return head, rest
 
 
 def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
@@ -227,7 +236,7 @@ def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
             rule = f"log times jump by {jump_ns / 3.6e12:.0f} h at a {message.topic}, without a clock_step"
             raise CommandError(f"{path}: {rule}")
         last = message
-        head, _, rest = message.topic.removeprefix("/").partition("/")
+        head, rest = _parts(message.topic)
         if head == "violation":
             run.recorded.setdefault(rest, []).append(message.body)
         if head not in CHANNELS:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64, I64
-from edge.config import Site, parse_site
+from edge.config import Site, site_of
 from edge.recording.recorder import read_messages
 from edge.wire import (
     FLAG_COASTING,
@@ -181,7 +181,7 @@ def scope_of(path: Path) -> Scope:
         if message.topic == "/site" and site is None:
             record = decode_site(message.body)
             esn = record.esn
-            site = parse_site(record.config, record.map, record.registry, f"{path.name}:/site")
+            site = site_of(record, f"{path.name}:/site")
     parts = [topic.split("/") for topic in topics]
     esns = sorted(part[2] for part in parts if part[1] == "tracks")
     return Scope(site, esn, esns, {part[2] for part in parts if part[1] == "radar"})

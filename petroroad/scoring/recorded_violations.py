@@ -29,6 +29,18 @@ class TruthEventRow(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int
     terminals: tuple[str, ...] = ()
     vehicles: tuple[int, ...] = ()
+    detail: dict[str, Any] = {}
+
+    def event(self) -> TrueEvent:
+        """Return it for matching; `detail` may state the kind of a fault, and when the rule was broken."""
+        fields = msgspec.structs.asdict(self)
+        detail = fields.pop("detail")
+        due_ns, kind = detail.get("due_ns"), detail.get("kind")
+        return TrueEvent(
+            **fields,
+            kind=kind if isinstance(kind, str) else None,
+            due_ns=due_ns if isinstance(due_ns, int) else None,
+        )
 
 
 class TrueStates(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,24 +100,36 @@ def read_truth(path: Path, reading: Reading | None = None) -> Truth:
         if message.topic == "/truth":
             truth.add_states(states.decode(message.body))
         elif message.topic == "/truth/violation":
-            truth.events.append(TrueEvent(**msgspec.structs.asdict(events.decode(message.body))))
+            truth.events.append(events.decode(message.body).event())
     return truth
 
 
 def raised_events(stored: Sequence[Stored]) -> list[RaisedEvent]:
     """Return one event for each id that reached `warning`; a notice is enough for a rule that has no more."""
+    events = []
+    for rows in _by_id(stored):
+        least = GRADES.index("notice") if rows[0].violation.rule in NOTICES else ALARM
+        alarms = [row for row in rows if GRADES.index(row.violation.grade) >= least]
+        if alarms:
+            events.append(_event(rows, alarms))
+    return events
+
+
+def undecidable_records(stored: Sequence[Stored]) -> list[RaisedEvent]:
+    """Return one event for each id that never was more than a record of what could not be judged."""
+    ids = _by_id(stored)
+    return [_event(rows, rows) for rows in ids if all(row.violation.grade == GRADES[0] for row in rows)]
+
+
+def _by_id(stored: Sequence[Stored]) -> list[list[Stored]]:
     by_id: dict[str, list[Stored]] = defaultdict(list)
     for row in stored:
         by_id[row.violation.id].append(row)
-    return [event for rows in by_id.values() if (event := _raised(rows)) is not None]
+    return list(by_id.values())
 
 
-def _raised(rows: list[Stored]) -> RaisedEvent | None:
-    """`rows` are one id's versions in the order of (hop, version)."""
-    least = GRADES.index("notice") if rows[0].violation.rule in NOTICES else ALARM
-    alarms = [row for row in rows if GRADES.index(row.violation.grade) >= least]
-    if not alarms:
-        return None
+def _event(rows: list[Stored], alarms: list[Stored]) -> RaisedEvent:
+    """`rows` are one id's versions in the order of (hop, version), `alarms` those that count."""
     first, last = alarms[0].violation, rows[-1].violation
     vehicles = [row.violation.vehicle for row in rows if row.violation.vehicle is not None]
     return RaisedEvent(
@@ -117,6 +141,7 @@ def _raised(rows: list[Stored]) -> RaisedEvent | None:
         at_ns=first.stamps.measured_ns,
         place=(first.lon_deg, first.lat_deg),
         latency_ms=_latency_ms(alarms),
+        reason=first.reason,
     )
 
 

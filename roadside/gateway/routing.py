@@ -114,9 +114,12 @@ class Router:
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
         nearby = self._near(station_m)
+        if len(nearby) == 1 and nearby[0].holds(station_m, FEED_MARGIN_M):  # most of a road
+            self._remember(terminal, nearby[0].esn)
+            return (nearby[0].esn,)
         receivers = [s for s in nearby if s.holds(station_m, FEED_MARGIN_M)]
         if receivers:
-            nearest = nearby[0] if len(nearby) == 1 else min(nearby, key=lambda s: s.beside_m(station_m))
+            nearest = min(nearby, key=lambda s: s.beside_m(station_m))
             self._remember(terminal, nearest.esn)
             return tuple([s.esn for s in receivers])
         last = self._last.get(terminal)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.lane_departure import alone, calibration, report
+from benchmarks.lane_departure import alone, calibration, fences, report
 from benchmarks.lane_departure.chain import chain_at
 from benchmarks.lane_departure.drivers import FAMILY, N_DRIVER, begin, honest, next_error_m, place_m
 from benchmarks.lane_departure.false_alarms import interval
@@ -76,3 +76,30 @@ def test_the_report_replaces_the_tables_that_were_run_and_keeps_the_others(tmp_p
     (tmp_path / "geofence.md").write_text("", encoding="utf-8")
     with pytest.raises(AssertionError, match="no place for"):
         report.write(["chain"], found, tmp_path)
+
+
+def judged_by(setting, values_m):
+    """Return at which fixes (one each second) a setting raises an event, by the rule's words."""
+    found = fences.fences_of([setting])
+    fences.forget_vehicle.py_func(found)
+    events = []
+    for k, value_m in enumerate(values_m):
+        fences.judge_fences.py_func(value_m, float(k), found)
+        if found.raised[0]:
+            events.append(k)
+    return events
+
+
+@pytest.mark.parametrize(
+    ("setting", "wanted"),
+    [
+        (fences.Setting("traccar", 0.0, 0.0, 0.0), [1, 4, 6]),  # each fix outside after one inside
+        (fences.Setting("traccar", 0.5, 0.5, 0.0), [4, 9]),
+        (fences.Setting("tile38", 0.5, 0.0, 0.0), [4, 9]),
+        (fences.Setting("tile38", 0.5, -0.2, 0.0), [4]),  # it never was inside the inner fence again
+        (fences.Setting("thingsboard", 0.0, 0.0, 2.0), [8]),
+    ],
+)
+def test_other_systems_fences_raise_what_their_words_say(setting, wanted):
+    values_m = [-1.0, 0.2, -0.5, -0.1, 0.8, 0.0, 0.3, 0.4, 0.4, 0.9, 0.7]
+    assert judged_by(setting, values_m) == wanted

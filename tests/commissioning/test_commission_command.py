@@ -49,6 +49,9 @@ def test_what_is_not_there_is_named(recording, tmp_path, capsys):
     status, _, err = command(capsys, "F9", recording)
     assert status != 0
     assert "no radar F9; it has: F0D, F0U" in err
+    status, _, err = command(capsys, "F1U", recording, recording)
+    assert status != 0
+    assert "hold scans of F1U at the same time" in err
     status, _, err = command(capsys, "F1U", tmp_path / "none.mcap")
     assert status != 0
     assert "no such recording" in err

@@ -8,8 +8,9 @@ import pytest
 
 from fusion.config import RadarPose
 from petroroad.commissioning.checks import ACCEPTED, REJECTED, UNDECIDED, commissioned
+from petroroad.commissioning.pairs import predicted
 from petroroad.commissioning.passes import Detections, Passes, Places
-from petroroad.commissioning.registration import PRIOR, Registration, predicted, registered
+from petroroad.commissioning.registration import PRIOR, Registration, registered
 
 POSE = RadarPose(
     sensor="R1", east_m=0.0, north_m=-8.0, height_m=6.0, boresight_rad=0.05, range_m_max=250.0,
@@ -67,6 +68,46 @@ def test_the_errors_are_found_and_sigma_is_honest():
     rms = np.sqrt(np.mean(np.square(off), axis=0))
     assert (rms < 1.8).all(), rms
     assert np.abs(off).max() < 4.0
+
+
+@pytest.mark.parametrize("errors", [
+    (1.4, -1.4, 0.0, 0.0, 0.0, 0.3),  # the antenna stands two metres beside its survey
+    (0.0, 0.0, math.radians(2.0), 0.0, 0.0, 0.3),  # at 200 m the next lane but one
+    (0.0, 0.0, math.radians(-3.5), 0.0, 0.0, 0.3),
+    (0.0, 0.0, 0.0, 0.08, 0.0, 0.3),
+    (0.0, 0.0, 0.0, 0.0, 1.0, 0.3),  # three sigmas of the prior
+    (-1.0, 1.0, math.radians(-1.5), -0.05, 0.5, 0.4),
+])  # fmt: skip
+def test_a_survey_that_is_far_off_is_put_right(errors):
+    found = registered(drive_by(11, errors=errors), POSE)
+    for of, limit in (
+        ((0.0, 1.0, 30.0, 0.0, 0.0, 0.0), 0.5), ((0.0, 1.0, 150.0, 0.0, 0.0, 0.0), 0.5),
+        ((-1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 1.5), ((0.0, 0.0, 0.0, 1.0, 0.0, 0.0), 0.05),
+    ):  # fmt: skip
+        off, sigma = np.array(of) @ (found.value - errors), math.sqrt(of @ found.covariance @ of)
+        assert abs(off) < min(4.0 * sigma, limit), (of, off, sigma)
+
+
+@pytest.mark.parametrize(("forward_m", "range_m", "off_m"), [
+    (0.8, 0.8, 0.0),  # ranges are measured as much too long as the antenna is nearer: places are right
+    (-0.8, 0.8, 1.6),
+])  # fmt: skip
+def test_along_the_beam_the_displacement_counts(forward_m, range_m, off_m):
+    passes = drive_by(12, errors=(forward_m, 0.0, 0.0, 0.0, range_m, 0.3))
+    (check,) = [check for check in commissioned(passes, POSE).checks if check.name == "survey: along"]
+    off, sigma = (float(word) for word in check.text.split(" m")[0].removeprefix("off by ").split(" ± "))
+    assert abs(off - off_m) < 3.0 * sigma
+    assert abs(off - off_m) < 1.0
+
+
+def test_what_one_way_traffic_of_one_length_does_not_show_is_named():
+    passes = drive_by(13, errors=(0.0,) * 5 + (0.3,), n=12)
+    away = {t: places for t, places in passes.places.items() if places.v_east_mps[0] > 0.0}
+    alike = replace(passes, places=away, length_m=dict.fromkeys(away, 12.0))
+    (check,) = [check for check in commissioned(alike, POSE).checks if check.name == "survey: along"]
+    assert check.verdict == UNDECIDED
+    assert "not observable" in check.text
+    assert "all vehicles recede, lengths are alike" in check.text
 
 
 def test_without_vehicles_everything_stays_at_its_prior():

@@ -13,6 +13,7 @@ import pytest
 
 from edge.clock import Clock
 from edge.config import address_of, load_site
+from edge.config_down import packed_map
 from edge.wire import GnssFix
 from petroroad.__main__ import main
 from petroroad.demo.live import ask
@@ -119,7 +120,9 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
     parts = Parts(site, RunDir(folder), Clock.paced(time.time_ns()))
     try:
         await parts.bring_up()
-        await publish_rules(load_site(site.path), RULES, 20.0, answers)
+        loaded = load_site(site.path)
+        mapped = json.loads(loaded.map_text) | {"version": "next"}
+        await publish_rules(loaded, RULES, 30.0, answers, packed_map(json.dumps(mapped)))
         await drive(parts)
         wanted = "/api/violations?state=all&grade=warning&grade=violation"
         async with asyncio.timeout(30.0):
@@ -132,7 +135,7 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
         ("lane_departure", "13900000001")
     ]
     assert answers == {"RSU001": "accepted"}
-    assert found["items"][0]["rules_version"] == "2"
+    assert (found["items"][0]["rules_version"], found["items"][0]["map_version"]) == ("2", "next")
     (recording,) = parts.run_dir.recordings(site.esns)
     capsys.readouterr()
     assert main(["replay", str(recording), "--json"]) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.foreign.events import events_of
 from tests.support.foreign.faults import DRIFT_PPM, NOISE, STATED_SHARE
-from tests.support.foreign.generate import T0_NS, generate
+from tests.support.foreign.generate import T0_NS, truth_frame, wrong_clocks
 from tests.support.foreign.motion import motion_of
 from tests.support.foreign.receivers import all_reports
 from tests.support.foreign.road import Road
@@ -103,8 +103,9 @@ def test_truth_names_who_is_manipulated_and_whose_clock_is_wrong(doubt):
     events = [event for event in events_of(motion, reports, T0_NS) if event["rule"] == "gnss_integrity"]
     wanted = {m.terminal for m in reports if m.fault is not None and m.fault.manipulates}
     assert {event["terminal"] for event in events} == wanted
-    run = generate(replace(SCENARIOS["doubt"], duration_s=40.0, faults=(("clock", 1),)), SEED)
-    frames = [m.payload for m in run.messages if m.topic == "/truth"]
+    one = motion_of(Road(replace(SCENARIOS["doubt"], duration_s=40.0, faults=(("clock", 1),))), SEED)
+    clocks = wrong_clocks(list(all_reports(one, SEED)))
+    frames = [truth_frame(one, k, clocks).payload for k in range(0, 400, 10)]
     assert {len(frame["clock_offset_s"]) - len(frame["id"]) for frame in frames} == {0}
     assert {offset for frame in frames for offset in frame["clock_offset_s"]} == {0.0, 0.7}
 

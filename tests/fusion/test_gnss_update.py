@@ -11,7 +11,7 @@ from fusion import layout as at
 from fusion import timekeeping
 from fusion.clocks import N_CLOCK
 from fusion.config import FusionConfig, Terminal
-from fusion.fix_message import N_GROUP, N_WHO, USABLE, fill_fixes, message_of
+from fusion.fix_message import N_GROUP, N_WHO, USABLE, MessageMemory, fill_fixes
 from fusion.observations import SIGMA_M_MAX, SPEED_MPS_MAX, TAU_S_MAX, GnssFixes
 from fusion.timekeeping import TerminalClocks
 
@@ -41,7 +41,7 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
         sigma_m=sigma, tau_s=tau, usable=usable, stamp_ns=np.array([NOW + (not whole)]),
         source_seq=np.array([seq]),
     )  # fmt: skip
-    message = message_of(seen, [0])
+    message = MessageMemory().message_of(seen, [0])
     n_odd = fill_fixes(message, lever_m, config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s)
     M, has_place = message.M, message.flags[USABLE]
     sigma_m = np.where(np.isfinite(sigma), sigma, config.gnss_sigma_m)
@@ -64,7 +64,7 @@ def test_fix_rows_agree_with_numpy(values, whole, seq):
 
 def test_a_fix_of_a_terminal_without_a_row_has_no_place():
     seen = fixes_of(2, np.random.default_rng(1))
-    message = message_of(seen, [-1, 0])
+    message = MessageMemory().message_of(seen, [-1, 0])
     fill_fixes(message, np.zeros((1, 2)), 1.5, 60.0, 0.3)
     assert message.flags[USABLE].tolist() == [False, True]
     assert message.numbers[N_WHO].tolist() == [0, 0]

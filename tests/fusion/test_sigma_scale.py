@@ -7,7 +7,7 @@ import pytest
 
 from fusion import layout as at
 from fusion.config import FusionConfig, Terminal
-from fusion.sigma_scale import add_error, scale_of
+from fusion.sigma_scale import add_error, fleet_scale2, scale_of
 from fusion.track_store import TerminalTable
 from tests.support.fusion_world import Vehicle, World, pose
 
@@ -96,3 +96,23 @@ def test_a_fleet_that_claims_the_half_is_found_out_and_a_newcomer_of_it_not_beli
         found[told] = np.mean(scales)
     assert 0.8 < found[1.0] < 1.2
     assert found[0.5] > 1.2 * found[1.0]
+
+
+@pytest.mark.parametrize(
+    ("logs", "want_place"),
+    [
+        (-20.0 * np.abs(np.arange(9) - 2), 2),  # honest, for certain
+        (-20.0 * np.abs(np.arange(9) - 4), 4),  # half of it is claimed
+        (
+            -math.log(4.0) * np.abs(np.arange(9) - 2),
+            5,
+        ),  # little is known: .013 are from place 5 on
+        (0.01 * np.arange(9), 8),
+    ],
+)
+def test_the_fleet_bounds_how_far_a_claim_may_be_off(logs, want_place):
+    rows = table_of(4).rows
+    assert fleet_scale2(rows, 0) == math.inf, "nothing is known"
+    rows.fleet[0, at.N_SCALES + 1 :] = logs + 3.0
+    near = 0.25 ** np.abs(np.arange(9) - want_place)
+    assert fleet_scale2(rows, 3) == pytest.approx((near * 2.0 ** (np.arange(9) - 2)).sum() / near.sum())

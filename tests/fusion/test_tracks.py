@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from fusion import layout as at
-from fusion.config import FusionConfig
+from fusion.config import FusionConfig, Terminal
 from fusion.track_store import TrackStore
-from fusion.tracks import batch_of
+from fusion.tracker import Tracker
+from fusion.tracks import TrackBatch, batch_of
+from tests.support.fusion_world import T0_NS, fix, pose, scan
 
 SIGMA_M, TAU_S = 0.8, 20.0
 
@@ -44,3 +46,28 @@ def test_under_radar_the_biass_error_is_forgotten_as_the_filter_learns_it(noise_
     """Oracle: the closed loop of a scalar filter; an error of an estimate lasts no longer than its memory."""
     sigma_m, tau_s = steady(noise_m**2, 0.01)
     assert read_tau_s(sigma_m) == pytest.approx(tau_s, rel=0.05)
+
+
+def bytes_of(batch: TrackBatch) -> list[bytes]:
+    columns = [getattr(batch, name) for name in TrackBatch.__slots__ if name not in ("lateral", "is_reused")]
+    return [column.tobytes() for column in (*columns, *batch.lateral)]
+
+
+def test_a_batch_that_is_filled_again_equals_a_new_one():
+    """Scans of one to three vehicles and fixes in turn; the batch of a size is the same object each time."""
+    radar, seen = pose("A", 0.0, -10.0, 0.0), {}
+    anew, again = (
+        Tracker(FusionConfig(), [radar], [Terminal(terminal="T")], id_base=0, n_reused=n) for n in (0, 2)
+    )
+    for k in range(40):
+        now_ns = T0_NS + 50_000_000 * k
+        east_m = 40.0 + k + np.array([0.0, 25.0, 50.0])[: 1 + k // 5 % 3]
+        targets = np.stack([east_m, 0.0 * east_m, 20.0 + 0.0 * east_m, 0.0 * east_m], axis=1)
+        for item in (scan(radar, now_ns, targets), fix("T", now_ns, 200.0 + k, 3.0)):
+            expected, batch = (tracker.step(now_ns, item).touched for tracker in (anew, again))
+            assert bytes_of(batch) == bytes_of(expected)
+            assert batch.is_reused == (len(batch) <= 2)
+            assert not expected.is_reused
+            if batch.is_reused:
+                assert seen.setdefault(len(batch), batch) is batch
+    assert set(seen) == {1, 2}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from geofence.kernels import distance_to_lanes_m, is_on_lane
 from geofence.leaving import has_left_lanes
 from geofence.map.strips import MASK_ALL, mask_of
+from geofence.off_lanes import distance_to_lanes_m, is_on_lane
 from tests.support.geofence_world import batch, road
 
 

@@ -1,10 +1,12 @@
 """Vehicles, classes and what is decidable, around the compiled look-up of lanes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from geofence.located import NO_LANE
 from geofence.state import State
-from tests.support.geofence_world import World, batch, lane, road
+from tests.support.geofence_world import STEP_NS, T0_NS, World, batch, lane, road
 
 
 def locator(world):
@@ -50,3 +52,30 @@ def test_rows_are_those_of_now_however_often_the_same_tracks_are_asked_for():
     assert again[[0, 2, 3]].tolist() == first[[0, 2, 3]].tolist()
     state.rename(9, 7)
     assert state.rows(tracks)[0] == first[3]
+
+
+def test_what_is_found_of_a_batch_that_is_filled_again_equals_what_is_found_of_a_new_one():
+    """Places, tests and grades of a truck that leaves its lane, in memory that each step overwrites."""
+    new, again, kept, places = World(), World(), None, []
+    for k in range(40):
+        t_ns = T0_NS + k * STEP_NS
+        vehicle = {"east": 100.0 + 1.6 * k, "north": -7.625 - 0.1 * k}
+        tracks = batch(t_ns, vehicle)
+        if kept is None:
+            kept = replace(tracks, is_reused=True)
+        for name in ("stamp_ns", "arrived_ns", "x", "radar_ns", "enforcing_ns", "gnss_ns"):
+            getattr(kept, name)[:] = getattr(tracks, name)
+        found = []
+        for world, seen in ((new, tracks), (again, kept)):
+            located = world.monitor.locate(seen, world.terminals)
+            owned = np.ones(1, np.bool_)
+            judged = world.monitor.observe(t_ns + 6_000_000, seen, located, owned)
+            values = world.monitor._evidence.values.value[:1].tobytes()
+            found.append(
+                (located.found.tobytes(), located.lane[0], values, [one.violation for one in judged])
+            )
+            places.append(located)
+        assert found[0] == found[1]
+    assert places[1] is places[-1]
+    assert places[0] is not places[-2]
+    assert again.monitor.state() == new.monitor.state()

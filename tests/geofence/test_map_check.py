@@ -11,7 +11,7 @@ from geofence.map.document import document_of, first_place
 from geofence.map.frames import SiteFrame
 from geofence.map.lines import chord_error, lines_of, zigzag
 from geofence.map.roadmap import check_map, load_map
-from geofence.map.strips import CHORD
+from geofence.map.strips import CHORD, compile_strips
 from tests.support.geofence_world import FRAME, bend, beside, lane, map_text
 from tests.support.wrong_maps import RIGHT, WRONG, strip
 
@@ -126,7 +126,8 @@ def test_the_error_of_chords_counts_as_one_of_the_boundary_there():
         for d in (1.9, -1.9)
     )
     road = load_map(map_text([lane("A", left, right), strip("B", 0, 100, 900)]), FRAME)
-    sigma, mine = road.strips.quads[:, CHORD], road.strips.lane == 0
+    strips = compile_strips(road.lanes)  # lane by lane
+    sigma, mine = strips.quads[:, CHORD], strips.lane == 0
     assert sigma[~mine].max() == 0.0
     np.testing.assert_allclose(sigma[1:19], 2 * 15.0**2 / 8 / 200.0, rtol=0.03)
     assert sigma[21 : mine.sum()].max() == 0.0

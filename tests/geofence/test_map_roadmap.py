@@ -10,13 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import MapError
-from geofence.kernels import Places, locate, scratch
+from geofence.kernels import Places, locate
 from geofence.located import FOUND, NO_LANE
 from geofence.map.axis import NEAR_M, Segments, compile_axis, station_at
 from geofence.map.frames import SiteFrame
 from geofence.map.grid import cell_of, one_cell
 from geofence.map.roadmap import load_map
 from geofence.map.ruling import pair
+from geofence.map.strips import LEFT_START, RIGHT_END, RIGHT_START, compile_strips
+from geofence.near import scratch
 from tests.support.geofence_world import (
     FRAME,
     bend,
@@ -233,7 +235,7 @@ def test_pairing_keeps_every_vertex_of_both_boundaries(n, m, seed):
 def test_a_place_in_a_bend_is_in_exactly_one_quad():
     made = road(axis=bend(80.0), length_m=240.0)
     rng = np.random.default_rng(5)
-    quads = made.strips.quads
+    strips = compile_strips(made.lanes)  # lane by lane
     s, offset = rng.uniform(1.0, 239.0, 20_000), rng.uniform(-9.4, -2.1, 20_000)
     place = beside(bend(80.0), s, offset)
     chords = [shapely.Polygon(_ring(row)) for row in made.lanes]
@@ -241,8 +243,8 @@ def test_a_place_in_a_bend_is_in_exactly_one_quad():
     found = lanes_at(made, place[inside])
     assert (found != NO_LANE).all()
     held = np.zeros(len(found), dtype=int)
-    for j in range(len(quads)):
-        ring = shapely.Polygon(_quad_ring(made, j)).buffer(-1e-9)
+    for j in range(len(strips.quads)):
+        ring = shapely.Polygon(_quad_ring(made, strips, j)).buffer(-1e-9)
         held += shapely.contains_xy(ring, *place[inside].T)
     assert held.max() == 1
 
@@ -251,11 +253,12 @@ def _ring(row):
     return np.vstack([row.right_boundary, row.left_boundary[::-1]])
 
 
-def _quad_ring(made, j):
-    quads, lane_of = made.strips.quads, made.strips.lane
+def _quad_ring(made, strips, j):
+    quads, lane_of = strips.quads, strips.lane
     last = j + 1 == len(quads) or lane_of[j + 1] != lane_of[j]
-    end_left = made.lanes[lane_of[j]].left_boundary[-1] if last else quads[j + 1, 0:2]
-    return [quads[j, 2:4], quads[j, 4:6], end_left, quads[j, 0:2]]
+    end_left = made.lanes[lane_of[j]].left_boundary[-1] if last else quads[j + 1, LEFT_START : LEFT_START + 2]
+    at = [quads[j, corner : corner + 2] for corner in (RIGHT_START, RIGHT_END, LEFT_START)]
+    return [at[0], at[1], end_left, at[2]]
 
 
 def test_lanes_agree_with_shapely_on_the_shipped_map():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from geofence.kernels import NEAR_MAX, find_near
 from geofence.map.frames import SiteFrame
-from geofence.map.grid import one_cell
+from geofence.map.grid import cell_of, one_cell
 from geofence.map.roadmap import load_map
+from geofence.near import NEAR_MAX, find_near
 from tests.support.geofence_world import lane, map_text
 
 FRAME = SiteFrame(122.0, 41.0)
@@ -28,15 +28,21 @@ def test_the_grid_names_every_quad_that_a_place_lies_between_the_rails_of(radius
     ]
     strips = load_map(map_text(lanes), FRAME).strips
     n = len(strips.quads)
-    everything = one_cell(-1e5, 2e5, n)
+    everything = strips._replace(grid=one_cell(-1e5, 2e5, n))
     rng, near = np.random.default_rng(3), np.zeros((2, NEAR_MAX, 4))
-    whole, hits = strips._replace(grid=everything), 0
+    start, hits = strips.grid.start, 0
     turns, aways_m = rng.uniform(-0.05, np.pi + 0.05, 3_000), rng.uniform(-24.0, 24.0, 3_000)
     for turn, away_m in zip(turns, aways_m, strict=True):
         out_m = radius_m + away_m
         place = out_m * np.sin(turn), radius_m - out_m * np.cos(turn)
-        found, wanted = find_near(*place, strips, near[0]), find_near(*place, whole, near[1])
+        cell = cell_of.py_func(*place, strips.grid)
+        items = (start[cell], start[cell + 1]) if cell >= 0 else (0, 0)
+        found, wanted = (
+            find_near(*place, *items, strips, near[0]),
+            find_near(*place, 0, n, everything, near[1]),
+        )
         assert found == wanted
-        np.testing.assert_array_equal(near[0, :found], near[1, :found])
+        order = [np.lexsort(rows[:found, ::-1].T) for rows in near]
+        np.testing.assert_array_equal(near[0][order[0]], near[1][order[1]])
         hits += found
     assert hits > 3_000

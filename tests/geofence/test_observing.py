@@ -8,7 +8,7 @@ from geofence.detectors import HOLD_STEP_S, N_ACROSS, Departures, Thresholds, Tr
 from geofence.levels import shipped
 from geofence.located import FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
-from geofence.observing import Seen, findings, observe
+from geofence.observing import Found, Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, LEAVING, R_P_OUT, R_VALUE, SEEN, State
 
@@ -57,7 +57,7 @@ def test_one_step_does_what_both_do():
     for seed in range(20):
         state, thresholds, windows, seen = world(seed)
         found = findings(2 * N, len(MEASURED))
-        got = observe(seen, SITE, thresholds, windows, state.flags, found)
+        got = Found(*observe(seen, SITE, thresholds, windows, state.flags, found))
         other, _, others, _ = world(seed)
         mine = np.flatnonzero(seen.owned & seen.confirmed & (seen.rows >= 0))
         stale = other.stamps[seen.rows[mine], LAST] >= T0_NS

@@ -100,7 +100,8 @@ def changing_road(change):
     [
         (True, True, {1, 2, 3}),  # parked: each is a case
         (True, False, {1}),  # a jam in which all lanes stand; its first one has a free lane before it
-        (False, True, {1}),  # nobody behind it may leave the lane
+        (False, True, {1, 2, 3}),  # nobody may leave the lane: parked, or stuck behind the first
+        (False, False, {1}),
     ],
 )
 def test_a_row_of_parked_trucks_is_no_jam_for_ever(change, passes, want):
@@ -112,8 +113,11 @@ def test_a_row_of_parked_trucks_is_no_jam_for_ever(change, passes, want):
         return [*row, other | {"east": east if passes else 560.0}]
 
     world = World(changing_road(change), SHORT_STOPS, vehicles=(CAR,))
-    world.drive(32.0, at)
-    assert {v.track for v in world.of("illegal_stop")} - {9} == want
+    world.drive(40.0, at)
+    raised = [v for v in world.of("illegal_stop") if v.track != 9]
+    assert {v.track for v in raised} == want
+    stuck = {v.grade for v in raised if v.track > 1}
+    assert stuck == (set() if len(want) == 1 else {"notice"} if not change else {"notice", "warning"})
 
 
 @pytest.mark.parametrize(

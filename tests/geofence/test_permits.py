@@ -67,12 +67,13 @@ def test_a_permit_that_makes_no_sense_is_refused(changes, rule):
 def test_faults_are_named_by_row_and_key():
     permits = [
         permit(waybill="W1"), permit(waybill="W2"), permit(permit="P3", waybill="W1"),
-        permit(permit="P4", terminal="9", entry="out", exit="in", roads=["nowhere", "main"]),
+        permit(permit="P4", terminal="9", entry="out", exit="in", roads=["nowhere", "main"],
+               zones=["port", "harbour"]),
     ]  # fmt: skip
     gates = [("in", "entry"), ("out", "exit")]
-    found = [(fault.key, fault.value) for fault in faults_of_permits(permits, {"1"}, gates, {"main"})]
-    assert found == [
-        ("permit[1].permit", "P1"), ("permit[2].waybill", "W1"), ("permit[3].terminal", "9"),
-        ("permit[3].entry", "out"), ("permit[3].exit", "in"), ("permit[3].roads", "nowhere"),
+    faults = faults_of_permits(permits, {"1"}, gates, {"main"}, {"port"})
+    assert [(fault.row, fault.key, fault.value) for fault in faults] == [
+        (1, "permit", "P1"), (2, "waybill", "W1"), (3, "terminal", "9"), (3, "entry", "out"),
+        (3, "exit", "in"), (3, "roads", "nowhere"), (3, "zones", "harbour"),
     ]  # fmt: skip
     assert list(faults_of_permits(permits[:1], {"1"}, gates, {"main"})) == []

@@ -7,6 +7,7 @@ import shapely
 
 from geofence.carry import CarriedJudgement
 from geofence.map.zones import ZoneShape
+from geofence.permits import PermitConfig
 from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift, faults, feature, lonlat, road
 
@@ -155,3 +156,29 @@ def test_the_way_through_a_zone(points, depth_m, between_s):
     assert passage.depth_m == pytest.approx(depth_m, abs=1e-9)
     assert (passage.first_ns - T0_NS) / NS == pytest.approx(between_s[0], abs=1e-6)
     assert (passage.last_ns - T0_NS) / NS == pytest.approx(between_s[1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("permit", "wanted"),
+    [
+        ({}, []),  # open to it while the permit holds
+        ({"zones": ["OTHER"]}, ["open"]),
+        ({"terminal": "13900000009"}, ["open"]),
+        ({"end": "2026-09-21T22:13:26+08:00"}, ["open"]),  # at second 6: it is inside since second 3
+        ({"start": "2026-09-21T22:14:00+08:00"}, ["open"]),  # at second 40
+    ],
+)
+@pytest.mark.parametrize("window", [None, "00:00-24:00"])
+def test_a_permit_opens_its_zones_to_its_vehicle(permit, wanted, window):
+    closed = zone("NOENTRY", "no_entry", 120.0, 320.0)
+    if window is not None:
+        closed["properties"]["time_window"] = window
+    row = {
+        "permit": "P1", "terminal": "13900000001", "start": "2026-09-21T20:00:00+08:00",
+        "end": "2026-09-22T06:00:00+08:00", "zones": ["NOENTRY"],
+    }  # fmt: skip
+    world = World(road(closed), permits=(msgspec.convert(row | permit, PermitConfig),))
+    raised = [v for v in drive(world, 20.0, fast) if v.rule in ("zone_entry", "time_window")]
+    assert [v.phase for v in raised if v.phase == "open"] == wanted
+    if "end" in permit:
+        assert raised[0].start_ns >= T0_NS + 5 * NS

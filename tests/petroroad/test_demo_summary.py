@@ -124,5 +124,7 @@ def test_score_names_what_was_missed_false_or_raised_twice(run_dir):
     figures = violation_figures(run_dir.state(ESN) / "a.mcap", run_dir.truth)
     assert (figures["violations_true"], figures["violations_raised"]) == (2, 3)
     assert figures["doubled"] == [{"id": "c", "rule": "lane_departure", "terminal": "1", "at_s": 0.0}]
-    assert figures["missed"] == [{"id": "t1", "rule": "lane_departure", "terminal": "2", "at_s": 19.0}]
+    missed = {"id": "t1", "rule": "lane_departure", "terminal": "2", "at_s": 19.0, "undecidable": False}
+    assert figures["missed"] == [missed]
+    assert figures["by_rule"]["lane_departure"]["missed"] == 1
     assert figures["false"] == [{"id": "b", "rule": "lane_departure", "terminal": "9", "at_s": 0.0}]

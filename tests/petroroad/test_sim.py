@@ -49,3 +49,19 @@ def test_a_recording_calls_surveys_exact_only_where_they_are(
     (record,) = [decode_site(m.body) for m in read_messages(path) if m.topic == "/site"]
     poses = parse_site(record.config, record.map, record.registry, "/site").radar_poses("RSU-23")
     assert {pose.sigma_place_m for pose in poses} == {pose.sigma_boresight_rad for pose in poses} == sigmas
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reflects"),
+    [
+        ("panjin", "bodies"),
+        ("rules", "bodies"),  # it is driven against the shipped site, which was commissioned so
+        ("board_easy", "centres"),  # it said bodies: trucks were five metres behind, and radars were moved
+    ],
+)
+def test_a_recording_states_what_its_radars_reflect(tmp_path: Path, scenario: str, reflects: str) -> None:
+    path = tmp_path / "r.mcap"
+    assert run(scenario, duration=0.1, record=path, rsus="RSU-23") == 0
+    (record,) = [decode_site(m.body) for m in read_messages(path) if m.topic == "/site"]
+    poses = parse_site(record.config, record.map, record.registry, "/site").radar_poses("RSU-23")
+    assert {pose.reflects for pose in poses} == {reflects}

@@ -1,5 +1,7 @@
 """The agent's ears: whatever the broker delivers is counted or taken, and nothing escapes."""
 
+import asyncio
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -8,10 +10,13 @@ from hypothesis import strategies as st
 from edge import topics
 from edge.clock import Clock
 from edge.clock_probe import ClockProbe
+from edge.config_down import packed_map
 from edge.figures import Counts
 from roadside.agent import Agent
 from roadside.outputs import Withheld
 from roadside.pipeline import Pipeline
+from roadside.pipeline_map import published
+from tests.support.roadside_drive import EXAMPLE
 
 T0_NS = 1_800_000_000 * 10**9
 BOMB = b"\x91" * 100_000 + b"\xc0"
@@ -115,3 +120,38 @@ def test_a_publication_is_recorded_and_a_withdrawn_one_changes_nothing(setup):
     assert agent.recorder.topics.count("/config") == 1
     assert kept == ["config"]
     assert agent.counts() == {"mqtt.undecodable.config/down": 1}
+
+
+@pytest.mark.anyio
+async def test_a_published_map_is_compiled_beside_the_loop_and_what_comes_after_it_waits(setup):
+    """The recording has the bytes as they came; a publication that is repeated is not compiled again."""
+    agent, compiled = made(setup), []
+
+    async def compile_map(down, given):
+        compiled.append(down.seq)
+        await asyncio.sleep(0)
+        return published(down, given.frame, given.radars)
+
+    agent.compile_map, agent.outbox.keep = compile_map, lambda key, state: None
+    text = (
+        (EXAMPLE.parent / "map.geojson")
+        .read_text(encoding="utf-8")
+        .replace('"version": "1"', '"version": "2"')
+    )
+    rules = "[rules]\nversion = '2'\n"
+    first = msgpack.packb({"seq": 3, "rules": rules, "map": packed_map(text)})
+    later = msgpack.packb({"seq": 4, "rules": rules.replace("2", "3")})
+    task = asyncio.create_task(agent.run_publications())
+    for payload in (first, later):
+        agent.subscriptions(()).receive(topics.config_down(agent.esn), payload, True)
+    assert agent.inbox.empty()
+    while agent.n_compiling:
+        await asyncio.sleep(0)
+    drain_inbox(agent)
+    assert (agent.pipeline.setup.road.version, agent.pipeline.setup.rules.version) == ("2", "3")
+    agent.subscriptions(()).receive(topics.config_down(agent.esn), first, True)
+    while agent.n_compiling:
+        await asyncio.sleep(0)
+    task.cancel()
+    assert compiled == [3]
+    assert agent.recorder.topics.count("/config") == 2

@@ -1,6 +1,7 @@
 """One pipeline on the example site: a truck that drifts out of its lane, seen by radar and its terminal."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 
 import msgpack
@@ -106,7 +107,7 @@ def test_the_monitor_gets_what_each_observation_measured_across_the_course(setup
     observe, seen = (pipeline := Pipeline(setup)).monitor.observe, []
 
     def keep(now_ns, tracks, *more):
-        seen.append(tracks)
+        seen.append(deepcopy(tracks))  # the next observation fills it again
         return observe(now_ns, tracks, *more)
 
     pipeline.monitor.observe = keep

@@ -67,6 +67,8 @@ def test_a_departure_begins_and_ends_with_the_footprint(side: int) -> None:
     assert 0.0 <= out_s[0] - violation.start_ns / NS <= 0.0501
     assert 0.0 <= violation.end_ns / NS - out_s[-1] <= 0.0501
     assert violation.detail["deepest"] == pytest.approx(1.7 - 0.625, abs=0.12)  # and a bend's bulge
+    # 0.3 m over the line for half a second; on the way out, which takes 3 s for 1.7 m
+    assert 0.6 <= (violation.detail["due_ns"] - violation.start_ns) / NS <= 1.2
 
 
 def run(kind: str, **numbers: float) -> list[TrueViolation]:

@@ -15,6 +15,7 @@ from geofence.episode_book import Judged
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.monitor import Monitor
+from geofence.permits import PermitConfig
 from geofence.violation import Violation, encode
 
 FRAME = SiteFrame(122.0, 41.0)
@@ -161,13 +162,13 @@ class World:
 
     def __init__(
         self, road_map: RoadMap | None = None, rules: RulesConfig | None = None, esn: str = "RSU-1",
-        vehicles: Sequence[VehicleConfig] = (TRUCK, CAR),
+        vehicles: Sequence[VehicleConfig] = (TRUCK, CAR), permits: Sequence[PermitConfig] = (),
     ) -> None:  # fmt: skip
         self.road = road_map or road()
         self.terminals = [TRUCK.terminal, CAR.terminal, "13900000777"]
         self.monitor = Monitor(
             rules or RulesConfig(), self.road, FRAME, vehicles, esn=esn, stretch_m=(0.0, 1_000.0),
-            radars=[radar()],
+            radars=[radar()], permits=permits,
         )  # fmt: skip
         self.gateway_present = True
         self.out: list[Violation] = []

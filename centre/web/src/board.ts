@@ -16,7 +16,7 @@ const ASK_MS = 5_000; // RSUs send a version each 10 s, and at once where someth
 const OPEN_COLUMNS: readonly Word[] = [
   "cPlate", "cUn", "cEntry", "cLasted", "cNow", "cProgress", "cOut", "cDwell", "cContact", "cPermit", "cRules",
 ];
-const ENDED_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "cExit", "cMeanMax", "cDwell", "cRules"];
+const ENDED_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "cExit", "cMeanMax", "cDwell", "cPermit", "cRules"];
 
 export class Board implements View {
   readonly rate = "text";
@@ -128,7 +128,8 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
 function endedRow(x: Journey, nowMs: number, gate: GateName): string {
   const cells = [
     `<b>${escape(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
-    flagged(endText(x, gate), x.reason === "lost"), speedText(x), dwellText(x, nowMs), escape(violationsText(x)),
+    flagged(endText(x, gate), x.reason === "lost"), speedText(x), dwellText(x, nowMs),
+    flagged(escape(permitText(x)), Object.keys(x.broken).length > 0), escape(violationsText(x)),
   ];
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }

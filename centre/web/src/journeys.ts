@@ -122,10 +122,11 @@ export function dwellText(x: Journey, nowMs: number): string {
   return `${age(total)}${longest === null ? "" : ` · ${station(longest.s_m)} ${age(longest.standing_s)}`}`;
 }
 
-/** The permit that it drives under, and what it lacks. */
+/** The permit that it drives under with its waybill, and what it lacks. */
 export function permitText(x: Journey): string {
   const faults = Object.keys(x.broken).map((key) => reason(key.split("/")[1] ?? key));
-  return [x.permit ?? "", ...faults].filter((part) => part !== "").join(" · ") || "—";
+  const waybill = x.waybill === null ? "" : t("waybill", { n: x.waybill });
+  return [x.permit ?? "", waybill, ...faults].filter((part) => part !== "").join(" · ") || "—";
 }
 
 export function violationsText(x: Journey): string {

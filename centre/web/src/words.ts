@@ -117,6 +117,7 @@ export const WORDS = {
   footHour: ["近 1 小时", "last hour"], foot10: ["近 10 分钟", "last 10 min"], footGateway: ["网关", "Gateway"], footAlarms: ["告警", "Alarms"],
   footBars: ["近 2 小时每 10 分钟", "last 2 h, per 10 min"],
   board: ["在途", "On the road"], toRoad: ["道路", "Road"], overdue: ["超时未出", "overdue"], overdueBy: ["超时 {t}", "overdue by {t}"],
+  waybill: ["运单 {n}", "waybill {n}"],
   contactLost: ["失联", "contact lost"], byBoth: ["雷达 + 终端", "radar + terminal"], byTerminal: ["终端", "terminal"],
   boardNote: ["每 5 s 刷新 · 单击一行看所在路段", "every 5 s · click a row for its place"], boardEmpty: ["当前无在途车辆。", "Nobody is on the road."],
   boardFailed: ["读取失败，正在重试", "can't be read, trying again"], leftRoad: ["已驶出", "Left"], newestN: ["最新 {n}", "newest {n}"],

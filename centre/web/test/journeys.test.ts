@@ -59,6 +59,7 @@ test("cells say who, since when, who sees it, where it stood, and how it ended",
     assert.equal(permitText(journey("x")), "—");
     const late = journey("x", { permit: "P1", broken: { "permit/permit_time": { since_ns: ns(-5), p: 1 } } });
     assert.equal(permitText(late), "P1 · outside the permit's time");
+    assert.equal(permitText(journey("x", { permit: "P1", waybill: "W7" })), "P1 · waybill W7");
     assert.match(endText(journey("x", { end_ns: ns(0), reason: "exit" }), gate), /OUT$/);
     assert.match(endText(journey("x", { end_ns: ns(0), reason: "lost" }), gate), /contact lost$/);
   });

@@ -62,7 +62,7 @@ def _holds(east: float, north: float, quads: F2, j: int) -> bool:
 @kernel
 def _find_over(east: F1, north: F1, own: I32x1, strips: Strips, out: I32x2) -> None:
     """Fill out (n, HOLDERS) with quads of other lanes of one level over places of quads `own`; -1: none."""
-    quads, grid, lanes = strips.quads, strips.grid, strips.lanes
+    quads, grid = strips.quads, strips.grid
     for i in range(len(east)):
         x, y, j = east[i], north[i], own[i]
         for k in range(HOLDERS):
@@ -74,7 +74,7 @@ def _find_over(east: F1, north: F1, own: I32x1, strips: Strips, out: I32x2) -> N
         for k in range(grid.start[cell], grid.start[cell + 1]):
             other = grid.items[k]
             theirs = strips.lane[other]
-            if theirs == lane or n == HOLDERS or lanes[theirs, LEVEL] != lanes[lane, LEVEL]:
+            if theirs == lane or n == HOLDERS or quads[other, LEVEL] != quads[j, LEVEL]:
                 continue
             if _holds(x, y, quads, other):
                 out[i, n] = other

@@ -58,6 +58,15 @@ def test_a_permit_must_hold_all_the_way():
     assert drive.out[-1].overdue
 
 
+def test_a_permit_that_ended_before_the_journey_makes_nobody_overdue():
+    ended = {"start": "2026-09-21T12:00:00+08:00", "end": "2026-09-21T21:00:00+08:00"}
+    drive = Drive(vehicles=(FUEL,), permits=[permit(**ended)])
+    drive.along(0, 20)
+    (journey,) = drive.journeys.open.values()
+    assert journey.due_ns > journey.expected_ns > T0_NS
+    assert not journey.overdue
+
+
 def test_one_permit_is_one_trip():
     drive = Drive(vehicles=(EXPLOSIVE,), permits=[permit()])
     drive.along(0, 60)

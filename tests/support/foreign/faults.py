@@ -22,6 +22,8 @@ SETTLE_S = (12.0, 20.0)  # so long a terminal is sound first
 LASTS_S = (14.0, 22.0)  # frozen, replayed: then it is sound again
 LEAST_S = 35.0  # who is on the road for less has no fault
 DRAG_MPS, DRAG_M_MAX = (0.1, 0.5), 40.0
+SLOW_MPS, SLOW_LEAST_S = (0.1, 0.1), 75.0  # so slow a drag needs time to be one
+DRAGS = ("drag", "slow")
 REPLAY_S = (5.0, 12.0)  # so old is what is replayed
 CLOCKS_S = (0.7, -0.6, 2.4, 3_600.0, -1.6)  # ahead positive; one after another
 DRIFT_PPM = 200.0  # of every second wrong clock
@@ -35,10 +37,10 @@ STANDS_MPS = 0.3  # below, some receivers hold their place: sound, if the truck 
 class Fault:
     """One terminal's fault."""
 
-    kind: str  # drag, frozen, overconfident, clock, replay
+    kind: str  # drag, slow (a drag), frozen, overconfident, clock, replay
     from_s: float = 0.0
     until_s: float = np.inf
-    size: float = 0.0  # drag [m/s], clock [s], replay [s]
+    size: float = 0.0  # drag, slow [m/s], clock [s], replay [s]
     drift: float = 0.0  # of a clock
 
     @property
@@ -53,6 +55,8 @@ def faults_of(motion: Motion, seed: int) -> dict[int, Fault]:
     stays = np.minimum(motion.until_s, end_s) - motion.from_s
     rows = rng.permutation(np.flatnonzero(fleet.reports & fleet.is_hazmat & (stays > LEAST_S))).tolist()
     kinds = [kind for kind, n in plan for _ in range(n)]
+    if "slow" in kinds:  # those that stay for long come first
+        rows.sort(key=lambda row: bool(stays[row] < SLOW_LEAST_S))
     drawn = {}
     for k, (row, kind) in enumerate(zip(rows, kinds, strict=False)):
         from_s = float(motion.from_s[row]) + float(rng.uniform(*SETTLE_S))
@@ -64,8 +68,8 @@ def faults_of(motion: Motion, seed: int) -> dict[int, Fault]:
         elif kind == "overconfident":
             drawn[row] = Fault(kind=kind)
         else:
-            size = float(rng.uniform(*(DRAG_MPS if kind == "drag" else REPLAY_S)))
-            until_s = np.inf if kind == "drag" else from_s + lasts_s
+            size = float(rng.uniform(*{"drag": DRAG_MPS, "slow": SLOW_MPS}.get(kind, REPLAY_S)))
+            until_s = np.inf if kind in DRAGS else from_s + lasts_s
             drawn[row] = Fault(kind=kind, from_s=from_s, until_s=until_s, size=size)
     return drawn
 
@@ -84,7 +88,7 @@ def with_fault(made: "Reports", fault: Fault | None, rng: np.random.Generator) -
         return made
     t = made.stamp_s
     now = (fault.from_s <= t) & (t < fault.until_s)
-    if fault.kind == "drag":
+    if fault.kind in DRAGS:
         way = rng.uniform(0.0, 2.0 * np.pi)
         slid = np.minimum(fault.size * np.maximum(t - fault.from_s, 0.0), DRAG_M_MAX)
         off = slid[:, None] * np.array([np.cos(way), np.sin(way)])

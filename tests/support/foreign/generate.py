@@ -1,5 +1,6 @@
 """A whole run: inputs in the order of their arrival, and the truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,8 @@ def generate(scenario: Scenario, seed: int) -> Run:
     """Return the run; equal arguments give equal runs."""
     motion = motion_of(Road(scenario), seed)
     reports = list(all_reports(motion, seed))
-    clocks = {made.row: float(made.clock_s[0]) for made in reports if made.clock_s.any()}
-    messages = [_truth(motion, k, clocks) for k in range(int(scenario.duration_s / TRUTH_S))]
+    clocks = wrong_clocks(reports)
+    messages = [truth_frame(motion, k, clocks) for k in range(int(scenario.duration_s / TRUTH_S))]
     messages += [_event(event) for event in events_of(motion, reports, T0_NS)]
     for made in reports:
         messages += _fixes(scenario, made)
@@ -60,11 +61,16 @@ def generate(scenario: Scenario, seed: int) -> Run:
     return Run(motion=motion, messages=messages)
 
 
+def wrong_clocks(reports: Sequence[Reports]) -> dict[int, float]:
+    """Return by row how far a wrong clock is ahead at first [s]."""
+    return {made.row: float(made.clock_s[0]) for made in reports if made.clock_s.any()}
+
+
 def _ns(t_s: float) -> int:
     return T0_NS + round(t_s * 1e9)
 
 
-def _truth(motion: Motion, k: int, clocks: dict[int, float]) -> Message:
+def truth_frame(motion: Motion, k: int, clocks: dict[int, float]) -> Message:
     """Return the truth of frame k.  clocks : by row how far a wrong clock is ahead at first [s]."""
     t = k * TRUTH_S
     moment, fleet = motion.at(motion.active(t), t), motion.fleet

@@ -26,6 +26,7 @@ from tests.support.foreign.scenario import GnssPlan
 
 DRAG_M_MAX = 40.0
 GHOST_MPS = 14.5
+SHADOWING_LEAST_S = 40.0  # the truck that a ghost follows is on the road for longer
 USUAL_DELAY_S = (0.02, 0.06)
 
 
@@ -94,6 +95,8 @@ def all_reports(motion: Motion, seed: int) -> Iterator[Reports]:
 def _ghost(motion: Motion, number: int, rng: np.random.Generator) -> Reports:
     """A terminal that claims to drive on the hazmat lane, where nobody is."""
     plan, line = motion.road.scenario, motion.road.lane(HAZMAT)
+    if plan.traffic.ghosts_behind_m is not None:
+        return _shadowing(motion, number, rng, plan.traffic.ghosts_behind_m)
     s0 = rng.uniform(-200.0, 0.4 * line.path.length_m)
     from_s = max(0.0, -s0 / GHOST_MPS)
     until_s = min(plan.duration_s, (line.path.length_m - s0) / GHOST_MPS)
@@ -102,6 +105,21 @@ def _ghost(motion: Motion, number: int, rng: np.random.Generator) -> Reports:
     east, north = line.path.place(s, 0.0)
     v_east, v_north = ground_speed(line.path, s, 0.0, GHOST_MPS, 0.0)
     place = np.stack([east, north, v_east, v_north], axis=1)
+    return _measured(plan.gnss, rng, ghost_name(number), -1, stamps, place, np.inf, 0.0)
+
+
+def _shadowing(motion: Motion, number: int, rng: np.random.Generator, behind_m: float) -> Reports:
+    """A terminal that claims to drive close behind a truck that reports, for the truck's whole way."""
+    plan, fleet = motion.road.scenario, motion.fleet
+    stays = np.minimum(motion.until_s, plan.duration_s) - motion.from_s
+    row = int(rng.choice(np.flatnonzero(fleet.is_hazmat & fleet.reports & (stays > SHADOWING_LEAST_S))))
+    stamps = _stamps(
+        plan.gnss, rng, float(motion.from_s[row]), min(plan.duration_s, float(motion.until_s[row]))
+    )
+    moment = motion.at(np.full(len(stamps), row), stamps)
+    east = moment.east_m - behind_m * np.cos(moment.heading_rad)
+    north = moment.north_m - behind_m * np.sin(moment.heading_rad)
+    place = np.stack([east, north, moment.v_east_mps, moment.v_north_mps], axis=1)
     return _measured(plan.gnss, rng, ghost_name(number), -1, stamps, place, np.inf, 0.0)
 
 

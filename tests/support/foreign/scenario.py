@@ -34,6 +34,7 @@ class TrafficPlan:
     exits_share: float = 0.2  # of the hazmat trucks: they take the ramp
     vanish_share: float = 0.0  # of all: they end in the middle of the road
     n_ghosts: int = 0  # terminals without a vehicle
+    ghosts_behind_m: float | None = None  # so far behind the middle of a reporting truck; None: on their own
     dragged_share: float = 0.0  # of the hazmat trucks: their places are slowly dragged away
     drag_mps: float = 0.35
     n_halts: int = 0  # hazmat trucks that stop for some seconds, and those behind them
@@ -119,6 +120,43 @@ def with_bodies(scenario: Scenario, kind: str) -> Scenario:
     return replace(scenario, name=f"{scenario.name}-{kind}", bodies=BODIES[kind])
 
 
+def _of_sources(slow_gnss: GnssPlan) -> list[Scenario]:
+    """Return those in which what a source says is the matter."""
+    return [
+        Scenario(
+            name="doubt",  # sources that err or lie, beside sound ones that stand
+            duration_s=100.0,
+            traffic=TrafficPlan(n_departures=0, n_halts=3, exits_share=0.0),
+            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0), holds_share=0.5),
+            faults=(("clock", 5), ("drag", 2), ("frozen", 2), ("overconfident", 2), ("replay", 2)),
+        ),
+        Scenario(
+            name="sources",  # who is silent, who is not there, and who is elsewhere, in dense traffic
+            duration_s=100.0,
+            traffic=TrafficPlan(
+                truck_gap_m=28.0,
+                other_gap_m=35.0,
+                n_departures=0,
+                exits_share=0.0,
+                silent_share=0.08,
+                n_ghosts=3,
+                ghosts_behind_m=16.0,
+            ),
+            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0)),
+            faults=(("slow", 1), ("drag", 1), ("frozen", 1)),
+        ),
+        Scenario(
+            name="jamming",
+            traffic=TrafficPlan(n_departures=0, exits_share=0.0, truck_gap_m=30.0),
+            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0)),
+            jams=(
+                Jam(from_m=250.0, to_m=650.0, from_s=25.0, until_s=40.0, kind="lost"),
+                Jam(from_m=700.0, to_m=1100.0, from_s=55.0, until_s=72.0, kind="noise"),
+            ),
+        ),
+    ]
+
+
 def _scenarios() -> Mapping[str, Scenario]:
     hard_gnss = GnssPlan(
         sigma_m=1.5, told_share=0.5, rate_hz=(1.0, 2.0), late_share=0.15, late_s=(0.5, 3.0), outlier_p=0.01
@@ -159,22 +197,7 @@ def _scenarios() -> Mapping[str, Scenario]:
             radar=RadarPlan(height_m=4.5, hidden_p=0.05),
         ),
         Scenario(name="sharp-bend", road=RoadPlan(bend_radius_m=220.0)),
-        Scenario(
-            name="doubt",  # sources that err or lie, beside sound ones that stand
-            duration_s=100.0,
-            traffic=TrafficPlan(n_departures=0, n_halts=3, exits_share=0.0),
-            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0), holds_share=0.5),
-            faults=(("clock", 5), ("drag", 2), ("frozen", 2), ("overconfident", 2), ("replay", 2)),
-        ),
-        Scenario(
-            name="jamming",
-            traffic=TrafficPlan(n_departures=0, exits_share=0.0, truck_gap_m=30.0),
-            gnss=replace(slow_gnss, sigma_m=0.7, rate_hz=(1.0, 5.0)),
-            jams=(
-                Jam(from_m=250.0, to_m=650.0, from_s=25.0, until_s=40.0, kind="lost"),
-                Jam(from_m=700.0, to_m=1100.0, from_s=55.0, until_s=72.0, kind="noise"),
-            ),
-        ),
+        *_of_sources(slow_gnss),
         Scenario(name="objects", radar=RadarPlan(sends_objects=True, rate_hz=14.0)),
         Scenario(name="slow-gnss", gnss=GnssPlan(sigma_m=1.2, rate_hz=(0.1, 0.2), tau_s=60.0)),
     ]
