@@ -52,25 +52,6 @@ class Batch(NamedTuple):
     limit_mps: F1  # the lowest speed limit, NaN without one
 
 
-class LateralInput(NamedTuple):
-    """What detectors of slow departures read beside n tracks: see fusion.lateral. NaN: not measured.
-
-    A track's own state forgets slow drifts; these errors are new in each measurement, but for a terminal's
-    lasting one. No rule reads them yet.
-    """
-
-    offset_m: F1  # what the observation measured, left of the track's place at `stamp_ns`
-    sigma_m: F1  # of its error that is new in each measurement
-    lasting_m: F1  # and of the part that lasts
-    axis_rad: F1  # direction in which it counts
-    east_m: F1  # the track's place at `stamp_ns`
-    north_m: F1
-    stamp_ns: I1  # of the measurement, 0 none
-    is_fix: B1  # of the terminal; else of a radar
-    gnss_bias_m: F1  # the lasting error of the terminal's fixes: 1 sigma per axis, NaN without a terminal
-    gnss_tau_s: F1  # its correlation time
-
-
 class Site(NamedTuple):
     """The settings that measuring needs."""
 
@@ -193,11 +174,6 @@ def batch(tracks: TrackBatch, located: Located, off_road_m: F64, limit_mps: F64)
         off_road_m=off_road_m,
         limit_mps=limit_mps,
     )
-
-
-def lateral_input(tracks: TrackBatch) -> LateralInput:
-    """Return what was measured across the courses of n tracks, as kernels read it."""
-    return LateralInput(*tracks.lateral, tracks.gnss_bias_m, tracks.gnss_tau_s)
 
 
 def site_of(rules: RuleSettings, width_presumed_m: float) -> Site:

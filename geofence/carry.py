@@ -27,8 +27,8 @@ from geofence.state import (
     KEPT_S,
     LAST_OVER,
     LAST_VALUE,
+    LEAVING,
     MOVED,
-    N_DRIFT,
     NIS,
     PLACE,
     PRESUMED,
@@ -44,7 +44,8 @@ from geofence.state import (
 )
 
 CARRIED_FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
-HISTORY_COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps")  # the ring's first ones
+# the ring's first ones
+HISTORY_COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps", "p_departure")
 N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SINCE
 
 
@@ -71,6 +72,7 @@ class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
     span_m: float = 0.0  # half the width of the lanes that permit it
     ramps: tuple[float, ...] = ()
     claim: tuple[float, ...] = ()  # the terminal's last fix, what is trusted of its claim, and why
+    leaving: float = 0.0  # the probability that it leaves its lane; 0: as of any vehicle
 
 
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +156,7 @@ def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
     return CarriedDrift(
         place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
         span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:CLAIM_FIX]), claim=_carried_claim(numbers),
+        leaving=numbers[LEAVING],
     )  # fmt: skip
 
 
@@ -166,12 +169,13 @@ def _drift_row(carried: CarriedDrift) -> list[float]:
         or not np.isfinite(numbers).all()
     ):
         numbers = [0.0] * CLAIM_FIX
-    return numbers + _claim_row(carried.claim)
+    leaving = carried.leaving if 0.0 <= carried.leaving < 1.0 else 0.0
+    return [*numbers, *_claim_row(carried.claim), leaving]
 
 
 def _carried_claim(numbers: Sequence[float]) -> tuple[float, ...]:
     """Return the row's numbers of a claim; which of our terminals' it is has no meaning elsewhere."""
-    carried = (*numbers[CLAIM_FIX:CLAIM_WHOSE], *numbers[CHECKS:])
+    carried = (*numbers[CLAIM_FIX:CLAIM_WHOSE], *numbers[CHECKS:LEAVING])
     return carried if any(carried) else ()
 
 
@@ -180,12 +184,12 @@ def _claim_row(carried: tuple[float, ...]) -> list[float]:
     n_fix = CLAIM_WHOSE - CLAIM_FIX
     trust, scores = carried[n_fix + 1 : n_fix + 3], carried[n_fix + 3 :]
     if (
-        len(carried) != N_DRIFT - CLAIM_FIX - 1
+        len(carried) != LEAVING - CLAIM_FIX - 1
         or not np.isfinite(carried).all()
         or not all(number == 0.0 or number >= 1.0 for number in trust)
         or max(map(abs, scores)) > SCORE_MAX
     ):
-        return [0.0] * (N_DRIFT - CLAIM_FIX)
+        return [0.0] * (LEAVING - CLAIM_FIX)
     return [*carried[:n_fix], 0.0, *carried[n_fix:]]
 
 

@@ -75,11 +75,6 @@ class Context:
         """The speed limits of the tracks."""
         return self.around.speed_limits.of(self.tracks, self.located)
 
-    @cached_property
-    def lateral(self) -> columns.LateralInput:
-        """What the observation measured across the tracks' courses, and their terminals' lasting errors."""
-        return columns.lateral_input(self.tracks)
-
     def limit(self, i: int) -> tuple[float, str | None]:
         """Return the speed limit for track i and the layer that states it; NaN without one."""
         limits = self.limits

@@ -19,6 +19,7 @@ from geofence.state import (
     DEDICATED,
     GAPPED,
     LAST_OVER,
+    LEAVING,
     PRESUMED,
     SEEN,
     SINCE,
@@ -111,6 +112,7 @@ def follow(i: int, row: int, stamp_ns: int, seen: Sightings, windows: Windows, f
             windows.evidence_ns[row, r, c] = 0
     for c in range(CLAIM_FIX):
         windows.drift[row, c] = 0.0
+    windows.drift[row, LEAVING] = 0.0
     is_open = False
     for r in range(windows.open.shape[1]):
         is_open = is_open or windows.open[row, r]

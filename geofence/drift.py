@@ -32,9 +32,13 @@ LOOK_S = 0.5  # ahead; a driver who does not mean to leave has turned back by th
 # are flat from 0.005 to 0.02 (docs/geofence.md)
 Q_M2PS3 = 0.01
 SPEED_FIRST_MPS = 0.3  # 1 sigma before it is measured
-# A driver who keeps the lane wanders so far, for so long, about a line that itself moves slowly
-WANDER_M, WANDER_S, LINE_S = 0.3, 2.0, 20.0
-LINE_SHARE, LINE_M = 0.5, 0.05  # of the free way to the line's edge: 1 sigma of where that line is
+# A driver who keeps the lane wanders so far, for so long, about a line that itself moves slowly. A quick
+# wander explains what drivers do within their lane, so that levels fall (docs/geofence.md)
+WANDER_M, WANDER_S, LINE_S = 0.3, 1.5, 60.0
+LINE_SHARE, LINE_M = 0.3, 0.05  # of the free way to the line's edge: 1 sigma of where that line is
+# A departure is over the line in the end, by what asks for a warning (rules.lane_departure): a ramp that is
+# less, from the middle of the lane, is weighed as one of that length
+OUT_M = 0.3
 RAMP_S_MAX = 9.0  # the oldest onset; each one before is 1.8 times as old: slopes differ little between them
 RAMP_RATIO = 1.8
 RAMP_TAU_S = 1.0  # errors that last less average out sooner than a drift shows
@@ -144,7 +148,8 @@ def _ramps(offset_m: float, free_m: float, sigma_m: float, keep: float, dt_s: fl
         )
         row[r + SCORE] += n_z * z / s
         row[r + POWER] += n_z * n_z / s
-        likelihood = row[r + SCORE] ** 2 / (2.0 * row[r + POWER])
+        slope = max(abs(row[r + SCORE]) / row[r + POWER], (max(free_m, 0.0) + OUT_M) / row[r + AGE])
+        likelihood = slope * (abs(row[r + SCORE]) - 0.5 * slope * row[r + POWER])
         if likelihood > best:
             best, signed = likelihood, math.copysign(likelihood, row[r + SCORE])
     return float(signed)

@@ -14,7 +14,7 @@ from geofence.resume import Resume
 from geofence.rules.base import Rule, Verdict
 from geofence.state import JUDGED, State
 from geofence.violation import GRADES, Stamps
-from geofence.writing import probability
+from geofence.writing import probabilities
 
 NO_LIMIT = (np.nan, None)
 SAME_NS = 1_000_000_000  # two tracks of one vehicle are seen within this time of each other
@@ -100,8 +100,7 @@ class Judging:
         """Return the facts for a version of a track under a rule."""
         i, p_violation = verdict.i, verdict.p_violation
         if p_violation is None and values is not None and rule.name in self._state.measured:
-            column = self._state.measured[rule.name]
-            p_violation = probability(float(values.value[i, column]), float(values.sigma[i, column]))
+            (p_violation,) = probabilities(self._state, rule.name, values.found.columns[i : i + 1])
         elif p_violation is None:
             p_violation = rule.p_violation(ctx, i)
         limit = rule.limit(ctx, i) if rule.shows_limit else NO_LIMIT

@@ -10,10 +10,11 @@ from core.kernel import checked_once, kernel
 from geofence.batch import Batch, Site
 from geofence.claim import check_claim
 from geofence.continuity import Sightings, follow, hold_step_s, is_named
-from geofence.detectors import N_ACROSS, S_VALUE, Thresholds, Tracks, Windows, step
+from geofence.detectors import FREE_M, N_ACROSS, S_TAU, S_VALUE, Thresholds, Tracks, Windows, step
 from geofence.drift import trusted_sigma_m
+from geofence.keeping import p_over_line
 from geofence.measuring import Measures, measure
-from geofence.state import BORN, LAST, LIFE_NS, R_VALUE
+from geofence.state import BORN, JUDGED, LAST, LIFE_NS, R_P_OUT, R_VALUE
 
 
 class Seen(NamedTuple):
@@ -65,6 +66,25 @@ def findings(n: int, n_rules: int) -> Findings:
     )
 
 
+@kernel(inner=True)
+def _show_departure(
+    i: int, row: int, stamp_ns: int, rule: int, n_rules: int, windows: Windows, out: Findings
+) -> None:
+    """Show of track i the sigma that the tests of a departure trust, and how probable the departure is.
+
+    A sample that is not judged, or not newer than the last one that was, advances nothing.
+    """
+    shown, drift, judged_ns = out.columns[i], windows.drift[row], windows.evidence_ns[row, rule, JUDGED]
+    sigma_m = trusted_sigma_m(shown[R_VALUE + n_rules + rule], drift)
+    shown[R_VALUE + n_rules + rule] = sigma_m
+    is_new = out.samples[i, rule, S_VALUE] == out.samples[i, rule, S_VALUE] and judged_ns > 0
+    dt_s = max((stamp_ns - judged_ns) * 1e-9, 0.0) if is_new else 0.0
+    shown[R_P_OUT] = math.nan
+    if shown[R_VALUE + rule] == shown[R_VALUE + rule]:
+        tau_s, free_m = out.samples[i, rule, S_TAU], out.across[i, FREE_M]
+        shown[R_P_OUT] = p_over_line(shown[R_VALUE + rule], sigma_m, tau_s, free_m, dt_s, drift)
+
+
 @kernel
 def _observe(
     seen: Seen, site: Site, thresholds: Thresholds, windows: Windows, flags: F2, out: Findings
@@ -86,9 +106,8 @@ def _observe(
     measure(mine, n_mine, rows, b, site, stamps, flags, Measures(out.samples, out.columns, out.across))
     departure, n_rules = thresholds.departures.rule, out.samples.shape[1]
     for k in range(n_mine):
-        shown = out.columns[mine[k]]  # its probability is by the sigma that the tests trust
-        sigma = R_VALUE + n_rules + departure
-        shown[sigma] = trusted_sigma_m(shown[sigma], windows.drift[rows[mine[k]]])
+        i = mine[k]
+        _show_departure(i, rows[i], b.stamp_ns[i], departure, n_rules, windows, out)
         if out.anew[mine[k]]:
             for r in range(n_rules):
                 out.samples[mine[k], r, S_VALUE] = math.nan

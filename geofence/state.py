@@ -26,13 +26,15 @@ EVIDENCE_NS = 5
 # innovations say of sigma^2, and of how many; half the permitted span; then RAMPS times the age of a ramp,
 # its two sums, and what that driver would make of it. Then those of geofence.claim: the last fix (place,
 # velocity, variance of its fresh error, whose terminal's + 1), how often the claim was checked, what is
-# trusted, what is used, log likelihoods of its scales
+# trusted, what is used, log likelihoods of its scales. Then the probability that it leaves its lane
+# (geofence.keeping)
 PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
 RAMPS, N_OF_RAMP = 6, 6
 CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
 CLAIM_WHOSE, CHECKS, CLAIM_TRUST, CLAIM_USED, CLAIM_SCORE = (CLAIM_FIX + k for k in range(5, 10))
 SCALES = 9
-N_DRIFT = CLAIM_SCORE + SCALES
+LEAVING = CLAIM_SCORE + SCALES
+N_DRIFT = LEAVING + 1
 # Log likelihoods end here, so that a receiver that drives from open road into a cutting is believed no longer
 # than for four bad fixes: each says ln(1 / geofence.claim.P_ODD) = 4 nats at most
 SCORE_MAX = 12.0
@@ -63,8 +65,9 @@ LIFE_NS = 2_000_000_000
 BOTH_NS = 1_000_000_000  # judged within this long of each other, two tracks are rivals for one vehicle
 RING_LENGTH = 50
 RING_STEP_NS = 195_000_000  # five a second, whatever the radars' phases
-# columns of State.ring: place, station, offset and its sigma, speed; then values and sigmas of measured rules
-R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_VALUE = range(7)
+# columns of State.ring: place, station, offset and its sigma, speed, probability of a departure; then values
+# and sigmas of measured rules
+R_EAST, R_NORTH, R_S, R_D, R_SIGMA_D, R_SPEED, R_P_OUT, R_VALUE = range(8)
 NEVER_ASKED: tuple[list[int], list[int]] = ([-1], [])  # -1 is no track
 
 

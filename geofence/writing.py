@@ -10,7 +10,7 @@ from geofence.episodes import SHARED, OpenEpisode
 from geofence.kernels import normal_cdf
 from geofence.map.frames import SiteFrame
 from geofence.rules import SHARED_COLUMNS
-from geofence.state import R_D, R_EAST, R_NORTH, R_S, R_SIGMA_D, R_SPEED, R_VALUE, State
+from geofence.state import R_D, R_EAST, R_NORTH, R_P_OUT, R_S, R_SIGMA_D, R_SPEED, R_VALUE, State
 from geofence.violation import Violation
 
 NAMESPACE = uuid.UUID("6f1d7f5e-0b0c-5b8a-9a50-7d2f0d1f3c11")
@@ -33,16 +33,29 @@ def probability(value: float, sigma: float) -> float:
     return round(float(normal_cdf(value / sigma)), 6)
 
 
+def probabilities(state: State, rule: str, rows: F64) -> list[float]:
+    """Return the probability that a measured rule is broken in each of (m, ring columns) rows.
+
+    That of a departure allows for how seldom drivers leave their lane (geofence.keeping).
+    """
+    column = R_VALUE + state.measured[rule]
+    pairs = zip(rows[:, column].tolist(), rows[:, column + len(state.measured)].tolist(), strict=True)
+    found = [probability(value, sigma) for value, sigma in pairs]
+    if rule != "lane_departure":
+        return found
+    shown = rows[:, R_P_OUT].tolist()
+    return [flat if p != p else round(p, 6) + 0.0 for p, flat in zip(shown, found, strict=True)]
+
+
 def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64) -> dict[str, list[Any]]:
     """Return the ring's rows as columns of equal length; `over` holds the values of the rule `rule`.
 
     ring : (m, ring columns).  ring_ns : (m,).  A rule with a shared column has no `over`.
     """
     lon, lat = frame.lonlat_from_site(ring[:, R_EAST], ring[:, R_NORTH])
-    value, sigma = np.full(len(ring), np.nan), np.zeros(len(ring))
+    value, p_violation = np.full(len(ring), np.nan), [0.0] * len(ring)
     if rule in state.measured:
-        column = R_VALUE + state.measured[rule]
-        value, sigma = ring[:, column], ring[:, column + len(state.measured)]
+        value, p_violation = ring[:, R_VALUE + state.measured[rule]], probabilities(state, rule, ring)
     shared = {
         column: [number(v, 3) for v in ring[:, R_VALUE + state.measured[name]].tolist()]
         for name, column in SHARED_COLUMNS.items()
@@ -56,7 +69,7 @@ def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64)
         "sigma_d_m": [number(v, 3) for v in ring[:, R_SIGMA_D].tolist()],
         **shared,
         "speed_mps": np.round(ring[:, R_SPEED], 2).tolist(),
-        "p_violation": [probability(v, s) for v, s in zip(value.tolist(), sigma.tolist(), strict=True)],
+        "p_violation": p_violation,
     }
     if rule not in SHARED_COLUMNS:
         columns["over"] = [number(v, 3) for v in value.tolist()]

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.lane_departure.lines import show
 from core.arrays import F64
 from geofence.evidence import Evidence
-from geofence.kernels import normal_cdf
+from geofence.state import R_P_OUT
 from petroroad.replay.run import pace_of, replay_file
 from tests.support.foreign.generate import T0_NS, Run, generate
 from tests.support.foreign.motion import on_road, over_line_m
@@ -45,14 +45,14 @@ def watched(run: Run, rows: list[tuple[float, float, float]]) -> Iterator[None]:
         found = whole(self, tracks, located, owned, around)
         column = self._state.measured["lane_departure"]
         for i in self.values.found.mine[: found.mine].tolist():
-            value, sigma = self.values.value[i, column], self.values.sigma[i, column]
+            sigma, p_out = self.values.sigma[i, column], self.values.found.columns[i, R_P_OUT]
             w, t_s = int(tracks.terminal[i]), (int(tracks.stamp_ns[i]) - T0_NS) * 1e-9
             true_row = row_of.get(located.terminal_ids[w]) if w >= 0 else None
-            if true_row is None or np.isnan(value) or located.undecidable[i] or t_s < SETTLED_S:
+            if true_row is None or np.isnan(p_out) or located.undecidable[i] or t_s < SETTLED_S:
                 continue
             moment = motion.at([true_row], t_s)
             if on_road(motion, moment)[0]:
-                rows.append((normal_cdf(value / sigma), sigma, float(over_line_m(motion, moment)[0] > 0.0)))
+                rows.append((p_out, sigma, float(over_line_m(motion, moment)[0] > 0.0)))
         return found
 
     with patch.object(Evidence, "observe", observe):

@@ -33,7 +33,7 @@ from benchmarks.lane_departure.drivers import (
 from benchmarks.lane_departure.judged import SHIPPED
 from core.arrays import F1, F2, F64
 from core.kernel import kernel
-from geofence.detectors import TAU_MIN_S, level_sigmas
+from geofence.detectors import ALL_SHARE, PLACE_SHARE, RAMP_SHARE, TAU_MIN_S, TESTS, level_sigmas
 from geofence.drift import RAMP_TAU_S, lasting_tau_s, weigh_drift
 from geofence.levels import DEPTH_M, NEVER, WITHIN_S, Levels, level_at, place_level_m
 from geofence.state import N_DRIFT
@@ -115,11 +115,12 @@ def found_share(
     """Return the share of departures that are found within WITHIN_S of the crossing."""
     seed_noise(seed)
     reach, found = MARGIN_M + DEPTH_M, 0
-    share = 0.25 if error.told_tau_s >= RAMP_TAU_S else 0.5  # geofence.detectors.add_departure
     lasting = lasting_tau_s(error.told_tau_s, DT_S)
-    place_level = place_level_m(levels, error.told_sigma_m, lasting, share * rate)
-    ramp_level = level_at(levels.ramp, levels, error.told_sigma_m, lasting, share * rate)
-    level = error.told_sigma_m * level_sigmas(max(error.told_tau_s, TAU_MIN_S), DT_S, rate / 4.0)
+    place_level = place_level_m(levels, error.told_sigma_m, lasting, PLACE_SHARE * rate)
+    ramp_level = level_at(levels.ramp, levels, error.told_sigma_m, lasting, RAMP_SHARE * rate)
+    level = error.told_sigma_m * level_sigmas(
+        max(error.told_tau_s, TAU_MIN_S), DT_S, ALL_SHARE / TESTS * rate
+    )
     for _ in range(episodes):
         begin(TYPICAL, own)
         for c in range(N_DRIFT):

@@ -15,6 +15,7 @@ from geofence.drift import (
     LINE_S,
     LINE_SHARE,
     LOOK_S,
+    OUT_M,
     Q_M2PS3,
     SPEED_FIRST_MPS,
     WANDER_M,
@@ -118,7 +119,8 @@ def test_the_ramp_is_the_likelihood_ratio_over_whole_covariances():
         shape = np.maximum(t_s - (t_s[-1] - age), 0.0)
         shape[shape < 1e-9] = 0.0
         score, power = shape @ np.linalg.solve(C, offsets_m[1:] - mean), shape @ np.linalg.solve(C, shape)
-        best = max(best, score**2 / (2 * power))
+        slope = max(abs(score) / power, (FREE_M + OUT_M) / age)  # a departure leads over the line
+        best = max(best, slope * (abs(score) - slope * power / 2))
     side = np.sign(offsets_m[-1])
     assert out[-1, 1] in (pytest.approx(best, rel=1e-6), 0.0)
     assert (out[-1, 1] > 0) == (side > 0)

@@ -10,7 +10,7 @@ from geofence.located import FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
 from geofence.observing import Found, Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, R_VALUE, SEEN, State
+from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, LEAVING, R_P_OUT, R_VALUE, SEEN, State
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 2.5, 0.8, 4.0)
@@ -66,6 +66,9 @@ def test_one_step_does_what_both_do():
             np.zeros((N, n_rules, 3)), np.zeros((N, R_VALUE + 2 * n_rules)), np.zeros((N, N_ACROSS))
         )
         measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
+        p_out = found.columns[mine, R_P_OUT].copy()  # geofence.keeping says how probable a departure is
+        assert ((p_out >= 0.0) & (p_out <= 1.0) | np.isnan(found.columns[mine, R_VALUE])).all()
+        other.drift[:, LEAVING], out.columns[mine, R_P_OUT] = windows.drift[:, LEAVING], p_out
         follows = np.flatnonzero(seen.confirmed & (seen.rows >= 0))
         other.stamps[np.ix_(seen.rows[follows], [BORN, SEEN])] = T0_NS
         # of the first terminal, without a claim, seen by radar
