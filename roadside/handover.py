@@ -20,7 +20,7 @@ from roadside.pipeline_state import GivingState
 ACKS_REMEMBERED_MAX = 256  # handovers of each giver whose repeats get the first acknowledgement again
 REPEAT_NS = 200_000_000  # an offer is repeated until it is acknowledged
 OFFERS_MAX = 256  # that wait for an acknowledgement
-OFFER_TRACKS_MAX = 40  # in one message: some 10 kB each with its evidence, and brokers refuse 1 MB
+OFFER_TRACKS_MAX = 36  # in one message: some 13 kB each with its evidence, and brokers refuse 1 MB
 PLACE_BITS, COUNTER_BITS = 9, 23  # of a track id, below the epoch's 32
 NO_JOURNEY = b"\xc0"  # nil
 UNDECODABLE, REFUSED = "handover.undecodable", "handover.refused"

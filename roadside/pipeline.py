@@ -130,14 +130,19 @@ class Pipeline(Configured):
     def _may_open(self, tracks: TrackBatch, now_ns: int) -> Bools | None:
         """Return the mask (n,) of tracks that may open a new episode; None: all may.
 
-        A track on its way to a neighbour may not, nor one of two tracks in one place, nor one whose name is
-        only presumed: it would be judged by another vehicle's permissions. None is the common case and saves
+        A track on its way to a neighbour may not, nor one whose episodes a neighbour asks for, nor one of two
+        tracks in one place, nor one whose name is only presumed: it would be judged by another vehicle's
+        permissions. None is the common case and saves
         a loop over the tracks.
         """
-        presumed = tracks.presumed
-        if not self.handovers.offered and not self.tracker.duplicates and True not in presumed.tolist():
+        presumed, asked = tracks.presumed, self._side_messages.asked_for(now_ns)
+        held = self.handovers.offered or self.tracker.duplicates or asked
+        if not held and True not in presumed.tolist():
             return None
         free = self.ownership.may_open(tracks.track, now_ns)
+        if asked:
+            row = self.tracker.terminals.row
+            free &= ~np.isin(tracks.terminal, [row[name] for name in asked if name in row])
         return may_open(tracks, free, self.tracker.duplicates)
 
     def _settle(self, t_ns: int, update: TrackerUpdate) -> list[Output]:
@@ -312,6 +317,7 @@ class Pipeline(Configured):
             config=self.config.state,
             alarms=self.alarms.state(),
             journeys=self.travelling.journeys.state(),
+            asked_ns=self._side_messages.state(),
         )
 
     def restore(self, state: PipelineState) -> None:
@@ -324,6 +330,7 @@ class Pipeline(Configured):
         self.ownership.restore(state.holdings)
         self.found_again.restore(state.nameless)
         self.travelling.journeys.restore(state.journeys)
+        self._side_messages.restore(state.asked_ns)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
         self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
@@ -343,6 +350,7 @@ class Pipeline(Configured):
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
+        self._side_messages.restore({})
         self.late.clear(step.to_ns)
         self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS

@@ -74,6 +74,7 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     late: LateState = LateState()
     config: ConfigState = ConfigState()
     alarms: tuple[AlarmedTerminal, ...] = ()
+    asked_ns: dict[str, int] = {}  # by terminal: when a neighbour asked last for its waiting episodes
 
 
 class StateUnreadableError(ValueError):

@@ -18,7 +18,9 @@ from roadside.handover import Handovers
 from roadside.inputs import HandedOver
 from roadside.lost_vehicles import received, towards
 from roadside.outputs import HandoverOffer, OfferAck
-from roadside.waiting_episodes import answer, question
+from roadside.waiting_episodes import ASK_NS, answer, question, terminals_asked_for
+
+ASKED_NS = 2 * ASK_NS  # the asker repeats itself sooner, or has its answer
 
 
 class SideMessages:
@@ -33,6 +35,7 @@ class SideMessages:
     ) -> None:  # fmt: skip
         self._neighbours, self._frame = neighbours, frame
         self._found_again, self.monitor, self._past = found_again, monitor, past
+        self._asked_ns: dict[str, int] = {}  # by terminal: when a neighbour asked last for its episodes
         self.set_lanes(())
 
     def set_lanes(self, lanes: Sequence[str]) -> None:
@@ -68,4 +71,23 @@ class SideMessages:
             return [], OfferAck(handed.giver, encode(ack)) if known else None
         if not message.waiting:
             return [], None
+        self._asked_ns |= dict.fromkeys(terminals_asked_for(message, now_ns, self._frame), now_ns)
         return answer(now_ns, handed.giver, message, self.monitor, self._frame, terminals_here(), offered)
+
+    def asked_for(self, now_ns: int) -> Sequence[str]:
+        """Return the terminals of whose waiting episodes a neighbour asked just now.
+
+        Its next question brings the episode here, if the vehicle is: opened meanwhile, it would be two.
+        """
+        if self._asked_ns:
+            held = self._asked_ns.items()
+            self._asked_ns = {terminal: at_ns for terminal, at_ns in held if now_ns - at_ns <= ASKED_NS}
+        return list(self._asked_ns)
+
+    def state(self) -> dict[str, int]:
+        """Return when a neighbour asked last for each terminal's episodes."""
+        return dict(self._asked_ns)
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Continue from `state`."""
+        self._asked_ns = dict(state)

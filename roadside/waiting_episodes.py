@@ -18,9 +18,7 @@ from geofence.resume import terminal_of
 from roadside.outputs import OfferAck
 
 ID_MAX = 64  # of a name in an answer
-ASK_NS = (
-    200_000_000  # on the UTC grid, as an offer is repeated: less than a fresh start needs to open another
-)
+ASK_NS = 200_000_000  # on the UTC grid, as an offer is repeated
 
 
 class Judge(Protocol):
@@ -38,6 +36,13 @@ def question(t_ns: int, monitor: Judge) -> list[bytes]:
     if t_ns % ASK_NS:
         return []
     return [encoded(episode) for episode in monitor.waiting()[:SIDE_MAX]]
+
+
+def terminals_asked_for(message: Handover, now_ns: int, frame: SiteFrame) -> list[str]:
+    """Return the terminals whose episodes a neighbour's question is about."""
+    episodes = [episode for body in message.waiting if (episode := decoded(body)) is not None]
+    sound = [episode for episode in episodes if is_sound(episode, frame) and is_of_now(episode, now_ns)]
+    return [terminal for episode in sound if (terminal := terminal_of(episode)) is not None]
 
 
 def answer(
