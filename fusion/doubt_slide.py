@@ -13,10 +13,8 @@ from core.kernel import kernel
 from fusion.config import WHITE_SHARE
 from fusion.doubt_table import N_OF_ONSET, ONSET, ONSETS, SLIDE_AT, SLIDE_C, SLIDE_S, SLIDE_VAR
 
-OLDEST_S, RATIO = (
-    34.0,
-    1.6,
-)  # onsets: each 1.6 times as old as the next one; slopes differ little between them
+# Onsets: each 1.6 times as old as the next one; slopes differ little between them
+OLDEST_S, RATIO = 34.0, 1.6
 CLIP_SIGMAS = 3.0  # of an innovation: one odd fix, or one odd place of the track, is no slide
 # Half a lane: from then on a place is in another one. What slides less may be the error of a receiver that
 # states too little
@@ -49,12 +47,13 @@ def _age(row: F1, dt_s: float) -> None:
 @kernel
 def weigh_slide(
     row: F1, error: tuple[float, float], course: tuple[float, float], var_m2: float, tau_s: float,
-    others_m2: tuple[float, float], dt_s: float,
+    others_m2: tuple[float, float], half_m: float, dt_s: float,
 ) -> float:  # fmt: skip
     """Weigh one look; return the best slide's likelihood ratio as chi-square of two dimensions.
 
     row : of Doubts.floats;  error : of the fix along and across the vehicle's course [m]
     course : unit vector;  var_m2 : the terminal's variance on each axis;  others_m2 : of all else in the look
+    half_m : the track's place may slide so far along its body, as radar learns which point of it it sees
     dt_s : since the last look; 0 starts anew
     """
     white = WHITE_SHARE**2
@@ -84,11 +83,12 @@ def weigh_slide(
             row[r + POWER + a] += trace_s**2 / s_m2
     best = 0.0
     for j in range(ONSETS):
-        r, chi2, slope2 = ONSET + j * N_OF_ONSET, 0.0, 0.0
+        r, chi2, slid2 = ONSET + j * N_OF_ONSET, 0.0, 0.0
         for a in range(2):
             if row[r + POWER + a] > 0.0:
                 chi2 += row[r + SCORE + a] ** 2 / row[r + POWER + a]
-                slope2 += (row[r + SCORE + a] / row[r + POWER + a]) ** 2
-        if math.sqrt(slope2) * row[r + AGE] >= SLID_M:
+                slid_m = abs(row[r + SCORE + a]) / row[r + POWER + a] * row[r + AGE]
+                slid2 += max(slid_m - (half_m if a == 0 else 0.0), 0.0) ** 2
+        if slid2 >= SLID_M**2:
             best = max(best, chi2)
     return best

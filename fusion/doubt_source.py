@@ -36,11 +36,8 @@ STILL_CHI2 = 9.21  # of a steady slide: 1 in 100 by chance
 SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 1.0
 SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
-OVER_Z, OVER_RATIO, HONEST_RATIO = (
-    4.75,
-    3.0,
-    1.5,
-)  # one in a million; stated at less than 0.58 of the true sigma
+# One in a million; stated at less than 0.58 of the true sigma
+OVER_Z, OVER_RATIO, HONEST_RATIO = 4.75, 3.0, 1.5
 JUMP_SIGMAS = 4.0
 UNKNOWN_LENGTH_M = 12.0  # of a truck
 # How far radar may see its end elsewhere than the track has learnt: tanks, bumpers and axles reflect in turn
@@ -147,7 +144,11 @@ def _judge_error(doubts: Doubts, w: int, error: Error, scale2: float, steady: fl
     far = max(abs(c * fast_e + s * fast_n) - error.half_m, 0.0) ** 2 / (own + rest)
     far += (c * fast_n - s * fast_e) ** 2 / (own + error.place_m2)
     slides = slides if math.hypot(d_e, d_n) >= SLID_M else 0.0
-    if max(slides, steady) > DRAGGED_CHI2 or (far > FAR_CHI2 and math.hypot(fast_e, fast_n) >= SLID_M):
+    # a drag leads away from the vehicle; an error that shrinks is of a track that finds its vehicle's place
+    grows = math.hypot(fast_e, fast_n) > math.hypot(floats[w, col.SLOW_E], floats[w, col.SLOW_N])
+    if (grows and max(slides, steady) > DRAGGED_CHI2) or (
+        far > FAR_CHI2 and math.hypot(fast_e, fast_n) >= SLID_M
+    ):
         _set(doubts.ints, w, col.DRAGGED, True)
     elif far < CLEAR_CHI2 and steady < STILL_CHI2:
         _set(doubts.ints, w, col.DRAGGED, False)
@@ -195,7 +196,7 @@ def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, err
     aside_m2, ahead_m2 = error.place_m2, error.place_m2 + error.delay_m2 + error.half_m**2
     steady = weigh_slide(
         floats[w], (c * error.east_m + s * error.north_m, c * error.north_m - s * error.east_m), error.along,
-        scale2 * error.sigma_m**2, error.tau_s, (ahead_m2, aside_m2), 0.0 if first else dt_s,
+        scale2 * error.sigma_m**2, error.tau_s, (ahead_m2, aside_m2), error.half_m, 0.0 if first else dt_s,
     )  # fmt: skip
     if ints[w, col.KINDS] & col.JAMMED:  # no error of its own; the means start anew afterwards
         floats[w, col.AGE_S] = 0.0

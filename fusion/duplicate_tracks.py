@@ -19,7 +19,11 @@ from fusion.track_store import TrackStore
 
 ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # two vehicles are never so near and equally fast
 ACROSS_M_LOST = 2.6  # if radar lost one of them; a lane is 3.75 m wide
-DUPLICATE_M_MAX = math.hypot(ALONG_M, ACROSS_M_LOST)
+# Two bodies in one lane never overlap. A track that began beside a radar may have taken the flank for an end:
+# it runs most of a length beside its vehicle, which then begins a second one. A body reaches at least as far
+# as its extent, whose sigma is taken off. Names are no help, and would be lost: only tracks without one join
+OVERLAP_M_MAX, OVERLAP_MPS = 12.0, 1.5
+DUPLICATE_M_MAX = math.hypot(OVERLAP_M_MAX, ACROSS_M_LOST)
 MOVES_MPS_MIN = 1.0  # slower tracks are never merged: a radar separates standing objects a metre apart
 # Since the last detection by radar; beyond LOST_NS, when the two met, the terminal must confirm the track
 FRESH_NS, LOST_NS = 300_000_000, 1_000_000_000
@@ -38,19 +42,23 @@ def _may_be_twin(tracks: Tracks, i: int, t_ns: int) -> bool:
 
 
 @kernel(inner=True)
-def _are_alike(states: States, i: int, one: int, other: int, moved: F2, both: bool) -> bool:
-    """Whether two places are one along and across the heading of row i, and equally fast.
+def _least_extent(states: States, i: int) -> float:
+    """Return how far the body of row i reaches from its centre at least."""
+    return float(max(states.X[i, at.EXTENT] - math.sqrt(states.P[i, at.EXTENT, at.EXTENT]), 0.0))
 
-    one, other : rows of `moved` (n, >= N_CV), the states now;  both : radar sees both
+
+@kernel(inner=True)
+def _apart(states: States, i: int, one: int, other: int, moved: F2) -> tuple[float, float, float]:
+    """Return how far two states are apart: along and across the heading of row i, and in velocity.
+
+    one, other : rows of `moved` (n, >= N_CV), the states now
     """
     heading = heading_of(states, i)
     c, s = (1.0, 0.0) if math.isnan(heading) else (math.cos(heading), math.sin(heading))
     d_e, d_n = moved[one, at.EAST] - moved[other, at.EAST], moved[one, at.NORTH] - moved[other, at.NORTH]
     v_e = moved[one, at.V_EAST] - moved[other, at.V_EAST]
     v_n = moved[one, at.V_NORTH] - moved[other, at.V_NORTH]
-    across_m = ACROSS_M if both else ACROSS_M_LOST
-    near = abs(c * d_e + s * d_n) < ALONG_M and abs(c * d_n - s * d_e) < across_m
-    return bool(near and math.hypot(v_e, v_n) < ALIKE_MPS)
+    return abs(c * d_e + s * d_n), abs(c * d_n - s * d_e), math.hypot(v_e, v_n)
 
 
 @kernel(inner=True)
@@ -63,11 +71,19 @@ def _are_twins(tracks: Tracks, i: int, j: int, one: int, other: int, moved: F2, 
     name_j = ints[j, at.TERMINAL] if ints[j, at.TERMINAL] >= 0 else ints[j, at.PRESUMED] - 1
     if not (fresh_i or fresh_j) or (name_i >= 0 and name_j >= 0 and name_i != name_j):
         return False
+    along_m, across_m, apart_mps = _apart(tracks.states, i, one, other, moved)
+    nameless = ints[i, at.TERMINAL] < 0 and ints[j, at.TERMINAL] < 0
+    recent = t_ns - min(seen_i, seen_j) <= LOST_NS
+    if nameless and recent and across_m < ACROSS_M and apart_mps < OVERLAP_MPS:
+        bodies_m = _least_extent(tracks.states, i) + _least_extent(tracks.states, j)
+        if along_m < min(bodies_m, OVERLAP_M_MAX):
+            return True
     # two that radar followed at once are two vehicles, also when one of them is lost beside the other
     lost, found = (i, j) if seen_i < seen_j else (j, i)
     anew = ints[found, at.BORN] > ints[lost, at.RADAR_NS] - FRESH_NS
     both = fresh_i and fresh_j
-    return bool((both or anew) and _are_alike(tracks.states, i, one, other, moved, both))
+    near = along_m < ALONG_M and across_m < (ACROSS_M if both else ACROSS_M_LOST) and apart_mps < ALIKE_MPS
+    return bool((both or anew) and near)
 
 
 @kernel

@@ -11,13 +11,14 @@ LIMIT = 30.0  # as fusion.doubt_source asks
 SIGMA_M, TAU_S, RADAR_M2 = 0.7, 25.0, (1.0, 0.02)  # along, a point of a body that nobody knows
 
 
-def weigh(errors, *, tau_s=TAU_S, dt_s=1.0, turn_rad_per_s=0.0, others_m2=RADAR_M2):
+def weigh(errors, *, tau_s=TAU_S, dt_s=1.0, turn_rad_per_s=0.0, others_m2=RADAR_M2, half_m=0.0):
     """Return the statistic after each look.  errors : (n, 2) east, north; the vehicle drives east at first"""
     row, out = np.zeros(N_FLOAT), []
     for k, (east, north) in enumerate(errors.tolist()):
         c, s = np.cos(turn_rad_per_s * k * dt_s), np.sin(turn_rad_per_s * k * dt_s)
         seen = c * east + s * north, c * north - s * east
-        out.append(weigh_slide(row, seen, (c, s), SIGMA_M**2, tau_s, others_m2, dt_s if k else 0.0))
+        since_s = dt_s if k else 0.0
+        out.append(weigh_slide(row, seen, (c, s), SIGMA_M**2, tau_s, others_m2, half_m, since_s))
     return np.array(out)
 
 
@@ -73,3 +74,13 @@ def test_an_honest_error_does_not_slide_nor_does_a_wild_fix_or_a_bend(turn_rad_p
         errors = receiver(rng, 200)
         errors[120] += 12.0
         assert weigh(errors, turn_rad_per_s=turn_rad_per_s).max() < LIMIT
+
+
+def test_a_track_that_moves_to_the_middle_of_its_body_is_no_drag():
+    """It slides by half a truck while radar learns which end it sees: along only, and no further."""
+    rng = np.random.default_rng(7)
+    learns = np.column_stack([np.clip(np.arange(60) - 5.0, 0.0, 12.0) * 0.5, np.zeros(60)])
+    errors = [receiver(rng, 60, sigma_m=0.2) + learns for _ in range(20)]
+    assert min(weigh(error).max() for error in errors) > LIMIT
+    assert max(weigh(error, half_m=6.5).max() for error in errors) < LIMIT
+    assert weigh(errors[0][:, ::-1], half_m=6.5).max() > LIMIT, "aside it is one"

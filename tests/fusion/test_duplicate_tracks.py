@@ -5,7 +5,7 @@ import pytest
 
 from fusion import duplicate_tracks
 from fusion.config import FusionConfig
-from fusion.layout import BORN, CONFIRMED, HEADING, PRESUMED, RADAR_NS, STAMP, STATUS, TERMINAL
+from fusion.layout import BORN, CONFIRMED, EXTENT, HEADING, PRESUMED, RADAR_NS, STAMP, STATUS, TERMINAL
 from fusion.track_store import TrackStore
 
 T0_NS = 1_800_000_000 * 10**9
@@ -45,6 +45,25 @@ def test_twins_step(other, terminals, want):
     store.ints[:2, RADAR_NS] += HELD_NS
     store.ints[:2, STAMP] += HELD_NS
     assert duplicate_tracks.step(store, rows, T0_NS + HELD_NS, held)[1] == want
+
+
+@pytest.mark.parametrize(("extents_m", "apart", "want"), [
+    ((5.0, 5.0), (7.5, 0.5, 0.0), [(1, 0)]),  # the flank of a lorry was taken for its end
+    ((6.7, 2.3), (6.5, 0.5, 0.0), [(1, 0)]),  # one of them for a car's
+    ((5.0, 5.0), (8.5, 0.5, 0.0), []),  # their extents may be too long
+    ((5.0, 5.0), (8.0, 2.5, 0.0), []),  # one comes back into the lane before the other
+    ((5.0, 5.0), (8.0, 0.5, 2.0), []),  # one passes the other
+    ((6.7, 6.7), (13.0, 0.5, 0.0), []),  # lorries may be shorter than that
+])  # fmt: skip
+def test_bodies_that_would_overlap_are_one(extents_m, apart, want):
+    along_m, across_m, faster_mps = apart
+    store = store_of((0.0, 0.0, 16.0, 0.0), (along_m, across_m, 16.0 + faster_mps, 0.0))
+    store.X[:2, EXTENT] = extents_m
+    store.P[:2, EXTENT, EXTENT] = 1.0
+    store.ints[:2, TERMINAL] = -1
+    assert duplicate_tracks.step(store, np.array([0, 1]), T0_NS, {(1, 2): T0_NS - HELD_NS})[1] == want
+    store.ints[0, TERMINAL] = 3
+    assert duplicate_tracks.step(store, np.array([0, 1]), T0_NS, {(1, 2): T0_NS - HELD_NS})[1] == []
 
 
 @pytest.mark.parametrize(("sigmas", "goes_on_from"), [((0.5, 0.3), 1), ((0.3, 0.5), 0)])
