@@ -18,7 +18,6 @@ from fusion.radar_field import (
     SUM,
     cell_at,
     cell_towards,
-    density,
     entry_cell,
     note_born,
     note_false,
@@ -68,18 +67,6 @@ def odds_learnt(settings: Settings, q: int, cell: int, began: int) -> float:
 
 
 @kernel
-def odds_unseen(settings: Settings, q: int, cell: int) -> float:
-    """Return the odds of a vehicle that was there before radar q began to scan, against a false detection.
-
-    Before the first scan nobody on the lanes has been seen yet; each scan leaves 1 - P_D of those (the
-    undetected ones of a Poisson multi-Bernoulli filter, Williams 2015).
-    """
-    scans_before = max(settings.field[q, SUM, at.C_SCANS] - 1.0, 0.0)
-    left = (1.0 - settings.tuning[at.P_DETECT]) ** scans_before
-    return float(VEHICLES_PER_M2 * left / density(settings, q, cell))
-
-
-@kernel
 def note_beginning(
     tracks: Tracks, i: int, detections: Detections, d: int, beside: bool, settings: Settings, shadows: Shadows
 ) -> None:
@@ -102,8 +89,6 @@ def note_beginning(
     else:
         cell = cell_at(settings, q, M[d, at.Z_EAST], M[d, at.Z_NORTH])
     odds = odds_learnt(settings, q, cell, began)
-    if not math.isnan(M[d, at.Z_LANE]):
-        odds += odds_unseen(settings, q, cell)
     tracks.floats[i, at.BEGAN_ODDS] = math.log(max(odds, math.exp(NO_ODDS)))
     if settings.field[q, SUM, at.C_SCANS] >= SCANS_FOUND:
         tracks.ints[i, at.BEGAN] = began

@@ -90,6 +90,8 @@ def _are_twins(tracks: Tracks, i: int, j: int, one: int, other: int, moved: F2, 
 def _close_pairs(tracks: Tracks, rows: I1, t_ns: int, grid: Grid, moved: F2, pairs: I2) -> int:
     """Write the pairs of rows in one place, some twice; return how many, or -n: `pairs` needs room for n.
 
+    rows : in place, those that may be twins come first; pairs : places in it
+
     moved : scratch (>= n, >= N_CV)
     """
     n, X, ints = 0, tracks.states.X, tracks.ints
@@ -121,13 +123,13 @@ def close_pairs(store: TrackStore, rows: I64, t_ns: int) -> list[tuple[int, int]
 
     Where radar lost one of them, the other is that vehicle only if its track began when the first was lost.
     """
-    rows, room = rows.copy(), 2 * len(rows)
+    room = 2 * len(rows)
     while True:
         pairs: I64 = np.empty((room, 2), dtype=np.int64)
-        moved = store.scratch.predicted.X
-        n = _close_pairs_once(store.tracks, rows, t_ns, store.scratch.grid, moved, pairs)
+        kept, moved = rows.copy(), store.scratch.predicted.X
+        n = _close_pairs_once(store.tracks, kept, t_ns, store.scratch.grid, moved, pairs)
         if n >= 0:  # cells that share a list yield a pair twice
-            return [(int(rows[i]), int(rows[j])) for i, j in sorted({(i, j) for i, j in pairs[:n].tolist()})]
+            return [(int(kept[i]), int(kept[j])) for i, j in sorted({(i, j) for i, j in pairs[:n].tolist()})]
         room = -n
 
 

@@ -267,28 +267,12 @@ def test_what_stands_or_lies_beside_the_lanes_is_not_shown_at_its_first_detectio
         assert tracker.store.tracks.floats[0, at.BEGAN_ODDS] == NO_ODDS
 
 
-def test_who_was_on_the_lanes_before_the_radar_began_is_shown_at_once():
-    for lanes, n_scans, is_shown in (
-        (True, 0.0, True),
-        (False, 0.0, False),  # without a map anything may move
-        (True, 8.0, False),  # a radar finds all in a few scans
-    ):
-        tracker = scanned(along_lane(lanes), n_scans)
-        see(tracker, 1)
-        assert len(shown_at(tracker, 1)[0]) == is_shown
-        see(tracker, 12, first=1)
-        assert not tracker.store.settings.field[:, :, at.C_FIRST_TRUE :].any(), "they are no entries"
-
-
-def test_a_first_detection_beside_a_tracked_vehicle_is_of_another_kind():
-    tracker = scanned(along_lane(True), 2_000.0)
-    learn(tracker, ALONE, 1e6, 0.0)
-    see(tracker, 12)
-    t_ns = T0_NS + 12 * SCAN_NS
-    now = CAR + np.array([-12.0, 0.0, 0.0, 0.0])
-    tracker.step(t_ns, scan(RADAR, t_ns, np.concatenate([now, now + np.array([0.0, 5.0, 0.0, 0.0])])))
-    assert tracker.store.ints[:2, at.BEGAN].tolist() == [0, BESIDE]
-    assert len(tracker.at(t_ns)) == 1
+def test_who_was_on_the_lanes_before_the_radar_began_is_no_entry():
+    tracker = scanned(along_lane(True), 0.0)
+    see(tracker, 1)
+    assert len(shown_at(tracker, 1)[0]) == 0
+    see(tracker, 12, first=1)
+    assert not tracker.store.settings.field[:, :, at.C_FIRST_TRUE :].any()
 
 
 @pytest.mark.parametrize(("n_seen", "counts"), [(40, [1.0, 0.0, 0.0, 0.0]), (1, [0.0, 1.0, 0.0, 0.0])])

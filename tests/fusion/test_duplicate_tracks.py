@@ -147,3 +147,19 @@ def test_the_older_goes_on_from_where_radar_sees_the_vehicle():
     assert duplicate_tracks.step(store, np.array([0, 1]), later_ns, dict.fromkeys(held, T0_NS))[1] == [(1, 0)]
     assert store.X[0, :4].tolist() == store.X[1, :4].tolist()
     assert store.ints[0, RADAR_NS] == now_ns
+
+
+def test_no_track_is_its_own_twin_where_many_are_near():
+    """More pairs than there is room for at first: the rows are read again."""
+    store = TrackStore(FusionConfig(tracks_max=16), ())
+    n = 12
+    for i in range(n):
+        store.X[i, :4] = (2.0 * i % 6, 3.0 * (i // 3), 5.0, 0.0)
+        for column, value in ((STATUS, CONFIRMED), (TERMINAL, -1), (BORN, T0_NS), (STAMP, T0_NS)):
+            store.ints[i, column] = value
+        store.ints[i, RADAR_NS] = T0_NS
+        store.track[i] = i + 1
+    store.X[5, 2] = 0.1  # stands: none of the twins
+    pairs = duplicate_tracks.close_pairs(store, np.arange(n), T0_NS)
+    assert pairs
+    assert all(i != j and 5 not in (i, j) for i, j in pairs)
