@@ -41,7 +41,7 @@ def _begin(db: sa.Connection, result: CommitResult, received: ReceivedJourney) -
         result.counts["journey.joined"] += 1
         return
     if row is not None and earlier is not None and earlier.is_open and earlier.start_ns < journey.start_ns:
-        # the vehicle has entered again, so its earlier journey is over; nobody saw its end
+        # the vehicle entered again, so its earlier journey has ended, unseen
         earlier.end_ns, earlier.reason = max(earlier.seen_ns, earlier.start_ns), "again"
         db.execute(_at(row.id).values(open=False, body=encoded(earlier)))
         result.counts["journey.superseded"] += 1

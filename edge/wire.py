@@ -138,7 +138,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     offered_ns: Stamp | None = None  # tick of the offer: the flag passes a moment later, on both sides
     # nameless vehicles that drive towards the receiver where no radar sees them (`roadside.found_again`)
     lost: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=SIDE_MAX)] = ()
-    # open episodes on the sender's disk whose vehicles it has not seen since (`roadside.waiting_episodes`)
+    # open episodes that the sender's disk kept, and whose vehicles it has not seen since its restart
     waiting: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()
     trips: Annotated[tuple[bytes, ...], Meta(max_length=SIDE_MAX)] = ()  # `geofence.journeys.past`
 
@@ -150,7 +150,7 @@ class HandoverAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     seq: Seq
     refused: Annotated[tuple[Place, ...], Meta(max_length=HANDED_MAX)] = ()  # in `tracks`: not adopted
     resumed: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # of `waiting`: continue here
-    trips: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # terminals whose past is known here
+    trips: Annotated[tuple[Name, ...], Meta(max_length=SIDE_MAX)] = ()  # terminals whose past came
 
 
 class UnjudgedStretch(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,9 +19,10 @@ from fusion.track_store import TrackStore
 
 ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # two vehicles are never so near and equally fast
 ACROSS_M_LOST = 2.6  # if radar lost one of them; a lane is 3.75 m wide
-# Two bodies in one lane never overlap. A track that began beside a radar may have taken the flank for an end:
-# it runs most of a length beside its vehicle, which then begins a second one. A body reaches at least as far
-# as its extent, whose sigma is taken off. Names are no help, and would be lost: only tracks without one join
+# Two bodies in one lane never overlap. A track that began beside a radar may take the flank for an end: it
+# then runs most of a length ahead of its vehicle, or behind it, and the vehicle begins a second track. A body
+# reaches at least as far as its extent less one sigma. Only nameless tracks are joined so: joined, a bound
+# one took the name to the wrong vehicle
 OVERLAP_M_MAX, OVERLAP_MPS = 12.0, 1.5
 DUPLICATE_M_MAX = math.hypot(OVERLAP_M_MAX, ACROSS_M_LOST)
 MOVES_MPS_MIN = 1.0  # slower tracks are never merged: a radar separates standing objects a metre apart

@@ -144,11 +144,11 @@ C_AREA, C_FALSE, C_SEEN, C_LOOKED = 0, 1, 2, 3  # area [m^2]; false detections; 
 # Of the last row only: scans so far; cosine and sine of the boresight, sectors per aside, bands per metre
 C_SCANS, C_COS, C_SIN, C_PER_ASIDE, C_PER_M = 4, 5, 6, 7, 8
 C_BORN = 9  # confirmed tracks that began there
-# The rows of these two columns are not cells but bins of range rate. Row k counts those false detections, and
-# those births, anywhere in the field whose range rate lies in bin k; the last row is the sum over all bins
+# In these two columns a row is not a cell but a bin of range rate: row k counts the false detections, and the
+# births, of the whole field whose range rate lies in bin k. The last row is the sum of all bins
 C_FALSE_RATE, C_BORN_RATE = 10, 11
-# First detections there that moved as vehicles do and became a vehicle; became none: those alone; the two
-# columns after them: those beside a vehicle. See fusion.births
+# First detections in the cell that moved as vehicles do: how many became a vehicle, how many did not. These
+# two count those with no tracked vehicle beside them, the next two those beside one (fusion.births)
 C_FIRST_TRUE, C_FIRST_FALSE = 12, 13
 N_CELL = 16
 

@@ -22,8 +22,9 @@ MISSED_MIN = math.log(1e-9)  # nine misses in its sight, where radar finds nine 
 # within a cell (ten times as dense along guard rails), a track takes the best of several detections, and both
 # densities rest on a few counts. Where vehicles enter, two detections have such odds all the same
 LIKELY = math.log(1000.0)
-# The same by its first detection alone, whose odds are learnt. A false track costs as much as a missed
-# vehicle, and an id; beside a vehicle it may take that one's place for a moment
+# The odds from which a track is shown at its first detection (fusion.births learns them). At even odds a
+# false track and a missed vehicle cost the same; but a false one also uses up an id, and may take the place
+# of a vehicle beside it for a moment
 LIKELY_FIRST = math.log(2.0)
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be

@@ -39,9 +39,10 @@ from geofence.state import (
 
 SHIFTS = 3
 TESTS = 2  # level and CUSUM share the budget
-# Of the false alarms of a departure: the tests of all rules, and each of geofence.drift's. They add up to
-# more than one, but nobody makes all three: an edge on the line, which the first two are about, makes hardly
-# a ramp, and who wanders, and makes them, comes near the level of no place (docs/geofence.md)
+# Each test's share of the false alarms that are allowed for departures: the tests that all rules have, and
+# the two of geofence.drift. The shares add up to more than one, since no driver triggers all three: one who
+# keeps an edge on the line nears the first two levels, but makes hardly any ramp; one who wanders makes
+# ramps, but nears no level of a place (docs/geofence.md)
 ALL_SHARE, PLACE_SHARE, RAMP_SHARE = 0.5, 0.5, 0.7
 TAU_MIN_S = 0.05
 DT_MAX_S = 2.0  # a longer gap counts as this long

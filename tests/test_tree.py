@@ -41,6 +41,12 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
+def test_the_root_has_no_stray_files():
+    known = {".gitignore", "CHANGELOG.md", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert {name for name in listed.split() if "/" not in name} - known == set()
+
+
 def test_files_stay_small():
     lines = {_name(path): path.read_text(encoding="utf-8").count("\n") for path in SOURCES}
     assert {name: n for name, n in lines.items() if n > FILE_LINES_MAX} == {}

@@ -16,7 +16,7 @@ from geofence.plausible import is_plain
 
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS  # the longest time over which driving is summed
-TERMINALS_MAX = 4_096  # whose driving time is kept, and that wait for a neighbour
+TERMINALS_MAX = 4_096  # whose driving times are kept; as many may wait to be sent to a neighbour
 SEND_NS = 5 * NS  # on the UTC grid: what a neighbour has not confirmed is sent so often
 ROWS_MAX = 64  # in one message
 Name = Annotated[str, Meta(min_length=1, max_length=64)]

@@ -66,23 +66,17 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 
 @kernel(inner=True)
-def _most_left_m(
+def _reach_m(
     east: float, north: float, half_m: float, quads: F2, j: int, corner: int, line: int
-) -> float:
-    """Return how far left of a line of quad j the leftmost place of a square is [m]."""
+) -> tuple[float, float]:
+    """Return how far a square reaches to the left and to the right of a line of quad j [m].
+
+    east, north : its middle;  corner, line : columns of `quads`, a point and the direction of the line
+    """
     u_east, u_north = quads[j, line], quads[j, line + 1]
     middle = u_east * (north - quads[j, corner + 1]) - u_north * (east - quads[j, corner])
-    return float(middle + half_m * (abs(u_east) + abs(u_north)))
-
-
-@kernel(inner=True)
-def _most_right_m(
-    east: float, north: float, half_m: float, quads: F2, j: int, corner: int, line: int
-) -> float:
-    """Return the same to the right."""
-    u_east, u_north = quads[j, line], quads[j, line + 1]
-    middle = u_east * (north - quads[j, corner + 1]) - u_north * (east - quads[j, corner])
-    return float(half_m * (abs(u_east) + abs(u_north)) - middle)
+    spread = half_m * (abs(u_east) + abs(u_north))
+    return middle + spread, spread - middle
 
 
 @kernel
@@ -98,14 +92,13 @@ def _find_touching(quads: F2, grid: Grid, keep: B1) -> None:
             east, north = shape[0] + (column + 0.5) * shape[2], shape[1] + (row + 0.5) * shape[2]
             for k in range(grid.start[first + at], grid.start[first + at + 1]):
                 j = grid.items[k]
-                keep[k] = (
-                    _most_right_m(east, north, half_m, quads, j, RIGHT_START, START_RAIL) >= -ROUNDING_M
-                    and _most_left_m(east, north, half_m, quads, j, RIGHT_END, END_RAIL) >= -ROUNDING_M
-                    and _most_left_m(east, north, half_m, quads, j, RIGHT_START, RIGHT_EDGE)
-                    >= -BESIDE_LANE_M - ROUNDING_M
-                    and _most_right_m(east, north, half_m, quads, j, LEFT_START, LEFT_EDGE)
-                    >= -BESIDE_LANE_M - ROUNDING_M
+                past_start = _reach_m(east, north, half_m, quads, j, RIGHT_START, START_RAIL)[1]
+                before_end = _reach_m(east, north, half_m, quads, j, RIGHT_END, END_RAIL)[0]
+                inside = min(
+                    _reach_m(east, north, half_m, quads, j, RIGHT_START, RIGHT_EDGE)[0],
+                    _reach_m(east, north, half_m, quads, j, LEFT_START, LEFT_EDGE)[1],
                 )
+                keep[k] = min(past_start, before_end, inside + BESIDE_LANE_M) >= -ROUNDING_M
 
 
 _find_touching_once = checked_once(_find_touching)

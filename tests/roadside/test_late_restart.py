@@ -16,7 +16,7 @@ from roadside.pipeline_late_ledger import key_of as ledger_key
 from roadside.pipeline_late_times import JudgedTimes
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
-from tests.roadside.test_late import TRUCK, blind, drive, feed, late_of, message  # noqa: F401
+from tests.support.late_drive import TRUCK, drive, feed, late_of, message
 from tests.support.roadside_drive import NS, T0_NS
 
 BEGIN = (T0_NS, Start(epoch=1_800_000_000))
@@ -38,9 +38,7 @@ def stored(sent_s, *, behind_s=0.0, first_s=2, last_s=30, speed_mps=20.0):
         (40, 8 * 3_600.0, "late.unproved"),
     ],
 )
-def test_a_terminal_that_was_never_live_is_judged_if_its_freshest_fix_is_young(
-    blind, sent_s, behind_s, count  # noqa: F811
-):  # fmt: skip
+def test_a_terminal_that_was_never_live_is_judged_if_its_last_fix_is_young(blind, sent_s, behind_s, count):
     pipeline = Pipeline(blind)
     outputs = feed(pipeline, [stored(sent_s, behind_s=behind_s), (T0_NS + 200 * NS, None)])
     assert [(v.rule, v.phase) for v in late_of(outputs)] == (
@@ -49,7 +47,7 @@ def test_a_terminal_that_was_never_live_is_judged_if_its_freshest_fix_is_young(
     assert pipeline.counts[count] == 28
 
 
-def test_nothing_that_needs_the_time_of_day_is_raised_by_a_clock_known_by_age(blind):  # noqa: F811
+def test_nothing_that_needs_the_time_of_day_is_raised_by_a_clock_known_by_age(blind):
     pipeline = Pipeline(blind)
     outputs = feed(pipeline, [stored(40), (T0_NS + 200 * NS, None)])
     (found, _) = late_of(outputs)
@@ -67,13 +65,13 @@ def disk_of(outputs):
     return {key: body for key, body in disk.items() if body is not None}
 
 
-def restarted(blind, disk, at_ns, inputs):  # noqa: F811
+def restarted(blind, disk, at_ns, inputs):
     pipeline = Pipeline(blind)
     start = (at_ns, Start(epoch=1_800_000_100, episodes=tuple(disk.values())))
     return pipeline, feed(pipeline, [start, *inputs])
 
 
-def test_a_hole_before_the_restart_is_judged_and_what_was_judged_before_is_not(blind):  # noqa: F811
+def test_a_hole_before_the_restart_is_judged_and_what_was_judged_before_is_not(blind):
     """It drives live but for its hole, the RSU restarts a minute later, then everything is uploaded."""
     inputs = [row for row in drive(20.0) if row[0] != T0_NS + 22 * NS + 1]
     disk = disk_of(feed(Pipeline(blind), [*inputs, (T0_NS + 80 * NS, None)]))
@@ -97,7 +95,7 @@ def test_a_hole_before_the_restart_is_judged_and_what_was_judged_before_is_not(b
     assert pipeline.counts["late.judged"] == 27
 
 
-def test_what_may_have_been_judged_just_before_the_end_is_refused(blind):  # noqa: F811
+def test_what_may_have_been_judged_just_before_the_end_is_refused(blind):
     """The disk is complete until some seconds before the process died."""
     disk = disk_of(feed(Pipeline(blind), [BEGIN, (T0_NS + 60 * NS, None)]))
     at_ns = T0_NS + 61 * NS
@@ -108,7 +106,7 @@ def test_what_may_have_been_judged_just_before_the_end_is_refused(blind):  # noq
     assert pipeline.counts["late.kept"] + pipeline.counts["late.before_start"] == 60
 
 
-def test_a_state_after_a_restart_continues_exactly(blind):  # noqa: F811
+def test_a_state_after_a_restart_continues_exactly(blind):
     disk = disk_of(feed(Pipeline(blind), [*drive(20.0), (T0_NS + 80 * NS, None)]))
     rows = [stored(90, last_s=28), (T0_NS + 100 * NS, None)]
     first, _ = restarted(blind, disk, T0_NS + 81 * NS, rows)
