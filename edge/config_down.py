@@ -9,7 +9,8 @@ from msgspec import Meta
 from edge.decoding import decoder
 
 RULES_LENGTH_MAX = 65_536
-MAP_BYTES_MAX = 900_000  # a broker carries 1 MiB; a site's map of 2 000 lanes takes a tenth
+# With the longest rules within the 1 MB that a message may have; a site's map of 2 000 lanes takes a tenth
+MAP_BYTES_MAX = 780_000
 MAP_TEXT_MAX = 64 * 2**20  # what it may unpack to
 Publication = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 

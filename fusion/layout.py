@@ -138,7 +138,8 @@ E_WEIGHT = 9  # effective number of errors that were compared
 E_BIAS_EAST, E_BIAS_NORTH, E_BIAS_VAR = 10, 11, 12  # the lasting error that radar showed, variance per axis
 E_GROUP = 13  # 0: its sigma is stated; 1: it is the configuration's
 N_ERROR = 14
-N_FLEET = 2 * N_SCALES + 1  # of `fleet`: the weights; errors noted since they were learnt; scratch
+# Column of `fleet`: the weights; errors noted since they were learnt; log probability of each centre
+N_FLEET = 2 * N_SCALES + 1
 # Column of `field` (m, CELLS + 1, N_CELL), see fusion.radar_field; the last row is the radar's sum
 C_AREA, C_FALSE, C_SEEN, C_LOOKED = 0, 1, 2, 3  # area [m^2]; false detections; tracks seen, tracks looked for
 # Of the last row only: scans so far; cosine and sine of the boresight, sectors per aside, bands per metre

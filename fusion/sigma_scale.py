@@ -23,7 +23,7 @@ FORGET_S = 600.0  # receivers drive from open road into a cutting
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
 # A long quiet spell is no proof of a smaller sigma: such evidence counts by a quarter
 HUMBLE = 0.25
-FLEET_DOUBT_P = 0.01  # that the fleet's sigmas are even smaller than `fleet_scale2` says
+FLEET_DOUBT_P = 0.01  # that the fleet's centre is higher still than the one that `fleet_scale2` takes
 
 
 def fleet_at_start() -> F64:

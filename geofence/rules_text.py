@@ -48,5 +48,6 @@ def check_rules(rules: RulesConfig, road: RoadMap, vehicles: Sequence[VehicleCon
     """Refuse (ConfigError) rules that make no sense, or name what a site does not have."""
     roles = {role for zone in road.zones for role in zone.roles}
     roads = {lane.road for lane in road.lanes}
-    for fault in (*faults_of(rules, vehicles), *faults_of_names(rules, roles, roads)):
+    lanes = {lane.lane for lane in road.lanes}
+    for fault in (*faults_of(rules, vehicles), *faults_of_names(rules, roles, roads, lanes)):
         raise ConfigError(where, *fault)

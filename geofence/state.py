@@ -239,6 +239,7 @@ class State:
         self.__dict__.update(other.__dict__)  # both have the same columns: those of the registry
         if "lane_departure" in anew:
             self.drift[:] = 0.0
+            self.ring[:, :, R_P_OUT] = np.nan
         for rule in anew:
             if rule in self.graded:
                 self.evidence[:, self.graded[rule], :KEPT_S] = 0.0
@@ -256,6 +257,8 @@ class State:
         self.evidence[anew, :n, :KEPT_S] = 0.0
         self.evidence_ns[anew, :n, :LAST_OVER] = 0
         self.drift[anew, :CLAIM_FIX] = 0.0  # what is known of its terminal stays
+        self.drift[anew, LEAVING] = 0.0
+        self.ring[anew, :, R_P_OUT : R_VALUE + n], self.ring[anew, :, R_VALUE + n :] = np.nan, 0.0
         self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = 0
 
     def held_lane(self, track: int) -> int:

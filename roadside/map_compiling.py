@@ -10,6 +10,7 @@ from edge.config_down import ConfigDown
 from roadside.pipeline_map import Published, published
 from roadside.pipeline_setup import Setup
 
+COMPILE_S_MAX = 300.0  # 100 000 lane cells take 8 s alone; the child gets what fusion leaves
 NICE = 10  # the child gives way to fusion and judging
 
 
@@ -22,8 +23,15 @@ async def published_aside(down: ConfigDown, setup: Setup) -> Published | None:
     pool = ProcessPoolExecutor(1, mp_context=context, initializer=os.nice, initargs=(NICE,))
     loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(pool, published, down, setup.frame, setup.radars)
-    except BrokenProcessPool:  # killed from outside, or out of memory
+        compiled = loop.run_in_executor(pool, published, down, setup.frame, setup.radars)
+        return await asyncio.wait_for(compiled, COMPILE_S_MAX)
+    except (
+        BrokenProcessPool,
+        OSError,
+        TimeoutError,
+    ):  # killed, never started, or without an end
         return None
     finally:
+        for child in multiprocessing.active_children():  # an RSU has no others
+            child.terminate()
         pool.shutdown(wait=False, cancel_futures=True)

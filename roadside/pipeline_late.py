@@ -106,7 +106,8 @@ class LatePipeline:
                 continue
             fixes = (*(() if held is None else held.fixes), StoredFix.of(seen, j, stamp_ns))
             first_ns = now_ns if held is None else held.first_ns
-            sound_ns = int(tracker.times.terminals.clocks.ints[w, SOUND_AT])
+            proved_ns = 0 if held is None else held.sound_ns  # before a restart: the clocks' table is new
+            sound_ns = max(proved_ns, int(tracker.times.terminals.clocks.ints[w, SOUND_AT]))
             self._waiting[terminal] = Upload(terminal, first_ns, now_ns, fixes, sound_ns)
             self._unsaved.add(terminal)
             self._count("late.kept", 1)

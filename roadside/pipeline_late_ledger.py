@@ -154,7 +154,9 @@ class Ledger:
     def save(self, w: int, terminal: str) -> tuple[str, bytes]:
         """Return a terminal's row, which the disk keeps at once."""
         self._unsaved[w % GROUPS].discard(w)
-        self._times.begun.discard(w)
+        if w in self._times.begun:  # live fixes may extend it: what is open is saved again when it ends
+            self._times.begun.discard(w)
+            self._open[w % GROUPS].add(w)
         return self._row(terminal, w)
 
     def _row(self, terminal: str, w: int) -> tuple[str, bytes]:

@@ -41,9 +41,14 @@ def compiled_of(body: bytes, frame: SiteFrame, radars: Sequence[RadarPose]) -> C
         text = unpacked_map(body)
     except ValueError as error:
         raise MapError(f"map: {error}") from error
-    road = load_map(text, frame)
-    check_names(road)
-    return Compiled(road, cells_of(road.lanes, radars))
+    try:
+        road = load_map(text, frame)
+        check_names(road)
+        return Compiled(road, cells_of(road.lanes, radars))
+    except MapError:
+        raise
+    except Exception as error:  # the publication is retained: whatever escaped here would end each start anew
+        raise MapError(f"map: can't be compiled: {type(error).__name__}: {error}") from error
 
 
 def published(down: ConfigDown, frame: SiteFrame, radars: Sequence[RadarPose]) -> Published:

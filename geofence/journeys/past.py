@@ -69,7 +69,8 @@ class Past:
 
     def leave(self, terminal: str, driving: Driving | None) -> None:
         """Keep the driving time of a terminal whose journey ended or went on to a neighbour."""
-        if driving is not None:
+        known = self.driving.get(terminal)  # a neighbour's may have come meanwhile
+        if driving is not None and (known is None or known.stamp_ns <= driving.stamp_ns):
             self.driving[terminal] = driving
             self.unsaved[terminal] = None
 
@@ -166,7 +167,8 @@ class Past:
             row = decoded(body)
             if row is None or not is_plain(row.terminal) or not all(map(is_plain, row.used.values())):
                 continue
-            confirmed.append(row.terminal)
+            if row.driving is None or is_of_now(row.driving, t_ns):  # else it is sent again
+                confirmed.append(row.terminal)
             if self.read(row, t_ns):
                 self.unsaved[row.terminal] = None
                 self.spread(row.terminal, giver)

@@ -92,9 +92,11 @@ def publish(
         One JSON object on stdout.
     """
     site = load_site(config)
-    checked_rules(path, site)
     answers: dict[str, str] = {}
-    packed = None if map is None else _packed(map, site)
+    packed = None
+    if map is not None:
+        packed, checked_by = _packed(map, site)
+    checked_rules(path, site if map is None else checked_by)
     uvloop.run(until_signal(publish_rules(site, rules_text(path), wait_s, answers, packed)))
     if as_json:
         print(json.dumps(answers, ensure_ascii=False), flush=True)
@@ -106,16 +108,17 @@ def publish(
         raise CommandError(f"not accepted by {', '.join(bad)}")
 
 
-def _packed(path: Path, site: Site) -> bytes:
-    """Return a map as a publication carries it, checked against the site."""
+def _packed(path: Path, site: Site) -> tuple[bytes, Site]:
+    """Return a map as a publication carries it, checked against the site; and the site on that map."""
     try:
         text = path.read_text(encoding="utf-8")
         packed = packed_map(text)
     except (OSError, ValueError) as error:
         raise CommandError(f"{path}: {error}") from error
     named = msgspec.structs.replace(site.config.site, map=str(path))
-    road_of(replace(site, config=msgspec.structs.replace(site.config, site=named), map_text=text))
-    return packed
+    on_map = replace(site, config=msgspec.structs.replace(site.config, site=named), map_text=text)
+    road_of(on_map)
+    return packed, on_map
 
 
 def _site(path: Path, site: Path | None) -> Site | None:

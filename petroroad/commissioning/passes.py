@@ -9,6 +9,7 @@ import numpy as np
 
 from core.arrays import F64, I64
 from fusion.config import FusionConfig, RadarPose, Terminal
+from fusion.fix_message import SIGMA_M_MIN
 from fusion.observations import GnssFixes, ObjectScan, RadarScan
 
 PAUSE_S_MAX = 2.5  # a place is interpolated over no longer a pause between two fixes
@@ -114,7 +115,7 @@ def _track(rows: list[tuple[float, ...]], base_ns: int, sigma_m: float) -> Track
     unique = {row[0]: row for row in rows}  # a copy of a fix has its stamp
     stamps = np.array([(key - base_ns) / 1e9 for key in sorted(unique)], dtype=np.float64)
     table = np.array([unique[key][1:] for key in sorted(unique)], dtype=np.float64)
-    stated = np.where(np.isfinite(table[:, 4]), table[:, 4], sigma_m)
+    stated = np.maximum(np.where(np.isfinite(table[:, 4]), table[:, 4], sigma_m), SIGMA_M_MIN)
     east, north, v_east, v_north = table[:, :4].T
     mean = [_mean_rate(stamps, of, rate) for of, rate in ((east, v_east), (north, v_north))]
     return Track(stamps, east, north, v_east, v_north, mean[0], mean[1], stated)

@@ -118,6 +118,20 @@ def test_a_restart_uses_the_newest_accepted_map_though_rules_came_after_it(setup
     assert pipeline.setup.road.lanes[0].speed_limit_mps == 12.0
 
 
+def test_a_map_that_breaks_the_compiler_is_refused_and_ends_nothing(setup, monkeypatch):
+    def breaks(*_):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("roadside.pipeline_map.load_map", breaks)
+    item = published(down(other(slower)), setup.frame, setup.radars)
+    assert item.compiled is None
+    assert "RecursionError" in item.refused
+    pipeline = Pipeline(setup)
+    run(pipeline, with_config(setup, (AT_NS + 1, item.down)))  # as a replay reads it
+    assert pipeline.setup.road is setup.road
+    assert "RecursionError" in pipeline.config.state.answered.refused
+
+
 def test_a_state_continues_exactly_on_a_published_map(setup):
     inputs, cut_ns = with_config(setup, (AT_NS + 1, down(other(slower)))), T0_NS + 9 * NS
     whole = run(Pipeline(setup), inputs)
