@@ -86,7 +86,6 @@ def leave_lane(
 ) -> None:  # fmt: skip
     """Fill delays_s (n, 1 + m): from the true crossing to the first alarm of each rule; NaN: none."""
     seed_noise(seed)
-    raised = fences.raised
     for episode in range(delays_s.shape[0]):
         clear_all(judge)
         forget_vehicle(fences)
@@ -101,11 +100,12 @@ def leave_lane(
             grade = grade_of(place + e, error.told_sigma_m, error.told_tau_s, T0_NS + k * DT_NS, judge)
             judge_fences(place + e, k * DT_S, fences)
             if math.isnan(crossed_s):
-                continue  # what was raised before it left is no detection
+                continue
+            # one that was raised before and still stands is one, too: the supervisor sees it
             if grade > 0 and math.isnan(delays_s[episode, 0]):
                 delays_s[episode, 0] = k * DT_S - crossed_s
-            for j in range(raised.shape[0]):
-                if raised[j] > 0 and math.isnan(delays_s[episode, j + 1]):
+            for j in range(fences.is_raised.shape[0]):
+                if fences.is_raised[j] and math.isnan(delays_s[episode, j + 1]):
                     delays_s[episode, j + 1] = k * DT_S - crossed_s
 
 
@@ -113,7 +113,7 @@ class Found(NamedTuple):
     """What all rules did with one error; columns: ours, then each setting."""
 
     per_hour: dict[str, F64]  # by driver
-    delays_s: dict[float, F64]  # by speed, medians; NaN where fewer than half were found
+    delays_s: dict[float, F64]  # by speed, medians; infinite where fewer than half were found
     found: F64  # share of the departures at the lower speed
 
 
@@ -125,13 +125,12 @@ def run(error: Error, hours: int, n_episodes: int, rows: list[Setting]) -> Found
         counts = np.zeros(1 + len(rows), dtype=np.int64)
         keep_lane(SEED + i, hours, driver, error, judge, fences, own, counts)
         per_hour[name] = counts / hours
-    delays, found = {}, np.zeros(0)
-    for v_mps in reversed(SPEEDS_MPS):
-        each_s = np.zeros((n_episodes, 1 + len(rows)))
-        leave_lane(SEED, TYPICAL, error, v_mps, judge, fences, own, each_s)
-        delays[v_mps] = np.median(np.where(np.isnan(each_s), np.inf, each_s), axis=0)
-        found = np.isfinite(each_s).mean(axis=0)
-    return Found(per_hour, delays, found)
+    each_s = {v_mps: np.zeros((n_episodes, 1 + len(rows))) for v_mps in SPEEDS_MPS}
+    for v_mps, of_speed in each_s.items():
+        leave_lane(SEED, TYPICAL, error, v_mps, judge, fences, own, of_speed)
+        of_speed[np.isnan(of_speed)] = np.inf
+    delays = {v_mps: np.median(of_speed, axis=0) for v_mps, of_speed in each_s.items()}
+    return Found(per_hour, delays, np.isfinite(each_s[SPEEDS_MPS[0]]).mean(axis=0))
 
 
 def best_of(mine: list[int], delay_s: F64, worst: F64) -> int:
