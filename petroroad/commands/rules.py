@@ -117,7 +117,8 @@ def _packed(path: Path, site: Site) -> tuple[bytes, Site]:
         raise CommandError(f"{path}: {error}") from error
     named = msgspec.structs.replace(site.config.site, map=str(path))
     on_map = replace(site, config=msgspec.structs.replace(site.config, site=named), map_text=text)
-    road_of(on_map)
+    if road_of(on_map).axis is None:
+        raise CommandError(f"{path}: a map must have lanes or an axis; each RSU would refuse it")
     return packed, on_map
 
 

@@ -1,10 +1,12 @@
 """`petroroad rules`: what an operator sees of a rule book before it is published."""
 
 import json
+import tomllib
 
 import pytest
 
 from petroroad.__main__ import main
+from petroroad.toml_text import dumps
 from tests.support.roadside_drive import EXAMPLE
 
 RULES = "[rules]\nversion = '7'\nclear_s = 4.0\n"
@@ -56,12 +58,27 @@ def test_a_dry_run_names_the_keys_that_differ(file, capsys):
     assert capsys.readouterr().out == "no key differs\n"
 
 
-def test_without_a_broker_nothing_is_published(file, capsys, tmp_path):
-    site = (EXAMPLE.parent / "site.toml").read_text(encoding="utf-8")
+@pytest.fixture
+def site(tmp_path):
+    """A copy of the example site, without its permits."""
     for other in EXAMPLE.parent.iterdir():
-        if other.is_file() and other.name != "site.toml":
+        if other.is_file():
             (tmp_path / other.name).write_bytes(other.read_bytes())
     here = tmp_path / "site.toml"
-    here.write_text(site, encoding="utf-8")
-    assert main(["rules", "publish", file(RULES), "--config", str(here), "--wait", "0.3"]) in (1, 2)
+    tables = tomllib.loads(here.read_text(encoding="utf-8"))
+    tables.pop("permit", None)
+    here.write_text(dumps(tables), encoding="utf-8")
+    return here
+
+
+def test_without_a_broker_nothing_is_published(file, capsys, site):
+    assert main(["rules", "publish", file(RULES), "--config", str(site), "--wait", "0.3"]) in (1, 2)
     assert capsys.readouterr().err
+
+
+def test_a_map_that_each_rsu_would_refuse_is_not_sent(file, capsys, site):
+    empty = file('{"type": "FeatureCollection", "features": []}', "empty.json")
+    assert main(["rules", "publish", file(RULES), "--config", str(site), "--map", empty]) == 1
+    error = capsys.readouterr().err
+    assert "must have lanes or an axis" in error
+    assert empty in error
