@@ -100,7 +100,7 @@ class Pipeline(Configured):
             case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
                 self.tracker = tracker_of(self.setup, epoch)
-                others = self.travelling.start(now_ns, journeys, episodes)
+                others = self.travelling.start(journeys, episodes)
                 accepted, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, others))
                 self._put_in_force(accepted)
                 self.monitor.start(now_ns, others)

@@ -29,7 +29,7 @@ class Travelling:
     def __init__(self, journeys: Journeys, count: Callable[[str], None]) -> None:
         self.journeys, self._count = journeys, count
 
-    def start(self, now_ns: int, journeys: Iterable[bytes], bodies: Iterable[bytes]) -> tuple[bytes, ...]:
+    def start(self, journeys: Iterable[bytes], bodies: Iterable[bytes]) -> tuple[bytes, ...]:
         """Continue the open journeys of the run before, and the past; return the other bodies of the disk."""
         for body in journeys:
             journey = decoded(body)
@@ -37,7 +37,7 @@ class Travelling:
                 self._count("start.journey")
             else:
                 self.journeys.resume(journey)
-        return self.journeys.past.start(bodies, now_ns)
+        return self.journeys.past.start(bodies)
 
     def tick(
         self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools,

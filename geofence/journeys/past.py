@@ -114,8 +114,11 @@ class Past:
         self.unsaved = {}
         return rows
 
-    def read(self, row: PastTrips, t_ns: int) -> bool:
-        """Add a row of the disk or of a neighbour; return whether anything in it was new and can be true."""
+    def read(self, row: PastTrips, t_ns: int | None) -> bool:
+        """Add a row of the disk or of a neighbour; return whether anything in it was new and can be true.
+
+        t_ns : now; None where the clock is not asked, since it may be behind at a start
+        """
         changed = False
         for permit, journey in row.used.items():
             known = self._permits.get(permit)
@@ -123,7 +126,7 @@ class Past:
                 self.used[permit] = journey
                 changed = True
         ours, theirs = self.driving.get(row.terminal), row.driving
-        if theirs is None or not is_of_now(theirs, t_ns):
+        if theirs is None or not is_of_now(theirs, theirs.stamp_ns if t_ns is None else t_ns):
             return changed
         if ours is None or ours.stamp_ns < theirs.stamp_ns:
             self.driving[row.terminal] = theirs
@@ -181,7 +184,7 @@ class Past:
 
     # ---- the whole state
 
-    def start(self, bodies: Iterable[bytes], t_ns: int) -> tuple[bytes, ...]:
+    def start(self, bodies: Iterable[bytes]) -> tuple[bytes, ...]:
         """Begin with the rows that the disk kept; return the other bodies.
 
         Neighbours that were away when this process ended may lack them.
@@ -191,7 +194,7 @@ class Past:
             row = decoded(body)
             if row is None:
                 others.append(body)
-            elif self.read(row, t_ns):
+            elif self.read(row, None):
                 self.spread(row.terminal)
             else:
                 self.unsaved[row.terminal] = None  # of a permit that is no more: the disk forgets it

@@ -29,7 +29,7 @@ def again(drive, esn="RSU-1", **more):
     """A process that starts with what the disk of another has."""
     other = Drive(esn=esn, vehicles=(EXPLOSIVE,), permits=[permit()], **more)
     rows = [body for _, body in drive.journeys.past.to_save()]
-    assert other.journeys.past.start([b"\x00", *rows], T0_NS + 60 * NS) == (b"\x00",)
+    assert other.journeys.past.start([b"\x00", *rows]) == (b"\x00",)
     return other
 
 
@@ -98,11 +98,26 @@ def test_what_cannot_be_true_accuses_nobody(row):
     assert (known.used, known.driving) == ({}, {})
 
 
+def test_a_clock_that_is_behind_at_a_start_loses_no_driving_time():
+    known, ahead = past(), driving(T0_NS + DAY_NS)
+    assert known.start([encode(PastTrips(terminal="3", driving=ahead))]) == ()
+    assert known.driving["3"].driven_s == ahead.driven_s
+    assert known.to_save() == [], "the disk keeps its row"
+
+
+def test_driving_time_that_is_not_of_now_is_not_confirmed_and_none_goes_back():
+    known, row = past(), PastTrips(terminal="3", driving=driving(T0_NS + DAY_NS))
+    assert known.receive("A", [encode(row)], T0_NS) == []
+    known.leave("4", driving(T0_NS + 10 * NS, 900.0))
+    known.leave("4", driving(T0_NS, 600.0))
+    assert known.driving["4"].driven_s == 900.0
+
+
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x90", encode({"type": "trips"}), b"\x91" * 5_000])
 def test_bytes_that_are_no_row_are_not_confirmed(body):
     known = past()
     assert known.receive("A", [body], T0_NS) == []
-    assert known.start([body], T0_NS) == (body,)
+    assert known.start([body]) == (body,)
 
 
 def test_many_rows_are_sent_in_turn():
