@@ -131,6 +131,13 @@ def test_rows_of_the_disk_say_at_each_moment_what_was_judged():
             if (k // 100 + w) % 2 and rng.random() < 0.9:
                 times.note(np.array([w]), np.array([t_ns]))
                 judged[w].append(t_ns)
+        if k == 42:  # an upload was judged up to now, and live fixes follow it without a gap
+            times.add(42, t_ns - 20 * NS, t_ns)
+            disk |= [ledger.save(42, ids[42])]
+            judged[42].append(t_ns - 20 * NS)
+        elif k > 42:
+            times.note(np.array([42]), np.array([t_ns]))
+            judged[42].append(t_ns)
         for key, body in ledger.tick(t_ns, ids, row_of):
             disk[key] = body
             writes[key] += 1
