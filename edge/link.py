@@ -19,6 +19,7 @@ from core.errors import ConfigError
 from edge.config import address_of
 from edge.mqtt_client import LINK_ERRORS, PENDING_MAX, MqttClient, OnMessage
 from edge.sections import MqttConfig
+from edge.signing.guard import Guard
 
 CONNECT_S = 3.0
 LEAVE_S = 0.4  # a cancelled link ends within a second: twice this
@@ -75,6 +76,7 @@ class Link:
         (at a clean end we publish it), and the one that we publish on connecting; `connection` counts every
         attempt from 1
     on_up, on_down : after each birth, after each loss
+    guard : signs what is published and refuses what has no signature that it needs; None: nothing is signed
     """
 
     def __init__(
@@ -87,12 +89,14 @@ class Link:
         birth: Callable[[int], Outgoing] | None = None,
         on_up: Callable[[], None] = lambda: None,
         on_down: Callable[[], None] = lambda: None,
+        guard: Guard | None = None,
     ) -> None:
         assert settings.addresses, "a link needs an address"
         self.settings = settings
         self.connection = 0
         self.counts: dict[str, int] = {}
         self.on_up, self.on_down = on_up, on_down
+        self.guard = guard
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
         self._client: MqttClient | None = None  # while connected
@@ -132,6 +136,7 @@ class Link:
         """
         if self._client is None:
             return self._refuse("link.down")
+        payload = self._signed(topic, payload)
         if qos == 0:
             reason = self._client.publish_unanswered(topic, payload, retain=retain)
             return reason is None or self._refuse(reason)
@@ -189,7 +194,7 @@ class Link:
         self._failure = None
         if not self._stopping:
             self._leave_asked.clear()
-        will = self._will(self.connection) if self._will else None
+        will = self._announcement(self._will)
         await _reach(address)
         client = self._new_client(address, will)
         try:
@@ -210,6 +215,16 @@ class Link:
             if lost:
                 self.on_down()
 
+    def _signed(self, topic: str, payload: bytes) -> bytes:
+        return payload if self.guard is None else self.guard.signed(topic, payload)
+
+    def _announcement(self, make: Callable[[int], Outgoing] | None) -> Outgoing | None:
+        """Return the signed will or birth of this connection; None where there is none."""
+        if make is None:
+            return None
+        message = make(self.connection)
+        return message._replace(payload=self._signed(message.topic, message.payload))
+
     def _new_client(self, address: tuple[str, int], will: Outgoing | None) -> MqttClient:
         settings = self.settings
         return MqttClient(
@@ -224,7 +239,7 @@ class Link:
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         try:
-            if self._on_message is not None:
+            if self._on_message is not None and (self.guard is None or self.guard.accepts(topic, payload)):
                 self._on_message(topic, payload, retained)
         except Exception as error:  # our bug must end us, not vanish in the client's read callback
             self._fail(error)
@@ -234,8 +249,9 @@ class Link:
             granted = await client.subscribe(self._subscriptions)
             if any((code if isinstance(code, int) else code.value) >= 128 for code in granted):
                 self._count("link.subscription_refused")
-        if self._birth is not None:
-            await client.publish(*self._birth(self.connection))
+        birth = self._announcement(self._birth)
+        if birth is not None:
+            await client.publish(*birth)
 
     async def _until_left(self, client: MqttClient) -> None:
         """Return when asked to leave, raise when the connection is lost."""

@@ -1,0 +1,107 @@
+"""Signs what a process publishes, and refuses what nobody signed who may. Pure: stamps come from outside."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from core.times import NS
+from edge.signing.envelope import NoMapError, Seal, sealed, to_sign, unseal
+from edge.signing.policy import Rule, Signer, may_sign, rule_of
+from edge.signing.suites import Sign, Verify
+
+AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps none that long
+NEWEST_MAX = 4_096  # pairs of signer and topic whose newest stamp is remembered
+
+
+class Own(NamedTuple):
+    """The key of this process."""
+
+    suite: int
+    key_id: bytes
+    sign: Sign
+
+
+class Known(NamedTuple):
+    """A key of the site: whose it is, and until when [UTC, ns]."""
+
+    suite: int
+    verify: Verify
+    signer: Signer
+    from_ns: int
+    until_ns: int
+
+
+class Guard:
+    """Signs and checks messages by the keys of a site; `renew` replaces the keys while it is in use.
+
+    A message that must be fresh is refused where it is not newer than the last of its signer on its topic, or
+    more than AGE_S_MAX from our clock. So nothing that was recorded off a broker acts a second time.
+    """
+
+    def __init__(self, own: Own | None, known: Mapping[bytes, Known], now_ns: Callable[[], int]) -> None:
+        """own : None signs nothing.  known : by key id.  now_ns : UTC"""
+        self._own, self._known, self._now_ns = own, known, now_ns
+        self._last_ns = 0
+        self._newest_ns: OrderedDict[tuple[Signer, str], int] = OrderedDict()
+        self.counts: Counter[str] = Counter()
+
+    def renew(self, own: Own | None, known: Mapping[bytes, Known]) -> None:
+        """Use these keys from now on: one was renewed, added or revoked."""
+        self._own, self._known = own, known
+
+    def signed(self, topic: str, payload: bytes) -> bytes:
+        """Return the message with our signature where its topic needs one, else as it is."""
+        if self._own is None or rule_of(topic) is None:
+            return payload
+        self._last_ns = self._next_ns()
+        seal = Seal(self._own.suite, self._own.key_id, self._last_ns)
+        try:
+            return sealed(payload, seal._replace(signature=self._own.sign(to_sign(topic, payload, seal))))
+        except NoMapError:  # a withdrawn publication is an empty message
+            self.counts["signature.no_map"] += 1
+            return payload
+
+    def accepts(self, topic: str, payload: bytes) -> bool:
+        """Say whether a received message counts; one that doesn't is counted by its reason."""
+        needed = rule_of(topic)
+        reason = None if needed is None else self._refusal(topic, payload, *needed)
+        if reason is None:
+            return True
+        self.counts[f"signature.{reason}"] += 1
+        return False
+
+    def _refusal(self, topic: str, payload: bytes, rule: Rule, name: str) -> str | None:
+        message = unseal(topic, payload)
+        if message is None:
+            return "missing"
+        seal = message.seal
+        known = self._known.get(seal.key_id)
+        if known is None or known.suite != seal.suite:
+            return "unknown"
+        if not may_sign(rule, name, known.signer):
+            return "not_allowed"
+        now_ns = self._now_ns()
+        if seal.stamp_ns < known.from_ns or max(seal.stamp_ns, now_ns) > known.until_ns:
+            return "expired"
+        key = (known.signer, topic)
+        if rule.fresh:
+            if abs(now_ns - seal.stamp_ns) > AGE_S_MAX * NS:
+                return "stale"
+            if seal.stamp_ns <= self._newest_ns.get(key, 0):
+                return "repeated"
+        if not known.verify(seal.signature, message.signed):
+            return "wrong"
+        if rule.fresh:  # only now: a forged stamp must not make us refuse the true ones
+            self._remember(key, seal.stamp_ns)
+        return None
+
+    def _next_ns(self) -> int:
+        """Return the stamp of our next message; no two share one, even while a clock is set back a little."""
+        now_ns, next_ns = self._now_ns(), self._last_ns + 1
+        return now_ns if next_ns - now_ns > AGE_S_MAX * NS else max(now_ns, next_ns)
+
+    def _remember(self, key: tuple[Signer, str], stamp_ns: int) -> None:
+        self._newest_ns[key] = stamp_ns
+        self._newest_ns.move_to_end(key)
+        if len(self._newest_ns) > NEWEST_MAX:
+            self._newest_ns.popitem(last=False)  # its messages are still bound by their age

@@ -1,0 +1,129 @@
+"""The keys of a site's parts, from certificate files: whose each is, and which ones were revoked.
+
+A part's certificate serves for TLS and for signatures. It names the part in a URI, one of its subject's
+alternative names: `urn:petroroad:SITE:ROLE:NAME`. The certificates of all parts lie in one file.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from core.errors import ConfigError
+from core.times import NS
+from edge.signing.guard import Known, Own
+from edge.signing.policy import Signer
+from edge.signing.suites import key_id_of, signing_with, verifying_with
+
+ROLES = frozenset({"rsu", "gateway", "centre", "operator"})
+PARTS_BYTES_MAX = 16 * 2**20  # of the file of all certificates: some 20 000
+_URN = ("urn", "petroroad")
+
+
+class SigningFiles(NamedTuple):
+    """PEM files: the site's CA, all parts' certificates, our own key (None: nothing is signed), a CRL."""
+
+    ca: Path
+    parts: Path
+    key: Path | None = None
+    crl: Path | None = None
+
+
+def load_own(path: Path, where: str) -> Own:
+    """Load our private key; ConfigError names the file and what is wrong with it."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+        suite, sign = signing_with(key)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigError(where, "mqtt.key_file", f"no key that can sign: {error}", str(path)) from error
+    return Own(suite, key_id_of(key.public_key()), sign)
+
+
+def load_known(files: SigningFiles, where: str) -> dict[bytes, Known]:
+    """Load the keys whose certificates the site's CA issued and has not revoked, by key id.
+
+    A certificate of a broker or of no role is left out: it signs no message. ConfigError names a file that
+    can't be read, and a certificate that is not the CA's.
+    """
+    authorities = _certificates(files.ca, "mqtt.ca_file", where)
+    revoked = _revoked(files.crl, authorities, where)
+    known: dict[bytes, Known] = {}
+    for certificate in _certificates(files.parts, "mqtt.parts_file", where):
+        if not _is_issued(certificate, authorities):
+            rule = f"certificate {certificate.subject.rfc4514_string()} is of another CA"
+            raise ConfigError(where, "mqtt.parts_file", rule, str(files.parts))
+        signer = signer_of(certificate)
+        if signer is None or certificate.serial_number in revoked:
+            continue
+        key = certificate.public_key()
+        try:
+            suite, verify = verifying_with(key)
+        except ValueError as error:
+            raise ConfigError(where, "mqtt.parts_file", str(error), str(files.parts)) from error
+        known[key_id_of(key)] = Known(
+            suite, verify, signer, _ns(certificate.not_valid_before_utc), _ns(certificate.not_valid_after_utc)
+        )
+    return known
+
+
+def signer_of(certificate: x509.Certificate) -> Signer | None:
+    """Return the part that a certificate names; None for one without a role that signs."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
+    for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
+        parts = uri.split(":")
+        if len(parts) == 5 and tuple(parts[:2]) == _URN and parts[3] in ROLES:
+            return Signer(parts[3], parts[4])
+    return None
+
+
+def by_signer(known: Mapping[bytes, Known]) -> dict[Signer, int]:
+    """Return until when the parts' keys hold, the longest of each [UTC, ns]."""
+    found: dict[Signer, int] = {}
+    for key in known.values():
+        found[key.signer] = max(key.until_ns, found.get(key.signer, 0))
+    return found
+
+
+def _certificates(path: Path, field: str, where: str) -> list[x509.Certificate]:
+    try:
+        if path.stat().st_size > PARTS_BYTES_MAX:
+            raise ValueError(f"more than {PARTS_BYTES_MAX} bytes")
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(where, field, f"no PEM certificates: {error}", str(path)) from error
+
+
+def _revoked(path: Path | None, authorities: Iterable[x509.Certificate], where: str) -> set[int]:
+    """Return the serial numbers that a CRL of the site's CA names."""
+    if path is None:
+        return set()
+    try:
+        crl = x509.load_pem_x509_crl(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            where, "mqtt.crl_file", f"no PEM list of revoked ones: {error}", str(path)
+        ) from error
+    if not any(crl.is_signature_valid(ca.public_key()) for ca in authorities):  # type: ignore[arg-type]
+        raise ConfigError(where, "mqtt.crl_file", "not signed by the site's CA", str(path))
+    return {entry.serial_number for entry in crl}
+
+
+def _is_issued(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
+    for authority in authorities:
+        try:
+            certificate.verify_directly_issued_by(authority)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return True
+    return False
+
+
+def _ns(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp()) * NS
