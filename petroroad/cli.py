@@ -19,6 +19,7 @@ COMMANDS = {
     "gateway": ("petroroad.commands.gateway:gateway", "The site's entrance for the vehicles' terminals."),
     "centre": ("petroroad.commands.centre:centre", "The supervision centre and its page."),
     "broker": ("petroroad.commands.broker:broker", "The embedded MQTT broker."),
+    "pki": ("petroroad.commands.pki:app", "The certificates of a site: issue, renew, revoke, show."),
     "sim": ("petroroad.commands.sim:app", "Simulate traffic, sensors and the 5G link."),
     "replay": ("petroroad.commands.replay:replay", "A recording through the pipeline again; its digest."),
     "score": ("petroroad.commands.score:score", "Compare tracks and violations with the truth."),
