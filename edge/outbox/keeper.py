@@ -1,6 +1,7 @@
 """The one thread that owns the outbox's database: groups jobs into commits, bears full and damaged disks."""
 
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -10,12 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.outbox.ballast import Ballast
 from edge.outbox.changes import Changes, Key, Row
-from edge.outbox.store import Ballast, Store, is_damaged, set_aside
+from edge.outbox.opening import is_damaged, refusal, set_aside
+from edge.outbox.store import Store
 
 GROUP_MAX = 100  # jobs of one commit
 DISK_RETRY_S = 1.0  # until a refused commit is tried again
-DISK_REFUSED = frozenset({"disk_full", "disk_error"})  # degraded, because the last commit failed
+DISK_REFUSED = frozenset({"disk_full", "disk_error", "disk_read_only"})  # the last commit failed
+IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened for writing
+UNREAD = "outbox_unread"  # degraded: nor for reading, so nobody knows what waits in it
 REFILL_S = 60.0  # a freed ballast is filled again when all has been well for so long
 
 
@@ -85,6 +90,7 @@ class Done:
     moved: list[tuple[Key, Row]] = field(default_factory=list)  # old key, new row
     loaded: list[Row] | None = None
     lost: bool = False  # the file was damaged: memory is asked to restore
+    found: dict[int, int] = field(default_factory=dict)  # items by epoch of a file that was unread so far
     n_unsaved: int = 0  # rows that the disk has refused so far
     degraded: tuple[str, ...] = ()
 
@@ -104,7 +110,7 @@ class Keeper(threading.Thread):
         self._unsaved = Changes()  # planned, and refused by the disk so far
         self._degraded: set[str] = set()
         self._well_since_s = time.monotonic()
-        self.store = self._open(wall_s)
+        self.store: Store = self._open(wall_s)
         self._ballast.fill()
 
     def attach(self, *, before_commit: Callable[[], None], done: Callable[[Done], None]) -> None:
@@ -134,7 +140,7 @@ class Keeper(threading.Thread):
             if isinstance(job, Load):
                 news.loaded = self._loaded(job, news)
         self._refill()
-        news.epoch, news.degraded = self.store.epoch, self._reasons()
+        news.epoch, news.degraded = self.store.epoch, self.reasons()
         news.last_seqs, news.n_unsaved = dict(self.store.last_seqs), self._unsaved.n_rows()
         self._done(news)
         return not any(isinstance(job, Close) for job in jobs)
@@ -179,7 +185,7 @@ class Keeper(threading.Thread):
 
     def _move(self, rows: tuple[Row, ...], news: Done) -> None:
         """Move rows to keys of a new epoch, which no one can have used."""
-        self.store.begin_epoch(self._unsaved, max(self.store.epoch + 1, self.wall_s))
+        self.store.begin_epoch(self._unsaved, max(*self.store.last_seqs, self.wall_s - 1) + 1)
         for old in rows:
             row = self.store.put(self._unsaved, old.detected_ns, old.violation, old.void)
             self._unsaved.forget(old.key)
@@ -188,7 +194,10 @@ class Keeper(threading.Thread):
     def _keep(self, news: Done) -> None:
         """Commit the planned changes; on a full disk free the ballast, then wait."""
         try:
-            self.store.commit(self._unsaved)
+            if self.store.is_writable:
+                self.store.commit(self._unsaved)
+            else:
+                self._take_file(news)
         except sqlite3.Error as error:
             if is_damaged(error):
                 self._start_anew(news)
@@ -199,10 +208,22 @@ class Keeper(threading.Thread):
                 self._count("outbox.ballast_freed")
                 self._keep(news)
                 return
-            self._degraded.add("disk_full" if "full" in str(error) else "disk_error")
+            self._degraded = self._degraded - DISK_REFUSED | {refusal(error, self.path.parent)}
             return
         self._unsaved = Changes()
         self._degraded -= DISK_REFUSED
+
+    def _take_file(self, news: Done) -> None:
+        """Open the file that the disk refused so far; sqlite3.Error where it still does."""
+        if not self.store.is_read and _may_exist(self.path):
+            self.store.read(self.path)
+            self._degraded.discard(UNREAD)
+            news.found = dict(self.store.remaining)
+        if self.store.must_move:  # our keys may be in it
+            self._move(tuple(row for row in self._unsaved.rows.values() if row is not None), news)
+            self.store.must_move = False
+        self.store.take(self.path, self._unsaved)
+        self._degraded.discard(IN_MEMORY)
 
     def _start_anew(self, news: Done) -> None:
         before = self.store
@@ -215,18 +236,26 @@ class Keeper(threading.Thread):
         self._keep(news)
 
     def _open(self, epoch_min: int) -> Store:
-        """Open the database; a damaged one is set aside, and memory replaces a disk that refuses."""
-        for _ in range(2):
+        """Open the database; a damaged one is set aside, one that the disk refuses is only read for now."""
+        for _ in range(3):
             try:
                 return Store(self.path, epoch_min)
             except sqlite3.Error as error:
+                refused = error
                 if is_damaged(error):
-                    set_aside(self.path, self.wall_s)
                     self._count("outbox.damaged")
+                    if set_aside(self.path, self.wall_s) is None:
+                        break
                 elif not self._ballast.free():
                     break
-        self._degraded.add("outbox_in_memory")
-        return Store(None, epoch_min)
+        self._degraded |= {IN_MEMORY, refusal(refused, self.path.parent)}
+        try:
+            return Store.unwritable(self.path, epoch_min, self._unsaved)
+        except sqlite3.Error:
+            self._count("outbox.unread")
+            if _may_exist(self.path):
+                self._degraded.add(UNREAD)
+            return Store.unwritable(None, epoch_min, self._unsaved)
 
     def _refill(self) -> None:
         if not self._refused and time.monotonic() - self._well_since_s > REFILL_S:
@@ -234,9 +263,10 @@ class Keeper(threading.Thread):
             self._well_since_s = time.monotonic()
 
     def _news(self) -> Done:
-        return Done(self.store.epoch, dict(self.store.last_seqs), degraded=self._reasons())
+        return Done(self.store.epoch, dict(self.store.last_seqs), degraded=self.reasons())
 
-    def _reasons(self) -> tuple[str, ...]:
+    def reasons(self) -> tuple[str, ...]:
+        """Return why the outbox is degraded."""
         low = set() if self._ballast.held else {"disk_low"}
         return tuple(sorted(self._degraded | low))
 
@@ -246,6 +276,17 @@ class Keeper(threading.Thread):
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
+
+
+def _may_exist(path: Path) -> bool:
+    """Say whether there is a file, also where nobody may look."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _nothing(*_: object) -> None:

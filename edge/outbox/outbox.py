@@ -15,6 +15,7 @@ from edge.clock import Clock
 from edge.outbox.changes import Key, Row
 from edge.outbox.keeper import (
     DISK_REFUSED,
+    UNREAD,
     Acked,
     Close,
     Conflict,
@@ -27,6 +28,7 @@ from edge.outbox.keeper import (
     Put,
     Restore,
 )
+from edge.outbox.opening import make_folder
 from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
 
 RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
@@ -36,7 +38,6 @@ ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
 WAITING_MAX = 10_000  # live items beyond stay on disk only
 UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
-IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened
 NO_ROOM = "outbox_full"
 
 Send = Callable[[bytes], bool]  # a batch's bytes; returns whether the link accepted it
@@ -62,7 +63,7 @@ class Outbox:
         self.epoch = keeper.store.epoch
         self.episodes = keeper.store.episodes()  # episodes that were open when the process last ended
         self.journeys = keeper.store.journeys()  # and journeys, with those that wait for the centre
-        self._degraded: tuple[str, ...] = ()
+        self._degraded: tuple[str, ...] = keeper.reasons()
         self._counts: dict[str, int] = {}
         self._last_seqs = dict(keeper.store.last_seqs)
         self._remaining = dict(keeper.store.remaining)
@@ -83,7 +84,7 @@ class Outbox:
         ballast_bytes: int = 0,
     ) -> "Outbox":
         """Open the database under a new epoch; its thread begins with `start`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         wall_s = time.time_ns() // NS  # real, also under a simulated clock: epochs must grow
 
         def make() -> Keeper:
@@ -110,8 +111,8 @@ class Outbox:
 
     @property
     def depth(self) -> int:
-        """How many items the centre has not acknowledged."""
-        return sum(self._remaining.values()) + self._n_putting
+        """How many items the centre has not acknowledged; a file that can't be read counts as one."""
+        return sum(self._remaining.values()) + self._n_putting + (UNREAD in self._degraded)
 
     @property
     def pending(self) -> tuple[tuple[int, int], ...]:
@@ -274,6 +275,8 @@ class Outbox:
             for key in self._waiting:
                 self._remaining[key.epoch] = self._remaining.get(key.epoch, 0) + 1
             self._submit(Restore(tuple(item.row for item in self._waiting.values())))
+        for epoch, n_rows in news.found.items():
+            self._remaining[epoch] = self._remaining.get(epoch, 0) + n_rows
         self._n_putting -= len(news.rows)
         for row in news.rows:
             self._add(row)
@@ -291,6 +294,8 @@ class Outbox:
         if news.epoch != self.epoch:
             self.epoch = news.epoch
             self.resend()
+        if news.found:
+            self._refill()
         self._wake.set()
 
     def _add(self, row: Row) -> None:
@@ -299,7 +304,7 @@ class Outbox:
 
     def _n_unsaved(self) -> int:
         """Return how many items memory alone has, and those on their way to the disk."""
-        return self.depth if IN_MEMORY in self._degraded else self._n_refused + self._n_putting
+        return self._n_refused + self._n_putting
 
     def _refill(self) -> None:
         if not self._loading and len(self._waiting) < LOADED_MAX // 2 and self.depth > len(self._waiting):

@@ -1,69 +1,128 @@
 """The outbox's database: SQLite in WAL mode with synchronous=FULL, used by one thread only.
 
 A job is first planned (keys are given, changes noted) and then committed; changes that a full disk refuses
-are committed later under the same keys.
+are committed later under the same keys. A file that can't be written is read all the same.
 """
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from edge.outbox.ballast import Ballast
 from edge.outbox.changes import Changes, Key, Row
+from edge.outbox.opening import columns_of, is_damaged, open_readable, open_writable, set_aside
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS item (
-    epoch INTEGER NOT NULL, seq INTEGER NOT NULL, detected_ns INTEGER, violation BLOB, void TEXT,
-    PRIMARY KEY (epoch, seq)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch (epoch INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS episode (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS journey (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-"""
-# the columns of each table; those with a type may be nil, so an older file gets them
-COLUMNS: dict[str, dict[str, str | None]] = {
-    "item": {"epoch": None, "seq": None, "detected_ns": "INTEGER", "violation": "BLOB", "void": "TEXT"},
-    "epoch": {"epoch": None, "last_seq": None},
-    "episode": {"id": None, "state": None},
-    "journey": {"id": None, "state": None},
-}
+__all__ = ["Ballast", "Store", "is_damaged", "set_aside"]
 
 
 class Store:
-    """One open database, under a new epoch."""
+    """One open database, under a new epoch.
+
+    is_writable : False: commits are refused until `take` has opened the file.  is_read : False: there is a
+        file, or may be one, and nothing is known of its rows.  must_move : the file has used our epoch, or
+        a newer one, which we did not know
+    """
+
+    db: sqlite3.Connection
+    epoch: int
+    seq: int
+    is_writable: bool
+    is_read: bool
+    must_move: bool
+    last_seqs: dict[int, int]  # by epoch
+    stored: dict[int, int]  # the same, as the last run left it
+    remaining: dict[int, int]  # items by epoch, at the start
+    episode_ids: set[str]
+    _items: str | None  # columns of the table, None: there is none
+    _after: Key  # rows up to here were read, while nothing can be deleted
 
     def __init__(self, path: Path | None, wall_s: int) -> None:
         """Open (or create) and begin epoch max(stored + 1, wall_s); sqlite3.Error where that is impossible.
 
-        path : None keeps all in memory, the last resort
+        path : None keeps all in memory
         """
-        self.db = sqlite3.connect(
-            path or ":memory:",
-            isolation_level=None,
-            timeout=1.0,
-            check_same_thread=False,  # opened before the one thread starts that then owns it
-        )
+        self._use(open_writable(path))
         try:
-            self.db.execute("PRAGMA journal_mode=WAL")
-            self.db.execute("PRAGMA synchronous=FULL")
-            self.db.executescript(SCHEMA)
-            if self.db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("the database is damaged")
-            _complete(self.db)
-            (stored,) = self.db.execute("SELECT coalesce(max(epoch), 0) FROM epoch").fetchone()
-            self.last_seqs: dict[int, int] = dict(self.db.execute("SELECT epoch, last_seq FROM epoch"))
-            self.remaining: dict[int, int] = dict(
-                self.db.execute("SELECT epoch, count(*) FROM item GROUP BY epoch")
-            )
-            self.episode_ids = {name for (name,) in self.db.execute("SELECT id FROM episode")}
-            self.epoch, self.seq = max(stored + 1, wall_s), 0
+            self._read_state(wall_s)
             first = Changes()
             self.begin_epoch(first, self.epoch)
             self.commit(first)
         except sqlite3.Error:
             self.db.close()
             raise
+
+    @classmethod
+    def unwritable(cls, path: Path | None, wall_s: int, unsaved: Changes) -> "Store":
+        """Open a file that the disk refuses to write; sqlite3.Error where it can't be read either.
+
+        unsaved : gets the new epoch, for the first commit that succeeds.  path : None: the file can't be read
+        """
+        store = cls.__new__(cls)
+        if path is None:
+            store._use(open_writable(None))
+            store.db.execute("PRAGMA query_only=ON")
+        else:
+            store._use(open_readable(path))
+        store.is_writable, store.is_read = False, path is not None
+        try:
+            store._read_state(wall_s)
+        except sqlite3.Error:
+            store.db.close()
+            raise
+        store.begin_epoch(unsaved, store.epoch)
+        return store
+
+    def read(self, path: Path) -> None:
+        """Read a file that could not be read so far; sqlite3.Error where it still can't be.
+
+        Its items are in `remaining` and `last_seqs` then; `must_move`: it has used our epoch, or a newer one.
+        """
+        own_epoch, own_seq, own_last = self.epoch, self.seq, self.last_seqs
+        memory = self.db
+        self._use(open_readable(path))
+        memory.close()
+        self.is_writable = False
+        self._read_state(0)
+        self.must_move = max(self.last_seqs, default=0) >= own_epoch
+        for epoch, last_seq in own_last.items():
+            self.last_seqs[epoch] = max(last_seq, self.last_seqs.get(epoch, 0))
+        self.epoch, self.seq = own_epoch, own_seq
+
+    def take(self, path: Path, changes: Changes) -> None:
+        """Open the file for writing and commit; sqlite3.Error where it refuses either: it is only read on."""
+        if self.is_read:
+            self.db.close()  # while both are open, closing the second would drop the locks of the first
+        readable = self.db
+        try:
+            self.db = open_writable(path, check=False)  # it was when it was read
+            self.commit(changes)
+        except sqlite3.Error:
+            self.db.close()
+            self.db = open_readable(path, check=False) if self.is_read else readable
+            raise
+        readable.close()
+        self._items = columns_of(self.db, "item")
+        self.is_writable = self.is_read = True
+
+    def _use(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.is_writable = self.is_read = True
+        self.must_move = False
+        self._after = Key(-1, -1)
+
+    def _read_state(self, wall_s: int) -> None:
+        db = self.db
+        self._items = columns_of(db, "item")
+        is_known = columns_of(db, "epoch") is not None
+        self.last_seqs = dict(db.execute("SELECT epoch, last_seq FROM epoch")) if is_known else {}
+        self.stored = dict(self.last_seqs)
+        self.remaining = {}
+        if self._items is not None:
+            self.remaining.update(db.execute("SELECT epoch, count(*) FROM item GROUP BY epoch"))
+        self.episode_ids = {str(name) for name in self._named("episode", "id")}
+        self.epoch, self.seq = max(max(self.last_seqs, default=0) + 1, wall_s), 0
 
     def begin_epoch(self, changes: Changes, epoch: int) -> None:
         """Plan: count from 1 under a new epoch; earlier ones without items are forgotten."""
@@ -99,86 +158,36 @@ class Store:
             (self.episode_ids.discard if state is None else self.episode_ids.add)(episode_id)
 
     def load(self, n_rows: int, known: Iterable[Key]) -> list[Row]:
-        """Return up to n_rows items that are not `known`, oldest first."""
+        """Return up to n_rows items that are not `known`, oldest first; each once while all stay."""
+        if self._items is None:
+            return []
         skip = set(known)
-        found = []
+        found: list[Row] = []
+        after = Key(-1, -1) if self.is_writable else self._after
         for epoch, seq, detected_ns, violation, void in self.db.execute(
-            "SELECT epoch, seq, detected_ns, violation, void FROM item ORDER BY epoch, seq"
+            f"SELECT {self._items} FROM item WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq",  # noqa: S608
+            after,
         ):
-            if Key(epoch, seq) not in skip:
-                found.append(Row(Key(epoch, seq), detected_ns, violation, void))
             if len(found) >= n_rows:
                 break
+            self._after = Key(epoch, seq)
+            if self._after not in skip:
+                found.append(Row(self._after, detected_ns, violation, void))
         return found
 
     def episodes(self) -> tuple[bytes, ...]:
         """Return the open episodes' states, in the order of their ids."""
-        return tuple(state for (state,) in self.db.execute("SELECT state FROM episode ORDER BY id"))
+        return tuple(self._named("episode", "state"))
 
     def journeys(self) -> tuple[bytes, ...]:
         """Return the newest versions of journeys that are open or not acknowledged, by id."""
-        return tuple(state for (state,) in self.db.execute("SELECT state FROM journey ORDER BY id"))
+        return tuple(self._named("journey", "state"))
+
+    def _named(self, table: str, column: str) -> list[Any]:
+        if columns_of(self.db, table) is None:  # of another version, and can't be completed
+            return []
+        rows = self.db.execute(f"SELECT {column} FROM {table} ORDER BY id")  # noqa: S608
+        return [value for (value,) in rows]
 
     def close(self) -> None:
         self.db.close()
-
-
-def _complete(db: sqlite3.Connection) -> None:
-    """Add columns that an older file lacks and that may be nil; sqlite3.DatabaseError where one may not be.
-
-    Else each commit would fail like one on a refusing disk, and be tried again for ever.
-    """
-    for table, columns in COLUMNS.items():
-        has = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-        for column, kind in columns.items():
-            if column in has:
-                continue
-            if kind is None:
-                raise sqlite3.DatabaseError(f"table {table} lacks column {column}")
-            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-
-
-def is_damaged(error: sqlite3.Error) -> bool:
-    """Say whether the file itself is broken, so that trying again is of no use."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # ours, of quick_check
-        return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def set_aside(path: Path, wall_s: int) -> None:
-    """Move a damaged database out of the way, for an operator to look at."""
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{suffix}", f"{path}.damaged-{wall_s}{suffix}")
-
-
-class Ballast:
-    """Disk space that is held in order to be given up when the disk is full: acknowledgements need it too."""
-
-    def __init__(self, path: Path, n_bytes: int) -> None:
-        self.path, self.n_bytes = path, n_bytes
-        self.held = n_bytes == 0 or path.exists()
-
-    def fill(self) -> None:
-        """Reserve the space where there is room for four times as much; a full disk is no error."""
-        if self.held:
-            return
-        try:
-            room = os.statvfs(self.path.parent)
-            if room.f_bavail * room.f_frsize < 4 * self.n_bytes:
-                return
-            with self.path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self.n_bytes)
-            self.held = True
-        except OSError:
-            self.free()
-
-    def free(self) -> bool:
-        """Give the space up; says whether there was any."""
-        self.held = self.n_bytes == 0
-        try:
-            self.path.unlink()
-        except OSError:  # freed before, or a read-only disk
-            return False
-        return True

@@ -1,6 +1,5 @@
 """`petroroad rsu`: one roadside unit, one process."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -27,18 +26,19 @@ def rsu(*, config: Path, esn: str, state: Path = Path()) -> None:
     """
     site = load_site(config)
     site.rsu(esn)
-    for folder in (state / site.config.outbox.directory, state / "recordings"):
-        _make(folder, state)
+    _make(state)
     radars = ", ".join(radar.input for radar in site.rsu(esn).radar)
     if sys.stderr.isatty():
         sys.stderr.write(f"{esn}: radars at {radars or '(none)'}; state in {state.resolve()}\n")
     uvloop.run(until_signal(unit.run(site, esn, state, Clock.from_env())))
 
 
-def _make(folder: Path, state: Path) -> None:
+def _make(state: Path) -> None:
+    """Make the directory; one that is there and can't be written is no mistake of the operator's.
+
+    A card that went read-only, or full, must not end the supervision: the RSU runs and reports it.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--state {state}: can't be written: {error}") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"--state {state}: can't be written: no right to write in {folder}")
