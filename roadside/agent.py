@@ -224,20 +224,31 @@ class Agent:
             return  # a paced clock can't be set
         stepped = self.watch.check(self.clock.now_ns(), time.monotonic_ns())
         if stepped is not None:
+            self.last_ns = max(stepped[0], self.last_ns + 1)
+            self._step(stepped[0], None)  # the ticks of the old grid, by the old clock
             self.last_ns = stepped[1] - 1
             self.accept(Arrival("/input", None, None, ClockStep(from_ns=stepped[0], to_ns=stepped[1])))
 
     def accept(self, arrival: Arrival | None) -> None:
-        """Stamp one arrival, record it under that stamp, step the pipeline, pass its outputs on in order."""
+        """Stamp one arrival, record it under that stamp, step the pipeline, pass its outputs on in order.
+
+        The ticks before it are run before it is recorded: a state among their outputs may begin a file of the
+        recording, which must then hold what the state does not.
+        """
         self.last_ns = max(self.clock.now_ns(), self.last_ns + 1)
         item = None
         if arrival is not None:
             item = self._input_of(arrival)
             if item is None:
                 return
+            if not isinstance(item, ClockStep):  # its ticks are of another grid
+                self._step(self.last_ns, None)
             body = arrival.body if arrival.body is not None else ENCODER.encode(arrival.payload)
             self.recorder.write(arrival.topic, body, self.last_ns, arrival.publish_ns)
-        for output in self.pipeline.step(self.last_ns, item):
+        self._step(self.last_ns, item)
+
+    def _step(self, now_ns: int, item: Input | None) -> None:
+        for output in self.pipeline.step(now_ns, item):
             self._pass_on(output)
 
     def _input_of(self, arrival: Arrival) -> Input | None:
@@ -278,7 +289,7 @@ class Agent:
                 self.outbox.keep_journey(journey_id, None)
                 self.journeys.release(journey_id)
             case WholeState(stamp_ns=stamp_ns, body=body):
-                self.recorder.write(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
+                self.recorder.write_state(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 
     def _publish(self, topic: str, body: bytes) -> None:
         if self.alerts is not None:

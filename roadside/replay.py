@@ -75,10 +75,12 @@ def replay_rsu(
     frame: SiteFrame,
     on_output: OnOutput,
     unread: Counter[str] | None = None,
+    seam_ns: Callable[[], int | None] = lambda: None,
 ) -> Iterator[int]:
     """Feed one RSU's own recording; yield each message's log time before it is fed, for pacing.
 
     unread : counts the messages that can't be read
+    seam_ns : asked at the end: the tick after which another file continues, None where none does
     """
     esn = pipeline.setup.esn
     last_ns = 0
@@ -89,7 +91,10 @@ def replay_rsu(
         if item is not None:
             for output in pipeline.step(message.log_ns, item):
                 on_output(esn, message.log_ns, output)
-    for output in pipeline.step(last_ns, None):
+    end_ns = seam_ns()
+    if end_ns is None:
+        end_ns = last_ns
+    for output in pipeline.step(end_ns, None):
         on_output(esn, last_ns, output)
 
 

@@ -19,7 +19,7 @@ from edge.figures import Counts, merged
 from edge.link import Outgoing
 from edge.metrics import Health, Ready
 from edge.outbox.outbox import Outbox
-from edge.recording.recorder import Recorder
+from edge.recording.series import Series
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.versions import versions
@@ -35,6 +35,7 @@ from roadside.receivers import serve_receiver
 from roadside.setup import setups
 
 TRACKS_LINK = "tracks"  # the connection of the snapshots
+RECORDINGS = "recordings"  # directory within the state
 JOURNEYS_S = 0.5  # between looks for versions to send: a board needs no more
 
 
@@ -67,17 +68,17 @@ def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
 
 
 @asynccontextmanager
-async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncIterator[tuple[Outbox, Recorder]]:
+async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncIterator[tuple[Outbox, Series]]:
     """Open outbox and recording; close them in the order that loses nothing."""
     outbox = await Outbox.open(
         state / site.config.outbox.directory / f"{esn}.sqlite",
         clock=clock,
         ballast_bytes=site.config.outbox.ballast_mib * 2**20,
     )
-    recorder = Recorder(state / "recordings" / f"{esn}-{outbox.epoch}.mcap", live=True)
-    outbox.start(before_commit=recorder.close_chunk)
-    record = msgspec.structs.replace(site.record, esn=esn)
-    recorder.write("/site", wire.encode(record), clock.now_ns())
+    record = wire.encode(msgspec.structs.replace(site.record, esn=esn))
+    recorder = Series(state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns())
+    recorder.start()
+    outbox.start(before_commit=recorder.make_durable)
     try:
         yield outbox, recorder
     finally:
@@ -215,7 +216,7 @@ class RsuService(Service):
             sensors=dict(agent.pipeline.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
-            degraded=(*outbox.degraded, *faults),
+            degraded=(*self._degraded(), *faults),
             stamp_ns=now_ns,
             clocks=faults_of(clocks.terminals),
             clocks_n=clocks.n_terminals,
@@ -230,7 +231,10 @@ class RsuService(Service):
         connected = {name: link.connected for name, link in self.shell.links.items()}
         facts = {"listening": self.listening} | connected
         # a full disk does not make it unready: it still serves, and reports the disk
-        return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
+        return all(facts.values()), facts | {"degraded": list(self._degraded())}
+
+    def _degraded(self) -> tuple[str, ...]:
+        return (*self.agent.outbox.degraded, *self.agent.recorder.degraded)
 
     def _gauges(self) -> dict[str, float]:
         return {

@@ -1,25 +1,38 @@
 """Recordings as MCAP (docs/design.md section 6): a writer that survives kill -9 and full disks; recovery."""
 
-import contextlib
-import os
+import errno
 import threading
+import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from mcap.records import Channel, Schema
-from mcap.writer import Writer
+from typing import NamedTuple
 
 from edge.recording.damage import ENCODING, Damage, Reading
+from edge.recording.file import CHUNK_BYTES, RecordingFile
 from edge.recording.reader import Recorded, named_topics, read_messages
-from edge.schemas import schema_of
-from edge.versions import versions
 
-__all__ = ["Damage", "Reading", "Recorded", "Recorder", "named_topics", "read_messages", "recover"]
+__all__ = ["Damage", "Reading", "Recorded", "Recorder", "Seam", "named_topics", "read_messages", "recover"]
 
 CHUNK_NS = 1_000_000_000
 CHUNK_S = 0.5  # a live recorder closes its chunk this often; at most a second is lost with the process
-CHUNK_BYTES = 2**20
+SYNC_S = 5.0  # and waits for the medium this often: a power cut costs no more of what no violation needs
 PENDING_BYTES_MAX = 16 * 2**20  # in memory, while a disk is full
+FULL = "recording_full"  # degraded: the disk has no room
+REFUSED = "recording_error"  # degraded: it can't be written for another reason
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Seam(NamedTuple):
+    """Where the queued messages change to another file, and what that begins with."""
+
+    stamp_ns: int  # of the state in the head: the tick after which the new file continues
+    head: tuple[Recorded, ...]
+
+    @property
+    def body(self) -> bytes:
+        """The longest message in it."""
+        return max((message.body for message in self.head), key=len)
 
 
 class Recorder:
@@ -33,27 +46,35 @@ class Recorder:
     def __init__(self, path: Path, *, live: bool = False) -> None:
         """Create the file; `live`: a thread closes the chunk each CHUNK_S, else log times alone do."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._prepare(path)
+        self._file = RecordingFile(path)
+        self.close_chunk()
+        if live:
+            self._start()
+
+    _file: RecordingFile | None
+
+    def _prepare(self, path: Path) -> None:
         self.path = path
         self.counts: dict[str, int] = {}
+        self._file = None
         self._refusal: OSError | None = None  # the disk's last one
-        self._queue: list[Recorded] = []
-        self._queued_bytes = self._longest_bytes = 0
+        self._is_refused = False  # the last try failed
+        self._n_dropped = 0
+        self._queue: list[Recorded | Seam] = []
+        self._queued_bytes = self._longest_bytes = 0  # of the queue and the backlog
         self._chunk_ns: int | None = None  # log time of the first queued message
         self._queue_lock = threading.Lock()  # held for an append: the event loop never waits for the disk
         self._file_lock = threading.Lock()
-        self._stream = _WholeWrites(path)
-        self._writer: Any = Writer(self._stream, chunk_size=4 * CHUNK_BYTES)  # type: ignore[arg-type]
-        self._channels: dict[tuple[str, str], Channel] = {}  # by topic and encoding
-        self._schemas: dict[int, Schema] = {}  # by id
-        self._channels_in_chunk: set[int] = set()  # ids that the open chunk names; only asked
-        self._schemas_in_chunk: set[int] = set()
-        self._writer.start(profile="petroroad")
-        self._writer.add_metadata("petroroad", versions())
+        self._backlog: deque[Recorded | Seam] = deque()  # taken from the queue, but in no file yet
+        self._synced_s = time.monotonic()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="recorder", daemon=True) if live else None
-        self.close_chunk()
-        if self._thread is not None:
-            self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None  # our own bug in that thread
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._beat, name="recorder", daemon=True)
+        self._thread.start()
 
     def write(
         self,
@@ -68,46 +89,73 @@ class Recorder:
 
         encoding : another one than ours is a recovered message of another program
         """
-        if self._queued_bytes - self._longest_bytes + self._stream.pending_bytes > PENDING_BYTES_MAX:
+        self._put(
+            Recorded(topic, body, log_ns, log_ns if publish_ns is None else publish_ns, encoding), log_ns
+        )
+
+    def write_state(self, topic: str, body: bytes, log_ns: int, stamp_ns: int) -> None:
+        """Record the whole state after tick `stamp_ns`; a series may begin its next file with it."""
+        self.write(topic, body, log_ns, stamp_ns)
+
+    def _put(self, message: Recorded | Seam, log_ns: int) -> bool:
+        """Queue a message; False where there is no room for it."""
+        file = self._file
+        pending = 0 if file is None else file.pending_bytes
+        if self._queued_bytes - self._longest_bytes + pending > PENDING_BYTES_MAX:
+            self._n_dropped += 1
             self._count("recording.dropped")
-            return
+            return False
         if self._thread is None and self._is_due(log_ns):
             self.close_chunk()
-        message = Recorded(topic, body, log_ns, log_ns if publish_ns is None else publish_ns, encoding)
+        n_bytes = len(message.body)
         with self._queue_lock:
             if self._chunk_ns is None:
                 self._chunk_ns = log_ns
-            self._queued_bytes += len(body)
-            self._longest_bytes = max(self._longest_bytes, len(body))
+            self._queued_bytes += n_bytes
+            if n_bytes > self._longest_bytes:
+                self._longest_bytes = n_bytes
             self._queue.append(message)
+        return True
 
     def close_chunk(self) -> None:
         """Write all queued messages to the operating system, as one whole chunk."""
         with self._file_lock:
-            with self._queue_lock:
-                messages, self._queue = self._queue, []
-                self._queued_bytes, self._longest_bytes, self._chunk_ns = 0, 0, None
-            for message in messages:
-                self._add(message)
-            self._flush()
+            self._write_queued()
+
+    def make_durable(self) -> None:
+        """Write all queued messages, and wait until the medium has them: a power cut takes none of them."""
+        with self._file_lock:
+            self._write_queued()
+            self._sync()
 
     def close(self) -> None:
         """End the file with its summary and index."""
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
-        self.close_chunk()
         with self._file_lock:
-            self._writer.finish()
-            self._flush()
-            self._stream.close()
+            self._write_queued()
+            if self._file is not None:
+                self._file.end(self._last(None))
+                self._tried(self._file.flush)
+                if self._thread is not None:
+                    self._sync()
+                self._file.close()
 
     @property
     def refused(self) -> OSError | None:
         """The disk's error where it did not store all of a closed file; None: it is whole."""
-        if self._refusal is None or not (self._stream.pending_bytes or "recording.dropped" in self.counts):
+        pending = 0 if self._file is None else self._file.pending_bytes
+        if self._refusal is None or not (pending or self._backlog or self._n_dropped):
             return None
         return OSError(self._refusal.errno, self._refusal.strerror, str(self.path))
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Reasons why nothing is recorded now; messages wait in memory as far as there is room."""
+        if not self._is_refused or self._refusal is None:
+            return ()
+        return (FULL if self._refusal.errno in _NO_ROOM else REFUSED,)
 
     def __enter__(self) -> "Recorder":
         return self
@@ -120,99 +168,65 @@ class Recorder:
         return old or self._queued_bytes >= CHUNK_BYTES
 
     def _beat(self) -> None:
-        while not self._stop.wait(CHUNK_S):
+        try:
+            while not self._stop.wait(CHUNK_S):
+                self._work()
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def _work(self) -> None:
+        """Do what is due in the recorder's own thread."""
+        if time.monotonic() - self._synced_s >= SYNC_S:
+            self.make_durable()
+        else:
             self.close_chunk()
 
-    def _add(self, message: Recorded) -> None:
-        key = (message.topic, message.encoding)
-        if key not in self._channels:
-            self._register(*key)
-        channel = self._channels[key]
-        self._name_in_chunk(channel)
-        self._writer.add_message(
-            channel.id, max(0, message.log_ns), message.body, max(0, message.publish_ns)
-        )  # MCAP's times are unsigned
+    # ---- under the file lock
 
-    def _register(self, topic: str, encoding: str) -> None:
-        schema_id = self._schema(topic) if encoding == ENCODING else 0  # none: not ours to describe
-        key = self._writer.register_channel(topic, encoding, schema_id)
-        self._channels[topic, encoding] = Channel(
-            id=key, topic=topic, message_encoding=encoding, metadata={}, schema_id=schema_id
-        )
+    def _write_queued(self) -> None:
+        with self._queue_lock:
+            self._backlog.extend(self._queue)
+            self._queue, self._chunk_ns = [], None
+        n_bytes = 0
+        while self._backlog and self._advance(self._backlog[0]):
+            n_bytes += len(self._backlog.popleft().body)
+        with self._queue_lock:
+            self._queued_bytes -= n_bytes
+            if not self._backlog:
+                self._longest_bytes = max((len(message.body) for message in self._queue), default=0)
+        if self._file is not None:
+            self._tried(self._file.flush)
 
-    def _schema(self, topic: str) -> int:
-        """Return the id of a topic's schema, registered with its first channel."""
-        name, text = schema_of(topic)
-        for schema in self._schemas.values():
-            if schema.name == name:
-                return schema.id
-        key: int = self._writer.register_schema(name, "jsonschema", text)
-        self._schemas[key] = Schema(id=key, name=name, encoding="jsonschema", data=text)
-        return key
+    def _advance(self, message: Recorded | Seam) -> bool:
+        """Put the next message into a file; False where it must wait."""
+        assert self._file is not None, "one file alone has no seams"
+        assert isinstance(message, Recorded), "one file alone has no seams"
+        self._file.add(message)
+        return True
 
-    def _name_in_chunk(self, channel: Channel) -> None:
-        """Repeat the channel and its schema in each chunk that has messages of it: a chunk is read alone.
+    def _last(self, seam_ns: int | None) -> dict[str, str] | None:
+        """Return the last metadata of a file; seam_ns : of the state that the next one begins with."""
+        return None
 
-        The library writes them once, so a damaged first chunk would make all others unreadable.
-        """
-        chunk = self._writer._Writer__chunk_builder  # it has no method for this
-        if chunk.num_messages == 0:  # a new one
-            self._channels_in_chunk.clear()
-            self._schemas_in_chunk.clear()
-        if channel.id in self._channels_in_chunk:
-            return
-        if channel.schema_id and channel.schema_id not in self._schemas_in_chunk:
-            chunk.add_schema(self._schemas[channel.schema_id])
-            self._schemas_in_chunk.add(channel.schema_id)
-        chunk.add_channel(channel)
-        self._channels_in_chunk.add(channel.id)
+    def _sync(self) -> None:
+        self._synced_s = time.monotonic()
+        if self._file is not None:
+            self._tried(self._file.sync)
 
-    def _flush(self) -> None:
+    def _tried(self, call: Callable[[], None]) -> bool:
+        """Say whether the disk did it; a full or failing one is asked again with the next chunk."""
         try:
-            self._writer.flush()
-        except OSError as error:  # a full or failing disk: the next chunk tries the rest again
-            self._refusal = error
+            call()
+        except OSError as error:
+            self._refusal, self._is_refused = error, True
             self._count("recording.disk")
+            return False
+        self._is_refused = False
+        return True
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
-
-
-class _WholeWrites:
-    """A file that holds whole flushes only: one that fails is undone and kept for the next try."""
-
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        self._written = 0
-        self._pending = bytearray()
-
-    @property
-    def pending_bytes(self) -> int:
-        return len(self._pending)
-
-    def write(self, data: bytes) -> int:
-        self._pending += data
-        return len(data)
-
-    def tell(self) -> int:
-        return self._written + len(self._pending)
-
-    def flush(self) -> None:
-        done = 0
-        view = memoryview(bytes(self._pending))
-        try:
-            while done < len(view):
-                done += os.pwrite(self._fd, view[done:], self._written + done)
-        except OSError:
-            # half a chunk would hide all that follows; a device has no end
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._written)
-            raise
-        self._written += done
-        self._pending.clear()
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 def recover(source: Path, target: Path) -> tuple[int, Reading]:

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from core.errors import CommandError, UsageError
+from edge.recording.chain import Part, chains, files_in
 from petroroad.commands.running import check_output, ended_whole
-from petroroad.replay.run import Pace, Run, pace_of, replay_file
+from petroroad.replay.run import Pace, Run, pace_of, part_to_replay, replay_chain
 from roadside.compare import digest
 
 
@@ -32,7 +33,9 @@ def replay(
     Parameters
     ----------
     recordings
-        One, or those of several RSUs: then the digest goes over all, in the order of their RSUs.
+        One, or those of several RSUs: then the digest goes over all, in the order of their RSUs. Files of a
+        series that follow each other are one recording, a directory stands for all of its files; where the
+        first file of a series is missing, the replay begins with the state in the next.
     site
         Another site file than the recordings' own.
     rate
@@ -47,22 +50,19 @@ def replay(
     as_json
         One JSON object on stdout.
     """
-    if out is not None and len(recordings) > 1:
+    files = _files(recordings)
+    parts = chains(_not_void([part_to_replay(path) for path in files]))
+    if out is not None and len(parts) > 1:
         raise UsageError("--out needs one recording at a time")
-    missing = [str(path) for path in recordings if not path.is_file()]
-    if missing:
-        raise UsageError(f"no such recording: {', '.join(missing)}")
-    if len({path.resolve() for path in recordings}) < len(recordings):
-        raise UsageError("a recording is named twice")
     if out is not None:
-        check_output(out, *recordings)
+        check_output(out, *files)
     pace = pace_of(rate)
     jobs = jobs or len(os.sched_getaffinity(0))
     runs = []
-    for path in recordings:
+    for chain in parts:
         if sys.stderr.isatty():
-            sys.stderr.write(f"replaying {path}\n")
-        runs.append(_replayed(path, site, pace, out, jobs))
+            sys.stderr.write(f"replaying {', '.join(str(part.path) for part in chain)}\n")
+        runs.append(_replayed(chain, site, pace, out, jobs))
     result = summary(runs)
     print(json.dumps(result) if as_json else _text(result), flush=True)
     damaged = [run for run in runs if run.reading.damaged]
@@ -79,10 +79,34 @@ def replay(
     return 0
 
 
-def _replayed(path: Path, site: Path | None, pace: Pace, out: Path | None, jobs: int) -> Run:
+def _files(recordings: list[Path]) -> list[Path]:
+    """Return the files that are meant; UsageError where one is missing or named twice."""
+    missing = [str(path) for path in recordings if not path.exists()]
+    if missing:
+        raise UsageError(f"no such recording: {', '.join(missing)}")
+    files = files_in(recordings)
+    if not files:
+        raise UsageError(f"no recording in {', '.join(str(path) for path in recordings)}")
+    if len(files) < len(recordings) or len({path.resolve() for path in files}) < len(files):
+        raise UsageError("a recording is named twice")
+    return files
+
+
+def _not_void(parts: list[Part]) -> list[Part]:
+    """Leave out files without a message, which a crash leaves behind; one that is named alone stays."""
+    held = [part for part in parts if not part.is_void]
+    if not held:
+        return parts
+    for part in parts:
+        if part.is_void:
+            sys.stderr.write(f"petroroad: {part.path}: holds nothing: cut before its first whole chunk\n")
+    return held
+
+
+def _replayed(parts: list[Part], site: Path | None, pace: Pace, out: Path | None, jobs: int) -> Run:
     try:
         with ended_whole():
-            return replay_file(path, site, pace, out, jobs=jobs)
+            return replay_chain(parts, site, pace, out, jobs=jobs)
     except OSError as error:  # the disk's, midway
         raise CommandError(str(error)) from error
 

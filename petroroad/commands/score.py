@@ -112,7 +112,8 @@ def _figures(recording: Path, truth: Path, readings: dict[Path, Reading], replay
     bodies: list[bytes] | None = None
     if replay:
         score, run = score_replay(recording, truth)
-        readings[recording], bodies = run.reading, run.replayed.in_order()
+        readings |= run.reading.parts
+        bodies = run.replayed.in_order()
     else:
         score = score_tracks(recording, truth)
     result = score.figures()

@@ -1,4 +1,4 @@
-"""One recording through the pipeline: its site, RSUs and pace, and the comparison of the outputs."""
+"""One recording, or a series of files, through the pipeline: its site, RSUs and pace; outputs compared."""
 
 import dataclasses
 import sys
@@ -17,6 +17,7 @@ from core.collecting import only_new_collected
 from core.errors import CommandError, ConfigError, RecordingError, UsageError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge.config import Site, load_site, site_of
+from edge.recording.chain import Part, Readings, part_of, read_chain
 from edge.recording.recorder import Reading, Recorded, named_topics, read_messages
 from edge.schemas import SCHEMAS
 from edge.wire import (
@@ -35,6 +36,8 @@ from roadside.inputs import GatewayFixes, Input
 from roadside.outputs import Output, Snapshot, report_of
 from roadside.pipeline import Pipeline
 from roadside.pipeline_setup import Setup
+from roadside.pipeline_state import StateUnreadableError
+from roadside.pipeline_state import decode as decode_state
 from roadside.replay import (
     LoggedMessage,
     OnOutput,
@@ -57,11 +60,11 @@ Copy = Callable[[Recorded], None]
 class Run:
     """A replay and the outputs that the recording itself holds."""
 
-    path: Path
+    path: Path  # of the first file
     replayed: Replayed = field(default_factory=Replayed)
     recorded: dict[str, list[bytes]] = field(default_factory=dict)  # violations by esn
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
-    reading: Reading = field(default_factory=Reading)  # the damages of the file
+    reading: Readings = field(default_factory=Readings)  # the damages of the files
     skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
     follows_config: bool = True  # False: rules that were published meanwhile are left out
 
@@ -83,7 +86,30 @@ def replay_file(
     jobs: int = 1,
     rules: RulesConfig | None = None,
 ) -> Run:
-    """Replay one recording; raises ConfigError or CommandError where it is none.
+    """Replay one recording; as `replay_chain`."""
+    return replay_chain((part_to_replay(path),), named, pace, out, watch, jobs, rules)
+
+
+def part_to_replay(path: Path) -> Part:
+    """Return what a file begins with; UsageError where it is no recording."""
+    try:
+        return part_of(path)
+    except (RecordingError, OSError) as error:
+        raise UsageError(f"{path}: no recording: {error}") from error
+
+
+def replay_chain(
+    parts: Sequence[Part],
+    named: Path | Site | None,
+    pace: Pace,
+    out: Path | None,
+    watch: OnOutput | None = None,
+    jobs: int = 1,
+    rules: RulesConfig | None = None,
+) -> Run:
+    """Replay files that continue each other; raises ConfigError or CommandError where they are none.
+
+    The first one's state is restored where it continues a file that is not there.
 
     named : the site, in place of the recording's own
     rules : in place of the site's and of those that were published meanwhile
@@ -92,11 +118,14 @@ def replay_file(
         order
     """
     site = load_site(named) if isinstance(named, Path) else named
+    paths = tuple(part.path for part in parts)
+    path = paths[0]
     record = site_record(path, site)
     site = site or _recorded_site(record, path)
     if rules is not None:
         site = dataclasses.replace(site, config=msgspec.structs.replace(site.config, rules=rules))
-    has_gateway = _has_gateway(path)
+    is_live = parts[0].esn is not None and site.config.gateway is not None  # an RSU expected it
+    has_gateway = is_live or any(_has_gateway(path) for path in paths)
     if record.esn is not None:
         site.place(record.esn)  # another site file may lack it
     esns = (record.esn,) if record.esn is not None else None
@@ -115,8 +144,13 @@ def replay_file(
 
         if record.esn is not None:
             pipelines = {record.esn: Pipeline(made[record.esn])}
-            messages = _watched(path, run, writer.copy if writer else None)
-            steps = replay_rsu(pipelines[record.esn], messages, site.frame, on_output, run.replayed.rejected)
+            messages = _watched(paths, run, writer.copy if writer else None)
+            if parts[0].continues:
+                messages = _continued(pipelines[record.esn], messages, path)
+            steps = replay_rsu(
+                pipelines[record.esn], messages, site.frame, on_output, run.replayed.rejected,
+                lambda: run.reading.seam_ns,
+            )  # fmt: skip
             ends = ends_of(pipelines, _paced(steps, pace))
         else:
             ends = _replay_shared(path, site, made, run, (pace, writer), on_output, jobs)
@@ -162,7 +196,7 @@ def _replay_shared(
         router = router_of(site.config.rsu, site.frame, next(iter(made.values())).road)
         steps = replay_site(
             pipelines,
-            _watched(path, own, copy),
+            _watched((path,), own, copy),
             site.frame,
             _route(site, router, own.skipped),
             share,
@@ -223,18 +257,30 @@ def _parts(topic: str) -> tuple[str, str]:
     return head, rest
 
 
-def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
+def _continued(pipeline: Pipeline, messages: Iterator[Recorded], path: Path) -> Iterator[Recorded]:
+    """Restore the first state, and yield the messages behind it: what is before it, damage left there."""
+    for message in messages:
+        if message.topic.startswith("/state/"):
+            try:
+                pipeline.restore(decode_state(message.body))
+            except StateUnreadableError as error:
+                raise UsageError(f"{path}: {error}, with the first file of the series") from error
+            break
+    yield from messages
+
+
+def _watched(paths: Sequence[Path], run: Run, copy: Copy | None) -> Iterator[Recorded]:
     """Yield the messages; keep the violations that the live RSU sent, count its observations, copy truth."""
     last: Recorded | None = None
-    for message in read_messages(path, run.reading):
+    for message in read_chain(paths, run.reading):
         if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
             rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
-            raise CommandError(f"{path}: {rule}")
+            raise CommandError(f"{_newest(run)}: {rule}")
         jump_ns = 0 if last is None else message.log_ns - last.log_ns
         # a clock_step is logged by the new clock where it is live, by the old one where it marks a pause
         if last is not None and jump_ns > JUMP_NS and "/input" not in (message.topic, last.topic):
             rule = f"log times jump by {jump_ns / 3.6e12:.0f} h at a {message.topic}, without a clock_step"
-            raise CommandError(f"{path}: {rule}")
+            raise CommandError(f"{_newest(run)}: {rule}")
         last = message
         head, rest = _parts(message.topic)
         if head == "violation":
@@ -246,6 +292,11 @@ def _watched(path: Path, run: Run, copy: Copy | None) -> Iterator[Recorded]:
             copy(message)
         if run.follows_config or head != "config":
             yield message
+
+
+def _newest(run: Run) -> Path:
+    """Return the file that is being read."""
+    return next(reversed(run.reading.parts), run.path)
 
 
 def _track_ids(snapshot: Snapshot) -> list[int]:
