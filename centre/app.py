@@ -5,17 +5,18 @@ import contextlib
 from dataclasses import dataclass
 
 import msgspec
-import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.broker import BrokerLink
+from centre.checking import Check
 from centre.database import Database
 from centre.event_stream import Event, EventFeed, lines_of
-from centre.faults import UnreadableError
+from centre.faults import DamagedError, UnreadableError
 from centre.ingest import Ingest
 from centre.overview import Overview
 from centre.reader import Reader
 from centre.site_view import SiteView, view_of
+from centre.storage import Storage
 from centre.store import centre_name
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -27,7 +28,27 @@ from edge.metrics import Health
 from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
+TEND_S = 1.0  # between two looks at the database's file
 SUMMARIES_PER_TABLE = 2  # the table of all RSUs is sent with each second summary
+
+
+class Damage:
+    """The first damage of the database that any part of the centre meets ends all of them."""
+
+    def __init__(self) -> None:
+        self._found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def report(self, fault: str) -> None:
+        if not self._found.done():
+            self._found.set_result(fault)
+
+    @property
+    def fault(self) -> str | None:
+        return self._found.result() if self._found.done() and not self._found.cancelled() else None
+
+    async def end_on_it(self) -> None:
+        """Wait for a damage; raises DamagedError."""
+        raise DamagedError(await asyncio.shield(self._found))
 
 
 @dataclass(slots=True)
@@ -45,6 +66,8 @@ class Centre:
     feed: EventFeed
     overview: Overview
     health: Health
+    storage: Storage
+    damage: Damage
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -57,11 +80,21 @@ class Centre:
             tasks.create_task(self.ingest.run(), name="centre.ingest")
             tasks.create_task(self.feed.run(), name="centre.event_stream")
             tasks.create_task(self._publish_state(), name="centre.publish_state")
+            tasks.create_task(self._look_after_storage(), name="centre.storage")
+            tasks.create_task(self.damage.end_on_it(), name="centre.damage")
+            if self.storage.path is not None:
+                tasks.create_task(Check(self.storage.path).run(self.damage.report), name="centre.check")
+
+    async def _look_after_storage(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_S)
+            await self.writer.tend()
 
     def close(self) -> None:
         """End the threads after the work that they have accepted, then close the database."""
         self.writer.close()
         self.database.close()
+        self.storage.close()
 
     async def _publish_state(self) -> None:
         """Send the present state each second of real time, even where a simulation's clock runs otherwise."""
@@ -76,8 +109,9 @@ class Centre:
             await asyncio.sleep(SUMMARY_S)
 
 
-def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
+def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
     """Return the centre of a site on an open database, which the centre closes."""
+    engine, damage = storage.engine, Damage()
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
@@ -86,8 +120,14 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
     tracks, broker = TrackHub(), BrokerLink(started_ns)
     violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
-    writer = Writer(violation_writer, log, lambda: feed.wake(), bounds)
-    database = Database(engine, Reader(engine, lambda: violation_writer.settled_n), lambda: writer.fault, log)
+    writer = Writer(violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report)
+    database = Database(
+        engine,
+        Reader(engine, lambda: violation_writer.settled_n),
+        lambda: writer.fault or writer.storage_fault,
+        log,
+        damage.report,
+    )
     feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
     ingest = Ingest(
         writer=writer,
@@ -106,8 +146,11 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         tracks=tracks,
         database=database,
         broker=broker,
-        own_counts=(ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts),
-    )
+        own_counts=(
+            ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
+        ),
+        storage=storage,
+    )  # fmt: skip
     return Centre(
         site=view,
         stop=stop,
@@ -120,6 +163,8 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         feed=feed,
         overview=overview,
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges),
+        storage=storage,
+        damage=damage,
     )
 
 

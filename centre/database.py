@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre.database_file import is_damage
 from centre.faults import SchemaError, UnreadableError, as_schema_error
 from centre.reader import Reader
+from centre.writer import ignore
 from geofence.plausible import plain
 
 FAULT_S = 3.0  # reading counts as failing for this long after its last failure
@@ -22,9 +24,15 @@ class Database:
     """Runs the reader's queries in its own threads; `writer.Writer` writes."""
 
     def __init__(
-        self, engine: sa.Engine, reader: Reader, commit_fault: Callable[[], str | None], log: Logger
+        self,
+        engine: sa.Engine,
+        reader: Reader,
+        commit_fault: Callable[[], str | None],
+        log: Logger,
+        on_damage: Callable[[str], None] = ignore,
     ) -> None:
-        """`commit_fault()` returns why commits fail now, or None."""
+        """`commit_fault()` returns why commits fail now, or None; `on_damage(fault)`: the bytes are wrong."""
+        self._on_damage = on_damage
         self.reader = reader
         self._engine, self._commit_fault, self._log = engine, commit_fault, log
         self._threads = ThreadPoolExecutor(2, "centre.reader")
@@ -47,6 +55,8 @@ class Database:
                 self._log.error("read.failed", error=text)
             self._unread = (text, time.monotonic())
             self.reader.counts["read.failed"] += 1
+            if is_damage(error):
+                self._on_damage(text)
             raise UnreadableError(text) from error
 
     async def bounds(self) -> tuple[int, int]:

@@ -21,6 +21,10 @@ class NotWrittenError(Exception):
     """The storage failed (a full or locked disk, say): nothing is stored, and a later try may succeed."""
 
 
+class DamagedError(Exception):
+    """The bytes of the database's file are wrong; it has to be mended before anything else."""
+
+
 Cause = Literal["storage", "schema", "item"]
 
 # the file is full, locked, read-only, unreachable or broken, whatever the item is

@@ -8,6 +8,7 @@ from typing import Any
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
+from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.views import figures, units
@@ -32,11 +33,12 @@ class Overview:
         database: Database,
         broker: BrokerLink,
         own_counts: Sequence[Counter[str]],
+        storage: Storage,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts."""
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
-        self._database, self._broker = database, broker
+        self._database, self._broker, self._storage = database, broker, storage
         self._own_counts = (*own_counts, rsus.counts, gateways.counts)
         self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
         self._gaps: dict[str, tuple[int, int]] = {}
@@ -102,6 +104,7 @@ class Overview:
             "unjudged_m": units.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
+            "notices": self._storage.notices(),
             "missing": sum(missing for _, missing in self._gaps.values()),
         }
 
@@ -120,11 +123,18 @@ class Overview:
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the broker is connected and the database works, and the state of each."""
         linked, fault = self._broker.connected, self._database.fault
-        return linked and fault is None, {"broker": linked, "database": fault or "open"}
+        state = {"broker": linked, "database": fault or "open", "notices": self._storage.notices()}
+        return linked and fault is None, state
 
     def gauges(self) -> dict[str, float]:
-        """Return how many units of each kind are in each state."""
+        """Return how many units of each kind are in each state, and figures of the database's files."""
         now_ns, kinds = self._now_ns(), (self._rsus, self._gateways)
-        return {
-            f"{kind.kind}s_{state}": n for kind in kinds for state, n in kind.count_states(now_ns).items()
+        states = {
+            f"{kind.kind}s_{state}": float(n)
+            for kind in kinds
+            for state, n in kind.count_states(now_ns).items()
+        }
+        return states | {
+            "database_wal_bytes": float(self._storage.log_bytes),
+            "database_set_aside": float(len(self._storage.notices())),
         }

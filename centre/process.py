@@ -1,25 +1,29 @@
 """The centre as a process: its database and its web interface, in the process shell of `edge.service`."""
 
 import asyncio
+import os
 import socket
+import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre import secrets
 from centre.api import build
 from centre.app import Centre, build_centre
-from centre.faults import SchemaError, UnreadableError
+from centre.database_file import path_of
+from centre.faults import DamagedError, SchemaError, UnreadableError
 from centre.ingest import TRACKS
 from centre.security import loopback
 from centre.server import bind, serve
-from centre.store import open_database
+from centre.storage import SpentError, TakenError, hold, mend, open_storage
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
+from edge.sections import RetentionConfig
 from edge.service import Service, Shell
 from edge.subscriptions import MAIN
 
@@ -34,7 +38,18 @@ class CentreProcess:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Serve until stopped; raises ConfigError where the address or the database can't be used."""
+        """Serve until stopped; raises ConfigError where the address or the database can't be used.
+
+        A database that turns out to be damaged is mended, and served again: pages connect anew by themselves.
+        """
+        while True:
+            fault = await self._serve()
+            if fault is None:
+                return
+            await asyncio.to_thread(self._mend, fault)
+
+    async def _serve(self) -> str | None:
+        """Serve until stopped; return the damage that ended it before, None for a clean end."""
         config, where = self.site.config, self.site.where
         host, port = loopback(config.centre.http, where)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
@@ -46,32 +61,61 @@ class CentreProcess:
             listener.close()
             raise
         centre.broker.connect(shell.main, shell.link_counts)
+        fault: str | None = None
         try:
             await self._start(centre)
             # an exception in a callback comes from the web server: it costs one connection only
             await shell.run(_CentreService(centre, shell, listener, self._no_database), ends_on_bug=False)
             self.log.info("stopped")
+        except* DamagedError as errors:
+            fault = str(_first(errors))
         finally:
+            listener.close()
             centre.close()
+        return fault
 
     async def _start(self, centre: Centre) -> None:
         try:
             await centre.start()
         except UnreadableError as error:
+            if centre.damage.fault is not None:
+                raise DamagedError(centre.damage.fault) from error
             raise self._no_database("can't be read", error) from error
 
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
-        rule = f"{wrong}: {str(error).splitlines()[0]}"
-        return ConfigError(self.site.where, "centre.database", rule, _shown(self.site.config.centre.database))
+        url = self.site.config.centre.database
+        rule = f"{wrong}: {secrets.without(url, str(error).splitlines()[0])}"
+        return ConfigError(self.site.where, "centre.database", rule, secrets.as_written(self.site))
 
     def _open_centre(self) -> Centre:
         try:
-            engine = open_database(self.site.config.centre.database)
-            return build_centre(self.site, engine, self.clock, self.stop, self.log)
+            storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
+            return build_centre(self.site, storage, self.clock, self.stop, self.log)
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
-        except (SQLAlchemyError, ImportError) as error:  # ImportError: there is no driver for the address
-            raise self._no_database("can't be opened", error) from error
+        except ImportError as error:  # there is no driver for the address
+            raise self._no_database(f"can't be opened: {secrets.DRIVER}", error) from error
+        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+            raise self._no_database("can't be opened", error) from None  # it may quote the password
+        except (TakenError, SpentError) as error:
+            raise self._no_database("can't be used", error) from error
+
+    def _mend(self, fault: str) -> None:
+        path = path_of(self.site.config.centre.database)
+        assert path is not None, "only a file is damaged"
+        try:
+            lock = hold(path)
+            try:
+                mend(path, fault, self.log, self._oldest_ns())
+            finally:
+                os.close(lock)
+        except (TakenError, SpentError, SQLAlchemyError, OSError, sqlite3.Error) as error:
+            raise self._no_database("is damaged and can't be mended", error) from error
+
+    def _oldest_ns(self) -> int:
+        """Return the time from which on the RSUs' recordings are kept."""
+        retention = self.site.config.retention or RetentionConfig()
+        return max(0, self.clock.now_ns() - int(retention.recordings_days * 86_400e9))
 
     def _bind(self, key: str, host: str, port: int) -> socket.socket:
         try:
@@ -116,9 +160,7 @@ class _CentreService(Service):
         await serve(build(self.centre), self.listener, self.centre.stop)
 
 
-def _shown(url: str) -> str:
-    """Return a database's address without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:  # no address at all
-        return url
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -1,6 +1,7 @@
 """The centre's database: its tables, and how it is opened. `violation_writer` writes, `reader` reads."""
 
 import contextlib
+import os
 import secrets
 import sqlite3
 import time
@@ -10,10 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import migrations
+from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
 SQLITE_WAIT_S = 5  # for a lock of another process
+LOG_BYTES_KEPT = 4_194_304  # of the write-ahead log after a checkpoint: a long reader lets it grow
 OPENING_LOCK = 8_081_078  # PostgreSQL's advisory lock of whoever opens a database; any number of our own
 
 META = sa.MetaData()
@@ -146,7 +149,7 @@ SETTING = sa.Table(
 )  # fmt: skip
 
 
-def open_database(url: str) -> sa.Engine:
+def open_database(url: str | sa.URL) -> sa.Engine:
     """Return an engine on `url` with all tables of this version.
 
     An older schema is migrated; whole tables and columns that may be nil are added where they are missing.
@@ -157,6 +160,7 @@ def open_database(url: str) -> sa.Engine:
     """
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
+        keep_private(engine.url)
         sa.event.listen(engine, "connect", prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
     try:
@@ -237,12 +241,22 @@ def _write_version(db: sa.Connection) -> None:
         db.execute(sa.update(SETTING).where(SETTING.c.key == VERSION_KEY).values(value=newest))
 
 
+def keep_private(url: sa.URL) -> None:
+    """Let only the centre's own user read the file; SQLite gives its logs the same mode."""
+    path = path_of(url)
+    if path is None:
+        return
+    with contextlib.suppress(OSError):  # SQLite will say what is wrong with the path
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))
+    restrict(path)
+
+
 def prepare_sqlite(connection: Any, _record: Any) -> None:
     """Prepare each new connection to a file: a commit outlives a loss of power, and a lock is waited for."""
     connection.isolation_level = None  # else the driver begins transactions itself, and not for reads or DDL
     connection.execute(f"PRAGMA busy_timeout={SQLITE_WAIT_S * 1000}")
     _switch_to_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"journal_size_limit={LOG_BYTES_KEPT}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

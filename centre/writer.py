@@ -18,12 +18,18 @@ from centre.commands import (
     StoreStatuses,
     WriterResult,
 )
+from centre.database_file import is_damage
 from centre.faults import NotWrittenError
 from centre.inbox import QueuedBatch
+from centre.storage import MovedError, Storage
 from centre.violation_writer import ViolationWriter
 from geofence.plausible import Bounds
 
 COMMIT_ITEMS_MAX = 96  # each costs a few statements, however small it is; a commit then takes some 50 ms
+
+
+def ignore(_fault: str) -> None:
+    """Where nobody mends a damaged database."""
 
 
 class Writer:
@@ -38,14 +44,21 @@ class Writer:
         log: Logger,
         on_commit: Callable[[], None],
         bounds: Bounds = ANYWHERE,
+        storage: Storage | None = None,
+        on_damage: Callable[[str], None] = ignore,
     ) -> None:
-        """`on_commit()` is called after each transaction; `bounds`: the area of the site."""
+        """`on_commit()` is called after each transaction; `bounds`: the area of the site.
+
+        storage : secured after each transaction.  `on_damage(fault)`: the bytes of the database are wrong
+        """
         self._violation_writer, self._log, self._on_commit, self._bounds = (
             violation_writer, log, on_commit, bounds,
         )  # fmt: skip
+        self._storage, self._on_damage = storage, on_damage
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
         self.fault: str | None = None  # why the last transaction failed
+        self.storage_fault: str | None = None  # what is wrong with the file, though transactions may succeed
 
     async def execute(self, *commands: Command) -> WriterResult:
         """Run the commands in one transaction.
@@ -55,10 +68,12 @@ class Writer:
         """
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, commands)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, MovedError) as error:
             self.counts["commit.failed"] += 1
             self.fault = str(getattr(error, "orig", error))
             self._log.error("commit.failed", error=self.fault)
+            if is_damage(error):
+                self._on_damage(self.fault)
             raise NotWrittenError(self.fault) from error
         self.fault = None
         self.counts.update(outcome.committed.counts)
@@ -66,6 +81,17 @@ class Writer:
             self._log.warning("quarantined", n=outcome.committed.counts["quarantine.kept"])
         self._on_commit()
         return outcome
+
+    async def tend(self) -> None:
+        """Look after the database's file where nothing was committed for a while."""
+        if self._storage is None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.tend)
+        except MovedError as error:
+            self.storage_fault = str(error)
+        else:
+            self.storage_fault = self._storage.log_fault
 
     def close(self) -> None:
         """End the thread after the commands that it has accepted."""
@@ -86,7 +112,10 @@ class Writer:
                     statuses += changes
                 case StoreJourneys(versions):
                     journeys += versions
-        return WriterResult(self._violation_writer.commit(batches, statuses, journeys), remaining)
+        committed = self._violation_writer.commit(batches, statuses, journeys)
+        if self._storage is not None:
+            self._storage.secure()  # before anything of it is acknowledged
+        return WriterResult(committed, remaining)
 
     def _decode(self, messages: Sequence[QueuedBatch]) -> list[Batch | UnreadableBatch]:
         """Return the batches of the first messages, up to the limit of items for one transaction."""

@@ -10,6 +10,7 @@ import pytest
 
 from centre import api
 from centre.app import build_centre
+from centre.storage import Storage
 from centre.store import open_database
 from edge import log
 from edge.clock import Clock
@@ -33,8 +34,8 @@ FILE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'tests', 'benchmarks', 'deploy')
 def routes(tmp_path):
     """The paths that the centre's app serves, parameters as {name}."""
     site = parse_site(SITE, MAP, None, "site.toml", {})
-    engine = open_database(f"sqlite:///{tmp_path}/c.sqlite")
-    centre = build_centre(site, engine, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
+    storage = Storage(open_database(f"sqlite:///{tmp_path}/c.sqlite"), log.setup(part="test"))
+    centre = build_centre(site, storage, Clock.paced(10**18), asyncio.Event(), log.setup(part="test"))
     try:
         served = api.routes(centre, tmp_path).routes
     finally:

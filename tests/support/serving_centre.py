@@ -16,6 +16,7 @@ import websockets.asyncio.client as ws
 from centre.api import build
 from centre.app import Centre, build_centre
 from centre.server import bind, serve
+from centre.storage import Storage
 from centre.store import open_database
 from edge import log, topics, wire
 from edge.clock import Clock
@@ -86,8 +87,8 @@ async def _parsed(lines: AsyncIterator[str]) -> Events:
 @contextlib.asynccontextmanager
 async def running(directory: Path) -> AsyncIterator[Running]:
     site = parse_site(SITE, MAP, None, "site.toml", {})
-    engine = open_database(f"sqlite:///{directory / 'centre.sqlite'}")
-    centre = build_centre(site, engine, Clock.wall(), asyncio.Event(), log.setup(part="test"))
+    storage = Storage(open_database(f"sqlite:///{directory / 'centre.sqlite'}"), log.setup(part="test"))
+    centre = build_centre(site, storage, Clock.wall(), asyncio.Event(), log.setup(part="test"))
     broker = FakeBroker()
     centre.broker.connect(broker)
     await centre.start()

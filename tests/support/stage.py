@@ -14,6 +14,7 @@ import numpy as np
 from centre.api import build
 from centre.app import Centre, build_centre
 from centre.server import bind, serve
+from centre.storage import Storage
 from centre.store import open_database
 from edge import log, topics, wire
 from edge.clock import Clock
@@ -70,10 +71,9 @@ class Stage:
         self._loop.close()
 
     async def _serve(self) -> None:
-        engine = open_database(f"sqlite:///{self._folder / 'stage.sqlite'}")
-        centre = self._centre = build_centre(
-            self.site, engine, self.clock, asyncio.Event(), log.setup(part="stage")
-        )
+        logger = log.setup(part="stage")
+        storage = Storage(open_database(f"sqlite:///{self._folder / 'stage.sqlite'}"), logger)
+        centre = self._centre = build_centre(self.site, storage, self.clock, asyncio.Event(), logger)
         centre.broker.connect(self.broker)
         await centre.start()
         listener = bind("127.0.0.1", 0)
