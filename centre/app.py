@@ -14,9 +14,9 @@ from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import UnreadableError
 from centre.ingest import Ingest
 from centre.overview import Overview
+from centre.presence import CentrePresence, begin_presence
 from centre.reader import Reader
 from centre.site_view import SiteView, view_of
-from centre.store import centre_name
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
@@ -45,6 +45,7 @@ class Centre:
     feed: EventFeed
     overview: Overview
     health: Health
+    presence: CentrePresence
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -89,9 +90,17 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
     writer = Writer(violation_writer, log, lambda: feed.wake(), bounds)
     database = Database(engine, Reader(engine, lambda: violation_writer.settled_n), lambda: writer.fault, log)
     feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
+    presence = begin_presence(
+        engine,
+        centre=site.config.centre.id,
+        acks=site.config.centre.acks,
+        now_ns=clock.now_ns,
+        ready=lambda: database.fault is None,
+    )
     ingest = Ingest(
         writer=writer,
-        centre=centre_name(engine),
+        centre=presence.database,
+        centre_id=presence.centre,
         now_ns=clock.now_ns,
         rsus=rsus,
         gateways=gateways,
@@ -120,6 +129,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         feed=feed,
         overview=overview,
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges),
+        presence=presence,
     )
 
 
