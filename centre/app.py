@@ -14,10 +14,10 @@ from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
 from centre.ingest import Ingest
 from centre.overview import Overview
+from centre.presence import CentrePresence, begin_presence
 from centre.reader import Reader
 from centre.site_view import SiteView, view_of
 from centre.storage import Storage
-from centre.store import centre_name
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
@@ -68,6 +68,7 @@ class Centre:
     health: Health
     storage: Storage
     damage: Damage
+    presence: CentrePresence
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -129,9 +130,17 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         damage.report,
     )
     feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
+    presence = begin_presence(
+        engine,
+        centre=site.config.centre.id,
+        acks=site.config.centre.acks,
+        now_ns=clock.now_ns,
+        ready=lambda: database.fault is None,
+    )
     ingest = Ingest(
         writer=writer,
-        centre=centre_name(engine),
+        centre=presence.database,
+        centre_id=presence.centre,
         now_ns=clock.now_ns,
         rsus=rsus,
         gateways=gateways,
@@ -165,6 +174,7 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges),
         storage=storage,
         damage=damage,
+        presence=presence,
     )
 
 

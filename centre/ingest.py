@@ -55,9 +55,14 @@ class Ingest:
         gateways: UnitRegistry,
         tracks: TrackHub,
         publish: Publish,
+        centre_id: str | None = None,
     ) -> None:
-        """`publish(topic, payload, qos)` starts sending, or returns False."""
+        """`publish(topic, payload, qos)` starts sending, or returns False.
+
+        centre, centre_id : the names of its database and of the centre itself, for the acknowledgements
+        """
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
+        self._centre_id = centre_id
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
         self._publish = publish
         self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
@@ -204,7 +209,11 @@ class Ingest:
 
     def _try_publish(self, ack: Acknowledgement) -> bool:
         message = wire.ViolationAck(
-            centre=self._centre, epoch=ack.epoch, stored=ack.stored, conflict=ack.conflict
+            centre=self._centre,
+            by=self._centre_id,
+            epoch=ack.epoch,
+            stored=ack.stored,
+            conflict=ack.conflict,
         )
         return self._publish(topics.violation_ack(ack.esn), wire.encode(message), 1)
 

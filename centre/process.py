@@ -24,7 +24,7 @@ from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
 from edge.sections import RetentionConfig
-from edge.service import Service, Shell
+from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
 
 
@@ -138,6 +138,11 @@ class _CentreService(Service):
     @property
     def health_at(self) -> tuple[str | None, str]:
         return self.shell.site.config.centre.health, "centre.health"
+
+    @property
+    def reporting(self) -> Reporting:
+        presence = self.centre.presence
+        return Reporting(status=presence.status, epoch=lambda: presence.epoch)
 
     def count(self, reason: str) -> None:
         self.centre.ingest.counts[reason] += 1

@@ -134,6 +134,16 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     database: str = "sqlite:///centre.sqlite"
     http: Address = "127.0.0.1:8080"
     health: Address | None = None  # None: the page's own address answers
+    acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
+
+
+class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[standby]`: a second supervision centre, on the same brokers, with a database of its own."""
+
+    id: Esn = "standby"
+    database: str = "sqlite:///standby.sqlite"
+    http: Address = "127.0.0.1:8081"
+    health: Address | None = None
 
 
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,6 +159,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outbox: OutboxConfig = OutboxConfig()
     retention: RetentionConfig | None = None  # reserved: see Site.unapplied
     centre: CentreConfig = CentreConfig()
+    standby: StandbyConfig | None = None
     vehicle: tuple[VehicleConfig, ...] = ()
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
     journeys: JourneysConfig = JourneysConfig()

@@ -35,16 +35,16 @@ class Presence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """How an RSU or gateway reports to the centre.
+    """How a process reports: an RSU or gateway to the centre, the centre to all of them.
 
     status : makes birth, heartbeat and will.  epoch : a new one needs a new will, and so a new connection
-    clock_req, clock_rsp : topics of the clock probe
+    clock_req, clock_rsp : topics of the clock probe; the centre, whose clock the others ask, has none
     """
 
     status: Callable[[Presence], Outgoing]
     epoch: Callable[[], int]
-    clock_req: str
-    clock_rsp: str
+    clock_req: str | None = None
+    clock_rsp: str | None = None
 
 
 class Service(Protocol):
@@ -143,7 +143,8 @@ class Shell:
             def receive_time(message: Incoming) -> None:
                 self.probe.receive(message.payload, service.count)
 
-            subscriptions.add(Subscription(reporting.clock_rsp, 0, receive_time))
+            if reporting.clock_rsp is not None:
+                subscriptions.add(Subscription(reporting.clock_rsp, 0, receive_time))
             self.main.announce(
                 will=lambda connection: reporting.status(self._presence("offline", connection)),
                 birth=lambda connection: reporting.status(self._presence("online", connection)),
@@ -176,5 +177,6 @@ class Shell:
                     epoch = reporting.epoch()
                     self.main.reconnect()
                 self.main.send(reporting.status(self._presence("online", self.main.connection)))
-                self.main.publish(reporting.clock_req, self.probe.ask(), qos=0)
+                if reporting.clock_req is not None:
+                    self.main.publish(reporting.clock_req, self.probe.ask(), qos=0)
             counted.log(service.counts())

@@ -8,7 +8,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: NATS maps them to slashes
 
 
 class Topic(NamedTuple):
-    """The parts of a topic: `realm` is rsu, gateway or vehicle, `name` its id, `peer` the other RSU."""
+    """The parts of a topic: `realm` is rsu, gateway, vehicle or centre; `peer` is the other RSU."""
 
     realm: str
     name: str
@@ -71,6 +71,14 @@ def config_down(esn: str) -> str:
     return rsu(esn, "config/down")
 
 
+def epoch_down(esn: str) -> str:
+    return rsu(esn, "epoch/down")
+
+
+def centre_status(centre: str) -> str:
+    return f"{ROOT}/centre/{centre}/status"
+
+
 def gateway_status(gateway: str) -> str:
     return f"{ROOT}/gateway/{gateway}/status"
 
@@ -110,7 +118,7 @@ def parse(topic: str) -> Topic | None:
     if len(parts) < 5 or "/".join(parts[:2]) != ROOT or not NAME.fullmatch(parts[3]):
         return None
     realm, name, rest = parts[2], parts[3], parts[4:]
-    if realm not in ("rsu", "gateway", "vehicle"):
+    if realm not in ("rsu", "gateway", "vehicle", "centre"):
         return None
     if rest[0] == "handover" and realm == "rsu":
         if len(rest) not in (2, 3) or not NAME.fullmatch(rest[1]) or rest[2:] not in ([], ["ack"]):

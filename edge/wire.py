@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge.centre_status import CENTRES_MAX, CentreSeen
 from edge.config_down import ConfigAnswer
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.radar_errors import RegistrationReported
@@ -65,6 +66,7 @@ SIGNED_DESCR = (*TRACK_DESCR, SIGNED_STATION)
 SIGNED_DTYPE = np.dtype(list(SIGNED_DESCR))
 FLAG_OWNED, FLAG_CONFIRMED, FLAG_COASTING, FLAG_UNDECIDABLE = 1, 2, 4, 8
 FLAG_RADAR, FLAG_GNSS, FLAG_INTEGRITY, FLAG_TENTATIVE = 16, 32, 64, 128
+PLAIN_FORMATS = {"u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8"}
 Records = NDArray[np.void]
 
 
@@ -94,7 +96,8 @@ class ViolationBatch(msgspec.Struct, frozen=True, kw_only=True):
 class ViolationAck(msgspec.Struct, frozen=True, kw_only=True):
     """`violation/ack`: the items of one batch that the centre's database has committed."""
 
-    centre: Name  # reserved: an RSU has one centre, and does not ask which one answers
+    centre: Name  # the name of the database
+    by: Esn | None = None  # the id of the centre; None: an older one
     epoch: Count
     stored: Seqs = ()
     conflict: Seqs = ()  # same key, other bytes: never stored under it
@@ -116,8 +119,7 @@ class TrackNames(msgspec.Struct, frozen=True, kw_only=True):
 class TrackSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`track/up`: all tracks at `stamp_ns`, a point of the 100 ms grid."""
 
-    # v has no default: omit_defaults would leave it out
-    v: Literal[1]
+    v: Literal[1]  # no default: omit_defaults would leave it out
     esn: Esn
     seq: Count
     stamp_ns: Stamp
@@ -200,6 +202,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stamp_ns: int | None = None  # of this heartbeat
     registration: Annotated[dict[Name, RegistrationReported], Meta(max_length=CLOCKS_MAX)] = {}  # by sensor
     configured: ConfigAnswer | None = None  # the answer to the newest `config/down`
+    centres: Annotated[tuple[CentreSeen, ...], Meta(max_length=CENTRES_MAX)] = ()  # that it knows
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -388,9 +391,6 @@ def records_of(snapshot: TrackSnapshot) -> Records:
     if len(snapshot.data) != snapshot.n * dtype.itemsize:
         raise ValueError("data is not n records long")
     return np.frombuffer(snapshot.data, dtype)
-
-
-PLAIN_FORMATS = {"u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8"}
 
 
 def clock_offset_ns(response: ClockRsp, returned_ns: int) -> tuple[int, int]:

@@ -90,6 +90,7 @@ class Agent:
     n_compiling: int = 0
     compile_map: Callable[[ConfigDown, Setup], Awaitable[Published | None]] = published_aside
     last_ns: int = 0
+    on_acknowledged: Callable[[wire.ViolationAck], None] = lambda ack: None
 
     @property
     def esn(self) -> str:
@@ -171,7 +172,9 @@ class Agent:
             self.publications.put_nowait(arrival)
 
     def _receive_violation_ack(self, message: Incoming) -> None:
-        self.outbox.acknowledge(wire.decode_ack(message.payload))
+        ack = wire.decode_ack(message.payload)
+        self.on_acknowledged(ack)
+        self.outbox.acknowledge(ack)
 
     def _receive_journey_ack(self, message: Incoming) -> None:
         for journey_id in self.journeys.acknowledge(decode_journey_ack(message.payload)):

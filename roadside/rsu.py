@@ -25,6 +25,7 @@ from edge.subscriptions import MAIN
 from edge.versions import versions
 from geofence.journeys.journey import encoded
 from roadside.agent import Agent
+from roadside.centre_watch import CentreWatch
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
@@ -99,6 +100,10 @@ class RsuService(Service):
         self.site, self.agent, self.shell = site, agent, shell
         self.config = site.rsu(agent.esn)
         self.subscriptions = agent.subscriptions(self.config.neighbours)
+        self.watch = CentreWatch(agent.clock, agent.counts.add, self.on_connected)
+        agent.on_acknowledged = self.watch.acknowledged
+        for row in self.watch.subscriptions():
+            self.subscriptions.add(row)
         self.health = Health(self._ready, self.counts, self._gauges)
         self.receiver_counts: Counter[str] = Counter()
         self.listening = False
@@ -130,6 +135,7 @@ class RsuService(Service):
             agent.outbox.counts,
             agent.recorder.counts,
             agent.journeys.counts,
+            self.watch.centres.counts,
             self.shell.link_counts(),
         )
 
@@ -224,6 +230,7 @@ class RsuService(Service):
             host_clock=None if clocks.host is None else fault_of(clocks.host),
             registration=registrations_of(registration),
             configured=agent.pipeline.config.state.answered,
+            centres=self.watch.centres.seen(time.monotonic()),
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 
