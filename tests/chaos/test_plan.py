@@ -28,7 +28,7 @@ def test_every_plan_ends_parts_hurts_links_and_is_healed_in_time(seconds, hard):
         assert ("new_centre" in kinds(faults)) == hard
         assert set(kinds(faults)) & set(DISK_KINDS if hard else ("full",))
         for fault in faults:
-            assert 0.0 < fault.at_s
+            assert fault.at_s > 0.0
             assert fault.at_s + fault.hold_s <= seconds, fault
 
 
