@@ -11,7 +11,7 @@ PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -n
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 
 .NOTPARALLEL:
-.PHONY: setup demo test bench bench-check page lint kernels golden-update clean
+.PHONY: setup demo test chaos bench bench-check page lint kernels golden-update clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is built
@@ -33,6 +33,9 @@ else
 	@$(BIN)/python -m pytest -m "e2e and not paced" -n 2 --dist loadfile
 	@exec $(BIN)/python -m pytest -m paced
 endif
+
+chaos: $(VENV)/.stamp-run centre/static/index.html  # CHAOS="--seeds 20 --broker mosquitto --hard"
+	@exec $(BIN)/petroroad chaos $(or $(CHAOS),--seeds 3)
 
 bench: setup
 	@for name in fusion geofence lane_departure latency; do $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -33,6 +33,10 @@ COMMANDS = {
         "petroroad.commands.commission:commission",
         "Accept a radar: hold its survey against traffic.",
     ),
+    "chaos": (
+        "petroroad.commands.chaos:chaos",
+        "The whole system under faults; fails where an alert is lost or comes twice.",
+    ),
     "doctor": ("petroroad.commands.doctor:doctor", "Check clock, ports, broker, disk, map and kernels."),
 }
 

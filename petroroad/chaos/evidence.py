@@ -1,0 +1,95 @@
+"""Reads what a run left: copies of outboxes, recordings, the centre's database, what was heard on the wire.
+
+With sqlite3, raw MessagePack and the mcap library only: a reader of the product may share its faults.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import msgspec
+from mcap.exceptions import McapError
+from mcap.records import Channel, Message
+from mcap.stream_reader import StreamReader
+
+from petroroad.chaos.checker import UNREADABLE, identity_of
+from petroroad.chaos.history import History, Recorded, Stored
+
+UP = "/violation/up"  # how the topic of batches ends
+
+
+def read_outbox(path: Path, esn: str, history: History) -> list[tuple[str, int, int]]:
+    """Add what a copied outbox proves to have been raised; return its unacknowledged keys."""
+    with closing(sqlite3.connect(path)) as db:
+        for epoch, last_seq in db.execute("SELECT epoch, last_seq FROM epoch"):
+            known = history.last_seqs.get((esn, epoch), 0)
+            history.last_seqs[esn, epoch] = max(known, last_seq)
+        rows = db.execute("SELECT epoch, seq, violation FROM item").fetchall()
+    for epoch, seq, body in rows:
+        if body is not None:
+            history.bodies[esn, epoch, seq] = bytes(body)
+    return [(esn, epoch, seq) for epoch, seq, _ in rows]
+
+
+def n_waiting(path: Path) -> int | None:
+    """Return how many items an outbox in use holds; None where it can't be read now."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as db:
+            found: int = db.execute("SELECT count(*) FROM item").fetchone()[0]
+            return found
+    except sqlite3.Error:
+        return None
+
+
+def newest_change(path: Path) -> int | None:
+    """Return the number of the newest change of a violation at the centre; None where it can't be read."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as db:
+            query = "SELECT coalesce(max(n), 0) FROM feed WHERE kind = 'violation'"
+            found: int = db.execute(query).fetchone()[0]
+            return found
+    except sqlite3.Error:
+        return None
+
+
+def read_recording(path: Path, history: History) -> None:
+    """Add the violations of a recording, up to its last whole chunk."""
+    topics: dict[int, str] = {}
+    # a file that a kill cut off ends anywhere
+    with path.open("rb") as file, suppress(McapError, EOFError, OSError, ValueError):
+        for record in StreamReader(file).records:
+            if isinstance(record, Channel):
+                topics[record.id] = record.topic
+            elif isinstance(record, Message) and topics.get(record.channel_id, "").startswith("/violation/"):
+                identity = identity_of(record.data)
+                if identity is not None:
+                    history.recorded.append(Recorded(identity, record.data, record.log_time))
+
+
+def read_wire(heard: Iterable[tuple[str, bytes]], history: History) -> None:
+    """Add the violations of the batches that were heard from RSUs of the site."""
+    for topic, payload in heard:
+        esn = topic.removesuffix(UP).rpartition("/")[2]
+        if not topic.endswith(UP) or esn not in history.esns:
+            continue
+        with suppress(*UNREADABLE):
+            batch = msgspec.msgpack.decode(payload)
+            for item in batch["items"]:
+                if item.get("violation"):
+                    history.bodies.setdefault((esn, batch["epoch"], item["seq"]), item["violation"])
+
+
+def read_centre(path: Path, history: History) -> None:
+    """Add what the centre holds."""
+    with closing(sqlite3.connect(path)) as db:
+        for esn, epoch, seq, void in db.execute("SELECT esn, epoch, seq, void FROM transport"):
+            history.transport[esn, epoch, seq] = void
+        for name, version, esn, hop, body, detected_ns, committed_ns in db.execute(
+            "SELECT id, version, esn, hop, body, detected_ns, committed_ns FROM violation_version"
+        ):
+            waited_ns = (committed_ns or detected_ns) - detected_ns
+            history.stored.append(Stored((name, version, esn), hop, bytes(body), waited_ns))
+        for name, hop, version, versions in db.execute("SELECT id, hop, version, versions FROM episode"):
+            history.episodes.append((name, (hop, version), versions))
+        history.feed += db.execute("SELECT n, key FROM feed WHERE kind = 'violation' ORDER BY n").fetchall()

@@ -1,0 +1,52 @@
+"""A client that says what no part of the site would: bytes of chance, oversize, strangers' violations."""
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from edge import topics
+from edge.link import Link, LinkSettings
+from petroroad.chaos.waiting import until
+
+STRANGER = "STRANGER"  # an RSU that the site lacks
+OVERSIZE_BYTES = 900_000  # what the brokers still pass on
+NESTED = b"\x91" * 5_000 + b"\xc0"  # a list in a list in a list
+BURST_S = 3.0
+
+
+def burst(chance: np.random.Generator, esns: Sequence[str], gateway: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (topic, payload) of one burst; none of it can be a true message of a part that runs."""
+    for esn in esns:
+        noise = chance.bytes(int(chance.integers(1, 400)))
+        for topic in (
+            topics.violation_up(esn), topics.violation_ack(esn), topics.journey_up(esn), topics.track_up(esn),
+            topics.status(esn), topics.gnss_down(esn), topics.clock_rsp(esn), topics.handover(STRANGER, esn),
+        ):  # fmt: skip
+            yield topic, noise
+            yield topic, b""
+            yield topic, NESTED
+        yield topics.violation_up(esn), bytes(OVERSIZE_BYTES)
+        yield topics.violation_up(esn), msgspec.msgpack.encode({"epoch": 1, "items": [{"seq": -1}] * 2_000})
+    yield topics.gateway_command_down(gateway), chance.bytes(100)
+    batch = {"epoch": 1, "items": [{"seq": seq, "void": "a stranger's"} for seq in range(1, 33)]}
+    yield topics.violation_up(STRANGER), msgspec.msgpack.encode(batch)
+    yield topics.status(STRANGER), msgspec.msgpack.encode({"state": "online", "epoch": 1})
+
+
+class Hostile:
+    """Run `link.run()` beside it."""
+
+    def __init__(self, address: tuple[str, int], esns: Sequence[str], gateway: str) -> None:
+        self._esns, self._gateway = esns, gateway
+        self.n_said = 0
+        self.link = Link(LinkSettings(addresses=(address,), client_id="chaos-hostile"))
+
+    async def say(self, chance: np.random.Generator) -> None:
+        """Publish one burst; the rest of it is dropped where the broker does not take it in time."""
+        end_s = time.monotonic() + BURST_S
+        for topic, payload in burst(chance, self._esns, self._gateway):
+            if await until(partial(self.link.publish, topic, payload), end_s - time.monotonic()):
+                self.n_said += 1

@@ -1,0 +1,196 @@
+"""One seed from start to verdict: processes, traffic and faults, healing, draining, judging."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.config import address_of
+from petroroad.chaos import evidence
+from petroroad.chaos.actions import Actions
+from petroroad.chaos.checker import Verdict, check
+from petroroad.chaos.fleet import copy_outbox
+from petroroad.chaos.history import History, Shown
+from petroroad.chaos.hostile import Hostile
+from petroroad.chaos.page import Page
+from petroroad.chaos.plan import draw
+from petroroad.chaos.spy import Spy
+from petroroad.chaos.stage import PROGRAM, Stage
+from petroroad.demo.live import ask
+from petroroad.processes.broker import BrokerMissingError, Kind
+from petroroad.processes.children import ChildError, NotReadyError
+
+DRAIN_S = 60.0
+SETTLE_S = 2.5  # a heartbeat of each RSU: the centre knows what it lacks
+POLL_S = 0.25
+PAGE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one run is to be; `program` starts a part when its words follow."""
+
+    seed: int
+    broker: Kind = "nats"
+    hard: bool = False
+    seconds: float = 25.0
+    rsus: int = 2
+    folder: Path | None = None  # to keep; None: kept only where a run fails
+    has_mounts: bool = False
+    program: tuple[str, ...] = PROGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one seed."""
+
+    line: dict[str, Any]
+    verdict: Verdict | None
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict is not None and self.verdict.ok
+
+
+async def run(asked: Asked) -> Outcome:
+    """Run one seed; a part that does not come up is the result's `error`."""
+    begun_s = time.monotonic()
+    folder = _folder(asked)
+    stage = Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts)
+    line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard}
+    verdict = None
+    try:
+        try:
+            await stage.open()
+            verdict = await _play(stage, asked, line)
+        finally:
+            await stage.close()
+    except* (ChildError, NotReadyError, BrokerMissingError, OSError) as failed:
+        line["error"] = str(failed.exceptions[0])
+    line |= {} if verdict is None else verdict.as_dict()
+    line["ok"] = verdict is not None and verdict.ok
+    line["seconds"] = round(time.monotonic() - begun_s, 1)
+    if line["ok"] and asked.folder is None:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    else:
+        line["kept"] = str(folder)
+        (folder / "verdict.json").write_text(json.dumps(line, indent=1), encoding="utf-8")
+    return Outcome(line, verdict)
+
+
+def _folder(asked: Asked) -> Path:
+    if asked.folder is None:
+        return Path(tempfile.mkdtemp(prefix=f"petroroad-chaos-{asked.broker}-{asked.seed}-"))
+    folder = asked.folder / f"{asked.broker}-{asked.seed}{'-hard' if asked.hard else ''}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder.resolve()
+
+
+async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
+    broker = address_of(stage.site.broker)
+    spy, page = Spy(broker), Page(stage.site.http)
+    hostile = Hostile(broker, stage.site.esns, "GW1")
+    chance = np.random.Generator(np.random.Philox(key=np.array([asked.seed % 2**64, 0x5A1D], np.uint64)))
+    actions = Actions(stage, spy, hostile, page, chance)
+    line["disk"] = stage.disks[stage.site.esns[0]].kind
+    await stage.bring_up()
+    async with _beside(spy.link.run(), hostile.link.run(), page.run()):
+        await stage.drive()
+        await actions.carry_out(
+            draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard), asked.seconds
+        )
+        await stage.stop_traffic()
+        history = History(stage.site.esns)
+        line["drained_s"] = await _drain(stage, page, history)
+    await stage.bring_down()
+    line |= {
+        "faults": dict(sorted(actions.done.items())),
+        "repeated": spy.n_repeated,
+        "hostile": hostile.n_said,
+    }
+    history.died = stage.fleet.died
+    await asyncio.to_thread(_gather, stage, spy, page, history)
+    return await asyncio.to_thread(check, history)
+
+
+@contextlib.asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> Any:
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _drain(stage: Stage, page: Page, history: History) -> float:
+    """Wait until nothing waits and the page shows all; return the time, and leave copies of the outboxes.
+
+    The RSUs stand still while they are copied: what they raise later is not this run's.
+    """
+    begun_s = time.monotonic()
+    await asyncio.sleep(SETTLE_S)
+    while True:
+        is_late = time.monotonic() - begun_s > DRAIN_S
+        if is_late or await _is_drained(stage):
+            async with stage.fleet.frozen(stage.site.esns):
+                waiting = await asyncio.to_thread(_copy_last, stage, history)
+                if is_late or not waiting:
+                    history.waiting = waiting
+                    await _until_shown(stage, page)
+                    return round(time.monotonic() - begun_s, 1)
+        await asyncio.sleep(POLL_S)
+
+
+async def _is_drained(stage: Stage) -> bool:
+    """Say whether all RSUs run and wait for nothing, and the centre lacks nothing that it knows of."""
+    if any(stage.fleet.parts[esn].pid is None for esn in stage.site.esns):
+        return False
+    depths = [await asyncio.to_thread(evidence.n_waiting, stage.outbox(esn)) for esn in stage.site.esns]
+    summary = await asyncio.to_thread(ask, stage.site.http, "/api/summary")
+    is_whole = summary is not None and not summary["missing"] and not summary["outbox_depth"]
+    return is_whole and not any(depth is None or depth for depth in depths)
+
+
+def _copy_last(stage: Stage, history: History) -> list[tuple[str, int, int]]:
+    """Copy the outboxes of RSUs that stand still; return what waits there."""
+    waiting: list[tuple[str, int, int]] = []
+    for esn in stage.site.esns:
+        to = stage.evidence / esn / "last"
+        shutil.rmtree(to, ignore_errors=True)
+        copy_outbox(stage.outbox_folder(esn), to)
+        waiting += evidence.read_outbox(to / f"{esn}.sqlite", esn, history)
+    return waiting
+
+
+async def _until_shown(stage: Stage, page: Page) -> None:
+    """Give the page the time to receive what the centre has committed."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PAGE_S):
+            while True:
+                newest = await asyncio.to_thread(evidence.newest_change, stage.database)
+                if newest is not None and page.cursor >= newest and page.sessions:
+                    return
+                await asyncio.sleep(POLL_S)
+
+
+def _gather(stage: Stage, spy: Spy, page: Page, history: History) -> None:
+    for esn in stage.site.esns:
+        for copy in sorted((stage.evidence / esn).glob("*/*.sqlite")):
+            evidence.read_outbox(copy, esn, history)
+        for path in sorted((stage.folder / esn / "recordings").rglob("*.mcap")):
+            evidence.read_recording(path, history)
+    history.ends_ns = stage.ends_ns
+    evidence.read_wire(spy.heard, history)
+    evidence.read_centre(stage.database, history)
+    history.pages = [Shown(one.cursor, one.loaded, one.shown) for one in page.sessions]

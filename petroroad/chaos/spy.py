@@ -1,0 +1,53 @@
+"""A client that hears all batches and acknowledgements, and says them again in another order."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from functools import partial
+
+import numpy as np
+
+from edge import topics
+from edge.link import Link, LinkSettings
+from petroroad.chaos.waiting import until
+
+HEARD_MAX = 20_000  # messages; a run has some thousands
+REPEAT_S = 2.0  # for one
+Said = tuple[str, bytes]
+
+
+class Spy:
+    """Run `link.run()` beside it. Each message is repeated once."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.heard: list[Said] = []
+        self.n_repeated = 0
+        self._repeats: set[Said] = set()  # ours, which come back to us
+        self._n_done = 0
+        self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.link = Link(
+            LinkSettings(addresses=(address,), client_id="chaos-spy"),
+            subscriptions=[(topics.violation_up("+"), 1), (topics.violation_ack("+"), 1)],
+            on_message=self._hear,
+        )
+
+    def _hear(self, topic: str, payload: bytes, _retained: bool) -> None:
+        self._news[topic].set()
+        if (topic, payload) not in self._repeats and len(self.heard) < HEARD_MAX:
+            self.heard.append((topic, payload))
+
+    async def until(self, topic: str, seconds: float) -> None:
+        """Return at the next message under that topic, after `seconds` at the latest."""
+        self._news[topic].clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news[topic].wait()
+
+    async def repeat(self, chance: np.random.Generator) -> None:
+        """Say again, in random order, what was heard since the last time."""
+        fresh, self._n_done = self.heard[self._n_done :], len(self.heard)
+        for i in chance.permutation(len(fresh)).tolist():
+            topic, payload = fresh[i]
+            self._repeats.add((topic, payload))
+            if await until(partial(self.link.publish, topic, payload), REPEAT_S):  # else the broker is away
+                self.n_repeated += 1

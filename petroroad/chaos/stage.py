@@ -1,0 +1,192 @@
+"""Everything that one run needs: the site's copies, a proxy and a disk for each part, the processes."""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.config import address_of
+from petroroad.chaos.disks import BALLAST_MIB, Disk
+from petroroad.chaos.fleet import Fleet, Part, Starter, copy_outbox
+from petroroad.chaos.proxy import Proxy
+from petroroad.demo.site import LOOPBACK, SHIPPED, DemoSite, kept_port, make_site
+from petroroad.processes.broker import Kind, start_broker
+from petroroad.processes.children import Child, ChildSpec, start, until_ready
+from petroroad.toml_text import dumps
+
+PROGRAM = (sys.executable, "-m", "petroroad")
+SCENARIO = "chaos"
+READY_S = 90.0  # eight processes start on two cores, which others may use too
+GRACE_S = 10.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Use `open`, `bring_up`, `drive`, and `close` in any case."""
+
+    folder: Path
+    seed: int
+    broker_kind: Kind
+    n_rsus: int
+    program: tuple[str, ...]
+    has_mounts: bool
+    clock: Clock = field(default_factory=lambda: Clock.paced(time.time_ns()))
+    fleet: Fleet = field(default_factory=Fleet)
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    disks: dict[str, Disk] = field(default_factory=dict)
+    ends_ns: dict[str, list[int]] = field(default_factory=dict)
+    full: set[str] = field(default_factory=set)  # RSUs whose disks are full now
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    site: DemoSite = field(init=False)
+    sim: Child | None = None
+
+    async def open(self) -> None:
+        """Make the site, the proxies and the disks."""
+        self.site = make_site(
+            SHIPPED, self.folder, rsus=self.n_rsus, http=None, broker=self.broker_kind, held=self.held
+        )
+        config = tomllib.loads(self.site.path.read_text(encoding="utf-8"))
+        config["outbox"] = config.get("outbox", {}) | {"ballast_mib": BALLAST_MIB}
+        for name in ("centre", "gateway", *self.site.esns):
+            port = self.held.enter_context(kept_port())
+            self.proxies[name] = Proxy(LOOPBACK, port, address_of(self.site.broker))
+            await self.proxies[name].open()
+            config["mqtt"] = config["mqtt"] | {"brokers": [f"{LOOPBACK}:{port}"]}
+            self._config(name).write_text(dumps(config), encoding="utf-8")
+        for esn in self.site.esns:
+            self.disks[esn] = Disk(self.outbox_folder(esn), has_mounts=self.has_mounts)
+            self.ends_ns[esn] = []
+
+    def _config(self, name: str) -> Path:
+        return self.folder / f"site-{name}.toml"
+
+    def outbox_folder(self, esn: str) -> Path:
+        """Where an RSU's outbox lies."""
+        return self.folder / esn / "outbox"
+
+    def outbox(self, esn: str) -> Path:
+        """An RSU's outbox."""
+        return self.outbox_folder(esn) / f"{esn}.sqlite"
+
+    @property
+    def database(self) -> Path:
+        """The centre's database."""
+        return self.folder / "centre.sqlite"
+
+    @property
+    def evidence(self) -> Path:
+        """Copies of outboxes."""
+        return self.folder / "evidence"
+
+    async def bring_up(self) -> None:
+        """Start all but the traffic; raises ChildError or NotReadyError."""
+        host, port = address_of(self.site.broker)
+
+        async def broker() -> Child:
+            return await start_broker(self.broker_kind, self.folder, host, port)
+
+        first = await self.fleet.bring_up(Part("broker", broker))
+        late = []
+        for name in ("centre", "gateway"):
+            words = (name, "--config", str(self._config(name)))
+            late.append(await self.fleet.bring_up(Part(name, self._starter(name, *words))))
+        for esn in self.site.esns:
+            unit = (
+                "rsu",
+                "--config",
+                str(self._config(esn)),
+                "--esn",
+                esn,
+                "--state",
+                str(self.folder / esn),
+            )
+            late.append(await self.fleet.bring_up(Part(esn, self._starter(esn, *unit), self._keeper(esn))))
+        async with asyncio.TaskGroup() as tasks:
+            for child in late:
+                address = self.site.health[child.spec.name]
+                tasks.create_task(until_ready(child, address, READY_S, [first]), name="chaos.ready")
+
+    def _starter(self, name: str, *words: str) -> Starter:
+        log = self.folder / f"{name}.log"
+        spec = ChildSpec(name=name, argv=(*self.program, *words), log=log, env=self.clock.to_env())
+
+        async def begin() -> Child:
+            return await start(spec)
+
+        return begin
+
+    def _keeper(self, esn: str) -> Callable[[int], None]:
+        def keep(n_ended: int) -> None:
+            if esn not in self.full:
+                self.ends_ns[esn].append(self.clock.now_ns())
+            copy_outbox(self.outbox_folder(esn), self.evidence / esn / str(n_ended))
+
+        return keep
+
+    async def drive(self) -> None:
+        """Start the traffic."""
+        words = ["sim", "run", SCENARIO, "--seed", str(self.seed), "--drive", str(self.site.path)]
+        words += ["--rsus", ",".join(self.site.esns), "--health", self.site.health["sim"]]
+        self.sim = await self._starter("sim", *words)()
+        await until_ready(self.sim, self.site.health["sim"], READY_S)
+
+    async def stop_traffic(self) -> None:
+        """End the simulator; that it ended before is a death as any other."""
+        assert self.sim is not None, "it was started"
+        if not self.sim.running:
+            self.fleet.died.append(f"sim ended with {self.sim.process.returncode}")
+        await self.sim.stop(GRACE_S)
+
+    def replace_centre(self, backup: Path | None) -> None:
+        """Put a backup in the place of the centre's database, or nothing; while it is down."""
+        for path in self.folder.glob("centre.sqlite*"):
+            path.unlink()
+        if backup is not None:
+            shutil.copyfile(backup, self.database)
+
+    def back_up_centre(self) -> Path:
+        """Copy the database of a running centre as SQLite does it."""
+        to = self.folder / "backup.sqlite"
+        to.unlink(missing_ok=True)
+        with (
+            contextlib.closing(sqlite3.connect(self.database)) as source,
+            contextlib.closing(sqlite3.connect(to)) as copy,
+        ):
+            source.backup(copy)
+        return to
+
+    @contextlib.contextmanager
+    def full_disk(self, esn: str) -> Iterator[Disk]:
+        """Fill an RSU's disk until the block ends; `Disk.fill` again where its files shrank."""
+        disk, part = self.disks[esn], self.fleet.parts[esn]
+        self.full.add(esn)
+        disk.fill(part.pid)
+        try:
+            yield disk
+        finally:
+            disk.heal(part.pid)
+            self.full.discard(esn)
+
+    async def bring_down(self) -> None:
+        """End all parts in order: recordings are closed whole."""
+        await self.fleet.bring_down(("gateway", *self.site.esns), GRACE_S)
+        await self.fleet.bring_down(("centre",), GRACE_S)
+        await self.fleet.bring_down(("broker",), GRACE_S)
+
+    async def close(self) -> None:
+        """Leave no process, port or mount, whatever has happened."""
+        if self.sim is not None:
+            await self.sim.stop(0.0)
+        await self.fleet.abandon()
+        for proxy in self.proxies.values():
+            await proxy.close()
+        for disk in self.disks.values():
+            disk.release()
+        self.held.close()

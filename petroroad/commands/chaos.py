@@ -1,0 +1,122 @@
+"""`petroroad chaos`: the whole system under faults drawn by seed, judged by what it leaves on its disks."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from petroroad.chaos import run as chaos_run
+from petroroad.chaos.checker import FAULTS
+from petroroad.chaos.disks import private_mounts
+from petroroad.commands.demo import compile_kernels
+from petroroad.processes.broker import Kind
+
+TERMINATED = 128
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
+Seconds = Annotated[float, Parameter(validator=validators.Number(gte=10.0, lte=3_600.0))]
+Units = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=4))]
+
+
+def chaos(
+    *,
+    seeds: Count = 1,
+    first: int = 1,
+    broker: Kind = "nats",
+    hard: bool = False,
+    seconds: Seconds = 25.0,
+    rsus: Units = 2,
+    run_dir: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Kill, freeze and cut off parts, fill disks; fail where an alert is lost or comes twice.
+
+    Parameters
+    ----------
+    seeds
+        How many seeds, one after the other.
+    first
+        The first one.
+    broker
+        Which embedded broker.
+    hard
+        Also ends on full disks, and a centre that loses its database.
+    seconds
+        Of traffic under faults, for each seed.
+    rsus
+        How many neighbouring RSUs run.
+    run_dir
+        Where everything is kept; without it only what failed, in the system's temporary folder.
+    as_json
+        One JSON object for each seed and one for all, on stdout.
+    """
+    has_mounts = private_mounts()  # before any thread: the small disks are seen by what this one starts
+    compile_kernels()
+    lines: list[dict[str, Any]] = []
+    for seed in range(first, first + seeds):
+        asked = chaos_run.Asked(
+            seed=seed, broker=broker, hard=hard, seconds=seconds, rsus=rsus, folder=run_dir,
+            has_mounts=has_mounts,
+        )  # fmt: skip
+        try:
+            outcome = asyncio.run(_until_signal(asked))
+        except asyncio.CancelledError:
+            return TERMINATED + signal.SIGINT
+        lines.append(outcome.line)
+        _print(outcome.line, _shown(outcome.line), as_json)
+    total = summary(lines)
+    _print(total, _shown_total(total), as_json)
+    return 0 if total["ok"] else 1
+
+
+async def _until_signal(asked: chaos_run.Asked) -> chaos_run.Outcome:
+    """Run one seed; a signal cancels it, which leaves no process and no mount."""
+    task = asyncio.current_task()
+    assert task is not None, "asyncio runs it"
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    return await chaos_run.run(asked)
+
+
+def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sums over all seeds; `ok` where every seed is."""
+    sums: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    for line in lines:
+        sums.update({name: line.get(name, 0) for name in ("raised", "committed", *FAULTS)})
+        faults.update(line.get("faults", {}))
+    return {
+        "seeds": len(lines),
+        "failed": [line["seed"] for line in lines if not line["ok"]],
+        "faults": dict(sorted(faults.items())),
+        **sums,
+        "wait_worst_s": max((line.get("wait_worst_s", 0.0) for line in lines), default=0.0),
+        "ok": all(line["ok"] for line in lines),
+    }
+
+
+def _print(line: dict[str, Any], text: str, as_json: bool) -> None:
+    sys.stdout.write((json.dumps(line) if as_json else text) + "\n")
+    sys.stdout.flush()
+
+
+def _shown(line: dict[str, Any]) -> str:
+    head = f"seed {line['seed']} {line['broker']}{' hard' if line['hard'] else ''}"
+    if "error" in line:
+        return f"{head}: did not run: {line['error']} (kept: {line['kept']})"
+    wrong = ", ".join(f"{name} {line[name]}" for name in FAULTS if line[name])
+    text = (
+        f"{head}: {sum(line['faults'].values())} faults, raised {line['raised']}, {wrong or 'nothing lost'}"
+    )
+    return f"{text} ({line['seconds']} s)" + (f"; kept: {line['kept']}" if "kept" in line else "")
+
+
+def _shown_total(total: dict[str, Any]) -> str:
+    counts = ", ".join(f"{name} {total[name]}" for name in ("raised", *FAULTS))
+    failed = f"; failed: {', '.join(map(str, total['failed']))}" if total["failed"] else ""
+    return f"{total['seeds']} seeds, {sum(total['faults'].values())} faults: {counts}{failed}"

@@ -1,0 +1,40 @@
+"""Plans: equal seeds give equal faults, every plan has what makes it a proof, and none is unfair."""
+
+import pytest
+
+from petroroad.chaos.plan import DISK_KINDS, END_KINDS, LINK_KINDS, START_S, draw
+
+ESNS = ("RSU-A", "RSU-B")
+
+
+def kinds(faults):
+    return [fault.kind for fault in faults]
+
+
+def test_a_plan_is_a_function_of_its_arguments():
+    assert draw(7, ESNS, 25.0) == draw(7, ESNS, 25.0)
+    assert draw(7, ESNS, 25.0) != draw(8, ESNS, 25.0)
+    assert draw(-1, ESNS, 25.0) == draw(-1, ESNS, 25.0)
+
+
+@pytest.mark.parametrize("seconds", [15.0, 25.0, 40.0])
+@pytest.mark.parametrize("hard", [False, True])
+def test_every_plan_ends_parts_hurts_links_and_is_healed_in_time(seconds, hard):
+    for seed in range(60):
+        faults = draw(seed, ESNS, seconds, hard=hard)
+        assert any(fault.kind == "kill" and fault.part == "centre" for fault in faults)
+        assert {"repeat", "hostile", "page", "freeze"} <= set(kinds(faults))
+        assert sum(fault.kind in LINK_KINDS for fault in faults) >= 2
+        assert ("new_centre" in kinds(faults)) == hard
+        assert set(kinds(faults)) & set(DISK_KINDS if hard else ("full",))
+        for fault in faults:
+            assert fault.at_s > 0.0
+            assert fault.at_s + fault.hold_s <= seconds, fault
+
+
+def test_no_rsu_ends_on_a_full_disk_by_accident():
+    for seed in range(200):
+        faults = draw(seed, ESNS, 40.0)
+        for disk in (fault for fault in faults if fault.kind == "full"):
+            for end in (fault for fault in faults if fault.kind in END_KINDS and fault.part == disk.part):
+                assert not disk.at_s - START_S <= end.at_s <= disk.at_s + disk.hold_s + START_S
