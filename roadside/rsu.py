@@ -22,6 +22,7 @@ from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
+from edge.tls import Holder
 from edge.versions import versions
 from geofence.journeys.journey import encoded
 from roadside.agent import Agent
@@ -63,7 +64,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
     """Return an RSU's shell; a violation never waits behind snapshots, which have their own connection."""
     clients = {MAIN: f"rsu-{esn}", TRACKS_LINK: f"rsu-{esn}-t"}
-    return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients)
+    return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients, Holder("rsu", esn))
 
 
 @asynccontextmanager
@@ -215,7 +216,7 @@ class RsuService(Service):
             sensors=dict(agent.pipeline.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
-            degraded=(*outbox.degraded, *faults),
+            degraded=(*outbox.degraded, *faults, *self.shell.security.faults()),
             stamp_ns=now_ns,
             clocks=faults_of(clocks.terminals),
             clocks_n=clocks.n_terminals,
@@ -230,7 +231,8 @@ class RsuService(Service):
         connected = {name: link.connected for name, link in self.shell.links.items()}
         facts = {"listening": self.listening} | connected
         # a full disk does not make it unready: it still serves, and reports the disk
-        return all(facts.values()), facts | {"degraded": list(self.agent.outbox.degraded)}
+        degraded = [*self.agent.outbox.degraded, *self.shell.security.faults()]
+        return all(facts.values()), facts | {"degraded": degraded}
 
     def _gauges(self) -> dict[str, float]:
         return {
