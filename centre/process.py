@@ -26,6 +26,7 @@ from edge.config import Site
 from edge.sections import RetentionConfig
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
+from edge.tls import Holder
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class CentreProcess:
         config, where = self.site.config, self.site.where
         host, port = loopback(config.centre.http, where)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
-        shell = Shell("centre", self.site, self.clock, self.log, clients)
+        shell = Shell("centre", self.site, self.clock, self.log, clients, Holder("centre", config.centre.id))
         listener = self._bind("centre.http", host, port)
         try:
             centre = self._open_centre()

@@ -17,9 +17,11 @@ import aiomqtt
 
 from core.errors import ConfigError
 from edge.config import address_of
-from edge.mqtt_client import LINK_ERRORS, PENDING_MAX, MqttClient, OnMessage
+from edge.mqtt_client import LINK_ERRORS, PENDING_MAX, MqttClient, OnMessage, is_denied
 from edge.sections import MqttConfig
 from edge.signing.guard import Guard
+from edge.tls import Credentials, Holder, check_addresses, credentials
+from edge.tls_causes import cause_of, why_refused
 
 CONNECT_S = 3.0
 LEAVE_S = 0.4  # a cancelled link ends within a second: twice this
@@ -44,27 +46,26 @@ class LinkSettings:
     client_id: str
     username: str | None = None
     password: str | None = None
-    tls: ssl.SSLContext | None = None
+    tls: Credentials | None = None
 
 
-def link_settings(mqtt: MqttConfig, client_id: str, where: str = "site") -> LinkSettings:
-    """Build the settings from `[mqtt]`; ConfigError where it names no broker or unreadable TLS files."""
+def link_settings(
+    mqtt: MqttConfig, client_id: str, where: str = "site", holder: Holder | None = None
+) -> LinkSettings:
+    """Build the settings from `[mqtt]`; ConfigError where it names no broker or unusable TLS files.
+
+    holder : the part that our certificate must name
+    """
     if not mqtt.brokers:
         raise ConfigError(where, "mqtt.brokers", "must name at least one HOST:PORT")
-    tls = None
-    if mqtt.ca_file or mqtt.cert_file or mqtt.key_file:
-        try:
-            tls = ssl.create_default_context(cafile=mqtt.ca_file)
-            if mqtt.cert_file:
-                tls.load_cert_chain(mqtt.cert_file, mqtt.key_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(where, "mqtt", f"TLS files can't be loaded: {error}") from error
+    addresses = tuple(address_of(address) for address in mqtt.brokers)
+    check_addresses(mqtt, [host for host, _ in addresses], where)
     return LinkSettings(
-        addresses=tuple(address_of(address) for address in mqtt.brokers),
+        addresses=addresses,
         client_id=client_id,
         username=mqtt.username,
         password=mqtt.password,
-        tls=tls,
+        tls=credentials(mqtt, where, holder),
     )
 
 
@@ -77,6 +78,8 @@ class Link:
         attempt from 1
     on_up, on_down : after each birth, after each loss
     guard : signs what is published and refuses what has no signature that it needs; None: nothing is signed
+    on_refused(address, cause) : when a broker and we do not agree on TLS or login, with a cause of
+        edge.tls_causes
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Link:
         self.counts: dict[str, int] = {}
         self.on_up, self.on_down = on_up, on_down
         self.guard = guard
+        self.on_refused: Callable[[tuple[str, int], str], None] = lambda _address, _cause: None
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
         self._client: MqttClient | None = None  # while connected
@@ -177,16 +181,27 @@ class Link:
         turn, backoff_s = 0, BACKOFF_S_MIN
         while not self._stopping:
             begun_s = time.monotonic()
+            address = self.settings.addresses[turn % len(self.settings.addresses)]
             try:
-                await self._serve(self.settings.addresses[turn % len(self.settings.addresses)])
+                await self._serve(address)
                 continue  # `reconnect` asked for a new connection
             except LINK_ERRORS as error:  # the network's or the broker's fault: try the next address
                 self._count(f"link.{type(error).__name__}")
+                await self._explain(address, error)
             turn += 1
             if time.monotonic() - begun_s > STABLE_S:
                 backoff_s = BACKOFF_S_MIN
             await asyncio.sleep(backoff_s * _jitter())
             backoff_s = min(2.0 * backoff_s, BACKOFF_S_MAX)
+
+    async def _explain(self, address: tuple[str, int], error: Exception) -> None:
+        """Count and report why a broker refused us, where that can be known."""
+        cause = "not_authorised" if is_denied(error) else cause_of(error)
+        if cause is None and self.settings.tls is not None and not self._stopping:
+            cause = await why_refused(address, self.settings.tls.context)
+        if cause is not None:
+            self._count(f"link.refused.{cause}")
+            self.on_refused(address, cause)
 
     async def _serve(self, address: tuple[str, int]) -> None:
         """Hold one connection; returns when asked to leave, raises when it is lost."""
@@ -195,7 +210,7 @@ class Link:
         if not self._stopping:
             self._leave_asked.clear()
         will = self._announcement(self._will)
-        await _reach(address)
+        await _reach(address, None if self.settings.tls is None else self.settings.tls.context)
         client = self._new_client(address, will)
         try:
             await client.__aenter__()
@@ -234,7 +249,7 @@ class Link:
             identifier=settings.client_id,
             username=settings.username,
             password=settings.password,
-            tls_context=settings.tls,
+            tls_context=None if settings.tls is None else settings.tls.context,
         )
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -298,10 +313,16 @@ class Link:
         self.counts[reason] = self.counts.get(reason, 0) + 1
 
 
-async def _reach(address: tuple[str, int]) -> None:
-    """Open and close a TCP connection: aiomqtt connects in a thread, which could not be cancelled."""
+async def _reach(address: tuple[str, int], context: ssl.SSLContext | None) -> None:
+    """Open and close a connection: aiomqtt connects in a thread, which could not be cancelled.
+
+    With TLS up to the end of the handshake: paho leaves the socket open when that fails.
+    """
     async with asyncio.timeout(CONNECT_S):
-        _, writer = await asyncio.open_connection(*address)
+        _, writer = await asyncio.open_connection(*address, ssl=context)
+        if context is not None:
+            writer.transport.abort()  # a shutdown of TLS would wait for the broker's answer
+            return
         writer.close()
         await writer.wait_closed()
 

@@ -22,6 +22,7 @@ SOCKET_OPTIONS = [
 ]
 LOGGER = logging.getLogger("petroroad.mqtt")  # aiomqtt's own lines; the link counts the events that matter
 LOGGER.setLevel(logging.CRITICAL)
+DENIED = (4, 5, 134, 135)  # MQTT 3.1.1 table 3.1, and what paho makes of it: bad login, not authorised
 LINK_ERRORS = (aiomqtt.MqttError, OSError, TimeoutError)
 
 OnMessage = Callable[[str, bytes, bool], None]  # topic, payload, retained
@@ -87,6 +88,12 @@ class _Dispatch(asyncio.Queue[aiomqtt.Message]):
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         self._on_message(item.topic.value, _bytes(item.payload), item.retain)
+
+
+def is_denied(error: BaseException) -> bool:
+    """Say whether a broker refused the connection itself, for its name, password or rights."""
+    code = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
+    return getattr(code, "value", code) in DENIED
 
 
 def _bytes(payload: Any) -> bytes:

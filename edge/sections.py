@@ -108,6 +108,8 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ca_file: str | None = None  # any of the three: TLS
     cert_file: str | None = None
     key_file: str | None = None
+    crl_file: str | None = None
+    insecure: bool = False  # a broker on the network without TLS is meant
     username: str | None = None
     password: str | None = None  # only as ${ENV}: edge.config refuses it in the file
 

@@ -7,7 +7,7 @@ Everything that they share is here, once.
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 from structlog.typing import FilteringBoundLogger as Logger
@@ -17,9 +17,11 @@ from edge.clock import Clock
 from edge.clock_probe import ClockProbe
 from edge.config import Site
 from edge.link import Link, Outgoing, link_settings
+from edge.link_security import LinkSecurity
 from edge.log import CountsLog, warn_unapplied
 from edge.metrics import Health
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
+from edge.tls import Holder
 
 STATUS_S = 2.0  # between heartbeats
 DRAIN_S = 0.8  # a clean end waits this long for acknowledgements
@@ -89,22 +91,30 @@ class Shell:
     """The connections and the clock probe of one process; `run` runs a service in it.
 
     clients : the client id of each connection by name; `MAIN` is the first
+    holder : the part that its certificate must name; None: any
     """
 
     def __init__(
-        self, part: str, site: Site, clock: Clock, logger: Logger, clients: Mapping[str, str]
+        self,
+        part: str,
+        site: Site,
+        clock: Clock,
+        logger: Logger,
+        clients: Mapping[str, str],
+        holder: Holder | None = None,
     ) -> None:
         self.part, self.site, self.log = part, site, logger
         self.probe = ClockProbe(clock)
+        settings = link_settings(site.config.mqtt, clients[MAIN], site.where, holder)
         self.links = {
-            name: Link(link_settings(site.config.mqtt, client_id, site.where))
-            for name, client_id in clients.items()
+            name: Link(replace(settings, client_id=client_id)) for name, client_id in clients.items()
         }
         self.main = self.links[MAIN]
+        self.security = LinkSecurity(settings, self.links, logger)
 
     def link_counts(self) -> dict[str, int]:
         """Return the counters of the connections; those beside the main one begin with their name."""
-        found = dict(self.main.counts)
+        found = dict(self.main.counts) | self.security.counts()
         for name, link in self.links.items():
             if link is not self.main:
                 found |= {f"{name}.{reason}": n for reason, n in link.counts.items()}
@@ -113,6 +123,7 @@ class Shell:
     def log_start(self, event: str, **facts: object) -> None:
         """Log that the service has started, and the settings that it does not apply."""
         warn_unapplied(self.log, self.site.unapplied)
+        self.security.log_start()
         self.log.info(event, **facts)
 
     async def run(self, service: Service, *, ends_on_bug: bool = True) -> None:
@@ -158,6 +169,7 @@ class Shell:
         parts = {name: link.run() for name, link in self.links.items()}
         parts |= service.background()
         parts["status"] = self._report(service)
+        parts["tls"] = self.security.run()
         parts["health"] = service.health.serve(address, self.site.where, key)
         if ends_on_bug:
             parts["bug"] = until_bug(service.count)

@@ -12,6 +12,7 @@ from edge import topics, wire
 from edge.config import Site
 from edge.config_down import ConfigDown
 from edge.link import Link, link_settings
+from petroroad.operators import operator
 
 RETRY_S = 0.2  # until there is a connection
 AGAIN_S = 3.0  # longer than between two heartbeats
@@ -37,7 +38,7 @@ async def publish_rules(
             if len(answers) == len(esns):
                 answered.set()
 
-    settings = link_settings(site.config.mqtt, f"rules-{os.getpid()}", site.where)
+    settings = link_settings(site.config.mqtt, f"rules-{os.getpid()}", site.where, operator())
     link = Link(settings, subscriptions=[(topics.status("+"), 1)], on_message=receive)
     serving = asyncio.create_task(link.run())
     is_sent = False

@@ -22,6 +22,7 @@ from edge.outbox.outbox import Outbox
 from edge.recording.series import Series
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
+from edge.tls import Holder
 from edge.versions import versions
 from geofence.journeys.journey import encoded
 from roadside.agent import Agent
@@ -65,7 +66,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
     """Return an RSU's shell; a violation never waits behind snapshots, which have their own connection."""
     clients = {MAIN: f"rsu-{esn}", TRACKS_LINK: f"rsu-{esn}-t"}
-    return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients)
+    return Shell("rsu", site, clock, log.setup(part="rsu", esn=esn), clients, Holder("rsu", esn))
 
 
 @asynccontextmanager
@@ -241,7 +242,8 @@ class RsuService(Service):
         return all(facts.values()), facts | {"degraded": list(self._degraded())}
 
     def _degraded(self) -> tuple[str, ...]:
-        return (*self.agent.outbox.degraded, *self.agent.recorder.degraded)
+        agent = self.agent
+        return (*agent.outbox.degraded, *agent.recorder.degraded, *self.shell.security.faults())
 
     def _gauges(self) -> dict[str, float]:
         return {

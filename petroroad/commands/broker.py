@@ -1,53 +1,127 @@
 """`petroroad broker`: the embedded MQTT broker by itself."""
 
+import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
-from core.errors import CommandError, UsageError
-from edge.config import address_of, is_address, load_site
+from core.errors import CommandError, ConfigError, UsageError
+from edge.config import Site, address_of, is_address, load_site
+from edge.tls import file_stamp
+from edge.topics import NAME
 from petroroad.commands.running import until_signal
 from petroroad.processes.broker import BrokerMissingError, Kind, start_broker
-from petroroad.processes.children import ChildError, NotReadyError
+from petroroad.processes.broker_files import Login
+from petroroad.processes.broker_security import ServerTls, server_tls
+from petroroad.processes.children import Child, ChildError, NotReadyError
+
+LISTEN = "127.0.0.1:1883"
+LOOK_S = 5.0  # between looks at the files of TLS
 
 
 def broker(
     *,
     config: Path | None = None,
-    listen: str = "127.0.0.1:1883",
+    listen: str | None = None,
     kind: Kind = "nats",
+    name: str = "broker",
     state: Path = Path("broker"),
 ) -> None:
-    """Serve MQTT 3.1.1 until SIGINT or SIGTERM.
+    """Serve MQTT 3.1.1 until SIGINT or SIGTERM; with TLS and rights where the site has certificates.
+
+    It is started anew when a certificate or the revocation list changes: what is revoked is cut off, and
+    delivery resumes within seconds.
 
     Parameters
     ----------
     config
-        A site file, which then says address and kind: `[mqtt]`.
+        A site file, which then says kind, certificates and, without --listen, the address: `[mqtt]`.
     listen
-        HOST:PORT.
+        HOST:PORT; 127.0.0.1:1883 without a site file. Another host than the loopback needs TLS.
     kind
         nats (from its wheel) or mosquitto (if installed).
+    name
+        Of the broker's certificate.
     state
         Directory of the broker's configuration, store and log.
     """
+    served = _Served(kind, listen or LISTEN, name, state)
     if config is not None:
-        mqtt = load_site(config).config.mqtt
-        listen, kind = (mqtt.brokers or (listen,))[0], mqtt.embedded
-    if not is_address(listen):
-        raise UsageError(f"--listen {listen}: must be HOST:PORT")
-    uvloop.run(until_signal(_serve(kind, state, *address_of(listen))))
+        site = load_site(config)
+        mqtt = site.config.mqtt
+        login = Login(mqtt.username, mqtt.password or "") if mqtt.username else None
+        address = listen or (mqtt.brokers or (LISTEN,))[0]
+        served = _Served(mqtt.embedded, address, name, state, site, login)
+    if not is_address(served.listen):
+        raise UsageError(f"--listen {served.listen}: must be HOST:PORT")
+    if not NAME.fullmatch(name):
+        raise UsageError(f"--name {name}: must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
+    uvloop.run(until_signal(_serve(served)))
 
 
-async def _serve(kind: Kind, state: Path, host: str, port: int) -> None:
-    try:
-        child = await start_broker(kind, state, host, port)
-    except (BrokerMissingError, ChildError, NotReadyError, OSError) as error:
-        raise CommandError(str(error)) from error
-    if sys.stderr.isatty():
-        sys.stderr.write(f"{kind} serves MQTT on {host}:{port}; its log: {child.spec.log}\n")
-    try:
-        raise CommandError(str(await child.died()))
-    finally:
-        await child.stop(1.5)
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What is asked for."""
+
+    kind: Kind
+    listen: str
+    name: str
+    state: Path
+    site: Site | None = None
+    login: Login | None = None
+
+    async def start(self, tls: ServerTls | None) -> Child:
+        return await start_broker(self.kind, self.state, *address_of(self.listen), tls, self.login)
+
+    def tls(self) -> ServerTls | None:
+        """Read the site's certificates; ConfigError."""
+        return None if self.site is None else server_tls(self.site, self.name)
+
+
+async def _serve(served: _Served) -> None:
+    tls = served.tls()
+    while True:
+        try:
+            child = await served.start(tls)
+        except (BrokerMissingError, ChildError, NotReadyError, OSError) as error:
+            raise CommandError(str(error)) from error
+        if sys.stderr.isatty():
+            how = "MQTT" if tls is None else "MQTT over TLS"
+            sys.stderr.write(f"{served.kind} serves {how} on {served.listen}; its log: {child.spec.log}\n")
+        changing = asyncio.create_task(_changed(served, tls))
+        dying = asyncio.create_task(child.died())
+        try:
+            await asyncio.wait({changing, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if dying.done():
+                raise CommandError(str(dying.result()))
+            tls = changing.result()
+            sys.stderr.write("broker: the certificates or the revocation list have changed: starting anew\n")
+        finally:
+            for task in (changing, dying):
+                task.cancel()
+            await child.stop(1.5)
+
+
+async def _changed(served: _Served, tls: ServerTls | None) -> ServerTls:
+    """Return the TLS of now once a file has changed and all can be used; half copied ones wait."""
+    seen, said = _stamps(tls), ""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        now = _stamps(tls)
+        if now == seen:
+            continue
+        try:
+            found = served.tls()
+        except (ConfigError, CommandError) as error:  # again with the next look
+            if said != str(error):
+                sys.stderr.write(f"broker: the files of now can't be used: {error}\n")
+            said = str(error)
+            continue
+        assert found is not None, "the site file is not read again"
+        return found
+
+
+def _stamps(tls: ServerTls | None) -> tuple[tuple[int, int] | None, ...]:
+    return () if tls is None else tuple(file_stamp(path) for path in tls.files)

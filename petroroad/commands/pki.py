@@ -10,12 +10,17 @@ from cyclopts import App, Parameter, validators
 
 from core.errors import CommandError, UsageError
 from edge.config import Site, address_of, load_site
+from edge.rights import rights_of
+from petroroad.operators import USUAL
 from petroroad.pki import authority as pki
 from petroroad.pki.authority import Authority, Written
 from petroroad.pki.index import Certificate
+from petroroad.processes.access import mosquitto_acl, nats_users
+from petroroad.processes.broker import Kind
+from petroroad.processes.broker_security import operators_of
 
 app = App(name="pki", help="The certificates of a site: issue, renew, revoke, show.")
-BROKER_NAME, PAGE_NAME = "broker", "page"
+BROKER_NAME = "broker"
 Folder = Annotated[Path, Parameter(name="--dir")]
 Passphrase = Annotated[Path | None, Parameter(name="--passphrase-file")]
 Days = Annotated[float, Parameter(name="--days", validator=validators.Number(gt=0.0, lte=36_525.0))]
@@ -81,7 +86,7 @@ def issue(
     host
         A DNS name or address by which clients reach a broker or page; several: repeat it.
     every
-        RSUs, gateway, centre and broker of the site file; the broker's hosts are those of `[mqtt] brokers`.
+        RSUs, gateway, centre, broker and operator of the site file; the broker's hosts are those of `[mqtt]`.
     config
         The site file for --all.
     folder
@@ -191,6 +196,37 @@ def show(*, folder: Folder = Path("pki"), as_json: AsJson = False) -> None:
         print(f"{row['role']:8} {row['name']:20} {row['state']:8} {end_left}  {row['serial']}")
 
 
+@app.command
+def acl(
+    config: Path,
+    /,
+    *,
+    kind: Kind,
+    folder: Folder = Path("pki"),
+    out: Path | None = None,
+) -> None:
+    """Write who may publish and read what, in the form of a broker: its `acl_file`, or its users.
+
+    Parameters
+    ----------
+    config
+        The site file: its RSUs, neighbours, gateway and centre.
+    kind
+        mosquitto or nats.
+    folder
+        Where the authority lives: its index names the operators.
+    out
+        A file; without it the text goes to stdout.
+    """
+    authority, site = pki.read(folder), load_site(config)
+    rights = rights_of(site.config, operators_of(authority.index))
+    text = mosquitto_acl(rights) if kind == "mosquitto" else nats_users(rights, authority.site)
+    if out is None:
+        print(text, end="")
+    else:
+        pki.write_whole(out, text.encode(), 0o644)
+
+
 def _row(one: Certificate, now: datetime) -> dict[str, Any]:
     issued = one.issued
     return {
@@ -215,7 +251,7 @@ def _issue_all(authority: Authority, site: Site, hosts: tuple[str, ...], days: f
     wanted = [("rsu", rsu.esn) for rsu in config.rsu] + [("centre", config.centre.id)]
     if config.gateway is not None:
         wanted.append(("gateway", config.gateway.id))
-    wanted.append(("broker", BROKER_NAME))
+    wanted += [("broker", BROKER_NAME), ("operator", USUAL)]
     reached = dict.fromkeys((*(address_of(address)[0] for address in config.mqtt.brokers), *hosts))
     written = []
     for identity in pki.parts(authority, wanted):

@@ -14,6 +14,7 @@ from core.errors import CommandError, UsageError
 from edge.config import address_of, is_address, load_site
 from edge.link import Link, LinkSettings, link_settings
 from petroroad.commands.running import until_signal
+from petroroad.operators import operator
 from petroroad.show import plain
 
 WIDTH = 400  # of a line without --json
@@ -51,7 +52,7 @@ def tail(
         raise UsageError(f"{topic!r} is no MQTT filter: + must be alone between slashes, # alone at the end")
     name = f"tail-{os.getpid()}"
     if config is not None:
-        settings = link_settings(load_site(config).config.mqtt, name, str(config))
+        settings = link_settings(load_site(config).config.mqtt, name, str(config), operator())
     else:
         settings = LinkSettings(addresses=(address_of(broker),), client_id=name)
     uvloop.run(until_signal(_follow(settings, topic, count, as_json)))

@@ -1,4 +1,4 @@
-"""The embedded MQTT broker: nats-server from its wheel, or mosquitto, as a child process on the loopback.
+"""The embedded MQTT broker: nats-server from its wheel, or mosquitto, as a child process.
 
 Delivery does not depend on it: the outbox and the centre's acknowledgements guarantee that.
 """
@@ -9,64 +9,55 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from core.errors import ConfigError
+from edge.tls import is_loopback
 from petroroad.processes import nats_streams
+from petroroad.processes.access import mosquitto_acl
+from petroroad.processes.broker_files import Login, mosquitto_text, nats_text, write_private
+from petroroad.processes.broker_security import ServerTls
 from petroroad.processes.children import Child, ChildSpec, NotReadyError, start, tail
 
 Kind = Literal["nats", "mosquitto"]
 READY_S = 10.0
 POLL_S = 0.02
 
-NATS = """\
-server_name: petroroad
-host: "{host}"
-port: -1
-max_payload: 1MB
-ports_file_dir: {folder}
-jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 4GB }}
-mqtt {{ host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s" }}
-"""
-# user: started as root it would change to its own, and with that lose the signal of its parent's death
-MOSQUITTO = """\
-listener {port} {host}
-allow_anonymous true
-user root
-persistence false
-set_tcp_nodelay true
-max_inflight_messages 100
-max_queued_messages 10000
-log_dest stderr
-log_type error
-log_type warning
-"""
-
 
 class BrokerMissingError(Exception):
     """The chosen broker is not installed; says how to get it."""
 
 
-def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
-    """Write the broker's configuration into run_dir and return how to start it; BrokerMissingError."""
+def broker_spec(
+    kind: Kind, run_dir: Path, host: str, port: int, tls: ServerTls | None = None, login: Login | None = None
+) -> ChildSpec:
+    """Write the broker's configuration into run_dir and return how to start it.
+
+    tls : serves TLS to parts with a certificate; None: plain, and only on the loopback
+    login : user and password that plain clients may give nats-server; without one they give none
+    Raises BrokerMissingError, ConfigError for an address on the network without TLS.
+    """
+    if tls is None and not is_loopback(host):
+        raise ConfigError("broker", "listen", "an embedded broker serves the network with TLS only", host)
     folder = run_dir / "broker"
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("*.ports"):  # by a server that was killed; in a container its pid comes again
         left.unlink()
     path = program(kind)
     config = folder / f"{kind}.conf"
-    text = NATS if kind == "nats" else MOSQUITTO
-    store = _quoted(folder / "jetstream")
-    config.write_text(
-        text.format(host=host, port=port, store=store, folder=_quoted(folder)), encoding="utf-8"
-    )
+    if kind == "nats":
+        write_private(config, nats_text(folder, host, port, tls, login))
+    else:
+        acl = folder / "mosquitto.acl"
+        if tls is not None:
+            write_private(acl, mosquitto_acl(tls.rights))
+        write_private(config, mosquitto_text(host, port, tls, acl))
     return ChildSpec(name="broker", argv=(path, "-c", str(config)), log=run_dir / "broker.log")
 
 
-def _quoted(path: Path) -> str:
-    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child:
-    """Start the broker and wait until it accepts connections; else ChildError or NotReadyError."""
-    child = await start(broker_spec(kind, run_dir, host, port))
+async def start_broker(
+    kind: Kind, run_dir: Path, host: str, port: int, tls: ServerTls | None = None, login: Login | None = None
+) -> Child:
+    """Start the broker, await that it accepts connections; else as broker_spec, ChildError, NotReadyError."""
+    child = await start(broker_spec(kind, run_dir, host, port, tls, login))
     try:
         async with asyncio.timeout(READY_S):
             while not await _listens(host, port):

@@ -28,6 +28,8 @@ STREAMS: dict[str, dict[str, Any]] = {
         "discard_new_per_subject": True,
     },
 }
+# the only user of the server's port for NATS clients; the password is drawn anew at each start
+SETUP_USER, PASSWORD_FILE = "petroroad-setup", "setup.password"
 CONNECT_S, POLL_S = 5.0, 0.02
 IN_USE = 10_058  # its error code for a stream of this name that is made otherwise
 
@@ -44,7 +46,14 @@ async def make(folder: Path, pid: int) -> None:
     try:
         async with asyncio.timeout(CONNECT_S):
             url = await _client_url(folder / f"nats-server_{pid}.ports")
-            client = await nats.connect(url, allow_reconnect=False, error_cb=_told_by_the_caller)
+            password = (folder / PASSWORD_FILE).read_text(encoding="ascii")
+            client = await nats.connect(
+                url,
+                user=SETUP_USER,
+                password=password,
+                allow_reconnect=False,
+                error_cb=_told_by_the_caller,
+            )
             try:
                 for name in STREAMS:
                     await _make(client, name)

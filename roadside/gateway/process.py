@@ -12,6 +12,7 @@ from edge.config import Site, address_of
 from edge.metrics import Health, Ready
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
+from edge.tls import Holder
 from roadside.gateway.gateway import Gateway, gateway_config
 
 BATCH_S = 0.005  # messages to one RSU are at least this far apart; fixes of the meantime travel together
@@ -23,7 +24,7 @@ async def run(site: Site, clock: Clock) -> None:
     _allow_sockets()
     name = gateway_config(site).id
     logger = log.setup(part="gateway", gateway=name)
-    shell = Shell("gateway", site, clock, logger, {MAIN: f"gateway-{name}"})
+    shell = Shell("gateway", site, clock, logger, {MAIN: f"gateway-{name}"}, Holder("gateway", name))
     gateway = Gateway(site, clock, shell.main.publish, shell.link_counts)
     async with _listening(gateway, site.where):
         await shell.run(GatewayService(gateway, shell))

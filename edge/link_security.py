@@ -1,0 +1,73 @@
+"""The TLS of a process while it runs: files that change, an end that nears, brokers that refuse."""
+
+import asyncio
+from collections.abc import Mapping
+
+from structlog.typing import FilteringBoundLogger as Logger
+
+from edge.link import Link, LinkSettings
+from edge.tls import INSECURE, is_loopback
+from edge.tls_causes import words
+
+LOOK_S = 5.0  # between looks at the files
+
+
+class LinkSecurity:
+    """Watches the credentials that all connections of a process share, and says what is wrong with them."""
+
+    def __init__(self, settings: LinkSettings, links: Mapping[str, Link], logger: Logger) -> None:
+        self._credentials, self._links, self._log = settings.tls, links, logger
+        remote = any(not is_loopback(host) for host, _ in settings.addresses)
+        self._insecure = remote and settings.tls is None
+        self._logged: dict[str, object] = {}
+        for link in links.values():
+            link.on_refused = self._refused
+
+    def faults(self) -> tuple[str, ...]:
+        """Return reasons for `degraded`."""
+        if self._credentials is None:
+            return (INSECURE,) if self._insecure else ()
+        return self._credentials.faults()
+
+    def counts(self) -> dict[str, int]:
+        """Return what the status of every part shows: reloads, and 1 for each fault."""
+        found = {} if self._credentials is None else dict(self._credentials.counts)
+        return found | {f"tls.{fault}": 1 for fault in self.faults()}
+
+    def log_start(self) -> None:
+        """Log the faults that are there at the start, and a certificate that names no part."""
+        self._log_changed("faults", self.faults())
+        own = None if self._credentials is None else self._credentials.own
+        if own is not None and own.identity is None:
+            self._log.warning(
+                "tls.certificate_names_no_part", why="another authority's: role and name unchecked"
+            )
+
+    async def run(self) -> None:
+        """Follow the files until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.look()
+
+    def look(self) -> None:
+        """Read files that have changed; connect anew, once, where our own certificate is another."""
+        if self._credentials is None:
+            return
+        changed = self._credentials.refresh()
+        if changed != "same":
+            self._log.info("tls.reloaded", certificate=changed == "other_certificate")
+        if changed == "other_certificate":
+            for link in self._links.values():
+                link.reconnect()
+        self._log_changed("problem", self._credentials.problem)
+        self._log_changed("faults", self.faults())
+
+    def _refused(self, address: tuple[str, int], cause: str) -> None:
+        host, port = address
+        self._log_changed(f"refused {host}:{port}", words(cause))
+
+    def _log_changed(self, what: str, now: object) -> None:
+        """Log a state when it becomes another: it may last for days."""
+        if now and self._logged.get(what) != now:
+            self._log.warning("tls", what=what, why=now)
+        self._logged[what] = now
