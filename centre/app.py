@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
@@ -15,6 +16,7 @@ from centre.faults import DamagedError, UnreadableError
 from centre.ingest import Ingest
 from centre.overview import Overview
 from centre.reader import Reader
+from centre.settings import ask_since_ns
 from centre.site_view import SiteView, view_of
 from centre.storage import Storage
 from centre.store import centre_name
@@ -25,6 +27,7 @@ from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site
 from edge.metrics import Health
+from edge.sections import RetentionConfig
 from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
@@ -68,6 +71,7 @@ class Centre:
     health: Health
     storage: Storage
     damage: Damage
+    asker: Asker
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -81,6 +85,7 @@ class Centre:
             tasks.create_task(self.feed.run(), name="centre.event_stream")
             tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
+            tasks.create_task(self.asker.run(), name="centre.asker")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
             if self.storage.path is not None:
                 tasks.create_task(Check(self.storage.path).run(self.damage.report), name="centre.check")
@@ -111,6 +116,7 @@ class Centre:
 
 def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
     """Return the centre of a site on an open database, which the centre closes."""
+    name, oldest_ns = centre_name(storage.engine), oldest_kept_ns(site, clock.now_ns())
     engine, damage = storage.engine, Damage()
     view = view_of(site)
     started_ns = clock.now_ns()
@@ -131,12 +137,22 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
     feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
     ingest = Ingest(
         writer=writer,
-        centre=centre_name(engine),
+        centre=name,
         now_ns=clock.now_ns,
         rsus=rsus,
         gateways=gateways,
         tracks=tracks,
         publish=broker.publish,
+    )
+    asker = Asker(
+        centre=name,
+        since_ns=ask_since_ns(engine, oldest_ns),
+        database=database,
+        writer=writer,
+        rsus=rsus,
+        gaps=lambda: overview.gaps(),
+        publish=broker.publish,
+        now_ns=clock.now_ns,
     )
     overview = Overview(
         configs=site.config.rsu,
@@ -148,8 +164,10 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         broker=broker,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
+            asker.counts,
         ),
         storage=storage,
+        asked=asker.figures,
     )  # fmt: skip
     return Centre(
         site=view,
@@ -165,7 +183,14 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges),
         storage=storage,
         damage=damage,
+        asker=asker,
     )
+
+
+def oldest_kept_ns(site: Site, now_ns: int) -> int:
+    """Return the time from which on the RSUs keep their recordings."""
+    retention = site.config.retention or RetentionConfig()
+    return max(10**18, now_ns - int(retention.recordings_days * 86_400e9))
 
 
 async def _events(database: Database, overview: Overview, after: int, limit: int) -> list[Event]:
