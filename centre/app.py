@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
@@ -16,6 +17,7 @@ from centre.ingest import Ingest
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Reader
+from centre.settings import ask_since_ns
 from centre.site_view import SiteView, view_of
 from centre.storage import Storage
 from centre.track_hub import TrackHub
@@ -25,6 +27,7 @@ from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site
 from edge.metrics import Health
+from edge.sections import RetentionConfig
 from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
@@ -69,6 +72,7 @@ class Centre:
     storage: Storage
     damage: Damage
     presence: CentrePresence
+    asker: Asker
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -82,6 +86,7 @@ class Centre:
             tasks.create_task(self.feed.run(), name="centre.event_stream")
             tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
+            tasks.create_task(self.asker.run(), name="centre.asker")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
             if self.storage.path is not None:
                 tasks.create_task(Check(self.storage.path).run(self.damage.report), name="centre.check")
@@ -112,7 +117,7 @@ class Centre:
 
 def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
     """Return the centre of a site on an open database, which the centre closes."""
-    engine, damage = storage.engine, Damage()
+    engine, damage, oldest_ns = storage.engine, Damage(), oldest_kept_ns(site, clock.now_ns())
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
@@ -147,6 +152,16 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         tracks=tracks,
         publish=broker.publish,
     )
+    asker = Asker(
+        centre=presence.database,
+        since_ns=ask_since_ns(engine, oldest_ns),
+        database=database,
+        writer=writer,
+        rsus=rsus,
+        gaps=lambda: overview.gaps(),
+        publish=broker.publish,
+        now_ns=clock.now_ns,
+    )
     overview = Overview(
         configs=site.config.rsu,
         now_ns=clock.now_ns,
@@ -157,8 +172,10 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         broker=broker,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
+            asker.counts,
         ),
         storage=storage,
+        asked=asker.figures,
     )  # fmt: skip
     return Centre(
         site=view,
@@ -175,7 +192,14 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         storage=storage,
         damage=damage,
         presence=presence,
+        asker=asker,
     )
+
+
+def oldest_kept_ns(site: Site, now_ns: int) -> int:
+    """Return the time from which on the RSUs keep their recordings."""
+    retention = site.config.retention or RetentionConfig()
+    return max(10**18, now_ns - int(retention.recordings_days * 86_400e9))
 
 
 async def _events(database: Database, overview: Overview, after: int, limit: int) -> list[Event]:

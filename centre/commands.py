@@ -75,7 +75,17 @@ class StoreJourneys:
     versions: Sequence[ReceivedJourney]
 
 
-Command = StoreBatches | StoreStatuses | StoreJourneys
+@dataclass(frozen=True, slots=True)
+class StoreAsk:
+    """Store that an RSU was asked for all violations since a time."""
+
+    esn: str
+    since_ns: int
+    times: int
+    asked_ns: int
+
+
+Command = StoreBatches | StoreStatuses | StoreJourneys | StoreAsk
 
 
 @dataclass(frozen=True, slots=True)

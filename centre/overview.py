@@ -14,6 +14,7 @@ from centre.unit_registry import UnitRegistry
 from centre.views import figures, units
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
+from edge.ask import LOST
 from edge.sections import RsuConfig
 
 LATENCY_WINDOW_S = 900  # the latency quantiles cover this time
@@ -34,8 +35,11 @@ class Overview:
         broker: BrokerLink,
         own_counts: Sequence[Counter[str]],
         storage: Storage,
+        asked: Callable[[str], dict[str, int]],
     ) -> None:
-        """`own_counts`: the counters of the centre's other parts."""
+        """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`."""
+        self._asked = asked
+        self._lost: Mapping[str, int] = {}  # by RSU
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
         self._database, self._broker, self._storage = database, broker, storage
@@ -61,6 +65,7 @@ class Overview:
         """Read gaps and latencies again; raises UnreadableError."""
         read, reader = self._database.read, self._database.reader
         self._gaps = await read(reader.gaps)
+        self._lost = await read(reader.voids, LOST)
         self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)
         self._latencies_of = figures.by_esn(self._latencies)
 
@@ -70,7 +75,12 @@ class Overview:
         if kind != "rsu":
             return units.gateway_row(name, self._gateways, now_ns)
         samples, gap = self._latencies_of.get(name, ()), self._gaps.get(name, (0, 0))
-        return units.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
+        row = units.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
+        return row | self._asked(name) | {"lost": self._lost.get(name, 0)}
+
+    def gaps(self) -> Mapping[str, tuple[int, int]]:
+        """Return by RSU how many items are stored and missing, as last read."""
+        return self._gaps
 
     def offline(self) -> frozenset[str]:
         """Return the RSUs that are off, or whose heartbeat is missing."""
@@ -92,6 +102,7 @@ class Overview:
         with contextlib.suppress(UnreadableError):
             self._figures = await self._database.read(self._database.reader.figures, now_ns)
         vehicles, hazmat = self._tracks.vehicles(now_ns)
+        asked_of = [self._asked(esn) for esn in self._rsus.rows()]
         depths = [getattr(row.status, "outbox_depth", 0) for row in self._rsus.rows().values()]
         links = {"database": self._database.state(now_ns), "broker": self._broker.state(now_ns)}
         found: dict[str, Any] = json_safe(self._figures | links | {"now_ns": now_ns})
@@ -106,6 +117,9 @@ class Overview:
             "outbox_depth": sum(depths),
             "notices": self._storage.notices(),
             "missing": sum(missing for _, missing in self._gaps.values()),
+            "asked": sum(asked["asked"] for asked in asked_of),
+            "recovered": sum(asked["recovered"] for asked in asked_of),
+            "lost": sum(self._lost.values()),
         }
 
     def counts(self) -> dict[str, dict[str, Any]]:

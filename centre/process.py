@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import secrets
 from centre.api import build
-from centre.app import Centre, build_centre
+from centre.app import Centre, build_centre, oldest_kept_ns
 from centre.database_file import path_of
 from centre.faults import DamagedError, SchemaError, UnreadableError
 from centre.ingest import TRACKS
@@ -23,7 +23,6 @@ from centre.storage import SpentError, TakenError, hold, mend, open_storage
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
-from edge.sections import RetentionConfig
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
@@ -114,9 +113,7 @@ class CentreProcess:
             raise self._no_database("is damaged and can't be mended", error) from error
 
     def _oldest_ns(self) -> int:
-        """Return the time from which on the RSUs' recordings are kept."""
-        retention = self.site.config.retention or RetentionConfig()
-        return max(0, self.clock.now_ns() - int(retention.recordings_days * 86_400e9))
+        return oldest_kept_ns(self.site, self.clock.now_ns())
 
     def _bind(self, key: str, host: str, port: int) -> socket.socket:
         try:

@@ -8,12 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre.statements import WARNING
-from centre.store import EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION
+from centre.store import ASK, EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views import figures as count
 from centre.views import journeys, violations
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from centre.views.violations import History
+from edge.ask import LOST
 from geofence.violation import GRADES
 
 PAGE_ROWS_MAX = 500
@@ -27,6 +28,10 @@ _NEWEST = EPISODE.join(
     & (EPISODE.c.version == VERSION.c.version)
     & (EPISODE.c.esn == VERSION.c.esn),
 )
+
+
+def _void_of(reason: str) -> sa.ColumnElement[bool]:
+    return TRANSPORT.c.void.is_not(None) & TRANSPORT.c.void.startswith(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +245,48 @@ class Reader:
                 found[esn] = (before[0] + stored, before[1] + last_seq - stored)
         self._complete = complete  # without the epochs that are no longer kept
         return found
+
+    def missing(self, esn: str, limit: int) -> list[tuple[int, int]]:
+        """Return (epoch, seq) of what an RSU sent and is not stored, the oldest first."""
+        found: list[tuple[int, int]] = []
+        epochs = sa.select(EPOCH.c.epoch, EPOCH.c.last_seq).where(EPOCH.c.esn == esn).order_by(EPOCH.c.epoch)
+        with self._engine.begin() as db:
+            for epoch, last_seq in db.execute(epochs).all():
+                expected = self._complete.get((esn, epoch), 0) + 1
+                if expected > last_seq:
+                    continue
+                seq = TRANSPORT.c.seq
+                key = (TRANSPORT.c.esn == esn, TRANSPORT.c.epoch == epoch, seq >= expected, seq <= last_seq)
+                query = sa.select(seq).where(*key).order_by(seq)
+                for stored in (*db.scalars(query), last_seq + 1):
+                    gap = range(expected, min(stored, expected + limit - len(found)))
+                    found += [(epoch, missing) for missing in gap]
+                    expected = stored + 1
+                    if len(found) >= limit:
+                        return found
+        return found
+
+    def count_lost(self, esn: str, keys: Sequence[tuple[int, int]]) -> int:
+        """Return how many of these items an RSU gave up: no file of it holds them."""
+        place = sa.tuple_(TRANSPORT.c.epoch, TRANSPORT.c.seq)
+        query = sa.select(sa.func.count()).where(TRANSPORT.c.esn == esn, _void_of(LOST))
+        n = 0
+        with self._engine.begin() as db:
+            for at in range(0, len(keys), 200):  # SQLite limits the depth of an expression
+                n += db.scalar(query.where(place.in_([tuple(key) for key in keys[at : at + 200]]))) or 0
+        return n
+
+    def voids(self, reason: str) -> dict[str, int]:
+        """Return by RSU how many voids have a reason that begins so."""
+        query = sa.select(TRANSPORT.c.esn, sa.func.count()).where(_void_of(reason))
+        with self._engine.begin() as db:
+            return {row[0]: row[1] for row in db.execute(query.group_by(TRANSPORT.c.esn)).all()}
+
+    def asks(self, since_ns: int) -> dict[str, tuple[int, int]]:
+        """Return by RSU how often it was asked for everything since then, and when the last time."""
+        query = sa.select(ASK.c.esn, ASK.c.times, ASK.c.asked_ns).where(ASK.c.since_ns == since_ns)
+        with self._engine.begin() as db:
+            return {row.esn: (row.times, row.asked_ns) for row in db.execute(query).all()}
 
     def quarantined(self, limit: int) -> list[dict[str, Any]]:
         """Return `items` of `/api/quarantine`, newest first."""

@@ -1,10 +1,10 @@
-"""What the database keeps of each unit: its last status, and the highest seq of each of its epochs."""
+"""What the database keeps of each unit: its last status, its epochs' highest seqs, what it was asked for."""
 
 import sqlalchemy as sa
 
 from centre import statements as sql
-from centre.commands import EPOCHS_MAX, CommitResult, StatusChange
-from centre.store import EPOCH, STATUS
+from centre.commands import EPOCHS_MAX, CommitResult, StatusChange, StoreAsk
+from centre.store import ASK, EPOCH, STATUS
 
 
 def store_status(db: sa.Connection, result: CommitResult, change: StatusChange) -> None:
@@ -21,6 +21,14 @@ def store_status(db: sa.Connection, result: CommitResult, change: StatusChange) 
     _store_last_seqs(db, result, change)
     if change.announce:
         db.execute(sql.ADD_FEED, {"kind": change.kind, "key": change.id})
+
+
+def store_ask(db: sa.Connection, _result: CommitResult, *, ask: StoreAsk) -> None:
+    """Store that an RSU was asked, in place of when it was asked last."""
+    db.execute(sa.delete(ASK).where(ASK.c.esn == ask.esn))
+    db.execute(
+        sa.insert(ASK).values(esn=ask.esn, since_ns=ask.since_ns, times=ask.times, asked_ns=ask.asked_ns)
+    )
 
 
 def _store_last_seqs(db: sa.Connection, result: CommitResult, change: StatusChange) -> None:

@@ -32,6 +32,9 @@ TRANSPORT = sa.Table(
     sa.Column("received_ns", sa.BigInteger, nullable=False),
 )  # fmt: skip
 
+_is_void = TRANSPORT.c.void.is_not(None)  # few rows: the page counts them each second
+sa.Index("ix_transport_void", TRANSPORT.c.esn, sqlite_where=_is_void, postgresql_where=_is_void)
+
 VERSION = sa.Table(
     "violation_version", META,
     sa.Column("id", sa.String(36), primary_key=True),
@@ -142,6 +145,15 @@ JOURNEY = sa.Table(
 sa.Index("ix_journey_terminal", JOURNEY.c.terminal, JOURNEY.c.open)
 sa.Index("ix_journey_shown", JOURNEY.c.open, JOURNEY.c.joined, JOURNEY.c.n)
 
+# RSUs that were asked for all their violations since a time, because the database had lost its own.
+ASK = sa.Table(
+    "ask", META,
+    sa.Column("esn", sa.String(64), primary_key=True),
+    sa.Column("since_ns", sa.BigInteger, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("asked_ns", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
 SETTING = sa.Table(
     "setting", META,
     sa.Column("key", sa.String(32), primary_key=True),
@@ -168,7 +180,10 @@ def open_database(url: str | sa.URL) -> sa.Engine:
             _check_version(db)
             migrations.upgrade(db)
             META.create_all(db)
-            for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
+            for index in (
+                *EPISODE.indexes,
+                *TRANSPORT.indexes,
+            ):  # a database of an earlier version has the table, not each index
                 index.create(db, checkfirst=True)
             _complete_columns(db)
             _write_version(db)

@@ -12,6 +12,7 @@ from centre.commands import Acknowledgement, CommitResult
 from centre.faults import reason_of
 from centre.quarantine import quarantine
 from centre.views.excess import excesses_m
+from edge.ask import LOST
 from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
 
@@ -82,7 +83,7 @@ def _store_item(
         db.execute(sql.REPLACE_VOID, at | {"new_sha256": item.sha256, "new_received_ns": batch.received_ns})
     if item.violation is None:
         result.counts[f"item.{item.kind}"] += 1
-        if item.kind != "void" or (item.reason or "").startswith(WITHHELD):
+        if item.kind != "void" or (item.reason or "").startswith((WITHHELD, LOST)):
             quarantine(db, result, batch, batch.epoch, item.seq, item.body, f"{item.kind}: {item.reason}")
     else:
         _store_version(db, result, batch, item, item.violation)

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from centre import statements as sql
 from centre.attempts import Attempt, alone, together
 from centre.batch_decoder import Batch, UnreadableBatch
-from centre.commands import CommitResult, ReceivedJourney, StatusChange
+from centre.commands import CommitResult, ReceivedJourney, StatusChange, StoreAsk
 from centre.faults import as_schema_error, cause_of
 from centre.journey_rows import store_journey
 from centre.quarantine import quarantine_message, trim_tables
-from centre.status_rows import store_status
+from centre.status_rows import store_ask, store_status
 from centre.store import FEED
 from centre.violation_rows import announce, store_batch
 
@@ -39,6 +39,7 @@ class ViolationWriter:
         batches: Sequence[Batch | UnreadableBatch],
         statuses: Sequence[StatusChange],
         journeys: Sequence[ReceivedJourney] = (),
+        asks: Sequence[StoreAsk] = (),
     ) -> CommitResult:
         """Commit everything in one transaction and return what the database then holds.
 
@@ -47,7 +48,7 @@ class ViolationWriter:
         the tables don't fit this version.
         """
         try:
-            result = self._commit_in_parts(batches, statuses, journeys)
+            result = self._commit_in_parts(batches, statuses, journeys, asks)
         except Exception as error:
             raise as_schema_error(error) from error
         result.committed_ns = self._now_ns()
@@ -61,20 +62,22 @@ class ViolationWriter:
         batches: Sequence[Batch | UnreadableBatch],
         statuses: Sequence[StatusChange],
         journeys: Sequence[ReceivedJourney],
+        asks: Sequence[StoreAsk],
     ) -> CommitResult:
         """Commit all steps together; where one item makes that fail, commit again, each step alone."""
         try:
-            return self._commit(batches, statuses, journeys, together)
+            return self._commit(batches, statuses, journeys, asks, together)
         except Exception as error:
             if cause_of(error) != "item":
                 raise
-        return self._commit(batches, statuses, journeys, alone)
+        return self._commit(batches, statuses, journeys, asks, alone)
 
     def _commit(
         self,
         batches: Sequence[Batch | UnreadableBatch],
         statuses: Sequence[StatusChange],
         journeys: Sequence[ReceivedJourney],
+        asks: Sequence[StoreAsk],
         attempt: Attempt,
     ) -> CommitResult:
         result = CommitResult()
@@ -90,6 +93,8 @@ class ViolationWriter:
             for received in journeys:
                 if attempt(db, result, partial(store_journey, received=received)) is not None:
                     result.counts["journey.unstorable"] += 1
+            for ask in asks:
+                attempt(db, result, partial(store_ask, ask=ask))
             trim_tables(db, result)
             result.feed_n = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
         return result

@@ -13,6 +13,7 @@ from centre.commands import (
     Command,
     ReceivedJourney,
     StatusChange,
+    StoreAsk,
     StoreBatches,
     StoreJourneys,
     StoreStatuses,
@@ -101,6 +102,7 @@ class Writer:
         batches: list[Batch | UnreadableBatch] = []
         statuses: list[StatusChange] = []
         journeys: list[ReceivedJourney] = []
+        asks: list[StoreAsk] = []
         remaining: list[QueuedBatch] = []
         for command in commands:
             match command:
@@ -112,7 +114,9 @@ class Writer:
                     statuses += changes
                 case StoreJourneys(versions):
                     journeys += versions
-        committed = self._violation_writer.commit(batches, statuses, journeys)
+                case StoreAsk():
+                    asks.append(command)
+        committed = self._violation_writer.commit(batches, statuses, journeys, asks)
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged
         return WriterResult(committed, remaining)

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
+from edge.ask import ViolationAsk
 from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.config_down import ConfigAnswer, ConfigDown
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
@@ -83,7 +84,7 @@ CONFIG = (
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
-STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
+STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer, ViolationAsk)}
 STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
@@ -123,6 +124,7 @@ MADE = {
     "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "config_down": ("{esn}",), "epoch_down": ("{esn}",), "centre_status": ("{id}",),
+    "violation_ask": ("{esn}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip
 GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}
