@@ -19,6 +19,7 @@ from edge.config import Site
 from edge.link import Link, Outgoing, link_settings
 from edge.log import CountsLog, warn_unapplied
 from edge.metrics import Health
+from edge.notify import Notifier
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
 
 STATUS_S = 2.0  # between heartbeats
@@ -69,6 +70,10 @@ class Service(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return all counters of the process."""
 
+    def progress(self) -> int | None:
+        """Return a number that changes as long as the work moves on; None: the loop's turning is enough."""
+        return None
+
     def on_connected(self) -> None:
         """Resume the work that waited for the main connection."""
         return
@@ -101,6 +106,7 @@ class Shell:
             for name, client_id in clients.items()
         }
         self.main = self.links[MAIN]
+        self.notifier = Notifier.from_env()
 
     def link_counts(self) -> dict[str, int]:
         """Return the counters of the connections; those beside the main one begin with their name."""
@@ -111,7 +117,8 @@ class Shell:
         return found
 
     def log_start(self, event: str, **facts: object) -> None:
-        """Log that the service has started, and the settings that it does not apply."""
+        """Log that the service has started, and the settings that it does not apply; report it to systemd."""
+        self.notifier.ready()
         warn_unapplied(self.log, self.site.unapplied)
         self.log.info(event, **facts)
 
@@ -134,6 +141,7 @@ class Shell:
                         await service.drain()
                 for task in tasks:
                     task.cancel()
+                self.notifier.stopping()
 
     def _attach(self, service: Service) -> None:
         """Give the connections their subscriptions, and the main one its birth and will."""
@@ -157,10 +165,18 @@ class Shell:
         parts = {name: link.run() for name, link in self.links.items()}
         parts |= service.background()
         parts["status"] = self._report(service)
+        parts["watchdog"] = self.notifier.watch(service.progress, self._state)
         parts["health"] = service.health.serve(address, self.site.where, key)
         if ends_on_bug:
             parts["bug"] = until_bug(service.count)
         return parts
+
+    def _state(self) -> str:
+        """Return one line for `systemctl status`."""
+        return ", ".join(
+            f"{name} {'connected' if link.connected else 'not connected'}"
+            for name, link in self.links.items()
+        )
 
     def _presence(self, state: Literal["online", "offline"], connection: int) -> Presence:
         return Presence(state, connection, self.probe.offset_ms)
