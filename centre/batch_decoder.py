@@ -14,7 +14,7 @@ from geofence.plausible import Bounds, fault_of, plain, stamp_range
 from geofence.violation import Violation
 
 REASON_LENGTH_MAX = 200
-ITEMS_MAX = wire.ACKNOWLEDGED_MAX  # not the 32 that an RSU sends: one acknowledgement must name all items
+ITEMS_MAX = wire.ITEMS_MAX
 ANYWHERE = Bounds()
 ABSENT = (b"", b"\xc0")  # a field that is not there, or nil
 
@@ -122,6 +122,8 @@ def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bound
             return Item(seq=seq, kind="void", body=b"", sha256=b"", reason=_void(parts.void))
         found = _value(parts.violation)
         body = found if isinstance(found, bytes) else body
+        if len(body) > wire.VIOLATION_BYTES_MAX:
+            raise ValueError(f"violation: longer than {wire.VIOLATION_BYTES_MAX} bytes (is {len(body)})")
         detected_ns = _stamp("detected_ns", parts.detected_ns, received_ns)
         sent_ns = _stamp("sent_ns", parts.sent_ns, received_ns)
         violation = read_violation(body, esn, received_ns, bounds)

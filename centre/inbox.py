@@ -1,7 +1,7 @@
 """Batches that wait for the database: one queue for each RSU, read in turn. Pure.
 
-No RSU waits for the backlog of another. The messages of each RSU and the bytes of all are limited; a batch
-that finds no room is dropped, and its RSU sends it again.
+No RSU waits for the backlog of another. The messages and bytes of each RSU and the bytes of all are
+limited; a batch that finds no room is dropped, and its RSU sends it again.
 """
 
 from collections import OrderedDict, deque
@@ -36,9 +36,10 @@ class _Queue:
 class Inbox:
     """Adds never block; reading takes one batch of each RSU in turn."""
 
-    def __init__(self, n_messages_max: int, n_bytes_max: int) -> None:
-        """n_messages_max : of one RSU.  n_bytes_max : of all together"""
+    def __init__(self, n_messages_max: int, n_bytes_max: int, sender_bytes_max: int | None = None) -> None:
+        """n_messages_max, sender_bytes_max : of one RSU.  n_bytes_max : of all together"""
         self._n_messages_max, self._n_bytes_max = n_messages_max, n_bytes_max
+        self._sender_bytes_max = n_bytes_max if sender_bytes_max is None else sender_bytes_max
         self._queues: OrderedDict[str, _Queue] = OrderedDict()  # by RSU; the next turn is the first one's
         self._n_bytes = 0
 
@@ -61,7 +62,7 @@ class Inbox:
             if len(self._queues) >= SENDERS_MAX:
                 return 1
             queue = self._queues[message.esn] = _Queue()
-        if len(queue.messages) >= self._n_messages_max:
+        if len(queue.messages) >= self._n_messages_max or self._is_long(queue, message):
             return 1
         queue.messages.append(message)
         self._add(queue, message)
@@ -71,6 +72,10 @@ class Inbox:
             self._pop(largest, newest=True)
             n_dropped += 1
         return n_dropped
+
+    def _is_long(self, queue: _Queue, message: QueuedBatch) -> bool:
+        """Return whether an RSU has too many bytes with this batch; its first one is always queued."""
+        return bool(queue.messages) and queue.n_bytes + message.n_bytes > self._sender_bytes_max
 
     def next_batches(self, n_messages: int, n_bytes: int) -> list[QueuedBatch]:
         """Return the next batches, one of each RSU in turn, up to either limit but at least one."""

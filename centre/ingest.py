@@ -5,6 +5,7 @@ An acknowledgement leaves only after the commit, so an RSU never deletes a viola
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -19,17 +20,19 @@ from centre.commands import (
     StoreStatuses,
 )
 from centre.faults import NotWrittenError
+from centre.gate import Gate
 from centre.inbox import Inbox, QueuedBatch
 from centre.journey_inbox import JourneyInbox, acks_of
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.writer import Writer
 from edge import topics, wire
-from edge.subscriptions import Incoming, Subscription, Subscriptions
+from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
 
 TRACKS = "flow"  # the name of the second connection: snapshots use it, so no violation waits behind them
-INBOX_MESSAGES_MAX = 20_000  # of one RSU: it sends again what is dropped, and that costs twice
-INBOX_BYTES_MAX = 256_000_000  # of all RSUs together
+INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends again what is dropped
+INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU
+INBOX_BYTES_MAX = 96_000_000  # of all RSUs together
 # These limits and the writer's limit of items keep a commit at some 50 ms; a message of an RSU that has no
 # backlog waits for two commits at most.
 COMMIT_MESSAGES_MAX = 96
@@ -65,17 +68,18 @@ class Ingest:
         self._centre_id = centre_id
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
         self._publish = publish
-        self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX)
+        self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX, INBOX_SENDER_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
         self._unsent: dict[tuple[str, int], Acknowledgement] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
         self._journeys = JourneyInbox(self.counts)
+        self.gate = Gate({"rsu": rsus.rows(), "gateway": gateways.rows()}, self.counts)
         self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
     def _rows(self) -> list[Subscription]:
         """Return the topics of all units, each with its handler; no handler blocks."""
-        return [
+        rows = [
             Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
@@ -84,6 +88,16 @@ class Ingest:
             Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
         ]
+        return [row._replace(handler=self._admitted(row.handler)) for row in rows]
+
+    def _admitted(self, handler: Handler) -> Handler:
+        """Return a handler of what the gate admits."""
+
+        def handle(message: Incoming) -> None:
+            if self.gate.admits(message, time.monotonic()):
+                handler(message)
+
+        return handle
 
     def _receive_batch(self, message: Incoming) -> None:
         """Queue a batch; where the inbox is full it is dropped, and its RSU sends it again."""
@@ -182,7 +196,9 @@ class Ingest:
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
         for ack in acks if len(acks) <= SINGLE_ACKS_MAX else _joined_by_epoch(acks):
             self._acknowledge(ack)
-        for esn, found in acks_of(journeys).items():  # where the link refuses one, the RSU sends again
+        refused = outcome.committed.refused_journeys
+        kept = [received for received in journeys if received.journey.id not in refused]
+        for esn, found in acks_of(kept).items():  # where the link refuses one, the RSU sends again
             for journey_ack in found:
                 self._publish(topics.journey_ack(esn), wire.encode(journey_ack), 1)
 

@@ -1,7 +1,11 @@
-"""Versions of journeys that wait for the database, the newest of each, and their acknowledgements. Pure."""
+"""Versions of journeys that wait for the database, the newest of each, and their acknowledgements. Pure.
+
+Each RSU has a queue of its own, and they are read in turn: none waits for the journeys of another.
+"""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -10,7 +14,9 @@ from edge.journey_messages import JourneyAck, JourneyKey, decode_journeys
 from edge.wire import Count, Name
 from geofence.journeys.journey import decoded
 
-WAITING_MAX = 20_000  # RSUs send again what is dropped
+WAITING_MAX = 4_096  # of one RSU, which sends again what is dropped
+WAITING_BYTES_MAX = 16_000_000  # of one RSU
+WAITING_ALL_BYTES_MAX = 64_000_000
 COMMIT_MAX = 48  # of one transaction: some 20 ms beside the violations in it
 AHEAD_NS = 86_400 * 10**9  # a journey of a later day is of no clock of ours
 
@@ -26,12 +32,22 @@ _decode_name = msgspec.msgpack.Decoder(_Named).decode
 Acknowledge = Callable[[str, JourneyAck], None]  # the RSU and what it may forget
 
 
+@dataclass(slots=True)
+class _Queue:
+    versions: OrderedDict[str, ReceivedJourney] = field(default_factory=OrderedDict)  # by journey
+    n_bytes: int = 0
+
+
+NOTHING = _Queue()  # of an RSU without a queue; never changed
+
+
 class JourneyInbox:
     """`receive` never blocks; `pop` gives what one transaction stores, `acks` what it acknowledges."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self._counts = counts
-        self._waiting: OrderedDict[tuple[str, str], ReceivedJourney] = OrderedDict()  # by RSU and journey
+        self._waiting: OrderedDict[str, _Queue] = OrderedDict()  # by RSU; the next turn is the first one's
+        self._n_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -50,22 +66,58 @@ class JourneyInbox:
                 self._counts["journey.refused"] += 1
                 refused += _key_of(body)
                 continue
-            self._waiting.pop((esn, journey.id), None)
-            if len(self._waiting) >= WAITING_MAX:
+            self._remove(esn, journey.id)
+            if not self._add(esn, ReceivedJourney(journey, body, now_ns)):
                 self._counts["journey.full"] += 1
                 break
-            self._waiting[esn, journey.id] = ReceivedJourney(journey, body, now_ns)
         return JourneyAck(stored=tuple(refused)) if refused else None
 
     def pop(self) -> list[ReceivedJourney]:
-        """Return the versions of the next transaction, the oldest first."""
-        keys = list(self._waiting)[:COMMIT_MAX]
-        return [self._waiting.pop(key) for key in keys]
+        """Return the versions of the next transaction, the oldest of each RSU in turn."""
+        found: list[ReceivedJourney] = []
+        while self._waiting and len(found) < COMMIT_MAX:
+            esn, queue = next(iter(self._waiting.items()))
+            self._waiting.move_to_end(esn)
+            received = self._remove(esn, next(iter(queue.versions)))
+            assert received is not None, "it was just found"
+            found.append(received)
+        return found
 
     def put_back(self, versions: Iterable[ReceivedJourney]) -> None:
         """Queue versions again that were not committed, unless a newer one came meanwhile."""
         for received in versions:
-            self._waiting.setdefault((received.journey.esn, received.journey.id), received)
+            queue = self._waiting.get(received.journey.esn)
+            if queue is None or received.journey.id not in queue.versions:
+                self._put(received.journey.esn, received)
+
+    def _add(self, esn: str, received: ReceivedJourney) -> bool:
+        """Queue a version where there is room; return whether there was."""
+        queue = self._waiting.get(esn, NOTHING)
+        n_bytes = len(received.body)
+        if len(queue.versions) >= WAITING_MAX or queue.n_bytes + n_bytes > WAITING_BYTES_MAX:
+            return False
+        if self._n_bytes + n_bytes > WAITING_ALL_BYTES_MAX:
+            return False
+        self._put(esn, received)
+        return True
+
+    def _put(self, esn: str, received: ReceivedJourney) -> None:
+        queue = self._waiting.setdefault(esn, _Queue())
+        queue.versions[received.journey.id] = received
+        queue.n_bytes += len(received.body)
+        self._n_bytes += len(received.body)
+
+    def _remove(self, esn: str, journey_id: str) -> ReceivedJourney | None:
+        """Remove and return a version, if it waits."""
+        queue = self._waiting.get(esn, NOTHING)
+        received = queue.versions.pop(journey_id, None)
+        if received is None:
+            return None
+        queue.n_bytes -= len(received.body)
+        self._n_bytes -= len(received.body)
+        if not queue.versions:
+            del self._waiting[esn]
+        return received
 
 
 def acks_of(versions: Sequence[ReceivedJourney]) -> dict[str, list[JourneyAck]]:

@@ -13,6 +13,10 @@ def store_journey(db: sa.Connection, result: CommitResult, *, received: Received
     journey = received.journey
     row = db.execute(sa.select(JOURNEY).where(JOURNEY.c.id == journey.id)).first()
     if row is None:
+        if not result.limits.may_begin_journey(journey.esn, received.received_ns):
+            result.counts["journey.too_many"] += 1
+            result.refused_journeys.add(journey.id)
+            return
         _begin(db, result, received)
         return
     if (journey.hop, journey.version) <= (row.hop, row.version):

@@ -35,19 +35,32 @@ def quarantine(
     if db.scalar(same.limit(1)) is not None:
         result.counts["quarantine.repeated"] += 1
         return
-    db.execute(
+    added = db.execute(
         sa.insert(QUARANTINE).values(
             received_ns=source.received_ns, topic=source.topic[:200], esn=source.esn, epoch=epoch, seq=seq,
             reason=reason[:200], sha256=sha256, size_bytes=len(body), body=body[:QUARANTINE_BODY_BYTES_MAX],
         )
     )  # fmt: skip
+    n = added.inserted_primary_key[0] if added.inserted_primary_key else 0
+    dropped = result.limits.quarantined(db, source.esn, n)
+    if dropped:
+        result.counts["quarantine.dropped"] += dropped
     result.counts["quarantine.kept"] += 1
 
 
 def quarantine_message(db: sa.Connection, result: CommitResult, *, batch: UnreadableBatch) -> None:
     """Quarantine a whole message; nothing of it can be acknowledged."""
-    quarantine(db, result, batch, None, None, batch.body, batch.reason)
     result.counts["batch.unreadable"] += 1
+    if has_room(result, batch):
+        quarantine(db, result, batch, None, None, batch.body, batch.reason)
+
+
+def has_room(result: CommitResult, source: Batch | UnreadableBatch) -> bool:
+    """Return whether more bytes of this RSU may be kept now; where not, that is counted."""
+    if result.limits.may_quarantine(source.esn, source.received_ns):
+        return True
+    result.counts["quarantine.full"] += 1
+    return False
 
 
 def trim_tables(db: sa.Connection, result: CommitResult) -> None:

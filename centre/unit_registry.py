@@ -14,7 +14,6 @@ from edge import wire
 Kind = Literal["rsu", "gateway"]
 AnyStatus = wire.Status | wire.GatewayStatus
 STALE_NS = 6_000_000_000  # three heartbeats
-STRANGERS_MAX = 64  # units that the site does not name
 STATUS_BYTES_MAX = 262_144
 PENDING_MAX = 256  # earlier epochs read of one status, the oldest; the next follow once those are stored
 _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
@@ -35,7 +34,7 @@ class Unit:
 
 
 class UnitRegistry:
-    """All units of one kind, those that the site names first."""
+    """All units of one kind that the site names."""
 
     def __init__(self, kind: Kind, ids: Iterable[str], started_ns: int) -> None:
         self.kind: Kind = kind
@@ -50,7 +49,9 @@ class UnitRegistry:
         except (msgspec.MsgspecError, ValueError):
             self.counts["status.forgotten"] += 1
             return
-        row = self._rows.setdefault(name, Unit(known=False))
+        row = self._row(name)
+        if row is None:  # of a site file that named it
+            return
         row.status, row.since_ns = status, since_ns
 
     def restore_last_seq(self, name: str, epoch: int, last_seq: int) -> None:
@@ -119,16 +120,13 @@ class UnitRegistry:
         return tally
 
     def rows(self) -> dict[str, Unit]:
-        """Return all units by id: those of the site in its order, then others in the order of arrival."""
+        """Return all units by id, in the order of the site file."""
         return self._rows
 
     def _row(self, name: str) -> Unit | None:
         if name not in self._rows:
-            if sum(not row.known for row in self._rows.values()) >= STRANGERS_MAX:
-                self.counts["status.strangers"] += 1
-                return None
-            self._rows[name] = Unit(known=False)
-        return self._rows[name]
+            self.counts["status.strangers"] += 1
+        return self._rows.get(name)
 
     def _grown_last_seqs(self, row: Unit, status: AnyStatus) -> tuple[tuple[int, int], ...]:
         """Update the last seqs of a unit and return those that grew.

@@ -10,7 +10,7 @@ from centre.attempts import Attempt
 from centre.batch_decoder import Batch, Item
 from centre.commands import Acknowledgement, CommitResult
 from centre.faults import reason_of
-from centre.quarantine import quarantine
+from centre.quarantine import has_room, quarantine
 from centre.views.excess import excesses_m
 from edge.ask import LOST
 from geofence.plausible import WITHHELD
@@ -45,8 +45,9 @@ def store_batch(db: sa.Connection, result: CommitResult, batch: Batch, attempt: 
 def _quarantine_stray(
     db: sa.Connection, result: CommitResult, *, batch: Batch, body: bytes, reason: str
 ) -> None:
-    quarantine(db, result, batch, batch.epoch, None, body, reason)
     result.counts["item.stray"] += 1
+    if has_room(result, batch):
+        quarantine(db, result, batch, batch.epoch, None, body, reason)
 
 
 def _store_item(
@@ -70,9 +71,15 @@ def _store_item(
         stored.append(item.seq)
         return
     if known:
-        quarantine(db, result, batch, batch.epoch, item.seq, item.body, "conflict: the key holds other bytes")
         result.counts["item.conflict"] += 1
+        if has_room(result, batch):
+            reason = "conflict: the key holds other bytes"
+            quarantine(db, result, batch, batch.epoch, item.seq, item.body, reason)
         conflict.append(item.seq)
+        return
+    if not _may_add(db, result, batch, item, known):
+        if item.kind == "void":
+            stored.append(item.seq)  # it holds nothing that could be lost: its key stays a gap
         return
     if known is None:
         row = {"esn": batch.esn, "epoch": batch.epoch, "seq": item.seq, "received_ns": batch.received_ns}
@@ -89,6 +96,21 @@ def _store_item(
         _store_version(db, result, batch, item, item.violation)
     keys[item.seq] = item.sha256
     stored.append(item.seq)
+
+
+def _may_add(db: sa.Connection, result: CommitResult, batch: Batch, item: Item, known: bytes | None) -> bool:
+    """Return whether a new item gets a row: the voids of an RSU are limited, and what is only quarantined.
+
+    Bytes that find no room in the quarantine now are not acknowledged, so the RSU sends them again.
+    """
+    if item.violation is not None:
+        return True
+    if item.kind != "void":
+        return has_room(result, batch)
+    if known is not None or result.limits.may_void(db, batch.esn):
+        return True
+    result.counts["item.void_unstored"] += 1
+    return False
 
 
 def _store_version(

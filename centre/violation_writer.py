@@ -16,6 +16,7 @@ from centre.commands import CommitResult, ReceivedJourney, StatusChange, StoreAs
 from centre.faults import as_schema_error, cause_of
 from centre.journey_rows import store_journey
 from centre.quarantine import quarantine_message, trim_tables
+from centre.row_limits import RowLimits
 from centre.status_rows import store_ask, store_status
 from centre.store import FEED
 from centre.violation_rows import announce, store_batch
@@ -29,6 +30,7 @@ class ViolationWriter:
     def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
         self._engine = engine
         self._now_ns = now_ns
+        self._limits = RowLimits()
         self._unstamped: deque[CommitResult] = deque(maxlen=UNSTAMPED_MAX)
         # Feed rows up to here are final: their episodes carry the time of the commit, or writing it failed.
         # A page's cursor never passes this number, so that the page also receives the commit times.
@@ -80,7 +82,7 @@ class ViolationWriter:
         asks: Sequence[StoreAsk],
         attempt: Attempt,
     ) -> CommitResult:
-        result = CommitResult()
+        result = CommitResult(limits=self._limits)
         with self._engine.begin() as db:
             for batch in batches:
                 if isinstance(batch, UnreadableBatch):

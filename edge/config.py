@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -34,6 +35,7 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PASSWORD = re.compile(r"[^:/]+://[^:@/]*:([^@/]+)@")  # of a database's URL
 RADARS: tuple[str, ...] = get_args(RadarScheme)
 RECEIVERS, LISTENERS = ("nmea", "jt808"), ("jt808",)  # schemes
+SECRET_LENGTH_MIN = 16
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 # byte order marks of the programs that operators save files with
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -152,7 +154,7 @@ def parse_site(
     permits = _table(permit_rows, permits_text, config.permits or "permits")
     vehicles = (*config.vehicle, *rows)
     site = Site(config, text, map_text, registry_text, vehicles, frame, where, permits_text, permits)
-    for check in (_check_names, _check_places, _check_rules):
+    for check in (_check_names, _check_places, _check_rules, _check_sources):
         check(site)
     check_reflections(config, where)
     if environ is not None:
@@ -210,6 +212,10 @@ def _check_secrets(tables: dict[str, Any], where: str) -> None:
     password = mqtt.get("password") if isinstance(mqtt, dict) else None
     if password is not None and not VARIABLE.fullmatch(str(password)):
         raise ConfigError(where, "mqtt.password", "must be ${NAME} of an environment variable, never itself")
+    gateway = tables.get("gateway")
+    secret = gateway.get("secret") if isinstance(gateway, dict) else None
+    if secret is not None and not VARIABLE.fullmatch(str(secret)):
+        raise ConfigError(where, "gateway.secret", "must be ${NAME} of an environment variable, never itself")
     url = PASSWORD.match(_plain(tables.get("centre"), "database") or "")
     if url is not None and not VARIABLE.fullmatch(url[1]):
         raise ConfigError(where, "centre.database", "its password must be ${NAME}, never itself")
@@ -222,9 +228,16 @@ def _expanded(tables: dict[str, Any], environ: Mapping[str, str], where: str) ->
         if key in result:
             result[key] = _expand(result[key], environ, where, key)
     gateway = result.get("gateway")
-    if isinstance(gateway, dict) and "listeners" in gateway:
-        listeners = _expand(gateway["listeners"], environ, where, "gateway.listeners")
-        result["gateway"] = gateway | {"listeners": listeners}
+    if isinstance(gateway, dict):
+        expanded = {
+            key: _expand(gateway[key], environ, where, f"gateway.{key}")
+            for key in ("listeners", "secret")
+            if key in gateway
+        }
+        result["gateway"] = gateway | expanded
+        if len(str(expanded.get("secret", SECRET_LENGTH_MIN * " "))) < SECRET_LENGTH_MIN:
+            rule = f"must have {SECRET_LENGTH_MIN} characters or more: whoever has one code could guess it"
+            raise ConfigError(where, "gateway.secret", rule, gateway["secret"])
     return result
 
 
@@ -291,6 +304,17 @@ def _check_rules(site: Site) -> None:
         raise ConfigError(site.where, *fault)
 
 
+def _check_sources(site: Site) -> None:
+    for i, rsu in enumerate(site.config.rsu):
+        for j, radar in enumerate(rsu.radar):
+            try:
+                if radar.source is not None:
+                    ip_address(radar.source)
+            except ValueError as error:
+                key = f"rsu[{i}].radar[{j}].from"
+                raise ConfigError(site.where, key, "must be an IP address", radar.source) from error
+
+
 def _check_addresses(config: SiteConfig, where: str) -> None:
     found = [("centre.http", config.centre.http), ("centre.health", config.centre.health)]
     found += [(f"mqtt.brokers[{i}]", address) for i, address in enumerate(config.mqtt.brokers)]
@@ -325,3 +349,11 @@ def address_of(text: str) -> tuple[str, int]:
     """Return (host, port) of a checked HOST:PORT or SCHEME://HOST:PORT, without the brackets of IPv6."""
     host, _, port = text.rpartition("://")[2].rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only programs of this machine reach a listener on this host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"

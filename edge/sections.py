@@ -39,6 +39,9 @@ class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     id: Esn
     input: Url
+    source: Annotated[str, Meta(min_length=1, max_length=64)] | None = msgspec.field(
+        default=None, name="from"
+    )
     accepted: bool = False  # commissioned; else it tracks but does not enforce
     lon_deg: Longitude
     lat_deg: Latitude
@@ -97,6 +100,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     id: Esn
     listeners: tuple[Url, ...] = ()
     accept_unknown: bool = True  # terminals that the registry lacks
+    # of which the terminals' codes are made; only as ${ENV}; None: drawn at each start
+    secret: Annotated[str, Meta(min_length=1)] | None = None
+    registration: Literal["open", "listed", "closed"] = "open"  # who is handed a code
+    # connections of one IP address; None: 64, and any number of this machine's own
+    connections_per_address: Annotated[int, Meta(ge=1, le=20_000)] | None = None
     health: Address | None = None
 
 

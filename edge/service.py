@@ -20,6 +20,7 @@ from edge.link import Link, Outgoing, link_settings
 from edge.link_security import LinkSecurity
 from edge.log import CountsLog, warn_unapplied
 from edge.metrics import Health
+from edge.notify import Notifier
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
 from edge.tls import Holder
 
@@ -71,6 +72,10 @@ class Service(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return all counters of the process."""
 
+    def progress(self) -> int | None:
+        """Return a number that changes as long as the work moves on; None: the loop's turning is enough."""
+        return None
+
     def on_connected(self) -> None:
         """Resume the work that waited for the main connection."""
         return
@@ -111,6 +116,7 @@ class Shell:
         }
         self.main = self.links[MAIN]
         self.security = LinkSecurity(settings, self.links, logger)
+        self.notifier = Notifier.from_env()
 
     def link_counts(self) -> dict[str, int]:
         """Return the counters of the connections; those beside the main one begin with their name."""
@@ -121,7 +127,8 @@ class Shell:
         return found
 
     def log_start(self, event: str, **facts: object) -> None:
-        """Log that the service has started, and the settings that it does not apply."""
+        """Log that the service has started, and the settings that it does not apply; report it to systemd."""
+        self.notifier.ready()
         warn_unapplied(self.log, self.site.unapplied)
         self.security.log_start()
         self.log.info(event, **facts)
@@ -145,6 +152,7 @@ class Shell:
                         await service.drain()
                 for task in tasks:
                     task.cancel()
+                self.notifier.stopping()
 
     def _attach(self, service: Service) -> None:
         """Give the connections their subscriptions, and the main one its birth and will."""
@@ -170,10 +178,18 @@ class Shell:
         parts |= service.background()
         parts["status"] = self._report(service)
         parts["tls"] = self.security.run()
+        parts["watchdog"] = self.notifier.watch(service.progress, self._state)
         parts["health"] = service.health.serve(address, self.site.where, key)
         if ends_on_bug:
             parts["bug"] = until_bug(service.count)
         return parts
+
+    def _state(self) -> str:
+        """Return one line for `systemctl status`."""
+        return ", ".join(
+            f"{name} {'connected' if link.connected else 'not connected'}"
+            for name, link in self.links.items()
+        )
 
     def _presence(self, state: Literal["online", "offline"], connection: int) -> Presence:
         return Presence(state, connection, self.probe.offset_ms)

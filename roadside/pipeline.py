@@ -30,7 +30,7 @@ from roadside.pipeline_config import PublishedConfig
 from roadside.pipeline_configured import Configured
 from roadside.pipeline_late import LatePipeline, judged_rows
 from roadside.pipeline_map import Published
-from roadside.pipeline_rows import may_open
+from roadside.pipeline_rows import may_open, only_reported
 from roadside.pipeline_setup import Setup, journeys_of, monitor_of
 from roadside.pipeline_state import PipelineState
 from roadside.pipeline_state import encode as encode_state
@@ -118,7 +118,9 @@ class Pipeline(Configured):
         outputs, touched = self._settle(now_ns, update), update.touched
         if isinstance(item, GnssFixes):
             self.alarms.note(now_ns, item)
-            self.late.receive(now_ns, item, update.late, self.tracker)
+            n_known, row = len(self.setup.terminals), self.tracker.terminals.row
+            late = [each for each in update.late if not n_known or row[item.terminal[each[0]]] < n_known]
+            self.late.receive(now_ns, item, late, self.tracker)
         if len(touched):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
@@ -132,14 +134,17 @@ class Pipeline(Configured):
 
         A track on its way to a neighbour may not, nor one whose episodes a neighbour asks for, nor one of two
         tracks in one place, nor one whose name is only presumed: it would be judged by another vehicle's
-        permissions. None is the common case and saves
-        a loop over the tracks.
+        permissions. Nor a vehicle that nothing but an unregistered terminal reports: anyone may connect
+        one. None is the common case and saves a loop over the tracks.
         """
         presumed, asked = tracks.presumed, self._side_messages.asked_for(now_ns)
-        held = self.handovers.offered or self.tracker.duplicates or asked
+        reported = only_reported(tracks, len(self.setup.terminals), now_ns)
+        held = self.handovers.offered or self.tracker.duplicates or asked or reported is not None
         if not held and True not in presumed.tolist():
             return None
         free = self.ownership.may_open(tracks.track, now_ns)
+        if reported is not None:
+            free &= ~reported
         if asked:
             row = self.tracker.terminals.row
             free &= ~np.isin(tracks.terminal, [row[name] for name in asked if name in row])

@@ -140,6 +140,9 @@ class RsuService(Service):
             self.shell.link_counts(),
         )
 
+    def progress(self) -> int | None:
+        return self.agent.last_ns  # grows with each input and tick that the pipeline's task accepts
+
     def on_connected(self) -> None:
         self.agent.outbox.resend()
         self.agent.journeys.again()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from edge.config import Site
+from edge.config import Site, address_of, is_loopback
 from edge.registry import SHORTENED
 from geofence.ban_checks import bans_by_day
 from geofence.map.axis import Axis
@@ -19,7 +19,7 @@ NAMED_MAX = 5  # of one kind; the rest is counted
 
 def site_checks(site: Site, road: RoadMap) -> list[Check]:
     """Return one check each of terminals and, where the map has an axis, places, stretches and neighbours."""
-    kinds: dict[str, Iterable[str]] = {"terminals": _terminals(site)}
+    kinds: dict[str, Iterable[str]] = {"terminals": _terminals(site), "senders": _senders(site)}
     if road.axis is not None:
         kinds |= {"places": _places(site, road.axis), "stretches": _stretches(site, road.axis)}
         kinds |= {"neighbours": _neighbours(site)}
@@ -42,6 +42,15 @@ def _terminals(site: Site) -> Iterator[str]:
             yield f"{name} is called {name.lstrip('0') or 'nothing'} by JT/T 808: without leading zeros"
         elif SHORTENED.fullmatch(name):
             yield f"{name} is a number that a spreadsheet has shortened"
+
+
+def _senders(site: Site) -> Iterator[str]:
+    """Radars whose datagrams anyone may send who reaches their port."""
+    for rsu in site.config.rsu:
+        for radar in rsu.radar:
+            host, _ = address_of(radar.input)
+            if radar.source is None and not is_loopback(host):
+                yield f"{radar.id} at {radar.input} accepts datagrams from any address: it lacks `from`"
 
 
 def _places(site: Site, axis: Axis) -> Iterator[str]:

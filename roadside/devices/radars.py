@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv6Address, ip_address
+from typing import Any
 
 from core.errors import ConfigError, DeviceError
 from edge.clock import Clock
 from edge.config import Site, address_of
-from edge.sections import RadarScheme
+from edge.sections import RadarConfig, RadarScheme
 from roadside.devices import radar_udp
 from roadside.inputs import RadarPayload
 
@@ -32,9 +34,17 @@ class RadarPort(asyncio.DatagramProtocol):
     sensors: frozenset[str]
     on_scan: OnScan
     count: Count
+    sources: Mapping[str, str]  # host that each sensor sends from; one that is not listed may send from any
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        """Decode one scan, stamped with its arrival."""
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """Decode one scan, stamped with its arrival.
+
+        Where every radar of the port has a known host, a datagram from elsewhere is not even decoded.
+        """
+        host = _plain_host(str(addr[0])) if self.sources else ""
+        if len(self.sources) == len(self.sensors) and host not in self.sources.values():
+            self.count("radar.stranger")
+            return
         arrived_ns = self.clock.now_ns()
         try:
             payload = self.decode(data, arrived_ns, self.count)
@@ -43,6 +53,9 @@ class RadarPort(asyncio.DatagramProtocol):
             return
         if payload.sensor not in self.sensors:
             self.count("radar.unknown_sensor")
+            return
+        if self.sources.get(payload.sensor, host) != host:
+            self.count("radar.stranger")
             return
         self.on_scan(payload)
 
@@ -55,14 +68,16 @@ async def open_radar_ports(
     site: Site, esn: str, clock: Clock, on_scan: OnScan, count: Count
 ) -> list[asyncio.DatagramTransport]:
     """Bind each address of an RSU's radars once; ConfigError where it is in use."""
-    sensors: dict[str, list[str]] = {}
+    sensors: dict[str, list[RadarConfig]] = {}
     for radar in site.rsu(esn).radar:
-        sensors.setdefault(radar.input, []).append(radar.id)
+        sensors.setdefault(radar.input, []).append(radar)
     loop = asyncio.get_running_loop()
     transports = []
     try:
-        for url, ids in sensors.items():
-            port = partial(RadarPort, clock, _decoder_of(url), frozenset(ids), on_scan, count)
+        for url, radars in sensors.items():
+            ids = frozenset(radar.id for radar in radars)
+            sources = {radar.id: _plain_host(radar.source) for radar in radars if radar.source is not None}
+            port = partial(RadarPort, clock, _decoder_of(url), ids, on_scan, count, sources)
             transport, _ = await loop.create_datagram_endpoint(port, local_addr=address_of(url))
             transports.append(transport)
     except OSError as error:
@@ -74,3 +89,11 @@ def _decoder_of(url: str) -> Decode:
     found = {str(name): decode for name, decode in DECODERS.items()}.get(url.partition("://")[0])
     assert found is not None, "edge.config refuses a scheme without a decoder"
     return found
+
+
+def _plain_host(text: str) -> str:
+    """Return an IP address in one spelling; IPv4 is the same where an IPv6 socket received it."""
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)

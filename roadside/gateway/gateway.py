@@ -24,6 +24,7 @@ from edge.site_map import road_of
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
+from roadside.devices.jt808.codes import codes_of, drawn_codes
 from roadside.devices.jt808.fences import encode_delete, encode_set
 from roadside.devices.jt808.messages import Id
 from roadside.devices.jt808.session import SessionRules
@@ -72,7 +73,12 @@ class Gateway:
             self.counts,
         )
         self.server = TerminalServer(
-            self.rules, clock, self.counts, self.queue, limits=limits, answered=self._answered
+            self.rules,
+            clock,
+            self.counts,
+            self.queue,
+            limits=limits or terminal_limits(site),
+            answered=self._answered,
         )
         self._zones = fences_of(road.zones, site.frame)
         self._commands = Commands(self.server.send_text, self.counts, self._set_fences)
@@ -179,7 +185,16 @@ def gateway_config(site: Site) -> GatewayConfig:
 def terminal_rules(site: Site) -> SessionRules:
     """Return the rules for terminals, the same at the gateway and at an RSU's own listeners."""
     config = site.config.gateway
+    secret = None if config is None else config.secret
     return SessionRules(
         known=frozenset(vehicle.terminal for vehicle in site.vehicles),
         refuse_unknown=config is not None and not config.accept_unknown,
+        registration="open" if config is None else config.registration,
+        code_of=drawn_codes() if secret is None else codes_of(secret.encode()),
     )
+
+
+def terminal_limits(site: Site) -> Limits:
+    """Return the limits for terminals."""
+    config = site.config.gateway
+    return Limits(address_max=None if config is None else config.connections_per_address)

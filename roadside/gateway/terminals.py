@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from edge.clock import Clock
+from edge.config import is_loopback
+from edge.token_bucket import TokenBucket
 from edge.wire import GnssFix
 from roadside.devices.jt808.packages import Packages
 from roadside.devices.jt808.salvage import salvage
@@ -20,24 +22,10 @@ Deliver = Callable[[list[GnssFix]], None]
 Answered = Callable[[str, int, int], None]  # terminal, serial number of our message, result
 
 
-@dataclass(slots=True)
-class TokenBucket:
-    """Holds up to `burst` tokens and gains `rate_hz` a second; who is in its debt waits. Pure."""
-
-    rate_hz: float
-    burst: float
-    tokens: float
-    at_s: float
-
-    @staticmethod
-    def full(rate_hz: float, burst: float, now_s: float) -> "TokenBucket":
-        return TokenBucket(rate_hz, burst, burst, now_s)
-
-    def spend(self, n_tokens: float, now_s: float) -> float:
-        """Spend tokens; return the seconds until the bucket is out of debt, 0 where it is not in debt."""
-        self.tokens = min(self.burst, self.tokens + (now_s - self.at_s) * self.rate_hz) - n_tokens
-        self.at_s = now_s
-        return max(0.0, -self.tokens / self.rate_hz)
+ADDRESS_MAX = 64  # connections of one address, without a setting
+SILENT_S = 30.0  # a terminal that reported nothing for so long is not live
+SILENT_PERIODS = 3.0  # nor one that missed so many of its own reports
+SILENT_S_MIN = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +33,13 @@ class Limits:
     """The limits of one peer, and of all together."""
 
     connections_max: int = 20_000
+    address_max: int | None = None  # connections of one address; None: ADDRESS_MAX, and any number of our own
     login_s: float = 15.0  # from connecting to authenticated
     idle_s: float = 180.0  # three heartbeats of a usual terminal
     rate_bytes_hz: float = 20_000.0  # some 200 reports a second; a truck sends one
     burst_bytes: float = 256_000.0  # a blind area's stored reports at once
+    rate_frames_hz: float = 100.0
+    burst_frames: float = 4_000.0
     unsent_bytes_max: int = 16_384  # answers that the peer does not read: beyond, we stop reading
     unsent_s: float = 15.0  # after this we close the connection
 
@@ -72,6 +63,7 @@ class TerminalServer:
         self.answered = answered
         self.connections: set[Connection] = set()
         self._of_terminal: dict[str, Connection] = {}  # authenticated, the newest of each
+        self._of_address: Counter[str] = Counter()  # connections
         self.packages = Packages(counts)  # of all connections: a message may end on another than it began on
 
     @property
@@ -128,6 +120,27 @@ class TerminalServer:
             return None
         return connection.send_messages(make)
 
+    def enter(self, connection: "Connection", address: str) -> str | None:
+        """Add a connection; return why it is turned away, if it is.
+
+        Behind a mobile operator's NAT many terminals share an address: then the site file allows more.
+        """
+        if len(self.connections) >= self.limits.connections_max:
+            return "full"
+        address_max = self.limits.address_max
+        if address_max is None and not is_loopback(address):
+            address_max = ADDRESS_MAX
+        if address_max is not None and self._of_address[address] >= address_max:
+            return "address_full"
+        self._of_address[address] += 1
+        self.connections.add(connection)
+        return None
+
+    def is_live(self, terminal: str, asking: "Connection") -> bool:
+        """Return whether a terminal reports on another connection than the one that asks."""
+        current = self._of_terminal.get(terminal)
+        return current is not None and current is not asking and current.is_live
+
     def joined(self, connection: "Connection") -> None:
         """Note an authenticated terminal; one that reconnects drops its old, half-dead connection."""
         terminal = connection.session.terminal
@@ -141,7 +154,11 @@ class TerminalServer:
 
     def left(self, connection: "Connection") -> None:
         """Forget a connection."""
-        self.connections.discard(connection)
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self._of_address[connection.address] -= 1
+            if self._of_address[connection.address] <= 0:
+                del self._of_address[connection.address]
         terminal = connection.session.terminal
         if self._of_terminal.get(terminal) is connection:
             del self._of_terminal[terminal]
@@ -151,23 +168,30 @@ class Connection(asyncio.Protocol):
     """One peer."""
 
     def __init__(self, server: TerminalServer) -> None:
-        self.session = Session(server.rules, server.counts, server.packages)
+        self.session = Session(
+            server.rules, server.counts, server.packages, lambda terminal: server.is_live(terminal, self)
+        )
+        self.address = ""
+        self._reported_s: float | None = None  # last position, of this connection
+        self._period_s = SILENT_S  # between the last two
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._since_s = self._last_frame_s = self._loop.time()
         self._stuck_since_s: float | None = None  # the peer does not read its answers
         limits = server.limits
         self._bucket = TokenBucket.full(limits.rate_bytes_hz, limits.burst_bytes, self._since_s)
+        self._frames = TokenBucket.full(limits.rate_frames_hz, limits.burst_frames, self._since_s)
         self._resume: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if len(self._server.connections) >= self._server.limits.connections_max:
-            self._server.counts["connection.full"] += 1
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
+        reason = self._server.enter(self, self.address)
+        if reason is not None:
+            self._server.counts[f"connection.{reason}"] += 1
             self.abort()
             return
-        self._server.connections.add(self)
         self._transport.set_write_buffer_limits(high=self._server.limits.unsent_bytes_max)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -186,15 +210,30 @@ class Connection(asyncio.Protocol):
         if self.session.phase == "authenticated":
             self._server.joined(self)
         if received.fixes:
+            self._note_report(now_s)
             self._server.deliver(received.fixes)
         self._deliver_answers()
         if self.session.phase == "closed":
             self.abort()
             return
         wait_s = self._bucket.spend(len(data), now_s)
+        wait_s = max(wait_s, self._frames.spend(received.n_frames, now_s))
         if wait_s > 0.0:
             self._server.counts["connection.throttled"] += 1
             self._pause(wait_s)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its terminal still reports, by its own rhythm."""
+        if self.session.phase != "authenticated" or self._transport.is_closing():
+            return False
+        silent_s = self._loop.time() - (self._reported_s or self._since_s)
+        return silent_s <= min(SILENT_S, max(SILENT_S_MIN, SILENT_PERIODS * self._period_s))
+
+    def _note_report(self, now_s: float) -> None:
+        if self._reported_s is not None:
+            self._period_s = now_s - self._reported_s
+        self._reported_s = now_s
 
     def pause_writing(self) -> None:
         self._stuck_since_s = self._loop.time()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centre.commands import EPOCHS_MAX
-from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, STRANGERS_MAX, UnitRegistry
+from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, UnitRegistry
 from centre.views.units import rsu_row
 from edge import wire
 from tests.support.centre_samples import T0_NS, status
@@ -112,12 +112,12 @@ def test_what_was_kept_restores_the_same_state() -> None:
     assert later.counts["status.forgotten"] == 1
 
 
-def test_strangers_and_long_words_are_bounded() -> None:
+def test_strangers_are_not_listed_and_long_words_are_bounded() -> None:
     it = reporters()
-    for n in range(STRANGERS_MAX + 5):
-        receive(it, status(), esn=f"X{n}")
-    assert len(it.rows()) == 2 + STRANGERS_MAX
-    assert it.counts["status.strangers"] == 5
+    assert receive(it, status(), esn="X1") is None
+    it.restore("X2", T0_NS, wire.encode(status()))  # an RSU that the site file no longer names
+    assert list(it.rows()) == ["RSU001", "RSU002"]
+    assert it.counts["status.strangers"] == 2
     receive(it, status(counts={"x" * STATUS_BYTES_MAX: 1}))
     assert it.counts["status.unreadable"] == 1
 

@@ -10,7 +10,7 @@ from edge.clock import Clock
 from edge.config import RADARS, parse_site
 from petroroad.demo.site import kept_port
 from roadside.devices import radar_udp
-from roadside.devices.radars import DECODERS, open_radar_ports
+from roadside.devices.radars import DECODERS, RadarPort, open_radar_ports
 from roadside.inputs import ObjectColumns, RadarPayload
 from tests.support.site_text import ONE_RSU, RADAR_POSE
 
@@ -58,6 +58,37 @@ async def test_radars_of_one_address_share_a_socket_and_a_stranger_is_counted():
     transport.close()
     assert [payload.sensor for payload in scans] == ["rear"]
     assert counted[1] == "radar.unknown_sensor"
+
+
+@pytest.mark.parametrize(
+    ("sources", "host", "sensor", "want"),
+    [
+        ({"front": "10.0.0.5", "rear": "10.0.0.6"}, "10.0.0.5", "front", []),
+        ({"front": "10.0.0.5", "rear": "10.0.0.6"}, "::ffff:10.0.0.5", "front", []),
+        ({"front": "10.0.0.5", "rear": "10.0.0.6"}, "10.0.0.6", "front", ["radar.stranger"]),  # its neighbour
+        ({"front": "10.0.0.5", "rear": "10.0.0.6"}, "10.0.0.7", "front", ["radar.stranger"]),
+        ({"front": "10.0.0.5", "rear": "10.0.0.6"}, "10.0.0.7", None, ["radar.stranger"]),  # not decoded
+        ({"front": "10.0.0.5"}, "10.0.0.7", "rear", []),  # it may send from anywhere
+        ({"front": "10.0.0.5"}, "10.0.0.7", "front", ["radar.stranger"]),
+        ({"front": "fe80::1"}, "fe80::1%eth0", "front", []),
+        ({}, "10.0.0.7", "front", []),
+    ],
+)
+def test_a_radar_is_believed_from_its_own_address_only(sources, host, sensor, want):
+    scans, counted = [], []
+    ids = (
+        frozenset(("front", "rear")) if len(sources) != 1 or "fe80::1" not in sources.values() else {"front"}
+    )
+    port = RadarPort(Clock.paced(T0_NS), radar_udp.decode, ids, scans.append, counted.append, sources)
+    port.datagram_received(b"garbage" if sensor is None else scan(sensor), (host, 17_000))
+    assert counted == want
+    assert len(scans) == (not want)
+
+
+def test_an_address_to_send_from_is_an_ip_address():
+    text = f'[[rsu.radar]]\nid = "front"\ninput = "udp://127.0.0.1:17000"\nfrom = "radar.local"\n{RADAR_POSE}'
+    with pytest.raises(ConfigError, match=r"rsu\[0\]\.radar\[0\]\.from: must be an IP address"):
+        parse_site(SITE + text, "{}", None, "site.toml", {})
 
 
 @pytest.mark.anyio

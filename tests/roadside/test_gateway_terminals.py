@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from edge.clock import Clock
+from edge.token_bucket import TokenBucket
 from edge.wire import GnssFix
 from roadside.devices.jt808.client import Client
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway.terminals import Limits, TerminalServer, TokenBucket
+from roadside.gateway.terminals import Limits, TerminalServer
 
 pytestmark = pytest.mark.anyio
 WAIT_S = 5.0  # a failing test ends; a passing one never waits for it

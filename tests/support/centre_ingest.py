@@ -39,7 +39,7 @@ class Bench:
         self.sent: list[tuple[str, wire.ViolationAck]] = []
         self.n_commits = 0
         self.idle = asyncio.Event()
-        self.rsus = UnitRegistry("rsu", ["RSU001"], T0_NS)
+        self.rsus = UnitRegistry("rsu", ["RSU001", "RSU002"], T0_NS)
         self.ingest = Ingest(
             writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
             gateways=UnitRegistry("gateway", [], T0_NS), tracks=TrackHub(), publish=self._publish,

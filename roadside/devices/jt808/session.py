@@ -3,7 +3,6 @@
 It knows no socket and no clock. A terminal's mistake is answered as the standard says, and counted.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
@@ -17,12 +16,13 @@ from roadside.devices.jt808 import batch as batches
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808 import messages
+from roadside.devices.jt808.codes import drawn_codes, same_code
 from roadside.devices.jt808.fix import fix_of
 from roadside.devices.jt808.frame import Frame, Splitter
 from roadside.devices.jt808.messages import RESENT_MAX, Id, RegisterReply, Reply, Result
 from roadside.devices.jt808.packages import Assembly, PackageLimits, Packages
 
-_REGISTERED, _NO_SUCH_TERMINAL = 0, 4
+_REGISTERED, _TERMINAL_TAKEN, _NO_SUCH_TERMINAL = 0, 3, 4
 _MISFITS_MAX = 20  # broken or foreign frames in a row: this is no terminal
 _PLATE_LENGTH_MAX = 32  # a fix's on the wire: each of thousands carries it
 _ANSWERS_MAX = 16  # of the terminal to our texts, not yet fetched
@@ -33,17 +33,10 @@ _READ = _READ_UNKNOWN | {
 }  # fmt: skip
 _UNKNOWN_LIMITS = PackageLimits(terminal_bytes=8_192)
 
+Registration = Literal["open", "listed", "closed"]
 Phase = Literal["new", "authenticated", "closed"]
 # edition (None: before 2019) -> ids and bodies of messages, in order
 MakeMessages = Callable[[int | None], list[tuple[Id, bytes]]]
-
-
-def code_of_terminal(terminal: str) -> str:
-    """Return the code to authenticate with: derived, so that a restart or a standby knows it too.
-
-    It is the protocol's handshake and no secret: anyone may register.
-    """
-    return hashlib.sha256(f"petroroad/{terminal}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +45,8 @@ class SessionRules:
 
     known: Container[str] = frozenset()  # terminals of the registry
     refuse_unknown: bool = False
-    code_of: Callable[[str], str] = code_of_terminal
+    registration: Registration = "open"  # who is handed a code: anyone, terminals of the registry, nobody
+    code_of: Callable[[str], str] = field(default_factory=drawn_codes)
 
 
 @dataclass(slots=True)
@@ -61,12 +55,21 @@ class Received:
 
     replies: bytearray = field(default_factory=bytearray)
     fixes: list[GnssFix] = field(default_factory=list)
+    n_frames: int = 0
 
 
 class Session:
     """One connection; `terminal` is empty until one registers or authenticates on it."""
 
-    def __init__(self, rules: SessionRules, counts: Counter[str], packages: Packages | None = None) -> None:
+    def __init__(
+        self,
+        rules: SessionRules,
+        counts: Counter[str],
+        packages: Packages | None = None,
+        is_live: Callable[[str], bool] = lambda _terminal: False,
+    ) -> None:
+        """is_live : whether a terminal reports on another connection now"""
+        self._is_live = is_live
         self.phase: Phase = "new"
         self.answers: list[Reply] = []  # the terminal's, to our messages; the caller removes them
         self._rules = rules
@@ -97,6 +100,7 @@ class Session:
         out = Received()
         before = self._splitter.n_broken
         frames = self._splitter.feed(data)
+        out.n_frames = len(frames) + self._splitter.n_broken - before
         self._n_misfits += self._splitter.n_broken - before
         for frame in frames:
             if self._admit(frame):
@@ -261,8 +265,10 @@ class Session:
         out.replies += self._answer(frame, Id.REGISTER_REPLY, messages.encode_register_reply(reply))
 
     def _registered(self, frame: Frame, register: messages.Register) -> RegisterReply:
-        if self._refused(frame.terminal):
+        if self._refused(frame.terminal) or not self._may_register(frame.terminal):
             return RegisterReply(seq=frame.seq, result=_NO_SUCH_TERMINAL)
+        if self._is_taken(frame.terminal):
+            return RegisterReply(seq=frame.seq, result=_TERMINAL_TAKEN)
         self._phone = frame.phone
         plate = "".join(filter(str.isprintable, register.plate))
         if plate != register.plate:  # control characters are no part of one
@@ -273,14 +279,31 @@ class Session:
     def _authenticate(self, frame: Frame) -> Result:
         if self._refused(frame.terminal):
             return Result.FAILED
-        if messages.decode_authenticate(frame) != self._rules.code_of(frame.terminal):
+        if not same_code(messages.decode_authenticate(frame), self._rules.code_of(frame.terminal)):
             self._counts["session.wrong_code"] += 1
+            return Result.FAILED
+        if self._is_taken(frame.terminal):
             return Result.FAILED
         self._phone = frame.phone
         self.phase = "authenticated"
         if not self.known:
             self._counts["terminal.unknown"] += 1
         return Result.OK
+
+    def _may_register(self, terminal: str) -> bool:
+        """Return whether a terminal is handed its code; where not, that is counted."""
+        registration = self._rules.registration
+        allowed = registration == "open" or (registration == "listed" and terminal in self._rules.known)
+        if not allowed:
+            self._counts["register.refused"] += 1
+        return allowed
+
+    def _is_taken(self, terminal: str) -> bool:
+        """Return whether a terminal reports on another connection: a second one must not displace it."""
+        taken = self._is_live(terminal)
+        if taken:
+            self._counts["terminal.live"] += 1
+        return taken
 
     def _refused(self, terminal: str) -> bool:
         refused = not terminal or (self._rules.refuse_unknown and terminal not in self._rules.known)
