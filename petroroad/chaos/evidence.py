@@ -42,6 +42,16 @@ def n_waiting(path: Path) -> int | None:
         return None
 
 
+def n_stored(path: Path) -> int:
+    """Return how many versions a centre in use holds; 0 where it can't be read now."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as db:
+            found: int = db.execute("SELECT count(*) FROM violation_version").fetchone()[0]
+            return found
+    except sqlite3.Error:
+        return 0
+
+
 def newest_change(path: Path) -> int | None:
     """Return the number of the newest change of a violation at the centre; None where it can't be read."""
     try:

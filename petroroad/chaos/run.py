@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -16,7 +17,7 @@ import numpy as np
 from edge.config import address_of
 from petroroad.chaos import evidence
 from petroroad.chaos.actions import Actions
-from petroroad.chaos.checker import Verdict, check
+from petroroad.chaos.checker import RAISED_MIN, Verdict, check
 from petroroad.chaos.fleet import copy_outbox
 from petroroad.chaos.history import History, Shown
 from petroroad.chaos.hostile import Hostile
@@ -32,6 +33,7 @@ DRAIN_S = 60.0
 SETTLE_S = 2.5  # a heartbeat of each RSU: the centre knows what it lacks
 POLL_S = 0.25
 PAGE_S = 10.0
+MORE_S, SPARE = 60.0, 20  # of traffic beyond what was asked, until so many more than RAISED_MIN are stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ async def run(asked: Asked) -> Outcome:
         line["error"] = str(failed.exceptions[0])
     line |= {} if verdict is None else verdict.as_dict()
     line["ok"] = verdict is not None and verdict.ok
-    line["seconds"] = round(time.monotonic() - begun_s, 1)
+    line |= {"seconds": round(time.monotonic() - begun_s, 1), "load": round(os.getloadavg()[0], 1)}
     if line["ok"] and asked.folder is None:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     else:
@@ -131,6 +133,15 @@ async def _beside(*work: Coroutine[Any, Any, None]) -> Any:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_enough(stage: Stage) -> None:
+    """Let the traffic go on where a busy machine has raised too little to prove anything."""
+    end_s = time.monotonic() + MORE_S
+    while time.monotonic() < end_s and stage.sim is not None and stage.sim.running:
+        if await asyncio.to_thread(evidence.n_stored, stage.database) >= RAISED_MIN + SPARE:
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def _drain(stage: Stage, page: Page, history: History) -> float:
