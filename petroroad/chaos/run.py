@@ -29,6 +29,7 @@ from petroroad.demo.live import ask
 from petroroad.processes.broker import BrokerMissingError, Kind
 from petroroad.processes.children import ChildError, NotReadyError
 
+EXPECTED = (BrokerMissingError, ChildError, NotReadyError, OSError)  # a part's end, not a fault of ours
 DRAIN_S = 60.0
 SETTLE_S = 2.5  # a heartbeat of each RSU: the centre knows what it lacks
 POLL_S = 0.25
@@ -70,13 +71,16 @@ async def run(asked: Asked) -> Outcome:
     line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard}
     verdict = None
     try:
-        try:
-            await stage.open()
-            verdict = await _play(stage, asked, line)
-        finally:
-            await stage.close()
-    except* (ChildError, NotReadyError, BrokerMissingError, OSError) as failed:
-        line["error"] = str(failed.exceptions[0])
+        await stage.open()
+        verdict = await _play(stage, asked, line)
+    except (*EXPECTED, ExceptionGroup) as failed:
+        line["error"] = _reason_of(failed)
+    except asyncio.CancelledError:
+        if asked.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        await stage.close()
     line |= {} if verdict is None else verdict.as_dict()
     line["ok"] = verdict is not None and verdict.ok
     line |= {"seconds": round(time.monotonic() - begun_s, 1), "load": round(os.getloadavg()[0], 1)}
@@ -86,6 +90,15 @@ async def run(asked: Asked) -> Outcome:
         line["kept"] = str(folder)
         (folder / "verdict.json").write_text(json.dumps(line, indent=1), encoding="utf-8")
     return Outcome(line, verdict)
+
+
+def _reason_of(failed: Exception) -> str:
+    """Return the first failure of several: the others follow from it."""
+    while isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    if not isinstance(failed, EXPECTED):
+        raise failed  # ours, not a part's
+    return str(failed)
 
 
 def _folder(asked: Asked) -> Path:
@@ -107,9 +120,9 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
     await stage.bring_up()
     async with _beside(spy.link.run(), hostile.link.run(), page.run()):
         await stage.drive()
-        await actions.carry_out(
-            draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard), asked.seconds
-        )
+        faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard)
+        await actions.carry_out(faults, asked.seconds)
+        await _until_enough(stage)
         await stage.stop_traffic()
         history = History(stage.site.esns)
         line["drained_s"] = await _drain(stage, page, history)
