@@ -11,48 +11,30 @@ import multiprocessing
 import sys
 import tempfile
 import time
-import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from benchmarks.delivery_site import running, violation
 from benchmarks.harness import print_line
-from benchmarks.latency_site import ORIGIN, Addresses, write_site
 from edge import topics
 from edge.config import load_site
 from edge.figures import quantile
 from edge.link import Link, link_settings
 from edge.wire import ViolationBatch, ViolationItem, decode_ack, encode
-from geofence.violation import Stamps, Violation
-from geofence.violation import encode as encode_violation
 from petroroad.demo.site import kept_port
-from petroroad.processes.broker import start_broker
-from petroroad.processes.children import ChildSpec, start, stop_all, until_ready
 
 RESEND_S, OUTBOX_RESEND_S, TOTAL_S = 2.0, 1.0, 120.0
-ROWS = 30  # of evidence: some 3 kB a violation
 
 
 def batch(esn: str, seq: int) -> bytes:
     """Return a batch of one made-up violation."""
     now_ns = time.time_ns()
-    columns: dict[str, list[Any]] = {
-        name: [round(0.01 * i, 3) for i in range(ROWS)]
-        for name in ("s_m", "d_m", "sigma_d_m", "excess_m", "speed_mps", "p_violation")
-    }
-    columns |= {"stamp_ns": [now_ns] * ROWS, "lon_deg": [ORIGIN[0]] * ROWS, "lat_deg": [ORIGIN[1]] * ROWS}
-    found = Violation(
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{esn}/{seq}")), version=1, hop=0, phase="open",
-        grade="warning", rule="lane_departure", vehicle=None, identity_p=None, track=seq, esn=esn,
-        start_ns=now_ns, confirmed_ns=None, end_ns=None, lon_deg=ORIGIN[0], lat_deg=ORIGIN[1], lane=None,
-        zone=None, s_m=100.0, d_m=1.5, sigma_d_m=0.2, p_violation=0.9, speed_mps=16.0, limit_mps=None,
-        map_version="1", rules_version="1", stamps=Stamps(measured_ns=now_ns, arrived_ns=now_ns),
-        evidence=columns,
-    )  # fmt: skip
-    item = ViolationItem(seq=seq, detected_ns=now_ns, sent_ns=now_ns, violation=encode_violation(found))
+    body = violation(esn, seq, now_ns)
+    item = ViolationItem(seq=seq, detected_ns=now_ns, sent_ns=now_ns, violation=body)
     return encode(ViolationBatch(epoch=10, items=(item,)))
 
 
@@ -80,9 +62,12 @@ class Rsu:
                     self._news.clear()
                     await self._news.wait()
 
-    async def send_until_acked(self, bodies: dict[int, bytes]) -> None:
-        """Send all as fast as the link accepts them; resend those that are not acknowledged."""
-        topic, n = topics.violation_up(self.esn), len(bodies)
+    async def send_until_acked(self, bodies: dict[int, bytes], n: int) -> None:
+        """Send all as fast as the link accepts them, until n items are acknowledged; resend what is not.
+
+        bodies : batches by their first seq
+        """
+        topic = topics.violation_up(self.esn)
         while len(self.acked) < n:
             rest = deque(seq for seq in bodies if seq not in self.acked)
             while rest:
@@ -99,24 +84,6 @@ class Rsu:
             self.link.publish(topics.violation_up(self.esn), body)
             await self.until(lambda: seq in self.acked, OUTBOX_RESEND_S)
         return time.monotonic() - begun_s
-
-
-@contextlib.asynccontextmanager
-async def _running(kind: Any, folder: Path, port: int, http: str) -> AsyncIterator[Path]:
-    host = "127.0.0.1"
-    addresses = Addresses(broker=f"{host}:{port}", health=f"{host}:1", radars=(f"{host}:2", f"{host}:3"))
-    site = write_site(folder, addresses)
-    database = folder / "centre.sqlite"
-    with site.open("a", encoding="utf-8") as file:
-        file.write(f'\n[centre]\nhttp = "{http}"\ndatabase = "sqlite:///{database}"\n')
-    broker = await start_broker(kind, folder, host, port)
-    argv = (sys.executable, "-m", "petroroad", "centre", "--config", str(site))
-    centre = await start(ChildSpec(name="centre", argv=argv, log=folder / "centre.log"))
-    try:
-        await until_ready(centre, http, 60.0)
-        yield site
-    finally:
-        await stop_all([centre, broker], 2.0)
 
 
 def bystand(site: Path, begin: Event, end: Event, waits_ms: "Queue[list[float]]") -> None:
@@ -145,16 +112,16 @@ async def measure(kind: Any, n: int, folder: Path, port: int, http: str) -> tupl
     """Return the time of the burst [s] and each delay of the bystander [ms]."""
     spawn = multiprocessing.get_context("spawn")
     begin, end, found = spawn.Event(), spawn.Event(), spawn.Queue()
-    async with _running(kind, folder, port, http) as site:
-        bystander = spawn.Process(target=bystand, args=(site, begin, end, found), daemon=True)
+    async with running(kind, folder, ("FLOOD", "BYSTANDER"), port, http) as site:
+        bystander = spawn.Process(target=bystand, args=(site.path, begin, end, found), daemon=True)
         bystander.start()
-        flood = Rsu("FLOOD", site)
+        flood = Rsu("FLOOD", site.path)
         link = asyncio.create_task(flood.link.run())
         bodies = {seq: batch(flood.esn, seq) for seq in range(1, n + 1)}
         await flood.until(lambda: flood.link.connected, TOTAL_S)
         begin.set()
         begun_s = time.monotonic()
-        await flood.send_until_acked(bodies)
+        await flood.send_until_acked(bodies, n)
         took_s = time.monotonic() - begun_s
         end.set()
         waits_ms = await asyncio.to_thread(found.get, True, TOTAL_S)

@@ -78,7 +78,8 @@ class Actions:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
-        self.done["kill"] += self.stage.fleet.end(fault.part, signal.SIGKILL, fault.hold_s)
+        if fault.part not in self.stage.full:  # it would start on a full disk: that is `full_kill`
+            self.done["kill"] += self.stage.fleet.end(fault.part, signal.SIGKILL, fault.hold_s)
 
     async def _link(self, fault: Fault) -> None:
         proxy = self.stage.proxies[fault.part]
@@ -99,9 +100,14 @@ class Actions:
             await asyncio.sleep(fault.hold_s)
 
     async def _full(self, fault: Fault) -> None:
-        """Fill an RSU's disk; `full_kill` and `full_restart` also end it: it starts on the full disk."""
-        self.done[fault.kind] += 1
+        """Fill an RSU's disk; `full_kill` and `full_restart` also end it: it starts on the full disk.
+
+        One that is still starting is left alone: it would start on a full disk by accident.
+        """
         fleet, esn = self.stage.fleet, fault.part
+        if not await self.stage.listens(esn):
+            return
+        self.done[fault.kind] += 1
         with self.stage.full_disk(esn) as disk:
             filling = asyncio.create_task(self._keep_full(disk, esn), name="chaos.fill")
             try:

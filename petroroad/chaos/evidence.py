@@ -4,6 +4,7 @@ With sqlite3, raw MessagePack and the mcap library only: a reader of the product
 """
 
 import sqlite3
+import struct
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,16 +17,24 @@ from mcap.stream_reader import StreamReader
 from petroroad.chaos.checker import UNREADABLE, identity_of
 from petroroad.chaos.history import History, Recorded, Stored
 
+CUT_OFF = (McapError, EOFError, OSError, ValueError, struct.error)  # a file that a kill cut off ends anywhere
 UP = "/violation/up"  # how the topic of batches ends
 
 
 def read_outbox(path: Path, esn: str, history: History) -> list[tuple[str, int, int]]:
-    """Add what a copied outbox proves to have been raised; return its unacknowledged keys."""
-    with closing(sqlite3.connect(path)) as db:
-        for epoch, last_seq in db.execute("SELECT epoch, last_seq FROM epoch"):
-            known = history.last_seqs.get((esn, epoch), 0)
-            history.last_seqs[esn, epoch] = max(known, last_seq)
-        rows = db.execute("SELECT epoch, seq, violation FROM item").fetchall()
+    """Add what a copied outbox proves to have been raised; return its unacknowledged keys.
+
+    One that can't be read is returned as a key of its own: nobody knows it to be empty.
+    """
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            last_seqs = db.execute("SELECT epoch, last_seq FROM epoch").fetchall()
+            rows = db.execute("SELECT epoch, seq, violation FROM item").fetchall()
+    except sqlite3.Error:
+        return [(esn, -1, -1)]
+    for epoch, last_seq in last_seqs:
+        known = history.last_seqs.get((esn, epoch), 0)
+        history.last_seqs[esn, epoch] = max(known, last_seq)
     for epoch, seq, body in rows:
         if body is not None:
             history.bodies[esn, epoch, seq] = bytes(body)
@@ -42,6 +51,16 @@ def n_waiting(path: Path) -> int | None:
         return None
 
 
+def n_stored(path: Path) -> int:
+    """Return how many versions a centre in use holds; 0 where it can't be read now."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as db:
+            found: int = db.execute("SELECT count(*) FROM violation_version").fetchone()[0]
+            return found
+    except sqlite3.Error:
+        return 0
+
+
 def newest_change(path: Path) -> int | None:
     """Return the number of the newest change of a violation at the centre; None where it can't be read."""
     try:
@@ -56,8 +75,7 @@ def newest_change(path: Path) -> int | None:
 def read_recording(path: Path, history: History) -> None:
     """Add the violations of a recording, up to its last whole chunk."""
     topics: dict[int, str] = {}
-    # a file that a kill cut off ends anywhere
-    with path.open("rb") as file, suppress(McapError, EOFError, OSError, ValueError):
+    with path.open("rb") as file, suppress(*CUT_OFF):
         for record in StreamReader(file).records:
             if isinstance(record, Channel):
                 topics[record.id] = record.topic

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -16,7 +17,7 @@ import numpy as np
 from edge.config import address_of
 from petroroad.chaos import evidence
 from petroroad.chaos.actions import Actions
-from petroroad.chaos.checker import Verdict, check
+from petroroad.chaos.checker import RAISED_MIN, Verdict, check
 from petroroad.chaos.fleet import copy_outbox
 from petroroad.chaos.history import History, Shown
 from petroroad.chaos.hostile import Hostile
@@ -28,10 +29,12 @@ from petroroad.demo.live import ask
 from petroroad.processes.broker import BrokerMissingError, Kind
 from petroroad.processes.children import ChildError, NotReadyError
 
+EXPECTED = (BrokerMissingError, ChildError, NotReadyError, OSError)  # a part's end, not a fault of ours
 DRAIN_S = 60.0
 SETTLE_S = 2.5  # a heartbeat of each RSU: the centre knows what it lacks
 POLL_S = 0.25
 PAGE_S = 10.0
+MORE_S, SPARE = 60.0, 20  # of traffic beyond what was asked, until so many more than RAISED_MIN are stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +71,34 @@ async def run(asked: Asked) -> Outcome:
     line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard}
     verdict = None
     try:
-        try:
-            await stage.open()
-            verdict = await _play(stage, asked, line)
-        finally:
-            await stage.close()
-    except* (ChildError, NotReadyError, BrokerMissingError, OSError) as failed:
-        line["error"] = str(failed.exceptions[0])
+        await stage.open()
+        verdict = await _play(stage, asked, line)
+    except (*EXPECTED, ExceptionGroup) as failed:
+        line["error"] = _reason_of(failed)
+    except asyncio.CancelledError:
+        if asked.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        await stage.close()
     line |= {} if verdict is None else verdict.as_dict()
     line["ok"] = verdict is not None and verdict.ok
-    line["seconds"] = round(time.monotonic() - begun_s, 1)
+    line |= {"seconds": round(time.monotonic() - begun_s, 1), "load": round(os.getloadavg()[0], 1)}
     if line["ok"] and asked.folder is None:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     else:
         line["kept"] = str(folder)
         (folder / "verdict.json").write_text(json.dumps(line, indent=1), encoding="utf-8")
     return Outcome(line, verdict)
+
+
+def _reason_of(failed: Exception) -> str:
+    """Return the first failure of several: the others follow from it."""
+    while isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    if not isinstance(failed, EXPECTED):
+        raise failed  # ours, not a part's
+    return str(failed)
 
 
 def _folder(asked: Asked) -> Path:
@@ -105,9 +120,9 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
     await stage.bring_up()
     async with _beside(spy.link.run(), hostile.link.run(), page.run()):
         await stage.drive()
-        await actions.carry_out(
-            draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard), asked.seconds
-        )
+        faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard)
+        await actions.carry_out(faults, asked.seconds)
+        await _until_enough(stage)
         await stage.stop_traffic()
         history = History(stage.site.esns)
         line["drained_s"] = await _drain(stage, page, history)
@@ -131,6 +146,15 @@ async def _beside(*work: Coroutine[Any, Any, None]) -> Any:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_enough(stage: Stage) -> None:
+    """Let the traffic go on where a busy machine has raised too little to prove anything."""
+    end_s = time.monotonic() + MORE_S
+    while time.monotonic() < end_s and stage.sim is not None and stage.sim.running:
+        if await asyncio.to_thread(evidence.n_stored, stage.database) >= RAISED_MIN + SPARE:
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def _drain(stage: Stage, page: Page, history: History) -> float:

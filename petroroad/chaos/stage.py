@@ -162,6 +162,17 @@ class Stage:
             source.backup(copy)
         return to
 
+    async def listens(self, name: str) -> bool:
+        """Say whether a part has come so far that it serves its health; its files are open then."""
+        if self.fleet.parts[name].pid is None:
+            return False
+        try:
+            _, writer = await asyncio.open_connection(*address_of(self.site.health[name]))
+        except OSError:
+            return False
+        writer.close()
+        return True
+
     @contextlib.contextmanager
     def full_disk(self, esn: str) -> Iterator[Disk]:
         """Fill an RSU's disk until the block ends; `Disk.fill` again where its files shrank."""

@@ -1,4 +1,4 @@
-"""The promise under faults, with real processes; and faulty copies of the product, which must be found out."""
+"""The promise under faults, with real processes; faulty copies of the product must be found out."""
 
 import json
 import subprocess

@@ -1,0 +1,184 @@
+"""How fast alerts reach the centre's disk: `python -m benchmarks.delivery [--quick] [nats|mosquitto]`
+
+`delivery.ledger_per_s`: the centre's writer alone, decoding included, batches of 32, SQLite on this disk.
+`delivery.ingest_per_s`: one sender's batches of 32 through a real broker into a centre, all acknowledged.
+`drain.s`, `drain.live_worst_s`: two outboxes of 6 000 (2 000 with `--quick`) on disk drain through a broker;
+violations that come meanwhile, from detection to commit.
+`wait.after_centre_p99_s`: the centre is killed and comes again; from the moment at which it is ready until
+what waited is acknowledged.
+
+Broker, centre and RSUs are processes of their own. Without `--quick` it prints a Markdown table as well.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.delivery_site import HOST, Site, running, violation
+from benchmarks.delivery_unit import LIVE_FIRST, Unit
+from benchmarks.harness import Line, is_quick
+from benchmarks.ingest import TOTAL_S, Rsu
+from centre.commands import StoreBatches
+from centre.inbox import QueuedBatch
+from centre.store import open_database
+from centre.violation_writer import ViolationWriter
+from centre.writer import Writer
+from edge import log, topics
+from edge.figures import quantile
+from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import Kind
+
+ESNS = ("EAST", "WEST")
+FLOOD = "FLOOD"
+KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
+EPOCH = 10
+AWAY_S = (4.0, 9.0)  # how long the centre is away; by turns, since an RSU sends again ever more seldom
+
+
+def batches(esn: str, n: int) -> list[QueuedBatch]:
+    """Return n violations as the batches of an RSU's outbox."""
+    found = []
+    for first in range(1, n + 1, ITEMS_MAX):
+        now_ns = time.time_ns()
+        items = tuple(
+            ViolationItem(seq=seq, detected_ns=now_ns, sent_ns=now_ns, violation=violation(esn, seq, now_ns))
+            for seq in range(first, min(first + ITEMS_MAX, n + 1))
+        )
+        payload = encode(ViolationBatch(epoch=EPOCH, items=items))
+        found.append(QueuedBatch(topics.violation_up(esn), esn, payload, now_ns))
+    return found
+
+
+async def ledger_per_s(n: int, folder: Path) -> float:
+    """Return how many violations a second the writer commits."""
+    engine = open_database(f"sqlite:///{folder / 'ledger.sqlite'}")
+    writer = Writer(ViolationWriter(engine, time.time_ns), log.setup(part="bench"), lambda: None)
+    waiting = batches(ESNS[0], n)
+    begun_s = time.perf_counter()
+    while waiting:
+        outcome = await writer.execute(StoreBatches(waiting[:8]))
+        waiting = [*outcome.remaining, *waiting[8:]]
+    taken_s = time.perf_counter() - begun_s
+    writer.close()
+    engine.dispose()
+    with contextlib.closing(sqlite3.connect(folder / "ledger.sqlite")) as db:
+        (stored,) = db.execute("SELECT count(*) FROM violation_version").fetchone()
+    if stored != n:
+        raise RuntimeError(f"the ledger holds {stored} of {n}")
+    return n / taken_s
+
+
+@contextlib.asynccontextmanager
+async def units_of(site: Site, folder: Path) -> AsyncIterator[list[Unit]]:
+    """Run a unit for each RSU."""
+    units = [Unit(esn, site.path, folder) for esn in ESNS]
+    try:
+        yield units
+    finally:
+        await asyncio.gather(*(unit.end() for unit in units))
+
+
+async def drain(kind: Kind, units: list[Unit], n: int, folder: Path) -> list[Line]:
+    """Drain two backlogs while live violations come."""
+    await asyncio.gather(*(unit.ask("fill", n // 2) for unit in units))
+    begun_s = time.monotonic()
+    await asyncio.gather(*(unit.ask("connect") for unit in units))
+    ended_s = await asyncio.gather(*(unit.ask("drain") for unit in units))
+    with contextlib.closing(sqlite3.connect(folder / "centre.sqlite")) as db:
+        rows = db.execute("SELECT body, detected_ns, committed_ns FROM violation_version").fetchall()
+    live_s = [(committed - detected) / 1e9 for body, detected, committed in rows if _is_live(body)]
+    if len(rows) - len(live_s) != n or not live_s:
+        raise RuntimeError(f"the centre holds {len(rows)}, {len(live_s)} of them live; the backlog was {n}")
+    taken_s = max(ended_s) - begun_s
+    return [
+        Line(f"drain.s.{kind}", taken_s, f"s for {n}"),
+        Line(f"drain.per_s.{kind}", n / taken_s, "violations/s"),
+        Line(f"drain.live_p50_s.{kind}", quantile(live_s, 0.5), "s"),
+        Line(f"drain.live_worst_s.{kind}", max(live_s), f"s, of {len(live_s)}"),
+    ]
+
+
+def _is_live(body: bytes) -> bool:
+    return bool(msgspec.msgpack.decode(body)["track"] >= LIVE_FIRST)
+
+
+async def ingest_per_s(kind: Kind, site: Site, n: int) -> Line:
+    """Send as fast as the link takes it, without an outbox, until all is acknowledged."""
+    rsu = Rsu(FLOOD, site.path)
+    link = asyncio.create_task(rsu.link.run())
+    bodies = {1 + i * ITEMS_MAX: one.payload for i, one in enumerate(batches(FLOOD, n))}
+    await rsu.until(lambda: rsu.link.connected, TOTAL_S)
+    begun_s = time.monotonic()
+    await rsu.send_until_acked(bodies, n)
+    taken_s = time.monotonic() - begun_s
+    link.cancel()
+    await asyncio.gather(link, return_exceptions=True)
+    return Line(f"delivery.ingest_per_s.{kind}", n / taken_s, "violations/s")
+
+
+async def waits(kind: Kind, site: Site, units: list[Unit], n_rounds: int) -> list[Line]:
+    """Kill the centre, let violations wait, start it again."""
+    found_s, starts_s = [], []
+    for turn in range(n_rounds):
+        await site.end_centre()
+        waiting = [asyncio.create_task(unit.ask("one")) for unit in units]
+        await asyncio.sleep(AWAY_S[turn % len(AWAY_S)])
+        begun_s = time.monotonic()
+        ready_s = await site.start_centre()
+        starts_s.append(ready_s - begun_s)
+        found_s += [max(0.0, acknowledged_s - ready_s) for acknowledged_s in await asyncio.gather(*waiting)]
+    return [
+        Line(f"wait.after_centre_p99_s.{kind}", quantile(found_s, 0.99), f"s, of {len(found_s)}"),
+        Line(f"wait.after_centre_p50_s.{kind}", quantile(found_s, 0.5), "s"),
+        Line(f"wait.centre_ready_s.{kind}", quantile(starts_s, 0.5), "s until /readyz"),
+    ]
+
+
+async def measure(kind: Kind, folder: Path) -> list[Line]:
+    """Measure what depends on the broker."""
+    n_drained, n_flood, n_rounds = (4_000, 3_000, 2) if is_quick() else (12_000, 20_000, 6)
+    with kept_port() as port, kept_port() as page:
+        async with (
+            running(kind, folder, (*ESNS, FLOOD), port, f"{HOST}:{page}") as site,
+            units_of(site, folder) as units,
+        ):
+            lines = await drain(kind, units, n_drained, folder)
+            lines.append(await ingest_per_s(kind, site, n_flood))
+            return lines + await waits(kind, site, units, n_rounds)
+
+
+def table(lines: list[Line]) -> str:
+    """Return the figures as Markdown."""
+    rows = [f"| `{line.name}` | {line.value:.3g} | {line.unit} |" for line in lines if line.value is not None]
+    return "\n".join(["| figure | value | unit |", "|---|---|---|", *rows])
+
+
+def main() -> int:
+    """Print one JSON line per figure, and without `--quick` a table."""
+    kinds: list[Kind] = [kind for kind in KINDS if kind in sys.argv[1:]] or list(KINDS)
+    lines = []
+    with tempfile.TemporaryDirectory(prefix="petroroad-delivery-") as name:
+        rate = asyncio.run(ledger_per_s(3_000 if is_quick() else 20_000, Path(name)))
+        lines.append(Line("delivery.ledger_per_s", rate, "violations/s"))
+        lines[0].show()
+        for kind in kinds:
+            folder = Path(name) / kind
+            folder.mkdir()
+            for line in asyncio.run(measure(kind, folder)):
+                line.show()
+                lines.append(line)
+    if not is_quick():
+        sys.stdout.write(table(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""A process with the outbox and the link of an RSU, for the delivery benchmarks; without sensors."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import time
+from collections.abc import AsyncIterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.delivery_site import violation
+from edge import topics
+from edge.clock import Clock
+from edge.config import load_site
+from edge.link import Link, link_settings
+from edge.outbox.outbox import Outbox
+from edge.wire import decode_ack
+from petroroad.chaos.waiting import until
+
+LIVE_PERIOD_S = 0.05
+LIVE_WAITING = 20  # a backlog of so few is none: live ones are always on their way
+LIVE_FIRST = 1_000_000  # numbers of live violations begin here: `track` in their bytes
+ANSWER_S = 120.0
+
+
+class Unit:
+    """The benchmark's end of such a process."""
+
+    def __init__(self, esn: str, site: Path, folder: Path) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, far = spawn.Pipe()
+        self.process = spawn.Process(target=serve, args=(esn, site, folder, far), daemon=True)
+        self.process.start()
+
+    async def ask(self, word: str, number: int = 0) -> float:
+        """Give a command; return its answer."""
+        self._pipe.send((word, number))
+        answered = await asyncio.to_thread(self._pipe.poll, ANSWER_S)
+        if not answered:
+            raise TimeoutError(f"a unit does not answer {word} within {ANSWER_S:.0f} s")
+        return float(self._pipe.recv())
+
+    async def end(self) -> None:
+        """End the process."""
+        await self.ask("end")
+        await asyncio.to_thread(self.process.join, ANSWER_S)
+
+
+def serve(esn: str, site: Path, folder: Path, pipe: "Connection[Any, Any]") -> None:
+    """Serve commands until `end`."""
+    asyncio.run(_serve(esn, site, folder, pipe))
+
+
+async def _serve(esn: str, site: Path, folder: Path, pipe: "Connection[Any, Any]") -> None:
+    outbox = await Outbox.open(folder / f"{esn}.sqlite", clock=Clock.wall())
+    link = Link(
+        link_settings(load_site(site).config.mqtt, f"rsu-{esn}"),
+        subscriptions=[(topics.violation_ack(esn), 1)],
+        on_message=lambda _topic, payload, _retained: outbox.acknowledge(decode_ack(payload)),
+        on_up=outbox.resend,
+    )
+    outbox.start()
+    commands = _Commands(esn, outbox, link)
+    async with _sending(esn, outbox, link):
+        while True:
+            word, number = await asyncio.to_thread(pipe.recv)
+            if word == "end":
+                pipe.send(0.0)
+                return
+            pipe.send(await getattr(commands, word)(number))
+
+
+@contextlib.asynccontextmanager
+async def _sending(esn: str, outbox: Outbox, link: Link) -> AsyncIterator[None]:
+    topic = topics.violation_up(esn)
+    sending = asyncio.create_task(outbox.run(lambda body: link.publish(topic, body)))
+    try:
+        yield
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await outbox.close()
+
+
+class _Commands:
+    """What a unit does; each returns one figure."""
+
+    def __init__(self, esn: str, outbox: Outbox, link: Link) -> None:
+        self._esn, self._outbox, self._link = esn, outbox, link
+        self._n, self._n_live = 0, 0
+        self._linking: asyncio.Task[None] | None = None  # ends with the process
+
+    def _put(self, number: int) -> None:
+        now_ns = time.time_ns()
+        self._outbox.put(violation(self._esn, number, now_ns), now_ns, "", None)
+
+    async def fill(self, number: int) -> float:
+        """Put so many; answers when all are on the disk."""
+        for _ in range(number):
+            self._n += 1
+            self._put(self._n)
+            if self._n % 100 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: self._outbox.last_seq >= self._n, ANSWER_S)  # the keeper's news come by the loop
+        return float(self._outbox.depth)
+
+    async def connect(self, _: int) -> float:
+        """Run the link; answers at once."""
+        self._linking = asyncio.create_task(self._link.run())
+        return time.monotonic()
+
+    async def drain(self, _: int) -> float:
+        """Answer with the monotonic time at which the backlog was acknowledged; live ones come meanwhile."""
+        live = asyncio.create_task(self._live())
+        try:
+            await until(lambda: self._outbox.depth <= LIVE_WAITING, ANSWER_S)
+        finally:
+            live.cancel()
+            await asyncio.gather(live, return_exceptions=True)
+        await self._outbox.drained()
+        return time.monotonic()
+
+    async def _live(self) -> None:
+        while True:
+            self._n_live += 1
+            self._put(LIVE_FIRST + self._n_live)
+            await asyncio.sleep(LIVE_PERIOD_S)
+
+    async def one(self, _: int) -> float:
+        """Put one; answer with the monotonic time at which nothing waits any more."""
+        self._n += 1
+        self._put(self._n)
+        await self._outbox.drained()
+        return time.monotonic()

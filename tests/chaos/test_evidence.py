@@ -1,0 +1,78 @@
+"""What the product writes is read back without its code: outbox, recording, batches; also cut off."""
+
+import sqlite3
+
+import pytest
+
+from edge import topics
+from edge.recording.recorder import Recorder
+from edge.wire import ViolationBatch, ViolationItem, encode
+from geofence import violation as codec
+from petroroad.chaos.evidence import n_waiting, read_outbox, read_recording, read_wire
+from petroroad.chaos.fleet import copy_outbox
+from petroroad.chaos.history import History
+from tests.support.centre_samples import violation
+from tests.support.outbox_end import NS, running, until
+
+pytestmark = pytest.mark.anyio
+
+ESN = "RSU001"
+BODIES = [codec.encode(violation(1, version=version)) for version in (1, 2, 3)]
+
+
+async def test_an_outbox_shows_what_was_raised_and_what_waits(tmp_path):
+    history = History((ESN,))
+    path = tmp_path / "outbox" / f"{ESN}.sqlite"
+    async with running(path) as (outbox, wire):
+        for body in BODIES:
+            outbox.put(body, NS, "e", None)
+        await until(lambda: len(wire.keys()) == 3)
+        assert n_waiting(path) == 3
+        wire.ack(outbox)
+        outbox.put(BODIES[0], NS, "e", None)
+        await until(lambda: n_waiting(path) == 1)
+        copy_outbox(path.parent, tmp_path / "copy")  # in use, as the files of a killed process are
+        epoch = outbox.epoch
+    assert read_outbox(tmp_path / "copy" / path.name, ESN, history) == [(ESN, epoch, 4)]
+    assert history.last_seqs == {(ESN, epoch): 4}
+    assert history.bodies == {(ESN, epoch, 4): BODIES[0]}
+
+
+def test_an_outbox_that_can_not_be_read_is_not_taken_for_an_empty_one(tmp_path):
+    (tmp_path / "bad.sqlite").write_bytes(b"no database" * 1_000)
+    sqlite3.connect(tmp_path / "empty.sqlite").close()
+    for name in ("bad", "empty", "missing"):
+        assert read_outbox(tmp_path / f"{name}.sqlite", ESN, History((ESN,))) == [(ESN, -1, -1)]
+    assert n_waiting(tmp_path / "bad.sqlite") is None
+
+
+def test_a_recording_is_read_up_to_where_a_kill_cut_it_off(tmp_path):
+    path = tmp_path / "a.mcap"
+    recorder = Recorder(path)
+    for i, body in enumerate(BODIES):
+        recorder.write(f"/violation/{ESN}", body, NS + i)
+        recorder.write(f"/tracks/{ESN}", body, NS + i)
+        recorder.close_chunk()
+    history = History((ESN,))
+    read_recording(path, history)  # never closed
+    recorder.close()
+    assert [one.body for one in history.recorded] == BODIES
+    assert [one.identity[1] for one in history.recorded] == [1, 2, 3]
+    assert [one.log_ns for one in history.recorded] == [NS, NS + 1, NS + 2]
+    whole = path.read_bytes()
+    for n_bytes in (0, 5, len(whole) // 3, len(whole) // 2):
+        path.write_bytes(whole[:n_bytes])
+        history = History((ESN,))
+        read_recording(path, history)
+        assert len(history.recorded) < 3
+
+
+def test_batches_are_read_from_the_wire_whatever_else_is_said_there():
+    stamps = {"detected_ns": NS, "sent_ns": NS}
+    items = tuple(ViolationItem(seq=i + 1, violation=BODIES[i], **stamps) for i in range(3))
+    batch = encode(ViolationBatch(epoch=7, items=(*items, ViolationItem(seq=4, void="why"))))
+    history = History((ESN,))
+    noise = [b"", b"\x88\x91", b"\x91" * 5_000, b"\xc1", encode(ViolationBatch(epoch=7, items=items))[:50]]
+    up = topics.violation_up(ESN)
+    read_wire([*((up, body) for body in noise), (up, batch), (topics.violation_up("X"), batch)], history)
+    assert history.bodies == {(ESN, 7, seq): body for seq, body in enumerate(BODIES, 1)}
