@@ -123,12 +123,12 @@ class Centres:
         known = self._known.get(centre)
         return None if known is None or known.status is None else known.status.database
 
-    def serves(self, centre: str, now_s: float) -> bool:
-        """Say whether a centre is known to live now."""
-        known = self._known.get(centre)
-        if known is None or known.alive_s is None or now_s - known.alive_s > ALIVE_S:
-            return False
-        return known.status is None or known.status.state == "online"
+    def any_serves(self, now_s: float) -> bool:
+        """Say whether a centre is known to live and to be able to commit now."""
+        return any(
+            known.status is not None and known.status.ready and self._state(known, now_s) == "online"
+            for known in self._known.values()
+        )
 
     def seen(self, now_s: float) -> tuple[CentreSeen, ...]:
         """Return all of them for a status message, by id."""

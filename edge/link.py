@@ -109,7 +109,8 @@ class Link:
         self._newest_waits = asyncio.Event()
         self._leave_asked = asyncio.Event()
         self._failure: Exception | None = None
-        self._stopping = False
+        self._turn = 0  # of the addresses
+        self._stopping = self._moving = False
 
     def subscribe(
         self,
@@ -128,6 +129,11 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._client is not None
+
+    @property
+    def at(self) -> int:
+        """The index of the address that is used, or tried next."""
+        return self._turn % len(self.settings.addresses)
 
     def send(self, message: Outgoing) -> bool:
         """Publish a message as it is."""
@@ -165,6 +171,12 @@ class Link:
         """Leave and come back, so that the broker learns a new will."""
         self._leave_asked.set()
 
+    def move_to(self, at: int) -> None:
+        """Leave for another address, by its index; the one that is left gets our will, which shows us off."""
+        if at != self.at:
+            self._turn, self._moving = at, True
+            self._leave_asked.set()
+
     async def run(self) -> None:
         """Stay connected until cancelled."""
         inner = asyncio.create_task(self._stay())
@@ -178,17 +190,17 @@ class Link:
             await asyncio.wait([inner])
 
     async def _stay(self) -> None:
-        turn, backoff_s = 0, BACKOFF_S_MIN
+        backoff_s = BACKOFF_S_MIN
         while not self._stopping:
             begun_s = time.monotonic()
-            address = self.settings.addresses[turn % len(self.settings.addresses)]
+            address = self.settings.addresses[self.at]
             try:
                 await self._serve(address)
-                continue  # `reconnect` asked for a new connection
+                continue  # `reconnect` or `move_to` asked for a new connection
             except LINK_ERRORS as error:  # the network's or the broker's fault: try the next address
                 self._count(f"link.{type(error).__name__}")
                 await self._explain(address, error)
-            turn += 1
+            self._turn += 1
             if time.monotonic() - begun_s > STABLE_S:
                 backoff_s = BACKOFF_S_MIN
             await asyncio.sleep(backoff_s * _jitter())
@@ -209,6 +221,7 @@ class Link:
         self._failure = None
         if not self._stopping:
             self._leave_asked.clear()
+            self._moving = False
         will = self._announcement(self._will)
         await _reach(address, None if self.settings.tls is None else self.settings.tls.context)
         client = self._new_client(address, will)
@@ -220,7 +233,7 @@ class Link:
             self.on_up()
             await self._until_left(client)
         finally:
-            if self._stopping and self.connected and will is not None:
+            if (self._stopping or self._moving) and self.connected and will is not None:
                 await _within(LEAVE_S, client.publish(*will))  # a clean end makes the broker drop the will
             lost, self._client = self.connected, None
             self._newest.clear()

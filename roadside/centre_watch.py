@@ -10,6 +10,7 @@ import msgspec
 from edge import topics, wire
 from edge.centre_status import Centres, decode_centre_status
 from edge.clock import Clock
+from edge.outbox.outbox import Outbox
 from edge.subscriptions import Incoming, Subscription
 
 # Some hundred RSUs must not all send at the same moment; the wait after a centre's return stays below 2 s
@@ -19,14 +20,28 @@ BIRTH_JITTER_S = 0.5
 class CentreWatch:
     """The centres that this RSU hears; `resend` sends again all that waits."""
 
-    def __init__(self, clock: Clock, count: Callable[[str], None], resend: Callable[[], None]) -> None:
+    def __init__(
+        self, outbox: Outbox, clock: Clock, count: Callable[[str], None], resend: Callable[[], None]
+    ) -> None:
         self.centres = Centres()
-        self._clock, self._count, self._resend = clock, count, resend
+        self._outbox, self._clock, self._count, self._resend = outbox, clock, count, resend
         self._later: asyncio.TimerHandle | None = None
 
     def subscriptions(self) -> list[Subscription]:
         """Return the topics of the centres' statuses."""
         return [Subscription(topics.centre_status("+"), 1, self._receive_status, retained=True)]
+
+    def connected(self) -> None:
+        """Note a new connection."""
+        self._outbox.destinations.connected(time.monotonic())
+
+    def disconnected(self) -> None:
+        """Note the loss of the connection."""
+        self._outbox.destinations.disconnected()
+
+    def unanswered_s(self, now_s: float) -> float:
+        """Return for how long what was sent has waited without an acknowledgement."""
+        return self._outbox.destinations.unanswered_s(now_s)
 
     def acknowledged(self, ack: wire.ViolationAck) -> None:
         """Note who acknowledged."""
@@ -45,7 +60,12 @@ class CentreWatch:
         except (msgspec.DecodeError, ValueError):  # a peer's fault must not stop the site
             self._count("mqtt.undecodable.centre")
             return
-        if self.centres.receive(status, retained=message.retained, now_s=time.monotonic()):
+        now_s, destinations = time.monotonic(), self._outbox.destinations
+        if destinations.changed_database(status.centre, status.database):
+            self._outbox.forget_held(status.centre)
+        if status.state == "online" and not message.retained:
+            destinations.heard(status.centre, now_s)
+        if self.centres.receive(status, retained=message.retained, now_s=now_s):
             self._resend_soon()
 
     def _resend_soon(self) -> None:

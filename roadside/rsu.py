@@ -15,6 +15,7 @@ from core.errors import ConfigError
 from edge import log, topics, wire
 from edge.clock import Clock
 from edge.config import Site
+from edge.failover import Failover
 from edge.figures import Counts, merged
 from edge.link import Outgoing
 from edge.metrics import Health, Ready
@@ -101,7 +102,12 @@ class RsuService(Service):
         self.site, self.agent, self.shell = site, agent, shell
         self.config = site.rsu(agent.esn)
         self.subscriptions = agent.subscriptions(self.config.neighbours)
-        self.watch = CentreWatch(agent.clock, agent.counts.add, self.on_connected)
+        self.watch = CentreWatch(agent.outbox, agent.clock, agent.counts.add, self._resend)
+        self.failover = Failover(
+            shell.main, tuple(link for link in shell.links.values() if link is not shell.main),
+            self.watch.unanswered_s, self.watch.centres.any_serves, shell.log.warning,
+        )  # fmt: skip
+        shell.main.on_down = self.watch.disconnected
         agent.on_acknowledged = self.watch.acknowledged
         for row in self.watch.subscriptions():
             self.subscriptions.add(row)
@@ -137,6 +143,7 @@ class RsuService(Service):
             agent.recorder.counts,
             agent.journeys.counts,
             self.watch.centres.counts,
+            self.failover.counts,
             self.shell.link_counts(),
         )
 
@@ -144,11 +151,15 @@ class RsuService(Service):
         return self.agent.last_ns  # grows with each input and tick that the pipeline's task accepts
 
     def on_connected(self) -> None:
+        self.watch.connected()
+        self._resend()
+
+    def _resend(self) -> None:
         self.agent.outbox.resend()
         self.agent.journeys.again()
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"outbox": self.agent.outbox.run(self._send)}
+        return {"outbox": self.agent.outbox.run(self._send), "failover": self.failover.run()}
 
     async def work(self) -> None:
         """Receive, tick and run the pipeline until cancelled."""

@@ -7,12 +7,13 @@ docs/design.md section 10. All methods belong to the event loop; the disk belong
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.times import NS
 from edge.clock import Clock
 from edge.outbox.changes import Key, Row
+from edge.outbox.destinations import Destinations
 from edge.outbox.keeper import (
     DISK_REFUSED,
     UNREAD,
@@ -52,6 +53,7 @@ class _Waiting:
     backoff_s: float = RESEND_S_MIN
     n_sent: int = 0
     is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
+    held_by: set[str] = field(default_factory=set)  # centres that hold it, where one does not suffice
 
 
 class Outbox:
@@ -60,6 +62,7 @@ class Outbox:
     def __init__(self, keeper: Keeper, clock: Clock) -> None:
         self._keeper, self._clock = keeper, clock
         self._loop = asyncio.get_running_loop()
+        self.destinations = Destinations()  # set it before `start`
         self.epoch = keeper.store.epoch
         self.episodes = keeper.store.episodes()  # episodes that were open when the process last ended
         self.journeys = keeper.store.journeys()  # and journeys, with those that wait for the centre
@@ -125,7 +128,7 @@ class Outbox:
 
     @property
     def counts(self) -> dict[str, int]:
-        return self._counts | self._keeper.counts
+        return self._counts | self.destinations.counts | self._keeper.counts
 
     @property
     def degraded(self) -> tuple[str, ...]:
@@ -169,18 +172,37 @@ class Outbox:
 
     def acknowledge(self, ack: ViolationAck) -> None:
         """Delete exactly the items that the centre stored; move those in conflict to a new epoch."""
+        centre = ack.by or ack.centre
+        if self.destinations.changed_database(centre, ack.centre):
+            self.forget_held(centre)
         stored = list(self._sent(ack.epoch, ack.stored))
         for key in stored:
-            self._forget(key)
-        if stored:
-            self._submit(Acked(tuple(stored)))
+            self._waiting[key].held_by.add(centre)
+        self._delete_held(stored)
         conflicts = list(self._sent(ack.epoch, ack.conflict))
         if conflicts:
             self._count("outbox.conflict", len(conflicts))
             for key in conflicts:
                 self._waiting[key].is_conflicted = True
             self._submit(Conflict(tuple(self._waiting[key].row for key in conflicts)))
+        waits = any(not item.held_by for item in self._waiting.values())
+        self.destinations.answered(centre, self._loop.time(), waits=waits)
         self._refill()
+
+    def forget_held(self, centre: str) -> None:
+        """Forget what a centre holds and send it again: its database is another one."""
+        for item in self._waiting.values():
+            item.held_by.discard(centre)
+        self.resend()
+
+    def _delete_held(self, keys: Iterable[Key]) -> None:
+        """Delete those of the keys that enough centres hold."""
+        now_s = self._loop.time()
+        held = [key for key in keys if self.destinations.suffices(self._waiting[key].held_by, now_s)]
+        for key in held:
+            self._forget(key)
+        if held:
+            self._submit(Acked(tuple(held)))
 
     def resend(self) -> None:
         """Send all waiting items again: the connection or the epoch is new."""
@@ -225,13 +247,17 @@ class Outbox:
     def _send_due(self, send: Send) -> None:
         """Send the items that are due, new ones of this epoch first, until the link is full."""
         now_s = self._loop.time()
+        if self.destinations.away(now_s):
+            held = [key for key, item in self._waiting.items() if item.held_by and not item.is_conflicted]
+            self._delete_held(held)
         sendable = [item for item in self._waiting.values() if not item.is_conflicted]
         due = [item for item in sendable if item.due_s <= now_s]
-        n_inflight = len(sendable) - len(due)
+        n_inflight = sum(item.due_s > now_s and not item.held_by for item in sendable)
         due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
         for batch in _batches(due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)]):
             if not send(self._payload(batch)):
                 return
+            self.destinations.sent(now_s)
             for item in batch:
                 if item.n_sent:
                     self._count("outbox.resent")

@@ -12,6 +12,7 @@ from edge import topics
 from edge.centre_status import CentreStatus, encode
 from edge.clock import Clock
 from edge.decoding import decoder
+from edge.failover import Failover
 from edge.link import Link, LinkSettings, Outgoing
 from edge.outbox.outbox import Outbox
 from edge.subscriptions import Incoming, Subscription, Subscriptions
@@ -122,10 +123,19 @@ class RsuEnd:
     def __init__(self, outbox: Outbox, link: Link, esn: str = ESN) -> None:
         self.outbox, self.link, self.esn = outbox, link, esn
         self.counts: dict[str, int] = {}
-        self.watch = CentreWatch(Clock.wall(), self.count, outbox.resend)
+        self.watch = CentreWatch(outbox, Clock.wall(), self.count, outbox.resend)
+        self.moves: list[dict] = []
+        self.failover = Failover(
+            link, (), self.watch.unanswered_s, self.watch.centres.any_serves,
+            lambda _event, **facts: self.moves.append(facts),
+        )  # fmt: skip
 
     def count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
+
+    def on_up(self) -> None:
+        self.watch.connected()
+        self.outbox.resend()
 
     def put(self, n: int = 1) -> None:
         for i in range(n):
@@ -154,9 +164,10 @@ async def rsu_end(folder: Path, *ports: int, esn: str = ESN, client_id: str | No
     rows = [Subscription(topics.violation_ack(esn), 1, rsu.acknowledge), *rsu.watch.subscriptions()]
     subscriptions = Subscriptions(rows, lambda: rsu.count("unexpected"))
     link.subscribe(subscriptions.filters(), subscriptions.receive)
-    link.on_up = outbox.resend
+    link.on_up, link.on_down = rsu.on_up, rsu.watch.disconnected
     outbox.start()
-    tasks = [asyncio.create_task(link.run()), asyncio.create_task(outbox.run(rsu.send))]
+    parts = (link.run(), outbox.run(rsu.send), rsu.failover.run())
+    tasks = [asyncio.create_task(part) for part in parts]
     try:
         yield rsu
     finally:
