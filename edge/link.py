@@ -19,7 +19,7 @@ from core.errors import ConfigError
 from edge.config import address_of
 from edge.mqtt_client import LINK_ERRORS, PENDING_MAX, MqttClient, OnMessage, is_denied
 from edge.sections import MqttConfig
-from edge.signing.guard import Guard
+from edge.signing.site_guard import SiteGuard, site_guard
 from edge.tls import Credentials, Holder, check_addresses, credentials
 from edge.tls_causes import cause_of, why_refused
 
@@ -47,6 +47,7 @@ class LinkSettings:
     username: str | None = None
     password: str | None = None
     tls: Credentials | None = None
+    signing: SiteGuard | None = None
 
 
 def link_settings(
@@ -66,6 +67,7 @@ def link_settings(
         username=mqtt.username,
         password=mqtt.password,
         tls=credentials(mqtt, where, holder),
+        signing=site_guard(mqtt, where, holder),
     )
 
 
@@ -77,7 +79,6 @@ class Link:
         (at a clean end we publish it), and the one that we publish on connecting; `connection` counts every
         attempt from 1
     on_up, on_down : after each birth, after each loss
-    guard : signs what is published and refuses what has no signature that it needs; None: nothing is signed
     on_refused(address, cause) : when a broker and we do not agree on TLS or login, with a cause of
         edge.tls_causes
     """
@@ -92,14 +93,13 @@ class Link:
         birth: Callable[[int], Outgoing] | None = None,
         on_up: Callable[[], None] = lambda: None,
         on_down: Callable[[], None] = lambda: None,
-        guard: Guard | None = None,
     ) -> None:
         assert settings.addresses, "a link needs an address"
         self.settings = settings
         self.connection = 0
         self.counts: dict[str, int] = {}
         self.on_up, self.on_down = on_up, on_down
-        self.guard = guard
+        self.guard = None if settings.signing is None else settings.signing.guard
         self.on_refused: Callable[[tuple[str, int], str], None] = lambda _address, _cause: None
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)

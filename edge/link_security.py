@@ -1,22 +1,27 @@
 """The TLS of a process while it runs: files that change, an end that nears, brokers that refuse."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from structlog.typing import FilteringBoundLogger as Logger
 
 from edge.link import Link, LinkSettings
+from edge.signing.guard import REFUSALS
 from edge.tls import INSECURE, is_loopback
 from edge.tls_causes import words
 
 LOOK_S = 5.0  # between looks at the files
+FORGED, FORGED_S = "forged_messages", 60.0  # in `degraded`, for so long after the last one
 
 
 class LinkSecurity:
-    """Watches the credentials that all connections of a process share, and says what is wrong with them."""
+    """Watches the credentials and keys that all connections of a process share: what is wrong with them."""
 
     def __init__(self, settings: LinkSettings, links: Mapping[str, Link], logger: Logger) -> None:
         self._credentials, self._links, self._log = settings.tls, links, logger
+        self._signing = settings.signing
+        self._n_refused, self._refused_s = 0, float("-inf")  # unsigned or forged messages; when the last came
         remote = any(not is_loopback(host) for host, _ in settings.addresses)
         self._insecure = remote and settings.tls is None
         self._logged: dict[str, object] = {}
@@ -27,11 +32,14 @@ class LinkSecurity:
         """Return reasons for `degraded`."""
         if self._credentials is None:
             return (INSECURE,) if self._insecure else ()
-        return self._credentials.faults()
+        forged = (FORGED,) if time.monotonic() - self._refused_s < FORGED_S else ()
+        return (*self._credentials.faults(), *forged)
 
     def counts(self) -> dict[str, int]:
         """Return what the status of every part shows: reloads, and 1 for each fault."""
         found = {} if self._credentials is None else dict(self._credentials.counts)
+        if self._signing is not None:
+            found |= self._signing.guard.counts
         return found | {f"tls.{fault}": 1 for fault in self.faults()}
 
     def log_start(self) -> None:
@@ -53,6 +61,7 @@ class LinkSecurity:
         """Read files that have changed; connect anew, once, where our own certificate is another."""
         if self._credentials is None:
             return
+        self._look_at_signatures()
         changed = self._credentials.refresh()
         if changed != "same":
             self._log.info("tls.reloaded", certificate=changed == "other_certificate")
@@ -61,6 +70,16 @@ class LinkSecurity:
                 link.reconnect()
         self._log_changed("problem", self._credentials.problem)
         self._log_changed("faults", self.faults())
+
+    def _look_at_signatures(self) -> None:
+        if self._signing is None:
+            return
+        if self._signing.refresh():
+            self._log.info("signing.reloaded")
+        self._log_changed("signing.problem", self._signing.problem)
+        n_refused = sum(n for reason, n in self._signing.guard.counts.items() if reason in REFUSALS)
+        if n_refused != self._n_refused:
+            self._n_refused, self._refused_s = n_refused, time.monotonic()
 
     def _refused(self, address: tuple[str, int], cause: str) -> None:
         host, port = address

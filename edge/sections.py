@@ -117,6 +117,7 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cert_file: str | None = None
     key_file: str | None = None
     crl_file: str | None = None
+    parts_file: str | None = None  # the certificates of all parts: messages are signed
     insecure: bool = False  # a broker on the network without TLS is meant
     username: str | None = None
     password: str | None = None  # only as ${ENV}: edge.config refuses it in the file

@@ -36,6 +36,7 @@ class TlsPaths(NamedTuple):
     certificate: Path | None
     key: Path | None
     crl: Path | None
+    parts: Path | None = None
 
 
 class OwnCertificate(NamedTuple):
@@ -83,7 +84,8 @@ def tls_paths(mqtt: MqttConfig, where: str, holder: Holder | None) -> TlsPaths:
             text = text.replace("{role}", holder.role).replace("{name}", holder.name)
         return Path(where).parent / text
 
-    return TlsPaths(path(mqtt.ca_file), path(mqtt.cert_file), path(mqtt.key_file), path(mqtt.crl_file))
+    ca, certificate, key = path(mqtt.ca_file), path(mqtt.cert_file), path(mqtt.key_file)
+    return TlsPaths(ca, certificate, key, path(mqtt.crl_file), path(mqtt.parts_file))
 
 
 @dataclass(slots=True)

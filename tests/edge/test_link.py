@@ -46,12 +46,11 @@ class Received(list):
 
 
 @contextlib.asynccontextmanager
-async def linked(port, name, *, addresses=None, **options):
+async def linked(port, name, *, addresses=None, signing=None, **options):
     """A running link that is up."""
     up = asyncio.Event()
-    link = Link(
-        LinkSettings(addresses=addresses or (("127.0.0.1", port),), client_id=name), on_up=up.set, **options
-    )
+    settings = LinkSettings(addresses=addresses or (("127.0.0.1", port),), client_id=name, signing=signing)
+    link = Link(settings, on_up=up.set, **options)
     link.up = up
     task = link.task = asyncio.create_task(link.run())
     try:

@@ -1,15 +1,14 @@
 """Signed messages through real brokers, beside a client that forges them."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
 
 from edge import topics
 from edge.link import Outgoing
-from edge.signing.guard import Guard
-from edge.signing.keys import SigningFiles, load_known, load_own
+from edge.signing.keys import SigningFiles
+from edge.signing.site_guard import SiteGuard
 from edge.wire import ViolationAck, decode_ack, encode
 from tests.edge.signing.site_keys import Authority
 from tests.edge.test_link import Received, broker, linked
@@ -21,9 +20,11 @@ TO_RSU = topics.violation_ack("RSU-01")
 STATUS = topics.status("RSU-01")
 
 
-def guard(authority: Authority, name: str) -> Guard:
-    files = SigningFiles(authority.folder / "ca.pem", authority.folder / "parts.pem")
-    return Guard(load_own(authority.folder / f"{name}.key", "site"), load_known(files, "site"), time.time_ns)
+def keys(authority: Authority, name: str) -> SiteGuard:
+    folder = authority.folder
+    return SiteGuard(
+        SigningFiles(folder / "ca.pem", folder / "parts.pem", folder / f"{name}.key", None), "site"
+    )
 
 
 async def two_of(heard: Received) -> None:
@@ -40,10 +41,10 @@ async def test_a_forged_acknowledgement_reaches_nobody(tmp_path: Path, kind: str
     async with (
         broker(tmp_path, kind) as (_, port),
         linked(
-            port, "rsu", guard=guard(authority, "RSU-01"), subscriptions=[(TO_RSU, 1)], on_message=heard
+            port, "rsu", signing=keys(authority, "RSU-01"), subscriptions=[(TO_RSU, 1)], on_message=heard
         ) as rsu,
         linked(port, "forger") as forger,
-        linked(port, "centre", guard=guard(authority, "centre")) as centre,
+        linked(port, "centre", signing=keys(authority, "centre")) as centre,
     ):
         assert forger.publish(TO_RSU, FORGED)
         assert centre.publish(TO_RSU, ACK)
@@ -66,10 +67,10 @@ async def test_birth_and_will_are_signed(tmp_path: Path) -> None:
     async with (
         broker(tmp_path) as (_, port),
         linked(
-            port, "centre", guard=guard(authority, "centre"), subscriptions=[(STATUS, 1)], on_message=heard
+            port, "centre", signing=keys(authority, "centre"), subscriptions=[(STATUS, 1)], on_message=heard
         ) as centre,
     ):
-        async with linked(port, "rsu", guard=guard(authority, "RSU-01"), **announced):
+        async with linked(port, "rsu", signing=keys(authority, "RSU-01"), **announced):
             await heard.until((STATUS,))
         await two_of(heard)
         assert [b"online" in heard[0][1], b"offline" in heard[-1][1]] == [True, True]

@@ -1,0 +1,56 @@
+"""The guard of one process, from the files of `[mqtt]`, which it follows while they change."""
+
+import time
+from dataclasses import dataclass, field
+
+from core.errors import ConfigError
+from edge.sections import MqttConfig
+from edge.signing.guard import Guard
+from edge.signing.keys import SigningFiles, load_known, load_own
+from edge.tls import Holder, file_stamp, tls_paths
+
+
+@dataclass(slots=True)
+class SiteGuard:
+    """A guard and its files; `refresh` loads them anew where one was replaced."""
+
+    files: SigningFiles
+    where: str
+    guard: Guard = field(init=False)
+    problem: str | None = None  # why the files of now can't be used; the keys before still are
+    _seen: tuple[tuple[int, int] | None, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = self._look()
+        own = None if self.files.key is None else load_own(self.files.key, self.where)
+        self.guard = Guard(own, load_known(self.files, self.where), time.time_ns)
+
+    def refresh(self) -> bool:
+        """Load the files if one has changed; say whether other keys are in use now."""
+        seen = self._look()
+        if seen == self._seen and self.problem is None:
+            return False
+        self._seen = seen
+        try:
+            own = None if self.files.key is None else load_own(self.files.key, self.where)
+            known = load_known(self.files, self.where)
+        except ConfigError as error:  # half of them is copied yet, say
+            self.problem = str(error)
+            self.guard.counts["signature.reload_failed"] += 1
+            return False
+        self.problem = None
+        self.guard.renew(own, known)
+        return True
+
+    def _look(self) -> tuple[tuple[int, int] | None, ...]:
+        return tuple(file_stamp(path) for path in self.files)
+
+
+def site_guard(mqtt: MqttConfig, where: str, holder: Holder | None) -> SiteGuard | None:
+    """Return the guard of a part; None for a site whose messages are not signed; ConfigError."""
+    if mqtt.parts_file is None:
+        return None
+    paths = tls_paths(mqtt, where, holder)
+    if paths.ca is None or paths.parts is None:
+        raise ConfigError(where, "mqtt.parts_file", "needs ca_file: of the authority that issued them")
+    return SiteGuard(SigningFiles(paths.ca, paths.parts, paths.key, paths.crl), where)
