@@ -43,6 +43,7 @@ class OwnCertificate(NamedTuple):
 
     identity: Identity | None
     not_after: datetime
+    serial: int
 
     def days_left(self, now: datetime) -> float:
         return (self.not_after - now).total_seconds() / 86_400.0
@@ -169,7 +170,7 @@ def own_certificate(path: Path, where: str) -> OwnCertificate:
     """Read whom a certificate names and when it ends; ConfigError."""
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
-        return OwnCertificate(identity_of(uris_of(found)), found.not_valid_after_utc)
+        return OwnCertificate(identity_of(uris_of(found)), found.not_valid_after_utc, found.serial_number)
     except (OSError, ValueError) as error:
         raise ConfigError(where, "mqtt.cert_file", f"can't be read: {error}", str(path)) from error
 

@@ -51,7 +51,7 @@ def nats_text(folder: Path, host: str, port: int, tls: ServerTls | None, login: 
     password = secrets.token_urlsafe(32)
     write_private(folder / PASSWORD_FILE, password)
     setup = (
-        f'{{ user: {quoted(SETUP_USER)}, password: {quoted(password)}, '
+        f"{{ user: {quoted(SETUP_USER)}, password: {quoted(password)}, "
         'allowed_connection_types: ["STANDARD"], '
         'permissions: { publish: "$JS.API.STREAM.CREATE.*", subscribe: "_INBOX.>" } }'
     )
