@@ -96,6 +96,7 @@ class Link:
         self.connection = 0
         self.counts: dict[str, int] = {}
         self.on_up, self.on_down = on_up, on_down
+        self.refused: str | None = None  # why the last attempt was refused, where that is known
         self.on_refused: Callable[[tuple[str, int], str], None] = lambda _address, _cause: None
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
@@ -195,6 +196,7 @@ class Link:
         if cause is None and self.settings.tls is not None and not self._stopping:
             cause = await why_refused(address, self.settings.tls.context)
         if cause is not None:
+            self.refused = cause
             self._count(f"link.refused.{cause}")
             self.on_refused(address, cause)
 
