@@ -24,6 +24,7 @@ mqtt {{
   host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s"
 {how}}}
 """
+# max_packet_size: as nats-server's max_payload; looked at before the rest of a packet is received
 # user: started as root it would change to its own, and with that lose the signal of its parent's death
 MOSQUITTO = """\
 listener {port} {host}
@@ -32,6 +33,7 @@ persistence false
 set_tcp_nodelay true
 max_inflight_messages 100
 max_queued_messages 10000
+max_packet_size 1048576
 log_dest stderr
 log_type error
 log_type warning

@@ -33,10 +33,11 @@ def test_each_departure_arrives_once_through_nats(nats):
 
 
 def test_a_fresh_seed_with_noise_loses_nothing_and_sends_nothing_twice(run_folder, record_property):
-    """Through mosquitto where it is installed; in CI it is."""
+    """Over TLS, each part with its own rights, through mosquitto where it is installed; in CI it is."""
     broker = "nats" if find_program("mosquitto") is None else "mosquitto"
     seed = secrets.randbits(32)
-    run = run_demo(run_folder("fresh"), "--duration", 30, "--seed", seed, "--noise", 1.5, "--broker", broker)
+    given = ("--seed", seed, "--noise", 1.5, "--broker", broker, "--tls")
+    run = run_demo(run_folder("fresh"), "--duration", 30, *given)
     long = ("missed", "false", "doubled", "run_directory")
     figures = {k: v for k, v in run.summary.items() if k not in long}
     record_property(f"fresh seed {seed}, noise x 1.5, {broker}", json.dumps(figures))

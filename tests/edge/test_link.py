@@ -302,3 +302,24 @@ def test_what_a_killed_server_said_of_its_ports_is_not_believed(tmp_path):
     (folder / "nats-server_7.ports").write_text('{"nats": ["nats://127.0.0.1:1"]}')
     broker_spec("nats", tmp_path, "127.0.0.1", 1)
     assert not list(folder.glob("*.ports"))
+
+
+@pytest.mark.parametrize("kind", ["nats", "mosquitto"])
+async def test_a_message_that_is_too_long_costs_its_sender_the_connection_only(tmp_path, kind):
+    received = Received()
+    async with broker(tmp_path, kind) as (_, port):
+        listening = linked(port, "a", subscriptions=[("t", 1)], on_message=received)
+        async with listening as other, linked(port, "b") as sender:
+            sender.publish("t", bytes(2_000_000))
+            async with asyncio.timeout(10.0):
+                while (
+                    sender.counts.get("link.MqttError", 0) + sender.counts.get("link.MqttCodeError", 0) == 0
+                ):
+                    await asyncio.sleep(0.02)
+            async with asyncio.timeout(10.0):
+                while not sender.connected:
+                    await asyncio.sleep(0.02)
+            sender.publish("t", b"short")
+            await received.until(("t", b"short"))
+            assert [len(message[1]) for message in received] == [5]
+            assert other.counts["link.connected"] == 1
