@@ -29,6 +29,10 @@ def violation_ack(esn: str) -> str:
     return rsu(esn, "violation/ack")
 
 
+def violation_ask(esn: str) -> str:
+    return rsu(esn, "violation/ask")
+
+
 def journey_up(esn: str) -> str:
     return rsu(esn, "journey/up")
 

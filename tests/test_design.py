@@ -12,7 +12,9 @@ from cyclopts import App
 
 from core import times
 from edge import mqtt_client, sections, service, topics, wire
+from edge.ask import ViolationAsk
 from edge.config_down import ConfigAnswer, ConfigDown
+from edge.delivery_log import Delivery, Given
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
@@ -73,13 +75,14 @@ STATE = (
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
-    inputs.HandoverAnswered,
+    inputs.EpisodesFound, inputs.HandoverAnswered,
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
     VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig, PermitConfig,
 )  # fmt: skip
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
+WIRE |= {struct.__name__: struct for struct in (ViolationAsk, Delivery, Given)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
@@ -118,7 +121,7 @@ MADE = {
     "violation_up": ("{esn}",), "violation_ack": ("{esn}",), "track_up": ("{esn}",), "status": ("{esn}",),
     "handover": ("{esn}", "{to}"), "handover_ack": ("{to}", "{from}"), "clock_req": ("{esn}",),
     "clock_rsp": ("{esn}",), "gnss_down": ("{esn}",), "gateway_status": ("{id}",),
-    "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
+    "violation_ask": ("{esn}",), "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "config_down": ("{esn}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
