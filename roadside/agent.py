@@ -12,6 +12,7 @@ import msgspec
 
 from core.times import TICK_NS
 from edge import topics, wire
+from edge.ask import decode_ask
 from edge.clock import Clock, StepWatch, WallClock
 from edge.config_down import ConfigDown, decode_config_down
 from edge.figures import Counts
@@ -123,6 +124,7 @@ class Agent:
         rows = [
             Subscription(topics.gnss_down(self.esn), 0, self._decoded(self._receive_down)),
             Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
+            Subscription(topics.violation_ask(self.esn), 1, self._decoded(self._receive_violation_ask)),
             Subscription(topics.journey_ack(self.esn), 1, self._decoded(self._receive_journey_ack)),
         ]
         configure = self._decoded(self._receive_config)
@@ -175,6 +177,9 @@ class Agent:
         ack = wire.decode_ack(message.payload)
         self.on_acknowledged(ack)
         self.outbox.acknowledge(ack)
+
+    def _receive_violation_ask(self, message: Incoming) -> None:
+        self.outbox.answer(decode_ask(message.payload))
 
     def _receive_journey_ack(self, message: Incoming) -> None:
         for journey_id in self.journeys.acknowledge(decode_journey_ack(message.payload)):

@@ -31,7 +31,7 @@ from roadside.centre_watch import CentreWatch
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
-from roadside.inputs import Start
+from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
 from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
@@ -61,6 +61,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
         )
         journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
         agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes, journeys=journeys))
+        outbox.on_episodes = lambda states: agent.receive_control(EpisodesFound(episodes=states))
         await shell.run(RsuService(site, agent, shell))
 
 
@@ -77,11 +78,17 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
         state / site.config.outbox.directory / f"{esn}.sqlite",
         clock=clock,
         ballast_bytes=site.config.outbox.ballast_mib * 2**20,
+        recordings=state / RECORDINGS,
+        esn=esn,
     )
     record = wire.encode(msgspec.structs.replace(site.record, esn=esn))
     recorder = Series(state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns())
     recorder.start()
-    outbox.start(before_commit=recorder.make_durable)
+
+    def record_delivery(body: bytes) -> None:
+        recorder.write(f"/delivery/{esn}", body, clock.now_ns())
+
+    outbox.start(before_commit=recorder.make_durable, record=record_delivery)
     try:
         yield outbox, recorder
     finally:

@@ -144,6 +144,8 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   disk_read_only: ["磁盘只读", "disk read-only"], outbox_unread: ["告警文件无法读取", "outbox file unreadable"],
   certificate_expires: ["证书30天内到期", "certificate ends within 30 days"],
   certificate_expired: ["证书已到期", "certificate has expired"], insecure: ["未加密连接", "connection without TLS"],
+  outbox_damaged: ["告警库曾损坏，已从记录恢复", "outbox was damaged, rebuilt from recordings"],
+  outbox_altered: ["告警数据在磁盘上曾被改变", "an alert was altered on disk"],
   outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
   radar_clock: ["雷达时钟异常", "radar clock wrong"], clock_time_zone: ["时区错误", "time zone"], clock_offset: ["时钟偏差", "clock off"],
   clock_stopped: ["时钟停走", "clock stopped"],
