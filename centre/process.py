@@ -57,7 +57,7 @@ class CentreProcess:
         listener = self._bind("centre.http", host, port)
         try:
             centre = self._open_centre()
-        except ConfigError:
+        except BaseException:
             listener.close()
             raise
         centre.broker.connect(shell.main, shell.link_counts)
@@ -90,12 +90,16 @@ class CentreProcess:
     def _open_centre(self) -> Centre:
         try:
             storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
-            return build_centre(self.site, storage, self.clock, self.stop, self.log)
+            try:
+                return build_centre(self.site, storage, self.clock, self.stop, self.log)
+            except BaseException:
+                storage.close()
+                raise
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
         except ImportError as error:  # there is no driver for the address
             raise self._no_database(f"can't be opened: {secrets.DRIVER}", error) from error
-        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+        except (SQLAlchemyError, OSError, ValueError, sqlite3.Error) as error:
             raise self._no_database("can't be opened", error) from None  # it may quote the password
         except (TakenError, SpentError) as error:
             raise self._no_database("can't be used", error) from error

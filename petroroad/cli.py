@@ -17,7 +17,7 @@ COMMANDS = {
     ),
     "rsu": ("petroroad.commands.rsu:rsu", "One roadside unit: sensors in, violations out."),
     "gateway": ("petroroad.commands.gateway:gateway", "The site's entrance for the vehicles' terminals."),
-    "centre": ("petroroad.commands.centre:centre", "The supervision centre and its page."),
+    "centre": ("petroroad.commands.centre:app", "The supervision centre and its page."),
     "broker": ("petroroad.commands.broker:broker", "The embedded MQTT broker."),
     "pki": ("petroroad.commands.pki:app", "The certificates of a site: issue, renew, revoke, show."),
     "sim": ("petroroad.commands.sim:app", "Simulate traffic, sensors and the 5G link."),
