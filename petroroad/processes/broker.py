@@ -4,6 +4,10 @@ Delivery does not depend on it: the outbox and the centre's acknowledgements gua
 """
 
 import asyncio
+import contextlib
+import errno
+import hashlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +18,8 @@ from petroroad.processes.children import Child, ChildSpec, NotReadyError, start,
 
 Kind = Literal["nats", "mosquitto"]
 READY_S = 10.0
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of another user in it is refused
+ROOM_BYTES = 65_536  # for its configuration and its ports file
 POLL_S = 0.02
 
 NATS = """\
@@ -21,6 +27,7 @@ server_name: petroroad
 host: "{host}"
 port: -1
 max_payload: 1MB
+max_connections: 2048
 ports_file_dir: {folder}
 jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 4GB }}
 mqtt {{ host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s" }}
@@ -34,6 +41,9 @@ persistence false
 set_tcp_nodelay true
 max_inflight_messages 100
 max_queued_messages 10000
+max_queued_bytes 64000000
+max_connections 2048
+message_size_limit 1048576
 log_dest stderr
 log_type error
 log_type warning
@@ -46,18 +56,47 @@ class BrokerMissingError(Exception):
 
 def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
     """Write the broker's configuration into run_dir and return how to start it; BrokerMissingError."""
-    folder = run_dir / "broker"
-    folder.mkdir(parents=True, exist_ok=True)
+    path = program(kind)
+    folder = _writable_folder(run_dir)
     for left in folder.glob("*.ports"):  # by a server that was killed; in a container its pid comes again
         left.unlink()
-    path = program(kind)
     config = folder / f"{kind}.conf"
     text = NATS if kind == "nats" else MOSQUITTO
-    store = _quoted(folder / "jetstream")
+    store = _quoted(run_dir / "broker" / "jetstream")
     config.write_text(
         text.format(host=host, port=port, store=store, folder=_quoted(folder)), encoding="utf-8"
     )
     return ChildSpec(name="broker", argv=(path, "-c", str(config)), log=run_dir / "broker.log")
+
+
+def _writable_folder(run_dir: Path) -> Path:
+    """Return a folder with room for configuration and ports file; OSError where there is none at all.
+
+    A broker must come back on a full disk, since nothing of ours needs its disk: nats-server ends where it
+    can't write its ports file. systemd's runtime directory and /dev/shm lie in memory.
+    """
+    name = f"petroroad-{hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:16]}"
+    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    places = [*([Path(given) / name] if given else []), run_dir / "broker"]
+    places.append(MEMORY / name)
+    for folder in places[:-1]:
+        with contextlib.suppress(OSError):
+            _try_out(folder)
+            return folder
+    _try_out(places[-1])
+    return places[-1]
+
+
+def _try_out(folder: Path) -> None:
+    """Make a folder that is ours and has room; OSError where it can't be."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():  # another user's, in a shared place
+        raise OSError(errno.EPERM, "belongs to another user", str(folder))
+    probe = folder / f"probe-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(ROOM_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _quoted(path: Path) -> str:
@@ -78,7 +117,7 @@ async def start_broker(kind: Kind, run_dir: Path, host: str, port: int) -> Child
         text = f"the broker does not listen on {host}:{port}; the end of its log:\n{tail(child.spec.log)}"
         raise NotReadyError(text) from None
     if kind == "nats":
-        await _prepare(child, run_dir / "broker")
+        await _prepare(child, Path(child.spec.argv[-1]).parent)
     return child
 
 
