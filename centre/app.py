@@ -107,6 +107,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         database=database,
         broker=broker,
         own_counts=(ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts),
+        strangers=ingest.gate.strangers,
     )
     return Centre(
         site=view,

@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from centre.broker import BrokerLink
@@ -32,8 +33,10 @@ class Overview:
         database: Database,
         broker: BrokerLink,
         own_counts: Sequence[Counter[str]],
+        strangers: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """`own_counts`: the counters of the centre's other parts."""
+        """`own_counts`: the counters of the centre's other parts; `strangers`: of `gate.Gate`."""
+        self._strangers = strangers
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
         self._database, self._broker = database, broker
@@ -113,6 +116,7 @@ class Overview:
         own.update(self._broker.link_counts())
         return {
             "centre": dict(sorted(own.items())),
+            "strangers": dict(self._strangers),
             "rsus": {esn: self.unit("rsu", esn)["counts"] for esn in self._rsus.rows()},
             "gateways": {name: self.unit("gateway", name)["counts"] for name in self._gateways.rows()},
         }
