@@ -176,6 +176,7 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         ),
         storage=storage,
         asked=asker.figures,
+        strangers=ingest.gate.strangers,
     )  # fmt: skip
     return Centre(
         site=view,

@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from centre.broker import BrokerLink
@@ -36,9 +37,13 @@ class Overview:
         own_counts: Sequence[Counter[str]],
         storage: Storage,
         asked: Callable[[str], dict[str, int]],
+        strangers: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`."""
-        self._asked = asked
+        """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
+
+        `strangers`: of `gate.Gate`.
+        """
+        self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
@@ -130,6 +135,7 @@ class Overview:
         own.update(self._broker.link_counts())
         return {
             "centre": dict(sorted(own.items())),
+            "strangers": dict(self._strangers),
             "rsus": {esn: self.unit("rsu", esn)["counts"] for esn in self._rsus.rows()},
             "gateways": {name: self.unit("gateway", name)["counts"] for name in self._gateways.rows()},
         }

@@ -47,7 +47,8 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 
     state : directory of the outbox and the recordings
     """
-    setup = setups(site, expects_gateway=site.config.gateway is not None, esns=(esn,))[esn]
+    gateway = site.config.gateway
+    setup = setups(site, expects_gateway=gateway is not None, esns=(esn,))[esn]
     async with _opened(site, esn, state, clock) as (outbox, recorder):
         shell = shell_of(site, esn, clock)
         agent = Agent(
@@ -58,6 +59,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             counts=Counts(),
             alerts=shell.main,
             snapshots=shell.links[TRACKS_LINK],
+            gateways=None if gateway is None else frozenset((gateway.id,)),
         )
         journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
         agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes, journeys=journeys))

@@ -5,6 +5,7 @@ import contextlib
 import resource
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -323,3 +324,36 @@ async def test_a_message_that_is_too_long_costs_its_sender_the_connection_only(t
             await received.until(("t", b"short"))
             assert [len(message[1]) for message in received] == [5]
             assert other.counts["link.connected"] == 1
+
+
+async def test_nats_starts_where_its_disk_has_no_room(tmp_path, monkeypatch):
+    """Configuration and ports file then lie in memory: delivery must not wait for somebody to tidy up."""
+    monkeypatch.setattr("petroroad.processes.broker.MEMORY", tmp_path / "memory")
+    run_dir = tmp_path / "full"
+    run_dir.mkdir()
+    (run_dir / "broker").write_text("no folder can be made here")
+    with kept_port() as port:
+        broker = await start_broker("nats", run_dir, "127.0.0.1", port)
+        async with linked(port, "a") as link:
+            assert link.connected
+        await broker.stop(2.0)
+    assert list((tmp_path / "memory").glob("petroroad-*/nats.conf"))
+
+
+def test_without_any_room_the_broker_says_so(tmp_path, monkeypatch):
+    for name in ("broker", "memory"):
+        (tmp_path / name).write_text("no folder can be made here")
+    monkeypatch.setattr("petroroad.processes.broker.MEMORY", tmp_path / "memory")
+    with pytest.raises(OSError):
+        broker_spec("nats", tmp_path, "127.0.0.1", 1)
+
+
+def test_a_broker_refuses_messages_and_clients_beyond_our_limits(tmp_path):
+    texts = {}
+    for kind in ("nats", "mosquitto"):
+        spec = broker_spec(kind, tmp_path, "127.0.0.1", 1)
+        texts[kind] = Path(spec.argv[-1]).read_text(encoding="utf-8")
+    for wanted in ("max_payload: 1MB", "max_ack_pending: 1000", "max_connections: 2048"):
+        assert wanted in texts["nats"]
+    for wanted in ("message_size_limit 1048576", "max_inflight_messages 100", "max_queued_bytes 64000000"):
+        assert wanted in texts["mosquitto"]
