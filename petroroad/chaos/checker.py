@@ -57,7 +57,7 @@ def check(history: History) -> Verdict:
     found: dict[str, list[Any]] = {
         "died": [text.splitlines()[0] for text in history.died],
         "waiting": list(history.waiting),
-        "lost": [*_lost_keys(history), *absent],
+        "lost": _lost(history, absent),
         "twice": _twice(history),
         "out_of_order": _out_of_order(history),
         "altered": _altered(history),
@@ -85,6 +85,15 @@ def identity_of(body: bytes) -> Identity | None:
         return row["id"], row["version"], row["esn"]
     except UNREADABLE:
         return None
+
+
+def _lost(history: History, absent: list[Identity]) -> list[Any]:
+    """Return each lost violation once: by its key, or by its identity where the key is not known."""
+    keys = _lost_keys(history)
+    by_body = {key: identity_of(history.bodies[key]) for key in keys if key in history.bodies}
+    unnamed = [key for key in keys if key not in by_body]
+    others = [identity for identity in absent if identity not in by_body.values()]
+    return [*by_body, *(unnamed if len(unnamed) > len(others) else others)]
 
 
 def _lost_keys(history: History) -> list[Key]:

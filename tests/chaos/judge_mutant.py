@@ -11,13 +11,17 @@ import sys
 from petroroad.chaos.disks import private_mounts
 from petroroad.chaos.run import Asked, run
 
+DRAIN_S = 20.0  # what is lost is never drained
+
 
 def main():
     """Run it; the folder is not kept, since it has to fail."""
     name, seed, seconds = sys.argv[1:]
     has_mounts = private_mounts()
     program = (sys.executable, "-m", "tests.chaos.mutants", name)
-    asked = Asked(seed=int(seed), seconds=float(seconds), has_mounts=has_mounts, program=program)
+    asked = Asked(
+        seed=int(seed), seconds=float(seconds), drain_s=DRAIN_S, has_mounts=has_mounts, program=program
+    )
     line = asyncio.run(run(asked)).line
     if "kept" in line:
         shutil.rmtree(line["kept"])
