@@ -61,10 +61,12 @@ def draw(seed: int, esns: Sequence[str], seconds: float, *, hard: bool = False) 
     def kind_of(kinds: Sequence[Kind]) -> Kind:
         return kinds[int(chance.integers(len(kinds)))]
 
-    wanted: list[tuple[Kind, str]] = [("full", of(esns))]
+    first = int(chance.integers(len(esns)))
+    one, other = esns[first], esns[(first + 1) % len(esns)]  # a short run has no time for both at one RSU
+    wanted: list[tuple[Kind, str]] = [("full", one)]
     if hard:
-        wanted = [("full_kill", of(esns)), ("full_restart", of(esns)), ("new_centre", "centre")]
-    wanted += [("kill", "centre"), ("kill", of(esns))]
+        wanted = [("full_kill", one), ("full_restart", other), ("new_centre", "centre")]
+    wanted += [("kill", "centre"), ("kill", other)]
     n_sharp = len(wanted)  # kills so far come at the part's next message, whatever is drawn
     wanted += [("freeze", of(all_parts)), *((kind_of(LINK_KINDS), of(linked)) for _ in range(2))]
     wanted += [("repeat", ""), ("hostile", ""), ("page", "")]
