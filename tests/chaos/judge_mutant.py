@@ -8,14 +8,17 @@ import json
 import shutil
 import sys
 
-from petroroad.chaos.disks import private_mounts
-from petroroad.chaos.run import Asked, run
+from petroroad import numba_cache
 
 DRAIN_S = 20.0  # what is lost is never drained
 
 
 def main():
     """Run it; the folder is not kept, since it has to fail."""
+    numba_cache.prepare()
+    from petroroad.chaos.disks import private_mounts
+    from petroroad.chaos.run import Asked, run
+
     name, seed, seconds = sys.argv[1:]
     has_mounts = private_mounts()
     program = (sys.executable, "-m", "tests.chaos.mutants", name)
