@@ -97,14 +97,17 @@ def _lost(history: History, absent: list[Identity]) -> list[Any]:
 
 
 def _lost_keys(history: History) -> list[Key]:
-    """Return the keys that an outbox gave and the centre neither knows nor has the violation of."""
+    """Return the keys that an outbox gave and the centre neither knows nor has the violation of.
+
+    What still waits is not lost; it is counted as waiting.
+    """
     held = {one.identity for one in history.stored}
-    lost = []
+    lost, waiting = [], set(history.waiting)
     for (esn, epoch), last_seq in sorted(history.last_seqs.items()):
         for seq in range(1, last_seq + 1):
             key = (esn, epoch, seq)
             reason = history.transport.get(key, "absent")
-            if reason is None or reason.startswith(HARMLESS_VOIDS):
+            if reason is None or reason.startswith(HARMLESS_VOIDS) or key in waiting:
                 continue
             body = history.bodies.get(key)
             if body is None or identity_of(body) not in held:
@@ -119,6 +122,7 @@ def _absent(history: History) -> tuple[list[Identity], int]:
     first two was never raised: nobody was promised anything.
     """
     held = {one.identity for one in history.stored}
+    held |= {identity_of(history.bodies[key]) for key in history.waiting if key in history.bodies}
     on_disk = {identity_of(body) for body in history.bodies.values()}
     lost, uncommitted = [], 0
     for one in history.recorded:

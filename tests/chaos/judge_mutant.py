@@ -10,7 +10,7 @@ import sys
 
 from petroroad import numba_cache
 
-DRAIN_S = 20.0  # what is lost is never drained
+DRAIN_S = 8.0  # what is lost is never drained
 
 
 def main():
