@@ -121,7 +121,7 @@ def _absent(history: History) -> tuple[list[Identity], int]:
     A violation is recorded first, then committed to the outbox, then sent. One that a kill met between the
     first two was never raised: nobody was promised anything.
     """
-    held = {one.identity for one in history.stored}
+    held: set[Identity | None] = {one.identity for one in history.stored}
     held |= {identity_of(history.bodies[key]) for key in history.waiting if key in history.bodies}
     on_disk = {identity_of(body) for body in history.bodies.values()}
     lost, uncommitted = [], 0

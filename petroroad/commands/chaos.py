@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
+from core.errors import UsageError
 from petroroad.chaos import run as chaos_run
 from petroroad.chaos.checker import FAULTS
 from petroroad.chaos.disks import private_mounts
@@ -54,6 +55,7 @@ def chaos(
     as_json
         One JSON object for each seed and one for all, on stdout.
     """
+    _check(run_dir)
     has_mounts = private_mounts()  # before any thread: the small disks are seen by what this one starts
     compile_kernels()
     lines: list[dict[str, Any]] = []
@@ -72,6 +74,14 @@ def chaos(
     total = summary(lines)
     _print(total, _shown_total(total), as_json)
     return 0 if total["ok"] else 1
+
+
+def _check(run_dir: Path | None) -> None:
+    try:
+        if run_dir is not None:
+            run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--run-dir {run_dir}: can't be written: {error}") from error
 
 
 async def _until_signal(asked: chaos_run.Asked, received: list[signal.Signals]) -> chaos_run.Outcome:
