@@ -32,8 +32,10 @@ class Spy:
         )
 
     def _hear(self, topic: str, payload: bytes, _retained: bool) -> None:
+        if (topic, payload) in self._repeats:
+            return
         self._news[topic].set()
-        if (topic, payload) not in self._repeats and len(self.heard) < HEARD_MAX:
+        if len(self.heard) < HEARD_MAX:
             self.heard.append((topic, payload))
 
     async def until(self, topic: str, seconds: float) -> None:

@@ -23,10 +23,14 @@ def test_every_plan_ends_parts_hurts_links_and_is_healed_in_time(seconds, hard):
     for seed in range(60):
         faults = draw(seed, ESNS, seconds, hard=hard)
         assert any(fault.kind == "kill" and fault.part == "centre" for fault in faults)
+        if hard:
+            assert {"full_kill", "full_restart"} <= set(kinds(faults))
+        else:
+            assert any(fault.kind == "kill" and fault.part in ESNS for fault in faults)
         assert {"repeat", "hostile", "page", "freeze"} <= set(kinds(faults))
         assert sum(fault.kind in LINK_KINDS for fault in faults) >= 2
         assert ("new_centre" in kinds(faults)) == hard
-        assert set(kinds(faults)) & set(DISK_KINDS if hard else ("full",))
+        assert set(kinds(faults)) & set(DISK_KINDS)
         for fault in faults:
             assert fault.at_s > 0.0
             assert fault.at_s + fault.hold_s <= seconds, fault
