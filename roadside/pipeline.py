@@ -270,7 +270,7 @@ class Pipeline(Configured):
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
-        self.travelling.acknowledge(ack)
+        self.travelling.acknowledge(ack, self.epoch)
         if ack.resumed or ack.trips:
             return [Released(key) for key in self.monitor.drop_waiting(ack.resumed)]
         given = self.handovers.acknowledge(ack, self.epoch)
