@@ -25,6 +25,8 @@ from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.writer import Writer
 from edge import topics, wire
+from edge.centre_status import EpochKnown
+from edge.centre_status import encode as encode_known
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 
 TRACKS = "flow"  # the name of the second connection: snapshots use it, so no violation waits behind them
@@ -111,6 +113,10 @@ class Ingest:
                 message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
             )
         )
+        for esn, epoch in self._rsus.pop_behind().items():
+            self.counts["epoch.given"] += 1
+            known = EpochKnown(centre=self._centre_id or "centre", epoch=epoch)
+            self._publish(topics.epoch_down(esn), encode_known(known), 1)
 
     def _receive_gateway_status(self, message: Incoming) -> None:
         self._queue_status(
@@ -180,6 +186,9 @@ class Ingest:
             return
         self._inbox.return_batches(outcome.remaining)
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
+        for ack in acks:
+            if ack.stored:
+                self._rsus.prove_epoch(ack.esn, ack.epoch)
         for ack in acks if len(acks) <= SINGLE_ACKS_MAX else _joined_by_epoch(acks):
             self._acknowledge(ack)
         for esn, found in acks_of(journeys).items():  # where the link refuses one, the RSU sends again

@@ -52,6 +52,8 @@ class Overview:
             registry.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
             self._rsus.restore_last_seq(esn, epoch, last_seq)
+        for esn, epoch in (await read(reader.newest_epochs, tuple(self._rsus.rows()))).items():
+            self._rsus.prove_epoch(esn, epoch)
         self._figures = await read(reader.figures, self._now_ns())
         await self.refresh()
 
@@ -102,6 +104,7 @@ class Overview:
             "unjudged_m": units.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
+            "twins": sum(self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()),
             "missing": sum(missing for _, missing in self._gaps.values()),
         }
 

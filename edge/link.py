@@ -93,6 +93,7 @@ class Link:
         self.connection = 0
         self.counts: dict[str, int] = {}
         self.on_up, self.on_down = on_up, on_down
+        self.hold_s: Callable[[], float] = lambda: 0.0  # how long to stay away after a loss, at least
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
         self._client: MqttClient | None = None  # while connected
@@ -192,7 +193,7 @@ class Link:
             self._turn += 1
             if time.monotonic() - begun_s > STABLE_S:
                 backoff_s = BACKOFF_S_MIN
-            await asyncio.sleep(backoff_s * _jitter())
+            await asyncio.sleep(max(backoff_s * _jitter(), self.hold_s()))
             backoff_s = min(2.0 * backoff_s, BACKOFF_S_MAX)
 
     async def _serve(self, address: tuple[str, int]) -> None:

@@ -55,6 +55,12 @@ class Conflict(NamedTuple):
     rows: tuple[Row, ...]
 
 
+class Raise(NamedTuple):
+    """A new epoch: the centre knows a higher one than ours."""
+
+    epoch_min: int
+
+
 class Load(NamedTuple):
     """Ask for rows that are not in memory."""
 
@@ -72,7 +78,7 @@ class Close(NamedTuple):
     """The last job."""
 
 
-Job = Put | Episode | JourneyKept | Acked | Conflict | Load | Restore | Close
+Job = Put | Episode | JourneyKept | Acked | Conflict | Raise | Load | Restore | Close
 
 
 @dataclass(slots=True)
@@ -173,6 +179,9 @@ class Keeper(threading.Thread):
                     changes.forget(key)
             case Conflict():
                 self._move(job.rows, news)
+            case Raise():
+                if job.epoch_min > self.store.epoch:
+                    self.store.begin_epoch(self._unsaved, job.epoch_min)
             case Restore():
                 for row in job.rows:
                     changes.keep(row)
