@@ -77,8 +77,18 @@ class Centre:
             await asyncio.sleep(SUMMARY_S)
 
 
-def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
-    """Return the centre of a site on an open database, which the centre closes."""
+def build_centre(
+    site: Site,
+    engine: sa.Engine,
+    clock: Clock,
+    stop: asyncio.Event,
+    log: Logger,
+    main_id: str | None = None,
+) -> Centre:
+    """Return the centre of a site on an open database, which the centre closes.
+
+    main_id : the site's first centre, where this is the second; None: this one
+    """
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
@@ -101,6 +111,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         writer=writer,
         centre=presence.database,
         centre_id=presence.centre,
+        main_id=main_id,
         now_ns=clock.now_ns,
         rsus=rsus,
         gateways=gateways,
@@ -115,6 +126,7 @@ def build_centre(site: Site, engine: sa.Engine, clock: Clock, stop: asyncio.Even
         tracks=tracks,
         database=database,
         broker=broker,
+        peers=ingest.peers,
         own_counts=(ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts),
     )
     return Centre(

@@ -21,6 +21,7 @@ from centre.commands import (
 from centre.faults import NotWrittenError
 from centre.inbox import Inbox, QueuedBatch
 from centre.journey_inbox import JourneyInbox, acks_of
+from centre.peers import Peers
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.writer import Writer
@@ -58,10 +59,12 @@ class Ingest:
         tracks: TrackHub,
         publish: Publish,
         centre_id: str | None = None,
+        main_id: str | None = None,
     ) -> None:
         """`publish(topic, payload, qos)` starts sending, or returns False.
 
         centre, centre_id : the names of its database and of the centre itself, for the acknowledgements
+        main_id : the site's first centre; None: this one
         """
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._centre_id = centre_id
@@ -73,6 +76,8 @@ class Ingest:
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
         self._journeys = JourneyInbox(self.counts)
+        own = centre_id or "centre"
+        self.peers = Peers(own=own, database=centre, main=main_id or own, counts=self.counts)
         self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
     def _rows(self) -> list[Subscription]:
@@ -82,6 +87,7 @@ class Ingest:
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
+            Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True),
             Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True),
             Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
@@ -154,6 +160,8 @@ class Ingest:
     def _answer_clock(self, answer_to: str, payload: bytes) -> None:
         """Answer a four-stamp probe (RFC 5905, sec. 8): the unit computes its clock's offset from it."""
         now_ns = self._now_ns()
+        if not self.peers.answers_clocks():  # two answers would mix two clocks
+            return
         try:
             asked = wire.decode_clock_req(payload)
         except msgspec.MsgspecError:

@@ -8,6 +8,7 @@ from typing import Any
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
+from centre.peers import Peers
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.views import figures, units
@@ -31,12 +32,13 @@ class Overview:
         tracks: TrackHub,
         database: Database,
         broker: BrokerLink,
+        peers: Peers,
         own_counts: Sequence[Counter[str]],
     ) -> None:
         """`own_counts`: the counters of the centre's other parts."""
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
-        self._database, self._broker = database, broker
+        self._database, self._broker, self._peers = database, broker, peers
         self._own_counts = (*own_counts, rsus.counts, gateways.counts)
         self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
         self._gaps: dict[str, tuple[int, int]] = {}
@@ -104,6 +106,7 @@ class Overview:
             "unjudged_m": units.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
+            "centres": json_safe(self._peers.rows()),
             "twins": sum(self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()),
             "missing": sum(missing for _, missing in self._gaps.values()),
         }

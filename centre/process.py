@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
@@ -32,6 +33,12 @@ class CentreProcess:
     clock: Clock
     log: Logger
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    main_id: str | None = None  # of the site's first centre, where this is the second
+
+    @property
+    def section(self) -> str:
+        """The section of the site file that configures this centre."""
+        return "centre" if self.main_id is None else "standby"
 
     async def run(self) -> None:
         """Serve until stopped; raises ConfigError where the address or the database can't be used."""
@@ -39,7 +46,7 @@ class CentreProcess:
         host, port = loopback(config.centre.http, where)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
         shell = Shell("centre", self.site, self.clock, self.log, clients)
-        listener = self._bind("centre.http", host, port)
+        listener = self._bind(f"{self.section}.http", host, port)
         try:
             centre = self._open_centre()
         except ConfigError:
@@ -62,12 +69,14 @@ class CentreProcess:
 
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
         rule = f"{wrong}: {str(error).splitlines()[0]}"
-        return ConfigError(self.site.where, "centre.database", rule, _shown(self.site.config.centre.database))
+        return ConfigError(
+            self.site.where, f"{self.section}.database", rule, _shown(self.site.config.centre.database)
+        )
 
     def _open_centre(self) -> Centre:
         try:
             engine = open_database(self.site.config.centre.database)
-            return build_centre(self.site, engine, self.clock, self.stop, self.log)
+            return build_centre(self.site, engine, self.clock, self.stop, self.log, self.main_id)
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
         except (SQLAlchemyError, ImportError) as error:  # ImportError: there is no driver for the address
@@ -119,6 +128,17 @@ class _CentreService(Service):
         """Serve the page until stopped."""
         self.shell.log_start("serving", http=self.shell.site.config.centre.http)
         await serve(build(self.centre), self.listener, self.centre.stop)
+
+
+def standby_of(site: Site) -> Site:
+    """Return the site as its second centre sees it: `[standby]` in place of `[centre]`; ConfigError."""
+    config, standby = site.config, site.config.standby
+    if standby is None:
+        raise ConfigError(site.where, "standby", "is missing: the site has one centre")
+    centre = msgspec.structs.replace(
+        config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health
+    )
+    return replace(site, config=msgspec.structs.replace(config, centre=centre))
 
 
 def _shown(url: str) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge import log, topics, wire
+from edge.client_ids import wanted_centres
 from edge.clock import Clock
 from edge.config import Site
 from edge.failover import Failover
@@ -76,6 +77,7 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
         clock=clock,
         ballast_bytes=site.config.outbox.ballast_mib * 2**20,
     )
+    outbox.destinations.wanted = wanted_centres(site.config)
     recorder = Recorder(state / "recordings" / f"{esn}-{outbox.epoch}.mcap", live=True)
     outbox.start(before_commit=recorder.close_chunk)
     record = msgspec.structs.replace(site.record, esn=esn)

@@ -12,6 +12,7 @@ from edge.config import Site, load_site
 from edge.site_map import road_of
 from petroroad import numba_cache
 from petroroad.doctor import checks
+from petroroad.doctor.centre_checks import centre_checks
 from petroroad.doctor.checks import Check
 from petroroad.doctor.site_checks import site_checks
 from petroroad.kernels import modules
@@ -62,6 +63,7 @@ def _site(path: Path) -> list[Check]:
         *checks.ports(site),
         *checks.broker(mqtt),
         *checks.certificates(mqtt, str(path)),
+        *centre_checks(site),
     ]
 
 

@@ -155,10 +155,13 @@ class RsuEnd:
 
 
 @contextlib.asynccontextmanager
-async def rsu_end(folder: Path, *ports: int, esn: str = ESN, client_id: str | None = None, **options):
+async def rsu_end(
+    folder: Path, *ports: int, esn: str = ESN, client_id: str | None = None, wanted=(), **options
+):
     """A running RSU's sending half."""
     client_id = client_id or f"rsu-{esn}"
     outbox = await Outbox.open(folder / f"{client_id}.sqlite", clock=Clock.wall(), **options)
+    outbox.destinations.wanted = wanted
     link = Link(LinkSettings(addresses=addresses(*ports), client_id=client_id))
     rsu = RsuEnd(outbox, link, esn)
     rows = [Subscription(topics.violation_ack(esn), 1, rsu.acknowledge), *rsu.watch.subscriptions()]

@@ -141,6 +141,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   rules_changed: ["规则已变更", "rules changed"],
   map_changed: ["地图已更换", "map changed"],
   disk_full: ["磁盘已满", "disk full"], disk_error: ["磁盘故障", "disk fault"], disk_low: ["磁盘将满", "disk nearly full"],
+  one_centre: ["仅一个中心在确认", "one centre only acknowledges"], twin: ["编号重复：两台 RSU 同号", "twin: two RSUs have this name"],
   outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
   radar_clock: ["雷达时钟异常", "radar clock wrong"], clock_time_zone: ["时区错误", "time zone"], clock_offset: ["时钟偏差", "clock off"],
   clock_stopped: ["时钟停走", "clock stopped"],
