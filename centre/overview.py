@@ -9,6 +9,7 @@ from typing import Any
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
+from centre.peers import Peers
 from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -34,6 +35,7 @@ class Overview:
         tracks: TrackHub,
         database: Database,
         broker: BrokerLink,
+        peers: Peers,
         own_counts: Sequence[Counter[str]],
         storage: Storage,
         asked: Callable[[str], dict[str, int]],
@@ -48,6 +50,7 @@ class Overview:
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
         self._database, self._broker, self._storage = database, broker, storage
+        self._peers = peers
         self._own_counts = (*own_counts, rsus.counts, gateways.counts)
         self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
         self._gaps: dict[str, tuple[int, int]] = {}
@@ -63,6 +66,8 @@ class Overview:
             registry.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
             self._rsus.restore_last_seq(esn, epoch, last_seq)
+        for esn, epoch in (await read(reader.newest_epochs, tuple(self._rsus.rows()))).items():
+            self._rsus.prove_epoch(esn, epoch)
         self._figures = await read(reader.figures, self._now_ns())
         await self.refresh()
 
@@ -121,6 +126,8 @@ class Overview:
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
             "notices": self._storage.notices(),
+            "centres": json_safe(self._peers.rows()),
+            "twins": sum(self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()),
             "missing": sum(missing for _, missing in self._gaps.values()),
             "asked": sum(asked["asked"] for asked in asked_of),
             "recovered": sum(asked["recovered"] for asked in asked_of),

@@ -102,6 +102,7 @@ class Link:
         self.guard = guard
         self.refused: str | None = None  # why the last attempt was refused, where that is known
         self.on_refused: Callable[[tuple[str, int], str], None] = lambda _address, _cause: None
+        self.hold_s: Callable[[], float] = lambda: 0.0  # how long to stay away after a loss, at least
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
         self._client: MqttClient | None = None  # while connected
@@ -204,7 +205,7 @@ class Link:
             self._turn += 1
             if time.monotonic() - begun_s > STABLE_S:
                 backoff_s = BACKOFF_S_MIN
-            await asyncio.sleep(backoff_s * _jitter())
+            await asyncio.sleep(max(backoff_s * _jitter(), self.hold_s()))
             backoff_s = min(2.0 * backoff_s, BACKOFF_S_MAX)
 
     async def _explain(self, address: tuple[str, int], error: Exception) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge import log, topics, wire
+from edge.client_ids import wanted_centres
 from edge.clock import Clock
 from edge.config import Site
 from edge.failover import Failover
@@ -83,6 +84,7 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
         recordings=state / RECORDINGS,
         esn=esn,
     )
+    outbox.destinations.wanted = wanted_centres(site.config)
     record = wire.encode(msgspec.structs.replace(site.record, esn=esn))
     recorder = Series(state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns())
     recorder.start()
@@ -111,12 +113,15 @@ class RsuService(Service):
         self.site, self.agent, self.shell = site, agent, shell
         self.config = site.rsu(agent.esn)
         self.subscriptions = agent.subscriptions(self.config.neighbours)
-        self.watch = CentreWatch(agent.outbox, agent.clock, agent.counts.add, self._resend)
+        self.watch = CentreWatch(agent.esn, agent.outbox, agent.clock, agent.counts.add, self._resend)
         self.failover = Failover(
             shell.main, tuple(link for link in shell.links.values() if link is not shell.main),
             self.watch.unanswered_s, self.watch.centres.any_serves, shell.log.warning,
         )  # fmt: skip
         shell.main.on_down = self.watch.disconnected
+        self.watch.takeovers.on_begin = self._log_takeover
+        for link in shell.links.values():
+            link.hold_s = self.watch.hold_s
         agent.on_acknowledged = self.watch.acknowledged
         for row in self.watch.subscriptions():
             self.subscriptions.add(row)
@@ -162,6 +167,10 @@ class RsuService(Service):
     def on_connected(self) -> None:
         self.watch.connected()
         self._resend()
+
+    def _log_takeover(self) -> None:
+        self.count("link.taken_over")
+        self.shell.log.error("link.taken_over", remedy=f"two RSUs are called {self.agent.esn}: rename one")
 
     def _resend(self) -> None:
         self.agent.outbox.resend()
@@ -246,7 +255,7 @@ class RsuService(Service):
             sensors=dict(agent.pipeline.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
-            degraded=(*self._degraded(), *faults),
+            degraded=(*self._degraded(), *self.watch.degraded, *faults),
             stamp_ns=now_ns,
             clocks=faults_of(clocks.terminals),
             clocks_n=clocks.n_terminals,

@@ -44,6 +44,12 @@ class Conflict(NamedTuple):
     rows: tuple[Row, ...]
 
 
+class Raise(NamedTuple):
+    """A new epoch: the centre knows a higher one than ours."""
+
+    epoch_min: int
+
+
 class Load(NamedTuple):
     """Ask for rows that are not in memory."""
 
@@ -86,7 +92,19 @@ class Close(NamedTuple):
 
 
 Job = (
-    Put | Episode | JourneyKept | Acked | Conflict | Load | Restore | Suspect | Asked | Found | Failed | Close
+    Put
+    | Episode
+    | JourneyKept
+    | Acked
+    | Conflict
+    | Raise
+    | Load
+    | Restore
+    | Suspect
+    | Asked
+    | Found
+    | Failed
+    | Close
 )
 
 

@@ -24,6 +24,7 @@ from edge.outbox.jobs import (
     JourneyKept,
     Load,
     Put,
+    Raise,
     Restore,
     Suspect,
 )
@@ -169,6 +170,9 @@ class Keeper(threading.Thread):
                     changes.forget(key)
             case Conflict():
                 self._move(job.rows, news)
+            case Raise():
+                if job.epoch_min > self.store.epoch:
+                    self.store.begin_epoch(self._unsaved, job.epoch_min)
             case Restore():
                 for row in job.rows:
                     changes.keep(row)

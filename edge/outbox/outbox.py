@@ -27,6 +27,7 @@ from edge.outbox.jobs import (
     JourneyKept,
     Load,
     Put,
+    Raise,
     Restore,
     Suspect,
 )
@@ -201,6 +202,11 @@ class Outbox:
         waits = any(not item.held_by for item in self._waiting.values())
         self.destinations.answered(centre, self._loop.time(), waits=waits)
         self._refill()
+
+    def raise_epoch(self, known: int) -> None:
+        """Continue under a higher epoch than one that the centre knows; what has a key keeps it."""
+        if known > self.epoch:
+            self._submit(Raise(known + 1))
 
     def forget_held(self, centre: str) -> None:
         """Forget what a centre holds and send it again: its database is another one."""

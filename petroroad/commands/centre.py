@@ -14,7 +14,7 @@ from centre import backup as backups
 from centre import secrets
 from centre.database_file import path_of
 from centre.faults import SchemaError
-from centre.process import CentreProcess
+from centre.process import CentreProcess, standby_of
 from centre.storage import TakenError
 from core.errors import CommandError, ConfigError, UsageError
 from edge import log
@@ -26,18 +26,24 @@ Source = Annotated[Path, Parameter(name="--from")]
 
 
 @app.default
-def centre(*, config: Path) -> None:
+def centre(
+    *, config: Path, standby: Annotated[bool, Parameter(name="--standby", negative=())] = False
+) -> None:
     """Receive violations, store them and show them, until SIGINT or SIGTERM.
 
     Parameters
     ----------
     config
         The site file; `[centre]` names the database and the page's address.
+    standby
+        Run the site's second centre, which `[standby]` configures.
     """
-    site = load_site(config)
+    site, main_id = load_site(config), None
+    if standby:
+        site, main_id = standby_of(site), site.config.centre.id
 
     async def run() -> None:
-        service = CentreProcess(site, Clock.from_env(), log.setup(part="centre"))
+        service = CentreProcess(site, Clock.from_env(), log.setup(part="centre"), main_id=main_id)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, service.stop.set)

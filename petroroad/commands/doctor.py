@@ -13,6 +13,7 @@ from edge.site_map import road_of
 from petroroad import numba_cache
 from petroroad.doctor import checks
 from petroroad.doctor.broker_checks import broker_checks
+from petroroad.doctor.centre_checks import centre_checks
 from petroroad.doctor.checks import Check
 from petroroad.doctor.site_checks import site_checks
 from petroroad.kernels import modules
@@ -61,6 +62,7 @@ def _site(path: Path) -> list[Check]:
         *_map(site),
         *checks.ports(site),
         *broker_checks(site),
+        *centre_checks(site),
     ]
 
 
