@@ -27,8 +27,7 @@ def rsu(*, config: Path, esn: str, state: Path = Path()) -> None:
     """
     site = load_site(config)
     site.rsu(esn)
-    for folder in (state / site.config.outbox.directory, state / "recordings"):
-        _make(folder, state)
+    _make(state / site.config.outbox.directory, state)  # that of the recordings may come later
     radars = ", ".join(radar.input for radar in site.rsu(esn).radar)
     if sys.stderr.isatty():
         sys.stderr.write(f"{esn}: radars at {radars or '(none)'}; state in {state.resolve()}\n")
