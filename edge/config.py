@@ -101,9 +101,12 @@ class Site:
     @property
     def unapplied(self) -> tuple[str, ...]:
         """The settings of the file that no part applies yet, each with the consequence."""
-        if self.config.retention is None:
-            return ()
-        return ("[retention] is not applied yet: recordings, tracks and plates stay until deleted by hand",)
+        stated = tomllib.loads(self.config_text).get("retention", {})
+        return tuple(
+            f"[retention] {key} is not applied yet: the centre keeps {what} until deleted by hand"
+            for key, what in (("tracks_days", "tracks"), ("plates_days", "plates"))
+            if key in stated
+        )
 
     @cached_property
     def record(self) -> SiteRecord:

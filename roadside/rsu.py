@@ -21,7 +21,9 @@ from edge.figures import Counts, merged
 from edge.link import Outgoing
 from edge.metrics import Health, Ready
 from edge.outbox.outbox import Outbox
-from edge.recording.series import Series
+from edge.recording.retention import Limits, Retention
+from edge.recording.series import FILE_BYTES_MAX, Series
+from edge.sections import RetentionConfig
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
@@ -40,6 +42,8 @@ from roadside.setup import setups
 
 TRACKS_LINK = "tracks"  # the connection of the snapshots
 RECORDINGS = "recordings"  # directory within the state
+FILES_MIN = 8  # into which all that is kept is split: one of them is deleted at a time
+RETENTION_S = 5.0
 JOURNEYS_S = 0.5  # between looks for versions to send: a board needs no more
 
 
@@ -86,7 +90,12 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
     )
     outbox.destinations.wanted = wanted_centres(site.config)
     record = wire.encode(msgspec.structs.replace(site.record, esn=esn))
-    recorder = Series(state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns())
+    limits = limits_of(site.config.retention)
+    recorder = Series(
+        state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns(),
+        file_bytes_max=min(FILE_BYTES_MAX, limits.total_bytes // FILES_MIN),
+    )  # fmt: skip
+    recorder.retention = Retention(recorder.directory, esn, limits, recorder.count)
     recorder.start()
 
     def record_delivery(body: bytes) -> None:
@@ -98,6 +107,15 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
     finally:
         await outbox.close()
         recorder.close()
+
+
+def limits_of(retention: RetentionConfig) -> Limits:
+    """Return how much of an RSU's recordings is kept."""
+    return Limits(
+        age_s=retention.recordings_days * 86_400.0,
+        total_bytes=int(retention.recordings_gib * 2**30),
+        free_bytes=retention.free_mib * 2**20,
+    )
 
 
 class RsuService(Service):
@@ -200,6 +218,7 @@ class RsuService(Service):
             tasks.create_task(self.agent.run_ticks(), name="rsu.ticks")
             tasks.create_task(self.agent.run_publications(), name="rsu.publications")
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
+            tasks.create_task(self._keep_needed(), name="rsu.retention")
             rules = terminal_rules(self.site)
             for i, receiver in enumerate(self.config.gnss):
                 task = self._run_receiver(i, receiver.input, rules)
@@ -218,6 +237,12 @@ class RsuService(Service):
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
             raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
+
+    async def _keep_needed(self) -> None:
+        """Let the recordings of violations that the centre lacks be kept."""
+        while True:
+            self.agent.recorder.keep_since(self.agent.outbox.oldest_ns)
+            await asyncio.sleep(RETENTION_S)
 
     async def _send_journeys(self) -> None:
         """Send the versions of journeys that wait for the centre."""
