@@ -215,10 +215,9 @@ def test_a_number_in_the_text_is_the_codes(stated):
 def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
     """Yield each command with the names of its arguments, in order."""
     parts = [name for name in app if not name.startswith("-")]
-    if app.default_command is None:
-        for name in parts:
-            yield from commands(app[name], (*path, name))
-    else:
+    for name in parts:
+        yield from commands(app[name], (*path, name))
+    if app.default_command is not None:
         yield " ".join(path), [argument.names[0] for argument in app.assemble_argument_collection()]
 
 
