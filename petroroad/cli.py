@@ -15,7 +15,7 @@ COMMANDS = {
         "petroroad.commands.demo:demo",
         "Everything on this machine: broker, gateway, RSUs, centre, traffic.",
     ),
-    "rsu": ("petroroad.commands.rsu:rsu", "One roadside unit: sensors in, violations out."),
+    "rsu": ("petroroad.commands.rsu:app", "One roadside unit: sensors in, violations out."),
     "gateway": ("petroroad.commands.gateway:gateway", "The site's entrance for the vehicles' terminals."),
     "centre": ("petroroad.commands.centre:app", "The supervision centre and its page."),
     "broker": ("petroroad.commands.broker:broker", "The embedded MQTT broker."),
