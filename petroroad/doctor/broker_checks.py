@@ -38,7 +38,7 @@ def broker_checks(site: Site) -> list[Check]:
             usable, check = _certificate(site, holder)
             checks.append(check)
             found = found or usable
-        if len(checks) == 1:
+        if len(checks) == 1 and site.config.mqtt.cert_file is not None:
             checks.append(
                 Check("certificate", "warn", "none of the parts has its certificate on this machine")
             )
