@@ -65,9 +65,18 @@ class Outcome:
 
 
 async def run(asked: Asked) -> Outcome:
-    """Run one seed; a part that does not come up is the result's `error`."""
-    begun_s = time.monotonic()
+    """Run one seed; a part that does not come up is the result's `error`. Cancelled, it leaves nothing."""
     folder = _folder(asked)
+    try:
+        return await _run(asked, folder)
+    except asyncio.CancelledError:
+        if asked.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+async def _run(asked: Asked, folder: Path) -> Outcome:
+    begun_s = time.monotonic()
     stage = Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts)
     line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard}
     verdict = None
@@ -76,10 +85,6 @@ async def run(asked: Asked) -> Outcome:
         verdict = await _play(stage, asked, line)
     except (*EXPECTED, ExceptionGroup) as failed:
         line["error"] = _reason_of(failed)
-    except asyncio.CancelledError:
-        if asked.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
     finally:
         await stage.close()
     line |= {} if verdict is None else verdict.as_dict()

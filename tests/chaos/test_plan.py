@@ -36,6 +36,12 @@ def test_every_plan_ends_parts_hurts_links_and_is_healed_in_time(seconds, hard):
             assert fault.at_s + fault.hold_s <= seconds, fault
 
 
+def test_the_kills_of_every_plan_come_at_the_worst_moment():
+    for seed in range(60):
+        kills = [fault for fault in draw(seed, ESNS, 15.0) if fault.kind == "kill"]
+        assert any(kill.part == "centre" and kill.figure == 1.0 for kill in kills)
+
+
 def test_no_rsu_ends_on_a_full_disk_by_accident():
     for seed in range(200):
         faults = draw(seed, ESNS, 40.0)
