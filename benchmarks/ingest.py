@@ -140,6 +140,9 @@ def main() -> int:
     ):
         took_s, waits_ms = asyncio.run(measure(kind, int(n), Path(folder), port, f"127.0.0.1:{page_port}"))
     print_line(f"ingest.{kind}.rate", int(n) / took_s, "violations/s")
+    if not waits_ms:
+        sys.stderr.write("ingest: the burst was over before the bystander had an answer: take a larger N\n")
+        return 1
     print_line(f"ingest.{kind}.bystander.p50", quantile(waits_ms, 0.5) or 0.0, "ms")
     print_line(f"ingest.{kind}.bystander.max", max(waits_ms), "ms")
     return 0

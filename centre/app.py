@@ -115,8 +115,18 @@ class Centre:
             await asyncio.sleep(SUMMARY_S)
 
 
-def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
-    """Return the centre of a site on an open database, which the centre closes."""
+def build_centre(
+    site: Site,
+    storage: Storage,
+    clock: Clock,
+    stop: asyncio.Event,
+    log: Logger,
+    main_id: str | None = None,
+) -> Centre:
+    """Return the centre of a site on an open database, which the centre closes.
+
+    main_id : the site's first centre, where this is the second; None: this one
+    """
     engine, damage, oldest_ns = storage.engine, Damage(), oldest_kept_ns(site, clock.now_ns())
     view = view_of(site)
     started_ns = clock.now_ns()
@@ -146,6 +156,7 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         writer=writer,
         centre=presence.database,
         centre_id=presence.centre,
+        main_id=main_id,
         now_ns=clock.now_ns,
         rsus=rsus,
         gateways=gateways,
@@ -170,12 +181,14 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
         tracks=tracks,
         database=database,
         broker=broker,
+        peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts,
         ),
         storage=storage,
         asked=asker.figures,
+        strangers=ingest.gate.strangers,
     )  # fmt: skip
     return Centre(
         site=view,

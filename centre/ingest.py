@@ -23,10 +23,13 @@ from centre.faults import NotWrittenError
 from centre.gate import Gate
 from centre.inbox import Inbox, QueuedBatch
 from centre.journey_inbox import JourneyInbox, acks_of
+from centre.peers import Peers
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.writer import Writer
 from edge import topics, wire
+from edge.centre_status import EpochKnown
+from edge.centre_status import encode as encode_known
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
 
 TRACKS = "flow"  # the name of the second connection: snapshots use it, so no violation waits behind them
@@ -59,10 +62,12 @@ class Ingest:
         tracks: TrackHub,
         publish: Publish,
         centre_id: str | None = None,
+        main_id: str | None = None,
     ) -> None:
         """`publish(topic, payload, qos)` starts sending, or returns False.
 
         centre, centre_id : the names of its database and of the centre itself, for the acknowledgements
+        main_id : the site's first centre; None: this one
         """
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._centre_id = centre_id
@@ -75,6 +80,8 @@ class Ingest:
         self.counts: Counter[str] = Counter()
         self._journeys = JourneyInbox(self.counts)
         self.gate = Gate({"rsu": rsus.rows(), "gateway": gateways.rows()}, self.counts)
+        own = centre_id or "centre"
+        self.peers = Peers(own=own, database=centre, main=main_id or own, counts=self.counts)
         self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
 
     def _rows(self) -> list[Subscription]:
@@ -84,6 +91,7 @@ class Ingest:
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
+            Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True),
             Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True),
             Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
@@ -125,6 +133,10 @@ class Ingest:
                 message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
             )
         )
+        for esn, epoch in self._rsus.pop_behind().items():
+            self.counts["epoch.given"] += 1
+            known = EpochKnown(centre=self._centre_id or "centre", epoch=epoch)
+            self._publish(topics.epoch_down(esn), encode_known(known), 1)
 
     def _receive_gateway_status(self, message: Incoming) -> None:
         self._queue_status(
@@ -162,6 +174,8 @@ class Ingest:
     def _answer_clock(self, answer_to: str, payload: bytes) -> None:
         """Answer a four-stamp probe (RFC 5905, sec. 8): the unit computes its clock's offset from it."""
         now_ns = self._now_ns()
+        if not self.peers.answers_clocks():  # two answers would mix two clocks
+            return
         try:
             asked = wire.decode_clock_req(payload)
         except msgspec.MsgspecError:
@@ -194,6 +208,9 @@ class Ingest:
             return
         self._inbox.return_batches(outcome.remaining)
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
+        for ack in acks:
+            if ack.stored:
+                self._rsus.prove_epoch(ack.esn, ack.epoch)
         for ack in acks if len(acks) <= SINGLE_ACKS_MAX else _joined_by_epoch(acks):
             self._acknowledge(ack)
         refused = outcome.committed.refused_journeys

@@ -3,11 +3,13 @@
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
+from centre.peers import Peers
 from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -33,16 +35,22 @@ class Overview:
         tracks: TrackHub,
         database: Database,
         broker: BrokerLink,
+        peers: Peers,
         own_counts: Sequence[Counter[str]],
         storage: Storage,
         asked: Callable[[str], dict[str, int]],
+        strangers: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`."""
-        self._asked = asked
+        """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
+
+        `strangers`: of `gate.Gate`.
+        """
+        self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
         self._configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
         self._database, self._broker, self._storage = database, broker, storage
+        self._peers = peers
         self._own_counts = (*own_counts, rsus.counts, gateways.counts)
         self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
         self._gaps: dict[str, tuple[int, int]] = {}
@@ -58,6 +66,8 @@ class Overview:
             registry.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
             self._rsus.restore_last_seq(esn, epoch, last_seq)
+        for esn, epoch in (await read(reader.newest_epochs, tuple(self._rsus.rows()))).items():
+            self._rsus.prove_epoch(esn, epoch)
         self._figures = await read(reader.figures, self._now_ns())
         await self.refresh()
 
@@ -116,6 +126,8 @@ class Overview:
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
             "notices": self._storage.notices(),
+            "centres": json_safe(self._peers.rows()),
+            "twins": sum(self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()),
             "missing": sum(missing for _, missing in self._gaps.values()),
             "asked": sum(asked["asked"] for asked in asked_of),
             "recovered": sum(asked["recovered"] for asked in asked_of),
@@ -130,6 +142,7 @@ class Overview:
         own.update(self._broker.link_counts())
         return {
             "centre": dict(sorted(own.items())),
+            "strangers": dict(self._strangers),
             "rsus": {esn: self.unit("rsu", esn)["counts"] for esn in self._rsus.rows()},
             "gateways": {name: self.unit("gateway", name)["counts"] for name in self._gateways.rows()},
         }

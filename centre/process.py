@@ -5,9 +5,10 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
@@ -36,6 +37,12 @@ class CentreProcess:
     clock: Clock
     log: Logger
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    main_id: str | None = None  # of the site's first centre, where this is the second
+
+    @property
+    def section(self) -> str:
+        """The section of the site file that configures this centre."""
+        return "centre" if self.main_id is None else "standby"
 
     async def run(self) -> None:
         """Serve until stopped; raises ConfigError where the address or the database can't be used.
@@ -54,10 +61,10 @@ class CentreProcess:
         host, port = loopback(config.centre.http, where)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
         shell = Shell("centre", self.site, self.clock, self.log, clients, Holder("centre", config.centre.id))
-        listener = self._bind("centre.http", host, port)
+        listener = self._bind(f"{self.section}.http", host, port)
         try:
             centre = self._open_centre()
-        except ConfigError:
+        except BaseException:
             listener.close()
             raise
         centre.broker.connect(shell.main, shell.link_counts)
@@ -85,17 +92,21 @@ class CentreProcess:
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
         url = self.site.config.centre.database
         rule = f"{wrong}: {secrets.without(url, str(error).splitlines()[0])}"
-        return ConfigError(self.site.where, "centre.database", rule, secrets.as_written(self.site))
+        return ConfigError(self.site.where, f"{self.section}.database", rule, secrets.as_written(self.site))
 
     def _open_centre(self) -> Centre:
         try:
             storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
-            return build_centre(self.site, storage, self.clock, self.stop, self.log)
+            try:
+                return build_centre(self.site, storage, self.clock, self.stop, self.log, self.main_id)
+            except BaseException:
+                storage.close()
+                raise
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
         except ImportError as error:  # there is no driver for the address
             raise self._no_database(f"can't be opened: {secrets.DRIVER}", error) from error
-        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+        except (SQLAlchemyError, OSError, ValueError, sqlite3.Error) as error:
             raise self._no_database("can't be opened", error) from None  # it may quote the password
         except (TakenError, SpentError) as error:
             raise self._no_database("can't be used", error) from error
@@ -167,3 +178,14 @@ def _first(group: BaseException) -> BaseException:
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
     return group
+
+
+def standby_of(site: Site) -> Site:
+    """Return the site as its second centre sees it: `[standby]` in place of `[centre]`; ConfigError."""
+    config, standby = site.config, site.config.standby
+    if standby is None:
+        raise ConfigError(site.where, "standby", "is missing: the site has one centre")
+    centre = msgspec.structs.replace(
+        config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health
+    )
+    return replace(site, config=msgspec.structs.replace(config, centre=centre))

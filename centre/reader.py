@@ -15,6 +15,7 @@ from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from centre.views.violations import History
 from edge.ask import LOST
+from edge.centre_status import EPOCH_GIVEN_MAX
 from geofence.violation import GRADES
 
 PAGE_ROWS_MAX = 500
@@ -307,6 +308,18 @@ class Reader:
         """Return the highest seq that each (esn, epoch) has reported."""
         with self._engine.begin() as db:
             return {(row.esn, row.epoch): row.last_seq for row in db.execute(sa.select(EPOCH)).all()}
+
+    def newest_epochs(self, esns: Sequence[str]) -> dict[str, int]:
+        """Return the highest epoch of each RSU's items, for those that have any."""
+        newest = sa.func.max(TRANSPORT.c.epoch)
+        with self._engine.begin() as db:  # one look into the index for each, not a scan of all items
+            found = {
+                esn: db.scalar(
+                    sa.select(newest).where(TRANSPORT.c.esn == esn, TRANSPORT.c.epoch <= EPOCH_GIVEN_MAX)
+                )
+                for esn in esns
+            }
+        return {esn: epoch for esn, epoch in found.items() if epoch is not None}
 
     def _settled(self) -> int | None:
         return None if self._settled_n is None else self._settled_n()

@@ -61,7 +61,7 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
 def quick_check(path: Path) -> str | None:
     """Return the first fault of a database's pages; None: there is none."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        with contextlib.closing(sqlite3.connect(path)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         return str(error)

@@ -104,6 +104,7 @@ def screened_status(status: AnyStatus, now_ns: int, counts: Counter[str]) -> Any
         "map": screen.text("map", status.map),
         "sensors": screen.texts("sensors", status.sensors),
         "degraded": screen.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
+        "centres": screen.rows("centres", status.centres, lambda seen: is_plain(seen.database or "")),
         "unjudged": screen.stretches(status.unjudged, now_ns),
     }
     return msgspec.structs.replace(status, **changed)

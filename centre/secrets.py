@@ -19,5 +19,7 @@ def as_written(site: Site) -> str:
 def without(url: str, text: str) -> str:
     """Return a text of another program without the password of `url`."""
     login = _LOGIN.search(url)
-    hidden = text if login is None else text.replace(login[2], "***")
-    return _LOGIN.sub(r"://\1:***@", hidden.replace(url, _LOGIN.sub(r"://\1:***@", url)))
+    hidden = _LOGIN.sub(r"://\1:***@", text)
+    for part in () if login is None else (login[2], *login[2].split("@")):  # one with @ is taken for the host
+        hidden = hidden.replace(part, "***") if part else hidden
+    return hidden

@@ -9,6 +9,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import ConfigError
 from edge.config import address_of, is_address
 
+PORTS = {"http": 80, "https": 443}  # where a URL names none
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
 POLICY = (
     "default-src 'self'; script-src 'self'; worker-src 'self' blob:; child-src blob:; "
@@ -50,6 +51,9 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):  # lifespan
             await self._app(scope, receive, send)
             return
+        if any(not char.isprintable() for char in scope["path"]):  # no file and no id has such a name
+            await _refuse(scope["type"] == ScopeType.WEBSOCKET, send, 404, b"no such path")
+            return
         if not _is_local(dict(scope["headers"])):
             await _refuse(scope["type"] == ScopeType.WEBSOCKET, send)
             return
@@ -66,24 +70,34 @@ class Guard:
 
 
 def _is_local(headers: Mapping[bytes, bytes]) -> bool:
-    """Return whether Host, and Origin where there is one, name this machine."""
-    names = [_host(b"//" + headers.get(b"host", b""))]
-    if b"origin" in headers:
-        names.append(_host(headers[b"origin"]))
-    return all(name in LOOPBACK_HOSTS for name in names)
+    """Return whether Host names this machine, and Origin, where there is one, this very page.
+
+    Another port of this machine is another program's.
+    """
+    own = _place(b"http://" + headers.get(b"host", b""))
+    if own is None or own[0] not in LOOPBACK_HOSTS:
+        return False
+    if b"origin" not in headers:
+        return True
+    origin = _place(headers[b"origin"])
+    return origin is not None and origin[0] in LOOPBACK_HOSTS and origin[1] == own[1]
 
 
-def _host(url: bytes) -> str | None:
+def _place(url: bytes) -> tuple[str | None, int] | None:
+    """Return host and port; None for no URL."""
     try:
-        return urlsplit(url.decode("latin-1")).hostname
+        parts = urlsplit(url.decode("latin-1"))
+        return parts.hostname, parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
 
 
-async def _refuse(websocket: bool, send: Send) -> None:
+async def _refuse(
+    websocket: bool, send: Send, status: int = 403, reason: bytes = b"another host or origin"
+) -> None:
     if websocket:
-        await send({"type": "websocket.close", "code": 1008, "reason": "another host or origin"})
+        await send({"type": "websocket.close", "code": 1008, "reason": reason.decode()})
         return
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": b"another host or origin", "more_body": False})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": reason, "more_body": False})

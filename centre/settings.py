@@ -33,3 +33,8 @@ def ask_since_ns(engine: sa.Engine, oldest_ns: int) -> int:
             known = str(NOTHING_TO_ASK if has_keys else oldest_ns)
             set_value(db, ASK_SINCE, known)
     return int(known) if known.isascii() and known.isdigit() else NOTHING_TO_ASK
+
+
+def forget(db: sa.Connection, key: str) -> None:
+    """Delete a value; the next start sets it anew."""
+    db.execute(sa.delete(SETTING).where(SETTING.c.key == key))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +14,8 @@ from centre.app import Centre
 SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
 END_S = 1.0  # for sending the close frame: a client that reads nothing would block it
 CLIENTS_MAX = 64  # of the event streams, SSE and WebSocket together
+STREAMS_OF_CLIENT_MAX = 16  # of either kind of stream: one program must leave some to the others
+Client = tuple[str, bytes]  # its address and its program's name
 ENDED = "the centre stops, or the client was too slow"
 
 
@@ -21,11 +24,13 @@ class Streams:
 
     def __init__(self, centre: Centre) -> None:
         self._centre = centre
-        self._n_clients = 0
+        self._event_clients: Counter[Client] = Counter()
+        self._track_clients: Counter[Client] = Counter()
 
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /api/events."""
-        if self._is_full():
+        client = _client(scope)
+        if self._is_full(client):
             await _plain(send, 503, "too many listeners")
             return
         try:
@@ -36,7 +41,7 @@ class Streams:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         writing = self._write_events(after, send, _body)
-        with self._counted():
+        with _counted(self._event_clients, client):
             if await self._until_gone(writing, receive, "http.disconnect"):
                 async with _sending_end():
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -48,7 +53,8 @@ class Streams:
         stream keeps one of them open. A WebSocket does not count.
         """
         await receive()  # websocket.connect
-        if self._is_full():
+        client = _client(scope)
+        if self._is_full(client):
             await _close(send, 1013, "too many listeners")
             return
         try:
@@ -58,13 +64,18 @@ class Streams:
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         writing = self._write_events(after, send, _text)
-        with self._counted():
+        with _counted(self._event_clients, client):
             if await self._until_gone(writing, receive, "websocket.disconnect"):
                 await _close(send, 1001, ENDED)
 
     async def tracks(self, scope: Scope, receive: Receive, send: Send) -> None:
         """WebSocket /api/tracks."""
         await receive()  # websocket.connect
+        client = _client(scope)
+        if self._track_clients[client] >= STREAMS_OF_CLIENT_MAX:
+            self._centre.tracks.counts["track.viewers_refused"] += 1
+            await _close(send, 1013, "too many viewers of one client")
+            return
         viewer = self._centre.tracks.join()
         if viewer is None:
             await _close(send, 1013, "too many viewers")
@@ -78,8 +89,9 @@ class Streams:
                     await send({"type": "websocket.send", "bytes": frame, "text": None})
 
         try:
-            if await self._until_gone(write(), receive, "websocket.disconnect"):
-                await _close(send, 1001, ENDED)
+            with _counted(self._track_clients, client):
+                if await self._until_gone(write(), receive, "websocket.disconnect"):
+                    await _close(send, 1001, ENDED)
         finally:
             self._centre.tracks.leave(viewer)
 
@@ -89,16 +101,9 @@ class Streams:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await send(message(lines))
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._n_clients += 1
-        try:
-            yield
-        finally:
-            self._n_clients -= 1
-
-    def _is_full(self) -> bool:
-        if self._n_clients < CLIENTS_MAX:
+    def _is_full(self, client: Client) -> bool:
+        own, total = self._event_clients[client], self._event_clients.total()
+        if own < STREAMS_OF_CLIENT_MAX and total < CLIENTS_MAX:
             return False
         self._centre.feed.counts["stream.refused"] += 1
         return True
@@ -133,6 +138,24 @@ class Streams:
         if writer.done() and not writer.cancelled() and writer.exception() is not None:
             raise writer.exception()  # type: ignore[misc]
         return reader.cancelled()
+
+
+@contextlib.contextmanager
+def _counted(clients: Counter[Client], client: Client) -> Iterator[None]:
+    clients[client] += 1
+    try:
+        yield
+    finally:
+        clients[client] -= 1
+        if clients[client] <= 0:
+            del clients[client]
+
+
+def _client(scope: Scope) -> Client:
+    """Return what tells one program from another on this machine, as far as it does not hide it."""
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    host = (scope.get("client") or ("", 0))[0]
+    return host, headers.get(b"user-agent", b"")[:200]
 
 
 def _body(lines: bytes) -> Message:

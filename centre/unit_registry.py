@@ -1,4 +1,4 @@
-"""The registry of units (RSUs or gateways): the last status of each, its state, and its age."""
+"""The registry of units (RSUs or gateways): the last status of each, its state, its age, and its epochs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -9,11 +9,15 @@ import msgspec
 
 from centre.commands import EPOCHS_MAX, StatusChange
 from centre.screen import screened_status
+from centre.twins import TwinWatch
 from edge import wire
+from edge.centre_status import EPOCH_GIVEN_MAX
 
 Kind = Literal["rsu", "gateway"]
 AnyStatus = wire.Status | wire.GatewayStatus
-STALE_NS = 6_000_000_000  # three heartbeats
+STALE_NS = 6_000_000_000  # three heartbeats; after so long a lower (epoch, connection) is believed
+DAY_S = 86_400  # an epoch this far ahead of the centre's clock needs a proof: stored items
+EPOCH_GIVEN_NS = 10_000_000_000  # between two answers to one unit that its epoch is low
 STATUS_BYTES_MAX = 262_144
 PENDING_MAX = 256  # earlier epochs read of one status, the oldest; the next follow once those are stored
 _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
@@ -31,6 +35,10 @@ class Unit:
     since_ns: int | None = None  # of its present state
     beat_ns: int | None = None  # arrival of the last heartbeat; a retained status has no arrival
     last_seqs: dict[int, int] = field(default_factory=dict)  # the highest by epoch; EPOCHS_MAX epochs at most
+    accepted_ns: int | None = None  # arrival of the last live status that was believed
+    proven: int = 0  # the highest epoch of items that the database holds
+    given_ns: int | None = None  # when it was last answered that its epoch is low
+    twins: TwinWatch = field(default_factory=TwinWatch)
 
 
 class UnitRegistry:
@@ -41,6 +49,7 @@ class UnitRegistry:
         self.counts: Counter[str] = Counter()
         self._rows = {name: Unit(known=True) for name in ids}
         self._started_ns = started_ns
+        self._behind: dict[str, int] = {}  # units to be answered that their epoch is low, and the highest
 
     def restore(self, name: str, since_ns: int, body: bytes) -> None:
         """Set a unit's status from the database; one that can't be read is counted and left out."""
@@ -59,6 +68,20 @@ class UnitRegistry:
         if name in self._rows:
             self._update_last_seq(self._rows[name], epoch, last_seq)
 
+    def prove_epoch(self, name: str, epoch: int) -> None:
+        """Note an epoch under which the database holds items."""
+        if name in self._rows and epoch <= EPOCH_GIVEN_MAX:
+            self._rows[name].proven = max(self._rows[name].proven, epoch)
+
+    def pop_behind(self) -> dict[str, int]:
+        """Return the units that live under a lower epoch than is known, with the known one; forget them."""
+        behind, self._behind = self._behind, {}
+        return behind
+
+    def n_returns(self, name: str, now_ns: int) -> int:
+        """Return how often two units of this name took turns in the last minute; 0: it has no twin."""
+        return self._rows[name].twins.n_returns(now_ns) if name in self._rows else 0
+
     def receive_status(
         self, name: str, payload: bytes, *, retained: bool, now_ns: int
     ) -> StatusChange | None:
@@ -76,17 +99,24 @@ class UnitRegistry:
         row = self._row(name)
         if row is None:
             return None
-        before = row.status
-        if before is not None and (status.epoch, status.connection) < (before.epoch, before.connection):
-            if retained or status.state == "offline" or not self.state(name, now_ns)[1]:
+        before, is_live = row.status, not retained and status.state == "online"
+        if is_live:
+            row.twins.receive(status.epoch, status.connection, now_ns)
+            self._note_behind(name, row, status.epoch, now_ns)
+        is_ahead = self._is_ahead(row, status.epoch, now_ns)
+        if before is not None and _is_older(before, status, is_ahead=is_ahead):
+            if not is_live or now_ns - (row.accepted_ns or self._started_ns) <= STALE_NS:
                 self.counts["status.outdated"] += 1  # say, the will of a connection that is replaced
                 return None
             self.counts["status.epoch_back"] += 1  # it lives, and the higher epoch has been silent for long
-        if not retained and status.state == "online":
+        if not retained:
+            row.accepted_ns = now_ns
+        if is_live:
             row.beat_ns = now_ns
         if before is None or before.state != status.state:
             row.since_ns = now_ns
-        grown = self._grown_last_seqs(row, status)
+        self._count("status.epoch_ahead", is_ahead)
+        grown = () if is_ahead else self._grown_last_seqs(row, status)
         row.status = _merged(before, status)
         announce = before is None or _shown(before) != _shown(row.status)
         if not announce and not grown:
@@ -123,6 +153,19 @@ class UnitRegistry:
         """Return all units by id, in the order of the site file."""
         return self._rows
 
+    def _is_ahead(self, row: Unit, epoch: int, now_ns: int) -> bool:
+        """Say whether an epoch is a day ahead of the clock here, and nothing that is stored proves it."""
+        return epoch > now_ns // 10**9 + DAY_S and epoch > row.proven
+
+    def _note_behind(self, name: str, row: Unit, epoch: int, now_ns: int) -> None:
+        """Note a unit that lives under a lower epoch than is known; twins would never agree on one."""
+        known = row.proven
+        if row.status is not None and not self._is_ahead(row, row.status.epoch, now_ns):
+            known = max(known, row.status.epoch)
+        waits = row.given_ns is not None and now_ns - row.given_ns < EPOCH_GIVEN_NS
+        if epoch < known and not waits and not row.twins.n_returns(now_ns):
+            row.given_ns, self._behind[name] = now_ns, known
+
     def _row(self, name: str) -> Unit | None:
         if name not in self._rows:
             self.counts["status.strangers"] += 1
@@ -158,6 +201,16 @@ class UnitRegistry:
     def _count(self, reason: str, times: int) -> None:
         if times:
             self.counts[reason] += times
+
+
+def _is_older(before: AnyStatus, status: AnyStatus, *, is_ahead: bool) -> bool:
+    """Say whether a status is of an older start or connection than the last one.
+
+    is_ahead : its epoch is not to be believed, so it does not replace one that lives
+    """
+    if is_ahead and status.epoch != before.epoch:
+        return True
+    return (status.epoch, status.connection) < (before.epoch, before.connection)
 
 
 def _merged(before: AnyStatus | None, status: AnyStatus) -> AnyStatus:

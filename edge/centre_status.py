@@ -123,6 +123,11 @@ class Centres:
         known = self._known.get(centre)
         return None if known is None or known.status is None else known.status.database
 
+    def lives(self, centre: str, now_s: float) -> bool:
+        """Say whether a centre is known to live now."""
+        known = self._known.get(centre)
+        return known is not None and self._state(known, now_s) == "online"
+
     def any_serves(self, now_s: float) -> bool:
         """Say whether a centre is known to live and to be able to commit now."""
         return any(

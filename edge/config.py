@@ -19,6 +19,7 @@ import msgspec
 
 from core.errors import ConfigError
 from core.tables import check_finite, value_at
+from edge.client_ids import check_centres, check_client_ids
 from edge.permit_table import PermitRow, permit_rows
 from edge.radars import check_reflections, pose_of
 from edge.registry import registry_rows
@@ -100,9 +101,12 @@ class Site:
     @property
     def unapplied(self) -> tuple[str, ...]:
         """The settings of the file that no part applies yet, each with the consequence."""
-        if self.config.retention is None:
-            return ()
-        return ("[retention] is not applied yet: recordings, tracks and plates stay until deleted by hand",)
+        stated = tomllib.loads(self.config_text).get("retention", {})
+        return tuple(
+            f"[retention] {key} is not applied yet: the centre keeps {what} until deleted by hand"
+            for key, what in (("tracks_days", "tracks"), ("plates_days", "plates"))
+            if key in stated
+        )
 
     @cached_property
     def record(self) -> SiteRecord:
@@ -154,6 +158,8 @@ def parse_site(
     permits = _table(permit_rows, permits_text, config.permits or "permits")
     vehicles = (*config.vehicle, *rows)
     site = Site(config, text, map_text, registry_text, vehicles, frame, where, permits_text, permits)
+    check_centres(config, where)
+    check_client_ids(config, where)
     for check in (_check_names, _check_places, _check_rules, _check_sources):
         check(site)
     check_reflections(config, where)
@@ -216,15 +222,16 @@ def _check_secrets(tables: dict[str, Any], where: str) -> None:
     secret = gateway.get("secret") if isinstance(gateway, dict) else None
     if secret is not None and not VARIABLE.fullmatch(str(secret)):
         raise ConfigError(where, "gateway.secret", "must be ${NAME} of an environment variable, never itself")
-    url = PASSWORD.match(_plain(tables.get("centre"), "database") or "")
-    if url is not None and not VARIABLE.fullmatch(url[1]):
-        raise ConfigError(where, "centre.database", "its password must be ${NAME}, never itself")
+    for section in ("centre", "standby"):
+        url = PASSWORD.match(_plain(tables.get(section), "database") or "")
+        if url is not None and not VARIABLE.fullmatch(url[1]):
+            raise ConfigError(where, f"{section}.database", "its password must be ${NAME}, never itself")
 
 
 def _expanded(tables: dict[str, Any], environ: Mapping[str, str], where: str) -> dict[str, Any]:
     """Expand ${ENV} in the sections of secrets and addresses; never in those that the pipeline reads."""
     result = dict(tables)
-    for key in ("mqtt", "centre"):
+    for key in ("mqtt", "centre", "standby"):
         if key in result:
             result[key] = _expand(result[key], environ, where, key)
     gateway = result.get("gateway")
@@ -317,6 +324,8 @@ def _check_sources(site: Site) -> None:
 
 def _check_addresses(config: SiteConfig, where: str) -> None:
     found = [("centre.http", config.centre.http), ("centre.health", config.centre.health)]
+    if config.standby is not None:
+        found += [("standby.http", config.standby.http), ("standby.health", config.standby.health)]
     found += [(f"mqtt.brokers[{i}]", address) for i, address in enumerate(config.mqtt.brokers)]
     found += [(f"rsu[{i}].health", rsu.health) for i, rsu in enumerate(config.rsu)]
     urls: list[tuple[str, str, tuple[str, ...]]] = []

@@ -100,7 +100,9 @@ class Link:
         self.counts: dict[str, int] = {}
         self.on_up, self.on_down = on_up, on_down
         self.guard = None if settings.signing is None else settings.signing.guard
+        self.refused: str | None = None  # why the last attempt was refused, where that is known
         self.on_refused: Callable[[tuple[str, int], str], None] = lambda _address, _cause: None
+        self.hold_s: Callable[[], float] = lambda: 0.0  # how long to stay away after a loss, at least
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
         self._client: MqttClient | None = None  # while connected
@@ -203,7 +205,7 @@ class Link:
             self._turn += 1
             if time.monotonic() - begun_s > STABLE_S:
                 backoff_s = BACKOFF_S_MIN
-            await asyncio.sleep(backoff_s * _jitter())
+            await asyncio.sleep(max(backoff_s * _jitter(), self.hold_s()))
             backoff_s = min(2.0 * backoff_s, BACKOFF_S_MAX)
 
     async def _explain(self, address: tuple[str, int], error: Exception) -> None:
@@ -212,6 +214,7 @@ class Link:
         if cause is None and self.settings.tls is not None and not self._stopping:
             cause = await why_refused(address, self.settings.tls.context)
         if cause is not None:
+            self.refused = cause
             self._count(f"link.refused.{cause}")
             self.on_refused(address, cause)
 
@@ -331,13 +334,12 @@ async def _reach(address: tuple[str, int], context: ssl.SSLContext | None) -> No
 
     With TLS up to the end of the handshake: paho leaves the socket open when that fails.
     """
+    shutdown_s = None if context is None else LEAVE_S
     async with asyncio.timeout(CONNECT_S):
-        _, writer = await asyncio.open_connection(*address, ssl=context)
-        if context is not None:
-            writer.transport.abort()  # a shutdown of TLS would wait for the broker's answer
-            return
+        _, writer = await asyncio.open_connection(*address, ssl=context, ssl_shutdown_timeout=shutdown_s)
         writer.close()
-        await writer.wait_closed()
+        with contextlib.suppress(ConnectionError, TimeoutError):  # a broker that leaves without a word
+            await writer.wait_closed()
 
 
 async def _within(seconds: float, awaitable: Coroutine[Any, Any, Any]) -> None:

@@ -13,6 +13,7 @@ from edge.tls_causes import words
 
 LOOK_S = 5.0  # between looks at the files
 FORGED, FORGED_S = "forged_messages", 60.0  # in `degraded`, for so long after the last one
+REFUSED_AGAIN_S = 600.0  # a refusal that lasts is logged so often
 
 
 class LinkSecurity:
@@ -25,6 +26,7 @@ class LinkSecurity:
         remote = any(not is_loopback(host) for host, _ in settings.addresses)
         self._insecure = remote and settings.tls is None
         self._logged: dict[str, object] = {}
+        self._refusals: dict[tuple[str, int], tuple[str, float]] = {}  # cause, and when it was logged
         for link in links.values():
             link.on_refused = self._refused
 
@@ -82,8 +84,11 @@ class LinkSecurity:
             self._n_refused, self._refused_s = n_refused, time.monotonic()
 
     def _refused(self, address: tuple[str, int], cause: str) -> None:
-        host, port = address
-        self._log_changed(f"refused {host}:{port}", words(cause))
+        """Log why a broker refuses us: when the reason becomes another, and again while it lasts."""
+        now_s, known = time.monotonic(), self._refusals.get(address)
+        if known is None or known[0] != cause or now_s - known[1] > REFUSED_AGAIN_S:
+            self._refusals[address] = (cause, now_s)
+            self._log.warning("tls.refused", broker="{}:{}".format(*address), cause=cause, why=words(cause))
 
     def _log_changed(self, what: str, now: object) -> None:
         """Log a state when it becomes another: it may last for days."""

@@ -34,6 +34,8 @@ def _permit(row: dict[str, str], line: int) -> PermitConfig:
     cells: dict[str, Any] = {}
     for column, value in row.items():
         plain = as_text(value)
+        if not plain:  # forced to be text, and empty
+            continue
         try:
             if column in MANY:
                 cells[column] = [word for word in WORDS.split(plain) if word]

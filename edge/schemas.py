@@ -176,6 +176,7 @@ RADAR = {
     "scan": WHOLE,
     "device_stamp_ns": maybe(WHOLE),
 }
+DELIVERY = {"given": column(MAP), "done": column(column(WHOLE)), "episodes": MAP}
 SITE = {"config": TEXT, "map": TEXT, "registry": maybe(TEXT), "esn": maybe(TEXT)}
 
 
@@ -208,6 +209,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "tracks": _object(TRACKS, ("v", "esn", "seq", "stamp_ns", "n", "dtype", "data")),
     "violation": _object(VIOLATION),
     "journey": _object(JOURNEY),
+    "delivery": _object(DELIVERY, ()),
 }
 OPEN = _object({})  # /config, /input, /state: a map
 

@@ -131,10 +131,12 @@ class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[retention]`: how long things are to be kept. Reserved: checked, but nothing is purged by it yet."""
+    """`[retention]`: how much is kept, and how long. Tracks and plates are reserved for the centre."""
 
     tracks_days: Positive = 7.0
     recordings_days: Positive = 7.0
+    recordings_gib: Positive = 32.0  # of one RSU: half of a card of 64 GB
+    free_mib: Annotated[int, Meta(ge=0, le=2**20)] = 1_024  # the outbox's room comes first
     plates_days: Positive = 180.0
 
 
@@ -168,7 +170,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     fusion: FusionConfig = FusionConfig()
     rules: RulesConfig = RulesConfig()
     outbox: OutboxConfig = OutboxConfig()
-    retention: RetentionConfig | None = None  # reserved: see Site.unapplied
+    retention: RetentionConfig = RetentionConfig()
     centre: CentreConfig = CentreConfig()
     standby: StandbyConfig | None = None
     vehicle: tuple[VehicleConfig, ...] = ()

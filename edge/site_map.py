@@ -1,11 +1,14 @@
 """The map that a site names, compiled or only read; a fault in it is the operator's error."""
 
+from collections.abc import Iterator, Sequence
+
 from core.errors import ConfigError, MapError
 from edge.config import Site
+from geofence.config import VehicleConfig
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.map_names import check_names
-from geofence.permits import PermitFault, faults_of_permits
+from geofence.permits import PermitConfig, PermitFault, faults_of_permits
 from geofence.plausible import is_plain
 from geofence.rule_checks import faults_of_names
 
@@ -33,11 +36,18 @@ def check_site(site: Site, road: RoadMap) -> None:
     lanes = {lane.lane for lane in road.lanes}
     for fault in faults_of_names(site.config.rules, roles, roads, lanes):
         raise ConfigError(site.where, *fault)
-    gates = [(gate.gate, gate.role) for gate in road.gates]
-    terminals = {vehicle.terminal for vehicle in site.vehicles}
-    zones = {zone.zone for zone in road.zones}
-    for wrong in faults_of_permits(site.permits, terminals, gates, roads, zones):
+    for wrong in permit_faults(road, site.permits, site.vehicles):
         raise _wrong_permit(site, wrong)
+
+
+def permit_faults(
+    road: RoadMap, permits: Sequence[PermitConfig], vehicles: Sequence[VehicleConfig]
+) -> Iterator[PermitFault]:
+    """Yield the faults of permits among themselves, against the registry and a map."""
+    terminals = {vehicle.terminal for vehicle in vehicles}
+    gates = [(gate.gate, gate.role) for gate in road.gates]
+    roads, zones = {lane.road for lane in road.lanes}, {zone.zone for zone in road.zones}
+    yield from faults_of_permits(permits, terminals, gates, roads, zones)
 
 
 def _wrong_permit(site: Site, wrong: PermitFault) -> ConfigError:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-from cryptography import x509
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from core.errors import ConfigError
 from edge.identity import Identity, Role, identity_of
 from edge.sections import MqttConfig
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 EXPIRES_DAYS = 30.0  # from then on it is a fault that people are shown
 EXPIRES, EXPIRED, INSECURE = "certificate_expires", "certificate_expired", "insecure"  # in `degraded`
@@ -44,6 +45,7 @@ class OwnCertificate(NamedTuple):
 
     identity: Identity | None
     not_after: datetime
+    serial: int
 
     def days_left(self, now: datetime) -> float:
         return (self.not_after - now).total_seconds() / 86_400.0
@@ -169,15 +171,19 @@ def client_context(paths: TlsPaths, where: str) -> ssl.SSLContext:
 
 def own_certificate(path: Path, where: str) -> OwnCertificate:
     """Read whom a certificate names and when it ends; ConfigError."""
+    from cryptography import x509  # 10 MiB: only in a process that has a certificate
+
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
-        return OwnCertificate(identity_of(uris_of(found)), found.not_valid_after_utc)
+        return OwnCertificate(identity_of(uris_of(found)), found.not_valid_after_utc, found.serial_number)
     except (OSError, ValueError) as error:
         raise ConfigError(where, "mqtt.cert_file", f"can't be read: {error}", str(path)) from error
 
 
-def uris_of(certificate: x509.Certificate) -> list[str]:
+def uris_of(certificate: "x509.Certificate") -> list[str]:
     """Return the URIs among the alternative names."""
+    from cryptography import x509
+
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

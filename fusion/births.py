@@ -16,9 +16,8 @@ from fusion.layout import Detections, Rings, Settings, Shadows, Tracks
 from fusion.radar_field import (
     SCANS_FOUND,
     SUM,
-    cell_at,
-    cell_towards,
     entry_cell,
+    measured_cell,
     note_born,
     note_false,
 )
@@ -83,12 +82,7 @@ def note_beginning(
     began, q = BESIDE if beside else ALONE, int(M[d, at.SOURCE])
     if is_in_shadow(shadows, radars, q, seen[d, at.S_EAST], seen[d, at.S_NORTH]):
         return
-    if M[d, at.WHAT] == at.POLAR:
-        flat = M[d, at.Z_RANGE]  # as in entry_cell
-        cell = cell_towards(settings, q, flat * M[d, at.Z_COS], flat * M[d, at.Z_SIN])
-    else:
-        cell = cell_at(settings, q, M[d, at.Z_EAST], M[d, at.Z_NORTH])
-    odds = odds_learnt(settings, q, cell, began)
+    odds = odds_learnt(settings, q, measured_cell(M, d, settings), began)
     tracks.floats[i, at.BEGAN_ODDS] = math.log(max(odds, math.exp(NO_ODDS)))
     if settings.field[q, SUM, at.C_SCANS] >= SCANS_FOUND:
         tracks.ints[i, at.BEGAN] = began

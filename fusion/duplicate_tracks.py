@@ -21,8 +21,8 @@ ALONG_M, ACROSS_M, ALIKE_MPS = 5.0, 1.9, 3.0  # two vehicles are never so near a
 ACROSS_M_LOST = 2.6  # if radar lost one of them; a lane is 3.75 m wide
 # Two bodies in one lane never overlap. A track that began beside a radar may take the flank for an end: it
 # then runs most of a length ahead of its vehicle, or behind it, and the vehicle begins a second track. A body
-# reaches at least as far as its extent less one sigma. Only nameless tracks are joined so: joined, a bound
-# one took the name to the wrong vehicle
+# reaches at least as far as its extent less one sigma. Only tracks without a bound terminal are joined so,
+# those with a presumed one too: joined, a bound one took the name to the wrong vehicle
 OVERLAP_M_MAX, OVERLAP_MPS = 12.0, 1.5
 DUPLICATE_M_MAX = math.hypot(OVERLAP_M_MAX, ACROSS_M_LOST)
 MOVES_MPS_MIN = 1.0  # slower tracks are never merged: a radar separates standing objects a metre apart
@@ -73,9 +73,9 @@ def _are_twins(tracks: Tracks, i: int, j: int, one: int, other: int, moved: F2, 
     if not (fresh_i or fresh_j) or (name_i >= 0 and name_j >= 0 and name_i != name_j):
         return False
     along_m, across_m, apart_mps = _apart(tracks.states, i, one, other, moved)
-    nameless = ints[i, at.TERMINAL] < 0 and ints[j, at.TERMINAL] < 0
+    unbound = ints[i, at.TERMINAL] < 0 and ints[j, at.TERMINAL] < 0
     recent = t_ns - min(seen_i, seen_j) <= LOST_NS
-    if nameless and recent and across_m < ACROSS_M and apart_mps < OVERLAP_MPS:
+    if unbound and recent and across_m < ACROSS_M and apart_mps < OVERLAP_MPS:
         bodies_m = _least_extent(tracks.states, i) + _least_extent(tracks.states, j)
         if along_m < min(bodies_m, OVERLAP_M_MAX):
             return True

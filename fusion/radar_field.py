@@ -186,18 +186,25 @@ def note_looked(settings: Settings, q: int, cell: int, seen: bool) -> None:
 
 
 @kernel(inner=True)
+def measured_cell(M: F2, d: int, settings: Settings) -> int:
+    """Return the cell of measurement d of a radar, as far off in the plane as its slant range."""
+    q = int(M[d, at.SOURCE])
+    if M[d, at.WHAT] == at.POLAR:
+        flat = M[d, at.Z_RANGE]
+        return cell_towards(settings, q, flat * M[d, at.Z_COS], flat * M[d, at.Z_SIN])
+    return cell_at(settings, q, M[d, at.Z_EAST], M[d, at.Z_NORTH])
+
+
+@kernel(inner=True)
 def entry_cell(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings) -> tuple[int, int, float]:
     """Return radar, cell and range rate (NaN: none) of entry k of ring i; (-1, -1, NaN): it is no radar's."""
     meas = rings.meas
     slot = (tracks.ints[i, at.RING_HEAD] + k) % rings.stamps.shape[1]
-    what, q = meas[i, slot, at.WHAT], int(meas[i, slot, at.SOURCE])
-    if what == at.POLAR:
-        flat = meas[i, slot, at.Z_RANGE]
-        cell = cell_towards(settings, q, flat * meas[i, slot, at.Z_COS], flat * meas[i, slot, at.Z_SIN])
-        return q, cell, meas[i, slot, at.Z_RATE]
-    if what == at.OBJECT:
-        return q, cell_at(settings, q, meas[i, slot, at.Z_EAST], meas[i, slot, at.Z_NORTH]), math.nan
-    return -1, -1, math.nan
+    what = meas[i, slot, at.WHAT]
+    if what != at.POLAR and what != at.OBJECT:
+        return -1, -1, math.nan
+    rate = meas[i, slot, at.Z_RATE] if what == at.POLAR else math.nan
+    return int(meas[i, slot, at.SOURCE]), measured_cell(meas[i], slot, settings), rate
 
 
 @kernel

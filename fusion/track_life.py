@@ -142,21 +142,24 @@ def _is_likely(tracks: Tracks, rings: Rings, i: int, settings: Settings) -> bool
 
 
 @kernel(inner=True)
-def _is_second(tracks: Tracks, i: int) -> bool:
+def _is_second(tracks: Tracks, rings: Rings, i: int, settings: Settings, scratch: States) -> bool:
     """Return whether new track i, detected once, lies beside an older one that is or will be shown.
 
-    Two radars that begin to scan, or two echoes, show one vehicle twice; a second detection decides.
+    Two radars that begin to scan, or two echoes, show one vehicle twice; a second detection decides. The two
+    are compared at one time: between two radars' scans a vehicle moves metres.
     """
-    ints, floats, X = tracks.ints, tracks.floats, tracks.states.X
-    if ints[i, at.STATUS] != at.TENTATIVE or floats[i, at.LLR] > 0.0:
+    ints, X, tuning = tracks.ints, scratch.X, settings.tuning
+    if ints[i, at.STATUS] != at.TENTATIVE or tracks.floats[i, at.LLR] > 0.0:
         return False
     for o in range(tracks.tally[at.T_HIGH]):
-        if o == i or ints[o, at.SERIAL] > ints[i, at.SERIAL]:
+        if o == i or ints[o, at.STATUS] == at.FREE or ints[o, at.SERIAL] > ints[i, at.SERIAL]:
             continue
-        is_new = ints[o, at.STATUS] == at.TENTATIVE and floats[o, at.BEGAN_ODDS] > LIKELY_FIRST
-        if not is_new and ints[o, at.STATUS] != at.CONFIRMED:
+        if ints[o, at.STATUS] == at.TENTATIVE and not _is_likely(tracks, rings, o, settings):
             continue
-        d_e, d_n = X[o, at.EAST] - X[i, at.EAST], X[o, at.NORTH] - X[i, at.NORTH]
+        stamp_ns = max(ints[i, at.STAMP], ints[o, at.STAMP])
+        predict_to(tracks.states, i, scratch, 0, (stamp_ns - ints[i, at.STAMP]) * 1e-9, tuning)
+        predict_to(tracks.states, o, scratch, 1, (stamp_ns - ints[o, at.STAMP]) * 1e-9, tuning)
+        d_e, d_n = X[1, at.EAST] - X[0, at.EAST], X[1, at.NORTH] - X[0, at.NORTH]
         if d_e * d_e + d_n * d_n < NEAR_M * NEAR_M:
             return True
     return False
@@ -227,7 +230,7 @@ def shown(
         elif ints[i, at.TERMINAL] >= 0:
             waits = _awaits_radar(tracks, rings, i, t_ns, settings, works, scratch)
         elif ints[i, at.PRESUMED] == 0 and t_ns - ints[i, at.BORN] < AWAIT_FIX_NS:
-            waits = _is_second(tracks, i)
+            waits = _is_second(tracks, rings, i, settings, scratch)
             waits |= _may_be_shown(tracks, terminals, i, t_ns, settings.tuning, scratch)
         if not waits:
             rows[n] = i

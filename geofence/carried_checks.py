@@ -7,9 +7,11 @@ import numpy as np
 
 from core.arrays import I64
 from fusion.handover import PLACE_M_MAX
+from fusion.observations import SPEED_MPS_MAX
 from geofence.carry import CarriedHistory, CarriedJudgement, history_rows
 from geofence.episodes import OpenEpisode
 from geofence.map.frames import SiteFrame
+from geofence.plausible import SITE_REACH_M, Bounds
 from geofence.rules import BY_NAME, MEASURED, OWN_STAMPS
 from geofence.state import R_EAST, R_NORTH, R_SPEED, RING_LENGTH, SHARED_STAMPS
 from geofence.violation import ViolationVehicle
@@ -22,6 +24,17 @@ CARRIED_VERSION_MAX = 10_000_000  # one each 5 s for a year
 CARRIED_HOP_MAX = 100_000  # RSUs of a road, many times over
 EPISODE_MPS_MAX, MEASURE_MAX = 1_000.0, 1e9
 TEXT_MAX = 256
+# As of a violation (geofence.plausible), which its next version is: beyond, it would be withheld
+_RANGES = {
+    "p_violation": (0.0, 1.0),
+    "identity_p": (0.0, 1.0),
+    "speed_mps": (0.0, SPEED_MPS_MAX),
+    "limit_mps": (0.0, SPEED_MPS_MAX),
+    "s_m": Bounds().s_m,
+    "road_s_m": Bounds().s_m,
+    "d_m": (-SITE_REACH_M, SITE_REACH_M),
+    "sigma_d_m": (0.0, SITE_REACH_M),
+}
 
 
 def believed(judgement: CarriedJudgement, now_ns: int) -> tuple[CarriedJudgement, bool]:
@@ -77,13 +90,13 @@ def is_sound(episode: OpenEpisode, frame: SiteFrame) -> bool:
         and 1 <= episode.version <= CARRIED_VERSION_MAX
         and episode.hop <= CARRIED_HOP_MAX
         and bool(frame.within(episode.lon_deg, episode.lat_deg))
-        and 0.0 <= episode.p_violation <= 1.0
-        and 0.0 <= (episode.identity_p or 0.0) <= 1.0
-        and 0.0 <= episode.speed_mps <= EPISODE_MPS_MAX
-        and (episode.sigma_d_m or 0.0) >= 0.0
-        and (episode.limit_mps or 0.0) >= 0.0
+        and all(_is_in(getattr(episode, name), *bounds) for name, bounds in _RANGES.items())
         and all(text is None or (len(text) <= TEXT_MAX and text.isprintable()) for text in texts)
     )
+
+
+def _is_in(value: float | None, low: float, high: float) -> bool:
+    return value is None or low <= value <= high
 
 
 def is_of_now(episode: OpenEpisode, now_ns: int) -> bool:

@@ -15,7 +15,9 @@ from geofence.kernels import normal_cdf
 from geofence.state import (
     DEDICATED,
     ELSEWHERE,
+    GAPPED,
     LAST,
+    LIFE_NS,
     PRESUMED,
     R_EAST,
     R_NORTH,
@@ -176,6 +178,23 @@ class TickContext(Context):
             s_m > self.stretch_m[1] + BEYOND_STRETCH_M
         )
         return ~left
+
+    def presumed_hazmat(self, is_open: Bools) -> Bools:
+        """Return which owned tracks (m,) of no known class are presumed to be hazmat vehicles, or would be.
+
+        Of a nameless vehicle that a slow radar sees nothing is gathered, not even that: it counts as soon as
+        it keeps to a dedicated lane.  is_open : (m,) it counted before, and does until a presumption ends
+        """
+        state, mine, lanes = self.state, self.mine, self.lane_rows[self.mine]
+        at = self.rows[mine]
+        gapped_ns, away_ns = state.stamps[at, GAPPED], state.stamps[at, ELSEWHERE]
+        has_gaps = (gapped_ns > 0) & (self.now_ns - gapped_ns < LIFE_NS)
+        keeps = self.around.dedicated[lanes] & ~self.around.changing[lanes]
+        keeps &= self.located.p_lane[mine] >= PRESUME_P
+        stays = is_open & ((away_ns == 0) | (self.now_ns - away_ns < UNPRESUME_NS))
+        presumed = (state.flags[at, PRESUMED] > 0.0) | (has_gaps & keeps) | stays
+        found: Bools = (self.located.kind[mine] == 0) & presumed
+        return found
 
     def presume(self) -> None:
         """Presume an unknown vehicle that keeps to a dedicated lane to be of the class that the lane permits.

@@ -14,6 +14,7 @@ import math
 
 from core.arrays import F1
 from core.kernel import kernel
+from geofence.detectors import TAU_MIN_S
 from geofence.kernels import normal_cdf
 from geofence.state import LEAVING
 
@@ -23,7 +24,6 @@ BESIDE_M = 3.75  # a lane's width, JTG B01: so far may be who leaves
 # (fusion.models.manoeuvre); once an hour changes what is said by a hundredth
 LEAVES_PER_S, LASTS_S = 1.0 / 60.0, 5.0
 ODDS_MAX = 9.0  # nats: whoever was certain to leave is believed to be back after some seconds
-TAU_MIN_S = 0.05
 LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 

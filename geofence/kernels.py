@@ -224,11 +224,17 @@ def sigma_across_m(P: F3, t: int, way_e: float, way_n: float, bias_m: float, map
 
 
 @kernel(inner=True)
-def direction_at(x: float, y: float, quads: F2, j: int) -> tuple[float, float]:
-    """Return the direction of quad j's lane beside a place: in a bend it turns between the rails."""
+def share_along(x: float, y: float, quads: F2, j: int) -> float:
+    """Return how far along quad j a place is: 0 at the rail where it starts, 1 at the one where it ends."""
     past = -signed_m(x, y, quads, j, RIGHT_START, START_RAIL)
     before = signed_m(x, y, quads, j, RIGHT_END, END_RAIL)
-    share = min(max(past / max(past + before, 1e-9), 0.0), 1.0)
+    return float(min(max(past / max(past + before, 1e-9), 0.0), 1.0))
+
+
+@kernel(inner=True)
+def direction_at(x: float, y: float, quads: F2, j: int) -> tuple[float, float]:
+    """Return the direction of quad j's lane beside a place: in a bend it turns between the rails."""
+    share = share_along(x, y, quads, j)
     slope = quads[j, BEND] + share * (quads[j, BEND + 1] - quads[j, BEND])
     per = math.sqrt(1.0 + slope * slope)
     return (quads[j, WAY] - slope * quads[j, WAY + 1]) / per, (
@@ -237,14 +243,11 @@ def direction_at(x: float, y: float, quads: F2, j: int) -> tuple[float, float]:
 
 
 @kernel(inner=True)
-def ruled_station_m(x: float, y: float, strips: Strips, j: int, column: int) -> float:
-    """Return the station beside quad j, between those at its rails [m]; NaN where they have none.
+def ruled_station_m(share: float, strips: Strips, j: int, column: int) -> float:
+    """Return the station at a share along quad j, between those at its rails [m]; NaN where they have none.
 
     column : of Strips.stations, at the start
     """
-    past = -signed_m(x, y, strips.quads, j, RIGHT_START, START_RAIL)
-    before = signed_m(x, y, strips.quads, j, RIGHT_END, END_RAIL)
-    share = min(max(past / max(past + before, 1e-9), 0.0), 1.0)
     start, end = strips.stations[j, column], strips.stations[j, column + 1]
     return float(start + share * (end - start))
 
@@ -253,8 +256,9 @@ def ruled_station_m(x: float, y: float, strips: Strips, j: int, column: int) -> 
 def _station(x: float, y: float, j: int, strips: Strips, axis: Segments, t: int, found: F2) -> None:
     """Fill station and offset of vehicle t, beside quad j or, where that is -1, near none."""
     if j >= 0:
-        found[t, S] = ruled_station_m(x, y, strips, j, OF_SITE)
-        found[t, ROAD_S] = ruled_station_m(x, y, strips, j, OF_ROAD)
+        share = share_along(x, y, strips.quads, j)
+        found[t, S] = ruled_station_m(share, strips, j, OF_SITE)
+        found[t, ROAD_S] = ruled_station_m(share, strips, j, OF_ROAD)
     if math.isnan(found[t, S]) and axis.rows.shape[0] > 0:
         found[t, S], found[t, OFFSET] = station_at(x, y, axis)
 

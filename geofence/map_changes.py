@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 
 from core.arrays import I32, Bools
 from geofence.map.reading import Lane, Zone
@@ -16,6 +17,7 @@ from geofence.map.roadmap import RoadMap
 
 CLOSED = "map_changed"  # `reason` of a close
 GONE = -1
+BESIDE_M = 12.0  # further away from every lane nothing is judged by one
 
 
 class MapChanges(NamedTuple):
@@ -28,6 +30,20 @@ class MapChanges(NamedTuple):
     def lane(self, number: int) -> int:
         """Return the new number of an old lane, GONE for none."""
         return int(self.lanes[number]) if 0 <= number < len(self.lanes) else GONE
+
+
+def lane_of(lanes: Sequence[Lane], name: str | None, place: tuple[float, float]) -> int:
+    """Return the number of a lane by its name, of none by a place beside the lanes; GONE for neither.
+
+    place : east and north [m] of a vehicle that is in no lane: its lane is the one whose boundary is nearest
+    """
+    if name is not None:
+        return next((k for k, lane in enumerate(lanes) if lane.lane == name), GONE)
+    sides = [side for lane in lanes for side in (lane.left_boundary, lane.right_boundary)]
+    lines = np.array([shapely.linestrings(side) for side in sides], dtype=np.object_)
+    away_m = shapely.distance(shapely.points(*place), lines)
+    nearest = int(np.argmin(away_m)) if len(sides) else GONE
+    return nearest // 2 if nearest >= 0 and away_m[nearest] <= BESIDE_M else GONE
 
 
 def map_changes(old: RoadMap, new: RoadMap) -> MapChanges:

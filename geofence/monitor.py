@@ -31,7 +31,7 @@ from geofence.located import Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map_changes import CLOSED as MAP_CHANGED
-from geofence.map_changes import MapChanges
+from geofence.map_changes import MapChanges, lane_of
 from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
@@ -312,8 +312,17 @@ class Monitor:
         """Return whether an episode is about a zone or a lane that changes."""
         if BY_NAME[episode.rule_name].scope == "zone":
             return episode.scope in changes.zones
+        if episode.rule_name not in MEASURED:
+            return False
         lane = self._state.held_lane(episode.track)
-        return episode.rule_name in MEASURED and lane >= 0 and bool(changes.changed[lane])
+        if lane < 0:  # it waits since a restart, which forgot what its vehicle held
+            lane = lane_of(self._road.lanes, episode.lane, self._place_of(episode))
+        return lane >= 0 and bool(changes.changed[lane])
+
+    def _place_of(self, episode: OpenEpisode) -> tuple[float, float]:
+        """Return where an episode's vehicle was seen last, in site metres."""
+        east, north = self._frame.site_from_lonlat([episode.lon_deg], [episode.lat_deg])
+        return float(east[0]), float(north[0])
 
     def continue_on(self, other: "Monitor", changes: MapChanges) -> None:
         """Continue what another monitor judged on another map; it must not be used any more."""

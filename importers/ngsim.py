@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 
 from core.times import NS
-from edge.config import Site, parse_site
+from edge.config import Site, site_of
 from edge.registry import registry_text
 from edge.wire import SiteRecord, encode
 from geofence.config import KINDS, VehicleConfig
@@ -122,7 +122,7 @@ def _world_of(scene: Scene, n_terminals: int, counts: Counter[str]) -> _World:
         map_text=map_text,
         registry=registry_text(vehicles) if vehicles else None,
     )
-    site = parse_site(record.config, record.map, record.registry, "import:/site")
+    site = site_of(record, "import:/site")
     return _World(scene, traffic, site, record, road)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from mcap.writer import Writer
 
-from edge.recording.recorder import Reading, read_messages
+from edge.recording.chain import Readings, read_chain
 from edge.wire import TrackSnapshot, decode_snapshot, records_of
 from petroroad.show import plain, track_rows
 
@@ -26,14 +26,16 @@ class ExportError(Exception):
 class LeftOut:
     """The parts of the recording that an export does not hold."""
 
-    reading: Reading = field(default_factory=Reading)
+    reading: Readings = field(default_factory=Readings)
     unread: Counter[str] = field(default_factory=Counter)  # messages that can't be decoded, by topic
 
 
-def snapshots(path: Path, left_out: LeftOut) -> Iterator[tuple[int, TrackSnapshot, tuple[str, ...]]]:
+def snapshots(
+    paths: Sequence[Path], left_out: LeftOut
+) -> Iterator[tuple[int, TrackSnapshot, tuple[str, ...]]]:
     """Yield (log time, snapshot, names of its lanes); one that can't be read is left out and counted."""
     lanes: dict[str, tuple[str, ...]] = {}
-    for message in read_messages(path, left_out.reading):
+    for message in read_chain(paths, left_out.reading):
         if message.topic.startswith("/tracks/"):
             try:
                 snapshot = decode_snapshot(message.body)
@@ -46,10 +48,10 @@ def snapshots(path: Path, left_out: LeftOut) -> Iterator[tuple[int, TrackSnapsho
             yield message.log_ns, snapshot, lanes.get(snapshot.esn, ())
 
 
-def to_geojson(path: Path, out: Path, left_out: LeftOut) -> int:
+def to_geojson(paths: Sequence[Path], out: Path, left_out: LeftOut) -> int:
     """Write a line for each track and a point for each version of a violation; returns how many features."""
     lines: dict[str, dict[str, Any]] = {}
-    for _, snapshot, lanes in snapshots(path, left_out):
+    for _, snapshot, lanes in snapshots(paths, left_out):
         for row in track_rows(snapshot, lanes):
             line = lines.setdefault(
                 f"{row['esn']}/{row['track']}",
@@ -60,7 +62,7 @@ def to_geojson(path: Path, out: Path, left_out: LeftOut) -> int:
     features = [
         _feature("LineString", line.pop("places"), line) for line in lines.values() if len(line["places"]) > 1
     ]
-    for message in read_messages(path):
+    for message in read_chain(paths):
         if message.topic.startswith("/violation/"):
             violation = plain(message.topic, message.body)
             if isinstance(violation, dict) and {"lon_deg", "lat_deg"} <= violation.keys():
@@ -73,7 +75,7 @@ def to_geojson(path: Path, out: Path, left_out: LeftOut) -> int:
     return len(features)
 
 
-def to_parquet(path: Path, out: Path, left_out: LeftOut) -> int:
+def to_parquet(paths: Sequence[Path], out: Path, left_out: LeftOut) -> int:
     """Write a row for each track of each snapshot; returns how many. ExportError without pyarrow."""
     try:
         import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -82,7 +84,7 @@ def to_parquet(path: Path, out: Path, left_out: LeftOut) -> int:
         raise ExportError("Parquet needs pyarrow: pip install pyarrow") from error
     rows: list[dict[str, Any]] = []
     n_rows, writer = 0, None
-    for _, snapshot, lanes in snapshots(path, left_out):
+    for _, snapshot, lanes in snapshots(paths, left_out):
         rows += track_rows(snapshot, lanes)
         if len(rows) >= PARQUET_ROWS:
             table = pyarrow.Table.from_pylist(rows)
@@ -98,7 +100,7 @@ def to_parquet(path: Path, out: Path, left_out: LeftOut) -> int:
     return n_rows + len(rows)
 
 
-def to_foxglove(path: Path, out: Path, left_out: LeftOut) -> int:
+def to_foxglove(paths: Sequence[Path], out: Path, left_out: LeftOut) -> int:
     """Write one foxglove.GeoJSON message a snapshot, which its map panel shows; returns how many."""
     n_messages = 0
     with out.open("wb") as file:
@@ -108,7 +110,7 @@ def to_foxglove(path: Path, out: Path, left_out: LeftOut) -> int:
             "foxglove.GeoJSON", "jsonschema", json.dumps(FOXGLOVE_GEOJSON).encode()
         )
         channels: dict[str, int] = {}
-        for log_ns, snapshot, lanes in snapshots(path, left_out):
+        for log_ns, snapshot, lanes in snapshots(paths, left_out):
             if snapshot.esn not in channels:
                 channels[snapshot.esn] = writer.register_channel(
                     f"/viz/tracks/{snapshot.esn}", "json", schema

@@ -12,6 +12,7 @@ from edge import topics, wire
 from edge.config import Site
 from edge.config_down import ConfigDown
 from edge.link import Link, link_settings
+from edge.tls_causes import words
 from petroroad.operators import operator
 
 RETRY_S = 0.2  # until there is a connection
@@ -56,7 +57,8 @@ async def publish_rules(
                     await asyncio.wait_for(answered.wait(), AGAIN_S if all(sent) else RETRY_S)
     except TimeoutError:
         if not is_sent:
-            raise CommandError("no broker took the rules") from None
+            why = "" if link.refused is None else f": {words(link.refused)}"
+            raise CommandError(f"no broker took the rules{why}") from None
     finally:
         serving.cancel()
         await asyncio.wait([serving])

@@ -12,6 +12,7 @@ import msgspec
 
 from core.times import TICK_NS
 from edge import topics, wire
+from edge.ask import decode_ask
 from edge.clock import Clock, StepWatch, WallClock
 from edge.config_down import ConfigDown, decode_config_down
 from edge.figures import Counts
@@ -21,6 +22,7 @@ from edge.link import Link
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
+from roadside.down_gate import DownGate
 from roadside.inputs import (
     ENCODER,
     ClockStep,
@@ -53,7 +55,6 @@ from roadside.pipeline_setup import Setup
 
 INBOX_MAX = 1_000
 RESYNC_NS = 10 * TICK_NS
-GATEWAYS_MAX = 16
 PUBLICATIONS_MAX = 4
 
 
@@ -82,7 +83,7 @@ class Agent:
     inbox: asyncio.Queue[Arrival | None] = field(default_factory=lambda: asyncio.Queue(INBOX_MAX))
     alerts: Link | None = None
     snapshots: Link | None = None
-    gateways: set[str] = field(default_factory=set)  # that sent fixes
+    gateways: frozenset[str] | None = None  # of the site: fixes of others are dropped; None: any
     journeys: JourneyShelf = field(default_factory=JourneyShelf)
     watch: StepWatch = field(default_factory=StepWatch)
     # publications that wait for a map to be compiled, and how many there are with the one that is
@@ -91,6 +92,10 @@ class Agent:
     compile_map: Callable[[ConfigDown, Setup], Awaitable[Published | None]] = published_aside
     last_ns: int = 0
     on_acknowledged: Callable[[wire.ViolationAck], None] = lambda ack: None
+    down_gate: DownGate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.down_gate = DownGate(self.counts.add, self.gateways)
 
     @property
     def esn(self) -> str:
@@ -99,12 +104,14 @@ class Agent:
 
     # ---- in
 
-    def enqueue(self, arrival: Arrival) -> None:
+    def enqueue(self, arrival: Arrival) -> bool:
         """Put an arrival into the inbox; when the pipeline is behind, the newest is dropped and counted."""
         try:
             self.inbox.put_nowait(arrival)
         except asyncio.QueueFull:
             self.counts.add("inbox.full")
+            return False
+        return True
 
     def receive_scan(self, payload: RadarPayload) -> None:
         """Receive a radar's scan."""
@@ -123,6 +130,7 @@ class Agent:
         rows = [
             Subscription(topics.gnss_down(self.esn), 0, self._decoded(self._receive_down)),
             Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
+            Subscription(topics.violation_ask(self.esn), 1, self._decoded(self._receive_violation_ask)),
             Subscription(topics.journey_ack(self.esn), 1, self._decoded(self._receive_journey_ack)),
         ]
         configure = self._decoded(self._receive_config)
@@ -150,13 +158,12 @@ class Agent:
         return handle
 
     def _receive_down(self, message: Incoming) -> None:
-        down = GatewayPayload(*read_down(message.payload))
-        gateway = down.message.gateway
-        if gateway not in self.gateways and len(self.gateways) >= GATEWAYS_MAX:
-            self.counts.add("gateway.too_many")  # each name is a channel of the recording
+        if not self.down_gate.admits(message.payload, time.monotonic()):
             return
-        self.gateways.add(gateway)
-        self.enqueue(Arrival(f"/gateway/{gateway}", message.payload, None, down))
+        down = GatewayPayload(*read_down(message.payload))
+        topic = f"/gateway/{down.message.gateway}"
+        if self.enqueue(Arrival(topic, message.payload, None, down)):
+            self.down_gate.queued(message.payload)
 
     def _receive_config(self, message: Incoming) -> None:
         if not message.payload:  # the publication was withdrawn: rules and map stay
@@ -175,6 +182,9 @@ class Agent:
         ack = wire.decode_ack(message.payload)
         self.on_acknowledged(ack)
         self.outbox.acknowledge(ack)
+
+    def _receive_violation_ask(self, message: Incoming) -> None:
+        self.outbox.answer(decode_ask(message.payload))
 
     def _receive_journey_ack(self, message: Incoming) -> None:
         for journey_id in self.journeys.acknowledge(decode_journey_ack(message.payload)):
@@ -241,6 +251,8 @@ class Agent:
         self.last_ns = max(self.clock.now_ns(), self.last_ns + 1)
         item = None
         if arrival is not None:
+            if isinstance(arrival.payload, GatewayPayload):
+                self.down_gate.done(arrival.body)
             item = self._input_of(arrival)
             if item is None:
                 return

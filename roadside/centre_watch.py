@@ -1,4 +1,8 @@
-"""What an RSU does about its centres: it sends again when one begins to serve."""
+"""What an RSU does about its centres, and about another RSU of its name.
+
+It sends again when a centre begins to serve, takes the higher epoch that a centre knows, notes who
+acknowledges, and stays away for a while where a twin takes over its connections.
+"""
 
 import asyncio
 import os
@@ -8,28 +12,38 @@ from collections.abc import Callable
 import msgspec
 
 from edge import topics, wire
-from edge.centre_status import Centres, decode_centre_status
+from edge.centre_status import Centres, decode_centre_status, decode_epoch_known
 from edge.clock import Clock
 from edge.outbox.outbox import Outbox
 from edge.subscriptions import Incoming, Subscription
+from edge.takeover import TWIN, TakeoverWatch
 
 # Some hundred RSUs must not all send at the same moment; the wait after a centre's return stays below 2 s
 BIRTH_JITTER_S = 0.5
+EPOCH_S = 10.0  # between two epochs that are taken from outside: each needs a new connection
 
 
 class CentreWatch:
     """The centres that this RSU hears; `resend` sends again all that waits."""
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, count: Callable[[str], None], resend: Callable[[], None]
+        self, esn: str, outbox: Outbox, clock: Clock, count: Callable[[str], None], resend: Callable[[], None]
     ) -> None:
         self.centres = Centres()
+        self._esn = esn
+        self._raised_s = float("-inf")
+        self._own_epochs: dict[int, None] = {outbox.epoch: None}  # of this run
+        self.takeovers = TakeoverWatch(_share)
         self._outbox, self._clock, self._count, self._resend = outbox, clock, count, resend
         self._later: asyncio.TimerHandle | None = None
 
     def subscriptions(self) -> list[Subscription]:
         """Return the topics of the centres' statuses."""
-        return [Subscription(topics.centre_status("+"), 1, self._receive_status, retained=True)]
+        return [
+            Subscription(topics.centre_status("+"), 1, self._receive_status, retained=True),
+            Subscription(topics.epoch_down(self._esn), 1, self._receive_epoch),
+            Subscription(topics.status(self._esn), 1, self._receive_own_status, retained=True),
+        ]
 
     def connected(self) -> None:
         """Note a new connection."""
@@ -37,7 +51,19 @@ class CentreWatch:
 
     def disconnected(self) -> None:
         """Note the loss of the connection."""
+        self.takeovers.lost(time.monotonic())
         self._outbox.destinations.disconnected()
+
+    def hold_s(self) -> float:
+        """Return how long to stay away after a loss."""
+        return self.takeovers.hold_s(time.monotonic())
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Why deliveries are worse than they should be."""
+        now_s = time.monotonic()
+        twin = (TWIN,) if self.takeovers.is_twin(now_s) else ()
+        return (*self._outbox.destinations.degraded(now_s), *twin)
 
     def unanswered_s(self, now_s: float) -> float:
         """Return for how long what was sent has waited without an acknowledgement."""
@@ -48,6 +74,33 @@ class CentreWatch:
         self.centres.acknowledged(
             ack.by or ack.centre, now_s=time.monotonic(), now_ns=max(0, self._clock.now_ns())
         )
+
+    def _receive_own_status(self, message: Incoming) -> None:
+        """Look whether it is ours: a cloned card makes a second RSU of this name."""
+        self._own_epochs[self._outbox.epoch] = None
+        try:
+            status = wire.decode_status(message.payload)
+        except (msgspec.DecodeError, ValueError):
+            self._count("mqtt.undecodable.status")
+            return
+        if status.state == "online" and status.epoch not in self._own_epochs:
+            self._count("link.foreign_status")
+            self.takeovers.foreign(time.monotonic())
+
+    def _receive_epoch(self, message: Incoming) -> None:
+        """Take a higher epoch that the centre knows: this board's clock is behind, its disk new, say."""
+        now_s = time.monotonic()
+        try:
+            known = decode_epoch_known(message.payload)
+        except (msgspec.DecodeError, ValueError):
+            self._count("mqtt.undecodable.epoch")
+            return
+        if known.epoch <= self._outbox.epoch or now_s - self._raised_s < EPOCH_S:
+            self._count("epoch.ignored")
+            return
+        self._raised_s = now_s
+        self._count("epoch.raised")
+        self._outbox.raise_epoch(known.epoch)
 
     def _receive_status(self, message: Incoming) -> None:
         if len(message.payload) > wire.PAYLOAD_BYTES_MAX:
@@ -71,5 +124,8 @@ class CentreWatch:
     def _resend_soon(self) -> None:
         if self._later is not None:
             self._later.cancel()
-        share = int.from_bytes(os.urandom(2)) / 65_535
-        self._later = asyncio.get_running_loop().call_later(BIRTH_JITTER_S * share, self._resend)
+        self._later = asyncio.get_running_loop().call_later(BIRTH_JITTER_S * _share(), self._resend)
+
+
+def _share() -> float:
+    return int.from_bytes(os.urandom(2)) / 65_535

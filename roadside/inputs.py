@@ -113,6 +113,12 @@ class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
     to_ns: int  # the time it shows
 
 
+class EpisodesFound(msgspec.Struct, frozen=True, kw_only=True, tag="episodes_found"):
+    """Episodes that were open when a damaged outbox lost them, as the recordings have them."""
+
+    episodes: tuple[bytes, ...]
+
+
 class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handover_ack"):
     """A neighbour acknowledged the handover (epoch, seq) of ours, but for the `refused` places in it."""
 
@@ -135,7 +141,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
     """A clean end."""
 
 
-Control = Start | ClockStep | HandoverAnswered | Stop
+Control = Start | EpisodesFound | ClockStep | HandoverAnswered | Stop
 
 
 @dataclass(frozen=True, slots=True)

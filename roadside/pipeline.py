@@ -22,7 +22,16 @@ from geofence.leaving import has_left_lanes
 from geofence.located import Located
 from roadside.found_again import FoundAgain
 from roadside.handover import CarriedVehicle, Handovers
-from roadside.inputs import ClockStep, GatewayFixes, HandedOver, HandoverAnswered, Input, Start, Stop
+from roadside.inputs import (
+    ClockStep,
+    EpisodesFound,
+    GatewayFixes,
+    HandedOver,
+    HandoverAnswered,
+    Input,
+    Start,
+    Stop,
+)
 from roadside.outputs import Held, Output, Raised, Released, Snapshot, WholeState, raised, stretches_of
 from roadside.ownership import Ownership
 from roadside.pipeline_alarms import TerminalAlarms
@@ -104,6 +113,9 @@ class Pipeline(Configured):
                 accepted, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, others))
                 self._put_in_force(accepted)
                 self.monitor.start(now_ns, others)
+                return []
+            case EpisodesFound(episodes=episodes):
+                self.monitor.start(now_ns, episodes)
                 return []
             case ConfigDown() | Published():
                 return self._configure(now_ns, item)
@@ -258,7 +270,7 @@ class Pipeline(Configured):
 
     def _acknowledged(self, now_ns: int, ack: HandoverAnswered) -> list[Output]:
         """Release the tracks that the neighbour adopted, or the waiting episodes that it continues."""
-        self.travelling.acknowledge(ack)
+        self.travelling.acknowledge(ack, self.epoch)
         if ack.resumed or ack.trips:
             return [Released(key) for key in self.monitor.drop_waiting(ack.resumed)]
         given = self.handovers.acknowledge(ack, self.epoch)

@@ -203,8 +203,11 @@ class LatePipeline:
         self._n_tracks += judge.tracker.n_ids
         self._count("late.judged_now", len(held.fixes))
         w = tracker.terminals.row.get(held.terminal)
-        for fix in held.fixes if w is not None else ():
-            self.times.add(w or 0, fix.stamp_ns, fix.stamp_ns)
+        if w is None:  # kept over a restart, and it has not reported since
+            self._ledger.note(held.terminal, [fix.stamp_ns for fix in held.fixes])
+        else:
+            for fix in held.fixes:
+                self.times.add(w, fix.stamp_ns, fix.stamp_ns)
         new = [pair for pair in found if not self._was_raised(held.terminal, pair[1])]
         self._count("late.raised_before", len(found) - len(new))
         if held.by_age:
@@ -220,9 +223,8 @@ class LatePipeline:
         """Forget the upload that was judged; return what the disk keeps: that it was, not its fixes."""
         held, self._current, self._judge = self._current, None, None
         assert held is not None
-        w = tracker.terminals.row.get(held.terminal)
-        done = [] if w is None else [self._ledger.save(w, held.terminal)]
-        return [*done, (key_of(held.terminal), None)]
+        done = self._ledger.save(tracker.terminals.row.get(held.terminal), held.terminal)
+        return [done, (key_of(held.terminal), None)]
 
     # ---- the whole state
 

@@ -6,7 +6,7 @@ terminals at each tick. Beside them lies until when the rows are complete, and t
 known: from there to the restart. What was measured then may have been judged: it is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Annotated, NamedTuple
 
@@ -151,21 +151,29 @@ class Ledger:
             rows.append((UNTIL_KEY, _ENCODER.encode(until)))
         return rows
 
-    def save(self, w: int, terminal: str) -> tuple[str, bytes]:
-        """Return a terminal's row, which the disk keeps at once."""
+    def note(self, terminal: str, stamps_ns: Iterable[int]) -> None:
+        """Note when a terminal without a row in the tracker was judged: as if an earlier run had done it."""
+        known = self._before.get(terminal, _Before([], ()))
+        spans = joined([*known.spans, *((at_ns, at_ns) for at_ns in stamps_ns)])
+        self._before[terminal] = known._replace(spans=spans)
+
+    def save(self, w: int | None, terminal: str) -> tuple[str, bytes]:
+        """Return a terminal's row, which the disk keeps at once; w : its row in the tracker, None without."""
+        if w is None:
+            return self._row(terminal, None)
         self._unsaved[w % GROUPS].discard(w)
         if w in self._times.begun:  # live fixes may extend it: what is open is saved again when it ends
             self._times.begun.discard(w)
             self._open[w % GROUPS].add(w)
         return self._row(terminal, w)
 
-    def _row(self, terminal: str, w: int) -> tuple[str, bytes]:
+    def _row(self, terminal: str, w: int | None) -> tuple[str, bytes]:
         known = self._before.get(terminal, _Before([], ()))
         raised = {one.id: one for one in chain(known.raised, self._times.raised_of(terminal))}
         row = JudgedRow(
             terminal=terminal,
-            spans=tuple(joined([*known.spans, *self._times.spans_of(w)])),
-            is_open=w in self._open[w % GROUPS],
+            spans=tuple(known.spans if w is None else joined([*known.spans, *self._times.spans_of(w)])),
+            is_open=w is not None and w in self._open[w % GROUPS],
             raised=tuple(raised.values())[-RAISED_MAX:],
         )
         return key_of(terminal), _ENCODER.encode(row)

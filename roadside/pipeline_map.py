@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from core.errors import ConfigError, MapError
 from edge.config_down import ConfigDown, unpacked_map
+from edge.site_map import permit_faults
 from fusion.config import RadarPose
 from fusion.layout import LaneCells
 from geofence.episode_book import Judged
@@ -13,7 +14,6 @@ from geofence.map.roadmap import RoadMap, load_map
 from geofence.map_changes import MapChanges, map_changes
 from geofence.map_names import check_names
 from geofence.monitor import Monitor
-from geofence.permits import faults_of_permits
 from roadside.lane_cells import cells_of
 from roadside.pipeline_setup import Setup, monitor_of
 
@@ -64,11 +64,7 @@ def check_map(setup: Setup) -> None:
     """Refuse (ConfigError) a setup whose permits the map does not fit."""
     if setup.road.axis is None:
         raise ConfigError("config/down", "map", "must have lanes or an axis", setup.road.version)
-    gates = [(gate.gate, gate.role) for gate in setup.road.gates]
-    terminals = {vehicle.terminal for vehicle in setup.vehicles}
-    roads = {lane.road for lane in setup.road.lanes}
-    zones = {zone.zone for zone in setup.road.zones}
-    for fault in faults_of_permits(setup.permits, terminals, gates, roads, zones):
+    for fault in permit_faults(setup.road, setup.permits, setup.vehicles):
         raise ConfigError("config/down", f"permit[{fault.row}].{fault.key}", fault.rule, fault.value)
 
 

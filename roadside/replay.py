@@ -16,7 +16,7 @@ from core.times import TICK_NS
 from edge.wire import decode_handover, decode_handover_ack
 from geofence.map.frames import SiteFrame
 from roadside.compare import digest
-from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Input, Start, decode
+from roadside.inputs import ClockStep, EpisodesFound, HandedOver, HandoverAnswered, Input, Start, decode
 from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Snapshot
 from roadside.pipeline import Pipeline
 
@@ -209,7 +209,8 @@ def replay_site(
         if not next_tick_ns:
             next_tick_ns = (message.log_ns // TICK_NS + 1) * TICK_NS
         ticks(stepped.from_ns if stepped else message.log_ns)
-        targets = [(esn, item) for esn in order] if isinstance(item, Start) else route(item, message)
+        is_of_all = isinstance(item, Start | EpisodesFound)
+        targets = [(esn, item) for esn in order] if is_of_all else route(item, message)
         for esn, part in targets:
             share.step += 1
             if esn in pipelines:

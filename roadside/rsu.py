@@ -13,6 +13,7 @@ import msgspec
 from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge import log, topics, wire
+from edge.client_ids import wanted_centres
 from edge.clock import Clock
 from edge.config import Site
 from edge.failover import Failover
@@ -20,7 +21,9 @@ from edge.figures import Counts, merged
 from edge.link import Outgoing
 from edge.metrics import Health, Ready
 from edge.outbox.outbox import Outbox
-from edge.recording.series import Series
+from edge.recording.retention import Limits, Retention
+from edge.recording.series import FILE_BYTES_MAX, Series
+from edge.sections import RetentionConfig
 from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
@@ -31,7 +34,7 @@ from roadside.centre_watch import CentreWatch
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import terminal_rules
-from roadside.inputs import Start
+from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
 from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
@@ -39,6 +42,8 @@ from roadside.setup import setups
 
 TRACKS_LINK = "tracks"  # the connection of the snapshots
 RECORDINGS = "recordings"  # directory within the state
+FILES_MIN = 8  # into which all that is kept is split: one of them is deleted at a time
+RETENTION_S = 5.0
 JOURNEYS_S = 0.5  # between looks for versions to send: a board needs no more
 
 
@@ -47,7 +52,8 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 
     state : directory of the outbox and the recordings
     """
-    setup = setups(site, expects_gateway=site.config.gateway is not None, esns=(esn,))[esn]
+    gateway = site.config.gateway
+    setup = setups(site, expects_gateway=gateway is not None, esns=(esn,))[esn]
     async with _opened(site, esn, state, clock) as (outbox, recorder):
         shell = shell_of(site, esn, clock)
         agent = Agent(
@@ -58,9 +64,11 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             counts=Counts(),
             alerts=shell.main,
             snapshots=shell.links[TRACKS_LINK],
+            gateways=None if gateway is None else frozenset((gateway.id,)),
         )
         journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
         agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes, journeys=journeys))
+        outbox.on_episodes = lambda states: agent.receive_control(EpisodesFound(episodes=states))
         await shell.run(RsuService(site, agent, shell))
 
 
@@ -77,16 +85,37 @@ async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncItera
         state / site.config.outbox.directory / f"{esn}.sqlite",
         clock=clock,
         ballast_bytes=site.config.outbox.ballast_mib * 2**20,
+        recordings=state / RECORDINGS,
+        esn=esn,
     )
+    outbox.destinations.wanted = wanted_centres(site.config)
     record = wire.encode(msgspec.structs.replace(site.record, esn=esn))
-    recorder = Series(state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns())
+    limits = limits_of(site.config.retention)
+    recorder = Series(
+        state / RECORDINGS, esn, outbox.epoch, record, clock.now_ns(),
+        file_bytes_max=min(FILE_BYTES_MAX, limits.total_bytes // FILES_MIN),
+    )  # fmt: skip
+    recorder.retention = Retention(recorder.directory, esn, limits, recorder.count)
     recorder.start()
-    outbox.start(before_commit=recorder.make_durable)
+
+    def record_delivery(body: bytes) -> None:
+        recorder.write(f"/delivery/{esn}", body, clock.now_ns())
+
+    outbox.start(before_commit=recorder.make_durable, record=record_delivery)
     try:
         yield outbox, recorder
     finally:
         await outbox.close()
         recorder.close()
+
+
+def limits_of(retention: RetentionConfig) -> Limits:
+    """Return how much of an RSU's recordings is kept."""
+    return Limits(
+        age_s=retention.recordings_days * 86_400.0,
+        total_bytes=int(retention.recordings_gib * 2**30),
+        free_bytes=retention.free_mib * 2**20,
+    )
 
 
 class RsuService(Service):
@@ -102,12 +131,15 @@ class RsuService(Service):
         self.site, self.agent, self.shell = site, agent, shell
         self.config = site.rsu(agent.esn)
         self.subscriptions = agent.subscriptions(self.config.neighbours)
-        self.watch = CentreWatch(agent.outbox, agent.clock, agent.counts.add, self._resend)
+        self.watch = CentreWatch(agent.esn, agent.outbox, agent.clock, agent.counts.add, self._resend)
         self.failover = Failover(
             shell.main, tuple(link for link in shell.links.values() if link is not shell.main),
             self.watch.unanswered_s, self.watch.centres.any_serves, shell.log.warning,
         )  # fmt: skip
         shell.main.on_down = self.watch.disconnected
+        self.watch.takeovers.on_begin = self._log_takeover
+        for link in shell.links.values():
+            link.hold_s = self.watch.hold_s
         agent.on_acknowledged = self.watch.acknowledged
         for row in self.watch.subscriptions():
             self.subscriptions.add(row)
@@ -154,6 +186,10 @@ class RsuService(Service):
         self.watch.connected()
         self._resend()
 
+    def _log_takeover(self) -> None:
+        self.count("link.taken_over")
+        self.shell.log.error("link.taken_over", remedy=f"two RSUs are called {self.agent.esn}: rename one")
+
     def _resend(self) -> None:
         self.agent.outbox.resend()
         self.agent.journeys.again()
@@ -182,6 +218,7 @@ class RsuService(Service):
             tasks.create_task(self.agent.run_ticks(), name="rsu.ticks")
             tasks.create_task(self.agent.run_publications(), name="rsu.publications")
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
+            tasks.create_task(self._keep_needed(), name="rsu.retention")
             rules = terminal_rules(self.site)
             for i, receiver in enumerate(self.config.gnss):
                 task = self._run_receiver(i, receiver.input, rules)
@@ -200,6 +237,12 @@ class RsuService(Service):
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
             raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
+
+    async def _keep_needed(self) -> None:
+        """Let the recordings of violations that the centre lacks be kept."""
+        while True:
+            self.agent.recorder.keep_since(self.agent.outbox.oldest_ns)
+            await asyncio.sleep(RETENTION_S)
 
     async def _send_journeys(self) -> None:
         """Send the versions of journeys that wait for the centre."""
@@ -237,7 +280,7 @@ class RsuService(Service):
             sensors=dict(agent.pipeline.sensor_states),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
-            degraded=(*self._degraded(), *faults),
+            degraded=(*self._degraded(), *self.watch.degraded, *faults),
             stamp_ns=now_ns,
             clocks=faults_of(clocks.terminals),
             clocks_n=clocks.n_terminals,

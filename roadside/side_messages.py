@@ -53,7 +53,11 @@ class SideMessages:
             for esn, _, _ in self._neighbours
             if waiting or esn in lost
         ]  # the past in messages of its own: an answer is to one of both
-        return messages + [handovers.side_message(esn, epoch, trips=rows) for esn, rows in trips.items()]
+        for esn, rows in trips.items():
+            message = handovers.side_message(esn, epoch, trips=tuple(rows.values()))
+            self._past.note_sent(esn, rows, message.seq)
+            messages.append(message)
+        return messages
 
     def read(
         self, now_ns: int, handed: HandedOver, terminals_here: Callable[[], Sequence[str]],

@@ -52,9 +52,10 @@ class Travelling:
         outputs: list[Output] = [output_of(journey, t_ns) for journey in versions]
         return outputs + [Held(key, body) for key, body in self.journeys.past.to_save()]
 
-    def acknowledge(self, ack: HandoverAnswered) -> None:
-        """Note that a neighbour knows the past of these terminals."""
-        self.journeys.past.confirm(ack.by, ack.trips)
+    def acknowledge(self, ack: HandoverAnswered, epoch: int) -> None:
+        """Note that a neighbour knows the past of these terminals, as a message of this epoch carried it."""
+        if ack.epoch == epoch:
+            self.journeys.past.confirm(ack.by, ack.trips, ack.seq)
 
     def note(self, outputs: Sequence[Output]) -> None:
         """Count the violations among outputs for the journeys of their vehicles."""

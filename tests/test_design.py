@@ -15,6 +15,7 @@ from edge import mqtt_client, sections, service, topics, wire
 from edge.ask import ViolationAsk
 from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.config_down import ConfigAnswer, ConfigDown
+from edge.delivery_log import Delivery, Given
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import outbox
 from edge.schemas import SCHEMAS
@@ -75,16 +76,17 @@ STATE = (
 )  # fmt: skip
 INPUTS = (
     inputs.RadarPayload, inputs.DetectionColumns, inputs.ObjectColumns, inputs.Start, inputs.ClockStep,
-    inputs.HandoverAnswered,
+    inputs.EpisodesFound, inputs.HandoverAnswered,
 )  # fmt: skip
 CONFIG = (
     *(struct for name, struct in vars(sections).items() if name.endswith(("Config", "Section"))),
     VehicleConfig, FusionConfig, RuleSettings, SpeedLimit, Weather, JourneysConfig, PermitConfig,
 )  # fmt: skip
 WIRE |= {struct.__name__: struct for struct in (JourneyBatch, JourneyAck, JourneyKey)}
+WIRE |= {struct.__name__: struct for struct in (ViolationAsk, Delivery, Given)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
-STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer, ViolationAsk)}
+STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
 STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
@@ -216,10 +218,9 @@ def test_a_number_in_the_text_is_the_codes(stated):
 def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
     """Yield each command with the names of its arguments, in order."""
     parts = [name for name in app if not name.startswith("-")]
-    if app.default_command is None:
-        for name in parts:
-            yield from commands(app[name], (*path, name))
-    else:
+    for name in parts:
+        yield from commands(app[name], (*path, name))
+    if app.default_command is not None:
         yield " ".join(path), [argument.names[0] for argument in app.assemble_argument_collection()]
 
 

@@ -8,7 +8,9 @@ import msgspec
 from centre.unit_registry import PENDING_MAX, Unit, UnitRegistry
 from centre.views.figures import Sample, latency
 from edge import wire
+from edge.centre_status import CentreSeen
 from edge.sections import RsuConfig
+from edge.takeover import TWIN
 
 COUNTS_MAX = 200  # reasons shown of one unit
 
@@ -33,7 +35,7 @@ def rsu_row(
     }
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
-        none: dict[str, Any] = {"pending": [], "sensors": {}, "unjudged": [], "degraded": []}
+        none: dict[str, Any] = {"pending": [], "sensors": {}, "unjudged": [], "degraded": [], "centres": []}
         return row | dict.fromkeys(blank) | none | {"clocks": {}, "clocks_n": 0} | _host_clocks(None)
     return row | {
         "last_seq": status.last_seq,
@@ -42,7 +44,8 @@ def rsu_row(
         "config": status.config,
         "map": status.map,
         "sensors": status.sensors,
-        "degraded": list(status.degraded),
+        "degraded": list(dict.fromkeys([*status.degraded, *([TWIN] if row["twin_n"] else [])])),
+        "centres": [_centre(each) for each in status.centres],
         "unjudged": [
             {
                 "road": each.road,
@@ -57,6 +60,13 @@ def rsu_row(
         "clocks_n": status.clocks_n,
         **_host_clocks(status),
     }
+
+
+def _centre(seen: CentreSeen) -> dict[str, Any]:
+    """Return a centre as the RSU knows it."""
+    stamps = {"acked_ns": seen.acked_ns, "since_ns": seen.since_ns}
+    shown = {name: None if stamp_ns is None else str(stamp_ns) for name, stamp_ns in stamps.items()}
+    return msgspec.structs.asdict(seen) | shown
 
 
 def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
@@ -92,6 +102,7 @@ def _common(name: str, key: str, unit: Unit, registry: UnitRegistry, now_ns: int
         "since_ns": None if unit.since_ns is None else str(unit.since_ns),
         "beat_ns": None if beat_ns is None else str(beat_ns),
         "beat_age_s": None if beat_ns is None else round(max(0, now_ns - beat_ns) / 1e9, 2),
+        "twin_n": registry.n_returns(name, now_ns),
         "epoch": None if status is None else status.epoch,
         "connection": None if status is None else status.connection,
         "version": None if status is None else status.version,

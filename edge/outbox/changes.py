@@ -4,11 +4,13 @@ While a disk refuses, this is all that is kept of hours of traffic: acknowledged
 an episode leave nothing behind.
 """
 
+import hashlib
 from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-INSERT = "INSERT OR REPLACE INTO item (epoch, seq, detected_ns, violation, void) VALUES (?, ?, ?, ?, ?)"
+INSERT = """INSERT OR REPLACE INTO item (epoch, seq, detected_ns, violation, void, sha256)
+    VALUES (?, ?, ?, ?, ?, ?)"""
 DELETE = "DELETE FROM item WHERE epoch = ? AND seq = ?"
 KEEP_EPISODE = "INSERT OR REPLACE INTO episode (id, state) VALUES (?, ?)"
 FORGET_EPISODE = "DELETE FROM episode WHERE id = ?"
@@ -29,12 +31,40 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One item that the centre has not acknowledged; `violation` or `void`."""
+    """One item that the centre has not acknowledged; `violation` or `void`.
+
+    sha256 : over all the others, by which an alteration on the disk is noticed; None: of an older file
+    """
 
     key: Key
     detected_ns: int | None
     violation: bytes | None
     void: str | None
+    sha256: bytes | None = None
+
+    @staticmethod
+    def of(key: Key, detected_ns: int | None, violation: bytes | None, void: str | None) -> "Row":
+        """Return a row with its checksum."""
+        return Row(key, detected_ns, violation, void, _digest(key, detected_ns, violation, void))
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether each part is of its kind, and all of them what they were when the row was made."""
+        parts: tuple[tuple[object, type], ...] = (
+            (self.key.epoch, int), (self.key.seq, int), (self.detected_ns, int), (self.violation, bytes),
+            (self.void, str),
+        )  # fmt: skip
+        if any(part is not None and not isinstance(part, kind) for part, kind in parts):
+            return False  # a flipped bit can make a text of a number
+        expected = _digest(self.key, self.detected_ns, self.violation, self.void)
+        return self.sha256 is None or self.sha256 == expected
+
+
+def _digest(key: Key, detected_ns: int | None, violation: bytes | None, void: str | None) -> bytes:
+    """Return the SHA-256 over a row's key, time, kind and bytes."""
+    kind, body = ("void", (void or "").encode()) if violation is None else ("violation", violation)
+    head = f"{key.epoch} {key.seq} {detected_ns} {kind} "
+    return hashlib.sha256(head.encode() + body).digest()
 
 
 @dataclass(slots=True)
@@ -81,7 +111,7 @@ class Changes:
             if row is None:
                 found.append((DELETE, tuple(key)))
             else:
-                found.append((INSERT, (*row.key, row.detected_ns, row.violation, row.void)))
+                found.append((INSERT, (*row.key, row.detected_ns, row.violation, row.void, row.sha256)))
         for episode_id, state in self.episodes.items():
             if state is None:
                 found.append((FORGET_EPISODE, (episode_id,)))

@@ -7,13 +7,32 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from edge.outbox.ballast import Ballast
-from edge.outbox.changes import Changes, Key, Row
-from edge.outbox.opening import is_damaged, refusal, set_aside
+from edge.outbox.changes import Changes, Row
+from edge.outbox.jobs import (
+    Acked,
+    Asked,
+    Close,
+    Conflict,
+    Done,
+    Episode,
+    Failed,
+    Found,
+    Job,
+    JourneyKept,
+    Load,
+    Put,
+    Raise,
+    Restore,
+    Suspect,
+)
+from edge.outbox.mark import Mark, MarkFile
+from edge.outbox.mender import Mender
+from edge.outbox.opening import is_damaged, is_headless, refusal, set_aside
+from edge.outbox.redo_log import RedoLog
+from edge.outbox.repair import Repair
 from edge.outbox.store import Store
 
 GROUP_MAX = 100  # jobs of one commit
@@ -22,100 +41,61 @@ DISK_REFUSED = frozenset({"disk_full", "disk_error", "disk_read_only"})  # the l
 IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened for writing
 UNREAD = "outbox_unread"  # degraded: nor for reading, so nobody knows what waits in it
 REFILL_S = 60.0  # a freed ballast is filled again when all has been well for so long
-
-
-class Put(NamedTuple):
-    """A violation (or a void in its place), and the episode it leaves open (None: closed)."""
-
-    detected_ns: int | None
-    violation: bytes | None
-    void: str | None
-    episode_id: str | None
-    episode: bytes | None
-
-
-class Episode(NamedTuple):
-    """The open state of an episode, without a violation (None: a neighbour continues it)."""
-
-    episode_id: str
-    state: bytes | None
-
-
-class JourneyKept(NamedTuple):
-    """The newest version of a journey (None: a neighbour continues it, or the centre has all of it)."""
-
-    journey_id: str
-    state: bytes | None
-
-
-class Acked(NamedTuple):
-    """Keys of items that the centre has acknowledged."""
-
-    keys: tuple[Key, ...]
-
-
-class Conflict(NamedTuple):
-    """Rows whose keys the centre knows with other bytes."""
-
-    rows: tuple[Row, ...]
-
-
-class Load(NamedTuple):
-    """Ask for rows that are not in memory."""
-
-    n_rows: int
-    known: frozenset[Key]
-
-
-class Restore(NamedTuple):
-    """Rows of the memory, for a new file in place of a damaged one."""
-
-    rows: tuple[Row, ...]
-
-
-class Close(NamedTuple):
-    """The last job."""
-
-
-Job = Put | Episode | JourneyKept | Acked | Conflict | Load | Restore | Close
-
-
-@dataclass(slots=True)
-class Done:
-    """The result of a round, for the event loop."""
-
-    epoch: int
-    last_seqs: dict[int, int]
-    rows: list[Row] = field(default_factory=list)  # new, to be sent
-    moved: list[tuple[Key, Row]] = field(default_factory=list)  # old key, new row
-    loaded: list[Row] | None = None
-    lost: bool = False  # the file was damaged: memory is asked to restore
-    found: dict[int, int] = field(default_factory=dict)  # items by epoch of a file that was unread so far
-    n_unsaved: int = 0  # rows that the disk has refused so far
-    degraded: tuple[str, ...] = ()
+CHECKPOINT_S, CHECKPOINT_S_MAX = 1.0, 10.0  # after the last commit, at the latest after the first
 
 
 class Keeper(threading.Thread):
     """The thread: make it, `attach` its callbacks, `start` it; it runs until the job Close."""
 
-    def __init__(self, path: Path, *, wall_s: int, ballast_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wall_s: int,
+        ballast_bytes: int,
+        recordings: Path | None = None,
+        esn: str = "",
+        opened_ns: int = 0,
+    ) -> None:
         super().__init__(name="outbox", daemon=True)
         self.path, self.wall_s = path, wall_s
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self.counts: dict[str, int] = {}
         self.failure: BaseException | None = None  # our own bug; the loop raises it
+        self._counts: dict[str, int] = {}
         self._before_commit: Callable[[], None] = _nothing
         self._done: Callable[[Done], None] = _nothing
+        self._log = RedoLog()
         self._ballast = Ballast(path.with_name(path.name + ".ballast"), ballast_bytes)
         self._unsaved = Changes()  # planned, and refused by the disk so far
         self._degraded: set[str] = set()
         self._well_since_s = time.monotonic()
+        self._dirty_since_s: float | None = None  # since when the WAL has what the file has not
+        self._mark = MarkFile(path.with_name(path.name + ".mark"))
+        mender = None if recordings is None else Mender(recordings, esn)
+        self.repair = Repair(mender, self.jobs, opened_ns, self._count, self._degraded)
         self.store: Store = self._open(wall_s)
+        self.episodes, self.journeys = self.repair.begin(self.store, self._mark.found, self._unsaved)
+        self._write_mark()
         self._ballast.fill()
 
-    def attach(self, *, before_commit: Callable[[], None], done: Callable[[Done], None]) -> None:
-        """Set the callbacks of this thread: before it commits violations, and after each round."""
+    def attach(
+        self,
+        *,
+        before_commit: Callable[[], None],
+        done: Callable[[Done], None],
+        record: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Set the callbacks of this thread: before it commits violations, and after each round.
+
+        record : writes to the recording what a commit is going to change
+        """
         self._before_commit, self._done = before_commit, done
+        self._log = RedoLog(record)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All counters, by reason."""
+        return self._counts | self.repair.counts
 
     def run(self) -> None:
         try:
@@ -125,6 +105,8 @@ class Keeper(threading.Thread):
             self.failure = error
             self._done(self._news())
         finally:
+            self.repair.end()
+            self._mark.close()
             self.store.close()
 
     def _round(self) -> bool:
@@ -133,12 +115,15 @@ class Keeper(threading.Thread):
         news = self._news()
         for job in jobs:
             self._plan(job, news)
+        self._log.write(jobs, news)  # it must be on disk before the commit, as the inputs that led here
         if any(isinstance(job, Put) for job in jobs):
-            self._before_commit()  # the inputs that led here must be on disk first
+            self._before_commit()
         self._keep(news)
         for job in jobs:
             if isinstance(job, Load):
                 news.loaded = self._loaded(job, news)
+        self._write_mark()
+        self._checkpoint(jobs, news)
         self._refill()
         news.epoch, news.degraded = self.store.epoch, self.reasons()
         news.last_seqs, news.n_unsaved = dict(self.store.last_seqs), self._unsaved.n_rows()
@@ -147,8 +132,13 @@ class Keeper(threading.Thread):
 
     def _loaded(self, job: Load, news: Done) -> list[Row]:
         """Read the rows that memory lacks; none for now where the disk refuses or the file is damaged."""
+        skip = job.known | self._unsaved.forgotten()
         try:
-            return self.store.load(job.n_rows, job.known | self._unsaved.forgotten())
+            while True:
+                rows = self.store.load(job.n_rows, skip | self.repair.altered)
+                sound = self.repair.only_sound(rows)
+                if sound or not rows:
+                    return sound
         except sqlite3.Error as error:
             self._count("outbox.disk")
             if is_damaged(error):
@@ -156,9 +146,10 @@ class Keeper(threading.Thread):
             return []
 
     def _next_jobs(self) -> list[Job]:
+        timeout_s = CHECKPOINT_S if self._dirty_since_s is not None else None
         jobs: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            jobs.append(self.jobs.get(timeout=DISK_RETRY_S if self._refused else None))
+            jobs.append(self.jobs.get(timeout=DISK_RETRY_S if self._refused else timeout_s))
             while len(jobs) < GROUP_MAX:
                 jobs.append(self.jobs.get_nowait())
         return jobs
@@ -179,28 +170,41 @@ class Keeper(threading.Thread):
                     changes.forget(key)
             case Conflict():
                 self._move(job.rows, news)
+            case Raise():
+                if job.epoch_min > self.store.epoch:
+                    self.store.begin_epoch(self._unsaved, job.epoch_min)
             case Restore():
                 for row in job.rows:
                     changes.keep(row)
+            case Suspect():
+                self.repair.look_at(job.row, self.store, changes, news)
+            case Asked():
+                self.repair.answer(job.ask, self.store, changes, news)
+            case Found():
+                self.repair.put(job.mended, self.store, changes, news)
+            case Failed():
+                raise job.error
 
     def _move(self, rows: tuple[Row, ...], news: Done) -> None:
         """Move rows to keys of a new epoch, which no one can have used."""
         self.store.begin_epoch(self._unsaved, max(*self.store.last_seqs, self.wall_s - 1) + 1)
+        moved = []
         for old in rows:
             row = self.store.put(self._unsaved, old.detected_ns, old.violation, old.void)
             self._unsaved.forget(old.key)
-            news.moved.append((old.key, row))
+            moved.append((old.key, row))
+        news.moved += moved
+        self._log.moved(moved)
 
     def _keep(self, news: Done) -> None:
         """Commit the planned changes; on a full disk free the ballast, then wait."""
         try:
-            if self.store.is_writable:
-                self.store.commit(self._unsaved)
-            else:
+            if not self.store.is_writable:
                 self._take_file(news)
+            elif self.store.commit(self._unsaved) and self._dirty_since_s is None:
+                self._dirty_since_s = time.monotonic()
         except sqlite3.Error as error:
-            if is_damaged(error):
-                self._start_anew(news)
+            if is_damaged(error) and self._start_anew(news):
                 return
             self._count("outbox.disk")
             self._well_since_s = time.monotonic()
@@ -208,10 +212,11 @@ class Keeper(threading.Thread):
                 self._count("outbox.ballast_freed")
                 self._keep(news)
                 return
-            self._degraded = self._degraded - DISK_REFUSED | {refusal(error, self.path.parent)}
+            self._degraded.difference_update(DISK_REFUSED)
+            self._degraded.add(refusal(error, self.path.parent))
             return
         self._unsaved = Changes()
-        self._degraded -= DISK_REFUSED
+        self._degraded.difference_update(DISK_REFUSED)
 
     def _take_file(self, news: Done) -> None:
         """Open the file that the disk refused so far; sqlite3.Error where it still does."""
@@ -219,32 +224,53 @@ class Keeper(threading.Thread):
             self.store.read(self.path)
             self._degraded.discard(UNREAD)
             news.found = dict(self.store.remaining)
+            self.repair.look_for_losses(self.store, self._mark.found)
         if self.store.must_move:  # our keys may be in it
             self._move(tuple(row for row in self._unsaved.rows.values() if row is not None), news)
             self.store.must_move = False
         self.store.take(self.path, self._unsaved)
+        self._dirty_since_s = time.monotonic()
         self._degraded.discard(IN_MEMORY)
 
-    def _start_anew(self, news: Done) -> None:
+    def _start_anew(self, news: Done) -> bool:
+        """Begin a new file in place of a damaged one; what that still gives comes as a job.
+
+        False : the file can't be moved, and nothing of it is in use
+        """
         before = self.store
+        aside = set_aside(self.path, self.wall_s)
+        if aside is None and not before.is_writable:
+            return False
         before.close()
-        set_aside(self.path, self.wall_s)
-        self._count("outbox.damaged")
+        self._salvage(aside)
         self.store = self._open(max(self.wall_s, before.epoch + 1))
         self.store.last_seqs = before.last_seqs | self.store.last_seqs
+        self.repair.begin(self.store, None, self._unsaved)
         news.lost = True
         self._keep(news)
+        return True
+
+    def _salvage(self, aside: Path | None) -> None:
+        """Read what a damaged file still gives; None: it could not be moved."""
+        self._count("outbox.damaged")
+        self.repair.salvage(aside or self.path)
+
+    def _set_aside(self) -> bool:
+        aside = set_aside(self.path, self.wall_s)
+        self._salvage(aside)
+        return aside is not None
 
     def _open(self, epoch_min: int) -> Store:
         """Open the database; a damaged one is set aside, one that the disk refuses is only read for now."""
+        if is_headless(self.path):  # SQLite would delete the WAL
+            self._set_aside()
         for _ in range(3):
             try:
                 return Store(self.path, epoch_min)
             except sqlite3.Error as error:
                 refused = error
                 if is_damaged(error):
-                    self._count("outbox.damaged")
-                    if set_aside(self.path, self.wall_s) is None:
+                    if not self._set_aside():
                         break
                 elif not self._ballast.free():
                     break
@@ -252,10 +278,39 @@ class Keeper(threading.Thread):
         try:
             return Store.unwritable(self.path, epoch_min, self._unsaved)
         except sqlite3.Error:
-            self._count("outbox.unread")
-            if _may_exist(self.path):
+            if not self.repair.has_salvaged and _may_exist(self.path):
+                self._count("outbox.unread")
                 self._degraded.add(UNREAD)
             return Store.unwritable(None, epoch_min, self._unsaved)
+
+    def _write_mark(self) -> None:
+        if UNREAD in self._degraded:  # the mark of the last run is needed when the file can be read
+            return
+        oldest_ns = None
+        with contextlib.suppress(sqlite3.Error):  # the next commit will say so
+            oldest_ns = self.store.oldest_ns()
+        mark = Mark(
+            epoch=self.store.epoch,
+            last_seq=self.store.seq,
+            unsaved=self._unsaved.n_rows() > 0,
+            oldest_ns=oldest_ns,
+        )
+        self._mark.write(self.repair.marked(mark))
+
+    def _checkpoint(self, jobs: list[Job], news: Done) -> None:
+        """Move the WAL into the file when there is nothing to do, at the latest after CHECKPOINT_S_MAX."""
+        if self._dirty_since_s is None or self._refused:
+            return
+        if jobs and time.monotonic() - self._dirty_since_s < CHECKPOINT_S_MAX:
+            return
+        self._dirty_since_s = None
+        try:
+            self.store.checkpoint()
+        except sqlite3.Error as error:
+            self._count("outbox.disk")
+            if is_damaged(error):
+                self._start_anew(news)
+        self._mark.sync()
 
     def _refill(self) -> None:
         if not self._refused and time.monotonic() - self._well_since_s > REFILL_S:
@@ -275,7 +330,7 @@ class Keeper(threading.Thread):
         return bool(self._degraded & DISK_REFUSED)
 
     def _count(self, reason: str) -> None:
-        self.counts[reason] = self.counts.get(reason, 0) + 1
+        self._counts[reason] = self._counts.get(reason, 0) + 1
 
 
 def _may_exist(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
-    epoch INTEGER NOT NULL, seq INTEGER NOT NULL, detected_ns INTEGER, violation BLOB, void TEXT,
+    epoch INTEGER NOT NULL, seq INTEGER NOT NULL, detected_ns INTEGER, violation BLOB, void TEXT, sha256 BLOB,
     PRIMARY KEY (epoch, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS epoch (epoch INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
@@ -16,7 +16,14 @@ CREATE TABLE IF NOT EXISTS journey (id TEXT PRIMARY KEY, state BLOB NOT NULL) WI
 """
 # the columns of each table; those with a type may be nil, so an older file gets them
 COLUMNS: dict[str, dict[str, str | None]] = {
-    "item": {"epoch": None, "seq": None, "detected_ns": "INTEGER", "violation": "BLOB", "void": "TEXT"},
+    "item": {
+        "epoch": None,
+        "seq": None,
+        "detected_ns": "INTEGER",
+        "violation": "BLOB",
+        "void": "TEXT",
+        "sha256": "BLOB",
+    },
     "epoch": {"epoch": None, "last_seq": None},
     "episode": {"id": None, "state": None},
     "journey": {"id": None, "state": None},
@@ -24,6 +31,7 @@ COLUMNS: dict[str, dict[str, str | None]] = {
 FILES = ("", "-wal", "-shm")  # of one database
 ASIDE_MAX = 3  # damaged files that are kept for an operator
 FILE_MODE, FOLDER_MODE = 0o600, 0o700  # plates are in it
+UNREADABLE = (266, 522, 8458)  # SQLITE_IOERR_READ, _SHORT_READ, _CORRUPTFS: bad sectors
 NEARLY_NOTHING_BYTES = 64 * 1024  # of a disk: SQLite can't begin to write
 
 
@@ -101,7 +109,21 @@ def is_damaged(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # ours, of quick_check
         return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return code in UNREADABLE or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_headless(path: Path) -> bool:
+    """Say whether there is a WAL with content whose database is gone or empty."""
+    try:
+        has_wal = os.path.getsize(f"{path}-wal") > 0
+    except OSError:
+        return False
+    try:
+        return has_wal and os.path.getsize(path) == 0
+    except FileNotFoundError:
+        return has_wal
+    except OSError:  # it refuses
+        return False
 
 
 def set_aside(path: Path, wall_s: int) -> Path | None:
@@ -110,6 +132,8 @@ def set_aside(path: Path, wall_s: int) -> Path | None:
     The newest ASIDE_MAX are kept: a failing disk would fill itself with them.
     """
     aside = path.with_name(f"{path.name}.damaged-{wall_s}")
+    if path.is_dir():  # not ours to move
+        return None
     try:
         for suffix in FILES:
             with contextlib.suppress(FileNotFoundError):

@@ -7,53 +7,45 @@ docs/design.md section 10. All methods belong to the event loop; the disk belong
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.times import NS
+from edge.ask import ViolationAsk
 from edge.clock import Clock
+from edge.outbox.batches import RESEND_S_MIN, batches, payload
+from edge.outbox.batches import Waiting as _Waiting
 from edge.outbox.changes import Key, Row
 from edge.outbox.destinations import Destinations
-from edge.outbox.keeper import (
-    DISK_REFUSED,
-    UNREAD,
+from edge.outbox.jobs import (
     Acked,
+    Asked,
     Close,
     Conflict,
     Done,
     Episode,
     Job,
     JourneyKept,
-    Keeper,
     Load,
     Put,
+    Raise,
     Restore,
+    Suspect,
 )
+from edge.outbox.keeper import DISK_REFUSED, UNREAD, Keeper
 from edge.outbox.opening import make_folder
-from edge.wire import ITEMS_MAX, ViolationAck, ViolationBatch, ViolationItem, encode
+from edge.wire import ViolationAck, encode
 
-RESEND_S_MIN, RESEND_S_MAX = 1.0, 10.0
+RESEND_S_MAX = 10.0
 LINK_RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
-BATCH_BYTES_MAX = 256_000
 ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
 WAITING_MAX = 10_000  # live items beyond stay on disk only
 UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
 NO_ROOM = "outbox_full"
+ASK_S = 60.0  # an equal ask within it is ignored
+ASKS_MAX = 64  # different ones within it
 
 Send = Callable[[bytes], bool]  # a batch's bytes; returns whether the link accepted it
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """An item that the centre has not acknowledged."""
-
-    row: Row
-    due_s: float = 0.0  # loop time from which it may be sent
-    backoff_s: float = RESEND_S_MIN
-    n_sent: int = 0
-    is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
-    held_by: set[str] = field(default_factory=set)  # centres that hold it, where one does not suffice
 
 
 class Outbox:
@@ -64,8 +56,8 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self.destinations = Destinations()  # set it before `start`
         self.epoch = keeper.store.epoch
-        self.episodes = keeper.store.episodes()  # episodes that were open when the process last ended
-        self.journeys = keeper.store.journeys()  # and journeys, with those that wait for the centre
+        self.episodes = keeper.episodes  # that were open when the process last ended
+        self.journeys = keeper.journeys  # and journeys, with those that wait for the centre
         self._degraded: tuple[str, ...] = keeper.reasons()
         self._counts: dict[str, int] = {}
         self._last_seqs = dict(keeper.store.last_seqs)
@@ -75,6 +67,9 @@ class Outbox:
         self._is_full = False
         self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
+        self._asked: dict[bytes, float] = {}  # the centre's asks, and when they came
+        # gets open episodes that a damaged file lacked, once the recordings have been read
+        self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._failure: BaseException | None = None
@@ -85,22 +80,41 @@ class Outbox:
         *,
         clock: Clock,
         ballast_bytes: int = 0,
+        recordings: Path | None = None,
+        esn: str = "",
     ) -> "Outbox":
-        """Open the database under a new epoch; its thread begins with `start`."""
+        """Open the database under a new epoch; its thread begins with `start`.
+
+        recordings : directory of this RSU's recordings, the second copy of the outbox
+        """
         make_folder(path.parent)
         wall_s = time.time_ns() // NS  # real, also under a simulated clock: epochs must grow
 
         def make() -> Keeper:
-            return Keeper(path, wall_s=wall_s, ballast_bytes=ballast_bytes)
+            return Keeper(
+                path,
+                wall_s=wall_s,
+                ballast_bytes=ballast_bytes,
+                recordings=recordings,
+                esn=esn,
+                opened_ns=clock.now_ns(),
+            )
 
         return Outbox(await asyncio.to_thread(make), clock)  # it waits for the disk
 
-    def start(self, before_commit: Callable[[], None] = lambda: None) -> None:
+    def start(
+        self,
+        before_commit: Callable[[], None] = lambda: None,
+        *,
+        record: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Start the keeper's thread, which calls `before_commit` before it commits violations.
 
         The recording closes its chunk there: the inputs must be on disk before the violations.
+
+        record : writes the keys that items get to the recording (in the keeper's thread)
         """
-        self._keeper.attach(before_commit=before_commit, done=self._round_done)
+        self._keeper.attach(before_commit=before_commit, done=self._round_done, record=record)
         self._keeper.start()
         self._load()
 
@@ -116,6 +130,15 @@ class Outbox:
     def depth(self) -> int:
         """How many items the centre has not acknowledged; a file that can't be read counts as one."""
         return sum(self._remaining.values()) + self._n_putting + (UNREAD in self._degraded)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """When the oldest item was detected that the centre lacks; None: it lacks none; 0: not known now."""
+        if not self.depth:
+            return None
+        if self._loading or not self._waiting:
+            return 0
+        return min(item.row.detected_ns or 0 for item in self._waiting.values())
 
     @property
     def pending(self) -> tuple[tuple[int, int], ...]:
@@ -189,6 +212,11 @@ class Outbox:
         self.destinations.answered(centre, self._loop.time(), waits=waits)
         self._refill()
 
+    def raise_epoch(self, known: int) -> None:
+        """Continue under a higher epoch than one that the centre knows; what has a key keeps it."""
+        if known > self.epoch:
+            self._submit(Raise(known + 1))
+
     def forget_held(self, centre: str) -> None:
         """Forget what a centre holds and send it again: its database is another one."""
         for item in self._waiting.values():
@@ -203,6 +231,20 @@ class Outbox:
             self._forget(key)
         if held:
             self._submit(Acked(tuple(held)))
+
+    def answer(self, ask: ViolationAsk) -> None:
+        """Send again what the centre asks for, from the outbox or from the recordings."""
+        now_s = self._loop.time()
+        self._asked = {body: at_s for body, at_s in self._asked.items() if now_s - at_s < ASK_S}
+        body = encode(ask)
+        if body in self._asked:
+            self._count("outbox.ask_repeated")
+        elif len(self._asked) >= ASKS_MAX:
+            self._count("outbox.ask_full")
+        else:
+            self._asked[body] = now_s
+            self._count("outbox.asked")
+            self._submit(Asked(ask))
 
     def resend(self) -> None:
         """Send all waiting items again: the connection or the epoch is new."""
@@ -254,8 +296,9 @@ class Outbox:
         due = [item for item in sendable if item.due_s <= now_s]
         n_inflight = sum(item.due_s > now_s and not item.held_by for item in sendable)
         due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
-        for batch in _batches(due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)]):
-            if not send(self._payload(batch)):
+        due = [item for item in due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)] if self._is_sound(item)]
+        for batch in batches(due):
+            if not send(payload(batch, self._clock.now_ns())):
                 return
             self.destinations.sent(now_s)
             for item in batch:
@@ -265,13 +308,13 @@ class Outbox:
                 item.due_s = now_s + item.backoff_s
                 item.backoff_s = min(2.0 * item.backoff_s, RESEND_S_MAX)
 
-    def _payload(self, batch: list[_Waiting]) -> bytes:
-        sent_ns = self._clock.now_ns()
-        return encode(
-            ViolationBatch(
-                epoch=batch[0].row.key.epoch, items=tuple(_item(waiting.row, sent_ns) for waiting in batch)
-            )
-        )
+    def _is_sound(self, item: _Waiting) -> bool:
+        """Say whether an item is what it was; an altered one is not sent, and looked for on the disk."""
+        if item.row.is_sound:
+            return True
+        del self._waiting[item.row.key]
+        self._submit(Suspect(item.row))
+        return False
 
     def _sent(self, epoch: int, seqs: Iterable[int]) -> Iterable[Key]:
         """Yield the keys that wait for an answer; count the others, such as one that is moved already."""
@@ -299,18 +342,20 @@ class Outbox:
         if news.lost:
             self._remaining.clear()
             for key in self._waiting:
-                self._remaining[key.epoch] = self._remaining.get(key.epoch, 0) + 1
+                self._remain(key.epoch, 1)
             self._submit(Restore(tuple(item.row for item in self._waiting.values())))
         for epoch, n_rows in news.found.items():
-            self._remaining[epoch] = self._remaining.get(epoch, 0) + n_rows
+            self._remain(epoch, n_rows)
         self._n_putting -= len(news.rows)
         for row in news.rows:
             self._add(row)
-            self._remaining[row.key.epoch] = self._remaining.get(row.key.epoch, 0) + 1
+            self._remain(row.key.epoch, 1)
         for old, row in news.moved:
-            self._forget(old)
+            if old in self._waiting:
+                self._forget(old)
             self._add(row)
-            self._remaining[row.key.epoch] = self._remaining.get(row.key.epoch, 0) + 1
+            self._remain(row.key.epoch, 1)
+        self._update_repaired(news)
         if news.loaded is not None:
             self._loading = False
             for row in news.loaded:
@@ -320,9 +365,30 @@ class Outbox:
         if news.epoch != self.epoch:
             self.epoch = news.epoch
             self.resend()
-        if news.found:
+        if news.found or news.restored:
             self._refill()
+        if news.episodes:
+            self.on_episodes(tuple(news.episodes))
         self._wake.set()
+
+    def _update_repaired(self, news: Done) -> None:
+        for row, is_new in news.restored:
+            known = self._waiting.get(row.key)
+            if known is not None:
+                known.row, known.due_s = row, 0.0
+                continue
+            self._add(row)
+            self._remain(row.key.epoch, int(is_new))
+        for key in news.gone:
+            self._waiting.pop(key, None)
+            self._remain(key.epoch, -1)
+        for key in news.due:
+            item = self._waiting.get(key)
+            if item is not None and not item.is_conflicted:
+                item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
+
+    def _remain(self, epoch: int, n_rows: int) -> None:
+        self._remaining[epoch] = self._remaining.get(epoch, 0) + n_rows
 
     def _add(self, row: Row) -> None:
         if len(self._waiting) < WAITING_MAX or DISK_REFUSED.intersection(self._degraded):
@@ -345,31 +411,3 @@ class Outbox:
 
     def _count(self, reason: str, n: int = 1) -> None:
         self._counts[reason] = self._counts.get(reason, 0) + n
-
-
-def _item(row: Row, sent_ns: int) -> ViolationItem:
-    if row.violation is None:
-        return ViolationItem(seq=row.key.seq, void=row.void or "unreadable")
-    detected_ns = row.detected_ns or sent_ns
-    return ViolationItem(
-        seq=row.key.seq,
-        detected_ns=detected_ns,
-        sent_ns=max(sent_ns, detected_ns),
-        violation=row.violation,
-    )
-
-
-def _batches(items: list[_Waiting]) -> Iterable[list[_Waiting]]:
-    """Split items into batches of one epoch each, within the limits of items and bytes."""
-    batch: list[_Waiting] = []
-    n_bytes = 0
-    for item in items:
-        size = len(item.row.violation or b"")
-        other = bool(batch) and item.row.key.epoch != batch[0].row.key.epoch
-        if batch and (other or len(batch) == ITEMS_MAX or n_bytes + size > BATCH_BYTES_MAX):
-            yield batch
-            batch, n_bytes = [], 0
-        batch.append(item)
-        n_bytes += size
-    if batch:
-        yield batch

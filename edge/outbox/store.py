@@ -135,16 +135,16 @@ class Store:
     ) -> Row:
         """Plan: the next row of this epoch."""
         self.seq += 1
-        row = Row(Key(self.epoch, self.seq), detected_ns, violation, void)
+        row = Row.of(Key(self.epoch, self.seq), detected_ns, violation, void)
         self.last_seqs[self.epoch] = changes.last_seqs[self.epoch] = self.seq
         changes.keep(row)
         return row
 
-    def commit(self, changes: Changes) -> None:
-        """Do all of it or nothing; sqlite3.Error where the disk refuses."""
+    def commit(self, changes: Changes) -> bool:
+        """Do all of it or nothing, and say whether there was any; sqlite3.Error where the disk refuses."""
         statements = changes.statements()
         if not statements:
-            return
+            return False
         try:
             self.db.execute("BEGIN IMMEDIATE")
             for sql, values in statements:
@@ -156,6 +156,7 @@ class Store:
             raise
         for episode_id, state in changes.episodes.items():
             (self.episode_ids.discard if state is None else self.episode_ids.add)(episode_id)
+        return True
 
     def load(self, n_rows: int, known: Iterable[Key]) -> list[Row]:
         """Return up to n_rows items that are not `known`, oldest first; each once while all stay."""
@@ -164,7 +165,7 @@ class Store:
         skip = set(known)
         found: list[Row] = []
         after = Key(-1, -1) if self.is_writable else self._after
-        for epoch, seq, detected_ns, violation, void in self.db.execute(
+        for epoch, seq, detected_ns, violation, void, sha256 in self.db.execute(
             f"SELECT {self._items} FROM item WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq",  # noqa: S608
             after,
         ):
@@ -172,8 +173,34 @@ class Store:
                 break
             self._after = Key(epoch, seq)
             if self._after not in skip:
-                found.append(Row(self._after, detected_ns, violation, void))
+                found.append(Row(self._after, detected_ns, violation, void, sha256))
         return found
+
+    def has(self, key: Key) -> bool:
+        """Say whether an item is in the file."""
+        if self._items is None:
+            return False
+        return self.db.execute("SELECT 1 FROM item WHERE epoch = ? AND seq = ?", key).fetchone() is not None
+
+    def get(self, key: Key) -> Row | None:
+        """Return one item of the file."""
+        if self._items is None:
+            return None
+        query = f"SELECT {self._items} FROM item WHERE epoch = ? AND seq = ?"  # noqa: S608
+        found = self.db.execute(query, key).fetchone()
+        return None if found is None else Row(key, *found[2:])
+
+    def oldest_ns(self) -> int | None:
+        """Return when the item with the lowest key was detected; None: there is none, or it is not known."""
+        if self._items is None:
+            return None
+        query = "SELECT detected_ns FROM item ORDER BY epoch, seq LIMIT 1"
+        found = self.db.execute(query).fetchone()
+        return found[0] if found and isinstance(found[0], int) else None
+
+    def checkpoint(self) -> None:
+        """Move the WAL into the file: one bad sector of a long WAL costs all that lies behind it."""
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def episodes(self) -> tuple[bytes, ...]:
         """Return the open episodes' states, in the order of their ids."""

@@ -72,6 +72,12 @@ def named_topics(path: Path | str) -> frozenset[str] | None:
         return None if reading.cut or reading.n_damages else reader.topics()
 
 
+def last_log_ns(path: Path | str) -> int | None:
+    """Return the latest log time that a file's summary states; None without one."""
+    with open(path, "rb") as file:
+        return _Reader(file, str(path), Reading()).stated_end_ns
+
+
 class _Reader:
     """One pass over one file."""
 
@@ -83,6 +89,7 @@ class _Reader:
         self._others: dict[int, Channel] | None = None  # of the whole file; None: not yet asked
         self._last_ns: int | None = None
         self._open: list[Damage] = []  # end or number of messages not yet known
+        self.stated_end_ns: int | None = None  # the latest log time, as the summary states it
         self._chunked: bool | None = None  # whether messages are in chunks; None: not yet asked
         if self._size == 0:
             raise RecordingError(f"{name} is empty: nothing was recorded")
@@ -354,6 +361,7 @@ class _Reader:
                     if counts and sum(counts) != record.message_count:
                         raise ValueError("the statistics contradict themselves")
                     self._reading.stated = record.message_count
+                    self.stated_end_ns = record.message_end_time
                     self._chunked = record.chunk_count > 0
         except DAMAGED:
             self._reading.add(Damage("summary", start, messages=0))

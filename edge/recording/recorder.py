@@ -97,13 +97,19 @@ class Recorder:
         """Record the whole state after tick `stamp_ns`; a series may begin its next file with it."""
         self.write(topic, body, log_ns, stamp_ns)
 
+    def keep_since(self, stamp_ns: int | None) -> None:
+        """Keep what was recorded from then on, whatever its age: a violation of then is not delivered.
+
+        stamp_ns : None: all are; 0: not known
+        """
+
     def _put(self, message: Recorded | Seam, log_ns: int) -> bool:
         """Queue a message; False where there is no room for it."""
         file = self._file
         pending = 0 if file is None else file.pending_bytes
         if self._queued_bytes - self._longest_bytes + pending > PENDING_BYTES_MAX:
             self._n_dropped += 1
-            self._count("recording.dropped")
+            self.count("recording.dropped")
             return False
         if self._thread is None and self._is_due(log_ns):
             self.close_chunk()
@@ -220,12 +226,13 @@ class Recorder:
             call()
         except OSError as error:
             self._refusal, self._is_refused = error, True
-            self._count("recording.disk")
+            self.count("recording.disk")
             return False
         self._is_refused = False
         return True
 
-    def _count(self, reason: str) -> None:
+    def count(self, reason: str) -> None:
+        """Count a reason."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
 
 

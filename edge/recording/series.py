@@ -3,44 +3,19 @@
 docs/design.md section 6. A disk that is missing, read-only or full ends nothing: it is tried again.
 """
 
-import re
-from collections.abc import Callable, Iterable
+import time
 from pathlib import Path
-from typing import NamedTuple
 
 from edge.recording.file import RecordingFile
-from edge.recording.recorder import Recorded, Recorder, Seam
+from edge.recording.names import name_of
+from edge.recording.recorder import FULL, Recorded, Recorder, Seam
+from edge.recording.retention import Retention
 
 FILE_NS = 3_600_000_000_000  # a file ends with the hour of the RSU's clock
 FILE_BYTES_MAX = 2 * 2**30  # or when it is so long
 DIRECTORY_MODE = 0o700
-PART_MAX = 10**6
-_NUMBERS = re.compile(r"-(\d{1,20})(?:-(\d{1,9}))?\.mcap")  # earlier versions: one file, without a part
-
-
-class FileName(NamedTuple):
-    """The place of a file in its RSU's recordings: compares as they were made."""
-
-    epoch: int  # of the outbox: a new one at each start
-    part: int  # 0, 1, … within it
-
-
-def name_of(esn: str, epoch: int, part: int) -> str:
-    """Return a file's name; sorted as text, the files of one RSU are in order."""
-    return f"{esn}-{epoch}-{part:05d}.mcap"
-
-
-def parsed_name(name: str, esn: str) -> FileName | None:
-    """Return the place of a file; None for a name that this RSU never gives."""
-    found = _NUMBERS.fullmatch(name, len(esn)) if name.startswith(esn) else None
-    return None if found is None else FileName(int(found[1]), int(found[2] or 0))
-
-
-def files_of(directory: Path, esn: str) -> list[Path]:
-    """Return the files that one RSU's names say are its own, oldest first; OSError."""
-    named = ((parsed_name(path.name, esn), path) for path in directory.iterdir())
-    own = [(name, path) for name, path in named if name is not None and not path.is_symlink()]
-    return [path for _, path in sorted(own) if path.is_file()]
+SHORT = "recording_short"  # degraded: for want of space, violations that the centre lacks have no recording
+PURGE_S, PURGE_FULL_S = 10.0, 1.0  # between two looks for files to delete; while the disk has no room
 
 
 class Series(Recorder):
@@ -60,19 +35,20 @@ class Series(Recorder):
         now_ns: int,
         *,
         file_bytes_max: int = FILE_BYTES_MAX,
-        in_thread: Iterable[Callable[[], None]] = (),
     ) -> None:
-        """Begin; `run` the thread afterwards.  site : encoded `/site`; in_thread : called each CHUNK_S"""
+        """Begin the first file; `start` starts the thread.  site : encoded `/site`"""
         self._prepare(directory / name_of(esn, epoch, 0))
         self.directory, self.esn, self.epoch = directory, esn, epoch
-        self._site, self._file_bytes_max, self._in_thread = site, file_bytes_max, tuple(in_thread)
+        self._site, self._file_bytes_max = site, file_bytes_max
+        self.retention: Retention | None = None  # deletes files; None: all are kept
+        self._purged_s: float | None = None
         self._part = 0
         self._head: tuple[Recorded, ...] = (self._site_at(now_ns),)
         self._hour = now_ns // FILE_NS  # of the newest file, or of the seam that waits for one
         self._seam_waits = False
         self._misses = False  # messages since the newest seam were dropped
         self._n_dropped_before = 0
-        self.ends_early = False  # asked for: the next state begins a file, so that this one can be purged
+        self._ends_early = False  # the next state begins a file, so that this one can be deleted
         self.close_chunk()
 
     def start(self) -> None:
@@ -86,7 +62,7 @@ class Series(Recorder):
         if not self._begins_file(stamp_ns):
             self._put(state, log_ns)
         elif self._put(Seam(stamp_ns, (self._site_at(log_ns), state)), log_ns):
-            self._seam_waits, self._misses, self.ends_early = True, False, False
+            self._seam_waits, self._misses, self._ends_early = True, False, False
             self._hour = stamp_ns // FILE_NS
 
     def _put(self, message: Recorded | Seam, log_ns: int) -> bool:
@@ -101,15 +77,31 @@ class Series(Recorder):
             return False
         file = self._file
         is_long = file is not None and file.n_bytes >= self._file_bytes_max
-        return stamp_ns // FILE_NS != self._hour or is_long or self.ends_early
+        return stamp_ns // FILE_NS != self._hour or is_long or self._ends_early
 
     def _site_at(self, log_ns: int) -> Recorded:
         return Recorded("/site", self._site, log_ns, log_ns)
 
     def _work(self) -> None:
         super()._work()
-        for call in self._in_thread:
-            call()
+        self.purge()
+
+    def keep_since(self, stamp_ns: int | None) -> None:
+        if self.retention is not None:
+            self.retention.needed_since_ns = stamp_ns
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        lossy = self.retention is not None and self.retention.is_lossy
+        return (*super().degraded, *([SHORT] if lossy else []))
+
+    def purge(self) -> None:
+        """Delete files that are too many, where it is time to look for them."""
+        now_s, wait_s = time.monotonic(), PURGE_FULL_S if FULL in self.degraded else PURGE_S
+        if self.retention is None or (self._purged_s is not None and now_s - self._purged_s < wait_s):
+            return
+        self._purged_s = now_s
+        self._ends_early = self.retention.purge(self.path)
 
     # ---- under the file lock
 

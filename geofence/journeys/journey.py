@@ -119,6 +119,7 @@ class JourneysState(msgspec.Struct, kw_only=True):
     driving: dict[str, Driving] = {}
     unsaved: list[str] = []
     unsent: dict[str, list[str]] = {}
+    sent: dict[str, dict[str, int]] = {}
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -347,20 +347,20 @@ class Journeys:
 
         Ours began when the vehicle came in sight here without its journey: the older of both is the journey.
         """
-        ours, replaced = self.open.get(journey.terminal), []
+        ours = self.open.get(journey.terminal)
         if ours is None and len(self.open) >= self._max:
             self._count("journeys.full")
             return None, []
-        if ours is not None and ours.id != journey.id:
-            replaced.append(ours.id)
-        self.open[journey.terminal] = journey
-        journey.hop += 1
+        replaced = [] if ours is None or ours.id == journey.id else [ours.id]
+        self.open[journey.terminal], journey.hop = journey, journey.hop + 1
+        self.gates.renew_exits([journey])  # the neighbour may not have this map yet
         return self._version(journey, t_ns), replaced
 
     def resume(self, journey: Journey) -> None:
         """Continue an open journey of the run before: nobody saw its vehicle while this RSU was off."""
         if len(self.open) < self._max:
             journey.contact, journey.cause, journey.track = "lost", "rsu_off", 0
+            self.gates.renew_exits([journey])  # the map may be another one since
             self.open[journey.terminal] = journey
 
     # ---- the whole state
@@ -376,6 +376,7 @@ class Journeys:
             driving={name: copied_driving(driving) for name, driving in self.past.driving.items()},
             unsaved=list(self.past.unsaved),
             unsent={esn: list(waiting) for esn, waiting in self.past.unsent.items()},
+            sent=self.past.sent(),
         )
 
     def restore(self, state: JourneysState | None) -> None:
@@ -384,7 +385,7 @@ class Journeys:
         self.open = {journey.terminal: copied(journey) for journey in state.open}
         self._passing.restore(state.seen)
         self._left_ns, self._published_ns = dict(state.left_ns), dict(state.published_ns)
-        self.past.restore(state.used, state.driving, state.unsaved, state.unsent)
+        self.past.restore(state.used, state.driving, state.unsaved, state.unsent, state.sent)
 
     def clear(self, to_ns: int) -> None:
         """Keep the journeys over a step of the clock, and forget what its stamps would be compared with.

@@ -4,7 +4,7 @@ It is kept on disk, so that a restart forgets neither, and sent to the neighbour
 a vehicle may enter next where another RSU watches. Who gets it says so; until then it is sent again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -19,6 +19,7 @@ DAY_NS = 86_400 * NS  # the longest time over which driving is summed
 TERMINALS_MAX = 4_096  # whose driving times are kept; as many may wait to be sent to a neighbour
 SEND_NS = 5 * NS  # on the UTC grid: what a neighbour has not confirmed is sent so often
 ROWS_MAX = 64  # in one message
+NOT_SENT = 0  # below each seq of a message
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -58,7 +59,8 @@ class Past:
         self.used: dict[str, str] = {}  # permits whose trip ended or went on to a neighbour: its journey
         self.driving: dict[str, Driving] = {}  # of terminals without an open journey here
         self.unsaved: dict[str, None] = {}  # terminals, in the order of their changes
-        self.unsent: dict[str, dict[str, None]] = {esn: {} for esn in neighbours}
+        # by neighbour and terminal: the first message with the row as it is now; NOT_SENT: none so far
+        self.unsent: dict[str, dict[str, int]] = {esn: {} for esn in neighbours}
 
     def use(self, permit: str | None, journey: str) -> None:
         """Note that the trip of a permit is made, or goes on elsewhere."""
@@ -142,26 +144,34 @@ class Past:
         for esn, waiting in self.unsent.items():
             if esn != but:
                 waiting.pop(terminal, None)
-                waiting[terminal] = None
+                waiting[terminal] = NOT_SENT
                 for oldest in list(waiting)[: max(0, len(waiting) - TERMINALS_MAX)]:
                     del waiting[oldest]
 
-    def due(self, t_ns: int) -> dict[str, list[bytes]]:
-        """Return the rows that are sent at tick t_ns, by neighbour; each time others where many wait."""
+    def due(self, t_ns: int) -> dict[str, dict[str, bytes]]:
+        """Return the rows that are sent at tick t_ns, by neighbour and terminal; in turn where many wait.
+
+        `note_sent` follows, with the seq of the message.
+        """
         if t_ns % SEND_NS:
             return {}
         found = {}
         for esn, waiting in self.unsent.items():
-            rows = []
+            rows = {}
             for name in list(waiting)[:ROWS_MAX]:
-                del waiting[name]
+                first_seq = waiting.pop(name)
                 body = self.body(name)
                 if body is not None:  # else it is forgotten meanwhile
-                    waiting[name] = None  # behind the others: they must not wait for who never confirms
-                    rows.append(body)
+                    waiting[name] = first_seq  # behind the others: they don't wait for who never confirms
+                    rows[name] = body
             if rows:
                 found[esn] = rows
         return found
+
+    def note_sent(self, esn: str, terminals: Collection[str], seq: int) -> None:
+        """Note under which seq the rows of terminals went out."""
+        waiting = self.unsent[esn]
+        waiting |= {name: seq for name in terminals if waiting[name] == NOT_SENT}
 
     def receive(self, giver: str, rows: Iterable[bytes], t_ns: int) -> list[str]:
         """Read a neighbour's rows, send on what is new; return the terminals that are confirmed."""
@@ -177,10 +187,15 @@ class Past:
                 self.spread(row.terminal, giver)
         return confirmed
 
-    def confirm(self, esn: str, terminals: Iterable[str]) -> None:
-        """Note that a neighbour knows these terminals' past."""
+    def confirm(self, esn: str, terminals: Iterable[str], seq: int) -> None:
+        """Note that a neighbour knows these terminals' past as the message `seq` carried it.
+
+        What has changed since then it does not know: that is still sent.
+        """
+        waiting = self.unsent.get(esn, {})
         for terminal in terminals:
-            self.unsent.get(esn, {}).pop(terminal, None)
+            if NOT_SENT < waiting.get(terminal, NOT_SENT) <= seq:
+                del waiting[terminal]
 
     # ---- the whole state
 
@@ -200,12 +215,22 @@ class Past:
                 self.unsaved[row.terminal] = None  # of a permit that is no more: the disk forgets it
         return tuple(others)
 
+    def sent(self) -> dict[str, dict[str, int]]:
+        """Return the seqs of `unsent` that are known, as `restore` needs them."""
+        return {
+            esn: {name: seq for name, seq in waiting.items() if seq != NOT_SENT}
+            for esn, waiting in self.unsent.items()
+        }
+
     def restore(
         self, used: Mapping[str, str], driving: Mapping[str, Driving], unsaved: Iterable[str],
-        unsent: Mapping[str, Sequence[str]],
+        unsent: Mapping[str, Sequence[str]], sent: Mapping[str, Mapping[str, int]],
     ) -> None:  # fmt: skip
-        """Continue exactly from these."""
+        """Continue exactly from these; sent : seqs by neighbour and terminal, of those in `unsent`."""
         self.used = {name: journey for name, journey in used.items() if name in self._permits}
         self.driving = {name: copied(one) for name, one in driving.items()}
         self.unsaved = dict.fromkeys(unsaved)
-        self.unsent = {esn: dict.fromkeys(unsent.get(esn, ())) for esn in self.unsent}
+        self.unsent = {
+            esn: {name: sent.get(esn, {}).get(name, NOT_SENT) for name in unsent.get(esn, ())}
+            for esn in self.unsent
+        }

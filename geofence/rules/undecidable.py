@@ -34,9 +34,10 @@ class Undecidable(Rule):
         """Judge the owned tracks that are on the stretch; one that has left it is no longer our record."""
         located, state, t_ns, mine = ctx.located, ctx.state, ctx.now_ns, ctx.mine
         at, blind_at, seeing_at = ctx.rows[mine], state.stamp[BLIND], state.stamp[SEEING]
-        matters = (located.kind[mine] == HAZMAT) & np.isfinite(located.found[mine, OUT_PERMITTED])
-        blind = located.undecidable[mine] & matters & ctx.is_on_stretch(located.s_m[mine])
         is_open = state.is_open(at, self.name)
+        matters = (located.kind[mine] == HAZMAT) | ctx.presumed_hazmat(is_open)
+        matters &= np.isfinite(located.found[mine, OUT_PERMITTED])
+        blind = located.undecidable[mine] & matters & ctx.is_on_stretch(located.s_m[mine])
         since = since_ns(state.stamps[at, blind_at], blind | is_open, t_ns)
         seeing = since_ns(state.stamps[at, seeing_at], ~blind, t_ns)
         state.stamps[at, blind_at], state.stamps[at, seeing_at] = since, seeing

@@ -17,7 +17,7 @@ from petroroad.chaos.spy import Spy
 from petroroad.chaos.stage import Stage
 
 SHARP = 0.5  # kills with a higher figure wait for the part's next message, for so long at most
-SHARP_S = 3.0
+SHARP_S = 10.0
 FILL_AGAIN_S = 0.1
 UP_S = 10.0
 BACKUP_SHARE = 0.5  # of the new centres begin with a backup, the others with nothing

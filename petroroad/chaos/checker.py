@@ -57,7 +57,7 @@ def check(history: History) -> Verdict:
     found: dict[str, list[Any]] = {
         "died": [text.splitlines()[0] for text in history.died],
         "waiting": list(history.waiting),
-        "lost": [*_lost_keys(history), *absent],
+        "lost": _lost(history, absent),
         "twice": _twice(history),
         "out_of_order": _out_of_order(history),
         "altered": _altered(history),
@@ -87,15 +87,27 @@ def identity_of(body: bytes) -> Identity | None:
         return None
 
 
+def _lost(history: History, absent: list[Identity]) -> list[Any]:
+    """Return each lost violation once: by its key, or by its identity where the key is not known."""
+    keys = _lost_keys(history)
+    by_body = {key: identity_of(history.bodies[key]) for key in keys if key in history.bodies}
+    unnamed = [key for key in keys if key not in by_body]
+    others = [identity for identity in absent if identity not in by_body.values()]
+    return [*by_body, *(unnamed if len(unnamed) > len(others) else others)]
+
+
 def _lost_keys(history: History) -> list[Key]:
-    """Return the keys that an outbox gave and the centre neither knows nor has the violation of."""
+    """Return the keys that an outbox gave and the centre neither knows nor has the violation of.
+
+    What still waits is not lost; it is counted as waiting.
+    """
     held = {one.identity for one in history.stored}
-    lost = []
+    lost, waiting = [], set(history.waiting)
     for (esn, epoch), last_seq in sorted(history.last_seqs.items()):
         for seq in range(1, last_seq + 1):
             key = (esn, epoch, seq)
             reason = history.transport.get(key, "absent")
-            if reason is None or reason.startswith(HARMLESS_VOIDS):
+            if reason is None or reason.startswith(HARMLESS_VOIDS) or key in waiting:
                 continue
             body = history.bodies.get(key)
             if body is None or identity_of(body) not in held:
@@ -109,7 +121,8 @@ def _absent(history: History) -> tuple[list[Identity], int]:
     A violation is recorded first, then committed to the outbox, then sent. One that a kill met between the
     first two was never raised: nobody was promised anything.
     """
-    held = {one.identity for one in history.stored}
+    held: set[Identity | None] = {one.identity for one in history.stored}
+    held |= {identity_of(history.bodies[key]) for key in history.waiting if key in history.bodies}
     on_disk = {identity_of(body) for body in history.bodies.values()}
     lost, uncommitted = [], 0
     for one in history.recorded:

@@ -61,20 +61,25 @@ def draw(seed: int, esns: Sequence[str], seconds: float, *, hard: bool = False) 
     def kind_of(kinds: Sequence[Kind]) -> Kind:
         return kinds[int(chance.integers(len(kinds)))]
 
-    wanted: list[tuple[Kind, str]] = [("full", of(esns))]
+    first = int(chance.integers(len(esns)))
+    one, other = esns[first], esns[(first + 1) % len(esns)]  # a short run has no time for both at one RSU
+    wanted: list[tuple[Kind, str]] = [("full", one)]
     if hard:
-        wanted = [("full_kill", of(esns)), ("full_restart", of(esns)), ("new_centre", "centre")]
-    wanted += [("kill", "centre"), ("kill", of(esns)), ("freeze", of(all_parts))]
-    wanted += [(kind_of(LINK_KINDS), of(linked)) for _ in range(2)]
+        wanted = [("full_kill", one), ("full_restart", other), ("new_centre", "centre")]
+    wanted += [("kill", "centre"), ("kill", other)]
+    n_sharp = len(wanted)  # kills so far come at the part's next message, whatever is drawn
+    wanted += [("freeze", of(all_parts)), *((kind_of(LINK_KINDS), of(linked)) for _ in range(2))]
     wanted += [("repeat", ""), ("hostile", ""), ("page", "")]
     for _ in range(int(seconds / SPARE_S)):
         kind = kind_of(ANY_KINDS)
         parts = all_parts if kind in ("kill", "freeze") else linked
         wanted.append((kind, "" if kind in ("repeat", "hostile", "page") else of(parts)))
     found: list[Fault] = []
-    for kind, part in wanted:
+    for i, (kind, part) in enumerate(wanted):
         for _ in range(20):  # tries; a plan that has no room for it goes without
             fault = _drawn(chance, kind, part, seconds)
+            if kind == "kill" and i < n_sharp:
+                fault = fault._replace(figure=1.0)
             if not any(_excludes(fault, other) or _excludes(other, fault) for other in found):
                 found.append(fault)
                 break

@@ -46,6 +46,7 @@ class Asked:
     hard: bool = False
     seconds: float = 25.0
     rsus: int = 2
+    drain_s: float = DRAIN_S
     folder: Path | None = None  # to keep; None: kept only where a run fails
     has_mounts: bool = False
     program: tuple[str, ...] = PROGRAM
@@ -64,9 +65,18 @@ class Outcome:
 
 
 async def run(asked: Asked) -> Outcome:
-    """Run one seed; a part that does not come up is the result's `error`."""
-    begun_s = time.monotonic()
+    """Run one seed; a part that does not come up is the result's `error`. Cancelled, it leaves nothing."""
     folder = _folder(asked)
+    try:
+        return await _run(asked, folder)
+    except asyncio.CancelledError:
+        if asked.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+async def _run(asked: Asked, folder: Path) -> Outcome:
+    begun_s = time.monotonic()
     stage = Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts)
     line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard}
     verdict = None
@@ -75,10 +85,6 @@ async def run(asked: Asked) -> Outcome:
         verdict = await _play(stage, asked, line)
     except (*EXPECTED, ExceptionGroup) as failed:
         line["error"] = _reason_of(failed)
-    except asyncio.CancelledError:
-        if asked.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
     finally:
         await stage.close()
     line |= {} if verdict is None else verdict.as_dict()
@@ -125,7 +131,7 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
         await _until_enough(stage)
         await stage.stop_traffic()
         history = History(stage.site.esns)
-        line["drained_s"] = await _drain(stage, page, history)
+        line["drained_s"] = await _drain(stage, page, history, asked.drain_s)
     await stage.bring_down()
     line |= {
         "faults": dict(sorted(actions.done.items())),
@@ -157,7 +163,7 @@ async def _until_enough(stage: Stage) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def _drain(stage: Stage, page: Page, history: History) -> float:
+async def _drain(stage: Stage, page: Page, history: History, limit_s: float) -> float:
     """Wait until nothing waits and the page shows all; return the time, and leave copies of the outboxes.
 
     The RSUs stand still while they are copied: what they raise later is not this run's.
@@ -165,7 +171,7 @@ async def _drain(stage: Stage, page: Page, history: History) -> float:
     begun_s = time.monotonic()
     await asyncio.sleep(SETTLE_S)
     while True:
-        is_late = time.monotonic() - begun_s > DRAIN_S
+        is_late = time.monotonic() - begun_s > limit_s
         if is_late or await _is_drained(stage):
             async with stage.fleet.frozen(stage.site.esns):
                 waiting = await asyncio.to_thread(_copy_last, stage, history)

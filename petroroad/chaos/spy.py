@@ -5,10 +5,12 @@ import contextlib
 from collections import defaultdict
 from functools import partial
 
+import msgspec
 import numpy as np
 
 from edge import topics
 from edge.link import Link, LinkSettings
+from petroroad.chaos.checker import UNREADABLE
 from petroroad.chaos.waiting import until
 
 HEARD_MAX = 20_000  # messages; a run has some thousands
@@ -32,8 +34,10 @@ class Spy:
         )
 
     def _hear(self, topic: str, payload: bytes, _retained: bool) -> None:
+        if (topic, payload) in self._repeats or not _is_true(payload):
+            return
         self._news[topic].set()
-        if (topic, payload) not in self._repeats and len(self.heard) < HEARD_MAX:
+        if len(self.heard) < HEARD_MAX:
             self.heard.append((topic, payload))
 
     async def until(self, topic: str, seconds: float) -> None:
@@ -51,3 +55,12 @@ class Spy:
             self._repeats.add((topic, payload))
             if await until(partial(self.link.publish, topic, payload), REPEAT_S):  # else the broker is away
                 self.n_repeated += 1
+
+
+def _is_true(payload: bytes) -> bool:
+    """Say whether these are the bytes of a batch or an acknowledgement, not a hostile client's noise."""
+    try:
+        message = msgspec.msgpack.decode(payload)
+        return bool(message.get("items") or message.get("stored"))
+    except (*UNREADABLE, AttributeError):
+        return False

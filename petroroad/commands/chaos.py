@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
+from core.errors import UsageError
 from petroroad.chaos import run as chaos_run
 from petroroad.chaos.checker import FAULTS
 from petroroad.chaos.disks import private_mounts
 from petroroad.commands.demo import compile_kernels
 from petroroad.processes.broker import Kind
 
-TERMINATED = 128
+SIGNALLED = 128  # exit code of a command that a signal ended, less its number
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=10.0, lte=3_600.0))]
 Units = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=4))]
@@ -54,6 +55,7 @@ def chaos(
     as_json
         One JSON object for each seed and one for all, on stdout.
     """
+    _check(run_dir)
     has_mounts = private_mounts()  # before any thread: the small disks are seen by what this one starts
     compile_kernels()
     lines: list[dict[str, Any]] = []
@@ -62,10 +64,11 @@ def chaos(
             seed=seed, broker=broker, hard=hard, seconds=seconds, rsus=rsus, folder=run_dir,
             has_mounts=has_mounts,
         )  # fmt: skip
+        received: list[signal.Signals] = []
         try:
-            outcome = asyncio.run(_until_signal(asked))
+            outcome = asyncio.run(_until_signal(asked, received))
         except asyncio.CancelledError:
-            return TERMINATED + signal.SIGINT
+            return SIGNALLED + received[0]
         lines.append(outcome.line)
         _print(outcome.line, _shown(outcome.line), as_json)
     total = summary(lines)
@@ -73,13 +76,26 @@ def chaos(
     return 0 if total["ok"] else 1
 
 
-async def _until_signal(asked: chaos_run.Asked) -> chaos_run.Outcome:
-    """Run one seed; a signal cancels it, which leaves no process and no mount."""
+def _check(run_dir: Path | None) -> None:
+    try:
+        if run_dir is not None:
+            run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--run-dir {run_dir}: can't be written: {error}") from error
+
+
+async def _until_signal(asked: chaos_run.Asked, received: list[signal.Signals]) -> chaos_run.Outcome:
+    """Run one seed; a signal, noted in `received`, cancels it, which leaves no process and no mount."""
     task = asyncio.current_task()
     assert task is not None, "asyncio runs it"
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop, number)
     return await chaos_run.run(asked)
 
 

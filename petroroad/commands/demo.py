@@ -60,6 +60,7 @@ def demo(
     noise: Positive = 1.0,
     http: str | None = None,
     broker: Kind = "nats",
+    tls: Annotated[bool, Parameter(negative=())] = False,
     site: Path = SHIPPED,
     run_dir: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
@@ -86,6 +87,8 @@ def demo(
         HOST:PORT of the page (loopback); without it, a free port.
     broker
         Which embedded broker.
+    tls
+        With certificates: every part has its own, and the rights that the site file gives it.
     site
         The site file that is copied.
     run_dir
@@ -100,7 +103,7 @@ def demo(
         scenario=scenario, seed=chosen, noise=noise, vehicles=vehicles, duration_s=duration
     )
     with ExitStack() as held:
-        copied = make_site(site, folder, rsus=rsus, http=http, broker=broker, held=held)
+        copied = make_site(site, folder, rsus=rsus, http=http, broker=broker, held=held, tls=tls)
         compile_kernels()
         plan = DemoPlan(site=copied, run_dir=RunDir(folder), traffic=traffic, rate=rate, as_json=as_json)
         failure = asyncio.run(run(plan))
@@ -212,7 +215,7 @@ def _say(plan: DemoPlan, text: str) -> None:
 
 def _announce(plan: DemoPlan, seconds: float) -> None:
     _say(plan, f"page           http://{plan.site.http}/")
-    _say(plan, f"broker         {plan.site.broker} (MQTT 3.1.1)")
+    _say(plan, f"broker         {plan.site.broker} (MQTT 3.1.1{' over TLS' if plan.site.tls else ''})")
     _say(plan, f"run directory  {plan.run_dir.path}")
     _say(plan, f"RSUs           {', '.join(plan.site.esns)}")
     _say(plan, f"seed           {plan.traffic.seed}")

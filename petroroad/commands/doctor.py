@@ -12,6 +12,8 @@ from edge.config import Site, load_site
 from edge.site_map import road_of
 from petroroad import numba_cache
 from petroroad.doctor import checks
+from petroroad.doctor.broker_checks import broker_checks
+from petroroad.doctor.centre_checks import centre_checks
 from petroroad.doctor.checks import Check
 from petroroad.doctor.site_checks import site_checks
 from petroroad.kernels import modules
@@ -54,14 +56,13 @@ def _site(path: Path) -> list[Check]:
         site = load_site(path)
     except ConfigError as error:
         return [Check("config", "fail", str(error))]
-    mqtt = site.config.mqtt
     return [
         Check("config", "ok", f"{len(site.config.rsu)} RSUs, {len(site.vehicles)} vehicles"),
         *(Check("config.unapplied", "warn", setting) for setting in site.unapplied),
         *_map(site),
         *checks.ports(site),
-        *checks.broker(mqtt),
-        *checks.certificates(mqtt, str(path)),
+        *broker_checks(site),
+        *centre_checks(site),
     ]
 
 

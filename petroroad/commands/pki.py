@@ -9,18 +9,17 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter, validators
 
 from core.errors import CommandError, UsageError
-from edge.config import Site, address_of, load_site
+from edge.config import load_site
 from edge.rights import rights_of
-from petroroad.operators import USUAL
 from petroroad.pki import authority as pki
-from petroroad.pki.authority import Authority, Written
+from petroroad.pki.authority import Written
 from petroroad.pki.index import Certificate
+from petroroad.pki.whole_site import issue_all
 from petroroad.processes.access import mosquitto_acl, nats_users
 from petroroad.processes.broker import Kind
 from petroroad.processes.broker_security import operators_of
 
 app = App(name="pki", help="The certificates of a site: issue, renew, revoke, show.")
-BROKER_NAME = "broker"
 Folder = Annotated[Path, Parameter(name="--dir")]
 Passphrase = Annotated[Path | None, Parameter(name="--passphrase-file")]
 Days = Annotated[float, Parameter(name="--days", validator=validators.Number(gt=0.0, lte=36_525.0))]
@@ -102,7 +101,9 @@ def issue(
         raise UsageError("pki issue: either ROLE and NAME, or --all --config SITE.toml")
     with pki.opened(folder, _passphrase(passphrase_file)) as authority:
         if config is not None:
-            written = _issue_all(authority, load_site(config), host, days)
+            written, kept = issue_all(authority, load_site(config), host, days)
+            for part in kept:
+                print(f"{part}: has one", file=sys.stderr)
         else:
             identity = authority.identity(role or "", name or "")
             written = [authority.issue(identity, host, days)]
@@ -243,24 +244,6 @@ def _row(one: Certificate, now: datetime) -> dict[str, Any]:
 
 def _days(end: datetime, now: datetime) -> float:
     return round((end - now).total_seconds() / 86_400.0, 1)
-
-
-def _issue_all(authority: Authority, site: Site, hosts: tuple[str, ...], days: float) -> list[Written]:
-    """Issue what a site lacks; a part that has a certificate keeps it."""
-    config, now = site.config, datetime.now(UTC)
-    wanted = [("rsu", rsu.esn) for rsu in config.rsu] + [("centre", config.centre.id)]
-    if config.gateway is not None:
-        wanted.append(("gateway", config.gateway.id))
-    wanted += [("broker", BROKER_NAME), ("operator", USUAL)]
-    reached = dict.fromkeys((*(address_of(address)[0] for address in config.mqtt.brokers), *hosts))
-    written = []
-    for identity in pki.parts(authority, wanted):
-        if authority.index.current(identity, now) is not None:
-            print(f"{identity}: has one", file=sys.stderr)
-            continue
-        served = tuple(reached) if identity.role == "broker" else ()
-        written.append(authority.issue(identity, served, days))
-    return written
 
 
 def _passphrase(path: Path | None) -> bytes | None:

@@ -13,6 +13,7 @@ from cyclopts import Parameter, validators
 from core.errors import CommandError, UsageError
 from edge.config import address_of, is_address, load_site
 from edge.link import Link, LinkSettings, link_settings
+from edge.tls_causes import words
 from petroroad.commands.running import until_signal
 from petroroad.operators import operator
 from petroroad.show import plain
@@ -85,7 +86,8 @@ async def _follow(settings: LinkSettings, topic: str, count: int | None, as_json
                 await up.wait()
         except TimeoutError:
             addresses = ", ".join(f"{host}:{port}" for host, port in settings.addresses)
-            raise CommandError(f"no broker answers at {addresses}") from None
+            why = "" if link.refused is None else f": {words(link.refused)}"
+            raise CommandError(f"no broker answers at {addresses}{why}") from None
         n_printed = 0
         while count is None or n_printed < count:
             name, body, retained = await queue.get()

@@ -1,6 +1,5 @@
 """Least squares of a radar's errors over vehicles that report, whose own errors are unknown as well."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from core.arrays import F64, I64
 from fusion.config import RadarPose
 from fusion.observations import TARGET_HEIGHT_M
 from petroroad.commissioning.faces import by_lambert, end_chance
-from petroroad.commissioning.pairs import Errors, Pairs, residual_of
+from petroroad.commissioning.pairs import Errors, Pairs, rays_to, residual_of
 from petroroad.commissioning.passes import Detections, Passes
 
 N = 6  # errors of a radar, in the order of registration.NAMES
@@ -104,7 +103,8 @@ def fitted(passes: Passes, pairs: Pairs, pose: RadarPose, start: F64, prior: Pri
         moved = pairs._replace(east_m=pairs.east_m - off[:, 0], north_m=pairs.north_m - off[:, 1])
         residual = residual_of(moved, dets, pose, value)
         of_end = _of_end(moved, dets, pose, value)
-        weight = share * of_end[:, None] * _weights(residual, of_end, dets.range_m[pairs.detection], pose)
+        claimed = of_end[:, None] * _weights(residual, of_end, dets.range_m[pairs.detection], pose)
+        weight = share * claimed
         radar, place = _slopes(moved, dets, pose, value), _slopes_of_place(moved, dets, pose, value)
         spread = np.zeros((len(of), 2, KNOTS, 2))
         spread[row, :, knot] = (1.0 - part)[:, None, None] * place
@@ -127,21 +127,16 @@ def fitted(passes: Passes, pairs: Pairs, pose: RadarPose, start: F64, prior: Pri
         value = value + step
         value[-1] = min(max(value[-1], 0.0), SHARE_MAX)
         freed = radar - np.einsum("nkb,nab->nka", place, gain[of])  # what the vehicle's error leaves
-        share *= _independent_share(freed, weight, residual, of, n_vehicles)
+        share = _independent_share(freed, claimed, residual, of, n_vehicles)  # of the weights as claimed
     return Fit(value, covariance, residual, errors)
 
 
 def _of_end(pairs: Pairs, dets: Detections, pose: RadarPose, value: F64) -> F64:
     """Return the chance (n,) that each detection shows the vehicle's end; 0 where flanks are likely."""
-    c, s = math.cos(pose.boresight_rad), math.sin(pose.boresight_rad)
+    d_e, d_n, cos, sin, along = rays_to(pairs, pose, value)
     bearing = dets.azimuth_rad[pairs.detection] + pose.boresight_rad + value[2]
     drop = pose.height_m - TARGET_HEIGHT_M
     ground = np.sqrt(np.maximum((dets.range_m[pairs.detection] - value[4]) ** 2 - drop**2, 1.0))
-    d_e = pairs.east_m - value[3] * pairs.v_east_mps - pose.east_m - value[0] * c + value[1] * s
-    d_n = pairs.north_m - value[3] * pairs.v_north_mps - pose.north_m - value[0] * s - value[1] * c
-    speed = np.maximum(np.hypot(pairs.v_east_mps, pairs.v_north_mps), 0.1)
-    cos, sin = pairs.v_east_mps / speed, pairs.v_north_mps / speed
-    along = (d_e * cos + d_n * sin) / np.maximum(np.hypot(d_e, d_n), 1.0)
     side = np.sign(d_e * sin - d_n * cos)  # the radar is to the left of a vehicle that it has to its right
     o_e, o_n = ground * np.cos(bearing) - d_e, ground * np.sin(bearing) - d_n
     flank = by_lambert(along, pairs.length_m)

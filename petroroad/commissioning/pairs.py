@@ -52,15 +52,32 @@ class Errors(NamedTuple):
         return knot, np.asarray(away - knot)
 
 
-def predicted(pairs: Pairs | Places, length_m: F64, pose: RadarPose, value: F64) -> tuple[F64, F64, F64]:
-    """Return slant range [m], azimuth [rad] and range rate [m/s] of the places under the errors `value`."""
-    forward, left, rotation, late_s, d_range, share = value
+class Rays(NamedTuple):
+    """Where vehicles lie from a radar under given errors, and which way they drive; columns (n,)."""
+
+    east_m: F64
+    north_m: F64
+    cos: F64  # of the vehicle's course
+    sin: F64
+    along: F64  # cosine between the ray and the course: 1 where it drives straight away
+
+
+def rays_to(pairs: Pairs | Places, pose: RadarPose, value: F64) -> Rays:
+    """Return the rays from the radar to the places under the errors `value` of place and clock."""
+    forward, left, _, late_s, _, _ = value
     c, s = math.cos(pose.boresight_rad), math.sin(pose.boresight_rad)
     speed = np.maximum(np.hypot(pairs.v_east_mps, pairs.v_north_mps), 0.1)
     cos, sin = pairs.v_east_mps / speed, pairs.v_north_mps / speed
     east = pairs.east_m - late_s * pairs.v_east_mps - pose.east_m - forward * c + left * s
     north = pairs.north_m - late_s * pairs.v_north_mps - pose.north_m - forward * s - left * c
     along = (east * cos + north * sin) / np.maximum(np.hypot(east, north), 1.0)
+    return Rays(east, north, cos, sin, along)
+
+
+def predicted(pairs: Pairs | Places, length_m: F64, pose: RadarPose, value: F64) -> tuple[F64, F64, F64]:
+    """Return slant range [m], azimuth [rad] and range rate [m/s] of the places under the errors `value`."""
+    _, _, rotation, _, d_range, share = value
+    east, north, cos, sin, along = rays_to(pairs, pose, value)
     facing = along / np.sqrt(along**2 + AXIS_RATIO**2 * (1.0 - along**2))
     east, north = east - share * length_m * facing * cos, north - share * length_m * facing * sin
     flat = np.maximum(np.hypot(east, north), 1.0)

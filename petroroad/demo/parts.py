@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.config import address_of
+from edge.config import address_of, load_site
 from petroroad.demo.site import DemoSite
+from petroroad.pki.whole_site import BROKER_NAME
 from petroroad.processes.broker import start_broker
+from petroroad.processes.broker_security import server_tls
 from petroroad.processes.children import Child, ChildError, ChildSpec, start, stop_all, until_ready
 
 READY_S = 30.0  # of real time; a cold disk is slow, a frozen part is noticed
@@ -66,7 +68,9 @@ class Parts:
         """Start all but the traffic, the broker first; raises ChildError or NotReadyError."""
         config = ("--config", str(self.site.path))
         host, port = address_of(self.site.broker)
-        self.rest.append(await start_broker(self.site.broker_kind, self.run_dir.path, host, port))
+        tls = server_tls(load_site(self.site.path), BROKER_NAME) if self.site.tls else None
+        kind = self.site.broker_kind
+        self.rest.append(await start_broker(kind, self.run_dir.path, host, port, tls))
         late = [
             await self._start("centre", "centre", *config),
             await self._start("gateway", "gateway", *config),

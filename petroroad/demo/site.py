@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
+from edge.config import load_site
+from petroroad.pki import authority as pki
+from petroroad.pki.whole_site import issue_all
 from petroroad.processes.broker import Kind
 from petroroad.toml_text import dumps
 
@@ -17,6 +20,12 @@ SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "sit
 RSUS_USUAL = 4
 MIDDLE_STATION_M = 23_000.0  # of the densely equipped part, K18 to K26
 LOOPBACK = "127.0.0.1"
+FILES = {
+    "ca_file": "pki/ca.crt",
+    "cert_file": "pki/{role}-{name}.crt",
+    "key_file": "pki/{role}-{name}.key",
+    "crl_file": "pki/crl.pem",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,7 @@ class DemoSite:
     broker_kind: Kind
     http: str
     health: dict[str, str]  # part: HOST:PORT that answers /readyz
+    tls: bool = False
 
 
 def choose(rsus: list[dict[str, Any]], wanted: int | None) -> list[str]:
@@ -51,7 +61,14 @@ def choose(rsus: list[dict[str, Any]], wanted: int | None) -> list[str]:
 
 
 def make_site(
-    source: Path, run_dir: Path, *, rsus: int | None, http: str | None, broker: Kind, held: ExitStack
+    source: Path,
+    run_dir: Path,
+    *,
+    rsus: int | None,
+    http: str | None,
+    broker: Kind,
+    held: ExitStack,
+    tls: bool = False,
 ) -> DemoSite:
     """Write the copy of `source` for `rsus` running units into run_dir, on ports that are free now.
 
@@ -73,7 +90,8 @@ def make_site(
         listeners = gateway.get("listeners") or ["jt808://"]  # the simulated trucks dial one in any case
         gateway["listeners"] = [ports.moved(listener) for listener in listeners]
         gateway["health"] = health["gateway"]
-    config["mqtt"] = {"brokers": [address], "embedded": broker}  # its own broker knows no TLS or password
+    # its own broker knows the password and certificates of no other site
+    config["mqtt"] = {"brokers": [address], "embedded": broker} | (FILES if tls else {})
     config["centre"] = config.get("centre", {}) | {
         "http": page,
         "database": f"sqlite:///{run_dir / 'centre.sqlite'}",
@@ -81,6 +99,8 @@ def make_site(
     _copy_files(source.parent, run_dir, config)
     path = run_dir / "site.toml"
     path.write_text(dumps(config), encoding="utf-8")
+    if tls:
+        _issue(path)
     return DemoSite(
         path=path,
         esns=tuple(esns),
@@ -88,7 +108,16 @@ def make_site(
         broker_kind=broker,
         http=page,
         health=health | {"centre": page},
+        tls=tls,
     )
+
+
+def _issue(path: Path) -> None:
+    """Make an authority for this run, and all its certificates."""
+    folder = path.parent / "pki"
+    pki.create(folder, "demo", None)
+    with pki.opened(folder, None) as authority:
+        issue_all(authority, load_site(path), (), pki.PART_DAYS)
 
 
 def _copy_files(source: Path, run_dir: Path, config: dict[str, Any]) -> None:

@@ -4,22 +4,16 @@ import ctypes
 import os
 import shutil
 import socket
-import ssl
 import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from core.errors import ConfigError
 from edge.config import Site, address_of, is_address
-from edge.link import link_settings
-from edge.sections import MqttConfig
 from petroroad.processes.broker import BrokerMissingError, program
 
 FREE_BYTES_MIN = 2 * 2**30
 FSYNC_MS_MAX = 20.0
-EXPIRES_DAYS_MIN = 30.0
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
-CONNECT_S = 2.0
 
 
 class Check(NamedTuple):
@@ -103,35 +97,3 @@ def _port(name: str, kind: str, address: str) -> Check:
         except OSError as error:
             return Check(f"port.{name}", "warn", f"{kind} {address}: {error.strerror}")
     return Check(f"port.{name}", "ok", f"{kind} {address} is free")
-
-
-def broker(mqtt: MqttConfig) -> list[Check]:
-    """Connect to each broker's address."""
-    if not mqtt.brokers:
-        return [Check("broker", "warn", "the site names no broker: only the demo has one of its own")]
-    checks = []
-    for address in mqtt.brokers:
-        try:
-            with socket.create_connection(address_of(address), timeout=CONNECT_S):
-                checks.append(Check("broker", "ok", f"{address} accepts connections"))
-        except OSError as error:
-            checks.append(Check("broker", "fail", f"{address}: {error}"))
-    return checks
-
-
-def certificates(mqtt: MqttConfig, where: str) -> list[Check]:
-    """Load the TLS files and look at when the authorities' certificates end."""
-    if not (mqtt.ca_file or mqtt.cert_file):
-        return [Check("certificates", "warn", "MQTT without TLS: only for one machine or a trial")]
-    try:
-        context = link_settings(mqtt, "doctor", where).tls
-    except ConfigError as error:
-        return [Check("certificates", "fail", str(error))]
-    assert context is not None, "TLS files make a context"
-    left_days = [
-        (ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()) / 86_400
-        for found in context.get_ca_certs()
-    ]
-    least_days = min(left_days, default=float("inf"))
-    level: Literal["ok", "warn", "fail"] = "ok" if least_days >= EXPIRES_DAYS_MIN else "warn"
-    return [Check("certificates", "fail" if least_days < 0 else level, f"valid for {least_days:.0f} days")]

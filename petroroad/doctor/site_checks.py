@@ -45,7 +45,16 @@ def _terminals(site: Site) -> Iterator[str]:
 
 
 def _senders(site: Site) -> Iterator[str]:
-    """Radars whose datagrams anyone may send who reaches their port."""
+    """Radars and terminals in whose name anyone may send who reaches their port."""
+    gateway = site.config.gateway
+    urls = () if gateway is None else gateway.listeners
+    for url in urls:
+        if gateway is None or is_loopback(address_of(url)[0]):
+            continue
+        if gateway.registration == "open":
+            yield f'{url} hands a code to anyone: gateway.registration is "open"'
+        if gateway.secret is None:
+            yield f"{url} draws other codes at each start: it lacks gateway.secret"
     for rsu in site.config.rsu:
         for radar in rsu.radar:
             host, _ = address_of(radar.input)

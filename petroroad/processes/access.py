@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from edge.identity import Identity
 from edge.rights import Rights
 
+DELIVERIES = "$MQTT/sub/#"  # by which nats-server delivers QoS 1; an MQTT client can't subscribe to it itself
 MADE_BY = "# made by `petroroad pki acl` from the site file; write it anew when RSUs or neighbours change"
 
 
@@ -25,7 +26,7 @@ def nats_users(rights: Iterable[Rights], site: str, others: Sequence[str] = ()) 
     """
     lines = [MADE_BY, "authorization {", "  users: [", *(f"    {line}" for line in others)]
     for part in rights:
-        publish, read = _listed(part.publish), _listed((*part.read, "$MQTT/sub/#"))
+        publish, read = _listed(part.publish), _listed((*part.read, DELIVERIES))
         lines += [
             f'    {{ user: "{Identity(site, part.role, part.name).urn}"',
             '      allowed_connection_types: ["MQTT"]',
@@ -36,5 +37,7 @@ def nats_users(rights: Iterable[Rights], site: str, others: Sequence[str] = ()) 
 
 def _listed(patterns: Iterable[str]) -> str:
     """Return MQTT filters as a list of NATS subjects; esn and ids have neither dots nor spaces."""
-    subjects = (pattern.replace("/", ".").replace("+", "*").replace("#", ">") for pattern in patterns)
+    # MQTT's a/# is a and all below it, the subject a.> is what is below
+    both = (part for one in patterns for part in ((one.removesuffix("/#"), one) if "/#" in one else (one,)))
+    subjects = (part.replace("/", ".").replace("+", "*").replace("#", ">") for part in both)
     return "[" + ", ".join(f'"{subject}"' for subject in subjects) + "]"

@@ -4,6 +4,10 @@ Delivery does not depend on it: the outbox and the centre's acknowledgements gua
 """
 
 import asyncio
+import contextlib
+import errno
+import hashlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +23,8 @@ from petroroad.processes.children import Child, ChildSpec, NotReadyError, start,
 
 Kind = Literal["nats", "mosquitto"]
 READY_S = 10.0
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of another user in it is refused
+ROOM_BYTES = 65_536  # for its configuration and its ports file
 POLL_S = 0.02
 
 
@@ -37,20 +43,49 @@ def broker_spec(
     """
     if tls is None and not is_loopback(host):
         raise ConfigError("broker", "listen", "an embedded broker serves the network with TLS only", host)
-    folder = run_dir / "broker"
-    folder.mkdir(parents=True, exist_ok=True)
+    path = program(kind)
+    folder = _writable_folder(run_dir)
     for left in folder.glob("*.ports"):  # by a server that was killed; in a container its pid comes again
         left.unlink()
-    path = program(kind)
     config = folder / f"{kind}.conf"
     if kind == "nats":
-        write_private(config, nats_text(folder, host, port, tls, login))
+        write_private(config, nats_text(folder, run_dir / "broker" / "jetstream", host, port, tls, login))
     else:
         acl = folder / "mosquitto.acl"
         if tls is not None:
             write_private(acl, mosquitto_acl(tls.rights))
         write_private(config, mosquitto_text(host, port, tls, acl))
     return ChildSpec(name="broker", argv=(path, "-c", str(config)), log=run_dir / "broker.log")
+
+
+def _writable_folder(run_dir: Path) -> Path:
+    """Return a folder with room for configuration and ports file; OSError where there is none at all.
+
+    A broker must come back on a full disk, since nothing of ours needs its disk: nats-server ends where it
+    can't write its ports file. systemd's runtime directory and /dev/shm lie in memory.
+    """
+    name = f"petroroad-{hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:16]}"
+    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    places = [*([Path(given) / name] if given else []), run_dir / "broker"]
+    places.append(MEMORY / name)
+    for folder in places[:-1]:
+        with contextlib.suppress(OSError):
+            _try_out(folder)
+            return folder
+    _try_out(places[-1])
+    return places[-1]
+
+
+def _try_out(folder: Path) -> None:
+    """Make a folder that is ours and has room; OSError where it can't be."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():  # another user's, in a shared place
+        raise OSError(errno.EPERM, "belongs to another user", str(folder))
+    probe = folder / f"probe-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(ROOM_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 async def start_broker(
@@ -69,7 +104,7 @@ async def start_broker(
         text = f"the broker does not listen on {host}:{port}; the end of its log:\n{tail(child.spec.log)}"
         raise NotReadyError(text) from None
     if kind == "nats":
-        await _prepare(child, run_dir / "broker")
+        await _prepare(child, Path(child.spec.argv[-1]).parent)
     return child
 
 

@@ -18,12 +18,14 @@ server_name: petroroad
 host: "127.0.0.1"
 port: -1
 max_payload: 1MB
+max_connections: 2048
 ports_file_dir: {folder}
 jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 4GB }}
 mqtt {{
   host: "{host}", port: {port}, max_ack_pending: 1000, ack_wait: "10s"
 {how}}}
 """
+# max_packet_size: as nats-server's max_payload; looked at before the rest of a packet is received
 # user: started as root it would change to its own, and with that lose the signal of its parent's death
 MOSQUITTO = """\
 listener {port} {host}
@@ -32,6 +34,10 @@ persistence false
 set_tcp_nodelay true
 max_inflight_messages 100
 max_queued_messages 10000
+max_queued_bytes 64000000
+max_connections 2048
+message_size_limit 1048576
+max_packet_size 1048576
 log_dest stderr
 log_type error
 log_type warning
@@ -46,8 +52,10 @@ class Login(NamedTuple):
     password: str
 
 
-def nats_text(folder: Path, host: str, port: int, tls: ServerTls | None, login: Login | None) -> str:
-    """Return nats-server's configuration; the setup user's password lies beside it."""
+def nats_text(
+    folder: Path, store: Path, host: str, port: int, tls: ServerTls | None, login: Login | None
+) -> str:
+    """Return nats-server's configuration; the setup user's password lies beside it, streams in `store`."""
     password = secrets.token_urlsafe(32)
     write_private(folder / PASSWORD_FILE, password)
     setup = (
@@ -55,13 +63,12 @@ def nats_text(folder: Path, host: str, port: int, tls: ServerTls | None, login: 
         'allowed_connection_types: ["STANDARD"], '
         'permissions: { publish: "$JS.API.STREAM.CREATE.*", subscribe: "_INBOX.>" } }'
     )
-    store = quoted(folder / "jetstream")
     if tls is None:
         users, how = [setup, *_plain_users(login)], f'  no_auth_user: "{ANONYMOUS}"\n'
         block = nats_users((), "", users)
     else:
         block, how = nats_users(tls.rights, tls.site or "", [setup]), _nats_tls(tls)
-    return block + NATS.format(folder=quoted(folder), store=store, host=host, port=port, how=how)
+    return block + NATS.format(folder=quoted(folder), store=quoted(store), host=host, port=port, how=how)
 
 
 def mosquitto_text(host: str, port: int, tls: ServerTls | None, acl: Path) -> str:

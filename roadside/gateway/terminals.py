@@ -225,9 +225,9 @@ class Connection(asyncio.Protocol):
     @property
     def is_live(self) -> bool:
         """Whether its terminal still reports, by its own rhythm."""
-        if self.session.phase != "authenticated" or self._transport.is_closing():
+        if self._reported_s is None or self.session.phase != "authenticated" or self._transport.is_closing():
             return False
-        silent_s = self._loop.time() - (self._reported_s or self._since_s)
+        silent_s = self._loop.time() - self._reported_s
         return silent_s <= min(SILENT_S, max(SILENT_S_MIN, SILENT_PERIODS * self._period_s))
 
     def _note_report(self, now_s: float) -> None:

@@ -16,7 +16,7 @@ from edge.journey_messages import JourneyBatch
 from edge.subscriptions import Incoming
 from geofence.journeys.journey import Journey, encoded
 from tests.support.centre_ingest import Bench
-from tests.support.centre_samples import T0_NS, item, payload, status, violation
+from tests.support.centre_samples import T0_NS, episode_id, item, payload, status, violation
 
 UNITS = {"rsu": {"RSU001"}, "gateway": {"GW1"}}
 
@@ -139,10 +139,14 @@ async def test_one_rsus_garbage_is_kept_up_to_a_limit_and_costs_no_other_its_own
 
 
 def _journeys(esn: str, n: int) -> bytes:
-    bodies = (
-        encoded(Journey(id=f"{esn}-{n}-{i}", version=1, esn=esn, terminal="1", began="seen", start_ns=T0_NS))
+    made = (
+        Journey(
+            id=episode_id(f"{esn} {n} {i}"), version=1, esn=esn, terminal="1", began="seen",
+            start_ns=T0_NS, stamp_ns=T0_NS, seen_ns=T0_NS, lon_deg=122.0, lat_deg=41.0,
+        )
         for i in range(64)
-    )
+    )  # fmt: skip
+    bodies = map(encoded, made)
     return msgspec.msgpack.encode(JourneyBatch(journeys=tuple(bodies)))
 
 

@@ -1,5 +1,7 @@
 """The guard: another host or origin is refused on every route, HTTP and WebSocket alike."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import websockets.asyncio.client as ws
 from websockets.exceptions import InvalidStatus
 
 from centre.api import build, routes
+from centre.streams import STREAMS_OF_CLIENT_MAX
 from tests.support.serving_centre import running
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +24,9 @@ FOREIGN = [
     {"host": "127.0.0.1@evil.example"},
     {"host": ""},
     {"host": "[::1"},
+    {"origin": "http://localhost:1"},  # another program of this machine
+    {"origin": "http://127.0.0.1"},  # port 80
+    {"origin": "http://localhost:99999"},
 ]
 
 
@@ -70,3 +76,45 @@ async def test_a_stream_is_not_found_by_a_request_of_the_other_kind(tmp_path: Pa
         assert (answer.status_code, answer.headers["x-content-type-options"]) == (404, "nosniff")
         with pytest.raises(InvalidStatus):
             await ws.connect(f"ws://127.0.0.1:{centre.port}/api/events")
+
+
+async def test_our_own_page_is_served_under_each_name_of_this_machine(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        for host in ("127.0.0.1", "localhost", "[::1]"):
+            headers = {"host": f"{host}:{centre.port}", "origin": f"http://{host}:{centre.port}"}
+            assert (await centre.http.get("/api/summary", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%00", "/a%00b", "/api/violations/%00", "/%0a", "/%7f", "/%1b[31m", "/%ff", "/%e2%80%ae",
+        "/..%2f..%2f", "//", "/%", "/%zz", "/api/violations/" + "x" * 5_000, "/" + "a/" * 2_000,
+        "/api/violations/%ED%A0%80",
+        "/assets/%5c..%5c", "/?%00=%00", "/api/violations?state=%00", "/api/events?after=%00",
+    ],
+)  # fmt: skip
+async def test_no_path_is_the_servers_fault(tmp_path: Path, path: str) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "index.html").write_text("page")
+    async with running(tmp_path) as centre:
+        reader, writer = await asyncio.open_connection("127.0.0.1", centre.port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{centre.port}\r\n\r\n".encode())
+        async with asyncio.timeout(10.0):
+            line = await reader.readline()
+        writer.close()
+        assert line.split()[1] in (b"200", b"400", b"404", b"414"), line
+
+
+async def test_one_program_leaves_streams_to_others(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre, contextlib.AsyncExitStack() as opened:
+        address = f"ws://127.0.0.1:{centre.port}/api"
+        for name in ("tracks", "stream"):
+            for _ in range(STREAMS_OF_CLIENT_MAX):
+                await opened.enter_async_context(ws.connect(f"{address}/{name}"))
+            with pytest.raises(InvalidStatus):
+                await ws.connect(f"{address}/{name}")
+            async with ws.connect(f"{address}/{name}", user_agent_header="another"):
+                pass
+        assert centre.app.feed.counts["stream.refused"] == 1
+        assert centre.app.tracks.counts["track.viewers_refused"] == 1

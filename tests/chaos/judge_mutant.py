@@ -8,16 +8,23 @@ import json
 import shutil
 import sys
 
-from petroroad.chaos.disks import private_mounts
-from petroroad.chaos.run import Asked, run
+from petroroad import numba_cache
+
+DRAIN_S = 8.0  # what is lost is never drained
 
 
 def main():
     """Run it; the folder is not kept, since it has to fail."""
+    numba_cache.prepare()
+    from petroroad.chaos.disks import private_mounts
+    from petroroad.chaos.run import Asked, run
+
     name, seed, seconds = sys.argv[1:]
     has_mounts = private_mounts()
     program = (sys.executable, "-m", "tests.chaos.mutants", name)
-    asked = Asked(seed=int(seed), seconds=float(seconds), has_mounts=has_mounts, program=program)
+    asked = Asked(
+        seed=int(seed), seconds=float(seconds), drain_s=DRAIN_S, has_mounts=has_mounts, program=program
+    )
     line = asyncio.run(run(asked)).line
     if "kept" in line:
         shutil.rmtree(line["kept"])

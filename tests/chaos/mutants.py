@@ -10,7 +10,10 @@ from functools import wraps
 
 import sqlalchemy as sa
 
+from petroroad import numba_cache
 from petroroad.__main__ import program
+
+numba_cache.prepare()  # before a fault imports what declares kernels: they would be compiled anew
 
 
 def acknowledge_before_commit():

@@ -231,6 +231,22 @@ def test_a_page_that_loaded_anew_is_judged_by_its_last_session():
     assert check(history).ok
 
 
+def test_what_waits_is_counted_as_waiting_alone():
+    history = right()
+    forget_version(history)
+    history.waiting.append((ESN, EPOCH, N))
+    verdict = check(history)
+    assert (verdict.waiting, verdict.lost) == (1, 0)
+
+
+def test_what_is_lost_is_counted_once_by_key_and_recording():
+    history = right()
+    forget_version(history)
+    assert check(history).lost == 1
+    del history.bodies[ESN, EPOCH, N]  # nobody heard it: which key it had is not known
+    assert check(history).lost == 1
+
+
 def test_strangers_are_not_judged():
     history = right()
     history.transport["STRANGER", 1, 1] = "a stranger's"

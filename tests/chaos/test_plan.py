@@ -23,13 +23,23 @@ def test_every_plan_ends_parts_hurts_links_and_is_healed_in_time(seconds, hard):
     for seed in range(60):
         faults = draw(seed, ESNS, seconds, hard=hard)
         assert any(fault.kind == "kill" and fault.part == "centre" for fault in faults)
+        if hard:
+            assert {"full_kill", "full_restart"} <= set(kinds(faults))
+        else:
+            assert any(fault.kind == "kill" and fault.part in ESNS for fault in faults)
         assert {"repeat", "hostile", "page", "freeze"} <= set(kinds(faults))
         assert sum(fault.kind in LINK_KINDS for fault in faults) >= 2
         assert ("new_centre" in kinds(faults)) == hard
-        assert set(kinds(faults)) & set(DISK_KINDS if hard else ("full",))
+        assert set(kinds(faults)) & set(DISK_KINDS)
         for fault in faults:
             assert fault.at_s > 0.0
             assert fault.at_s + fault.hold_s <= seconds, fault
+
+
+def test_the_kills_of_every_plan_come_at_the_worst_moment():
+    for seed in range(60):
+        kills = [fault for fault in draw(seed, ESNS, 15.0) if fault.kind == "kill"]
+        assert any(kill.part == "centre" and kill.figure == 1.0 for kill in kills)
 
 
 def test_no_rsu_ends_on_a_full_disk_by_accident():

@@ -8,8 +8,8 @@ import pytest
 
 from fusion.config import RadarPose
 from petroroad.commissioning.checks import ACCEPTED, REJECTED, UNDECIDED, commissioned
-from petroroad.commissioning.fit import KNOTS, _scale2, unknown
-from petroroad.commissioning.pairs import predicted
+from petroroad.commissioning.fit import KNOTS, Prior, _scale2, fitted, unknown
+from petroroad.commissioning.pairs import paired, predicted, thinned
 from petroroad.commissioning.passes import Detections, Passes, Places
 from petroroad.commissioning.registration import PRIOR, Registration, registered
 
@@ -69,6 +69,18 @@ def test_the_errors_are_found_and_sigma_is_honest():
     rms = np.sqrt(np.mean(np.square(off), axis=0))
     assert (rms < 1.8).all(), rms
     assert np.abs(off).max() < 4.0
+
+
+@pytest.mark.parametrize("seed", range(3, 6))
+def test_sigma_is_that_of_the_end_of_a_fit_not_of_its_beginning(seed):
+    """At its first steps all residuals of a vehicle are alike, since its own error is not known yet."""
+    passes, start = drive_by(seed), np.array(ERRORS)
+    pairs = thinned(paired(passes, POSE, start, 5.0), passes.detections)
+    prior = Prior(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.3]), np.asarray(PRIOR))
+    first = fitted(passes, pairs, POSE, start, prior, unknown(len(passes.places)))
+    again = fitted(passes, pairs, POSE, first.value, prior, first.errors)
+    ratio = np.sqrt(np.diag(first.covariance) / np.diag(again.covariance))
+    assert (ratio < 1.3).all(), ratio
 
 
 @pytest.mark.parametrize("errors", [

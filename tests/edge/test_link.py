@@ -5,6 +5,7 @@ import contextlib
 import resource
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -301,3 +302,57 @@ def test_what_a_killed_server_said_of_its_ports_is_not_believed(tmp_path):
     (folder / "nats-server_7.ports").write_text('{"nats": ["nats://127.0.0.1:1"]}')
     broker_spec("nats", tmp_path, "127.0.0.1", 1)
     assert not list(folder.glob("*.ports"))
+
+
+@pytest.mark.parametrize("kind", ["nats", "mosquitto"])
+async def test_a_message_that_is_too_long_costs_its_sender_the_connection_only(tmp_path, kind):
+    received = Received()
+    async with broker(tmp_path, kind) as (_, port):
+        listening = linked(port, "a", subscriptions=[("t", 1)], on_message=received)
+        async with listening as other, linked(port, "b") as sender:
+            sender.publish("t", bytes(2_000_000))
+            async with asyncio.timeout(10.0):
+                while (
+                    sender.counts.get("link.MqttError", 0) + sender.counts.get("link.MqttCodeError", 0) == 0
+                ):
+                    await asyncio.sleep(0.02)
+            async with asyncio.timeout(10.0):
+                while not sender.connected:
+                    await asyncio.sleep(0.02)
+            sender.publish("t", b"short")
+            await received.until(("t", b"short"))
+            assert [len(message[1]) for message in received] == [5]
+            assert other.counts["link.connected"] == 1
+
+
+async def test_nats_starts_where_its_disk_has_no_room(tmp_path, monkeypatch):
+    """Configuration and ports file then lie in memory: delivery must not wait for somebody to tidy up."""
+    monkeypatch.setattr("petroroad.processes.broker.MEMORY", tmp_path / "memory")
+    run_dir = tmp_path / "full"
+    run_dir.mkdir()
+    (run_dir / "broker").write_text("no folder can be made here")
+    with kept_port() as port:
+        broker = await start_broker("nats", run_dir, "127.0.0.1", port)
+        async with linked(port, "a") as link:
+            assert link.connected
+        await broker.stop(2.0)
+    assert list((tmp_path / "memory").glob("petroroad-*/nats.conf"))
+
+
+def test_without_any_room_the_broker_says_so(tmp_path, monkeypatch):
+    for name in ("broker", "memory"):
+        (tmp_path / name).write_text("no folder can be made here")
+    monkeypatch.setattr("petroroad.processes.broker.MEMORY", tmp_path / "memory")
+    with pytest.raises(OSError):
+        broker_spec("nats", tmp_path, "127.0.0.1", 1)
+
+
+def test_a_broker_refuses_messages_and_clients_beyond_our_limits(tmp_path):
+    texts = {}
+    for kind in ("nats", "mosquitto"):
+        spec = broker_spec(kind, tmp_path, "127.0.0.1", 1)
+        texts[kind] = Path(spec.argv[-1]).read_text(encoding="utf-8")
+    for wanted in ("max_payload: 1MB", "max_ack_pending: 1000", "max_connections: 2048"):
+        assert wanted in texts["nats"]
+    for wanted in ("message_size_limit 1048576", "max_inflight_messages 100", "max_queued_bytes 64000000"):
+        assert wanted in texts["mosquitto"]

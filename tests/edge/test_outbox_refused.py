@@ -177,7 +177,7 @@ async def test_a_file_that_nobody_may_read_is_never_said_to_be_empty(tmp_path):
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{suffix}", f"{hidden}{suffix}")
     os.replace(path, hidden)
-    path.symlink_to(tmp_path)  # root may read anything but a directory
+    path.symlink_to(path)  # root may read anything but this
     async with running(path) as (outbox, wire):
         assert outbox.depth == 1
         assert "outbox_unread" in outbox.degraded
@@ -196,7 +196,7 @@ async def test_an_unread_file_with_newer_epochs_costs_no_key(tmp_path):
     path, hidden = tmp_path / "o.sqlite", tmp_path / "hidden"
     store = Store(hidden, 4_000_000_000)
     store.close()
-    path.symlink_to(tmp_path)
+    path.symlink_to(path)
     async with running(path) as (outbox, wire):
         put(outbox, b"meanwhile")
         await until(lambda: wire.batches)
@@ -214,5 +214,5 @@ def test_files_are_their_owners_only(tmp_path):
     leave_behind(path)
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {
-        "o.sqlite": 0o600, "o.sqlite-wal": 0o600, "o.sqlite-shm": 0o600,
+        "o.sqlite": 0o600, "o.sqlite-wal": 0o600, "o.sqlite-shm": 0o600, "o.sqlite.mark": 0o600,
     }  # fmt: skip

@@ -30,12 +30,19 @@ WHOLE = {
         HEAD + ROW.replace("13900000001", '"=""13900000001"""'),
         HEAD + ROW.replace("P1", "\uff30\uff11"),  # full width
         HEAD + ROW.replace(",main,", ',"[""main""]",'),
+        HEAD + ROW.replace(",main,,", ",main,',"),  # forced to be text, and empty
     ],
 )
 def test_a_row_is_what_a_table_is(text):
     ((line, permit),) = permit_rows(text)
     assert line == 2
     assert permit == msgspec.convert(WHOLE, PermitConfig)
+
+
+@pytest.mark.parametrize("empty", ["'", '"="""""'])
+def test_a_cell_that_is_forced_to_be_text_and_empty_is_an_absent_key(empty):
+    ((_, permit),) = permit_rows(HEAD + ROW.replace(",exit,", f",{empty},").replace("WB-7", empty))
+    assert (permit.exit, permit.waybill) == (None, None)
 
 
 def test_several_roads_and_zones_are_in_one_cell():

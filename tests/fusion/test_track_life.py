@@ -186,6 +186,55 @@ def test_radars_new_track_waits_where_it_is_likely_one_that_radar_has_just_lost(
     assert store.track[rows[:n]].tolist() == ([1] if waits else [1, 2])
 
 
+CONFIRMED, TENTATIVE = layout.CONFIRMED, layout.TENTATIVE
+
+
+@pytest.mark.parametrize(
+    ("status", "odds", "llr", "seen_s", "east_m", "waits"),
+    [
+        (CONFIRMED, 0.0, 9.0, 4.9, -2.0, True),
+        (CONFIRMED, 0.0, 9.0, 4.6, -20.0, True),  # 0.4 s ago: by now it is 8 m behind
+        (CONFIRMED, 0.0, 9.0, 4.6, -2.0, False),  # it is 10 m ahead by now
+        (TENTATIVE, 3.0, 0.0, 4.9, -2.0, True),  # shown at its first detection
+        (TENTATIVE, 3.0, 2.0, 4.9, -2.0, True),  # a second one takes nothing from its odds
+        (TENTATIVE, 3.0, -3.0, 4.9, -2.0, False),  # missed since: nobody shows it
+        (TENTATIVE, -9.0, 20.0, 4.9, -2.0, True),  # shown by its likelihoods
+        (TENTATIVE, -9.0, 2.0, 4.9, -2.0, False),  # as likely clutter
+    ],
+)
+def test_what_is_detected_once_waits_beside_an_older_track_that_is_or_will_be_shown(
+    status, odds, llr, seen_s, east_m, waits
+):
+    """An older track, 30 m/s east, and one that radar has just detected at the origin for the first time."""
+    store, terminals = (
+        TrackStore(FusionConfig(tracks_max=8), [pose("R", -100.0, 0.0, 0.0)]),
+        TerminalTable(()),
+    )
+    rows = []
+    for seen, east, state, began, ratio in (
+        (seen_s, east_m, status, odds, llr),
+        (5.0, 0.0, TENTATIVE, 3.0, 0.0),
+    ):
+        row = take_row(store.tracks, at(seen), at(seen))
+        store.X[row, :4] = east, 0.0, 30.0, 0.0
+        store.P[row, :4, :4] = np.diag([0.3, 0.1, 0.1, 0.1])
+        store.ints[row, [layout.STATUS, layout.STAMP, layout.RADAR_NS, layout.RING_LEN]] = (
+            state,
+            at(seen),
+            at(seen),
+            1,
+        )
+        store.floats[row, [layout.BEGAN_ODDS, layout.LLR]] = began, ratio
+        store.rings.meas[row, 0, [layout.WHAT, layout.Z_EAST, layout.Z_RATE]] = layout.OBJECT, east, np.nan
+        rows.append(row)
+    found, works = np.zeros(8, dtype=np.int64), np.ones(1, dtype=np.bool_)
+    n = shown(
+        store.tracks, store.rings, terminals.rows, at(5.0), store.settings, works,
+        store.scratch.predicted, found,
+    )  # fmt: skip
+    assert (rows[1] not in found[:n].tolist()) == waits
+
+
 def test_what_radar_misses_in_its_sight_is_unseen_before_its_next_report_is_due():
     radar = pose("R", 0.0, -8.0, 0.0, range_m_max=400.0)
     for vanishes in (True, False):

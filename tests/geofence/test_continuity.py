@@ -108,6 +108,40 @@ def test_time_in_the_lane_is_handed_over_as_well():
     assert other.monitor.carry([1])[0].rules == carried.rules
 
 
+def seen_at(hz, seconds, north):
+    """Drive a nameless vehicle under a radar that scans so often; north(t) : its place."""
+    world, due_s = World(), 0.0
+    for k in range(round(seconds * 10)):
+        t_s = k / 10
+        now = nameless(t_s, north(t_s))
+        if t_s >= due_s - 1e-6:
+            world.observe(T0_NS + round(t_s * NS), now)
+            due_s += 1.0 / hz
+        if k % 2 == 0:
+            world.tick(T0_NS + round(t_s * NS), now)
+    return [(v.grade, v.phase) for v in world.of("lane_departure")]
+
+
+@pytest.mark.parametrize(
+    ("hz", "north_m", "want"),
+    [
+        (2.0, -7.625, [("undecidable", "open")]),
+        (10.0, -7.625, []),  # it is judged
+        (2.0, -3.875, []),  # in a lane of all classes: nobody takes it for a hazmat vehicle
+    ],
+)
+def test_a_nameless_vehicle_of_a_dedicated_lane_under_a_slow_radar_gets_a_record(hz, north_m, want):
+    assert seen_at(hz, 10.0, lambda _: north_m)[:1] == want
+
+
+def test_that_record_lasts_while_it_swings_out_and_closes_once_it_drives_elsewhere():
+    """It leaves its lane at 8 s, for good: a departure that nobody could judge is in the record."""
+    found = seen_at(2.0, 30.0, lambda t: -7.625 if t < 8.0 else -3.875)
+    assert {grade for grade, _ in found} == {"undecidable"}
+    assert [phase for _, phase in found] == ["open", "close"]
+    assert [phase for _, phase in seen_at(2.0, 16.0, lambda t: -7.625 if t < 8.0 else -3.875)] == ["open"]
+
+
 @pytest.mark.parametrize(("hz", "want"), [(2.5, True), (10.0, False)])
 def test_a_nameless_vehicle_that_radar_sees_too_seldom_is_undecidable_and_not_silent(hz, want):
     """Nothing is gathered of it over a gap, so that no departure of it would ever be found."""

@@ -3,15 +3,17 @@
 import time
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from core.times import TICK_NS
 from geofence.config import RulesConfig
+from geofence.episodes import decoded, encoded
 from geofence.map_changes import GONE, map_changes
 from geofence.monitor import Monitor
 from geofence.state import HINT
-from tests.support.geofence_world import FRAME, World, batch, feature, lonlat, road
+from tests.support.geofence_world import FRAME, T0_NS, World, batch, feature, lonlat, road
 
 ZONE = [(300.0, -9.5), (420.0, -9.5), (420.0, -5.75), (300.0, -5.75)]
 
@@ -58,6 +60,32 @@ def test_an_episode_about_a_zone_that_is_gone_closes_and_one_about_another_stays
     found = map_changes(world.road, new)
     closes = world.monitor.close_on_map(1, found)
     assert [(row.violation.zone, row.violation.reason) for row in closes] == [("gone", "map_changed")]
+
+
+@pytest.mark.parametrize(
+    ("lane", "changed", "closes"),
+    [
+        ("EH", "EH", True),
+        ("EG", "EH", True),  # beside it: how far out its vehicle is may be another depth now
+        (None, "EH", True),  # beside the road, and this lane is the nearest
+        ("EH", "WH", False),
+        (None, "WH", False),
+        ("gone long ago", "EH", False),
+    ],
+)
+def test_an_episode_that_waits_since_a_restart_closes_with_its_lane(lane, changed, closes):
+    """The restart forgot which lane its vehicle held; the episode says where it was."""
+    world = World()
+    world.drive(8.0, lambda t: {"east": 100.0 + 16.0 * t, "north": -7.625 - min(max(t - 2.0, 0.0), 2.6)})
+    (body,) = [body for body in world.episodes.values() if body is not None]
+    episode = msgspec.structs.replace(decoded(body), lane=lane)
+    assert (episode.rule, episode.grade) == ("lane_departure", "violation")
+    started = World()
+    started.monitor.start(T0_NS, [encoded(episode)])
+    found = map_changes(started.road, with_lane(started.road, changed, speed_limit_mps=9.0))
+    versions = started.monitor.close_on_map(T0_NS + 1, found)
+    assert [row.violation.reason for row in versions] == (["map_changed"] if closes else [])
+    assert len(started.monitor.waiting()) == (0 if closes else 1)
 
 
 def test_with_5_000_vehicles_a_change_of_the_map_fits_into_a_tick_and_loses_nothing():

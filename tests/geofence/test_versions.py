@@ -80,6 +80,12 @@ def test_a_restart_reads_an_episode_with_more_and_with_fewer_fields():
         ("start_ns", "yesterday"),
         ("p_violation", 2.0),
         ("speed_mps", math.inf),
+        ("speed_mps", 201.0),
+        ("limit_mps", -1.0),
+        ("s_m", 2e7),
+        ("road_s_m", -1e8),  # no road of that length has stakes
+        ("d_m", 2e5),
+        ("sigma_d_m", -0.1),
         ("lane", "\u202eEH"),
         ("id", [[[]]]),
         ("vehicle", {"plate": "x" * 5_000}),

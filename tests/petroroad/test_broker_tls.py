@@ -5,6 +5,9 @@ import contextlib
 import itertools
 import json
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,7 @@ from tests.conftest import find_program
 from tests.support.tls_site import FILES, PARTS, issued, plain_site, revoked, tls_site
 
 pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("nats", "mosquitto")
 
 # Written by hand from docs/design.md section 7, not by edge.rights: topic: (who may publish, who may read)
@@ -293,6 +297,34 @@ def test_an_embedded_broker_serves_the_network_with_tls_only(tmp_path, kind, hos
     state = str(tmp_path / "state")
     assert run(["broker", "--listen", f"{address}:1883", "--kind", kind, "--state", state]) == 2
     assert "serves the network with TLS only" in capsys.readouterr().err
+
+
+@pytest.mark.e2e
+async def test_a_running_broker_cuts_off_what_is_revoked(tmp_path):
+    """The others are back within seconds."""
+    with kept_port() as port:
+        site = tls_site(tmp_path, port, "nats")
+        argv = [sys.executable, "-m", "petroroad", "broker", "--config", site.where]
+        with (tmp_path / "said").open("wb") as said:
+            broker = subprocess.Popen([*argv, "--state", str(tmp_path)], stderr=said)
+        try:
+            first = linked(settings_of(site, "rsu", "R1"))
+            async with first as stays, linked(settings_of(site, "rsu", "R2")) as leaves:
+                for link in (stays, leaves):
+                    await asyncio.wait_for(link.up.wait(), 30.0)
+                    link.up.clear()
+                revoked(tmp_path, "rsu", "R2")
+                await asyncio.wait_for(stays.up.wait(), 30.0)
+                async with asyncio.timeout(15.0):
+                    while "link.refused.closed_at_once" not in leaves.counts:
+                        await asyncio.sleep(0.05)
+                assert not leaves.connected
+                assert stays.connected
+                assert broker.poll() is None
+            assert "starting anew" in (tmp_path / "said").read_text()
+        finally:
+            broker.terminate()
+            assert broker.wait(10.0) == 0
 
 
 def test_a_broker_needs_a_certificate_of_its_own(tmp_path):

@@ -54,6 +54,11 @@ EXAMPLE = ROOT / "tests" / "data" / "example" / "site.toml"
         (["demo", "--site", str(EXAMPLE), "--rsus", "1"], 2),  # only Panjin is simulated
         (["centre", "--config", "missing.toml"], 2),
         (["rsu", "--config", "missing.toml", "--esn", "A"], 2),
+        (["chaos", "--seeds", "0"], 2),
+        (["chaos", "--rsus", "1"], 2),  # nobody to hand over to
+        (["chaos", "--seconds", "1"], 2),  # no time for a fault
+        (["chaos", "--broker", "other"], 2),
+        (["chaos", "--run-dir", "/proc/petroroad"], 2),
         (["gateway"], 2),  # what it needs is not given
     ],
 )

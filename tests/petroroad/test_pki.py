@@ -47,7 +47,7 @@ def test_a_site_gets_all_its_certificates_in_one_go(tmp_path, capsys):
     issue = ["pki", "issue", "--all", "--config", str(EXAMPLE), "--dir", str(folder), "--json"]
     assert run(issue) == 0
     issued = json.loads(capsys.readouterr().out)["issued"]
-    assert {"rsu", "gateway", "centre", "broker"} == {one["role"] for one in issued}
+    assert {"rsu", "gateway", "centre", "broker", "operator"} == {one["role"] for one in issued}
     for one in issued:
         found = x509.load_pem_x509_certificate(Path(one["cert_file"]).read_bytes())
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -6,11 +6,11 @@ import pytest
 
 from edge.recording import series as series_module
 from edge.recording.file import END, SERIES
+from edge.recording.names import files_of
 from edge.recording.recorder import Reading, read_messages
-from edge.recording.series import files_of
 from petroroad.__main__ import main
 from roadside import pipeline
-from tests.support.series_of import EPOCH, ESN, fed, simulated
+from tests.support.series_of import EPOCH, ESN, fed
 
 NS = 10**9
 
@@ -22,14 +22,13 @@ def is_stalled(log_ns):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """(files of a series with a seam each four seconds, the one file of the same run)."""
+    """(files of a series with a seam each two seconds, the one file of the same run)."""
     folder = tmp_path_factory.mktemp("series")
     with pytest.MonkeyPatch.context() as patch:
-        messages = simulated(folder / "sim.mcap", 22)
-        patch.setattr(pipeline, "STATE_EVERY_NS", 2 * NS)
-        fed(folder / "one", messages, is_stalled=is_stalled)
-        patch.setattr(series_module, "FILE_NS", 4 * NS)
-        fed(folder / "series", messages, is_stalled=is_stalled)
+        patch.setattr(pipeline, "STATE_EVERY_NS", NS)
+        fed(folder / "one", 13.0, is_stalled=is_stalled)
+        patch.setattr(series_module, "FILE_NS", 2 * NS)
+        fed(folder / "series", 13.0, is_stalled=is_stalled)
     (one,) = files_of(folder / "one", ESN)
     return files_of(folder / "series", ESN), one
 
@@ -47,7 +46,7 @@ def topics(path):
 
 
 def test_each_file_is_whole_and_begins_with_site_and_state(recorded):
-    files, one = recorded
+    files, _ = recorded
     assert [path.name for path in files] == [f"{ESN}-{EPOCH}-{k:05d}.mcap" for k in range(len(files))]
     assert len(files) >= 5
     for k, path in enumerate(files):

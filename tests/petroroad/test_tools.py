@@ -227,13 +227,15 @@ def test_doctor_warns_of_a_receiver_whose_port_is_in_use(site_file, tmp_path, ca
 def test_a_setting_that_nothing_follows_yet_is_reported(site_file, tmp_path, capsys):
     """Who sets how long plates are kept must not believe that they are deleted."""
     quiet = load_site(site_file)
+    site_file.write_text(SITE + "[retention]\nrecordings_days = 3.0\n")  # an RSU deletes by it
+    assert load_site(site_file).unapplied == ()
     site_file.write_text(SITE + "[retention]\nplates_days = 30.0\n")
     _, found = doctor(capsys, "--config", str(site_file), "--state", str(tmp_path))
     assert found["config.unapplied"]["level"] == "warn"
-    assert "[retention] is not applied yet" in found["config.unapplied"]["detail"]
+    assert "[retention] plates_days is not applied yet" in found["config.unapplied"]["detail"]
     assert quiet.unapplied == ()
     log.warn_unapplied(log.setup(part="test"), load_site(site_file).unapplied)
-    assert "[retention] is not applied yet" in capsys.readouterr().err
+    assert "[retention] plates_days is not applied yet" in capsys.readouterr().err
 
 
 def test_doctor_reports_a_broken_site(site_file, capsys):

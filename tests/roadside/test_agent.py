@@ -42,6 +42,8 @@ class Recorder:
     def write(self, topic, body, log_ns, publish_ns=None):
         self.topics.append(topic)
 
+    write_state = write
+
 
 def made(setup):
     return Agent(

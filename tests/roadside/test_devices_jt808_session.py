@@ -1,5 +1,6 @@
 """The platform's and the terminal's state machines of JT/T 808, alone and against each other."""
 
+import hashlib
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from roadside.devices import KINDS_MAX
 from roadside.devices.jt808 import frame as framing
 from roadside.devices.jt808 import messages
 from roadside.devices.jt808.client import Client
+from roadside.devices.jt808.codes import CODE_LENGTH, codes_of, drawn_codes
 from roadside.devices.jt808.fix import location_of
 from roadside.devices.jt808.frame import Frame, Splitter
 from roadside.devices.jt808.location import encode as encode_location
@@ -314,3 +316,40 @@ def test_session_survives_anything(data):
     if session.phase == "authenticated":
         session.receive(framing.DELIMITER, NOW_NS)
         assert len(session.receive(client.report(FIX), NOW_NS).fixes) == 1
+
+
+def test_a_code_follows_from_the_sites_secret_and_from_nothing_public():
+    one, same, other = codes_of(b"s" * 16), codes_of(b"s" * 16), codes_of(b"t" * 16)
+    assert one(TERMINAL) == same(TERMINAL)  # after a restart, and at a standby
+    assert len({one(TERMINAL), other(TERMINAL), one("13900000002"), drawn_codes()(TERMINAL)}) == 4
+    assert len(one(TERMINAL)) == CODE_LENGTH
+    public = hashlib.sha256(f"petroroad/{TERMINAL}".encode()).hexdigest()
+    assert not public.startswith(one(TERMINAL))
+
+
+@pytest.mark.parametrize(
+    ("registration", "terminal", "ready"),
+    [
+        ("open", TERMINAL, True),
+        ("open", "13999999999", True),
+        ("listed", TERMINAL, True),
+        ("listed", "13999999999", False),
+        ("closed", TERMINAL, False),
+    ],
+)
+def test_who_is_handed_a_code_is_the_sites_choice(registration, terminal, ready):
+    counts = Counter()
+    session = Session(SessionRules(known={TERMINAL}, registration=registration), counts)
+    client = Client(terminal, "")
+    talk(session, client, client.greeting())
+    assert client.ready == ready
+    assert counts["register.refused"] == (not ready)
+
+
+def test_a_terminal_that_reports_elsewhere_is_neither_registered_nor_accepted():
+    _, owner, _ = logged_in()
+    counts = Counter()
+    session = Session(rules(), counts, is_live=lambda terminal: terminal == TERMINAL)
+    talk(session, owner, owner.greeting())  # even with the right code; then it asks for a new one
+    assert (owner.phase, session.phase) == ("refused", "new")
+    assert counts == {"terminal.live": 2}

@@ -13,7 +13,7 @@ from edge.token_bucket import TokenBucket
 from edge.wire import GnssFix
 from roadside.devices.jt808.client import Client
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway.terminals import Limits, TerminalServer
+from roadside.gateway.terminals import ADDRESS_MAX, Limits, TerminalServer
 
 pytestmark = pytest.mark.anyio
 WAIT_S = 5.0  # a failing test ends; a passing one never waits for it
@@ -152,6 +152,72 @@ async def test_garbage_harms_nobody_else(garbage):
         truck.writer.write(truck.client.report(FIX))
         await site.until(lambda: site.fixes)
         assert len(site.fixes) == 1
+
+
+async def test_a_second_connection_displaces_no_terminal_that_reports():
+    """Who knows a truck's number, and even its code, must not report in its name while it does."""
+    async with serving() as (site, port):
+        truck = await site.truck().log_in(port)
+        for n in range(1, 4):
+            truck.writer.write(truck.client.report(FIX))
+            await site.until(lambda n=n: len(site.fixes) == n)
+        thief = site.truck()
+        thief.client._code = FIX.terminal.upper()  # the right one
+        await thief.log_in(port)
+        assert thief.client.phase == "refused"
+        truck.writer.write(truck.client.report(FIX))
+        await site.until(lambda: len(site.fixes) == 4)
+        assert site.counts["terminal.live"] == 2  # its code, and a registration
+        assert site.counts["terminal.replaced"] == 0
+
+
+@pytest.mark.parametrize(
+    ("period_s", "silent_s", "live"),
+    [
+        (1.0, 2.9, True),
+        (1.0, 3.1, False),  # three of its own periods
+        (5.0, 14.9, True),
+        (5.0, 15.1, False),
+        (60.0, 29.9, True),
+        (60.0, 30.1, False),  # nobody waits longer than that
+        (0.01, 2.9, True),  # the reports of a blind area came at once
+    ],
+)
+async def test_a_terminal_is_live_by_its_own_rhythm(period_s, silent_s, live):
+    async with serving() as (site, port):
+        truck = await site.truck().log_in(port)
+        (connection,) = site.server.connections
+        now_s = asyncio.get_running_loop().time()
+        connection._note_report(now_s - silent_s - period_s)
+        connection._note_report(now_s - silent_s)
+        assert connection.is_live == live
+        await truck.leave()
+
+
+async def test_one_address_can_not_take_all_connections():
+    async with serving(address_max=3) as (site, port):
+        trucks = [await site.truck(f"1390000000{n}").log_in(port) for n in range(3)]
+        beyond = site.truck()
+        await beyond.connect(port)
+        assert await beyond.hung_up()
+        assert site.counts["connection.address_full"] == 1
+        await trucks[0].leave()
+        async with asyncio.timeout(WAIT_S):
+            while len(site.server.connections) == 3:
+                await asyncio.sleep(0.01)
+        await site.truck("13900000009").log_in(port)
+
+
+@pytest.mark.parametrize(
+    ("address", "address_max", "n_admitted"),
+    [("10.0.0.5", None, ADDRESS_MAX), ("127.0.0.1", None, 100), ("127.0.0.1", 10, 10), ("10.0.0.5", 80, 80)],
+)
+async def test_connections_of_an_address_are_limited_as_the_site_says(address, address_max, n_admitted):
+    """Programs of this machine, such as the simulator, have no limit unless the site sets one."""
+    async with serving(address_max=address_max) as (site, _):
+        reasons = [site.server.enter(object(), address) for _ in range(100)]
+        assert reasons.count(None) == n_admitted
+        site.server.connections.clear()
 
 
 async def test_terminal_that_comes_back_drops_its_half_dead_connection():

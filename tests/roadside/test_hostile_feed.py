@@ -19,8 +19,8 @@ from edge.clock_probe import ClockProbe
 from edge.gnss_down import FIELDS, read_down
 from edge.outbox.outbox import Outbox
 from fusion.layout import AXIS, HEADING
-from roadside.agent import GATEWAYS_MAX
 from roadside.devices import radar_udp
+from roadside.down_gate import GATEWAYS_MAX
 from roadside.inputs import (
     DetectionColumns,
     GatewayFixes,

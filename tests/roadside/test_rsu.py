@@ -30,7 +30,7 @@ class Outbox:
 
 
 class Recorder:
-    path, counts = Path("r.mcap"), {}
+    path, counts, degraded = Path("r.mcap"), {}, ()
 
 
 @pytest.fixture
@@ -55,6 +55,8 @@ def test_a_full_disk_is_reported_and_is_no_reason_to_go_out_of_service(service):
     service.agent.outbox.degraded = ("disk_full", "disk_low")
     assert ready(service)[0] == 200
     assert ready(service)[1]["degraded"] == ["disk_full", "disk_low"]
+    service.agent.recorder.degraded = ("recording_full",)
+    assert ready(service)[1]["degraded"] == ["disk_full", "disk_low", "recording_full"]
 
 
 def test_without_a_broker_it_is_not_ready(service):

@@ -11,7 +11,7 @@ T0_NS = 1_790_000_000_000_000_000
 MS = 1_000_000
 
 
-def episode_id(n: int) -> str:
+def episode_id(n: int | str) -> str:
     """Return the n-th id."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"episode {n}"))
 

@@ -123,7 +123,7 @@ class RsuEnd:
     def __init__(self, outbox: Outbox, link: Link, esn: str = ESN) -> None:
         self.outbox, self.link, self.esn = outbox, link, esn
         self.counts: dict[str, int] = {}
-        self.watch = CentreWatch(outbox, Clock.wall(), self.count, outbox.resend)
+        self.watch = CentreWatch(esn, outbox, Clock.wall(), self.count, outbox.resend)
         self.moves: list[dict] = []
         self.failover = Failover(
             link, (), self.watch.unanswered_s, self.watch.centres.any_serves,
@@ -155,15 +155,19 @@ class RsuEnd:
 
 
 @contextlib.asynccontextmanager
-async def rsu_end(folder: Path, *ports: int, esn: str = ESN, client_id: str | None = None, **options):
+async def rsu_end(
+    folder: Path, *ports: int, esn: str = ESN, client_id: str | None = None, wanted=(), **options
+):
     """A running RSU's sending half."""
     client_id = client_id or f"rsu-{esn}"
     outbox = await Outbox.open(folder / f"{client_id}.sqlite", clock=Clock.wall(), **options)
+    outbox.destinations.wanted = wanted
     link = Link(LinkSettings(addresses=addresses(*ports), client_id=client_id))
     rsu = RsuEnd(outbox, link, esn)
     rows = [Subscription(topics.violation_ack(esn), 1, rsu.acknowledge), *rsu.watch.subscriptions()]
     subscriptions = Subscriptions(rows, lambda: rsu.count("unexpected"))
     link.subscribe(subscriptions.filters(), subscriptions.receive)
+    link.hold_s = rsu.watch.hold_s
     link.on_up, link.on_down = rsu.on_up, rsu.watch.disconnected
     outbox.start()
     parts = (link.run(), outbox.run(rsu.send), rsu.failover.run())

@@ -1,27 +1,27 @@
-"""An RSU's own recordings, made by its agent from a simulated site: a series of short files, or one file."""
+"""An RSU's own recordings of a truck that leaves its lane, made by its agent: a series of files, or one."""
 
 import msgspec
 
 from edge.clock import Clock
-from edge.config import site_of
+from edge.config import load_site
 from edge.figures import Counts
-from edge.recording.recorder import read_messages
 from edge.recording.series import Series
-from edge.wire import decode_site, encode
-from petroroad.__main__ import main
+from edge.wire import GnssFix, encode
+from fusion.observations import RadarScan
 from roadside.agent import Agent, Arrival
-from roadside.inputs import Start, Stop, payload_of
+from roadside.inputs import DetectionColumns, GatewayFixes, RadarPayload, Start, Stop
 from roadside.pipeline import Pipeline
 from roadside.setup import setups
+from tests.support.roadside_drive import EXAMPLE, T0_NS, drive, leave
 
-ESN, EPOCH = "RSU-23", 1_790_000_000
+ESN, EPOCH = "RSU001", 1_790_000_000
 
 
 class FeedClock(Clock):
     """Shows the time of the message that is being fed."""
 
     __slots__ = ()
-    shown_ns = 0
+    shown_ns = T0_NS
 
     def now_ns(self):
         return FeedClock.shown_ns
@@ -34,32 +34,44 @@ class NoOutbox:
         return lambda *_: None
 
 
-def simulated(path, seconds, seed=5):
-    """Record a simulated stretch of the shipped site; return its messages."""
-    arguments = ["--rsus", ESN, "--seed", str(seed), "--duration", str(seconds), "--record", str(path)]
-    assert main(["sim", "run", *arguments]) == 0
-    return list(read_messages(path))
+def arrival_of(item, site):
+    """Return an input of the drive as it arrives."""
+    if isinstance(item, RadarScan):
+        columns = DetectionColumns(
+            range_m=tuple(item.range_m.tolist()), azimuth_rad=tuple(item.azimuth_rad.tolist()),
+            range_rate_mps=tuple(item.range_rate_mps.tolist()), rcs_dbsm=tuple(item.rcs_dbsm.tolist()),
+        )  # fmt: skip
+        payload = RadarPayload(
+            sensor=item.sensor, stamp_ns=item.stamp_ns, arrived_ns=item.arrived_ns, scan=item.scan,
+            detections=columns,
+        )  # fmt: skip
+        return Arrival(f"/radar/{item.sensor}", None, item.stamp_ns, payload)
+    if isinstance(item, GatewayFixes):
+        fixes = item.fixes
+        lon_deg, lat_deg = site.frame.lonlat_from_site(fixes.east_m, fixes.north_m)
+        fix = GnssFix(
+            terminal=fixes.terminal[0], stamp_ns=int(fixes.stamp_ns[0]), lon_deg=float(lon_deg[0]),
+            lat_deg=float(lat_deg[0]), arrived_ns=int(fixes.arrived_ns[0]),
+            speed_mps=float(fixes.speed_mps[0]), course_deg=90.0,
+        )  # fmt: skip
+        return Arrival("/gnss", encode(fix), fix.stamp_ns, fix)
+    return Arrival("/input", None, None, item)
 
 
-def fed(directory, messages, *, is_stalled=lambda log_ns: False, **options):
-    """Feed an agent with the inputs of a simulated site; return its series.
+def fed(directory, seconds, *, is_stalled=lambda log_ns: False, **options):
+    """Feed an agent with the truck's drive; return its series.
 
     is_stalled : says at which log times nothing arrives, as on a busy machine: ticks come several at a time
     """
-    record = msgspec.structs.replace(decode_site(messages[0].body), esn=ESN)
-    site = site_of(record, "sim")
-    FeedClock.shown_ns = messages[0].log_ns
-    series = Series(directory, ESN, EPOCH, encode(record), messages[0].log_ns, **options)
-    setup = setups(site, expects_gateway=True, esns=(ESN,))[ESN]
-    clock = FeedClock(0, 0)
-    agent = Agent(Pipeline(setup), clock, outbox=NoOutbox(), recorder=series, counts=Counts())
-    agent.accept(Arrival("/input", None, None, Start(epoch=EPOCH)))
-    own = {f"/radar/{radar.id}" for radar in site.rsu(ESN).radar} | {"/gnss"}
-    for message in messages:
-        if message.topic in own and not is_stalled(message.log_ns):
-            FeedClock.shown_ns = message.log_ns
-            payload = payload_of(message.topic, message.body)
-            agent.accept(Arrival(message.topic, message.body, message.publish_ns, payload))
-    agent.accept(Arrival("/input", None, None, Stop()))
+    site = load_site(EXAMPLE)
+    record = msgspec.structs.replace(site.record, esn=ESN)
+    FeedClock.shown_ns = T0_NS
+    series = Series(directory, ESN, EPOCH, encode(record), T0_NS, **options)
+    setup = setups(site, expects_gateway=site.config.gateway is not None, esns=(ESN,))[ESN]
+    agent = Agent(Pipeline(setup), FeedClock(0, 0), outbox=NoOutbox(), recorder=series, counts=Counts())
+    for log_ns, item in drive(setup, leave, seconds=seconds):
+        if isinstance(item, Start | Stop) or not is_stalled(log_ns):
+            FeedClock.shown_ns = log_ns
+            agent.accept(arrival_of(Start(epoch=EPOCH) if isinstance(item, Start) else item, site))
     series.close()
     return series

@@ -207,6 +207,8 @@ export interface Rsu {
   counts: Record<string, number>;
   unjudged: Unjudged[];
   degraded: string[];
+  /** How often two RSUs of this name took turns within the last minute; 0: it has no twin. */
+  twin_n: number;
   clocks: Record<string, Clock>;
   clocks_n: number;
   radar_clocks: Record<string, Clock>;

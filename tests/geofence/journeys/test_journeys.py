@@ -81,6 +81,25 @@ def test_a_journey_lasts_from_the_entry_gate_to_the_exit_gate():
     assert drive.counts == ["journeys.opened", "journeys.closed.exit"]  # none opens behind the gate
 
 
+def test_what_comes_from_another_map_leaves_by_the_gates_of_this_one():
+    """A restart, or a neighbour that has not the published map yet: the exit has moved, or is no more."""
+    first = Drive().along(0, 20)[-1]
+    assert first.exit == "out"
+    entry = gate("in", "entry", 100.0)
+    for road_map, exit_gate in (
+        (road(entry, gate("out", "exit", 700.0)), ("out", 700.0)),
+        (road(entry, gate("other", "exit", 800.0)), (None, None)),
+    ):
+        drive = Drive(road_map)
+        drive.journeys.resume(copied(first))
+        (resumed,) = drive.journeys.open.values()
+        other = Drive(road_map)
+        adopted, _ = other.journeys.adopt(T0_NS + 20 * NS, copied(first))
+        assert (resumed.exit, resumed.exit_s_m) == (adopted.exit, adopted.exit_s_m) == exit_gate
+        drive.along(20, 50)
+        assert (drive.out[-1].reason, drive.out[-1].exit) == ("exit", exit_gate[0] or "other")
+
+
 def test_progress_and_arrival_grow_with_the_way():
     out = Drive().along(0, 50)
     shares = [journey.share for journey in out]

@@ -38,6 +38,14 @@ def enter(drive, from_s=60):
         drive.look(t_s, {"east": 20.0 + 16.0 * (t_s - from_s), "track": 2})
 
 
+def sent_as(past, t_ns, seq):
+    """The rows that go to each neighbour at a tick, in messages of this seq."""
+    due = past.due(t_ns)
+    for esn, rows in due.items():
+        past.note_sent(esn, rows, seq)
+    return {esn: list(rows.values()) for esn, rows in due.items()}
+
+
 def test_a_restart_remembers_used_permits_and_driving_time():
     first = Drive(vehicles=(EXPLOSIVE,), permits=[permit()])
     first.along(0, 60)
@@ -56,15 +64,15 @@ def test_a_trip_that_ended_elsewhere_is_known_after_one_message_each_way():
     at_a.use("P1", "J1")
     at_a.leave("13900000001", driving())
     at_a.spread("13900000001")
-    sent = at_a.due(TICK_NS)
+    sent = sent_as(at_a, TICK_NS, 1)
     assert list(sent) == ["B"]
-    assert at_a.due(TICK_NS + NS) == {}
-    assert at_a.due(TICK_NS + SEND_NS) == sent  # nobody has confirmed it
-    at_a.confirm("B", at_b.receive("A", sent["B"], TICK_NS))
+    assert sent_as(at_a, TICK_NS + NS, 2) == {}
+    assert sent_as(at_a, TICK_NS + SEND_NS, 2) == sent  # nobody has confirmed it
+    at_a.confirm("B", at_b.receive("A", sent["B"], TICK_NS), 1)
     assert at_a.due(TICK_NS + SEND_NS) == {}
-    onward = at_b.due(TICK_NS)
+    onward = sent_as(at_b, TICK_NS, 1)
     assert list(onward) == ["C"]  # not back to where it is from
-    at_b.confirm("C", at_c.receive("B", onward["C"], TICK_NS))
+    at_b.confirm("C", at_c.receive("B", onward["C"], TICK_NS), 1)
     assert at_c.used == {"P1": "J1"}
     assert at_c.driving == {"13900000001": driving()}
     # a repeat is confirmed again and goes no further
@@ -72,12 +80,30 @@ def test_a_trip_that_ended_elsewhere_is_known_after_one_message_each_way():
     assert at_b.due(TICK_NS) == {}
 
 
+def test_an_answer_confirms_what_its_message_carried_and_no_later_change():
+    """The driving time grows between the message and its answer, and never again."""
+    giver, taker = past(["B"]), past(["A"])
+    giver.leave("7", driving(T0_NS, 100.0))
+    giver.spread("7")
+    first = sent_as(giver, TICK_NS, 5)
+    giver.leave("7", driving(T0_NS + NS, 200.0))
+    giver.spread("7")
+    giver.confirm("B", taker.receive("A", first["B"], T0_NS), 5)
+    second = sent_as(giver, TICK_NS + SEND_NS, 6)
+    giver.confirm("B", ["7"], 5)  # the first answer once more
+    assert giver.unsent == {"B": {"7": 6}}
+    assert sent_as(giver, TICK_NS + 2 * SEND_NS, 7) == second
+    giver.confirm("B", taker.receive("A", second["B"], T0_NS + NS), 6)  # older than the repeat, the same row
+    assert taker.driving["7"].driven_s == 200.0
+    assert giver.unsent == {"B": {}}
+
+
 def test_the_newer_driving_time_is_kept():
     one, other = past(["B"]), past(["A"])
     one.leave("7", driving(T0_NS, 100.0))
     other.leave("7", driving(T0_NS + 60 * NS, 30.0))
     one.spread("7")
-    assert other.receive("A", one.due(TICK_NS)["B"], T0_NS + 61 * NS) == ["7"]
+    assert other.receive("A", sent_as(one, TICK_NS, 1)["B"], T0_NS + 61 * NS) == ["7"]
     assert other.driving["7"].driven_s == 30.0
 
 
@@ -125,7 +151,7 @@ def test_many_rows_are_sent_in_turn():
     for k in range(ROWS_MAX + 5):
         many.leave(f"T{k}", driving())
         many.spread(f"T{k}")
-    first, second = (many.due(TICK_NS + k * SEND_NS)["B"] for k in range(2))
+    first, second = (sent_as(many, TICK_NS + k * SEND_NS, k + 1)["B"] for k in range(2))
     assert len(first) == len(second) == ROWS_MAX
     assert {decoded(body).terminal for body in (*first, *second)} == set(many.driving)
 
@@ -162,8 +188,12 @@ def test_a_state_continues_exactly():
     second = Drive(vehicles=(EXPLOSIVE,), permits=[permit()])
     second.journeys.past.unsent["B"] = {}
     second.journeys.restore(msgspec.msgpack.decode(encode(state), type=type(state)))
-    rows = [one.journeys.past.due(TICK_NS) for one in (first, second)]
+    rows = [sent_as(one.journeys.past, TICK_NS, 3) for one in (first, second)]
     assert rows[0] == rows[1] != {}
+    again = msgspec.msgpack.decode(encode(first.journeys.state()), type=type(state))
+    second.journeys.past.unsent["B"] = {}
+    second.journeys.restore(again)
+    assert second.journeys.past.unsent == first.journeys.past.unsent == {"B": {"13900000001": 3}}
     assert first.journeys.past.to_save() == second.journeys.past.to_save() != []
 
 

@@ -1,0 +1,111 @@
+"""Backup and restore of the centre's SQLite database, on the disk. Blocking.
+
+A backup is taken beside a running centre, through SQLite's own backup: it is one moment of the database.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+from centre import database_file as files
+from centre.salvage import ASK_MARGIN_NS, quick_check, raise_feed
+from centre.settings import ASK_SINCE, forget, set_value
+from centre.storage import hold
+from centre.store import ASK, TRANSPORT, open_database
+from core.errors import CommandError, UsageError
+
+PAGES_OF_A_STEP = 1_024  # 4 MiB: the centre commits between two steps
+WAIT_S = 10.0  # for a lock of the running centre
+
+
+def back_up(path: Path, to: Path) -> int:
+    """Copy the database at `path` to the file `to`, checked and whole or not at all; return its bytes.
+
+    Raises UsageError where there is nothing to copy or `to` is in use, CommandError where the copy is damaged
+    or can't be written.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no database")
+    if any(to.resolve() == files.beside(path, suffix).resolve() for suffix in files.SUFFIXES):
+        raise UsageError(f"{to}: is the database itself; choose another file")
+    part = files.beside(to, ".part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.MODE))
+        with (
+            contextlib.closing(sqlite3.connect(path, timeout=WAIT_S)) as source,
+            contextlib.closing(sqlite3.connect(part)) as target,
+        ):
+            source.backup(target, pages=PAGES_OF_A_STEP)
+            target.execute("PRAGMA journal_mode=DELETE")  # one file
+        _check(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        n_bytes = part.stat().st_size
+        part.replace(to)
+        files.sync_folder(to.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise CommandError(f"{to}: the backup failed: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return n_bytes
+
+
+def restore(path: Path, source: Path) -> list[Path]:
+    """Put a backup in the place of the database; return the files that it set aside.
+
+    The next start of the centre asks the RSUs for what came after the backup. Raises UsageError where there
+    is no `source`, SchemaError or SQLAlchemyError where it is none of this version, TakenError where a
+    centre runs, CommandError where the backup is damaged or the disk refuses.
+    """
+    if not source.is_file():
+        raise UsageError(f"{source}: there is no backup")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = hold(path, wait_s=0.0)
+    try:
+        part = files.beside(path, files.PART)
+        for suffix in files.SUFFIXES:
+            files.beside(part, suffix).unlink(missing_ok=True)
+        shutil.copyfile(source, part)
+        part.chmod(files.MODE)
+        _check(part)
+        _renew(part)
+        files.ready(part)
+        return files.install(path, frozenset(), "before-restore")
+    except (OSError, sqlite3.Error) as error:
+        raise CommandError(f"{path}: can't be restored: {error}") from error
+    finally:
+        os.close(lock)
+
+
+def _check(path: Path) -> None:
+    fault = quick_check(path)
+    if fault is not None:
+        raise CommandError(f"{path.name}: is damaged: {fault}")
+
+
+def _renew(part: Path) -> None:
+    """Make a backup a database of its own: with another name and feed, and all RSUs to be asked."""
+    engine = open_database(files.url_of(part))
+    try:
+        with engine.begin() as db:
+            newest_ns = db.scalar(
+                TRANSPORT.select()
+                .with_only_columns(TRANSPORT.c.received_ns)
+                .order_by(TRANSPORT.c.received_ns.desc())
+                .limit(1)
+            )
+            if newest_ns is None:
+                forget(db, ASK_SINCE)  # empty, as new: the next start asks for all that is kept
+            else:
+                set_value(db, ASK_SINCE, str(max(10**18, newest_ns - ASK_MARGIN_NS)))
+            forget(db, "centre")
+            db.execute(ASK.delete())
+            raise_feed(db, None)
+    finally:
+        engine.dispose()
+    with contextlib.closing(sqlite3.connect(part)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,0 +1,121 @@
+"""What the recordings of an RSU hold of its deliveries, file by file, the newest first.
+
+A recording has each violation's bytes (`/violation/{esn}`), and from this version on the keys that they got
+and those that wait no longer (`/delivery/{esn}`).
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from edge.decoding import decoder
+from edge.delivery_log import Delivery, Given, decode_delivery
+from edge.outbox.changes import Key
+from edge.recording.reader import read_messages
+
+WORK_S = 0.005  # of reading, between pauses
+PAUSE_FACTOR = 3.0  # a pause is so much longer than the work before it: a quarter of a core at most
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The parts of a violation by which the centre knows it."""
+
+    id: str
+    version: int
+
+
+class Began(msgspec.Struct, frozen=True, tag="start"):
+    """The `start` of `/input`, as far as it is needed here."""
+
+    epoch: int
+
+
+_read_identity = decoder(msgspec.msgpack.Decoder(Identity))
+_read_start = decoder(msgspec.msgpack.Decoder(Began))
+
+
+def identity_of(body: object) -> Identity | None:
+    """Return who a violation is; None where the bytes don't say."""
+    try:
+        return _read_identity(body) if isinstance(body, bytes) else None
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+@dataclass(slots=True)
+class Recorded:
+    """The violations of one recording, by the SHA-256 of their bytes, in order."""
+
+    bodies: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)  # log time, bytes
+    given: list[Given] = field(default_factory=list)
+    epoch: int | None = None  # of the run that wrote it
+    last_ns: int = 0
+
+
+@dataclass(slots=True)
+class History:
+    """The keys of all files that were read so far; files are added from the newest to the oldest."""
+
+    given: dict[Key, Given] = field(default_factory=dict)
+    done: set[Key] = field(default_factory=set)
+    keys: dict[bytes, set[Key]] = field(default_factory=dict)  # by the SHA-256 of the violation's bytes
+    episodes: dict[str, bytes | None] = field(default_factory=dict)  # newest state by id
+    found: set[bytes] = field(default_factory=set)  # SHA-256 of the bodies of all files
+
+    def read(self, path: Path, esn: str) -> Recorded:
+        """Read one file, at a quarter of a core at most; raises OSError and RecordingError."""
+        file = Recorded()
+        episodes: dict[str, bytes | None] = {}
+        channels = (f"/violation/{esn}", f"/delivery/{esn}", "/input")
+        for topic, body, log_ns in _paced(path):
+            file.last_ns = max(file.last_ns, log_ns)
+            if topic not in channels:
+                continue
+            try:
+                if topic == channels[0]:
+                    file.bodies[hashlib.sha256(body).digest()] = (log_ns, body)
+                elif topic == channels[1]:
+                    self._add(file, decode_delivery(body), episodes)
+                elif file.epoch is None:
+                    file.epoch = _read_start(body).epoch
+            except (msgspec.DecodeError, ValueError):  # another input, or damaged
+                continue
+        self.episodes = episodes | self.episodes
+        self.found |= file.bodies.keys()
+        return file
+
+    def _add(self, file: Recorded, delivery: Delivery, episodes: dict[str, bytes | None]) -> None:
+        for given in delivery.given:
+            key = Key(given.epoch, given.seq)
+            self.given.setdefault(key, given)
+            file.given.append(given)
+            if given.sha256 is not None:
+                self.keys.setdefault(given.sha256, set()).add(key)
+        self.done.update(Key(*key) for key in delivery.done)
+        episodes.update(delivery.episodes)
+
+
+def _paced(path: Path) -> Iterator[tuple[str, bytes, int]]:
+    """Yield topic, bytes and log time of each message; it pauses, since live traffic needs the same cores."""
+    begun_s = time.monotonic()
+    for message in read_messages(path):
+        yield message.topic, message.body, message.log_ns
+        worked_s = time.monotonic() - begun_s
+        if worked_s > WORK_S:
+            time.sleep(PAUSE_FACTOR * worked_s)
+            begun_s = time.monotonic()
+
+
+def newest_first(folder: Path) -> list[Path]:
+    """Return the recordings of a directory; those of other RSUs have no channel of ours."""
+    found: list[tuple[int, str, Path]] = []
+    for path in folder.glob("*.mcap"):
+        try:
+            found.append((path.stat().st_mtime_ns, path.name, path))
+        except OSError:  # purged meanwhile
+            continue
+    return [path for _, _, path in sorted(found, reverse=True)]

@@ -1,0 +1,114 @@
+"""What the broker knows of the centres and of who acknowledges: the retained statuses of centres and RSUs."""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from core.errors import ConfigError
+from edge import topics, wire
+from edge.centre_status import CentreSeen, CentreStatus, decode_centre_status
+from edge.config import Site
+from edge.link import Link, link_settings
+from petroroad.doctor.checks import Check
+
+LISTEN_S = 3.0  # a centre's heartbeat comes each 2 s
+REACH_S = 4.0
+
+
+@dataclass(slots=True)
+class _Heard:
+    centres: dict[str, CentreStatus] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)  # centres with a heartbeat while we listened
+    seen: dict[str, tuple[CentreSeen, ...]] = field(default_factory=dict)  # by RSU
+    n_unreadable: int = 0
+
+    def receive(self, topic: str, payload: bytes, retained: bool) -> None:
+        parts = topics.parse(topic)
+        if parts is None:
+            return
+        try:
+            if parts.realm == "rsu":
+                self.seen[parts.name] = wire.decode_status(payload).centres
+                return
+            status = decode_centre_status(payload)
+        except (msgspec.DecodeError, ValueError):  # another version's
+            self.n_unreadable += 1
+            return
+        self.centres[status.centre] = status
+        if not retained and status.state == "online":
+            self.live.add(status.centre)
+
+
+def centre_checks(site: Site) -> list[Check]:
+    """Return which centres serve, and which one each RSU had its last acknowledgement from."""
+    if not site.config.mqtt.brokers:
+        return []
+    try:
+        heard = asyncio.run(_listen(site))
+    except ConfigError as error:
+        return [Check("centre", "fail", str(error))]
+    if heard is None:
+        return [Check("centre", "warn", "no broker was reached: not known")]
+    wanted = [site.config.centre.id] + ([] if site.config.standby is None else [site.config.standby.id])
+    names = list(dict.fromkeys([*wanted, *heard.centres]))
+    checks = [_centre(site, name, heard, is_wanted=name in wanted) for name in names]
+    return [*checks, *_acknowledgements(site, heard)]
+
+
+def _centre(site: Site, name: str, heard: _Heard, *, is_wanted: bool) -> Check:
+    status = heard.centres.get(name)
+    if status is None:
+        return Check(f"centre.{name}", "warn", "has no status on this broker: never started, or an older one")
+    text = (
+        f"{status.state}, database {status.database}, start {_time(status.epoch)}, version {status.version}"
+    )
+    if not is_wanted:
+        return Check(f"centre.{name}", "warn", f"{text}: this site file does not name it")
+    if name not in heard.live:
+        gone = "" if status.state == "offline" else f": no heartbeat within {LISTEN_S:g} s"
+        return Check(f"centre.{name}", "warn", text + gone)
+    if not status.ready:
+        return Check(f"centre.{name}", "fail", f"{text}: its database can't be read or written")
+    if status.acks != site.config.centre.acks:
+        other = f"its site file has acks = {status.acks}, this one {site.config.centre.acks}"
+        return Check(f"centre.{name}", "warn", f"{text}: {other}")
+    return Check(f"centre.{name}", "ok", text)
+
+
+def _acknowledgements(site: Site, heard: _Heard) -> list[Check]:
+    checks = []
+    for rsu in site.config.rsu:
+        acked = [one for one in heard.seen.get(rsu.esn, ()) if one.acked_ns is not None]
+        last = max(acked, key=lambda one: one.acked_ns or 0, default=None)
+        if last is None or last.acked_ns is None or last.since_ns is None:
+            continue  # it has sent nothing since its start, or there is none
+        when, since = _time(last.acked_ns // 10**9), _time(last.since_ns // 10**9)
+        text = f"acknowledged last by {last.centre} at {when}, by no other one since {since}"
+        checks.append(Check(f"{rsu.esn}.centre", "ok", text))
+    return checks
+
+
+def _time(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+async def _listen(site: Site) -> _Heard | None:
+    """Return what the broker has and what comes within LISTEN_S; None where no broker answers."""
+    heard, up = _Heard(), asyncio.Event()
+    settings = link_settings(site.config.mqtt, f"doctor-{os.getpid()}", site.where)
+    wanted = [(topics.centre_status("+"), 1), (topics.status("+"), 1)]
+    link = Link(settings, subscriptions=wanted, on_message=heard.receive, on_up=up.set)
+    serving = asyncio.create_task(link.run())
+    try:
+        async with asyncio.timeout(REACH_S):
+            await up.wait()
+        await asyncio.sleep(LISTEN_S)
+        return heard
+    except TimeoutError:
+        return None
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])

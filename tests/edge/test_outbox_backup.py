@@ -1,0 +1,81 @@
+"""A backup of a live outbox."""
+
+import json
+import sqlite3
+
+import pytest
+
+from core.errors import CommandError, UsageError
+from edge.outbox.backup import back_up
+from edge.outbox.store import Store
+from edge.recording.recorder import Recorder
+from petroroad.cli import run
+from tests.edge.test_outbox_power_loss import restarted
+from tests.support.outbox_end import put, running, until
+from tests.support.outbox_killed import ESN, WAITING, leave_behind
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_live_outbox_is_copied_as_of_one_moment(tmp_path, capsys):
+    path, to = tmp_path / "outbox" / "R1.sqlite", tmp_path / "copy"
+    Recorder(tmp_path / "recordings" / "R1-5.mcap").close()
+    async with running(path) as (outbox, wire):
+        for i in range(50):
+            put(outbox, b"%d" % i)
+        await until(lambda: len(wire.keys()) == 50)
+        assert run(["rsu", "backup", "--esn", "R1", "--state", str(tmp_path), "--to", str(to)]) == 0
+        put(outbox, b"later")
+        await until(lambda: outbox.last_seq == 51)
+        epoch = outbox.epoch
+    assert "50 items wait, 1 recordings listed, sound" in capsys.readouterr().out
+    about = json.loads((to / "R1.backup.json").read_bytes())
+    assert (about["items"], about["epochs"], about["file"]) == (50, {str(epoch): 50}, "R1.sqlite")
+    assert [each["name"] for each in about["recordings"]] == ["R1-5.mcap"]
+    assert sorted(each.name for each in to.iterdir()) == ["R1.backup.json", "R1.sqlite", "R1.sqlite.mark"]
+    assert {each.stat().st_mode & 0o777 for each in to.iterdir()} == {0o600}
+    store = Store(to / "R1.sqlite", 0)
+    assert [row.violation for row in store.load(99, ())] == [b"%d" % i for i in range(50)]
+    store.close()
+
+
+def test_what_can_not_be_copied_is_one_line(tmp_path, capsys):
+    assert run(["rsu", "backup", "--esn", "R1", "--state", str(tmp_path), "--to", str(tmp_path / "to")]) == 2
+    assert "there is no outbox" in capsys.readouterr().err
+    path = tmp_path / "R1.sqlite"
+    Store(path, 5).close()
+    with pytest.raises(UsageError, match="own directory"):
+        back_up(path, "R1", tmp_path, tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="the backup failed"):
+        back_up(path, "R1", tmp_path, tmp_path / "file" / "to")
+
+
+def test_a_damaged_outbox_leaves_an_earlier_copy_as_it_was(tmp_path):
+    path, to = tmp_path / "outbox" / "R1.sqlite", tmp_path / "to"
+    path.parent.mkdir()
+    Store(path, 5).close()
+    back_up(path, "R1", tmp_path, to)
+    before = (to / "R1.sqlite").read_bytes()
+    with path.open("r+b") as file:
+        file.seek(4_096)
+        file.write(bytes(4_096))
+    with pytest.raises(CommandError, match=r"the backup failed: .*(damaged|malformed)"):
+        back_up(path, "R1", tmp_path, to)
+    assert (to / "R1.sqlite").read_bytes() == before
+    assert sqlite3.connect(to / "R1.sqlite").execute("PRAGMA quick_check").fetchone() == ("ok",)
+    assert not (to / "R1.sqlite.part").exists()
+
+
+async def test_a_start_on_a_copy_finds_what_was_recorded_after_it(tmp_path):
+    path, to = tmp_path / "outbox" / "o.sqlite", tmp_path / "to"
+    path.parent.mkdir()
+    Store(path, 5).close()
+    back_up(path, ESN, tmp_path / "recordings", to)
+    leave_behind(tmp_path)
+    for each in path.parent.iterdir():
+        each.unlink()
+    for name in ("o.sqlite", "o.sqlite.mark"):
+        (to / name).rename(path.parent / name)
+    arrived, voids, outbox = await restarted(tmp_path)
+    assert (arrived, voids, outbox.depth, outbox.degraded) == (WAITING, [], 0, ())

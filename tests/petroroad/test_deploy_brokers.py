@@ -1,0 +1,62 @@
+"""The brokers' files in `deploy/` as shipped, but for folders and port: only right flows pass."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from petroroad.cli import run
+from petroroad.demo.site import kept_port
+from petroroad.processes.broker import program
+from petroroad.processes.children import ChildSpec, start
+from tests.petroroad.test_broker_tls import ROOT, linked, settings_of, skip_without
+from tests.support.tls_site import tls_site
+
+pytestmark = pytest.mark.anyio
+MADE = {"nats": "nats-users.conf", "mosquitto": "mosquitto.acl"}
+
+
+async def shipped(tmp_path, kind, port, site):
+    """Start a broker of the shipped file; what it names lies in tmp_path."""
+    text = (ROOT / "deploy" / f"{kind}.conf").read_text()
+    assert run(["pki", "acl", site.where, "--kind", kind, "--dir", str(tmp_path / "pki"), "--out",
+                str(tmp_path / MADE[kind])]) == 0  # fmt: skip
+    moves = [("/etc/petroroad", tmp_path), ("/var/lib/petroroad", tmp_path), ("0.0.0.0", "127.0.0.1")]
+    for old, new in [*moves, ("8883", port), ("port: 4222", "port: -1")]:
+        assert str(old) in text or old in ("/var/lib/petroroad", "port: 4222"), old
+        text = text.replace(str(old), str(new))
+    config = tmp_path / f"{kind}.conf"
+    config.write_text(text + ("" if kind == "nats" else "user root\n"))
+    return await start(
+        ChildSpec(name="broker", argv=(program(kind), "-c", str(config)), log=tmp_path / "log")
+    )
+
+
+@pytest.mark.parametrize("kind", ["nats", "mosquitto"])
+async def test_the_shipped_files_admit_right_flows_only(tmp_path, kind):
+    skip_without(kind)
+    received = []
+    with kept_port() as port:
+        site = tls_site(tmp_path, port, kind)
+        child = await shipped(tmp_path, kind, port, site)
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                options = {
+                    "subscriptions": [("v2x/v1/#", 1)],
+                    "on_message": lambda topic, payload, _retained: received.append((topic, payload)),
+                }
+                centre = await stack.enter_async_context(linked(settings_of(site, "centre", "C1"), **options))
+                rsu = await stack.enter_async_context(linked(settings_of(site, "rsu", "R1")))
+                for link in (centre, rsu):
+                    await asyncio.wait_for(link.up.wait(), 15.0)
+                rsu.publish("v2x/v1/rsu/R2/violation/up", b"forged")
+                rsu.publish("v2x/v1/rsu/R1/violation/ack", b"forged")
+                rsu.publish("v2x/v1/rsu/R1/violation/up", b"right")
+                async with asyncio.timeout(10.0):
+                    while ("v2x/v1/rsu/R1/violation/up", b"right") not in received:
+                        await asyncio.sleep(0.02)
+            assert [payload for _, payload in received] == [
+                b"right"
+            ]  # QoS 1 of one connection keeps its order
+        finally:
+            await child.stop(2.0)

@@ -1,0 +1,50 @@
+"""What `doctor` says of the centres on a real broker, and of who acknowledged last."""
+
+import asyncio
+import time
+
+import pytest
+
+from edge import topics, wire
+from edge.centre_status import CentreSeen
+from edge.config import load_site
+from petroroad.doctor.centre_checks import centre_checks
+from tests.support.centre_samples import status
+from tests.support.centre_site import write_site
+from tests.support.delivery import StubCentre, broker
+
+pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
+ACKED_NS = 1_790_000_000 * 10**9
+
+
+async def test_it_names_the_centres_and_who_acknowledged_last(tmp_path):
+    async with broker(tmp_path) as port:
+        site = load_site(write_site(tmp_path, broker=f"127.0.0.1:{port}", http="127.0.0.1:1"))
+        found = await checks(site)
+        assert found["centre.centre"][0] == "warn"
+        assert "never started" in found["centre.centre"][1]
+        centre, stranger = StubCentre(port), StubCentre(port, centre="stranger", database="db-2")
+        await centre.start()
+        await stranger.start()
+        seen = (
+            CentreSeen(centre="centre", state="online", acked_ns=ACKED_NS, since_ns=ACKED_NS - 10**9),
+            CentreSeen(centre="stranger", state="online", acked_ns=ACKED_NS - 10**10, since_ns=1),
+        )
+        word = wire.encode(status(centres=seen))
+        assert centre.link.publish(topics.status("RSU20"), word, retain=True)
+        found = await checks(site)
+        assert found["centre.centre"][0] == "ok"
+        assert "database db-1" in found["centre.centre"][1]
+        assert found["centre.stranger"][0] == "warn"
+        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ACKED_NS // 10**9))
+        assert f"by centre at {when}" in found["RSU20.centre"][1]
+        await stranger.kill()
+        await centre.kill()
+        found = await checks(site)
+        assert (found["centre.centre"][0], found["centre.centre"][1][:7]) == ("warn", "offline")
+    found = await checks(site)
+    assert found == {"centre": ("warn", "no broker was reached: not known")}
+
+
+async def checks(site) -> dict:
+    return {one.name: (one.level, one.detail) for one in await asyncio.to_thread(centre_checks, site)}
