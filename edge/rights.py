@@ -12,7 +12,7 @@ from edge.identity import Role
 from edge.sections import RsuConfig, SiteConfig
 
 EVERYTHING = f"{topics.ROOT}/#"
-CENTRES = f"{topics.ROOT}/centre/+/status"
+CENTRES = topics.centre_status("+")
 
 
 class Rights(NamedTuple):
@@ -30,6 +30,8 @@ def rights_of(config: SiteConfig, operators: Sequence[str]) -> list[Rights]:
     if config.gateway is not None:
         found.append(_gateway(config.gateway.id, config))
     found.append(_centre(config.centre.id))
+    if config.standby is not None:
+        found.append(_centre(config.standby.id))
     found += [Rights("operator", name, (topics.config_down("+"),), (EVERYTHING,)) for name in operators]
     return found
 
@@ -53,9 +55,10 @@ def _rsu(rsu: RsuConfig, config: SiteConfig) -> Rights:
         ),
         read=(
             topics.violation_ack(esn),
-            topics.rsu(esn, "violation/ask"),
+            topics.violation_ask(esn),
             topics.journey_ack(esn),
             topics.clock_rsp(esn),
+            topics.epoch_down(esn),
             topics.gnss_down(esn),
             topics.config_down(esn),
             CENTRES,
@@ -90,13 +93,14 @@ def _centre(centre: str) -> Rights:
         centre,
         publish=(
             topics.violation_ack("+"),
-            topics.rsu("+", "violation/ask"),
+            topics.violation_ask("+"),
             topics.journey_ack("+"),
             topics.clock_rsp("+"),
             topics.config_down("+"),
             topics.gateway_command_down("+"),
             topics.gateway_clock_rsp("+"),
-            f"{topics.ROOT}/centre/{centre}/status",
+            topics.epoch_down("+"),
+            topics.centre_status(centre),
         ),
         read=(EVERYTHING,),
     )

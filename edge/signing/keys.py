@@ -4,7 +4,7 @@ A part's certificate serves for TLS and for signatures. It names the part in a U
 alternative names: `urn:petroroad:SITE:ROLE:NAME`. The certificates of all parts lie in one file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.errors import ConfigError
 from core.times import NS
+from edge.identity import identity_of
 from edge.signing.guard import Known, Own
-from edge.signing.policy import Signer
+from edge.signing.policy import ROLES, Signer
 from edge.signing.suites import key_id_of, signing_with, verifying_with
+from edge.tls import uris_of
 
-ROLES = frozenset({"rsu", "gateway", "centre", "operator"})
 PARTS_BYTES_MAX = 16 * 2**20  # of the file of all certificates: some 20 000
-_URN = ("urn", "petroroad")
 
 
 class SigningFiles(NamedTuple):
@@ -72,23 +72,8 @@ def load_known(files: SigningFiles, where: str) -> dict[bytes, Known]:
 
 def signer_of(certificate: x509.Certificate) -> Signer | None:
     """Return the part that a certificate names; None for one without a role that signs."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
-    for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
-        parts = uri.split(":")
-        if len(parts) == 5 and tuple(parts[:2]) == _URN and parts[3] in ROLES:
-            return Signer(parts[3], parts[4])
-    return None
-
-
-def by_signer(known: Mapping[bytes, Known]) -> dict[Signer, int]:
-    """Return until when the parts' keys hold, the longest of each [UTC, ns]."""
-    found: dict[Signer, int] = {}
-    for key in known.values():
-        found[key.signer] = max(key.until_ns, found.get(key.signer, 0))
-    return found
+    identity = identity_of(uris_of(certificate))
+    return Signer(identity.role, identity.name) if identity is not None and identity.role in ROLES else None
 
 
 def _certificates(path: Path, field: str, where: str) -> list[x509.Certificate]:

@@ -1,10 +1,11 @@
 """Who may sign which topic, and which topics need a signature (docs/design.md section 7). Pure."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from edge import topics
 
 Role = Literal["rsu", "gateway", "centre", "operator"]
+ROLES: frozenset[str] = frozenset(get_args(Role))  # a broker and a page sign nothing
 
 
 class Signer(NamedTuple):

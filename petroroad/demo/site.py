@@ -25,6 +25,7 @@ FILES = {
     "cert_file": "pki/{role}-{name}.crt",
     "key_file": "pki/{role}-{name}.key",
     "crl_file": "pki/crl.pem",
+    "parts_file": "pki/parts.pem",
 }
 
 

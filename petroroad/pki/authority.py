@@ -2,6 +2,7 @@
 
     pki/ca.crt  ca.key           the authority; its key never leaves this folder
     pki/crl.pem                  what is revoked; each broker and part gets it
+    pki/parts.pem                the certificates of all parts that sign messages; each part gets it
     pki/index.jsonl              what was issued and revoked
     pki/rsu-RSU-23.crt  .key     one pair for each part, which goes to that part's machine
 
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.errors import CommandError, UsageError
 from edge.identity import ROLES, Identity, identity_of
-from petroroad.pki import certificates, index
+from petroroad.pki import certificates, index, parts_file
 from petroroad.pki.certificates import SERVERS, CaKey
 from petroroad.pki.index import Certificate, Issued, Revoked
 
@@ -119,7 +120,14 @@ class Authority:
             Revoked(at=now, serial=one.serial, role=one.role, name=one.name) for one in chosen
         ])  # fmt: skip
         self.write_revocations()
+        self.write_parts()
         return chosen
+
+    def write_parts(self) -> None:
+        """Write the file of all usable certificates that sign; a renewed one stands beside the old one."""
+        usable = [one.issued.serial for one in self.index.certificates(_now()) if one.usable]
+        text = parts_file.parts_pem(parts_file.load(self.folder), usable)
+        write_whole(self.folder / parts_file.NAME, text, 0o644)
 
     def write_revocations(self) -> None:
         """Write the list of all revoked certificates."""
@@ -155,6 +163,7 @@ class Authority:
         )
         write_whole(written.key, certificates.key_pem(key), 0o600)
         write_whole(written.certificate, certificates.pem(made), 0o644)
+        self.write_parts()
         return written
 
     def _append(self, lines: Sequence[Issued | Revoked]) -> None:

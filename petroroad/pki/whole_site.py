@@ -20,6 +20,8 @@ def issue_all(
     """
     config, now = site.config, datetime.now(UTC)
     wanted = [("rsu", rsu.esn) for rsu in config.rsu] + [("centre", config.centre.id)]
+    if config.standby is not None:
+        wanted.append(("centre", config.standby.id))
     if config.gateway is not None:
         wanted.append(("gateway", config.gateway.id))
     wanted += [("broker", BROKER_NAME), ("operator", USUAL)]
