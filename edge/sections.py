@@ -136,7 +136,7 @@ class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tracks_days: Positive = 7.0
     recordings_days: Positive = 7.0
     recordings_gib: Positive = 32.0  # of one RSU: half of a card of 64 GB
-    free_mib: Annotated[int, Meta(ge=0, le=2**20)] = 1_024  # the outbox's room comes first
+    free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_024  # the outbox's room comes first
     plates_days: Positive = 180.0
 
 

@@ -85,7 +85,7 @@ class Retention:
     """Deletes the recordings of one RSU that are too many; one thread calls `purge`.
 
     A file that may hold violations which the centre lacks is kept, whatever its age: it is their second copy.
-    Only for free space, which the outbox needs first, it goes too; that is counted, and told by `is_lossy`.
+    Only for free space, which the outbox needs first, it goes too; that is counted, and `is_lossy` says so.
     """
 
     def __init__(self, directory: Path, esn: str, limits: Limits, count: Callable[[str], None]) -> None:
@@ -99,7 +99,7 @@ class Retention:
 
     @property
     def is_lossy(self) -> bool:
-        """Say whether violations that the centre lacks have lost their recording for want of space."""
+        """Say whether violations that the centre lacks have lost their recording for lack of space."""
         since_ns, until_ns = self.needed_since_ns, self._lost_until_ns
         return since_ns is not None and until_ns is not None and since_ns <= until_ns
 

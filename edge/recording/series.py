@@ -14,7 +14,7 @@ from edge.recording.retention import Retention
 FILE_NS = 3_600_000_000_000  # a file ends with the hour of the RSU's clock
 FILE_BYTES_MAX = 2 * 2**30  # or when it is so long
 DIRECTORY_MODE = 0o700
-SHORT = "recording_short"  # degraded: for want of space, violations that the centre lacks have no recording
+SHORT = "recording_short"  # degraded: for lack of space, violations that the centre lacks have no recording
 PURGE_S, PURGE_FULL_S = 10.0, 1.0  # between two looks for files to delete; while the disk has no room
 
 
