@@ -129,6 +129,17 @@ class Outbox:
         return sum(self._remaining.values()) + self._n_putting + (UNREAD in self._degraded)
 
     @property
+    def oldest_ns(self) -> int | None:
+        """When the oldest item was detected that the centre lacks; None: it lacks none; 0: not known now."""
+        if self._keeper.repair.is_rebuilding:
+            return 0
+        if not self.depth:
+            return None
+        if self._loading or not self._waiting:
+            return 0
+        return min(item.row.detected_ns or 0 for item in self._waiting.values())
+
+    @property
     def pending(self) -> tuple[tuple[int, int], ...]:
         """(epoch, last_seq) of earlier epochs that are not yet acknowledged whole."""
         return tuple(
