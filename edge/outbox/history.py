@@ -54,6 +54,7 @@ class Recorded:
     given: list[Given] = field(default_factory=list)
     epoch: int | None = None  # of the run that wrote it
     last_ns: int = 0
+    written_s: float = 0.0  # wall time when it was written last
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class History:
 
     def read(self, path: Path, esn: str) -> Recorded:
         """Read one file, at a quarter of a core at most; raises OSError and RecordingError."""
-        file = Recorded()
+        file = Recorded(written_s=path.stat().st_mtime)
         episodes: dict[str, bytes | None] = {}
         channels = (f"/violation/{esn}", f"/delivery/{esn}", "/input")
         for topic, body, log_ns in _paced(path):
@@ -101,13 +102,13 @@ class History:
 
 def _paced(path: Path) -> Iterator[tuple[str, bytes, int]]:
     """Yield topic, bytes and log time of each message; it pauses, since live traffic needs the same cores."""
-    begun_s = time.monotonic()
+    begun_s = time.thread_time()
     for message in read_messages(path):
         yield message.topic, message.body, message.log_ns
-        worked_s = time.monotonic() - begun_s
+        worked_s = time.thread_time() - begun_s  # of a core: not what other processes held it up
         if worked_s > WORK_S:
             time.sleep(PAUSE_FACTOR * worked_s)
-            begun_s = time.monotonic()
+            begun_s = time.thread_time()
 
 
 def newest_first(folder: Path) -> list[Path]:

@@ -27,7 +27,8 @@ class Mender(threading.Thread):
         self._give: Callable[[Mended], None] = lambda found: None
         self._is_busy: Callable[[], bool] = lambda: False
         self._fail: Callable[[BaseException], None] = lambda error: None
-        self.n_waiting = 0  # requests; only the thread that asks counts up
+        self.n_waiting = 0  # requests that are not served whole
+        self._lock = threading.Lock()  # of that number
 
     def attach(
         self,
@@ -40,7 +41,8 @@ class Mender(threading.Thread):
 
     def ask(self, request: Mending) -> None:
         """Queue a request; the thread starts with the first."""
-        self.n_waiting += 1
+        with self._lock:
+            self.n_waiting += 1
         self._requests.put(request)
         if not self.is_alive() and not self._stop.is_set():
             self.start()
@@ -57,7 +59,8 @@ class Mender(threading.Thread):
             except BaseException as error:
                 self._fail(error)
                 return
-            self.n_waiting -= 1
+            with self._lock:
+                self.n_waiting -= 1
 
     def _serve(self, request: Mending) -> None:
         history, n_bytes = History(), 0

@@ -16,6 +16,7 @@ from edge.outbox.changes import Key, Row
 from edge.outbox.history import History, Identity, Recorded, identity_of
 
 LOOK_BACK_NS = 24 * 3_600 * 10**9  # where nothing says how old the oldest waiting item was
+EPOCH_MARGIN_S = 86_400  # an epoch is the wall time of its start, by a clock that may have been ahead
 KEY_MAX = 2**63 - 1
 
 
@@ -174,6 +175,7 @@ class AskedKeys:
     keys: set[Key]
     opened_ns: int
     n_unkeyed: dict[int, int] = field(default_factory=dict)  # put under new keys, by epoch
+    is_beyond: bool = False
 
     def visit(self, file: Recorded, history: History) -> Mended:
         """Return the asked items that this file gives."""
@@ -190,6 +192,9 @@ class AskedKeys:
             else:
                 continue
             self.keys.discard(key)
+        known = any(key in history.given for key in self.keys)  # its violation may be older than its key
+        epoch_min = min((key.epoch for key in self.keys), default=0)
+        self.is_beyond = not known and file.written_s < epoch_min - EPOCH_MARGIN_S
         asked = {key.epoch for key in self.keys}
         if file.epoch in asked and not file.given:  # of a version that recorded no keys
             bodies = [body for sha256, body in file.bodies.items() if sha256 not in history.keys]
@@ -198,8 +203,8 @@ class AskedKeys:
         return found
 
     def is_enough(self, file: Recorded) -> bool:
-        """Say whether all are found."""
-        return not self.keys
+        """Say whether all are found, or older files were written before these keys were given."""
+        return not self.keys or self.is_beyond
 
     def finish(self, history: History) -> Mended:
         """Return voids for the rest."""

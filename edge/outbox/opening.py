@@ -67,9 +67,14 @@ def open_readable(path: Path, *, check: bool = True) -> sqlite3.Connection:
 
     SQLite's usual way creates or changes `-shm`, which a full or read-only disk refuses. With exclusive
     locking the index of the WAL is in memory; a VFS without locks allows that for a file that can't be
-    written. No other process writes an outbox.
+    written. Without a WAL it would create one: then the file is declared immutable. No other process writes
+    an outbox, nor do we before this connection is closed.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro&vfs=unix-none"
+    try:
+        has_wal = os.path.getsize(f"{path}-wal") > 0
+    except OSError:
+        has_wal = False
+    uri = path.absolute().as_uri() + ("?mode=ro&vfs=unix-none" if has_wal else "?mode=ro&immutable=1")
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         db.text_factory = _text

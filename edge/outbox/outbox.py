@@ -134,6 +134,8 @@ class Outbox:
     @property
     def oldest_ns(self) -> int | None:
         """When the oldest item was detected that the centre lacks; None: it lacks none; 0: not known now."""
+        if self._keeper.repair.is_rebuilding:
+            return 0
         if not self.depth:
             return None
         if self._loading or not self._waiting:

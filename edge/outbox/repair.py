@@ -60,6 +60,11 @@ class Repair:
         """Whether a damaged file was read, and its rows are not put yet."""
         return self._salvaged is not None
 
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether the recordings are being read, as far back as anything may wait."""
+        return self._rebuilding is not None
+
     def end(self) -> None:
         """End the reader of recordings."""
         if self._mender is not None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -61,12 +62,18 @@ def bodies(wire):
     return [item.violation for batch in wire.batches for item in batch.items]
 
 
-async def refuses_at_start(disk, shm, refuse, reason, allow):
+async def refuses_at_start(disk, left, refuse, reason, allow):
     """Start on a disk that refuses; what waits is sent, new items too, and the file gets all of it later."""
     path = disk.folder / "o.sqlite"
     leave_behind(path)
-    if not shm:
+    if left == "without shm":
         os.unlink(f"{path}-shm")
+    elif left == "closed":
+        sqlite3.connect(path).close()
+        db = sqlite3.connect(path)
+        assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+        db.close()
+        assert not Path(f"{path}-wal").exists()
     refuse()
     async with running(path) as (outbox, wire):
         assert (outbox.depth, len(outbox.pending), len(outbox.episodes)) == (N_WAITING, 1, N_WAITING)
@@ -101,17 +108,17 @@ async def refuses_at_start(disk, shm, refuse, reason, allow):
     store.close()
 
 
-@pytest.mark.parametrize("shm", [True, False])
-async def test_a_disk_that_is_full_at_the_start_strands_nothing(disk, shm):
+@pytest.mark.parametrize("left", ["killed", "without shm", "closed"])
+async def test_a_disk_that_is_full_at_the_start_strands_nothing(disk, left):
     """The backlog was replaced by an empty memory: depth 0, nothing sent until a restart with room."""
     filler = disk.folder / "filler"
-    await refuses_at_start(disk, shm, disk.fill, "disk_full", filler.unlink)
+    await refuses_at_start(disk, left, disk.fill, "disk_full", filler.unlink)
 
 
-@pytest.mark.parametrize("shm", [True, False])
-async def test_a_disk_that_is_read_only_at_the_start_strands_nothing(disk, shm):
+@pytest.mark.parametrize("left", ["killed", "without shm", "closed"])
+async def test_a_disk_that_is_read_only_at_the_start_strands_nothing(disk, left):
     await refuses_at_start(
-        disk, shm, lambda: disk.remount("ro"), "disk_read_only", lambda: disk.remount("rw")
+        disk, left, lambda: disk.remount("ro"), "disk_read_only", lambda: disk.remount("rw")
     )
 
 
