@@ -116,10 +116,8 @@ class Centre:
 
 def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger) -> Centre:
     """Return the centre of a site on an open database, which the centre closes."""
-    name, oldest_ns = centre_name(storage.engine), oldest_kept_ns(site, clock.now_ns())
     engine, damage = storage.engine, Damage()
-    view = view_of(site)
-    started_ns = clock.now_ns()
+    name, view, started_ns = centre_name(engine), view_of(site), clock.now_ns()
     gateway = site.config.gateway
     rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
     gateways = UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns)
@@ -146,7 +144,7 @@ def build_centre(site: Site, storage: Storage, clock: Clock, stop: asyncio.Event
     )
     asker = Asker(
         centre=name,
-        since_ns=ask_since_ns(engine, oldest_ns),
+        since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database,
         writer=writer,
         rsus=rsus,
