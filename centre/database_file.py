@@ -76,7 +76,8 @@ class OpenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        # without waiting: a checkpoint that waits for readers holds up the writer
+        self._db = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
         self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens the write-ahead log too
         self._ids = self._present()
 
