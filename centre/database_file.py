@@ -219,4 +219,5 @@ def _free_name(path: Path) -> Path:
 
 def _remove(path: Path) -> None:
     for suffix in SUFFIXES:
-        beside(path, suffix).unlink(missing_ok=True)
+        if beside(path, suffix).exists():  # a read-only disk refuses to delete even what is not there
+            beside(path, suffix).unlink()

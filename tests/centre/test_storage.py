@@ -269,6 +269,22 @@ def test_only_the_centre_s_own_user_can_read_its_files(tmp_path: Path) -> None:
     storage.close()
 
 
+def test_a_database_that_can_t_be_opened_now_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locked as here, or on a full disk: the start fails by name, and nothing is set aside."""
+    monkeypatch.setattr("centre.store.SQLITE_WAIT_S", 0)
+    path = tmp_path / "centre.sqlite"
+    opened(path).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sa.exc.OperationalError, match="locked"):
+            opened(path)
+    storage = opened(path)
+    assert storage.notices() == []
+    storage.close()
+
+
 def test_a_second_centre_on_one_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "centre.sqlite"
     storage = opened(path)
