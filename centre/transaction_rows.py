@@ -49,10 +49,12 @@ class Rows:
                 self.keys[esn, epoch, row.seq] = row.sha256
         if not ids:
             return
-        for row in self._db.execute(sql.FIND_VERSIONS, {"k_ids": list(ids), "k_versions": list(versions)}):
-            self.versions[row.id, row.version, row.esn] = row.sha256
-        for row in self._db.execute(sql.FIND_EPISODES, {"k_ids": list(ids)}).mappings():
-            self.episodes[row["id"]] = dict(row)
+        for at_id, version, esn, sha256 in self._db.execute(
+            sql.FIND_VERSIONS, {"k_ids": list(ids), "k_versions": list(versions)}
+        ):
+            self.versions[at_id, version, esn] = sha256
+        for values in self._db.execute(sql.FIND_EPISODES, {"k_ids": list(ids)}).mappings():
+            self.episodes[values["id"]] = dict(values)
 
     def add_key(self, at: KeyAt, sha256: bytes, void: str | None, received_ns: int) -> None:
         row = dict(zip(("esn", "epoch", "seq"), at, strict=True))

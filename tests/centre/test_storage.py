@@ -115,7 +115,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], int, bool]] = {
     "all deleted": (lambda p: [p.unlink(), beside(p, "-wal").unlink()], 0, False),
     "the schema's page": (lambda p: [beside(p, "-wal").unlink(), zeros(p, 100, 3_900)], 0, True),
     "no database": (lambda p: p.write_bytes(b"no database at all" * 400), 0, True),
-    "zeros": (lambda p: zeros(p, 40_000, 200_000), 40, True),
+    "zeros": (lambda p: zeros(p, p.stat().st_size // 8192 * 4096, 100_000), 40, True),
     "the file cut in half": (lambda p: cut(p, 0.5), 40, True),
     "a table's first page": (lambda p: zeros(p, page(p, "episode"), 4_096), 260, True),
     "a bit of evidence": (in_body, N - 1, True),
