@@ -39,19 +39,18 @@ class Damage:
     """The first damage of the database that any part of the centre meets ends all of them."""
 
     def __init__(self) -> None:
-        self._found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.fault: str | None = None
+        self._found = asyncio.Event()
 
     def report(self, fault: str) -> None:
-        if not self._found.done():
-            self._found.set_result(fault)
-
-    @property
-    def fault(self) -> str | None:
-        return self._found.result() if self._found.done() and not self._found.cancelled() else None
+        """Report a damage; called in the event loop."""
+        self.fault = self.fault or fault
+        self._found.set()
 
     async def end_on_it(self) -> None:
         """Wait for a damage; raises DamagedError."""
-        raise DamagedError(await asyncio.shield(self._found))
+        await self._found.wait()
+        raise DamagedError(self.fault)
 
 
 @dataclass(slots=True)
@@ -127,7 +126,7 @@ def build_centre(
 
     main_id : the site's first centre, where this is the second; None: this one
     """
-    engine, damage, oldest_ns = storage.engine, Damage(), oldest_kept_ns(site, clock.now_ns())
+    engine, damage = storage.engine, Damage()
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
@@ -165,7 +164,7 @@ def build_centre(
     )
     asker = Asker(
         centre=presence.database,
-        since_ns=ask_since_ns(engine, oldest_ns),
+        since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database,
         writer=writer,
         rsus=rsus,

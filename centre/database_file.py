@@ -76,7 +76,8 @@ class OpenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        # without waiting: a checkpoint that waits for readers holds up the writer
+        self._db = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
         self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens the write-ahead log too
         self._ids = self._present()
 
@@ -218,4 +219,5 @@ def _free_name(path: Path) -> Path:
 
 def _remove(path: Path) -> None:
     for suffix in SUFFIXES:
-        beside(path, suffix).unlink(missing_ok=True)
+        if beside(path, suffix).exists():  # a read-only disk refuses to delete even what is not there
+            beside(path, suffix).unlink()

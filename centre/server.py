@@ -50,7 +50,12 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> N
         server.should_exit = True
 
     watcher = asyncio.create_task(watch(), name="centre.stop")
+    serving = asyncio.create_task(server.serve([listener]), name="centre.server")
     try:
-        await server.serve([listener])
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:  # another part failed: end all the same, or the address stays taken
+        server.should_exit = True
+        await serving
+        raise
     finally:
         watcher.cancel()

@@ -8,7 +8,7 @@ from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, VERSION
 from geofence.violation import GRADES
 
 WARNING = GRADES.index("warning")
-# columns of EPISODE that a newer version replaces, bound as new_…
+# columns of EPISODE that a newer version replaces
 NEWEST = ("version", "hop", "esn", "open", "grade", "rule")
 _bound = sa.bindparam
 
@@ -34,30 +34,22 @@ _AT_VERSION = (
     VERSION.c.version == _bound("k_version"),
     VERSION.c.esn == _bound("k_esn"),
 )
-FIND_VERSION = sa.select(VERSION.c.sha256).where(*_AT_VERSION)
+FIND_VERSIONS = sa.select(VERSION.c.id, VERSION.c.version, VERSION.c.esn, VERSION.c.sha256).where(
+    VERSION.c.id.in_(_bound("k_ids", expanding=True)),
+    VERSION.c.version.in_(_bound("k_versions", expanding=True)),
+)
 ADD_VERSION = sa.insert(VERSION)
 STAMP_VERSION = sa.update(VERSION).where(*_AT_VERSION).values(committed_ns=_bound("at_ns"))
 _AT_EPISODE = EPISODE.c.id == _bound("k_id")
-_COUNTED = {
-    "grade_max": _bound("new_grade_max"),
-    "p_violation_max": _bound("new_p_violation_max"),
-    "excess_m_max": _bound("new_excess_m_max"),
-    "versions": EPISODE.c.versions + 1,
-}
-FIND_EPISODE = sa.select(
-    EPISODE.c.hop,
-    EPISODE.c.version,
-    EPISODE.c.esn,
-    EPISODE.c.grade_max,
-    EPISODE.c.excess_m_max,
-    EPISODE.c.p_violation_max,
-).where(_AT_EPISODE)
+# columns of EPISODE that a further version changes
+CHANGING = (*NEWEST, "grade_max", "versions", "excess_m_max", "p_violation_max")
+FIND_EPISODES = sa.select(EPISODE.c.id, *(EPISODE.c[name] for name in CHANGING)).where(
+    EPISODE.c.id.in_(_bound("k_ids", expanding=True))
+)
+FIND_EPISODE = sa.select(EPISODE.c.version, EPISODE.c.esn).where(_AT_EPISODE)
 ADD_EPISODE = sa.insert(EPISODE)
-COUNT_EPISODE = sa.update(EPISODE).where(_AT_EPISODE).values(**_COUNTED)
-RENEW_EPISODE = (
-    sa.update(EPISODE)
-    .where(_AT_EPISODE)
-    .values(**_COUNTED, **{name: _bound(f"new_{name}") for name in NEWEST})
+CHANGE_EPISODE = (
+    sa.update(EPISODE).where(_AT_EPISODE).values(**{name: _bound(f"new_{name}") for name in CHANGING})
 )
 # The first version of grade warning or above that an observation decided.
 _sample = (

@@ -185,11 +185,9 @@ def mend(path: Path, fault: str, log: Logger, oldest_ns: int) -> None:
 
 def _damage(error: Exception, path: Path) -> str | None:
     """Return what is wrong with the bytes of a database that can't be opened; None: they are right."""
-    chain: BaseException | None = error
-    while chain is not None:
-        if files.is_damage(chain) or isinstance(chain, UnicodeDecodeError):
-            return str(getattr(chain, "orig", chain))
-        chain = chain.__cause__
+    for each in (error, error.__cause__):  # the second may be the first itself: no chain to walk
+        if each is not None and (files.is_damage(each) or isinstance(each, UnicodeDecodeError)):
+            return str(getattr(each, "orig", each))
     if not isinstance(error, SchemaError) or not path.exists():
         return None
     return quick_check(path)  # a table may be missing because the page that names it is

@@ -180,10 +180,7 @@ def open_database(url: str | sa.URL) -> sa.Engine:
             _check_version(db)
             migrations.upgrade(db)
             META.create_all(db)
-            for index in (
-                *EPISODE.indexes,
-                *TRANSPORT.indexes,
-            ):  # a database of an earlier version has the table, not each index
+            for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
                 index.create(db, checkfirst=True)
             _complete_columns(db)
             _write_version(db)

@@ -19,7 +19,7 @@ from centre.quarantine import quarantine_message, trim_tables
 from centre.row_limits import RowLimits
 from centre.status_rows import store_ask, store_status
 from centre.store import FEED
-from centre.violation_rows import announce, store_batch
+from centre.violation_rows import announce, store_alone, store_together
 
 UNSTAMPED_MAX = 100  # commits that wait for their time to be written; beyond, the oldest keep none
 
@@ -84,11 +84,14 @@ class ViolationWriter:
     ) -> CommitResult:
         result = CommitResult(limits=self._limits)
         with self._engine.begin() as db:
+            readable = [batch for batch in batches if isinstance(batch, Batch)]
             for batch in batches:
                 if isinstance(batch, UnreadableBatch):
                     attempt(db, result, partial(quarantine_message, batch=batch))
-                    continue
-                result.acknowledgements.append(store_batch(db, result, batch, attempt))
+            if attempt is together:
+                result.acknowledgements += store_together(db, result, readable)
+            else:
+                result.acknowledgements += [store_alone(db, result, each, attempt) for each in readable]
             for change in statuses:
                 if attempt(db, result, partial(store_status, change=change)) is not None:
                     result.counts["status.unstorable"] += 1

@@ -59,7 +59,7 @@ def test_what_came_is_named_once_and_only_if_it_was_asked_for():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{}, {"epoch": 1}, {"seqs": (1,)}, {"epoch": 1, "seqs": (1,), "since_ns": 10**18}, {"since_ns": 5}],
+    [{}, {"epoch": 1}, {"seqs": (1,)}, {"since_ns": 5}],
 )
 def test_an_ask_names_keys_or_a_time(wrong: dict[str, object]):
     body = wire.encode(ViolationAsk(centre="c", epoch=1, seqs=(1,)))

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,7 +115,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], int, bool]] = {
     "all deleted": (lambda p: [p.unlink(), beside(p, "-wal").unlink()], 0, False),
     "the schema's page": (lambda p: [beside(p, "-wal").unlink(), zeros(p, 100, 3_900)], 0, True),
     "no database": (lambda p: p.write_bytes(b"no database at all" * 400), 0, True),
-    "zeros": (lambda p: zeros(p, 40_000, 200_000), 40, True),
+    "zeros": (lambda p: zeros(p, p.stat().st_size // 8192 * 4096, 100_000), 40, True),
     "the file cut in half": (lambda p: cut(p, 0.5), 40, True),
     "a table's first page": (lambda p: zeros(p, page(p, "episode"), 4_096), 260, True),
     "a bit of evidence": (in_body, N - 1, True),
@@ -268,6 +269,22 @@ def test_only_the_centre_s_own_user_can_read_its_files(tmp_path: Path) -> None:
     storage.close()
 
 
+def test_a_database_that_can_t_be_opened_now_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locked as here, or on a full disk: the start fails by name, and nothing is set aside."""
+    monkeypatch.setattr("centre.store.SQLITE_WAIT_S", 0)
+    path = tmp_path / "centre.sqlite"
+    opened(path).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sa.exc.OperationalError, match="locked"):
+            opened(path)
+    storage = opened(path)
+    assert storage.notices() == []
+    storage.close()
+
+
 def test_a_second_centre_on_one_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "centre.sqlite"
     storage = opened(path)
@@ -289,8 +306,9 @@ def test_the_write_ahead_log_shrinks_once_a_snapshot_ends_and_is_a_fault_meanwhi
         backup_tool.execute("BEGIN")
         backup_tool.execute("SELECT count(*) FROM episode").fetchone()
         store(storage, 21, 300)
-        storage._file._db.execute("PRAGMA busy_timeout=10")  # type: ignore[union-attr]
+        begun_s = time.monotonic()
         storage.tend()
+        assert time.monotonic() - begun_s < 2.0, "it does not wait for the reader: the writer would"
         assert storage.log_fault is not None
         assert "another program holds a snapshot" in storage.log_fault
         assert storage.log_bytes > 200_000

@@ -1,0 +1,78 @@
+"""Violations that the centre's ledger commits each second: decoded batches into a SQLite file, no broker.
+
+`python -m benchmarks.ledger [N] [VERSIONS]`: N violations of eight RSUs, VERSIONS of each episode, in batches
+of 32 and in transactions of the writer's own size, two of which are synchronised to the disk for each.
+"""
+
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.harness import print_line
+from benchmarks.ingest import batch as ingest_batch
+from centre.batch_decoder import Batch, decode_batch
+from centre.store import open_database
+from centre.violation_writer import ViolationWriter
+from centre.writer import COMMIT_ITEMS_MAX
+from edge import topics
+from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
+from geofence.violation import decode as decode_violation
+from geofence.violation import encode as encode_violation
+
+RSUS = 8
+
+
+def batches(n: int, n_versions: int) -> list[Batch]:
+    """Return n violations as decoded batches, the RSUs in turn."""
+    made: list[Batch] = []
+    for place in range(0, n, ITEMS_MAX):
+        esn = f"RSU{place // ITEMS_MAX % RSUS}"
+        sample = msgspec.msgpack.decode(ingest_batch(esn, 1), type=ViolationBatch).items[0]
+        assert sample.violation is not None, "a batch of one violation"
+        found = decode_violation(sample.violation)
+        items = []
+        for number in range(place, min(place + ITEMS_MAX, n)):
+            episode, version = divmod(number, n_versions)
+            body = encode_violation(
+                msgspec.structs.replace(
+                    found, id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{esn}/{episode}")), version=version + 1
+                )
+            )
+            items.append(
+                ViolationItem(
+                    seq=number + 1, detected_ns=sample.detected_ns, sent_ns=sample.sent_ns, violation=body
+                )
+            )
+        payload = encode(ViolationBatch(epoch=10, items=tuple(items)))
+        read = decode_batch(topics.violation_up(esn), esn, payload, time.time_ns())
+        assert isinstance(read, Batch), "made by our own encoder"
+        made.append(read)
+    return made
+
+
+def main() -> int:
+    """Print one JSON line per figure."""
+    n, n_versions = (int(text) for text in (*sys.argv[1:3], *("9600", "4")[len(sys.argv[1:3]) :]))
+    todo = batches(n, n_versions)
+    step = COMMIT_ITEMS_MAX // ITEMS_MAX
+    with tempfile.TemporaryDirectory(prefix="petroroad-ledger-") as folder:
+        engine = open_database(f"sqlite:///{Path(folder) / 'centre.sqlite'}")
+        writer = ViolationWriter(engine, time.time_ns)
+        begun_s, cpu_s, n_stored = time.perf_counter(), time.thread_time(), 0
+        for at in range(0, len(todo), step):
+            result = writer.commit(todo[at : at + step], [])
+            n_stored += result.counts["violation.stored"]
+        took_s, cpu_s = time.perf_counter() - begun_s, time.thread_time() - cpu_s
+        engine.dispose()
+    assert n_stored == n, "each is stored once"
+    print_line("ledger.rate", n / took_s, "violations/s")
+    print_line("ledger.cpu", 1e6 * cpu_s / n, "us/violation")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
