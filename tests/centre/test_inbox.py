@@ -144,18 +144,21 @@ async def test_a_commit_is_bounded_in_items_however_they_are_batched(tmp_path: P
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(tmp_path: Path) -> None:
+async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "ACKNOWLEDGED_MAX", 64)
     bench = Bench(tmp_path)
-    bodies = [*_many(1), payload(10, *(item(seq, "void") for seq in range(1_000, 2_024)))]
+    bodies = [*_many(1), payload(10, *(item(seq, "void") for seq in range(1_000, 1_032)))]
     for body in (*bodies, bodies[0]):
         bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), body)
     bench.ingest.subscriptions.receive(topics.violation_up("RSU002"), payload(10, item(1, "void")))
-    await bench.until(3)  # 60 single items do not fit beside 1,024 into one acknowledgement
+    await bench.until(3)  # 60 single items do not fit beside 32 into one acknowledgement
     assert len(bench.sent) == 3
     stored = [
         seq for topic, ack in bench.sent if topic == topics.violation_ack("RSU001") for seq in ack.stored
     ]
-    assert sorted(stored) == [*range(1, 61), *range(1_000, 2_024)]
+    assert sorted(stored) == [*range(1, 61), *range(1_000, 1_032)]
     assert bench.ingest.counts["inbox.repeated"] == 1
     bench.close()
 
