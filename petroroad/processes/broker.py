@@ -62,7 +62,7 @@ def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
         left.unlink()
     config = folder / f"{kind}.conf"
     text = NATS if kind == "nats" else MOSQUITTO
-    store = _quoted(run_dir / "broker" / "jetstream")
+    store = _quoted(folder / "jetstream")
     config.write_text(
         text.format(host=host, port=port, store=store, folder=_quoted(folder)), encoding="utf-8"
     )
@@ -70,7 +70,7 @@ def broker_spec(kind: Kind, run_dir: Path, host: str, port: int) -> ChildSpec:
 
 
 def _writable_folder(run_dir: Path) -> Path:
-    """Return a folder with room for configuration and ports file; OSError where there is none at all.
+    """Return a folder with room for configuration, ports file and store; OSError where there is none at all.
 
     A broker must come back on a full disk, since nothing of ours needs its disk: nats-server ends where it
     can't write its ports file. systemd's runtime directory and /dev/shm lie in memory.
