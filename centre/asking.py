@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from edge.wire import ACKNOWLEDGED_MAX
 
-LOST = "lost "  # a void with such a reason: no file of the RSU holds the item
 LASTS_S = 5.0  # before a missing item is asked for
 WAITING_S = 30.0  # the same where the RSU's outbox may still hold it
 ANSWER_S = 30.0  # an RSU answers one ask at a time; after this it is asked for others

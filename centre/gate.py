@@ -27,7 +27,7 @@ class Allowance(NamedTuple):
 # Several times what a unit sends at its worst: an RSU has 512 items of its backlog in flight, sends snapshots
 # at 10 Hz, a heartbeat and a clock probe each 2 s, and up to 8192 journeys, 64 in a message, at a reconnect.
 ALLOWANCES: Mapping[str, Allowance] = {
-    "violation/up": Allowance(400.0, 4_000.0, 16e6, 64e6),
+    "violation/up": Allowance(400.0, 5_000.0, 16e6, 64e6),
     "journey/up": Allowance(40.0, 400.0, 2e6, 32e6),
     "status": Allowance(4.0, 40.0, 1e6, 4e6),
     "clock/req": Allowance(4.0, 40.0, 4e3, 40e3),

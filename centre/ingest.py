@@ -32,7 +32,9 @@ from edge.centre_status import EpochKnown
 from edge.centre_status import encode as encode_known
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
 
-TRACKS = "flow"  # the name of the second connection: snapshots use it, so no violation waits behind them
+# The name of the second connection. What comes in bulk uses it: no violation waits behind it, nor the
+# broker's answer to an acknowledgement, whose absence would cost the connection.
+TRACKS = "flow"
 INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends again what is dropped
 INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU
 INBOX_BYTES_MAX = 96_000_000  # of all RSUs together
@@ -88,12 +90,14 @@ class Ingest:
         """Return the topics of all units, each with its handler; no handler blocks."""
         rows = [
             Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
-            Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True),
+            Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True, link=TRACKS),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
             Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True),
-            Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True),
-            Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True),
+            Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True, link=TRACKS),
+            Subscription(
+                topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True, link=TRACKS
+            ),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
         ]
         return [row._replace(handler=self._admitted(row.handler)) for row in rows]

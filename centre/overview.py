@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from centre.asking import LOST
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
@@ -17,6 +16,7 @@ from centre.unit_registry import UnitRegistry
 from centre.views import figures, units
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
+from edge.ask import LOST
 from edge.sections import RsuConfig
 
 LATENCY_WINDOW_S = 900  # the latency quantiles cover this time

@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.asking import LOST
 from centre.statements import WARNING
 from centre.store import ASK, EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views import figures as count
@@ -15,6 +14,7 @@ from centre.views import journeys, violations
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from centre.views.violations import History
+from edge.ask import LOST
 from edge.centre_status import EPOCH_GIVEN_MAX
 from geofence.violation import GRADES
 

@@ -12,7 +12,7 @@ from centre.store import QUARANTINE, TRANSPORT
 from edge.token_bucket import TokenBucket
 
 QUARANTINE_ROWS_MAX = 1_000  # of one RSU, the newest
-QUARANTINE_HZ, QUARANTINE_BURST = 2.0, 500.0  # further rows of one RSU; beyond, its bytes are only counted
+QUARANTINE_HZ, QUARANTINE_BURST = 2.0, 200.0  # further rows of one RSU; beyond, its bytes are only counted
 VOIDS_MAX = 20_000  # of one RSU, of all its epochs
 JOURNEYS_HZ, JOURNEYS_BURST = 2.0, 20_000.0  # new journeys of one RSU: a day's traffic at once, 170 000 a day
 SENDERS_MAX = 1_024  # RSUs with state here

@@ -7,7 +7,6 @@ from functools import partial
 import sqlalchemy as sa
 
 from centre import statements as sql
-from centre.asking import LOST
 from centre.attempts import Attempt
 from centre.batch_decoder import Batch, Item
 from centre.commands import Acknowledgement, CommitResult
@@ -15,6 +14,7 @@ from centre.faults import reason_of
 from centre.quarantine import has_room, quarantine
 from centre.transaction_rows import Rows
 from centre.views.excess import excesses_m
+from edge.ask import LOST
 from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
 

@@ -26,6 +26,7 @@ from centre.storage import MovedError, Storage
 from centre.violation_writer import ViolationWriter
 from geofence.plausible import Bounds
 
+QUARANTINE_ITEMS = 4  # keeping unreadable bytes costs as much as so many items
 COMMIT_ITEMS_MAX = 96  # each costs a few statements, however small it is; a commit then takes some 50 ms
 
 
@@ -130,5 +131,8 @@ class Writer:
                 break
             batch = decode_batch(*message, self._bounds)
             batches.append(batch)
-            n_items += len(batch.items) + len(batch.strays) if isinstance(batch, Batch) else 1
+            if isinstance(batch, Batch):
+                n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)
+            else:
+                n_items += QUARANTINE_ITEMS
         return batches

@@ -8,6 +8,9 @@ from msgspec import Meta
 from edge.decoding import Stamp, decoder
 from edge.wire import ACKNOWLEDGED_MAX, Count, Name, Seq
 
+LOST = "lost "  # a void with such a reason: no file of the RSU holds the item
+RECOVERED = "recovered "  # a void with such a reason: the violation came under a new key
+
 
 class ViolationAsk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Keys of one epoch that the centre lacks, or a time from which on it lacks everything."""

@@ -49,7 +49,7 @@ def broker_spec(
         left.unlink()
     config = folder / f"{kind}.conf"
     if kind == "nats":
-        write_private(config, nats_text(folder, run_dir / "broker" / "jetstream", host, port, tls, login))
+        write_private(config, nats_text(folder, folder / "jetstream", host, port, tls, login))
     else:
         acl = folder / "mosquitto.acl"
         if tls is not None:
@@ -59,7 +59,7 @@ def broker_spec(
 
 
 def _writable_folder(run_dir: Path) -> Path:
-    """Return a folder with room for configuration and ports file; OSError where there is none at all.
+    """Return a folder with room for configuration, ports file and store; OSError where there is none at all.
 
     A broker must come back on a full disk, since nothing of ours needs its disk: nats-server ends where it
     can't write its ports file. systemd's runtime directory and /dev/shm lie in memory.

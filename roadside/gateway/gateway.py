@@ -147,6 +147,8 @@ class Gateway:
             self.counts["vehicle.other_terminal"] += 1
         elif self.rules.refuse_unknown and terminal not in self.rules.known:
             self.counts["terminal.refused"] += 1
+        elif self.server.is_live(terminal):  # it has a connection, with a code, and reports there
+            self.counts["terminal.live"] += 1
         else:
             self.queue([msgspec.structs.replace(fix, arrived_ns=now_ns)])
 

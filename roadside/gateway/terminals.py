@@ -136,8 +136,8 @@ class TerminalServer:
         self.connections.add(connection)
         return None
 
-    def is_live(self, terminal: str, asking: "Connection") -> bool:
-        """Return whether a terminal reports on another connection than the one that asks."""
+    def is_live(self, terminal: str, asking: "Connection | None" = None) -> bool:
+        """Return whether a terminal reports on a connection, another one than the one that asks."""
         current = self._of_terminal.get(terminal)
         return current is not None and current is not asking and current.is_live
 

@@ -127,7 +127,7 @@ def _many(n: int) -> list[bytes]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("n", [1, 32, 1_024])
+@pytest.mark.parametrize("n", [1, 32])
 async def test_a_commit_is_bounded_in_items_however_they_are_batched(tmp_path: Path, n: int) -> None:
     """A bystander's next message is committed after a bounded number of the flood's items."""
     bench = Bench(tmp_path)
@@ -144,18 +144,21 @@ async def test_a_commit_is_bounded_in_items_however_they_are_batched(tmp_path: P
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(tmp_path: Path) -> None:
+async def test_many_answers_of_one_commit_are_joined_and_each_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "ACKNOWLEDGED_MAX", 64)
     bench = Bench(tmp_path)
-    bodies = [*_many(1), payload(10, *(item(seq, "void") for seq in range(1_000, 2_024)))]
+    bodies = [*_many(1), payload(10, *(item(seq, "void") for seq in range(1_000, 1_032)))]
     for body in (*bodies, bodies[0]):
         bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), body)
     bench.ingest.subscriptions.receive(topics.violation_up("RSU002"), payload(10, item(1, "void")))
-    await bench.until(3)  # 60 single items do not fit beside 1,024 into one acknowledgement
+    await bench.until(3)  # 60 single items do not fit beside 32 into one acknowledgement
     assert len(bench.sent) == 3
     stored = [
         seq for topic, ack in bench.sent if topic == topics.violation_ack("RSU001") for seq in ack.stored
     ]
-    assert sorted(stored) == [*range(1, 61), *range(1_000, 2_024)]
+    assert sorted(stored) == [*range(1, 61), *range(1_000, 1_032)]
     assert bench.ingest.counts["inbox.repeated"] == 1
     bench.close()
 
@@ -194,3 +197,24 @@ async def test_an_answer_that_the_link_refuses_is_sent_as_soon_as_it_accepts_one
     assert not bench.ingest.counts["ack.unsent"]
     wire.encode(bench.sent[-1][1])
     bench.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_batch_of_more_items_than_an_rsu_sends_is_no_batch(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    receive = bench.ingest.subscriptions.receive
+    receive(topics.violation_up("RSU001"), payload(10, *(item(seq, "void") for seq in range(1, 34))))
+    receive(topics.violation_up("RSU002"), payload(10, item(1, violation(1, esn="RSU002"))))
+    await bench.until(1)
+    assert [topic for topic, _ in bench.sent] == [topics.violation_ack("RSU002")]
+    assert bench.writer.counts["batch.unreadable"] == 1
+    bench.close()
+
+
+def test_bytes_of_one_rsu_are_limited_and_its_first_batch_always_fits() -> None:
+    inbox = Inbox(100, 10**6, 3_000)
+    assert inbox.add(_message("A", 0, 5_000)) == 0
+    assert inbox.add(_message("A", 1, 10)) == 1
+    assert inbox.add(_message("B", 0, 2_000)) == 0  # another has its own
+    assert _taken(inbox) == [("A", 0), ("B", 0)]

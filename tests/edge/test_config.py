@@ -182,6 +182,8 @@ def test_load_reads_the_files_beside_it(tmp_path, monkeypatch):
         ("udp://127.0.0.1:17001", "udp://127.0.0.1:99999", "rsu[0].radar[0].input", "SCHEME://HOST:PORT"),
         ("${SECRET}", "${MISSING}", "mqtt.password", "environment has no MISSING"),
         ("${SECRET}", "s3", "mqtt.password", "never itself"),  # the text goes into every recording
+        ('[gateway]', '[gateway]\nsecret = "0123456789abcdef"', "gateway.secret", "never itself"),
+        ('[gateway]', '[gateway]\nsecret = "${SECRET}"', "gateway.secret", "16 characters or more"),
         ("[mqtt]", '[centre]\ndatabase = "pg://me:s3@db/x"\n[mqtt]', "centre.database", "never itself"),
         ("origin = [122.0, 41.0]", "origin = [41.0, 122.0]", "site.origin[1]", "<= 90.0"),
         ("13900000001", "13900000002", "vehicle.terminal", "unique"),

@@ -47,6 +47,13 @@ def test_the_shipped_site_is_as_meant():
         ),
         ('neighbours = ["RSU-1"]', "neighbours = []", "site.neighbours", "RSU-1 hands over to RSU-0"),
         ("range_m_max = 300.0", "range_m_max = 0.01", "site.places", "R0-N is"),
+        (
+            "udp://127.0.0.1:17001",
+            "udp://0.0.0.0:17001",
+            "site.senders",
+            "accepts datagrams from any address",
+        ),
+        ("jt808://127.0.0.1", "jt808://0.0.0.0", "site.senders", "lacks gateway.secret"),
     ],
 )
 def test_what_can_hardly_be_meant_is_reported(old, new, name, says):

@@ -125,6 +125,15 @@ async def test_fix_goes_to_the_rsus_of_its_stretch_at_qos_0():
     assert {(qos, retain) for *_, qos, retain in sent.messages} == {(0, False)}
 
 
+async def test_a_report_by_mqtt_displaces_no_terminal_that_is_connected_and_reports(monkeypatch):
+    made, sent = gateway()
+    monkeypatch.setattr(made.server, "is_live", lambda terminal: terminal == TERMINAL)
+    made.subscriptions.receive(topics.vehicle_gnss_up(TERMINAL), wire.encode(fix()), False)
+    made.flush()
+    assert made.counts["terminal.live"] == 1
+    assert not sent.downs("A")
+
+
 async def test_on_board_unit_reports_by_mqtt_under_its_own_name():
     made, sent = gateway()
     up = topics.vehicle_gnss_up

@@ -1,0 +1,59 @@
+"""One RSU floods a real centre through a real broker: another one's alerts are acknowledged all the same."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edge import topics
+from edge.config import load_site
+from tests.e2e.test_centre import STOP_S, TEST_S, Stage, stage
+from tests.support import hostile_sender
+from tests.support.centre_samples import item, payload, violation
+
+pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
+HONEST, HOSTILE = "RSU20", "RSU21"
+ACK_S = 2.0  # on an idle machine; on a busy one it is a multiple of what it takes without a flood
+RSS_MIB = 200.0
+N_ALERTS = 20
+
+
+async def _ack_s(it: Stage, seq: int) -> float:
+    """Send one alert of the honest RSU; return how long its acknowledgement took."""
+    begun_s = time.monotonic()
+    body = payload(10, item(seq, violation(seq, esn=HONEST)))
+    it.owed[seq] = body
+    while seq in it.owed:
+        it.link.publish(topics.violation_up(HONEST), body)
+        for _ in range(100):  # as an RSU, again after a second
+            await asyncio.sleep(0.01)
+            if seq not in it.owed:
+                break
+        assert time.monotonic() - begun_s < TEST_S, "never acknowledged"
+    return time.monotonic() - begun_s
+
+
+@pytest.mark.parametrize("attack", hostile_sender.ATTACKS)
+async def test_beside_one_hostile_rsu_another_is_acknowledged_in_time(tmp_path: Path, attack: str) -> None:
+    async with stage(tmp_path) as it:
+        centre = await it.centre()
+        usual_s = max([await _ack_s(it, seq) for seq in range(1, 6)])
+        memory = psutil.Process(centre.process.pid)
+        before = most = memory.memory_info().rss
+        port = load_site(it.site).config.mqtt.brokers[0].rpartition(":")[2]
+        argv = (sys.executable, hostile_sender.__file__, port, HOSTILE, attack)
+        flood = await asyncio.create_subprocess_exec(*argv)
+        waits_s: list[float] = []
+        while flood.returncode is None or len(waits_s) < N_ALERTS:
+            waits_s.append(await _ack_s(it, 6 + len(waits_s)))
+            most = max(most, memory.memory_info().rss)
+        assert flood.returncode == 0
+        growth_mib = (most - before) / 2**20
+        print(f"{attack}: usual {usual_s:.2f} s, worst {max(waits_s):.2f} s, {growth_mib:.0f} MiB")
+        assert max(waits_s) <= max(ACK_S, 20.0 * usual_s)
+        assert growth_mib <= RSS_MIB
+        assert len(it.stored()) == 5 + len(waits_s)  # of the honest one all, of the other none
+        assert await centre.stop(STOP_S) == 0
