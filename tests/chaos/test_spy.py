@@ -1,4 +1,4 @@
-"""The spy repeats each message once in another order, and takes neither noise nor its own repeats for news."""
+"""The spy repeats each message once, in another order; neither noise nor its own repeats are news to it."""
 
 import asyncio
 
