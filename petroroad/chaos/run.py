@@ -118,7 +118,7 @@ def _folder(asked: Asked) -> Path:
 
 async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
     broker = address_of(stage.site.broker)
-    spy, page = Spy(broker), Page(stage.site.http)
+    spy, page = Spy(broker, stage.clock.now_ns), Page(stage.site.http)
     hostile = Hostile(broker, stage.site.esns, "GW1")
     chance = np.random.Generator(np.random.Philox(key=np.array([asked.seed % 2**64, 0x5A1D], np.uint64)))
     actions = Actions(stage, spy, hostile, page, chance)
