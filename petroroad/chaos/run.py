@@ -129,6 +129,7 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
         faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard)
         await actions.carry_out(faults, asked.seconds)
         await _until_enough(stage)
+        await spy.repeat(chance)  # whatever has been said comes once more, late
         await stage.stop_traffic()
         history = History(stage.site.esns)
         line["drained_s"] = await _drain(stage, page, history, asked.drain_s)
