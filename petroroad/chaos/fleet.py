@@ -71,7 +71,9 @@ class Fleet:
         while not self._is_ending:
             try:
                 part.child = await part.start()
-            except (ChildError, NotReadyError, OSError) as error:
+            except NotReadyError:  # a busy machine; one that never comes leaves violations waiting
+                await asyncio.sleep(RESTART_S)
+            except (ChildError, OSError) as error:
                 self.died.append(f"{part.name} does not start again: {error}")
                 await asyncio.sleep(RESTART_S)
             else:

@@ -118,7 +118,7 @@ def _folder(asked: Asked) -> Path:
 
 async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
     broker = address_of(stage.site.broker)
-    spy, page = Spy(broker), Page(stage.site.http)
+    spy, page = Spy(broker, stage.clock.now_ns), Page(stage.site.http)
     hostile = Hostile(broker, stage.site.esns, "GW1")
     chance = np.random.Generator(np.random.Philox(key=np.array([asked.seed % 2**64, 0x5A1D], np.uint64)))
     actions = Actions(stage, spy, hostile, page, chance)
@@ -129,6 +129,7 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
         faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard)
         await actions.carry_out(faults, asked.seconds)
         await _until_enough(stage)
+        await spy.repeat(chance)  # whatever has been said comes once more, late
         await stage.stop_traffic()
         history = History(stage.site.esns)
         line["drained_s"] = await _drain(stage, page, history, asked.drain_s)

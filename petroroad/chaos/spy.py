@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -14,6 +15,7 @@ from petroroad.chaos.checker import UNREADABLE
 from petroroad.chaos.waiting import until
 
 HEARD_MAX = 20_000  # messages; a run has some thousands
+FRESH_NS = 500_000_000  # since its detection: its recording's chunk may still be open
 REPEAT_S = 2.0  # for one
 Said = tuple[str, bytes]
 
@@ -21,7 +23,9 @@ Said = tuple[str, bytes]
 class Spy:
     """Run `link.run()` beside it. Each message is repeated once."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], now_ns: Callable[[], int]) -> None:
+        """`now_ns()`: the clock by which RSUs stamp."""
+        self._now_ns = now_ns
         self.heard: list[Said] = []
         self.n_repeated = 0
         self._repeats: set[Said] = set()  # ours, which come back to us
@@ -34,14 +38,26 @@ class Spy:
         )
 
     def _hear(self, topic: str, payload: bytes, _retained: bool) -> None:
-        if (topic, payload) in self._repeats or not _is_true(payload):
+        if (topic, payload) in self._repeats:
             return
-        self._news[topic].set()
+        if self._is_news(payload):
+            self._news[topic].set()
         if len(self.heard) < HEARD_MAX:
             self.heard.append((topic, payload))
 
+    def _is_news(self, payload: bytes) -> bool:
+        """Say whether these are an acknowledgement or a violation of this moment: no noise, no backlog."""
+        try:
+            message = msgspec.msgpack.decode(payload)
+            if message.get("stored"):
+                return True
+            detected_ns = max(item.get("detected_ns") or 0 for item in message.get("items", ()))
+            return bool(self._now_ns() - detected_ns < FRESH_NS)
+        except (*UNREADABLE, AttributeError):
+            return False
+
     async def until(self, topic: str, seconds: float) -> None:
-        """Return at the next message under that topic, after `seconds` at the latest."""
+        """Return at the next news under that topic, after `seconds` at the latest."""
         self._news[topic].clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -55,12 +71,3 @@ class Spy:
             self._repeats.add((topic, payload))
             if await until(partial(self.link.publish, topic, payload), REPEAT_S):  # else the broker is away
                 self.n_repeated += 1
-
-
-def _is_true(payload: bytes) -> bool:
-    """Say whether these are the bytes of a batch or an acknowledgement, not a hostile client's noise."""
-    try:
-        message = msgspec.msgpack.decode(payload)
-        return bool(message.get("items") or message.get("stored"))
-    except (*UNREADABLE, AttributeError):
-        return False

@@ -4,19 +4,31 @@ import sqlite3
 
 import pytest
 
+from centre.batch_decoder import decode_batch
+from centre.store import open_database
+from centre.violation_writer import ViolationWriter
 from edge import topics
 from edge.recording.recorder import Recorder
 from edge.wire import ViolationBatch, ViolationItem, encode
 from geofence import violation as codec
-from petroroad.chaos.evidence import n_waiting, read_outbox, read_recording, read_wire
+from petroroad.chaos.evidence import (
+    n_stored,
+    n_waiting,
+    newest_change,
+    read_centre,
+    read_outbox,
+    read_recording,
+    read_wire,
+)
 from petroroad.chaos.fleet import copy_outbox
 from petroroad.chaos.history import History
-from tests.support.centre_samples import violation
+from tests.support.centre_samples import T0_NS, item, payload, violation
 from tests.support.outbox_end import NS, running, until
 
 pytestmark = pytest.mark.anyio
 
 ESN = "RSU001"
+NS_A_SECOND = 1_000_000_000
 BODIES = [codec.encode(violation(1, version=version)) for version in (1, 2, 3)]
 
 
@@ -76,3 +88,26 @@ def test_batches_are_read_from_the_wire_whatever_else_is_said_there():
     up = topics.violation_up(ESN)
     read_wire([*((up, body) for body in noise), (up, batch), (topics.violation_up("X"), batch)], history)
     assert history.bodies == {(ESN, 7, seq): body for seq, body in enumerate(BODIES, 1)}
+
+
+def test_the_centres_database_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "centre.sqlite"
+    engine = open_database(f"sqlite:///{path}")
+    first, second = violation(1), violation(1, version=2, grade="violation")
+    body = payload(7, item(1, first), item(2, "lost: a damaged page"), item(3, second))
+    ViolationWriter(engine, lambda: T0_NS + NS_A_SECOND).commit(
+        [decode_batch(topics.violation_up(ESN), ESN, body, T0_NS)], []
+    )
+    engine.dispose()
+    history = History((ESN,))
+    read_centre(path, history)
+    assert history.transport == {(ESN, 7, 1): None, (ESN, 7, 2): "lost: a damaged page", (ESN, 7, 3): None}
+    assert [(one.identity, one.hop, one.body) for one in history.stored] == [
+        ((first.id, 1, ESN), 0, codec.encode(first)),
+        ((second.id, 2, ESN), 0, codec.encode(second)),
+    ]
+    assert all(0 < one.waited_ns < NS_A_SECOND for one in history.stored)
+    assert history.episodes == [(first.id, (0, 2), 2)]
+    assert [name for _, name in history.feed] == [first.id, first.id]
+    assert (newest_change(path), n_stored(path)) == (history.feed[-1][0], 2)
+    assert (newest_change(tmp_path / "none"), n_stored(tmp_path / "none")) == (None, 0)
