@@ -1,14 +1,12 @@
 """The map that a site names, compiled or only read; a fault in it is the operator's error."""
 
-from collections.abc import Iterator, Sequence
-
 from core.errors import ConfigError, MapError
 from edge.config import Site
-from geofence.config import VehicleConfig
 from geofence.map.reading import Features, read
 from geofence.map.roadmap import RoadMap, load_map
 from geofence.map_names import check_names
-from geofence.permits import PermitConfig, PermitFault, faults_of_permits
+from geofence.permit_checks import permit_faults
+from geofence.permits import PermitFault
 from geofence.plausible import is_plain
 from geofence.rule_checks import faults_of_names
 
@@ -38,16 +36,6 @@ def check_site(site: Site, road: RoadMap) -> None:
         raise ConfigError(site.where, *fault)
     for wrong in permit_faults(road, site.permits, site.vehicles):
         raise _wrong_permit(site, wrong)
-
-
-def permit_faults(
-    road: RoadMap, permits: Sequence[PermitConfig], vehicles: Sequence[VehicleConfig]
-) -> Iterator[PermitFault]:
-    """Yield the faults of permits among themselves, against the registry and a map."""
-    terminals = {vehicle.terminal for vehicle in vehicles}
-    gates = [(gate.gate, gate.role) for gate in road.gates]
-    roads, zones = {lane.road for lane in road.lanes}, {zone.zone for zone in road.zones}
-    yield from faults_of_permits(permits, terminals, gates, roads, zones)
 
 
 def _wrong_permit(site: Site, wrong: PermitFault) -> ConfigError:

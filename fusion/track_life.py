@@ -26,6 +26,7 @@ LIKELY = math.log(1000.0)
 # false track and a missed vehicle cost the same; but a false one also uses up an id, and may take the place
 # of a vehicle beside it for a moment
 LIKELY_FIRST = math.log(2.0)
+REACHED_MPS = 60.0  # faster than any vehicle on a road
 FIX_PERIODS = 3  # two reports in a row may be lost on their way; after the third the vehicle is gone
 FIX_SLACK_NS = 1_000_000_000  # and so much later may that third one be
 # A measurement that is so much later than due is missing: scans jitter by half a period, a report's way takes
@@ -148,11 +149,16 @@ def _is_second(tracks: Tracks, rings: Rings, i: int, settings: Settings, scratch
     Two radars that begin to scan, or two echoes, show one vehicle twice; a second detection decides. The two
     are compared at one time: between two radars' scans a vehicle moves metres.
     """
-    ints, X, tuning = tracks.ints, scratch.X, settings.tuning
+    ints, were, X, tuning = tracks.ints, tracks.states.X, scratch.X, settings.tuning
     if ints[i, at.STATUS] != at.TENTATIVE or tracks.floats[i, at.LLR] > 0.0:
         return False
     for o in range(tracks.tally[at.T_HIGH]):
         if o == i or ints[o, at.STATUS] == at.FREE or ints[o, at.SERIAL] > ints[i, at.SERIAL]:
+            continue
+        # most are far away, and a prediction costs more than a distance
+        apart_s = abs(ints[i, at.STAMP] - ints[o, at.STAMP]) * 1e-9
+        d_e, d_n = were[o, at.EAST] - were[i, at.EAST], were[o, at.NORTH] - were[i, at.NORTH]
+        if d_e * d_e + d_n * d_n > (NEAR_M + REACHED_MPS * apart_s) ** 2:
             continue
         if ints[o, at.STATUS] == at.TENTATIVE and not _is_likely(tracks, rings, o, settings):
             continue

@@ -40,8 +40,7 @@ def lane_of(lanes: Sequence[Lane], name: str | None, place: tuple[float, float])
     if name is not None:
         return next((k for k, lane in enumerate(lanes) if lane.lane == name), GONE)
     sides = [side for lane in lanes for side in (lane.left_boundary, lane.right_boundary)]
-    lines = np.array([shapely.linestrings(side) for side in sides], dtype=np.object_)
-    away_m = shapely.distance(shapely.points(*place), lines)
+    away_m = shapely.distance(shapely.points(*place), [shapely.LineString(side) for side in sides])
     nearest = int(np.argmin(away_m)) if len(sides) else GONE
     return nearest // 2 if nearest >= 0 and away_m[nearest] <= BESIDE_M else GONE
 

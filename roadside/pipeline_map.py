@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from core.errors import ConfigError, MapError
 from edge.config_down import ConfigDown, unpacked_map
-from edge.site_map import permit_faults
 from fusion.config import RadarPose
 from fusion.layout import LaneCells
 from geofence.episode_book import Judged
@@ -14,6 +13,7 @@ from geofence.map.roadmap import RoadMap, load_map
 from geofence.map_changes import MapChanges, map_changes
 from geofence.map_names import check_names
 from geofence.monitor import Monitor
+from geofence.permit_checks import permit_faults
 from roadside.lane_cells import cells_of
 from roadside.pipeline_setup import Setup, monitor_of
 
