@@ -12,8 +12,8 @@ from msgspec import Meta
 from edge.decoding import decoder
 
 CENTRES_MAX = 8  # that an RSU remembers; a site has one or two
-# An epoch from outside never leads an RSU beyond the year 2100: 190 million starts remain below 2^32
-EPOCH_GIVEN_MAX = 4_102_444_800
+# An epoch from outside never leads an RSU beyond the year 2096: 290 million starts remain below 2^32
+EPOCH_GIVEN_MAX = 4_000_000_000
 ALIVE_S = 6.0  # three heartbeats; a centre that was silent for longer is not known to live
 
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

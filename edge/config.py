@@ -158,10 +158,10 @@ def parse_site(
     permits = _table(permit_rows, permits_text, config.permits or "permits")
     vehicles = (*config.vehicle, *rows)
     site = Site(config, text, map_text, registry_text, vehicles, frame, where, permits_text, permits)
-    check_centres(config, where)
-    check_client_ids(config, where)
     for check in (_check_names, _check_places, _check_rules, _check_sources):
         check(site)
+    check_centres(config, where)
+    check_client_ids(config, where)
     check_reflections(config, where)
     if environ is not None:
         _check_addresses(config, where)

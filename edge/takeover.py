@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-WINDOW_S = 20.0
+WINDOW_S = 30.0  # nats-server lets a client that flaps wait: there, 20 s hold three losses at most
 LOSSES_MAX = 3  # within the window; more, while another one reports under our name, are takeovers
 HOLD_S = 30.0  # to stay away after a loss
 HEALS_S = 60.0  # without another one's status

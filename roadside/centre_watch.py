@@ -20,6 +20,7 @@ from edge.takeover import TWIN, TakeoverWatch
 
 # Some hundred RSUs must not all send at the same moment; the wait after a centre's return stays below 2 s
 BIRTH_JITTER_S = 0.5
+OWN_EPOCHS_MAX = 64  # each conflict makes one
 EPOCH_S = 10.0  # between two epochs that are taken from outside: each needs a new connection
 
 
@@ -78,6 +79,8 @@ class CentreWatch:
     def _receive_own_status(self, message: Incoming) -> None:
         """Look whether it is ours: a cloned card makes a second RSU of this name."""
         self._own_epochs[self._outbox.epoch] = None
+        if len(self._own_epochs) > OWN_EPOCHS_MAX:
+            del self._own_epochs[next(iter(self._own_epochs))]
         try:
             status = wire.decode_status(message.payload)
         except (msgspec.DecodeError, ValueError):

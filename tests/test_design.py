@@ -10,14 +10,15 @@ import msgspec
 import pytest
 from cyclopts import App
 
+from centre import twins, unit_registry
 from core import times
-from edge import mqtt_client, sections, service, topics, wire
+from edge import failover, mqtt_client, sections, service, takeover, topics, wire
 from edge.ask import ViolationAsk
 from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.config_down import ConfigAnswer, ConfigDown
 from edge.delivery_log import Delivery, Given
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
-from edge.outbox import outbox
+from edge.outbox import destinations, outbox
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
 from fusion import timekeeping
@@ -43,7 +44,7 @@ from geofence.rules import REGISTRY
 from geofence.rules.following_distance import GapRow
 from geofence.violation import Rule, Stamps, Violation, ViolationVehicle
 from petroroad.cli import build
-from roadside import handover, inputs, ownership, pipeline, snapshot
+from roadside import centre_watch, handover, inputs, ownership, pipeline, snapshot
 from roadside.gateway import commands as gateway_commands
 from roadside.gateway import process, routing
 from roadside.gateway.commands import Command, CommandOutcome
@@ -208,6 +209,15 @@ PLAIN = " ".join(DESIGN.split())
         f"{outbox.RESEND_S_MIN:g} s after it was last sent, with a back-off to {outbox.RESEND_S_MAX:g} s",
         f"keepalive {mqtt_client.KEEPALIVE_S} s, publish time-out {mqtt_client.PUBLISH_S} s",
         f"heartbeat and clock probe each {service.STATUS_S:g} s",
+        f"that has waited {failover.UNANSWERED_S:g} s for any acknowledgement",
+        f"waits up to {failover.LOOK_S:g} s for a live `online`",
+        f"looks at the first one each {failover.FIRST_S_MIN:g} s",
+        f"within {failover.FLAP_S:g} s, it looks half as often, up to {failover.FIRST_S_MAX:g} s",
+        f"has been silent for {unit_registry.STALE_NS / 1e9:g} s",
+        f"twice within {twins.TWIN_NS / 1e9:g} s",
+        f"more than {takeover.LOSSES_MAX} times in {takeover.WINDOW_S:g} s",
+        f"came for {destinations.AWAY_S:g} s, while the RSU's link was up",
+        f"at a random moment within {centre_watch.BIRTH_JITTER_S:g} s",
         f"then {service.DRAIN_S} s are left for acknowledgements",
     ],
 )

@@ -18,7 +18,7 @@ def test_losses_and_a_foreign_status_are_a_twin_until_it_is_gone():
     assert (it.hold_s(3.0), begun) == (0.0, [])
     it.lost(3.0)
     assert (it.hold_s(3.0), it.is_twin(3.0), begun) == (HOLD_S, True, [1])
-    it.lost(40.0)  # later ones of the same twin: held too, told once
+    it.lost(40.0)  # later ones of the same twin: held too, reported once
     it.foreign(41.0)
     assert (it.hold_s(80.0), begun) == (HOLD_S, [1])
     assert (it.hold_s(41.0 + HEALS_S + 0.1), it.is_twin(102.0)) == (0.0, False)
@@ -28,7 +28,7 @@ def test_losses_and_a_foreign_status_are_a_twin_until_it_is_gone():
     ("lost_s", "foreign_s"),
     [
         ((0.0, 1.0, 2.0, 3.0, 4.0), None),  # a bad network
-        ((0.0, 8.0, 16.0, 24.0, 32.0), 30.0),  # too slow
+        ((0.0, 11.0, 22.0, 33.0, 44.0), 30.0),  # too slow
         ((50.0, 51.0, 52.0, 53.0), 0.0),  # that one was our own of the start before
     ],
 )

@@ -147,7 +147,7 @@ export class RsuTable implements View {
       ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`],
       [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
-      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", reason(why)]),
+      ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", why === "twin" ? `${reason(why)} ×${x.twin_n}` : reason(why)]),
       ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));
   }
