@@ -1,4 +1,4 @@
-"""Embedded brokers with the certificates of a customer's own authority."""
+"""Certificates of a customer's own authority, and commands that lack what their broker asks for."""
 
 import asyncio
 import ipaddress
@@ -9,12 +9,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from petroroad.cli import run
 from petroroad.demo.site import kept_port
 from petroroad.pki import certificates
 from petroroad.processes.broker import start_broker
 from petroroad.processes.broker_security import server_tls
 from tests.support.tls_links import KINDS, linked, settings_of, skip_without
-from tests.support.tls_site import plain_site
+from tests.support.tls_site import plain_site, tls_site
 
 pytestmark = pytest.mark.anyio
 
@@ -66,3 +67,16 @@ async def test_certificates_of_another_authority_serve_by_their_common_names(tmp
             assert received == ["v2x/v1/rsu/R1/status"]
         finally:
             await child.stop(2.0)
+
+
+def test_a_command_refuses_a_broker_on_the_network_without_tls(tmp_path, capsys):
+    site = plain_site(tmp_path, "192.0.2.1:1883")
+    assert run(["tail", "--config", site.where]) == 2
+    assert "mqtt.brokers: needs TLS outside this machine" in capsys.readouterr().err
+
+
+def test_a_command_needs_the_certificate_of_its_operator(tmp_path, capsys, monkeypatch):
+    site = tls_site(tmp_path, 1, "nats")
+    monkeypatch.setenv("PETROROAD_OPERATOR", "li")
+    assert run(["tail", "--config", site.where]) == 2
+    assert "operator-li.crt" in capsys.readouterr().err
