@@ -19,20 +19,25 @@ def mosquitto_acl(rights: Iterable[Rights]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def nats_users(rights: Iterable[Rights], site: str, others: Sequence[str] = ()) -> str:
+def nats_users(rights: Iterable[Rights], site: str | None, others: Sequence[str] = ()) -> str:
     """Return an `authorization` block; users are the URNs of certificates (`verify_and_map: true`).
 
+    site : of the authority; None, another kind of authority: users are subjects of the common name alone
     others : users of other kinds, as lines of the block
     """
     lines = [MADE_BY, "authorization {", "  users: [", *(f"    {line}" for line in others)]
     for part in rights:
         publish, read = _listed(part.publish), _listed((*part.read, DELIVERIES))
         lines += [
-            f'    {{ user: "{Identity(site, part.role, part.name).urn}"',
+            f'    {{ user: "{_nats_user(part, site)}"',
             '      allowed_connection_types: ["MQTT"]',
             f"      permissions: {{ publish: {{ allow: {publish} }}, subscribe: {{ allow: {read} }} }} }}",
         ]
     return "\n".join([*lines, "  ]", "}"]) + "\n"
+
+
+def _nats_user(part: Rights, site: str | None) -> str:
+    return f"CN={part.name}" if site is None else Identity(site, part.role, part.name).urn
 
 
 def _listed(patterns: Iterable[str]) -> str:

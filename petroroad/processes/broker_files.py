@@ -65,9 +65,9 @@ def nats_text(
     )
     if tls is None:
         users, how = [setup, *_plain_users(login)], f'  no_auth_user: "{ANONYMOUS}"\n'
-        block = nats_users((), "", users)
+        block = nats_users((), None, users)
     else:
-        block, how = nats_users(tls.rights, tls.site or "", [setup]), _nats_tls(tls)
+        block, how = nats_users(tls.rights, tls.site, [setup]), _nats_tls(tls)
     return block + NATS.format(folder=quoted(folder), store=quoted(store), host=host, port=port, how=how)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,10 @@ from petroroad.cli import run
 from petroroad.demo.site import kept_port
 from petroroad.processes.broker import program
 from petroroad.processes.children import ChildSpec, start
-from tests.petroroad.test_broker_tls import ROOT, linked, settings_of, skip_without
+from tests.support.tls_links import linked, settings_of, skip_without
 from tests.support.tls_site import tls_site
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.anyio
 MADE = {"nats": "nats-users.conf", "mosquitto": "mosquitto.acl"}
 
