@@ -267,7 +267,7 @@ def test_centres_that_start_at_once_make_or_migrate_one_database(
     assert len({name for name, _ in said}) == 1
     engine = sa.create_engine(url)
     with engine.begin() as db:
-        assert list(db.scalars(sa.text("SELECT version_num FROM alembic_version"))) == ["0003"]
+        assert list(db.scalars(sa.text("SELECT version_num FROM alembic_version"))) == ["0004"]
     engine.dispose()
 
 
