@@ -47,7 +47,22 @@ def garbage() -> Iterator[bytes]:
         yield os.urandom(1_000)
 
 
-ATTACKS = {each.__name__: each for each in (voids, usual_voids, long_batches, long_violations, garbage)}
+def journeys() -> Iterator[bytes]:
+    """Journeys that nobody can read: each message of them is answered."""
+    for _ in range(1_000):
+        named = [msgspec.msgpack.encode({"id": os.urandom(8).hex(), "version": 1}) for _ in range(64)]
+        yield msgspec.msgpack.encode({"journeys": named})
+
+
+def probes() -> Iterator[bytes]:
+    """Clock probes: the centre would answer each."""
+    for n in range(20_000):
+        yield msgspec.msgpack.encode({"seq": n, "sent_ns": n})
+
+
+VIOLATIONS = (voids, usual_voids, long_batches, long_violations, garbage)
+ATTACKS = {each.__name__: (each, "violation/up", 1) for each in VIOLATIONS}
+ATTACKS |= {"journeys": (journeys, "journey/up", 1), "probes": (probes, "clock/req", 0)}
 
 
 def main(port: int, esn: str, attack: str) -> None:
@@ -57,8 +72,9 @@ def main(port: int, esn: str, attack: str) -> None:
     client.connect("127.0.0.1", port)
     client.loop_start()
     sent: deque[paho.MQTTMessageInfo] = deque()
-    for body in ATTACKS[attack]():
-        sent.append(client.publish(f"v2x/v1/rsu/{esn}/violation/up", body, qos=1))
+    bodies, tail, qos = ATTACKS[attack]
+    for body in bodies():
+        sent.append(client.publish(f"v2x/v1/rsu/{esn}/{tail}", body, qos=qos))
         if len(sent) > INFLIGHT_MAX:
             sent.popleft().wait_for_publish(30.0)
     for info in sent:
