@@ -8,6 +8,7 @@ from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
 
 RESEND_S_MIN = 1.0
 BATCH_BYTES_MAX = 256_000
+LINK_RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
 
 
 @dataclass(slots=True)
@@ -20,6 +21,14 @@ class Waiting:
     n_sent: int = 0
     is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
     held_by: set[str] = field(default_factory=set)  # centres that hold it, where one does not suffice
+
+
+def until_due_s(items: Iterable[Waiting], now_s: float) -> float | None:
+    """Return the seconds until the next item is due; None where none waits for a time."""
+    due_s = min((item.due_s for item in items if not item.is_conflicted), default=None)
+    if due_s is None:
+        return None
+    return due_s - now_s if due_s > now_s else LINK_RETRY_S  # the link refused it, or the window is full
 
 
 def payload(batch: list[Waiting], sent_ns: int) -> bytes:

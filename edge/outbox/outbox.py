@@ -12,7 +12,8 @@ from pathlib import Path
 from core.times import NS
 from edge.ask import ViolationAsk
 from edge.clock import Clock
-from edge.outbox.batches import RESEND_S_MIN, batches, payload
+from edge.outbox.asks import Asks
+from edge.outbox.batches import RESEND_S_MIN, batches, payload, until_due_s
 from edge.outbox.batches import Waiting as _Waiting
 from edge.outbox.changes import Key, Row
 from edge.outbox.destinations import Destinations
@@ -36,14 +37,11 @@ from edge.outbox.opening import make_folder
 from edge.wire import ViolationAck, encode
 
 RESEND_S_MAX = 10.0
-LINK_RETRY_S = 0.5  # while the link is down; a new connection wakes it at once
 ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
 LOADED_MAX = 1_000  # of a backlog in memory
 WAITING_MAX = 10_000  # live items beyond stay on disk only
 UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
 NO_ROOM = "outbox_full"
-ASK_S = 60.0  # an equal ask within it is ignored
-ASKS_MAX = 64  # different ones within it
 
 Send = Callable[[bytes], bool]  # a batch's bytes; returns whether the link accepted it
 
@@ -67,7 +65,7 @@ class Outbox:
         self._is_full = False
         self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
-        self._asked: dict[bytes, float] = {}  # the centre's asks, and when they came
+        self._asks = Asks()
         # gets open episodes that a damaged file lacked, once the recordings have been read
         self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
         self._wake = asyncio.Event()
@@ -236,16 +234,9 @@ class Outbox:
 
     def answer(self, ask: ViolationAsk) -> None:
         """Send again what the centre asks for, from the outbox or from the recordings."""
-        now_s = self._loop.time()
-        self._asked = {body: at_s for body, at_s in self._asked.items() if now_s - at_s < ASK_S}
-        body = encode(ask)
-        if body in self._asked:
-            self._count("outbox.ask_repeated")
-        elif len(self._asked) >= ASKS_MAX:
-            self._count("outbox.ask_full")
-        else:
-            self._asked[body] = now_s
-            self._count("outbox.asked")
+        ignored = self._asks.reason(encode(ask), self._loop.time())
+        self._count(f"outbox.{ignored or 'asked'}")
+        if ignored is None:
             self._submit(Asked(ask))
 
     def resend(self) -> None:
@@ -263,18 +254,10 @@ class Outbox:
             self._wake.clear()
             self._send_due(send)
             try:
-                async with asyncio.timeout(self._until_due_s()):
+                async with asyncio.timeout(until_due_s(self._waiting.values(), self._loop.time())):
                     await self._wake.wait()
             except TimeoutError:  # an item is due
                 pass
-
-    def _until_due_s(self) -> float | None:
-        """Return the seconds until the next item is due; None where none waits for a time."""
-        due_s = min((item.due_s for item in self._waiting.values() if not item.is_conflicted), default=None)
-        if due_s is None:
-            return None
-        left_s = due_s - self._loop.time()
-        return left_s if left_s > 0.0 else LINK_RETRY_S  # the link refused it, or the window is full
 
     async def drained(self) -> None:
         """Return when the centre has acknowledged everything."""
