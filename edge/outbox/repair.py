@@ -228,7 +228,8 @@ class Repair:
             if name not in store.episode_ids and name not in changes.episodes:
                 changes.episodes[name] = state
                 news.episodes.append(state)
-        if mended.is_rebuild and (mended.unkeyed or mended.rows) and not self._is_explained:
+        is_lacking = mended.unkeyed or mended.rows or mended.episodes
+        if mended.is_rebuild and is_lacking and not self._is_explained:
             self._is_explained = True  # file and mark were deleted: the recordings alone know of them
             self._count("outbox.damaged")
             self._degraded.add(DAMAGED)

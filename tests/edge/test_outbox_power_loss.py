@@ -181,7 +181,8 @@ async def test_open_episodes_come_back_with_the_recordings(tmp_path, left):
     folder = shutil.copytree(left["idle"], tmp_path / "state")
     outbox_deleted(folder)
     found = []
-    await restarted(folder, on_episodes=found.extend)
+    _, _, outbox = await restarted(folder, on_episodes=found.extend)
+    assert outbox.degraded == (DAMAGED,)
     assert found == [b"open"] * 12  # each second one of 25 was left open
 
 
