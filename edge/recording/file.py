@@ -17,7 +17,7 @@ from edge.versions import versions
 
 CHUNK_BYTES = 2**20
 FILE_MODE = 0o600  # plates and places of vehicles: for the service's own user
-SERIES, END = "petroroad.series", "petroroad.end"  # metadata of a file in a series (edge.recording.series)
+SERIES, END = "petroroad:series", "petroroad:end"  # metadata of a file in a series (edge.recording.series)
 
 
 class RecordingFile:

@@ -224,5 +224,5 @@ def _facts_of(path: Path, readings: Readings) -> dict[str, Any]:
         **reading.facts(),
         "channels": dict(sorted(channels.items())),
         "made_by": reading.metadata.get("petroroad", {}),
-        **{name.rpartition(".")[2]: found for name, found in series.items()},
+        **{name.rpartition(":")[2]: found for name, found in series.items()},
     }
