@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +16,13 @@ from petroroad.chaos.page import Page
 from petroroad.chaos.plan import DELAY_S, THROTTLE_BYTES_PER_S, Fault
 from petroroad.chaos.spy import Spy
 from petroroad.chaos.stage import Stage
+from petroroad.chaos.waiting import until
 
 SHARP = 0.5  # kills with a higher figure wait for the part's next message, for so long at most
 SHARP_S = 10.0
 FILL_AGAIN_S = 0.1
 UP_S = 10.0
+COMES_UP_S = 30.0
 BACKUP_SHARE = 0.5  # of the new centres begin with a backup, the others with nothing
 
 
@@ -69,6 +72,8 @@ class Actions:
 
     async def _kill(self, fault: Fault) -> None:
         """Kill -9; a sharp one comes when the part has just sent or acknowledged a violation."""
+        part = self.stage.fleet.parts[fault.part]
+        await until(lambda: part.pid is not None and not part.is_asked, COMES_UP_S)
         if fault.figure > SHARP:
             if fault.part in self.stage.site.esns:
                 await self.spy.until(topics.violation_up(fault.part), SHARP_S)
@@ -105,7 +110,7 @@ class Actions:
         One that is still starting is left alone: it would start on a full disk by accident.
         """
         fleet, esn = self.stage.fleet, fault.part
-        if not await self.stage.listens(esn):
+        if not await self._comes_up(esn):
             return
         self.done[fault.kind] += 1
         with self.stage.full_disk(esn) as disk:
@@ -123,6 +128,15 @@ class Actions:
             finally:
                 filling.cancel()
 
+    async def _comes_up(self, name: str) -> bool:
+        """Give a part that is starting the time for it, so that a busy machine's runs have all faults too."""
+        end_s = time.monotonic() + COMES_UP_S
+        while not await self.stage.listens(name):
+            if time.monotonic() > end_s:
+                return False
+            await asyncio.sleep(FILL_AGAIN_S)
+        return True
+
     async def _keep_full(self, disk: Any, esn: str) -> None:
         """The outbox gives its ballast up: that room is taken too."""
         while True:
@@ -136,6 +150,7 @@ class Actions:
         if fault.figure < BACKUP_SHARE:
             backup = await asyncio.to_thread(self.stage.back_up_centre)
         await asyncio.sleep(0.6 * fault.at_s)
+        await self._comes_up("centre")
         self.done["new_centre.empty" if backup is None else "new_centre.backup"] += self.stage.fleet.end(
             "centre", signal.SIGKILL, fault.hold_s, lambda: self.stage.replace_centre(backup)
         )

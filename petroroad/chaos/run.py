@@ -32,6 +32,7 @@ from petroroad.processes.children import ChildError, NotReadyError
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError, OSError)  # a part's end, not a fault of ours
 DRAIN_S = 60.0
 SETTLE_S = 2.5  # a heartbeat of each RSU: the centre knows what it lacks
+HARD_SETTLE_S = 15.0  # a centre that lost its database asks the RSUs for what it lacks
 POLL_S = 0.25
 PAGE_S = 10.0
 MORE_S, SPARE = 60.0, 20  # of traffic beyond what was asked, until so many more than RAISED_MIN are stored
@@ -132,6 +133,7 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
         await spy.repeat(chance)  # whatever has been said comes once more, late
         await stage.stop_traffic()
         history = History(stage.site.esns)
+        await asyncio.sleep(HARD_SETTLE_S if asked.hard else SETTLE_S)
         line["drained_s"] = await _drain(stage, page, history, asked.drain_s)
     await stage.bring_down()
     line |= {
@@ -170,7 +172,6 @@ async def _drain(stage: Stage, page: Page, history: History, limit_s: float) -> 
     The RSUs stand still while they are copied: what they raise later is not this run's.
     """
     begun_s = time.monotonic()
-    await asyncio.sleep(SETTLE_S)
     while True:
         is_late = time.monotonic() - begun_s > limit_s
         if is_late or await _is_drained(stage):
