@@ -28,6 +28,7 @@ from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
 from edge.versions import versions
+from geofence.episodes import renumbered
 from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
@@ -67,8 +68,11 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             gateways=None if gateway is None else frozenset((gateway.id,)),
         )
         journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
-        agent.receive_control(Start(epoch=outbox.epoch, episodes=outbox.episodes, journeys=journeys))
-        outbox.on_episodes = lambda states: agent.receive_control(EpisodesFound(episodes=states))
+        episodes = tuple(map(renumbered, outbox.episodes)) if outbox.is_behind else outbox.episodes
+        agent.receive_control(Start(epoch=outbox.epoch, episodes=episodes, journeys=journeys))
+        outbox.on_episodes = lambda states: agent.receive_control(
+            EpisodesFound(episodes=tuple(map(renumbered, states)))
+        )
         await shell.run(RsuService(site, agent, shell))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from geofence.carry import CarriedJudgement, MonitorState
-from geofence.episodes import decoded, encoded
+from geofence.episodes import VERSION_GAP, VERSION_MAX, decoded, encoded, renumbered
 from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift
 
@@ -33,6 +33,34 @@ def test_handover_that_is_never_answered_closes_with_its_reason():
     opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
     closed = world.close_handover_lost(T0_NS + 8_000_000_000, [1])
     assert [(v.id, v.phase, v.reason) for v in closed] == [(opened[0].id, "close", "handover_lost")]
+
+
+def test_a_restart_that_lost_versions_makes_none_of_their_numbers():
+    """The centre has versions 2 to 4 from memory, the file only 1: another version 2 would contradict it."""
+    world = World()
+    opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))[-1]
+    (judgement,) = world.monitor.carry([1])
+    (episode,) = judgement.episodes
+    again = World()
+    again.monitor.start(T0_NS, [renumbered(encoded(episode))])
+    closes = again.drive(40.0, lambda t_s: [])
+    assert [(v.id, v.version, v.phase) for v in closes] == [
+        (opened.id, opened.version + VERSION_GAP + 1, "close")
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x81\xa4type\xa4late"])
+def test_what_is_no_episode_is_not_renumbered(body):
+    assert renumbered(body) == body
+
+
+def test_a_number_at_the_end_of_its_range_stays():
+    world = World()
+    world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    (judgement,) = world.monitor.carry([1])
+    (episode,) = judgement.episodes
+    episode.version = VERSION_MAX
+    assert decoded(renumbered(encoded(episode))).version == VERSION_MAX
 
 
 def test_carry_restores_the_very_judgement():
