@@ -25,15 +25,15 @@ class Peers:
         """Receive a status of any centre, this one's own included."""
         status = _status(message)
         if status is None:
-            self._counts["centre.unreadable"] += 1
+            self._counts["centres.unreadable"] += 1
             return
         if status.centre == self.own:
             if not message.retained and status.database != self._database:
-                self._counts["centre.twin"] += 1  # another centre has this one's id, and takes its connection
+                self._counts["centres.twin"] += 1  # another centre has our id, and takes our connection
             return
         self._centres.receive(status, retained=message.retained, now_s=time.monotonic())
         if status.state == "online" and status.database == self._database:
-            self._counts["centre.shares_database"] += 1  # a copy of the file, or the file itself
+            self._counts["centres.shares_database"] += 1  # a copy of the file, or the file itself
 
     def answers_clocks(self) -> bool:
         """Say whether this centre answers clock probes."""

@@ -91,7 +91,7 @@ class Centres:
             return False
         before = known.status
         if status.state == "offline" and before is not None and _start(before) != _start(status):
-            self._count("centre.outdated")  # the will of a connection that a newer one has replaced
+            self._count("centres.outdated")  # the will of a connection that a newer one has replaced
             return False
         known.status = status
         if status.state == "offline":
@@ -105,7 +105,7 @@ class Centres:
             or (status.ready and not before.ready)
         )
         if is_new:
-            self._count("centre.began")
+            self._count("centres.began")
         return is_new and not retained
 
     def acknowledged(self, centre: str, *, now_s: float, now_ns: int) -> None:
@@ -156,7 +156,7 @@ class Centres:
     def _centre(self, name: str) -> _Known | None:
         if name not in self._known:
             if len(self._known) >= CENTRES_MAX:
-                self._count("centre.too_many")
+                self._count("centres.too_many")
                 return None
             self._known[name] = _Known()
         return self._known[name]

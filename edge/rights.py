@@ -61,6 +61,7 @@ def _rsu(rsu: RsuConfig, config: SiteConfig) -> Rights:
             topics.epoch_down(esn),
             topics.gnss_down(esn),
             topics.config_down(esn),
+            topics.status(esn),  # who else takes its name
             CENTRES,
             *(topics.handover(other, esn) for other in beside),
             *(topics.handover_ack(other, esn) for other in beside),
