@@ -52,7 +52,7 @@ async def test_another_host_or_origin_is_refused_on_every_route(
 async def _handshake(app: Any, path: str, headers: dict[str, str]) -> list[Any]:
     """Return what the app answers to a WebSocket's first message."""
     sent: list[Any] = []
-    given = {"host": "127.0.0.1"} | headers
+    given = {"host": "127.0.0.1:8080"} | headers
 
     async def receive() -> dict[str, str]:
         return {"type": "websocket.connect"}

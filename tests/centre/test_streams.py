@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from centre import streams
 from centre import track_hub as tracks
-from edge import topics
 from tests.support.centre_samples import episode_id, violation
 from tests.support.serving_centre import (
     TEST_S,
@@ -157,9 +157,8 @@ async def test_a_viewer_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch
                 nonlocal seq
                 for _ in range(20):
                     seq += 1
-                    centre.app.ingest.subscriptions.receive(
-                        topics.track_up("RSU001"), snapshot(seq, names=True)
-                    )
+                    # faster than the gate of the ingest lets one RSU send
+                    centre.app.tracks.receive_snapshot("RSU001", snapshot(seq, names=True), time.time_ns())
                 return centre.app.feed.counts["stream.cut"] == 1
 
             await until(gone)
