@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.paced]
 
 SECONDS = 15
 LATER = pytest.mark.long
-QUICK_MUTANT = "delete_before_ack"
 SEEDS = (1, 2, 3)  # a faulty copy is found by one of them
 
 
@@ -48,9 +47,7 @@ def test_nothing_is_lost_or_shown_twice(arguments):
     assert total["faults"]["kill"] > 0
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == QUICK_MUTANT else LATER) for name in MUTANTS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=LATER) for name in MUTANTS])
 def test_a_faulty_copy_is_found_out(name):
     _, counted = MUTANTS[name]
     seen = []
