@@ -93,14 +93,15 @@ class Ingest:
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True, link=TRACKS),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
-            Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True),
             Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True, link=TRACKS),
             Subscription(
                 topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True, link=TRACKS
             ),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
         ]
-        return [row._replace(handler=self._admitted(row.handler)) for row in rows]
+        admitted = [row._replace(handler=self._admitted(row.handler)) for row in rows]
+        # no unit's: the gate knows units only, and `Peers` keeps a few centres
+        return [*admitted, Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True)]
 
     def _admitted(self, handler: Handler) -> Handler:
         """Return a handler of what the gate admits."""

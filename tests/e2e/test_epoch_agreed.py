@@ -62,7 +62,7 @@ async def beating(rsu):
                 epoch=rsu.outbox.epoch, connection=rsu.link.connection, last_seq=rsu.outbox.last_seq
             )
             rsu.link.publish(topics.status(ESN), wire.encode(word), retain=True)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)  # the centre reads four a second
 
     task = asyncio.create_task(beat())
     try:
@@ -81,5 +81,5 @@ async def until_row(http, wanted) -> dict:
             row = next(row for row in rows if row["esn"] == ESN)
             if wanted(row):
                 return row
-            assert time.monotonic() < last_s, row
+            assert time.monotonic() < last_s, str(row)
             await asyncio.sleep(0.1)
