@@ -29,6 +29,7 @@ async def test_a_board_of_2020_is_agreed_with_and_a_cloned_card_is_named(tmp_pat
             async with rsu_end(tmp_path / "before", port, esn=ESN) as rsu, beating(rsu):
                 put(rsu, 1)
                 await rsu.until_delivered()
+                await until_row(http, lambda row: row["stored"] == 1)  # a heartbeat has counted it
                 before = rsu.outbox.epoch
             monkeypatch.setattr(outbox_module.time, "time_ns", lambda: YEAR_2020_NS)
             async with rsu_end(tmp_path / "new-disk", port, esn=ESN) as rsu:
