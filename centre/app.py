@@ -145,67 +145,32 @@ def build_centre(
     )
     feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
     presence = begin_presence(
-        engine,
-        centre=site.config.centre.id,
-        acks=site.config.centre.acks,
-        now_ns=clock.now_ns,
+        engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
-    )
+    )  # fmt: skip
     ingest = Ingest(
-        writer=writer,
-        centre=presence.database,
-        centre_id=presence.centre,
-        main_id=main_id,
-        now_ns=clock.now_ns,
-        rsus=rsus,
-        gateways=gateways,
-        tracks=tracks,
-        publish=broker.publish,
-    )
+        writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
+        now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
+    )  # fmt: skip
     asker = Asker(
-        centre=presence.database,
-        since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
-        database=database,
-        writer=writer,
-        rsus=rsus,
-        gaps=lambda: overview.gaps(),
-        publish=broker.publish,
-        now_ns=clock.now_ns,
-    )
+        centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
+        database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
+        publish=broker.publish, now_ns=clock.now_ns,
+    )  # fmt: skip
     overview = Overview(
-        configs=site.config.rsu,
-        now_ns=clock.now_ns,
-        rsus=rsus,
-        gateways=gateways,
-        tracks=tracks,
-        database=database,
-        broker=broker,
-        peers=ingest.peers,
+        configs=site.config.rsu, now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks,
+        database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts,
         ),
-        storage=storage,
-        asked=asker.figures,
-        strangers=ingest.gate.strangers,
+        storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
     )  # fmt: skip
     return Centre(
-        site=view,
-        stop=stop,
-        log=log,
-        broker=broker,
-        database=database,
-        writer=writer,
-        ingest=ingest,
-        tracks=tracks,
-        feed=feed,
-        overview=overview,
-        health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges),
-        storage=storage,
-        damage=damage,
-        presence=presence,
-        asker=asker,
-    )
+        site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
+        tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
+        health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges), asker=asker,
+    )  # fmt: skip
 
 
 def oldest_kept_ns(site: Site, now_ns: int) -> int:

@@ -13,6 +13,8 @@ from edge.tls import Holder, credentials, is_loopback, tls_paths
 from edge.tls_causes import WORDS, cause_of, words
 from tests.support.tls_site import FILES, issued, plain_site, tls_site
 
+LOG = structlog.wrap_logger(structlog.ReturnLogger())  # the configured one may write to a file that is closed
+
 R1 = Holder("rsu", "R1")
 
 
@@ -83,11 +85,11 @@ def test_the_network_needs_tls(mqtt, refused):
 
 def test_what_is_meant_to_be_insecure_says_so(caplog):
     settings = link_settings(MqttConfig(brokers=("10.0.0.1:1883",), insecure=True), "a")
-    security = LinkSecurity(settings, {}, structlog.get_logger())
+    security = LinkSecurity(settings, {}, LOG)
     assert security.faults() == ("insecure",)
     assert security.counts() == {"tls.insecure": 1}
     local = LinkSettings(addresses=(("127.0.0.1", 1),), client_id="a")
-    assert LinkSecurity(local, {}, structlog.get_logger()).faults() == ()
+    assert LinkSecurity(local, {}, LOG).faults() == ()
 
 
 class Reconnects:
@@ -103,7 +105,7 @@ class Reconnects:
 def test_a_new_certificate_is_used_without_a_restart(tmp_path, site):
     settings = link_settings(site.config.mqtt, "a", site.where, R1)
     link = Reconnects()
-    security = LinkSecurity(settings, {"link": link}, structlog.get_logger())
+    security = LinkSecurity(settings, {"link": link}, LOG)
     security.look()
     before = settings.tls.context
     assert link.n == 0
@@ -123,7 +125,7 @@ def test_another_list_or_authority_counts_from_the_next_connection(tmp_path, sit
     issued(tmp_path, "rsu", "R9")
     path = tmp_path / "pki" / "crl.pem"
     path.write_bytes(path.read_bytes() + b"\n")
-    LinkSecurity(settings, {"link": link}, structlog.get_logger()).look()
+    LinkSecurity(settings, {"link": link}, LOG).look()
     assert (link.n, settings.tls.context is before) == (0, False)
 
 
@@ -132,7 +134,7 @@ def test_files_that_can_not_be_used_change_nothing(tmp_path, site, wrong):
     """The operator copies one file after the other."""
     settings = link_settings(site.config.mqtt, "a", site.where, R1)
     link, before = Reconnects(), settings.tls.context
-    security = LinkSecurity(settings, {"link": link}, structlog.get_logger())
+    security = LinkSecurity(settings, {"link": link}, LOG)
     path = tmp_path / "pki" / "rsu-R1.crt"
     whole = path.read_bytes()
     if wrong == "half":

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.anyio
 CENTRE, ALL_READ = {"C1"}, {"C1", "operator"}
 RSU_TOPICS = {
     "violation/up": (None, set()), "journey/up": (None, set()), "track/up": (None, set()),
-    "status": (None, set()), "clock/req": (None, set()), "violation/ack": (CENTRE, None),
+    "status": (None, None), "epoch/down": (CENTRE, None), "clock/req": (None, set()),
+    "violation/ack": (CENTRE, None),
     "violation/ask": (CENTRE, None), "journey/ack": (CENTRE, None), "clock/rsp": (CENTRE, None),
     "gnss/down": ({"G1"}, None), "config/down": ({"C1", "operator"}, None), "command/down": (set(), set()),
 }  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_recording_without_tracks_has_no_score(recorded, capsys):
     [
         (["replay", "{}", "{}"], "named twice"),
         (["replay", "{}", "--rate", "0"], "--rate 0: must be"),
-        (["recording", "export", "--geojson", "."], "no such recording: ."),
+        (["recording", "export", "--geojson", "."], ".: no recording in it"),
         (["sim", "run", "--rsus", "RSU-23,RSU-23"], "named twice"),
         (["sim", "run", "--health", "here"], "--health here: must be HOST:PORT"),
         (["sim", "run", "--duration", "inf"], "inf"),
