@@ -10,14 +10,14 @@ import sqlite3
 from pathlib import Path
 
 from centre import database_file as files
-from centre.salvage import ASK_MARGIN_NS, quick_check, raise_feed
+from centre.salvage import ASK_MARGIN_NS, raise_feed
 from centre.settings import ASK_SINCE, forget, set_value
 from centre.storage import hold
 from centre.store import ASK, TRANSPORT, open_database
 from core.errors import CommandError, UsageError
+from edge.sqlite_copy import copy_live, quick_check
 
 PAGES_OF_A_STEP = 1_024  # 4 MiB: the centre commits between two steps
-WAIT_S = 10.0  # for a lock of the running centre
 
 
 def back_up(path: Path, to: Path) -> int:
@@ -32,17 +32,7 @@ def back_up(path: Path, to: Path) -> int:
         raise UsageError(f"{to}: is the database itself; choose another file")
     part = files.beside(to, ".part")
     try:
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.MODE))
-        with (
-            contextlib.closing(sqlite3.connect(path, timeout=WAIT_S)) as source,
-            contextlib.closing(sqlite3.connect(part)) as target,
-        ):
-            source.backup(target, pages=PAGES_OF_A_STEP)
-            target.execute("PRAGMA journal_mode=DELETE")  # one file
-        _check(part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        copy_live(path, part, PAGES_OF_A_STEP)
         n_bytes = part.stat().st_size
         part.replace(to)
         files.sync_folder(to.parent)

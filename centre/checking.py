@@ -11,7 +11,7 @@ from pathlib import Path
 from centre.database_file import is_damage
 
 ROWS_OF_A_READ = 100  # of one snapshot, some 0.5 MB
-PAUSE_S = 0.01  # between two, so that the work goes on
+PAUSE_S = 0.01  # between two reads: the centre's own reads and commits come first
 
 
 class Check:

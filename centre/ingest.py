@@ -32,8 +32,8 @@ from edge.centre_status import EpochKnown
 from edge.centre_status import encode as encode_known
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
 
-# The name of the second connection. What comes in bulk uses it: no violation waits behind it, nor the
-# broker's answer to an acknowledgement, whose absence would cost the connection.
+# The name of the second connection, for what comes in bulk: violations don't wait behind it. Nor does the
+# broker's PUBACK for an acknowledgement; without it in time, the link would take the connection for lost.
 TRACKS = "flow"
 INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends again what is dropped
 INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU

@@ -22,7 +22,8 @@ from centre.store import EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRAN
 
 SKIP_ROWS_MAX = 1 << 40  # numbers of rows that damaged pages can hide at most
 ASK_MARGIN_NS = 3_600 * 10**9  # an RSU's outbox may have held older ones back for longer than newer ones
-# numbers of the feed in a database whose old ones are unknown: no page has a cursor as high
+# The feed of a mended database begins here where its old numbers are unknown: each page's cursor is lower,
+# so that none misses what comes.
 FEED_BEYOND = 1 << 44
 SHOWN = "SELECT 1 FROM violation_version WHERE id = :id AND version = :version AND esn = :esn"
 Row = tuple[Any, ...]
@@ -58,16 +59,6 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
     return counts
 
 
-def quick_check(path: Path) -> str | None:
-    """Return the first fault of a database's pages; None: there is none."""
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as db:
-            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        return str(error)
-    return None if found == "ok" else str(found).splitlines()[-1][:200]
-
-
 def raise_feed(db: sa.Connection, last_n: int | None) -> None:
     """Let the feed's numbers begin above all that a page can have seen; None: those are unknown."""
     known = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
@@ -97,7 +88,7 @@ def _copy_table(source: sqlite3.Connection, db: sa.Connection, table: sa.Table) 
     if not names:
         return 0
     values = f"SELECT {', '.join(f':{name}' for name in names)}"
-    if table is EPISODE:  # only one whose shown version is there
+    if table is EPISODE:  # none whose newest version could not be read: the page would show an empty row
         values += f" WHERE EXISTS ({SHOWN})"
     insert = f"INSERT OR IGNORE INTO {table.name} ({', '.join(names)}) {values}"
     target = db.connection.driver_connection

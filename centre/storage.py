@@ -16,8 +16,9 @@ from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import database_file as files
 from centre.faults import SchemaError
-from centre.salvage import quick_check, salvage
+from centre.salvage import salvage
 from centre.store import open_database
+from edge.sqlite_copy import quick_check
 
 ASIDE_MAX = 3  # damaged databases that may lie beside the present one: more mean that the disk is failing
 NOTICE_S = 600.0  # a mended fault is shown for this long

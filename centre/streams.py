@@ -152,7 +152,7 @@ def _counted(clients: Counter[Client], client: Client) -> Iterator[None]:
 
 
 def _client(scope: Scope) -> Client:
-    """Return what tells one program from another on this machine, as far as it does not hide it."""
+    """Return a client's address and program, by its own word: another name counts as another client."""
     headers: Mapping[bytes, bytes] = dict(scope["headers"])
     host = (scope.get("client") or ("", 0))[0]
     return host, headers.get(b"user-agent", b"")[:200]

@@ -78,7 +78,7 @@ class Centres:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
-        self._last: str | None = None  # whose acknowledgement was the last
+        self._last: str | None = None  # the centre that acknowledged last
         self.counts: dict[str, int] = {}
 
     def receive(self, status: CentreStatus, *, retained: bool, now_s: float) -> bool:

@@ -148,12 +148,12 @@ class Link:
         """
         if self._client is None:
             return self._refuse("link.down")
+        if qos and len(self._sending) >= PENDING_MAX:  # before it is signed: that is the costly part
+            return self._refuse("link.full")
         payload = self._signed(topic, payload)
         if qos == 0:
             reason = self._client.publish_unanswered(topic, payload, retain=retain)
             return reason is None or self._refuse(reason)
-        if len(self._sending) >= PENDING_MAX:
-            return self._refuse("link.full")
         task = asyncio.create_task(self._send(self._client, Outgoing(topic, payload, qos, retain)))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)

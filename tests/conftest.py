@@ -8,6 +8,7 @@ from glob import glob
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from petroroad import numba_cache
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if "long" in item.keywords])
         items[:] = [item for item in items if "long" not in item.keywords]
     items.sort(key=lambda item: "e2e" in item.keywords)
+
+
+@pytest.fixture(autouse=True)
+def _log_of_one_test() -> Generator[None]:
+    """Forget the logger that a command set up: it writes to the stderr of its own test, which is closed."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(wrapper=True)

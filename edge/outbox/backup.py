@@ -1,7 +1,6 @@
 """A copy of a live outbox, through SQLite's own backup: one moment of it, checked, whole or not at all."""
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from edge.outbox.history import newest_first
 from edge.outbox.mark import Mark, MarkFile
 from edge.outbox.opening import FILE_MODE, FOLDER_MODE
 from edge.outbox.store import Store
+from edge.sqlite_copy import copy_live
 
 PAGES_OF_A_STEP = 256  # 1 MiB: the RSU commits between two steps
-WAIT_S = 10.0  # for a lock of the running RSU
 RECORDINGS_MAX = 100  # that are listed
 
 
@@ -50,14 +49,11 @@ def back_up(path: Path, esn: str, recordings: Path, to: Path) -> Backup:
     part = target.with_name(f"{target.name}.part")
     try:
         to.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
-        items, epochs = _copy(path, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        copy_live(path, part, PAGES_OF_A_STEP)
+        items, epochs = _waiting(part)
         part.replace(target)
         _mark(target)
-        files = newest_first(recordings)[:RECORDINGS_MAX]
+        files = newest_first(recordings, esn)[:RECORDINGS_MAX]
         listed = tuple(Listed(name=each.name, n_bytes=each.stat().st_size) for each in files)
         backup = Backup(esn=esn, file=target.name, items=items, epochs=epochs, recordings=listed)
         about = to / f"{esn}.backup.json"
@@ -86,16 +82,9 @@ def _mark(target: Path) -> None:
     marks.close()
 
 
-def _copy(path: Path, part: Path) -> tuple[int, dict[str, int]]:
-    """Copy and check; return how many items wait in the copy, and the last seq of each epoch."""
-    with (
-        contextlib.closing(sqlite3.connect(path, timeout=WAIT_S)) as source,
-        contextlib.closing(sqlite3.connect(part)) as target,
-    ):
-        source.backup(target, pages=PAGES_OF_A_STEP)
-        target.execute("PRAGMA journal_mode=DELETE")  # one file
-        if target.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("the copy is damaged, and so is the outbox")
-        (items,) = target.execute("SELECT count(*) FROM item").fetchone()
-        epochs = {str(epoch): seq for epoch, seq in target.execute("SELECT epoch, last_seq FROM epoch")}
+def _waiting(part: Path) -> tuple[int, dict[str, int]]:
+    """Return how many items wait in a copy, and the last seq of each epoch."""
+    with contextlib.closing(sqlite3.connect(part)) as copy:
+        (items,) = copy.execute("SELECT count(*) FROM item").fetchone()
+        epochs = {str(epoch): seq for epoch, seq in copy.execute("SELECT epoch, last_seq FROM epoch")}
     return items, epochs

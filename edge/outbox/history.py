@@ -15,6 +15,7 @@ import msgspec
 from edge.decoding import decoder
 from edge.delivery_log import Delivery, Given, decode_delivery
 from edge.outbox.changes import Key
+from edge.recording.names import files_of
 from edge.recording.reader import read_messages
 
 WORK_S = 0.005  # of reading, between pauses
@@ -111,12 +112,9 @@ def _paced(path: Path) -> Iterator[tuple[str, bytes, int]]:
             begun_s = time.thread_time()
 
 
-def newest_first(folder: Path) -> list[Path]:
-    """Return the recordings of a directory; those of other RSUs have no channel of ours."""
-    found: list[tuple[int, str, Path]] = []
-    for path in folder.glob("*.mcap"):
-        try:
-            found.append((path.stat().st_mtime_ns, path.name, path))
-        except OSError:  # purged meanwhile
-            continue
-    return [path for _, _, path in sorted(found, reverse=True)]
+def newest_first(folder: Path, esn: str) -> list[Path]:
+    """Return an RSU's recordings in a directory; none where that can't be read."""
+    try:
+        return files_of(folder, esn)[::-1]
+    except OSError:
+        return []

@@ -64,7 +64,7 @@ class Mender(threading.Thread):
 
     def _serve(self, request: Mending) -> None:
         history, n_bytes = History(), 0
-        for path in newest_first(self.folder):
+        for path in newest_first(self.folder, self.esn):
             if self._stop.is_set():
                 return
             try:
