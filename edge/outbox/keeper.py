@@ -34,6 +34,7 @@ from edge.outbox.opening import is_damaged, is_headless, refusal, set_aside
 from edge.outbox.redo_log import RedoLog
 from edge.outbox.repair import Repair
 from edge.outbox.store import Store
+from edge.recording.names import newest_epoch
 
 GROUP_MAX = 100  # jobs of one commit
 DISK_RETRY_S = 1.0  # until a refused commit is tried again
@@ -73,7 +74,7 @@ class Keeper(threading.Thread):
         self._mark = MarkFile(path.with_name(path.name + ".mark"))
         mender = None if recordings is None else Mender(recordings, esn)
         self.repair = Repair(mender, self.jobs, opened_ns, self._count, self._degraded)
-        self.store: Store = self._open(wall_s)
+        self.store: Store = self._open(_epoch_min(wall_s, self._mark.found, recordings, esn))
         self.episodes, self.journeys = self.repair.begin(self.store, self._mark.found, self._unsaved)
         self._write_mark()
         self._ballast.fill()
@@ -331,6 +332,15 @@ class Keeper(threading.Thread):
 
     def _count(self, reason: str) -> None:
         self._counts[reason] = self._counts.get(reason, 0) + 1
+
+
+def _epoch_min(wall_s: int, mark: Mark | None, recordings: Path | None, esn: str) -> int:
+    """Return the lowest epoch that no earlier run can have had, whatever became of the database.
+
+    Its file may be gone or an older copy, and the clock back: within a second, or a board that boots in 2020.
+    """
+    recorded = 0 if recordings is None else newest_epoch(recordings, esn)
+    return max(wall_s, recorded + 1, 0 if mark is None else mark.epoch + 1)
 
 
 def _may_exist(path: Path) -> bool:

@@ -30,3 +30,12 @@ def files_of(directory: Path, esn: str) -> list[Path]:
     named = ((parsed_name(path.name, esn), path) for path in directory.iterdir())
     own = [(name, path) for name, path in named if name is not None and not path.is_symlink()]
     return [path for _, path in sorted(own) if path.is_file()]
+
+
+def newest_epoch(directory: Path, esn: str) -> int:
+    """Return the highest epoch that one RSU recorded; 0 where there is none, or none can be seen."""
+    try:
+        names = (parsed_name(path.name, esn) for path in directory.iterdir())
+        return max((name.epoch for name in names if name is not None), default=0)
+    except OSError:
+        return 0

@@ -79,3 +79,17 @@ async def test_a_start_on_a_copy_finds_what_was_recorded_after_it(tmp_path):
         (to / name).rename(path.parent / name)
     arrived, voids, outbox = await restarted(tmp_path)
     assert (arrived, voids, outbox.depth, outbox.degraded) == (WAITING, [], 0, ())
+
+
+async def test_an_epoch_is_never_used_again_though_the_clock_is_back_and_the_outbox_gone(
+    tmp_path, monkeypatch
+):
+    """Else new items would get keys of old ones, and what was recorded under these would not be sought."""
+    leave_behind(tmp_path)
+    for each in (tmp_path / "outbox").iterdir():
+        each.unlink()
+    recorded = max(int(each.stem.rpartition("-")[2]) for each in (tmp_path / "recordings").glob("*.mcap"))
+    monkeypatch.setattr("edge.outbox.outbox.time.time_ns", lambda: recorded * 10**9 - 10**9)
+    arrived, voids, outbox = await restarted(tmp_path)
+    assert outbox.epoch == recorded + 1
+    assert (arrived, voids) == (WAITING, [])

@@ -197,6 +197,8 @@ async def restarted(folder, on_episodes=lambda states: None):
         repair = outbox._keeper.repair
         for _ in range(3):
             await until(lambda: is_quiet(outbox, repair))
+            await asyncio.sleep(0.1)  # the keeper may be at its last job, whose news the loop has not yet
+            await until(lambda: is_quiet(outbox, repair))
             for batch in wire.batches:
                 arrived |= {item.violation for item in batch.items if item.violation is not None}
                 voids += [item.void for item in batch.items if item.void is not None]
@@ -210,6 +212,6 @@ async def restarted(folder, on_episodes=lambda states: None):
 
 def is_quiet(outbox, repair):
     """Say whether the recordings are read, and all that waits is sent."""
-    is_read = repair._mender is None or not repair._mender.n_waiting
+    is_read = repair._mender is None or not (repair._mender.n_waiting or repair.is_rebuilding)
     is_sent = all(item.n_sent for item in outbox._waiting.values()) and len(outbox._waiting) == outbox.depth
     return is_read and outbox._keeper.jobs.empty() and is_sent and not outbox._loading
