@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.errors import CommandError, UsageError
-from edge.identity import ROLES, Identity, identity_of
+from edge.identity import ROLES, Identity
+from edge.topics import NAME
 from petroroad.pki import certificates, index, parts_file
 from petroroad.pki.certificates import SERVERS, CaKey
 from petroroad.pki.index import Certificate, Issued, Revoked
@@ -179,8 +180,9 @@ def checked_identity(identity: Identity) -> Identity:
     """Return the identity itself; UsageError where no certificate could carry it."""
     if identity.role not in ROLES:
         raise UsageError(f"{identity.role}: is no role: {', '.join(ROLES)}")
-    if identity_of([identity.urn]) != identity:
-        raise UsageError(f"{identity.name!r}: must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
+    for text in (identity.site, identity.name):
+        if not NAME.fullmatch(text):
+            raise UsageError(f"{text!r}: must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
     return identity
 
 

@@ -142,7 +142,8 @@ def test_the_key_opens_by_its_passphrase_only(tmp_path, capsys):
         (["init", "again"], "has an authority"),
         (["issue", "rsu", "R1"], "use renew"),
         (["issue", "driver", "R9"], "is no role"),
-        (["issue", "rsu", "R 9"], "must be 1 to 64"),
+        (["issue", "rsu", "R 9"], "'R 9': must be 1 to 64"),
+        (["init", "a b"], "'a b': must be 1 to 64"),
         (["issue", "operator", "R1"], "of role rsu"),  # brokers know a client by its name alone
         (["issue", "broker", "b"], "--host"),
         (["issue", "rsu", "R9", "--host", "h"], "--host"),
