@@ -191,6 +191,17 @@ def uris_of(certificate: "x509.Certificate") -> list[str]:
     return names.get_values_for_type(x509.UniformResourceIdentifier)
 
 
+def is_issued_by(certificate: "x509.Certificate", issuer: "x509.Certificate") -> bool:
+    """Say whether an authority's certificate signed another one."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):  # another's, or a strange key
+        return False
+    return True
+
+
 def _no_passphrase() -> str:
     """OpenSSL would ask for it on the terminal; a service has none."""
     raise ValueError("the key has a passphrase, and a service can't ask for it")

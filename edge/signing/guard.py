@@ -7,13 +7,15 @@ from typing import NamedTuple
 from core.times import NS
 from edge.signing.envelope import NoMapError, Seal, sealed, to_sign, unseal
 from edge.signing.policy import Rule, Signer, may_sign, rule_of
-from edge.signing.suites import Sign, Verify
 
 AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps none that long
 # why a message is refused
 REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated")
 REFUSALS = frozenset(f"signature.{reason}" for reason in REASONS)
 NEWEST_MAX = 4_096  # pairs of signer and topic whose newest stamp is remembered
+
+Sign = Callable[[bytes], bytes]
+Verify = Callable[[bytes, bytes], bool]  # signature, data
 
 
 class Own(NamedTuple):

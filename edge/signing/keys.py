@@ -7,30 +7,21 @@ alternative names: `urn:petroroad:SITE:ROLE:NAME`. The certificates of all parts
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.errors import ConfigError
 from core.times import NS
 from edge.identity import identity_of
+from edge.signing.files import SigningFiles
 from edge.signing.guard import Known, Own
 from edge.signing.policy import ROLES, Signer
 from edge.signing.suites import key_id_of, signing_with, verifying_with
-from edge.tls import uris_of
+from edge.tls import is_issued_by, uris_of
 
 PARTS_BYTES_MAX = 16 * 2**20  # of the file of all certificates: some 20 000
-
-
-class SigningFiles(NamedTuple):
-    """PEM files: the site's CA, all parts' certificates, our own key (None: nothing is signed), a CRL."""
-
-    ca: Path
-    parts: Path
-    key: Path | None = None
-    crl: Path | None = None
 
 
 def load_own(path: Path, where: str) -> Own:
@@ -53,7 +44,7 @@ def load_known(files: SigningFiles, where: str) -> dict[bytes, Known]:
     revoked = _revoked(files.crl, authorities, where)
     known: dict[bytes, Known] = {}
     for certificate in _certificates(files.parts, "mqtt.parts_file", where):
-        if not _is_issued(certificate, authorities):
+        if not any(is_issued_by(certificate, authority) for authority in authorities):
             rule = f"certificate {certificate.subject.rfc4514_string()} is of another CA"
             raise ConfigError(where, "mqtt.parts_file", rule, str(files.parts))
         signer = signer_of(certificate)
@@ -98,16 +89,6 @@ def _revoked(path: Path | None, authorities: Iterable[x509.Certificate], where: 
     if not any(crl.is_signature_valid(ca.public_key()) for ca in authorities):  # type: ignore[arg-type]
         raise ConfigError(where, "mqtt.crl_file", "not signed by the site's CA", str(path))
     return {entry.serial_number for entry in crl}
-
-
-def _is_issued(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
-    for authority in authorities:
-        try:
-            certificate.verify_directly_issued_by(authority)
-        except (ValueError, TypeError, InvalidSignature):
-            continue
-        return True
-    return False
 
 
 def _ns(moment: datetime) -> int:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from core.errors import ConfigError
 from edge.sections import MqttConfig
-from edge.signing.guard import Guard
-from edge.signing.keys import SigningFiles, load_known, load_own
+from edge.signing.files import SigningFiles
+from edge.signing.guard import Guard, Known, Own
 from edge.tls import Holder, file_stamp, tls_paths
 
 
@@ -22,8 +22,8 @@ class SiteGuard:
 
     def __post_init__(self) -> None:
         self._seen = self._look()
-        own = None if self.files.key is None else load_own(self.files.key, self.where)
-        self.guard = Guard(own, load_known(self.files, self.where), time.time_ns)
+        own, known = self._load()
+        self.guard = Guard(own, known, time.time_ns)
 
     def refresh(self) -> bool:
         """Load the files if one has changed; say whether other keys are in use now."""
@@ -32,8 +32,7 @@ class SiteGuard:
             return False
         self._seen = seen
         try:
-            own = None if self.files.key is None else load_own(self.files.key, self.where)
-            known = load_known(self.files, self.where)
+            own, known = self._load()
         except ConfigError as error:  # half of them is copied yet, say
             self.problem = str(error)
             self.guard.counts["signature.reload_failed"] += 1
@@ -41,6 +40,12 @@ class SiteGuard:
         self.problem = None
         self.guard.renew(own, known)
         return True
+
+    def _load(self) -> tuple[Own | None, dict[bytes, Known]]:
+        from edge.signing.keys import load_known, load_own  # 10 MiB: only in a process that signs
+
+        own = None if self.files.key is None else load_own(self.files.key, self.where)
+        return own, load_known(self.files, self.where)
 
     def _look(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(file_stamp(path) for path in self.files)

@@ -13,12 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from edge.signing.guard import Sign, Verify
+
 ED25519, ECDSA_P256, SM2_RESERVED = 1, 2, 3
 KEY_ID_BYTES = 8
 _SCALAR_BYTES = 32
-
-Sign = Callable[[bytes], bytes]
-Verify = Callable[[bytes, bytes], bool]  # signature, data
 
 
 def key_id_of(key: PublicKeyTypes) -> bytes:

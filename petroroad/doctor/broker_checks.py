@@ -18,6 +18,7 @@ from edge.tls import (
     Holder,
     check_addresses,
     credentials,
+    is_issued_by,
     is_loopback,
     is_secure,
     tls_paths,
@@ -112,21 +113,13 @@ def _fault_of(certificate: Path, ca: Path, crl: Path | None) -> str | None:
     """Return why brokers would refuse a certificate, None where they would not."""
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
     issuers = [one for one in _authorities(ca) if one.subject == found.issuer]
-    if not any(_is_issued_by(found, one) for one in issuers):
+    if not any(is_issued_by(found, one) for one in issuers):
         return "is not of the authority in ca_file"
     if crl is not None:
         listed = x509.load_pem_x509_crl(crl.read_bytes())
         if listed.get_revoked_certificate_by_serial_number(found.serial_number) is not None:
             return "is revoked"
     return None
-
-
-def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # of a wrong signature or an unknown kind of key
-        return False
-    return True
 
 
 def _of_days(name: str, days: float, text: str) -> Check:

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from core.errors import ConfigError
 from core.times import NS
 from edge import topics
+from edge.signing.files import SigningFiles
 from edge.signing.guard import AGE_S_MAX, Guard
-from edge.signing.keys import SigningFiles, load_known, load_own
+from edge.signing.keys import load_known, load_own
 from edge.signing.policy import Signer
 from edge.wire import ViolationAck, encode
 from tests.edge.signing.site_keys import Authority

@@ -7,7 +7,7 @@ import pytest
 
 from edge import topics
 from edge.link import Outgoing
-from edge.signing.keys import SigningFiles
+from edge.signing.files import SigningFiles
 from edge.signing.site_guard import SiteGuard
 from edge.wire import ViolationAck, decode_ack, encode
 from tests.edge.signing.site_keys import Authority
