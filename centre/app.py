@@ -86,6 +86,9 @@ class Centre:
             tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
             tasks.create_task(self.asker.run(), name="centre.asker")
+            if self.storage.refused is not None:
+                tasks.create_task(self.storage.until_healed(), name="centre.healed")
+                return  # what can't be read can't be mended either
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
             if self.storage.path is not None:
                 tasks.create_task(Check(self.storage.path).run(self.damage.report), name="centre.check")

@@ -18,6 +18,7 @@ from centre.app import Centre, build_centre, oldest_kept_ns
 from centre.database_file import path_of
 from centre.faults import DamagedError, SchemaError, UnreadableError
 from centre.ingest import TRACKS
+from centre.refused_disk import HealedError
 from centre.security import loopback
 from centre.server import bind, serve
 from centre.storage import SpentError, TakenError, hold, mend, open_storage
@@ -48,15 +49,19 @@ class CentreProcess:
         """Serve until stopped; raises ConfigError where the address or the database can't be used.
 
         A database that turns out to be damaged is mended, and served again: pages connect anew by themselves.
+        So is one whose disk was full or read-only at the start, once it takes writes.
         """
         while True:
-            fault = await self._serve()
-            if fault is None:
+            ended = await self._serve()
+            if ended is None:
                 return
-            await asyncio.to_thread(self._mend, fault)
+            if isinstance(ended, DamagedError):
+                await asyncio.to_thread(self._mend, str(ended))
+            else:
+                self.log.warning("database.healed", why=str(ended))
 
-    async def _serve(self) -> str | None:
-        """Serve until stopped; return the damage that ended it before, None for a clean end."""
+    async def _serve(self) -> DamagedError | HealedError | None:
+        """Serve until stopped; return what ended it before, None for a clean end."""
         config, where = self.site.config, self.site.where
         host, port = loopback(config.centre.http, where)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
@@ -68,18 +73,18 @@ class CentreProcess:
             listener.close()
             raise
         centre.broker.connect(shell.main, shell.link_counts)
-        fault: str | None = None
+        ended: DamagedError | HealedError | None = None
         try:
             await self._start(centre)
             # an exception in a callback comes from the web server: it costs one connection only
             await shell.run(_CentreService(centre, shell, listener, self._no_database), ends_on_bug=False)
             self.log.info("stopped")
-        except* DamagedError as errors:
-            fault = str(_first(errors))
+        except* (DamagedError, HealedError) as errors:
+            ended = _first(errors)
         finally:
             listener.close()
             centre.close()
-        return fault
+        return ended
 
     async def _start(self, centre: Centre) -> None:
         try:
@@ -174,10 +179,12 @@ class _CentreService(Service):
         await serve(build(self.centre), self.listener, self.centre.stop)
 
 
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
+def _first(group: BaseExceptionGroup[DamagedError | HealedError]) -> DamagedError | HealedError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, DamagedError | HealedError), "the group has no others"
+    return found
 
 
 def standby_of(site: Site) -> Site:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import database_file as files
+from centre import refused_disk
 from centre.faults import SchemaError
 from centre.salvage import salvage
 from centre.store import open_database
@@ -41,11 +42,22 @@ class SpentError(Exception):
 
 
 class Storage:
-    """An open database, and the file under it where it is SQLite."""
+    """An open database, and the file under it where it is SQLite.
 
-    def __init__(self, engine: sa.Engine, log: Logger, lock: int | None = None) -> None:
-        """lock : the open lock file, closed with the database"""
+    refused : why its disk takes no writes since the start, so that it is only read; None: it takes them
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        log: Logger,
+        lock: int | None = None,
+        refused: str | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """lock : the open lock file, closed with the database.  folder : of a refused one"""
         self.engine, self._log, self._lock = engine, log, lock
+        self.refused, self._folder = refused, folder
         self.path = files.path_of(engine.url)
         self._file = None if self.path is None else files.OpenFile(self.path)
         self.counts: Counter[str] = Counter()
@@ -59,6 +71,16 @@ class Storage:
         fault = None if self._file is None else self._file.fault()
         if fault is not None:
             raise sqlite3.OperationalError(fault)
+
+    def admit_writes(self) -> None:
+        """Let a transaction begin; raises MovedError where the disk has taken no writes since the start."""
+        if self.refused is not None:
+            raise MovedError(self.refused)
+
+    async def until_healed(self) -> None:
+        """Wait until a disk that refused at the start takes writes; raises HealedError then."""
+        assert self._folder is not None, "only a refused one heals"
+        await refused_disk.until_healed(self._folder)
 
     def secure(self) -> None:
         """Make sure that what is committed lies at the database's path; raises MovedError.
@@ -87,6 +109,7 @@ class Storage:
 
     def tend(self) -> None:
         """Once a second without work: `secure`, and move the write-ahead log into the database."""
+        self.admit_writes()
         self.secure()
         if self._file is None:
             return
@@ -132,6 +155,7 @@ def open_storage(url: str, log: Logger, oldest_ns: int) -> Storage:
     """Open the centre's database; one whose bytes are damaged is set aside, and its readable rows kept.
 
     oldest_ns : where nothing survives, RSUs are asked for their violations since then
+    On a disk that is full or read-only what can be read is read, and nothing is written (`Storage.refused`).
     Raises what `open_database` raises, TakenError, SpentError, or OSError where the folder refuses.
     """
     path = files.path_of(url)
@@ -139,13 +163,26 @@ def open_storage(url: str, log: Logger, oldest_ns: int) -> Storage:
         return Storage(open_database(url), log)
     lock = _lock_where_possible(path, log)
     try:
-        for each in files.finish_install(path):
-            log.error("database.set_aside", name=each.name)
-        engine = _open_or_mend(url, path, log, oldest_ns)
-        return Storage(engine, log, lock)
-    except BaseException:
+        return _open_where_writable(url, path, log, oldest_ns, lock)
+    except BaseException as error:
+        refused = refused_disk.refusal_of(error, path) if isinstance(error, Exception) else None
+        if refused is not None and (refused == refused_disk.FULL or path.exists()):
+            log.error("database.refused", why=refused)
+            fault = f"{refused}: nothing is stored or acknowledged until it takes writes"
+            return Storage(refused_disk.open_for_reading(path), log, lock, fault, path.parent)
         if lock is not None:
             os.close(lock)
+        raise
+
+
+def _open_where_writable(url: str, path: Path, log: Logger, oldest_ns: int, lock: int | None) -> Storage:
+    for each in files.finish_install(path):
+        log.error("database.set_aside", name=each.name)
+    engine = _open_or_mend(url, path, log, oldest_ns)
+    try:
+        return Storage(engine, log, lock)
+    except BaseException:  # the last room went to the log that opening has written
+        engine.dispose()
         raise
 
 

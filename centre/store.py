@@ -295,8 +295,13 @@ def _begin(connection: sa.Connection) -> None:
 
 def centre_name(engine: sa.Engine) -> str:
     """Return the name of this database, drawn at random when it was created; acknowledgements carry it."""
+    named = sa.select(SETTING.c.value).where(SETTING.c.key == "centre")
+    with engine.begin() as db:  # one that can't be written has its name, too
+        known = db.scalar(named)
+        if known is not None:
+            return str(known)
     with _exclusive(engine) as db:
-        known = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "centre"))
+        known = db.scalar(named)
         if known is not None:
             return str(known)
         name = f"centre-{secrets.token_hex(4)}"

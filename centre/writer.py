@@ -60,7 +60,8 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
         self.fault: str | None = None  # why the last transaction failed
-        self.storage_fault: str | None = None  # what is wrong with the file, though transactions may succeed
+        # what is wrong with the file, though transactions may succeed
+        self.storage_fault: str | None = None if storage is None else storage.refused
 
     async def execute(self, *commands: Command) -> WriterResult:
         """Run the commands in one transaction.
@@ -117,6 +118,8 @@ class Writer:
                     journeys += versions
                 case StoreAsk():
                     asks.append(command)
+        if self._storage is not None:
+            self._storage.admit_writes()
         committed = self._violation_writer.commit(batches, statuses, journeys, asks)
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged

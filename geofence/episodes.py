@@ -66,7 +66,8 @@ class OpenEpisode(Facts, kw_only=True):
 # the fields that a version copies from its episode; the others belong to the version alone
 SHARED = tuple(name for name in Violation.__struct_fields__ if name in OpenEpisode.__struct_fields__)
 ENCODER = msgspec.msgpack.Encoder()
-VERSION_GAP = 1_000  # at an update each 5 s, 80 minutes of versions that a disk refused
+VERSION_GAP = 1_000  # for each epoch: more versions of one episode than a run makes in a second
+EPOCHS_MAX = 1_000_000  # seconds, mostly; beyond, numbers would leave their range
 VERSION_MAX = 2**31
 _DECODER = msgspec.msgpack.Decoder(OpenEpisode)
 
@@ -84,14 +85,18 @@ def decoded(body: bytes) -> OpenEpisode | None:
         return None
 
 
-def renumbered(body: bytes) -> bytes:
+def renumbered(body: bytes, n_epochs: int = 1) -> bytes:
     """Return an open episode whose next version no earlier run can have made; other bytes as they are.
 
     Versions that left from memory while the disk refused them are known to the centre, not to the disk.
     Two versions of one number with other bytes contradict each other, and the centre would keep the first.
+
+    n_epochs : how many epochs lie between the run that stored it and this one. A run that starts on a full
+        disk may end there too: the next one begins with the same state, and must not use its numbers either
     """
+    gap = VERSION_GAP * min(n_epochs, EPOCHS_MAX)
     episode = decoded(body)
-    if episode is None or episode.version > VERSION_MAX - VERSION_GAP:
+    if not gap or episode is None or episode.version > VERSION_MAX - gap:
         return body
-    episode.version += VERSION_GAP
+    episode.version += gap
     return encoded(episode)

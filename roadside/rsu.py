@@ -68,7 +68,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             gateways=None if gateway is None else frozenset((gateway.id,)),
         )
         journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
-        episodes = tuple(map(renumbered, outbox.episodes)) if outbox.is_behind else outbox.episodes
+        episodes = tuple(renumbered(each, outbox.epochs_behind) for each in outbox.episodes)
         agent.receive_control(Start(epoch=outbox.epoch, episodes=episodes, journeys=journeys))
         outbox.on_episodes = lambda states: agent.receive_control(
             EpisodesFound(episodes=tuple(map(renumbered, states)))

@@ -161,8 +161,10 @@ class Keeper(threading.Thread):
             case Put():
                 news.rows.append(self.store.put(changes, job.detected_ns, job.violation, job.void))
                 if job.episode_id is not None:
+                    self.repair.meet(job.episode_id)
                     changes.keep_episode(job.episode_id, job.episode, self.store.episode_ids)
             case Episode():
+                self.repair.meet(job.episode_id)
                 changes.keep_episode(job.episode_id, job.state, self.store.episode_ids)
             case JourneyKept():
                 changes.journeys[job.journey_id] = job.state
@@ -225,6 +227,7 @@ class Keeper(threading.Thread):
             self.store.read(self.path)
             self._degraded.discard(UNREAD)
             news.found = dict(self.store.remaining)
+            news.episodes += self.store.episodes()  # of the last run; nobody has them yet
             self.repair.look_for_losses(self.store, self._mark.found)
         if self.store.must_move:  # our keys may be in it
             self._move(tuple(row for row in self._unsaved.rows.values() if row is not None), news)
@@ -246,7 +249,7 @@ class Keeper(threading.Thread):
         self._salvage(aside)
         self.store = self._open(max(self.wall_s, before.epoch + 1))
         self.store.last_seqs = before.last_seqs | self.store.last_seqs
-        self.repair.begin(self.store, None, self._unsaved)
+        self.repair.begin(self.store, None, self._unsaved, frozenset(before.episode_ids))
         news.lost = True
         self._keep(news)
         return True

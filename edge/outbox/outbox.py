@@ -56,7 +56,8 @@ class Outbox:
         self.epoch = keeper.store.epoch
         self.episodes = keeper.episodes  # that were open when the process last ended
         self.journeys = keeper.journeys  # and journeys, with those that wait for the centre
-        self.is_behind = keeper.repair.is_rebuilding  # the last run made more than the file knows
+        # by how many epochs the file is behind what earlier runs made; 0: it knows all of it
+        self.epochs_behind = keeper.store.epoch - keeper.store.newest if keeper.repair.is_rebuilding else 0
         self._degraded: tuple[str, ...] = keeper.reasons()
         self._counts: dict[str, int] = {}
         self._last_seqs = dict(keeper.store.last_seqs)

@@ -43,6 +43,8 @@ class Repair:
         self._rebuilding: Mark | None = None  # its `oldest_ns` is where that begins
         self._is_explained = False  # why something is lacking is counted already
         self.altered: set[Key] = set()  # rows that are being looked for in the recordings
+        self._met: set[str] = set()  # episodes of this run, while the recordings are read
+        self._own: frozenset[str] = frozenset()  # open ones of this run, which only the file lacks
         if mender is not None:
             mender.attach(
                 give=lambda mended: jobs.put(Found(mended)),
@@ -64,6 +66,11 @@ class Repair:
     def is_rebuilding(self) -> bool:
         """Whether the recordings are being read, as far back as anything may wait."""
         return self._rebuilding is not None
+
+    def meet(self, episode_id: str) -> None:
+        """Note an episode that this run has, or had: the last run's state of it is of no use any more."""
+        if self._rebuilding is not None:
+            self._met.add(episode_id)
 
     def end(self) -> None:
         """End the reader of recordings."""
@@ -89,10 +96,17 @@ class Repair:
         self._salvaged = found
 
     def begin(
-        self, store: Store, mark: Mark | None, unsaved: Changes
+        self,
+        store: Store,
+        mark: Mark | None,
+        unsaved: Changes,
+        own: frozenset[str] = frozenset(),
     ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-        """Let come back what a damaged file gave; return the open episodes' and journeys' states."""
-        self.altered = set()
+        """Let come back what a damaged file gave; return the open episodes' and journeys' states.
+
+        own : episodes that are open in this run: their states go into the new file only
+        """
+        self.altered, self._own = set(), own
         episodes, journeys = store.episodes(), store.journeys()
         salvaged, self._salvaged = self._salvaged, None
         if salvaged is None:
@@ -106,6 +120,8 @@ class Repair:
             store.last_seqs[epoch] = max(last_seq, store.last_seqs.get(epoch, 0))
         self._jobs.put(Found(Mended(rows=list(salvaged.rows.values()))))
         self._rebuild(store, mark)
+        for name in salvaged.episodes:
+            self.meet(name)
         return (*episodes, *salvaged.episodes.values()), (*journeys, *salvaged.journeys.values())
 
     def look_for_losses(self, store: Store, mark: Mark | None) -> None:
@@ -141,6 +157,7 @@ class Repair:
 
     def _rebuild(self, store: Store, mark: Mark | None) -> None:
         if self._mender is not None:
+            self._met |= store.episode_ids
             self._rebuilding = mark or Mark(epoch=0, last_seq=0)
             self._mender.ask(Rebuild(store.epoch, self._opened_ns, self._rebuilding.oldest_ns))
 
@@ -225,8 +242,10 @@ class Repair:
             news.restored.append((row, True))
             self._count("outbox.recovered")
         for name, state in mended.episodes.items():
-            if name not in store.episode_ids and name not in changes.episodes:
-                changes.episodes[name] = state
+            if name in self._met or name in store.episode_ids or name in changes.episodes:
+                continue
+            changes.episodes[name] = state
+            if name not in self._own:
                 news.episodes.append(state)
         is_lacking = mended.unkeyed or mended.rows or mended.episodes
         if mended.is_rebuild and is_lacking and not self._is_explained:
@@ -235,6 +254,7 @@ class Repair:
             self._degraded.add(DAMAGED)
         if mended.is_last:
             self._rebuilding = None
+            self._met.clear()
 
     def _put_row(self, row: Row, mended: Mended, store: Store, changes: Changes, news: Done) -> None:
         was_altered = row.key in self.altered

@@ -74,6 +74,11 @@ class Store:
         store.begin_epoch(unsaved, store.epoch)
         return store
 
+    @property
+    def newest(self) -> int:
+        """The newest epoch that the file knew at the start; that before ours where it knew none."""
+        return max(self.stored, default=self.epoch - 1)
+
     def read(self, path: Path) -> None:
         """Read a file that could not be read so far; sqlite3.Error where it still can't be.
 

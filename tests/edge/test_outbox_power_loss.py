@@ -3,12 +3,18 @@
 import asyncio
 import contextlib
 import os
+import queue
 import shutil
 from pathlib import Path
 
 import pytest
 
+from edge.outbox.changes import Changes
+from edge.outbox.jobs import Done
+from edge.outbox.mending import Mended
 from edge.outbox.outbox import Outbox
+from edge.outbox.repair import Repair
+from edge.outbox.store import Store
 from tests.support.outbox_end import Wire, patient, until
 from tests.support.outbox_killed import DONE, ESN, N_WAITING, WAITING, leave_behind, wall
 
@@ -186,12 +192,39 @@ async def test_open_episodes_come_back_with_the_recordings(tmp_path, left):
     assert found == [b"open"] * 12  # each second one of 25 was left open
 
 
-async def restarted(folder, on_episodes=lambda states: None):
+async def test_an_episode_that_closes_before_the_recordings_are_read_stays_closed(tmp_path, left):
+    """It came from a neighbour, say. Opened again it would give the numbers of its versions twice."""
+    folder = shutil.copytree(left["idle"], tmp_path / "state")
+    outbox_deleted(folder)
+    found = []
+
+    def close(outbox):
+        outbox.put(b"closed here", wall().now_ns(), "id-23", None)
+
+    await restarted(folder, on_episodes=found.extend, before=close)
+    assert found == [b"open"] * 11
+
+
+def test_an_episode_that_is_open_in_this_run_goes_into_the_new_file_only():
+    """The file was damaged while the process ran: the pipeline has it."""
+    jobs, changes = queue.SimpleQueue(), Changes()
+    repair = Repair(None, jobs, 0, lambda reason: None, set())
+    store = Store(None, 10)
+    repair.begin(store, None, changes, frozenset({"own"}))
+    news = Done(10, {})
+    repair.put(Mended(episodes={"own": b"1", "lost": b"2"}, is_rebuild=True), store, changes, news)
+    assert news.episodes == [b"2"]
+    assert changes.episodes == {"own": b"1", "lost": b"2"}
+    store.close()
+
+
+async def restarted(folder, on_episodes=lambda states: None, before=lambda outbox: None):
     """Restart on what is left, answer as a centre would until nothing comes any more."""
     arrived, voids, wire = set(), [], Wire()
     with patient():
         outbox = await Outbox.open(file_of(folder), clock=wall(), recordings=folder / "recordings", esn=ESN)
         outbox.on_episodes = on_episodes
+        before(outbox)
         outbox.start()
         task = asyncio.create_task(outbox.run(wire.send))
         repair = outbox._keeper.repair

@@ -49,6 +49,19 @@ def test_a_restart_that_lost_versions_makes_none_of_their_numbers():
     ]
 
 
+def test_two_restarts_in_a_row_that_lost_their_versions_use_none_twice():
+    """Both begin with the state that the file had before the disk was full."""
+    world = World()
+    world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
+    (judgement,) = world.monitor.carry([1])
+    body = encoded(judgement.episodes[0])
+    stored = 1_000  # the epoch that the file knows
+    first, second = (decoded(renumbered(body, epoch - stored)).version for epoch in (1_007, 1_012))
+    assert second - first >= 10 * (1_012 - 1_007), "more than a version for each tick of the first one"
+    assert renumbered(body, 0) == body, "nothing is lost"
+    assert decoded(renumbered(body, 10**9)).version < VERSION_MAX, "years"
+
+
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x81\xa4type\xa4late"])
 def test_what_is_no_episode_is_not_renumbered(body):
     assert renumbered(body) == body
