@@ -30,7 +30,7 @@ from centre.writer import Writer
 from edge import topics, wire
 from edge.centre_status import EpochKnown
 from edge.centre_status import encode as encode_known
-from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
+from edge.subscriptions import Incoming, Subscription, Subscriptions
 
 # The name of the second connection, for what comes in bulk: violations don't wait behind it. Nor does the
 # broker's PUBACK for an acknowledgement; without it in time, the link would take the connection for lost.
@@ -99,18 +99,12 @@ class Ingest:
             ),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
         ]
-        admitted = [row._replace(handler=self._admitted(row.handler)) for row in rows]
+        admitted = [row._replace(admits=self._admits) for row in rows]
         # no unit's: the gate knows units only, and `Peers` keeps a few centres
         return [*admitted, Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True)]
 
-    def _admitted(self, handler: Handler) -> Handler:
-        """Return a handler of what the gate admits."""
-
-        def handle(message: Incoming) -> None:
-            if self.gate.admits(message, time.monotonic()):
-                handler(message)
-
-        return handle
+    def _admits(self, message: Incoming) -> bool:
+        return self.gate.admits(message, time.monotonic())
 
     def _receive_batch(self, message: Incoming) -> None:
         """Queue a batch; where the inbox is full it is dropped, and its RSU sends it again."""

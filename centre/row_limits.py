@@ -32,6 +32,11 @@ class RowLimits:
             1.0, now_ns / 1e9
         )
 
+    def has_quarantine_room(self, esn: str, now_ns: int) -> bool:
+        """Return whether `may_quarantine` would; nothing is taken."""
+        bucket = self._bucket("quarantine", esn, QUARANTINE_HZ, QUARANTINE_BURST, now_ns)
+        return bucket.take(0.0, now_ns / 1e9) and bucket.tokens >= 1.0
+
     def quarantined(self, db: sa.Connection, esn: str, n: int) -> int:
         """Note a new row of the quarantine; delete the RSU's oldest beyond its limit, and return how many."""
         if self._quarantined is None:

@@ -30,7 +30,7 @@ class ViolationWriter:
     def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
         self._engine = engine
         self._now_ns = now_ns
-        self._limits = RowLimits()
+        self.limits = RowLimits()
         self._unstamped: deque[CommitResult] = deque(maxlen=UNSTAMPED_MAX)
         # Feed rows up to here are final: their episodes carry the time of the commit, or writing it failed.
         # A page's cursor never passes this number, so that the page also receives the commit times.
@@ -82,7 +82,7 @@ class ViolationWriter:
         asks: Sequence[StoreAsk],
         attempt: Attempt,
     ) -> CommitResult:
-        result = CommitResult(limits=self._limits)
+        result = CommitResult(limits=self.limits)
         with self._engine.begin() as db:
             readable = [batch for batch in batches if isinstance(batch, Batch)]
             for batch in batches:

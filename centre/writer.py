@@ -106,12 +106,14 @@ class Writer:
         journeys: list[ReceivedJourney] = []
         asks: list[StoreAsk] = []
         remaining: list[QueuedBatch] = []
+        n_useless = 0
         for command in commands:
             match command:
                 case StoreBatches(messages):
-                    decoded = self._decode(messages)
+                    decoded, n_done = self._decode(messages)
                     batches += decoded
-                    remaining += messages[len(decoded) :]
+                    n_useless += n_done - len(decoded)
+                    remaining += messages[n_done:]
                 case StoreStatuses(changes):
                     statuses += changes
                 case StoreJourneys(versions):
@@ -121,21 +123,31 @@ class Writer:
         if self._storage is not None:
             self._storage.admit_writes()
         committed = self._violation_writer.commit(batches, statuses, journeys, asks)
+        if n_useless:
+            committed.counts.update({"batch.unreadable": n_useless, "quarantine.full": n_useless})
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged
         return WriterResult(committed, remaining)
 
-    def _decode(self, messages: Sequence[QueuedBatch]) -> list[Batch | UnreadableBatch]:
-        """Return the batches of the first messages, up to the limit of items for one transaction."""
+    def _decode(self, messages: Sequence[QueuedBatch]) -> tuple[list[Batch | UnreadableBatch], int]:
+        """Return the batches of the first messages, up to the limit of items, and how many messages that is.
+
+        Bytes that are no batch and find no room in the quarantine cost this look only: nothing of them is
+        written, and they take no place from others in the transaction.
+        """
+        limits = self._violation_writer.limits
         batches: list[Batch | UnreadableBatch] = []
-        n_items = 0
+        n_items = n_done = 0
         for message in messages:
             if n_items >= COMMIT_ITEMS_MAX:
                 break
             batch = decode_batch(*message, self._bounds)
-            batches.append(batch)
+            n_done += 1
             if isinstance(batch, Batch):
                 n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)
-            else:
+            elif limits.has_quarantine_room(batch.esn, batch.received_ns):
                 n_items += QUARANTINE_ITEMS
-        return batches
+            else:
+                continue
+            batches.append(batch)
+        return batches, n_done

@@ -118,9 +118,14 @@ class Link:
         self,
         subscriptions: Sequence[tuple[str, int]],
         on_message: OnMessage | None,
+        admits: Callable[[str, bytes, bool], bool] = lambda _topic, _payload, _retained: True,
     ) -> None:
-        """Set the (filter, QoS) pairs to subscribe to, and the callback for their messages; before `run`."""
-        self._subscriptions, self._on_message = list(subscriptions), on_message
+        """Set the (filter, QoS) pairs to subscribe to, and the callback for their messages; before `run`.
+
+        admits(topic, payload, retained) : says by rates and lengths whether to read a message at all; it is
+            asked before the signature is computed
+        """
+        self._subscriptions, self._on_message, self._admits = list(subscriptions), on_message, admits
 
     def announce(
         self, *, will: Callable[[int], Outgoing] | None, birth: Callable[[int], Outgoing] | None
@@ -269,8 +274,13 @@ class Link:
         )
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
+        def admits() -> bool:
+            return self._admits(topic, payload, retained)
+
         try:
-            if self._on_message is not None and (self.guard is None or self.guard.accepts(topic, payload)):
+            if self._on_message is None:
+                return
+            if admits() if self.guard is None else self.guard.accepts(topic, payload, admits):
                 self._on_message(topic, payload, retained)
         except Exception as error:  # our bug must end us, not vanish in the client's read callback
             self._fail(error)

@@ -169,7 +169,7 @@ class Shell:
                 birth=lambda connection: reporting.status(self._presence("online", connection)),
             )
         for name, link in self.links.items():
-            link.subscribe(subscriptions.filters(name), subscriptions.receive)
+            link.subscribe(subscriptions.filters(name), subscriptions.dispatch, subscriptions.admits)
         self.main.on_up = service.on_connected
 
     def _parts(self, service: Service, *, ends_on_bug: bool) -> dict[str, Coroutine[Any, Any, None]]:

@@ -15,6 +15,7 @@ class Incoming(NamedTuple):
 
 
 Handler = Callable[[Incoming], None]  # runs in the event loop; must neither block nor raise
+Admits = Callable[[Incoming], bool]  # says by topic, length and rate whether to read a message
 MAIN = "link"  # the connection of everything that has no connection of its own
 
 
@@ -23,6 +24,7 @@ class Subscription(NamedTuple):
 
     retained : whether the handler accepts retained messages too: they are of another time
     link : the connection it belongs to
+    admits : None: each message is read
     """
 
     pattern: str
@@ -30,6 +32,7 @@ class Subscription(NamedTuple):
     handler: Handler
     retained: bool = False
     link: str = MAIN
+    admits: Admits | None = None
 
 
 class Subscriptions:
@@ -52,10 +55,21 @@ class Subscriptions:
         return [(row.pattern, row.qos) for row in self._rows if row.link == link]
 
     def receive(self, topic: str, payload: bytes, retained: bool = False) -> None:
-        """Dispatch one message."""
+        """Dispatch one message if it is admitted."""
+        if self.admits(topic, payload, retained):
+            self.dispatch(topic, payload, retained)
+
+    def admits(self, topic: str, payload: bytes, retained: bool = False) -> bool:
+        """Say whether a message has a handler that wants to read it; what has none is counted."""
         parts = topics.parse(topic)
         row = None if parts is None else self._by_kind.get((parts.realm, parts.tail))
         if parts is None or row is None or (retained and not row.retained):
             self._count_unexpected()
-            return
-        row.handler(Incoming(parts, payload, retained))
+            return False
+        return row.admits is None or row.admits(Incoming(parts, payload, retained))
+
+    def dispatch(self, topic: str, payload: bytes, retained: bool = False) -> None:
+        """Pass an admitted message to its handler."""
+        parts = topics.parse(topic)
+        assert parts is not None, "it was admitted"
+        self._by_kind[parts.realm, parts.tail].handler(Incoming(parts, payload, retained))

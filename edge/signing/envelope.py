@@ -56,10 +56,21 @@ def sealed(payload: bytes, seal: Seal) -> bytes:
     return b"".join((_map_of(n_fields + 1), payload[start:], _TAIL, head, seal.signature))
 
 
+def read_seal(payload: bytes) -> Seal | None:
+    """Return the seal of a message, whatever it signs; None where it has none. The message isn't copied."""
+    at = len(payload) - ADDED_BYTES
+    if at < 1 or payload[at : at + len(_TAIL)] != _TAIL:
+        return None
+    value = payload[at + len(_TAIL) :]
+    suite, key_id, stamp_ns = _HEAD.unpack_from(value)
+    return Seal(suite, key_id, stamp_ns, value[_HEAD.size :])
+
+
 def unseal(topic: str, payload: bytes) -> Signed | None:
     """Return the seal of a message and what it signs; None where it has none."""
     at = len(payload) - ADDED_BYTES
-    if at < 1 or payload[at : at + len(_TAIL)] != _TAIL:
+    seal = read_seal(payload)
+    if seal is None:
         return None
     try:
         n_fields, start = _fields(payload)
@@ -67,9 +78,6 @@ def unseal(topic: str, payload: bytes) -> Signed | None:
         return None
     if n_fields < 1 or start > at:
         return None
-    value = payload[at + len(_TAIL) :]
-    suite, key_id, stamp_ns = _HEAD.unpack_from(value)
-    seal = Seal(suite, key_id, stamp_ns, value[_HEAD.size :])
     return Signed(seal, _bound(topic, n_fields - 1, payload[start:at], seal))
 
 

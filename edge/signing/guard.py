@@ -5,17 +5,23 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from core.times import NS
-from edge.signing.envelope import NoMapError, Seal, sealed, to_sign, unseal
+from edge.signing.envelope import NoMapError, Seal, read_seal, sealed, to_sign, unseal
 from edge.signing.policy import Rule, Signer, may_sign, rule_of
+from edge.token_bucket import TokenBucket
 
 AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps none that long
 # why a message is refused
-REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated")
+REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated", "too_often")
 REFUSALS = frozenset(f"signature.{reason}" for reason in REASONS)
 NEWEST_MAX = 4_096  # pairs of signer and topic whose newest stamp is remembered
+# A signature costs 150 µs of CPU and more for a long message; whoever has seen a key's id can make us check
+# some. Of one signer on one topic so many are checked, twice what an honest one sends at its worst.
+CHECKS_HZ, CHECKS_BURST = 500.0, 5_000.0
+CHECKED_BYTES_HZ, CHECKED_BYTES_BURST = 16e6, 64e6
 
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[bytes, bytes], bool]  # signature, data
+Admits = Callable[[], bool]
 
 
 class Own(NamedTuple):
@@ -48,6 +54,7 @@ class Guard:
         self._own, self._known, self._now_ns = own, known, now_ns
         self._last_ns = 0
         self._newest_ns: OrderedDict[tuple[Signer, str], int] = OrderedDict()
+        self._checks: OrderedDict[tuple[Signer, str], tuple[TokenBucket, TokenBucket]] = OrderedDict()
         self.counts: Counter[str] = Counter()
 
     def renew(self, own: Own | None, known: Mapping[bytes, Known]) -> None:
@@ -66,20 +73,30 @@ class Guard:
             self.counts["signature.no_map"] += 1
             return payload
 
-    def accepts(self, topic: str, payload: bytes) -> bool:
-        """Say whether a received message counts; one that doesn't is counted by its reason."""
+    def accepts(self, topic: str, payload: bytes, admits: Admits = lambda: True) -> bool:
+        """Say whether a received message counts; one that doesn't is counted by its reason.
+
+        admits() : asked where the message claims a signature that could count, before that is computed: a
+            flood costs next to nothing. What it refuses it counts itself
+        """
         needed = rule_of(topic)
-        reason = None if needed is None else self._refusal(topic, payload, *needed)
+        if needed is None:
+            return admits()
+        reason = self._refusal(topic, payload, *needed)
+        if reason is None:
+            if not admits():
+                return False
+            reason = self._refusal_of_signature(topic, payload, needed[0])
         if reason is None:
             return True
         self.counts[f"signature.{reason}"] += 1
         return False
 
     def _refusal(self, topic: str, payload: bytes, rule: Rule, name: str) -> str | None:
-        message = unseal(topic, payload)
-        if message is None:
+        """Return what is wrong with a message that its signature has nothing to do with."""
+        seal = read_seal(payload)
+        if seal is None:
             return "missing"
-        seal = message.seal
         known = self._known.get(seal.key_id)
         if known is None or known.suite != seal.suite:
             return "unknown"
@@ -94,11 +111,34 @@ class Guard:
                 return "stale"
             if seal.stamp_ns <= self._newest_ns.get(key, 0):
                 return "repeated"
+        return None
+
+    def _refusal_of_signature(self, topic: str, payload: bytes, rule: Rule) -> str | None:
+        message = unseal(topic, payload)
+        if message is None:
+            return "missing"
+        seal = message.seal
+        known = self._known[seal.key_id]
+        key = (known.signer, topic)
+        if not self._may_check(key, len(payload)):
+            return "too_often"
         if not known.verify(seal.signature, message.signed):
             return "wrong"
         if rule.fresh:  # only now: a forged stamp must not make us refuse the true ones
             self._remember(key, seal.stamp_ns)
         return None
+
+    def _may_check(self, key: tuple[Signer, str], n_bytes: int) -> bool:
+        now_s = self._now_ns() / NS
+        found = self._checks.get(key)
+        if found is None:
+            found = self._checks[key] = (
+                TokenBucket.full(CHECKS_HZ, CHECKS_BURST, now_s),
+                TokenBucket.full(CHECKED_BYTES_HZ, CHECKED_BYTES_BURST, now_s),
+            )
+            if len(self._checks) > NEWEST_MAX:
+                self._checks.popitem(last=False)
+        return found[0].take(1.0, now_s) and found[1].take(n_bytes, now_s)
 
     def _next_ns(self) -> int:
         """Return the stamp of our next message; no two share one, even while a clock is set back a little."""

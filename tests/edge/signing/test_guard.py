@@ -1,5 +1,6 @@
 """Who may sign what, by real keys: forged, foreign, altered, old and repeated messages are refused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from core.errors import ConfigError
 from core.times import NS
 from edge import topics
+from edge.signing import guard as guard_module
 from edge.signing.files import SigningFiles
 from edge.signing.guard import AGE_S_MAX, Guard
 from edge.signing.keys import load_known, load_own
@@ -26,8 +28,6 @@ class Clock:
     """A clock that a test sets."""
 
     def __init__(self) -> None:
-        import time
-
         self.now_ns = time.time_ns()
 
     def __call__(self) -> int:
@@ -222,3 +222,63 @@ def test_a_broker_signs_nothing(site: Authority) -> None:
     site.parts(site.issue("broker", "mq"), site.issue("rsu", "RSU-01"))
     signers = {key.signer for key in load_known(files(site), "site.toml").values()}
     assert signers == {Signer("rsu", "RSU-01")}
+
+
+def _forged(site: Authority, clock: Clock, topic: str, payload: bytes) -> bytes:
+    """A message that claims a key of the site, whose id everybody can see, with a made-up signature."""
+    message = bytearray(guard(site, "RSU-01", clock).signed(topic, payload))
+    message[-1] ^= 1
+    return bytes(message)
+
+
+def test_what_the_gate_refuses_costs_no_signature(site: Authority, clock: Clock) -> None:
+    topic, centre = topics.violation_up("RSU-01"), guard(site, "centre", clock)
+    forged = _forged(site, clock, topic, b"\x81\xa5epoch\x01")
+    begun_s = time.process_time()
+    assert not any(centre.accepts(topic, forged, lambda: False) for _ in range(2_000))
+    refused_s = time.process_time() - begun_s
+    assert centre.counts == {}, "the gate counts what it refuses"
+    begun_s = time.process_time()
+    assert not any(centre.accepts(topic, forged) for _ in range(2_000))
+    checked_s = time.process_time() - begun_s
+    print(
+        f"{refused_s / 2_000 * 1e6:.0f} µs for a refused one, {checked_s / 2_000 * 1e6:.0f} for a checked one"
+    )
+    assert refused_s < 0.3 * checked_s
+
+
+def test_the_gate_is_not_asked_for_what_nobody_may_have_signed(site: Authority, clock: Clock) -> None:
+    """Else a stranger without a key would use up what an honest RSU may send."""
+    topic, centre = topics.violation_up("RSU-01"), guard(site, "centre", clock)
+    asked: list[str] = []
+
+    def admits() -> bool:
+        asked.append(topic)
+        return True
+
+    assert not centre.accepts(topic, b"\x81\xa5epoch\x01", admits)
+    assert not centre.accepts(topic, guard(site, "RSU-02", clock).signed(topic, b"\x81\xa5epoch\x01"), admits)
+    assert asked == []
+    assert centre.accepts(topic, guard(site, "RSU-01", clock).signed(topic, b"\x81\xa5epoch\x01"), admits)
+    assert asked == [topic]
+
+
+def test_a_flood_under_one_key_is_checked_at_a_bounded_rate_and_another_s_is_not_hurt(
+    site: Authority, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_module, "CHECKS_BURST", 50.0)
+    topic, centre = topics.violation_up("RSU-01"), guard(site, "centre", clock)
+    forged = _forged(site, clock, topic, b"\x81\xa5epoch\x01")
+    assert not any(centre.accepts(topic, forged) for _ in range(500))
+    assert centre.counts == {"signature.wrong": 50, "signature.too_often": 450}
+    other = topics.violation_up("RSU-02")
+    assert centre.accepts(other, guard(site, "RSU-02", clock).signed(other, b"\x81\xa5epoch\x01"))
+    clock.step(1.0)
+    assert centre.accepts(topic, guard(site, "RSU-01", clock).signed(topic, b"\x81\xa5epoch\x01"))
+
+
+def test_long_messages_are_limited_in_bytes(site: Authority, clock: Clock) -> None:
+    topic, centre = topics.violation_up("RSU-01"), guard(site, "centre", clock)
+    forged = _forged(site, clock, topic, b"\x81\xa1x\xc6" + (900_000).to_bytes(4) + bytes(900_000))
+    assert not any(centre.accepts(topic, forged) for _ in range(80))
+    assert centre.counts["signature.too_often"] == 80 - 71
