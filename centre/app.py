@@ -168,6 +168,7 @@ def build_centre(
             asker.counts,
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
+        other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
     )  # fmt: skip
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,

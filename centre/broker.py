@@ -6,12 +6,17 @@ The parts are built before the process shell opens the connection, so this stand
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from edge.tls_causes import words
+
 
 class Publisher(Protocol):
     """The part of `edge.link.Link` that the centre uses."""
 
     @property
     def connected(self) -> bool: ...
+
+    @property
+    def refused(self) -> str | None: ...
 
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool: ...
 
@@ -37,8 +42,9 @@ class BrokerLink:
         return self._link is not None and self._link.publish(topic, payload, qos=qos)
 
     def state(self, now_ns: int) -> dict[str, Any]:
-        """Return `broker` of `/api/summary`: connected or not, and since when."""
+        """Return `broker` of `/api/summary`: connected or not, since when, and why the broker refuses us."""
         if self._since_ns[0] != self.connected:
             self._since_ns = (self.connected, now_ns)
         connected, since_ns = self._since_ns
-        return {"connected": connected, "since_ns": since_ns}
+        cause = None if connected or self._link is None else self._link.refused
+        return {"connected": connected, "since_ns": since_ns, "refused": cause and words(cause)}

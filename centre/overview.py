@@ -16,6 +16,7 @@ from centre.unit_registry import UnitRegistry
 from centre.views import figures, units
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
+from centre.views.warnings import Reported, warnings
 from edge.ask import LOST
 from edge.sections import RsuConfig
 
@@ -40,11 +41,13 @@ class Overview:
         storage: Storage,
         asked: Callable[[str], dict[str, int]],
         strangers: Mapping[str, int] = MappingProxyType({}),
+        other_centre: str | None = None,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
-        `strangers`: of `gate.Gate`.
+        `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
         """
+        self._other_centre = other_centre
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
         self._configs = {config.esn: config for config in configs}
@@ -126,6 +129,7 @@ class Overview:
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
             "notices": self._storage.notices(),
+            "warnings": json_safe(self._warnings()),
             "centres": json_safe(self._peers.rows()),
             "twins": sum(self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()),
             "missing": sum(missing for _, missing in self._gaps.values()),
@@ -133,6 +137,21 @@ class Overview:
             "recovered": sum(asked["recovered"] for asked in asked_of),
             "lost": sum(self._lost.values()),
         }
+
+    def _warnings(self) -> list[dict[str, Any]]:
+        own: Counter[str] = Counter(self._broker.link_counts())
+        for counts in self._own_counts:
+            own += Counter({reason: n for reason, n in counts.items() if reason.startswith("centres.")})
+        rsus, gateways = self.rsu_table()["rsus"], self.rsu_table()["gateways"]
+        return warnings(
+            own=Reported(self._peers.own, (), own),
+            rsus=[Reported(row["esn"], row["degraded"], row["counts"]) for row in rsus],
+            gateways=[Reported(row["id"], (), row["counts"]) for row in gateways],
+            notices=self._storage.notices(),
+            asked_of=[row["esn"] for row in rsus if row["asked"]],
+            centres=self._peers.rows(),
+            expected=self._other_centre,
+        )
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Return `/api/counts`."""

@@ -237,6 +237,7 @@ class Link:
             await client.__aenter__()
             await self._greet(client)
             self._client = client
+            self.refused = None
             self._count("link.connected")
             self.on_up()
             await self._until_left(client)

@@ -24,6 +24,7 @@ class LinkSecurity:
         self._signing = settings.signing
         self._n_refused, self._refused_s = 0, float("-inf")  # unsigned or forged messages; when the last came
         remote = any(not is_loopback(host) for host, _ in settings.addresses)
+        self._named: dict[tuple[str, str], int] = {}  # of the refused: how many were logged
         self._insecure = remote and settings.tls is None
         self._logged: dict[str, object] = {}
         self._refusals: dict[tuple[str, int], tuple[str, float]] = {}  # cause, and when it was logged
@@ -42,6 +43,7 @@ class LinkSecurity:
         found = {} if self._credentials is None else dict(self._credentials.counts)
         if self._signing is not None:
             found |= self._signing.guard.counts
+            found |= {f"refused.{who}.{why}": n for (who, why), n in self._signing.guard.refused.items()}
         return found | {f"tls.{fault}": 1 for fault in self.faults()}
 
     def log_start(self) -> None:
@@ -82,6 +84,10 @@ class LinkSecurity:
         n_refused = sum(n for reason, n in self._signing.guard.counts.items() if reason in REFUSALS)
         if n_refused != self._n_refused:
             self._n_refused, self._refused_s = n_refused, time.monotonic()
+        for (who, why), n in self._signing.guard.refused.items():
+            if n != self._named.get((who, why), 0):
+                self._named[who, why] = n
+                self._log.warning("signature.refused", reason=f"{who} {why}", claimed=who, why=why, total=n)
 
     def _refused(self, address: tuple[str, int], cause: str) -> None:
         """Log why a broker refuses us: when the reason becomes another, and again while it lasts."""

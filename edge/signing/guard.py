@@ -18,6 +18,8 @@ NEWEST_MAX = 4_096  # pairs of signer and topic whose newest stamp is remembered
 # some. Of one signer on one topic so many are checked, twice what an honest one sends at its worst.
 CHECKS_HZ, CHECKS_BURST = 500.0, 5_000.0
 CHECKED_BYTES_HZ, CHECKED_BYTES_BURST = 16e6, 64e6
+REFUSED_MAX = 16  # parts and reasons that are named
+NOBODY = "unknown"  # no part of the site: whoever it is has none of its keys
 
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[bytes, bytes], bool]  # signature, data
@@ -56,6 +58,7 @@ class Guard:
         self._newest_ns: OrderedDict[tuple[Signer, str], int] = OrderedDict()
         self._checks: OrderedDict[tuple[Signer, str], tuple[TokenBucket, TokenBucket]] = OrderedDict()
         self.counts: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()  # (ROLE/NAME that it claims to be of, reason)
 
     def renew(self, own: Own | None, known: Mapping[bytes, Known]) -> None:
         """Use these keys from now on: one was renewed, added or revoked."""
@@ -90,7 +93,16 @@ class Guard:
         if reason is None:
             return True
         self.counts[f"signature.{reason}"] += 1
+        claimed = self._claimed(payload), reason
+        if claimed in self.refused or len(self.refused) < REFUSED_MAX:
+            self.refused[claimed] += 1
         return False
+
+    def _claimed(self, payload: bytes) -> str:
+        """Return whose key a message claims to be signed with; nobody knows who really sent it."""
+        seal = read_seal(payload)
+        known = None if seal is None else self._known.get(seal.key_id)
+        return NOBODY if known is None else f"{known.signer.role}/{known.signer.name}"
 
     def _refusal(self, topic: str, payload: bytes, rule: Rule, name: str) -> str | None:
         """Return what is wrong with a message that its signature has nothing to do with."""

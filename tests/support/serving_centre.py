@@ -34,6 +34,7 @@ class FakeBroker:
     """Takes what is published."""
 
     connected: bool = False
+    refused: str | None = None
     sent: list[tuple[str, bytes]] = field(default_factory=list)
 
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:

@@ -35,6 +35,7 @@ class _Silent:
 
     def __init__(self) -> None:
         self.connected = True
+        self.refused: str | None = None
 
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
         return True
@@ -48,6 +49,7 @@ class Stage:
         self.esns = [rsu.esn for rsu in self.site.config.rsu]
         self.online: set[str] = set()
         self.depths: dict[str, int] = {}  # outbox depth that an RSU's heartbeats say
+        self.degraded: dict[str, tuple[str, ...]] = {}  # that an RSU's heartbeats say
         self.gateway_online = False
         self.broker = _Silent()
         self.clock = Clock.wall()
@@ -91,6 +93,11 @@ class Stage:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
         centre.close()
+
+    @property
+    def database(self) -> Path:
+        """The centre's database."""
+        return self._folder / "stage.sqlite"
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
@@ -144,6 +151,7 @@ class Stage:
             state=state, epoch=EPOCH, connection=1, last_seq=self._seqs[esn], pending=(),
             outbox_depth=self.depths.get(esn, 0), config="1", map="synthetic-1", version="made up",
             clock_offset_ms=0.4, sensors=dict.fromkeys(radars, "online"), counts={}, unjudged=(),
+            degraded=self.degraded.get(esn, ()),
         )  # fmt: skip
 
     async def _beat(self) -> None:

@@ -234,6 +234,14 @@ export interface Rsus {
   gateways: Gateway[];
 }
 
+/** One line of the banner: `parts` are the first names of `n`, `detail` is text as a part said it. */
+export interface Warning {
+  kind: string;
+  parts: string[];
+  n: number;
+  detail: string;
+}
+
 export interface Summary {
   now_ns: string;
   cursor: number;
@@ -255,8 +263,10 @@ export interface Summary {
   missing: number;
   /** The error of a database that refuses; null while it works. */
   database?: { fault: string; since_ns: string } | null;
-  /** Whether the centre has the message broker, since when. */
-  broker?: { connected: boolean; since_ns: string };
+  /** Whether the centre has the message broker, since when; why the broker refuses it, where that is known. */
+  broker?: { connected: boolean; since_ns: string; refused?: string | null };
+  /** What an operator must look after, though it works; a centre of an earlier version has none. */
+  warnings?: Warning[];
 }
 
 /** The centre refused the request. */

@@ -9,7 +9,7 @@ import { judgeableM } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
 import { lossOf, nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
-import { getLang, pick, t } from "./words.ts";
+import { getLang, pick, reason, t } from "./words.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
@@ -122,7 +122,9 @@ function lostFor(state: State): string {
 
 export function drawBanner(el: HTMLElement, state: State): void {
   set(el, BANNER);
-  set(el.firstElementChild!, bannerHtml(state));
+  const warnings = state.connection === "disconnected" || state.connection === "loading" ? "" : warningsHtml(state);
+  el.toggleAttribute("data-warns", warnings !== "");
+  set(el.firstElementChild!, bannerHtml(state) + warnings);
   const retry = el.querySelector<HTMLElement>("button")!;
   retry.hidden = state.connection !== "disconnected";
   set(retry, `${t("retryNow")}<kbd>R</kbd>`);
@@ -151,6 +153,19 @@ function bannerHtml(state: State): string {
   return `${markSvg("warning", 6, true)}<b>${title}</b><span class="dim">${t("staleText")} ${arriving}</span>`;
 }
 
+/** What an operator must look after, though it works; empty where there is nothing. */
+function warningsHtml(state: State): string {
+  const comma = getLang() === "zh" ? "、" : ", ";
+  const colon = getLang() === "zh" ? "：" : ": ";
+  return (state.summary?.warnings ?? []).map((x) => {
+    const names = x.parts.join(comma) + (x.n > x.parts.length ? ` +${x.n - x.parts.length}` : "");
+    const about = [names, x.detail].filter((word) => word !== "").join(" · ");
+    return `<span data-testid="warning" data-kind="${escape(x.kind)}" title="${escape(about)}">▲ <b>${escape(reason(x.kind))}</b>${
+      about === "" ? "" : `${colon}${escape(about)}`
+    }</span>`;
+  }).join("");
+}
+
 /** The units that are off, and since when; empty where none is. */
 function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
@@ -158,7 +173,8 @@ function lossHtml(state: State): string {
   const rsus = state.losses.filter((x) => x.kind === "rsu");
   for (const x of state.losses) {
     if (x.kind === "broker" || x.kind === "database") {
-      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+      const why = x.kind === "broker" && x.id !== "" ? `${getLang() === "zh" ? "：" : ": "}${escape(x.id)}` : "";
+      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }) + why);
     }
   }
   const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));

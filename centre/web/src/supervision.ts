@@ -20,7 +20,7 @@ const UPDATE_S = 5; // of a site that does not say
  * One lost part of the supervision; `sinceMs` is the last time when it was known to work, NaN where that was never.
  *
  * rsu, gateway: it was online before, or it is needed and was never online (`never`); broker: the centre's connection to
- * it: without it no state is known; database: it refuses, nothing new is stored or shown (`id`: its error).
+ * it (`id`: why it is refused): without it no state is known; database: it refuses, nothing new is stored or shown (`id`: its error).
  */
 export interface Loss {
   readonly kind: "rsu" | "gateway" | "broker" | "database";
@@ -40,7 +40,7 @@ export function isLost(x: Pick<Rsu | Gateway, "state" | "stale">): boolean {
  */
 export function losses(state: State): Loss[] {
   const { broker, database } = state.summary ?? {};
-  if (broker?.connected === false) return [...databaseLoss(database), { kind: "broker", id: "", sinceMs: ms(broker.since_ns) }];
+  if (broker?.connected === false) return [...databaseLoss(database), { kind: "broker", id: broker.refused ?? "", sinceMs: ms(broker.since_ns) }];
   const owners = new Set([...state.episodes.values()].filter((x) => x.open).map((x) => x.esn));
   const rsus = state.rsuOrder.map((esn) => state.rsus.get(esn)!).filter((x) => isLost(x) || (x.state === "never" && owners.has(x.esn)));
   const gateways = state.gateways.filter((x) => isLost(x) || x.state === "never");

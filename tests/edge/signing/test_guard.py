@@ -282,3 +282,14 @@ def test_long_messages_are_limited_in_bytes(site: Authority, clock: Clock) -> No
     forged = _forged(site, clock, topic, b"\x81\xa1x\xc6" + (900_000).to_bytes(4) + bytes(900_000))
     assert not any(centre.accepts(topic, forged) for _ in range(80))
     assert centre.counts["signature.too_often"] == 80 - 71
+
+
+def test_who_was_refused_and_why_is_known_by_name(site: Authority, clock: Clock) -> None:
+    topic, centre = topics.violation_up("RSU-01"), guard(site, "centre", clock)
+    centre.accepts(topic, guard(site, "RSU-02", clock).signed(topic, b"\x81\xa5epoch\x01"))
+    centre.accepts(topic, _forged(site, clock, topic, b"\x81\xa5epoch\x01"))
+    for _ in range(3):
+        centre.accepts(topic, b"\x81\xa5epoch\x01")
+    assert centre.refused == {
+        ("rsu/RSU-02", "not_allowed"): 1, ("rsu/RSU-01", "wrong"): 1, ("unknown", "missing"): 3,
+    }  # fmt: skip

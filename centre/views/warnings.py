@@ -1,0 +1,83 @@
+"""What an operator must look after though all of it works: the banner's lines, in order of urgency. Pure.
+
+Each has a `kind` that the page has words for in its languages, whom it is about, and a detail as it was said.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+REFUSED = "refused."  # counts of whose messages were refused, and why: `edge.link_security`
+PARTS_MAX = 16  # names in one line
+# of a part's own status: reasons in `degraded` of an RSU, `tls.REASON` in the counts of a gateway or of ours
+TLS_KINDS = ("certificate_expired", "certificate_expires", "forged_messages", "insecure")
+RSU_KINDS = (
+    *TLS_KINDS[:2],
+    "twin",
+    "one_centre",
+    "forged_messages",
+    "insecure",
+    "outbox_damaged",
+    "outbox_altered",
+)
+
+
+class Reported(NamedTuple):
+    """What one part says of itself."""
+
+    name: str
+    degraded: Collection[str]
+    counts: Mapping[str, int]
+
+
+def warnings(
+    *,
+    own: Reported,
+    rsus: Sequence[Reported],
+    gateways: Sequence[Reported],
+    notices: Sequence[str],
+    asked_of: Sequence[str],
+    centres: Sequence[Mapping[str, Any]],
+    expected: str | None,
+) -> list[dict[str, Any]]:
+    """Return `warnings` of `/api/summary`.
+
+    notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
+    centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
+    """
+    found: list[dict[str, Any]] = []
+    found += [_line("database_aside", (), notice) for notice in notices]
+    if asked_of:
+        found.append(_line("asking", asked_of))
+    if expected is not None and not _lives(expected, centres):
+        found.append(_line("centre_missing", (expected,)))
+    if own.counts.get("centres.twin"):
+        found.append(_line("centre_twin", (own.name,)))
+    if own.counts.get("centres.shares_database"):
+        found.append(_line("centre_shares_database", (own.name,)))
+    others = [own, *gateways]
+    for kind in dict.fromkeys((*RSU_KINDS, *TLS_KINDS)):
+        names = [each.name for each in others if kind in TLS_KINDS and each.counts.get(f"tls.{kind}")]
+        names += [each.name for each in rsus if kind in each.degraded]
+        if names:
+            detail = refused_of([*others, *rsus]) if kind == "forged_messages" else ""
+            found.append(_line(kind, names, detail))
+    return found
+
+
+def refused_of(parts: Iterable[Reported]) -> str:
+    """Return whose messages were refused and why, as the parts have counted it: `rsu/RSU-22 wrong`."""
+    reasons = [
+        reason.removeprefix(REFUSED).replace(".", " ")
+        for each in parts
+        for reason in each.counts
+        if reason.startswith(REFUSED)
+    ]
+    return ", ".join(list(dict.fromkeys(reasons))[:PARTS_MAX])
+
+
+def _lives(name: str, centres: Sequence[Mapping[str, Any]]) -> bool:
+    return any(each["centre"] == name and each["state"] == "online" for each in centres)
+
+
+def _line(kind: str, parts: Sequence[str], detail: str = "") -> dict[str, Any]:
+    return {"kind": kind, "parts": list(parts[:PARTS_MAX]), "n": len(parts), "detail": detail}
