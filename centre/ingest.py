@@ -21,7 +21,7 @@ from centre.commands import (
 )
 from centre.faults import NotWrittenError
 from centre.gate import Gate
-from centre.inbox import Inbox, QueuedBatch
+from centre.inbox import Inbox, QueuedBatch, is_live
 from centre.journey_inbox import JourneyInbox, acks_of
 from centre.peers import Peers
 from centre.track_hub import TrackHub
@@ -115,7 +115,9 @@ class Ingest:
     def _receive_batch(self, message: Incoming) -> None:
         """Queue a batch; where the inbox is full it is dropped, and its RSU sends it again."""
         esn = message.topic.name
-        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, self._now_ns())
+        now_ns = self._now_ns()
+        live = is_live(message.payload, now_ns)
+        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, now_ns, live)
         if self._inbox.contains(batch):
             self.counts["inbox.repeated"] += 1
             return

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from edge.outbox import outbox as outbox_module
+from edge.outbox import window as window_module
 from edge.outbox.changes import Changes
 from edge.outbox.outbox import Outbox
 from edge.outbox.store import Store
@@ -95,13 +96,14 @@ async def test_what_was_not_sent_can_not_be_acknowledged(tmp_path):
 
 
 async def test_unanswered_items_are_sent_again_ever_more_slowly(tmp_path, monkeypatch):
-    monkeypatch.setattr(outbox_module, "RESEND_S_MAX", 0.1)
+    monkeypatch.setattr(window_module, "RESEND_S_MAX", 0.1)
     async with running(tmp_path / "o.sqlite", resends=True) as (outbox, wire):
         put(outbox)
         await until(lambda: wire.batches)
         waiting = next(iter(outbox._waiting.values()))
         assert waiting.due_s - asyncio.get_running_loop().time() == pytest.approx(1.0, abs=0.3)
         waiting.due_s, waiting.backoff_s = 0.0, 0.04
+        outbox._window.look_again()
         outbox._wake.set()
         begun_s = time.monotonic()
         await until(lambda: len(wire.batches) == 5)  # after 0.04, 0.08, 0.1 s: the limit holds
