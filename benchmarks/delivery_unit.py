@@ -24,6 +24,7 @@ from petroroad.chaos.waiting import until
 from roadside.centre_watch import CentreWatch
 
 LIVE_PERIOD_S = 0.05
+BACKLOG_AGE_NS = 60_000_000_000  # of an outage: what came just now would be live
 LIVE_WAITING = 20  # a backlog of so few is none: live ones are always on their way
 LIVE_FIRST = 1_000_000  # numbers of live violations begin here: `track` in their bytes
 TRICKLE_PERIOD_S, TRICKLE_FIRST = 0.2, 2_000_000  # as LIVE_FIRST: another process numbered before
@@ -115,15 +116,15 @@ class _Commands:
         self._n, self._n_live = 0, 0
         self._linking: asyncio.Task[None] | None = None  # ends with the process
 
-    def _put(self, number: int) -> None:
-        now_ns = time.time_ns()
-        self._outbox.put(violation(self._esn, number, now_ns), now_ns, "", None)
+    def _put(self, number: int, age_ns: int = 0) -> None:
+        detected_ns = time.time_ns() - age_ns
+        self._outbox.put(violation(self._esn, number, detected_ns), detected_ns, "", None)
 
     async def fill(self, number: int) -> float:
-        """Put so many; answers when all are on the disk."""
+        """Put a backlog of so many, BACKLOG_AGE_NS old; answers when all are on the disk."""
         for _ in range(number):
             self._n += 1
-            self._put(self._n)
+            self._put(self._n, BACKLOG_AGE_NS)
             if self._n % 100 == 0:
                 await asyncio.sleep(0)
         await until(lambda: self._outbox.last_seq >= self._n, ANSWER_S)  # the keeper's news come by the loop

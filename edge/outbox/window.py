@@ -16,6 +16,7 @@ RESEND_S_MAX = 10.0
 ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
 LIVE_INFLIGHT_MAX = 128  # more of them that are live: they don't wait for the answers to a backlog
 LIVE_NS = 5_000_000_000  # after its detection an item is live: `centre.inbox` knows it by the same time
+SCAN_S = 0.25  # between two looks through all that wait, but after a new connection
 ANSWERS = 4.0  # usual times of an answer after which an item counts as lost
 ANSWER_S_MAX = 5.0 / ANSWERS
 
@@ -33,7 +34,7 @@ class Window:
         self._inflight: set[Key] = set()
         self._is_refused = False
         self._answer_s = 0.0  # the usual time from the sending of an item to its answer
-        self.scan_s = 0.0
+        self.scan_s = self._scanned_s = 0.0
 
     def add(self, key: Key) -> None:
         """Note a new item of this epoch."""
@@ -71,7 +72,7 @@ class Window:
             item.due_s = now_s + max(item.backoff_s, answer_s)
             item.first_s = item.first_s or now_s
             item.backoff_s = min(2.0 * item.backoff_s, RESEND_S_MAX)
-            self.scan_s = min(self.scan_s, item.due_s)
+            self.scan_s = min(self.scan_s, max(item.due_s, self._scanned_s + SCAN_S))
 
     def refused(self, items: Sequence[Waiting]) -> None:
         """Note items that the link did not take: they are the first at the next turn."""
@@ -97,14 +98,14 @@ class Window:
     def _scan(self, now_s: float, now_ns: int, epoch: int) -> None:
         """Put all that is due into the two queues, in order, and count anew what is on its way."""
         self._inflight.clear()
-        self.scan_s = math.inf
+        self._scanned_s, self.scan_s = now_s, math.inf
         live: list[Key] = []
         backlog: list[tuple[bool, Key]] = []
         for key, item in self._waiting.items():
             if item.is_conflicted:
                 continue
             if item.due_s > now_s:
-                self.scan_s = min(self.scan_s, item.due_s)
+                self.scan_s = min(self.scan_s, max(item.due_s, now_s + SCAN_S))
                 if not item.held_by:
                     self._inflight.add(key)
             elif key.epoch == epoch and now_ns - (item.row.detected_ns or 0) < LIVE_NS:
