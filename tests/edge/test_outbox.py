@@ -39,7 +39,7 @@ async def test_committed_before_sent_and_deleted_once_held(tmp_path):
 
 async def test_a_void_is_kept_and_sent_like_a_violation(tmp_path):
     async with running(tmp_path / "o.sqlite") as (outbox, wire):
-        outbox.put_void("implausible overspeed: speed_mps", 1_790_000_000_000_000_000, "e", b"state")
+        outbox.put_void("implausible overspeed: speed_mps", CLOCK.now_ns(), "e", b"state")
         put(outbox, b"two", episode_id="f")
         await until(lambda: sum(len(batch.items) for batch in wire.batches) == 2)
         items = [item for batch in wire.batches for item in batch.items]
