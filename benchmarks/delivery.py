@@ -1,13 +1,15 @@
 """How fast alerts reach the centre's disk: `python -m benchmarks.delivery [--quick] [nats|mosquitto]`
 
 `delivery.ledger_per_s`: the centre's writer alone, decoding included, batches of 32, SQLite on this disk.
-`delivery.ingest_per_s`: one sender's batches of 32 through a real broker into a centre, all acknowledged.
 `drain.s`, `drain.live_worst_s`: two outboxes of 6 000 (2 000 with `--quick`) on disk drain through a broker;
-violations that come meanwhile, from detection to commit.
+violations that come meanwhile, from detection to commit. `drain.cpu_us`: what one costs each process.
+`delivery.ingest_per_s`: one sender's batches of 32 through a broker into a centre, all acknowledged.
 `wait.after_centre_p99_s`: the centre is killed and comes again; from the moment at which it is ready until
 what waited is acknowledged.
+`wait.beyond_fault_s`: the longest wait at a fault of 7 s, less these 7 s (`benchmarks.delivery_faults`).
 
-Broker, centre and RSUs are processes of their own. Without `--quick` it prints a Markdown table as well.
+Broker, centre and RSUs are processes of their own. Each figure is measured with both brokers, under its name
+and the broker's; the bare name is the worse of the two. Without `--quick` it prints a Markdown table as well.
 """
 
 import asyncio
@@ -20,11 +22,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+import uvloop
 
-from benchmarks.delivery_site import HOST, Site, running, violation
+from benchmarks.delivery_faults import FAULTS, fault_waits, staged
+from benchmarks.delivery_site import HOST, Site, running, through, violation
 from benchmarks.delivery_unit import LIVE_FIRST, Unit
 from benchmarks.harness import Line, is_quick
 from benchmarks.ingest import TOTAL_S, Rsu
+from benchmarks.processes import cpu_s
 from centre.commands import StoreBatches
 from centre.inbox import QueuedBatch
 from centre.store import open_database
@@ -40,6 +45,10 @@ ESNS = ("EAST", "WEST")
 FLOOD = "FLOOD"
 KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
 EPOCH = 10
+IN_FLIGHT = 64  # batches of the flood: 2048 items, as many as four RSUs have in flight
+HIGH_IS_GOOD = ("delivery.ingest_per_s", "drain.per_s")
+# by broker, of the faults: all of them without --quick
+QUICK_FAULTS: dict[Kind, tuple[str, ...]] = {"nats": ("centre_frozen",), "mosquitto": ("rsu_link",)}
 AWAY_S = (4.0, 9.0)  # how long the centre is away; by turns, since an RSU sends again ever more seldom
 
 
@@ -77,21 +86,28 @@ async def ledger_per_s(n: int, folder: Path) -> float:
 
 
 @contextlib.asynccontextmanager
-async def units_of(site: Site, folder: Path) -> AsyncIterator[list[Unit]]:
-    """Run a unit for each RSU."""
-    units = [Unit(esn, site.path, folder) for esn in ESNS]
+async def units_of(path: Path, folder: Path) -> AsyncIterator[list[Unit]]:
+    """Run a unit for each RSU of a site file."""
+    units = [Unit(esn, path, folder) for esn in ESNS]
     try:
         yield units
     finally:
         await asyncio.gather(*(unit.end() for unit in units))
 
 
-async def drain(kind: Kind, units: list[Unit], n: int, folder: Path) -> list[Line]:
+async def drain(kind: Kind, site: Site, units: list[Unit], n: int, folder: Path) -> list[Line]:
     """Drain two backlogs while live violations come."""
     await asyncio.gather(*(unit.ask("fill", n // 2) for unit in units))
+    pids = {
+        "rsu": [unit.process.pid or 0 for unit in units],
+        "broker": [site.broker.process.pid],
+        "centre": [site.centre.process.pid],
+    }
+    used_s = {part: -sum(map(cpu_s, mine)) for part, mine in pids.items()}
     begun_s = time.monotonic()
     await asyncio.gather(*(unit.ask("connect") for unit in units))
     ended_s = await asyncio.gather(*(unit.ask("drain") for unit in units))
+    used_s = {part: used_s[part] + sum(map(cpu_s, mine)) for part, mine in pids.items()}
     with contextlib.closing(sqlite3.connect(folder / "centre.sqlite")) as db:
         rows = db.execute("SELECT body, detected_ns, committed_ns FROM violation_version").fetchall()
     live_s = [(committed - detected) / 1e9 for body, detected, committed in rows if _is_live(body)]
@@ -103,6 +119,10 @@ async def drain(kind: Kind, units: list[Unit], n: int, folder: Path) -> list[Lin
         Line(f"drain.per_s.{kind}", n / taken_s, "violations/s"),
         Line(f"drain.live_p50_s.{kind}", quantile(live_s, 0.5), "s"),
         Line(f"drain.live_worst_s.{kind}", max(live_s), f"s, of {len(live_s)}"),
+        *(
+            Line(f"drain.cpu_us.{part}.{kind}", 1e6 * one_s / len(rows), "us/violation")
+            for part, one_s in used_s.items()
+        ),
     ]
 
 
@@ -111,13 +131,13 @@ def _is_live(body: bytes) -> bool:
 
 
 async def ingest_per_s(kind: Kind, site: Site, n: int) -> Line:
-    """Send as fast as the link takes it, without an outbox, until all is acknowledged."""
+    """Send as fast as the centre acknowledges, without an outbox, until all is acknowledged."""
     rsu = Rsu(FLOOD, site.path)
     link = asyncio.create_task(rsu.link.run())
     bodies = {1 + i * ITEMS_MAX: one.payload for i, one in enumerate(batches(FLOOD, n))}
     await rsu.until(lambda: rsu.link.connected, TOTAL_S)
     begun_s = time.monotonic()
-    await rsu.send_until_acked(bodies, n)
+    await rsu.send_in_window(bodies, n, IN_FLIGHT)
     taken_s = time.monotonic() - begun_s
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)
@@ -146,13 +166,39 @@ async def measure(kind: Kind, folder: Path) -> list[Line]:
     """Measure what depends on the broker."""
     n_drained, n_flood, n_rounds = (4_000, 3_000, 2) if is_quick() else (12_000, 20_000, 6)
     with kept_port() as port, kept_port() as page:
-        async with (
-            running(kind, folder, (*ESNS, FLOOD), port, f"{HOST}:{page}") as site,
-            units_of(site, folder) as units,
-        ):
-            lines = await drain(kind, units, n_drained, folder)
-            lines.append(await ingest_per_s(kind, site, n_flood))
-            return lines + await waits(kind, site, units, n_rounds)
+        async with running(kind, folder, (*ESNS, FLOOD), port, f"{HOST}:{page}") as site:
+            async with units_of(site.path, folder) as units:
+                lines = shown(await drain(kind, site, units, n_drained, folder))
+                lines += shown([await ingest_per_s(kind, site, n_flood)])
+                lines += shown(await waits(kind, site, units, n_rounds))
+            async with staged(kind, site, folder) as stage:
+                path = through(site.path, stage.rsus.port, "site-rsu.toml")
+                async with units_of(path, folder) as units:
+                    await asyncio.gather(*(unit.ask("connect") for unit in units))
+                    names = QUICK_FAULTS[kind] if is_quick() else FAULTS
+                    return lines + shown(await fault_waits(stage, units, names))
+
+
+def shown(lines: list[Line]) -> list[Line]:
+    """Print them, and return them."""
+    for line in lines:
+        line.show()
+    return lines
+
+
+def worst_of(lines: list[Line]) -> list[Line]:
+    """Return under its bare name the worse one of each figure that was measured with both brokers."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        head, _, kind = line.name.rpartition(".")
+        if kind in KINDS and line.value is not None:
+            found.setdefault(head, []).append(line)
+    pick = {name: min if name in HIGH_IS_GOOD else max for name in found}
+    return [
+        pick[name](mine, key=lambda line: line.value or 0.0)._replace(name=name)
+        for name, mine in found.items()
+        if len(mine) == len(KINDS)
+    ]
 
 
 def table(lines: list[Line]) -> str:
@@ -166,15 +212,13 @@ def main() -> int:
     kinds: list[Kind] = [kind for kind in KINDS if kind in sys.argv[1:]] or list(KINDS)
     lines = []
     with tempfile.TemporaryDirectory(prefix="petroroad-delivery-") as name:
-        rate = asyncio.run(ledger_per_s(3_000 if is_quick() else 20_000, Path(name)))
-        lines.append(Line("delivery.ledger_per_s", rate, "violations/s"))
-        lines[0].show()
+        rate = uvloop.run(ledger_per_s(3_000 if is_quick() else 20_000, Path(name)))
+        lines += shown([Line("delivery.ledger_per_s", rate, "violations/s")])
         for kind in kinds:
             folder = Path(name) / kind
             folder.mkdir()
-            for line in asyncio.run(measure(kind, folder)):
-                line.show()
-                lines.append(line)
+            lines += uvloop.run(measure(kind, folder))
+    lines += shown(worst_of(lines))
     if not is_quick():
         sys.stdout.write(table(lines) + "\n")
     return 0

@@ -55,21 +55,41 @@ def site_of(folder: Path, esns: Sequence[str], broker_port: int, http: str) -> P
     return path
 
 
+def through(path: Path, broker_port: int, name: str) -> Path:
+    """Write a copy of a site file that reaches the broker at another port; returns the copy."""
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    config["mqtt"] |= {"brokers": [f"{HOST}:{broker_port}"]}
+    copy = path.with_name(name)
+    copy.write_text(dumps(config), encoding="utf-8")
+    return copy
+
+
+def centre_spec(path: Path) -> ChildSpec:
+    """Return how to start the centre of a site file."""
+    argv = (sys.executable, "-m", "petroroad", "centre", "--config", str(path))
+    return ChildSpec(name="centre", argv=argv, log=path.parent / "centre.log")
+
+
 @dataclass(slots=True)
 class Site:
     """A broker and a centre that run; the centre can be killed and started again."""
 
     path: Path
     http: str
+    broker: Child
     centre: Child
 
     async def end_centre(self) -> None:
         """Kill -9."""
         await self.centre.stop(0.0)
 
-    async def start_centre(self) -> float:
-        """Start it again; return the monotonic time at which it said that it is ready."""
-        self.centre = await start(self.centre.spec)
+    async def start_centre(self, path: Path | None = None) -> float:
+        """Start it again; return the monotonic time at which it said that it is ready.
+
+        path : its site file from now on
+        """
+        spec = self.centre.spec if path is None else centre_spec(path)
+        self.centre = await start(spec)
         await until_ready(self.centre, self.http, READY_S)
         return time.monotonic()
 
@@ -79,10 +99,9 @@ async def running(kind: Kind, folder: Path, esns: Sequence[str], port: int, http
     """Run a broker and a centre for these RSUs."""
     path = site_of(folder, esns, port, http)
     broker = await start_broker(kind, folder, HOST, port)
-    argv = (sys.executable, "-m", "petroroad", "centre", "--config", str(path))
-    site = Site(path, http, await start(ChildSpec(name="centre", argv=argv, log=folder / "centre.log")))
+    site = Site(path, http, broker, await start(centre_spec(path)))
     try:
         await until_ready(site.centre, http, READY_S)
         yield site
     finally:
-        await stop_all([site.centre, broker], 2.0)
+        await stop_all([site.centre, site.broker], 2.0)

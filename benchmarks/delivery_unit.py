@@ -1,4 +1,4 @@
-"""A process with the outbox and the link of an RSU, for the delivery benchmarks; without sensors."""
+"""A process that delivers as an RSU does, for the delivery benchmarks: outbox, link, centre watch."""
 
 import asyncio
 import contextlib
@@ -9,18 +9,25 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from benchmarks.delivery_site import violation
-from edge import topics
+from edge import topics, wire
 from edge.clock import Clock
 from edge.config import load_site
+from edge.figures import Counts
 from edge.link import Link, link_settings
 from edge.outbox.outbox import Outbox
-from edge.wire import decode_ack
+from edge.subscriptions import Incoming, Subscription, Subscriptions
+from edge.tls import Holder
 from petroroad.chaos.waiting import until
+from roadside.centre_watch import CentreWatch
 
 LIVE_PERIOD_S = 0.05
+BACKLOG_AGE_NS = 60_000_000_000  # of an outage: what came just now would be live
 LIVE_WAITING = 20  # a backlog of so few is none: live ones are always on their way
 LIVE_FIRST = 1_000_000  # numbers of live violations begin here: `track` in their bytes
+TRICKLE_PERIOD_S, TRICKLE_FIRST = 0.2, 2_000_000  # as LIVE_FIRST: another process numbered before
 ANSWER_S = 120.0
 
 
@@ -48,18 +55,13 @@ class Unit:
 
 
 def serve(esn: str, site: Path, folder: Path, pipe: "Connection[Any, Any]") -> None:
-    """Serve commands until `end`."""
-    asyncio.run(_serve(esn, site, folder, pipe))
+    """Serve commands until `end`, on the loop that an RSU uses."""
+    uvloop.run(_serve(esn, site, folder, pipe))
 
 
 async def _serve(esn: str, site: Path, folder: Path, pipe: "Connection[Any, Any]") -> None:
     outbox = await Outbox.open(folder / f"{esn}.sqlite", clock=Clock.wall())
-    link = Link(
-        link_settings(load_site(site).config.mqtt, f"rsu-{esn}"),
-        subscriptions=[(topics.violation_ack(esn), 1)],
-        on_message=lambda _topic, payload, _retained: outbox.acknowledge(decode_ack(payload)),
-        on_up=outbox.resend,
-    )
+    link = link_of(esn, site, outbox)
     outbox.start()
     commands = _Commands(esn, outbox, link)
     async with _sending(esn, outbox, link):
@@ -69,6 +71,29 @@ async def _serve(esn: str, site: Path, folder: Path, pipe: "Connection[Any, Any]
                 pipe.send(0.0)
                 return
             pipe.send(await getattr(commands, word)(number))
+
+
+def link_of(esn: str, site: Path, outbox: Outbox) -> Link:
+    """Return the main connection of an RSU as `roadside.rsu` makes it: it hears the centre's birth."""
+    loaded, counts = load_site(site), Counts()
+    watch = CentreWatch(esn, outbox, Clock.wall(), counts.add, outbox.resend)
+
+    def receive_ack(message: Incoming) -> None:
+        ack = wire.decode_ack(message.payload)
+        watch.acknowledged(ack)
+        outbox.acknowledge(ack)
+
+    def connected() -> None:
+        watch.connected()
+        outbox.resend()
+
+    rows = [Subscription(topics.violation_ack(esn), 1, receive_ack), *watch.subscriptions()]
+    subscriptions = Subscriptions(rows, lambda: counts.add("mqtt.unexpected"))
+    settings = link_settings(loaded.config.mqtt, f"rsu-{esn}", loaded.where, Holder("rsu", esn))
+    link = Link(settings, on_up=connected, on_down=watch.disconnected)
+    link.subscribe(subscriptions.filters(), subscriptions.receive)
+    link.hold_s = watch.hold_s
+    return link
 
 
 @contextlib.asynccontextmanager
@@ -91,15 +116,15 @@ class _Commands:
         self._n, self._n_live = 0, 0
         self._linking: asyncio.Task[None] | None = None  # ends with the process
 
-    def _put(self, number: int) -> None:
-        now_ns = time.time_ns()
-        self._outbox.put(violation(self._esn, number, now_ns), now_ns, "", None)
+    def _put(self, number: int, age_ns: int = 0) -> None:
+        detected_ns = time.time_ns() - age_ns
+        self._outbox.put(violation(self._esn, number, detected_ns), detected_ns, "", None)
 
     async def fill(self, number: int) -> float:
-        """Put so many; answers when all are on the disk."""
+        """Put a backlog of so many, BACKLOG_AGE_NS old; answers when all are on the disk."""
         for _ in range(number):
             self._n += 1
-            self._put(self._n)
+            self._put(self._n, BACKLOG_AGE_NS)
             if self._n % 100 == 0:
                 await asyncio.sleep(0)
         await until(lambda: self._outbox.last_seq >= self._n, ANSWER_S)  # the keeper's news come by the loop
@@ -131,5 +156,14 @@ class _Commands:
         """Put one; answer with the monotonic time at which nothing waits any more."""
         self._n += 1
         self._put(self._n)
+        await self._outbox.drained()
+        return time.monotonic()
+
+    async def trickle(self, number: int) -> float:
+        """Put one each TRICKLE_PERIOD_S, so many; answer with the time at which nothing waits any more."""
+        for _ in range(number):
+            self._n += 1
+            self._put(TRICKLE_FIRST + self._n)
+            await asyncio.sleep(TRICKLE_PERIOD_S)
         await self._outbox.drained()
         return time.monotonic()

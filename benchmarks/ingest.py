@@ -77,6 +77,22 @@ class Rsu:
                     await asyncio.sleep(0.001)
             await self.until(lambda: len(self.acked) >= n, RESEND_S)
 
+    async def send_in_window(self, bodies: dict[int, bytes], n: int, in_flight: int) -> None:
+        """Send all until n items are acknowledged, at most so many batches beyond the acknowledged ones.
+
+        bodies : batches by their first seq
+        """
+        topic, rest, sent = topics.violation_up(self.esn), deque(bodies), list[int]()
+        while len(self.acked) < n:
+            sent = [seq for seq in sent if seq not in self.acked]
+            while rest and len(sent) < in_flight and self.link.publish(topic, bodies[rest[0]]):
+                sent.append(rest.popleft())
+            n_acked = len(self.acked)
+            await self.until(lambda n_acked=n_acked: len(self.acked) > n_acked, RESEND_S)  # type: ignore[misc]
+            if len(self.acked) == n_acked:  # nothing for so long: what was sent is lost
+                rest.extendleft(reversed(sent))
+                sent.clear()
+
     async def wait_s(self, seq: int) -> float:
         """Send one until it is acknowledged; return the time [s]."""
         begun_s, body = time.monotonic(), batch(self.esn, seq)

@@ -1,15 +1,15 @@
-"""Traffic for the latency benchmark: 1 000 vehicles, a tenth strays off the road in turn; radar scans."""
+"""Traffic for the latency benchmark: vehicles of which a tenth strays off the road in turn; radar scans."""
 
 import math
 
 import numpy as np
 
-from benchmarks.latency_site import HALF_M, LANES, LIMIT_MPS, POLE_HEIGHT_M, POLE_NORTH_M, lane_north_m
+from benchmarks.latency_site import ESN, HALF_M, LANES, LIMIT_MPS, POLE_HEIGHT_M, POLE_NORTH_M, lane_north_m
 from core.arrays import F64
 from fusion.observations import TARGET_HEIGHT_M
 from roadside.inputs import DetectionColumns, RadarPayload
 
-VEHICLES = 1_000
+VEHICLES = 1_000  # of all RSUs together
 SPEED_MPS = 0.9 * LIMIT_MPS
 CYCLE_S, IN_LANE_S, ASIDE_S = 12.0, 6.0, 1.5  # in its lane, over the edge, outside, back
 ASIDE_M = 3.0  # how far south a straying vehicle goes: 2 m of it over the road's edge
@@ -17,18 +17,21 @@ SIGMA = (0.1, math.radians(0.01), 0.1)  # as the site states: range [m], azimuth
 
 
 class Load:
-    """The positions of all vehicles at any time and their detections; lane 0 strays off the road in turn."""
+    """The positions of an RSU's vehicles at any time and their detections; lane 0 strays in turn."""
 
-    def __init__(self) -> None:
-        index = np.arange(VEHICLES)
+    def __init__(self, esn: str = ESN, n: int = VEHICLES, phase_s: float = 0.0) -> None:
+        """n : vehicles.  phase_s : by which they stray later than another RSU's"""
+        self._esn = esn
+        index = np.arange(n)
         lane = index % LANES
         self._north_m: F64 = np.array([lane_north_m(row) for row in lane.tolist()])
-        self._start_m = (index // LANES).astype(np.float64) * (2.0 * HALF_M * LANES / VEHICLES)
+        self._start_m = (index // LANES).astype(np.float64) * (2.0 * HALF_M * LANES / n)
         self._strays = lane == 0
         self._phase_s = (index // LANES) * 0.618 * CYCLE_S  # the golden ratio spreads the phases evenly
+        self._phase_s += phase_s
 
     def states(self, t_s: float) -> tuple[F64, F64, F64]:
-        """Return (east_m, north_m, north_mps), shape (VEHICLES,); at its end the road begins again."""
+        """Return (east_m, north_m, north_mps), shape (n,); at its end the road begins again."""
         east_m = (self._start_m + SPEED_MPS * t_s) % (2.0 * HALF_M) - HALF_M
         now_s = (t_s + self._phase_s) % CYCLE_S
         share: F64 = np.clip(np.minimum(now_s - IN_LANE_S, CYCLE_S - now_s) / ASIDE_S, 0.0, 1.0)
@@ -50,7 +53,7 @@ class Load:
         columns = (range_m, azimuth_rad, rate_mps)
         noisy = [c + noise.normal(0.0, s, len(c)) for c, s in zip(columns, SIGMA, strict=True)]
         return RadarPayload(
-            sensor=sensor,
+            sensor=f"{self._esn}-{sensor}",
             stamp_ns=stamp_ns,
             scan=number,
             detections=DetectionColumns(

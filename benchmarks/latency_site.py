@@ -1,4 +1,4 @@
-"""A straight road of ten lanes with two radars that see all of it: 500 vehicles each."""
+"""A straight road of ten lanes; each RSU of the site has two radars that see all of it."""
 
 import json
 from dataclasses import dataclass
@@ -19,37 +19,47 @@ POLE_NORTH_M, POLE_HEIGHT_M = -10.0, 6.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """The addresses of the parts of one run."""
+    """The addresses of an RSU."""
 
     broker: str
     health: str
     radars: tuple[str, str]  # west, east
 
 
-def write_site(folder: Path, addresses: Addresses) -> Path:
-    """Write the site file and its map; returns the file."""
+def esn_of(place: int) -> str:
+    """Return the name of an RSU by its place in the site file."""
+    return ESN if place == 0 else f"{ESN}-{place + 1}"
+
+
+def write_site(folder: Path, *rsus: Addresses) -> Path:
+    """Write the site file and its map; returns the file. The RSUs don't know each other."""
     frame = SiteFrame(*ORIGIN)
     (folder / "map.geojson").write_text(json.dumps(_map(frame)), encoding="utf-8")
+    config = {
+        "site": {"name": "bench", "map": "map.geojson", "origin": list(ORIGIN)},
+        "rsu": [_rsu(frame, esn_of(place), addresses) for place, addresses in enumerate(rsus)],
+        "mqtt": {"brokers": [rsus[0].broker]},
+    }
+    path = folder / "site.toml"
+    path.write_text(dumps(config), encoding="utf-8")
+    return path
+
+
+def _rsu(frame: SiteFrame, esn: str, addresses: Addresses) -> dict[str, object]:
     lon_deg, lat_deg = (float(v[0]) for v in frame.lonlat_from_site(np.zeros(1), np.full(1, POLE_NORTH_M)))
     place = {"lon_deg": lon_deg, "lat_deg": lat_deg}
     radars = [
         place
         | {
-            "id": name, "input": f"udp://{address}", "accepted": True, "height_m": POLE_HEIGHT_M,
+            "id": f"{esn}-{name}", "input": f"udp://{address}", "accepted": True, "height_m": POLE_HEIGHT_M,
             "heading_deg": heading_deg, "range_m_max": HALF_M + 100.0, "fov_deg": 180.0, "sigma_range_m": 0.1,
             "sigma_azimuth_deg": 0.01, "sigma_range_rate_mps": 0.1,
         }
         for name, address, heading_deg in zip(("W", "E"), addresses.radars, (270.0, 90.0), strict=True)
     ]  # fmt: skip
-    rsu = place | {"esn": ESN, "stretch_m": [0.0, 2.0 * HALF_M], "health": addresses.health, "radar": radars}
-    config = {
-        "site": {"name": "bench", "map": "map.geojson", "origin": list(ORIGIN)},
-        "rsu": [rsu],
-        "mqtt": {"brokers": [addresses.broker]},
-    }
-    path = folder / "site.toml"
-    path.write_text(dumps(config), encoding="utf-8")
-    return path
+    return place | {
+        "esn": esn, "stretch_m": [0.0, 2.0 * HALF_M], "health": addresses.health, "radar": radars
+    }  # fmt: skip
 
 
 def lane_north_m(lane: int) -> float:

@@ -119,6 +119,15 @@ class OpenFile:
         busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
+    def copy_log(self) -> None:
+        """Copy what the write-ahead log has into the database beside the writer, which is not held up.
+
+        By a connection of its own, for another thread than the writer's; raises sqlite3.Error.
+        """
+        address = self.path.as_uri() + "?mode=rw"  # a file that was deleted is not made anew
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=0.0, isolation_level=None)) as db:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def log_bytes(self) -> int:
         """Return the size of the write-ahead log."""
         try:

@@ -1,7 +1,7 @@
-"""Batches that wait for the database: one queue for each RSU, read in turn. Pure.
+"""Batches that wait for the database: one queue for each RSU, read in turn; live ones before backlogs. Pure.
 
-No RSU waits for the backlog of another. The messages and bytes of each RSU and the bytes of all are
-limited; a batch that finds no room is dropped, and its RSU sends it again.
+No RSU waits for the backlog of another, and no live batch for that of its own RSU. The messages and bytes of
+each RSU and the bytes of all are limited; a batch that finds no room is dropped, and its RSU sends it again.
 """
 
 from collections import OrderedDict, deque
@@ -9,47 +9,79 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
+LIVE_NS = 5_000_000_000  # a batch is live while its first item was detected so recently
+LIVE_TURNS = 3  # live batches for one other: who sends all as live does not hold up the backlogs of others
 SENDERS_MAX = 1_024  # RSUs with something queued
 MESSAGE_BYTES = 400  # of memory for one batch beside its payload, so that empty ones are limited too
 
 
 class QueuedBatch(NamedTuple):
-    """One `violation/up` message as received, and when."""
+    """One `violation/up` message as received, and when; `live` where its items were detected just before."""
 
     topic: str
     esn: str
     payload: bytes
     received_ns: int
+    live: bool = False
 
     @property
     def n_bytes(self) -> int:
         return len(self.payload) + MESSAGE_BYTES
 
 
+class _ItemHead(msgspec.Struct, frozen=True):
+    detected_ns: int = 0
+
+
+class _Head(msgspec.Struct, frozen=True):
+    items: list[_ItemHead]
+
+
+_read_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+def is_live(payload: bytes, now_ns: int) -> bool:
+    """Say whether the first item of a batch was detected within LIVE_NS; False where that can't be read."""
+    try:
+        head = _read_head(payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return bool(head.items) and abs(now_ns - head.items[0].detected_ns) < LIVE_NS
+
+
 @dataclass(slots=True)
-class _Queue:
-    messages: deque[QueuedBatch] = field(default_factory=deque)
-    payloads: set[bytes] = field(default_factory=set)  # of these messages
+class _Sender:
+    payloads: set[bytes] = field(default_factory=set)  # of its messages that wait
+    n_messages: int = 0
     n_bytes: int = 0
 
 
+_Lane = OrderedDict[str, deque[QueuedBatch]]
+
+
 class Inbox:
-    """Adds never block; reading takes one batch of each RSU in turn."""
+    """Adds never block; reading takes one batch of each RSU in turn, live ones first."""
 
     def __init__(self, n_messages_max: int, n_bytes_max: int, sender_bytes_max: int | None = None) -> None:
         """n_messages_max, sender_bytes_max : of one RSU.  n_bytes_max : of all together"""
         self._n_messages_max, self._n_bytes_max = n_messages_max, n_bytes_max
         self._sender_bytes_max = n_bytes_max if sender_bytes_max is None else sender_bytes_max
-        self._queues: OrderedDict[str, _Queue] = OrderedDict()  # by RSU; the next turn is the first one's
+        # by RSU, those of live batches and the others; the next turn is the first one's
+        self._live: _Lane = OrderedDict()
+        self._rest: _Lane = OrderedDict()
+        self._senders: dict[str, _Sender] = {}
+        self._n_live = 0  # live batches that were taken since the last other one
         self._n_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._queues)
+        return bool(self._senders)
 
     def contains(self, message: QueuedBatch) -> bool:
         """Return whether the same bytes of the same RSU wait already: one acknowledgement serves both."""
-        queue = self._queues.get(message.esn)
-        return queue is not None and message.payload in queue.payloads
+        sender = self._senders.get(message.esn)
+        return sender is not None and message.payload in sender.payloads
 
     def add(self, message: QueuedBatch) -> int:
         """Queue a batch; return how many batches were dropped because there was no room.
@@ -57,34 +89,38 @@ class Inbox:
         Where one RSU has too many, this batch is dropped; where all together have too many bytes, the newest
         batches of the RSU with the most bytes.
         """
-        queue = self._queues.get(message.esn)
-        if queue is None:
-            if len(self._queues) >= SENDERS_MAX:
-                return 1
-            queue = self._queues[message.esn] = _Queue()
-        if len(queue.messages) >= self._n_messages_max or self._is_long(queue, message):
+        sender = self._senders.get(message.esn)
+        if sender is None and len(self._senders) >= SENDERS_MAX:
             return 1
-        queue.messages.append(message)
-        self._add(queue, message)
+        if sender is not None and self._is_full(sender, message):
+            return 1
+        self._put(message)
         n_dropped = 0
         while self._n_bytes > self._n_bytes_max:
-            largest = max(self._queues, key=lambda esn: self._queues[esn].n_bytes)
-            self._pop(largest, newest=True)
+            largest = max(self._senders, key=lambda esn: self._senders[esn].n_bytes)
+            self._pop(self._rest if largest in self._rest else self._live, largest, newest=True)
             n_dropped += 1
         return n_dropped
 
-    def _is_long(self, queue: _Queue, message: QueuedBatch) -> bool:
-        """Return whether an RSU has too many bytes with this batch; its first one is always queued."""
-        return bool(queue.messages) and queue.n_bytes + message.n_bytes > self._sender_bytes_max
+    def _is_full(self, sender: _Sender, message: QueuedBatch) -> bool:
+        """Return whether an RSU has too much with this batch; its first one is always queued."""
+        is_long = sender.n_bytes + message.n_bytes > self._sender_bytes_max
+        return sender.n_messages >= self._n_messages_max or is_long
 
     def next_batches(self, n_messages: int, n_bytes: int) -> list[QueuedBatch]:
-        """Return the next batches, one of each RSU in turn, up to either limit but at least one."""
+        """Return the next batches, one of each RSU in turn, up to either limit but at least one.
+
+        Live ones come first; where others wait, one of those follows after LIVE_TURNS live ones.
+        """
         taken: list[QueuedBatch] = []
-        while self._queues and len(taken) < n_messages and n_bytes > 0:
-            esn = next(iter(self._queues))
-            message = self._pop(esn, newest=False)
-            if esn in self._queues:
-                self._queues.move_to_end(esn)
+        while (self._live or self._rest) and len(taken) < n_messages and n_bytes > 0:
+            is_rest = bool(self._rest) and (not self._live or self._n_live >= LIVE_TURNS)
+            self._n_live = 0 if is_rest else self._n_live + 1
+            lane = self._rest if is_rest else self._live
+            esn = next(iter(lane))
+            message = self._pop(lane, esn, newest=False)
+            if esn in lane:
+                lane.move_to_end(esn)
             taken.append(message)
             n_bytes -= len(message.payload)
         return taken
@@ -92,22 +128,33 @@ class Inbox:
     def return_batches(self, messages: Sequence[QueuedBatch]) -> None:
         """Queue batches again that were not committed, before all others and in their order."""
         for message in reversed(messages):
-            queue = self._queues.setdefault(message.esn, _Queue())
-            self._queues.move_to_end(message.esn, last=False)
-            queue.messages.appendleft(message)
-            self._add(queue, message)
+            self._put(message, first=True)
+            if not message.live:
+                self._n_live = LIVE_TURNS  # its turn is still to come
 
-    def _add(self, queue: _Queue, message: QueuedBatch) -> None:
-        queue.payloads.add(message.payload)
-        queue.n_bytes += message.n_bytes
+    def _put(self, message: QueuedBatch, *, first: bool = False) -> None:
+        lane = self._live if message.live else self._rest
+        queue = lane.setdefault(message.esn, deque())
+        if first:
+            lane.move_to_end(message.esn, last=False)
+            queue.appendleft(message)
+        else:
+            queue.append(message)
+        sender = self._senders.setdefault(message.esn, _Sender())
+        sender.payloads.add(message.payload)
+        sender.n_messages += 1
+        sender.n_bytes += message.n_bytes
         self._n_bytes += message.n_bytes
 
-    def _pop(self, esn: str, *, newest: bool) -> QueuedBatch:
-        queue = self._queues[esn]
-        message = queue.messages.pop() if newest else queue.messages.popleft()
-        queue.payloads.discard(message.payload)
-        queue.n_bytes -= message.n_bytes
+    def _pop(self, lane: _Lane, esn: str, *, newest: bool) -> QueuedBatch:
+        queue, sender = lane[esn], self._senders[esn]
+        message = queue.pop() if newest else queue.popleft()
+        sender.payloads.discard(message.payload)
+        sender.n_messages -= 1
+        sender.n_bytes -= message.n_bytes
         self._n_bytes -= message.n_bytes
-        if not queue.messages:
-            del self._queues[esn]
+        if not queue:
+            del lane[esn]
+        if not sender.n_messages:
+            del self._senders[esn]
         return message

@@ -21,7 +21,7 @@ from centre.commands import (
 )
 from centre.faults import NotWrittenError
 from centre.gate import Gate
-from centre.inbox import Inbox, QueuedBatch
+from centre.inbox import Inbox, QueuedBatch, is_live
 from centre.journey_inbox import JourneyInbox, acks_of
 from centre.peers import Peers
 from centre.track_hub import TrackHub
@@ -38,10 +38,11 @@ TRACKS = "flow"
 INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends again what is dropped
 INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU
 INBOX_BYTES_MAX = 96_000_000  # of all RSUs together
-# These limits and the writer's limit of items keep a commit at some 50 ms; a message of an RSU that has no
-# backlog waits for two commits at most.
+# A live message waits for two commits at most: that under way, and its own. These limits and the writer's
+# limit of items bound one; on a slow disk or a busy machine it takes only as much as lasts COMMIT_S.
 COMMIT_MESSAGES_MAX = 96
-COMMIT_BYTES_MAX = 2_000_000
+COMMIT_BYTES_MAX, COMMIT_BYTES_MIN = 2_000_000, 50_000
+COMMIT_S = 0.05
 SINGLE_ACKS_MAX = 48  # of one commit; more are joined by RSU and epoch, since a publish is costly
 RETRY_S = 1.0  # after a failed commit
 ACK_RETRY_S = 0.02  # first, after the link refused an acknowledgement
@@ -77,6 +78,7 @@ class Ingest:
         self._publish = publish
         self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX, INBOX_SENDER_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
+        self._commit_bytes = COMMIT_BYTES_MAX // 8  # of the next commit
         self._unsent: dict[tuple[str, int], Acknowledgement] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
@@ -109,7 +111,9 @@ class Ingest:
     def _receive_batch(self, message: Incoming) -> None:
         """Queue a batch; where the inbox is full it is dropped, and its RSU sends it again."""
         esn = message.topic.name
-        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, self._now_ns())
+        now_ns = self._now_ns()
+        live = is_live(message.payload, now_ns)
+        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, now_ns, live)
         if self._inbox.contains(batch):
             self.counts["inbox.repeated"] += 1
             return
@@ -192,7 +196,8 @@ class Ingest:
             self._wake.set()
 
     async def _commit_next(self) -> None:
-        batches = self._inbox.next_batches(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
+        batches = self._inbox.next_batches(COMMIT_MESSAGES_MAX, self._commit_bytes)
+        begun_s = time.monotonic()
         statuses, self._statuses = self._statuses, {}
         journeys = self._journeys.pop()
         try:
@@ -206,6 +211,8 @@ class Ingest:
             await asyncio.sleep(RETRY_S)
             return
         self._inbox.return_batches(outcome.remaining)
+        n_bytes = sum(len(each.payload) for each in batches[: len(batches) - len(outcome.remaining)])
+        self._commit_bytes = _next_bytes(self._commit_bytes, n_bytes, time.monotonic() - begun_s)
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
         for ack in acks:
             if ack.stored:
@@ -248,6 +255,14 @@ class Ingest:
             conflict=ack.conflict,
         )
         return self._publish(topics.violation_ack(ack.esn), wire.encode(message), 1)
+
+
+def _next_bytes(limit: int, n_bytes: int, taken_s: float) -> int:
+    """Return how many bytes the next commit may take, by what the last one took."""
+    wanted = n_bytes * COMMIT_S / max(taken_s, 1e-3)
+    if taken_s < COMMIT_S:  # a small one says little of a large one: rise step by step
+        wanted = min(wanted, 2.0 * limit) if n_bytes > limit // 2 else limit
+    return round(min(max(wanted, COMMIT_BYTES_MIN), COMMIT_BYTES_MAX))
 
 
 def _joined_by_epoch(acks: Iterable[Acknowledgement]) -> list[Acknowledgement]:

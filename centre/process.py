@@ -22,6 +22,7 @@ from centre.refused_disk import HealedError
 from centre.security import loopback
 from centre.server import bind, serve
 from centre.storage import SpentError, TakenError, hold, mend, open_storage
+from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site
@@ -176,7 +177,8 @@ class _CentreService(Service):
     async def work(self) -> None:
         """Serve the page until stopped."""
         self.shell.log_start("serving", http=self.shell.site.config.centre.http)
-        await serve(build(self.centre), self.listener, self.centre.stop)
+        with only_new_collected():
+            await serve(build(self.centre), self.listener, self.centre.stop)
 
 
 def _first(group: BaseExceptionGroup[DamagedError | HealedError]) -> DamagedError | HealedError:

@@ -116,7 +116,19 @@ class Storage:
         with contextlib.suppress(sqlite3.Error):  # locked by a reader, or a fault that the next commit shows
             if self._file.log_bytes():
                 self._file.checkpoint()
-        too_long = self._file.log_bytes() > LOG_BYTES_MAX
+        self._watch_log()
+
+    def copy_log(self) -> None:
+        """Once a second of work, in a thread of its own: let the next commit begin the log anew."""
+        file = self._file
+        if file is None:
+            return
+        with contextlib.suppress(sqlite3.Error):  # a fault of the file, which the writer meets too
+            file.copy_log()
+        self._watch_log()
+
+    def _watch_log(self) -> None:
+        too_long = self.log_bytes > LOG_BYTES_MAX
         self._log_since_s = (self._log_since_s or time.monotonic()) if too_long else None
 
     @property

@@ -268,7 +268,12 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # else the driver begins transactions itself, and not for reads or DDL
     connection.execute(f"PRAGMA busy_timeout={SQLITE_WAIT_S * 1000}")
     _switch_to_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"journal_size_limit={LOG_BYTES_KEPT}"):
+    for pragma in (
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"journal_size_limit={LOG_BYTES_KEPT}",
+        "wal_autocheckpoint=0",  # it would hold up a commit: `Storage` does it each second
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -1,6 +1,7 @@
 """The only writer of the database: it runs the commands of every part of the centre, one transaction each."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from geofence.plausible import Bounds
 
 QUARANTINE_ITEMS = 4  # keeping unreadable bytes costs as much as so many items
 COMMIT_ITEMS_MAX = 96  # each costs a few statements, however small it is; a commit then takes some 50 ms
+IDLE_S = 0.5  # without a commit: the database's file is tended
 
 
 def ignore(_fault: str) -> None:
@@ -59,6 +61,7 @@ class Writer:
         self._storage, self._on_damage = storage, on_damage
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
+        self._committed_s = float("-inf")
         self.fault: str | None = None  # why the last transaction failed
         # what is wrong with the file, though transactions may succeed
         self.storage_fault: str | None = None if storage is None else storage.refused
@@ -78,7 +81,7 @@ class Writer:
             if is_damage(error):
                 self._on_damage(self.fault)
             raise NotWrittenError(self.fault) from error
-        self.fault = None
+        self.fault, self._committed_s = None, time.monotonic()
         self.counts.update(outcome.committed.counts)
         if outcome.committed.counts["quarantine.kept"]:
             self._log.warning("quarantined", n=outcome.committed.counts["quarantine.kept"])
@@ -86,8 +89,15 @@ class Writer:
         return outcome
 
     async def tend(self) -> None:
-        """Look after the database's file where nothing was committed for a while."""
+        """Look after the database's file: thoroughly where nothing was committed for a while.
+
+        While there is work, each commit looks where the file lies, and nothing may hold up the next one.
+        """
         if self._storage is None:
+            return
+        if time.monotonic() - self._committed_s < IDLE_S:
+            await asyncio.to_thread(self._storage.copy_log)
+            self.storage_fault = self._storage.log_fault
             return
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.tend)
@@ -141,7 +151,9 @@ class Writer:
         for message in messages:
             if n_items >= COMMIT_ITEMS_MAX:
                 break
-            batch = decode_batch(*message, self._bounds)
+            batch = decode_batch(
+                message.topic, message.esn, message.payload, message.received_ns, self._bounds
+            )
             n_done += 1
             if isinstance(batch, Batch):
                 n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)

@@ -21,14 +21,11 @@ class Waiting:
     n_sent: int = 0
     is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
     held_by: set[str] = field(default_factory=set)  # centres that hold it, where one does not suffice
+    first_s: float | None = None  # loop time of its first sending on this connection that is not answered
 
-
-def until_due_s(items: Iterable[Waiting], now_s: float) -> float | None:
-    """Return the seconds until the next item is due; None where none waits for a time."""
-    due_s = min((item.due_s for item in items if not item.is_conflicted), default=None)
-    if due_s is None:
-        return None
-    return due_s - now_s if due_s > now_s else LINK_RETRY_S  # the link refused it, or the window is full
+    def make_due(self) -> None:
+        """Let it be sent at once, as if it had never been."""
+        self.due_s, self.backoff_s, self.first_s = 0.0, RESEND_S_MIN, None
 
 
 def payload(batch: list[Waiting], sent_ns: int) -> bytes:

@@ -43,6 +43,7 @@ IN_MEMORY = "outbox_in_memory"  # degraded: no file could be opened for writing
 UNREAD = "outbox_unread"  # degraded: nor for reading, so nobody knows what waits in it
 REFILL_S = 60.0  # a freed ballast is filled again when all has been well for so long
 CHECKPOINT_S, CHECKPOINT_S_MAX = 1.0, 10.0  # after the last commit, at the latest after the first
+WAL_BYTES_MAX = 4 * 2**20  # or when it is so long: one bad sector of it costs all that lies behind
 
 
 class Keeper(threading.Thread):
@@ -124,12 +125,18 @@ class Keeper(threading.Thread):
             if isinstance(job, Load):
                 news.loaded = self._loaded(job, news)
         self._write_mark()
-        self._checkpoint(jobs, news)
+        self._give(news)  # what is committed is sent now: nothing below may hold it up
+        after = self._news()
+        if self._checkpoint(jobs, after):
+            self._give(after)
         self._refill()
+        return not any(isinstance(job, Close) for job in jobs)
+
+    def _give(self, news: Done) -> None:
+        """Let the event loop know of a round, and of the state that it left."""
         news.epoch, news.degraded = self.store.epoch, self.reasons()
         news.last_seqs, news.n_unsaved = dict(self.store.last_seqs), self._unsaved.n_rows()
         self._done(news)
-        return not any(isinstance(job, Close) for job in jobs)
 
     def _loaded(self, job: Load, news: Done) -> list[Row]:
         """Read the rows that memory lacks; none for now where the disk refuses or the file is damaged."""
@@ -301,12 +308,13 @@ class Keeper(threading.Thread):
         )
         self._mark.write(self.repair.marked(mark))
 
-    def _checkpoint(self, jobs: list[Job], news: Done) -> None:
-        """Move the WAL into the file when there is nothing to do, at the latest after CHECKPOINT_S_MAX."""
+    def _checkpoint(self, jobs: list[Job], news: Done) -> bool:
+        """Move the WAL into the file when there is nothing to do, or it is old or long; say if it did."""
         if self._dirty_since_s is None or self._refused:
-            return
-        if jobs and time.monotonic() - self._dirty_since_s < CHECKPOINT_S_MAX:
-            return
+            return False
+        is_old = time.monotonic() - self._dirty_since_s >= CHECKPOINT_S_MAX
+        if jobs and not is_old and _size_bytes(f"{self.path}-wal") < WAL_BYTES_MAX:
+            return False
         self._dirty_since_s = None
         try:
             self.store.checkpoint()
@@ -315,6 +323,7 @@ class Keeper(threading.Thread):
             if is_damaged(error):
                 self._start_anew(news)
         self._mark.sync()
+        return True
 
     def _refill(self) -> None:
         if not self._refused and time.monotonic() - self._well_since_s > REFILL_S:
@@ -355,6 +364,13 @@ def _may_exist(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def _size_bytes(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 def _nothing(*_: object) -> None:

@@ -52,6 +52,7 @@ def open_writable(path: Path | None, *, check: bool = True) -> sqlite3.Connectio
         db.text_factory = _text
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=0")  # the keeper does it once what is committed was sent
         db.executescript(SCHEMA)
         if check:
             _check(db)

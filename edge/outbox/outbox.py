@@ -7,14 +7,15 @@ docs/design.md section 10. All methods belong to the event loop; the disk belong
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from core.times import NS
 from edge.ask import ViolationAsk
 from edge.clock import Clock
 from edge.outbox.asks import Asks
-from edge.outbox.batches import RESEND_S_MIN, batches, payload, until_due_s
 from edge.outbox.batches import Waiting as _Waiting
+from edge.outbox.batches import batches, payload
 from edge.outbox.changes import Key, Row
 from edge.outbox.destinations import Destinations
 from edge.outbox.jobs import (
@@ -34,11 +35,10 @@ from edge.outbox.jobs import (
 )
 from edge.outbox.keeper import DISK_REFUSED, UNREAD, Keeper
 from edge.outbox.opening import make_folder
+from edge.outbox.window import Window
 from edge.wire import ViolationAck, encode
 
-RESEND_S_MAX = 10.0
-ITEMS_INFLIGHT_MAX = 512  # items sent and not yet due again
-LOADED_MAX = 1_000  # of a backlog in memory
+LOADED_MAX = 1_400  # of a backlog in memory; half of them are more than may be on their way
 WAITING_MAX = 10_000  # live items beyond stay on disk only
 UNSAVED_MAX = 10_000  # items that the disk refuses: some 100 MB; beyond there is no room anywhere
 NO_ROOM = "outbox_full"
@@ -63,6 +63,7 @@ class Outbox:
         self._last_seqs = dict(keeper.store.last_seqs)
         self._remaining = dict(keeper.store.remaining)
         self._waiting: dict[Key, _Waiting] = {}
+        self._window = Window(self._waiting)
         self._n_putting = self._n_refused = 0
         self._is_full = False
         self._loading = False
@@ -76,12 +77,7 @@ class Outbox:
 
     @staticmethod
     async def open(
-        path: Path,
-        *,
-        clock: Clock,
-        ballast_bytes: int = 0,
-        recordings: Path | None = None,
-        esn: str = "",
+        path: Path, *, clock: Clock, ballast_bytes: int = 0, recordings: Path | None = None, esn: str = ""
     ) -> "Outbox":
         """Open the database under a new epoch; its thread begins with `start`.
 
@@ -89,17 +85,10 @@ class Outbox:
         """
         make_folder(path.parent)
         wall_s = time.time_ns() // NS  # real, also under a simulated clock: epochs must grow
-
-        def make() -> Keeper:
-            return Keeper(
-                path,
-                wall_s=wall_s,
-                ballast_bytes=ballast_bytes,
-                recordings=recordings,
-                esn=esn,
-                opened_ns=clock.now_ns(),
-            )
-
+        make = partial(
+            Keeper, path, wall_s=wall_s, ballast_bytes=ballast_bytes, recordings=recordings, esn=esn,
+            opened_ns=clock.now_ns(),
+        )  # fmt: skip
         return Outbox(await asyncio.to_thread(make), clock)  # it waits for the disk
 
     def start(
@@ -201,18 +190,22 @@ class Outbox:
         if self.destinations.changed_database(centre, ack.centre):
             self.forget_held(centre)
         stored = list(self._sent(ack.epoch, ack.stored))
+        self._window.answered([self._waiting[key] for key in stored], self._loop.time())
         for key in stored:
             self._waiting[key].held_by.add(centre)
+            self._window.free(key)
         self._delete_held(stored)
         conflicts = list(self._sent(ack.epoch, ack.conflict))
         if conflicts:
             self._count("outbox.conflict", len(conflicts))
             for key in conflicts:
                 self._waiting[key].is_conflicted = True
+                self._window.free(key)
             self._submit(Conflict(tuple(self._waiting[key].row for key in conflicts)))
         waits = any(not item.held_by for item in self._waiting.values())
         self.destinations.answered(centre, self._loop.time(), waits=waits)
         self._refill()
+        self._wake.set()  # there is room for more on its way
 
     def raise_epoch(self, known: int) -> None:
         """Continue under a higher epoch than one that the centre knows; what has a key keeps it."""
@@ -243,9 +236,7 @@ class Outbox:
 
     def resend(self) -> None:
         """Send all waiting items again: the connection or the epoch is new."""
-        for item in self._waiting.values():
-            if not item.is_conflicted:
-                item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
+        self._window.make_all_due()
         self._wake.set()
 
     async def run(self, send: Send) -> None:
@@ -256,7 +247,7 @@ class Outbox:
             self._wake.clear()
             self._send_due(send)
             try:
-                async with asyncio.timeout(until_due_s(self._waiting.values(), self._loop.time())):
+                async with asyncio.timeout(self._window.until_s(self._loop.time())):
                     await self._wake.wait()
             except TimeoutError:  # an item is due
                 pass
@@ -274,32 +265,29 @@ class Outbox:
         await asyncio.sleep(0)  # its last news
 
     def _send_due(self, send: Send) -> None:
-        """Send the items that are due, new ones of this epoch first, until the link is full."""
-        now_s = self._loop.time()
+        """Send the items that are due, live ones first, until the link or what may be on its way is full."""
+        now_s, now_ns = self._loop.time(), self._clock.now_ns()
         if self.destinations.away(now_s):
             held = [key for key, item in self._waiting.items() if item.held_by and not item.is_conflicted]
             self._delete_held(held)
-        sendable = [item for item in self._waiting.values() if not item.is_conflicted]
-        due = [item for item in sendable if item.due_s <= now_s]
-        n_inflight = sum(item.due_s > now_s and not item.held_by for item in sendable)
-        due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
-        due = [item for item in due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)] if self._is_sound(item)]
-        for batch in batches(due):
-            if not send(payload(batch, self._clock.now_ns())):
-                return
-            self.destinations.sent(now_s)
-            for item in batch:
-                if item.n_sent:
-                    self._count("outbox.resent")
-                item.n_sent += 1
-                item.due_s = now_s + item.backoff_s
-                item.backoff_s = min(2.0 * item.backoff_s, RESEND_S_MAX)
+        while items := self._window.next(now_s, now_ns, self.epoch):
+            todo = list(batches([item for item in items if self._is_sound(item)]))
+            for place, batch in enumerate(todo):
+                if not send(payload(batch, now_ns)):
+                    self._window.refused([item for rest in todo[place:] for item in rest])
+                    return
+                self.destinations.sent(now_s)
+                n_again = sum(item.n_sent > 0 for item in batch)
+                if n_again:
+                    self._count("outbox.resent", n_again)
+                self._window.sent(batch, now_s)
 
     def _is_sound(self, item: _Waiting) -> bool:
         """Say whether an item is what it was; an altered one is not sent, and looked for on the disk."""
         if item.row.is_sound:
             return True
         del self._waiting[item.row.key]
+        self._window.free(item.row.key)
         self._submit(Suspect(item.row))
         return False
 
@@ -316,6 +304,7 @@ class Outbox:
 
     def _forget(self, key: Key) -> None:
         del self._waiting[key]
+        self._window.free(key)
         if self._loading:
             self._gone.add(key)
         self._remaining[key.epoch] = self._remaining.get(key.epoch, 1) - 1
@@ -335,7 +324,8 @@ class Outbox:
             self._remain(epoch, n_rows)
         self._n_putting -= len(news.rows)
         for row in news.rows:
-            self._add(row)
+            if self._add(row):
+                self._window.add(row.key)
             self._remain(row.key.epoch, 1)
         for old, row in news.moved:
             if old in self._waiting:
@@ -349,6 +339,8 @@ class Outbox:
                 if row.key not in self._gone:
                     self._add(row)
             self._gone.clear()
+        if news.moved or news.restored or news.due or news.loaded:
+            self._window.look_again()
         if news.epoch != self.epoch:
             self.epoch = news.epoch
             self.resend()
@@ -363,23 +355,28 @@ class Outbox:
             known = self._waiting.get(row.key)
             if known is not None:
                 known.row, known.due_s = row, 0.0
+                self._window.free(row.key)
                 continue
             self._add(row)
             self._remain(row.key.epoch, int(is_new))
         for key in news.gone:
             self._waiting.pop(key, None)
+            self._window.free(key)
             self._remain(key.epoch, -1)
         for key in news.due:
             item = self._waiting.get(key)
             if item is not None and not item.is_conflicted:
-                item.due_s, item.backoff_s = 0.0, RESEND_S_MIN
+                item.make_due()
 
     def _remain(self, epoch: int, n_rows: int) -> None:
         self._remaining[epoch] = self._remaining.get(epoch, 0) + n_rows
 
-    def _add(self, row: Row) -> None:
+    def _add(self, row: Row) -> bool:
+        """Let an item wait in memory; return whether there is room: else it waits on the disk alone."""
         if len(self._waiting) < WAITING_MAX or DISK_REFUSED.intersection(self._degraded):
             self._waiting.setdefault(row.key, _Waiting(row))
+            return True
+        return False
 
     def _n_unsaved(self) -> int:
         """Return how many items memory alone has, and those on their way to the disk."""

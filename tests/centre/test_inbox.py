@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre.inbox import MESSAGE_BYTES, Inbox, QueuedBatch
+from centre import ingest
+from centre.inbox import LIVE_NS, LIVE_TURNS, MESSAGE_BYTES, Inbox, QueuedBatch, is_live
 from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics, wire
 from tests.support.centre_ingest import Bench
@@ -34,6 +35,72 @@ def test_each_rsu_is_served_in_turn_and_its_own_messages_in_order() -> None:
     assert _taken(inbox, 2) == [("flood", 2), ("A", 1)]  # it waits for one message of the flood
     assert _taken(inbox) == [("flood", 3), ("flood", 4)]
     assert not inbox
+
+
+def _live(esn: str, n: int) -> QueuedBatch:
+    return _message(esn, n)._replace(live=True)
+
+
+def test_live_batches_overtake_backlogs_their_own_rsus_too() -> None:
+    inbox = Inbox(100, 10**6)
+    for n in range(3):
+        inbox.add(_message("A", n))
+        inbox.add(_message("B", n))
+    inbox.add(_live("B", 10))
+    inbox.add(_live("A", 11))
+    assert _taken(inbox, 4) == [("B", 10), ("A", 11), ("A", 0), ("B", 0)]
+
+
+def test_one_who_sends_all_as_live_holds_up_no_backlog() -> None:
+    inbox = Inbox(1_000, 10**6)
+    for n in range(100):
+        inbox.add(_live("flood", n))
+    inbox.add(_message("A", 0))
+    inbox.add(_live("B", 0))
+    assert _taken(inbox, 5) == [("flood", 0), ("B", 0), ("flood", 1), ("A", 0), ("flood", 2)]
+
+
+def test_a_backlog_that_no_commit_had_room_for_keeps_its_turn() -> None:
+    """Live batches of 32 items fill each commit alone: what comes after them is always returned."""
+    inbox = Inbox(1_000, 10**6)
+    for n in range(100):
+        inbox.add(_live("flood", n))
+    inbox.add(_message("A", 0))
+    taken = inbox.next_batches(10, 10**6)
+    inbox.return_batches(taken[LIVE_TURNS:])
+    assert _taken(inbox, 2) == [("A", 0), ("flood", LIVE_TURNS)]
+
+
+def test_both_lanes_share_the_limits_of_a_sender() -> None:
+    inbox = Inbox(3, 10**6)
+    assert [inbox.add(each) for each in (_live("A", 0), _message("A", 1), _live("A", 2), _live("A", 3))] == [
+        0, 0, 0, 1
+    ]  # fmt: skip
+    assert inbox.contains(_live("A", 9)), "whatever its lane"
+    assert len(_taken(inbox)) == 3
+    assert not inbox
+
+
+def test_a_batch_is_live_by_its_first_item() -> None:
+    now_ns = 1_790_000_000_000_000_000
+    items = [
+        wire.ViolationItem(seq=1, detected_ns=now_ns - LIVE_NS + 1, sent_ns=now_ns, violation=b"v"),
+        wire.ViolationItem(seq=2, void="lost"),
+    ]
+    live = wire.encode(wire.ViolationBatch(epoch=1, items=tuple(items)))
+    assert is_live(live, now_ns)
+    assert not is_live(live, now_ns + 1)
+    assert not is_live(wire.encode(wire.ViolationBatch(epoch=1, items=(items[1], items[0]))), now_ns)
+    for wrong in (
+        b"",
+        b"\x00",
+        b"\x93",
+        live[:20],
+        b"\x81\xa5items\x90",
+        b"\x81\xa5items\x91\xa1x",
+        b"\x91" * 5_000,
+    ):
+        assert not is_live(wrong, now_ns), wrong[:20]
 
 
 def test_a_flood_fills_its_own_queue_only() -> None:
@@ -218,3 +285,16 @@ def test_bytes_of_one_rsu_are_limited_and_its_first_batch_always_fits() -> None:
     assert inbox.add(_message("A", 1, 10)) == 1
     assert inbox.add(_message("B", 0, 2_000)) == 0  # another has its own
     assert _taken(inbox) == [("A", 0), ("B", 0)]
+
+
+def test_a_commit_takes_as_much_as_lasts_its_time() -> None:
+    """On a busy machine a commit of the usual size took four times as long, and live ones waited for two."""
+    limit = ingest.COMMIT_BYTES_MAX
+    for _ in range(10):  # 1 MB/s
+        limit = ingest._next_bytes(limit, limit, limit / 1e6)
+    assert limit == pytest.approx(1e6 * ingest.COMMIT_S, rel=0.01)
+    assert ingest._next_bytes(limit, 100, 0.01) == limit, "a small commit says nothing of a large one"
+    for _ in range(10):  # 100 MB/s
+        limit = ingest._next_bytes(limit, limit, limit / 100e6)
+    assert limit == ingest.COMMIT_BYTES_MAX
+    assert ingest._next_bytes(limit, limit, 60.0) == ingest.COMMIT_BYTES_MIN

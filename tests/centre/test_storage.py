@@ -317,3 +317,29 @@ def test_the_write_ahead_log_shrinks_once_a_snapshot_ends_and_is_a_fault_meanwhi
     assert storage.log_fault is None
     assert storage.log_bytes == 0
     storage.close()
+
+
+def test_a_busy_database_moves_its_log_beside_the_writer(tmp_path: Path) -> None:
+    """A commit that moved the log itself kept a live violation waiting."""
+    storage = opened(tmp_path / "centre.sqlite")
+    with contextlib.closing(storage):
+        store(storage, 1, 200)
+        alone = storage.log_bytes
+        with storage.engine.begin() as db:  # the next transaction is open meanwhile
+            db.execute(sa.text("INSERT INTO setting VALUES ('busy', '1')"))
+            storage.copy_log()
+        for first in range(201, 1_001, 200):
+            store(storage, first, first + 199)
+            storage.copy_log()
+        assert storage.log_bytes < 3 * alone, "each time the log begins anew: it had five times as much"
+    assert len(stored(opened(tmp_path / "centre.sqlite"))) == 1_000
+
+
+def test_nothing_is_made_in_the_place_of_a_deleted_database(tmp_path: Path) -> None:
+    path = tmp_path / "centre.sqlite"
+    storage = opened(path)
+    with contextlib.closing(storage):
+        store(storage, 1, 20)
+        path.unlink()
+        storage.copy_log()
+        assert not path.exists()

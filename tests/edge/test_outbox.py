@@ -8,6 +8,7 @@ import time
 import pytest
 
 from edge.outbox import outbox as outbox_module
+from edge.outbox import window as window_module
 from edge.outbox.changes import Changes
 from edge.outbox.outbox import Outbox
 from edge.outbox.store import Store
@@ -38,7 +39,7 @@ async def test_committed_before_sent_and_deleted_once_held(tmp_path):
 
 async def test_a_void_is_kept_and_sent_like_a_violation(tmp_path):
     async with running(tmp_path / "o.sqlite") as (outbox, wire):
-        outbox.put_void("implausible overspeed: speed_mps", 1_790_000_000_000_000_000, "e", b"state")
+        outbox.put_void("implausible overspeed: speed_mps", CLOCK.now_ns(), "e", b"state")
         put(outbox, b"two", episode_id="f")
         await until(lambda: sum(len(batch.items) for batch in wire.batches) == 2)
         items = [item for batch in wire.batches for item in batch.items]
@@ -95,13 +96,14 @@ async def test_what_was_not_sent_can_not_be_acknowledged(tmp_path):
 
 
 async def test_unanswered_items_are_sent_again_ever_more_slowly(tmp_path, monkeypatch):
-    monkeypatch.setattr(outbox_module, "RESEND_S_MAX", 0.1)
+    monkeypatch.setattr(window_module, "RESEND_S_MAX", 0.1)
     async with running(tmp_path / "o.sqlite", resends=True) as (outbox, wire):
         put(outbox)
         await until(lambda: wire.batches)
         waiting = next(iter(outbox._waiting.values()))
         assert waiting.due_s - asyncio.get_running_loop().time() == pytest.approx(1.0, abs=0.3)
         waiting.due_s, waiting.backoff_s = 0.0, 0.04
+        outbox._window.look_again()
         outbox._wake.set()
         begun_s = time.monotonic()
         await until(lambda: len(wire.batches) == 5)  # after 0.04, 0.08, 0.1 s: the limit holds

@@ -9,6 +9,7 @@ import pytest
 
 from edge.clock import Clock
 from edge.decoding import decoder
+from edge.outbox import batches as batches_module
 from edge.outbox import outbox as outbox_module
 from edge.outbox.outbox import Outbox
 from edge.wire import ViolationAck, ViolationBatch
@@ -54,7 +55,7 @@ class Wire:
 def patient():
     """Nothing is sent again only because the disk under the test took a second for what comes next."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outbox_module, "RESEND_S_MIN", LONG_S)
+        patch.setattr(batches_module, "RESEND_S_MIN", LONG_S)
         patch.setattr(outbox_module, "_Waiting", partial(outbox_module._Waiting, backoff_s=LONG_S))
         yield
 
