@@ -141,7 +141,7 @@ def build_centre(
     writer = Writer(violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report)
     database = Database(
         engine,
-        Reader(engine, lambda: violation_writer.settled_n),
+        Reader(engine),
         lambda: writer.fault or writer.storage_fault,
         log,
         damage.report,
