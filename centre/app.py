@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import msgspec
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre import postgresql
 from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
 from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
+from centre.feed_listener import FeedListener
 from centre.ingest import Ingest
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
@@ -72,6 +74,7 @@ class Centre:
     damage: Damage
     presence: CentrePresence
     asker: Asker
+    listener: FeedListener | None  # where other processes may write the database too
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -90,6 +93,8 @@ class Centre:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
+            if self.listener is not None:
+                tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
                 tasks.create_task(Check(self.storage.path).run(self.damage.report), name="centre.check")
 
@@ -155,6 +160,7 @@ def build_centre(
         writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
     )  # fmt: skip
+    listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
@@ -165,15 +171,17 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts,
+            asker.counts, *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
+        shared=listener is not None,
     )  # fmt: skip
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges), asker=asker,
+        listener=listener,
     )  # fmt: skip
 
 
@@ -190,6 +198,8 @@ async def _events(database: Database, overview: Overview, after: int, limit: int
         if change.kind == "violation" and change.data is None:
             events.append(Event(change.n, b"id: %d\n\n" % change.n))  # moves the cursor, shows nothing
             continue
+        if change.kind != "violation" and postgresql.is_postgresql(database.engine):
+            await overview.read_unit(change.kind, change.key)
         data = change.data if change.kind == "violation" else overview.unit(change.kind, change.key)
         events.append(Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n)))
     return events

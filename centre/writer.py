@@ -89,10 +89,16 @@ class Writer:
         return outcome
 
     async def tend(self) -> None:
-        """Look after the database's file: thoroughly where nothing was committed for a while.
+        """Each second: announce what is left of commits, and look after the database's file.
 
-        While there is work, each commit looks where the file lies, and nothing may hold up the next one.
+        Thoroughly where nothing was committed for a while: while there is work, each commit looks where the
+        file lies, and nothing may hold up the next one.
         """
+        run = asyncio.get_running_loop().run_in_executor
+        if await run(self._thread, self._violation_writer.tend):
+            self._on_commit()
+        self.counts.update(self._violation_writer.counts)
+        self._violation_writer.counts.clear()
         if self._storage is None:
             return
         if time.monotonic() - self._committed_s < IDLE_S:
@@ -100,7 +106,7 @@ class Writer:
             self.storage_fault = self._storage.log_fault
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.tend)
+            await run(self._thread, self._storage.tend)
         except MovedError as error:
             self.storage_fault = str(error)
         else:
