@@ -10,10 +10,11 @@ import msgspec
 
 
 class Change(msgspec.Struct, array_like=True):
-    """One row of the feed to be added: an episode, or a unit's status.
+    """What the feed has to say of an episode, or of a unit: then one row.
 
     is_new : the episode's first version is among these.  has_sample : its latency has to be computed again
     versions : (version, esn) of those that have no time of their commit yet
+    shown : (version, esn) that the episode's row showed after each of them: a row of the feed each
     """
 
     kind: str  # violation, rsu, gateway
@@ -21,12 +22,14 @@ class Change(msgspec.Struct, array_like=True):
     is_new: bool = False
     has_sample: bool = False
     versions: list[tuple[int, str]] = []
+    shown: list[tuple[int, str]] = []
 
     def join(self, other: "Change") -> None:
         """Add what another change of the same episode or unit notes."""
         self.is_new |= other.is_new
         self.has_sample |= other.has_sample
         self.versions += other.versions
+        self.shown += other.shown
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -4,8 +4,8 @@ A transaction with changes leaves a row that notes them (`changes`). Settling is
 it takes such rows, of any process, writes the times, adds the feed's rows and deletes the notes. Since only
 one process settles at a time, and holds the feed's lock until its commit, the numbers of the feed become
 visible in their order: a page's cursor skips none. A process that is killed in between leaves its notes to
-the next one that settles. Announced is an episode at the version that its row shows then, so never an older
-one after a newer. Blocking.
+the next one that settles. Each version is announced, as the version that the episode's row showed after it:
+rows that note one episode are settled in their order, so never an older one after a newer. Blocking.
 """
 
 from collections import Counter
@@ -29,6 +29,9 @@ OWN_TIMES_MAX = 1_000  # of our own commits; one beyond gets the time at which i
 NUMBERS_LEFT_OUT = 10_000
 _oldest = sa.select(UNSETTLED.c.n, UNSETTLED.c.changes).order_by(UNSETTLED.c.n)
 _delete = sa.delete(UNSETTLED).where(UNSETTLED.c.n == sa.bindparam("k_n"))
+
+
+Noted = tuple[int, list[Change]]  # a row's number, and what it notes
 
 
 class Turn(NamedTuple):
@@ -124,7 +127,7 @@ class Settler:
             noted = [(n, changes.decode(body)) for n, body in db.execute(query).all()]
             n_found = len(noted)
             if self._shared:
-                noted = [row for row in noted if _try_lock(db, row[1])]
+                noted = _not_held(db, noted)
             if not noted:
                 return Turn(0, n_found)
             now_ns = self._now_ns() if any(n not in self._committed_ns for n, _ in noted) else 0
@@ -161,7 +164,7 @@ class Settler:
 
     def _announce(self, db: sa.Connection, found: Sequence[Change]) -> None:
         """Add a row of the feed for each, in their order."""
-        episodes = [(change.key,) for change in found if change.kind == "violation"]
+        episodes = [("violation", change.key, *at) for change in found for at in change.shown]
         units = [(change.kind, change.key) for change in found if change.kind != "violation"]
         for statement, rows in ((self._sql.announce_episode, episodes), (self._sql.add_feed, units)):
             if rows:
@@ -207,10 +210,20 @@ class _Unsynchronised:
             raise
 
 
-def _try_lock(db: sa.Connection, found: Sequence[Change]) -> bool:
-    """Lock the episodes of one row where no transaction changes them just now."""
-    names = [episode_name(change.key) for change in found if change.kind == "violation"]
-    return postgresql.try_lock(db, names)
+def _not_held(db: sa.Connection, noted: Sequence[Noted]) -> list[Noted]:
+    """Lock the episodes of each row where no transaction changes them just now; return these rows.
+
+    A row waits, too, where an earlier one of the same episode does.
+    """
+    free: list[Noted] = []
+    held: set[str] = set()
+    for n, found in noted:
+        names = [episode_name(change.key) for change in found if change.kind == "violation"]
+        if held.isdisjoint(names) and postgresql.try_lock(db, names):
+            free.append((n, found))
+        else:
+            held.update(names)
+    return free
 
 
 def _leave_out_numbers(db: sa.Connection) -> None:

@@ -89,8 +89,7 @@ def statements_of(dialect: str) -> Statements:
         f" WHERE id = {mark} AND first_committed_ns IS NULL",
         sample_episode=f"UPDATE episode SET latency_ns = (SELECT committed_ns - decided_ns {sample}),"
         f" latency_esn = (SELECT esn {sample}) WHERE id = {mark}",
-        announce_episode="INSERT INTO feed (kind, key, version, esn)"
-        f" SELECT 'violation', id, version, esn FROM episode WHERE id = {mark}",
+        announce_episode=insert(FEED, ("kind", "key", "version", "esn")),
         add_feed=insert(FEED, ("kind", "key")),
         is_postgresql=is_postgresql,
     )

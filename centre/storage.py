@@ -45,6 +45,9 @@ class SpentError(Exception):
 class Storage:
     """An open database, and the file under it where it is SQLite.
 
+    refused : why its disk takes no writes since the start, so that it is only read; None: it takes them
+    """
+
     def __init__(
         self,
         engine: sa.Engine,

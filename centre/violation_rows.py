@@ -185,6 +185,7 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
         }  # fmt: skip
         rows.write_episode(found.id, first | newest)
         change.is_new, change.has_sample = True, is_sample
+        change.shown.append((found.version, found.esn))
         return
     is_overtaken = (found.hop, found.version) <= (shown["hop"], shown["version"])
     # one that is newer than all others is not the first of them, from which the latency is
@@ -200,3 +201,4 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
     else:
         changed |= newest
     rows.write_episode(found.id, changed)
+    change.shown.append((shown["version"], shown["esn"]))
