@@ -201,6 +201,34 @@ def test_an_episode_that_another_writer_changes_just_now_keeps_no_other_from_the
     assert not writer.tend()
 
 
+def test_a_change_is_never_seen_before_one_of_a_lower_number(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's cursor would skip the lower one for ever: so the second to settle waits for the first."""
+    notify, added, may_end = pg.notify, threading.Event(), threading.Event()
+
+    def slow(db: sa.Connection, newest_n: int) -> None:
+        notify(db, newest_n)
+        if not added.is_set():
+            added.set()
+            assert may_end.wait(30.0)
+
+    monkeypatch.setattr(pg, "notify", slow)
+    batches = [decode_batch("t", "RSU001", payload(10, item(n, violation(n))), T0_NS) for n in (1, 2)]
+    first, second = (ViolationWriter(engine, lambda: T0_NS) for _ in range(2))
+    with ThreadPoolExecutor(1) as threads:
+        doing = threads.submit(first.commit, batches[:1], [])
+        assert added.wait(30.0)
+        done = second.commit(batches[1:], [])
+        seen = Reader(engine).changes(0)
+        may_end.set()
+        doing.result(30.0)
+    assert (done.acknowledgements[0].stored, done.counts["settle.failed"]) == ((2,), 1)  # it waits no longer
+    assert seen == []
+    assert second.tend()
+    assert [change.key for change in Reader(engine).changes(0)] == [violation(n).id for n in (1, 2)]
+
+
 def test_a_transaction_that_postgresql_ends_for_another_one_is_tried_again(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
