@@ -45,7 +45,7 @@ class SessionRules:
 
     known: Container[str] = frozenset()  # terminals of the registry
     refuse_unknown: bool = False
-    registration: Registration = "open"  # who is handed a code: anyone, terminals (not) of the registry, nobody
+    registration: Registration = "open"  # who is handed a code
     code_of: Callable[[str], str] = field(default_factory=drawn_codes)
 
 
